@@ -1,0 +1,117 @@
+package command
+
+// The bodies as clients write them. Pointers mark members whose absence differs from zero.
+
+type lineBody struct {
+	SKU       string `json:"sku"`
+	Quantity  int64  `json:"quantity"`
+	UnitPrice string `json:"unit_price"`
+}
+
+type placeBody struct {
+	CustomerID   string     `json:"customer_id"`
+	Currency     string     `json:"currency"`
+	Lines        []lineBody `json:"lines"`
+	PaymentTerms string     `json:"payment_terms"`
+	Country      string     `json:"country"`
+	Reference    string     `json:"reference"`
+	Total        *string    `json:"total"`
+}
+
+type importBody struct {
+	Reference  string     `json:"reference"`
+	CustomerID string     `json:"customer_id"`
+	Currency   string     `json:"currency"`
+	Country    string     `json:"country"`
+	OccurredAt string     `json:"occurred_at"`
+	Lines      []lineBody `json:"lines"`
+}
+
+type cancelBody struct {
+	Reason string `json:"reason"`
+}
+
+type paymentBody struct {
+	Action    string `json:"action"`
+	Amount    string `json:"amount"`
+	Reference string `json:"reference"`
+}
+
+type emptyBody struct{}
+
+type quantityBody struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+type shipBody struct {
+	Lines             *[]quantityBody `json:"lines"`
+	TrackingReference string          `json:"tracking_reference"`
+}
+
+type deliverBody struct {
+	FulfilmentID string `json:"fulfilment_id"`
+}
+
+type registerBody struct {
+	Description string `json:"description"`
+}
+
+type receiveBody struct {
+	Location   string `json:"location"`
+	Quantity   int64  `json:"quantity"`
+	Reference  string `json:"reference"`
+	OccurredAt string `json:"occurred_at"`
+}
+
+type adjustBody struct {
+	Location   string `json:"location"`
+	Delta      int64  `json:"delta"`
+	Reason     string `json:"reason"`
+	Reference  string `json:"reference"`
+	OccurredAt string `json:"occurred_at"`
+}
+
+type countBody struct {
+	Location  string `json:"location"`
+	Counted   *int64 `json:"counted"`
+	Reference string `json:"reference"`
+}
+
+type safetyBody struct {
+	Location string `json:"location"`
+	Quantity *int64 `json:"quantity"`
+}
+
+type limitBody struct {
+	Limit *int64 `json:"limit"`
+}
+
+// PaymentType tells which command a body of POST /v1/orders/{id}/payments is. Errors are a *Problem.
+func PaymentType(body []byte) (string, error) {
+	var b paymentBody
+	d := decoding{body: body}
+	if d.read(&b) {
+		switch b.Action {
+		case "authorize":
+			return AuthorizePayment, nil
+		case "capture":
+			return CapturePayment, nil
+		case "":
+			d.fault(CodeMissingField, "/action", "is required")
+		default:
+			d.fault(CodeBadAction, "/action", "must be authorize or capture")
+		}
+	}
+	return "", d.problem()
+}
+
+// DeliveryBody checks the empty body of POST …/delivery and returns the one of deliver_order, in which the
+// fulfilment stands. Errors are a *Problem.
+func DeliveryBody(body []byte, fulfilmentID string) ([]byte, error) {
+	d := decoding{body: body}
+	if !d.read(&emptyBody{}) {
+		return nil, d.problem()
+	}
+	return append(AppendString([]byte(`{"fulfilment_id":`), fulfilmentID), '}'), nil
+}

@@ -1,0 +1,228 @@
+package command
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/holdfast/holdfast/pkg/money"
+	"github.com/holdfast/holdfast/pkg/order"
+)
+
+func (d *decoding) orderCommand() order.Command {
+	switch d.typ {
+	case PlaceOrder:
+		return d.place()
+	case ImportOrder:
+		return d.importDocument(order.KindImportedOrder)
+	case ImportCreditNote:
+		return d.importDocument(order.KindCreditNote)
+	case CancelOrder:
+		var b cancelBody
+		if !d.read(&b) {
+			return nil
+		}
+		return order.Cancel{Reason: d.text("/reason", b.Reason, MaxReasonBytes)}
+	case AuthorizePayment:
+		amount, reference := d.payment("authorize")
+		return order.AuthorizePayment{AmountMicros: amount, Reference: reference}
+	case CapturePayment:
+		amount, reference := d.payment("capture")
+		return order.CapturePayment{AmountMicros: amount, Reference: reference}
+	case ConfirmOrder:
+		d.read(&emptyBody{})
+		return order.Confirm{}
+	case ShipOrder:
+		return d.ship()
+	default: // DeliverOrder: Lookup knows no other
+		var b deliverBody
+		if !d.read(&b) {
+			return nil
+		}
+		return order.Deliver{FulfilmentID: d.name("/fulfilment_id", b.FulfilmentID, MaxFulfilmentBytes)}
+	}
+}
+
+func (d *decoding) place() order.Command {
+	var b placeBody
+	if !d.read(&b) {
+		return nil
+	}
+	cmd := order.Place{
+		OrderID:    d.id,
+		CustomerID: d.name("/customer_id", b.CustomerID, MaxCustomerIDBytes),
+		Currency:   d.currency(b.Currency),
+		Country:    d.text("/country", b.Country, MaxCountryBytes),
+		Reference:  d.text("/reference", b.Reference, MaxReferenceBytes),
+		Lines:      d.lines(b.Lines),
+		Terms:      d.terms(b.PaymentTerms),
+		AtMicros:   d.receivedAtMicros,
+	}
+	if b.Total != nil {
+		total := d.amount("/total", *b.Total)
+		cmd.TotalMicros = &total
+	}
+	if cmd.Terms == order.Prepaid {
+		window := d.opts.PaymentWindow
+		if window == 0 {
+			window = DefaultPaymentWindow
+		}
+		cmd.PaymentDeadlineMicros = d.receivedAtMicros + window.Microseconds()
+	}
+	return cmd
+}
+
+func (d *decoding) importDocument(kind order.Kind) order.Command {
+	var b importBody
+	if !d.read(&b) {
+		return nil
+	}
+	if b.OccurredAt == "" {
+		d.fault(CodeMissingField, "/occurred_at", "is required")
+	} else {
+		d.occurredAtMicros = d.time("/occurred_at", b.OccurredAt)
+	}
+	return order.ImportDocument{
+		OrderID:    d.id,
+		Kind:       kind,
+		CustomerID: d.text("/customer_id", b.CustomerID, MaxCustomerIDBytes),
+		Currency:   d.currency(b.Currency),
+		Country:    d.text("/country", b.Country, MaxCountryBytes),
+		Reference:  d.name("/reference", b.Reference, MaxReferenceBytes),
+		Lines:      d.lines(b.Lines),
+		AtMicros:   d.occurredAtMicros,
+	}
+}
+
+func (d *decoding) ship() order.Command {
+	var b shipBody
+	if !d.read(&b) {
+		return nil
+	}
+	cmd := order.Ship{
+		FulfilmentID:      FulfilmentID(d.id, d.key),
+		TrackingReference: d.text("/tracking_reference", b.TrackingReference, MaxReferenceBytes),
+	}
+	if b.Lines == nil {
+		return cmd // all that is left to ship
+	}
+	if !d.countLines(len(*b.Lines)) {
+		return nil
+	}
+	cmd.Lines = make([]order.LineQuantity, len(*b.Lines))
+	for i, line := range *b.Lines {
+		d.line(i, line.SKU, line.Quantity)
+		cmd.Lines[i] = order.LineQuantity{SKU: line.SKU, Quantity: line.Quantity}
+	}
+	return cmd
+}
+
+func (d *decoding) payment(action string) (amountMicros int64, reference string) {
+	var b paymentBody
+	if !d.read(&b) {
+		return 0, ""
+	}
+	if b.Action != "" && b.Action != action {
+		d.fault(CodeBadAction, "/action", "must be "+action+" in this command")
+	}
+	before := len(d.faults)
+	if amountMicros = d.amount("/amount", b.Amount); amountMicros == 0 && len(d.faults) == before {
+		d.fault(order.CodeInvalidAmount, "/amount", "must be more than 0")
+	}
+	return amountMicros, d.text("/reference", b.Reference, MaxReferenceBytes)
+}
+
+func (d *decoding) lines(lines []lineBody) []order.PlaceLine {
+	if !d.countLines(len(lines)) {
+		return nil
+	}
+	placed := make([]order.PlaceLine, len(lines))
+	for i, line := range lines {
+		d.line(i, line.SKU, line.Quantity)
+		micros, fault := amount(line.UnitPrice)
+		if fault != "" {
+			d.fault(amountCode(line.UnitPrice, order.CodeInvalidPrice), "/lines/"+strconv.Itoa(i)+"/unit_price", fault)
+		}
+		placed[i] = order.PlaceLine{SKU: line.SKU, Quantity: line.Quantity, UnitPriceMicros: micros}
+	}
+	return placed
+}
+
+func (d *decoding) countLines(n int) bool {
+	switch {
+	case n == 0:
+		d.fault(CodeMissingField, "/lines", "must hold at least one line")
+	case n > MaxLines:
+		d.fault(CodeTooManyLines, "/lines", "holds "+strconv.Itoa(n)+" lines; at most "+strconv.Itoa(MaxLines)+" are taken")
+	}
+	return n > 0 && n <= MaxLines
+}
+
+// line checks what every kind of line has; pointers are built only for faults.
+func (d *decoding) line(i int, sku string, quantity int64) {
+	if fault := ValidSKU(sku); fault != "" {
+		code := CodeBadSKU
+		if sku == "" {
+			code = CodeMissingField
+		}
+		d.fault(code, "/lines/"+strconv.Itoa(i)+"/sku", fault)
+	}
+	if quantity < 1 || quantity > MaxQuantity {
+		d.quantity("/lines/"+strconv.Itoa(i)+"/quantity", quantity)
+	}
+}
+
+func (d *decoding) currency(code string) string {
+	if _, ok := money.Lookup(code); !ok {
+		if code == "" {
+			d.fault(CodeMissingField, "/currency", "is required")
+		} else {
+			d.fault(order.CodeUnknownCurrency, "/currency", "is no ISO 4217 code of a currency")
+		}
+	}
+	return code
+}
+
+func (d *decoding) terms(s string) order.PaymentTerms {
+	switch s {
+	case "", "prepaid":
+		return order.Prepaid
+	case "on_account":
+		return order.OnAccount
+	}
+	d.fault(order.CodeInvalidTerms, "/payment_terms", "must be prepaid or on_account")
+	return order.Prepaid
+}
+
+func (d *decoding) amount(pointer, s string) int64 {
+	micros, fault := amount(s)
+	if fault != "" {
+		d.fault(amountCode(s, order.CodeInvalidAmount), pointer, fault)
+	}
+	return micros
+}
+
+func amountCode(s, invalid string) string {
+	if s == "" {
+		return CodeMissingField
+	}
+	return invalid
+}
+
+// amount reads a price or a payment; fault says what is wrong with it.
+func amount(s string) (micros int64, fault string) {
+	if s == "" {
+		return 0, "is required"
+	}
+	micros, err := money.Parse(s)
+	switch {
+	case errors.Is(err, money.ErrTooPrecise):
+		return 0, "has more than " + strconv.Itoa(money.MaxDecimals) + " decimals"
+	case errors.Is(err, money.ErrOverflow), micros > MaxAmountMicros:
+		return 0, "is more than 1000000000"
+	case err != nil:
+		return 0, "must be a plain decimal like \"2.55\""
+	case micros < 0:
+		return 0, "must not be negative"
+	}
+	return micros, ""
+}

@@ -1,0 +1,68 @@
+package command
+
+import "net/http"
+
+// The commands' names in the API.
+const (
+	PlaceOrder        = "place_order"
+	CancelOrder       = "cancel_order"
+	AuthorizePayment  = "authorize_payment"
+	CapturePayment    = "capture_payment"
+	ConfirmOrder      = "confirm_order"
+	ShipOrder         = "ship_order"
+	DeliverOrder      = "deliver_order"
+	ImportOrder       = "import_order"
+	ImportCreditNote  = "import_credit_note"
+	RegisterItem      = "register_item"
+	ReceiveStock      = "receive_stock"
+	AdjustStock       = "adjust_stock"
+	CountStock        = "count_stock"
+	SetSafetyStock    = "set_safety_stock"
+	SetBackorderLimit = "set_backorder_limit"
+)
+
+// Aggregate is what a command changes.
+type Aggregate int
+
+// The aggregates.
+const (
+	Order Aggregate = iota + 1
+	Stock
+)
+
+// Info is what the API needs to know of a command before reading its body.
+type Info struct {
+	Aggregate Aggregate
+	// Creates: the order ID derives from the client's key.
+	Creates bool
+	// Keyed: an Idempotency-Key is required. Without it the command is idempotent by itself (PUT).
+	Keyed bool
+	// Status is the HTTP status of success.
+	Status int
+}
+
+// Lookup returns what is known of a command type.
+func Lookup(typ string) (Info, bool) {
+	switch typ {
+	case PlaceOrder, ImportOrder, ImportCreditNote:
+		return Info{Order, true, true, http.StatusCreated}, true
+	case AuthorizePayment, CapturePayment, ShipOrder:
+		return Info{Order, false, true, http.StatusCreated}, true
+	case CancelOrder, ConfirmOrder, DeliverOrder:
+		return Info{Order, false, true, http.StatusOK}, true
+	case ReceiveStock, AdjustStock, CountStock:
+		return Info{Stock, false, true, http.StatusCreated}, true
+	case RegisterItem, SetSafetyStock, SetBackorderLimit:
+		return Info{Stock, false, false, http.StatusOK}, true
+	}
+	return Info{}, false
+}
+
+// Types lists every command type.
+func Types() []string {
+	return []string{
+		PlaceOrder, CancelOrder, AuthorizePayment, CapturePayment, ConfirmOrder, ShipOrder, DeliverOrder,
+		ImportOrder, ImportCreditNote, RegisterItem, ReceiveStock, AdjustStock, CountStock, SetSafetyStock,
+		SetBackorderLimit,
+	}
+}

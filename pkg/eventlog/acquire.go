@@ -1,0 +1,150 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// WriterOption changes how a writer is opened.
+type WriterOption func(*writerOptions)
+
+type writerOptions struct {
+	pause func(step string)
+}
+
+// Pause calls fn before each step of acquiring: "init-0" to "init-2", "layout", and "fence <transactional id>"
+// for ids of earlier generations. Tests stop and interleave acquirers with it.
+func Pause(fn func(step string)) WriterOption {
+	return func(o *writerOptions) { o.pause = fn }
+}
+
+// OpenWriter takes the right to write the shard: it initialises the shard's transactional ids, strictly in
+// order, which fences the former writer and aborts what it left open; makes sure that the layout has not moved
+// (ErrLayoutMoved); and fences the ids of all earlier generations that wrote any of the shard's partitions.
+// When it returns, nothing that an earlier writer does can become visible in these partitions any more.
+func OpenWriter(ctx context.Context, cfg Config, layout Layout, shard int32, opts ...WriterOption) (*Writer, error) {
+	if err := layout.Validate(); err != nil {
+		return nil, err
+	}
+	if layout.Generation == 0 || shard < 0 || shard >= layout.ShardCount {
+		return nil, fmt.Errorf("shard %d does not exist in generation %d with %d shards", shard, layout.Generation, layout.ShardCount)
+	}
+	o := writerOptions{pause: func(string) {}}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	client, err := Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	w := &Writer{cfg: cfg.withDefaults(), layout: layout, shard: shard}
+	w.batch.init()
+	if err := w.acquire(ctx, client, o); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("acquire shard %d: %w", shard, err)
+	}
+	return w, nil
+}
+
+func (w *Writer) acquire(ctx context.Context, client *Client, o writerOptions) error {
+	for n := range w.producers {
+		id := transactionalID(w.cfg.Env, w.layout.Generation, w.shard, n)
+		producer, err := w.cfg.newTransactional(id, fmt.Sprintf("writer-%d-%d", w.shard, n))
+		if err != nil {
+			return err
+		}
+		w.producers[n] = producer
+		o.pause(fmt.Sprintf("init-%d", n))
+		if _, _, err := producer.ProducerID(ctx); err != nil {
+			return initFailed(id, err)
+		}
+	}
+	// After our own ids: whoever writes a new generation later will have fenced them.
+	o.pause("layout")
+	history, err := client.layoutHistory(ctx)
+	if err != nil {
+		return err
+	}
+	if len(history) == 0 {
+		return ErrNoLayout
+	}
+	if last := history[len(history)-1]; last != w.layout {
+		return fmt.Errorf("%w: generation %d is now %d", ErrLayoutMoved, w.layout.Generation, last.Generation)
+	}
+	for _, id := range formerIDs(w.cfg.Env, history, w.shard) {
+		o.pause("fence " + id)
+		if err := client.fence(ctx, id); err != nil {
+			return initFailed(id, err)
+		}
+	}
+	return nil
+}
+
+// transactionalID names one of a shard's right to write.
+func transactionalID(env string, generation uint32, shard int32, n int) string {
+	return fmt.Sprintf("%s-g%d-s%d-%d", env, generation, shard, n)
+}
+
+// formerIDs are the ids of all earlier generations' shards that wrote any partition of the shard in the last one.
+func formerIDs(env string, history []Layout, shard int32) []string {
+	now := history[len(history)-1]
+	var ids []string
+	for _, former := range history[:len(history)-1] {
+		seen := make(map[int32]bool)
+		for p := shard; p < now.PartitionCount; p += now.ShardCount {
+			s := former.ShardOf(p)
+			if seen[s] {
+				continue
+			}
+			seen[s] = true
+			for n := range producersPerWriter {
+				ids = append(ids, transactionalID(env, former.Generation, s, n))
+			}
+		}
+	}
+	return ids
+}
+
+// fence initialises a transactional id for the only purpose that nobody else goes on with it.
+func (c *Client) fence(ctx context.Context, id string) error {
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.TransactionalID = &id
+	req.TransactionTimeoutMillis = int32(transactionTimeout / time.Millisecond)
+	for {
+		resp, err := req.RequestWith(ctx, c.kafka)
+		if err != nil {
+			return err
+		}
+		err = kerr.ErrorForCode(resp.ErrorCode)
+		// The broker is aborting what the id left open and asks to come again.
+		if err == nil || !errors.Is(err, kerr.ConcurrentTransactions) && !kerr.IsRetriable(err) {
+			return err
+		}
+		if waitErr := pause(ctx, retryPause); waitErr != nil {
+			return errors.Join(waitErr, err)
+		}
+	}
+}
+
+func initFailed(id string, err error) error {
+	return fmt.Errorf("initialise transactional id %s: %w", id, err)
+}
+
+// newTransactional opens a client for one transactional id. It asks the broker for nothing yet.
+func (c *Config) newTransactional(id, metricsName string) (*kgo.Client, error) {
+	return c.newClient(metricsName,
+		kgo.TransactionalID(id),
+		kgo.TransactionTimeout(transactionTimeout),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(0),
+		kgo.MaxBufferedRecords(1<<20), // the caller bounds its batches
+	)
+}

@@ -1,0 +1,157 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Client administers the topics, reads, and appends outside of transactions (what is not an event, such as
+// availability rows). It is safe for concurrent use.
+type Client struct {
+	cfg   Config
+	kafka *kgo.Client
+	admin *kadm.Client
+
+	followers atomic.Int64 // numbers the followers, for their metrics
+}
+
+// Bounds on asking the cluster for something that it does not know yet.
+const (
+	retryPause          = 50 * time.Millisecond
+	adminTimeout        = 30 * time.Second
+	unknownTopicTimeout = 5 * time.Second
+)
+
+// Open checks the configuration and makes a client. It does not wait for a broker: the first call does.
+func Open(cfg Config) (*Client, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg.withDefaults()}
+	var err error
+	c.kafka, err = c.cfg.newClient("client",
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(0),
+	)
+	if err != nil {
+		return nil, err
+	}
+	c.admin = kadm.NewClient(c.kafka)
+	return c, nil
+}
+
+// Close releases the connections. Readers and writers opened beside it go on.
+func (c *Client) Close() { c.kafka.Close() }
+
+// Ping asks some broker for an answer.
+func (c *Client) Ping(ctx context.Context) error { return c.kafka.Ping(ctx) }
+
+// Produce appends the records outside of a transaction, idempotently, and waits until all in-sync replicas
+// have all of them. It sets each record's Offset. On an error some may have been appended.
+func (c *Client) Produce(ctx context.Context, recs []*Record) error {
+	out := make([]*kgo.Record, len(recs))
+	for i, r := range recs {
+		if n := r.size(); n > MaxRecordBytes {
+			return fmt.Errorf("%s/%d: a record of %d bytes is over the limit of %d", r.Topic, r.Partition, n, MaxRecordBytes)
+		}
+		out[i] = &kgo.Record{
+			Topic: c.cfg.clusterTopic(r.Topic), Partition: r.Partition,
+			Key: r.Key, Value: r.Value, Timestamp: r.timestamp(), Headers: toClientHeaders(nil, r.Headers),
+		}
+	}
+	if err := c.kafka.ProduceSync(ctx, out...).FirstErr(); err != nil {
+		return fmt.Errorf("produce: %w", err)
+	}
+	for i, r := range recs {
+		r.Offset = out[i].Offset
+	}
+	return nil
+}
+
+// EndOffsets are the ends of the partitions, open transactions included (the high watermark).
+func (c *Client) EndOffsets(ctx context.Context, tps []TopicPartition) (Offsets, error) {
+	return c.listOffsets(ctx, tps, "end", c.admin.ListEndOffsets)
+}
+
+// StableOffsets are the ends of what a read-committed reader can see at this moment.
+func (c *Client) StableOffsets(ctx context.Context, tps []TopicPartition) (Offsets, error) {
+	return c.listOffsets(ctx, tps, "stable", c.admin.ListCommittedOffsets)
+}
+
+// StartOffsets are the first offsets that the partitions still hold.
+func (c *Client) StartOffsets(ctx context.Context, tps []TopicPartition) (Offsets, error) {
+	return c.listOffsets(ctx, tps, "start", c.admin.ListStartOffsets)
+}
+
+// listOffsets asks until every partition has answered: after a leader change some say "not yet", and of a new
+// topic not every broker knows at once.
+func (c *Client) listOffsets(
+	ctx context.Context, tps []TopicPartition, which string,
+	list func(context.Context, ...string) (kadm.ListedOffsets, error),
+) (Offsets, error) {
+	if len(tps) == 0 {
+		return Offsets{}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	began := time.Now()
+	for {
+		offsets, err := c.tryListOffsets(ctx, tps, list)
+		if err == nil {
+			return offsets, nil
+		}
+		unknown := errors.Is(err, kerr.UnknownTopicOrPartition) && time.Since(began) > unknownTopicTimeout
+		if unknown || !kerr.IsRetriable(err) {
+			return nil, fmt.Errorf("%s offsets: %w", which, err)
+		}
+		if pause(ctx, retryPause) != nil {
+			return nil, fmt.Errorf("%s offsets: gave up: %w", which, err)
+		}
+	}
+}
+
+func (c *Client) tryListOffsets(
+	ctx context.Context, tps []TopicPartition,
+	list func(context.Context, ...string) (kadm.ListedOffsets, error),
+) (Offsets, error) {
+	var topics []string
+	seen := make(map[string]bool)
+	for _, tp := range tps {
+		if !seen[tp.Topic] {
+			seen[tp.Topic] = true
+			topics = append(topics, c.cfg.clusterTopic(tp.Topic))
+		}
+	}
+	listed, err := list(ctx, topics...)
+	if err != nil {
+		return nil, err
+	}
+	offsets := make(Offsets, len(tps))
+	for _, tp := range tps {
+		o, ok := listed.Lookup(c.cfg.clusterTopic(tp.Topic), tp.Partition)
+		if !ok {
+			return nil, fmt.Errorf("%s/%d: %w", tp.Topic, tp.Partition, kerr.UnknownTopicOrPartition)
+		}
+		if o.Err != nil {
+			return nil, fmt.Errorf("%s/%d: %w", tp.Topic, tp.Partition, o.Err)
+		}
+		offsets[tp] = o.Offset
+	}
+	return offsets, nil
+}
+
+// toClientHeaders appends the headers in the client's form.
+func toClientHeaders(dst []kgo.RecordHeader, headers []Header) []kgo.RecordHeader {
+	for _, h := range headers {
+		dst = append(dst, kgo.RecordHeader(h))
+	}
+	return dst
+}

@@ -1,0 +1,138 @@
+package codec
+
+import (
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// Lists are made of one array of messages and one of pointers to them: two allocations, not one an
+// element. Empty lists decode as nil.
+
+func toLines(lines []order.PlaceLine) []*eventv1.OrderLine {
+	values, out := make([]eventv1.OrderLine, len(lines)), make([]*eventv1.OrderLine, len(lines))
+	for i, l := range lines {
+		values[i].Sku, values[i].Quantity, values[i].UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
+		out[i] = &values[i]
+	}
+	return out
+}
+
+func fromLines(lines []*eventv1.OrderLine) []order.PlaceLine {
+	if len(lines) == 0 {
+		return nil
+	}
+	out := make([]order.PlaceLine, len(lines))
+	for i, l := range lines {
+		out[i] = order.PlaceLine{SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+	}
+	return out
+}
+
+func toQuantities(lines []order.LineQuantity) []*eventv1.LineQuantity {
+	values, out := make([]eventv1.LineQuantity, len(lines)), make([]*eventv1.LineQuantity, len(lines))
+	for i, l := range lines {
+		values[i].Sku, values[i].Quantity = l.SKU, l.Quantity
+		out[i] = &values[i]
+	}
+	return out
+}
+
+func fromQuantities(lines []*eventv1.LineQuantity) []order.LineQuantity {
+	if len(lines) == 0 {
+		return nil
+	}
+	out := make([]order.LineQuantity, len(lines))
+	for i, l := range lines {
+		out[i] = order.LineQuantity{SKU: l.Sku, Quantity: l.Quantity}
+	}
+	return out
+}
+
+func toShort(short []order.ShortLine) []*eventv1.ShortLine {
+	values, out := make([]eventv1.ShortLine, len(short)), make([]*eventv1.ShortLine, len(short))
+	for i, s := range short {
+		v := &values[i]
+		v.Sku, v.Requested, v.Available, v.Reason = s.SKU, s.Requested, s.Available, eventv1.RejectionReason(s.Reason)
+		out[i] = v
+	}
+	return out
+}
+
+func fromShort(short []*eventv1.ShortLine) []order.ShortLine {
+	if len(short) == 0 {
+		return nil
+	}
+	out := make([]order.ShortLine, len(short))
+	for i, s := range short {
+		out[i] = order.ShortLine{SKU: s.Sku, Requested: s.Requested, Available: s.Available, Reason: int32(s.Reason)}
+	}
+	return out
+}
+
+func toAllocations(allocations []inventory.Allocation) []*eventv1.Allocation {
+	if len(allocations) == 0 {
+		return nil
+	}
+	values, out := make([]eventv1.Allocation, len(allocations)), make([]*eventv1.Allocation, len(allocations))
+	for i, a := range allocations {
+		values[i].Location, values[i].Quantity = a.Location, a.Quantity
+		out[i] = &values[i]
+	}
+	return out
+}
+
+func fromAllocations(allocations []*eventv1.Allocation) []inventory.Allocation {
+	if len(allocations) == 0 {
+		return nil
+	}
+	out := make([]inventory.Allocation, len(allocations))
+	for i, a := range allocations {
+		out[i] = inventory.Allocation{Location: a.Location, Quantity: a.Quantity}
+	}
+	return out
+}
+
+func fillLevel(dst *eventv1.Level, l *inventory.Level) {
+	dst.OnHand, dst.Available, dst.Reserved, dst.Committed = l.OnHand, l.Available, l.Reserved, l.Committed
+	dst.SafetyStock, dst.Damaged, dst.QualityControl, dst.Incoming = l.SafetyStock, l.Damaged, l.QualityControl, l.Incoming
+}
+
+func readLevel(l *eventv1.Level) inventory.Level {
+	return inventory.Level{
+		OnHand: l.OnHand, Available: l.Available, Reserved: l.Reserved, Committed: l.Committed,
+		SafetyStock: l.SafetyStock, Damaged: l.Damaged, QualityControl: l.QualityControl, Incoming: l.Incoming,
+	}
+}
+
+func toLocations(locations []inventory.LocationLevel) []*eventv1.LocationLevel {
+	if len(locations) == 0 {
+		return nil
+	}
+	values := make([]struct {
+		location eventv1.LocationLevel
+		level    eventv1.Level
+	}, len(locations))
+	out := make([]*eventv1.LocationLevel, len(locations))
+	for i := range locations {
+		v := &values[i]
+		fillLevel(&v.level, &locations[i].Level)
+		v.location.Location, v.location.Level = locations[i].Location, &v.level
+		out[i] = &v.location
+	}
+	return out
+}
+
+func fromLocations(locations []*eventv1.LocationLevel) ([]inventory.LocationLevel, error) {
+	if len(locations) == 0 {
+		return nil, nil
+	}
+	out := make([]inventory.LocationLevel, len(locations))
+	for i, l := range locations {
+		if l.Level == nil {
+			return nil, incomplete("location", "without its level")
+		}
+		out[i] = inventory.LocationLevel{Location: l.Location, Level: readLevel(l.Level)}
+	}
+	return out, nil
+}

@@ -1,0 +1,190 @@
+package codec
+
+import (
+	"fmt"
+
+	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// AppendOrder appends the record value of an order's event to dst, and names its CloudEvents type
+// ("holdfast.order_placed.v1"). It fails for an event that the schema does not know.
+func AppendOrder(dst []byte, orderID string, m *Meta, ev order.Event) (value []byte, ceType string, err error) {
+	var scratch struct {
+		event eventv1.OrderEvent
+		meta  eventv1.Meta
+	}
+	fillMeta(&scratch.meta, m)
+	e := &scratch.event
+	e.Meta, e.OrderId = &scratch.meta, orderID
+	if ceType = setOrderChange(e, ev); ceType == "" {
+		return dst, "", incomplete("order event", fmt.Sprintf("no change in the schema for %T", ev))
+	}
+	value, err = appendMessage(dst, e)
+	return value, ceType, err
+}
+
+// setOrderChange fills the change and returns its CloudEvents type, "" for an unknown event.
+func setOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
+	switch c := ev.(type) {
+	case order.OrderPlaced:
+		e.Change = &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+			CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
+			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros,
+			PaymentTerms: eventv1.PaymentTerms(c.Terms), PaymentDeadlineMicros: c.PaymentDeadlineMicros,
+			Country: c.Country, Reference: c.Reference,
+		}}
+		return "holdfast.order_placed.v1"
+	case order.OrderReserved:
+		e.Change = &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}
+		return "holdfast.order_reserved.v1"
+	case order.OrderBackordered:
+		e.Change = &eventv1.OrderEvent_OrderBackordered{
+			OrderBackordered: &eventv1.OrderBackordered{Backordered: toQuantities(c.Backordered)}}
+		return "holdfast.order_backordered.v1"
+	case order.OrderRejected:
+		e.Change = &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{Short: toShort(c.Short)}}
+		return "holdfast.order_rejected.v1"
+	case order.PaymentAuthorized:
+		e.Change = &eventv1.OrderEvent_PaymentAuthorized{
+			PaymentAuthorized: &eventv1.PaymentAuthorized{AmountMicros: c.AmountMicros, Reference: c.Reference}}
+		return "holdfast.payment_authorized.v1"
+	case order.PaymentCaptured:
+		e.Change = &eventv1.OrderEvent_PaymentCaptured{
+			PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: c.AmountMicros, Reference: c.Reference}}
+		return "holdfast.payment_captured.v1"
+	case order.OrderConfirmed:
+		e.Change = &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}
+		return "holdfast.order_confirmed.v1"
+	}
+	return setLaterOrderChange(e, ev)
+}
+
+// setLaterOrderChange is setOrderChange for what follows a confirmation, for ends and for documents.
+func setLaterOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
+	switch c := ev.(type) {
+	case order.OrderCancelled:
+		e.Change = &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{
+			Reason: c.Reason, VoidedMicros: c.VoidedMicros, RefundDueMicros: c.RefundDueMicros,
+		}}
+		return "holdfast.order_cancelled.v1"
+	case order.OrderExpired:
+		e.Change = &eventv1.OrderEvent_OrderExpired{OrderExpired: &eventv1.OrderExpired{VoidedMicros: c.VoidedMicros}}
+		return "holdfast.order_expired.v1"
+	case order.LinesShipped:
+		e.Change = &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{
+			FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines), TrackingReference: c.TrackingReference,
+		}}
+		return "holdfast.lines_shipped.v1"
+	case order.LinesDelivered:
+		e.Change = &eventv1.OrderEvent_LinesDelivered{
+			LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines)}}
+		return "holdfast.lines_delivered.v1"
+	case order.DocumentImported:
+		return setDocument(e, c)
+	case order.ReservationSettled:
+		e.Change = &eventv1.OrderEvent_ReservationSettled{
+			ReservationSettled: &eventv1.ReservationSettled{ReservationVersion: c.ReservationVersion}}
+		return "holdfast.reservation_settled.v1"
+	case order.ShipmentReconciled:
+		e.Change = &eventv1.OrderEvent_ShipmentReconciled{
+			ShipmentReconciled: &eventv1.ShipmentReconciled{Lines: toQuantities(c.Lines)}}
+		return "holdfast.shipment_reconciled.v1"
+	}
+	return ""
+}
+
+func setDocument(e *eventv1.OrderEvent, c order.DocumentImported) string {
+	switch c.Kind {
+	case order.KindImportedOrder:
+		e.Change = &eventv1.OrderEvent_OrderImported{OrderImported: &eventv1.OrderImported{
+			CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
+			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros, Country: c.Country, Reference: c.Reference,
+		}}
+		return "holdfast.order_imported.v1"
+	case order.KindCreditNote:
+		e.Change = &eventv1.OrderEvent_CreditNoteImported{CreditNoteImported: &eventv1.CreditNoteImported{
+			CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
+			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros, Country: c.Country, Reference: c.Reference,
+		}}
+		return "holdfast.credit_note_imported.v1"
+	case order.KindOrder:
+	}
+	return ""
+}
+
+// DecodeOrder reads a record value of orders.events. Errors wrap ErrMalformed or ErrIncomplete.
+func DecodeOrder(value []byte) (orderID string, m Meta, ev order.Event, err error) {
+	var e eventv1.OrderEvent
+	if err := e.UnmarshalVT(value); err != nil {
+		return "", Meta{}, nil, malformed("order event", err)
+	}
+	if m, err = readMeta(e.Meta); err != nil {
+		return "", Meta{}, nil, fmt.Errorf("order event: %w", err)
+	}
+	if ev = orderChange(&e); ev == nil {
+		return "", Meta{}, nil, incomplete("order event", "no change, or one that this version does not know")
+	}
+	return e.OrderId, m, ev, nil
+}
+
+// orderChange returns the change as the domain has it, nil for none.
+func orderChange(e *eventv1.OrderEvent) order.Event {
+	switch c := e.Change.(type) {
+	case *eventv1.OrderEvent_OrderPlaced:
+		p := c.OrderPlaced
+		return order.OrderPlaced{
+			CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
+			SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
+			Terms: order.PaymentTerms(p.PaymentTerms), PaymentDeadlineMicros: p.PaymentDeadlineMicros,
+			Country: p.Country, Reference: p.Reference,
+		}
+	case *eventv1.OrderEvent_OrderReserved:
+		return order.OrderReserved{}
+	case *eventv1.OrderEvent_OrderBackordered:
+		return order.OrderBackordered{Backordered: fromQuantities(c.OrderBackordered.Backordered)}
+	case *eventv1.OrderEvent_OrderRejected:
+		return order.OrderRejected{Short: fromShort(c.OrderRejected.Short)}
+	case *eventv1.OrderEvent_PaymentAuthorized:
+		return order.PaymentAuthorized{AmountMicros: c.PaymentAuthorized.AmountMicros, Reference: c.PaymentAuthorized.Reference}
+	case *eventv1.OrderEvent_PaymentCaptured:
+		return order.PaymentCaptured{AmountMicros: c.PaymentCaptured.AmountMicros, Reference: c.PaymentCaptured.Reference}
+	case *eventv1.OrderEvent_OrderConfirmed:
+		return order.OrderConfirmed{}
+	}
+	return laterOrderChange(e)
+}
+
+func laterOrderChange(e *eventv1.OrderEvent) order.Event {
+	switch c := e.Change.(type) {
+	case *eventv1.OrderEvent_OrderCancelled:
+		p := c.OrderCancelled
+		return order.OrderCancelled{Reason: p.Reason, VoidedMicros: p.VoidedMicros, RefundDueMicros: p.RefundDueMicros}
+	case *eventv1.OrderEvent_OrderExpired:
+		return order.OrderExpired{VoidedMicros: c.OrderExpired.VoidedMicros}
+	case *eventv1.OrderEvent_LinesShipped:
+		p := c.LinesShipped
+		return order.LinesShipped{
+			FulfilmentID: p.FulfilmentId, Lines: fromQuantities(p.Lines), TrackingReference: p.TrackingReference,
+		}
+	case *eventv1.OrderEvent_LinesDelivered:
+		return order.LinesDelivered{FulfilmentID: c.LinesDelivered.FulfilmentId, Lines: fromQuantities(c.LinesDelivered.Lines)}
+	case *eventv1.OrderEvent_OrderImported:
+		p := c.OrderImported
+		return order.DocumentImported{
+			Kind: order.KindImportedOrder, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
+			SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
+		}
+	case *eventv1.OrderEvent_CreditNoteImported:
+		p := c.CreditNoteImported
+		return order.DocumentImported{
+			Kind: order.KindCreditNote, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
+			SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
+		}
+	case *eventv1.OrderEvent_ReservationSettled:
+		return order.ReservationSettled{ReservationVersion: c.ReservationSettled.ReservationVersion}
+	case *eventv1.OrderEvent_ShipmentReconciled:
+		return order.ShipmentReconciled{Lines: fromQuantities(c.ShipmentReconciled.Lines)}
+	}
+	return nil
+}

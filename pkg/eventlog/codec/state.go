@@ -1,0 +1,189 @@
+package codec
+
+import (
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+	statev1 "github.com/holdfast/holdfast/schemas/gen/holdfast/state/v1"
+)
+
+// EncodeItem appends an item's state to dst.
+func EncodeItem(dst []byte, item inventory.Item) ([]byte, error) {
+	return appendMessage(dst, &statev1.Item{
+		Sku: item.SKU, Version: item.Version, Registered: item.Registered, Description: item.Description,
+		BackorderLimit: item.BackorderLimit, Locations: toLocations(item.Locations),
+	})
+}
+
+// DecodeItem reads what EncodeItem wrote.
+func DecodeItem(value []byte) (inventory.Item, error) {
+	var p statev1.Item
+	if err := p.UnmarshalVT(value); err != nil {
+		return inventory.Item{}, malformed("item", err)
+	}
+	locations, err := fromLocations(p.Locations)
+	if err != nil {
+		return inventory.Item{}, err
+	}
+	return inventory.Item{
+		SKU: p.Sku, Version: p.Version, Registered: p.Registered, Description: p.Description,
+		BackorderLimit: p.BackorderLimit, Locations: locations,
+	}, nil
+}
+
+// EncodeReservation appends what an order holds of a SKU to dst.
+func EncodeReservation(dst []byte, sku string, res inventory.Reservation) ([]byte, error) {
+	p := &statev1.Reservation{
+		Sku: sku, OrderId: res.OrderID, PlacedEventId: res.PlacedEventID[:], Version: res.Version,
+		Backordered: res.Backordered,
+	}
+	if r := res.Rejected; r != nil {
+		p.Rejected, p.RejectedRequested, p.RejectedAvailable = true, r.Requested, r.Available
+		p.RejectionReason = int32(r.Reason)
+	}
+	values := make([]statev1.HeldAt, len(res.Held))
+	p.Held = make([]*statev1.HeldAt, len(res.Held))
+	for i, h := range res.Held {
+		v := &values[i]
+		v.Location, v.Reserved, v.Committed = h.Location, h.Reserved, h.Committed
+		v.Fulfilled, v.Restocked = h.Fulfilled, h.Restocked
+		p.Held[i] = v
+	}
+	return appendMessage(dst, p)
+}
+
+// DecodeReservation reads what EncodeReservation wrote.
+func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err error) {
+	var p statev1.Reservation
+	if err := p.UnmarshalVT(value); err != nil {
+		return "", inventory.Reservation{}, malformed("reservation", err)
+	}
+	res = inventory.Reservation{OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered}
+	if err := readID((*[16]byte)(&res.PlacedEventID), p.PlacedEventId, "reservation.placed_event_id", false); err != nil {
+		return "", inventory.Reservation{}, err
+	}
+	if p.Rejected {
+		res.Rejected = &inventory.Rejection{
+			Requested: p.RejectedRequested, Available: p.RejectedAvailable,
+			Reason: inventory.RejectionReason(p.RejectionReason),
+		}
+	}
+	if len(p.Held) > 0 {
+		res.Held = make([]inventory.HeldAt, len(p.Held))
+	}
+	for i, h := range p.Held {
+		res.Held[i] = inventory.HeldAt{
+			Location: h.Location, Reserved: h.Reserved, Committed: h.Committed,
+			Fulfilled: h.Fulfilled, Restocked: h.Restocked,
+		}
+	}
+	return p.Sku, res, nil
+}
+
+// EncodeOrder appends an order's state to dst.
+func EncodeOrder(dst []byte, o order.Order) ([]byte, error) {
+	return appendMessage(dst, &statev1.Order{
+		OrderId: o.ID, Version: o.Version, Kind: int32(o.Kind), CustomerId: o.CustomerID, Currency: o.Currency,
+		Lines: toStateLines(o.Lines), SubtotalMicros: o.SubtotalMicros, TotalMicros: o.TotalMicros,
+		PaymentTerms: int32(o.Terms), PaymentDeadlineMicros: o.PaymentDeadlineMicros, Lifecycle: int32(o.Lifecycle),
+		AuthorizedMicros: o.AuthorizedMicros, CapturedMicros: o.CapturedMicros,
+		VoidedMicros: o.VoidedMicros, RefundDueMicros: o.RefundDueMicros,
+		PlacedEventId: o.PlacedEventID[:], ReservationVersion: o.ReservationVersion, Settled: o.Settled,
+		Fulfilments: toFulfilments(o.Fulfilments), Short: toStateShort(o.Short),
+		Country: o.Country, Reference: o.Reference, OccurredAtMicros: o.OccurredAtMicros,
+	})
+}
+
+// DecodeOrderState reads what EncodeOrder wrote.
+func DecodeOrderState(value []byte) (order.Order, error) {
+	var p statev1.Order
+	if err := p.UnmarshalVT(value); err != nil {
+		return order.Order{}, malformed("order", err)
+	}
+	o := order.Order{
+		ID: p.OrderId, Version: p.Version, Kind: order.Kind(p.Kind), CustomerID: p.CustomerId, Currency: p.Currency,
+		Lines: fromStateLines(p.Lines), SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
+		Terms: order.PaymentTerms(p.PaymentTerms), PaymentDeadlineMicros: p.PaymentDeadlineMicros,
+		Lifecycle:        order.Lifecycle(p.Lifecycle),
+		AuthorizedMicros: p.AuthorizedMicros, CapturedMicros: p.CapturedMicros,
+		VoidedMicros: p.VoidedMicros, RefundDueMicros: p.RefundDueMicros,
+		ReservationVersion: p.ReservationVersion, Settled: p.Settled,
+		Fulfilments: fromFulfilments(p.Fulfilments), Short: fromStateShort(p.Short),
+		Country: p.Country, Reference: p.Reference, OccurredAtMicros: p.OccurredAtMicros,
+	}
+	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
+		return order.Order{}, err
+	}
+	return o, nil
+}
+
+func toStateLines(lines []order.Line) []*statev1.OrderLine {
+	values, out := make([]statev1.OrderLine, len(lines)), make([]*statev1.OrderLine, len(lines))
+	for i := range lines {
+		v, l := &values[i], &lines[i]
+		v.Sku, v.Quantity, v.UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
+		v.Backordered, v.Cancelled, v.Shipped, v.Delivered = l.Backordered, l.Cancelled, l.Shipped, l.Delivered
+		out[i] = v
+	}
+	return out
+}
+
+func fromStateLines(lines []*statev1.OrderLine) []order.Line {
+	if len(lines) == 0 {
+		return nil
+	}
+	out := make([]order.Line, len(lines))
+	for i, l := range lines {
+		out[i] = order.Line{
+			SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
+			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered,
+		}
+	}
+	return out
+}
+
+func toFulfilments(fulfilments []order.Fulfilment) []*statev1.Fulfilment {
+	out := make([]*statev1.Fulfilment, len(fulfilments))
+	for i, f := range fulfilments {
+		lines := make([]*eventv1.Allocation, len(f.Lines))
+		for k, l := range f.Lines {
+			// The schema's pair of a name and a quantity; here the name is a SKU.
+			lines[k] = &eventv1.Allocation{Location: l.SKU, Quantity: l.Quantity}
+		}
+		out[i] = &statev1.Fulfilment{FulfilmentId: f.ID, Lines: lines, Delivered: f.Delivered}
+	}
+	return out
+}
+
+func fromFulfilments(fulfilments []*statev1.Fulfilment) []order.Fulfilment {
+	if len(fulfilments) == 0 {
+		return nil
+	}
+	out := make([]order.Fulfilment, len(fulfilments))
+	for i, f := range fulfilments {
+		out[i] = order.Fulfilment{ID: f.FulfilmentId, Delivered: f.Delivered}
+		for _, l := range f.Lines {
+			out[i].Lines = append(out[i].Lines, order.LineQuantity{SKU: l.Location, Quantity: l.Quantity})
+		}
+	}
+	return out
+}
+
+func toStateShort(short []order.ShortLine) []*statev1.ShortLine {
+	out := make([]*statev1.ShortLine, len(short))
+	for i, s := range short {
+		out[i] = &statev1.ShortLine{Sku: s.SKU, Requested: s.Requested, Available: s.Available, Reason: s.Reason}
+	}
+	return out
+}
+
+func fromStateShort(short []*statev1.ShortLine) []order.ShortLine {
+	if len(short) == 0 {
+		return nil
+	}
+	out := make([]order.ShortLine, len(short))
+	for i, s := range short {
+		out[i] = order.ShortLine{SKU: s.Sku, Requested: s.Requested, Available: s.Available, Reason: s.Reason}
+	}
+	return out
+}

@@ -1,0 +1,149 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/plugin/kprom"
+)
+
+// Config says how to reach the cluster.
+type Config struct {
+	// Seeds are host:port addresses of some brokers; one that answers is enough.
+	Seeds []string
+	// ClientID names this process to the brokers and in metrics. Default "holdfast".
+	ClientID string
+	// Env prefixes transactional ids and group names: several platforms may share a cluster. Default "holdfast".
+	Env string
+	// Logger gets the client's warnings and errors. Default: none.
+	Logger *slog.Logger
+	// Embedded is set for the in-process broker: replication 1 and no compaction.
+	Embedded bool
+	// ReplicationFactor of new topics; 0: min(3, brokers).
+	ReplicationFactor int16
+	// TopicPrefix is put before every topic's name in the cluster. It never shows outside this package.
+	TopicPrefix string
+	// Registerer gets the client's metrics when set.
+	Registerer prometheus.Registerer
+}
+
+// metadataMinAge is how soon a client may ask for metadata again. With the client's own default a
+// producer that meets a new topic stalls for five seconds.
+const metadataMinAge = 100 * time.Millisecond
+
+var (
+	envPattern    = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$`)
+	prefixPattern = regexp.MustCompile(`^[a-zA-Z0-9._-]{0,100}$`)
+)
+
+// withDefaults fills what was left empty.
+func (c Config) withDefaults() Config {
+	if c.ClientID == "" {
+		c.ClientID = "holdfast"
+	}
+	if c.Env == "" {
+		c.Env = "holdfast"
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate reports every mistake in the configuration.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	if len(c.Seeds) == 0 {
+		errs = append(errs, errors.New("kafka: no seed broker is configured; give at least one host:port"))
+	}
+	for _, seed := range c.Seeds {
+		if _, _, err := net.SplitHostPort(seed); err != nil {
+			errs = append(errs, fmt.Errorf("kafka: seed broker %q is not host:port: %w", seed, err))
+		}
+	}
+	if !envPattern.MatchString(c.Env) {
+		errs = append(errs, fmt.Errorf("kafka: environment name %q: use 1 to 64 letters, digits, dots, dashes or underscores", c.Env))
+	}
+	if !prefixPattern.MatchString(c.TopicPrefix) {
+		errs = append(errs, fmt.Errorf("kafka: topic prefix %q: use at most 100 letters, digits, dots, dashes or underscores", c.TopicPrefix))
+	}
+	if c.ReplicationFactor < 0 {
+		errs = append(errs, fmt.Errorf("kafka: replication factor %d is negative", c.ReplicationFactor))
+	}
+	return errors.Join(errs...)
+}
+
+// clusterTopic is the topic's name in the cluster.
+func (c *Config) clusterTopic(topic string) string { return c.TopicPrefix + topic }
+
+// ownTopic is the topic's name outside this package. It does not allocate.
+func (c *Config) ownTopic(clusterTopic string) string {
+	return strings.TrimPrefix(clusterTopic, c.TopicPrefix)
+}
+
+// newClient opens a Kafka client. A non-empty metricsName registers its metrics under that label.
+func (c *Config) newClient(metricsName string, opts ...kgo.Opt) (*kgo.Client, error) {
+	base := []kgo.Opt{
+		kgo.SeedBrokers(c.Seeds...),
+		kgo.ClientID(c.ClientID),
+		kgo.MetadataMinAge(metadataMinAge),
+		kgo.WithLogger(clientLogger{c.Logger}),
+		// Brokers ask clients to push their metrics (KIP-714); ours are scraped, and the push delays closing.
+		kgo.DisableClientMetrics(),
+	}
+	if c.Registerer != nil && metricsName != "" {
+		labels := prometheus.Labels{"client": c.ClientID + "/" + metricsName}
+		base = append(base, kgo.WithHooks(kprom.NewMetrics("holdfast_kafka",
+			kprom.Registerer(lenientRegisterer{prometheus.WrapRegistererWith(labels, c.Registerer)}),
+			kprom.FetchAndProduceDetail(kprom.ByTopic, kprom.Records, kprom.Batches, kprom.CompressedBytes, kprom.ConsistentNaming),
+		)))
+	}
+	cl, err := kgo.NewClient(append(base, opts...)...)
+	if err != nil {
+		return nil, fmt.Errorf("kafka client: %w", err)
+	}
+	return cl, nil
+}
+
+// lenientRegisterer lets a client live whose metrics are registered already: a new writer of a shard may
+// be opened before its predecessor in the same process is closed.
+type lenientRegisterer struct{ prometheus.Registerer }
+
+// MustRegister registers the collectors and passes over those that are known.
+func (r lenientRegisterer) MustRegister(cs ...prometheus.Collector) {
+	for _, collector := range cs {
+		var known prometheus.AlreadyRegisteredError
+		if err := r.Register(collector); err != nil && !errors.As(err, &known) {
+			panic(err)
+		}
+	}
+}
+
+// clientLogger hands the client's warnings and errors to slog; what it says below that is noise here.
+type clientLogger struct{ log *slog.Logger }
+
+// Level implements kgo.Logger.
+func (l clientLogger) Level() kgo.LogLevel {
+	if l.log.Enabled(context.Background(), slog.LevelWarn) {
+		return kgo.LogLevelWarn
+	}
+	return kgo.LogLevelNone
+}
+
+// Log implements kgo.Logger.
+func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	to := slog.LevelWarn
+	if level == kgo.LogLevelError {
+		to = slog.LevelError
+	}
+	l.log.Log(context.Background(), to, "kafka: "+msg, keyvals...)
+}

@@ -1,0 +1,201 @@
+package eventlog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Layout is who writes what: partition p of both event topics is written by shard p mod ShardCount.
+type Layout struct {
+	Generation     uint32 `json:"generation"`
+	PartitionCount int32  `json:"partition_count"`
+	ShardCount     int32  `json:"shard_count"`
+}
+
+// ErrNoLayout says that the platform has not been created yet.
+var ErrNoLayout = errors.New("the layout topic is empty: the platform has not been created")
+
+// ErrLayoutMoved says that a newer generation of the layout exists than the one that was given.
+var ErrLayoutMoved = errors.New("the layout has moved on to another generation")
+
+// Validate reports what makes the layout unusable.
+func (l Layout) Validate() error {
+	switch {
+	case l.PartitionCount < 1 || l.PartitionCount > MaxPartitionCount:
+		return fmt.Errorf("layout: partition count %d is not between 1 and %d", l.PartitionCount, MaxPartitionCount)
+	case l.ShardCount < 1 || l.ShardCount > l.PartitionCount:
+		return fmt.Errorf("layout: shard count %d is not between 1 and the partition count %d", l.ShardCount, l.PartitionCount)
+	}
+	return nil
+}
+
+// ShardOf is the shard that writes the partition.
+func (l Layout) ShardOf(partition int32) int32 { return partition % l.ShardCount }
+
+// Partitions are the event partitions that the shard writes, in both topics, ordered by partition.
+func (l Layout) Partitions(shard int32) []TopicPartition {
+	if shard < 0 || shard >= l.ShardCount {
+		return nil
+	}
+	tps := make([]TopicPartition, 0, 2*(l.PartitionCount/l.ShardCount+1))
+	for p := shard; p < l.PartitionCount; p += l.ShardCount {
+		tps = append(tps, TopicPartition{TopicOrders, p}, TopicPartition{TopicInventory, p})
+	}
+	return tps
+}
+
+// maxLayoutAttempts bounds how often writers of the layout that fence one another begin again.
+const maxLayoutAttempts = 20
+
+// ReadLayout reads the present layout: the last record of the layout topic. ErrNoLayout when there is none.
+func (c *Client) ReadLayout(ctx context.Context) (Layout, error) {
+	exists, err := c.partitionCount(ctx, TopicLayout)
+	if err != nil {
+		return Layout{}, err
+	}
+	if exists == 0 {
+		return Layout{}, ErrNoLayout
+	}
+	history, err := c.layoutHistory(ctx)
+	if err != nil {
+		return Layout{}, err
+	}
+	if len(history) == 0 {
+		return Layout{}, ErrNoLayout
+	}
+	return history[len(history)-1], nil
+}
+
+// ChangeLayout appends the next generation, with another shard count. Running shards notice when they
+// acquire next: stop all replicas, change, start. Concurrent changes follow one another; a change to the
+// present shard count does nothing.
+func (c *Client) ChangeLayout(ctx context.Context, shardCount int32) (Layout, error) {
+	return c.appendLayout(ctx, func(history []Layout) (Layout, bool, error) {
+		if len(history) == 0 {
+			return Layout{}, false, ErrNoLayout
+		}
+		last := history[len(history)-1]
+		if last.ShardCount == shardCount {
+			return last, false, nil
+		}
+		next := Layout{Generation: last.Generation + 1, PartitionCount: last.PartitionCount, ShardCount: shardCount}
+		if err := next.Validate(); err != nil {
+			return Layout{}, false, err
+		}
+		// Partitions first: a layout must never name a shard that the group cannot hand out.
+		return next, true, c.growTopic(ctx, TopicShards, shardCount)
+	})
+}
+
+// layoutHistory reads all generations, oldest first, and checks that none is missing.
+func (c *Client) layoutHistory(ctx context.Context) ([]Layout, error) {
+	tps := []TopicPartition{{TopicLayout, 0}}
+	end, err := c.EndOffsets(ctx, tps)
+	if err != nil {
+		return nil, err
+	}
+	var history []Layout
+	err = c.Read(ctx, Offsets{tps[0]: 0}, end, func(r *Record) error {
+		var l Layout
+		if err := json.Unmarshal(r.Value, &l); err != nil {
+			return fmt.Errorf("%s: offset %d is not a layout: %w", TopicLayout, r.Offset, err)
+		}
+		if err := l.Validate(); err != nil {
+			return fmt.Errorf("%s: offset %d: %w", TopicLayout, r.Offset, err)
+		}
+		if want := uint32(len(history) + 1); l.Generation != want {
+			return fmt.Errorf("%s: offset %d holds generation %d, not %d", TopicLayout, r.Offset, l.Generation, want)
+		}
+		history = append(history, l)
+		return nil
+	})
+	return history, err
+}
+
+// decideLayout looks at the history and says which layout is wanted and whether it has to be written.
+type decideLayout func(history []Layout) (l Layout, write bool, err error)
+
+// appendLayout decides and writes under the layout's own transactional id. Of two that do so at once, the
+// one that came later has fenced the other, which then begins again and finds what was written.
+func (c *Client) appendLayout(ctx context.Context, decide decideLayout) (Layout, error) {
+	var lastErr error
+	for range maxLayoutAttempts {
+		history, err := c.layoutHistory(ctx)
+		if err != nil {
+			return Layout{}, err
+		}
+		l, write, err := decide(history)
+		if err != nil || !write {
+			return l, err
+		}
+		if l, lastErr = c.tryAppendLayout(ctx, decide); lastErr == nil {
+			return l, nil
+		}
+		var unclear *UnclearError
+		if !errors.As(lastErr, &unclear) {
+			return Layout{}, lastErr
+		}
+		if err := pause(ctx, 20*time.Millisecond); err != nil {
+			return Layout{}, err
+		}
+	}
+	return Layout{}, fmt.Errorf("layout: gave up after %d attempts: %w", maxLayoutAttempts, lastErr)
+}
+
+// tryAppendLayout takes the transactional id, reads to the end, decides again on what it read, and appends.
+func (c *Client) tryAppendLayout(ctx context.Context, decide decideLayout) (Layout, error) {
+	producer, err := c.cfg.newTransactional(c.cfg.Env+"-layout", "")
+	if err != nil {
+		return Layout{}, err
+	}
+	defer producer.Close()
+	if _, _, err := producer.ProducerID(ctx); err != nil {
+		return Layout{}, initFailed(c.cfg.Env+"-layout", err)
+	}
+	history, err := c.layoutHistory(ctx)
+	if err != nil {
+		return Layout{}, err
+	}
+	l, write, err := decide(history)
+	if err != nil || !write {
+		return l, err
+	}
+	value, err := json.Marshal(l)
+	if err != nil {
+		return Layout{}, err
+	}
+	if err := producer.BeginTransaction(); err != nil {
+		return Layout{}, newUnclearError(err)
+	}
+	// No cancelling: an append that has begun is carried to its end.
+	res := producer.ProduceSync(context.WithoutCancel(ctx), &kgo.Record{
+		Topic: c.cfg.clusterTopic(TopicLayout),
+		Key:   []byte(strconv.FormatUint(uint64(l.Generation), 10)),
+		Value: value,
+	})
+	if err := res.FirstErr(); err != nil {
+		return Layout{}, newUnclearError(err)
+	}
+	if err := producer.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
+		return Layout{}, newUnclearError(err)
+	}
+	return l, nil
+}
+
+// pause waits, or returns early with the context's error.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,176 @@
+package eventlog_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+func TestLayoutPartitionsCoverEverythingOnce(t *testing.T) {
+	l := eventlog.Layout{PartitionCount: 12, ShardCount: 5}
+	writers := make(map[eventlog.TopicPartition]int32)
+	for shard := range l.ShardCount {
+		for _, tp := range l.Partitions(shard) {
+			if former, ok := writers[tp]; ok {
+				t.Errorf("%v is written by shards %d and %d", tp, former, shard)
+			}
+			if l.ShardOf(tp.Partition) != shard {
+				t.Errorf("%v is listed under shard %d, not %d", tp, shard, l.ShardOf(tp.Partition))
+			}
+			writers[tp] = shard
+		}
+	}
+	if len(writers) != 24 {
+		t.Errorf("%d partitions are written, want 24", len(writers))
+	}
+	if got := l.Partitions(5); got != nil {
+		t.Errorf("a shard that does not exist writes %v", got)
+	}
+}
+
+func TestLayoutValidate(t *testing.T) {
+	for _, tc := range []struct {
+		partitions, shards int32
+		ok                 bool
+	}{
+		{1, 1, true},
+		{12, 3, true},
+		{12, 12, true},
+		{0, 1, false},
+		{12, 0, false},
+		{12, 13, false},
+		{-1, -1, false},
+		{eventlog.MaxPartitionCount + 1, 1, false},
+	} {
+		err := eventlog.Layout{PartitionCount: tc.partitions, ShardCount: tc.shards}.Validate()
+		if (err == nil) != tc.ok {
+			t.Errorf("%d partitions, %d shards: %v", tc.partitions, tc.shards, err)
+		}
+	}
+}
+
+func TestEnsurePlatformKeepsTheFirstLayout(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 4, 2)
+	if want := (eventlog.Layout{Generation: 1, PartitionCount: 4, ShardCount: 2}); p.layout != want {
+		t.Fatalf("layout %+v, want %+v", p.layout, want)
+	}
+	again, err := p.EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: 8, ShardCount: 1})
+	if err != nil || again != p.layout {
+		t.Errorf("the second time: %+v, %v", again, err)
+	}
+	read, err := p.ReadLayout(testContext(t))
+	if err != nil || read != p.layout {
+		t.Errorf("read: %+v, %v", read, err)
+	}
+}
+
+func TestEnsurePlatformByReplicasAtOnce(t *testing.T) {
+	cfg := testConfig(t)
+	ctx := testContext(t)
+	const replicas = 4
+	var wg sync.WaitGroup
+	var layouts [replicas]eventlog.Layout
+	var errs [replicas]error
+	for i := range replicas {
+		c := open(t, cfg)
+		wg.Go(func() {
+			// They disagree on what they want; one of them must win for all.
+			layouts[i], errs[i] = c.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: int32(4 + i), ShardCount: 1})
+		})
+	}
+	wg.Wait()
+	for i := range replicas {
+		if errs[i] != nil || layouts[i] != layouts[0] || layouts[i].Generation != 1 {
+			t.Errorf("replica %d: %+v, %v; replica 0: %+v", i, layouts[i], errs[i], layouts[0])
+		}
+	}
+}
+
+func TestEnsurePlatformRefusesTopicsThatTheLayoutDoesNotFit(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 4, 1)
+	p.Close()
+	wrong := &eventlog.Record{
+		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicLayout}, Key: []byte("2"),
+		Value: []byte(`{"generation":2,"partition_count":6,"shard_count":1}`),
+	}
+	c := open(t, p.cfg)
+	if err := c.Produce(testContext(t), []*eventlog.Record{wrong}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: 4, ShardCount: 1})
+	wantError(t, err, p.cfg.TopicPrefix+eventlog.TopicOrders, "has 4 partitions", "says 6", "delete the topic")
+}
+
+func TestEnsurePlatformRefusesTopicsThatWereThereBefore(t *testing.T) {
+	cfg := testConfig(t)
+	createTopic(t, cfg, eventlog.TopicInventory, 10)
+	_, err := open(t, cfg).EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: 4, ShardCount: 1})
+	wantError(t, err, cfg.TopicPrefix+eventlog.TopicInventory, "has 10 partitions", "says 4", "partition count 10")
+	// As the message says.
+	l, err := open(t, cfg).EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: 10, ShardCount: 1})
+	if err != nil || l.PartitionCount != 10 {
+		t.Errorf("with the count that is there: %+v, %v", l, err)
+	}
+}
+
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%q does not say %q", err, part)
+		}
+	}
+}
+
+// createTopic creates a topic as somebody else would.
+func createTopic(t *testing.T, cfg eventlog.Config, topic string, partitions int32) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(cfg.Seeds...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if _, err := kadm.NewClient(cl).CreateTopic(testContext(t), partitions, 1, nil, cfg.TopicPrefix+topic); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestChangeLayout(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 4, 1)
+	ctx := testContext(t)
+	var wg sync.WaitGroup
+	for _, shards := range []int32{2, 4, 2} {
+		wg.Go(func() {
+			if _, err := p.ChangeLayout(ctx, shards); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	l, err := p.ReadLayout(ctx)
+	if err != nil || l.Generation < 3 || l.Generation > 4 {
+		t.Fatalf("after three changes at once: %+v, %v", l, err)
+	}
+	if _, err := p.StableOffsets(ctx, []eventlog.TopicPartition{{Topic: eventlog.TopicShards, Partition: 3}}); err != nil {
+		t.Errorf("the shards topic was not grown: %v", err)
+	}
+	if _, err := p.ChangeLayout(ctx, 5); err == nil {
+		t.Error("more shards than partitions were accepted")
+	}
+}
+
+func TestLayoutOfAPlatformThatDoesNotExist(t *testing.T) {
+	c := open(t, testConfig(t))
+	if _, err := c.ReadLayout(testContext(t)); !errors.Is(err, eventlog.ErrNoLayout) {
+		t.Errorf("read: %v", err)
+	}
+}

@@ -1,0 +1,234 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Fetch sizes. A read of the whole log wants few, large fetches from each broker.
+const (
+	fetchMaxBytes          = 64 << 20
+	fetchMaxPartitionBytes = 8 << 20
+	fetchMaxWait           = 500 * time.Millisecond
+)
+
+// OffsetError says that a read was to start where the log has nothing: below its start (deleted), or beyond
+// its end (lost, or another cluster). Both mean that what was built on the log cannot be trusted to continue.
+type OffsetError struct {
+	TopicPartition
+	// Offset is where the read was to start, or had got to.
+	Offset int64
+	// Start and End are the log's bounds; both -1 when the broker refused without saying.
+	Start, End int64
+}
+
+// Error implements error.
+func (e *OffsetError) Error() string {
+	if e.End < 0 {
+		return fmt.Sprintf("%s/%d: offset %d is out of the log's range", e.Topic, e.Partition, e.Offset)
+	}
+	return fmt.Sprintf("%s/%d: offset %d is out of the log's range %d to %d", e.Topic, e.Partition, e.Offset, e.Start, e.End)
+}
+
+// Read hands the committed records in [from, to) to fn, in order within each partition, until the position of
+// every partition in to is reached. Positions count what readers do not see (transaction markers, aborted
+// records), so it never waits for a record that is not there; it does wait for open transactions below to.
+// A partition without a from starts at 0. A start that the log does not hold is an *OffsetError.
+// The *Record is valid only during the call; its key, value and headers may be kept. An error from fn stops
+// the read and is returned as it is.
+func (c *Client) Read(ctx context.Context, from, to Offsets, fn func(*Record) error) error {
+	start := make(Offsets, len(to))
+	for tp, end := range to {
+		if from[tp] < end {
+			start[tp] = from[tp]
+		}
+	}
+	if len(start) == 0 {
+		return nil
+	}
+	r, err := c.newReader(ctx, start, readerOptions{})
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	remaining := len(start)
+	var rec Record
+	for remaining > 0 {
+		fetches, err := r.poll(ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range fetches {
+			end := to[p.tp]
+			if r.positions[p.tp] >= end {
+				continue // was fetched before it was paused
+			}
+			for _, kr := range p.records {
+				if kr.Offset >= end {
+					break
+				}
+				if kr.Attrs.IsControl() {
+					continue
+				}
+				fromClientRecord(&rec, p.tp, kr)
+				if err := fn(&rec); err != nil {
+					return err
+				}
+			}
+			if r.advance(p) >= end {
+				remaining--
+				r.pause(p.tp)
+			}
+		}
+	}
+	return nil
+}
+
+// reader consumes partitions from explicit offsets and keeps their positions, control records included.
+type reader struct {
+	cfg       *Config
+	kafka     *kgo.Client
+	positions Offsets
+	fetched   []partitionRecords // reused between polls
+}
+
+// partitionRecords are the records of one partition in one fetch; never empty.
+type partitionRecords struct {
+	tp      TopicPartition
+	records []*kgo.Record
+}
+
+type readerOptions struct {
+	metricsName string
+	// lossy lets a reader go on at the log's start when records were deleted before it.
+	lossy bool
+}
+
+// newReader checks the starts and opens a client for them.
+func (c *Client) newReader(ctx context.Context, start Offsets, o readerOptions) (*reader, error) {
+	if !o.lossy {
+		if err := c.checkStarts(ctx, start); err != nil {
+			return nil, err
+		}
+	}
+	return c.openReader(start, o)
+}
+
+func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
+	partitions := make(map[string]map[int32]kgo.Offset)
+	for tp, offset := range start {
+		name := c.cfg.clusterTopic(tp.Topic)
+		if partitions[name] == nil {
+			partitions[name] = make(map[int32]kgo.Offset)
+		}
+		partitions[name][tp.Partition] = kgo.NewOffset().At(offset)
+	}
+	reset := kgo.NoResetOffset()
+	if o.lossy {
+		reset = kgo.NewOffset().AtStart()
+	}
+	kafka, err := c.cfg.newClient(o.metricsName,
+		kgo.ConsumePartitions(partitions),
+		kgo.ConsumeResetOffset(reset),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(),
+		kgo.FetchMaxBytes(fetchMaxBytes),
+		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
+		kgo.FetchMaxWait(fetchMaxWait),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return &reader{cfg: &c.cfg, kafka: kafka, positions: start.Clone()}, nil
+}
+
+// checkStarts names every start that the log does not hold.
+func (c *Client) checkStarts(ctx context.Context, start Offsets) error {
+	tps := make([]TopicPartition, 0, len(start))
+	for tp := range start {
+		tps = append(tps, tp)
+	}
+	first, err := c.StartOffsets(ctx, tps)
+	if err != nil {
+		return err
+	}
+	end, err := c.EndOffsets(ctx, tps)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for tp, offset := range start {
+		if offset < first[tp] || offset > end[tp] {
+			errs = append(errs, &OffsetError{TopicPartition: tp, Offset: offset, Start: first[tp], End: end[tp]})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// poll waits for records, control records included. What it returns is valid until the next poll.
+func (r *reader) poll(ctx context.Context) ([]partitionRecords, error) {
+	r.fetched = r.fetched[:0]
+	for len(r.fetched) == 0 {
+		fetches := r.kafka.PollFetches(ctx)
+		if err := r.fetchError(ctx, fetches); err != nil {
+			return nil, err
+		}
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			if len(p.Records) > 0 {
+				tp := TopicPartition{r.cfg.ownTopic(p.Topic), p.Partition}
+				r.fetched = append(r.fetched, partitionRecords{tp, p.Records})
+			}
+		})
+	}
+	return r.fetched, nil
+}
+
+func (r *reader) fetchError(ctx context.Context, fetches kgo.Fetches) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var errs []error
+	fetches.EachError(func(topic string, partition int32, err error) {
+		tp := TopicPartition{r.cfg.ownTopic(topic), partition}
+		switch {
+		case errors.Is(err, kerr.OffsetOutOfRange):
+			err = &OffsetError{TopicPartition: tp, Offset: r.positions[tp], Start: -1, End: -1}
+		case topic != "":
+			err = fmt.Errorf("read %s/%d at offset %d: %w", tp.Topic, tp.Partition, r.positions[tp], err)
+		}
+		errs = append(errs, err)
+	})
+	return errors.Join(errs...)
+}
+
+// advance moves the partition's position behind its records and returns it.
+func (r *reader) advance(p partitionRecords) int64 {
+	next := p.records[len(p.records)-1].Offset + 1
+	r.positions[p.tp] = next
+	return next
+}
+
+func (r *reader) pause(tp TopicPartition) {
+	r.kafka.PauseFetchPartitions(map[string][]int32{r.cfg.clusterTopic(tp.Topic): {tp.Partition}})
+}
+
+func (r *reader) close() { r.kafka.Close() }
+
+// fromClientRecord fills rec from what was fetched.
+func fromClientRecord(rec *Record, tp TopicPartition, kr *kgo.Record) {
+	*rec = Record{
+		TopicPartition: tp, Offset: kr.Offset, Key: kr.Key, Value: kr.Value,
+		TimestampMicros: kr.Timestamp.UnixMicro(),
+	}
+	if len(kr.Headers) > 0 {
+		rec.Headers = make([]Header, len(kr.Headers))
+		for i, h := range kr.Headers {
+			rec.Headers[i] = Header(h)
+		}
+	}
+}

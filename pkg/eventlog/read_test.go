@@ -1,0 +1,270 @@
+package eventlog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// transactional is a plain client under one of the writer's ids, for what a Writer never does: to abort, and to
+// leave a transaction open.
+func (p *platform) transactional(t *testing.T, id string) *kgo.Client {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(p.cfg.Seeds...), kgo.TransactionalID(p.cfg.Env+"-"+id), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	return cl
+}
+
+// begin opens a transaction with one record and leaves it open.
+func (p *platform) begin(t *testing.T, cl *kgo.Client, value string) {
+	t.Helper()
+	if err := cl.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	res := cl.ProduceSync(testContext(t), &kgo.Record{Topic: p.cfg.TopicPrefix + eventlog.TopicOrders, Partition: 0, Value: []byte(value)})
+	if err := res.FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReadPassesAnAbortedTail(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 2, 1)
+	w := p.writer(t, 0)
+	mustCommit(t, w, order(0, "kept"))
+	cl := p.transactional(t, "other")
+	p.begin(t, cl, "aborted")
+	if err := cl.EndTransaction(testContext(t), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	// kept, its marker, aborted, its marker: Read must come to 4 though only one record is to be seen.
+	end, err := p.EndOffsets(testContext(t), p.layout.Partitions(0))
+	if err != nil || end[orders0] != 4 {
+		t.Fatalf("end %v, %v", end, err)
+	}
+	if got := p.readAll(t, p.layout.Partitions(0)); len(got) != 1 || !slices.Equal(got[orders0], []string{"kept"}) {
+		t.Errorf("read %v", got)
+	}
+	// From behind the last record: nothing but markers.
+	err = p.Read(testContext(t), eventlog.Offsets{orders0: 1}, end, func(r *eventlog.Record) error {
+		t.Errorf("read %s at %d", r.Value, r.Offset)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAcquiringAbortsAnOpenTransaction(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 2, 1)
+	p.begin(t, p.transactional(t, "g1-s0-1"), "left open")
+	stable, err := p.StableOffsets(testContext(t), []eventlog.TopicPartition{orders0})
+	if err != nil || stable[orders0] != 0 {
+		t.Fatalf("stable %v, %v", stable, err)
+	}
+	w := p.writer(t, 0)
+	mustCommit(t, w, order(0, "kept"))
+	if got := p.readAll(t, p.layout.Partitions(0)); len(got) != 1 || !slices.Equal(got[orders0], []string{"kept"}) {
+		t.Errorf("read %v", got)
+	}
+}
+
+func TestReadStopsAtItsEnd(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 2, 1)
+	w := p.writer(t, 0)
+	var recs []*eventlog.Record
+	for i := range 100 {
+		recs = append(recs, order(0, fmt.Sprint(i)), order(1, fmt.Sprint(i)))
+	}
+	mustCommit(t, w, recs...)
+	orders1 := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: 1}
+	from := eventlog.Offsets{orders0: 10, orders1: 40, stock0: 0}
+	to := eventlog.Offsets{orders0: 20, orders1: 40}
+	var got []int64
+	err := p.Read(testContext(t), from, to, func(r *eventlog.Record) error {
+		if r.TopicPartition != orders0 {
+			t.Errorf("read %v at %d", r.TopicPartition, r.Offset)
+		}
+		got = append(got, r.Offset)
+		return nil
+	})
+	if err != nil || len(got) != 10 || got[0] != 10 || got[9] != 19 {
+		t.Errorf("read %v, %v", got, err)
+	}
+	stop := errors.New("stop")
+	if err := p.Read(testContext(t), nil, to, func(*eventlog.Record) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("an error from the callback came back as %v", err)
+	}
+	cancelled, cancel := context.WithCancel(testContext(t))
+	cancel()
+	if err := p.Read(cancelled, nil, to, func(*eventlog.Record) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled read: %v", err)
+	}
+}
+
+func TestStartsThatTheLogDoesNotHold(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 2, 1)
+	w := p.writer(t, 0)
+	for range 5 {
+		mustCommit(t, w, order(0, "x")) // with its marker two offsets
+	}
+	p.deleteBefore(t, orders0, 4)
+	for _, tc := range []struct {
+		from, to int64
+	}{{0, 10}, {3, 10}, {11, 20}} {
+		from, to := eventlog.Offsets{orders0: tc.from}, eventlog.Offsets{orders0: tc.to}
+		errRead := p.Read(testContext(t), from, to, func(*eventlog.Record) error { return nil })
+		_, errFollow := p.Follow(from)
+		for _, err := range []error{errRead, errFollow} {
+			var offsetErr *eventlog.OffsetError
+			if !errors.As(err, &offsetErr) || offsetErr.TopicPartition != orders0 || offsetErr.Offset != tc.from ||
+				offsetErr.Start != 4 || offsetErr.End != 10 {
+				t.Errorf("from %d: %v", tc.from, err)
+				continue
+			}
+			if want := fmt.Sprintf("orders.events/0: offset %d", tc.from); !strings.Contains(err.Error(), want) {
+				t.Errorf("%q does not say %q", err, want)
+			}
+		}
+	}
+	n := 0
+	err := p.Read(testContext(t), eventlog.Offsets{orders0: 4}, eventlog.Offsets{orders0: 10}, func(*eventlog.Record) error { n++; return nil })
+	if err != nil || n != 3 {
+		t.Errorf("from the start that is left: %d records, %v", n, err)
+	}
+}
+
+// deleteBefore deletes what is below the offset, as retention would.
+func (p *platform) deleteBefore(t *testing.T, tp eventlog.TopicPartition, offset int64) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(p.cfg.Seeds...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	var del kadm.Offsets
+	del.Add(kadm.Offset{Topic: p.cfg.TopicPrefix + tp.Topic, Partition: tp.Partition, At: offset})
+	resp, err := kadm.NewClient(cl).DeleteRecords(testContext(t), del)
+	if err == nil {
+		err = resp.Error()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestALogThatLostItsStartWhileItIsFollowed(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 1, 1)
+	w := p.writer(t, 0)
+	for range 3 {
+		mustCommit(t, w, order(0, "x"))
+	}
+	// Past the check of the starts, as when records are deleted between it and the fetch.
+	f, err := p.UncheckedFollow(eventlog.Offsets{orders0: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, _, err = f.Poll(testContext(t))
+	var offsetErr *eventlog.OffsetError
+	if !errors.As(err, &offsetErr) || offsetErr.TopicPartition != orders0 || offsetErr.Offset != 100 {
+		t.Errorf("poll: %v", err)
+	}
+}
+
+func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 2, 1)
+	w := p.writer(t, 0)
+	mustCommit(t, w, order(0, "before"))
+	f, err := p.Follow(eventlog.Offsets{orders0: 2, stock0: 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	mustCommit(t, w, order(0, "a"), stock(0, "b"))
+	cl := p.transactional(t, "other")
+	p.begin(t, cl, "aborted")
+	if err := cl.EndTransaction(testContext(t), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	// a, its marker, aborted, its marker.
+	want := eventlog.Offsets{orders0: 6, stock0: 2}
+	for reached := (eventlog.Offsets{}); !reached.Covers(want); {
+		var recs []eventlog.Record
+		if recs, reached, err = f.Poll(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range recs {
+			got = append(got, string(r.Value))
+			if reached[r.TopicPartition] <= r.Offset {
+				t.Errorf("reached %v with a record at %d", reached, r.Offset)
+			}
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("followed %v", got)
+	}
+	cancelled, cancel := context.WithCancel(testContext(t))
+	cancel()
+	if _, _, err := f.Poll(cancelled); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled poll: %v", err)
+	}
+}
+
+func TestFollowAnnouncements(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 2, 2)
+	beats := []*eventlog.Writer{p.writer(t, 0), p.writer(t, 1)}
+	for _, value := range []string{"first", "second"} {
+		for shard, w := range beats {
+			mustCommit(t, w, record(eventlog.TopicShards, int32(shard), value))
+		}
+	}
+	f, err := p.FollowAnnouncements(testContext(t), p.layout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	last := make(map[int32]string)
+	for last[0] != "second" || last[1] != "second" {
+		recs, _, err := f.Poll(testContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range recs {
+			last[r.Partition] = string(r.Value)
+		}
+	}
+}
+
+func TestProduceOutsideOfTransactions(t *testing.T) {
+	p := newPlatform(t, testConfig(t), 2, 1)
+	rows := []*eventlog.Record{record(eventlog.TopicAvailability, 0, "a"), record(eventlog.TopicAvailability, 1, "b"), record(eventlog.TopicAvailability, 0, "c")}
+	if err := p.Produce(testContext(t), rows); err != nil {
+		t.Fatal(err)
+	}
+	if rows[0].Offset != 0 || rows[1].Offset != 0 || rows[2].Offset != 1 {
+		t.Errorf("offsets %d, %d, %d", rows[0].Offset, rows[1].Offset, rows[2].Offset)
+	}
+	if got := p.readAll(t, []eventlog.TopicPartition{rows[0].TopicPartition, rows[1].TopicPartition}); !slices.Equal(got[rows[0].TopicPartition], []string{"a", "c"}) {
+		t.Errorf("read %v", got)
+	}
+	large := record(eventlog.TopicAvailability, 0, strings.Repeat("x", eventlog.MaxRecordBytes))
+	if err := p.Produce(testContext(t), []*eventlog.Record{large}); err == nil {
+		t.Error("a record over the limit was appended")
+	}
+	if err := p.Produce(testContext(t), nil); err != nil {
+		t.Error(err)
+	}
+}

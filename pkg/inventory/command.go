@@ -1,0 +1,62 @@
+package inventory
+
+// Command is one of the commands below; the set is closed.
+type Command interface{ isCommand() }
+
+// RegisterItem makes the SKU known, or changes its description.
+type RegisterItem struct{ Description string }
+
+// ReceiveStock adds goods that arrived.
+type ReceiveStock struct {
+	Location  string
+	Quantity  int64
+	Reference string
+}
+
+// AdjustStock changes on_hand by Delta, for a reason.
+type AdjustStock struct {
+	Location  string
+	Delta     int64
+	Reason    Reason
+	Reference string
+}
+
+// CountStock sets on_hand to what was counted.
+type CountStock struct {
+	Location  string
+	Counted   int64
+	Reference string
+}
+
+// SetSafetyStock holds Quantity back from sale at a location.
+type SetSafetyStock struct {
+	Location string
+	Quantity int64
+}
+
+// SetBackorderLimit lets reservations take available down to -Limit, all locations together.
+type SetBackorderLimit struct{ Limit int64 }
+
+// SetReservation is the order's step: how its reservation of this SKU should be, absolute.
+// Ordered quantities that are in none of the four were never taken or are given back.
+type SetReservation struct {
+	OrderID       string
+	PlacedEventID ID
+	Version       uint64
+	Reserved      int64
+	Committed     int64
+	Fulfilled     int64
+	Restocked     int64
+	// Imported: a past document; what is missing is taken from available at once.
+	Imported bool
+	// Refuse: another SKU of the same order cannot be had, so this one records a rejection too.
+	Refuse bool
+}
+
+func (RegisterItem) isCommand()      {}
+func (ReceiveStock) isCommand()      {}
+func (AdjustStock) isCommand()       {}
+func (CountStock) isCommand()        {}
+func (SetSafetyStock) isCommand()    {}
+func (SetBackorderLimit) isCommand() {}
+func (SetReservation) isCommand()    {}

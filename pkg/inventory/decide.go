@@ -1,0 +1,172 @@
+package inventory
+
+import "unicode/utf8"
+
+// Decide says what a command does to an item. res is the reservation that the command's order holds
+// (the zero value for commands without one). A refusal is an *Error; it writes nothing.
+// For SetReservation the answer to a short or unknown SKU is a ReservationRejected event, not an error:
+// it must be remembered. A step that is older than or equal to res.Version (same PlacedEventID) returns no events and no error.
+//
+// The rules:
+//
+//	INV-1   RegisterItem makes an item known or changes its description. The description that it has
+//	        already: no event, no error.
+//	INV-2   Every other stock command needs a registered item: unknown_sku.
+//	INV-3   No location means "main". A location is plain text of at most 64 bytes (invalid_location),
+//	        and an item has at most 1,000 of them (too_many_locations).
+//	INV-4   ReceiveStock: 1 to MaxQuantity (invalid_quantity); on_hand and available grow.
+//	INV-5   AdjustStock: the delta is not 0 and at most MaxQuantity either way (invalid_delta), the reason
+//	        is known (invalid_reason). It may not take on_hand of the location below 0 (negative_on_hand);
+//	        available may fall below 0: promised stock is missing.
+//	INV-6   CountStock: 0 to MaxQuantity (invalid_quantity). It sets on_hand; the difference goes to
+//	        available. A count that confirms the figure is recorded as well.
+//	INV-7   SetSafetyStock: 0 to MaxQuantity (invalid_quantity). The difference moves between available
+//	        and safety_stock; available must have it (insufficient_stock). No difference: no event.
+//	INV-8   SetBackorderLimit: 0 to MaxBackorderLimit (invalid_quantity). No difference: no event.
+//	INV-9   Quantities stay within ±MaxLevel, by location and in total: quantity_overflow.
+//	INV-10  SetReservation is a new step when its PlacedEventID is another one than the reservation's, or
+//	        its Version is greater. Any other step writes nothing.
+//	INV-11  Another PlacedEventID replaces the reservation: what the old one still binds is released first.
+//	INV-12  Growth of reserved + committed + fulfilled must fit what can be reserved: available of the
+//	        locations above 0, and what is left of the backorder limit. It is taken from locations in order
+//	        of first use, the backordered rest at the first: StockReserved, or StockBackordered.
+//	INV-13  Growth that does not fit, an item that is not registered, and Refuse write ReservationRejected,
+//	        which takes nothing; in this order of reasons: unknown_sku, insufficient_stock, other_line.
+//	INV-14  Imported: growth must fit likewise, and goes straight from available (StockFulfilled).
+//	INV-15  Shrinking releases what exceeds the step, from reserved first, then from committed.
+//	INV-16  Reserved becomes committed as the step says (ReservationCommitted); committed never goes back.
+//	INV-17  Committed, then reserved, becomes fulfilled (StockFulfilled), always: it has left the shelf, even
+//	        when on_hand falls below 0. Fulfilled never goes back.
+//	INV-18  Growth of restocked goes to available of the first location (StockRestocked, reason return).
+//	INV-19  A new step writes at least one event: ReservationReleased of 0 when there is nothing to change.
+//	INV-20  A step's quantities are 0 to MaxStepQuantity (invalid_quantity), its order ID is set, its version is at least 1
+//	        and Imported goes without reserved and committed (invalid_step).
+//	INV-21  Every event carries the levels of the locations that it changed, and of all added up.
+func Decide(item Item, res Reservation, cmd Command) ([]Event, error) {
+	switch c := cmd.(type) {
+	case SetReservation:
+		return setReservation(item, res, c)
+	case RegisterItem:
+		return registerItem(item, c)
+	}
+	if !item.Registered {
+		return nil, refuse(CodeUnknownSKU, "", "no item is registered under this SKU")
+	}
+	switch c := cmd.(type) {
+	case ReceiveStock:
+		return receiveStock(item, c)
+	case AdjustStock:
+		return adjustStock(item, c)
+	case CountStock:
+		return countStock(item, c)
+	case SetSafetyStock:
+		return setSafetyStock(item, c)
+	case SetBackorderLimit:
+		return setBackorderLimit(item, c)
+	}
+	return nil, refuse(CodeUnknownCommand, "", "not a command of a stock item")
+}
+
+func registerItem(item Item, c RegisterItem) ([]Event, error) {
+	if len(c.Description) > MaxDescriptionBytes || !utf8.ValidString(c.Description) {
+		return nil, refuse(CodeInvalidDescription, "/description", "a description is at most 1024 bytes of UTF-8")
+	}
+	if len(item.SKU) > MaxSKUBytes || !plain(item.SKU) {
+		return nil, refuse(CodeInvalidSKU, "", "a SKU is at most 64 bytes of text without control characters or outer spaces")
+	}
+	if item.Registered && item.Description == c.Description {
+		return nil, nil
+	}
+	return []Event{{Change: ItemRegistered(c), Total: item.Total()}}, nil
+}
+
+func receiveStock(item Item, c ReceiveStock) ([]Event, error) {
+	if c.Quantity < 1 || c.Quantity > MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/quantity", "a receipt is 1 to 1000000000 units")
+	}
+	location, err := item.stockPlace(c.Location, c.Reference)
+	if err != nil {
+		return nil, err
+	}
+	c.Location = location
+	return change(item, StockReceived(c), location, Level{OnHand: c.Quantity, Available: c.Quantity})
+}
+
+func adjustStock(item Item, c AdjustStock) ([]Event, error) {
+	if c.Delta == 0 || c.Delta > MaxQuantity || c.Delta < -MaxQuantity {
+		return nil, refuse(CodeInvalidDelta, "/delta", "an adjustment is not 0 and at most 1000000000 units either way")
+	}
+	if c.Reason < ReasonCorrection || c.Reason > ReasonOther {
+		return nil, refuse(CodeInvalidReason, "/reason", "the reason is not a known one")
+	}
+	location, err := item.stockPlace(c.Location, c.Reference)
+	if err != nil {
+		return nil, err
+	}
+	if c.Delta < 0 && item.at(location).OnHand+c.Delta < 0 {
+		return nil, refuse(CodeNegativeOnHand, "/delta", "the location does not have that much on hand")
+	}
+	c.Location = location
+	return change(item, StockAdjusted(c), location, Level{OnHand: c.Delta, Available: c.Delta})
+}
+
+func countStock(item Item, c CountStock) ([]Event, error) {
+	if c.Counted < 0 || c.Counted > MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/counted", "a count is 0 to 1000000000 units")
+	}
+	location, err := item.stockPlace(c.Location, c.Reference)
+	if err != nil {
+		return nil, err
+	}
+	delta := c.Counted - item.at(location).OnHand
+	counted := StockCounted{Location: location, Counted: c.Counted, Delta: delta, Reference: c.Reference}
+	return change(item, counted, location, Level{OnHand: delta, Available: delta})
+}
+
+func setSafetyStock(item Item, c SetSafetyStock) ([]Event, error) {
+	if c.Quantity < 0 || c.Quantity > MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/quantity", "safety stock is 0 to 1000000000 units")
+	}
+	location, err := item.location(c.Location)
+	if err != nil {
+		return nil, err
+	}
+	level := item.at(location)
+	delta := c.Quantity - level.SafetyStock
+	if delta == 0 {
+		return nil, nil
+	}
+	if delta > 0 && delta > level.Available {
+		return nil, refuse(CodeInsufficientStock, "/quantity", "the location has less available than would be held back")
+	}
+	set := SafetyStockSet{Location: location, Quantity: c.Quantity, Delta: delta}
+	return change(item, set, location, Level{SafetyStock: delta, Available: -delta})
+}
+
+func setBackorderLimit(item Item, c SetBackorderLimit) ([]Event, error) {
+	if c.Limit < 0 || c.Limit > MaxBackorderLimit {
+		return nil, refuse(CodeInvalidQuantity, "/limit", "a backorder limit is 0 to 1000000000 units")
+	}
+	if c.Limit == item.BackorderLimit {
+		return nil, nil
+	}
+	return []Event{{Change: BackorderLimitSet(c), Total: item.Total()}}, nil
+}
+
+// stockPlace checks where a stock command acts, and its reference.
+func (i Item) stockPlace(location, reference string) (string, error) {
+	if err := checkReference(reference); err != nil {
+		return "", err
+	}
+	return i.location(location)
+}
+
+// change makes the one event of a stock command, which adds delta to one location.
+func change(item Item, c Change, location string, delta Level) ([]Event, error) {
+	after := item.at(location).plus(delta)
+	total := item.Total().plus(delta)
+	if !after.bounded() || !total.bounded() {
+		return nil, refuse(CodeQuantityOverflow, "", "the item would have more units than can be counted")
+	}
+	return []Event{{Change: c, Locations: []LocationLevel{{location, after}}, Total: total}}, nil
+}

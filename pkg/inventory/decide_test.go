@@ -1,0 +1,138 @@
+package inventory
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestINV1Register(t *testing.T) {
+	given(t).when(RegisterItem{"Lantern"}).then(ItemRegistered{"Lantern"})
+	s := given(t, RegisterItem{"Lantern"})
+	s.when(RegisterItem{"Lantern"}).then()
+	s.when(RegisterItem{"Red lantern"}).then(ItemRegistered{"Red lantern"})
+	s.when(RegisterItem{strings.Repeat("x", MaxDescriptionBytes+1)}).refused(CodeInvalidDescription)
+	if s.item.Description != "Red lantern" || s.item.Version != 2 {
+		t.Fatalf("%+v", s.item)
+	}
+	given(t).when(RegisterItem{}).then(ItemRegistered{})
+	long := given(t)
+	long.item.SKU = strings.Repeat("x", MaxSKUBytes+1)
+	long.when(RegisterItem{}).refused(CodeInvalidSKU)
+}
+
+func TestINV2StockNeedsARegisteredItem(t *testing.T) {
+	for _, cmd := range []Command{
+		ReceiveStock{"", 1, ""}, AdjustStock{"", 1, ReasonOther, ""}, CountStock{"", 1, ""},
+		SetSafetyStock{"", 1}, SetBackorderLimit{1},
+	} {
+		given(t).when(cmd).refused(CodeUnknownSKU)
+	}
+	given(t, RegisterItem{}).when(nil).refused(CodeUnknownCommand)
+}
+
+func TestINV3Locations(t *testing.T) {
+	s := given(t, RegisterItem{})
+	s.when(ReceiveStock{"", 1, "r"}).then(StockReceived{"main", 1, "r"})
+	s.when(ReceiveStock{"north", 1, ""}).then(StockReceived{"north", 1, ""})
+	for _, location := range []string{" north", "a\nb", "a\x7f", "\xff", strings.Repeat("x", MaxLocationBytes+1)} {
+		s.when(ReceiveStock{location, 1, ""}).refused(CodeInvalidLocation)
+		s.when(SetSafetyStock{location, 0}).refused(CodeInvalidLocation)
+	}
+	s.when(ReceiveStock{"", 1, strings.Repeat("x", MaxReferenceBytes+1)}).refused(CodeInvalidReference)
+	s.item.Locations = make([]LocationLevel, MaxLocations)
+	s.item.Locations[7].Location = "seven"
+	s.when(ReceiveStock{"one more", 1, ""}).refused(CodeTooManyLocations)
+	s.when(ReceiveStock{"seven", 1, ""}).then(StockReceived{"seven", 1, ""})
+}
+
+func TestINV4Receive(t *testing.T) {
+	s := given(t, RegisterItem{})
+	s.when(ReceiveStock{"", 0, ""}).refused(CodeInvalidQuantity)
+	s.when(ReceiveStock{"", MaxQuantity + 1, ""}).refused(CodeInvalidQuantity)
+	s.when(ReceiveStock{"", MaxQuantity, ""}).then(StockReceived{"main", MaxQuantity, ""})
+	s.levels(MaxQuantity, MaxQuantity, 0, 0)
+}
+
+func TestINV5Adjust(t *testing.T) {
+	s := given(t, stock(10)...)
+	s.when(AdjustStock{"", 0, ReasonOther, ""}).refused(CodeInvalidDelta)
+	s.when(AdjustStock{"", -MaxQuantity - 1, ReasonOther, ""}).refused(CodeInvalidDelta)
+	s.when(AdjustStock{"", 1, 0, ""}).refused(CodeInvalidReason)
+	s.when(AdjustStock{"", 1, ReasonOther + 1, ""}).refused(CodeInvalidReason)
+	s.when(AdjustStock{"", -11, ReasonShrinkage, ""}).refused(CodeNegativeOnHand)
+	s.when(AdjustStock{"elsewhere", -1, ReasonShrinkage, ""}).refused(CodeNegativeOnHand)
+	s.when(want(1, 8, 0, 0))
+	s.when(AdjustStock{"", -5, ReasonDamaged, "box 4"}).then(StockAdjusted{"main", -5, ReasonDamaged, "box 4"})
+	s.levels(5, -3, 8, 0)
+
+	below := given(t, append(stock(2), want(1, 2, 0, 0), AdjustStock{"", -2, ReasonShrinkage, ""}, want(2, 0, 0, 2))...)
+	below.levels(-2, -2, 0, 0)
+	below.when(AdjustStock{"", 1, ReasonCorrection, ""}).then(StockAdjusted{"main", 1, ReasonCorrection, ""})
+}
+
+func TestINV6Count(t *testing.T) {
+	s := given(t, append(stock(10), want(1, 4, 0, 0))...)
+	s.when(CountStock{"", -1, ""}).refused(CodeInvalidQuantity)
+	s.when(CountStock{"", MaxQuantity + 1, ""}).refused(CodeInvalidQuantity)
+	s.when(CountStock{"", 7, "c1"}).then(StockCounted{"main", 7, -3, "c1"}).levels(7, 3, 4, 0)
+	s.when(CountStock{"", 7, "c2"}).then(StockCounted{"main", 7, 0, "c2"}).levels(7, 3, 4, 0)
+	s.when(CountStock{"", 1, ""}).then(StockCounted{"main", 1, -6, ""}).levels(1, -3, 4, 0)
+}
+
+func TestINV7SafetyStock(t *testing.T) {
+	s := given(t, stock(10)...)
+	s.when(SetSafetyStock{"", -1}).refused(CodeInvalidQuantity)
+	s.when(SetSafetyStock{"", MaxQuantity + 1}).refused(CodeInvalidQuantity)
+	s.when(SetSafetyStock{"", 11}).refused(CodeInsufficientStock)
+	s.when(SetSafetyStock{"", 4}).then(SafetyStockSet{"main", 4, 4}).levels(10, 6, 0, 0)
+	s.when(SetSafetyStock{"", 4}).then()
+	s.when(SetSafetyStock{"", 10}).then(SafetyStockSet{"main", 10, 6}).levels(10, 0, 0, 0)
+	s.when(SetSafetyStock{"", 3}).then(SafetyStockSet{"main", 3, -7}).levels(10, 7, 0, 0)
+	s.when(want(1, 8, 0, 0)).then(ReservationRejected{stepOf(1), 8, 7, InsufficientStock})
+}
+
+func TestINV8BackorderLimit(t *testing.T) {
+	s := given(t, RegisterItem{})
+	s.when(SetBackorderLimit{-1}).refused(CodeInvalidQuantity)
+	s.when(SetBackorderLimit{MaxBackorderLimit + 1}).refused(CodeInvalidQuantity)
+	s.when(SetBackorderLimit{5}).then(BackorderLimitSet{5})
+	s.when(SetBackorderLimit{5}).then()
+	if s.item.BackorderLimit != 5 {
+		t.Fatalf("limit %d", s.item.BackorderLimit)
+	}
+}
+
+func TestINV9Overflow(t *testing.T) {
+	s := given(t, RegisterItem{})
+	s.item.Locations = []LocationLevel{{"main", Level{OnHand: MaxLevel, Available: MaxLevel}}}
+	s.when(ReceiveStock{"", 1, ""}).refused(CodeQuantityOverflow)
+	s.when(ReceiveStock{"north", 1, ""}).refused(CodeQuantityOverflow)
+	s.when(AdjustStock{"", 1, ReasonOther, ""}).refused(CodeQuantityOverflow)
+	c := want(1, 0, 0, 0)
+	c.Restocked = 1
+	s.when(c).refused(CodeQuantityOverflow)
+	s.item.Locations = append(s.item.Locations,
+		LocationLevel{"a", Level{OnHand: MaxLevel, Available: MaxLevel}}, LocationLevel{"b", Level{OnHand: -MaxLevel, Available: -MaxLevel}})
+	if s.item.Sellable() != MaxLevel || s.item.reservable() != MaxLevel {
+		t.Fatalf("sellable %d, reservable %d", s.item.Sellable(), s.item.reservable())
+	}
+}
+
+func TestSellableClampsEachLocation(t *testing.T) {
+	item := Item{Locations: []LocationLevel{
+		{"a", Level{OnHand: 5, Available: 5}}, {"b", Level{OnHand: -3, Available: -3}}, {"c", Level{OnHand: 2, Available: 2}},
+	}}
+	if item.Sellable() != 7 || item.Total().Available != 4 {
+		t.Fatalf("sellable %d, total %d", item.Sellable(), item.Total().Available)
+	}
+}
+
+func TestEvolveChangesNeitherArgument(t *testing.T) {
+	s := given(t, append(stock(10), want(1, 5, 0, 0))...)
+	item, res := s.item, s.reservations["o-1"]
+	level, held := item.Locations[0], res.Held[0]
+	s.when(want(2, 1, 2, 1)).when(ReceiveStock{"", 3, ""})
+	if item.Locations[0] != level || res.Held[0] != held {
+		t.Fatal("Evolve changed its argument")
+	}
+}

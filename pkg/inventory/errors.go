@@ -1,0 +1,34 @@
+package inventory
+
+// Error is a command refused: Code is stable, Detail is for people, Pointer (RFC 6901, may be empty)
+// names the field of the command. It writes nothing.
+type Error struct {
+	Code    string
+	Detail  string
+	Pointer string
+}
+
+// The codes.
+const (
+	CodeUnknownSKU         = "unknown_sku"
+	CodeInsufficientStock  = "insufficient_stock"
+	CodeNegativeOnHand     = "negative_on_hand"
+	CodeInvalidSKU         = "invalid_sku"
+	CodeInvalidQuantity    = "invalid_quantity"
+	CodeInvalidDelta       = "invalid_delta"
+	CodeInvalidReason      = "invalid_reason"
+	CodeInvalidLocation    = "invalid_location"
+	CodeInvalidReference   = "invalid_reference"
+	CodeInvalidDescription = "invalid_description"
+	CodeInvalidStep        = "invalid_step"
+	CodeTooManyLocations   = "too_many_locations"
+	CodeQuantityOverflow   = "quantity_overflow"
+	CodeUnknownCommand     = "unknown_command"
+)
+
+// Error makes a refusal an error.
+func (e *Error) Error() string { return e.Code + ": " + e.Detail }
+
+func refuse(code, pointer, detail string) *Error {
+	return &Error{Code: code, Pointer: pointer, Detail: detail}
+}

@@ -1,0 +1,109 @@
+package inventory
+
+// Event is one change of an item, with the levels that it left behind.
+type Event struct {
+	Change Change
+	// Locations are the ones that changed, as they stand after the event.
+	Locations []LocationLevel
+	// Total is all locations added up, after the event.
+	Total Level
+}
+
+// Change is one of the changes below; the set is closed.
+type Change interface{ isChange() }
+
+// Step names the order's step that a change answers.
+type Step struct {
+	OrderID       string
+	PlacedEventID ID
+	Version       uint64
+}
+
+// Allocation is a quantity at a location.
+type Allocation struct {
+	Location string
+	Quantity int64
+}
+
+// The changes. Fields are those of the event schema (schemas/holdfast/event/v1/inventory.proto).
+type (
+	ItemRegistered struct{ Description string }
+	StockReceived  struct {
+		Location  string
+		Quantity  int64
+		Reference string
+	}
+	StockAdjusted struct {
+		Location  string
+		Delta     int64
+		Reason    Reason
+		Reference string
+	}
+	StockCounted struct {
+		Location  string
+		Counted   int64
+		Delta     int64
+		Reference string
+	}
+	SafetyStockSet struct {
+		Location string
+		Quantity int64
+		Delta    int64
+	}
+	BackorderLimitSet struct{ Limit int64 }
+	StockReserved     struct {
+		Step        Step
+		Quantity    int64
+		Allocations []Allocation
+	}
+	StockBackordered struct {
+		Step        Step
+		Quantity    int64
+		Backordered int64
+		Allocations []Allocation
+	}
+	ReservationRejected struct {
+		Step      Step
+		Quantity  int64
+		Available int64
+		Reason    RejectionReason
+	}
+	ReservationCommitted struct {
+		Step        Step
+		Quantity    int64
+		Allocations []Allocation
+	}
+	ReservationReleased struct {
+		Step          Step
+		Quantity      int64
+		FromReserved  []Allocation
+		FromCommitted []Allocation
+	}
+	StockFulfilled struct {
+		Step          Step
+		Quantity      int64
+		FromReserved  []Allocation
+		FromCommitted []Allocation
+		FromAvailable []Allocation
+	}
+	StockRestocked struct {
+		Step        Step
+		Quantity    int64
+		Allocations []Allocation
+		Reason      Reason
+	}
+)
+
+func (ItemRegistered) isChange()       {}
+func (StockReceived) isChange()        {}
+func (StockAdjusted) isChange()        {}
+func (StockCounted) isChange()         {}
+func (SafetyStockSet) isChange()       {}
+func (BackorderLimitSet) isChange()    {}
+func (StockReserved) isChange()        {}
+func (StockBackordered) isChange()     {}
+func (ReservationRejected) isChange()  {}
+func (ReservationCommitted) isChange() {}
+func (ReservationReleased) isChange()  {}
+func (StockFulfilled) isChange()       {}
+func (StockRestocked) isChange()       {}

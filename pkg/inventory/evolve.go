@@ -1,0 +1,111 @@
+package inventory
+
+import "slices"
+
+// Evolve returns the state after an event; it never fails on what Decide produced, and changes neither argument.
+// The levels are those that the event carries, not recomputed.
+func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
+	item.Version++
+	item.Locations = withLevels(item.Locations, ev.Locations)
+	switch c := ev.Change.(type) {
+	case ItemRegistered:
+		item.Registered, item.Description = true, c.Description
+	case BackorderLimitSet:
+		item.BackorderLimit = c.Limit
+	case StockReceived, StockAdjusted, StockCounted, SafetyStockSet:
+		// All that they change are levels.
+	case StockReserved:
+		res = res.at(c.Step, len(c.Allocations))
+		res.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Reserved })
+	case StockBackordered:
+		res = res.at(c.Step, len(c.Allocations))
+		res.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Reserved })
+		res.Backordered += c.Backordered
+	case ReservationRejected:
+		res = res.at(c.Step, 0)
+		res.Rejected = &Rejection{Requested: c.Quantity, Available: c.Available, Reason: c.Reason}
+	case ReservationCommitted:
+		res = res.at(c.Step, 0)
+		res.move(c.Allocations, func(h *HeldAt, q int64) { h.Reserved -= q; h.Committed += q })
+	case ReservationReleased:
+		res = res.at(c.Step, 0)
+		res.move(c.FromReserved, func(h *HeldAt, q int64) { h.Reserved -= q })
+		res.move(c.FromCommitted, func(h *HeldAt, q int64) { h.Committed -= q })
+		res.Backordered = max(0, res.Backordered-c.Quantity)
+	case StockFulfilled:
+		res = res.at(c.Step, len(c.FromAvailable))
+		res.move(c.FromReserved, func(h *HeldAt, q int64) { h.Reserved -= q; h.Fulfilled += q })
+		res.move(c.FromCommitted, func(h *HeldAt, q int64) { h.Committed -= q; h.Fulfilled += q })
+		res.add(c.FromAvailable, func(h *HeldAt) *int64 { return &h.Fulfilled })
+		res.capBackordered()
+	case StockRestocked:
+		res = res.at(c.Step, len(c.Allocations))
+		res.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Restocked })
+	}
+	return item, res
+}
+
+// withLevels returns a copy of locations with the changed ones replaced or appended.
+func withLevels(locations, changed []LocationLevel) []LocationLevel {
+	if len(changed) == 0 {
+		return locations
+	}
+	out := make([]LocationLevel, len(locations), len(locations)+len(changed))
+	copy(out, locations)
+	for k := range changed {
+		i := slices.IndexFunc(out, func(l LocationLevel) bool { return l.Location == changed[k].Location })
+		if i < 0 {
+			out = append(out, changed[k])
+			continue
+		}
+		out[i] = changed[k]
+	}
+	return out
+}
+
+// at returns a copy of the reservation that has seen step, with room for more locations. A step of
+// another placement starts from nothing: what the former one bound, the event itself gives back.
+func (r Reservation) at(step Step, room int) Reservation {
+	if r.Version == 0 || r.PlacedEventID != step.PlacedEventID {
+		r = Reservation{}
+	}
+	r.OrderID, r.PlacedEventID, r.Version = step.OrderID, step.PlacedEventID, step.Version
+	r.Rejected = nil
+	if n := len(r.Held); n+room > 0 {
+		held := make([]HeldAt, n, n+room)
+		copy(held, r.Held)
+		r.Held = held
+	}
+	return r
+}
+
+// add grows one quantity at the allocations' locations.
+func (r *Reservation) add(allocations []Allocation, field func(*HeldAt) *int64) {
+	for _, a := range allocations {
+		i := slices.IndexFunc(r.Held, func(h HeldAt) bool { return h.Location == a.Location })
+		if i < 0 {
+			i = len(r.Held)
+			r.Held = append(r.Held, HeldAt{Location: a.Location})
+		}
+		*field(&r.Held[i]) += a.Quantity
+	}
+}
+
+// move applies a change to what is held at the allocations' locations. Locations that hold nothing
+// are passed over: they belonged to a reservation that has been replaced.
+func (r *Reservation) move(allocations []Allocation, apply func(*HeldAt, int64)) {
+	for _, a := range allocations {
+		for i := range r.Held {
+			if r.Held[i].Location == a.Location {
+				apply(&r.Held[i], a.Quantity)
+				break
+			}
+		}
+	}
+}
+
+// capBackordered keeps the backordered part within what the reservation still binds.
+func (r *Reservation) capBackordered() {
+	reserved, committed, _, _ := r.Sums()
+	r.Backordered = min(r.Backordered, reserved+committed)
+}

@@ -1,0 +1,87 @@
+// Package inventory holds the rules of stock: what an item's levels are, how reservations change
+// them, and which commands are refused. It is pure: no I/O, no clock, no context; time and IDs enter
+// with the command.
+//
+// It owns one aggregate, the stock item, keyed by SKU with all its locations inside. It does not know
+// of orders beyond their ID and the absolute reservation that they want.
+package inventory
+
+// Level is how much of an item there is, by state, in units. Always:
+//
+//	OnHand = Available + Reserved + Committed + SafetyStock + Damaged + QualityControl
+//
+// Incoming stands outside. Available is negative where stock is backordered, or where a count or an
+// adjustment fell short of what is promised.
+type Level struct {
+	OnHand, Available, Reserved, Committed, SafetyStock, Damaged, QualityControl, Incoming int64
+}
+
+// LocationLevel is the level of one location.
+type LocationLevel struct {
+	Location string
+	Level    Level
+}
+
+// Item is the decision state of one SKU. The zero value is an item that nobody has registered.
+type Item struct {
+	SKU            string
+	Version        uint64
+	Registered     bool
+	Description    string
+	BackorderLimit int64
+	// Locations stand in order of first use. Evolve copies before it changes them.
+	Locations []LocationLevel
+}
+
+// ID is a UUID.
+type ID [16]byte
+
+// Reservation is what one order holds of one SKU. It outlives the order: its version is what makes a
+// late or repeated step harmless.
+type Reservation struct {
+	OrderID       string
+	PlacedEventID ID
+	// Version is the order's version at which the newest step seen last changed; 0: none seen.
+	Version     uint64
+	Held        []HeldAt
+	Backordered int64
+	Rejected    *Rejection
+}
+
+// HeldAt is the part of a reservation at one location.
+type HeldAt struct {
+	Location                                  string
+	Reserved, Committed, Fulfilled, Restocked int64
+}
+
+// Rejection says why nothing was reserved.
+type Rejection struct {
+	Requested, Available int64
+	Reason               RejectionReason
+}
+
+// RejectionReason is a closed set; its values equal those of the event schema.
+type RejectionReason int32
+
+// The reasons.
+const (
+	InsufficientStock RejectionReason = 1
+	UnknownSKU        RejectionReason = 2
+	OtherLine         RejectionReason = 3
+)
+
+// Reason says why stock changed other than by an order; values equal the event schema's.
+type Reason int32
+
+// The reasons, in the order of the event schema.
+const (
+	ReasonCorrection Reason = iota + 1
+	ReasonCycleCount
+	ReasonDamaged
+	ReasonReceived
+	ReasonRestock
+	ReasonShrinkage
+	ReasonPromotion
+	ReasonReturn
+	ReasonOther
+)

@@ -1,0 +1,180 @@
+package inventory
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// flows adds up what moved, from the events alone.
+type flows struct{ in, out int64 }
+
+func (f *flows) add(c Change) {
+	switch c := c.(type) {
+	case StockReceived:
+		f.in += c.Quantity
+	case StockAdjusted:
+		f.in += c.Delta
+	case StockCounted:
+		f.in += c.Delta
+	case StockRestocked:
+		f.in += c.Quantity
+	case StockFulfilled:
+		f.out += c.Quantity
+	}
+}
+
+func drawCommand(t *rapid.T) Command {
+	location := rapid.SampledFrom([]string{"", "main", "north", "south"}).Draw(t, "location")
+	quantity := rapid.Int64Range(-2, 40).Draw(t, "quantity")
+	switch rapid.IntRange(0, 12).Draw(t, "command") {
+	case 0:
+		return RegisterItem{rapid.SampledFrom([]string{"a", "b"}).Draw(t, "description")}
+	case 1, 2:
+		return ReceiveStock{location, quantity, ""}
+	case 3:
+		return AdjustStock{location, quantity - 20, ReasonOther, ""}
+	case 4:
+		return CountStock{location, quantity, ""}
+	case 5:
+		return SetSafetyStock{location, quantity / 4}
+	case 6:
+		return SetBackorderLimit{quantity}
+	}
+	small := rapid.Int64Range(0, 12)
+	c := SetReservation{
+		OrderID:       rapid.SampledFrom([]string{"o-1", "o-2", "o-3"}).Draw(t, "order"),
+		PlacedEventID: ID{rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "placed")},
+		Version:       rapid.Uint64Range(0, 12).Draw(t, "version"),
+		Fulfilled:     small.Draw(t, "fulfilled"),
+		Restocked:     rapid.SampledFrom([]int64{0, 0, 0, 2, 5}).Draw(t, "restocked"),
+		Imported:      rapid.IntRange(0, 5).Draw(t, "imported") == 0,
+		Refuse:        rapid.IntRange(0, 9).Draw(t, "refuse") == 0,
+	}
+	if !c.Imported {
+		c.Reserved, c.Committed = small.Draw(t, "reserved"), small.Draw(t, "committed")
+	}
+	return c
+}
+
+// checkDecision returns what is wrong with one decision, applied to the world.
+func checkDecision(w *scenario, total *flows, cmd Command) string {
+	step, isStep := cmd.(SetReservation)
+	res := w.reservations[step.OrderID]
+	fresh := isStep && (res.PlacedEventID != step.PlacedEventID || step.Version > res.Version)
+	events, err := Decide(w.item, res, cmd)
+	var refusal *Error
+	if err != nil && (!errors.As(err, &refusal) || len(events) > 0) {
+		return fmt.Sprintf("error %v with %d events", err, len(events))
+	}
+	if isStep && err == nil && fresh != (len(events) > 0) {
+		return fmt.Sprintf("new step %v, %d events", fresh, len(events))
+	}
+	for _, ev := range events {
+		before := w.item
+		w.item, res = Evolve(w.item, res, ev)
+		if problem := checkEvent(before, w.item, ev); problem != "" {
+			return fmt.Sprintf("%T: %s", ev.Change, problem)
+		}
+		total.add(ev.Change)
+		switch c := ev.Change.(type) {
+		case StockReserved:
+			if before.Sellable()-w.item.Sellable() != c.Quantity {
+				return "a reservation took what was not on the shelf"
+			}
+		case StockBackordered:
+			if w.item.reservable() < 0 || shortOf(w.item) > max(shortOf(before), w.item.BackorderLimit) {
+				return "a backorder went past the limit"
+			}
+		}
+	}
+	if isStep && len(events) > 0 {
+		w.reservations[step.OrderID] = res
+	}
+	return ""
+}
+
+func shortOf(item Item) (short int64) {
+	for _, l := range item.Locations {
+		short += max(0, -l.Level.Available)
+	}
+	return short
+}
+
+// Whatever comes in: on_hand adds up, versions have no gaps, stock is conserved, and the item's
+// reserved and committed are those of its reservations, location by location.
+func TestRandomCommandsKeepTheInvariants(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &scenario{item: Item{SKU: "s"}, reservations: map[string]Reservation{}}
+		var total flows
+		for range rapid.IntRange(1, 60).Draw(t, "length") {
+			if problem := checkDecision(w, &total, drawCommand(t)); problem != "" {
+				t.Fatal(problem)
+			}
+			if got := w.item.Total().OnHand; got != total.in-total.out {
+				t.Fatalf("on_hand %d, came %d, left %d", got, total.in, total.out)
+			}
+			held := map[string]Level{}
+			for _, r := range w.reservations {
+				reserved, committed, _, _ := r.Sums()
+				if r.Backordered < 0 || r.Backordered > reserved+committed {
+					t.Fatalf("backordered %d of %d", r.Backordered, reserved+committed)
+				}
+				for _, h := range r.Held {
+					if h.Reserved < 0 || h.Committed < 0 || h.Fulfilled < 0 || h.Restocked < 0 {
+						t.Fatalf("negative part %+v", h)
+					}
+					held[h.Location] = held[h.Location].plus(Level{Reserved: h.Reserved, Committed: h.Committed})
+				}
+			}
+			for _, l := range w.item.Locations {
+				if h := held[l.Location]; l.Level.Reserved != h.Reserved || l.Level.Committed != h.Committed {
+					t.Fatalf("%s has %+v, its reservations %+v", l.Location, l.Level, h)
+				}
+			}
+		}
+	})
+}
+
+// A step that was accepted is followed to the letter when only forward moves are asked for.
+func TestForwardStepsAreFollowedExactly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := &scenario{item: Item{SKU: "s", Registered: true}, reservations: map[string]Reservation{}}
+		s.item.Locations = []LocationLevel{{"a", Level{OnHand: 30, Available: 30}}, {"b", Level{OnHand: 30, Available: 30}}}
+		ordered := rapid.Int64Range(1, 60).Draw(t, "ordered")
+		var shipped int64
+		var res Reservation
+		for version := uint64(1); version < 6; version++ {
+			shipped += rapid.Int64Range(0, ordered-shipped).Draw(t, "shipped")
+			c := want(version, 0, ordered-shipped, shipped)
+			if version == 1 {
+				c, shipped = want(1, ordered, 0, 0), 0
+			}
+			events, err := Decide(s.item, res, c)
+			if err != nil || len(events) == 0 {
+				t.Fatalf("%v, %d events", err, len(events))
+			}
+			for _, ev := range events {
+				s.item, res = Evolve(s.item, res, ev)
+			}
+			if r, k, f, _ := res.Sums(); r != c.Reserved || k != c.Committed || f != c.Fulfilled {
+				t.Fatalf("holds %d %d %d, wanted %+v", r, k, f, c)
+			}
+		}
+	})
+}
+
+func BenchmarkReserve(b *testing.B) {
+	item := Item{SKU: "s", Registered: true, Locations: []LocationLevel{{"main", Level{OnHand: 100, Available: 100}}}}
+	cmd := Command(want(1, 5, 0, 0))
+	b.ReportAllocs()
+	for b.Loop() {
+		events, err := Decide(item, Reservation{}, cmd)
+		if err != nil || len(events) != 1 {
+			b.Fatal(err)
+		}
+		Evolve(item, Reservation{}, events[0])
+	}
+}

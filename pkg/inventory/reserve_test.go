@@ -1,0 +1,220 @@
+package inventory
+
+import "testing"
+
+func TestINV10OnlyNewStepsCount(t *testing.T) {
+	s := given(t, append(stock(10), want(3, 4, 0, 0))...)
+	s.when(want(3, 4, 0, 0)).then()
+	s.when(want(3, 9, 0, 0)).then()
+	s.when(want(2, 0, 0, 0)).then()
+	s.when(want(4, 2, 0, 0)).then(ReservationReleased{Step: stepOf(4), Quantity: 2, FromReserved: at("main", 2)})
+	s.when(want(3, 4, 0, 0)).then()
+	if v := s.reservations["o-1"].Version; v != 4 {
+		t.Fatalf("version %d", v)
+	}
+}
+
+func TestINV10CancelOvertakesReserve(t *testing.T) {
+	s := given(t, stock(10)...)
+	s.when(want(2, 0, 0, 0)).then(ReservationReleased{Step: stepOf(2)})
+	s.when(want(1, 5, 0, 0)).then()
+	s.levels(10, 10, 0, 0)
+}
+
+func TestINV11AnotherPlacementReplaces(t *testing.T) {
+	s := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 4, 2))...)
+	again := SetReservation{OrderID: "o-1", PlacedEventID: ID{2}, Version: 1, Reserved: 8}
+	step := Step{"o-1", ID{2}, 1}
+	s.when(again).then(
+		ReservationReleased{Step: step, Quantity: 4, FromCommitted: at("main", 4)},
+		StockReserved{step, 8, at("main", 8)})
+	s.levels(8, 0, 8, 0).holds("o-1", 8, 0, 0, 0)
+	s.when(again).then()
+
+	third := SetReservation{OrderID: "o-1", PlacedEventID: ID{3}, Version: 1, Reserved: 9}
+	step = Step{"o-1", ID{3}, 1}
+	s.when(third).then(
+		ReservationReleased{Step: step, Quantity: 8, FromReserved: at("main", 8)},
+		ReservationRejected{step, 9, 8, InsufficientStock})
+	s.when(SetReservation{OrderID: "o-1", PlacedEventID: ID{4}, Version: 1}).then(
+		ReservationReleased{Step: Step{"o-1", ID{4}, 1}})
+	s.levels(8, 8, 0, 0).holds("o-1", 0, 0, 0, 0)
+}
+
+func TestINV12Growth(t *testing.T) {
+	s := given(t, stock(10)...)
+	s.when(want(1, 10, 0, 0)).then(StockReserved{stepOf(1), 10, at("main", 10)}).levels(10, 0, 10, 0)
+	s.when(want(2, 11, 0, 0)).then(ReservationRejected{stepOf(2), 1, 0, InsufficientStock}).holds("o-1", 10, 0, 0, 0)
+
+	two := given(t, append(stock(3), ReceiveStock{"north", 4, ""})...)
+	two.when(want(1, 5, 0, 0)).then(StockReserved{stepOf(1), 5, []Allocation{{"main", 3}, {"north", 2}}})
+	two.levels(7, 2, 5, 0)
+
+	direct := given(t, stock(10)...)
+	direct.when(want(1, 0, 4, 0)).then(
+		StockReserved{stepOf(1), 4, at("main", 4)}, ReservationCommitted{stepOf(1), 4, at("main", 4)})
+	direct.levels(10, 6, 0, 4)
+}
+
+func TestINV12Backorders(t *testing.T) {
+	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""}, SetBackorderLimit{5})...)
+	s.when(want(1, 13, 0, 0)).then(ReservationRejected{stepOf(1), 13, 12, InsufficientStock})
+	s.when(want(2, 9, 0, 0)).then(
+		StockBackordered{stepOf(2), 9, 2, []Allocation{{"main", 5}, {"north", 4}}}).levels(7, -2, 9, 0)
+	if b := s.reservations["o-1"].Backordered; b != 2 {
+		t.Fatalf("backordered %d", b)
+	}
+	other := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 4}
+	s.when(other).then(ReservationRejected{Step{"o-2", ID{9}, 1}, 4, 3, InsufficientStock})
+
+	none := given(t, RegisterItem{}, SetBackorderLimit{5})
+	none.when(want(1, 5, 0, 0)).then(StockBackordered{stepOf(1), 5, 5, at("main", 5)}).levels(0, -5, 5, 0)
+
+	empty := given(t, append(stock(2), want(1, 2, 0, 0), ReceiveStock{"north", 1, ""}, SetBackorderLimit{9})...)
+	second := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 4}
+	empty.when(second).then(StockBackordered{Step{"o-2", ID{9}, 1}, 4, 3, []Allocation{{"main", 3}, {"north", 1}}})
+}
+
+func TestINV12ShortLocationTakesNothingFromOthers(t *testing.T) {
+	s := given(t, append(stock(5), want(1, 5, 0, 0), AdjustStock{"", -5, ReasonShrinkage, ""}, ReceiveStock{"north", 3, ""})...)
+	s.levels(3, -2, 5, 0)
+	other := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 3}
+	s.when(other).then(StockReserved{Step{"o-2", ID{9}, 1}, 3, at("north", 3)})
+}
+
+func TestINV13Rejections(t *testing.T) {
+	refuse := func(version uint64, reserved int64) SetReservation {
+		c := want(version, reserved, 0, 0)
+		c.Refuse = true
+		return c
+	}
+	unknown := given(t)
+	unknown.when(refuse(1, 3)).then(ReservationRejected{stepOf(1), 3, 0, UnknownSKU})
+	if unknown.item.Version != 1 || unknown.item.Registered {
+		t.Fatalf("%+v", unknown.item)
+	}
+	if r := unknown.reservations["o-1"].Rejected; r == nil || *r != (Rejection{3, 0, UnknownSKU}) {
+		t.Fatalf("rejection %+v", r)
+	}
+	s := given(t, stock(2)...)
+	s.when(refuse(1, 3)).then(ReservationRejected{stepOf(1), 3, 2, InsufficientStock})
+	s.when(refuse(2, 2)).then(ReservationRejected{stepOf(2), 2, 2, OtherLine})
+	s.when(want(3, 0, 0, 0)).then(ReservationReleased{Step: stepOf(3)})
+	if s.reservations["o-1"].Rejected != nil {
+		t.Fatal("still rejected")
+	}
+	credit := want(1, 0, 0, 0)
+	credit.Restocked = 2
+	given(t).when(credit).then(ReservationRejected{stepOf(1), 2, 0, UnknownSKU})
+	given(t).when(want(1, 0, 0, 0)).then(ReservationReleased{Step: stepOf(1)})
+}
+
+func TestINV14Imported(t *testing.T) {
+	imported := func(version uint64, fulfilled int64) SetReservation {
+		c := want(version, 0, 0, fulfilled)
+		c.Imported = true
+		return c
+	}
+	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""})...)
+	s.when(imported(1, 5)).then(
+		StockFulfilled{Step: stepOf(1), Quantity: 5, FromAvailable: []Allocation{{"main", 3}, {"north", 2}}})
+	s.levels(2, 2, 0, 0).holds("o-1", 0, 0, 5, 0)
+	s.when(imported(2, 5)).then(ReservationReleased{Step: stepOf(2)})
+	given(t, stock(4)...).when(imported(1, 5)).then(ReservationRejected{stepOf(1), 5, 4, InsufficientStock})
+	given(t).when(imported(1, 5)).then(ReservationRejected{stepOf(1), 5, 0, UnknownSKU})
+}
+
+func TestINV15Shrink(t *testing.T) {
+	s := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 2, 4, 0))...)
+	s.when(want(3, 1, 3, 0)).then(ReservationReleased{
+		Step: stepOf(3), Quantity: 2, FromReserved: at("main", 1), FromCommitted: at("main", 1),
+	}).levels(10, 6, 1, 3)
+	s.when(want(4, 1, 0, 0)).then(ReservationReleased{Step: stepOf(4), Quantity: 3, FromCommitted: at("main", 3)})
+	s.when(want(5, 0, 0, 0)).then(ReservationReleased{Step: stepOf(5), Quantity: 1, FromReserved: at("main", 1)})
+	s.levels(10, 10, 0, 0)
+
+	back := given(t, append(stock(5), SetBackorderLimit{5}, want(1, 8, 0, 0))...)
+	back.when(want(2, 6, 0, 0)).levels(5, -1, 6, 0)
+	if b := back.reservations["o-1"].Backordered; b != 1 {
+		t.Fatalf("backordered %d", b)
+	}
+	back.when(want(3, 0, 0, 0))
+	if b := back.reservations["o-1"].Backordered; b != 0 {
+		t.Fatalf("backordered %d", b)
+	}
+}
+
+func TestINV16Commit(t *testing.T) {
+	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""}, want(1, 5, 0, 0))...)
+	s.when(want(2, 1, 4, 0)).then(ReservationCommitted{stepOf(2), 4, []Allocation{{"main", 3}, {"north", 1}}})
+	s.levels(7, 2, 1, 4)
+	s.when(want(3, 5, 0, 0)).then(ReservationReleased{Step: stepOf(3)}).holds("o-1", 1, 4, 0, 0)
+}
+
+func TestINV17Fulfil(t *testing.T) {
+	s := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 6, 0))...)
+	s.when(want(3, 0, 4, 2)).then(StockFulfilled{Step: stepOf(3), Quantity: 2, FromCommitted: at("main", 2)})
+	s.levels(8, 4, 0, 4)
+	s.when(CountStock{"", 0, ""}).levels(0, -4, 0, 4)
+	s.when(want(4, 0, 0, 6)).then(StockFulfilled{Step: stepOf(4), Quantity: 4, FromCommitted: at("main", 4)})
+	s.levels(-4, -4, 0, 0).holds("o-1", 0, 0, 6, 0)
+	s.when(want(5, 0, 0, 3)).then(ReservationReleased{Step: stepOf(5)}).holds("o-1", 0, 0, 6, 0)
+
+	skip := given(t, append(stock(10), want(1, 6, 0, 0))...)
+	skip.when(want(2, 0, 3, 2)).then(
+		ReservationReleased{Step: stepOf(2), Quantity: 1, FromReserved: at("main", 1)},
+		ReservationCommitted{stepOf(2), 3, at("main", 3)},
+		StockFulfilled{Step: stepOf(2), Quantity: 2, FromReserved: at("main", 2)})
+	skip.levels(8, 5, 0, 3)
+
+	both := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 3, 3, 0))...)
+	both.when(want(3, 0, 0, 6)).then(StockFulfilled{
+		Step: stepOf(3), Quantity: 6, FromReserved: at("main", 3), FromCommitted: at("main", 3),
+	}).levels(4, 4, 0, 0)
+}
+
+func TestINV18Restock(t *testing.T) {
+	credit := func(version uint64, restocked int64) SetReservation {
+		c := want(version, 0, 0, 0)
+		c.Restocked = restocked
+		return c
+	}
+	s := given(t, RegisterItem{}, ReceiveStock{"north", 1, ""}, ReceiveStock{"main", 1, ""})
+	s.when(credit(1, 3)).then(StockRestocked{stepOf(1), 3, at("north", 3), ReasonReturn}).levels(5, 5, 0, 0)
+	s.when(credit(2, 4)).then(StockRestocked{stepOf(2), 1, at("north", 1), ReasonReturn}).holds("o-1", 0, 0, 0, 4)
+	s.when(credit(3, 1)).then(ReservationReleased{Step: stepOf(3)})
+	given(t, RegisterItem{}).when(credit(1, 3)).then(StockRestocked{stepOf(1), 3, at("main", 3), ReasonReturn})
+}
+
+func TestINV19ANewStepAlwaysWrites(t *testing.T) {
+	s := given(t, append(stock(10), want(1, 4, 0, 0))...)
+	s.when(want(2, 4, 0, 0)).then(ReservationReleased{Step: stepOf(2)}).levels(10, 6, 4, 0)
+	if r := s.reservations["o-1"]; r.Version != 2 || !r.Open() {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestINV20StepsAreChecked(t *testing.T) {
+	s := given(t, stock(10)...)
+	s.when(want(1, -1, 0, 0)).refused(CodeInvalidQuantity)
+	s.when(want(1, 0, 0, MaxStepQuantity+1)).refused(CodeInvalidQuantity)
+	s.when(want(0, 1, 0, 0)).refused(CodeInvalidStep)
+	s.when(SetReservation{PlacedEventID: placed, Version: 1}).refused(CodeInvalidStep)
+	c := want(1, 1, 0, 0)
+	c.Imported = true
+	s.when(c).refused(CodeInvalidStep)
+}
+
+// Every when checks INV-21; this one says it once in figures.
+func TestINV21EventsCarryLevels(t *testing.T) {
+	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""})...)
+	s.when(want(1, 2, 0, 0))
+	ev := s.events[0]
+	main := Level{OnHand: 3, Available: 1, Reserved: 2}
+	if len(ev.Locations) != 1 || ev.Locations[0] != (LocationLevel{"main", main}) {
+		t.Fatalf("locations %+v", ev.Locations)
+	}
+	if ev.Total != (Level{OnHand: 7, Available: 5, Reserved: 2}) {
+		t.Fatalf("total %+v", ev.Total)
+	}
+}

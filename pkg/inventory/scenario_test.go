@@ -1,0 +1,149 @@
+package inventory
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+)
+
+// scenario is one item and the reservations of some orders: given commands, when one more, then its
+// events. Every event is checked against the invariants on its way.
+type scenario struct {
+	t            *testing.T
+	item         Item
+	reservations map[string]Reservation
+	events       []Event
+	err          error
+}
+
+func given(t *testing.T, cmds ...Command) *scenario {
+	t.Helper()
+	s := &scenario{t: t, item: Item{SKU: "85123A"}, reservations: map[string]Reservation{}}
+	for _, cmd := range cmds {
+		if s.when(cmd); s.err != nil {
+			t.Fatalf("given %+v: %v", cmd, s.err)
+		}
+	}
+	return s
+}
+
+func (s *scenario) when(cmd Command) *scenario {
+	s.t.Helper()
+	var orderID string
+	if c, ok := cmd.(SetReservation); ok {
+		orderID = c.OrderID
+	}
+	res := s.reservations[orderID]
+	s.events, s.err = Decide(s.item, res, cmd)
+	for _, ev := range s.events {
+		before := s.item
+		s.item, res = Evolve(s.item, res, ev)
+		if problem := checkEvent(before, s.item, ev); problem != "" {
+			s.t.Fatalf("%T: %s", ev.Change, problem)
+		}
+	}
+	if orderID != "" {
+		s.reservations[orderID] = res
+	}
+	return s
+}
+
+// then expects exactly these changes.
+func (s *scenario) then(changes ...Change) *scenario {
+	s.t.Helper()
+	if s.err != nil {
+		s.t.Fatalf("refused: %v", s.err)
+	}
+	got := make([]Change, 0, len(s.events))
+	for _, ev := range s.events {
+		got = append(got, ev.Change)
+	}
+	if want := append([]Change{}, changes...); !reflect.DeepEqual(got, want) {
+		s.t.Fatalf("changes\n got %+v\nwant %+v", got, want)
+	}
+	return s
+}
+
+// refused expects a refusal and no events.
+func (s *scenario) refused(code string) *scenario {
+	s.t.Helper()
+	var refusal *Error
+	if !errors.As(s.err, &refusal) || refusal.Code != code || len(s.events) > 0 {
+		s.t.Fatalf("error %v and %d events, want %s", s.err, len(s.events), code)
+	}
+	return s
+}
+
+// levels expects on_hand, available, reserved and committed in total.
+func (s *scenario) levels(onHand, available, reserved, committed int64) *scenario {
+	s.t.Helper()
+	total := s.item.Total()
+	got := [4]int64{total.OnHand, total.Available, total.Reserved, total.Committed}
+	if want := [4]int64{onHand, available, reserved, committed}; got != want {
+		s.t.Fatalf("on_hand, available, reserved, committed = %v, want %v", got, want)
+	}
+	return s
+}
+
+// holds expects what an order's reservation has.
+func (s *scenario) holds(orderID string, reserved, committed, fulfilled, restocked int64) *scenario {
+	s.t.Helper()
+	var got [4]int64
+	got[0], got[1], got[2], got[3] = s.reservations[orderID].Sums()
+	if want := [4]int64{reserved, committed, fulfilled, restocked}; got != want {
+		s.t.Fatalf("%s holds %v, want %v", orderID, got, want)
+	}
+	return s
+}
+
+// checkEvent returns what is wrong with an event and the state after it, "" for nothing.
+func checkEvent(before, after Item, ev Event) string {
+	if after.Version != before.Version+1 {
+		return "the version has a gap"
+	}
+	for _, l := range append([]LocationLevel{{"total", ev.Total}}, after.Locations...) {
+		v := l.Level
+		if v.OnHand != v.Available+v.Reserved+v.Committed+v.SafetyStock+v.Damaged+v.QualityControl {
+			return "on_hand does not add up at " + l.Location
+		}
+		if v.Reserved < 0 || v.Committed < 0 || v.SafetyStock < 0 {
+			return "a negative promise at " + l.Location
+		}
+	}
+	if ev.Total != after.Total() {
+		return "the total is not the sum of the locations"
+	}
+	for _, l := range ev.Locations {
+		if after.at(l.Location) != l.Level {
+			return "the event's level is not the state's at " + l.Location
+		}
+	}
+	unchanged := 0
+	for _, l := range after.Locations {
+		if before.at(l.Location) == l.Level {
+			unchanged++
+		}
+	}
+	if unchanged+len(ev.Locations) < len(after.Locations) {
+		return "a location changed that the event does not carry"
+	}
+	return ""
+}
+
+var placed = ID{1}
+
+// want is a step of order o-1.
+func want(version uint64, reserved, committed, fulfilled int64) SetReservation {
+	return SetReservation{
+		OrderID: "o-1", PlacedEventID: placed, Version: version,
+		Reserved: reserved, Committed: committed, Fulfilled: fulfilled,
+	}
+}
+
+func stepOf(version uint64) Step { return Step{"o-1", placed, version} }
+
+func stock(quantity int64) []Command {
+	return []Command{RegisterItem{"White hanging heart"}, ReceiveStock{"", quantity, ""}}
+}
+
+func at(location string, quantity int64) []Allocation { return []Allocation{{location, quantity}} }

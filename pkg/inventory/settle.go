@@ -1,0 +1,126 @@
+package inventory
+
+// move is a change of levels at some locations.
+type move struct {
+	allocations []Allocation
+	apply       func(l *Level, quantity int64)
+}
+
+// levels returns the locations that the moves change, as they leave them.
+func (s *step) levels(moves ...move) []LocationLevel {
+	count := 0
+	for _, m := range moves {
+		count += len(m.allocations)
+	}
+	if count == 0 {
+		return nil
+	}
+	changed := make([]LocationLevel, 0, count)
+	for _, m := range moves {
+		for _, a := range m.allocations {
+			k := 0
+			for k < len(changed) && changed[k].Location != a.Location {
+				k++
+			}
+			if k == len(changed) {
+				changed = append(changed, LocationLevel{a.Location, s.item.at(a.Location)})
+			}
+			m.apply(&changed[k].Level, a.Quantity)
+		}
+	}
+	return changed
+}
+
+// pick chooses where a quantity that the reservation holds comes from, in the order of its locations.
+func (s *step) pick(quantity int64, held func(*HeldAt) int64) []Allocation {
+	var picked []Allocation
+	for k := range s.res.Held {
+		if quantity == 0 {
+			break
+		}
+		if part := min(quantity, held(&s.res.Held[k])); part > 0 {
+			picked = append(picked, Allocation{s.res.Held[k].Location, part})
+			quantity -= part
+		}
+	}
+	return picked
+}
+
+func heldReserved(h *HeldAt) int64  { return h.Reserved }
+func heldCommitted(h *HeldAt) int64 { return h.Committed }
+
+// shrink releases what the step no longer wants (INV-15).
+func (s *step) shrink() {
+	excess := s.excess()
+	if excess <= 0 {
+		return
+	}
+	fromReserved := min(excess, max(0, s.reserved-s.cmd.Reserved))
+	fromCommitted := min(excess-fromReserved, max(0, s.committed-s.cmd.Committed))
+	if fromReserved+fromCommitted > 0 {
+		s.release(fromReserved, fromCommitted)
+	}
+}
+
+func (s *step) release(reserved, committed int64) {
+	s.catchUp()
+	s.reserved -= reserved
+	s.committed -= committed
+	fromReserved := s.pick(reserved, heldReserved)
+	fromCommitted := s.pick(committed, heldCommitted)
+	changed := s.levels(
+		move{fromReserved, func(l *Level, q int64) { l.Reserved -= q; l.Available += q }},
+		move{fromCommitted, func(l *Level, q int64) { l.Committed -= q; l.Available += q }})
+	s.emit(ReservationReleased{
+		Step: s.id, Quantity: reserved + committed, FromReserved: fromReserved, FromCommitted: fromCommitted,
+	}, changed)
+}
+
+// commit moves reserved to committed (INV-16).
+func (s *step) commit() {
+	quantity := min(s.cmd.Committed-s.committed, s.reserved-s.cmd.Reserved)
+	if quantity <= 0 {
+		return
+	}
+	s.catchUp()
+	s.reserved -= quantity
+	s.committed += quantity
+	picked := s.pick(quantity, heldReserved)
+	changed := s.levels(move{picked, func(l *Level, q int64) { l.Reserved -= q; l.Committed += q }})
+	s.emit(ReservationCommitted{Step: s.id, Quantity: quantity, Allocations: picked}, changed)
+}
+
+// fulfil takes off the shelf what has left it (INV-17).
+func (s *step) fulfil() {
+	left := max(0, s.cmd.Fulfilled-s.fulfilled)
+	committed := min(left, max(0, s.committed-s.cmd.Committed))
+	reserved := min(left-committed, max(0, s.reserved-s.cmd.Reserved))
+	if committed+reserved == 0 {
+		return
+	}
+	s.catchUp()
+	s.committed -= committed
+	s.reserved -= reserved
+	s.fulfilled += committed + reserved
+	fromCommitted := s.pick(committed, heldCommitted)
+	fromReserved := s.pick(reserved, heldReserved)
+	changed := s.levels(
+		move{fromCommitted, func(l *Level, q int64) { l.Committed -= q; l.OnHand -= q }},
+		move{fromReserved, func(l *Level, q int64) { l.Reserved -= q; l.OnHand -= q }})
+	s.emit(StockFulfilled{
+		Step: s.id, Quantity: committed + reserved, FromReserved: fromReserved, FromCommitted: fromCommitted,
+	}, changed)
+}
+
+// restock puts returned goods back (INV-18).
+func (s *step) restock() {
+	quantity := s.cmd.Restocked - s.restocked
+	if quantity <= 0 {
+		return
+	}
+	s.catchUp()
+	s.restocked += quantity
+	back := []Allocation{{s.item.first(), quantity}}
+	changed := s.levels(move{back, func(l *Level, q int64) { l.Available += q; l.OnHand += q }})
+	s.emit(StockRestocked{Step: s.id, Quantity: quantity, Allocations: back, Reason: ReasonReturn}, changed)
+}

@@ -1,0 +1,23 @@
+package inventory
+
+// StepOf returns the order's step that a change answers; false for changes that no order caused.
+func StepOf(c Change) (Step, bool) {
+	switch c := c.(type) {
+	case StockReserved:
+		return c.Step, true
+	case StockBackordered:
+		return c.Step, true
+	case ReservationRejected:
+		return c.Step, true
+	case ReservationCommitted:
+		return c.Step, true
+	case ReservationReleased:
+		return c.Step, true
+	case StockFulfilled:
+		return c.Step, true
+	case StockRestocked:
+		return c.Step, true
+	case ItemRegistered, StockReceived, StockAdjusted, StockCounted, SafetyStockSet, BackorderLimitSet:
+	}
+	return Step{}, false
+}

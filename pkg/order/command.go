@@ -1,0 +1,102 @@
+package order
+
+// Command is one of the commands below; the set is closed.
+type Command interface{ isCommand() }
+
+// Place asks for an order. Terms default to Prepaid. PaymentDeadlineMicros is set by the writer
+// (received time + the configured payment window) for Prepaid.
+type Place struct {
+	OrderID               string
+	CustomerID, Currency  string
+	Country, Reference    string
+	Lines                 []PlaceLine
+	Terms                 PaymentTerms
+	PaymentDeadlineMicros int64
+	AtMicros              int64
+	// TotalMicros is what the client expects to pay; nil: not checked.
+	TotalMicros *int64
+}
+
+// PlaceLine is a line as it was ordered.
+type PlaceLine struct {
+	SKU             string
+	Quantity        int64
+	UnitPriceMicros int64
+}
+
+// Held is what stock answered for one SKU; Rejected with the reason when it could not be had.
+type Held struct {
+	SKU                                       string
+	Reserved, Committed, Fulfilled, Restocked int64
+	Backordered                               int64
+	Rejected                                  bool
+	Available                                 int64
+	RejectionReason                           int32
+}
+
+// RecordReservation brings stock's answers to the step of ReservationVersion: all SKUs answered, or
+// at least one rejected. Answers to an older step change nothing.
+// It yields OrderReserved, OrderBackordered or OrderRejected (from Placed; on account followed by OrderConfirmed),
+// ReservationSettled (other states), and for imported documents ReservationSettled.
+// A reconciliation may bring answers that no longer cover an order (Reconciliation set).
+type RecordReservation struct {
+	ReservationVersion uint64
+	Held               []Held
+	Reconciliation     bool
+}
+
+// AuthorizePayment records that a payment provider holds the amount; the order is confirmed once the total is authorized.
+type AuthorizePayment struct {
+	AmountMicros int64
+	Reference    string
+}
+
+// CapturePayment records that money was taken.
+type CapturePayment struct {
+	AmountMicros int64
+	Reference    string
+}
+
+// Confirm confirms an order whose total is authorized or that is on account.
+type Confirm struct{}
+
+// Cancel ends an order that has not shipped.
+type Cancel struct{ Reason string }
+
+// Ship records goods that left; no lines: all that is left to ship.
+type Ship struct {
+	FulfilmentID      string
+	Lines             []LineQuantity
+	TrackingReference string
+}
+
+// Deliver records that a shipment arrived.
+type Deliver struct{ FulfilmentID string }
+
+// Expire ends an order whose payment deadline has passed at AtMicros; before the deadline, or when it is not waiting for a payment, it does nothing.
+type Expire struct{ AtMicros int64 }
+
+// ImportDocument records a past order or credit note. Quantities are positive.
+type ImportDocument struct {
+	OrderID              string
+	Kind                 Kind
+	CustomerID, Currency string
+	Country, Reference   string
+	Lines                []PlaceLine
+	AtMicros             int64
+}
+
+// ReconcileShipment completes the order's side of stock found fulfilled.
+type ReconcileShipment struct{ Lines []LineQuantity }
+
+func (Place) isCommand()             {}
+func (RecordReservation) isCommand() {}
+func (AuthorizePayment) isCommand()  {}
+func (CapturePayment) isCommand()    {}
+func (Confirm) isCommand()           {}
+func (Cancel) isCommand()            {}
+func (Ship) isCommand()              {}
+func (Deliver) isCommand()           {}
+func (Expire) isCommand()            {}
+func (ImportDocument) isCommand()    {}
+func (ReconcileShipment) isCommand() {}

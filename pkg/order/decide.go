@@ -1,0 +1,91 @@
+package order
+
+// Facts are what an event's envelope adds to its change.
+type Facts struct {
+	EventID          ID
+	OccurredAtMicros int64
+}
+
+// Decide says what a command does to an order. A refusal is an *Error; it writes nothing.
+//
+// What may follow what. "·" is illegal_transition, "–" writes nothing and is no error; a past
+// document is Completed and takes RecordReservation only:
+//
+//	                   none      placed     reserved   confirmed  completed  rejected, cancelled, expired
+//	Place              placed    already_placed everywhere else
+//	ImportDocument     completed already_placed everywhere else
+//	RecordReservation  –         reserved¹  settled²   settled²   settled²   settled²
+//	AuthorizePayment   ·         ·          confirmed³ yes        yes        ·
+//	CapturePayment     ·         ·          ·          yes        yes        ·
+//	Confirm            ·         ·          confirmed  ·          ·          ·
+//	Cancel             ·         cancelled  cancelled  cancelled⁴ already_shipped ·
+//	Ship               ·         ·          ·          completed⁵ nothing_to_ship ·
+//	Deliver            ·         ·          ·          yes        yes        ·
+//	Expire             –         expired    expired    –          –          –
+//	ReconcileShipment  ·         confirmed⁵ confirmed⁵ completed⁵ ·          ·
+//
+//	¹ or rejected; goes on to confirmed on account, and when there is nothing to pay
+//	² ReservationSettled, once for each ReservationVersion; see ORD-9 for reconciliation
+//	³ once the total is authorized  ⁴ unless something has shipped  ⁵ completed once everything has shipped
+//
+// The rules:
+//
+//	ORD-1   Place and ImportDocument need an order that does not exist yet: already_placed.
+//	ORD-2   1 to 2,000 lines (invalid_lines), each with a SKU (invalid_sku), 1 to 1e9 units
+//	        (invalid_quantity) and a price of 0 or more (invalid_price). Several lines may have one SKU.
+//	ORD-3   The currency is one of ISO 4217 (unknown_currency); texts have limits (invalid_…); terms are prepaid (the
+//	        default) or on account (invalid_terms); on account has no payment deadline.
+//	ORD-4   The subtotal is exact (amount_overflow); the total is the subtotal rounded once to the minor
+//	        unit, half to even. A total that the client expects must be that one: total_mismatch.
+//	ORD-5   RecordReservation counts only for the order's own ReservationVersion, and once.
+//	ORD-6   From placed, one rejected SKU rejects the order. Short has those that are insufficient or
+//	        unknown, not those that were refused for their sake.
+//	ORD-7   From placed, answers that cover all that is wanted reserve the order: OrderBackordered when part
+//	        of it is backordered, else OrderReserved. Answers that do not cover it, without a rejection, are none.
+//	ORD-8   On account, or with nothing to pay, OrderConfirmed follows in the same decision.
+//	ORD-9   A reconciliation whose answers no longer cover the order ends it: rejected from placed, cancelled from reserved,
+//	        or from confirmed with nothing shipped. Answers that cover it: as without reconciliation.
+//	ORD-10  AuthorizePayment: more than 0 (invalid_amount), all authorizations at most the total
+//	        (over_authorization). From reserved, OrderConfirmed follows once the total is authorized.
+//	ORD-11  CapturePayment: more than 0 (invalid_amount), all captures at most what is authorized (over_capture).
+//	ORD-12  Confirm needs the total authorized, or terms on account: payment_required.
+//	ORD-13  Cancel: nothing has shipped (already_shipped). What is authorized and not captured is voided,
+//	        what is captured is due for refund.
+//	ORD-14  Ship: each SKU at most what is left to ship (over_shipment), without the backordered part
+//	        (backordered), 1 unit or more (invalid_quantity). No lines: all that can ship; none left: nothing_to_ship.
+//	ORD-15  A shipment has an ID of its own (invalid_fulfilment_id, fulfilment_exists), and an order at most 1,000
+//	        (too_many_fulfilments).
+//	ORD-16  Deliver names a shipment (unknown_fulfilment) that is not delivered yet (already_delivered).
+//	ORD-17  Expire ends a prepaid order that is placed or reserved once AtMicros reaches its deadline;
+//	        what was authorized is voided.
+//	ORD-18  ImportDocument: an imported order has shipped in full, a credit note gives its lines back to
+//	        stock (invalid_kind otherwise). ORD-2 to ORD-4 hold.
+//	ORD-19  ReconcileShipment ships what stock has fulfilled, backordered or not, at most what is left
+//	        (over_shipment); no lines: nothing_to_ship. The order becomes confirmed, or completed.
+func Decide(o Order, cmd Command) ([]Event, error) {
+	switch c := cmd.(type) {
+	case Place:
+		return o.place(c)
+	case RecordReservation:
+		return o.recordReservation(c)
+	case AuthorizePayment:
+		return o.authorizePayment(c)
+	case CapturePayment:
+		return o.capturePayment(c)
+	case Confirm:
+		return o.confirm()
+	case Cancel:
+		return o.cancel(c)
+	case Ship:
+		return o.ship(c)
+	case Deliver:
+		return o.deliver(c)
+	case Expire:
+		return o.expire(c)
+	case ImportDocument:
+		return o.importDocument(c)
+	case ReconcileShipment:
+		return o.reconcileShipment(c)
+	}
+	return nil, refuse(CodeUnknownCommand, "", "not a command of an order")
+}

@@ -1,0 +1,67 @@
+package order
+
+// Event is one of the events below; the set is closed.
+type Event interface{ isEvent() }
+
+// The events. Fields are those of the event schema (schemas/holdfast/event/v1/order.proto).
+type (
+	OrderPlaced struct {
+		CustomerID, Currency        string
+		Lines                       []PlaceLine
+		SubtotalMicros, TotalMicros int64
+		Terms                       PaymentTerms
+		PaymentDeadlineMicros       int64
+		Country, Reference          string
+	}
+	OrderReserved     struct{}
+	OrderBackordered  struct{ Backordered []LineQuantity }
+	OrderRejected     struct{ Short []ShortLine }
+	PaymentAuthorized struct {
+		AmountMicros int64
+		Reference    string
+	}
+	PaymentCaptured struct {
+		AmountMicros int64
+		Reference    string
+	}
+	OrderConfirmed struct{}
+	OrderCancelled struct {
+		Reason                        string
+		VoidedMicros, RefundDueMicros int64
+	}
+	OrderExpired struct{ VoidedMicros int64 }
+	LinesShipped struct {
+		FulfilmentID      string
+		Lines             []LineQuantity
+		TrackingReference string
+	}
+	LinesDelivered struct {
+		FulfilmentID string
+		Lines        []LineQuantity
+	}
+	// DocumentImported is OrderImported or CreditNoteImported of the schema, by its Kind.
+	DocumentImported struct {
+		Kind                        Kind
+		CustomerID, Currency        string
+		Lines                       []PlaceLine
+		SubtotalMicros, TotalMicros int64
+		Country, Reference          string
+	}
+	ReservationSettled struct{ ReservationVersion uint64 }
+	ShipmentReconciled struct{ Lines []LineQuantity }
+)
+
+func (OrderPlaced) isEvent()        {}
+func (OrderReserved) isEvent()      {}
+func (OrderBackordered) isEvent()   {}
+func (OrderRejected) isEvent()      {}
+func (PaymentAuthorized) isEvent()  {}
+func (PaymentCaptured) isEvent()    {}
+func (OrderConfirmed) isEvent()     {}
+func (OrderCancelled) isEvent()     {}
+func (OrderExpired) isEvent()       {}
+func (LinesShipped) isEvent()       {}
+func (LinesDelivered) isEvent()     {}
+func (DocumentImported) isEvent()   {}
+func (ReservationSettled) isEvent() {}
+func (ShipmentReconciled) isEvent() {}

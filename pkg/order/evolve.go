@@ -1,0 +1,168 @@
+package order
+
+import "slices"
+
+// Evolve returns the state after an event; it never fails on what Decide produced and does not change its argument.
+// It sets Version+1, PlacedEventID from f.EventID on OrderPlaced/DocumentImported, and ReservationVersion = the new Version (Settled=false)
+// on every event that changes what Wanted returns: OrderPlaced, DocumentImported, OrderRejected,
+// OrderConfirmed, OrderCancelled, OrderExpired, LinesShipped and ShipmentReconciled.
+// OccurredAtMicros is that of the first event. ID is the state's key: whoever keeps the state sets it.
+func Evolve(o Order, ev Event, f Facts) Order {
+	o.Version++
+	switch e := ev.(type) {
+	case OrderPlaced:
+		o.evolvePlaced(e, f)
+	case DocumentImported:
+		o.evolveImported(e, f)
+	case OrderReserved:
+		o.Lifecycle, o.Settled = Reserved, true
+	case OrderBackordered:
+		o.Lifecycle, o.Settled = Reserved, true
+		o.evolveBackordered(e)
+	case OrderRejected:
+		o.Lifecycle, o.Short = Rejected, e.Short
+		o.wantChanged()
+	case PaymentAuthorized:
+		o.AuthorizedMicros += e.AmountMicros
+	case PaymentCaptured:
+		o.CapturedMicros += e.AmountMicros
+	case OrderConfirmed:
+		o.Lifecycle = Confirmed
+		o.wantChanged()
+	case OrderCancelled:
+		o.VoidedMicros += e.VoidedMicros
+		o.RefundDueMicros += e.RefundDueMicros
+		o.evolveEnded(Cancelled)
+	case OrderExpired:
+		o.VoidedMicros += e.VoidedMicros
+		o.evolveEnded(Expired)
+	case LinesShipped:
+		fulfilments := append(make([]Fulfilment, 0, len(o.Fulfilments)+1), o.Fulfilments...)
+		o.Fulfilments = append(fulfilments, Fulfilment{ID: e.FulfilmentID, Lines: e.Lines})
+		o.evolveShipped(e.Lines)
+	case ShipmentReconciled:
+		o.evolveShipped(e.Lines)
+	case LinesDelivered:
+		o.evolveDelivered(e)
+	case ReservationSettled:
+		o.evolveSettled(e)
+	}
+	return o
+}
+
+// wantChanged notes that the order wants another reservation from this version on.
+func (o *Order) wantChanged() {
+	o.ReservationVersion, o.Settled = max(o.Version, o.ReservationVersion+1), false
+}
+
+// evolveSettled notes that stock has answered the newest step; or, when stock was found to have seen a
+// newer step than the order knows of, takes the order past it, so that what it wants can be sent again.
+func (o *Order) evolveSettled(e ReservationSettled) {
+	if e.ReservationVersion > o.ReservationVersion {
+		o.ReservationVersion, o.Settled = e.ReservationVersion, false
+		return
+	}
+	o.Settled = o.Settled || e.ReservationVersion == o.ReservationVersion
+}
+
+func (o *Order) evolvePlaced(e OrderPlaced, f Facts) {
+	o.Kind, o.Lifecycle = KindOrder, Placed
+	o.CustomerID, o.Currency, o.Country, o.Reference = e.CustomerID, e.Currency, e.Country, e.Reference
+	o.SubtotalMicros, o.TotalMicros = e.SubtotalMicros, e.TotalMicros
+	o.Terms, o.PaymentDeadlineMicros = e.Terms, e.PaymentDeadlineMicros
+	o.PlacedEventID, o.OccurredAtMicros = f.EventID, f.OccurredAtMicros
+	o.Lines = make([]Line, len(e.Lines))
+	for i, l := range e.Lines {
+		o.Lines[i] = Line{SKU: l.SKU, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+	}
+	o.wantChanged()
+}
+
+func (o *Order) evolveImported(e DocumentImported, f Facts) {
+	o.evolvePlaced(OrderPlaced{
+		CustomerID: e.CustomerID, Currency: e.Currency, Lines: e.Lines,
+		SubtotalMicros: e.SubtotalMicros, TotalMicros: e.TotalMicros,
+		Terms: OnAccount, Country: e.Country, Reference: e.Reference,
+	}, f)
+	o.Kind, o.Lifecycle = e.Kind, Completed
+	if e.Kind == KindImportedOrder {
+		for i := range o.Lines {
+			o.Lines[i].Shipped = o.Lines[i].Quantity
+		}
+	}
+}
+
+// evolveBackordered notes what waits for stock: the last lines of a SKU wait first.
+func (o *Order) evolveBackordered(e OrderBackordered) {
+	o.Lines = slices.Clone(o.Lines)
+	left := quantities(e.Backordered)
+	for i := len(o.Lines) - 1; i >= 0; i-- {
+		line := &o.Lines[i]
+		line.Backordered += left.take(line.SKU, line.left()-line.Backordered)
+	}
+}
+
+// evolveEnded gives back all that has not shipped.
+func (o *Order) evolveEnded(end Lifecycle) {
+	o.Lifecycle = end
+	o.Lines = slices.Clone(o.Lines)
+	for i := range o.Lines {
+		o.Lines[i].Cancelled = o.Lines[i].Quantity - o.Lines[i].Shipped
+		o.Lines[i].Backordered = 0
+	}
+	o.wantChanged()
+}
+
+// evolveShipped spreads what shipped over the lines of each SKU, in their order; what was backordered
+// comes last.
+func (o *Order) evolveShipped(shipped []LineQuantity) {
+	o.Lines = slices.Clone(o.Lines)
+	left := quantities(shipped)
+	for i := range o.Lines {
+		line := &o.Lines[i]
+		line.Shipped += left.take(line.SKU, line.left()-line.Backordered)
+	}
+	o.Lifecycle = Completed
+	for i := range o.Lines {
+		line := &o.Lines[i]
+		line.Shipped += left.take(line.SKU, line.left())
+		line.Backordered = min(line.Backordered, line.left())
+		if line.left() > 0 {
+			o.Lifecycle = Confirmed
+		}
+	}
+	o.wantChanged()
+}
+
+func (o *Order) evolveDelivered(e LinesDelivered) {
+	o.Lines = slices.Clone(o.Lines)
+	left := quantities(e.Lines)
+	for i := range o.Lines {
+		line := &o.Lines[i]
+		line.Delivered += left.take(line.SKU, line.Shipped-line.Delivered)
+	}
+	if i := o.fulfilment(e.FulfilmentID); i >= 0 {
+		o.Fulfilments = slices.Clone(o.Fulfilments)
+		o.Fulfilments[i].Delivered = true
+	}
+}
+
+// leftBySKU is what is still to be spread over lines.
+type leftBySKU map[string]int64
+
+func quantities(lines []LineQuantity) leftBySKU {
+	left := make(leftBySKU, len(lines))
+	for _, l := range lines {
+		left[l.SKU] += l.Quantity
+	}
+	return left
+}
+
+// take takes at most limit of what is left of a SKU.
+func (l leftBySKU) take(sku string, limit int64) int64 {
+	taken := max(0, min(l[sku], limit))
+	if taken > 0 {
+		l[sku] -= taken
+	}
+	return taken
+}

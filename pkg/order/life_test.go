@@ -1,0 +1,184 @@
+package order
+
+import (
+	"reflect"
+	"testing"
+)
+
+func TestORD5AnswersToTheOwnStepOnce(t *testing.T) {
+	given(t).when(RecordReservation{}).then()
+	s := given(t, twoSKUs(Prepaid))
+	late := held(s.order)
+	late.ReservationVersion = 7
+	s.when(late).then()
+	first := held(s.order)
+	s.when(first).then(OrderReserved{})
+	s.when(first).then()
+	s.when(Cancel{"changed my mind"}).wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
+	s.when(first).then()
+	s.when(stockAnswers(held)).then(ReservationSettled{3})
+	s.when(stockAnswers(held)).then()
+}
+
+func TestORD6Rejected(t *testing.T) {
+	s := given(t, twoSKUs(OnAccount))
+	answers := RecordReservation{ReservationVersion: 1, Held: []Held{
+		{SKU: "b", Rejected: true, Available: 3, RejectionReason: ReasonInsufficientStock},
+		{SKU: "a", Rejected: true, Available: 9, RejectionReason: ReasonOtherLine},
+	}}
+	s.when(answers).then(OrderRejected{[]ShortLine{{"b", 4, 3, ReasonInsufficientStock}}})
+	s.at(Rejected, "pending", "unfulfilled").wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
+	if len(s.order.Short) != 1 || !s.order.Open() {
+		t.Fatalf("%+v", s.order)
+	}
+	partly := given(t, twoSKUs(OnAccount))
+	answers.Held = []Held{{SKU: "a", Rejected: true, RejectionReason: ReasonUnknownSKU}}
+	partly.when(answers).then(OrderRejected{[]ShortLine{{"a", 3, 0, ReasonUnknownSKU}}})
+}
+
+func TestORD7Reserved(t *testing.T) {
+	given(t, twoSKUs(Prepaid)).when(stockAnswers(held)).then(OrderReserved{}).at(Reserved, "pending", "unfulfilled")
+	s := given(t, twoSKUs(Prepaid)).when(backordered(2)).then(OrderBackordered{line("a", 2)})
+	if s.order.Lines[0].Backordered != 1 || s.order.Lines[2].Backordered != 1 || !s.order.Settled {
+		t.Fatalf("%+v", s.order)
+	}
+	s.at(Reserved, "pending", "unfulfilled").wants(false, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 4})
+	partly := held(given(t, twoSKUs(Prepaid)).order)
+	partly.Held = partly.Held[1:]
+	given(t, twoSKUs(Prepaid)).when(partly).then()
+}
+
+func TestORD8ConfirmedAtOnce(t *testing.T) {
+	given(t, twoSKUs(OnAccount)).when(stockAnswers(held)).then(OrderReserved{}, OrderConfirmed{}).
+		at(Confirmed, "pending", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
+	given(t, twoSKUs(OnAccount)).when(backordered(3)).then(OrderBackordered{line("a", 3)}, OrderConfirmed{})
+	free := twoSKUs(Prepaid)
+	free.Lines = []PlaceLine{{"a", 1, 4_000}}
+	given(t, free).when(stockAnswers(held)).then(OrderReserved{}, OrderConfirmed{})
+}
+
+func TestORD9Reconciliation(t *testing.T) {
+	lost := stockAnswers(func(o Order) RecordReservation {
+		c := held(o)
+		c.Reconciliation = true
+		c.Held[0].Reserved, c.Held[0].Committed = 1, 0
+		return c
+	})
+	kept := stockAnswers(func(o Order) RecordReservation {
+		c := held(o)
+		c.Reconciliation = true
+		return c
+	})
+	none := stockAnswers(func(o Order) RecordReservation {
+		return RecordReservation{ReservationVersion: o.ReservationVersion, Reconciliation: true}
+	})
+	given(t, twoSKUs(Prepaid)).when(lost).then(OrderRejected{[]ShortLine{{"a", 3, 1, ReasonInsufficientStock}}})
+	given(t, twoSKUs(Prepaid)).when(none).then(OrderRejected{
+		[]ShortLine{{"a", 3, 0, ReasonInsufficientStock}, {"b", 4, 0, ReasonInsufficientStock}}})
+	given(t, twoSKUs(Prepaid)).when(kept).then(OrderReserved{})
+	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(kept).then()
+	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(lost).then(OrderCancelled{Reason: ReconciliationReason})
+	given(t, paid()...).when(kept).then(ReservationSettled{4})
+	given(t, paid()...).when(lost).then(OrderCancelled{ReconciliationReason, twoSKUsTotal, 0})
+	shipped := append(paid(), Ship{FulfilmentID: "f", Lines: line("b", 1)})
+	given(t, shipped...).when(lost).then(ReservationSettled{5})
+	given(t, twoSKUs(Prepaid), Cancel{}).when(lost).then(ReservationSettled{2})
+}
+
+func TestORD10Authorize(t *testing.T) {
+	given(t, twoSKUs(Prepaid)).when(AuthorizePayment{1, ""}).refused(CodeIllegalTransition)
+	s := given(t, twoSKUs(Prepaid), stockAnswers(held))
+	s.when(AuthorizePayment{0, ""}).refused(CodeInvalidAmount)
+	s.when(AuthorizePayment{twoSKUsTotal + 1, ""}).refused(CodeOverAuthorization)
+	s.when(AuthorizePayment{1, string(make([]byte, MaxReferenceBytes+1))}).refused("invalid_reference")
+	s.when(AuthorizePayment{340_000, "p1"}).then(PaymentAuthorized{340_000, "p1"}).at(Reserved, "pending", "unfulfilled")
+	s.when(AuthorizePayment{12_000_000, "p2"}).then(PaymentAuthorized{12_000_000, "p2"}, OrderConfirmed{})
+	s.at(Confirmed, "authorized", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
+	s.when(AuthorizePayment{1, ""}).refused(CodeOverAuthorization)
+	account := given(t, append(confirmed(), Ship{FulfilmentID: "f"})...)
+	account.when(AuthorizePayment{twoSKUsTotal, ""}).then(PaymentAuthorized{twoSKUsTotal, ""})
+}
+
+func TestORD11Capture(t *testing.T) {
+	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(CapturePayment{1, ""}).refused(CodeIllegalTransition)
+	s := given(t, paid()...)
+	s.when(CapturePayment{0, ""}).refused(CodeInvalidAmount)
+	s.when(CapturePayment{1, "\xff"}).refused("invalid_reference")
+	s.when(CapturePayment{twoSKUsTotal + 1, ""}).refused(CodeOverCapture)
+	s.when(CapturePayment{twoSKUsTotal - 1, "p"}).then(PaymentCaptured{twoSKUsTotal - 1, "p"})
+	s.at(Confirmed, "partially_captured", "unfulfilled")
+	s.when(CapturePayment{2, ""}).refused(CodeOverCapture)
+	s.when(CapturePayment{1, ""}).at(Confirmed, "captured", "unfulfilled")
+}
+
+func TestORD12Confirm(t *testing.T) {
+	s := given(t, twoSKUs(Prepaid), stockAnswers(held))
+	s.when(Confirm{}).refused(CodePaymentRequired)
+	s.order.AuthorizedMicros = twoSKUsTotal
+	s.when(Confirm{}).then(OrderConfirmed{})
+	s.when(Confirm{}).refused(CodeIllegalTransition)
+	given(t, twoSKUs(Prepaid)).when(Confirm{}).refused(CodeIllegalTransition)
+}
+
+func TestORD13Cancel(t *testing.T) {
+	given(t).when(Cancel{}).refused(CodeIllegalTransition)
+	given(t, twoSKUs(Prepaid)).when(Cancel{string(make([]byte, MaxReasonBytes+1))}).refused("invalid_reason")
+	s := given(t, twoSKUs(Prepaid)).when(Cancel{"r"}).then(OrderCancelled{Reason: "r"}).at(Cancelled, "pending", "unfulfilled")
+	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
+	s.when(Cancel{"r"}).refused(CodeIllegalTransition)
+
+	s = given(t, append(paid(), CapturePayment{2_000_000, ""})...)
+	s.when(Cancel{}).then(OrderCancelled{"", twoSKUsTotal - 2_000_000, 2_000_000}).at(Cancelled, "partially_captured", "unfulfilled")
+	given(t, paid()...).when(Cancel{}).at(Cancelled, "voided", "unfulfilled")
+	given(t, append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)})...).when(Cancel{}).refused(CodeAlreadyShipped)
+	given(t, append(paid(), Ship{FulfilmentID: "f"})...).when(Cancel{}).refused(CodeAlreadyShipped)
+}
+
+func TestORD17Expire(t *testing.T) {
+	given(t).when(Expire{9_999}).then()
+	given(t, twoSKUs(Prepaid)).when(Expire{4_999}).then()
+	given(t, twoSKUs(Prepaid)).when(Expire{5_000}).then(OrderExpired{}).at(Expired, "pending", "unfulfilled")
+	s := given(t, twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{1_000_000, ""})
+	s.when(Expire{6_000}).then(OrderExpired{1_000_000}).at(Expired, "voided", "unfulfilled")
+	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
+	s.when(Expire{6_000}).then()
+	given(t, paid()...).when(Expire{6_000}).then()
+	given(t, twoSKUs(OnAccount)).when(Expire{6_000}).then()
+	endless := twoSKUs(Prepaid)
+	endless.PaymentDeadlineMicros = 0
+	given(t, endless).when(Expire{6_000}).then()
+}
+
+func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
+	for _, c := range []struct {
+		given   []Command
+		when    Command
+		status  string
+		allowed []string
+	}{
+		{nil, Cancel{}, "none", []string{"place", "import"}},
+		{[]Command{twoSKUs(Prepaid)}, Ship{FulfilmentID: "f"}, "placed", []string{"cancel"}},
+		{[]Command{twoSKUs(Prepaid), stockAnswers(held)}, Ship{FulfilmentID: "f"}, "reserved", []string{"authorize_payment", "confirm", "cancel"}},
+		{paid(), Confirm{}, "confirmed", []string{"authorize_payment", "capture_payment", "cancel", "ship"}},
+		{append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}), Confirm{}, "confirmed",
+			[]string{"authorize_payment", "capture_payment", "ship", "deliver"}},
+		{append(paid(), Ship{FulfilmentID: "f"}), Confirm{}, "completed", []string{"authorize_payment", "capture_payment", "deliver"}},
+		{[]Command{twoSKUs(Prepaid), Cancel{}}, Deliver{"f"}, "cancelled", nil},
+	} {
+		s := given(t, c.given...).when(c.when).refused(CodeIllegalTransition)
+		refusal := s.err.(*Error)
+		if refusal.Status != c.status || !reflect.DeepEqual(refusal.Allowed, c.allowed) {
+			t.Errorf("%+v, want %s %v", refusal, c.status, c.allowed)
+		}
+	}
+	given(t).when(nil).refused(CodeUnknownCommand)
+}
+
+func TestLifecycleWords(t *testing.T) {
+	want := []string{"none", "placed", "reserved", "confirmed", "completed", "rejected", "cancelled", "expired", "on_hold", "unknown"}
+	for l, word := range want {
+		if got := Lifecycle(l).String(); got != word {
+			t.Errorf("%d is %q, want %q", l, got, word)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package order
+
+import "slices"
+
+// place applies ORD-1 to ORD-4.
+func (o *Order) place(c Place) ([]Event, error) {
+	if o.Lifecycle != None {
+		return nil, o.refuseHere(CodeAlreadyPlaced, "the order exists")
+	}
+	if err := (heading{c.OrderID, c.CustomerID, c.Country, c.Reference}).check(); err != nil {
+		return nil, err
+	}
+	subtotal, total, err := priceLines(c.Lines, c.Currency)
+	if err != nil {
+		return nil, err
+	}
+	if c.TotalMicros != nil && *c.TotalMicros != total {
+		return nil, refuse(CodeTotalMismatch, "/total", "the lines add up to another total")
+	}
+	switch c.Terms {
+	case 0:
+		c.Terms = Prepaid
+	case Prepaid:
+	case OnAccount:
+		c.PaymentDeadlineMicros = 0
+	default:
+		return nil, refuse(CodeInvalidTerms, "/payment_terms", "terms are prepaid or on account")
+	}
+	return []Event{OrderPlaced{
+		CustomerID: c.CustomerID, Currency: c.Currency, Lines: slices.Clone(c.Lines),
+		SubtotalMicros: subtotal, TotalMicros: total,
+		Terms: c.Terms, PaymentDeadlineMicros: c.PaymentDeadlineMicros,
+		Country: c.Country, Reference: c.Reference,
+	}}, nil
+}
+
+// importDocument applies ORD-1 to ORD-4 and ORD-18.
+func (o *Order) importDocument(c ImportDocument) ([]Event, error) {
+	if o.Lifecycle != None {
+		return nil, o.refuseHere(CodeAlreadyPlaced, "the document exists")
+	}
+	if c.Kind != KindImportedOrder && c.Kind != KindCreditNote {
+		return nil, refuse(CodeInvalidKind, "/kind", "a past document is an order or a credit note")
+	}
+	if err := (heading{c.OrderID, c.CustomerID, c.Country, c.Reference}).check(); err != nil {
+		return nil, err
+	}
+	subtotal, total, err := priceLines(c.Lines, c.Currency)
+	if err != nil {
+		return nil, err
+	}
+	return []Event{DocumentImported{
+		Kind: c.Kind, CustomerID: c.CustomerID, Currency: c.Currency, Lines: slices.Clone(c.Lines),
+		SubtotalMicros: subtotal, TotalMicros: total, Country: c.Country, Reference: c.Reference,
+	}}, nil
+}

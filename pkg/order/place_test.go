@@ -1,0 +1,119 @@
+package order
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestORD1OnlyOnce(t *testing.T) {
+	s := given(t, twoSKUs(Prepaid))
+	s.when(twoSKUs(Prepaid)).refused(CodeAlreadyPlaced)
+	s.when(ImportDocument{Kind: KindCreditNote}).refused(CodeAlreadyPlaced)
+	s.at(Placed, "pending", "unfulfilled").wants(true, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 4})
+	if s.order.PlacedEventID != (ID{1}) || s.order.OccurredAtMicros != 1_000 || s.order.ReservationVersion != 1 {
+		t.Fatalf("%+v", s.order)
+	}
+}
+
+func TestORD2Lines(t *testing.T) {
+	for code, lines := range map[string][]PlaceLine{
+		CodeInvalidLines:    make([]PlaceLine, MaxLines+1),
+		CodeInvalidSKU:      {{"a", 1, 1}, {"", 1, 1}},
+		CodeInvalidQuantity: {{"a", 0, 1}},
+		CodeInvalidPrice:    {{"a", 1, -1}},
+	} {
+		c := twoSKUs(Prepaid)
+		c.Lines = lines
+		given(t).when(c).refused(code)
+	}
+	c := twoSKUs(Prepaid)
+	c.Lines = nil
+	given(t).when(c).refused(CodeInvalidLines)
+	c.Lines = []PlaceLine{{"a", 1, 1}, {"a", MaxQuantity + 1, 1}}
+	s := given(t).when(c).refused(CodeInvalidQuantity)
+	if p := s.err.(*Error).Pointer; p != "/lines/1/quantity" {
+		t.Fatalf("pointer %s", p)
+	}
+	c.Lines = []PlaceLine{{strings.Repeat("x", MaxSKUBytes+1), 1, 1}}
+	given(t).when(c).refused(CodeInvalidSKU)
+	c.Lines = []PlaceLine{{"a ", 1, 1}}
+	given(t).when(c).refused(CodeInvalidSKU)
+	c.Lines = []PlaceLine{{"a", MaxQuantity, 0}, {"a", MaxQuantity, 0}}
+	given(t, c).wants(true, Wanted{SKU: "a", Reserved: 2 * MaxQuantity})
+}
+
+func TestORD3Heading(t *testing.T) {
+	for code, change := range map[string]func(*Place){
+		CodeUnknownCurrency:   func(c *Place) { c.Currency = "EURO" },
+		CodeInvalidTerms:      func(c *Place) { c.Terms = 3 },
+		CodeInvalidOrderID:    func(c *Place) { c.OrderID = strings.Repeat("x", MaxOrderIDBytes+1) },
+		"invalid_customer_id": func(c *Place) { c.CustomerID = strings.Repeat("x", MaxCustomerIDBytes+1) },
+		"invalid_country":     func(c *Place) { c.Country = "\xff" },
+		"invalid_reference":   func(c *Place) { c.Reference = strings.Repeat("x", MaxReferenceBytes+1) },
+	} {
+		c := twoSKUs(Prepaid)
+		change(&c)
+		given(t).when(c).refused(code)
+	}
+	if o := given(t, twoSKUs(0)).order; o.Terms != Prepaid || o.PaymentDeadlineMicros != 5_000 {
+		t.Fatalf("%+v", o)
+	}
+	if o := given(t, twoSKUs(OnAccount)).order; o.Terms != OnAccount || o.PaymentDeadlineMicros != 0 {
+		t.Fatalf("%+v", o)
+	}
+}
+
+func TestORD4Totals(t *testing.T) {
+	c := twoSKUs(Prepaid)
+	o := given(t, c).order // 12.345 rounds half to even
+	if o.SubtotalMicros != 12_345_000 || o.TotalMicros != twoSKUsTotal {
+		t.Fatalf("subtotal %d, total %d", o.SubtotalMicros, o.TotalMicros)
+	}
+	total := int64(twoSKUsTotal)
+	c.TotalMicros = &total
+	given(t, c)
+	total = 12_350_000
+	given(t).when(c).refused(CodeTotalMismatch)
+
+	c = twoSKUs(Prepaid)
+	c.Lines = []PlaceLine{{"a", 2, math.MaxInt64}}
+	given(t).when(c).refused(CodeAmountOverflow)
+	c.Lines = []PlaceLine{{"a", 1, math.MaxInt64}, {"b", 1, 1}}
+	given(t).when(c).refused(CodeAmountOverflow)
+	c.Lines = []PlaceLine{{"a", 1, math.MaxInt64}}
+	given(t).when(c).refused(CodeAmountOverflow)
+}
+
+func TestORD18Documents(t *testing.T) {
+	document := ImportDocument{
+		OrderID: "o-1", Kind: KindImportedOrder, Currency: "GBP", Country: "EIRE", Reference: "536365",
+		Lines: []PlaceLine{{"b", 6, 2_550_000}, {"a", 1, 125_000}, {"b", 1, 0}},
+	}
+	s := given(t, document)
+	s.at(Completed, "pending", "fulfilled").wants(true,
+		Wanted{SKU: "a", Fulfilled: 1, Imported: true}, Wanted{SKU: "b", Fulfilled: 7, Imported: true})
+	if o := s.order; o.SubtotalMicros != 15_425_000 || o.TotalMicros != 15_420_000 || o.PlacedEventID != (ID{1}) || !o.Open() {
+		t.Fatalf("%+v", o)
+	}
+	s.when(stockAnswers(held)).then(ReservationSettled{1})
+	if s.order.Open() {
+		t.Fatal("still open")
+	}
+	for _, cmd := range []Command{
+		Cancel{}, Confirm{}, Ship{FulfilmentID: "f"}, Deliver{"f"}, AuthorizePayment{1, ""}, CapturePayment{1, ""},
+		ReconcileShipment{line("a", 1)},
+	} {
+		s.when(cmd).refused(CodeIllegalTransition)
+	}
+	document.Kind = KindCreditNote
+	s = given(t, document).at(Completed, "pending", "unfulfilled")
+	s.wants(true, Wanted{SKU: "a", Restocked: 1}, Wanted{SKU: "b", Restocked: 7})
+
+	document.Kind = KindOrder
+	given(t).when(document).refused(CodeInvalidKind)
+	document.Kind, document.Currency = KindCreditNote, "gbp"
+	given(t).when(document).refused(CodeUnknownCurrency)
+	document.Currency, document.Country = "GBP", "\xff"
+	given(t).when(document).refused("invalid_country")
+}

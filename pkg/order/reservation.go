@@ -1,0 +1,112 @@
+package order
+
+import (
+	"slices"
+	"strings"
+)
+
+// Values of ShortLine.Reason and Held.RejectionReason: those of the event schema.
+const (
+	ReasonInsufficientStock int32 = 1
+	ReasonUnknownSKU        int32 = 2
+	ReasonOtherLine         int32 = 3
+)
+
+// ReconciliationReason is the reason of a cancellation that a reconciliation decided.
+const ReconciliationReason = "reconciliation"
+
+// recordReservation applies ORD-5 to ORD-9.
+func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
+	if o.Lifecycle == None || c.ReservationVersion != o.ReservationVersion {
+		return nil, nil
+	}
+	wanted, held := o.Wanted(), sortedBySKU(c.Held)
+	rejected := slices.ContainsFunc(held, func(h Held) bool { return h.Rejected })
+	covered := !rejected && covers(held, wanted)
+	switch {
+	case o.Lifecycle == Placed && (rejected || c.Reconciliation && !covered):
+		return []Event{OrderRejected{Short: shortLines(held, wanted)}}, nil
+	case o.Lifecycle == Placed && covered:
+		return o.reserved(held), nil
+	case o.Lifecycle == Placed:
+		return nil, nil
+	case c.Reconciliation && !covered && o.cancellable():
+		return []Event{o.cancelled(ReconciliationReason)}, nil
+	case o.Settled:
+		return nil, nil
+	}
+	return []Event{ReservationSettled{ReservationVersion: c.ReservationVersion}}, nil
+}
+
+// reserved makes the events of answers that cover the order.
+func (o *Order) reserved(held []Held) []Event {
+	events := make([]Event, 0, 2)
+	var backordered []LineQuantity
+	for _, h := range held {
+		if h.Backordered > 0 {
+			backordered = append(backordered, LineQuantity{h.SKU, h.Backordered})
+		}
+	}
+	if len(backordered) > 0 {
+		events = append(events, OrderBackordered{Backordered: backordered})
+	} else {
+		events = append(events, OrderReserved{})
+	}
+	if o.Terms == OnAccount || o.TotalMicros == 0 {
+		events = append(events, OrderConfirmed{})
+	}
+	return events
+}
+
+// covers reports whether stock has every SKU as wanted. Both are sorted by SKU.
+func covers(held []Held, wanted []Wanted) bool {
+	for i := range wanted {
+		w := &wanted[i]
+		h := find(held, w.SKU)
+		if h == nil || h.Rejected || h.Reserved+h.Committed+h.Fulfilled < w.Reserved+w.Committed+w.Fulfilled ||
+			h.Restocked < w.Restocked {
+			return false
+		}
+	}
+	return true
+}
+
+// sortedBySKU returns the answers sorted by SKU, without changing the argument.
+func sortedBySKU(held []Held) []Held {
+	bySKU := func(a, b Held) int { return strings.Compare(a.SKU, b.SKU) }
+	if !slices.IsSortedFunc(held, bySKU) {
+		held = slices.Clone(held)
+		slices.SortFunc(held, bySKU)
+	}
+	return held
+}
+
+// find returns the answer for a SKU, or nil.
+func find(held []Held, sku string) *Held {
+	i, ok := slices.BinarySearchFunc(held, sku, func(h Held, sku string) int { return strings.Compare(h.SKU, sku) })
+	if !ok {
+		return nil
+	}
+	return &held[i]
+}
+
+// shortLines says what stood in the way (ORD-6): rejected SKUs; in a reconciliation also those that
+// stock no longer holds in full.
+func shortLines(held []Held, wanted []Wanted) []ShortLine {
+	var short []ShortLine
+	rejected := slices.ContainsFunc(held, func(h Held) bool { return h.Rejected })
+	for i := range wanted {
+		w := &wanted[i]
+		requested := w.Reserved + w.Committed + w.Fulfilled + w.Restocked
+		switch h := find(held, w.SKU); {
+		case h == nil && !rejected:
+			short = append(short, ShortLine{w.SKU, requested, 0, ReasonInsufficientStock})
+		case h == nil, h.Rejected && h.RejectionReason == ReasonOtherLine:
+		case h.Rejected:
+			short = append(short, ShortLine{w.SKU, requested, h.Available, h.RejectionReason})
+		case !rejected && !covers(held, wanted[i:i+1]):
+			short = append(short, ShortLine{w.SKU, requested, h.Reserved + h.Committed, ReasonInsufficientStock})
+		}
+	}
+	return short
+}

@@ -1,0 +1,152 @@
+package order
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+)
+
+// scenario is one order: given commands, when one more, then its events.
+type scenario struct {
+	t      *testing.T
+	order  Order
+	events []Event
+	err    error
+}
+
+func given(t *testing.T, cmds ...Command) *scenario {
+	t.Helper()
+	s := &scenario{t: t, order: Order{ID: "o-1"}}
+	for _, cmd := range cmds {
+		if s.when(cmd); s.err != nil {
+			t.Fatalf("given %+v: %v", cmd, s.err)
+		}
+	}
+	return s
+}
+
+func (s *scenario) when(cmd Command) *scenario {
+	s.t.Helper()
+	if c, ok := cmd.(stockAnswers); ok {
+		cmd = c(s.order)
+	}
+	s.events, s.err = Decide(s.order, cmd)
+	for _, ev := range s.events {
+		before := s.order
+		s.order = Evolve(s.order, ev, Facts{EventID: ID{byte(s.order.Version + 1)}, OccurredAtMicros: 1_000})
+		if problem := checkOrder(before, s.order); problem != "" {
+			s.t.Fatalf("%T: %s", ev, problem)
+		}
+	}
+	return s
+}
+
+// then expects exactly these events.
+func (s *scenario) then(events ...Event) *scenario {
+	s.t.Helper()
+	if s.err != nil {
+		s.t.Fatalf("refused: %v", s.err)
+	}
+	if got, want := append([]Event{}, s.events...), append([]Event{}, events...); !reflect.DeepEqual(got, want) {
+		s.t.Fatalf("events\n got %+v\nwant %+v", got, want)
+	}
+	return s
+}
+
+// refused expects a refusal and no events.
+func (s *scenario) refused(code string) *scenario {
+	s.t.Helper()
+	var refusal *Error
+	if !errors.As(s.err, &refusal) || refusal.Code != code || len(s.events) > 0 {
+		s.t.Fatalf("error %v and %d events, want %s", s.err, len(s.events), code)
+	}
+	return s
+}
+
+// at expects the statuses: lifecycle, payment, fulfilment.
+func (s *scenario) at(lifecycle Lifecycle, payment, fulfilment string) *scenario {
+	s.t.Helper()
+	o := s.order
+	if o.Lifecycle != lifecycle || o.PaymentStatus() != payment || o.FulfilmentStatus() != fulfilment {
+		s.t.Fatalf("%s, %s, %s; want %s, %s, %s", o.Lifecycle, o.PaymentStatus(), o.FulfilmentStatus(), lifecycle, payment, fulfilment)
+	}
+	return s
+}
+
+// wants expects the reservation that the order wants, and whether it has moved with the last event.
+func (s *scenario) wants(moved bool, wanted ...Wanted) *scenario {
+	s.t.Helper()
+	if got := s.order.Wanted(); !reflect.DeepEqual(got, wanted) {
+		s.t.Fatalf("wants\n got %+v\nwant %+v", got, wanted)
+	}
+	if (s.order.ReservationVersion == s.order.Version) != moved || (moved && s.order.Settled) {
+		s.t.Fatalf("version %d, reservation version %d, settled %v", s.order.Version, s.order.ReservationVersion, s.order.Settled)
+	}
+	return s
+}
+
+// checkOrder returns what is wrong with the state after an event, "" for nothing.
+func checkOrder(before, after Order) string {
+	if after.Version != before.Version+1 {
+		return "the version has a gap"
+	}
+	for _, l := range after.Lines {
+		if l.Backordered < 0 || l.Cancelled < 0 || l.Shipped < 0 || l.Delivered < 0 ||
+			l.Backordered+l.Cancelled+l.Shipped > l.Quantity || l.Delivered > l.Shipped {
+			return "the line ledger does not hold"
+		}
+	}
+	switch {
+	case after.CapturedMicros < 0 || after.VoidedMicros < 0 || after.RefundDueMicros < 0:
+		return "negative money"
+	case after.CapturedMicros+after.VoidedMicros > after.AuthorizedMicros, after.AuthorizedMicros > after.TotalMicros,
+		after.RefundDueMicros > after.CapturedMicros:
+		return "the money ledger does not hold"
+	case before.Version > 0 && after.ReservationVersion != after.Version && !reflect.DeepEqual(before.Wanted(), after.Wanted()):
+		return "the wanted reservation changed and its version did not"
+	}
+	return ""
+}
+
+// stockAnswers makes a RecordReservation out of the order's own step.
+type stockAnswers func(Order) RecordReservation
+
+func (stockAnswers) isCommand() {}
+
+// held is stock that does all that the order wants.
+func held(o Order) RecordReservation {
+	c := RecordReservation{ReservationVersion: o.ReservationVersion}
+	for _, w := range o.Wanted() {
+		c.Held = append(c.Held, Held{
+			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
+		})
+	}
+	return c
+}
+
+// backordered is stock that has some of SKU a against stock to come.
+func backordered(quantity int64) stockAnswers {
+	return func(o Order) RecordReservation {
+		c := held(o)
+		c.Held[0].Backordered = quantity
+		return c
+	}
+}
+
+// twoSKUs is an order of a (2 + 1) and b (4) for 12.345 EUR.
+func twoSKUs(terms PaymentTerms) Place {
+	return Place{
+		OrderID: "o-1", CustomerID: "c-1", Currency: "EUR", Terms: terms, PaymentDeadlineMicros: 5_000,
+		Lines: []PlaceLine{{"a", 2, 1_115_000}, {"b", 4, 2_000_000}, {"a", 1, 2_115_000}},
+	}
+}
+
+const twoSKUsTotal = 12_340_000
+
+func line(sku string, quantity int64) []LineQuantity { return []LineQuantity{{sku, quantity}} }
+
+func confirmed() []Command { return []Command{twoSKUs(OnAccount), stockAnswers(held)} }
+
+func paid() []Command {
+	return []Command{twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{twoSKUsTotal, "p"}}
+}

@@ -1,0 +1,77 @@
+package order
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestORD14Ship(t *testing.T) {
+	s := given(t, confirmed()...)
+	ship := func(id string, lines ...LineQuantity) Ship { return Ship{FulfilmentID: id, Lines: lines} }
+	s.when(ship("f", LineQuantity{"a", 0})).refused(CodeInvalidQuantity)
+	s.when(ship("f", LineQuantity{"a", 4})).refused(CodeOverShipment)
+	s.when(ship("f", LineQuantity{"a", 2}, LineQuantity{"a", 2})).refused(CodeOverShipment)
+	s.when(ship("f", LineQuantity{"x", 1})).refused(CodeOverShipment)
+	s.when(ship("f", make([]LineQuantity, MaxLines+1)...)).refused(CodeInvalidLines)
+	s.when(ship("f1", LineQuantity{"b", 1}, LineQuantity{"a", 1}, LineQuantity{"b", 1})).
+		then(LinesShipped{"f1", []LineQuantity{{"b", 2}, {"a", 1}}, ""}).at(Confirmed, "pending", "partially_fulfilled")
+	s.wants(true, Wanted{SKU: "a", Committed: 2, Fulfilled: 1}, Wanted{SKU: "b", Committed: 2, Fulfilled: 2})
+	s.when(ship("f2")).then(LinesShipped{"f2", []LineQuantity{{"a", 2}, {"b", 2}}, ""}).at(Completed, "pending", "fulfilled")
+	s.wants(true, Wanted{SKU: "a", Fulfilled: 3}, Wanted{SKU: "b", Fulfilled: 4})
+	s.when(ship("f3")).refused(CodeNothingToShip)
+	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(ship("f")).refused(CodeIllegalTransition)
+}
+
+func TestORD14BackorderedDoesNotShip(t *testing.T) {
+	s := given(t, twoSKUs(OnAccount), backordered(2))
+	s.when(Ship{FulfilmentID: "f", Lines: line("a", 2)}).refused(CodeBackordered)
+	s.when(Ship{FulfilmentID: "f"}).then(LinesShipped{"f", []LineQuantity{{"a", 1}, {"b", 4}}, ""})
+	s.at(Confirmed, "pending", "partially_fulfilled")
+	s.when(Ship{FulfilmentID: "g"}).refused(CodeBackordered)
+}
+
+func TestORD15Shipments(t *testing.T) {
+	s := given(t, append(confirmed(), Ship{FulfilmentID: "f", Lines: line("a", 1)})...)
+	s.when(Ship{}).refused(CodeInvalidFulfilmentID)
+	s.when(Ship{FulfilmentID: strings.Repeat("x", MaxFulfilmentBytes+1)}).refused(CodeInvalidFulfilmentID)
+	s.when(Ship{FulfilmentID: "f", Lines: line("a", 1)}).refused(CodeFulfilmentExists)
+	s.when(Ship{FulfilmentID: "g", TrackingReference: "\xff"}).refused("invalid_tracking_reference")
+	for i := range MaxFulfilments {
+		s.order.Fulfilments = append(s.order.Fulfilments, Fulfilment{ID: strconv.Itoa(i)})
+	}
+	s.when(Ship{FulfilmentID: "g"}).refused(CodeTooManyFulfilments)
+}
+
+func TestORD16Deliver(t *testing.T) {
+	given(t, twoSKUs(Prepaid)).when(Deliver{"f"}).refused(CodeIllegalTransition)
+	s := given(t, append(confirmed(), Ship{FulfilmentID: "f1", Lines: line("a", 2)}, Ship{FulfilmentID: "f2"})...)
+	s.when(Deliver{"f3"}).refused(CodeUnknownFulfilment)
+	before := s.order
+	s.when(Deliver{"f1"}).then(LinesDelivered{"f1", line("a", 2)}).at(Completed, "pending", "fulfilled")
+	if before.Fulfilments[0].Delivered || before.Lines[0].Delivered != 0 {
+		t.Fatal("Evolve changed its argument")
+	}
+	s.when(Deliver{"f1"}).refused(CodeAlreadyDelivered)
+	s.when(Deliver{"f2"}).at(Completed, "pending", "delivered")
+	if s.order.Lines[2].Delivered != 1 {
+		t.Fatalf("%+v", s.order.Lines)
+	}
+}
+
+func TestORD19ReconcileShipment(t *testing.T) {
+	s := given(t, confirmed()...)
+	s.when(ReconcileShipment{}).refused(CodeNothingToShip)
+	s.when(ReconcileShipment{line("a", 4)}).refused(CodeOverShipment)
+	s.when(ReconcileShipment{line("a", 3)}).then(ShipmentReconciled{line("a", 3)}).at(Confirmed, "pending", "partially_fulfilled")
+	s.when(ReconcileShipment{line("b", 4)}).at(Completed, "pending", "fulfilled")
+	s.when(ReconcileShipment{line("b", 1)}).refused(CodeIllegalTransition)
+
+	given(t, twoSKUs(Prepaid)).when(ReconcileShipment{line("a", 1)}).at(Confirmed, "pending", "partially_fulfilled").
+		wants(true, Wanted{SKU: "a", Committed: 2, Fulfilled: 1}, Wanted{SKU: "b", Committed: 4})
+	waiting := given(t, twoSKUs(OnAccount), backordered(2)).when(ReconcileShipment{line("a", 2)})
+	if o := waiting.order; o.Lines[0].Shipped != 2 || o.Lines[0].Backordered != 0 || o.Lines[2].Backordered != 1 {
+		t.Fatalf("%+v", o.Lines)
+	}
+	given(t).when(ReconcileShipment{line("a", 1)}).refused(CodeIllegalTransition)
+}

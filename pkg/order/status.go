@@ -1,0 +1,137 @@
+package order
+
+import (
+	"slices"
+	"strings"
+)
+
+// Wanted returns what the order wants of each SKU, sorted by SKU.
+// Until it is confirmed that is reserved, from then on committed, and fulfilled what has shipped;
+// an order that ended wants no more than what has shipped, a credit note its lines back in stock.
+func (o Order) Wanted() []Wanted {
+	wanted := make([]Wanted, len(o.Lines))
+	for i := range o.Lines {
+		wanted[i] = o.wantedOf(&o.Lines[i])
+	}
+	bySKU := func(a, b Wanted) int { return strings.Compare(a.SKU, b.SKU) }
+	if !slices.IsSortedFunc(wanted, bySKU) {
+		slices.SortFunc(wanted, bySKU)
+	}
+	merged := wanted[:0]
+	for _, w := range wanted {
+		if n := len(merged); n > 0 && merged[n-1].SKU == w.SKU {
+			merged[n-1].Reserved += w.Reserved
+			merged[n-1].Committed += w.Committed
+			merged[n-1].Fulfilled += w.Fulfilled
+			merged[n-1].Restocked += w.Restocked
+			continue
+		}
+		merged = append(merged, w)
+	}
+	return merged
+}
+
+func (o *Order) wantedOf(l *Line) Wanted {
+	w := Wanted{SKU: l.SKU, Fulfilled: l.Shipped}
+	switch o.Kind {
+	case KindCreditNote:
+		return Wanted{SKU: l.SKU, Restocked: l.Quantity}
+	case KindImportedOrder:
+		w.Imported = true
+		return w
+	case KindOrder:
+	}
+	switch o.Lifecycle {
+	case Placed, Reserved:
+		w.Reserved = l.left()
+	case Confirmed, Completed, OnHold:
+		w.Committed = l.left()
+	case None, Rejected, Cancelled, Expired:
+	}
+	return w
+}
+
+// left is what is still to ship of a line, the backordered part included.
+func (l *Line) left() int64 { return l.Quantity - l.Cancelled - l.Shipped }
+
+func (o *Order) shippedUnits() int64 {
+	var shipped int64
+	for i := range o.Lines {
+		shipped += o.Lines[i].Shipped
+	}
+	return shipped
+}
+
+// PaymentStatus derives: pending, authorized, partially_captured, captured, partially_refunded, refunded, voided.
+// It is pending until the total is authorized. Money that is due for refund still counts as captured:
+// no event records refunds yet, so the two refunded words do not occur.
+func (o Order) PaymentStatus() string {
+	switch {
+	case o.CapturedMicros > 0 && o.CapturedMicros >= o.TotalMicros:
+		return "captured"
+	case o.CapturedMicros > 0:
+		return "partially_captured"
+	case o.VoidedMicros > 0:
+		return "voided"
+	case o.AuthorizedMicros > 0 && o.AuthorizedMicros >= o.TotalMicros:
+		return "authorized"
+	}
+	return "pending"
+}
+
+// FulfilmentStatus derives: unfulfilled, partially_fulfilled, fulfilled, delivered.
+func (o Order) FulfilmentStatus() string {
+	var left, shipped, delivered int64
+	for i := range o.Lines {
+		left += o.Lines[i].left()
+		shipped += o.Lines[i].Shipped
+		delivered += o.Lines[i].Delivered
+	}
+	switch {
+	case shipped == 0:
+		return "unfulfilled"
+	case left > 0:
+		return "partially_fulfilled"
+	case delivered < shipped:
+		return "fulfilled"
+	}
+	return "delivered"
+}
+
+// String is the API's word for a lifecycle: "placed", "reserved", …
+func (l Lifecycle) String() string {
+	switch l {
+	case None:
+		return "none"
+	case Placed:
+		return "placed"
+	case Reserved:
+		return "reserved"
+	case Confirmed:
+		return "confirmed"
+	case Completed:
+		return "completed"
+	case Rejected:
+		return "rejected"
+	case Cancelled:
+		return "cancelled"
+	case Expired:
+		return "expired"
+	case OnHold:
+		return "on_hold"
+	}
+	return "unknown"
+}
+
+// Open reports whether the order may still change stock: it has not ended, or stock has not answered
+// its last step.
+func (o Order) Open() bool {
+	switch o.Lifecycle {
+	case None:
+		return false
+	case Placed, Reserved, Confirmed, OnHold:
+		return true
+	case Completed, Rejected, Cancelled, Expired:
+	}
+	return !o.Settled
+}

@@ -1,0 +1,209 @@
+package shard
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/google/uuid"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/inventory"
+)
+
+// badEventError says where the log holds something that this program cannot fold. The shard stops:
+// deciding without it could oversell.
+type badEventError struct {
+	tp     eventlog.TopicPartition
+	offset int64
+	err    error
+}
+
+func (e *badEventError) Error() string {
+	return fmt.Sprintf("cannot fold %s partition %d offset %d: %v", e.tp.Topic, e.tp.Partition, e.offset, e.err)
+}
+
+func (e *badEventError) Unwrap() error { return e.err }
+
+// acquire takes a shard over: fence the former owner, restore the state up to where the log stood
+// after that, announce, reconcile. Nothing is decided before the announcement has committed.
+func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) {
+	n.cfg.Hooks.acquire(shard, "fence")
+	w, err := eventlog.OpenWriter(ctx, n.cfg.Log, n.layout, shard, eventlog.Pause(func(step string) { n.cfg.Hooks.acquire(shard, step) }))
+	if err != nil {
+		return nil, err
+	}
+	r := &runner{
+		node: n, shard: shard, layout: n.layout, log: n.log, w: w, in: newInbox(), ids: newEventIDs(), b: newBatch(),
+		stop: make(chan struct{}), stopped: make(chan struct{}), sagas: map[string]*saga{}, ownerID: [16]byte(uuid.Must(uuid.NewV7())),
+	}
+	defer func() {
+		if err != nil {
+			w.Close()
+			if r.st != nil {
+				_ = r.st.close()
+			}
+		}
+	}()
+	n.cfg.Hooks.acquire(shard, "restore")
+	touched, err := r.restore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n.cfg.Hooks.acquire(shard, "announce")
+	if err := w.Commit([]*eventlog.Record{r.announcement()}); err != nil {
+		return nil, err
+	}
+	n.cfg.Hooks.acquire(shard, "reconcile")
+	if err := r.reconcile(touched); err != nil {
+		return nil, err
+	}
+	return r, r.checkpoint(true)
+}
+
+// restore opens the checkpoint and folds the log's tail into it. A checkpoint that the log
+// contradicts (an embedded broker that lost its last writes) is dropped and built again.
+func (r *runner) restore(ctx context.Context) (map[string]struct{}, error) {
+	tps := r.layout.Partitions(r.shard)
+	ends, err := r.node.client.EndOffsets(ctx, tps)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(r.node.cfg.DataDir, fmt.Sprintf("g%d-s%d", r.layout.Generation, r.shard))
+	for _, fresh := range []bool{false, true} {
+		if r.st, err = openStore(dir, tps, r.foreign, fresh); err != nil {
+			return nil, err
+		}
+		f := &fold{r: r, touched: map[string]struct{}{}}
+		if f.contradicted(ends) {
+			r.log.Warn("the checkpoint is ahead of the log; building it again", "shard", r.shard)
+		} else if err = f.run(ctx, ends); err != nil || !f.stale {
+			return f.touched, err
+		}
+		if err := r.st.close(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("shard %d: the log changed while it was read", r.shard)
+}
+
+// foreign tells orders that another shard writes.
+func (r *runner) foreign(orderID string) bool {
+	return r.layout.ShardOf(r.partitionOf(orderID)) != r.shard
+}
+
+// fold applies the log's tail to a store.
+type fold struct {
+	r       *runner
+	touched map[string]struct{}
+	// stale: the checkpoint's last event of a partition is not the log's.
+	stale bool
+}
+
+// maxTouched orders are looked at one by one after a restore; after a longer tail the slow
+// sweep finds the rest.
+const maxTouched = 1_000_000
+
+func (f *fold) contradicted(ends eventlog.Offsets) bool {
+	for tp, c := range f.r.st.cursors {
+		if c.next > ends[tp] {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
+	from := eventlog.Offsets{}
+	for tp, c := range f.r.st.cursors {
+		// Once more from the last event that was applied: it must be the same.
+		from[tp] = max(c.last, 0)
+	}
+	err := f.r.node.client.Read(ctx, from, ends, func(rec *eventlog.Record) error {
+		if f.stale {
+			return nil
+		}
+		if err := f.apply(rec); err != nil {
+			return &badEventError{rec.TopicPartition, rec.Offset, err}
+		}
+		if f.r.st.dirty() < 50_000 {
+			return nil
+		}
+		return f.r.st.checkpoint()
+	})
+	if err != nil {
+		return err
+	}
+	for tp, c := range f.r.st.cursors {
+		if c.last >= 0 && c.next <= c.last {
+			return fmt.Errorf("%s partition %d: nothing was read at %d", tp.Topic, tp.Partition, c.last)
+		}
+		c.next = max(c.next, ends[tp])
+	}
+	return nil
+}
+
+func (f *fold) apply(rec *eventlog.Record) error {
+	c := f.r.st.cursors[rec.TopicPartition]
+	if rec.Topic == eventlog.TopicOrders {
+		return f.applyOrder(rec, c)
+	}
+	return f.applyStock(rec, c)
+}
+
+// seen reports whether the checkpoint holds the event already, and notices when it holds another one.
+func (f *fold) seen(rec *eventlog.Record, c *cursor, id [16]byte) bool {
+	if rec.Offset > c.last {
+		return false
+	}
+	if rec.Offset == c.last && id != c.lastID {
+		f.stale = true
+	}
+	return true
+}
+
+func (f *fold) applyOrder(rec *eventlog.Record, c *cursor) error {
+	id, m, ev, err := codec.DecodeOrder(rec.Value)
+	if err != nil || f.seen(rec, c, m.EventID) {
+		return err
+	}
+	e, err := f.r.st.order(id)
+	if err != nil {
+		return err
+	}
+	if m.Version != e.o.Version+1 {
+		return fmt.Errorf("order %s has version %d after %d", id, m.Version, e.o.Version)
+	}
+	f.r.st.applyOrder(e, &m, ev)
+	f.r.st.advance(rec.TopicPartition, rec.Offset, m.EventID)
+	return nil
+}
+
+func (f *fold) applyStock(rec *eventlog.Record, c *cursor) error {
+	sku, m, ev, err := codec.DecodeInventory(rec.Value)
+	if err != nil || f.seen(rec, c, m.EventID) {
+		return err
+	}
+	it, err := f.r.st.item(sku)
+	if err != nil {
+		return err
+	}
+	if m.Version != it.Version+1 {
+		return fmt.Errorf("SKU %s has version %d after %d", sku, m.Version, it.Version)
+	}
+	var h *holdings
+	if step, ok := inventory.StepOf(ev.Change); ok {
+		if h, err = f.r.st.held(step.OrderID); err != nil {
+			return err
+		}
+		if len(f.touched) < maxTouched {
+			f.touched[step.OrderID] = struct{}{}
+		}
+	}
+	if err := f.r.st.applyStock(it, h, &m, ev); err != nil {
+		return err
+	}
+	f.r.st.advance(rec.TopicPartition, rec.Offset, m.EventID)
+	return nil
+}

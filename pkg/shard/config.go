@@ -1,0 +1,88 @@
+package shard
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+)
+
+// Limits. Each bounds something that would otherwise grow with the load.
+const (
+	// MaxQueued inputs wait for one shard; a command beyond gets too_many_requests.
+	MaxQueued = 16_384
+	// MaxBatchCommands and MaxBatchBytes bound one transaction.
+	MaxBatchCommands = 2_000
+	MaxBatchBytes    = 4 << 20
+	// MaxRecordBytes bounds one event's value; brokers take 1 MiB by default.
+	MaxRecordBytes = 900 << 10
+	// MaxFrameMessages bounds one peer frame.
+	MaxFrameMessages = 1_024
+	// MaxPeerQueued messages wait for one peer; steps beyond are dropped and sent again later.
+	MaxPeerQueued = 65_536
+
+	resendAfter      = 200 * time.Millisecond
+	resendAtMost     = 5 * time.Second
+	checkpointEvery  = 50 * time.Millisecond
+	checkpointDirty  = 4_096
+	heartbeatEvery   = time.Minute
+	reacquireBackoff = 200 * time.Millisecond
+	defaultWindow    = 30 * time.Minute
+)
+
+// DecodeFunc turns a command's JSON into its typed form, for commands that another replica handed
+// over. Its error is the sender's bug or a version skew: the sender validated the same bytes.
+type DecodeFunc func(typ, id, key string, body []byte, receivedAtMicros int64) (*Command, error)
+
+// Config is what a node needs.
+type Config struct {
+	Log eventlog.Config
+	// Want is the layout to create on an empty platform.
+	Want eventlog.Layout
+	// DataDir holds the checkpoints; deleting it costs a longer restart and nothing else.
+	DataDir string
+	// PeerListen is where other replicas reach this one; Advertise is what they are told.
+	// Empty: a single replica.
+	PeerListen, Advertise string
+	// SessionTimeout of the ownership group; 0: the event log's default.
+	SessionTimeout time.Duration
+	Decode         DecodeFunc
+	Logger         *slog.Logger
+	Registerer     prometheus.Registerer
+	Hooks          Hooks
+}
+
+// Hooks let tests disturb a node; all may be nil.
+type Hooks struct {
+	// Deliver is called with the sending of each step and each answer between shards: it may send it
+	// never, twice, or later.
+	Deliver func(send func())
+	// Acquire is called before each step of acquiring a shard.
+	Acquire func(shard int32, step string)
+}
+
+func (h Hooks) deliver(send func()) {
+	if h.Deliver == nil {
+		send()
+		return
+	}
+	h.Deliver(send)
+}
+
+func (h Hooks) acquire(shard int32, step string) {
+	if h.Acquire != nil {
+		h.Acquire(shard, step)
+	}
+}
+
+// isOrder tells the two kinds of command apart.
+func (c *Command) isOrder() bool { return c.Order != nil }
+
+var (
+	_ order.Command
+	_ inventory.Command
+)

@@ -1,0 +1,253 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// handle decides one input into the current batch. Its error is the shard's, never the command's: it
+// ends this ownership.
+func (r *runner) handle(in *input) error {
+	switch {
+	case in.cmd != nil && in.cmd.isOrder():
+		return r.handleOrder(in.cmd, in.fut)
+	case in.cmd != nil:
+		return r.handleStock(in.cmd, in.fut)
+	case in.step != nil:
+		return r.handleStep(in.step, in.reply)
+	case in.answer != nil:
+		return r.handleAnswer(in.answer)
+	case in.query != nil:
+		return r.handleQuery(in.query, in.queryReply)
+	case in.queryAnswer != nil:
+		return r.handleQueryAnswer(in.queryAnswer)
+	}
+	return nil
+}
+
+func (r *runner) handleOrder(cmd *Command, fut *Future) error {
+	e, err := r.st.order(cmd.ID)
+	if err != nil {
+		return err
+	}
+	if cmd.Key != "" {
+		if seen := e.command(cmd.Key); seen != nil {
+			r.repeatOrder(e, seen, cmd, fut)
+			return nil
+		}
+	}
+	if e.o.Version == 0 && !opensOrder(cmd.Order) {
+		r.refuse(fut, cmd, Result{Code: CodeOrderNotFound, Detail: "there is no order " + cmd.ID})
+		return nil
+	}
+	if cmd.ExpectedVersion != nil && *cmd.ExpectedVersion != e.o.Version {
+		r.refuse(fut, cmd, versionMismatch(e.o.Version, *cmd.ExpectedVersion))
+		return nil
+	}
+	evs, err := order.Decide(e.o, cmd.Order)
+	if err != nil {
+		r.refuse(fut, cmd, refusal(err, e.o.Version))
+		return nil
+	}
+	first := len(r.b.recs)
+	from := origin{key: cmd.Key, fingerprint: cmd.Fingerprint, occurredAt: r.occurredAt(cmd), cause: eventv1.Cause_CAUSE_COMMAND}
+	if err := r.writeOrder(e, evs, &from); err != nil {
+		return r.tooLarge(err, fut, cmd, first)
+	}
+	r.answerOrder(e, cmd, fut, first)
+	return nil
+}
+
+// writeOrder appends an order's events and carries the reservation that it now wants to stock.
+func (r *runner) writeOrder(e *entry, evs []order.Event, from *origin) error {
+	before := e.o.ReservationVersion
+	if before == 0 {
+		r.st.newHoldings(e.o.ID)
+	}
+	if err := r.appendOrder(e, evs, from); err != nil {
+		return err
+	}
+	r.watchDeadline(&e.o)
+	if e.o.ReservationVersion != before {
+		return r.startStep(e, from)
+	}
+	return nil
+}
+
+// tooLarge turns the refusal of an oversized first event into an answer; any other error is the shard's.
+func (r *runner) tooLarge(err error, fut *Future, cmd *Command, first int) error {
+	var large errTooLarge
+	if !errors.As(err, &large) || len(r.b.recs) != first {
+		return err
+	}
+	r.refuse(fut, cmd, Result{Code: CodeTooLarge, Detail: large.Error()})
+	return nil
+}
+
+// answerOrder answers with the order's outcome, or, while stock elsewhere has not answered, with the
+// promise of one.
+func (r *runner) answerOrder(e *entry, cmd *Command, fut *Future, first int) {
+	a := answer{fut: fut, first: first, end: len(r.b.recs)}
+	a.result = r.outcome(e, cmd)
+	if s := r.sagas[e.o.ID]; s != nil && e.o.Lifecycle == order.Placed {
+		if fut != nil {
+			s.waiters = append(s.waiters, waiter{fut, cmd})
+		}
+		a.accepted = true
+	}
+	r.b.answers = append(r.b.answers, a)
+}
+
+// outcome is what a client is told of an order that a command changed.
+func (r *runner) outcome(e *entry, cmd *Command) Result {
+	o := &e.o
+	res := Result{Version: o.Version, Order: summarize(o)}
+	if ship, ok := cmd.Order.(order.Ship); ok {
+		res.Order.FulfilmentID = ship.FulfilmentID
+	}
+	if o.Lifecycle == order.Rejected && opensOrder(cmd.Order) {
+		res.Code, res.Short, res.Status = CodeInsufficient, o.Short, o.Lifecycle.String()
+		res.Detail = "not every line can be had; nothing was reserved"
+		for _, s := range o.Short {
+			if s.Reason == int32(inventory.UnknownSKU) {
+				res.Code = CodeUnknownSKU
+				res.Detail = "the order names a SKU that is not registered; nothing was reserved"
+			}
+		}
+	}
+	return res
+}
+
+func summarize(o *order.Order) *OrderSummary {
+	s := &OrderSummary{
+		ID: o.ID, Version: o.Version, Status: o.Lifecycle.String(),
+		PaymentStatus: o.PaymentStatus(), FulfilmentStatus: o.FulfilmentStatus(),
+		Currency: o.Currency, TotalMicros: o.TotalMicros,
+	}
+	for i := range o.Lines {
+		s.Backordered = s.Backordered || o.Lines[i].Backordered > 0
+	}
+	return s
+}
+
+// repeatOrder answers a key that the order has seen before.
+func (r *runner) repeatOrder(e *entry, seen *commandRecord, cmd *Command, fut *Future) {
+	if seen.fingerprint != cmd.Fingerprint {
+		r.refuse(fut, cmd, keyReused(cmd.Key))
+		return
+	}
+	r.b.fenced = true
+	a := answer{fut: fut, result: r.outcome(e, cmd), position: r.applied(cmd)}
+	if s := r.sagas[e.o.ID]; s != nil && e.o.Lifecycle == order.Placed && opensOrder(cmd.Order) {
+		s.waiters = append(s.waiters, waiter{fut, cmd})
+		a.accepted = true
+	}
+	r.b.answers = append(r.b.answers, a)
+}
+
+func (r *runner) handleStock(cmd *Command, fut *Future) error {
+	it, err := r.st.item(cmd.ID)
+	if err != nil {
+		return err
+	}
+	if cmd.Key != "" {
+		seen, err := r.st.stockCommand(cmd.ID, cmd.Key)
+		if err != nil {
+			return err
+		}
+		if seen.version > 0 {
+			if seen.fingerprint != cmd.Fingerprint {
+				r.refuse(fut, cmd, keyReused(cmd.Key))
+			} else {
+				r.refuse(fut, cmd, Result{Version: it.Version, Stock: summarizeStock(it)})
+			}
+			return nil
+		}
+	}
+	if cmd.ExpectedVersion != nil && *cmd.ExpectedVersion != it.Version {
+		r.refuse(fut, cmd, versionMismatch(it.Version, *cmd.ExpectedVersion))
+		return nil
+	}
+	evs, err := inventory.Decide(*it, inventory.Reservation{}, cmd.Stock)
+	if err != nil {
+		r.refuse(fut, cmd, refusal(err, it.Version))
+		return nil
+	}
+	if len(evs) == 0 {
+		r.refuse(fut, cmd, Result{Version: it.Version, Stock: summarizeStock(it)})
+		return nil
+	}
+	first := len(r.b.recs)
+	from := origin{key: cmd.Key, fingerprint: cmd.Fingerprint, occurredAt: r.occurredAt(cmd), cause: eventv1.Cause_CAUSE_COMMAND}
+	if err := r.appendStock(it, nil, evs, &from); err != nil {
+		return err
+	}
+	r.b.answers = append(r.b.answers, answer{
+		fut: fut, first: first, end: len(r.b.recs),
+		result: Result{Version: it.Version, Stock: summarizeStock(it)},
+	})
+	return nil
+}
+
+func summarizeStock(it *inventory.Item) *StockSummary {
+	return &StockSummary{SKU: it.SKU, Version: it.Version, Total: it.Total(), Locations: it.Locations}
+}
+
+// refuse answers without events: after a commit that proves that the state it rests on was current.
+func (r *runner) refuse(fut *Future, cmd *Command, res Result) {
+	r.b.fenced = true
+	r.b.answers = append(r.b.answers, answer{fut: fut, result: res, position: r.applied(cmd)})
+}
+
+// applied is how far this shard has applied the partition of a command's aggregate.
+func (r *runner) applied(cmd *Command) eventlog.Offsets {
+	topic := eventlog.TopicInventory
+	if cmd.isOrder() {
+		topic = eventlog.TopicOrders
+	}
+	tp := eventlog.TopicPartition{Topic: topic, Partition: r.partitionOf(cmd.ID)}
+	return eventlog.Offsets{tp: r.st.cursors[tp].next}
+}
+
+func (r *runner) occurredAt(cmd *Command) int64 {
+	if cmd.OccurredAtMicros != 0 {
+		return cmd.OccurredAtMicros
+	}
+	return cmd.ReceivedAtMicros
+}
+
+func opensOrder(cmd order.Command) bool {
+	switch cmd.(type) {
+	case order.Place, order.ImportDocument:
+		return true
+	}
+	return false
+}
+
+// refusal turns a rule's error into an answer.
+func refusal(err error, version uint64) Result {
+	var oe *order.Error
+	if errors.As(err, &oe) {
+		return Result{Code: oe.Code, Detail: oe.Detail, Pointer: oe.Pointer, Status: oe.Status, Allowed: oe.Allowed, Version: version}
+	}
+	var ie *inventory.Error
+	if errors.As(err, &ie) {
+		return Result{Code: ie.Code, Detail: ie.Detail, Version: version}
+	}
+	return Result{Code: CodeUnavailable, Detail: err.Error()}
+}
+
+func versionMismatch(current, expected uint64) Result {
+	return Result{Code: CodeVersionMismatch, Version: current,
+		Detail: fmt.Sprintf("If-Match names version %d; the current one is %d: read it, and decide again", expected, current)}
+}
+
+func keyReused(key string) Result {
+	return Result{Code: CodeKeyReused,
+		Detail: fmt.Sprintf("Idempotency-Key %q came before with another request; use a new key for a new request", key)}
+}

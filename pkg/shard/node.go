@@ -1,0 +1,344 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// Node is one replica of the write side. It owns some shards, and hands commands for the others to
+// their owners. Any replica takes any command.
+type Node struct {
+	cfg     Config
+	log     *slog.Logger
+	client  *eventlog.Client
+	layout  eventlog.Layout
+	group   *eventlog.Ownership
+	peers   *peers
+	metrics *metrics
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+
+	mu      sync.Mutex
+	owned   map[int32]*ownership
+	runners []atomic.Pointer[runner] // by shard; nil: not serving here
+	faults  map[int32]error          // shards that cannot be served until someone mends them
+}
+
+// ownership is the time from when the group gives a shard to when it takes it away.
+type ownership struct {
+	cancel  context.CancelFunc
+	stopped chan struct{}
+}
+
+type metrics struct {
+	commitSeconds, batchEvents      prometheus.Histogram
+	resends, reconciled, refusedFul prometheus.Counter
+	acquires                        *prometheus.CounterVec
+	ownedShards                     prometheus.Gauge
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		commitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "holdfast_shard_commit_seconds", Help: "Time of one transaction of a shard.",
+			Buckets: prometheus.ExponentialBuckets(0.0002, 2, 16)}),
+		batchEvents: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "holdfast_shard_batch_events", Help: "Events in one transaction.", Buckets: prometheus.ExponentialBuckets(1, 2, 16)}),
+		resends: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_steps_resent_total", Help: "Steps between shards that were sent again."}),
+		reconciled: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_reconciled_total", Help: "Differences between orders and stock that were found and mended; 0 on Apache Kafka."}),
+		refusedFul: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_queue_full_total", Help: "Commands refused because the shard's queue was full."}),
+		acquires: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "holdfast_shard_acquires_total", Help: "Attempts to take over a shard, by result."}, []string{"result"}),
+		ownedShards: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "holdfast_shard_owned", Help: "Shards that this replica serves."}),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFul, m.acquires, m.ownedShards} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("register the shard metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// Start joins the platform, creating it when it is empty, and returns at once; Ready tells when every
+// shard has an owner that is known.
+func Start(ctx context.Context, cfg Config) (*Node, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Decode == nil || cfg.DataDir == "" {
+		return nil, errors.New("shard: Config needs Decode and DataDir")
+	}
+	m, err := newMetrics(cfg.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	client, err := eventlog.Open(cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, log: cfg.Logger, client: client, metrics: m, owned: map[int32]*ownership{}, faults: map[int32]error{}}
+	if err := n.join(ctx); err != nil {
+		client.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) join(ctx context.Context) error {
+	var err error
+	if n.layout, err = n.client.EnsurePlatform(ctx, n.cfg.Want); err != nil {
+		return err
+	}
+	n.runners = make([]atomic.Pointer[runner], n.layout.ShardCount)
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	n.cancel = cancel
+	if n.peers, err = startPeers(run, n); err != nil {
+		cancel()
+		return err
+	}
+	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{SessionTimeout: n.cfg.SessionTimeout})
+	if err != nil {
+		n.peers.close()
+		cancel()
+		return err
+	}
+	n.done.Add(1)
+	go n.follow(run)
+	return nil
+}
+
+// follow takes and gives up shards as the group says.
+func (n *Node) follow(ctx context.Context) {
+	defer n.done.Done()
+	for ev := range n.group.Events() {
+		if ev.Owned {
+			n.take(ctx, ev.Shard)
+		} else {
+			n.give(ev.Shard)
+		}
+	}
+}
+
+func (n *Node) take(ctx context.Context, shard int32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before := n.owned[shard]
+	ctx, cancel := context.WithCancel(ctx)
+	o := &ownership{cancel: cancel, stopped: make(chan struct{})}
+	n.owned[shard] = o
+	n.done.Add(1)
+	go func() {
+		defer n.done.Done()
+		defer close(o.stopped)
+		if before != nil {
+			<-before.stopped // the checkpoint has one user at a time
+		}
+		n.hold(ctx, shard)
+	}()
+}
+
+func (n *Node) give(shard int32) {
+	n.mu.Lock()
+	o := n.owned[shard]
+	n.mu.Unlock()
+	if o != nil {
+		o.cancel()
+	}
+}
+
+// hold acquires and serves a shard for as long as the group leaves it to this replica.
+func (n *Node) hold(ctx context.Context, shard int32) {
+	for ctx.Err() == nil {
+		err := n.serveOnce(ctx, shard)
+		if ctx.Err() != nil {
+			return
+		}
+		var bad *badEventError
+		if errors.As(err, &bad) || errors.Is(err, eventlog.ErrLayoutMoved) {
+			n.setFault(shard, err)
+			n.log.Error("the shard stops", "shard", shard, "error", err)
+			return
+		}
+		n.log.Warn("the shard is lost or not to be had; asking the group before trying again", "shard", shard, "error", err)
+		if !n.stillOurs(ctx, shard) {
+			n.log.Info("the shard belongs to another replica", "shard", shard)
+			return
+		}
+	}
+}
+
+// stillOurs asks the group, after an error, whether the shard is still this replica's. A fenced owner
+// that acquired on its own would fence the new one in turn.
+func (n *Node) stillOurs(ctx context.Context, shard int32) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(reacquireBackoff):
+		}
+		ask, cancel := context.WithTimeout(ctx, 5*time.Second)
+		ours, err := n.group.Confirm(ask, shard)
+		cancel()
+		if err == nil {
+			// Not ours any more: the group's event will say so, and give it again if it comes back.
+			return ours
+		}
+		n.log.Warn("ask the group for the owner", "shard", shard, "error", err)
+	}
+}
+
+// serveOnce is one acquisition and what follows it.
+func (n *Node) serveOnce(ctx context.Context, shard int32) error {
+	r, err := n.acquire(ctx, shard)
+	if err != nil {
+		n.metrics.acquires.WithLabelValues("failed").Inc()
+		return err
+	}
+	n.metrics.acquires.WithLabelValues("acquired").Inc()
+	n.metrics.ownedShards.Inc()
+	n.runners[shard].Store(r)
+	go func() {
+		select {
+		case <-ctx.Done():
+			close(r.stop)
+		case <-r.stopped:
+		}
+	}()
+	err = r.serve()
+	n.runners[shard].CompareAndSwap(r, nil)
+	r.release()
+	n.metrics.ownedShards.Dec()
+	return err
+}
+
+func (n *Node) setFault(shard int32, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.faults[shard] = err
+}
+
+// Layout is who writes what.
+func (n *Node) Layout() eventlog.Layout { return n.layout }
+
+// Owns reports whether this replica serves the shard.
+func (n *Node) Owns(shard int32) bool { return n.runners[shard].Load() != nil }
+
+// ShardOf is the shard that writes an aggregate.
+func (n *Node) ShardOf(id string) int32 {
+	return n.layout.ShardOf(eventlog.PartitionFor(id, n.layout.PartitionCount))
+}
+
+// Ready is nil when every shard is served, here or by a replica that is known.
+func (n *Node) Ready() error {
+	n.mu.Lock()
+	for shard, err := range n.faults {
+		n.mu.Unlock()
+		return fmt.Errorf("shard %d has stopped: %w", shard, err)
+	}
+	n.mu.Unlock()
+	for shard := range n.layout.ShardCount {
+		if !n.Owns(shard) && n.peers.owner(shard) == "" {
+			return fmt.Errorf("shard %d has no owner yet", shard)
+		}
+	}
+	return nil
+}
+
+// Submit hands a command to its shard's owner. It never blocks; the future is answered in any case.
+func (n *Node) Submit(cmd *Command) *Future {
+	fut := NewFuture()
+	shard := n.ShardOf(cmd.ID)
+	if r := n.runners[shard].Load(); r != nil {
+		ok, full := r.in.put(input{cmd: cmd, fut: fut})
+		switch {
+		case ok:
+		case full:
+			n.metrics.refusedFul.Inc()
+			fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
+				Detail: fmt.Sprintf("shard %d has %d commands waiting; retry later with the same key", shard, MaxQueued)})
+		default:
+			fut.finish(unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
+		}
+		return fut
+	}
+	n.peers.submit(shard, cmd, fut)
+	return fut
+}
+
+// sendStep delivers a step to its target's shard, here or at a peer; it may be lost.
+func (n *Node) sendStep(req stepRequest) {
+	n.cfg.Hooks.deliver(func() {
+		if r := n.runners[req.TargetShard].Load(); r != nil {
+			r.in.put(input{step: req, reply: n.answerHere})
+			return
+		}
+		n.peers.sendStep(req)
+	})
+}
+
+// answerHere delivers an answer to a shard of this replica.
+func (n *Node) answerHere(resp stepResponse) {
+	n.cfg.Hooks.deliver(func() {
+		if r := n.runners[resp.SourceShard].Load(); r != nil {
+			r.in.put(input{answer: resp})
+		}
+	})
+}
+
+func (n *Node) sendQuery(q query) {
+	if r := n.runners[q.TargetShard].Load(); r != nil {
+		r.in.put(input{query: q, queryReply: n.queryAnswerHere})
+		return
+	}
+	n.peers.sendQuery(q)
+}
+
+func (n *Node) queryAnswerHere(a queryResponse) {
+	if int(a.SourceShard) >= len(n.runners) {
+		return
+	}
+	if r := n.runners[a.SourceShard].Load(); r != nil {
+		r.in.put(input{queryAnswer: a})
+	}
+}
+
+// address is where peers reach this replica.
+func (n *Node) address() string { return n.peers.address }
+
+// Close gives all shards up, so that other replicas take over at once, and waits for the last commit.
+func (n *Node) Close(ctx context.Context) error {
+	n.mu.Lock()
+	for _, o := range n.owned {
+		o.cancel()
+	}
+	owned := n.owned
+	n.mu.Unlock()
+	for _, o := range owned {
+		select {
+		case <-o.stopped:
+		case <-ctx.Done():
+		}
+	}
+	err := n.group.Close(ctx)
+	n.cancel()
+	n.done.Wait()
+	n.peers.close()
+	n.client.Close()
+	return err
+}

@@ -1,0 +1,205 @@
+package shard_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/devstack"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+const waitLimit = 60 * time.Second
+
+// platform is a log with some replicas of the write side on it.
+type platform struct {
+	t    testing.TB
+	log  eventlog.Config
+	want eventlog.Layout
+}
+
+// newPlatform uses the broker named in HOLDFAST_TEST_KAFKA, or an embedded one.
+func newPlatform(t testing.TB, shards int32) *platform {
+	t.Helper()
+	cfg := eventlog.Config{Logger: testLogger()}
+	unique := "t" + uuid.NewString()[:8]
+	if seed := os.Getenv("HOLDFAST_TEST_KAFKA"); seed != "" {
+		cfg.Seeds = []string{seed}
+	} else {
+		k, err := devstack.StartKafka(context.Background(), devstack.KafkaOptions{Logger: testLogger()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(k.Close)
+		cfg.Seeds, cfg.Embedded = k.Addrs(), true
+	}
+	cfg.Env, cfg.TopicPrefix = unique, unique+"."
+	return &platform{t: t, log: cfg, want: eventlog.Layout{PartitionCount: 12, ShardCount: shards}}
+}
+
+func testLogger() *slog.Logger {
+	if testing.Verbose() {
+		return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	}
+	return slog.New(slog.NewTextHandler(io.Discard, nil))
+}
+
+// start starts a replica in dir and stops it with the test.
+func (p *platform) start(dir string, hooks shard.Hooks) *shard.Node {
+	p.t.Helper()
+	n, err := shard.Start(context.Background(), shard.Config{
+		Log: p.log, Want: p.want, DataDir: dir, PeerListen: "127.0.0.1:0", Decode: decode, Logger: testLogger(), Hooks: hooks,
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { p.stop(n) })
+	return n
+}
+
+func (p *platform) stop(n *shard.Node) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_ = n.Close(ctx) // a second close, after the test's own, has nothing to say
+}
+
+func decode(typ, id, key string, body []byte, at int64) (*shard.Command, error) {
+	return command.Parse(command.Request{Type: typ, ID: id, Key: key, Body: body, ReceivedAtMicros: at}, command.Options{})
+}
+
+// do submits a command and retries what is to be retried with the same key, as clients do.
+func do(t testing.TB, n *shard.Node, typ, id, key, body string) shard.Result {
+	t.Helper()
+	deadline := time.Now().Add(waitLimit)
+	for {
+		cmd, err := decode(typ, id, key, []byte(body), time.Now().UnixMicro())
+		if err != nil {
+			t.Fatalf("%s %s: %v", typ, body, err)
+		}
+		fut := n.Submit(cmd)
+		select {
+		case <-fut.Done():
+		case <-time.After(waitLimit):
+			t.Fatalf("%s %s %s: no answer", typ, id, key)
+		}
+		r := fut.Result()
+		if r.Code != shard.CodeUnavailable && r.Code != shard.CodeTooManyRequests {
+			return r
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s %s %s: still %s: %s", typ, id, key, r.Code, r.Detail)
+		}
+		time.Sleep(10 * time.Millisecond) // a client's backoff, not a wait for the code under test
+	}
+}
+
+func ok(t testing.TB, r shard.Result) shard.Result {
+	t.Helper()
+	if r.Code != "" {
+		t.Fatalf("refused: %s %s %s", r.Code, r.Detail, r.Pointer)
+	}
+	return r
+}
+
+func stock(t testing.TB, n *shard.Node, sku string, quantity int) {
+	t.Helper()
+	ok(t, do(t, n, command.RegisterItem, sku, "reg-"+sku, `{"description":"`+sku+`"}`))
+	ok(t, do(t, n, command.ReceiveStock, sku, "rcv-"+sku, fmt.Sprintf(`{"location":"main","quantity":%d}`, quantity)))
+}
+
+func orderBody(terms string, skus ...string) string {
+	lines := ""
+	for i, sku := range skus {
+		if i > 0 {
+			lines += ","
+		}
+		lines += `{"sku":"` + sku + `","quantity":1,"unit_price":"2.55"}`
+	}
+	return `{"customer_id":"c-1","currency":"GBP","payment_terms":"` + terms + `","lines":[` + lines + `]}`
+}
+
+func TestAnOrderLivesItsWholeLife(t *testing.T) {
+	for _, shards := range []int32{1, 4} {
+		t.Run(fmt.Sprintf("shards=%d", shards), func(t *testing.T) {
+			p := newPlatform(t, shards)
+			n := p.start(t.TempDir(), shard.Hooks{})
+			for _, sku := range []string{"A", "B", "C"} {
+				stock(t, n, sku, 10)
+			}
+			r := ok(t, do(t, n, command.PlaceOrder, "", "k1", orderBody("prepaid", "A", "B", "C")))
+			if r.Order.Status != "reserved" {
+				t.Fatalf("placed: %+v", r.Order)
+			}
+			id := r.Order.ID
+			again := ok(t, do(t, n, command.PlaceOrder, "", "k1", orderBody("prepaid", "A", "B", "C")))
+			if again.Order.ID != id || again.Version != r.Version {
+				t.Fatalf("the repeat is another order: %+v", again.Order)
+			}
+			if r := do(t, n, command.PlaceOrder, "", "k1", orderBody("prepaid", "A")); r.Code != shard.CodeKeyReused {
+				t.Fatalf("key reused: %+v", r)
+			}
+			r = ok(t, do(t, n, command.AuthorizePayment, id, "p1", `{"amount":"7.65"}`))
+			if r.Order.Status != "confirmed" {
+				t.Fatalf("authorized: %+v", r.Order)
+			}
+			r = ok(t, do(t, n, command.ShipOrder, id, "s1", `{}`))
+			if r.Order.Status != "completed" || r.Order.FulfilmentID == "" {
+				t.Fatalf("shipped: %+v", r.Order)
+			}
+			short := do(t, n, command.PlaceOrder, "", "k2", `{"customer_id":"c","currency":"GBP","lines":[{"sku":"A","quantity":1,"unit_price":"1"},{"sku":"B","quantity":10,"unit_price":"1"}]}`)
+			if short.Code != shard.CodeInsufficient || len(short.Short) != 1 || short.Short[0].SKU != "B" {
+				t.Fatalf("short: %+v", short)
+			}
+			unknown := do(t, n, command.PlaceOrder, "", "k3", orderBody("prepaid", "A", "nobody"))
+			if unknown.Code != shard.CodeUnknownSKU {
+				t.Fatalf("unknown: %+v", unknown)
+			}
+			if r := do(t, n, command.ReceiveStock, "nobody", "k4", `{"location":"main","quantity":1}`); r.Code != shard.CodeUnknownSKU {
+				t.Fatalf("unknown SKU: %+v", r)
+			}
+		})
+	}
+}
+
+func TestNeverOversoldFromTwoReplicas(t *testing.T) {
+	p := newPlatform(t, 4)
+	nodes := []*shard.Node{p.start(t.TempDir(), shard.Hooks{}), p.start(t.TempDir(), shard.Hooks{})}
+	const orders, inStock = 2_000, 1_000
+	stock(t, nodes[0], "hot", inStock)
+	var mu sync.Mutex
+	outcomes := map[string]int{}
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for w := range 64 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := range next {
+				r := do(t, nodes[w%2], command.PlaceOrder, "", fmt.Sprintf("o-%d", i), orderBody("on_account", "hot"))
+				mu.Lock()
+				outcomes[r.Code]++
+				if r.Code == "" {
+					outcomes[r.Order.Status]++
+				}
+				mu.Unlock()
+			}
+		}()
+	}
+	for i := range orders {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	if outcomes[""] != inStock || outcomes[shard.CodeInsufficient] != orders-inStock {
+		t.Fatalf("outcomes: %v", outcomes)
+	}
+}

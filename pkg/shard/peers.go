@@ -1,0 +1,381 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+type (
+	stepRequest   = *peerv1.ReservationRequest
+	stepResponse  = *peerv1.ReservationResponse
+	query         = *peerv1.OrderQuery
+	queryResponse = *peerv1.OrderQueryResponse
+)
+
+// peers knows who owns which shard, and keeps a stream to each of them.
+type peers struct {
+	node    *Node
+	address string
+	server  *grpc.Server
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+
+	mu     sync.Mutex
+	owners []owner // by shard, as announced
+	links  map[string]*link
+}
+
+type owner struct {
+	id      string
+	address string
+}
+
+func startPeers(ctx context.Context, n *Node) (*peers, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &peers{node: n, stop: cancel, owners: make([]owner, n.layout.ShardCount), links: map[string]*link{}}
+	if n.cfg.PeerListen != "" {
+		lis, err := net.Listen("tcp", n.cfg.PeerListen)
+		if err != nil {
+			cancel()
+			return nil, fmt.Errorf("listen for peers on %s: %w", n.cfg.PeerListen, err)
+		}
+		p.address = n.cfg.Advertise
+		if p.address == "" {
+			p.address = lis.Addr().String()
+		}
+		p.server = grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
+		peerv1.RegisterPeerServiceServer(p.server, &peerServer{node: n})
+		go func() { _ = p.server.Serve(lis) }() // ends with close
+	}
+	p.done.Add(1)
+	go p.follow(ctx)
+	return p, nil
+}
+
+func (p *peers) close() {
+	p.stop()
+	if p.server != nil {
+		p.server.Stop()
+	}
+	p.mu.Lock()
+	for _, l := range p.links {
+		l.stop()
+	}
+	p.mu.Unlock()
+	p.done.Wait()
+}
+
+// follow keeps the owners current from what they announce.
+func (p *peers) follow(ctx context.Context) {
+	defer p.done.Done()
+	for ctx.Err() == nil {
+		f, err := p.node.client.FollowAnnouncements(ctx, p.node.layout)
+		if err == nil {
+			err = p.readAnnouncements(ctx, f)
+			f.Close()
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		p.node.log.Warn("follow the owners of shards", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(reacquireBackoff):
+		}
+	}
+}
+
+func (p *peers) readAnnouncements(ctx context.Context, f *eventlog.Follower) error {
+	for {
+		recs, _, err := f.Poll(ctx)
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		for i := range recs {
+			var a eventv1.Announcement
+			if err := a.UnmarshalVT(recs[i].Value); err != nil || a.Generation != p.node.layout.Generation || int(a.Shard) >= len(p.owners) {
+				continue // another generation's, or another program's: it names no owner of ours
+			}
+			p.owners[a.Shard] = owner{string(a.OwnerId), a.PeerAddress}
+		}
+		p.mu.Unlock()
+	}
+}
+
+// owner is the address of a shard's owner; "": not known, or this replica itself.
+func (p *peers) owner(shard int32) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.owners[shard].address == p.address {
+		return ""
+	}
+	return p.owners[shard].address
+}
+
+func (p *peers) link(shard int32) *link {
+	address := p.owner(shard)
+	if address == "" {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.links[address]
+	if l == nil {
+		l = newLink(p.node, address)
+		p.links[address] = l
+	}
+	return l
+}
+
+func (p *peers) submit(shard int32, cmd *Command, fut *Future) {
+	l := p.link(shard)
+	if l == nil {
+		fut.finish(unavailable(fmt.Sprintf("shard %d has no owner at the moment: retry with the same Idempotency-Key", shard)))
+		return
+	}
+	l.submit(shard, cmd, fut)
+}
+
+func (p *peers) sendStep(req stepRequest) {
+	if l := p.link(int32(req.TargetShard)); l != nil {
+		l.put(func(f *peerv1.ExchangeRequest) { f.Reservations = append(f.Reservations, req) })
+	}
+}
+
+func (p *peers) sendQuery(q query) {
+	if l := p.link(int32(q.TargetShard)); l != nil {
+		l.put(func(f *peerv1.ExchangeRequest) { f.OrderQueries = append(f.OrderQueries, q) })
+	}
+}
+
+// link is the stream to one peer. It dials when there is something to send, and again after an error.
+type link struct {
+	node    *Node
+	address string
+	stop    context.CancelFunc
+
+	mu      sync.Mutex
+	queue   []func(*peerv1.ExchangeRequest)
+	pending map[uint64]pendingCommand
+	nextID  uint64
+	wake    chan struct{}
+}
+
+type pendingCommand struct {
+	fut *Future
+}
+
+func newLink(n *Node, address string) *link {
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &link{node: n, address: address, stop: cancel, pending: map[uint64]pendingCommand{}, wake: make(chan struct{}, 1)}
+	go l.run(ctx)
+	return l
+}
+
+func (l *link) put(add func(*peerv1.ExchangeRequest)) bool {
+	l.mu.Lock()
+	if len(l.queue) >= MaxPeerQueued {
+		l.mu.Unlock()
+		return false
+	}
+	l.queue = append(l.queue, add)
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+func (l *link) submit(shard int32, cmd *Command, fut *Future) {
+	req := &peerv1.CommandRequest{
+		Shard: uint32(shard), Type: cmd.Type, AggregateId: cmd.ID, IdempotencyKey: cmd.Key,
+		ExpectedVersion: cmd.ExpectedVersion, ReceivedAtMicros: cmd.ReceivedAtMicros, Body: cmd.Body,
+	}
+	l.mu.Lock()
+	l.nextID++
+	req.RequestId = l.nextID
+	l.pending[req.RequestId] = pendingCommand{fut}
+	l.mu.Unlock()
+	if !l.put(func(f *peerv1.ExchangeRequest) { f.Commands = append(f.Commands, req) }) {
+		l.mu.Lock()
+		delete(l.pending, req.RequestId)
+		l.mu.Unlock()
+		fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1, Detail: "too many commands wait for " + l.address + "; retry later with the same key"})
+	}
+}
+
+func (l *link) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := l.exchange(ctx)
+		l.fail()
+		if ctx.Err() != nil {
+			return
+		}
+		l.node.log.Warn("the stream to a peer ended", "peer", l.address, "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(reacquireBackoff):
+		}
+		// Dial again when there is something to say.
+		select {
+		case <-ctx.Done():
+		case <-l.wake:
+			l.wakeUp()
+		}
+	}
+	l.fail()
+}
+
+func (l *link) wakeUp() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// fail answers every command that waits: nobody knows what became of it.
+func (l *link) fail() {
+	l.mu.Lock()
+	pending := l.pending
+	l.pending = map[uint64]pendingCommand{}
+	l.queue = nil
+	l.mu.Unlock()
+	for _, p := range pending {
+		p.fut.finish(unavailable("the owner of the shard cannot be reached: retry with the same Idempotency-Key"))
+	}
+}
+
+func (l *link) exchange(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	conn, err := grpc.NewClient(l.address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
+	if err != nil {
+		return fmt.Errorf("dial peer %s: %w", l.address, err)
+	}
+	defer func() { _ = conn.Close() }()
+	stream, err := peerv1.NewPeerServiceClient(conn).Exchange(ctx)
+	if err != nil {
+		return fmt.Errorf("open a stream to peer %s: %w", l.address, err)
+	}
+	received := make(chan error, 1)
+	go func() { received <- l.receive(stream) }()
+	for {
+		select {
+		case err := <-received:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.wake:
+		}
+		for frame := l.frame(); frame != nil; frame = l.frame() {
+			if err := stream.Send(frame); err != nil {
+				return errors.Join(err, <-received)
+			}
+		}
+	}
+}
+
+// frame packs what has queued.
+func (l *link) frame() *peerv1.ExchangeRequest {
+	l.mu.Lock()
+	n := min(len(l.queue), MaxFrameMessages)
+	batch := l.queue[:n:n]
+	l.queue = l.queue[n:]
+	l.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	f := &peerv1.ExchangeRequest{Generation: l.node.layout.Generation}
+	for _, add := range batch {
+		add(f)
+	}
+	return f
+}
+
+func (l *link) receive(stream peerv1.PeerService_ExchangeClient) error {
+	for {
+		f, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		for _, c := range f.Commands {
+			l.answer(c)
+		}
+		for _, a := range f.Reservations {
+			if int(a.SourceShard) < len(l.node.runners) {
+				l.node.answerHere(a)
+			}
+		}
+		for _, a := range f.OrderQueries {
+			l.node.queryAnswerHere(a)
+		}
+	}
+}
+
+func (l *link) answer(c *peerv1.CommandResponse) {
+	l.mu.Lock()
+	p, ok := l.pending[c.RequestId]
+	if c.Final {
+		delete(l.pending, c.RequestId)
+	}
+	l.mu.Unlock()
+	if !ok {
+		return
+	}
+	res, err := decodeResult(c.Result)
+	switch {
+	case err != nil:
+		p.fut.finish(unavailable("the owner's answer cannot be read: " + err.Error()))
+	case c.Final:
+		p.fut.finish(res)
+	default:
+		p.fut.accept(res)
+	}
+}
+
+// wireResult is a Result between replicas: its position as text.
+type wireResult struct {
+	Result   Result `json:"result"`
+	Position string `json:"position"`
+}
+
+func encodeResult(r Result) ([]byte, error) {
+	w := wireResult{Result: r, Position: r.Position.String()}
+	w.Result.Position = eventlog.Position{}
+	b, err := json.Marshal(w)
+	if err != nil {
+		return nil, fmt.Errorf("encode an answer: %w", err)
+	}
+	return b, nil
+}
+
+func decodeResult(b []byte) (Result, error) {
+	var w wireResult
+	if err := json.Unmarshal(b, &w); err != nil {
+		return Result{}, fmt.Errorf("decode an answer: %w", err)
+	}
+	if w.Position != "" {
+		p, err := eventlog.ParsePosition(w.Position)
+		if err != nil {
+			return Result{}, err
+		}
+		w.Result.Position = p
+	}
+	return w.Result, nil
+}

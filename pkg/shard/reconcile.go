@@ -1,0 +1,218 @@
+package shard
+
+import (
+	"container/heap"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+// sweepAtOnce reservations are asked about in one tick of the slow sweep.
+const sweepAtOnce = 200
+
+// reconcile runs after the restore and before the first command: it takes up unanswered steps again,
+// and mends what a torn last transaction left (only the embedded broker leaves any).
+func (r *runner) reconcile(touched map[string]struct{}) error {
+	// The scans below read the checkpoint: it must hold the tail that was just folded.
+	if err := r.st.checkpoint(); err != nil {
+		return err
+	}
+	var unsettled []string
+	err := r.st.openOrders(func(id string, deadlineMicros int64, settled bool) {
+		if deadlineMicros != 0 {
+			r.timers = append(r.timers, deadline{deadlineMicros, id})
+		}
+		if !settled {
+			unsettled = append(unsettled, id)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	heap.Init(&r.timers)
+	r.b.reset(nowMicros())
+	for _, id := range unsettled {
+		if err := r.restartStep(id); err != nil {
+			return err
+		}
+		if err := r.commitFull(); err != nil {
+			return err
+		}
+	}
+	for id := range touched {
+		if err := r.checkHeld(id); err != nil {
+			return err
+		}
+		if err := r.commitFull(); err != nil {
+			return err
+		}
+	}
+	if err := r.commit(); err != nil {
+		return err
+	}
+	return r.st.openStock(func(orderID string) { r.sweep = append(r.sweep, orderID) })
+}
+
+// commitFull commits when the batch is as big as one may be.
+func (r *runner) commitFull() error {
+	if len(r.b.recs) < MaxBatchCommands && r.b.bytes < MaxBatchBytes {
+		return nil
+	}
+	if err := r.commit(); err != nil {
+		return err
+	}
+	r.b.reset(nowMicros())
+	return r.checkpoint(false)
+}
+
+// restartStep repeats an order's step that no event says is answered. Where it was, nothing is written.
+func (r *runner) restartStep(id string) error {
+	e, err := r.st.order(id)
+	if err != nil {
+		return err
+	}
+	h, err := r.st.held(id)
+	if err != nil {
+		return err
+	}
+	for _, w := range e.o.Wanted() {
+		if r.layout.ShardOf(r.partitionOf(w.SKU)) != r.shard {
+			continue
+		}
+		res := h.of(w.SKU)
+		if res.PlacedEventID == inventory.ID(e.o.PlacedEventID) && res.Version > e.o.ReservationVersion {
+			return r.overtake(e, res.Version)
+		}
+	}
+	from := origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_SAGA}
+	if e.o.Kind != order.KindOrder {
+		from.occurredAt = e.o.OccurredAtMicros
+	}
+	if err := r.startStep(e, &from); err != nil {
+		return err
+	}
+	r.st.dirtyOrders[id] = e // settled may have changed without an event
+	return nil
+}
+
+// checkHeld releases what is held for an order that the log does not have.
+func (r *runner) checkHeld(orderID string) error {
+	if r.foreign(orderID) {
+		return nil
+	}
+	e, err := r.st.order(orderID)
+	if err != nil || e.o.Version > 0 {
+		return err
+	}
+	return r.releaseOrphan(orderID)
+}
+
+func (r *runner) releaseOrphan(orderID string) error {
+	h, err := r.st.held(orderID)
+	if err != nil {
+		return err
+	}
+	for _, held := range h.list {
+		res := &held.res
+		if !res.Open() {
+			continue
+		}
+		r.node.metrics.reconciled.Inc()
+		r.log.Warn("released a reservation of an order that the log does not have", "sku", held.sku, "order_id", orderID)
+		step := inventory.Step{OrderID: orderID, PlacedEventID: res.PlacedEventID, Version: res.Version + 1}
+		_, _, fulfilled, restocked := res.Sums()
+		_, err := r.runStep(step, []order.Wanted{{SKU: held.sku, Fulfilled: fulfilled, Restocked: restocked}},
+			&origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// overtake moves an order's reservation past a version that stock has seen and the order has not, and
+// sends it again.
+func (r *runner) overtake(e *entry, seen uint64) error {
+	r.node.metrics.reconciled.Inc()
+	r.log.Warn("stock has seen a newer step than the order has taken; sending the order's again", "order_id", e.o.ID, "seen", seen)
+	from := origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION}
+	return r.writeOrder(e, []order.Event{order.ReservationSettled{ReservationVersion: seen + 1}}, &from)
+}
+
+// sweepSome asks the shards of orders about reservations that this shard holds for them.
+func (r *runner) sweepSome() {
+	n := min(len(r.sweep), sweepAtOnce)
+	some := r.sweep[:n]
+	r.sweep = r.sweep[n:]
+	for _, id := range some {
+		h, err := r.st.held(id)
+		if err != nil {
+			continue
+		}
+		for _, held := range h.list {
+			if held.res.Open() {
+				q := r.queryFor(held)
+				r.b.after = append(r.b.after, func(*batch) { r.node.sendQuery(q) })
+			}
+		}
+	}
+}
+
+func (r *runner) queryFor(held *holding) query {
+	return &peerv1.OrderQuery{
+		SourceShard: uint32(r.shard), TargetShard: uint32(r.layout.ShardOf(r.partitionOf(held.res.OrderID))),
+		OrderId: held.res.OrderID, Sku: held.sku, PlacedEventId: append([]byte(nil), held.res.PlacedEventID[:]...),
+		Version: held.res.Version, Held: wireHeld([]order.Held{heldOf(held.sku, &held.res)})[0],
+	}
+}
+
+// handleQuery compares what stock holds with what the order wants; a difference sends the step again.
+func (r *runner) handleQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQueryResponse)) error {
+	e, err := r.st.order(q.OrderId)
+	if err != nil {
+		return err
+	}
+	r.b.fenced = true
+	if e.o.Version == 0 {
+		r.b.after = append(r.b.after, func(*batch) {
+			reply(&peerv1.OrderQueryResponse{SourceShard: q.SourceShard, TargetShard: q.TargetShard, OrderId: q.OrderId, Unknown: true})
+		})
+		return nil
+	}
+	if r.sagas[q.OrderId] != nil || q.Held == nil || string(q.PlacedEventId) != string(e.o.PlacedEventID[:]) {
+		return nil
+	}
+	if q.Version > e.o.ReservationVersion {
+		return r.overtake(e, q.Version)
+	}
+	for _, w := range e.o.Wanted() {
+		if w.SKU == q.Sku && (w.Reserved != q.Held.Reserved || w.Committed != q.Held.Committed || w.Fulfilled != q.Held.Fulfilled) {
+			return r.startStep(e, &origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
+		}
+	}
+	return nil
+}
+
+// handleQueryAnswer gives back what no order wants.
+func (r *runner) handleQueryAnswer(a *peerv1.OrderQueryResponse) error {
+	if !a.Unknown {
+		return nil
+	}
+	return r.releaseOrphan(a.OrderId)
+}
+
+func answerPosition(b *batch, a *answer) eventlog.Position {
+	p := a.position
+	if p == nil {
+		p = make(eventlog.Offsets, a.end-a.first)
+	}
+	for _, rec := range b.recs[a.first:a.end] {
+		if rec.Topic != eventlog.TopicShards {
+			p[rec.TopicPartition] = rec.Offset + 1
+		}
+	}
+	return eventlog.PositionOf(p)
+}

@@ -1,0 +1,260 @@
+package shard
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// runner is one ownership of one shard: from its acquisition to the first commit that is unclear, or
+// to its release. One goroutine decides; nothing outside touches its state.
+type runner struct {
+	node   *Node
+	shard  int32
+	layout eventlog.Layout
+	log    *slog.Logger
+
+	st       *store
+	w        *eventlog.Writer
+	ownerID  [16]byte
+	in       *inbox
+	stop     chan struct{} // closed to release the shard
+	stopped  chan struct{} // closed when it is released
+	ids      *eventIDs
+	b        *batch
+	sagas    map[string]*saga
+	timers   deadlines
+	sweep    []string // orders of other shards to ask about
+	lastBeat time.Time
+
+	lastCheckpoint time.Time
+}
+
+func (r *runner) partitionOf(key string) int32 {
+	return eventlog.PartitionFor(key, r.layout.PartitionCount)
+}
+
+// tick bounds how late a resend, a timer or a checkpoint is when nothing else wakes the shard.
+const tick = 50 * time.Millisecond
+
+// serve decides inputs until the shard is released (nil) or lost (an error).
+func (r *runner) serve() error {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-r.stop:
+			return r.checkpoint(true)
+		case <-r.in.ready:
+		case <-ticker.C:
+		}
+		if err := r.turn(r.in.take()); err != nil {
+			return err
+		}
+	}
+}
+
+// turn decides a set of inputs, in one transaction unless they are too big for one.
+func (r *runner) turn(inputs []input) error {
+	r.b.reset(nowMicros())
+	for i := range inputs {
+		if err := r.handle(&inputs[i]); err != nil {
+			r.failInputs(inputs[i:])
+			return r.abandon(err)
+		}
+		if r.b.bytes >= MaxBatchBytes {
+			if err := r.commit(); err != nil {
+				r.failInputs(inputs[i+1:])
+				return err
+			}
+			r.b.reset(nowMicros())
+		}
+	}
+	if err := r.onTime(); err != nil {
+		return r.abandon(err)
+	}
+	if err := r.commit(); err != nil {
+		return err
+	}
+	return r.checkpoint(false)
+}
+
+// onTime fires deadlines and sends again what is unanswered.
+func (r *runner) onTime() error {
+	now := time.UnixMicro(r.b.now)
+	for len(r.timers) > 0 && r.timers[0].at <= r.b.now && r.b.bytes < MaxBatchBytes {
+		due := heap.Pop(&r.timers).(deadline)
+		if err := r.expire(due.orderID); err != nil {
+			return err
+		}
+	}
+	r.resend(now)
+	r.sweepSome()
+	if len(r.b.recs) == 0 && now.Sub(r.lastBeat) >= heartbeatEvery {
+		r.b.fenced = true
+	}
+	return nil
+}
+
+func (r *runner) expire(orderID string) error {
+	e, err := r.st.order(orderID)
+	if err != nil {
+		return err
+	}
+	evs, err := order.Decide(e.o, order.Expire{AtMicros: r.b.now})
+	if err != nil || len(evs) == 0 {
+		return nil // paid, or ended, before its deadline
+	}
+	return r.writeOrder(e, evs, &origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_TIMER})
+}
+
+// watchDeadline remembers when an order expires; an order that has moved on is skipped when it is due.
+func (r *runner) watchDeadline(o *order.Order) {
+	if at := deadlineOf(o); at != 0 && o.Lifecycle == order.Placed {
+		heap.Push(&r.timers, deadline{at, o.ID})
+	}
+}
+
+// commit writes the batch as one transaction, then answers. Nobody outside has seen anything before.
+func (r *runner) commit() error {
+	b := r.b
+	events := len(b.recs)
+	if events == 0 && !b.fenced {
+		r.finishBatch()
+		return nil
+	}
+	if events == 0 {
+		b.recs = append(b.recs, r.announcement())
+	}
+	start := time.Now()
+	if err := r.w.Commit(b.recs); err != nil {
+		return r.abandon(err)
+	}
+	if events == 0 {
+		r.lastBeat = start
+	}
+	r.node.metrics.commitSeconds.Observe(time.Since(start).Seconds())
+	r.node.metrics.batchEvents.Observe(float64(events))
+	for i, id := range b.ids {
+		r.st.advance(b.recs[i].TopicPartition, b.recs[i].Offset, id)
+	}
+	r.finishBatch()
+	return nil
+}
+
+// finishBatch answers the callers and sends what other shards are to know.
+func (r *runner) finishBatch() {
+	b := r.b
+	for i := range b.answers {
+		a := &b.answers[i]
+		if a.fut == nil {
+			continue
+		}
+		a.result.Position = answerPosition(b, a)
+		if a.accepted {
+			a.fut.accept(a.result)
+		} else {
+			a.fut.finish(a.result)
+		}
+	}
+	for _, fn := range b.after {
+		fn(b)
+	}
+}
+
+// abandon answers everyone in the batch that the outcome is unclear; the state is dropped with the runner.
+func (r *runner) abandon(err error) error {
+	res := unavailable("the commit is unclear: retry with the same Idempotency-Key")
+	for i := range r.b.answers {
+		if fut := r.b.answers[i].fut; fut != nil {
+			fut.finish(res)
+		}
+	}
+	for _, s := range r.sagas {
+		for _, w := range s.waiters {
+			w.fut.finish(res)
+		}
+	}
+	return fmt.Errorf("shard %d: %w", r.shard, err)
+}
+
+func (r *runner) failInputs(inputs []input) {
+	for i := range inputs {
+		if inputs[i].fut != nil {
+			inputs[i].fut.finish(unavailable("the shard has lost its owner: retry with the same Idempotency-Key"))
+		}
+	}
+}
+
+func unavailable(detail string) Result {
+	return Result{Code: CodeUnavailable, Detail: detail, RetryAfterSeconds: 1}
+}
+
+// announcement is the heartbeat: who owns the shard, and where.
+func (r *runner) announcement() *eventlog.Record {
+	v, err := proto.Marshal(&eventv1.Announcement{
+		Generation: r.layout.Generation, Shard: uint32(r.shard), OwnerId: r.ownerID[:],
+		PeerAddress: r.node.address(), AnnouncedAtMicros: nowMicros(),
+	})
+	if err != nil {
+		panic(fmt.Sprintf("an announcement does not encode: %v", err)) // no field of it can fail
+	}
+	return &eventlog.Record{
+		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicShards, Partition: r.shard}, Value: v,
+		TimestampMicros: nowMicros(),
+	}
+}
+
+// checkpoint saves the state now and then; last forces it.
+func (r *runner) checkpoint(last bool) error {
+	dirty := r.st.dirty()
+	if dirty == 0 || !last && dirty < checkpointDirty && time.Since(r.lastCheckpoint) < checkpointEvery {
+		return nil
+	}
+	r.lastCheckpoint = time.Now()
+	return r.st.checkpoint()
+}
+
+// release ends the ownership: whoever still waits is told to retry.
+func (r *runner) release() {
+	r.failInputs(r.in.close())
+	for _, s := range r.sagas {
+		for _, w := range s.waiters {
+			w.fut.finish(unavailable("the shard is moving to another replica: retry with the same Idempotency-Key"))
+		}
+	}
+	r.w.Close()
+	if err := r.st.close(); err != nil && !errors.Is(err, errClosed) {
+		r.log.Warn("close the checkpoint", "shard", r.shard, "error", err)
+	}
+	close(r.stopped)
+}
+
+var errClosed = errors.New("closed")
+
+type deadline struct {
+	at      int64
+	orderID string
+}
+
+// deadlines is a heap by time.
+type deadlines []deadline
+
+func (d deadlines) Len() int           { return len(d) }
+func (d deadlines) Less(i, j int) bool { return d[i].at < d[j].at }
+func (d deadlines) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+func (d *deadlines) Push(x any)        { *d = append(*d, x.(deadline)) }
+func (d *deadlines) Pop() any {
+	old := *d
+	last := old[len(old)-1]
+	*d = old[:len(old)-1]
+	return last
+}

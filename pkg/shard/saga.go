@@ -1,0 +1,389 @@
+package shard
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+// saga is an order's step that stock in other shards has not answered yet. It is memory only: after
+// an acquire it is built again from the order.
+type saga struct {
+	version  uint64
+	waiting  map[int32]*peerv1.ReservationRequest // by target shard
+	held     map[string]order.Held
+	position eventlog.Offsets
+	waiters  []waiter
+	// neverSent: decided here before any other shard was asked.
+	neverSent bool
+	attempts  int
+	resendAt  time.Time
+}
+
+type waiter struct {
+	fut *Future
+	cmd *Command
+}
+
+// startStep carries the reservation that an order wants now to the shards of its SKUs: at once where
+// they are this shard, after the commit where they are not.
+func (r *runner) startStep(e *entry, from *origin) error {
+	old := r.sagas[e.o.ID]
+	local, remote := r.splitWanted(e, old)
+	var held []order.Held
+	refused := false
+	if len(local) > 0 {
+		var err error
+		step := inventory.Step{OrderID: e.o.ID, PlacedEventID: inventory.ID(e.o.PlacedEventID), Version: e.o.ReservationVersion}
+		if held, err = r.runStep(step, local, from); err != nil {
+			return err
+		}
+		for i := range held {
+			refused = refused || held[i].Rejected
+		}
+	}
+	if len(remote) == 0 || refused && e.o.Lifecycle == order.Placed {
+		if old == nil && from.cause == eventv1.Cause_CAUSE_COMMAND {
+			old = &saga{neverSent: true}
+		}
+		return r.settleHere(e, old, held, from)
+	}
+	s := &saga{version: e.o.ReservationVersion, waiting: remote, held: map[string]order.Held{}, position: eventlog.Offsets{}}
+	if old != nil {
+		s.waiters, s.position = old.waiters, old.position
+	}
+	for _, h := range held {
+		s.held[h.SKU] = h
+	}
+	r.sagas[e.o.ID] = s
+	r.sendStep(s)
+	return nil
+}
+
+// settleHere ends a step that needs no other shard.
+func (r *runner) settleHere(e *entry, old *saga, held []order.Held, from *origin) error {
+	delete(r.sagas, e.o.ID)
+	if e.o.Lifecycle != order.Placed {
+		// No event says so: restoring the shard finds stock and order in the same log.
+		e.o.Settled = true
+		return nil
+	}
+	if old != nil {
+		for _, h := range old.held {
+			held = append(held, h)
+		}
+		r.sagas[e.o.ID] = old
+	}
+	if err := r.recordReservation(e, held, from); err != nil {
+		return err
+	}
+	if old != nil && r.sagas[e.o.ID] == old {
+		delete(r.sagas, e.o.ID)
+	}
+	return nil
+}
+
+// recordReservation tells the order what stock has answered.
+func (r *runner) recordReservation(e *entry, held []order.Held, from *origin) error {
+	evs, err := order.Decide(e.o, order.RecordReservation{
+		ReservationVersion: e.o.ReservationVersion, Held: held,
+		Reconciliation: from.cause == eventv1.Cause_CAUSE_RECONCILIATION,
+	})
+	if err != nil {
+		return fmt.Errorf("order %s refuses stock's answer, which its rules forbid: %w", e.o.ID, err)
+	}
+	next := *from
+	next.key, next.fingerprint, next.cause = "", [16]byte{}, eventv1.Cause_CAUSE_SAGA
+	if from.cause == eventv1.Cause_CAUSE_RECONCILIATION {
+		next.cause = from.cause
+	}
+	return r.writeOrder(e, evs, &next)
+}
+
+// splitWanted sorts what an order wants by shard, leaving out what a target that rejected it has
+// already remembered as final.
+func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote map[int32]*peerv1.ReservationRequest) {
+	for _, w := range e.o.Wanted() {
+		target := r.layout.ShardOf(r.partitionOf(w.SKU))
+		nothing := w.Reserved|w.Committed|w.Fulfilled|w.Restocked == 0
+		if target == r.shard {
+			if nothing && r.neverHeld(e, w.SKU) {
+				continue
+			}
+			local = append(local, w)
+			continue
+		}
+		if nothing && old != nil && (old.neverSent || old.held[w.SKU].Rejected) {
+			continue
+		}
+		if remote == nil {
+			remote = map[int32]*peerv1.ReservationRequest{}
+		}
+		req := remote[target]
+		if req == nil {
+			req = &peerv1.ReservationRequest{
+				SourceShard: uint32(r.shard), TargetShard: uint32(target), OrderId: e.o.ID,
+				PlacedEventId: e.o.PlacedEventID[:], Version: e.o.ReservationVersion, OccurredAtMicros: r.b.now,
+			}
+			if e.o.Kind != order.KindOrder {
+				req.OccurredAtMicros = e.o.OccurredAtMicros
+			}
+			remote[target] = req
+		}
+		req.Wanted = append(req.Wanted, &peerv1.Wanted{
+			Sku: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Imported: w.Imported,
+		})
+	}
+	return local, remote
+}
+
+// neverHeld reports whether this shard's own stock rejected the order: there is nothing to give back.
+func (r *runner) neverHeld(e *entry, sku string) bool {
+	h, err := r.st.held(e.o.ID)
+	if err != nil {
+		return false
+	}
+	res := h.of(sku)
+	return res.Rejected != nil && res.PlacedEventID == inventory.ID(e.o.PlacedEventID)
+}
+
+// runStep sets an order's reservations of this shard's SKUs, all or nothing, and says what is held.
+func (r *runner) runStep(step inventory.Step, wanted []order.Wanted, from *origin) ([]order.Held, error) {
+	type target struct {
+		it  *inventory.Item
+		res *inventory.Reservation
+		evs []inventory.Event
+	}
+	h, err := r.st.held(step.OrderID)
+	if err != nil {
+		return nil, err
+	}
+	targets := make([]target, len(wanted))
+	refused := false
+	for i, w := range wanted {
+		t := &targets[i]
+		if t.it, err = r.st.item(w.SKU); err != nil {
+			return nil, err
+		}
+		t.res = h.of(w.SKU)
+		if t.evs, err = inventory.Decide(*t.it, *t.res, setReservation(step, w, false)); err != nil {
+			return nil, fmt.Errorf("SKU %s cannot take a step of order %s: %w", w.SKU, step.OrderID, err)
+		}
+		refused = refused || rejects(t.evs)
+	}
+	held := make([]order.Held, len(wanted))
+	cause := origin{occurredAt: from.occurredAt, cause: eventv1.Cause_CAUSE_SAGA, causation: from.causation}
+	if from.cause == eventv1.Cause_CAUSE_RECONCILIATION {
+		cause.cause = from.cause
+	}
+	for i, w := range wanted {
+		t := &targets[i]
+		if refused && len(t.evs) > 0 && !rejects(t.evs) {
+			if t.evs, err = inventory.Decide(*t.it, *t.res, setReservation(step, w, true)); err != nil {
+				return nil, fmt.Errorf("SKU %s cannot refuse a step of order %s: %w", w.SKU, step.OrderID, err)
+			}
+		}
+		if err := r.appendStock(t.it, h, t.evs, &cause); err != nil {
+			return nil, err
+		}
+		held[i] = heldOf(w.SKU, t.res)
+	}
+	return held, nil
+}
+
+func setReservation(step inventory.Step, w order.Wanted, refuse bool) inventory.SetReservation {
+	return inventory.SetReservation{
+		OrderID: step.OrderID, PlacedEventID: step.PlacedEventID, Version: step.Version,
+		Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
+		Imported: w.Imported, Refuse: refuse,
+	}
+}
+
+func rejects(evs []inventory.Event) bool {
+	for i := range evs {
+		if _, ok := evs[i].Change.(inventory.ReservationRejected); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func heldOf(sku string, res *inventory.Reservation) order.Held {
+	h := order.Held{SKU: sku, Backordered: res.Backordered}
+	h.Reserved, h.Committed, h.Fulfilled, h.Restocked = res.Sums()
+	if res.Rejected != nil {
+		h.Rejected, h.Available, h.RejectionReason = true, res.Rejected.Available, int32(res.Rejected.Reason)
+	}
+	return h
+}
+
+// sendStep sends what a saga waits for, once the current batch has committed.
+func (r *runner) sendStep(s *saga) {
+	s.attempts++
+	wait := min(resendAfter<<min(s.attempts-1, 6), resendAtMost)
+	s.resendAt = time.UnixMicro(r.b.now).Add(wait)
+	version := s.version
+	r.b.after = append(r.b.after, func(*batch) {
+		if s.version != version {
+			return
+		}
+		for _, req := range s.waiting {
+			r.node.sendStep(req)
+		}
+	})
+}
+
+// handleStep sets reservations for an order of another shard.
+func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.ReservationResponse)) error {
+	if len(req.PlacedEventId) != 16 {
+		return nil // not from this program; the sender sends a good one or none
+	}
+	step := inventory.Step{OrderID: req.OrderId, Version: req.Version}
+	copy(step.PlacedEventID[:], req.PlacedEventId)
+	wanted := make([]order.Wanted, len(req.Wanted))
+	for i, w := range req.Wanted {
+		if r.layout.ShardOf(r.partitionOf(w.Sku)) != r.shard {
+			return nil // a layout of another generation
+		}
+		wanted[i] = order.Wanted{SKU: w.Sku, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Imported: w.Imported}
+	}
+	from := origin{occurredAt: req.OccurredAtMicros}
+	if req.Reconciliation {
+		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
+	}
+	first := len(r.b.recs)
+	held, err := r.runStep(step, wanted, &from)
+	if err != nil {
+		return err
+	}
+	end := len(r.b.recs)
+	r.b.fenced = true
+	resp := &peerv1.ReservationResponse{
+		SourceShard: req.SourceShard, TargetShard: req.TargetShard, OrderId: req.OrderId,
+		PlacedEventId: req.PlacedEventId, Version: req.Version, Held: wireHeld(held),
+	}
+	if len(wanted) > 0 {
+		if h, err := r.st.held(req.OrderId); err == nil {
+			if res := h.of(wanted[0].SKU); res.Version > req.Version && res.PlacedEventID == step.PlacedEventID {
+				resp.Version = res.Version
+			}
+		}
+	}
+	r.b.after = append(r.b.after, func(b *batch) {
+		resp.Position = wirePosition(b.position(first, end))
+		reply(resp)
+	})
+	return nil
+}
+
+func wireHeld(held []order.Held) []*peerv1.Held {
+	out := make([]*peerv1.Held, len(held))
+	for i, h := range held {
+		out[i] = &peerv1.Held{
+			Sku: h.SKU, Reserved: h.Reserved, Committed: h.Committed, Fulfilled: h.Fulfilled, Restocked: h.Restocked,
+			Backordered: h.Backordered, Rejected: h.Rejected, Available: h.Available, RejectionReason: h.RejectionReason,
+		}
+	}
+	return out
+}
+
+// handleAnswer takes stock's answer to a step. Anything but the answer to the newest step is late.
+func (r *runner) handleAnswer(resp *peerv1.ReservationResponse) error {
+	s := r.sagas[resp.OrderId]
+	if s == nil {
+		return nil
+	}
+	e, err := r.st.order(resp.OrderId)
+	if err != nil {
+		return err
+	}
+	if string(resp.PlacedEventId) != string(e.o.PlacedEventID[:]) {
+		return nil
+	}
+	if resp.Version > s.version {
+		return r.overtake(e, resp.Version)
+	}
+	if resp.Version != s.version || s.waiting[int32(resp.TargetShard)] == nil {
+		return nil
+	}
+	delete(s.waiting, int32(resp.TargetShard))
+	refused := false
+	for _, h := range resp.Held {
+		s.held[h.Sku] = order.Held{
+			SKU: h.Sku, Reserved: h.Reserved, Committed: h.Committed, Fulfilled: h.Fulfilled, Restocked: h.Restocked,
+			Backordered: h.Backordered, Rejected: h.Rejected, Available: h.Available, RejectionReason: h.RejectionReason,
+		}
+		refused = refused || h.Rejected
+	}
+	for _, p := range resp.Position {
+		topic := eventlog.TopicInventory
+		if p.Orders {
+			topic = eventlog.TopicOrders
+		}
+		tp := eventlog.TopicPartition{Topic: topic, Partition: p.Partition}
+		s.position[tp] = max(s.position[tp], p.Offset)
+	}
+	if len(s.waiting) > 0 && !(refused && e.o.Lifecycle == order.Placed) {
+		return nil
+	}
+	return r.concludeSaga(e, s)
+}
+
+func (r *runner) concludeSaga(e *entry, s *saga) error {
+	held := make([]order.Held, 0, len(s.held))
+	for _, h := range s.held {
+		held = append(held, h)
+	}
+	placed := e.o.Lifecycle == order.Placed
+	if !placed {
+		delete(r.sagas, e.o.ID)
+	}
+	from := origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_SAGA}
+	if e.o.Kind != order.KindOrder {
+		from.occurredAt = e.o.OccurredAtMicros
+	}
+	first := len(r.b.recs)
+	if err := r.recordReservation(e, held, &from); err != nil {
+		return err
+	}
+	if r.sagas[e.o.ID] == s {
+		delete(r.sagas, e.o.ID)
+	}
+	r.answerWaiters(e, s, first)
+	return nil
+}
+
+// answerWaiters gives the outcome to the clients that wait for it.
+func (r *runner) answerWaiters(e *entry, s *saga, first int) {
+	if e.o.Lifecycle == order.Placed {
+		return
+	}
+	for _, w := range s.waiters {
+		position := eventlog.Offsets{}
+		for tp, end := range s.position {
+			position[tp] = end
+		}
+		r.b.answers = append(r.b.answers, answer{
+			fut: w.fut, result: r.outcome(e, w.cmd), first: first, end: len(r.b.recs), position: position,
+		})
+	}
+	s.waiters = nil
+	if next := r.sagas[e.o.ID]; next != nil {
+		next.waiters = nil
+	}
+}
+
+// resend sends unanswered steps again.
+func (r *runner) resend(now time.Time) {
+	for _, s := range r.sagas {
+		if !s.resendAt.After(now) {
+			r.sendStep(s)
+			r.node.metrics.resends.Inc()
+		}
+	}
+}
