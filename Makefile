@@ -1,0 +1,77 @@
+# Holdfast. `make help` lists what there is to do.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+LOCAL := $(CURDIR)/.local
+BIN := $(CURDIR)/bin
+SERVICES := order-api inventory-projector query-api holdfast
+DATA ?= $(wildcard ../shared/data/online_retail.csv.xz)
+KAFKA_TESTS := ./pkg/eventlog/... ./pkg/shard/... ./pkg/availability/... ./pkg/orderview/... ./test/...
+export CGO_ENABLED := 0
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build all binaries into bin/
+	@mkdir -p $(BIN)
+	go build -trimpath -o $(BIN)/ $(addprefix ./cmd/,$(SERVICES))
+
+.PHONY: demo
+demo: build ## Import a retailer's history into an embedded stack and look at it (DATA=file, EXIT=1)
+	$(BIN)/holdfast demo $(if $(DATA),--data $(DATA)) $(if $(EXIT),--exit)
+
+.PHONY: dev
+dev: build ## Run the whole platform in one process
+	$(BIN)/holdfast dev
+
+.PHONY: test
+test: build ## Unit, property and embedded-broker tests
+	go test -timeout 15m ./...
+
+.PHONY: test-race
+test-race: ## The same under the race detector
+	CGO_ENABLED=1 go test -race -timeout 30m ./...
+
+.PHONY: test-long
+test-long: ## Property tests with many more sequences
+	go test -timeout 60m ./pkg/order ./pkg/inventory ./pkg/money -rapid.checks=100000
+
+.PHONY: test-kafka
+test-kafka: build kafka-up ## Integration tests against Apache Kafka
+	@status=0; HOLDFAST_TEST_KAFKA=127.0.0.1:19092 go test -count=1 -p 1 -timeout 15m $(KAFKA_TESTS) || status=$$?; \
+	scripts/kafka.sh down; exit $$status
+
+.PHONY: kafka-up
+kafka-up: ## Start Apache Kafka on 127.0.0.1:19092 (BROKERS=3 for a cluster)
+	@scripts/kafka.sh up
+
+.PHONY: kafka-down
+kafka-down: ## Stop it (CLEAN=1 deletes its data)
+	@scripts/kafka.sh down
+
+.PHONY: bench
+bench: build ## Load the embedded stack with orders
+	$(BIN)/holdfast bench orders
+	$(BIN)/holdfast bench orders --bulk
+
+.PHONY: lint
+lint: ## Format, vet and lint Go and Protobuf
+	@scripts/tools.sh lint
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '^schemas/gen/')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
+	go vet ./...
+	cd schemas && $(LOCAL)/bin/buf lint
+	scripts/breaking.sh
+	$(LOCAL)/bin/golangci-lint run ./...
+
+.PHONY: generate
+generate: ## Generate Go from schemas/
+	@scripts/tools.sh generate
+	cd schemas && PATH=$(LOCAL)/bin:$$PATH buf generate
+	PATH=$(LOCAL)/bin:$$PATH go generate ./...
+
+.PHONY: clean
+clean: ## Delete what was built
+	rm -rf $(BIN) coverage.out

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Builds the tools that linting and code generation need into .local/bin, once a version.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=$PWD/.local/bin
+mkdir -p "$bin"
+
+tool() { # import path, version
+  local name stamp
+  name=$(basename "${1%/v[0-9]*}")
+  stamp=$bin/.$name-$2
+  [ -f "$stamp" ] && return
+  echo "building $name $2"
+  rm -f "$bin/.$name-"*
+  GOBIN=$bin GOFLAGS=-buildvcs=false go install "$1@$2"
+  touch "$stamp"
+}
+
+case "${1:?lint or generate}" in
+lint)
+  tool github.com/bufbuild/buf/cmd/buf v1.75.0
+  tool github.com/golangci/golangci-lint/v2/cmd/golangci-lint v2.15.0
+  ;;
+generate)
+  tool github.com/bufbuild/buf/cmd/buf v1.75.0
+  tool google.golang.org/protobuf/cmd/protoc-gen-go v1.36.12
+  tool google.golang.org/grpc/cmd/protoc-gen-go-grpc v1.6.2
+  tool github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto v0.6.0
+  tool github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen v2.8.2
+  ;;
+*) echo "usage: scripts/tools.sh lint|generate" >&2; exit 2 ;;
+esac
