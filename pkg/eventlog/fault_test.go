@@ -129,6 +129,7 @@ func TestCloseEndsACommitThatHangs(t *testing.T) {
 func TestOffsetsAreAskedForAgainAfterALeaderChange(t *testing.T) {
 	p, cluster := faultyPlatform(t)
 	mustCommit(t, p.writer(t, 0), order(0, "x"))
+	p.awaitEnd(t, orders0, 2)
 	fault := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{0}, Err: kerr.OffsetNotAvailable, Count: 2})
 	end, err := p.EndOffsets(testContext(t), []eventlog.TopicPartition{orders0})
 	if err != nil || end[orders0] != 2 || fault.Hits() != 2 {

@@ -94,16 +94,14 @@ func TestEnsurePlatformByReplicasAtOnce(t *testing.T) {
 
 func TestEnsurePlatformRefusesTopicsThatTheLayoutDoesNotFit(t *testing.T) {
 	p := newPlatform(t, testConfig(t), 4, 1)
-	p.Close()
 	wrong := &eventlog.Record{
 		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicLayout}, Key: []byte("2"),
 		Value: []byte(`{"generation":2,"partition_count":6,"shard_count":1}`),
 	}
-	c := open(t, p.cfg)
-	if err := c.Produce(testContext(t), []*eventlog.Record{wrong}); err != nil {
+	if err := p.Produce(testContext(t), []*eventlog.Record{wrong}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := c.EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: 4, ShardCount: 1})
+	_, err := p.EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: 4, ShardCount: 1})
 	wantError(t, err, p.cfg.TopicPrefix+eventlog.TopicOrders, "has 4 partitions", "says 6", "delete the topic")
 }
 

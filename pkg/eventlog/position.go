@@ -226,3 +226,14 @@ func parseNumber(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil
 }
+
+// Of is the part of the position that concerns one topic.
+func (p Position) Of(topic string) Position {
+	var part Position
+	for _, e := range p.ends {
+		if e.topicPartition().Topic == topic {
+			part.ends = append(part.ends, e)
+		}
+	}
+	return part
+}

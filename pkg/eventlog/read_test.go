@@ -38,6 +38,21 @@ func (p *platform) begin(t *testing.T, cl *kgo.Client, value string) {
 	}
 }
 
+// awaitEnd waits until the partition has come to its end: a real broker writes the markers of a transaction a
+// moment after it has answered.
+func (p *platform) awaitEnd(t *testing.T, tp eventlog.TopicPartition, want int64) eventlog.Offsets {
+	t.Helper()
+	for ctx := testContext(t); ; {
+		end, err := p.StableOffsets(ctx, []eventlog.TopicPartition{tp})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end[tp] >= want {
+			return end
+		}
+	}
+}
+
 func TestReadPassesAnAbortedTail(t *testing.T) {
 	p := newPlatform(t, testConfig(t), 2, 1)
 	w := p.writer(t, 0)
@@ -48,15 +63,12 @@ func TestReadPassesAnAbortedTail(t *testing.T) {
 		t.Fatal(err)
 	}
 	// kept, its marker, aborted, its marker: Read must come to 4 though only one record is to be seen.
-	end, err := p.EndOffsets(testContext(t), p.layout.Partitions(0))
-	if err != nil || end[orders0] != 4 {
-		t.Fatalf("end %v, %v", end, err)
-	}
+	end := p.awaitEnd(t, orders0, 4)
 	if got := p.readAll(t, p.layout.Partitions(0)); len(got) != 1 || !slices.Equal(got[orders0], []string{"kept"}) {
 		t.Errorf("read %v", got)
 	}
 	// From behind the last record: nothing but markers.
-	err = p.Read(testContext(t), eventlog.Offsets{orders0: 1}, end, func(r *eventlog.Record) error {
+	err := p.Read(testContext(t), eventlog.Offsets{orders0: 1}, end, func(r *eventlog.Record) error {
 		t.Errorf("read %s at %d", r.Value, r.Offset)
 		return nil
 	})
@@ -118,6 +130,7 @@ func TestStartsThatTheLogDoesNotHold(t *testing.T) {
 	for range 5 {
 		mustCommit(t, w, order(0, "x")) // with its marker two offsets
 	}
+	p.awaitEnd(t, orders0, 10)
 	p.deleteBefore(t, orders0, 4)
 	for _, tc := range []struct {
 		from, to int64
@@ -186,6 +199,7 @@ func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
 	p := newPlatform(t, testConfig(t), 2, 1)
 	w := p.writer(t, 0)
 	mustCommit(t, w, order(0, "before"))
+	p.awaitEnd(t, orders0, 2)
 	f, err := p.Follow(eventlog.Offsets{orders0: 2, stock0: 0})
 	if err != nil {
 		t.Fatal(err)

@@ -173,7 +173,8 @@ func (x *Announcement) GetAnnouncedAtMicros() int64 {
 
 // AvailabilityRow is the value of a record of topic inventory.availability, keyed by SKU: the whole
 // row after the inventory event at source_offset. A row never replaces one with a greater
-// source_offset.
+// source_offset. A row without a SKU (key "\0progress") says that all rows up to source_offset of its
+// source partition stand before it: readers wait for it, and the projector goes on from it.
 type AvailabilityRow struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Sku         string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`

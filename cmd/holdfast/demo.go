@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/client"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/retail"
+)
+
+// demoSeed makes the generated retailer the same on every machine.
+const demoSeed = 20_240_229
+
+// maxLookedUp SKUs are asked for in one request, and bestSellers of them shown.
+const (
+	maxLookedUp = 1_000
+	bestSellers = 6
+)
+
+// demo is one run: the platform, what was imported, and who reads along.
+type demo struct {
+	devFlags
+	file   string
+	orders int
+	out    io.Writer
+	errOut io.Writer
+	stack  *run.Stack
+	client *client.Client
+	book   *retail.Book
+	result *retail.Reconciliation
+	// keep is set when the directory outlives the demo.
+	keep bool
+	// inStock are SKUs that can be bought after the import, those that sold most first.
+	inStock []client.Availability
+}
+
+func newDemoCommand() *cobra.Command {
+	d := &demo{}
+	var exit bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Show a year of a retailer's orders, from import to reconciliation",
+		Long: `Start the embedded platform, import a year of orders (a file of the UCI Online Retail data set, or a generated retailer),
+show stock, an oversell that is refused, the reconciliation with the log and the revenue by month, and stay up.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d.out, d.errOut = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if !cmd.Flags().Changed("listen") {
+				d.listen = freeAddress(d.listen)
+			}
+			if !cmd.Flags().Changed("kafka-listen") {
+				d.kafkaListen = freeAddress(d.kafkaListen)
+			}
+			return d.run(cmd.Context(), exit)
+		},
+	}
+	d.add(c, "")
+	c.Flags().Lookup("dir").Usage = "where everything is kept (default a temporary directory, removed at the end)"
+	c.Flags().StringVar(&d.file, "data", "", "file of the data set: .csv, .gz or .xz (default a generated retailer)")
+	c.Flags().IntVar(&d.orders, "orders", 20_000, "orders of the generated retailer")
+	c.Flags().BoolVar(&exit, "exit", false, "end instead of staying up; status 0 only if everything reconciled")
+	return c
+}
+
+// freeAddress is the address, or one with a free port when another program listens there.
+func freeAddress(address string) string {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return "127.0.0.1:0"
+	}
+	_ = l.Close()
+	return address
+}
+
+func (d *demo) run(ctx context.Context, exit bool) error {
+	d.keep = d.dir != ""
+	if !d.keep {
+		dir, err := os.MkdirTemp("", "holdfast-demo-")
+		if err != nil {
+			return fmt.Errorf("demo directory: %w", err)
+		}
+		defer os.RemoveAll(dir)
+		d.dir = dir
+	}
+	begin := time.Now()
+	d.heading("Start")
+	stack, err := d.start(ctx)
+	if err != nil {
+		return err
+	}
+	d.stack, d.client = stack, client.New(stack.URL())
+	fmt.Fprintf(d.out, "  The whole platform runs in this process, ready in %.1f s.\n  Its log: %s\n", time.Since(begin).Seconds(), filepath.Join(d.dir, logName))
+	if err := d.show(ctx); err != nil {
+		return errors.Join(err, stack.Close())
+	}
+	reconciled := d.result.OK()
+	if exit {
+		fmt.Fprintf(d.out, "\nAll of it took %.0f s.\n", time.Since(begin).Seconds())
+		err = stack.Close()
+	} else {
+		d.farewell()
+		err = stayUp(ctx, d.out, stack)
+	}
+	if err == nil && !reconciled {
+		return exitStatus(1)
+	}
+	return err
+}
+
+func (d *demo) heading(text string) { fmt.Fprintf(d.out, "\n%s\n\n", text) }
+
+// show goes through the demo's chapters.
+func (d *demo) show(ctx context.Context) error {
+	for _, chapter := range []func(context.Context) error{d.importBook, d.availability, d.oversell, d.reconciliation} {
+		if err := chapter(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *demo) importBook(ctx context.Context) error {
+	log, err := eventlog.Open(eventlog.Config{Seeds: d.stack.KafkaSeeds()})
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	if d.file != "" {
+		d.heading("Import " + d.file)
+		d.book, err = retail.ReadFile(d.file)
+	} else {
+		d.heading(fmt.Sprintf("Import a generated retailer: one year, %s orders", count(int64(d.orders))))
+		d.book, err = generatedBook(d.orders)
+	}
+	if err != nil {
+		return err
+	}
+	job := importJob{book: d.book, client: d.client, log: log, out: d.out, progress: d.errOut}
+	if d.keep {
+		job.rejects = filepath.Join(d.dir, "rejects.csv")
+	}
+	d.result, err = job.run(ctx)
+	return err
+}
+
+// generatedBook goes through the same CSV text as a file does.
+func generatedBook(orders int) (*retail.Book, error) {
+	reader, writer := io.Pipe()
+	go func() {
+		writer.CloseWithError(retail.WriteCSV(writer, retail.Generate(retail.GeneratorConfig{Seed: demoSeed, Orders: orders})))
+	}()
+	return retail.Read(reader)
+}
+
+// topSKUs are those that sold most units.
+func (d *demo) topSKUs() ([]string, map[string]int64) {
+	sold := map[string]int64{}
+	for _, document := range d.book.Documents {
+		for _, l := range document.Lines {
+			if document.Kind == retail.KindOrder {
+				sold[l.SKU] += l.Quantity
+			}
+		}
+	}
+	skus := make([]string, 0, len(d.book.Items))
+	for _, item := range d.book.Items {
+		skus = append(skus, item.SKU)
+	}
+	slices.SortStableFunc(skus, func(a, b string) int { return int(sold[b] - sold[a]) })
+	return skus, sold
+}
+
+func (d *demo) availability(ctx context.Context) error {
+	skus, sold := d.topSKUs()
+	// The answer must have everything that was imported.
+	after := client.After(d.result.Logged.Position.String())
+	answer, err := d.client.Availabilities(ctx, skus[:min(maxLookedUp, len(skus))], after)
+	if err != nil {
+		return fmt.Errorf("availability: %w", err)
+	}
+	for _, a := range answer.Value.Items {
+		if a.Available > 0 {
+			d.inStock = append(d.inStock, a)
+		}
+	}
+	d.heading("Availability of the best sellers that are in stock after the last day")
+	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(t, "  SKU\tsold\ton hand\tavailable\tversion\t\n")
+	for _, a := range d.inStock[:min(bestSellers, len(d.inStock))] {
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%d\t  %s\n", a.SKU, count(sold[a.SKU]), count(a.OnHand), count(a.Available), a.Version, a.Description)
+	}
+	return t.Flush()
+}
+
+// oversell orders one unit more than there is, which must be refused.
+func (d *demo) oversell(ctx context.Context) error {
+	if len(d.inStock) == 0 {
+		return errors.New("nothing is in stock after the import")
+	}
+	item := d.inStock[0]
+	d.heading(fmt.Sprintf("An order for one %s more than the %s there are", item.SKU, count(item.Available)))
+	_, err := d.client.PlaceOrder(ctx, client.PlaceOrder{
+		CustomerID: "demo", Currency: retail.Currency,
+		Lines: []client.OrderLine{{SKU: item.SKU, Quantity: item.Available + 1, UnitPrice: "1.00"}},
+	})
+	problem, ok := errors.AsType[*client.Problem](err)
+	if !ok || len(problem.Short) == 0 {
+		return fmt.Errorf("the oversell was not refused as it should be: %w", err)
+	}
+	short := problem.Short[0]
+	fmt.Fprintf(d.out, "  POST /v1/orders\n  → %d %s: %s\n    %s: %s wanted, %s available\n",
+		problem.Status, problem.Code, problem.Detail, short.SKU, count(short.Requested), count(short.Available))
+	return nil
+}
+
+func (d *demo) reconciliation(context.Context) error {
+	d.heading("Reconciliation: the file against the log, read from its start")
+	if err := d.result.WriteText(d.out); err != nil {
+		return err
+	}
+	d.heading("Revenue by month, " + retail.Currency + ", credit notes taken off")
+	return d.result.WriteRevenueChart(d.out)
+}
+
+func (d *demo) farewell() {
+	base := d.stack.URL()
+	d.heading("Now you")
+	fmt.Fprintf(d.out, `  API    %s
+  Kafka  %s
+
+  curl '%s/v1/availability/%s'
+  curl '%s/v1/orders?status=completed&limit=3'
+
+Ctrl-C stops it.
+`, base, strings.Join(d.stack.KafkaSeeds(), ","), base, url.PathEscape(d.inStock[0].SKU), base)
+}

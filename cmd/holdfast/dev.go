@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/cmd/internal/run"
+)
+
+// Defaults of the embedded platform.
+const (
+	defaultListen      = "127.0.0.1:8080"
+	defaultKafkaListen = "127.0.0.1:9092"
+	defaultDir         = ".local/dev"
+	logName            = "holdfast.log"
+)
+
+// devFlags are the embedded platform's settings.
+type devFlags struct {
+	dir, listen, kafkaListen, kafka string
+	shards, partitions              int32
+	paymentWindow                   time.Duration
+}
+
+func (f *devFlags) add(c *cobra.Command, dir string) {
+	flags := c.Flags()
+	flags.StringVar(&f.dir, "dir", dir, "where everything is kept between runs")
+	flags.StringVar(&f.listen, "listen", defaultListen, "address of the API")
+	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "address of the embedded Kafka broker")
+	flags.StringVar(&f.kafka, "kafka", "", "brokers of a real cluster, comma-separated, instead of the embedded one")
+	flags.Int32Var(&f.shards, "shards", run.DefaultShards, "writers, when the platform is created")
+	flags.Int32Var(&f.partitions, "partitions", run.DefaultPartitions, "partitions of each event topic, when the platform is created")
+	flags.DurationVar(&f.paymentWindow, "payment-window", 0, "how long a prepaid order waits for its payment (default 24h)")
+}
+
+// start starts the platform. Its log goes to a file, so that the terminal stays readable.
+func (f *devFlags) start(ctx context.Context) (*run.Stack, error) {
+	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	logFile, err := os.OpenFile(filepath.Join(f.dir, logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("log file: %w", err)
+	}
+	var seeds []string
+	if f.kafka != "" {
+		seeds = strings.Split(f.kafka, ",")
+	}
+	stack, err := run.StartStack(ctx, run.StackConfig{
+		Dir: f.dir, Listen: f.listen, KafkaListen: f.kafkaListen, KafkaSeeds: seeds,
+		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
+		Logger: slog.New(slog.NewJSONHandler(logFile, nil)),
+	})
+	if err != nil {
+		_ = logFile.Close()
+		return nil, explain(err)
+	}
+	return stack, nil
+}
+
+// explain says what to do about the failures that a newcomer meets first.
+func explain(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w\nAnother program uses this address. Stop it, or choose another with --listen and --kafka-listen; port 0 takes a free one", err)
+	}
+	return err
+}
+
+func newDevCommand() *cobra.Command {
+	var f devFlags
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Run the whole platform in this process, with an embedded Kafka broker",
+		Long: `Run the whole platform in this process: commands and queries on one port, and a Kafka broker that any client can
+look into. What it holds is kept in --dir between runs. For development and tests; not for production.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			begin := time.Now()
+			stack, err := f.start(cmd.Context())
+			if err != nil {
+				return err
+			}
+			writeBanner(cmd.OutOrStdout(), stack, f.dir, time.Since(begin))
+			return stayUp(cmd.Context(), cmd.OutOrStdout(), stack)
+		},
+	}
+	f.add(c, defaultDir)
+	return c
+}
+
+// stayUp waits for Ctrl-C, or for a service that fails, and stops in order.
+func stayUp(ctx context.Context, out io.Writer, stack *run.Stack) error {
+	var failed error
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out, "\nStopping …")
+	case failed = <-stack.Failed():
+	}
+	if err := errors.Join(failed, stack.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Stopped; everything is kept.")
+	return nil
+}
+
+func writeBanner(w io.Writer, stack *run.Stack, dir string, took time.Duration) {
+	fmt.Fprintf(w, `Holdfast is ready (%.1f s). Ctrl-C stops it.
+
+  API     %s
+  Kafka   %s
+  data    %s (log: %s)
+
+Try:
+  curl -X PUT %s/v1/stock/A1 -H 'Content-Type: application/json' -d '{"description":"White hanging heart"}'
+  curl %s/v1/availability/A1
+`, took.Seconds(), stack.URL(), strings.Join(stack.KafkaSeeds(), ","), dir, filepath.Join(dir, logName), stack.URL(), stack.URL())
+}

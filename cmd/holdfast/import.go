@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/pkg/client"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/retail"
+)
+
+// pingTimeout bounds the first question to a broker, before any work is done.
+const pingTimeout = 5 * time.Second
+
+func newImportCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "import",
+		Short: "Bring past documents into Holdfast",
+	}
+	c.AddCommand(newImportRetailCommand())
+	return c
+}
+
+func newImportRetailCommand() *cobra.Command {
+	var url, kafka, rejects string
+	c := &cobra.Command{
+		Use:   "online-retail FILE",
+		Short: "Import the UCI Online Retail data set (.csv, .gz, .xz) and reconcile it with the log",
+		Long: `Import the UCI Online Retail data set through the API, then read the log from its start and compare, month by
+month and country by country, to the last thousandth.
+
+Numeric invoices become orders at their own time, C invoices credit notes; rows with a negative quantity outside them become stock
+adjustments. What cannot be imported is written to the rejects file with the reason. Ended early, the same
+command goes on where it stopped; run again, it adds nothing. The status is 1 when a figure differs.`,
+		Example: "  holdfast dev &\n  holdfast import online-retail online_retail.csv.xz",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if rejects == "" {
+				name, _, _ := strings.Cut(filepath.Base(args[0]), ".")
+				rejects = name + ".rejects.csv"
+			}
+			return importRetail(cmd, args[0], url, kafka, rejects)
+		},
+	}
+	c.Flags().StringVar(&url, "url", environment("HOLDFAST_URL", defaultURL), "the API (HOLDFAST_URL)")
+	c.Flags().StringVar(&kafka, "kafka", environment("HOLDFAST_KAFKA", defaultKafkaListen), "brokers for the reconciliation, comma-separated (HOLDFAST_KAFKA)")
+	c.Flags().StringVar(&rejects, "rejects", "", "file for what is not imported (default FILE's name with .rejects.csv, here)")
+	return c
+}
+
+func importRetail(cmd *cobra.Command, file, url, kafka, rejects string) error {
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	log, err := openLog(ctx, strings.Split(kafka, ","))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	fmt.Fprintf(out, "Importing %s\n", file)
+	book, err := retail.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	job := importJob{
+		book: book, client: client.New(url), log: log, rejects: rejects, out: out, progress: cmd.ErrOrStderr(),
+	}
+	r, err := job.run(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\nReconciliation\n\n")
+	if err := r.WriteText(out); err != nil {
+		return err
+	}
+	if !r.OK() {
+		return exitStatus(1)
+	}
+	return nil
+}
+
+// openLog makes sure that the log can be read, before anything is written.
+func openLog(ctx context.Context, seeds []string) (*eventlog.Client, error) {
+	log, err := eventlog.Open(eventlog.Config{Seeds: seeds})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if err := log.Ping(ctx); err != nil {
+		log.Close()
+		return nil, fmt.Errorf("no Kafka broker answers at %s; the reconciliation reads the log there (--kafka names another): %w", strings.Join(seeds, ","), err)
+	}
+	return log, nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/mattn/go-isatty"
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/holdfast/holdfast/pkg/client"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/retail"
+)
+
+// importJob is one import with its reconciliation: of a file, or of the demo's generated retailer.
+type importJob struct {
+	book   *retail.Book
+	client *client.Client
+	log    *eventlog.Client
+	// rejects is the file for rows that were not imported; empty: only counted by reason.
+	rejects string
+	// out is for people; progress for what is of interest only while it runs.
+	out, progress io.Writer
+}
+
+// run imports, prints what it does, and returns the reconciliation.
+func (j *importJob) run(ctx context.Context) (*retail.Reconciliation, error) {
+	before, err := retail.LogEnd(ctx, j.log)
+	if err != nil {
+		return nil, err
+	}
+	opening := j.book.Opening()
+	fmt.Fprintf(j.out, "  %s rows read: %s documents, %s stock items\n",
+		count(j.book.Read.Rows), count(j.book.Read.Documents), count(int64(len(j.book.Items))))
+	fmt.Fprintf(j.out, "  %s units to receive before the first sale: for each item the most that its sales\n"+
+		"  ever ran ahead of its returns, taking each day's sales first\n", count(opening.Units))
+	start := time.Now()
+	report := newProgress(j.progress, j.book.AcceptedRows())
+	importer := &retail.Importer{Sender: retail.APISender{Client: j.client}, Progress: report.rows}
+	refused, err := importer.Import(ctx, j.book)
+	report.close()
+	if err != nil {
+		return nil, fmt.Errorf("import: %w", err)
+	}
+	took := time.Since(start)
+	if err := j.reject(refused); err != nil {
+		return nil, err
+	}
+	logged, err := retail.FoldLog(ctx, j.log, j.book, before)
+	if err != nil {
+		return nil, err
+	}
+	r := retail.Reconcile(j.book, refused, logged)
+	fmt.Fprintf(j.out, "  %s rows imported in %.1f s, %s events added to the log\n",
+		count(r.Accepted.Total.Rows), took.Seconds(), count(logged.Added))
+	return &r, nil
+}
+
+// maxReasonsShown bounds the list of reasons; the rejects file has all.
+const maxReasonsShown = 10
+
+// reject says what was not imported and why, and writes it to the rejects file.
+func (j *importJob) reject(refused retail.Refused) error {
+	reasons := j.book.Reasons(refused)
+	if len(reasons) == 0 {
+		return nil
+	}
+	where := ""
+	if j.rejects != "" {
+		f, err := os.Create(j.rejects)
+		if err != nil {
+			return fmt.Errorf("write rejects: %w", err)
+		}
+		if err := errors.Join(j.book.WriteRejects(f, refused), f.Close()); err != nil {
+			return err
+		}
+		where = ", see " + j.rejects
+	}
+	fmt.Fprintf(j.out, "  refused%s:\n", where)
+	shown := 0
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		if shown++; shown > maxReasonsShown {
+			fmt.Fprintf(j.out, "    … and %d more reasons\n", len(reasons)-maxReasonsShown)
+			break
+		}
+		fmt.Fprintf(j.out, "    %s × %s\n", count(reasons[reason]), reason)
+	}
+	return nil
+}
+
+// progress shows how far the import is: a bar on a terminal, else a line every few seconds.
+type progress struct {
+	bar   *progressbar.ProgressBar
+	out   io.Writer
+	total int
+	start time.Time
+	next  time.Time
+}
+
+const progressLineEvery = 3 * time.Second
+
+func newProgress(out io.Writer, total int) *progress {
+	p := &progress{out: out, total: total, start: time.Now(), next: time.Now().Add(progressLineEvery)}
+	if f, ok := out.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+		p.bar = progressbar.NewOptions(total,
+			progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("  importing"), progressbar.OptionSetWidth(30),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("rows"),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
+		)
+	}
+	return p
+}
+
+func (p *progress) rows(done int) {
+	if p.bar != nil {
+		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
+		return
+	}
+	if now := time.Now(); now.After(p.next) {
+		p.next = now.Add(progressLineEvery)
+		rate := float64(done) / now.Sub(p.start).Seconds()
+		fmt.Fprintf(p.out, "  importing: %s of %s rows, %s rows/s\n", count(int64(done)), count(int64(p.total)), count(int64(rate)))
+	}
+}
+
+func (p *progress) close() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}
+
+// count writes a number with its thousands apart.
+func count(n int64) string {
+	text := fmt.Sprint(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/pkg/client"
+)
+
+// defaultURL is where `holdfast dev` listens.
+const defaultURL = "http://127.0.0.1:8080"
+
+// environment is a setting's value in the environment, or its default.
+func environment(name, otherwise string) string {
+	if value := os.Getenv(name); value != "" {
+		return value
+	}
+	return otherwise
+}
+
+// lookup holds the flags of commands that ask the API.
+type lookup struct {
+	url, output string
+}
+
+func (l *lookup) flags(c *cobra.Command) {
+	c.PersistentFlags().StringVar(&l.url, "url", environment("HOLDFAST_URL", defaultURL), "the API (HOLDFAST_URL)")
+	c.PersistentFlags().StringVarP(&l.output, "output", "o", "table", "table or json")
+}
+
+// print writes a value as JSON, or calls table.
+func (l *lookup) print(w io.Writer, value any, table func(io.Writer) error) error {
+	switch l.output {
+	case "json":
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(value)
+	case "table":
+		return table(w)
+	}
+	return fmt.Errorf("output %q is neither table nor json", l.output)
+}
+
+func newOrderCommand() *cobra.Command {
+	l := &lookup{}
+	c := &cobra.Command{Use: "order", Short: "Look orders up"}
+	l.flags(c)
+	c.AddCommand(&cobra.Command{
+		Use:   "get ORDER_ID",
+		Short: "Show an order with its timeline",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			answer, err := client.New(l.url).Order(cmd.Context(), args[0])
+			if err != nil {
+				return fmt.Errorf("order %s: %w", args[0], err)
+			}
+			return l.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error { return writeOrder(w, &answer.Value) })
+		},
+	})
+	return c
+}
+
+func writeOrder(w io.Writer, o *client.Order) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "order\t%s\nversion\t%d\nstatus\t%s\npayment\t%s\nfulfilment\t%s\n", o.OrderID, o.Version, o.Status, o.PaymentStatus, o.FulfilmentStatus)
+	fmt.Fprintf(t, "customer\t%s\ncountry\t%s\nreference\t%s\ntotal\t%s %s\n\n", o.CustomerID, o.Country, o.Reference, o.Total, o.Currency)
+	fmt.Fprintf(t, "SKU\tQUANTITY\tUNIT PRICE\n")
+	for _, l := range o.Lines {
+		fmt.Fprintf(t, "%s\t%d\t%s\n", l.SKU, l.Quantity, l.UnitPrice)
+	}
+	fmt.Fprintf(t, "\nVERSION\tEVENT\tOCCURRED\tRECORDED\n")
+	for _, e := range o.Timeline {
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", e.Version, e.Type, e.OccurredAt.Format(time.RFC3339), e.RecordedAt.Format(time.RFC3339))
+	}
+	return t.Flush()
+}
+
+func newStockCommand() *cobra.Command {
+	l := &lookup{}
+	c := &cobra.Command{Use: "stock", Short: "Look stock up"}
+	l.flags(c)
+	c.AddCommand(&cobra.Command{
+		Use:   "get SKU...",
+		Short: "Show what is available, in all and by location",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			answer, err := client.New(l.url).Availabilities(cmd.Context(), args)
+			if err != nil {
+				return fmt.Errorf("availability: %w", err)
+			}
+			if err := l.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error { return writeStock(w, answer.Value.Items) }); err != nil {
+				return err
+			}
+			if len(answer.Value.Unknown) > 0 {
+				return fmt.Errorf("unknown SKU: %v", answer.Value.Unknown)
+			}
+			return nil
+		},
+	})
+	return c
+}
+
+func writeStock(w io.Writer, items []client.Availability) error {
+	if len(items) == 0 {
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "SKU\tLOCATION\tAVAILABLE\tON HAND\tRESERVED\tCOMMITTED\tVERSION\tDESCRIPTION\n")
+	for i := range items {
+		a := &items[i]
+		fmt.Fprintf(t, "%s\tall\t%d\t%d\t%d\t%d\t%d\t%s\n", a.SKU, a.Available, a.OnHand, a.Reserved, a.Committed, a.Version, a.Description)
+		for _, l := range a.Locations {
+			fmt.Fprintf(t, "\t%s\t%d\t%d\t%d\t%d\t\t\n", l.Location, l.Available, l.OnHand, l.Reserved, l.Committed)
+		}
+	}
+	return t.Flush()
+}

@@ -1,0 +1,61 @@
+// Command holdfast is the command line: an embedded platform to develop with, imports, look-ups, checks and
+// measurements.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The second Ctrl-C is not waited for: it ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(execute(ctx))
+}
+
+func execute(ctx context.Context) int {
+	err := newRootCommand().ExecuteContext(ctx)
+	var status exitStatus
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &status):
+		return int(status)
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return 130 // ended by Ctrl-C before it was done
+	}
+	fmt.Fprintln(os.Stderr, "holdfast: "+err.Error())
+	return 1
+}
+
+// exitStatus ends the process with a status and without a message: the command has said why.
+type exitStatus int
+
+// Error implements error.
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "holdfast",
+		Short:         "Orders and stock on an event log: never oversold, always explained",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(
+		newDevCommand(),
+		newDemoCommand(),
+		newImportCommand(),
+		newOrderCommand(),
+		newStockCommand(),
+		newBenchCommand(),
+	)
+	return root
+}

@@ -1,0 +1,88 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// Defaults of a platform that is created.
+const (
+	DefaultPartitions = 12
+	DefaultShards     = 1
+)
+
+// stopTimeout bounds how long giving up the shards may take.
+const stopTimeout = 15 * time.Second
+
+// OrderAPIConfig is what order-api needs.
+type OrderAPIConfig struct {
+	Log eventlog.Config
+	// Layout is that of a platform which this process creates; an existing one keeps its own.
+	Layout eventlog.Layout
+	// DataDir holds the shards' checkpoints.
+	DataDir string
+	// Listen is the address of HTTP; not used when Server is set.
+	Listen string
+	// PeerListen and PeerAdvertise are where other replicas reach this one; empty: there are none.
+	PeerListen, PeerAdvertise string
+	PaymentWindow             time.Duration
+	SessionTimeout            time.Duration
+	Logger                    *slog.Logger
+	Registry                  *prometheus.Registry
+	// Server is shared with other services, and somebody else runs it; nil: a server of its own.
+	Server *Shared
+	// Ready is called with the HTTP address once it listens, or with "" once the routes are on the shared server.
+	Ready func(address string)
+}
+
+// OrderAPI is the write side: it takes commands until ctx is done, finishes those under way, and gives its
+// shards up.
+func OrderAPI(ctx context.Context, cfg OrderAPIConfig) (err error) {
+	options := command.Options{PaymentWindow: cfg.PaymentWindow}
+	node, err := shard.Start(ctx, shard.Config{
+		Log: cfg.Log, Want: cfg.Layout, DataDir: cfg.DataDir,
+		PeerListen: cfg.PeerListen, Advertise: cfg.PeerAdvertise, SessionTimeout: cfg.SessionTimeout,
+		Decode: decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
+	})
+	if err != nil {
+		return fmt.Errorf("order-api: %w", err)
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if closing := node.Close(stop); closing != nil {
+			err = errors.Join(err, fmt.Errorf("order-api: give up the shards: %w", closing))
+		}
+	}()
+	server, serve, err := serverFor(cfg.Server, cfg.Logger, cfg.Registry, cfg.Listen, cfg.Ready)
+	if err != nil {
+		return fmt.Errorf("order-api: %w", err)
+	}
+	server.AddCheck(node.Ready)
+	httpapi.RegisterCommands(server.Router(), httpapi.CommandDeps{Submit: node.Submit, Options: options})
+	return serve(ctx)
+}
+
+// decoder rebuilds commands that another replica handed over.
+func decoder(options command.Options) shard.DecodeFunc {
+	return func(typ, id, key string, body []byte, receivedAtMicros int64) (*shard.Command, error) {
+		o, s, occurredAtMicros, err := command.Decode(typ, id, key, body, receivedAtMicros, options)
+		if err != nil {
+			return nil, err
+		}
+		return &shard.Command{
+			Type: typ, ID: id, Key: key, Fingerprint: command.Fingerprint(typ, id, o, s, occurredAtMicros),
+			ReceivedAtMicros: receivedAtMicros, OccurredAtMicros: occurredAtMicros, Order: o, Stock: s, Body: body,
+		}, nil
+	}
+}

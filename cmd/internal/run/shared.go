@@ -1,0 +1,81 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/httpapi"
+)
+
+// Shared is one HTTP server for several services of a process. A service alone makes one for itself.
+type Shared struct {
+	server *httpapi.Server
+
+	mu     sync.Mutex
+	checks []func() error
+}
+
+// NewShared returns a server without routes but health and metrics.
+func NewShared(logger *slog.Logger, registry *prometheus.Registry) (*Shared, error) {
+	s := &Shared{}
+	server, err := httpapi.NewServer(httpapi.Config{
+		Logger: logger, Registerer: registry, Gatherer: registry, Ready: s.Ready,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.server = server
+	return s, nil
+}
+
+// Router is where routes are registered; only before Run.
+func (s *Shared) Router() httpapi.Router { return s.server.Router() }
+
+// AddCheck adds what must be nil for the process to be ready.
+func (s *Shared) AddCheck(check func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.checks = append(s.checks, check)
+}
+
+// Ready is nil when every check is.
+func (s *Shared) Ready() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	errs := make([]error, 0, len(s.checks))
+	for _, check := range s.checks {
+		errs = append(errs, check())
+	}
+	return errors.Join(errs...)
+}
+
+// Run listens and serves until ctx is done and the requests under way are answered.
+func (s *Shared) Run(ctx context.Context, address string, ready func(address string)) error {
+	return s.server.Run(ctx, address, ready)
+}
+
+// serverFor is the shared server, or without one a server for this service alone, with what runs it: on a shared
+// one, saying that the routes are there and waiting until ctx is done.
+func serverFor(
+	shared *Shared, logger *slog.Logger, registry *prometheus.Registry, address string, ready func(address string),
+) (*Shared, func(context.Context) error, error) {
+	if ready == nil {
+		ready = func(string) {}
+	}
+	if shared != nil {
+		return shared, func(ctx context.Context) error {
+			ready("")
+			<-ctx.Done()
+			return nil
+		}, nil
+	}
+	own, err := NewShared(logger, registry)
+	if err != nil {
+		return nil, nil, err
+	}
+	return own, func(ctx context.Context) error { return own.Run(ctx, address, ready) }, nil
+}

@@ -1,0 +1,256 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/devstack"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// stackStartTimeout bounds the wait until an embedded platform is ready; a long log is read in it.
+const stackStartTimeout = 2 * time.Minute
+
+// stackPoll is how often a starting platform is asked whether it is ready.
+const stackPoll = 5 * time.Millisecond
+
+// StackConfig says how to run the whole platform in this process.
+type StackConfig struct {
+	// Dir keeps the log, the checkpoints and the views between runs.
+	Dir string
+	// Listen is the API's address; port 0 takes a free one.
+	Listen string
+	// KafkaSeeds are brokers of a real cluster. Empty: an embedded broker on KafkaListen, with its data in Dir.
+	KafkaSeeds  []string
+	KafkaListen string
+	// Env prefixes what the platform names in the cluster; empty: the event log's default.
+	Env string
+	// Shards and Partitions matter when the platform is created. 0: the defaults.
+	Shards, Partitions int32
+	PaymentWindow      time.Duration
+	// Logger; nil: nothing is logged.
+	Logger *slog.Logger
+}
+
+// Stack is the whole platform in this process: broker, write side, views, and one port for the API.
+type Stack struct {
+	cfg     StackConfig
+	kafka   *devstack.Kafka
+	seeds   []string
+	address string
+	failed  chan error
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+
+	// stopServer ends the API before the services behind it.
+	stopServer context.CancelFunc
+	serverDone chan struct{}
+	closing    sync.Once
+	mu         sync.Mutex
+	errs       []error
+}
+
+// StartStack starts the platform and returns when it is ready. ctx bounds the start only; Close stops it.
+func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Shards == 0 {
+		cfg.Shards = DefaultShards
+	}
+	if cfg.Partitions == 0 {
+		cfg.Partitions = DefaultPartitions
+	}
+	ctx, cancel := context.WithTimeout(ctx, stackStartTimeout)
+	defer cancel()
+	s := &Stack{cfg: cfg, seeds: cfg.KafkaSeeds, failed: make(chan error, 1), serverDone: make(chan struct{})}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// URL is where the API listens.
+func (s *Stack) URL() string { return "http://" + s.address }
+
+// KafkaSeeds are the brokers' addresses.
+func (s *Stack) KafkaSeeds() []string { return s.seeds }
+
+// Failed tells of a service that ended by itself; the platform is of no use then.
+func (s *Stack) Failed() <-chan error { return s.failed }
+
+func (s *Stack) start(ctx context.Context) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	serving, stopServer := context.WithCancel(background)
+	s.stopServer = stopServer
+	if len(s.seeds) == 0 {
+		kafka, err := devstack.StartKafka(ctx, devstack.KafkaOptions{
+			Dir: filepath.Join(s.cfg.Dir, "kafka"), Listen: s.cfg.KafkaListen, Logger: s.cfg.Logger,
+		})
+		if err != nil {
+			close(s.serverDone)
+			return err
+		}
+		s.kafka, s.seeds = kafka, kafka.Addrs()
+	}
+	registry := prometheus.NewRegistry()
+	server, err := NewShared(s.cfg.Logger, registry)
+	if err != nil {
+		close(s.serverDone)
+		return err
+	}
+	if err := s.startServices(ctx, background, s.services(server, registry)); err != nil {
+		close(s.serverDone)
+		return err
+	}
+	if err := s.listen(ctx, serving, server); err != nil {
+		return err
+	}
+	return s.waitReady(ctx, server)
+}
+
+func (s *Stack) eventLog(name string) eventlog.Config {
+	return eventlog.Config{Seeds: s.seeds, ClientID: name, Env: s.cfg.Env, Logger: s.cfg.Logger, Embedded: s.kafka != nil}
+}
+
+// part is one Run function; it calls registered once its routes are there.
+type part struct {
+	name string
+	run  func(ctx context.Context, registered func(string)) error
+}
+
+// startServices starts each service when the one before has registered: the first creates the platform.
+func (s *Stack) startServices(ctx, background context.Context, parts []part) error {
+	for _, one := range parts {
+		registered := make(chan struct{})
+		var once sync.Once
+		ended := make(chan struct{})
+		s.done.Add(1)
+		go func() {
+			defer s.done.Done()
+			defer close(ended)
+			s.report(background, one.name, one.run(background, func(string) { once.Do(func() { close(registered) }) }))
+		}()
+		select {
+		case <-registered:
+		case <-ended:
+			return s.takeErrors()
+		case <-ctx.Done():
+			return fmt.Errorf("start %s: %w", one.name, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
+	layout := eventlog.Layout{PartitionCount: s.cfg.Partitions, ShardCount: s.cfg.Shards}
+	logger := s.cfg.Logger
+	return []part{
+		{"order-api", func(ctx context.Context, registered func(string)) error {
+			return OrderAPI(ctx, OrderAPIConfig{
+				Log: s.eventLog("order-api"), Layout: layout, DataDir: filepath.Join(s.cfg.Dir, "order-api"),
+				PaymentWindow: s.cfg.PaymentWindow, Logger: logger, Registry: registry, Server: server, Ready: registered,
+			})
+		}},
+		{"inventory-projector", func(ctx context.Context, registered func(string)) error {
+			return InventoryProjector(ctx, ProjectorConfig{
+				Log: s.eventLog("inventory-projector"), Want: layout,
+				Logger: logger, Registry: registry, Server: server, Ready: registered,
+			})
+		}},
+		{"query-api", func(ctx context.Context, registered func(string)) error {
+			return QueryAPI(ctx, QueryConfig{
+				Log: s.eventLog("query-api"), Want: layout, DataDir: filepath.Join(s.cfg.Dir, "query-api"),
+				Logger: logger, Registry: registry, Server: server, Ready: registered,
+			})
+		}},
+	}
+}
+
+// listen starts the API's server.
+func (s *Stack) listen(ctx, serving context.Context, server *Shared) error {
+	listening := make(chan string, 1)
+	go func() {
+		defer close(s.serverDone)
+		s.report(serving, "api", server.Run(serving, s.cfg.Listen, func(address string) { listening <- address }))
+	}()
+	select {
+	case s.address = <-listening:
+		return nil
+	case <-s.serverDone:
+		return s.takeErrors()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *Stack) waitReady(ctx context.Context, server *Shared) error {
+	tick := time.NewTicker(stackPoll)
+	defer tick.Stop()
+	for {
+		err := server.Ready()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case failed := <-s.failed:
+			return failed
+		case <-ctx.Done():
+			return fmt.Errorf("the platform did not become ready within %v: %w", stackStartTimeout, err)
+		}
+	}
+}
+
+// report notes how a service ended. One that ends before it is told to has failed, with or without an error.
+func (s *Stack) report(ctx context.Context, name string, err error) {
+	early := ctx.Err() == nil
+	switch {
+	case err == nil && early:
+		err = fmt.Errorf("%s ended by itself", name)
+	case err == nil, errors.Is(err, context.Canceled) && !early:
+		return
+	default:
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	s.cfg.Logger.Error("service ended", "service", name, "error", err)
+	if early {
+		select {
+		case s.failed <- err:
+		default:
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.errs = append(s.errs, err)
+}
+
+func (s *Stack) takeErrors() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := errors.Join(s.errs...)
+	s.errs = nil
+	return err
+}
+
+// Close stops the API, then the services, then the broker, and returns what went wrong while they stopped.
+func (s *Stack) Close() error {
+	s.closing.Do(func() {
+		s.stopServer()
+		<-s.serverDone
+		s.stop()
+		s.done.Wait()
+		if s.kafka != nil {
+			s.kafka.Close()
+		}
+	})
+	return s.takeErrors()
+}

@@ -1,0 +1,107 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+)
+
+const jsonType = "application/json"
+
+// PlaceOrder places an order and waits for its reservation. Not enough stock is a *Problem with Short lines.
+func (c *Client) PlaceOrder(ctx context.Context, order PlaceOrder, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), order, func(b io.Reader) (*http.Request, error) {
+		return NewPlaceOrderRequestWithBody(c.server, nil, jsonType, b)
+	})
+}
+
+// CancelOrder ends an order that has not shipped.
+func (c *Client) CancelOrder(ctx context.Context, orderID, reason string, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), CancelOrder{Reason: reason}, func(b io.Reader) (*http.Request, error) {
+		return NewCancelOrderRequestWithBody(c.server, orderID, nil, jsonType, b)
+	})
+}
+
+// ConfirmOrder confirms an order that is authorized or on account.
+func (c *Client) ConfirmOrder(ctx context.Context, orderID string, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), Empty{}, func(b io.Reader) (*http.Request, error) {
+		return NewConfirmOrderRequestWithBody(c.server, orderID, nil, jsonType, b)
+	})
+}
+
+// RecordPayment records that a payment was authorized or captured.
+func (c *Client) RecordPayment(ctx context.Context, orderID string, payment Payment, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), payment, func(b io.Reader) (*http.Request, error) {
+		return NewRecordPaymentRequestWithBody(c.server, orderID, nil, jsonType, b)
+	})
+}
+
+// ShipOrder records a shipment; without lines all that is left. The answer has its FulfilmentID.
+func (c *Client) ShipOrder(ctx context.Context, orderID string, shipment ShipOrder, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), shipment, func(b io.Reader) (*http.Request, error) {
+		return NewShipOrderRequestWithBody(c.server, orderID, nil, jsonType, b)
+	})
+}
+
+// DeliverOrder records that a shipment arrived.
+func (c *Client) DeliverOrder(ctx context.Context, orderID, fulfilmentID string, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), Empty{}, func(b io.Reader) (*http.Request, error) {
+		return NewDeliverOrderRequestWithBody(c.server, orderID, fulfilmentID, nil, jsonType, b)
+	})
+}
+
+// ImportOrder records a past order.
+func (c *Client) ImportOrder(ctx context.Context, document ImportDocument, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), document, func(b io.Reader) (*http.Request, error) {
+		return NewImportOrderRequestWithBody(c.server, nil, jsonType, b)
+	})
+}
+
+// ImportCreditNote records a past credit note; its quantities are positive.
+func (c *Client) ImportCreditNote(ctx context.Context, document ImportDocument, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), document, func(b io.Reader) (*http.Request, error) {
+		return NewImportCreditNoteRequestWithBody(c.server, nil, jsonType, b)
+	})
+}
+
+// RegisterItem makes a SKU known, or changes its description.
+func (c *Client) RegisterItem(ctx context.Context, sku, description string, options ...CallOption) (*Answer[Availability], error) {
+	return send[Availability](ctx, c, c.options(options), RegisterItem{Description: description}, func(b io.Reader) (*http.Request, error) {
+		return NewRegisterItemRequestWithBody(c.server, sku, nil, jsonType, b)
+	})
+}
+
+// ReceiveStock adds goods that arrived.
+func (c *Client) ReceiveStock(ctx context.Context, sku string, receipt ReceiveStock, options ...CallOption) (*Answer[Availability], error) {
+	return send[Availability](ctx, c, c.options(options), receipt, func(b io.Reader) (*http.Request, error) {
+		return NewReceiveStockRequestWithBody(c.server, sku, nil, jsonType, b)
+	})
+}
+
+// AdjustStock changes what is on hand, for a reason.
+func (c *Client) AdjustStock(ctx context.Context, sku string, adjustment AdjustStock, options ...CallOption) (*Answer[Availability], error) {
+	return send[Availability](ctx, c, c.options(options), adjustment, func(b io.Reader) (*http.Request, error) {
+		return NewAdjustStockRequestWithBody(c.server, sku, nil, jsonType, b)
+	})
+}
+
+// CountStock sets what is on hand to what was counted.
+func (c *Client) CountStock(ctx context.Context, sku string, count CountStock, options ...CallOption) (*Answer[Availability], error) {
+	return send[Availability](ctx, c, c.options(options), count, func(b io.Reader) (*http.Request, error) {
+		return NewCountStockRequestWithBody(c.server, sku, nil, jsonType, b)
+	})
+}
+
+// SetSafetyStock holds a quantity back from sale.
+func (c *Client) SetSafetyStock(ctx context.Context, sku string, safety SetSafetyStock, options ...CallOption) (*Answer[Availability], error) {
+	return send[Availability](ctx, c, c.options(options), safety, func(b io.Reader) (*http.Request, error) {
+		return NewSetSafetyStockRequestWithBody(c.server, sku, nil, jsonType, b)
+	})
+}
+
+// SetBackorderLimit lets orders take more than there is, down to the limit.
+func (c *Client) SetBackorderLimit(ctx context.Context, sku string, limit int64, options ...CallOption) (*Answer[Availability], error) {
+	return send[Availability](ctx, c, c.options(options), SetBackorderLimit{Limit: limit}, func(b io.Reader) (*http.Request, error) {
+		return NewSetBackorderLimitRequestWithBody(c.server, sku, nil, jsonType, b)
+	})
+}

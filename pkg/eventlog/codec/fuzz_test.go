@@ -1,0 +1,188 @@
+package codec
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+)
+
+// What decodes must encode again, and decode to the same; nothing makes a decoder panic.
+
+func FuzzDecodeOrder(f *testing.F) {
+	m := sampleMeta()
+	for _, ev := range orderSamples {
+		value, _, err := AppendOrder(nil, "o-1", &m, ev)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		id, m, ev, err := DecodeOrder(value)
+		if err != nil {
+			return
+		}
+		again, _, err := AppendOrder(nil, id, &m, ev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id2, m2, ev2, err := DecodeOrder(again)
+		if err != nil || id2 != id || m2 != m || !reflect.DeepEqual(ev2, ev) {
+			t.Fatalf("%v: %s %+v %+v, then %s %+v %+v", err, id, m, ev, id2, m2, ev2)
+		}
+	})
+}
+
+func FuzzDecodeInventory(f *testing.F) {
+	m := sampleMeta()
+	for _, change := range inventorySamples {
+		value, _, err := AppendInventory(nil, "85123A", &m, sampleEvent(change))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		sku, m, ev, err := DecodeInventory(value)
+		if err != nil {
+			return
+		}
+		again, _, err := AppendInventory(nil, sku, &m, ev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sku2, m2, ev2, err := DecodeInventory(again)
+		if err != nil || sku2 != sku || m2 != m || !reflect.DeepEqual(ev2, ev) {
+			t.Fatalf("%v: %s %+v %+v, then %s %+v %+v", err, sku, m, ev, sku2, m2, ev2)
+		}
+	})
+}
+
+func FuzzDecodeState(f *testing.F) {
+	item, err := EncodeItem(nil, inventory.Item{SKU: "s", Version: 3, Registered: true, Locations: sampleLocations})
+	if err != nil {
+		f.Fatal(err)
+	}
+	res, err := EncodeReservation(nil, "s", inventory.Reservation{OrderID: "o", Version: 2, Held: []inventory.HeldAt{{Location: "main", Reserved: 2}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	o, err := EncodeOrder(nil, order.Order{ID: "o", Version: 2, Lines: []order.Line{{SKU: "s", Quantity: 1}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(item)
+	f.Add(res)
+	f.Add(o)
+	f.Fuzz(func(t *testing.T, value []byte) {
+		if item, err := DecodeItem(value); err == nil {
+			again, err := EncodeItem(nil, item)
+			got, decodeErr := DecodeItem(again)
+			if err != nil || decodeErr != nil || !reflect.DeepEqual(got, item) {
+				t.Fatalf("%v %v: %+v, then %+v", err, decodeErr, item, got)
+			}
+		}
+		if sku, res, err := DecodeReservation(value); err == nil {
+			again, err := EncodeReservation(nil, sku, res)
+			_, got, decodeErr := DecodeReservation(again)
+			if err != nil || decodeErr != nil || !reflect.DeepEqual(got, res) {
+				t.Fatalf("%v %v: %+v, then %+v", err, decodeErr, res, got)
+			}
+		}
+		if o, err := DecodeOrderState(value); err == nil {
+			again, err := EncodeOrder(nil, o)
+			got, decodeErr := DecodeOrderState(again)
+			if err != nil || decodeErr != nil || !reflect.DeepEqual(got, o) {
+				t.Fatalf("%v %v: %+v, then %+v", err, decodeErr, o, got)
+			}
+		}
+	})
+}
+
+// Whatever the rules decide goes through the log unchanged, and so does the state that it leaves.
+func TestDecisionsRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		item, reservations := inventory.Item{SKU: "s", Registered: true}, map[string]inventory.Reservation{}
+		for range rapid.IntRange(1, 20).Draw(t, "length") {
+			var cmd inventory.Command = inventory.ReceiveStock{
+				Location: rapid.SampledFrom([]string{"", "north"}).Draw(t, "location"),
+				Quantity: rapid.Int64Range(1, inventory.MaxQuantity).Draw(t, "received"),
+			}
+			id := rapid.SampledFrom([]string{"", "o-1", "o-2"}).Draw(t, "order")
+			if quantity := rapid.Int64Range(0, inventory.MaxQuantity); id != "" {
+				cmd = inventory.SetReservation{
+					OrderID: id, PlacedEventID: inventory.ID{rapid.Byte().Draw(t, "placed") % 2}, Version: rapid.Uint64().Draw(t, "version"),
+					Reserved: quantity.Draw(t, "reserved"), Committed: quantity.Draw(t, "committed"), Fulfilled: quantity.Draw(t, "fulfilled"),
+				}
+			}
+			res := reservations[id]
+			events, _ := inventory.Decide(item, res, cmd) // refusals write nothing
+			for _, ev := range events {
+				m := Meta{EventID: [16]byte{rapid.Byte().Draw(t, "id")}, Version: item.Version + 1}
+				value, _, err := AppendInventory(nil, item.SKU, &m, ev)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sku, gotMeta, got, err := DecodeInventory(value)
+				if err != nil || sku != item.SKU || gotMeta != m || !reflect.DeepEqual(got, ev) {
+					t.Fatalf("%v\n got %+v\nwant %+v", err, got, ev)
+				}
+				item, res = inventory.Evolve(item, res, got)
+			}
+			reservations[id] = res
+			value, err := EncodeItem(nil, item)
+			got, decodeErr := DecodeItem(value)
+			if err != nil || decodeErr != nil || !reflect.DeepEqual(got, item) {
+				t.Fatalf("%v %v: %+v, then %+v", err, decodeErr, item, got)
+			}
+		}
+	})
+}
+
+func BenchmarkAppendReserved(b *testing.B) {
+	m, ev := sampleMeta(), sampleEvent(inventorySamples["stock_reserved"])
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		value, _, err := AppendInventory(buf[:0], "85123A", &m, ev)
+		if err != nil {
+			b.Fatal(err)
+		}
+		buf = value
+	}
+}
+
+func BenchmarkAppendPlaced(b *testing.B) {
+	m, ev := sampleMeta(), orderSamples["order_placed"]
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		value, _, err := AppendOrder(buf[:0], "o-1", &m, ev)
+		if err != nil {
+			b.Fatal(err)
+		}
+		buf = value
+	}
+	if !bytes.Contains(buf, []byte("85123A")) {
+		b.Fatal("no SKU in the value")
+	}
+}
+
+func BenchmarkDecodeReserved(b *testing.B) {
+	m := sampleMeta()
+	value, _, err := AppendInventory(nil, "85123A", &m, sampleEvent(inventorySamples["stock_reserved"]))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, _, err := DecodeInventory(value); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package codec
+
+import (
+	"encoding/hex"
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// Golden bytes are what the log holds for ever, so -update adds files that are missing and never
+// changes one that is there.
+var update = flag.Bool("update", false, "write golden files that are missing")
+
+// golden compares an encoded event with its file, and returns the file's bytes.
+func golden(t *testing.T, name, ceType string, value []byte) []byte {
+	t.Helper()
+	path := filepath.Join("testdata", name+".v1.golden")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && *update {
+		text = []byte(goldenText(ceType, value))
+		err = os.WriteFile(path, text, 0o644)
+	}
+	if err != nil {
+		t.Fatalf("%v (a new event needs a golden file: go test -update adds it)", err)
+	}
+	if string(text) != goldenText(ceType, value) {
+		t.Errorf("%s: the log's bytes changed:\n got %s\nwant %s", name, goldenText(ceType, value), text)
+	}
+	_, hexLines, _ := strings.Cut(string(text), "\n")
+	stored, err := hex.DecodeString(strings.ReplaceAll(hexLines, "\n", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored
+}
+
+// goldenText is the CloudEvents type, then the value in hex, 32 bytes a line.
+func goldenText(ceType string, value []byte) string {
+	lines := []string{ceType}
+	for len(value) > 0 {
+		n := min(32, len(value))
+		lines = append(lines, hex.EncodeToString(value[:n]))
+		value = value[n:]
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func TestGoldenOrderEvents(t *testing.T) {
+	for name, ev := range orderSamples {
+		t.Run(name, func(t *testing.T) {
+			m := sampleMeta()
+			value, ceType, err := AppendOrder(nil, "o-1", &m, ev)
+			if err != nil || ceType != "holdfast."+name+".v1" {
+				t.Fatalf("type %s, %v", ceType, err)
+			}
+			stored := golden(t, name, ceType, value)
+			id, gotMeta, got, err := DecodeOrder(stored)
+			if err != nil || id != "o-1" || gotMeta != m || !reflect.DeepEqual(got, ev) {
+				t.Errorf("decoded %s %+v %+v, %v", id, gotMeta, got, err)
+			}
+			sameToProtobuf(t, &eventv1.OrderEvent{}, stored, name)
+		})
+	}
+}
+
+func TestGoldenInventoryEvents(t *testing.T) {
+	for name, change := range inventorySamples {
+		t.Run(name, func(t *testing.T) {
+			m := sampleMeta()
+			value, ceType, err := AppendInventory(nil, "85123A", &m, sampleEvent(change))
+			if err != nil || ceType != "holdfast."+name+".v1" {
+				t.Fatalf("type %s, %v", ceType, err)
+			}
+			stored := golden(t, name, ceType, value)
+			sku, gotMeta, got, err := DecodeInventory(stored)
+			if err != nil || sku != "85123A" || gotMeta != m || !reflect.DeepEqual(got, sampleEvent(change)) {
+				t.Errorf("decoded %s %+v %+v, %v", sku, gotMeta, got, err)
+			}
+			sameToProtobuf(t, &eventv1.InventoryEvent{}, stored, name)
+		})
+	}
+}
+
+// sameToProtobuf checks that the standard implementation reads the bytes, knows every field, finds the
+// change under its name, and sees no field of it unset.
+func sameToProtobuf(t *testing.T, into proto.Message, value []byte, name string) {
+	t.Helper()
+	if err := proto.Unmarshal(value, into); err != nil {
+		t.Fatal(err)
+	}
+	m := into.ProtoReflect()
+	change := m.WhichOneof(m.Descriptor().Oneofs().ByName("change"))
+	if change == nil || string(change.Name()) != name || len(m.GetUnknown()) > 0 {
+		t.Fatalf("Protobuf reads %v", into)
+	}
+	for _, message := range []protoreflect.Message{m, m.Get(change).Message()} {
+		fields := message.Descriptor().Fields()
+		for i := range fields.Len() {
+			if f := fields.Get(i); f.ContainingOneof() == nil && !message.Has(f) {
+				t.Errorf("the sample leaves %s unset", f.FullName())
+			}
+		}
+	}
+	again, err := proto.MarshalOptions{Deterministic: true}.Marshal(into)
+	if err != nil || len(again) != len(value) {
+		t.Errorf("Protobuf writes %d bytes instead of %d, %v", len(again), len(value), err)
+	}
+}
+
+// Every change of the schema has a sample, and with it a golden file.
+func TestEveryChangeHasASample(t *testing.T) {
+	check := func(m proto.Message, has func(name string) bool, samples int) {
+		members := m.ProtoReflect().Descriptor().Oneofs().ByName("change").Fields()
+		for i := range members.Len() {
+			if name := string(members.Get(i).Name()); !has(name) {
+				t.Errorf("%s has no sample", name)
+			}
+		}
+		if members.Len() != samples {
+			t.Errorf("%d samples of %d changes", samples, members.Len())
+		}
+	}
+	check(&eventv1.OrderEvent{}, func(name string) bool { return orderSamples[name] != nil }, len(orderSamples))
+	check(&eventv1.InventoryEvent{}, func(name string) bool { return inventorySamples[name] != nil }, len(inventorySamples))
+	files, err := filepath.Glob("testdata/*.golden")
+	if err != nil || len(files) != len(orderSamples)+len(inventorySamples) {
+		t.Errorf("%d golden files, %v", len(files), err)
+	}
+}

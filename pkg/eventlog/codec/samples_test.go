@@ -1,0 +1,88 @@
+package codec
+
+import (
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// The samples are one event of every kind, with every field set. Golden files hold their bytes: a new
+// field needs a new sample beside the old one.
+
+func sampleMeta() Meta {
+	return Meta{
+		EventID: [16]byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, Version: 7,
+		OccurredAtMicros: 1_291_190_760_000_000, RecordedAtMicros: 1_760_000_000_123_456,
+		IdempotencyKey: "key-1", Fingerprint: [16]byte{0xf0, 15: 0x0f}, Cause: eventv1.Cause_CAUSE_COMMAND,
+		CausationID: [16]byte{0xc0, 15: 0x0c}, Generation: 2, Shard: 1,
+	}
+}
+
+var (
+	sampleLines      = []order.PlaceLine{{SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000}, {SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000}}
+	sampleQuantities = []order.LineQuantity{{SKU: "85123A", Quantity: 4}, {SKU: "22423", Quantity: 1}}
+)
+
+// orderSamples are by the name of the oneof's member.
+var orderSamples = map[string]order.Event{
+	"order_placed": order.OrderPlaced{
+		CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
+		Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
+	},
+	"order_reserved":    order.OrderReserved{},
+	"order_backordered": order.OrderBackordered{Backordered: sampleQuantities},
+	"order_rejected": order.OrderRejected{Short: []order.ShortLine{
+		{SKU: "85123A", Requested: 6, Available: 5, Reason: order.ReasonInsufficientStock}, {SKU: "x", Requested: 1, Reason: order.ReasonUnknownSKU},
+	}},
+	"payment_authorized": order.PaymentAuthorized{AmountMicros: 28_050_000, Reference: "auth 1"},
+	"payment_captured":   order.PaymentCaptured{AmountMicros: 8_050_000, Reference: "cap 1"},
+	"order_confirmed":    order.OrderConfirmed{},
+	"order_cancelled":    order.OrderCancelled{Reason: "changed my mind", VoidedMicros: 20_000_000, RefundDueMicros: 8_050_000},
+	"order_expired":      order.OrderExpired{VoidedMicros: 1_000_000},
+	"lines_shipped":      order.LinesShipped{FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999"},
+	"lines_delivered":    order.LinesDelivered{FulfilmentID: "f-1", Lines: sampleQuantities},
+	"order_imported": order.DocumentImported{
+		Kind: order.KindImportedOrder, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
+		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "536365",
+	},
+	"credit_note_imported": order.DocumentImported{
+		Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
+		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
+	},
+	"reservation_settled": order.ReservationSettled{ReservationVersion: 5},
+	"shipment_reconciled": order.ShipmentReconciled{Lines: sampleQuantities},
+}
+
+var (
+	sampleStep = inventory.Step{OrderID: "o-1", PlacedEventID: inventory.ID{0xab, 15: 0xcd}, Version: 3}
+	sampleMain = []inventory.Allocation{{Location: "main", Quantity: 5}}
+	sampleBoth = []inventory.Allocation{{Location: "main", Quantity: 5}, {Location: "north", Quantity: 2}}
+	sampleSum  = inventory.Level{
+		OnHand: 30, Available: -4, Reserved: 20, Committed: 8, SafetyStock: 3, Damaged: 2, QualityControl: 1, Incoming: 100,
+	}
+	sampleLocations = []inventory.LocationLevel{
+		{Location: "main", Level: inventory.Level{OnHand: -1, Available: -9, Reserved: 8}}, {Location: "north", Level: sampleSum},
+	}
+)
+
+var inventorySamples = map[string]inventory.Change{
+	"item_registered":       inventory.ItemRegistered{Description: "WHITE HANGING HEART T-LIGHT HOLDER"},
+	"stock_received":        inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"},
+	"stock_adjusted":        inventory.StockAdjusted{Location: "main", Delta: -3, Reason: inventory.ReasonShrinkage, Reference: "box 4"},
+	"stock_counted":         inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"},
+	"safety_stock_set":      inventory.SafetyStockSet{Location: "main", Quantity: 3, Delta: -2},
+	"backorder_limit_set":   inventory.BackorderLimitSet{Limit: 10},
+	"stock_reserved":        inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth},
+	"stock_backordered":     inventory.StockBackordered{Step: sampleStep, Quantity: 7, Backordered: 2, Allocations: sampleBoth},
+	"reservation_rejected":  inventory.ReservationRejected{Step: sampleStep, Quantity: 7, Available: 6, Reason: inventory.OtherLine},
+	"reservation_committed": inventory.ReservationCommitted{Step: sampleStep, Quantity: 7, Allocations: sampleBoth},
+	"reservation_released":  inventory.ReservationReleased{Step: sampleStep, Quantity: 12, FromReserved: sampleMain, FromCommitted: sampleBoth},
+	"stock_fulfilled": inventory.StockFulfilled{
+		Step: sampleStep, Quantity: 17, FromReserved: sampleMain, FromCommitted: sampleBoth, FromAvailable: sampleMain,
+	},
+	"stock_restocked": inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn},
+}
+
+func sampleEvent(c inventory.Change) inventory.Event {
+	return inventory.Event{Change: c, Locations: sampleLocations, Total: sampleSum}
+}

@@ -1,0 +1,105 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// outcome is how far a command got within a client's wait.
+type outcome int
+
+const (
+	open     outcome = iota // nothing is known
+	accepted                // durable, the outcome is to come
+	done
+)
+
+// await waits as the client prefers. A client that goes away ends the wait, not the command.
+func await(ctx context.Context, f *shard.Future, p preference) outcome {
+	until := f.Done()
+	if p.async {
+		until = f.Accepted()
+	}
+	timer := time.NewTimer(p.wait)
+	defer timer.Stop()
+	select {
+	case <-until:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return progress(f)
+}
+
+func progress(f *shard.Future) outcome {
+	select {
+	case <-f.Done():
+		return done
+	default:
+	}
+	select {
+	case <-f.Accepted():
+		return accepted
+	default:
+		return open
+	}
+}
+
+// answer writes a command's outcome.
+func answer(c echo.Context, cmd *shard.Command, r *shard.Result) error {
+	setPosition(c.Response().Header(), r)
+	if p := command.Refusal(cmd, r); p != nil {
+		return p
+	}
+	info, _ := command.Lookup(cmd.Type)
+	if info.Creates {
+		c.Response().Header()["Location"] = []string{location(cmd)}
+	}
+	return writeResult(c, info.Status, r)
+}
+
+// answerAccepted writes 202: the command is durable, its outcome will be seen at Location.
+func answerAccepted(c echo.Context, cmd *shard.Command, r *shard.Result) error {
+	setPosition(c.Response().Header(), r)
+	c.Response().Header()["Location"] = []string{location(cmd)}
+	return writeResult(c, http.StatusAccepted, r)
+}
+
+func writeResult(c echo.Context, status int, r *shard.Result) error {
+	buf := takeBuffer()
+	defer buf.release()
+	version := r.Version
+	switch {
+	case r.Order != nil:
+		version = r.Order.Version
+		buf.b = command.AppendOrder(buf.b, r.Order)
+	case r.Stock != nil:
+		version = r.Stock.Version
+		buf.b = command.AppendStock(buf.b, r.Stock)
+	default:
+		buf.b = append(buf.b, "{}"...)
+	}
+	if version != 0 {
+		c.Response().Header()["Etag"] = []string{etag(version)}
+	}
+	return writeBody(c, status, jsonContentType, buf.b)
+}
+
+func setPosition(header http.Header, r *shard.Result) {
+	if !r.Position.IsZero() {
+		header["Holdfast-Position"] = []string{r.Position.String()}
+	}
+}
+
+func location(cmd *shard.Command) string {
+	if cmd.Order != nil {
+		return "/v1/orders/" + cmd.ID
+	}
+	return "/v1/availability/" + url.PathEscape(cmd.ID)
+}

@@ -1,0 +1,66 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/command"
+)
+
+// trustedBodyBytes is how much is allocated on the word of a Content-Length alone.
+const trustedBodyBytes = 64 << 10
+
+// readBody reads a JSON body within its limits of size and time. The caller owns the bytes.
+func readBody(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	if err := checkMediaType(r.Header, "application/json"); err != nil {
+		return nil, err
+	}
+	switch {
+	case r.ContentLength == 0:
+		return nil, nil
+	case r.ContentLength > command.MaxBodyBytes:
+		return nil, bodyTooLarge()
+	}
+	control := http.NewResponseController(c.Response().Writer)
+	// Errors mean a connection without deadlines, as in tests without a socket.
+	_ = control.SetReadDeadline(time.Now().Add(BodyTimeout))
+	body, err := readLimited(r.Body, r.ContentLength)
+	_ = control.SetReadDeadline(time.Time{})
+	return body, err
+}
+
+func readLimited(body io.Reader, length int64) ([]byte, error) {
+	if length > 0 && length <= trustedBodyBytes {
+		b := make([]byte, length)
+		_, err := io.ReadFull(body, b)
+		return b, bodyError(err)
+	}
+	var b bytes.Buffer
+	n, err := b.ReadFrom(io.LimitReader(body, command.MaxBodyBytes+1))
+	if n > command.MaxBodyBytes {
+		return nil, bodyTooLarge()
+	}
+	return b.Bytes(), bodyError(err)
+}
+
+func bodyError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &command.Problem{Code: command.CodeRequestTimeout, Detail: "The body took longer than " + BodyTimeout.String() + "."}
+	}
+	return &command.Problem{Code: command.CodeMalformedJSON, Detail: "The body ended before its announced length, or its encoding is broken."}
+}
+
+func bodyTooLarge() error {
+	return &command.Problem{Code: command.CodeBodyTooLarge, Detail: "A body may have " + strconv.Itoa(command.MaxBodyBytes) + " bytes."}
+}

@@ -1,0 +1,313 @@
+package httpapi
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// Limits of POST /v1/commands. The stream as a whole has none.
+const (
+	// BulkWindow is how many lines may be under way in one request; then reading pauses.
+	BulkWindow = 4_096
+	// BulkIdleTimeout ends a stream whose client neither sends nor reads.
+	BulkIdleTimeout = 30 * time.Second
+	// BulkLineWait bounds the wait for one line's outcome.
+	BulkLineWait = 60 * time.Second
+	// BulkOverloadWait bounds how long a line waits for room in its shard's queue before it is answered 429.
+	BulkOverloadWait = 5 * time.Second
+
+	bulkOverloadPause = 2 * time.Millisecond
+	bulkReadBytes     = 64 << 10
+	bulkFlushBytes    = 32 << 10
+)
+
+// bulkLine is a line under way: refused before it was submitted, or with a future.
+type bulkLine struct {
+	id      string
+	problem *command.Problem
+	cmd     *shard.Command
+	run     *submission
+}
+
+// submission is a command's future; submitted, when not nil, closes once there is one.
+type submission struct {
+	submitted chan struct{}
+	future    *shard.Future
+}
+
+// bulkStream is one request to POST /v1/commands. Its reader parses and submits lines in order, at most
+// BulkWindow ahead of its writer, which answers them in order.
+type bulkStream struct {
+	api     *commandAPI
+	ctx     context.Context
+	cancel  context.CancelFunc
+	control *http.ResponseController
+	lines   chan bulkLine
+	// last is the newest command under way on each order: the next one waits for it, because the outcome
+	// of placing an order may take more than one commit. Stock items need no such wait: their shard takes
+	// commands in the order of submission and each is done in one commit.
+	last map[string]*submission
+}
+
+func (a *commandAPI) bulk(c echo.Context) error {
+	if err := checkMediaType(c.Request().Header, "application/x-ndjson", "application/json"); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(c.Request().Context())
+	defer cancel()
+	s := &bulkStream{
+		api: a, ctx: ctx, cancel: cancel,
+		control: http.NewResponseController(c.Response().Writer),
+		lines:   make(chan bulkLine, BulkWindow),
+		last:    make(map[string]*submission),
+	}
+	// Without it HTTP/1.1 would read the whole body before the first result. An error means a connection
+	// that needs no such permission.
+	_ = s.control.EnableFullDuplex()
+	c.Response().Header()["Content-Type"] = linesContentType
+	c.Response().WriteHeader(http.StatusOK)
+	_ = s.control.Flush()
+
+	written := make(chan error, 1)
+	go func() { written <- s.write(c.Response()) }()
+	s.read(c.Request().Body)
+	close(s.lines)
+	return <-written
+}
+
+var bulkReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bulkReadBytes) }}
+
+// read takes lines until the body ends, a line is too long, or the server stops.
+func (s *bulkStream) read(body io.Reader) {
+	reader, _ := bulkReaders.Get().(*bufio.Reader)
+	defer bulkReaders.Put(reader)
+	reader.Reset(&pacedBody{body, s.control})
+	defer reader.Reset(nil)
+	defer s.wakeOnStop()()
+	lines := lineReader{reader: reader}
+	for {
+		line, err := lines.next()
+		if len(line) > 0 && !s.push(s.parse(line)) {
+			return
+		}
+		if err != nil {
+			s.end(err)
+			return
+		}
+	}
+}
+
+// wakeOnStop ends a blocked read when the server begins to stop.
+func (s *bulkStream) wakeOnStop() (release func()) {
+	released := make(chan struct{})
+	stopping := stoppingOf(s.ctx)
+	go func() {
+		select {
+		case <-stopping:
+			_ = s.control.SetReadDeadline(time.Now())
+		case <-released:
+		}
+	}()
+	return func() { close(released) }
+}
+
+// end says on a last line why reading ended early.
+func (s *bulkStream) end(err error) {
+	var p *command.Problem
+	switch {
+	case errors.Is(err, io.EOF):
+		return
+	case s.stopping():
+		p = &command.Problem{Code: shard.CodeUnavailable, Detail: "The server is stopping. Lines without a result were not taken: send them again.", RetryAfterSeconds: 1}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		p = &command.Problem{Code: command.CodeRequestTimeout, Detail: "Nothing came for " + BulkIdleTimeout.String() + "."}
+	case errors.Is(err, errLineTooLong):
+		p = &command.Problem{Code: command.CodeLineTooLong, Detail: "A line may have " + strconv.Itoa(command.MaxBulkLineBytes) + " bytes; reading ends here."}
+	default:
+		p = &command.Problem{Code: command.CodeMalformedJSON, Detail: "The body broke off."}
+	}
+	s.push(bulkLine{problem: p})
+}
+
+func (s *bulkStream) stopping() bool {
+	select {
+	case <-stoppingOf(s.ctx):
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *bulkStream) push(line bulkLine) bool {
+	select {
+	case s.lines <- line:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+// parse turns a line into a command and submits it.
+func (s *bulkStream) parse(text []byte) bulkLine {
+	id, cmd, err := command.ParseLine(text, s.api.Now().UnixMicro(), s.api.Options)
+	if err != nil {
+		return bulkLine{id: id, problem: command.AsProblem(err)}
+	}
+	line := bulkLine{id: id, cmd: cmd}
+	if cmd.Order == nil {
+		line.run = &submission{future: s.submit(cmd)}
+		return line
+	}
+	if previous := s.last[cmd.ID]; previous != nil && !previous.finished() {
+		line.run = s.submitAfter(previous, cmd)
+	} else {
+		line.run = &submission{future: s.submit(cmd)}
+	}
+	s.remember(cmd.ID, line.run)
+	return line
+}
+
+// submit hands a command over; when its shard's queue is full, it makes the stream wait instead of the client.
+func (s *bulkStream) submit(cmd *shard.Command) *shard.Future {
+	var deadline time.Time
+	for {
+		future := s.api.Submit(cmd)
+		if !overloaded(future) {
+			return future
+		}
+		now := time.Now()
+		if deadline.IsZero() {
+			deadline = now.Add(BulkOverloadWait)
+		}
+		if now.After(deadline) || s.ctx.Err() != nil {
+			return future
+		}
+		time.Sleep(bulkOverloadPause) // not a wait for an event: the pace at which a full queue is tried
+	}
+}
+
+func overloaded(f *shard.Future) bool {
+	select {
+	case <-f.Done():
+		return f.Result().Code == shard.CodeTooManyRequests
+	default:
+		return false
+	}
+}
+
+// submitAfter submits once the previous command on the order has its outcome.
+func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *submission {
+	run := &submission{submitted: make(chan struct{})}
+	go func() {
+		defer close(run.submitted)
+		if previous.wait(s.ctx) {
+			run.future = s.submit(cmd)
+		}
+	}()
+	return run
+}
+
+// remember keeps the map within twice the window.
+func (s *bulkStream) remember(orderID string, run *submission) {
+	if len(s.last) >= 2*BulkWindow {
+		for id, old := range s.last {
+			if old.finished() {
+				delete(s.last, id)
+			}
+		}
+	}
+	s.last[orderID] = run
+}
+
+func (r *submission) finished() bool {
+	if r.submitted != nil {
+		select {
+		case <-r.submitted:
+		default:
+			return false
+		}
+	}
+	return r.future == nil || progress(r.future) == done
+}
+
+// wait returns true when the command has its outcome, false when the stream is gone.
+func (r *submission) wait(ctx context.Context) bool {
+	if r.submitted != nil {
+		select {
+		case <-r.submitted:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	if r.future == nil {
+		return false
+	}
+	select {
+	case <-r.future.Done():
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+var errLineTooLong = errors.New("line too long")
+
+// lineReader returns lines without their end; a line is valid until the next call.
+type lineReader struct {
+	reader *bufio.Reader
+	long   []byte
+}
+
+// next returns a line, which may be empty, and io.EOF or another error with or after the last one.
+func (l *lineReader) next() ([]byte, error) {
+	chunk, err := l.reader.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		l.long = l.long[:0]
+		for errors.Is(err, bufio.ErrBufferFull) {
+			l.long = append(l.long, chunk...)
+			if len(l.long) > command.MaxBulkLineBytes {
+				return nil, errLineTooLong
+			}
+			chunk, err = l.reader.ReadSlice('\n')
+		}
+		l.long = append(l.long, chunk...)
+		chunk = l.long
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err // half a line is no line
+	}
+	return trimSpace(chunk), err
+}
+
+func trimSpace(line []byte) []byte {
+	for len(line) > 0 && line[len(line)-1] <= ' ' {
+		line = line[:len(line)-1]
+	}
+	for len(line) > 0 && line[0] <= ' ' {
+		line = line[1:]
+	}
+	return line
+}
+
+// pacedBody allows BulkIdleTimeout for each read.
+type pacedBody struct {
+	body    io.Reader
+	control *http.ResponseController
+}
+
+func (p *pacedBody) Read(b []byte) (int, error) {
+	_ = p.control.SetReadDeadline(time.Now().Add(BulkIdleTimeout))
+	return p.body.Read(b)
+}

@@ -1,0 +1,147 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// CommandDeps is what the command routes need.
+type CommandDeps struct {
+	// Submit hands a command to its shard. It does not block; a full queue answers too_many_requests.
+	Submit func(*shard.Command) *shard.Future
+	// Options decide what bodies mean; all replicas of a platform have the same.
+	Options command.Options
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// commandAPI serves the command routes.
+type commandAPI struct{ CommandDeps }
+
+// commandRoute is one command with a route of its own.
+type commandRoute struct{ method, path, typ string }
+
+// commandRoutes are all but payments and deliveries, whose command hides in the body and the path.
+var commandRoutes = []commandRoute{
+	{http.MethodPost, "/v1/orders", command.PlaceOrder},
+	{http.MethodPost, "/v1/orders/:order_id/cancel", command.CancelOrder},
+	{http.MethodPost, "/v1/orders/:order_id/confirm", command.ConfirmOrder},
+	{http.MethodPost, "/v1/orders/:order_id/fulfilments", command.ShipOrder},
+	{http.MethodPost, "/v1/imports/orders", command.ImportOrder},
+	{http.MethodPost, "/v1/imports/credit-notes", command.ImportCreditNote},
+	{http.MethodPut, "/v1/stock/:sku", command.RegisterItem},
+	{http.MethodPost, "/v1/stock/:sku/receipts", command.ReceiveStock},
+	{http.MethodPost, "/v1/stock/:sku/adjustments", command.AdjustStock},
+	{http.MethodPost, "/v1/stock/:sku/counts", command.CountStock},
+	{http.MethodPut, "/v1/stock/:sku/safety-stock", command.SetSafetyStock},
+	{http.MethodPut, "/v1/stock/:sku/backorder-limit", command.SetBackorderLimit},
+}
+
+// RegisterCommands adds the command routes.
+func RegisterCommands(router Router, deps CommandDeps) {
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	a := &commandAPI{deps}
+	for _, route := range commandRoutes {
+		router.Add(route.method, route.path, a.handler(route.typ))
+	}
+	router.Add(http.MethodPost, "/v1/orders/:order_id/payments", a.payment)
+	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/delivery", a.delivery)
+	router.Add(http.MethodPost, "/v1/commands", a.bulk)
+}
+
+func (a *commandAPI) handler(typ string) echo.HandlerFunc {
+	info, _ := command.Lookup(typ)
+	idParameter := "sku"
+	if info.Aggregate == command.Order {
+		idParameter = "order_id"
+	}
+	return func(c echo.Context) error {
+		body, err := readBody(c)
+		if err != nil {
+			return err
+		}
+		id := ""
+		if !info.Creates {
+			id = pathParameter(c, idParameter)
+		}
+		return a.run(c, typ, id, body)
+	}
+}
+
+func (a *commandAPI) payment(c echo.Context) error {
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	typ, err := command.PaymentType(body)
+	if err != nil {
+		return err
+	}
+	return a.run(c, typ, pathParameter(c, "order_id"), body)
+}
+
+func (a *commandAPI) delivery(c echo.Context) error {
+	body, err := readBody(c)
+	if err != nil {
+		return err
+	}
+	body, err = command.DeliveryBody(body, pathParameter(c, "fulfilment_id"))
+	if err != nil {
+		return err
+	}
+	return a.run(c, command.DeliverOrder, pathParameter(c, "order_id"), body)
+}
+
+// run parses a command, submits it, waits for its outcome as the client prefers, and answers.
+func (a *commandAPI) run(c echo.Context, typ, id string, body []byte) error {
+	header := c.Request().Header
+	version, err := parseIfMatch(header)
+	if err != nil {
+		return err
+	}
+	cmd, err := command.Parse(command.Request{
+		Type:             typ,
+		ID:               id,
+		Key:              headerValue(header, "Idempotency-Key"),
+		Body:             body,
+		ExpectedVersion:  version,
+		ReceivedAtMicros: a.Now().UnixMicro(),
+	}, a.Options)
+	if err != nil {
+		return err
+	}
+	future := a.Submit(cmd)
+	switch await(c.Request().Context(), future, parsePrefer(header)) {
+	case done:
+		result := future.Result()
+		return answer(c, cmd, &result)
+	case accepted:
+		result := future.AcceptedResult()
+		return answerAccepted(c, cmd, &result)
+	default:
+		return &command.Problem{
+			Code: shard.CodeUnavailable, RetryAfterSeconds: 1,
+			Detail: "The command was not durable within the wait. It may still come to be: retry with the same key.",
+		}
+	}
+}
+
+// pathParameter returns a path segment decoded once: echo routes on the raw path when there is one.
+func pathParameter(c echo.Context, name string) string {
+	value := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return value
+	}
+	if decoded, err := url.PathUnescape(value); err == nil {
+		return decoded
+	}
+	return value
+}

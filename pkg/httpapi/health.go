@@ -1,0 +1,58 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/holdfast/holdfast/pkg/command"
+)
+
+func (s *Server) registerHealth() {
+	s.echo.GET("/healthz", func(c echo.Context) error {
+		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ok"}`))
+	})
+	s.echo.GET("/readyz", s.readiness)
+	if s.config.Gatherer != nil {
+		s.echo.GET("/metrics", echo.WrapHandler(promhttp.HandlerFor(s.config.Gatherer, promhttp.HandlerOpts{})))
+	}
+}
+
+func (s *Server) readiness(c echo.Context) error {
+	var reasons []string
+	select {
+	case <-s.stopping:
+		reasons = append(reasons, "stopping")
+	default:
+	}
+	if s.config.Ready != nil {
+		if err := s.config.Ready(); err != nil {
+			reasons = append(reasons, reasonsOf(err)...)
+		}
+	}
+	if len(reasons) == 0 {
+		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ready"}`))
+	}
+	body := []byte(`{"status":"not_ready","reasons":[`)
+	for i, reason := range reasons {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = command.AppendString(body, reason)
+	}
+	return c.JSONBlob(http.StatusServiceUnavailable, append(body, ']', '}'))
+}
+
+// reasonsOf takes errors.Join apart.
+func reasonsOf(err error) []string {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []string{err.Error()}
+	}
+	var reasons []string
+	for _, e := range joined.Unwrap() {
+		reasons = append(reasons, reasonsOf(e)...)
+	}
+	return reasons
+}

@@ -1,0 +1,95 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// unmatched is the route of requests for which there is none: paths that clients make up are no labels.
+const unmatched = "unmatched"
+
+type metrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "holdfast_http_requests_total",
+			Help: "HTTP requests answered, by method and route, and status.",
+		}, []string{"route", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "holdfast_http_request_duration_seconds",
+			Help:    "Time from the request's headers to the end of its answer.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"route", "status"}),
+	}
+	if registerer == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.duration} {
+		if err := registerer.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// observe is around every request: it recovers panics, answers errors as problems, counts and logs.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		start := time.Now()
+		err := s.recovered(next, c)
+		if err != nil {
+			s.answerError(err, c)
+		}
+		took := time.Since(start)
+		route := unmatched
+		if !isRouting(err) {
+			route = c.Request().Method + " " + c.Path()
+		}
+		status := statusLabel(c.Response().Status)
+		s.metrics.requests.WithLabelValues(route, status).Inc()
+		s.metrics.duration.WithLabelValues(route, status).Observe(took.Seconds())
+		if ctx := c.Request().Context(); s.config.Logger.Enabled(ctx, slog.LevelDebug) {
+			s.config.Logger.DebugContext(ctx, "request", "method", c.Request().Method, "path", c.Request().URL.Path,
+				"status", c.Response().Status, "bytes", c.Response().Size, "took", took)
+		}
+		return nil
+	}
+}
+
+func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		v := recover()
+		if v == nil {
+			return
+		}
+		if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so too
+			panic(v)
+		}
+		s.config.Logger.Error("panic in a request", "panic", v, "path", c.Request().URL.Path, "stack", string(debug.Stack()))
+		err = errPanic
+	}()
+	return next(c)
+}
+
+// statusLabel spares an allocation for the statuses there are.
+func statusLabel(status int) string {
+	switch status {
+	case http.StatusOK:
+		return "200"
+	case http.StatusCreated:
+		return "201"
+	case http.StatusConflict:
+		return "409"
+	}
+	return strconv.Itoa(status)
+}

@@ -1,0 +1,134 @@
+// Package httpapi is the HTTP surface: commands in, queries out, problems, health and metrics. It is the
+// only importer of echo.
+//
+// It owns limits, timeouts and headers. It does not own what a body means (package command), what is
+// decided (package shard) or what a view holds (the views themselves): those come in as dependencies.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Limits of the server. Bodies are bounded in package command.
+const (
+	MaxHeaderBytes    = 64 << 10
+	HeaderTimeout     = 5 * time.Second
+	BodyTimeout       = 10 * time.Second
+	IdleTimeout       = 2 * time.Minute
+	WriteTimeout      = MaxWait + 30*time.Second
+	DefaultStopPeriod = 10 * time.Second
+)
+
+// Config is what a Server needs.
+type Config struct {
+	// Logger; nil: slog.Default().
+	Logger *slog.Logger
+	// Registerer takes the HTTP metrics; nil: none are registered.
+	Registerer prometheus.Registerer
+	// Gatherer is what /metrics serves; nil: no /metrics.
+	Gatherer prometheus.Gatherer
+	// Ready says why the process cannot serve; nil func or nil error: ready. Joined errors are listed one by one.
+	Ready func() error
+	// StopPeriod bounds the graceful stop; 0: DefaultStopPeriod.
+	StopPeriod time.Duration
+}
+
+// Router is where routes are registered: a Server's Router, or a group of it.
+type Router interface {
+	Add(method, path string, handler echo.HandlerFunc, middleware ...echo.MiddlewareFunc) *echo.Route
+}
+
+// Server serves the routes that are registered on its Router.
+type Server struct {
+	config   Config
+	echo     *echo.Echo
+	metrics  *metrics
+	stopping chan struct{}
+}
+
+// NewServer returns a server with /healthz, /readyz and /metrics; it does not listen yet.
+func NewServer(config Config) (*Server, error) {
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	if config.StopPeriod == 0 {
+		config.StopPeriod = DefaultStopPeriod
+	}
+	m, err := newMetrics(config.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("register HTTP metrics: %w", err)
+	}
+	s := &Server{config: config, echo: echo.New(), metrics: m, stopping: make(chan struct{})}
+	s.echo.HideBanner, s.echo.HidePort = true, true
+	s.echo.HTTPErrorHandler = s.answerError
+	s.echo.Use(s.observe)
+	s.registerHealth()
+	return s, nil
+}
+
+// Router is where commands and queries are registered.
+func (s *Server) Router() Router { return s.echo }
+
+// Handler serves the routes without a listener, for tests and for mounting elsewhere.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Run listens on address, calls ready with the address that it got, and serves until ctx is done. Then it
+// takes no new requests, lets those under way finish within the stop period, and returns.
+func (s *Server) Run(ctx context.Context, address string, ready func(address string)) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", address, err)
+	}
+	server := &http.Server{
+		Handler:           s.echo,
+		ReadHeaderTimeout: HeaderTimeout,
+		WriteTimeout:      WriteTimeout,
+		IdleTimeout:       IdleTimeout,
+		MaxHeaderBytes:    MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.Background(), stoppingKey{}, s.stopping)
+		},
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	if ready != nil {
+		ready(listener.Addr().String())
+	}
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	return s.stop(server)
+}
+
+func (s *Server) stop(server *http.Server) error {
+	close(s.stopping)
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.StopPeriod)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		s.config.Logger.Warn("requests cut off at stop", "after", s.config.StopPeriod, "error", err)
+		if err := server.Close(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("close HTTP: %w", err)
+		}
+	}
+	return nil
+}
+
+// stoppingKey finds the channel that closes when the server begins to stop: long streams end on it.
+type stoppingKey struct{}
+
+func stoppingOf(ctx context.Context) <-chan struct{} {
+	stopping, _ := ctx.Value(stoppingKey{}).(chan struct{})
+	return stopping
+}

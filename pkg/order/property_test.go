@@ -1,0 +1,125 @@
+package order
+
+import (
+	"errors"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func drawLines(t *rapid.T) []PlaceLine {
+	lines := make([]PlaceLine, rapid.IntRange(0, 4).Draw(t, "lines"))
+	for i := range lines {
+		lines[i] = PlaceLine{
+			SKU:             rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "sku"),
+			Quantity:        rapid.Int64Range(0, 5).Draw(t, "quantity"),
+			UnitPriceMicros: rapid.Int64Range(0, 3_000_000).Draw(t, "price"),
+		}
+	}
+	return lines
+}
+
+func drawQuantities(t *rapid.T) []LineQuantity {
+	lines := make([]LineQuantity, rapid.IntRange(0, 3).Draw(t, "lines"))
+	for i := range lines {
+		lines[i] = LineQuantity{rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "sku"), rapid.Int64Range(0, 3).Draw(t, "quantity")}
+	}
+	return lines
+}
+
+func drawAnswers(t *rapid.T, o Order) RecordReservation {
+	c := held(o)
+	c.Reconciliation = rapid.IntRange(0, 5).Draw(t, "reconciliation") == 0
+	for i := range c.Held {
+		h := &c.Held[i]
+		switch rapid.IntRange(0, 9).Draw(t, "answer") {
+		case 0:
+			h.Rejected, h.Reserved, h.RejectionReason = true, 0, rapid.Int32Range(1, 3).Draw(t, "reason")
+		case 1:
+			h.Backordered = rapid.Int64Range(0, h.Reserved).Draw(t, "backordered")
+		case 2:
+			h.Reserved /= 2
+		}
+	}
+	return c
+}
+
+func drawCommand(t *rapid.T, o Order) Command {
+	amount := rapid.SampledFrom([]int64{o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, 1, 0, 500_000}).Draw(t, "amount")
+	fulfilment := rapid.SampledFrom([]string{"f1", "f2", "f3", "f4"}).Draw(t, "fulfilment")
+	terms := rapid.SampledFrom([]PaymentTerms{Prepaid, OnAccount}).Draw(t, "terms")
+	switch rapid.IntRange(0, 15).Draw(t, "command") {
+	case 0, 1:
+		return Place{OrderID: "o-1", Currency: "EUR", Lines: drawLines(t), Terms: terms, PaymentDeadlineMicros: 50}
+	case 2, 3, 4:
+		return drawAnswers(t, o)
+	case 5, 6:
+		return AuthorizePayment{amount, ""}
+	case 7:
+		return CapturePayment{amount, ""}
+	case 8:
+		return Confirm{}
+	case 9:
+		return Cancel{}
+	case 10:
+		return Ship{FulfilmentID: fulfilment}
+	case 11:
+		return Ship{FulfilmentID: fulfilment, Lines: drawQuantities(t)}
+	case 12:
+		return Deliver{fulfilment}
+	case 13:
+		return Expire{rapid.Int64Range(40, 60).Draw(t, "at")}
+	case 14:
+		return ReconcileShipment{drawQuantities(t)}
+	}
+	return ImportDocument{Kind: Kind(rapid.Int32Range(0, 2).Draw(t, "kind")), Currency: "EUR", Lines: drawLines(t)}
+}
+
+// legal says where each lifecycle may go.
+var legal = map[Lifecycle][]Lifecycle{
+	None:      {Placed, Completed},
+	Placed:    {Placed, Reserved, Rejected, Cancelled, Expired, Confirmed, Completed},
+	Reserved:  {Reserved, Confirmed, Cancelled, Expired, Completed},
+	Confirmed: {Confirmed, Completed, Cancelled},
+	Completed: {Completed}, Rejected: {Rejected}, Cancelled: {Cancelled}, Expired: {Expired},
+}
+
+// Whatever comes in: the ledgers hold, versions have no gaps, only legal state changes happen, and a
+// wanted reservation never changes without its version.
+func TestRandomCommandsKeepTheInvariants(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var o Order
+		for range rapid.IntRange(1, 40).Draw(t, "length") {
+			cmd := drawCommand(t, o)
+			events, err := Decide(o, cmd)
+			var refusal *Error
+			if err != nil && (!errors.As(err, &refusal) || len(events) > 0) {
+				t.Fatalf("error %v with %d events", err, len(events))
+			}
+			for _, ev := range events {
+				before := o
+				o = Evolve(o, ev, Facts{EventID: ID{byte(o.Version + 1)}})
+				if problem := checkOrder(before, o); problem != "" {
+					t.Fatalf("%T: %s", ev, problem)
+				}
+				ok := false
+				for _, next := range legal[before.Lifecycle] {
+					ok = ok || next == o.Lifecycle
+				}
+				if !ok {
+					t.Fatalf("%T takes an order from %s to %s", ev, before.Lifecycle, o.Lifecycle)
+				}
+			}
+			var wanted, ordered int64
+			for _, w := range o.Wanted() {
+				wanted += w.Reserved + w.Committed + w.Fulfilled + w.Restocked
+			}
+			for _, l := range o.Lines {
+				ordered += l.Quantity
+			}
+			if wanted > ordered {
+				t.Fatalf("wants %d of %d", wanted, ordered)
+			}
+		}
+	})
+}

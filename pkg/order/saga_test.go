@@ -1,0 +1,240 @@
+package order_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+
+	"pgregory.net/rapid"
+)
+
+// shop is orders and items that talk in steps and answers, each of which may be lost, repeated or late.
+type shop struct {
+	orders       map[string]order.Order
+	items        map[string]inventory.Item
+	reservations map[[2]string]inventory.Reservation
+	seq          byte
+}
+
+func newShop() *shop {
+	return &shop{
+		orders: map[string]order.Order{}, items: map[string]inventory.Item{},
+		reservations: map[[2]string]inventory.Reservation{},
+	}
+}
+
+func (s *shop) order(id string, cmd order.Command) error {
+	o := s.orders[id]
+	o.ID = id
+	events, err := order.Decide(o, cmd)
+	for _, ev := range events {
+		s.seq++
+		o = order.Evolve(o, ev, order.Facts{EventID: order.ID{s.seq, 1}})
+	}
+	if len(events) > 0 {
+		s.orders[id] = o
+	}
+	return err
+}
+
+func (s *shop) stock(sku string, cmd inventory.Command) error {
+	item := s.items[sku]
+	item.SKU = sku
+	var key [2]string
+	if c, ok := cmd.(inventory.SetReservation); ok {
+		key = [2]string{c.OrderID, sku}
+	}
+	res := s.reservations[key]
+	events, err := inventory.Decide(item, res, cmd)
+	for _, ev := range events {
+		item, res = inventory.Evolve(item, res, ev)
+	}
+	s.items[sku] = item
+	if key[0] != "" {
+		s.reservations[key] = res
+	}
+	return err
+}
+
+// steps are what the order's shard would send to stock now.
+func (s *shop) steps(id string) map[string]inventory.SetReservation {
+	o, steps := s.orders[id], map[string]inventory.SetReservation{}
+	for _, w := range o.Wanted() {
+		steps[w.SKU] = inventory.SetReservation{
+			OrderID: id, PlacedEventID: inventory.ID(o.PlacedEventID), Version: o.ReservationVersion,
+			Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Imported: w.Imported,
+		}
+	}
+	return steps
+}
+
+// answer is what stock would say of an order's newest step, if all SKUs have seen it.
+func (s *shop) answer(id string) (order.RecordReservation, bool) {
+	o := s.orders[id]
+	c := order.RecordReservation{ReservationVersion: o.ReservationVersion}
+	for _, w := range o.Wanted() {
+		r := s.reservations[[2]string{id, w.SKU}]
+		if r.Version != o.ReservationVersion {
+			return c, false
+		}
+		h := order.Held{SKU: w.SKU, Backordered: r.Backordered}
+		h.Reserved, h.Committed, h.Fulfilled, h.Restocked = r.Sums()
+		if r.Rejected != nil {
+			h.Rejected, h.Available, h.RejectionReason = true, r.Rejected.Available, int32(r.Rejected.Reason)
+		}
+		c.Held = append(c.Held, h)
+	}
+	return c, true
+}
+
+// settle sends every step until stock has answered all of them.
+func (s *shop) settle(id string) error {
+	for range 5 {
+		if o := s.orders[id]; o.Version == 0 || o.Settled {
+			return nil
+		}
+		for sku, step := range s.steps(id) {
+			if err := s.stock(sku, step); err != nil {
+				return err
+			}
+		}
+		answer, all := s.answer(id)
+		if !all {
+			return fmt.Errorf("%s: stock did not take the step", id)
+		}
+		if err := s.order(id, answer); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s does not settle", id)
+}
+
+func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
+	switch rapid.IntRange(0, 8).Draw(t, "command") {
+	case 0, 1, 2:
+		c := order.Place{Currency: "EUR", Terms: order.PaymentTerms(rapid.Int32Range(1, 2).Draw(t, "terms")), PaymentDeadlineMicros: 9}
+		for _, sku := range []string{"c", "a", "b", "a"}[rapid.IntRange(0, 3).Draw(t, "first"):] {
+			c.Lines = append(c.Lines, order.PlaceLine{SKU: sku, Quantity: rapid.Int64Range(1, 6).Draw(t, "quantity"), UnitPriceMicros: 1_000_000})
+		}
+		return c
+	case 3, 4:
+		return order.AuthorizePayment{AmountMicros: o.TotalMicros}
+	case 5:
+		return order.Cancel{}
+	case 6:
+		return order.Expire{AtMicros: 9}
+	case 7:
+		return order.Ship{FulfilmentID: fmt.Sprint("f", o.Version)}
+	}
+	lines := []order.LineQuantity{{SKU: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "sku"), Quantity: 1}}
+	return order.Ship{FulfilmentID: fmt.Sprint("f", o.Version), Lines: lines}
+}
+
+// Lost, repeated, late and reordered steps change nothing but time: in the end every order that stock
+// has answered holds exactly what it wants, and nothing was sold twice.
+func TestOrdersAndStockAgreeInTheEnd(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newShop()
+		received := map[string]int64{}
+		for _, sku := range []string{"a", "b", "c"} {
+			received[sku] = rapid.Int64Range(1, 20).Draw(t, "stock")
+			if s.stock(sku, inventory.RegisterItem{}) != nil || s.stock(sku, inventory.ReceiveStock{Quantity: received[sku]}) != nil {
+				t.Fatal("stock refused")
+			}
+		}
+		ids := []string{"o-1", "o-2", "o-3"}
+		var late []map[string]inventory.SetReservation
+		for range rapid.IntRange(1, 40).Draw(t, "length") {
+			id := rapid.SampledFrom(ids).Draw(t, "order")
+			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			case 0:
+				_ = s.order(id, drawOrderCommand(t, s.orders[id])) // refusals write nothing
+				late = append(late, s.steps(id))
+			case 1: // some step of the past, to some of its SKUs
+				if len(late) > 0 {
+					for sku, step := range rapid.SampledFrom(late).Draw(t, "late") {
+						if err := s.stock(sku, step); err != nil {
+							t.Fatal(err)
+						}
+						if sku == "a" {
+							break
+						}
+					}
+				}
+			default:
+				if err := s.settle(id); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		fulfilled := map[string]int64{}
+		for _, id := range ids {
+			if err := s.settle(id); err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range s.orders[id].Wanted() {
+				r, c, f, _ := s.reservations[[2]string{id, w.SKU}].Sums()
+				if r != w.Reserved || c != w.Committed || f != w.Fulfilled {
+					t.Fatalf("%s holds %d %d %d of %+v", id, r, c, f, w)
+				}
+				fulfilled[w.SKU] += f
+			}
+		}
+		for sku, item := range s.items {
+			total := item.Total()
+			if total.Available < 0 || total.OnHand != received[sku]-fulfilled[sku] {
+				t.Fatalf("%s: %+v, received %d, fulfilled %d", sku, total, received[sku], fulfilled[sku])
+			}
+		}
+	})
+}
+
+// BenchmarkThreeLineOrder decides and evolves a whole order: placed, three reservations, outcome,
+// confirmed, three commits, settled.
+func BenchmarkThreeLineOrder(b *testing.B) {
+	s := newShop()
+	place := order.Place{Currency: "EUR", Terms: order.OnAccount}
+	for _, sku := range []string{"a", "b", "c"} {
+		if s.stock(sku, inventory.RegisterItem{}) != nil || s.stock(sku, inventory.ReceiveStock{Quantity: 1e9}) != nil {
+			b.Fatal("stock refused")
+		}
+		place.Lines = append(place.Lines, order.PlaceLine{SKU: sku, Quantity: 1, UnitPriceMicros: 1_500_000})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(s.orders)
+		clear(s.reservations)
+		if err := s.order("o-1", place); err != nil {
+			b.Fatal(err)
+		}
+		if err := s.settle("o-1"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkDecidePlaced is the order's own part of it: place, three answers, confirmed.
+func BenchmarkDecidePlaced(b *testing.B) {
+	place := order.Place{Currency: "EUR", Terms: order.OnAccount, Lines: []order.PlaceLine{
+		{SKU: "a", Quantity: 1, UnitPriceMicros: 1_500_000}, {SKU: "b", Quantity: 1, UnitPriceMicros: 1_500_000},
+		{SKU: "c", Quantity: 1, UnitPriceMicros: 1_500_000},
+	}}
+	answers := order.RecordReservation{ReservationVersion: 1, Held: []order.Held{
+		{SKU: "a", Reserved: 1}, {SKU: "b", Reserved: 1}, {SKU: "c", Reserved: 1},
+	}}
+	b.ReportAllocs()
+	for b.Loop() {
+		var o order.Order
+		for _, cmd := range [...]order.Command{place, answers} {
+			events, err := order.Decide(o, cmd)
+			if err != nil || len(events) == 0 {
+				b.Fatal(err)
+			}
+			for _, ev := range events {
+				o = order.Evolve(o, ev, order.Facts{})
+			}
+		}
+	}
+}

@@ -1,0 +1,241 @@
+// Package orderview is the view of orders: its fold (order events to what a client reads), its storage
+// (Pebble, by ID, customer and status), and its queries.
+//
+// It reads the event schema, and knows nothing of how orders are decided.
+package orderview
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/money"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// Order is an order as GET /v1/orders/{id} shows it.
+type Order struct {
+	ID               string  `json:"order_id"`
+	Kind             string  `json:"kind"` // order, imported_order, credit_note
+	Version          uint64  `json:"version"`
+	Status           string  `json:"status"`
+	PaymentStatus    string  `json:"payment_status"`
+	FulfilmentStatus string  `json:"fulfilment_status"`
+	CustomerID       string  `json:"customer_id,omitempty"`
+	Country          string  `json:"country,omitempty"`
+	Reference        string  `json:"reference,omitempty"`
+	Currency         string  `json:"currency"`
+	Subtotal         string  `json:"subtotal"`
+	Total            string  `json:"total"`
+	Authorized       string  `json:"authorized"`
+	Captured         string  `json:"captured"`
+	PaymentDeadline  string  `json:"payment_deadline,omitempty"`
+	Lines            []Line  `json:"lines"`
+	Short            []Short `json:"short,omitempty"`
+	Timeline         []Entry `json:"timeline"`
+
+	totalMicros, authorized, captured, voided int64
+}
+
+// Line is a line of an order, in units.
+type Line struct {
+	SKU         string `json:"sku"`
+	Quantity    int64  `json:"quantity"`
+	UnitPrice   string `json:"unit_price"`
+	Amount      string `json:"amount"`
+	Backordered int64  `json:"backordered,omitempty"`
+	Shipped     int64  `json:"shipped"`
+	Delivered   int64  `json:"delivered"`
+}
+
+// Short says why a line stood in the way of an order.
+type Short struct {
+	SKU       string `json:"sku"`
+	Requested int64  `json:"requested"`
+	Available int64  `json:"available"`
+	Reason    string `json:"reason"`
+}
+
+// Entry is one event of an order's life, with what it adds.
+type Entry struct {
+	Type         string         `json:"type"`
+	Version      uint64         `json:"version"`
+	OccurredAt   time.Time      `json:"occurred_at"`
+	RecordedAt   time.Time      `json:"recorded_at"`
+	Cause        string         `json:"cause"`
+	Amount       string         `json:"amount,omitempty"`
+	Reference    string         `json:"reference,omitempty"`
+	Reason       string         `json:"reason,omitempty"`
+	FulfilmentID string         `json:"fulfilment_id,omitempty"`
+	Lines        []LineQuantity `json:"lines,omitempty"`
+}
+
+// LineQuantity is a quantity of a SKU.
+type LineQuantity struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+// render folds an order's events, oldest first, into the answer.
+func render(events []*eventv1.OrderEvent) ([]byte, error) {
+	var o Order
+	for _, ev := range events {
+		o.apply(ev)
+	}
+	o.PaymentStatus, o.FulfilmentStatus = o.paymentStatus(), o.fulfilmentStatus()
+	o.Authorized, o.Captured = money.Format(o.authorized), money.Format(o.captured)
+	b, err := json.Marshal(&o)
+	if err != nil {
+		return nil, fmt.Errorf("render order %s: %w", o.ID, err)
+	}
+	return b, nil
+}
+
+// apply folds one event. Unknown changes of a newer schema still stand in the timeline.
+func (o *Order) apply(ev *eventv1.OrderEvent) {
+	o.ID, o.Version = ev.OrderId, ev.Meta.Version
+	e := Entry{
+		Type: TypeOf(ev), Version: ev.Meta.Version, Cause: causes[ev.Meta.Cause],
+		OccurredAt: time.UnixMicro(ev.Meta.OccurredAtMicros).UTC(), RecordedAt: time.UnixMicro(ev.Meta.RecordedAtMicros).UTC(),
+	}
+	if status := statusAfter(ev); status != "" {
+		o.Status = status
+	}
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_OrderPlaced:
+		o.place(c.OrderPlaced)
+	case *eventv1.OrderEvent_OrderImported:
+		d := c.OrderImported
+		o.place(&eventv1.OrderPlaced{CustomerId: d.CustomerId, Currency: d.Currency, Lines: d.Lines, SubtotalMicros: d.SubtotalMicros, TotalMicros: d.TotalMicros, Country: d.Country, Reference: d.Reference})
+		o.Kind = "imported_order"
+		for i := range o.Lines {
+			o.Lines[i].Shipped = o.Lines[i].Quantity
+		}
+	case *eventv1.OrderEvent_CreditNoteImported:
+		d := c.CreditNoteImported
+		o.place(&eventv1.OrderPlaced{CustomerId: d.CustomerId, Currency: d.Currency, Lines: d.Lines, SubtotalMicros: d.SubtotalMicros, TotalMicros: d.TotalMicros, Country: d.Country, Reference: d.Reference})
+		o.Kind = "credit_note"
+	case *eventv1.OrderEvent_OrderBackordered:
+		e.Lines = o.backorder(c.OrderBackordered.Backordered)
+	case *eventv1.OrderEvent_OrderRejected:
+		o.reject(c.OrderRejected.Short)
+	case *eventv1.OrderEvent_PaymentAuthorized:
+		o.authorized += c.PaymentAuthorized.AmountMicros
+		e.Amount, e.Reference = money.Format(c.PaymentAuthorized.AmountMicros), c.PaymentAuthorized.Reference
+	case *eventv1.OrderEvent_PaymentCaptured:
+		o.captured += c.PaymentCaptured.AmountMicros
+		e.Amount, e.Reference = money.Format(c.PaymentCaptured.AmountMicros), c.PaymentCaptured.Reference
+	case *eventv1.OrderEvent_OrderCancelled:
+		o.voided += c.OrderCancelled.VoidedMicros
+		e.Reason = c.OrderCancelled.Reason
+	case *eventv1.OrderEvent_OrderExpired:
+		o.voided += c.OrderExpired.VoidedMicros
+	case *eventv1.OrderEvent_LinesShipped:
+		e.Lines = o.ship(c.LinesShipped.Lines)
+		e.FulfilmentID, e.Reference = c.LinesShipped.FulfilmentId, c.LinesShipped.TrackingReference
+	case *eventv1.OrderEvent_ShipmentReconciled:
+		e.Lines = o.ship(c.ShipmentReconciled.Lines)
+	case *eventv1.OrderEvent_LinesDelivered:
+		e.Lines = o.deliver(c.LinesDelivered.Lines)
+		e.FulfilmentID = c.LinesDelivered.FulfilmentId
+	}
+	o.Timeline = append(o.Timeline, e)
+}
+
+func (o *Order) place(p *eventv1.OrderPlaced) {
+	o.Kind = "order"
+	o.CustomerID, o.Country, o.Reference, o.Currency = p.CustomerId, p.Country, p.Reference, p.Currency
+	o.Subtotal, o.Total, o.totalMicros = money.Format(p.SubtotalMicros), money.Format(p.TotalMicros), p.TotalMicros
+	if p.PaymentDeadlineMicros != 0 {
+		o.PaymentDeadline = time.UnixMicro(p.PaymentDeadlineMicros).UTC().Format(time.RFC3339)
+	}
+	for _, l := range p.Lines {
+		o.Lines = append(o.Lines, Line{
+			SKU: l.Sku, Quantity: l.Quantity, UnitPrice: money.Format(l.UnitPriceMicros), Amount: money.Format(l.Quantity * l.UnitPriceMicros),
+		})
+	}
+}
+
+func (o *Order) reject(short []*eventv1.ShortLine) {
+	for _, s := range short {
+		reason := "insufficient_stock"
+		if s.Reason == eventv1.RejectionReason_REJECTION_REASON_UNKNOWN_SKU {
+			reason = "unknown_sku"
+		}
+		o.Short = append(o.Short, Short{s.Sku, s.Requested, s.Available, reason})
+	}
+}
+
+// spread gives quantities to the lines of their SKUs, in order, as far as room says.
+func (o *Order) spread(quantities []*eventv1.LineQuantity, room func(*Line) int64, take func(*Line, int64)) []LineQuantity {
+	var out []LineQuantity
+	for _, q := range quantities {
+		out = append(out, LineQuantity{q.Sku, q.Quantity})
+		left := q.Quantity
+		for i := range o.Lines {
+			if o.Lines[i].SKU == q.Sku {
+				n := min(left, room(&o.Lines[i]))
+				take(&o.Lines[i], n)
+				left -= n
+			}
+		}
+	}
+	return out
+}
+
+func (o *Order) backorder(q []*eventv1.LineQuantity) []LineQuantity {
+	return o.spread(q, func(l *Line) int64 { return l.Quantity - l.Backordered }, func(l *Line, n int64) { l.Backordered += n })
+}
+
+func (o *Order) ship(q []*eventv1.LineQuantity) []LineQuantity {
+	lines := o.spread(q, func(l *Line) int64 { return l.Quantity - l.Shipped }, func(l *Line, n int64) { l.Shipped += n })
+	for i := range o.Lines {
+		o.Lines[i].Backordered = min(o.Lines[i].Backordered, o.Lines[i].Quantity-o.Lines[i].Shipped)
+	}
+	if o.left() == 0 {
+		o.Status = statusCompleted
+	}
+	return lines
+}
+
+func (o *Order) deliver(q []*eventv1.LineQuantity) []LineQuantity {
+	return o.spread(q, func(l *Line) int64 { return l.Shipped - l.Delivered }, func(l *Line, n int64) { l.Delivered += n })
+}
+
+func (o *Order) left() (left int64) {
+	for i := range o.Lines {
+		left += o.Lines[i].Quantity - o.Lines[i].Shipped
+	}
+	return left
+}
+
+func (o *Order) paymentStatus() string {
+	switch {
+	case o.captured > 0 && o.captured >= o.totalMicros:
+		return "captured"
+	case o.captured > 0:
+		return "partially_captured"
+	case o.voided > 0:
+		return "voided"
+	case o.authorized > 0 && o.authorized >= o.totalMicros:
+		return "authorized"
+	}
+	return "pending"
+}
+
+func (o *Order) fulfilmentStatus() string {
+	var shipped, delivered int64
+	for i := range o.Lines {
+		shipped += o.Lines[i].Shipped
+		delivered += o.Lines[i].Delivered
+	}
+	switch {
+	case shipped == 0:
+		return "unfulfilled"
+	case o.left() > 0 && o.Status != "cancelled":
+		return "partially_fulfilled"
+	case delivered < shipped:
+		return "fulfilled"
+	}
+	return "delivered"
+}

@@ -1,0 +1,46 @@
+package orderview
+
+import (
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// statusCompleted is reached when nothing is left to ship; all others by an event of their own.
+const statusCompleted = "completed"
+
+var causes = map[eventv1.Cause]string{
+	eventv1.Cause_CAUSE_COMMAND:        "command",
+	eventv1.Cause_CAUSE_SAGA:           "saga",
+	eventv1.Cause_CAUSE_TIMER:          "timer",
+	eventv1.Cause_CAUSE_RECONCILIATION: "reconciliation",
+}
+
+// statusAfter is the status that an event leads to by itself; "" when it leaves the status, or when the
+// quantities decide.
+func statusAfter(ev *eventv1.OrderEvent) string {
+	switch ev.Change.(type) {
+	case *eventv1.OrderEvent_OrderPlaced:
+		return "placed"
+	case *eventv1.OrderEvent_OrderReserved, *eventv1.OrderEvent_OrderBackordered:
+		return "reserved"
+	case *eventv1.OrderEvent_OrderRejected:
+		return "rejected"
+	case *eventv1.OrderEvent_OrderConfirmed:
+		return "confirmed"
+	case *eventv1.OrderEvent_OrderCancelled:
+		return "cancelled"
+	case *eventv1.OrderEvent_OrderExpired:
+		return "expired"
+	case *eventv1.OrderEvent_OrderImported, *eventv1.OrderEvent_CreditNoteImported:
+		return statusCompleted
+	}
+	return ""
+}
+
+// TypeOf is the API's name of an event: the field's name in the schema's oneof.
+func TypeOf(ev *eventv1.OrderEvent) string {
+	m := ev.ProtoReflect()
+	if f := m.WhichOneof(m.Descriptor().Oneofs().ByName("change")); f != nil {
+		return string(f.Name())
+	}
+	return "unknown"
+}

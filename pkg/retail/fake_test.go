@@ -1,0 +1,171 @@
+package retail_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/money"
+	"github.com/holdfast/holdfast/pkg/retail"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// platform is a stand-in for the API and the log behind it: it keeps stock, refuses what would oversell, remembers
+// keys, and records events.
+type platform struct {
+	t       *testing.T
+	stock   map[string]int64
+	keys    map[string]bool
+	records []eventlog.Record
+	// break is called with each request's number; an answer cuts the request after so many commands.
+	cut      func(request int) (after int, cut bool)
+	requests int
+}
+
+func newPlatform(t *testing.T) *platform {
+	return &platform{t: t, stock: map[string]int64{}, keys: map[string]bool{}}
+}
+
+func (p *platform) Send(_ context.Context, commands []retail.Command) ([]retail.Result, error) {
+	p.requests++
+	var results []retail.Result
+	for i, c := range commands {
+		if p.cut != nil {
+			if after, cut := p.cut(p.requests); cut && i == after {
+				p.run(c) // done, but nobody is told
+				return results, fmt.Errorf("request %d broke off", p.requests)
+			}
+		}
+		results = append(results, p.run(c))
+	}
+	return results, nil
+}
+
+func (p *platform) run(c retail.Command) retail.Result {
+	if p.keys[c.Key] {
+		return retail.Result{Status: http.StatusOK}
+	}
+	var body struct {
+		Country    string
+		OccurredAt time.Time `json:"occurred_at"`
+		Reference  string
+		Lines      []struct {
+			SKU       string
+			Quantity  int64
+			UnitPrice string `json:"unit_price"`
+		}
+		Quantity, Delta int64
+	}
+	if err := json.Unmarshal(c.Body, &body); err != nil {
+		p.t.Fatalf("%s: %v", c.Key, err)
+	}
+	meta := &eventv1.Meta{IdempotencyKey: c.Key, OccurredAtMicros: body.OccurredAt.UnixMicro()}
+	id := command.OrderID(command.DefaultTenant, c.Key)
+	step := &eventv1.ReservationStep{OrderId: id}
+	var lines []*eventv1.OrderLine
+	var subtotal int64
+	taken := map[string]int64{}
+	for _, l := range body.Lines {
+		price, err := money.Parse(l.UnitPrice)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		lines = append(lines, &eventv1.OrderLine{Sku: l.SKU, Quantity: l.Quantity, UnitPriceMicros: price})
+		subtotal += l.Quantity * price
+		taken[l.SKU] += l.Quantity
+	}
+	switch c.Type {
+	case command.RegisterItem:
+	case command.ReceiveStock:
+		p.stock[c.SKU] += body.Quantity
+	case command.AdjustStock:
+		p.stock[c.SKU] += body.Delta
+		p.inventory(&eventv1.InventoryEvent{Meta: meta, Sku: c.SKU, Change: &eventv1.InventoryEvent_StockAdjusted{
+			StockAdjusted: &eventv1.StockAdjusted{Delta: body.Delta, Reference: body.Reference},
+		}})
+	case command.ImportOrder:
+		for sku, n := range taken {
+			if p.stock[sku] < n {
+				return retail.Result{Status: http.StatusConflict, Code: "insufficient_stock", Detail: sku}
+			}
+		}
+		p.order(&eventv1.OrderEvent{Meta: meta, OrderId: id, Change: &eventv1.OrderEvent_OrderImported{
+			OrderImported: &eventv1.OrderImported{Lines: lines, SubtotalMicros: subtotal, Country: body.Country},
+		}})
+		for sku, n := range taken {
+			p.stock[sku] -= n
+			p.inventory(&eventv1.InventoryEvent{
+				Meta: &eventv1.Meta{OccurredAtMicros: meta.GetOccurredAtMicros()}, Sku: sku,
+				Change: &eventv1.InventoryEvent_StockFulfilled{StockFulfilled: &eventv1.StockFulfilled{Step: step, Quantity: n}},
+			})
+		}
+	case command.ImportCreditNote:
+		p.order(&eventv1.OrderEvent{Meta: meta, OrderId: id, Change: &eventv1.OrderEvent_CreditNoteImported{
+			CreditNoteImported: &eventv1.CreditNoteImported{Lines: lines, SubtotalMicros: subtotal, Country: body.Country},
+		}})
+		for sku, n := range taken {
+			p.stock[sku] += n
+			p.inventory(&eventv1.InventoryEvent{
+				Meta: &eventv1.Meta{OccurredAtMicros: meta.GetOccurredAtMicros()}, Sku: sku,
+				Change: &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{Step: step, Quantity: n}},
+			})
+		}
+	default:
+		p.t.Fatalf("unexpected command %s", c.Type)
+	}
+	for sku, n := range p.stock {
+		if n < 0 {
+			p.t.Fatalf("%s left %d of %s", c.Key, n, sku)
+		}
+	}
+	p.keys[c.Key] = true
+	return retail.Result{Status: http.StatusCreated}
+}
+
+func (p *platform) order(e *eventv1.OrderEvent) {
+	value, err := e.MarshalVT()
+	p.append(eventlog.TopicOrders, value, err)
+}
+
+func (p *platform) inventory(e *eventv1.InventoryEvent) {
+	value, err := e.MarshalVT()
+	p.append(eventlog.TopicInventory, value, err)
+}
+
+func (p *platform) append(topic string, value []byte, err error) {
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.records = append(p.records, eventlog.Record{
+		TopicPartition: eventlog.TopicPartition{Topic: topic}, Offset: int64(len(p.records)), Value: value,
+	})
+}
+
+func (p *platform) ReadLayout(context.Context) (eventlog.Layout, error) {
+	return eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}, nil
+}
+
+func (p *platform) StableOffsets(_ context.Context, tps []eventlog.TopicPartition) (eventlog.Offsets, error) {
+	end := eventlog.Offsets{}
+	for _, tp := range tps {
+		end[tp] = int64(len(p.records))
+	}
+	return end, nil
+}
+
+func (p *platform) Read(_ context.Context, _, to eventlog.Offsets, fn func(*eventlog.Record) error) error {
+	for i := range p.records {
+		if _, ok := to[p.records[i].TopicPartition]; !ok {
+			continue
+		}
+		if err := fn(&p.records[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,284 @@
+package retail
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/money"
+)
+
+// unread is what a rejected row's month or country is counted under when it could not be read.
+const unread = "?"
+
+// dateLayouts: the data set's own, and that of its older copies.
+var dateLayouts = []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "1/2/2006 15:04"}
+
+type documentID struct {
+	invoice string
+	kind    Kind
+}
+
+// grouper collects rows into documents. An invoice's rows need not stand together.
+type grouper struct {
+	out       Book
+	documents map[documentID]*Document
+	// invoices has every invoice number with whether it has an accepted row.
+	accepted map[string]bool
+	items    map[string]int
+	// strings holds one copy of each text: the reader's buffers are used again, and most texts come back.
+	strings map[string]string
+	dates   map[string]time.Time
+}
+
+func newGrouper() *grouper {
+	return &grouper{
+		documents: map[documentID]*Document{},
+		accepted:  map[string]bool{},
+		items:     map[string]int{},
+		strings:   map[string]string{},
+		dates:     map[string]time.Time{},
+	}
+}
+
+func (g *grouper) keep(s string) string {
+	if kept, ok := g.strings[s]; ok {
+		return kept
+	}
+	s = strings.Clone(s)
+	g.strings[s] = s
+	return s
+}
+
+// parsed is a row's fields in their types.
+type parsed struct {
+	quantity, priceMicros, amountMicros int64
+	time                                time.Time
+	country, month                      string
+}
+
+// rejectUnread rejects a row that is no CSV record of the right width: nothing of it can be counted but itself.
+func (g *grouper) rejectUnread(line, row int, record []string, reason string) {
+	g.out.Read.Rows++
+	g.out.Rejected = append(g.out.Rejected, Rejection{
+		Line: line, Row: row, Record: slices.Clone(record), Reason: reason, Month: unread, Country: unread,
+	})
+}
+
+// add takes one row: into its document, or into the rejected.
+func (g *grouper) add(line, row int, fields *[columnCount]string) {
+	p, err := g.parse(fields)
+	invoice := g.keep(fields[columnInvoice])
+	if _, known := g.accepted[invoice]; !known {
+		g.accepted[invoice] = false
+	}
+	g.out.Read = g.out.Read.Plus(Figures{Rows: 1, Quantity: p.quantity, Micros: p.amountMicros})
+	var kind Kind
+	if err == nil {
+		kind, err = classify(invoice, &p)
+	}
+	var d *Document
+	if err == nil {
+		d, err = g.document(documentID{invoice, kind}, fields, &p)
+	}
+	if err != nil {
+		g.out.Rejected = append(g.out.Rejected, Rejection{
+			Line: line, Row: row, Record: slices.Clone(fields[:]), Reason: err.Error(),
+			Month: p.month, Country: p.country, Quantity: p.quantity, AmountMicros: p.amountMicros,
+		})
+		return
+	}
+	g.accepted[invoice] = true
+	l := Line{
+		Row: row, SKU: g.keep(fields[columnSKU]), Quantity: p.quantity,
+		UnitPriceMicros: p.priceMicros, AmountMicros: p.amountMicros,
+	}
+	if kind == KindAdjustment {
+		l.Reason = adjustmentReason(fields[columnDescription])
+	}
+	d.Lines = append(d.Lines, l)
+	g.item(l.SKU, fields[columnDescription], kind)
+}
+
+// parse reads what it can; of several faults it names the first. Figures that could be read are counted either way.
+func (g *grouper) parse(fields *[columnCount]string) (parsed, error) {
+	p := parsed{month: unread, country: unread}
+	var errs []error
+	at, ok := g.date(fields[columnDate])
+	if ok {
+		p.time, p.month = at, g.keep(at.Format(monthLayout))
+	} else {
+		errs = append(errs, fmt.Errorf("InvoiceDate %q is no date like 2010-12-01 08:26:00", fields[columnDate]))
+	}
+	if c := strings.TrimSpace(fields[columnCountry]); c != "" && len(c) <= command.MaxCountryBytes {
+		p.country = g.keep(text(c))
+	} else {
+		errs = append(errs, fmt.Errorf("Country %q is empty or too long", c))
+	}
+	quantity, errQuantity := strconv.ParseInt(fields[columnQuantity], 10, 64)
+	price, errPrice := money.Parse(fields[columnPrice])
+	switch amount, err := money.Multiply(price, quantity); {
+	case errQuantity != nil:
+		errs = append(errs, fmt.Errorf("Quantity %q is no whole number", fields[columnQuantity]))
+	case quantity > command.MaxQuantity || quantity < -command.MaxQuantity:
+		errs = append(errs, fmt.Errorf("Quantity %d is beyond %d", quantity, command.MaxQuantity))
+	case errPrice != nil:
+		p.quantity = quantity
+		errs = append(errs, fmt.Errorf("UnitPrice: %w", errPrice))
+	case err != nil:
+		p.quantity = quantity
+		errs = append(errs, fmt.Errorf("Quantity times UnitPrice: %w", err))
+	default:
+		p.quantity, p.priceMicros, p.amountMicros = quantity, price, amount
+	}
+	if err := checkSKU(fields[columnSKU]); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) > 0 {
+		return p, errs[0]
+	}
+	return p, nil
+}
+
+func (g *grouper) date(s string) (time.Time, bool) {
+	if at, ok := g.dates[s]; ok {
+		return at, true
+	}
+	for _, layout := range dateLayouts {
+		if at, err := time.ParseInLocation(layout, s, time.UTC); err == nil {
+			g.dates[strings.Clone(s)] = at
+			return at, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// checkSKU: a stock code becomes part of idempotency keys, which are printable ASCII.
+func checkSKU(sku string) error {
+	if fault := command.ValidSKU(sku); fault != "" {
+		return fmt.Errorf("StockCode %q %s", sku, fault)
+	}
+	for i := range len(sku) {
+		if sku[i] > '~' {
+			return fmt.Errorf("StockCode %q has characters beyond ASCII", sku)
+		}
+	}
+	return nil
+}
+
+// classify decides what a row belongs to; the error says why it belongs nowhere.
+func classify(invoice string, p *parsed) (Kind, error) {
+	number, credit := strings.CutPrefix(invoice, "C")
+	switch {
+	case strings.HasPrefix(invoice, "A"):
+		return 0, errors.New("an A invoice adjusts bad debt; it is neither an order nor stock")
+	case !allDigits(number):
+		return 0, fmt.Errorf("InvoiceNo %q is neither a number nor C and a number", invoice)
+	case p.priceMicros < 0:
+		return 0, errors.New("UnitPrice is negative")
+	case p.quantity == 0:
+		return 0, errors.New("Quantity is 0")
+	case credit && p.quantity > 0:
+		return 0, errors.New("a credit note's Quantity must be negative")
+	case credit:
+		return KindCreditNote, nil
+	case p.quantity > 0:
+		return KindOrder, nil
+	case p.priceMicros != 0:
+		return 0, errors.New("negative Quantity at a price outside a credit note")
+	}
+	return KindAdjustment, nil
+}
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 32
+}
+
+// document finds the row's document, or begins it. A row must agree with its document's first.
+func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed) (*Document, error) {
+	customer := strings.TrimSuffix(strings.TrimSpace(fields[columnCustomer]), ".0")
+	if customer == "" {
+		customer = GuestCustomer
+	}
+	if len(customer) > command.MaxCustomerIDBytes {
+		return nil, fmt.Errorf("CustomerID is longer than %d characters", command.MaxCustomerIDBytes)
+	}
+	d := g.documents[id]
+	switch {
+	case d == nil:
+		d = &Document{
+			Kind: id.kind, InvoiceNo: id.invoice, CustomerID: g.keep(text(customer)), Country: p.country, Time: p.time,
+		}
+		g.documents[id] = d
+		g.out.Documents = append(g.out.Documents, d)
+	case d.Country != p.country:
+		return nil, fmt.Errorf("Country differs from %q on the invoice's first row", d.Country)
+	case d.CustomerID != customer:
+		return nil, fmt.Errorf("CustomerID differs from %q on the invoice's first row", d.CustomerID)
+	case id.kind != KindAdjustment && len(d.Lines) >= command.MaxLines:
+		return nil, fmt.Errorf("the invoice has more than %d lines", command.MaxLines)
+	}
+	return d, nil
+}
+
+// item notes the stock code. Adjustments carry remarks where other rows have the description.
+func (g *grouper) item(sku, description string, kind Kind) {
+	description = strings.TrimSpace(text(description))
+	if kind == KindAdjustment || len(description) > command.MaxDescriptionBytes {
+		description = ""
+	}
+	i, known := g.items[sku]
+	if !known {
+		g.items[sku] = len(g.out.Items)
+		g.out.Items = append(g.out.Items, Item{SKU: sku, Description: strings.Clone(description)})
+		return
+	}
+	if g.out.Items[i].Description == "" && description != "" {
+		g.out.Items[i].Description = strings.Clone(description)
+	}
+}
+
+// adjustmentReason reads the remark on an adjustment; the API knows a closed set of reasons.
+func adjustmentReason(remark string) string {
+	remark = strings.ToLower(remark)
+	for _, r := range []struct{ word, reason string }{
+		{"damage", "damaged"}, {"broken", "damaged"}, {"wet", "damaged"}, {"smashed", "damaged"}, {"mould", "damaged"},
+		{"rusty", "damaged"}, {"crush", "damaged"}, {"thrown away", "damaged"}, {"faulty", "damaged"},
+		{"lost", "shrinkage"}, {"missing", "shrinkage"}, {"stolen", "shrinkage"},
+		{"check", "cycle_count"}, {"count", "cycle_count"}, {"sample", "promotion"},
+		{"adjust", "correction"}, {"wrong", "correction"}, {"incorrect", "correction"}, {"mix", "correction"},
+	} {
+		if strings.Contains(remark, r.word) {
+			return r.reason
+		}
+	}
+	return "other"
+}
+
+// book finishes: documents in order of time, and documents of which nothing was accepted counted as rejected.
+func (g *grouper) book() *Book {
+	b := &g.out
+	slices.SortStableFunc(b.Documents, func(x, y *Document) int { return x.Time.Compare(y.Time) })
+	counted := map[string]bool{}
+	for i := range b.Rejected {
+		r := &b.Rejected[i]
+		if r.Month == unread && r.Country == unread && len(r.Record) != columnCount {
+			continue // not even an invoice number
+		}
+		invoice := r.Record[columnInvoice]
+		if accepted, known := g.accepted[invoice]; known && !accepted && !counted[invoice] {
+			r.Document, counted[invoice] = true, true
+		}
+	}
+	b.Read.Documents = int64(len(b.Documents) + len(counted))
+	return b
+}

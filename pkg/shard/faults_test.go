@@ -1,0 +1,103 @@
+package shard_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+func TestAnUndecodableEventStopsTheShardAndSaysWhere(t *testing.T) {
+	p := newPlatform(t, 1)
+	client, err := eventlog.Open(p.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.EnsurePlatform(context.Background(), p.want); err != nil {
+		t.Fatal(err)
+	}
+	bad := &eventlog.Record{
+		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: 5},
+		Key:            []byte("A"), Value: []byte("not a protobuf"), TimestampMicros: 1,
+	}
+	if err := client.Produce(context.Background(), []*eventlog.Record{bad}); err != nil {
+		t.Fatal(err)
+	}
+	n := p.start(t.TempDir(), shard.Hooks{})
+	eventually(t, func() string {
+		err := n.Ready()
+		if err == nil || !strings.Contains(err.Error(), "inventory.events partition 5 offset 0") {
+			return "the shard does not say where it stopped"
+		}
+		return ""
+	})
+	cmd, err := decode(command.RegisterItem, "A", "", []byte(`{"description":"a"}`), time.Now().UnixMicro())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fut := n.Submit(cmd)
+	<-fut.Done()
+	if r := fut.Result(); r.Code != shard.CodeUnavailable {
+		t.Fatalf("a stopped shard answers %+v", r)
+	}
+}
+
+func TestAnUnpaidOrderExpires(t *testing.T) {
+	for _, shards := range []int32{1, 4} {
+		p := newPlatform(t, shards)
+		n := p.start(t.TempDir(), shard.Hooks{})
+		stock(t, n, "A", 1)
+		opts := command.Options{PaymentWindow: 300 * time.Millisecond}
+		cmd, err := command.Parse(command.Request{
+			Type: command.PlaceOrder, Key: "k", Body: []byte(orderBody("prepaid", "A")), ReceivedAtMicros: time.Now().UnixMicro(),
+		}, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fut := n.Submit(cmd)
+		<-fut.Done()
+		if r := fut.Result(); r.Code != "" {
+			t.Fatalf("placed: %+v", r)
+		}
+		eventually(t, func() string {
+			if s := stockOf(t, n, "A"); s.Total.Available != 1 || s.Total.Reserved != 0 {
+				return "the stock of an expired order has not come back"
+			}
+			return ""
+		})
+		if r := do(t, n, command.AuthorizePayment, fut.Result().Order.ID, "late", `{"amount":"2.55"}`); r.Code != "illegal_transition" || r.Status != "expired" {
+			t.Fatalf("late payment: %+v", r)
+		}
+	}
+}
+
+func TestIfMatchIsCheckedByTheWriter(t *testing.T) {
+	p := newPlatform(t, 1)
+	n := p.start(t.TempDir(), shard.Hooks{})
+	stock(t, n, "A", 10)
+	version := stockOf(t, n, "A").Version
+	adjust := func(key string, expected uint64) shard.Result {
+		cmd, err := decode(command.AdjustStock, "A", key, []byte(`{"location":"main","delta":-1,"reason":"damaged"}`), time.Now().UnixMicro())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.ExpectedVersion = &expected
+		fut := n.Submit(cmd)
+		<-fut.Done()
+		return fut.Result()
+	}
+	if r := adjust("a1", version); r.Code != "" {
+		t.Fatalf("current version: %+v", r)
+	}
+	if r := adjust("a2", version); r.Code != shard.CodeVersionMismatch || r.Version != version+1 {
+		t.Fatalf("old version: %+v", r)
+	}
+	if r := adjust("a1", version); r.Code != "" || r.Version != version+1 {
+		t.Fatalf("the repeat of what was done: %+v", r)
+	}
+}

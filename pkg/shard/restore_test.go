@@ -1,0 +1,263 @@
+package shard_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/shard"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// stockOf asks for a SKU's levels by a command that changes nothing: a repeat of its registration.
+func stockOf(t testing.TB, n *shard.Node, sku string) *shard.StockSummary {
+	t.Helper()
+	return ok(t, do(t, n, command.RegisterItem, sku, "reg-"+sku, `{"description":"`+sku+`"}`)).Stock
+}
+
+func TestRestoresFromTheLogAlone(t *testing.T) {
+	for _, shards := range []int32{1, 4} {
+		for _, keep := range []bool{true, false} {
+			t.Run(fmt.Sprintf("shards=%d,checkpoint=%v", shards, keep), func(t *testing.T) {
+				p := newPlatform(t, shards)
+				dir := t.TempDir()
+				n := p.start(dir, shard.Hooks{})
+				skus := []string{"A", "B", "C", "D"}
+				for _, sku := range skus {
+					stock(t, n, sku, 100)
+				}
+				place(t, n, 50, skus, "prepaid")
+				before := map[string]shard.StockSummary{}
+				for _, sku := range skus {
+					before[sku] = *stockOf(t, n, sku)
+				}
+				p.stop(n)
+				if !keep {
+					if err := os.RemoveAll(filepath.Join(dir)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				n = p.start(dir, shard.Hooks{})
+				for _, sku := range skus {
+					after := stockOf(t, n, sku)
+					if after.Version != before[sku].Version || after.Total != before[sku].Total {
+						t.Errorf("%s came back as %+v, was %+v", sku, after, before[sku])
+					}
+				}
+				// The keys came back too: repeats add nothing.
+				place(t, n, 50, skus, "prepaid")
+				for _, sku := range skus {
+					if after := stockOf(t, n, sku); after.Version != before[sku].Version {
+						t.Errorf("repeats changed %s: %+v, was %+v", sku, after, before[sku])
+					}
+				}
+			})
+		}
+	}
+}
+
+// place places orders of two lines, from eight callers.
+func place(t testing.TB, n *shard.Node, orders int, skus []string, terms string) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := w; i < orders; i += 8 {
+				r := do(t, n, command.PlaceOrder, "", fmt.Sprintf("o-%d", i), orderBody(terms, skus[i%len(skus)], skus[(i+1)%len(skus)]))
+				if r.Code != "" && r.Code != shard.CodeInsufficient {
+					t.Errorf("order %d: %s %s", i, r.Code, r.Detail)
+				}
+			}
+		}()
+	}
+	wg.Wait()
+}
+
+// unreliable loses, repeats and delays messages between shards, 20 % each; delay reorders.
+func unreliable(seed uint64) func(send func()) {
+	var mu sync.Mutex
+	rng := rand.New(rand.NewPCG(seed, 1))
+	return func(send func()) {
+		mu.Lock()
+		x, d := rng.IntN(100), time.Duration(rng.IntN(30))*time.Millisecond
+		mu.Unlock()
+		switch {
+		case x < 20:
+		case x < 40:
+			send()
+			send()
+		case x < 60:
+			time.AfterFunc(d, send)
+		default:
+			send()
+		}
+	}
+}
+
+func TestLostRepeatedAndReorderedMessagesChangeNothingButTime(t *testing.T) {
+	p := newPlatform(t, 4)
+	nodes := []*shard.Node{
+		p.start(t.TempDir(), shard.Hooks{Deliver: unreliable(1)}),
+		p.start(t.TempDir(), shard.Hooks{Deliver: unreliable(2)}),
+	}
+	skus := []string{"A", "B", "C", "D", "E", "F"}
+	for _, sku := range skus {
+		stock(t, nodes[0], sku, 60)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	reserved := map[string]int64{}
+	for w := range 16 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for i := w; i < 240; i += 16 {
+				a, b := skus[i%len(skus)], skus[(i+1)%len(skus)]
+				n := nodes[i%2]
+				r := do(t, n, command.PlaceOrder, "", fmt.Sprintf("o-%d", i), orderBody("prepaid", a, b))
+				switch {
+				case r.Code == shard.CodeInsufficient:
+				case r.Code != "":
+					t.Errorf("order %d: %s %s", i, r.Code, r.Detail)
+				case i%3 == 0:
+					ok(t, do(t, n, command.CancelOrder, r.Order.ID, fmt.Sprintf("c-%d", i), `{"reason":"changed my mind"}`))
+				default:
+					mu.Lock()
+					reserved[a]++
+					reserved[b]++
+					mu.Unlock()
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	for _, sku := range skus {
+		eventually(t, func() string {
+			s := stockOf(t, nodes[0], sku)
+			if s.Total.Reserved != reserved[sku] || s.Total.Available+s.Total.Reserved != 60 {
+				return fmt.Sprintf("%s settles at %+v, want %d reserved of 60", sku, s.Total, reserved[sku])
+			}
+			return ""
+		})
+	}
+}
+
+// eventually waits for a condition that other goroutines bring about; it says what is missing.
+func eventually(t testing.TB, missing func() string) {
+	t.Helper()
+	deadline := time.Now().Add(waitLimit)
+	for {
+		m := missing()
+		if m == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(m)
+		}
+		time.Sleep(20 * time.Millisecond) // between two looks
+	}
+}
+
+// TestAcquireRace lets two replicas acquire the same shard at the same moment, again and again, with
+// pauses at every step: the log must never hold commits of two owners that both announced.
+func TestAcquireRace(t *testing.T) {
+	p := newPlatform(t, 1)
+	rounds := 1000
+	if testing.Short() || os.Getenv("HOLDFAST_TEST_KAFKA") != "" {
+		rounds = 100
+	}
+	client, err := eventlog.Open(p.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	layout, err := client.EnsurePlatform(context.Background(), p.want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range rounds {
+		var wg sync.WaitGroup
+		committed := make([]bool, 2)
+		for i := range committed {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				rng := rand.New(rand.NewPCG(uint64(round), uint64(i)))
+				committed[i] = acquireAndCommit(t, p, layout, rng, i)
+			}()
+		}
+		wg.Wait()
+		if committed[0] && committed[1] {
+			checkOneAfterAnother(t, client, layout, round)
+		}
+	}
+}
+
+// acquireAndCommit announces, then commits a second time; true when both went through.
+func acquireAndCommit(t *testing.T, p *platform, layout eventlog.Layout, rng *rand.Rand, who int) bool {
+	pause := func(string) { time.Sleep(time.Duration(rng.IntN(1500)) * time.Microsecond) } // the disturbance itself
+	w, err := eventlog.OpenWriter(context.Background(), p.log, layout, 0, eventlog.Pause(pause))
+	if err != nil {
+		return false
+	}
+	defer w.Close()
+	for range 4 {
+		pause("")
+		a := &eventv1.Announcement{Generation: layout.Generation, OwnerId: []byte{byte(who)}}
+		v, err := a.MarshalVT()
+		if err != nil {
+			t.Error(err)
+			return false
+		}
+		rec := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicShards}, Value: v, TimestampMicros: time.Now().UnixMicro()}
+		if err := w.Commit([]*eventlog.Record{rec}); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// checkOneAfterAnother: when both got through, one had finished before the other announced.
+func checkOneAfterAnother(t *testing.T, client *eventlog.Client, layout eventlog.Layout, round int) {
+	t.Helper()
+	tps := []eventlog.TopicPartition{{Topic: eventlog.TopicShards}}
+	from, err := client.StartOffsets(context.Background(), tps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := client.EndOffsets(context.Background(), tps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []byte
+	err = client.Read(context.Background(), from, to, func(rec *eventlog.Record) error {
+		var a eventv1.Announcement
+		if err := a.UnmarshalVT(rec.Value); err != nil {
+			return err
+		}
+		order = append(order, a.OwnerId[0])
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := order[max(0, len(order)-8):]
+	changes := 0
+	for i := 1; i < len(last); i++ {
+		if last[i] != last[i-1] {
+			changes++
+		}
+	}
+	if changes > 1 {
+		t.Fatalf("round %d: commits of two owners interleave: %v", round, last)
+	}
+}
