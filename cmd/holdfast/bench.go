@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ import (
 type benchFlags struct {
 	load                  loadtest.Config
 	url, kafka, acks, out string
+	cpuProfile            string
 	shards                int32
 	oversell              int64
 }
@@ -59,6 +61,7 @@ platform of its own in a temporary directory, on the embedded broker or on --kaf
 	flags.Int64Var(&f.load.Stock, "stock", 0, "stock received for each SKU (default plenty)")
 	flags.Int64Var(&f.oversell, "oversell", 0, "place so many orders for one SKU with --stock, and count the outcomes")
 	flags.StringVar(&f.acks, "acks", "", "file for what each order was answered, for holdfast verify --acks")
+	flags.StringVar(&f.cpuProfile, "cpuprofile", "", "file for a CPU profile of this process")
 	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
 	return c
 }
@@ -91,6 +94,16 @@ func (f *benchFlags) run(ctx context.Context, out io.Writer) (err error) {
 		if f.kafka != "" {
 			where = "this process: load generator and all services, not the brokers"
 		}
+	}
+	if f.cpuProfile != "" {
+		file, perr := os.Create(f.cpuProfile)
+		if perr != nil {
+			return fmt.Errorf("profile: %w", perr)
+		}
+		if perr := pprof.StartCPUProfile(file); perr != nil {
+			return errors.Join(perr, file.Close())
+		}
+		defer func() { pprof.StopCPUProfile(); err = errors.Join(err, file.Close()) }()
 	}
 	report, err := loadtest.Run(ctx, f.load)
 	if err != nil {

@@ -96,5 +96,6 @@ func (l kafkaLogger) Logf(level kfake.LogLevel, format string, args ...any) {
 		l.log.Error("embedded kafka: " + fmt.Sprintf(format, args...))
 	case kfake.LogLevelWarn:
 		l.log.Warn("embedded kafka: " + fmt.Sprintf(format, args...))
+	case kfake.LogLevelNone, kfake.LogLevelInfo, kfake.LogLevelDebug:
 	}
 }

@@ -112,4 +112,3 @@ func outcomeOf(body []byte) (orderID, outcome string, err error) {
 	}
 	return a.OrderID, a.Code, nil
 }
-

@@ -78,6 +78,7 @@ func (o *Order) allowed() []string {
 		return []string{"authorize_payment", "capture_payment", "cancel", "ship"}
 	case Completed:
 		return []string{"authorize_payment", "capture_payment", "deliver"}
+	case None, Rejected, Cancelled, Expired, OnHold:
 	}
 	return nil
 }

@@ -70,6 +70,7 @@ func (o *Order) cancellable() bool {
 		return true
 	case Confirmed:
 		return o.shippedUnits() == 0
+	case None, Completed, Rejected, Cancelled, Expired, OnHold:
 	}
 	return false
 }

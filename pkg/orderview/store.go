@@ -31,6 +31,9 @@ const (
 	keyOffset   = 'p' // partition → next offset
 )
 
+// memTableBytes bounds the tail of the log that a restart folds again.
+const memTableBytes = 16 << 20
+
 // Store holds the view. It is a cache of the log: delete its folder and it comes back equal.
 type Store struct {
 	client *eventlog.Client
@@ -53,6 +56,9 @@ type head struct {
 	left     int64 // units still to ship
 	customer string
 	version  uint64
+
+	// indexed is the status that the index on disk has.
+	indexed string
 }
 
 // Open opens the store in dir; Run brings it up to date.
@@ -63,7 +69,10 @@ func Open(dir string, client *eventlog.Client, layout eventlog.Layout, log *slog
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make the folder of the order view: %w", err)
 	}
-	db, err := pebble.Open(dir, &pebble.Options{MemTableSize: 32 << 20, Logger: quietLogger{}})
+	// No write-ahead log: what a crash takes of the newest memtable, the log of events gives back.
+	db, err := pebble.Open(dir, &pebble.Options{
+		MemTableSize: memTableBytes, DisableWAL: true, L0CompactionThreshold: 8, LBaseMaxBytes: 512 << 20, Logger: quietLogger{},
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open the order view %s: %w", dir, err)
 	}
@@ -79,7 +88,7 @@ func Open(dir string, client *eventlog.Client, layout eventlog.Layout, log *slog
 }
 
 // Close closes the store; Run must have returned.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return errors.Join(s.db.Flush(), s.db.Close()) }
 
 // WaitFor waits until the view holds everything up to a position of orders.events.
 func (s *Store) WaitFor(ctx context.Context, p eventlog.Position) error {
@@ -191,7 +200,7 @@ func (s *Store) apply(recs []eventlog.Record, reached eventlog.Offsets) error {
 		}
 	}
 	for id, h := range heads {
-		if err := b.Set(key(keyHead, id), h.encode(), nil); err != nil {
+		if err := h.write(b, id); err != nil {
 			return err
 		}
 	}
@@ -218,9 +227,13 @@ func (s *Store) applyEvent(b *pebble.Batch, heads map[string]*head, rec *eventlo
 	}
 	h := heads[ev.OrderId]
 	if h == nil {
-		var err error
-		if h, err = s.head(ev.OrderId); err != nil {
-			return err
+		h = &head{}
+		// The first event of an order finds none, except when it is read again.
+		if ev.Meta.Version > 1 || !s.loaded.Load() {
+			var err error
+			if h, err = s.head(ev.OrderId); err != nil {
+				return err
+			}
 		}
 		heads[ev.OrderId] = h
 	}
@@ -237,7 +250,6 @@ func (s *Store) applyEvent(b *pebble.Batch, heads map[string]*head, rec *eventlo
 
 // follow keeps the indexes true to an order's newest event.
 func (h *head) follow(b *pebble.Batch, ev *eventv1.OrderEvent) error {
-	before := h.status
 	var err error
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlaced:
@@ -260,13 +272,19 @@ func (h *head) follow(b *pebble.Batch, ev *eventv1.OrderEvent) error {
 	if status := statusAfter(ev); status != "" {
 		h.status = status
 	}
-	if h.status == before {
+	return err
+}
+
+// write stores the head and moves the order in the index by status.
+func (h *head) write(b *pebble.Batch, id string) error {
+	err := b.Set(key(keyHead, id), h.encode(), nil)
+	if h.status == h.indexed {
 		return err
 	}
-	if before != "" {
-		err = errors.Join(err, b.Delete(indexKey(keyStatus, before, h.placedAt, ev.OrderId), nil))
+	if h.indexed != "" {
+		err = errors.Join(err, b.Delete(indexKey(keyStatus, h.indexed, h.placedAt, id), nil))
 	}
-	return errors.Join(err, b.Set(indexKey(keyStatus, h.status, h.placedAt, ev.OrderId), nil, nil))
+	return errors.Join(err, b.Set(indexKey(keyStatus, h.status, h.placedAt, id), nil, nil))
 }
 
 func (h *head) ship(lines []*eventv1.LineQuantity) {
@@ -372,6 +390,7 @@ func (s *Store) head(id string) (*head, error) {
 		h.left = int64(binary.BigEndian.Uint64(v[8:]))
 		h.version = binary.BigEndian.Uint64(v[16:])
 		h.status, h.customer, _ = strings.Cut(string(v[24:]), "\x00")
+		h.indexed = h.status
 	}
 	return h, closer.Close()
 }

@@ -143,8 +143,9 @@ func season(day int) int {
 		return 0
 	case time.Sunday:
 		return busy / 2
+	default:
+		return busy
 	}
-	return busy
 }
 
 func (g *generator) makeYear() {

@@ -101,7 +101,7 @@ func (g *grouper) add(line, row int, fields *[columnCount]string) {
 		l.Reason = adjustmentReason(fields[columnDescription])
 	}
 	d.Lines = append(d.Lines, l)
-	g.item(l.SKU, fields[columnDescription], kind)
+	g.item(&l, fields[columnDescription])
 }
 
 // parse reads what it can; of several faults it names the first. Figures that could be read are counted either way.
@@ -117,15 +117,15 @@ func (g *grouper) parse(fields *[columnCount]string) (parsed, error) {
 	if c := strings.TrimSpace(fields[columnCountry]); c != "" && len(c) <= command.MaxCountryBytes {
 		p.country = g.keep(text(c))
 	} else {
-		errs = append(errs, fmt.Errorf("Country %q is empty or too long", c))
+		errs = append(errs, fmt.Errorf("column Country: %q is empty or too long", c))
 	}
 	quantity, errQuantity := strconv.ParseInt(fields[columnQuantity], 10, 64)
 	price, errPrice := money.Parse(fields[columnPrice])
 	switch amount, err := money.Multiply(price, quantity); {
 	case errQuantity != nil:
-		errs = append(errs, fmt.Errorf("Quantity %q is no whole number", fields[columnQuantity]))
+		errs = append(errs, fmt.Errorf("column Quantity: %q is no whole number", fields[columnQuantity]))
 	case quantity > command.MaxQuantity || quantity < -command.MaxQuantity:
-		errs = append(errs, fmt.Errorf("Quantity %d is beyond %d", quantity, command.MaxQuantity))
+		errs = append(errs, fmt.Errorf("column Quantity: %d is beyond %d", quantity, command.MaxQuantity))
 	case errPrice != nil:
 		p.quantity = quantity
 		errs = append(errs, fmt.Errorf("UnitPrice: %w", errPrice))
@@ -230,16 +230,16 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 	return d, nil
 }
 
-// item notes the stock code. Adjustments carry remarks where other rows have the description.
-func (g *grouper) item(sku, description string, kind Kind) {
+// item notes the stock code. Rows without a price carry remarks ("mailout") where others have the description.
+func (g *grouper) item(l *Line, description string) {
 	description = strings.TrimSpace(text(description))
-	if kind == KindAdjustment || len(description) > command.MaxDescriptionBytes {
+	if l.UnitPriceMicros == 0 || len(description) > command.MaxDescriptionBytes {
 		description = ""
 	}
-	i, known := g.items[sku]
+	i, known := g.items[l.SKU]
 	if !known {
-		g.items[sku] = len(g.out.Items)
-		g.out.Items = append(g.out.Items, Item{SKU: sku, Description: strings.Clone(description)})
+		g.items[l.SKU] = len(g.out.Items)
+		g.out.Items = append(g.out.Items, Item{SKU: l.SKU, Description: strings.Clone(description)})
 		return
 	}
 	if g.out.Items[i].Description == "" && description != "" {

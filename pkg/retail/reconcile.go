@@ -175,12 +175,10 @@ func wholeMoney(micros int64) string {
 	return group((micros + money.MicrosPerUnit/2) / money.MicrosPerUnit)
 }
 
-// formatMoney writes an amount exactly, with thousands apart and at least two decimals.
+// formatMoney writes an amount exactly, with thousands apart and at least the three decimals of the data set's prices.
 func formatMoney(micros int64) string {
-	currency, _ := money.Lookup(Currency)
-	text := currency.Format(micros)
-	whole, decimals, _ := strings.Cut(text, ".")
-	return groupDigits(whole) + "." + decimals
+	whole, decimals, _ := strings.Cut(money.Format(micros), ".")
+	return groupDigits(whole) + "." + decimals + strings.Repeat("0", max(0, 3-len(decimals)))
 }
 
 // group writes a number with its thousands apart.

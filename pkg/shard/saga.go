@@ -328,7 +328,7 @@ func (r *runner) handleAnswer(resp *peerv1.ReservationResponse) error {
 		tp := eventlog.TopicPartition{Topic: topic, Partition: p.Partition}
 		s.position[tp] = max(s.position[tp], p.Offset)
 	}
-	if len(s.waiting) > 0 && !(refused && e.o.Lifecycle == order.Placed) {
+	if len(s.waiting) > 0 && (!refused || e.o.Lifecycle != order.Placed) {
 		return nil
 	}
 	return r.concludeSaga(e, s)

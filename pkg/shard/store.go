@@ -7,8 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/bits-and-blooms/bloom/v3"
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
+	pebblebloom "github.com/cockroachdb/pebble/v2/bloom"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
@@ -26,6 +27,9 @@ const (
 	keyOpenOrder = 'y' // order ID → payment deadline, settled: orders that have not ended, or whose step is unanswered
 	keyOffset    = 'p' // topic letter, partition → next offset and last event
 )
+
+// memTableBytes bounds the tail of the log that a restart folds again, and keeps look-ups short.
+const memTableBytes = 16 << 20
 
 // maxCached entries of each kind stay decoded in memory, and as many again on their way out.
 const maxCached = 50_000
@@ -121,6 +125,9 @@ type store struct {
 	holdings cache[string, holdings]
 	orders   cache[string, entry]
 	commands cache[pairKey, commandRecord]
+	// known has every order of the checkpoint: most look-ups are for orders that do not exist yet, and
+	// a miss in it spares the search on disk.
+	known *bloom.BloomFilter
 
 	dirtyItems       map[string]*inventory.Item
 	dirtyHoldings    map[string]*holdings
@@ -140,9 +147,13 @@ func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID s
 	if err := os.MkdirAll(filepath.Dir(dir), 0o750); err != nil {
 		return nil, fmt.Errorf("make the folder of the checkpoint: %w", err)
 	}
-	opts := &pebble.Options{MemTableSize: 32 << 20, Logger: quietLogger{}}
+	// No write-ahead log: what a crash takes of the newest memtable, the log of events gives back.
+	// Memtables are flushed whole and in order, so what is on disk stays a prefix.
+	opts := &pebble.Options{
+		MemTableSize: memTableBytes, DisableWAL: true, L0CompactionThreshold: 8, LBaseMaxBytes: 512 << 20, Logger: quietLogger{},
+	}
 	for i := range opts.Levels {
-		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		opts.Levels[i].FilterPolicy = pebblebloom.FilterPolicy(10)
 	}
 	db, err := pebble.Open(dir, opts)
 	if err != nil {
@@ -155,6 +166,9 @@ func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID s
 		cursors: map[eventlog.TopicPartition]*cursor{},
 	}
 	s.resetDirty()
+	if err := s.learnOrders(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	for _, tp := range tps {
 		c, err := s.loadCursor(tp)
 		if err != nil {
@@ -165,6 +179,20 @@ func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID s
 	return s, nil
 }
 
+// knownOrders is how many orders the filter is made for; beyond that it lets more look-ups through.
+const (
+	knownOrders     = 5_000_000
+	knownFalseRatio = 0.01
+)
+
+func (s *store) learnOrders() error {
+	s.known = bloom.NewWithEstimates(knownOrders, knownFalseRatio)
+	return s.scan(keyOrder, func(id, _ []byte) error {
+		s.known.Add(id)
+		return nil
+	})
+}
+
 func (s *store) resetDirty() {
 	s.dirtyItems = map[string]*inventory.Item{}
 	s.dirtyHoldings = map[string]*holdings{}
@@ -172,7 +200,7 @@ func (s *store) resetDirty() {
 	s.dirtyCommands = map[pairKey]*commandRecord{}
 }
 
-func (s *store) close() error { return s.db.Close() }
+func (s *store) close() error { return errors.Join(s.db.Flush(), s.db.Close()) }
 
 func (s *store) key(kind byte, a, b string, pair bool) []byte {
 	s.keyBuf = append(append(s.keyBuf[:0], kind), a...)
@@ -232,9 +260,11 @@ func (s *store) order(id string) (*entry, error) {
 		return e, nil
 	}
 	e := &entry{o: order.Order{ID: id}}
-	err := s.load(s.key(keyOrder, id, "", false), e.decode)
 	s.orders.young[id] = e
-	return e, err
+	if !s.known.TestString(id) {
+		return e, nil
+	}
+	return e, s.load(s.key(keyOrder, id, "", false), e.decode)
 }
 
 // stockCommand returns what is remembered of a key on a SKU; version 0: nothing.
@@ -343,6 +373,7 @@ func (s *store) checkpoint() error {
 		}
 	}
 	for id, e := range s.dirtyOrders {
+		s.known.AddString(id)
 		encode(s.key(keyOrder, id, "", false), e.encode)
 		if e.o.Open() || !e.o.Settled {
 			var v [9]byte

@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/service"
 )
 
 // stackStartTimeout bounds the wait until an embedded platform is ready; a long log is read in it.
@@ -59,6 +60,7 @@ type Stack struct {
 
 // StartStack starts the platform and returns when it is ready. ctx bounds the start only; Close stops it.
 func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
+	service.TuneMemory()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -1,0 +1,233 @@
+// Package e2e_test runs the program as its users do: it builds bin/holdfast and talks to it from outside.
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/retail"
+)
+
+const patience = 90 * time.Second
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// build makes the binary of this checkout.
+func build(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "holdfast")
+	if out, err := exec.CommandContext(testContext(t), "go", "build", "-o", path, "../../cmd/holdfast").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// platform is a `holdfast dev` that runs.
+type platform struct {
+	cmd        *exec.Cmd
+	url, kafka string
+	// rest is what it says after its banner, once it has ended.
+	rest chan string
+}
+
+// dev starts the platform on free ports and waits for its banner.
+func dev(t *testing.T, binary, dir string) *platform {
+	t.Helper()
+	cmd := exec.Command(binary, "dev", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0")
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	p := &platform{cmd: cmd, rest: make(chan string, 1)}
+	lines := bufio.NewReader(stdout)
+	for p.url == "" || p.kafka == "" {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("the banner broke off: %v", err)
+		}
+		if fields := strings.Fields(line); len(fields) == 2 && fields[0] == "API" {
+			p.url = fields[1]
+		} else if len(fields) == 2 && fields[0] == "Kafka" {
+			p.kafka = fields[1]
+		}
+	}
+	go func() {
+		rest, _ := io.ReadAll(lines) // a killed process breaks its pipe
+		p.rest <- string(rest)
+	}()
+	return p
+}
+
+// end sends the signal and returns what was said last, and how the process ended.
+func (p *platform) end(t *testing.T, signal os.Signal) (string, error) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+	rest := <-p.rest
+	return rest, p.cmd.Wait()
+}
+
+// importFile runs the import and returns what it printed.
+func (p *platform) importFile(t *testing.T, binary, file string) string {
+	t.Helper()
+	cmd := exec.CommandContext(testContext(t), binary, "import", "online-retail", file,
+		"--url", p.url, "--kafka", p.kafka, "--rejects", filepath.Join(t.TempDir(), "rejects.csv"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("import: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+// position is behind the last event: views that have reached it have everything.
+func (p *platform) position(t *testing.T, b *retail.Book) string {
+	t.Helper()
+	log, err := eventlog.Open(eventlog.Config{Seeds: []string{p.kafka}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	logged, err := retail.FoldLog(testContext(t), log, b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return logged.Position.String()
+}
+
+func (p *platform) get(t *testing.T, path, position string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(testContext(t), http.MethodGet, p.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Holdfast-Min-Position", position)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %v, %d %s", path, err, response.StatusCode, body)
+	}
+	return string(body)
+}
+
+// answers are what a client sees of the book: every SKU, and some orders.
+func (p *platform) answers(t *testing.T, b *retail.Book) string {
+	t.Helper()
+	var all strings.Builder
+	position := p.position(t, b)
+	for _, item := range b.Items {
+		fmt.Fprintln(&all, p.get(t, "/v1/availability/"+url.PathEscape(item.SKU), position))
+	}
+	for i, d := range b.Documents {
+		if d.Kind != retail.KindAdjustment && i%10 == 0 {
+			fmt.Fprintln(&all, p.get(t, "/v1/orders/"+command.OrderID(command.DefaultTenant, d.Key()), position))
+		}
+	}
+	fmt.Fprintln(&all, p.get(t, "/v1/orders?limit=20", position))
+	return all.String()
+}
+
+// generated writes a small retailer as a file and reads it back.
+func generated(t *testing.T) (string, *retail.Book) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "retailer.csv")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := retail.WriteCSV(f, retail.Generate(retail.GeneratorConfig{Seed: 7, Orders: 200, SKUs: 60, Customers: 40})); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := retail.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, b
+}
+
+// What was imported stays, is never added twice, and reads the same after a clean stop and after a kill.
+func TestImportTwiceAndRestart(t *testing.T) {
+	binary, dir := build(t), filepath.Join(t.TempDir(), "data")
+	file, b := generated(t)
+	p := dev(t, binary, dir)
+	if out := p.importFile(t, binary, file); !strings.Contains(out, "Reconciled:") || strings.Contains(out, " 0 events added") {
+		t.Fatalf("first import:\n%s", out)
+	}
+	before := p.answers(t, b)
+	if out := p.importFile(t, binary, file); !strings.Contains(out, "Reconciled:") || !strings.Contains(out, " 0 events added") {
+		t.Fatalf("second import:\n%s", out)
+	}
+	if p.answers(t, b) != before {
+		t.Error("answers changed by importing again")
+	}
+	rest, err := p.end(t, os.Interrupt)
+	if err != nil || !strings.Contains(rest, "Stopped") {
+		t.Errorf("stop: %v\n%s", err, rest)
+	}
+	p = dev(t, binary, dir)
+	if p.answers(t, b) != before {
+		t.Error("answers changed over a clean restart")
+	}
+	_, _ = p.end(t, syscall.SIGKILL)
+	p = dev(t, binary, dir)
+	if p.answers(t, b) != before {
+		t.Error("answers changed over a kill")
+	}
+	if out := p.importFile(t, binary, file); !strings.Contains(out, " 0 events added") {
+		t.Errorf("import after a kill:\n%s", out)
+	}
+}
+
+func TestDemoReconciles(t *testing.T) {
+	out, err := exec.CommandContext(testContext(t), build(t), "demo", "--exit", "--orders", "300",
+		"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0").CombinedOutput()
+	if err != nil {
+		t.Fatalf("demo: %v\n%s", err, out)
+	}
+	for _, want := range []string{"409 insufficient_stock", "Reconciled:", "2025-11  █"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the demo does not show %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestPortInUseIsSaidClearly(t *testing.T) {
+	binary := build(t)
+	p := dev(t, binary, t.TempDir())
+	address := strings.TrimPrefix(p.url, "http://")
+	out, err := exec.CommandContext(testContext(t), binary, "dev", "--dir", t.TempDir(),
+		"--listen", address, "--kafka-listen", "127.0.0.1:0").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), address) || !strings.Contains(string(out), "--listen") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
