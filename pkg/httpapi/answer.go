@@ -22,7 +22,7 @@ const (
 )
 
 // await waits as the client prefers. A client that goes away ends the wait, not the command.
-func await(ctx context.Context, f *shard.Future, p preference) outcome {
+func await(ctx context.Context, f future, p preference) outcome {
 	until := f.Done()
 	if p.async {
 		until = f.Accepted()
@@ -37,7 +37,7 @@ func await(ctx context.Context, f *shard.Future, p preference) outcome {
 	return progress(f)
 }
 
-func progress(f *shard.Future) outcome {
+func progress(f future) outcome {
 	select {
 	case <-f.Done():
 		return done

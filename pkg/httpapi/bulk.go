@@ -44,7 +44,7 @@ type bulkLine struct {
 // submission is a command's future; submitted, when not nil, closes once there is one.
 type submission struct {
 	submitted chan struct{}
-	future    *shard.Future
+	future    future
 }
 
 // bulkStream is one request to POST /v1/commands. Its reader parses and submits lines in order, at most
@@ -93,7 +93,7 @@ var bulkReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bu
 func (s *bulkStream) read(body io.Reader) {
 	reader, _ := bulkReaders.Get().(*bufio.Reader)
 	defer bulkReaders.Put(reader)
-	reader.Reset(&pacedBody{body, s.control})
+	reader.Reset(&pacedBody{body, s})
 	defer reader.Reset(nil)
 	defer s.wakeOnStop()()
 	lines := lineReader{reader: reader}
@@ -161,7 +161,7 @@ func (s *bulkStream) push(line bulkLine) bool {
 
 // parse turns a line into a command and submits it.
 func (s *bulkStream) parse(text []byte) bulkLine {
-	id, cmd, err := command.ParseLine(text, s.api.Now().UnixMicro(), s.api.Options)
+	id, cmd, err := command.ParseLine(text, s.api.now().UnixMicro(), s.api.options)
 	if err != nil {
 		return bulkLine{id: id, problem: command.AsProblem(err)}
 	}
@@ -180,25 +180,25 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 }
 
 // submit hands a command over; when its shard's queue is full, it makes the stream wait instead of the client.
-func (s *bulkStream) submit(cmd *shard.Command) *shard.Future {
+func (s *bulkStream) submit(cmd *shard.Command) future {
 	var deadline time.Time
 	for {
-		future := s.api.Submit(cmd)
-		if !overloaded(future) {
-			return future
+		f := s.api.submit(cmd)
+		if !overloaded(f) {
+			return f
 		}
 		now := time.Now()
 		if deadline.IsZero() {
 			deadline = now.Add(BulkOverloadWait)
 		}
 		if now.After(deadline) || s.ctx.Err() != nil {
-			return future
+			return f
 		}
 		time.Sleep(bulkOverloadPause) // not a wait for an event: the pace at which a full queue is tried
 	}
 }
 
-func overloaded(f *shard.Future) bool {
+func overloaded(f future) bool {
 	select {
 	case <-f.Done():
 		return f.Result().Code == shard.CodeTooManyRequests
@@ -303,11 +303,16 @@ func trimSpace(line []byte) []byte {
 
 // pacedBody allows BulkIdleTimeout for each read.
 type pacedBody struct {
-	body    io.Reader
-	control *http.ResponseController
+	body   io.Reader
+	stream *bulkStream
 }
 
+// Read sets its deadline before it looks whether the stream has ended: whoever ends it moves the deadline
+// after saying so, and one of the two is seen.
 func (p *pacedBody) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(time.Now().Add(BulkIdleTimeout))
+	_ = p.stream.control.SetReadDeadline(time.Now().Add(BulkIdleTimeout))
+	if p.stream.stopping() || p.stream.ctx.Err() != nil {
+		return 0, os.ErrDeadlineExceeded
+	}
 	return p.body.Read(b)
 }

@@ -21,8 +21,20 @@ type CommandDeps struct {
 	Now func() time.Time
 }
 
+// future is an answer to come, as *shard.Future has it; tests answer by hand.
+type future interface {
+	Accepted() <-chan struct{}
+	Done() <-chan struct{}
+	Result() shard.Result
+	AcceptedResult() shard.Result
+}
+
 // commandAPI serves the command routes.
-type commandAPI struct{ CommandDeps }
+type commandAPI struct {
+	submit  func(*shard.Command) future
+	options command.Options
+	now     func() time.Time
+}
 
 // commandRoute is one command with a route of its own.
 type commandRoute struct{ method, path, typ string }
@@ -45,10 +57,18 @@ var commandRoutes = []commandRoute{
 
 // RegisterCommands adds the command routes.
 func RegisterCommands(router Router, deps CommandDeps) {
-	if deps.Now == nil {
-		deps.Now = time.Now
+	a := &commandAPI{
+		submit:  func(cmd *shard.Command) future { return deps.Submit(cmd) },
+		options: deps.Options,
+		now:     deps.Now,
 	}
-	a := &commandAPI{deps}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	a.register(router)
+}
+
+func (a *commandAPI) register(router Router) {
 	for _, route := range commandRoutes {
 		router.Add(route.method, route.path, a.handler(route.typ))
 	}
@@ -113,18 +133,18 @@ func (a *commandAPI) run(c echo.Context, typ, id string, body []byte) error {
 		Key:              headerValue(header, "Idempotency-Key"),
 		Body:             body,
 		ExpectedVersion:  version,
-		ReceivedAtMicros: a.Now().UnixMicro(),
-	}, a.Options)
+		ReceivedAtMicros: a.now().UnixMicro(),
+	}, a.options)
 	if err != nil {
 		return err
 	}
-	future := a.Submit(cmd)
-	switch await(c.Request().Context(), future, parsePrefer(header)) {
+	f := a.submit(cmd)
+	switch await(c.Request().Context(), f, parsePrefer(header)) {
 	case done:
-		result := future.Result()
+		result := f.Result()
 		return answer(c, cmd, &result)
 	case accepted:
-		result := future.AcceptedResult()
+		result := f.AcceptedResult()
 		return answerAccepted(c, cmd, &result)
 	default:
 		return &command.Problem{

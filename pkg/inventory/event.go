@@ -25,7 +25,7 @@ type Allocation struct {
 	Quantity int64
 }
 
-// ItemRegistered and the others below are the closed set of Change. Their fields are those of the event schema (schemas/holdfast/event/v1/inventory.proto).
+// The closed set of Change. Its fields are those of the event schema (schemas/holdfast/event/v1/inventory.proto).
 type (
 	ItemRegistered struct{ Description string }
 	StockReceived  struct {

@@ -3,7 +3,7 @@ package order
 // Event is one of the events below; the set is closed.
 type Event interface{ isEvent() }
 
-// OrderPlaced and the others below are the closed set of Event. Their fields are those of the event schema (schemas/holdfast/event/v1/order.proto).
+// The closed set of Event. Its fields are those of the event schema (schemas/holdfast/event/v1/order.proto).
 type (
 	OrderPlaced struct {
 		CustomerID, Currency        string

@@ -22,7 +22,7 @@ type platform struct {
 	stock   map[string]int64
 	keys    map[string]bool
 	records []eventlog.Record
-	// break is called with each request's number; an answer cuts the request after so many commands.
+	// cut is called with each request's number; an answer cuts the request after so many commands.
 	cut      func(request int) (after int, cut bool)
 	requests int
 }
@@ -66,7 +66,6 @@ func (p *platform) run(c retail.Command) retail.Result {
 	}
 	meta := &eventv1.Meta{IdempotencyKey: c.Key, OccurredAtMicros: body.OccurredAt.UnixMicro()}
 	id := command.OrderID(command.DefaultTenant, c.Key)
-	step := &eventv1.ReservationStep{OrderId: id}
 	var lines []*eventv1.OrderLine
 	var subtotal int64
 	taken := map[string]int64{}
@@ -97,24 +96,12 @@ func (p *platform) run(c retail.Command) retail.Result {
 		p.order(&eventv1.OrderEvent{Meta: meta, OrderId: id, Change: &eventv1.OrderEvent_OrderImported{
 			OrderImported: &eventv1.OrderImported{Lines: lines, SubtotalMicros: subtotal, Country: body.Country},
 		}})
-		for sku, n := range taken {
-			p.stock[sku] -= n
-			p.inventory(&eventv1.InventoryEvent{
-				Meta: &eventv1.Meta{OccurredAtMicros: meta.GetOccurredAtMicros()}, Sku: sku,
-				Change: &eventv1.InventoryEvent_StockFulfilled{StockFulfilled: &eventv1.StockFulfilled{Step: step, Quantity: n}},
-			})
-		}
+		p.move(meta, id, taken, 1)
 	case command.ImportCreditNote:
 		p.order(&eventv1.OrderEvent{Meta: meta, OrderId: id, Change: &eventv1.OrderEvent_CreditNoteImported{
 			CreditNoteImported: &eventv1.CreditNoteImported{Lines: lines, SubtotalMicros: subtotal, Country: body.Country},
 		}})
-		for sku, n := range taken {
-			p.stock[sku] += n
-			p.inventory(&eventv1.InventoryEvent{
-				Meta: &eventv1.Meta{OccurredAtMicros: meta.GetOccurredAtMicros()}, Sku: sku,
-				Change: &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{Step: step, Quantity: n}},
-			})
-		}
+		p.move(meta, id, taken, -1)
 	default:
 		p.t.Fatalf("unexpected command %s", c.Type)
 	}
@@ -125,6 +112,21 @@ func (p *platform) run(c retail.Command) retail.Result {
 	}
 	p.keys[c.Key] = true
 	return retail.Result{Status: http.StatusCreated}
+}
+
+// move takes an order's goods off the shelf (sign 1) or puts a credit note's back (-1).
+func (p *platform) move(document *eventv1.Meta, id string, quantities map[string]int64, sign int64) {
+	step := &eventv1.ReservationStep{OrderId: id}
+	for sku, n := range quantities {
+		p.stock[sku] -= sign * n
+		e := &eventv1.InventoryEvent{Meta: &eventv1.Meta{OccurredAtMicros: document.GetOccurredAtMicros()}, Sku: sku}
+		if sign > 0 {
+			e.Change = &eventv1.InventoryEvent_StockFulfilled{StockFulfilled: &eventv1.StockFulfilled{Step: step, Quantity: n}}
+		} else {
+			e.Change = &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{Step: step, Quantity: n}}
+		}
+		p.inventory(e)
+	}
 }
 
 func (p *platform) order(e *eventv1.OrderEvent) {

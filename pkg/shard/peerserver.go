@@ -24,7 +24,7 @@ func (s *peerServer) Exchange(stream peerv1.PeerService_ExchangeServer) error {
 		f, err := stream.Recv()
 		if err != nil {
 			cancel()
-			_ = <-sent // the same end, seen by the sender
+			<-sent     //nolint:errcheck // the same end, seen by the sender
 			return nil //nolint:nilerr // the other side has gone; it says why in its own log
 		}
 		if f.Generation != s.node.layout.Generation {

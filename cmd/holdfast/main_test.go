@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// holdfast runs the command line and returns what it printed.
+func holdfast(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var out bytes.Buffer
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetOut(&out)
+	root.SetErr(&out)
+	err := root.ExecuteContext(ctx)
+	return out.String(), err
+}
+
+func TestEveryCommandExplainsItself(t *testing.T) {
+	for _, c := range newRootCommand().Commands() {
+		if c.Short == "" {
+			t.Errorf("%s has no short description", c.Name())
+		}
+		if out, err := holdfast(t, c.Name(), "--help"); err != nil || !strings.Contains(out, "Usage:") {
+			t.Errorf("%s --help: %v\n%s", c.Name(), err, out)
+		}
+	}
+}
+
+// api answers one path with one body.
+func api(t *testing.T, path string, status int, body string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestStockGet(t *testing.T) {
+	url := api(t, "/v1/availability", http.StatusOK, `{"items":[{"sku":"A1","description":"Heart","available":7,"on_hand":9,"reserved":2,`+
+		`"committed":0,"version":3,"locations":[{"location":"main","available":7,"on_hand":9,"reserved":2}]}],"unknown":["B2"]}`)
+	out, err := holdfast(t, "stock", "get", "A1", "B2", "--url", url)
+	if err == nil || !strings.Contains(err.Error(), "B2") {
+		t.Errorf("an unknown SKU was passed over: %v", err)
+	}
+	want := "SKU  LOCATION  AVAILABLE  ON HAND  RESERVED  COMMITTED  VERSION  DESCRIPTION\n" +
+		"A1   all       7          9        2         0          3        Heart\n" +
+		"     main      7          9        2         0                   \n"
+	if out != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
+	}
+	if out, _ := holdfast(t, "stock", "get", "A1", "--url", url, "-o", "json"); !strings.Contains(out, `"on_hand": 9`) {
+		t.Errorf("as JSON: %s", out)
+	}
+	if _, err := holdfast(t, "stock", "get", "A1", "--url", url, "-o", "xml"); err == nil {
+		t.Error("output xml was accepted")
+	}
+}
+
+func TestOrderGet(t *testing.T) {
+	const id = "a2bc78c1-8641-5967-a8fd-6c4696bd9d2f"
+	url := api(t, "/v1/orders/"+id, http.StatusOK, `{"order_id":"`+id+`","version":1,"status":"reserved","currency":"GBP","total":"5.10",`+
+		`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}],"timeline":[{"type":"order_placed","version":1,`+
+		`"occurred_at":"2026-01-02T03:04:05Z","recorded_at":"2026-01-02T03:04:05Z"}]}`)
+	out, err := holdfast(t, "order", "get", id, "--url", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"reserved", "5.10 GBP", "2.55", "order_placed", "2026-01-02T03:04:05Z"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	missing := api(t, "/v1/orders/"+id, http.StatusNotFound, `{"code":"order_not_found","title":"","status":404,"type":""}`)
+	if _, err := holdfast(t, "order", "get", id, "--url", missing); err == nil || !strings.Contains(err.Error(), "order_not_found") {
+		t.Errorf("a missing order: %v", err)
+	}
+}
+
+func TestImportNeedsTheLog(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := l.Addr().String()
+	_ = l.Close()
+	_, err = holdfast(t, "import", "online-retail", "none.csv", "--kafka", nobody)
+	if err == nil || !strings.Contains(err.Error(), nobody) || !strings.Contains(err.Error(), "--kafka") {
+		t.Errorf("without a broker: %v", err)
+	}
+}
+
+func TestDemoGeneratesReconcilesAndEnds(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demo")
+	out, err := holdfast(t, "demo", "--exit", "--orders", "100", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0")
+	if err != nil || !strings.Contains(out, "Reconciled:") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, name := range []string{logName, "rejects.csv", "kafka"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Errorf("a named directory is kept: %v", err)
+		}
+	}
+}
+
+func TestFreeAddressAvoidsWhatIsTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := l.Addr().String()
+	if got := freeAddress(taken); got != "127.0.0.1:0" {
+		t.Errorf("taken: %s", got)
+	}
+	_ = l.Close()
+	if got := freeAddress(taken); got != taken {
+		t.Errorf("free: %s", got)
+	}
+}
+
+func TestExplainSaysWhatToDo(t *testing.T) {
+	if err := explain(syscall.EADDRINUSE); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "--listen") {
+		t.Error(err)
+	}
+}
+
+func TestCountSetsThousandsApart(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1_000: "1,000", -100: "-100", -1_234_567: "-1,234,567"} {
+		if got := count(n); got != want {
+			t.Errorf("%d: %s, want %s", n, got, want)
+		}
+	}
+}

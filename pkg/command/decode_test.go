@@ -1,0 +1,193 @@
+package command
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+)
+
+const testOrderID = "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11"
+
+const threeLines = `{"customer_id":"c-1","currency":"GBP","lines":[` +
+	`{"sku":"A1","quantity":2,"unit_price":"2.55"},{"sku":"A2","quantity":1,"unit_price":"12.5"},` +
+	`{"sku":"A3","quantity":40,"unit_price":"0.105"}]}`
+
+func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
+	total := int64(5_100_000)
+	at := time.Date(2010, 12, 1, 8, 26, 0, 0, time.UTC).UnixMicro()
+	for _, test := range []struct {
+		typ, body string
+		want      any
+		occurred  int64
+	}{
+		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}],"total":"5.10","country":"EIRE"}`, order.Place{
+			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Country: "EIRE", Terms: order.Prepaid, TotalMicros: &total,
+			Lines:    []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 2_550_000}},
+			AtMicros: 1_000, PaymentDeadlineMicros: 1_000 + time.Hour.Microseconds(),
+		}, 0},
+		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","payment_terms":"on_account","lines":[{"sku":"A1","quantity":2,"unit_price":"0"}]}`, order.Place{
+			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
+			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
+		}, 0},
+		{ImportCreditNote, `{"reference":"C1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1","quantity":2,"unit_price":"1"}]}`, order.ImportDocument{
+			OrderID: testOrderID, Kind: order.KindCreditNote, Currency: "GBP", Reference: "C1", AtMicros: at,
+			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 1_000_000}},
+		}, at},
+		{CancelOrder, `{"reason":"x"}`, order.Cancel{Reason: "x"}, 0},
+		{AuthorizePayment, `{"amount":"7.65","reference":"pi"}`, order.AuthorizePayment{AmountMicros: 7_650_000, Reference: "pi"}, 0},
+		{CapturePayment, `{"action":"capture","amount":"1"}`, order.CapturePayment{AmountMicros: 1_000_000}, 0},
+		{ConfirmOrder, ``, order.Confirm{}, 0},
+		{ShipOrder, `{}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
+		{DeliverOrder, `{"fulfilment_id":"f"}`, order.Deliver{FulfilmentID: "f"}, 0},
+		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
+		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`, inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
+		{AdjustStock, `{"location":"x","delta":-3,"reason":"other"}`, inventory.AdjustStock{Location: "x", Delta: -3, Reason: inventory.ReasonOther}, 0},
+		{CountStock, `{"counted":0}`, inventory.CountStock{Location: "main"}, 0},
+		{SetSafetyStock, `{"quantity":0}`, inventory.SetSafetyStock{Location: "main"}, 0},
+		{SetBackorderLimit, `{"limit":7}`, inventory.SetBackorderLimit{Limit: 7}, 0},
+	} {
+		o, s, occurred, err := Decode(test.typ, testOrderID, "k", []byte(test.body), 1_000, Options{PaymentWindow: time.Hour})
+		var got any = s
+		if o != nil {
+			got = o
+		}
+		if err != nil || !reflect.DeepEqual(got, test.want) || occurred != test.occurred {
+			t.Errorf("%s %s:\n got %+v, %d, %v\nwant %+v, %d", test.typ, test.body, got, occurred, err, test.want, test.occurred)
+		}
+	}
+}
+
+func TestDecodeNamesEveryFault(t *testing.T) {
+	_, _, _, err := Decode(PlaceOrder, testOrderID, "k", []byte(
+		`{"currency":"XXX","lines":[{"sku":"","quantity":0,"unit_price":"NaN"}],"payment_terms":"later"}`), 0, Options{})
+	var p *Problem
+	if !errors.As(err, &p) || p.Code != CodeMissingField {
+		t.Fatalf("got %v", err)
+	}
+	var pointers []string
+	for _, e := range p.Errors {
+		pointers = append(pointers, e.Pointer)
+	}
+	want := "/customer_id /currency /lines/0/sku /lines/0/quantity /lines/0/unit_price /payment_terms"
+	if got := strings.Join(pointers, " "); got != want {
+		t.Errorf("pointers %s, want %s", got, want)
+	}
+}
+
+func TestFaultsAreBounded(t *testing.T) {
+	body := `{"customer_id":"c","currency":"GBP","lines":[` + strings.Repeat(`{},`, MaxLines-1) + `{}]}`
+	_, _, _, err := Decode(PlaceOrder, testOrderID, "k", []byte(body), 0, Options{})
+	if p := AsProblem(err); len(p.Errors) != MaxFieldErrors {
+		t.Errorf("%d faults, want %d", len(p.Errors), MaxFieldErrors)
+	}
+}
+
+func TestFingerprintIsOfTheMeaning(t *testing.T) {
+	print := func(typ, body string) [16]byte {
+		t.Helper()
+		cmd, err := Parse(Request{Type: typ, ID: "A1", Key: "k", Body: []byte(body)}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cmd.Fingerprint
+	}
+	base := print(ReceiveStock, `{"quantity":5}`)
+	for _, same := range []string{`{ "quantity" : 5 }`, `{"location":"main","quantity":5}`, `{"quantity":5,"reference":""}`} {
+		if print(ReceiveStock, same) != base {
+			t.Errorf("%s differs from the same body", same)
+		}
+	}
+	for _, other := range []string{`{"quantity":6}`, `{"quantity":5,"reference":"x"}`, `{"quantity":5,"location":"b"}`, `{"quantity":5,"occurred_at":"2011-01-01T00:00:00Z"}`} {
+		if print(ReceiveStock, other) == base {
+			t.Errorf("%s is taken for another body", other)
+		}
+	}
+	if print(AdjustStock, `{"delta":5,"reason":"other"}`) == base {
+		t.Error("another type has the same fingerprint")
+	}
+}
+
+// A fingerprint is stored in events: it must not change with the code.
+func TestFingerprintsStay(t *testing.T) {
+	cmd, err := Parse(Request{Type: PlaceOrder, Key: "k", Body: []byte(threeLines), ReceivedAtMicros: 77}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "FINGERPRINT"
+	if got := hexOf(cmd.Fingerprint); got != want {
+		t.Errorf("fingerprint %s, want %s", got, want)
+	}
+	if want := "ORDERID"; cmd.ID != want {
+		t.Errorf("order ID %s, want %s", cmd.ID, want)
+	}
+}
+
+func hexOf(b [16]byte) string {
+	const digits = "0123456789abcdef"
+	var s strings.Builder
+	for _, c := range b {
+		s.WriteByte(digits[c>>4])
+		s.WriteByte(digits[c&15])
+	}
+	return s.String()
+}
+
+func TestParseLine(t *testing.T) {
+	for _, test := range []struct{ line, code, pointer string }{
+		{`{"id":"k","type":"place_order","body":` + threeLines + `}`, "", ""},
+		{`{"type":"register_item","sku":"A1","body":{}}`, "", ""},
+		{`{"id":"k","type":"confirm_order","order_id":"` + testOrderID + `","if_match":3}`, "", ""},
+		{`{"id":"k"`, CodeMalformedJSON, ""},
+		{`[]`, CodeWrongType, ""},
+		{`{"id":"k","type":"nope"}`, CodeUnknownCommand, "/type"},
+		{`{"id":"k","id":"l"}`, CodeDuplicateField, "/id"},
+		{`{"id":"k","typ":"x"}`, CodeUnknownField, "/typ"},
+		{`{"id":7}`, CodeWrongType, "/id"},
+		{`{"id":"k","type":"place_order","order_id":"` + testOrderID + `","body":{}}`, CodeBadEnvelope, "/order_id"},
+		{`{"id":"k","type":"receive_stock","order_id":"x","sku":"A1"}`, CodeBadEnvelope, "/order_id"},
+		{`{"id":"k","type":"cancel_order","sku":"A1"}`, CodeBadEnvelope, "/sku"},
+		{`{"type":"receive_stock","sku":"A1","body":{"quantity":1}}`, CodeKeyRequired, "/id"},
+		{`{"id":"é","type":"receive_stock","sku":"A1","body":{"quantity":1}}`, CodeBadKey, "/id"},
+		{`{"id":"k","type":"receive_stock","body":{"quantity":1}}`, CodeBadSKU, "/sku"},
+		{`{"id":"k","type":"cancel_order","order_id":"7","body":{}}`, "order_not_found", "/order_id"},
+		{`{"id":"k","type":"place_order","if_match":1,"body":` + threeLines + `}`, CodeBadIfMatch, "/if_match"},
+		{`{"id":"k","type":"receive_stock","sku":"A1","body":{"quantity":-1}}`, CodeBadQuantity, "/body/quantity"},
+		{`{"id":"k","type":"receive_stock","sku":"A1","body":[]}`, CodeWrongType, "/body"},
+	} {
+		_, cmd, err := ParseLine([]byte(test.line), 1, Options{})
+		if test.code == "" {
+			if err != nil || cmd == nil {
+				t.Errorf("%s: %v", test.line, err)
+			}
+			continue
+		}
+		p := AsProblem(err)
+		if p.Code != test.code || len(p.Errors) == 0 || p.Errors[0].Pointer != test.pointer {
+			t.Errorf("%s: got %s %v, want %s %s", test.line, p.Code, p.Errors, test.code, test.pointer)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Parse(Request{Type: PlaceOrder, Key: "a-key-of-usual-length", Body: []byte(threeLines)}, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkParseLine(b *testing.B) {
+	line := []byte(`{"id":"a-key-of-usual-length","type":"place_order","body":` + threeLines + `}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := ParseLine(line, 1, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
