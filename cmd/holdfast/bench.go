@@ -46,7 +46,7 @@ platform of its own in a temporary directory, on the embedded broker or on --kaf
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout()) },
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.url, "url", "", "platform to load; without it one is started in this process")
+	flags.StringVar(&f.url, "url", "", "platform to load, or its replicas, comma-separated; without it one is started in this process")
 	flags.StringVar(&f.kafka, "kafka", "", "brokers for the platform that is started; without it the embedded broker")
 	flags.Int32Var(&f.shards, "shards", 1, "writers of the platform that is started")
 	flags.IntVar(&f.load.Concurrency, "concurrency", 64, "callers at once")
@@ -82,14 +82,16 @@ func (f *benchFlags) run(ctx context.Context, out io.Writer) (err error) {
 		f.load.Acks = file
 	}
 	where := "this process: the load generator alone"
-	f.load.URL = strings.TrimSuffix(f.url, "/")
+	for url := range strings.SplitSeq(f.url, ",") {
+		f.load.URLs = append(f.load.URLs, strings.TrimSuffix(url, "/"))
+	}
 	if f.url == "" {
 		stack, dir, serr := f.startStack(ctx)
 		if serr != nil {
 			return serr
 		}
 		defer func() { err = errors.Join(err, stack.Close(), os.RemoveAll(dir)) }()
-		f.load.URL = stack.URL()
+		f.load.URLs = []string{stack.URL()}
 		where = "this process: load generator, all services, embedded broker"
 		if f.kafka != "" {
 			where = "this process: load generator and all services, not the brokers"

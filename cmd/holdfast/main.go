@@ -56,6 +56,7 @@ func newRootCommand() *cobra.Command {
 		newOrderCommand(),
 		newStockCommand(),
 		newBenchCommand(),
+		newVerifyCommand(),
 	)
 	return root
 }

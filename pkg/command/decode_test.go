@@ -88,7 +88,7 @@ func TestFaultsAreBounded(t *testing.T) {
 }
 
 func TestFingerprintIsOfTheMeaning(t *testing.T) {
-	print := func(typ, body string) [16]byte {
+	fingerprint := func(typ, body string) [16]byte {
 		t.Helper()
 		cmd, err := Parse(Request{Type: typ, ID: "A1", Key: "k", Body: []byte(body)}, Options{})
 		if err != nil {
@@ -96,18 +96,18 @@ func TestFingerprintIsOfTheMeaning(t *testing.T) {
 		}
 		return cmd.Fingerprint
 	}
-	base := print(ReceiveStock, `{"quantity":5}`)
+	base := fingerprint(ReceiveStock, `{"quantity":5}`)
 	for _, same := range []string{`{ "quantity" : 5 }`, `{"location":"main","quantity":5}`, `{"quantity":5,"reference":""}`} {
-		if print(ReceiveStock, same) != base {
+		if fingerprint(ReceiveStock, same) != base {
 			t.Errorf("%s differs from the same body", same)
 		}
 	}
 	for _, other := range []string{`{"quantity":6}`, `{"quantity":5,"reference":"x"}`, `{"quantity":5,"location":"b"}`, `{"quantity":5,"occurred_at":"2011-01-01T00:00:00Z"}`} {
-		if print(ReceiveStock, other) == base {
+		if fingerprint(ReceiveStock, other) == base {
 			t.Errorf("%s is taken for another body", other)
 		}
 	}
-	if print(AdjustStock, `{"delta":5,"reason":"other"}`) == base {
+	if fingerprint(AdjustStock, `{"delta":5,"reason":"other"}`) == base {
 		t.Error("another type has the same fingerprint")
 	}
 }
@@ -118,11 +118,11 @@ func TestFingerprintsStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "FINGERPRINT"
+	const want = "22ff938475c568eb4803f5b4e52ee78e"
 	if got := hexOf(cmd.Fingerprint); got != want {
 		t.Errorf("fingerprint %s, want %s", got, want)
 	}
-	if want := "ORDERID"; cmd.ID != want {
+	if want := "e0d1a574-ced9-53ca-b991-a316e30b0905"; cmd.ID != want {
 		t.Errorf("order ID %s, want %s", cmd.ID, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 
@@ -35,6 +36,8 @@ type Kafka struct {
 	addrs   []string
 	closing sync.Once
 	unlock  func()
+	// markClean tells the next process that this one ended in order.
+	markClean func()
 }
 
 // StartKafka starts the broker. Topics are never created by themselves, and must never be compacted
@@ -56,6 +59,11 @@ func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
 	if err != nil {
 		return nil, err
 	}
+	clean, err := takeClean(o.Dir)
+	if err != nil {
+		unlock()
+		return nil, err
+	}
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.WithLogger(kafkaLogger{o.Logger}),
@@ -72,7 +80,23 @@ func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
 		}
 		return nil, fmt.Errorf("embedded kafka: %w", err)
 	}
-	return &Kafka{cluster: cluster, addrs: cluster.ListenAddrs(), unlock: unlock}, nil
+	k := &Kafka{cluster: cluster, addrs: cluster.ListenAddrs(), unlock: unlock}
+	if !clean {
+		if err := closeTails(ctx, k.addrs); err != nil {
+			cluster.Close()
+			unlock()
+			return nil, err
+		}
+	}
+	k.markClean = func() {
+		if o.Dir == "" {
+			return
+		}
+		if err := os.WriteFile(cleanFile(o.Dir), nil, 0o644); err != nil {
+			o.Logger.Warn("the next start will take this end for a crash", "error", err)
+		}
+	}
+	return k, nil
 }
 
 // Addrs are the broker's addresses, to be used as seeds.
@@ -82,6 +106,7 @@ func (k *Kafka) Addrs() []string { return k.addrs }
 func (k *Kafka) Close() {
 	k.closing.Do(func() {
 		k.cluster.Close()
+		k.markClean()
 		k.unlock()
 	})
 }

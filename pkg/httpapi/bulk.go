@@ -65,7 +65,9 @@ func (a *commandAPI) bulk(c echo.Context) error {
 	if err := checkMediaType(c.Request().Header, "application/x-ndjson", "application/json"); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(c.Request().Context())
+	// net/http ends the request's context when a read fails, a deadline's too; lines under way are answered
+	// all the same. The stream's own context ends when results can no longer be written.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
 	defer cancel()
 	s := &bulkStream{
 		api: a, ctx: ctx, cancel: cancel,
@@ -283,6 +285,9 @@ func (l *lineReader) next() ([]byte, error) {
 			chunk, err = l.reader.ReadSlice('\n')
 		}
 		l.long = append(l.long, chunk...)
+		if len(l.long) > command.MaxBulkLineBytes {
+			return nil, errLineTooLong
+		}
 		chunk = l.long
 	}
 	if err != nil && !errors.Is(err, io.EOF) {

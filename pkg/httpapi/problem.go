@@ -22,8 +22,8 @@ func isRouting(err error) bool {
 
 // answerError writes the problem that an error stands for; what went wrong inside goes to the log only.
 func (s *Server) answerError(err error, c echo.Context) {
-	if c.Response().Committed || c.Request().Context().Err() != nil {
-		return // the answer has begun, or nobody is there to read it
+	if c.Response().Committed {
+		return // the answer has begun
 	}
 	if err := writeProblem(c, s.problemOf(err, c)); err != nil {
 		s.config.Logger.Debug("answer not written", "error", err)

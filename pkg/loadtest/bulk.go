@@ -38,7 +38,7 @@ func (r *run) bulk(ctx context.Context) error {
 func (r *run) stream(ctx context.Context, seed uint64) error {
 	body, in := io.Pipe()
 	// The stream ends by the end of its lines, not by the context: every line sent is answered.
-	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, r.cfg.URL+"/v1/commands", body)
+	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, r.cfg.URLs[int(seed)%len(r.cfg.URLs)]+"/v1/commands", body)
 	if err != nil {
 		return fmt.Errorf("open a bulk stream: %w", err)
 	}

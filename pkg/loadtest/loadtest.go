@@ -23,14 +23,17 @@ import (
 // Limits.
 const (
 	requestTimeout = 30 * time.Second
-	maxAttempts    = 200
-	retryPause     = 5 * time.Millisecond
-	stockEach      = 1_000_000_000
+	// retryFor bounds how long one order is sent again with its key; retryPause is between two tries.
+	retryFor   = 60 * time.Second
+	retryPause = 5 * time.Millisecond
+	stockEach  = 1_000_000_000
 )
 
 // Config says what to do.
 type Config struct {
-	URL         string
+	// URLs are the API of one or more replicas; callers spread over them, and go to the next one when
+	// theirs does not answer.
+	URLs        []string
 	Concurrency int
 	// Rate is orders a second of an open loop; 0: closed loop.
 	Rate     float64
@@ -140,7 +143,7 @@ func setUp(ctx context.Context, cfg Config) error {
 		fmt.Fprintf(&body, `{"id":"%s-reg-%d","type":"register_item","sku":%q,"body":{"description":"load test"}}`+"\n", cfg.KeyPrefix, i, sku)
 		fmt.Fprintf(&body, `{"id":"%s-rcv-%d","type":"receive_stock","sku":%q,"body":{"location":"main","quantity":%d}}`+"\n", cfg.KeyPrefix, i, sku, cfg.Stock)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.URL+"/v1/commands", &body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.URLs[0]+"/v1/commands", &body)
 	if err != nil {
 		return fmt.Errorf("set up the stock: %w", err)
 	}

@@ -40,7 +40,8 @@ func (r *run) work(ctx context.Context, client *fasthttp.Client, seed uint64) {
 	defer fasthttp.ReleaseResponse(resp)
 	req.Header.SetMethod(fasthttp.MethodPost)
 	req.Header.SetContentType("application/json")
-	req.SetRequestURI(r.cfg.URL + "/v1/orders")
+	replica := int(seed)
+	req.SetRequestURI(r.cfg.URLs[replica%len(r.cfg.URLs)] + "/v1/orders")
 	var body []byte
 	for ctx.Err() == nil {
 		n, more := r.take()
@@ -55,7 +56,7 @@ func (r *run) work(ctx context.Context, client *fasthttp.Client, seed uint64) {
 		body = r.cfg.appendOrder(body[:0], rng)
 		req.Header.Set("Idempotency-Key", key)
 		req.SetBodyRaw(body)
-		answers[r.definite(client, req, resp, key)]++
+		answers[r.definite(client, req, resp, key, &replica)]++
 		r.record(local, started)
 	}
 }
@@ -77,9 +78,9 @@ func (r *run) startOf(ctx context.Context, n int64) (time.Time, bool) {
 }
 
 // definite sends an order until its answer is one that stays: with the same key, as clients should.
-func (r *run) definite(client *fasthttp.Client, req *fasthttp.Request, resp *fasthttp.Response, key string) string {
+func (r *run) definite(client *fasthttp.Client, req *fasthttp.Request, resp *fasthttp.Response, key string, replica *int) string {
 	answer := ""
-	for range maxAttempts {
+	for end := time.Now().Add(retryFor); time.Now().Before(end); {
 		err := client.DoTimeout(req, resp, requestTimeout)
 		if err == nil {
 			status := resp.StatusCode()
@@ -93,6 +94,8 @@ func (r *run) definite(client *fasthttp.Client, req *fasthttp.Request, resp *fas
 		}
 		r.retries.Add(1)
 		time.Sleep(retryPause)
+		*replica++
+		req.SetRequestURI(r.cfg.URLs[*replica%len(r.cfg.URLs)] + "/v1/orders")
 	}
 	return answer
 }

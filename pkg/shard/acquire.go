@@ -75,7 +75,7 @@ func (r *runner) restore(ctx context.Context) (map[string]struct{}, error) {
 		if r.st, err = openStore(dir, tps, r.foreign, fresh); err != nil {
 			return nil, err
 		}
-		f := &fold{r: r, touched: map[string]struct{}{}}
+		f := &fold{r: r, touched: map[string]struct{}{}, resumedAt: eventlog.Offsets{}, confirmed: map[eventlog.TopicPartition]bool{}}
 		if f.contradicted(ends) {
 			r.log.Warn("the checkpoint is ahead of the log; building it again", "shard", r.shard)
 		} else if err = f.run(ctx, ends); err != nil || !f.stale {
@@ -97,6 +97,9 @@ func (r *runner) foreign(orderID string) bool {
 type fold struct {
 	r       *runner
 	touched map[string]struct{}
+	// resumedAt is the last event of each partition that the checkpoint has; confirmed: the log has it too.
+	resumedAt eventlog.Offsets
+	confirmed map[eventlog.TopicPartition]bool
 	// stale: the checkpoint's last event of a partition is not the log's.
 	stale bool
 }
@@ -119,6 +122,7 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 	for tp, c := range f.r.st.cursors {
 		// Once more from the last event that was applied: it must be the same.
 		from[tp] = max(c.last, 0)
+		f.resumedAt[tp] = c.last
 	}
 	err := f.r.node.client.Read(ctx, from, ends, func(rec *eventlog.Record) error {
 		if f.stale {
@@ -136,8 +140,8 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 		return err
 	}
 	for tp, c := range f.r.st.cursors {
-		if c.last >= 0 && c.next <= c.last {
-			return fmt.Errorf("%s partition %d: nothing was read at %d", tp.Topic, tp.Partition, c.last)
+		if !f.stale && f.resumedAt[tp] >= 0 && !f.confirmed[tp] {
+			f.stale = true // the event that was applied last is not in the log any more
 		}
 		c.next = max(c.next, ends[tp])
 	}
@@ -157,8 +161,9 @@ func (f *fold) seen(rec *eventlog.Record, c *cursor, id [16]byte) bool {
 	if rec.Offset > c.last {
 		return false
 	}
-	if rec.Offset == c.last && id != c.lastID {
-		f.stale = true
+	if rec.Offset == f.resumedAt[rec.TopicPartition] {
+		f.confirmed[rec.TopicPartition] = true
+		f.stale = f.stale || id != c.lastID
 	}
 	return true
 }

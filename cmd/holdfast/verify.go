@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/verify"
+)
+
+// verifyFlags are the settings of a verification.
+type verifyFlags struct {
+	kafka, env, acks, out string
+}
+
+func newVerifyCommand() *cobra.Command {
+	var f verifyFlags
+	c := &cobra.Command{
+		Use:   "verify",
+		Short: "Hold the whole log to the invariants, with an independent fold",
+		Long: `Reads the log from its start with a naive fold of its own, and checks what must always hold: never
+oversold, stock conserved, one key one order, versions gap-free, views equal to the log, money adding up.
+Prints a line for each invariant; exit status 1 on any violation. With --acks, the file that holdfast
+bench writes, it also checks that what clients were told is what the log says.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.kafka, "kafka", defaultKafkaListen, "brokers, comma-separated")
+	flags.StringVar(&f.env, "env", "", "prefix of the platform, where several share a cluster")
+	flags.StringVar(&f.acks, "acks", "", "what clients were answered, as holdfast bench --acks writes it")
+	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
+	return c
+}
+
+func (f *verifyFlags) run(ctx context.Context, out, progress io.Writer) error {
+	if f.out != "table" && f.out != "json" {
+		return fmt.Errorf("-o is table or json, not %q", f.out)
+	}
+	client, err := eventlog.Open(eventlog.Config{Seeds: strings.Split(f.kafka, ","), Env: f.env})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var o verify.Options
+	if f.acks != "" {
+		file, err := os.Open(f.acks)
+		if err != nil {
+			return fmt.Errorf("acks file: %w", err)
+		}
+		defer file.Close()
+		o.Acks = file
+	}
+	if isTerminal(progress) {
+		o.Progress = func(events int64) { fmt.Fprintf(progress, "\r%d events", events) }
+	}
+	report, err := verify.Run(ctx, client, o)
+	if err != nil {
+		return err
+	}
+	if f.out == "json" {
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(report)
+	} else {
+		err = printReport(out, report)
+	}
+	if err == nil && !report.Clean() {
+		return exitStatus(1)
+	}
+	return err
+}
+
+func isTerminal(w io.Writer) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func printReport(out io.Writer, r *verify.Report) error {
+	fmt.Fprintf(out, "%d events, %d orders (%d open), %d SKUs\n", r.Events, r.Orders, r.OpenOrders, r.SKUs)
+	for _, inv := range r.Invariants {
+		word := "ok"
+		if inv.Violations > 0 {
+			word = fmt.Sprintf("%d VIOLATIONS", inv.Violations)
+		}
+		if _, err := fmt.Fprintf(out, "%-4s %-66s %10d checked  %s\n", inv.ID, inv.Name, inv.Checked, word); err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+		for _, example := range inv.Examples {
+			fmt.Fprintf(out, "       %s\n", example)
+		}
+		if inv.Note != "" {
+			fmt.Fprintf(out, "       (%s)\n", inv.Note)
+		}
+	}
+	return nil
+}

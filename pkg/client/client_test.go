@@ -1,0 +1,164 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+func serve(t *testing.T, handler http.HandlerFunc, options ...Option) *Client {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return New(server.URL, options...)
+}
+
+var oneLine = PlaceOrder{CustomerID: "c-1", Currency: "GBP", Lines: []OrderLine{{SKU: "A1", Quantity: 2, UnitPrice: "2.55"}}}
+
+func TestRetriesKeepTheKey(t *testing.T) {
+	var keys, bodies []string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		keys, bodies = append(keys, r.Header.Get("Idempotency-Key")), append(bodies, string(body))
+		switch len(keys) {
+		case 1:
+			w.WriteHeader(http.StatusServiceUnavailable) // a proxy's answer, no problem document
+		case 2:
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusTooManyRequests)
+			io.WriteString(w, `{"type":"/errors/x","title":"x","status":429,"code":"too_many_requests"}`)
+		case 3:
+			panic(http.ErrAbortHandler) // the connection breaks
+		default:
+			w.Header().Set("ETag", `"2"`)
+			w.Header().Set("Holdfast-Position", "o0.2")
+			w.WriteHeader(http.StatusCreated)
+			io.WriteString(w, `{"order_id":"o","version":2,"status":"reserved","payment_status":"pending","fulfilment_status":"unfulfilled","currency":"GBP","total":"5.10"}`)
+		}
+	})
+	answer, err := c.PlaceOrder(context.Background(), oneLine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Value.Status != "reserved" || answer.Version != 2 || answer.Position != "o0.2" || answer.Status != http.StatusCreated {
+		t.Errorf("answer %+v", answer)
+	}
+	const body = `{"currency":"GBP","customer_id":"c-1","lines":[{"quantity":2,"sku":"A1","unit_price":"2.55"}]}`
+	for i := range keys {
+		if keys[i] == "" || keys[i] != keys[0] || bodies[i] != body {
+			t.Errorf("try %d: key %q, body %s", i, keys[i], bodies[i])
+		}
+	}
+	if len(keys) != 4 {
+		t.Errorf("%d tries, want 4", len(keys))
+	}
+}
+
+func TestRefusalsAreProblemsAndNotRetried(t *testing.T) {
+	var n atomic.Int64
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		n.Add(1)
+		w.WriteHeader(http.StatusConflict)
+		io.WriteString(w, `{"type":"/errors/insufficient_stock","title":"x","status":409,"code":"insufficient_stock","detail":"d","short":[{"sku":"A1","requested":2,"available":1}]}`)
+	})
+	_, err := c.PlaceOrder(context.Background(), oneLine)
+	var p *Problem
+	if !errors.As(err, &p) || p.Code != "insufficient_stock" || len(p.Short) != 1 || p.Short[0].Available != 1 {
+		t.Fatalf("got %v", err)
+	}
+	if n.Load() != 1 {
+		t.Errorf("%d tries, want 1", n.Load())
+	}
+}
+
+func TestRetriesAreBounded(t *testing.T) {
+	var n atomic.Int64
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		n.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}, WithAttempts(3))
+	if _, err := c.Availability(context.Background(), "A1"); err == nil || n.Load() != 3 {
+		t.Errorf("%d tries, %v", n.Load(), err)
+	}
+}
+
+func TestRequestsAreAsSpecified(t *testing.T) {
+	var got string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got = fmt.Sprint(r.Method, " ", r.URL.RequestURI(), " ", r.Header.Get("Idempotency-Key"), " ", r.Header.Get("If-Match"), " ", string(body))
+		io.WriteString(w, `{}`)
+	}, WithKeys(func() string { return "k" }))
+	ctx := context.Background()
+	for want, call := range map[string]func() error{
+		`PUT /v1/stock/BANK%20CHARGES k  {"description":"d"}`: func() error { _, err := c.RegisterItem(ctx, "BANK CHARGES", "d"); return err },
+		`POST /v1/stock/A%2F1/receipts k "3" {"quantity":5}`: func() error {
+			_, err := c.ReceiveStock(ctx, "A/1", ReceiveStock{Quantity: 5}, IfVersion(3))
+			return err
+		},
+		`POST /v1/orders/o/cancel mine  {"reason":"r"}`:   func() error { _, err := c.CancelOrder(ctx, "o", "r", Key("mine")); return err },
+		`POST /v1/orders/o/fulfilments k  {}`:             func() error { _, err := c.ShipOrder(ctx, "o", ShipOrder{}); return err },
+		`POST /v1/orders/o/fulfilments/f/delivery k  {}`:  func() error { _, err := c.DeliverOrder(ctx, "o", "f"); return err },
+		`GET /v1/orders?customer_id=c+1&limit=2   `:       func() error { _, err := c.Orders(ctx, OrderFilter{CustomerID: "c 1", Limit: 2}); return err },
+		`GET /v1/availability/A1   `:                      func() error { _, err := c.Availability(ctx, "A1"); return err },
+		`POST /v1/availability   {"skus":["A1"]}`:         func() error { _, err := c.Availabilities(ctx, []string{"A1"}); return err },
+		`PUT /v1/stock/A1/backorder-limit k  {"limit":0}`: func() error { _, err := c.SetBackorderLimit(ctx, "A1", 0); return err },
+	} {
+		if err := call(); err != nil || got != want {
+			t.Errorf("got %s, %v\nwant %s", got, err, want)
+		}
+	}
+}
+
+func TestRunCommandsStreams(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		if err := control.EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		lines := bufio.NewScanner(r.Body)
+		for n := 1; lines.Scan(); n++ {
+			if !strings.Contains(lines.Text(), fmt.Sprintf(`"id":"k-%d"`, n)) {
+				t.Errorf("line %s", lines.Text())
+			}
+			fmt.Fprintf(w, `{"id":"k-%d","status":201}`+"\n", n)
+			if err := control.Flush(); err != nil {
+				t.Error(err)
+			}
+		}
+	}, WithKeys(counter()))
+	// Each command is made only after the result of the one before: the stream must not hold lines back.
+	next := make(chan struct{}, 1)
+	next <- struct{}{}
+	commands := func(yield func(CommandLine) bool) {
+		for range 5 {
+			<-next
+			if !yield(CommandLine{Type: "receive_stock", SKU: "A1", Body: ReceiveStock{Quantity: 1}}) {
+				return
+			}
+		}
+	}
+	n := 0
+	for result, err := range c.RunCommands(context.Background(), commands) {
+		if err != nil || result.Status != 201 {
+			t.Fatal(result, err)
+		}
+		n++
+		next <- struct{}{}
+	}
+	if n != 5 {
+		t.Errorf("%d results, want 5", n)
+	}
+}
+
+func counter() func() string {
+	n := 0
+	return func() string { n++; return fmt.Sprint("k-", n) }
+}
