@@ -104,17 +104,31 @@ func (s *Store) run(ctx context.Context) error {
 	if from.Covers(end) {
 		s.atTheEnd()
 	}
+	reached := from.Clone()
 	for {
-		recs, reached, err := f.Poll(ctx)
-		if err != nil {
+		poll, cancel := context.WithTimeout(ctx, idleCheck)
+		recs, now, err := f.Poll(poll)
+		cancel()
+		switch {
+		case err == nil:
+			s.apply(recs)
+			reached = now
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 			return err
+		default: // nothing came: is there nothing?
+			if end, err = s.client.EndOffsets(ctx, tps); err != nil {
+				return err
+			}
 		}
-		s.apply(recs)
-		if s.loaded.Load() || reached.Covers(end) {
+		if err == nil && s.loaded.Load() || reached.Covers(end) {
 			s.atTheEnd()
 		}
 	}
 }
+
+// idleCheck is after how long without rows the topic is asked for its end, so that Age tells an idle log
+// from a lost one.
+const idleCheck = time.Second
 
 func (s *Store) atTheEnd() {
 	s.atEnd.Store(time.Now().UnixMicro())

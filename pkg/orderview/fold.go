@@ -83,7 +83,7 @@ func render(events []*eventv1.OrderEvent) ([]byte, error) {
 		o.apply(ev)
 	}
 	o.PaymentStatus, o.FulfilmentStatus = o.paymentStatus(), o.fulfilmentStatus()
-	o.Authorized, o.Captured = money.Format(o.authorized), money.Format(o.captured)
+	o.Authorized, o.Captured = o.amount(o.authorized), o.amount(o.captured)
 	b, err := json.Marshal(&o)
 	if err != nil {
 		return nil, fmt.Errorf("render order %s: %w", o.ID, err)
@@ -121,10 +121,10 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		o.reject(c.OrderRejected.Short)
 	case *eventv1.OrderEvent_PaymentAuthorized:
 		o.authorized += c.PaymentAuthorized.AmountMicros
-		e.Amount, e.Reference = money.Format(c.PaymentAuthorized.AmountMicros), c.PaymentAuthorized.Reference
+		e.Amount, e.Reference = o.amount(c.PaymentAuthorized.AmountMicros), c.PaymentAuthorized.Reference
 	case *eventv1.OrderEvent_PaymentCaptured:
 		o.captured += c.PaymentCaptured.AmountMicros
-		e.Amount, e.Reference = money.Format(c.PaymentCaptured.AmountMicros), c.PaymentCaptured.Reference
+		e.Amount, e.Reference = o.amount(c.PaymentCaptured.AmountMicros), c.PaymentCaptured.Reference
 	case *eventv1.OrderEvent_OrderCancelled:
 		o.voided += c.OrderCancelled.VoidedMicros
 		e.Reason = c.OrderCancelled.Reason
@@ -145,7 +145,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 func (o *Order) place(p *eventv1.OrderPlaced) {
 	o.Kind = "order"
 	o.CustomerID, o.Country, o.Reference, o.Currency = p.CustomerId, p.Country, p.Reference, p.Currency
-	o.Subtotal, o.Total, o.totalMicros = money.Format(p.SubtotalMicros), money.Format(p.TotalMicros), p.TotalMicros
+	o.Subtotal, o.Total, o.totalMicros = money.Format(p.SubtotalMicros), o.amount(p.TotalMicros), p.TotalMicros
 	if p.PaymentDeadlineMicros != 0 {
 		o.PaymentDeadline = time.UnixMicro(p.PaymentDeadlineMicros).UTC().Format(time.RFC3339)
 	}
@@ -154,6 +154,14 @@ func (o *Order) place(p *eventv1.OrderPlaced) {
 			SKU: l.Sku, Quantity: l.Quantity, UnitPrice: money.Format(l.UnitPriceMicros), Amount: money.Format(l.Quantity * l.UnitPriceMicros),
 		})
 	}
+}
+
+// amount is money to be paid, with the digits of the order's currency.
+func (o *Order) amount(micros int64) string {
+	if c, ok := money.Lookup(o.Currency); ok {
+		return c.Format(micros)
+	}
+	return money.Format(micros)
 }
 
 func (o *Order) reject(short []*eventv1.ShortLine) {

@@ -152,22 +152,38 @@ func (s *Store) run(ctx context.Context) error {
 		return err
 	}
 	defer f.Close()
-	for reached := s.next.Clone(); ; {
-		if s.loaded.Load() || reached.Covers(end) {
-			s.atEnd.Store(time.Now().UnixMicro())
-			s.loaded.Store(true)
-			s.mu.Lock()
-			s.fault = nil
-			s.mu.Unlock()
+	for {
+		if s.next.Covers(end) {
+			s.atTheEnd()
 		}
-		var recs []eventlog.Record
-		if recs, reached, err = f.Poll(ctx); err != nil {
+		poll, cancel := context.WithTimeout(ctx, idleCheck)
+		recs, reached, err := f.Poll(poll)
+		cancel()
+		switch {
+		case err == nil:
+			if err := s.apply(recs, reached); err != nil {
+				return err
+			}
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
 			return err
-		}
-		if err := s.apply(recs, reached); err != nil {
-			return err
+		default: // nothing came: is there nothing?
+			if end, err = s.client.StableOffsets(ctx, tps); err != nil {
+				return err
+			}
 		}
 	}
+}
+
+// idleCheck is after how long without events the log is asked for its end, so that Age tells an idle log
+// from a lost one.
+const idleCheck = time.Second
+
+func (s *Store) atTheEnd() {
+	s.atEnd.Store(time.Now().UnixMicro())
+	s.loaded.Store(true)
+	s.mu.Lock()
+	s.fault = nil
+	s.mu.Unlock()
 }
 
 // dropIfAhead empties a store that holds more than the log: an embedded broker lost its last writes.

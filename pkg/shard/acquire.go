@@ -158,8 +158,11 @@ func (f *fold) apply(rec *eventlog.Record) error {
 
 // seen reports whether the checkpoint holds the event already, and notices when it holds another one.
 func (f *fold) seen(rec *eventlog.Record, c *cursor, id [16]byte) bool {
+	if last := f.resumedAt[rec.TopicPartition]; rec.Offset > last && last >= 0 && !f.confirmed[rec.TopicPartition] {
+		f.stale = true // the event that was applied last is not in the log any more
+	}
 	if rec.Offset > c.last {
-		return false
+		return f.stale
 	}
 	if rec.Offset == f.resumedAt[rec.TopicPartition] {
 		f.confirmed[rec.TopicPartition] = true

@@ -10,7 +10,6 @@ import (
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
-	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
 // batch is what one transaction will write, and what to say once it has committed.
@@ -28,6 +27,8 @@ type batch struct {
 	// fenced says that something rests on state, so that even without events a commit must prove
 	// that this owner was still the owner.
 	fenced bool
+	// beat adds an announcement: the topic of announcements forgets after an hour.
+	beat bool
 
 	now     int64
 	ceTime  []byte
@@ -41,6 +42,8 @@ type answer struct {
 	first, end int
 	// position of other shards, and what a refusal rests on.
 	position eventlog.Offsets
+	// rests are the partitions that an answer without records of its own rests on.
+	rests    []eventlog.TopicPartition
 	accepted bool
 }
 
@@ -53,7 +56,7 @@ func (b *batch) reset(now int64) {
 	b.recs, b.ids, b.arena = b.recs[:0], b.ids[:0], b.arena[:0]
 	b.slab, b.headers = b.slab[:0], b.headers[:0]
 	b.answers, b.after = b.answers[:0], b.after[:0]
-	b.bytes, b.fenced, b.now = 0, false, now
+	b.bytes, b.fenced, b.beat, b.now = 0, false, false, now
 }
 
 const headersPerEvent = 6
@@ -184,12 +187,4 @@ func (b *batch) position(first, end int) eventlog.Offsets {
 		p[rec.TopicPartition] = rec.Offset + 1
 	}
 	return p
-}
-
-func wirePosition(p eventlog.Offsets) []*peerv1.PartitionOffset {
-	out := make([]*peerv1.PartitionOffset, 0, len(p))
-	for tp, end := range p {
-		out = append(out, positionOf(tp, end))
-	}
-	return out
 }

@@ -20,8 +20,9 @@ const (
 	MaxBatchBytes    = 4 << 20
 	// MaxRecordBytes bounds one event's value; brokers take 1 MiB by default.
 	MaxRecordBytes = 900 << 10
-	// MaxFrameMessages bounds one peer frame.
+	// MaxFrameMessages bounds one peer frame; no message is begun beyond MaxFrameBytes of bodies.
 	MaxFrameMessages = 1_024
+	MaxFrameBytes    = 4 << 20
 	// MaxPeerQueued messages wait for one peer; steps beyond are dropped and sent again later.
 	MaxPeerQueued = 65_536
 
@@ -30,6 +31,7 @@ const (
 	checkpointEvery  = 50 * time.Millisecond
 	checkpointDirty  = 4_096
 	heartbeatEvery   = time.Minute
+	sweepEvery       = 5 * time.Minute
 	reacquireBackoff = 200 * time.Millisecond
 	defaultWindow    = 30 * time.Minute
 )

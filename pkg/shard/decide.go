@@ -3,6 +3,8 @@ package shard
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -54,6 +56,16 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 		r.refuse(fut, cmd, refusal(err, e.o.Version))
 		return nil
 	}
+	if doc, ok := cmd.Order.(order.ImportDocument); ok {
+		short, err := r.shortForImport(&doc)
+		if err != nil {
+			return err
+		}
+		if len(short) > 0 {
+			r.refuse(fut, cmd, shortResult(short))
+			return nil
+		}
+	}
 	first := len(r.b.recs)
 	from := origin{key: cmd.Key, fingerprint: cmd.Fingerprint, occurredAt: r.occurredAt(cmd), cause: eventv1.Cause_CAUSE_COMMAND}
 	if err := r.writeOrder(e, evs, &from); err != nil {
@@ -69,12 +81,20 @@ func (r *runner) writeOrder(e *entry, evs []order.Event, from *origin) error {
 	if before == 0 {
 		r.st.newHoldings(e.o.ID)
 	}
+	first := len(r.b.recs)
 	if err := r.appendOrder(e, evs, from); err != nil {
 		return err
 	}
 	r.watchDeadline(&e.o)
-	if e.o.ReservationVersion != before {
-		return r.startStep(e, from)
+	if e.o.ReservationVersion == before {
+		return nil
+	}
+	if err := r.startStep(e, from); err != nil {
+		return err
+	}
+	if s := r.sagas[e.o.ID]; s != nil {
+		end := len(r.b.recs)
+		r.b.after = append(r.b.after, func(b *batch) { s.position.Merge(b.position(first, end)) })
 	}
 	return nil
 }
@@ -111,16 +131,45 @@ func (r *runner) outcome(e *entry, cmd *Command) Result {
 		res.Order.FulfilmentID = ship.FulfilmentID
 	}
 	if o.Lifecycle == order.Rejected && opensOrder(cmd.Order) {
-		res.Code, res.Short, res.Status = CodeInsufficient, o.Short, o.Lifecycle.String()
-		res.Detail = "not every line can be had; nothing was reserved"
-		for _, s := range o.Short {
-			if s.Reason == int32(inventory.UnknownSKU) {
-				res.Code = CodeUnknownSKU
-				res.Detail = "the order names a SKU that is not registered; nothing was reserved"
-			}
-		}
+		short := shortResult(o.Short)
+		res.Code, res.Short, res.Detail, res.Status = short.Code, short.Short, short.Detail, o.Lifecycle.String()
 	}
 	return res
+}
+
+func shortResult(short []order.ShortLine) Result {
+	for _, s := range short {
+		if s.Reason == int32(inventory.UnknownSKU) {
+			return Result{Code: CodeUnknownSKU, Short: short, Detail: "the order names a SKU that is not registered; nothing was reserved"}
+		}
+	}
+	return Result{Code: CodeInsufficient, Short: short, Detail: "not every line can be had; nothing was reserved"}
+}
+
+// shortForImport says which of a past document's SKUs this shard cannot cover. A document is a fact and
+// has no outcome to wait for, so it is refused before it is written.
+func (r *runner) shortForImport(doc *order.ImportDocument) ([]order.ShortLine, error) {
+	wanted := map[string]int64{}
+	for _, l := range doc.Lines {
+		if r.layout.ShardOf(r.partitionOf(l.SKU)) == r.shard {
+			wanted[l.SKU] += l.Quantity
+		}
+	}
+	var short []order.ShortLine
+	for sku, quantity := range wanted {
+		it, err := r.st.item(sku)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case !it.Registered:
+			short = append(short, order.ShortLine{SKU: sku, Requested: quantity, Reason: int32(inventory.UnknownSKU)})
+		case doc.Kind == order.KindImportedOrder && it.Sellable() < quantity:
+			short = append(short, order.ShortLine{SKU: sku, Requested: quantity, Available: it.Sellable(), Reason: int32(inventory.InsufficientStock)})
+		}
+	}
+	slices.SortFunc(short, func(a, b order.ShortLine) int { return strings.Compare(a.SKU, b.SKU) })
+	return short, nil
 }
 
 func summarize(o *order.Order) *OrderSummary {
@@ -142,7 +191,12 @@ func (r *runner) repeatOrder(e *entry, seen *commandRecord, cmd *Command, fut *F
 		return
 	}
 	r.b.fenced = true
-	a := answer{fut: fut, result: r.outcome(e, cmd), position: r.applied(cmd)}
+	a := answer{fut: fut, result: r.outcome(e, cmd), rests: r.restsOn(cmd)}
+	for i := range e.o.Lines {
+		if p := r.partitionOf(e.o.Lines[i].SKU); r.layout.ShardOf(p) == r.shard {
+			a.rests = append(a.rests, eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: p})
+		}
+	}
 	if s := r.sagas[e.o.ID]; s != nil && e.o.Lifecycle == order.Placed && opensOrder(cmd.Order) {
 		s.waiters = append(s.waiters, waiter{fut, cmd})
 		a.accepted = true
@@ -201,17 +255,16 @@ func summarizeStock(it *inventory.Item) *StockSummary {
 // refuse answers without events: after a commit that proves that the state it rests on was current.
 func (r *runner) refuse(fut *Future, cmd *Command, res Result) {
 	r.b.fenced = true
-	r.b.answers = append(r.b.answers, answer{fut: fut, result: res, position: r.applied(cmd)})
+	r.b.answers = append(r.b.answers, answer{fut: fut, result: res, rests: r.restsOn(cmd)})
 }
 
-// applied is how far this shard has applied the partition of a command's aggregate.
-func (r *runner) applied(cmd *Command) eventlog.Offsets {
+// restsOn is the partition of a command's aggregate.
+func (r *runner) restsOn(cmd *Command) []eventlog.TopicPartition {
 	topic := eventlog.TopicInventory
 	if cmd.isOrder() {
 		topic = eventlog.TopicOrders
 	}
-	tp := eventlog.TopicPartition{Topic: topic, Partition: r.partitionOf(cmd.ID)}
-	return eventlog.Offsets{tp: r.st.cursors[tp].next}
+	return []eventlog.TopicPartition{{Topic: topic, Partition: r.partitionOf(cmd.ID)}}
 }
 
 func (r *runner) occurredAt(cmd *Command) int64 {

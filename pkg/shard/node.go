@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,7 +114,7 @@ func (n *Node) join(ctx context.Context) error {
 		cancel()
 		return err
 	}
-	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{SessionTimeout: n.cfg.SessionTimeout})
+	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{SessionTimeout: n.cfg.SessionTimeout, ShardCount: n.layout.ShardCount})
 	if err != nil {
 		n.peers.close()
 		cancel()
@@ -321,18 +323,28 @@ func (n *Node) queryAnswerHere(a queryResponse) {
 // address is where peers reach this replica.
 func (n *Node) address() string { return n.peers.address }
 
+// endCommits gives up commits that no broker answers; what became of them the next owner finds in the log.
+func (n *Node) endCommits() {
+	for shard := range n.runners {
+		if r := n.runners[shard].Load(); r != nil {
+			r.w.Close()
+		}
+	}
+}
+
 // Close gives all shards up, so that other replicas take over at once, and waits for the last commit.
 func (n *Node) Close(ctx context.Context) error {
 	n.mu.Lock()
-	for _, o := range n.owned {
+	owned := slices.Collect(maps.Values(n.owned))
+	n.mu.Unlock()
+	for _, o := range owned {
 		o.cancel()
 	}
-	owned := n.owned
-	n.mu.Unlock()
 	for _, o := range owned {
 		select {
 		case <-o.stopped:
 		case <-ctx.Done():
+			n.endCommits()
 		}
 	}
 	err := n.group.Close(ctx)

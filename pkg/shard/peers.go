@@ -152,13 +152,13 @@ func (p *peers) submit(shard int32, cmd *Command, fut *Future) {
 
 func (p *peers) sendStep(req stepRequest) {
 	if l := p.link(int32(req.TargetShard)); l != nil {
-		l.put(func(f *peerv1.ExchangeRequest) { f.Reservations = append(f.Reservations, req) })
+		l.put(0, func(f *peerv1.ExchangeRequest) { f.Reservations = append(f.Reservations, req) })
 	}
 }
 
 func (p *peers) sendQuery(q query) {
 	if l := p.link(int32(q.TargetShard)); l != nil {
-		l.put(func(f *peerv1.ExchangeRequest) { f.OrderQueries = append(f.OrderQueries, q) })
+		l.put(0, func(f *peerv1.ExchangeRequest) { f.OrderQueries = append(f.OrderQueries, q) })
 	}
 }
 
@@ -169,10 +169,16 @@ type link struct {
 	stop    context.CancelFunc
 
 	mu      sync.Mutex
-	queue   []func(*peerv1.ExchangeRequest)
+	queue   []outgoing
 	pending map[uint64]pendingCommand
 	nextID  uint64
 	wake    chan struct{}
+}
+
+// outgoing is one message of a frame to come.
+type outgoing struct {
+	add  func(*peerv1.ExchangeRequest)
+	size int // bytes of what may be large: a command's body
 }
 
 type pendingCommand struct {
@@ -186,13 +192,13 @@ func newLink(n *Node, address string) *link {
 	return l
 }
 
-func (l *link) put(add func(*peerv1.ExchangeRequest)) bool {
+func (l *link) put(size int, add func(*peerv1.ExchangeRequest)) bool {
 	l.mu.Lock()
 	if len(l.queue) >= MaxPeerQueued {
 		l.mu.Unlock()
 		return false
 	}
-	l.queue = append(l.queue, add)
+	l.queue = append(l.queue, outgoing{add, size})
 	l.mu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
@@ -211,7 +217,7 @@ func (l *link) submit(shard int32, cmd *Command, fut *Future) {
 	req.RequestId = l.nextID
 	l.pending[req.RequestId] = pendingCommand{fut}
 	l.mu.Unlock()
-	if !l.put(func(f *peerv1.ExchangeRequest) { f.Commands = append(f.Commands, req) }) {
+	if !l.put(len(cmd.Body), func(f *peerv1.ExchangeRequest) { f.Commands = append(f.Commands, req) }) {
 		l.mu.Lock()
 		delete(l.pending, req.RequestId)
 		l.mu.Unlock()
@@ -280,6 +286,7 @@ func (l *link) exchange(ctx context.Context) error {
 		case err := <-received:
 			return err
 		case <-ctx.Done():
+			<-received // nothing answers a future after this returns
 			return ctx.Err()
 		case <-l.wake:
 		}
@@ -294,7 +301,11 @@ func (l *link) exchange(ctx context.Context) error {
 // frame packs what has queued.
 func (l *link) frame() *peerv1.ExchangeRequest {
 	l.mu.Lock()
-	n := min(len(l.queue), MaxFrameMessages)
+	n, bytes := 0, 0
+	for n < min(len(l.queue), MaxFrameMessages) && bytes < MaxFrameBytes {
+		bytes += l.queue[n].size
+		n++
+	}
 	batch := l.queue[:n:n]
 	l.queue = l.queue[n:]
 	l.mu.Unlock()
@@ -302,8 +313,8 @@ func (l *link) frame() *peerv1.ExchangeRequest {
 		return nil
 	}
 	f := &peerv1.ExchangeRequest{Generation: l.node.layout.Generation}
-	for _, add := range batch {
-		add(f)
+	for _, message := range batch {
+		message.add(f)
 	}
 	return f
 }

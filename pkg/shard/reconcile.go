@@ -2,8 +2,8 @@ package shard
 
 import (
 	"container/heap"
+	"time"
 
-	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -53,6 +53,13 @@ func (r *runner) reconcile(touched map[string]struct{}) error {
 	if err := r.commit(); err != nil {
 		return err
 	}
+	return r.startSweep()
+}
+
+// startSweep lists the orders of other shards for which something is held here: each is asked about.
+func (r *runner) startSweep() error {
+	r.swept = time.Now()
+	r.sweep = r.sweep[:0]
 	return r.st.openStock(func(orderID string) { r.sweep = append(r.sweep, orderID) })
 }
 
@@ -98,26 +105,70 @@ func (r *runner) restartStep(id string) error {
 	return nil
 }
 
-// checkHeld releases what is held for an order that the log does not have.
+// checkHeld compares what is held for an order with the order: without one it is released, stock that has
+// shipped completes the order's side, and an order that is behind its stock goes past it.
 func (r *runner) checkHeld(orderID string) error {
 	if r.foreign(orderID) {
 		return nil
 	}
 	e, err := r.st.order(orderID)
-	if err != nil || e.o.Version > 0 {
+	if err != nil {
 		return err
 	}
-	return r.releaseOrphan(orderID)
-}
-
-func (r *runner) releaseOrphan(orderID string) error {
 	h, err := r.st.held(orderID)
 	if err != nil {
 		return err
 	}
+	if e.o.Version == 0 {
+		return r.releaseOrphan(h, nil)
+	}
+	seen := uint64(0)
+	for _, held := range h.list {
+		if held.res.PlacedEventID == inventory.ID(e.o.PlacedEventID) {
+			seen = max(seen, held.res.Version)
+		}
+	}
+	if seen <= e.o.ReservationVersion {
+		return nil
+	}
+	if err := r.completeShipment(e, h); err != nil {
+		return err
+	}
+	return r.overtake(e, max(seen, e.o.ReservationVersion))
+}
+
+// completeShipment records as shipped what stock has fulfilled and the order does not know of.
+func (r *runner) completeShipment(e *entry, h *holdings) error {
+	shipped := map[string]int64{}
+	for _, w := range e.o.Wanted() {
+		shipped[w.SKU] = w.Fulfilled
+	}
+	var lines []order.LineQuantity
+	for _, held := range h.list {
+		_, _, fulfilled, _ := held.res.Sums()
+		if missing := fulfilled - shipped[held.sku]; missing > 0 {
+			lines = append(lines, order.LineQuantity{SKU: held.sku, Quantity: missing})
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	evs, err := order.Decide(e.o, order.ReconcileShipment{Lines: lines})
+	if err != nil {
+		r.log.Error("stock has shipped what the order cannot take as shipped", "order_id", e.o.ID, "error", err)
+		return nil
+	}
+	r.node.metrics.reconciled.Inc()
+	return r.appendOrder(e, evs, &origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
+}
+
+// releaseOrphan gives back what is held for an order that there is not; placed, when set, names the
+// placement that was asked about.
+func (r *runner) releaseOrphan(h *holdings, placed []byte) error {
+	orderID := h.orderID
 	for _, held := range h.list {
 		res := &held.res
-		if !res.Open() {
+		if !res.Open() || placed != nil && string(placed) != string(res.PlacedEventID[:]) {
 			continue
 		}
 		r.node.metrics.reconciled.Inc()
@@ -144,6 +195,11 @@ func (r *runner) overtake(e *entry, seen uint64) error {
 
 // sweepSome asks the shards of orders about reservations that this shard holds for them.
 func (r *runner) sweepSome() {
+	if len(r.sweep) == 0 && time.UnixMicro(r.b.now).Sub(r.swept) >= sweepEvery {
+		if err := r.startSweep(); err != nil {
+			r.log.Warn("list the open reservations", "error", err)
+		}
+	}
 	n := min(len(r.sweep), sweepAtOnce)
 	some := r.sweep[:n]
 	r.sweep = r.sweep[n:]
@@ -178,7 +234,8 @@ func (r *runner) handleQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuery
 	r.b.fenced = true
 	if e.o.Version == 0 {
 		r.b.after = append(r.b.after, func(*batch) {
-			reply(&peerv1.OrderQueryResponse{SourceShard: q.SourceShard, TargetShard: q.TargetShard, OrderId: q.OrderId, Unknown: true})
+			reply(&peerv1.OrderQueryResponse{SourceShard: q.SourceShard, TargetShard: q.TargetShard, OrderId: q.OrderId, Unknown: true,
+				Wanted: &peerv1.ReservationRequest{PlacedEventId: q.PlacedEventId}})
 		})
 		return nil
 	}
@@ -198,21 +255,12 @@ func (r *runner) handleQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuery
 
 // handleQueryAnswer gives back what no order wants.
 func (r *runner) handleQueryAnswer(a *peerv1.OrderQueryResponse) error {
-	if !a.Unknown {
+	if !a.Unknown || a.Wanted == nil {
 		return nil
 	}
-	return r.releaseOrphan(a.OrderId)
-}
-
-func answerPosition(b *batch, a *answer) eventlog.Position {
-	p := a.position
-	if p == nil {
-		p = make(eventlog.Offsets, a.end-a.first)
+	h, err := r.st.held(a.OrderId)
+	if err != nil {
+		return err
 	}
-	for _, rec := range b.recs[a.first:a.end] {
-		if rec.Topic != eventlog.TopicShards {
-			p[rec.TopicPartition] = rec.Offset + 1
-		}
-	}
-	return eventlog.PositionOf(p)
+	return r.releaseOrphan(h, a.Wanted.PlacedEventId)
 }

@@ -33,6 +33,7 @@ type runner struct {
 	sagas    map[string]*saga
 	timers   deadlines
 	sweep    []string // orders of other shards to ask about
+	swept    time.Time
 	lastBeat time.Time
 
 	lastCheckpoint time.Time
@@ -98,9 +99,7 @@ func (r *runner) onTime() error {
 	}
 	r.resend(now)
 	r.sweepSome()
-	if len(r.b.recs) == 0 && now.Sub(r.lastBeat) >= heartbeatEvery {
-		r.b.fenced = true
-	}
+	r.b.beat = now.Sub(r.lastBeat) >= heartbeatEvery
 	return nil
 }
 
@@ -127,18 +126,19 @@ func (r *runner) watchDeadline(o *order.Order) {
 func (r *runner) commit() error {
 	b := r.b
 	events := len(b.recs)
-	if events == 0 && !b.fenced {
+	if events == 0 && !b.fenced && !b.beat {
 		r.finishBatch()
 		return nil
 	}
-	if events == 0 {
+	beat := events == 0 || b.beat
+	if beat {
 		b.recs = append(b.recs, r.announcement())
 	}
 	start := time.Now()
 	if err := r.w.Commit(b.recs); err != nil {
 		return r.abandon(err)
 	}
-	if events == 0 {
+	if beat {
 		r.lastBeat = start
 	}
 	r.node.metrics.commitSeconds.Observe(time.Since(start).Seconds())
@@ -158,7 +158,7 @@ func (r *runner) finishBatch() {
 		if a.fut == nil {
 			continue
 		}
-		a.result.Position = answerPosition(b, a)
+		a.result.Position = r.answerPosition(a)
 		if a.accepted {
 			a.fut.accept(a.result)
 		} else {
@@ -168,6 +168,22 @@ func (r *runner) finishBatch() {
 	for _, fn := range b.after {
 		fn(b)
 	}
+}
+
+// answerPosition is how far a read must have got to include an answer: what its command wrote, here and in
+// other shards, and what it rests on.
+func (r *runner) answerPosition(a *answer) eventlog.Position {
+	p := a.position
+	if p == nil {
+		p = make(eventlog.Offsets, a.end-a.first+len(a.rests))
+	}
+	for _, tp := range a.rests {
+		p[tp] = max(p[tp], r.st.cursors[tp].next)
+	}
+	for _, rec := range r.b.recs[a.first:a.end] {
+		p[rec.TopicPartition] = rec.Offset + 1
+	}
+	return eventlog.PositionOf(p)
 }
 
 // abandon answers everyone in the batch that the outcome is unclear; the state is dropped with the runner.
@@ -216,6 +232,9 @@ func (r *runner) announcement() *eventlog.Record {
 // checkpoint saves the state now and then; last forces it.
 func (r *runner) checkpoint(last bool) error {
 	dirty := r.st.dirty()
+	if dirty == 0 {
+		r.st.age()
+	}
 	if dirty == 0 || !last && dirty < checkpointDirty && time.Since(r.lastCheckpoint) < checkpointEvery {
 		return nil
 	}

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -49,7 +50,7 @@ func (r *runner) startStep(e *entry, from *origin) error {
 	}
 	if len(remote) == 0 || refused && e.o.Lifecycle == order.Placed {
 		if old == nil && from.cause == eventv1.Cause_CAUSE_COMMAND {
-			old = &saga{neverSent: true}
+			old = &saga{neverSent: true, position: eventlog.Offsets{}}
 		}
 		return r.settleHere(e, old, held, from)
 	}
@@ -128,7 +129,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 		if req == nil {
 			req = &peerv1.ReservationRequest{
 				SourceShard: uint32(r.shard), TargetShard: uint32(target), OrderId: e.o.ID,
-				PlacedEventId: e.o.PlacedEventID[:], Version: e.o.ReservationVersion, OccurredAtMicros: r.b.now,
+				PlacedEventId: slices.Clone(e.o.PlacedEventID[:]), Version: e.o.ReservationVersion, OccurredAtMicros: r.b.now,
 			}
 			if e.o.Kind != order.KindOrder {
 				req.OccurredAtMicros = e.o.OccurredAtMicros
@@ -256,12 +257,10 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 	if req.Reconciliation {
 		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
 	}
-	first := len(r.b.recs)
 	held, err := r.runStep(step, wanted, &from)
 	if err != nil {
 		return err
 	}
-	end := len(r.b.recs)
 	r.b.fenced = true
 	resp := &peerv1.ReservationResponse{
 		SourceShard: req.SourceShard, TargetShard: req.TargetShard, OrderId: req.OrderId,
@@ -274,8 +273,12 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 			}
 		}
 	}
-	r.b.after = append(r.b.after, func(b *batch) {
-		resp.Position = wirePosition(b.position(first, end))
+	r.b.after = append(r.b.after, func(*batch) {
+		// A repeated step wrote nothing: its answer rests on what was written before.
+		for _, w := range wanted {
+			tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: r.partitionOf(w.SKU)}
+			resp.Position = append(resp.Position, positionOf(tp, r.st.cursors[tp].next))
+		}
 		reply(resp)
 	})
 	return nil
@@ -350,6 +353,10 @@ func (r *runner) concludeSaga(e *entry, s *saga) error {
 	first := len(r.b.recs)
 	if err := r.recordReservation(e, held, &from); err != nil {
 		return err
+	}
+	if e.o.Lifecycle == order.Placed {
+		// Stock neither holds all nor refuses: it is asked again, as a newer step.
+		return r.overtake(e, s.version)
 	}
 	if r.sagas[e.o.ID] == s {
 		delete(r.sagas, e.o.ID)

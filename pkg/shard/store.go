@@ -402,11 +402,16 @@ func (s *store) checkpoint() error {
 		return fmt.Errorf("write the checkpoint %s: %w", s.dir, err)
 	}
 	s.resetDirty()
+	s.age()
+	return nil
+}
+
+// age lets unused entries go; only while nothing is dirty.
+func (s *store) age() {
 	s.items.age()
 	s.holdings.age()
 	s.orders.age()
 	s.commands.age()
-	return nil
 }
 
 func cursorKey(tp eventlog.TopicPartition) []byte {

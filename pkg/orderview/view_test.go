@@ -1,0 +1,193 @@
+package orderview_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/holdfast/holdfast/pkg/devstack"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/orderview"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+const waitLimit = 30 * time.Second
+
+type fixture struct {
+	t      *testing.T
+	ctx    context.Context
+	client *eventlog.Client
+	layout eventlog.Layout
+	last   eventlog.Offsets
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
+	t.Cleanup(cancel)
+	unique := "t" + uuid.NewString()[:8]
+	cfg := eventlog.Config{Env: unique, TopicPrefix: unique + "."}
+	if seed := os.Getenv("HOLDFAST_TEST_KAFKA"); seed != "" {
+		cfg.Seeds = []string{seed}
+	} else {
+		k, err := devstack.StartKafka(ctx, devstack.KafkaOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(k.Close)
+		cfg.Seeds, cfg.Embedded = k.Addrs(), true
+	}
+	client, err := eventlog.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	layout, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: 3, ShardCount: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fixture{t: t, ctx: ctx, client: client, layout: layout, last: eventlog.Offsets{}}
+}
+
+func (f *fixture) append(id string, version uint64, ev *eventv1.OrderEvent) {
+	f.t.Helper()
+	ev.OrderId = id
+	ev.Meta = &eventv1.Meta{
+		EventId: make([]byte, 16), Version: version, Cause: eventv1.Cause_CAUSE_COMMAND,
+		OccurredAtMicros: 1_700_000_000_000_000 + int64(version), RecordedAtMicros: 1_700_000_000_000_000 + int64(version),
+	}
+	v, err := ev.MarshalVT()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: eventlog.PartitionFor(id, f.layout.PartitionCount)}
+	rec := &eventlog.Record{TopicPartition: tp, Key: []byte(id), Value: v, TimestampMicros: time.Now().UnixMicro()}
+	if err := f.client.Produce(f.ctx, []*eventlog.Record{rec}); err != nil {
+		f.t.Fatal(err)
+	}
+	f.last[tp] = rec.Offset + 1
+}
+
+// life writes an order from its placement to its delivery.
+func (f *fixture) life(id, customer string) {
+	lines := []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_550_000}, {Sku: "A", Quantity: 1, UnitPriceMicros: 2_550_000}}
+	f.append(id, 1, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+		CustomerId: customer, Currency: "GBP", Lines: lines, SubtotalMicros: 7_650_000, TotalMicros: 7_650_000}}})
+	f.append(id, 2, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}})
+	f.append(id, 3, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentAuthorized{PaymentAuthorized: &eventv1.PaymentAuthorized{AmountMicros: 7_650_000}}})
+	f.append(id, 4, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}})
+	ship := []*eventv1.LineQuantity{{Sku: "A", Quantity: 3}}
+	f.append(id, 5, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{FulfilmentId: "f1", Lines: ship}}})
+	f.append(id, 6, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: "f1", Lines: ship}}})
+}
+
+func (f *fixture) open(dir string) (s *orderview.Store, stop func()) {
+	f.t.Helper()
+	s, err := orderview.Open(dir, f.client, f.layout, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(f.ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = s.Run(ctx) }()
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			<-done
+			if err := s.Close(); err != nil {
+				f.t.Error(err)
+			}
+		}
+	}
+	f.t.Cleanup(stop)
+	if err := s.WaitFor(f.ctx, eventlog.PositionOf(f.last)); err != nil {
+		f.t.Fatal(err)
+	}
+	return s, stop
+}
+
+func TestAnOrderTellsItsLife(t *testing.T) {
+	f := newFixture(t)
+	f.life("o-1", "c-1")
+	s, _ := f.open(t.TempDir())
+	body, version, ok, err := s.Order("o-1")
+	if err != nil || !ok || version != 6 {
+		t.Fatalf("%v %v %d", err, ok, version)
+	}
+	var o orderview.Order
+	if err := json.Unmarshal(body, &o); err != nil {
+		t.Fatal(err)
+	}
+	if o.Status != "completed" || o.PaymentStatus != "authorized" || o.FulfilmentStatus != "delivered" || o.Total != "7.65" || len(o.Timeline) != 6 {
+		t.Fatalf("%s", body)
+	}
+	if o.Timeline[4].Type != "lines_shipped" || o.Timeline[4].FulfilmentID != "f1" || o.Lines[1].Delivered != 1 {
+		t.Fatalf("%s", body)
+	}
+	if _, _, ok, _ := s.Order("o-2"); ok {
+		t.Fatal("an order that nobody placed")
+	}
+}
+
+func TestListsByCustomerAndStatus(t *testing.T) {
+	f := newFixture(t)
+	for i := range 5 {
+		f.life(fmt.Sprintf("o-%d", i), fmt.Sprintf("c-%d", i%2))
+	}
+	s, _ := f.open(t.TempDir())
+	count := func(customer, status string, page int) (n int) {
+		for after := ""; ; {
+			rows, next, err := s.List(f.ctx, customer, status, after, page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n += len(rows)
+			if after = next; next == "" {
+				return n
+			}
+		}
+	}
+	for _, c := range []struct {
+		customer, status string
+		want             int
+	}{{"", "", 5}, {"c-0", "", 3}, {"c-1", "", 2}, {"", "completed", 5}, {"", "placed", 0}, {"c-1", "completed", 2}, {"c-1", "reserved", 0}} {
+		for _, page := range []int{1, 2, 100} {
+			if n := count(c.customer, c.status, page); n != c.want {
+				t.Errorf("%q %q in pages of %d: %d orders, want %d", c.customer, c.status, page, n, c.want)
+			}
+		}
+	}
+}
+
+func TestTheStoreComesBackEqualFromTheLog(t *testing.T) {
+	f := newFixture(t)
+	dir := filepath.Join(t.TempDir(), "orders")
+	f.life("o-1", "c-1")
+	s, stop := f.open(dir)
+	before, _, _, _ := s.Order("o-1")
+	stop()
+	f.life("o-2", "c-1") // while it is down
+	s, stop = f.open(dir)
+	if _, _, ok, _ := s.Order("o-2"); !ok {
+		t.Fatal("it does not go on where it stopped")
+	}
+	stop()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	s, _ = f.open(dir)
+	after, _, _, _ := s.Order("o-1")
+	if string(after) != string(before) {
+		t.Fatalf("before %s\nafter %s", before, after)
+	}
+}
