@@ -6,7 +6,7 @@ LOCAL := $(CURDIR)/.local
 BIN := $(CURDIR)/bin
 SERVICES := order-api inventory-projector query-api holdfast
 DATA ?= $(wildcard ../shared/data/online_retail.csv.xz)
-KAFKA_TESTS := ./pkg/eventlog/... ./pkg/shard/... ./pkg/availability/... ./pkg/orderview/... ./test/...
+KAFKA_TESTS := ./pkg/eventlog/... ./pkg/shard/... ./pkg/availability/... ./pkg/orderview/... ./test/chaos/...
 export CGO_ENABLED := 0
 
 .PHONY: help

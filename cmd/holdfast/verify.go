@@ -16,7 +16,7 @@ import (
 
 // verifyFlags are the settings of a verification.
 type verifyFlags struct {
-	kafka, env, acks, out string
+	kafka, env, topicPrefix, acks, out string
 }
 
 func newVerifyCommand() *cobra.Command {
@@ -36,6 +36,7 @@ bench writes, it also checks that what clients were told is what the log says.`,
 	flags := c.Flags()
 	flags.StringVar(&f.kafka, "kafka", defaultKafkaListen, "brokers, comma-separated")
 	flags.StringVar(&f.env, "env", "", "prefix of the platform, where several share a cluster")
+	flags.StringVar(&f.topicPrefix, "topic-prefix", "", "what stands before the name of every topic, where several platforms share a cluster")
 	flags.StringVar(&f.acks, "acks", "", "what clients were answered, as holdfast bench --acks writes it")
 	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
 	return c
@@ -45,7 +46,7 @@ func (f *verifyFlags) run(ctx context.Context, out, progress io.Writer) error {
 	if f.out != "table" && f.out != "json" {
 		return fmt.Errorf("-o is table or json, not %q", f.out)
 	}
-	client, err := eventlog.Open(eventlog.Config{Seeds: strings.Split(f.kafka, ","), Env: f.env})
+	client, err := eventlog.Open(eventlog.Config{Seeds: strings.Split(f.kafka, ","), Env: f.env, TopicPrefix: f.topicPrefix})
 	if err != nil {
 		return err
 	}

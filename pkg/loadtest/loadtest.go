@@ -26,6 +26,7 @@ const (
 	// retryFor bounds how long one order is sent again with its key; retryPause is between two tries.
 	retryFor   = 60 * time.Second
 	retryPause = 5 * time.Millisecond
+	setUpPause = 200 * time.Millisecond
 	stockEach  = 1_000_000_000
 )
 
@@ -135,7 +136,8 @@ func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 60_000_
 
 func (cfg *Config) sku(n int) string { return fmt.Sprintf("bench-%04d", n) }
 
-// setUp registers the SKUs and receives their stock, in one bulk request.
+// setUp registers the SKUs and receives their stock, in one bulk request. It is sent again with the same
+// keys while a shard is changing hands.
 func setUp(ctx context.Context, cfg Config) error {
 	var body bytes.Buffer
 	for i := range cfg.SKUs {
@@ -143,14 +145,24 @@ func setUp(ctx context.Context, cfg Config) error {
 		fmt.Fprintf(&body, `{"id":"%s-reg-%d","type":"register_item","sku":%q,"body":{"description":"load test"}}`+"\n", cfg.KeyPrefix, i, sku)
 		fmt.Fprintf(&body, `{"id":"%s-rcv-%d","type":"receive_stock","sku":%q,"body":{"location":"main","quantity":%d}}`+"\n", cfg.KeyPrefix, i, sku, cfg.Stock)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.URLs[0]+"/v1/commands", &body)
+	for end := time.Now().Add(retryFor); ; {
+		retry, err := sendSetUp(ctx, cfg, body.Bytes())
+		if err == nil || !retry || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(setUpPause)
+	}
+}
+
+func sendSetUp(ctx context.Context, cfg Config, body []byte) (retry bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.URLs[0]+"/v1/commands", bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("set up the stock: %w", err)
+		return false, fmt.Errorf("set up the stock: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-ndjson")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("set up the stock: %w", err)
+		return true, fmt.Errorf("set up the stock: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	dec := json.NewDecoder(resp.Body)
@@ -161,12 +173,13 @@ func setUp(ctx context.Context, cfg Config) error {
 			Problem json.RawMessage `json:"problem"`
 		}
 		if err := dec.Decode(&line); errors.Is(err, io.EOF) {
-			return nil
+			return false, nil
 		} else if err != nil {
-			return fmt.Errorf("set up the stock: %w", err)
+			return true, fmt.Errorf("set up the stock: %w", err)
 		}
-		if line.Status >= 300 || line.Status == 0 {
-			return fmt.Errorf("set up the stock: %s: %d %s", line.ID, line.Status, line.Problem)
+		if line.Status >= http.StatusMultipleChoices || line.Status == 0 {
+			retry := line.Status == http.StatusTooManyRequests || line.Status == http.StatusServiceUnavailable
+			return retry, fmt.Errorf("set up the stock: %s: %d %s", line.ID, line.Status, line.Problem)
 		}
 	}
 }

@@ -27,15 +27,16 @@ const EnvPrefix = "HOLDFAST"
 
 // Common are the settings of every service.
 type Common struct {
-	Kafka, Env, Listen, LogLevel string
-	Partitions, Shards           int
-	Check                        bool
+	Kafka, Env, TopicPrefix, Listen, LogLevel string
+	Partitions, Shards                        int
+	Check                                     bool
 }
 
 // Register adds the common flags.
 func (c *Common) Register(fs *flag.FlagSet) {
 	fs.StringVar(&c.Kafka, "kafka", "127.0.0.1:9092", "brokers, host:port, comma-separated")
 	fs.StringVar(&c.Env, "env", "holdfast", "prefix of transactional ids and group names, where several platforms share a cluster")
+	fs.StringVar(&c.TopicPrefix, "topic-prefix", "", "put before the name of every topic, where several platforms share a cluster")
 	fs.StringVar(&c.Listen, "listen", "127.0.0.1:8080", "address of HTTP: the API, /healthz, /readyz, /metrics")
 	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	fs.IntVar(&c.Partitions, "partitions", 12, "partitions of each event topic, when the platform is created")
@@ -46,7 +47,7 @@ func (c *Common) Register(fs *flag.FlagSet) {
 
 // Log is how to reach the event log.
 func (c *Common) Log(name string, log *slog.Logger, reg prometheus.Registerer) eventlog.Config {
-	return eventlog.Config{Seeds: strings.Split(c.Kafka, ","), Env: c.Env, ClientID: name, Logger: log, Registerer: reg}
+	return eventlog.Config{Seeds: strings.Split(c.Kafka, ","), Env: c.Env, TopicPrefix: c.TopicPrefix, ClientID: name, Logger: log, Registerer: reg}
 }
 
 // Layout is what to create on an empty platform.

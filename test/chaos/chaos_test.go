@@ -144,11 +144,11 @@ func acked(t *testing.T, acks string, n int) {
 }
 
 // verify holds the log to the invariants; the views get a little time to follow.
-func verify(t *testing.T, bin, kafka, env, acks string) {
+func verify(t *testing.T, bin, kafka, prefix, acks string) {
 	t.Helper()
 	deadline := time.Now().Add(backWithin * 2)
 	for {
-		out, err := exec.Command(filepath.Join(bin, "holdfast"), "verify", "--kafka", kafka, "--env", env, "--acks", acks).CombinedOutput()
+		out, err := exec.Command(filepath.Join(bin, "holdfast"), "verify", "--kafka", kafka, "--topic-prefix", prefix, "--acks", acks).CombinedOutput()
 		if err == nil {
 			t.Logf("%s", out)
 			return

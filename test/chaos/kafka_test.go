@@ -1,0 +1,98 @@
+package chaos_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	sessionTimeout = 6 * time.Second
+	// takenOverWithin is how long a killed replica's shards may be without an owner.
+	takenOverWithin = sessionTimeout + 2*time.Second
+	stoppedFor      = 15 * time.Second
+)
+
+// cluster is the services as production runs them: two replicas of the write side, a projector and a
+// query API, on Apache Kafka.
+type cluster struct {
+	bin, kafka, prefix string
+	orders             [2]*process
+	projector, query   *process
+}
+
+func startCluster(t *testing.T) *cluster {
+	t.Helper()
+	c := &cluster{kafka: os.Getenv("HOLDFAST_TEST_KAFKA"), prefix: "t" + uuid.NewString()[:8] + "."}
+	if c.kafka == "" {
+		t.Skip("HOLDFAST_TEST_KAFKA names no broker; make test-kafka does")
+	}
+	c.bin = binaries(t, "holdfast", "order-api", "inventory-projector", "query-api")
+	service := func(name string, args ...string) *process {
+		listen := freeAddress(t)
+		common := []string{"--kafka", c.kafka, "--topic-prefix", c.prefix, "--env", strings.TrimSuffix(c.prefix, "."), "--listen", listen, "--shards", "4"}
+		p := &process{t: t, path: filepath.Join(c.bin, name), health: listen, args: append(common, args...)}
+		p.start()
+		return p
+	}
+	for i := range c.orders {
+		c.orders[i] = service("order-api", "--data-dir", t.TempDir(), "--peer-listen", freeAddress(t))
+	}
+	c.projector = service("inventory-projector")
+	c.query = service("query-api", "--data-dir", t.TempDir())
+	for _, p := range []*process{c.orders[0], c.orders[1], c.projector, c.query} {
+		p.await(4 * backWithin)
+	}
+	return c
+}
+
+func (c *cluster) urls() string {
+	return "http://" + c.orders[0].health + ",http://" + c.orders[1].health
+}
+
+func TestKillServicesOnApacheKafka(t *testing.T) {
+	c := startCluster(t)
+	acks := filepath.Join(t.TempDir(), "acks")
+	stop := load(t, c.bin, c.urls(), acks)
+	var slowest time.Duration
+	for round := range 10 {
+		acked(t, acks, 800)
+		victim := c.orders[round%2]
+		victim.kill()
+		start := time.Now()
+		acked(t, acks, 400) // the other replica takes over
+		slowest = max(slowest, time.Since(start))
+		victim.start()
+		victim.await(backWithin)
+		view := []*process{c.projector, c.query}[round%2]
+		view.kill()
+		view.start()
+		view.await(backWithin)
+	}
+	t.Logf("slowest take-over, 400 orders included: %s; %s", slowest, stop())
+	if slowest > takenOverWithin+2*time.Second {
+		t.Errorf("a take-over took %s, want %s", slowest, takenOverWithin)
+	}
+	verify(t, c.bin, c.kafka, c.prefix, acks)
+}
+
+func TestAStoppedOwnerCommitsNothingWhenItWakes(t *testing.T) {
+	c := startCluster(t)
+	acks := filepath.Join(t.TempDir(), "acks")
+	stop := load(t, c.bin, c.urls(), acks)
+	acked(t, acks, 1000)
+	c.orders[0].signal(syscall.SIGSTOP)
+	stopped := time.Now()
+	acked(t, acks, 1000)                         // the other replica serves all shards
+	time.Sleep(stoppedFor - time.Since(stopped)) // the disturbance itself
+	c.orders[0].signal(syscall.SIGCONT)
+	acked(t, acks, 1000)
+	c.orders[0].await(backWithin)
+	t.Log(stop())
+	verify(t, c.bin, c.kafka, c.prefix, acks)
+}
