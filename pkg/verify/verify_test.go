@@ -1,0 +1,261 @@
+package verify_test
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/devstack"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/verify"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+const occurred = 1_700_000_000_000_000
+
+// story is a log under construction: events as they would be written, to be spoilt by a test.
+type story struct {
+	stock  []*eventv1.InventoryEvent
+	orders []*eventv1.OrderEvent
+	rows   []*eventv1.AvailabilityRow
+	// spoil changes a record before it is written.
+	spoil func(*eventlog.Record)
+	next  byte
+}
+
+func (s *story) meta(version uint64, key string) *eventv1.Meta {
+	s.next++
+	id := make([]byte, 16)
+	id[0] = s.next
+	return &eventv1.Meta{EventId: id, Version: version, OccurredAtMicros: occurred, RecordedAtMicros: occurred, IdempotencyKey: key, Cause: eventv1.Cause_CAUSE_COMMAND}
+}
+
+func level(onHand, available, reserved, committed int64) *eventv1.Level {
+	return &eventv1.Level{OnHand: onHand, Available: available, Reserved: reserved, Committed: committed}
+}
+
+func (s *story) addStock(version uint64, l *eventv1.Level, ev *eventv1.InventoryEvent) *eventv1.InventoryEvent {
+	ev.Sku, ev.Meta, ev.Total = "A", s.meta(version, ""), l
+	if l.OnHand != 0 || l.Available != 0 {
+		ev.Locations = []*eventv1.LocationLevel{{Location: "main", Level: l}}
+	}
+	s.stock = append(s.stock, ev)
+	return ev
+}
+
+func (s *story) addOrder(id string, version uint64, key string, ev *eventv1.OrderEvent) *eventv1.OrderEvent {
+	ev.OrderId, ev.Meta = id, s.meta(version, key)
+	s.orders = append(s.orders, ev)
+	return ev
+}
+
+// healthy is an order of two, from ten in stock, paid and shipped in part.
+func healthy() *story {
+	s := &story{}
+	placed := s.addOrder("o-1", 1, "k-1", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_555_000}},
+		SubtotalMicros: 5_110_000, TotalMicros: 5_110_000, PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID}}})
+	s.addOrder("o-1", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}})
+	s.addOrder("o-1", 3, "p", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentAuthorized{PaymentAuthorized: &eventv1.PaymentAuthorized{AmountMicros: 5_110_000}}})
+	s.addOrder("o-1", 4, "p", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}})
+	s.addOrder("o-1", 5, "s", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{
+		FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}}})
+	step := func(version uint64) *eventv1.ReservationStep {
+		return &eventv1.ReservationStep{OrderId: "o-1", PlacedEventId: placed.Meta.EventId, Version: version}
+	}
+	take := func(n int64) []*eventv1.Allocation { return []*eventv1.Allocation{{Location: "main", Quantity: n}} }
+	s.addStock(1, level(0, 0, 0, 0), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ItemRegistered{ItemRegistered: &eventv1.ItemRegistered{Description: "a"}}})
+	s.addStock(2, level(10, 10, 0, 0), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 10}}})
+	s.addStock(3, level(10, 8, 2, 0), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReserved{StockReserved: &eventv1.StockReserved{Step: step(1), Quantity: 2, Allocations: take(2)}}})
+	s.addStock(4, level(10, 8, 0, 2), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationCommitted{ReservationCommitted: &eventv1.ReservationCommitted{Step: step(4), Quantity: 2, Allocations: take(2)}}})
+	s.addStock(5, level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockFulfilled{StockFulfilled: &eventv1.StockFulfilled{Step: step(5), Quantity: 1, FromCommitted: take(1)}}})
+	s.rows = []*eventv1.AvailabilityRow{{Sku: "A", Description: "a", Registered: true, Version: 5, Total: level(9, 8, 0, 1),
+		Locations: []*eventv1.LocationLevel{{Location: "main", Level: level(9, 8, 0, 1)}}, SourceOffset: 4, OccurredAtMicros: occurred}}
+	return s
+}
+
+func (s *story) tell(t *testing.T, acks string) *verify.Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	k, err := devstack.StartKafka(ctx, devstack.KafkaOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	client, err := eventlog.Open(eventlog.Config{Seeds: k.Addrs(), Embedded: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	layout, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Produce(ctx, s.records(t, layout)); err != nil {
+		t.Fatal(err)
+	}
+	var o verify.Options
+	if acks != "" {
+		o.Acks = strings.NewReader(acks)
+	}
+	report, err := verify.Run(ctx, client, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func (s *story) records(t *testing.T, layout eventlog.Layout) []*eventlog.Record {
+	t.Helper()
+	var out []*eventlog.Record
+	for _, ev := range s.orders {
+		v, err := ev.MarshalVT()
+		out = append(out, s.record(t, layout, eventlog.TopicOrders, ev.OrderId, v, err, ev.Meta, "/holdfast/orders", change(ev.ProtoReflect())))
+	}
+	for _, ev := range s.stock {
+		v, err := ev.MarshalVT()
+		out = append(out, s.record(t, layout, eventlog.TopicInventory, ev.Sku, v, err, ev.Meta, "/holdfast/inventory", change(ev.ProtoReflect())))
+	}
+	for _, row := range s.rows {
+		v, err := row.MarshalVT()
+		out = append(out, s.record(t, layout, eventlog.TopicAvailability, row.Sku, v, err, nil, "", ""))
+	}
+	return out
+}
+
+func (s *story) record(t *testing.T, layout eventlog.Layout, topic, key string, value []byte, err error, m *eventv1.Meta, source, name string) *eventlog.Record {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := &eventlog.Record{
+		TopicPartition: eventlog.TopicPartition{Topic: topic, Partition: eventlog.PartitionFor(key, layout.PartitionCount)},
+		Key:            []byte(key), Value: value, TimestampMicros: occurred,
+	}
+	if m != nil {
+		id := hex.EncodeToString(m.EventId)
+		header := func(key, value string) {
+			rec.Headers = append(rec.Headers, eventlog.Header{Key: key, Value: []byte(value)})
+		}
+		header("ce_specversion", "1.0")
+		header("ce_id", fmt.Sprintf("%s-%s-%s-%s-%s", id[:8], id[8:12], id[12:16], id[16:20], id[20:]))
+		header("ce_source", source)
+		header("ce_type", "holdfast."+name+".v1")
+		header("ce_time", time.UnixMicro(m.OccurredAtMicros).UTC().Format(time.RFC3339Nano))
+	}
+	if s.spoil != nil {
+		s.spoil(rec)
+	}
+	return rec
+}
+
+func violated(r *verify.Report) map[string]bool {
+	ids := map[string]bool{}
+	for _, inv := range r.Invariants {
+		if inv.Violations > 0 {
+			ids[inv.ID] = true
+		}
+	}
+	return ids
+}
+
+const goodAck = `{"key":"k-1","order_id":"o-1","status":201,"outcome":"reserved"}` + "\n"
+
+func TestAHealthyLogIsClean(t *testing.T) {
+	report := healthy().tell(t, goodAck)
+	if !report.Clean() {
+		t.Fatalf("%v: %+v", violated(report), report.Invariants)
+	}
+	for _, inv := range report.Invariants {
+		if inv.Checked == 0 && inv.ID != verify.Refused {
+			t.Errorf("%s checked nothing", inv.ID)
+		}
+	}
+}
+
+func TestPlantedViolationsAreFound(t *testing.T) {
+	received := func(s *story) *eventv1.StockReceived {
+		return s.stock[1].Change.(*eventv1.InventoryEvent_StockReceived).StockReceived
+	}
+	placed := func(s *story) *eventv1.OrderPlaced {
+		return s.orders[0].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced
+	}
+	for _, c := range []struct {
+		name, want, acks string
+		plant            func(*story)
+	}{
+		{"oversold", verify.Oversold, "", func(s *story) {
+			received(s).Quantity = 1
+			for i, l := range []*eventv1.Level{level(1, 1, 0, 0), level(1, -1, 2, 0), level(1, -1, 0, 2), level(0, -1, 0, 1)} {
+				s.stock[i+1].Total, s.stock[i+1].Locations[0].Level = l, l
+			}
+		}},
+		{"levels that the changes do not make", verify.Conserved, "", func(s *story) { s.stock[2].Total = level(10, 9, 1, 0) }},
+		{"a location whose states do not add up", verify.Conserved, "", func(s *story) { s.stock[1].Locations[0].Level.Damaged = 1 }},
+		{"allocations that are not the quantity", verify.Conserved, "", func(s *story) {
+			s.stock[2].Change.(*eventv1.InventoryEvent_StockReserved).StockReserved.Quantity = 3
+		}},
+		{"an older step after a newer", verify.Conserved, "", func(s *story) {
+			s.stock[4].Change.(*eventv1.InventoryEvent_StockFulfilled).StockFulfilled.Step.Version = 2
+		}},
+		{"an acknowledged order that is not there", verify.Acknowledged, goodAck + `{"key":"k-2","order_id":"o-2","status":201,"outcome":"reserved"}`, func(*story) {}},
+		{"an answer with another order", verify.OneKey, `{"key":"k-1","order_id":"o-9","status":201,"outcome":"reserved"}`, func(*story) {}},
+		{"a refusal that reserved", verify.Refused, `{"key":"k-1","order_id":"o-1","status":409,"outcome":"insufficient_stock"}`, func(*story) {}},
+		{"one key, two orders", verify.OneKey, "", func(s *story) {
+			s.addOrder("o-2", 1, "k-1", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: placed(s)}})
+		}},
+		{"a gap of versions", verify.Versions, "", func(s *story) { s.orders[3].Meta.Version = 7 }},
+		{"a repeated event", verify.Versions, "", func(s *story) { s.stock = append(s.stock, s.stock[4]) }},
+		{"a record under another key", verify.Versions, "", func(s *story) {
+			s.spoil = func(rec *eventlog.Record) {
+				if rec.Topic == eventlog.TopicInventory {
+					rec.Key = []byte("B")
+				}
+			}
+		}},
+		{"a row that is behind", verify.View, "", func(s *story) { s.rows[0].Version, s.rows[0].SourceOffset = 4, 3 }},
+		{"a row with other levels", verify.View, "", func(s *story) { s.rows[0].Total = level(9, 9, 0, 0) }},
+		{"a row too few", verify.View, "", func(s *story) { s.rows = nil }},
+		{"lines that do not make the subtotal", verify.Money, "", func(s *story) { placed(s).SubtotalMicros++ }},
+		{"a total rounded the wrong way", verify.Money, "", func(s *story) { placed(s).TotalMicros = 5_120_000 }},
+		{"more captured than authorized", verify.Money, "", func(s *story) {
+			s.addOrder("o-1", 6, "c", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentCaptured{PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: 6_000_000}}})
+		}},
+		{"shipped before it was confirmed", verify.Transitions, "", func(s *story) {
+			s.orders[3], s.orders[4] = s.orders[4], s.orders[3]
+			s.orders[3].Meta.Version, s.orders[4].Meta.Version = 4, 5
+		}},
+		{"more shipped than ordered", verify.Transitions, "", func(s *story) {
+			s.orders[4].Change.(*eventv1.OrderEvent_LinesShipped).LinesShipped.Lines[0].Quantity = 3
+		}},
+		{"stock that no order wants", verify.Agreement, "", func(s *story) { s.orders = nil }},
+		{"an order that stock knows nothing of", verify.Agreement, "", func(s *story) { s.stock = s.stock[:2] }},
+		{"an event that does not decode", verify.Envelope, "", func(s *story) {
+			s.spoil = func(rec *eventlog.Record) {
+				if rec.Topic == eventlog.TopicOrders {
+					rec.Value = []byte("garbage")
+				}
+			}
+		}},
+		{"another CloudEvents id", verify.Envelope, "", func(s *story) {
+			s.spoil = func(rec *eventlog.Record) {
+				if rec.Topic == eventlog.TopicOrders {
+					rec.Headers[1].Value = []byte("someone else's")
+				}
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := healthy()
+			c.plant(s)
+			report := s.tell(t, c.acks)
+			if !violated(report)[c.want] {
+				t.Fatalf("%s holds; violated are %v", c.want, violated(report))
+			}
+		})
+	}
+}
