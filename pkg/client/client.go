@@ -21,7 +21,7 @@ import (
 	"github.com/google/uuid"
 )
 
-//go:generate go tool oapi-codegen -config oapi-codegen.yaml ../../schemas/openapi.yaml
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml ../../schemas/openapi.yaml
 
 // Limits of retries and answers.
 const (

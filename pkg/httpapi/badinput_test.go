@@ -12,91 +12,97 @@ const (
 	placePath  = "/v1/orders"
 	stockPath  = "/v1/stock/A1"
 	importPath = "/v1/imports/orders"
+
+	post = http.MethodPost
+	put  = http.MethodPut
 )
+
+var long = strings.Repeat("x", 2_000)
 
 // with replaces a part of a good order.
 func with(part, by string) string { return strings.Replace(goodOrder, part, by, 1) }
+
+// badInput is one fault a row.
+var badInput = []struct {
+	name, method, path, body string
+	status                   int
+	code, pointer            string
+	headers                  []string
+}{
+	{"malformed JSON", post, placePath, `{"customer_id":`, 400, "malformed_json", "/customer_id", nil},
+	{"trailing data", post, placePath, goodOrder + `{}`, 400, "malformed_json", "", nil},
+	{"invalid UTF-8", post, placePath, with("c-1", "\xff"), 400, "malformed_json", "/customer_id", nil},
+	{"no object", post, placePath, `[1]`, 400, "wrong_type", "", nil},
+	{"null", post, "/v1/orders/" + someOrder + "/confirm", `null`, 400, "wrong_type", "", nil},
+	{"empty body", post, placePath, ``, 400, "missing_field", "/customer_id", nil},
+	{"unknown field", post, placePath, with(`"currency"`, `"colour":"red","currency"`), 400, "unknown_field", "/colour", nil},
+	{"unknown field in a line", post, placePath, with(`"sku"`, `"size":1,"sku"`), 400, "unknown_field", "/lines/0/size", nil},
+	{"field in another case", post, placePath, with(`"currency"`, `"Currency"`), 400, "unknown_field", "/Currency", nil},
+	{"field twice", post, placePath, with(`"currency"`, `"currency":"EUR","currency"`), 400, "duplicate_field", "/currency", nil},
+	{"quantity a string", post, placePath, with(`:2,`, `:"2",`), 400, "wrong_type", "/lines/0/quantity", nil},
+	{"quantity a fraction", post, placePath, with(`:2,`, `:2.5,`), 400, "wrong_type", "/lines/0/quantity", nil},
+	{"quantity with an exponent", post, placePath, with(`:2,`, `:2e3,`), 400, "wrong_type", "/lines/0/quantity", nil},
+	{"quantity beyond int64", post, placePath, with(`:2,`, `:99999999999999999999,`), 400, "wrong_type", "/lines/0/quantity", nil},
+	{"lines an object", post, placePath, `{"lines":{}}`, 400, "wrong_type", "/lines", nil},
+	{"price a number", post, placePath, with(`"2.55"`, `2.55`), 400, "wrong_type", "/lines/0/unit_price", nil},
+	{"quantity 0", post, placePath, with(`:2,`, `:0,`), 400, "invalid_quantity", "/lines/0/quantity", nil},
+	{"quantity negative", post, placePath, with(`:2,`, `:-1,`), 400, "invalid_quantity", "/lines/0/quantity", nil},
+	{"quantity too large", post, placePath, with(`:2,`, `:1000000001,`), 400, "invalid_quantity", "/lines/0/quantity", nil},
+	{"price NaN", post, placePath, with("2.55", "NaN"), 400, "invalid_price", "/lines/0/unit_price", nil},
+	{"price infinite", post, placePath, with("2.55", "Infinity"), 400, "invalid_price", "/lines/0/unit_price", nil},
+	{"price with an exponent", post, placePath, with("2.55", "1e3"), 400, "invalid_price", "/lines/0/unit_price", nil},
+	{"price negative", post, placePath, with("2.55", "-2.55"), 400, "invalid_price", "/lines/0/unit_price", nil},
+	{"price too precise", post, placePath, with("2.55", "2.5555555"), 400, "invalid_price", "/lines/0/unit_price", nil},
+	{"price too large", post, placePath, with("2.55", "9999999999999999"), 400, "invalid_price", "/lines/0/unit_price", nil},
+	{"total wrong", post, placePath, with(`"currency"`, `"total":"x","currency"`), 400, "invalid_amount", "/total", nil},
+	{"no such currency", post, placePath, with("GBP", "XXX"), 400, "unknown_currency", "/currency", nil},
+	{"currency in lower case", post, placePath, with("GBP", "gbp"), 400, "unknown_currency", "/currency", nil},
+	{"no lines", post, placePath, `{"customer_id":"c","currency":"GBP","lines":[]}`, 400, "missing_field", "/lines", nil},
+	{"too many lines", post, placePath, with(`{"sku"`, strings.Repeat(`{},`, 2_000)+`{"sku"`), 400, "too_many_lines", "/lines", nil},
+	{"no SKU", post, placePath, with("A1", ""), 400, "missing_field", "/lines/0/sku", nil},
+	{"SKU too long", post, placePath, with("A1", long), 400, "invalid_sku", "/lines/0/sku", nil},
+	{"SKU with a control character", post, placePath, with("A1", `A\u0000`), 400, "invalid_sku", "/lines/0/sku", nil},
+	{"customer too long", post, placePath, with("c-1", long), 400, "invalid_customer_id", "/customer_id", nil},
+	{"country too long", post, placePath, with(`"currency"`, `"country":"`+long+`","currency"`), 400, "invalid_country", "/country", nil},
+	{"terms unknown", post, placePath, with(`"currency"`, `"payment_terms":"never","currency"`), 400, "invalid_terms", "/payment_terms", nil},
+	{"no key", post, placePath, goodOrder, 400, "idempotency_key_required", "", []string{"Idempotency-Key: "}},
+	{"key too long", post, placePath, goodOrder, 400, "invalid_idempotency_key", "", []string{"Idempotency-Key: " + long}},
+	{"key not ASCII", post, placePath, goodOrder, 400, "invalid_idempotency_key", "", []string{"Idempotency-Key: é"}},
+	{"form", post, placePath, goodOrder, 415, "unsupported_media_type", "", []string{"Content-Type: application/x-www-form-urlencoded"}},
+	{"body too large", post, placePath, with("c-1", strings.Repeat("x", 4<<20)), 413, "body_too_large", "", nil},
+	{"If-Match on a new order", post, placePath, goodOrder, 400, "invalid_if_match", "", []string{`If-Match: "1"`}},
+	{"If-Match unquoted", post, stockPath + "/counts", `{"counted":1}`, 400, "invalid_if_match", "", []string{"If-Match: 3"}},
+	{"If-Match a list", post, stockPath + "/counts", `{"counted":1}`, 400, "invalid_if_match", "", []string{`If-Match: "3", "4"`}},
+	{"If-Match foreign", post, stockPath + "/counts", `{"counted":1}`, 412, "version_mismatch", "", []string{`If-Match: "abc"`}},
+	{"If-Match weak", post, stockPath + "/counts", `{"counted":1}`, 412, "version_mismatch", "", []string{`If-Match: W/"3"`}},
+	{"order ID no UUID", post, "/v1/orders/17/cancel", `{}`, 404, "order_not_found", "", nil},
+	{"payment without action", post, "/v1/orders/" + someOrder + "/payments", `{"amount":"1"}`, 400, "missing_field", "/action", nil},
+	{"payment of another action", post, "/v1/orders/" + someOrder + "/payments", `{"action":"steal","amount":"1"}`, 400, "invalid_action", "/action", nil},
+	{"payment of 0", post, "/v1/orders/" + someOrder + "/payments", `{"action":"capture","amount":"0"}`, 400, "invalid_amount", "/amount", nil},
+	{"ship nothing", post, "/v1/orders/" + someOrder + "/fulfilments", `{"lines":[]}`, 400, "missing_field", "/lines", nil},
+	{"delivery with a body", post, "/v1/orders/" + someOrder + "/fulfilments/f/delivery", `{"fulfilment_id":"g"}`, 400, "unknown_field", "/fulfilment_id", nil},
+	{"import without a time", post, importPath, `{"reference":"1","currency":"GBP","lines":[{"sku":"A","quantity":1,"unit_price":"1"}]}`, 400, "missing_field", "/occurred_at", nil},
+	{"import at no time", post, importPath, `{"reference":"1","currency":"GBP","occurred_at":"yesterday","lines":[{"sku":"A","quantity":1,"unit_price":"1"}]}`, 400, "invalid_occurred_at", "/occurred_at", nil},
+	{"receipt of nothing", post, stockPath + "/receipts", `{}`, 400, "invalid_quantity", "/quantity", nil},
+	{"location too long", post, stockPath + "/receipts", `{"quantity":1,"location":"` + long + `"}`, 400, "invalid_location", "/location", nil},
+	{"adjustment without change", post, stockPath + "/adjustments", `{"delta":0,"reason":"other"}`, 400, "invalid_delta", "/delta", nil},
+	{"adjustment without reason", post, stockPath + "/adjustments", `{"delta":1}`, 400, "missing_field", "/reason", nil},
+	{"adjustment of another reason", post, stockPath + "/adjustments", `{"delta":1,"reason":"why"}`, 400, "invalid_reason", "/reason", nil},
+	{"count of nothing", post, stockPath + "/counts", `{}`, 400, "missing_field", "/counted", nil},
+	{"safety stock negative", put, stockPath + "/safety-stock", `{"quantity":-1}`, 400, "invalid_quantity", "/quantity", nil},
+	{"limit missing", put, stockPath + "/backorder-limit", `{}`, 400, "missing_field", "/limit", nil},
+	{"SKU of spaces", put, "/v1/stock/%20", `{}`, 400, "invalid_sku", "", nil},
+	{"SKU with a newline", put, "/v1/stock/a%0Ab", `{}`, 400, "invalid_sku", "", nil},
+	{"description too long", put, stockPath, `{"description":"` + long + `"}`, 400, "invalid_description", "/description", nil},
+	{"no such path", post, "/v1/nothing", `{}`, 404, "not_found", "", nil},
+	{"no such method", http.MethodDelete, placePath, ``, 405, "method_not_allowed", "", nil},
+}
 
 // Bad input is a 4xx with a code and a pointer, and never becomes a command.
 func TestBadInput(t *testing.T) {
 	d := &desk{}
 	s := newSite(t, d)
-	const post, put = http.MethodPost, http.MethodPut
-	long := strings.Repeat("x", 2_000)
-	for _, row := range []struct {
-		name, method, path, body string
-		status                   int
-		code, pointer            string
-		headers                  []string
-	}{
-		{"malformed JSON", post, placePath, `{"customer_id":`, 400, "malformed_json", "/customer_id", nil},
-		{"trailing data", post, placePath, goodOrder + `{}`, 400, "malformed_json", "", nil},
-		{"invalid UTF-8", post, placePath, with("c-1", "\xff"), 400, "malformed_json", "/customer_id", nil},
-		{"no object", post, placePath, `[1]`, 400, "wrong_type", "", nil},
-		{"null", post, "/v1/orders/" + someOrder + "/confirm", `null`, 400, "wrong_type", "", nil},
-		{"empty body", post, placePath, ``, 400, "missing_field", "/customer_id", nil},
-		{"unknown field", post, placePath, with(`"currency"`, `"colour":"red","currency"`), 400, "unknown_field", "/colour", nil},
-		{"unknown field in a line", post, placePath, with(`"sku"`, `"size":1,"sku"`), 400, "unknown_field", "/lines/0/size", nil},
-		{"field in another case", post, placePath, with(`"currency"`, `"Currency"`), 400, "unknown_field", "/Currency", nil},
-		{"field twice", post, placePath, with(`"currency"`, `"currency":"EUR","currency"`), 400, "duplicate_field", "/currency", nil},
-		{"quantity a string", post, placePath, with(`:2,`, `:"2",`), 400, "wrong_type", "/lines/0/quantity", nil},
-		{"quantity a fraction", post, placePath, with(`:2,`, `:2.5,`), 400, "wrong_type", "/lines/0/quantity", nil},
-		{"quantity with an exponent", post, placePath, with(`:2,`, `:2e3,`), 400, "wrong_type", "/lines/0/quantity", nil},
-		{"quantity beyond int64", post, placePath, with(`:2,`, `:99999999999999999999,`), 400, "wrong_type", "/lines/0/quantity", nil},
-		{"lines an object", post, placePath, `{"lines":{}}`, 400, "wrong_type", "/lines", nil},
-		{"price a number", post, placePath, with(`"2.55"`, `2.55`), 400, "wrong_type", "/lines/0/unit_price", nil},
-		{"quantity 0", post, placePath, with(`:2,`, `:0,`), 400, "invalid_quantity", "/lines/0/quantity", nil},
-		{"quantity negative", post, placePath, with(`:2,`, `:-1,`), 400, "invalid_quantity", "/lines/0/quantity", nil},
-		{"quantity too large", post, placePath, with(`:2,`, `:1000000001,`), 400, "invalid_quantity", "/lines/0/quantity", nil},
-		{"price NaN", post, placePath, with("2.55", "NaN"), 400, "invalid_price", "/lines/0/unit_price", nil},
-		{"price infinite", post, placePath, with("2.55", "Infinity"), 400, "invalid_price", "/lines/0/unit_price", nil},
-		{"price with an exponent", post, placePath, with("2.55", "1e3"), 400, "invalid_price", "/lines/0/unit_price", nil},
-		{"price negative", post, placePath, with("2.55", "-2.55"), 400, "invalid_price", "/lines/0/unit_price", nil},
-		{"price too precise", post, placePath, with("2.55", "2.5555555"), 400, "invalid_price", "/lines/0/unit_price", nil},
-		{"price too large", post, placePath, with("2.55", "9999999999999999"), 400, "invalid_price", "/lines/0/unit_price", nil},
-		{"total wrong", post, placePath, with(`"currency"`, `"total":"x","currency"`), 400, "invalid_amount", "/total", nil},
-		{"no such currency", post, placePath, with("GBP", "XXX"), 400, "unknown_currency", "/currency", nil},
-		{"currency in lower case", post, placePath, with("GBP", "gbp"), 400, "unknown_currency", "/currency", nil},
-		{"no lines", post, placePath, `{"customer_id":"c","currency":"GBP","lines":[]}`, 400, "missing_field", "/lines", nil},
-		{"too many lines", post, placePath, with(`{"sku"`, strings.Repeat(`{},`, 2_000)+`{"sku"`), 400, "too_many_lines", "/lines", nil},
-		{"no SKU", post, placePath, with("A1", ""), 400, "missing_field", "/lines/0/sku", nil},
-		{"SKU too long", post, placePath, with("A1", long), 400, "invalid_sku", "/lines/0/sku", nil},
-		{"SKU with a control character", post, placePath, with("A1", `A\u0000`), 400, "invalid_sku", "/lines/0/sku", nil},
-		{"customer too long", post, placePath, with("c-1", long), 400, "invalid_customer_id", "/customer_id", nil},
-		{"country too long", post, placePath, with(`"currency"`, `"country":"`+long+`","currency"`), 400, "invalid_country", "/country", nil},
-		{"terms unknown", post, placePath, with(`"currency"`, `"payment_terms":"never","currency"`), 400, "invalid_terms", "/payment_terms", nil},
-		{"no key", post, placePath, goodOrder, 400, "idempotency_key_required", "", []string{"Idempotency-Key: "}},
-		{"key too long", post, placePath, goodOrder, 400, "invalid_idempotency_key", "", []string{"Idempotency-Key: " + long}},
-		{"key not ASCII", post, placePath, goodOrder, 400, "invalid_idempotency_key", "", []string{"Idempotency-Key: é"}},
-		{"form", post, placePath, goodOrder, 415, "unsupported_media_type", "", []string{"Content-Type: application/x-www-form-urlencoded"}},
-		{"body too large", post, placePath, with("c-1", strings.Repeat("x", 4<<20)), 413, "body_too_large", "", nil},
-		{"If-Match on a new order", post, placePath, goodOrder, 400, "invalid_if_match", "", []string{`If-Match: "1"`}},
-		{"If-Match unquoted", post, stockPath + "/counts", `{"counted":1}`, 400, "invalid_if_match", "", []string{"If-Match: 3"}},
-		{"If-Match a list", post, stockPath + "/counts", `{"counted":1}`, 400, "invalid_if_match", "", []string{`If-Match: "3", "4"`}},
-		{"If-Match foreign", post, stockPath + "/counts", `{"counted":1}`, 412, "version_mismatch", "", []string{`If-Match: "abc"`}},
-		{"If-Match weak", post, stockPath + "/counts", `{"counted":1}`, 412, "version_mismatch", "", []string{`If-Match: W/"3"`}},
-		{"order ID no UUID", post, "/v1/orders/17/cancel", `{}`, 404, "order_not_found", "", nil},
-		{"payment without action", post, "/v1/orders/" + someOrder + "/payments", `{"amount":"1"}`, 400, "missing_field", "/action", nil},
-		{"payment of another action", post, "/v1/orders/" + someOrder + "/payments", `{"action":"steal","amount":"1"}`, 400, "invalid_action", "/action", nil},
-		{"payment of 0", post, "/v1/orders/" + someOrder + "/payments", `{"action":"capture","amount":"0"}`, 400, "invalid_amount", "/amount", nil},
-		{"ship nothing", post, "/v1/orders/" + someOrder + "/fulfilments", `{"lines":[]}`, 400, "missing_field", "/lines", nil},
-		{"delivery with a body", post, "/v1/orders/" + someOrder + "/fulfilments/f/delivery", `{"fulfilment_id":"g"}`, 400, "unknown_field", "/fulfilment_id", nil},
-		{"import without a time", post, importPath, `{"reference":"1","currency":"GBP","lines":[{"sku":"A","quantity":1,"unit_price":"1"}]}`, 400, "missing_field", "/occurred_at", nil},
-		{"import at no time", post, importPath, `{"reference":"1","currency":"GBP","occurred_at":"yesterday","lines":[{"sku":"A","quantity":1,"unit_price":"1"}]}`, 400, "invalid_occurred_at", "/occurred_at", nil},
-		{"receipt of nothing", post, stockPath + "/receipts", `{}`, 400, "invalid_quantity", "/quantity", nil},
-		{"location too long", post, stockPath + "/receipts", `{"quantity":1,"location":"` + long + `"}`, 400, "invalid_location", "/location", nil},
-		{"adjustment without change", post, stockPath + "/adjustments", `{"delta":0,"reason":"other"}`, 400, "invalid_delta", "/delta", nil},
-		{"adjustment without reason", post, stockPath + "/adjustments", `{"delta":1}`, 400, "missing_field", "/reason", nil},
-		{"adjustment of another reason", post, stockPath + "/adjustments", `{"delta":1,"reason":"why"}`, 400, "invalid_reason", "/reason", nil},
-		{"count of nothing", post, stockPath + "/counts", `{}`, 400, "missing_field", "/counted", nil},
-		{"safety stock negative", put, stockPath + "/safety-stock", `{"quantity":-1}`, 400, "invalid_quantity", "/quantity", nil},
-		{"limit missing", put, stockPath + "/backorder-limit", `{}`, 400, "missing_field", "/limit", nil},
-		{"SKU of spaces", put, "/v1/stock/%20", `{}`, 400, "invalid_sku", "", nil},
-		{"SKU with a newline", put, "/v1/stock/a%0Ab", `{}`, 400, "invalid_sku", "", nil},
-		{"description too long", put, stockPath, `{"description":"` + long + `"}`, 400, "invalid_description", "/description", nil},
-		{"no such path", post, "/v1/nothing", `{}`, 404, "not_found", "", nil},
-		{"no such method", http.MethodDelete, placePath, ``, 405, "method_not_allowed", "", nil},
-	} {
+	for _, row := range badInput {
 		t.Run(row.name, func(t *testing.T) {
 			headers := row.headers
 			if len(headers) == 0 {

@@ -33,7 +33,9 @@ func readBody(c echo.Context) ([]byte, error) {
 	// Errors mean a connection without deadlines, as in tests without a socket.
 	_ = control.SetReadDeadline(time.Now().Add(BodyTimeout))
 	body, err := readLimited(r.Body, r.ContentLength)
-	_ = control.SetReadDeadline(time.Time{})
+	if err == nil { // otherwise net/http throws the rest away, and must not wait for it for ever
+		_ = control.SetReadDeadline(time.Time{})
+	}
 	return body, err
 }
 

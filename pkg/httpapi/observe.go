@@ -50,6 +50,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if err != nil {
 			s.answerError(err, c)
 		}
+		boundUnread(c, err)
 		took := time.Since(start)
 		route := unmatched
 		if !isRouting(err) {
@@ -64,6 +65,15 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return nil
 	}
+}
+
+// boundUnread bounds the time for which net/http reads on after a handler that left its body unread.
+func boundUnread(c echo.Context, err error) {
+	r := c.Request()
+	if r.ContentLength == 0 || (err == nil && r.Method != http.MethodGet) {
+		return
+	}
+	_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Now().Add(time.Second))
 }
 
 func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {

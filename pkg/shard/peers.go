@@ -286,8 +286,8 @@ func (l *link) exchange(ctx context.Context) error {
 		case err := <-received:
 			return err
 		case <-ctx.Done():
-			<-received // nothing answers a future after this returns
-			return ctx.Err()
+			// Nothing answers a future after this returns.
+			return errors.Join(ctx.Err(), <-received)
 		case <-l.wake:
 		}
 		for frame := l.frame(); frame != nil; frame = l.frame() {

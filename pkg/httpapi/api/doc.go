@@ -2,4 +2,4 @@
 // answers them; a test there compares its routes with these.
 package api
 
-//go:generate go tool oapi-codegen -config oapi-codegen.yaml ../../../schemas/openapi.yaml
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config oapi-codegen.yaml ../../../schemas/openapi.yaml
