@@ -135,7 +135,7 @@ func acked(t *testing.T, acks string, n int) {
 		return bytes.Count(b, []byte("\n"))
 	}
 	want := count() + n
-	for deadline := time.Now().Add(backWithin * 2); count() < want; {
+	for deadline := time.Now().Add(backWithin * 4); count() < want; {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d orders acknowledged, want %d: the service is not back", count(), want)
 		}

@@ -1,0 +1,45 @@
+package chaos_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// brokerBackWithin is how long the platform may be away when one of three brokers is killed.
+const brokerBackWithin = 20 * time.Second
+
+// kafkaScript kills or starts one of the brokers that scripts/kafka.sh runs.
+func kafkaScript(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("../../scripts/kafka.sh", args...).CombinedOutput(); err != nil {
+		t.Fatalf("kafka.sh %v: %v\n%s", args, err, out)
+	}
+}
+
+func TestKillABrokerOfThree(t *testing.T) {
+	if !strings.Contains(os.Getenv("HOLDFAST_TEST_KAFKA"), ",") {
+		t.Skip("HOLDFAST_TEST_KAFKA names no cluster of three; BROKERS=3 make kafka-up starts one")
+	}
+	c := startCluster(t)
+	acks := filepath.Join(t.TempDir(), "acks")
+	stop := load(t, c.bin, c.urls(), acks)
+	var slowest time.Duration
+	for _, broker := range []string{"1", "2", "3"} {
+		acked(t, acks, 500)
+		kafkaScript(t, "kill", broker)
+		start := time.Now()
+		acked(t, acks, 500)
+		slowest = max(slowest, time.Since(start))
+		kafkaScript(t, "start", broker)
+		acked(t, acks, 500)
+	}
+	t.Logf("slowest return, 500 orders included: %s; %s", slowest, stop())
+	if slowest > brokerBackWithin {
+		t.Errorf("the platform was away for %s, want %s", slowest, brokerBackWithin)
+	}
+	verify(t, c.bin, c.kafka, c.prefix, acks)
+}
