@@ -18,7 +18,7 @@ func (c *Client) EnsurePlatform(ctx context.Context, want Layout) (Layout, error
 	if err := want.Validate(); err != nil {
 		return Layout{}, err
 	}
-	if err := c.createTopic(ctx, TopicLayout, 1, keepForEver()); err != nil {
+	if _, err := c.createTopic(ctx, TopicLayout, 1, keepForEver()); err != nil {
 		return Layout{}, err
 	}
 	// The layout stands before the topics that follow from it: of two replicas with different wishes, one
@@ -76,10 +76,7 @@ func (c *Client) ensureTopics(ctx context.Context, l Layout) error {
 			"retention.ms": kadm.StringPtr("3600000"), "segment.ms": kadm.StringPtr("600000"),
 		}},
 	} {
-		if err := c.createTopic(ctx, t.name, t.partitions, t.configs); err != nil {
-			return err
-		}
-		have, err := c.partitionCount(ctx, t.name)
+		have, err := c.createTopic(ctx, t.name, t.partitions, t.configs)
 		if err != nil {
 			return err
 		}
@@ -105,15 +102,16 @@ func (c *Client) wrongPartitionCount(topic string, have, want int32) error {
 		c.cfg.clusterTopic(topic), have, want, have)
 }
 
-// createTopic creates the topic unless it exists, and waits until every partition can be used.
-func (c *Client) createTopic(ctx context.Context, topic string, partitions int32, configs map[string]*string) error {
+// createTopic creates the topic unless it exists, waits until every partition can be used, and returns how
+// many there are. Asking once more could find a broker that has not heard of the topic yet.
+func (c *Client) createTopic(ctx context.Context, topic string, partitions int32, configs map[string]*string) (int32, error) {
 	have, err := c.partitionCount(ctx, topic)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if have == 0 {
 		if err := c.requestTopic(ctx, topic, partitions, configs); err != nil {
-			return fmt.Errorf("create topic %s: %w", c.cfg.clusterTopic(topic), err)
+			return 0, fmt.Errorf("create topic %s: %w", c.cfg.clusterTopic(topic), err)
 		}
 	}
 	return c.awaitTopic(ctx, topic, 1)
@@ -163,7 +161,8 @@ func (c *Client) growTopic(ctx context.Context, topic string, partitions int32) 
 	if err != nil && !errors.Is(err, kerr.InvalidPartitions) {
 		return fmt.Errorf("add partitions to %s: %w", c.cfg.clusterTopic(topic), err)
 	}
-	return c.awaitTopic(ctx, topic, partitions)
+	_, err = c.awaitTopic(ctx, topic, partitions)
+	return err
 }
 
 // partitionCount is the topic's number of partitions, 0 when it does not exist.
@@ -207,20 +206,20 @@ func (c *Client) describeTopic(ctx context.Context, topic string) (topicState, e
 }
 
 // awaitTopic waits until the topic shows at least that many partitions and each has a leader: brokers learn
-// of a new topic a moment after it was created.
-func (c *Client) awaitTopic(ctx context.Context, topic string, partitions int32) error {
+// of a new topic a moment after it was created. It returns how many there are.
+func (c *Client) awaitTopic(ctx context.Context, topic string, partitions int32) (int32, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
 	for wait := 2 * time.Millisecond; ; wait = min(2*wait, retryPause) {
 		state, err := c.describeTopic(ctx, topic)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if state.usable && state.partitions >= partitions {
-			return nil
+			return state.partitions, nil
 		}
 		if pause(ctx, wait) != nil {
-			return fmt.Errorf("topic %s: not all of its partitions have a leader: %w", c.cfg.clusterTopic(topic), ctx.Err())
+			return 0, fmt.Errorf("topic %s: not all of its partitions have a leader: %w", c.cfg.clusterTopic(topic), ctx.Err())
 		}
 	}
 }
