@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -138,8 +139,10 @@ func initFailed(id string, err error) error {
 }
 
 // newTransactional opens a client for one transactional id. It asks the broker for nothing yet.
-func (c *Config) newTransactional(id, metricsName string) (*kgo.Client, error) {
-	return c.newClient(metricsName,
+func (c *Config) newTransactional(id, metricsName string) (*transactional, error) {
+	turned := &atomic.Bool{}
+	client, err := c.newClient(metricsName,
+		kgo.WithLogger(abortWatch{clientLogger{c.Logger}, turned}),
 		kgo.TransactionalID(id),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -147,4 +150,8 @@ func (c *Config) newTransactional(id, metricsName string) (*kgo.Client, error) {
 		kgo.ProducerLinger(0),
 		kgo.MaxBufferedRecords(1<<20), // the caller bounds its batches
 	)
+	if err != nil {
+		return nil, err
+	}
+	return &transactional{client, turned}, nil
 }

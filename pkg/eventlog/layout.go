@@ -182,7 +182,7 @@ func (c *Client) tryAppendLayout(ctx context.Context, decide decideLayout) (Layo
 	if err := res.FirstErr(); err != nil {
 		return Layout{}, newUnclearError(err)
 	}
-	if err := producer.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
+	if err := producer.commit(context.WithoutCancel(ctx)); err != nil {
 		return Layout{}, newUnclearError(err)
 	}
 	return l, nil

@@ -67,7 +67,7 @@ type Writer struct {
 	cfg       Config
 	layout    Layout
 	shard     int32
-	producers [producersPerWriter]*kgo.Client
+	producers [producersPerWriter]*transactional
 	next      int
 
 	dead    atomic.Bool
@@ -130,7 +130,7 @@ func (w *Writer) Commit(recs []*Record) error {
 	}
 	// Every promise succeeded: only now may we ask for a commit, since the client reports success also for
 	// a transaction whose records failed. No cancelling, it would leave the outcome open.
-	if err := producer.EndTransaction(context.Background(), kgo.TryCommit); err != nil {
+	if err := producer.commit(context.Background()); err != nil {
 		return w.die(err)
 	}
 	for i, r := range recs {
@@ -189,7 +189,7 @@ func (w *Writer) fill(recs []*Record) {
 }
 
 // produce sends the batch and waits until every promise is kept, or the first one is broken.
-func (w *Writer) produce(producer *kgo.Client) error {
+func (w *Writer) produce(producer *transactional) error {
 	b := &w.batch
 	b.pending.Store(int64(len(b.records)))
 	for i := range b.records {
