@@ -189,13 +189,16 @@ func (r *reader) poll(ctx context.Context) ([]partitionRecords, error) {
 }
 
 func (r *reader) fetchError(ctx context.Context, fetches kgo.Fetches) error {
-	if err := ctx.Err(); err != nil {
+	// What was fetched before ctx ended is not fetched again: it is handed over, and the next poll tells.
+	if err := ctx.Err(); err != nil && fetches.NumRecords() == 0 {
 		return err
 	}
 	var errs []error
 	fetches.EachError(func(topic string, partition int32, err error) {
 		tp := TopicPartition{r.cfg.ownTopic(topic), partition}
 		switch {
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			return
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			err = &OffsetError{TopicPartition: tp, Offset: r.positions[tp], Start: -1, End: -1}
 		case topic != "":
