@@ -88,11 +88,6 @@ func (r *runner) restore(ctx context.Context) (map[string]struct{}, error) {
 	return nil, fmt.Errorf("shard %d: the log changed while it was read", r.shard)
 }
 
-// foreign tells orders that another shard writes.
-func (r *runner) foreign(orderID string) bool {
-	return r.layout.ShardOf(r.partitionOf(orderID)) != r.shard
-}
-
 // fold applies the log's tail to a store.
 type fold struct {
 	r       *runner

@@ -7,8 +7,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
-	"github.com/holdfast/holdfast/pkg/inventory"
-	"github.com/holdfast/holdfast/pkg/order"
 )
 
 // Limits. Each bounds something that would otherwise grow with the load.
@@ -33,7 +31,6 @@ const (
 	heartbeatEvery   = time.Minute
 	sweepEvery       = 5 * time.Minute
 	reacquireBackoff = 200 * time.Millisecond
-	defaultWindow    = 30 * time.Minute
 )
 
 // DecodeFunc turns a command's JSON into its typed form, for commands that another replica handed
@@ -83,8 +80,3 @@ func (h Hooks) acquire(shard int32, step string) {
 
 // isOrder tells the two kinds of command apart.
 func (c *Command) isOrder() bool { return c.Order != nil }
-
-var (
-	_ order.Command
-	_ inventory.Command
-)

@@ -151,7 +151,7 @@ func shortResult(short []order.ShortLine) Result {
 func (r *runner) shortForImport(doc *order.ImportDocument) ([]order.ShortLine, error) {
 	wanted := map[string]int64{}
 	for _, l := range doc.Lines {
-		if r.layout.ShardOf(r.partitionOf(l.SKU)) == r.shard {
+		if !r.foreign(l.SKU) {
 			wanted[l.SKU] += l.Quantity
 		}
 	}
@@ -193,8 +193,8 @@ func (r *runner) repeatOrder(e *entry, seen *commandRecord, cmd *Command, fut *F
 	r.b.fenced = true
 	a := answer{fut: fut, result: r.outcome(e, cmd), rests: r.restsOn(cmd)}
 	for i := range e.o.Lines {
-		if p := r.partitionOf(e.o.Lines[i].SKU); r.layout.ShardOf(p) == r.shard {
-			a.rests = append(a.rests, eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: p})
+		if sku := e.o.Lines[i].SKU; !r.foreign(sku) {
+			a.rests = append(a.rests, eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: r.partitionOf(sku)})
 		}
 	}
 	if s := r.sagas[e.o.ID]; s != nil && e.o.Lifecycle == order.Placed && opensOrder(cmd.Order) {

@@ -29,15 +29,21 @@ func (f *Future) AcceptedResult() Result { return f.acceptedResult }
 
 // accept answers that the command is durable. Only the first call counts; one goroutine answers.
 func (f *Future) accept(r Result) {
+	if f.noteAccepted(r) && f.notify != nil {
+		f.notify(false, r)
+	}
+}
+
+// noteAccepted reports whether the call was the first.
+func (f *Future) noteAccepted(r Result) bool {
 	select {
 	case <-f.accepted:
+		return false
 	default:
-		f.acceptedResult = r
-		close(f.accepted)
-		if f.notify != nil {
-			f.notify(false, r)
-		}
 	}
+	f.acceptedResult = r
+	close(f.accepted)
+	return true
 }
 
 // finish gives the outcome. Only the first call counts; one goroutine answers.
@@ -47,12 +53,7 @@ func (f *Future) finish(r Result) {
 		return
 	default:
 	}
-	select {
-	case <-f.accepted:
-	default:
-		f.acceptedResult = r
-		close(f.accepted)
-	}
+	f.noteAccepted(r)
 	f.result = r
 	close(f.done)
 	if f.notify != nil {

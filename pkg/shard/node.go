@@ -235,9 +235,6 @@ func (n *Node) setFault(shard int32, err error) {
 	n.faults[shard] = err
 }
 
-// Layout is who writes what.
-func (n *Node) Layout() eventlog.Layout { return n.layout }
-
 // Owns reports whether this replica serves the shard.
 func (n *Node) Owns(shard int32) bool { return n.runners[shard].Load() != nil }
 

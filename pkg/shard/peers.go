@@ -170,7 +170,7 @@ type link struct {
 
 	mu      sync.Mutex
 	queue   []outgoing
-	pending map[uint64]pendingCommand
+	pending map[uint64]*Future
 	nextID  uint64
 	wake    chan struct{}
 }
@@ -181,13 +181,9 @@ type outgoing struct {
 	size int // bytes of what may be large: a command's body
 }
 
-type pendingCommand struct {
-	fut *Future
-}
-
 func newLink(n *Node, address string) *link {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &link{node: n, address: address, stop: cancel, pending: map[uint64]pendingCommand{}, wake: make(chan struct{}, 1)}
+	l := &link{node: n, address: address, stop: cancel, pending: map[uint64]*Future{}, wake: make(chan struct{}, 1)}
 	go l.run(ctx)
 	return l
 }
@@ -215,7 +211,7 @@ func (l *link) submit(shard int32, cmd *Command, fut *Future) {
 	l.mu.Lock()
 	l.nextID++
 	req.RequestId = l.nextID
-	l.pending[req.RequestId] = pendingCommand{fut}
+	l.pending[req.RequestId] = fut
 	l.mu.Unlock()
 	if !l.put(len(cmd.Body), func(f *peerv1.ExchangeRequest) { f.Commands = append(f.Commands, req) }) {
 		l.mu.Lock()
@@ -258,11 +254,11 @@ func (l *link) wakeUp() {
 func (l *link) fail() {
 	l.mu.Lock()
 	pending := l.pending
-	l.pending = map[uint64]pendingCommand{}
+	l.pending = map[uint64]*Future{}
 	l.queue = nil
 	l.mu.Unlock()
-	for _, p := range pending {
-		p.fut.finish(unavailable("the owner of the shard cannot be reached: retry with the same Idempotency-Key"))
+	for _, fut := range pending {
+		fut.finish(unavailable("the owner of the shard cannot be reached: retry with the same Idempotency-Key"))
 	}
 }
 
@@ -341,7 +337,7 @@ func (l *link) receive(stream peerv1.PeerService_ExchangeClient) error {
 
 func (l *link) answer(c *peerv1.CommandResponse) {
 	l.mu.Lock()
-	p, ok := l.pending[c.RequestId]
+	fut, ok := l.pending[c.RequestId]
 	if c.Final {
 		delete(l.pending, c.RequestId)
 	}
@@ -352,11 +348,11 @@ func (l *link) answer(c *peerv1.CommandResponse) {
 	res, err := decodeResult(c.Result)
 	switch {
 	case err != nil:
-		p.fut.finish(unavailable("the owner's answer cannot be read: " + err.Error()))
+		fut.finish(unavailable("the owner's answer cannot be read: " + err.Error()))
 	case c.Final:
-		p.fut.finish(res)
+		fut.finish(res)
 	default:
-		p.fut.accept(res)
+		fut.accept(res)
 	}
 }
 

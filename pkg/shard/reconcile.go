@@ -86,7 +86,7 @@ func (r *runner) restartStep(id string) error {
 		return err
 	}
 	for _, w := range e.o.Wanted() {
-		if r.layout.ShardOf(r.partitionOf(w.SKU)) != r.shard {
+		if r.foreign(w.SKU) {
 			continue
 		}
 		res := h.of(w.SKU)
@@ -94,10 +94,7 @@ func (r *runner) restartStep(id string) error {
 			return r.overtake(e, res.Version)
 		}
 	}
-	from := origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_SAGA}
-	if e.o.Kind != order.KindOrder {
-		from.occurredAt = e.o.OccurredAtMicros
-	}
+	from := r.sagaOrigin(e)
 	if err := r.startStep(e, &from); err != nil {
 		return err
 	}
@@ -134,6 +131,7 @@ func (r *runner) checkHeld(orderID string) error {
 	if err := r.completeShipment(e, h); err != nil {
 		return err
 	}
+	// What was completed above has moved the order's own version.
 	return r.overtake(e, max(seen, e.o.ReservationVersion))
 }
 
@@ -219,7 +217,7 @@ func (r *runner) sweepSome() {
 
 func (r *runner) queryFor(held *holding) query {
 	return &peerv1.OrderQuery{
-		SourceShard: uint32(r.shard), TargetShard: uint32(r.layout.ShardOf(r.partitionOf(held.res.OrderID))),
+		SourceShard: uint32(r.shard), TargetShard: uint32(r.shardOf(held.res.OrderID)),
 		OrderId: held.res.OrderID, Sku: held.sku, PlacedEventId: append([]byte(nil), held.res.PlacedEventID[:]...),
 		Version: held.res.Version, Held: wireHeld([]order.Held{heldOf(held.sku, &held.res)})[0],
 	}

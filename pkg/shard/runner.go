@@ -2,7 +2,6 @@ package shard
 
 import (
 	"container/heap"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -42,6 +41,12 @@ type runner struct {
 func (r *runner) partitionOf(key string) int32 {
 	return eventlog.PartitionFor(key, r.layout.PartitionCount)
 }
+
+// shardOf is the shard that writes an aggregate.
+func (r *runner) shardOf(key string) int32 { return r.layout.ShardOf(r.partitionOf(key)) }
+
+// foreign tells aggregates that another shard writes.
+func (r *runner) foreign(key string) bool { return r.shardOf(key) != r.shard }
 
 // tick bounds how late a resend, a timer or a checkpoint is when nothing else wakes the shard.
 const tick = 50 * time.Millisecond
@@ -178,7 +183,7 @@ func (r *runner) answerPosition(a *answer) eventlog.Position {
 		p = make(eventlog.Offsets, a.end-a.first+len(a.rests))
 	}
 	for _, tp := range a.rests {
-		p[tp] = max(p[tp], r.st.cursors[tp].next)
+		p[tp] = max(p[tp], r.st.applied(tp))
 	}
 	for _, rec := range r.b.recs[a.first:a.end] {
 		p[rec.TopicPartition] = rec.Offset + 1
@@ -251,13 +256,11 @@ func (r *runner) release() {
 		}
 	}
 	r.w.Close()
-	if err := r.st.close(); err != nil && !errors.Is(err, errClosed) {
+	if err := r.st.close(); err != nil {
 		r.log.Warn("close the checkpoint", "shard", r.shard, "error", err)
 	}
 	close(r.stopped)
 }
-
-var errClosed = errors.New("closed")
 
 type deadline struct {
 	at      int64

@@ -110,7 +110,7 @@ func (r *runner) recordReservation(e *entry, held []order.Held, from *origin) er
 // already remembered as final.
 func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote map[int32]*peerv1.ReservationRequest) {
 	for _, w := range e.o.Wanted() {
-		target := r.layout.ShardOf(r.partitionOf(w.SKU))
+		target := r.shardOf(w.SKU)
 		nothing := w.Reserved|w.Committed|w.Fulfilled|w.Restocked == 0
 		if target == r.shard {
 			if nothing && r.neverHeld(e, w.SKU) {
@@ -248,7 +248,7 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 	copy(step.PlacedEventID[:], req.PlacedEventId)
 	wanted := make([]order.Wanted, len(req.Wanted))
 	for i, w := range req.Wanted {
-		if r.layout.ShardOf(r.partitionOf(w.Sku)) != r.shard {
+		if r.foreign(w.Sku) {
 			return nil // a layout of another generation
 		}
 		wanted[i] = order.Wanted{SKU: w.Sku, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Imported: w.Imported}
@@ -277,7 +277,7 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 		// A repeated step wrote nothing: its answer rests on what was written before.
 		for _, w := range wanted {
 			tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: r.partitionOf(w.SKU)}
-			resp.Position = append(resp.Position, positionOf(tp, r.st.cursors[tp].next))
+			resp.Position = append(resp.Position, positionOf(tp, r.st.applied(tp)))
 		}
 		reply(resp)
 	})
@@ -337,6 +337,15 @@ func (r *runner) handleAnswer(resp *peerv1.ReservationResponse) error {
 	return r.concludeSaga(e, s)
 }
 
+// sagaOrigin is that of a step taken up outside a command: now, or for a past document its own time.
+func (r *runner) sagaOrigin(e *entry) origin {
+	from := origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_SAGA}
+	if e.o.Kind != order.KindOrder {
+		from.occurredAt = e.o.OccurredAtMicros
+	}
+	return from
+}
+
 func (r *runner) concludeSaga(e *entry, s *saga) error {
 	held := make([]order.Held, 0, len(s.held))
 	for _, h := range s.held {
@@ -346,10 +355,7 @@ func (r *runner) concludeSaga(e *entry, s *saga) error {
 	if !placed {
 		delete(r.sagas, e.o.ID)
 	}
-	from := origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_SAGA}
-	if e.o.Kind != order.KindOrder {
-		from.occurredAt = e.o.OccurredAtMicros
-	}
+	from := r.sagaOrigin(e)
 	first := len(r.b.recs)
 	if err := r.recordReservation(e, held, &from); err != nil {
 		return err

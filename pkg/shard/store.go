@@ -286,7 +286,7 @@ func (s *store) stockCommand(sku, key string) (*commandRecord, error) {
 	return c, err
 }
 
-// setOrder applies an event to an order; what it had is remembered under its key.
+// applyOrder applies an event to an order; what it had is remembered under its key.
 func (s *store) applyOrder(e *entry, m *codec.Meta, ev order.Event) {
 	e.o = order.Evolve(e.o, ev, order.Facts{EventID: m.EventID, OccurredAtMicros: m.OccurredAtMicros})
 	if m.IdempotencyKey != "" {
@@ -340,6 +340,10 @@ func (s *store) advance(tp eventlog.TopicPartition, offset int64, id [16]byte) {
 	c := s.cursors[tp]
 	c.next, c.last, c.lastID = offset+1, offset, id
 }
+
+// applied is the position after the last event of a partition. Unlike the cursor's next offset it leaves
+// out the markers behind it: a view that counts events alone reaches it.
+func (s *store) applied(tp eventlog.TopicPartition) int64 { return s.cursors[tp].last + 1 }
 
 func (s *store) dirty() int {
 	return len(s.dirtyItems) + len(s.dirtyHoldings) + len(s.dirtyOrders) + len(s.dirtyCommands)

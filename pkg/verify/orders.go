@@ -23,7 +23,6 @@ type order struct {
 	fulfilments          map[string]bool // delivered?
 	outcome              string
 	onAccount            bool
-	at                   string
 }
 
 // field is the name of the change in the schema.
@@ -57,7 +56,7 @@ func (c *checker) orderRecord(rec *eventlog.Record) {
 	}
 	o := c.orders[ev.OrderId]
 	if o == nil {
-		o = &order{ordered: map[string]int64{}, shipped: map[string]int64{}, fulfilments: map[string]bool{}, at: at(rec)}
+		o = &order{ordered: map[string]int64{}, shipped: map[string]int64{}, fulfilments: map[string]bool{}}
 		c.orders[ev.OrderId] = o
 	}
 	c.check(Versions, ev.Meta.Version == o.version+1, "%s: order %s has version %d after %d", at(rec), ev.OrderId, ev.Meta.Version, o.version)

@@ -22,7 +22,6 @@ type reservation struct {
 	placed                                    string
 	version                                   uint64
 	reserved, committed, fulfilled, restocked int64
-	rejected                                  bool
 }
 
 func (c *checker) stockRecord(rec *eventlog.Record) {
@@ -128,7 +127,7 @@ func (c *checker) reservationChange(rec *eventlog.Record, it *item, ev *eventv1.
 		r := c.step(rec, it, ch.StockBackordered.Step)
 		c.reserve(rec, it, r, ch.StockBackordered.Quantity, ch.StockBackordered.Allocations)
 	case *eventv1.InventoryEvent_ReservationRejected:
-		c.step(rec, it, ch.ReservationRejected.Step).rejected = true
+		c.step(rec, it, ch.ReservationRejected.Step)
 	case *eventv1.InventoryEvent_ReservationCommitted:
 		r := c.step(rec, it, ch.ReservationCommitted.Step)
 		n := it.move(ch.ReservationCommitted.Allocations, func(l *eventv1.Level, q int64) { l.Reserved -= q; l.Committed += q })
@@ -201,11 +200,10 @@ func (c *checker) step(rec *eventlog.Record, it *item, s *eventv1.ReservationSte
 	}
 	if r.placed != string(s.PlacedEventId) {
 		// Another placement: it gives back what the former held, then starts from nothing.
-		r.placed, r.version, r.rejected, r.fulfilled, r.restocked = string(s.PlacedEventId), 0, false, 0, 0
+		r.placed, r.version, r.fulfilled, r.restocked = string(s.PlacedEventId), 0, 0, 0
 	}
 	c.check(Conserved, s.Version >= r.version, "%s: step %d of order %s after step %d", at(rec), s.Version, s.OrderId, r.version)
 	r.version = s.Version
-	r.rejected = false
 	return r
 }
 
