@@ -5,28 +5,33 @@
 package availability
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // progressKey is the record key of progress rows. No SKU has control characters.
 const progressKey = "\x00progress"
 
-// BadEventError says where the log holds something that cannot be folded. The partition stops there:
-// going on would show stock that is not so.
-type BadEventError struct {
-	eventlog.TopicPartition
-	Offset int64
-	Err    error
+// decodeRow takes a record of the availability topic apart. What is none of ours stops the reader: only
+// projectors write there, so whatever else is in it, the rows beside it are not to be trusted either.
+func decodeRow(rec *eventlog.Record, row *eventv1.AvailabilityRow) error {
+	row.Reset()
+	err := row.UnmarshalVT(rec.Value)
+	switch {
+	case err != nil:
+	case row.Sku == "" && string(rec.Key) != progressKey, row.Sku != "" && string(rec.Key) != row.Sku:
+		err = fmt.Errorf("its key %q is not that of its row", rec.Key)
+	case row.SourcePartition != rec.Partition:
+		err = fmt.Errorf("it comes from partition %d", row.SourcePartition)
+	default:
+		return nil
+	}
+	return projector.Bad(rec, fmt.Errorf("it is not a row; delete the topic, it is built again: %w", err))
 }
-
-func (e *BadEventError) Error() string {
-	return fmt.Sprintf("cannot fold %s partition %d offset %d: %v", e.Topic, e.Partition, e.Offset, e.Err)
-}
-
-func (e *BadEventError) Unwrap() error { return e.Err }
 
 // fold is the view in the projector's memory.
 type fold struct {
@@ -39,43 +44,42 @@ func newFold() *fold {
 	return &fold{rows: map[string]*eventv1.AvailabilityRow{}, next: map[int32]int64{}}
 }
 
-// restore takes a record of the availability topic: what an earlier projector had done.
-func (f *fold) restore(rec *eventlog.Record) error {
-	row := &eventv1.AvailabilityRow{}
-	if err := row.UnmarshalVT(rec.Value); err != nil {
-		return fmt.Errorf("%s partition %d offset %d is not a row; delete the topic, it is built again: %w", rec.Topic, rec.Partition, rec.Offset, err)
-	}
+// restore takes a row of the availability topic: what an earlier projector had done. The row becomes the
+// fold's.
+func (f *fold) restore(row *eventv1.AvailabilityRow) {
 	if row.Sku == "" {
 		f.next[row.SourcePartition] = max(f.next[row.SourcePartition], row.SourceOffset+1)
-		return nil
+		return
 	}
 	if old := f.rows[row.Sku]; old == nil || old.SourceOffset < row.SourceOffset {
 		f.rows[row.Sku] = row
 	}
-	return nil
 }
 
-// apply folds one event and returns the row that it changed; nil when the row holds it already.
+// apply folds one event and returns the row that it changed; nil when the row holds it already. An event
+// that cannot be folded changes nothing.
 func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
 	var ev eventv1.InventoryEvent
 	if err := ev.UnmarshalVT(rec.Value); err != nil {
-		return nil, &BadEventError{rec.TopicPartition, rec.Offset, err}
+		return nil, projector.Bad(rec, err)
 	}
 	if ev.Sku == "" || ev.Meta == nil || ev.Change == nil {
-		return nil, &BadEventError{rec.TopicPartition, rec.Offset, fmt.Errorf("an event without SKU, meta or a known change")}
+		return nil, projector.Bad(rec, errors.New("an event without SKU, meta or a known change"))
 	}
 	row := f.rows[ev.Sku]
 	if row == nil {
 		row = &eventv1.AvailabilityRow{Sku: ev.Sku, SourcePartition: rec.Partition, SourceOffset: -1}
-		f.rows[ev.Sku] = row
+	}
+	if rec.Partition != row.SourcePartition {
+		return nil, projector.Bad(rec, fmt.Errorf("SKU %s has events in partition %d", ev.Sku, row.SourcePartition))
 	}
 	if rec.Offset <= row.SourceOffset {
 		return nil, nil
 	}
 	if ev.Meta.Version != row.Version+1 {
-		return nil, &BadEventError{rec.TopicPartition, rec.Offset,
-			fmt.Errorf("SKU %s has version %d after %d", ev.Sku, ev.Meta.Version, row.Version)}
+		return nil, projector.Bad(rec, fmt.Errorf("SKU %s has version %d after %d", ev.Sku, ev.Meta.Version, row.Version))
 	}
+	f.rows[ev.Sku] = row
 	change(row, &ev)
 	row.SourceOffset = rec.Offset
 	return row, nil

@@ -4,187 +4,209 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // ProjectorConfig is what a projector needs.
 type ProjectorConfig struct {
-	Client     *eventlog.Client
+	// Client reads.
+	Client *eventlog.Client
+	// Log opens the client that writes, a new one for each attempt: a client holds on to the ID of a topic that
+	// was deleted, and fails for ever on the one that was made in its place.
+	Log        eventlog.Config
 	Layout     eventlog.Layout
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
 
-// Projector folds inventory.events into inventory.availability. Its own state is that topic. Several
-// may run: each writes whole rows with their source offset, and readers take the newest.
+// Projector folds inventory.events into inventory.availability. Its own state is that topic. Several may
+// run: each folds everything, leaves out rows that another has written, and puts right what a late one has
+// covered with older rows. Ready, Age and Run are the runtime's.
 type Projector struct {
-	cfg    ProjectorConfig
-	fold   *fold
-	ready  atomic.Bool
-	fault  atomic.Pointer[error]
-	events prometheus.Counter
-	rows   prometheus.Counter
-	lag    prometheus.Gauge
+	*projector.Runtime
+	view *projection
 }
 
 // NewProjector returns a projector that has not started.
 func NewProjector(cfg ProjectorConfig) (*Projector, error) {
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	p := &Projector{cfg: cfg,
-		events: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_availability_events_total", Help: "Inventory events folded."}),
+	cfg.Log.Registerer = nil // the clients that write come and go
+	v := &projection{
+		log: cfg.Log, layout: cfg.Layout,
 		rows:   prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_availability_rows_total", Help: "Availability rows written."}),
-		lag:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "holdfast_availability_lag_seconds", Help: "Age of the newest event of the last batch when its rows were durable."}),
+		mended: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_availability_rows_mended_total", Help: "Rows written again because an older one stood behind them in the topic."}),
+	}
+	runtime, err := projector.New(projector.Config{
+		Name: "availability_projector", Partitions: projector.Partitions(eventlog.TopicInventory, cfg.Layout),
+		View: v, Beside: v.readAlong, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+	})
+	if err != nil {
+		return nil, err
 	}
 	if cfg.Registerer != nil {
-		for _, c := range []prometheus.Collector{p.events, p.rows, p.lag} {
+		for _, c := range []prometheus.Collector{v.rows, v.mended} {
 			if err := cfg.Registerer.Register(c); err != nil {
 				return nil, fmt.Errorf("register the projector's metrics: %w", err)
 			}
 		}
 	}
-	return p, nil
+	return &Projector{runtime, v}, nil
 }
 
-// Ready is nil once the projector has caught up with what stood in the log at its start.
-func (p *Projector) Ready() error {
-	if err := p.fault.Load(); err != nil {
-		return *err
-	}
-	if !p.ready.Load() {
-		return fmt.Errorf("the availability projector is catching up")
-	}
-	return nil
-}
-
-// Run projects until ctx is done. After an error that time may heal it starts again from the topic; an
-// event that cannot be folded stops it for good, and Ready says where.
+// Run projects until ctx is done.
 func (p *Projector) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		err := p.run(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		p.fault.Store(&err)
-		p.cfg.Logger.Error("the availability projector stops and tries again", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(restartAfter):
-		}
-	}
-	return nil
+	defer p.view.close()
+	return p.Runtime.Run(ctx)
 }
 
-const restartAfter = time.Second
+// projection is the projector as the runtime drives it.
+type projection struct {
+	log          eventlog.Config
+	layout       eventlog.Layout
+	rows, mended prometheus.Counter
 
-func (p *Projector) run(ctx context.Context) error {
-	p.fold = newFold()
+	client   *eventlog.Client // of this attempt
+	written  map[int32]int64  // the progress that stands in the topic, by source partition
+	restored eventlog.Offsets // where the own topic ended when it was restored from
+
+	mu      sync.Mutex // readAlong looks at what follows
+	fold    *fold
+	changed map[string]*eventv1.AvailabilityRow
+	topic   *topicState
+}
+
+// Begin restores the fold from the availability topic, which it makes anew when it was deleted.
+func (p *projection) Begin(ctx context.Context, end eventlog.Offsets) (eventlog.Offsets, error) {
+	p.close()
+	var err error
+	if p.client, err = eventlog.Open(p.log); err != nil {
+		return nil, err
+	}
+	if _, err := p.client.EnsurePlatform(ctx, p.layout); err != nil {
+		return nil, err
+	}
+	p.fold, p.topic = newFold(), newTopicState()
+	p.changed, p.written = map[string]*eventv1.AvailabilityRow{}, map[int32]int64{}
 	if err := p.restore(ctx); err != nil {
-		return err
+		return nil, err
 	}
-	tps := make([]eventlog.TopicPartition, p.cfg.Layout.PartitionCount)
 	from := eventlog.Offsets{}
-	for i := range tps {
-		tps[i] = eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: int32(i)}
-		from[tps[i]] = p.fold.next[int32(i)]
-	}
-	target, err := p.cfg.Client.StableOffsets(ctx, tps)
-	if err != nil {
-		return err
-	}
-	f, err := p.cfg.Client.Follow(from)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if from.Covers(target) {
-		p.caughtUp()
-	}
-	for {
-		recs, reached, err := f.Poll(ctx)
-		if err != nil {
-			return err
+	for partition := range p.layout.PartitionCount {
+		tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: partition}
+		next := p.fold.next[partition]
+		if next > end[tp] {
+			return nil, fmt.Errorf("%s knows %s partition %d up to offset %d, but it ends at %d: if the log is the right one, delete the topic %s, it is built again",
+				eventlog.TopicAvailability, tp.Topic, partition, next, end[tp], eventlog.TopicAvailability)
 		}
-		if err := p.project(ctx, recs); err != nil {
-			return err
-		}
-		if reached.Covers(target) {
-			p.caughtUp()
-		}
+		from[tp], p.written[partition] = next, next
 	}
+	for sku := range p.topic.stale {
+		p.changed[sku] = p.fold.rows[sku]
+	}
+	return from, p.Flush(ctx, from)
 }
 
-func (p *Projector) caughtUp() {
-	p.fault.Store(nil)
-	p.ready.Store(true)
+func (p *projection) close() {
+	if p.client != nil {
+		p.client.Close()
+		p.client = nil
+	}
 }
 
 // restore reads the availability topic to its end.
-func (p *Projector) restore(ctx context.Context) error {
-	tps := make([]eventlog.TopicPartition, p.cfg.Layout.PartitionCount)
-	for i := range tps {
-		tps[i] = eventlog.TopicPartition{Topic: eventlog.TopicAvailability, Partition: int32(i)}
-	}
-	from, err := p.cfg.Client.StartOffsets(ctx, tps)
+func (p *projection) restore(ctx context.Context) error {
+	tps := projector.Partitions(eventlog.TopicAvailability, p.layout)
+	from, err := p.client.StartOffsets(ctx, tps)
 	if err != nil {
 		return err
 	}
-	to, err := p.cfg.Client.EndOffsets(ctx, tps)
-	if err != nil {
+	if p.restored, err = p.client.EndOffsets(ctx, tps); err != nil {
 		return err
 	}
-	return p.cfg.Client.Read(ctx, from, to, p.fold.restore)
+	return p.client.Read(ctx, from, p.restored, func(rec *eventlog.Record) error {
+		row := &eventv1.AvailabilityRow{}
+		if err := decodeRow(rec, row); err != nil {
+			return err
+		}
+		p.topic.see(row)
+		p.fold.restore(row)
+		return nil
+	})
 }
 
-// project folds a batch and writes the rows that it changed, one each, then how far each partition is.
-// Nothing is remembered elsewhere: a batch that was written in part is folded again.
-func (p *Projector) project(ctx context.Context, recs []eventlog.Record) error {
-	changed := map[string]*eventv1.AvailabilityRow{}
-	progress := map[int32]int64{}
-	newest := int64(0)
-	for i := range recs {
-		row, err := p.fold.apply(&recs[i])
-		if err != nil {
-			return err
-		}
-		if row != nil {
-			changed[row.Sku] = row
-		}
-		progress[recs[i].Partition] = recs[i].Offset
-		newest = max(newest, recs[i].TimestampMicros)
+// Fold takes an event over.
+func (p *projection) Fold(rec *eventlog.Record) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	row, err := p.fold.apply(rec)
+	if row != nil {
+		p.changed[row.Sku] = row
 	}
-	if len(progress) == 0 {
-		return nil
-	}
-	out := make([]*eventlog.Record, 0, len(changed)+len(progress))
-	for _, row := range changed {
-		rec, err := record(row.Sku, row)
-		if err != nil {
-			return err
-		}
-		out = append(out, rec)
-	}
-	for partition, offset := range progress {
-		rec, err := record(progressKey, &eventv1.AvailabilityRow{SourcePartition: partition, SourceOffset: offset})
-		if err != nil {
-			return err
-		}
-		out = append(out, rec)
-	}
-	if err := p.cfg.Client.Produce(ctx, out); err != nil {
+	return err
+}
+
+// Flush writes the rows that changed, one each, and when all of them are in the topic, how far each
+// partition is: a row that failed while the progress behind it did not would be lost. Nothing is remembered
+// elsewhere: a batch that was written in part is folded again.
+func (p *projection) Flush(ctx context.Context, reached eventlog.Offsets) error {
+	rows, err := p.takeRows()
+	if err != nil {
 		return err
 	}
-	p.events.Add(float64(len(recs)))
-	p.rows.Add(float64(len(changed)))
-	p.lag.Set(time.Since(time.UnixMicro(newest)).Seconds())
+	if err := p.produce(ctx, rows); err != nil {
+		return err
+	}
+	p.rows.Add(float64(len(rows)))
+	var progress []*eventlog.Record
+	for tp, next := range reached {
+		if next <= p.written[tp.Partition] {
+			continue
+		}
+		rec, err := record(progressKey, &eventv1.AvailabilityRow{SourcePartition: tp.Partition, SourceOffset: next - 1})
+		if err != nil {
+			return err
+		}
+		progress = append(progress, rec)
+	}
+	if err := p.produce(ctx, progress); err != nil {
+		return err
+	}
+	for tp, next := range reached {
+		p.written[tp.Partition] = max(p.written[tp.Partition], next)
+	}
 	return nil
+}
+
+// takeRows encodes what changed and is not in the topic already.
+func (p *projection) takeRows() ([]*eventlog.Record, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	recs := make([]*eventlog.Record, 0, len(p.changed))
+	for sku, row := range p.changed {
+		if p.topic.holds(row) {
+			continue
+		}
+		rec, err := record(sku, row)
+		if err != nil {
+			return nil, err
+		}
+		recs = append(recs, rec)
+	}
+	clear(p.changed)
+	return recs, nil
+}
+
+func (p *projection) produce(ctx context.Context, recs []*eventlog.Record) error {
+	if len(recs) == 0 {
+		return nil
+	}
+	return p.client.Produce(ctx, recs)
 }
 
 func record(key string, row *eventv1.AvailabilityRow) (*eventlog.Record, error) {

@@ -2,29 +2,67 @@ package availability
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
-	"sync/atomic"
-	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
+// StoreConfig is what a store needs.
+type StoreConfig struct {
+	Client     *eventlog.Client
+	Layout     eventlog.Layout
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
 // Store is the view as a reader has it: every row in memory with its answer ready, kept current from
-// the availability topic.
+// the availability topic. Run, Ready and Age are the runtime's. When the topic was deleted and made again it
+// is read from its start; rows already here stay until newer ones come.
 type Store struct {
-	client *eventlog.Client
-	layout eventlog.Layout
-	log    *slog.Logger
+	*projector.Runtime
+	view *loaded
+}
+
+// NewStore returns an empty store; Run fills it.
+func NewStore(cfg StoreConfig) (*Store, error) {
+	v := &loaded{client: cfg.Client, layout: cfg.Layout, rows: map[string]stored{}, watermark: eventlog.NewWatermark()}
+	runtime, err := projector.New(projector.Config{
+		Name: "availability", Partitions: projector.Partitions(eventlog.TopicAvailability, cfg.Layout),
+		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+	})
+	return &Store{runtime, v}, err
+}
+
+// Row returns the answer for a SKU, and its version. The bytes never change.
+func (s *Store) Row(sku string) (jsonBody []byte, version uint64, ok bool) {
+	s.view.mu.RLock()
+	defer s.view.mu.RUnlock()
+	row, ok := s.view.rows[sku]
+	return row.body, row.version, ok && row.body != nil
+}
+
+// WaitFor waits until the view holds everything up to a position of inventory.events.
+func (s *Store) WaitFor(ctx context.Context, p eventlog.Position) error {
+	return s.view.watermark.Wait(ctx, p.Of(eventlog.TopicInventory))
+}
+
+// Reached is how far the view is in inventory.events.
+func (s *Store) Reached() eventlog.Position { return s.view.watermark.Reached() }
+
+// loaded is the store as the runtime drives it.
+type loaded struct {
+	client    *eventlog.Client
+	layout    eventlog.Layout
+	watermark *eventlog.Watermark
+	progress  eventlog.Offsets // of inventory.events, since the last flush
 
 	mu   sync.RWMutex
 	rows map[string]stored
-
-	watermark *eventlog.Watermark
-	atEnd     atomic.Int64 // unix micros when the topic's end was last reached
-	loaded    atomic.Bool
 }
 
 type stored struct {
@@ -33,135 +71,38 @@ type stored struct {
 	offset  int64
 }
 
-// NewStore returns an empty store; Run fills it.
-func NewStore(client *eventlog.Client, layout eventlog.Layout, log *slog.Logger) *Store {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	return &Store{client: client, layout: layout, log: log, rows: map[string]stored{}, watermark: eventlog.NewWatermark()}
+// Begin goes to the start of the topic: nothing is kept between runs.
+func (l *loaded) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Offsets, error) {
+	l.progress = eventlog.Offsets{}
+	return l.client.StartOffsets(ctx, projector.Partitions(eventlog.TopicAvailability, l.layout))
 }
 
-// Row returns the answer for a SKU, and its version. The bytes never change.
-func (s *Store) Row(sku string) (jsonBody []byte, version uint64, ok bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	row, ok := s.rows[sku]
-	return row.body, row.version, ok && row.body != nil
-}
-
-// WaitFor waits until the view holds everything up to a position of inventory.events.
-func (s *Store) WaitFor(ctx context.Context, p eventlog.Position) error {
-	return s.watermark.Wait(ctx, p.Of(eventlog.TopicInventory))
-}
-
-// Reached is how far the view is in inventory.events.
-func (s *Store) Reached() eventlog.Position { return s.watermark.Reached() }
-
-// Age is how long ago the view last stood at the end of its topic.
-func (s *Store) Age() time.Duration { return time.Since(time.UnixMicro(s.atEnd.Load())) }
-
-// Ready is nil once the topic has been read to where it ended at the start.
-func (s *Store) Ready() error {
-	if !s.loaded.Load() {
-		return errors.New("the availability view is loading")
-	}
-	return nil
-}
-
-// Run follows the availability topic until ctx is done. When the topic was deleted and made again, it
-// is read from its start; rows already here stay until newer ones come.
-func (s *Store) Run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		if err := s.run(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("the availability view reads its topic again", "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(restartAfter):
-			}
-		}
-	}
-	return nil
-}
-
-func (s *Store) run(ctx context.Context) error {
-	tps := make([]eventlog.TopicPartition, s.layout.PartitionCount)
-	for i := range tps {
-		tps[i] = eventlog.TopicPartition{Topic: eventlog.TopicAvailability, Partition: int32(i)}
-	}
-	from, err := s.client.StartOffsets(ctx, tps)
-	if err != nil {
-		return err
-	}
-	end, err := s.client.EndOffsets(ctx, tps)
-	if err != nil {
-		return err
-	}
-	f, err := s.client.Follow(from)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if from.Covers(end) {
-		s.atTheEnd()
-	}
-	reached := from.Clone()
-	for {
-		poll, cancel := context.WithTimeout(ctx, idleCheck)
-		recs, now, err := f.Poll(poll)
-		cancel()
-		switch {
-		case err == nil:
-			s.apply(recs)
-			reached = now
-		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
-			return err
-		default: // nothing came: is there nothing?
-			if end, err = s.client.EndOffsets(ctx, tps); err != nil {
-				return err
-			}
-		}
-		if err == nil && s.loaded.Load() || reached.Covers(end) {
-			s.atTheEnd()
-		}
-	}
-}
-
-// idleCheck is after how long without rows the topic is asked for its end, so that Age tells an idle log
-// from a lost one.
-const idleCheck = time.Second
-
-func (s *Store) atTheEnd() {
-	s.atEnd.Store(time.Now().UnixMicro())
-	s.loaded.Store(true)
-}
-
-// apply takes rows over, newest first by source offset, then moves the watermark to the progress that
-// stands behind them.
-func (s *Store) apply(recs []eventlog.Record) {
-	progress := eventlog.Offsets{}
+// Fold takes a row over, unless there is a newer one.
+func (l *loaded) Fold(rec *eventlog.Record) error {
 	var row eventv1.AvailabilityRow
-	for i := range recs {
-		row.Reset()
-		if err := row.UnmarshalVT(recs[i].Value); err != nil {
-			s.log.Error("a record of the availability topic is not a row; it is left out", "partition", recs[i].Partition, "offset", recs[i].Offset, "error", err)
-			continue
-		}
-		if row.Sku == "" {
-			tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: row.SourcePartition}
-			progress[tp] = max(progress[tp], row.SourceOffset+1)
-			continue
-		}
-		s.put(&row)
+	if err := decodeRow(rec, &row); err != nil {
+		return err
 	}
-	if len(progress) > 0 {
-		s.watermark.Advance(progress)
+	if row.Sku == "" {
+		tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: row.SourcePartition}
+		l.progress[tp] = max(l.progress[tp], row.SourceOffset+1)
+		return nil
 	}
+	l.put(&row)
+	return nil
 }
 
-func (s *Store) put(row *eventv1.AvailabilityRow) {
-	s.mu.RLock()
-	old, ok := s.rows[row.Sku]
-	s.mu.RUnlock()
+// Flush moves the watermark to the progress that stands behind the rows.
+func (l *loaded) Flush(context.Context, eventlog.Offsets) error {
+	l.watermark.Advance(l.progress)
+	clear(l.progress)
+	return nil
+}
+
+func (l *loaded) put(row *eventv1.AvailabilityRow) {
+	l.mu.RLock()
+	old, ok := l.rows[row.Sku]
+	l.mu.RUnlock()
 	if ok && old.offset >= row.SourceOffset {
 		return
 	}
@@ -169,7 +110,7 @@ func (s *Store) put(row *eventv1.AvailabilityRow) {
 	if row.Registered {
 		next.body = render(row)
 	}
-	s.mu.Lock()
-	s.rows[row.Sku] = next
-	s.mu.Unlock()
+	l.mu.Lock()
+	l.rows[row.Sku] = next
+	l.mu.Unlock()
 }

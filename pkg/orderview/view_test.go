@@ -4,14 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -19,14 +18,17 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-const waitLimit = 30 * time.Second
+const waitLimit = 60 * time.Second
 
 type fixture struct {
 	t      *testing.T
 	ctx    context.Context
+	cfg    eventlog.Config
 	client *eventlog.Client
 	layout eventlog.Layout
 	last   eventlog.Offsets
+
+	metrics *prometheus.Registry // of the last store
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -54,7 +56,7 @@ func newFixture(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{t: t, ctx: ctx, client: client, layout: layout, last: eventlog.Offsets{}}
+	return &fixture{t: t, ctx: ctx, cfg: cfg, client: client, layout: layout, last: eventlog.Offsets{}}
 }
 
 func (f *fixture) append(id string, version uint64, ev *eventv1.OrderEvent) {
@@ -91,7 +93,8 @@ func (f *fixture) life(id, customer string) {
 
 func (f *fixture) open(dir string) (s *orderview.Store, stop func()) {
 	f.t.Helper()
-	s, err := orderview.Open(dir, f.client, f.layout, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	f.metrics = prometheus.NewRegistry()
+	s, err := orderview.Open(orderview.Config{Dir: dir, Client: f.client, Layout: f.layout, Registerer: f.metrics})
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -12,65 +12,26 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
+	"slices"
 	"syscall"
 
-	"github.com/peterbourgon/ff/v3"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-
-	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// EnvPrefix precedes every environment variable: flag --data-dir is HOLDFAST_DATA_DIR.
-const EnvPrefix = "HOLDFAST"
-
-// Common are the settings of every service.
-type Common struct {
-	Kafka, Env, TopicPrefix, Listen, LogLevel string
-	Partitions, Shards                        int
-	Check                                     bool
-}
-
-// Register adds the common flags.
-func (c *Common) Register(fs *flag.FlagSet) {
-	fs.StringVar(&c.Kafka, "kafka", "127.0.0.1:9092", "brokers, host:port, comma-separated")
-	fs.StringVar(&c.Env, "env", "holdfast", "prefix of transactional ids and group names, where several platforms share a cluster")
-	fs.StringVar(&c.TopicPrefix, "topic-prefix", "", "put before the name of every topic, where several platforms share a cluster")
-	fs.StringVar(&c.Listen, "listen", "127.0.0.1:8080", "address of HTTP: the API, /healthz, /readyz, /metrics")
-	fs.StringVar(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
-	fs.IntVar(&c.Partitions, "partitions", 12, "partitions of each event topic, when the platform is created")
-	fs.IntVar(&c.Shards, "shards", 3, "writers, when the platform is created")
-	fs.BoolVar(&c.Check, "check", false, "read the settings, reach the brokers, start nothing")
-	fs.String("config", "", "file of settings, one `flag value` a line")
-}
-
-// Log is how to reach the event log.
-func (c *Common) Log(name string, log *slog.Logger, reg prometheus.Registerer) eventlog.Config {
-	return eventlog.Config{Seeds: strings.Split(c.Kafka, ","), Env: c.Env, TopicPrefix: c.TopicPrefix, ClientID: name, Logger: log, Registerer: reg}
-}
-
-// Layout is what to create on an empty platform.
-func (c *Common) Layout() eventlog.Layout {
-	return eventlog.Layout{PartitionCount: int32(c.Partitions), ShardCount: int32(c.Shards)}
-}
-
-// Parse reads settings: flags, then environment, then the file, then defaults.
-func Parse(fs *flag.FlagSet, args []string) error {
-	err := ff.Parse(fs, args, ff.WithEnvVarPrefix(EnvPrefix), ff.WithConfigFileFlag("config"), ff.WithConfigFileParser(ff.PlainParser))
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		return fmt.Errorf("settings: %w", err)
-	}
-	return err
-}
-
-// Logger writes JSON lines at the named level.
+// Logger writes at the named level: lines for people on a terminal, JSON everywhere else.
 func Logger(w io.Writer, level string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("settings: log level %q is none of debug, info, warn, error", level)
+	l, err := parseLevel(level)
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
 	}
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l})), nil
+	options := &slog.HandlerOptions{Level: l}
+	if file, ok := w.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			return slog.New(slog.NewTextHandler(w, options)), nil
+		}
+	}
+	return slog.New(slog.NewJSONHandler(w, options)), nil
 }
 
 // Registry has the metrics of the process and of the Go runtime.
@@ -106,20 +67,50 @@ func TuneMemory() {
 	}
 }
 
-// Run runs parts together: the first that ends with an error stops the others, and ctx stops all.
+// Run runs parts together until ctx is done or one of them ends with an error. Then they stop in reverse
+// order, each when the one after it has ended: what serves requests is last, so that it ends before what it
+// reads from.
 func Run(ctx context.Context, parts ...func(ctx context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, len(parts))
+	var started []*running
+	failed := make(chan struct{}, len(parts))
 	for _, part := range parts {
-		go func() { ended <- part(ctx) }()
+		one := &running{ended: make(chan struct{})}
+		// A part does not stop with ctx, but in its turn.
+		partCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+		one.stop = stop
+		started = append(started, one)
+		go func() {
+			defer close(one.ended)
+			if err := part(partCtx); err != nil && !errors.Is(err, context.Canceled) {
+				one.err = err
+				failed <- struct{}{}
+			}
+		}()
+	}
+	all := make(chan struct{})
+	go func() {
+		defer close(all)
+		for _, one := range started {
+			<-one.ended
+		}
+	}()
+	select {
+	case <-ctx.Done():
+	case <-failed:
+	case <-all:
 	}
 	var errs []error
-	for range parts {
-		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-			errs = append(errs, err)
-			cancel()
-		}
+	for _, one := range slices.Backward(started) {
+		one.stop()
+		<-one.ended
+		errs = append(errs, one.err)
 	}
 	return errors.Join(errs...)
+}
+
+// running is a part that Run has started.
+type running struct {
+	stop  context.CancelFunc
+	ended chan struct{}
+	err   error // once it has ended
 }

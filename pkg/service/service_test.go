@@ -54,3 +54,60 @@ func TestThePartThatFailsStopsTheOthers(t *testing.T) {
 		t.Fatalf("it says %v", err)
 	}
 }
+
+func TestPartsStopInReverse(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var ended []string // each writes before the one before it is stopped
+	begun := make(chan struct{}, 3)
+	part := func(name string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			begun <- struct{}{}
+			<-ctx.Done()
+			ended = append(ended, name)
+			return ctx.Err()
+		}
+	}
+	go func() {
+		for range 3 {
+			<-begun
+		}
+		cancel()
+	}()
+	if err := service.Run(ctx, part("store"), part("view"), part("server")); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(ended, " "); got != "server view store" {
+		t.Fatalf("they ended as %s", got)
+	}
+}
+
+func TestSettingsAreCheckedWhereverTheyComeFrom(t *testing.T) {
+	t.Setenv("HOLDFAST_KAFKA", "no-port")
+	if _, err := parse(t); err == nil || !strings.Contains(err.Error(), `"no-port" is not host:port`) {
+		t.Errorf("it says %v", err)
+	}
+	for flag, want := range map[string]string{
+		"--log-level=loud": "none of debug, info, warn, error",
+		"--partitions=0":   "not a number from 1 to 1024",
+		"--shards=2000":    "not a number from 1 to 1024",
+		"--listen=8080":    `"8080" is not host:port`,
+		"--kafka=a:1,b":    `"b" is not host:port`,
+	} {
+		if _, err := parse(t, "--kafka=a:1", flag); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: it says %v, want %s", flag, err, want)
+		}
+	}
+}
+
+func TestLogsAreJSONWhenNobodyLooks(t *testing.T) {
+	var b strings.Builder
+	log, err := service.Logger(&b, "warn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Info("not this")
+	log.Warn("this", "n", 1)
+	if got := b.String(); !strings.HasPrefix(got, "{") || strings.Contains(got, "not this") || !strings.Contains(got, `"n":1`) {
+		t.Fatalf("%s", got)
+	}
+}

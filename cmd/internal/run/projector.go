@@ -35,7 +35,9 @@ func InventoryProjector(ctx context.Context, cfg ProjectorConfig) error {
 	if err != nil {
 		return err
 	}
-	p, err := availability.NewProjector(availability.ProjectorConfig{Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry})
+	p, err := availability.NewProjector(availability.ProjectorConfig{
+		Client: client, Log: cfg.Log, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
+	})
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func QueryAPI(ctx context.Context, cfg QueryConfig) error {
 	if err != nil {
 		return err
 	}
-	v, err := OpenViews(client, layout, cfg.DataDir, cfg.Logger)
+	v, err := openViews(client, layout, &cfg)
 	if err != nil {
 		return err
 	}
@@ -54,33 +54,41 @@ func QueryAPI(ctx context.Context, cfg QueryConfig) error {
 	return errors.Join(err, v.Close())
 }
 
-// Views are the read models of the query API.
-type Views struct {
+// views are the read models of the query API.
+type views struct {
 	availability *availability.Store
 	orders       *orderview.Store
 }
 
-// OpenViews opens the read models; dataDir keeps the ones that are not memory only.
-func OpenViews(client *eventlog.Client, layout eventlog.Layout, dataDir string, log *slog.Logger) (*Views, error) {
-	orders, err := orderview.Open(filepath.Join(dataDir, "orders"), client, layout, log)
+// openViews opens the read models.
+func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *QueryConfig) (*views, error) {
+	orders, err := orderview.Open(orderview.Config{
+		Dir: filepath.Join(cfg.DataDir, "orders"), Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Views{availability: availability.NewStore(client, layout, log), orders: orders}, nil
+	stock, err := availability.NewStore(availability.StoreConfig{
+		Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
+	})
+	if err != nil {
+		return nil, errors.Join(err, orders.Close())
+	}
+	return &views{availability: stock, orders: orders}, nil
 }
 
 // Run keeps the views current until ctx is done.
-func (v *Views) Run(ctx context.Context) error {
+func (v *views) Run(ctx context.Context) error {
 	return service.Run(ctx, v.availability.Run, v.orders.Run)
 }
 
 // Ready is nil when every view has caught up.
-func (v *Views) Ready() error { return errors.Join(v.availability.Ready(), v.orders.Ready()) }
+func (v *views) Ready() error { return errors.Join(v.availability.Ready(), v.orders.Ready()) }
 
 // Deps are the views as the API wants them.
-func (v *Views) Deps() httpapi.QueryDeps {
+func (v *views) Deps() httpapi.QueryDeps {
 	return httpapi.QueryDeps{Availability: v.availability, Orders: v.orders}
 }
 
 // Close closes the stores; Run must have returned.
-func (v *Views) Close() error { return v.orders.Close() }
+func (v *views) Close() error { return v.orders.Close() }

@@ -1,0 +1,351 @@
+package availability_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/holdfast/holdfast/pkg/availability"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// inPartition returns a SKU that lives in the partition.
+func (f *fixture) inPartition(partition int32) string {
+	for i := 0; ; i++ {
+		if sku := fmt.Sprintf("sku-%d", i); eventlog.PartitionFor(sku, f.layout.PartitionCount) == partition {
+			return sku
+		}
+	}
+}
+
+// row writes a row into the availability topic, as a projector elsewhere would.
+func (f *fixture) row(r *eventv1.AvailabilityRow) {
+	f.t.Helper()
+	r.SourcePartition = eventlog.PartitionFor(r.Sku, f.layout.PartitionCount)
+	v, err := r.MarshalVT()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.raw(eventlog.TopicAvailability, r.SourcePartition, r.Sku, v)
+}
+
+func (f *fixture) raw(topic string, partition int32, key string, value []byte) {
+	f.t.Helper()
+	rec := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: topic, Partition: partition}, Key: []byte(key), Value: value}
+	if err := f.client.Produce(f.ctx, []*eventlog.Record{rec}); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// lastRow is the last row of a SKU in the topic: what compaction keeps.
+func (f *fixture) lastRow(sku string) *eventv1.AvailabilityRow {
+	f.t.Helper()
+	tps := []eventlog.TopicPartition{{Topic: eventlog.TopicAvailability, Partition: eventlog.PartitionFor(sku, f.layout.PartitionCount)}}
+	end, err := f.client.EndOffsets(f.ctx, tps)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	last := &eventv1.AvailabilityRow{}
+	err = f.client.Read(f.ctx, eventlog.Offsets{}, end, func(rec *eventlog.Record) error {
+		if string(rec.Key) != sku {
+			return nil
+		}
+		last.Reset()
+		return last.UnmarshalVT(rec.Value)
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return last
+}
+
+// eventually looks until the condition holds.
+func (f *fixture) eventually(what string, holds func() bool) {
+	f.t.Helper()
+	for !holds() {
+		select {
+		case <-f.ctx.Done():
+			f.t.Fatalf("never came true: %s", what)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func (f *fixture) deleteTopic(topic string) {
+	f.t.Helper()
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(f.cfg.Seeds...))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer kafka.Close()
+	resps, err := kadm.NewClient(kafka).DeleteTopics(f.ctx, f.cfg.TopicPrefix+topic)
+	if err == nil {
+		err = resps.Error()
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
+	f := newFixture(t)
+	bad, good := f.inPartition(1), f.inPartition(2)
+	f.receive(bad, 5)
+	f.write(bad, []byte("not a protobuf"))
+	p, _ := f.project()
+	s := f.store()
+	f.want(s, f.receive(good, 7), good, 7)
+	after := f.receive(bad, 1)
+	f.want(s, f.receive(good, 1), good, 8)
+	want := "cannot fold inventory.events partition 1 offset 2: "
+	f.eventually("readiness names the place", func() bool {
+		err := p.Ready()
+		return err != nil && strings.HasPrefix(err.Error(), want)
+	})
+	if s.Reached().Covers(after) {
+		t.Fatal("the view passed an event that it cannot fold")
+	}
+	f.eventually("a metric counts the partition", func() bool {
+		return f.metric("holdfast_view_stopped_partitions", "availability_projector") == 1
+	})
+	if _, v, _ := s.Row(bad); v != 2 {
+		t.Fatalf("what stood before it shows version %d", v)
+	}
+}
+
+func TestAGapInVersionsStopsThePartition(t *testing.T) {
+	f := newFixture(t)
+	f.receive("A", 5)
+	f.vers["A"]++ // one event is lost
+	f.receive("A", 5)
+	p, _ := f.project()
+	f.eventually("readiness names the gap", func() bool {
+		err := p.Ready()
+		return err != nil && strings.HasSuffix(err.Error(), "SKU A has version 4 after 2")
+	})
+}
+
+// metric is the value of a gauge or counter of the projector's registry.
+func (f *fixture) metric(name, view string) float64 {
+	families, err := f.metrics.Gather()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			for _, l := range m.Label {
+				if family.GetName() == name && l.GetValue() == view {
+					return m.GetGauge().GetValue() + m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	f.t.Fatalf("no metric %s of %s", name, view)
+	return 0
+}
+
+func TestMetricsCountEventsAndLag(t *testing.T) {
+	f := newFixture(t)
+	p := f.receive("A", 1)
+	f.receive("A", 1)
+	proj, _ := f.project()
+	f.want(f.store(), p, "A", 2)
+	f.eventually("ready", func() bool { return proj.Ready() == nil })
+	if n := f.metric("holdfast_view_events_total", "availability_projector"); n != 3 {
+		t.Errorf("%v events counted, want 3", n)
+	}
+	if n := f.metric("holdfast_view_lag_records", "availability_projector"); n != 0 {
+		t.Errorf("a lag of %v records", n)
+	}
+	if n := f.metric("holdfast_view_lag_seconds", "availability_projector"); n < 0 || n > waitLimit.Seconds() {
+		t.Errorf("a lag of %v seconds", n)
+	}
+	if n, err := testutil.GatherAndCount(f.metrics, "holdfast_availability_rows_total", "holdfast_view_restarts_total"); n != 2 || err != nil {
+		t.Errorf("%d metrics of rows and restarts: %v", n, err)
+	}
+}
+
+// A transaction ends with a marker that takes an offset: the log's end is then behind any record.
+func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
+	f := newFixture(t)
+	f.project()
+	s := f.store()
+	w, err := eventlog.OpenWriter(f.ctx, f.cfg, f.layout, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: eventlog.PartitionFor("A", f.layout.PartitionCount)}
+	for i := range 20 {
+		ev := &eventv1.InventoryEvent{
+			Sku: "A", Meta: &eventv1.Meta{Version: uint64(i + 1)}, Total: &eventv1.Level{},
+			Change: &eventv1.InventoryEvent_ItemRegistered{ItemRegistered: &eventv1.ItemRegistered{Description: fmt.Sprint(i)}},
+		}
+		v, err := ev.MarshalVT()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := &eventlog.Record{TopicPartition: tp, Key: []byte("A"), Value: v}
+		if err := w.Commit([]*eventlog.Record{rec}); err != nil {
+			t.Fatal(err)
+		}
+		end, err := f.client.EndOffsets(f.ctx, []eventlog.TopicPartition{tp})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end[tp] < rec.Offset+1 {
+			t.Fatalf("the log ends at %d before its record %d", end[tp], rec.Offset)
+		}
+		if err := s.WaitFor(f.ctx, eventlog.PositionOf(end)); err != nil {
+			t.Fatalf("round %d: wait for %v: %v, the view is at %s", i, end, err, s.Reached())
+		}
+		if _, version, _ := s.Row("A"); version != uint64(i+1) {
+			t.Fatalf("round %d shows version %d", i, version)
+		}
+	}
+}
+
+func TestAnOlderRowNeverReplacesANewer(t *testing.T) {
+	f := newFixture(t)
+	f.project()
+	s := f.store()
+	p := f.receive("A", 5)
+	f.want(s, p, "A", 5)
+	old := f.lastRow("A")
+	p = f.receive("A", 5)
+	f.want(s, p, "A", 10)
+	f.row(old) // a projector that was held up
+	f.eventually("the newest row is the topic's last again", func() bool { return f.lastRow("A").Version == 3 })
+	f.want(s, p, "A", 10)
+	f.want(f.store(), p, "A", 10)
+}
+
+func TestAnOlderRowIsMendedAtTheNextStartToo(t *testing.T) {
+	f := newFixture(t)
+	_, stop := f.project()
+	s := f.store()
+	f.want(s, f.receive("A", 5), "A", 5)
+	old := f.lastRow("A")
+	f.want(s, f.receive("A", 5), "A", 10)
+	stop()
+	f.row(old)
+	f.project()
+	f.eventually("the newest row is the topic's last again", func() bool { return f.lastRow("A").Version == 3 })
+}
+
+// A projector that is killed between its rows and its progress leaves rows without it.
+func TestRowsWithoutProgressAreFoldedAgain(t *testing.T) {
+	f := newFixture(t)
+	_, stop := f.project()
+	s := f.store()
+	f.want(s, f.receive("A", 5), "A", 5)
+	row := f.lastRow("A")
+	stop()
+	p := f.receive("A", 5)
+	f.receive("B", 1)
+	row.Version, row.SourceOffset = 3, row.SourceOffset+1
+	row.Total.OnHand, row.Total.Available = 10, 10
+	row.Locations[0].Level = row.Total
+	f.row(row)
+	f.project()
+	f.want(s, p, "A", 10)
+	f.want(s, f.receive("A", 1), "A", 11)
+	f.want(f.store(), f.receive("B", 1), "B", 2)
+}
+
+func TestTheTopicIsBuiltAgainWhenItWasDeleted(t *testing.T) {
+	for _, running := range []bool{false, true} {
+		t.Run(fmt.Sprintf("projector running %v", running), func(t *testing.T) {
+			t.Parallel() // readers take seconds to notice
+			f := newFixture(t)
+			_, stop := f.project()
+			s := f.store()
+			var p eventlog.Position
+			for i := range 20 {
+				sku := fmt.Sprintf("sku-%d", i)
+				p = p.Merge(f.receive(sku, int64(i+1)))
+				f.want(s, p, sku, int64(i+1))
+			}
+			if !running {
+				stop()
+			}
+			f.deleteTopic(eventlog.TopicAvailability)
+			if !running {
+				f.project()
+			}
+			fresh := f.store()
+			for i := range 20 {
+				sku := fmt.Sprintf("sku-%d", i)
+				f.want(fresh, p, sku, int64(i+1))
+				mine, _, _ := s.Row(sku)
+				if body, _, _ := fresh.Row(sku); string(body) != string(mine) {
+					t.Errorf("before %s\nafter %s", mine, body)
+				}
+			}
+			// The reader that had it before goes on too.
+			f.want(s, f.receive("sku-3", 1), "sku-3", 5)
+		})
+	}
+}
+
+func TestWhatIsNoRowStopsTheReader(t *testing.T) {
+	f := newFixture(t)
+	f.project()
+	s := f.store()
+	f.want(s, f.receive("A", 5), "A", 5)
+	f.raw(eventlog.TopicAvailability, 0, "A", []byte("not a row"))
+	f.eventually("readiness names the place", func() bool {
+		err := s.Ready()
+		return err != nil && strings.HasPrefix(err.Error(), "cannot fold inventory.availability partition 0 offset")
+	})
+}
+
+func TestAProjectorBeforeItsLogSaysSo(t *testing.T) {
+	f := newFixture(t)
+	p := eventlog.PartitionFor("B", f.layout.PartitionCount)
+	v, err := (&eventv1.AvailabilityRow{SourcePartition: p, SourceOffset: 99}).MarshalVT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.raw(eventlog.TopicAvailability, p, "\x00progress", v)
+	proj, _ := f.project()
+	f.eventually("it says that the log is too short", func() bool {
+		err := proj.Ready()
+		return err != nil && strings.Contains(err.Error(), "up to offset 100, but it ends at 0")
+	})
+}
+
+func TestTenReadersReadTheirOwnWrites(t *testing.T) {
+	f := newFixture(t)
+	f.project()
+	f.project()
+	stores := []*availability.Store{f.store(), f.store()}
+	var mu sync.Mutex // the fixture writes one at a time
+	var readers sync.WaitGroup
+	for i := range 10 {
+		readers.Go(func() {
+			sku := fmt.Sprintf("sku-%d", i)
+			for n := range 20 {
+				mu.Lock()
+				p := f.receive(sku, 1)
+				mu.Unlock()
+				s := stores[n%2]
+				if err := s.WaitFor(f.ctx, p); err != nil {
+					t.Errorf("%s: wait for %s: %v", sku, p, err)
+					return
+				}
+				if _, version, _ := s.Row(sku); version != uint64(n+2) {
+					t.Errorf("%s has version %d after its write of %d", sku, version, n+2)
+				}
+			}
+		})
+	}
+	readers.Wait()
+}

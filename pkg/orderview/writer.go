@@ -1,0 +1,147 @@
+package orderview
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/projector"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// writer is the store as the runtime drives it.
+type writer struct {
+	client    *eventlog.Client
+	log       *slog.Logger
+	db        *pebble.DB
+	watermark *eventlog.Watermark
+	next      eventlog.Offsets // what the store on disk holds
+	// caughtUp says that the view has been at the log's end. Before, an order's first event may be one that
+	// the store holds already; afterwards it is not looked up.
+	caughtUp func() bool
+
+	live  bool // caughtUp, as of the last flush
+	batch *pebble.Batch
+	heads map[string]*head // of the batch
+}
+
+// Begin drops what was not flushed, and goes on where the store on disk is.
+func (w *writer) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Offsets, error) {
+	if err := w.dropIfAhead(ctx); err != nil {
+		return nil, err
+	}
+	return w.next.Clone(), w.reset()
+}
+
+// reset begins a batch.
+func (w *writer) reset() error {
+	var err error
+	if w.batch != nil {
+		err = w.batch.Close()
+	}
+	w.batch, w.heads = w.db.NewBatch(), map[string]*head{}
+	if err != nil {
+		return fmt.Errorf("drop a batch of the order view: %w", err)
+	}
+	return nil
+}
+
+// dropIfAhead empties a store that holds more than the log: an embedded broker lost its last writes.
+func (w *writer) dropIfAhead(ctx context.Context) error {
+	tps := make([]eventlog.TopicPartition, 0, len(w.next))
+	for tp := range w.next {
+		tps = append(tps, tp)
+	}
+	end, err := w.client.EndOffsets(ctx, tps) // not the stable ones: a new leader may know those late
+	if err != nil || end.Covers(w.next) {
+		return err
+	}
+	w.log.Warn("the order view is ahead of the log; building it again", "view", w.next, "log", end)
+	if err := w.db.DeleteRange([]byte{0}, []byte{0xff}, pebble.NoSync); err != nil {
+		return fmt.Errorf("empty the order view: %w", err)
+	}
+	for tp := range w.next {
+		w.next[tp] = 0
+	}
+	return nil
+}
+
+// Fold takes an event over into the batch.
+func (w *writer) Fold(rec *eventlog.Record) error {
+	var ev eventv1.OrderEvent
+	if err := ev.UnmarshalVT(rec.Value); err != nil {
+		return projector.Bad(rec, err)
+	}
+	if ev.OrderId == "" || ev.Meta == nil || ev.Change == nil {
+		return projector.Bad(rec, errors.New("an event without order ID, meta or a known change"))
+	}
+	h := w.heads[ev.OrderId]
+	if h == nil {
+		h = &head{}
+		if ev.Meta.Version > 1 || !w.live {
+			var err error
+			if h, err = w.head(ev.OrderId); err != nil {
+				return err
+			}
+		}
+	}
+	if ev.Meta.Version <= h.version {
+		return nil // seen
+	}
+	if ev.Meta.Version != h.version+1 {
+		return projector.Bad(rec, fmt.Errorf("order %s has version %d after %d", ev.OrderId, ev.Meta.Version, h.version))
+	}
+	w.heads[ev.OrderId] = h
+	h.version = ev.Meta.Version
+	err := w.batch.Set(eventKey(ev.OrderId, ev.Meta.Version), rec.Value, nil)
+	return errors.Join(err, h.follow(w.batch, &ev))
+}
+
+// Flush commits effects and offsets in one Pebble batch. Without a sync: what a power cut takes, the log
+// gives back.
+func (w *writer) Flush(_ context.Context, reached eventlog.Offsets) error {
+	for id, h := range w.heads {
+		if err := h.write(w.batch, id); err != nil {
+			return err
+		}
+	}
+	for tp, next := range reached {
+		if err := w.batch.Set(offsetKey(tp.Partition), binary.BigEndian.AppendUint64(nil, uint64(next)), nil); err != nil {
+			return err
+		}
+	}
+	if err := w.batch.Commit(pebble.NoSync); err != nil {
+		return fmt.Errorf("write the order view: %w", err)
+	}
+	w.next.Merge(reached)
+	w.watermark.Advance(reached)
+	w.live = w.live || w.caughtUp()
+	return w.reset()
+}
+
+func (w *writer) close() error {
+	var err error
+	if w.batch != nil {
+		err = w.batch.Close()
+	}
+	return errors.Join(err, w.db.Flush(), w.db.Close())
+}
+
+func (w *writer) loadOffset(partition int32) (int64, error) {
+	v, closer, err := w.db.Get(offsetKey(partition))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the order view's offsets: %w", err)
+	}
+	if len(v) != 8 {
+		return 0, errors.Join(fmt.Errorf("the order view's offset of partition %d has %d bytes; delete its folder", partition, len(v)), closer.Close())
+	}
+	return int64(binary.BigEndian.Uint64(v)), closer.Close()
+}

@@ -1,0 +1,271 @@
+package orderview
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/projector"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+var partition = eventlog.TopicPartition{Topic: eventlog.TopicOrders}
+
+// fataler is what rapid's and testing's T and B have in common.
+type fataler interface {
+	Fatal(args ...any)
+}
+
+// openWriter is a store without a log: the test is the runtime.
+func openWriter(t fataler, fs vfs.FS) *Store {
+	db, err := pebble.Open("orders", &pebble.Options{FS: fs, MemTableSize: memTableBytes, DisableWAL: true, Logger: quietLogger{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &writer{db: db, log: slog.New(slog.DiscardHandler), watermark: eventlog.NewWatermark(), next: eventlog.Offsets{}, caughtUp: func() bool { return true }}
+	if w.next[partition], err = w.loadOffset(0); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.reset(); err != nil {
+		t.Fatal(err)
+	}
+	return &Store{view: w}
+}
+
+func record(t fataler, offset int64, ev *eventv1.OrderEvent) eventlog.Record {
+	v, err := ev.MarshalVT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return eventlog.Record{TopicPartition: partition, Offset: offset, Key: []byte(ev.OrderId), Value: v}
+}
+
+var lines = []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000}}
+
+// changes are kinds of events that may follow a placed order, and the status that each leads to.
+var changes = []struct {
+	status string
+	event  func() *eventv1.OrderEvent
+}{
+	{"reserved", func() *eventv1.OrderEvent {
+		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}}
+	}},
+	{"confirmed", func() *eventv1.OrderEvent {
+		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}}
+	}},
+	{"cancelled", func() *eventv1.OrderEvent {
+		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{}}}
+	}},
+	{"completed", func() *eventv1.OrderEvent {
+		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{
+			Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}}
+	}},
+	{"", func() *eventv1.OrderEvent {
+		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentCaptured{PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: 1}}}
+	}},
+}
+
+// model is what the view must hold, kept in the simplest way.
+type model struct {
+	events   map[string][]*eventv1.OrderEvent
+	status   map[string]string
+	customer map[string]string
+}
+
+func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
+	m := &model{map[string][]*eventv1.OrderEvent{}, map[string]string{}, map[string]string{}}
+	var recs []eventlog.Record
+	offset := int64(0)
+	for range rapid.IntRange(1, 60).Draw(t, "events") {
+		id := fmt.Sprintf("o-%d", rapid.IntRange(0, 7).Draw(t, "order"))
+		var ev *eventv1.OrderEvent
+		if len(m.events[id]) == 0 {
+			m.customer[id] = rapid.SampledFrom([]string{"c-1", "c-2"}).Draw(t, "customer")
+			m.status[id] = "placed"
+			ev = &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{CustomerId: m.customer[id], Currency: "GBP", Lines: lines, TotalMicros: 2_000_000}}}
+		} else {
+			c := rapid.SampledFrom(changes).Draw(t, "change")
+			ev = c.event()
+			if c.status != "" {
+				m.status[id] = c.status
+			}
+		}
+		ev.OrderId = id
+		ev.Meta = &eventv1.Meta{Version: uint64(len(m.events[id]) + 1), OccurredAtMicros: offset}
+		m.events[id] = append(m.events[id], ev)
+		recs = append(recs, record(t, offset, ev))
+		offset += rapid.Int64Range(1, 3).Draw(t, "gap")
+	}
+	return recs, m
+}
+
+// However the log is cut into batches and wherever the view is stopped, also between Fold and Flush and
+// with what was in memory lost, it holds what the events say.
+func TestTheViewHoldsWhatTheEventsSay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		recs, m := drawHistory(t)
+		fs := vfs.NewCrashableMem()
+		s := openWriter(t, fs)
+		crashes := 0
+		for {
+			at := slices.IndexFunc(recs, func(r eventlog.Record) bool { return r.Offset >= s.view.next[partition] })
+			if at < 0 {
+				break
+			}
+			end := min(len(recs), at+rapid.IntRange(1, 10).Draw(t, "batch"))
+			for i := at; i < end; i++ {
+				if err := s.view.Fold(&recs[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if crashes < 10 && rapid.IntRange(0, 3).Draw(t, "crash") == 0 {
+				crashes++
+				if rapid.Bool().Draw(t, "flushed before") {
+					if err := s.view.db.Flush(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				left := fs.CrashClone(vfs.CrashCloneCfg{}) // what was synced
+				closeWriter(t, s)
+				fs = left
+				s = openWriter(t, fs)
+				continue
+			}
+			if err := s.view.Flush(context.Background(), eventlog.Offsets{partition: recs[end-1].Offset + 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.check(t, s)
+		closeWriter(t, s)
+	})
+}
+
+func closeWriter(t fataler, s *Store) {
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *model) check(t *rapid.T, s *Store) {
+	var all []string
+	for id, events := range m.events {
+		all = append(all, id)
+		want, err := render(events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, version, ok, err := s.Order(id)
+		if err != nil || !ok || version != uint64(len(events)) || string(got) != string(want) {
+			t.Fatalf("%s is %s, want %s (%v %v %d)", id, got, want, ok, err, version)
+		}
+	}
+	for _, customer := range []string{"", "c-1", "c-2"} {
+		for _, status := range []string{"", "placed", "reserved", "confirmed", "cancelled", "completed"} {
+			var want []string
+			for _, id := range all {
+				if (customer == "" || m.customer[id] == customer) && (status == "" || m.status[id] == status) {
+					want = append(want, id)
+				}
+			}
+			// Newest first.
+			slices.SortFunc(want, func(a, b string) int {
+				return int(m.events[b][0].Meta.OccurredAtMicros - m.events[a][0].Meta.OccurredAtMicros)
+			})
+			if got := listAll(t, s, customer, status, rapid.IntRange(1, 5).Draw(t, "page")); !slices.Equal(got, want) {
+				t.Fatalf("orders of %q with status %q: %v, want %v", customer, status, got, want)
+			}
+		}
+	}
+}
+
+// listAll pages through a list, and returns the IDs.
+func listAll(t *rapid.T, s *Store, customer, status string, page int) (ids []string) {
+	for after := ""; ; {
+		rows, next, err := s.List(context.Background(), customer, status, after, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			var id string
+			if _, err := fmt.Sscanf(string(row), "{\"order_id\":%q", &id); err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, id)
+		}
+		if after = next; next == "" {
+			return ids
+		}
+	}
+}
+
+func TestABadEventLeavesNothingBehind(t *testing.T) {
+	s := openWriter(t, vfs.NewMem())
+	defer closeWriter(t, s)
+	ev := changes[0].event()
+	ev.OrderId, ev.Meta = "o-1", &eventv1.Meta{Version: 3}
+	rec := record(t, 0, ev)
+	var bad *projector.BadEventError
+	if err := s.view.Fold(&rec); !errors.As(err, &bad) {
+		t.Fatalf("%v", err)
+	}
+	if err := s.view.Flush(context.Background(), eventlog.Offsets{partition: 0}); err != nil {
+		t.Fatal(err)
+	}
+	h, err := s.view.head("o-1")
+	if err != nil || h.version != 0 || h.indexed != "" {
+		t.Fatalf("%+v %v", h, err)
+	}
+	it, err := s.view.db.NewIter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer it.Close()
+	for it.First(); it.Valid(); it.Next() {
+		if it.Key()[0] != keyOffset {
+			t.Errorf("the key %q is left", it.Key())
+		}
+	}
+}
+
+func BenchmarkFold(b *testing.B) {
+	s := openWriter(b, vfs.NewMem())
+	defer closeWriter(b, s)
+	s.view.live = true
+	const batch = 4000
+	var events []*eventv1.OrderEvent
+	for _, c := range changes[:3] {
+		events = append(events, c.event())
+	}
+	var recs []eventlog.Record
+	for i := range b.N {
+		n := i % 4
+		ev := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{CustomerId: fmt.Sprint("c-", i%1000), Currency: "GBP", Lines: lines, TotalMicros: 2_000_000}}}
+		if n > 0 {
+			ev = events[n-1]
+		}
+		ev.OrderId = fmt.Sprintf("00000000-0000-5000-8000-%012d", i/4)
+		ev.Meta = &eventv1.Meta{Version: uint64(n + 1), EventId: make([]byte, 16), OccurredAtMicros: int64(i)}
+		recs = append(recs, record(b, int64(i), ev))
+	}
+	b.ResetTimer()
+	for i := range recs {
+		if err := s.view.Fold(&recs[i]); err != nil {
+			b.Fatal(err)
+		}
+		if i%batch == batch-1 || i == len(recs)-1 {
+			if err := s.view.Flush(context.Background(), eventlog.Offsets{partition: int64(i + 1)}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}

@@ -1,0 +1,148 @@
+package service
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/peterbourgon/ff/v3"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// EnvPrefix precedes every environment variable: flag --data-dir is HOLDFAST_DATA_DIR.
+const EnvPrefix = "HOLDFAST"
+
+// Common are the settings of every service.
+type Common struct {
+	Kafka, Env, TopicPrefix, Listen, LogLevel string
+	Partitions, Shards                        int
+	Check                                     bool
+}
+
+// Register adds the common flags. Each is checked as it is read, wherever it comes from.
+func (c *Common) Register(fs *flag.FlagSet) {
+	c.Kafka, c.Listen, c.LogLevel, c.Partitions, c.Shards = "127.0.0.1:9092", "127.0.0.1:8080", "info", 12, 3
+	fs.Var(checked{&c.Kafka, checkAddresses}, "kafka", "brokers, `host:port`, comma-separated")
+	fs.StringVar(&c.Env, "env", "holdfast", "prefix of transactional ids and group names, where several platforms share a cluster")
+	fs.StringVar(&c.TopicPrefix, "topic-prefix", "", "put before the name of every topic, where several platforms share a cluster")
+	fs.Var(checked{&c.Listen, checkAddress}, "listen", "`host:port` of HTTP: the API, /healthz, /readyz, /metrics")
+	fs.Var(checked{&c.LogLevel, checkLevel}, "log-level", "debug, info, warn or error")
+	fs.Var(count{&c.Partitions}, "partitions", "partitions of each event topic, when the platform is created")
+	fs.Var(count{&c.Shards}, "shards", "writers, when the platform is created; at most one a partition")
+	fs.BoolVar(&c.Check, "check", false, "read the settings, reach the brokers, start nothing")
+	fs.String("config", "", "file of settings, a flag and its value a line")
+}
+
+// Log is how to reach the event log.
+func (c *Common) Log(name string, log *slog.Logger, reg prometheus.Registerer) eventlog.Config {
+	return eventlog.Config{Seeds: strings.Split(c.Kafka, ","), Env: c.Env, TopicPrefix: c.TopicPrefix, ClientID: name, Logger: log, Registerer: reg}
+}
+
+// Layout is what to create on an empty platform.
+func (c *Common) Layout() eventlog.Layout {
+	return eventlog.Layout{PartitionCount: int32(c.Partitions), ShardCount: int32(c.Shards)}
+}
+
+// Parse reads settings: flags, then environment, then the file, then defaults. --help prints them all.
+func Parse(fs *flag.FlagSet, args []string) error {
+	fs.Usage = func() { fmt.Fprint(fs.Output(), usage(fs)) }
+	err := ff.Parse(fs, args, ff.WithEnvVarPrefix(EnvPrefix), ff.WithConfigFileFlag("config"), ff.WithConfigFileParser(ff.PlainParser))
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return fmt.Errorf("settings: %w", err)
+	}
+	return err
+}
+
+// usage lists the settings with their variables and defaults. docs/config.md is made of it.
+func usage(fs *flag.FlagSet) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Settings of %s:\n", fs.Name())
+	fs.VisitAll(func(f *flag.Flag) {
+		placeholder, meaning := flag.UnquoteUsage(f)
+		variable := EnvPrefix + "_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		byDefault := f.DefValue
+		if byDefault == "" {
+			byDefault = "empty"
+		}
+		fmt.Fprintf(&b, "\n  --%s %s\n      %s\n      %s, default %s\n", f.Name, placeholder, meaning, variable, byDefault)
+	})
+	return strings.ReplaceAll(b.String(), " \n", "\n")
+}
+
+// checked is a text setting with a rule.
+type checked struct {
+	value *string
+	check func(string) error
+}
+
+// Set implements flag.Value.
+func (c checked) Set(s string) error {
+	if err := c.check(s); err != nil {
+		return err
+	}
+	*c.value = s
+	return nil
+}
+
+// String implements flag.Value.
+func (c checked) String() string {
+	if c.value == nil {
+		return ""
+	}
+	return *c.value
+}
+
+// count is a number of partitions, or of what there is at most one a partition.
+type count struct{ value *int }
+
+// Set implements flag.Value.
+func (c count) Set(s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > eventlog.MaxPartitionCount {
+		return fmt.Errorf("it is not a number from 1 to %d", eventlog.MaxPartitionCount)
+	}
+	*c.value = n
+	return nil
+}
+
+// String implements flag.Value.
+func (c count) String() string {
+	if c.value == nil {
+		return ""
+	}
+	return strconv.Itoa(*c.value)
+}
+
+func checkAddress(s string) error {
+	if _, _, err := net.SplitHostPort(s); err != nil {
+		return fmt.Errorf("%q is not host:port", s)
+	}
+	return nil
+}
+
+func checkAddresses(s string) error {
+	for one := range strings.SplitSeq(s, ",") {
+		if err := checkAddress(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkLevel(s string) error {
+	_, err := parseLevel(s)
+	return err
+}
+
+func parseLevel(s string) (l slog.Level, err error) {
+	if err := l.UnmarshalText([]byte(s)); err != nil {
+		return 0, fmt.Errorf("log level %q is none of debug, info, warn, error", s)
+	}
+	return l, nil
+}
