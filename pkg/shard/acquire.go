@@ -35,7 +35,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 		return nil, err
 	}
 	r := &runner{
-		node: n, shard: shard, layout: n.layout, log: n.log, w: w, in: newInbox(), ids: newEventIDs(), b: newBatch(),
+		node: n, shard: shard, layout: n.layout, log: n.log, w: w, in: newInbox(), ids: newEventIDs(), b: newBatch(), spare: newBatch(),
 		stop: make(chan struct{}), stopped: make(chan struct{}), sagas: map[string]*saga{}, ownerID: [16]byte(uuid.Must(uuid.NewV7())),
 	}
 	defer func() {
@@ -59,7 +59,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	if err := r.reconcile(touched); err != nil {
 		return nil, err
 	}
-	return r, r.checkpoint(true)
+	return r, r.st.checkpoint()
 }
 
 // restore opens the checkpoint and folds the log's tail into it. A checkpoint that the log

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -20,6 +22,7 @@ type batch struct {
 	headers []eventlog.Header
 	arena   []byte
 	bytes   int
+	inputs  int
 	// answers wait for the commit; first and end bound the records that each one's command wrote.
 	answers []answer
 	// after runs once the commit is known: steps and replies to other shards.
@@ -29,6 +32,11 @@ type batch struct {
 	fenced bool
 	// beat adds an announcement: the topic of announcements forgets after an hour.
 	beat bool
+	// saved is the checkpoint of the state as it is after this batch; nil: none was due.
+	saved *pebble.Batch
+	// events of the transaction, an announcement not counted, and when its commit began.
+	events   int
+	departed time.Time
 
 	now     int64
 	ceTime  []byte
@@ -40,8 +48,8 @@ type answer struct {
 	fut        *Future
 	result     Result
 	first, end int
-	// position of other shards, and what a refusal rests on.
-	position eventlog.Offsets
+	// saga has what the answer's order wrote before, here and in other shards.
+	saga *saga
 	// rests are the partitions that an answer without records of its own rests on.
 	rests    []eventlog.TopicPartition
 	accepted bool
@@ -50,13 +58,21 @@ type answer struct {
 func newBatch() *batch { return &batch{ceTypes: map[string][]byte{}} }
 
 // reset empties the batch for the next transaction; the broker client keeps nothing of the last.
-func (b *batch) reset(now int64) {
+func (b *batch) reset() {
 	clear(b.answers)
 	clear(b.after)
 	b.recs, b.ids, b.arena = b.recs[:0], b.ids[:0], b.arena[:0]
 	b.slab, b.headers = b.slab[:0], b.headers[:0]
 	b.answers, b.after = b.answers[:0], b.after[:0]
-	b.bytes, b.fenced, b.beat, b.now = 0, false, false, now
+	b.bytes, b.inputs, b.fenced, b.beat, b.saved, b.events = 0, 0, false, false, nil, 0
+}
+
+// room reports whether the batch takes more.
+func (b *batch) room() bool { return b.inputs < MaxBatchCommands && b.bytes < MaxBatchBytes }
+
+// empty reports whether there is nothing to write and nobody to tell.
+func (b *batch) empty() bool {
+	return len(b.recs) == 0 && len(b.answers) == 0 && len(b.after) == 0 && !b.fenced && !b.beat
 }
 
 const headersPerEvent = 6

@@ -26,8 +26,8 @@ const (
 
 	resendAfter      = 200 * time.Millisecond
 	resendAtMost     = 5 * time.Second
-	checkpointEvery  = 50 * time.Millisecond
-	checkpointDirty  = 4_096
+	checkpointEvery  = 250 * time.Millisecond
+	checkpointDirty  = 32_768
 	heartbeatEvery   = time.Minute
 	sweepEvery       = 5 * time.Minute
 	reacquireBackoff = 200 * time.Millisecond

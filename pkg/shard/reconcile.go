@@ -33,7 +33,7 @@ func (r *runner) reconcile(touched map[string]struct{}) error {
 		return err
 	}
 	heap.Init(&r.timers)
-	r.b.reset(nowMicros())
+	r.b.now = nowMicros()
 	for _, id := range unsettled {
 		if err := r.restartStep(id); err != nil {
 			return err
@@ -71,8 +71,8 @@ func (r *runner) commitFull() error {
 	if err := r.commit(); err != nil {
 		return err
 	}
-	r.b.reset(nowMicros())
-	return r.checkpoint(false)
+	r.b.now = nowMicros()
+	return r.st.checkpoint()
 }
 
 // restartStep repeats an order's step that no event says is answered. Where it was, nothing is written.

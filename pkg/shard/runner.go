@@ -28,7 +28,11 @@ type runner struct {
 	stop     chan struct{} // closed to release the shard
 	stopped  chan struct{} // closed when it is released
 	ids      *eventIDs
-	b        *batch
+	rest     []input // taken from the inbox, not decided yet
+	b        *batch  // being decided
+	flying   *batch  // committing; nil: none
+	spare    *batch
+	commits  commitLoop
 	sagas    map[string]*saga
 	timers   deadlines
 	sweep    []string // orders of other shards to ask about
@@ -52,51 +56,67 @@ func (r *runner) foreign(key string) bool { return r.shardOf(key) != r.shard }
 const tick = 50 * time.Millisecond
 
 // serve decides inputs until the shard is released (nil) or lost (an error).
+//
+// Two batches are under way: one commits (flight.go) while the next is decided on top of it, so that its commit
+// can begin at once. Nobody outside sees anything of a batch before its own commit, and that one begins only
+// after the one before has succeeded; otherwise both are abandoned, with the state that they changed.
 func (r *runner) serve() error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
+	r.commits.start(r.w)
+	defer r.commits.stop()
 	for {
+		ready := r.in.ready
+		if len(r.rest) > 0 {
+			ready = nil
+		}
 		select {
 		case <-r.stop:
-			return r.checkpoint(true)
-		case <-r.in.ready:
+			return r.drain()
+		case <-ready:
+			r.rest = r.in.take()
+		case err := <-r.commits.landed:
+			if err := r.land(err); err != nil {
+				return err
+			}
 		case <-ticker.C:
 		}
-		if err := r.turn(r.in.take()); err != nil {
+		if err := r.turn(); err != nil {
 			return err
 		}
 	}
 }
 
-// turn decides a set of inputs, in one transaction unless they are too big for one.
-func (r *runner) turn(inputs []input) error {
-	r.b.reset(nowMicros())
-	for i := range inputs {
-		if err := r.handle(&inputs[i]); err != nil {
-			r.failInputs(inputs[i:])
+// turn decides what there is room for, and lets the batch go when the one before has landed.
+func (r *runner) turn() error {
+	for {
+		if err := r.decideSome(); err != nil {
 			return r.abandon(err)
 		}
-		if r.b.bytes >= MaxBatchBytes {
-			if err := r.commit(); err != nil {
-				r.failInputs(inputs[i+1:])
-				return err
-			}
-			r.b.reset(nowMicros())
+		departed, err := r.depart()
+		if err != nil || !departed {
+			return err
 		}
 	}
-	if err := r.onTime(); err != nil {
-		return r.abandon(err)
+}
+
+// decideSome decides inputs while the batch has room.
+func (r *runner) decideSome() error {
+	r.b.now = nowMicros()
+	for len(r.rest) > 0 && r.b.room() {
+		if err := r.handle(&r.rest[0]); err != nil {
+			return err
+		}
+		r.b.inputs++
+		r.rest = r.rest[1:]
 	}
-	if err := r.commit(); err != nil {
-		return err
-	}
-	return r.checkpoint(false)
+	return nil
 }
 
 // onTime fires deadlines and sends again what is unanswered.
 func (r *runner) onTime() error {
 	now := time.UnixMicro(r.b.now)
-	for len(r.timers) > 0 && r.timers[0].at <= r.b.now && r.b.bytes < MaxBatchBytes {
+	for len(r.timers) > 0 && r.timers[0].at <= r.b.now && r.b.room() {
 		due := heap.Pop(&r.timers).(deadline)
 		if err := r.expire(due.orderID); err != nil {
 			return err
@@ -104,7 +124,7 @@ func (r *runner) onTime() error {
 	}
 	r.resend(now)
 	r.sweepSome()
-	r.b.beat = now.Sub(r.lastBeat) >= heartbeatEvery
+	r.b.beat = r.b.beat || now.Sub(r.lastBeat) >= heartbeatEvery
 	return nil
 }
 
@@ -127,76 +147,33 @@ func (r *runner) watchDeadline(o *order.Order) {
 	}
 }
 
-// commit writes the batch as one transaction, then answers. Nobody outside has seen anything before.
-func (r *runner) commit() error {
-	b := r.b
-	events := len(b.recs)
-	if events == 0 && !b.fenced && !b.beat {
-		r.finishBatch()
-		return nil
-	}
-	beat := events == 0 || b.beat
-	if beat {
-		b.recs = append(b.recs, r.announcement())
-	}
-	start := time.Now()
-	if err := r.w.Commit(b.recs); err != nil {
-		return r.abandon(err)
-	}
-	if beat {
-		r.lastBeat = start
-	}
-	r.node.metrics.commitSeconds.Observe(time.Since(start).Seconds())
-	r.node.metrics.batchEvents.Observe(float64(events))
-	for i, id := range b.ids {
-		r.st.advance(b.recs[i].TopicPartition, b.recs[i].Offset, id)
-	}
-	r.finishBatch()
-	return nil
-}
-
-// finishBatch answers the callers and sends what other shards are to know.
-func (r *runner) finishBatch() {
-	b := r.b
-	for i := range b.answers {
-		a := &b.answers[i]
-		if a.fut == nil {
-			continue
-		}
-		a.result.Position = r.answerPosition(a)
-		if a.accepted {
-			a.fut.accept(a.result)
-		} else {
-			a.fut.finish(a.result)
-		}
-	}
-	for _, fn := range b.after {
-		fn(b)
-	}
-}
-
 // answerPosition is how far a read must have got to include an answer: what its command wrote, here and in
 // other shards, and what it rests on.
-func (r *runner) answerPosition(a *answer) eventlog.Position {
-	p := a.position
-	if p == nil {
-		p = make(eventlog.Offsets, a.end-a.first+len(a.rests))
+func (r *runner) answerPosition(b *batch, a *answer) eventlog.Position {
+	p := make(eventlog.Offsets, a.end-a.first+len(a.rests))
+	if a.saga != nil {
+		p.Merge(a.saga.position)
 	}
 	for _, tp := range a.rests {
 		p[tp] = max(p[tp], r.st.applied(tp))
 	}
-	for _, rec := range r.b.recs[a.first:a.end] {
+	for _, rec := range b.recs[a.first:a.end] {
 		p[rec.TopicPartition] = rec.Offset + 1
 	}
 	return eventlog.PositionOf(p)
 }
 
-// abandon answers everyone in the batch that the outcome is unclear; the state is dropped with the runner.
+// abandon answers everyone in both batches that the outcome is unclear; the state is dropped with the runner.
 func (r *runner) abandon(err error) error {
 	res := unavailable("the commit is unclear: retry with the same Idempotency-Key")
-	for i := range r.b.answers {
-		if fut := r.b.answers[i].fut; fut != nil {
-			fut.finish(res)
+	for _, b := range []*batch{r.b, r.flying} {
+		if b == nil {
+			continue
+		}
+		for i := range b.answers {
+			if fut := b.answers[i].fut; fut != nil {
+				fut.finish(res)
+			}
 		}
 	}
 	for _, s := range r.sagas {
@@ -234,21 +211,9 @@ func (r *runner) announcement() *eventlog.Record {
 	}
 }
 
-// checkpoint saves the state now and then; last forces it.
-func (r *runner) checkpoint(last bool) error {
-	dirty := r.st.dirty()
-	if dirty == 0 {
-		r.st.age()
-	}
-	if dirty == 0 || !last && dirty < checkpointDirty && time.Since(r.lastCheckpoint) < checkpointEvery {
-		return nil
-	}
-	r.lastCheckpoint = time.Now()
-	return r.st.checkpoint()
-}
-
 // release ends the ownership: whoever still waits is told to retry.
 func (r *runner) release() {
+	r.failInputs(r.rest)
 	r.failInputs(r.in.close())
 	for _, s := range r.sagas {
 		for _, w := range s.waiters {

@@ -377,12 +377,8 @@ func (r *runner) answerWaiters(e *entry, s *saga, first int) {
 		return
 	}
 	for _, w := range s.waiters {
-		position := eventlog.Offsets{}
-		for tp, end := range s.position {
-			position[tp] = end
-		}
 		r.b.answers = append(r.b.answers, answer{
-			fut: w.fut, result: r.outcome(e, w.cmd), first: first, end: len(r.b.recs), position: position,
+			fut: w.fut, result: r.outcome(e, w.cmd), first: first, end: len(r.b.recs), saga: s,
 		})
 	}
 	s.waiters = nil

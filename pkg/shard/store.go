@@ -2,34 +2,17 @@ package shard
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"maps"
 
 	"github.com/bits-and-blooms/bloom/v3"
 	"github.com/cockroachdb/pebble/v2"
-	pebblebloom "github.com/cockroachdb/pebble/v2/bloom"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
 )
-
-// Keys of the checkpoint: a letter, then the aggregate.
-const (
-	keyItem      = 'i' // SKU → item
-	keyHoldings  = 'r' // order ID → its reservations of this shard's SKUs
-	keyOrder     = 'o' // order ID → order, with the commands it has seen
-	keyCommand   = 'c' // SKU \0 idempotency key → command record
-	keyOpenStock = 'x' // order ID: orders of other shards for which something is held here
-	keyOpenOrder = 'y' // order ID → payment deadline, settled: orders that have not ended, or whose step is unanswered
-	keyOffset    = 'p' // topic letter, partition → next offset and last event
-)
-
-// memTableBytes bounds the tail of the log that a restart folds again, and keeps look-ups short.
-const memTableBytes = 16 << 20
 
 // maxCached entries of each kind stay decoded in memory, and as many again on their way out.
 const maxCached = 50_000
@@ -101,11 +84,13 @@ func (c *cache[K, V]) get(k K) (*V, bool) {
 	return v, ok
 }
 
-// age lets the older generation go; only right after a checkpoint, when nothing in it is dirty.
-func (c *cache[K, V]) age() {
-	if len(c.young) > maxCached {
-		c.old, c.young = c.young, make(map[K]*V, maxCached)
+// age lets the older generation go, but for what is not in the checkpoint yet.
+func (c *cache[K, V]) age(dirty map[K]*V) {
+	if len(c.young) <= maxCached {
+		return
 	}
+	c.old, c.young = c.young, make(map[K]*V, maxCached)
+	maps.Copy(c.young, dirty)
 }
 
 // cursor is how far a partition has been applied.
@@ -115,7 +100,7 @@ type cursor struct {
 }
 
 // store is a shard's state: memory in front of a Pebble checkpoint. The checkpoint is always a
-// prefix of the committed log, because it is written only between transactions.
+// prefix of the committed log, because it is taken only where a batch ends, and written once that has committed.
 type store struct {
 	db  *pebble.DB
 	dir string
@@ -135,62 +120,10 @@ type store struct {
 	dirtyCommands    map[pairKey]*commandRecord
 	cursors          map[eventlog.TopicPartition]*cursor
 	keyBuf, valueBuf []byte
-}
 
-// openStore opens the checkpoint in dir; with fresh it deletes what is there first.
-func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID string) bool, fresh bool) (*store, error) {
-	if fresh {
-		if err := os.RemoveAll(dir); err != nil {
-			return nil, fmt.Errorf("delete the checkpoint %s: %w", dir, err)
-		}
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o750); err != nil {
-		return nil, fmt.Errorf("make the folder of the checkpoint: %w", err)
-	}
-	// No write-ahead log: what a crash takes of the newest memtable, the log of events gives back.
-	// Memtables are flushed whole and in order, so what is on disk stays a prefix.
-	opts := &pebble.Options{
-		MemTableSize: memTableBytes, DisableWAL: true, L0CompactionThreshold: 8, LBaseMaxBytes: 512 << 20, Logger: quietLogger{},
-	}
-	for i := range opts.Levels {
-		opts.Levels[i].FilterPolicy = pebblebloom.FilterPolicy(10)
-	}
-	db, err := pebble.Open(dir, opts)
-	if err != nil {
-		return nil, fmt.Errorf("open the checkpoint %s: %w", dir, err)
-	}
-	s := &store{
-		db: db, dir: dir, foreign: foreign,
-		items: newCache[string, inventory.Item](), holdings: newCache[string, holdings](),
-		orders: newCache[string, entry](), commands: newCache[pairKey, commandRecord](),
-		cursors: map[eventlog.TopicPartition]*cursor{},
-	}
-	s.resetDirty()
-	if err := s.learnOrders(); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	for _, tp := range tps {
-		c, err := s.loadCursor(tp)
-		if err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
-		s.cursors[tp] = c
-	}
-	return s, nil
-}
-
-// knownOrders is how many orders the filter is made for; beyond that it lets more look-ups through.
-const (
-	knownOrders     = 5_000_000
-	knownFalseRatio = 0.01
-)
-
-func (s *store) learnOrders() error {
-	s.known = bloom.NewWithEstimates(knownOrders, knownFalseRatio)
-	return s.scan(keyOrder, func(id, _ []byte) error {
-		s.known.Add(id)
-		return nil
-	})
+	// saving: a checkpoint is being written; saved gets its outcome.
+	saving bool
+	saved  chan error
 }
 
 func (s *store) resetDirty() {
@@ -198,35 +131,6 @@ func (s *store) resetDirty() {
 	s.dirtyHoldings = map[string]*holdings{}
 	s.dirtyOrders = map[string]*entry{}
 	s.dirtyCommands = map[pairKey]*commandRecord{}
-}
-
-func (s *store) close() error { return errors.Join(s.db.Flush(), s.db.Close()) }
-
-func (s *store) key(kind byte, a, b string, pair bool) []byte {
-	s.keyBuf = append(append(s.keyBuf[:0], kind), a...)
-	if pair {
-		s.keyBuf = append(append(s.keyBuf, 0), b...)
-	}
-	return s.keyBuf
-}
-
-// load decodes the value under key, if there is one.
-func (s *store) load(key []byte, decode func([]byte) error) error {
-	v, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read the checkpoint %s: %w", s.dir, err)
-	}
-	err = decode(v)
-	if cerr := closer.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("the checkpoint %s has a bad value under %q; delete it and start again, the log restores it: %w", s.dir, key, err)
-	}
-	return nil
 }
 
 func (s *store) item(sku string) (*inventory.Item, error) {
@@ -349,202 +253,6 @@ func (s *store) dirty() int {
 	return len(s.dirtyItems) + len(s.dirtyHoldings) + len(s.dirtyOrders) + len(s.dirtyCommands)
 }
 
-// checkpoint writes all that changed, and the cursors, in one Pebble batch. Without a sync: what a
-// power cut takes, the log gives back.
-func (s *store) checkpoint() error {
-	b := s.db.NewBatchWithSize(s.dirty()*256 + 1024)
-	defer func() { _ = b.Close() }()
-	var err error
-	set := func(key, value []byte) { err = errors.Join(err, b.Set(key, value, nil)) }
-	encode := func(key []byte, fn func(dst []byte) ([]byte, error)) {
-		v, encodeErr := fn(s.valueBuf[:0])
-		s.valueBuf = v
-		if err = errors.Join(err, encodeErr); encodeErr == nil {
-			set(key, v)
-		}
-	}
-	for sku, it := range s.dirtyItems {
-		encode(s.key(keyItem, sku, "", false), func(dst []byte) ([]byte, error) { return codec.EncodeItem(dst, *it) })
-	}
-	for id, h := range s.dirtyHoldings {
-		encode(s.key(keyHoldings, id, "", false), h.encode)
-		switch {
-		case !s.foreign(id):
-		case h.open():
-			set(s.key(keyOpenStock, id, "", false), nil)
-		default:
-			err = errors.Join(err, b.Delete(s.key(keyOpenStock, id, "", false), nil))
-		}
-	}
-	for id, e := range s.dirtyOrders {
-		s.known.AddString(id)
-		encode(s.key(keyOrder, id, "", false), e.encode)
-		if e.o.Open() || !e.o.Settled {
-			var v [9]byte
-			binary.BigEndian.PutUint64(v[:], uint64(deadlineOf(&e.o)))
-			if e.o.Settled {
-				v[8] = 1
-			}
-			set(s.key(keyOpenOrder, id, "", false), v[:])
-		} else {
-			err = errors.Join(err, b.Delete(s.key(keyOpenOrder, id, "", false), nil))
-		}
-	}
-	for k, c := range s.dirtyCommands {
-		s.valueBuf = binary.BigEndian.AppendUint64(append(s.valueBuf[:0], c.fingerprint[:]...), c.version)
-		set(s.key(keyCommand, k.a, k.b, true), s.valueBuf)
-	}
-	for tp, c := range s.cursors {
-		s.valueBuf = binary.BigEndian.AppendUint64(s.valueBuf[:0], uint64(c.next))
-		s.valueBuf = binary.BigEndian.AppendUint64(s.valueBuf, uint64(c.last))
-		set(cursorKey(tp), append(s.valueBuf, c.lastID[:]...))
-	}
-	if err == nil {
-		err = b.Commit(pebble.NoSync)
-	}
-	if err != nil {
-		return fmt.Errorf("write the checkpoint %s: %w", s.dir, err)
-	}
-	s.resetDirty()
-	s.age()
-	return nil
-}
-
-// age lets unused entries go; only while nothing is dirty.
-func (s *store) age() {
-	s.items.age()
-	s.holdings.age()
-	s.orders.age()
-	s.commands.age()
-}
-
-func cursorKey(tp eventlog.TopicPartition) []byte {
-	return binary.BigEndian.AppendUint32(append([]byte{keyOffset}, tp.Topic...), uint32(tp.Partition))
-}
-
-func (s *store) loadCursor(tp eventlog.TopicPartition) (*cursor, error) {
-	c := &cursor{last: -1}
-	err := s.load(cursorKey(tp), func(v []byte) error {
-		if len(v) != 32 {
-			return fmt.Errorf("a cursor has %d bytes, not 32", len(v))
-		}
-		c.next, c.last = int64(binary.BigEndian.Uint64(v)), int64(binary.BigEndian.Uint64(v[8:]))
-		copy(c.lastID[:], v[16:])
-		return nil
-	})
-	return c, err
-}
-
-// openOrders calls fn with every order that is open in the checkpoint: its payment deadline, and
-// whether stock has answered its newest step.
-func (s *store) openOrders(fn func(id string, deadlineMicros int64, settled bool)) error {
-	return s.scan(keyOpenOrder, func(k, v []byte) error {
-		if len(v) != 9 {
-			return fmt.Errorf("an open order has %d bytes, not 9", len(v))
-		}
-		fn(string(k), int64(binary.BigEndian.Uint64(v)), v[8] == 1)
-		return nil
-	})
-}
-
-// openStock calls fn with every order of another shard for which the checkpoint holds something.
-func (s *store) openStock(fn func(orderID string)) error {
-	return s.scan(keyOpenStock, func(k, _ []byte) error {
-		fn(string(k))
-		return nil
-	})
-}
-
-func (s *store) scan(kind byte, fn func(key, value []byte) error) error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kind}, UpperBound: []byte{kind + 1}})
-	if err != nil {
-		return fmt.Errorf("scan the checkpoint %s: %w", s.dir, err)
-	}
-	for it.First(); it.Valid() && err == nil; it.Next() {
-		err = fn(it.Key()[1:], it.Value())
-	}
-	return errors.Join(err, it.Close())
-}
-
-// encode and decode frame an order with its commands: the order's length, the order, then for each
-// command its fingerprint, version, key length and key.
-func (e *entry) encode(dst []byte) ([]byte, error) {
-	o, err := codec.EncodeOrder(nil, e.o)
-	if err != nil {
-		return dst, err
-	}
-	dst = append(binary.AppendUvarint(dst, uint64(len(o))), o...)
-	for _, c := range e.commands {
-		dst = append(dst, c.fingerprint[:]...)
-		dst = binary.AppendUvarint(binary.AppendUvarint(dst, c.version), uint64(len(c.key)))
-		dst = append(dst, c.key...)
-	}
-	return dst, nil
-}
-
-var errShortEntry = errors.New("the value ends too early")
-
-func (e *entry) decode(v []byte) error {
-	n, w := binary.Uvarint(v)
-	if w <= 0 || uint64(len(v)-w) < n {
-		return errShortEntry
-	}
-	o, err := codec.DecodeOrderState(v[w : w+int(n)])
-	if err != nil {
-		return err
-	}
-	e.o = o
-	for v = v[w+int(n):]; len(v) > 0; {
-		var c commandRecord
-		if len(v) < 18 {
-			return errShortEntry
-		}
-		copy(c.fingerprint[:], v)
-		v = v[16:]
-		if c.version, w = binary.Uvarint(v); w <= 0 {
-			return errShortEntry
-		}
-		v = v[w:]
-		n, w := binary.Uvarint(v)
-		if w <= 0 || uint64(len(v)-w) < n {
-			return errShortEntry
-		}
-		c.key = string(v[w : w+int(n)])
-		v = v[w+int(n):]
-		e.commands = append(e.commands, c)
-	}
-	return nil
-}
-
-// encode and decode frame holdings: each reservation's length, then the reservation.
-func (h *holdings) encode(dst []byte) ([]byte, error) {
-	var one []byte
-	for _, held := range h.list {
-		var err error
-		if one, err = codec.EncodeReservation(one[:0], held.sku, held.res); err != nil {
-			return dst, err
-		}
-		dst = append(binary.AppendUvarint(dst, uint64(len(one))), one...)
-	}
-	return dst, nil
-}
-
-func (h *holdings) decode(v []byte) error {
-	for len(v) > 0 {
-		n, w := binary.Uvarint(v)
-		if w <= 0 || uint64(len(v)-w) < n {
-			return errShortEntry
-		}
-		sku, res, err := codec.DecodeReservation(v[w : w+int(n)])
-		if err != nil {
-			return err
-		}
-		h.list = append(h.list, &holding{sku: sku, res: res})
-		v = v[w+int(n):]
-	}
-	return nil
-}
-
 // deadlineOf is when an order expires unless it is paid; 0: it does not.
 func deadlineOf(o *order.Order) int64 {
 	if o.Terms == order.Prepaid && (o.Lifecycle == order.Placed || o.Lifecycle == order.Reserved) {
@@ -553,11 +261,11 @@ func deadlineOf(o *order.Order) int64 {
 	return 0
 }
 
-// quietLogger drops Pebble's information; its errors come back from its calls.
-type quietLogger struct{}
-
-func (quietLogger) Infof(string, ...any)  {}
-func (quietLogger) Errorf(string, ...any) {}
-func (quietLogger) Fatalf(format string, args ...any) {
-	panic(fmt.Sprintf(format, args...))
+// age lets unused entries go; only while no checkpoint is being applied, since the dirty sets do not have what
+// is on its way.
+func (s *store) age() {
+	s.items.age(s.dirtyItems)
+	s.holdings.age(s.dirtyHoldings)
+	s.orders.age(s.dirtyOrders)
+	s.commands.age(s.dirtyCommands)
 }

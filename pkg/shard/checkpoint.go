@@ -1,0 +1,176 @@
+package shard
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/bits-and-blooms/bloom/v3"
+	"github.com/cockroachdb/pebble/v2"
+	pebblebloom "github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/inventory"
+)
+
+// Keys of the checkpoint: a letter, then the aggregate.
+const (
+	keyItem      = 'i' // SKU → item
+	keyHoldings  = 'r' // order ID → its reservations of this shard's SKUs
+	keyOrder     = 'o' // order ID → order, with the commands it has seen
+	keyCommand   = 'c' // SKU \0 idempotency key → command record
+	keyOpenStock = 'x' // order ID: orders of other shards for which something is held here
+	keyOpenOrder = 'y' // order ID → payment deadline, settled: orders that have not ended, or whose step is unanswered
+	keyOffset    = 'p' // topic letter, partition → next offset and last event
+)
+
+// memTableBytes bounds the tail of the log that a restart folds again; larger ones are merged less often.
+const memTableBytes = 64 << 20
+
+// openStore opens the checkpoint in dir; with fresh it deletes what is there first.
+func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID string) bool, fresh bool) (*store, error) {
+	if fresh {
+		if err := os.RemoveAll(dir); err != nil {
+			return nil, fmt.Errorf("delete the checkpoint %s: %w", dir, err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o750); err != nil {
+		return nil, fmt.Errorf("make the folder of the checkpoint: %w", err)
+	}
+	// No write-ahead log: what a crash takes of the newest memtable, the log of events gives back.
+	// Memtables are flushed whole and in order, so what is on disk stays a prefix.
+	opts := &pebble.Options{
+		MemTableSize: memTableBytes, DisableWAL: true, L0CompactionThreshold: 8, LBaseMaxBytes: 512 << 20, Logger: quietLogger{},
+	}
+	for i := range opts.Levels {
+		opts.Levels[i].FilterPolicy = pebblebloom.FilterPolicy(10)
+		opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
+	}
+	db, err := pebble.Open(dir, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open the checkpoint %s: %w", dir, err)
+	}
+	s := &store{
+		db: db, dir: dir, foreign: foreign,
+		items: newCache[string, inventory.Item](), holdings: newCache[string, holdings](),
+		orders: newCache[string, entry](), commands: newCache[pairKey, commandRecord](),
+		cursors: map[eventlog.TopicPartition]*cursor{}, saved: make(chan error, 1),
+	}
+	s.resetDirty()
+	if err := s.learnOrders(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	for _, tp := range tps {
+		c, err := s.loadCursor(tp)
+		if err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+		s.cursors[tp] = c
+	}
+	return s, nil
+}
+
+// knownOrders is how many orders the filter is made for; beyond that it lets more look-ups through.
+const (
+	knownOrders     = 5_000_000
+	knownFalseRatio = 0.01
+)
+
+func (s *store) learnOrders() error {
+	s.known = bloom.NewWithEstimates(knownOrders, knownFalseRatio)
+	return s.scan(keyOrder, func(id, _ []byte) error {
+		s.known.Add(id)
+		return nil
+	})
+}
+
+func (s *store) close() error {
+	return errors.Join(s.settle(), s.db.Flush(), s.db.Close())
+}
+
+func (s *store) key(kind byte, a, b string, pair bool) []byte {
+	s.keyBuf = append(append(s.keyBuf[:0], kind), a...)
+	if pair {
+		s.keyBuf = append(append(s.keyBuf, 0), b...)
+	}
+	return s.keyBuf
+}
+
+// load decodes the value under key, if there is one.
+func (s *store) load(key []byte, decode func([]byte) error) error {
+	v, closer, err := s.db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the checkpoint %s: %w", s.dir, err)
+	}
+	err = decode(v)
+	if cerr := closer.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("the checkpoint %s has a bad value under %q; delete it and start again, the log restores it: %w", s.dir, key, err)
+	}
+	return nil
+}
+
+func cursorKey(tp eventlog.TopicPartition) []byte {
+	return binary.BigEndian.AppendUint32(append([]byte{keyOffset}, tp.Topic...), uint32(tp.Partition))
+}
+
+func (s *store) loadCursor(tp eventlog.TopicPartition) (*cursor, error) {
+	c := &cursor{last: -1}
+	err := s.load(cursorKey(tp), func(v []byte) error {
+		if len(v) != 32 {
+			return fmt.Errorf("a cursor has %d bytes, not 32", len(v))
+		}
+		c.next, c.last = int64(binary.BigEndian.Uint64(v)), int64(binary.BigEndian.Uint64(v[8:]))
+		copy(c.lastID[:], v[16:])
+		return nil
+	})
+	return c, err
+}
+
+// openOrders calls fn with every order that is open in the checkpoint: its payment deadline, and
+// whether stock has answered its newest step.
+func (s *store) openOrders(fn func(id string, deadlineMicros int64, settled bool)) error {
+	return s.scan(keyOpenOrder, func(k, v []byte) error {
+		if len(v) != 9 {
+			return fmt.Errorf("an open order has %d bytes, not 9", len(v))
+		}
+		fn(string(k), int64(binary.BigEndian.Uint64(v)), v[8] == 1)
+		return nil
+	})
+}
+
+// openStock calls fn with every order of another shard for which the checkpoint holds something.
+func (s *store) openStock(fn func(orderID string)) error {
+	return s.scan(keyOpenStock, func(k, _ []byte) error {
+		fn(string(k))
+		return nil
+	})
+}
+
+func (s *store) scan(kind byte, fn func(key, value []byte) error) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kind}, UpperBound: []byte{kind + 1}})
+	if err != nil {
+		return fmt.Errorf("scan the checkpoint %s: %w", s.dir, err)
+	}
+	for it.First(); it.Valid() && err == nil; it.Next() {
+		err = fn(it.Key()[1:], it.Value())
+	}
+	return errors.Join(err, it.Close())
+}
+
+// quietLogger drops Pebble's information; its errors come back from its calls.
+type quietLogger struct{}
+
+func (quietLogger) Infof(string, ...any)  {}
+func (quietLogger) Errorf(string, ...any) {}
+func (quietLogger) Fatalf(format string, args ...any) {
+	panic(fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,161 @@
+package shard
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/inventory"
+)
+
+// checkpoint writes all that changed, and waits for it.
+func (s *store) checkpoint() error {
+	if err := s.settle(); err != nil {
+		return err
+	}
+	b, err := s.prepare()
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.apply(b), s.settle())
+}
+
+// prepare encodes all that changed since the last checkpoint. The state must be what the log holds, or will hold
+// once the commit has succeeded after which apply is called. nil: the last checkpoint is still on its way.
+func (s *store) prepare() (*pebble.Batch, error) {
+	if s.saving {
+		select {
+		case err := <-s.saved:
+			s.saving = false
+			if err != nil {
+				return nil, err
+			}
+		default:
+			return nil, nil
+		}
+	}
+	s.age()
+	p := saving{store: s, b: s.db.NewBatchWithSize(s.dirty()*256 + 1024)}
+	for _, it := range s.dirtyItems {
+		p.item(it)
+	}
+	for _, h := range s.dirtyHoldings {
+		p.holdings(h)
+	}
+	for _, e := range s.dirtyOrders {
+		p.order(e)
+	}
+	for k, c := range s.dirtyCommands {
+		p.command(k, c)
+	}
+	if p.err != nil {
+		return nil, errors.Join(s.failed(p.err), p.b.Close())
+	}
+	s.resetDirty()
+	return p.b, nil
+}
+
+// apply adds how far the log has been applied, and writes the batch beside the caller. Without a sync: what a
+// power cut takes, the log gives back.
+func (s *store) apply(b *pebble.Batch) error {
+	p := saving{store: s, b: b}
+	for tp, c := range s.cursors {
+		p.cursor(tp, c)
+	}
+	if p.err != nil {
+		return errors.Join(s.failed(p.err), b.Close())
+	}
+	s.saving = true
+	go func() {
+		err := b.Commit(pebble.NoSync)
+		if err = errors.Join(err, b.Close()); err != nil {
+			err = s.failed(err)
+		}
+		s.saved <- err
+	}()
+	return nil
+}
+
+// settle waits for a checkpoint that is being written.
+func (s *store) settle() error {
+	if !s.saving {
+		return nil
+	}
+	s.saving = false
+	return <-s.saved
+}
+
+func (s *store) failed(err error) error { return fmt.Errorf("write the checkpoint %s: %w", s.dir, err) }
+
+// saving encodes changes into a Pebble batch; its first error stays.
+type saving struct {
+	*store
+	b   *pebble.Batch
+	err error
+}
+
+// value sets key to what encode made, in the store's buffer.
+func (p *saving) value(key, value []byte, err error) {
+	p.valueBuf = value[:0]
+	if err == nil {
+		err = p.b.Set(key, value, nil)
+	}
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+func (p *saving) delete(key []byte) {
+	if err := p.b.Delete(key, nil); p.err == nil {
+		p.err = err
+	}
+}
+
+func (p *saving) item(it *inventory.Item) {
+	v, err := codec.EncodeItem(p.valueBuf, *it)
+	p.value(p.key(keyItem, it.SKU, "", false), v, err)
+}
+
+func (p *saving) holdings(h *holdings) {
+	v, err := h.encode(p.valueBuf)
+	p.value(p.key(keyHoldings, h.orderID, "", false), v, err)
+	switch {
+	case !p.foreign(h.orderID):
+	case h.open():
+		p.value(p.key(keyOpenStock, h.orderID, "", false), p.valueBuf, nil)
+	default:
+		p.delete(p.key(keyOpenStock, h.orderID, "", false))
+	}
+}
+
+func (p *saving) order(e *entry) {
+	id := e.o.ID
+	p.known.AddString(id)
+	v, err := e.encode(p.valueBuf)
+	p.value(p.key(keyOrder, id, "", false), v, err)
+	if !e.o.Open() && e.o.Settled {
+		p.delete(p.key(keyOpenOrder, id, "", false))
+		return
+	}
+	v = binary.BigEndian.AppendUint64(p.valueBuf, uint64(deadlineOf(&e.o)))
+	settled := byte(0)
+	if e.o.Settled {
+		settled = 1
+	}
+	p.value(p.key(keyOpenOrder, id, "", false), append(v, settled), nil)
+}
+
+func (p *saving) command(k pairKey, c *commandRecord) {
+	v := append(p.valueBuf, c.fingerprint[:]...)
+	p.value(p.key(keyCommand, k.a, k.b, true), binary.BigEndian.AppendUint64(v, c.version), nil)
+}
+
+func (p *saving) cursor(tp eventlog.TopicPartition, c *cursor) {
+	v := binary.BigEndian.AppendUint64(p.valueBuf, uint64(c.next))
+	v = binary.BigEndian.AppendUint64(v, uint64(c.last))
+	p.value(cursorKey(tp), append(v, c.lastID[:]...), nil)
+}
