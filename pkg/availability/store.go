@@ -30,7 +30,7 @@ type Store struct {
 
 // NewStore returns an empty store; Run fills it.
 func NewStore(cfg StoreConfig) (*Store, error) {
-	v := &loaded{client: cfg.Client, layout: cfg.Layout, rows: map[string]stored{}, watermark: eventlog.NewWatermark()}
+	v := &loaded{client: cfg.Client, layout: cfg.Layout, rows: map[string]stored{}, changed: map[string]*eventv1.AvailabilityRow{}, watermark: eventlog.NewWatermark()}
 	runtime, err := projector.New(projector.Config{
 		Name: "availability", Partitions: projector.Partitions(eventlog.TopicAvailability, cfg.Layout),
 		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
@@ -59,7 +59,8 @@ type loaded struct {
 	client    *eventlog.Client
 	layout    eventlog.Layout
 	watermark *eventlog.Watermark
-	progress  eventlog.Offsets // of inventory.events, since the last flush
+	progress  eventlog.Offsets                    // of inventory.events, since the last flush
+	changed   map[string]*eventv1.AvailabilityRow // the newest of each SKU, since the last flush
 
 	mu   sync.RWMutex
 	rows map[string]stored
@@ -74,13 +75,14 @@ type stored struct {
 // Begin goes to the start of the topic: nothing is kept between runs.
 func (l *loaded) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Offsets, error) {
 	l.progress = eventlog.Offsets{}
+	clear(l.changed)
 	return l.client.StartOffsets(ctx, projector.Partitions(eventlog.TopicAvailability, l.layout))
 }
 
 // Fold takes a row over, unless there is a newer one.
 func (l *loaded) Fold(rec *eventlog.Record) error {
-	var row eventv1.AvailabilityRow
-	if err := decodeRow(rec, &row); err != nil {
+	row := &eventv1.AvailabilityRow{}
+	if err := decodeRow(rec, row); err != nil {
 		return err
 	}
 	if row.Sku == "" {
@@ -88,12 +90,18 @@ func (l *loaded) Fold(rec *eventlog.Record) error {
 		l.progress[tp] = max(l.progress[tp], row.SourceOffset+1)
 		return nil
 	}
-	l.put(&row)
+	if newest := l.changed[row.Sku]; newest == nil || newest.SourceOffset < row.SourceOffset {
+		l.changed[row.Sku] = row
+	}
 	return nil
 }
 
-// Flush moves the watermark to the progress that stands behind the rows.
+// Flush makes the answers of what changed, and moves the watermark to the progress that stands behind the rows.
 func (l *loaded) Flush(context.Context, eventlog.Offsets) error {
+	for _, row := range l.changed {
+		l.put(row)
+	}
+	clear(l.changed)
 	l.watermark.Advance(l.progress)
 	clear(l.progress)
 	return nil

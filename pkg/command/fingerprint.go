@@ -3,6 +3,7 @@ package command
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"sync"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
@@ -16,8 +17,9 @@ import (
 // Fingerprints are stored in events: a member keeps its tag for ever, and one that is zero adds nothing,
 // so that new members leave old fingerprints as they are.
 func Fingerprint(typ, id string, o order.Command, s inventory.Command, occurredAtMicros int64) [16]byte {
-	var buf [1024]byte
-	c := canonical{buf[:0]}
+	c := canonicals.Get().(*canonical)
+	defer canonicals.Put(c)
+	c.b = c.b[:0]
 	c.text(1, typ)
 	c.text(2, id)
 	c.number(3, occurredAtMicros)
@@ -32,6 +34,8 @@ func Fingerprint(typ, id string, o order.Command, s inventory.Command, occurredA
 
 // canonical is a list of tagged members.
 type canonical struct{ b []byte }
+
+var canonicals = sync.Pool{New: func() any { return new(canonical) }}
 
 func (c *canonical) text(tag byte, s string) {
 	if s == "" {

@@ -21,7 +21,7 @@ func FulfilmentID(orderID, key string) string {
 }
 
 func derive(space uuid.UUID, scope, key string) string {
-	var buf [512]byte
+	var buf [128]byte
 	name := append(buf[:0], scope...)
 	name = append(name, 0)
 	name = append(name, key...)

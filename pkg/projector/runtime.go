@@ -23,6 +23,10 @@ const (
 	endInterval = time.Second
 	// shrunkLimit is how often in a row the end must have gone back: a new leader may know it late.
 	shrunkLimit = 3
+	// pace is between two flushes at the least while records keep coming: the first record after a quiet moment
+	// is flushed at once, and under load a flush takes what came meanwhile. Each one costs the broker a fetch
+	// for every reader behind, and a view is at most this much older.
+	pace = 5 * time.Millisecond
 )
 
 // Config is what a runtime needs.
@@ -145,11 +149,14 @@ func (r *Runtime) attempt(ctx context.Context) error {
 			})
 		}
 	}
+	paced := time.NewTicker(pace)
+	defer paced.Stop()
 	for {
 		recs, reached, err := follower.Poll(ctx)
 		if err == nil {
 			err = r.take(ctx, recs, reached)
 		}
+		<-paced.C
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				return cause

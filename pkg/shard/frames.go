@@ -8,12 +8,13 @@ import (
 )
 
 // encode and decode frame an order with its commands: the order's length, the order, then for each
-// command its fingerprint, version, key length and key.
-func (e *entry) encode(dst []byte) ([]byte, error) {
-	o, err := codec.EncodeOrder(nil, e.o)
+// command its fingerprint, version, key length and key. scratch is memory to encode the order in.
+func (e *entry) encode(dst []byte, scratch *[]byte) ([]byte, error) {
+	o, err := codec.EncodeOrder((*scratch)[:0], &e.o)
 	if err != nil {
 		return dst, err
 	}
+	*scratch = o
 	dst = append(binary.AppendUvarint(dst, uint64(len(o))), o...)
 	for _, c := range e.commands {
 		dst = append(dst, c.fingerprint[:]...)
@@ -58,13 +59,13 @@ func (e *entry) decode(v []byte) error {
 }
 
 // encode and decode frame holdings: each reservation's length, then the reservation.
-func (h *holdings) encode(dst []byte) ([]byte, error) {
-	var one []byte
+func (h *holdings) encode(dst []byte, scratch *[]byte) ([]byte, error) {
 	for _, held := range h.list {
-		var err error
-		if one, err = codec.EncodeReservation(one[:0], held.sku, held.res); err != nil {
+		one, err := codec.EncodeReservation((*scratch)[:0], held.sku, &held.res)
+		if err != nil {
 			return dst, err
 		}
+		*scratch = one
 		dst = append(binary.AppendUvarint(dst, uint64(len(one))), one...)
 	}
 	return dst, nil

@@ -109,7 +109,9 @@ func (r *runner) recordReservation(e *entry, held []order.Held, from *origin) er
 // splitWanted sorts what an order wants by shard, leaving out what a target that rejected it has
 // already remembered as final.
 func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote map[int32]*peerv1.ReservationRequest) {
-	for _, w := range e.o.Wanted() {
+	all := e.o.Wanted()
+	local = make([]order.Wanted, 0, len(all))
+	for _, w := range all {
 		target := r.shardOf(w.SKU)
 		nothing := w.Reserved|w.Committed|w.Fulfilled|w.Restocked == 0
 		if target == r.shard {

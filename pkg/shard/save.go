@@ -121,7 +121,7 @@ func (p *saving) item(it *inventory.Item) {
 }
 
 func (p *saving) holdings(h *holdings) {
-	v, err := h.encode(p.valueBuf)
+	v, err := h.encode(p.valueBuf, &p.frameBuf)
 	p.value(p.key(keyHoldings, h.orderID, "", false), v, err)
 	switch {
 	case !p.foreign(h.orderID):
@@ -135,7 +135,7 @@ func (p *saving) holdings(h *holdings) {
 func (p *saving) order(e *entry) {
 	id := e.o.ID
 	p.known.AddString(id)
-	v, err := e.encode(p.valueBuf)
+	v, err := e.encode(p.valueBuf, &p.frameBuf)
 	p.value(p.key(keyOrder, id, "", false), v, err)
 	if !e.o.Open() && e.o.Settled {
 		p.delete(p.key(keyOpenOrder, id, "", false))

@@ -114,12 +114,13 @@ type store struct {
 	// a miss in it spares the search on disk.
 	known *bloom.BloomFilter
 
-	dirtyItems       map[string]*inventory.Item
-	dirtyHoldings    map[string]*holdings
-	dirtyOrders      map[string]*entry
-	dirtyCommands    map[pairKey]*commandRecord
-	cursors          map[eventlog.TopicPartition]*cursor
-	keyBuf, valueBuf []byte
+	dirtyItems    map[string]*inventory.Item
+	dirtyHoldings map[string]*holdings
+	dirtyOrders   map[string]*entry
+	dirtyCommands map[pairKey]*commandRecord
+	cursors       map[eventlog.TopicPartition]*cursor
+
+	keyBuf, valueBuf, frameBuf []byte
 
 	// saving: a checkpoint is being written; saved gets its outcome.
 	saving bool

@@ -190,14 +190,14 @@ func TestStateKeepsEveryField(t *testing.T) {
 		}
 	}
 	for _, want := range []inventory.Reservation{res, zeroRes} {
-		value, err := EncodeReservation([]byte("x"), "sku", want)
+		value, err := EncodeReservation([]byte("x"), "sku", &want)
 		sku, got, decodeErr := DecodeReservation(value[1:])
 		if err := errors.Join(err, decodeErr); err != nil || sku != "sku" || !reflect.DeepEqual(got, want) {
 			t.Errorf("%v\n got %+v\nwant %+v", err, got, want)
 		}
 	}
 	for _, want := range []order.Order{o, zeroOrder} {
-		value, err := EncodeOrder([]byte("x"), want)
+		value, err := EncodeOrder([]byte("x"), &want)
 		got, decodeErr := DecodeOrderState(value[1:])
 		if err := errors.Join(err, decodeErr); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%v\n got %+v\nwant %+v", err, got, want)

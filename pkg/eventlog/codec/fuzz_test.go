@@ -68,11 +68,11 @@ func FuzzDecodeState(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	res, err := EncodeReservation(nil, "s", inventory.Reservation{OrderID: "o", Version: 2, Held: []inventory.HeldAt{{Location: "main", Reserved: 2}}})
+	res, err := EncodeReservation(nil, "s", &inventory.Reservation{OrderID: "o", Version: 2, Held: []inventory.HeldAt{{Location: "main", Reserved: 2}}})
 	if err != nil {
 		f.Fatal(err)
 	}
-	o, err := EncodeOrder(nil, order.Order{ID: "o", Version: 2, Lines: []order.Line{{SKU: "s", Quantity: 1}}})
+	o, err := EncodeOrder(nil, &order.Order{ID: "o", Version: 2, Lines: []order.Line{{SKU: "s", Quantity: 1}}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -88,14 +88,14 @@ func FuzzDecodeState(f *testing.F) {
 			}
 		}
 		if sku, res, err := DecodeReservation(value); err == nil {
-			again, err := EncodeReservation(nil, sku, res)
+			again, err := EncodeReservation(nil, sku, &res)
 			_, got, decodeErr := DecodeReservation(again)
 			if err != nil || decodeErr != nil || !reflect.DeepEqual(got, res) {
 				t.Fatalf("%v %v: %+v, then %+v", err, decodeErr, res, got)
 			}
 		}
 		if o, err := DecodeOrderState(value); err == nil {
-			again, err := EncodeOrder(nil, o)
+			again, err := EncodeOrder(nil, &o)
 			got, decodeErr := DecodeOrderState(again)
 			if err != nil || decodeErr != nil || !reflect.DeepEqual(got, o) {
 				t.Fatalf("%v %v: %+v, then %+v", err, decodeErr, o, got)

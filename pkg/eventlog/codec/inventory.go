@@ -2,29 +2,37 @@ package codec
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// inventoryScratch is all that most inventory events need, in one allocation.
+// inventoryScratch is all that most inventory events need. It is used again for the next event: nothing of an
+// encoded message outlives its encoding.
 type inventoryScratch struct {
-	event eventv1.InventoryEvent
-	meta  eventv1.Meta
-	total eventv1.Level
-	step  eventv1.ReservationStep
-	// placed keeps the bytes that step points to.
-	placed inventory.ID
+	event     eventv1.InventoryEvent
+	meta      eventv1.Meta
+	total     eventv1.Level
+	locations locationScratch
+	step      eventv1.ReservationStep
+	// placed and metaIDs keep the bytes that step and meta point to.
+	placed  inventory.ID
+	metaIDs Meta
 }
+
+var inventoryScratches = sync.Pool{New: func() any { return new(inventoryScratch) }}
 
 // AppendInventory appends the record value of an item's event to dst, and names its CloudEvents type
 // ("holdfast.stock_reserved.v1"). It fails for a change that the schema does not know.
 func AppendInventory(dst []byte, sku string, m *Meta, ev inventory.Event) (value []byte, ceType string, err error) {
-	s := new(inventoryScratch)
-	fillMeta(&s.meta, m)
+	s := inventoryScratches.Get().(*inventoryScratch)
+	defer inventoryScratches.Put(s)
+	s.metaIDs = *m
+	fillMeta(&s.meta, &s.metaIDs)
 	fillLevel(&s.total, &ev.Total)
 	s.event.Meta, s.event.Sku, s.event.Total = &s.meta, sku, &s.total
-	s.event.Locations = toLocations(ev.Locations)
+	s.event.Locations = s.locations.fill(ev.Locations)
 	if ceType = s.setStock(ev.Change); ceType == "" {
 		ceType = s.setReservation(ev.Change)
 	}

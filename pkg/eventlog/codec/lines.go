@@ -105,22 +105,33 @@ func readLevel(l *eventv1.Level) inventory.Level {
 	}
 }
 
-func toLocations(locations []inventory.LocationLevel) []*eventv1.LocationLevel {
+// locationScratch is the memory of a list of locations, used again and again.
+type locationScratch struct {
+	values []locationValue
+	out    []*eventv1.LocationLevel
+}
+
+type locationValue struct {
+	location eventv1.LocationLevel
+	level    eventv1.Level
+}
+
+// fill returns the locations as messages, until the next fill.
+func (s *locationScratch) fill(locations []inventory.LocationLevel) []*eventv1.LocationLevel {
 	if len(locations) == 0 {
 		return nil
 	}
-	values := make([]struct {
-		location eventv1.LocationLevel
-		level    eventv1.Level
-	}, len(locations))
-	out := make([]*eventv1.LocationLevel, len(locations))
+	if cap(s.values) < len(locations) {
+		s.values = make([]locationValue, len(locations))
+	}
+	s.out = s.out[:0]
 	for i := range locations {
-		v := &values[i]
+		v := &s.values[:len(locations)][i]
 		fillLevel(&v.level, &locations[i].Level)
 		v.location.Location, v.location.Level = locations[i].Location, &v.level
-		out[i] = &v.location
+		s.out = append(s.out, &v.location)
 	}
-	return out
+	return s.out
 }
 
 func fromLocations(locations []*eventv1.LocationLevel) ([]inventory.LocationLevel, error) {

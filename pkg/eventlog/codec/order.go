@@ -2,21 +2,31 @@ package codec
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
+// orderScratch is what every order event needs. It is used again for the next event: nothing of an encoded
+// message outlives its encoding.
+type orderScratch struct {
+	event   eventv1.OrderEvent
+	meta    eventv1.Meta
+	metaIDs Meta // keeps the bytes that meta points to
+}
+
+var orderScratches = sync.Pool{New: func() any { return new(orderScratch) }}
+
 // AppendOrder appends the record value of an order's event to dst, and names its CloudEvents type
 // ("holdfast.order_placed.v1"). It fails for an event that the schema does not know.
 func AppendOrder(dst []byte, orderID string, m *Meta, ev order.Event) (value []byte, ceType string, err error) {
-	var scratch struct {
-		event eventv1.OrderEvent
-		meta  eventv1.Meta
-	}
-	fillMeta(&scratch.meta, m)
-	e := &scratch.event
-	e.Meta, e.OrderId = &scratch.meta, orderID
+	s := orderScratches.Get().(*orderScratch)
+	defer orderScratches.Put(s)
+	s.metaIDs = *m
+	fillMeta(&s.meta, &s.metaIDs)
+	e := &s.event
+	e.Meta, e.OrderId = &s.meta, orderID
 	if ceType = setOrderChange(e, ev); ceType == "" {
 		return dst, "", incomplete("order event", fmt.Sprintf("no change in the schema for %T", ev))
 	}

@@ -1,6 +1,8 @@
 package codec
 
 import (
+	"sync"
+
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -9,9 +11,10 @@ import (
 
 // EncodeItem appends an item's state to dst.
 func EncodeItem(dst []byte, item inventory.Item) ([]byte, error) {
+	var locations locationScratch
 	return appendMessage(dst, &statev1.Item{
 		Sku: item.SKU, Version: item.Version, Registered: item.Registered, Description: item.Description,
-		BackorderLimit: item.BackorderLimit, Locations: toLocations(item.Locations),
+		BackorderLimit: item.BackorderLimit, Locations: locations.fill(item.Locations),
 	})
 }
 
@@ -32,25 +35,37 @@ func DecodeItem(value []byte) (inventory.Item, error) {
 }
 
 // EncodeReservation appends what an order holds of a SKU to dst.
-func EncodeReservation(dst []byte, sku string, res inventory.Reservation) ([]byte, error) {
-	p := &statev1.Reservation{
-		Sku: sku, OrderId: res.OrderID, PlacedEventId: res.PlacedEventID[:], Version: res.Version,
-		Backordered: res.Backordered,
-	}
+func EncodeReservation(dst []byte, sku string, res *inventory.Reservation) ([]byte, error) {
+	s := reservationScratches.Get().(*reservationScratch)
+	defer reservationScratches.Put(s)
+	p := &s.reservation
+	p.Sku, p.OrderId, p.PlacedEventId, p.Version = sku, res.OrderID, res.PlacedEventID[:], res.Version
+	p.Backordered = res.Backordered
+	p.Rejected, p.RejectedRequested, p.RejectedAvailable, p.RejectionReason = false, 0, 0, 0
 	if r := res.Rejected; r != nil {
 		p.Rejected, p.RejectedRequested, p.RejectedAvailable = true, r.Requested, r.Available
 		p.RejectionReason = int32(r.Reason)
 	}
-	values := make([]statev1.HeldAt, len(res.Held))
-	p.Held = make([]*statev1.HeldAt, len(res.Held))
-	for i, h := range res.Held {
-		v := &values[i]
+	if cap(s.held) < len(res.Held) {
+		s.held = make([]statev1.HeldAt, len(res.Held))
+	}
+	p.Held = p.Held[:0]
+	for i := range res.Held {
+		v, h := &s.held[:len(res.Held)][i], &res.Held[i]
 		v.Location, v.Reserved, v.Committed = h.Location, h.Reserved, h.Committed
 		v.Fulfilled, v.Restocked = h.Fulfilled, h.Restocked
-		p.Held[i] = v
+		p.Held = append(p.Held, v)
 	}
 	return appendMessage(dst, p)
 }
+
+// reservationScratch is used again for the next reservation.
+type reservationScratch struct {
+	reservation statev1.Reservation
+	held        []statev1.HeldAt
+}
+
+var reservationScratches = sync.Pool{New: func() any { return new(reservationScratch) }}
 
 // DecodeReservation reads what EncodeReservation wrote.
 func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err error) {
@@ -81,7 +96,7 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 }
 
 // EncodeOrder appends an order's state to dst.
-func EncodeOrder(dst []byte, o order.Order) ([]byte, error) {
+func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 	return appendMessage(dst, &statev1.Order{
 		OrderId: o.ID, Version: o.Version, Kind: int32(o.Kind), CustomerId: o.CustomerID, Currency: o.Currency,
 		Lines: toStateLines(o.Lines), SubtotalMicros: o.SubtotalMicros, TotalMicros: o.TotalMicros,
