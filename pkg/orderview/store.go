@@ -5,17 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/localstore"
 	"github.com/holdfast/holdfast/pkg/projector"
 )
-
-// memTableBytes bounds the tail of the log that a restart folds again.
-const memTableBytes = 16 << 20
 
 // Config is what a store needs.
 type Config struct {
@@ -39,15 +35,9 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
-		return nil, fmt.Errorf("make the folder of the order view: %w", err)
-	}
-	// No write-ahead log: what a crash takes of the newest memtable, the log of events gives back.
-	db, err := pebble.Open(cfg.Dir, &pebble.Options{
-		MemTableSize: memTableBytes, DisableWAL: true, L0CompactionThreshold: 8, LBaseMaxBytes: 512 << 20, Logger: quietLogger{},
-	})
+	db, err := localstore.Open(cfg.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the order view %s: %w", cfg.Dir, err)
+		return nil, fmt.Errorf("the order view: %w", err)
 	}
 	w := &writer{client: cfg.Client, log: cfg.Logger, db: db, next: eventlog.Offsets{}, watermark: eventlog.NewWatermark()}
 	partitions := projector.Partitions(eventlog.TopicOrders, cfg.Layout)
@@ -77,10 +67,3 @@ func (s *Store) WaitFor(ctx context.Context, p eventlog.Position) error {
 
 // Reached is how far the view is in orders.events.
 func (s *Store) Reached() eventlog.Position { return s.view.watermark.Reached() }
-
-// quietLogger drops Pebble's information; its errors come back from its calls.
-type quietLogger struct{}
-
-func (quietLogger) Infof(string, ...any)              {}
-func (quietLogger) Errorf(string, ...any)             {}
-func (quietLogger) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }

@@ -10,10 +10,10 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/localstore"
 	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -27,7 +27,7 @@ type fataler interface {
 
 // openWriter is a store without a log: the test is the runtime.
 func openWriter(t fataler, fs vfs.FS) *Store {
-	db, err := pebble.Open("orders", &pebble.Options{FS: fs, MemTableSize: memTableBytes, DisableWAL: true, Logger: quietLogger{}})
+	db, err := localstore.OpenOn(fs, "orders")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/bits-and-blooms/bloom/v3"
 	"github.com/cockroachdb/pebble/v2"
-	pebblebloom "github.com/cockroachdb/pebble/v2/bloom"
-	"github.com/cockroachdb/pebble/v2/sstable"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/localstore"
 )
 
 // Keys of the checkpoint: a letter, then the aggregate.
@@ -27,9 +25,6 @@ const (
 	keyOffset    = 'p' // topic letter, partition → next offset and last event
 )
 
-// memTableBytes bounds the tail of the log that a restart folds again; larger ones are merged less often.
-const memTableBytes = 64 << 20
-
 // openStore opens the checkpoint in dir; with fresh it deletes what is there first.
 func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID string) bool, fresh bool) (*store, error) {
 	if fresh {
@@ -37,21 +32,9 @@ func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID s
 			return nil, fmt.Errorf("delete the checkpoint %s: %w", dir, err)
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o750); err != nil {
-		return nil, fmt.Errorf("make the folder of the checkpoint: %w", err)
-	}
-	// No write-ahead log: what a crash takes of the newest memtable, the log of events gives back.
-	// Memtables are flushed whole and in order, so what is on disk stays a prefix.
-	opts := &pebble.Options{
-		MemTableSize: memTableBytes, DisableWAL: true, L0CompactionThreshold: 8, LBaseMaxBytes: 512 << 20, Logger: quietLogger{},
-	}
-	for i := range opts.Levels {
-		opts.Levels[i].FilterPolicy = pebblebloom.FilterPolicy(10)
-		opts.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
-	}
-	db, err := pebble.Open(dir, opts)
+	db, err := localstore.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the checkpoint %s: %w", dir, err)
+		return nil, fmt.Errorf("the checkpoint: %w", err)
 	}
 	s := &store{
 		db: db, dir: dir, foreign: foreign,
@@ -164,13 +147,4 @@ func (s *store) scan(kind byte, fn func(key, value []byte) error) error {
 		err = fn(it.Key()[1:], it.Value())
 	}
 	return errors.Join(err, it.Close())
-}
-
-// quietLogger drops Pebble's information; its errors come back from its calls.
-type quietLogger struct{}
-
-func (quietLogger) Infof(string, ...any)  {}
-func (quietLogger) Errorf(string, ...any) {}
-func (quietLogger) Fatalf(format string, args ...any) {
-	panic(fmt.Sprintf(format, args...))
 }

@@ -59,7 +59,7 @@ func TestOneImporterEach(t *testing.T) {
 		"github.com/twmb/franz-go":            {"pkg/eventlog", "pkg/devstack"},
 		"github.com/labstack/echo":            {"pkg/httpapi", "pkg/httpapi/api"},
 		"github.com/ClickHouse/clickhouse-go": {"pkg/clickhouse"},
-		"github.com/cockroachdb/pebble":       {"pkg/shard", "pkg/orderview"},
+		"github.com/cockroachdb/pebble":       {"pkg/shard", "pkg/orderview", "pkg/localstore"},
 	}
 	for _, p := range packages(t) {
 		place := strings.TrimPrefix(p.ImportPath, module)
