@@ -26,7 +26,7 @@ const (
 	// pace is between two flushes at the least while records keep coming: the first record after a quiet moment
 	// is flushed at once, and under load a flush takes what came meanwhile. Each one costs the broker a fetch
 	// for every reader behind, and a view is at most this much older.
-	pace = 5 * time.Millisecond
+	pace = 10 * time.Millisecond
 )
 
 // Config is what a runtime needs.
