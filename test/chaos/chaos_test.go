@@ -105,12 +105,12 @@ func (p *process) await(within time.Duration) time.Duration {
 func tail(b []byte) []byte { return b[max(0, len(b)-4000):] }
 
 // load places orders until stop is called, and writes what was answered to acks.
-func load(t *testing.T, bin, urls, acks string) (stop func() string) {
+func load(t *testing.T, bin, urls, acks, rate string) (stop func() string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "holdfast"), "bench", "orders", "--url", urls,
-		"--rate", ordersRate, "--warmup", "0s", "--duration", patience.String(), "--acks", acks, "--on-account", "--skus", "200")
+		"--rate", rate, "--warmup", "0s", "--duration", patience.String(), "--acks", acks, "--on-account", "--skus", "200")
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -167,7 +167,7 @@ func TestKillTheEmbeddedPlatform(t *testing.T) {
 		args: []string{"dev", "--dir", dir, "--listen", api, "--kafka-listen", kafka, "--shards", "2"}}
 	p.start()
 	p.await(backWithin)
-	stop := load(t, bin, "http://"+api, acks)
+	stop := load(t, bin, "http://"+api, acks, ordersRate)
 	var slowest time.Duration
 	for range 10 {
 		acked(t, acks, 1500)

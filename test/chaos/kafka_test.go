@@ -58,7 +58,7 @@ func (c *cluster) urls() string {
 func TestKillServicesOnApacheKafka(t *testing.T) {
 	c := startCluster(t)
 	acks := filepath.Join(t.TempDir(), "acks")
-	stop := load(t, c.bin, c.urls(), acks)
+	stop := load(t, c.bin, c.urls(), acks, ordersRate)
 	var slowest time.Duration
 	for round := range 10 {
 		acked(t, acks, 800)
@@ -84,7 +84,7 @@ func TestKillServicesOnApacheKafka(t *testing.T) {
 func TestAStoppedOwnerCommitsNothingWhenItWakes(t *testing.T) {
 	c := startCluster(t)
 	acks := filepath.Join(t.TempDir(), "acks")
-	stop := load(t, c.bin, c.urls(), acks)
+	stop := load(t, c.bin, c.urls(), acks, ordersRate)
 	acked(t, acks, 1000)
 	c.orders[0].signal(syscall.SIGSTOP)
 	stopped := time.Now()
