@@ -26,7 +26,11 @@ type benchFlags struct {
 	cpuProfile            string
 	shards                int32
 	oversell              int64
+	quiet                 bool
 }
+
+// oversellBound ends an oversell test that does not come to an end by itself.
+const oversellBound = 10 * time.Minute
 
 func newBenchCommand() *cobra.Command {
 	root := &cobra.Command{Use: "bench", Short: "Measure a platform under load"}
@@ -43,7 +47,9 @@ func newBenchOrdersCommand() *cobra.Command {
 one (--rate orders a second, latency from when each was meant to start). Without --url it starts a
 platform of its own in a temporary directory, on the embedded broker or on --kafka.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return f.run(c.Context(), c.OutOrStdout()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.url, "url", "", "platform to load, or its replicas, comma-separated; without it one is started in this process")
@@ -53,25 +59,34 @@ platform of its own in a temporary directory, on the embedded broker or on --kaf
 	flags.Float64Var(&f.load.Rate, "rate", 0, "orders a second of an open loop; 0: closed loop")
 	flags.DurationVar(&f.load.Duration, "duration", 10*time.Second, "how long to measure")
 	flags.DurationVar(&f.load.Warmup, "warmup", 2*time.Second, "how long to load before measuring")
-	flags.Int64Var(&f.load.Orders, "orders", 0, "end after so many orders")
-	flags.BoolVar(&f.load.Hot, "hot", false, "orders of one line, all for the same SKU")
+	flags.Int64Var(&f.load.Orders, "orders", 0, "end after so many orders, without a warm-up")
+	flags.BoolVar(&f.load.Hot, "hot", false, "every line for the same SKU")
 	flags.IntVar(&f.load.SKUs, "skus", 1000, "SKUs that the lines spread over")
 	flags.BoolVar(&f.load.Bulk, "bulk", false, "send orders as lines of POST /v1/commands")
 	flags.BoolVar(&f.load.OnAccount, "on-account", false, "orders on account, confirmed at once")
 	flags.Int64Var(&f.load.Stock, "stock", 0, "stock received for each SKU (default plenty)")
-	flags.Int64Var(&f.oversell, "oversell", 0, "place so many orders for one SKU with --stock, and count the outcomes")
+	flags.Int64Var(&f.oversell, "oversell", 0, "place so many orders of one unit for one new SKU with --stock, at once, and count the outcomes; status 1 if they are not exact")
+	flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 	flags.StringVar(&f.acks, "acks", "", "file for what each order was answered, for holdfast verify --acks")
 	flags.StringVar(&f.cpuProfile, "cpuprofile", "", "file for a CPU profile of this process")
 	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
 	return c
 }
 
-func (f *benchFlags) run(ctx context.Context, out io.Writer) (err error) {
+func (f *benchFlags) run(ctx context.Context, out, progress io.Writer) (err error) {
 	if f.out != "table" && f.out != "json" {
 		return fmt.Errorf("-o is table or json, not %q", f.out)
 	}
 	if f.oversell > 0 {
-		f.load.Hot, f.load.Orders, f.load.Warmup = true, f.oversell, 0
+		if f.load.Stock <= 0 {
+			return errors.New("--oversell needs --stock: how much there is of the SKU")
+		}
+		f.load.Hot, f.load.Lines, f.load.Orders, f.load.Duration = true, 1, f.oversell, oversellBound
+		// A SKU of its own: an earlier run's stock would count too.
+		f.load.SKUPrefix = fmt.Sprintf("oversell-%d", time.Now().UnixNano())
+	}
+	if !f.quiet && isTerminal(progress) {
+		f.load.Progress = func(orders, retries int64) { fmt.Fprintf(progress, "\r%d orders, %d retries ", orders, retries) }
 	}
 	if f.acks != "" {
 		file, err := os.OpenFile(f.acks, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -108,16 +123,44 @@ func (f *benchFlags) run(ctx context.Context, out io.Writer) (err error) {
 		defer func() { pprof.StopCPUProfile(); err = errors.Join(err, file.Close()) }()
 	}
 	report, err := loadtest.Run(ctx, f.load)
+	if f.load.Progress != nil {
+		fmt.Fprintln(progress)
+	}
 	if err != nil {
 		return err
 	}
 	report.CPUIncludes = where
+	if f.url == "" {
+		report.Settings.Shards, report.Settings.Broker = f.shards, "embedded"
+		if f.kafka != "" {
+			report.Settings.Broker = f.kafka
+		}
+	}
+	return f.show(out, report)
+}
+
+// show prints the report, and says by its error whether an oversell test came out as it must.
+func (f *benchFlags) show(out io.Writer, report *loadtest.Report) error {
 	if f.out == "json" {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
-		return enc.Encode(report)
+		if err := enc.Encode(report); err != nil {
+			return fmt.Errorf("write the report: %w", err)
+		}
+	} else if err := f.print(out, report); err != nil {
+		return err
 	}
-	return f.print(out, report)
+	if f.oversell == 0 {
+		return nil
+	}
+	reserved, refused := report.Answers["201"], report.Answers["409"]
+	if f.out == "table" {
+		fmt.Fprintf(out, "  oversell   %d orders for %d in stock: exactly %d reserved, %d refused with 409\n", f.oversell, f.load.Stock, reserved, refused)
+	}
+	if reserved != min(f.oversell, f.load.Stock) || reserved+refused != f.oversell {
+		return fmt.Errorf("%d reserved and %d refused of %d orders for %d in stock", reserved, refused, f.oversell, f.load.Stock)
+	}
+	return nil
 }
 
 func (f *benchFlags) startStack(ctx context.Context) (*run.Stack, string, error) {
@@ -144,16 +187,30 @@ func (f *benchFlags) print(out io.Writer, r *loadtest.Report) error {
 	case f.load.Rate > 0:
 		loop = fmt.Sprintf("open loop, %.0f orders/s", f.load.Rate)
 	}
-	var answers []string
-	for answer, n := range r.Answers {
-		answers = append(answers, fmt.Sprintf("%s × %d", answer, n))
+	retries := fmt.Sprintf("%d retries", r.Retries)
+	if r.Retries > 0 {
+		retries += " (" + counts(r.RetriedFor) + ")"
 	}
-	slices.Sort(answers)
-	_, err := fmt.Fprintf(out, `%s
+	if r.NotStarted > 0 {
+		retries += fmt.Sprintf("; %d WERE DUE AND NEVER SENT: the latencies show too little, raise --concurrency", r.NotStarted)
+	}
+	set := r.Settings
+	_, err := fmt.Fprintf(out, `%s; lines an order: %d, SKUs: %d
   orders     %d in %.1f s: %.0f orders/s
   latency    p50 %.2f ms   p99 %.2f ms   p99.9 %.2f ms   max %.1f ms
-  answers    %s; %d retries
-  CPU        %.3f ms an order (%s)
-`, loop, r.Orders, r.Seconds, r.PerSecond, r.P50, r.P99, r.P999, r.Max, strings.Join(answers, ", "), r.Retries, r.CPUPerOrderMS, r.CPUIncludes)
+  answers    %s; %s
+  CPU        %.3f ms an order (%s); %d CPUs, %s
+`, loop, set.Lines, set.SKUs, r.Orders, r.Seconds, r.PerSecond, r.P50, r.P99, r.P999, r.Max, counts(r.Answers), retries,
+		r.CPUPerOrderMS, r.CPUIncludes, set.CPUs, set.GoVersion)
 	return err
+}
+
+// counts lists how often there was what, sorted.
+func counts(of map[string]int64) string {
+	var all []string
+	for what, n := range of {
+		all = append(all, fmt.Sprintf("%s × %d", what, n))
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
 }

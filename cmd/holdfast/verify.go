@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +18,11 @@ import (
 // verifyFlags are the settings of a verification.
 type verifyFlags struct {
 	kafka, env, topicPrefix, acks, out string
+	check                              verify.Options
 }
+
+// viewWait is how long availability rows may take to follow a log that nobody writes.
+const viewWait = 5 * time.Second
 
 func newVerifyCommand() *cobra.Command {
 	var f verifyFlags
@@ -38,6 +43,9 @@ bench writes, it also checks that what clients were told is what the log says.`,
 	flags.StringVar(&f.env, "env", "", "prefix of the platform, where several share a cluster")
 	flags.StringVar(&f.topicPrefix, "topic-prefix", "", "what stands before the name of every topic, where several platforms share a cluster")
 	flags.StringVar(&f.acks, "acks", "", "what clients were answered, as holdfast bench --acks writes it")
+	flags.IntVar(&f.check.Examples, "examples", verify.DefaultExamples, "violations of each invariant that are shown")
+	flags.DurationVar(&f.check.ViewWait, "view-wait", viewWait, "how long availability rows may take to follow a log that nobody writes")
+	flags.BoolVar(&f.check.Settled, "settled", false, "an order that is still open, or waits for stock to follow, is a violation too")
 	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
 	return c
 }
@@ -51,7 +59,7 @@ func (f *verifyFlags) run(ctx context.Context, out, progress io.Writer) error {
 		return err
 	}
 	defer client.Close()
-	var o verify.Options
+	o := f.check
 	if f.acks != "" {
 		file, err := os.Open(f.acks)
 		if err != nil {
@@ -64,6 +72,9 @@ func (f *verifyFlags) run(ctx context.Context, out, progress io.Writer) error {
 		o.Progress = func(events int64) { fmt.Fprintf(progress, "\r%d events", events) }
 	}
 	report, err := verify.Run(ctx, client, o)
+	if o.Progress != nil {
+		fmt.Fprintln(progress)
+	}
 	if err != nil {
 		return err
 	}
@@ -90,7 +101,8 @@ func isTerminal(w io.Writer) bool {
 }
 
 func printReport(out io.Writer, r *verify.Report) error {
-	fmt.Fprintf(out, "%d events, %d orders (%d open), %d SKUs\n", r.Events, r.Orders, r.OpenOrders, r.SKUs)
+	fmt.Fprintf(out, "%d events, %d orders (%d open, %d waiting for stock to follow), %d SKUs (%d availability rows behind)\n",
+		r.Events, r.Orders, r.OpenOrders, r.UnsettledOrders, r.SKUs, r.RowsBehind)
 	for _, inv := range r.Invariants {
 		word := "ok"
 		if inv.Violations > 0 {

@@ -14,7 +14,10 @@ type Ack struct {
 	Key     string `json:"key"`
 	OrderID string `json:"order_id,omitempty"`
 	Status  int    `json:"status"`
+	// Outcome is the order's status, or the code of the refusal.
 	Outcome string `json:"outcome"`
+	// Position is how far the log reached with the answer.
+	Position string `json:"position,omitempty"`
 }
 
 // ackWriter writes acks of many callers. Every line reaches the file before the next order starts, so
@@ -32,12 +35,41 @@ func newAckWriter(w io.Writer) *ackWriter {
 	return &ackWriter{w: bufio.NewWriter(w)}
 }
 
-func (a *ackWriter) write(key string, status int, body []byte) {
+// answer notes an answer to one request.
+func (a *ackWriter) answer(key string, status int, position string, body []byte) {
 	if a.w == nil {
 		return
 	}
 	orderID, outcome, err := outcomeOf(body)
-	line, merr := json.Marshal(Ack{Key: key, OrderID: orderID, Status: status, Outcome: outcome})
+	a.write(Ack{Key: key, OrderID: orderID, Status: status, Outcome: outcome, Position: position}, err)
+}
+
+// result notes a result line of a bulk stream.
+func (a *ackWriter) result(key string, line []byte) {
+	if a.w == nil {
+		return
+	}
+	var result struct {
+		Status   int    `json:"status"`
+		OrderID  string `json:"order_id"`
+		Position string `json:"position"`
+		Order    struct {
+			Status string `json:"status"`
+		} `json:"order"`
+		Problem struct {
+			Code string `json:"code"`
+		} `json:"problem"`
+	}
+	err := json.Unmarshal(line, &result)
+	ack := Ack{Key: key, OrderID: result.OrderID, Status: result.Status, Outcome: result.Order.Status, Position: result.Position}
+	if ack.Outcome == "" {
+		ack.Outcome = result.Problem.Code
+	}
+	a.write(ack, err)
+}
+
+func (a *ackWriter) write(ack Ack, err error) {
+	line, merr := json.Marshal(ack)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.err = errors.Join(a.err, err, merr); a.err != nil {
@@ -50,11 +82,24 @@ func (a *ackWriter) write(key string, status int, body []byte) {
 	a.err = a.w.Flush()
 }
 
-func (a *ackWriter) flush() error {
+func (a *ackWriter) close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.w == nil {
-		return a.err
+	return a.err
+}
+
+// outcomeOf reads what an answer says of its order.
+func outcomeOf(body []byte) (orderID, outcome string, err error) {
+	var a struct {
+		OrderID string `json:"order_id"`
+		Status  any    `json:"status"` // an order's word, or a problem's number
+		Code    string `json:"code"`
 	}
-	return errors.Join(a.err, a.w.Flush())
+	if err := json.Unmarshal(body, &a); err != nil {
+		return "", "", fmt.Errorf("an answer is not JSON: %w", err)
+	}
+	if s, ok := a.Status.(string); ok {
+		return a.OrderID, s, nil
+	}
+	return a.OrderID, a.Code, nil
 }

@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"sync"
@@ -18,91 +18,133 @@ const (
 	// bulkAhead lines of one stream are under way at most.
 	bulkAhead    = 4_000
 	maxLineBytes = 1 << 20
+	bulkBuffer   = 64 << 10
 )
 
 // bulk sends orders as lines of a few long requests; the results come back in order.
 func (r *run) bulk(ctx context.Context) error {
 	errs := make(chan error, bulkStreams)
 	for stream := range bulkStreams {
-		go func() { errs <- r.stream(ctx, uint64(stream)) }()
+		go func() { errs <- r.stream(ctx, r.cfg.URLs[stream%len(r.cfg.URLs)]) }()
 	}
-	var first error
+	var all error
 	for range bulkStreams {
-		if err := <-errs; err != nil && first == nil {
-			first = err
-		}
+		all = errors.Join(all, <-errs)
 	}
-	return first
+	return all
 }
 
-func (r *run) stream(ctx context.Context, seed uint64) error {
+// stream sends lines until none are left, and in further requests those that were told to come again after
+// the last line had gone out.
+func (r *run) stream(ctx context.Context, url string) error {
+	w := newWindow(bulkAhead)
+	for {
+		if err := r.request(ctx, url, w); err != nil {
+			return err
+		}
+		if !w.reopen() {
+			return nil
+		}
+	}
+}
+
+func (r *run) request(ctx context.Context, url string, w *window) error {
 	body, in := io.Pipe()
 	// The stream ends by the end of its lines, not by the context: every line sent is answered.
-	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, r.cfg.URLs[int(seed)%len(r.cfg.URLs)]+"/v1/commands", body)
+	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, url+"/v1/commands", body)
 	if err != nil {
 		return fmt.Errorf("open a bulk stream: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/x-ndjson")
-	started := make(chan time.Time, bulkAhead)
 	var sending sync.WaitGroup
 	sending.Add(1)
 	go func() {
 		defer sending.Done()
-		r.sendLines(ctx, in, started, seed)
+		r.sendLines(ctx, in, w)
 	}()
 	defer sending.Wait()
+	defer func() { _ = body.CloseWithError(errors.New("nobody reads the results")) }()
+	defer w.end()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		_ = body.CloseWithError(err)
 		return fmt.Errorf("send a bulk stream: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return r.readResults(resp.Body, started)
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("send a bulk stream: %s", resp.Status)
+	}
+	return r.readResults(resp.Body, w)
 }
 
-func (r *run) sendLines(ctx context.Context, in *io.PipeWriter, started chan<- time.Time, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 11))
-	w := bufio.NewWriterSize(in, 64<<10)
+// sendLines writes lines until there are no more.
+func (r *run) sendLines(ctx context.Context, in *io.PipeWriter, w *window) {
+	out := bufio.NewWriterSize(in, bulkBuffer)
+	fresh := func() (int64, bool) {
+		if ctx.Err() != nil {
+			return 0, false
+		}
+		return r.take()
+	}
 	var line []byte
-	for ctx.Err() == nil {
-		n, more := r.take()
-		if !more {
-			break
-		}
-		line = append(line[:0], `{"id":"`...)
-		line = append(line, r.cfg.KeyPrefix...)
-		line = append(line, '-')
-		line = strconv.AppendInt(line, n, 10)
-		line = append(line, `","type":"place_order","body":`...)
-		line = append(r.cfg.appendOrder(line, rng), '}', '\n')
-		select {
-		case started <- time.Now():
-		default: // the window is full: what is buffered must go out before this waits
-			if w.Flush() != nil {
-				break
+	var rested time.Time
+	for {
+		s, next := w.claim(fresh)
+		switch next {
+		case turnEnd:
+			_ = in.CloseWithError(out.Flush()) // nil closes the stream as ended
+			return
+		case turnWait:
+			// What is buffered must go out before its answers are waited for.
+			if out.Flush() != nil {
+				return // the reader of results says why
 			}
-			started <- time.Now()
+			w.wait()
+			continue
+		case turnResend:
+			if time.Since(rested) > retryPause {
+				time.Sleep(retryPause)
+				rested = time.Now()
+			}
+		case turnSend:
 		}
-		if _, err := w.Write(line); err != nil {
-			break // the reader of results says why
+		line = r.appendLine(line[:0], s.n)
+		if _, err := out.Write(line); err != nil {
+			return // the reader of results says why
 		}
 	}
-	close(started)
-	_ = in.CloseWithError(w.Flush()) // nil closes the stream as ended
 }
 
-func (r *run) readResults(body io.Reader, started <-chan time.Time) error {
+func (r *run) appendLine(b []byte, n int64) []byte {
+	b = append(b, `{"id":"`...)
+	b = append(b, r.cfg.KeyPrefix...)
+	b = append(b, '-')
+	b = strconv.AppendInt(b, n, 10)
+	b = append(b, `","type":"place_order","body":`...)
+	b = append(b, r.body(n)...)
+	return append(b, '}', '\n')
+}
+
+func (r *run) readResults(body io.Reader, w *window) error {
 	local, answers := newHistogram(), map[string]int64{}
 	defer func() { r.merge(local, answers) }()
 	lines := bufio.NewScanner(body)
-	lines.Buffer(make([]byte, 64<<10), maxLineBytes)
+	lines.Buffer(make([]byte, bulkBuffer), maxLineBytes)
 	for lines.Scan() {
-		at, ok := <-started
+		s, ok := w.takeOff()
 		if !ok {
 			return fmt.Errorf("more results than lines: %s", lines.Bytes())
 		}
-		answers[statusOf(lines.Bytes())]++
-		r.record(local, at)
+		status := statusOf(lines.Bytes())
+		if (status == "429" || status == "503") && time.Since(s.at) < retryFor {
+			r.retried(status)
+			w.sendAgain(s)
+			continue
+		}
+		if r.acks.w != nil {
+			r.acks.result(r.key(s.n), lines.Bytes())
+		}
+		answers[status]++
+		r.record(local, s.at)
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("read bulk results: %w", err)
@@ -110,7 +152,8 @@ func (r *run) readResults(body io.Reader, started <-chan time.Time) error {
 	return nil
 }
 
-// statusOf finds the status of a result line without decoding the rest.
+// statusOf finds the status of a result line without decoding the rest: it stands before any text that a
+// client could have put there.
 func statusOf(line []byte) string {
 	_, rest, ok := bytes.Cut(line, []byte(`"status":`))
 	if !ok || len(rest) < 3 {

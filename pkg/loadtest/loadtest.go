@@ -1,17 +1,16 @@
 // Package loadtest places orders at a platform over HTTP and measures how it answers: in a closed loop
 // (so many callers, each waiting for its answer) or an open one (so many orders a second, latency from
 // when each was meant to start, so that a stall counts for every order behind it).
+//
+// It knows the platform's HTTP interface and nothing else of it. It does not start one.
 package loadtest
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -26,8 +25,10 @@ const (
 	// retryFor bounds how long one order is sent again with its key; retryPause is between two tries.
 	retryFor   = 60 * time.Second
 	retryPause = 5 * time.Millisecond
-	setUpPause = 200 * time.Millisecond
-	stockEach  = 1_000_000_000
+	// maxLatencyMicros is the most that the histogram tells apart; longer ones count as that.
+	maxLatencyMicros = 60_000_000
+	latencyDigits    = 3
+	progressEvery    = time.Second
 )
 
 // Config says what to do.
@@ -40,7 +41,7 @@ type Config struct {
 	Rate     float64
 	Duration time.Duration
 	Warmup   time.Duration
-	// Orders ends the run after so many; 0: the duration does.
+	// Orders ends the run after so many, without a warm-up; 0: the duration does.
 	Orders int64
 	// Hot puts every line on one SKU; otherwise lines spread over SKUs.
 	Hot  bool
@@ -55,61 +56,73 @@ type Config struct {
 	Stock int64
 	// Acks gets a line for every definite answer; nil: nobody keeps them.
 	Acks io.Writer
-	// KeyPrefix makes the keys of this run its own.
-	KeyPrefix string
-}
-
-// Report is what was measured. Latencies are milliseconds.
-type Report struct {
-	Orders        int64            `json:"orders"`
-	Seconds       float64          `json:"seconds"`
-	PerSecond     float64          `json:"orders_per_second"`
-	P50           float64          `json:"p50_ms"`
-	P99           float64          `json:"p99_ms"`
-	P999          float64          `json:"p99_9_ms"`
-	Max           float64          `json:"max_ms"`
-	Answers       map[string]int64 `json:"answers"`
-	Retries       int64            `json:"retries"`
-	CPUPerOrderMS float64          `json:"cpu_ms_per_order"`
-	CPUIncludes   string           `json:"cpu_includes"`
+	// KeyPrefix makes the keys of this run its own, SKUPrefix its SKUs; default "bench".
+	KeyPrefix, SKUPrefix string
+	// Progress is told once a second how many orders have been answered; nil: nobody asks.
+	Progress func(orders, retries int64)
 }
 
 // run is one measurement under way.
 type run struct {
-	cfg      Config
-	next     atomic.Int64
-	retries  atomic.Int64
-	measured atomic.Int64
-	start    time.Time
-	mu       sync.Mutex
-	hist     *hdrhistogram.Histogram
-	answers  map[string]int64
-	acks     *ackWriter
+	cfg    Config
+	bodies [][]byte
+	next   atomic.Int64
+	// started orders were sent at least once; answered ones definitely, warm-up included; measured ones
+	// of them were meant to start after it.
+	started, answered, measured, retries atomic.Int64
+	// began is when the first order was meant to start, start when the measurement does.
+	began, start time.Time
+	mu           sync.Mutex
+	hist         *hdrhistogram.Histogram
+	answers      map[string]int64
+	retriedFor   map[string]int64
+	acks         *ackWriter
 }
 
-// Run sets up stock, places orders, and reports.
+// Run sets up stock, places orders until the duration or the number of orders ends it, and reports. Orders
+// that are under way at the end are waited for. When ctx ends first, what was measured is reported.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	cfg = withDefaults(cfg)
+	cfg, err := cfg.checked()
+	if err != nil {
+		return nil, err
+	}
 	if err := setUp(ctx, cfg); err != nil {
 		return nil, err
 	}
-	r := &run{cfg: cfg, hist: newHistogram(), answers: map[string]int64{}, acks: newAckWriter(cfg.Acks)}
+	r := newRun(cfg)
 	ctx, cancel := context.WithTimeout(ctx, cfg.Warmup+cfg.Duration)
 	defer cancel()
-	r.start = time.Now().Add(cfg.Warmup)
-	cpu := make(chan time.Duration, 1)
-	time.AfterFunc(cfg.Warmup, func() { cpu <- cpuTime() })
-	var err error
+	r.began = time.Now()
+	r.start = r.began.Add(cfg.Warmup)
+	var atStart atomic.Int64
+	atStart.Store(int64(cpuTime()))
+	defer time.AfterFunc(cfg.Warmup, func() { atStart.Store(int64(cpuTime())) }).Stop()
+	stopProgress := r.progress()
 	if cfg.Bulk {
 		err = r.bulk(ctx)
 	} else {
-		err = r.single(ctx)
+		r.single(ctx)
 	}
-	elapsed := time.Since(r.start)
-	return r.report(elapsed, cpuTime()-<-cpu), errors.Join(err, r.acks.flush())
+	stopProgress()
+	elapsed := max(0, time.Since(r.start))
+	return r.report(elapsed, cpuTime()-time.Duration(atStart.Load())), errors.Join(err, r.acks.close())
 }
 
-func withDefaults(cfg Config) Config {
+func newRun(cfg Config) *run {
+	return &run{cfg: cfg, bodies: cfg.makeBodies(), hist: newHistogram(), answers: map[string]int64{},
+		retriedFor: map[string]int64{}, acks: newAckWriter(cfg.Acks)}
+}
+
+// checked fills in defaults.
+func (cfg Config) checked() (Config, error) {
+	switch {
+	case len(cfg.URLs) == 0:
+		return cfg, errors.New("load test: no URL to load")
+	case cfg.Bulk && cfg.Rate > 0:
+		return cfg, errors.New("load test: bulk streams have no rate of their own; use one or the other")
+	case cfg.Concurrency < 0 || cfg.Rate < 0 || cfg.SKUs < 0 || cfg.Lines < 0 || cfg.Stock < 0 || cfg.Orders < 0:
+		return cfg, errors.New("load test: a number is negative")
+	}
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = 64
 	}
@@ -120,98 +133,53 @@ func withDefaults(cfg Config) Config {
 		cfg.SKUs = 1_000
 	}
 	if cfg.Hot {
-		cfg.SKUs, cfg.Lines = 1, 1
+		cfg.SKUs = 1
 	}
 	if cfg.Stock == 0 {
 		cfg.Stock = stockEach
 	}
+	if cfg.Orders > 0 {
+		cfg.Warmup = 0
+	}
+	if cfg.SKUPrefix == "" {
+		cfg.SKUPrefix = "bench"
+	}
 	if cfg.KeyPrefix == "" {
 		cfg.KeyPrefix = fmt.Sprintf("bench-%d", time.Now().UnixNano())
 	}
-	return cfg
+	return cfg, nil
 }
 
-// newHistogram counts from a microsecond to a minute, to three digits.
-func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 60_000_000, 3) }
-
-func (cfg *Config) sku(n int) string { return fmt.Sprintf("bench-%04d", n) }
-
-// setUp registers the SKUs and receives their stock, in one bulk request. It is sent again with the same
-// keys while a shard is changing hands.
-func setUp(ctx context.Context, cfg Config) error {
-	var body bytes.Buffer
-	for i := range cfg.SKUs {
-		sku := cfg.sku(i)
-		fmt.Fprintf(&body, `{"id":"%s-reg-%d","type":"register_item","sku":%q,"body":{"description":"load test"}}`+"\n", cfg.KeyPrefix, i, sku)
-		fmt.Fprintf(&body, `{"id":"%s-rcv-%d","type":"receive_stock","sku":%q,"body":{"location":"main","quantity":%d}}`+"\n", cfg.KeyPrefix, i, sku, cfg.Stock)
-	}
-	for end := time.Now().Add(retryFor); ; {
-		retry, err := sendSetUp(ctx, cfg, body.Bytes())
-		if err == nil || !retry || time.Now().After(end) {
-			return err
-		}
-		time.Sleep(setUpPause)
-	}
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, maxLatencyMicros, latencyDigits)
 }
 
-func sendSetUp(ctx context.Context, cfg Config, body []byte) (retry bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.URLs[0]+"/v1/commands", bytes.NewReader(body))
-	if err != nil {
-		return false, fmt.Errorf("set up the stock: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/x-ndjson")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return true, fmt.Errorf("set up the stock: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	dec := json.NewDecoder(resp.Body)
-	for {
-		var line struct {
-			ID      string          `json:"id"`
-			Status  int             `json:"status"`
-			Problem json.RawMessage `json:"problem"`
-		}
-		if err := dec.Decode(&line); errors.Is(err, io.EOF) {
-			return false, nil
-		} else if err != nil {
-			return true, fmt.Errorf("set up the stock: %w", err)
-		}
-		if line.Status >= http.StatusMultipleChoices || line.Status == 0 {
-			retry := line.Status == http.StatusTooManyRequests || line.Status == http.StatusServiceUnavailable
-			return retry, fmt.Errorf("set up the stock: %s: %d %s", line.ID, line.Status, line.Problem)
-		}
-	}
-}
+// key is the idempotency key of order n.
+func (r *run) key(n int64) string { return r.cfg.KeyPrefix + "-" + strconv.FormatInt(n, 10) }
 
-// appendOrder appends the body of an order.
-func (cfg *Config) appendOrder(b []byte, rng *rand.Rand) []byte {
-	b = append(b, `{"customer_id":"c-1","currency":"GBP",`...)
-	if cfg.OnAccount {
-		b = append(b, `"payment_terms":"on_account",`...)
-	}
-	b = append(b, `"lines":[`...)
-	for i := range cfg.Lines {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, `{"sku":"`...)
-		b = append(b, cfg.sku(rng.IntN(cfg.SKUs))...)
-		b = append(b, `","quantity":1,"unit_price":"2.55"}`...)
-	}
-	return append(b, "]}"...)
+// take hands out the next order's number; false when there are enough.
+func (r *run) take() (int64, bool) {
+	n := r.next.Add(1) - 1
+	return n, r.cfg.Orders == 0 || n < r.cfg.Orders
 }
 
 // record counts an answer that took from its start until now.
 func (r *run) record(local *hdrhistogram.Histogram, started time.Time) {
+	r.answered.Add(1)
 	if started.Before(r.start) {
 		return
 	}
 	r.measured.Add(1)
-	// A value beyond the histogram's minute counts as a minute.
-	if err := local.RecordValue(min(time.Since(started).Microseconds(), 60_000_000)); err != nil {
-		panic(err)
-	}
+	took := max(0, time.Since(started).Microseconds())
+	_ = local.RecordValue(min(took, maxLatencyMicros)) // in range, so it is always taken
+}
+
+// retried counts an order that has to be sent again.
+func (r *run) retried(answer string) {
+	r.retries.Add(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.retriedFor[answer]++
 }
 
 func (r *run) merge(local *hdrhistogram.Histogram, answers map[string]int64) {
@@ -223,25 +191,27 @@ func (r *run) merge(local *hdrhistogram.Histogram, answers map[string]int64) {
 	}
 }
 
-// take hands out the next order's number; false when there are enough.
-func (r *run) take() (int64, bool) {
-	n := r.next.Add(1) - 1
-	return n, r.cfg.Orders == 0 || n < r.cfg.Orders
-}
-
-func (r *run) report(elapsed, cpu time.Duration) *Report {
-	rep := &Report{
-		Orders: r.measured.Load(), Seconds: elapsed.Seconds(), Answers: r.answers, Retries: r.retries.Load(),
-		P50: ms(r.hist, 50), P99: ms(r.hist, 99), P999: ms(r.hist, 99.9), Max: float64(r.hist.Max()) / 1000,
+// progress tells how far the run is, until it is stopped.
+func (r *run) progress() (stop func()) {
+	if r.cfg.Progress == nil {
+		return func() {}
 	}
-	if rep.Orders > 0 {
-		rep.PerSecond = float64(rep.Orders) / rep.Seconds
-		rep.CPUPerOrderMS = cpu.Seconds() * 1000 / float64(rep.Orders)
-	}
-	return rep
+	ended, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				r.cfg.Progress(r.answered.Load(), r.retries.Load())
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() { close(ended); <-gone }
 }
-
-func ms(h *hdrhistogram.Histogram, q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1000 }
 
 // cpuTime is what this process has used so far, user and system.
 func cpuTime() time.Duration {

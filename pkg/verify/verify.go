@@ -1,6 +1,9 @@
 // Package verify reads the log from its start with a naive fold of its own and holds it to what must
 // always be so. It shares the event schema with the rest of Holdfast, and no rule: where both would be
 // wrong in the same way, nothing would be found.
+//
+// It owns no state: each run begins at offset 0 and keeps one small record of every order, SKU and
+// reservation in memory.
 package verify
 
 import (
@@ -8,13 +11,17 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// maxExamples of one invariant are shown; all are counted.
-const maxExamples = 5
+// DefaultExamples of one invariant are shown; all are counted.
+const DefaultExamples = 5
+
+// progressEvery so many events the caller is told.
+const progressEvery = 10_000
 
 // Invariant is one thing that must hold.
 type Invariant struct {
@@ -46,8 +53,8 @@ var names = []struct{ id, name string }{
 	{Oversold, "never oversold, at any prefix of a SKU's partition"},
 	{Conserved, "stock is conserved, and each reservation is accounted for"},
 	{Acknowledged, "every acknowledged order is in the log"},
-	{OneKey, "one key, one order"},
-	{Refused, "a refusal left nothing but the outcome that records it"},
+	{OneKey, "one key, one order, one effect"},
+	{Refused, "a refusal is true, and left nothing but its outcome"},
 	{Versions, "versions per aggregate are gap-free, keys and partitions right"},
 	{View, "availability rows equal the fold of the log"},
 	{Money, "money adds up"},
@@ -58,10 +65,18 @@ var names = []struct{ id, name string }{
 
 // Report is what was found.
 type Report struct {
-	Events     int64        `json:"events"`
-	Orders     int          `json:"orders"`
-	SKUs       int          `json:"skus"`
-	OpenOrders int          `json:"open_orders"`
+	Events int64 `json:"events"`
+	Orders int   `json:"orders"`
+	SKUs   int   `json:"skus"`
+	// OpenOrders still wait for their first outcome.
+	OpenOrders int `json:"open_orders"`
+	// UnsettledOrders wait for stock of another shard to follow their last change.
+	UnsettledOrders int `json:"unsettled_orders"`
+	// RowsBehind are availability rows older than the log that was read.
+	RowsBehind int `json:"rows_behind"`
+	// Moving: events were written while the log was read, so orders, stock and views were not compared
+	// at one moment.
+	Moving     bool         `json:"moving"`
 	Invariants []*Invariant `json:"invariants"`
 }
 
@@ -72,17 +87,30 @@ func (r *Report) Clean() bool {
 
 // checker is one verification.
 type checker struct {
+	o      Options
 	byID   map[string]*Invariant
 	report *Report
 	layout eventlog.Layout
 	items  map[string]*item
 	orders map[string]*order
-	keys   map[string]string // idempotency key of a placement → order ID
+	// skus holds each name once.
+	skus map[string]string
+	// keys: idempotency key of a placement → order ID.
+	keys    map[string]string
+	effects effects
+	// generations that wrote each partition last.
+	generations map[eventlog.TopicPartition]uint32
+	ends        eventlog.Offsets
+	rows        *rows
 }
 
-func newChecker(layout eventlog.Layout) *checker {
-	c := &checker{byID: map[string]*Invariant{}, report: &Report{}, layout: layout,
-		items: map[string]*item{}, orders: map[string]*order{}, keys: map[string]string{}}
+func newChecker(layout eventlog.Layout, o Options) *checker {
+	if o.Examples == 0 {
+		o.Examples = DefaultExamples
+	}
+	c := &checker{o: o, byID: map[string]*Invariant{}, report: &Report{}, layout: layout,
+		items: map[string]*item{}, orders: map[string]*order{}, skus: map[string]string{}, keys: map[string]string{}, effects: newEffects(),
+		generations: map[eventlog.TopicPartition]uint32{}, ends: eventlog.Offsets{}, rows: newRows()}
 	for _, n := range names {
 		inv := &Invariant{ID: n.id, Name: n.name}
 		c.byID[n.id] = inv
@@ -91,7 +119,7 @@ func newChecker(layout eventlog.Layout) *checker {
 	return c
 }
 
-// check counts one look at an invariant.
+// check counts one look at an invariant. Arguments are formatted only for an example.
 func (c *checker) check(id string, ok bool, format string, args ...any) {
 	inv := c.byID[id]
 	inv.Checked++
@@ -99,7 +127,7 @@ func (c *checker) check(id string, ok bool, format string, args ...any) {
 		return
 	}
 	inv.Violations++
-	if len(inv.Examples) < maxExamples {
+	if len(inv.Examples) < c.o.Examples {
 		inv.Examples = append(inv.Examples, fmt.Sprintf(format, args...))
 	}
 }
@@ -110,6 +138,12 @@ type Options struct {
 	Acks io.Reader
 	// Progress is told how many events have been read; nil: nobody asks.
 	Progress func(events int64)
+	// Examples of an invariant that are kept; 0: DefaultExamples.
+	Examples int
+	// ViewWait bounds the wait for availability rows to follow a log that nobody writes; 0: no wait.
+	ViewWait time.Duration
+	// Settled demands that no order is open or unsettled: nothing is under way any more.
+	Settled bool
 }
 
 // Run verifies the log that the client reaches.
@@ -118,19 +152,34 @@ func Run(ctx context.Context, client *eventlog.Client, o Options) (*Report, erro
 	if err != nil {
 		return nil, err
 	}
-	c := newChecker(layout)
-	// Orders first: stock is then compared with them.
-	for _, topic := range []string{eventlog.TopicOrders, eventlog.TopicInventory} {
-		if err := c.readTopic(ctx, client, topic, o.Progress); err != nil {
-			return nil, err
-		}
+	c := newChecker(layout, o)
+	events := append(c.partitions(eventlog.TopicOrders), c.partitions(eventlog.TopicInventory)...)
+	before, err := client.EndOffsets(ctx, events)
+	if err != nil {
+		return nil, err
 	}
+	// Orders first: stock is then compared with them. Rows before stock: the fold passes each one's offset.
+	if err := c.readTopic(ctx, client, eventlog.TopicOrders, c.orderRecord); err != nil {
+		return nil, err
+	}
+	if err := c.readRows(ctx, client); err != nil {
+		return nil, err
+	}
+	if err := c.readTopic(ctx, client, eventlog.TopicInventory, c.stockRecord); err != nil {
+		return nil, err
+	}
+	after, err := client.EndOffsets(ctx, events)
+	if err != nil {
+		return nil, err
+	}
+	c.report.Moving = !before.Covers(after)
 	c.agree()
-	if err := c.view(ctx, client); err != nil {
+	if err := c.finishRows(ctx, client); err != nil {
 		return nil, err
 	}
 	if o.Acks == nil {
-		for _, id := range []string{Acknowledged, OneKey, Refused} {
+		c.byID[Acknowledged].Note = "not checked without --acks"
+		for _, id := range []string{OneKey, Refused} {
 			c.byID[id].Note = "without --acks only what the log shows by itself was checked"
 		}
 	} else if err := c.acks(o.Acks); err != nil {
@@ -140,11 +189,17 @@ func Run(ctx context.Context, client *eventlog.Client, o Options) (*Report, erro
 	return c.report, nil
 }
 
-func (c *checker) readTopic(ctx context.Context, client *eventlog.Client, topic string, progress func(int64)) error {
+func (c *checker) partitions(topic string) []eventlog.TopicPartition {
 	tps := make([]eventlog.TopicPartition, c.layout.PartitionCount)
 	for i := range tps {
 		tps[i] = eventlog.TopicPartition{Topic: topic, Partition: int32(i)}
 	}
+	return tps
+}
+
+// readTopic hands an event topic's committed records to fn, from the first one ever written.
+func (c *checker) readTopic(ctx context.Context, client *eventlog.Client, topic string, fn func(*eventlog.Record)) error {
+	tps := c.partitions(topic)
 	from, err := client.StartOffsets(ctx, tps)
 	if err != nil {
 		return err
@@ -158,23 +213,24 @@ func (c *checker) readTopic(ctx context.Context, client *eventlog.Client, topic 
 	if err != nil {
 		return err
 	}
+	c.ends.Merge(to)
 	return client.Read(ctx, from, to, func(rec *eventlog.Record) error {
-		if topic == eventlog.TopicOrders {
-			c.orderRecord(rec)
-		} else {
-			c.stockRecord(rec)
-		}
+		fn(rec)
 		c.report.Events++
-		if progress != nil && c.report.Events%10_000 == 0 {
-			progress(c.report.Events)
+		if c.o.Progress != nil && c.report.Events%progressEvery == 0 {
+			c.o.Progress(c.report.Events)
 		}
 		return nil
 	})
 }
 
-func at(rec *eventlog.Record) string {
-	return fmt.Sprintf("%s/%d@%d", rec.Topic, rec.Partition, rec.Offset)
-}
+// place names a record; it is formatted only when an example is.
+type place eventlog.Record
+
+// String implements fmt.Stringer.
+func (p *place) String() string { return fmt.Sprintf("%s/%d@%d", p.Topic, p.Partition, p.Offset) }
+
+func at(rec *eventlog.Record) fmt.Stringer { return (*place)(rec) }
 
 // envelope checks what every event carries; false when the event cannot be used.
 func (c *checker) envelope(rec *eventlog.Record, meta *eventv1.Meta, id, source, field string) bool {
@@ -182,8 +238,19 @@ func (c *checker) envelope(rec *eventlog.Record, meta *eventv1.Meta, id, source,
 		c.check(Envelope, false, "%s: an event without meta, aggregate, ID or a known change", at(rec))
 		return false
 	}
-	c.check(Versions, string(rec.Key) == id, "%s: key %q on an event of %q", at(rec), rec.Key, id)
-	c.check(Versions, rec.Partition == partitionOf(id, c.layout.PartitionCount), "%s: %q belongs to partition %d", at(rec), id, partitionOf(id, c.layout.PartitionCount))
 	c.headers(rec, meta, source, field)
+	c.check(Versions, string(rec.Key) == id, "%s: key %q on an event of %q", at(rec), rec.Key, id)
+	partition := partitionOf(id, c.layout.PartitionCount)
+	c.check(Versions, rec.Partition == partition, "%s: %q belongs to partition %d", at(rec), id, partition)
+	if meta.Generation == c.layout.Generation {
+		shard := uint32(rec.Partition % c.layout.ShardCount)
+		c.check(Versions, meta.Shard == shard, "%s: written by shard %d, the partition is shard %d's", at(rec), meta.Shard, shard)
+	}
+	last := c.generations[rec.TopicPartition]
+	c.check(Versions, meta.Generation >= last && meta.Generation <= c.layout.Generation,
+		"%s: written by generation %d after generation %d, the layout's is %d", at(rec), meta.Generation, last, c.layout.Generation)
+	c.generations[rec.TopicPartition] = max(last, meta.Generation)
+	again := meta.IdempotencyKey != "" && meta.Cause == eventv1.Cause_CAUSE_COMMAND && c.effects.again(rec.Topic, id, meta)
+	c.check(OneKey, !again, "%s: key %q takes effect on %q for a second time", at(rec), meta.IdempotencyKey, id)
 	return true
 }

@@ -1,0 +1,89 @@
+package loadtest
+
+import (
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Report is what was measured. Latencies are milliseconds.
+type Report struct {
+	// Orders that were answered definitely, of those meant to start after the warm-up.
+	Orders    int64   `json:"orders"`
+	Seconds   float64 `json:"seconds"`
+	PerSecond float64 `json:"orders_per_second"`
+	P50       float64 `json:"p50_ms"`
+	P99       float64 `json:"p99_ms"`
+	P999      float64 `json:"p99_9_ms"`
+	Max       float64 `json:"max_ms"`
+	// Answers by status, warm-up included; Retries are answers that were not definite, by what they were.
+	Answers    map[string]int64 `json:"answers"`
+	Retries    int64            `json:"retries"`
+	RetriedFor map[string]int64 `json:"retried_for,omitempty"`
+	// NotStarted orders of an open loop were due and never sent: every caller was still waiting. Their
+	// latency is in no percentile, so a report with any of them shows too little.
+	NotStarted    int64    `json:"not_started"`
+	CPUPerOrderMS float64  `json:"cpu_ms_per_order"`
+	CPUIncludes   string   `json:"cpu_includes"`
+	Settings      Settings `json:"settings"`
+}
+
+// Settings are what a figure holds for.
+type Settings struct {
+	Concurrency int     `json:"concurrency,omitempty"`
+	Rate        float64 `json:"rate,omitempty"`
+	Bulk        bool    `json:"bulk"`
+	Lines       int     `json:"lines"`
+	SKUs        int     `json:"skus"`
+	OnAccount   bool    `json:"on_account"`
+	WarmupS     float64 `json:"warmup_s"`
+	// Shards and Broker are those of a platform that was started for the run.
+	Shards    int32  `json:"shards,omitempty"`
+	Broker    string `json:"broker,omitempty"`
+	GoVersion string `json:"go_version"`
+	Revision  string `json:"revision,omitempty"`
+	CPUs      int    `json:"cpus"`
+}
+
+func (r *run) report(elapsed, cpu time.Duration) *Report {
+	rep := &Report{
+		Orders: r.measured.Load(), Seconds: elapsed.Seconds(), Answers: r.answers, Retries: r.retries.Load(), RetriedFor: r.retriedFor,
+		P50: ms(r.hist, 50), P99: ms(r.hist, 99), P999: ms(r.hist, 99.9), Max: float64(r.hist.Max()) / 1000,
+		Settings: r.cfg.settings(),
+	}
+	if r.cfg.Rate > 0 {
+		due := int64(min(time.Since(r.began), r.cfg.Warmup+r.cfg.Duration).Seconds() * r.cfg.Rate)
+		if r.cfg.Orders > 0 {
+			due = min(due, r.cfg.Orders)
+		}
+		rep.NotStarted = max(0, due-r.started.Load())
+	}
+	if rep.Orders > 0 {
+		rep.PerSecond = float64(rep.Orders) / rep.Seconds
+		rep.CPUPerOrderMS = cpu.Seconds() * 1000 / float64(rep.Orders)
+	}
+	return rep
+}
+
+func ms(h *hdrhistogram.Histogram, q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1000 }
+
+func (cfg *Config) settings() Settings {
+	s := Settings{
+		Concurrency: cfg.Concurrency, Rate: cfg.Rate, Bulk: cfg.Bulk, Lines: cfg.Lines, SKUs: cfg.SKUs,
+		OnAccount: cfg.OnAccount, WarmupS: cfg.Warmup.Seconds(),
+		GoVersion: runtime.Version(), CPUs: runtime.GOMAXPROCS(0),
+	}
+	if cfg.Bulk {
+		s.Concurrency = 0 // streams, not callers
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				s.Revision = setting.Value
+			}
+		}
+	}
+	return s
+}

@@ -1,0 +1,102 @@
+package loadtest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+const (
+	stockEach = 1_000_000_000
+	// setUpPause is between two tries to set up the stock.
+	setUpPause = 200 * time.Millisecond
+	// bodyCount bodies are made before the run and then taken in turn: the generator shares the machine
+	// with what it measures.
+	bodyCount = 4096
+)
+
+func (cfg *Config) sku(n int) string { return fmt.Sprintf("%s-%04d", cfg.SKUPrefix, n) }
+
+// setUp registers the SKUs and receives their stock, in one bulk request. It is sent again with the same
+// keys while a shard is changing hands.
+func setUp(ctx context.Context, cfg Config) error {
+	var body bytes.Buffer
+	for i := range cfg.SKUs {
+		sku := cfg.sku(i)
+		fmt.Fprintf(&body, `{"id":"%s-reg-%d","type":"register_item","sku":%q,"body":{"description":"load test"}}`+"\n", cfg.KeyPrefix, i, sku)
+		fmt.Fprintf(&body, `{"id":"%s-rcv-%d","type":"receive_stock","sku":%q,"body":{"location":"main","quantity":%d}}`+"\n", cfg.KeyPrefix, i, sku, cfg.Stock)
+	}
+	for end := time.Now().Add(retryFor); ; {
+		retry, err := sendSetUp(ctx, cfg, body.Bytes())
+		if err == nil || !retry || time.Now().After(end) || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(setUpPause)
+	}
+}
+
+func sendSetUp(ctx context.Context, cfg Config, body []byte) (retry bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.URLs[0]+"/v1/commands", bytes.NewReader(body))
+	if err != nil {
+		return false, fmt.Errorf("set up the stock: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return true, fmt.Errorf("set up the stock: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	dec := json.NewDecoder(resp.Body)
+	for {
+		var line struct {
+			ID      string          `json:"id"`
+			Status  int             `json:"status"`
+			Problem json.RawMessage `json:"problem"`
+		}
+		if err := dec.Decode(&line); errors.Is(err, io.EOF) {
+			return false, nil
+		} else if err != nil {
+			return true, fmt.Errorf("set up the stock: %w", err)
+		}
+		if line.Status >= http.StatusMultipleChoices || line.Status == 0 {
+			return retryable(line.Status), fmt.Errorf("set up the stock: %s: %d %s", line.ID, line.Status, line.Problem)
+		}
+	}
+}
+
+// retryable reports whether a status says nothing definite, and asks for the same key again.
+func retryable(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+}
+
+// makeBodies makes the bodies of orders; SKUs are drawn evenly, from the same seed every time.
+func (cfg *Config) makeBodies() [][]byte {
+	rng := rand.New(rand.NewPCG(1, 7))
+	bodies := make([][]byte, bodyCount)
+	for i := range bodies {
+		b := []byte(`{"customer_id":"c-1","currency":"GBP",`)
+		if cfg.OnAccount {
+			b = append(b, `"payment_terms":"on_account",`...)
+		}
+		b = append(b, `"lines":[`...)
+		for k := range cfg.Lines {
+			if k > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, `{"sku":"`...)
+			b = append(b, cfg.sku(rng.IntN(cfg.SKUs))...)
+			b = append(b, `","quantity":1,"unit_price":"2.55"}`...)
+		}
+		bodies[i] = append(b, "]}"...)
+	}
+	return bodies
+}
+
+// body is that of order n: the same one when it is sent again.
+func (r *run) body(n int64) []byte { return r.bodies[n%bodyCount] }

@@ -1,0 +1,122 @@
+package verify
+
+import (
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// id is an event's ID.
+type id [16]byte
+
+func idOf(b []byte) (i id) {
+	copy(i[:], b)
+	return i
+}
+
+// reservation is what an order holds of a SKU.
+type reservation struct {
+	held
+	placed id
+	// version of the order's step that it answers, and the item's version and offset when it did last.
+	version, itemVersion uint64
+	offset               int64
+}
+
+// held are a reservation's quantities.
+type held struct{ reserved, committed, fulfilled, restocked int64 }
+
+// reservationChange applies what an order's step moves.
+func (c *checker) reservationChange(rec *eventlog.Record, it *item, ev *eventv1.InventoryEvent) {
+	switch ch := ev.Change.(type) {
+	case *eventv1.InventoryEvent_StockReserved:
+		c.reserve(rec, it, ch.StockReserved.Step, ch.StockReserved.Quantity, ch.StockReserved.Allocations)
+	case *eventv1.InventoryEvent_StockBackordered:
+		c.reserve(rec, it, ch.StockBackordered.Step, ch.StockBackordered.Quantity, ch.StockBackordered.Allocations)
+	case *eventv1.InventoryEvent_ReservationRejected:
+		c.step(rec, it, ch.ReservationRejected.Step)
+	case *eventv1.InventoryEvent_ReservationCommitted:
+		r := c.step(rec, it, ch.ReservationCommitted.Step)
+		n := c.move(rec, it, ch.ReservationCommitted.Allocations, func(l *eventv1.Level, q int64) { l.Reserved -= q; l.Committed += q })
+		r.reserved -= n
+		r.committed += n
+		c.account(rec, r, n, ch.ReservationCommitted.Quantity)
+		c.check(Conserved, n > 0, "%s: commits nothing", at(rec))
+	case *eventv1.InventoryEvent_ReservationReleased:
+		c.release(rec, it, ch.ReservationReleased)
+	case *eventv1.InventoryEvent_StockFulfilled:
+		c.fulfil(rec, it, ch.StockFulfilled)
+	case *eventv1.InventoryEvent_StockRestocked:
+		r := c.step(rec, it, ch.StockRestocked.Step)
+		n := c.move(rec, it, ch.StockRestocked.Allocations, func(l *eventv1.Level, q int64) { l.OnHand += q; l.Available += q })
+		r.restocked += n
+		c.account(rec, r, n, ch.StockRestocked.Quantity)
+		c.check(Conserved, n > 0, "%s: restocks nothing", at(rec))
+	}
+}
+
+func (c *checker) reserve(rec *eventlog.Record, it *item, s *eventv1.ReservationStep, quantity int64, allocations []*eventv1.Allocation) {
+	r := c.step(rec, it, s)
+	n := c.move(rec, it, allocations, func(l *eventv1.Level, q int64) { l.Available -= q; l.Reserved += q })
+	r.reserved += n
+	c.account(rec, r, n, quantity)
+	c.check(Conserved, n > 0, "%s: reserves nothing", at(rec))
+}
+
+func (c *checker) release(rec *eventlog.Record, it *item, ch *eventv1.ReservationReleased) {
+	r := c.step(rec, it, ch.Step)
+	reserved := c.move(rec, it, ch.FromReserved, func(l *eventv1.Level, q int64) { l.Reserved -= q; l.Available += q })
+	committed := c.move(rec, it, ch.FromCommitted, func(l *eventv1.Level, q int64) { l.Committed -= q; l.Available += q })
+	r.reserved -= reserved
+	r.committed -= committed
+	c.account(rec, r, reserved+committed, ch.Quantity)
+}
+
+func (c *checker) fulfil(rec *eventlog.Record, it *item, ch *eventv1.StockFulfilled) {
+	r := c.step(rec, it, ch.Step)
+	reserved := c.move(rec, it, ch.FromReserved, func(l *eventv1.Level, q int64) { l.Reserved -= q; l.OnHand -= q })
+	committed := c.move(rec, it, ch.FromCommitted, func(l *eventv1.Level, q int64) { l.Committed -= q; l.OnHand -= q })
+	available := c.move(rec, it, ch.FromAvailable, func(l *eventv1.Level, q int64) { l.Available -= q; l.OnHand -= q })
+	r.reserved -= reserved
+	r.committed -= committed
+	r.fulfilled += reserved + committed + available
+	c.account(rec, r, reserved+committed+available, ch.Quantity)
+	c.check(Conserved, reserved+committed+available > 0, "%s: fulfils nothing", at(rec))
+}
+
+// move applies allocations and returns their sum.
+func (c *checker) move(rec *eventlog.Record, it *item, allocations []*eventv1.Allocation, apply func(*eventv1.Level, int64)) (sum int64) {
+	for _, a := range allocations {
+		c.check(Conserved, a.Quantity > 0, "%s: an allocation of %d at %s", at(rec), a.Quantity, a.Location)
+		apply(it.at(a.Location), a.Quantity)
+		sum += a.Quantity
+	}
+	return sum
+}
+
+func (c *checker) account(rec *eventlog.Record, r *reservation, moved, stated int64) {
+	c.check(Conserved, moved == stated && stated >= 0, "%s: states a quantity of %d, its allocations are %d", at(rec), stated, moved)
+	c.check(Conserved, r.reserved >= 0 && r.committed >= 0, "%s: takes more than the order holds, which leaves %d reserved and %d committed", at(rec), r.reserved, r.committed)
+}
+
+// step finds the reservation of a step. Steps rise: one that was answered is never answered by another
+// event, except those of the same decision, which follow one another directly.
+func (c *checker) step(rec *eventlog.Record, it *item, s *eventv1.ReservationStep) *reservation {
+	if s == nil || s.OrderId == "" || len(s.PlacedEventId) != 16 {
+		c.check(Conserved, false, "%s: a change of a reservation without its step", at(rec))
+		return &reservation{}
+	}
+	placed := idOf(s.PlacedEventId)
+	r := it.reservations[s.OrderId]
+	if r == nil {
+		r = &reservation{placed: placed}
+		it.reservations[s.OrderId] = r
+	}
+	if r.placed != placed {
+		// Another placement: it gives back what the former holds, and starts from nothing.
+		r.placed, r.version, r.fulfilled, r.restocked = placed, 0, 0, 0
+	}
+	same := s.Version == r.version && it.version == r.itemVersion+1
+	c.check(Conserved, s.Version > r.version || same, "%s: step %d of order %s after step %d", at(rec), s.Version, s.OrderId, r.version)
+	r.version, r.itemVersion, r.offset = max(r.version, s.Version), it.version, rec.Offset
+	return r
+}

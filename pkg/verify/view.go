@@ -1,0 +1,156 @@
+package verify
+
+import (
+	"context"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// viewPoll is how often rows that are behind are looked for again.
+const viewPoll = 100 * time.Millisecond
+
+// rows is what the availability topic says.
+type rows struct {
+	newest map[string]*eventv1.AvailabilityRow
+	// compared with the fold, at the row's own offset.
+	compared map[string]int64
+	// progress of each source partition: all rows up to there are said to be written.
+	progress map[int32]int64
+	read     eventlog.Offsets
+	beyond   int64 // rows of events that were written after the log was read
+}
+
+func newRows() *rows {
+	return &rows{newest: map[string]*eventv1.AvailabilityRow{}, compared: map[string]int64{}, progress: map[int32]int64{}}
+}
+
+// readRows reads the availability topic, before the stock events that its rows are compared with.
+func (c *checker) readRows(ctx context.Context, client *eventlog.Client) error {
+	tps := c.partitions(eventlog.TopicAvailability)
+	stock, err := client.StableOffsets(ctx, c.partitions(eventlog.TopicInventory))
+	if err != nil {
+		return err
+	}
+	c.ends.Merge(stock)
+	if c.rows.read, err = client.StartOffsets(ctx, tps); err != nil {
+		return err
+	}
+	return c.moreRows(ctx, client)
+}
+
+// moreRows reads on to the topic's present end.
+func (c *checker) moreRows(ctx context.Context, client *eventlog.Client) error {
+	to, err := client.EndOffsets(ctx, c.partitions(eventlog.TopicAvailability))
+	if err != nil {
+		return err
+	}
+	err = client.Read(ctx, c.rows.read, to, func(rec *eventlog.Record) error { c.rowRecord(rec); return nil })
+	c.rows.read = to
+	return err
+}
+
+func (c *checker) rowRecord(rec *eventlog.Record) {
+	row := &eventv1.AvailabilityRow{}
+	if err := row.UnmarshalVT(rec.Value); err != nil {
+		c.check(View, false, "%s: %v", at(rec), err)
+		return
+	}
+	p := row.SourcePartition
+	end, known := c.ends[eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: p}]
+	if row.Sku == "" { // says how far the rows are
+		c.rows.progress[p] = max(c.rows.progress[p], row.SourceOffset+1)
+		return
+	}
+	c.check(View, known && string(rec.Key) == row.Sku && p == partitionOf(row.Sku, c.layout.PartitionCount),
+		"%s: key %q and source partition %d on the row of %q", at(rec), rec.Key, p, row.Sku)
+	if row.SourceOffset >= end {
+		c.rows.beyond++
+		return
+	}
+	if it := c.items[row.Sku]; it != nil && row.SourceOffset != it.lastOffset {
+		return // the fold is past it: only the row of its end can be compared now
+	}
+	// An older row after a newer one is no fault: readers pass it over.
+	if old := c.rows.newest[row.Sku]; old == nil || old.SourceOffset < row.SourceOffset {
+		c.rows.newest[row.Sku] = row
+	}
+}
+
+// rowAt compares a SKU's newest row with the fold when it stands at the row's offset.
+func (c *checker) rowAt(rec *eventlog.Record, sku string, it *item) {
+	row := c.rows.newest[sku]
+	if row == nil || row.SourceOffset != rec.Offset || row.SourcePartition != rec.Partition {
+		return
+	}
+	c.rows.compared[sku] = rec.Offset
+	same := len(row.Locations) == len(it.locations)
+	for _, stated := range row.Locations {
+		l := it.find(stated.Location)
+		same = same && l != nil && sameLevel(&l.level, stated.Level)
+	}
+	total := it.total()
+	c.check(View, same && sameLevel(total, row.Total), "SKU %s at %s: the view has %v, the log makes %v", sku, at(rec), row, total)
+	c.check(View, row.Version == it.version && row.Registered == it.registered && row.Description == it.description &&
+		row.BackorderLimit == it.backorderLimit && row.OccurredAtMicros == it.occurredAt,
+		"SKU %s at %s: the view has version %d, %q, registered %t, backorder limit %d; the log makes version %d, %q, %t, %d", sku, at(rec),
+		row.Version, row.Description, row.Registered, row.BackorderLimit, it.version, it.description, it.registered, it.backorderLimit)
+}
+
+// finishRows holds the view to the end of the log. While nobody writes, rows that are behind get a little
+// time; a log that moves is compared at the rows' own offsets alone.
+func (c *checker) finishRows(ctx context.Context, client *eventlog.Client) error {
+	for deadline := time.Now().Add(c.o.ViewWait); !c.report.Moving && c.rowsBehind(nil) > 0 && time.Now().Before(deadline); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(viewPoll):
+		}
+		if err := c.moreRows(ctx, client); err != nil {
+			return err
+		}
+		c.compareEnds()
+	}
+	for sku, row := range c.rows.newest {
+		offset, ok := c.rows.compared[sku]
+		c.check(View, ok && offset == row.SourceOffset, "the row of SKU %s is said to follow from %s/%d@%d, which is no event of it",
+			sku, eventlog.TopicInventory, row.SourcePartition, row.SourceOffset)
+	}
+	c.check(View, c.rows.beyond == 0 || c.report.Moving, "%d rows follow from events that the log does not have", c.rows.beyond)
+	c.report.RowsBehind = c.rowsBehind(func(sku string, it *item, row *eventv1.AvailabilityRow) {
+		said := it.lastOffset < c.rows.progress[it.partition]
+		if c.report.Moving && !said {
+			return
+		}
+		c.check(View, false, "SKU %s: the view stands at version %d (offset %d), the log at %d (%s/%d@%d)",
+			sku, row.GetVersion(), row.GetSourceOffset(), it.version, eventlog.TopicInventory, it.partition, it.lastOffset)
+	})
+	if c.report.Moving {
+		c.byID[View].Note = "the log was written while it was read: rows were compared at their own offsets, not at its end"
+	}
+	return nil
+}
+
+// compareEnds compares rows that have come to the end of the log since.
+func (c *checker) compareEnds() {
+	for sku, it := range c.items {
+		if row := c.rows.newest[sku]; row != nil && row.SourceOffset == it.lastOffset && c.rows.compared[sku] != it.lastOffset {
+			tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: it.partition}
+			c.rowAt(&eventlog.Record{TopicPartition: tp, Offset: it.lastOffset}, sku, it)
+		}
+	}
+}
+
+// rowsBehind counts SKUs whose newest row is older than their last event.
+func (c *checker) rowsBehind(each func(string, *item, *eventv1.AvailabilityRow)) (n int) {
+	for sku, it := range c.items {
+		if row := c.rows.newest[sku]; row == nil || row.SourceOffset < it.lastOffset {
+			n++
+			if each != nil {
+				each(sku, it, row)
+			}
+		}
+	}
+	return n
+}
