@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -94,5 +95,19 @@ func TestAStoppedOwnerCommitsNothingWhenItWakes(t *testing.T) {
 	acked(t, acks, 1000)
 	c.orders[0].await(backWithin)
 	t.Log(stop())
+	verify(t, c.bin, c.kafka, c.prefix, acks)
+}
+
+// 10,000 orders at once for a SKU with 5,000 in stock, through both replicas: exactly 5,000 are reserved, and the
+// others are refused; the load generator retries 429 and 503 with the same key, and fails on any other count.
+func TestNeverOversoldThroughTwoReplicas(t *testing.T) {
+	c := startCluster(t)
+	acks := filepath.Join(t.TempDir(), "acks")
+	out, err := exec.Command(filepath.Join(c.bin, "holdfast"), "bench", "orders", "--url", c.urls(),
+		"--oversell", "10000", "--stock", "5000", "--concurrency", "512", "--acks", acks).CombinedOutput()
+	if err != nil {
+		t.Fatalf("bench: %v\n%s", err, out)
+	}
+	t.Logf("%s", out)
 	verify(t, c.bin, c.kafka, c.prefix, acks)
 }
