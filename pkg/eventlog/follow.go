@@ -42,7 +42,8 @@ func (c *Client) follow(ctx context.Context, from Offsets, lossy bool) (*Followe
 }
 
 // Poll waits for news. reached is the position of every followed partition after these records; it counts
-// transaction markers and aborted records, so Poll may return a new position without records. The slices and
+// transaction markers and aborted records, so Poll may return a new position without records. Headers are left
+// out: all that a view folds is in the value, and they are half of what a record costs to read. The slices and
 // the map are the caller's. After an error other than the context's the follower is of no more use.
 func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, err error) {
 	fetches, err := f.reader.poll(ctx)
@@ -59,8 +60,7 @@ func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, er
 			if kr.Attrs.IsControl() {
 				continue
 			}
-			recs = append(recs, Record{})
-			fromClientRecord(&recs[len(recs)-1], p.tp, kr)
+			recs = append(recs, fromClientRecord(p.tp, kr))
 		}
 		f.reader.advance(p)
 	}

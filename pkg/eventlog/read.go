@@ -75,7 +75,8 @@ func (c *Client) Read(ctx context.Context, from, to Offsets, fn func(*Record) er
 				if kr.Attrs.IsControl() {
 					continue
 				}
-				fromClientRecord(&rec, p.tp, kr)
+				rec = fromClientRecord(p.tp, kr)
+				rec.Headers = fromClientHeaders(kr.Headers)
 				if err := fn(&rec); err != nil {
 					return err
 				}
@@ -222,16 +223,18 @@ func (r *reader) pause(tp TopicPartition) {
 
 func (r *reader) close() { r.kafka.Close() }
 
-// fromClientRecord fills rec from what was fetched.
-func fromClientRecord(rec *Record, tp TopicPartition, kr *kgo.Record) {
-	*rec = Record{
+// fromClientRecord is what was fetched, without its headers.
+func fromClientRecord(tp TopicPartition, kr *kgo.Record) Record {
+	return Record{
 		TopicPartition: tp, Offset: kr.Offset, Key: kr.Key, Value: kr.Value,
 		TimestampMicros: kr.Timestamp.UnixMicro(),
 	}
-	if len(kr.Headers) > 0 {
-		rec.Headers = make([]Header, len(kr.Headers))
-		for i, h := range kr.Headers {
-			rec.Headers[i] = Header(h)
-		}
+}
+
+func fromClientHeaders(from []kgo.RecordHeader) []Header {
+	headers := make([]Header, len(from))
+	for i, h := range from {
+		headers[i] = Header(h)
 	}
+	return headers
 }

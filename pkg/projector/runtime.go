@@ -23,10 +23,12 @@ const (
 	endInterval = time.Second
 	// shrunkLimit is how often in a row the end must have gone back: a new leader may know it late.
 	shrunkLimit = 3
-	// pace is between two flushes at the least while records keep coming: the first record after a quiet moment
-	// is flushed at once, and under load a flush takes what came meanwhile. Each one costs the broker a fetch
-	// for every reader behind, and a view is at most this much older.
-	pace = 10 * time.Millisecond
+	// A view that is at the log's end rests after each flush, for restFactor times what the flush took, within
+	// bounds: the first record after a quiet moment is flushed at once, and under load a flush takes what came
+	// meanwhile. Each one costs the broker a fetch for every reader behind, and rows that the next one replaces.
+	restFactor   = 3
+	shortestRest = 10 * time.Millisecond
+	longestRest  = 100 * time.Millisecond
 )
 
 // Config is what a runtime needs.
@@ -53,6 +55,7 @@ type Runtime struct {
 	reached eventlog.Offsets // what the view holds; nil until it has begun
 	end     eventlog.Offsets // where the log ended at endAt
 	endAt   time.Time
+	behind  bool      // reached is before end
 	atEnd   time.Time // when the view was last known to stand at the end; zero: never
 	bad     map[eventlog.TopicPartition]*BadEventError
 	fault   error // why the last attempt ended; nil once the view has caught up again
@@ -149,20 +152,33 @@ func (r *Runtime) attempt(ctx context.Context) error {
 			})
 		}
 	}
-	paced := time.NewTicker(pace)
-	defer paced.Stop()
 	for {
 		recs, reached, err := follower.Poll(ctx)
+		polled := time.Now()
 		if err == nil {
 			err = r.take(ctx, recs, reached)
 		}
-		<-paced.C
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
 			return err
 		}
+		r.rest(ctx, time.Since(polled))
+	}
+}
+
+// rest lets records gather after a flush, unless the view has more to catch up with.
+func (r *Runtime) rest(ctx context.Context, took time.Duration) {
+	r.mu.Lock()
+	behind := r.behind
+	r.mu.Unlock()
+	if behind {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(min(max(restFactor*took, shortestRest), longestRest)):
 	}
 }
 
@@ -221,6 +237,7 @@ func (r *Runtime) settle() {
 	for tp, end := range r.end {
 		lag += max(0, end-r.reached[tp])
 	}
+	r.behind = lag > 0
 	r.metrics.lag.Set(float64(lag))
 	r.metrics.stopped.Set(float64(len(r.bad)))
 	if lag == 0 {
