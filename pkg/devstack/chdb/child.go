@@ -1,0 +1,111 @@
+package chdb
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
+)
+
+const (
+	// childCommand is the argument that makes this program the engine's process.
+	childCommand = "embedded-clickhouse"
+	// listenerFD is where the parent has put the socket.
+	listenerFD = 3
+	// readyLine is what the parent waits for.
+	readyLine = "ready"
+
+	// lockPatience is given to an engine whose parent was killed: it ends by itself.
+	lockPatience = 5 * time.Second
+	// drainTimeout is given to requests when the engine is told to stop.
+	drainTimeout = 5 * time.Second
+	// headerTimeout bounds how slowly a request may begin.
+	headerTimeout = 10 * time.Second
+)
+
+// RunIfChild turns this process into the engine, and does not return, if Start of another one began it for
+// that. Every program that calls Start must call it first in main, and tests in TestMain.
+func RunIfChild() {
+	if len(os.Args) < 2 || os.Args[1] != childCommand {
+		return
+	}
+	if err := runChild(os.Args[2:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	// Nothing is closed in the library: what was acknowledged must outlive a kill anyway, and closing a
+	// session with a query in it can abort the process.
+	os.Exit(0)
+}
+
+func runChild(args []string) error {
+	flags := flag.NewFlagSet(childCommand, flag.ContinueOnError)
+	dir := flags.String("dir", "", "data directory")
+	path := flags.String("library", "", "libchdb")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	// Ctrl-C in a terminal reaches every process in it; the parent says when it is time.
+	signal.Ignore(syscall.SIGINT)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	ctx, orphaned := context.WithCancel(ctx)
+	defer orphaned()
+	go func() {
+		// The pipe ends when the parent closes it, or ends itself, in whatever way.
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		orphaned()
+	}()
+
+	if err := os.MkdirAll(*dir, 0o755); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	patience, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	// Beside the data: the engine owns what is inside.
+	if _, err := lockfile.Await(patience, filepath.Clean(*dir)+".lock"); err != nil {
+		if errors.Is(err, lockfile.ErrTaken) {
+			return fmt.Errorf("another process uses the data directory %s; stop it or choose another", *dir)
+		}
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return serveEngine(ctx, *path, *dir)
+}
+
+func serveEngine(ctx context.Context, path, dir string) error {
+	e, err := openEngine(path, dir)
+	if err != nil {
+		return err
+	}
+	g, err := newGateway(e)
+	if err != nil {
+		return err
+	}
+	listener, err := net.FileListener(os.NewFile(listenerFD, "listener"))
+	if err != nil {
+		return fmt.Errorf("the socket of the parent process: %w", err)
+	}
+	server := &http.Server{Handler: g.handler(), ReadHeaderTimeout: headerTimeout}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	fmt.Println(readyLine)
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	_ = server.Shutdown(drain) // what has not ended by now is cut off
+	return nil
+}
