@@ -1,11 +1,11 @@
 package chdb
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -22,11 +22,12 @@ const (
 	childCommand = "embedded-clickhouse"
 	// listenerFD is where the parent has put the socket.
 	listenerFD = 3
-	// readyLine is what the parent waits for.
+	// readyLine is what the parent waits for, and stopLine what it says.
 	readyLine = "ready"
+	stopLine  = "stop"
 
 	// lockPatience is given to an engine whose parent was killed: it ends by itself.
-	lockPatience = 5 * time.Second
+	lockPatience = 2 * time.Second
 	// drainTimeout is given to requests when the engine is told to stop.
 	drainTimeout = 5 * time.Second
 	// headerTimeout bounds how slowly a request may begin.
@@ -55,16 +56,17 @@ func runChild(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	// Ctrl-C in a terminal reaches every process in it; the parent says when it is time.
-	signal.Ignore(syscall.SIGINT)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	ctx, orphaned := context.WithCancel(ctx)
-	defer orphaned()
+	ctx, told := context.WithCancel(ctx)
+	defer told()
 	go func() {
-		// The pipe ends when the parent closes it, or ends itself, in whatever way.
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		orphaned()
+		defer told()
+		if line, _ := bufio.NewReader(os.Stdin).ReadString('\n'); line == "" {
+			// The parent has ended, in whatever way, and nobody waits for an answer. The address and the directory
+			// must be free at once: an exit may run what the library has registered for it.
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}
 	}()
 
 	if err := os.MkdirAll(*dir, 0o755); err != nil {
@@ -73,12 +75,14 @@ func runChild(args []string) error {
 	patience, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	// Beside the data: the engine owns what is inside.
-	if _, err := lockfile.Await(patience, filepath.Clean(*dir)+".lock"); err != nil {
-		if errors.Is(err, lockfile.ErrTaken) {
-			return fmt.Errorf("another process uses the data directory %s; stop it or choose another", *dir)
-		}
+	release, err := lockfile.Await(patience, filepath.Clean(*dir)+".lock")
+	if errors.Is(err, lockfile.ErrTaken) {
+		return fmt.Errorf("another process uses the data directory %s; stop it or choose another", *dir)
+	}
+	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
+	defer release()
 	return serveEngine(ctx, *path, *dir)
 }
 
@@ -91,10 +95,12 @@ func serveEngine(ctx context.Context, path, dir string) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.FileListener(os.NewFile(listenerFD, "listener"))
+	socket := os.NewFile(listenerFD, "listener")
+	listener, err := net.FileListener(socket)
 	if err != nil {
 		return fmt.Errorf("the socket of the parent process: %w", err)
 	}
+	_ = socket.Close() // so that the address is free as soon as the listener is closed
 	server := &http.Server{Handler: g.handler(), ReadHeaderTimeout: headerTimeout}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -2,8 +2,15 @@ package chdb
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"unsafe"
+)
+
+// Bounds of the engine, in bytes: a query that would pass the first fails with MEMORY_LIMIT_EXCEEDED.
+const (
+	maxMemoryBytes    = 4 << 30
+	maxMarkCacheBytes = 256 << 20
 )
 
 // engine is ClickHouse over one data directory. There is one in a process.
@@ -34,7 +41,13 @@ type session struct {
 }
 
 func (e *engine) open() (*session, error) {
-	args := []string{"clickhouse\x00", "--path=" + e.dir + "\x00"}
+	// The first session's arguments count for the engine. C wants their ends marked.
+	args := []string{
+		"clickhouse\x00",
+		"--path=" + e.dir + "\x00",
+		fmt.Sprintf("--max_server_memory_usage=%d\x00", maxMemoryBytes),
+		fmt.Sprintf("--mark_cache_size=%d\x00", maxMarkCacheBytes),
+	}
 	argv := make([]*byte, len(args)+1)
 	for i, arg := range args {
 		argv[i] = unsafe.StringData(arg)

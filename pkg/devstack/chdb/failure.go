@@ -11,18 +11,21 @@ import (
 
 // Codes of ClickHouse that the gateway gives by itself, or maps to a status.
 const (
+	codeCannotParse       = 27
+	codeReadAfterEnd      = 32
+	codeCannotReadAll     = 33
 	codeBadArguments      = 36
-	codeNotImplemented    = 48
-	codeSyntaxError       = 62
-	codeUnknownTable      = 60
-	codeUnknownDatabase   = 81
-	codeTooLarge          = 161
-	codeReadonly          = 164
+	codeChecksum          = 40
 	codeUnknownIdentifier = 47
+	codeNotImplemented    = 48
+	codeUnknownTable      = 60
+	codeSyntaxError       = 62
+	codeUnknownDatabase   = 81
 	codeUnknownSetting    = 115
 	codeBadData           = 117
+	codeTooLarge          = 161
 	codeTooManyQueries    = 202
-	codeChecksum          = 40
+	codeNoParameter       = 456
 	codeBadParameter      = 457
 	codeUnknown           = 1002
 )
@@ -80,7 +83,8 @@ func asFailure(err error) *failure {
 // status is the HTTP status that the server answers with for a code.
 func (f *failure) status() int {
 	switch f.code {
-	case codeBadArguments, codeSyntaxError, codeUnknownIdentifier, codeUnknownSetting, codeBadData, codeChecksum, codeBadParameter:
+	case codeCannotParse, codeReadAfterEnd, codeCannotReadAll, codeBadArguments, codeChecksum, codeUnknownIdentifier, codeSyntaxError,
+		codeUnknownSetting, codeBadData, codeNoParameter, codeBadParameter:
 		return http.StatusBadRequest
 	case codeUnknownTable, codeUnknownDatabase:
 		return http.StatusNotFound

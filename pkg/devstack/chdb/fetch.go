@@ -61,7 +61,10 @@ type fetcher struct {
 }
 
 func newFetcher(progress io.Writer) (*fetcher, error) {
-	platform := runtime.GOOS + "/" + runtime.GOARCH
+	return fetcherFor(runtime.GOOS+"/"+runtime.GOARCH, progress)
+}
+
+func fetcherFor(platform string, progress io.Writer) (*fetcher, error) {
 	b, ok := builds[platform]
 	if !ok {
 		return nil, fmt.Errorf("there is no embedded ClickHouse for %s; use a server with --clickhouse DSN, or none with --clickhouse off", platform)
@@ -184,7 +187,7 @@ func (f *fetcher) unpack(pkg, path string) error {
 	}
 	unzipped, err := gzip.NewReader(in)
 	if err != nil {
-		return err
+		return fmt.Errorf("the package is not compressed by gzip: %w", err)
 	}
 	for files := tar.NewReader(unzipped); ; {
 		header, err := files.Next()

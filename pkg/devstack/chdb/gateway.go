@@ -20,11 +20,11 @@ const (
 	// maxQueries run at a time; more wait.
 	maxQueries = 32
 	// maxWholeResultBytes bounds results that the engine must hold in memory: all but a SELECT in Native.
-	maxWholeResultBytes = 512 << 20
-	// maxQueryMemoryBytes bounds a query that sets no bound itself.
-	maxQueryMemoryBytes = 4 << 30
+	maxWholeResultBytes = 256 << 20
 	// insertPieceBytes go to the engine at a time.
 	insertPieceBytes = 1 << 20
+	// maxDrainBytes of a body are read after its insert failed, so that its client gets to reading why.
+	maxDrainBytes = 256 << 20
 	// killPause lies between attempts to end a query whose client has left.
 	killPause = 100 * time.Millisecond
 )
@@ -150,7 +150,7 @@ func (g *gateway) session(r *http.Request, q *request, streamed bool) (s *sessio
 
 // settings is the SET for a request; later ones win.
 func settings(r *http.Request, q *request, streamed bool, mark string) (string, error) {
-	all := []param{{"implicit_select", "0"}, {"max_memory_usage", fmt.Sprint(maxQueryMemoryBytes)}}
+	all := []param{{"implicit_select", "0"}}
 	if !streamed {
 		all = append(all, param{"max_result_bytes", fmt.Sprint(maxWholeResultBytes)})
 	}
@@ -210,7 +210,11 @@ func (g *gateway) insert(s *session, q *request, text insertText, data io.Reader
 	piece := make([]byte, insertPieceBytes)
 	for {
 		n, err := fill(data, piece)
-		if !in.add(piece[:n]) || errors.Is(err, io.EOF) {
+		if !in.add(piece[:n]) {
+			_, _ = io.CopyN(io.Discard, data, maxDrainBytes)
+			break
+		}
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

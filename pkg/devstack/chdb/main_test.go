@@ -25,6 +25,9 @@ var shared struct {
 
 func TestMain(m *testing.M) {
 	chdb.RunIfChild()
+	if dir := os.Getenv(parentEnv); dir != "" {
+		serveUntilKilled(dir, os.Getenv(parentEnv+"_LISTEN"))
+	}
 	status := m.Run()
 	if shared.server != nil {
 		shared.server.Close()
@@ -64,7 +67,7 @@ func start(t *testing.T, o chdb.Options) *chdb.Server {
 }
 
 // connect opens a client in a database of its own.
-func connect(t *testing.T, s *chdb.Server, change func(*clickhouse.Options)) driver.Conn {
+func connect(t *testing.T, s interface{ DSN() string }, change func(*clickhouse.Options)) driver.Conn {
 	t.Helper()
 	options, err := clickhouse.ParseDSN(s.DSN())
 	if err != nil {
@@ -81,8 +84,8 @@ func connect(t *testing.T, s *chdb.Server, change func(*clickhouse.Options)) dri
 	return conn
 }
 
-// exec runs a statement that must succeed.
-func exec(t *testing.T, conn driver.Conn, sql string, args ...any) {
+// do runs a statement that must succeed.
+func do(t *testing.T, conn driver.Conn, sql string, args ...any) {
 	t.Helper()
 	if err := conn.Exec(testContext(t), sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
@@ -97,4 +100,14 @@ func one[T any](t *testing.T, conn driver.Conn, sql string, args ...any) T {
 		t.Fatalf("%s: %v", sql, err)
 	}
 	return value
+}
+
+// await asks until it is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !so(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("not so after %s: %s", patience, what)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -46,8 +47,12 @@ func parseRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
 	if f := r.Header.Get("X-ClickHouse-Format"); f != "" {
 		q.format = f
 	}
+	parameters, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return q, fail(codeBadArguments, "BAD_ARGUMENTS", "The query string cannot be read: %s", err)
+	}
 	decompress := false
-	for name, values := range r.URL.Query() {
+	for name, values := range parameters {
 		value := values[len(values)-1]
 		switch {
 		case name == "query":

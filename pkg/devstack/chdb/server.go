@@ -1,6 +1,7 @@
 // Package chdb runs ClickHouse without a server to install: libchdb, the real engine as a library, in a
 // process of its own, behind ClickHouse's HTTP interface. Clients are the same as in production. It is for
-// development and tests: one user without a password, on this machine, no replication, no sessions.
+// development and tests: no password, no replication, no sessions. Whoever can reach its port on this machine can
+// do what its user can, reading files by SQL included.
 //
 // The parent (server.go) owns the socket and starts the child (child.go) again when it ends; the child serves
 // requests (gateway.go) from the engine (engine.go, library.go).
@@ -27,13 +28,16 @@ import (
 const DefaultListen = "127.0.0.1:0"
 
 const (
+	// listenPatience is given to an engine whose parent was killed to let go of the address.
+	listenPatience = time.Second
+	listenPause    = 20 * time.Millisecond
 	// startTimeout bounds the wait for an engine: it loads the data directory in it.
 	startTimeout = time.Minute
 	// firstPause and longestPause lie between attempts to start an engine that ended; they double.
 	firstPause   = 50 * time.Millisecond
 	longestPause = 5 * time.Second
 	// maxFailedStarts in a row are taken for a fault that stays.
-	maxFailedStarts = 8
+	maxFailedStarts = 6
 	// stopTimeout is given to an engine to end by itself: longer than its drainTimeout.
 	stopTimeout = drainTimeout + 5*time.Second
 	// keptLines of what the engine said last explain why it ended.
@@ -58,7 +62,7 @@ type Server struct {
 	options  Options
 	library  string
 	listener *net.TCPListener
-	socket   *os.File
+	socket   *os.File // the same address, as children get it
 	failed   chan error
 	stop     context.CancelFunc
 	ended    chan struct{}
@@ -77,7 +81,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-func start(ctx context.Context, o Options) (s *Server, err error) {
+func start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Listen == "" {
 		o.Listen = DefaultListen
 	}
@@ -90,13 +94,13 @@ func start(ctx context.Context, o Options) (s *Server, err error) {
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, err
 	}
-	s = &Server{options: o, failed: make(chan error, 1), ended: make(chan struct{})}
+	s := &Server{options: o, failed: make(chan error, 1), ended: make(chan struct{})}
 	if s.listener, err = listen(o.Listen); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			_ = s.listener.Close()
+			s.closeAddress()
 		}
 	}()
 	fetch, err := newFetcher(o.Progress)
@@ -110,7 +114,6 @@ func start(ctx context.Context, o Options) (s *Server, err error) {
 		return nil, err
 	}
 	if s.child, err = s.startChild(ctx); err != nil {
-		_ = s.socket.Close()
 		return nil, err
 	}
 	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -129,6 +132,10 @@ func listen(address string) (*net.TCPListener, error) {
 		return nil, fmt.Errorf("listen address %s is not of this machine alone, as 127.0.0.1 is; there is no password", address)
 	}
 	l, err := net.ListenTCP("tcp", tcp)
+	for deadline := time.Now().Add(listenPatience); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(deadline); {
+		time.Sleep(listenPause)
+		l, err = net.ListenTCP("tcp", tcp)
+	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("another program listens on %s already; stop it or choose another address: %w", address, err)
 	}
@@ -149,9 +156,13 @@ func (s *Server) Close() {
 	s.closing.Do(func() {
 		s.stop()
 		<-s.ended
-		_ = s.socket.Close()
-		_ = s.listener.Close()
+		s.closeAddress()
 	})
+}
+
+func (s *Server) closeAddress() {
+	_ = s.socket.Close()
+	_ = s.listener.Close()
 }
 
 // watch starts the engine again whenever it ends.
@@ -170,7 +181,7 @@ func (s *Server) watch(ctx context.Context) {
 		s.child = next
 		s.mu.Unlock()
 		if err != nil {
-			_ = s.listener.Close() // waiting requests must not wait for ever
+			s.closeAddress() // waiting requests must not wait for ever
 			s.failed <- fmt.Errorf("embedded clickhouse: %w", err)
 		}
 	}
@@ -201,7 +212,7 @@ func (s *Server) restart(ctx context.Context) (*child, error) {
 // child is one process of the engine.
 type child struct {
 	cmd   *exec.Cmd
-	stdin io.Closer
+	stdin io.WriteCloser
 	ended chan struct{}
 	err   error // once ended
 
@@ -220,6 +231,9 @@ func (s *Server) startChild(ctx context.Context) (*child, error) {
 	// One time zone everywhere, whatever the machine's.
 	c.cmd.Env = append(os.Environ(), "TZ=UTC")
 	c.cmd.ExtraFiles = []*os.File{s.socket}
+	// A process group of its own: SYSTEM SHUTDOWN ends the group, and Ctrl-C in a terminal is for the parent, which
+	// says when it is time.
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
@@ -285,6 +299,7 @@ func (c *child) reason() string {
 
 // close lets the engine end by itself.
 func (c *child) close() {
+	_, _ = io.WriteString(c.stdin, stopLine+"\n")
 	_ = c.stdin.Close()
 	select {
 	case <-c.ended:
