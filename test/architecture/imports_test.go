@@ -60,8 +60,8 @@ func TestOneImporterEach(t *testing.T) {
 		"github.com/labstack/echo":            {"pkg/httpapi", "pkg/httpapi/api"},
 		"github.com/ClickHouse/clickhouse-go": {"pkg/clickhouse"},
 		"github.com/cockroachdb/pebble":       {"pkg/shard", "pkg/orderview", "pkg/localstore"},
-		"github.com/ClickHouse/ch-go":         {"pkg/clickhouse", "pkg/devstack/chdb"},
-		"github.com/ebitengine/purego":        {"pkg/devstack/chdb"},
+		"github.com/ClickHouse/ch-go":         {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
+		"github.com/ebitengine/purego":        {"pkg/devstack/chdb/engine"},
 	}
 	for _, p := range packages(t) {
 		place := strings.TrimPrefix(p.ImportPath, module)

@@ -67,7 +67,7 @@ func newFetcher(progress io.Writer) (*fetcher, error) {
 func fetcherFor(platform string, progress io.Writer) (*fetcher, error) {
 	b, ok := builds[platform]
 	if !ok {
-		return nil, fmt.Errorf("there is no embedded ClickHouse for %s; use a server with --clickhouse DSN, or none with --clickhouse off", platform)
+		return nil, fmt.Errorf("there is no embedded ClickHouse for %s; use a server with --clickhouse DSN", platform)
 	}
 	dir := os.Getenv(cacheEnv)
 	if dir == "" {
@@ -107,7 +107,7 @@ func (f *fetcher) library(ctx context.Context) (string, error) {
 	}
 	if err := f.fetch(ctx); err != nil {
 		return "", fmt.Errorf("the engine, file %s of npm package %s@%s, cannot be had: %w\n"+
-			"Install npm and try again, or put that file at %s, or use a server with --clickhouse DSN, or none with --clickhouse off",
+			"Install npm and try again, or put that file at %s, or use a server with --clickhouse DSN",
 			f.build.file, f.build.pkg, version, err, f.path())
 	}
 	return f.path(), nil

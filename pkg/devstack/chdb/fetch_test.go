@@ -123,7 +123,7 @@ func TestFetchSaysWhatToDo(t *testing.T) {
 			t.Errorf("%s: it succeeded", name)
 			continue
 		}
-		for _, want := range []string{c.want, "Install npm", c.fetcher.path(), "--clickhouse DSN", "--clickhouse off"} {
+		for _, want := range []string{c.want, "Install npm", c.fetcher.path(), "--clickhouse DSN"} {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %q does not say %q", name, err, want)
 			}

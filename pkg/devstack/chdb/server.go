@@ -1,10 +1,8 @@
-// Package chdb runs ClickHouse without a server to install: libchdb, the real engine as a library, in a
-// process of its own, behind ClickHouse's HTTP interface. Clients are the same as in production. It is for
-// development and tests: no password, no replication, no sessions. Whoever can reach its port on this machine can
-// do what its user can, reading files by SQL included.
+// Package chdb runs ClickHouse without a server to install: libchdb, the real engine as a library, in a process of its
+// own (package engine), which this one starts, and starts again when it ends. Clients are the same as in production. It
+// is for development and tests: no password, no replication, no sessions.
 //
-// The parent (server.go) owns the socket and starts the child (child.go) again when it ends; the child serves
-// requests (gateway.go) from the engine (engine.go, library.go).
+// fetch.go gets the library once; server.go owns the address and the process.
 package chdb
 
 import (
@@ -22,6 +20,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/internal/link"
 )
 
 // DefaultListen lets the system choose a port that is free.
@@ -38,8 +38,8 @@ const (
 	longestPause = 5 * time.Second
 	// maxFailedStarts in a row are taken for a fault that stays.
 	maxFailedStarts = 6
-	// stopTimeout is given to an engine to end by itself: longer than its drainTimeout.
-	stopTimeout = drainTimeout + 5*time.Second
+	// stopTimeout is given to an engine to end by itself: longer than its drain.
+	stopTimeout = link.DrainTimeout + 5*time.Second
 	// keptLines of what the engine said last explain why it ended.
 	keptLines = 20
 )
@@ -72,7 +72,8 @@ type Server struct {
 	child *child
 }
 
-// Start fetches the engine if it is not there yet, starts it and returns when it answers.
+// Start fetches the engine if it is not there yet, starts it and returns when it answers. The process is this program
+// again: its main, or TestMain, begins with engine.RunIfChild.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	s, err := start(ctx, o)
 	if err != nil {
@@ -82,6 +83,12 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 }
 
 func start(ctx context.Context, o Options) (_ *Server, err error) {
+	if len(os.Args) > 1 && os.Args[1] == link.Command {
+		return nil, errors.New("this process was started to be the engine: its main does not begin with engine.RunIfChild")
+	}
+	if o.Dir == "" {
+		return nil, errors.New("no data directory is named")
+	}
 	if o.Listen == "" {
 		o.Listen = DefaultListen
 	}
@@ -148,10 +155,20 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 // DSN is what clickhouse-go connects to.
 func (s *Server) DSN() string { return "http://" + s.Addr() + "/default" }
 
+// PID is the engine's process, which is another after each start; 0 when it is not started any more.
+func (s *Server) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.child == nil {
+		return 0
+	}
+	return s.child.cmd.Process.Pid
+}
+
 // Failed gets an error when the engine ends again and again; then it is not started any more.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Close stops the engine, once the requests under way have ended or drainTimeout is over. The data stays.
+// Close stops the engine, once the requests under way have ended or link.DrainTimeout is over. The data stays.
 func (s *Server) Close() {
 	s.closing.Do(func() {
 		s.stop()
@@ -227,7 +244,7 @@ func (s *Server) startChild(ctx context.Context) (*child, error) {
 		return nil, err
 	}
 	c := &child{ended: make(chan struct{})}
-	c.cmd = exec.Command(program, childCommand, "--dir", s.options.Dir, "--library", s.library)
+	c.cmd = exec.Command(program, link.Command, "--"+link.DirFlag, s.options.Dir, "--"+link.LibraryFlag, s.library)
 	// One time zone everywhere, whatever the machine's.
 	c.cmd.Env = append(os.Environ(), "TZ=UTC")
 	c.cmd.ExtraFiles = []*os.File{s.socket}
@@ -275,7 +292,7 @@ func (s *Server) startChild(ctx context.Context) (*child, error) {
 func (c *child) read(from io.Reader, ready func(), log *slog.Logger) {
 	for lines := bufio.NewScanner(from); lines.Scan(); {
 		line := lines.Text()
-		if line == readyLine {
+		if line == link.ReadyLine {
 			ready()
 			continue
 		}
@@ -299,7 +316,7 @@ func (c *child) reason() string {
 
 // close lets the engine end by itself.
 func (c *child) close() {
-	_, _ = io.WriteString(c.stdin, stopLine+"\n")
+	_, _ = io.WriteString(c.stdin, link.StopLine+"\n")
 	_ = c.stdin.Close()
 	select {
 	case <-c.ended:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -17,10 +18,74 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 )
+
+const patience = 2 * time.Minute
+
+func TestMain(m *testing.M) {
+	engine.RunIfChild()
+	if dir := os.Getenv(parentEnv); dir != "" {
+		serveUntilKilled(dir, os.Getenv(parentEnv+"_LISTEN"))
+	}
+	os.Exit(m.Run())
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func start(t *testing.T, o chdb.Options) *chdb.Server {
+	t.Helper()
+	s, err := chdb.Start(testContext(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// ask runs a statement at an address.
+func ask(ctx context.Context, address, sql string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/", strings.NewReader(sql))
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(string(text))
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+// do is ask for statements that must succeed.
+func do(t *testing.T, address, sql string) string {
+	t.Helper()
+	text, err := ask(testContext(t), address, sql)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return text
+}
+
+// await asks until it is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !so(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("not so after %s: %s", patience, what)
+		}
+	}
+}
 
 // parentEnv makes the test binary a program that runs ClickHouse over that directory until it is killed.
 const parentEnv = "HOLDFAST_TEST_CLICKHOUSE_PARENT"
@@ -38,45 +103,34 @@ func serveUntilKilled(dir, listen string) {
 
 func TestDataIsKeptBetweenRuns(t *testing.T) {
 	dir := t.TempDir() + "/clickhouse"
-	for run := range uint64(3) {
+	for run := 1; run <= 3; run++ {
 		s := start(t, chdb.Options{Dir: dir})
-		conn := connect(t, s, nil)
-		do(t, conn, "CREATE DATABASE IF NOT EXISTS other")
+		do(t, s.Addr(), "CREATE DATABASE IF NOT EXISTS other")
 		for _, table := range []string{"kept", "other.kept"} {
-			do(t, conn, "CREATE TABLE IF NOT EXISTS "+table+" (n UInt64) ENGINE = MergeTree ORDER BY n")
-			do(t, conn, "INSERT INTO "+table+" VALUES (1)")
-			if n := one[uint64](t, conn, "SELECT count() FROM "+table); n != run+1 {
-				t.Errorf("run %d: %s has %d rows", run, table, n)
+			do(t, s.Addr(), "CREATE TABLE IF NOT EXISTS "+table+" (n UInt64) ENGINE = MergeTree ORDER BY n")
+			do(t, s.Addr(), "INSERT INTO "+table+" VALUES (1)")
+			if n := do(t, s.Addr(), "SELECT count() FROM "+table); n != fmt.Sprint(run) {
+				t.Errorf("run %d: %s has %s rows", run, table, n)
 			}
 		}
 		s.Close()
-		if err := conn.Ping(testContext(t)); err == nil {
-			t.Error("it answers after Close")
+		if _, err := ask(testContext(t), s.Addr(), "SELECT 1"); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("after Close: %v", err)
 		}
 	}
 }
 
 // insertUntil inserts numbers, the same again until it is acknowledged, and counts them.
-func insertUntil(t *testing.T, conn driver.Conn, worker int, acknowledged *atomic.Int64, stop <-chan struct{}) (last int64) {
-	for n := int64(1); ; n++ {
-		for {
-			batch, err := conn.PrepareBatch(testContext(t), "INSERT INTO acknowledged")
-			if err == nil {
-				err = errors.Join(batch.Append(uint8(worker), n), batch.Send())
-			}
-			if err == nil {
-				acknowledged.Add(1)
-				break
-			}
-			select {
-			case <-stop:
-				return n - 1
-			default:
-			}
+func insertUntil(t *testing.T, address string, worker int, acknowledged *atomic.Int64, stop <-chan struct{}) (last int) {
+	for {
+		_, err := ask(testContext(t), address, fmt.Sprintf("INSERT INTO acknowledged FORMAT TSV %d\t%d\n", worker, last+1))
+		if err == nil {
+			acknowledged.Add(1)
+			last++
 		}
 		select {
 		case <-stop:
-			return n
+			return last
 		default:
 		}
 	}
@@ -84,32 +138,31 @@ func insertUntil(t *testing.T, conn driver.Conn, worker int, acknowledged *atomi
 
 func TestWhatWasAcknowledgedIsThereAfterKills(t *testing.T) {
 	s := start(t, chdb.Options{Dir: t.TempDir() + "/clickhouse"})
-	conn := connect(t, s, nil)
-	do(t, conn, "CREATE TABLE acknowledged (worker UInt8, n Int64) ENGINE = ReplacingMergeTree ORDER BY (worker, n) SETTINGS fsync_after_insert = 1")
+	do(t, s.Addr(), "CREATE TABLE acknowledged (worker UInt8, n Int64) ENGINE = ReplacingMergeTree ORDER BY (worker, n) SETTINGS fsync_after_insert = 1")
 	var acknowledged atomic.Int64
-	const workers, kills, between = 4, 6, 40
+	const workers, kills, between = 4, 6, 100
 	stop := make(chan struct{})
-	var last [workers]int64
+	var last [workers]int
 	var all sync.WaitGroup
 	for worker := range workers {
-		all.Go(func() { last[worker] = insertUntil(t, conn, worker, &acknowledged, stop) })
+		all.Go(func() { last[worker] = insertUntil(t, s.Addr(), worker, &acknowledged, stop) })
 	}
 	for range kills {
 		from := acknowledged.Load()
 		await(t, "inserts go on", func() bool { return acknowledged.Load() >= from+between })
-		pid := s.ChildPID()
+		pid := s.PID()
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "another engine runs", func() bool { return s.ChildPID() != pid })
+		await(t, "another engine runs", func() bool { return s.PID() != pid })
 	}
 	from := acknowledged.Load()
 	await(t, "inserts go on", func() bool { return acknowledged.Load() >= from+between })
 	close(stop)
 	all.Wait()
 	for worker, n := range last {
-		if got := one[uint64](t, conn, fmt.Sprintf("SELECT uniqExact(n) FROM acknowledged WHERE worker = %d AND n BETWEEN 1 AND %d", worker, n)); got != uint64(n) {
-			t.Errorf("worker %d: %d of %d acknowledged inserts are there", worker, got, n)
+		if got := do(t, s.Addr(), fmt.Sprintf("SELECT uniqExact(n) FROM acknowledged WHERE worker = %d AND n BETWEEN 1 AND %d", worker, n)); got != fmt.Sprint(n) {
+			t.Errorf("worker %d: %s of %d acknowledged inserts are there", worker, got, n)
 		}
 	}
 	t.Logf("%d inserts acknowledged over %d kills", acknowledged.Load(), kills)
@@ -117,12 +170,11 @@ func TestWhatWasAcknowledgedIsThereAfterKills(t *testing.T) {
 
 func TestAQueryThatEndsTheEngineEndsNothingElse(t *testing.T) {
 	s := start(t, chdb.Options{Dir: t.TempDir() + "/clickhouse"})
-	conn := connect(t, s, nil)
-	pid := s.ChildPID()
-	_ = conn.Exec(testContext(t), "SYSTEM SHUTDOWN")
-	await(t, "another engine runs", func() bool { return s.ChildPID() != pid })
-	if n := one[uint8](t, conn, "SELECT 1"); n != 1 {
-		t.Errorf("SELECT 1 is %d", n)
+	pid := s.PID()
+	_, _ = ask(testContext(t), s.Addr(), "SYSTEM SHUTDOWN")
+	await(t, "another engine runs", func() bool { return s.PID() != pid })
+	if n := do(t, s.Addr(), "SELECT 1"); n != "1" {
+		t.Errorf("SELECT 1 is %s", n)
 	}
 }
 
@@ -133,7 +185,7 @@ func TestOneProcessADirectory(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "another process uses the data directory "+dir) {
 		t.Errorf("the second server over one directory: %v", err)
 	}
-	if n := one[uint8](t, connect(t, first, nil), "SELECT 1"); n != 1 {
+	if n := do(t, first.Addr(), "SELECT 1"); n != "1" {
 		t.Error("the first server does not answer any more")
 	}
 }
@@ -163,6 +215,9 @@ func TestAddressesThatAreRefused(t *testing.T) {
 }
 
 func TestADirectoryThatCannotBe(t *testing.T) {
+	if _, err := chdb.Start(testContext(t), chdb.Options{}); err == nil || !strings.Contains(err.Error(), "no data directory") {
+		t.Errorf("none: %v", err)
+	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -184,14 +239,13 @@ func TestAStartIsGivenUpWithItsContext(t *testing.T) {
 func TestTheEngineEndsWithItsParent(t *testing.T) {
 	dir := t.TempDir() + "/clickhouse"
 	listen := "127.0.0.1:0"
-	for run := range uint64(3) {
+	for run := 1; run <= 3; run++ {
 		parent := startParent(t, dir, listen)
 		listen = parent.address
-		conn := connect(t, parent, nil)
-		do(t, conn, "CREATE TABLE IF NOT EXISTS orphan (n UInt64) ENGINE = MergeTree ORDER BY n")
-		do(t, conn, "INSERT INTO orphan VALUES (1)")
-		if n := one[uint64](t, conn, "SELECT count() FROM orphan"); n != run+1 {
-			t.Errorf("run %d: %d rows", run, n)
+		do(t, listen, "CREATE TABLE IF NOT EXISTS orphan (n UInt64) ENGINE = MergeTree ORDER BY n")
+		do(t, listen, "INSERT INTO orphan VALUES (1)")
+		if n := do(t, listen, "SELECT count() FROM orphan"); n != fmt.Sprint(run) {
+			t.Errorf("run %d: %s rows", run, n)
 		}
 		parent.kill()
 	}
@@ -203,7 +257,7 @@ func TestAnEngineThatCannotStartAgainIsReported(t *testing.T) {
 	if err := errors.Join(os.Rename(dir, dir+".away"), os.WriteFile(dir, nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(s.ChildPID(), syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(s.PID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -214,7 +268,7 @@ func TestAnEngineThatCannotStartAgainIsReported(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("nothing was reported")
 	}
-	if _, err := http.Get("http://" + s.Addr() + "/ping"); !errors.Is(err, syscall.ECONNREFUSED) {
+	if _, err := ask(testContext(t), s.Addr(), "SELECT 1"); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("a client is told %v", err)
 	}
 	s.Close()
@@ -223,27 +277,16 @@ func TestAnEngineThatCannotStartAgainIsReported(t *testing.T) {
 func TestCloseLetsAQueryEnd(t *testing.T) {
 	s := start(t, chdb.Options{Dir: t.TempDir() + "/clickhouse"})
 	ended := make(chan error)
-	running := make(chan struct{})
 	go func() {
-		resp, err := http.Post("http://"+s.Addr()+"/?max_block_size=1", "text/plain", strings.NewReader("SELECT sum(sleepEachRow(0.01)) FROM numbers(100)"))
-		if err == nil {
-			defer resp.Body.Close()
-			var text string
-			text, err = bufio.NewReader(resp.Body).ReadString('\n')
-			if text != "0\n" {
-				err = fmt.Errorf("the answer is %q, %w", text, err)
-			}
+		text, err := ask(testContext(t), s.Addr(), "SELECT sum(sleepEachRow(0.01)) FROM numbers(100) SETTINGS max_block_size = 1")
+		if err == nil && text != "0" {
+			err = fmt.Errorf("the answer is %q", text)
 		}
 		ended <- err
 	}()
-	conn := connect(t, s, nil)
-	go func() {
-		await(t, "the query runs", func() bool {
-			return one[uint64](t, conn, "SELECT count() FROM system.processes WHERE query LIKE 'SELECT sum(sleep%'") == 1
-		})
-		close(running)
-	}()
-	<-running
+	await(t, "the query runs", func() bool {
+		return do(t, s.Addr(), "SELECT count() FROM system.processes WHERE query LIKE 'SELECT sum(sleep%'") == "1"
+	})
 	s.Close()
 	s.Close() // and again
 	if err := <-ended; err != nil {
@@ -256,9 +299,6 @@ type parentProcess struct {
 	cmd     *exec.Cmd
 	address string
 }
-
-// DSN is the same as a server's.
-func (p *parentProcess) DSN() string { return "http://" + p.address + "/default" }
 
 func (p *parentProcess) kill() { _ = p.cmd.Process.Kill(); _ = p.cmd.Wait() }
 

@@ -1,4 +1,4 @@
-package chdb_test
+package engine_test
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
-	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 )
 
 func TestManyRowsBothWays(t *testing.T) {
@@ -68,11 +68,11 @@ func TestManyRowsBothWays(t *testing.T) {
 }
 
 func TestQueriesAtTheSameTime(t *testing.T) {
-	conn := connect(t, server(t), func(o *clickhouse.Options) { o.MaxOpenConns, o.MaxIdleConns = 3*chdb.MaxQueries, 3*chdb.MaxQueries })
+	conn := connect(t, server(t), func(o *clickhouse.Options) { o.MaxOpenConns, o.MaxIdleConns = 3*engine.MaxQueries, 3*engine.MaxQueries })
 	do(t, conn, "CREATE TABLE together (worker UInt32, n UInt32) ENGINE = MergeTree ORDER BY (worker, n)")
 	defer do(t, conn, "DROP TABLE together")
 	var all sync.WaitGroup
-	const workers, turns = 2 * chdb.MaxQueries, 10
+	const workers, turns = 2 * engine.MaxQueries, 10
 	for worker := range workers {
 		all.Go(func() {
 			// Settings and parameters are each request's own.
@@ -120,7 +120,7 @@ func residentBytes(t *testing.T, pid int) int64 {
 
 func TestAResultIsNotHeldInMemory(t *testing.T) {
 	s := server(t)
-	before := residentBytes(t, s.ChildPID())
+	before := residentBytes(t, s.PID())
 	body, err := http.Post("http://"+s.Addr()+"/?default_format=Native", "text/plain", strings.NewReader("SELECT number FROM numbers(250000000)"))
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestAResultIsNotHeldInMemory(t *testing.T) {
 	for {
 		n, err := io.CopyN(io.Discard, body.Body, 64<<20)
 		got += n
-		most = max(most, residentBytes(t, s.ChildPID()))
+		most = max(most, residentBytes(t, s.PID()))
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -1,4 +1,11 @@
-package chdb
+// Package engine is the process of the embedded ClickHouse: libchdb, the real engine as a library, behind ClickHouse's
+// HTTP interface. It answers this machine only, and without a password: whoever can reach its port can do what its user
+// can, reading files by SQL included.
+//
+// Programs that import it are linked against the C library's loader, so services must not; pkg/devstack/chdb, which
+// starts the process, is free of it. child.go is the process, gateway.go answers requests, engine.go and library.go call
+// the library.
+package engine
 
 import (
 	"bufio"
@@ -14,30 +21,21 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/internal/link"
 	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
 )
 
 const (
-	// childCommand is the argument that makes this program the engine's process.
-	childCommand = "embedded-clickhouse"
-	// listenerFD is where the parent has put the socket.
-	listenerFD = 3
-	// readyLine is what the parent waits for, and stopLine what it says.
-	readyLine = "ready"
-	stopLine  = "stop"
-
 	// lockPatience is given to an engine whose parent was killed: it ends by itself.
 	lockPatience = 2 * time.Second
-	// drainTimeout is given to requests when the engine is told to stop.
-	drainTimeout = 5 * time.Second
 	// headerTimeout bounds how slowly a request may begin.
 	headerTimeout = 10 * time.Second
 )
 
-// RunIfChild turns this process into the engine, and does not return, if Start of another one began it for
+// RunIfChild turns this process into the engine, and does not return, if chdb.Start of another one began it for
 // that. Every program that calls Start must call it first in main, and tests in TestMain.
 func RunIfChild() {
-	if len(os.Args) < 2 || os.Args[1] != childCommand {
+	if len(os.Args) < 2 || os.Args[1] != link.Command {
 		return
 	}
 	if err := runChild(os.Args[2:]); err != nil {
@@ -50,9 +48,9 @@ func RunIfChild() {
 }
 
 func runChild(args []string) error {
-	flags := flag.NewFlagSet(childCommand, flag.ContinueOnError)
-	dir := flags.String("dir", "", "data directory")
-	path := flags.String("library", "", "libchdb")
+	flags := flag.NewFlagSet(link.Command, flag.ContinueOnError)
+	dir := flags.String(link.DirFlag, "", "data directory")
+	path := flags.String(link.LibraryFlag, "", "libchdb")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -62,7 +60,7 @@ func runChild(args []string) error {
 	defer told()
 	go func() {
 		defer told()
-		if line, _ := bufio.NewReader(os.Stdin).ReadString('\n'); line == "" {
+		if line, _ := bufio.NewReader(os.Stdin).ReadString('\n'); line != link.StopLine+"\n" {
 			// The parent has ended, in whatever way, and nobody waits for an answer. The address and the directory
 			// must be free at once: an exit may run what the library has registered for it.
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -95,7 +93,7 @@ func serveEngine(ctx context.Context, path, dir string) error {
 	if err != nil {
 		return err
 	}
-	socket := os.NewFile(listenerFD, "listener")
+	socket := os.NewFile(link.ListenerFD, "listener")
 	listener, err := net.FileListener(socket)
 	if err != nil {
 		return fmt.Errorf("the socket of the parent process: %w", err)
@@ -104,13 +102,13 @@ func serveEngine(ctx context.Context, path, dir string) error {
 	server := &http.Server{Handler: g.handler(), ReadHeaderTimeout: headerTimeout}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	fmt.Println(readyLine)
+	fmt.Println(link.ReadyLine)
 	select {
 	case err := <-served:
 		return err
 	case <-ctx.Done():
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), link.DrainTimeout)
 	defer cancel()
 	_ = server.Shutdown(drain) // what has not ended by now is cut off
 	return nil

@@ -1,4 +1,4 @@
-package chdb_test
+package engine_test
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/ClickHouse/ch-go/compress"
 
-	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 )
 
 // answer is what plain HTTP gives.
@@ -119,8 +119,8 @@ func TestHTTPErrors(t *testing.T) {
 		{"decompress=1&query=INSERT+INTO+FUNCTION+null('a+Int8')+FORMAT+TSV", strings.Repeat("no frame", 10), 400, 117, "body"},
 		{"decompress=1", strings.Repeat("no frame", 10), 400, 117, "body"},
 		{"max_memory_usage=50000000", "SELECT groupArray(number) FROM numbers(100000000)", 500, 241, "memory limit"},
-		{"", "SELECT '" + strings.Repeat("x", chdb.MaxStatementBytes) + "'", 413, 161, "longer than"},
-		{"", fmt.Sprintf("SELECT repeat(toString(number %% 10), 1000000) FROM numbers(%d)", chdb.MaxWholeResultBytes/1_000_000+100), 500, 396, "Limit for result"},
+		{"", "SELECT '" + strings.Repeat("x", engine.MaxStatementBytes) + "'", 413, 161, "longer than"},
+		{"", fmt.Sprintf("SELECT repeat(toString(number %% 10), 1000000) FROM numbers(%d)", engine.MaxWholeResultBytes/1_000_000+100), 500, 396, "Limit for result"},
 	} {
 		a := ask(t, c.query, strings.NewReader(c.body))
 		name := c.query + " " + c.body[:min(80, len(c.body))]

@@ -1,4 +1,4 @@
-package chdb_test
+package engine_test
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package chdb_test
+package engine_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 )
 
 const patience = 2 * time.Minute
@@ -24,10 +25,7 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
-	chdb.RunIfChild()
-	if dir := os.Getenv(parentEnv); dir != "" {
-		serveUntilKilled(dir, os.Getenv(parentEnv+"_LISTEN"))
-	}
+	engine.RunIfChild()
 	status := m.Run()
 	if shared.server != nil {
 		shared.server.Close()
@@ -56,18 +54,8 @@ func server(t *testing.T) *chdb.Server {
 	return shared.server
 }
 
-func start(t *testing.T, o chdb.Options) *chdb.Server {
-	t.Helper()
-	s, err := chdb.Start(testContext(t), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	return s
-}
-
 // connect opens a client in a database of its own.
-func connect(t *testing.T, s interface{ DSN() string }, change func(*clickhouse.Options)) driver.Conn {
+func connect(t *testing.T, s *chdb.Server, change func(*clickhouse.Options)) driver.Conn {
 	t.Helper()
 	options, err := clickhouse.ParseDSN(s.DSN())
 	if err != nil {

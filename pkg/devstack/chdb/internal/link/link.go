@@ -1,0 +1,19 @@
+// Package link is what the parent (pkg/devstack/chdb) and the process of the engine (pkg/devstack/chdb/engine) agree on.
+package link
+
+import "time"
+
+const (
+	// Command is the argument that makes a program the engine's process.
+	Command = "embedded-clickhouse"
+	// DirFlag and LibraryFlag name the data directory and the library.
+	DirFlag, LibraryFlag = "dir", "library"
+	// ListenerFD is where the parent has put the socket.
+	ListenerFD = 3
+	// ReadyLine is what the parent waits for, and StopLine what it says to end the engine. Input that ends without it
+	// says that the parent has ended.
+	ReadyLine = "ready"
+	StopLine  = "stop"
+	// DrainTimeout is given to requests when the engine is told to stop.
+	DrainTimeout = 5 * time.Second
+)
