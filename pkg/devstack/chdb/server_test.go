@@ -235,6 +235,16 @@ func TestAStartIsGivenUpWithItsContext(t *testing.T) {
 	}
 }
 
+// Otherwise a program that does not begin with RunIfChild would start itself without end.
+func TestTheEngineStartsNoEngine(t *testing.T) {
+	args := os.Args
+	defer func() { os.Args = args }()
+	os.Args = []string{args[0], "embedded-clickhouse"}
+	if _, err := chdb.Start(testContext(t), chdb.Options{Dir: t.TempDir() + "/clickhouse"}); err == nil || !strings.Contains(err.Error(), "RunIfChild") {
+		t.Errorf("%v", err)
+	}
+}
+
 // An engine outlives its parent by moments only, however that ends.
 func TestTheEngineEndsWithItsParent(t *testing.T) {
 	dir := t.TempDir() + "/clickhouse"

@@ -3,17 +3,23 @@ package link
 
 import "time"
 
+// Command is the argument that makes a program the engine's process; the flags behind it name the data directory and
+// the library.
 const (
-	// Command is the argument that makes a program the engine's process.
-	Command = "embedded-clickhouse"
-	// DirFlag and LibraryFlag name the data directory and the library.
-	DirFlag, LibraryFlag = "dir", "library"
-	// ListenerFD is where the parent has put the socket.
-	ListenerFD = 3
-	// ReadyLine is what the parent waits for, and StopLine what it says to end the engine. Input that ends without it
-	// says that the parent has ended.
+	Command     = "embedded-clickhouse"
+	DirFlag     = "dir"
+	LibraryFlag = "library"
+)
+
+// ListenerFD is where the parent has put the socket.
+const ListenerFD = 3
+
+// ReadyLine is what the parent waits for, and StopLine what it says to end the engine. Input that ends without it says
+// that the parent has ended.
+const (
 	ReadyLine = "ready"
 	StopLine  = "stop"
-	// DrainTimeout is given to requests when the engine is told to stop.
-	DrainTimeout = 5 * time.Second
 )
+
+// DrainTimeout is given to requests when the engine is told to stop.
+const DrainTimeout = 5 * time.Second
