@@ -49,6 +49,12 @@ var builds = map[string]build{
 // cacheEnv names the folder that keeps the library, instead of the user's cache folder.
 const cacheEnv = "HOLDFAST_CACHE"
 
+// tempPrefix begins the names of the folders that are fetched into.
+const tempPrefix = "fetch-"
+
+// killDelay is given to npm to end when it is told to.
+const killDelay = 5 * time.Second
+
 // progressPause lies between signs of life while npm fetches.
 const progressPause = 5 * time.Second
 
@@ -118,7 +124,15 @@ func (f *fetcher) say(format string, args ...any) {
 }
 
 func (f *fetcher) fetch(ctx context.Context) error {
-	temp, err := os.MkdirTemp(f.dir, "fetch-")
+	// What a fetch left that was killed; there is no other, by the lock.
+	left, err := filepath.Glob(filepath.Join(f.dir, tempPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range left {
+		_ = os.RemoveAll(dir)
+	}
+	temp, err := os.MkdirTemp(f.dir, tempPrefix)
 	if err != nil {
 		return err
 	}
@@ -147,6 +161,7 @@ func (f *fetcher) fetch(ctx context.Context) error {
 func (f *fetcher) pack(ctx context.Context, temp string) error {
 	npm := exec.CommandContext(ctx, f.npm, "pack", f.build.pkg+"@"+version, "--ignore-scripts", "--silent")
 	npm.Dir = temp
+	npm.WaitDelay = killDelay
 	var said bytes.Buffer
 	npm.Stdout, npm.Stderr = io.Discard, &said
 	begin := time.Now()

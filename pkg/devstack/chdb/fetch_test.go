@@ -91,9 +91,10 @@ func TestFetchOnceForAll(t *testing.T) {
 	}
 }
 
-func TestFetchReplacesALibraryThatIsCutShort(t *testing.T) {
+func TestFetchClearsUpAfterOneThatWasKilled(t *testing.T) {
 	f := fetcherOf(t, pack(t, "package/library"), "")
-	if err := errors.Join(os.MkdirAll(f.dir, 0o755), os.WriteFile(f.path(), []byte("the"), 0o755)); err != nil {
+	left := filepath.Join(f.dir, "fetch-1", "library")
+	if err := errors.Join(os.MkdirAll(left, 0o755), os.WriteFile(f.path(), []byte("the"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	path, err := f.library(context.Background())
@@ -102,6 +103,9 @@ func TestFetchReplacesALibraryThatIsCutShort(t *testing.T) {
 	}
 	if got, _ := os.ReadFile(path); string(got) != content {
 		t.Errorf("%q", got)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was left is still there: %v", err)
 	}
 }
 

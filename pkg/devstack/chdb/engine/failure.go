@@ -24,7 +24,6 @@ const (
 	codeUnknownSetting    = 115
 	codeBadData           = 117
 	codeTooLarge          = 161
-	codeTooManyQueries    = 202
 	codeNoParameter       = 456
 	codeBadParameter      = 457
 	codeUnknown           = 1002
@@ -92,8 +91,6 @@ func (f *failure) status() int {
 		return http.StatusRequestEntityTooLarge
 	case codeNotImplemented:
 		return http.StatusNotImplemented
-	case codeTooManyQueries:
-		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }

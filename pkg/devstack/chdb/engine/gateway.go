@@ -109,7 +109,7 @@ func (g *gateway) answer(r *http.Request, q *request, out *output) error {
 	case g.slots <- struct{}{}:
 		defer func() { <-g.slots }()
 	case <-r.Context().Done():
-		return fail(codeTooManyQueries, "TOO_MANY_SIMULTANEOUS_QUERIES", "%d queries are running", maxQueries)
+		return r.Context().Err() // nobody is there to be told
 	}
 	// Only blocks of Native can be joined whatever the query.
 	streamed := data != nil || q.format == native && !q.whole && !mentionsFormat(text)

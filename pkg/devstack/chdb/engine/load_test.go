@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -101,6 +102,34 @@ func TestQueriesAtTheSameTime(t *testing.T) {
 	all.Wait()
 	if n := one[uint64](t, conn, "SELECT count() FROM together"); n != workers*turns {
 		t.Errorf("%d rows", n)
+	}
+}
+
+func TestAClientThatLeavesTheQueue(t *testing.T) {
+	conn := connect(t, server(t), nil)
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	var all sync.WaitGroup
+	for range 2 * engine.MaxQueries {
+		all.Go(func() {
+			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+server(t).Addr()+"/",
+				strings.NewReader("SELECT sum(sleepEachRow(0.01)) FROM numbers(1000000) SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0"))
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				_ = resp.Body.Close()
+				t.Error("a query ended by itself")
+			}
+		})
+	}
+	await(t, "a query waits until its client leaves", func() bool {
+		short, cancel := context.WithTimeout(testContext(t), time.Second)
+		defer cancel()
+		var n uint8
+		return errors.Is(conn.QueryRow(short, "SELECT 1").Scan(&n), context.DeadlineExceeded)
+	})
+	cancel()
+	all.Wait()
+	if n := one[uint8](t, conn, "SELECT 1"); n != 1 {
+		t.Errorf("SELECT 1 is %d", n)
 	}
 }
 
