@@ -13,15 +13,16 @@ import (
 const module = "github.com/holdfast/holdfast/"
 
 type pkg struct {
+	Name       string
 	ImportPath string
 
-	Imports []string
+	Imports, Deps []string
 }
 
-// packages lists those of this module, with what they import outside tests.
+// packages lists those of this module, with what they import outside tests, directly and altogether.
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"...").Output()
+	out, err := exec.Command("go", "list", "-json=Name,ImportPath,Imports,Deps", module+"...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -60,6 +61,8 @@ func TestOneImporterEach(t *testing.T) {
 		"github.com/labstack/echo":            {"pkg/httpapi", "pkg/httpapi/api"},
 		"github.com/ClickHouse/clickhouse-go": {"pkg/clickhouse"},
 		"github.com/cockroachdb/pebble":       {"pkg/shard", "pkg/orderview", "pkg/localstore"},
+		"github.com/ClickHouse/ch-go":         {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
+		"github.com/ebitengine/purego":        {"pkg/devstack/chdb/engine"},
 	}
 	for _, p := range packages(t) {
 		place := strings.TrimPrefix(p.ImportPath, module)
@@ -93,6 +96,22 @@ func TestOnlyCommandsWire(t *testing.T) {
 		for _, i := range p.Imports {
 			if strings.HasPrefix(i, module+"cmd/") && !strings.HasPrefix(p.ImportPath, module+"cmd/") {
 				t.Errorf("%s imports %s", p.ImportPath, i)
+			}
+		}
+	}
+}
+
+// A program that links purego needs the C library's loader at run time, and the images of the services hold nothing but
+// the program.
+func TestServicesAreStatic(t *testing.T) {
+	for _, p := range packages(t) {
+		place := strings.TrimPrefix(p.ImportPath, module)
+		if p.Name != "main" || place == "cmd/holdfast" {
+			continue
+		}
+		for _, d := range p.Deps {
+			if strings.HasPrefix(d, "github.com/ebitengine/purego") {
+				t.Errorf("%s is linked against %s", place, d)
 			}
 		}
 	}

@@ -1,0 +1,8 @@
+package engine
+
+// Limits that tests reach.
+const (
+	MaxStatementBytes   = maxStatementBytes
+	MaxWholeResultBytes = maxWholeResultBytes
+	MaxQueries          = maxQueries
+)

@@ -1,0 +1,222 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
+)
+
+func TestManyRowsBothWays(t *testing.T) {
+	for method, count := range map[clickhouse.CompressionMethod]uint64{
+		clickhouse.CompressionLZ4: 1_000_000, clickhouse.CompressionNone: 100_000, clickhouse.CompressionZSTD: 100_000,
+	} {
+		t.Run(method.String(), func(t *testing.T) {
+			conn := connect(t, server(t), compressed(method))
+			do(t, conn, "CREATE TABLE many (n UInt64, s String, l LowCardinality(String)) ENGINE = MergeTree ORDER BY n")
+			defer do(t, conn, "DROP TABLE many")
+			batch, err := conn.PrepareBatch(testContext(t), "INSERT INTO many")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range count {
+				if err := batch.Append(n, strconv.FormatUint(n, 10)+"\n\n", strconv.FormatUint(n%7, 10)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := batch.Send(); err != nil {
+				t.Fatal(err)
+			}
+			if n := one[uint64](t, conn, "SELECT countIf(s = concat(toString(n), '\n\n') AND l = toString(n % 7)) FROM many"); n != count {
+				t.Errorf("%d of %d rows are as sent", n, count)
+			}
+			rows, err := conn.Query(testContext(t), "SELECT n, s FROM many")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			got, sum := uint64(0), uint64(0)
+			for rows.Next() {
+				var n uint64
+				var s string
+				if err := rows.Scan(&n, &s); err != nil {
+					t.Fatal(err)
+				}
+				if s != strconv.FormatUint(n, 10)+"\n\n" {
+					t.Fatalf("row %d is %q", n, s)
+				}
+				got++
+				sum += n
+			}
+			if err := rows.Err(); err != nil || got != count || sum != count*(count-1)/2 {
+				t.Errorf("%d rows, sum %d, %v", got, sum, err)
+			}
+		})
+	}
+}
+
+func TestQueriesAtTheSameTime(t *testing.T) {
+	conn := connect(t, server(t), func(o *clickhouse.Options) { o.MaxOpenConns, o.MaxIdleConns = 3*engine.MaxQueries, 3*engine.MaxQueries })
+	do(t, conn, "CREATE TABLE together (worker UInt32, n UInt32) ENGINE = MergeTree ORDER BY (worker, n)")
+	defer do(t, conn, "DROP TABLE together")
+	var all sync.WaitGroup
+	const workers, turns = 2 * engine.MaxQueries, 10
+	for worker := range workers {
+		all.Go(func() {
+			// Settings and parameters are each request's own.
+			ctx := clickhouse.Context(testContext(t), clickhouse.WithSettings(clickhouse.Settings{"max_block_size": 1000 + worker}),
+				clickhouse.WithParameters(clickhouse.Parameters{"worker": fmt.Sprint(worker)}))
+			for n := range turns {
+				batch, err := conn.PrepareBatch(ctx, "INSERT INTO together")
+				if err == nil {
+					err = errors.Join(batch.Append(uint32(worker), uint32(n)), batch.Send())
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				var size, mine uint64
+				if err := conn.QueryRow(ctx, "SELECT toUInt64(getSetting('max_block_size')), count() FROM together WHERE worker = {worker:UInt32}").Scan(&size, &mine); err != nil {
+					t.Error(err)
+					return
+				}
+				if size != uint64(1000+worker) || mine != uint64(n+1) {
+					t.Errorf("worker %d sees setting %d and %d rows", worker, size, mine)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := one[uint64](t, conn, "SELECT count() FROM together"); n != workers*turns {
+		t.Errorf("%d rows", n)
+	}
+}
+
+func TestAClientThatLeavesTheQueue(t *testing.T) {
+	conn := connect(t, server(t), nil)
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	var all sync.WaitGroup
+	for range 2 * engine.MaxQueries {
+		all.Go(func() {
+			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+server(t).Addr()+"/",
+				strings.NewReader("SELECT sum(sleepEachRow(0.01)) FROM numbers(1000000) SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0"))
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				_ = resp.Body.Close()
+				t.Error("a query ended by itself")
+			}
+		})
+	}
+	await(t, "a query waits until its client leaves", func() bool {
+		short, cancel := context.WithTimeout(testContext(t), time.Second)
+		defer cancel()
+		var n uint8
+		return errors.Is(conn.QueryRow(short, "SELECT 1").Scan(&n), context.DeadlineExceeded)
+	})
+	cancel()
+	all.Wait()
+	if n := one[uint8](t, conn, "SELECT 1"); n != 1 {
+		t.Errorf("SELECT 1 is %d", n)
+	}
+}
+
+// residentBytes is the memory of a process.
+func residentBytes(t *testing.T, pid int) int64 {
+	t.Helper()
+	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := strconv.ParseInt(strings.Fields(string(statm))[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+func TestAResultIsNotHeldInMemory(t *testing.T) {
+	s := server(t)
+	before := residentBytes(t, s.PID())
+	body, err := http.Post("http://"+s.Addr()+"/?default_format=Native", "text/plain", strings.NewReader("SELECT number FROM numbers(250000000)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Body.Close()
+	var most, got int64
+	for {
+		n, err := io.CopyN(io.Discard, body.Body, 64<<20)
+		got += n
+		most = max(most, residentBytes(t, s.PID()))
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got < 2_000_000_000 {
+		t.Errorf("%d bytes came", got)
+	}
+	if grown := most - before; grown > 200<<20 {
+		t.Errorf("the engine grew by %d MB for a result of %d MB", grown>>20, got>>20)
+	}
+}
+
+func TestAClientThatLeavesDuringAResult(t *testing.T) {
+	s := server(t)
+	ctx, cancel := context.WithCancel(testContext(t))
+	conn := connect(t, s, nil)
+	rows, err := conn.Query(ctx, "SELECT number FROM numbers(1000000000000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100_000 {
+		if !rows.Next() {
+			t.Fatal(rows.Err())
+		}
+	}
+	cancel()
+	await(t, "the query is gone", func() bool {
+		return one[uint64](t, conn, "SELECT count() FROM system.processes WHERE query LIKE '%1000000000000%' AND query NOT LIKE '%processes%'") == 0
+	})
+}
+
+func TestAClientThatLeavesDuringAnInsert(t *testing.T) {
+	s := server(t)
+	conn := connect(t, s, nil)
+	do(t, conn, "CREATE TABLE halves (n UInt64) ENGINE = MergeTree ORDER BY n")
+	defer do(t, conn, "DROP TABLE halves")
+	for range 20 {
+		c, err := (&net.Dialer{}).DialContext(testContext(t), "tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(c, "POST /?query=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\n", url.QueryEscape("INSERT INTO halves FORMAT RowBinary"))
+		if _, err := c.Write(make([]byte, 4_000_000)); err != nil {
+			t.Fatal(err)
+		}
+		// Away without a word.
+		_ = c.(*net.TCPConn).SetLinger(0)
+		_ = c.Close()
+	}
+	await(t, "no insert is left", func() bool {
+		return one[uint64](t, conn, "SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO halves%'") == 0
+	})
+	if n := one[uint64](t, conn, "SELECT count() FROM halves"); n != 0 {
+		t.Errorf("%d rows of inserts that did not end", n)
+	}
+	do(t, conn, "INSERT INTO halves VALUES (1)")
+}

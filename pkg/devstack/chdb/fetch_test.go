@@ -1,0 +1,190 @@
+package chdb
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
+)
+
+const content = "the library"
+
+// pack is a package with one file.
+func pack(t *testing.T, name string) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	zipped := gzip.NewWriter(&packed)
+	files := tar.NewWriter(zipped)
+	if err := files.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Size: int64(len(content))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(files, content); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(files.Close(), zipped.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
+}
+
+// fetcherOf fetches that package, through a script in npm's place.
+func fetcherOf(t *testing.T, pkg []byte, script string) *fetcher {
+	t.Helper()
+	dir := t.TempDir()
+	source := filepath.Join(dir, "source")
+	npm := filepath.Join(dir, "npm")
+	if script == "" {
+		script = "echo x >> " + dir + "/calls; cp " + source + " package.tgz"
+	}
+	if err := errors.Join(os.WriteFile(source, pkg, 0o644), os.WriteFile(npm, []byte("#!/bin/sh\n"+script+"\n"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha512.Sum512(pkg)
+	return &fetcher{
+		build: build{pkg: "a-package", integrity: "sha512-" + base64.StdEncoding.EncodeToString(sum[:]), file: "package/library", bytes: int64(len(content))},
+		dir:   filepath.Join(dir, "cache"), npm: npm, progress: io.Discard,
+	}
+}
+
+func TestFetchOnceForAll(t *testing.T) {
+	f := fetcherOf(t, pack(t, "package/library"), "")
+	var said bytes.Buffer
+	f.progress = &said
+	var all sync.WaitGroup
+	paths := make([]string, 8)
+	for i := range paths {
+		all.Go(func() {
+			path, err := f.library(context.Background())
+			if err != nil {
+				t.Error(err)
+			}
+			paths[i] = path
+		})
+	}
+	all.Wait()
+	for _, path := range paths {
+		if got, err := os.ReadFile(path); err != nil || string(got) != content {
+			t.Errorf("%s: %q, %v", path, got, err)
+		}
+	}
+	if calls, _ := os.ReadFile(filepath.Join(filepath.Dir(f.dir), "calls")); string(calls) != "x\n" {
+		t.Errorf("npm was called %d times", len(calls)/2)
+	}
+	if !strings.Contains(said.String(), "fetching a-package") || !strings.Contains(said.String(), "ready") {
+		t.Errorf("progress: %s", said.String())
+	}
+	if left, _ := filepath.Glob(filepath.Join(f.dir, "fetch-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestFetchClearsUpAfterOneThatWasKilled(t *testing.T) {
+	f := fetcherOf(t, pack(t, "package/library"), "")
+	left := filepath.Join(f.dir, "fetch-1", "library")
+	if err := errors.Join(os.MkdirAll(left, 0o755), os.WriteFile(f.path(), []byte("the"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	path, err := f.library(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(path); string(got) != content {
+		t.Errorf("%q", got)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was left is still there: %v", err)
+	}
+}
+
+func TestFetchSaysWhatToDo(t *testing.T) {
+	good := pack(t, "package/library")
+	for name, c := range map[string]struct {
+		fetcher *fetcher
+		want    string
+	}{
+		"no npm":         {func() *fetcher { f := fetcherOf(t, good, ""); f.npm = "/no/npm"; return f }(), "no such file"},
+		"npm fails":      {fetcherOf(t, good, "echo 404 not found >&2; exit 1"), "404 not found"},
+		"npm is silent":  {fetcherOf(t, good, "exit 0"), "left 0 packages"},
+		"other package":  {fetcherOf(t, good, "echo something else > package.tgz"), "than was pinned"},
+		"not a package":  {fetcherOf(t, []byte("not a package at all"), ""), "gzip"},
+		"without a file": {fetcherOf(t, pack(t, "package/other"), ""), "package/library is not in the package"},
+	} {
+		_, err := c.fetcher.library(context.Background())
+		if err == nil {
+			t.Errorf("%s: it succeeded", name)
+			continue
+		}
+		for _, want := range []string{c.want, "Install npm", c.fetcher.path(), "--clickhouse DSN"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q does not say %q", name, err, want)
+			}
+		}
+		if c.fetcher.present() {
+			t.Errorf("%s: there is a library", name)
+		}
+	}
+}
+
+func TestFetchStopsWithItsContext(t *testing.T) {
+	f := fetcherOf(t, pack(t, "package/library"), "exec sleep 1000")
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := f.library(ctx); err == nil {
+		t.Error("it succeeded")
+	}
+	// And so does the wait for another process.
+	release, err := lockfile.Take(filepath.Join(f.dir, "fetch.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if _, err := f.library(ctx); !errors.Is(err, lockfile.ErrTaken) {
+		t.Errorf("while another fetches: %v", err)
+	}
+}
+
+func TestFetchNeedsAFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(cacheEnv, file)
+	f, err := newFetcher(io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.library(context.Background()); err == nil || !strings.Contains(err.Error(), "cache folder") {
+		t.Errorf("a file for a folder: %v", err)
+	}
+	t.Setenv(cacheEnv, "")
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	if _, err := newFetcher(io.Discard); err == nil || !strings.Contains(err.Error(), cacheEnv) {
+		t.Errorf("no folder: %v", err)
+	}
+}
+
+func TestFetchKnowsPlatforms(t *testing.T) {
+	if _, err := fetcherFor("plan9/386", io.Discard); err == nil || !strings.Contains(err.Error(), "plan9/386") {
+		t.Errorf("plan9: %v", err)
+	}
+	for platform, b := range builds {
+		sum, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(b.integrity, "sha512-"))
+		if err != nil || len(sum) != sha512.Size {
+			t.Errorf("%s: integrity %s", platform, fmt.Sprint(err))
+		}
+	}
+}
