@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -43,11 +45,11 @@ func (s *store) prepare() (*pebble.Batch, error) {
 	for _, it := range s.dirtyItems {
 		p.item(it)
 	}
-	for _, h := range s.dirtyHoldings {
-		p.holdings(h)
+	for _, id := range slices.Sorted(maps.Keys(s.dirtyHoldings)) {
+		p.holdings(s.dirtyHoldings[id])
 	}
-	for _, e := range s.dirtyOrders {
-		p.order(e)
+	for _, id := range slices.Sorted(maps.Keys(s.dirtyOrders)) {
+		p.order(s.dirtyOrders[id])
 	}
 	for k, c := range s.dirtyCommands {
 		p.command(k, c)
