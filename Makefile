@@ -43,6 +43,12 @@ test-kafka: build kafka-up ## Integration tests against Apache Kafka
 	@status=0; HOLDFAST_TEST_KAFKA=127.0.0.1:19092 go test -count=1 -p 1 -timeout 15m $(KAFKA_TESTS) || status=$$?; \
 	scripts/kafka.sh down; exit $$status
 
+.PHONY: test-brokers
+test-brokers: build ## Kill brokers of a cluster of three Apache Kafka nodes (needs 2 GB; ends the other nodes and their data)
+	@CLEAN=1 scripts/kafka.sh down; BROKERS=3 scripts/kafka.sh up; status=0; \
+	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 go test -count=1 -timeout 10m -run Broker ./test/chaos || status=$$?; \
+	CLEAN=1 scripts/kafka.sh down; exit $$status
+
 .PHONY: kafka-up
 kafka-up: ## Start Apache Kafka on 127.0.0.1:19092 (BROKERS=3 for a cluster)
 	@scripts/kafka.sh up

@@ -48,7 +48,7 @@ auto.create.topics.enable=false
 unclean.leader.election.enable=false
 group.initial.rebalance.delay.ms=0
 add.partitions.to.txn.retry.backoff.ms=1
-broker.session.timeout.ms=6000
+broker.session.timeout.ms=4000
 group.min.session.timeout.ms=1000
 EOF
   if [ ! -f "$home/$n/data/meta.properties" ]; then
