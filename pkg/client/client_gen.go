@@ -26,14 +26,18 @@ const (
 	CommandTypeConfirmOrder      CommandType = "confirm_order"
 	CommandTypeCountStock        CommandType = "count_stock"
 	CommandTypeDeliverOrder      CommandType = "deliver_order"
+	CommandTypeFailPayment       CommandType = "fail_payment"
 	CommandTypeImportCreditNote  CommandType = "import_credit_note"
 	CommandTypeImportOrder       CommandType = "import_order"
 	CommandTypePlaceOrder        CommandType = "place_order"
 	CommandTypeReceiveStock      CommandType = "receive_stock"
+	CommandTypeRefundPayment     CommandType = "refund_payment"
 	CommandTypeRegisterItem      CommandType = "register_item"
 	CommandTypeSetBackorderLimit CommandType = "set_backorder_limit"
 	CommandTypeSetSafetyStock    CommandType = "set_safety_stock"
 	CommandTypeShipOrder         CommandType = "ship_order"
+	CommandTypeStartPayment      CommandType = "start_payment"
+	CommandTypeVoidPayment       CommandType = "void_payment"
 )
 
 // Valid indicates whether the value is a known member of the CommandType enum.
@@ -53,6 +57,8 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeDeliverOrder:
 		return true
+	case CommandTypeFailPayment:
+		return true
 	case CommandTypeImportCreditNote:
 		return true
 	case CommandTypeImportOrder:
@@ -61,6 +67,8 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeReceiveStock:
 		return true
+	case CommandTypeRefundPayment:
+		return true
 	case CommandTypeRegisterItem:
 		return true
 	case CommandTypeSetBackorderLimit:
@@ -68,6 +76,10 @@ func (e CommandType) Valid() bool {
 	case CommandTypeSetSafetyStock:
 		return true
 	case CommandTypeShipOrder:
+		return true
+	case CommandTypeStartPayment:
+		return true
+	case CommandTypeVoidPayment:
 		return true
 	default:
 		return false
@@ -131,10 +143,50 @@ func (e OrderStatus) Valid() bool {
 	}
 }
 
+// Defines values for OrderSummaryPaymentStatus.
+const (
+	Authorized        OrderSummaryPaymentStatus = "authorized"
+	Captured          OrderSummaryPaymentStatus = "captured"
+	Failed            OrderSummaryPaymentStatus = "failed"
+	PartiallyCaptured OrderSummaryPaymentStatus = "partially_captured"
+	PartiallyRefunded OrderSummaryPaymentStatus = "partially_refunded"
+	Pending           OrderSummaryPaymentStatus = "pending"
+	Refunded          OrderSummaryPaymentStatus = "refunded"
+	Voided            OrderSummaryPaymentStatus = "voided"
+)
+
+// Valid indicates whether the value is a known member of the OrderSummaryPaymentStatus enum.
+func (e OrderSummaryPaymentStatus) Valid() bool {
+	switch e {
+	case Authorized:
+		return true
+	case Captured:
+		return true
+	case Failed:
+		return true
+	case PartiallyCaptured:
+		return true
+	case PartiallyRefunded:
+		return true
+	case Pending:
+		return true
+	case Refunded:
+		return true
+	case Voided:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PaymentAction.
 const (
 	Authorize PaymentAction = "authorize"
 	Capture   PaymentAction = "capture"
+	Fail      PaymentAction = "fail"
+	Refund    PaymentAction = "refund"
+	Start     PaymentAction = "start"
+	Void      PaymentAction = "void"
 )
 
 // Valid indicates whether the value is a known member of the PaymentAction enum.
@@ -143,6 +195,14 @@ func (e PaymentAction) Valid() bool {
 	case Authorize:
 		return true
 	case Capture:
+		return true
+	case Fail:
+		return true
+	case Refund:
+		return true
+	case Start:
+		return true
+	case Void:
 		return true
 	default:
 		return false
@@ -401,23 +461,31 @@ type OrderSummary struct {
 	Currency    string `json:"currency"`
 
 	// FulfilmentID The shipment that ship_order recorded
-	FulfilmentID     string      `json:"fulfilment_id,omitempty,omitzero"`
-	FulfilmentStatus string      `json:"fulfilment_status"`
-	OrderID          string      `json:"order_id"`
-	PaymentStatus    string      `json:"payment_status"`
-	Status           OrderStatus `json:"status"`
+	FulfilmentID     string                    `json:"fulfilment_id,omitempty,omitzero"`
+	FulfilmentStatus string                    `json:"fulfilment_status"`
+	OrderID          string                    `json:"order_id"`
+	PaymentStatus    OrderSummaryPaymentStatus `json:"payment_status"`
+	Status           OrderStatus               `json:"status"`
 
 	// Total A plain decimal, at most 6 decimals, no exponent.
 	Total   Money `json:"total"`
 	Version int64 `json:"version"`
 }
 
+// OrderSummaryPaymentStatus defines model for OrderSummary.PaymentStatus.
+type OrderSummaryPaymentStatus string
+
 // Payment defines model for Payment.
 type Payment struct {
 	Action PaymentAction `json:"action"`
 
-	// Amount A plain decimal, at most 6 decimals, no exponent.
-	Amount    Money  `json:"amount"`
+	// Amount Required to authorize and to capture; without it, a void or a refund is of all that is left; not for start and fail.
+	Amount Money `json:"amount,omitempty,omitzero"`
+
+	// Reason To void
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Reference The payment provider's.
 	Reference string `json:"reference,omitempty,omitzero"`
 }
 
@@ -523,6 +591,7 @@ type SetSafetyStock struct {
 
 // ShipOrder defines model for ShipOrder.
 type ShipOrder struct {
+	Capture           bool           `json:"capture,omitempty,omitzero"`
 	Lines             []LineQuantity `json:"lines,omitempty,omitzero"`
 	TrackingReference string         `json:"tracking_reference,omitempty,omitzero"`
 }
@@ -1094,7 +1163,9 @@ type ClientInterface interface {
 
 	// ShipOrderWithBody Record a shipment
 	//
-	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key.
+	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
+	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
+	// with the last shipment all that is.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1103,7 +1174,9 @@ type ClientInterface interface {
 
 	// ShipOrder Record a shipment
 	//
-	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key.
+	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
+	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
+	// with the last shipment all that is.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1124,18 +1197,50 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery (the `DeliverOrder` operationId).
 	DeliverOrder(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *DeliverOrderParams, body DeliverOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RecordPaymentWithBody Record that a payment was authorized or captured
+	// RecordPaymentWithBody Record what happened to a payment
 	//
-	// An order is confirmed by itself once its total is authorized.
+	// Holdfast keeps the account; money moves at the payment provider. `action` says what happened there:
+	//
+	// - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
+	//   (`too_many_payments`).
+	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
+	//   (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
+	//   placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
+	//   ended is voided at once.
+	// - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
+	//   `"capture": true` does it with a shipment.
+	// - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
+	//   `nothing_to_void`).
+	// - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
+	// - `fail`: it did not come about. The order waits on.
+	//
+	// `reference` is the provider's. One action with one reference is one payment, whoever tells of it and under
+	// whichever key: told again it changes nothing, with another amount it is `payment_reference_reused`.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/orders/{order_id}/payments (the `RecordPayment` operationId).
 	RecordPaymentWithBody(ctx context.Context, orderID OrderID, params *RecordPaymentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RecordPayment Record that a payment was authorized or captured
+	// RecordPayment Record what happened to a payment
 	//
-	// An order is confirmed by itself once its total is authorized.
+	// Holdfast keeps the account; money moves at the payment provider. `action` says what happened there:
+	//
+	// - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
+	//   (`too_many_payments`).
+	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
+	//   (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
+	//   placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
+	//   ended is voided at once.
+	// - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
+	//   `"capture": true` does it with a shipment.
+	// - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
+	//   `nothing_to_void`).
+	// - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
+	// - `fail`: it did not come about. The order waits on.
+	//
+	// `reference` is the provider's. One action with one reference is one payment, whoever tells of it and under
+	// whichever key: told again it changes nothing, with another amount it is `payment_reference_reused`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1557,7 +1662,9 @@ func (c *Generated) ConfirmOrder(ctx context.Context, orderID OrderID, params *C
 
 // ShipOrderWithBody Record a shipment
 //
-// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key.
+// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
+// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
+// with the last shipment all that is.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1576,7 +1683,9 @@ func (c *Generated) ShipOrderWithBody(ctx context.Context, orderID OrderID, para
 
 // ShipOrder Record a shipment
 //
-// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key.
+// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
+// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
+// with the last shipment all that is.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1627,9 +1736,25 @@ func (c *Generated) DeliverOrder(ctx context.Context, orderID OrderID, fulfilmen
 	return c.Client.Do(req)
 }
 
-// RecordPaymentWithBody Record that a payment was authorized or captured
+// RecordPaymentWithBody Record what happened to a payment
 //
-// An order is confirmed by itself once its total is authorized.
+// Holdfast keeps the account; money moves at the payment provider. `action` says what happened there:
+//
+//   - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
+//     (`too_many_payments`).
+//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
+//     (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
+//     placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
+//     ended is voided at once.
+//   - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
+//     `"capture": true` does it with a shipment.
+//   - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
+//     `nothing_to_void`).
+//   - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
+//   - `fail`: it did not come about. The order waits on.
+//
+// `reference` is the provider's. One action with one reference is one payment, whoever tells of it and under
+// whichever key: told again it changes nothing, with another amount it is `payment_reference_reused`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1646,9 +1771,25 @@ func (c *Generated) RecordPaymentWithBody(ctx context.Context, orderID OrderID, 
 	return c.Client.Do(req)
 }
 
-// RecordPayment Record that a payment was authorized or captured
+// RecordPayment Record what happened to a payment
 //
-// An order is confirmed by itself once its total is authorized.
+// Holdfast keeps the account; money moves at the payment provider. `action` says what happened there:
+//
+//   - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
+//     (`too_many_payments`).
+//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
+//     (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
+//     placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
+//     ended is voided at once.
+//   - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
+//     `"capture": true` does it with a shipment.
+//   - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
+//     `nothing_to_void`).
+//   - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
+//   - `fail`: it did not come about. The order waits on.
+//
+// `reference` is the provider's. One action with one reference is one payment, whoever tells of it and under
+// whichever key: told again it changes nothing, with another amount it is `payment_reference_reused`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3478,7 +3619,9 @@ type ClientWithResponsesInterface interface {
 
 	// ShipOrderWithBodyWithResponse Record a shipment
 	//
-	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key.
+	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
+	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
+	// with the last shipment all that is.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3487,7 +3630,9 @@ type ClientWithResponsesInterface interface {
 
 	// ShipOrderWithResponse Record a shipment
 	//
-	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key.
+	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
+	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
+	// with the last shipment all that is.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -3508,18 +3653,50 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery (the `DeliverOrder` operationId).
 	DeliverOrderWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *DeliverOrderParams, body DeliverOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*DeliverOrderResponse, error)
 
-	// RecordPaymentWithBodyWithResponse Record that a payment was authorized or captured
+	// RecordPaymentWithBodyWithResponse Record what happened to a payment
 	//
-	// An order is confirmed by itself once its total is authorized.
+	// Holdfast keeps the account; money moves at the payment provider. `action` says what happened there:
+	//
+	// - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
+	//   (`too_many_payments`).
+	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
+	//   (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
+	//   placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
+	//   ended is voided at once.
+	// - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
+	//   `"capture": true` does it with a shipment.
+	// - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
+	//   `nothing_to_void`).
+	// - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
+	// - `fail`: it did not come about. The order waits on.
+	//
+	// `reference` is the provider's. One action with one reference is one payment, whoever tells of it and under
+	// whichever key: told again it changes nothing, with another amount it is `payment_reference_reused`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/orders/{order_id}/payments (the `RecordPayment` operationId).
 	RecordPaymentWithBodyWithResponse(ctx context.Context, orderID OrderID, params *RecordPaymentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecordPaymentResponse, error)
 
-	// RecordPaymentWithResponse Record that a payment was authorized or captured
+	// RecordPaymentWithResponse Record what happened to a payment
 	//
-	// An order is confirmed by itself once its total is authorized.
+	// Holdfast keeps the account; money moves at the payment provider. `action` says what happened there:
+	//
+	// - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
+	//   (`too_many_payments`).
+	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
+	//   (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
+	//   placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
+	//   ended is voided at once.
+	// - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
+	//   `"capture": true` does it with a shipment.
+	// - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
+	//   `nothing_to_void`).
+	// - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
+	// - `fail`: it did not come about. The order waits on.
+	//
+	// `reference` is the provider's. One action with one reference is one payment, whoever tells of it and under
+	// whichever key: told again it changes nothing, with another amount it is `payment_reference_reused`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6580,7 +6757,9 @@ func (c *ClientWithResponses) ConfirmOrderWithResponse(ctx context.Context, orde
 
 // ShipOrderWithBodyWithResponse Record a shipment
 //
-// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key.
+// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
+// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
+// with the last shipment all that is.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -6595,7 +6774,9 @@ func (c *ClientWithResponses) ShipOrderWithBodyWithResponse(ctx context.Context,
 
 // ShipOrderWithResponse Record a shipment
 //
-// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key.
+// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
+// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
+// with the last shipment all that is.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -6634,9 +6815,25 @@ func (c *ClientWithResponses) DeliverOrderWithResponse(ctx context.Context, orde
 	return ParseDeliverOrderResponse(rsp)
 }
 
-// RecordPaymentWithBodyWithResponse Record that a payment was authorized or captured
+// RecordPaymentWithBodyWithResponse Record what happened to a payment
 //
-// An order is confirmed by itself once its total is authorized.
+// Holdfast keeps the account; money moves at the payment provider. `action` says what happened there:
+//
+//   - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
+//     (`too_many_payments`).
+//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
+//     (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
+//     placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
+//     ended is voided at once.
+//   - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
+//     `"capture": true` does it with a shipment.
+//   - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
+//     `nothing_to_void`).
+//   - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
+//   - `fail`: it did not come about. The order waits on.
+//
+// `reference` is the provider's. One action with one reference is one payment, whoever tells of it and under
+// whichever key: told again it changes nothing, with another amount it is `payment_reference_reused`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -6649,9 +6846,25 @@ func (c *ClientWithResponses) RecordPaymentWithBodyWithResponse(ctx context.Cont
 	return ParseRecordPaymentResponse(rsp)
 }
 
-// RecordPaymentWithResponse Record that a payment was authorized or captured
+// RecordPaymentWithResponse Record what happened to a payment
 //
-// An order is confirmed by itself once its total is authorized.
+// Holdfast keeps the account; money moves at the payment provider. `action` says what happened there:
+//
+//   - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
+//     (`too_many_payments`).
+//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
+//     (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
+//     placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
+//     ended is voided at once.
+//   - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
+//     `"capture": true` does it with a shipment.
+//   - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
+//     `nothing_to_void`).
+//   - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
+//   - `fail`: it did not come about. The order waits on.
+//
+// `reference` is the provider's. One action with one reference is one payment, whoever tells of it and under
+// whichever key: told again it changes nothing, with another amount it is `payment_reference_reused`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

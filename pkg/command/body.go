@@ -1,5 +1,7 @@
 package command
 
+import "strings"
+
 // The bodies as clients write them. Pointers mark members whose absence differs from zero.
 
 type lineBody struct {
@@ -31,10 +33,37 @@ type cancelBody struct {
 	Reason string `json:"reason"`
 }
 
+// anyPaymentBody has the members of all payments.
+type anyPaymentBody struct {
+	Action    string `json:"action"`
+	Amount    string `json:"amount"`
+	Reference string `json:"reference"`
+	Reason    string `json:"reason"`
+}
+
 type paymentBody struct {
 	Action    string `json:"action"`
 	Amount    string `json:"amount"`
 	Reference string `json:"reference"`
+}
+
+// giveBackBody is a void or a refund: without an amount, of all that is left.
+type giveBackBody struct {
+	Action    string  `json:"action"`
+	Amount    *string `json:"amount"`
+	Reference string  `json:"reference"`
+	Reason    string  `json:"reason"`
+}
+
+type startPaymentBody struct {
+	Action    string `json:"action"`
+	Reference string `json:"reference"`
+}
+
+type failPaymentBody struct {
+	Action    string `json:"action"`
+	Reference string `json:"reference"`
+	Reason    string `json:"reason"`
 }
 
 type emptyBody struct{}
@@ -47,6 +76,7 @@ type quantityBody struct {
 type shipBody struct {
 	Lines             *[]quantityBody `json:"lines"`
 	TrackingReference string          `json:"tracking_reference"`
+	Capture           bool            `json:"capture"`
 }
 
 type deliverBody struct {
@@ -87,20 +117,23 @@ type limitBody struct {
 	Limit *int64 `json:"limit"`
 }
 
+// paymentActions are the payment commands' names without their ending.
+var paymentActions = []string{"start", "authorize", "capture", "void", "refund", "fail"}
+
 // PaymentType tells which command a body of POST /v1/orders/{id}/payments is. Errors are a *Problem.
 func PaymentType(body []byte) (string, error) {
-	var b paymentBody
+	var b anyPaymentBody
 	d := decoding{body: body}
 	if d.read(&b) {
-		switch b.Action {
-		case "authorize":
-			return AuthorizePayment, nil
-		case "capture":
-			return CapturePayment, nil
-		case "":
+		for _, action := range paymentActions {
+			if b.Action == action {
+				return action + "_payment", nil
+			}
+		}
+		if b.Action == "" {
 			d.fault(CodeMissingField, "/action", "is required")
-		default:
-			d.fault(CodeBadAction, "/action", "must be authorize or capture")
+		} else {
+			d.fault(CodeBadAction, "/action", "must be one of "+strings.Join(paymentActions, ", "))
 		}
 	}
 	return "", d.problem()

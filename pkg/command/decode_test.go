@@ -39,10 +39,16 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 1_000_000}},
 		}, at},
 		{CancelOrder, `{"reason":"x"}`, order.Cancel{Reason: "x"}, 0},
-		{AuthorizePayment, `{"amount":"7.65","reference":"pi"}`, order.AuthorizePayment{AmountMicros: 7_650_000, Reference: "pi"}, 0},
+		{AuthorizePayment, `{"amount":"7.65","reference":"pi"}`, order.AuthorizePayment{
+			AmountMicros: 7_650_000, Reference: "pi", DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
+		{StartPayment, `{"action":"start","reference":"pi"}`, order.StartPayment{Reference: "pi", DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
+		{VoidPayment, `{"reason":"x"}`, order.VoidPayment{Reason: "x"}, 0},
+		{RefundPayment, `{"amount":"0.50","reference":"re"}`, order.RefundPayment{AmountMicros: 500_000, Reference: "re"}, 0},
+		{FailPayment, `{"reference":"pi","reason":"declined"}`, order.FailPayment{Reference: "pi", Reason: "declined"}, 0},
 		{CapturePayment, `{"action":"capture","amount":"1"}`, order.CapturePayment{AmountMicros: 1_000_000}, 0},
 		{ConfirmOrder, ``, order.Confirm{}, 0},
 		{ShipOrder, `{}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
+		{ShipOrder, `{"capture":true}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k"), Capture: true}, 0},
 		{DeliverOrder, `{"fulfilment_id":"f"}`, order.Deliver{FulfilmentID: "f"}, 0},
 		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
 		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`, inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
@@ -76,6 +82,39 @@ func TestDecodeNamesEveryFault(t *testing.T) {
 	want := "/customer_id /currency /lines/0/sku /lines/0/quantity /lines/0/unit_price /payment_terms"
 	if got := strings.Join(pointers, " "); got != want {
 		t.Errorf("pointers %s, want %s", got, want)
+	}
+}
+
+func TestPaymentsNameTheirFaults(t *testing.T) {
+	for _, test := range []struct{ typ, body, code, pointer string }{
+		{StartPayment, `{"amount":"1"}`, CodeUnknownField, "/amount"},
+		{FailPayment, `{"amount":"1"}`, CodeUnknownField, "/amount"},
+		{StartPayment, `{"action":"stop"}`, CodeBadAction, "/action"},
+		{VoidPayment, `{"amount":"0"}`, order.CodeInvalidAmount, "/amount"},
+		{VoidPayment, `{"action":"refund"}`, CodeBadAction, "/action"},
+		{RefundPayment, `{"amount":"-1"}`, order.CodeInvalidAmount, "/amount"},
+		{RefundPayment, `[]`, CodeWrongType, ""},
+		{FailPayment, `{"action":"void"}`, CodeBadAction, "/action"},
+		{AuthorizePayment, `{}`, CodeMissingField, "/amount"},
+		{CapturePayment, `{"amount":"0"}`, order.CodeInvalidAmount, "/amount"},
+		{CapturePayment, `{"amount":"1","reason":"x"}`, CodeUnknownField, "/reason"},
+	} {
+		_, _, _, err := Decode(test.typ, testOrderID, "k", []byte(test.body), 0, Options{})
+		p := AsProblem(err)
+		if p.Code != test.code || len(p.Errors) == 0 || p.Errors[0].Pointer != test.pointer {
+			t.Errorf("%s %s: got %s %v, want %s %s", test.typ, test.body, p.Code, p.Errors, test.code, test.pointer)
+		}
+	}
+	for _, action := range paymentActions {
+		typ, err := PaymentType([]byte(`{"action":"` + action + `"}`))
+		if _, known := Lookup(typ); err != nil || !known {
+			t.Errorf("%s is %q, %v", action, typ, err)
+		}
+	}
+	for body, pointer := range map[string]string{`{}`: "/action", `{"action":"steal"}`: "/action", `{"acton":"void"}`: "/acton"} {
+		if _, err := PaymentType([]byte(body)); AsProblem(err).Errors[0].Pointer != pointer {
+			t.Errorf("%s: %v", body, err)
+		}
 	}
 }
 

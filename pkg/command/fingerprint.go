@@ -87,6 +87,19 @@ func (c *canonical) order(cmd order.Command) {
 	case order.CapturePayment:
 		c.number(30, cmd.AmountMicros)
 		c.text(13, cmd.Reference)
+	case order.StartPayment:
+		c.text(13, cmd.Reference)
+	case order.VoidPayment:
+		c.number(30, cmd.AmountMicros)
+		c.text(13, cmd.Reference)
+		c.text(31, cmd.Reason)
+	case order.RefundPayment:
+		c.number(30, cmd.AmountMicros)
+		c.text(13, cmd.Reference)
+		c.text(31, cmd.Reason)
+	case order.FailPayment:
+		c.text(13, cmd.Reference)
+		c.text(31, cmd.Reason)
 	case order.Cancel:
 		c.text(31, cmd.Reason)
 	case order.Ship:
@@ -95,6 +108,9 @@ func (c *canonical) order(cmd order.Command) {
 			c.b = append(c.b, 20)
 			c.text(21, line.SKU)
 			c.number(22, line.Quantity)
+		}
+		if cmd.Capture {
+			c.number(34, 1)
 		}
 	case order.Deliver:
 		c.text(33, cmd.FulfilmentID)

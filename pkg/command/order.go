@@ -22,12 +22,8 @@ func (d *decoding) orderCommand() order.Command {
 			return nil
 		}
 		return order.Cancel{Reason: d.text("/reason", b.Reason, MaxReasonBytes)}
-	case AuthorizePayment:
-		amount, reference := d.payment("authorize")
-		return order.AuthorizePayment{AmountMicros: amount, Reference: reference}
-	case CapturePayment:
-		amount, reference := d.payment("capture")
-		return order.CapturePayment{AmountMicros: amount, Reference: reference}
+	case StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment:
+		return d.paymentCommand()
 	case ConfirmOrder:
 		d.read(&emptyBody{})
 		return order.Confirm{}
@@ -62,13 +58,18 @@ func (d *decoding) place() order.Command {
 		cmd.TotalMicros = &total
 	}
 	if cmd.Terms == order.Prepaid {
-		window := d.opts.PaymentWindow
-		if window == 0 {
-			window = DefaultPaymentWindow
-		}
-		cmd.PaymentDeadlineMicros = d.receivedAtMicros + window.Microseconds()
+		cmd.PaymentDeadlineMicros = d.paymentDeadline()
 	}
 	return cmd
+}
+
+// paymentDeadline is when an order that is placed, or whose payment begins, now has to be paid.
+func (d *decoding) paymentDeadline() int64 {
+	window := d.opts.PaymentWindow
+	if window == 0 {
+		window = DefaultPaymentWindow
+	}
+	return d.receivedAtMicros + window.Microseconds()
 }
 
 func (d *decoding) importDocument(kind order.Kind) order.Command {
@@ -101,6 +102,7 @@ func (d *decoding) ship() order.Command {
 	cmd := order.Ship{
 		FulfilmentID:      FulfilmentID(d.id, d.key),
 		TrackingReference: d.text("/tracking_reference", b.TrackingReference, MaxReferenceBytes),
+		Capture:           b.Capture,
 	}
 	if b.Lines == nil {
 		return cmd // all that is left to ship
@@ -114,21 +116,6 @@ func (d *decoding) ship() order.Command {
 		cmd.Lines[i] = order.LineQuantity{SKU: line.SKU, Quantity: line.Quantity}
 	}
 	return cmd
-}
-
-func (d *decoding) payment(action string) (amountMicros int64, reference string) {
-	var b paymentBody
-	if !d.read(&b) {
-		return 0, ""
-	}
-	if b.Action != "" && b.Action != action {
-		d.fault(CodeBadAction, "/action", "must be "+action+" in this command")
-	}
-	before := len(d.faults)
-	if amountMicros = d.amount("/amount", b.Amount); amountMicros == 0 && len(d.faults) == before {
-		d.fault(order.CodeInvalidAmount, "/amount", "must be more than 0")
-	}
-	return amountMicros, d.text("/reference", b.Reference, MaxReferenceBytes)
 }
 
 func (d *decoding) lines(lines []lineBody) []order.PlaceLine {

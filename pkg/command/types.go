@@ -8,6 +8,10 @@ const (
 	CancelOrder       = "cancel_order"
 	AuthorizePayment  = "authorize_payment"
 	CapturePayment    = "capture_payment"
+	StartPayment      = "start_payment"
+	VoidPayment       = "void_payment"
+	RefundPayment     = "refund_payment"
+	FailPayment       = "fail_payment"
 	ConfirmOrder      = "confirm_order"
 	ShipOrder         = "ship_order"
 	DeliverOrder      = "deliver_order"
@@ -46,7 +50,7 @@ func Lookup(typ string) (Info, bool) {
 	switch typ {
 	case PlaceOrder, ImportOrder, ImportCreditNote:
 		return Info{Order, true, true, http.StatusCreated}, true
-	case AuthorizePayment, CapturePayment, ShipOrder:
+	case StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, ShipOrder:
 		return Info{Order, false, true, http.StatusCreated}, true
 	case CancelOrder, ConfirmOrder, DeliverOrder:
 		return Info{Order, false, true, http.StatusOK}, true
@@ -61,7 +65,8 @@ func Lookup(typ string) (Info, bool) {
 // Types lists every command type.
 func Types() []string {
 	return []string{
-		PlaceOrder, CancelOrder, AuthorizePayment, CapturePayment, ConfirmOrder, ShipOrder, DeliverOrder,
+		PlaceOrder, CancelOrder, StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment,
+		ConfirmOrder, ShipOrder, DeliverOrder,
 		ImportOrder, ImportCreditNote, RegisterItem, ReceiveStock, AdjustStock, CountStock, SetSafetyStock,
 		SetBackorderLimit,
 	}

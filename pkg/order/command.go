@@ -45,10 +45,19 @@ type RecordReservation struct {
 	Reconciliation     bool
 }
 
-// AuthorizePayment records that a payment provider holds the amount; the order is confirmed once the total is authorized.
+// StartPayment records that the customer is paying: the order waits until DeadlineMicros, which the writer sets
+// (received time + the configured payment window).
+type StartPayment struct {
+	Reference      string
+	DeadlineMicros int64
+}
+
+// AuthorizePayment records that a payment provider holds the amount; the order is confirmed once the total is
+// authorized. DeadlineMicros is how long it then waits for the rest, or, when it had expired, for stock.
 type AuthorizePayment struct {
-	AmountMicros int64
-	Reference    string
+	AmountMicros   int64
+	Reference      string
+	DeadlineMicros int64
 }
 
 // CapturePayment records that money was taken.
@@ -56,6 +65,21 @@ type CapturePayment struct {
 	AmountMicros int64
 	Reference    string
 }
+
+// VoidPayment records that a provider let go of money that it held; 0: all of it.
+type VoidPayment struct {
+	AmountMicros      int64
+	Reference, Reason string
+}
+
+// RefundPayment records that captured money went back; 0: all of it.
+type RefundPayment struct {
+	AmountMicros      int64
+	Reference, Reason string
+}
+
+// FailPayment records that a payment did not come about.
+type FailPayment struct{ Reference, Reason string }
 
 // Confirm confirms an order whose total is authorized or that is on account.
 type Confirm struct{}
@@ -68,6 +92,8 @@ type Ship struct {
 	FulfilmentID      string
 	Lines             []LineQuantity
 	TrackingReference string
+	// Capture takes the money for what ships, as far as it is authorized; with the last shipment all that is.
+	Capture bool
 }
 
 // Deliver records that a shipment arrived.
@@ -93,6 +119,10 @@ func (Place) isCommand()             {}
 func (RecordReservation) isCommand() {}
 func (AuthorizePayment) isCommand()  {}
 func (CapturePayment) isCommand()    {}
+func (StartPayment) isCommand()      {}
+func (VoidPayment) isCommand()       {}
+func (RefundPayment) isCommand()     {}
+func (FailPayment) isCommand()       {}
 func (Confirm) isCommand()           {}
 func (Cancel) isCommand()            {}
 func (Ship) isCommand()              {}

@@ -15,8 +15,12 @@ type Facts struct {
 //	Place              placed    already_placed everywhere else
 //	ImportDocument     completed already_placed everywhere else
 //	RecordReservation  –         reserved¹  settled²   settled²   settled²   settled²
-//	AuthorizePayment   ·         ·          confirmed³ yes        yes        ·
+//	StartPayment       ·         yes        yes        ·          ·          ·
+//	AuthorizePayment   ·         ·          confirmed³ yes        yes        voided, or placed⁶
 //	CapturePayment     ·         ·          ·          yes        yes        ·
+//	VoidPayment        ·         yes        yes        yes        yes        yes
+//	RefundPayment      ·         yes        yes        yes        yes        yes
+//	FailPayment        ·         yes        yes        yes        yes        yes
 //	Confirm            ·         ·          confirmed  ·          ·          ·
 //	Cancel             ·         cancelled  cancelled  cancelled⁴ already_shipped ·
 //	Ship               ·         ·          ·          completed⁵ nothing_to_ship ·
@@ -27,6 +31,7 @@ type Facts struct {
 //	¹ or rejected; goes on to confirmed on account, and when there is nothing to pay
 //	² ReservationSettled, once for each ReservationVersion; see ORD-9 for reconciliation
 //	³ once the total is authorized  ⁴ unless something has shipped  ⁵ completed once everything has shipped
+//	⁶ expired, and the total is authorized at once
 //
 // The rules:
 //
@@ -45,9 +50,10 @@ type Facts struct {
 //	ORD-8   On account, or with nothing to pay, OrderConfirmed follows in the same decision.
 //	ORD-9   A reconciliation whose answers no longer cover the order ends it: rejected from placed, cancelled from reserved,
 //	        or from confirmed with nothing shipped. Answers that cover it: as without reconciliation.
-//	ORD-10  AuthorizePayment: more than 0 (invalid_amount), all authorizations at most the total
-//	        (over_authorization). From reserved, OrderConfirmed follows once the total is authorized.
-//	ORD-11  CapturePayment: more than 0 (invalid_amount), all captures at most what is authorized (over_capture).
+//	ORD-10  AuthorizePayment: more than 0 (invalid_amount), all that is authorized and not voided at most the total
+//	        (over_authorization). From reserved, OrderConfirmed follows once the total is authorized; before,
+//	        PaymentStarted, while ORD-20 allows it.
+//	ORD-11  CapturePayment: more than 0 (invalid_amount), all captures at most what is authorized and not voided (over_capture).
 //	ORD-12  Confirm needs the total authorized, or terms on account: payment_required.
 //	ORD-13  Cancel: nothing has shipped (already_shipped). What is authorized and not captured is voided,
 //	        what is captured is due for refund.
@@ -62,6 +68,20 @@ type Facts struct {
 //	        stock (invalid_kind otherwise). ORD-2 to ORD-4 hold.
 //	ORD-19  ReconcileShipment ships what stock has fulfilled, backordered or not, at most what is left
 //	        (over_shipment); no lines: nothing_to_ship. The order becomes confirmed, or completed.
+//	ORD-20  StartPayment moves the deadline of an order that waits for its payment; never back, and at most 10 times
+//	        (too_many_payments).
+//	ORD-21  A payment whose provider's reference the order has for the same action is the same payment, whoever tells of
+//	        it: nothing is written. With another amount: payment_reference_reused. At most 1,000 have one (too_many_payments).
+//	ORD-22  VoidPayment: at most what is authorized and neither captured nor voided (over_void); no amount: all of it;
+//	        none left: nothing_to_void. The order stands.
+//	ORD-23  RefundPayment: at most what is captured and not refunded (over_refund); no amount: all of it; none left:
+//	        nothing_to_refund. It counts against what a cancellation made due.
+//	ORD-24  FailPayment is noted; the order waits on.
+//	ORD-25  A payment that comes too late: an expired order is placed again when its total is authorized at once, and
+//	        asks stock anew; confirmed when that has it, and rejected, the payment voided, when not. Less than the
+//	        total, and payments of cancelled and rejected orders, are voided at once (PaymentVoided).
+//	ORD-26  Ship with Capture takes the price of what ships, rounded as ORD-4 does, at most what is authorized; with
+//	        the last shipment all that is.
 func Decide(o Order, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case Place:
@@ -72,6 +92,14 @@ func Decide(o Order, cmd Command) ([]Event, error) {
 		return o.authorizePayment(c)
 	case CapturePayment:
 		return o.capturePayment(c)
+	case StartPayment:
+		return o.startPayment(c)
+	case VoidPayment:
+		return o.voidPayment(c)
+	case RefundPayment:
+		return o.refundPayment(c)
+	case FailPayment:
+		return o.failPayment(c)
 	case Confirm:
 		return o.confirm()
 	case Cancel:

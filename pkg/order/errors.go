@@ -1,5 +1,7 @@
 package order
 
+import "slices"
+
 // Error is a command refused; it writes nothing. Code is stable, Detail is for people, Pointer
 // (RFC 6901, may be empty) names the field of the command. Status and Allowed go with refusals that
 // lie in the order's state: where it stands, and the commands that it takes there.
@@ -30,15 +32,22 @@ const (
 	CodePaymentRequired     = "payment_required"
 	CodeOverAuthorization   = "over_authorization"
 	CodeOverCapture         = "over_capture"
-	CodeAlreadyShipped      = "already_shipped"
-	CodeNothingToShip       = "nothing_to_ship"
-	CodeOverShipment        = "over_shipment"
-	CodeBackordered         = "backordered"
-	CodeTooManyFulfilments  = "too_many_fulfilments"
-	CodeFulfilmentExists    = "fulfilment_exists"
-	CodeUnknownFulfilment   = "unknown_fulfilment"
-	CodeAlreadyDelivered    = "already_delivered"
-	CodeUnknownCommand      = "unknown_command"
+	CodeOverVoid            = "over_void"
+	CodeNothingToVoid       = "nothing_to_void"
+	CodeOverRefund          = "over_refund"
+	CodeNothingToRefund     = "nothing_to_refund"
+	CodeTooManyPayments     = "too_many_payments"
+	// CodePaymentReferenceReused: the order has the provider's reference with another amount.
+	CodePaymentReferenceReused = "payment_reference_reused"
+	CodeAlreadyShipped         = "already_shipped"
+	CodeNothingToShip          = "nothing_to_ship"
+	CodeOverShipment           = "over_shipment"
+	CodeBackordered            = "backordered"
+	CodeTooManyFulfilments     = "too_many_fulfilments"
+	CodeFulfilmentExists       = "fulfilment_exists"
+	CodeUnknownFulfilment      = "unknown_fulfilment"
+	CodeAlreadyDelivered       = "already_delivered"
+	CodeUnknownCommand         = "unknown_command"
 )
 
 // Error makes a refusal an error.
@@ -58,27 +67,38 @@ func (o *Order) illegal(command string) *Error {
 	return o.refuseHere(CodeIllegalTransition, "an order that is "+o.Lifecycle.String()+" does not take "+command)
 }
 
-// allowed names the commands that clients may give in the order's state.
+// allowed names the commands that clients may give in the order's state, as the API calls them.
 func (o *Order) allowed() []string {
 	switch {
 	case o.Lifecycle == None:
-		return []string{"place", "import"}
+		return []string{"place_order", "import_order", "import_credit_note"}
 	case o.Kind != KindOrder:
 		return nil
 	}
-	switch o.Lifecycle {
-	case Placed:
-		return []string{"cancel"}
-	case Reserved:
-		return []string{"authorize_payment", "confirm", "cancel"}
-	case Confirmed:
-		if o.shippedUnits() > 0 {
-			return []string{"authorize_payment", "capture_payment", "ship", "deliver"}
+	shipping := o.Lifecycle == Confirmed || o.Lifecycle == Completed
+	var names []string
+	for _, c := range []struct {
+		name string
+		ok   bool
+	}{
+		{"start_payment", o.awaitsPayment()},
+		{"authorize_payment", o.takesAuthorization() && o.authorized() < o.TotalMicros},
+		{"capture_payment", shipping && o.openAuthorization() > 0},
+		{"void_payment", o.openAuthorization() > 0},
+		{"refund_payment", o.CapturedMicros > o.RefundedMicros},
+		{"fail_payment", o.authorized() < o.TotalMicros},
+		{"confirm_order", o.Lifecycle == Reserved},
+		{"ship_order", o.Lifecycle == Confirmed},
+		{"deliver_order", shipping && o.undelivered()},
+		{"cancel_order", o.cancellable()},
+	} {
+		if c.ok {
+			names = append(names, c.name)
 		}
-		return []string{"authorize_payment", "capture_payment", "cancel", "ship"}
-	case Completed:
-		return []string{"authorize_payment", "capture_payment", "deliver"}
-	case None, Rejected, Cancelled, Expired, OnHold:
 	}
-	return nil
+	return names
+}
+
+func (o *Order) undelivered() bool {
+	return slices.ContainsFunc(o.Fulfilments, func(f Fulfilment) bool { return !f.Delivered })
 }

@@ -24,6 +24,20 @@ type (
 		AmountMicros int64
 		Reference    string
 	}
+	PaymentStarted struct {
+		Reference             string
+		PaymentDeadlineMicros int64
+	}
+	PaymentVoided struct {
+		AmountMicros      int64
+		Reference, Reason string
+	}
+	PaymentRefunded struct {
+		AmountMicros      int64
+		Reference, Reason string
+	}
+	PaymentFailed  struct{ Reference, Reason string }
+	OrderReopened  struct{ PaymentDeadlineMicros int64 }
 	OrderConfirmed struct{}
 	OrderCancelled struct {
 		Reason                        string
@@ -57,6 +71,11 @@ func (OrderBackordered) isEvent()   {}
 func (OrderRejected) isEvent()      {}
 func (PaymentAuthorized) isEvent()  {}
 func (PaymentCaptured) isEvent()    {}
+func (PaymentStarted) isEvent()     {}
+func (PaymentVoided) isEvent()      {}
+func (PaymentRefunded) isEvent()    {}
+func (PaymentFailed) isEvent()      {}
+func (OrderReopened) isEvent()      {}
 func (OrderConfirmed) isEvent()     {}
 func (OrderCancelled) isEvent()     {}
 func (OrderExpired) isEvent()       {}

@@ -5,7 +5,7 @@ import "slices"
 // Evolve returns the state after an event; it never fails on what Decide produced and does not change its argument.
 // It sets Version+1, PlacedEventID from f.EventID on OrderPlaced/DocumentImported, and ReservationVersion = the new Version (Settled=false)
 // on every event that changes what Wanted returns: OrderPlaced, DocumentImported, OrderRejected,
-// OrderConfirmed, OrderCancelled, OrderExpired, LinesShipped and ShipmentReconciled.
+// OrderConfirmed, OrderCancelled, OrderExpired, OrderReopened, LinesShipped and ShipmentReconciled.
 // OccurredAtMicros is that of the first event. ID is the state's key: whoever keeps the state sets it.
 func Evolve(o Order, ev Event, f Facts) Order {
 	o.Version++
@@ -22,10 +22,6 @@ func Evolve(o Order, ev Event, f Facts) Order {
 	case OrderRejected:
 		o.Lifecycle, o.Short = Rejected, e.Short
 		o.wantChanged()
-	case PaymentAuthorized:
-		o.AuthorizedMicros += e.AmountMicros
-	case PaymentCaptured:
-		o.CapturedMicros += e.AmountMicros
 	case OrderConfirmed:
 		o.Lifecycle = Confirmed
 		o.wantChanged()
@@ -46,8 +42,39 @@ func Evolve(o Order, ev Event, f Facts) Order {
 		o.evolveDelivered(e)
 	case ReservationSettled:
 		o.evolveSettled(e)
+	case OrderReopened:
+		o.Lifecycle, o.PaymentDeadlineMicros = Placed, e.PaymentDeadlineMicros
+		o.wantChanged()
+	default:
+		o.evolvePayment(ev)
 	}
 	return o
+}
+
+func (o *Order) evolvePayment(ev Event) {
+	switch e := ev.(type) {
+	case PaymentStarted:
+		o.PaymentDeadlineMicros = e.PaymentDeadlineMicros
+		o.PaymentStarts++
+		o.remember(Started, e.Reference, 0)
+	case PaymentAuthorized:
+		o.AuthorizedMicros += e.AmountMicros
+		o.PaymentFailed = false
+		o.remember(Authorized, e.Reference, e.AmountMicros)
+	case PaymentCaptured:
+		o.CapturedMicros += e.AmountMicros
+		o.remember(Captured, e.Reference, e.AmountMicros)
+	case PaymentVoided:
+		o.VoidedMicros += e.AmountMicros
+		o.remember(Voided, e.Reference, e.AmountMicros)
+	case PaymentRefunded:
+		o.RefundedMicros += e.AmountMicros
+		o.RefundDueMicros = max(0, o.RefundDueMicros-e.AmountMicros)
+		o.remember(Refunded, e.Reference, e.AmountMicros)
+	case PaymentFailed:
+		o.PaymentFailed = true
+		o.remember(Failed, e.Reference, 0)
+	}
 }
 
 // wantChanged notes that the order wants another reservation from this version on.
@@ -102,12 +129,14 @@ func (o *Order) evolveBackordered(e OrderBackordered) {
 	}
 }
 
-// evolveEnded gives back all that has not shipped.
+// evolveEnded gives back all that has not shipped. An expired order may be wanted again, as it was.
 func (o *Order) evolveEnded(end Lifecycle) {
 	o.Lifecycle = end
 	o.Lines = slices.Clone(o.Lines)
 	for i := range o.Lines {
-		o.Lines[i].Cancelled = o.Lines[i].Quantity - o.Lines[i].Shipped
+		if end == Cancelled {
+			o.Lines[i].Cancelled = o.Lines[i].Quantity - o.Lines[i].Shipped
+		}
 		o.Lines[i].Backordered = 0
 	}
 	o.wantChanged()

@@ -86,17 +86,17 @@ func TestORD9Reconciliation(t *testing.T) {
 }
 
 func TestORD10Authorize(t *testing.T) {
-	given(t, twoSKUs(Prepaid)).when(AuthorizePayment{1, ""}).refused(CodeIllegalTransition)
+	given(t, twoSKUs(Prepaid)).when(AuthorizePayment{1, "", 0}).refused(CodeIllegalTransition)
 	s := given(t, twoSKUs(Prepaid), stockAnswers(held))
-	s.when(AuthorizePayment{0, ""}).refused(CodeInvalidAmount)
-	s.when(AuthorizePayment{twoSKUsTotal + 1, ""}).refused(CodeOverAuthorization)
-	s.when(AuthorizePayment{1, string(make([]byte, MaxReferenceBytes+1))}).refused("invalid_reference")
-	s.when(AuthorizePayment{340_000, "p1"}).then(PaymentAuthorized{340_000, "p1"}).at(Reserved, "pending", "unfulfilled")
-	s.when(AuthorizePayment{12_000_000, "p2"}).then(PaymentAuthorized{12_000_000, "p2"}, OrderConfirmed{})
+	s.when(AuthorizePayment{0, "", 0}).refused(CodeInvalidAmount)
+	s.when(AuthorizePayment{twoSKUsTotal + 1, "", 0}).refused(CodeOverAuthorization)
+	s.when(AuthorizePayment{1, string(make([]byte, MaxReferenceBytes+1)), 0}).refused("invalid_reference")
+	s.when(AuthorizePayment{340_000, "p1", 0}).then(PaymentAuthorized{340_000, "p1"}).at(Reserved, "pending", "unfulfilled")
+	s.when(AuthorizePayment{12_000_000, "p2", 0}).then(PaymentAuthorized{12_000_000, "p2"}, OrderConfirmed{})
 	s.at(Confirmed, "authorized", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
-	s.when(AuthorizePayment{1, ""}).refused(CodeOverAuthorization)
+	s.when(AuthorizePayment{1, "", 0}).refused(CodeOverAuthorization)
 	account := given(t, append(confirmed(), Ship{FulfilmentID: "f"})...)
-	account.when(AuthorizePayment{twoSKUsTotal, ""}).then(PaymentAuthorized{twoSKUsTotal, ""})
+	account.when(AuthorizePayment{twoSKUsTotal, "", 0}).then(PaymentAuthorized{twoSKUsTotal, ""})
 }
 
 func TestORD11Capture(t *testing.T) {
@@ -138,7 +138,7 @@ func TestORD17Expire(t *testing.T) {
 	given(t).when(Expire{9_999}).then()
 	given(t, twoSKUs(Prepaid)).when(Expire{4_999}).then()
 	given(t, twoSKUs(Prepaid)).when(Expire{5_000}).then(OrderExpired{}).at(Expired, "pending", "unfulfilled")
-	s := given(t, twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{1_000_000, ""})
+	s := given(t, twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{1_000_000, "", 0})
 	s.when(Expire{6_000}).then(OrderExpired{1_000_000}).at(Expired, "voided", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	s.when(Expire{6_000}).then()
@@ -156,14 +156,15 @@ func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
 		status  string
 		allowed []string
 	}{
-		{nil, Cancel{}, "none", []string{"place", "import"}},
-		{[]Command{twoSKUs(Prepaid)}, Ship{FulfilmentID: "f"}, "placed", []string{"cancel"}},
-		{[]Command{twoSKUs(Prepaid), stockAnswers(held)}, Ship{FulfilmentID: "f"}, "reserved", []string{"authorize_payment", "confirm", "cancel"}},
-		{paid(), Confirm{}, "confirmed", []string{"authorize_payment", "capture_payment", "cancel", "ship"}},
-		{append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}), Confirm{}, "confirmed",
-			[]string{"authorize_payment", "capture_payment", "ship", "deliver"}},
-		{append(paid(), Ship{FulfilmentID: "f"}), Confirm{}, "completed", []string{"authorize_payment", "capture_payment", "deliver"}},
-		{[]Command{twoSKUs(Prepaid), Cancel{}}, Deliver{"f"}, "cancelled", nil},
+		{nil, Cancel{}, "none", []string{"place_order", "import_order", "import_credit_note"}},
+		{[]Command{twoSKUs(Prepaid)}, Ship{FulfilmentID: "f"}, "placed", []string{"start_payment", "fail_payment", "cancel_order"}},
+		{[]Command{twoSKUs(Prepaid), stockAnswers(held)}, Ship{FulfilmentID: "f"}, "reserved",
+			[]string{"start_payment", "authorize_payment", "fail_payment", "confirm_order", "cancel_order"}},
+		{paid(), Confirm{}, "confirmed", []string{"capture_payment", "void_payment", "ship_order", "cancel_order"}},
+		{append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, CapturePayment{1, ""}), Confirm{}, "confirmed",
+			[]string{"capture_payment", "void_payment", "refund_payment", "ship_order", "deliver_order"}},
+		{append(paid(), Ship{FulfilmentID: "f"}, Deliver{"f"}), Confirm{}, "completed", []string{"capture_payment", "void_payment"}},
+		{[]Command{twoSKUs(Prepaid), Cancel{}}, Deliver{"f"}, "cancelled", []string{"authorize_payment", "fail_payment"}},
 	} {
 		s := given(t, c.given...).when(c.when).refused(CodeIllegalTransition)
 		refusal := s.err.(*Error)

@@ -88,8 +88,14 @@ type Order struct {
 	OccurredAtMicros                 int64
 	Lifecycle                        Lifecycle
 	AuthorizedMicros, CapturedMicros int64
-	VoidedMicros, RefundDueMicros    int64
-	PlacedEventID                    ID
+	VoidedMicros, RefundedMicros     int64
+	// RefundDueMicros is captured money that a cancellation promised to give back and that has not gone back yet.
+	RefundDueMicros int64
+	Payments        []Payment
+	// PaymentStarts is how often the deadline has moved; PaymentFailed: the newest payment has failed.
+	PaymentStarts int32
+	PaymentFailed bool
+	PlacedEventID ID
 	// ReservationVersion is the order's version at which the reservation it wants last changed.
 	ReservationVersion uint64
 	// Settled: stock has answered ReservationVersion.

@@ -47,16 +47,17 @@ func drawAnswers(t *rapid.T, o Order) RecordReservation {
 func drawCommand(t *rapid.T, o Order) Command {
 	amount := rapid.SampledFrom([]int64{o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, 1, 0, 500_000}).Draw(t, "amount")
 	fulfilment := rapid.SampledFrom([]string{"f1", "f2", "f3", "f4"}).Draw(t, "fulfilment")
+	reference := rapid.SampledFrom([]string{"", "", "p1", "p2"}).Draw(t, "reference")
 	terms := rapid.SampledFrom([]PaymentTerms{Prepaid, OnAccount}).Draw(t, "terms")
-	switch rapid.IntRange(0, 15).Draw(t, "command") {
+	switch rapid.IntRange(0, 20).Draw(t, "command") {
 	case 0, 1:
 		return Place{OrderID: "o-1", Currency: "EUR", Lines: drawLines(t), Terms: terms, PaymentDeadlineMicros: 50}
 	case 2, 3, 4:
 		return drawAnswers(t, o)
 	case 5, 6:
-		return AuthorizePayment{amount, ""}
+		return AuthorizePayment{amount, reference, rapid.Int64Range(40, 60).Draw(t, "deadline")}
 	case 7:
-		return CapturePayment{amount, ""}
+		return CapturePayment{amount, reference}
 	case 8:
 		return Confirm{}
 	case 9:
@@ -71,6 +72,16 @@ func drawCommand(t *rapid.T, o Order) Command {
 		return Expire{rapid.Int64Range(40, 60).Draw(t, "at")}
 	case 14:
 		return ReconcileShipment{drawQuantities(t)}
+	case 15:
+		return StartPayment{reference, rapid.Int64Range(40, 60).Draw(t, "deadline")}
+	case 16:
+		return VoidPayment{amount, reference, ""}
+	case 17:
+		return RefundPayment{amount, reference, ""}
+	case 18:
+		return FailPayment{reference, "declined"}
+	case 19:
+		return Ship{FulfilmentID: fulfilment, Lines: drawQuantities(t), Capture: true}
 	}
 	return ImportDocument{Kind: Kind(rapid.Int32Range(0, 2).Draw(t, "kind")), Currency: "EUR", Lines: drawLines(t)}
 }
@@ -81,7 +92,7 @@ var legal = map[Lifecycle][]Lifecycle{
 	Placed:    {Placed, Reserved, Rejected, Cancelled, Expired, Confirmed, Completed},
 	Reserved:  {Reserved, Confirmed, Cancelled, Expired, Completed},
 	Confirmed: {Confirmed, Completed, Cancelled},
-	Completed: {Completed}, Rejected: {Rejected}, Cancelled: {Cancelled}, Expired: {Expired},
+	Completed: {Completed}, Rejected: {Rejected}, Cancelled: {Cancelled}, Expired: {Expired, Placed},
 }
 
 // Whatever comes in: the ledgers hold, versions have no gaps, only legal state changes happen, and a

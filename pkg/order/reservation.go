@@ -25,7 +25,7 @@ func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
 	covered := !rejected && covers(held, wanted)
 	switch {
 	case o.Lifecycle == Placed && (rejected || c.Reconciliation && !covered):
-		return []Event{OrderRejected{Short: shortLines(held, wanted)}}, nil
+		return o.rejected(shortLines(held, wanted)), nil
 	case o.Lifecycle == Placed && covered:
 		return o.reserved(held), nil
 	case o.Lifecycle == Placed:
@@ -36,6 +36,15 @@ func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
 		return nil, nil
 	}
 	return []Event{ReservationSettled{ReservationVersion: c.ReservationVersion}}, nil
+}
+
+// rejected makes the events of an order that cannot be had: what a provider holds for it is let go (ORD-25).
+func (o *Order) rejected(short []ShortLine) []Event {
+	events := append(make([]Event, 0, 2), OrderRejected{Short: short})
+	if held := o.openAuthorization(); held > 0 {
+		events = append(events, PaymentVoided{AmountMicros: held, Reason: RejectedReason})
+	}
+	return events
 }
 
 // reserved makes the events of answers that cover the order.
@@ -52,7 +61,7 @@ func (o *Order) reserved(held []Held) []Event {
 	} else {
 		events = append(events, OrderReserved{})
 	}
-	if o.Terms == OnAccount || o.TotalMicros == 0 {
+	if o.Terms == OnAccount || o.authorized() >= o.TotalMicros {
 		events = append(events, OrderConfirmed{})
 	}
 	return events

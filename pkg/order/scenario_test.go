@@ -97,10 +97,10 @@ func checkOrder(before, after Order) string {
 		}
 	}
 	switch {
-	case after.CapturedMicros < 0 || after.VoidedMicros < 0 || after.RefundDueMicros < 0:
+	case after.CapturedMicros < 0 || after.VoidedMicros < 0 || after.RefundDueMicros < 0 || after.RefundedMicros < 0:
 		return "negative money"
-	case after.CapturedMicros+after.VoidedMicros > after.AuthorizedMicros, after.AuthorizedMicros > after.TotalMicros,
-		after.RefundDueMicros > after.CapturedMicros:
+	case after.CapturedMicros+after.VoidedMicros > after.AuthorizedMicros, after.authorized() > after.TotalMicros,
+		after.RefundDueMicros+after.RefundedMicros > after.CapturedMicros:
 		return "the money ledger does not hold"
 	case before.Version > 0 && after.ReservationVersion != after.Version && !reflect.DeepEqual(before.Wanted(), after.Wanted()):
 		return "the wanted reservation changed and its version did not"
@@ -148,5 +148,5 @@ func line(sku string, quantity int64) []LineQuantity { return []LineQuantity{{sk
 func confirmed() []Command { return []Command{twoSKUs(OnAccount), stockAnswers(held)} }
 
 func paid() []Command {
-	return []Command{twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{twoSKUsTotal, "p"}}
+	return []Command{twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{twoSKUsTotal, "p", 0}}
 }

@@ -4,12 +4,14 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/holdfast/holdfast/pkg/money"
 )
 
 // ship applies ORD-14 and ORD-15.
 func (o *Order) ship(c Ship) ([]Event, error) {
 	if o.Kind != KindOrder || (o.Lifecycle != Confirmed && o.Lifecycle != Completed) {
-		return nil, o.illegal("ship")
+		return nil, o.illegal("ship_order")
 	}
 	if o.Lifecycle == Completed {
 		return nil, o.refuseHere(CodeNothingToShip, "everything has shipped")
@@ -30,7 +32,40 @@ func (o *Order) ship(c Ship) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Event{LinesShipped{FulfilmentID: c.FulfilmentID, Lines: lines, TrackingReference: c.TrackingReference}}, nil
+	events := append(make([]Event, 0, 2), LinesShipped{FulfilmentID: c.FulfilmentID, Lines: lines, TrackingReference: c.TrackingReference})
+	if !c.Capture {
+		return events, nil
+	}
+	amount, err := o.dueWith(lines)
+	if err != nil || amount == 0 {
+		return events, err
+	}
+	return append(events, PaymentCaptured{AmountMicros: amount, Reference: c.FulfilmentID}), nil
+}
+
+// dueWith applies ORD-26: what a shipment is worth, of what is authorized.
+func (o *Order) dueWith(lines []LineQuantity) (int64, error) {
+	shipping, left := quantities(lines), int64(0)
+	var worth int64
+	for i := range o.Lines {
+		line := &o.Lines[i]
+		n := shipping.take(line.SKU, line.left())
+		left += line.left() - n
+		worth += n * line.UnitPriceMicros // within the order's subtotal
+	}
+	open := o.openAuthorization()
+	if left == 0 {
+		return open, nil
+	}
+	unit, ok := money.Lookup(o.Currency)
+	if !ok {
+		return 0, refuse(CodeUnknownCurrency, "/currency", "not an ISO 4217 currency")
+	}
+	rounded, err := unit.Round(worth)
+	if err != nil {
+		return 0, refuse(CodeAmountOverflow, "/lines", "the amount is too large")
+	}
+	return min(rounded, open), nil
 }
 
 // toShip returns what ships, one entry a SKU: the lines asked for, or all that can.
@@ -116,7 +151,7 @@ func (u unshippedSKUs) choose(lines []LineQuantity, readyOnly bool) ([]LineQuant
 // deliver applies ORD-16.
 func (o *Order) deliver(c Deliver) ([]Event, error) {
 	if o.Kind != KindOrder || (o.Lifecycle != Confirmed && o.Lifecycle != Completed) {
-		return nil, o.illegal("deliver")
+		return nil, o.illegal("deliver_order")
 	}
 	i := o.fulfilment(c.FulfilmentID)
 	if i < 0 {

@@ -62,19 +62,25 @@ func (o *Order) shippedUnits() int64 {
 	return shipped
 }
 
-// PaymentStatus derives: pending, authorized, partially_captured, captured, partially_refunded, refunded, voided.
-// It is pending until the total is authorized. Money that is due for refund still counts as captured:
-// no event records refunds yet, so the two refunded words do not occur.
+// PaymentStatus derives: pending, authorized, partially_captured, captured, partially_refunded, refunded, voided,
+// failed. It is pending until the total is authorized. Money that is due for refund counts as captured until it
+// has gone back.
 func (o Order) PaymentStatus() string {
 	switch {
+	case o.RefundedMicros > 0 && o.RefundedMicros >= o.CapturedMicros:
+		return "refunded"
+	case o.RefundedMicros > 0:
+		return "partially_refunded"
 	case o.CapturedMicros > 0 && o.CapturedMicros >= o.TotalMicros:
 		return "captured"
 	case o.CapturedMicros > 0:
 		return "partially_captured"
-	case o.VoidedMicros > 0:
+	case o.VoidedMicros > 0 && o.openAuthorization() == 0:
 		return "voided"
-	case o.AuthorizedMicros > 0 && o.AuthorizedMicros >= o.TotalMicros:
+	case o.authorized() > 0 && o.authorized() >= o.TotalMicros:
 		return "authorized"
+	case o.PaymentFailed:
+		return "failed"
 	}
 	return "pending"
 }

@@ -29,12 +29,16 @@ type Order struct {
 	Total            string  `json:"total"`
 	Authorized       string  `json:"authorized"`
 	Captured         string  `json:"captured"`
+	Voided           string  `json:"voided"`
+	Refunded         string  `json:"refunded"`
+	RefundDue        string  `json:"refund_due"`
 	PaymentDeadline  string  `json:"payment_deadline,omitempty"`
 	Lines            []Line  `json:"lines"`
 	Short            []Short `json:"short,omitempty"`
 	Timeline         []Entry `json:"timeline"`
 
-	totalMicros, authorized, captured, voided int64
+	totalMicros, authorized, captured, voided, refunded, refundDue int64
+	paymentFailed                                                  bool
 }
 
 // Line is a line of an order, in units.
@@ -83,7 +87,8 @@ func render(events []*eventv1.OrderEvent) ([]byte, error) {
 		o.apply(ev)
 	}
 	o.PaymentStatus, o.FulfilmentStatus = o.paymentStatus(), o.fulfilmentStatus()
-	o.Authorized, o.Captured = o.amount(o.authorized), o.amount(o.captured)
+	o.Authorized, o.Captured, o.Voided = o.amount(o.authorized), o.amount(o.captured), o.amount(o.voided)
+	o.Refunded, o.RefundDue = o.amount(o.refunded), o.amount(o.refundDue)
 	b, err := json.Marshal(&o)
 	if err != nil {
 		return nil, fmt.Errorf("render order %s: %w", o.ID, err)
@@ -119,14 +124,9 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		e.Lines = o.backorder(c.OrderBackordered.Backordered)
 	case *eventv1.OrderEvent_OrderRejected:
 		o.reject(c.OrderRejected.Short)
-	case *eventv1.OrderEvent_PaymentAuthorized:
-		o.authorized += c.PaymentAuthorized.AmountMicros
-		e.Amount, e.Reference = o.amount(c.PaymentAuthorized.AmountMicros), c.PaymentAuthorized.Reference
-	case *eventv1.OrderEvent_PaymentCaptured:
-		o.captured += c.PaymentCaptured.AmountMicros
-		e.Amount, e.Reference = o.amount(c.PaymentCaptured.AmountMicros), c.PaymentCaptured.Reference
 	case *eventv1.OrderEvent_OrderCancelled:
 		o.voided += c.OrderCancelled.VoidedMicros
+		o.refundDue += c.OrderCancelled.RefundDueMicros
 		e.Reason = c.OrderCancelled.Reason
 	case *eventv1.OrderEvent_OrderExpired:
 		o.voided += c.OrderExpired.VoidedMicros
@@ -138,17 +138,56 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	case *eventv1.OrderEvent_LinesDelivered:
 		e.Lines = o.deliver(c.LinesDelivered.Lines)
 		e.FulfilmentID = c.LinesDelivered.FulfilmentId
+	default:
+		o.pay(ev, &e)
 	}
 	o.Timeline = append(o.Timeline, e)
+}
+
+// pay folds what happens to money.
+func (o *Order) pay(ev *eventv1.OrderEvent, e *Entry) {
+	var amount int64
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_PaymentStarted:
+		e.Reference = c.PaymentStarted.Reference
+		o.setDeadline(c.PaymentStarted.PaymentDeadlineMicros)
+	case *eventv1.OrderEvent_OrderReopened:
+		o.setDeadline(c.OrderReopened.PaymentDeadlineMicros)
+	case *eventv1.OrderEvent_PaymentAuthorized:
+		amount, e.Reference = c.PaymentAuthorized.AmountMicros, c.PaymentAuthorized.Reference
+		o.authorized += amount
+		o.paymentFailed = false
+	case *eventv1.OrderEvent_PaymentCaptured:
+		amount, e.Reference = c.PaymentCaptured.AmountMicros, c.PaymentCaptured.Reference
+		o.captured += amount
+	case *eventv1.OrderEvent_PaymentVoided:
+		amount, e.Reference, e.Reason = c.PaymentVoided.AmountMicros, c.PaymentVoided.Reference, c.PaymentVoided.Reason
+		o.voided += amount
+	case *eventv1.OrderEvent_PaymentRefunded:
+		amount, e.Reference, e.Reason = c.PaymentRefunded.AmountMicros, c.PaymentRefunded.Reference, c.PaymentRefunded.Reason
+		o.refunded += amount
+		o.refundDue = max(0, o.refundDue-amount)
+	case *eventv1.OrderEvent_PaymentFailed:
+		e.Reference, e.Reason = c.PaymentFailed.Reference, c.PaymentFailed.Reason
+		o.paymentFailed = true
+	}
+	if amount != 0 {
+		e.Amount = o.amount(amount)
+	}
+}
+
+func (o *Order) setDeadline(micros int64) {
+	o.PaymentDeadline = ""
+	if micros != 0 {
+		o.PaymentDeadline = time.UnixMicro(micros).UTC().Format(time.RFC3339)
+	}
 }
 
 func (o *Order) place(p *eventv1.OrderPlaced) {
 	o.Kind = "order"
 	o.CustomerID, o.Country, o.Reference, o.Currency = p.CustomerId, p.Country, p.Reference, p.Currency
 	o.Subtotal, o.Total, o.totalMicros = money.Format(p.SubtotalMicros), o.amount(p.TotalMicros), p.TotalMicros
-	if p.PaymentDeadlineMicros != 0 {
-		o.PaymentDeadline = time.UnixMicro(p.PaymentDeadlineMicros).UTC().Format(time.RFC3339)
-	}
+	o.setDeadline(p.PaymentDeadlineMicros)
 	for _, l := range p.Lines {
 		o.Lines = append(o.Lines, Line{
 			SKU: l.Sku, Quantity: l.Quantity, UnitPrice: money.Format(l.UnitPriceMicros), Amount: money.Format(l.Quantity * l.UnitPriceMicros),
@@ -218,15 +257,22 @@ func (o *Order) left() (left int64) {
 }
 
 func (o *Order) paymentStatus() string {
+	authorized := o.authorized - o.voided
 	switch {
+	case o.refunded > 0 && o.refunded >= o.captured:
+		return "refunded"
+	case o.refunded > 0:
+		return "partially_refunded"
 	case o.captured > 0 && o.captured >= o.totalMicros:
 		return "captured"
 	case o.captured > 0:
 		return "partially_captured"
-	case o.voided > 0:
+	case o.voided > 0 && authorized == 0:
 		return "voided"
-	case o.authorized > 0 && o.authorized >= o.totalMicros:
+	case authorized > 0 && authorized >= o.totalMicros:
 		return "authorized"
+	case o.paymentFailed:
+		return "failed"
 	}
 	return "pending"
 }

@@ -18,7 +18,7 @@ var causes = map[eventv1.Cause]string{
 // quantities decide.
 func statusAfter(ev *eventv1.OrderEvent) string {
 	switch ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced:
+	case *eventv1.OrderEvent_OrderPlaced, *eventv1.OrderEvent_OrderReopened:
 		return "placed"
 	case *eventv1.OrderEvent_OrderReserved, *eventv1.OrderEvent_OrderBackordered:
 		return "reserved"

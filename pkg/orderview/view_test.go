@@ -78,6 +78,9 @@ func (f *fixture) append(id string, version uint64, ev *eventv1.OrderEvent) {
 	f.last[tp] = rec.Offset + 1
 }
 
+// position is that of what was written last.
+func (f *fixture) position() eventlog.Position { return eventlog.PositionOf(f.last) }
+
 // life writes an order from its placement to its delivery.
 func (f *fixture) life(id, customer string) {
 	lines := []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_550_000}, {Sku: "A", Quantity: 1, UnitPriceMicros: 2_550_000}}

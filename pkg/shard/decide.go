@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"container/heap"
 	"errors"
 	"fmt"
 	"slices"
@@ -56,6 +57,10 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 		r.refuse(fut, cmd, refusal(err, e.o.Version))
 		return nil
 	}
+	if len(evs) == 0 { // it has happened already
+		r.refuse(fut, cmd, r.outcome(e, cmd))
+		return nil
+	}
 	if doc, ok := cmd.Order.(order.ImportDocument); ok {
 		short, err := r.shortForImport(&doc)
 		if err != nil {
@@ -77,7 +82,7 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 
 // writeOrder appends an order's events and carries the reservation that it now wants to stock.
 func (r *runner) writeOrder(e *entry, evs []order.Event, from *origin) error {
-	before := e.o.ReservationVersion
+	before, due := e.o.ReservationVersion, deadlineOf(&e.o)
 	if before == 0 {
 		r.st.newHoldings(e.o.ID)
 	}
@@ -85,7 +90,10 @@ func (r *runner) writeOrder(e *entry, evs []order.Event, from *origin) error {
 	if err := r.appendOrder(e, evs, from); err != nil {
 		return err
 	}
-	r.watchDeadline(&e.o)
+	// The heap keeps the deadline before: when that is due, the rules see that it has moved.
+	if at := deadlineOf(&e.o); at != 0 && at != due {
+		heap.Push(&r.timers, deadline{at, e.o.ID})
+	}
 	if e.o.ReservationVersion == before {
 		return nil
 	}

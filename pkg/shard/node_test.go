@@ -79,9 +79,15 @@ func decode(typ, id, key string, body []byte, at int64) (*shard.Command, error) 
 // do submits a command and retries what is to be retried with the same key, as clients do.
 func do(t testing.TB, n *shard.Node, typ, id, key, body string) shard.Result {
 	t.Helper()
+	return doAt(t, n, time.Now(), typ, id, key, body)
+}
+
+// doAt is do with another time of receipt.
+func doAt(t testing.TB, n *shard.Node, at time.Time, typ, id, key, body string) shard.Result {
+	t.Helper()
 	deadline := time.Now().Add(waitLimit)
 	for {
-		cmd, err := decode(typ, id, key, []byte(body), time.Now().UnixMicro())
+		cmd, err := decode(typ, id, key, []byte(body), at.UnixMicro())
 		if err != nil {
 			t.Fatalf("%s %s: %v", typ, body, err)
 		}

@@ -140,13 +140,6 @@ func (r *runner) expire(orderID string) error {
 	return r.writeOrder(e, evs, &origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_TIMER})
 }
 
-// watchDeadline remembers when an order expires; an order that has moved on is skipped when it is due.
-func (r *runner) watchDeadline(o *order.Order) {
-	if at := deadlineOf(o); at != 0 && o.Lifecycle == order.Placed {
-		heap.Push(&r.timers, deadline{at, o.ID})
-	}
-}
-
 // answerPosition is how far a read must have got to include an answer: what its command wrote, here and in
 // other shards, and what it rests on.
 func (r *runner) answerPosition(b *batch, a *answer) eventlog.Position {

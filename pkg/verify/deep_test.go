@@ -114,6 +114,27 @@ func TestSubtleViolationsAreFound(t *testing.T) {
 			s.orders[4] = s.addOrder("o-1", 5, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{VoidedMicros: 1}}})
 			s.orders = s.orders[:5]
 		}},
+		{"more voided than was held", verify.Money, "", func(s *story) {
+			s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentVoided{PaymentVoided: &eventv1.PaymentVoided{AmountMicros: 5_110_001}}})
+		}},
+		{"more refunded than was captured", verify.Money, "", func(s *story) {
+			s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentRefunded{PaymentRefunded: &eventv1.PaymentRefunded{AmountMicros: 1}}})
+		}},
+		{"captured after it was voided", verify.Money, "", func(s *story) {
+			s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentVoided{PaymentVoided: &eventv1.PaymentVoided{AmountMicros: 5_110_000}}})
+			s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentCaptured{PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: 1}}})
+		}},
+		{"reopened without its money", verify.Money, "", func(s *story) {
+			s.orders = s.orders[:2]
+			s.orders[0].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced.PaymentDeadlineMicros = 1
+			s.addOrder("o-1", 3, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderExpired{OrderExpired: &eventv1.OrderExpired{}}})
+			s.addOrder("o-1", 4, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderReopened{OrderReopened: &eventv1.OrderReopened{}}})
+		}},
+		{"a deadline that goes back", verify.Transitions, "", func(s *story) {
+			s.orders = s.orders[:2]
+			s.orders[0].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced.PaymentDeadlineMicros = 10
+			s.addOrder("o-1", 3, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentStarted{PaymentStarted: &eventv1.PaymentStarted{PaymentDeadlineMicros: 9}}})
+		}},
 		{"confirmed without its money", verify.Money, "", func(s *story) {
 			s.orders[2].Change.(*eventv1.OrderEvent_PaymentAuthorized).PaymentAuthorized.AmountMicros = 1
 		}},

@@ -55,6 +55,23 @@ func setOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
 	case order.OrderRejected:
 		e.Change = &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{Short: toShort(c.Short)}}
 		return "holdfast.order_rejected.v1"
+	case order.OrderConfirmed:
+		e.Change = &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}
+		return "holdfast.order_confirmed.v1"
+	}
+	if ceType := setPaymentChange(e, ev); ceType != "" {
+		return ceType
+	}
+	return setLaterOrderChange(e, ev)
+}
+
+// setPaymentChange is setOrderChange for money.
+func setPaymentChange(e *eventv1.OrderEvent, ev order.Event) string {
+	switch c := ev.(type) {
+	case order.PaymentStarted:
+		e.Change = &eventv1.OrderEvent_PaymentStarted{
+			PaymentStarted: &eventv1.PaymentStarted{Reference: c.Reference, PaymentDeadlineMicros: c.PaymentDeadlineMicros}}
+		return "holdfast.payment_started.v1"
 	case order.PaymentAuthorized:
 		e.Change = &eventv1.OrderEvent_PaymentAuthorized{
 			PaymentAuthorized: &eventv1.PaymentAuthorized{AmountMicros: c.AmountMicros, Reference: c.Reference}}
@@ -63,11 +80,22 @@ func setOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
 		e.Change = &eventv1.OrderEvent_PaymentCaptured{
 			PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: c.AmountMicros, Reference: c.Reference}}
 		return "holdfast.payment_captured.v1"
-	case order.OrderConfirmed:
-		e.Change = &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}
-		return "holdfast.order_confirmed.v1"
+	case order.PaymentVoided:
+		e.Change = &eventv1.OrderEvent_PaymentVoided{
+			PaymentVoided: &eventv1.PaymentVoided{AmountMicros: c.AmountMicros, Reference: c.Reference, Reason: c.Reason}}
+		return "holdfast.payment_voided.v1"
+	case order.PaymentRefunded:
+		e.Change = &eventv1.OrderEvent_PaymentRefunded{
+			PaymentRefunded: &eventv1.PaymentRefunded{AmountMicros: c.AmountMicros, Reference: c.Reference, Reason: c.Reason}}
+		return "holdfast.payment_refunded.v1"
+	case order.PaymentFailed:
+		e.Change = &eventv1.OrderEvent_PaymentFailed{PaymentFailed: &eventv1.PaymentFailed{Reference: c.Reference, Reason: c.Reason}}
+		return "holdfast.payment_failed.v1"
+	case order.OrderReopened:
+		e.Change = &eventv1.OrderEvent_OrderReopened{OrderReopened: &eventv1.OrderReopened{PaymentDeadlineMicros: c.PaymentDeadlineMicros}}
+		return "holdfast.order_reopened.v1"
 	}
-	return setLaterOrderChange(e, ev)
+	return ""
 }
 
 // setLaterOrderChange is setOrderChange for what follows a confirmation, for ends and for documents.
@@ -155,14 +183,35 @@ func orderChange(e *eventv1.OrderEvent) order.Event {
 		return order.OrderBackordered{Backordered: fromQuantities(c.OrderBackordered.Backordered)}
 	case *eventv1.OrderEvent_OrderRejected:
 		return order.OrderRejected{Short: fromShort(c.OrderRejected.Short)}
+	case *eventv1.OrderEvent_OrderConfirmed:
+		return order.OrderConfirmed{}
+	}
+	if ev := paymentChange(e); ev != nil {
+		return ev
+	}
+	return laterOrderChange(e)
+}
+
+func paymentChange(e *eventv1.OrderEvent) order.Event {
+	switch c := e.Change.(type) {
+	case *eventv1.OrderEvent_PaymentStarted:
+		return order.PaymentStarted{Reference: c.PaymentStarted.Reference, PaymentDeadlineMicros: c.PaymentStarted.PaymentDeadlineMicros}
 	case *eventv1.OrderEvent_PaymentAuthorized:
 		return order.PaymentAuthorized{AmountMicros: c.PaymentAuthorized.AmountMicros, Reference: c.PaymentAuthorized.Reference}
 	case *eventv1.OrderEvent_PaymentCaptured:
 		return order.PaymentCaptured{AmountMicros: c.PaymentCaptured.AmountMicros, Reference: c.PaymentCaptured.Reference}
-	case *eventv1.OrderEvent_OrderConfirmed:
-		return order.OrderConfirmed{}
+	case *eventv1.OrderEvent_PaymentVoided:
+		p := c.PaymentVoided
+		return order.PaymentVoided{AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason}
+	case *eventv1.OrderEvent_PaymentRefunded:
+		p := c.PaymentRefunded
+		return order.PaymentRefunded{AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason}
+	case *eventv1.OrderEvent_PaymentFailed:
+		return order.PaymentFailed{Reference: c.PaymentFailed.Reference, Reason: c.PaymentFailed.Reason}
+	case *eventv1.OrderEvent_OrderReopened:
+		return order.OrderReopened{PaymentDeadlineMicros: c.OrderReopened.PaymentDeadlineMicros}
 	}
-	return laterOrderChange(e)
+	return nil
 }
 
 func laterOrderChange(e *eventv1.OrderEvent) order.Event {

@@ -106,6 +106,8 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		PlacedEventId: o.PlacedEventID[:], ReservationVersion: o.ReservationVersion, Settled: o.Settled,
 		Fulfilments: toFulfilments(o.Fulfilments), Short: toStateShort(o.Short),
 		Country: o.Country, Reference: o.Reference, OccurredAtMicros: o.OccurredAtMicros,
+		RefundedMicros: o.RefundedMicros, Payments: toPayments(o.Payments),
+		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed,
 	})
 }
 
@@ -125,6 +127,8 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		ReservationVersion: p.ReservationVersion, Settled: p.Settled,
 		Fulfilments: fromFulfilments(p.Fulfilments), Short: fromStateShort(p.Short),
 		Country: p.Country, Reference: p.Reference, OccurredAtMicros: p.OccurredAtMicros,
+		RefundedMicros: p.RefundedMicros, Payments: fromPayments(p.Payments),
+		PaymentStarts: p.PaymentStarts, PaymentFailed: p.PaymentFailed,
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
 		return order.Order{}, err
@@ -153,6 +157,29 @@ func fromStateLines(lines []*statev1.OrderLine) []order.Line {
 			SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
 			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered,
 		}
+	}
+	return out
+}
+
+func toPayments(payments []order.Payment) []*statev1.Payment {
+	if len(payments) == 0 {
+		return nil
+	}
+	values, out := make([]statev1.Payment, len(payments)), make([]*statev1.Payment, len(payments))
+	for i, p := range payments {
+		values[i].Action, values[i].Reference, values[i].AmountMicros = int32(p.Action), p.Reference, p.AmountMicros
+		out[i] = &values[i]
+	}
+	return out
+}
+
+func fromPayments(payments []*statev1.Payment) []order.Payment {
+	if len(payments) == 0 {
+		return nil
+	}
+	out := make([]order.Payment, len(payments))
+	for i, p := range payments {
+		out[i] = order.Payment{Action: order.PaymentAction(p.Action), Reference: p.Reference, AmountMicros: p.AmountMicros}
 	}
 	return out
 }

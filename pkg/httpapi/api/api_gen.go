@@ -21,14 +21,18 @@ const (
 	CommandTypeConfirmOrder      CommandType = "confirm_order"
 	CommandTypeCountStock        CommandType = "count_stock"
 	CommandTypeDeliverOrder      CommandType = "deliver_order"
+	CommandTypeFailPayment       CommandType = "fail_payment"
 	CommandTypeImportCreditNote  CommandType = "import_credit_note"
 	CommandTypeImportOrder       CommandType = "import_order"
 	CommandTypePlaceOrder        CommandType = "place_order"
 	CommandTypeReceiveStock      CommandType = "receive_stock"
+	CommandTypeRefundPayment     CommandType = "refund_payment"
 	CommandTypeRegisterItem      CommandType = "register_item"
 	CommandTypeSetBackorderLimit CommandType = "set_backorder_limit"
 	CommandTypeSetSafetyStock    CommandType = "set_safety_stock"
 	CommandTypeShipOrder         CommandType = "ship_order"
+	CommandTypeStartPayment      CommandType = "start_payment"
+	CommandTypeVoidPayment       CommandType = "void_payment"
 )
 
 // Valid indicates whether the value is a known member of the CommandType enum.
@@ -48,6 +52,8 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeDeliverOrder:
 		return true
+	case CommandTypeFailPayment:
+		return true
 	case CommandTypeImportCreditNote:
 		return true
 	case CommandTypeImportOrder:
@@ -56,6 +62,8 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeReceiveStock:
 		return true
+	case CommandTypeRefundPayment:
+		return true
 	case CommandTypeRegisterItem:
 		return true
 	case CommandTypeSetBackorderLimit:
@@ -63,6 +71,10 @@ func (e CommandType) Valid() bool {
 	case CommandTypeSetSafetyStock:
 		return true
 	case CommandTypeShipOrder:
+		return true
+	case CommandTypeStartPayment:
+		return true
+	case CommandTypeVoidPayment:
 		return true
 	default:
 		return false
@@ -126,10 +138,50 @@ func (e OrderStatus) Valid() bool {
 	}
 }
 
+// Defines values for OrderSummaryPaymentStatus.
+const (
+	Authorized        OrderSummaryPaymentStatus = "authorized"
+	Captured          OrderSummaryPaymentStatus = "captured"
+	Failed            OrderSummaryPaymentStatus = "failed"
+	PartiallyCaptured OrderSummaryPaymentStatus = "partially_captured"
+	PartiallyRefunded OrderSummaryPaymentStatus = "partially_refunded"
+	Pending           OrderSummaryPaymentStatus = "pending"
+	Refunded          OrderSummaryPaymentStatus = "refunded"
+	Voided            OrderSummaryPaymentStatus = "voided"
+)
+
+// Valid indicates whether the value is a known member of the OrderSummaryPaymentStatus enum.
+func (e OrderSummaryPaymentStatus) Valid() bool {
+	switch e {
+	case Authorized:
+		return true
+	case Captured:
+		return true
+	case Failed:
+		return true
+	case PartiallyCaptured:
+		return true
+	case PartiallyRefunded:
+		return true
+	case Pending:
+		return true
+	case Refunded:
+		return true
+	case Voided:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PaymentAction.
 const (
 	Authorize PaymentAction = "authorize"
 	Capture   PaymentAction = "capture"
+	Fail      PaymentAction = "fail"
+	Refund    PaymentAction = "refund"
+	Start     PaymentAction = "start"
+	Void      PaymentAction = "void"
 )
 
 // Valid indicates whether the value is a known member of the PaymentAction enum.
@@ -138,6 +190,14 @@ func (e PaymentAction) Valid() bool {
 	case Authorize:
 		return true
 	case Capture:
+		return true
+	case Fail:
+		return true
+	case Refund:
+		return true
+	case Start:
+		return true
+	case Void:
 		return true
 	default:
 		return false
@@ -396,23 +456,31 @@ type OrderSummary struct {
 	Currency    string `json:"currency"`
 
 	// FulfilmentID The shipment that ship_order recorded
-	FulfilmentID     string      `json:"fulfilment_id,omitempty,omitzero"`
-	FulfilmentStatus string      `json:"fulfilment_status"`
-	OrderID          string      `json:"order_id"`
-	PaymentStatus    string      `json:"payment_status"`
-	Status           OrderStatus `json:"status"`
+	FulfilmentID     string                    `json:"fulfilment_id,omitempty,omitzero"`
+	FulfilmentStatus string                    `json:"fulfilment_status"`
+	OrderID          string                    `json:"order_id"`
+	PaymentStatus    OrderSummaryPaymentStatus `json:"payment_status"`
+	Status           OrderStatus               `json:"status"`
 
 	// Total A plain decimal, at most 6 decimals, no exponent.
 	Total   Money `json:"total"`
 	Version int64 `json:"version"`
 }
 
+// OrderSummaryPaymentStatus defines model for OrderSummary.PaymentStatus.
+type OrderSummaryPaymentStatus string
+
 // Payment defines model for Payment.
 type Payment struct {
 	Action PaymentAction `json:"action"`
 
-	// Amount A plain decimal, at most 6 decimals, no exponent.
-	Amount    Money  `json:"amount"`
+	// Amount Required to authorize and to capture; without it, a void or a refund is of all that is left; not for start and fail.
+	Amount Money `json:"amount,omitempty,omitzero"`
+
+	// Reason To void
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Reference The payment provider's.
 	Reference string `json:"reference,omitempty,omitzero"`
 }
 
@@ -518,6 +586,7 @@ type SetSafetyStock struct {
 
 // ShipOrder defines model for ShipOrder.
 type ShipOrder struct {
+	Capture           bool           `json:"capture,omitempty,omitzero"`
 	Lines             []LineQuantity `json:"lines,omitempty,omitzero"`
 	TrackingReference string         `json:"tracking_reference,omitempty,omitzero"`
 }
@@ -922,7 +991,7 @@ type ServerInterface interface {
 	// DeliverOrder Record that a shipment arrived
 	// (POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery)
 	DeliverOrder(ctx echo.Context, orderID OrderID, fulfilmentID FulfilmentID, params DeliverOrderParams) error
-	// RecordPayment Record that a payment was authorized or captured
+	// RecordPayment Record what happened to a payment
 	// (POST /v1/orders/{order_id}/payments)
 	RecordPayment(ctx echo.Context, orderID OrderID, params RecordPaymentParams) error
 	// RegisterItem Register a stock item, or change its description

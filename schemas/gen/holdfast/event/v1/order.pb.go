@@ -96,6 +96,11 @@ type OrderEvent struct {
 	//	*OrderEvent_CreditNoteImported
 	//	*OrderEvent_ReservationSettled
 	//	*OrderEvent_ShipmentReconciled
+	//	*OrderEvent_PaymentStarted
+	//	*OrderEvent_PaymentVoided
+	//	*OrderEvent_PaymentRefunded
+	//	*OrderEvent_PaymentFailed
+	//	*OrderEvent_OrderReopened
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -287,6 +292,51 @@ func (x *OrderEvent) GetShipmentReconciled() *ShipmentReconciled {
 	return nil
 }
 
+func (x *OrderEvent) GetPaymentStarted() *PaymentStarted {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentStarted); ok {
+			return x.PaymentStarted
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetPaymentVoided() *PaymentVoided {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentVoided); ok {
+			return x.PaymentVoided
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetPaymentRefunded() *PaymentRefunded {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentRefunded); ok {
+			return x.PaymentRefunded
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetPaymentFailed() *PaymentFailed {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentFailed); ok {
+			return x.PaymentFailed
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetOrderReopened() *OrderReopened {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_OrderReopened); ok {
+			return x.OrderReopened
+		}
+	}
+	return nil
+}
+
 type isOrderEvent_Change interface {
 	isOrderEvent_Change()
 }
@@ -351,6 +401,26 @@ type OrderEvent_ShipmentReconciled struct {
 	ShipmentReconciled *ShipmentReconciled `protobuf:"bytes,24,opt,name=shipment_reconciled,json=shipmentReconciled,proto3,oneof"`
 }
 
+type OrderEvent_PaymentStarted struct {
+	PaymentStarted *PaymentStarted `protobuf:"bytes,25,opt,name=payment_started,json=paymentStarted,proto3,oneof"`
+}
+
+type OrderEvent_PaymentVoided struct {
+	PaymentVoided *PaymentVoided `protobuf:"bytes,26,opt,name=payment_voided,json=paymentVoided,proto3,oneof"`
+}
+
+type OrderEvent_PaymentRefunded struct {
+	PaymentRefunded *PaymentRefunded `protobuf:"bytes,27,opt,name=payment_refunded,json=paymentRefunded,proto3,oneof"`
+}
+
+type OrderEvent_PaymentFailed struct {
+	PaymentFailed *PaymentFailed `protobuf:"bytes,28,opt,name=payment_failed,json=paymentFailed,proto3,oneof"`
+}
+
+type OrderEvent_OrderReopened struct {
+	OrderReopened *OrderReopened `protobuf:"bytes,29,opt,name=order_reopened,json=orderReopened,proto3,oneof"`
+}
+
 func (*OrderEvent_OrderPlaced) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderReserved) isOrderEvent_Change() {}
@@ -380,6 +450,16 @@ func (*OrderEvent_CreditNoteImported) isOrderEvent_Change() {}
 func (*OrderEvent_ReservationSettled) isOrderEvent_Change() {}
 
 func (*OrderEvent_ShipmentReconciled) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentStarted) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentVoided) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentRefunded) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentFailed) isOrderEvent_Change() {}
+
+func (*OrderEvent_OrderReopened) isOrderEvent_Change() {}
 
 type OrderLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -906,6 +986,281 @@ func (x *PaymentCaptured) GetReference() string {
 	return ""
 }
 
+// PaymentStarted: the customer is paying; the order waits until then.
+type PaymentStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The payment provider's reference; may be empty, here and in the events that follow.
+	Reference             string `protobuf:"bytes,1,opt,name=reference,proto3" json:"reference,omitempty"`
+	PaymentDeadlineMicros int64  `protobuf:"varint,2,opt,name=payment_deadline_micros,json=paymentDeadlineMicros,proto3" json:"payment_deadline_micros,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *PaymentStarted) Reset() {
+	*x = PaymentStarted{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentStarted) ProtoMessage() {}
+
+func (x *PaymentStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentStarted.ProtoReflect.Descriptor instead.
+func (*PaymentStarted) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *PaymentStarted) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentStarted) GetPaymentDeadlineMicros() int64 {
+	if x != nil {
+		return x.PaymentDeadlineMicros
+	}
+	return 0
+}
+
+// PaymentVoided: a provider let go of money that it held.
+type PaymentVoided struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference    string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// "late_payment" and "order_rejected" where no client asked for it.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentVoided) Reset() {
+	*x = PaymentVoided{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentVoided) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentVoided) ProtoMessage() {}
+
+func (x *PaymentVoided) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentVoided.ProtoReflect.Descriptor instead.
+func (*PaymentVoided) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PaymentVoided) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentVoided) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentVoided) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// PaymentRefunded: captured money went back.
+type PaymentRefunded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros  int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference     string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentRefunded) Reset() {
+	*x = PaymentRefunded{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentRefunded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentRefunded) ProtoMessage() {}
+
+func (x *PaymentRefunded) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentRefunded.ProtoReflect.Descriptor instead.
+func (*PaymentRefunded) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PaymentRefunded) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentRefunded) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentRefunded) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// PaymentFailed: a payment did not come about.
+type PaymentFailed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reference     string                 `protobuf:"bytes,1,opt,name=reference,proto3" json:"reference,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentFailed) Reset() {
+	*x = PaymentFailed{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentFailed) ProtoMessage() {}
+
+func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentFailed.ProtoReflect.Descriptor instead.
+func (*PaymentFailed) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *PaymentFailed) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentFailed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OrderReopened: an expired order was paid after all, and asks stock again, until then.
+type OrderReopened struct {
+	state                 protoimpl.MessageState `protogen:"open.v1"`
+	PaymentDeadlineMicros int64                  `protobuf:"varint,1,opt,name=payment_deadline_micros,json=paymentDeadlineMicros,proto3" json:"payment_deadline_micros,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *OrderReopened) Reset() {
+	*x = OrderReopened{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderReopened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderReopened) ProtoMessage() {}
+
+func (x *OrderReopened) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderReopened.ProtoReflect.Descriptor instead.
+func (*OrderReopened) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *OrderReopened) GetPaymentDeadlineMicros() int64 {
+	if x != nil {
+		return x.PaymentDeadlineMicros
+	}
+	return 0
+}
+
 // OrderConfirmed: the shop will ship it; reservations become committed.
 type OrderConfirmed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -915,7 +1270,7 @@ type OrderConfirmed struct {
 
 func (x *OrderConfirmed) Reset() {
 	*x = OrderConfirmed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1282,7 @@ func (x *OrderConfirmed) String() string {
 func (*OrderConfirmed) ProtoMessage() {}
 
 func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1295,7 @@ func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderConfirmed.ProtoReflect.Descriptor instead.
 func (*OrderConfirmed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{15}
 }
 
 type OrderCancelled struct {
@@ -956,7 +1311,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -968,7 +1323,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -981,7 +1336,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OrderCancelled) GetReason() string {
@@ -1015,7 +1370,7 @@ type OrderExpired struct {
 
 func (x *OrderExpired) Reset() {
 	*x = OrderExpired{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1027,7 +1382,7 @@ func (x *OrderExpired) String() string {
 func (*OrderExpired) ProtoMessage() {}
 
 func (x *OrderExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1040,7 +1395,7 @@ func (x *OrderExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderExpired.ProtoReflect.Descriptor instead.
 func (*OrderExpired) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OrderExpired) GetVoidedMicros() int64 {
@@ -1062,7 +1417,7 @@ type LinesShipped struct {
 
 func (x *LinesShipped) Reset() {
 	*x = LinesShipped{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1429,7 @@ func (x *LinesShipped) String() string {
 func (*LinesShipped) ProtoMessage() {}
 
 func (x *LinesShipped) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1442,7 @@ func (x *LinesShipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesShipped.ProtoReflect.Descriptor instead.
 func (*LinesShipped) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LinesShipped) GetFulfilmentId() string {
@@ -1121,7 +1476,7 @@ type LinesDelivered struct {
 
 func (x *LinesDelivered) Reset() {
 	*x = LinesDelivered{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1488,7 @@ func (x *LinesDelivered) String() string {
 func (*LinesDelivered) ProtoMessage() {}
 
 func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1501,7 @@ func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDelivered.ProtoReflect.Descriptor instead.
 func (*LinesDelivered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LinesDelivered) GetFulfilmentId() string {
@@ -1181,7 +1536,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1548,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1561,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -1275,7 +1630,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1287,7 +1642,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1300,7 +1655,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{16}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -1362,7 +1717,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1374,7 +1729,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1387,7 +1742,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{17}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -1407,7 +1762,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1419,7 +1774,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1432,7 +1787,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{18}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -1446,8 +1801,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x89\n" +
-	"\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x89\r\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -1467,7 +1821,12 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0eorder_imported\x18\x15 \x01(\v2 .holdfast.event.v1.OrderImportedH\x00R\rorderImported\x12Y\n" +
 	"\x14credit_note_imported\x18\x16 \x01(\v2%.holdfast.event.v1.CreditNoteImportedH\x00R\x12creditNoteImported\x12X\n" +
 	"\x13reservation_settled\x18\x17 \x01(\v2%.holdfast.event.v1.ReservationSettledH\x00R\x12reservationSettled\x12X\n" +
-	"\x13shipment_reconciled\x18\x18 \x01(\v2%.holdfast.event.v1.ShipmentReconciledH\x00R\x12shipmentReconciledB\b\n" +
+	"\x13shipment_reconciled\x18\x18 \x01(\v2%.holdfast.event.v1.ShipmentReconciledH\x00R\x12shipmentReconciled\x12L\n" +
+	"\x0fpayment_started\x18\x19 \x01(\v2!.holdfast.event.v1.PaymentStartedH\x00R\x0epaymentStarted\x12I\n" +
+	"\x0epayment_voided\x18\x1a \x01(\v2 .holdfast.event.v1.PaymentVoidedH\x00R\rpaymentVoided\x12O\n" +
+	"\x10payment_refunded\x18\x1b \x01(\v2\".holdfast.event.v1.PaymentRefundedH\x00R\x0fpaymentRefunded\x12I\n" +
+	"\x0epayment_failed\x18\x1c \x01(\v2 .holdfast.event.v1.PaymentFailedH\x00R\rpaymentFailed\x12I\n" +
+	"\x0eorder_reopened\x18\x1d \x01(\v2 .holdfast.event.v1.OrderReopenedH\x00R\rorderReopenedB\b\n" +
 	"\x06change\"e\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
@@ -1502,7 +1861,23 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\treference\x18\x02 \x01(\tR\treference\"T\n" +
 	"\x0fPaymentCaptured\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
-	"\treference\x18\x02 \x01(\tR\treference\"\x10\n" +
+	"\treference\x18\x02 \x01(\tR\treference\"f\n" +
+	"\x0ePaymentStarted\x12\x1c\n" +
+	"\treference\x18\x01 \x01(\tR\treference\x126\n" +
+	"\x17payment_deadline_micros\x18\x02 \x01(\x03R\x15paymentDeadlineMicros\"j\n" +
+	"\rPaymentVoided\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"l\n" +
+	"\x0fPaymentRefunded\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"E\n" +
+	"\rPaymentFailed\x12\x1c\n" +
+	"\treference\x18\x01 \x01(\tR\treference\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"G\n" +
+	"\rOrderReopened\x126\n" +
+	"\x17payment_deadline_micros\x18\x01 \x01(\x03R\x15paymentDeadlineMicros\"\x10\n" +
 	"\x0eOrderConfirmed\"y\n" +
 	"\x0eOrderCancelled\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12#\n" +
@@ -1557,7 +1932,7 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),          // 0: holdfast.event.v1.PaymentTerms
 	(*OrderEvent)(nil),         // 1: holdfast.event.v1.OrderEvent
@@ -1570,50 +1945,60 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*OrderRejected)(nil),      // 8: holdfast.event.v1.OrderRejected
 	(*PaymentAuthorized)(nil),  // 9: holdfast.event.v1.PaymentAuthorized
 	(*PaymentCaptured)(nil),    // 10: holdfast.event.v1.PaymentCaptured
-	(*OrderConfirmed)(nil),     // 11: holdfast.event.v1.OrderConfirmed
-	(*OrderCancelled)(nil),     // 12: holdfast.event.v1.OrderCancelled
-	(*OrderExpired)(nil),       // 13: holdfast.event.v1.OrderExpired
-	(*LinesShipped)(nil),       // 14: holdfast.event.v1.LinesShipped
-	(*LinesDelivered)(nil),     // 15: holdfast.event.v1.LinesDelivered
-	(*OrderImported)(nil),      // 16: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil), // 17: holdfast.event.v1.CreditNoteImported
-	(*ReservationSettled)(nil), // 18: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil), // 19: holdfast.event.v1.ShipmentReconciled
-	(*Meta)(nil),               // 20: holdfast.event.v1.Meta
-	(RejectionReason)(0),       // 21: holdfast.event.v1.RejectionReason
+	(*PaymentStarted)(nil),     // 11: holdfast.event.v1.PaymentStarted
+	(*PaymentVoided)(nil),      // 12: holdfast.event.v1.PaymentVoided
+	(*PaymentRefunded)(nil),    // 13: holdfast.event.v1.PaymentRefunded
+	(*PaymentFailed)(nil),      // 14: holdfast.event.v1.PaymentFailed
+	(*OrderReopened)(nil),      // 15: holdfast.event.v1.OrderReopened
+	(*OrderConfirmed)(nil),     // 16: holdfast.event.v1.OrderConfirmed
+	(*OrderCancelled)(nil),     // 17: holdfast.event.v1.OrderCancelled
+	(*OrderExpired)(nil),       // 18: holdfast.event.v1.OrderExpired
+	(*LinesShipped)(nil),       // 19: holdfast.event.v1.LinesShipped
+	(*LinesDelivered)(nil),     // 20: holdfast.event.v1.LinesDelivered
+	(*OrderImported)(nil),      // 21: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil), // 22: holdfast.event.v1.CreditNoteImported
+	(*ReservationSettled)(nil), // 23: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil), // 24: holdfast.event.v1.ShipmentReconciled
+	(*Meta)(nil),               // 25: holdfast.event.v1.Meta
+	(RejectionReason)(0),       // 26: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	20, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	25, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	4,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	5,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	6,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
 	8,  // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
 	9,  // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
 	10, // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
-	11, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
-	12, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
-	13, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
-	14, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	15, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	16, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	17, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	18, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	19, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
-	2,  // 16: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 17: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	3,  // 18: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	21, // 19: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	7,  // 20: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,  // 21: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 22: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 23: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	2,  // 24: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 25: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	16, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
+	17, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
+	18, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
+	19, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
+	20, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	21, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	22, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	23, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	24, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	11, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
+	12, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
+	13, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
+	14, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
+	15, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
+	2,  // 21: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,  // 22: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	3,  // 23: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	26, // 24: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	7,  // 25: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,  // 26: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 27: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 28: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	2,  // 29: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 30: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -1639,6 +2024,11 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_CreditNoteImported)(nil),
 		(*OrderEvent_ReservationSettled)(nil),
 		(*OrderEvent_ShipmentReconciled)(nil),
+		(*OrderEvent_PaymentStarted)(nil),
+		(*OrderEvent_PaymentVoided)(nil),
+		(*OrderEvent_PaymentRefunded)(nil),
+		(*OrderEvent_PaymentFailed)(nil),
+		(*OrderEvent_OrderReopened)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1646,7 +2036,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   19,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -546,6 +546,10 @@ type Order struct {
 	Country               string                 `protobuf:"bytes,21,opt,name=country,proto3" json:"country,omitempty"`
 	Reference             string                 `protobuf:"bytes,22,opt,name=reference,proto3" json:"reference,omitempty"`
 	OccurredAtMicros      int64                  `protobuf:"varint,23,opt,name=occurred_at_micros,json=occurredAtMicros,proto3" json:"occurred_at_micros,omitempty"`
+	RefundedMicros        int64                  `protobuf:"varint,24,opt,name=refunded_micros,json=refundedMicros,proto3" json:"refunded_micros,omitempty"`
+	Payments              []*Payment             `protobuf:"bytes,25,rep,name=payments,proto3" json:"payments,omitempty"`
+	PaymentStarts         int32                  `protobuf:"varint,26,opt,name=payment_starts,json=paymentStarts,proto3" json:"payment_starts,omitempty"`
+	PaymentFailed         bool                   `protobuf:"varint,27,opt,name=payment_failed,json=paymentFailed,proto3" json:"payment_failed,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -741,6 +745,95 @@ func (x *Order) GetOccurredAtMicros() int64 {
 	return 0
 }
 
+func (x *Order) GetRefundedMicros() int64 {
+	if x != nil {
+		return x.RefundedMicros
+	}
+	return 0
+}
+
+func (x *Order) GetPayments() []*Payment {
+	if x != nil {
+		return x.Payments
+	}
+	return nil
+}
+
+func (x *Order) GetPaymentStarts() int32 {
+	if x != nil {
+		return x.PaymentStarts
+	}
+	return 0
+}
+
+func (x *Order) GetPaymentFailed() bool {
+	if x != nil {
+		return x.PaymentFailed
+	}
+	return false
+}
+
+// Payment is one that has the provider's reference. Its action is the domain's.
+type Payment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Action        int32                  `protobuf:"varint,1,opt,name=action,proto3" json:"action,omitempty"`
+	Reference     string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	AmountMicros  int64                  `protobuf:"varint,3,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Payment) Reset() {
+	*x = Payment{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Payment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Payment) ProtoMessage() {}
+
+func (x *Payment) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Payment.ProtoReflect.Descriptor instead.
+func (*Payment) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Payment) GetAction() int32 {
+	if x != nil {
+		return x.Action
+	}
+	return 0
+}
+
+func (x *Payment) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *Payment) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
 // CommandRecord remembers a client's key on an aggregate.
 type CommandRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -752,7 +845,7 @@ type CommandRecord struct {
 
 func (x *CommandRecord) Reset() {
 	*x = CommandRecord{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +857,7 @@ func (x *CommandRecord) String() string {
 func (*CommandRecord) ProtoMessage() {}
 
 func (x *CommandRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +870,7 @@ func (x *CommandRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
 func (*CommandRecord) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CommandRecord) GetFingerprint() []byte {
@@ -843,7 +936,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xfd\x06\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xac\b\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -869,7 +962,15 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x05short\x18\x14 \x03(\v2\x1c.holdfast.state.v1.ShortLineR\x05short\x12\x18\n" +
 	"\acountry\x18\x15 \x01(\tR\acountry\x12\x1c\n" +
 	"\treference\x18\x16 \x01(\tR\treference\x12,\n" +
-	"\x12occurred_at_micros\x18\x17 \x01(\x03R\x10occurredAtMicros\"K\n" +
+	"\x12occurred_at_micros\x18\x17 \x01(\x03R\x10occurredAtMicros\x12'\n" +
+	"\x0frefunded_micros\x18\x18 \x01(\x03R\x0erefundedMicros\x126\n" +
+	"\bpayments\x18\x19 \x03(\v2\x1a.holdfast.state.v1.PaymentR\bpayments\x12%\n" +
+	"\x0epayment_starts\x18\x1a \x01(\x05R\rpaymentStarts\x12%\n" +
+	"\x0epayment_failed\x18\x1b \x01(\bR\rpaymentFailed\"d\n" +
+	"\aPayment\x12\x16\n" +
+	"\x06action\x18\x01 \x01(\x05R\x06action\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12#\n" +
+	"\ramount_micros\x18\x03 \x01(\x03R\famountMicros\"K\n" +
 	"\rCommandRecord\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\fR\vfingerprint\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversionBDZBgithub.com/holdfast/holdfast/schemas/gen/holdfast/state/v1;statev1b\x06proto3"
@@ -886,7 +987,7 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 	return file_holdfast_state_v1_state_proto_rawDescData
 }
 
-var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Item)(nil),             // 0: holdfast.state.v1.Item
 	(*HeldAt)(nil),           // 1: holdfast.state.v1.HeldAt
@@ -895,22 +996,24 @@ var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Fulfilment)(nil),       // 4: holdfast.state.v1.Fulfilment
 	(*ShortLine)(nil),        // 5: holdfast.state.v1.ShortLine
 	(*Order)(nil),            // 6: holdfast.state.v1.Order
-	(*CommandRecord)(nil),    // 7: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil), // 8: holdfast.event.v1.LocationLevel
-	(*v1.Allocation)(nil),    // 9: holdfast.event.v1.Allocation
+	(*Payment)(nil),          // 7: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),    // 8: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil), // 9: holdfast.event.v1.LocationLevel
+	(*v1.Allocation)(nil),    // 10: holdfast.event.v1.Allocation
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
-	8, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
-	1, // 1: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	9, // 2: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
-	3, // 3: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	4, // 4: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	5, // 5: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	9,  // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
+	1,  // 1: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
+	10, // 2: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
+	3,  // 3: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	4,  // 4: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	5,  // 5: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	7,  // 6: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
@@ -924,7 +1027,7 @@ func file_holdfast_state_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_state_v1_state_proto_rawDesc), len(file_holdfast_state_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

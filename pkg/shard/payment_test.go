@@ -1,0 +1,78 @@
+package shard_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// An order that nobody paid in time gives its stock back. Paid after all, it asks stock again: it is confirmed when
+// there is enough, also over a restart, and rejected when another order has it by now.
+func TestALatePaymentTakesTheOrderUpAgain(t *testing.T) {
+	for _, shards := range []int32{1, 4} {
+		t.Run(fmt.Sprintf("shards=%d", shards), func(t *testing.T) {
+			p := newPlatform(t, shards)
+			n := p.start(t.TempDir(), shard.Hooks{})
+			for _, sku := range []string{"A", "B", "C"} {
+				stock(t, n, sku, 1)
+			}
+			lucky, unlucky := expired(t, n, "k1"), expired(t, n, "k2")
+			r := ok(t, do(t, n, command.AuthorizePayment, lucky, "p1", `{"amount":"7.65","reference":"pi-1"}`))
+			if r.Order.Status != "confirmed" || r.Order.PaymentStatus != "authorized" {
+				t.Fatalf("paid late: %+v", r.Order)
+			}
+			again := ok(t, do(t, n, command.AuthorizePayment, lucky, "webhook", `{"amount":"7.65","reference":"pi-1"}`))
+			if again.Version != r.Version {
+				t.Errorf("the same payment, told twice, went from version %d to %d", r.Version, again.Version)
+			}
+			r = ok(t, do(t, n, command.AuthorizePayment, unlucky, "p2", `{"amount":"7.65","reference":"pi-2"}`))
+			if r.Order.Status != "rejected" || r.Order.PaymentStatus != "voided" {
+				t.Fatalf("paid late, and sold out: %+v", r.Order)
+			}
+			p.stop(n)
+			n = p.start(t.TempDir(), shard.Hooks{}) // without its checkpoint
+			if r := ok(t, do(t, n, command.ShipOrder, lucky, "s1", `{"capture":true}`)); r.Order.PaymentStatus != "captured" {
+				t.Fatalf("shipped: %+v", r.Order)
+			}
+		})
+	}
+}
+
+// expired places an order whose deadline has passed, and waits until it has ended.
+func expired(t *testing.T, n *shard.Node, key string) (orderID string) {
+	t.Helper()
+	return untilExpired(t, n, time.Now().Add(-25*time.Hour), key)
+}
+
+// untilExpired repeats a placement until it is answered that the order has expired.
+func untilExpired(t *testing.T, n *shard.Node, placed time.Time, key string) (orderID string) {
+	t.Helper()
+	for deadline := time.Now().Add(waitLimit); ; {
+		r := ok(t, doAt(t, n, placed, command.PlaceOrder, "", key, orderBody("prepaid", "A", "B", "C")))
+		if r.Order.Status == "expired" {
+			return r.Order.ID
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not expired: %+v", r.Order)
+		}
+	}
+}
+
+// A started payment moves the deadline: the timer that was set for the old one does nothing.
+func TestAStartedPaymentKeepsTheOrder(t *testing.T) {
+	p := newPlatform(t, 1)
+	n := p.start(t.TempDir(), shard.Hooks{})
+	for _, sku := range []string{"A", "B", "C"} {
+		stock(t, n, sku, 5)
+	}
+	placed := time.Now().Add(2*time.Second - command.DefaultPaymentWindow) // two seconds are left of its day
+	id := ok(t, doAt(t, n, placed, command.PlaceOrder, "", "k1", orderBody("prepaid", "A", "B", "C"))).Order.ID
+	ok(t, do(t, n, command.StartPayment, id, "p1", `{"reference":"pi-1"}`))
+	untilExpired(t, n, placed, "k2") // the timer has fired
+	if r := ok(t, do(t, n, command.AuthorizePayment, id, "p2", `{"amount":"7.65"}`)); r.Order.Status != "confirmed" {
+		t.Fatalf("its payment had started: %+v", r.Order)
+	}
+}
