@@ -91,6 +91,11 @@ func grantOf(message, database string) string {
 	return "SELECT, INSERT, ALTER, CREATE ON " + database + ".*"
 }
 
+// Missing is the error for a table that is not there.
+func (c *Conn) Missing(table string) error {
+	return &Error{op: "query", Code: codeUnknownTable, Remedy: remedies[codeUnknownTable], Err: fmt.Errorf("database %s has no table %s", c.database, table)}
+}
+
 // IsMissing reports whether the error says that a table or the database is not there.
 func IsMissing(err error) bool {
 	var e *Error

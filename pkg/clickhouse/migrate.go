@@ -18,6 +18,7 @@ const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
 )
 ENGINE = ReplacingMergeTree
 ORDER BY number
+SETTINGS fsync_after_insert = 1
 COMMENT 'Migrations that were applied to this database'`
 
 // Migrate makes the database and its tables, and checks that they are as the migrations leave them. It may run

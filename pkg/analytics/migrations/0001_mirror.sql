@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS events (
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (topic, partition, offset)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'One row for each event of the log';
 
 CREATE TABLE IF NOT EXISTS orders (
@@ -42,6 +43,7 @@ CREATE TABLE IF NOT EXISTS orders (
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (topic, partition, offset)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'One row for each event of an order, its history; the row of the greatest version is the latest';
 
 CREATE TABLE IF NOT EXISTS order_lines (
@@ -63,6 +65,7 @@ CREATE TABLE IF NOT EXISTS order_lines (
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (topic, partition, offset, line)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'One row for each line of the events that carry money for a line';
 
 CREATE TABLE IF NOT EXISTS stock_ledger (
@@ -95,14 +98,17 @@ CREATE TABLE IF NOT EXISTS stock_ledger (
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (topic, partition, offset, line)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'One row for each stock event and location that it changed, with the change and the levels after it';
 
 CREATE TABLE IF NOT EXISTS mirror_progress (
+    mirror_id UUID COMMENT 'UUID that this table had when the row was written; a row with another one does not count',
     topic LowCardinality(String) COMMENT 'Topic that is mirrored',
     partition Int32 COMMENT 'Partition that is mirrored',
     next_offset SimpleAggregateFunction(max, Int64) COMMENT 'All events below this offset have their rows; it counts transaction markers too. Read the maximum',
     current_at SimpleAggregateFunction(max, DateTime64(6, 'UTC')) COMMENT 'When the mirror was last known to hold the whole partition. Read the maximum'
 )
 ENGINE = AggregatingMergeTree
-ORDER BY (topic, partition)
+ORDER BY (mirror_id, topic, partition)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'How far the mirror is; written after the rows it speaks of';
