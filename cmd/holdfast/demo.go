@@ -65,6 +65,9 @@ show stock, an oversell that is refused, the reconciliation with the log and the
 			if !cmd.Flags().Changed("kafka-listen") {
 				d.kafkaListen = freeAddress(d.kafkaListen)
 			}
+			if !cmd.Flags().Changed("clickhouse-listen") {
+				d.clickHouseListen = freeAddress(d.clickHouseListen)
+			}
 			return d.run(cmd.Context(), exit)
 		},
 	}

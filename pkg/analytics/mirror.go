@@ -26,6 +26,8 @@ const (
 	MaxFlushRows = 1_000_000
 
 	batchesInMemory = 2
+	// splitRows is from where a block is written in two halves at once.
+	splitRows = 20_000
 	// endInterval is how often the log is asked where it ends; beatInterval how often an idle mirror says that
 	// it is current.
 	endInterval  = time.Second

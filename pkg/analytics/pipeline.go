@@ -205,7 +205,7 @@ func (p *pipeline) writeBatch(ctx context.Context, b *batch) error {
 
 // writeRows writes the tables side by side.
 func (p *pipeline) writeRows(ctx context.Context, b *batch) error {
-	inserts := b.inserts()
+	inserts := split(b.inserts())
 	errs := make([]error, len(inserts))
 	var writers sync.WaitGroup
 	for i, in := range inserts {
@@ -218,6 +218,20 @@ func (p *pipeline) writeRows(ctx context.Context, b *batch) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// split cuts large blocks in two, which ClickHouse takes side by side.
+func split(inserts []insert) []insert {
+	var out []insert
+	for _, in := range inserts {
+		if in.rows < splitRows {
+			out = append(out, in)
+			continue
+		}
+		half := in.rows / 2
+		out = append(out, in.slice(0, half), in.slice(half, in.rows))
+	}
+	return out
 }
 
 var errMirrorGone = errors.New("the mirror was dropped or made anew; filling it from the start")

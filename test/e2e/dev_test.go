@@ -51,7 +51,7 @@ type platform struct {
 // dev starts the platform on free ports and waits for its banner.
 func dev(t *testing.T, binary, dir string) *platform {
 	t.Helper()
-	cmd := exec.Command(binary, "dev", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0")
+	cmd := exec.Command(binary, "dev", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0")
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -210,7 +210,7 @@ func TestImportTwiceAndRestart(t *testing.T) {
 
 func TestDemoReconciles(t *testing.T) {
 	out, err := exec.CommandContext(testContext(t), build(t), "demo", "--exit", "--orders", "300",
-		"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0").CombinedOutput()
+		"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0").CombinedOutput()
 	if err != nil {
 		t.Fatalf("demo: %v\n%s", err, out)
 	}
@@ -226,7 +226,7 @@ func TestPortInUseIsSaidClearly(t *testing.T) {
 	p := dev(t, binary, t.TempDir())
 	address := strings.TrimPrefix(p.url, "http://")
 	out, err := exec.CommandContext(testContext(t), binary, "dev", "--dir", t.TempDir(),
-		"--listen", address, "--kafka-listen", "127.0.0.1:0").CombinedOutput()
+		"--listen", address, "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), address) || !strings.Contains(string(out), "--listen") {
 		t.Errorf("%v: %s", err, out)
 	}
