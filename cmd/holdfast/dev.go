@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
 
 // Defaults of the embedded platform.
@@ -23,6 +24,7 @@ const (
 	defaultKafkaListen = "127.0.0.1:9092"
 	// defaultClickHouseListen is where ClickHouse listens as a rule.
 	defaultClickHouseListen = "127.0.0.1:8123"
+	defaultClickHouse       = "http://" + defaultClickHouseListen + "/" + clickhouse.DefaultDatabase
 	defaultDir              = ".local/dev"
 	logName                 = "holdfast.log"
 )

@@ -92,7 +92,7 @@ func (s *site) get(t *testing.T, path, accept, position string) (*http.Response,
 func TestReportsInEveryFormat(t *testing.T) {
 	s := newReportSite(t, &ledger{})
 	for accept, want := range map[string]struct{ contentType, body string }{
-		"": {"application/json", `{"items":[{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"},{"country":"EIRE","orders":1,"revenue":"-2"}],"next_cursor":"`},
+		"":                                      {"application/json", `{"items":[{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"},{"country":"EIRE","orders":1,"revenue":"-2"}],"next_cursor":"`},
 		"text/html;q=0.9, application/x-ndjson": {"application/x-ndjson", `{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"}` + "\n" + `{"country":"EIRE","orders":1,"revenue":"-2"}` + "\n"},
 		"application/json;q=0, text/*":          {"text/csv; charset=utf-8", "country,orders,revenue\n\"Isle, \"\"of\"\" Man\",2,1.105\nEIRE,1,-2\n"},
 		"*/*":                                   {"application/json", `{"items":[`},
