@@ -60,6 +60,8 @@ func newRootCommand() *cobra.Command {
 		newStockCommand(),
 		newBenchCommand(),
 		newVerifyCommand(),
+		newMirrorCommand(),
+		newDeadLettersCommand(),
 	)
 	return root
 }

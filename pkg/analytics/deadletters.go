@@ -32,8 +32,8 @@ func deadLetter(rec *eventlog.Record, why error) DeadLetter {
 
 var deadLetterPartition = eventlog.TopicPartition{Topic: eventlog.TopicDeadLetters}
 
-// park writes dead letters to their topic. An event may be parked again after a crash; it counts once, by its place.
-func park(ctx context.Context, client *eventlog.Client, letters []DeadLetter) error {
+// Park writes dead letters to their topic. An event may be parked again after a crash; it counts once, by its place.
+func Park(ctx context.Context, client *eventlog.Client, letters []DeadLetter) error {
 	if len(letters) == 0 {
 		return nil
 	}
@@ -110,5 +110,5 @@ func Retry(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, 
 		}
 	}
 	letter.Settled = true
-	return park(ctx, client, []DeadLetter{letter})
+	return Park(ctx, client, []DeadLetter{letter})
 }

@@ -228,12 +228,18 @@ func (f *fixture) eventually(what string, holds func() bool) {
 }
 
 // value asks for one number.
-func (f *fixture) value(query string) (v int64) {
+func (f *fixture) value(query string) int64 {
 	f.t.Helper()
-	if err := f.conn.Each(f.ctx, query, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&v) }); err != nil {
+	v, err := f.ask(query)
+	if err != nil {
 		f.t.Fatal(err)
 	}
 	return v
+}
+
+func (f *fixture) ask(query string) (v int64, err error) {
+	err = f.conn.Each(f.ctx, query, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&v) })
+	return v, err
 }
 
 // end is where the log ends.
@@ -273,4 +279,29 @@ func (f *fixture) exact() {
 			f.t.Errorf("%s: %d, want %d", strings.TrimPrefix(query, "SELECT "), got, want)
 		}
 	}
+}
+
+func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.Metric[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
+
+func openAt(t *testing.T, dsn string) *clickhouse.Conn {
+	t.Helper()
+	conn, err := clickhouse.Open(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
 }

@@ -189,7 +189,7 @@ func (p *pipeline) writeBatch(ctx context.Context, b *batch) error {
 	if err := p.writeRows(ctx, b); err != nil {
 		return err
 	}
-	if err := park(ctx, p.m.cfg.Client, b.parked); err != nil {
+	if err := Park(ctx, p.m.cfg.Client, b.parked); err != nil {
 		return err
 	}
 	if err := p.writeProgress(ctx, b.reached); err != nil {

@@ -19,9 +19,6 @@ const (
 	tableProgress   = "mirror_progress"
 )
 
-// mirrored are the tables that hold rows of events.
-var mirrored = []string{tableEvents, tableOrders, tableOrderLines, tableStock}
-
 // rows are the rows of some records, column by column. They are used again and again: appending to columns that
 // have grown costs no memory.
 type rows struct {

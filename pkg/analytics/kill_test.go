@@ -1,0 +1,3 @@
+package analytics_test
+
+func runAsProjector() {}
