@@ -126,15 +126,15 @@ func clickHouseLine(stack *run.Stack) string {
 	if stack.ClickHouse() == "" {
 		return ""
 	}
-	return "  ClickHouse " + stack.ClickHouse() + "\n"
+	return "  ClickHouse  " + stack.ClickHouse() + "\n"
 }
 
 func writeBanner(w io.Writer, stack *run.Stack, dir string, took time.Duration) {
 	fmt.Fprintf(w, `Holdfast is ready (%.1f s). Ctrl-C stops it.
 
-  API     %s
-  Kafka   %s
-%s  data    %s (log: %s)
+  API         %s
+  Kafka       %s
+%s  data        %s (log: %s)
 
 Try:
   curl -X PUT %s/v1/stock/A1 -H 'Content-Type: application/json' -d '{"description":"White hanging heart"}'
