@@ -16,8 +16,9 @@ type Checksum struct {
 	Hash uint64 `json:"hash"`
 }
 
-// Checksums are those of every table with rows of events.
-func (r *Reports) Checksums(ctx context.Context) ([]Checksum, error) {
+// Checksums are those of every table with rows of events, where the condition holds: one of SQL on topic, partition
+// and offset.
+func (r *Reports) Checksums(ctx context.Context, where string) ([]Checksum, error) {
 	m, err := Migrations()
 	if err != nil {
 		return nil, err
@@ -32,7 +33,7 @@ func (r *Reports) Checksums(ctx context.Context) ([]Checksum, error) {
 			names[i] = col.Name
 		}
 		sum := Checksum{Table: table.Name}
-		query := fmt.Sprintf("SELECT count(), sum(cityHash64(%s)) FROM %s FINAL", strings.Join(names, ", "), table.Name)
+		query := fmt.Sprintf("SELECT count(), sum(cityHash64(%s)) FROM %s FINAL WHERE %s", strings.Join(names, ", "), table.Name, where)
 		err := r.conn.Each(ctx, query, readSettings, nil, func(rows clickhouse.Rows) error { return rows.Scan(&sum.Rows, &sum.Hash) })
 		if err != nil {
 			return nil, err

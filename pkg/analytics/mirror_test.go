@@ -138,7 +138,7 @@ func TestAMirrorThatIsDroppedFillsAgain(t *testing.T) {
 
 func (f *fixture) checksums() string {
 	f.t.Helper()
-	sums, err := analytics.NewReports(f.conn).Checksums(f.ctx)
+	sums, err := analytics.NewReports(f.conn).Checksums(f.ctx, "true")
 	if err != nil {
 		f.t.Fatal(err)
 	}
