@@ -35,7 +35,7 @@ const oversellBound = 10 * time.Minute
 
 func newBenchCommand() *cobra.Command {
 	root := &cobra.Command{Use: "bench", Short: "Measure a platform under load"}
-	root.AddCommand(newBenchOrdersCommand())
+	root.AddCommand(newBenchOrdersCommand(), newBenchMirrorCommand())
 	return root
 }
 

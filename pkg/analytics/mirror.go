@@ -257,7 +257,7 @@ func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
 			return m.ahead(ctx, tp, from[tp], end[tp])
 		}
 	}
-	follower, err := m.cfg.Client.Follow(from)
+	follower, err := m.cfg.Client.FollowInStep(from) // a batch then holds few months
 	if err != nil {
 		return err
 	}
