@@ -31,17 +31,17 @@ type rows struct {
 func (r *rows) reset() { r.events.reset(); r.orders.reset(); r.lines.reset(); r.stock.reset() }
 
 func (r *rows) count() int {
-	return len(r.events.place.offset) + len(r.orders.place.offset) + len(r.lines.place.offset) + len(r.stock.place.offset)
+	return len(r.events.offset) + len(r.orders.offset) + len(r.lines.offset) + len(r.stock.offset)
 }
 
 // inserts are the blocks to write, those without rows left out.
 func (r *rows) inserts() []insert {
 	var out []insert
 	for _, in := range []insert{
-		{tableEvents, len(r.events.place.offset), r.events.columns()},
-		{tableOrders, len(r.orders.place.offset), r.orders.columns()},
-		{tableOrderLines, len(r.lines.place.offset), r.lines.columns()},
-		{tableStock, len(r.stock.place.offset), r.stock.columns()},
+		{tableEvents, len(r.events.offset), r.events.columns()},
+		{tableOrders, len(r.orders.offset), r.orders.columns()},
+		{tableOrderLines, len(r.lines.offset), r.lines.columns()},
+		{tableStock, len(r.stock.offset), r.stock.columns()},
 	} {
 		if in.rows > 0 {
 			out = append(out, in)
