@@ -10,12 +10,13 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 func TestMain(m *testing.M) {
-	chdb.RunIfChild()
+	engine.RunIfChild()
 	os.Exit(m.Run())
 }
 
@@ -65,12 +66,12 @@ func parkedEvents(t *testing.T) (kafka string) {
 
 func TestDeadLettersAreListedShownAndTriedAgain(t *testing.T) {
 	kafka := parkedEvents(t)
-	engine, err := chdb.Start(context.Background(), chdb.Options{Dir: t.TempDir()})
+	server, err := chdb.Start(context.Background(), chdb.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(engine.Close)
-	clickHouse := "http://" + engine.Addr() + "/holdfast"
+	t.Cleanup(server.Close)
+	clickHouse := "http://" + server.Addr() + "/holdfast"
 	says := func(want string, fails bool, args ...string) {
 		t.Helper()
 		out, err := holdfast(t, args...)

@@ -43,7 +43,7 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 	flags.StringVar(&f.listen, "listen", defaultListen, "address of the API")
 	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "address of the embedded Kafka broker")
 	flags.StringVar(&f.kafka, "kafka", "", "brokers of a real cluster, comma-separated, instead of the embedded one")
-	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse instead of the embedded one; none: no reports")
+	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse instead of the embedded one; off: no reports")
 	flags.StringVar(&f.clickHouseListen, "clickhouse-listen", defaultClickHouseListen, "address of the embedded ClickHouse")
 	flags.Int32Var(&f.shards, "shards", run.DefaultShards, "writers, when the platform is created")
 	flags.Int32Var(&f.partitions, "partitions", run.DefaultPartitions, "partitions of each event topic, when the platform is created")

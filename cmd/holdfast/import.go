@@ -53,7 +53,7 @@ command goes on where it stopped; run again, it adds nothing. The status is 1 wh
 	}
 	c.Flags().StringVar(&url, "url", environment("HOLDFAST_URL", defaultURL), "the API (HOLDFAST_URL)")
 	c.Flags().StringVar(&kafka, "kafka", environment("HOLDFAST_KAFKA", defaultKafkaListen), "brokers for the reconciliation, comma-separated (HOLDFAST_KAFKA)")
-	c.Flags().StringVar(&clickHouse, "clickhouse", environment("HOLDFAST_CLICKHOUSE", defaultClickHouse), "ClickHouse for the reconciliation; none leaves it out (HOLDFAST_CLICKHOUSE)")
+	c.Flags().StringVar(&clickHouse, "clickhouse", environment("HOLDFAST_CLICKHOUSE", defaultClickHouse), "ClickHouse for the reconciliation; off leaves it out (HOLDFAST_CLICKHOUSE)")
 	c.Flags().StringVar(&rejects, "rejects", "", "file for what is not imported (default FILE's name with .rejects.csv, here)")
 	return c
 }

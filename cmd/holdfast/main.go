@@ -12,11 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 )
 
 func main() {
-	chdb.RunIfChild() // the embedded ClickHouse is this program again, in a process of its own
+	engine.RunIfChild() // the embedded ClickHouse is this program again, in a process of its own
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The second Ctrl-C is not waited for: it ends the process at once.

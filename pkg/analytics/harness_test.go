@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -23,12 +24,12 @@ import (
 const waitLimit = 2 * time.Minute
 
 var (
-	engine    *chdb.Server
+	server    *chdb.Server
 	databases atomic.Int64
 )
 
 func TestMain(m *testing.M) {
-	chdb.RunIfChild()
+	engine.RunIfChild()
 	runAsProjector()
 	os.Exit(runTests(m))
 }
@@ -39,10 +40,10 @@ func runTests(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	if engine, err = chdb.Start(context.Background(), chdb.Options{Dir: dir}); err != nil {
+	if server, err = chdb.Start(context.Background(), chdb.Options{Dir: dir}); err != nil {
 		panic(err)
 	}
-	defer engine.Close()
+	defer server.Close()
 	return m.Run()
 }
 
@@ -66,10 +67,10 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return newFixtureOn(t, engine)
+	return newFixtureOn(t, server)
 }
 
-func newFixtureOn(t *testing.T, engine *chdb.Server) *fixture {
+func newFixtureOn(t *testing.T, server *chdb.Server) *fixture {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	t.Cleanup(cancel)
@@ -96,7 +97,7 @@ func newFixtureOn(t *testing.T, engine *chdb.Server) *fixture {
 	}
 	f := &fixture{
 		t: t, ctx: ctx, log: log, client: client, layout: layout,
-		dsn:      fmt.Sprintf("http://%s/mirror_%d", engine.Addr(), databases.Add(1)),
+		dsn:      fmt.Sprintf("http://%s/mirror_%d", server.Addr(), databases.Add(1)),
 		versions: map[string]uint64{}, onHand: map[string]int64{},
 	}
 	if f.conn, err = clickhouse.Open(f.dsn); err != nil {

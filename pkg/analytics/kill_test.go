@@ -8,9 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -117,8 +114,7 @@ func TestKilledProjectorsLoseAndDoubleNothing(t *testing.T) {
 
 func TestAKilledEngineLosesAndDoublesNothing(t *testing.T) {
 	const kills = 10
-	dir := filepath.Join(t.TempDir(), "engine")
-	engine, err := chdb.Start(context.Background(), chdb.Options{Dir: dir})
+	engine, err := chdb.Start(context.Background(), chdb.Options{Dir: t.TempDir() + "/clickhouse"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,33 +125,14 @@ func TestAKilledEngineLosesAndDoublesNothing(t *testing.T) {
 	for i := range kills {
 		f.fill(100*i, 100*(i+1))
 		<-moment()
-		pid := engineOf(t, dir)
+		pid := engine.PID()
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		f.eventually("another engine runs", func() bool { return engineOf(t, dir) != pid && f.conn.Ping(f.ctx) == nil })
+		f.eventually("another engine runs", func() bool { return engine.PID() != pid && f.conn.Ping(f.ctx) == nil })
 	}
 	t.Logf("the mirror began again %v times", counter(t, f, "holdfast_mirror_restarts_total"))
 	f.exact()
-}
-
-// engineOf finds the engine's process, a child of this one, by the directory that it works on; 0: there is none.
-func engineOf(t *testing.T, dir string) int {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil || len(files) == 0 {
-		t.Skip("processes cannot be listed here")
-	}
-	for _, file := range files {
-		line, err := os.ReadFile(file)
-		if err != nil || !strings.Contains(string(line), dir) {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && pid != os.Getpid() {
-			return pid
-		}
-	}
-	return 0
 }
 
 func counter(t *testing.T, f *fixture, name string) float64 {

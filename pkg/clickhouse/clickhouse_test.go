@@ -13,15 +13,16 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 )
 
 var (
-	engine   *chdb.Server
+	server   *chdb.Server
 	sequence atomic.Int64
 )
 
 func TestMain(m *testing.M) {
-	chdb.RunIfChild()
+	engine.RunIfChild()
 	os.Exit(run(m))
 }
 
@@ -31,10 +32,10 @@ func run(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	if engine, err = chdb.Start(context.Background(), chdb.Options{Dir: dir}); err != nil {
+	if server, err = chdb.Start(context.Background(), chdb.Options{Dir: dir}); err != nil {
 		panic(err)
 	}
-	defer engine.Close()
+	defer server.Close()
 	return m.Run()
 }
 
@@ -43,7 +44,7 @@ func open(t *testing.T) (context.Context, *clickhouse.Conn) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	conn, err := clickhouse.Open(fmt.Sprintf("http://%s/test_%d", engine.Addr(), sequence.Add(1)))
+	conn, err := clickhouse.Open(fmt.Sprintf("http://%s/test_%d", server.Addr(), sequence.Add(1)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,12 +11,13 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/verify"
 )
 
 func TestMain(m *testing.M) {
-	chdb.RunIfChild()
+	engine.RunIfChild()
 	os.Exit(m.Run())
 }
 
@@ -25,11 +26,11 @@ func mirrored(t *testing.T) (context.Context, *eventlog.Client, *clickhouse.Conn
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	engine, err := chdb.Start(ctx, chdb.Options{Dir: t.TempDir()})
+	server, err := chdb.Start(ctx, chdb.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(engine.Close)
+	t.Cleanup(server.Close)
 	k, err := devstack.StartKafka(ctx, devstack.KafkaOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +49,7 @@ func mirrored(t *testing.T) (context.Context, *eventlog.Client, *clickhouse.Conn
 	if err := client.Produce(ctx, healthy().records(t, layout)); err != nil {
 		t.Fatal(err)
 	}
-	address := fmt.Sprintf("http://%s/holdfast", engine.Addr())
+	address := fmt.Sprintf("http://%s/holdfast", server.Addr())
 	conn, err := clickhouse.Open(address)
 	if err != nil {
 		t.Fatal(err)

@@ -47,7 +47,7 @@ type StackConfig struct {
 }
 
 // NoClickHouse is the address of no ClickHouse.
-const NoClickHouse = "none"
+const NoClickHouse = "off"
 
 // Stack is the whole platform in this process: broker, write side, views, and one port for the API.
 type Stack struct {
@@ -82,10 +82,18 @@ func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
 	if cfg.Partitions == 0 {
 		cfg.Partitions = DefaultPartitions
 	}
+	s := &Stack{cfg: cfg, seeds: cfg.KafkaSeeds, failed: make(chan error, 1), serverDone: make(chan struct{})}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	serving, stopServer := context.WithCancel(background)
+	s.stop, s.stopServer = stop, stopServer
+	// The first time, the engine is fetched: how long that takes is not ours to bound.
+	if err := s.startClickHouse(ctx, background); err != nil {
+		close(s.serverDone)
+		return nil, errors.Join(err, s.Close())
+	}
 	ctx, cancel := context.WithTimeout(ctx, stackStartTimeout)
 	defer cancel()
-	s := &Stack{cfg: cfg, seeds: cfg.KafkaSeeds, failed: make(chan error, 1), serverDone: make(chan struct{})}
-	if err := s.start(ctx); err != nil {
+	if err := s.start(ctx, background, serving); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -100,11 +108,7 @@ func (s *Stack) KafkaSeeds() []string { return s.seeds }
 // Failed tells of a service that ended by itself; the platform is of no use then.
 func (s *Stack) Failed() <-chan error { return s.failed }
 
-func (s *Stack) start(ctx context.Context) error {
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
-	serving, stopServer := context.WithCancel(background)
-	s.stopServer = stopServer
+func (s *Stack) start(ctx, background, serving context.Context) error {
 	if len(s.seeds) == 0 {
 		kafka, err := devstack.StartKafka(ctx, devstack.KafkaOptions{
 			Dir: filepath.Join(s.cfg.Dir, "kafka"), Listen: s.cfg.KafkaListen, Logger: s.cfg.Logger,
@@ -114,10 +118,6 @@ func (s *Stack) start(ctx context.Context) error {
 			return err
 		}
 		s.kafka, s.seeds = kafka, kafka.Addrs()
-	}
-	if err := s.startClickHouse(ctx, background); err != nil {
-		close(s.serverDone)
-		return err
 	}
 	registry := prometheus.NewRegistry()
 	server, err := NewShared(s.cfg.Logger, registry)
