@@ -4,9 +4,9 @@ SHELL := /bin/bash
 
 LOCAL := $(CURDIR)/.local
 BIN := $(CURDIR)/bin
-SERVICES := order-api inventory-projector query-api holdfast
+SERVICES := order-api inventory-projector analytics-projector query-api holdfast
 DATA ?= $(wildcard ../shared/data/online_retail.csv.xz)
-KAFKA_TESTS := ./pkg/eventlog/... ./pkg/shard/... ./pkg/availability/... ./pkg/orderview/... ./test/chaos/...
+KAFKA_TESTS := ./pkg/eventlog/... ./pkg/shard/... ./pkg/availability/... ./pkg/orderview/... ./pkg/analytics/... ./test/chaos/...
 export CGO_ENABLED := 0
 
 .PHONY: help
@@ -61,6 +61,10 @@ kafka-down: ## Stop it (CLEAN=1 deletes its data)
 bench: build ## Load the embedded stack with orders
 	$(BIN)/holdfast bench orders
 	$(BIN)/holdfast bench orders --bulk
+
+.PHONY: bench-mirror
+bench-mirror: build ## Mirror a log of order lines into the embedded ClickHouse (LINES=1000000)
+	$(BIN)/holdfast bench mirror --lines $(or $(LINES),1000000)
 
 .PHONY: lint
 lint: ## Format, vet and lint Go and Protobuf

@@ -27,6 +27,7 @@ type benchFlags struct {
 	shards                int32
 	oversell              int64
 	quiet                 bool
+	mirror                bool
 }
 
 // oversellBound ends an oversell test that does not come to an end by itself.
@@ -34,7 +35,7 @@ const oversellBound = 10 * time.Minute
 
 func newBenchCommand() *cobra.Command {
 	root := &cobra.Command{Use: "bench", Short: "Measure a platform under load"}
-	root.AddCommand(newBenchOrdersCommand())
+	root.AddCommand(newBenchOrdersCommand(), newBenchMirrorCommand())
 	return root
 }
 
@@ -67,6 +68,7 @@ platform of its own in a temporary directory, on the embedded broker or on --kaf
 	flags.Int64Var(&f.load.Stock, "stock", 0, "stock received for each SKU (default plenty)")
 	flags.Int64Var(&f.oversell, "oversell", 0, "place so many orders of one unit for one new SKU with --stock, at once, and count the outcomes; status 1 if they are not exact")
 	flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
+	flags.BoolVar(&f.mirror, "mirror", false, "let the platform that is started mirror the log into ClickHouse meanwhile")
 	flags.StringVar(&f.acks, "acks", "", "file for what each order was answered, for holdfast verify --acks")
 	flags.StringVar(&f.cpuProfile, "cpuprofile", "", "file for a CPU profile of this process")
 	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
@@ -169,6 +171,9 @@ func (f *benchFlags) startStack(ctx context.Context) (*run.Stack, string, error)
 		return nil, "", fmt.Errorf("temporary directory: %w", err)
 	}
 	cfg := run.StackConfig{Dir: dir, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", Shards: f.shards, Logger: slog.New(slog.DiscardHandler)}
+	if cfg.ClickHouse = run.NoClickHouse; f.mirror {
+		cfg.ClickHouse, cfg.ClickHouseListen = "", "127.0.0.1:0"
+	}
 	if f.kafka != "" {
 		cfg.KafkaSeeds = strings.Split(f.kafka, ",")
 	}

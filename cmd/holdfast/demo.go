@@ -17,8 +17,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/retail"
 )
 
@@ -64,6 +66,9 @@ show stock, an oversell that is refused, the reconciliation with the log and the
 			}
 			if !cmd.Flags().Changed("kafka-listen") {
 				d.kafkaListen = freeAddress(d.kafkaListen)
+			}
+			if !cmd.Flags().Changed("clickhouse-listen") {
+				d.clickHouseListen = freeAddress(d.clickHouseListen)
 			}
 			return d.run(cmd.Context(), exit)
 		},
@@ -125,7 +130,7 @@ func (d *demo) heading(text string) { fmt.Fprintf(d.out, "\n%s\n\n", text) }
 
 // show goes through the demo's chapters.
 func (d *demo) show(ctx context.Context) error {
-	for _, chapter := range []func(context.Context) error{d.importBook, d.availability, d.oversell, d.reconciliation} {
+	for _, chapter := range []func(context.Context) error{d.importBook, d.availability, d.oversell, d.reconciliation, d.revenue} {
 		if err := chapter(ctx); err != nil {
 			return err
 		}
@@ -150,6 +155,14 @@ func (d *demo) importBook(ctx context.Context) error {
 		return err
 	}
 	job := importJob{book: d.book, client: d.client, log: log, out: d.out, progress: d.errOut}
+	if address := d.stack.ClickHouse(); address != "" {
+		conn, err := openClickHouse(ctx, address)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		job.mirror = analytics.NewReports(conn)
+	}
 	if d.keep {
 		job.rejects = filepath.Join(d.dir, "rejects.csv")
 	}
@@ -228,12 +241,29 @@ func (d *demo) oversell(ctx context.Context) error {
 }
 
 func (d *demo) reconciliation(context.Context) error {
-	d.heading("Reconciliation: the file against the log, read from its start")
-	if err := d.result.WriteText(d.out); err != nil {
-		return err
+	d.heading("Reconciliation: the file against the log, read from its start, and against ClickHouse")
+	return d.result.WriteText(d.out)
+}
+
+// revenue shows the report of the API.
+func (d *demo) revenue(ctx context.Context) error {
+	if d.stack.ClickHouse() == "" {
+		return nil
 	}
-	d.heading("Revenue by month, " + retail.Currency + ", credit notes taken off")
-	return d.result.WriteRevenueChart(d.out)
+	answer, err := d.client.Revenue(ctx, client.ReportFilter{By: "month", Currency: retail.Currency}, client.After(d.result.Logged.Position.String()))
+	if err != nil {
+		return fmt.Errorf("revenue: %w", err)
+	}
+	var bars []retail.Bar
+	for _, row := range answer.Value.Items {
+		micros, err := money.Parse(row.Revenue)
+		if err != nil {
+			return err
+		}
+		bars = append(bars, retail.Bar{Name: row.Month, Micros: micros})
+	}
+	d.heading("Revenue by month, " + retail.Currency + ", credit notes taken off: GET /v1/reports/revenue?by=month")
+	return retail.WriteChart(d.out, bars)
 }
 
 func (d *demo) farewell() {
@@ -244,7 +274,8 @@ func (d *demo) farewell() {
 
   curl '%s/v1/availability/%s'
   curl '%s/v1/orders?status=completed&limit=3'
+  curl '%s/v1/reports/revenue?by=country' -H 'Accept: text/csv'
 
 Ctrl-C stops it.
-`, base, strings.Join(d.stack.KafkaSeeds(), ","), base, url.PathEscape(d.inStock[0].SKU), base)
+`, base, strings.Join(d.stack.KafkaSeeds(), ","), base, url.PathEscape(d.inStock[0].SKU), base, base)
 }

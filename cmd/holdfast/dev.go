@@ -15,19 +15,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
 
 // Defaults of the embedded platform.
 const (
 	defaultListen      = "127.0.0.1:8080"
 	defaultKafkaListen = "127.0.0.1:9092"
-	defaultDir         = ".local/dev"
-	logName            = "holdfast.log"
+	// defaultClickHouseListen is where ClickHouse listens as a rule.
+	defaultClickHouseListen = "127.0.0.1:8123"
+	defaultClickHouse       = "http://" + defaultClickHouseListen + "/" + clickhouse.DefaultDatabase
+	defaultDir              = ".local/dev"
+	logName                 = "holdfast.log"
 )
 
 // devFlags are the embedded platform's settings.
 type devFlags struct {
 	dir, listen, kafkaListen, kafka string
+	clickHouse, clickHouseListen    string
 	shards, partitions              int32
 	paymentWindow                   time.Duration
 }
@@ -38,6 +43,8 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 	flags.StringVar(&f.listen, "listen", defaultListen, "address of the API")
 	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "address of the embedded Kafka broker")
 	flags.StringVar(&f.kafka, "kafka", "", "brokers of a real cluster, comma-separated, instead of the embedded one")
+	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse instead of the embedded one; off: no reports")
+	flags.StringVar(&f.clickHouseListen, "clickhouse-listen", defaultClickHouseListen, "address of the embedded ClickHouse")
 	flags.Int32Var(&f.shards, "shards", run.DefaultShards, "writers, when the platform is created")
 	flags.Int32Var(&f.partitions, "partitions", run.DefaultPartitions, "partitions of each event topic, when the platform is created")
 	flags.DurationVar(&f.paymentWindow, "payment-window", 0, "how long a prepaid order waits for its payment (default 24h)")
@@ -58,6 +65,7 @@ func (f *devFlags) start(ctx context.Context) (*run.Stack, error) {
 	}
 	stack, err := run.StartStack(ctx, run.StackConfig{
 		Dir: f.dir, Listen: f.listen, KafkaListen: f.kafkaListen, KafkaSeeds: seeds,
+		ClickHouse: f.clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
 		Logger: slog.New(slog.NewJSONHandler(logFile, nil)),
 	})
@@ -71,7 +79,7 @@ func (f *devFlags) start(ctx context.Context) (*run.Stack, error) {
 // explain says what to do about the failures that a newcomer meets first.
 func explain(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w\nAnother program uses this address. Stop it, or choose another with --listen and --kafka-listen; port 0 takes a free one", err)
+		return fmt.Errorf("%w\nAnother program uses this address. Stop it, or choose another with --listen, --kafka-listen and --clickhouse-listen; port 0 takes a free one", err)
 	}
 	return err
 }
@@ -80,8 +88,8 @@ func newDevCommand() *cobra.Command {
 	var f devFlags
 	c := &cobra.Command{
 		Use:   "dev",
-		Short: "Run the whole platform in this process, with an embedded Kafka broker",
-		Long: `Run the whole platform in this process: commands and queries on one port, and a Kafka broker that any client can
+		Short: "Run the whole platform in this process, with an embedded Kafka broker and ClickHouse",
+		Long: `Run the whole platform in this process: commands and queries on one port, and a Kafka broker and a ClickHouse that any client can
 look into. What it holds is kept in --dir between runs. For development and tests; not for production.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -113,15 +121,23 @@ func stayUp(ctx context.Context, out io.Writer, stack *run.Stack) error {
 	return nil
 }
 
+// clickHouseLine says where ClickHouse is, if there is one.
+func clickHouseLine(stack *run.Stack) string {
+	if stack.ClickHouse() == "" {
+		return ""
+	}
+	return "  ClickHouse  " + stack.ClickHouse() + "\n"
+}
+
 func writeBanner(w io.Writer, stack *run.Stack, dir string, took time.Duration) {
 	fmt.Fprintf(w, `Holdfast is ready (%.1f s). Ctrl-C stops it.
 
-  API     %s
-  Kafka   %s
-  data    %s (log: %s)
+  API         %s
+  Kafka       %s
+%s  data        %s (log: %s)
 
 Try:
   curl -X PUT %s/v1/stock/A1 -H 'Content-Type: application/json' -d '{"description":"White hanging heart"}'
   curl %s/v1/availability/A1
-`, took.Seconds(), stack.URL(), strings.Join(stack.KafkaSeeds(), ","), dir, filepath.Join(dir, logName), stack.URL(), stack.URL())
+`, took.Seconds(), stack.URL(), strings.Join(stack.KafkaSeeds(), ","), clickHouseLine(stack), dir, filepath.Join(dir, logName), stack.URL(), stack.URL())
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/retail"
@@ -27,12 +31,12 @@ func newImportCommand() *cobra.Command {
 }
 
 func newImportRetailCommand() *cobra.Command {
-	var url, kafka, rejects string
+	var url, kafka, clickHouse, rejects string
 	c := &cobra.Command{
 		Use:   "online-retail FILE",
-		Short: "Import the UCI Online Retail data set (.csv, .gz, .xz) and reconcile it with the log",
-		Long: `Import the UCI Online Retail data set through the API, then read the log from its start and compare, month by
-month and country by country, to the last thousandth.
+		Short: "Import the UCI Online Retail data set (.csv, .gz, .xz) and reconcile it with the log and ClickHouse",
+		Long: `Import the UCI Online Retail data set through the API, then read the log from its start, and ClickHouse, and
+compare both with the file, month by month and country by country, to the last thousandth.
 
 Numeric invoices become orders at their own time, C invoices credit notes; rows with a negative quantity outside them become stock
 adjustments. What cannot be imported is written to the rejects file with the reason. Ended early, the same
@@ -44,29 +48,39 @@ command goes on where it stopped; run again, it adds nothing. The status is 1 wh
 				name, _, _ := strings.Cut(filepath.Base(args[0]), ".")
 				rejects = name + ".rejects.csv"
 			}
-			return importRetail(cmd, args[0], url, kafka, rejects)
+			return importRetail(cmd, args[0], url, kafka, clickHouse, rejects)
 		},
 	}
 	c.Flags().StringVar(&url, "url", environment("HOLDFAST_URL", defaultURL), "the API (HOLDFAST_URL)")
 	c.Flags().StringVar(&kafka, "kafka", environment("HOLDFAST_KAFKA", defaultKafkaListen), "brokers for the reconciliation, comma-separated (HOLDFAST_KAFKA)")
+	c.Flags().StringVar(&clickHouse, "clickhouse", environment("HOLDFAST_CLICKHOUSE", defaultClickHouse), "ClickHouse for the reconciliation; off leaves it out (HOLDFAST_CLICKHOUSE)")
 	c.Flags().StringVar(&rejects, "rejects", "", "file for what is not imported (default FILE's name with .rejects.csv, here)")
 	return c
 }
 
-func importRetail(cmd *cobra.Command, file, url, kafka, rejects string) error {
+func importRetail(cmd *cobra.Command, file, url, kafka, clickHouse, rejects string) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	log, err := openLog(ctx, strings.Split(kafka, ","))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
+	var mirror *analytics.Reports
+	if clickHouse != run.NoClickHouse {
+		conn, err := openClickHouse(ctx, clickHouse)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		mirror = analytics.NewReports(conn)
+	}
 	fmt.Fprintf(out, "Importing %s\n", file)
 	book, err := retail.ReadFile(file)
 	if err != nil {
 		return err
 	}
 	job := importJob{
-		book: book, client: client.New(url), log: log, rejects: rejects, out: out, progress: cmd.ErrOrStderr(),
+		book: book, client: client.New(url), log: log, mirror: mirror, rejects: rejects, out: out, progress: cmd.ErrOrStderr(),
 	}
 	r, err := job.run(ctx)
 	if err != nil {
@@ -80,6 +94,20 @@ func importRetail(cmd *cobra.Command, file, url, kafka, rejects string) error {
 		return exitStatus(1)
 	}
 	return nil
+}
+
+// openClickHouse makes sure that ClickHouse answers, before anything is done.
+func openClickHouse(ctx context.Context, address string) (*clickhouse.Conn, error) {
+	conn, err := clickhouse.Open(address)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if err := conn.Ping(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("--clickhouse names another one: %w", err), conn.Close())
+	}
+	return conn, nil
 }
 
 // openLog makes sure that the log can be read, before anything is written.

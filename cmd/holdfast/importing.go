@@ -13,6 +13,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/retail"
@@ -23,6 +24,7 @@ type importJob struct {
 	book   *retail.Book
 	client *client.Client
 	log    *eventlog.Client
+	mirror *analytics.Reports // nil: the reconciliation leaves ClickHouse out
 	// rejects is the file for rows that were not imported; empty: only counted by reason.
 	rejects string
 	// out is for people; progress for what is of interest only while it runs.
@@ -56,7 +58,13 @@ func (j *importJob) run(ctx context.Context) (*retail.Reconciliation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := retail.Reconcile(j.book, refused, logged)
+	var mirrored *retail.Mirrored
+	if j.mirror != nil {
+		if mirrored, err = retail.FoldMirror(ctx, j.mirror, j.book, logged.Position); err != nil {
+			return nil, err
+		}
+	}
+	r := retail.Reconcile(j.book, refused, logged, mirrored)
 	fmt.Fprintf(j.out, "  %s rows imported in %.1f s, %s events added to the log\n",
 		count(r.Accepted.Total.Rows), took.Seconds(), count(logged.Added))
 	return &r, nil

@@ -11,9 +11,12 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 )
 
 func main() {
+	engine.RunIfChild() // the embedded ClickHouse is this program again, in a process of its own
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The second Ctrl-C is not waited for: it ends the process at once.
@@ -57,6 +60,8 @@ func newRootCommand() *cobra.Command {
 		newStockCommand(),
 		newBenchCommand(),
 		newVerifyCommand(),
+		newMirrorCommand(),
+		newDeadLettersCommand(),
 	)
 	return root
 }

@@ -111,7 +111,7 @@ func TestImportNeedsTheLog(t *testing.T) {
 
 func TestDemoGeneratesReconcilesAndEnds(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
-	out, err := holdfast(t, "demo", "--exit", "--orders", "100", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0")
+	out, err := holdfast(t, "demo", "--exit", "--orders", "100", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0")
 	if err != nil || !strings.Contains(out, "Reconciled:") {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -32,7 +32,8 @@ func newVerifyCommand() *cobra.Command {
 		Long: `Reads the log from its start with a naive fold of its own, and checks what must always hold: never
 oversold, stock conserved, one key one order, versions gap-free, views equal to the log, money adding up.
 Prints a line for each invariant; exit status 1 on any violation. With --acks, the file that holdfast
-bench writes, it also checks that what clients were told is what the log says.`,
+bench writes, it also checks that what clients were told is what the log says. With --clickhouse it compares the mirror with
+the log, and fills another one in a database beside it, which it drops afterwards, to see that it is equal.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
@@ -44,6 +45,7 @@ bench writes, it also checks that what clients were told is what the log says.`,
 	flags.StringVar(&f.topicPrefix, "topic-prefix", "", "what stands before the name of every topic, where several platforms share a cluster")
 	flags.StringVar(&f.acks, "acks", "", "what clients were answered, as holdfast bench --acks writes it")
 	flags.IntVar(&f.check.Examples, "examples", verify.DefaultExamples, "violations of each invariant that are shown")
+	flags.StringVar(&f.check.ClickHouse, "clickhouse", "", "ClickHouse to hold to the log, such as "+defaultClickHouse)
 	flags.DurationVar(&f.check.ViewWait, "view-wait", viewWait, "how long availability rows may take to follow a log that nobody writes")
 	flags.BoolVar(&f.check.Settled, "settled", false, "an order that is still open, or waits for stock to follow, is a violation too")
 	flags.StringVarP(&f.out, "output", "o", "table", "table or json")

@@ -287,6 +287,120 @@ func (e ShortLineReason) Valid() bool {
 	}
 }
 
+// Defines values for RevenueBy.
+const (
+	RevenueByCountry  RevenueBy = "country"
+	RevenueByCustomer RevenueBy = "customer"
+	RevenueByDay      RevenueBy = "day"
+	RevenueByMonth    RevenueBy = "month"
+	RevenueBySKU      RevenueBy = "sku"
+)
+
+// Valid indicates whether the value is a known member of the RevenueBy enum.
+func (e RevenueBy) Valid() bool {
+	switch e {
+	case RevenueByCountry:
+		return true
+	case RevenueByCustomer:
+		return true
+	case RevenueByDay:
+		return true
+	case RevenueByMonth:
+		return true
+	case RevenueBySKU:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StockMovementsBy.
+const (
+	StockMovementsByDay      StockMovementsBy = "day"
+	StockMovementsByLocation StockMovementsBy = "location"
+	StockMovementsByMonth    StockMovementsBy = "month"
+	StockMovementsByReason   StockMovementsBy = "reason"
+	StockMovementsBySKU      StockMovementsBy = "sku"
+	StockMovementsByType     StockMovementsBy = "type"
+)
+
+// Valid indicates whether the value is a known member of the StockMovementsBy enum.
+func (e StockMovementsBy) Valid() bool {
+	switch e {
+	case StockMovementsByDay:
+		return true
+	case StockMovementsByLocation:
+		return true
+	case StockMovementsByMonth:
+		return true
+	case StockMovementsByReason:
+		return true
+	case StockMovementsBySKU:
+		return true
+	case StockMovementsByType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetRevenueParamsBy.
+const (
+	GetRevenueParamsByCountry  GetRevenueParamsBy = "country"
+	GetRevenueParamsByCustomer GetRevenueParamsBy = "customer"
+	GetRevenueParamsByDay      GetRevenueParamsBy = "day"
+	GetRevenueParamsByMonth    GetRevenueParamsBy = "month"
+	GetRevenueParamsBySKU      GetRevenueParamsBy = "sku"
+)
+
+// Valid indicates whether the value is a known member of the GetRevenueParamsBy enum.
+func (e GetRevenueParamsBy) Valid() bool {
+	switch e {
+	case GetRevenueParamsByCountry:
+		return true
+	case GetRevenueParamsByCustomer:
+		return true
+	case GetRevenueParamsByDay:
+		return true
+	case GetRevenueParamsByMonth:
+		return true
+	case GetRevenueParamsBySKU:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetStockMovementsParamsBy.
+const (
+	GetStockMovementsParamsByDay      GetStockMovementsParamsBy = "day"
+	GetStockMovementsParamsByLocation GetStockMovementsParamsBy = "location"
+	GetStockMovementsParamsByMonth    GetStockMovementsParamsBy = "month"
+	GetStockMovementsParamsByReason   GetStockMovementsParamsBy = "reason"
+	GetStockMovementsParamsBySKU      GetStockMovementsParamsBy = "sku"
+	GetStockMovementsParamsByType     GetStockMovementsParamsBy = "type"
+)
+
+// Valid indicates whether the value is a known member of the GetStockMovementsParamsBy enum.
+func (e GetStockMovementsParamsBy) Valid() bool {
+	switch e {
+	case GetStockMovementsParamsByDay:
+		return true
+	case GetStockMovementsParamsByLocation:
+		return true
+	case GetStockMovementsParamsByMonth:
+		return true
+	case GetStockMovementsParamsByReason:
+		return true
+	case GetStockMovementsParamsBySKU:
+		return true
+	case GetStockMovementsParamsByType:
+		return true
+	default:
+		return false
+	}
+}
+
 // AdjustStock defines model for AdjustStock.
 type AdjustStock struct {
 	// Delta Not 0
@@ -573,6 +687,48 @@ type ResultLine struct {
 	Version int64        `json:"version,omitempty,omitzero"`
 }
 
+// RevenuePage defines model for RevenuePage.
+type RevenuePage struct {
+	// AgeMs Milliseconds since the report's source last held the whole log
+	AgeMs int64        `json:"age_ms"`
+	Items []RevenueRow `json:"items"`
+
+	// NextCursor Absent on the last page
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+
+	// Position Up to where the report covers the log
+	Position string `json:"position"`
+}
+
+// RevenueRow One of month, day, country, sku and customer_id is there, as the report is by.
+type RevenueRow struct {
+	Country string `json:"country,omitempty,omitzero"`
+
+	// CreditNotes Credit notes and confirmed orders that were cancelled
+	CreditNotes int64 `json:"credit_notes"`
+
+	// Credits What was credited, a decimal that is not above 0
+	Credits    string `json:"credits"`
+	Currency   string `json:"currency"`
+	CustomerID string `json:"customer_id,omitempty,omitzero"`
+	Day        string `json:"day,omitempty,omitzero"`
+	Lines      int64  `json:"lines"`
+	Month      string `json:"month,omitempty,omitzero"`
+
+	// Orders Orders that were sold
+	Orders int64 `json:"orders"`
+
+	// Quantity Units sold less units credited
+	Quantity int64 `json:"quantity"`
+
+	// Revenue Sales and credits together, a decimal
+	Revenue string `json:"revenue"`
+
+	// Sales A plain decimal, at most 6 decimals, no exponent.
+	Sales Money  `json:"sales"`
+	SKU   string `json:"sku,omitempty,omitzero"`
+}
+
 // SKUs defines model for SKUs.
 type SKUs struct {
 	SKUs []string `json:"skus"`
@@ -607,6 +763,35 @@ type ShortLine struct {
 // ShortLineReason defines model for ShortLine.Reason.
 type ShortLineReason string
 
+// StockMovementsPage defines model for StockMovementsPage.
+type StockMovementsPage struct {
+	// AgeMs Milliseconds since the report's source last held the whole log
+	AgeMs int64               `json:"age_ms"`
+	Items []StockMovementsRow `json:"items"`
+
+	// NextCursor Absent on the last page
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+
+	// Position Up to where the report covers the log
+	Position string `json:"position"`
+}
+
+// StockMovementsRow One of month, day, sku, location, reason and type is there, as the report is by.
+type StockMovementsRow struct {
+	Day       string `json:"day,omitempty,omitzero"`
+	Location  string `json:"location,omitempty,omitzero"`
+	Month     string `json:"month,omitempty,omitzero"`
+	Movements int64  `json:"movements"`
+	Net       int64  `json:"net"`
+
+	// Reason Empty for what orders move
+	Reason   string `json:"reason,omitempty,omitzero"`
+	SKU      string `json:"sku,omitempty,omitzero"`
+	Type     string `json:"type,omitempty,omitzero"`
+	UnitsIn  int64  `json:"units_in"`
+	UnitsOut int64  `json:"units_out"`
+}
+
 // TimelineEntry One event; its details stand beside these members.
 type TimelineEntry struct {
 	OccurredAt time.Time `json:"occurred_at"`
@@ -615,11 +800,17 @@ type TimelineEntry struct {
 	Version    int64     `json:"version"`
 }
 
+// CurrencyQuery defines model for CurrencyQuery.
+type CurrencyQuery = string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
 // CustomerIDQuery defines model for CustomerIDQuery.
 type CustomerIDQuery = string
+
+// From defines model for From.
+type From = string
 
 // FulfilmentID defines model for FulfilmentID.
 type FulfilmentID = string
@@ -639,6 +830,9 @@ type IfNoneMatch = string
 // Limit defines model for Limit.
 type Limit = int
 
+// LocationQuery defines model for LocationQuery.
+type LocationQuery = string
+
 // MinPosition defines model for MinPosition.
 type MinPosition = string
 
@@ -648,11 +842,26 @@ type OrderID = string
 // Prefer defines model for Prefer.
 type Prefer = string
 
+// ReportLimit defines model for ReportLimit.
+type ReportLimit = int
+
+// RevenueBy defines model for RevenueBy.
+type RevenueBy string
+
 // SKU defines model for SKU.
 type SKU = string
 
+// SKUQuery defines model for SKUQuery.
+type SKUQuery = string
+
 // StatusQuery defines model for StatusQuery.
 type StatusQuery = OrderStatus
+
+// StockMovementsBy defines model for StockMovementsBy.
+type StockMovementsBy string
+
+// To defines model for To.
+type To = string
 
 // Availabilities defines model for Availabilities.
 type Availabilities = AvailabilityList
@@ -668,6 +877,9 @@ type KeyReused = ProblemDocument
 
 // MediaType RFC 9457; code is stable, detail is for people.
 type MediaType = ProblemDocument
+
+// NotAcceptable RFC 9457; code is stable, detail is for people.
+type NotAcceptable = ProblemDocument
 
 // NotFound RFC 9457; code is stable, detail is for people.
 type NotFound = ProblemDocument
@@ -687,6 +899,9 @@ type OrderList = OrderPage
 // PreconditionFailed RFC 9457; code is stable, detail is for people.
 type PreconditionFailed = ProblemDocument
 
+// Revenue defines model for Revenue.
+type Revenue = RevenuePage
+
 // StockAccepted An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type StockAccepted = Availability
 
@@ -695,6 +910,9 @@ type StockChanged = Availability
 
 // StockCreated An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type StockCreated = Availability
+
+// StockMovements defines model for StockMovements.
+type StockMovements = StockMovementsPage
 
 // Timeout RFC 9457; code is stable, detail is for people.
 type Timeout = ProblemDocument
@@ -831,6 +1049,54 @@ type RecordPaymentParams struct {
 	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
+
+// GetRevenueParams defines parameters for GetRevenue.
+type GetRevenueParams struct {
+	By GetRevenueParamsBy `form:"by" json:"by"`
+
+	// From A day (2011-03-01) or a time (RFC 3339), UTC, from 1900 on; included
+	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To A day or a time, after from, until 2299; excluded
+	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Currency ISO 4217; all of them when absent
+	Currency CurrencyQuery `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+	SKU      SKUQuery      `form:"sku,omitempty" json:"sku,omitempty,omitzero"`
+	Limit    ReportLimit   `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor next_cursor of the page before
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// HoldfastMinPosition A Holdfast-Position that the answer must include; waits up to 5 s for it.
+	HoldfastMinPosition MinPosition `json:"Holdfast-Min-Position,omitempty,omitzero"`
+}
+
+// GetRevenueParamsBy defines parameters for GetRevenue.
+type GetRevenueParamsBy string
+
+// GetStockMovementsParams defines parameters for GetStockMovements.
+type GetStockMovementsParams struct {
+	By GetStockMovementsParamsBy `form:"by" json:"by"`
+
+	// From A day (2011-03-01) or a time (RFC 3339), UTC, from 1900 on; included
+	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To A day or a time, after from, until 2299; excluded
+	To       To            `form:"to,omitempty" json:"to,omitempty,omitzero"`
+	SKU      SKUQuery      `form:"sku,omitempty" json:"sku,omitempty,omitzero"`
+	Location LocationQuery `form:"location,omitempty" json:"location,omitempty,omitzero"`
+	Limit    ReportLimit   `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor next_cursor of the page before
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// HoldfastMinPosition A Holdfast-Position that the answer must include; waits up to 5 s for it.
+	HoldfastMinPosition MinPosition `json:"Holdfast-Min-Position,omitempty,omitzero"`
+}
+
+// GetStockMovementsParamsBy defines parameters for GetStockMovements.
+type GetStockMovementsParamsBy string
 
 // RegisterItemParams defines parameters for RegisterItem.
 type RegisterItemParams struct {
@@ -1246,6 +1512,23 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{order_id}/payments (the `RecordPayment` operationId).
 	RecordPayment(ctx context.Context, orderID OrderID, params *RecordPaymentParams, body RecordPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRevenue Revenue by month, day, country, SKU or customer
+	//
+	// Lines of imported orders and credit notes at their own time, and of placed orders at the time of their confirmation;
+	// the cancellation of a confirmed order takes them off again at its own time. Exact: lines are added up unrounded, and
+	// currencies are never mixed. Months and days come in order, others with the most revenue first. `Accept` chooses
+	// JSON, one JSON object a line (`application/x-ndjson`), or `text/csv` with a heading.
+	//
+	// Corresponds with GET /v1/reports/revenue (the `GetRevenue` operationId).
+	GetRevenue(ctx context.Context, params *GetRevenueParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetStockMovements Units that came in and went out, by month, day, SKU, location, reason or type
+	//
+	// Changes of what is on hand; reserving and committing move nothing. Ordered by the first member.
+	//
+	// Corresponds with GET /v1/reports/stock-movements (the `GetStockMovements` operationId).
+	GetStockMovements(ctx context.Context, params *GetStockMovementsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RegisterItemWithBody Register a stock item, or change its description
 	//
@@ -1796,6 +2079,43 @@ func (c *Generated) RecordPaymentWithBody(ctx context.Context, orderID OrderID, 
 // Corresponds with POST /v1/orders/{order_id}/payments (the `RecordPayment` operationId).
 func (c *Generated) RecordPayment(ctx context.Context, orderID OrderID, params *RecordPaymentParams, body RecordPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRecordPaymentRequest(c.Server, orderID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRevenue Revenue by month, day, country, SKU or customer
+//
+// Lines of imported orders and credit notes at their own time, and of placed orders at the time of their confirmation;
+// the cancellation of a confirmed order takes them off again at its own time. Exact: lines are added up unrounded, and
+// currencies are never mixed. Months and days come in order, others with the most revenue first. `Accept` chooses
+// JSON, one JSON object a line (`application/x-ndjson`), or `text/csv` with a heading.
+//
+// Corresponds with GET /v1/reports/revenue (the `GetRevenue` operationId).
+func (c *Generated) GetRevenue(ctx context.Context, params *GetRevenueParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRevenueRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetStockMovements Units that came in and went out, by month, day, SKU, location, reason or type
+//
+// Changes of what is on hand; reserving and committing move nothing. Ordered by the first member.
+//
+// Corresponds with GET /v1/reports/stock-movements (the `GetStockMovements` operationId).
+func (c *Generated) GetStockMovements(ctx context.Context, params *GetStockMovementsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStockMovementsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2955,6 +3275,228 @@ func NewRecordPaymentRequestWithBody(server string, orderID OrderID, params *Rec
 	return req, nil
 }
 
+// NewGetRevenueRequest constructs an http.Request for the GetRevenue method
+func NewGetRevenueRequest(server string, params *GetRevenueParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/reports/revenue")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "by", params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "currency", params.Currency, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sku", params.SKU, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Min-Position", params.HoldfastMinPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Holdfast-Min-Position", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetStockMovementsRequest constructs an http.Request for the GetStockMovements method
+func NewGetStockMovementsRequest(server string, params *GetStockMovementsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/reports/stock-movements")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "by", params.By, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sku", params.SKU, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "location", params.Location, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Min-Position", params.HoldfastMinPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Holdfast-Min-Position", headerParam0)
+
+	}
+
+	return req, nil
+}
+
 // NewRegisterItemRequest calls the generic RegisterItem builder with application/json body
 func NewRegisterItemRequest(server string, sku SKU, params *RegisterItemParams, body RegisterItemJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -3702,6 +4244,27 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{order_id}/payments (the `RecordPayment` operationId).
 	RecordPaymentWithResponse(ctx context.Context, orderID OrderID, params *RecordPaymentParams, body RecordPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordPaymentResponse, error)
+
+	// GetRevenueWithResponse Revenue by month, day, country, SKU or customer
+	//
+	// Lines of imported orders and credit notes at their own time, and of placed orders at the time of their confirmation;
+	// the cancellation of a confirmed order takes them off again at its own time. Exact: lines are added up unrounded, and
+	// currencies are never mixed. Months and days come in order, others with the most revenue first. `Accept` chooses
+	// JSON, one JSON object a line (`application/x-ndjson`), or `text/csv` with a heading.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/reports/revenue (the `GetRevenue` operationId).
+	GetRevenueWithResponse(ctx context.Context, params *GetRevenueParams, reqEditors ...RequestEditorFn) (*GetRevenueResponse, error)
+
+	// GetStockMovementsWithResponse Units that came in and went out, by month, day, SKU, location, reason or type
+	//
+	// Changes of what is on hand; reserving and committing move nothing. Ordered by the first member.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/reports/stock-movements (the `GetStockMovements` operationId).
+	GetStockMovementsWithResponse(ctx context.Context, params *GetStockMovementsParams, reqEditors ...RequestEditorFn) (*GetStockMovementsResponse, error)
 
 	// RegisterItemWithBodyWithResponse Register a stock item, or change its description
 	//
@@ -5513,6 +6076,162 @@ func (r RecordPaymentResponse) ContentType() string {
 	return ""
 }
 
+// GetRevenueResponse200Headers the declared response headers of an HTTP 200 response for GetRevenue
+type GetRevenueResponse200Headers struct {
+	HoldfastAgeMs      int
+	HoldfastNextCursor string
+	HoldfastPosition   string
+}
+
+// GetRevenueResponse503Headers the declared response headers of an HTTP 503 response for GetRevenue
+type GetRevenueResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetRevenueResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Revenue
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetRevenueResponse200Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetRevenueResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRevenueResponse) GetJSON200() *Revenue {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetRevenueResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetRevenueResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetRevenueResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRevenueResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRevenueResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRevenueResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRevenueResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetStockMovementsResponse200Headers the declared response headers of an HTTP 200 response for GetStockMovements
+type GetStockMovementsResponse200Headers struct {
+	HoldfastAgeMs      int
+	HoldfastNextCursor string
+	HoldfastPosition   string
+}
+
+// GetStockMovementsResponse503Headers the declared response headers of an HTTP 503 response for GetStockMovements
+type GetStockMovementsResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetStockMovementsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StockMovements
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetStockMovementsResponse200Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetStockMovementsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetStockMovementsResponse) GetJSON200() *StockMovements {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetStockMovementsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetStockMovementsResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetStockMovementsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetStockMovementsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetStockMovementsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetStockMovementsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetStockMovementsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RegisterItemResponse200Headers the declared response headers of an HTTP 200 response for RegisterItem
 type RegisterItemResponse200Headers struct {
 	ETag             string
@@ -6875,6 +7594,39 @@ func (c *ClientWithResponses) RecordPaymentWithResponse(ctx context.Context, ord
 		return nil, err
 	}
 	return ParseRecordPaymentResponse(rsp)
+}
+
+// GetRevenueWithResponse Revenue by month, day, country, SKU or customer
+//
+// Lines of imported orders and credit notes at their own time, and of placed orders at the time of their confirmation;
+// the cancellation of a confirmed order takes them off again at its own time. Exact: lines are added up unrounded, and
+// currencies are never mixed. Months and days come in order, others with the most revenue first. `Accept` chooses
+// JSON, one JSON object a line (`application/x-ndjson`), or `text/csv` with a heading.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/reports/revenue (the `GetRevenue` operationId).
+func (c *ClientWithResponses) GetRevenueWithResponse(ctx context.Context, params *GetRevenueParams, reqEditors ...RequestEditorFn) (*GetRevenueResponse, error) {
+	rsp, err := c.GetRevenue(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRevenueResponse(rsp)
+}
+
+// GetStockMovementsWithResponse Units that came in and went out, by month, day, SKU, location, reason or type
+//
+// Changes of what is on hand; reserving and committing move nothing. Ordered by the first member.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/reports/stock-movements (the `GetStockMovements` operationId).
+func (c *ClientWithResponses) GetStockMovementsWithResponse(ctx context.Context, params *GetStockMovementsParams, reqEditors ...RequestEditorFn) (*GetStockMovementsResponse, error) {
+	rsp, err := c.GetStockMovements(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetStockMovementsResponse(rsp)
 }
 
 // RegisterItemWithBodyWithResponse Register a stock item, or change its description
@@ -8895,6 +9647,180 @@ func ParseRecordPaymentResponse(rsp *http.Response) (*RecordPaymentResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RecordPaymentResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetRevenueResponse parses an HTTP response from a GetRevenueWithResponse call
+func ParseGetRevenueResponse(rsp *http.Response) (*GetRevenueResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRevenueResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Revenue
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetRevenueResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Next-Cursor"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Next-Cursor", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastNextCursor = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetRevenueResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetStockMovementsResponse parses an HTTP response from a GetStockMovementsWithResponse call
+func ParseGetStockMovementsResponse(rsp *http.Response) (*GetStockMovementsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetStockMovementsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StockMovements
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetStockMovementsResponse200Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Next-Cursor"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Next-Cursor", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastNextCursor = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetStockMovementsResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

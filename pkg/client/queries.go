@@ -60,6 +60,56 @@ func (c *Client) Orders(ctx context.Context, filter OrderFilter, options ...Call
 	})
 }
 
+// ReportFilter chooses a page of a report; zero values choose all.
+type ReportFilter struct {
+	// By is what the rows stand for, such as "month".
+	By string
+	// From and To bound what happened: days or times, To excluded.
+	From, To string
+	// Currency and SKU choose rows; Location does for stock movements.
+	Currency, SKU, Location string
+	Limit                   int
+	// Cursor is NextCursor of the page before.
+	Cursor string
+}
+
+func (f ReportFilter) query() string {
+	values := url.Values{}
+	for name, value := range map[string]string{
+		"by": f.By, "from": f.From, "to": f.To, "currency": f.Currency, "sku": f.SKU, "location": f.Location, "cursor": f.Cursor,
+	} {
+		if value != "" {
+			values.Set(name, value)
+		}
+	}
+	if f.Limit != 0 {
+		values.Set("limit", strconv.Itoa(f.Limit))
+	}
+	return values.Encode()
+}
+
+// Revenue reads a page of revenue.
+func (c *Client) Revenue(ctx context.Context, filter ReportFilter, options ...CallOption) (*Answer[RevenuePage], error) {
+	return send[RevenuePage](ctx, c, c.query(options), nil, func(io.Reader) (*http.Request, error) {
+		request, err := NewGetRevenueRequest(c.server, &GetRevenueParams{})
+		if err == nil {
+			request.URL.RawQuery = filter.query()
+		}
+		return request, err
+	})
+}
+
+// StockMovements reads a page of what came in and went out.
+func (c *Client) StockMovements(ctx context.Context, filter ReportFilter, options ...CallOption) (*Answer[StockMovementsPage], error) {
+	return send[StockMovementsPage](ctx, c, c.query(options), nil, func(io.Reader) (*http.Request, error) {
+		request, err := NewGetStockMovementsRequest(c.server, &GetStockMovementsParams{})
+		if err == nil {
+			request.URL.RawQuery = filter.query()
+		}
+		return request, err
+	})
+}
+
 // query is a request without a key.
 func (c *Client) query(options []CallOption) call {
 	var o call

@@ -35,6 +35,7 @@ const (
 	CodeNotFound       = "not_found"
 	CodeMethod         = "method_not_allowed"
 	CodeMediaType      = "unsupported_media_type"
+	CodeNotAcceptable  = "not_acceptable"
 	CodeBodyTooLarge   = "body_too_large"
 	CodeLineTooLong    = "line_too_long"
 	CodeRequestTimeout = "request_timeout"

@@ -35,6 +35,7 @@ var kinds = map[string]Kind{
 	CodeNotFound:       {http.StatusNotFound, "There is nothing here"},
 	CodeMethod:         {http.StatusMethodNotAllowed, "The method is not allowed here"},
 	CodeMediaType:      {http.StatusUnsupportedMediaType, "The content type is not supported"},
+	CodeNotAcceptable:  {http.StatusNotAcceptable, "No such format is offered"},
 	CodeBodyTooLarge:   {http.StatusRequestEntityTooLarge, "The body is too large"},
 	CodeLineTooLong:    {http.StatusRequestEntityTooLarge, "The line is too long"},
 	CodeRequestTimeout: {http.StatusRequestTimeout, "The request did not arrive in time"},

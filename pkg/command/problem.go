@@ -27,6 +27,8 @@ type Problem struct {
 	Reached string
 	// RetryAfterSeconds is sent as Retry-After.
 	RetryAfterSeconds int
+	// Cause is what went wrong inside; it goes to the log only.
+	Cause error
 }
 
 // FieldError points into the request's body (RFC 6901) and says what is wrong there.
@@ -50,6 +52,9 @@ func (p *Problem) Error() string {
 	}
 	return p.Code + ": " + p.Detail
 }
+
+// Unwrap implements errors.Unwrap.
+func (p *Problem) Unwrap() error { return p.Cause }
 
 // HTTPStatus is the status to answer with.
 func (p *Problem) HTTPStatus() int {

@@ -19,6 +19,8 @@ const (
 	TopicAvailability = "inventory.availability"
 	TopicShards       = "holdfast.shards"
 	TopicLayout       = "holdfast.layout"
+	// TopicDeadLetters says which events the mirror could not take.
+	TopicDeadLetters = "analytics.dead_letters"
 )
 
 // Limits on what the log carries.

@@ -15,7 +15,15 @@ type Follower struct {
 func (c *Client) Follow(from Offsets) (*Follower, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
-	return c.follow(ctx, from, false)
+	return c.follow(ctx, from, readerOptions{})
+}
+
+// FollowInStep is Follow in small bites: of a long log, the partitions are read a little of each in turn, so that
+// what comes together happened at about the same time.
+func (c *Client) FollowInStep(from Offsets) (*Follower, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
+	defer cancel()
+	return c.follow(ctx, from, readerOptions{partitionBytes: stepPartitionBytes})
 }
 
 // FollowAnnouncements follows what shard owners announce, from the oldest that is kept (an hour). The last
@@ -29,12 +37,12 @@ func (c *Client) FollowAnnouncements(ctx context.Context, layout Layout) (*Follo
 	if err != nil {
 		return nil, err
 	}
-	return c.follow(ctx, from, true) // the start moves on while we look at it
+	return c.follow(ctx, from, readerOptions{lossy: true}) // the start moves on while we look at it
 }
 
-func (c *Client) follow(ctx context.Context, from Offsets, lossy bool) (*Follower, error) {
-	name := "follower-" + strconv.FormatInt(c.followers.Add(1), 10)
-	r, err := c.newReader(ctx, from, readerOptions{metricsName: name, lossy: lossy})
+func (c *Client) follow(ctx context.Context, from Offsets, o readerOptions) (*Follower, error) {
+	o.metricsName = "follower-" + strconv.FormatInt(c.followers.Add(1), 10)
+	r, err := c.newReader(ctx, from, o)
 	if err != nil {
 		return nil, err
 	}

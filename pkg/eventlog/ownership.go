@@ -27,6 +27,9 @@ type OwnershipOptions struct {
 	// ShardCount hides partitions beyond the layout's shards, which are left when the shard count was lowered.
 	// Default: show all.
 	ShardCount int32
+	// Group is the group's name behind the environment's, and Topic the one whose partitions are shared out.
+	// Default: the shards of TopicShards. A view's replicas share the partitions of an event topic in the same way.
+	Group, Topic string
 }
 
 func (o OwnershipOptions) withDefaults() OwnershipOptions {
@@ -36,10 +39,17 @@ func (o OwnershipOptions) withDefaults() OwnershipOptions {
 	if o.Heartbeat == 0 {
 		o.Heartbeat = DefaultHeartbeat
 	}
+	if o.Group == "" {
+		o.Group = "shards"
+	}
+	if o.Topic == "" {
+		o.Topic = TopicShards
+	}
 	return o
 }
 
-// OwnershipEvent says that a shard was given to this replica or taken from it.
+// OwnershipEvent says that a shard was given to this replica or taken from it. Where another topic is shared
+// out, Shard is its partition.
 type OwnershipEvent struct {
 	Shard int32
 	Owned bool
@@ -78,11 +88,11 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 		cfg: cfg.withDefaults(), owned: make(map[int32]bool), arrived: make(chan struct{}, 1),
 		events: make(chan OwnershipEvent), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	o.group, o.shardCount = o.cfg.Env+"-shards", opts.ShardCount
-	topic := o.cfg.clusterTopic(TopicShards)
+	o.group, o.shardCount = o.cfg.Env+"-"+opts.Group, opts.ShardCount
+	topic := o.cfg.clusterTopic(opts.Topic)
 	taken := func(_ context.Context, _ *kgo.Client, parts map[string][]int32) { o.note(parts[topic], false) }
 	var err error
-	o.kafka, err = o.cfg.newClient("ownership",
+	o.kafka, err = o.cfg.newClient("ownership-"+opts.Group,
 		kgo.ConsumerGroup(o.group),
 		kgo.ConsumeTopics(topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),

@@ -71,6 +71,7 @@ func (c *Client) ensureTopics(ctx context.Context, l Layout) error {
 		{TopicOrders, l.PartitionCount, keepForEver()},
 		{TopicInventory, l.PartitionCount, keepForEver()},
 		{TopicAvailability, l.PartitionCount, availability},
+		{TopicDeadLetters, 1, keepForEver()},
 		// Segments roll every ten minutes: the broker deletes whole segments only.
 		{TopicShards, l.ShardCount, map[string]*string{
 			"retention.ms": kadm.StringPtr("3600000"), "segment.ms": kadm.StringPtr("600000"),

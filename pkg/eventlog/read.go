@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 const (
 	fetchMaxBytes          = 64 << 20
 	fetchMaxPartitionBytes = 8 << 20
+	stepPartitionBytes     = 128 << 10
 	fetchMaxWait           = 500 * time.Millisecond
 )
 
@@ -108,6 +110,8 @@ type readerOptions struct {
 	metricsName string
 	// lossy lets a reader go on at the log's start when records were deleted before it.
 	lossy bool
+	// partitionBytes bounds what is fetched of a partition at a time; 0: fetchMaxPartitionBytes.
+	partitionBytes int32
 }
 
 // newReader checks the starts and opens a client for them.
@@ -139,7 +143,7 @@ func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(fetchMaxBytes),
-		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
+		kgo.FetchMaxPartitionBytes(cmp.Or(o.partitionBytes, fetchMaxPartitionBytes)),
 		kgo.FetchMaxWait(fetchMaxWait),
 	)
 	if err != nil {

@@ -30,7 +30,7 @@ func TestRoutesAreThoseOfTheSpecification(t *testing.T) {
 		t.Fatal(err)
 	}
 	RegisterCommands(server.Router(), CommandDeps{})
-	RegisterQueries(server.Router(), QueryDeps{Availability: &shelf{}, Orders: &shelf{}})
+	RegisterQueries(server.Router(), QueryDeps{Availability: &shelf{}, Orders: &shelf{}, Reports: &ledger{}})
 	if got, want := routesOf(server.echo), routesOf(specified); !slices.Equal(got, want) {
 		t.Errorf("routes\n got %v\nwant %v", got, want)
 	}

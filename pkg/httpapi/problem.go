@@ -33,6 +33,9 @@ func (s *Server) answerError(err error, c echo.Context) {
 func (s *Server) problemOf(err error, c echo.Context) *command.Problem {
 	var p *command.Problem
 	if errors.As(err, &p) {
+		if p.Cause != nil {
+			s.config.Logger.Error("request failed", "method", c.Request().Method, "path", c.Request().URL.Path, "error", p.Cause)
+		}
 		return p
 	}
 	switch {

@@ -56,6 +56,7 @@ const (
 type QueryDeps struct {
 	Availability AvailabilityStore
 	Orders       OrderStore
+	Reports      ReportStore
 }
 
 // RegisterQueries adds the query routes.
@@ -69,6 +70,9 @@ func RegisterQueries(router Router, deps QueryDeps) {
 		o := &orderAPI{deps.Orders}
 		router.Add(http.MethodGet, "/v1/orders/:order_id", o.one)
 		router.Add(http.MethodGet, "/v1/orders", o.list)
+	}
+	if deps.Reports != nil {
+		registerReports(router, deps.Reports)
 	}
 }
 

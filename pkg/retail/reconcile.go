@@ -10,62 +10,78 @@ import (
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
-// Reconciliation sets what the file says against what the log holds.
+// Reconciliation sets what the file says against what the log and its mirror hold.
 type Reconciliation struct {
 	// Read is the file's own total; it must be Accepted plus Rejected.
 	Read               Figures
 	Accepted, Rejected Tally
 	Logged             Logged
+	Mirrored           *Mirrored // nil: there is no mirror to ask
 	Differences        []Difference
 }
 
 // Difference is one figure on which two sides disagree.
 type Difference struct {
-	// Where is "total", a month or a country.
-	Where, Figure string
+	// Where is "total", a month or a country; Side is whose figure differs from the file's.
+	Where, Side, Figure string
 	// Expected is the file's side, Found the other.
 	Expected, Found string
 }
 
-// Reconcile compares the book, less what the API refused, with the log. It never rounds.
-func Reconcile(b *Book, refused Refused, logged Logged) Reconciliation {
+// The sides that are compared with the file.
+const (
+	sideFile   = "the file itself"
+	sideLog    = "the log"
+	sideMirror = "ClickHouse"
+)
+
+// Reconcile compares the book, less what the API refused, with the log and, unless it is nil, the mirror. It never
+// rounds.
+func Reconcile(b *Book, refused Refused, logged Logged, mirrored *Mirrored) Reconciliation {
 	r := Reconciliation{
-		Read: b.Read, Accepted: b.Accepted(refused), Rejected: b.RejectedTally(refused), Logged: logged,
+		Read: b.Read, Accepted: b.Accepted(refused), Rejected: b.RejectedTally(refused), Logged: logged, Mirrored: mirrored,
 	}
-	r.compare("read", r.Read, r.Accepted.Total.Plus(r.Rejected.Total))
-	r.compareLog("total", r.Accepted.Total, logged.Documents.Total, logged.Moved.Total)
-	for _, m := range MonthNames(r.Accepted, logged.Documents, logged.Moved) {
-		r.compareLog(m, r.Accepted.Months[m], logged.Documents.Months[m], logged.Moved.Months[m])
-	}
-	for _, c := range CountryNames(r.Accepted, logged.Documents, logged.Moved) {
-		r.compareLog(c, r.Accepted.Countries[c], logged.Documents.Countries[c], logged.Moved.Countries[c])
+	r.compare("read", sideFile, r.Read, r.Accepted.Total.Plus(r.Rejected.Total))
+	r.compareSide(sideLog, logged.Documents, logged.Moved)
+	if mirrored != nil {
+		r.compareSide(sideMirror, mirrored.Documents, mirrored.Moved)
 	}
 	return r
+}
+
+// compareSide compares the file with the documents of a side, and with the units that it moved for them.
+func (r *Reconciliation) compareSide(side string, documents, moved Tally) {
+	one := func(where string, accepted, held, moved Figures) {
+		r.compare(where, side, accepted, held)
+		r.count(where, side, "units moved in stock", accepted.Quantity, moved.Quantity)
+	}
+	one("total", r.Accepted.Total, documents.Total, moved.Total)
+	for _, m := range MonthNames(r.Accepted, documents, moved) {
+		one(m, r.Accepted.Months[m], documents.Months[m], moved.Months[m])
+	}
+	for _, c := range CountryNames(r.Accepted, documents, moved) {
+		one(c, r.Accepted.Countries[c], documents.Countries[c], moved.Countries[c])
+	}
 }
 
 // OK reports whether every figure agrees.
 func (r *Reconciliation) OK() bool { return len(r.Differences) == 0 }
 
-func (r *Reconciliation) compareLog(where string, accepted, logged, moved Figures) {
-	r.compare(where, accepted, logged)
-	r.count(where, "units moved in stock", accepted.Quantity, moved.Quantity)
-}
-
-func (r *Reconciliation) compare(where string, expected, found Figures) {
-	r.count(where, "documents", expected.Documents, found.Documents)
-	r.count(where, "rows", expected.Rows, found.Rows)
-	r.count(where, "quantity", expected.Quantity, found.Quantity)
+func (r *Reconciliation) compare(where, side string, expected, found Figures) {
+	r.count(where, side, "documents", expected.Documents, found.Documents)
+	r.count(where, side, "rows", expected.Rows, found.Rows)
+	r.count(where, side, "quantity", expected.Quantity, found.Quantity)
 	if expected.Micros != found.Micros {
 		r.Differences = append(r.Differences, Difference{
-			Where: where, Figure: "money", Expected: formatMoney(expected.Micros), Found: formatMoney(found.Micros),
+			Where: where, Side: side, Figure: "money", Expected: formatMoney(expected.Micros), Found: formatMoney(found.Micros),
 		})
 	}
 }
 
-func (r *Reconciliation) count(where, figure string, expected, found int64) {
+func (r *Reconciliation) count(where, side, figure string, expected, found int64) {
 	if expected != found {
 		r.Differences = append(r.Differences, Difference{
-			Where: where, Figure: figure, Expected: group(expected), Found: group(found),
+			Where: where, Side: side, Figure: figure, Expected: group(expected), Found: group(found),
 		})
 	}
 }
@@ -74,7 +90,7 @@ func (r *Reconciliation) count(where, figure string, expected, found int64) {
 func (r *Reconciliation) WriteText(w io.Writer) error {
 	months, countries := MonthNames(r.Accepted, r.Logged.Documents), CountryNames(r.Accepted, r.Logged.Documents)
 	width := 0
-	for _, name := range append([]string{"in the log"}, countries...) {
+	for _, name := range append([]string{"in the log", "in ClickHouse"}, countries...) {
 		width = max(width, utf8.RuneCountInString(name))
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -84,17 +100,20 @@ func (r *Reconciliation) WriteText(w io.Writer) error {
 	}
 	gap := func() { fmt.Fprintf(t, "\t\t\t\t\t\n") }
 	fmt.Fprintf(t, "  %-*s\tdocuments\trows\tquantity\t%s\t\n", width, "", Currency)
-	line("read", r.Read, r.mark("read"))
+	line("read", r.Read, r.mark("read", ""))
 	line("rejected", r.Rejected.Total, "")
 	line("accepted", r.Accepted.Total, "")
-	line("in the log", r.Logged.Documents.Total, r.mark("total"))
+	line("in the log", r.Logged.Documents.Total, r.mark("total", sideLog))
+	if r.Mirrored != nil {
+		line("in ClickHouse", r.Mirrored.Documents.Total, r.mark("total", sideMirror))
+	}
 	gap()
 	for _, m := range months {
-		line(m, r.Logged.Documents.Months[m], r.mark(m))
+		line(m, r.Logged.Documents.Months[m], r.mark(m, ""))
 	}
 	gap()
 	for _, c := range countries {
-		line(c, r.Logged.Documents.Countries[c], r.mark(c))
+		line(c, r.Logged.Documents.Countries[c], r.mark(c, ""))
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write reconciliation: %w", err)
@@ -102,9 +121,10 @@ func (r *Reconciliation) WriteText(w io.Writer) error {
 	return r.writeVerdict(w)
 }
 
-func (r *Reconciliation) mark(where string) string {
+// mark says whether a side agrees with the file; "": every side.
+func (r *Reconciliation) mark(where, side string) string {
 	for _, d := range r.Differences {
-		if d.Where == where {
+		if d.Where == where && (side == "" || d.Side == side) {
 			return "DIFFERS"
 		}
 	}
@@ -119,7 +139,11 @@ func (r *Reconciliation) writeVerdict(w io.Writer) error {
 		fmt.Fprintf(&b, "\n  The log also holds %s imported documents of other files; they are not compared.\n", group(r.Logged.Others))
 	}
 	if r.OK() {
-		fmt.Fprintf(&b, "\n  Reconciled: file and log agree in every figure, month and country.\n")
+		sides := "file and log"
+		if r.Mirrored != nil {
+			sides = "file, log and ClickHouse"
+		}
+		fmt.Fprintf(&b, "\n  Reconciled: %s agree in every figure, month and country.\n", sides)
 	} else {
 		fmt.Fprintf(&b, "\n  NOT reconciled: %d figures differ.\n", len(r.Differences))
 	}
@@ -128,7 +152,7 @@ func (r *Reconciliation) writeVerdict(w io.Writer) error {
 			fmt.Fprintf(&b, "    … and %d more\n", len(r.Differences)-i)
 			break
 		}
-		fmt.Fprintf(&b, "    %s, %s: the file has %s, found %s\n", d.Where, d.Figure, d.Expected, d.Found)
+		fmt.Fprintf(&b, "    %s, %s: the file has %s, %s has %s\n", d.Where, d.Figure, d.Expected, d.Side, d.Found)
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write reconciliation: %w", err)
@@ -138,23 +162,27 @@ func (r *Reconciliation) writeVerdict(w io.Writer) error {
 
 const chartWidth = 40
 
-// WriteRevenueChart draws the log's revenue by month as bars.
-func (r *Reconciliation) WriteRevenueChart(w io.Writer) error {
-	months := r.Logged.Documents.Months
+// Bar is one bar of a chart.
+type Bar struct {
+	Name   string
+	Micros int64
+}
+
+// WriteChart draws amounts as bars.
+func WriteChart(w io.Writer, bars []Bar) error {
 	var most int64
 	widest := 0
-	for _, f := range months {
-		most = max(most, f.Micros)
-		widest = max(widest, len(wholeMoney(f.Micros)))
+	for _, bar := range bars {
+		most = max(most, bar.Micros)
+		widest = max(widest, len(wholeMoney(bar.Micros)))
 	}
-	for _, m := range MonthNames(r.Logged.Documents) {
-		f := months[m]
-		bar := ""
-		if most > 0 && f.Micros > 0 {
-			bar = eighths(f.Micros, most)
+	for _, bar := range bars {
+		drawn := ""
+		if bar.Micros > 0 {
+			drawn = eighths(bar.Micros, most)
 		}
-		padding := strings.Repeat(" ", chartWidth-utf8.RuneCountInString(bar))
-		if _, err := fmt.Fprintf(w, "  %s  %s%s  %*s\n", m, bar, padding, widest, wholeMoney(f.Micros)); err != nil {
+		padding := strings.Repeat(" ", chartWidth-utf8.RuneCountInString(drawn))
+		if _, err := fmt.Fprintf(w, "  %s  %s%s  %*s\n", bar.Name, drawn, padding, widest, wholeMoney(bar.Micros)); err != nil {
 			return fmt.Errorf("write chart: %w", err)
 		}
 	}

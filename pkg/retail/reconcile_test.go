@@ -20,7 +20,7 @@ func reconcile(t *testing.T, p *platform, b *retail.Book, refused retail.Refused
 	if err != nil {
 		t.Fatal(err)
 	}
-	return retail.Reconcile(b, refused, logged)
+	return retail.Reconcile(b, refused, logged, nil)
 }
 
 // imported is a platform with a small generated year in it.

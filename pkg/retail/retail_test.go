@@ -101,7 +101,7 @@ func TestReadRejectsRowsWithLineAndReason(t *testing.T) {
 			if b.Rejected[0].Line != 3 || b.Rejected[0].Row != 2 {
 				t.Errorf("line %d row %d, want 3 and 2", b.Rejected[0].Line, b.Rejected[0].Row)
 			}
-			if r := retail.Reconcile(b, nil, retail.Logged{}); b.Read != r.Accepted.Total.Plus(r.Rejected.Total) {
+			if r := retail.Reconcile(b, nil, retail.Logged{}, nil); b.Read != r.Accepted.Total.Plus(r.Rejected.Total) {
 				t.Errorf("read %+v is not accepted %+v and rejected %+v", b.Read, r.Accepted.Total, r.Rejected.Total)
 			}
 			var rejects bytes.Buffer

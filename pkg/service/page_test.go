@@ -23,7 +23,7 @@ Every service reads its settings from flags, then from the environment, then fro
 func TestThePageOfSettingsIsUpToDate(t *testing.T) {
 	root := filepath.Join("..", "..")
 	page := []byte(pageHead)
-	for _, name := range []string{"order-api", "inventory-projector", "query-api"} {
+	for _, name := range []string{"order-api", "inventory-projector", "analytics-projector", "query-api"} {
 		help := exec.Command("go", "run", "./cmd/"+name, "--help")
 		help.Dir = root
 		out, err := help.CombinedOutput()

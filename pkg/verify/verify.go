@@ -43,6 +43,8 @@ const (
 	Refused      = "I5"
 	Versions     = "I6"
 	View         = "I7"
+	Replayed     = "I8"
+	Mirror       = "I9"
 	Money        = "I10"
 	Transitions  = "I12"
 	Agreement    = "I16"
@@ -57,6 +59,8 @@ var names = []struct{ id, name string }{
 	{Refused, "a refusal is true, and left nothing but its outcome"},
 	{Versions, "versions per aggregate are gap-free, keys and partitions right"},
 	{View, "availability rows equal the fold of the log"},
+	{Replayed, "ClickHouse filled again from the log is equal"},
+	{Mirror, "ClickHouse equals the log"},
 	{Money, "money adds up"},
 	{Transitions, "only legal changes of status"},
 	{Agreement, "orders and stock agree"},
@@ -102,6 +106,8 @@ type checker struct {
 	generations map[eventlog.TopicPartition]uint32
 	ends        eventlog.Offsets
 	rows        *rows
+	// mirrored is what ClickHouse should hold; nil: nobody asks.
+	mirrored *mirrorFold
 }
 
 func newChecker(layout eventlog.Layout, o Options) *checker {
@@ -136,6 +142,8 @@ func (c *checker) check(id string, ok bool, format string, args ...any) {
 type Options struct {
 	// Acks are the answers that clients got, as holdfast bench writes them; nil: there are none.
 	Acks io.Reader
+	// ClickHouse is the address of the mirror; empty: there is none to verify.
+	ClickHouse string
 	// Progress is told how many events have been read; nil: nobody asks.
 	Progress func(events int64)
 	// Examples of an invariant that are kept; 0: DefaultExamples.
@@ -153,6 +161,9 @@ func Run(ctx context.Context, client *eventlog.Client, o Options) (*Report, erro
 		return nil, err
 	}
 	c := newChecker(layout, o)
+	if o.ClickHouse != "" {
+		c.mirrored = newMirrorFold()
+	}
 	events := append(c.partitions(eventlog.TopicOrders), c.partitions(eventlog.TopicInventory)...)
 	before, err := client.EndOffsets(ctx, events)
 	if err != nil {
@@ -175,6 +186,13 @@ func Run(ctx context.Context, client *eventlog.Client, o Options) (*Report, erro
 	c.report.Moving = !before.Covers(after)
 	c.agree()
 	if err := c.finishRows(ctx, client); err != nil {
+		return nil, err
+	}
+	if c.mirrored == nil {
+		for _, id := range []string{Replayed, Mirror} {
+			c.byID[id].Note = "not checked without --clickhouse"
+		}
+	} else if err := c.mirror(ctx, client, o.ClickHouse); err != nil {
 		return nil, err
 	}
 	if o.Acks == nil {
@@ -216,6 +234,9 @@ func (c *checker) readTopic(ctx context.Context, client *eventlog.Client, topic 
 	c.ends.Merge(to)
 	return client.Read(ctx, from, to, func(rec *eventlog.Record) error {
 		fn(rec)
+		if c.mirrored != nil {
+			c.mirrored.record(rec)
+		}
 		c.report.Events++
 		if c.o.Progress != nil && c.report.Events%progressEvery == 0 {
 			c.o.Progress(c.report.Events)

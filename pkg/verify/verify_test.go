@@ -171,7 +171,7 @@ func TestAHealthyLogIsClean(t *testing.T) {
 		t.Fatalf("%v: %+v", violated(report), report.Invariants)
 	}
 	for _, inv := range report.Invariants {
-		if inv.Checked == 0 && inv.ID != verify.Refused {
+		if inv.Checked == 0 && inv.ID != verify.Refused && inv.ID != verify.Mirror && inv.ID != verify.Replayed {
 			t.Errorf("%s checked nothing", inv.ID)
 		}
 	}

@@ -42,8 +42,8 @@ func build(t *testing.T) string {
 
 // platform is a `holdfast dev` that runs.
 type platform struct {
-	cmd        *exec.Cmd
-	url, kafka string
+	cmd                    *exec.Cmd
+	url, kafka, clickHouse string
 	// rest is what it says after its banner, once it has ended.
 	rest chan string
 }
@@ -51,7 +51,7 @@ type platform struct {
 // dev starts the platform on free ports and waits for its banner.
 func dev(t *testing.T, binary, dir string) *platform {
 	t.Helper()
-	cmd := exec.Command(binary, "dev", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0")
+	cmd := exec.Command(binary, "dev", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0")
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -63,7 +63,7 @@ func dev(t *testing.T, binary, dir string) *platform {
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	p := &platform{cmd: cmd, rest: make(chan string, 1)}
 	lines := bufio.NewReader(stdout)
-	for p.url == "" || p.kafka == "" {
+	for p.url == "" || p.kafka == "" || p.clickHouse == "" {
 		line, err := lines.ReadString('\n')
 		if err != nil {
 			t.Fatalf("the banner broke off: %v", err)
@@ -72,6 +72,8 @@ func dev(t *testing.T, binary, dir string) *platform {
 			p.url = fields[1]
 		} else if len(fields) == 2 && fields[0] == "Kafka" {
 			p.kafka = fields[1]
+		} else if len(fields) == 2 && fields[0] == "ClickHouse" {
+			p.clickHouse = fields[1]
 		}
 	}
 	go func() {
@@ -95,7 +97,7 @@ func (p *platform) end(t *testing.T, signal os.Signal) (string, error) {
 func (p *platform) importFile(t *testing.T, binary, file string) string {
 	t.Helper()
 	cmd := exec.CommandContext(testContext(t), binary, "import", "online-retail", file,
-		"--url", p.url, "--kafka", p.kafka, "--rejects", filepath.Join(t.TempDir(), "rejects.csv"))
+		"--url", p.url, "--kafka", p.kafka, "--clickhouse", p.clickHouse, "--rejects", filepath.Join(t.TempDir(), "rejects.csv"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("import: %v\n%s", err, out)
@@ -210,7 +212,7 @@ func TestImportTwiceAndRestart(t *testing.T) {
 
 func TestDemoReconciles(t *testing.T) {
 	out, err := exec.CommandContext(testContext(t), build(t), "demo", "--exit", "--orders", "300",
-		"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0").CombinedOutput()
+		"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0").CombinedOutput()
 	if err != nil {
 		t.Fatalf("demo: %v\n%s", err, out)
 	}
@@ -226,7 +228,7 @@ func TestPortInUseIsSaidClearly(t *testing.T) {
 	p := dev(t, binary, t.TempDir())
 	address := strings.TrimPrefix(p.url, "http://")
 	out, err := exec.CommandContext(testContext(t), binary, "dev", "--dir", t.TempDir(),
-		"--listen", address, "--kafka-listen", "127.0.0.1:0").CombinedOutput()
+		"--listen", address, "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), address) || !strings.Contains(string(out), "--listen") {
 		t.Errorf("%v: %s", err, out)
 	}

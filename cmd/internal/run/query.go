@@ -8,7 +8,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/availability"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/orderview"
@@ -17,12 +19,14 @@ import (
 
 // QueryConfig is what QueryAPI needs.
 type QueryConfig struct {
-	Log      eventlog.Config
-	Want     eventlog.Layout
-	Listen   string
-	DataDir  string
-	Logger   *slog.Logger
-	Registry *prometheus.Registry
+	Log     eventlog.Config
+	Want    eventlog.Layout
+	Listen  string
+	DataDir string
+	// ClickHouse is the address of the mirror; empty: there are no reports.
+	ClickHouse string
+	Logger     *slog.Logger
+	Registry   *prometheus.Registry
 	// Server is shared with other services, and somebody else runs it; nil: a server of its own.
 	Server *Shared
 	// Ready is called with the HTTP address once it listens, or with "" once the routes are on the shared server.
@@ -58,6 +62,7 @@ func QueryAPI(ctx context.Context, cfg QueryConfig) error {
 type views struct {
 	availability *availability.Store
 	orders       *orderview.Store
+	clickHouse   *clickhouse.Conn // nil: no reports
 }
 
 // openViews opens the read models.
@@ -74,7 +79,13 @@ func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *QueryConfig
 	if err != nil {
 		return nil, errors.Join(err, orders.Close())
 	}
-	return &views{availability: stock, orders: orders}, nil
+	v := &views{availability: stock, orders: orders}
+	if cfg.ClickHouse != "" {
+		if v.clickHouse, err = clickhouse.Open(cfg.ClickHouse); err != nil {
+			return nil, errors.Join(err, orders.Close())
+		}
+	}
+	return v, nil
 }
 
 // Run keeps the views current until ctx is done.
@@ -82,13 +93,23 @@ func (v *views) Run(ctx context.Context) error {
 	return service.Run(ctx, v.availability.Run, v.orders.Run)
 }
 
-// Ready is nil when every view has caught up.
+// Ready is nil when every view has caught up. Reports are not asked: without ClickHouse they alone fail.
 func (v *views) Ready() error { return errors.Join(v.availability.Ready(), v.orders.Ready()) }
 
 // Deps are the views as the API wants them.
 func (v *views) Deps() httpapi.QueryDeps {
-	return httpapi.QueryDeps{Availability: v.availability, Orders: v.orders}
+	deps := httpapi.QueryDeps{Availability: v.availability, Orders: v.orders}
+	if v.clickHouse != nil {
+		deps.Reports = analytics.NewReports(v.clickHouse)
+	}
+	return deps
 }
 
 // Close closes the stores; Run must have returned.
-func (v *views) Close() error { return v.orders.Close() }
+func (v *views) Close() error {
+	err := v.orders.Close()
+	if v.clickHouse != nil {
+		err = errors.Join(err, v.clickHouse.Close())
+	}
+	return err
+}

@@ -11,7 +11,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/service"
 )
@@ -31,6 +33,10 @@ type StackConfig struct {
 	// KafkaSeeds are brokers of a real cluster. Empty: an embedded broker on KafkaListen, with its data in Dir.
 	KafkaSeeds  []string
 	KafkaListen string
+	// ClickHouse is the address of a real one; empty: an embedded one on ClickHouseListen, with its data in Dir.
+	// NoClickHouse is for none: there are no reports then.
+	ClickHouse       string
+	ClickHouseListen string
 	// Env prefixes what the platform names in the cluster; empty: the event log's default.
 	Env string
 	// Shards and Partitions matter when the platform is created. 0: the defaults.
@@ -40,15 +46,21 @@ type StackConfig struct {
 	Logger *slog.Logger
 }
 
+// NoClickHouse is the address of no ClickHouse.
+const NoClickHouse = "off"
+
 // Stack is the whole platform in this process: broker, write side, views, and one port for the API.
 type Stack struct {
-	cfg     StackConfig
-	kafka   *devstack.Kafka
-	seeds   []string
-	address string
-	failed  chan error
-	stop    context.CancelFunc
-	done    sync.WaitGroup
+	cfg    StackConfig
+	kafka  *devstack.Kafka
+	seeds  []string
+	engine *chdb.Server // the embedded ClickHouse
+	// clickHouse is where ClickHouse is; empty: there is none.
+	clickHouse string
+	address    string
+	failed     chan error
+	stop       context.CancelFunc
+	done       sync.WaitGroup
 
 	// stopServer ends the API before the services behind it.
 	stopServer context.CancelFunc
@@ -70,10 +82,18 @@ func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
 	if cfg.Partitions == 0 {
 		cfg.Partitions = DefaultPartitions
 	}
+	s := &Stack{cfg: cfg, seeds: cfg.KafkaSeeds, failed: make(chan error, 1), serverDone: make(chan struct{})}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	serving, stopServer := context.WithCancel(background)
+	s.stop, s.stopServer = stop, stopServer
+	// The first time, the engine is fetched: how long that takes is not ours to bound.
+	if err := s.startClickHouse(ctx, background); err != nil {
+		close(s.serverDone)
+		return nil, errors.Join(err, s.Close())
+	}
 	ctx, cancel := context.WithTimeout(ctx, stackStartTimeout)
 	defer cancel()
-	s := &Stack{cfg: cfg, seeds: cfg.KafkaSeeds, failed: make(chan error, 1), serverDone: make(chan struct{})}
-	if err := s.start(ctx); err != nil {
+	if err := s.start(ctx, background, serving); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -88,11 +108,7 @@ func (s *Stack) KafkaSeeds() []string { return s.seeds }
 // Failed tells of a service that ended by itself; the platform is of no use then.
 func (s *Stack) Failed() <-chan error { return s.failed }
 
-func (s *Stack) start(ctx context.Context) error {
-	background, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop = stop
-	serving, stopServer := context.WithCancel(background)
-	s.stopServer = stopServer
+func (s *Stack) start(ctx, background, serving context.Context) error {
 	if len(s.seeds) == 0 {
 		kafka, err := devstack.StartKafka(ctx, devstack.KafkaOptions{
 			Dir: filepath.Join(s.cfg.Dir, "kafka"), Listen: s.cfg.KafkaListen, Logger: s.cfg.Logger,
@@ -118,6 +134,39 @@ func (s *Stack) start(ctx context.Context) error {
 	}
 	return s.waitReady(ctx, server)
 }
+
+// startClickHouse starts the embedded engine, unless there is another or none.
+func (s *Stack) startClickHouse(ctx, background context.Context) error {
+	switch s.cfg.ClickHouse {
+	case "":
+	case NoClickHouse:
+		return nil
+	default:
+		s.clickHouse = s.cfg.ClickHouse
+		return nil
+	}
+	engine, err := chdb.Start(ctx, chdb.Options{
+		Dir: filepath.Join(s.cfg.Dir, "clickhouse"), Listen: s.cfg.ClickHouseListen, Logger: s.cfg.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("%w\n--clickhouse %s runs without reports", err, NoClickHouse)
+	}
+	s.done.Go(func() { s.watchEngine(background, engine) })
+	s.engine, s.clickHouse = engine, "http://"+engine.Addr()+"/"+clickhouse.DefaultDatabase
+	return nil
+}
+
+// watchEngine reports an engine that does not start again.
+func (s *Stack) watchEngine(background context.Context, engine *chdb.Server) {
+	select {
+	case err := <-engine.Failed():
+		s.report(background, "clickhouse", err)
+	case <-background.Done():
+	}
+}
+
+// ClickHouse is the address of ClickHouse; empty: there is none.
+func (s *Stack) ClickHouse() string { return s.clickHouse }
 
 func (s *Stack) eventLog(name string) eventlog.Config {
 	return eventlog.Config{Seeds: s.seeds, ClientID: name, Env: s.cfg.Env, Logger: s.cfg.Logger, Embedded: s.kafka != nil}
@@ -155,7 +204,7 @@ func (s *Stack) startServices(ctx, background context.Context, parts []part) err
 func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 	layout := eventlog.Layout{PartitionCount: s.cfg.Partitions, ShardCount: s.cfg.Shards}
 	logger := s.cfg.Logger
-	return []part{
+	parts := []part{
 		{"order-api", func(ctx context.Context, registered func(string)) error {
 			return OrderAPI(ctx, OrderAPIConfig{
 				Log: s.eventLog("order-api"), Layout: layout, DataDir: filepath.Join(s.cfg.Dir, "order-api"),
@@ -170,11 +219,20 @@ func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 		}},
 		{"query-api", func(ctx context.Context, registered func(string)) error {
 			return QueryAPI(ctx, QueryConfig{
-				Log: s.eventLog("query-api"), Want: layout, DataDir: filepath.Join(s.cfg.Dir, "query-api"),
+				Log: s.eventLog("query-api"), Want: layout, DataDir: filepath.Join(s.cfg.Dir, "query-api"), ClickHouse: s.clickHouse,
 				Logger: logger, Registry: registry, Server: server, Ready: registered,
 			})
 		}},
 	}
+	if s.clickHouse != "" {
+		parts = append(parts, part{"analytics-projector", func(ctx context.Context, registered func(string)) error {
+			return AnalyticsProjector(ctx, AnalyticsConfig{
+				Log: s.eventLog("analytics-projector"), Want: layout, ClickHouse: s.clickHouse,
+				Logger: logger, Registry: registry, Server: server, Ready: registered,
+			})
+		}})
+	}
+	return parts
 }
 
 // listen starts the API's server.
@@ -250,6 +308,9 @@ func (s *Stack) Close() error {
 		<-s.serverDone
 		s.stop()
 		s.done.Wait()
+		if s.engine != nil {
+			s.engine.Close()
+		}
 		if s.kafka != nil {
 			s.kafka.Close()
 		}

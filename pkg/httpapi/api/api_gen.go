@@ -282,6 +282,120 @@ func (e ShortLineReason) Valid() bool {
 	}
 }
 
+// Defines values for RevenueBy.
+const (
+	RevenueByCountry  RevenueBy = "country"
+	RevenueByCustomer RevenueBy = "customer"
+	RevenueByDay      RevenueBy = "day"
+	RevenueByMonth    RevenueBy = "month"
+	RevenueBySKU      RevenueBy = "sku"
+)
+
+// Valid indicates whether the value is a known member of the RevenueBy enum.
+func (e RevenueBy) Valid() bool {
+	switch e {
+	case RevenueByCountry:
+		return true
+	case RevenueByCustomer:
+		return true
+	case RevenueByDay:
+		return true
+	case RevenueByMonth:
+		return true
+	case RevenueBySKU:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StockMovementsBy.
+const (
+	StockMovementsByDay      StockMovementsBy = "day"
+	StockMovementsByLocation StockMovementsBy = "location"
+	StockMovementsByMonth    StockMovementsBy = "month"
+	StockMovementsByReason   StockMovementsBy = "reason"
+	StockMovementsBySKU      StockMovementsBy = "sku"
+	StockMovementsByType     StockMovementsBy = "type"
+)
+
+// Valid indicates whether the value is a known member of the StockMovementsBy enum.
+func (e StockMovementsBy) Valid() bool {
+	switch e {
+	case StockMovementsByDay:
+		return true
+	case StockMovementsByLocation:
+		return true
+	case StockMovementsByMonth:
+		return true
+	case StockMovementsByReason:
+		return true
+	case StockMovementsBySKU:
+		return true
+	case StockMovementsByType:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetRevenueParamsBy.
+const (
+	GetRevenueParamsByCountry  GetRevenueParamsBy = "country"
+	GetRevenueParamsByCustomer GetRevenueParamsBy = "customer"
+	GetRevenueParamsByDay      GetRevenueParamsBy = "day"
+	GetRevenueParamsByMonth    GetRevenueParamsBy = "month"
+	GetRevenueParamsBySKU      GetRevenueParamsBy = "sku"
+)
+
+// Valid indicates whether the value is a known member of the GetRevenueParamsBy enum.
+func (e GetRevenueParamsBy) Valid() bool {
+	switch e {
+	case GetRevenueParamsByCountry:
+		return true
+	case GetRevenueParamsByCustomer:
+		return true
+	case GetRevenueParamsByDay:
+		return true
+	case GetRevenueParamsByMonth:
+		return true
+	case GetRevenueParamsBySKU:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GetStockMovementsParamsBy.
+const (
+	GetStockMovementsParamsByDay      GetStockMovementsParamsBy = "day"
+	GetStockMovementsParamsByLocation GetStockMovementsParamsBy = "location"
+	GetStockMovementsParamsByMonth    GetStockMovementsParamsBy = "month"
+	GetStockMovementsParamsByReason   GetStockMovementsParamsBy = "reason"
+	GetStockMovementsParamsBySKU      GetStockMovementsParamsBy = "sku"
+	GetStockMovementsParamsByType     GetStockMovementsParamsBy = "type"
+)
+
+// Valid indicates whether the value is a known member of the GetStockMovementsParamsBy enum.
+func (e GetStockMovementsParamsBy) Valid() bool {
+	switch e {
+	case GetStockMovementsParamsByDay:
+		return true
+	case GetStockMovementsParamsByLocation:
+		return true
+	case GetStockMovementsParamsByMonth:
+		return true
+	case GetStockMovementsParamsByReason:
+		return true
+	case GetStockMovementsParamsBySKU:
+		return true
+	case GetStockMovementsParamsByType:
+		return true
+	default:
+		return false
+	}
+}
+
 // AdjustStock defines model for AdjustStock.
 type AdjustStock struct {
 	// Delta Not 0
@@ -568,6 +682,48 @@ type ResultLine struct {
 	Version int64        `json:"version,omitempty,omitzero"`
 }
 
+// RevenuePage defines model for RevenuePage.
+type RevenuePage struct {
+	// AgeMs Milliseconds since the report's source last held the whole log
+	AgeMs int64        `json:"age_ms"`
+	Items []RevenueRow `json:"items"`
+
+	// NextCursor Absent on the last page
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+
+	// Position Up to where the report covers the log
+	Position string `json:"position"`
+}
+
+// RevenueRow One of month, day, country, sku and customer_id is there, as the report is by.
+type RevenueRow struct {
+	Country string `json:"country,omitempty,omitzero"`
+
+	// CreditNotes Credit notes and confirmed orders that were cancelled
+	CreditNotes int64 `json:"credit_notes"`
+
+	// Credits What was credited, a decimal that is not above 0
+	Credits    string `json:"credits"`
+	Currency   string `json:"currency"`
+	CustomerID string `json:"customer_id,omitempty,omitzero"`
+	Day        string `json:"day,omitempty,omitzero"`
+	Lines      int64  `json:"lines"`
+	Month      string `json:"month,omitempty,omitzero"`
+
+	// Orders Orders that were sold
+	Orders int64 `json:"orders"`
+
+	// Quantity Units sold less units credited
+	Quantity int64 `json:"quantity"`
+
+	// Revenue Sales and credits together, a decimal
+	Revenue string `json:"revenue"`
+
+	// Sales A plain decimal, at most 6 decimals, no exponent.
+	Sales Money  `json:"sales"`
+	SKU   string `json:"sku,omitempty,omitzero"`
+}
+
 // SKUs defines model for SKUs.
 type SKUs struct {
 	SKUs []string `json:"skus"`
@@ -602,6 +758,35 @@ type ShortLine struct {
 // ShortLineReason defines model for ShortLine.Reason.
 type ShortLineReason string
 
+// StockMovementsPage defines model for StockMovementsPage.
+type StockMovementsPage struct {
+	// AgeMs Milliseconds since the report's source last held the whole log
+	AgeMs int64               `json:"age_ms"`
+	Items []StockMovementsRow `json:"items"`
+
+	// NextCursor Absent on the last page
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+
+	// Position Up to where the report covers the log
+	Position string `json:"position"`
+}
+
+// StockMovementsRow One of month, day, sku, location, reason and type is there, as the report is by.
+type StockMovementsRow struct {
+	Day       string `json:"day,omitempty,omitzero"`
+	Location  string `json:"location,omitempty,omitzero"`
+	Month     string `json:"month,omitempty,omitzero"`
+	Movements int64  `json:"movements"`
+	Net       int64  `json:"net"`
+
+	// Reason Empty for what orders move
+	Reason   string `json:"reason,omitempty,omitzero"`
+	SKU      string `json:"sku,omitempty,omitzero"`
+	Type     string `json:"type,omitempty,omitzero"`
+	UnitsIn  int64  `json:"units_in"`
+	UnitsOut int64  `json:"units_out"`
+}
+
 // TimelineEntry One event; its details stand beside these members.
 type TimelineEntry struct {
 	OccurredAt time.Time `json:"occurred_at"`
@@ -610,11 +795,17 @@ type TimelineEntry struct {
 	Version    int64     `json:"version"`
 }
 
+// CurrencyQuery defines model for CurrencyQuery.
+type CurrencyQuery = string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
 // CustomerIDQuery defines model for CustomerIDQuery.
 type CustomerIDQuery = string
+
+// From defines model for From.
+type From = string
 
 // FulfilmentID defines model for FulfilmentID.
 type FulfilmentID = string
@@ -634,6 +825,9 @@ type IfNoneMatch = string
 // Limit defines model for Limit.
 type Limit = int
 
+// LocationQuery defines model for LocationQuery.
+type LocationQuery = string
+
 // MinPosition defines model for MinPosition.
 type MinPosition = string
 
@@ -643,11 +837,26 @@ type OrderID = string
 // Prefer defines model for Prefer.
 type Prefer = string
 
+// ReportLimit defines model for ReportLimit.
+type ReportLimit = int
+
+// RevenueBy defines model for RevenueBy.
+type RevenueBy string
+
 // SKU defines model for SKU.
 type SKU = string
 
+// SKUQuery defines model for SKUQuery.
+type SKUQuery = string
+
 // StatusQuery defines model for StatusQuery.
 type StatusQuery = OrderStatus
+
+// StockMovementsBy defines model for StockMovementsBy.
+type StockMovementsBy string
+
+// To defines model for To.
+type To = string
 
 // Availabilities defines model for Availabilities.
 type Availabilities = AvailabilityList
@@ -663,6 +872,9 @@ type KeyReused = ProblemDocument
 
 // MediaType RFC 9457; code is stable, detail is for people.
 type MediaType = ProblemDocument
+
+// NotAcceptable RFC 9457; code is stable, detail is for people.
+type NotAcceptable = ProblemDocument
 
 // NotFound RFC 9457; code is stable, detail is for people.
 type NotFound = ProblemDocument
@@ -682,6 +894,9 @@ type OrderList = OrderPage
 // PreconditionFailed RFC 9457; code is stable, detail is for people.
 type PreconditionFailed = ProblemDocument
 
+// Revenue defines model for Revenue.
+type Revenue = RevenuePage
+
 // StockAccepted An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type StockAccepted = Availability
 
@@ -690,6 +905,9 @@ type StockChanged = Availability
 
 // StockCreated An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type StockCreated = Availability
+
+// StockMovements defines model for StockMovements.
+type StockMovements = StockMovementsPage
 
 // Timeout RFC 9457; code is stable, detail is for people.
 type Timeout = ProblemDocument
@@ -826,6 +1044,54 @@ type RecordPaymentParams struct {
 	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
+
+// GetRevenueParams defines parameters for GetRevenue.
+type GetRevenueParams struct {
+	By GetRevenueParamsBy `form:"by" json:"by"`
+
+	// From A day (2011-03-01) or a time (RFC 3339), UTC, from 1900 on; included
+	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To A day or a time, after from, until 2299; excluded
+	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Currency ISO 4217; all of them when absent
+	Currency CurrencyQuery `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
+	SKU      SKUQuery      `form:"sku,omitempty" json:"sku,omitempty,omitzero"`
+	Limit    ReportLimit   `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor next_cursor of the page before
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// HoldfastMinPosition A Holdfast-Position that the answer must include; waits up to 5 s for it.
+	HoldfastMinPosition MinPosition `json:"Holdfast-Min-Position,omitempty,omitzero"`
+}
+
+// GetRevenueParamsBy defines parameters for GetRevenue.
+type GetRevenueParamsBy string
+
+// GetStockMovementsParams defines parameters for GetStockMovements.
+type GetStockMovementsParams struct {
+	By GetStockMovementsParamsBy `form:"by" json:"by"`
+
+	// From A day (2011-03-01) or a time (RFC 3339), UTC, from 1900 on; included
+	From From `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To A day or a time, after from, until 2299; excluded
+	To       To            `form:"to,omitempty" json:"to,omitempty,omitzero"`
+	SKU      SKUQuery      `form:"sku,omitempty" json:"sku,omitempty,omitzero"`
+	Location LocationQuery `form:"location,omitempty" json:"location,omitempty,omitzero"`
+	Limit    ReportLimit   `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor next_cursor of the page before
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// HoldfastMinPosition A Holdfast-Position that the answer must include; waits up to 5 s for it.
+	HoldfastMinPosition MinPosition `json:"Holdfast-Min-Position,omitempty,omitzero"`
+}
+
+// GetStockMovementsParamsBy defines parameters for GetStockMovements.
+type GetStockMovementsParamsBy string
 
 // RegisterItemParams defines parameters for RegisterItem.
 type RegisterItemParams struct {
@@ -994,6 +1260,12 @@ type ServerInterface interface {
 	// RecordPayment Record what happened to a payment
 	// (POST /v1/orders/{order_id}/payments)
 	RecordPayment(ctx echo.Context, orderID OrderID, params RecordPaymentParams) error
+	// GetRevenue Revenue by month, day, country, SKU or customer
+	// (GET /v1/reports/revenue)
+	GetRevenue(ctx echo.Context, params GetRevenueParams) error
+	// GetStockMovements Units that came in and went out, by month, day, SKU, location, reason or type
+	// (GET /v1/reports/stock-movements)
+	GetStockMovements(ctx echo.Context, params GetStockMovementsParams) error
 	// RegisterItem Register a stock item, or change its description
 	// (PUT /v1/stock/{sku})
 	RegisterItem(ctx echo.Context, sku SKU, params RegisterItemParams) error
@@ -1728,6 +2000,160 @@ func (w *ServerInterfaceWrapper) RecordPayment(ctx echo.Context) error {
 	return err
 }
 
+// GetRevenue converts echo context to params.
+func (w *ServerInterfaceWrapper) GetRevenue(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetRevenueParams
+	// ------------- Required query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "by", ctx.QueryParams(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter by: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "currency" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "currency", ctx.QueryParams(), &params.Currency, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter currency: %s", err))
+	}
+
+	// ------------- Optional query parameter "sku" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sku", ctx.QueryParams(), &params.SKU, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sku: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Holdfast-Min-Position" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Min-Position")]; found {
+		var HoldfastMinPosition MinPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Holdfast-Min-Position, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Min-Position", valueList[0], &HoldfastMinPosition, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Holdfast-Min-Position: %s", err))
+		}
+
+		params.HoldfastMinPosition = HoldfastMinPosition
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetRevenue(ctx, params)
+	return err
+}
+
+// GetStockMovements converts echo context to params.
+func (w *ServerInterfaceWrapper) GetStockMovements(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetStockMovementsParams
+	// ------------- Required query parameter "by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "by", ctx.QueryParams(), &params.By, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter by: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "sku" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sku", ctx.QueryParams(), &params.SKU, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sku: %s", err))
+	}
+
+	// ------------- Optional query parameter "location" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "location", ctx.QueryParams(), &params.Location, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter location: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Holdfast-Min-Position" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Min-Position")]; found {
+		var HoldfastMinPosition MinPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Holdfast-Min-Position, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Min-Position", valueList[0], &HoldfastMinPosition, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Holdfast-Min-Position: %s", err))
+		}
+
+		params.HoldfastMinPosition = HoldfastMinPosition
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetStockMovements(ctx, params)
+	return err
+}
+
 // RegisterItem converts echo context to params.
 func (w *ServerInterfaceWrapper) RegisterItem(ctx echo.Context) error {
 	var err error
@@ -2196,6 +2622,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/commands", wrapper.RunCommands, options.OperationMiddlewares["runCommands"]...)
 	router.GET(options.BaseURL+"/v1/availability/:sku", wrapper.GetAvailability, options.OperationMiddlewares["getAvailability"]...)
 	router.POST(options.BaseURL+"/v1/availability", wrapper.GetAvailabilities, options.OperationMiddlewares["getAvailabilities"]...)
+	router.GET(options.BaseURL+"/v1/reports/revenue", wrapper.GetRevenue, options.OperationMiddlewares["getRevenue"]...)
+	router.GET(options.BaseURL+"/v1/reports/stock-movements", wrapper.GetStockMovements, options.OperationMiddlewares["getStockMovements"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics, options.OperationMiddlewares["getMetrics"]...)

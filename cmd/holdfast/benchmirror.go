@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/devstack"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/loadtest"
+)
+
+func newBenchMirrorCommand() *cobra.Command {
+	var lines, rows int
+	var format string
+	c := &cobra.Command{
+		Use:   "mirror",
+		Short: "Mirror a log of imported orders into ClickHouse and measure how fast",
+		Long: `Fills the log of an embedded broker with imported orders of 20 lines, over more than a year, and mirrors it from its start into
+an embedded ClickHouse. Then ClickHouse copies the same lines by itself, to compare with.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			report, err := benchMirror(c.Context(), lines, rows)
+			if err != nil {
+				return err
+			}
+			return printMirror(c.OutOrStdout(), format, report)
+		},
+	}
+	c.Flags().IntVar(&lines, "lines", 1_000_000, "order lines")
+	c.Flags().IntVar(&rows, "flush-rows", 0, "rows of a batch (default that of analytics-projector)")
+	c.Flags().StringVarP(&format, "output", "o", "table", "table or json")
+	return c
+}
+
+func benchMirror(ctx context.Context, lines, rows int) (report *loadtest.MirrorReport, err error) {
+	dir, err := os.MkdirTemp("", "holdfast-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("temporary directory: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	kafka, err := devstack.StartKafka(ctx, devstack.KafkaOptions{Dir: filepath.Join(dir, "kafka")})
+	if err != nil {
+		return nil, err
+	}
+	defer kafka.Close()
+	engine, err := chdb.Start(ctx, chdb.Options{Dir: filepath.Join(dir, "clickhouse")})
+	if err != nil {
+		return nil, err
+	}
+	defer engine.Close()
+	client, err := eventlog.Open(eventlog.Config{Seeds: kafka.Addrs(), Embedded: true})
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	layout, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: run.DefaultPartitions, ShardCount: run.DefaultShards})
+	if err != nil {
+		return nil, err
+	}
+	conn, err := clickhouse.Open("http://" + engine.Addr() + "/" + clickhouse.DefaultDatabase)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return loadtest.Mirror(ctx, loadtest.MirrorConfig{Client: client, Layout: layout, Conn: conn, Lines: lines, FlushRows: rows})
+}
+
+func printMirror(out io.Writer, format string, r *loadtest.MirrorReport) error {
+	if format == "json" {
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", "  ")
+		return enc.Encode(r)
+	}
+	_, err := fmt.Fprintf(out, `mirror of %s order lines in %s orders
+  mirror     %.1f s: %s lines/s; Go heap at most %.0f MB
+  copy       %s lines/s by ClickHouse's own INSERT … SELECT
+`, count(int64(r.Lines)), count(int64(r.Events)), r.Seconds, count(int64(r.LinesPerSecond)), r.PeakHeapMB, count(int64(r.CopyLinesPerSecond)))
+	return err
+}

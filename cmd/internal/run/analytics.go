@@ -1,0 +1,79 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/service"
+)
+
+// AnalyticsConfig is what AnalyticsProjector needs.
+type AnalyticsConfig struct {
+	Log  eventlog.Config
+	Want eventlog.Layout
+	// ClickHouse is the address of the mirror's database.
+	ClickHouse string
+	// FlushInterval and FlushRows bound a batch; 0: the mirror's defaults.
+	FlushInterval time.Duration
+	FlushRows     int
+	Listen        string
+	Logger        *slog.Logger
+	Registry      *prometheus.Registry
+	// Server is shared with other services, and somebody else runs it; nil: a server of its own.
+	Server *Shared
+	// Ready is called with the HTTP address once it listens, or with "" once the routes are on the shared server.
+	Ready func(address string)
+}
+
+// AnalyticsProjector mirrors the log into ClickHouse until ctx is done.
+func AnalyticsProjector(ctx context.Context, cfg AnalyticsConfig) error {
+	conn, err := clickhouse.Open(cfg.ClickHouse)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	client, err := eventlog.Open(cfg.Log)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	layout, err := client.EnsurePlatform(ctx, cfg.Want)
+	if err != nil {
+		return err
+	}
+	m, err := analytics.New(analytics.Config{
+		Log: cfg.Log, Client: client, Layout: layout, Conn: conn, FlushInterval: cfg.FlushInterval, FlushRows: cfg.FlushRows,
+		Refill: cfg.Log.Embedded, Logger: cfg.Logger, Registerer: cfg.Registry,
+	})
+	if err != nil {
+		return err
+	}
+	server, serve, err := serverFor(cfg.Server, cfg.Logger, cfg.Registry, cfg.Listen, cfg.Ready)
+	if err != nil {
+		return err
+	}
+	server.AddCheck(m.Ready)
+	return service.Run(ctx, m.Run, serve)
+}
+
+// CheckClickHouse reaches the server and changes nothing.
+func CheckClickHouse(ctx context.Context, address string) error {
+	conn, err := clickhouse.Open(address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	if err := conn.Ping(ctx); err != nil {
+		return fmt.Errorf("reach ClickHouse: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package analytics
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// DeadLetter says that the mirror could not take an event. The event itself stays in the log, where it is found
+// by its place.
+type DeadLetter struct {
+	Topic     string    `json:"topic"`
+	Partition int32     `json:"partition"`
+	Offset    int64     `json:"offset"`
+	Reason    string    `json:"reason"`
+	ParkedAt  time.Time `json:"parked_at"`
+	// Settled is set once a retry has put its rows where they belong.
+	Settled bool `json:"settled,omitempty"`
+}
+
+// Place names the event, as `holdfast dead-letters` takes it.
+func (d DeadLetter) Place() string { return fmt.Sprintf("%s/%d/%d", d.Topic, d.Partition, d.Offset) }
+
+func deadLetter(rec *eventlog.Record, why error) DeadLetter {
+	return DeadLetter{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Reason: why.Error(), ParkedAt: time.Now().UTC()}
+}
+
+var deadLetterPartition = eventlog.TopicPartition{Topic: eventlog.TopicDeadLetters}
+
+// Park writes dead letters to their topic. An event may be parked again after a crash; it counts once, by its place.
+func Park(ctx context.Context, client *eventlog.Client, letters []DeadLetter) error {
+	if len(letters) == 0 {
+		return nil
+	}
+	recs := make([]*eventlog.Record, len(letters))
+	for i, letter := range letters {
+		value, err := json.Marshal(letter)
+		if err != nil {
+			return fmt.Errorf("encode the dead letter of %s: %w", letter.Place(), err)
+		}
+		recs[i] = &eventlog.Record{TopicPartition: deadLetterPartition, Key: []byte(letter.Place()), Value: value}
+	}
+	return client.Produce(ctx, recs)
+}
+
+// DeadLetters are the events that are parked and were not put right yet, those that were parked first first.
+func DeadLetters(ctx context.Context, client *eventlog.Client) ([]DeadLetter, error) {
+	tps := []eventlog.TopicPartition{deadLetterPartition}
+	from, err := client.StartOffsets(ctx, tps)
+	if err != nil {
+		return nil, err
+	}
+	to, err := client.StableOffsets(ctx, tps)
+	if err != nil {
+		return nil, err
+	}
+	var letters []DeadLetter
+	places := map[string]int{}
+	err = client.Read(ctx, from, to, func(rec *eventlog.Record) error {
+		var letter DeadLetter
+		if err := json.Unmarshal(rec.Value, &letter); err != nil {
+			return fmt.Errorf("%s offset %d is no dead letter: %w", rec.Topic, rec.Offset, err)
+		}
+		i, known := places[letter.Place()]
+		if !known {
+			places[letter.Place()] = len(letters)
+			letters = append(letters, letter)
+		} else {
+			letters[i].Settled = letter.Settled
+		}
+		return nil
+	})
+	return slices.DeleteFunc(letters, func(l DeadLetter) bool { return l.Settled }), err
+}
+
+// Event reads the event of a dead letter from the log.
+func (d DeadLetter) Event(ctx context.Context, client *eventlog.Client) (*eventlog.Record, error) {
+	tp := eventlog.TopicPartition{Topic: d.Topic, Partition: d.Partition}
+	var event *eventlog.Record
+	err := client.Read(ctx, eventlog.Offsets{tp: d.Offset}, eventlog.Offsets{tp: d.Offset + 1}, func(rec *eventlog.Record) error {
+		found := *rec
+		event = &found
+		return nil
+	})
+	if err == nil && event == nil {
+		err = fmt.Errorf("the log has no event at %s", d.Place())
+	}
+	return event, err
+}
+
+// Retry mirrors the event of a dead letter: after an upgrade its schema may be known. Its rows have the keys that
+// they would have had.
+func Retry(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, letter DeadLetter) error {
+	event, err := letter.Event(ctx, client)
+	if err != nil {
+		return err
+	}
+	var r rows
+	if err := r.add(event); err != nil {
+		return fmt.Errorf("%s still cannot be mirrored: %w", letter.Place(), err)
+	}
+	for _, in := range r.inserts() {
+		if err := conn.Insert(ctx, in.table, in.columns); err != nil {
+			return err
+		}
+	}
+	letter.Settled = true
+	return Park(ctx, client, []DeadLetter{letter})
+}

@@ -1,0 +1,140 @@
+package analytics_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+var update = flag.Bool("update", false, "write the golden files and the page of tables anew")
+
+// sameAs compares a text with its file, or writes it.
+func sameAs(t *testing.T, path string, text []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(have, text) {
+		t.Errorf("%s is another: go test ./pkg/analytics -update writes it; read the difference", path)
+	}
+}
+
+// Every event that the log can hold, from the bytes that the codec keeps for ever, and the rows that it becomes.
+func TestRowsOfEveryEvent(t *testing.T) {
+	f := newFixture(t)
+	files, err := filepath.Glob("../eventlog/codec/testdata/*.golden")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	var recs []*eventlog.Record
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, lines, _ := strings.Cut(string(text), "\n")
+		value, err := hex.DecodeString(strings.ReplaceAll(lines, "\n", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		recs = append(recs, &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: topicOf(filepath.Base(file))}, Key: []byte("k"), Value: value})
+	}
+	f.append(recs...)
+	f.mirror()
+	if _, err := analytics.NewReports(f.conn).Await(f.ctx, f.end()); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.value("SELECT toInt64(count()) FROM events FINAL"); n != int64(len(files)) {
+		letters, err := analytics.DeadLetters(f.ctx, f.client)
+		t.Errorf("%d of %d events have a row; parked are %v, %v", n, len(files), letters, err)
+	}
+	var b bytes.Buffer
+	m, err := analytics.Migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range m.Tables()[:4] {
+		f.dump(&b, table)
+	}
+	sameAs(t, "testdata/rows.golden", b.Bytes())
+}
+
+// topicOf tells by its name what an event is of.
+func topicOf(name string) string {
+	for _, stock := range []string{"stock_", "item_", "safety_", "backorder_limit", "reservation_rejected", "reservation_committed", "reservation_released"} {
+		if strings.HasPrefix(name, stock) {
+			return eventlog.TopicInventory
+		}
+	}
+	return eventlog.TopicOrders
+}
+
+// dump writes the rows of a table, a column a line, those that are empty or 0 left out.
+func (f *fixture) dump(b *bytes.Buffer, table clickhouse.Table) {
+	f.t.Helper()
+	fmt.Fprintf(b, "== %s\n", table.Name)
+	columns := make([]string, len(table.Columns))
+	for i, col := range table.Columns {
+		columns[i] = fmt.Sprintf("toString(%s)", col.Name)
+	}
+	query := fmt.Sprintf("SELECT %s FROM %s FINAL ORDER BY topic, partition, offset%s",
+		strings.Join(columns, ", "), table.Name, map[bool]string{true: ", line"}[table.Columns[3].Name == "line"])
+	err := f.conn.Each(f.ctx, query, nil, nil, func(rows clickhouse.Rows) error {
+		values, targets := make([]string, len(columns)), make([]any, len(columns))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return err
+		}
+		fmt.Fprintln(b)
+		for i, value := range values {
+			if value != "" && value != "0" {
+				fmt.Fprintf(b, "%s: %s\n", table.Columns[i].Name, value)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	fmt.Fprintln(b)
+}
+
+const tablesHead = `# Tables in ClickHouse
+
+The mirror of the log, made by analytics-projector (` + "`pkg/analytics/migrations`" + `). Rows are functions of single events and never
+change; read them with ` + "`FINAL`" + ` and ` + "`do_not_merge_across_partitions_select_final = 1`" + `. Amounts are millionths: add them up as
+` + "`sum(toInt128(amount_micros))`" + `. This page is made from the migrations: ` + "`go test ./pkg/analytics -update`" + `.
+`
+
+// The page of tables is what the migrations say.
+func TestThePageOfTablesIsUpToDate(t *testing.T) {
+	m, err := analytics.Migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := bytes.NewBufferString(tablesHead)
+	for _, table := range m.Tables() {
+		fmt.Fprintf(b, "\n## %s\n\n%s.\n\n```sql\n%s\n```\n\n| column | type | |\n|---|---|---|\n", table.Name, table.Comment, strings.Join(table.Engine, "\n"))
+		for _, col := range table.Columns {
+			fmt.Fprintf(b, "| %s | %s | %s |\n", col.Name, col.Type, col.Comment)
+		}
+	}
+	sameAs(t, "../../docs/tables.md", b.Bytes())
+}

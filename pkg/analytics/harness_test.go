@@ -1,0 +1,308 @@
+package analytics_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/devstack"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+const waitLimit = 2 * time.Minute
+
+var (
+	server    *chdb.Server
+	databases atomic.Int64
+)
+
+func TestMain(m *testing.M) {
+	engine.RunIfChild()
+	runAsProjector()
+	os.Exit(runTests(m))
+}
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "holdfast-analytics-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	if server, err = chdb.Start(context.Background(), chdb.Options{Dir: dir}); err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	return m.Run()
+}
+
+// fixture is a platform without its write side: a log to append to, and a database.
+type fixture struct {
+	t      *testing.T
+	ctx    context.Context
+	log    eventlog.Config
+	client *eventlog.Client
+	layout eventlog.Layout
+	dsn    string
+	conn   *clickhouse.Conn
+
+	versions map[string]uint64
+	metrics  *prometheus.Registry // of the last mirror
+	// What the log holds.
+	events, lines int64
+	micros        int64
+	onHand        map[string]int64
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	return newFixtureOn(t, server)
+}
+
+func newFixtureOn(t *testing.T, server *chdb.Server) *fixture {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
+	t.Cleanup(cancel)
+	unique := "t" + uuid.NewString()[:8]
+	log := eventlog.Config{Env: unique, TopicPrefix: unique + "."}
+	if seed := os.Getenv("HOLDFAST_TEST_KAFKA"); seed != "" {
+		log.Seeds = []string{seed}
+	} else {
+		k, err := devstack.StartKafka(ctx, devstack.KafkaOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(k.Close)
+		log.Seeds, log.Embedded = k.Addrs(), true
+	}
+	client, err := eventlog.Open(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	layout, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: 4, ShardCount: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{
+		t: t, ctx: ctx, log: log, client: client, layout: layout,
+		dsn:      fmt.Sprintf("http://%s/mirror_%d", server.Addr(), databases.Add(1)),
+		versions: map[string]uint64{}, onHand: map[string]int64{},
+	}
+	if f.conn, err = clickhouse.Open(f.dsn); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.conn.Close() })
+	return f
+}
+
+func (f *fixture) meta(id string, at time.Time) *eventv1.Meta {
+	f.versions[id]++
+	eventID := uuid.New()
+	return &eventv1.Meta{
+		EventId: eventID[:], Version: f.versions[id], OccurredAtMicros: at.UnixMicro(), RecordedAtMicros: time.Now().UnixMicro(),
+		Cause: eventv1.Cause_CAUSE_COMMAND,
+	}
+}
+
+// month is the time of the nth document: a few months, so that there are a few partitions.
+func month(n int) time.Time {
+	return time.Date(2010, 12, 1, 8, 26, 0, 0, time.UTC).AddDate(0, n%5, n%28)
+}
+
+// imported is an imported order, or a credit note, of three lines.
+func (f *fixture) imported(n int, credit bool) *eventlog.Record {
+	f.t.Helper()
+	id := fmt.Sprintf("order-%d", n)
+	ev := &eventv1.OrderEvent{Meta: f.meta(id, month(n)), OrderId: id}
+	var lines []*eventv1.OrderLine
+	var subtotal int64
+	for i := range 3 {
+		line := &eventv1.OrderLine{Sku: fmt.Sprintf("sku-%d", (n+i)%17), Quantity: int64(n%7 + i + 1), UnitPriceMicros: int64(n)*1_001 + 105_000}
+		subtotal += line.Quantity * line.UnitPriceMicros
+		lines = append(lines, line)
+	}
+	country, customer := fmt.Sprintf("Country %d", n%3), fmt.Sprintf("customer-%d", n%11)
+	if credit {
+		subtotal = -subtotal
+		ev.Change = &eventv1.OrderEvent_CreditNoteImported{CreditNoteImported: &eventv1.CreditNoteImported{CustomerId: customer, Currency: "GBP", Lines: lines, SubtotalMicros: -subtotal, TotalMicros: -subtotal, Country: country}}
+	} else {
+		ev.Change = &eventv1.OrderEvent_OrderImported{OrderImported: &eventv1.OrderImported{CustomerId: customer, Currency: "GBP", Lines: lines, SubtotalMicros: subtotal, TotalMicros: subtotal, Country: country}}
+	}
+	f.lines += 3
+	f.micros += subtotal
+	return f.record(eventlog.TopicOrders, id, ev)
+}
+
+func (f *fixture) received(n int) *eventlog.Record {
+	sku := fmt.Sprintf("sku-%d", n%17)
+	quantity := int64(n%13 + 1)
+	f.onHand[sku] += quantity
+	level := &eventv1.Level{OnHand: f.onHand[sku], Available: f.onHand[sku]}
+	return f.record(eventlog.TopicInventory, sku, &eventv1.InventoryEvent{
+		Meta: f.meta("stock "+sku, month(n)), Sku: sku, Total: level,
+		Locations: []*eventv1.LocationLevel{{Location: "main", Level: level}},
+		Change:    &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: quantity}},
+	})
+}
+
+type message interface{ MarshalVT() ([]byte, error) }
+
+func (f *fixture) record(topic, key string, m message) *eventlog.Record {
+	f.t.Helper()
+	value, err := m.MarshalVT()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.events++
+	return &eventlog.Record{
+		TopicPartition: eventlog.TopicPartition{Topic: topic, Partition: eventlog.PartitionFor(key, f.layout.PartitionCount)},
+		Key:            []byte(key), Value: value,
+	}
+}
+
+func (f *fixture) append(recs ...*eventlog.Record) {
+	f.t.Helper()
+	if err := f.client.Produce(f.ctx, recs); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// fill appends documents and receipts.
+func (f *fixture) fill(from, to int) {
+	f.t.Helper()
+	var recs []*eventlog.Record
+	for n := from; n < to; n++ {
+		recs = append(recs, f.imported(n, n%9 == 8), f.received(n))
+	}
+	f.append(recs...)
+}
+
+// mirror runs a mirror until the test, or stop, ends it.
+func (f *fixture) mirror(change ...func(*analytics.Config)) (m *analytics.Mirror, stop func()) {
+	f.t.Helper()
+	f.metrics = prometheus.NewRegistry()
+	cfg := analytics.Config{
+		Log: f.log, Client: f.client, Layout: f.layout, Conn: f.conn, Alone: true,
+		FlushInterval: 20 * time.Millisecond, Registerer: f.metrics,
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	m, err := analytics.New(cfg)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(f.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := m.Run(ctx); err != nil {
+			f.t.Error(err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	f.t.Cleanup(stop)
+	return m, stop
+}
+
+func (f *fixture) eventually(what string, holds func() bool) {
+	f.t.Helper()
+	for !holds() {
+		select {
+		case <-f.ctx.Done():
+			f.t.Fatalf("never came true: %s", what)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// value asks for one number.
+func (f *fixture) value(query string) int64 {
+	f.t.Helper()
+	v, err := f.ask(query)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return v
+}
+
+func (f *fixture) ask(query string) (v int64, err error) {
+	err = f.conn.Each(f.ctx, query, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&v) })
+	return v, err
+}
+
+// end is where the log ends.
+func (f *fixture) end() eventlog.Position {
+	f.t.Helper()
+	var tps []eventlog.TopicPartition
+	for p := range f.layout.PartitionCount {
+		tps = append(tps, eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: p}, eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: p})
+	}
+	end, err := f.client.StableOffsets(f.ctx, tps)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return eventlog.PositionOf(end)
+}
+
+// exact waits until the mirror says that it holds the log, and compares.
+func (f *fixture) exact() {
+	f.t.Helper()
+	reports := analytics.NewReports(f.conn)
+	if _, err := reports.Await(f.ctx, f.end()); err != nil {
+		f.t.Fatal(err)
+	}
+	var onHand int64
+	for _, n := range f.onHand {
+		onHand += n
+	}
+	for query, want := range map[string]int64{
+		"SELECT toInt64(count()) FROM events FINAL":                                                                f.events,
+		"SELECT toInt64(count()) FROM order_lines FINAL":                                                           f.lines,
+		"SELECT sum(amount_micros) FROM order_lines FINAL":                                                         f.micros,
+		"SELECT sum(subtotal_micros) FROM orders FINAL":                                                            f.micros,
+		"SELECT sum(on_hand_delta) FROM stock_ledger FINAL":                                                        onHand,
+		"SELECT sum(l) FROM (SELECT argMax(on_hand, version) AS l FROM stock_ledger FINAL GROUP BY sku, location)": onHand,
+	} {
+		if got := f.value(query); got != want {
+			f.t.Errorf("%s: %d, want %d", strings.TrimPrefix(query, "SELECT "), got, want)
+		}
+	}
+}
+
+func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.Metric[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
+
+func openAt(t *testing.T, dsn string) *clickhouse.Conn {
+	t.Helper()
+	conn, err := clickhouse.Open(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}

@@ -1,0 +1,114 @@
+CREATE TABLE IF NOT EXISTS events (
+    topic LowCardinality(String) COMMENT 'Topic of the record: orders.events or inventory.events',
+    partition Int32 COMMENT 'Partition of the record',
+    offset Int64 COMMENT 'Offset of the record in its partition',
+    type LowCardinality(String) COMMENT 'What happened, as the event schema names it: order_placed, stock_reserved and so on',
+    aggregate_id String COMMENT 'Order ID or SKU: the key of the record',
+    version UInt64 COMMENT 'Version of the order or item after the event; 1, 2, 3 without gaps',
+    event_id UUID COMMENT 'ID of the event, also its CloudEvents id',
+    causation_id UUID COMMENT 'ID of the event that led to this one; all zeros where there was none',
+    cause LowCardinality(String) COMMENT 'Input that the writer decided on: command, saga, timer or reconciliation',
+    idempotency_key String COMMENT 'Idempotency-Key of the command; empty when no client asked for it',
+    occurred_at DateTime64(6, 'UTC') COMMENT 'When it happened in the shop; for past documents their own time',
+    recorded_at DateTime64(6, 'UTC') COMMENT 'When the writer decided it',
+    digest UInt64 COMMENT 'xxHash64 of the value of the record, to compare the mirror with the log'
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(occurred_at)
+ORDER BY (topic, partition, offset)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'One row for each event of the log';
+
+CREATE TABLE IF NOT EXISTS orders (
+    topic LowCardinality(String) DEFAULT 'orders.events' COMMENT 'Topic of the record',
+    partition Int32 COMMENT 'Partition of the record',
+    offset Int64 COMMENT 'Offset of the record in its partition',
+    type LowCardinality(String) COMMENT 'What happened: order_placed, order_confirmed, lines_shipped and so on',
+    order_id String COMMENT 'Order, or past document',
+    version UInt64 COMMENT 'Version of the order after the event',
+    status LowCardinality(String) COMMENT 'Status that the event leads to by itself; empty when it leaves the status, or when what is left to ship decides',
+    customer_id String COMMENT 'Customer, on events that name the customer: order_placed, order_imported, credit_note_imported',
+    country LowCardinality(String) COMMENT 'Country as the shop writes it, on the same events',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code, on the same events',
+    reference String COMMENT 'Number of the document, reference of the payment, or tracking reference',
+    reason String COMMENT 'Why an order was cancelled, or money was given back or did not come',
+    lines UInt32 COMMENT 'Lines that the event names',
+    quantity Int64 COMMENT 'Units over these lines; below 0 on a credit note',
+    subtotal_micros Int64 COMMENT 'Sum of quantity times unit price, exact, in millionths of the currency; below 0 on a credit note',
+    total_micros Int64 COMMENT 'The subtotal rounded once to the minor unit of the currency; below 0 on a credit note',
+    amount_micros Int64 COMMENT 'Money that a payment event moved: authorized, captured, voided or refunded',
+    occurred_at DateTime64(6, 'UTC') COMMENT 'When it happened in the shop; for past documents their own time',
+    recorded_at DateTime64(6, 'UTC') COMMENT 'When the writer decided it'
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(occurred_at)
+ORDER BY (topic, partition, offset)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'One row for each event of an order, its history; the row of the greatest version is the latest';
+
+CREATE TABLE IF NOT EXISTS order_lines (
+    topic LowCardinality(String) DEFAULT 'orders.events' COMMENT 'Topic of the record',
+    partition Int32 COMMENT 'Partition of the record',
+    offset Int64 COMMENT 'Offset of the record in its partition',
+    line UInt32 COMMENT 'Place of the line in its event, from 0',
+    type LowCardinality(String) COMMENT 'Event that carries the line: order_placed, order_imported or credit_note_imported. Placed lines are revenue once orders has an order_confirmed of the order',
+    order_id String COMMENT 'Order, or past document',
+    customer_id String COMMENT 'Customer of the order',
+    country LowCardinality(String) COMMENT 'Country as the shop writes it; may be empty',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code',
+    sku String COMMENT 'Stock item',
+    quantity Int64 COMMENT 'Units; below 0 on a credit note',
+    unit_price_micros Int64 COMMENT 'Price of one unit in millionths of the currency',
+    amount_micros Int64 COMMENT 'Quantity times unit price, exact; below 0 on a credit note',
+    occurred_at DateTime64(6, 'UTC') COMMENT 'When it happened in the shop; for past documents their own time'
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(occurred_at)
+ORDER BY (topic, partition, offset, line)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'One row for each line of the events that carry money for a line';
+
+CREATE TABLE IF NOT EXISTS stock_ledger (
+    topic LowCardinality(String) DEFAULT 'inventory.events' COMMENT 'Topic of the record',
+    partition Int32 COMMENT 'Partition of the record',
+    offset Int64 COMMENT 'Offset of the record in its partition',
+    line UInt32 COMMENT 'Place of the location among those that the event changed, from 0',
+    type LowCardinality(String) COMMENT 'What happened: stock_received, stock_reserved, stock_fulfilled and so on',
+    sku String COMMENT 'Stock item',
+    version UInt64 COMMENT 'Version of the item after the event',
+    location LowCardinality(String) COMMENT 'Location that changed',
+    reason LowCardinality(String) COMMENT 'Why stock changed other than by an order: correction, cycle_count, damaged and so on; empty otherwise',
+    order_id String COMMENT 'Order that the stock is for; empty where there is none',
+    reference String COMMENT 'Reference of the command, such as a purchase order',
+    on_hand_delta Int64 COMMENT 'Change of on_hand at the location',
+    available_delta Int64 COMMENT 'Change of available at the location',
+    reserved_delta Int64 COMMENT 'Change of reserved at the location',
+    committed_delta Int64 COMMENT 'Change of committed at the location',
+    safety_stock_delta Int64 COMMENT 'Change of safety_stock at the location',
+    on_hand Int64 COMMENT 'Units at the location after the event: available, reserved, committed, safety_stock, damaged and quality_control together',
+    available Int64 COMMENT 'Units that can be sold, after the event; below 0 where stock is backordered',
+    reserved Int64 COMMENT 'Units held for orders that are not confirmed, after the event',
+    committed Int64 COMMENT 'Units held for confirmed orders, after the event',
+    safety_stock Int64 COMMENT 'Units held back from sale, after the event',
+    damaged Int64 COMMENT 'Damaged units, after the event',
+    quality_control Int64 COMMENT 'Units in quality control, after the event',
+    incoming Int64 COMMENT 'Units on their way in, after the event; not part of on_hand',
+    occurred_at DateTime64(6, 'UTC') COMMENT 'When it happened in the shop; for past documents their own time'
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(occurred_at)
+ORDER BY (topic, partition, offset, line)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'One row for each stock event and location that it changed, with the change and the levels after it';
+
+CREATE TABLE IF NOT EXISTS mirror_progress (
+    mirror_id UUID COMMENT 'UUID that this table had when the row was written; a row with another one does not count',
+    topic LowCardinality(String) COMMENT 'Topic that is mirrored',
+    partition Int32 COMMENT 'Partition that is mirrored',
+    next_offset SimpleAggregateFunction(max, Int64) COMMENT 'All events below this offset have their rows; it counts transaction markers too. Read the maximum',
+    current_at SimpleAggregateFunction(max, DateTime64(6, 'UTC')) COMMENT 'When the mirror was last known to hold the whole partition. Read the maximum'
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (mirror_id, topic, partition)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'How far the mirror is; written after the rows it speaks of';

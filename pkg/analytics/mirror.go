@@ -1,0 +1,335 @@
+package analytics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// Defaults and bounds of the mirror.
+const (
+	// DefaultFlushInterval is how long rows wait for others: long enough for parts of a thousand rows at 1,000
+	// orders a second, short enough for rows to be seen within one.
+	DefaultFlushInterval = 500 * time.Millisecond
+	// DefaultFlushRows ends a batch early. Two batches are in memory: one is filled while the other is written.
+	DefaultFlushRows = 200_000
+	// MaxFlushRows bounds the memory of a batch to some hundred MB.
+	MaxFlushRows = 1_000_000
+
+	batchesInMemory = 2
+	// splitRows is from where a block is written in two halves at once.
+	splitRows = 20_000
+	// endInterval is how often the log is asked where it ends; beatInterval how often an idle mirror says that
+	// it is current.
+	endInterval  = time.Second
+	beatInterval = 2 * time.Second
+	// shrunkLimit is how often in a row the end must have gone back: a new leader may know it late.
+	shrunkLimit = 3
+	// firstPause and longestPause lie between an error and the next attempt; they double.
+	firstPause   = 250 * time.Millisecond
+	longestPause = 10 * time.Second
+	// settlePause is how long the partitions of this replica must have stayed the same: a group hands them out
+	// one by one.
+	settlePause = 100 * time.Millisecond
+	// leaveTimeout bounds how long leaving the group may take.
+	leaveTimeout = 5 * time.Second
+)
+
+// group is the name of the consumer group, behind the environment's.
+const group = "analytics"
+
+// Config is what a mirror needs.
+type Config struct {
+	// Log joins the group of replicas that share the partitions.
+	Log    eventlog.Config
+	Client *eventlog.Client
+	Layout eventlog.Layout
+	Conn   *clickhouse.Conn
+	// FlushInterval and FlushRows bound a batch; 0: the defaults.
+	FlushInterval time.Duration
+	FlushRows     int
+	// Alone mirrors all partitions without a group.
+	Alone bool
+	// Refill drops a mirror that knows more than the log holds, and fills it again: an embedded broker may lose
+	// its last writes in a crash. Otherwise that is an error: it is another log, or the log has lost its end.
+	Refill     bool
+	Logger     *slog.Logger          // nil: nothing is logged
+	Registerer prometheus.Registerer // nil: no metrics
+}
+
+// Mirror copies the log into ClickHouse. Several may run, on the same partitions too.
+type Mirror struct {
+	cfg     Config
+	metrics *metrics
+
+	mu    sync.Mutex
+	fault error // why the last attempt ended; nil once one has caught up
+	idle  bool  // no partition is ours
+	// next is what is durable, end where the log ended at endAt, of the partitions that are ours.
+	next, end eventlog.Offsets
+	endAt     time.Time
+	atEnd     time.Time // when the mirror was last known to stand at the end; zero: never
+	created   time.Time
+}
+
+// New returns a mirror that has not started.
+func New(cfg Config) (*Mirror, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.FlushInterval == 0 {
+		cfg.FlushInterval = DefaultFlushInterval
+	}
+	if cfg.FlushRows == 0 {
+		cfg.FlushRows = DefaultFlushRows
+	}
+	if cfg.FlushRows < 1 || cfg.FlushRows > MaxFlushRows {
+		return nil, fmt.Errorf("a batch of %d rows is not between 1 and %d", cfg.FlushRows, MaxFlushRows)
+	}
+	m := &Mirror{cfg: cfg, created: time.Now()}
+	var err error
+	m.metrics, err = newMetrics(m, cfg.Registerer)
+	return m, err
+}
+
+// Ready is nil once the mirror of this replica's partitions has held all that stood in the log, unless it fails now.
+func (m *Mirror) Ready() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.fault != nil:
+		return fmt.Errorf("the mirror: %w", m.fault)
+	case m.atEnd.IsZero() && !m.idle:
+		return errors.New("the mirror is catching up")
+	}
+	return nil
+}
+
+// age is how long ago the mirror was last known to stand at the end.
+func (m *Mirror) age() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.idle:
+		return 0
+	case m.atEnd.IsZero():
+		return time.Since(m.created)
+	}
+	return time.Since(m.atEnd)
+}
+
+// Run mirrors until ctx is done. What time may heal is tried again.
+func (m *Mirror) Run(ctx context.Context) error {
+	if m.cfg.Alone {
+		all := make([]int32, m.cfg.Layout.PartitionCount)
+		for i := range all {
+			all[i] = int32(i)
+		}
+		m.keep(ctx, all)
+		return nil
+	}
+	owner, err := eventlog.JoinOwnership(m.cfg.Log, eventlog.OwnershipOptions{
+		Group: group, Topic: eventlog.TopicOrders, ShardCount: m.cfg.Layout.PartitionCount,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+		defer cancel()
+		if err := owner.Close(leave); err != nil {
+			m.cfg.Logger.Warn("the group was not left in order; its session timeout hands the partitions over", "error", err)
+		}
+	}()
+	m.share(ctx, owner.Events())
+	return nil
+}
+
+// share mirrors the partitions that the group gives to this replica, each time anew when they change.
+func (m *Mirror) share(ctx context.Context, events <-chan eventlog.OwnershipEvent) {
+	owned := map[int32]bool{}
+	stop := func() {}
+	settle := time.NewTimer(settlePause)
+	defer settle.Stop()
+	defer func() { stop() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case event, ok := <-events:
+			if !ok {
+				return
+			}
+			owned[event.Shard] = event.Owned
+			stop()
+			stop = func() {}
+			settle.Reset(settlePause)
+		case <-settle.C:
+			stop = m.start(ctx, owned)
+		}
+	}
+}
+
+// start mirrors the partitions in the background and returns what ends that.
+func (m *Mirror) start(ctx context.Context, owned map[int32]bool) (stop func()) {
+	var partitions []int32
+	for partition, ours := range owned {
+		if ours {
+			partitions = append(partitions, partition)
+		}
+	}
+	slices.Sort(partitions)
+	m.cfg.Logger.Info("mirroring", "partitions", partitions)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.keep(ctx, partitions)
+	}()
+	return func() { cancel(); <-done }
+}
+
+// keep mirrors the partitions until ctx is done.
+func (m *Mirror) keep(ctx context.Context, partitions []int32) {
+	m.metrics.partitions.Set(float64(len(partitions)))
+	m.mu.Lock()
+	m.idle, m.next, m.end, m.atEnd = len(partitions) == 0, nil, nil, time.Time{}
+	m.mu.Unlock()
+	if len(partitions) == 0 {
+		return
+	}
+	wait := firstPause
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := m.attempt(ctx, partitions)
+		if ctx.Err() != nil {
+			return
+		}
+		m.mu.Lock()
+		m.fault = err
+		m.mu.Unlock()
+		m.metrics.restarts.Inc()
+		if time.Since(began) > longestPause {
+			wait = firstPause
+		}
+		m.cfg.Logger.Error("the mirror stops and begins again", "error", err, "in", wait)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, longestPause)
+	}
+}
+
+// attempt mirrors until the first error: from what ClickHouse holds, to the end, and on.
+func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
+	if err := migrate(ctx, m.cfg.Conn); err != nil {
+		return err
+	}
+	held, err := loadProgress(ctx, m.cfg.Conn)
+	if err != nil {
+		return err
+	}
+	var tps []eventlog.TopicPartition
+	for _, topic := range []string{eventlog.TopicOrders, eventlog.TopicInventory} {
+		for _, partition := range partitions {
+			tps = append(tps, eventlog.TopicPartition{Topic: topic, Partition: partition})
+		}
+	}
+	asked := time.Now()
+	end, err := m.cfg.Client.EndOffsets(ctx, tps) // not the stable ones: a new leader may know those late
+	if err != nil {
+		return err
+	}
+	from := eventlog.Offsets{}
+	for _, tp := range tps {
+		from[tp] = held.next[tp]
+		if from[tp] > end[tp] {
+			return m.ahead(ctx, tp, from[tp], end[tp])
+		}
+	}
+	follower, err := m.cfg.Client.FollowInStep(from) // a batch then holds few months
+	if err != nil {
+		return err
+	}
+	defer follower.Close()
+	m.began(from, end, asked)
+	p := newPipeline(m, held.mirror, follower)
+	return p.run(ctx, tps)
+}
+
+// ahead deals with a mirror that knows more than the log.
+func (m *Mirror) ahead(ctx context.Context, tp eventlog.TopicPartition, next, end int64) error {
+	err := fmt.Errorf("the mirror in database %s knows %s partition %d up to offset %d, but it ends at %d: if this is the right log, run `holdfast mirror rebuild`; otherwise give another database",
+		m.cfg.Conn.Database(), tp.Topic, tp.Partition, next, end)
+	if !m.cfg.Refill {
+		return err
+	}
+	m.cfg.Logger.Warn("filling the mirror again", "why", err)
+	if err := Rebuild(ctx, m.cfg.Conn); err != nil {
+		return err
+	}
+	return errors.New("the mirror was ahead of the log and is filled again")
+}
+
+func (m *Mirror) began(from, end eventlog.Offsets, asked time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.next, m.end, m.endAt = from.Clone(), end, asked
+	m.settle()
+}
+
+// marks are how far the mirror is once it has reached that, and which partitions it then holds to their end.
+func (m *Mirror) marks(reached eventlog.Offsets) (eventlog.Offsets, map[eventlog.TopicPartition]time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := m.next.Clone()
+	next.Merge(reached)
+	currentAt := map[eventlog.TopicPartition]time.Time{}
+	for tp, end := range m.end {
+		if next[tp] >= end {
+			currentAt[tp] = m.endAt
+		}
+	}
+	return next, currentAt
+}
+
+func (m *Mirror) advance(reached eventlog.Offsets) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.next.Merge(reached)
+	m.settle()
+}
+
+// markEnd notes where the log ends; false when that is before what the mirror holds.
+func (m *Mirror) markEnd(end eventlog.Offsets, asked time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.end, m.endAt = end, asked
+	m.settle()
+	return end.Covers(m.next)
+}
+
+// settle draws conclusions from where the mirror and the log's end are; with mu held.
+func (m *Mirror) settle() {
+	var lag int64
+	for tp, end := range m.end {
+		lag += max(0, end-m.next[tp])
+	}
+	m.metrics.lag.Set(float64(lag))
+	if lag == 0 {
+		m.fault = nil
+		if m.endAt.After(m.atEnd) {
+			m.atEnd = m.endAt
+		}
+	}
+}

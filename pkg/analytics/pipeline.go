@@ -1,0 +1,281 @@
+package analytics
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// batch is what is written together: rows, events to park, and how far they reach.
+type batch struct {
+	rows
+	parked  []DeadLetter
+	reached eventlog.Offsets
+	begun   time.Time // when its first record came
+	oldest  time.Time // when its first event was decided
+}
+
+func newBatch() *batch { return &batch{reached: eventlog.Offsets{}} }
+
+func (b *batch) reset() {
+	b.rows.reset()
+	b.parked = b.parked[:0]
+	clear(b.reached)
+	b.begun, b.oldest = time.Time{}, time.Time{}
+}
+
+// take adds a record, or parks it.
+func (b *batch) take(rec *eventlog.Record) {
+	if err := b.add(rec); err != nil {
+		b.parked = append(b.parked, deadLetter(rec, err))
+	} else if b.oldest.IsZero() {
+		b.oldest = b.events.recordedAt[len(b.events.recordedAt)-1]
+	}
+}
+
+// polled is what a follower handed over.
+type polled struct {
+	records []eventlog.Record
+	reached eventlog.Offsets
+}
+
+// pipeline is one attempt: three goroutines that read, decode, and write, each ahead of the next by a bounded lot.
+type pipeline struct {
+	m        *Mirror
+	mirror   uuid.UUID
+	follower *eventlog.Follower
+	input    chan polled
+	full     chan *batch // decoded, to be written
+	free     chan *batch // written, to be filled again
+}
+
+func newPipeline(m *Mirror, mirror uuid.UUID, follower *eventlog.Follower) *pipeline {
+	p := &pipeline{
+		m: m, mirror: mirror, follower: follower, input: make(chan polled), full: make(chan *batch),
+		free: make(chan *batch, batchesInMemory),
+	}
+	for range batchesInMemory {
+		p.free <- newBatch()
+	}
+	return p
+}
+
+// run ends with the first error of any part.
+func (p *pipeline) run(ctx context.Context, tps []eventlog.TopicPartition) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var parts sync.WaitGroup
+	for _, part := range []func(context.Context) error{
+		p.read, p.decode, p.write,
+		func(ctx context.Context) error { return p.watchEnd(ctx, tps) },
+	} {
+		parts.Go(func() { cancel(part(ctx)) })
+	}
+	parts.Wait()
+	return context.Cause(ctx)
+}
+
+// read hands over what the follower gets.
+func (p *pipeline) read(ctx context.Context) error {
+	for {
+		records, reached, err := p.follower.Poll(ctx)
+		if err != nil {
+			return err
+		}
+		select {
+		case p.input <- polled{records, reached}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// decode fills batches. A batch goes when it is full, or when it has waited long enough; while the one before is
+// written, it grows.
+func (p *pipeline) decode(ctx context.Context) error {
+	var b *batch
+	var work polled
+	due := time.NewTimer(time.Hour)
+	defer due.Stop()
+	for {
+		if b == nil {
+			select {
+			case b = <-p.free:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		work = p.fill(b, work)
+		isFull := b.count() >= p.m.cfg.FlushRows
+		input, out := p.input, chan<- *batch(nil)
+		if isFull || len(work.records) > 0 {
+			input = nil
+		}
+		if wait := p.m.cfg.FlushInterval - time.Since(b.begun); isFull || (!b.begun.IsZero() && wait <= 0) {
+			out = p.full
+		} else if !b.begun.IsZero() {
+			due.Reset(wait)
+		}
+		select {
+		case work = <-input:
+			if b.begun.IsZero() {
+				b.begun = time.Now()
+			}
+		case out <- b:
+			b = nil
+		case <-due.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// fill takes records until the batch is full, and returns what is left.
+func (p *pipeline) fill(b *batch, work polled) polled {
+	if work.reached == nil {
+		return work
+	}
+	if b.begun.IsZero() {
+		b.begun = time.Now()
+	}
+	taken := 0
+	for taken < len(work.records) && b.count() < p.m.cfg.FlushRows {
+		rec := &work.records[taken]
+		b.take(rec)
+		taken++
+		// The records of a partition stand together.
+		if taken == len(work.records) || work.records[taken].TopicPartition != rec.TopicPartition || b.count() >= p.m.cfg.FlushRows {
+			b.reached[rec.TopicPartition] = rec.Offset + 1
+		}
+	}
+	if taken < len(work.records) {
+		work.records = work.records[taken:]
+		return work
+	}
+	b.reached.Merge(work.reached)
+	return polled{}
+}
+
+// write makes batches durable, one after the other: rows, then parked events, then how far that reaches.
+func (p *pipeline) write(ctx context.Context) error {
+	beat := time.NewTicker(beatInterval)
+	defer beat.Stop()
+	for {
+		select {
+		case b := <-p.full:
+			if err := p.writeBatch(ctx, b); err != nil {
+				return err
+			}
+			b.reset()
+			p.free <- b
+			beat.Reset(beatInterval)
+		case <-beat.C:
+			if err := p.writeProgress(ctx, nil); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (p *pipeline) writeBatch(ctx context.Context, b *batch) error {
+	began := time.Now()
+	if err := p.writeRows(ctx, b); err != nil {
+		return err
+	}
+	if err := Park(ctx, p.m.cfg.Client, b.parked); err != nil {
+		return err
+	}
+	if err := p.writeProgress(ctx, b.reached); err != nil {
+		return err
+	}
+	p.m.metrics.flush.Observe(time.Since(began).Seconds())
+	p.m.metrics.parked.Add(float64(len(b.parked)))
+	if !b.oldest.IsZero() {
+		p.m.metrics.visible.Observe(time.Since(b.oldest).Seconds())
+	}
+	return nil
+}
+
+// writeRows writes the tables side by side.
+func (p *pipeline) writeRows(ctx context.Context, b *batch) error {
+	inserts := split(b.inserts())
+	errs := make([]error, len(inserts))
+	var writers sync.WaitGroup
+	for i, in := range inserts {
+		writers.Go(func() { errs[i] = p.m.cfg.Conn.Insert(ctx, in.table, in.columns) })
+	}
+	writers.Wait()
+	for i, in := range inserts {
+		if errs[i] == nil {
+			p.m.metrics.rows.WithLabelValues(in.table).Add(float64(in.rows))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// split cuts large blocks in two, which ClickHouse takes side by side.
+func split(inserts []insert) []insert {
+	var out []insert
+	for _, in := range inserts {
+		if in.rows < splitRows {
+			out = append(out, in)
+			continue
+		}
+		half := in.rows / 2
+		out = append(out, in.slice(0, half), in.slice(half, in.rows))
+	}
+	return out
+}
+
+var errMirrorGone = errors.New("the mirror was dropped or made anew; filling it from the start")
+
+// writeProgress says how far the rows reach, unless they are in a mirror that is gone.
+func (p *pipeline) writeProgress(ctx context.Context, reached eventlog.Offsets) error {
+	present, err := mirrorID(ctx, p.m.cfg.Conn)
+	if err != nil {
+		return err
+	}
+	if present != p.mirror {
+		return errMirrorGone
+	}
+	next, currentAt := p.m.marks(reached)
+	if err := saveProgress(ctx, p.m.cfg.Conn, p.mirror, next, currentAt); err != nil {
+		return err
+	}
+	p.m.advance(reached)
+	return nil
+}
+
+// watchEnd asks again and again where the log ends. An end that went back, and stays so, says that the topic was
+// made again.
+func (p *pipeline) watchEnd(ctx context.Context, tps []eventlog.TopicPartition) error {
+	tick := time.NewTicker(endInterval)
+	defer tick.Stop()
+	for shrunk := 0; shrunk < shrunkLimit; {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		asked := time.Now()
+		end, err := p.m.cfg.Client.StableOffsets(ctx, tps)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil: // what the mirror holds stays good; its age tells
+			p.m.cfg.Logger.Warn("the log does not say where it ends", "error", err)
+		case p.m.markEnd(end, asked):
+			shrunk = 0
+		default:
+			shrunk++
+		}
+	}
+	return errors.New("a topic ends before what the mirror has read of it: it was made again")
+}

@@ -1,0 +1,81 @@
+package analytics
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// progress is how far the mirror is.
+type progress struct {
+	// mirror is the ID of the progress table. Who drops the mirror gets a new one, and a projector that has not
+	// noticed yet writes progress that does not count.
+	mirror uuid.UUID
+	// next is below which offset all events have their rows, by partition.
+	next eventlog.Offsets
+	// currentAt is when the mirror was last known to hold the whole partition.
+	currentAt map[eventlog.TopicPartition]time.Time
+}
+
+const mirrorQuery = "SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = '" + tableProgress + "'"
+
+const progressQuery = `SELECT topic, partition, max(next_offset), max(current_at)
+FROM ` + tableProgress + ` WHERE mirror_id = {mirror:UUID} GROUP BY topic, partition`
+
+// mirrorID finds the present mirror.
+func mirrorID(ctx context.Context, conn *clickhouse.Conn) (uuid.UUID, error) {
+	var id uuid.UUID
+	err := conn.Each(ctx, mirrorQuery, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&id) })
+	if err == nil && id == uuid.Nil {
+		err = conn.Missing(tableProgress)
+	}
+	return id, err
+}
+
+// loadProgress reads how far the mirror is.
+func loadProgress(ctx context.Context, conn *clickhouse.Conn) (*progress, error) {
+	p := &progress{next: eventlog.Offsets{}, currentAt: map[eventlog.TopicPartition]time.Time{}}
+	var err error
+	if p.mirror, err = mirrorID(ctx, conn); err != nil {
+		return nil, err
+	}
+	params := clickhouse.Parameters{"mirror": p.mirror.String()}
+	err = conn.Each(ctx, progressQuery, nil, params, func(rows clickhouse.Rows) error {
+		var tp eventlog.TopicPartition
+		var next int64
+		var current time.Time
+		if err := rows.Scan(&tp.Topic, &tp.Partition, &next, &current); err != nil {
+			return err
+		}
+		p.next[tp], p.currentAt[tp] = next, current
+		return nil
+	})
+	return p, err
+}
+
+// saveProgress writes how far the mirror is, after the rows that it speaks of. It never takes back: the greatest
+// counts.
+func saveProgress(ctx context.Context, conn *clickhouse.Conn, mirror uuid.UUID, next eventlog.Offsets, currentAt map[eventlog.TopicPartition]time.Time) error {
+	n := len(next)
+	ids, topics, partitions := make([]uuid.UUID, 0, n), make([]string, 0, n), make([]int32, 0, n)
+	offsets, times := make([]int64, 0, n), make([]time.Time, 0, n)
+	for tp, offset := range next {
+		at, ok := currentAt[tp]
+		if !ok {
+			at = time.UnixMicro(0)
+		}
+		ids, topics, partitions = append(ids, mirror), append(topics, tp.Topic), append(partitions, tp.Partition)
+		offsets, times = append(offsets, offset), append(times, at)
+	}
+	return conn.Insert(ctx, tableProgress, []clickhouse.Column{
+		{Name: "mirror_id", Wire: wireUUID, Values: ids},
+		{Name: "topic", Wire: wireString, Values: topics},
+		{Name: "partition", Wire: wireInt32, Values: partitions},
+		{Name: "next_offset", Wire: wireInt64, Values: offsets},
+		{Name: "current_at", Wire: wireTime, Values: times},
+	})
+}

@@ -1,0 +1,145 @@
+package analytics_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+func table(r *analytics.Report) string {
+	rows := make([]string, len(r.Rows))
+	for i, row := range r.Rows {
+		rows[i] = strings.Join(row, " ")
+	}
+	return strings.Join(rows, "\n")
+}
+
+// order appends an event of an order.
+func (f *fixture) order(id string, at time.Time, ev *eventv1.OrderEvent) {
+	f.t.Helper()
+	ev.OrderId, ev.Meta = id, f.meta(id, at)
+	f.append(f.record(eventlog.TopicOrders, id, ev))
+}
+
+func (f *fixture) placed(id, country string, at time.Time, quantity, micros int64) {
+	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+		CustomerId: "c-" + id, Currency: "GBP", Country: country, Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: micros}},
+	}}})
+}
+
+func (f *fixture) confirmed(id string, at time.Time) {
+	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}})
+}
+
+func (f *fixture) cancelled(id string, at time.Time) {
+	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{Reason: "why not"}}})
+}
+
+func (f *fixture) revenue(q analytics.ReportQuery) string {
+	f.t.Helper()
+	if q.Limit == 0 {
+		q.Limit = 1000
+	}
+	reports := analytics.NewReports(f.conn)
+	if _, err := reports.Await(f.ctx, f.end()); err != nil {
+		f.t.Fatal(err)
+	}
+	page, err := reports.Revenue(f.ctx, q)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return table(page)
+}
+
+// Placed orders are revenue when they are confirmed, and no longer when they are cancelled after that.
+func TestRevenueFollowsTheLifeOfAnOrder(t *testing.T) {
+	f := newFixture(t)
+	f.mirror()
+	january, february, march := time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	f.placed("kept", "FR", january, 2, 1_005_000)
+	f.placed("cancelled", "FR", january, 3, 2_000_000)
+	f.placed("open", "DE", january, 5, 1_000_000)
+	f.placed("dropped", "DE", january, 7, 1_000_000)
+	f.cancelled("dropped", january) // never confirmed
+	f.confirmed("kept", february)
+	f.confirmed("cancelled", february)
+	f.cancelled("cancelled", march)
+	f.imported(1, true) // not appended: no revenue
+	for _, c := range []struct {
+		query analytics.ReportQuery
+		want  string
+	}{
+		{analytics.ReportQuery{By: analytics.ByMonth}, "2026-02 GBP 2 0 2 5 8.01 0 8.01\n2026-03 GBP 0 1 1 -3 0 -6 -6"},
+		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 2 1 3 2 8.01 -6 2.01"},
+		{analytics.ReportQuery{By: analytics.BySKU, From: march}, "A GBP 0 1 1 -3 0 -6 -6"},
+		{analytics.ReportQuery{By: analytics.ByDay, To: march}, "2026-02-01 GBP 2 0 2 5 8.01 0 8.01"},
+		{analytics.ReportQuery{By: analytics.ByCustomer, SKU: "A", Currency: "GBP"}, "c-kept GBP 1 0 1 2 2.01 0 2.01\nc-cancelled GBP 1 1 2 0 6 -6 0"},
+		{analytics.ReportQuery{By: analytics.ByMonth, Currency: "EUR"}, ""},
+		{analytics.ReportQuery{By: analytics.ByMonth, SKU: "B"}, ""},
+	} {
+		if got := f.revenue(c.query); got != c.want {
+			t.Errorf("%+v:\n%s\nwant\n%s", c.query, got, c.want)
+		}
+	}
+}
+
+// Sums beyond an amount's range stay exact.
+func TestSumsBeyondAnAmountAreExact(t *testing.T) {
+	f := newFixture(t)
+	f.mirror()
+	at := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	const most = 1<<63 - 1
+	for i := range 3 {
+		id := fmt.Sprint("huge-", i)
+		f.placed(id, "FR", at, 1, most)
+		f.confirmed(id, at)
+	}
+	if got, want := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}), "2026-02 GBP 3 0 3 3 27670116110564.327421 0 27670116110564.327421"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// Pages put together are the whole, in every dimension and order.
+func TestPagesAreTheWhole(t *testing.T) {
+	f := newFixture(t)
+	f.fill(0, 100)
+	f.mirror()
+	f.exact()
+	reports := analytics.NewReports(f.conn)
+	type ask func(q analytics.ReportQuery) (*analytics.Report, error)
+	whole := func(by analytics.Dimension, ask ask) {
+		t.Helper()
+		all, err := ask(analytics.ReportQuery{By: by, Limit: 1000})
+		if err != nil || len(all.Rows) == 0 || all.Next != "" {
+			t.Fatalf("by %s: %+v, %v", by, all, err)
+		}
+		paged := &analytics.Report{Rows: [][]string{}}
+		for begun := false; !begun || paged.Next != ""; begun = true {
+			page, err := ask(analytics.ReportQuery{By: by, Limit: 5, After: paged.Next})
+			if err != nil {
+				t.Fatal(by, err)
+			}
+			paged.Rows, paged.Next = append(paged.Rows, page.Rows...), page.Next
+		}
+		if table(all) != table(paged) {
+			t.Errorf("by %s: pages have\n%s\nall\n%s", by, table(paged), table(all))
+		}
+	}
+	for _, by := range analytics.RevenueDimensions {
+		whole(by, func(q analytics.ReportQuery) (*analytics.Report, error) { return reports.Revenue(f.ctx, q) })
+	}
+	for _, by := range analytics.StockDimensions {
+		whole(by, func(q analytics.ReportQuery) (*analytics.Report, error) { return reports.StockMovements(f.ctx, q) })
+	}
+	for _, cursor := range []string{"x", "[]", `["x","y","z"]`, `["1","y"]`} {
+		if _, err := reports.Revenue(f.ctx, analytics.ReportQuery{By: analytics.BySKU, Limit: 1, After: cursor}); !errors.Is(err, analytics.ErrCursor) {
+			t.Errorf("cursor %s: %v", cursor, err)
+		}
+	}
+}

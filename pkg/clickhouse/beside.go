@@ -1,0 +1,32 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// Beside connects to another database of the same server: this one's name with a suffix.
+func (c *Conn) Beside(suffix string) (*Conn, error) {
+	options := *c.server
+	options.Auth.Database = c.database + "_" + suffix
+	conn, err := driver.Open(&options)
+	if err != nil {
+		return nil, fmt.Errorf("ClickHouse: %w", err)
+	}
+	return &Conn{conn: conn, database: options.Auth.Database, user: c.user, address: c.address, server: c.server}, nil
+}
+
+// DropDatabase drops the database with all that is in it, if it is there.
+func (c *Conn) DropDatabase(ctx context.Context) error {
+	conn, err := driver.Open(c.server)
+	if err != nil {
+		return c.explain("connect", err)
+	}
+	defer conn.Close()
+	if err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+identifier(c.database)+" SYNC"); err != nil {
+		return c.explain("drop the database", err)
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package clickhouse_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
+)
+
+var (
+	server   *chdb.Server
+	sequence atomic.Int64
+)
+
+func TestMain(m *testing.M) {
+	engine.RunIfChild()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "holdfast-clickhouse-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	if server, err = chdb.Start(context.Background(), chdb.Options{Dir: dir}); err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	return m.Run()
+}
+
+// open connects to a database of the test's own.
+func open(t *testing.T) (context.Context, *clickhouse.Conn) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	conn, err := clickhouse.Open(fmt.Sprintf("http://%s/test_%d", server.Addr(), sequence.Add(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return ctx, conn
+}
+
+const first = `CREATE TABLE IF NOT EXISTS birds (
+    name LowCardinality(String) COMMENT 'What it''s called',
+    eggs Int64 DEFAULT 2 COMMENT 'How many it lays'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY name
+COMMENT 'Birds';
+`
+
+const second = "ALTER TABLE birds ADD COLUMN IF NOT EXISTS wings UInt8 DEFAULT 2 COMMENT 'How many it has';\n"
+
+func migrations(t *testing.T, files ...string) *clickhouse.Migrations {
+	t.Helper()
+	folder := fstest.MapFS{}
+	for i, text := range files {
+		folder[fmt.Sprintf("%04d_step.sql", i+1)] = &fstest.MapFile{Data: []byte(text)}
+	}
+	m, err := clickhouse.ParseMigrations(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func names(t *testing.T, ctx context.Context, conn *clickhouse.Conn) string {
+	t.Helper()
+	var out []string
+	err := conn.Each(ctx, "SELECT toString(name), eggs FROM birds FINAL ORDER BY name", nil, nil, func(rows clickhouse.Rows) error {
+		var name string
+		var eggs int64
+		err := rows.Scan(&name, &eggs)
+		out = append(out, fmt.Sprint(name, " ", eggs))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(out, ", ")
+}
+
+func TestMigrationsRunTwiceAndFromManyAtOnce(t *testing.T) {
+	ctx, conn := open(t)
+	var replicas sync.WaitGroup
+	for range 4 {
+		replicas.Go(func() {
+			if err := conn.Migrate(ctx, migrations(t, first, second)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	replicas.Wait()
+	if err := conn.Migrate(ctx, migrations(t, first, second)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestASchemaThatIsNotOursIsRefused(t *testing.T) {
+	ctx, conn := open(t)
+	if err := conn.Migrate(ctx, migrations(t, first, second)); err != nil {
+		t.Fatal(err)
+	}
+	refused := func(m *clickhouse.Migrations, want string) {
+		t.Helper()
+		if err := conn.Migrate(ctx, m); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("it says %v, want %q", err, want)
+		}
+	}
+	refused(migrations(t, first), "is newer than this program: it has migration 2, the program knows 1")
+	refused(migrations(t, first, strings.ReplaceAll(second, "DEFAULT 2", "DEFAULT 4")), "migration 2 (step) was applied")
+	for _, change := range []string{"ALTER TABLE birds MODIFY COLUMN wings UInt16", "ALTER TABLE birds ADD COLUMN beak UInt8"} {
+		if err := conn.Exec(ctx, change, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(migrations(t, first, second), "birds.wings is UInt16 and should be UInt8; birds.beak is not ours")
+	if err := conn.Exec(ctx, "DROP TABLE birds", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	refused(migrations(t, first, second), "the table birds is gone")
+}
+
+func TestInsertsReplaceByKeyAndKeepTheirValues(t *testing.T) {
+	ctx, conn := open(t)
+	if err := conn.Migrate(ctx, migrations(t, first)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		err := conn.Insert(ctx, "birds", []clickhouse.Column{
+			{Name: "eggs", Wire: "Int64", Values: []int64{3, 4, -5}},
+			{Name: "name", Wire: "String", Values: []string{"wren", `it's a \t "duck"` + "\n", "wren"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := names(t, ctx, conn), `it's a \t "duck"`+"\n 4, wren -5"; got != want {
+		t.Fatalf("%q, want %q", got, want)
+	}
+	found := 0
+	params := clickhouse.Parameters{"name": `it's a \t "duck"` + "\n"}
+	err := conn.Each(ctx, "SELECT eggs FROM birds FINAL WHERE name = {name:String}", clickhouse.Settings{"max_threads": 1}, params, func(rows clickhouse.Rows) error {
+		found++
+		var eggs int64
+		return rows.Scan(&eggs)
+	})
+	if err != nil || found != 1 {
+		t.Fatalf("%d rows, %v", found, err)
+	}
+}
+
+func TestErrorsSayWhatToDo(t *testing.T) {
+	ctx, conn := open(t)
+	if err := conn.Migrate(ctx, migrations(t, first)); err != nil {
+		t.Fatal(err)
+	}
+	err := conn.Exec(ctx, "DROP TABLE eagles", nil, nil)
+	if !clickhouse.IsMissing(err) || !strings.Contains(err.Error(), "holdfast mirror rebuild") {
+		t.Errorf("it says %v", err)
+	}
+	err = conn.Insert(ctx, "birds", []clickhouse.Column{{Name: "beaks", Wire: "Int64", Values: []int64{1}}})
+	if err == nil || !strings.Contains(err.Error(), "changed by hand") {
+		t.Errorf("it says %v", err)
+	}
+	away, err := clickhouse.Open("http://user:secret@127.0.0.1:1/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer away.Close()
+	if err := away.Ping(ctx); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1 does not answer") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("it says %v", err)
+	}
+	if _, err := clickhouse.Open("http://user:secret@[x/"); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+func TestMigrationsThatCannotBeReadAreRefused(t *testing.T) {
+	for name, c := range map[string]struct{ file, text, want string }{
+		"gap":             {"0002_step.sql", first, "this should be number 1"},
+		"no comment":      {"0001_step.sql", strings.ReplaceAll(first, " COMMENT 'How many it lays'", ""), "is no column with a comment"},
+		"no table's":      {"0001_step.sql", strings.ReplaceAll(first, "COMMENT 'Birds'", "SETTINGS a = 1"), "has no comment on its last line"},
+		"other statement": {"0001_step.sql", "DROP TABLE birds;\n", "is neither CREATE TABLE"},
+		"unknown table":   {"0001_step.sql", second, "there is no table birds"},
+		"no end":          {"0001_step.sql", first[:strings.Index(first, "\n)")], "does not end"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := clickhouse.ParseMigrations(fstest.MapFS{c.file: &fstest.MapFile{Data: []byte(c.text)}})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("it says %v, want %q", err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,160 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// migrationsTable records what was applied. Two replicas may write the same row: it is one.
+const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
+    number UInt32 COMMENT 'Number of the migration',
+    name String COMMENT 'Its name',
+    checksum String COMMENT 'SHA-256 of its file',
+    applied_at DateTime DEFAULT now() COMMENT 'When it was applied'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY number
+SETTINGS fsync_after_insert = 1
+COMMENT 'Migrations that were applied to this database'`
+
+// Migrate makes the database and its tables, and checks that they are as the migrations leave them. It may run
+// any number of times, and in several replicas at once: each statement does nothing where its work is done.
+func (c *Conn) Migrate(ctx context.Context, m *Migrations) error {
+	if err := c.createDatabase(ctx); err != nil {
+		return err
+	}
+	if err := c.Exec(ctx, migrationsTable, nil, nil); err != nil {
+		return err
+	}
+	applied, err := c.applied(ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.compatible(applied, c.database); err != nil {
+		return err
+	}
+	for _, file := range m.files {
+		if _, done := applied[file.number]; done {
+			continue
+		}
+		for _, statement := range file.statements {
+			if err := c.Exec(ctx, statement, nil, nil); err != nil {
+				return fmt.Errorf("migration %s: %w", file, err)
+			}
+		}
+		err := c.Insert(ctx, "schema_migrations", []Column{
+			{"number", "UInt32", []uint32{uint32(file.number)}},
+			{"name", "String", []string{file.name}},
+			{"checksum", "String", []string{file.checksum}},
+		})
+		if err != nil {
+			return fmt.Errorf("record migration %s: %w", file, err)
+		}
+	}
+	return c.checkTables(ctx, m.tables)
+}
+
+func (c *Conn) createDatabase(ctx context.Context) error {
+	conn, err := driver.Open(c.server)
+	if err != nil {
+		return c.explain("connect", err)
+	}
+	defer conn.Close()
+	if err := c.checkVersion(ctx, conn); err != nil {
+		return err
+	}
+	var there uint64
+	err = conn.QueryRow(queryContext(ctx, nil, Parameters{"database": c.database}),
+		"SELECT count() FROM system.databases WHERE name = {database:String}").Scan(&there)
+	if err != nil {
+		return c.explain("look for the database", err)
+	}
+	if there > 0 { // whoever may not create one need not
+		return nil
+	}
+	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+identifier(c.database)+" ENGINE = Atomic"); err != nil {
+		return c.explain("create the database", err)
+	}
+	return nil
+}
+
+func identifier(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+
+// applied has the checksums by number.
+func (c *Conn) applied(ctx context.Context) (map[int]string, error) {
+	applied := map[int]string{}
+	err := c.Each(ctx, "SELECT number, checksum FROM schema_migrations FINAL", nil, nil, func(rows Rows) error {
+		var number uint32
+		var checksum string
+		err := rows.Scan(&number, &checksum)
+		applied[int(number)] = checksum
+		return err
+	})
+	return applied, err
+}
+
+// compatible refuses a schema that is newer, or that another text has made.
+func (m *Migrations) compatible(applied map[int]string, database string) error {
+	for number, checksum := range applied {
+		if number > len(m.files) {
+			return fmt.Errorf("the database %s is newer than this program: it has migration %d, the program knows %d. Run the newer program, or another database",
+				database, number, len(m.files))
+		}
+		if file := m.files[number-1]; file.checksum != checksum {
+			return fmt.Errorf("migration %s was applied to the database %s with another text (SHA-256 %.12s, here %.12s): run the program that did it, or another database; the mirror can be filled again from the log",
+				file, database, checksum, file.checksum)
+		}
+	}
+	return nil
+}
+
+// checkTables compares the tables with what they should be.
+func (c *Conn) checkTables(ctx context.Context, tables []Table) error {
+	have := map[string][]TableColumn{}
+	err := c.Each(ctx, "SELECT table, name, type FROM system.columns WHERE database = {database:String} ORDER BY table, position",
+		nil, Parameters{"database": c.database}, func(rows Rows) error {
+			var table string
+			var col TableColumn
+			err := rows.Scan(&table, &col.Name, &col.Type)
+			have[table] = append(have[table], col)
+			return err
+		})
+	if err != nil {
+		return err
+	}
+	var wrong []string
+	for _, table := range tables {
+		wrong = append(wrong, differences(table, have[table.Name])...)
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("the database %s was changed by hand: %s. Change it back, or drop the table and its row in schema_migrations, and run `holdfast mirror rebuild`",
+			c.database, strings.Join(wrong, "; "))
+	}
+	return nil
+}
+
+func differences(table Table, have []TableColumn) []string {
+	if len(have) == 0 {
+		return []string{"the table " + table.Name + " is gone"}
+	}
+	var wrong []string
+	for _, want := range table.Columns {
+		i := slices.IndexFunc(have, func(col TableColumn) bool { return col.Name == want.Name })
+		switch {
+		case i < 0:
+			wrong = append(wrong, fmt.Sprintf("%s.%s is gone", table.Name, want.Name))
+		case have[i].Type != want.Type:
+			wrong = append(wrong, fmt.Sprintf("%s.%s is %s and should be %s", table.Name, want.Name, have[i].Type, want.Type))
+		}
+	}
+	for _, col := range have {
+		if !slices.ContainsFunc(table.Columns, func(want TableColumn) bool { return want.Name == col.Name }) {
+			wrong = append(wrong, fmt.Sprintf("%s.%s is not ours", table.Name, col.Name))
+		}
+	}
+	return wrong
+}

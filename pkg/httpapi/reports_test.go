@@ -1,0 +1,163 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// ledger is a mirror at a fixed place with two pages.
+type ledger struct {
+	reached eventlog.Position
+	asked   analytics.ReportQuery
+	broken  error
+}
+
+func (l *ledger) Await(ctx context.Context, p eventlog.Position) (analytics.Coverage, error) {
+	c := analytics.Coverage{Position: l.reached, Age: 42 * time.Millisecond}
+	if !l.reached.Covers(p) {
+		<-ctx.Done()
+		return c, ctx.Err()
+	}
+	return c, nil
+}
+
+func (l *ledger) Revenue(_ context.Context, q analytics.ReportQuery) (*analytics.Report, error) {
+	if l.asked = q; l.broken != nil {
+		return nil, l.broken
+	}
+	page := &analytics.Report{
+		Columns: []analytics.ReportColumn{{Name: "country"}, {Name: "orders", Number: true}, {Name: "revenue"}},
+		Rows:    [][]string{{`Isle, "of" Man`, "2", "1.105"}, {"EIRE", "1", "-2"}},
+	}
+	if q.After == "" {
+		page.Next = `["-2","EIRE","GBP"]`
+	}
+	return page, nil
+}
+
+func (l *ledger) StockMovements(ctx context.Context, q analytics.ReportQuery) (*analytics.Report, error) {
+	return l.Revenue(ctx, q)
+}
+
+func newReportSite(t *testing.T, l *ledger) *site {
+	t.Helper()
+	var err error
+	if l.reached, err = eventlog.ParsePosition("o3.10~i7.88"); err != nil {
+		t.Fatal(err)
+	}
+	server, err := NewServer(Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	RegisterQueries(server.Router(), QueryDeps{Reports: l})
+	s := &site{Server: httptest.NewServer(server.Handler()), server: server}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *site) get(t *testing.T, path, accept, position string) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, s.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if accept != "" {
+		request.Header.Set("Accept", accept)
+	}
+	request.Header.Set("Holdfast-Min-Position", position)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var b strings.Builder
+	if err := answer.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(b.String(), "\r\n\r\n")
+	return answer, body
+}
+
+func TestReportsInEveryFormat(t *testing.T) {
+	s := newReportSite(t, &ledger{})
+	for accept, want := range map[string]struct{ contentType, body string }{
+		"":                                      {"application/json", `{"items":[{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"},{"country":"EIRE","orders":1,"revenue":"-2"}],"next_cursor":"`},
+		"text/html;q=0.9, application/x-ndjson": {"application/x-ndjson", `{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"}` + "\n" + `{"country":"EIRE","orders":1,"revenue":"-2"}` + "\n"},
+		"application/json;q=0, text/*":          {"text/csv; charset=utf-8", "country,orders,revenue\n\"Isle, \"\"of\"\" Man\",2,1.105\nEIRE,1,-2\n"},
+		"*/*":                                   {"application/json", `{"items":[`},
+	} {
+		answer, body := s.get(t, "/v1/reports/revenue?by=country", accept, "i7.3")
+		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != want.contentType || !strings.HasPrefix(body, want.body) {
+			t.Errorf("%s: %d %s\n%s", accept, answer.StatusCode, answer.Header.Get("Content-Type"), body)
+		}
+		if h := answer.Header; h.Get("Holdfast-Position") != "o3.10~i7.88" || h.Get("Holdfast-Age-Ms") != "42" || h.Get("Holdfast-Next-Cursor") == "" {
+			t.Errorf("%s: headers %v", accept, h)
+		}
+	}
+}
+
+func TestReportsGoOnWhereTheCursorSays(t *testing.T) {
+	l := &ledger{}
+	s := newReportSite(t, l)
+	const query = "/v1/reports/stock-movements?by=location&sku=A1&from=2011-03-01&to=2011-03-31T23:00:00-01:00"
+	answer, body := s.get(t, query, "", "")
+	if !strings.HasSuffix(body, `"position":"o3.10~i7.88","age_ms":42}`) {
+		t.Fatal(body)
+	}
+	cursor := "&cursor=" + url.QueryEscape(answer.Header.Get("Holdfast-Next-Cursor"))
+	if answer, body = s.get(t, query+cursor+"&limit=7", "", ""); answer.StatusCode != http.StatusOK || strings.Contains(body, "next_cursor") {
+		t.Fatalf("%d %s", answer.StatusCode, body)
+	}
+	want := analytics.ReportQuery{
+		By: analytics.ByLocation, SKU: "A1", Limit: 7, After: `["-2","EIRE","GBP"]`,
+		From: time.Date(2011, 3, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2011, 4, 1, 0, 0, 0, 0, time.UTC),
+	}
+	if l.asked != want {
+		t.Fatalf("asked for %+v, want %+v", l.asked, want)
+	}
+	if answer, body = s.get(t, query+"&location=main"+cursor, "", ""); answer.StatusCode != http.StatusBadRequest || !strings.Contains(body, "invalid_cursor") {
+		t.Fatalf("another query: %d %s", answer.StatusCode, body)
+	}
+}
+
+func TestReportsRefuse(t *testing.T) {
+	l := &ledger{}
+	s := newReportSite(t, l)
+	refused := func(path, accept, position string, status int, want string) {
+		t.Helper()
+		answer, body := s.get(t, path, accept, position)
+		if answer.StatusCode != status || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s, want %d %s", path, answer.StatusCode, body, status, want)
+		}
+	}
+	const revenue = "/v1/reports/revenue?by=month"
+	for query, pointer := range map[string]string{
+		"?by=week": "/by", "": "/by", "?by=month&by=day": "/by", "?by=month&x=1": "/x", "?by=month&from=yesterday": "/from",
+		"?by=month&to=2300-01-01": "/to", "?by=month&from=1899-12-31": "/from", "?by=month&from=2011-01-01&to=2011-01-01": "/to",
+		"?by=month&currency=POUND": "/currency", "?by=month&limit=0": "/limit", "?by=month&limit=5001": "/limit", "?by=month&sku=%20a": "/sku",
+	} {
+		refused("/v1/reports/revenue"+query, "", "", http.StatusBadRequest, `"errors":[{"pointer":"`+pointer+`"`)
+	}
+	refused("/v1/reports/stock-movements?by=type&location="+strings.Repeat("x", 65), "", "", http.StatusBadRequest, `{"pointer":"/location"`)
+	refused(revenue+"&cursor=AAAAAAAA", "", "", http.StatusBadRequest, "invalid_cursor")
+	refused(revenue, "text/html", "", http.StatusNotAcceptable, "not_acceptable")
+	refused(revenue, "", "x", http.StatusBadRequest, "invalid_position")
+	refused(revenue, "", "o3.11", http.StatusServiceUnavailable, `"reached":"o3.10~i7.88"`)
+	l.broken = &clickhouse.Error{Remedy: "secret", Err: errors.New("inside")}
+	refused(revenue, "", "", http.StatusServiceUnavailable, `"code":"unavailable"`)
+	l.broken = analytics.ErrCursor
+	refused(revenue, "", "", http.StatusBadRequest, "invalid_cursor")
+	l.broken = errors.New("a bug")
+	refused(revenue, "", "", http.StatusInternalServerError, `"code":"internal"`)
+}

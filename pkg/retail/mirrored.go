@@ -1,0 +1,67 @@
+package retail
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// mirrorWait bounds the wait until the mirror holds what the log holds.
+const mirrorWait = 2 * time.Minute
+
+// Mirrored is what ClickHouse holds of a book's documents, in the sense of Logged.
+type Mirrored struct {
+	Documents, Moved Tally
+}
+
+// FoldMirror waits until the mirror covers the position, and adds up what it holds of the book.
+func FoldMirror(ctx context.Context, mirror *analytics.Reports, b *Book, position eventlog.Position) (*Mirrored, error) {
+	wait, cancel := context.WithTimeout(ctx, mirrorWait)
+	defer cancel()
+	if covered, err := mirror.Await(wait, position); err != nil {
+		return nil, fmt.Errorf("the mirror in ClickHouse is at %q and does not reach %s: is analytics-projector running? %w", covered.Position, position, err)
+	}
+	f := newFold(b)
+	m := &Mirrored{Documents: NewTally(), Moved: NewTally()}
+	ours := make(map[string]bool, len(b.Documents))
+	for _, d := range b.Documents {
+		if d.Kind != KindAdjustment {
+			ours[command.OrderID(command.DefaultTenant, d.Key())] = true
+		}
+	}
+	countries := map[string]string{}
+	err := mirror.ImportedDocuments(ctx, func(d analytics.DocumentFigures) {
+		if ours[d.ID] {
+			countries[d.ID] = d.Country
+			m.Documents.Add(d.Month, d.Country, Figures{Documents: 1, Rows: d.Rows, Quantity: d.Quantity, Micros: d.Micros})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = mirror.MovedForOrders(ctx, func(d analytics.DocumentFigures) {
+		if country, ok := countries[d.ID]; ok {
+			m.Moved.Add(d.Month, country, Figures{Quantity: d.Quantity})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, mirror.Adjustments(ctx, func(d analytics.DocumentFigures) {
+		key, country, ok := cutReference(d.ID)
+		if !ok || !f.keys[key] {
+			return
+		}
+		figures := Figures{Rows: 1, Quantity: d.Quantity}
+		if invoice := key[:strings.LastIndexByte(key, '/')]; !f.adjusted[invoice] {
+			f.adjusted[invoice], figures.Documents = true, 1
+		}
+		m.Documents.Add(d.Month, country, figures)
+		m.Moved.Add(d.Month, country, Figures{Quantity: figures.Quantity})
+	})
+}
