@@ -126,6 +126,11 @@ func orderRowOf(ev *eventv1.OrderEvent) (orderRow, bool) {
 			customerID: p.CustomerId, country: p.Country, currency: p.Currency, reference: p.Reference,
 			subtotalMicros: p.SubtotalMicros, totalMicros: p.TotalMicros,
 		}), true
+	case *eventv1.OrderEvent_LinesCancelled:
+		p := c.LinesCancelled
+		row := document("lines_cancelled", "", -1, p.Lines, orderRow{reason: p.Reason, amountMicros: p.VoidedMicros})
+		row.subtotalMicros, row.totalMicros = p.SubtotalMicros, p.TotalMicros // of what is left
+		return row, true
 	}
 	if row, ok := paymentRowOf(ev); ok {
 		return row, true
@@ -175,6 +180,18 @@ func stepRowOf(ev *eventv1.OrderEvent) (orderRow, bool) {
 		return orderRow{typ: "order_cancelled", status: "cancelled", reason: c.OrderCancelled.Reason, amountMicros: c.OrderCancelled.VoidedMicros}, true
 	case *eventv1.OrderEvent_OrderExpired:
 		return orderRow{typ: "order_expired", status: "expired", amountMicros: c.OrderExpired.VoidedMicros}, true
+	case *eventv1.OrderEvent_OrderHeld:
+		return orderRow{typ: "order_held", status: "on_hold", reason: c.OrderHeld.Reason}, true
+	case *eventv1.OrderEvent_OrderResumed:
+		if c.OrderResumed.Confirmed {
+			return orderRow{typ: "order_resumed", status: "confirmed"}, true
+		}
+		return orderRow{typ: "order_resumed", status: "reserved"}, true
+	case *eventv1.OrderEvent_FulfilmentCreated:
+		return quantities("fulfilment_created", c.FulfilmentCreated.Lines, orderRow{reference: c.FulfilmentCreated.FulfilmentId}), true
+	case *eventv1.OrderEvent_FulfilmentCancelled:
+		f := c.FulfilmentCancelled
+		return orderRow{typ: "fulfilment_cancelled", reference: f.FulfilmentId, reason: f.Reason}, true
 	case *eventv1.OrderEvent_LinesShipped:
 		return quantities("lines_shipped", c.LinesShipped.Lines, orderRow{reference: c.LinesShipped.TrackingReference}), true
 	case *eventv1.OrderEvent_LinesDelivered:

@@ -41,6 +41,12 @@ func (f *fixture) cancelled(id string, at time.Time) {
 	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{Reason: "why not"}}})
 }
 
+func (f *fixture) linesCancelled(id string, at time.Time, quantity, micros int64) {
+	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesCancelled{LinesCancelled: &eventv1.LinesCancelled{
+		Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: micros}},
+	}}})
+}
+
 func (f *fixture) revenue(q analytics.ReportQuery) string {
 	f.t.Helper()
 	if q.Limit == 0 {
@@ -82,6 +88,40 @@ func TestRevenueFollowsTheLifeOfAnOrder(t *testing.T) {
 		{analytics.ReportQuery{By: analytics.ByCustomer, SKU: "A", Currency: "GBP"}, "c-kept GBP 1 0 1 2 2.01 0 2.01\nc-cancelled GBP 1 1 2 0 6 -6 0"},
 		{analytics.ReportQuery{By: analytics.ByMonth, Currency: "EUR"}, ""},
 		{analytics.ReportQuery{By: analytics.ByMonth, SKU: "B"}, ""},
+	} {
+		if got := f.revenue(c.query); got != c.want {
+			t.Errorf("%+v:\n%s\nwant\n%s", c.query, got, c.want)
+		}
+	}
+}
+
+// Cancelled lines come off when they are cancelled, or with the confirmation when they were before; and are not taken
+// off twice when the order is cancelled after all.
+func TestRevenueGoesWithoutCancelledLines(t *testing.T) {
+	f := newFixture(t)
+	f.mirror()
+	january, february, march := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	f.placed("before", "FR", january, 5, 1_000_000)
+	f.linesCancelled("before", january, 2, 1_000_000)
+	f.confirmed("before", february)
+	f.placed("after", "DE", january, 5, 1_000_000)
+	f.confirmed("after", february)
+	f.linesCancelled("after", march, 1, 1_000_000)
+	f.placed("both", "DE", january, 7, 1_000_000)
+	f.confirmed("both", january)
+	f.linesCancelled("both", january, 3, 1_000_000)
+	f.cancelled("both", march)
+	f.placed("open", "FR", january, 9, 1_000_000)
+	f.linesCancelled("open", january, 4, 1_000_000) // never confirmed
+	for _, c := range []struct {
+		query analytics.ReportQuery
+		want  string
+	}{
+		{analytics.ReportQuery{By: analytics.ByMonth}, "2026-01 GBP 1 1 2 4 7 -3 4\n2026-02 GBP 2 1 3 8 10 -2 8\n2026-03 GBP 1 2 3 -5 3 -8 -5"},
+		{analytics.ReportQuery{By: analytics.ByCountry}, "DE GBP 2 2 6 4 15 -11 4\nFR GBP 1 1 2 3 5 -2 3"},
+		{analytics.ReportQuery{By: analytics.ByCustomer, From: march}, "c-after GBP 0 1 1 -1 0 -1 -1\nc-both GBP 1 1 2 -4 3 -7 -4"},
+		{analytics.ReportQuery{By: analytics.ByMonth, SKU: "B"}, ""},
+		{analytics.ReportQuery{By: analytics.ByMonth, Currency: "EUR"}, ""},
 	} {
 		if got := f.revenue(c.query); got != c.want {
 			t.Errorf("%+v:\n%s\nwant\n%s", c.query, got, c.want)

@@ -21,20 +21,26 @@ import (
 const (
 	CommandTypeAdjustStock       CommandType = "adjust_stock"
 	CommandTypeAuthorizePayment  CommandType = "authorize_payment"
+	CommandTypeCancelFulfilment  CommandType = "cancel_fulfilment"
+	CommandTypeCancelLines       CommandType = "cancel_lines"
 	CommandTypeCancelOrder       CommandType = "cancel_order"
 	CommandTypeCapturePayment    CommandType = "capture_payment"
 	CommandTypeConfirmOrder      CommandType = "confirm_order"
 	CommandTypeCountStock        CommandType = "count_stock"
+	CommandTypeCreateFulfilment  CommandType = "create_fulfilment"
 	CommandTypeDeliverOrder      CommandType = "deliver_order"
 	CommandTypeFailPayment       CommandType = "fail_payment"
+	CommandTypeHoldOrder         CommandType = "hold_order"
 	CommandTypeImportCreditNote  CommandType = "import_credit_note"
 	CommandTypeImportOrder       CommandType = "import_order"
 	CommandTypePlaceOrder        CommandType = "place_order"
 	CommandTypeReceiveStock      CommandType = "receive_stock"
 	CommandTypeRefundPayment     CommandType = "refund_payment"
 	CommandTypeRegisterItem      CommandType = "register_item"
+	CommandTypeResumeOrder       CommandType = "resume_order"
 	CommandTypeSetBackorderLimit CommandType = "set_backorder_limit"
 	CommandTypeSetSafetyStock    CommandType = "set_safety_stock"
+	CommandTypeShipFulfilment    CommandType = "ship_fulfilment"
 	CommandTypeShipOrder         CommandType = "ship_order"
 	CommandTypeStartPayment      CommandType = "start_payment"
 	CommandTypeVoidPayment       CommandType = "void_payment"
@@ -47,6 +53,10 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeAuthorizePayment:
 		return true
+	case CommandTypeCancelFulfilment:
+		return true
+	case CommandTypeCancelLines:
+		return true
 	case CommandTypeCancelOrder:
 		return true
 	case CommandTypeCapturePayment:
@@ -55,9 +65,13 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeCountStock:
 		return true
+	case CommandTypeCreateFulfilment:
+		return true
 	case CommandTypeDeliverOrder:
 		return true
 	case CommandTypeFailPayment:
+		return true
+	case CommandTypeHoldOrder:
 		return true
 	case CommandTypeImportCreditNote:
 		return true
@@ -71,9 +85,13 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeRegisterItem:
 		return true
+	case CommandTypeResumeOrder:
+		return true
 	case CommandTypeSetBackorderLimit:
 		return true
 	case CommandTypeSetSafetyStock:
+		return true
+	case CommandTypeShipFulfilment:
 		return true
 	case CommandTypeShipOrder:
 		return true
@@ -266,6 +284,24 @@ func (e Reason) Valid() bool {
 	}
 }
 
+// Defines values for ShipOrderAction.
+const (
+	Create ShipOrderAction = "create"
+	Ship   ShipOrderAction = "ship"
+)
+
+// Valid indicates whether the value is a known member of the ShipOrderAction enum.
+func (e ShipOrderAction) Valid() bool {
+	switch e {
+	case Create:
+		return true
+	case Ship:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ShortLineReason.
 const (
 	InsufficientStock ShortLineReason = "insufficient_stock"
@@ -437,6 +473,17 @@ type AvailabilityList struct {
 	Unknown []string       `json:"unknown"`
 }
 
+// CancelFulfilment defines model for CancelFulfilment.
+type CancelFulfilment struct {
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
+// CancelLines defines model for CancelLines.
+type CancelLines struct {
+	Lines  []LineQuantity `json:"lines"`
+	Reason string         `json:"reason,omitempty,omitzero"`
+}
+
 // CancelOrder defines model for CancelOrder.
 type CancelOrder struct {
 	Reason string `json:"reason,omitempty,omitzero"`
@@ -481,6 +528,11 @@ type Health struct {
 
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
+
+// HoldOrder defines model for HoldOrder.
+type HoldOrder struct {
+	Reason string `json:"reason,omitempty,omitzero"`
+}
 
 // ImportDocument defines model for ImportDocument.
 type ImportDocument struct {
@@ -745,12 +797,22 @@ type SetSafetyStock struct {
 	Quantity Level  `json:"quantity"`
 }
 
+// ShipFulfilment defines model for ShipFulfilment.
+type ShipFulfilment struct {
+	Capture           bool   `json:"capture,omitempty,omitzero"`
+	TrackingReference string `json:"tracking_reference,omitempty,omitzero"`
+}
+
 // ShipOrder defines model for ShipOrder.
 type ShipOrder struct {
-	Capture           bool           `json:"capture,omitempty,omitzero"`
-	Lines             []LineQuantity `json:"lines,omitempty,omitzero"`
-	TrackingReference string         `json:"tracking_reference,omitempty,omitzero"`
+	Action            ShipOrderAction `json:"action,omitempty,omitzero"`
+	Capture           bool            `json:"capture,omitempty,omitzero"`
+	Lines             []LineQuantity  `json:"lines,omitempty,omitzero"`
+	TrackingReference string          `json:"tracking_reference,omitempty,omitzero"`
 }
+
+// ShipOrderAction defines model for ShipOrder.Action.
+type ShipOrderAction string
 
 // ShortLine defines model for ShortLine.
 type ShortLine struct {
@@ -1002,6 +1064,18 @@ type CancelOrderParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// CancelLinesParams defines parameters for CancelLines.
+type CancelLinesParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // ConfirmOrderParams defines parameters for ConfirmOrder.
 type ConfirmOrderParams struct {
 	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
@@ -1026,6 +1100,18 @@ type ShipOrderParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// CancelFulfilmentParams defines parameters for CancelFulfilment.
+type CancelFulfilmentParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // DeliverOrderParams defines parameters for DeliverOrder.
 type DeliverOrderParams struct {
 	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
@@ -1038,8 +1124,44 @@ type DeliverOrderParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// ShipFulfilmentParams defines parameters for ShipFulfilment.
+type ShipFulfilmentParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// HoldOrderParams defines parameters for HoldOrder.
+type HoldOrderParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // RecordPaymentParams defines parameters for RecordPayment.
 type RecordPaymentParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// ResumeOrderParams defines parameters for ResumeOrder.
+type ResumeOrderParams struct {
 	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 
@@ -1185,17 +1307,32 @@ type PlaceOrderJSONRequestBody = PlaceOrder
 // CancelOrderJSONRequestBody defines body for CancelOrder for application/json ContentType.
 type CancelOrderJSONRequestBody = CancelOrder
 
+// CancelLinesJSONRequestBody defines body for CancelLines for application/json ContentType.
+type CancelLinesJSONRequestBody = CancelLines
+
 // ConfirmOrderJSONRequestBody defines body for ConfirmOrder for application/json ContentType.
 type ConfirmOrderJSONRequestBody = Empty
 
 // ShipOrderJSONRequestBody defines body for ShipOrder for application/json ContentType.
 type ShipOrderJSONRequestBody = ShipOrder
 
+// CancelFulfilmentJSONRequestBody defines body for CancelFulfilment for application/json ContentType.
+type CancelFulfilmentJSONRequestBody = CancelFulfilment
+
 // DeliverOrderJSONRequestBody defines body for DeliverOrder for application/json ContentType.
 type DeliverOrderJSONRequestBody = Empty
 
+// ShipFulfilmentJSONRequestBody defines body for ShipFulfilment for application/json ContentType.
+type ShipFulfilmentJSONRequestBody = ShipFulfilment
+
+// HoldOrderJSONRequestBody defines body for HoldOrder for application/json ContentType.
+type HoldOrderJSONRequestBody = HoldOrder
+
 // RecordPaymentJSONRequestBody defines body for RecordPayment for application/json ContentType.
 type RecordPaymentJSONRequestBody = Payment
+
+// ResumeOrderJSONRequestBody defines body for ResumeOrder for application/json ContentType.
+type ResumeOrderJSONRequestBody = Empty
 
 // RegisterItemJSONRequestBody defines body for RegisterItem for application/json ContentType.
 type RegisterItemJSONRequestBody = RegisterItem
@@ -1413,6 +1550,28 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/orders/{order_id}/cancel (the `CancelOrder` operationId).
 	CancelOrder(ctx context.Context, orderID OrderID, params *CancelOrderParams, body CancelOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CancelLinesWithBody Take quantities off an order
+	//
+	// Of what has not shipped and is in no fulfilment (`over_cancellation`); not all of an order of which nothing has
+	// shipped (`nothing_would_be_left`). The total becomes that of the rest; what is authorized beyond it is voided,
+	// and what is captured beyond it is due for refund.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/cancel-lines (the `CancelLines` operationId).
+	CancelLinesWithBody(ctx context.Context, orderID OrderID, params *CancelLinesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelLines Take quantities off an order
+	//
+	// Of what has not shipped and is in no fulfilment (`over_cancellation`); not all of an order of which nothing has
+	// shipped (`nothing_would_be_left`). The total becomes that of the rest; what is authorized beyond it is voided,
+	// and what is captured beyond it is due for refund.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/cancel-lines (the `CancelLines` operationId).
+	CancelLines(ctx context.Context, orderID OrderID, params *CancelLinesParams, body CancelLinesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ConfirmOrderWithBody Confirm an order
 	//
 	// Takes any type of body and a specified content type.
@@ -1429,6 +1588,9 @@ type ClientInterface interface {
 
 	// ShipOrderWithBody Record a shipment
 	//
+	// With `"action": "create"` the lines are only set aside, for a shipment that is being packed: nothing else ships or
+	// cancels them until `…/shipment` says that they have left, or `…/cancel` that they will not.
+	//
 	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
 	// with the last shipment all that is.
@@ -1440,6 +1602,9 @@ type ClientInterface interface {
 
 	// ShipOrder Record a shipment
 	//
+	// With `"action": "create"` the lines are only set aside, for a shipment that is being packed: nothing else ships or
+	// cancels them until `…/shipment` says that they have left, or `…/cancel` that they will not.
+	//
 	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
 	// with the last shipment all that is.
@@ -1448,6 +1613,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments (the `ShipOrder` operationId).
 	ShipOrder(ctx context.Context, orderID OrderID, params *ShipOrderParams, body ShipOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelFulfilmentWithBody Give up a fulfilment that has not left
+	//
+	// Its lines may ship otherwise, or be cancelled.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
+	CancelFulfilmentWithBody(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelFulfilment Give up a fulfilment that has not left
+	//
+	// Its lines may ship otherwise, or be cancelled.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
+	CancelFulfilment(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, body CancelFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeliverOrderWithBody Record that a shipment arrived
 	//
@@ -1462,6 +1645,44 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery (the `DeliverOrder` operationId).
 	DeliverOrder(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *DeliverOrderParams, body DeliverOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShipFulfilmentWithBody Record that a fulfilment left
+	//
+	// One that was created with `"action": "create"`; `capture` as with `POST …/fulfilments`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/shipment (the `ShipFulfilment` operationId).
+	ShipFulfilmentWithBody(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *ShipFulfilmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShipFulfilment Record that a fulfilment left
+	//
+	// One that was created with `"action": "create"`; `capture` as with `POST …/fulfilments`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/shipment (the `ShipFulfilment` operationId).
+	ShipFulfilment(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *ShipFulfilmentParams, body ShipFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HoldOrderWithBody Put an order on hold
+	//
+	// The order stays where it is: its stock stays held, nothing ships, and no payment deadline ends it, until it is
+	// resumed or cancelled.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/hold (the `HoldOrder` operationId).
+	HoldOrderWithBody(ctx context.Context, orderID OrderID, params *HoldOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HoldOrder Put an order on hold
+	//
+	// The order stays where it is: its stock stays held, nothing ships, and no payment deadline ends it, until it is
+	// resumed or cancelled.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/hold (the `HoldOrder` operationId).
+	HoldOrder(ctx context.Context, orderID OrderID, params *HoldOrderParams, body HoldOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RecordPaymentWithBody Record what happened to a payment
 	//
@@ -1512,6 +1733,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{order_id}/payments (the `RecordPayment` operationId).
 	RecordPayment(ctx context.Context, orderID OrderID, params *RecordPaymentParams, body RecordPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeOrderWithBody Let an order on hold go on
+	//
+	// It is reserved or confirmed again, as it was. One that waits for its payment gets a new payment window.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
+	ResumeOrderWithBody(ctx context.Context, orderID OrderID, params *ResumeOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeOrder Let an order on hold go on
+	//
+	// It is reserved or confirmed again, as it was. One that waits for its payment gets a new payment window.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
+	ResumeOrder(ctx context.Context, orderID OrderID, params *ResumeOrderParams, body ResumeOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRevenue Revenue by month, day, country, SKU or customer
 	//
@@ -1909,6 +2148,48 @@ func (c *Generated) CancelOrder(ctx context.Context, orderID OrderID, params *Ca
 	return c.Client.Do(req)
 }
 
+// CancelLinesWithBody Take quantities off an order
+//
+// Of what has not shipped and is in no fulfilment (`over_cancellation`); not all of an order of which nothing has
+// shipped (`nothing_would_be_left`). The total becomes that of the rest; what is authorized beyond it is voided,
+// and what is captured beyond it is due for refund.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/cancel-lines (the `CancelLines` operationId).
+func (c *Generated) CancelLinesWithBody(ctx context.Context, orderID OrderID, params *CancelLinesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelLinesRequestWithBody(c.Server, orderID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelLines Take quantities off an order
+//
+// Of what has not shipped and is in no fulfilment (`over_cancellation`); not all of an order of which nothing has
+// shipped (`nothing_would_be_left`). The total becomes that of the rest; what is authorized beyond it is voided,
+// and what is captured beyond it is due for refund.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/cancel-lines (the `CancelLines` operationId).
+func (c *Generated) CancelLines(ctx context.Context, orderID OrderID, params *CancelLinesParams, body CancelLinesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelLinesRequest(c.Server, orderID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ConfirmOrderWithBody Confirm an order
 //
 // Takes any type of body and a specified content type.
@@ -1945,6 +2226,9 @@ func (c *Generated) ConfirmOrder(ctx context.Context, orderID OrderID, params *C
 
 // ShipOrderWithBody Record a shipment
 //
+// With `"action": "create"` the lines are only set aside, for a shipment that is being packed: nothing else ships or
+// cancels them until `…/shipment` says that they have left, or `…/cancel` that they will not.
+//
 // Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 // the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
 // with the last shipment all that is.
@@ -1966,6 +2250,9 @@ func (c *Generated) ShipOrderWithBody(ctx context.Context, orderID OrderID, para
 
 // ShipOrder Record a shipment
 //
+// With `"action": "create"` the lines are only set aside, for a shipment that is being packed: nothing else ships or
+// cancels them until `…/shipment` says that they have left, or `…/cancel` that they will not.
+//
 // Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 // the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
 // with the last shipment all that is.
@@ -1975,6 +2262,44 @@ func (c *Generated) ShipOrderWithBody(ctx context.Context, orderID OrderID, para
 // Corresponds with POST /v1/orders/{order_id}/fulfilments (the `ShipOrder` operationId).
 func (c *Generated) ShipOrder(ctx context.Context, orderID OrderID, params *ShipOrderParams, body ShipOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShipOrderRequest(c.Server, orderID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelFulfilmentWithBody Give up a fulfilment that has not left
+//
+// Its lines may ship otherwise, or be cancelled.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
+func (c *Generated) CancelFulfilmentWithBody(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelFulfilmentRequestWithBody(c.Server, orderID, fulfilmentID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelFulfilment Give up a fulfilment that has not left
+//
+// Its lines may ship otherwise, or be cancelled.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
+func (c *Generated) CancelFulfilment(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, body CancelFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelFulfilmentRequest(c.Server, orderID, fulfilmentID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2009,6 +2334,84 @@ func (c *Generated) DeliverOrderWithBody(ctx context.Context, orderID OrderID, f
 // Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery (the `DeliverOrder` operationId).
 func (c *Generated) DeliverOrder(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *DeliverOrderParams, body DeliverOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeliverOrderRequest(c.Server, orderID, fulfilmentID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShipFulfilmentWithBody Record that a fulfilment left
+//
+// One that was created with `"action": "create"`; `capture` as with `POST …/fulfilments`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/shipment (the `ShipFulfilment` operationId).
+func (c *Generated) ShipFulfilmentWithBody(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *ShipFulfilmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShipFulfilmentRequestWithBody(c.Server, orderID, fulfilmentID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShipFulfilment Record that a fulfilment left
+//
+// One that was created with `"action": "create"`; `capture` as with `POST …/fulfilments`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/shipment (the `ShipFulfilment` operationId).
+func (c *Generated) ShipFulfilment(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *ShipFulfilmentParams, body ShipFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShipFulfilmentRequest(c.Server, orderID, fulfilmentID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HoldOrderWithBody Put an order on hold
+//
+// The order stays where it is: its stock stays held, nothing ships, and no payment deadline ends it, until it is
+// resumed or cancelled.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/hold (the `HoldOrder` operationId).
+func (c *Generated) HoldOrderWithBody(ctx context.Context, orderID OrderID, params *HoldOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHoldOrderRequestWithBody(c.Server, orderID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HoldOrder Put an order on hold
+//
+// The order stays where it is: its stock stays held, nothing ships, and no payment deadline ends it, until it is
+// resumed or cancelled.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/hold (the `HoldOrder` operationId).
+func (c *Generated) HoldOrder(ctx context.Context, orderID OrderID, params *HoldOrderParams, body HoldOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHoldOrderRequest(c.Server, orderID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2079,6 +2482,44 @@ func (c *Generated) RecordPaymentWithBody(ctx context.Context, orderID OrderID, 
 // Corresponds with POST /v1/orders/{order_id}/payments (the `RecordPayment` operationId).
 func (c *Generated) RecordPayment(ctx context.Context, orderID OrderID, params *RecordPaymentParams, body RecordPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRecordPaymentRequest(c.Server, orderID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeOrderWithBody Let an order on hold go on
+//
+// It is reserved or confirmed again, as it was. One that waits for its payment gets a new payment window.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
+func (c *Generated) ResumeOrderWithBody(ctx context.Context, orderID OrderID, params *ResumeOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeOrderRequestWithBody(c.Server, orderID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeOrder Let an order on hold go on
+//
+// It is reserved or confirmed again, as it was. One that waits for its payment gets a new payment window.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
+func (c *Generated) ResumeOrder(ctx context.Context, orderID OrderID, params *ResumeOrderParams, body ResumeOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeOrderRequest(c.Server, orderID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2956,6 +3397,84 @@ func NewCancelOrderRequestWithBody(server string, orderID OrderID, params *Cance
 	return req, nil
 }
 
+// NewCancelLinesRequest calls the generic CancelLines builder with application/json body
+func NewCancelLinesRequest(server string, orderID OrderID, params *CancelLinesParams, body CancelLinesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCancelLinesRequestWithBody(server, orderID, params, "application/json", bodyReader)
+}
+
+// NewCancelLinesRequestWithBody constructs an http.Request for the CancelLines method, with any body, and a specified content type
+func NewCancelLinesRequestWithBody(server string, orderID OrderID, params *CancelLinesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "order_id", orderID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/orders/%s/cancel-lines", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
 // NewConfirmOrderRequest calls the generic ConfirmOrder builder with application/json body
 func NewConfirmOrderRequest(server string, orderID OrderID, params *ConfirmOrderParams, body ConfirmOrderJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -3112,6 +3631,91 @@ func NewShipOrderRequestWithBody(server string, orderID OrderID, params *ShipOrd
 	return req, nil
 }
 
+// NewCancelFulfilmentRequest calls the generic CancelFulfilment builder with application/json body
+func NewCancelFulfilmentRequest(server string, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, body CancelFulfilmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCancelFulfilmentRequestWithBody(server, orderID, fulfilmentID, params, "application/json", bodyReader)
+}
+
+// NewCancelFulfilmentRequestWithBody constructs an http.Request for the CancelFulfilment method, with any body, and a specified content type
+func NewCancelFulfilmentRequestWithBody(server string, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "order_id", orderID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "fulfilment_id", fulfilmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/orders/%s/fulfilments/%s/cancel", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
 // NewDeliverOrderRequest calls the generic DeliverOrder builder with application/json body
 func NewDeliverOrderRequest(server string, orderID OrderID, fulfilmentID FulfilmentID, params *DeliverOrderParams, body DeliverOrderJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -3197,6 +3801,169 @@ func NewDeliverOrderRequestWithBody(server string, orderID OrderID, fulfilmentID
 	return req, nil
 }
 
+// NewShipFulfilmentRequest calls the generic ShipFulfilment builder with application/json body
+func NewShipFulfilmentRequest(server string, orderID OrderID, fulfilmentID FulfilmentID, params *ShipFulfilmentParams, body ShipFulfilmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewShipFulfilmentRequestWithBody(server, orderID, fulfilmentID, params, "application/json", bodyReader)
+}
+
+// NewShipFulfilmentRequestWithBody constructs an http.Request for the ShipFulfilment method, with any body, and a specified content type
+func NewShipFulfilmentRequestWithBody(server string, orderID OrderID, fulfilmentID FulfilmentID, params *ShipFulfilmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "order_id", orderID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "fulfilment_id", fulfilmentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/orders/%s/fulfilments/%s/shipment", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewHoldOrderRequest calls the generic HoldOrder builder with application/json body
+func NewHoldOrderRequest(server string, orderID OrderID, params *HoldOrderParams, body HoldOrderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewHoldOrderRequestWithBody(server, orderID, params, "application/json", bodyReader)
+}
+
+// NewHoldOrderRequestWithBody constructs an http.Request for the HoldOrder method, with any body, and a specified content type
+func NewHoldOrderRequestWithBody(server string, orderID OrderID, params *HoldOrderParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "order_id", orderID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/orders/%s/hold", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
 // NewRecordPaymentRequest calls the generic RecordPayment builder with application/json body
 func NewRecordPaymentRequest(server string, orderID OrderID, params *RecordPaymentParams, body RecordPaymentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -3225,6 +3992,84 @@ func NewRecordPaymentRequestWithBody(server string, orderID OrderID, params *Rec
 	}
 
 	operationPath := fmt.Sprintf("/v1/orders/%s/payments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewResumeOrderRequest calls the generic ResumeOrder builder with application/json body
+func NewResumeOrderRequest(server string, orderID OrderID, params *ResumeOrderParams, body ResumeOrderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewResumeOrderRequestWithBody(server, orderID, params, "application/json", bodyReader)
+}
+
+// NewResumeOrderRequestWithBody constructs an http.Request for the ResumeOrder method, with any body, and a specified content type
+func NewResumeOrderRequestWithBody(server string, orderID OrderID, params *ResumeOrderParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "order_id", orderID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/orders/%s/resume", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4145,6 +4990,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/orders/{order_id}/cancel (the `CancelOrder` operationId).
 	CancelOrderWithResponse(ctx context.Context, orderID OrderID, params *CancelOrderParams, body CancelOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelOrderResponse, error)
 
+	// CancelLinesWithBodyWithResponse Take quantities off an order
+	//
+	// Of what has not shipped and is in no fulfilment (`over_cancellation`); not all of an order of which nothing has
+	// shipped (`nothing_would_be_left`). The total becomes that of the rest; what is authorized beyond it is voided,
+	// and what is captured beyond it is due for refund.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/cancel-lines (the `CancelLines` operationId).
+	CancelLinesWithBodyWithResponse(ctx context.Context, orderID OrderID, params *CancelLinesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelLinesResponse, error)
+
+	// CancelLinesWithResponse Take quantities off an order
+	//
+	// Of what has not shipped and is in no fulfilment (`over_cancellation`); not all of an order of which nothing has
+	// shipped (`nothing_would_be_left`). The total becomes that of the rest; what is authorized beyond it is voided,
+	// and what is captured beyond it is due for refund.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/cancel-lines (the `CancelLines` operationId).
+	CancelLinesWithResponse(ctx context.Context, orderID OrderID, params *CancelLinesParams, body CancelLinesJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelLinesResponse, error)
+
 	// ConfirmOrderWithBodyWithResponse Confirm an order
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -4161,6 +5028,9 @@ type ClientWithResponsesInterface interface {
 
 	// ShipOrderWithBodyWithResponse Record a shipment
 	//
+	// With `"action": "create"` the lines are only set aside, for a shipment that is being packed: nothing else ships or
+	// cancels them until `…/shipment` says that they have left, or `…/cancel` that they will not.
+	//
 	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
 	// with the last shipment all that is.
@@ -4172,6 +5042,9 @@ type ClientWithResponsesInterface interface {
 
 	// ShipOrderWithResponse Record a shipment
 	//
+	// With `"action": "create"` the lines are only set aside, for a shipment that is being packed: nothing else ships or
+	// cancels them until `…/shipment` says that they have left, or `…/cancel` that they will not.
+	//
 	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
 	// with the last shipment all that is.
@@ -4180,6 +5053,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments (the `ShipOrder` operationId).
 	ShipOrderWithResponse(ctx context.Context, orderID OrderID, params *ShipOrderParams, body ShipOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*ShipOrderResponse, error)
+
+	// CancelFulfilmentWithBodyWithResponse Give up a fulfilment that has not left
+	//
+	// Its lines may ship otherwise, or be cancelled.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
+	CancelFulfilmentWithBodyWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelFulfilmentResponse, error)
+
+	// CancelFulfilmentWithResponse Give up a fulfilment that has not left
+	//
+	// Its lines may ship otherwise, or be cancelled.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
+	CancelFulfilmentWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, body CancelFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelFulfilmentResponse, error)
 
 	// DeliverOrderWithBodyWithResponse Record that a shipment arrived
 	//
@@ -4194,6 +5085,44 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery (the `DeliverOrder` operationId).
 	DeliverOrderWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *DeliverOrderParams, body DeliverOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*DeliverOrderResponse, error)
+
+	// ShipFulfilmentWithBodyWithResponse Record that a fulfilment left
+	//
+	// One that was created with `"action": "create"`; `capture` as with `POST …/fulfilments`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/shipment (the `ShipFulfilment` operationId).
+	ShipFulfilmentWithBodyWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *ShipFulfilmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ShipFulfilmentResponse, error)
+
+	// ShipFulfilmentWithResponse Record that a fulfilment left
+	//
+	// One that was created with `"action": "create"`; `capture` as with `POST …/fulfilments`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/shipment (the `ShipFulfilment` operationId).
+	ShipFulfilmentWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *ShipFulfilmentParams, body ShipFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*ShipFulfilmentResponse, error)
+
+	// HoldOrderWithBodyWithResponse Put an order on hold
+	//
+	// The order stays where it is: its stock stays held, nothing ships, and no payment deadline ends it, until it is
+	// resumed or cancelled.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/hold (the `HoldOrder` operationId).
+	HoldOrderWithBodyWithResponse(ctx context.Context, orderID OrderID, params *HoldOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HoldOrderResponse, error)
+
+	// HoldOrderWithResponse Put an order on hold
+	//
+	// The order stays where it is: its stock stays held, nothing ships, and no payment deadline ends it, until it is
+	// resumed or cancelled.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/hold (the `HoldOrder` operationId).
+	HoldOrderWithResponse(ctx context.Context, orderID OrderID, params *HoldOrderParams, body HoldOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*HoldOrderResponse, error)
 
 	// RecordPaymentWithBodyWithResponse Record what happened to a payment
 	//
@@ -4244,6 +5173,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{order_id}/payments (the `RecordPayment` operationId).
 	RecordPaymentWithResponse(ctx context.Context, orderID OrderID, params *RecordPaymentParams, body RecordPaymentJSONRequestBody, reqEditors ...RequestEditorFn) (*RecordPaymentResponse, error)
+
+	// ResumeOrderWithBodyWithResponse Let an order on hold go on
+	//
+	// It is reserved or confirmed again, as it was. One that waits for its payment gets a new payment window.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
+	ResumeOrderWithBodyWithResponse(ctx context.Context, orderID OrderID, params *ResumeOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ResumeOrderResponse, error)
+
+	// ResumeOrderWithResponse Let an order on hold go on
+	//
+	// It is reserved or confirmed again, as it was. One that waits for its payment gets a new payment window.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
+	ResumeOrderWithResponse(ctx context.Context, orderID OrderID, params *ResumeOrderParams, body ResumeOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*ResumeOrderResponse, error)
 
 	// GetRevenueWithResponse Revenue by month, day, country, SKU or customer
 	//
@@ -5424,6 +6371,169 @@ func (r CancelOrderResponse) ContentType() string {
 	return ""
 }
 
+// CancelLinesResponse200Headers the declared response headers of an HTTP 200 response for CancelLines
+type CancelLinesResponse200Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// CancelLinesResponse202Headers the declared response headers of an HTTP 202 response for CancelLines
+type CancelLinesResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// CancelLinesResponse409Headers the declared response headers of an HTTP 409 response for CancelLines
+type CancelLinesResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// CancelLinesResponse412Headers the declared response headers of an HTTP 412 response for CancelLines
+type CancelLinesResponse412Headers struct {
+	ETag string
+}
+
+// CancelLinesResponse429Headers the declared response headers of an HTTP 429 response for CancelLines
+type CancelLinesResponse429Headers struct {
+	RetryAfter int
+}
+
+// CancelLinesResponse503Headers the declared response headers of an HTTP 503 response for CancelLines
+type CancelLinesResponse503Headers struct {
+	RetryAfter int
+}
+
+type CancelLinesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrderChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CancelLinesResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CancelLinesResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CancelLinesResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *CancelLinesResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CancelLinesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CancelLinesResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelLinesResponse) GetJSON200() *OrderChanged {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CancelLinesResponse) GetJSON202() *OrderAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CancelLinesResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CancelLinesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r CancelLinesResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CancelLinesResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r CancelLinesResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CancelLinesResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CancelLinesResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CancelLinesResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CancelLinesResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CancelLinesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelLinesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelLinesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelLinesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelLinesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ConfirmOrderResponse200Headers the declared response headers of an HTTP 200 response for ConfirmOrder
 type ConfirmOrderResponse200Headers struct {
 	ETag             string
@@ -5750,6 +6860,169 @@ func (r ShipOrderResponse) ContentType() string {
 	return ""
 }
 
+// CancelFulfilmentResponse200Headers the declared response headers of an HTTP 200 response for CancelFulfilment
+type CancelFulfilmentResponse200Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// CancelFulfilmentResponse202Headers the declared response headers of an HTTP 202 response for CancelFulfilment
+type CancelFulfilmentResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// CancelFulfilmentResponse409Headers the declared response headers of an HTTP 409 response for CancelFulfilment
+type CancelFulfilmentResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// CancelFulfilmentResponse412Headers the declared response headers of an HTTP 412 response for CancelFulfilment
+type CancelFulfilmentResponse412Headers struct {
+	ETag string
+}
+
+// CancelFulfilmentResponse429Headers the declared response headers of an HTTP 429 response for CancelFulfilment
+type CancelFulfilmentResponse429Headers struct {
+	RetryAfter int
+}
+
+// CancelFulfilmentResponse503Headers the declared response headers of an HTTP 503 response for CancelFulfilment
+type CancelFulfilmentResponse503Headers struct {
+	RetryAfter int
+}
+
+type CancelFulfilmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrderChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CancelFulfilmentResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CancelFulfilmentResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CancelFulfilmentResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *CancelFulfilmentResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CancelFulfilmentResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CancelFulfilmentResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelFulfilmentResponse) GetJSON200() *OrderChanged {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CancelFulfilmentResponse) GetJSON202() *OrderAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelFulfilmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelFulfilmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelFulfilmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelFulfilmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // DeliverOrderResponse200Headers the declared response headers of an HTTP 200 response for DeliverOrder
 type DeliverOrderResponse200Headers struct {
 	ETag             string
@@ -5913,6 +7186,332 @@ func (r DeliverOrderResponse) ContentType() string {
 	return ""
 }
 
+// ShipFulfilmentResponse200Headers the declared response headers of an HTTP 200 response for ShipFulfilment
+type ShipFulfilmentResponse200Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// ShipFulfilmentResponse202Headers the declared response headers of an HTTP 202 response for ShipFulfilment
+type ShipFulfilmentResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// ShipFulfilmentResponse409Headers the declared response headers of an HTTP 409 response for ShipFulfilment
+type ShipFulfilmentResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// ShipFulfilmentResponse412Headers the declared response headers of an HTTP 412 response for ShipFulfilment
+type ShipFulfilmentResponse412Headers struct {
+	ETag string
+}
+
+// ShipFulfilmentResponse429Headers the declared response headers of an HTTP 429 response for ShipFulfilment
+type ShipFulfilmentResponse429Headers struct {
+	RetryAfter int
+}
+
+// ShipFulfilmentResponse503Headers the declared response headers of an HTTP 503 response for ShipFulfilment
+type ShipFulfilmentResponse503Headers struct {
+	RetryAfter int
+}
+
+type ShipFulfilmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrderChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShipFulfilmentResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ShipFulfilmentResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ShipFulfilmentResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *ShipFulfilmentResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ShipFulfilmentResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ShipFulfilmentResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShipFulfilmentResponse) GetJSON200() *OrderChanged {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ShipFulfilmentResponse) GetJSON202() *OrderAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ShipFulfilmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShipFulfilmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShipFulfilmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShipFulfilmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// HoldOrderResponse200Headers the declared response headers of an HTTP 200 response for HoldOrder
+type HoldOrderResponse200Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// HoldOrderResponse202Headers the declared response headers of an HTTP 202 response for HoldOrder
+type HoldOrderResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// HoldOrderResponse409Headers the declared response headers of an HTTP 409 response for HoldOrder
+type HoldOrderResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// HoldOrderResponse412Headers the declared response headers of an HTTP 412 response for HoldOrder
+type HoldOrderResponse412Headers struct {
+	ETag string
+}
+
+// HoldOrderResponse429Headers the declared response headers of an HTTP 429 response for HoldOrder
+type HoldOrderResponse429Headers struct {
+	RetryAfter int
+}
+
+// HoldOrderResponse503Headers the declared response headers of an HTTP 503 response for HoldOrder
+type HoldOrderResponse503Headers struct {
+	RetryAfter int
+}
+
+type HoldOrderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrderChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *HoldOrderResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *HoldOrderResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *HoldOrderResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *HoldOrderResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *HoldOrderResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *HoldOrderResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r HoldOrderResponse) GetJSON200() *OrderChanged {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r HoldOrderResponse) GetJSON202() *OrderAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r HoldOrderResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r HoldOrderResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r HoldOrderResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r HoldOrderResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r HoldOrderResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r HoldOrderResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r HoldOrderResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r HoldOrderResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r HoldOrderResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r HoldOrderResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r HoldOrderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r HoldOrderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r HoldOrderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r HoldOrderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RecordPaymentResponse201Headers the declared response headers of an HTTP 201 response for RecordPayment
 type RecordPaymentResponse201Headers struct {
 	ETag             string
@@ -6070,6 +7669,169 @@ func (r RecordPaymentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RecordPaymentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ResumeOrderResponse200Headers the declared response headers of an HTTP 200 response for ResumeOrder
+type ResumeOrderResponse200Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// ResumeOrderResponse202Headers the declared response headers of an HTTP 202 response for ResumeOrder
+type ResumeOrderResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// ResumeOrderResponse409Headers the declared response headers of an HTTP 409 response for ResumeOrder
+type ResumeOrderResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// ResumeOrderResponse412Headers the declared response headers of an HTTP 412 response for ResumeOrder
+type ResumeOrderResponse412Headers struct {
+	ETag string
+}
+
+// ResumeOrderResponse429Headers the declared response headers of an HTTP 429 response for ResumeOrder
+type ResumeOrderResponse429Headers struct {
+	RetryAfter int
+}
+
+// ResumeOrderResponse503Headers the declared response headers of an HTTP 503 response for ResumeOrder
+type ResumeOrderResponse503Headers struct {
+	RetryAfter int
+}
+
+type ResumeOrderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrderChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ResumeOrderResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ResumeOrderResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ResumeOrderResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *ResumeOrderResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ResumeOrderResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ResumeOrderResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ResumeOrderResponse) GetJSON200() *OrderChanged {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ResumeOrderResponse) GetJSON202() *OrderAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ResumeOrderResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ResumeOrderResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r ResumeOrderResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ResumeOrderResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r ResumeOrderResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ResumeOrderResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ResumeOrderResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ResumeOrderResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ResumeOrderResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ResumeOrderResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ResumeOrderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeOrderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeOrderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeOrderResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7448,6 +9210,40 @@ func (c *ClientWithResponses) CancelOrderWithResponse(ctx context.Context, order
 	return ParseCancelOrderResponse(rsp)
 }
 
+// CancelLinesWithBodyWithResponse Take quantities off an order
+//
+// Of what has not shipped and is in no fulfilment (`over_cancellation`); not all of an order of which nothing has
+// shipped (`nothing_would_be_left`). The total becomes that of the rest; what is authorized beyond it is voided,
+// and what is captured beyond it is due for refund.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/cancel-lines (the `CancelLines` operationId).
+func (c *ClientWithResponses) CancelLinesWithBodyWithResponse(ctx context.Context, orderID OrderID, params *CancelLinesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelLinesResponse, error) {
+	rsp, err := c.CancelLinesWithBody(ctx, orderID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelLinesResponse(rsp)
+}
+
+// CancelLinesWithResponse Take quantities off an order
+//
+// Of what has not shipped and is in no fulfilment (`over_cancellation`); not all of an order of which nothing has
+// shipped (`nothing_would_be_left`). The total becomes that of the rest; what is authorized beyond it is voided,
+// and what is captured beyond it is due for refund.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/cancel-lines (the `CancelLines` operationId).
+func (c *ClientWithResponses) CancelLinesWithResponse(ctx context.Context, orderID OrderID, params *CancelLinesParams, body CancelLinesJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelLinesResponse, error) {
+	rsp, err := c.CancelLines(ctx, orderID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelLinesResponse(rsp)
+}
+
 // ConfirmOrderWithBodyWithResponse Confirm an order
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -7476,6 +9272,9 @@ func (c *ClientWithResponses) ConfirmOrderWithResponse(ctx context.Context, orde
 
 // ShipOrderWithBodyWithResponse Record a shipment
 //
+// With `"action": "create"` the lines are only set aside, for a shipment that is being packed: nothing else ships or
+// cancels them until `…/shipment` says that they have left, or `…/cancel` that they will not.
+//
 // Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 // the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
 // with the last shipment all that is.
@@ -7493,6 +9292,9 @@ func (c *ClientWithResponses) ShipOrderWithBodyWithResponse(ctx context.Context,
 
 // ShipOrderWithResponse Record a shipment
 //
+// With `"action": "create"` the lines are only set aside, for a shipment that is being packed: nothing else ships or
+// cancels them until `…/shipment` says that they have left, or `…/cancel` that they will not.
+//
 // Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 // the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
 // with the last shipment all that is.
@@ -7506,6 +9308,36 @@ func (c *ClientWithResponses) ShipOrderWithResponse(ctx context.Context, orderID
 		return nil, err
 	}
 	return ParseShipOrderResponse(rsp)
+}
+
+// CancelFulfilmentWithBodyWithResponse Give up a fulfilment that has not left
+//
+// Its lines may ship otherwise, or be cancelled.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
+func (c *ClientWithResponses) CancelFulfilmentWithBodyWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelFulfilmentResponse, error) {
+	rsp, err := c.CancelFulfilmentWithBody(ctx, orderID, fulfilmentID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelFulfilmentResponse(rsp)
+}
+
+// CancelFulfilmentWithResponse Give up a fulfilment that has not left
+//
+// Its lines may ship otherwise, or be cancelled.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
+func (c *ClientWithResponses) CancelFulfilmentWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, body CancelFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelFulfilmentResponse, error) {
+	rsp, err := c.CancelFulfilment(ctx, orderID, fulfilmentID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelFulfilmentResponse(rsp)
 }
 
 // DeliverOrderWithBodyWithResponse Record that a shipment arrived
@@ -7532,6 +9364,68 @@ func (c *ClientWithResponses) DeliverOrderWithResponse(ctx context.Context, orde
 		return nil, err
 	}
 	return ParseDeliverOrderResponse(rsp)
+}
+
+// ShipFulfilmentWithBodyWithResponse Record that a fulfilment left
+//
+// One that was created with `"action": "create"`; `capture` as with `POST …/fulfilments`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/shipment (the `ShipFulfilment` operationId).
+func (c *ClientWithResponses) ShipFulfilmentWithBodyWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *ShipFulfilmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ShipFulfilmentResponse, error) {
+	rsp, err := c.ShipFulfilmentWithBody(ctx, orderID, fulfilmentID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShipFulfilmentResponse(rsp)
+}
+
+// ShipFulfilmentWithResponse Record that a fulfilment left
+//
+// One that was created with `"action": "create"`; `capture` as with `POST …/fulfilments`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/shipment (the `ShipFulfilment` operationId).
+func (c *ClientWithResponses) ShipFulfilmentWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *ShipFulfilmentParams, body ShipFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*ShipFulfilmentResponse, error) {
+	rsp, err := c.ShipFulfilment(ctx, orderID, fulfilmentID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShipFulfilmentResponse(rsp)
+}
+
+// HoldOrderWithBodyWithResponse Put an order on hold
+//
+// The order stays where it is: its stock stays held, nothing ships, and no payment deadline ends it, until it is
+// resumed or cancelled.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/hold (the `HoldOrder` operationId).
+func (c *ClientWithResponses) HoldOrderWithBodyWithResponse(ctx context.Context, orderID OrderID, params *HoldOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HoldOrderResponse, error) {
+	rsp, err := c.HoldOrderWithBody(ctx, orderID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHoldOrderResponse(rsp)
+}
+
+// HoldOrderWithResponse Put an order on hold
+//
+// The order stays where it is: its stock stays held, nothing ships, and no payment deadline ends it, until it is
+// resumed or cancelled.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/hold (the `HoldOrder` operationId).
+func (c *ClientWithResponses) HoldOrderWithResponse(ctx context.Context, orderID OrderID, params *HoldOrderParams, body HoldOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*HoldOrderResponse, error) {
+	rsp, err := c.HoldOrder(ctx, orderID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHoldOrderResponse(rsp)
 }
 
 // RecordPaymentWithBodyWithResponse Record what happened to a payment
@@ -7594,6 +9488,36 @@ func (c *ClientWithResponses) RecordPaymentWithResponse(ctx context.Context, ord
 		return nil, err
 	}
 	return ParseRecordPaymentResponse(rsp)
+}
+
+// ResumeOrderWithBodyWithResponse Let an order on hold go on
+//
+// It is reserved or confirmed again, as it was. One that waits for its payment gets a new payment window.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
+func (c *ClientWithResponses) ResumeOrderWithBodyWithResponse(ctx context.Context, orderID OrderID, params *ResumeOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ResumeOrderResponse, error) {
+	rsp, err := c.ResumeOrderWithBody(ctx, orderID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeOrderResponse(rsp)
+}
+
+// ResumeOrderWithResponse Let an order on hold go on
+//
+// It is reserved or confirmed again, as it was. One that waits for its payment gets a new payment window.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
+func (c *ClientWithResponses) ResumeOrderWithResponse(ctx context.Context, orderID OrderID, params *ResumeOrderParams, body ResumeOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*ResumeOrderResponse, error) {
+	rsp, err := c.ResumeOrder(ctx, orderID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeOrderResponse(rsp)
 }
 
 // GetRevenueWithResponse Revenue by month, day, country, SKU or customer
@@ -8912,6 +10836,193 @@ func ParseCancelOrderResponse(rsp *http.Response) (*CancelOrderResponse, error) 
 	return response, nil
 }
 
+// ParseCancelLinesResponse parses an HTTP response from a CancelLinesWithResponse call
+func ParseCancelLinesResponse(rsp *http.Response) (*CancelLinesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelLinesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrderChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CancelLinesResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers CancelLinesResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers CancelLinesResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers CancelLinesResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers CancelLinesResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CancelLinesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseConfirmOrderResponse parses an HTTP response from a ConfirmOrderWithResponse call
 func ParseConfirmOrderResponse(rsp *http.Response) (*ConfirmOrderResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -9286,6 +11397,193 @@ func ParseShipOrderResponse(rsp *http.Response) (*ShipOrderResponse, error) {
 	return response, nil
 }
 
+// ParseCancelFulfilmentResponse parses an HTTP response from a CancelFulfilmentWithResponse call
+func ParseCancelFulfilmentResponse(rsp *http.Response) (*CancelFulfilmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelFulfilmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrderChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CancelFulfilmentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers CancelFulfilmentResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers CancelFulfilmentResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers CancelFulfilmentResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers CancelFulfilmentResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CancelFulfilmentResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseDeliverOrderResponse parses an HTTP response from a DeliverOrderWithResponse call
 func ParseDeliverOrderResponse(rsp *http.Response) (*DeliverOrderResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -9473,6 +11771,380 @@ func ParseDeliverOrderResponse(rsp *http.Response) (*DeliverOrderResponse, error
 	return response, nil
 }
 
+// ParseShipFulfilmentResponse parses an HTTP response from a ShipFulfilmentWithResponse call
+func ParseShipFulfilmentResponse(rsp *http.Response) (*ShipFulfilmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShipFulfilmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrderChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShipFulfilmentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers ShipFulfilmentResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers ShipFulfilmentResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers ShipFulfilmentResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers ShipFulfilmentResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ShipFulfilmentResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseHoldOrderResponse parses an HTTP response from a HoldOrderWithResponse call
+func ParseHoldOrderResponse(rsp *http.Response) (*HoldOrderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &HoldOrderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrderChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers HoldOrderResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers HoldOrderResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers HoldOrderResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers HoldOrderResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers HoldOrderResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers HoldOrderResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseRecordPaymentResponse parses an HTTP response from a RecordPaymentWithResponse call
 func ParseRecordPaymentResponse(rsp *http.Response) (*RecordPaymentResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -9647,6 +12319,193 @@ func ParseRecordPaymentResponse(rsp *http.Response) (*RecordPaymentResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RecordPaymentResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResumeOrderResponse parses an HTTP response from a ResumeOrderWithResponse call
+func ParseResumeOrderResponse(rsp *http.Response) (*ResumeOrderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeOrderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrderChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ResumeOrderResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers ResumeOrderResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers ResumeOrderResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers ResumeOrderResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers ResumeOrderResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ResumeOrderResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

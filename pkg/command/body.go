@@ -1,6 +1,9 @@
 package command
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // The bodies as clients write them. Pointers mark members whose absence differs from zero.
 
@@ -73,7 +76,29 @@ type quantityBody struct {
 	Quantity int64  `json:"quantity"`
 }
 
+type createFulfilmentBody struct {
+	Action string          `json:"action"`
+	Lines  *[]quantityBody `json:"lines"`
+}
+
+type shipFulfilmentBody struct {
+	FulfilmentID      string `json:"fulfilment_id"`
+	TrackingReference string `json:"tracking_reference"`
+	Capture           bool   `json:"capture"`
+}
+
+type cancelFulfilmentBody struct {
+	FulfilmentID string `json:"fulfilment_id"`
+	Reason       string `json:"reason"`
+}
+
+type cancelLinesBody struct {
+	Lines  []quantityBody `json:"lines"`
+	Reason string         `json:"reason"`
+}
+
 type shipBody struct {
+	Action            string          `json:"action"`
 	Lines             *[]quantityBody `json:"lines"`
 	TrackingReference string          `json:"tracking_reference"`
 	Capture           bool            `json:"capture"`
@@ -139,12 +164,35 @@ func PaymentType(body []byte) (string, error) {
 	return "", d.problem()
 }
 
-// DeliveryBody checks the empty body of POST …/delivery and returns the one of deliver_order, in which the
-// fulfilment stands. Errors are a *Problem.
-func DeliveryBody(body []byte, fulfilmentID string) ([]byte, error) {
+// fulfilmentActions are what POST /v1/orders/{id}/fulfilments does; the first one, unless it says.
+var fulfilmentActions = map[string]string{"": ShipOrder, "ship": ShipOrder, "create": CreateFulfilment}
+
+// FulfilmentType tells which command a body of POST /v1/orders/{id}/fulfilments is. Errors are a *Problem.
+func FulfilmentType(body []byte) (string, error) {
+	var b shipBody
 	d := decoding{body: body}
-	if !d.read(&emptyBody{}) {
-		return nil, d.problem()
+	if d.read(&b) {
+		if typ, ok := fulfilmentActions[b.Action]; ok {
+			return typ, nil
+		}
+		d.fault(CodeBadAction, "/action", "must be ship or create")
 	}
-	return append(AppendString([]byte(`{"fulfilment_id":`), fulfilmentID), '}'), nil
+	return "", d.problem()
+}
+
+// WithFulfilment returns the body with the fulfilment that stands in the path. What is no object stays as it is, for
+// Decode to refuse.
+func WithFulfilment(body []byte, fulfilmentID string) []byte {
+	rest, isObject := bytes.CutPrefix(bytes.TrimSpace(body), []byte("{"))
+	if !isObject && len(rest) > 0 {
+		return body
+	}
+	out := AppendString([]byte(`{"fulfilment_id":`), fulfilmentID)
+	switch rest = bytes.TrimSpace(rest); {
+	case len(rest) == 0:
+		return append(out, '}')
+	case rest[0] != '}':
+		out = append(out, ',')
+	}
+	return append(out, rest...)
 }

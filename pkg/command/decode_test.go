@@ -50,6 +50,14 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{ShipOrder, `{}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{ShipOrder, `{"capture":true}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k"), Capture: true}, 0},
 		{DeliverOrder, `{"fulfilment_id":"f"}`, order.Deliver{FulfilmentID: "f"}, 0},
+		{CreateFulfilment, `{"action":"create"}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
+		{CreateFulfilment, `{"lines":[{"sku":"A1","quantity":2}]}`, order.CreateFulfilment{
+			FulfilmentID: FulfilmentID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
+		{ShipFulfilment, `{"fulfilment_id":"f","tracking_reference":"1Z","capture":true}`, order.ShipFulfilment{FulfilmentID: "f", TrackingReference: "1Z", Capture: true}, 0},
+		{CancelFulfilment, `{"fulfilment_id":"f","reason":"x"}`, order.CancelFulfilment{FulfilmentID: "f", Reason: "x"}, 0},
+		{CancelLines, `{"lines":[{"sku":"A1","quantity":2}],"reason":"x"}`, order.CancelLines{Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}, Reason: "x"}, 0},
+		{HoldOrder, `{"reason":"x"}`, order.Hold{Reason: "x"}, 0},
+		{ResumeOrder, ``, order.Resume{DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
 		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
 		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`, inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
 		{AdjustStock, `{"location":"x","delta":-3,"reason":"other"}`, inventory.AdjustStock{Location: "x", Delta: -3, Reason: inventory.ReasonOther}, 0},
@@ -114,6 +122,42 @@ func TestPaymentsNameTheirFaults(t *testing.T) {
 	for body, pointer := range map[string]string{`{}`: "/action", `{"action":"steal"}`: "/action", `{"acton":"void"}`: "/acton"} {
 		if _, err := PaymentType([]byte(body)); AsProblem(err).Errors[0].Pointer != pointer {
 			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+func TestFulfilmentsNameTheirFaults(t *testing.T) {
+	for _, test := range []struct{ typ, body, code, pointer string }{
+		{CancelLines, `{}`, CodeMissingField, "/lines"},
+		{CancelLines, `{"lines":[{"sku":"A1","quantity":0}]}`, CodeBadQuantity, "/lines/0/quantity"},
+		{CreateFulfilment, `{"lines":[]}`, CodeMissingField, "/lines"},
+		{CreateFulfilment, `{"action":"ship"}`, CodeBadAction, "/action"},
+		{CreateFulfilment, `{"tracking_reference":"1Z"}`, CodeUnknownField, "/tracking_reference"},
+		{ShipOrder, `{"action":"create"}`, CodeBadAction, "/action"},
+		{ShipFulfilment, `{}`, CodeMissingField, "/fulfilment_id"},
+		{CancelFulfilment, `{"fulfilment_id":"f","reason":7}`, CodeWrongType, "/reason"},
+		{HoldOrder, `{"why":"x"}`, CodeUnknownField, "/why"},
+		{ResumeOrder, `{"reason":"x"}`, CodeUnknownField, "/reason"},
+	} {
+		_, _, _, err := Decode(test.typ, testOrderID, "k", []byte(test.body), 0, Options{})
+		p := AsProblem(err)
+		if p.Code != test.code || len(p.Errors) == 0 || p.Errors[0].Pointer != test.pointer {
+			t.Errorf("%s %s: got %s %v, want %s %s", test.typ, test.body, p.Code, p.Errors, test.code, test.pointer)
+		}
+	}
+	for body, want := range map[string]string{``: ShipOrder, `{}`: ShipOrder, `{"action":"ship"}`: ShipOrder, `{"action":"create"}`: CreateFulfilment} {
+		if typ, err := FulfilmentType([]byte(body)); err != nil || typ != want {
+			t.Errorf("%s is %q, %v", body, typ, err)
+		}
+	}
+	if _, err := FulfilmentType([]byte(`{"action":"eat"}`)); AsProblem(err).Code != CodeBadAction {
+		t.Error(err)
+	}
+	for body, want := range map[string]string{
+		``: `{"fulfilment_id":"f"}`, ` {} `: `{"fulfilment_id":"f"}`, `{"a":1}`: `{"fulfilment_id":"f","a":1}`, `[]`: `[]`, `7`: `7`, `{`: `{"fulfilment_id":"f"}`,
+	} {
+		if got := string(WithFulfilment([]byte(body), "f")); got != want {
+			t.Errorf("%q becomes %s, want %s", body, got, want)
 		}
 	}
 }

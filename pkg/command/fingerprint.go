@@ -63,6 +63,14 @@ func (c *canonical) lines(lines []order.PlaceLine) {
 	}
 }
 
+func (c *canonical) quantities(lines []order.LineQuantity) {
+	for _, line := range lines {
+		c.b = append(c.b, 20) // begins a line
+		c.text(21, line.SKU)
+		c.number(22, line.Quantity)
+	}
+}
+
 func (c *canonical) order(cmd order.Command) {
 	switch cmd := cmd.(type) {
 	case order.Place:
@@ -102,13 +110,25 @@ func (c *canonical) order(cmd order.Command) {
 		c.text(31, cmd.Reason)
 	case order.Cancel:
 		c.text(31, cmd.Reason)
+	case order.Hold:
+		c.text(31, cmd.Reason)
+	case order.CancelLines:
+		c.text(31, cmd.Reason)
+		c.quantities(cmd.Lines)
+	case order.CreateFulfilment:
+		c.quantities(cmd.Lines)
+	case order.ShipFulfilment:
+		c.text(32, cmd.TrackingReference)
+		c.text(33, cmd.FulfilmentID)
+		if cmd.Capture {
+			c.number(34, 1)
+		}
+	case order.CancelFulfilment:
+		c.text(31, cmd.Reason)
+		c.text(33, cmd.FulfilmentID)
 	case order.Ship:
 		c.text(32, cmd.TrackingReference)
-		for _, line := range cmd.Lines {
-			c.b = append(c.b, 20)
-			c.text(21, line.SKU)
-			c.number(22, line.Quantity)
-		}
+		c.quantities(cmd.Lines)
 		if cmd.Capture {
 			c.number(34, 1)
 		}

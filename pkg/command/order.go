@@ -29,6 +29,19 @@ func (d *decoding) orderCommand() order.Command {
 		return order.Confirm{}
 	case ShipOrder:
 		return d.ship()
+	case HoldOrder:
+		var b cancelBody
+		if !d.read(&b) {
+			return nil
+		}
+		return order.Hold{Reason: d.text("/reason", b.Reason, MaxReasonBytes)}
+	case ResumeOrder:
+		d.read(&emptyBody{})
+		return order.Resume{DeadlineMicros: d.paymentDeadline()}
+	case CancelLines:
+		return d.cancelLines()
+	case CreateFulfilment, ShipFulfilment, CancelFulfilment:
+		return d.fulfilment()
 	default: // DeliverOrder: Lookup knows no other
 		var b deliverBody
 		if !d.read(&b) {
@@ -104,18 +117,65 @@ func (d *decoding) ship() order.Command {
 		TrackingReference: d.text("/tracking_reference", b.TrackingReference, MaxReferenceBytes),
 		Capture:           b.Capture,
 	}
-	if b.Lines == nil {
-		return cmd // all that is left to ship
-	}
-	if !d.countLines(len(*b.Lines)) {
-		return nil
-	}
-	cmd.Lines = make([]order.LineQuantity, len(*b.Lines))
-	for i, line := range *b.Lines {
-		d.line(i, line.SKU, line.Quantity)
-		cmd.Lines[i] = order.LineQuantity{SKU: line.SKU, Quantity: line.Quantity}
+	d.action(b.Action, "ship")
+	if b.Lines != nil { // otherwise all that is left to ship
+		cmd.Lines = d.quantities(*b.Lines)
 	}
 	return cmd
+}
+
+func (d *decoding) quantities(lines []quantityBody) []order.LineQuantity {
+	if !d.countLines(len(lines)) {
+		return nil
+	}
+	out := make([]order.LineQuantity, len(lines))
+	for i, line := range lines {
+		d.line(i, line.SKU, line.Quantity)
+		out[i] = order.LineQuantity{SKU: line.SKU, Quantity: line.Quantity}
+	}
+	return out
+}
+
+func (d *decoding) cancelLines() order.Command {
+	var b cancelLinesBody
+	if !d.read(&b) {
+		return nil
+	}
+	return order.CancelLines{Lines: d.quantities(b.Lines), Reason: d.text("/reason", b.Reason, MaxReasonBytes)}
+}
+
+// fulfilment decodes what happens to a fulfilment before it ships, and its shipment.
+func (d *decoding) fulfilment() order.Command {
+	switch d.typ {
+	case CreateFulfilment:
+		var b createFulfilmentBody
+		if !d.read(&b) {
+			return nil
+		}
+		d.action(b.Action, "create")
+		cmd := order.CreateFulfilment{FulfilmentID: FulfilmentID(d.id, d.key)}
+		if b.Lines != nil {
+			cmd.Lines = d.quantities(*b.Lines)
+		}
+		return cmd
+	case ShipFulfilment:
+		var b shipFulfilmentBody
+		if !d.read(&b) {
+			return nil
+		}
+		return order.ShipFulfilment{
+			FulfilmentID:      d.name("/fulfilment_id", b.FulfilmentID, MaxFulfilmentBytes),
+			TrackingReference: d.text("/tracking_reference", b.TrackingReference, MaxReferenceBytes), Capture: b.Capture,
+		}
+	default: // CancelFulfilment: orderCommand sends no other
+		var b cancelFulfilmentBody
+		if !d.read(&b) {
+			return nil
+		}
+		return order.CancelFulfilment{
+			FulfilmentID: d.name("/fulfilment_id", b.FulfilmentID, MaxFulfilmentBytes), Reason: d.text("/reason", b.Reason, MaxReasonBytes),
+		}
+	}
 }
 
 func (d *decoding) lines(lines []lineBody) []order.PlaceLine {

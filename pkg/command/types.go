@@ -14,6 +14,12 @@ const (
 	FailPayment       = "fail_payment"
 	ConfirmOrder      = "confirm_order"
 	ShipOrder         = "ship_order"
+	CreateFulfilment  = "create_fulfilment"
+	ShipFulfilment    = "ship_fulfilment"
+	CancelFulfilment  = "cancel_fulfilment"
+	CancelLines       = "cancel_lines"
+	HoldOrder         = "hold_order"
+	ResumeOrder       = "resume_order"
 	DeliverOrder      = "deliver_order"
 	ImportOrder       = "import_order"
 	ImportCreditNote  = "import_credit_note"
@@ -50,9 +56,9 @@ func Lookup(typ string) (Info, bool) {
 	switch typ {
 	case PlaceOrder, ImportOrder, ImportCreditNote:
 		return Info{Order, true, true, http.StatusCreated}, true
-	case StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, ShipOrder:
+	case StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, ShipOrder, CreateFulfilment:
 		return Info{Order, false, true, http.StatusCreated}, true
-	case CancelOrder, ConfirmOrder, DeliverOrder:
+	case CancelOrder, CancelLines, ConfirmOrder, HoldOrder, ResumeOrder, ShipFulfilment, CancelFulfilment, DeliverOrder:
 		return Info{Order, false, true, http.StatusOK}, true
 	case ReceiveStock, AdjustStock, CountStock:
 		return Info{Stock, false, true, http.StatusCreated}, true
@@ -66,7 +72,7 @@ func Lookup(typ string) (Info, bool) {
 func Types() []string {
 	return []string{
 		PlaceOrder, CancelOrder, StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment,
-		ConfirmOrder, ShipOrder, DeliverOrder,
+		ConfirmOrder, HoldOrder, ResumeOrder, CancelLines, CreateFulfilment, ShipOrder, ShipFulfilment, CancelFulfilment, DeliverOrder,
 		ImportOrder, ImportCreditNote, RegisterItem, ReceiveStock, AdjustStock, CountStock, SetSafetyStock,
 		SetBackorderLimit,
 	}

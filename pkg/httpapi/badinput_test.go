@@ -80,7 +80,7 @@ var badInput = []struct {
 	{"payment of another action", post, "/v1/orders/" + someOrder + "/payments", `{"action":"steal","amount":"1"}`, 400, "invalid_action", "/action", nil},
 	{"payment of 0", post, "/v1/orders/" + someOrder + "/payments", `{"action":"capture","amount":"0"}`, 400, "invalid_amount", "/amount", nil},
 	{"ship nothing", post, "/v1/orders/" + someOrder + "/fulfilments", `{"lines":[]}`, 400, "missing_field", "/lines", nil},
-	{"delivery with a body", post, "/v1/orders/" + someOrder + "/fulfilments/f/delivery", `{"fulfilment_id":"g"}`, 400, "unknown_field", "/fulfilment_id", nil},
+	{"delivery with a body", post, "/v1/orders/" + someOrder + "/fulfilments/f/delivery", `{"fulfilment_id":"g"}`, 400, "duplicate_field", "/fulfilment_id", nil},
 	{"import without a time", post, importPath, `{"reference":"1","currency":"GBP","lines":[{"sku":"A","quantity":1,"unit_price":"1"}]}`, 400, "missing_field", "/occurred_at", nil},
 	{"import at no time", post, importPath, `{"reference":"1","currency":"GBP","occurred_at":"yesterday","lines":[{"sku":"A","quantity":1,"unit_price":"1"}]}`, 400, "invalid_occurred_at", "/occurred_at", nil},
 	{"receipt of nothing", post, stockPath + "/receipts", `{}`, 400, "invalid_quantity", "/quantity", nil},

@@ -39,12 +39,14 @@ type commandAPI struct {
 // commandRoute is one command with a route of its own.
 type commandRoute struct{ method, path, typ string }
 
-// commandRoutes are all but payments and deliveries, whose command hides in the body and the path.
+// commandRoutes are all but payments and fulfilments, whose command hides in the body and the path.
 var commandRoutes = []commandRoute{
 	{http.MethodPost, "/v1/orders", command.PlaceOrder},
 	{http.MethodPost, "/v1/orders/:order_id/cancel", command.CancelOrder},
 	{http.MethodPost, "/v1/orders/:order_id/confirm", command.ConfirmOrder},
-	{http.MethodPost, "/v1/orders/:order_id/fulfilments", command.ShipOrder},
+	{http.MethodPost, "/v1/orders/:order_id/hold", command.HoldOrder},
+	{http.MethodPost, "/v1/orders/:order_id/resume", command.ResumeOrder},
+	{http.MethodPost, "/v1/orders/:order_id/cancel-lines", command.CancelLines},
 	{http.MethodPost, "/v1/imports/orders", command.ImportOrder},
 	{http.MethodPost, "/v1/imports/credit-notes", command.ImportCreditNote},
 	{http.MethodPut, "/v1/stock/:sku", command.RegisterItem},
@@ -72,8 +74,11 @@ func (a *commandAPI) register(router Router) {
 	for _, route := range commandRoutes {
 		router.Add(route.method, route.path, a.handler(route.typ))
 	}
-	router.Add(http.MethodPost, "/v1/orders/:order_id/payments", a.payment)
-	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/delivery", a.delivery)
+	router.Add(http.MethodPost, "/v1/orders/:order_id/payments", a.byBody(command.PaymentType))
+	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments", a.byBody(command.FulfilmentType))
+	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/shipment", a.fulfilment(command.ShipFulfilment))
+	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/cancel", a.fulfilment(command.CancelFulfilment))
+	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/delivery", a.fulfilment(command.DeliverOrder))
 	router.Add(http.MethodPost, "/v1/commands", a.bulk)
 }
 
@@ -96,28 +101,30 @@ func (a *commandAPI) handler(typ string) echo.HandlerFunc {
 	}
 }
 
-func (a *commandAPI) payment(c echo.Context) error {
-	body, err := readBody(c)
-	if err != nil {
-		return err
+// byBody serves a route whose command the body names.
+func (a *commandAPI) byBody(typeOf func(body []byte) (string, error)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		body, err := readBody(c)
+		if err != nil {
+			return err
+		}
+		typ, err := typeOf(body)
+		if err != nil {
+			return err
+		}
+		return a.run(c, typ, pathParameter(c, "order_id"), body)
 	}
-	typ, err := command.PaymentType(body)
-	if err != nil {
-		return err
-	}
-	return a.run(c, typ, pathParameter(c, "order_id"), body)
 }
 
-func (a *commandAPI) delivery(c echo.Context) error {
-	body, err := readBody(c)
-	if err != nil {
-		return err
+// fulfilment serves a route whose path names a fulfilment of the order.
+func (a *commandAPI) fulfilment(typ string) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		body, err := readBody(c)
+		if err != nil {
+			return err
+		}
+		return a.run(c, typ, pathParameter(c, "order_id"), command.WithFulfilment(body, pathParameter(c, "fulfilment_id")))
 	}
-	body, err = command.DeliveryBody(body, pathParameter(c, "fulfilment_id"))
-	if err != nil {
-		return err
-	}
-	return a.run(c, command.DeliverOrder, pathParameter(c, "order_id"), body)
 }
 
 // run parses a command, submits it, waits for its outcome as the client prefers, and answers.

@@ -96,6 +96,34 @@ type Ship struct {
 	Capture bool
 }
 
+// CreateFulfilment sets lines aside for a shipment that is being packed; no lines: all that can ship.
+type CreateFulfilment struct {
+	FulfilmentID string
+	Lines        []LineQuantity
+}
+
+// ShipFulfilment records that a fulfilment left.
+type ShipFulfilment struct {
+	FulfilmentID      string
+	TrackingReference string
+	Capture           bool
+}
+
+// CancelFulfilment gives up a fulfilment that has not left; its lines may ship otherwise.
+type CancelFulfilment struct{ FulfilmentID, Reason string }
+
+// CancelLines takes quantities that have not shipped off an order.
+type CancelLines struct {
+	Lines  []LineQuantity
+	Reason string
+}
+
+// Hold stops an order where it is: it does not ship, and does not expire.
+type Hold struct{ Reason string }
+
+// Resume lets it go on. DeadlineMicros is how long it then waits for its payment.
+type Resume struct{ DeadlineMicros int64 }
+
 // Deliver records that a shipment arrived.
 type Deliver struct{ FulfilmentID string }
 
@@ -126,6 +154,12 @@ func (FailPayment) isCommand()       {}
 func (Confirm) isCommand()           {}
 func (Cancel) isCommand()            {}
 func (Ship) isCommand()              {}
+func (CreateFulfilment) isCommand()  {}
+func (ShipFulfilment) isCommand()    {}
+func (CancelFulfilment) isCommand()  {}
+func (CancelLines) isCommand()       {}
+func (Hold) isCommand()              {}
+func (Resume) isCommand()            {}
 func (Deliver) isCommand()           {}
 func (Expire) isCommand()            {}
 func (ImportDocument) isCommand()    {}

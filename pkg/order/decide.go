@@ -22,6 +22,11 @@ type Facts struct {
 //	RefundPayment      ·         yes        yes        yes        yes        yes
 //	FailPayment        ·         yes        yes        yes        yes        yes
 //	Confirm            ·         ·          confirmed  ·          ·          ·
+//	Hold               ·         ·          on_hold    on_hold    ·          ·
+//	CancelLines        ·         ·          yes³       completed⁵ ·          ·
+//	CreateFulfilment   ·         ·          ·          yes        ·          ·
+//	ShipFulfilment     ·         ·          ·          completed⁵ ·          ·
+//	CancelFulfilment   ·         ·          ·          yes        ·          ·
 //	Cancel             ·         cancelled  cancelled  cancelled⁴ already_shipped ·
 //	Ship               ·         ·          ·          completed⁵ nothing_to_ship ·
 //	Deliver            ·         ·          ·          yes        yes        ·
@@ -32,6 +37,9 @@ type Facts struct {
 //	² ReservationSettled, once for each ReservationVersion; see ORD-9 for reconciliation
 //	³ once the total is authorized  ⁴ unless something has shipped  ⁵ completed once everything has shipped
 //	⁶ expired, and the total is authorized at once
+//
+// An order on hold takes Resume, and of what it took before: CancelLines, CancelFulfilment, Cancel, payments but
+// for StartPayment and CapturePayment, and RecordReservation.
 //
 // The rules:
 //
@@ -82,6 +90,16 @@ type Facts struct {
 //	        total, and payments of cancelled and rejected orders, are voided at once (PaymentVoided).
 //	ORD-26  Ship with Capture takes the price of what ships, rounded as ORD-4 does, at most what is authorized; with
 //	        the last shipment all that is.
+//	ORD-27  Hold stops an order that is reserved or confirmed: stock stays held, nothing ships, no deadline ends it.
+//	ORD-28  Resume takes it back to where it was. A payment deadline moves to the command's, if later; OrderConfirmed
+//	        follows when the total was authorized meanwhile.
+//	ORD-29  CancelLines: at most what has not shipped and is in no fulfilment (over_cancellation), from the last line of
+//	        a SKU on, and what is backordered first. Not all of an order of which nothing has shipped
+//	        (nothing_would_be_left). The total is that of the rest, as ORD-4 makes it; what is authorized beyond it is
+//	        voided, what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
+//	ORD-30  CreateFulfilment sets lines aside as ORD-14 and ORD-15 choose them; nothing else ships or cancels them.
+//	ORD-31  ShipFulfilment ships a fulfilment that has not shipped (unknown_fulfilment, fulfilment_shipped), as Ship does.
+//	ORD-32  CancelFulfilment gives its lines free again. The end of an order cancels its fulfilments that have not shipped.
 func Decide(o Order, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case Place:
@@ -106,6 +124,18 @@ func Decide(o Order, cmd Command) ([]Event, error) {
 		return o.cancel(c)
 	case Ship:
 		return o.ship(c)
+	case CreateFulfilment:
+		return o.createFulfilment(c)
+	case ShipFulfilment:
+		return o.shipFulfilment(c)
+	case CancelFulfilment:
+		return o.cancelFulfilment(c)
+	case CancelLines:
+		return o.cancelLines(c)
+	case Hold:
+		return o.hold(c)
+	case Resume:
+		return o.resume(c)
 	case Deliver:
 		return o.deliver(c)
 	case Expire:

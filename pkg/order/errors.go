@@ -39,6 +39,9 @@ const (
 	CodeTooManyPayments     = "too_many_payments"
 	// CodePaymentReferenceReused: the order has the provider's reference with another amount.
 	CodePaymentReferenceReused = "payment_reference_reused"
+	CodeOverCancellation       = "over_cancellation"
+	CodeNothingLeft            = "nothing_would_be_left"
+	CodeFulfilmentShipped      = "fulfilment_shipped"
 	CodeAlreadyShipped         = "already_shipped"
 	CodeNothingToShip          = "nothing_to_ship"
 	CodeOverShipment           = "over_shipment"
@@ -88,8 +91,14 @@ func (o *Order) allowed() []string {
 		{"refund_payment", o.CapturedMicros > o.RefundedMicros},
 		{"fail_payment", o.authorized() < o.TotalMicros},
 		{"confirm_order", o.Lifecycle == Reserved},
-		{"ship_order", o.Lifecycle == Confirmed},
-		{"deliver_order", shipping && o.undelivered()},
+		{"hold_order", o.Lifecycle == Reserved || o.Lifecycle == Confirmed},
+		{"resume_order", o.Lifecycle == OnHold},
+		{"create_fulfilment", o.Lifecycle == Confirmed && len(o.free()) > 0},
+		{"ship_order", o.Lifecycle == Confirmed && len(o.free()) > 0},
+		{"ship_fulfilment", o.Lifecycle == Confirmed && o.has(func(f Fulfilment) bool { return f.Pending })},
+		{"cancel_fulfilment", o.has(func(f Fulfilment) bool { return f.Pending })},
+		{"deliver_order", shipping && o.has(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })},
+		{"cancel_lines", (o.phase() == Reserved || o.phase() == Confirmed) && len(o.free()) > 0},
 		{"cancel_order", o.cancellable()},
 	} {
 		if c.ok {
@@ -99,6 +108,4 @@ func (o *Order) allowed() []string {
 	return names
 }
 
-func (o *Order) undelivered() bool {
-	return slices.ContainsFunc(o.Fulfilments, func(f Fulfilment) bool { return !f.Delivered })
-}
+func (o *Order) has(kind func(Fulfilment) bool) bool { return slices.ContainsFunc(o.Fulfilments, kind) }

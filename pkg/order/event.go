@@ -49,7 +49,25 @@ type (
 		Lines             []LineQuantity
 		TrackingReference string
 	}
-	LinesDelivered struct {
+	// LinesCancelled: the lines with their prices, what the order costs without them, and the money that is set free.
+	LinesCancelled struct {
+		Lines                         []PlaceLine
+		Reason                        string
+		SubtotalMicros, TotalMicros   int64
+		VoidedMicros, RefundDueMicros int64
+	}
+	OrderHeld struct{ Reason string }
+	// OrderResumed: Confirmed, or else reserved until the payment deadline.
+	OrderResumed struct {
+		Confirmed             bool
+		PaymentDeadlineMicros int64
+	}
+	FulfilmentCreated struct {
+		FulfilmentID string
+		Lines        []LineQuantity
+	}
+	FulfilmentCancelled struct{ FulfilmentID, Reason string }
+	LinesDelivered      struct {
 		FulfilmentID string
 		Lines        []LineQuantity
 	}
@@ -65,22 +83,27 @@ type (
 	ShipmentReconciled struct{ Lines []LineQuantity }
 )
 
-func (OrderPlaced) isEvent()        {}
-func (OrderReserved) isEvent()      {}
-func (OrderBackordered) isEvent()   {}
-func (OrderRejected) isEvent()      {}
-func (PaymentAuthorized) isEvent()  {}
-func (PaymentCaptured) isEvent()    {}
-func (PaymentStarted) isEvent()     {}
-func (PaymentVoided) isEvent()      {}
-func (PaymentRefunded) isEvent()    {}
-func (PaymentFailed) isEvent()      {}
-func (OrderReopened) isEvent()      {}
-func (OrderConfirmed) isEvent()     {}
-func (OrderCancelled) isEvent()     {}
-func (OrderExpired) isEvent()       {}
-func (LinesShipped) isEvent()       {}
-func (LinesDelivered) isEvent()     {}
-func (DocumentImported) isEvent()   {}
-func (ReservationSettled) isEvent() {}
-func (ShipmentReconciled) isEvent() {}
+func (OrderPlaced) isEvent()         {}
+func (OrderReserved) isEvent()       {}
+func (OrderBackordered) isEvent()    {}
+func (OrderRejected) isEvent()       {}
+func (PaymentAuthorized) isEvent()   {}
+func (PaymentCaptured) isEvent()     {}
+func (PaymentStarted) isEvent()      {}
+func (PaymentVoided) isEvent()       {}
+func (PaymentRefunded) isEvent()     {}
+func (PaymentFailed) isEvent()       {}
+func (OrderReopened) isEvent()       {}
+func (OrderConfirmed) isEvent()      {}
+func (OrderCancelled) isEvent()      {}
+func (OrderExpired) isEvent()        {}
+func (LinesShipped) isEvent()        {}
+func (LinesCancelled) isEvent()      {}
+func (OrderHeld) isEvent()           {}
+func (OrderResumed) isEvent()        {}
+func (FulfilmentCreated) isEvent()   {}
+func (FulfilmentCancelled) isEvent() {}
+func (LinesDelivered) isEvent()      {}
+func (DocumentImported) isEvent()    {}
+func (ReservationSettled) isEvent()  {}
+func (ShipmentReconciled) isEvent()  {}

@@ -5,7 +5,7 @@ import "slices"
 // Evolve returns the state after an event; it never fails on what Decide produced and does not change its argument.
 // It sets Version+1, PlacedEventID from f.EventID on OrderPlaced/DocumentImported, and ReservationVersion = the new Version (Settled=false)
 // on every event that changes what Wanted returns: OrderPlaced, DocumentImported, OrderRejected,
-// OrderConfirmed, OrderCancelled, OrderExpired, OrderReopened, LinesShipped and ShipmentReconciled.
+// OrderConfirmed, OrderCancelled, OrderExpired, OrderReopened, LinesCancelled, LinesShipped and ShipmentReconciled.
 // OccurredAtMicros is that of the first event. ID is the state's key: whoever keeps the state sets it.
 func Evolve(o Order, ev Event, f Facts) Order {
 	o.Version++
@@ -33,9 +33,18 @@ func Evolve(o Order, ev Event, f Facts) Order {
 		o.VoidedMicros += e.VoidedMicros
 		o.evolveEnded(Expired)
 	case LinesShipped:
-		fulfilments := append(make([]Fulfilment, 0, len(o.Fulfilments)+1), o.Fulfilments...)
-		o.Fulfilments = append(fulfilments, Fulfilment{ID: e.FulfilmentID, Lines: e.Lines})
+		o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: e.Lines})
 		o.evolveShipped(e.Lines)
+	case FulfilmentCreated:
+		o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: e.Lines, Pending: true})
+	case FulfilmentCancelled:
+		o.dropFulfilment(func(f Fulfilment) bool { return f.ID == e.FulfilmentID })
+	case LinesCancelled:
+		o.evolveLinesCancelled(e)
+	case OrderHeld:
+		o.Lifecycle, o.HeldFrom = OnHold, o.Lifecycle
+	case OrderResumed:
+		o.evolveResumed(e)
 	case ShipmentReconciled:
 		o.evolveShipped(e.Lines)
 	case LinesDelivered:
@@ -49,6 +58,24 @@ func Evolve(o Order, ev Event, f Facts) Order {
 		o.evolvePayment(ev)
 	}
 	return o
+}
+
+func (o *Order) evolveResumed(e OrderResumed) {
+	o.Lifecycle, o.HeldFrom = Confirmed, None
+	if !e.Confirmed {
+		o.Lifecycle, o.PaymentDeadlineMicros = Reserved, e.PaymentDeadlineMicros
+	}
+}
+
+// keepFulfilment adds a fulfilment, or puts it in the place of the one that it was.
+func (o *Order) keepFulfilment(f Fulfilment) {
+	fulfilments := append(make([]Fulfilment, 0, len(o.Fulfilments)+1), o.Fulfilments...)
+	if i := o.fulfilment(f.ID); i >= 0 {
+		fulfilments[i] = f
+	} else {
+		fulfilments = append(fulfilments, f)
+	}
+	o.Fulfilments = fulfilments
 }
 
 func (o *Order) evolvePayment(ev Event) {
@@ -131,7 +158,8 @@ func (o *Order) evolveBackordered(e OrderBackordered) {
 
 // evolveEnded gives back all that has not shipped. An expired order may be wanted again, as it was.
 func (o *Order) evolveEnded(end Lifecycle) {
-	o.Lifecycle = end
+	o.Lifecycle, o.HeldFrom = end, None
+	o.dropFulfilment(func(f Fulfilment) bool { return f.Pending })
 	o.Lines = slices.Clone(o.Lines)
 	for i := range o.Lines {
 		if end == Cancelled {

@@ -54,11 +54,11 @@ type Line struct {
 	Delivered       int64
 }
 
-// Fulfilment is one shipment.
+// Fulfilment is one shipment; Pending until it leaves.
 type Fulfilment struct {
-	ID        string
-	Lines     []LineQuantity
-	Delivered bool
+	ID                 string
+	Lines              []LineQuantity
+	Pending, Delivered bool
 }
 
 // LineQuantity is a quantity of a SKU.
@@ -76,17 +76,19 @@ type ShortLine struct {
 
 // Order is the decision state. The zero value is an order that was never placed.
 type Order struct {
-	ID                               string
-	Version                          uint64
-	Kind                             Kind
-	CustomerID, Currency             string
-	Country, Reference               string
-	Lines                            []Line
-	SubtotalMicros, TotalMicros      int64
-	Terms                            PaymentTerms
-	PaymentDeadlineMicros            int64
-	OccurredAtMicros                 int64
-	Lifecycle                        Lifecycle
+	ID                          string
+	Version                     uint64
+	Kind                        Kind
+	CustomerID, Currency        string
+	Country, Reference          string
+	Lines                       []Line
+	SubtotalMicros, TotalMicros int64
+	Terms                       PaymentTerms
+	PaymentDeadlineMicros       int64
+	OccurredAtMicros            int64
+	Lifecycle                   Lifecycle
+	// HeldFrom is the lifecycle before OnHold.
+	HeldFrom                         Lifecycle
 	AuthorizedMicros, CapturedMicros int64
 	VoidedMicros, RefundedMicros     int64
 	// RefundDueMicros is captured money that a cancellation promised to give back and that has not gone back yet.

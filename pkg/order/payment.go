@@ -92,9 +92,9 @@ func (o *Order) authorizePayment(c AuthorizePayment) ([]Event, error) {
 
 func (o *Order) takesAuthorization() bool {
 	switch o.Lifecycle {
-	case Reserved, Confirmed, Completed, Expired, Cancelled, Rejected:
+	case Reserved, Confirmed, Completed, OnHold, Expired, Cancelled, Rejected:
 		return o.Kind == KindOrder
-	case None, Placed, OnHold:
+	case None, Placed:
 	}
 	return false
 }
@@ -214,7 +214,7 @@ func (o *Order) cancel(c Cancel) ([]Event, error) {
 	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
 		return nil, err
 	}
-	if o.Kind == KindOrder && (o.Lifecycle == Completed || o.Lifecycle == Confirmed && o.shippedUnits() > 0) {
+	if o.Kind == KindOrder && (o.Lifecycle == Completed || o.phase() == Confirmed && o.shippedUnits() > 0) {
 		return nil, o.refuseHere(CodeAlreadyShipped, "part of the order has shipped")
 	}
 	if !o.cancellable() {
@@ -224,7 +224,7 @@ func (o *Order) cancel(c Cancel) ([]Event, error) {
 }
 
 func (o *Order) cancellable() bool {
-	switch o.Lifecycle {
+	switch o.phase() {
 	case Placed, Reserved:
 		return true
 	case Confirmed:

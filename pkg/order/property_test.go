@@ -49,7 +49,7 @@ func drawCommand(t *rapid.T, o Order) Command {
 	fulfilment := rapid.SampledFrom([]string{"f1", "f2", "f3", "f4"}).Draw(t, "fulfilment")
 	reference := rapid.SampledFrom([]string{"", "", "p1", "p2"}).Draw(t, "reference")
 	terms := rapid.SampledFrom([]PaymentTerms{Prepaid, OnAccount}).Draw(t, "terms")
-	switch rapid.IntRange(0, 20).Draw(t, "command") {
+	switch rapid.IntRange(0, 28).Draw(t, "command") {
 	case 0, 1:
 		return Place{OrderID: "o-1", Currency: "EUR", Lines: drawLines(t), Terms: terms, PaymentDeadlineMicros: 50}
 	case 2, 3, 4:
@@ -80,6 +80,20 @@ func drawCommand(t *rapid.T, o Order) Command {
 		return RefundPayment{amount, reference, ""}
 	case 18:
 		return FailPayment{reference, "declined"}
+	case 20:
+		return Hold{}
+	case 21:
+		return Resume{rapid.Int64Range(40, 60).Draw(t, "deadline")}
+	case 22, 23:
+		return CancelLines{Lines: drawQuantities(t)}
+	case 24:
+		return CreateFulfilment{fulfilment, drawQuantities(t)}
+	case 25:
+		return CreateFulfilment{FulfilmentID: fulfilment}
+	case 26:
+		return ShipFulfilment{FulfilmentID: fulfilment, Capture: true}
+	case 27:
+		return CancelFulfilment{FulfilmentID: fulfilment}
 	case 19:
 		return Ship{FulfilmentID: fulfilment, Lines: drawQuantities(t), Capture: true}
 	}
@@ -90,8 +104,9 @@ func drawCommand(t *rapid.T, o Order) Command {
 var legal = map[Lifecycle][]Lifecycle{
 	None:      {Placed, Completed},
 	Placed:    {Placed, Reserved, Rejected, Cancelled, Expired, Confirmed, Completed},
-	Reserved:  {Reserved, Confirmed, Cancelled, Expired, Completed},
-	Confirmed: {Confirmed, Completed, Cancelled},
+	Reserved:  {Reserved, Confirmed, Cancelled, Expired, Completed, OnHold},
+	Confirmed: {Confirmed, Completed, Cancelled, OnHold},
+	OnHold:    {OnHold, Reserved, Confirmed, Completed, Cancelled},
 	Completed: {Completed}, Rejected: {Rejected}, Cancelled: {Cancelled}, Expired: {Expired, Placed},
 }
 

@@ -99,7 +99,7 @@ func checkOrder(before, after Order) string {
 	switch {
 	case after.CapturedMicros < 0 || after.VoidedMicros < 0 || after.RefundDueMicros < 0 || after.RefundedMicros < 0:
 		return "negative money"
-	case after.CapturedMicros+after.VoidedMicros > after.AuthorizedMicros, after.authorized() > after.TotalMicros,
+	case after.CapturedMicros+after.VoidedMicros > after.AuthorizedMicros, after.authorized() > max(after.TotalMicros, after.CapturedMicros),
 		after.RefundDueMicros+after.RefundedMicros > after.CapturedMicros:
 		return "the money ledger does not hold"
 	case before.Version > 0 && after.ReservationVersion != after.Version && !reflect.DeepEqual(before.Wanted(), after.Wanted()):

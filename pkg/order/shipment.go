@@ -16,31 +16,43 @@ func (o *Order) ship(c Ship) ([]Event, error) {
 	if o.Lifecycle == Completed {
 		return nil, o.refuseHere(CodeNothingToShip, "everything has shipped")
 	}
-	if c.FulfilmentID == "" || len(c.FulfilmentID) > MaxFulfilmentBytes || !utf8.ValidString(c.FulfilmentID) {
-		return nil, refuse(CodeInvalidFulfilmentID, "/fulfilment_id", "a shipment's ID is 1 to 64 bytes of UTF-8")
-	}
 	if err := checkText("tracking_reference", c.TrackingReference, MaxReferenceBytes); err != nil {
 		return nil, err
 	}
-	if len(o.Fulfilments) >= MaxFulfilments {
-		return nil, o.refuseHere(CodeTooManyFulfilments, "an order has at most 1000 shipments")
-	}
-	if o.fulfilment(c.FulfilmentID) >= 0 {
-		return nil, refuse(CodeFulfilmentExists, "/fulfilment_id", "the order has a shipment of this ID")
+	if err := o.checkNewFulfilment(c.FulfilmentID); err != nil {
+		return nil, err
 	}
 	lines, err := o.toShip(c.Lines)
 	if err != nil {
 		return nil, err
 	}
-	events := append(make([]Event, 0, 2), LinesShipped{FulfilmentID: c.FulfilmentID, Lines: lines, TrackingReference: c.TrackingReference})
-	if !c.Capture {
+	return o.shipped(c.FulfilmentID, lines, c.TrackingReference, c.Capture)
+}
+
+// checkNewFulfilment applies ORD-15.
+func (o *Order) checkNewFulfilment(id string) error {
+	switch {
+	case id == "" || len(id) > MaxFulfilmentBytes || !utf8.ValidString(id):
+		return refuse(CodeInvalidFulfilmentID, "/fulfilment_id", "a fulfilment's ID is 1 to 64 bytes of UTF-8")
+	case len(o.Fulfilments) >= MaxFulfilments:
+		return o.refuseHere(CodeTooManyFulfilments, "an order has at most 1000 fulfilments")
+	case o.fulfilment(id) >= 0:
+		return refuse(CodeFulfilmentExists, "/fulfilment_id", "the order has a fulfilment of this ID")
+	}
+	return nil
+}
+
+// shipped makes the events of a shipment.
+func (o *Order) shipped(id string, lines []LineQuantity, tracking string, capture bool) ([]Event, error) {
+	events := append(make([]Event, 0, 2), LinesShipped{FulfilmentID: id, Lines: lines, TrackingReference: tracking})
+	if !capture {
 		return events, nil
 	}
 	amount, err := o.dueWith(lines)
 	if err != nil || amount == 0 {
 		return events, err
 	}
-	return append(events, PaymentCaptured{AmountMicros: amount, Reference: c.FulfilmentID}), nil
+	return append(events, PaymentCaptured{AmountMicros: amount, Reference: id}), nil
 }
 
 // dueWith applies ORD-26: what a shipment is worth, of what is authorized.
@@ -70,9 +82,9 @@ func (o *Order) dueWith(lines []LineQuantity) (int64, error) {
 
 // toShip returns what ships, one entry a SKU: the lines asked for, or all that can.
 func (o *Order) toShip(lines []LineQuantity) ([]LineQuantity, error) {
-	left := o.left()
+	left := o.free()
 	if len(lines) > 0 {
-		return left.choose(lines, true)
+		return left.choose(lines, choice{over: CodeOverShipment, readyOnly: true})
 	}
 	var all []LineQuantity
 	for _, l := range left {
@@ -118,10 +130,37 @@ func (o *Order) left() unshippedSKUs {
 	return merged
 }
 
+// free is what is left to ship and in no fulfilment that is being packed.
+func (o *Order) free() unshippedSKUs {
+	all := o.left()
+	for _, f := range o.Fulfilments {
+		if !f.Pending {
+			continue
+		}
+		for _, l := range f.Lines {
+			if k, ok := all.find(l.SKU); ok {
+				all[k].left -= l.Quantity
+				all[k].ready -= l.Quantity
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(u unshipped) bool { return u.left <= 0 })
+}
+
+func (u unshippedSKUs) find(sku string) (int, bool) {
+	return slices.BinarySearchFunc(u, sku, func(a unshipped, sku string) int { return strings.Compare(a.sku, sku) })
+}
+
+// choice says what may be chosen, and which code says that it is more than that.
+type choice struct {
+	over      string
+	readyOnly bool
+}
+
 // choose takes lines out of what is left and returns them added up by SKU, in the order of first mention.
-func (u unshippedSKUs) choose(lines []LineQuantity, readyOnly bool) ([]LineQuantity, error) {
+func (u unshippedSKUs) choose(lines []LineQuantity, c choice) ([]LineQuantity, error) {
 	if len(lines) > MaxLines {
-		return nil, refuse(CodeInvalidLines, "/lines", "a shipment has at most 2000 lines")
+		return nil, refuse(CodeInvalidLines, "/lines", "there are at most 2000 lines")
 	}
 	chosen := make([]LineQuantity, 0, len(lines))
 	place := make(map[string]int, len(lines))
@@ -129,11 +168,11 @@ func (u unshippedSKUs) choose(lines []LineQuantity, readyOnly bool) ([]LineQuant
 		if l.Quantity < 1 || l.Quantity > MaxQuantity*MaxLines {
 			return nil, refuse(CodeInvalidQuantity, linePointer(i, "quantity"), "a quantity is 1 unit or more")
 		}
-		k, known := slices.BinarySearchFunc(u, l.SKU, func(a unshipped, sku string) int { return strings.Compare(a.sku, sku) })
+		k, known := u.find(l.SKU)
 		if !known || u[k].left < l.Quantity {
-			return nil, refuse(CodeOverShipment, linePointer(i, "quantity"), "more than what is left to ship of this SKU")
+			return nil, refuse(c.over, linePointer(i, "quantity"), "more than what is left to ship of this SKU, and in no other fulfilment")
 		}
-		if readyOnly && u[k].ready < l.Quantity {
+		if c.readyOnly && u[k].ready < l.Quantity {
 			return nil, refuse(CodeBackordered, linePointer(i, "quantity"), "part of this SKU waits for stock to come")
 		}
 		u[k].left -= l.Quantity
@@ -154,7 +193,7 @@ func (o *Order) deliver(c Deliver) ([]Event, error) {
 		return nil, o.illegal("deliver_order")
 	}
 	i := o.fulfilment(c.FulfilmentID)
-	if i < 0 {
+	if i < 0 || o.Fulfilments[i].Pending {
 		return nil, refuse(CodeUnknownFulfilment, "/fulfilment_id", "the order has no shipment of this ID")
 	}
 	if o.Fulfilments[i].Delivered {
@@ -173,7 +212,7 @@ func (o *Order) reconcileShipment(c ReconcileShipment) ([]Event, error) {
 	if len(c.Lines) == 0 {
 		return nil, o.refuseHere(CodeNothingToShip, "no line was found fulfilled")
 	}
-	lines, err := o.left().choose(c.Lines, false)
+	lines, err := o.left().choose(c.Lines, choice{over: CodeOverShipment})
 	if err != nil {
 		return nil, err
 	}

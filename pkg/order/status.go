@@ -41,12 +41,12 @@ func (o *Order) wantedOf(l *Line) Wanted {
 		return w
 	case KindOrder:
 	}
-	switch o.Lifecycle {
+	switch o.phase() {
 	case Placed, Reserved:
 		w.Reserved = l.left()
-	case Confirmed, Completed, OnHold:
+	case Confirmed, Completed:
 		w.Committed = l.left()
-	case None, Rejected, Cancelled, Expired:
+	case None, Rejected, Cancelled, Expired, OnHold:
 	}
 	return w
 }

@@ -48,6 +48,7 @@ type Line struct {
 	UnitPrice   string `json:"unit_price"`
 	Amount      string `json:"amount"`
 	Backordered int64  `json:"backordered,omitempty"`
+	Cancelled   int64  `json:"cancelled,omitempty"`
 	Shipped     int64  `json:"shipped"`
 	Delivered   int64  `json:"delivered"`
 }
@@ -138,6 +139,21 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	case *eventv1.OrderEvent_LinesDelivered:
 		e.Lines = o.deliver(c.LinesDelivered.Lines)
 		e.FulfilmentID = c.LinesDelivered.FulfilmentId
+	case *eventv1.OrderEvent_LinesCancelled:
+		e.Lines, e.Reason = o.cancel(c.LinesCancelled), c.LinesCancelled.Reason
+	case *eventv1.OrderEvent_OrderHeld:
+		e.Reason = c.OrderHeld.Reason
+	case *eventv1.OrderEvent_OrderResumed:
+		if !c.OrderResumed.Confirmed {
+			o.setDeadline(c.OrderResumed.PaymentDeadlineMicros)
+		}
+	case *eventv1.OrderEvent_FulfilmentCreated:
+		e.FulfilmentID = c.FulfilmentCreated.FulfilmentId
+		for _, l := range c.FulfilmentCreated.Lines {
+			e.Lines = append(e.Lines, LineQuantity{l.Sku, l.Quantity})
+		}
+	case *eventv1.OrderEvent_FulfilmentCancelled:
+		e.FulfilmentID, e.Reason = c.FulfilmentCancelled.FulfilmentId, c.FulfilmentCancelled.Reason
 	default:
 		o.pay(ev, &e)
 	}
@@ -231,13 +247,13 @@ func (o *Order) spread(quantities []*eventv1.LineQuantity, room func(*Line) int6
 }
 
 func (o *Order) backorder(q []*eventv1.LineQuantity) []LineQuantity {
-	return o.spread(q, func(l *Line) int64 { return l.Quantity - l.Backordered }, func(l *Line, n int64) { l.Backordered += n })
+	return o.spread(q, func(l *Line) int64 { return l.left() - l.Backordered }, func(l *Line, n int64) { l.Backordered += n })
 }
 
 func (o *Order) ship(q []*eventv1.LineQuantity) []LineQuantity {
-	lines := o.spread(q, func(l *Line) int64 { return l.Quantity - l.Shipped }, func(l *Line, n int64) { l.Shipped += n })
+	lines := o.spread(q, (*Line).left, func(l *Line, n int64) { l.Shipped += n })
 	for i := range o.Lines {
-		o.Lines[i].Backordered = min(o.Lines[i].Backordered, o.Lines[i].Quantity-o.Lines[i].Shipped)
+		o.Lines[i].Backordered = min(o.Lines[i].Backordered, o.Lines[i].left())
 	}
 	if o.left() == 0 {
 		o.Status = statusCompleted
@@ -245,13 +261,43 @@ func (o *Order) ship(q []*eventv1.LineQuantity) []LineQuantity {
 	return lines
 }
 
+// cancel takes lines off, the last of a SKU and price first.
+func (o *Order) cancel(c *eventv1.LinesCancelled) []LineQuantity {
+	var out []LineQuantity
+	for _, gone := range c.Lines {
+		out = append(out, LineQuantity{gone.Sku, gone.Quantity})
+		rest, price := gone.Quantity, money.Format(gone.UnitPriceMicros)
+		for i := len(o.Lines) - 1; i >= 0 && rest > 0; i-- {
+			l := &o.Lines[i]
+			if l.SKU != gone.Sku || l.UnitPrice != price {
+				continue
+			}
+			n := min(rest, l.left())
+			l.Cancelled += n
+			l.Backordered = max(0, l.Backordered-n)
+			rest -= n
+		}
+	}
+	o.totalMicros = c.TotalMicros
+	o.Subtotal, o.Total = money.Format(c.SubtotalMicros), o.amount(c.TotalMicros)
+	o.voided += c.VoidedMicros
+	o.refundDue += c.RefundDueMicros
+	if o.left() == 0 {
+		o.Status = statusCompleted
+	}
+	return out
+}
+
+// left is what is still to ship of a line.
+func (l *Line) left() int64 { return l.Quantity - l.Cancelled - l.Shipped }
+
 func (o *Order) deliver(q []*eventv1.LineQuantity) []LineQuantity {
 	return o.spread(q, func(l *Line) int64 { return l.Shipped - l.Delivered }, func(l *Line, n int64) { l.Delivered += n })
 }
 
 func (o *Order) left() (left int64) {
 	for i := range o.Lines {
-		left += o.Lines[i].Quantity - o.Lines[i].Shipped
+		left += o.Lines[i].left()
 	}
 	return left
 }

@@ -37,6 +37,8 @@ func (h *head) follow(b *pebble.Batch, ev *eventv1.OrderEvent) error {
 		h.ship(c.LinesShipped.Lines)
 	case *eventv1.OrderEvent_ShipmentReconciled:
 		h.ship(c.ShipmentReconciled.Lines)
+	case *eventv1.OrderEvent_LinesCancelled:
+		h.take(units(c.LinesCancelled.Lines))
 	}
 	if ev.Meta.Version == 1 {
 		h.placedAt = ev.Meta.OccurredAtMicros
@@ -63,10 +65,16 @@ func (h *head) write(b *pebble.Batch, id string) error {
 }
 
 func (h *head) ship(lines []*eventv1.LineQuantity) {
+	var n int64
 	for _, l := range lines {
-		h.left -= l.Quantity
+		n += l.Quantity
 	}
-	if h.left <= 0 {
+	h.take(n)
+}
+
+// take notes units that need not ship any more.
+func (h *head) take(n int64) {
+	if h.left -= n; h.left <= 0 {
 		h.status = statusCompleted
 	}
 }

@@ -17,7 +17,7 @@ var causes = map[eventv1.Cause]string{
 // statusAfter is the status that an event leads to by itself; "" when it leaves the status, or when the
 // quantities decide.
 func statusAfter(ev *eventv1.OrderEvent) string {
-	switch ev.Change.(type) {
+	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlaced, *eventv1.OrderEvent_OrderReopened:
 		return "placed"
 	case *eventv1.OrderEvent_OrderReserved, *eventv1.OrderEvent_OrderBackordered:
@@ -30,6 +30,13 @@ func statusAfter(ev *eventv1.OrderEvent) string {
 		return "cancelled"
 	case *eventv1.OrderEvent_OrderExpired:
 		return "expired"
+	case *eventv1.OrderEvent_OrderHeld:
+		return "on_hold"
+	case *eventv1.OrderEvent_OrderResumed:
+		if c.OrderResumed.Confirmed {
+			return "confirmed"
+		}
+		return "reserved"
 	case *eventv1.OrderEvent_OrderImported, *eventv1.OrderEvent_CreditNoteImported:
 		return statusCompleted
 	}

@@ -135,8 +135,11 @@ func (r *runner) answerOrder(e *entry, cmd *Command, fut *Future, first int) {
 func (r *runner) outcome(e *entry, cmd *Command) Result {
 	o := &e.o
 	res := Result{Version: o.Version, Order: summarize(o)}
-	if ship, ok := cmd.Order.(order.Ship); ok {
-		res.Order.FulfilmentID = ship.FulfilmentID
+	switch c := cmd.Order.(type) {
+	case order.Ship:
+		res.Order.FulfilmentID = c.FulfilmentID
+	case order.CreateFulfilment:
+		res.Order.FulfilmentID = c.FulfilmentID
 	}
 	if o.Lifecycle == order.Rejected && opensOrder(cmd.Order) {
 		short := shortResult(o.Short)

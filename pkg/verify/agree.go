@@ -65,14 +65,22 @@ func (c *checker) wantedBy(sku string, it *item, name string, r *reservation) {
 	c.check(Agreement, wants, "SKU %s (%d@%d) holds %d for order %s, which does not want it", sku, it.partition, r.offset, r.reserved+r.committed, name)
 }
 
+// phase is an order's status, or the one before it was put on hold.
+func (o *order) phase() string {
+	if o.status == "on_hold" {
+		return o.heldFrom
+	}
+	return o.status
+}
+
 // wanted is what an order wants of a line's SKU.
 func (o *order) wanted(l *line) held {
 	switch {
 	case o.kind == kindCreditNote:
 		return held{restocked: l.ordered}
-	case o.status == "reserved":
+	case o.phase() == "reserved":
 		return held{reserved: l.ordered - l.shipped, fulfilled: l.shipped}
-	case o.status == "confirmed" || o.status == "completed":
+	case o.phase() == "confirmed", o.status == "completed":
 		return held{committed: l.ordered - l.shipped, fulfilled: l.shipped}
 	}
 	return held{fulfilled: l.shipped}

@@ -114,6 +114,26 @@ func TestSubtleViolationsAreFound(t *testing.T) {
 			s.orders[4] = s.addOrder("o-1", 5, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{VoidedMicros: 1}}})
 			s.orders = s.orders[:5]
 		}},
+		{"resumed as what it was not", verify.Transitions, "", func(s *story) {
+			s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderHeld{OrderHeld: &eventv1.OrderHeld{}}})
+			s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderResumed{OrderResumed: &eventv1.OrderResumed{}}})
+		}},
+		{"shipped while on hold", verify.Transitions, "", func(s *story) {
+			s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderHeld{OrderHeld: &eventv1.OrderHeld{}}})
+			s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{
+				FulfilmentId: "g", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}}})
+		}},
+		{"more cancelled than was left", verify.Transitions, "", func(s *story) { linesCancelled(s, 2, 0, 5_110_000) }},
+		{"too little voided for cancelled lines", verify.Money, "", func(s *story) { linesCancelled(s, 1, 2_560_000, 0) }},
+		{"stock kept for a cancelled line", verify.Agreement, "", func(s *story) { linesCancelled(s, 1, 2_560_000, 2_550_000) }},
+		{"a fulfilment cancelled after it shipped", verify.Transitions, "", func(s *story) {
+			s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_FulfilmentCancelled{FulfilmentCancelled: &eventv1.FulfilmentCancelled{FulfilmentId: "f"}}})
+		}},
+		{"a fulfilment delivered before it shipped", verify.Transitions, "", func(s *story) {
+			one := []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
+			s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_FulfilmentCreated{FulfilmentCreated: &eventv1.FulfilmentCreated{FulfilmentId: "g", Lines: one}}})
+			s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: "g", Lines: one}}})
+		}},
 		{"more voided than was held", verify.Money, "", func(s *story) {
 			s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentVoided{PaymentVoided: &eventv1.PaymentVoided{AmountMicros: 5_110_001}}})
 		}},
@@ -192,4 +212,12 @@ func TestOpenOrdersAreNoViolation(t *testing.T) {
 	if !report.Clean() || report.OpenOrders != 1 || report.Orders != 2 {
 		t.Fatalf("%+v violated %v", report, violated(report))
 	}
+}
+
+// linesCancelled takes units of A off the order.
+func linesCancelled(s *story, quantity, total, voided int64) {
+	s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesCancelled{LinesCancelled: &eventv1.LinesCancelled{
+		Lines:          []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: 2_555_000}},
+		SubtotalMicros: 5_110_000 - quantity*2_555_000, TotalMicros: total, VoidedMicros: voided,
+	}}})
 }

@@ -70,6 +70,8 @@ func (f *mirrorFold) record(rec *eventlog.Record) {
 	case ev.GetCreditNoteImported() != nil:
 		p := ev.GetCreditNoteImported()
 		sign, lines, country, currency = -1, p.Lines, p.Country, p.Currency
+	case ev.GetLinesCancelled() != nil:
+		sign, lines = -1, ev.GetLinesCancelled().Lines
 	}
 	month := time.UnixMicro(ev.Meta.OccurredAtMicros).UTC().Format("2006-01")
 	for _, l := range lines {

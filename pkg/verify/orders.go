@@ -25,11 +25,14 @@ type order struct {
 	total                int64
 	authorized, captured int64
 	voided, refunded     int64
+	refundDue            int64
 	deadline             int64
 	onAccount            bool
 	// outcome is what stock answered first: reserved or rejected.
 	outcome     string
 	fulfilments map[string]fulfilment
+	// heldFrom is the status before on_hold.
+	heldFrom string
 	// wants is the version at which it last wanted another reservation; settled: stock has followed.
 	wants     uint64
 	settled   bool
@@ -45,8 +48,8 @@ type line struct {
 
 // fulfilment is one shipment.
 type fulfilment struct {
-	units     int64
-	delivered bool
+	units              int64
+	pending, delivered bool
 }
 
 func (o *order) line(sku string) *line {
@@ -68,16 +71,18 @@ func field(m interface{ ProtoReflect() protoreflect.Message }) string {
 }
 
 // afterPlacing are all statuses of an order that is there.
-var afterPlacing = []string{"placed", "reserved", "confirmed", "completed", "rejected", "cancelled", "expired"}
+var afterPlacing = []string{"placed", "reserved", "confirmed", "on_hold", "completed", "rejected", "cancelled", "expired"}
 
 // before lists the statuses that an event may follow.
 var before = map[string][]string{
 	"order_placed": {""}, "order_imported": {""}, "credit_note_imported": {""},
 	"order_reserved": {"placed"}, "order_backordered": {"placed"}, "order_rejected": {"placed"},
-	"payment_started": {"placed", "reserved"}, "payment_authorized": {"reserved", "confirmed", "completed", "expired", "cancelled", "rejected"},
+	"order_held": {"reserved", "confirmed"}, "order_resumed": {"on_hold"}, "lines_cancelled": {"reserved", "confirmed", "on_hold"},
+	"fulfilment_created": {"confirmed"}, "fulfilment_cancelled": {"confirmed", "on_hold", "completed"},
+	"payment_started": {"placed", "reserved"}, "payment_authorized": {"reserved", "confirmed", "on_hold", "completed", "expired", "cancelled", "rejected"},
 	"payment_captured": {"confirmed", "completed"}, "payment_voided": afterPlacing, "payment_refunded": afterPlacing, "payment_failed": afterPlacing,
 	"order_reopened":  {"expired"},
-	"order_confirmed": {"reserved"}, "order_cancelled": {"placed", "reserved", "confirmed"}, "order_expired": {"placed", "reserved"},
+	"order_confirmed": {"reserved"}, "order_cancelled": {"placed", "reserved", "confirmed", "on_hold"}, "order_expired": {"placed", "reserved"},
 	"lines_shipped": {"confirmed"}, "shipment_reconciled": {"placed", "reserved", "confirmed"}, "lines_delivered": {"confirmed", "completed"},
 	"reservation_settled": afterPlacing,
 }
@@ -85,7 +90,7 @@ var before = map[string][]string{
 // wanting lists the events after which an order wants another reservation.
 var wanting = []string{
 	"order_placed", "order_imported", "credit_note_imported", "order_rejected", "order_confirmed",
-	"order_cancelled", "order_expired", "order_reopened", "lines_shipped", "shipment_reconciled",
+	"order_cancelled", "order_expired", "order_reopened", "lines_cancelled", "lines_shipped", "shipment_reconciled",
 }
 
 func (c *checker) orderRecord(rec *eventlog.Record) {
@@ -150,19 +155,17 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		}
 	case *eventv1.OrderEvent_LinesShipped:
 		s := ch.LinesShipped
-		_, again := o.fulfilments[s.FulfilmentId]
-		c.check(Transitions, !again && s.FulfilmentId != "", "%s: shipment %q is there already", at(rec), s.FulfilmentId)
-		if o.fulfilments == nil {
-			o.fulfilments = map[string]fulfilment{}
-		}
-		o.fulfilments[s.FulfilmentId] = fulfilment{units: units(s.Lines)}
+		packed, again := o.fulfilments[s.FulfilmentId]
+		c.check(Transitions, s.FulfilmentId != "" && (!again || packed.pending && packed.units == units(s.Lines)),
+			"%s: shipment %q is there already", at(rec), s.FulfilmentId)
+		o.keep(s.FulfilmentId, fulfilment{units: units(s.Lines)})
 		c.ship(rec, o, s.Lines)
 	case *eventv1.OrderEvent_ShipmentReconciled:
 		c.ship(rec, o, ch.ShipmentReconciled.Lines)
 	case *eventv1.OrderEvent_LinesDelivered:
 		d := ch.LinesDelivered
 		f, ok := o.fulfilments[d.FulfilmentId]
-		c.check(Transitions, ok && !f.delivered && f.units == units(d.Lines), "%s: delivered %d units of shipment %q, of which %d were on their way", at(rec), units(d.Lines), d.FulfilmentId, f.units)
+		c.check(Transitions, ok && !f.pending && !f.delivered && f.units == units(d.Lines), "%s: delivered %d units of shipment %q, of which %d were on their way", at(rec), units(d.Lines), d.FulfilmentId, f.units)
 		if ok {
 			o.fulfilments[d.FulfilmentId] = fulfilment{units: f.units, delivered: true}
 		}
@@ -172,7 +175,67 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		o.settled = o.settled && to <= o.wants || to == o.wants
 		o.wants = max(o.wants, to)
 	default:
+		c.changed(rec, o, ev)
+	}
+}
+
+// changed follows what a shop does to an order after it was placed.
+func (c *checker) changed(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
+	switch ch := ev.Change.(type) {
+	case *eventv1.OrderEvent_OrderHeld:
+		o.status, o.heldFrom = "on_hold", o.status
+	case *eventv1.OrderEvent_OrderResumed:
+		r := ch.OrderResumed
+		c.check(Transitions, r.Confirmed == (o.heldFrom == "confirmed"), "%s: resumed as confirmed: %t, it was %s", at(rec), r.Confirmed, o.heldFrom)
+		o.status, o.heldFrom = o.heldFrom, ""
+		if !r.Confirmed {
+			o.deadline = r.PaymentDeadlineMicros
+		}
+	case *eventv1.OrderEvent_LinesCancelled:
+		c.linesCancelled(rec, o, ch.LinesCancelled)
+	case *eventv1.OrderEvent_FulfilmentCreated:
+		f := ch.FulfilmentCreated
+		_, again := o.fulfilments[f.FulfilmentId]
+		c.check(Transitions, !again && f.FulfilmentId != "" && units(f.Lines) > 0, "%s: fulfilment %q is there already, or of nothing", at(rec), f.FulfilmentId)
+		o.keep(f.FulfilmentId, fulfilment{units: units(f.Lines), pending: true})
+	case *eventv1.OrderEvent_FulfilmentCancelled:
+		id := ch.FulfilmentCancelled.FulfilmentId
+		c.check(Transitions, o.fulfilments[id].pending, "%s: fulfilment %q is not waiting to ship", at(rec), id)
+		delete(o.fulfilments, id)
+	default:
 		c.payment(rec, o, ev)
+	}
+}
+
+func (o *order) keep(id string, f fulfilment) {
+	if o.fulfilments == nil {
+		o.fulfilments = map[string]fulfilment{}
+	}
+	o.fulfilments[id] = f
+}
+
+// linesCancelled follows quantities and money that an order goes without.
+func (c *checker) linesCancelled(rec *eventlog.Record, o *order, e *eventv1.LinesCancelled) {
+	c.check(Transitions, len(e.Lines) > 0, "%s: nothing was cancelled", at(rec))
+	for _, gone := range e.Lines {
+		l := o.line(gone.Sku)
+		if l == nil {
+			c.check(Transitions, false, "%s: cancelled %s, which was not ordered", at(rec), gone.Sku)
+			continue
+		}
+		l.ordered -= gone.Quantity
+		c.check(Transitions, gone.Quantity > 0 && l.ordered >= l.shipped, "%s: cancelled %d of %s, of which %d have shipped", at(rec), gone.Quantity, l.sku, l.shipped)
+	}
+	c.check(Money, e.TotalMicros >= 0 && e.TotalMicros <= o.total, "%s: the total goes from %d to %d", at(rec), o.total, e.TotalMicros)
+	o.total = e.TotalMicros
+	voided := max(0, o.held()-max(0, o.total-o.captured))
+	due := max(0, o.captured-o.refunded-o.refundDue-o.total)
+	c.check(Money, e.VoidedMicros == voided && e.RefundDueMicros == due,
+		"%s: %d voided and %d due, should be %d and %d", at(rec), e.VoidedMicros, e.RefundDueMicros, voided, due)
+	o.voided += e.VoidedMicros
+	o.refundDue += e.RefundDueMicros
+	if !slices.ContainsFunc(o.lines, func(l line) bool { return l.shipped < l.ordered }) {
+		o.status = "completed"
 	}
 }
 

@@ -23,9 +23,10 @@ func (c *checker) payment(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent
 	case *eventv1.OrderEvent_OrderCancelled:
 		voided, refund := ch.OrderCancelled.VoidedMicros, ch.OrderCancelled.RefundDueMicros
 		o.status = "cancelled"
-		c.check(Money, voided == o.held() && refund == o.captured-o.refunded,
-			"%s: cancelled with %d voided and %d to refund, of %d held and %d captured", at(rec), voided, refund, o.held(), o.captured-o.refunded)
+		c.check(Money, voided == o.held() && refund == o.captured-o.refunded-o.refundDue,
+			"%s: cancelled with %d voided and %d to refund, of %d held and %d captured", at(rec), voided, refund, o.held(), o.captured-o.refunded-o.refundDue)
 		o.voided += voided
+		o.refundDue += refund
 		for _, l := range o.lines {
 			c.check(Transitions, l.shipped == 0, "%s: cancelled after %d of %s had shipped", at(rec), l.shipped, l.sku)
 		}
@@ -53,6 +54,7 @@ func (c *checker) amount(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent)
 		c.check(Money, ch.PaymentVoided.AmountMicros > 0 && o.held() >= 0, "%s: voided %d, more than was held", at(rec), ch.PaymentVoided.AmountMicros)
 	case *eventv1.OrderEvent_PaymentRefunded:
 		o.refunded += ch.PaymentRefunded.AmountMicros
+		o.refundDue = max(0, o.refundDue-ch.PaymentRefunded.AmountMicros)
 		c.check(Money, ch.PaymentRefunded.AmountMicros > 0 && o.refunded <= o.captured, "%s: refunded %d of %d captured", at(rec), o.refunded, o.captured)
 	}
 }

@@ -114,6 +114,34 @@ func setLaterOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
 			FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines), TrackingReference: c.TrackingReference,
 		}}
 		return "holdfast.lines_shipped.v1"
+	case order.LinesCancelled:
+		e.Change = &eventv1.OrderEvent_LinesCancelled{LinesCancelled: &eventv1.LinesCancelled{
+			Lines: toLines(c.Lines), Reason: c.Reason, SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros,
+			VoidedMicros: c.VoidedMicros, RefundDueMicros: c.RefundDueMicros,
+		}}
+		return "holdfast.lines_cancelled.v1"
+	case order.OrderHeld:
+		e.Change = &eventv1.OrderEvent_OrderHeld{OrderHeld: &eventv1.OrderHeld{Reason: c.Reason}}
+		return "holdfast.order_held.v1"
+	case order.OrderResumed:
+		e.Change = &eventv1.OrderEvent_OrderResumed{
+			OrderResumed: &eventv1.OrderResumed{Confirmed: c.Confirmed, PaymentDeadlineMicros: c.PaymentDeadlineMicros}}
+		return "holdfast.order_resumed.v1"
+	case order.FulfilmentCreated:
+		e.Change = &eventv1.OrderEvent_FulfilmentCreated{
+			FulfilmentCreated: &eventv1.FulfilmentCreated{FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines)}}
+		return "holdfast.fulfilment_created.v1"
+	case order.FulfilmentCancelled:
+		e.Change = &eventv1.OrderEvent_FulfilmentCancelled{
+			FulfilmentCancelled: &eventv1.FulfilmentCancelled{FulfilmentId: c.FulfilmentID, Reason: c.Reason}}
+		return "holdfast.fulfilment_cancelled.v1"
+	}
+	return setDocumentOrSettlement(e, ev)
+}
+
+// setDocumentOrSettlement is setOrderChange for deliveries, documents and reconciliation.
+func setDocumentOrSettlement(e *eventv1.OrderEvent, ev order.Event) string {
+	switch c := ev.(type) {
 	case order.LinesDelivered:
 		e.Change = &eventv1.OrderEvent_LinesDelivered{
 			LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines)}}
@@ -226,6 +254,27 @@ func laterOrderChange(e *eventv1.OrderEvent) order.Event {
 		return order.LinesShipped{
 			FulfilmentID: p.FulfilmentId, Lines: fromQuantities(p.Lines), TrackingReference: p.TrackingReference,
 		}
+	case *eventv1.OrderEvent_LinesCancelled:
+		p := c.LinesCancelled
+		return order.LinesCancelled{
+			Lines: fromLines(p.Lines), Reason: p.Reason, SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
+			VoidedMicros: p.VoidedMicros, RefundDueMicros: p.RefundDueMicros,
+		}
+	case *eventv1.OrderEvent_OrderHeld:
+		return order.OrderHeld{Reason: c.OrderHeld.Reason}
+	case *eventv1.OrderEvent_OrderResumed:
+		return order.OrderResumed{Confirmed: c.OrderResumed.Confirmed, PaymentDeadlineMicros: c.OrderResumed.PaymentDeadlineMicros}
+	case *eventv1.OrderEvent_FulfilmentCreated:
+		p := c.FulfilmentCreated
+		return order.FulfilmentCreated{FulfilmentID: p.FulfilmentId, Lines: fromQuantities(p.Lines)}
+	case *eventv1.OrderEvent_FulfilmentCancelled:
+		return order.FulfilmentCancelled{FulfilmentID: c.FulfilmentCancelled.FulfilmentId, Reason: c.FulfilmentCancelled.Reason}
+	}
+	return documentOrSettlement(e)
+}
+
+func documentOrSettlement(e *eventv1.OrderEvent) order.Event {
+	switch c := e.Change.(type) {
 	case *eventv1.OrderEvent_LinesDelivered:
 		return order.LinesDelivered{FulfilmentID: c.LinesDelivered.FulfilmentId, Lines: fromQuantities(c.LinesDelivered.Lines)}
 	case *eventv1.OrderEvent_OrderImported:

@@ -45,7 +45,14 @@ var orderSamples = map[string]order.Event{
 	"order_cancelled":    order.OrderCancelled{Reason: "changed my mind", VoidedMicros: 20_000_000, RefundDueMicros: 8_050_000},
 	"order_expired":      order.OrderExpired{VoidedMicros: 1_000_000},
 	"lines_shipped":      order.LinesShipped{FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999"},
-	"lines_delivered":    order.LinesDelivered{FulfilmentID: "f-1", Lines: sampleQuantities},
+	"lines_cancelled": order.LinesCancelled{
+		Lines: sampleLines, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000,
+	},
+	"order_held":           order.OrderHeld{Reason: "fraud check"},
+	"order_resumed":        order.OrderResumed{Confirmed: true, PaymentDeadlineMicros: 1_760_000_900_000_000},
+	"fulfilment_created":   order.FulfilmentCreated{FulfilmentID: "f-1", Lines: sampleQuantities},
+	"fulfilment_cancelled": order.FulfilmentCancelled{FulfilmentID: "f-1", Reason: "no box"},
+	"lines_delivered":      order.LinesDelivered{FulfilmentID: "f-1", Lines: sampleQuantities},
 	"order_imported": order.DocumentImported{
 		Kind: order.KindImportedOrder, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
 		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "536365",

@@ -107,7 +107,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		Fulfilments: toFulfilments(o.Fulfilments), Short: toStateShort(o.Short),
 		Country: o.Country, Reference: o.Reference, OccurredAtMicros: o.OccurredAtMicros,
 		RefundedMicros: o.RefundedMicros, Payments: toPayments(o.Payments),
-		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed,
+		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed, HeldFrom: int32(o.HeldFrom),
 	})
 }
 
@@ -128,7 +128,7 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		Fulfilments: fromFulfilments(p.Fulfilments), Short: fromStateShort(p.Short),
 		Country: p.Country, Reference: p.Reference, OccurredAtMicros: p.OccurredAtMicros,
 		RefundedMicros: p.RefundedMicros, Payments: fromPayments(p.Payments),
-		PaymentStarts: p.PaymentStarts, PaymentFailed: p.PaymentFailed,
+		PaymentStarts: p.PaymentStarts, PaymentFailed: p.PaymentFailed, HeldFrom: order.Lifecycle(p.HeldFrom),
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
 		return order.Order{}, err
@@ -192,7 +192,7 @@ func toFulfilments(fulfilments []order.Fulfilment) []*statev1.Fulfilment {
 			// The schema's pair of a name and a quantity; here the name is a SKU.
 			lines[k] = &eventv1.Allocation{Location: l.SKU, Quantity: l.Quantity}
 		}
-		out[i] = &statev1.Fulfilment{FulfilmentId: f.ID, Lines: lines, Delivered: f.Delivered}
+		out[i] = &statev1.Fulfilment{FulfilmentId: f.ID, Lines: lines, Pending: f.Pending, Delivered: f.Delivered}
 	}
 	return out
 }
@@ -203,7 +203,7 @@ func fromFulfilments(fulfilments []*statev1.Fulfilment) []order.Fulfilment {
 	}
 	out := make([]order.Fulfilment, len(fulfilments))
 	for i, f := range fulfilments {
-		out[i] = order.Fulfilment{ID: f.FulfilmentId, Delivered: f.Delivered}
+		out[i] = order.Fulfilment{ID: f.FulfilmentId, Pending: f.Pending, Delivered: f.Delivered}
 		for _, l := range f.Lines {
 			out[i].Lines = append(out[i].Lines, order.LineQuantity{SKU: l.Location, Quantity: l.Quantity})
 		}

@@ -16,20 +16,26 @@ import (
 const (
 	CommandTypeAdjustStock       CommandType = "adjust_stock"
 	CommandTypeAuthorizePayment  CommandType = "authorize_payment"
+	CommandTypeCancelFulfilment  CommandType = "cancel_fulfilment"
+	CommandTypeCancelLines       CommandType = "cancel_lines"
 	CommandTypeCancelOrder       CommandType = "cancel_order"
 	CommandTypeCapturePayment    CommandType = "capture_payment"
 	CommandTypeConfirmOrder      CommandType = "confirm_order"
 	CommandTypeCountStock        CommandType = "count_stock"
+	CommandTypeCreateFulfilment  CommandType = "create_fulfilment"
 	CommandTypeDeliverOrder      CommandType = "deliver_order"
 	CommandTypeFailPayment       CommandType = "fail_payment"
+	CommandTypeHoldOrder         CommandType = "hold_order"
 	CommandTypeImportCreditNote  CommandType = "import_credit_note"
 	CommandTypeImportOrder       CommandType = "import_order"
 	CommandTypePlaceOrder        CommandType = "place_order"
 	CommandTypeReceiveStock      CommandType = "receive_stock"
 	CommandTypeRefundPayment     CommandType = "refund_payment"
 	CommandTypeRegisterItem      CommandType = "register_item"
+	CommandTypeResumeOrder       CommandType = "resume_order"
 	CommandTypeSetBackorderLimit CommandType = "set_backorder_limit"
 	CommandTypeSetSafetyStock    CommandType = "set_safety_stock"
+	CommandTypeShipFulfilment    CommandType = "ship_fulfilment"
 	CommandTypeShipOrder         CommandType = "ship_order"
 	CommandTypeStartPayment      CommandType = "start_payment"
 	CommandTypeVoidPayment       CommandType = "void_payment"
@@ -42,6 +48,10 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeAuthorizePayment:
 		return true
+	case CommandTypeCancelFulfilment:
+		return true
+	case CommandTypeCancelLines:
+		return true
 	case CommandTypeCancelOrder:
 		return true
 	case CommandTypeCapturePayment:
@@ -50,9 +60,13 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeCountStock:
 		return true
+	case CommandTypeCreateFulfilment:
+		return true
 	case CommandTypeDeliverOrder:
 		return true
 	case CommandTypeFailPayment:
+		return true
+	case CommandTypeHoldOrder:
 		return true
 	case CommandTypeImportCreditNote:
 		return true
@@ -66,9 +80,13 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeRegisterItem:
 		return true
+	case CommandTypeResumeOrder:
+		return true
 	case CommandTypeSetBackorderLimit:
 		return true
 	case CommandTypeSetSafetyStock:
+		return true
+	case CommandTypeShipFulfilment:
 		return true
 	case CommandTypeShipOrder:
 		return true
@@ -261,6 +279,24 @@ func (e Reason) Valid() bool {
 	}
 }
 
+// Defines values for ShipOrderAction.
+const (
+	Create ShipOrderAction = "create"
+	Ship   ShipOrderAction = "ship"
+)
+
+// Valid indicates whether the value is a known member of the ShipOrderAction enum.
+func (e ShipOrderAction) Valid() bool {
+	switch e {
+	case Create:
+		return true
+	case Ship:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ShortLineReason.
 const (
 	InsufficientStock ShortLineReason = "insufficient_stock"
@@ -432,6 +468,17 @@ type AvailabilityList struct {
 	Unknown []string       `json:"unknown"`
 }
 
+// CancelFulfilment defines model for CancelFulfilment.
+type CancelFulfilment struct {
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
+// CancelLines defines model for CancelLines.
+type CancelLines struct {
+	Lines  []LineQuantity `json:"lines"`
+	Reason string         `json:"reason,omitempty,omitzero"`
+}
+
 // CancelOrder defines model for CancelOrder.
 type CancelOrder struct {
 	Reason string `json:"reason,omitempty,omitzero"`
@@ -476,6 +523,11 @@ type Health struct {
 
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
+
+// HoldOrder defines model for HoldOrder.
+type HoldOrder struct {
+	Reason string `json:"reason,omitempty,omitzero"`
+}
 
 // ImportDocument defines model for ImportDocument.
 type ImportDocument struct {
@@ -740,12 +792,22 @@ type SetSafetyStock struct {
 	Quantity Level  `json:"quantity"`
 }
 
+// ShipFulfilment defines model for ShipFulfilment.
+type ShipFulfilment struct {
+	Capture           bool   `json:"capture,omitempty,omitzero"`
+	TrackingReference string `json:"tracking_reference,omitempty,omitzero"`
+}
+
 // ShipOrder defines model for ShipOrder.
 type ShipOrder struct {
-	Capture           bool           `json:"capture,omitempty,omitzero"`
-	Lines             []LineQuantity `json:"lines,omitempty,omitzero"`
-	TrackingReference string         `json:"tracking_reference,omitempty,omitzero"`
+	Action            ShipOrderAction `json:"action,omitempty,omitzero"`
+	Capture           bool            `json:"capture,omitempty,omitzero"`
+	Lines             []LineQuantity  `json:"lines,omitempty,omitzero"`
+	TrackingReference string          `json:"tracking_reference,omitempty,omitzero"`
 }
+
+// ShipOrderAction defines model for ShipOrder.Action.
+type ShipOrderAction string
 
 // ShortLine defines model for ShortLine.
 type ShortLine struct {
@@ -997,6 +1059,18 @@ type CancelOrderParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// CancelLinesParams defines parameters for CancelLines.
+type CancelLinesParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // ConfirmOrderParams defines parameters for ConfirmOrder.
 type ConfirmOrderParams struct {
 	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
@@ -1021,6 +1095,18 @@ type ShipOrderParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// CancelFulfilmentParams defines parameters for CancelFulfilment.
+type CancelFulfilmentParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // DeliverOrderParams defines parameters for DeliverOrder.
 type DeliverOrderParams struct {
 	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
@@ -1033,8 +1119,44 @@ type DeliverOrderParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// ShipFulfilmentParams defines parameters for ShipFulfilment.
+type ShipFulfilmentParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// HoldOrderParams defines parameters for HoldOrder.
+type HoldOrderParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // RecordPaymentParams defines parameters for RecordPayment.
 type RecordPaymentParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// ResumeOrderParams defines parameters for ResumeOrder.
+type ResumeOrderParams struct {
 	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
 
@@ -1180,17 +1302,32 @@ type PlaceOrderJSONRequestBody = PlaceOrder
 // CancelOrderJSONRequestBody defines body for CancelOrder for application/json ContentType.
 type CancelOrderJSONRequestBody = CancelOrder
 
+// CancelLinesJSONRequestBody defines body for CancelLines for application/json ContentType.
+type CancelLinesJSONRequestBody = CancelLines
+
 // ConfirmOrderJSONRequestBody defines body for ConfirmOrder for application/json ContentType.
 type ConfirmOrderJSONRequestBody = Empty
 
 // ShipOrderJSONRequestBody defines body for ShipOrder for application/json ContentType.
 type ShipOrderJSONRequestBody = ShipOrder
 
+// CancelFulfilmentJSONRequestBody defines body for CancelFulfilment for application/json ContentType.
+type CancelFulfilmentJSONRequestBody = CancelFulfilment
+
 // DeliverOrderJSONRequestBody defines body for DeliverOrder for application/json ContentType.
 type DeliverOrderJSONRequestBody = Empty
 
+// ShipFulfilmentJSONRequestBody defines body for ShipFulfilment for application/json ContentType.
+type ShipFulfilmentJSONRequestBody = ShipFulfilment
+
+// HoldOrderJSONRequestBody defines body for HoldOrder for application/json ContentType.
+type HoldOrderJSONRequestBody = HoldOrder
+
 // RecordPaymentJSONRequestBody defines body for RecordPayment for application/json ContentType.
 type RecordPaymentJSONRequestBody = Payment
+
+// ResumeOrderJSONRequestBody defines body for ResumeOrder for application/json ContentType.
+type ResumeOrderJSONRequestBody = Empty
 
 // RegisterItemJSONRequestBody defines body for RegisterItem for application/json ContentType.
 type RegisterItemJSONRequestBody = RegisterItem
@@ -1248,18 +1385,33 @@ type ServerInterface interface {
 	// CancelOrder Cancel an order that has not shipped
 	// (POST /v1/orders/{order_id}/cancel)
 	CancelOrder(ctx echo.Context, orderID OrderID, params CancelOrderParams) error
+	// CancelLines Take quantities off an order
+	// (POST /v1/orders/{order_id}/cancel-lines)
+	CancelLines(ctx echo.Context, orderID OrderID, params CancelLinesParams) error
 	// ConfirmOrder Confirm an order
 	// (POST /v1/orders/{order_id}/confirm)
 	ConfirmOrder(ctx echo.Context, orderID OrderID, params ConfirmOrderParams) error
 	// ShipOrder Record a shipment
 	// (POST /v1/orders/{order_id}/fulfilments)
 	ShipOrder(ctx echo.Context, orderID OrderID, params ShipOrderParams) error
+	// CancelFulfilment Give up a fulfilment that has not left
+	// (POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel)
+	CancelFulfilment(ctx echo.Context, orderID OrderID, fulfilmentID FulfilmentID, params CancelFulfilmentParams) error
 	// DeliverOrder Record that a shipment arrived
 	// (POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery)
 	DeliverOrder(ctx echo.Context, orderID OrderID, fulfilmentID FulfilmentID, params DeliverOrderParams) error
+	// ShipFulfilment Record that a fulfilment left
+	// (POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/shipment)
+	ShipFulfilment(ctx echo.Context, orderID OrderID, fulfilmentID FulfilmentID, params ShipFulfilmentParams) error
+	// HoldOrder Put an order on hold
+	// (POST /v1/orders/{order_id}/hold)
+	HoldOrder(ctx echo.Context, orderID OrderID, params HoldOrderParams) error
 	// RecordPayment Record what happened to a payment
 	// (POST /v1/orders/{order_id}/payments)
 	RecordPayment(ctx echo.Context, orderID OrderID, params RecordPaymentParams) error
+	// ResumeOrder Let an order on hold go on
+	// (POST /v1/orders/{order_id}/resume)
+	ResumeOrder(ctx echo.Context, orderID OrderID, params ResumeOrderParams) error
 	// GetRevenue Revenue by month, day, country, SKU or customer
 	// (GET /v1/reports/revenue)
 	GetRevenue(ctx echo.Context, params GetRevenueParams) error
@@ -1720,6 +1872,74 @@ func (w *ServerInterfaceWrapper) CancelOrder(ctx echo.Context) error {
 	return err
 }
 
+// CancelLines converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelLines(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "order_id" -------------
+	var orderID OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "order_id", ctx.Param("order_id"), &orderID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelLinesParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelLines(ctx, orderID, params)
+	return err
+}
+
 // ConfirmOrder converts echo context to params.
 func (w *ServerInterfaceWrapper) ConfirmOrder(ctx echo.Context) error {
 	var err error
@@ -1856,6 +2076,82 @@ func (w *ServerInterfaceWrapper) ShipOrder(ctx echo.Context) error {
 	return err
 }
 
+// CancelFulfilment converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelFulfilment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "order_id" -------------
+	var orderID OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "order_id", ctx.Param("order_id"), &orderID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order_id: %s", err))
+	}
+
+	// ------------- Path parameter "fulfilment_id" -------------
+	var fulfilmentID FulfilmentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fulfilment_id", ctx.Param("fulfilment_id"), &fulfilmentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fulfilment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelFulfilmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelFulfilment(ctx, orderID, fulfilmentID, params)
+	return err
+}
+
 // DeliverOrder converts echo context to params.
 func (w *ServerInterfaceWrapper) DeliverOrder(ctx echo.Context) error {
 	var err error
@@ -1932,6 +2228,150 @@ func (w *ServerInterfaceWrapper) DeliverOrder(ctx echo.Context) error {
 	return err
 }
 
+// ShipFulfilment converts echo context to params.
+func (w *ServerInterfaceWrapper) ShipFulfilment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "order_id" -------------
+	var orderID OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "order_id", ctx.Param("order_id"), &orderID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order_id: %s", err))
+	}
+
+	// ------------- Path parameter "fulfilment_id" -------------
+	var fulfilmentID FulfilmentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fulfilment_id", ctx.Param("fulfilment_id"), &fulfilmentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fulfilment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ShipFulfilmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShipFulfilment(ctx, orderID, fulfilmentID, params)
+	return err
+}
+
+// HoldOrder converts echo context to params.
+func (w *ServerInterfaceWrapper) HoldOrder(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "order_id" -------------
+	var orderID OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "order_id", ctx.Param("order_id"), &orderID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params HoldOrderParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.HoldOrder(ctx, orderID, params)
+	return err
+}
+
 // RecordPayment converts echo context to params.
 func (w *ServerInterfaceWrapper) RecordPayment(ctx echo.Context) error {
 	var err error
@@ -1997,6 +2437,74 @@ func (w *ServerInterfaceWrapper) RecordPayment(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RecordPayment(ctx, orderID, params)
+	return err
+}
+
+// ResumeOrder converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeOrder(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "order_id" -------------
+	var orderID OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "order_id", ctx.Param("order_id"), &orderID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResumeOrderParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeOrder(ctx, orderID, params)
 	return err
 }
 
@@ -2610,6 +3118,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/orders/:order_id/confirm", wrapper.ConfirmOrder, options.OperationMiddlewares["confirmOrder"]...)
 	router.POST(options.BaseURL+"/v1/orders/:order_id/cancel", wrapper.CancelOrder, options.OperationMiddlewares["cancelOrder"]...)
 	router.POST(options.BaseURL+"/v1/orders/:order_id/fulfilments", wrapper.ShipOrder, options.OperationMiddlewares["shipOrder"]...)
+	router.POST(options.BaseURL+"/v1/orders/:order_id/hold", wrapper.HoldOrder, options.OperationMiddlewares["holdOrder"]...)
+	router.POST(options.BaseURL+"/v1/orders/:order_id/resume", wrapper.ResumeOrder, options.OperationMiddlewares["resumeOrder"]...)
+	router.POST(options.BaseURL+"/v1/orders/:order_id/cancel-lines", wrapper.CancelLines, options.OperationMiddlewares["cancelLines"]...)
+	router.POST(options.BaseURL+"/v1/orders/:order_id/fulfilments/:fulfilment_id/shipment", wrapper.ShipFulfilment, options.OperationMiddlewares["shipFulfilment"]...)
+	router.POST(options.BaseURL+"/v1/orders/:order_id/fulfilments/:fulfilment_id/cancel", wrapper.CancelFulfilment, options.OperationMiddlewares["cancelFulfilment"]...)
 	router.POST(options.BaseURL+"/v1/orders/:order_id/fulfilments/:fulfilment_id/delivery", wrapper.DeliverOrder, options.OperationMiddlewares["deliverOrder"]...)
 	router.POST(options.BaseURL+"/v1/imports/orders", wrapper.ImportOrder, options.OperationMiddlewares["importOrder"]...)
 	router.POST(options.BaseURL+"/v1/imports/credit-notes", wrapper.ImportCreditNote, options.OperationMiddlewares["importCreditNote"]...)

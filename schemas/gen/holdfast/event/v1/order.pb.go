@@ -101,6 +101,11 @@ type OrderEvent struct {
 	//	*OrderEvent_PaymentRefunded
 	//	*OrderEvent_PaymentFailed
 	//	*OrderEvent_OrderReopened
+	//	*OrderEvent_OrderHeld
+	//	*OrderEvent_OrderResumed
+	//	*OrderEvent_LinesCancelled
+	//	*OrderEvent_FulfilmentCreated
+	//	*OrderEvent_FulfilmentCancelled
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -337,6 +342,51 @@ func (x *OrderEvent) GetOrderReopened() *OrderReopened {
 	return nil
 }
 
+func (x *OrderEvent) GetOrderHeld() *OrderHeld {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_OrderHeld); ok {
+			return x.OrderHeld
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetOrderResumed() *OrderResumed {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_OrderResumed); ok {
+			return x.OrderResumed
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetLinesCancelled() *LinesCancelled {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_LinesCancelled); ok {
+			return x.LinesCancelled
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetFulfilmentCreated() *FulfilmentCreated {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_FulfilmentCreated); ok {
+			return x.FulfilmentCreated
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetFulfilmentCancelled() *FulfilmentCancelled {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_FulfilmentCancelled); ok {
+			return x.FulfilmentCancelled
+		}
+	}
+	return nil
+}
+
 type isOrderEvent_Change interface {
 	isOrderEvent_Change()
 }
@@ -421,6 +471,26 @@ type OrderEvent_OrderReopened struct {
 	OrderReopened *OrderReopened `protobuf:"bytes,29,opt,name=order_reopened,json=orderReopened,proto3,oneof"`
 }
 
+type OrderEvent_OrderHeld struct {
+	OrderHeld *OrderHeld `protobuf:"bytes,30,opt,name=order_held,json=orderHeld,proto3,oneof"`
+}
+
+type OrderEvent_OrderResumed struct {
+	OrderResumed *OrderResumed `protobuf:"bytes,31,opt,name=order_resumed,json=orderResumed,proto3,oneof"`
+}
+
+type OrderEvent_LinesCancelled struct {
+	LinesCancelled *LinesCancelled `protobuf:"bytes,32,opt,name=lines_cancelled,json=linesCancelled,proto3,oneof"`
+}
+
+type OrderEvent_FulfilmentCreated struct {
+	FulfilmentCreated *FulfilmentCreated `protobuf:"bytes,33,opt,name=fulfilment_created,json=fulfilmentCreated,proto3,oneof"`
+}
+
+type OrderEvent_FulfilmentCancelled struct {
+	FulfilmentCancelled *FulfilmentCancelled `protobuf:"bytes,34,opt,name=fulfilment_cancelled,json=fulfilmentCancelled,proto3,oneof"`
+}
+
 func (*OrderEvent_OrderPlaced) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderReserved) isOrderEvent_Change() {}
@@ -460,6 +530,16 @@ func (*OrderEvent_PaymentRefunded) isOrderEvent_Change() {}
 func (*OrderEvent_PaymentFailed) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderReopened) isOrderEvent_Change() {}
+
+func (*OrderEvent_OrderHeld) isOrderEvent_Change() {}
+
+func (*OrderEvent_OrderResumed) isOrderEvent_Change() {}
+
+func (*OrderEvent_LinesCancelled) isOrderEvent_Change() {}
+
+func (*OrderEvent_FulfilmentCreated) isOrderEvent_Change() {}
+
+func (*OrderEvent_FulfilmentCancelled) isOrderEvent_Change() {}
 
 type OrderLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -1466,6 +1546,299 @@ func (x *LinesShipped) GetTrackingReference() string {
 	return ""
 }
 
+// OrderHeld: the order stays where it is until it is resumed.
+type OrderHeld struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderHeld) Reset() {
+	*x = OrderHeld{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderHeld) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderHeld) ProtoMessage() {}
+
+func (x *OrderHeld) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderHeld.ProtoReflect.Descriptor instead.
+func (*OrderHeld) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *OrderHeld) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OrderResumed: the order goes on.
+type OrderResumed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// It was confirmed; otherwise it is reserved, and waits for its payment until the deadline.
+	Confirmed             bool  `protobuf:"varint,1,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
+	PaymentDeadlineMicros int64 `protobuf:"varint,2,opt,name=payment_deadline_micros,json=paymentDeadlineMicros,proto3" json:"payment_deadline_micros,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *OrderResumed) Reset() {
+	*x = OrderResumed{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderResumed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderResumed) ProtoMessage() {}
+
+func (x *OrderResumed) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderResumed.ProtoReflect.Descriptor instead.
+func (*OrderResumed) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *OrderResumed) GetConfirmed() bool {
+	if x != nil {
+		return x.Confirmed
+	}
+	return false
+}
+
+func (x *OrderResumed) GetPaymentDeadlineMicros() int64 {
+	if x != nil {
+		return x.PaymentDeadlineMicros
+	}
+	return 0
+}
+
+// LinesCancelled: quantities that will not ship, with the price that they were ordered at.
+type LinesCancelled struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Lines  []*OrderLine           `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What the order costs without them, as OrderPlaced has it.
+	SubtotalMicros int64 `protobuf:"varint,3,opt,name=subtotal_micros,json=subtotalMicros,proto3" json:"subtotal_micros,omitempty"`
+	TotalMicros    int64 `protobuf:"varint,4,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
+	// Authorized beyond that, not captured: given back.
+	VoidedMicros int64 `protobuf:"varint,5,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	// Captured beyond that: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,6,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *LinesCancelled) Reset() {
+	*x = LinesCancelled{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LinesCancelled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LinesCancelled) ProtoMessage() {}
+
+func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LinesCancelled.ProtoReflect.Descriptor instead.
+func (*LinesCancelled) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *LinesCancelled) GetLines() []*OrderLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *LinesCancelled) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *LinesCancelled) GetSubtotalMicros() int64 {
+	if x != nil {
+		return x.SubtotalMicros
+	}
+	return 0
+}
+
+func (x *LinesCancelled) GetTotalMicros() int64 {
+	if x != nil {
+		return x.TotalMicros
+	}
+	return 0
+}
+
+func (x *LinesCancelled) GetVoidedMicros() int64 {
+	if x != nil {
+		return x.VoidedMicros
+	}
+	return 0
+}
+
+func (x *LinesCancelled) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
+}
+
+// FulfilmentCreated: lines are set aside for a shipment.
+type FulfilmentCreated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	Lines         []*LineQuantity        `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FulfilmentCreated) Reset() {
+	*x = FulfilmentCreated{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FulfilmentCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FulfilmentCreated) ProtoMessage() {}
+
+func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FulfilmentCreated.ProtoReflect.Descriptor instead.
+func (*FulfilmentCreated) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *FulfilmentCreated) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
+func (x *FulfilmentCreated) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+// FulfilmentCancelled: a fulfilment will not ship; its lines may ship otherwise.
+type FulfilmentCancelled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FulfilmentCancelled) Reset() {
+	*x = FulfilmentCancelled{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FulfilmentCancelled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FulfilmentCancelled) ProtoMessage() {}
+
+func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FulfilmentCancelled.ProtoReflect.Descriptor instead.
+func (*FulfilmentCancelled) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *FulfilmentCancelled) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
+func (x *FulfilmentCancelled) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type LinesDelivered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
@@ -1476,7 +1849,7 @@ type LinesDelivered struct {
 
 func (x *LinesDelivered) Reset() {
 	*x = LinesDelivered{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1488,7 +1861,7 @@ func (x *LinesDelivered) String() string {
 func (*LinesDelivered) ProtoMessage() {}
 
 func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1501,7 +1874,7 @@ func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDelivered.ProtoReflect.Descriptor instead.
 func (*LinesDelivered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LinesDelivered) GetFulfilmentId() string {
@@ -1536,7 +1909,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1921,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1934,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -1630,7 +2003,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1642,7 +2015,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1655,7 +2028,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -1717,7 +2090,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +2102,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +2115,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -1762,7 +2135,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +2147,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +2160,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -1801,7 +2174,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x89\r\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x92\x10\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -1826,7 +2199,13 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0epayment_voided\x18\x1a \x01(\v2 .holdfast.event.v1.PaymentVoidedH\x00R\rpaymentVoided\x12O\n" +
 	"\x10payment_refunded\x18\x1b \x01(\v2\".holdfast.event.v1.PaymentRefundedH\x00R\x0fpaymentRefunded\x12I\n" +
 	"\x0epayment_failed\x18\x1c \x01(\v2 .holdfast.event.v1.PaymentFailedH\x00R\rpaymentFailed\x12I\n" +
-	"\x0eorder_reopened\x18\x1d \x01(\v2 .holdfast.event.v1.OrderReopenedH\x00R\rorderReopenedB\b\n" +
+	"\x0eorder_reopened\x18\x1d \x01(\v2 .holdfast.event.v1.OrderReopenedH\x00R\rorderReopened\x12=\n" +
+	"\n" +
+	"order_held\x18\x1e \x01(\v2\x1c.holdfast.event.v1.OrderHeldH\x00R\torderHeld\x12F\n" +
+	"\rorder_resumed\x18\x1f \x01(\v2\x1f.holdfast.event.v1.OrderResumedH\x00R\forderResumed\x12L\n" +
+	"\x0flines_cancelled\x18  \x01(\v2!.holdfast.event.v1.LinesCancelledH\x00R\x0elinesCancelled\x12U\n" +
+	"\x12fulfilment_created\x18! \x01(\v2$.holdfast.event.v1.FulfilmentCreatedH\x00R\x11fulfilmentCreated\x12[\n" +
+	"\x14fulfilment_cancelled\x18\" \x01(\v2&.holdfast.event.v1.FulfilmentCancelledH\x00R\x13fulfilmentCancelledB\b\n" +
 	"\x06change\"e\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
@@ -1888,7 +2267,25 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\fLinesShipped\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12-\n" +
-	"\x12tracking_reference\x18\x03 \x01(\tR\x11trackingReference\"l\n" +
+	"\x12tracking_reference\x18\x03 \x01(\tR\x11trackingReference\"#\n" +
+	"\tOrderHeld\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"d\n" +
+	"\fOrderResumed\x12\x1c\n" +
+	"\tconfirmed\x18\x01 \x01(\bR\tconfirmed\x126\n" +
+	"\x17payment_deadline_micros\x18\x02 \x01(\x03R\x15paymentDeadlineMicros\"\xf9\x01\n" +
+	"\x0eLinesCancelled\x122\n" +
+	"\x05lines\x18\x01 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12'\n" +
+	"\x0fsubtotal_micros\x18\x03 \x01(\x03R\x0esubtotalMicros\x12!\n" +
+	"\ftotal_micros\x18\x04 \x01(\x03R\vtotalMicros\x12#\n" +
+	"\rvoided_micros\x18\x05 \x01(\x03R\fvoidedMicros\x12*\n" +
+	"\x11refund_due_micros\x18\x06 \x01(\x03R\x0frefundDueMicros\"o\n" +
+	"\x11FulfilmentCreated\x12#\n" +
+	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"R\n" +
+	"\x13FulfilmentCancelled\x12#\n" +
+	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"l\n" +
 	"\x0eLinesDelivered\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"\x84\x02\n" +
@@ -1932,38 +2329,43 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
-	(PaymentTerms)(0),          // 0: holdfast.event.v1.PaymentTerms
-	(*OrderEvent)(nil),         // 1: holdfast.event.v1.OrderEvent
-	(*OrderLine)(nil),          // 2: holdfast.event.v1.OrderLine
-	(*LineQuantity)(nil),       // 3: holdfast.event.v1.LineQuantity
-	(*OrderPlaced)(nil),        // 4: holdfast.event.v1.OrderPlaced
-	(*OrderReserved)(nil),      // 5: holdfast.event.v1.OrderReserved
-	(*OrderBackordered)(nil),   // 6: holdfast.event.v1.OrderBackordered
-	(*ShortLine)(nil),          // 7: holdfast.event.v1.ShortLine
-	(*OrderRejected)(nil),      // 8: holdfast.event.v1.OrderRejected
-	(*PaymentAuthorized)(nil),  // 9: holdfast.event.v1.PaymentAuthorized
-	(*PaymentCaptured)(nil),    // 10: holdfast.event.v1.PaymentCaptured
-	(*PaymentStarted)(nil),     // 11: holdfast.event.v1.PaymentStarted
-	(*PaymentVoided)(nil),      // 12: holdfast.event.v1.PaymentVoided
-	(*PaymentRefunded)(nil),    // 13: holdfast.event.v1.PaymentRefunded
-	(*PaymentFailed)(nil),      // 14: holdfast.event.v1.PaymentFailed
-	(*OrderReopened)(nil),      // 15: holdfast.event.v1.OrderReopened
-	(*OrderConfirmed)(nil),     // 16: holdfast.event.v1.OrderConfirmed
-	(*OrderCancelled)(nil),     // 17: holdfast.event.v1.OrderCancelled
-	(*OrderExpired)(nil),       // 18: holdfast.event.v1.OrderExpired
-	(*LinesShipped)(nil),       // 19: holdfast.event.v1.LinesShipped
-	(*LinesDelivered)(nil),     // 20: holdfast.event.v1.LinesDelivered
-	(*OrderImported)(nil),      // 21: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil), // 22: holdfast.event.v1.CreditNoteImported
-	(*ReservationSettled)(nil), // 23: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil), // 24: holdfast.event.v1.ShipmentReconciled
-	(*Meta)(nil),               // 25: holdfast.event.v1.Meta
-	(RejectionReason)(0),       // 26: holdfast.event.v1.RejectionReason
+	(PaymentTerms)(0),           // 0: holdfast.event.v1.PaymentTerms
+	(*OrderEvent)(nil),          // 1: holdfast.event.v1.OrderEvent
+	(*OrderLine)(nil),           // 2: holdfast.event.v1.OrderLine
+	(*LineQuantity)(nil),        // 3: holdfast.event.v1.LineQuantity
+	(*OrderPlaced)(nil),         // 4: holdfast.event.v1.OrderPlaced
+	(*OrderReserved)(nil),       // 5: holdfast.event.v1.OrderReserved
+	(*OrderBackordered)(nil),    // 6: holdfast.event.v1.OrderBackordered
+	(*ShortLine)(nil),           // 7: holdfast.event.v1.ShortLine
+	(*OrderRejected)(nil),       // 8: holdfast.event.v1.OrderRejected
+	(*PaymentAuthorized)(nil),   // 9: holdfast.event.v1.PaymentAuthorized
+	(*PaymentCaptured)(nil),     // 10: holdfast.event.v1.PaymentCaptured
+	(*PaymentStarted)(nil),      // 11: holdfast.event.v1.PaymentStarted
+	(*PaymentVoided)(nil),       // 12: holdfast.event.v1.PaymentVoided
+	(*PaymentRefunded)(nil),     // 13: holdfast.event.v1.PaymentRefunded
+	(*PaymentFailed)(nil),       // 14: holdfast.event.v1.PaymentFailed
+	(*OrderReopened)(nil),       // 15: holdfast.event.v1.OrderReopened
+	(*OrderConfirmed)(nil),      // 16: holdfast.event.v1.OrderConfirmed
+	(*OrderCancelled)(nil),      // 17: holdfast.event.v1.OrderCancelled
+	(*OrderExpired)(nil),        // 18: holdfast.event.v1.OrderExpired
+	(*LinesShipped)(nil),        // 19: holdfast.event.v1.LinesShipped
+	(*OrderHeld)(nil),           // 20: holdfast.event.v1.OrderHeld
+	(*OrderResumed)(nil),        // 21: holdfast.event.v1.OrderResumed
+	(*LinesCancelled)(nil),      // 22: holdfast.event.v1.LinesCancelled
+	(*FulfilmentCreated)(nil),   // 23: holdfast.event.v1.FulfilmentCreated
+	(*FulfilmentCancelled)(nil), // 24: holdfast.event.v1.FulfilmentCancelled
+	(*LinesDelivered)(nil),      // 25: holdfast.event.v1.LinesDelivered
+	(*OrderImported)(nil),       // 26: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),  // 27: holdfast.event.v1.CreditNoteImported
+	(*ReservationSettled)(nil),  // 28: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),  // 29: holdfast.event.v1.ShipmentReconciled
+	(*Meta)(nil),                // 30: holdfast.event.v1.Meta
+	(RejectionReason)(0),        // 31: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	25, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	30, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	4,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	5,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	6,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
@@ -1974,31 +2376,38 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	17, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
 	18, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
 	19, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	20, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	21, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	22, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	23, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	24, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	25, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	26, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	27, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	28, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	29, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
 	11, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
 	12, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
 	13, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
 	14, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
 	15, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
-	2,  // 21: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 22: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	3,  // 23: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	26, // 24: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	7,  // 25: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,  // 26: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 27: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 28: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	2,  // 29: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 30: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	20, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
+	21, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
+	22, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
+	23, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
+	24, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
+	2,  // 26: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,  // 27: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	3,  // 28: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	31, // 29: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	7,  // 30: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,  // 31: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 32: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 33: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 34: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 35: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	2,  // 36: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 37: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	38, // [38:38] is the sub-list for method output_type
+	38, // [38:38] is the sub-list for method input_type
+	38, // [38:38] is the sub-list for extension type_name
+	38, // [38:38] is the sub-list for extension extendee
+	0,  // [0:38] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -2029,6 +2438,11 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_PaymentRefunded)(nil),
 		(*OrderEvent_PaymentFailed)(nil),
 		(*OrderEvent_OrderReopened)(nil),
+		(*OrderEvent_OrderHeld)(nil),
+		(*OrderEvent_OrderResumed)(nil),
+		(*OrderEvent_LinesCancelled)(nil),
+		(*OrderEvent_FulfilmentCreated)(nil),
+		(*OrderEvent_FulfilmentCancelled)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2036,7 +2450,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

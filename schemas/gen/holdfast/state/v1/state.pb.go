@@ -398,6 +398,7 @@ type Fulfilment struct {
 	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
 	Lines         []*v1.Allocation       `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	Delivered     bool                   `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	Pending       bool                   `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -449,6 +450,13 @@ func (x *Fulfilment) GetLines() []*v1.Allocation {
 func (x *Fulfilment) GetDelivered() bool {
 	if x != nil {
 		return x.Delivered
+	}
+	return false
+}
+
+func (x *Fulfilment) GetPending() bool {
+	if x != nil {
+		return x.Pending
 	}
 	return false
 }
@@ -550,6 +558,7 @@ type Order struct {
 	Payments              []*Payment             `protobuf:"bytes,25,rep,name=payments,proto3" json:"payments,omitempty"`
 	PaymentStarts         int32                  `protobuf:"varint,26,opt,name=payment_starts,json=paymentStarts,proto3" json:"payment_starts,omitempty"`
 	PaymentFailed         bool                   `protobuf:"varint,27,opt,name=payment_failed,json=paymentFailed,proto3" json:"payment_failed,omitempty"`
+	HeldFrom              int32                  `protobuf:"varint,28,opt,name=held_from,json=heldFrom,proto3" json:"held_from,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -773,6 +782,13 @@ func (x *Order) GetPaymentFailed() bool {
 	return false
 }
 
+func (x *Order) GetHeldFrom() int32 {
+	if x != nil {
+		return x.HeldFrom
+	}
+	return 0
+}
+
 // Payment is one that has the provider's reference. Its action is the domain's.
 type Payment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -926,17 +942,18 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tcancelled\x18\x04 \x01(\x03R\tcancelled\x12\x18\n" +
 	"\ashipped\x18\x05 \x01(\x03R\ashipped\x12\x1c\n" +
 	"\tdelivered\x18\x06 \x01(\x03R\tdelivered\x12 \n" +
-	"\vbackordered\x18\a \x01(\x03R\vbackordered\"\x84\x01\n" +
+	"\vbackordered\x18\a \x01(\x03R\vbackordered\"\x9e\x01\n" +
 	"\n" +
 	"Fulfilment\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x123\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.event.v1.AllocationR\x05lines\x12\x1c\n" +
-	"\tdelivered\x18\x03 \x01(\bR\tdelivered\"q\n" +
+	"\tdelivered\x18\x03 \x01(\bR\tdelivered\x12\x18\n" +
+	"\apending\x18\x04 \x01(\bR\apending\"q\n" +
 	"\tShortLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xac\b\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xc9\b\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -966,7 +983,8 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x0frefunded_micros\x18\x18 \x01(\x03R\x0erefundedMicros\x126\n" +
 	"\bpayments\x18\x19 \x03(\v2\x1a.holdfast.state.v1.PaymentR\bpayments\x12%\n" +
 	"\x0epayment_starts\x18\x1a \x01(\x05R\rpaymentStarts\x12%\n" +
-	"\x0epayment_failed\x18\x1b \x01(\bR\rpaymentFailed\"d\n" +
+	"\x0epayment_failed\x18\x1b \x01(\bR\rpaymentFailed\x12\x1b\n" +
+	"\theld_from\x18\x1c \x01(\x05R\bheldFrom\"d\n" +
 	"\aPayment\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\x05R\x06action\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12#\n" +

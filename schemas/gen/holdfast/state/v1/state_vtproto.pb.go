@@ -372,6 +372,16 @@ func (m *Fulfilment) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Pending {
+		i--
+		if m.Pending {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x20
+	}
 	if m.Delivered {
 		i--
 		if m.Delivered {
@@ -500,6 +510,13 @@ func (m *Order) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.HeldFrom != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.HeldFrom))
+		i--
+		dAtA[i] = 0x1
+		i--
+		dAtA[i] = 0xe0
 	}
 	if m.PaymentFailed {
 		i--
@@ -976,6 +993,9 @@ func (m *Fulfilment) SizeVT() (n int) {
 	if m.Delivered {
 		n += 2
 	}
+	if m.Pending {
+		n += 2
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -1107,6 +1127,9 @@ func (m *Order) SizeVT() (n int) {
 	}
 	if m.PaymentFailed {
 		n += 3
+	}
+	if m.HeldFrom != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.HeldFrom))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2141,6 +2164,26 @@ func (m *Fulfilment) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.Delivered = bool(v != 0)
+		case 4:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Pending", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Pending = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -2987,6 +3030,25 @@ func (m *Order) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.PaymentFailed = bool(v != 0)
+		case 28:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HeldFrom", wireType)
+			}
+			m.HeldFrom = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HeldFrom |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
