@@ -22,8 +22,9 @@ const (
 	DefaultFlushInterval = 500 * time.Millisecond
 	// DefaultFlushRows ends a batch early. Two batches are in memory: one is filled while the other is written.
 	DefaultFlushRows = 200_000
-	// MaxFlushRows bounds the memory of a batch to some hundred MB.
-	MaxFlushRows = 1_000_000
+	// MaxFlushRows bounds the memory of a batch to some hundred MB, MaxFlushInterval how late rows are seen.
+	MaxFlushRows     = 1_000_000
+	MaxFlushInterval = time.Minute
 
 	batchesInMemory = 2
 	// splitRows is from where a block is written in two halves at once.
@@ -94,6 +95,9 @@ func New(cfg Config) (*Mirror, error) {
 	}
 	if cfg.FlushRows < 1 || cfg.FlushRows > MaxFlushRows {
 		return nil, fmt.Errorf("a batch of %d rows is not between 1 and %d", cfg.FlushRows, MaxFlushRows)
+	}
+	if cfg.FlushInterval < 0 || cfg.FlushInterval > MaxFlushInterval {
+		return nil, fmt.Errorf("a flush interval of %s is not between 0 and %s", cfg.FlushInterval, MaxFlushInterval)
 	}
 	m := &Mirror{cfg: cfg, created: time.Now()}
 	var err error
