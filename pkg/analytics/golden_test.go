@@ -133,7 +133,11 @@ func TestThePageOfTablesIsUpToDate(t *testing.T) {
 	for _, table := range m.Tables() {
 		fmt.Fprintf(b, "\n## %s\n\n%s.\n\n```sql\n%s\n```\n\n| column | type | |\n|---|---|---|\n", table.Name, table.Comment, strings.Join(table.Engine, "\n"))
 		for _, col := range table.Columns {
-			fmt.Fprintf(b, "| %s | %s | %s |\n", col.Name, col.Type, col.Comment)
+			typ := col.Type
+			if col.Default != "" {
+				typ += ", by default " + col.Default
+			}
+			fmt.Fprintf(b, "| %s | %s | %s |\n", col.Name, typ, col.Comment)
 		}
 	}
 	sameAs(t, "../../docs/tables.md", b.Bytes())

@@ -20,14 +20,15 @@ const (
 	// DefaultFlushInterval is how long rows wait for others: long enough for parts of a thousand rows at 1,000
 	// orders a second, short enough for rows to be seen within one.
 	DefaultFlushInterval = 500 * time.Millisecond
-	// DefaultFlushRows ends a batch early. Two batches are in memory: one is filled while the other is written.
-	DefaultFlushRows = 200_000
-	// MaxFlushRows bounds the memory of a batch to some hundred MB.
-	MaxFlushRows = 1_000_000
+	// DefaultFlushRows ends a batch early.
+	DefaultFlushRows = 100_000
+	// MaxFlushRows bounds the memory of a batch to some hundred MB, MaxFlushInterval how late rows are seen.
+	MaxFlushRows     = 1_000_000
+	MaxFlushInterval = time.Minute
 
-	batchesInMemory = 2
-	// splitRows is from where a block is written in two halves at once.
-	splitRows = 20_000
+	// batchesInMemory: while some are written, another one is filled.
+	batchesWritten  = 2
+	batchesInMemory = batchesWritten + 1
 	// endInterval is how often the log is asked where it ends; beatInterval how often an idle mirror says that
 	// it is current.
 	endInterval  = time.Second
@@ -94,6 +95,9 @@ func New(cfg Config) (*Mirror, error) {
 	}
 	if cfg.FlushRows < 1 || cfg.FlushRows > MaxFlushRows {
 		return nil, fmt.Errorf("a batch of %d rows is not between 1 and %d", cfg.FlushRows, MaxFlushRows)
+	}
+	if cfg.FlushInterval < 0 || cfg.FlushInterval > MaxFlushInterval {
+		return nil, fmt.Errorf("a flush interval of %s is not between 0 and %s", cfg.FlushInterval, MaxFlushInterval)
 	}
 	m := &Mirror{cfg: cfg, created: time.Now()}
 	var err error

@@ -155,6 +155,9 @@ func TestAMirrorThatIsAheadOfTheLog(t *testing.T) {
 	short := newFixture(t)
 	short.conn = long.conn
 	short.fill(0, 3)
+	if covered, err := analytics.NewReports(short.conn).Await(short.ctx, eventlog.Position{}); err != nil || covered.Age < 0 {
+		t.Errorf("the mirror was current: %+v, %v", covered, err)
+	}
 	m, stop := short.mirror()
 	short.eventually("it refuses", func() bool {
 		err := m.Ready()
@@ -190,9 +193,11 @@ func TestWithoutClickHouseItWaitsAndSaysSo(t *testing.T) {
 	}
 }
 
-func TestABatchHasALimit(t *testing.T) {
-	if _, err := analytics.New(analytics.Config{FlushRows: analytics.MaxFlushRows + 1}); err == nil {
-		t.Error("it was taken")
+func TestABatchHasLimits(t *testing.T) {
+	for _, cfg := range []analytics.Config{{FlushRows: analytics.MaxFlushRows + 1}, {FlushRows: -1}, {FlushInterval: -1}, {FlushInterval: time.Hour}} {
+		if _, err := analytics.New(cfg); err == nil {
+			t.Errorf("%+v was taken", cfg)
+		}
 	}
 }
 

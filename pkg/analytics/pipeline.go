@@ -44,7 +44,7 @@ type polled struct {
 	reached eventlog.Offsets
 }
 
-// pipeline is one attempt: three goroutines that read, decode, and write, each ahead of the next by a bounded lot.
+// pipeline is one attempt: goroutines that read, decode, and write, each ahead of the next by a bounded lot.
 type pipeline struct {
 	m        *Mirror
 	mirror   uuid.UUID
@@ -161,33 +161,64 @@ func (p *pipeline) fill(b *batch, work polled) polled {
 	return polled{}
 }
 
-// write makes batches durable, one after the other: rows, then parked events, then how far that reaches.
+// write makes batches durable: the rows of two at a time, since ClickHouse uses one core for a block, but what follows
+// in the order of the log.
 func (p *pipeline) write(ctx context.Context) error {
 	beat := time.NewTicker(beatInterval)
 	defer beat.Stop()
+	ctx, fail := context.WithCancelCause(ctx)
+	var writers sync.WaitGroup
+	defer writers.Wait()
+	defer fail(nil)
+	places := make(chan struct{}, batchesWritten)
+	before := make(chan struct{}) // closed once the batch before is durable
+	close(before)
 	for {
 		select {
 		case b := <-p.full:
-			if err := p.writeBatch(ctx, b); err != nil {
-				return err
+			select {
+			case places <- struct{}{}:
+			case <-ctx.Done():
+				return context.Cause(ctx)
 			}
-			b.reset()
-			p.free <- b
+			earlier, done := before, make(chan struct{})
+			before = done
+			writers.Go(func() {
+				if err := p.writeBatch(ctx, b, earlier); err != nil {
+					fail(err)
+					return
+				}
+				close(done)
+				b.reset()
+				p.free <- b
+				<-places
+			})
 			beat.Reset(beatInterval)
 		case <-beat.C:
+			select {
+			case <-before: // nothing is being written
+			default:
+				continue
+			}
 			if err := p.writeProgress(ctx, nil); err != nil {
 				return err
 			}
 		case <-ctx.Done():
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }
 
-func (p *pipeline) writeBatch(ctx context.Context, b *batch) error {
+// writeBatch writes rows, then, once the batches before are durable, parked events, and how far that reaches.
+func (p *pipeline) writeBatch(ctx context.Context, b *batch, earlier <-chan struct{}) error {
 	began := time.Now()
 	if err := p.writeRows(ctx, b); err != nil {
 		return err
+	}
+	select {
+	case <-earlier:
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 	if err := Park(ctx, p.m.cfg.Client, b.parked); err != nil {
 		return err
@@ -205,7 +236,7 @@ func (p *pipeline) writeBatch(ctx context.Context, b *batch) error {
 
 // writeRows writes the tables side by side.
 func (p *pipeline) writeRows(ctx context.Context, b *batch) error {
-	inserts := split(b.inserts())
+	inserts := b.inserts()
 	errs := make([]error, len(inserts))
 	var writers sync.WaitGroup
 	for i, in := range inserts {
@@ -218,20 +249,6 @@ func (p *pipeline) writeRows(ctx context.Context, b *batch) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// split cuts large blocks in two, which ClickHouse takes side by side.
-func split(inserts []insert) []insert {
-	var out []insert
-	for _, in := range inserts {
-		if in.rows < splitRows {
-			out = append(out, in)
-			continue
-		}
-		half := in.rows / 2
-		out = append(out, in.slice(0, half), in.slice(half, in.rows))
-	}
-	return out
 }
 
 var errMirrorGone = errors.New("the mirror was dropped or made anew; filling it from the start")

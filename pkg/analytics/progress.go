@@ -21,6 +21,9 @@ type progress struct {
 	currentAt map[eventlog.TopicPartition]time.Time
 }
 
+// neverCurrent is when a partition was current that never was: every other time is greater.
+var neverCurrent = time.UnixMicro(0)
+
 const mirrorQuery = "SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = '" + tableProgress + "'"
 
 const progressQuery = `SELECT topic, partition, max(next_offset), max(current_at)
@@ -66,7 +69,7 @@ func saveProgress(ctx context.Context, conn *clickhouse.Conn, mirror uuid.UUID, 
 	for tp, offset := range next {
 		at, ok := currentAt[tp]
 		if !ok {
-			at = time.UnixMicro(0)
+			at = neverCurrent
 		}
 		ids, topics, partitions = append(ids, mirror), append(topics, tp.Topic), append(partitions, tp.Partition)
 		offsets, times = append(offsets, offset), append(times, at)

@@ -21,7 +21,7 @@ func NewReports(conn *clickhouse.Conn) *Reports { return &Reports{conn} }
 type Coverage struct {
 	// Position is up to where the mirror held the log before the question: the answer holds it, and may hold more.
 	Position eventlog.Position
-	// Age is how long ago the mirror was last known to hold all of the log.
+	// Age is how long ago the mirror was last known to hold all of the log; below 0: it never was.
 	Age time.Duration
 }
 
@@ -52,7 +52,14 @@ func (r *Reports) Await(ctx context.Context, position eventlog.Position) (Covera
 // coverage: the mirror is as old as its oldest partition.
 func (p *progress) coverage(now time.Time) Coverage {
 	c := Coverage{Position: eventlog.PositionOf(p.next)}
+	if len(p.currentAt) == 0 {
+		c.Age = -1
+	}
 	for _, at := range p.currentAt {
+		if !at.After(neverCurrent) {
+			c.Age = -1
+			break
+		}
 		c.Age = max(c.Age, now.Sub(at))
 	}
 	return c

@@ -1,7 +1,6 @@
 package analytics
 
 import (
-	"reflect"
 	"time"
 
 	"github.com/google/uuid"
@@ -55,16 +54,6 @@ type insert struct {
 	table   string
 	rows    int
 	columns []clickhouse.Column
-}
-
-// slice is a part of the block.
-func (in insert) slice(from, to int) insert {
-	part := insert{in.table, to - from, make([]clickhouse.Column, len(in.columns))}
-	for i, col := range in.columns {
-		col.Values = reflect.ValueOf(col.Values).Slice(from, to).Interface()
-		part.columns[i] = col
-	}
-	return part
 }
 
 // Types that columns travel as.

@@ -82,7 +82,9 @@ func (r *report) answer(c echo.Context) error {
 	}
 	header := c.Response().Header()
 	header["Holdfast-Position"] = []string{coverage.Position.String()}
-	header["Holdfast-Age-Ms"] = []string{strconv.FormatInt(coverage.Age.Milliseconds(), 10)}
+	if coverage.Age >= 0 {
+		header["Holdfast-Age-Ms"] = []string{strconv.FormatInt(coverage.Age.Milliseconds(), 10)}
+	}
 	if page.Next != "" {
 		header["Holdfast-Next-Cursor"] = []string{page.Next}
 	}
@@ -266,7 +268,9 @@ func appendPage(b []byte, page *analytics.Report, coverage analytics.Coverage) [
 		b = command.AppendString(append(b, `,"next_cursor":`...), page.Next)
 	}
 	b = command.AppendString(append(b, `,"position":`...), coverage.Position.String())
-	b = strconv.AppendInt(append(b, `,"age_ms":`...), coverage.Age.Milliseconds(), 10)
+	if coverage.Age >= 0 {
+		b = strconv.AppendInt(append(b, `,"age_ms":`...), coverage.Age.Milliseconds(), 10)
+	}
 	return append(b, '}')
 }
 

@@ -19,12 +19,13 @@ import (
 // ledger is a mirror at a fixed place with two pages.
 type ledger struct {
 	reached eventlog.Position
+	age     time.Duration
 	asked   analytics.ReportQuery
 	broken  error
 }
 
 func (l *ledger) Await(ctx context.Context, p eventlog.Position) (analytics.Coverage, error) {
-	c := analytics.Coverage{Position: l.reached, Age: 42 * time.Millisecond}
+	c := analytics.Coverage{Position: l.reached, Age: 42*time.Millisecond + l.age}
 	if !l.reached.Covers(p) {
 		<-ctx.Done()
 		return c, ctx.Err()
@@ -104,6 +105,14 @@ func TestReportsInEveryFormat(t *testing.T) {
 		if h := answer.Header; h.Get("Holdfast-Position") != "o3.10~i7.88" || h.Get("Holdfast-Age-Ms") != "42" || h.Get("Holdfast-Next-Cursor") == "" {
 			t.Errorf("%s: headers %v", accept, h)
 		}
+	}
+}
+
+func TestAReportThatWasNeverCurrentHasNoAge(t *testing.T) {
+	s := newReportSite(t, &ledger{age: -time.Second})
+	answer, body := s.get(t, "/v1/reports/revenue?by=country", "", "")
+	if answer.StatusCode != http.StatusOK || answer.Header["Holdfast-Age-Ms"] != nil || strings.Contains(body, "age_ms") {
+		t.Errorf("%d %v %s", answer.StatusCode, answer.Header, body)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -127,6 +128,36 @@ func TestReconciliationFindsPlantedDifferences(t *testing.T) {
 				t.Errorf("not found: %+v", r.Differences)
 			}
 		})
+	}
+}
+
+// copied is a tally that shares nothing.
+func copied(t retail.Tally) retail.Tally {
+	return retail.Tally{Total: t.Total, Months: maps.Clone(t.Months), Countries: maps.Clone(t.Countries)}
+}
+
+// What the mirror holds is compared like what the log holds, and named apart.
+func TestAMirrorThatDiffersIsFound(t *testing.T) {
+	p, b := imported(t)
+	logged, err := retail.FoldLog(context.Background(), p, b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mirrored := &retail.Mirrored{Documents: copied(logged.Documents), Moved: copied(logged.Moved)}
+	if r := retail.Reconcile(b, nil, logged, mirrored); !r.OK() {
+		t.Fatalf("differences: %+v", r.Differences)
+	}
+	month := retail.MonthNames(logged.Documents)[0]
+	figures := mirrored.Documents.Months[month]
+	figures.Micros++
+	mirrored.Documents.Months[month] = figures
+	r := retail.Reconcile(b, nil, logged, mirrored)
+	var text bytes.Buffer
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Differences) != 1 || r.Differences[0].Where != month || !strings.Contains(text.String(), "ClickHouse has ") {
+		t.Errorf("%+v\n%s", r.Differences, text.String())
 	}
 }
 

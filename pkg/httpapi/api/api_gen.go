@@ -736,8 +736,8 @@ type ResultLine struct {
 
 // RevenuePage defines model for RevenuePage.
 type RevenuePage struct {
-	// AgeMs Milliseconds since the report's source last held the whole log
-	AgeMs int64        `json:"age_ms"`
+	// AgeMs Milliseconds since ClickHouse was last known to hold the whole log; absent until it has
+	AgeMs int64        `json:"age_ms,omitempty,omitzero"`
 	Items []RevenueRow `json:"items"`
 
 	// NextCursor Absent on the last page
@@ -822,8 +822,8 @@ type ShortLineReason string
 
 // StockMovementsPage defines model for StockMovementsPage.
 type StockMovementsPage struct {
-	// AgeMs Milliseconds since the report's source last held the whole log
-	AgeMs int64               `json:"age_ms"`
+	// AgeMs Milliseconds since ClickHouse was last known to hold the whole log; absent until it has
+	AgeMs int64               `json:"age_ms,omitempty,omitzero"`
 	Items []StockMovementsRow `json:"items"`
 
 	// NextCursor Absent on the last page
