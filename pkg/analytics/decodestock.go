@@ -14,6 +14,9 @@ const (
 	reserved
 	committed
 	safetyStock
+	damaged
+	qualityControl
+	incoming
 )
 
 // delta is how a location changed.
@@ -52,6 +55,14 @@ func (m *movement) ship(allocations []*eventv1.Allocation, from int) {
 		m.change(a.Location, onHand, -a.Quantity)
 		m.change(a.Location, from, -a.Quantity)
 	}
+}
+
+// states are the places of the states that stock moves between.
+var states = map[eventv1.StockState]int{
+	eventv1.StockState_STOCK_STATE_AVAILABLE:       available,
+	eventv1.StockState_STOCK_STATE_DAMAGED:         damaged,
+	eventv1.StockState_STOCK_STATE_QUALITY_CONTROL: qualityControl,
+	eventv1.StockState_STOCK_STATE_SAFETY_STOCK:    safetyStock,
 }
 
 var reasons = map[eventv1.Reason]string{
@@ -102,6 +113,21 @@ func (m *movement) ofGoods(ev *eventv1.InventoryEvent) bool {
 		m.typ, m.reason, m.reference = "stock_received", "received", s.Reference
 		m.change(s.Location, onHand, s.Quantity)
 		m.change(s.Location, available, s.Quantity)
+		m.change(s.Location, incoming, -s.Expected)
+	case *eventv1.InventoryEvent_StockExpected:
+		s := c.StockExpected
+		m.typ, m.reference = "stock_expected", s.Reference
+		m.change(s.Location, incoming, s.Delta)
+	case *eventv1.InventoryEvent_StockMoved:
+		s := c.StockMoved
+		from, okFrom := states[s.From]
+		to, okTo := states[s.To]
+		if !okFrom || !okTo {
+			return false
+		}
+		m.typ, m.reference = "stock_moved", s.Reference
+		m.change(s.Location, from, -s.Quantity)
+		m.change(s.Location, to, s.Quantity)
 	case *eventv1.InventoryEvent_StockAdjusted:
 		s := c.StockAdjusted
 		m.typ, m.reason, m.reference = "stock_adjusted", reasons[s.Reason], s.Reference

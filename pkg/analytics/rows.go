@@ -213,7 +213,8 @@ type stockRows struct {
 // The order of levels in a row, and of the changes beside them.
 var (
 	levelNames = [...]string{"on_hand", "available", "reserved", "committed", "safety_stock", "damaged", "quality_control", "incoming"}
-	deltaNames = [...]string{"on_hand_delta", "available_delta", "reserved_delta", "committed_delta", "safety_stock_delta"}
+	deltaNames = [...]string{"on_hand_delta", "available_delta", "reserved_delta", "committed_delta", "safety_stock_delta",
+		"damaged_delta", "quality_control_delta", "incoming_delta"}
 )
 
 func (r *stockRows) columns() []clickhouse.Column {

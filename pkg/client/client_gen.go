@@ -29,10 +29,12 @@ const (
 	CommandTypeCountStock        CommandType = "count_stock"
 	CommandTypeCreateFulfilment  CommandType = "create_fulfilment"
 	CommandTypeDeliverOrder      CommandType = "deliver_order"
+	CommandTypeExpectStock       CommandType = "expect_stock"
 	CommandTypeFailPayment       CommandType = "fail_payment"
 	CommandTypeHoldOrder         CommandType = "hold_order"
 	CommandTypeImportCreditNote  CommandType = "import_credit_note"
 	CommandTypeImportOrder       CommandType = "import_order"
+	CommandTypeMoveStock         CommandType = "move_stock"
 	CommandTypePlaceOrder        CommandType = "place_order"
 	CommandTypeReceiveStock      CommandType = "receive_stock"
 	CommandTypeRefundPayment     CommandType = "refund_payment"
@@ -69,6 +71,8 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeDeliverOrder:
 		return true
+	case CommandTypeExpectStock:
+		return true
 	case CommandTypeFailPayment:
 		return true
 	case CommandTypeHoldOrder:
@@ -76,6 +80,8 @@ func (e CommandType) Valid() bool {
 	case CommandTypeImportCreditNote:
 		return true
 	case CommandTypeImportOrder:
+		return true
+	case CommandTypeMoveStock:
 		return true
 	case CommandTypePlaceOrder:
 		return true
@@ -247,37 +253,37 @@ func (e PlaceOrderPaymentTerms) Valid() bool {
 
 // Defines values for Reason.
 const (
-	Correction Reason = "correction"
-	CycleCount Reason = "cycle_count"
-	Damaged    Reason = "damaged"
-	Other      Reason = "other"
-	Promotion  Reason = "promotion"
-	Received   Reason = "received"
-	Restock    Reason = "restock"
-	Return     Reason = "return"
-	Shrinkage  Reason = "shrinkage"
+	ReasonCorrection Reason = "correction"
+	ReasonCycleCount Reason = "cycle_count"
+	ReasonDamaged    Reason = "damaged"
+	ReasonOther      Reason = "other"
+	ReasonPromotion  Reason = "promotion"
+	ReasonReceived   Reason = "received"
+	ReasonRestock    Reason = "restock"
+	ReasonReturn     Reason = "return"
+	ReasonShrinkage  Reason = "shrinkage"
 )
 
 // Valid indicates whether the value is a known member of the Reason enum.
 func (e Reason) Valid() bool {
 	switch e {
-	case Correction:
+	case ReasonCorrection:
 		return true
-	case CycleCount:
+	case ReasonCycleCount:
 		return true
-	case Damaged:
+	case ReasonDamaged:
 		return true
-	case Other:
+	case ReasonOther:
 		return true
-	case Promotion:
+	case ReasonPromotion:
 		return true
-	case Received:
+	case ReasonReceived:
 		return true
-	case Restock:
+	case ReasonRestock:
 		return true
-	case Return:
+	case ReasonReturn:
 		return true
-	case Shrinkage:
+	case ReasonShrinkage:
 		return true
 	default:
 		return false
@@ -317,6 +323,30 @@ func (e ShortLineReason) Valid() bool {
 	case OtherLine:
 		return true
 	case UnknownSKU:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StockState.
+const (
+	StockStateAvailable      StockState = "available"
+	StockStateDamaged        StockState = "damaged"
+	StockStateQualityControl StockState = "quality_control"
+	StockStateSafetyStock    StockState = "safety_stock"
+)
+
+// Valid indicates whether the value is a known member of the StockState enum.
+func (e StockState) Valid() bool {
+	switch e {
+	case StockStateAvailable:
+		return true
+	case StockStateDamaged:
+		return true
+	case StockStateQualityControl:
+		return true
+	case StockStateSafetyStock:
 		return true
 	default:
 		return false
@@ -494,7 +524,7 @@ type CommandLine struct {
 	// Body As in the command's own route; deliver_order takes fulfilment_id
 	Body any `json:"body,omitempty,omitzero"`
 
-	// ID The idempotency key; required but for set_ and register_ commands
+	// ID The idempotency key; required but for expect_, set_ and register_ commands
 	ID      string `json:"id,omitempty,omitzero"`
 	IfMatch int64  `json:"if_match,omitempty,omitzero"`
 
@@ -519,6 +549,13 @@ type Currency = string
 
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
+
+// ExpectStock defines model for ExpectStock.
+type ExpectStock struct {
+	Location  string `json:"location,omitempty,omitzero"`
+	Quantity  Level  `json:"quantity"`
+	Reference string `json:"reference,omitempty,omitzero"`
+}
 
 // Health defines model for Health.
 type Health struct {
@@ -571,12 +608,23 @@ type LocationLevel struct {
 // Money A plain decimal, at most 6 decimals, no exponent.
 type Money = string
 
+// MoveStock defines model for MoveStock.
+type MoveStock struct {
+	From      StockState `json:"from"`
+	Location  string     `json:"location,omitempty,omitzero"`
+	Quantity  Quantity   `json:"quantity"`
+	Reference string     `json:"reference,omitempty,omitzero"`
+	To        StockState `json:"to"`
+}
+
 // Order An order as its view has it; more members may come.
 type Order struct {
-	Country          string          `json:"country,omitempty,omitzero"`
-	Currency         string          `json:"currency"`
-	CustomerID       string          `json:"customer_id,omitempty,omitzero"`
-	FulfilmentStatus string          `json:"fulfilment_status"`
+	Country    string `json:"country,omitempty,omitzero"`
+	Currency   string `json:"currency"`
+	CustomerID string `json:"customer_id,omitempty,omitzero"`
+
+	// FulfilmentStatus Absent for a credit note
+	FulfilmentStatus string          `json:"fulfilment_status,omitempty,omitzero"`
 	Lines            []OrderLineView `json:"lines"`
 	OrderID          string          `json:"order_id"`
 	PaymentStatus    string          `json:"payment_status"`
@@ -627,8 +675,10 @@ type OrderSummary struct {
 	Currency    string `json:"currency"`
 
 	// FulfilmentID The shipment that ship_order recorded
-	FulfilmentID     string                    `json:"fulfilment_id,omitempty,omitzero"`
-	FulfilmentStatus string                    `json:"fulfilment_status"`
+	FulfilmentID string `json:"fulfilment_id,omitempty,omitzero"`
+
+	// FulfilmentStatus Absent for a credit note
+	FulfilmentStatus string                    `json:"fulfilment_status,omitempty,omitzero"`
 	OrderID          string                    `json:"order_id"`
 	PaymentStatus    OrderSummaryPaymentStatus `json:"payment_status"`
 	Status           OrderStatus               `json:"status"`
@@ -853,6 +903,9 @@ type StockMovementsRow struct {
 	UnitsIn  int64  `json:"units_in"`
 	UnitsOut int64  `json:"units_out"`
 }
+
+// StockState defines model for StockState.
+type StockState string
 
 // TimelineEntry One event; its details stand beside these members.
 type TimelineEntry struct {
@@ -1268,6 +1321,30 @@ type CountStockParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// ExpectStockParams defines parameters for ExpectStock.
+type ExpectStockParams struct {
+	// IdempotencyKey Not needed, since a PUT can be repeated as it is.
+	IdempotencyKey IdempotencyKeyOptional `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// MoveStockParams defines parameters for MoveStock.
+type MoveStockParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // ReceiveStockParams defines parameters for ReceiveStock.
 type ReceiveStockParams struct {
 	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
@@ -1345,6 +1422,12 @@ type SetBackorderLimitJSONRequestBody = SetBackorderLimit
 
 // CountStockJSONRequestBody defines body for CountStock for application/json ContentType.
 type CountStockJSONRequestBody = CountStock
+
+// ExpectStockJSONRequestBody defines body for ExpectStock for application/json ContentType.
+type ExpectStockJSONRequestBody = ExpectStock
+
+// MoveStockJSONRequestBody defines body for MoveStock for application/json ContentType.
+type MoveStockJSONRequestBody = MoveStock
 
 // ReceiveStockJSONRequestBody defines body for ReceiveStock for application/json ContentType.
 type ReceiveStockJSONRequestBody = ReceiveStock
@@ -1824,6 +1907,46 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
 	CountStock(ctx context.Context, sku SKU, params *CountStockParams, body CountStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExpectStockWithBody Say how much of a delivery is still to come
+	//
+	// Absolute for a location and a reference; 0 when nothing is to come any more. A receipt at the location
+	// under the reference takes its quantity out of incoming.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/stock/{sku}/incoming (the `ExpectStock` operationId).
+	ExpectStockWithBody(ctx context.Context, sku SKU, params *ExpectStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExpectStock Say how much of a delivery is still to come
+	//
+	// Absolute for a location and a reference; 0 when nothing is to come any more. A receipt at the location
+	// under the reference takes its quantity out of incoming.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/stock/{sku}/incoming (the `ExpectStock` operationId).
+	ExpectStock(ctx context.Context, sku SKU, params *ExpectStockParams, body ExpectStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MoveStockWithBody Move stock between states
+	//
+	// Between available, damaged, quality_control and safety_stock of one location. What is promised to orders does
+	// not move.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/stock/{sku}/moves (the `MoveStock` operationId).
+	MoveStockWithBody(ctx context.Context, sku SKU, params *MoveStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MoveStock Move stock between states
+	//
+	// Between available, damaged, quality_control and safety_stock of one location. What is promised to orders does
+	// not move.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/stock/{sku}/moves (the `MoveStock` operationId).
+	MoveStock(ctx context.Context, sku SKU, params *MoveStockParams, body MoveStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReceiveStockWithBody Receive goods
 	//
@@ -2693,6 +2816,86 @@ func (c *Generated) CountStockWithBody(ctx context.Context, sku SKU, params *Cou
 // Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
 func (c *Generated) CountStock(ctx context.Context, sku SKU, params *CountStockParams, body CountStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCountStockRequest(c.Server, sku, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExpectStockWithBody Say how much of a delivery is still to come
+//
+// Absolute for a location and a reference; 0 when nothing is to come any more. A receipt at the location
+// under the reference takes its quantity out of incoming.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/stock/{sku}/incoming (the `ExpectStock` operationId).
+func (c *Generated) ExpectStockWithBody(ctx context.Context, sku SKU, params *ExpectStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExpectStockRequestWithBody(c.Server, sku, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExpectStock Say how much of a delivery is still to come
+//
+// Absolute for a location and a reference; 0 when nothing is to come any more. A receipt at the location
+// under the reference takes its quantity out of incoming.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/stock/{sku}/incoming (the `ExpectStock` operationId).
+func (c *Generated) ExpectStock(ctx context.Context, sku SKU, params *ExpectStockParams, body ExpectStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExpectStockRequest(c.Server, sku, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MoveStockWithBody Move stock between states
+//
+// Between available, damaged, quality_control and safety_stock of one location. What is promised to orders does
+// not move.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/stock/{sku}/moves (the `MoveStock` operationId).
+func (c *Generated) MoveStockWithBody(ctx context.Context, sku SKU, params *MoveStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveStockRequestWithBody(c.Server, sku, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MoveStock Move stock between states
+//
+// Between available, damaged, quality_control and safety_stock of one location. What is promised to orders does
+// not move.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/stock/{sku}/moves (the `MoveStock` operationId).
+func (c *Generated) MoveStock(ctx context.Context, sku SKU, params *MoveStockParams, body MoveStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveStockRequest(c.Server, sku, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4654,6 +4857,162 @@ func NewCountStockRequestWithBody(server string, sku SKU, params *CountStockPara
 	return req, nil
 }
 
+// NewExpectStockRequest calls the generic ExpectStock builder with application/json body
+func NewExpectStockRequest(server string, sku SKU, params *ExpectStockParams, body ExpectStockJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExpectStockRequestWithBody(server, sku, params, "application/json", bodyReader)
+}
+
+// NewExpectStockRequestWithBody constructs an http.Request for the ExpectStock method, with any body, and a specified content type
+func NewExpectStockRequestWithBody(server string, sku SKU, params *ExpectStockParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sku", sku, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/stock/%s/incoming", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewMoveStockRequest calls the generic MoveStock builder with application/json body
+func NewMoveStockRequest(server string, sku SKU, params *MoveStockParams, body MoveStockJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMoveStockRequestWithBody(server, sku, params, "application/json", bodyReader)
+}
+
+// NewMoveStockRequestWithBody constructs an http.Request for the MoveStock method, with any body, and a specified content type
+func NewMoveStockRequestWithBody(server string, sku SKU, params *MoveStockParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sku", sku, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/stock/%s/moves", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
 // NewReceiveStockRequest calls the generic ReceiveStock builder with application/json body
 func NewReceiveStockRequest(server string, sku SKU, params *ReceiveStockParams, body ReceiveStockJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5268,6 +5627,46 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
 	CountStockWithResponse(ctx context.Context, sku SKU, params *CountStockParams, body CountStockJSONRequestBody, reqEditors ...RequestEditorFn) (*CountStockResponse, error)
+
+	// ExpectStockWithBodyWithResponse Say how much of a delivery is still to come
+	//
+	// Absolute for a location and a reference; 0 when nothing is to come any more. A receipt at the location
+	// under the reference takes its quantity out of incoming.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/stock/{sku}/incoming (the `ExpectStock` operationId).
+	ExpectStockWithBodyWithResponse(ctx context.Context, sku SKU, params *ExpectStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExpectStockResponse, error)
+
+	// ExpectStockWithResponse Say how much of a delivery is still to come
+	//
+	// Absolute for a location and a reference; 0 when nothing is to come any more. A receipt at the location
+	// under the reference takes its quantity out of incoming.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/stock/{sku}/incoming (the `ExpectStock` operationId).
+	ExpectStockWithResponse(ctx context.Context, sku SKU, params *ExpectStockParams, body ExpectStockJSONRequestBody, reqEditors ...RequestEditorFn) (*ExpectStockResponse, error)
+
+	// MoveStockWithBodyWithResponse Move stock between states
+	//
+	// Between available, damaged, quality_control and safety_stock of one location. What is promised to orders does
+	// not move.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/stock/{sku}/moves (the `MoveStock` operationId).
+	MoveStockWithBodyWithResponse(ctx context.Context, sku SKU, params *MoveStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveStockResponse, error)
+
+	// MoveStockWithResponse Move stock between states
+	//
+	// Between available, damaged, quality_control and safety_stock of one location. What is promised to orders does
+	// not move.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/stock/{sku}/moves (the `MoveStock` operationId).
+	MoveStockWithResponse(ctx context.Context, sku SKU, params *MoveStockParams, body MoveStockJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveStockResponse, error)
 
 	// ReceiveStockWithBodyWithResponse Receive goods
 	//
@@ -8646,6 +9045,332 @@ func (r CountStockResponse) ContentType() string {
 	return ""
 }
 
+// ExpectStockResponse200Headers the declared response headers of an HTTP 200 response for ExpectStock
+type ExpectStockResponse200Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// ExpectStockResponse202Headers the declared response headers of an HTTP 202 response for ExpectStock
+type ExpectStockResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// ExpectStockResponse409Headers the declared response headers of an HTTP 409 response for ExpectStock
+type ExpectStockResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// ExpectStockResponse412Headers the declared response headers of an HTTP 412 response for ExpectStock
+type ExpectStockResponse412Headers struct {
+	ETag string
+}
+
+// ExpectStockResponse429Headers the declared response headers of an HTTP 429 response for ExpectStock
+type ExpectStockResponse429Headers struct {
+	RetryAfter int
+}
+
+// ExpectStockResponse503Headers the declared response headers of an HTTP 503 response for ExpectStock
+type ExpectStockResponse503Headers struct {
+	RetryAfter int
+}
+
+type ExpectStockResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StockChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *StockAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ExpectStockResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ExpectStockResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ExpectStockResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *ExpectStockResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExpectStockResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ExpectStockResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExpectStockResponse) GetJSON200() *StockChanged {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ExpectStockResponse) GetJSON202() *StockAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ExpectStockResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ExpectStockResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r ExpectStockResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ExpectStockResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r ExpectStockResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ExpectStockResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ExpectStockResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ExpectStockResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ExpectStockResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ExpectStockResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ExpectStockResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExpectStockResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExpectStockResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExpectStockResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// MoveStockResponse201Headers the declared response headers of an HTTP 201 response for MoveStock
+type MoveStockResponse201Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// MoveStockResponse202Headers the declared response headers of an HTTP 202 response for MoveStock
+type MoveStockResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// MoveStockResponse409Headers the declared response headers of an HTTP 409 response for MoveStock
+type MoveStockResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// MoveStockResponse412Headers the declared response headers of an HTTP 412 response for MoveStock
+type MoveStockResponse412Headers struct {
+	ETag string
+}
+
+// MoveStockResponse429Headers the declared response headers of an HTTP 429 response for MoveStock
+type MoveStockResponse429Headers struct {
+	RetryAfter int
+}
+
+// MoveStockResponse503Headers the declared response headers of an HTTP 503 response for MoveStock
+type MoveStockResponse503Headers struct {
+	RetryAfter int
+}
+
+type MoveStockResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *StockCreated
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *StockAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *MoveStockResponse201Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *MoveStockResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *MoveStockResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *MoveStockResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *MoveStockResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *MoveStockResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r MoveStockResponse) GetJSON201() *StockCreated {
+	return r.JSON201
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r MoveStockResponse) GetJSON202() *StockAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r MoveStockResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r MoveStockResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r MoveStockResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r MoveStockResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r MoveStockResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r MoveStockResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r MoveStockResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r MoveStockResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r MoveStockResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r MoveStockResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r MoveStockResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MoveStockResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MoveStockResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MoveStockResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ReceiveStockResponse201Headers the declared response headers of an HTTP 201 response for ReceiveStock
 type ReceiveStockResponse201Headers struct {
 	ETag             string
@@ -9655,6 +10380,70 @@ func (c *ClientWithResponses) CountStockWithResponse(ctx context.Context, sku SK
 		return nil, err
 	}
 	return ParseCountStockResponse(rsp)
+}
+
+// ExpectStockWithBodyWithResponse Say how much of a delivery is still to come
+//
+// Absolute for a location and a reference; 0 when nothing is to come any more. A receipt at the location
+// under the reference takes its quantity out of incoming.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/stock/{sku}/incoming (the `ExpectStock` operationId).
+func (c *ClientWithResponses) ExpectStockWithBodyWithResponse(ctx context.Context, sku SKU, params *ExpectStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExpectStockResponse, error) {
+	rsp, err := c.ExpectStockWithBody(ctx, sku, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExpectStockResponse(rsp)
+}
+
+// ExpectStockWithResponse Say how much of a delivery is still to come
+//
+// Absolute for a location and a reference; 0 when nothing is to come any more. A receipt at the location
+// under the reference takes its quantity out of incoming.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/stock/{sku}/incoming (the `ExpectStock` operationId).
+func (c *ClientWithResponses) ExpectStockWithResponse(ctx context.Context, sku SKU, params *ExpectStockParams, body ExpectStockJSONRequestBody, reqEditors ...RequestEditorFn) (*ExpectStockResponse, error) {
+	rsp, err := c.ExpectStock(ctx, sku, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExpectStockResponse(rsp)
+}
+
+// MoveStockWithBodyWithResponse Move stock between states
+//
+// Between available, damaged, quality_control and safety_stock of one location. What is promised to orders does
+// not move.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/stock/{sku}/moves (the `MoveStock` operationId).
+func (c *ClientWithResponses) MoveStockWithBodyWithResponse(ctx context.Context, sku SKU, params *MoveStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveStockResponse, error) {
+	rsp, err := c.MoveStockWithBody(ctx, sku, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveStockResponse(rsp)
+}
+
+// MoveStockWithResponse Move stock between states
+//
+// Between available, damaged, quality_control and safety_stock of one location. What is promised to orders does
+// not move.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/stock/{sku}/moves (the `MoveStock` operationId).
+func (c *ClientWithResponses) MoveStockWithResponse(ctx context.Context, sku SKU, params *MoveStockParams, body MoveStockJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveStockResponse, error) {
+	rsp, err := c.MoveStock(ctx, sku, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveStockResponse(rsp)
 }
 
 // ReceiveStockWithBodyWithResponse Receive goods
@@ -13428,6 +14217,380 @@ func ParseCountStockResponse(rsp *http.Response) (*CountStockResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CountStockResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExpectStockResponse parses an HTTP response from a ExpectStockWithResponse call
+func ParseExpectStockResponse(rsp *http.Response) (*ExpectStockResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExpectStockResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StockChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest StockAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ExpectStockResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers ExpectStockResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers ExpectStockResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers ExpectStockResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers ExpectStockResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ExpectStockResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseMoveStockResponse parses an HTTP response from a MoveStockWithResponse call
+func ParseMoveStockResponse(rsp *http.Response) (*MoveStockResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MoveStockResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest StockCreated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest StockAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers MoveStockResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 202:
+		var headers MoveStockResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers MoveStockResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers MoveStockResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers MoveStockResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers MoveStockResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

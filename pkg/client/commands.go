@@ -78,6 +78,20 @@ func (c *Client) ReceiveStock(ctx context.Context, sku string, receipt ReceiveSt
 	})
 }
 
+// ExpectStock says how much of a delivery is still to come.
+func (c *Client) ExpectStock(ctx context.Context, sku string, delivery ExpectStock, options ...CallOption) (*Answer[Availability], error) {
+	return send[Availability](ctx, c, c.options(options), delivery, func(b io.Reader) (*http.Request, error) {
+		return NewExpectStockRequestWithBody(c.server, sku, nil, jsonType, b)
+	})
+}
+
+// MoveStock moves units between states that are not promised to orders.
+func (c *Client) MoveStock(ctx context.Context, sku string, move MoveStock, options ...CallOption) (*Answer[Availability], error) {
+	return send[Availability](ctx, c, c.options(options), move, func(b io.Reader) (*http.Request, error) {
+		return NewMoveStockRequestWithBody(c.server, sku, nil, jsonType, b)
+	})
+}
+
 // AdjustStock changes what is on hand, for a reason.
 func (c *Client) AdjustStock(ctx context.Context, sku string, adjustment AdjustStock, options ...CallOption) (*Answer[Availability], error) {
 	return send[Availability](ctx, c, c.options(options), adjustment, func(b io.Reader) (*http.Request, error) {

@@ -119,6 +119,20 @@ type receiveBody struct {
 	OccurredAt string `json:"occurred_at"`
 }
 
+type expectBody struct {
+	Location  string `json:"location"`
+	Quantity  *int64 `json:"quantity"`
+	Reference string `json:"reference"`
+}
+
+type moveBody struct {
+	Location  string `json:"location"`
+	From      string `json:"from"`
+	To        string `json:"to"`
+	Quantity  int64  `json:"quantity"`
+	Reference string `json:"reference"`
+}
+
 type adjustBody struct {
 	Location   string `json:"location"`
 	Delta      int64  `json:"delta"`

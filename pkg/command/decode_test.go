@@ -60,6 +60,10 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{ResumeOrder, ``, order.Resume{DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
 		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
 		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`, inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
+		{ExpectStock, `{"quantity":0,"reference":"PO-1"}`, inventory.ExpectStock{Location: "main", Reference: "PO-1"}, 0},
+		{MoveStock, `{"from":"available","to":"damaged","quantity":2}`, inventory.MoveStock{
+			Location: "main", From: inventory.StateAvailable, To: inventory.StateDamaged, Quantity: 2,
+		}, 0},
 		{AdjustStock, `{"location":"x","delta":-3,"reason":"other"}`, inventory.AdjustStock{Location: "x", Delta: -3, Reason: inventory.ReasonOther}, 0},
 		{CountStock, `{"counted":0}`, inventory.CountStock{Location: "main"}, 0},
 		{SetSafetyStock, `{"quantity":0}`, inventory.SetSafetyStock{Location: "main"}, 0},

@@ -145,6 +145,16 @@ func (c *canonical) stock(cmd inventory.Command) {
 		c.text(41, cmd.Location)
 		c.number(22, cmd.Quantity)
 		c.text(13, cmd.Reference)
+	case inventory.ExpectStock:
+		c.text(41, cmd.Location)
+		c.number(22, cmd.Quantity)
+		c.text(13, cmd.Reference)
+	case inventory.MoveStock:
+		c.text(41, cmd.Location)
+		c.number(22, cmd.Quantity)
+		c.text(13, cmd.Reference)
+		c.number(46, int64(cmd.From))
+		c.number(47, int64(cmd.To))
 	case inventory.AdjustStock:
 		c.text(41, cmd.Location)
 		c.number(42, cmd.Delta)

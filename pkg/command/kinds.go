@@ -59,8 +59,10 @@ var kinds = map[string]Kind{
 	inventory.CodeInvalidLocation:    {http.StatusBadRequest, "The location is not valid"},
 	inventory.CodeInvalidReference:   {http.StatusBadRequest, "The reference is not valid"},
 	inventory.CodeInvalidDescription: {http.StatusBadRequest, "The description is not valid"},
+	inventory.CodeInvalidState:       {http.StatusBadRequest, "The state of stock is not valid"},
 	inventory.CodeInvalidStep:        {http.StatusInternalServerError, "Something went wrong inside"},
 	inventory.CodeTooManyLocations:   {http.StatusConflict, "The item has too many locations"},
+	inventory.CodeTooManyDeliveries:  {http.StatusConflict, "The item expects too many deliveries"},
 	inventory.CodeQuantityOverflow:   {http.StatusConflict, "The quantity is beyond what can be counted"},
 
 	order.CodeAlreadyPlaced:          {http.StatusConflict, "The order is there already"},

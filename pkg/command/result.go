@@ -51,8 +51,7 @@ func AppendOrder(b []byte, o *shard.OrderSummary) []byte {
 	b = AppendString(b, o.Status)
 	b = append(b, `,"payment_status":`...)
 	b = AppendString(b, o.PaymentStatus)
-	b = append(b, `,"fulfilment_status":`...)
-	b = AppendString(b, o.FulfilmentStatus)
+	b = appendMember(b, "fulfilment_status", o.FulfilmentStatus)
 	b = append(b, `,"currency":`...)
 	b = AppendString(b, o.Currency)
 	b = append(b, `,"total":"`...)
@@ -75,18 +74,23 @@ func formatAmount(currency string, micros int64) string {
 // AppendStock appends the answer to a stock command, with the members of GET /v1/availability/{sku} that
 // the writer knows.
 func AppendStock(b []byte, s *shard.StockSummary) []byte {
-	total := s.Total
-	if len(s.Locations) > 0 {
-		total.Available = 0 // what can be sold: a location that is short does not take from the others
-		for _, l := range s.Locations {
-			total.Available += max(0, l.Level.Available)
-		}
+	total, backordered := s.Total, int64(0)
+	total.Available = 0 // what can be sold: a location that is short does not take from the others
+	for _, l := range s.Locations {
+		total.Available += max(0, l.Level.Available)
+		backordered += max(0, -l.Level.Available)
 	}
 	b = append(b, `{"sku":`...)
 	b = AppendString(b, s.SKU)
+	b = append(b, `,"description":`...)
+	b = AppendString(b, s.Description)
 	b = append(b, `,"version":`...)
 	b = strconv.AppendUint(b, s.Version, 10)
 	b = appendLevel(b, total)
+	b = append(b, `,"backorder_limit":`...)
+	b = strconv.AppendInt(b, s.BackorderLimit, 10)
+	b = append(b, `,"backordered":`...)
+	b = strconv.AppendInt(b, backordered, 10)
 	b = append(b, `,"locations":[`...)
 	for i, l := range s.Locations {
 		if i > 0 {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -16,6 +17,18 @@ func (d *decoding) stockCommand() inventory.Command {
 		return inventory.RegisterItem{Description: d.text("/description", b.Description, MaxDescriptionBytes)}
 	case ReceiveStock:
 		return d.receive()
+	case ExpectStock:
+		var b expectBody
+		if !d.read(&b) {
+			return nil
+		}
+		return inventory.ExpectStock{
+			Location:  d.location(b.Location),
+			Quantity:  d.level("/quantity", b.Quantity),
+			Reference: d.text("/reference", b.Reference, MaxReferenceBytes),
+		}
+	case MoveStock:
+		return d.move()
 	case AdjustStock:
 		return d.adjust()
 	case CountStock:
@@ -56,6 +69,38 @@ func (d *decoding) receive() inventory.Command {
 		Quantity:  d.quantity("/quantity", b.Quantity),
 		Reference: d.text("/reference", b.Reference, MaxReferenceBytes),
 	}
+}
+
+func (d *decoding) move() inventory.Command {
+	var b moveBody
+	if !d.read(&b) {
+		return nil
+	}
+	cmd := inventory.MoveStock{
+		Location:  d.location(b.Location),
+		From:      d.state("/from", b.From),
+		To:        d.state("/to", b.To),
+		Quantity:  d.quantity("/quantity", b.Quantity),
+		Reference: d.text("/reference", b.Reference, MaxReferenceBytes),
+	}
+	if cmd.From == cmd.To && d.code == "" {
+		d.fault(inventory.CodeInvalidState, "/to", "must be another state than from")
+	}
+	return cmd
+}
+
+// States are the API's words for inventory.State, in its order from 1.
+var States = []string{"available", "damaged", "quality_control", "safety_stock"}
+
+func (d *decoding) state(pointer, s string) inventory.State {
+	k := slices.Index(States, s)
+	switch {
+	case s == "":
+		d.fault(CodeMissingField, pointer, "is required")
+	case k < 0:
+		d.fault(inventory.CodeInvalidState, pointer, "must be one of "+strings.Join(States, ", "))
+	}
+	return inventory.State(k + 1)
 }
 
 func (d *decoding) adjust() inventory.Command {

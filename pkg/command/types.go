@@ -25,6 +25,8 @@ const (
 	ImportCreditNote  = "import_credit_note"
 	RegisterItem      = "register_item"
 	ReceiveStock      = "receive_stock"
+	ExpectStock       = "expect_stock"
+	MoveStock         = "move_stock"
 	AdjustStock       = "adjust_stock"
 	CountStock        = "count_stock"
 	SetSafetyStock    = "set_safety_stock"
@@ -60,9 +62,9 @@ func Lookup(typ string) (Info, bool) {
 		return Info{Order, false, true, http.StatusCreated}, true
 	case CancelOrder, CancelLines, ConfirmOrder, HoldOrder, ResumeOrder, ShipFulfilment, CancelFulfilment, DeliverOrder:
 		return Info{Order, false, true, http.StatusOK}, true
-	case ReceiveStock, AdjustStock, CountStock:
+	case ReceiveStock, MoveStock, AdjustStock, CountStock:
 		return Info{Stock, false, true, http.StatusCreated}, true
-	case RegisterItem, SetSafetyStock, SetBackorderLimit:
+	case RegisterItem, ExpectStock, SetSafetyStock, SetBackorderLimit:
 		return Info{Stock, false, false, http.StatusOK}, true
 	}
 	return Info{}, false
@@ -73,7 +75,7 @@ func Types() []string {
 	return []string{
 		PlaceOrder, CancelOrder, StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment,
 		ConfirmOrder, HoldOrder, ResumeOrder, CancelLines, CreateFulfilment, ShipOrder, ShipFulfilment, CancelFulfilment, DeliverOrder,
-		ImportOrder, ImportCreditNote, RegisterItem, ReceiveStock, AdjustStock, CountStock, SetSafetyStock,
-		SetBackorderLimit,
+		ImportOrder, ImportCreditNote, RegisterItem, ExpectStock, ReceiveStock, MoveStock, AdjustStock, CountStock,
+		SetSafetyStock, SetBackorderLimit,
 	}
 }

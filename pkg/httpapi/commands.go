@@ -51,6 +51,8 @@ var commandRoutes = []commandRoute{
 	{http.MethodPost, "/v1/imports/credit-notes", command.ImportCreditNote},
 	{http.MethodPut, "/v1/stock/:sku", command.RegisterItem},
 	{http.MethodPost, "/v1/stock/:sku/receipts", command.ReceiveStock},
+	{http.MethodPut, "/v1/stock/:sku/incoming", command.ExpectStock},
+	{http.MethodPost, "/v1/stock/:sku/moves", command.MoveStock},
 	{http.MethodPost, "/v1/stock/:sku/adjustments", command.AdjustStock},
 	{http.MethodPost, "/v1/stock/:sku/counts", command.CountStock},
 	{http.MethodPut, "/v1/stock/:sku/safety-stock", command.SetSafetyStock},

@@ -13,6 +13,21 @@ type ReceiveStock struct {
 	Reference string
 }
 
+// MoveStock moves units between states that are not promised to anybody.
+type MoveStock struct {
+	Location  string
+	From, To  State
+	Quantity  int64
+	Reference string
+}
+
+// ExpectStock says how much of a delivery is still to come to a location: absolute, 0 for none.
+type ExpectStock struct {
+	Location  string
+	Quantity  int64
+	Reference string
+}
+
 // AdjustStock changes on_hand by Delta, for a reason.
 type AdjustStock struct {
 	Location  string
@@ -55,6 +70,8 @@ type SetReservation struct {
 
 func (RegisterItem) isCommand()      {}
 func (ReceiveStock) isCommand()      {}
+func (MoveStock) isCommand()         {}
+func (ExpectStock) isCommand()       {}
 func (AdjustStock) isCommand()       {}
 func (CountStock) isCommand()        {}
 func (SetSafetyStock) isCommand()    {}

@@ -42,6 +42,13 @@ import "unicode/utf8"
 //	INV-20  A step's quantities are 0 to MaxStepQuantity (invalid_quantity), its order ID is set, its version is at least 1
 //	        and Imported goes without reserved and committed (invalid_step).
 //	INV-21  Every event carries the levels of the locations that it changed, and of all added up.
+//	INV-22  MoveStock: 1 to MaxQuantity (invalid_quantity) from one state to another one (invalid_state), at
+//	        one location. The state that it leaves must have it (insufficient_stock).
+//	INV-23  ExpectStock: 0 to MaxQuantity (invalid_quantity), absolute for a location and a reference; the
+//	        difference goes to incoming. No difference: no event. An item expects at most 1,000 deliveries
+//	        (too_many_deliveries).
+//	INV-24  A receipt takes what was expected at its location under its reference out of incoming, as far
+//	        as it goes.
 func Decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case SetReservation:
@@ -55,6 +62,10 @@ func Decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case ReceiveStock:
 		return receiveStock(item, c)
+	case MoveStock:
+		return moveStock(item, c)
+	case ExpectStock:
+		return expectStock(item, c)
 	case AdjustStock:
 		return adjustStock(item, c)
 	case CountStock:
@@ -88,8 +99,11 @@ func receiveStock(item Item, c ReceiveStock) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Location = location
-	return change(item, StockReceived(c), location, Level{OnHand: c.Quantity, Available: c.Quantity})
+	received := StockReceived{Location: location, Quantity: c.Quantity, Reference: c.Reference}
+	if k := item.delivery(location, c.Reference); k >= 0 {
+		received.Expected = min(c.Quantity, item.Expected[k].Quantity)
+	}
+	return change(item, received, location, Level{OnHand: c.Quantity, Available: c.Quantity, Incoming: -received.Expected})
 }
 
 func adjustStock(item Item, c AdjustStock) ([]Event, error) {

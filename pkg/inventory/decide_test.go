@@ -32,8 +32,8 @@ func TestINV2StockNeedsARegisteredItem(t *testing.T) {
 
 func TestINV3Locations(t *testing.T) {
 	s := given(t, RegisterItem{})
-	s.when(ReceiveStock{"", 1, "r"}).then(StockReceived{"main", 1, "r"})
-	s.when(ReceiveStock{"north", 1, ""}).then(StockReceived{"north", 1, ""})
+	s.when(ReceiveStock{"", 1, "r"}).then(StockReceived{"main", 1, "r", 0})
+	s.when(ReceiveStock{"north", 1, ""}).then(StockReceived{"north", 1, "", 0})
 	for _, location := range []string{" north", "a\nb", "a\x7f", "\xff", strings.Repeat("x", MaxLocationBytes+1)} {
 		s.when(ReceiveStock{location, 1, ""}).refused(CodeInvalidLocation)
 		s.when(SetSafetyStock{location, 0}).refused(CodeInvalidLocation)
@@ -42,14 +42,14 @@ func TestINV3Locations(t *testing.T) {
 	s.item.Locations = make([]LocationLevel, MaxLocations)
 	s.item.Locations[7].Location = "seven"
 	s.when(ReceiveStock{"one more", 1, ""}).refused(CodeTooManyLocations)
-	s.when(ReceiveStock{"seven", 1, ""}).then(StockReceived{"seven", 1, ""})
+	s.when(ReceiveStock{"seven", 1, ""}).then(StockReceived{"seven", 1, "", 0})
 }
 
 func TestINV4Receive(t *testing.T) {
 	s := given(t, RegisterItem{})
 	s.when(ReceiveStock{"", 0, ""}).refused(CodeInvalidQuantity)
 	s.when(ReceiveStock{"", MaxQuantity + 1, ""}).refused(CodeInvalidQuantity)
-	s.when(ReceiveStock{"", MaxQuantity, ""}).then(StockReceived{"main", MaxQuantity, ""})
+	s.when(ReceiveStock{"", MaxQuantity, ""}).then(StockReceived{"main", MaxQuantity, "", 0})
 	s.levels(MaxQuantity, MaxQuantity, 0, 0)
 }
 

@@ -20,8 +20,10 @@ const (
 	CodeInvalidLocation    = "invalid_location"
 	CodeInvalidReference   = "invalid_reference"
 	CodeInvalidDescription = "invalid_description"
+	CodeInvalidState       = "invalid_state"
 	CodeInvalidStep        = "invalid_step"
 	CodeTooManyLocations   = "too_many_locations"
+	CodeTooManyDeliveries  = "too_many_deliveries"
 	CodeQuantityOverflow   = "quantity_overflow"
 	CodeUnknownCommand     = "unknown_command"
 )

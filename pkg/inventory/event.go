@@ -32,6 +32,20 @@ type (
 		Location  string
 		Quantity  int64
 		Reference string
+		// Expected is the part that was incoming under the same reference.
+		Expected int64
+	}
+	StockMoved struct {
+		Location  string
+		From, To  State
+		Quantity  int64
+		Reference string
+	}
+	StockExpected struct {
+		Location  string
+		Quantity  int64
+		Delta     int64
+		Reference string
 	}
 	StockAdjusted struct {
 		Location  string
@@ -96,6 +110,8 @@ type (
 
 func (ItemRegistered) isChange()       {}
 func (StockReceived) isChange()        {}
+func (StockMoved) isChange()           {}
+func (StockExpected) isChange()        {}
 func (StockAdjusted) isChange()        {}
 func (StockCounted) isChange()         {}
 func (SafetyStockSet) isChange()       {}

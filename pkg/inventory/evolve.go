@@ -12,7 +12,11 @@ func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
 		item.Registered, item.Description = true, c.Description
 	case BackorderLimitSet:
 		item.BackorderLimit = c.Limit
-	case StockReceived, StockAdjusted, StockCounted, SafetyStockSet:
+	case StockReceived:
+		item.expect(c.Location, c.Reference, -c.Expected)
+	case StockExpected:
+		item.expect(c.Location, c.Reference, c.Delta)
+	case StockMoved, StockAdjusted, StockCounted, SafetyStockSet:
 		// All that they change are levels.
 	case StockReserved:
 		res = res.at(c.Step, len(c.Allocations))
@@ -43,6 +47,22 @@ func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
 		res.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Restocked })
 	}
 	return item, res
+}
+
+// expect changes what is still to come of a delivery.
+func (i *Item) expect(location, reference string, delta int64) {
+	if delta == 0 {
+		return
+	}
+	i.Expected = slices.Clone(i.Expected)
+	k := i.delivery(location, reference)
+	if k < 0 {
+		i.Expected = append(i.Expected, Delivery{location, reference, delta})
+		return
+	}
+	if i.Expected[k].Quantity += delta; i.Expected[k].Quantity == 0 {
+		i.Expected = slices.Delete(i.Expected, k, k+1)
+	}
 }
 
 // withLevels returns a copy of locations with the changed ones replaced or appended.

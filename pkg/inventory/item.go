@@ -31,7 +31,28 @@ type Item struct {
 	BackorderLimit int64
 	// Locations stand in order of first use. Evolve copies before it changes them.
 	Locations []LocationLevel
+	// Expected are the deliveries that make up incoming, in the order of their first mention. Evolve
+	// copies before it changes them.
+	Expected []Delivery
 }
+
+// Delivery is what is still to come to a location under a reference.
+type Delivery struct {
+	Location, Reference string
+	Quantity            int64
+}
+
+// State is a part of on_hand that is not promised to an order. A closed set; values equal those of the
+// event schema.
+type State int32
+
+// The states.
+const (
+	StateAvailable State = iota + 1
+	StateDamaged
+	StateQualityControl
+	StateSafetyStock
+)
 
 // ID is a UUID.
 type ID [16]byte

@@ -17,6 +17,8 @@ const (
 	MaxLevel = 1 << 60
 	// MaxLocations bounds the locations of one item.
 	MaxLocations = 1_000
+	// MaxDeliveries bounds the deliveries that an item expects at a time.
+	MaxDeliveries = 1_000
 	// MaxLocationBytes and the following bound names and texts.
 	MaxLocationBytes    = 64
 	MaxSKUBytes         = 64

@@ -29,11 +29,13 @@ func (f *flows) add(c Change) {
 func drawCommand(t *rapid.T) Command {
 	location := rapid.SampledFrom([]string{"", "main", "north", "south"}).Draw(t, "location")
 	quantity := rapid.Int64Range(-2, 40).Draw(t, "quantity")
-	switch rapid.IntRange(0, 12).Draw(t, "command") {
+	states := rapid.SampledFrom([]State{StateAvailable, StateDamaged, StateQualityControl, StateSafetyStock})
+	reference := rapid.SampledFrom([]string{"", "PO-1"})
+	switch rapid.IntRange(0, 14).Draw(t, "command") {
 	case 0:
 		return RegisterItem{rapid.SampledFrom([]string{"a", "b"}).Draw(t, "description")}
 	case 1, 2:
-		return ReceiveStock{location, quantity, ""}
+		return ReceiveStock{location, quantity, reference.Draw(t, "reference")}
 	case 3:
 		return AdjustStock{location, quantity - 20, ReasonOther, ""}
 	case 4:
@@ -42,6 +44,10 @@ func drawCommand(t *rapid.T) Command {
 		return SetSafetyStock{location, quantity / 4}
 	case 6:
 		return SetBackorderLimit{quantity}
+	case 7:
+		return MoveStock{location, states.Draw(t, "from"), states.Draw(t, "to"), quantity / 3, ""}
+	case 8:
+		return ExpectStock{location, quantity, reference.Draw(t, "reference")}
 	}
 	small := rapid.Int64Range(0, 12)
 	c := SetReservation{
@@ -115,6 +121,13 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 			}
 			if got := w.item.Total().OnHand; got != total.in-total.out {
 				t.Fatalf("on_hand %d, came %d, left %d", got, total.in, total.out)
+			}
+			var incoming int64
+			for _, d := range w.item.Expected {
+				incoming += d.Quantity
+			}
+			if got := w.item.Total().Incoming; got != incoming || got < 0 {
+				t.Fatalf("incoming %d, expected %d", got, incoming)
 			}
 			held := map[string]Level{}
 			for _, r := range w.reservations {

@@ -106,7 +106,7 @@ func checkEvent(before, after Item, ev Event) string {
 		if v.OnHand != v.Available+v.Reserved+v.Committed+v.SafetyStock+v.Damaged+v.QualityControl {
 			return "on_hand does not add up at " + l.Location
 		}
-		if v.Reserved < 0 || v.Committed < 0 || v.SafetyStock < 0 {
+		if v.Reserved < 0 || v.Committed < 0 || v.SafetyStock < 0 || v.Damaged < 0 || v.QualityControl < 0 || v.Incoming < 0 {
 			return "a negative promise at " + l.Location
 		}
 	}

@@ -17,7 +17,7 @@ func StepOf(c Change) (Step, bool) {
 		return c.Step, true
 	case StockRestocked:
 		return c.Step, true
-	case ItemRegistered, StockReceived, StockAdjusted, StockCounted, SafetyStockSet, BackorderLimitSet:
+	case ItemRegistered, StockReceived, StockMoved, StockExpected, StockAdjusted, StockCounted, SafetyStockSet, BackorderLimitSet:
 	}
 	return Step{}, false
 }

@@ -107,7 +107,7 @@ func TestORD18Documents(t *testing.T) {
 		s.when(cmd).refused(CodeIllegalTransition)
 	}
 	document.Kind = KindCreditNote
-	s = given(t, document).at(Completed, "pending", "unfulfilled")
+	s = given(t, document).at(Completed, "pending", "")
 	s.wants(true, Wanted{SKU: "a", Restocked: 1}, Wanted{SKU: "b", Restocked: 7})
 
 	document.Kind = KindOrder

@@ -85,8 +85,12 @@ func (o Order) PaymentStatus() string {
 	return "pending"
 }
 
-// FulfilmentStatus derives: unfulfilled, partially_fulfilled, fulfilled, delivered.
+// FulfilmentStatus derives: unfulfilled, partially_fulfilled, fulfilled, delivered; none ("") for a credit
+// note, which has nothing to fulfil.
 func (o Order) FulfilmentStatus() string {
+	if o.Kind == KindCreditNote {
+		return ""
+	}
 	var left, shipped, delivered int64
 	for i := range o.Lines {
 		left += o.Lines[i].left()

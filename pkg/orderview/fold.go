@@ -20,7 +20,7 @@ type Order struct {
 	Version          uint64  `json:"version"`
 	Status           string  `json:"status"`
 	PaymentStatus    string  `json:"payment_status"`
-	FulfilmentStatus string  `json:"fulfilment_status"`
+	FulfilmentStatus string  `json:"fulfilment_status,omitempty"`
 	CustomerID       string  `json:"customer_id,omitempty"`
 	Country          string  `json:"country,omitempty"`
 	Reference        string  `json:"reference,omitempty"`
@@ -323,7 +323,11 @@ func (o *Order) paymentStatus() string {
 	return "pending"
 }
 
+// fulfilmentStatus is "" for a credit note, which has nothing to fulfil.
 func (o *Order) fulfilmentStatus() string {
+	if o.Kind == "credit_note" {
+		return ""
+	}
 	var shipped, delivered int64
 	for i := range o.Lines {
 		shipped += o.Lines[i].Shipped

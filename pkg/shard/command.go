@@ -69,7 +69,7 @@ type OrderSummary struct {
 	Version          uint64 `json:"version"`
 	Status           string `json:"status"`
 	PaymentStatus    string `json:"payment_status"`
-	FulfilmentStatus string `json:"fulfilment_status"`
+	FulfilmentStatus string `json:"fulfilment_status,omitempty"` // none for a credit note
 	Currency         string `json:"currency"`
 	TotalMicros      int64  `json:"total_micros"`
 	FulfilmentID     string `json:"fulfilment_id,omitempty"`
@@ -78,8 +78,10 @@ type OrderSummary struct {
 
 // StockSummary is an item as a command left it.
 type StockSummary struct {
-	SKU       string                    `json:"sku"`
-	Version   uint64                    `json:"version"`
-	Total     inventory.Level           `json:"total"`
-	Locations []inventory.LocationLevel `json:"locations"`
+	SKU            string                    `json:"sku"`
+	Description    string                    `json:"description"`
+	Version        uint64                    `json:"version"`
+	BackorderLimit int64                     `json:"backorder_limit"`
+	Total          inventory.Level           `json:"total"`
+	Locations      []inventory.LocationLevel `json:"locations"`
 }

@@ -260,7 +260,10 @@ func (r *runner) handleStock(cmd *Command, fut *Future) error {
 }
 
 func summarizeStock(it *inventory.Item) *StockSummary {
-	return &StockSummary{SKU: it.SKU, Version: it.Version, Total: it.Total(), Locations: it.Locations}
+	return &StockSummary{
+		SKU: it.SKU, Description: it.Description, Version: it.Version, BackorderLimit: it.BackorderLimit,
+		Total: it.Total(), Locations: it.Locations,
+	}
 }
 
 // refuse answers without events: after a commit that proves that the state it rests on was current.

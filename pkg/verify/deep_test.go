@@ -35,12 +35,27 @@ func receipt(s *story, key string) {
 	s.stock[len(s.stock)-1].Meta.IdempotencyKey = key
 }
 
+// moved moves three units from one state to another.
+func moved(s *story, l *eventv1.Level, from, to eventv1.StockState) {
+	s.end(l, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockMoved{StockMoved: &eventv1.StockMoved{Location: "main", From: from, To: to, Quantity: 3}}})
+}
+
 const short = eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK
 
 func TestHealthyEndings(t *testing.T) {
 	for name, plant := range map[string]func(*story){
 		"a true refusal": func(s *story) { refused(s, 9, 8, short) },
 		"a receipt":      func(s *story) { receipt(s, "r-1") },
+		"a move to damaged, and back": func(s *story) {
+			moved(s, &eventv1.Level{OnHand: 9, Available: 5, Committed: 1, Damaged: 3}, 1, 2)
+			moved(s, level(9, 8, 0, 1), 2, 1)
+		},
+		"a delivery expected and received": func(s *story) {
+			s.end(&eventv1.Level{OnHand: 9, Available: 8, Committed: 1, Incoming: 5}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockExpected{
+				StockExpected: &eventv1.StockExpected{Location: "main", Quantity: 5, Delta: 5}}})
+			s.end(level(14, 13, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{
+				StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 5, Expected: 5}}})
+		},
 		"an older row after a newer": func(s *story) {
 			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2})
 		},
@@ -83,6 +98,10 @@ func TestSubtleViolationsAreFound(t *testing.T) {
 			s.end(level(0, -1, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockFulfilled{StockFulfilled: &eventv1.StockFulfilled{
 				Step: stepOf(s, "d-1", 1), Quantity: 9, FromAvailable: fromMain(9)}}})
 		}},
+		{"a move out of a state that has less", verify.Oversold, "", func(s *story) {
+			moved(s, &eventv1.Level{OnHand: 9, Available: 11, Committed: 1, Damaged: -3}, 2, 1)
+		}},
+		{"a move to no state", verify.Conserved, "", func(s *story) { moved(s, level(9, 8, 0, 1), 1, 0) }},
 		{"a step that is answered again", verify.Conserved, "", func(s *story) {
 			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_SafetyStockSet{SafetyStockSet: &eventv1.SafetyStockSet{Location: "main"}}})
 			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationReleased{ReservationReleased: &eventv1.ReservationReleased{Step: stepOf(s, "o-1", 5)}}})

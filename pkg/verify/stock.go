@@ -130,6 +130,18 @@ func (c *checker) change(rec *eventlog.Record, it *item, ev *eventv1.InventoryEv
 	case *eventv1.InventoryEvent_StockReceived:
 		it.add(ch.StockReceived.Location, ch.StockReceived.Quantity)
 		c.check(Conserved, ch.StockReceived.Quantity > 0, "%s: a receipt of %d", at(rec), ch.StockReceived.Quantity)
+		it.at(ch.StockReceived.Location).Incoming -= ch.StockReceived.Expected
+	case *eventv1.InventoryEvent_StockExpected:
+		it.at(ch.StockExpected.Location).Incoming += ch.StockExpected.Delta
+	case *eventv1.InventoryEvent_StockMoved:
+		m := ch.StockMoved
+		from, to := stateOf(it.at(m.Location), m.From), stateOf(it.at(m.Location), m.To)
+		c.check(Conserved, from != nil && to != nil && from != to && m.Quantity > 0, "%s: moves %d from %v to %v", at(rec), m.Quantity, m.From, m.To)
+		if from != nil && to != nil {
+			*from -= m.Quantity
+			*to += m.Quantity
+			c.check(Oversold, *from >= 0, "%s: moved more out of %v than there was", at(rec), m.From)
+		}
 	case *eventv1.InventoryEvent_StockAdjusted:
 		it.add(ch.StockAdjusted.Location, ch.StockAdjusted.Delta)
 	case *eventv1.InventoryEvent_StockCounted:
@@ -143,6 +155,21 @@ func (c *checker) change(rec *eventlog.Record, it *item, ev *eventv1.InventoryEv
 	default:
 		c.reservationChange(rec, it, ev)
 	}
+}
+
+// stateOf is the quantity of a state that stock moves between; nil for any other.
+func stateOf(l *eventv1.Level, s eventv1.StockState) *int64 {
+	switch s {
+	case eventv1.StockState_STOCK_STATE_AVAILABLE:
+		return &l.Available
+	case eventv1.StockState_STOCK_STATE_DAMAGED:
+		return &l.Damaged
+	case eventv1.StockState_STOCK_STATE_QUALITY_CONTROL:
+		return &l.QualityControl
+	case eventv1.StockState_STOCK_STATE_SAFETY_STOCK:
+		return &l.SafetyStock
+	}
+	return nil
 }
 
 func (it *item) add(name string, quantity int64) *eventv1.Level {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,44 +58,58 @@ func goldenText(ceType string, value []byte) string {
 }
 
 func TestGoldenOrderEvents(t *testing.T) {
-	for name, ev := range orderSamples {
-		t.Run(name, func(t *testing.T) {
-			m := sampleMeta()
-			value, ceType, err := AppendOrder(nil, "o-1", &m, ev)
-			if err != nil || ceType != "holdfast."+name+".v1" {
-				t.Fatalf("type %s, %v", ceType, err)
-			}
-			stored := golden(t, name, ceType, value)
-			id, gotMeta, got, err := DecodeOrder(stored)
-			if err != nil || id != "o-1" || gotMeta != m || !reflect.DeepEqual(got, ev) {
-				t.Errorf("decoded %s %+v %+v, %v", id, gotMeta, got, err)
-			}
-			sameToProtobuf(t, &eventv1.OrderEvent{}, stored, name)
-		})
+	for name, newest := range orderSamples {
+		samples := append(slices.Clone(olderOrderSamples[name]), newest)
+		for i, ev := range samples {
+			t.Run(numbered(name, i), func(t *testing.T) {
+				m := sampleMeta()
+				value, ceType, err := AppendOrder(nil, "o-1", &m, ev)
+				if err != nil || ceType != "holdfast."+name+".v1" {
+					t.Fatalf("type %s, %v", ceType, err)
+				}
+				stored := golden(t, numbered(name, i), ceType, value)
+				id, gotMeta, got, err := DecodeOrder(stored)
+				if err != nil || id != "o-1" || gotMeta != m || !reflect.DeepEqual(got, ev) {
+					t.Errorf("decoded %s %+v %+v, %v", id, gotMeta, got, err)
+				}
+				sameToProtobuf(t, &eventv1.OrderEvent{}, stored, name, i == len(samples)-1)
+			})
+		}
 	}
 }
 
 func TestGoldenInventoryEvents(t *testing.T) {
-	for name, change := range inventorySamples {
-		t.Run(name, func(t *testing.T) {
-			m := sampleMeta()
-			value, ceType, err := AppendInventory(nil, "85123A", &m, sampleEvent(change))
-			if err != nil || ceType != "holdfast."+name+".v1" {
-				t.Fatalf("type %s, %v", ceType, err)
-			}
-			stored := golden(t, name, ceType, value)
-			sku, gotMeta, got, err := DecodeInventory(stored)
-			if err != nil || sku != "85123A" || gotMeta != m || !reflect.DeepEqual(got, sampleEvent(change)) {
-				t.Errorf("decoded %s %+v %+v, %v", sku, gotMeta, got, err)
-			}
-			sameToProtobuf(t, &eventv1.InventoryEvent{}, stored, name)
-		})
+	for name, newest := range inventorySamples {
+		samples := append(slices.Clone(olderInventorySamples[name]), newest)
+		for i, change := range samples {
+			t.Run(numbered(name, i), func(t *testing.T) {
+				m := sampleMeta()
+				value, ceType, err := AppendInventory(nil, "85123A", &m, sampleEvent(change))
+				if err != nil || ceType != "holdfast."+name+".v1" {
+					t.Fatalf("type %s, %v", ceType, err)
+				}
+				stored := golden(t, numbered(name, i), ceType, value)
+				sku, gotMeta, got, err := DecodeInventory(stored)
+				if err != nil || sku != "85123A" || gotMeta != m || !reflect.DeepEqual(got, sampleEvent(change)) {
+					t.Errorf("decoded %s %+v %+v, %v", sku, gotMeta, got, err)
+				}
+				sameToProtobuf(t, &eventv1.InventoryEvent{}, stored, name, i == len(samples)-1)
+			})
+		}
 	}
 }
 
+// numbered names a change's sample: the first one plainly, the others by their number.
+func numbered(name string, i int) string {
+	if i == 0 {
+		return name
+	}
+	return name + "-" + strconv.Itoa(i+1)
+}
+
 // sameToProtobuf checks that the standard implementation reads the bytes, knows every field, finds the
-// change under its name, and sees no field of it unset.
-func sameToProtobuf(t *testing.T, into proto.Message, value []byte, name string) {
+// change under its name, and sees no field of a newest sample unset.
+func sameToProtobuf(t *testing.T, into proto.Message, value []byte, name string, newest bool) {
 	t.Helper()
 	if err := proto.Unmarshal(value, into); err != nil {
 		t.Fatal(err)
@@ -106,7 +122,7 @@ func sameToProtobuf(t *testing.T, into proto.Message, value []byte, name string)
 	for _, message := range []protoreflect.Message{m, m.Get(change).Message()} {
 		fields := message.Descriptor().Fields()
 		for i := range fields.Len() {
-			if f := fields.Get(i); f.ContainingOneof() == nil && !message.Has(f) {
+			if f := fields.Get(i); newest && f.ContainingOneof() == nil && !message.Has(f) {
 				t.Errorf("the sample leaves %s unset", f.FullName())
 			}
 		}
@@ -133,7 +149,14 @@ func TestEveryChangeHasASample(t *testing.T) {
 	check(&eventv1.OrderEvent{}, func(name string) bool { return orderSamples[name] != nil }, len(orderSamples))
 	check(&eventv1.InventoryEvent{}, func(name string) bool { return inventorySamples[name] != nil }, len(inventorySamples))
 	files, err := filepath.Glob("testdata/*.golden")
-	if err != nil || len(files) != len(orderSamples)+len(inventorySamples) {
+	samples := len(orderSamples) + len(inventorySamples)
+	for _, older := range olderOrderSamples {
+		samples += len(older)
+	}
+	for _, older := range olderInventorySamples {
+		samples += len(older)
+	}
+	if err != nil || len(files) != samples {
 		t.Errorf("%d golden files, %v", len(files), err)
 	}
 }

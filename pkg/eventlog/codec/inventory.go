@@ -52,9 +52,19 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 		return "holdfast.item_registered.v1"
 	case inventory.StockReceived:
 		e.Change = &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{
-			Location: c.Location, Quantity: c.Quantity, Reference: c.Reference,
+			Location: c.Location, Quantity: c.Quantity, Reference: c.Reference, Expected: c.Expected,
 		}}
 		return "holdfast.stock_received.v1"
+	case inventory.StockMoved:
+		e.Change = &eventv1.InventoryEvent_StockMoved{StockMoved: &eventv1.StockMoved{
+			Location: c.Location, From: eventv1.StockState(c.From), To: eventv1.StockState(c.To), Quantity: c.Quantity, Reference: c.Reference,
+		}}
+		return "holdfast.stock_moved.v1"
+	case inventory.StockExpected:
+		e.Change = &eventv1.InventoryEvent_StockExpected{StockExpected: &eventv1.StockExpected{
+			Location: c.Location, Quantity: c.Quantity, Delta: c.Delta, Reference: c.Reference,
+		}}
+		return "holdfast.stock_expected.v1"
 	case inventory.StockAdjusted:
 		e.Change = &eventv1.InventoryEvent_StockAdjusted{StockAdjusted: &eventv1.StockAdjusted{
 			Location: c.Location, Delta: c.Delta, Reason: eventv1.Reason(c.Reason), Reference: c.Reference,
@@ -165,7 +175,15 @@ func stockChange(e *eventv1.InventoryEvent) inventory.Change {
 		return inventory.ItemRegistered{Description: c.ItemRegistered.Description}
 	case *eventv1.InventoryEvent_StockReceived:
 		p := c.StockReceived
-		return inventory.StockReceived{Location: p.Location, Quantity: p.Quantity, Reference: p.Reference}
+		return inventory.StockReceived{Location: p.Location, Quantity: p.Quantity, Reference: p.Reference, Expected: p.Expected}
+	case *eventv1.InventoryEvent_StockMoved:
+		p := c.StockMoved
+		return inventory.StockMoved{
+			Location: p.Location, From: inventory.State(p.From), To: inventory.State(p.To), Quantity: p.Quantity, Reference: p.Reference,
+		}
+	case *eventv1.InventoryEvent_StockExpected:
+		p := c.StockExpected
+		return inventory.StockExpected{Location: p.Location, Quantity: p.Quantity, Delta: p.Delta, Reference: p.Reference}
 	case *eventv1.InventoryEvent_StockAdjusted:
 		p := c.StockAdjusted
 		return inventory.StockAdjusted{

@@ -7,7 +7,8 @@ import (
 )
 
 // The samples are one event of every kind, with every field set. Golden files hold their bytes: a new
-// field needs a new sample beside the old one.
+// field needs a new sample, and the old one moves to the older samples, under its own number: the log
+// has such events for ever.
 
 func sampleMeta() Meta {
 	return Meta{
@@ -78,8 +79,12 @@ var (
 )
 
 var inventorySamples = map[string]inventory.Change{
-	"item_registered":       inventory.ItemRegistered{Description: "WHITE HANGING HEART T-LIGHT HOLDER"},
-	"stock_received":        inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"},
+	"item_registered": inventory.ItemRegistered{Description: "WHITE HANGING HEART T-LIGHT HOLDER"},
+	"stock_received":  inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9", Expected: 30},
+	"stock_moved": inventory.StockMoved{
+		Location: "main", From: inventory.StateQualityControl, To: inventory.StateDamaged, Quantity: 4, Reference: "box 4",
+	},
+	"stock_expected":        inventory.StockExpected{Location: "main", Quantity: 40, Delta: -10, Reference: "PO-1"},
 	"stock_adjusted":        inventory.StockAdjusted{Location: "main", Delta: -3, Reason: inventory.ReasonShrinkage, Reference: "box 4"},
 	"stock_counted":         inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"},
 	"safety_stock_set":      inventory.SafetyStockSet{Location: "main", Quantity: 3, Delta: -2},
@@ -94,6 +99,14 @@ var inventorySamples = map[string]inventory.Change{
 	},
 	"stock_restocked": inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn},
 }
+
+// older samples of a change, before it had all of its fields: the first has no number.
+var (
+	olderOrderSamples     = map[string][]order.Event{}
+	olderInventorySamples = map[string][]inventory.Change{
+		"stock_received": {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
+	}
+)
 
 func sampleEvent(c inventory.Change) inventory.Event {
 	return inventory.Event{Change: c, Locations: sampleLocations, Total: sampleSum}

@@ -14,7 +14,7 @@ func EncodeItem(dst []byte, item inventory.Item) ([]byte, error) {
 	var locations locationScratch
 	return appendMessage(dst, &statev1.Item{
 		Sku: item.SKU, Version: item.Version, Registered: item.Registered, Description: item.Description,
-		BackorderLimit: item.BackorderLimit, Locations: locations.fill(item.Locations),
+		BackorderLimit: item.BackorderLimit, Locations: locations.fill(item.Locations), Expected: toDeliveries(item.Expected),
 	})
 }
 
@@ -30,8 +30,30 @@ func DecodeItem(value []byte) (inventory.Item, error) {
 	}
 	return inventory.Item{
 		SKU: p.Sku, Version: p.Version, Registered: p.Registered, Description: p.Description,
-		BackorderLimit: p.BackorderLimit, Locations: locations,
+		BackorderLimit: p.BackorderLimit, Locations: locations, Expected: fromDeliveries(p.Expected),
 	}, nil
+}
+
+func toDeliveries(deliveries []inventory.Delivery) []*statev1.Delivery {
+	if len(deliveries) == 0 {
+		return nil
+	}
+	out := make([]*statev1.Delivery, len(deliveries))
+	for i, d := range deliveries {
+		out[i] = &statev1.Delivery{Location: d.Location, Reference: d.Reference, Quantity: d.Quantity}
+	}
+	return out
+}
+
+func fromDeliveries(deliveries []*statev1.Delivery) []inventory.Delivery {
+	if len(deliveries) == 0 {
+		return nil
+	}
+	out := make([]inventory.Delivery, len(deliveries))
+	for i, d := range deliveries {
+		out[i] = inventory.Delivery{Location: d.Location, Reference: d.Reference, Quantity: d.Quantity}
+	}
+	return out
 }
 
 // EncodeReservation appends what an order holds of a SKU to dst.

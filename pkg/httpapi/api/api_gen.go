@@ -24,10 +24,12 @@ const (
 	CommandTypeCountStock        CommandType = "count_stock"
 	CommandTypeCreateFulfilment  CommandType = "create_fulfilment"
 	CommandTypeDeliverOrder      CommandType = "deliver_order"
+	CommandTypeExpectStock       CommandType = "expect_stock"
 	CommandTypeFailPayment       CommandType = "fail_payment"
 	CommandTypeHoldOrder         CommandType = "hold_order"
 	CommandTypeImportCreditNote  CommandType = "import_credit_note"
 	CommandTypeImportOrder       CommandType = "import_order"
+	CommandTypeMoveStock         CommandType = "move_stock"
 	CommandTypePlaceOrder        CommandType = "place_order"
 	CommandTypeReceiveStock      CommandType = "receive_stock"
 	CommandTypeRefundPayment     CommandType = "refund_payment"
@@ -64,6 +66,8 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeDeliverOrder:
 		return true
+	case CommandTypeExpectStock:
+		return true
 	case CommandTypeFailPayment:
 		return true
 	case CommandTypeHoldOrder:
@@ -71,6 +75,8 @@ func (e CommandType) Valid() bool {
 	case CommandTypeImportCreditNote:
 		return true
 	case CommandTypeImportOrder:
+		return true
+	case CommandTypeMoveStock:
 		return true
 	case CommandTypePlaceOrder:
 		return true
@@ -242,37 +248,37 @@ func (e PlaceOrderPaymentTerms) Valid() bool {
 
 // Defines values for Reason.
 const (
-	Correction Reason = "correction"
-	CycleCount Reason = "cycle_count"
-	Damaged    Reason = "damaged"
-	Other      Reason = "other"
-	Promotion  Reason = "promotion"
-	Received   Reason = "received"
-	Restock    Reason = "restock"
-	Return     Reason = "return"
-	Shrinkage  Reason = "shrinkage"
+	ReasonCorrection Reason = "correction"
+	ReasonCycleCount Reason = "cycle_count"
+	ReasonDamaged    Reason = "damaged"
+	ReasonOther      Reason = "other"
+	ReasonPromotion  Reason = "promotion"
+	ReasonReceived   Reason = "received"
+	ReasonRestock    Reason = "restock"
+	ReasonReturn     Reason = "return"
+	ReasonShrinkage  Reason = "shrinkage"
 )
 
 // Valid indicates whether the value is a known member of the Reason enum.
 func (e Reason) Valid() bool {
 	switch e {
-	case Correction:
+	case ReasonCorrection:
 		return true
-	case CycleCount:
+	case ReasonCycleCount:
 		return true
-	case Damaged:
+	case ReasonDamaged:
 		return true
-	case Other:
+	case ReasonOther:
 		return true
-	case Promotion:
+	case ReasonPromotion:
 		return true
-	case Received:
+	case ReasonReceived:
 		return true
-	case Restock:
+	case ReasonRestock:
 		return true
-	case Return:
+	case ReasonReturn:
 		return true
-	case Shrinkage:
+	case ReasonShrinkage:
 		return true
 	default:
 		return false
@@ -312,6 +318,30 @@ func (e ShortLineReason) Valid() bool {
 	case OtherLine:
 		return true
 	case UnknownSKU:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StockState.
+const (
+	StockStateAvailable      StockState = "available"
+	StockStateDamaged        StockState = "damaged"
+	StockStateQualityControl StockState = "quality_control"
+	StockStateSafetyStock    StockState = "safety_stock"
+)
+
+// Valid indicates whether the value is a known member of the StockState enum.
+func (e StockState) Valid() bool {
+	switch e {
+	case StockStateAvailable:
+		return true
+	case StockStateDamaged:
+		return true
+	case StockStateQualityControl:
+		return true
+	case StockStateSafetyStock:
 		return true
 	default:
 		return false
@@ -489,7 +519,7 @@ type CommandLine struct {
 	// Body As in the command's own route; deliver_order takes fulfilment_id
 	Body any `json:"body,omitempty,omitzero"`
 
-	// ID The idempotency key; required but for set_ and register_ commands
+	// ID The idempotency key; required but for expect_, set_ and register_ commands
 	ID      string `json:"id,omitempty,omitzero"`
 	IfMatch int64  `json:"if_match,omitempty,omitzero"`
 
@@ -514,6 +544,13 @@ type Currency = string
 
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
+
+// ExpectStock defines model for ExpectStock.
+type ExpectStock struct {
+	Location  string `json:"location,omitempty,omitzero"`
+	Quantity  Level  `json:"quantity"`
+	Reference string `json:"reference,omitempty,omitzero"`
+}
 
 // Health defines model for Health.
 type Health struct {
@@ -566,12 +603,23 @@ type LocationLevel struct {
 // Money A plain decimal, at most 6 decimals, no exponent.
 type Money = string
 
+// MoveStock defines model for MoveStock.
+type MoveStock struct {
+	From      StockState `json:"from"`
+	Location  string     `json:"location,omitempty,omitzero"`
+	Quantity  Quantity   `json:"quantity"`
+	Reference string     `json:"reference,omitempty,omitzero"`
+	To        StockState `json:"to"`
+}
+
 // Order An order as its view has it; more members may come.
 type Order struct {
-	Country          string          `json:"country,omitempty,omitzero"`
-	Currency         string          `json:"currency"`
-	CustomerID       string          `json:"customer_id,omitempty,omitzero"`
-	FulfilmentStatus string          `json:"fulfilment_status"`
+	Country    string `json:"country,omitempty,omitzero"`
+	Currency   string `json:"currency"`
+	CustomerID string `json:"customer_id,omitempty,omitzero"`
+
+	// FulfilmentStatus Absent for a credit note
+	FulfilmentStatus string          `json:"fulfilment_status,omitempty,omitzero"`
 	Lines            []OrderLineView `json:"lines"`
 	OrderID          string          `json:"order_id"`
 	PaymentStatus    string          `json:"payment_status"`
@@ -622,8 +670,10 @@ type OrderSummary struct {
 	Currency    string `json:"currency"`
 
 	// FulfilmentID The shipment that ship_order recorded
-	FulfilmentID     string                    `json:"fulfilment_id,omitempty,omitzero"`
-	FulfilmentStatus string                    `json:"fulfilment_status"`
+	FulfilmentID string `json:"fulfilment_id,omitempty,omitzero"`
+
+	// FulfilmentStatus Absent for a credit note
+	FulfilmentStatus string                    `json:"fulfilment_status,omitempty,omitzero"`
 	OrderID          string                    `json:"order_id"`
 	PaymentStatus    OrderSummaryPaymentStatus `json:"payment_status"`
 	Status           OrderStatus               `json:"status"`
@@ -848,6 +898,9 @@ type StockMovementsRow struct {
 	UnitsIn  int64  `json:"units_in"`
 	UnitsOut int64  `json:"units_out"`
 }
+
+// StockState defines model for StockState.
+type StockState string
 
 // TimelineEntry One event; its details stand beside these members.
 type TimelineEntry struct {
@@ -1263,6 +1316,30 @@ type CountStockParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// ExpectStockParams defines parameters for ExpectStock.
+type ExpectStockParams struct {
+	// IdempotencyKey Not needed, since a PUT can be repeated as it is.
+	IdempotencyKey IdempotencyKeyOptional `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// MoveStockParams defines parameters for MoveStock.
+type MoveStockParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // ReceiveStockParams defines parameters for ReceiveStock.
 type ReceiveStockParams struct {
 	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
@@ -1340,6 +1417,12 @@ type SetBackorderLimitJSONRequestBody = SetBackorderLimit
 
 // CountStockJSONRequestBody defines body for CountStock for application/json ContentType.
 type CountStockJSONRequestBody = CountStock
+
+// ExpectStockJSONRequestBody defines body for ExpectStock for application/json ContentType.
+type ExpectStockJSONRequestBody = ExpectStock
+
+// MoveStockJSONRequestBody defines body for MoveStock for application/json ContentType.
+type MoveStockJSONRequestBody = MoveStock
 
 // ReceiveStockJSONRequestBody defines body for ReceiveStock for application/json ContentType.
 type ReceiveStockJSONRequestBody = ReceiveStock
@@ -1430,6 +1513,12 @@ type ServerInterface interface {
 	// CountStock Set what is on hand to what was counted
 	// (POST /v1/stock/{sku}/counts)
 	CountStock(ctx echo.Context, sku SKU, params CountStockParams) error
+	// ExpectStock Say how much of a delivery is still to come
+	// (PUT /v1/stock/{sku}/incoming)
+	ExpectStock(ctx echo.Context, sku SKU, params ExpectStockParams) error
+	// MoveStock Move stock between states
+	// (POST /v1/stock/{sku}/moves)
+	MoveStock(ctx echo.Context, sku SKU, params MoveStockParams) error
 	// ReceiveStock Receive goods
 	// (POST /v1/stock/{sku}/receipts)
 	ReceiveStock(ctx echo.Context, sku SKU, params ReceiveStockParams) error
@@ -2930,6 +3019,140 @@ func (w *ServerInterfaceWrapper) CountStock(ctx echo.Context) error {
 	return err
 }
 
+// ExpectStock converts echo context to params.
+func (w *ServerInterfaceWrapper) ExpectStock(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sku" -------------
+	var sku SKU
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sku", ctx.Param("sku"), &sku, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sku: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExpectStockParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyOptional
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExpectStock(ctx, sku, params)
+	return err
+}
+
+// MoveStock converts echo context to params.
+func (w *ServerInterfaceWrapper) MoveStock(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sku" -------------
+	var sku SKU
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sku", ctx.Param("sku"), &sku, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sku: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MoveStockParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MoveStock(ctx, sku, params)
+	return err
+}
+
 // ReceiveStock converts echo context to params.
 func (w *ServerInterfaceWrapper) ReceiveStock(ctx echo.Context) error {
 	var err error
@@ -3128,6 +3351,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/imports/credit-notes", wrapper.ImportCreditNote, options.OperationMiddlewares["importCreditNote"]...)
 	router.PUT(options.BaseURL+"/v1/stock/:sku", wrapper.RegisterItem, options.OperationMiddlewares["registerItem"]...)
 	router.POST(options.BaseURL+"/v1/stock/:sku/receipts", wrapper.ReceiveStock, options.OperationMiddlewares["receiveStock"]...)
+	router.PUT(options.BaseURL+"/v1/stock/:sku/incoming", wrapper.ExpectStock, options.OperationMiddlewares["expectStock"]...)
+	router.POST(options.BaseURL+"/v1/stock/:sku/moves", wrapper.MoveStock, options.OperationMiddlewares["moveStock"]...)
 	router.POST(options.BaseURL+"/v1/stock/:sku/adjustments", wrapper.AdjustStock, options.OperationMiddlewares["adjustStock"]...)
 	router.POST(options.BaseURL+"/v1/stock/:sku/counts", wrapper.CountStock, options.OperationMiddlewares["countStock"]...)
 	router.PUT(options.BaseURL+"/v1/stock/:sku/safety-stock", wrapper.SetSafetyStock, options.OperationMiddlewares["setSafetyStock"]...)

@@ -92,6 +92,62 @@ func (Reason) EnumDescriptor() ([]byte, []int) {
 	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{0}
 }
 
+// StockState is a part of on_hand that is not promised to an order.
+type StockState int32
+
+const (
+	StockState_STOCK_STATE_UNSPECIFIED     StockState = 0
+	StockState_STOCK_STATE_AVAILABLE       StockState = 1
+	StockState_STOCK_STATE_DAMAGED         StockState = 2
+	StockState_STOCK_STATE_QUALITY_CONTROL StockState = 3
+	StockState_STOCK_STATE_SAFETY_STOCK    StockState = 4
+)
+
+// Enum value maps for StockState.
+var (
+	StockState_name = map[int32]string{
+		0: "STOCK_STATE_UNSPECIFIED",
+		1: "STOCK_STATE_AVAILABLE",
+		2: "STOCK_STATE_DAMAGED",
+		3: "STOCK_STATE_QUALITY_CONTROL",
+		4: "STOCK_STATE_SAFETY_STOCK",
+	}
+	StockState_value = map[string]int32{
+		"STOCK_STATE_UNSPECIFIED":     0,
+		"STOCK_STATE_AVAILABLE":       1,
+		"STOCK_STATE_DAMAGED":         2,
+		"STOCK_STATE_QUALITY_CONTROL": 3,
+		"STOCK_STATE_SAFETY_STOCK":    4,
+	}
+)
+
+func (x StockState) Enum() *StockState {
+	p := new(StockState)
+	*p = x
+	return p
+}
+
+func (x StockState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StockState) Descriptor() protoreflect.EnumDescriptor {
+	return file_holdfast_event_v1_inventory_proto_enumTypes[1].Descriptor()
+}
+
+func (StockState) Type() protoreflect.EnumType {
+	return &file_holdfast_event_v1_inventory_proto_enumTypes[1]
+}
+
+func (x StockState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StockState.Descriptor instead.
+func (StockState) EnumDescriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{1}
+}
+
 type RejectionReason int32
 
 const (
@@ -129,11 +185,11 @@ func (x RejectionReason) String() string {
 }
 
 func (RejectionReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_holdfast_event_v1_inventory_proto_enumTypes[1].Descriptor()
+	return file_holdfast_event_v1_inventory_proto_enumTypes[2].Descriptor()
 }
 
 func (RejectionReason) Type() protoreflect.EnumType {
-	return &file_holdfast_event_v1_inventory_proto_enumTypes[1]
+	return &file_holdfast_event_v1_inventory_proto_enumTypes[2]
 }
 
 func (x RejectionReason) Number() protoreflect.EnumNumber {
@@ -142,7 +198,7 @@ func (x RejectionReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RejectionReason.Descriptor instead.
 func (RejectionReason) EnumDescriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{1}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{2}
 }
 
 // Level is how much of an item there is, by state. Always:
@@ -325,6 +381,8 @@ type InventoryEvent struct {
 	//	*InventoryEvent_ReservationReleased
 	//	*InventoryEvent_StockFulfilled
 	//	*InventoryEvent_StockRestocked
+	//	*InventoryEvent_StockMoved
+	//	*InventoryEvent_StockExpected
 	Change        isInventoryEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -512,6 +570,24 @@ func (x *InventoryEvent) GetStockRestocked() *StockRestocked {
 	return nil
 }
 
+func (x *InventoryEvent) GetStockMoved() *StockMoved {
+	if x != nil {
+		if x, ok := x.Change.(*InventoryEvent_StockMoved); ok {
+			return x.StockMoved
+		}
+	}
+	return nil
+}
+
+func (x *InventoryEvent) GetStockExpected() *StockExpected {
+	if x != nil {
+		if x, ok := x.Change.(*InventoryEvent_StockExpected); ok {
+			return x.StockExpected
+		}
+	}
+	return nil
+}
+
 type isInventoryEvent_Change interface {
 	isInventoryEvent_Change()
 }
@@ -568,6 +644,14 @@ type InventoryEvent_StockRestocked struct {
 	StockRestocked *StockRestocked `protobuf:"bytes,22,opt,name=stock_restocked,json=stockRestocked,proto3,oneof"`
 }
 
+type InventoryEvent_StockMoved struct {
+	StockMoved *StockMoved `protobuf:"bytes,23,opt,name=stock_moved,json=stockMoved,proto3,oneof"`
+}
+
+type InventoryEvent_StockExpected struct {
+	StockExpected *StockExpected `protobuf:"bytes,24,opt,name=stock_expected,json=stockExpected,proto3,oneof"`
+}
+
 func (*InventoryEvent_ItemRegistered) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_StockReceived) isInventoryEvent_Change() {}
@@ -593,6 +677,10 @@ func (*InventoryEvent_ReservationReleased) isInventoryEvent_Change() {}
 func (*InventoryEvent_StockFulfilled) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_StockRestocked) isInventoryEvent_Change() {}
+
+func (*InventoryEvent_StockMoved) isInventoryEvent_Change() {}
+
+func (*InventoryEvent_StockExpected) isInventoryEvent_Change() {}
 
 // ItemRegistered makes a SKU known, or changes its description.
 type ItemRegistered struct {
@@ -640,10 +728,12 @@ func (x *ItemRegistered) GetDescription() string {
 }
 
 type StockReceived struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
-	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	Reference     string                 `protobuf:"bytes,3,opt,name=reference,proto3" json:"reference,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Location  string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Quantity  int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Reference string                 `protobuf:"bytes,3,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The part that was incoming under the same reference, and is no longer.
+	Expected      int64 `protobuf:"varint,4,opt,name=expected,proto3" json:"expected,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -699,6 +789,159 @@ func (x *StockReceived) GetReference() string {
 	return ""
 }
 
+func (x *StockReceived) GetExpected() int64 {
+	if x != nil {
+		return x.Expected
+	}
+	return 0
+}
+
+// StockMoved moves units from one state to another at a location.
+type StockMoved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	From          StockState             `protobuf:"varint,2,opt,name=from,proto3,enum=holdfast.event.v1.StockState" json:"from,omitempty"`
+	To            StockState             `protobuf:"varint,3,opt,name=to,proto3,enum=holdfast.event.v1.StockState" json:"to,omitempty"`
+	Quantity      int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Reference     string                 `protobuf:"bytes,5,opt,name=reference,proto3" json:"reference,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StockMoved) Reset() {
+	*x = StockMoved{}
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StockMoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StockMoved) ProtoMessage() {}
+
+func (x *StockMoved) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StockMoved.ProtoReflect.Descriptor instead.
+func (*StockMoved) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *StockMoved) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *StockMoved) GetFrom() StockState {
+	if x != nil {
+		return x.From
+	}
+	return StockState_STOCK_STATE_UNSPECIFIED
+}
+
+func (x *StockMoved) GetTo() StockState {
+	if x != nil {
+		return x.To
+	}
+	return StockState_STOCK_STATE_UNSPECIFIED
+}
+
+func (x *StockMoved) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *StockMoved) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+// StockExpected says how much of a delivery is still to come; the difference goes to incoming.
+type StockExpected struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Delta         int64                  `protobuf:"zigzag64,3,opt,name=delta,proto3" json:"delta,omitempty"`
+	Reference     string                 `protobuf:"bytes,4,opt,name=reference,proto3" json:"reference,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StockExpected) Reset() {
+	*x = StockExpected{}
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StockExpected) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StockExpected) ProtoMessage() {}
+
+func (x *StockExpected) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StockExpected.ProtoReflect.Descriptor instead.
+func (*StockExpected) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *StockExpected) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *StockExpected) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *StockExpected) GetDelta() int64 {
+	if x != nil {
+		return x.Delta
+	}
+	return 0
+}
+
+func (x *StockExpected) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
 type StockAdjusted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
@@ -711,7 +954,7 @@ type StockAdjusted struct {
 
 func (x *StockAdjusted) Reset() {
 	*x = StockAdjusted{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[5]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -723,7 +966,7 @@ func (x *StockAdjusted) String() string {
 func (*StockAdjusted) ProtoMessage() {}
 
 func (x *StockAdjusted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[5]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -736,7 +979,7 @@ func (x *StockAdjusted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockAdjusted.ProtoReflect.Descriptor instead.
 func (*StockAdjusted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{5}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StockAdjusted) GetLocation() string {
@@ -780,7 +1023,7 @@ type StockCounted struct {
 
 func (x *StockCounted) Reset() {
 	*x = StockCounted{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[6]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +1035,7 @@ func (x *StockCounted) String() string {
 func (*StockCounted) ProtoMessage() {}
 
 func (x *StockCounted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[6]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +1048,7 @@ func (x *StockCounted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockCounted.ProtoReflect.Descriptor instead.
 func (*StockCounted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{6}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StockCounted) GetLocation() string {
@@ -848,7 +1091,7 @@ type SafetyStockSet struct {
 
 func (x *SafetyStockSet) Reset() {
 	*x = SafetyStockSet{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[7]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -860,7 +1103,7 @@ func (x *SafetyStockSet) String() string {
 func (*SafetyStockSet) ProtoMessage() {}
 
 func (x *SafetyStockSet) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[7]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -873,7 +1116,7 @@ func (x *SafetyStockSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafetyStockSet.ProtoReflect.Descriptor instead.
 func (*SafetyStockSet) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SafetyStockSet) GetLocation() string {
@@ -907,7 +1150,7 @@ type BackorderLimitSet struct {
 
 func (x *BackorderLimitSet) Reset() {
 	*x = BackorderLimitSet{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[8]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +1162,7 @@ func (x *BackorderLimitSet) String() string {
 func (*BackorderLimitSet) ProtoMessage() {}
 
 func (x *BackorderLimitSet) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[8]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +1175,7 @@ func (x *BackorderLimitSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackorderLimitSet.ProtoReflect.Descriptor instead.
 func (*BackorderLimitSet) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *BackorderLimitSet) GetLimit() int64 {
@@ -957,7 +1200,7 @@ type ReservationStep struct {
 
 func (x *ReservationStep) Reset() {
 	*x = ReservationStep{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1212,7 @@ func (x *ReservationStep) String() string {
 func (*ReservationStep) ProtoMessage() {}
 
 func (x *ReservationStep) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1225,7 @@ func (x *ReservationStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationStep.ProtoReflect.Descriptor instead.
 func (*ReservationStep) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ReservationStep) GetOrderId() string {
@@ -1017,7 +1260,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1029,7 +1272,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1042,7 +1285,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Allocation) GetLocation() string {
@@ -1070,7 +1313,7 @@ type StockReserved struct {
 
 func (x *StockReserved) Reset() {
 	*x = StockReserved{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1082,7 +1325,7 @@ func (x *StockReserved) String() string {
 func (*StockReserved) ProtoMessage() {}
 
 func (x *StockReserved) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1095,7 +1338,7 @@ func (x *StockReserved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockReserved.ProtoReflect.Descriptor instead.
 func (*StockReserved) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StockReserved) GetStep() *ReservationStep {
@@ -1133,7 +1376,7 @@ type StockBackordered struct {
 
 func (x *StockBackordered) Reset() {
 	*x = StockBackordered{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1145,7 +1388,7 @@ func (x *StockBackordered) String() string {
 func (*StockBackordered) ProtoMessage() {}
 
 func (x *StockBackordered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,7 +1401,7 @@ func (x *StockBackordered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockBackordered.ProtoReflect.Descriptor instead.
 func (*StockBackordered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StockBackordered) GetStep() *ReservationStep {
@@ -1203,7 +1446,7 @@ type ReservationRejected struct {
 
 func (x *ReservationRejected) Reset() {
 	*x = ReservationRejected{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1215,7 +1458,7 @@ func (x *ReservationRejected) String() string {
 func (*ReservationRejected) ProtoMessage() {}
 
 func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1228,7 +1471,7 @@ func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRejected.ProtoReflect.Descriptor instead.
 func (*ReservationRejected) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReservationRejected) GetStep() *ReservationStep {
@@ -1271,7 +1514,7 @@ type ReservationCommitted struct {
 
 func (x *ReservationCommitted) Reset() {
 	*x = ReservationCommitted{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1283,7 +1526,7 @@ func (x *ReservationCommitted) String() string {
 func (*ReservationCommitted) ProtoMessage() {}
 
 func (x *ReservationCommitted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1296,7 +1539,7 @@ func (x *ReservationCommitted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCommitted.ProtoReflect.Descriptor instead.
 func (*ReservationCommitted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ReservationCommitted) GetStep() *ReservationStep {
@@ -1336,7 +1579,7 @@ type ReservationReleased struct {
 
 func (x *ReservationReleased) Reset() {
 	*x = ReservationReleased{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1591,7 @@ func (x *ReservationReleased) String() string {
 func (*ReservationReleased) ProtoMessage() {}
 
 func (x *ReservationReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1604,7 @@ func (x *ReservationReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationReleased.ProtoReflect.Descriptor instead.
 func (*ReservationReleased) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReservationReleased) GetStep() *ReservationStep {
@@ -1406,7 +1649,7 @@ type StockFulfilled struct {
 
 func (x *StockFulfilled) Reset() {
 	*x = StockFulfilled{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1661,7 @@ func (x *StockFulfilled) String() string {
 func (*StockFulfilled) ProtoMessage() {}
 
 func (x *StockFulfilled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1674,7 @@ func (x *StockFulfilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockFulfilled.ProtoReflect.Descriptor instead.
 func (*StockFulfilled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{16}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StockFulfilled) GetStep() *ReservationStep {
@@ -1482,7 +1725,7 @@ type StockRestocked struct {
 
 func (x *StockRestocked) Reset() {
 	*x = StockRestocked{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1494,7 +1737,7 @@ func (x *StockRestocked) String() string {
 func (*StockRestocked) ProtoMessage() {}
 
 func (x *StockRestocked) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1507,7 +1750,7 @@ func (x *StockRestocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockRestocked.ProtoReflect.Descriptor instead.
 func (*StockRestocked) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{17}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StockRestocked) GetStep() *ReservationStep {
@@ -1554,7 +1797,8 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\bincoming\x18\b \x01(\x12R\bincoming\"[\n" +
 	"\rLocationLevel\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12.\n" +
-	"\x05level\x18\x02 \x01(\v2\x18.holdfast.event.v1.LevelR\x05level\"\xf1\t\n" +
+	"\x05level\x18\x02 \x01(\v2\x18.holdfast.event.v1.LevelR\x05level\"\xfe\n" +
+	"\n" +
 	"\x0eInventoryEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12>\n" +
@@ -1573,14 +1817,30 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x15reservation_committed\x18\x13 \x01(\v2'.holdfast.event.v1.ReservationCommittedH\x00R\x14reservationCommitted\x12[\n" +
 	"\x14reservation_released\x18\x14 \x01(\v2&.holdfast.event.v1.ReservationReleasedH\x00R\x13reservationReleased\x12L\n" +
 	"\x0fstock_fulfilled\x18\x15 \x01(\v2!.holdfast.event.v1.StockFulfilledH\x00R\x0estockFulfilled\x12L\n" +
-	"\x0fstock_restocked\x18\x16 \x01(\v2!.holdfast.event.v1.StockRestockedH\x00R\x0estockRestockedB\b\n" +
+	"\x0fstock_restocked\x18\x16 \x01(\v2!.holdfast.event.v1.StockRestockedH\x00R\x0estockRestocked\x12@\n" +
+	"\vstock_moved\x18\x17 \x01(\v2\x1d.holdfast.event.v1.StockMovedH\x00R\n" +
+	"stockMoved\x12I\n" +
+	"\x0estock_expected\x18\x18 \x01(\v2 .holdfast.event.v1.StockExpectedH\x00R\rstockExpectedB\b\n" +
 	"\x06change\"2\n" +
 	"\x0eItemRegistered\x12 \n" +
-	"\vdescription\x18\x01 \x01(\tR\vdescription\"e\n" +
+	"\vdescription\x18\x01 \x01(\tR\vdescription\"\x81\x01\n" +
 	"\rStockReceived\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1c\n" +
-	"\treference\x18\x03 \x01(\tR\treference\"\x92\x01\n" +
+	"\treference\x18\x03 \x01(\tR\treference\x12\x1a\n" +
+	"\bexpected\x18\x04 \x01(\x03R\bexpected\"\xc4\x01\n" +
+	"\n" +
+	"StockMoved\x12\x1a\n" +
+	"\blocation\x18\x01 \x01(\tR\blocation\x121\n" +
+	"\x04from\x18\x02 \x01(\x0e2\x1d.holdfast.event.v1.StockStateR\x04from\x12-\n" +
+	"\x02to\x18\x03 \x01(\x0e2\x1d.holdfast.event.v1.StockStateR\x02to\x12\x1a\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12\x1c\n" +
+	"\treference\x18\x05 \x01(\tR\treference\"{\n" +
+	"\rStockExpected\x12\x1a\n" +
+	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x14\n" +
+	"\x05delta\x18\x03 \x01(\x12R\x05delta\x12\x1c\n" +
+	"\treference\x18\x04 \x01(\tR\treference\"\x92\x01\n" +
 	"\rStockAdjusted\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\x12R\x05delta\x121\n" +
@@ -1649,7 +1909,14 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x10REASON_SHRINKAGE\x10\x06\x12\x14\n" +
 	"\x10REASON_PROMOTION\x10\a\x12\x11\n" +
 	"\rREASON_RETURN\x10\b\x12\x10\n" +
-	"\fREASON_OTHER\x10\t*\x9f\x01\n" +
+	"\fREASON_OTHER\x10\t*\x9c\x01\n" +
+	"\n" +
+	"StockState\x12\x1b\n" +
+	"\x17STOCK_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15STOCK_STATE_AVAILABLE\x10\x01\x12\x17\n" +
+	"\x13STOCK_STATE_DAMAGED\x10\x02\x12\x1f\n" +
+	"\x1bSTOCK_STATE_QUALITY_CONTROL\x10\x03\x12\x1c\n" +
+	"\x18STOCK_STATE_SAFETY_STOCK\x10\x04*\x9f\x01\n" +
 	"\x0fRejectionReason\x12 \n" +
 	"\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12'\n" +
 	"#REJECTION_REASON_INSUFFICIENT_STOCK\x10\x01\x12 \n" +
@@ -1668,73 +1935,80 @@ func file_holdfast_event_v1_inventory_proto_rawDescGZIP() []byte {
 	return file_holdfast_event_v1_inventory_proto_rawDescData
 }
 
-var file_holdfast_event_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_holdfast_event_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(Reason)(0),                  // 0: holdfast.event.v1.Reason
-	(RejectionReason)(0),         // 1: holdfast.event.v1.RejectionReason
-	(*Level)(nil),                // 2: holdfast.event.v1.Level
-	(*LocationLevel)(nil),        // 3: holdfast.event.v1.LocationLevel
-	(*InventoryEvent)(nil),       // 4: holdfast.event.v1.InventoryEvent
-	(*ItemRegistered)(nil),       // 5: holdfast.event.v1.ItemRegistered
-	(*StockReceived)(nil),        // 6: holdfast.event.v1.StockReceived
-	(*StockAdjusted)(nil),        // 7: holdfast.event.v1.StockAdjusted
-	(*StockCounted)(nil),         // 8: holdfast.event.v1.StockCounted
-	(*SafetyStockSet)(nil),       // 9: holdfast.event.v1.SafetyStockSet
-	(*BackorderLimitSet)(nil),    // 10: holdfast.event.v1.BackorderLimitSet
-	(*ReservationStep)(nil),      // 11: holdfast.event.v1.ReservationStep
-	(*Allocation)(nil),           // 12: holdfast.event.v1.Allocation
-	(*StockReserved)(nil),        // 13: holdfast.event.v1.StockReserved
-	(*StockBackordered)(nil),     // 14: holdfast.event.v1.StockBackordered
-	(*ReservationRejected)(nil),  // 15: holdfast.event.v1.ReservationRejected
-	(*ReservationCommitted)(nil), // 16: holdfast.event.v1.ReservationCommitted
-	(*ReservationReleased)(nil),  // 17: holdfast.event.v1.ReservationReleased
-	(*StockFulfilled)(nil),       // 18: holdfast.event.v1.StockFulfilled
-	(*StockRestocked)(nil),       // 19: holdfast.event.v1.StockRestocked
-	(*Meta)(nil),                 // 20: holdfast.event.v1.Meta
+	(StockState)(0),              // 1: holdfast.event.v1.StockState
+	(RejectionReason)(0),         // 2: holdfast.event.v1.RejectionReason
+	(*Level)(nil),                // 3: holdfast.event.v1.Level
+	(*LocationLevel)(nil),        // 4: holdfast.event.v1.LocationLevel
+	(*InventoryEvent)(nil),       // 5: holdfast.event.v1.InventoryEvent
+	(*ItemRegistered)(nil),       // 6: holdfast.event.v1.ItemRegistered
+	(*StockReceived)(nil),        // 7: holdfast.event.v1.StockReceived
+	(*StockMoved)(nil),           // 8: holdfast.event.v1.StockMoved
+	(*StockExpected)(nil),        // 9: holdfast.event.v1.StockExpected
+	(*StockAdjusted)(nil),        // 10: holdfast.event.v1.StockAdjusted
+	(*StockCounted)(nil),         // 11: holdfast.event.v1.StockCounted
+	(*SafetyStockSet)(nil),       // 12: holdfast.event.v1.SafetyStockSet
+	(*BackorderLimitSet)(nil),    // 13: holdfast.event.v1.BackorderLimitSet
+	(*ReservationStep)(nil),      // 14: holdfast.event.v1.ReservationStep
+	(*Allocation)(nil),           // 15: holdfast.event.v1.Allocation
+	(*StockReserved)(nil),        // 16: holdfast.event.v1.StockReserved
+	(*StockBackordered)(nil),     // 17: holdfast.event.v1.StockBackordered
+	(*ReservationRejected)(nil),  // 18: holdfast.event.v1.ReservationRejected
+	(*ReservationCommitted)(nil), // 19: holdfast.event.v1.ReservationCommitted
+	(*ReservationReleased)(nil),  // 20: holdfast.event.v1.ReservationReleased
+	(*StockFulfilled)(nil),       // 21: holdfast.event.v1.StockFulfilled
+	(*StockRestocked)(nil),       // 22: holdfast.event.v1.StockRestocked
+	(*Meta)(nil),                 // 23: holdfast.event.v1.Meta
 }
 var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
-	2,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
-	20, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
-	3,  // 2: holdfast.event.v1.InventoryEvent.locations:type_name -> holdfast.event.v1.LocationLevel
-	2,  // 3: holdfast.event.v1.InventoryEvent.total:type_name -> holdfast.event.v1.Level
-	5,  // 4: holdfast.event.v1.InventoryEvent.item_registered:type_name -> holdfast.event.v1.ItemRegistered
-	6,  // 5: holdfast.event.v1.InventoryEvent.stock_received:type_name -> holdfast.event.v1.StockReceived
-	7,  // 6: holdfast.event.v1.InventoryEvent.stock_adjusted:type_name -> holdfast.event.v1.StockAdjusted
-	8,  // 7: holdfast.event.v1.InventoryEvent.stock_counted:type_name -> holdfast.event.v1.StockCounted
-	9,  // 8: holdfast.event.v1.InventoryEvent.safety_stock_set:type_name -> holdfast.event.v1.SafetyStockSet
-	10, // 9: holdfast.event.v1.InventoryEvent.backorder_limit_set:type_name -> holdfast.event.v1.BackorderLimitSet
-	13, // 10: holdfast.event.v1.InventoryEvent.stock_reserved:type_name -> holdfast.event.v1.StockReserved
-	14, // 11: holdfast.event.v1.InventoryEvent.stock_backordered:type_name -> holdfast.event.v1.StockBackordered
-	15, // 12: holdfast.event.v1.InventoryEvent.reservation_rejected:type_name -> holdfast.event.v1.ReservationRejected
-	16, // 13: holdfast.event.v1.InventoryEvent.reservation_committed:type_name -> holdfast.event.v1.ReservationCommitted
-	17, // 14: holdfast.event.v1.InventoryEvent.reservation_released:type_name -> holdfast.event.v1.ReservationReleased
-	18, // 15: holdfast.event.v1.InventoryEvent.stock_fulfilled:type_name -> holdfast.event.v1.StockFulfilled
-	19, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
-	0,  // 17: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
-	11, // 18: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
-	12, // 19: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
-	11, // 20: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
-	12, // 21: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
-	11, // 22: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
-	1,  // 23: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
-	11, // 24: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
-	12, // 25: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
-	11, // 26: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
-	12, // 27: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
-	12, // 28: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
-	11, // 29: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
-	12, // 30: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
-	12, // 31: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
-	12, // 32: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
-	11, // 33: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
-	12, // 34: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
-	0,  // 35: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	3,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
+	23, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
+	4,  // 2: holdfast.event.v1.InventoryEvent.locations:type_name -> holdfast.event.v1.LocationLevel
+	3,  // 3: holdfast.event.v1.InventoryEvent.total:type_name -> holdfast.event.v1.Level
+	6,  // 4: holdfast.event.v1.InventoryEvent.item_registered:type_name -> holdfast.event.v1.ItemRegistered
+	7,  // 5: holdfast.event.v1.InventoryEvent.stock_received:type_name -> holdfast.event.v1.StockReceived
+	10, // 6: holdfast.event.v1.InventoryEvent.stock_adjusted:type_name -> holdfast.event.v1.StockAdjusted
+	11, // 7: holdfast.event.v1.InventoryEvent.stock_counted:type_name -> holdfast.event.v1.StockCounted
+	12, // 8: holdfast.event.v1.InventoryEvent.safety_stock_set:type_name -> holdfast.event.v1.SafetyStockSet
+	13, // 9: holdfast.event.v1.InventoryEvent.backorder_limit_set:type_name -> holdfast.event.v1.BackorderLimitSet
+	16, // 10: holdfast.event.v1.InventoryEvent.stock_reserved:type_name -> holdfast.event.v1.StockReserved
+	17, // 11: holdfast.event.v1.InventoryEvent.stock_backordered:type_name -> holdfast.event.v1.StockBackordered
+	18, // 12: holdfast.event.v1.InventoryEvent.reservation_rejected:type_name -> holdfast.event.v1.ReservationRejected
+	19, // 13: holdfast.event.v1.InventoryEvent.reservation_committed:type_name -> holdfast.event.v1.ReservationCommitted
+	20, // 14: holdfast.event.v1.InventoryEvent.reservation_released:type_name -> holdfast.event.v1.ReservationReleased
+	21, // 15: holdfast.event.v1.InventoryEvent.stock_fulfilled:type_name -> holdfast.event.v1.StockFulfilled
+	22, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
+	8,  // 17: holdfast.event.v1.InventoryEvent.stock_moved:type_name -> holdfast.event.v1.StockMoved
+	9,  // 18: holdfast.event.v1.InventoryEvent.stock_expected:type_name -> holdfast.event.v1.StockExpected
+	1,  // 19: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
+	1,  // 20: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
+	0,  // 21: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
+	14, // 22: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 23: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
+	14, // 24: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 25: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
+	14, // 26: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
+	2,  // 27: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
+	14, // 28: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 29: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
+	14, // 30: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 31: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
+	15, // 32: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
+	14, // 33: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 34: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
+	15, // 35: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
+	15, // 36: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
+	14, // 37: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 38: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
+	0,  // 39: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }
@@ -1757,14 +2031,16 @@ func file_holdfast_event_v1_inventory_proto_init() {
 		(*InventoryEvent_ReservationReleased)(nil),
 		(*InventoryEvent_StockFulfilled)(nil),
 		(*InventoryEvent_StockRestocked)(nil),
+		(*InventoryEvent_StockMoved)(nil),
+		(*InventoryEvent_StockExpected)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_inventory_proto_rawDesc), len(file_holdfast_event_v1_inventory_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   18,
+			NumEnums:      3,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

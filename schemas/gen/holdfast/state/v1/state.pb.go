@@ -33,6 +33,7 @@ type Item struct {
 	Description    string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
 	BackorderLimit int64                  `protobuf:"varint,5,opt,name=backorder_limit,json=backorderLimit,proto3" json:"backorder_limit,omitempty"`
 	Locations      []*v1.LocationLevel    `protobuf:"bytes,6,rep,name=locations,proto3" json:"locations,omitempty"`
+	Expected       []*Delivery            `protobuf:"bytes,7,rep,name=expected,proto3" json:"expected,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -109,6 +110,73 @@ func (x *Item) GetLocations() []*v1.LocationLevel {
 	return nil
 }
 
+func (x *Item) GetExpected() []*Delivery {
+	if x != nil {
+		return x.Expected
+	}
+	return nil
+}
+
+type Delivery struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Reference     string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Delivery) Reset() {
+	*x = Delivery{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Delivery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Delivery) ProtoMessage() {}
+
+func (x *Delivery) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
+func (*Delivery) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Delivery) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *Delivery) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *Delivery) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
 type HeldAt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
@@ -122,7 +190,7 @@ type HeldAt struct {
 
 func (x *HeldAt) Reset() {
 	*x = HeldAt{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -134,7 +202,7 @@ func (x *HeldAt) String() string {
 func (*HeldAt) ProtoMessage() {}
 
 func (x *HeldAt) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -147,7 +215,7 @@ func (x *HeldAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldAt.ProtoReflect.Descriptor instead.
 func (*HeldAt) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{1}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *HeldAt) GetLocation() string {
@@ -203,7 +271,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -215,7 +283,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -228,7 +296,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{2}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Reservation) GetSku() string {
@@ -316,7 +384,7 @@ type OrderLine struct {
 
 func (x *OrderLine) Reset() {
 	*x = OrderLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -328,7 +396,7 @@ func (x *OrderLine) String() string {
 func (*OrderLine) ProtoMessage() {}
 
 func (x *OrderLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -341,7 +409,7 @@ func (x *OrderLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLine.ProtoReflect.Descriptor instead.
 func (*OrderLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{3}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *OrderLine) GetSku() string {
@@ -405,7 +473,7 @@ type Fulfilment struct {
 
 func (x *Fulfilment) Reset() {
 	*x = Fulfilment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -417,7 +485,7 @@ func (x *Fulfilment) String() string {
 func (*Fulfilment) ProtoMessage() {}
 
 func (x *Fulfilment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -430,7 +498,7 @@ func (x *Fulfilment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fulfilment.ProtoReflect.Descriptor instead.
 func (*Fulfilment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{4}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Fulfilment) GetFulfilmentId() string {
@@ -473,7 +541,7 @@ type ShortLine struct {
 
 func (x *ShortLine) Reset() {
 	*x = ShortLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -485,7 +553,7 @@ func (x *ShortLine) String() string {
 func (*ShortLine) ProtoMessage() {}
 
 func (x *ShortLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -498,7 +566,7 @@ func (x *ShortLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortLine.ProtoReflect.Descriptor instead.
 func (*ShortLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{5}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ShortLine) GetSku() string {
@@ -565,7 +633,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +645,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +658,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{6}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Order) GetOrderId() string {
@@ -801,7 +869,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +881,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +894,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Payment) GetAction() int32 {
@@ -861,7 +929,7 @@ type CommandRecord struct {
 
 func (x *CommandRecord) Reset() {
 	*x = CommandRecord{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -873,7 +941,7 @@ func (x *CommandRecord) String() string {
 func (*CommandRecord) ProtoMessage() {}
 
 func (x *CommandRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -886,7 +954,7 @@ func (x *CommandRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
 func (*CommandRecord) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CommandRecord) GetFingerprint() []byte {
@@ -907,7 +975,7 @@ var File_holdfast_state_v1_state_proto protoreflect.FileDescriptor
 
 const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\xdd\x01\n" +
+	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\x96\x02\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1e\n" +
@@ -916,7 +984,12 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"registered\x12 \n" +
 	"\vdescription\x18\x04 \x01(\tR\vdescription\x12'\n" +
 	"\x0fbackorder_limit\x18\x05 \x01(\x03R\x0ebackorderLimit\x12>\n" +
-	"\tlocations\x18\x06 \x03(\v2 .holdfast.event.v1.LocationLevelR\tlocations\"\x9a\x01\n" +
+	"\tlocations\x18\x06 \x03(\v2 .holdfast.event.v1.LocationLevelR\tlocations\x127\n" +
+	"\bexpected\x18\a \x03(\v2\x1b.holdfast.state.v1.DeliveryR\bexpected\"`\n" +
+	"\bDelivery\x12\x1a\n" +
+	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\x9a\x01\n" +
 	"\x06HeldAt\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
@@ -1005,33 +1078,35 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 	return file_holdfast_state_v1_state_proto_rawDescData
 }
 
-var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Item)(nil),             // 0: holdfast.state.v1.Item
-	(*HeldAt)(nil),           // 1: holdfast.state.v1.HeldAt
-	(*Reservation)(nil),      // 2: holdfast.state.v1.Reservation
-	(*OrderLine)(nil),        // 3: holdfast.state.v1.OrderLine
-	(*Fulfilment)(nil),       // 4: holdfast.state.v1.Fulfilment
-	(*ShortLine)(nil),        // 5: holdfast.state.v1.ShortLine
-	(*Order)(nil),            // 6: holdfast.state.v1.Order
-	(*Payment)(nil),          // 7: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),    // 8: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil), // 9: holdfast.event.v1.LocationLevel
-	(*v1.Allocation)(nil),    // 10: holdfast.event.v1.Allocation
+	(*Delivery)(nil),         // 1: holdfast.state.v1.Delivery
+	(*HeldAt)(nil),           // 2: holdfast.state.v1.HeldAt
+	(*Reservation)(nil),      // 3: holdfast.state.v1.Reservation
+	(*OrderLine)(nil),        // 4: holdfast.state.v1.OrderLine
+	(*Fulfilment)(nil),       // 5: holdfast.state.v1.Fulfilment
+	(*ShortLine)(nil),        // 6: holdfast.state.v1.ShortLine
+	(*Order)(nil),            // 7: holdfast.state.v1.Order
+	(*Payment)(nil),          // 8: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),    // 9: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil), // 10: holdfast.event.v1.LocationLevel
+	(*v1.Allocation)(nil),    // 11: holdfast.event.v1.Allocation
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
-	9,  // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
-	1,  // 1: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	10, // 2: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
-	3,  // 3: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	4,  // 4: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	5,  // 5: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	7,  // 6: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	10, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
+	1,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
+	2,  // 2: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
+	11, // 3: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
+	4,  // 4: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	5,  // 5: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	6,  // 6: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	8,  // 7: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
@@ -1045,7 +1120,7 @@ func file_holdfast_state_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_state_v1_state_proto_rawDesc), len(file_holdfast_state_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

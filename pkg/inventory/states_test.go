@@ -1,0 +1,71 @@
+package inventory
+
+import (
+	"strconv"
+	"testing"
+)
+
+func TestINV22Move(t *testing.T) {
+	s := given(t, append(stock(10), want(1, 3, 0, 0))...)
+	move := func(from, to State, quantity int64) MoveStock { return MoveStock{"", from, to, quantity, "box 4"} }
+	s.when(move(StateAvailable, StateDamaged, 0)).refused(CodeInvalidQuantity)
+	s.when(move(StateAvailable, StateDamaged, MaxQuantity+1)).refused(CodeInvalidQuantity)
+	s.when(move(0, StateDamaged, 1)).refused(CodeInvalidState)
+	s.when(move(StateAvailable, StateSafetyStock+1, 1)).refused(CodeInvalidState)
+	s.when(move(StateDamaged, StateDamaged, 1)).refused(CodeInvalidState)
+	s.when(MoveStock{" ", StateAvailable, StateDamaged, 1, ""}).refused(CodeInvalidLocation)
+	s.when(move(StateAvailable, StateDamaged, 8)).refused(CodeInsufficientStock) // 3 are promised
+	s.when(move(StateDamaged, StateAvailable, 1)).refused(CodeInsufficientStock)
+	s.when(MoveStock{"elsewhere", StateAvailable, StateDamaged, 1, ""}).refused(CodeInsufficientStock)
+
+	s.when(move(StateAvailable, StateDamaged, 2)).then(StockMoved{"main", StateAvailable, StateDamaged, 2, "box 4"})
+	s.when(move(StateAvailable, StateQualityControl, 3)).then(StockMoved{"main", StateAvailable, StateQualityControl, 3, "box 4"})
+	s.when(move(StateQualityControl, StateSafetyStock, 1)).then(StockMoved{"main", StateQualityControl, StateSafetyStock, 1, "box 4"})
+	s.levels(10, 2, 3, 0)
+	if total := s.item.Total(); total.Damaged != 2 || total.QualityControl != 2 || total.SafetyStock != 1 {
+		t.Fatalf("%+v", total)
+	}
+	s.when(SetSafetyStock{"", 0}).levels(10, 3, 3, 0) // what was moved there counts as safety stock
+	s.when(move(StateDamaged, StateAvailable, 2)).levels(10, 5, 3, 0)
+}
+
+func TestINV23Expect(t *testing.T) {
+	s := given(t, stock(10)...)
+	s.when(ExpectStock{"", -1, ""}).refused(CodeInvalidQuantity)
+	s.when(ExpectStock{"", MaxQuantity + 1, ""}).refused(CodeInvalidQuantity)
+	s.when(ExpectStock{"", 1, "\xff"}).refused(CodeInvalidReference)
+	s.when(ExpectStock{"", 0, "PO-1"}).then()
+	s.when(ExpectStock{"", 7, "PO-1"}).then(StockExpected{"main", 7, 7, "PO-1"})
+	s.when(ExpectStock{"", 7, "PO-1"}).then()
+	s.when(ExpectStock{"", 5, "PO-1"}).then(StockExpected{"main", 5, -2, "PO-1"})
+	s.when(ExpectStock{"north", 4, "PO-1"}).then(StockExpected{"north", 4, 4, "PO-1"})
+	s.levels(10, 10, 0, 0)
+	if s.item.Total().Incoming != 9 || len(s.item.Expected) != 2 {
+		t.Fatalf("%+v", s.item)
+	}
+	s.when(ExpectStock{"", 0, "PO-1"}).then(StockExpected{"main", 0, -5, "PO-1"})
+	if s.item.Total().Incoming != 4 || len(s.item.Expected) != 1 {
+		t.Fatalf("%+v", s.item)
+	}
+	for k := range MaxDeliveries - 1 {
+		s.item.Expected = append(s.item.Expected, Delivery{"main", strconv.Itoa(k), 1})
+	}
+	s.when(ExpectStock{"", 1, "one more"}).refused(CodeTooManyDeliveries)
+	s.when(ExpectStock{"north", 3, "PO-1"}).then(StockExpected{"north", 3, -1, "PO-1"})
+}
+
+func TestINV24ReceiptOfWhatWasExpected(t *testing.T) {
+	s := given(t, append(stock(1), ExpectStock{"", 5, "PO-1"})...)
+	s.when(ReceiveStock{"", 2, "PO-2"}).then(StockReceived{"main", 2, "PO-2", 0})
+	s.when(ReceiveStock{"north", 2, "PO-1"}).then(StockReceived{"north", 2, "PO-1", 0})
+	s.when(ReceiveStock{"", 3, "PO-1"}).then(StockReceived{"main", 3, "PO-1", 3})
+	if s.item.Total().Incoming != 2 {
+		t.Fatalf("%+v", s.item.Total())
+	}
+	before := s.item
+	s.when(ReceiveStock{"", 4, "PO-1"}).then(StockReceived{"main", 4, "PO-1", 2})
+	if s.item.Total().Incoming != 0 || len(s.item.Expected) != 0 || before.Expected[0].Quantity != 2 {
+		t.Fatalf("%+v, before %+v", s.item, before.Expected)
+	}
+	s.levels(12, 12, 0, 0)
+}
