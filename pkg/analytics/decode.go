@@ -168,6 +168,8 @@ func stepRowOf(ev *eventv1.OrderEvent) (orderRow, bool) {
 		return orderRow{typ: "order_reserved", status: "reserved"}, true
 	case *eventv1.OrderEvent_OrderBackordered:
 		return quantities("order_backordered", c.OrderBackordered.Backordered, orderRow{status: "reserved"}), true
+	case *eventv1.OrderEvent_OrderBackorderFilled:
+		return quantities("order_backorder_filled", c.OrderBackorderFilled.Filled, orderRow{}), true
 	case *eventv1.OrderEvent_OrderRejected:
 		row := orderRow{typ: "order_rejected", status: "rejected", lines: uint32(len(c.OrderRejected.Short))}
 		for _, short := range c.OrderRejected.Short {

@@ -158,6 +158,20 @@ func (m *movement) ofOrders(ev *eventv1.InventoryEvent) bool {
 	case *eventv1.InventoryEvent_StockBackordered:
 		m.typ, m.orderID = "stock_backordered", c.StockBackordered.GetStep().GetOrderId()
 		m.move(c.StockBackordered.Allocations, available, reserved)
+	case *eventv1.InventoryEvent_BackorderFilled:
+		f := c.BackorderFilled
+		m.typ, m.orderID = "backorder_filled", f.GetStep().GetOrderId()
+		// What was found elsewhere is held there, and no longer where it was backordered.
+		m.move(f.Reserved, available, reserved)
+		m.move(f.Committed, available, committed)
+		for _, a := range f.Reserved {
+			m.change(f.Location, reserved, -a.Quantity)
+			m.change(f.Location, available, a.Quantity)
+		}
+		for _, a := range f.Committed {
+			m.change(f.Location, committed, -a.Quantity)
+			m.change(f.Location, available, a.Quantity)
+		}
 	case *eventv1.InventoryEvent_ReservationRejected:
 		m.typ, m.orderID = "reservation_rejected", c.ReservationRejected.GetStep().GetOrderId()
 	case *eventv1.InventoryEvent_ReservationCommitted:

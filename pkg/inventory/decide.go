@@ -49,7 +49,20 @@ import "unicode/utf8"
 //	        (too_many_deliveries).
 //	INV-24  A receipt takes what was expected at its location under its reference out of incoming, as far
 //	        as it goes.
+//	INV-25  What a reservation holds and is not there yet is backordered. Releases give it up first, shipments
+//	        take it last. At most 10,000 orders wait for an item; beyond that the backorder limit counts as 0.
+//	INV-26  Whatever leaves stock that backorders can have fills them, in the order of their arrival
+//	        (BackorderFilled): first from their own location, once what is promised there is covered, then
+//	        from what is available elsewhere.
 func Decide(item Item, res Reservation, cmd Command) ([]Event, error) {
+	events, err := decide(item, res, cmd)
+	if err == nil && len(events) > 0 && waiting(item, events) {
+		events = fill(item, res, events)
+	}
+	return events, err
+}
+
+func decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case SetReservation:
 		return setReservation(item, res, c)

@@ -106,6 +106,17 @@ type (
 		Allocations []Allocation
 		Reason      Reason
 	}
+	// BackorderFilled gives an order what it waited for. Step is its newest; Location is where it waited,
+	// Backordered what it still waits for there. Reserved and Committed are the parts of Quantity that
+	// were found at other locations and are held there from now on.
+	BackorderFilled struct {
+		Step        Step
+		Location    string
+		Quantity    int64
+		Backordered int64
+		Reserved    []Allocation
+		Committed   []Allocation
+	}
 )
 
 func (ItemRegistered) isChange()       {}
@@ -123,3 +134,4 @@ func (ReservationCommitted) isChange() {}
 func (ReservationReleased) isChange()  {}
 func (StockFulfilled) isChange()       {}
 func (StockRestocked) isChange()       {}
+func (BackorderFilled) isChange()      {}

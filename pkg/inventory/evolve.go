@@ -7,6 +7,7 @@ import "slices"
 func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
 	item.Version++
 	item.Locations = withLevels(item.Locations, ev.Locations)
+	backordered := res.Backordered
 	switch c := ev.Change.(type) {
 	case ItemRegistered:
 		item.Registered, item.Description = true, c.Description
@@ -18,35 +19,51 @@ func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
 		item.expect(c.Location, c.Reference, c.Delta)
 	case StockMoved, StockAdjusted, StockCounted, SafetyStockSet:
 		// All that they change are levels.
-	case StockReserved:
-		res = res.at(c.Step, len(c.Allocations))
-		res.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Reserved })
-	case StockBackordered:
-		res = res.at(c.Step, len(c.Allocations))
-		res.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Reserved })
-		res.Backordered += c.Backordered
-	case ReservationRejected:
-		res = res.at(c.Step, 0)
-		res.Rejected = &Rejection{Requested: c.Quantity, Available: c.Available, Reason: c.Reason}
-	case ReservationCommitted:
-		res = res.at(c.Step, 0)
-		res.move(c.Allocations, func(h *HeldAt, q int64) { h.Reserved -= q; h.Committed += q })
-	case ReservationReleased:
-		res = res.at(c.Step, 0)
-		res.move(c.FromReserved, func(h *HeldAt, q int64) { h.Reserved -= q })
-		res.move(c.FromCommitted, func(h *HeldAt, q int64) { h.Committed -= q })
-		res.Backordered = max(0, res.Backordered-c.Quantity)
-	case StockFulfilled:
-		res = res.at(c.Step, len(c.FromAvailable))
-		res.move(c.FromReserved, func(h *HeldAt, q int64) { h.Reserved -= q; h.Fulfilled += q })
-		res.move(c.FromCommitted, func(h *HeldAt, q int64) { h.Committed -= q; h.Fulfilled += q })
-		res.add(c.FromAvailable, func(h *HeldAt) *int64 { return &h.Fulfilled })
-		res.capBackordered()
-	case StockRestocked:
-		res = res.at(c.Step, len(c.Allocations))
-		res.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Restocked })
+	case BackorderFilled:
+		item.evolveFilled(c)
+		return item, res.evolveFilled(c)
+	default:
+		res = res.evolve(c)
+	}
+	if backordered > 0 || res.Backordered > 0 {
+		res.sumBackordered()
+		item.followBackorder(res)
 	}
 	return item, res
+}
+
+// evolve applies what an order's step changed.
+func (r Reservation) evolve(change Change) Reservation {
+	switch c := change.(type) {
+	case StockReserved:
+		r = r.at(c.Step, len(c.Allocations))
+		r.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Reserved })
+	case StockBackordered:
+		r = r.at(c.Step, len(c.Allocations))
+		r.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Reserved })
+		// The rest that was not there was allocated at the first of the locations.
+		r.add(firstOf(c.Allocations, c.Backordered), func(h *HeldAt) *int64 { return &h.Backordered })
+		r.Backordered += c.Backordered
+	case ReservationRejected:
+		r = r.at(c.Step, 0)
+		r.Rejected = &Rejection{Requested: c.Quantity, Available: c.Available, Reason: c.Reason}
+	case ReservationCommitted:
+		r = r.at(c.Step, 0)
+		r.move(c.Allocations, func(h *HeldAt, q int64) { h.Reserved -= q; h.Committed += q })
+	case ReservationReleased:
+		r = r.at(c.Step, 0)
+		r.move(c.FromReserved, func(h *HeldAt, q int64) { h.Reserved -= q; h.Backordered = max(0, h.Backordered-q) })
+		r.move(c.FromCommitted, func(h *HeldAt, q int64) { h.Committed -= q; h.Backordered = max(0, h.Backordered-q) })
+	case StockFulfilled:
+		r = r.at(c.Step, len(c.FromAvailable))
+		r.move(c.FromReserved, func(h *HeldAt, q int64) { h.Reserved -= q; h.Fulfilled += q })
+		r.move(c.FromCommitted, func(h *HeldAt, q int64) { h.Committed -= q; h.Fulfilled += q })
+		r.add(c.FromAvailable, func(h *HeldAt) *int64 { return &h.Fulfilled })
+	case StockRestocked:
+		r = r.at(c.Step, len(c.Allocations))
+		r.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Restocked })
+	}
+	return r
 }
 
 // expect changes what is still to come of a delivery.
@@ -124,8 +141,10 @@ func (r *Reservation) move(allocations []Allocation, apply func(*HeldAt, int64))
 	}
 }
 
-// capBackordered keeps the backordered part within what the reservation still binds.
-func (r *Reservation) capBackordered() {
-	reserved, committed, _, _ := r.Sums()
-	r.Backordered = min(r.Backordered, reserved+committed)
+// firstOf is a quantity at the first of some locations.
+func firstOf(allocations []Allocation, quantity int64) []Allocation {
+	if len(allocations) == 0 {
+		return nil
+	}
+	return []Allocation{{allocations[0].Location, quantity}}
 }

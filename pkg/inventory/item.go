@@ -34,6 +34,20 @@ type Item struct {
 	// Expected are the deliveries that make up incoming, in the order of their first mention. Evolve
 	// copies before it changes them.
 	Expected []Delivery
+	// Backorders are the orders that wait for stock to come, in the order of their arrival. Evolve copies
+	// before it changes them.
+	Backorders []Backorder
+}
+
+// Backorder is an order that waits at a location: Quantity of what it holds there is not there yet.
+// Version, Reserved and Committed repeat its reservation.
+type Backorder struct {
+	OrderID             string
+	PlacedEventID       ID
+	Version             uint64
+	Location            string
+	Quantity            int64
+	Reserved, Committed int64
 }
 
 // Delivery is what is still to come to a location under a reference.
@@ -63,8 +77,9 @@ type Reservation struct {
 	OrderID       string
 	PlacedEventID ID
 	// Version is the order's version at which the newest step seen last changed; 0: none seen.
-	Version     uint64
-	Held        []HeldAt
+	Version uint64
+	Held    []HeldAt
+	// Backordered is what of reserved and committed is not there yet, over all locations.
 	Backordered int64
 	Rejected    *Rejection
 }
@@ -73,6 +88,8 @@ type Reservation struct {
 type HeldAt struct {
 	Location                                  string
 	Reserved, Committed, Fulfilled, Restocked int64
+	// Backordered is the part of Reserved and Committed that is not there yet.
+	Backordered int64
 }
 
 // Rejection says why nothing was reserved.

@@ -68,6 +68,9 @@ func (i Item) reservable() int64 {
 			short = min(short-available, MaxLevel)
 		}
 	}
+	if len(i.Backorders) >= MaxBackorders {
+		return i.Sellable()
+	}
 	return i.Sellable() + max(0, i.BackorderLimit-short)
 }
 

@@ -19,6 +19,8 @@ const (
 	MaxLocations = 1_000
 	// MaxDeliveries bounds the deliveries that an item expects at a time.
 	MaxDeliveries = 1_000
+	// MaxBackorders bounds the orders that wait for an item at a time.
+	MaxBackorders = 10_000
 	// MaxLocationBytes and the following bound names and texts.
 	MaxLocationBytes    = 64
 	MaxSKUBytes         = 64

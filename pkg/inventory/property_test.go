@@ -3,6 +3,7 @@ package inventory
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -80,7 +81,7 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 	}
 	for _, ev := range events {
 		before := w.item
-		w.item, res = Evolve(w.item, res, ev)
+		w.evolve(ev)
 		if problem := checkEvent(before, w.item, ev); problem != "" {
 			return fmt.Sprintf("%T: %s", ev.Change, problem)
 		}
@@ -96,8 +97,36 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 			}
 		}
 	}
-	if isStep && len(events) > 0 {
-		w.reservations[step.OrderID] = res
+	return checkBackorders(w)
+}
+
+// checkBackorders: the waiting orders are those of the reservations, what they wait for is not there, and
+// nobody else could have it either.
+func checkBackorders(w *scenario) string {
+	waiting := map[string]int64{}
+	for _, b := range w.item.Backorders {
+		r := w.reservations[b.OrderID]
+		k := slices.IndexFunc(r.Held, func(h HeldAt) bool { return h.Location == b.Location })
+		if k < 0 || r.backorder(&r.Held[k]) != b || b.Quantity <= 0 || b.Quantity > b.Reserved+b.Committed {
+			return fmt.Sprintf("%+v waits, its reservation is %+v", b, r)
+		}
+		waiting[b.Location] += b.Quantity
+	}
+	var held, sum int64
+	for _, r := range w.reservations {
+		held += r.Backordered
+	}
+	for location, quantity := range waiting {
+		sum += quantity
+		if quantity > -w.item.at(location).Available {
+			return fmt.Sprintf("%d wait at %s, which has %d available", quantity, location, w.item.at(location).Available)
+		}
+	}
+	if sum != held {
+		return fmt.Sprintf("%d wait, reservations say %d", sum, held)
+	}
+	if sum > 0 && w.item.Sellable() > 0 {
+		return "stock is for sale while orders wait for it"
 	}
 	return ""
 }

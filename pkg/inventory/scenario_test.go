@@ -33,19 +33,25 @@ func (s *scenario) when(cmd Command) *scenario {
 	if c, ok := cmd.(SetReservation); ok {
 		orderID = c.OrderID
 	}
-	res := s.reservations[orderID]
-	s.events, s.err = Decide(s.item, res, cmd)
+	s.events, s.err = Decide(s.item, s.reservations[orderID], cmd)
 	for _, ev := range s.events {
 		before := s.item
-		s.item, res = Evolve(s.item, res, ev)
+		s.evolve(ev)
 		if problem := checkEvent(before, s.item, ev); problem != "" {
 			s.t.Fatalf("%T: %s", ev.Change, problem)
 		}
 	}
-	if orderID != "" {
-		s.reservations[orderID] = res
-	}
 	return s
+}
+
+// evolve applies an event to the item, and to the reservation that it is about.
+func (s *scenario) evolve(ev Event) {
+	step, ok := StepOf(ev.Change)
+	if !ok {
+		s.item, _ = Evolve(s.item, Reservation{}, ev)
+		return
+	}
+	s.item, s.reservations[step.OrderID] = Evolve(s.item, s.reservations[step.OrderID], ev)
 }
 
 // then expects exactly these changes.

@@ -1,5 +1,7 @@
 package inventory
 
+import "slices"
+
 // move is a change of levels at some locations.
 type move struct {
 	allocations []Allocation
@@ -31,20 +33,45 @@ func (s *step) levels(moves ...move) []LocationLevel {
 	return changed
 }
 
-// pick chooses where a quantity that the reservation holds comes from, in the order of its locations.
-func (s *step) pick(quantity int64, held func(*HeldAt) int64) []Allocation {
+// pick chooses where a quantity that the reservation holds comes from, in the order of its locations: what
+// is preferred there first, then the rest.
+func (s *step) pick(quantity int64, held, preferred func(*HeldAt) int64) []Allocation {
 	var picked []Allocation
+	if s.res.Backordered > 0 {
+		picked, quantity = s.pickFrom(nil, quantity, func(h *HeldAt) int64 { return min(held(h), preferred(h)) })
+	}
+	picked, _ = s.pickFrom(picked, quantity, held)
+	return picked
+}
+
+// pickFrom adds to what is picked, and returns what is still to pick.
+func (s *step) pickFrom(picked []Allocation, quantity int64, limit func(*HeldAt) int64) ([]Allocation, int64) {
 	for k := range s.res.Held {
 		if quantity == 0 {
 			break
 		}
-		if part := min(quantity, held(&s.res.Held[k])); part > 0 {
-			picked = append(picked, Allocation{s.res.Held[k].Location, part})
-			quantity -= part
+		h := &s.res.Held[k]
+		i := slices.IndexFunc(picked, func(a Allocation) bool { return a.Location == h.Location })
+		part := limit(h)
+		if i >= 0 {
+			part -= picked[i].Quantity
 		}
+		if part = min(part, quantity); part <= 0 {
+			continue
+		}
+		quantity -= part
+		if i >= 0 {
+			picked[i].Quantity += part
+			continue
+		}
+		picked = append(picked, Allocation{h.Location, part})
 	}
-	return picked
+	return picked, quantity
 }
+
+// isBackordered is preferred for a release, isThere for a shipment (INV-25).
+func isBackordered(h *HeldAt) int64 { return h.Backordered }
+func isThere(h *HeldAt) int64       { return h.Reserved + h.Committed - h.Backordered }
 
 func heldReserved(h *HeldAt) int64  { return h.Reserved }
 func heldCommitted(h *HeldAt) int64 { return h.Committed }
@@ -66,8 +93,8 @@ func (s *step) release(reserved, committed int64) {
 	s.catchUp()
 	s.reserved -= reserved
 	s.committed -= committed
-	fromReserved := s.pick(reserved, heldReserved)
-	fromCommitted := s.pick(committed, heldCommitted)
+	fromReserved := s.pick(reserved, heldReserved, isBackordered)
+	fromCommitted := s.pick(committed, heldCommitted, isBackordered)
 	changed := s.levels(
 		move{fromReserved, func(l *Level, q int64) { l.Reserved -= q; l.Available += q }},
 		move{fromCommitted, func(l *Level, q int64) { l.Committed -= q; l.Available += q }})
@@ -85,7 +112,7 @@ func (s *step) commit() {
 	s.catchUp()
 	s.reserved -= quantity
 	s.committed += quantity
-	picked := s.pick(quantity, heldReserved)
+	picked := s.pick(quantity, heldReserved, isThere)
 	changed := s.levels(move{picked, func(l *Level, q int64) { l.Reserved -= q; l.Committed += q }})
 	s.emit(ReservationCommitted{Step: s.id, Quantity: quantity, Allocations: picked}, changed)
 }
@@ -102,8 +129,8 @@ func (s *step) fulfil() {
 	s.committed -= committed
 	s.reserved -= reserved
 	s.fulfilled += committed + reserved
-	fromCommitted := s.pick(committed, heldCommitted)
-	fromReserved := s.pick(reserved, heldReserved)
+	fromCommitted := s.pick(committed, heldCommitted, isThere)
+	fromReserved := s.pick(reserved, heldReserved, isThere)
 	changed := s.levels(
 		move{fromCommitted, func(l *Level, q int64) { l.Committed -= q; l.OnHand -= q }},
 		move{fromReserved, func(l *Level, q int64) { l.Reserved -= q; l.OnHand -= q }})

@@ -1,6 +1,7 @@
 package inventory
 
-// StepOf returns the order's step that a change answers; false for changes that no order caused.
+// StepOf returns the order's step that a change answers, or whose reservation it fills; false for changes
+// of no reservation.
 func StepOf(c Change) (Step, bool) {
 	switch c := c.(type) {
 	case StockReserved:
@@ -16,6 +17,8 @@ func StepOf(c Change) (Step, bool) {
 	case StockFulfilled:
 		return c.Step, true
 	case StockRestocked:
+		return c.Step, true
+	case BackorderFilled:
 		return c.Step, true
 	case ItemRegistered, StockReceived, StockMoved, StockExpected, StockAdjusted, StockCounted, SafetyStockSet, BackorderLimitSet:
 	}

@@ -45,6 +45,14 @@ type RecordReservation struct {
 	Reconciliation     bool
 }
 
+// RecordBackorder brings how much of a SKU is still backordered, as stock has it for the step of
+// ReservationVersion: absolute. Only a smaller quantity than the order knows of changes anything.
+type RecordBackorder struct {
+	SKU                string
+	ReservationVersion uint64
+	Backordered        int64
+}
+
 // StartPayment records that the customer is paying: the order waits until DeadlineMicros, which the writer sets
 // (received time + the configured payment window).
 type StartPayment struct {
@@ -145,6 +153,7 @@ type ReconcileShipment struct{ Lines []LineQuantity }
 
 func (Place) isCommand()             {}
 func (RecordReservation) isCommand() {}
+func (RecordBackorder) isCommand()   {}
 func (AuthorizePayment) isCommand()  {}
 func (CapturePayment) isCommand()    {}
 func (StartPayment) isCommand()      {}

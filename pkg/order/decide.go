@@ -15,6 +15,7 @@ type Facts struct {
 //	Place              placed    already_placed everywhere else
 //	ImportDocument     completed already_placed everywhere else
 //	RecordReservation  –         reserved¹  settled²   settled²   settled²   settled²
+//	RecordBackorder    –         –          yes⁷       yes⁷       –          –
 //	StartPayment       ·         yes        yes        ·          ·          ·
 //	AuthorizePayment   ·         ·          confirmed³ yes        yes        voided, or placed⁶
 //	CapturePayment     ·         ·          ·          yes        yes        ·
@@ -36,10 +37,10 @@ type Facts struct {
 //	¹ or rejected; goes on to confirmed on account, and when there is nothing to pay
 //	² ReservationSettled, once for each ReservationVersion; see ORD-9 for reconciliation
 //	³ once the total is authorized  ⁴ unless something has shipped  ⁵ completed once everything has shipped
-//	⁶ expired, and the total is authorized at once
+//	⁶ expired, and the total is authorized at once  ⁷ OrderBackorderFilled, when less is backordered than before
 //
 // An order on hold takes Resume, and of what it took before: CancelLines, CancelFulfilment, Cancel, payments but
-// for StartPayment and CapturePayment, and RecordReservation.
+// for StartPayment and CapturePayment, RecordReservation and RecordBackorder.
 //
 // The rules:
 //
@@ -100,12 +101,17 @@ type Facts struct {
 //	ORD-30  CreateFulfilment sets lines aside as ORD-14 and ORD-15 choose them; nothing else ships or cancels them.
 //	ORD-31  ShipFulfilment ships a fulfilment that has not shipped (unknown_fulfilment, fulfilment_shipped), as Ship does.
 //	ORD-32  CancelFulfilment gives its lines free again. The end of an order cancels its fulfilments that have not shipped.
+//	ORD-33  RecordBackorder counts only for the order's own ReservationVersion. What is backordered only falls:
+//	        less of it is OrderBackorderFilled, more of it an older message. An answer to a later step
+//	        (RecordReservation) tells the same.
 func Decide(o Order, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case Place:
 		return o.place(c)
 	case RecordReservation:
 		return o.recordReservation(c)
+	case RecordBackorder:
+		return o.recordBackorder(c)
 	case AuthorizePayment:
 		return o.authorizePayment(c)
 	case CapturePayment:

@@ -13,10 +13,11 @@ type (
 		PaymentDeadlineMicros       int64
 		Country, Reference          string
 	}
-	OrderReserved     struct{}
-	OrderBackordered  struct{ Backordered []LineQuantity }
-	OrderRejected     struct{ Short []ShortLine }
-	PaymentAuthorized struct {
+	OrderReserved        struct{}
+	OrderBackordered     struct{ Backordered []LineQuantity }
+	OrderBackorderFilled struct{ Filled []LineQuantity }
+	OrderRejected        struct{ Short []ShortLine }
+	PaymentAuthorized    struct {
 		AmountMicros int64
 		Reference    string
 	}
@@ -83,27 +84,28 @@ type (
 	ShipmentReconciled struct{ Lines []LineQuantity }
 )
 
-func (OrderPlaced) isEvent()         {}
-func (OrderReserved) isEvent()       {}
-func (OrderBackordered) isEvent()    {}
-func (OrderRejected) isEvent()       {}
-func (PaymentAuthorized) isEvent()   {}
-func (PaymentCaptured) isEvent()     {}
-func (PaymentStarted) isEvent()      {}
-func (PaymentVoided) isEvent()       {}
-func (PaymentRefunded) isEvent()     {}
-func (PaymentFailed) isEvent()       {}
-func (OrderReopened) isEvent()       {}
-func (OrderConfirmed) isEvent()      {}
-func (OrderCancelled) isEvent()      {}
-func (OrderExpired) isEvent()        {}
-func (LinesShipped) isEvent()        {}
-func (LinesCancelled) isEvent()      {}
-func (OrderHeld) isEvent()           {}
-func (OrderResumed) isEvent()        {}
-func (FulfilmentCreated) isEvent()   {}
-func (FulfilmentCancelled) isEvent() {}
-func (LinesDelivered) isEvent()      {}
-func (DocumentImported) isEvent()    {}
-func (ReservationSettled) isEvent()  {}
-func (ShipmentReconciled) isEvent()  {}
+func (OrderPlaced) isEvent()          {}
+func (OrderReserved) isEvent()        {}
+func (OrderBackordered) isEvent()     {}
+func (OrderBackorderFilled) isEvent() {}
+func (OrderRejected) isEvent()        {}
+func (PaymentAuthorized) isEvent()    {}
+func (PaymentCaptured) isEvent()      {}
+func (PaymentStarted) isEvent()       {}
+func (PaymentVoided) isEvent()        {}
+func (PaymentRefunded) isEvent()      {}
+func (PaymentFailed) isEvent()        {}
+func (OrderReopened) isEvent()        {}
+func (OrderConfirmed) isEvent()       {}
+func (OrderCancelled) isEvent()       {}
+func (OrderExpired) isEvent()         {}
+func (LinesShipped) isEvent()         {}
+func (LinesCancelled) isEvent()       {}
+func (OrderHeld) isEvent()            {}
+func (OrderResumed) isEvent()         {}
+func (FulfilmentCreated) isEvent()    {}
+func (FulfilmentCancelled) isEvent()  {}
+func (LinesDelivered) isEvent()       {}
+func (DocumentImported) isEvent()     {}
+func (ReservationSettled) isEvent()   {}
+func (ShipmentReconciled) isEvent()   {}

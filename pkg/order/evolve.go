@@ -19,6 +19,8 @@ func Evolve(o Order, ev Event, f Facts) Order {
 	case OrderBackordered:
 		o.Lifecycle, o.Settled = Reserved, true
 		o.evolveBackordered(e)
+	case OrderBackorderFilled:
+		o.evolveBackorderFilled(e)
 	case OrderRejected:
 		o.Lifecycle, o.Short = Rejected, e.Short
 		o.wantChanged()
@@ -153,6 +155,16 @@ func (o *Order) evolveBackordered(e OrderBackordered) {
 	for i := len(o.Lines) - 1; i >= 0; i-- {
 		line := &o.Lines[i]
 		line.Backordered += left.take(line.SKU, line.left()-line.Backordered)
+	}
+}
+
+// evolveBackorderFilled notes what has come: the first lines of a SKU get it first.
+func (o *Order) evolveBackorderFilled(e OrderBackorderFilled) {
+	o.Lines = slices.Clone(o.Lines)
+	left := quantities(e.Filled)
+	for i := range o.Lines {
+		line := &o.Lines[i]
+		line.Backordered -= left.take(line.SKU, line.Backordered)
 	}
 }
 

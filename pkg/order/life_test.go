@@ -48,6 +48,29 @@ func TestORD7Reserved(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(partly).then()
 }
 
+func TestORD33BackordersAreFilled(t *testing.T) {
+	left := func(version uint64, quantity int64) RecordBackorder { return RecordBackorder{"a", version, quantity} }
+	given(t).when(left(1, 0)).then()
+	given(t, twoSKUs(Prepaid)).when(left(1, 0)).then()
+	s := given(t, twoSKUs(OnAccount), backordered(3))
+	s.when(left(1, 0)).then() // of a step before
+	s.when(left(3, 2)).then(OrderBackorderFilled{line("a", 1)}).at(Confirmed, "pending", "unfulfilled")
+	s.when(left(3, 2)).then()
+	s.when(left(3, 3)).then() // an older message
+	if s.order.Lines[0].Backordered != 1 || s.order.Lines[2].Backordered != 1 || s.order.Backordered("a") != 2 {
+		t.Fatalf("%+v", s.order.Lines)
+	}
+	s.when(Ship{FulfilmentID: "f", Lines: line("a", 2)}).refused(CodeBackordered)
+	s.when(left(3, 0)).then(OrderBackorderFilled{line("a", 2)})
+	s.when(Ship{FulfilmentID: "f"}).at(Completed, "pending", "fulfilled")
+	s.when(left(7, 0)).then()
+
+	answer := given(t, twoSKUs(OnAccount), backordered(3))
+	answer.when(backordered(1)).then(OrderBackorderFilled{line("a", 2)}, ReservationSettled{3})
+	answer.when(backordered(1)).then()
+	answer.when(backordered(0)).then(OrderBackorderFilled{line("a", 1)})
+}
+
 func TestORD8ConfirmedAtOnce(t *testing.T) {
 	given(t, twoSKUs(OnAccount)).when(stockAnswers(held)).then(OrderReserved{}, OrderConfirmed{}).
 		at(Confirmed, "pending", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})

@@ -49,7 +49,7 @@ func drawCommand(t *rapid.T, o Order) Command {
 	fulfilment := rapid.SampledFrom([]string{"f1", "f2", "f3", "f4"}).Draw(t, "fulfilment")
 	reference := rapid.SampledFrom([]string{"", "", "p1", "p2"}).Draw(t, "reference")
 	terms := rapid.SampledFrom([]PaymentTerms{Prepaid, OnAccount}).Draw(t, "terms")
-	switch rapid.IntRange(0, 28).Draw(t, "command") {
+	switch rapid.IntRange(0, 29).Draw(t, "command") {
 	case 0, 1:
 		return Place{OrderID: "o-1", Currency: "EUR", Lines: drawLines(t), Terms: terms, PaymentDeadlineMicros: 50}
 	case 2, 3, 4:
@@ -70,6 +70,8 @@ func drawCommand(t *rapid.T, o Order) Command {
 		return Deliver{fulfilment}
 	case 13:
 		return Expire{rapid.Int64Range(40, 60).Draw(t, "at")}
+	case 28:
+		return RecordBackorder{"a", o.ReservationVersion, rapid.Int64Range(0, 3).Draw(t, "backordered")}
 	case 14:
 		return ReconcileShipment{drawQuantities(t)}
 	case 15:

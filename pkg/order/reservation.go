@@ -32,10 +32,44 @@ func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
 		return nil, nil
 	case c.Reconciliation && !covered && o.cancellable():
 		return []Event{o.cancelled(ReconciliationReason)}, nil
-	case o.Settled:
+	}
+	events := o.backordersFilled(held)
+	if !o.Settled {
+		events = append(events, ReservationSettled{ReservationVersion: c.ReservationVersion})
+	}
+	return events, nil
+}
+
+// recordBackorder applies ORD-33.
+func (o *Order) recordBackorder(c RecordBackorder) ([]Event, error) {
+	if (o.phase() != Reserved && o.phase() != Confirmed) || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
 	}
-	return []Event{ReservationSettled{ReservationVersion: c.ReservationVersion}}, nil
+	return o.backordersFilled([]Held{{SKU: c.SKU, Backordered: c.Backordered}}), nil
+}
+
+// backordersFilled says which of stock's answers leave less backordered than the order knows of.
+func (o *Order) backordersFilled(held []Held) []Event {
+	var filled []LineQuantity
+	for i := range held {
+		if less := o.Backordered(held[i].SKU) - held[i].Backordered; less > 0 {
+			filled = append(filled, LineQuantity{held[i].SKU, less})
+		}
+	}
+	if len(filled) == 0 {
+		return nil
+	}
+	return []Event{OrderBackorderFilled{Filled: filled}}
+}
+
+// Backordered is how much of a SKU still waits for stock to come.
+func (o *Order) Backordered(sku string) (sum int64) {
+	for i := range o.Lines {
+		if o.Lines[i].SKU == sku {
+			sum += o.Lines[i].Backordered
+		}
+	}
+	return sum
 }
 
 // rejected makes the events of an order that cannot be had: what a provider holds for it is let go (ORD-25).

@@ -46,16 +46,28 @@ func (s *shop) stock(sku string, cmd inventory.Command) error {
 	if c, ok := cmd.(inventory.SetReservation); ok {
 		key = [2]string{c.OrderID, sku}
 	}
-	res := s.reservations[key]
-	events, err := inventory.Decide(item, res, cmd)
+	events, err := inventory.Decide(item, s.reservations[key], cmd)
 	for _, ev := range events {
-		item, res = inventory.Evolve(item, res, ev)
+		step, ok := inventory.StepOf(ev.Change)
+		if !ok {
+			item, _ = inventory.Evolve(item, inventory.Reservation{}, ev)
+			continue
+		}
+		key := [2]string{step.OrderID, sku}
+		item, s.reservations[key] = inventory.Evolve(item, s.reservations[key], ev)
 	}
 	s.items[sku] = item
-	if key[0] != "" {
-		s.reservations[key] = res
-	}
 	return err
+}
+
+// news is what stock would say of an order's backorders now.
+func (s *shop) news(id string) (all []order.RecordBackorder) {
+	o := s.orders[id]
+	for _, w := range o.Wanted() {
+		r := s.reservations[[2]string{id, w.SKU}]
+		all = append(all, order.RecordBackorder{SKU: w.SKU, ReservationVersion: r.Version, Backordered: r.Backordered})
+	}
+	return all
 }
 
 // steps are what the order's shard would send to stock now.
@@ -140,15 +152,39 @@ func TestOrdersAndStockAgreeInTheEnd(t *testing.T) {
 		received := map[string]int64{}
 		for _, sku := range []string{"a", "b", "c"} {
 			received[sku] = rapid.Int64Range(1, 20).Draw(t, "stock")
-			if s.stock(sku, inventory.RegisterItem{}) != nil || s.stock(sku, inventory.ReceiveStock{Quantity: received[sku]}) != nil {
+			limit := inventory.SetBackorderLimit{Limit: rapid.SampledFrom([]int64{0, 0, 9}).Draw(t, "limit")}
+			if s.stock(sku, inventory.RegisterItem{}) != nil || s.stock(sku, inventory.ReceiveStock{Quantity: received[sku]}) != nil ||
+				s.stock(sku, limit) != nil {
 				t.Fatal("stock refused")
 			}
 		}
 		ids := []string{"o-1", "o-2", "o-3"}
 		var late []map[string]inventory.SetReservation
+		var rumours []order.RecordBackorder // of the order in the same place
+		var about []string
 		for range rapid.IntRange(1, 40).Draw(t, "length") {
 			id := rapid.SampledFrom(ids).Draw(t, "order")
-			switch rapid.IntRange(0, 3).Draw(t, "what") {
+			switch rapid.IntRange(0, 5).Draw(t, "what") {
+			case 4: // goods come, which fills backorders; the news of it comes late, or never
+				sku := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "sku")
+				more := inventory.ReceiveStock{
+					Location: rapid.SampledFrom([]string{"", "north"}).Draw(t, "location"), Quantity: rapid.Int64Range(1, 5).Draw(t, "more"),
+				}
+				if err := s.stock(sku, more); err != nil {
+					t.Fatal(err)
+				}
+				received[sku] += more.Quantity
+				for range s.news(id) {
+					about = append(about, id)
+				}
+				rumours = append(rumours, s.news(id)...)
+			case 5:
+				if len(rumours) > 0 {
+					k := rapid.IntRange(0, len(rumours)-1).Draw(t, "rumour")
+					if err := s.order(about[k], rumours[k]); err != nil {
+						t.Fatal(err)
+					}
+				}
 			case 0:
 				_ = s.order(id, drawOrderCommand(t, s.orders[id])) // refusals write nothing
 				late = append(late, s.steps(id))
@@ -174,6 +210,14 @@ func TestOrdersAndStockAgreeInTheEnd(t *testing.T) {
 			if err := s.settle(id); err != nil {
 				t.Fatal(err)
 			}
+			for _, news := range s.news(id) {
+				if err := s.order(id, news); err != nil {
+					t.Fatal(err)
+				}
+				if o := s.orders[id]; o.Backordered(news.SKU) != news.Backordered {
+					t.Fatalf("%s says that %d of %s are backordered, stock %d", id, o.Backordered(news.SKU), news.SKU, news.Backordered)
+				}
+			}
 			for _, w := range s.orders[id].Wanted() {
 				r, c, f, _ := s.reservations[[2]string{id, w.SKU}].Sums()
 				if r != w.Reserved || c != w.Committed || f != w.Fulfilled {
@@ -184,7 +228,7 @@ func TestOrdersAndStockAgreeInTheEnd(t *testing.T) {
 		}
 		for sku, item := range s.items {
 			total := item.Total()
-			if total.Available < 0 || total.OnHand != received[sku]-fulfilled[sku] {
+			if total.Available < -item.BackorderLimit || total.OnHand != received[sku]-fulfilled[sku] {
 				t.Fatalf("%s: %+v, received %d, fulfilled %d", sku, total, received[sku], fulfilled[sku])
 			}
 		}

@@ -7,6 +7,7 @@ package orderview
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/money"
@@ -123,6 +124,8 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		o.Kind = "credit_note"
 	case *eventv1.OrderEvent_OrderBackordered:
 		e.Lines = o.backorder(c.OrderBackordered.Backordered)
+	case *eventv1.OrderEvent_OrderBackorderFilled:
+		e.Lines = o.fill(c.OrderBackorderFilled.Filled)
 	case *eventv1.OrderEvent_OrderRejected:
 		o.reject(c.OrderRejected.Short)
 	case *eventv1.OrderEvent_OrderCancelled:
@@ -246,8 +249,15 @@ func (o *Order) spread(quantities []*eventv1.LineQuantity, room func(*Line) int6
 	return out
 }
 
+// backorder gives quantities to the last lines of a SKU first; fill gives the first what has come.
 func (o *Order) backorder(q []*eventv1.LineQuantity) []LineQuantity {
+	slices.Reverse(o.Lines)
+	defer slices.Reverse(o.Lines)
 	return o.spread(q, func(l *Line) int64 { return l.left() - l.Backordered }, func(l *Line, n int64) { l.Backordered += n })
+}
+
+func (o *Order) fill(q []*eventv1.LineQuantity) []LineQuantity {
+	return o.spread(q, func(l *Line) int64 { return l.Backordered }, func(l *Line, n int64) { l.Backordered -= n })
 }
 
 func (o *Order) ship(q []*eventv1.LineQuantity) []LineQuantity {

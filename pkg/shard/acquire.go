@@ -36,7 +36,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	}
 	r := &runner{
 		node: n, shard: shard, layout: n.layout, log: n.log, w: w, in: newInbox(), ids: newEventIDs(), b: newBatch(), spare: newBatch(),
-		stop: make(chan struct{}), stopped: make(chan struct{}), sagas: map[string]*saga{}, ownerID: [16]byte(uuid.Must(uuid.NewV7())),
+		stop: make(chan struct{}), stopped: make(chan struct{}), sagas: map[string]*saga{}, news: map[pairKey]*fillNews{}, ownerID: [16]byte(uuid.Must(uuid.NewV7())),
 	}
 	defer func() {
 		if err != nil {
@@ -70,7 +70,7 @@ func (r *runner) restore(ctx context.Context) (map[string]struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(r.node.cfg.DataDir, fmt.Sprintf("g%d-s%d", r.layout.Generation, r.shard))
+	dir := filepath.Join(r.node.cfg.DataDir, fmt.Sprintf("g%d-s%d-f%d", r.layout.Generation, r.shard, checkpointFormat))
 	for _, fresh := range []bool{false, true} {
 		if r.st, err = openStore(dir, tps, r.foreign, fresh); err != nil {
 			return nil, err

@@ -167,10 +167,21 @@ func (r *runner) appendOrder(e *entry, evs []order.Event, from *origin) error {
 	return nil
 }
 
-// appendStock does the same for an item; h are the holdings that the events change, or nil.
+// appendStock does the same for an item; h are the holdings that the events change, or nil. Backorders that
+// are filled change the holdings of other orders, and are told to them.
 func (r *runner) appendStock(it *inventory.Item, h *holdings, evs []inventory.Event, from *origin) error {
 	tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: r.partitionOf(it.SKU)}
+	fromHere := *from
 	for _, ev := range evs {
+		fill, isFill := ev.Change.(inventory.BackorderFilled)
+		if isFill {
+			var err error
+			if h, err = r.st.held(fill.Step.OrderID); err != nil {
+				return err
+			}
+			from = &fromHere
+			from.key, from.fingerprint, from.cause = "", [16]byte{}, eventv1.Cause_CAUSE_SAGA
+		}
 		m := r.meta(it.Version+1, from)
 		start := len(r.b.arena)
 		arena, ceType, err := codec.AppendInventory(r.b.arena, it.SKU, &m, ev)
@@ -181,6 +192,13 @@ func (r *runner) appendStock(it *inventory.Item, h *holdings, evs []inventory.Ev
 		r.b.add(tp, it.SKU, arena[start:len(arena):len(arena)], ceType, &m)
 		if err := r.st.applyStock(it, h, &m, ev); err != nil {
 			return err
+		}
+		fromHere.causation = m.EventID
+		if isFill {
+			cause := fromHere
+			if err := r.tellFilled(it.SKU, h.of(it.SKU), &cause); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -25,6 +25,10 @@ const (
 	keyOffset    = 'p' // topic letter, partition → next offset and last event
 )
 
+// checkpointFormat names the folder of a checkpoint. It rises when events make more of the state than before:
+// the new checkpoint is then built from the log.
+const checkpointFormat = 2
+
 // openStore opens the checkpoint in dir; with fresh it deletes what is there first.
 func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID string) bool, fresh bool) (*store, error) {
 	if fresh {

@@ -126,13 +126,28 @@ func (r *runner) checkHeld(orderID string) error {
 		}
 	}
 	if seen <= e.o.ReservationVersion {
-		return nil
+		return r.checkBackorders(e, h)
 	}
 	if err := r.completeShipment(e, h); err != nil {
 		return err
 	}
 	// What was completed above has moved the order's own version.
 	return r.overtake(e, max(seen, e.o.ReservationVersion))
+}
+
+// checkBackorders records what stock has filled and the order does not know of.
+func (r *runner) checkBackorders(e *entry, h *holdings) error {
+	for _, held := range h.list {
+		version := e.o.Version
+		err := r.recordBackorder(held.sku, &held.res, &origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
+		if err != nil {
+			return err
+		}
+		if e.o.Version != version {
+			r.node.metrics.reconciled.Inc()
+		}
+	}
+	return nil
 }
 
 // completeShipment records as shipped what stock has fulfilled and the order does not know of.
@@ -237,7 +252,13 @@ func (r *runner) handleQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuery
 		})
 		return nil
 	}
-	if r.sagas[q.OrderId] != nil || q.Held == nil || string(q.PlacedEventId) != string(e.o.PlacedEventID[:]) {
+	if q.Held == nil || string(q.PlacedEventId) != string(e.o.PlacedEventID[:]) {
+		return nil
+	}
+	if err := r.learnBackorder(e, q, reply); err != nil {
+		return err
+	}
+	if r.sagas[q.OrderId] != nil {
 		return nil
 	}
 	if q.Version > e.o.ReservationVersion {
@@ -253,6 +274,9 @@ func (r *runner) handleQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuery
 
 // handleQueryAnswer gives back what no order wants.
 func (r *runner) handleQueryAnswer(a *peerv1.OrderQueryResponse) error {
+	if a.BackorderKnown {
+		return r.newsKnown(a)
+	}
 	if !a.Unknown || a.Wanted == nil {
 		return nil
 	}

@@ -34,6 +34,7 @@ type runner struct {
 	spare    *batch
 	commits  commitLoop
 	sagas    map[string]*saga
+	news     map[pairKey]*fillNews // by order and SKU
 	timers   deadlines
 	sweep    []string // orders of other shards to ask about
 	swept    time.Time
@@ -123,6 +124,9 @@ func (r *runner) onTime() error {
 		}
 	}
 	r.resend(now)
+	if err := r.resendNews(now); err != nil {
+		return err
+	}
 	r.sweepSome()
 	r.b.beat = r.b.beat || now.Sub(r.lastBeat) >= heartbeatEvery
 	return nil

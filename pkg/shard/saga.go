@@ -228,8 +228,7 @@ func heldOf(sku string, res *inventory.Reservation) order.Held {
 // sendStep sends what a saga waits for, once the current batch has committed.
 func (r *runner) sendStep(s *saga) {
 	s.attempts++
-	wait := min(resendAfter<<min(s.attempts-1, 6), resendAtMost)
-	s.resendAt = time.UnixMicro(r.b.now).Add(wait)
+	s.resendAt = time.UnixMicro(r.b.now).Add(resendWait(s.attempts))
 	version := s.version
 	r.b.after = append(r.b.after, func(*batch) {
 		if s.version != version {

@@ -11,9 +11,9 @@ func (c *checker) agree() {
 		waits := false
 		for i := range o.lines {
 			l := &o.lines[i]
-			want, got := o.wanted(l), held{}
+			want, got, waitsFor := o.wanted(l), held{}, int64(0)
 			if r := c.reservationOf(l.sku, name); r != nil && r.placed == o.placed {
-				got = r.held
+				got, waitsFor = r.held, r.backordered
 			}
 			if got != want && c.elsewhere(o, l.sku) {
 				waits = true // stock in another shard has not followed yet
@@ -24,6 +24,10 @@ func (c *checker) agree() {
 			}
 			c.check(Agreement, got == want, "order %s (%s, placed at %d@%d) of %s: stock holds %+v, the order wants %+v",
 				name, o.status, o.partition, o.offset, l.sku, got, want)
+			// News of a filled backorder may still be on their way from another shard, unless nothing is.
+			if open := o.status == "reserved" || o.status == "confirmed"; open && (c.o.Settled || c.sameShard(o, l.sku)) {
+				c.check(Agreement, waitsFor == l.backordered, "order %s of %s: stock says that %d are backordered, the order %d", name, l.sku, waitsFor, l.backordered)
+			}
 		}
 		if waits {
 			unsettled++
@@ -51,8 +55,13 @@ func (c *checker) reservationOf(sku, order string) *reservation {
 
 // elsewhere reports whether the order still waits for the SKU's stock, in another shard, to follow.
 func (c *checker) elsewhere(o *order, sku string) bool {
+	return !o.settled && !c.sameShard(o, sku)
+}
+
+// sameShard reports whether an order and a SKU are written by one shard.
+func (c *checker) sameShard(o *order, sku string) bool {
 	shards := c.layout.ShardCount
-	return !o.settled && o.partition%shards != partitionOf(sku, c.layout.PartitionCount)%shards
+	return o.partition%shards == partitionOf(sku, c.layout.PartitionCount)%shards
 }
 
 // wantedBy holds what is reserved to an order that wants it.

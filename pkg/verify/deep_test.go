@@ -65,6 +65,15 @@ func TestHealthyEndings(t *testing.T) {
 			s.rows[0].BackorderLimit = 2
 			backorder(s, 10)
 		},
+		"a backorder that is filled": func(s *story) {
+			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 9}}})
+			s.rows[0].BackorderLimit = 9
+			backorder(s, 10)
+			s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackordered{OrderBackordered: &eventv1.OrderBackordered{Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}})
+			s.end(level(11, 0, 10, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 2}}})
+			filled(s, 2, 0)
+			s.addOrder("o-2", 3, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackorderFilled{OrderBackorderFilled: &eventv1.OrderBackorderFilled{Filled: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := healthy()
@@ -87,6 +96,26 @@ func backorder(s *story, quantity int64) {
 		Step: &eventv1.ReservationStep{OrderId: "o-2", PlacedEventId: placed.Meta.EventId, Version: 1}, Quantity: quantity, Backordered: quantity - 8, Allocations: fromMain(quantity)}}})
 }
 
+// filled gives order o-2 what it waits for.
+func filled(s *story, quantity, left int64) {
+	placed := s.orders[len(s.orders)-1]
+	for _, ev := range s.orders {
+		if ev.OrderId == "o-2" && ev.Meta.Version == 1 {
+			placed = ev
+		}
+	}
+	s.end(level(11, 0, 10, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderFilled{BackorderFilled: &eventv1.BackorderFilled{
+		Step: &eventv1.ReservationStep{OrderId: "o-2", PlacedEventId: placed.Meta.EventId, Version: 1}, Location: "main", Quantity: quantity, Backordered: left}}})
+}
+
+// waits2 is order o-2, which waits for two more of A than there are.
+func waits2(s *story) {
+	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 9}}})
+	s.rows[0].BackorderLimit = 9
+	backorder(s, 10)
+	s.end(level(11, 0, 10, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 2}}})
+}
+
 func TestSubtleViolationsAreFound(t *testing.T) {
 	cancelled := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{VoidedMicros: 5_110_000}}}
 	for _, c := range []struct {
@@ -102,6 +131,29 @@ func TestSubtleViolationsAreFound(t *testing.T) {
 			moved(s, &eventv1.Level{OnHand: 9, Available: 11, Committed: 1, Damaged: -3}, 2, 1)
 		}},
 		{"a move to no state", verify.Conserved, "", func(s *story) { moved(s, level(9, 8, 0, 1), 1, 0) }},
+		{"filled more than was waited for", verify.Conserved, "", func(s *story) { waits2(s); filled(s, 3, 0) }},
+		{"filled without having waited", verify.Conserved, "", func(s *story) {
+			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderFilled{BackorderFilled: &eventv1.BackorderFilled{
+				Step: stepOf(s, "o-7", 1), Location: "main", Quantity: 1}}})
+		}},
+		{"filled out of turn", verify.Conserved, "", func(s *story) {
+			waits2(s)
+			s.end(level(11, -1, 11, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockBackordered{StockBackordered: &eventv1.StockBackordered{
+				Step: stepOf(s, "o-3", 1), Quantity: 1, Backordered: 1, Allocations: fromMain(1)}}})
+			s.end(level(12, 0, 11, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 1}}})
+			s.end(level(12, 0, 11, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderFilled{BackorderFilled: &eventv1.BackorderFilled{
+				Step: stepOf(s, "o-3", 1), Location: "main", Quantity: 1}}})
+		}},
+		{"an order that has not heard of its stock", verify.Agreement, "", func(s *story) {
+			waits2(s)
+			s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackordered{OrderBackordered: &eventv1.OrderBackordered{Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}})
+			filled(s, 2, 0)
+		}},
+		{"an order filled with more than it waits for", verify.Transitions, "", func(s *story) {
+			waits2(s)
+			s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackordered{OrderBackordered: &eventv1.OrderBackordered{Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}})
+			s.addOrder("o-2", 3, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackorderFilled{OrderBackorderFilled: &eventv1.OrderBackorderFilled{Filled: []*eventv1.LineQuantity{{Sku: "A", Quantity: 3}}}}})
+		}},
 		{"a step that is answered again", verify.Conserved, "", func(s *story) {
 			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_SafetyStockSet{SafetyStockSet: &eventv1.SafetyStockSet{Location: "main"}}})
 			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationReleased{ReservationReleased: &eventv1.ReservationReleased{Step: stepOf(s, "o-1", 5)}}})

@@ -42,8 +42,8 @@ type order struct {
 
 // line adds up an order's lines of one SKU.
 type line struct {
-	sku              string
-	ordered, shipped int64
+	sku                           string
+	ordered, shipped, backordered int64
 }
 
 // fulfilment is one shipment.
@@ -77,7 +77,8 @@ var afterPlacing = []string{"placed", "reserved", "confirmed", "on_hold", "compl
 var before = map[string][]string{
 	"order_placed": {""}, "order_imported": {""}, "credit_note_imported": {""},
 	"order_reserved": {"placed"}, "order_backordered": {"placed"}, "order_rejected": {"placed"},
-	"order_held": {"reserved", "confirmed"}, "order_resumed": {"on_hold"}, "lines_cancelled": {"reserved", "confirmed", "on_hold"},
+	"order_backorder_filled": {"reserved", "confirmed", "on_hold"},
+	"order_held":             {"reserved", "confirmed"}, "order_resumed": {"on_hold"}, "lines_cancelled": {"reserved", "confirmed", "on_hold"},
 	"fulfilment_created": {"confirmed"}, "fulfilment_cancelled": {"confirmed", "on_hold", "completed"},
 	"payment_started": {"placed", "reserved"}, "payment_authorized": {"reserved", "confirmed", "on_hold", "completed", "expired", "cancelled", "rejected"},
 	"payment_captured": {"confirmed", "completed"}, "payment_voided": afterPlacing, "payment_refunded": afterPlacing, "payment_failed": afterPlacing,
@@ -146,6 +147,10 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		o.status, o.settled = "reserved", true
 		o.answered("reserved")
 		c.check(Transitions, len(ch.OrderBackordered.Backordered) > 0, "%s: backordered, and says nothing of what", at(rec))
+		c.backordered(rec, o, ch.OrderBackordered.Backordered, 1)
+	case *eventv1.OrderEvent_OrderBackorderFilled:
+		c.check(Transitions, len(ch.OrderBackorderFilled.Filled) > 0, "%s: filled, and says nothing of what", at(rec))
+		c.backordered(rec, o, ch.OrderBackorderFilled.Filled, -1)
 	case *eventv1.OrderEvent_OrderRejected:
 		o.status = "rejected"
 		o.answered("rejected")
@@ -224,6 +229,7 @@ func (c *checker) linesCancelled(rec *eventlog.Record, o *order, e *eventv1.Line
 			continue
 		}
 		l.ordered -= gone.Quantity
+		l.backordered = max(0, l.backordered-gone.Quantity) // it is given up first
 		c.check(Transitions, gone.Quantity > 0 && l.ordered >= l.shipped, "%s: cancelled %d of %s, of which %d have shipped", at(rec), gone.Quantity, l.sku, l.shipped)
 	}
 	c.check(Money, e.TotalMicros >= 0 && e.TotalMicros <= o.total, "%s: the total goes from %d to %d", at(rec), o.total, e.TotalMicros)
@@ -287,11 +293,26 @@ func (c *checker) ship(rec *eventlog.Record, o *order, lines []*eventv1.LineQuan
 			continue
 		}
 		l.shipped += shipped.Quantity
+		l.backordered = min(l.backordered, l.ordered-l.shipped)
 		c.check(Transitions, shipped.Quantity > 0 && l.shipped <= l.ordered, "%s: shipped %d of %d ordered of %s", at(rec), l.shipped, l.ordered, l.sku)
 	}
 	o.status = "confirmed"
 	if !slices.ContainsFunc(o.lines, func(l line) bool { return l.shipped < l.ordered }) {
 		o.status = "completed"
+	}
+}
+
+// backordered follows what an order waits for.
+func (c *checker) backordered(rec *eventlog.Record, o *order, lines []*eventv1.LineQuantity, sign int64) {
+	for _, b := range lines {
+		l := o.line(b.Sku)
+		if l == nil {
+			c.check(Transitions, false, "%s: waits for %s, which was not ordered", at(rec), b.Sku)
+			continue
+		}
+		l.backordered += sign * b.Quantity
+		c.check(Transitions, b.Quantity > 0 && l.backordered >= 0 && l.backordered <= l.ordered-l.shipped,
+			"%s: waits for %d of %s, of which %d are to ship", at(rec), l.backordered, l.sku, l.ordered-l.shipped)
 	}
 }
 

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"slices"
+
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -20,6 +22,9 @@ type reservation struct {
 	// version of the order's step that it answers, and the item's version and offset when it did last.
 	version, itemVersion uint64
 	offset               int64
+	// at has what is backordered, by location; backordered is its sum.
+	at          map[string]int64
+	backordered int64
 }
 
 // held are a reservation's quantities.
@@ -32,6 +37,9 @@ func (c *checker) reservationChange(rec *eventlog.Record, it *item, ev *eventv1.
 		c.reserve(rec, it, ch.StockReserved.Step, ch.StockReserved.Quantity, ch.StockReserved.Allocations)
 	case *eventv1.InventoryEvent_StockBackordered:
 		c.reserve(rec, it, ch.StockBackordered.Step, ch.StockBackordered.Quantity, ch.StockBackordered.Allocations)
+		c.backorder(rec, it, ch.StockBackordered)
+	case *eventv1.InventoryEvent_BackorderFilled:
+		c.fill(rec, it, ch.BackorderFilled)
 	case *eventv1.InventoryEvent_ReservationRejected:
 		c.step(rec, it, ch.ReservationRejected.Step)
 	case *eventv1.InventoryEvent_ReservationCommitted:
@@ -68,7 +76,74 @@ func (c *checker) release(rec *eventlog.Record, it *item, ch *eventv1.Reservatio
 	committed := c.move(rec, it, ch.FromCommitted, func(l *eventv1.Level, q int64) { l.Committed -= q; l.Available += q })
 	r.reserved -= reserved
 	r.committed -= committed
+	for _, a := range append(slices.Clone(ch.FromReserved), ch.FromCommitted...) {
+		r.waitFor(a.Location, -min(a.Quantity, r.at[a.Location]))
+	}
+	it.dropDone()
 	c.account(rec, r, reserved+committed, ch.Quantity)
+}
+
+// waitFor changes what a reservation waits for at a location.
+func (r *reservation) waitFor(location string, delta int64) {
+	if delta == 0 {
+		return
+	}
+	if r.at == nil {
+		r.at = map[string]int64{}
+	}
+	r.at[location] += delta
+	r.backordered += delta
+}
+
+// backorder puts an order into the line of those that wait.
+func (c *checker) backorder(rec *eventlog.Record, it *item, ch *eventv1.StockBackordered) {
+	r := it.reservations[ch.Step.GetOrderId()]
+	if r == nil || len(ch.Allocations) == 0 {
+		c.check(Conserved, false, "%s: backordered nowhere, or for nobody", at(rec))
+		return
+	}
+	location := ch.Allocations[0].Location
+	if r.at[location] == 0 {
+		it.waiting = append(it.waiting, waits{ch.Step.OrderId, location})
+	}
+	r.waitFor(location, ch.Backordered)
+}
+
+// waits is an order's place in the line.
+type waits struct{ order, location string }
+
+// dropDone takes those out of the line that wait for nothing any more.
+func (it *item) dropDone() {
+	it.waiting = slices.DeleteFunc(it.waiting, func(w waits) bool { return it.reservations[w.order].at[w.location] == 0 })
+}
+
+// fill holds what has come to those that wait: first in, first out at each location.
+func (c *checker) fill(rec *eventlog.Record, it *item, ch *eventv1.BackorderFilled) {
+	r := it.reservations[ch.Step.GetOrderId()]
+	if r == nil || ch.Step.Version != r.version || idOf(ch.Step.PlacedEventId) != r.placed {
+		c.check(Conserved, false, "%s: filled a backorder of order %s, which has none", at(rec), ch.Step.GetOrderId())
+		return
+	}
+	for _, w := range it.waiting {
+		if w.order == ch.Step.OrderId {
+			break
+		}
+		earlier := it.reservations[w.order].at[w.location]
+		c.check(Conserved, w.location != ch.Location || earlier == 0, "%s: order %s was filled while %s waits since before", at(rec), ch.Step.OrderId, w.order)
+	}
+	r.waitFor(ch.Location, -ch.Quantity)
+	c.check(Conserved, ch.Quantity > 0 && r.at[ch.Location] == ch.Backordered, "%s: %d are said to be backordered, it should be %d", at(rec), ch.Backordered, r.at[ch.Location])
+	it.dropDone()
+	home := func(sum int64, give func(*eventv1.Level, int64)) {
+		if sum > 0 {
+			give(it.at(ch.Location), sum)
+		}
+	}
+	reserved := c.move(rec, it, ch.Reserved, func(l *eventv1.Level, q int64) { l.Available -= q; l.Reserved += q })
+	home(reserved, func(l *eventv1.Level, q int64) { l.Available += q; l.Reserved -= q })
+	committed := c.move(rec, it, ch.Committed, func(l *eventv1.Level, q int64) { l.Available -= q; l.Committed += q })
+	home(committed, func(l *eventv1.Level, q int64) { l.Available += q; l.Committed -= q })
+	c.check(Conserved, reserved+committed <= ch.Quantity, "%s: moved %d to fill %d", at(rec), reserved+committed, ch.Quantity)
 }
 
 func (c *checker) fulfil(rec *eventlog.Record, it *item, ch *eventv1.StockFulfilled) {
@@ -79,6 +154,11 @@ func (c *checker) fulfil(rec *eventlog.Record, it *item, ch *eventv1.StockFulfil
 	r.reserved -= reserved
 	r.committed -= committed
 	r.fulfilled += reserved + committed + available
+	// What has left can wait no more.
+	for _, a := range append(slices.Clone(ch.FromReserved), ch.FromCommitted...) {
+		r.waitFor(a.Location, -max(0, min(r.at[a.Location], r.backordered-r.reserved-r.committed)))
+	}
+	it.dropDone()
 	c.account(rec, r, reserved+committed+available, ch.Quantity)
 	c.check(Conserved, reserved+committed+available > 0, "%s: fulfils nothing", at(rec))
 }
@@ -114,6 +194,8 @@ func (c *checker) step(rec *eventlog.Record, it *item, s *eventv1.ReservationSte
 	if r.placed != placed {
 		// Another placement: it gives back what the former holds, and starts from nothing.
 		r.placed, r.version, r.fulfilled, r.restocked = placed, 0, 0, 0
+		r.at, r.backordered = nil, 0
+		it.dropDone()
 	}
 	same := s.Version == r.version && it.version == r.itemVersion+1
 	c.check(Conserved, s.Version > r.version || same, "%s: step %d of order %s after step %d", at(rec), s.Version, s.OrderId, r.version)

@@ -13,6 +13,7 @@ type item struct {
 	backorderLimit int64
 	locations      []*location
 	reservations   map[string]*reservation // by order
+	waiting        []waits
 	partition      int32
 	lastOffset     int64
 	occurredAt     int64
@@ -63,6 +64,8 @@ func (c *checker) oversold(rec *eventlog.Record, it *item, ev *eventv1.Inventory
 		c.check(Oversold, short <= it.backorderLimit, "%s: SKU %s is %d short after a backorder; its limit is %d", at(rec), ev.Sku, short, it.backorderLimit)
 		c.check(Conserved, short-before == ch.StockBackordered.Backordered && short > before,
 			"%s: SKU %s says that %d are backordered, it is %d shorter", at(rec), ev.Sku, ch.StockBackordered.Backordered, short-before)
+	case *eventv1.InventoryEvent_BackorderFilled:
+		c.check(Oversold, short <= before, "%s: SKU %s is %d short after a backorder was filled, and was %d short", at(rec), ev.Sku, short, before)
 	case *eventv1.InventoryEvent_StockFulfilled:
 		c.check(Oversold, short <= max(it.backorderLimit, before), "%s: SKU %s is %d short after it left; its backorder limit is %d", at(rec), ev.Sku, short, it.backorderLimit)
 	case *eventv1.InventoryEvent_ReservationRejected:
@@ -168,6 +171,7 @@ func stateOf(l *eventv1.Level, s eventv1.StockState) *int64 {
 		return &l.QualityControl
 	case eventv1.StockState_STOCK_STATE_SAFETY_STOCK:
 		return &l.SafetyStock
+	case eventv1.StockState_STOCK_STATE_UNSPECIFIED:
 	}
 	return nil
 }

@@ -128,6 +128,12 @@ func (s *inventoryScratch) setReservation(change inventory.Change) string {
 			Step: s.useStep(c.Step), Quantity: c.Quantity, Allocations: toAllocations(c.Allocations), Reason: eventv1.Reason(c.Reason),
 		}}
 		return "holdfast.stock_restocked.v1"
+	case inventory.BackorderFilled:
+		e.Change = &eventv1.InventoryEvent_BackorderFilled{BackorderFilled: &eventv1.BackorderFilled{
+			Step: s.useStep(c.Step), Location: c.Location, Quantity: c.Quantity, Backordered: c.Backordered,
+			Reserved: toAllocations(c.Reserved), Committed: toAllocations(c.Committed),
+		}}
+		return "holdfast.backorder_filled.v1"
 	}
 	return ""
 }
@@ -243,6 +249,13 @@ func reservationChange(e *eventv1.InventoryEvent) (inventory.Change, error) {
 		step, err := readStep(p.Step)
 		return inventory.StockRestocked{
 			Step: step, Quantity: p.Quantity, Allocations: fromAllocations(p.Allocations), Reason: inventory.Reason(p.Reason),
+		}, err
+	case *eventv1.InventoryEvent_BackorderFilled:
+		p := c.BackorderFilled
+		step, err := readStep(p.Step)
+		return inventory.BackorderFilled{
+			Step: step, Location: p.Location, Quantity: p.Quantity, Backordered: p.Backordered,
+			Reserved: fromAllocations(p.Reserved), Committed: fromAllocations(p.Committed),
 		}, err
 	}
 	return nil, incomplete("change", "missing, or one that this version does not know")

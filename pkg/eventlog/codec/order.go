@@ -52,6 +52,10 @@ func setOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
 		e.Change = &eventv1.OrderEvent_OrderBackordered{
 			OrderBackordered: &eventv1.OrderBackordered{Backordered: toQuantities(c.Backordered)}}
 		return "holdfast.order_backordered.v1"
+	case order.OrderBackorderFilled:
+		e.Change = &eventv1.OrderEvent_OrderBackorderFilled{
+			OrderBackorderFilled: &eventv1.OrderBackorderFilled{Filled: toQuantities(c.Filled)}}
+		return "holdfast.order_backorder_filled.v1"
 	case order.OrderRejected:
 		e.Change = &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{Short: toShort(c.Short)}}
 		return "holdfast.order_rejected.v1"
@@ -209,6 +213,8 @@ func orderChange(e *eventv1.OrderEvent) order.Event {
 		return order.OrderReserved{}
 	case *eventv1.OrderEvent_OrderBackordered:
 		return order.OrderBackordered{Backordered: fromQuantities(c.OrderBackordered.Backordered)}
+	case *eventv1.OrderEvent_OrderBackorderFilled:
+		return order.OrderBackorderFilled{Filled: fromQuantities(c.OrderBackorderFilled.Filled)}
 	case *eventv1.OrderEvent_OrderRejected:
 		return order.OrderRejected{Short: fromShort(c.OrderRejected.Short)}
 	case *eventv1.OrderEvent_OrderConfirmed:

@@ -30,8 +30,9 @@ var orderSamples = map[string]order.Event{
 		CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
 		Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
 	},
-	"order_reserved":    order.OrderReserved{},
-	"order_backordered": order.OrderBackordered{Backordered: sampleQuantities},
+	"order_reserved":         order.OrderReserved{},
+	"order_backordered":      order.OrderBackordered{Backordered: sampleQuantities},
+	"order_backorder_filled": order.OrderBackorderFilled{Filled: sampleQuantities},
 	"order_rejected": order.OrderRejected{Short: []order.ShortLine{
 		{SKU: "85123A", Requested: 6, Available: 5, Reason: order.ReasonInsufficientStock}, {SKU: "x", Requested: 1, Reason: order.ReasonUnknownSKU},
 	}},
@@ -96,6 +97,9 @@ var inventorySamples = map[string]inventory.Change{
 	"reservation_released":  inventory.ReservationReleased{Step: sampleStep, Quantity: 12, FromReserved: sampleMain, FromCommitted: sampleBoth},
 	"stock_fulfilled": inventory.StockFulfilled{
 		Step: sampleStep, Quantity: 17, FromReserved: sampleMain, FromCommitted: sampleBoth, FromAvailable: sampleMain,
+	},
+	"backorder_filled": inventory.BackorderFilled{
+		Step: sampleStep, Location: "main", Quantity: 9, Backordered: 3, Reserved: sampleMain, Committed: sampleBoth,
 	},
 	"stock_restocked": inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn},
 }

@@ -15,6 +15,7 @@ func EncodeItem(dst []byte, item inventory.Item) ([]byte, error) {
 	return appendMessage(dst, &statev1.Item{
 		Sku: item.SKU, Version: item.Version, Registered: item.Registered, Description: item.Description,
 		BackorderLimit: item.BackorderLimit, Locations: locations.fill(item.Locations), Expected: toDeliveries(item.Expected),
+		Backorders: toBackorders(item.Backorders),
 	})
 }
 
@@ -28,10 +29,45 @@ func DecodeItem(value []byte) (inventory.Item, error) {
 	if err != nil {
 		return inventory.Item{}, err
 	}
+	backorders, err := fromBackorders(p.Backorders)
+	if err != nil {
+		return inventory.Item{}, err
+	}
 	return inventory.Item{
 		SKU: p.Sku, Version: p.Version, Registered: p.Registered, Description: p.Description,
-		BackorderLimit: p.BackorderLimit, Locations: locations, Expected: fromDeliveries(p.Expected),
+		BackorderLimit: p.BackorderLimit, Locations: locations, Expected: fromDeliveries(p.Expected), Backorders: backorders,
 	}, nil
+}
+
+func toBackorders(backorders []inventory.Backorder) []*statev1.Backorder {
+	if len(backorders) == 0 {
+		return nil
+	}
+	values, out := make([]statev1.Backorder, len(backorders)), make([]*statev1.Backorder, len(backorders))
+	for i := range backorders {
+		v, b := &values[i], &backorders[i]
+		v.OrderId, v.PlacedEventId, v.Version, v.Location = b.OrderID, b.PlacedEventID[:], b.Version, b.Location
+		v.Quantity, v.Reserved, v.Committed = b.Quantity, b.Reserved, b.Committed
+		out[i] = v
+	}
+	return out
+}
+
+func fromBackorders(backorders []*statev1.Backorder) ([]inventory.Backorder, error) {
+	if len(backorders) == 0 {
+		return nil, nil
+	}
+	out := make([]inventory.Backorder, len(backorders))
+	for i, b := range backorders {
+		out[i] = inventory.Backorder{
+			OrderID: b.OrderId, Version: b.Version, Location: b.Location,
+			Quantity: b.Quantity, Reserved: b.Reserved, Committed: b.Committed,
+		}
+		if err := readID((*[16]byte)(&out[i].PlacedEventID), b.PlacedEventId, "backorder.placed_event_id", false); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func toDeliveries(deliveries []inventory.Delivery) []*statev1.Delivery {
@@ -75,7 +111,7 @@ func EncodeReservation(dst []byte, sku string, res *inventory.Reservation) ([]by
 	for i := range res.Held {
 		v, h := &s.held[:len(res.Held)][i], &res.Held[i]
 		v.Location, v.Reserved, v.Committed = h.Location, h.Reserved, h.Committed
-		v.Fulfilled, v.Restocked = h.Fulfilled, h.Restocked
+		v.Fulfilled, v.Restocked, v.Backordered = h.Fulfilled, h.Restocked, h.Backordered
 		p.Held = append(p.Held, v)
 	}
 	return appendMessage(dst, p)
@@ -111,7 +147,7 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 	for i, h := range p.Held {
 		res.Held[i] = inventory.HeldAt{
 			Location: h.Location, Reserved: h.Reserved, Committed: h.Committed,
-			Fulfilled: h.Fulfilled, Restocked: h.Restocked,
+			Fulfilled: h.Fulfilled, Restocked: h.Restocked, Backordered: h.Backordered,
 		}
 	}
 	return p.Sku, res, nil

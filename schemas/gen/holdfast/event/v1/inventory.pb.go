@@ -383,6 +383,7 @@ type InventoryEvent struct {
 	//	*InventoryEvent_StockRestocked
 	//	*InventoryEvent_StockMoved
 	//	*InventoryEvent_StockExpected
+	//	*InventoryEvent_BackorderFilled
 	Change        isInventoryEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -588,6 +589,15 @@ func (x *InventoryEvent) GetStockExpected() *StockExpected {
 	return nil
 }
 
+func (x *InventoryEvent) GetBackorderFilled() *BackorderFilled {
+	if x != nil {
+		if x, ok := x.Change.(*InventoryEvent_BackorderFilled); ok {
+			return x.BackorderFilled
+		}
+	}
+	return nil
+}
+
 type isInventoryEvent_Change interface {
 	isInventoryEvent_Change()
 }
@@ -652,6 +662,10 @@ type InventoryEvent_StockExpected struct {
 	StockExpected *StockExpected `protobuf:"bytes,24,opt,name=stock_expected,json=stockExpected,proto3,oneof"`
 }
 
+type InventoryEvent_BackorderFilled struct {
+	BackorderFilled *BackorderFilled `protobuf:"bytes,25,opt,name=backorder_filled,json=backorderFilled,proto3,oneof"`
+}
+
 func (*InventoryEvent_ItemRegistered) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_StockReceived) isInventoryEvent_Change() {}
@@ -681,6 +695,8 @@ func (*InventoryEvent_StockRestocked) isInventoryEvent_Change() {}
 func (*InventoryEvent_StockMoved) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_StockExpected) isInventoryEvent_Change() {}
+
+func (*InventoryEvent_BackorderFilled) isInventoryEvent_Change() {}
 
 // ItemRegistered makes a SKU known, or changes its description.
 type ItemRegistered struct {
@@ -1781,6 +1797,95 @@ func (x *StockRestocked) GetReason() Reason {
 	return Reason_REASON_UNSPECIFIED
 }
 
+// BackorderFilled gives an order stock that it waited for, first in, first out.
+type BackorderFilled struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The reservation, with the newest step that it has answered.
+	Step *ReservationStep `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// Where it was backordered.
+	Location string `protobuf:"bytes,2,opt,name=location,proto3" json:"location,omitempty"`
+	Quantity int64  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// What is still backordered there.
+	Backordered int64 `protobuf:"varint,4,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	// The parts that were found at other locations, and are reserved or committed there instead.
+	Reserved      []*Allocation `protobuf:"bytes,5,rep,name=reserved,proto3" json:"reserved,omitempty"`
+	Committed     []*Allocation `protobuf:"bytes,6,rep,name=committed,proto3" json:"committed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackorderFilled) Reset() {
+	*x = BackorderFilled{}
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackorderFilled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackorderFilled) ProtoMessage() {}
+
+func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackorderFilled.ProtoReflect.Descriptor instead.
+func (*BackorderFilled) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *BackorderFilled) GetStep() *ReservationStep {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+func (x *BackorderFilled) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *BackorderFilled) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *BackorderFilled) GetBackordered() int64 {
+	if x != nil {
+		return x.Backordered
+	}
+	return 0
+}
+
+func (x *BackorderFilled) GetReserved() []*Allocation {
+	if x != nil {
+		return x.Reserved
+	}
+	return nil
+}
+
+func (x *BackorderFilled) GetCommitted() []*Allocation {
+	if x != nil {
+		return x.Committed
+	}
+	return nil
+}
+
 var File_holdfast_event_v1_inventory_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
@@ -1797,8 +1902,7 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\bincoming\x18\b \x01(\x12R\bincoming\"[\n" +
 	"\rLocationLevel\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12.\n" +
-	"\x05level\x18\x02 \x01(\v2\x18.holdfast.event.v1.LevelR\x05level\"\xfe\n" +
-	"\n" +
+	"\x05level\x18\x02 \x01(\v2\x18.holdfast.event.v1.LevelR\x05level\"\xcf\v\n" +
 	"\x0eInventoryEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12>\n" +
@@ -1820,7 +1924,8 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x0fstock_restocked\x18\x16 \x01(\v2!.holdfast.event.v1.StockRestockedH\x00R\x0estockRestocked\x12@\n" +
 	"\vstock_moved\x18\x17 \x01(\v2\x1d.holdfast.event.v1.StockMovedH\x00R\n" +
 	"stockMoved\x12I\n" +
-	"\x0estock_expected\x18\x18 \x01(\v2 .holdfast.event.v1.StockExpectedH\x00R\rstockExpectedB\b\n" +
+	"\x0estock_expected\x18\x18 \x01(\v2 .holdfast.event.v1.StockExpectedH\x00R\rstockExpected\x12O\n" +
+	"\x10backorder_filled\x18\x19 \x01(\v2\".holdfast.event.v1.BackorderFilledH\x00R\x0fbackorderFilledB\b\n" +
 	"\x06change\"2\n" +
 	"\x0eItemRegistered\x12 \n" +
 	"\vdescription\x18\x01 \x01(\tR\vdescription\"\x81\x01\n" +
@@ -1898,7 +2003,14 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12?\n" +
 	"\vallocations\x18\x03 \x03(\v2\x1d.holdfast.event.v1.AllocationR\vallocations\x121\n" +
-	"\x06reason\x18\x04 \x01(\x0e2\x19.holdfast.event.v1.ReasonR\x06reason*\xdd\x01\n" +
+	"\x06reason\x18\x04 \x01(\x0e2\x19.holdfast.event.v1.ReasonR\x06reason\"\x9b\x02\n" +
+	"\x0fBackorderFilled\x126\n" +
+	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
+	"\blocation\x18\x02 \x01(\tR\blocation\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12 \n" +
+	"\vbackordered\x18\x04 \x01(\x03R\vbackordered\x129\n" +
+	"\breserved\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\breserved\x12;\n" +
+	"\tcommitted\x18\x06 \x03(\v2\x1d.holdfast.event.v1.AllocationR\tcommitted*\xdd\x01\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11REASON_CORRECTION\x10\x01\x12\x16\n" +
@@ -1936,7 +2048,7 @@ func file_holdfast_event_v1_inventory_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(Reason)(0),                  // 0: holdfast.event.v1.Reason
 	(StockState)(0),              // 1: holdfast.event.v1.StockState
@@ -1961,11 +2073,12 @@ var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(*ReservationReleased)(nil),  // 20: holdfast.event.v1.ReservationReleased
 	(*StockFulfilled)(nil),       // 21: holdfast.event.v1.StockFulfilled
 	(*StockRestocked)(nil),       // 22: holdfast.event.v1.StockRestocked
-	(*Meta)(nil),                 // 23: holdfast.event.v1.Meta
+	(*BackorderFilled)(nil),      // 23: holdfast.event.v1.BackorderFilled
+	(*Meta)(nil),                 // 24: holdfast.event.v1.Meta
 }
 var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	3,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
-	23, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
+	24, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
 	4,  // 2: holdfast.event.v1.InventoryEvent.locations:type_name -> holdfast.event.v1.LocationLevel
 	3,  // 3: holdfast.event.v1.InventoryEvent.total:type_name -> holdfast.event.v1.Level
 	6,  // 4: holdfast.event.v1.InventoryEvent.item_registered:type_name -> holdfast.event.v1.ItemRegistered
@@ -1983,32 +2096,36 @@ var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	22, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
 	8,  // 17: holdfast.event.v1.InventoryEvent.stock_moved:type_name -> holdfast.event.v1.StockMoved
 	9,  // 18: holdfast.event.v1.InventoryEvent.stock_expected:type_name -> holdfast.event.v1.StockExpected
-	1,  // 19: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
-	1,  // 20: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
-	0,  // 21: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
-	14, // 22: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 23: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
-	14, // 24: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 25: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
-	14, // 26: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
-	2,  // 27: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
-	14, // 28: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 29: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
-	14, // 30: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 31: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
-	15, // 32: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
-	14, // 33: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 34: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
-	15, // 35: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
-	15, // 36: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
-	14, // 37: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 38: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
-	0,  // 39: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	23, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
+	1,  // 20: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
+	1,  // 21: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
+	0,  // 22: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
+	14, // 23: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 24: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
+	14, // 25: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 26: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
+	14, // 27: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
+	2,  // 28: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
+	14, // 29: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 30: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
+	14, // 31: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 32: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
+	15, // 33: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
+	14, // 34: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 35: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
+	15, // 36: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
+	15, // 37: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
+	14, // 38: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 39: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
+	0,  // 40: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
+	14, // 41: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 42: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
+	15, // 43: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }
@@ -2033,6 +2150,7 @@ func file_holdfast_event_v1_inventory_proto_init() {
 		(*InventoryEvent_StockRestocked)(nil),
 		(*InventoryEvent_StockMoved)(nil),
 		(*InventoryEvent_StockExpected)(nil),
+		(*InventoryEvent_BackorderFilled)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2040,7 +2158,7 @@ func file_holdfast_event_v1_inventory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_inventory_proto_rawDesc), len(file_holdfast_event_v1_inventory_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

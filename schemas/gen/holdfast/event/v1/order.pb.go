@@ -106,6 +106,7 @@ type OrderEvent struct {
 	//	*OrderEvent_LinesCancelled
 	//	*OrderEvent_FulfilmentCreated
 	//	*OrderEvent_FulfilmentCancelled
+	//	*OrderEvent_OrderBackorderFilled
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -387,6 +388,15 @@ func (x *OrderEvent) GetFulfilmentCancelled() *FulfilmentCancelled {
 	return nil
 }
 
+func (x *OrderEvent) GetOrderBackorderFilled() *OrderBackorderFilled {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_OrderBackorderFilled); ok {
+			return x.OrderBackorderFilled
+		}
+	}
+	return nil
+}
+
 type isOrderEvent_Change interface {
 	isOrderEvent_Change()
 }
@@ -491,6 +501,10 @@ type OrderEvent_FulfilmentCancelled struct {
 	FulfilmentCancelled *FulfilmentCancelled `protobuf:"bytes,34,opt,name=fulfilment_cancelled,json=fulfilmentCancelled,proto3,oneof"`
 }
 
+type OrderEvent_OrderBackorderFilled struct {
+	OrderBackorderFilled *OrderBackorderFilled `protobuf:"bytes,35,opt,name=order_backorder_filled,json=orderBackorderFilled,proto3,oneof"`
+}
+
 func (*OrderEvent_OrderPlaced) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderReserved) isOrderEvent_Change() {}
@@ -540,6 +554,8 @@ func (*OrderEvent_LinesCancelled) isOrderEvent_Change() {}
 func (*OrderEvent_FulfilmentCreated) isOrderEvent_Change() {}
 
 func (*OrderEvent_FulfilmentCancelled) isOrderEvent_Change() {}
+
+func (*OrderEvent_OrderBackorderFilled) isOrderEvent_Change() {}
 
 type OrderLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -849,6 +865,51 @@ func (x *OrderBackordered) GetBackordered() []*LineQuantity {
 	return nil
 }
 
+// OrderBackorderFilled: stock has come that the order waited for.
+type OrderBackorderFilled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Filled        []*LineQuantity        `protobuf:"bytes,1,rep,name=filled,proto3" json:"filled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderBackorderFilled) Reset() {
+	*x = OrderBackorderFilled{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderBackorderFilled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderBackorderFilled) ProtoMessage() {}
+
+func (x *OrderBackorderFilled) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderBackorderFilled.ProtoReflect.Descriptor instead.
+func (*OrderBackorderFilled) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *OrderBackorderFilled) GetFilled() []*LineQuantity {
+	if x != nil {
+		return x.Filled
+	}
+	return nil
+}
+
 // ShortLine says why a SKU stood in the way.
 type ShortLine struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -862,7 +923,7 @@ type ShortLine struct {
 
 func (x *ShortLine) Reset() {
 	*x = ShortLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[6]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +935,7 @@ func (x *ShortLine) String() string {
 func (*ShortLine) ProtoMessage() {}
 
 func (x *ShortLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[6]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +948,7 @@ func (x *ShortLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortLine.ProtoReflect.Descriptor instead.
 func (*ShortLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{6}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ShortLine) GetSku() string {
@@ -927,7 +988,7 @@ type OrderRejected struct {
 
 func (x *OrderRejected) Reset() {
 	*x = OrderRejected{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[7]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +1000,7 @@ func (x *OrderRejected) String() string {
 func (*OrderRejected) ProtoMessage() {}
 
 func (x *OrderRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[7]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +1013,7 @@ func (x *OrderRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderRejected.ProtoReflect.Descriptor instead.
 func (*OrderRejected) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OrderRejected) GetShort() []*ShortLine {
@@ -972,7 +1033,7 @@ type PaymentAuthorized struct {
 
 func (x *PaymentAuthorized) Reset() {
 	*x = PaymentAuthorized{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[8]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -984,7 +1045,7 @@ func (x *PaymentAuthorized) String() string {
 func (*PaymentAuthorized) ProtoMessage() {}
 
 func (x *PaymentAuthorized) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[8]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -997,7 +1058,7 @@ func (x *PaymentAuthorized) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentAuthorized.ProtoReflect.Descriptor instead.
 func (*PaymentAuthorized) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PaymentAuthorized) GetAmountMicros() int64 {
@@ -1024,7 +1085,7 @@ type PaymentCaptured struct {
 
 func (x *PaymentCaptured) Reset() {
 	*x = PaymentCaptured{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[9]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1036,7 +1097,7 @@ func (x *PaymentCaptured) String() string {
 func (*PaymentCaptured) ProtoMessage() {}
 
 func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[9]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1049,7 +1110,7 @@ func (x *PaymentCaptured) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentCaptured.ProtoReflect.Descriptor instead.
 func (*PaymentCaptured) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PaymentCaptured) GetAmountMicros() int64 {
@@ -1078,7 +1139,7 @@ type PaymentStarted struct {
 
 func (x *PaymentStarted) Reset() {
 	*x = PaymentStarted{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1151,7 @@ func (x *PaymentStarted) String() string {
 func (*PaymentStarted) ProtoMessage() {}
 
 func (x *PaymentStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1164,7 @@ func (x *PaymentStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentStarted.ProtoReflect.Descriptor instead.
 func (*PaymentStarted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PaymentStarted) GetReference() string {
@@ -1133,7 +1194,7 @@ type PaymentVoided struct {
 
 func (x *PaymentVoided) Reset() {
 	*x = PaymentVoided{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1145,7 +1206,7 @@ func (x *PaymentVoided) String() string {
 func (*PaymentVoided) ProtoMessage() {}
 
 func (x *PaymentVoided) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,7 +1219,7 @@ func (x *PaymentVoided) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentVoided.ProtoReflect.Descriptor instead.
 func (*PaymentVoided) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PaymentVoided) GetAmountMicros() int64 {
@@ -1194,7 +1255,7 @@ type PaymentRefunded struct {
 
 func (x *PaymentRefunded) Reset() {
 	*x = PaymentRefunded{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1206,7 +1267,7 @@ func (x *PaymentRefunded) String() string {
 func (*PaymentRefunded) ProtoMessage() {}
 
 func (x *PaymentRefunded) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1219,7 +1280,7 @@ func (x *PaymentRefunded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentRefunded.ProtoReflect.Descriptor instead.
 func (*PaymentRefunded) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PaymentRefunded) GetAmountMicros() int64 {
@@ -1254,7 +1315,7 @@ type PaymentFailed struct {
 
 func (x *PaymentFailed) Reset() {
 	*x = PaymentFailed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +1327,7 @@ func (x *PaymentFailed) String() string {
 func (*PaymentFailed) ProtoMessage() {}
 
 func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +1340,7 @@ func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFailed.ProtoReflect.Descriptor instead.
 func (*PaymentFailed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PaymentFailed) GetReference() string {
@@ -1306,7 +1367,7 @@ type OrderReopened struct {
 
 func (x *OrderReopened) Reset() {
 	*x = OrderReopened{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1318,7 +1379,7 @@ func (x *OrderReopened) String() string {
 func (*OrderReopened) ProtoMessage() {}
 
 func (x *OrderReopened) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1331,7 +1392,7 @@ func (x *OrderReopened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReopened.ProtoReflect.Descriptor instead.
 func (*OrderReopened) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *OrderReopened) GetPaymentDeadlineMicros() int64 {
@@ -1350,7 +1411,7 @@ type OrderConfirmed struct {
 
 func (x *OrderConfirmed) Reset() {
 	*x = OrderConfirmed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1423,7 @@ func (x *OrderConfirmed) String() string {
 func (*OrderConfirmed) ProtoMessage() {}
 
 func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1436,7 @@ func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderConfirmed.ProtoReflect.Descriptor instead.
 func (*OrderConfirmed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{16}
 }
 
 type OrderCancelled struct {
@@ -1391,7 +1452,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1464,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1477,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{16}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OrderCancelled) GetReason() string {
@@ -1450,7 +1511,7 @@ type OrderExpired struct {
 
 func (x *OrderExpired) Reset() {
 	*x = OrderExpired{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1462,7 +1523,7 @@ func (x *OrderExpired) String() string {
 func (*OrderExpired) ProtoMessage() {}
 
 func (x *OrderExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1475,7 +1536,7 @@ func (x *OrderExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderExpired.ProtoReflect.Descriptor instead.
 func (*OrderExpired) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{17}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *OrderExpired) GetVoidedMicros() int64 {
@@ -1497,7 +1558,7 @@ type LinesShipped struct {
 
 func (x *LinesShipped) Reset() {
 	*x = LinesShipped{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1509,7 +1570,7 @@ func (x *LinesShipped) String() string {
 func (*LinesShipped) ProtoMessage() {}
 
 func (x *LinesShipped) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1522,7 +1583,7 @@ func (x *LinesShipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesShipped.ProtoReflect.Descriptor instead.
 func (*LinesShipped) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{18}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LinesShipped) GetFulfilmentId() string {
@@ -1556,7 +1617,7 @@ type OrderHeld struct {
 
 func (x *OrderHeld) Reset() {
 	*x = OrderHeld{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1629,7 @@ func (x *OrderHeld) String() string {
 func (*OrderHeld) ProtoMessage() {}
 
 func (x *OrderHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1642,7 @@ func (x *OrderHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderHeld.ProtoReflect.Descriptor instead.
 func (*OrderHeld) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OrderHeld) GetReason() string {
@@ -1603,7 +1664,7 @@ type OrderResumed struct {
 
 func (x *OrderResumed) Reset() {
 	*x = OrderResumed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1615,7 +1676,7 @@ func (x *OrderResumed) String() string {
 func (*OrderResumed) ProtoMessage() {}
 
 func (x *OrderResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1628,7 +1689,7 @@ func (x *OrderResumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResumed.ProtoReflect.Descriptor instead.
 func (*OrderResumed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *OrderResumed) GetConfirmed() bool {
@@ -1663,7 +1724,7 @@ type LinesCancelled struct {
 
 func (x *LinesCancelled) Reset() {
 	*x = LinesCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1736,7 @@ func (x *LinesCancelled) String() string {
 func (*LinesCancelled) ProtoMessage() {}
 
 func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1749,7 @@ func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesCancelled.ProtoReflect.Descriptor instead.
 func (*LinesCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LinesCancelled) GetLines() []*OrderLine {
@@ -1744,7 +1805,7 @@ type FulfilmentCreated struct {
 
 func (x *FulfilmentCreated) Reset() {
 	*x = FulfilmentCreated{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1817,7 @@ func (x *FulfilmentCreated) String() string {
 func (*FulfilmentCreated) ProtoMessage() {}
 
 func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1830,7 @@ func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCreated.ProtoReflect.Descriptor instead.
 func (*FulfilmentCreated) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FulfilmentCreated) GetFulfilmentId() string {
@@ -1797,7 +1858,7 @@ type FulfilmentCancelled struct {
 
 func (x *FulfilmentCancelled) Reset() {
 	*x = FulfilmentCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1809,7 +1870,7 @@ func (x *FulfilmentCancelled) String() string {
 func (*FulfilmentCancelled) ProtoMessage() {}
 
 func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1822,7 +1883,7 @@ func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCancelled.ProtoReflect.Descriptor instead.
 func (*FulfilmentCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *FulfilmentCancelled) GetFulfilmentId() string {
@@ -1849,7 +1910,7 @@ type LinesDelivered struct {
 
 func (x *LinesDelivered) Reset() {
 	*x = LinesDelivered{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +1922,7 @@ func (x *LinesDelivered) String() string {
 func (*LinesDelivered) ProtoMessage() {}
 
 func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +1935,7 @@ func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDelivered.ProtoReflect.Descriptor instead.
 func (*LinesDelivered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LinesDelivered) GetFulfilmentId() string {
@@ -1909,7 +1970,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +1982,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +1995,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -2003,7 +2064,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2076,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2089,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -2090,7 +2151,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2102,7 +2163,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2115,7 +2176,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -2135,7 +2196,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +2208,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2221,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -2174,7 +2235,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x92\x10\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xf3\x10\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -2205,7 +2266,8 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\rorder_resumed\x18\x1f \x01(\v2\x1f.holdfast.event.v1.OrderResumedH\x00R\forderResumed\x12L\n" +
 	"\x0flines_cancelled\x18  \x01(\v2!.holdfast.event.v1.LinesCancelledH\x00R\x0elinesCancelled\x12U\n" +
 	"\x12fulfilment_created\x18! \x01(\v2$.holdfast.event.v1.FulfilmentCreatedH\x00R\x11fulfilmentCreated\x12[\n" +
-	"\x14fulfilment_cancelled\x18\" \x01(\v2&.holdfast.event.v1.FulfilmentCancelledH\x00R\x13fulfilmentCancelledB\b\n" +
+	"\x14fulfilment_cancelled\x18\" \x01(\v2&.holdfast.event.v1.FulfilmentCancelledH\x00R\x13fulfilmentCancelled\x12_\n" +
+	"\x16order_backorder_filled\x18# \x01(\v2'.holdfast.event.v1.OrderBackorderFilledH\x00R\x14orderBackorderFilledB\b\n" +
 	"\x06change\"e\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
@@ -2227,7 +2289,9 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\treference\x18\t \x01(\tR\treference\"\x0f\n" +
 	"\rOrderReserved\"U\n" +
 	"\x10OrderBackordered\x12A\n" +
-	"\vbackordered\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\"\x95\x01\n" +
+	"\vbackordered\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\"O\n" +
+	"\x14OrderBackorderFilled\x127\n" +
+	"\x06filled\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x06filled\"\x95\x01\n" +
 	"\tShortLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
@@ -2329,85 +2393,88 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
-	(PaymentTerms)(0),           // 0: holdfast.event.v1.PaymentTerms
-	(*OrderEvent)(nil),          // 1: holdfast.event.v1.OrderEvent
-	(*OrderLine)(nil),           // 2: holdfast.event.v1.OrderLine
-	(*LineQuantity)(nil),        // 3: holdfast.event.v1.LineQuantity
-	(*OrderPlaced)(nil),         // 4: holdfast.event.v1.OrderPlaced
-	(*OrderReserved)(nil),       // 5: holdfast.event.v1.OrderReserved
-	(*OrderBackordered)(nil),    // 6: holdfast.event.v1.OrderBackordered
-	(*ShortLine)(nil),           // 7: holdfast.event.v1.ShortLine
-	(*OrderRejected)(nil),       // 8: holdfast.event.v1.OrderRejected
-	(*PaymentAuthorized)(nil),   // 9: holdfast.event.v1.PaymentAuthorized
-	(*PaymentCaptured)(nil),     // 10: holdfast.event.v1.PaymentCaptured
-	(*PaymentStarted)(nil),      // 11: holdfast.event.v1.PaymentStarted
-	(*PaymentVoided)(nil),       // 12: holdfast.event.v1.PaymentVoided
-	(*PaymentRefunded)(nil),     // 13: holdfast.event.v1.PaymentRefunded
-	(*PaymentFailed)(nil),       // 14: holdfast.event.v1.PaymentFailed
-	(*OrderReopened)(nil),       // 15: holdfast.event.v1.OrderReopened
-	(*OrderConfirmed)(nil),      // 16: holdfast.event.v1.OrderConfirmed
-	(*OrderCancelled)(nil),      // 17: holdfast.event.v1.OrderCancelled
-	(*OrderExpired)(nil),        // 18: holdfast.event.v1.OrderExpired
-	(*LinesShipped)(nil),        // 19: holdfast.event.v1.LinesShipped
-	(*OrderHeld)(nil),           // 20: holdfast.event.v1.OrderHeld
-	(*OrderResumed)(nil),        // 21: holdfast.event.v1.OrderResumed
-	(*LinesCancelled)(nil),      // 22: holdfast.event.v1.LinesCancelled
-	(*FulfilmentCreated)(nil),   // 23: holdfast.event.v1.FulfilmentCreated
-	(*FulfilmentCancelled)(nil), // 24: holdfast.event.v1.FulfilmentCancelled
-	(*LinesDelivered)(nil),      // 25: holdfast.event.v1.LinesDelivered
-	(*OrderImported)(nil),       // 26: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil),  // 27: holdfast.event.v1.CreditNoteImported
-	(*ReservationSettled)(nil),  // 28: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),  // 29: holdfast.event.v1.ShipmentReconciled
-	(*Meta)(nil),                // 30: holdfast.event.v1.Meta
-	(RejectionReason)(0),        // 31: holdfast.event.v1.RejectionReason
+	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
+	(*OrderEvent)(nil),           // 1: holdfast.event.v1.OrderEvent
+	(*OrderLine)(nil),            // 2: holdfast.event.v1.OrderLine
+	(*LineQuantity)(nil),         // 3: holdfast.event.v1.LineQuantity
+	(*OrderPlaced)(nil),          // 4: holdfast.event.v1.OrderPlaced
+	(*OrderReserved)(nil),        // 5: holdfast.event.v1.OrderReserved
+	(*OrderBackordered)(nil),     // 6: holdfast.event.v1.OrderBackordered
+	(*OrderBackorderFilled)(nil), // 7: holdfast.event.v1.OrderBackorderFilled
+	(*ShortLine)(nil),            // 8: holdfast.event.v1.ShortLine
+	(*OrderRejected)(nil),        // 9: holdfast.event.v1.OrderRejected
+	(*PaymentAuthorized)(nil),    // 10: holdfast.event.v1.PaymentAuthorized
+	(*PaymentCaptured)(nil),      // 11: holdfast.event.v1.PaymentCaptured
+	(*PaymentStarted)(nil),       // 12: holdfast.event.v1.PaymentStarted
+	(*PaymentVoided)(nil),        // 13: holdfast.event.v1.PaymentVoided
+	(*PaymentRefunded)(nil),      // 14: holdfast.event.v1.PaymentRefunded
+	(*PaymentFailed)(nil),        // 15: holdfast.event.v1.PaymentFailed
+	(*OrderReopened)(nil),        // 16: holdfast.event.v1.OrderReopened
+	(*OrderConfirmed)(nil),       // 17: holdfast.event.v1.OrderConfirmed
+	(*OrderCancelled)(nil),       // 18: holdfast.event.v1.OrderCancelled
+	(*OrderExpired)(nil),         // 19: holdfast.event.v1.OrderExpired
+	(*LinesShipped)(nil),         // 20: holdfast.event.v1.LinesShipped
+	(*OrderHeld)(nil),            // 21: holdfast.event.v1.OrderHeld
+	(*OrderResumed)(nil),         // 22: holdfast.event.v1.OrderResumed
+	(*LinesCancelled)(nil),       // 23: holdfast.event.v1.LinesCancelled
+	(*FulfilmentCreated)(nil),    // 24: holdfast.event.v1.FulfilmentCreated
+	(*FulfilmentCancelled)(nil),  // 25: holdfast.event.v1.FulfilmentCancelled
+	(*LinesDelivered)(nil),       // 26: holdfast.event.v1.LinesDelivered
+	(*OrderImported)(nil),        // 27: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),   // 28: holdfast.event.v1.CreditNoteImported
+	(*ReservationSettled)(nil),   // 29: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 30: holdfast.event.v1.ShipmentReconciled
+	(*Meta)(nil),                 // 31: holdfast.event.v1.Meta
+	(RejectionReason)(0),         // 32: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	30, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	31, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	4,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	5,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	6,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
-	8,  // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
-	9,  // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
-	10, // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
-	16, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
-	17, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
-	18, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
-	19, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	25, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	26, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	27, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	28, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	29, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
-	11, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
-	12, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
-	13, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
-	14, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
-	15, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
-	20, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
-	21, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
-	22, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
-	23, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
-	24, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
-	2,  // 26: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 27: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	3,  // 28: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	31, // 29: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	7,  // 30: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,  // 31: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 32: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 33: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 34: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 35: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	2,  // 36: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 37: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	9,  // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
+	10, // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
+	11, // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
+	17, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
+	18, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
+	19, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
+	20, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
+	26, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	27, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	28, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	29, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	30, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	12, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
+	13, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
+	14, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
+	15, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
+	16, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
+	21, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
+	22, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
+	23, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
+	24, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
+	25, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
+	7,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
+	2,  // 27: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,  // 28: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	3,  // 29: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 30: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	32, // 31: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	8,  // 32: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,  // 33: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 34: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 35: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 36: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 37: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	2,  // 38: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 39: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -2443,6 +2510,7 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_LinesCancelled)(nil),
 		(*OrderEvent_FulfilmentCreated)(nil),
 		(*OrderEvent_FulfilmentCancelled)(nil),
+		(*OrderEvent_OrderBackorderFilled)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2450,7 +2518,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

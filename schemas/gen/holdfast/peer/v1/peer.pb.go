@@ -780,7 +780,8 @@ func (x *ReservationResponse) GetPosition() []*PartitionOffset {
 	return nil
 }
 
-// OrderQuery asks an order's shard for the reservation that it wants, in the slow sweep.
+// OrderQuery tells an order's shard what stock holds for it, and asks for what it wants: in the slow sweep,
+// and as soon as a backorder was filled.
 type OrderQuery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SourceShard   uint32                 `protobuf:"varint,1,opt,name=source_shard,json=sourceShard,proto3" json:"source_shard,omitempty"`
@@ -875,14 +876,18 @@ func (x *OrderQuery) GetHeld() *Held {
 
 // OrderQueryResponse says how the reservation should be; unknown when there is no such order.
 type OrderQueryResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	SourceShard   uint32                 `protobuf:"varint,1,opt,name=source_shard,json=sourceShard,proto3" json:"source_shard,omitempty"`
-	TargetShard   uint32                 `protobuf:"varint,2,opt,name=target_shard,json=targetShard,proto3" json:"target_shard,omitempty"`
-	OrderId       string                 `protobuf:"bytes,3,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
-	Unknown       bool                   `protobuf:"varint,4,opt,name=unknown,proto3" json:"unknown,omitempty"`
-	Wanted        *ReservationRequest    `protobuf:"bytes,5,opt,name=wanted,proto3" json:"wanted,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	SourceShard uint32                 `protobuf:"varint,1,opt,name=source_shard,json=sourceShard,proto3" json:"source_shard,omitempty"`
+	TargetShard uint32                 `protobuf:"varint,2,opt,name=target_shard,json=targetShard,proto3" json:"target_shard,omitempty"`
+	OrderId     string                 `protobuf:"bytes,3,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	Unknown     bool                   `protobuf:"varint,4,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	Wanted      *ReservationRequest    `protobuf:"bytes,5,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	// Set when the order knows how much of the SKU is still backordered: as much as the query said.
+	BackorderKnown bool   `protobuf:"varint,6,opt,name=backorder_known,json=backorderKnown,proto3" json:"backorder_known,omitempty"`
+	Sku            string `protobuf:"bytes,7,opt,name=sku,proto3" json:"sku,omitempty"`
+	Backordered    int64  `protobuf:"varint,8,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *OrderQueryResponse) Reset() {
@@ -948,6 +953,27 @@ func (x *OrderQueryResponse) GetWanted() *ReservationRequest {
 		return x.Wanted
 	}
 	return nil
+}
+
+func (x *OrderQueryResponse) GetBackorderKnown() bool {
+	if x != nil {
+		return x.BackorderKnown
+	}
+	return false
+}
+
+func (x *OrderQueryResponse) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *OrderQueryResponse) GetBackordered() int64 {
+	if x != nil {
+		return x.Backordered
+	}
+	return 0
 }
 
 var File_holdfast_peer_v1_peer_proto protoreflect.FileDescriptor
@@ -1031,13 +1057,16 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x03sku\x18\x04 \x01(\tR\x03sku\x12&\n" +
 	"\x0fplaced_event_id\x18\x05 \x01(\fR\rplacedEventId\x12\x18\n" +
 	"\aversion\x18\x06 \x01(\x04R\aversion\x12*\n" +
-	"\x04held\x18\a \x01(\v2\x16.holdfast.peer.v1.HeldR\x04held\"\xcd\x01\n" +
+	"\x04held\x18\a \x01(\v2\x16.holdfast.peer.v1.HeldR\x04held\"\xaa\x02\n" +
 	"\x12OrderQueryResponse\x12!\n" +
 	"\fsource_shard\x18\x01 \x01(\rR\vsourceShard\x12!\n" +
 	"\ftarget_shard\x18\x02 \x01(\rR\vtargetShard\x12\x19\n" +
 	"\border_id\x18\x03 \x01(\tR\aorderId\x12\x18\n" +
 	"\aunknown\x18\x04 \x01(\bR\aunknown\x12<\n" +
-	"\x06wanted\x18\x05 \x01(\v2$.holdfast.peer.v1.ReservationRequestR\x06wanted2d\n" +
+	"\x06wanted\x18\x05 \x01(\v2$.holdfast.peer.v1.ReservationRequestR\x06wanted\x12'\n" +
+	"\x0fbackorder_known\x18\x06 \x01(\bR\x0ebackorderKnown\x12\x10\n" +
+	"\x03sku\x18\a \x01(\tR\x03sku\x12 \n" +
+	"\vbackordered\x18\b \x01(\x03R\vbackordered2d\n" +
 	"\vPeerService\x12U\n" +
 	"\bExchange\x12!.holdfast.peer.v1.ExchangeRequest\x1a\".holdfast.peer.v1.ExchangeResponse(\x010\x01BBZ@github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1;peerv1b\x06proto3"
 

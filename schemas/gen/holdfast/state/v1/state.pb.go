@@ -34,6 +34,7 @@ type Item struct {
 	BackorderLimit int64                  `protobuf:"varint,5,opt,name=backorder_limit,json=backorderLimit,proto3" json:"backorder_limit,omitempty"`
 	Locations      []*v1.LocationLevel    `protobuf:"bytes,6,rep,name=locations,proto3" json:"locations,omitempty"`
 	Expected       []*Delivery            `protobuf:"bytes,7,rep,name=expected,proto3" json:"expected,omitempty"`
+	Backorders     []*Backorder           `protobuf:"bytes,8,rep,name=backorders,proto3" json:"backorders,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -117,6 +118,106 @@ func (x *Item) GetExpected() []*Delivery {
 	return nil
 }
 
+func (x *Item) GetBackorders() []*Backorder {
+	if x != nil {
+		return x.Backorders
+	}
+	return nil
+}
+
+// Backorder is an order that waits for stock at a location.
+type Backorder struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	OrderId       string                 `protobuf:"bytes,1,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	PlacedEventId []byte                 `protobuf:"bytes,2,opt,name=placed_event_id,json=placedEventId,proto3" json:"placed_event_id,omitempty"`
+	Version       uint64                 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	Location      string                 `protobuf:"bytes,4,opt,name=location,proto3" json:"location,omitempty"`
+	Quantity      int64                  `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Reserved      int64                  `protobuf:"varint,6,opt,name=reserved,proto3" json:"reserved,omitempty"`
+	Committed     int64                  `protobuf:"varint,7,opt,name=committed,proto3" json:"committed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Backorder) Reset() {
+	*x = Backorder{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Backorder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Backorder) ProtoMessage() {}
+
+func (x *Backorder) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Backorder.ProtoReflect.Descriptor instead.
+func (*Backorder) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Backorder) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *Backorder) GetPlacedEventId() []byte {
+	if x != nil {
+		return x.PlacedEventId
+	}
+	return nil
+}
+
+func (x *Backorder) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Backorder) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *Backorder) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *Backorder) GetReserved() int64 {
+	if x != nil {
+		return x.Reserved
+	}
+	return 0
+}
+
+func (x *Backorder) GetCommitted() int64 {
+	if x != nil {
+		return x.Committed
+	}
+	return 0
+}
+
 type Delivery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
@@ -128,7 +229,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -140,7 +241,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -153,7 +254,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{1}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Delivery) GetLocation() string {
@@ -178,19 +279,21 @@ func (x *Delivery) GetQuantity() int64 {
 }
 
 type HeldAt struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
-	Reserved      int64                  `protobuf:"varint,2,opt,name=reserved,proto3" json:"reserved,omitempty"`
-	Committed     int64                  `protobuf:"varint,3,opt,name=committed,proto3" json:"committed,omitempty"`
-	Fulfilled     int64                  `protobuf:"varint,4,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
-	Restocked     int64                  `protobuf:"varint,5,opt,name=restocked,proto3" json:"restocked,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Location  string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Reserved  int64                  `protobuf:"varint,2,opt,name=reserved,proto3" json:"reserved,omitempty"`
+	Committed int64                  `protobuf:"varint,3,opt,name=committed,proto3" json:"committed,omitempty"`
+	Fulfilled int64                  `protobuf:"varint,4,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
+	Restocked int64                  `protobuf:"varint,5,opt,name=restocked,proto3" json:"restocked,omitempty"`
+	// The part of reserved and committed that is not there yet.
+	Backordered   int64 `protobuf:"varint,6,opt,name=backordered,proto3" json:"backordered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HeldAt) Reset() {
 	*x = HeldAt{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -202,7 +305,7 @@ func (x *HeldAt) String() string {
 func (*HeldAt) ProtoMessage() {}
 
 func (x *HeldAt) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -215,7 +318,7 @@ func (x *HeldAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldAt.ProtoReflect.Descriptor instead.
 func (*HeldAt) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{2}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *HeldAt) GetLocation() string {
@@ -253,6 +356,13 @@ func (x *HeldAt) GetRestocked() int64 {
 	return 0
 }
 
+func (x *HeldAt) GetBackordered() int64 {
+	if x != nil {
+		return x.Backordered
+	}
+	return 0
+}
+
 type Reservation struct {
 	state             protoimpl.MessageState `protogen:"open.v1"`
 	Sku               string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
@@ -271,7 +381,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -283,7 +393,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -296,7 +406,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{3}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Reservation) GetSku() string {
@@ -384,7 +494,7 @@ type OrderLine struct {
 
 func (x *OrderLine) Reset() {
 	*x = OrderLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -396,7 +506,7 @@ func (x *OrderLine) String() string {
 func (*OrderLine) ProtoMessage() {}
 
 func (x *OrderLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -409,7 +519,7 @@ func (x *OrderLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLine.ProtoReflect.Descriptor instead.
 func (*OrderLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{4}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *OrderLine) GetSku() string {
@@ -473,7 +583,7 @@ type Fulfilment struct {
 
 func (x *Fulfilment) Reset() {
 	*x = Fulfilment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -485,7 +595,7 @@ func (x *Fulfilment) String() string {
 func (*Fulfilment) ProtoMessage() {}
 
 func (x *Fulfilment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -498,7 +608,7 @@ func (x *Fulfilment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fulfilment.ProtoReflect.Descriptor instead.
 func (*Fulfilment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{5}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Fulfilment) GetFulfilmentId() string {
@@ -541,7 +651,7 @@ type ShortLine struct {
 
 func (x *ShortLine) Reset() {
 	*x = ShortLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -553,7 +663,7 @@ func (x *ShortLine) String() string {
 func (*ShortLine) ProtoMessage() {}
 
 func (x *ShortLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -566,7 +676,7 @@ func (x *ShortLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortLine.ProtoReflect.Descriptor instead.
 func (*ShortLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{6}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ShortLine) GetSku() string {
@@ -633,7 +743,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -645,7 +755,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -658,7 +768,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Order) GetOrderId() string {
@@ -869,7 +979,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +991,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +1004,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Payment) GetAction() int32 {
@@ -929,7 +1039,7 @@ type CommandRecord struct {
 
 func (x *CommandRecord) Reset() {
 	*x = CommandRecord{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1051,7 @@ func (x *CommandRecord) String() string {
 func (*CommandRecord) ProtoMessage() {}
 
 func (x *CommandRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1064,7 @@ func (x *CommandRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
 func (*CommandRecord) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CommandRecord) GetFingerprint() []byte {
@@ -975,7 +1085,7 @@ var File_holdfast_state_v1_state_proto protoreflect.FileDescriptor
 
 const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\x96\x02\n" +
+	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\xd4\x02\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1e\n" +
@@ -985,17 +1095,29 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\vdescription\x18\x04 \x01(\tR\vdescription\x12'\n" +
 	"\x0fbackorder_limit\x18\x05 \x01(\x03R\x0ebackorderLimit\x12>\n" +
 	"\tlocations\x18\x06 \x03(\v2 .holdfast.event.v1.LocationLevelR\tlocations\x127\n" +
-	"\bexpected\x18\a \x03(\v2\x1b.holdfast.state.v1.DeliveryR\bexpected\"`\n" +
+	"\bexpected\x18\a \x03(\v2\x1b.holdfast.state.v1.DeliveryR\bexpected\x12<\n" +
+	"\n" +
+	"backorders\x18\b \x03(\v2\x1c.holdfast.state.v1.BackorderR\n" +
+	"backorders\"\xda\x01\n" +
+	"\tBackorder\x12\x19\n" +
+	"\border_id\x18\x01 \x01(\tR\aorderId\x12&\n" +
+	"\x0fplaced_event_id\x18\x02 \x01(\fR\rplacedEventId\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x1a\n" +
+	"\blocation\x18\x04 \x01(\tR\blocation\x12\x1a\n" +
+	"\bquantity\x18\x05 \x01(\x03R\bquantity\x12\x1a\n" +
+	"\breserved\x18\x06 \x01(\x03R\breserved\x12\x1c\n" +
+	"\tcommitted\x18\a \x01(\x03R\tcommitted\"`\n" +
 	"\bDelivery\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x1a\n" +
-	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\x9a\x01\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xbc\x01\n" +
 	"\x06HeldAt\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
 	"\tcommitted\x18\x03 \x01(\x03R\tcommitted\x12\x1c\n" +
 	"\tfulfilled\x18\x04 \x01(\x03R\tfulfilled\x12\x1c\n" +
-	"\trestocked\x18\x05 \x01(\x03R\trestocked\"\xf2\x02\n" +
+	"\trestocked\x18\x05 \x01(\x03R\trestocked\x12 \n" +
+	"\vbackordered\x18\x06 \x01(\x03R\vbackordered\"\xf2\x02\n" +
 	"\vReservation\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12&\n" +
@@ -1078,35 +1200,37 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 	return file_holdfast_state_v1_state_proto_rawDescData
 }
 
-var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Item)(nil),             // 0: holdfast.state.v1.Item
-	(*Delivery)(nil),         // 1: holdfast.state.v1.Delivery
-	(*HeldAt)(nil),           // 2: holdfast.state.v1.HeldAt
-	(*Reservation)(nil),      // 3: holdfast.state.v1.Reservation
-	(*OrderLine)(nil),        // 4: holdfast.state.v1.OrderLine
-	(*Fulfilment)(nil),       // 5: holdfast.state.v1.Fulfilment
-	(*ShortLine)(nil),        // 6: holdfast.state.v1.ShortLine
-	(*Order)(nil),            // 7: holdfast.state.v1.Order
-	(*Payment)(nil),          // 8: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),    // 9: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil), // 10: holdfast.event.v1.LocationLevel
-	(*v1.Allocation)(nil),    // 11: holdfast.event.v1.Allocation
+	(*Backorder)(nil),        // 1: holdfast.state.v1.Backorder
+	(*Delivery)(nil),         // 2: holdfast.state.v1.Delivery
+	(*HeldAt)(nil),           // 3: holdfast.state.v1.HeldAt
+	(*Reservation)(nil),      // 4: holdfast.state.v1.Reservation
+	(*OrderLine)(nil),        // 5: holdfast.state.v1.OrderLine
+	(*Fulfilment)(nil),       // 6: holdfast.state.v1.Fulfilment
+	(*ShortLine)(nil),        // 7: holdfast.state.v1.ShortLine
+	(*Order)(nil),            // 8: holdfast.state.v1.Order
+	(*Payment)(nil),          // 9: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),    // 10: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil), // 11: holdfast.event.v1.LocationLevel
+	(*v1.Allocation)(nil),    // 12: holdfast.event.v1.Allocation
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
-	10, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
-	1,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
-	2,  // 2: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	11, // 3: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
-	4,  // 4: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	5,  // 5: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	6,  // 6: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	8,  // 7: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	8,  // [8:8] is the sub-list for method output_type
-	8,  // [8:8] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	11, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
+	2,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
+	1,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
+	3,  // 3: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
+	12, // 4: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
+	5,  // 5: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	6,  // 6: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	7,  // 7: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	9,  // 8: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
@@ -1120,7 +1244,7 @@ func file_holdfast_state_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_state_v1_state_proto_rawDesc), len(file_holdfast_state_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

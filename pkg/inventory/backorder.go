@@ -1,0 +1,168 @@
+package inventory
+
+import "slices"
+
+// waiting reports whether an order may wait for stock after the events.
+func waiting(item Item, events []Event) bool {
+	if len(item.Backorders) > 0 {
+		return true
+	}
+	for k := range events {
+		if _, ok := events[k].Change.(StockBackordered); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// fill adds the events of INV-26 to those that were decided.
+func fill(item Item, res Reservation, events []Event) []Event {
+	for k := range events {
+		item, res = Evolve(item, res, events[k])
+	}
+	there := item.there()
+	for _, b := range item.Backorders {
+		if event, filled := item.fillOne(b, there); filled {
+			item, _ = Evolve(item, Reservation{}, event)
+			events = append(events, event)
+		}
+	}
+	return events
+}
+
+// there says, by location, how much of what is backordered is there after all: what was promised before
+// any backorder comes first.
+func (i Item) there() map[string]int64 {
+	there := map[string]int64{}
+	for _, b := range i.Backorders {
+		there[b.Location] += b.Quantity
+	}
+	for location := range there {
+		short := max(0, -i.at(location).Available)
+		there[location] = max(0, there[location]-short)
+	}
+	return there
+}
+
+// fillOne gives one order what there is for it.
+func (i Item) fillOne(b Backorder, there map[string]int64) (Event, bool) {
+	filled := BackorderFilled{
+		Step: Step{b.OrderID, b.PlacedEventID, b.Version}, Location: b.Location,
+		Quantity: min(b.Quantity, there[b.Location]),
+	}
+	there[b.Location] -= filled.Quantity
+	home := LocationLevel{b.Location, i.at(b.Location)}
+	changed := []LocationLevel{home}
+	for k := range i.Locations {
+		away := i.Locations[k]
+		quantity := min(b.Quantity-filled.Quantity, away.Level.Available)
+		if away.Location == b.Location || quantity <= 0 {
+			continue
+		}
+		filled.Quantity += quantity
+		committed := min(quantity, b.Committed)
+		reserved := quantity - committed
+		b.Committed -= committed
+		if committed > 0 {
+			filled.Committed = append(filled.Committed, Allocation{away.Location, committed})
+		}
+		if reserved > 0 {
+			filled.Reserved = append(filled.Reserved, Allocation{away.Location, reserved})
+		}
+		moved := Level{Available: quantity, Reserved: -reserved, Committed: -committed}
+		changed[0].Level = changed[0].Level.plus(moved)
+		changed = append(changed, LocationLevel{away.Location, away.Level.minus(moved)})
+	}
+	if filled.Quantity == 0 {
+		return Event{}, false
+	}
+	if len(changed) == 1 {
+		changed = nil
+	}
+	filled.Backordered = b.Quantity - filled.Quantity
+	return Event{Change: filled, Locations: changed, Total: i.Total()}, true
+}
+
+// evolveFilled takes what was filled off what an order waits for.
+func (i *Item) evolveFilled(c BackorderFilled) {
+	i.Backorders = slices.Clone(i.Backorders)
+	for k := range i.Backorders {
+		b := &i.Backorders[k]
+		if b.OrderID != c.Step.OrderID || b.PlacedEventID != c.Step.PlacedEventID || b.Location != c.Location {
+			continue
+		}
+		b.Quantity, b.Reserved, b.Committed = c.Backordered, b.Reserved-units(c.Reserved), b.Committed-units(c.Committed)
+		if b.Quantity == 0 {
+			i.Backorders = slices.Delete(i.Backorders, k, k+1)
+		}
+		return
+	}
+}
+
+// evolveFilled does the same for the reservation, if it is the one that was filled.
+func (r Reservation) evolveFilled(c BackorderFilled) Reservation {
+	if r.OrderID != c.Step.OrderID || r.PlacedEventID != c.Step.PlacedEventID {
+		return r
+	}
+	held := make([]HeldAt, len(r.Held), len(r.Held)+len(c.Reserved)+len(c.Committed))
+	copy(held, r.Held)
+	r.Held = held
+	k := slices.IndexFunc(held, func(h HeldAt) bool { return h.Location == c.Location })
+	if k >= 0 {
+		held[k].Backordered = c.Backordered
+		held[k].Reserved -= units(c.Reserved)
+		held[k].Committed -= units(c.Committed)
+	}
+	r.add(c.Reserved, func(h *HeldAt) *int64 { return &h.Reserved })
+	r.add(c.Committed, func(h *HeldAt) *int64 { return &h.Committed })
+	r.sumBackordered()
+	return r
+}
+
+// followBackorder keeps the waiting orders true to a reservation that changed: an order keeps its place
+// while it waits for anything.
+func (i *Item) followBackorder(r Reservation) {
+	kept := make([]Backorder, 0, len(i.Backorders)+1)
+	for _, b := range i.Backorders {
+		if b.OrderID == r.OrderID {
+			k := slices.IndexFunc(r.Held, func(h HeldAt) bool { return h.Location == b.Location })
+			if k < 0 || r.Held[k].Backordered == 0 || b.PlacedEventID != r.PlacedEventID {
+				continue
+			}
+			b = r.backorder(&r.Held[k])
+		}
+		kept = append(kept, b)
+	}
+	for k := range r.Held {
+		h := &r.Held[k]
+		if h.Backordered > 0 && !slices.ContainsFunc(kept, func(b Backorder) bool {
+			return b.OrderID == r.OrderID && b.Location == h.Location
+		}) {
+			kept = append(kept, r.backorder(h))
+		}
+	}
+	if i.Backorders = kept; len(kept) == 0 {
+		i.Backorders = nil
+	}
+}
+
+func (r Reservation) backorder(h *HeldAt) Backorder {
+	return Backorder{r.OrderID, r.PlacedEventID, r.Version, h.Location, h.Backordered, h.Reserved, h.Committed}
+}
+
+// sumBackordered keeps what is backordered within what is held, by location, and adds it up.
+func (r *Reservation) sumBackordered() {
+	r.Backordered = 0
+	for k := range r.Held {
+		h := &r.Held[k]
+		h.Backordered = min(h.Backordered, h.Reserved+h.Committed)
+		r.Backordered += h.Backordered
+	}
+}
+
+func units(allocations []Allocation) (sum int64) {
+	for _, a := range allocations {
+		sum += a.Quantity
+	}
+	return sum
+}

@@ -1,0 +1,113 @@
+package inventory
+
+import "testing"
+
+// other is a step of order o-2, third one of o-3.
+func other(version uint64, reserved, committed, fulfilled int64) SetReservation {
+	c := want(version, reserved, committed, fulfilled)
+	c.OrderID, c.PlacedEventID = "o-2", ID{2}
+	return c
+}
+
+func otherStep(version uint64) Step { return Step{"o-2", ID{2}, version} }
+
+// waiting2 has nothing in stock; o-1 waits for 4, then o-2 for 3.
+func waiting2() []Command {
+	return []Command{RegisterItem{}, SetBackorderLimit{10}, want(1, 4, 0, 0), other(1, 3, 0, 0)}
+}
+
+func TestINV26FirstInFirstOut(t *testing.T) {
+	s := given(t, waiting2()...)
+	s.when(ReceiveStock{"", 3, ""}).then(StockReceived{"main", 3, "", 0},
+		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 3, Backordered: 1}).levels(3, -4, 7, 0)
+	s.when(ReceiveStock{"", 2, ""}).then(StockReceived{"main", 2, "", 0},
+		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 1},
+		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 1, Backordered: 2})
+	s.when(ReceiveStock{"", 9, ""}).then(StockReceived{"main", 9, "", 0},
+		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 2}).levels(14, 7, 7, 0)
+	if len(s.item.Backorders) > 0 || s.reservations["o-2"].Backordered != 0 {
+		t.Fatalf("%+v", s.item.Backorders)
+	}
+}
+
+func TestINV26FromElsewhere(t *testing.T) {
+	s := given(t, append(waiting2(), want(2, 1, 3, 0))...)
+	s.when(ReceiveStock{"north", 6, ""}).then(StockReceived{"north", 6, "", 0},
+		BackorderFilled{Step: stepOf(2), Location: "main", Quantity: 4, Reserved: at("north", 1), Committed: at("north", 3)},
+		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 2, Backordered: 1, Reserved: at("north", 2)})
+	s.levels(6, -1, 4, 3).holds("o-1", 1, 3, 0, 0).holds("o-2", 3, 0, 0, 0)
+	s.when(want(3, 0, 0, 4)).levels(2, -1, 3, 0)
+}
+
+func TestINV26Whatever(t *testing.T) {
+	filled := BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 2, Backordered: 2}
+	for name, c := range map[string]struct {
+		given []Command
+		when  Command
+		then  Change
+	}{
+		"an adjustment":     {nil, AdjustStock{"", 2, ReasonCorrection, ""}, StockAdjusted{"main", 2, ReasonCorrection, ""}},
+		"a count":           {nil, CountStock{"", 2, ""}, StockCounted{"main", 2, 2, ""}},
+		"less safety stock": {[]Command{ReceiveStock{"", 2, ""}, SetSafetyStock{"", 2}}, SetSafetyStock{"", 0}, SafetyStockSet{"main", 0, -2}},
+		"a move back": {[]Command{ReceiveStock{"", 2, ""}, MoveStock{"", StateAvailable, StateDamaged, 2, ""}},
+			MoveStock{"", StateDamaged, StateAvailable, 2, ""}, StockMoved{"main", StateDamaged, StateAvailable, 2, ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := given(t, append(append([]Command{RegisterItem{}, SetBackorderLimit{10}}, c.given...), want(1, 4, 0, 0))...)
+			s.when(c.when).then(c.then, filled)
+		})
+	}
+	// A release of another order, and goods that come back.
+	s := given(t, append(stock(2), SetBackorderLimit{10}, other(1, 2, 0, 0), want(1, 4, 0, 0))...)
+	s.when(other(2, 0, 0, 0)).then(ReservationReleased{Step: otherStep(2), Quantity: 2, FromReserved: at("main", 2)}, filled)
+	back := other(3, 0, 0, 0)
+	back.Restocked = 1
+	s.when(back).then(StockRestocked{otherStep(3), 1, at("main", 1), ReasonReturn},
+		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 1, Backordered: 1})
+}
+
+func TestINV26PromisesComeFirst(t *testing.T) {
+	s := given(t, append(stock(3), SetBackorderLimit{10}, other(1, 3, 0, 0), want(1, 4, 0, 0), AdjustStock{"", -3, ReasonShrinkage, ""})...)
+	s.levels(0, -7, 7, 0)
+	s.when(ReceiveStock{"", 3, ""}).then(StockReceived{"main", 3, "", 0})
+	s.when(ReceiveStock{"", 1, ""}).then(StockReceived{"main", 1, "", 0},
+		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 1, Backordered: 3})
+}
+
+func TestINV25WhatIsNotThereGoesFirstAndShipsLast(t *testing.T) {
+	s := given(t, append(stock(2), ReceiveStock{"north", 2, ""}, SetBackorderLimit{10}, want(1, 7, 0, 0))...)
+	s.when(want(2, 5, 0, 0)).then(ReservationReleased{Step: stepOf(2), Quantity: 2, FromReserved: at("main", 2)})
+	if b := s.reservations["o-1"].Backordered; b != 1 {
+		t.Fatalf("backordered %d", b)
+	}
+	s.when(want(3, 0, 5, 0))
+	s.when(want(4, 0, 1, 4)).then(StockFulfilled{
+		Step: stepOf(4), Quantity: 4, FromCommitted: []Allocation{{"main", 2}, {"north", 2}},
+	})
+	if b := s.item.Backorders; len(b) != 1 || b[0] != (Backorder{"o-1", placed, 4, "main", 1, 0, 1}) {
+		t.Fatalf("%+v", b)
+	}
+	s.when(want(5, 0, 0, 5)).levels(-1, -1, 0, 0) // it has left the shelf, whatever the books said
+	if len(s.item.Backorders) != 0 {
+		t.Fatalf("%+v", s.item.Backorders)
+	}
+}
+
+func TestINV25AnotherPlacementLeavesTheQueue(t *testing.T) {
+	s := given(t, waiting2()...)
+	again := SetReservation{OrderID: "o-1", PlacedEventID: ID{7}, Version: 1, Reserved: 2}
+	s.when(again).levels(0, -5, 5, 0)
+	if b := s.item.Backorders; len(b) != 2 || b[0].OrderID != "o-2" || b[1].PlacedEventID != (ID{7}) {
+		t.Fatalf("%+v", b)
+	}
+	s.when(ReceiveStock{"", 4, ""}).then(StockReceived{"main", 4, "", 0},
+		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 3},
+		BackorderFilled{Step: Step{"o-1", ID{7}, 1}, Location: "main", Quantity: 1, Backordered: 1})
+}
+
+func TestINV25AtMostSoManyWait(t *testing.T) {
+	s := given(t, append(stock(1), SetBackorderLimit{10})...)
+	s.item.Backorders = make([]Backorder, MaxBackorders)
+	s.when(want(1, 2, 0, 0)).then(ReservationRejected{stepOf(1), 2, 1, InsufficientStock})
+	s.when(want(2, 1, 0, 0)).then(StockReserved{stepOf(2), 1, at("main", 1)})
+}

@@ -1,0 +1,124 @@
+package shard
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+// fillNews is a filled backorder of an order of another shard, which has not said yet that it knows. It is
+// memory only: after an acquire the sweep tells all that is held here.
+type fillNews struct {
+	attempts int
+	resendAt time.Time
+}
+
+// tellFilled lets an order know what of a SKU is still backordered: at once where it is this shard's, again
+// and again where it is not.
+func (r *runner) tellFilled(sku string, res *inventory.Reservation, from *origin) error {
+	if !r.foreign(res.OrderID) {
+		return r.recordBackorder(sku, res, from)
+	}
+	n := &fillNews{}
+	r.news[pairKey{res.OrderID, sku}] = n
+	return r.sendNews(res.OrderID, sku, n)
+}
+
+// recordBackorder takes what stock has to say into an order of this shard.
+func (r *runner) recordBackorder(sku string, res *inventory.Reservation, from *origin) error {
+	e, err := r.st.order(res.OrderID)
+	if err != nil || e.o.PlacedEventID != order.ID(res.PlacedEventID) {
+		return err
+	}
+	if s := r.sagas[e.o.ID]; s != nil {
+		if h, ok := s.held[sku]; ok {
+			h.Backordered = res.Backordered
+			s.held[sku] = h
+		}
+	}
+	return r.applyBackorder(e, sku, res.Version, res.Backordered, from)
+}
+
+func (r *runner) applyBackorder(e *entry, sku string, version uint64, backordered int64, from *origin) error {
+	evs, err := order.Decide(e.o, order.RecordBackorder{SKU: sku, ReservationVersion: version, Backordered: backordered})
+	if err != nil {
+		return fmt.Errorf("order %s refuses a filled backorder, which its rules forbid: %w", e.o.ID, err)
+	}
+	return r.appendOrder(e, evs, from)
+}
+
+// sendNews tells what is held now, once the current batch has committed.
+func (r *runner) sendNews(orderID, sku string, n *fillNews) error {
+	h, err := r.st.held(orderID)
+	if err != nil {
+		return err
+	}
+	n.attempts++
+	n.resendAt = time.UnixMicro(r.b.now).Add(resendWait(n.attempts))
+	q := r.queryFor(&holding{sku: sku, res: *h.of(sku)})
+	r.b.after = append(r.b.after, func(*batch) {
+		r.node.cfg.Hooks.deliver(func() { r.node.sendQuery(q) })
+	})
+	return nil
+}
+
+// resendWait is how long to wait for an answer after so many attempts.
+func resendWait(attempts int) time.Duration {
+	return min(resendAfter<<min(attempts-1, 6), resendAtMost)
+}
+
+// resendNews tells again what nobody has confirmed.
+func (r *runner) resendNews(now time.Time) error {
+	for k, n := range r.news {
+		if n.resendAt.After(now) {
+			continue
+		}
+		r.node.metrics.resends.Inc()
+		if err := r.sendNews(k.a, k.b, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learnBackorder takes news of another shard's stock, and confirms it once the order knows.
+func (r *runner) learnBackorder(e *entry, q query, reply func(queryResponse)) error {
+	from := origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_SAGA}
+	if err := r.applyBackorder(e, q.Sku, q.Version, q.Held.Backordered, &from); err != nil {
+		return err
+	}
+	// An order that waits for its outcome has no word for it yet, and is told again. One that has moved on
+	// hears it with the answer to its newer step.
+	current := q.Version == e.o.ReservationVersion
+	if e.o.Lifecycle == order.Placed || current && e.o.Backordered(q.Sku) > q.Held.Backordered || q.Version > e.o.ReservationVersion {
+		return nil
+	}
+	resp := &peerv1.OrderQueryResponse{
+		SourceShard: q.SourceShard, TargetShard: q.TargetShard, OrderId: q.OrderId,
+		BackorderKnown: true, Sku: q.Sku, Backordered: q.Held.Backordered,
+	}
+	r.b.after = append(r.b.after, func(*batch) {
+		r.node.cfg.Hooks.deliver(func() { reply(resp) })
+	})
+	return nil
+}
+
+// newsKnown ends the telling, unless there is something new to tell.
+func (r *runner) newsKnown(a queryResponse) error {
+	k := pairKey{a.OrderId, a.Sku}
+	if r.news[k] == nil {
+		return nil
+	}
+	h, err := r.st.held(a.OrderId)
+	if err != nil {
+		return err
+	}
+	if h.of(a.Sku).Backordered == a.Backordered {
+		delete(r.news, k)
+	}
+	return nil
+}
