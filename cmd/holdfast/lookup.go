@@ -49,7 +49,7 @@ func (l *lookup) print(w io.Writer, value any, table func(io.Writer) error) erro
 
 func newOrderCommand() *cobra.Command {
 	l := &lookup{}
-	c := &cobra.Command{Use: "order", Short: "Look orders up"}
+	c := &cobra.Command{Use: "order", Short: "Place orders, change them, look them up"}
 	l.flags(c)
 	c.AddCommand(&cobra.Command{
 		Use:   "get ORDER_ID",
@@ -63,6 +63,7 @@ func newOrderCommand() *cobra.Command {
 			return l.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error { return writeOrder(w, &answer.Value) })
 		},
 	})
+	c.AddCommand(orderCommands(l)...)
 	return c
 }
 
@@ -83,7 +84,7 @@ func writeOrder(w io.Writer, o *client.Order) error {
 
 func newStockCommand() *cobra.Command {
 	l := &lookup{}
-	c := &cobra.Command{Use: "stock", Short: "Look stock up"}
+	c := &cobra.Command{Use: "stock", Short: "Book stock, look it up"}
 	l.flags(c)
 	c.AddCommand(&cobra.Command{
 		Use:   "get SKU...",
@@ -103,6 +104,7 @@ func newStockCommand() *cobra.Command {
 			return nil
 		},
 	})
+	c.AddCommand(stockCommands(l)...)
 	return c
 }
 

@@ -29,17 +29,53 @@ func (c *Client) ConfirmOrder(ctx context.Context, orderID string, options ...Ca
 	})
 }
 
-// RecordPayment records that a payment was authorized or captured.
+// RecordPayment records what happened to a payment.
 func (c *Client) RecordPayment(ctx context.Context, orderID string, payment Payment, options ...CallOption) (*Answer[OrderSummary], error) {
 	return send[OrderSummary](ctx, c, c.options(options), payment, func(b io.Reader) (*http.Request, error) {
 		return NewRecordPaymentRequestWithBody(c.server, orderID, nil, jsonType, b)
 	})
 }
 
-// ShipOrder records a shipment; without lines all that is left. The answer has its FulfilmentID.
+// ShipOrder records a shipment, or with the action create sets its lines aside; without lines all that is left. The
+// answer has its FulfilmentID.
 func (c *Client) ShipOrder(ctx context.Context, orderID string, shipment ShipOrder, options ...CallOption) (*Answer[OrderSummary], error) {
 	return send[OrderSummary](ctx, c, c.options(options), shipment, func(b io.Reader) (*http.Request, error) {
 		return NewShipOrderRequestWithBody(c.server, orderID, nil, jsonType, b)
+	})
+}
+
+// CancelLines takes quantities that have not shipped off an order.
+func (c *Client) CancelLines(ctx context.Context, orderID string, lines CancelLines, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), lines, func(b io.Reader) (*http.Request, error) {
+		return NewCancelLinesRequestWithBody(c.server, orderID, nil, jsonType, b)
+	})
+}
+
+// HoldOrder stops an order where it is.
+func (c *Client) HoldOrder(ctx context.Context, orderID, reason string, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), HoldOrder{Reason: reason}, func(b io.Reader) (*http.Request, error) {
+		return NewHoldOrderRequestWithBody(c.server, orderID, nil, jsonType, b)
+	})
+}
+
+// ResumeOrder lets an order on hold go on.
+func (c *Client) ResumeOrder(ctx context.Context, orderID string, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), Empty{}, func(b io.Reader) (*http.Request, error) {
+		return NewResumeOrderRequestWithBody(c.server, orderID, nil, jsonType, b)
+	})
+}
+
+// ShipFulfilment records that a fulfilment left, which ShipOrder with the action create has made.
+func (c *Client) ShipFulfilment(ctx context.Context, orderID, fulfilmentID string, shipment ShipFulfilment, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), shipment, func(b io.Reader) (*http.Request, error) {
+		return NewShipFulfilmentRequestWithBody(c.server, orderID, fulfilmentID, nil, jsonType, b)
+	})
+}
+
+// CancelFulfilment gives up a fulfilment that has not left.
+func (c *Client) CancelFulfilment(ctx context.Context, orderID, fulfilmentID, reason string, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), CancelFulfilment{Reason: reason}, func(b io.Reader) (*http.Request, error) {
+		return NewCancelFulfilmentRequestWithBody(c.server, orderID, fulfilmentID, nil, jsonType, b)
 	})
 }
 

@@ -1,0 +1,93 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/client"
+)
+
+// cli runs the command line against the platform; what it prints, and its exit status.
+func (p *platform) cli(t *testing.T, binary string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(testContext(t), binary, args...)
+	cmd.Env = append(os.Environ(), "HOLDFAST_URL="+p.url)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// A shop's day on the command line: every answer names the status that the order or the stock has then.
+func TestAShopsDayOnTheCommandLine(t *testing.T) {
+	binary := build(t)
+	p := dev(t, binary, t.TempDir())
+	must := func(want, line string) string {
+		t.Helper()
+		out, err := p.cli(t, binary, strings.Fields(line)...)
+		if err != nil || !strings.Contains(out, want) {
+			t.Fatalf("holdfast %s: %v\n%s\nwant %q", line, err, out, want)
+		}
+		return out
+	}
+	id := func(out string) string {
+		t.Helper()
+		var o client.OrderSummary
+		if err := json.Unmarshal([]byte(out), &o); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return o.OrderID + " " + o.FulfilmentID
+	}
+	must("A1", "stock register A1 --description Heart")
+	must("A1", "stock expect A1 10 --reference PO-1")
+	must("10", "stock receive A1 10 --reference PO-1")
+	must("A1", "stock move A1 2 --to quality_control")
+	must("A1", "stock move A1 2 --from quality_control --to available")
+	must("A1", "stock adjust A1 --reason shrinkage -- -1")
+	must("A1", "stock count A1 10")
+	must("A1", "stock safety-stock A1 1")
+	must("A1", "stock backorder-limit A1 5")
+
+	order := strings.Fields(id(must("reserved", "order place --customer c-1 --currency GBP --line A1=5@2.55 --key o-1 -o json")))[0]
+	must(order, "order place --customer c-1 --currency GBP --line A1=5@2.55 --key o-1") // the same key, the same order
+	must("reserved", "order start-payment "+order+" --reference pi-1")
+	must("failed", "order fail-payment "+order+" --reference pi-1 --reason declined")
+	must("reserved", "order authorize-payment "+order+" --amount 2.75 --reference pi-2")
+	must("confirmed", "order authorize-payment "+order+" --amount 10.00 --reference pi-3")
+	must("on_hold", "order hold "+order+" --reason fraud")
+	must("confirmed", "order resume "+order)
+	must("10.20 GBP", "order cancel-lines "+order+" --line A1=1 --reason shorter")
+	fulfilment := strings.Fields(id(must("confirmed", "order create-fulfilment "+order+" --line A1=1 -o json")))[1]
+	must("confirmed", "order cancel-fulfilment "+order+" "+fulfilment)
+	fulfilment = strings.Fields(id(must("confirmed", "order create-fulfilment "+order+" --line A1=2 -o json")))[1]
+	must("partially_captured", "order ship-fulfilment "+order+" "+fulfilment+" --tracking 1Z --capture")
+	must("completed", "order ship "+order+" --line A1=2")
+	must("fulfilled", "order deliver "+order+" "+fulfilment)
+	must("captured", "order capture-payment "+order+" --amount 5.10")
+	must("partially_refunded", "order refund-payment "+order+" --amount 1.00 --reason late")
+	must("lines_cancelled", "order get "+order)
+
+	account := strings.Fields(id(must("confirmed", "order place --customer c-2 --currency GBP --terms on_account --line A1=1@1 -o json")))[0]
+	must("cancelled", "order cancel "+account+" --reason mind")
+	late := strings.Fields(id(must("reserved", "order place --customer c-3 --currency GBP --line A1=1@1 -o json")))[0]
+	must("reserved", "order authorize-payment "+late+" --amount 0.50")
+	must("voided", "order void-payment "+late)
+
+	for line, want := range map[string]string{
+		"order confirm " + late:                     "payment_required",
+		"order ship " + order:                       "nothing_to_ship",
+		"order cancel " + late + " --if-version 1":  "version_mismatch",
+		"order cancel-lines " + late + " --line A1": "SKU=QUANTITY",
+		"order place --line A1=x@1":                 "SKU=QUANTITY",
+		"order place --line A1=1":                   "SKU=QUANTITY@PRICE",
+		"stock count A1 many":                       "not a whole number",
+		"stock backorder-limit A1 many":             "not a whole number",
+		"stock receive nobody 1":                    "unknown_sku",
+	} {
+		if out, err := p.cli(t, binary, strings.Fields(line)...); err == nil || !strings.Contains(out, want) {
+			t.Errorf("holdfast %s: %v\n%s\nwant %q", line, err, out, want)
+		}
+	}
+	p.verify(t, binary)
+}
