@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,8 +29,8 @@ func Config(t testing.TB) eventlog.Config {
 	t.Helper()
 	unique := "t" + rand.Text()[:10]
 	cfg := eventlog.Config{Env: unique, TopicPrefix: unique + "."}
-	if seed := os.Getenv("HOLDFAST_TEST_KAFKA"); seed != "" {
-		cfg.Seeds = []string{seed}
+	if seeds := os.Getenv("HOLDFAST_TEST_KAFKA"); seeds != "" {
+		cfg.Seeds = strings.Split(seeds, ",")
 		return cfg
 	}
 	k, err := devstack.StartKafka(t.Context(), devstack.KafkaOptions{})
