@@ -5,55 +5,36 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/holdfast/holdfast/pkg/availability"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// inPartition returns a SKU that lives in the partition.
-func (f *fixture) inPartition(partition int32) string {
-	for i := 0; ; i++ {
-		if sku := fmt.Sprintf("sku-%d", i); eventlog.PartitionFor(sku, f.layout.PartitionCount) == partition {
-			return sku
-		}
-	}
-}
-
 // row writes a row into the availability topic, as a projector elsewhere would.
 func (f *fixture) row(r *eventv1.AvailabilityRow) {
-	f.t.Helper()
-	r.SourcePartition = eventlog.PartitionFor(r.Sku, f.layout.PartitionCount)
+	f.T.Helper()
+	r.SourcePartition = f.PartitionOf(r.Sku)
 	v, err := r.MarshalVT()
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
-	f.raw(eventlog.TopicAvailability, r.SourcePartition, r.Sku, v)
-}
-
-func (f *fixture) raw(topic string, partition int32, key string, value []byte) {
-	f.t.Helper()
-	rec := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: topic, Partition: partition}, Key: []byte(key), Value: value}
-	if err := f.client.Produce(f.ctx, []*eventlog.Record{rec}); err != nil {
-		f.t.Fatal(err)
-	}
+	f.Write(eventlog.TopicAvailability, r.SourcePartition, r.Sku, v)
 }
 
 // lastRow is the last row of a SKU in the topic: what compaction keeps.
 func (f *fixture) lastRow(sku string) *eventv1.AvailabilityRow {
-	f.t.Helper()
-	tps := []eventlog.TopicPartition{{Topic: eventlog.TopicAvailability, Partition: eventlog.PartitionFor(sku, f.layout.PartitionCount)}}
-	end, err := f.client.EndOffsets(f.ctx, tps)
+	f.T.Helper()
+	tps := []eventlog.TopicPartition{{Topic: eventlog.TopicAvailability, Partition: f.PartitionOf(sku)}}
+	end, err := f.Client.EndOffsets(f.Ctx, tps)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	last := &eventv1.AvailabilityRow{}
-	err = f.client.Read(f.ctx, eventlog.Offsets{}, end, func(rec *eventlog.Record) error {
+	err = f.Client.Read(f.Ctx, eventlog.Offsets{}, end, func(rec *eventlog.Record) error {
 		if string(rec.Key) != sku {
 			return nil
 		}
@@ -61,42 +42,14 @@ func (f *fixture) lastRow(sku string) *eventv1.AvailabilityRow {
 		return last.UnmarshalVT(rec.Value)
 	})
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	return last
 }
 
-// eventually looks until the condition holds.
-func (f *fixture) eventually(what string, holds func() bool) {
-	f.t.Helper()
-	for !holds() {
-		select {
-		case <-f.ctx.Done():
-			f.t.Fatalf("never came true: %s", what)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
-func (f *fixture) deleteTopic(topic string) {
-	f.t.Helper()
-	kafka, err := kgo.NewClient(kgo.SeedBrokers(f.cfg.Seeds...))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer kafka.Close()
-	resps, err := kadm.NewClient(kafka).DeleteTopics(f.ctx, f.cfg.TopicPrefix+topic)
-	if err == nil {
-		err = resps.Error()
-	}
-	if err != nil {
-		f.t.Fatal(err)
-	}
-}
-
 func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
 	f := newFixture(t)
-	bad, good := f.inPartition(1), f.inPartition(2)
+	bad, good := f.KeyIn(1), f.KeyIn(2)
 	f.receive(bad, 5)
 	f.write(bad, []byte("not a protobuf"))
 	p, _ := f.project()
@@ -105,14 +58,14 @@ func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
 	after := f.receive(bad, 1)
 	f.want(s, f.receive(good, 1), good, 8)
 	want := "cannot fold inventory.events partition 1 offset 2: "
-	f.eventually("readiness names the place", func() bool {
+	f.Eventually("readiness names the place", func() bool {
 		err := p.Ready()
 		return err != nil && strings.HasPrefix(err.Error(), want)
 	})
 	if s.Reached().Covers(after) {
 		t.Fatal("the view passed an event that it cannot fold")
 	}
-	f.eventually("a metric counts the partition", func() bool {
+	f.Eventually("a metric counts the partition", func() bool {
 		return f.metric("holdfast_view_stopped_partitions", "availability_projector") == 1
 	})
 	if _, v, _ := s.Row(bad); v != 2 {
@@ -126,7 +79,7 @@ func TestAGapInVersionsStopsThePartition(t *testing.T) {
 	f.vers["A"]++ // one event is lost
 	f.receive("A", 5)
 	p, _ := f.project()
-	f.eventually("readiness names the gap", func() bool {
+	f.Eventually("readiness names the gap", func() bool {
 		err := p.Ready()
 		return err != nil && strings.HasSuffix(err.Error(), "SKU A has version 4 after 2")
 	})
@@ -136,7 +89,7 @@ func TestAGapInVersionsStopsThePartition(t *testing.T) {
 func (f *fixture) metric(name, view string) float64 {
 	families, err := f.metrics.Gather()
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	for _, family := range families {
 		for _, m := range family.Metric {
@@ -147,7 +100,7 @@ func (f *fixture) metric(name, view string) float64 {
 			}
 		}
 	}
-	f.t.Fatalf("no metric %s of %s", name, view)
+	f.T.Fatalf("no metric %s of %s", name, view)
 	return 0
 }
 
@@ -157,14 +110,14 @@ func TestMetricsCountEventsAndLag(t *testing.T) {
 	f.receive("A", 1)
 	proj, _ := f.project()
 	f.want(f.store(), p, "A", 2)
-	f.eventually("ready", func() bool { return proj.Ready() == nil })
+	f.Eventually("ready", func() bool { return proj.Ready() == nil })
 	if n := f.metric("holdfast_view_events_total", "availability_projector"); n != 3 {
 		t.Errorf("%v events counted, want 3", n)
 	}
 	if n := f.metric("holdfast_view_lag_records", "availability_projector"); n != 0 {
 		t.Errorf("a lag of %v records", n)
 	}
-	if n := f.metric("holdfast_view_lag_seconds", "availability_projector"); n < 0 || n > waitLimit.Seconds() {
+	if n := f.metric("holdfast_view_lag_seconds", "availability_projector"); n < 0 || n > logtest.Patience.Seconds() {
 		t.Errorf("a lag of %v seconds", n)
 	}
 	if n, err := testutil.GatherAndCount(f.metrics, "holdfast_availability_rows_total", "holdfast_view_restarts_total"); n != 2 || err != nil {
@@ -177,12 +130,12 @@ func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
 	f := newFixture(t)
 	f.project()
 	s := f.store()
-	w, err := eventlog.OpenWriter(f.ctx, f.cfg, f.layout, 0)
+	w, err := eventlog.OpenWriter(f.Ctx, f.Config, f.Layout, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: eventlog.PartitionFor("A", f.layout.PartitionCount)}
+	tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: eventlog.PartitionFor("A", f.Layout.PartitionCount)}
 	for i := range 20 {
 		ev := &eventv1.InventoryEvent{
 			Sku: "A", Meta: &eventv1.Meta{Version: uint64(i + 1)}, Total: &eventv1.Level{},
@@ -196,14 +149,14 @@ func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
 		if err := w.Commit([]*eventlog.Record{rec}); err != nil {
 			t.Fatal(err)
 		}
-		end, err := f.client.EndOffsets(f.ctx, []eventlog.TopicPartition{tp})
+		end, err := f.Client.EndOffsets(f.Ctx, []eventlog.TopicPartition{tp})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if end[tp] < rec.Offset+1 {
 			t.Fatalf("the log ends at %d before its record %d", end[tp], rec.Offset)
 		}
-		if err := s.WaitFor(f.ctx, eventlog.PositionOf(end)); err != nil {
+		if err := s.WaitFor(f.Ctx, eventlog.PositionOf(end)); err != nil {
 			t.Fatalf("round %d: wait for %v: %v, the view is at %s", i, end, err, s.Reached())
 		}
 		if _, version, _ := s.Row("A"); version != uint64(i+1) {
@@ -222,7 +175,7 @@ func TestAnOlderRowNeverReplacesANewer(t *testing.T) {
 	p = f.receive("A", 5)
 	f.want(s, p, "A", 10)
 	f.row(old) // a projector that was held up
-	f.eventually("the newest row is the topic's last again", func() bool { return f.lastRow("A").Version == 3 })
+	f.Eventually("the newest row is the topic's last again", func() bool { return f.lastRow("A").Version == 3 })
 	f.want(s, p, "A", 10)
 	f.want(f.store(), p, "A", 10)
 }
@@ -237,7 +190,7 @@ func TestAnOlderRowIsMendedAtTheNextStartToo(t *testing.T) {
 	stop()
 	f.row(old)
 	f.project()
-	f.eventually("the newest row is the topic's last again", func() bool { return f.lastRow("A").Version == 3 })
+	f.Eventually("the newest row is the topic's last again", func() bool { return f.lastRow("A").Version == 3 })
 }
 
 // A projector that is killed between its rows and its progress leaves rows without it.
@@ -276,7 +229,7 @@ func TestTheTopicIsBuiltAgainWhenItWasDeleted(t *testing.T) {
 			if !running {
 				stop()
 			}
-			f.deleteTopic(eventlog.TopicAvailability)
+			f.DeleteTopic(eventlog.TopicAvailability)
 			if !running {
 				f.project()
 			}
@@ -300,8 +253,8 @@ func TestWhatIsNoRowStopsTheReader(t *testing.T) {
 	f.project()
 	s := f.store()
 	f.want(s, f.receive("A", 5), "A", 5)
-	f.raw(eventlog.TopicAvailability, 0, "A", []byte("not a row"))
-	f.eventually("readiness names the place", func() bool {
+	f.Write(eventlog.TopicAvailability, 0, "A", []byte("not a row"))
+	f.Eventually("readiness names the place", func() bool {
 		err := s.Ready()
 		return err != nil && strings.HasPrefix(err.Error(), "cannot fold inventory.availability partition 0 offset")
 	})
@@ -309,14 +262,14 @@ func TestWhatIsNoRowStopsTheReader(t *testing.T) {
 
 func TestAProjectorBeforeItsLogSaysSo(t *testing.T) {
 	f := newFixture(t)
-	p := eventlog.PartitionFor("B", f.layout.PartitionCount)
+	p := eventlog.PartitionFor("B", f.Layout.PartitionCount)
 	v, err := (&eventv1.AvailabilityRow{SourcePartition: p, SourceOffset: 99}).MarshalVT()
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.raw(eventlog.TopicAvailability, p, "\x00progress", v)
+	f.Write(eventlog.TopicAvailability, p, "\x00progress", v)
 	proj, _ := f.project()
-	f.eventually("it says that the log is too short", func() bool {
+	f.Eventually("it says that the log is too short", func() bool {
 		err := proj.Ready()
 		return err != nil && strings.Contains(err.Error(), "up to offset 100, but it ends at 0")
 	})
@@ -337,7 +290,7 @@ func TestTenReadersReadTheirOwnWrites(t *testing.T) {
 				p := f.receive(sku, 1)
 				mu.Unlock()
 				s := stores[n%2]
-				if err := s.WaitFor(f.ctx, p); err != nil {
+				if err := s.WaitFor(f.Ctx, p); err != nil {
 					t.Errorf("%s: wait for %s: %v", sku, p, err)
 					return
 				}

@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
 // BenchmarkCommit commits batches of one shard of twelve partitions, as one caller after another would.
 func BenchmarkCommit(b *testing.B) {
 	for _, records := range []int{1, 8, 200, 2000} {
 		b.Run(fmt.Sprintf("records=%d", records), func(b *testing.B) {
-			p := newPlatform(b, testConfig(b), 12, 1)
+			p := newPlatform(b, logtest.Config(b), 12, 1)
 			w := p.writer(b, 0)
 			value := make([]byte, 300)
 			recs := make([]*eventlog.Record, records)
@@ -47,7 +48,7 @@ func BenchmarkCommit(b *testing.B) {
 
 // BenchmarkRead reads a log of 100,000 records.
 func BenchmarkRead(b *testing.B) {
-	p := newPlatform(b, testConfig(b), 12, 1)
+	p := newPlatform(b, logtest.Config(b), 12, 1)
 	w := p.writer(b, 0)
 	const total, batch = 100_000, 2000
 	value := make([]byte, 300)
@@ -58,14 +59,14 @@ func BenchmarkRead(b *testing.B) {
 		}
 		mustCommit(b, w, recs...)
 	}
-	end, err := p.EndOffsets(testContext(b), p.layout.Partitions(0))
+	end, err := p.EndOffsets(logtest.Context(b), p.layout.Partitions(0))
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0
-		if err := p.Read(testContext(b), nil, end, func(*eventlog.Record) error { n++; return nil }); err != nil || n != total {
+		if err := p.Read(logtest.Context(b), nil, end, func(*eventlog.Record) error { n++; return nil }); err != nil || n != total {
 			b.Fatalf("%d records, %v", n, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
 func TestConfigSaysWhatIsWrong(t *testing.T) {
@@ -45,7 +46,7 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 
 func TestClientMetrics(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	cfg := testConfig(t)
+	cfg := logtest.Config(t)
 	cfg.Registerer = registry
 	p := newPlatform(t, cfg, 2, 1)
 	mustCommit(t, p.writer(t, 0), order(0, "x"))

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
 // faultyPlatform has a broker of its own, which can be told to fail.
@@ -117,7 +118,7 @@ func TestCloseEndsACommitThatHangs(t *testing.T) {
 	refusing := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotLeaderForPartition, Count: -1})
 	committed := make(chan error)
 	go func() { committed <- w.Commit([]*eventlog.Record{order(0, "lost")}) }()
-	if err := refusing.Wait(testContext(t), 1); err != nil {
+	if err := refusing.Wait(logtest.Context(t), 1); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
@@ -131,12 +132,12 @@ func TestOffsetsAreAskedForAgainAfterALeaderChange(t *testing.T) {
 	mustCommit(t, p.writer(t, 0), order(0, "x"))
 	p.awaitEnd(t, orders0, 2)
 	fault := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{0}, Err: kerr.OffsetNotAvailable, Count: 2})
-	end, err := p.EndOffsets(testContext(t), []eventlog.TopicPartition{orders0})
+	end, err := p.EndOffsets(logtest.Context(t), []eventlog.TopicPartition{orders0})
 	if err != nil || end[orders0] != 2 || fault.Hits() != 2 {
 		t.Errorf("end %v, %v after %d faults", end, err, fault.Hits())
 	}
 	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Partitions: []int32{0}, Err: kerr.TopicAuthorizationFailed})
-	if _, err := p.EndOffsets(testContext(t), []eventlog.TopicPartition{orders0}); !errors.Is(err, kerr.TopicAuthorizationFailed) {
+	if _, err := p.EndOffsets(logtest.Context(t), []eventlog.TopicPartition{orders0}); !errors.Is(err, kerr.TopicAuthorizationFailed) {
 		t.Errorf("without the right to ask: %v", err)
 	}
 }
@@ -150,11 +151,11 @@ func TestTopicsThatCannotBeCreated(t *testing.T) {
 	c := open(t, eventlog.Config{Seeds: cluster.ListenAddrs(), Embedded: true})
 	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Topic: eventlog.TopicOrders, Err: kerr.PolicyViolation})
 	want := eventlog.Layout{PartitionCount: 2, ShardCount: 1}
-	if _, err := c.EnsurePlatform(testContext(t), want); !errors.Is(err, kerr.PolicyViolation) {
+	if _, err := c.EnsurePlatform(logtest.Context(t), want); !errors.Is(err, kerr.PolicyViolation) {
 		t.Errorf("refused by a policy: %v", err)
 	}
 	// What was begun is finished the next time.
-	if _, err := c.EnsurePlatform(testContext(t), want); err != nil {
+	if _, err := c.EnsurePlatform(logtest.Context(t), want); err != nil {
 		t.Error(err)
 	}
 }

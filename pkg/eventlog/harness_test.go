@@ -1,51 +1,15 @@
 package eventlog_test
 
 import (
-	"context"
-	"crypto/rand"
 	"fmt"
-	"os"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
-// kafkaEnv names a real broker to test against; without it the embedded one serves.
-const kafkaEnv = "HOLDFAST_TEST_KAFKA"
-
 // patience bounds every wait in these tests; only a failure takes that long.
-const patience = 60 * time.Second
-
-var embedded = sync.OnceValues(func() (*devstack.Kafka, error) {
-	return devstack.StartKafka(context.Background(), devstack.KafkaOptions{})
-})
-
-// testConfig has topics, groups and transactional ids of its own, in the cluster that all tests share.
-func testConfig(t testing.TB) eventlog.Config {
-	t.Helper()
-	unique := "t" + rand.Text()[:10]
-	cfg := eventlog.Config{Env: unique, TopicPrefix: unique + "."}
-	if addr := os.Getenv(kafkaEnv); addr != "" {
-		cfg.Seeds = []string{addr}
-		return cfg
-	}
-	kafka, err := embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg.Seeds, cfg.Embedded = kafka.Addrs(), true
-	return cfg
-}
-
-func testContext(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+const patience = logtest.Patience
 
 // platform is a fresh one with its client.
 type platform struct {
@@ -57,7 +21,7 @@ type platform struct {
 func newPlatform(t testing.TB, cfg eventlog.Config, partitions, shards int32) *platform {
 	t.Helper()
 	c := open(t, cfg)
-	layout, err := c.EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: partitions, ShardCount: shards})
+	layout, err := c.EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: partitions, ShardCount: shards})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +40,7 @@ func open(t testing.TB, cfg eventlog.Config) *eventlog.Client {
 
 func (p *platform) writer(t testing.TB, shard int32, opts ...eventlog.WriterOption) *eventlog.Writer {
 	t.Helper()
-	w, err := eventlog.OpenWriter(testContext(t), p.cfg, p.layout, shard, opts...)
+	w, err := eventlog.OpenWriter(logtest.Context(t), p.cfg, p.layout, shard, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +51,7 @@ func (p *platform) writer(t testing.TB, shard int32, opts ...eventlog.WriterOpti
 // readAll reads what is committed in the partitions, from their starts to their ends.
 func (p *platform) readAll(t testing.TB, tps []eventlog.TopicPartition) map[eventlog.TopicPartition][]string {
 	t.Helper()
-	ctx := testContext(t)
+	ctx := logtest.Context(t)
 	end, err := p.EndOffsets(ctx, tps)
 	if err != nil {
 		t.Fatal(err)

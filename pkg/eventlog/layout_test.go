@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
 func TestLayoutPartitionsCoverEverythingOnce(t *testing.T) {
@@ -56,23 +57,23 @@ func TestLayoutValidate(t *testing.T) {
 }
 
 func TestEnsurePlatformKeepsTheFirstLayout(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 4, 2)
+	p := newPlatform(t, logtest.Config(t), 4, 2)
 	if want := (eventlog.Layout{Generation: 1, PartitionCount: 4, ShardCount: 2}); p.layout != want {
 		t.Fatalf("layout %+v, want %+v", p.layout, want)
 	}
-	again, err := p.EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: 8, ShardCount: 1})
+	again, err := p.EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 8, ShardCount: 1})
 	if err != nil || again != p.layout {
 		t.Errorf("the second time: %+v, %v", again, err)
 	}
-	read, err := p.ReadLayout(testContext(t))
+	read, err := p.ReadLayout(logtest.Context(t))
 	if err != nil || read != p.layout {
 		t.Errorf("read: %+v, %v", read, err)
 	}
 }
 
 func TestEnsurePlatformByReplicasAtOnce(t *testing.T) {
-	cfg := testConfig(t)
-	ctx := testContext(t)
+	cfg := logtest.Config(t)
+	ctx := logtest.Context(t)
 	const replicas = 4
 	var wg sync.WaitGroup
 	var layouts [replicas]eventlog.Layout
@@ -93,25 +94,25 @@ func TestEnsurePlatformByReplicasAtOnce(t *testing.T) {
 }
 
 func TestEnsurePlatformRefusesTopicsThatTheLayoutDoesNotFit(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 4, 1)
+	p := newPlatform(t, logtest.Config(t), 4, 1)
 	wrong := &eventlog.Record{
 		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicLayout}, Key: []byte("2"),
 		Value: []byte(`{"generation":2,"partition_count":6,"shard_count":1}`),
 	}
-	if err := p.Produce(testContext(t), []*eventlog.Record{wrong}); err != nil {
+	if err := p.Produce(logtest.Context(t), []*eventlog.Record{wrong}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := p.EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: 4, ShardCount: 1})
+	_, err := p.EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 4, ShardCount: 1})
 	wantError(t, err, p.cfg.TopicPrefix+eventlog.TopicOrders, "has 4 partitions", "says 6", "delete the topic")
 }
 
 func TestEnsurePlatformRefusesTopicsThatWereThereBefore(t *testing.T) {
-	cfg := testConfig(t)
+	cfg := logtest.Config(t)
 	createTopic(t, cfg, eventlog.TopicInventory, 10)
-	_, err := open(t, cfg).EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: 4, ShardCount: 1})
+	_, err := open(t, cfg).EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 4, ShardCount: 1})
 	wantError(t, err, cfg.TopicPrefix+eventlog.TopicInventory, "has 10 partitions", "says 4", "partition count 10")
 	// As the message says.
-	l, err := open(t, cfg).EnsurePlatform(testContext(t), eventlog.Layout{PartitionCount: 10, ShardCount: 1})
+	l, err := open(t, cfg).EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 10, ShardCount: 1})
 	if err != nil || l.PartitionCount != 10 {
 		t.Errorf("with the count that is there: %+v, %v", l, err)
 	}
@@ -137,14 +138,14 @@ func createTopic(t *testing.T, cfg eventlog.Config, topic string, partitions int
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	if _, err := kadm.NewClient(cl).CreateTopic(testContext(t), partitions, 1, nil, cfg.TopicPrefix+topic); err != nil {
+	if _, err := kadm.NewClient(cl).CreateTopic(logtest.Context(t), partitions, 1, nil, cfg.TopicPrefix+topic); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestChangeLayout(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 4, 1)
-	ctx := testContext(t)
+	p := newPlatform(t, logtest.Config(t), 4, 1)
+	ctx := logtest.Context(t)
 	var wg sync.WaitGroup
 	for _, shards := range []int32{2, 4, 2} {
 		wg.Go(func() {
@@ -167,8 +168,8 @@ func TestChangeLayout(t *testing.T) {
 }
 
 func TestLayoutOfAPlatformThatDoesNotExist(t *testing.T) {
-	c := open(t, testConfig(t))
-	if _, err := c.ReadLayout(testContext(t)); !errors.Is(err, eventlog.ErrNoLayout) {
+	c := open(t, logtest.Config(t))
+	if _, err := c.ReadLayout(logtest.Context(t)); !errors.Is(err, eventlog.ErrNoLayout) {
 		t.Errorf("read: %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
 func join(t *testing.T, cfg eventlog.Config) *eventlog.Ownership {
@@ -19,14 +20,14 @@ func join(t *testing.T, cfg eventlog.Config) *eventlog.Ownership {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = o.Close(testContext(t)) })
+	t.Cleanup(func() { _ = o.Close(logtest.Context(t)) })
 	return o
 }
 
 // awaitOwned receives events until the replica holds that many shards.
 func awaitOwned(t *testing.T, o *eventlog.Ownership, held map[int32]bool, want int) {
 	t.Helper()
-	ctx := testContext(t)
+	ctx := logtest.Context(t)
 	for len(held) != want {
 		select {
 		case e, ok := <-o.Events():
@@ -47,7 +48,7 @@ func awaitOwned(t *testing.T, o *eventlog.Ownership, held map[int32]bool, want i
 
 func confirmed(t *testing.T, o *eventlog.Ownership, shard int32) bool {
 	t.Helper()
-	ok, err := o.Confirm(testContext(t), shard)
+	ok, err := o.Confirm(logtest.Context(t), shard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +56,7 @@ func confirmed(t *testing.T, o *eventlog.Ownership, shard int32) bool {
 }
 
 func TestShardsMoveBetweenReplicas(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 4, 4)
+	p := newPlatform(t, logtest.Config(t), 4, 4)
 	first := join(t, p.cfg)
 	heldByFirst, heldBySecond := map[int32]bool{}, map[int32]bool{}
 	awaitOwned(t, first, heldByFirst, 4)
@@ -77,7 +78,7 @@ func TestShardsMoveBetweenReplicas(t *testing.T) {
 
 	// An explicit leave: the other has everything long before the session timeout.
 	began := time.Now()
-	if err := first.Close(testContext(t)); err != nil {
+	if err := first.Close(logtest.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	awaitOwned(t, second, heldBySecond, 4)
@@ -89,14 +90,14 @@ func TestShardsMoveBetweenReplicas(t *testing.T) {
 	}
 	for range first.Events() { // ends
 	}
-	if err := first.Close(testContext(t)); err != nil {
+	if err := first.Close(logtest.Context(t)); err != nil {
 		t.Errorf("closed again: %v", err)
 	}
 }
 
 func TestShardsBeyondTheLayoutAreHidden(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 4, 4)
-	l, err := p.ChangeLayout(testContext(t), 2)
+	p := newPlatform(t, logtest.Config(t), 4, 4)
+	l, err := p.ChangeLayout(logtest.Context(t), 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestShardsBeyondTheLayoutAreHidden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = o.Close(testContext(t)) }()
+	defer func() { _ = o.Close(logtest.Context(t)) }()
 	held := map[int32]bool{}
 	awaitOwned(t, o, held, 2)
 	if !held[0] || !held[1] || o.Owned(2) || o.Owned(3) {
@@ -125,11 +126,11 @@ func TestConfirmAsksTheCoordinator(t *testing.T) {
 	}
 	joining.Remove()
 	refusing := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.GroupAuthorizationFailed, Count: -1})
-	if _, err := o.Confirm(testContext(t), 0); !errors.Is(err, kerr.GroupAuthorizationFailed) {
+	if _, err := o.Confirm(logtest.Context(t), 0); !errors.Is(err, kerr.GroupAuthorizationFailed) {
 		t.Errorf("refused: %v", err)
 	}
 	refusing.Remove()
-	cancelled, cancel := context.WithCancel(testContext(t))
+	cancelled, cancel := context.WithCancel(logtest.Context(t))
 	cancel()
 	if ok, err := o.Confirm(cancelled, 0); ok || err == nil {
 		t.Errorf("without time to ask: %v, %v", ok, err)
@@ -150,7 +151,7 @@ func TestAMemberThatWasForgottenLosesItsShards(t *testing.T) {
 }
 
 func TestOwnershipOptions(t *testing.T) {
-	cfg := testConfig(t)
+	cfg := logtest.Config(t)
 	if _, err := eventlog.JoinOwnership(cfg, eventlog.OwnershipOptions{Heartbeat: 5 * time.Second}); err == nil {
 		t.Error("a heartbeat as long as the session was accepted")
 	}

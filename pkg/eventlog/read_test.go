@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
 // transactional is a plain client under one of the writer's ids, for what a Writer never does: to abort, and to
@@ -32,7 +33,7 @@ func (p *platform) begin(t *testing.T, cl *kgo.Client, value string) {
 	if err := cl.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	res := cl.ProduceSync(testContext(t), &kgo.Record{Topic: p.cfg.TopicPrefix + eventlog.TopicOrders, Partition: 0, Value: []byte(value)})
+	res := cl.ProduceSync(logtest.Context(t), &kgo.Record{Topic: p.cfg.TopicPrefix + eventlog.TopicOrders, Partition: 0, Value: []byte(value)})
 	if err := res.FirstErr(); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func (p *platform) begin(t *testing.T, cl *kgo.Client, value string) {
 // moment after it has answered.
 func (p *platform) awaitEnd(t *testing.T, tp eventlog.TopicPartition, want int64) eventlog.Offsets {
 	t.Helper()
-	for ctx := testContext(t); ; {
+	for ctx := logtest.Context(t); ; {
 		end, err := p.StableOffsets(ctx, []eventlog.TopicPartition{tp})
 		if err != nil {
 			t.Fatal(err)
@@ -54,12 +55,12 @@ func (p *platform) awaitEnd(t *testing.T, tp eventlog.TopicPartition, want int64
 }
 
 func TestReadPassesAnAbortedTail(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 2, 1)
+	p := newPlatform(t, logtest.Config(t), 2, 1)
 	w := p.writer(t, 0)
 	mustCommit(t, w, order(0, "kept"))
 	cl := p.transactional(t, "other")
 	p.begin(t, cl, "aborted")
-	if err := cl.EndTransaction(testContext(t), kgo.TryAbort); err != nil {
+	if err := cl.EndTransaction(logtest.Context(t), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}
 	// kept, its marker, aborted, its marker: Read must come to 4 though only one record is to be seen.
@@ -68,7 +69,7 @@ func TestReadPassesAnAbortedTail(t *testing.T) {
 		t.Errorf("read %v", got)
 	}
 	// From behind the last record: nothing but markers.
-	err := p.Read(testContext(t), eventlog.Offsets{orders0: 1}, end, func(r *eventlog.Record) error {
+	err := p.Read(logtest.Context(t), eventlog.Offsets{orders0: 1}, end, func(r *eventlog.Record) error {
 		t.Errorf("read %s at %d", r.Value, r.Offset)
 		return nil
 	})
@@ -78,9 +79,9 @@ func TestReadPassesAnAbortedTail(t *testing.T) {
 }
 
 func TestAcquiringAbortsAnOpenTransaction(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 2, 1)
+	p := newPlatform(t, logtest.Config(t), 2, 1)
 	p.begin(t, p.transactional(t, "g1-s0-1"), "left open")
-	stable, err := p.StableOffsets(testContext(t), []eventlog.TopicPartition{orders0})
+	stable, err := p.StableOffsets(logtest.Context(t), []eventlog.TopicPartition{orders0})
 	if err != nil || stable[orders0] != 0 {
 		t.Fatalf("stable %v, %v", stable, err)
 	}
@@ -92,7 +93,7 @@ func TestAcquiringAbortsAnOpenTransaction(t *testing.T) {
 }
 
 func TestReadStopsAtItsEnd(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 2, 1)
+	p := newPlatform(t, logtest.Config(t), 2, 1)
 	w := p.writer(t, 0)
 	var recs []*eventlog.Record
 	for i := range 100 {
@@ -103,7 +104,7 @@ func TestReadStopsAtItsEnd(t *testing.T) {
 	from := eventlog.Offsets{orders0: 10, orders1: 40, stock0: 0}
 	to := eventlog.Offsets{orders0: 20, orders1: 40}
 	var got []int64
-	err := p.Read(testContext(t), from, to, func(r *eventlog.Record) error {
+	err := p.Read(logtest.Context(t), from, to, func(r *eventlog.Record) error {
 		if r.TopicPartition != orders0 {
 			t.Errorf("read %v at %d", r.TopicPartition, r.Offset)
 		}
@@ -114,10 +115,10 @@ func TestReadStopsAtItsEnd(t *testing.T) {
 		t.Errorf("read %v, %v", got, err)
 	}
 	stop := errors.New("stop")
-	if err := p.Read(testContext(t), nil, to, func(*eventlog.Record) error { return stop }); !errors.Is(err, stop) {
+	if err := p.Read(logtest.Context(t), nil, to, func(*eventlog.Record) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("an error from the callback came back as %v", err)
 	}
-	cancelled, cancel := context.WithCancel(testContext(t))
+	cancelled, cancel := context.WithCancel(logtest.Context(t))
 	cancel()
 	if err := p.Read(cancelled, nil, to, func(*eventlog.Record) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled read: %v", err)
@@ -125,7 +126,7 @@ func TestReadStopsAtItsEnd(t *testing.T) {
 }
 
 func TestStartsThatTheLogDoesNotHold(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 2, 1)
+	p := newPlatform(t, logtest.Config(t), 2, 1)
 	w := p.writer(t, 0)
 	for range 5 {
 		mustCommit(t, w, order(0, "x")) // with its marker two offsets
@@ -136,7 +137,7 @@ func TestStartsThatTheLogDoesNotHold(t *testing.T) {
 		from, to int64
 	}{{0, 10}, {3, 10}, {11, 20}} {
 		from, to := eventlog.Offsets{orders0: tc.from}, eventlog.Offsets{orders0: tc.to}
-		errRead := p.Read(testContext(t), from, to, func(*eventlog.Record) error { return nil })
+		errRead := p.Read(logtest.Context(t), from, to, func(*eventlog.Record) error { return nil })
 		_, errFollow := p.Follow(from)
 		for _, err := range []error{errRead, errFollow} {
 			var offsetErr *eventlog.OffsetError
@@ -151,7 +152,7 @@ func TestStartsThatTheLogDoesNotHold(t *testing.T) {
 		}
 	}
 	n := 0
-	err := p.Read(testContext(t), eventlog.Offsets{orders0: 4}, eventlog.Offsets{orders0: 10}, func(*eventlog.Record) error { n++; return nil })
+	err := p.Read(logtest.Context(t), eventlog.Offsets{orders0: 4}, eventlog.Offsets{orders0: 10}, func(*eventlog.Record) error { n++; return nil })
 	if err != nil || n != 3 {
 		t.Errorf("from the start that is left: %d records, %v", n, err)
 	}
@@ -167,7 +168,7 @@ func (p *platform) deleteBefore(t *testing.T, tp eventlog.TopicPartition, offset
 	defer cl.Close()
 	var del kadm.Offsets
 	del.Add(kadm.Offset{Topic: p.cfg.TopicPrefix + tp.Topic, Partition: tp.Partition, At: offset})
-	resp, err := kadm.NewClient(cl).DeleteRecords(testContext(t), del)
+	resp, err := kadm.NewClient(cl).DeleteRecords(logtest.Context(t), del)
 	if err == nil {
 		err = resp.Error()
 	}
@@ -177,7 +178,7 @@ func (p *platform) deleteBefore(t *testing.T, tp eventlog.TopicPartition, offset
 }
 
 func TestALogThatLostItsStartWhileItIsFollowed(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 1, 1)
+	p := newPlatform(t, logtest.Config(t), 1, 1)
 	w := p.writer(t, 0)
 	for range 3 {
 		mustCommit(t, w, order(0, "x"))
@@ -188,7 +189,7 @@ func TestALogThatLostItsStartWhileItIsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	_, _, err = f.Poll(testContext(t))
+	_, _, err = f.Poll(logtest.Context(t))
 	var offsetErr *eventlog.OffsetError
 	if !errors.As(err, &offsetErr) || offsetErr.TopicPartition != orders0 || offsetErr.Offset != 100 {
 		t.Errorf("poll: %v", err)
@@ -196,7 +197,7 @@ func TestALogThatLostItsStartWhileItIsFollowed(t *testing.T) {
 }
 
 func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 2, 1)
+	p := newPlatform(t, logtest.Config(t), 2, 1)
 	w := p.writer(t, 0)
 	mustCommit(t, w, order(0, "before"))
 	p.awaitEnd(t, orders0, 2)
@@ -208,7 +209,7 @@ func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
 	mustCommit(t, w, order(0, "a"), stock(0, "b"))
 	cl := p.transactional(t, "other")
 	p.begin(t, cl, "aborted")
-	if err := cl.EndTransaction(testContext(t), kgo.TryAbort); err != nil {
+	if err := cl.EndTransaction(logtest.Context(t), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -216,7 +217,7 @@ func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
 	want := eventlog.Offsets{orders0: 6, stock0: 2}
 	for reached := (eventlog.Offsets{}); !reached.Covers(want); {
 		var recs []eventlog.Record
-		if recs, reached, err = f.Poll(testContext(t)); err != nil {
+		if recs, reached, err = f.Poll(logtest.Context(t)); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range recs {
@@ -230,7 +231,7 @@ func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
 	if !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("followed %v", got)
 	}
-	cancelled, cancel := context.WithCancel(testContext(t))
+	cancelled, cancel := context.WithCancel(logtest.Context(t))
 	cancel()
 	if _, _, err := f.Poll(cancelled); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled poll: %v", err)
@@ -238,21 +239,21 @@ func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
 }
 
 func TestFollowAnnouncements(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 2, 2)
+	p := newPlatform(t, logtest.Config(t), 2, 2)
 	beats := []*eventlog.Writer{p.writer(t, 0), p.writer(t, 1)}
 	for _, value := range []string{"first", "second"} {
 		for shard, w := range beats {
 			mustCommit(t, w, record(eventlog.TopicShards, int32(shard), value))
 		}
 	}
-	f, err := p.FollowAnnouncements(testContext(t), p.layout)
+	f, err := p.FollowAnnouncements(logtest.Context(t), p.layout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
 	last := make(map[int32]string)
 	for last[0] != "second" || last[1] != "second" {
-		recs, _, err := f.Poll(testContext(t))
+		recs, _, err := f.Poll(logtest.Context(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,9 +264,9 @@ func TestFollowAnnouncements(t *testing.T) {
 }
 
 func TestProduceOutsideOfTransactions(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 2, 1)
+	p := newPlatform(t, logtest.Config(t), 2, 1)
 	rows := []*eventlog.Record{record(eventlog.TopicAvailability, 0, "a"), record(eventlog.TopicAvailability, 1, "b"), record(eventlog.TopicAvailability, 0, "c")}
-	if err := p.Produce(testContext(t), rows); err != nil {
+	if err := p.Produce(logtest.Context(t), rows); err != nil {
 		t.Fatal(err)
 	}
 	if rows[0].Offset != 0 || rows[1].Offset != 0 || rows[2].Offset != 1 {
@@ -275,10 +276,10 @@ func TestProduceOutsideOfTransactions(t *testing.T) {
 		t.Errorf("read %v", got)
 	}
 	large := record(eventlog.TopicAvailability, 0, strings.Repeat("x", eventlog.MaxRecordBytes))
-	if err := p.Produce(testContext(t), []*eventlog.Record{large}); err == nil {
+	if err := p.Produce(logtest.Context(t), []*eventlog.Record{large}); err == nil {
 		t.Error("a record over the limit was appended")
 	}
-	if err := p.Produce(testContext(t), nil); err != nil {
+	if err := p.Produce(logtest.Context(t), nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
 func offsets(t testing.TB, s string) eventlog.Offsets { return position(t, s).Offsets() }
@@ -86,7 +87,7 @@ func TestWatermarkWaitEndsWithItsContext(t *testing.T) {
 func TestWatermarkWithAThousandWaiters(t *testing.T) {
 	const waiters, partitions, last = 1000, 8, 500
 	w := eventlog.NewWatermark()
-	ctx := testContext(t)
+	ctx := logtest.Context(t)
 	var wg sync.WaitGroup
 	for i := range waiters {
 		wg.Go(func() {

@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
 func TestCommitSetsOffsetsAndIsRead(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 4, 2)
+	p := newPlatform(t, logtest.Config(t), 4, 2)
 	w := p.writer(t, 0)
 	for i := range 7 { // each producer more than twice
 		recs := []*eventlog.Record{order(0, fmt.Sprint("a", i)), stock(2, fmt.Sprint("b", i)), order(0, fmt.Sprint("c", i))}
@@ -40,7 +41,7 @@ func TestCommitSetsOffsetsAndIsRead(t *testing.T) {
 func (p *platform) readOne(t *testing.T, r *eventlog.Record) eventlog.Record {
 	t.Helper()
 	var got eventlog.Record
-	err := p.Read(testContext(t), eventlog.Offsets{r.TopicPartition: r.Offset},
+	err := p.Read(logtest.Context(t), eventlog.Offsets{r.TopicPartition: r.Offset},
 		eventlog.Offsets{r.TopicPartition: r.Offset + 1}, func(r *eventlog.Record) error { got = *r; return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +50,7 @@ func (p *platform) readOne(t *testing.T, r *eventlog.Record) eventlog.Record {
 }
 
 func TestCommitRefusesWithoutDying(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 4, 2)
+	p := newPlatform(t, logtest.Config(t), 4, 2)
 	w := p.writer(t, 1)
 	large := order(1, strings.Repeat("x", eventlog.MaxRecordBytes))
 	for name, recs := range map[string][]*eventlog.Record{
@@ -75,7 +76,7 @@ func TestCommitRefusesWithoutDying(t *testing.T) {
 }
 
 func TestSecondWriterFencesTheFirst(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 4, 2)
+	p := newPlatform(t, logtest.Config(t), 4, 2)
 	// However many commits the first has done, its next one meets an id that was fenced.
 	for commits := range 4 {
 		t.Run(fmt.Sprint("after commits ", commits), func(t *testing.T) {
@@ -103,7 +104,7 @@ func TestSecondWriterFencesTheFirst(t *testing.T) {
 }
 
 func TestTwoAcquirersAtOnceLeaveOneWriter(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 2, 1)
+	p := newPlatform(t, logtest.Config(t), 2, 1)
 	for _, at := range []string{"init-0", "init-1", "init-2", "layout"} {
 		t.Run("the other comes before "+at, func(t *testing.T) {
 			var other *eventlog.Writer
@@ -132,10 +133,10 @@ func TestTwoAcquirersAtOnceLeaveOneWriter(t *testing.T) {
 }
 
 func TestFormerGenerationsAreFenced(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 6, 3)
+	p := newPlatform(t, logtest.Config(t), 6, 3)
 	old := []*eventlog.Writer{p.writer(t, 0), p.writer(t, 1), p.writer(t, 2)}
 	for _, shards := range []int32{1, 2} {
-		l, err := p.ChangeLayout(testContext(t), shards)
+		l, err := p.ChangeLayout(logtest.Context(t), shards)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -161,17 +162,17 @@ func TestFormerGenerationsAreFenced(t *testing.T) {
 }
 
 func TestOpenWriterUnderAnOldLayout(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 4, 1)
-	if _, err := p.ChangeLayout(testContext(t), 2); err != nil {
+	p := newPlatform(t, logtest.Config(t), 4, 1)
+	if _, err := p.ChangeLayout(logtest.Context(t), 2); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := eventlog.OpenWriter(testContext(t), p.cfg, p.layout, 0); !errors.Is(err, eventlog.ErrLayoutMoved) {
+	if _, err := eventlog.OpenWriter(logtest.Context(t), p.cfg, p.layout, 0); !errors.Is(err, eventlog.ErrLayoutMoved) {
 		t.Errorf("opened under generation 1: %v", err)
 	}
 }
 
 func TestOpenWriterRefusesShardsThatDoNotExist(t *testing.T) {
-	cfg := testConfig(t)
+	cfg := logtest.Config(t)
 	for _, shard := range []int32{-1, 2} {
 		if _, err := eventlog.OpenWriter(context.Background(), cfg, eventlog.Layout{Generation: 1, PartitionCount: 4, ShardCount: 2}, shard); err == nil {
 			t.Errorf("shard %d was opened", shard)
@@ -180,7 +181,7 @@ func TestOpenWriterRefusesShardsThatDoNotExist(t *testing.T) {
 }
 
 func TestClosedWriterIsDead(t *testing.T) {
-	p := newPlatform(t, testConfig(t), 1, 1)
+	p := newPlatform(t, logtest.Config(t), 1, 1)
 	w := p.writer(t, 0)
 	w.Close()
 	if err := w.Commit([]*eventlog.Record{order(0, "x")}); !errors.Is(err, eventlog.ErrWriterDead) {

@@ -5,32 +5,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
-
-func (f *fixture) inPartition(partition int32) string {
-	for i := 0; ; i++ {
-		if id := fmt.Sprintf("order-%d", i); eventlog.PartitionFor(id, f.layout.PartitionCount) == partition {
-			return id
-		}
-	}
-}
-
-func (f *fixture) eventually(what string, holds func() bool) {
-	f.t.Helper()
-	for !holds() {
-		select {
-		case <-f.ctx.Done():
-			f.t.Fatalf("never came true: %s", what)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
 
 func reserved() *eventv1.OrderEvent {
 	return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}}
@@ -39,18 +19,18 @@ func reserved() *eventv1.OrderEvent {
 func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
 	f := newFixture(t)
 	s, stop := f.open(t.TempDir())
-	bad, good := f.inPartition(1), f.inPartition(2)
+	bad, good := f.KeyIn(1), f.KeyIn(2)
 	f.life(bad, "c-1")
 	before := eventlog.PositionOf(f.last)
 	f.append(bad, 9, reserved()) // two are missing
 	passed := eventlog.PositionOf(f.last)
 	f.life(good, "c-1")
 	delete(f.last, eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: 1})
-	if err := s.WaitFor(f.ctx, eventlog.PositionOf(f.last).Merge(before)); err != nil {
+	if err := s.WaitFor(f.Ctx, eventlog.PositionOf(f.last).Merge(before)); err != nil {
 		t.Fatal(err)
 	}
 	want := fmt.Sprintf("cannot fold orders.events partition 1 offset 6: order %s has version 9 after 6", bad)
-	f.eventually("readiness names the place", func() bool { err := s.Ready(); return err != nil && err.Error() == want })
+	f.Eventually("readiness names the place", func() bool { err := s.Ready(); return err != nil && err.Error() == want })
 	if s.Reached().Covers(passed) {
 		t.Fatal("the view passed an event that it cannot fold")
 	}
@@ -59,17 +39,17 @@ func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
 	}
 	stop() // and it stands there again after a restart
 	s, _ = f.open(t.TempDir())
-	f.eventually("readiness names the place", func() bool { err := s.Ready(); return err != nil && err.Error() == want })
+	f.Eventually("readiness names the place", func() bool { err := s.Ready(); return err != nil && err.Error() == want })
 }
 
 func TestWhatIsNoEventStopsThePartition(t *testing.T) {
 	f := newFixture(t)
 	rec := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders}, Key: []byte("x"), Value: []byte("not a protobuf")}
-	if err := f.client.Produce(f.ctx, []*eventlog.Record{rec}); err != nil {
+	if err := f.Client.Produce(f.Ctx, []*eventlog.Record{rec}); err != nil {
 		t.Fatal(err)
 	}
 	s, _ := f.open(t.TempDir())
-	f.eventually("readiness names the place", func() bool {
+	f.Eventually("readiness names the place", func() bool {
 		err := s.Ready()
 		return err != nil && strings.HasPrefix(err.Error(), "cannot fold orders.events partition 0 offset 0: ")
 	})
@@ -79,12 +59,12 @@ func TestWhatIsNoEventStopsThePartition(t *testing.T) {
 func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
 	f := newFixture(t)
 	s, _ := f.open(t.TempDir())
-	w, err := eventlog.OpenWriter(f.ctx, f.cfg, f.layout, 0)
+	w, err := eventlog.OpenWriter(f.Ctx, f.Config, f.Layout, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: eventlog.PartitionFor("o-1", f.layout.PartitionCount)}
+	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: eventlog.PartitionFor("o-1", f.Layout.PartitionCount)}
 	for version := uint64(1); version <= 20; version++ {
 		ev := reserved()
 		ev.OrderId, ev.Meta = "o-1", &eventv1.Meta{Version: version}
@@ -95,11 +75,11 @@ func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
 		if err := w.Commit([]*eventlog.Record{{TopicPartition: tp, Key: []byte("o-1"), Value: v}}); err != nil {
 			t.Fatal(err)
 		}
-		end, err := f.client.EndOffsets(f.ctx, []eventlog.TopicPartition{tp})
+		end, err := f.Client.EndOffsets(f.Ctx, []eventlog.TopicPartition{tp})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.WaitFor(f.ctx, eventlog.PositionOf(end)); err != nil {
+		if err := s.WaitFor(f.Ctx, eventlog.PositionOf(end)); err != nil {
 			t.Fatalf("wait for %v: %v, the view is at %s", end, err, s.Reached())
 		}
 		if _, got, _, err := s.Order("o-1"); got != version || err != nil {
@@ -112,7 +92,7 @@ func TestMetricsCountEventsAndLag(t *testing.T) {
 	f := newFixture(t)
 	f.life("o-1", "c-1")
 	s, _ := f.open(t.TempDir())
-	f.eventually("ready", func() bool { return s.Ready() == nil })
+	f.Eventually("ready", func() bool { return s.Ready() == nil })
 	want := `
 # HELP holdfast_view_events_total Records folded into the view, repeated ones included.
 # TYPE holdfast_view_events_total counter
@@ -149,7 +129,7 @@ func TestTenReadersReadTheirOwnWrites(t *testing.T) {
 				f.append(id, version, reserved())
 				p := eventlog.PositionOf(f.last)
 				mu.Unlock()
-				if err := s.WaitFor(f.ctx, p); err != nil {
+				if err := s.WaitFor(f.Ctx, p); err != nil {
 					t.Errorf("%s: wait for %s: %v", id, p, err)
 					return
 				}

@@ -34,7 +34,7 @@ func TestAnOrderTellsHoldsFulfilmentsAndCancelledLines(t *testing.T) {
 	var o orderview.Order
 	for i, ev := range events {
 		f.append("o-1", uint64(i+1), ev)
-		if err := s.WaitFor(f.ctx, f.position()); err != nil {
+		if err := s.WaitFor(f.Ctx, f.position()); err != nil {
 			t.Fatal(err)
 		}
 		body, _, _, err := s.Order("o-1")

@@ -42,7 +42,7 @@ func TestAnOrderTellsItsPayments(t *testing.T) {
 	}
 	for i, step := range steps {
 		f.append("o-1", uint64(i+1), step.event)
-		if err := s.WaitFor(f.ctx, f.position()); err != nil {
+		if err := s.WaitFor(f.Ctx, f.position()); err != nil {
 			t.Fatal(err)
 		}
 		body, _, _, err := s.Order("o-1")

@@ -1,66 +1,34 @@
 package orderview_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-const waitLimit = 60 * time.Second
-
 type fixture struct {
-	t      *testing.T
-	ctx    context.Context
-	cfg    eventlog.Config
-	client *eventlog.Client
-	layout eventlog.Layout
-	last   eventlog.Offsets
+	*logtest.Log
+	last eventlog.Offsets
 
 	metrics *prometheus.Registry // of the last store
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
-	t.Cleanup(cancel)
-	unique := "t" + uuid.NewString()[:8]
-	cfg := eventlog.Config{Env: unique, TopicPrefix: unique + "."}
-	if seed := os.Getenv("HOLDFAST_TEST_KAFKA"); seed != "" {
-		cfg.Seeds = []string{seed}
-	} else {
-		k, err := devstack.StartKafka(ctx, devstack.KafkaOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(k.Close)
-		cfg.Seeds, cfg.Embedded = k.Addrs(), true
-	}
-	client, err := eventlog.Open(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	layout, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: 3, ShardCount: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &fixture{t: t, ctx: ctx, cfg: cfg, client: client, layout: layout, last: eventlog.Offsets{}}
+	return &fixture{Log: logtest.New(t, eventlog.Layout{PartitionCount: 3, ShardCount: 1}), last: eventlog.Offsets{}}
 }
 
 func (f *fixture) append(id string, version uint64, ev *eventv1.OrderEvent) {
-	f.t.Helper()
+	f.T.Helper()
 	ev.OrderId = id
 	ev.Meta = &eventv1.Meta{
 		EventId: make([]byte, 16), Version: version, Cause: eventv1.Cause_CAUSE_COMMAND,
@@ -68,14 +36,9 @@ func (f *fixture) append(id string, version uint64, ev *eventv1.OrderEvent) {
 	}
 	v, err := ev.MarshalVT()
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
-	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: eventlog.PartitionFor(id, f.layout.PartitionCount)}
-	rec := &eventlog.Record{TopicPartition: tp, Key: []byte(id), Value: v, TimestampMicros: time.Now().UnixMicro()}
-	if err := f.client.Produce(f.ctx, []*eventlog.Record{rec}); err != nil {
-		f.t.Fatal(err)
-	}
-	f.last[tp] = rec.Offset + 1
+	f.last.Merge(f.Write(eventlog.TopicOrders, f.PartitionOf(id), id, v).Offsets())
 }
 
 // position is that of what was written last.
@@ -95,29 +58,26 @@ func (f *fixture) life(id, customer string) {
 }
 
 func (f *fixture) open(dir string) (s *orderview.Store, stop func()) {
-	f.t.Helper()
+	f.T.Helper()
 	f.metrics = prometheus.NewRegistry()
-	s, err := orderview.Open(orderview.Config{Dir: dir, Client: f.client, Layout: f.layout, Registerer: f.metrics})
+	s, err := orderview.Open(orderview.Config{Dir: dir, Client: f.Client, Layout: f.Layout, Registerer: f.metrics})
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(f.ctx)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = s.Run(ctx) }()
+	end := f.Background(s.Run)
 	stopped := false
 	stop = func() {
 		if !stopped {
 			stopped = true
-			cancel()
-			<-done
+			end()
 			if err := s.Close(); err != nil {
-				f.t.Error(err)
+				f.T.Error(err)
 			}
 		}
 	}
-	f.t.Cleanup(stop)
-	if err := s.WaitFor(f.ctx, eventlog.PositionOf(f.last)); err != nil {
-		f.t.Fatal(err)
+	f.T.Cleanup(stop)
+	if err := s.WaitFor(f.Ctx, eventlog.PositionOf(f.last)); err != nil {
+		f.T.Fatal(err)
 	}
 	return s, stop
 }
@@ -153,7 +113,7 @@ func TestListsByCustomerAndStatus(t *testing.T) {
 	s, _ := f.open(t.TempDir())
 	count := func(customer, status string, page int) (n int) {
 		for after := ""; ; {
-			rows, next, err := s.List(f.ctx, customer, status, after, page)
+			rows, next, err := s.List(f.Ctx, customer, status, after, page)
 			if err != nil {
 				t.Fatal(err)
 			}

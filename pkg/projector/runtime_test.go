@@ -4,23 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/projector"
 )
-
-const waitLimit = 60 * time.Second
 
 // listing is a view that keeps what it read, and fails when it is told to.
 type listing struct {
@@ -75,93 +70,50 @@ func (l *listing) has() []string {
 }
 
 type fixture struct {
-	t      *testing.T
-	ctx    context.Context
-	client *eventlog.Client
-	layout eventlog.Layout
-	view   *listing
-	reg    *prometheus.Registry
+	*logtest.Log
+	view *listing
+	reg  *prometheus.Registry
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
-	t.Cleanup(cancel)
-	unique := "t" + uuid.NewString()[:8]
-	cfg := eventlog.Config{Env: unique, TopicPrefix: unique + "."}
-	if seed := os.Getenv("HOLDFAST_TEST_KAFKA"); seed != "" {
-		cfg.Seeds = []string{seed}
-	} else {
-		k, err := devstack.StartKafka(ctx, devstack.KafkaOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(k.Close)
-		cfg.Seeds, cfg.Embedded = k.Addrs(), true
-	}
-	client, err := eventlog.Open(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	layout, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: 3, ShardCount: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &fixture{t: t, ctx: ctx, client: client, layout: layout, view: &listing{next: eventlog.Offsets{}}}
+	return &fixture{Log: logtest.New(t, eventlog.Layout{PartitionCount: 3, ShardCount: 1}), view: &listing{next: eventlog.Offsets{}}}
 }
 
 func (f *fixture) write(partition int32, values ...string) {
-	f.t.Helper()
+	f.T.Helper()
 	for _, v := range values {
-		rec := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: partition}, Value: []byte(v)}
-		if err := f.client.Produce(f.ctx, []*eventlog.Record{rec}); err != nil {
-			f.t.Fatal(err)
-		}
+		f.Write(eventlog.TopicOrders, partition, "", []byte(v))
 	}
 }
 
 func (f *fixture) run(beside func(context.Context) error) *projector.Runtime {
-	f.t.Helper()
+	f.T.Helper()
 	f.reg = prometheus.NewRegistry()
-	partitions := projector.Partitions(eventlog.TopicOrders, f.layout)
+	partitions := projector.Partitions(eventlog.TopicOrders, f.Layout)
 	for _, tp := range partitions {
 		f.view.next.Merge(eventlog.Offsets{tp: 0})
 	}
 	r, err := projector.New(projector.Config{
-		Name: "listing", Partitions: partitions, View: f.view, Beside: beside, Client: f.client, Registerer: f.reg,
+		Name: "listing", Partitions: partitions, View: f.view, Beside: beside, Client: f.Client, Registerer: f.reg,
 	})
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(f.ctx)
-	done := make(chan struct{})
-	go func() { defer close(done); _ = r.Run(ctx) }()
-	f.t.Cleanup(func() { cancel(); <-done })
+	f.Background(r.Run)
 	return r
 }
 
-func (f *fixture) eventually(what string, holds func() bool) {
-	f.t.Helper()
-	for !holds() {
-		select {
-		case <-f.ctx.Done():
-			f.t.Fatalf("never came true: %s", what)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
 func (f *fixture) counts(want map[string]float64) {
-	f.t.Helper()
+	f.T.Helper()
 	families, err := f.reg.Gather()
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	for _, family := range families {
 		m := family.Metric[0]
 		if n, ok := want[family.GetName()]; ok && m.GetCounter().GetValue()+m.GetGauge().GetValue() != n {
-			f.t.Errorf("%s is %v, want %v", family.GetName(), m, n)
+			f.T.Errorf("%s is %v, want %v", family.GetName(), m, n)
 		}
 	}
 }
@@ -172,10 +124,10 @@ func TestAViewHoldsEveryRecordOnceAcrossErrors(t *testing.T) {
 	f.write(0, "a", "b")
 	f.write(1, "c")
 	r := f.run(nil)
-	f.eventually("the first are there", func() bool { return len(f.view.has()) >= 3 })
+	f.Eventually("the first are there", func() bool { return len(f.view.has()) >= 3 })
 	f.write(2, "d", "e")
-	f.eventually("the others are there", func() bool { return len(f.view.has()) >= 5 })
-	f.eventually("ready", func() bool { return r.Ready() == nil })
+	f.Eventually("the others are there", func() bool { return len(f.view.has()) >= 5 })
+	f.Eventually("ready", func() bool { return r.Ready() == nil })
 	if got := strings.Join(f.view.has(), ""); got != "abcde" {
 		t.Fatalf("it holds %s", got)
 	}
@@ -189,10 +141,10 @@ func TestABadRecordStopsItsPartitionOnly(t *testing.T) {
 	f.write(2, "bad")
 	r := f.run(nil)
 	want := "cannot fold orders.events partition 0 offset 1: it is bad\ncannot fold orders.events partition 2 offset 0: it is bad"
-	f.eventually("ready tells both places", func() bool { err := r.Ready(); return err != nil && err.Error() == want })
+	f.Eventually("ready tells both places", func() bool { err := r.Ready(); return err != nil && err.Error() == want })
 	f.write(0, "never")
 	f.write(1, "d")
-	f.eventually("the other partition goes on", func() bool { return strings.Join(f.view.has(), "") == "abcd" })
+	f.Eventually("the other partition goes on", func() bool { return strings.Join(f.view.has(), "") == "abcd" })
 	f.view.mu.Lock()
 	defer f.view.mu.Unlock()
 	for partition, next := range []int64{1, 3, 0} {
@@ -206,9 +158,9 @@ func TestABadRecordStopsItsPartitionOnly(t *testing.T) {
 func TestAnIdleViewStaysFresh(t *testing.T) {
 	f := newFixture(t)
 	r := f.run(nil)
-	f.eventually("ready", func() bool { return r.Ready() == nil })
+	f.Eventually("ready", func() bool { return r.Ready() == nil })
 	grown := r.Age()
-	f.eventually("its age falls without any record", func() bool {
+	f.Eventually("its age falls without any record", func() bool {
 		before := grown
 		grown = r.Age()
 		return grown < before
@@ -229,7 +181,7 @@ func TestWhatRunsBesideEndsTheAttempt(t *testing.T) {
 		<-ctx.Done()
 		return nil
 	})
-	f.eventually("it is told", func() bool { err := r.Ready(); return err != nil && err.Error() == "something beside failed" })
+	f.Eventually("it is told", func() bool { err := r.Ready(); return err != nil && err.Error() == "something beside failed" })
 	f.write(0, "a")
-	f.eventually("it begins again", func() bool { return r.Ready() == nil && len(f.view.has()) == 1 })
+	f.Eventually("it begins again", func() bool { return r.Ready() == nil && len(f.view.has()) == 1 })
 }

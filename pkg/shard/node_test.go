@@ -10,11 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/holdfast/holdfast/pkg/command"
-	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -30,19 +28,8 @@ type platform struct {
 // newPlatform uses the broker named in HOLDFAST_TEST_KAFKA, or an embedded one.
 func newPlatform(t testing.TB, shards int32) *platform {
 	t.Helper()
-	cfg := eventlog.Config{Logger: testLogger()}
-	unique := "t" + uuid.NewString()[:8]
-	if seed := os.Getenv("HOLDFAST_TEST_KAFKA"); seed != "" {
-		cfg.Seeds = []string{seed}
-	} else {
-		k, err := devstack.StartKafka(context.Background(), devstack.KafkaOptions{Logger: testLogger()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(k.Close)
-		cfg.Seeds, cfg.Embedded = k.Addrs(), true
-	}
-	cfg.Env, cfg.TopicPrefix = unique, unique+"."
+	cfg := logtest.Config(t)
+	cfg.Logger = testLogger()
 	return &platform{t: t, log: cfg, want: eventlog.Layout{PartitionCount: 12, ShardCount: shards}}
 }
 

@@ -1,7 +1,6 @@
 package shard_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -11,9 +10,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
-	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/shard"
-	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // stockOf asks for a SKU's levels by a command that changes nothing: a repeat of its registration.
@@ -175,100 +172,5 @@ func eventually(t testing.TB, missing func() string) {
 			t.Fatal(m)
 		}
 		time.Sleep(20 * time.Millisecond) // between two looks
-	}
-}
-
-// TestAcquireRace lets two replicas acquire the same shard at the same moment, again and again, with
-// pauses at every step: the log must never hold commits of two owners that both announced.
-func TestAcquireRace(t *testing.T) {
-	p := newPlatform(t, 1)
-	rounds := 1000
-	if testing.Short() || os.Getenv("HOLDFAST_TEST_KAFKA") != "" {
-		rounds = 100
-	}
-	client, err := eventlog.Open(p.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	layout, err := client.EnsurePlatform(context.Background(), p.want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for round := range rounds {
-		var wg sync.WaitGroup
-		committed := make([]bool, 2)
-		for i := range committed {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				rng := rand.New(rand.NewPCG(uint64(round), uint64(i)))
-				committed[i] = acquireAndCommit(t, p, layout, rng, i)
-			}()
-		}
-		wg.Wait()
-		if committed[0] && committed[1] {
-			checkOneAfterAnother(t, client, layout, round)
-		}
-	}
-}
-
-// acquireAndCommit announces, then commits a second time; true when both went through.
-func acquireAndCommit(t *testing.T, p *platform, layout eventlog.Layout, rng *rand.Rand, who int) bool {
-	pause := func(string) { time.Sleep(time.Duration(rng.IntN(1500)) * time.Microsecond) } // the disturbance itself
-	w, err := eventlog.OpenWriter(context.Background(), p.log, layout, 0, eventlog.Pause(pause))
-	if err != nil {
-		return false
-	}
-	defer w.Close()
-	for range 4 {
-		pause("")
-		a := &eventv1.Announcement{Generation: layout.Generation, OwnerId: []byte{byte(who)}}
-		v, err := a.MarshalVT()
-		if err != nil {
-			t.Error(err)
-			return false
-		}
-		rec := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicShards}, Value: v, TimestampMicros: time.Now().UnixMicro()}
-		if err := w.Commit([]*eventlog.Record{rec}); err != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// checkOneAfterAnother: when both got through, one had finished before the other announced.
-func checkOneAfterAnother(t *testing.T, client *eventlog.Client, layout eventlog.Layout, round int) {
-	t.Helper()
-	tps := []eventlog.TopicPartition{{Topic: eventlog.TopicShards}}
-	from, err := client.StartOffsets(context.Background(), tps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to, err := client.EndOffsets(context.Background(), tps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var order []byte
-	err = client.Read(context.Background(), from, to, func(rec *eventlog.Record) error {
-		var a eventv1.Announcement
-		if err := a.UnmarshalVT(rec.Value); err != nil {
-			return err
-		}
-		order = append(order, a.OwnerId[0])
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := order[max(0, len(order)-8):]
-	changes := 0
-	for i := 1; i < len(last); i++ {
-		if last[i] != last[i-1] {
-			changes++
-		}
-	}
-	if changes > 1 {
-		t.Fatalf("round %d: commits of two owners interleave: %v", round, last)
 	}
 }

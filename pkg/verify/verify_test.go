@@ -1,15 +1,14 @@
 package verify_test
 
 import (
-	"context"
 	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/verify"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -79,30 +78,15 @@ func healthy() *story {
 
 func (s *story) tell(t *testing.T, acks string) *verify.Report {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	k, err := devstack.StartKafka(ctx, devstack.KafkaOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer k.Close()
-	client, err := eventlog.Open(eventlog.Config{Seeds: k.Addrs(), Embedded: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	layout, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.Produce(ctx, s.records(t, layout)); err != nil {
+	log := logtest.New(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
+	if err := log.Client.Produce(log.Ctx, s.records(t, log.Layout)); err != nil {
 		t.Fatal(err)
 	}
 	var o verify.Options
 	if acks != "" {
 		o.Acks = strings.NewReader(acks)
 	}
-	report, err := verify.Run(ctx, client, o)
+	report, err := verify.Run(log.Ctx, log.Client, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,8 @@ func TestTheDomainImportsTheStandardLibraryOnly(t *testing.T) {
 
 func TestOneImporterEach(t *testing.T) {
 	owners := map[string][]string{
-		"github.com/twmb/franz-go":            {"pkg/eventlog", "pkg/devstack"},
+		"github.com/twmb/franz-go":            {"pkg/eventlog", "pkg/devstack", "pkg/eventlog/logtest"},
+		module + "pkg/eventlog/logtest":       {}, // tests alone
 		"github.com/labstack/echo":            {"pkg/httpapi", "pkg/httpapi/api"},
 		"github.com/ClickHouse/clickhouse-go": {"pkg/clickhouse"},
 		"github.com/cockroachdb/pebble":       {"pkg/shard", "pkg/orderview", "pkg/localstore"},

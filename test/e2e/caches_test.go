@@ -9,28 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
-
-// deleteTopic deletes a topic behind the platform's back.
-func (p *platform) deleteTopic(t *testing.T, topic string) {
-	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(p.kafka))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	answers, err := kadm.NewClient(client).DeleteTopics(testContext(t), topic)
-	if err == nil {
-		err = answers.Error()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // verify holds the log and the availability topic to the invariants; a deleted topic gets time to come back.
 func (p *platform) verify(t *testing.T, binary string) {
@@ -55,10 +36,10 @@ func TestEveryStoreButTheLogComesBackEqual(t *testing.T) {
 	p.importFile(t, binary, file)
 	before := p.answers(t, book)
 
-	p.deleteTopic(t, eventlog.TopicAvailability)
+	logtest.DeleteTopic(t, eventlog.Config{Seeds: []string{p.kafka}}, eventlog.TopicAvailability)
 	p.verify(t, binary)
 
-	p.deleteTopic(t, eventlog.TopicAvailability)
+	logtest.DeleteTopic(t, eventlog.Config{Seeds: []string{p.kafka}}, eventlog.TopicAvailability)
 	if out, err := p.end(t, syscall.SIGTERM); err != nil {
 		t.Fatalf("stop: %v\n%s", err, out)
 	}

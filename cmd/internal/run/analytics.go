@@ -3,10 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
@@ -16,20 +13,12 @@ import (
 
 // AnalyticsConfig is what AnalyticsProjector needs.
 type AnalyticsConfig struct {
-	Log  eventlog.Config
-	Want eventlog.Layout
+	Service
 	// ClickHouse is the address of the mirror's database.
 	ClickHouse string
 	// FlushInterval and FlushRows bound a batch; 0: the mirror's defaults.
 	FlushInterval time.Duration
 	FlushRows     int
-	Listen        string
-	Logger        *slog.Logger
-	Registry      *prometheus.Registry
-	// Server is shared with other services, and somebody else runs it; nil: a server of its own.
-	Server *Shared
-	// Ready is called with the HTTP address once it listens, or with "" once the routes are on the shared server.
-	Ready func(address string)
 }
 
 // AnalyticsProjector mirrors the log into ClickHouse until ctx is done.
@@ -44,7 +33,7 @@ func AnalyticsProjector(ctx context.Context, cfg AnalyticsConfig) error {
 		return err
 	}
 	defer client.Close()
-	layout, err := client.EnsurePlatform(ctx, cfg.Want)
+	layout, err := client.EnsurePlatform(ctx, cfg.Layout)
 	if err != nil {
 		return err
 	}
@@ -55,7 +44,7 @@ func AnalyticsProjector(ctx context.Context, cfg AnalyticsConfig) error {
 	if err != nil {
 		return err
 	}
-	server, serve, err := serverFor(cfg.Server, cfg.Logger, cfg.Registry, cfg.Listen, cfg.Ready)
+	server, serve, err := cfg.server()
 	if err != nil {
 		return err
 	}

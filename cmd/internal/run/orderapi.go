@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/holdfast/holdfast/pkg/command"
-	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -26,23 +22,13 @@ const stopTimeout = 15 * time.Second
 
 // OrderAPIConfig is what order-api needs.
 type OrderAPIConfig struct {
-	Log eventlog.Config
-	// Layout is that of a platform which this process creates; an existing one keeps its own.
-	Layout eventlog.Layout
+	Service
 	// DataDir holds the shards' checkpoints.
 	DataDir string
-	// Listen is the address of HTTP; not used when Server is set.
-	Listen string
 	// PeerListen and PeerAdvertise are where other replicas reach this one; empty: there are none.
 	PeerListen, PeerAdvertise string
 	PaymentWindow             time.Duration
 	SessionTimeout            time.Duration
-	Logger                    *slog.Logger
-	Registry                  *prometheus.Registry
-	// Server is shared with other services, and somebody else runs it; nil: a server of its own.
-	Server *Shared
-	// Ready is called with the HTTP address once it listens, or with "" once the routes are on the shared server.
-	Ready func(address string)
 }
 
 // OrderAPI is the write side: it takes commands until ctx is done, finishes those under way, and gives its
@@ -64,7 +50,7 @@ func OrderAPI(ctx context.Context, cfg OrderAPIConfig) (err error) {
 			err = errors.Join(err, fmt.Errorf("order-api: give up the shards: %w", closing))
 		}
 	}()
-	server, serve, err := serverFor(cfg.Server, cfg.Logger, cfg.Registry, cfg.Listen, cfg.Ready)
+	server, serve, err := cfg.server()
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}

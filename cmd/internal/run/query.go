@@ -3,10 +3,7 @@ package run
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"path/filepath"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/availability"
@@ -19,18 +16,11 @@ import (
 
 // QueryConfig is what QueryAPI needs.
 type QueryConfig struct {
-	Log     eventlog.Config
-	Want    eventlog.Layout
-	Listen  string
+	Service
+	// DataDir holds the order view.
 	DataDir string
 	// ClickHouse is the address of the mirror; empty: there are no reports.
 	ClickHouse string
-	Logger     *slog.Logger
-	Registry   *prometheus.Registry
-	// Server is shared with other services, and somebody else runs it; nil: a server of its own.
-	Server *Shared
-	// Ready is called with the HTTP address once it listens, or with "" once the routes are on the shared server.
-	Ready func(address string)
 }
 
 // QueryAPI serves every read until ctx is done.
@@ -40,7 +30,7 @@ func QueryAPI(ctx context.Context, cfg QueryConfig) error {
 		return err
 	}
 	defer client.Close()
-	layout, err := client.EnsurePlatform(ctx, cfg.Want)
+	layout, err := client.EnsurePlatform(ctx, cfg.Layout)
 	if err != nil {
 		return err
 	}
@@ -48,7 +38,7 @@ func QueryAPI(ctx context.Context, cfg QueryConfig) error {
 	if err != nil {
 		return err
 	}
-	server, serve, err := serverFor(cfg.Server, cfg.Logger, cfg.Registry, cfg.Listen, cfg.Ready)
+	server, serve, err := cfg.server()
 	if err != nil {
 		return errors.Join(err, v.Close())
 	}

@@ -58,24 +58,23 @@ func (s *Shared) Run(ctx context.Context, address string, ready func(address str
 	return s.server.Run(ctx, address, ready)
 }
 
-// serverFor is the shared server, or without one a server for this service alone, with what runs it: on a shared
+// server is the shared server, or without one a server for this service alone, with what runs it: on a shared
 // one, saying that the routes are there and waiting until ctx is done.
-func serverFor(
-	shared *Shared, logger *slog.Logger, registry *prometheus.Registry, address string, ready func(address string),
-) (*Shared, func(context.Context) error, error) {
+func (s *Service) server() (*Shared, func(context.Context) error, error) {
+	ready := s.Ready
 	if ready == nil {
 		ready = func(string) {}
 	}
-	if shared != nil {
-		return shared, func(ctx context.Context) error {
+	if s.Server != nil {
+		return s.Server, func(ctx context.Context) error {
 			ready("")
 			<-ctx.Done()
 			return nil
 		}, nil
 	}
-	own, err := NewShared(logger, registry)
+	own, err := NewShared(s.Logger, s.Registry)
 	if err != nil {
 		return nil, nil, err
 	}
-	return own, func(ctx context.Context) error { return own.Run(ctx, address, ready) }, nil
+	return own, func(ctx context.Context) error { return own.Run(ctx, s.Listen, ready) }, nil
 }

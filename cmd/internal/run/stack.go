@@ -202,34 +202,30 @@ func (s *Stack) startServices(ctx, background context.Context, parts []part) err
 }
 
 func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
-	layout := eventlog.Layout{PartitionCount: s.cfg.Partitions, ShardCount: s.cfg.Shards}
-	logger := s.cfg.Logger
+	inStack := func(name string, registered func(string)) Service {
+		return Service{
+			Log: s.eventLog(name), Layout: eventlog.Layout{PartitionCount: s.cfg.Partitions, ShardCount: s.cfg.Shards},
+			Logger: s.cfg.Logger, Registry: registry, Server: server, Ready: registered,
+		}
+	}
 	parts := []part{
 		{"order-api", func(ctx context.Context, registered func(string)) error {
 			return OrderAPI(ctx, OrderAPIConfig{
-				Log: s.eventLog("order-api"), Layout: layout, DataDir: filepath.Join(s.cfg.Dir, "order-api"),
-				PaymentWindow: s.cfg.PaymentWindow, Logger: logger, Registry: registry, Server: server, Ready: registered,
+				Service: inStack("order-api", registered), DataDir: filepath.Join(s.cfg.Dir, "order-api"), PaymentWindow: s.cfg.PaymentWindow,
 			})
 		}},
 		{"inventory-projector", func(ctx context.Context, registered func(string)) error {
-			return InventoryProjector(ctx, ProjectorConfig{
-				Log: s.eventLog("inventory-projector"), Want: layout,
-				Logger: logger, Registry: registry, Server: server, Ready: registered,
-			})
+			return InventoryProjector(ctx, inStack("inventory-projector", registered))
 		}},
 		{"query-api", func(ctx context.Context, registered func(string)) error {
 			return QueryAPI(ctx, QueryConfig{
-				Log: s.eventLog("query-api"), Want: layout, DataDir: filepath.Join(s.cfg.Dir, "query-api"), ClickHouse: s.clickHouse,
-				Logger: logger, Registry: registry, Server: server, Ready: registered,
+				Service: inStack("query-api", registered), DataDir: filepath.Join(s.cfg.Dir, "query-api"), ClickHouse: s.clickHouse,
 			})
 		}},
 	}
 	if s.clickHouse != "" {
 		parts = append(parts, part{"analytics-projector", func(ctx context.Context, registered func(string)) error {
-			return AnalyticsProjector(ctx, AnalyticsConfig{
-				Log: s.eventLog("analytics-projector"), Want: layout, ClickHouse: s.clickHouse,
-				Logger: logger, Registry: registry, Server: server, Ready: registered,
-			})
+			return AnalyticsProjector(ctx, AnalyticsConfig{Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse})
 		}})
 	}
 	return parts

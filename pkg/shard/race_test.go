@@ -1,0 +1,194 @@
+package shard_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/shard"
+	"github.com/holdfast/holdfast/pkg/verify"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+const (
+	racedShards = 12
+	// racePause is the longest pause before a step of acquiring; every tenth is ten times as long.
+	racePause = 2 * time.Millisecond
+	// raceRepeats of every write keep a round going until the slower replica has acquired.
+	raceRepeats = 4
+)
+
+// TestAcquireRace lets two replicas take each shard at the same moment, a thousand times in all, with pauses before
+// every step, while clients write through both. Whoever announced later must have ended the other for good: neither
+// an announcement nor a heartbeat of a former owner follows, and no event is decided from what it remembered.
+func TestAcquireRace(t *testing.T) {
+	p := newPlatform(t, racedShards)
+	rounds := 1_000/racedShards + 1
+	if testing.Short() || os.Getenv("HOLDFAST_TEST_KAFKA") != "" {
+		rounds = 100/racedShards + 1
+	}
+	var announced atomic.Int64
+	hooks := shard.Hooks{Acquire: func(_ int32, step string) {
+		pause := rand.N(racePause)
+		if rand.IntN(10) == 0 {
+			pause *= 10
+		}
+		time.Sleep(pause) // the disturbance itself
+		if step == "announce" {
+			announced.Add(1)
+		}
+	}}
+	nodes := [2]*shard.Node{p.start(t.TempDir(), hooks), p.start(t.TempDir(), hooks)}
+	settled(t, nodes)
+	skus := skuOfEachShard(nodes[0])
+	for _, sku := range skus {
+		stock(t, nodes[0], sku, 1)
+	}
+	var all sync.WaitGroup
+	for i, sku := range skus {
+		all.Go(func() {
+			for round := range rounds {
+				race(t, nodes, int32(i), sku, round)
+			}
+		})
+	}
+	all.Wait()
+	if n, least := announced.Load(), int64(racedShards*rounds*3/2); n < least {
+		t.Errorf("%d acquisitions came as far as announcing, in %d rounds: that was no race", n, racedShards*rounds)
+	}
+	for _, sku := range skus {
+		if got, want := stockOf(t, nodes[0], sku).Total.Available, int64(1+2*rounds); got != want {
+			t.Errorf("%s has %d available, %d were received", sku, got, want)
+		}
+	}
+	p.ownersNeverReturn()
+	p.verify()
+}
+
+// settled waits until the group has spread the shards, and moves them no more.
+func settled(t *testing.T, nodes [2]*shard.Node) {
+	t.Helper()
+	eventually(t, func() string {
+		var held [len(nodes)]int
+		for who, n := range nodes {
+			for s := range int32(racedShards) {
+				if n.Scheduled(s) {
+					held[who]++
+				}
+			}
+		}
+		if held != [len(nodes)]int{racedShards / 2, racedShards / 2} {
+			return fmt.Sprintf("the group has given %v shards", held)
+		}
+		return ""
+	})
+}
+
+// race has both replicas take the shard at once, and writes through both of them: an event each, and repeats, which
+// are answered from memory and so commit a heartbeat.
+func race(t *testing.T, nodes [2]*shard.Node, number int32, sku string, round int) {
+	for _, n := range nodes {
+		n.GiveUp(number)
+	}
+	var both sync.WaitGroup
+	for who, n := range nodes {
+		both.Go(func() {
+			n.Take(number)
+			key := fmt.Sprintf("%s-%d-%d", sku, round, who)
+			for range 1 + raceRepeats {
+				if r := do(t, n, command.ReceiveStock, sku, key, `{"location":"main","quantity":1}`); r.Code != "" {
+					t.Errorf("%s: %s %s", key, r.Code, r.Detail)
+				}
+			}
+		})
+	}
+	both.Wait()
+}
+
+// skuOfEachShard names a SKU that lives in each shard.
+func skuOfEachShard(n *shard.Node) []string {
+	skus := make([]string, racedShards)
+	for i, found := 0, 0; found < racedShards; i++ {
+		sku := fmt.Sprintf("sku-%d", i)
+		if s := n.ShardOf(sku); skus[s] == "" {
+			skus[s] = sku
+			found++
+		}
+	}
+	return skus
+}
+
+// ownersNeverReturn reads what every owner announced and repeated: once another has announced, one is heard of no more.
+func (p *platform) ownersNeverReturn() {
+	p.t.Helper()
+	former, owner, owners := map[string]bool{}, map[int32]string{}, 0
+	p.read(eventlog.TopicShards, func(rec *eventlog.Record) error {
+		var a eventv1.Announcement
+		if err := a.UnmarshalVT(rec.Value); err != nil {
+			return err
+		}
+		id := string(a.OwnerId)
+		if former[id] {
+			p.t.Errorf("shard %d: owner %x commits at %d, after another had announced", rec.Partition, id, rec.Offset)
+		}
+		if last := owner[rec.Partition]; last != id {
+			former[last] = true
+			owner[rec.Partition] = id
+			owners++
+		}
+		return nil
+	})
+	p.t.Logf("%d owners of %d shards", owners, len(owner))
+}
+
+// read hands over what is committed in a topic of the shards.
+func (p *platform) read(topic string, fn func(*eventlog.Record) error) {
+	p.t.Helper()
+	client := p.client()
+	ctx := p.t.Context()
+	tps := make([]eventlog.TopicPartition, p.want.ShardCount)
+	for i := range tps {
+		tps[i] = eventlog.TopicPartition{Topic: topic, Partition: int32(i)}
+	}
+	from, err := client.StartOffsets(ctx, tps)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	to, err := client.EndOffsets(ctx, tps)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := client.Read(ctx, from, to, fn); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *platform) client() *eventlog.Client {
+	p.t.Helper()
+	client, err := eventlog.Open(p.log)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(client.Close)
+	return client
+}
+
+// verify holds the log to the invariants; there is no view here to be held to it.
+func (p *platform) verify() {
+	p.t.Helper()
+	report, err := verify.Run(p.t.Context(), p.client(), verify.Options{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, inv := range report.Invariants {
+		if inv.ID != verify.View && inv.Violations > 0 {
+			p.t.Errorf("%s %s: %d violations: %q", inv.ID, inv.Name, inv.Violations, inv.Examples)
+		}
+	}
+}
