@@ -8,9 +8,6 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
-// patience bounds every wait in these tests; only a failure takes that long.
-const patience = logtest.Patience
-
 // platform is a fresh one with its client.
 type platform struct {
 	*eventlog.Client

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -97,6 +98,27 @@ func (p *process) await(within time.Duration) time.Duration {
 		}
 		if time.Since(start) > within {
 			p.t.Fatalf("%s is not ready after %s: %v\n%s", filepath.Base(p.path), within, err, tail(p.output.Bytes()))
+		}
+		time.Sleep(20 * time.Millisecond) // between two looks
+	}
+}
+
+// ownsAll waits until the process serves all shards, and says how long that took.
+func (p *process) ownsAll(shards int) time.Duration {
+	p.t.Helper()
+	start := time.Now()
+	want := fmt.Appendf(nil, "\nholdfast_shard_owned %d\n", shards)
+	for {
+		resp, err := http.Get("http://" + p.health + "/metrics")
+		if err == nil {
+			body, _ := io.ReadAll(resp.Body) // cut short, it does not have what is looked for
+			resp.Body.Close()
+			if bytes.Contains(body, want) {
+				return time.Since(start)
+			}
+		}
+		if time.Since(start) > 4*backWithin {
+			p.t.Fatalf("%s does not serve all shards after %s: %v\n%s", filepath.Base(p.path), time.Since(start), err, tail(p.output.Bytes()))
 		}
 		time.Sleep(20 * time.Millisecond) // between two looks
 	}
