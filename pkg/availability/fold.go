@@ -59,7 +59,8 @@ func (f *fold) restore(row *eventv1.AvailabilityRow) {
 // apply folds one event and returns the row that it changed; nil when the row holds it already. An event
 // that cannot be folded changes nothing.
 func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
-	var ev eventv1.InventoryEvent
+	ev := eventv1.InventoryEventFromVTPool()
+	defer ev.ReturnToVTPool() // what is kept of it is copied
 	if err := ev.UnmarshalVT(rec.Value); err != nil {
 		return nil, projector.Bad(rec, err)
 	}
@@ -80,7 +81,7 @@ func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
 		return nil, projector.Bad(rec, fmt.Errorf("SKU %s has version %d after %d", ev.Sku, ev.Meta.Version, row.Version))
 	}
 	f.rows[ev.Sku] = row
-	change(row, &ev)
+	change(row, ev)
 	row.SourceOffset = rec.Offset
 	return row, nil
 }
@@ -89,7 +90,7 @@ func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
 func change(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 	row.Version = ev.Meta.Version
 	row.OccurredAtMicros = ev.Meta.OccurredAtMicros
-	row.Total = ev.Total
+	row.Total = copyLevel(row.Total, ev.Total)
 	for _, l := range ev.Locations {
 		setLocation(row, l)
 	}
@@ -102,11 +103,24 @@ func change(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 }
 
 func setLocation(row *eventv1.AvailabilityRow, l *eventv1.LocationLevel) {
-	for i := range row.Locations {
-		if row.Locations[i].Location == l.Location {
-			row.Locations[i] = l
+	for _, have := range row.Locations {
+		if have.Location == l.Location {
+			have.Level = copyLevel(have.Level, l.Level)
 			return
 		}
 	}
-	row.Locations = append(row.Locations, l)
+	row.Locations = append(row.Locations, &eventv1.LocationLevel{Location: l.Location, Level: copyLevel(nil, l.Level)})
+}
+
+// copyLevel copies quantities into the level that a row has.
+func copyLevel(dst, src *eventv1.Level) *eventv1.Level {
+	if src == nil {
+		return nil
+	}
+	if dst == nil {
+		dst = &eventv1.Level{}
+	}
+	dst.OnHand, dst.Available, dst.Reserved, dst.Committed = src.OnHand, src.Available, src.Reserved, src.Committed
+	dst.SafetyStock, dst.Damaged, dst.QualityControl, dst.Incoming = src.SafetyStock, src.Damaged, src.QualityControl, src.Incoming
+	return dst
 }

@@ -73,7 +73,8 @@ func (w *writer) dropIfAhead(ctx context.Context) error {
 
 // Fold takes an event over into the batch.
 func (w *writer) Fold(rec *eventlog.Record) error {
-	var ev eventv1.OrderEvent
+	ev := eventv1.OrderEventFromVTPool()
+	defer ev.ReturnToVTPool() // what is kept of it are strings
 	if err := ev.UnmarshalVT(rec.Value); err != nil {
 		return projector.Bad(rec, err)
 	}
@@ -99,7 +100,7 @@ func (w *writer) Fold(rec *eventlog.Record) error {
 	w.heads[ev.OrderId] = h
 	h.version = ev.Meta.Version
 	err := w.batch.Set(eventKey(ev.OrderId, ev.Meta.Version), rec.Value, nil)
-	return errors.Join(err, h.follow(w.batch, &ev))
+	return errors.Join(err, h.follow(w.batch, ev))
 }
 
 // Flush commits effects and offsets in one Pebble batch. Without a sync: what a power cut takes, the log

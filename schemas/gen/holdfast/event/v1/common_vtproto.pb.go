@@ -9,6 +9,7 @@ import (
 	protohelpers "github.com/planetscale/vtprotobuf/protohelpers"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	io "io"
+	sync "sync"
 )
 
 const (
@@ -109,6 +110,32 @@ func (m *Meta) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+var vtprotoPool_Meta = sync.Pool{
+	New: func() interface{} {
+		return &Meta{}
+	},
+}
+
+func (m *Meta) ResetVT() {
+	if m != nil {
+		f0 := m.EventId[:0]
+		f1 := m.Fingerprint[:0]
+		f2 := m.CausationId[:0]
+		m.Reset()
+		m.EventId = f0
+		m.Fingerprint = f1
+		m.CausationId = f2
+	}
+}
+func (m *Meta) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_Meta.Put(m)
+	}
+}
+func MetaFromVTPool() *Meta {
+	return vtprotoPool_Meta.Get().(*Meta)
+}
 func (m *Meta) SizeVT() (n int) {
 	if m == nil {
 		return 0

@@ -9,6 +9,7 @@ import (
 	protohelpers "github.com/planetscale/vtprotobuf/protohelpers"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	io "io"
+	sync "sync"
 )
 
 const (
@@ -1609,6 +1610,255 @@ func (m *BackorderFilled) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+var vtprotoPool_Level = sync.Pool{
+	New: func() interface{} {
+		return &Level{}
+	},
+}
+
+func (m *Level) ResetVT() {
+	if m != nil {
+		m.Reset()
+	}
+}
+func (m *Level) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_Level.Put(m)
+	}
+}
+func LevelFromVTPool() *Level {
+	return vtprotoPool_Level.Get().(*Level)
+}
+
+var vtprotoPool_LocationLevel = sync.Pool{
+	New: func() interface{} {
+		return &LocationLevel{}
+	},
+}
+
+func (m *LocationLevel) ResetVT() {
+	if m != nil {
+		m.Level.ReturnToVTPool()
+		m.Reset()
+	}
+}
+func (m *LocationLevel) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_LocationLevel.Put(m)
+	}
+}
+func LocationLevelFromVTPool() *LocationLevel {
+	return vtprotoPool_LocationLevel.Get().(*LocationLevel)
+}
+
+var vtprotoPool_InventoryEvent = sync.Pool{
+	New: func() interface{} {
+		return &InventoryEvent{}
+	},
+}
+
+func (m *InventoryEvent) ResetVT() {
+	if m != nil {
+		m.Meta.ReturnToVTPool()
+		for _, mm := range m.Locations {
+			mm.ResetVT()
+		}
+		f0 := m.Locations[:0]
+		m.Total.ReturnToVTPool()
+		if oneof, ok := m.Change.(*InventoryEvent_StockReserved); ok {
+			oneof.StockReserved.ReturnToVTPool()
+		}
+		if oneof, ok := m.Change.(*InventoryEvent_ReservationCommitted); ok {
+			oneof.ReservationCommitted.ReturnToVTPool()
+		}
+		if oneof, ok := m.Change.(*InventoryEvent_ReservationReleased); ok {
+			oneof.ReservationReleased.ReturnToVTPool()
+		}
+		if oneof, ok := m.Change.(*InventoryEvent_StockFulfilled); ok {
+			oneof.StockFulfilled.ReturnToVTPool()
+		}
+		m.Reset()
+		m.Locations = f0
+	}
+}
+func (m *InventoryEvent) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_InventoryEvent.Put(m)
+	}
+}
+func InventoryEventFromVTPool() *InventoryEvent {
+	return vtprotoPool_InventoryEvent.Get().(*InventoryEvent)
+}
+
+var vtprotoPool_ReservationStep = sync.Pool{
+	New: func() interface{} {
+		return &ReservationStep{}
+	},
+}
+
+func (m *ReservationStep) ResetVT() {
+	if m != nil {
+		f0 := m.PlacedEventId[:0]
+		m.Reset()
+		m.PlacedEventId = f0
+	}
+}
+func (m *ReservationStep) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_ReservationStep.Put(m)
+	}
+}
+func ReservationStepFromVTPool() *ReservationStep {
+	return vtprotoPool_ReservationStep.Get().(*ReservationStep)
+}
+
+var vtprotoPool_Allocation = sync.Pool{
+	New: func() interface{} {
+		return &Allocation{}
+	},
+}
+
+func (m *Allocation) ResetVT() {
+	if m != nil {
+		m.Reset()
+	}
+}
+func (m *Allocation) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_Allocation.Put(m)
+	}
+}
+func AllocationFromVTPool() *Allocation {
+	return vtprotoPool_Allocation.Get().(*Allocation)
+}
+
+var vtprotoPool_StockReserved = sync.Pool{
+	New: func() interface{} {
+		return &StockReserved{}
+	},
+}
+
+func (m *StockReserved) ResetVT() {
+	if m != nil {
+		m.Step.ReturnToVTPool()
+		for _, mm := range m.Allocations {
+			mm.ResetVT()
+		}
+		f0 := m.Allocations[:0]
+		m.Reset()
+		m.Allocations = f0
+	}
+}
+func (m *StockReserved) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_StockReserved.Put(m)
+	}
+}
+func StockReservedFromVTPool() *StockReserved {
+	return vtprotoPool_StockReserved.Get().(*StockReserved)
+}
+
+var vtprotoPool_ReservationCommitted = sync.Pool{
+	New: func() interface{} {
+		return &ReservationCommitted{}
+	},
+}
+
+func (m *ReservationCommitted) ResetVT() {
+	if m != nil {
+		m.Step.ReturnToVTPool()
+		for _, mm := range m.Allocations {
+			mm.ResetVT()
+		}
+		f0 := m.Allocations[:0]
+		m.Reset()
+		m.Allocations = f0
+	}
+}
+func (m *ReservationCommitted) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_ReservationCommitted.Put(m)
+	}
+}
+func ReservationCommittedFromVTPool() *ReservationCommitted {
+	return vtprotoPool_ReservationCommitted.Get().(*ReservationCommitted)
+}
+
+var vtprotoPool_ReservationReleased = sync.Pool{
+	New: func() interface{} {
+		return &ReservationReleased{}
+	},
+}
+
+func (m *ReservationReleased) ResetVT() {
+	if m != nil {
+		m.Step.ReturnToVTPool()
+		for _, mm := range m.FromReserved {
+			mm.ResetVT()
+		}
+		f0 := m.FromReserved[:0]
+		for _, mm := range m.FromCommitted {
+			mm.ResetVT()
+		}
+		f1 := m.FromCommitted[:0]
+		m.Reset()
+		m.FromReserved = f0
+		m.FromCommitted = f1
+	}
+}
+func (m *ReservationReleased) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_ReservationReleased.Put(m)
+	}
+}
+func ReservationReleasedFromVTPool() *ReservationReleased {
+	return vtprotoPool_ReservationReleased.Get().(*ReservationReleased)
+}
+
+var vtprotoPool_StockFulfilled = sync.Pool{
+	New: func() interface{} {
+		return &StockFulfilled{}
+	},
+}
+
+func (m *StockFulfilled) ResetVT() {
+	if m != nil {
+		m.Step.ReturnToVTPool()
+		for _, mm := range m.FromReserved {
+			mm.ResetVT()
+		}
+		f0 := m.FromReserved[:0]
+		for _, mm := range m.FromCommitted {
+			mm.ResetVT()
+		}
+		f1 := m.FromCommitted[:0]
+		for _, mm := range m.FromAvailable {
+			mm.ResetVT()
+		}
+		f2 := m.FromAvailable[:0]
+		m.Reset()
+		m.FromReserved = f0
+		m.FromCommitted = f1
+		m.FromAvailable = f2
+	}
+}
+func (m *StockFulfilled) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_StockFulfilled.Put(m)
+	}
+}
+func StockFulfilledFromVTPool() *StockFulfilled {
+	return vtprotoPool_StockFulfilled.Get().(*StockFulfilled)
+}
 func (m *Level) SizeVT() (n int) {
 	if m == nil {
 		return 0
@@ -2623,7 +2873,7 @@ func (m *LocationLevel) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Level == nil {
-				m.Level = &Level{}
+				m.Level = LevelFromVTPool()
 			}
 			if err := m.Level.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -2710,7 +2960,7 @@ func (m *InventoryEvent) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Meta == nil {
-				m.Meta = &Meta{}
+				m.Meta = MetaFromVTPool()
 			}
 			if err := m.Meta.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -2777,7 +3027,14 @@ func (m *InventoryEvent) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Locations = append(m.Locations, &LocationLevel{})
+			if len(m.Locations) == cap(m.Locations) {
+				m.Locations = append(m.Locations, &LocationLevel{})
+			} else {
+				m.Locations = m.Locations[:len(m.Locations)+1]
+				if m.Locations[len(m.Locations)-1] == nil {
+					m.Locations[len(m.Locations)-1] = &LocationLevel{}
+				}
+			}
 			if err := m.Locations[len(m.Locations)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -2812,7 +3069,7 @@ func (m *InventoryEvent) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Total == nil {
-				m.Total = &Level{}
+				m.Total = LevelFromVTPool()
 			}
 			if err := m.Total.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -3098,7 +3355,7 @@ func (m *InventoryEvent) UnmarshalVT(dAtA []byte) error {
 					return err
 				}
 			} else {
-				v := &StockReserved{}
+				v := StockReservedFromVTPool()
 				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
@@ -3221,7 +3478,7 @@ func (m *InventoryEvent) UnmarshalVT(dAtA []byte) error {
 					return err
 				}
 			} else {
-				v := &ReservationCommitted{}
+				v := ReservationCommittedFromVTPool()
 				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
@@ -3262,7 +3519,7 @@ func (m *InventoryEvent) UnmarshalVT(dAtA []byte) error {
 					return err
 				}
 			} else {
-				v := &ReservationReleased{}
+				v := ReservationReleasedFromVTPool()
 				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
@@ -3303,7 +3560,7 @@ func (m *InventoryEvent) UnmarshalVT(dAtA []byte) error {
 					return err
 				}
 			} else {
-				v := &StockFulfilled{}
+				v := StockFulfilledFromVTPool()
 				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
@@ -4859,7 +5116,7 @@ func (m *StockReserved) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Step == nil {
-				m.Step = &ReservationStep{}
+				m.Step = ReservationStepFromVTPool()
 			}
 			if err := m.Step.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -4913,7 +5170,14 @@ func (m *StockReserved) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Allocations = append(m.Allocations, &Allocation{})
+			if len(m.Allocations) == cap(m.Allocations) {
+				m.Allocations = append(m.Allocations, &Allocation{})
+			} else {
+				m.Allocations = m.Allocations[:len(m.Allocations)+1]
+				if m.Allocations[len(m.Allocations)-1] == nil {
+					m.Allocations[len(m.Allocations)-1] = &Allocation{}
+				}
+			}
 			if err := m.Allocations[len(m.Allocations)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5302,7 +5566,7 @@ func (m *ReservationCommitted) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Step == nil {
-				m.Step = &ReservationStep{}
+				m.Step = ReservationStepFromVTPool()
 			}
 			if err := m.Step.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -5356,7 +5620,14 @@ func (m *ReservationCommitted) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Allocations = append(m.Allocations, &Allocation{})
+			if len(m.Allocations) == cap(m.Allocations) {
+				m.Allocations = append(m.Allocations, &Allocation{})
+			} else {
+				m.Allocations = m.Allocations[:len(m.Allocations)+1]
+				if m.Allocations[len(m.Allocations)-1] == nil {
+					m.Allocations[len(m.Allocations)-1] = &Allocation{}
+				}
+			}
 			if err := m.Allocations[len(m.Allocations)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5442,7 +5713,7 @@ func (m *ReservationReleased) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Step == nil {
-				m.Step = &ReservationStep{}
+				m.Step = ReservationStepFromVTPool()
 			}
 			if err := m.Step.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -5496,7 +5767,14 @@ func (m *ReservationReleased) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.FromReserved = append(m.FromReserved, &Allocation{})
+			if len(m.FromReserved) == cap(m.FromReserved) {
+				m.FromReserved = append(m.FromReserved, &Allocation{})
+			} else {
+				m.FromReserved = m.FromReserved[:len(m.FromReserved)+1]
+				if m.FromReserved[len(m.FromReserved)-1] == nil {
+					m.FromReserved[len(m.FromReserved)-1] = &Allocation{}
+				}
+			}
 			if err := m.FromReserved[len(m.FromReserved)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5530,7 +5808,14 @@ func (m *ReservationReleased) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.FromCommitted = append(m.FromCommitted, &Allocation{})
+			if len(m.FromCommitted) == cap(m.FromCommitted) {
+				m.FromCommitted = append(m.FromCommitted, &Allocation{})
+			} else {
+				m.FromCommitted = m.FromCommitted[:len(m.FromCommitted)+1]
+				if m.FromCommitted[len(m.FromCommitted)-1] == nil {
+					m.FromCommitted[len(m.FromCommitted)-1] = &Allocation{}
+				}
+			}
 			if err := m.FromCommitted[len(m.FromCommitted)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5616,7 +5901,7 @@ func (m *StockFulfilled) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Step == nil {
-				m.Step = &ReservationStep{}
+				m.Step = ReservationStepFromVTPool()
 			}
 			if err := m.Step.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -5670,7 +5955,14 @@ func (m *StockFulfilled) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.FromReserved = append(m.FromReserved, &Allocation{})
+			if len(m.FromReserved) == cap(m.FromReserved) {
+				m.FromReserved = append(m.FromReserved, &Allocation{})
+			} else {
+				m.FromReserved = m.FromReserved[:len(m.FromReserved)+1]
+				if m.FromReserved[len(m.FromReserved)-1] == nil {
+					m.FromReserved[len(m.FromReserved)-1] = &Allocation{}
+				}
+			}
 			if err := m.FromReserved[len(m.FromReserved)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5704,7 +5996,14 @@ func (m *StockFulfilled) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.FromCommitted = append(m.FromCommitted, &Allocation{})
+			if len(m.FromCommitted) == cap(m.FromCommitted) {
+				m.FromCommitted = append(m.FromCommitted, &Allocation{})
+			} else {
+				m.FromCommitted = m.FromCommitted[:len(m.FromCommitted)+1]
+				if m.FromCommitted[len(m.FromCommitted)-1] == nil {
+					m.FromCommitted[len(m.FromCommitted)-1] = &Allocation{}
+				}
+			}
 			if err := m.FromCommitted[len(m.FromCommitted)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5738,7 +6037,14 @@ func (m *StockFulfilled) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.FromAvailable = append(m.FromAvailable, &Allocation{})
+			if len(m.FromAvailable) == cap(m.FromAvailable) {
+				m.FromAvailable = append(m.FromAvailable, &Allocation{})
+			} else {
+				m.FromAvailable = m.FromAvailable[:len(m.FromAvailable)+1]
+				if m.FromAvailable[len(m.FromAvailable)-1] == nil {
+					m.FromAvailable[len(m.FromAvailable)-1] = &Allocation{}
+				}
+			}
 			if err := m.FromAvailable[len(m.FromAvailable)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	protohelpers "github.com/planetscale/vtprotobuf/protohelpers"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	io "io"
+	sync "sync"
 )
 
 const (
@@ -2086,6 +2087,125 @@ func (m *ShipmentReconciled) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	return len(dAtA) - i, nil
 }
 
+var vtprotoPool_OrderEvent = sync.Pool{
+	New: func() interface{} {
+		return &OrderEvent{}
+	},
+}
+
+func (m *OrderEvent) ResetVT() {
+	if m != nil {
+		m.Meta.ReturnToVTPool()
+		if oneof, ok := m.Change.(*OrderEvent_OrderPlaced); ok {
+			oneof.OrderPlaced.ReturnToVTPool()
+		}
+		if oneof, ok := m.Change.(*OrderEvent_OrderReserved); ok {
+			oneof.OrderReserved.ReturnToVTPool()
+		}
+		if oneof, ok := m.Change.(*OrderEvent_OrderConfirmed); ok {
+			oneof.OrderConfirmed.ReturnToVTPool()
+		}
+		m.Reset()
+	}
+}
+func (m *OrderEvent) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_OrderEvent.Put(m)
+	}
+}
+func OrderEventFromVTPool() *OrderEvent {
+	return vtprotoPool_OrderEvent.Get().(*OrderEvent)
+}
+
+var vtprotoPool_OrderLine = sync.Pool{
+	New: func() interface{} {
+		return &OrderLine{}
+	},
+}
+
+func (m *OrderLine) ResetVT() {
+	if m != nil {
+		m.Reset()
+	}
+}
+func (m *OrderLine) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_OrderLine.Put(m)
+	}
+}
+func OrderLineFromVTPool() *OrderLine {
+	return vtprotoPool_OrderLine.Get().(*OrderLine)
+}
+
+var vtprotoPool_OrderPlaced = sync.Pool{
+	New: func() interface{} {
+		return &OrderPlaced{}
+	},
+}
+
+func (m *OrderPlaced) ResetVT() {
+	if m != nil {
+		for _, mm := range m.Lines {
+			mm.ResetVT()
+		}
+		f0 := m.Lines[:0]
+		m.Reset()
+		m.Lines = f0
+	}
+}
+func (m *OrderPlaced) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_OrderPlaced.Put(m)
+	}
+}
+func OrderPlacedFromVTPool() *OrderPlaced {
+	return vtprotoPool_OrderPlaced.Get().(*OrderPlaced)
+}
+
+var vtprotoPool_OrderReserved = sync.Pool{
+	New: func() interface{} {
+		return &OrderReserved{}
+	},
+}
+
+func (m *OrderReserved) ResetVT() {
+	if m != nil {
+		m.Reset()
+	}
+}
+func (m *OrderReserved) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_OrderReserved.Put(m)
+	}
+}
+func OrderReservedFromVTPool() *OrderReserved {
+	return vtprotoPool_OrderReserved.Get().(*OrderReserved)
+}
+
+var vtprotoPool_OrderConfirmed = sync.Pool{
+	New: func() interface{} {
+		return &OrderConfirmed{}
+	},
+}
+
+func (m *OrderConfirmed) ResetVT() {
+	if m != nil {
+		m.Reset()
+	}
+}
+func (m *OrderConfirmed) ReturnToVTPool() {
+	if m != nil {
+		m.ResetVT()
+		vtprotoPool_OrderConfirmed.Put(m)
+	}
+}
+func OrderConfirmedFromVTPool() *OrderConfirmed {
+	return vtprotoPool_OrderConfirmed.Get().(*OrderConfirmed)
+}
 func (m *OrderEvent) SizeVT() (n int) {
 	if m == nil {
 		return 0
@@ -3056,7 +3176,7 @@ func (m *OrderEvent) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			if m.Meta == nil {
-				m.Meta = &Meta{}
+				m.Meta = MetaFromVTPool()
 			}
 			if err := m.Meta.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -3128,7 +3248,7 @@ func (m *OrderEvent) UnmarshalVT(dAtA []byte) error {
 					return err
 				}
 			} else {
-				v := &OrderPlaced{}
+				v := OrderPlacedFromVTPool()
 				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
@@ -3169,7 +3289,7 @@ func (m *OrderEvent) UnmarshalVT(dAtA []byte) error {
 					return err
 				}
 			} else {
-				v := &OrderReserved{}
+				v := OrderReservedFromVTPool()
 				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
@@ -3374,7 +3494,7 @@ func (m *OrderEvent) UnmarshalVT(dAtA []byte) error {
 					return err
 				}
 			} else {
-				v := &OrderConfirmed{}
+				v := OrderConfirmedFromVTPool()
 				if err := v.UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 					return err
 				}
@@ -4527,7 +4647,14 @@ func (m *OrderPlaced) UnmarshalVT(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
-			m.Lines = append(m.Lines, &OrderLine{})
+			if len(m.Lines) == cap(m.Lines) {
+				m.Lines = append(m.Lines, &OrderLine{})
+			} else {
+				m.Lines = m.Lines[:len(m.Lines)+1]
+				if m.Lines[len(m.Lines)-1] == nil {
+					m.Lines[len(m.Lines)-1] = &OrderLine{}
+				}
+			}
 			if err := m.Lines[len(m.Lines)-1].UnmarshalVT(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
