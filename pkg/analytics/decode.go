@@ -3,6 +3,7 @@ package analytics
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -131,6 +132,10 @@ func orderRowOf(ev *eventv1.OrderEvent) (orderRow, bool) {
 		row := document("lines_cancelled", "", -1, p.Lines, orderRow{reason: p.Reason, amountMicros: p.VoidedMicros})
 		row.subtotalMicros, row.totalMicros = p.SubtotalMicros, p.TotalMicros // of what is left
 		return row, true
+	case *eventv1.OrderEvent_ReturnReceived:
+		p := c.ReturnReceived
+		lines := append(slices.Clone(p.Resellable), p.Damaged...)
+		return document("return_received", "", -1, lines, orderRow{reference: p.ReturnId, amountMicros: p.RefundDueMicros}), true
 	}
 	if row, ok := paymentRowOf(ev); ok {
 		return row, true
@@ -194,6 +199,12 @@ func stepRowOf(ev *eventv1.OrderEvent) (orderRow, bool) {
 	case *eventv1.OrderEvent_FulfilmentCancelled:
 		f := c.FulfilmentCancelled
 		return orderRow{typ: "fulfilment_cancelled", reference: f.FulfilmentId, reason: f.Reason}, true
+	case *eventv1.OrderEvent_ReturnRequested:
+		p := c.ReturnRequested
+		return quantities("return_requested", p.Lines, orderRow{reference: p.ReturnId, reason: p.Reason}), true
+	case *eventv1.OrderEvent_ReturnCancelled:
+		p := c.ReturnCancelled
+		return quantities("return_cancelled", p.Lines, orderRow{reference: p.ReturnId, reason: p.Reason}), true
 	case *eventv1.OrderEvent_LinesShipped:
 		return quantities("lines_shipped", c.LinesShipped.Lines, orderRow{reference: c.LinesShipped.TrackingReference}), true
 	case *eventv1.OrderEvent_LinesDelivered:

@@ -192,6 +192,10 @@ func (m *movement) ofOrders(ev *eventv1.InventoryEvent) bool {
 			m.change(a.Location, onHand, a.Quantity)
 			m.change(a.Location, available, a.Quantity)
 		}
+		for _, a := range c.StockRestocked.Damaged {
+			m.change(a.Location, onHand, a.Quantity)
+			m.change(a.Location, damaged, a.Quantity)
+		}
 	default:
 		return false
 	}

@@ -129,6 +129,31 @@ func TestRevenueGoesWithoutCancelledLines(t *testing.T) {
 	}
 }
 
+// Goods that come back come off when they do, whatever their condition.
+func TestRevenueGoesWithoutWhatCameBack(t *testing.T) {
+	f := newFixture(t)
+	f.mirror()
+	january, february := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	f.placed("o", "FR", january, 5, 1_000_000)
+	f.confirmed("o", january)
+	came := func(n int64) []*eventv1.OrderLine {
+		return []*eventv1.OrderLine{{Sku: "A", Quantity: n, UnitPriceMicros: 1_000_000}}
+	}
+	f.order("o", february, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceived{ReturnReceived: &eventv1.ReturnReceived{
+		ReturnId: "r", Resellable: came(2), Damaged: came(1), RefundDueMicros: 3_000_000}}})
+	for _, c := range []struct {
+		query analytics.ReportQuery
+		want  string
+	}{
+		{analytics.ReportQuery{By: analytics.ByMonth}, "2026-01 GBP 1 0 1 5 5 0 5\n2026-02 GBP 0 1 2 -3 0 -3 -3"},
+		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 1 1 3 2 5 -3 2"},
+	} {
+		if got := f.revenue(c.query); got != c.want {
+			t.Errorf("%+v:\n%s\nwant\n%s", c.query, got, c.want)
+		}
+	}
+}
+
 // Sums beyond an amount's range stay exact.
 func TestSumsBeyondAnAmountAreExact(t *testing.T) {
 	f := newFixture(t)

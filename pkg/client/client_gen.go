@@ -24,6 +24,7 @@ const (
 	CommandTypeCancelFulfilment  CommandType = "cancel_fulfilment"
 	CommandTypeCancelLines       CommandType = "cancel_lines"
 	CommandTypeCancelOrder       CommandType = "cancel_order"
+	CommandTypeCancelReturn      CommandType = "cancel_return"
 	CommandTypeCapturePayment    CommandType = "capture_payment"
 	CommandTypeConfirmOrder      CommandType = "confirm_order"
 	CommandTypeCountStock        CommandType = "count_stock"
@@ -36,9 +37,11 @@ const (
 	CommandTypeImportOrder       CommandType = "import_order"
 	CommandTypeMoveStock         CommandType = "move_stock"
 	CommandTypePlaceOrder        CommandType = "place_order"
+	CommandTypeReceiveReturn     CommandType = "receive_return"
 	CommandTypeReceiveStock      CommandType = "receive_stock"
 	CommandTypeRefundPayment     CommandType = "refund_payment"
 	CommandTypeRegisterItem      CommandType = "register_item"
+	CommandTypeRequestReturn     CommandType = "request_return"
 	CommandTypeResumeOrder       CommandType = "resume_order"
 	CommandTypeSetBackorderLimit CommandType = "set_backorder_limit"
 	CommandTypeSetSafetyStock    CommandType = "set_safety_stock"
@@ -60,6 +63,8 @@ func (e CommandType) Valid() bool {
 	case CommandTypeCancelLines:
 		return true
 	case CommandTypeCancelOrder:
+		return true
+	case CommandTypeCancelReturn:
 		return true
 	case CommandTypeCapturePayment:
 		return true
@@ -85,11 +90,15 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypePlaceOrder:
 		return true
+	case CommandTypeReceiveReturn:
+		return true
 	case CommandTypeReceiveStock:
 		return true
 	case CommandTypeRefundPayment:
 		return true
 	case CommandTypeRegisterItem:
+		return true
+	case CommandTypeRequestReturn:
 		return true
 	case CommandTypeResumeOrder:
 		return true
@@ -284,6 +293,48 @@ func (e Reason) Valid() bool {
 	case ReasonReturn:
 		return true
 	case ReasonShrinkage:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReturnStatus.
+const (
+	ReturnStatusNone              ReturnStatus = "none"
+	ReturnStatusPartiallyReceived ReturnStatus = "partially_received"
+	ReturnStatusReceived          ReturnStatus = "received"
+	ReturnStatusRequested         ReturnStatus = "requested"
+)
+
+// Valid indicates whether the value is a known member of the ReturnStatus enum.
+func (e ReturnStatus) Valid() bool {
+	switch e {
+	case ReturnStatusNone:
+		return true
+	case ReturnStatusPartiallyReceived:
+		return true
+	case ReturnStatusReceived:
+		return true
+	case ReturnStatusRequested:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReturnedLineCondition.
+const (
+	ReturnedLineConditionDamaged    ReturnedLineCondition = "damaged"
+	ReturnedLineConditionResellable ReturnedLineCondition = "resellable"
+)
+
+// Valid indicates whether the value is a known member of the ReturnedLineCondition enum.
+func (e ReturnedLineCondition) Valid() bool {
+	switch e {
+	case ReturnedLineConditionDamaged:
+		return true
+	case ReturnedLineConditionResellable:
 		return true
 	default:
 		return false
@@ -519,9 +570,14 @@ type CancelOrder struct {
 	Reason string `json:"reason,omitempty,omitzero"`
 }
 
+// CancelReturn defines model for CancelReturn.
+type CancelReturn struct {
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
 // CommandLine defines model for CommandLine.
 type CommandLine struct {
-	// Body As in the command's own route; deliver_order takes fulfilment_id
+	// Body As in the command's own route; what acts on a fulfilment or a return takes its fulfilment_id or return_id
 	Body any `json:"body,omitempty,omitzero"`
 
 	// ID The idempotency key; required but for expect_, set_ and register_ commands
@@ -629,6 +685,7 @@ type Order struct {
 	OrderID          string          `json:"order_id"`
 	PaymentStatus    string          `json:"payment_status"`
 	Reference        string          `json:"reference,omitempty,omitzero"`
+	ReturnStatus     ReturnStatus    `json:"return_status"`
 	Status           OrderStatus     `json:"status"`
 
 	// Subtotal A plain decimal, at most 6 decimals, no exponent.
@@ -681,7 +738,11 @@ type OrderSummary struct {
 	FulfilmentStatus string                    `json:"fulfilment_status,omitempty,omitzero"`
 	OrderID          string                    `json:"order_id"`
 	PaymentStatus    OrderSummaryPaymentStatus `json:"payment_status"`
-	Status           OrderStatus               `json:"status"`
+
+	// ReturnID The return that request_return made
+	ReturnID     string       `json:"return_id,omitempty,omitzero"`
+	ReturnStatus ReturnStatus `json:"return_status"`
+	Status       OrderStatus  `json:"status"`
 
 	// Total A plain decimal, at most 6 decimals, no exponent.
 	Total   Money `json:"total"`
@@ -757,6 +818,11 @@ type Quantity = int64
 // Reason defines model for Reason.
 type Reason string
 
+// ReceiveReturn defines model for ReceiveReturn.
+type ReceiveReturn struct {
+	Lines []ReturnedLine `json:"lines"`
+}
+
 // ReceiveStock defines model for ReceiveStock.
 type ReceiveStock struct {
 	Location   string    `json:"location,omitempty,omitzero"`
@@ -768,6 +834,12 @@ type ReceiveStock struct {
 // RegisterItem defines model for RegisterItem.
 type RegisterItem struct {
 	Description string `json:"description,omitempty,omitzero"`
+}
+
+// RequestReturn defines model for RequestReturn.
+type RequestReturn struct {
+	Lines  []LineQuantity `json:"lines,omitempty,omitzero"`
+	Reason string         `json:"reason,omitempty,omitzero"`
 }
 
 // ResultLine defines model for ResultLine.
@@ -788,6 +860,19 @@ type ResultLine struct {
 	Stock   Availability `json:"stock,omitempty,omitzero"`
 	Version int64        `json:"version,omitempty,omitzero"`
 }
+
+// ReturnStatus defines model for ReturnStatus.
+type ReturnStatus string
+
+// ReturnedLine defines model for ReturnedLine.
+type ReturnedLine struct {
+	Condition ReturnedLineCondition `json:"condition"`
+	Quantity  Quantity              `json:"quantity"`
+	SKU       string                `json:"sku"`
+}
+
+// ReturnedLineCondition defines model for ReturnedLine.Condition.
+type ReturnedLineCondition string
 
 // RevenuePage defines model for RevenuePage.
 type RevenuePage struct {
@@ -959,6 +1044,9 @@ type Prefer = string
 
 // ReportLimit defines model for ReportLimit.
 type ReportLimit = int
+
+// ReturnID defines model for ReturnID.
+type ReturnID = string
 
 // RevenueBy defines model for RevenueBy.
 type RevenueBy string
@@ -1225,6 +1313,42 @@ type ResumeOrderParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// RequestReturnParams defines parameters for RequestReturn.
+type RequestReturnParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// CancelReturnParams defines parameters for CancelReturn.
+type CancelReturnParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// ReceiveReturnParams defines parameters for ReceiveReturn.
+type ReceiveReturnParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // GetRevenueParams defines parameters for GetRevenue.
 type GetRevenueParams struct {
 	By GetRevenueParamsBy `form:"by" json:"by"`
@@ -1410,6 +1534,15 @@ type RecordPaymentJSONRequestBody = Payment
 
 // ResumeOrderJSONRequestBody defines body for ResumeOrder for application/json ContentType.
 type ResumeOrderJSONRequestBody = Empty
+
+// RequestReturnJSONRequestBody defines body for RequestReturn for application/json ContentType.
+type RequestReturnJSONRequestBody = RequestReturn
+
+// CancelReturnJSONRequestBody defines body for CancelReturn for application/json ContentType.
+type CancelReturnJSONRequestBody = CancelReturn
+
+// ReceiveReturnJSONRequestBody defines body for ReceiveReturn for application/json ContentType.
+type ReceiveReturnJSONRequestBody = ReceiveReturn
 
 // RegisterItemJSONRequestBody defines body for RegisterItem for application/json ContentType.
 type RegisterItemJSONRequestBody = RegisterItem
@@ -1834,6 +1967,58 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
 	ResumeOrder(ctx context.Context, orderID OrderID, params *ResumeOrderParams, body ResumeOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestReturnWithBody Say what a customer will send back
+	//
+	// Without lines: all that has been delivered. The return ID derives from the order and the key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns (the `RequestReturn` operationId).
+	RequestReturnWithBody(ctx context.Context, orderID OrderID, params *RequestReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestReturn Say what a customer will send back
+	//
+	// Without lines: all that has been delivered. The return ID derives from the order and the key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns (the `RequestReturn` operationId).
+	RequestReturn(ctx context.Context, orderID OrderID, params *RequestReturnParams, body RequestReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelReturnWithBody Give up what of a return has not come
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/cancel (the `CancelReturn` operationId).
+	CancelReturnWithBody(ctx context.Context, orderID OrderID, returnID ReturnID, params *CancelReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelReturn Give up what of a return has not come
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/cancel (the `CancelReturn` operationId).
+	CancelReturn(ctx context.Context, orderID OrderID, returnID ReturnID, params *CancelReturnParams, body CancelReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveReturnWithBody Record goods that came back
+	//
+	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
+	// for refund.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/receipt (the `ReceiveReturn` operationId).
+	ReceiveReturnWithBody(ctx context.Context, orderID OrderID, returnID ReturnID, params *ReceiveReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveReturn Record goods that came back
+	//
+	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
+	// for refund.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/receipt (the `ReceiveReturn` operationId).
+	ReceiveReturn(ctx context.Context, orderID OrderID, returnID ReturnID, params *ReceiveReturnParams, body ReceiveReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRevenue Revenue by month, day, country, SKU or customer
 	//
@@ -2643,6 +2828,118 @@ func (c *Generated) ResumeOrderWithBody(ctx context.Context, orderID OrderID, pa
 // Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
 func (c *Generated) ResumeOrder(ctx context.Context, orderID OrderID, params *ResumeOrderParams, body ResumeOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewResumeOrderRequest(c.Server, orderID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestReturnWithBody Say what a customer will send back
+//
+// Without lines: all that has been delivered. The return ID derives from the order and the key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/returns (the `RequestReturn` operationId).
+func (c *Generated) RequestReturnWithBody(ctx context.Context, orderID OrderID, params *RequestReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestReturnRequestWithBody(c.Server, orderID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestReturn Say what a customer will send back
+//
+// Without lines: all that has been delivered. The return ID derives from the order and the key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/returns (the `RequestReturn` operationId).
+func (c *Generated) RequestReturn(ctx context.Context, orderID OrderID, params *RequestReturnParams, body RequestReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestReturnRequest(c.Server, orderID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelReturnWithBody Give up what of a return has not come
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/cancel (the `CancelReturn` operationId).
+func (c *Generated) CancelReturnWithBody(ctx context.Context, orderID OrderID, returnID ReturnID, params *CancelReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelReturnRequestWithBody(c.Server, orderID, returnID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelReturn Give up what of a return has not come
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/cancel (the `CancelReturn` operationId).
+func (c *Generated) CancelReturn(ctx context.Context, orderID OrderID, returnID ReturnID, params *CancelReturnParams, body CancelReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelReturnRequest(c.Server, orderID, returnID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveReturnWithBody Record goods that came back
+//
+// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
+// for refund.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/receipt (the `ReceiveReturn` operationId).
+func (c *Generated) ReceiveReturnWithBody(ctx context.Context, orderID OrderID, returnID ReturnID, params *ReceiveReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveReturnRequestWithBody(c.Server, orderID, returnID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveReturn Record goods that came back
+//
+// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
+// for refund.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/receipt (the `ReceiveReturn` operationId).
+func (c *Generated) ReceiveReturn(ctx context.Context, orderID OrderID, returnID ReturnID, params *ReceiveReturnParams, body ReceiveReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveReturnRequest(c.Server, orderID, returnID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4323,6 +4620,254 @@ func NewResumeOrderRequestWithBody(server string, orderID OrderID, params *Resum
 	return req, nil
 }
 
+// NewRequestReturnRequest calls the generic RequestReturn builder with application/json body
+func NewRequestReturnRequest(server string, orderID OrderID, params *RequestReturnParams, body RequestReturnJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRequestReturnRequestWithBody(server, orderID, params, "application/json", bodyReader)
+}
+
+// NewRequestReturnRequestWithBody constructs an http.Request for the RequestReturn method, with any body, and a specified content type
+func NewRequestReturnRequestWithBody(server string, orderID OrderID, params *RequestReturnParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "order_id", orderID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/orders/%s/returns", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewCancelReturnRequest calls the generic CancelReturn builder with application/json body
+func NewCancelReturnRequest(server string, orderID OrderID, returnID ReturnID, params *CancelReturnParams, body CancelReturnJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCancelReturnRequestWithBody(server, orderID, returnID, params, "application/json", bodyReader)
+}
+
+// NewCancelReturnRequestWithBody constructs an http.Request for the CancelReturn method, with any body, and a specified content type
+func NewCancelReturnRequestWithBody(server string, orderID OrderID, returnID ReturnID, params *CancelReturnParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "order_id", orderID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "return_id", returnID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/orders/%s/returns/%s/cancel", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewReceiveReturnRequest calls the generic ReceiveReturn builder with application/json body
+func NewReceiveReturnRequest(server string, orderID OrderID, returnID ReturnID, params *ReceiveReturnParams, body ReceiveReturnJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReceiveReturnRequestWithBody(server, orderID, returnID, params, "application/json", bodyReader)
+}
+
+// NewReceiveReturnRequestWithBody constructs an http.Request for the ReceiveReturn method, with any body, and a specified content type
+func NewReceiveReturnRequestWithBody(server string, orderID OrderID, returnID ReturnID, params *ReceiveReturnParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "order_id", orderID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "return_id", returnID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/orders/%s/returns/%s/receipt", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
 // NewGetRevenueRequest constructs an http.Request for the GetRevenue method
 func NewGetRevenueRequest(server string, params *GetRevenueParams) (*http.Request, error) {
 	var err error
@@ -5550,6 +6095,58 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/orders/{order_id}/resume (the `ResumeOrder` operationId).
 	ResumeOrderWithResponse(ctx context.Context, orderID OrderID, params *ResumeOrderParams, body ResumeOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*ResumeOrderResponse, error)
+
+	// RequestReturnWithBodyWithResponse Say what a customer will send back
+	//
+	// Without lines: all that has been delivered. The return ID derives from the order and the key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns (the `RequestReturn` operationId).
+	RequestReturnWithBodyWithResponse(ctx context.Context, orderID OrderID, params *RequestReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestReturnResponse, error)
+
+	// RequestReturnWithResponse Say what a customer will send back
+	//
+	// Without lines: all that has been delivered. The return ID derives from the order and the key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns (the `RequestReturn` operationId).
+	RequestReturnWithResponse(ctx context.Context, orderID OrderID, params *RequestReturnParams, body RequestReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestReturnResponse, error)
+
+	// CancelReturnWithBodyWithResponse Give up what of a return has not come
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/cancel (the `CancelReturn` operationId).
+	CancelReturnWithBodyWithResponse(ctx context.Context, orderID OrderID, returnID ReturnID, params *CancelReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelReturnResponse, error)
+
+	// CancelReturnWithResponse Give up what of a return has not come
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/cancel (the `CancelReturn` operationId).
+	CancelReturnWithResponse(ctx context.Context, orderID OrderID, returnID ReturnID, params *CancelReturnParams, body CancelReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelReturnResponse, error)
+
+	// ReceiveReturnWithBodyWithResponse Record goods that came back
+	//
+	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
+	// for refund.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/receipt (the `ReceiveReturn` operationId).
+	ReceiveReturnWithBodyWithResponse(ctx context.Context, orderID OrderID, returnID ReturnID, params *ReceiveReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveReturnResponse, error)
+
+	// ReceiveReturnWithResponse Record goods that came back
+	//
+	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
+	// for refund.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/receipt (the `ReceiveReturn` operationId).
+	ReceiveReturnWithResponse(ctx context.Context, orderID OrderID, returnID ReturnID, params *ReceiveReturnParams, body ReceiveReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*ReceiveReturnResponse, error)
 
 	// GetRevenueWithResponse Revenue by month, day, country, SKU or customer
 	//
@@ -8237,6 +8834,495 @@ func (r ResumeOrderResponse) ContentType() string {
 	return ""
 }
 
+// RequestReturnResponse201Headers the declared response headers of an HTTP 201 response for RequestReturn
+type RequestReturnResponse201Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// RequestReturnResponse202Headers the declared response headers of an HTTP 202 response for RequestReturn
+type RequestReturnResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// RequestReturnResponse409Headers the declared response headers of an HTTP 409 response for RequestReturn
+type RequestReturnResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// RequestReturnResponse412Headers the declared response headers of an HTTP 412 response for RequestReturn
+type RequestReturnResponse412Headers struct {
+	ETag string
+}
+
+// RequestReturnResponse429Headers the declared response headers of an HTTP 429 response for RequestReturn
+type RequestReturnResponse429Headers struct {
+	RetryAfter int
+}
+
+// RequestReturnResponse503Headers the declared response headers of an HTTP 503 response for RequestReturn
+type RequestReturnResponse503Headers struct {
+	RetryAfter int
+}
+
+type RequestReturnResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *OrderChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *RequestReturnResponse201Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RequestReturnResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *RequestReturnResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *RequestReturnResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RequestReturnResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RequestReturnResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RequestReturnResponse) GetJSON201() *OrderChanged {
+	return r.JSON201
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RequestReturnResponse) GetJSON202() *OrderAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RequestReturnResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RequestReturnResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r RequestReturnResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RequestReturnResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r RequestReturnResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r RequestReturnResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r RequestReturnResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RequestReturnResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RequestReturnResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RequestReturnResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RequestReturnResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RequestReturnResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RequestReturnResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RequestReturnResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CancelReturnResponse200Headers the declared response headers of an HTTP 200 response for CancelReturn
+type CancelReturnResponse200Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// CancelReturnResponse202Headers the declared response headers of an HTTP 202 response for CancelReturn
+type CancelReturnResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// CancelReturnResponse409Headers the declared response headers of an HTTP 409 response for CancelReturn
+type CancelReturnResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// CancelReturnResponse412Headers the declared response headers of an HTTP 412 response for CancelReturn
+type CancelReturnResponse412Headers struct {
+	ETag string
+}
+
+// CancelReturnResponse429Headers the declared response headers of an HTTP 429 response for CancelReturn
+type CancelReturnResponse429Headers struct {
+	RetryAfter int
+}
+
+// CancelReturnResponse503Headers the declared response headers of an HTTP 503 response for CancelReturn
+type CancelReturnResponse503Headers struct {
+	RetryAfter int
+}
+
+type CancelReturnResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrderChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CancelReturnResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CancelReturnResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CancelReturnResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *CancelReturnResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CancelReturnResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CancelReturnResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelReturnResponse) GetJSON200() *OrderChanged {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CancelReturnResponse) GetJSON202() *OrderAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CancelReturnResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CancelReturnResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r CancelReturnResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CancelReturnResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r CancelReturnResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CancelReturnResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CancelReturnResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CancelReturnResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CancelReturnResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CancelReturnResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelReturnResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelReturnResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelReturnResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelReturnResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReceiveReturnResponse200Headers the declared response headers of an HTTP 200 response for ReceiveReturn
+type ReceiveReturnResponse200Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// ReceiveReturnResponse202Headers the declared response headers of an HTTP 202 response for ReceiveReturn
+type ReceiveReturnResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// ReceiveReturnResponse409Headers the declared response headers of an HTTP 409 response for ReceiveReturn
+type ReceiveReturnResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// ReceiveReturnResponse412Headers the declared response headers of an HTTP 412 response for ReceiveReturn
+type ReceiveReturnResponse412Headers struct {
+	ETag string
+}
+
+// ReceiveReturnResponse429Headers the declared response headers of an HTTP 429 response for ReceiveReturn
+type ReceiveReturnResponse429Headers struct {
+	RetryAfter int
+}
+
+// ReceiveReturnResponse503Headers the declared response headers of an HTTP 503 response for ReceiveReturn
+type ReceiveReturnResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReceiveReturnResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrderChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReceiveReturnResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ReceiveReturnResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ReceiveReturnResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *ReceiveReturnResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReceiveReturnResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReceiveReturnResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReceiveReturnResponse) GetJSON200() *OrderChanged {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ReceiveReturnResponse) GetJSON202() *OrderAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReceiveReturnResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ReceiveReturnResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r ReceiveReturnResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ReceiveReturnResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r ReceiveReturnResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ReceiveReturnResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ReceiveReturnResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ReceiveReturnResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ReceiveReturnResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReceiveReturnResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReceiveReturnResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReceiveReturnResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReceiveReturnResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReceiveReturnResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetRevenueResponse200Headers the declared response headers of an HTTP 200 response for GetRevenue
 type GetRevenueResponse200Headers struct {
 	HoldfastAgeMs      int
@@ -10243,6 +11329,94 @@ func (c *ClientWithResponses) ResumeOrderWithResponse(ctx context.Context, order
 		return nil, err
 	}
 	return ParseResumeOrderResponse(rsp)
+}
+
+// RequestReturnWithBodyWithResponse Say what a customer will send back
+//
+// Without lines: all that has been delivered. The return ID derives from the order and the key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/returns (the `RequestReturn` operationId).
+func (c *ClientWithResponses) RequestReturnWithBodyWithResponse(ctx context.Context, orderID OrderID, params *RequestReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestReturnResponse, error) {
+	rsp, err := c.RequestReturnWithBody(ctx, orderID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestReturnResponse(rsp)
+}
+
+// RequestReturnWithResponse Say what a customer will send back
+//
+// Without lines: all that has been delivered. The return ID derives from the order and the key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/returns (the `RequestReturn` operationId).
+func (c *ClientWithResponses) RequestReturnWithResponse(ctx context.Context, orderID OrderID, params *RequestReturnParams, body RequestReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestReturnResponse, error) {
+	rsp, err := c.RequestReturn(ctx, orderID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestReturnResponse(rsp)
+}
+
+// CancelReturnWithBodyWithResponse Give up what of a return has not come
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/cancel (the `CancelReturn` operationId).
+func (c *ClientWithResponses) CancelReturnWithBodyWithResponse(ctx context.Context, orderID OrderID, returnID ReturnID, params *CancelReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelReturnResponse, error) {
+	rsp, err := c.CancelReturnWithBody(ctx, orderID, returnID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelReturnResponse(rsp)
+}
+
+// CancelReturnWithResponse Give up what of a return has not come
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/cancel (the `CancelReturn` operationId).
+func (c *ClientWithResponses) CancelReturnWithResponse(ctx context.Context, orderID OrderID, returnID ReturnID, params *CancelReturnParams, body CancelReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelReturnResponse, error) {
+	rsp, err := c.CancelReturn(ctx, orderID, returnID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelReturnResponse(rsp)
+}
+
+// ReceiveReturnWithBodyWithResponse Record goods that came back
+//
+// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
+// for refund.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/receipt (the `ReceiveReturn` operationId).
+func (c *ClientWithResponses) ReceiveReturnWithBodyWithResponse(ctx context.Context, orderID OrderID, returnID ReturnID, params *ReceiveReturnParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveReturnResponse, error) {
+	rsp, err := c.ReceiveReturnWithBody(ctx, orderID, returnID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReceiveReturnResponse(rsp)
+}
+
+// ReceiveReturnWithResponse Record goods that came back
+//
+// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
+// for refund.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/returns/{return_id}/receipt (the `ReceiveReturn` operationId).
+func (c *ClientWithResponses) ReceiveReturnWithResponse(ctx context.Context, orderID OrderID, returnID ReturnID, params *ReceiveReturnParams, body ReceiveReturnJSONRequestBody, reqEditors ...RequestEditorFn) (*ReceiveReturnResponse, error) {
+	rsp, err := c.ReceiveReturn(ctx, orderID, returnID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReceiveReturnResponse(rsp)
 }
 
 // GetRevenueWithResponse Revenue by month, day, country, SKU or customer
@@ -13295,6 +14469,567 @@ func ParseResumeOrderResponse(rsp *http.Response) (*ResumeOrderResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ResumeOrderResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRequestReturnResponse parses an HTTP response from a RequestReturnWithResponse call
+func ParseRequestReturnResponse(rsp *http.Response) (*RequestReturnResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RequestReturnResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest OrderChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers RequestReturnResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 202:
+		var headers RequestReturnResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers RequestReturnResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers RequestReturnResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers RequestReturnResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RequestReturnResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelReturnResponse parses an HTTP response from a CancelReturnWithResponse call
+func ParseCancelReturnResponse(rsp *http.Response) (*CancelReturnResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelReturnResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrderChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CancelReturnResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers CancelReturnResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers CancelReturnResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers CancelReturnResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers CancelReturnResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CancelReturnResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReceiveReturnResponse parses an HTTP response from a ReceiveReturnWithResponse call
+func ParseReceiveReturnResponse(rsp *http.Response) (*ReceiveReturnResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReceiveReturnResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrderChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReceiveReturnResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers ReceiveReturnResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers ReceiveReturnResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers ReceiveReturnResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReceiveReturnResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReceiveReturnResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -103,13 +103,19 @@ func TestRequestsAreAsSpecified(t *testing.T) {
 			_, err := c.ReceiveStock(ctx, "A/1", ReceiveStock{Quantity: 5}, IfVersion(3))
 			return err
 		},
-		`POST /v1/orders/o/cancel mine  {"reason":"r"}`:   func() error { _, err := c.CancelOrder(ctx, "o", "r", Key("mine")); return err },
-		`POST /v1/orders/o/fulfilments k  {}`:             func() error { _, err := c.ShipOrder(ctx, "o", ShipOrder{}); return err },
-		`POST /v1/orders/o/fulfilments/f/delivery k  {}`:  func() error { _, err := c.DeliverOrder(ctx, "o", "f"); return err },
-		`GET /v1/orders?customer_id=c+1&limit=2   `:       func() error { _, err := c.Orders(ctx, OrderFilter{CustomerID: "c 1", Limit: 2}); return err },
-		`GET /v1/availability/A1   `:                      func() error { _, err := c.Availability(ctx, "A1"); return err },
-		`POST /v1/availability   {"skus":["A1"]}`:         func() error { _, err := c.Availabilities(ctx, []string{"A1"}); return err },
-		`PUT /v1/stock/A1/backorder-limit k  {"limit":0}`: func() error { _, err := c.SetBackorderLimit(ctx, "A1", 0); return err },
+		`POST /v1/orders/o/cancel mine  {"reason":"r"}`:  func() error { _, err := c.CancelOrder(ctx, "o", "r", Key("mine")); return err },
+		`POST /v1/orders/o/fulfilments k  {}`:            func() error { _, err := c.ShipOrder(ctx, "o", ShipOrder{}); return err },
+		`POST /v1/orders/o/fulfilments/f/delivery k  {}`: func() error { _, err := c.DeliverOrder(ctx, "o", "f"); return err },
+		`GET /v1/orders?customer_id=c+1&limit=2   `:      func() error { _, err := c.Orders(ctx, OrderFilter{CustomerID: "c 1", Limit: 2}); return err },
+		`POST /v1/orders/o/returns k  {}`:                func() error { _, err := c.RequestReturn(ctx, "o", RequestReturn{}); return err },
+		`POST /v1/orders/o/returns/r/receipt k  {"lines":[{"condition":"damaged","quantity":1,"sku":"A"}]}`: func() error {
+			_, err := c.ReceiveReturn(ctx, "o", "r", ReceiveReturn{Lines: []ReturnedLine{{SKU: "A", Quantity: 1, Condition: ReturnedLineCondition("damaged")}}})
+			return err
+		},
+		`POST /v1/orders/o/returns/r/cancel k  {"reason":"kept"}`: func() error { _, err := c.CancelReturn(ctx, "o", "r", "kept"); return err },
+		`GET /v1/availability/A1   `:                              func() error { _, err := c.Availability(ctx, "A1"); return err },
+		`POST /v1/availability   {"skus":["A1"]}`:                 func() error { _, err := c.Availabilities(ctx, []string{"A1"}); return err },
+		`PUT /v1/stock/A1/backorder-limit k  {"limit":0}`:         func() error { _, err := c.SetBackorderLimit(ctx, "A1", 0); return err },
 	} {
 		if err := call(); err != nil || got != want {
 			t.Errorf("got %s, %v\nwant %s", got, err, want)

@@ -86,6 +86,27 @@ func (c *Client) DeliverOrder(ctx context.Context, orderID, fulfilmentID string,
 	})
 }
 
+// RequestReturn says what a customer will send back; without lines all that was delivered. The answer has its ReturnID.
+func (c *Client) RequestReturn(ctx context.Context, orderID string, request RequestReturn, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), request, func(b io.Reader) (*http.Request, error) {
+		return NewRequestReturnRequestWithBody(c.server, orderID, nil, jsonType, b)
+	})
+}
+
+// ReceiveReturn records goods that came back, with their condition.
+func (c *Client) ReceiveReturn(ctx context.Context, orderID, returnID string, receipt ReceiveReturn, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), receipt, func(b io.Reader) (*http.Request, error) {
+		return NewReceiveReturnRequestWithBody(c.server, orderID, returnID, nil, jsonType, b)
+	})
+}
+
+// CancelReturn gives up what of a return has not come.
+func (c *Client) CancelReturn(ctx context.Context, orderID, returnID, reason string, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), CancelReturn{Reason: reason}, func(b io.Reader) (*http.Request, error) {
+		return NewCancelReturnRequestWithBody(c.server, orderID, returnID, nil, jsonType, b)
+	})
+}
+
 // ImportOrder records a past order.
 func (c *Client) ImportOrder(ctx context.Context, document ImportDocument, options ...CallOption) (*Answer[OrderSummary], error) {
 	return send[OrderSummary](ctx, c, c.options(options), document, func(b io.Reader) (*http.Request, error) {

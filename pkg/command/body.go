@@ -108,6 +108,27 @@ type deliverBody struct {
 	FulfilmentID string `json:"fulfilment_id"`
 }
 
+type requestReturnBody struct {
+	Lines  *[]quantityBody `json:"lines"`
+	Reason string          `json:"reason"`
+}
+
+type returnedBody struct {
+	SKU       string `json:"sku"`
+	Quantity  int64  `json:"quantity"`
+	Condition string `json:"condition"`
+}
+
+type receiveReturnBody struct {
+	ReturnID string         `json:"return_id"`
+	Lines    []returnedBody `json:"lines"`
+}
+
+type cancelReturnBody struct {
+	ReturnID string `json:"return_id"`
+	Reason   string `json:"reason"`
+}
+
 type registerBody struct {
 	Description string `json:"description"`
 }
@@ -194,14 +215,14 @@ func FulfilmentType(body []byte) (string, error) {
 	return "", d.problem()
 }
 
-// WithFulfilment returns the body with the fulfilment that stands in the path. What is no object stays as it is, for
-// Decode to refuse.
-func WithFulfilment(body []byte, fulfilmentID string) []byte {
+// WithMember returns the body with an ID that stands in the path. What is no object stays as it is, for Decode to
+// refuse.
+func WithMember(body []byte, member, id string) []byte {
 	rest, isObject := bytes.CutPrefix(bytes.TrimSpace(body), []byte("{"))
 	if !isObject && len(rest) > 0 {
 		return body
 	}
-	out := AppendString([]byte(`{"fulfilment_id":`), fulfilmentID)
+	out := AppendString([]byte(`{"`+member+`":`), id)
 	switch rest = bytes.TrimSpace(rest); {
 	case len(rest) == 0:
 		return append(out, '}')

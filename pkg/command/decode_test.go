@@ -58,6 +58,14 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{CancelLines, `{"lines":[{"sku":"A1","quantity":2}],"reason":"x"}`, order.CancelLines{Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}, Reason: "x"}, 0},
 		{HoldOrder, `{"reason":"x"}`, order.Hold{Reason: "x"}, 0},
 		{ResumeOrder, ``, order.Resume{DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
+		{RequestReturn, `{"reason":"x"}`, order.RequestReturn{ReturnID: ReturnID(testOrderID, "k"), Reason: "x"}, 0},
+		{RequestReturn, `{"lines":[{"sku":"A1","quantity":2}]}`, order.RequestReturn{
+			ReturnID: ReturnID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}},
+		}, 0},
+		{ReceiveReturn, `{"return_id":"r","lines":[{"sku":"A1","quantity":2,"condition":"damaged"}]}`, order.ReceiveReturn{
+			ReturnID: "r", Lines: []order.ReturnedLine{{SKU: "A1", Quantity: 2, Condition: order.Damaged}},
+		}, 0},
+		{CancelReturn, `{"return_id":"r"}`, order.CancelReturn{ReturnID: "r"}, 0},
 		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
 		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`, inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
 		{ExpectStock, `{"quantity":0,"reference":"PO-1"}`, inventory.ExpectStock{Location: "main", Reference: "PO-1"}, 0},
@@ -76,6 +84,26 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		}
 		if err != nil || !reflect.DeepEqual(got, test.want) || occurred != test.occurred {
 			t.Errorf("%s %s:\n got %+v, %d, %v\nwant %+v, %d", test.typ, test.body, got, occurred, err, test.want, test.occurred)
+		}
+	}
+}
+
+func TestReturnedLinesSayTheirCondition(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"return_id":"r","lines":[{"sku":"A","quantity":1}]}`:                    "missing_field /lines/0/condition",
+		`{"return_id":"r","lines":[{"sku":"A","quantity":1,"condition":"lost"}]}`: "invalid_condition /lines/0/condition",
+		`{"return_id":"r"}`: "missing_field /lines",
+		`{"lines":[{"sku":"A","quantity":1,"condition":"resellable"}]}`: "missing_field /return_id",
+		`[]`: "wrong_type ",
+	} {
+		_, _, _, err := Decode(ReceiveReturn, testOrderID, "k", []byte(body), 0, Options{})
+		if p := AsProblem(err); p.Code+" "+p.Errors[0].Pointer != want {
+			t.Errorf("%s: %v, want %s", body, err, want)
+		}
+	}
+	for typ, body := range map[string]string{RequestReturn: `{"lines":[]}`, CancelReturn: `{"return_id":7}`} {
+		if _, _, _, err := Decode(typ, testOrderID, "k", []byte(body), 0, Options{}); err == nil {
+			t.Errorf("%s takes %s", typ, body)
 		}
 	}
 }
@@ -160,7 +188,7 @@ func TestFulfilmentsNameTheirFaults(t *testing.T) {
 	for body, want := range map[string]string{
 		``: `{"fulfilment_id":"f"}`, ` {} `: `{"fulfilment_id":"f"}`, `{"a":1}`: `{"fulfilment_id":"f","a":1}`, `[]`: `[]`, `7`: `7`, `{`: `{"fulfilment_id":"f"}`,
 	} {
-		if got := string(WithFulfilment([]byte(body), "f")); got != want {
+		if got := string(WithMember([]byte(body), "fulfilment_id", "f")); got != want {
 			t.Errorf("%q becomes %s, want %s", body, got, want)
 		}
 	}

@@ -132,6 +132,20 @@ func (c *canonical) order(cmd order.Command) {
 		if cmd.Capture {
 			c.number(34, 1)
 		}
+	case order.RequestReturn:
+		c.text(31, cmd.Reason)
+		c.quantities(cmd.Lines)
+	case order.ReceiveReturn:
+		c.text(35, cmd.ReturnID)
+		for _, line := range cmd.Lines {
+			c.b = append(c.b, 20)
+			c.text(21, line.SKU)
+			c.number(22, line.Quantity)
+			c.number(24, int64(line.Condition))
+		}
+	case order.CancelReturn:
+		c.text(31, cmd.Reason)
+		c.text(35, cmd.ReturnID)
 	case order.Deliver:
 		c.text(33, cmd.FulfilmentID)
 	}

@@ -20,6 +20,11 @@ func FulfilmentID(orderID, key string) string {
 	return derive(namespace, "fulfilment\x00"+orderID, key)
 }
 
+// ReturnID is the return that a client's key stands for within one order.
+func ReturnID(orderID, key string) string {
+	return derive(namespace, "return\x00"+orderID, key)
+}
+
 func derive(space uuid.UUID, scope, key string) string {
 	var buf [128]byte
 	name := append(buf[:0], scope...)

@@ -96,5 +96,13 @@ var kinds = map[string]Kind{
 	order.CodeTooManyFulfilments:     {http.StatusConflict, "The order has too many fulfilments"},
 	order.CodeFulfilmentExists:       {http.StatusConflict, "The fulfilment is there already"},
 	order.CodeUnknownFulfilment:      {http.StatusNotFound, "The fulfilment is not known"},
+	order.CodeInvalidReturnID:        {http.StatusBadRequest, "The return ID is not valid"},
+	order.CodeInvalidCondition:       {http.StatusBadRequest, "The condition of returned goods is not valid"},
+	order.CodeNothingToReturn:        {http.StatusConflict, "There is nothing to return"},
+	order.CodeOverReturn:             {http.StatusConflict, "More would come back than can"},
+	order.CodeTooManyReturns:         {http.StatusConflict, "The order has too many returns"},
+	order.CodeReturnExists:           {http.StatusConflict, "The return is there already"},
+	order.CodeUnknownReturn:          {http.StatusNotFound, "The return is not known"},
+	order.CodeReturnClosed:           {http.StatusConflict, "Nothing of the return is still to come"},
 	order.CodeAlreadyDelivered:       {http.StatusConflict, "The fulfilment is delivered already"},
 }

@@ -42,6 +42,8 @@ func (d *decoding) orderCommand() order.Command {
 		return d.cancelLines()
 	case CreateFulfilment, ShipFulfilment, CancelFulfilment:
 		return d.fulfilment()
+	case RequestReturn, ReceiveReturn, CancelReturn:
+		return d.returnCommand()
 	default: // DeliverOrder: Lookup knows no other
 		var b deliverBody
 		if !d.read(&b) {

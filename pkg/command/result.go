@@ -52,12 +52,14 @@ func AppendOrder(b []byte, o *shard.OrderSummary) []byte {
 	b = append(b, `,"payment_status":`...)
 	b = AppendString(b, o.PaymentStatus)
 	b = appendMember(b, "fulfilment_status", o.FulfilmentStatus)
+	b = appendMember(b, "return_status", o.ReturnStatus)
 	b = append(b, `,"currency":`...)
 	b = AppendString(b, o.Currency)
 	b = append(b, `,"total":"`...)
 	b = append(b, formatAmount(o.Currency, o.TotalMicros)...)
 	b = append(b, '"')
 	b = appendMember(b, "fulfilment_id", o.FulfilmentID)
+	b = appendMember(b, "return_id", o.ReturnID)
 	if o.Backordered {
 		b = append(b, `,"backordered":true`...)
 	}

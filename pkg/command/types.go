@@ -21,6 +21,9 @@ const (
 	HoldOrder         = "hold_order"
 	ResumeOrder       = "resume_order"
 	DeliverOrder      = "deliver_order"
+	RequestReturn     = "request_return"
+	ReceiveReturn     = "receive_return"
+	CancelReturn      = "cancel_return"
 	ImportOrder       = "import_order"
 	ImportCreditNote  = "import_credit_note"
 	RegisterItem      = "register_item"
@@ -58,9 +61,11 @@ func Lookup(typ string) (Info, bool) {
 	switch typ {
 	case PlaceOrder, ImportOrder, ImportCreditNote:
 		return Info{Order, true, true, http.StatusCreated}, true
-	case StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, ShipOrder, CreateFulfilment:
+	case StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, ShipOrder, CreateFulfilment,
+		RequestReturn:
 		return Info{Order, false, true, http.StatusCreated}, true
-	case CancelOrder, CancelLines, ConfirmOrder, HoldOrder, ResumeOrder, ShipFulfilment, CancelFulfilment, DeliverOrder:
+	case CancelOrder, CancelLines, ConfirmOrder, HoldOrder, ResumeOrder, ShipFulfilment, CancelFulfilment, DeliverOrder,
+		ReceiveReturn, CancelReturn:
 		return Info{Order, false, true, http.StatusOK}, true
 	case ReceiveStock, MoveStock, AdjustStock, CountStock:
 		return Info{Stock, false, true, http.StatusCreated}, true
@@ -75,6 +80,7 @@ func Types() []string {
 	return []string{
 		PlaceOrder, CancelOrder, StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment,
 		ConfirmOrder, HoldOrder, ResumeOrder, CancelLines, CreateFulfilment, ShipOrder, ShipFulfilment, CancelFulfilment, DeliverOrder,
+		RequestReturn, ReceiveReturn, CancelReturn,
 		ImportOrder, ImportCreditNote, RegisterItem, ExpectStock, ReceiveStock, MoveStock, AdjustStock, CountStock,
 		SetSafetyStock, SetBackorderLimit,
 	}

@@ -39,7 +39,7 @@ type commandAPI struct {
 // commandRoute is one command with a route of its own.
 type commandRoute struct{ method, path, typ string }
 
-// commandRoutes are all but payments and fulfilments, whose command hides in the body and the path.
+// commandRoutes are all but payments, and parts of an order, whose command hides in the body and the path.
 var commandRoutes = []commandRoute{
 	{http.MethodPost, "/v1/orders", command.PlaceOrder},
 	{http.MethodPost, "/v1/orders/:order_id/cancel", command.CancelOrder},
@@ -47,6 +47,7 @@ var commandRoutes = []commandRoute{
 	{http.MethodPost, "/v1/orders/:order_id/hold", command.HoldOrder},
 	{http.MethodPost, "/v1/orders/:order_id/resume", command.ResumeOrder},
 	{http.MethodPost, "/v1/orders/:order_id/cancel-lines", command.CancelLines},
+	{http.MethodPost, "/v1/orders/:order_id/returns", command.RequestReturn},
 	{http.MethodPost, "/v1/imports/orders", command.ImportOrder},
 	{http.MethodPost, "/v1/imports/credit-notes", command.ImportCreditNote},
 	{http.MethodPut, "/v1/stock/:sku", command.RegisterItem},
@@ -78,9 +79,11 @@ func (a *commandAPI) register(router Router) {
 	}
 	router.Add(http.MethodPost, "/v1/orders/:order_id/payments", a.byBody(command.PaymentType))
 	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments", a.byBody(command.FulfilmentType))
-	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/shipment", a.fulfilment(command.ShipFulfilment))
-	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/cancel", a.fulfilment(command.CancelFulfilment))
-	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/delivery", a.fulfilment(command.DeliverOrder))
+	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/shipment", a.part(command.ShipFulfilment, "fulfilment_id"))
+	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/cancel", a.part(command.CancelFulfilment, "fulfilment_id"))
+	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/delivery", a.part(command.DeliverOrder, "fulfilment_id"))
+	router.Add(http.MethodPost, "/v1/orders/:order_id/returns/:return_id/receipt", a.part(command.ReceiveReturn, "return_id"))
+	router.Add(http.MethodPost, "/v1/orders/:order_id/returns/:return_id/cancel", a.part(command.CancelReturn, "return_id"))
 	router.Add(http.MethodPost, "/v1/commands", a.bulk)
 }
 
@@ -118,14 +121,14 @@ func (a *commandAPI) byBody(typeOf func(body []byte) (string, error)) echo.Handl
 	}
 }
 
-// fulfilment serves a route whose path names a fulfilment of the order.
-func (a *commandAPI) fulfilment(typ string) echo.HandlerFunc {
+// part serves a route whose path names a part of the order: a fulfilment, or a return.
+func (a *commandAPI) part(typ, parameter string) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		body, err := readBody(c)
 		if err != nil {
 			return err
 		}
-		return a.run(c, typ, pathParameter(c, "order_id"), command.WithFulfilment(body, pathParameter(c, "fulfilment_id")))
+		return a.run(c, typ, pathParameter(c, "order_id"), command.WithMember(body, parameter, pathParameter(c, parameter)))
 	}
 }
 

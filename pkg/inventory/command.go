@@ -62,6 +62,8 @@ type SetReservation struct {
 	Committed     int64
 	Fulfilled     int64
 	Restocked     int64
+	// Damaged goods came back too, and cannot be sold again.
+	Damaged int64
 	// Imported: a past document; what is missing is taken from available at once.
 	Imported bool
 	// Refuse: another SKU of the same order cannot be had, so this one records a rejection too.

@@ -54,6 +54,8 @@ import "unicode/utf8"
 //	INV-26  Whatever leaves stock that backorders can have fills them, in the order of their arrival
 //	        (BackorderFilled): first from their own location, once what is promised there is covered, then
 //	        from what is available elsewhere.
+//	INV-40  Growth of damaged goes to damaged of the first location, in the same StockRestocked: those goods came
+//	        back, and cannot be sold again.
 func Decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 	events, err := decide(item, res, cmd)
 	if err == nil && len(events) > 0 && waiting(item, events) {

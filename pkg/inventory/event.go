@@ -105,6 +105,8 @@ type (
 		Quantity    int64
 		Allocations []Allocation
 		Reason      Reason
+		// Damaged is the part of Quantity that went to damaged, not to available.
+		Damaged []Allocation
 	}
 	// BackorderFilled gives an order what it waited for. Step is its newest; Location is where it waited,
 	// Backordered what it still waits for there. Reserved and Committed are the parts of Quantity that

@@ -60,8 +60,9 @@ func (r Reservation) evolve(change Change) Reservation {
 		r.move(c.FromCommitted, func(h *HeldAt, q int64) { h.Committed -= q; h.Fulfilled += q })
 		r.add(c.FromAvailable, func(h *HeldAt) *int64 { return &h.Fulfilled })
 	case StockRestocked:
-		r = r.at(c.Step, len(c.Allocations))
+		r = r.at(c.Step, len(c.Allocations)+len(c.Damaged))
 		r.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Restocked })
+		r.add(c.Damaged, func(h *HeldAt) *int64 { return &h.Damaged })
 	}
 	return r
 }

@@ -88,6 +88,8 @@ type Reservation struct {
 type HeldAt struct {
 	Location                                  string
 	Reserved, Committed, Fulfilled, Restocked int64
+	// Damaged came back like Restocked, and cannot be sold again.
+	Damaged int64
 	// Backordered is the part of Reserved and Committed that is not there yet.
 	Backordered int64
 }

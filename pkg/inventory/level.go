@@ -112,6 +112,14 @@ func (r Reservation) Sums() (reserved, committed, fulfilled, restocked int64) {
 	return reserved, committed, fulfilled, restocked
 }
 
+// Damaged adds up what came back and cannot be sold again.
+func (r Reservation) Damaged() (damaged int64) {
+	for k := range r.Held {
+		damaged += r.Held[k].Damaged
+	}
+	return damaged
+}
+
 // Open reports whether the reservation still binds stock.
 func (r Reservation) Open() bool {
 	reserved, committed, _, _ := r.Sums()

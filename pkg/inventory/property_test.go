@@ -57,6 +57,7 @@ func drawCommand(t *rapid.T) Command {
 		Version:       rapid.Uint64Range(0, 12).Draw(t, "version"),
 		Fulfilled:     small.Draw(t, "fulfilled"),
 		Restocked:     rapid.SampledFrom([]int64{0, 0, 0, 2, 5}).Draw(t, "restocked"),
+		Damaged:       rapid.SampledFrom([]int64{0, 0, 0, 1, 3}).Draw(t, "damaged"),
 		Imported:      rapid.IntRange(0, 5).Draw(t, "imported") == 0,
 		Refuse:        rapid.IntRange(0, 9).Draw(t, "refuse") == 0,
 	}
@@ -165,7 +166,7 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 					t.Fatalf("backordered %d of %d", r.Backordered, reserved+committed)
 				}
 				for _, h := range r.Held {
-					if h.Reserved < 0 || h.Committed < 0 || h.Fulfilled < 0 || h.Restocked < 0 {
+					if h.Reserved < 0 || h.Committed < 0 || h.Fulfilled < 0 || h.Restocked < 0 || h.Damaged < 0 {
 						t.Fatalf("negative part %+v", h)
 					}
 					held[h.Location] = held[h.Location].plus(Level{Reserved: h.Reserved, Committed: h.Committed})

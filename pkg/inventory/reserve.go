@@ -11,7 +11,7 @@ type step struct {
 	applied int
 	err     error
 	// What the reservation holds after the events so far.
-	reserved, committed, fulfilled, restocked int64
+	reserved, committed, fulfilled, restocked, damaged int64
 }
 
 // setReservation brings a reservation to where the order's step wants it (INV-10 to INV-21).
@@ -25,6 +25,7 @@ func setReservation(item Item, res Reservation, cmd SetReservation) ([]Event, er
 	}
 	s := &step{cmd: cmd, id: Step{cmd.OrderID, cmd.PlacedEventID, cmd.Version}, item: item, res: res}
 	s.reserved, s.committed, s.fulfilled, s.restocked = res.Sums()
+	s.damaged = res.Damaged()
 	if !same {
 		s.replace()
 	}
@@ -45,7 +46,7 @@ func setReservation(item Item, res Reservation, cmd SetReservation) ([]Event, er
 
 // checkStep applies INV-20.
 func checkStep(c SetReservation) error {
-	for _, quantity := range [...]int64{c.Reserved, c.Committed, c.Fulfilled, c.Restocked} {
+	for _, quantity := range [...]int64{c.Reserved, c.Committed, c.Fulfilled, c.Restocked, c.Damaged} {
 		if quantity < 0 || quantity > MaxStepQuantity {
 			return refuse(CodeInvalidQuantity, "", "a reservation's quantities are 0 to 2^50 units")
 		}
@@ -88,7 +89,7 @@ func (s *step) replace() {
 		s.catchUp()
 	}
 	s.res = Reservation{}
-	s.reserved, s.committed, s.fulfilled, s.restocked = 0, 0, 0, 0
+	s.reserved, s.committed, s.fulfilled, s.restocked, s.damaged = 0, 0, 0, 0, 0
 }
 
 // excess is how much more is held than the step wants; negative: how much less.
@@ -99,7 +100,7 @@ func (s *step) excess() int64 {
 // grow takes what the step wants more than is held (INV-12 to INV-14); false: the step was rejected.
 func (s *step) grow() bool {
 	growth := max(0, -s.excess())
-	restock := max(0, s.cmd.Restocked-s.restocked)
+	restock := max(0, s.cmd.Restocked-s.restocked) + max(0, s.cmd.Damaged-s.damaged)
 	if growth == 0 && !s.cmd.Refuse && (restock == 0 || s.item.Registered) {
 		return true
 	}

@@ -139,15 +139,26 @@ func (s *step) fulfil() {
 	}, changed)
 }
 
-// restock puts returned goods back (INV-18).
+// restock puts returned goods back (INV-18, INV-40).
 func (s *step) restock() {
-	quantity := s.cmd.Restocked - s.restocked
-	if quantity <= 0 {
+	quantity, damaged := max(0, s.cmd.Restocked-s.restocked), max(0, s.cmd.Damaged-s.damaged)
+	if quantity+damaged == 0 {
 		return
 	}
 	s.catchUp()
 	s.restocked += quantity
-	back := []Allocation{{s.item.first(), quantity}}
-	changed := s.levels(move{back, func(l *Level, q int64) { l.Available += q; l.OnHand += q }})
-	s.emit(StockRestocked{Step: s.id, Quantity: quantity, Allocations: back, Reason: ReasonReturn}, changed)
+	s.damaged += damaged
+	back, broken := s.atFirst(quantity), s.atFirst(damaged)
+	changed := s.levels(
+		move{back, func(l *Level, q int64) { l.Available += q; l.OnHand += q }},
+		move{broken, func(l *Level, q int64) { l.Damaged += q; l.OnHand += q }})
+	s.emit(StockRestocked{Step: s.id, Quantity: quantity + damaged, Allocations: back, Damaged: broken, Reason: ReasonReturn}, changed)
+}
+
+// atFirst is a quantity at the item's first location; nothing for 0.
+func (s *step) atFirst(quantity int64) []Allocation {
+	if quantity == 0 {
+		return nil
+	}
+	return []Allocation{{s.item.first(), quantity}}
 }

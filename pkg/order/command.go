@@ -28,7 +28,7 @@ type PlaceLine struct {
 type Held struct {
 	SKU                                       string
 	Reserved, Committed, Fulfilled, Restocked int64
-	Backordered                               int64
+	Damaged, Backordered                      int64
 	Rejected                                  bool
 	Available                                 int64
 	RejectionReason                           int32
@@ -135,6 +135,22 @@ type Resume struct{ DeadlineMicros int64 }
 // Deliver records that a shipment arrived.
 type Deliver struct{ FulfilmentID string }
 
+// RequestReturn says what a customer will send back; no lines: all that has been delivered.
+type RequestReturn struct {
+	ReturnID string
+	Lines    []LineQuantity
+	Reason   string
+}
+
+// ReceiveReturn records goods that came back, in parts or all at once.
+type ReceiveReturn struct {
+	ReturnID string
+	Lines    []ReturnedLine
+}
+
+// CancelReturn gives up what of a return has not come.
+type CancelReturn struct{ ReturnID, Reason string }
+
 // Expire ends an order whose payment deadline has passed at AtMicros; before the deadline, or when it is not waiting for a payment, it does nothing.
 type Expire struct{ AtMicros int64 }
 
@@ -170,6 +186,9 @@ func (CancelLines) isCommand()       {}
 func (Hold) isCommand()              {}
 func (Resume) isCommand()            {}
 func (Deliver) isCommand()           {}
+func (RequestReturn) isCommand()     {}
+func (ReceiveReturn) isCommand()     {}
+func (CancelReturn) isCommand()      {}
 func (Expire) isCommand()            {}
 func (ImportDocument) isCommand()    {}
 func (ReconcileShipment) isCommand() {}

@@ -31,6 +31,9 @@ type Facts struct {
 //	Cancel             ·         cancelled  cancelled  cancelled⁴ already_shipped ·
 //	Ship               ·         ·          ·          completed⁵ nothing_to_ship ·
 //	Deliver            ·         ·          ·          yes        yes        ·
+//	RequestReturn      ·         ·          ·          yes        yes        ·
+//	ReceiveReturn      ·         ·          ·          yes        yes        ·
+//	CancelReturn       ·         ·          ·          yes        yes        ·
 //	Expire             –         expired    expired    –          –          –
 //	ReconcileShipment  ·         confirmed⁵ confirmed⁵ completed⁵ ·          ·
 //
@@ -39,7 +42,7 @@ type Facts struct {
 //	³ once the total is authorized  ⁴ unless something has shipped  ⁵ completed once everything has shipped
 //	⁶ expired, and the total is authorized at once  ⁷ OrderBackorderFilled, when less is backordered than before
 //
-// An order on hold takes Resume, and of what it took before: CancelLines, CancelFulfilment, Cancel, payments but
+// An order on hold takes Resume, and of what it took before: CancelLines, CancelFulfilment, Cancel, returns, payments but
 // for StartPayment and CapturePayment, RecordReservation and RecordBackorder.
 //
 // The rules:
@@ -104,6 +107,14 @@ type Facts struct {
 //	ORD-33  RecordBackorder counts only for the order's own ReservationVersion. What is backordered only falls:
 //	        less of it is OrderBackorderFilled, more of it an older message. An answer to a later step
 //	        (RecordReservation) tells the same.
+//	ORD-40  RequestReturn: at most what has been delivered, has not come back and is not asked back (over_return);
+//	        no lines: all of that; none left: nothing_to_return. A return has an ID of its own (invalid_return_id,
+//	        return_exists), and an order at most 1,000 (too_many_returns).
+//	ORD-41  ReceiveReturn: at most what of the return is still to come (unknown_return, over_return), each line
+//	        resellable or damaged (invalid_condition); nothing still to come: return_closed. Resellable goods go to
+//	        available, damaged ones to damaged. They come from the first delivered lines of their SKU, at their
+//	        prices. What is captured beyond the total without all that came back is due for refund.
+//	ORD-42  CancelReturn gives up what of a return has not come (unknown_return, return_closed).
 func Decide(o Order, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case Place:
@@ -142,6 +153,12 @@ func Decide(o Order, cmd Command) ([]Event, error) {
 		return o.hold(c)
 	case Resume:
 		return o.resume(c)
+	case RequestReturn:
+		return o.requestReturn(c)
+	case ReceiveReturn:
+		return o.receiveReturn(c)
+	case CancelReturn:
+		return o.cancelReturn(c)
 	case Deliver:
 		return o.deliver(c)
 	case Expire:

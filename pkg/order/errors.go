@@ -50,6 +50,14 @@ const (
 	CodeFulfilmentExists       = "fulfilment_exists"
 	CodeUnknownFulfilment      = "unknown_fulfilment"
 	CodeAlreadyDelivered       = "already_delivered"
+	CodeInvalidReturnID        = "invalid_return_id"
+	CodeInvalidCondition       = "invalid_condition"
+	CodeNothingToReturn        = "nothing_to_return"
+	CodeOverReturn             = "over_return"
+	CodeTooManyReturns         = "too_many_returns"
+	CodeReturnExists           = "return_exists"
+	CodeUnknownReturn          = "unknown_return"
+	CodeReturnClosed           = "return_closed"
 	CodeUnknownCommand         = "unknown_command"
 )
 
@@ -100,12 +108,19 @@ func (o *Order) allowed() []string {
 		{"deliver_order", shipping && o.has(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })},
 		{"cancel_lines", (o.phase() == Reserved || o.phase() == Confirmed) && len(o.free()) > 0},
 		{"cancel_order", o.cancellable()},
+		{"request_return", o.takesReturns() && len(o.returnable()) > 0},
+		{"receive_return", o.takesReturns() && o.awaitsReturn()},
+		{"cancel_return", o.takesReturns() && o.awaitsReturn()},
 	} {
 		if c.ok {
 			names = append(names, c.name)
 		}
 	}
 	return names
+}
+
+func (o *Order) awaitsReturn() bool {
+	return slices.ContainsFunc(o.Returns, func(r Return) bool { return len(r.open()) > 0 })
 }
 
 func (o *Order) has(kind func(Fulfilment) bool) bool { return slices.ContainsFunc(o.Fulfilments, kind) }

@@ -80,6 +80,23 @@ type (
 		SubtotalMicros, TotalMicros int64
 		Country, Reference          string
 	}
+	ReturnRequested struct {
+		ReturnID string
+		Lines    []LineQuantity
+		Reason   string
+	}
+	// ReturnReceived: what came back, with its prices and by its condition.
+	ReturnReceived struct {
+		ReturnID            string
+		Resellable, Damaged []PlaceLine
+		RefundDueMicros     int64
+	}
+	// ReturnCancelled gives up the Lines that had not come.
+	ReturnCancelled struct {
+		ReturnID string
+		Lines    []LineQuantity
+		Reason   string
+	}
 	ReservationSettled struct{ ReservationVersion uint64 }
 	ShipmentReconciled struct{ Lines []LineQuantity }
 )
@@ -107,5 +124,8 @@ func (FulfilmentCreated) isEvent()    {}
 func (FulfilmentCancelled) isEvent()  {}
 func (LinesDelivered) isEvent()       {}
 func (DocumentImported) isEvent()     {}
+func (ReturnRequested) isEvent()      {}
+func (ReturnReceived) isEvent()       {}
+func (ReturnCancelled) isEvent()      {}
 func (ReservationSettled) isEvent()   {}
 func (ShipmentReconciled) isEvent()   {}

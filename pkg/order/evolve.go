@@ -5,7 +5,8 @@ import "slices"
 // Evolve returns the state after an event; it never fails on what Decide produced and does not change its argument.
 // It sets Version+1, PlacedEventID from f.EventID on OrderPlaced/DocumentImported, and ReservationVersion = the new Version (Settled=false)
 // on every event that changes what Wanted returns: OrderPlaced, DocumentImported, OrderRejected,
-// OrderConfirmed, OrderCancelled, OrderExpired, OrderReopened, LinesCancelled, LinesShipped and ShipmentReconciled.
+// OrderConfirmed, OrderCancelled, OrderExpired, OrderReopened, LinesCancelled, LinesShipped, ShipmentReconciled and
+// ReturnReceived.
 // OccurredAtMicros is that of the first event. ID is the state's key: whoever keeps the state sets it.
 func Evolve(o Order, ev Event, f Facts) Order {
 	o.Version++
@@ -51,6 +52,21 @@ func Evolve(o Order, ev Event, f Facts) Order {
 		o.evolveShipped(e.Lines)
 	case LinesDelivered:
 		o.evolveDelivered(e)
+	case ReturnRequested:
+		o.evolveReturn(e.ReturnID, func(r *Return) {
+			for _, l := range e.Lines {
+				r.line(l.SKU).Quantity += l.Quantity
+			}
+		})
+	case ReturnReceived:
+		o.evolveReturned(e)
+	case ReturnCancelled:
+		o.evolveReturn(e.ReturnID, func(r *Return) {
+			r.Cancelled = true
+			for _, l := range e.Lines {
+				r.line(l.SKU).Quantity -= l.Quantity
+			}
+		})
 	case ReservationSettled:
 		o.evolveSettled(e)
 	case OrderReopened:

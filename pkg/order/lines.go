@@ -101,7 +101,7 @@ func (o *Order) priceAfter(ev *LinesCancelled) error {
 		return refuse(CodeAmountOverflow, "/lines", "the amount is too large")
 	}
 	ev.VoidedMicros = max(0, o.openAuthorization()-max(0, ev.TotalMicros-o.CapturedMicros))
-	ev.RefundDueMicros = max(0, o.CapturedMicros-o.RefundedMicros-o.RefundDueMicros-ev.TotalMicros)
+	ev.RefundDueMicros = max(0, o.CapturedMicros-o.RefundedMicros-o.RefundDueMicros-o.keptOf(ev.TotalMicros))
 	return nil
 }
 

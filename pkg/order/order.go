@@ -52,6 +52,8 @@ type Line struct {
 	Cancelled       int64
 	Shipped         int64
 	Delivered       int64
+	// Returned came back, Damaged is the part of it that cannot be sold again.
+	Returned, Damaged int64
 }
 
 // Fulfilment is one shipment; Pending until it leaves.
@@ -103,6 +105,7 @@ type Order struct {
 	// Settled: stock has answered ReservationVersion.
 	Settled     bool
 	Fulfilments []Fulfilment
+	Returns     []Return
 	Short       []ShortLine
 }
 
@@ -110,5 +113,7 @@ type Order struct {
 type Wanted struct {
 	SKU                                       string
 	Reserved, Committed, Fulfilled, Restocked int64
-	Imported                                  bool
+	// Restocked goods came back to be sold, Damaged ones not.
+	Damaged  int64
+	Imported bool
 }

@@ -107,7 +107,7 @@ func covers(held []Held, wanted []Wanted) bool {
 		w := &wanted[i]
 		h := find(held, w.SKU)
 		if h == nil || h.Rejected || h.Reserved+h.Committed+h.Fulfilled < w.Reserved+w.Committed+w.Fulfilled ||
-			h.Restocked < w.Restocked {
+			h.Restocked < w.Restocked || h.Damaged < w.Damaged {
 			return false
 		}
 	}
@@ -140,7 +140,7 @@ func shortLines(held []Held, wanted []Wanted) []ShortLine {
 	rejected := slices.ContainsFunc(held, func(h Held) bool { return h.Rejected })
 	for i := range wanted {
 		w := &wanted[i]
-		requested := w.Reserved + w.Committed + w.Fulfilled + w.Restocked
+		requested := w.Reserved + w.Committed + w.Fulfilled + w.Restocked + w.Damaged
 		switch h := find(held, w.SKU); {
 		case h == nil && !rejected:
 			short = append(short, ShortLine{w.SKU, requested, 0, ReasonInsufficientStock})

@@ -76,7 +76,7 @@ func (s *shop) steps(id string) map[string]inventory.SetReservation {
 	for _, w := range o.Wanted() {
 		steps[w.SKU] = inventory.SetReservation{
 			OrderID: id, PlacedEventID: inventory.ID(o.PlacedEventID), Version: o.ReservationVersion,
-			Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Imported: w.Imported,
+			Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged, Imported: w.Imported,
 		}
 	}
 	return steps
@@ -91,7 +91,7 @@ func (s *shop) answer(id string) (order.RecordReservation, bool) {
 		if r.Version != o.ReservationVersion {
 			return c, false
 		}
-		h := order.Held{SKU: w.SKU, Backordered: r.Backordered}
+		h := order.Held{SKU: w.SKU, Backordered: r.Backordered, Damaged: r.Damaged()}
 		h.Reserved, h.Committed, h.Fulfilled, h.Restocked = r.Sums()
 		if r.Rejected != nil {
 			h.Rejected, h.Available, h.RejectionReason = true, r.Rejected.Available, int32(r.Rejected.Reason)

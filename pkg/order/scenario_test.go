@@ -92,8 +92,16 @@ func checkOrder(before, after Order) string {
 	}
 	for _, l := range after.Lines {
 		if l.Backordered < 0 || l.Cancelled < 0 || l.Shipped < 0 || l.Delivered < 0 ||
-			l.Backordered+l.Cancelled+l.Shipped > l.Quantity || l.Delivered > l.Shipped {
+			l.Backordered+l.Cancelled+l.Shipped > l.Quantity || l.Delivered > l.Shipped ||
+			l.Returned > l.Delivered || l.Damaged > l.Returned || l.Damaged < 0 {
 			return "the line ledger does not hold"
+		}
+	}
+	for _, r := range after.Returns {
+		for _, l := range r.Lines {
+			if l.Received < 0 || l.Received > l.Quantity {
+				return "the ledger of a return does not hold"
+			}
 		}
 	}
 	switch {
@@ -118,7 +126,7 @@ func held(o Order) RecordReservation {
 	c := RecordReservation{ReservationVersion: o.ReservationVersion}
 	for _, w := range o.Wanted() {
 		c.Held = append(c.Held, Held{
-			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
+			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
 		})
 	}
 	return c

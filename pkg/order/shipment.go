@@ -117,9 +117,14 @@ func (o *Order) left() unshippedSKUs {
 			all = append(all, unshipped{o.Lines[i].SKU, left, left - o.Lines[i].Backordered})
 		}
 	}
-	slices.SortFunc(all, func(a, b unshipped) int { return strings.Compare(a.sku, b.sku) })
-	merged := all[:0]
-	for _, l := range all {
+	return all.sorted()
+}
+
+// sorted adds up by SKU, sorted by SKU.
+func (u unshippedSKUs) sorted() unshippedSKUs {
+	slices.SortFunc(u, func(a, b unshipped) int { return strings.Compare(a.sku, b.sku) })
+	merged := u[:0]
+	for _, l := range u {
 		if n := len(merged); n > 0 && merged[n-1].sku == l.sku {
 			merged[n-1].left += l.left
 			merged[n-1].ready += l.ready
@@ -128,6 +133,15 @@ func (o *Order) left() unshippedSKUs {
 		merged = append(merged, l)
 	}
 	return merged
+}
+
+// quantities is all of it.
+func (u unshippedSKUs) quantities() []LineQuantity {
+	lines := make([]LineQuantity, len(u))
+	for i := range u {
+		lines[i] = LineQuantity{u[i].sku, u[i].left}
+	}
+	return lines
 }
 
 // free is what is left to ship and in no fulfilment that is being packed.
@@ -170,7 +184,7 @@ func (u unshippedSKUs) choose(lines []LineQuantity, c choice) ([]LineQuantity, e
 		}
 		k, known := u.find(l.SKU)
 		if !known || u[k].left < l.Quantity {
-			return nil, refuse(c.over, linePointer(i, "quantity"), "more than what is left to ship of this SKU, and in no other fulfilment")
+			return nil, refuse(c.over, linePointer(i, "quantity"), "more than what is left of this SKU")
 		}
 		if c.readyOnly && u[k].ready < l.Quantity {
 			return nil, refuse(CodeBackordered, linePointer(i, "quantity"), "part of this SKU waits for stock to come")

@@ -7,7 +7,8 @@ import (
 
 // Wanted returns what the order wants of each SKU, sorted by SKU.
 // Until it is confirmed that is reserved, from then on committed, and fulfilled what has shipped;
-// an order that ended wants no more than what has shipped, a credit note its lines back in stock.
+// an order that ended wants no more than what has shipped, a credit note its lines back in stock. What came
+// back of an order is restocked, or damaged.
 func (o Order) Wanted() []Wanted {
 	wanted := make([]Wanted, len(o.Lines))
 	for i := range o.Lines {
@@ -24,6 +25,7 @@ func (o Order) Wanted() []Wanted {
 			merged[n-1].Committed += w.Committed
 			merged[n-1].Fulfilled += w.Fulfilled
 			merged[n-1].Restocked += w.Restocked
+			merged[n-1].Damaged += w.Damaged
 			continue
 		}
 		merged = append(merged, w)
@@ -32,7 +34,7 @@ func (o Order) Wanted() []Wanted {
 }
 
 func (o *Order) wantedOf(l *Line) Wanted {
-	w := Wanted{SKU: l.SKU, Fulfilled: l.Shipped}
+	w := Wanted{SKU: l.SKU, Fulfilled: l.Shipped, Restocked: l.Returned - l.Damaged, Damaged: l.Damaged}
 	switch o.Kind {
 	case KindCreditNote:
 		return Wanted{SKU: l.SKU, Restocked: l.Quantity}

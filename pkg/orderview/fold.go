@@ -16,27 +16,29 @@ import (
 
 // Order is an order as GET /v1/orders/{id} shows it.
 type Order struct {
-	ID               string  `json:"order_id"`
-	Kind             string  `json:"kind"` // order, imported_order, credit_note
-	Version          uint64  `json:"version"`
-	Status           string  `json:"status"`
-	PaymentStatus    string  `json:"payment_status"`
-	FulfilmentStatus string  `json:"fulfilment_status,omitempty"`
-	CustomerID       string  `json:"customer_id,omitempty"`
-	Country          string  `json:"country,omitempty"`
-	Reference        string  `json:"reference,omitempty"`
-	Currency         string  `json:"currency"`
-	Subtotal         string  `json:"subtotal"`
-	Total            string  `json:"total"`
-	Authorized       string  `json:"authorized"`
-	Captured         string  `json:"captured"`
-	Voided           string  `json:"voided"`
-	Refunded         string  `json:"refunded"`
-	RefundDue        string  `json:"refund_due"`
-	PaymentDeadline  string  `json:"payment_deadline,omitempty"`
-	Lines            []Line  `json:"lines"`
-	Short            []Short `json:"short,omitempty"`
-	Timeline         []Entry `json:"timeline"`
+	ID               string   `json:"order_id"`
+	Kind             string   `json:"kind"` // order, imported_order, credit_note
+	Version          uint64   `json:"version"`
+	Status           string   `json:"status"`
+	PaymentStatus    string   `json:"payment_status"`
+	FulfilmentStatus string   `json:"fulfilment_status,omitempty"`
+	ReturnStatus     string   `json:"return_status"`
+	CustomerID       string   `json:"customer_id,omitempty"`
+	Country          string   `json:"country,omitempty"`
+	Reference        string   `json:"reference,omitempty"`
+	Currency         string   `json:"currency"`
+	Subtotal         string   `json:"subtotal"`
+	Total            string   `json:"total"`
+	Authorized       string   `json:"authorized"`
+	Captured         string   `json:"captured"`
+	Voided           string   `json:"voided"`
+	Refunded         string   `json:"refunded"`
+	RefundDue        string   `json:"refund_due"`
+	PaymentDeadline  string   `json:"payment_deadline,omitempty"`
+	Lines            []Line   `json:"lines"`
+	Returns          []Return `json:"returns,omitempty"`
+	Short            []Short  `json:"short,omitempty"`
+	Timeline         []Entry  `json:"timeline"`
 
 	totalMicros, authorized, captured, voided, refunded, refundDue int64
 	paymentFailed                                                  bool
@@ -52,6 +54,7 @@ type Line struct {
 	Cancelled   int64  `json:"cancelled,omitempty"`
 	Shipped     int64  `json:"shipped"`
 	Delivered   int64  `json:"delivered"`
+	Returned    int64  `json:"returned,omitempty"`
 }
 
 // Short says why a line stood in the way of an order.
@@ -73,6 +76,7 @@ type Entry struct {
 	Reference    string         `json:"reference,omitempty"`
 	Reason       string         `json:"reason,omitempty"`
 	FulfilmentID string         `json:"fulfilment_id,omitempty"`
+	ReturnID     string         `json:"return_id,omitempty"`
 	Lines        []LineQuantity `json:"lines,omitempty"`
 }
 
@@ -88,7 +92,7 @@ func render(events []*eventv1.OrderEvent) ([]byte, error) {
 	for _, ev := range events {
 		o.apply(ev)
 	}
-	o.PaymentStatus, o.FulfilmentStatus = o.paymentStatus(), o.fulfilmentStatus()
+	o.PaymentStatus, o.FulfilmentStatus, o.ReturnStatus = o.paymentStatus(), o.fulfilmentStatus(), o.returnStatus()
 	o.Authorized, o.Captured, o.Voided = o.amount(o.authorized), o.amount(o.captured), o.amount(o.voided)
 	o.Refunded, o.RefundDue = o.amount(o.refunded), o.amount(o.refundDue)
 	b, err := json.Marshal(&o)
@@ -157,6 +161,8 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		}
 	case *eventv1.OrderEvent_FulfilmentCancelled:
 		e.FulfilmentID, e.Reason = c.FulfilmentCancelled.FulfilmentId, c.FulfilmentCancelled.Reason
+	case *eventv1.OrderEvent_ReturnRequested, *eventv1.OrderEvent_ReturnReceived, *eventv1.OrderEvent_ReturnCancelled:
+		o.giveBack(ev, &e)
 	default:
 		o.pay(ev, &e)
 	}

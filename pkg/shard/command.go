@@ -72,7 +72,9 @@ type OrderSummary struct {
 	FulfilmentStatus string `json:"fulfilment_status,omitempty"` // none for a credit note
 	Currency         string `json:"currency"`
 	TotalMicros      int64  `json:"total_micros"`
+	ReturnStatus     string `json:"return_status"`
 	FulfilmentID     string `json:"fulfilment_id,omitempty"`
+	ReturnID         string `json:"return_id,omitempty"`
 	Backordered      bool   `json:"backordered,omitempty"`
 }
 

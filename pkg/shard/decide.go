@@ -138,6 +138,8 @@ func (r *runner) outcome(e *entry, cmd *Command) Result {
 	switch c := cmd.Order.(type) {
 	case order.Ship:
 		res.Order.FulfilmentID = c.FulfilmentID
+	case order.RequestReturn:
+		res.Order.ReturnID = c.ReturnID
 	case order.CreateFulfilment:
 		res.Order.FulfilmentID = c.FulfilmentID
 	}
@@ -186,7 +188,7 @@ func (r *runner) shortForImport(doc *order.ImportDocument) ([]order.ShortLine, e
 func summarize(o *order.Order) *OrderSummary {
 	s := &OrderSummary{
 		ID: o.ID, Version: o.Version, Status: o.Lifecycle.String(),
-		PaymentStatus: o.PaymentStatus(), FulfilmentStatus: o.FulfilmentStatus(),
+		PaymentStatus: o.PaymentStatus(), FulfilmentStatus: o.FulfilmentStatus(), ReturnStatus: o.ReturnStatus(),
 		Currency: o.Currency, TotalMicros: o.TotalMicros,
 	}
 	for i := range o.Lines {

@@ -188,7 +188,7 @@ func (r *runner) releaseOrphan(h *holdings, placed []byte) error {
 		r.log.Warn("released a reservation of an order that the log does not have", "sku", held.sku, "order_id", orderID)
 		step := inventory.Step{OrderID: orderID, PlacedEventID: res.PlacedEventID, Version: res.Version + 1}
 		_, _, fulfilled, restocked := res.Sums()
-		_, err := r.runStep(step, []order.Wanted{{SKU: held.sku, Fulfilled: fulfilled, Restocked: restocked}},
+		_, err := r.runStep(step, []order.Wanted{{SKU: held.sku, Fulfilled: fulfilled, Restocked: restocked, Damaged: held.res.Damaged()}},
 			&origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
 		if err != nil {
 			return err

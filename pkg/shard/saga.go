@@ -113,7 +113,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 	local = make([]order.Wanted, 0, len(all))
 	for _, w := range all {
 		target := r.shardOf(w.SKU)
-		nothing := w.Reserved|w.Committed|w.Fulfilled|w.Restocked == 0
+		nothing := w.Reserved|w.Committed|w.Fulfilled|w.Restocked|w.Damaged == 0
 		if target == r.shard {
 			if nothing && r.neverHeld(e, w.SKU) {
 				continue
@@ -139,7 +139,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 			remote[target] = req
 		}
 		req.Wanted = append(req.Wanted, &peerv1.Wanted{
-			Sku: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Imported: w.Imported,
+			Sku: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged, Imported: w.Imported,
 		})
 	}
 	return local, remote
@@ -202,7 +202,7 @@ func (r *runner) runStep(step inventory.Step, wanted []order.Wanted, from *origi
 func setReservation(step inventory.Step, w order.Wanted, refuse bool) inventory.SetReservation {
 	return inventory.SetReservation{
 		OrderID: step.OrderID, PlacedEventID: step.PlacedEventID, Version: step.Version,
-		Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
+		Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
 		Imported: w.Imported, Refuse: refuse,
 	}
 }
@@ -217,7 +217,7 @@ func rejects(evs []inventory.Event) bool {
 }
 
 func heldOf(sku string, res *inventory.Reservation) order.Held {
-	h := order.Held{SKU: sku, Backordered: res.Backordered}
+	h := order.Held{SKU: sku, Damaged: res.Damaged(), Backordered: res.Backordered}
 	h.Reserved, h.Committed, h.Fulfilled, h.Restocked = res.Sums()
 	if res.Rejected != nil {
 		h.Rejected, h.Available, h.RejectionReason = true, res.Rejected.Available, int32(res.Rejected.Reason)
@@ -252,7 +252,7 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 		if r.foreign(w.Sku) {
 			return nil // a layout of another generation
 		}
-		wanted[i] = order.Wanted{SKU: w.Sku, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Imported: w.Imported}
+		wanted[i] = order.Wanted{SKU: w.Sku, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged, Imported: w.Imported}
 	}
 	from := origin{occurredAt: req.OccurredAtMicros}
 	if req.Reconciliation {
@@ -289,7 +289,7 @@ func wireHeld(held []order.Held) []*peerv1.Held {
 	out := make([]*peerv1.Held, len(held))
 	for i, h := range held {
 		out[i] = &peerv1.Held{
-			Sku: h.SKU, Reserved: h.Reserved, Committed: h.Committed, Fulfilled: h.Fulfilled, Restocked: h.Restocked,
+			Sku: h.SKU, Reserved: h.Reserved, Committed: h.Committed, Fulfilled: h.Fulfilled, Restocked: h.Restocked, Damaged: h.Damaged,
 			Backordered: h.Backordered, Rejected: h.Rejected, Available: h.Available, RejectionReason: h.RejectionReason,
 		}
 	}
@@ -319,7 +319,7 @@ func (r *runner) handleAnswer(resp *peerv1.ReservationResponse) error {
 	refused := false
 	for _, h := range resp.Held {
 		s.held[h.Sku] = order.Held{
-			SKU: h.Sku, Reserved: h.Reserved, Committed: h.Committed, Fulfilled: h.Fulfilled, Restocked: h.Restocked,
+			SKU: h.Sku, Reserved: h.Reserved, Committed: h.Committed, Fulfilled: h.Fulfilled, Restocked: h.Restocked, Damaged: h.Damaged,
 			Backordered: h.Backordered, Rejected: h.Rejected, Available: h.Available, RejectionReason: h.RejectionReason,
 		}
 		refused = refused || h.Rejected

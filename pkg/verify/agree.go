@@ -90,7 +90,7 @@ func (o *order) wanted(l *line) held {
 	case o.phase() == "reserved":
 		return held{reserved: l.ordered - l.shipped, fulfilled: l.shipped}
 	case o.phase() == "confirmed", o.status == "completed":
-		return held{committed: l.ordered - l.shipped, fulfilled: l.shipped}
+		return held{committed: l.ordered - l.shipped, fulfilled: l.shipped, restocked: l.returned - l.damaged, damaged: l.damaged}
 	}
 	return held{fulfilled: l.shipped}
 }

@@ -40,6 +40,16 @@ func moved(s *story, l *eventv1.Level, from, to eventv1.StockState) {
 	s.end(l, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockMoved{StockMoved: &eventv1.StockMoved{Location: "main", From: from, To: to, Quantity: 3}}})
 }
 
+// comeBack delivers the A that o-1 has shipped, captures all its money, and takes the A back.
+func comeBack(s *story, due int64) {
+	a := []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
+	s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: "f", Lines: a}}})
+	s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentCaptured{PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: 5_110_000}}})
+	s.addOrder("o-1", 8, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnRequested{ReturnRequested: &eventv1.ReturnRequested{ReturnId: "r", Lines: a}}})
+	s.addOrder("o-1", 9, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceived{ReturnReceived: &eventv1.ReturnReceived{
+		ReturnId: "r", Damaged: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_555_000}}, RefundDueMicros: due}}})
+}
+
 const short = eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK
 
 func TestHealthyEndings(t *testing.T) {
@@ -55,6 +65,11 @@ func TestHealthyEndings(t *testing.T) {
 				StockExpected: &eventv1.StockExpected{Location: "main", Quantity: 5, Delta: 5}}})
 			s.end(level(14, 13, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{
 				StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 5, Expected: 5}}})
+		},
+		"goods that come back": func(s *story) {
+			comeBack(s, 2_560_000) // 2.555 half to even
+			s.end(&eventv1.Level{OnHand: 10, Available: 8, Committed: 1, Damaged: 1}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{
+				Step: stepOf(s, "o-1", 9), Quantity: 1, Damaged: fromMain(1)}}})
 		},
 		"an older row after a newer": func(s *story) {
 			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2})
@@ -153,6 +168,19 @@ func TestSubtleViolationsAreFound(t *testing.T) {
 			waits2(s)
 			s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackordered{OrderBackordered: &eventv1.OrderBackordered{Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}})
 			s.addOrder("o-2", 3, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackorderFilled{OrderBackorderFilled: &eventv1.OrderBackorderFilled{Filled: []*eventv1.LineQuantity{{Sku: "A", Quantity: 3}}}}})
+		}},
+		{"a return with too little due", verify.Money, "", func(s *story) { comeBack(s, 1) }},
+		{"a return that stock knows nothing of", verify.Agreement, "", func(s *story) { comeBack(s, 2_560_000) }},
+		{"more came back than was asked for", verify.Transitions, "", func(s *story) {
+			comeBack(s, 2_560_000)
+			s.addOrder("o-1", 10, "", &eventv1.OrderEvent{Change: s.orders[len(s.orders)-1].Change})
+		}},
+		{"asked back before it was delivered", verify.Transitions, "", func(s *story) {
+			s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnRequested{ReturnRequested: &eventv1.ReturnRequested{
+				ReturnId: "r", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}}})
+		}},
+		{"gave up a return that is not there", verify.Transitions, "", func(s *story) {
+			s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnCancelled{ReturnCancelled: &eventv1.ReturnCancelled{ReturnId: "q"}}})
 		}},
 		{"a step that is answered again", verify.Conserved, "", func(s *story) {
 			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_SafetyStockSet{SafetyStockSet: &eventv1.SafetyStockSet{Location: "main"}}})

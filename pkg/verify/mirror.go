@@ -72,6 +72,8 @@ func (f *mirrorFold) record(rec *eventlog.Record) {
 		sign, lines, country, currency = -1, p.Lines, p.Country, p.Currency
 	case ev.GetLinesCancelled() != nil:
 		sign, lines = -1, ev.GetLinesCancelled().Lines
+	case ev.GetReturnReceived() != nil:
+		sign, lines = -1, append(slices.Clone(ev.GetReturnReceived().Resellable), ev.GetReturnReceived().Damaged...)
 	}
 	month := time.UnixMicro(ev.Meta.OccurredAtMicros).UTC().Format("2006-01")
 	for _, l := range lines {

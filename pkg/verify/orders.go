@@ -31,6 +31,10 @@ type order struct {
 	// outcome is what stock answered first: reserved or rejected.
 	outcome     string
 	fulfilments map[string]fulfilment
+	// returns have the units that are still to come; returned is what all that came had cost, exactly.
+	returns  map[string]int64
+	returned int64
+	currency string
 	// heldFrom is the status before on_hold.
 	heldFrom string
 	// wants is the version at which it last wanted another reservation; settled: stock has followed.
@@ -44,6 +48,7 @@ type order struct {
 type line struct {
 	sku                           string
 	ordered, shipped, backordered int64
+	delivered, returned, damaged  int64
 }
 
 // fulfilment is one shipment.
@@ -85,13 +90,14 @@ var before = map[string][]string{
 	"order_reopened":  {"expired"},
 	"order_confirmed": {"reserved"}, "order_cancelled": {"placed", "reserved", "confirmed", "on_hold"}, "order_expired": {"placed", "reserved"},
 	"lines_shipped": {"confirmed"}, "shipment_reconciled": {"placed", "reserved", "confirmed"}, "lines_delivered": {"confirmed", "completed"},
+	"return_requested": {"confirmed", "completed", "on_hold"}, "return_received": {"confirmed", "completed", "on_hold"}, "return_cancelled": {"confirmed", "completed", "on_hold"},
 	"reservation_settled": afterPlacing,
 }
 
 // wanting lists the events after which an order wants another reservation.
 var wanting = []string{
 	"order_placed", "order_imported", "credit_note_imported", "order_rejected", "order_confirmed",
-	"order_cancelled", "order_expired", "order_reopened", "lines_cancelled", "lines_shipped", "shipment_reconciled",
+	"order_cancelled", "order_expired", "order_reopened", "lines_cancelled", "lines_shipped", "shipment_reconciled", "return_received",
 }
 
 func (c *checker) orderRecord(rec *eventlog.Record) {
@@ -129,6 +135,7 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		c.check(Transitions, p.PaymentTerms != 0 && (!o.onAccount || o.deadline == 0), "%s: terms %v with a deadline of %d", at(rec), p.PaymentTerms, o.deadline)
 		c.money(rec, p.Lines, p.Currency, p.SubtotalMicros, p.TotalMicros)
 		c.open(rec, o, ev, kindOrder, "placed", p.Lines, p.TotalMicros)
+		o.currency = p.Currency
 	case *eventv1.OrderEvent_OrderImported:
 		d := ch.OrderImported
 		c.money(rec, d.Lines, d.Currency, d.SubtotalMicros, d.TotalMicros)
@@ -174,6 +181,11 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		if ok {
 			o.fulfilments[d.FulfilmentId] = fulfilment{units: f.units, delivered: true}
 		}
+		for _, q := range d.Lines {
+			if l := o.line(q.Sku); l != nil {
+				l.delivered += q.Quantity
+			}
+		}
 	case *eventv1.OrderEvent_ReservationSettled:
 		// A version beyond what the order wants takes it past that, and it is sent again.
 		to := ch.ReservationSettled.ReservationVersion
@@ -208,7 +220,7 @@ func (c *checker) changed(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent
 		c.check(Transitions, o.fulfilments[id].pending, "%s: fulfilment %q is not waiting to ship", at(rec), id)
 		delete(o.fulfilments, id)
 	default:
-		c.payment(rec, o, ev)
+		c.returns(rec, o, ev)
 	}
 }
 
@@ -235,7 +247,7 @@ func (c *checker) linesCancelled(rec *eventlog.Record, o *order, e *eventv1.Line
 	c.check(Money, e.TotalMicros >= 0 && e.TotalMicros <= o.total, "%s: the total goes from %d to %d", at(rec), o.total, e.TotalMicros)
 	o.total = e.TotalMicros
 	voided := max(0, o.held()-max(0, o.total-o.captured))
-	due := max(0, o.captured-o.refunded-o.refundDue-o.total)
+	due := o.due()
 	c.check(Money, e.VoidedMicros == voided && e.RefundDueMicros == due,
 		"%s: %d voided and %d due, should be %d and %d", at(rec), e.VoidedMicros, e.RefundDueMicros, voided, due)
 	o.voided += e.VoidedMicros

@@ -28,7 +28,7 @@ type reservation struct {
 }
 
 // held are a reservation's quantities.
-type held struct{ reserved, committed, fulfilled, restocked int64 }
+type held struct{ reserved, committed, fulfilled, restocked, damaged int64 }
 
 // reservationChange applies what an order's step moves.
 func (c *checker) reservationChange(rec *eventlog.Record, it *item, ev *eventv1.InventoryEvent) {
@@ -56,9 +56,11 @@ func (c *checker) reservationChange(rec *eventlog.Record, it *item, ev *eventv1.
 	case *eventv1.InventoryEvent_StockRestocked:
 		r := c.step(rec, it, ch.StockRestocked.Step)
 		n := c.move(rec, it, ch.StockRestocked.Allocations, func(l *eventv1.Level, q int64) { l.OnHand += q; l.Available += q })
+		broken := c.move(rec, it, ch.StockRestocked.Damaged, func(l *eventv1.Level, q int64) { l.OnHand += q; l.Damaged += q })
 		r.restocked += n
-		c.account(rec, r, n, ch.StockRestocked.Quantity)
-		c.check(Conserved, n > 0, "%s: restocks nothing", at(rec))
+		r.damaged += broken
+		c.account(rec, r, n+broken, ch.StockRestocked.Quantity)
+		c.check(Conserved, n+broken > 0, "%s: restocks nothing", at(rec))
 	}
 }
 
@@ -193,7 +195,7 @@ func (c *checker) step(rec *eventlog.Record, it *item, s *eventv1.ReservationSte
 	}
 	if r.placed != placed {
 		// Another placement: it gives back what the former holds, and starts from nothing.
-		r.placed, r.version, r.fulfilled, r.restocked = placed, 0, 0, 0
+		r.placed, r.version, r.fulfilled, r.restocked, r.damaged = placed, 0, 0, 0, 0
 		r.at, r.backordered = nil, 0
 		it.dropDone()
 	}

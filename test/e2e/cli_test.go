@@ -67,6 +67,14 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("captured", "order capture-payment "+order+" --amount 5.10")
 	must("partially_refunded", "order refund-payment "+order+" --amount 1.00 --reason late")
 	must("lines_cancelled", "order get "+order)
+	var asked client.OrderSummary
+	if err := json.Unmarshal([]byte(must("requested", "order request-return "+order+" --line A1=2 --reason big -o json")), &asked); err != nil {
+		t.Fatal(err)
+	}
+	back := order + " " + asked.ReturnID
+	must("partially_received", "order receive-return "+back+" --line A1=1@damaged")
+	must("received", "order cancel-return "+back+" --reason kept")
+	must("return_received", "order get "+order)
 
 	account := strings.Fields(id(must("confirmed", "order place --customer c-2 --currency GBP --terms on_account --line A1=1@1 -o json")))[0]
 	must("cancelled", "order cancel "+account+" --reason mind")
@@ -75,15 +83,17 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("voided", "order void-payment "+late)
 
 	for line, want := range map[string]string{
-		"order confirm " + late:                     "payment_required",
-		"order ship " + order:                       "nothing_to_ship",
-		"order cancel " + late + " --if-version 1":  "version_mismatch",
-		"order cancel-lines " + late + " --line A1": "SKU=QUANTITY",
-		"order place --line A1=x@1":                 "SKU=QUANTITY",
-		"order place --line A1=1":                   "SKU=QUANTITY@PRICE",
-		"stock count A1 many":                       "not a whole number",
-		"stock backorder-limit A1 many":             "not a whole number",
-		"stock receive nobody 1":                    "unknown_sku",
+		"order confirm " + late:                          "payment_required",
+		"order ship " + order:                            "nothing_to_ship",
+		"order cancel " + late + " --if-version 1":       "version_mismatch",
+		"order cancel-lines " + late + " --line A1":      "SKU=QUANTITY",
+		"order place --line A1=x@1":                      "SKU=QUANTITY",
+		"order place --line A1=1":                        "SKU=QUANTITY@PRICE",
+		"order receive-return " + back + " --line A1=1":  "SKU=QUANTITY@CONDITION",
+		"order request-return " + order + " --line A1=9": "over_return",
+		"stock count A1 many":                            "not a whole number",
+		"stock backorder-limit A1 many":                  "not a whole number",
+		"stock receive nobody 1":                         "unknown_sku",
 	} {
 		if out, err := p.cli(t, binary, strings.Fields(line)...); err == nil || !strings.Contains(out, want) {
 			t.Errorf("holdfast %s: %v\n%s\nwant %q", line, err, out, want)

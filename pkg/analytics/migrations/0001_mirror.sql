@@ -51,15 +51,15 @@ CREATE TABLE IF NOT EXISTS order_lines (
     partition Int32 COMMENT 'Partition of the record',
     offset Int64 COMMENT 'Offset of the record in its partition',
     line UInt32 COMMENT 'Place of the line in its event, from 0',
-    type LowCardinality(String) COMMENT 'Event that carries the line: order_placed, order_imported, credit_note_imported or lines_cancelled. Placed lines are revenue, and cancelled ones are taken off it, once orders has an order_confirmed of the order',
+    type LowCardinality(String) COMMENT 'Event that carries the line: order_placed, order_imported, credit_note_imported, lines_cancelled or return_received. Placed lines are revenue, and cancelled and returned ones are taken off it, once orders has an order_confirmed of the order',
     order_id String COMMENT 'Order, or past document',
-    customer_id String COMMENT 'Customer of the order; empty on cancelled lines, and so are country and currency: orders has them',
+    customer_id String COMMENT 'Customer of the order; empty on cancelled and returned lines, and so are country and currency: orders has them',
     country LowCardinality(String) COMMENT 'Country as the shop writes it; may be empty',
     currency LowCardinality(String) COMMENT 'ISO 4217 code',
     sku String COMMENT 'Stock item',
-    quantity Int64 COMMENT 'Units; below 0 on a credit note and on cancelled lines',
+    quantity Int64 COMMENT 'Units; below 0 on a credit note and on cancelled or returned lines',
     unit_price_micros Int64 COMMENT 'Price of one unit in millionths of the currency',
-    amount_micros Int64 COMMENT 'Quantity times unit price, exact; below 0 on a credit note and on cancelled lines',
+    amount_micros Int64 COMMENT 'Quantity times unit price, exact; below 0 on a credit note and on cancelled or returned lines',
     occurred_at DateTime64(6, 'UTC') COMMENT 'When it happened in the shop; for past documents their own time'
 )
 ENGINE = ReplacingMergeTree

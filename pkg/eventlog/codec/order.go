@@ -152,6 +152,8 @@ func setDocumentOrSettlement(e *eventv1.OrderEvent, ev order.Event) string {
 		return "holdfast.lines_delivered.v1"
 	case order.DocumentImported:
 		return setDocument(e, c)
+	case order.ReturnRequested, order.ReturnReceived, order.ReturnCancelled:
+		return setReturn(e, ev)
 	case order.ReservationSettled:
 		e.Change = &eventv1.OrderEvent_ReservationSettled{
 			ReservationSettled: &eventv1.ReservationSettled{ReservationVersion: c.ReservationVersion}}
@@ -160,6 +162,28 @@ func setDocumentOrSettlement(e *eventv1.OrderEvent, ev order.Event) string {
 		e.Change = &eventv1.OrderEvent_ShipmentReconciled{
 			ShipmentReconciled: &eventv1.ShipmentReconciled{Lines: toQuantities(c.Lines)}}
 		return "holdfast.shipment_reconciled.v1"
+	}
+	return ""
+}
+
+// setReturn is setOrderChange for goods that come back.
+func setReturn(e *eventv1.OrderEvent, ev order.Event) string {
+	switch c := ev.(type) {
+	case order.ReturnRequested:
+		e.Change = &eventv1.OrderEvent_ReturnRequested{ReturnRequested: &eventv1.ReturnRequested{
+			ReturnId: c.ReturnID, Lines: toQuantities(c.Lines), Reason: c.Reason,
+		}}
+		return "holdfast.return_requested.v1"
+	case order.ReturnReceived:
+		e.Change = &eventv1.OrderEvent_ReturnReceived{ReturnReceived: &eventv1.ReturnReceived{
+			ReturnId: c.ReturnID, Resellable: toLines(c.Resellable), Damaged: toLines(c.Damaged), RefundDueMicros: c.RefundDueMicros,
+		}}
+		return "holdfast.return_received.v1"
+	case order.ReturnCancelled:
+		e.Change = &eventv1.OrderEvent_ReturnCancelled{ReturnCancelled: &eventv1.ReturnCancelled{
+			ReturnId: c.ReturnID, Lines: toQuantities(c.Lines), Reason: c.Reason,
+		}}
+		return "holdfast.return_cancelled.v1"
 	}
 	return ""
 }
@@ -295,6 +319,17 @@ func documentOrSettlement(e *eventv1.OrderEvent) order.Event {
 			Kind: order.KindCreditNote, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
 			SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
 		}
+	case *eventv1.OrderEvent_ReturnRequested:
+		p := c.ReturnRequested
+		return order.ReturnRequested{ReturnID: p.ReturnId, Lines: fromQuantities(p.Lines), Reason: p.Reason}
+	case *eventv1.OrderEvent_ReturnReceived:
+		p := c.ReturnReceived
+		return order.ReturnReceived{
+			ReturnID: p.ReturnId, Resellable: fromLines(p.Resellable), Damaged: fromLines(p.Damaged), RefundDueMicros: p.RefundDueMicros,
+		}
+	case *eventv1.OrderEvent_ReturnCancelled:
+		p := c.ReturnCancelled
+		return order.ReturnCancelled{ReturnID: p.ReturnId, Lines: fromQuantities(p.Lines), Reason: p.Reason}
 	case *eventv1.OrderEvent_ReservationSettled:
 		return order.ReservationSettled{ReservationVersion: c.ReservationSettled.ReservationVersion}
 	case *eventv1.OrderEvent_ShipmentReconciled:

@@ -63,6 +63,11 @@ var orderSamples = map[string]order.Event{
 		Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
 		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
 	},
+	"return_requested": order.ReturnRequested{ReturnID: "r-1", Lines: sampleQuantities, Reason: "too big"},
+	"return_received": order.ReturnReceived{
+		ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
+	},
+	"return_cancelled":    order.ReturnCancelled{ReturnID: "r-1", Lines: sampleQuantities, Reason: "kept"},
 	"reservation_settled": order.ReservationSettled{ReservationVersion: 5},
 	"shipment_reconciled": order.ShipmentReconciled{Lines: sampleQuantities},
 }
@@ -101,14 +106,17 @@ var inventorySamples = map[string]inventory.Change{
 	"backorder_filled": inventory.BackorderFilled{
 		Step: sampleStep, Location: "main", Quantity: 9, Backordered: 3, Reserved: sampleMain, Committed: sampleBoth,
 	},
-	"stock_restocked": inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn},
+	"stock_restocked": inventory.StockRestocked{
+		Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn, Damaged: sampleBoth,
+	},
 }
 
 // older samples of a change, before it had all of its fields: the first has no number.
 var (
 	olderOrderSamples     = map[string][]order.Event{}
 	olderInventorySamples = map[string][]inventory.Change{
-		"stock_received": {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
+		"stock_restocked": {inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn}},
+		"stock_received":  {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
 	}
 )
 

@@ -111,7 +111,7 @@ func EncodeReservation(dst []byte, sku string, res *inventory.Reservation) ([]by
 	for i := range res.Held {
 		v, h := &s.held[:len(res.Held)][i], &res.Held[i]
 		v.Location, v.Reserved, v.Committed = h.Location, h.Reserved, h.Committed
-		v.Fulfilled, v.Restocked, v.Backordered = h.Fulfilled, h.Restocked, h.Backordered
+		v.Fulfilled, v.Restocked, v.Backordered, v.Damaged = h.Fulfilled, h.Restocked, h.Backordered, h.Damaged
 		p.Held = append(p.Held, v)
 	}
 	return appendMessage(dst, p)
@@ -147,7 +147,7 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 	for i, h := range p.Held {
 		res.Held[i] = inventory.HeldAt{
 			Location: h.Location, Reserved: h.Reserved, Committed: h.Committed,
-			Fulfilled: h.Fulfilled, Restocked: h.Restocked, Backordered: h.Backordered,
+			Fulfilled: h.Fulfilled, Restocked: h.Restocked, Backordered: h.Backordered, Damaged: h.Damaged,
 		}
 	}
 	return p.Sku, res, nil
@@ -162,7 +162,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		AuthorizedMicros: o.AuthorizedMicros, CapturedMicros: o.CapturedMicros,
 		VoidedMicros: o.VoidedMicros, RefundDueMicros: o.RefundDueMicros,
 		PlacedEventId: o.PlacedEventID[:], ReservationVersion: o.ReservationVersion, Settled: o.Settled,
-		Fulfilments: toFulfilments(o.Fulfilments), Short: toStateShort(o.Short),
+		Fulfilments: toFulfilments(o.Fulfilments), Returns: toReturns(o.Returns), Short: toStateShort(o.Short),
 		Country: o.Country, Reference: o.Reference, OccurredAtMicros: o.OccurredAtMicros,
 		RefundedMicros: o.RefundedMicros, Payments: toPayments(o.Payments),
 		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed, HeldFrom: int32(o.HeldFrom),
@@ -183,7 +183,7 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		AuthorizedMicros: p.AuthorizedMicros, CapturedMicros: p.CapturedMicros,
 		VoidedMicros: p.VoidedMicros, RefundDueMicros: p.RefundDueMicros,
 		ReservationVersion: p.ReservationVersion, Settled: p.Settled,
-		Fulfilments: fromFulfilments(p.Fulfilments), Short: fromStateShort(p.Short),
+		Fulfilments: fromFulfilments(p.Fulfilments), Returns: fromReturns(p.Returns), Short: fromStateShort(p.Short),
 		Country: p.Country, Reference: p.Reference, OccurredAtMicros: p.OccurredAtMicros,
 		RefundedMicros: p.RefundedMicros, Payments: fromPayments(p.Payments),
 		PaymentStarts: p.PaymentStarts, PaymentFailed: p.PaymentFailed, HeldFrom: order.Lifecycle(p.HeldFrom),
@@ -200,6 +200,7 @@ func toStateLines(lines []order.Line) []*statev1.OrderLine {
 		v, l := &values[i], &lines[i]
 		v.Sku, v.Quantity, v.UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
 		v.Backordered, v.Cancelled, v.Shipped, v.Delivered = l.Backordered, l.Cancelled, l.Shipped, l.Delivered
+		v.Returned, v.Damaged = l.Returned, l.Damaged
 		out[i] = v
 	}
 	return out
@@ -214,6 +215,7 @@ func fromStateLines(lines []*statev1.OrderLine) []order.Line {
 		out[i] = order.Line{
 			SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
 			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered,
+			Returned: l.Returned, Damaged: l.Damaged,
 		}
 	}
 	return out
@@ -238,6 +240,35 @@ func fromPayments(payments []*statev1.Payment) []order.Payment {
 	out := make([]order.Payment, len(payments))
 	for i, p := range payments {
 		out[i] = order.Payment{Action: order.PaymentAction(p.Action), Reference: p.Reference, AmountMicros: p.AmountMicros}
+	}
+	return out
+}
+
+func toReturns(returns []order.Return) []*statev1.Return {
+	if len(returns) == 0 {
+		return nil
+	}
+	out := make([]*statev1.Return, len(returns))
+	for i, r := range returns {
+		lines := make([]*statev1.ReturnLine, len(r.Lines))
+		for k, l := range r.Lines {
+			lines[k] = &statev1.ReturnLine{Sku: l.SKU, Quantity: l.Quantity, Received: l.Received}
+		}
+		out[i] = &statev1.Return{ReturnId: r.ID, Lines: lines, Cancelled: r.Cancelled}
+	}
+	return out
+}
+
+func fromReturns(returns []*statev1.Return) []order.Return {
+	if len(returns) == 0 {
+		return nil
+	}
+	out := make([]order.Return, len(returns))
+	for i, r := range returns {
+		out[i] = order.Return{ID: r.ReturnId, Cancelled: r.Cancelled}
+		for _, l := range r.Lines {
+			out[i].Lines = append(out[i].Lines, order.ReturnLine{SKU: l.Sku, Quantity: l.Quantity, Received: l.Received})
+		}
 	}
 	return out
 }

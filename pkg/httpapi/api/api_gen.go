@@ -19,6 +19,7 @@ const (
 	CommandTypeCancelFulfilment  CommandType = "cancel_fulfilment"
 	CommandTypeCancelLines       CommandType = "cancel_lines"
 	CommandTypeCancelOrder       CommandType = "cancel_order"
+	CommandTypeCancelReturn      CommandType = "cancel_return"
 	CommandTypeCapturePayment    CommandType = "capture_payment"
 	CommandTypeConfirmOrder      CommandType = "confirm_order"
 	CommandTypeCountStock        CommandType = "count_stock"
@@ -31,9 +32,11 @@ const (
 	CommandTypeImportOrder       CommandType = "import_order"
 	CommandTypeMoveStock         CommandType = "move_stock"
 	CommandTypePlaceOrder        CommandType = "place_order"
+	CommandTypeReceiveReturn     CommandType = "receive_return"
 	CommandTypeReceiveStock      CommandType = "receive_stock"
 	CommandTypeRefundPayment     CommandType = "refund_payment"
 	CommandTypeRegisterItem      CommandType = "register_item"
+	CommandTypeRequestReturn     CommandType = "request_return"
 	CommandTypeResumeOrder       CommandType = "resume_order"
 	CommandTypeSetBackorderLimit CommandType = "set_backorder_limit"
 	CommandTypeSetSafetyStock    CommandType = "set_safety_stock"
@@ -55,6 +58,8 @@ func (e CommandType) Valid() bool {
 	case CommandTypeCancelLines:
 		return true
 	case CommandTypeCancelOrder:
+		return true
+	case CommandTypeCancelReturn:
 		return true
 	case CommandTypeCapturePayment:
 		return true
@@ -80,11 +85,15 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypePlaceOrder:
 		return true
+	case CommandTypeReceiveReturn:
+		return true
 	case CommandTypeReceiveStock:
 		return true
 	case CommandTypeRefundPayment:
 		return true
 	case CommandTypeRegisterItem:
+		return true
+	case CommandTypeRequestReturn:
 		return true
 	case CommandTypeResumeOrder:
 		return true
@@ -279,6 +288,48 @@ func (e Reason) Valid() bool {
 	case ReasonReturn:
 		return true
 	case ReasonShrinkage:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReturnStatus.
+const (
+	ReturnStatusNone              ReturnStatus = "none"
+	ReturnStatusPartiallyReceived ReturnStatus = "partially_received"
+	ReturnStatusReceived          ReturnStatus = "received"
+	ReturnStatusRequested         ReturnStatus = "requested"
+)
+
+// Valid indicates whether the value is a known member of the ReturnStatus enum.
+func (e ReturnStatus) Valid() bool {
+	switch e {
+	case ReturnStatusNone:
+		return true
+	case ReturnStatusPartiallyReceived:
+		return true
+	case ReturnStatusReceived:
+		return true
+	case ReturnStatusRequested:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReturnedLineCondition.
+const (
+	ReturnedLineConditionDamaged    ReturnedLineCondition = "damaged"
+	ReturnedLineConditionResellable ReturnedLineCondition = "resellable"
+)
+
+// Valid indicates whether the value is a known member of the ReturnedLineCondition enum.
+func (e ReturnedLineCondition) Valid() bool {
+	switch e {
+	case ReturnedLineConditionDamaged:
+		return true
+	case ReturnedLineConditionResellable:
 		return true
 	default:
 		return false
@@ -514,9 +565,14 @@ type CancelOrder struct {
 	Reason string `json:"reason,omitempty,omitzero"`
 }
 
+// CancelReturn defines model for CancelReturn.
+type CancelReturn struct {
+	Reason string `json:"reason,omitempty,omitzero"`
+}
+
 // CommandLine defines model for CommandLine.
 type CommandLine struct {
-	// Body As in the command's own route; deliver_order takes fulfilment_id
+	// Body As in the command's own route; what acts on a fulfilment or a return takes its fulfilment_id or return_id
 	Body any `json:"body,omitempty,omitzero"`
 
 	// ID The idempotency key; required but for expect_, set_ and register_ commands
@@ -624,6 +680,7 @@ type Order struct {
 	OrderID          string          `json:"order_id"`
 	PaymentStatus    string          `json:"payment_status"`
 	Reference        string          `json:"reference,omitempty,omitzero"`
+	ReturnStatus     ReturnStatus    `json:"return_status"`
 	Status           OrderStatus     `json:"status"`
 
 	// Subtotal A plain decimal, at most 6 decimals, no exponent.
@@ -676,7 +733,11 @@ type OrderSummary struct {
 	FulfilmentStatus string                    `json:"fulfilment_status,omitempty,omitzero"`
 	OrderID          string                    `json:"order_id"`
 	PaymentStatus    OrderSummaryPaymentStatus `json:"payment_status"`
-	Status           OrderStatus               `json:"status"`
+
+	// ReturnID The return that request_return made
+	ReturnID     string       `json:"return_id,omitempty,omitzero"`
+	ReturnStatus ReturnStatus `json:"return_status"`
+	Status       OrderStatus  `json:"status"`
 
 	// Total A plain decimal, at most 6 decimals, no exponent.
 	Total   Money `json:"total"`
@@ -752,6 +813,11 @@ type Quantity = int64
 // Reason defines model for Reason.
 type Reason string
 
+// ReceiveReturn defines model for ReceiveReturn.
+type ReceiveReturn struct {
+	Lines []ReturnedLine `json:"lines"`
+}
+
 // ReceiveStock defines model for ReceiveStock.
 type ReceiveStock struct {
 	Location   string    `json:"location,omitempty,omitzero"`
@@ -763,6 +829,12 @@ type ReceiveStock struct {
 // RegisterItem defines model for RegisterItem.
 type RegisterItem struct {
 	Description string `json:"description,omitempty,omitzero"`
+}
+
+// RequestReturn defines model for RequestReturn.
+type RequestReturn struct {
+	Lines  []LineQuantity `json:"lines,omitempty,omitzero"`
+	Reason string         `json:"reason,omitempty,omitzero"`
 }
 
 // ResultLine defines model for ResultLine.
@@ -783,6 +855,19 @@ type ResultLine struct {
 	Stock   Availability `json:"stock,omitempty,omitzero"`
 	Version int64        `json:"version,omitempty,omitzero"`
 }
+
+// ReturnStatus defines model for ReturnStatus.
+type ReturnStatus string
+
+// ReturnedLine defines model for ReturnedLine.
+type ReturnedLine struct {
+	Condition ReturnedLineCondition `json:"condition"`
+	Quantity  Quantity              `json:"quantity"`
+	SKU       string                `json:"sku"`
+}
+
+// ReturnedLineCondition defines model for ReturnedLine.Condition.
+type ReturnedLineCondition string
 
 // RevenuePage defines model for RevenuePage.
 type RevenuePage struct {
@@ -954,6 +1039,9 @@ type Prefer = string
 
 // ReportLimit defines model for ReportLimit.
 type ReportLimit = int
+
+// ReturnID defines model for ReturnID.
+type ReturnID = string
 
 // RevenueBy defines model for RevenueBy.
 type RevenueBy string
@@ -1220,6 +1308,42 @@ type ResumeOrderParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// RequestReturnParams defines parameters for RequestReturn.
+type RequestReturnParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// CancelReturnParams defines parameters for CancelReturn.
+type CancelReturnParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// ReceiveReturnParams defines parameters for ReceiveReturn.
+type ReceiveReturnParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // GetRevenueParams defines parameters for GetRevenue.
 type GetRevenueParams struct {
 	By GetRevenueParamsBy `form:"by" json:"by"`
@@ -1406,6 +1530,15 @@ type RecordPaymentJSONRequestBody = Payment
 // ResumeOrderJSONRequestBody defines body for ResumeOrder for application/json ContentType.
 type ResumeOrderJSONRequestBody = Empty
 
+// RequestReturnJSONRequestBody defines body for RequestReturn for application/json ContentType.
+type RequestReturnJSONRequestBody = RequestReturn
+
+// CancelReturnJSONRequestBody defines body for CancelReturn for application/json ContentType.
+type CancelReturnJSONRequestBody = CancelReturn
+
+// ReceiveReturnJSONRequestBody defines body for ReceiveReturn for application/json ContentType.
+type ReceiveReturnJSONRequestBody = ReceiveReturn
+
 // RegisterItemJSONRequestBody defines body for RegisterItem for application/json ContentType.
 type RegisterItemJSONRequestBody = RegisterItem
 
@@ -1495,6 +1628,15 @@ type ServerInterface interface {
 	// ResumeOrder Let an order on hold go on
 	// (POST /v1/orders/{order_id}/resume)
 	ResumeOrder(ctx echo.Context, orderID OrderID, params ResumeOrderParams) error
+	// RequestReturn Say what a customer will send back
+	// (POST /v1/orders/{order_id}/returns)
+	RequestReturn(ctx echo.Context, orderID OrderID, params RequestReturnParams) error
+	// CancelReturn Give up what of a return has not come
+	// (POST /v1/orders/{order_id}/returns/{return_id}/cancel)
+	CancelReturn(ctx echo.Context, orderID OrderID, returnID ReturnID, params CancelReturnParams) error
+	// ReceiveReturn Record goods that came back
+	// (POST /v1/orders/{order_id}/returns/{return_id}/receipt)
+	ReceiveReturn(ctx echo.Context, orderID OrderID, returnID ReturnID, params ReceiveReturnParams) error
 	// GetRevenue Revenue by month, day, country, SKU or customer
 	// (GET /v1/reports/revenue)
 	GetRevenue(ctx echo.Context, params GetRevenueParams) error
@@ -2597,6 +2739,226 @@ func (w *ServerInterfaceWrapper) ResumeOrder(ctx echo.Context) error {
 	return err
 }
 
+// RequestReturn converts echo context to params.
+func (w *ServerInterfaceWrapper) RequestReturn(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "order_id" -------------
+	var orderID OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "order_id", ctx.Param("order_id"), &orderID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RequestReturnParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequestReturn(ctx, orderID, params)
+	return err
+}
+
+// CancelReturn converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelReturn(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "order_id" -------------
+	var orderID OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "order_id", ctx.Param("order_id"), &orderID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order_id: %s", err))
+	}
+
+	// ------------- Path parameter "return_id" -------------
+	var returnID ReturnID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "return_id", ctx.Param("return_id"), &returnID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter return_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelReturnParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelReturn(ctx, orderID, returnID, params)
+	return err
+}
+
+// ReceiveReturn converts echo context to params.
+func (w *ServerInterfaceWrapper) ReceiveReturn(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "order_id" -------------
+	var orderID OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "order_id", ctx.Param("order_id"), &orderID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order_id: %s", err))
+	}
+
+	// ------------- Path parameter "return_id" -------------
+	var returnID ReturnID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "return_id", ctx.Param("return_id"), &returnID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter return_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReceiveReturnParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReceiveReturn(ctx, orderID, returnID, params)
+	return err
+}
+
 // GetRevenue converts echo context to params.
 func (w *ServerInterfaceWrapper) GetRevenue(ctx echo.Context) error {
 	var err error
@@ -3347,6 +3709,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/orders/:order_id/fulfilments/:fulfilment_id/shipment", wrapper.ShipFulfilment, options.OperationMiddlewares["shipFulfilment"]...)
 	router.POST(options.BaseURL+"/v1/orders/:order_id/fulfilments/:fulfilment_id/cancel", wrapper.CancelFulfilment, options.OperationMiddlewares["cancelFulfilment"]...)
 	router.POST(options.BaseURL+"/v1/orders/:order_id/fulfilments/:fulfilment_id/delivery", wrapper.DeliverOrder, options.OperationMiddlewares["deliverOrder"]...)
+	router.POST(options.BaseURL+"/v1/orders/:order_id/returns", wrapper.RequestReturn, options.OperationMiddlewares["requestReturn"]...)
+	router.POST(options.BaseURL+"/v1/orders/:order_id/returns/:return_id/receipt", wrapper.ReceiveReturn, options.OperationMiddlewares["receiveReturn"]...)
+	router.POST(options.BaseURL+"/v1/orders/:order_id/returns/:return_id/cancel", wrapper.CancelReturn, options.OperationMiddlewares["cancelReturn"]...)
 	router.POST(options.BaseURL+"/v1/imports/orders", wrapper.ImportOrder, options.OperationMiddlewares["importOrder"]...)
 	router.POST(options.BaseURL+"/v1/imports/credit-notes", wrapper.ImportCreditNote, options.OperationMiddlewares["importCreditNote"]...)
 	router.PUT(options.BaseURL+"/v1/stock/:sku", wrapper.RegisterItem, options.OperationMiddlewares["registerItem"]...)

@@ -1728,13 +1728,15 @@ func (x *StockFulfilled) GetFromAvailable() []*Allocation {
 	return nil
 }
 
-// StockRestocked puts returned goods back to available.
+// StockRestocked puts returned goods back to available, or to damaged.
 type StockRestocked struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Step          *ReservationStep       `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
-	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	Allocations   []*Allocation          `protobuf:"bytes,3,rep,name=allocations,proto3" json:"allocations,omitempty"`
-	Reason        Reason                 `protobuf:"varint,4,opt,name=reason,proto3,enum=holdfast.event.v1.Reason" json:"reason,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Step     *ReservationStep       `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Quantity int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// To available.
+	Allocations   []*Allocation `protobuf:"bytes,3,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	Reason        Reason        `protobuf:"varint,4,opt,name=reason,proto3,enum=holdfast.event.v1.Reason" json:"reason,omitempty"`
+	Damaged       []*Allocation `protobuf:"bytes,5,rep,name=damaged,proto3" json:"damaged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1795,6 +1797,13 @@ func (x *StockRestocked) GetReason() Reason {
 		return x.Reason
 	}
 	return Reason_REASON_UNSPECIFIED
+}
+
+func (x *StockRestocked) GetDamaged() []*Allocation {
+	if x != nil {
+		return x.Damaged
+	}
+	return nil
 }
 
 // BackorderFilled gives an order stock that it waited for, first in, first out.
@@ -1998,12 +2007,13 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12B\n" +
 	"\rfrom_reserved\x18\x03 \x03(\v2\x1d.holdfast.event.v1.AllocationR\ffromReserved\x12D\n" +
 	"\x0efrom_committed\x18\x04 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromCommitted\x12D\n" +
-	"\x0efrom_available\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromAvailable\"\xd8\x01\n" +
+	"\x0efrom_available\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromAvailable\"\x91\x02\n" +
 	"\x0eStockRestocked\x126\n" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12?\n" +
 	"\vallocations\x18\x03 \x03(\v2\x1d.holdfast.event.v1.AllocationR\vallocations\x121\n" +
-	"\x06reason\x18\x04 \x01(\x0e2\x19.holdfast.event.v1.ReasonR\x06reason\"\x9b\x02\n" +
+	"\x06reason\x18\x04 \x01(\x0e2\x19.holdfast.event.v1.ReasonR\x06reason\x127\n" +
+	"\adamaged\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\adamaged\"\x9b\x02\n" +
 	"\x0fBackorderFilled\x126\n" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\blocation\x18\x02 \x01(\tR\blocation\x12\x1a\n" +
@@ -2118,14 +2128,15 @@ var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	14, // 38: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
 	15, // 39: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
 	0,  // 40: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
-	14, // 41: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 42: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
-	15, // 43: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	15, // 41: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
+	14, // 42: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
+	15, // 43: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
+	15, // 44: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }

@@ -107,6 +107,9 @@ type OrderEvent struct {
 	//	*OrderEvent_FulfilmentCreated
 	//	*OrderEvent_FulfilmentCancelled
 	//	*OrderEvent_OrderBackorderFilled
+	//	*OrderEvent_ReturnRequested
+	//	*OrderEvent_ReturnReceived
+	//	*OrderEvent_ReturnCancelled
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -397,6 +400,33 @@ func (x *OrderEvent) GetOrderBackorderFilled() *OrderBackorderFilled {
 	return nil
 }
 
+func (x *OrderEvent) GetReturnRequested() *ReturnRequested {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ReturnRequested); ok {
+			return x.ReturnRequested
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetReturnReceived() *ReturnReceived {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ReturnReceived); ok {
+			return x.ReturnReceived
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetReturnCancelled() *ReturnCancelled {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ReturnCancelled); ok {
+			return x.ReturnCancelled
+		}
+	}
+	return nil
+}
+
 type isOrderEvent_Change interface {
 	isOrderEvent_Change()
 }
@@ -505,6 +535,18 @@ type OrderEvent_OrderBackorderFilled struct {
 	OrderBackorderFilled *OrderBackorderFilled `protobuf:"bytes,35,opt,name=order_backorder_filled,json=orderBackorderFilled,proto3,oneof"`
 }
 
+type OrderEvent_ReturnRequested struct {
+	ReturnRequested *ReturnRequested `protobuf:"bytes,40,opt,name=return_requested,json=returnRequested,proto3,oneof"`
+}
+
+type OrderEvent_ReturnReceived struct {
+	ReturnReceived *ReturnReceived `protobuf:"bytes,41,opt,name=return_received,json=returnReceived,proto3,oneof"`
+}
+
+type OrderEvent_ReturnCancelled struct {
+	ReturnCancelled *ReturnCancelled `protobuf:"bytes,42,opt,name=return_cancelled,json=returnCancelled,proto3,oneof"`
+}
+
 func (*OrderEvent_OrderPlaced) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderReserved) isOrderEvent_Change() {}
@@ -556,6 +598,12 @@ func (*OrderEvent_FulfilmentCreated) isOrderEvent_Change() {}
 func (*OrderEvent_FulfilmentCancelled) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderBackorderFilled) isOrderEvent_Change() {}
+
+func (*OrderEvent_ReturnRequested) isOrderEvent_Change() {}
+
+func (*OrderEvent_ReturnReceived) isOrderEvent_Change() {}
+
+func (*OrderEvent_ReturnCancelled) isOrderEvent_Change() {}
 
 type OrderLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -2231,11 +2279,205 @@ func (x *ShipmentReconciled) GetLines() []*LineQuantity {
 	return nil
 }
 
+// ReturnRequested: a customer will send goods back.
+type ReturnRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// UUIDv5 of the order and the request's key.
+	ReturnId      string          `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	Lines         []*LineQuantity `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason        string          `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnRequested) Reset() {
+	*x = ReturnRequested{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnRequested) ProtoMessage() {}
+
+func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
+func (*ReturnRequested) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ReturnRequested) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+func (x *ReturnRequested) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *ReturnRequested) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// ReturnReceived: goods came back, at the prices that they had.
+type ReturnReceived struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ReturnId string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	// To be sold again.
+	Resellable []*OrderLine `protobuf:"bytes,2,rep,name=resellable,proto3" json:"resellable,omitempty"`
+	Damaged    []*OrderLine `protobuf:"bytes,3,rep,name=damaged,proto3" json:"damaged,omitempty"`
+	// Captured beyond the total without all that came back: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,4,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ReturnReceived) Reset() {
+	*x = ReturnReceived{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnReceived) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnReceived) ProtoMessage() {}
+
+func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
+func (*ReturnReceived) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ReturnReceived) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+func (x *ReturnReceived) GetResellable() []*OrderLine {
+	if x != nil {
+		return x.Resellable
+	}
+	return nil
+}
+
+func (x *ReturnReceived) GetDamaged() []*OrderLine {
+	if x != nil {
+		return x.Damaged
+	}
+	return nil
+}
+
+func (x *ReturnReceived) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
+}
+
+// ReturnCancelled gives up what of a return had not come.
+type ReturnCancelled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReturnId      string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	Lines         []*LineQuantity        `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnCancelled) Reset() {
+	*x = ReturnCancelled{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnCancelled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnCancelled) ProtoMessage() {}
+
+func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
+func (*ReturnCancelled) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ReturnCancelled) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+func (x *ReturnCancelled) GetLines() []*LineQuantity {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *ReturnCancelled) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xf3\x10\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xe3\x12\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -2267,7 +2509,10 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0flines_cancelled\x18  \x01(\v2!.holdfast.event.v1.LinesCancelledH\x00R\x0elinesCancelled\x12U\n" +
 	"\x12fulfilment_created\x18! \x01(\v2$.holdfast.event.v1.FulfilmentCreatedH\x00R\x11fulfilmentCreated\x12[\n" +
 	"\x14fulfilment_cancelled\x18\" \x01(\v2&.holdfast.event.v1.FulfilmentCancelledH\x00R\x13fulfilmentCancelled\x12_\n" +
-	"\x16order_backorder_filled\x18# \x01(\v2'.holdfast.event.v1.OrderBackorderFilledH\x00R\x14orderBackorderFilledB\b\n" +
+	"\x16order_backorder_filled\x18# \x01(\v2'.holdfast.event.v1.OrderBackorderFilledH\x00R\x14orderBackorderFilled\x12O\n" +
+	"\x10return_requested\x18( \x01(\v2\".holdfast.event.v1.ReturnRequestedH\x00R\x0freturnRequested\x12L\n" +
+	"\x0freturn_received\x18) \x01(\v2!.holdfast.event.v1.ReturnReceivedH\x00R\x0ereturnReceived\x12O\n" +
+	"\x10return_cancelled\x18* \x01(\v2\".holdfast.event.v1.ReturnCancelledH\x00R\x0freturnCancelledB\b\n" +
 	"\x06change\"e\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
@@ -2374,7 +2619,22 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x12ReservationSettled\x12/\n" +
 	"\x13reservation_version\x18\x01 \x01(\x04R\x12reservationVersion\"K\n" +
 	"\x12ShipmentReconciled\x125\n" +
-	"\x05lines\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines*f\n" +
+	"\x05lines\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"}\n" +
+	"\x0fReturnRequested\x12\x1b\n" +
+	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xcf\x01\n" +
+	"\x0eReturnReceived\x12\x1b\n" +
+	"\treturn_id\x18\x01 \x01(\tR\breturnId\x12<\n" +
+	"\n" +
+	"resellable\x18\x02 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\n" +
+	"resellable\x126\n" +
+	"\adamaged\x18\x03 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\adamaged\x12*\n" +
+	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\"}\n" +
+	"\x0fReturnCancelled\x12\x1b\n" +
+	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason*f\n" +
 	"\fPaymentTerms\x12\x1d\n" +
 	"\x19PAYMENT_TERMS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PAYMENT_TERMS_PREPAID\x10\x01\x12\x1c\n" +
@@ -2393,7 +2653,7 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
 	(*OrderEvent)(nil),           // 1: holdfast.event.v1.OrderEvent
@@ -2426,11 +2686,14 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*CreditNoteImported)(nil),   // 28: holdfast.event.v1.CreditNoteImported
 	(*ReservationSettled)(nil),   // 29: holdfast.event.v1.ReservationSettled
 	(*ShipmentReconciled)(nil),   // 30: holdfast.event.v1.ShipmentReconciled
-	(*Meta)(nil),                 // 31: holdfast.event.v1.Meta
-	(RejectionReason)(0),         // 32: holdfast.event.v1.RejectionReason
+	(*ReturnRequested)(nil),      // 31: holdfast.event.v1.ReturnRequested
+	(*ReturnReceived)(nil),       // 32: holdfast.event.v1.ReturnReceived
+	(*ReturnCancelled)(nil),      // 33: holdfast.event.v1.ReturnCancelled
+	(*Meta)(nil),                 // 34: holdfast.event.v1.Meta
+	(RejectionReason)(0),         // 35: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	31, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	34, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	4,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	5,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	6,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
@@ -2457,24 +2720,31 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	24, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
 	25, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
 	7,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
-	2,  // 27: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 28: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	3,  // 29: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 30: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	32, // 31: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	8,  // 32: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,  // 33: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 34: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 35: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 36: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 37: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	2,  // 38: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 39: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	31, // 27: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	32, // 28: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	33, // 29: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	2,  // 30: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,  // 31: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	3,  // 32: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 33: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	35, // 34: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	8,  // 35: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,  // 36: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 37: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 38: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 39: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 40: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	2,  // 41: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 42: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 43: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 44: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	2,  // 45: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	3,  // 46: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -2511,6 +2781,9 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_FulfilmentCreated)(nil),
 		(*OrderEvent_FulfilmentCancelled)(nil),
 		(*OrderEvent_OrderBackorderFilled)(nil),
+		(*OrderEvent_ReturnRequested)(nil),
+		(*OrderEvent_ReturnReceived)(nil),
+		(*OrderEvent_ReturnCancelled)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2518,7 +2791,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   30,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

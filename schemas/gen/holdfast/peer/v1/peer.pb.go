@@ -337,7 +337,9 @@ type Wanted struct {
 	Fulfilled int64                  `protobuf:"varint,4,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
 	Restocked int64                  `protobuf:"varint,5,opt,name=restocked,proto3" json:"restocked,omitempty"`
 	// The part that a past document takes without having reserved it.
-	Imported      bool `protobuf:"varint,6,opt,name=imported,proto3" json:"imported,omitempty"`
+	Imported bool `protobuf:"varint,6,opt,name=imported,proto3" json:"imported,omitempty"`
+	// Came back, and cannot be sold again.
+	Damaged       int64 `protobuf:"varint,7,opt,name=damaged,proto3" json:"damaged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -412,6 +414,13 @@ func (x *Wanted) GetImported() bool {
 		return x.Imported
 	}
 	return false
+}
+
+func (x *Wanted) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
+	}
+	return 0
 }
 
 // ReservationRequest is a step from an order's shard to the shard of some of its SKUs.
@@ -529,6 +538,7 @@ type Held struct {
 	Available int64 `protobuf:"varint,8,opt,name=available,proto3" json:"available,omitempty"`
 	// A holdfast.event.v1.RejectionReason.
 	RejectionReason int32 `protobuf:"varint,9,opt,name=rejection_reason,json=rejectionReason,proto3" json:"rejection_reason,omitempty"`
+	Damaged         int64 `protobuf:"varint,10,opt,name=damaged,proto3" json:"damaged,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -622,6 +632,13 @@ func (x *Held) GetAvailable() int64 {
 func (x *Held) GetRejectionReason() int32 {
 	if x != nil {
 		return x.RejectionReason
+	}
+	return 0
+}
+
+func (x *Held) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
 	}
 	return 0
 }
@@ -1010,14 +1027,15 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
 	"\x05final\x18\x02 \x01(\bR\x05final\x12\x16\n" +
-	"\x06result\x18\x03 \x01(\fR\x06result\"\xac\x01\n" +
+	"\x06result\x18\x03 \x01(\fR\x06result\"\xc6\x01\n" +
 	"\x06Wanted\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
 	"\tcommitted\x18\x03 \x01(\x03R\tcommitted\x12\x1c\n" +
 	"\tfulfilled\x18\x04 \x01(\x03R\tfulfilled\x12\x1c\n" +
 	"\trestocked\x18\x05 \x01(\x03R\trestocked\x12\x1a\n" +
-	"\bimported\x18\x06 \x01(\bR\bimported\"\xbf\x02\n" +
+	"\bimported\x18\x06 \x01(\bR\bimported\x12\x18\n" +
+	"\adamaged\x18\a \x01(\x03R\adamaged\"\xbf\x02\n" +
 	"\x12ReservationRequest\x12!\n" +
 	"\fsource_shard\x18\x01 \x01(\rR\vsourceShard\x12!\n" +
 	"\ftarget_shard\x18\x02 \x01(\rR\vtargetShard\x12\x19\n" +
@@ -1026,7 +1044,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\x04R\aversion\x120\n" +
 	"\x06wanted\x18\x06 \x03(\v2\x18.holdfast.peer.v1.WantedR\x06wanted\x12,\n" +
 	"\x12occurred_at_micros\x18\a \x01(\x03R\x10occurredAtMicros\x12&\n" +
-	"\x0ereconciliation\x18\b \x01(\bR\x0ereconciliation\"\x95\x02\n" +
+	"\x0ereconciliation\x18\b \x01(\bR\x0ereconciliation\"\xaf\x02\n" +
 	"\x04Held\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
@@ -1036,7 +1054,9 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\vbackordered\x18\x06 \x01(\x03R\vbackordered\x12\x1a\n" +
 	"\brejected\x18\a \x01(\bR\brejected\x12\x1c\n" +
 	"\tavailable\x18\b \x01(\x03R\tavailable\x12)\n" +
-	"\x10rejection_reason\x18\t \x01(\x05R\x0frejectionReason\"_\n" +
+	"\x10rejection_reason\x18\t \x01(\x05R\x0frejectionReason\x12\x18\n" +
+	"\adamaged\x18\n" +
+	" \x01(\x03R\adamaged\"_\n" +
 	"\x0fPartitionOffset\x12\x16\n" +
 	"\x06orders\x18\x01 \x01(\bR\x06orders\x12\x1c\n" +
 	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\x16\n" +

@@ -332,6 +332,11 @@ func (m *Wanted) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Damaged != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Damaged))
+		i--
+		dAtA[i] = 0x38
+	}
 	if m.Imported {
 		i--
 		if m.Imported {
@@ -490,6 +495,11 @@ func (m *Held) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.Damaged != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Damaged))
+		i--
+		dAtA[i] = 0x50
 	}
 	if m.RejectionReason != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.RejectionReason))
@@ -1001,6 +1011,9 @@ func (m *Wanted) SizeVT() (n int) {
 	if m.Imported {
 		n += 2
 	}
+	if m.Damaged != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Damaged))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -1077,6 +1090,9 @@ func (m *Held) SizeVT() (n int) {
 	}
 	if m.RejectionReason != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.RejectionReason))
+	}
+	if m.Damaged != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Damaged))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2095,6 +2111,25 @@ func (m *Wanted) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.Imported = bool(v != 0)
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Damaged", wireType)
+			}
+			m.Damaged = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Damaged |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -2574,6 +2609,25 @@ func (m *Held) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.RejectionReason |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 10:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Damaged", wireType)
+			}
+			m.Damaged = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Damaged |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -287,6 +287,7 @@ type HeldAt struct {
 	Restocked int64                  `protobuf:"varint,5,opt,name=restocked,proto3" json:"restocked,omitempty"`
 	// The part of reserved and committed that is not there yet.
 	Backordered   int64 `protobuf:"varint,6,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	Damaged       int64 `protobuf:"varint,7,opt,name=damaged,proto3" json:"damaged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -359,6 +360,13 @@ func (x *HeldAt) GetRestocked() int64 {
 func (x *HeldAt) GetBackordered() int64 {
 	if x != nil {
 		return x.Backordered
+	}
+	return 0
+}
+
+func (x *HeldAt) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
 	}
 	return 0
 }
@@ -488,6 +496,8 @@ type OrderLine struct {
 	Shipped         int64                  `protobuf:"varint,5,opt,name=shipped,proto3" json:"shipped,omitempty"`
 	Delivered       int64                  `protobuf:"varint,6,opt,name=delivered,proto3" json:"delivered,omitempty"`
 	Backordered     int64                  `protobuf:"varint,7,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	Returned        int64                  `protobuf:"varint,8,opt,name=returned,proto3" json:"returned,omitempty"`
+	Damaged         int64                  `protobuf:"varint,9,opt,name=damaged,proto3" json:"damaged,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -567,6 +577,20 @@ func (x *OrderLine) GetDelivered() int64 {
 func (x *OrderLine) GetBackordered() int64 {
 	if x != nil {
 		return x.Backordered
+	}
+	return 0
+}
+
+func (x *OrderLine) GetReturned() int64 {
+	if x != nil {
+		return x.Returned
+	}
+	return 0
+}
+
+func (x *OrderLine) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
 	}
 	return 0
 }
@@ -737,6 +761,7 @@ type Order struct {
 	PaymentStarts         int32                  `protobuf:"varint,26,opt,name=payment_starts,json=paymentStarts,proto3" json:"payment_starts,omitempty"`
 	PaymentFailed         bool                   `protobuf:"varint,27,opt,name=payment_failed,json=paymentFailed,proto3" json:"payment_failed,omitempty"`
 	HeldFrom              int32                  `protobuf:"varint,28,opt,name=held_from,json=heldFrom,proto3" json:"held_from,omitempty"`
+	Returns               []*Return              `protobuf:"bytes,40,rep,name=returns,proto3" json:"returns,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -967,6 +992,133 @@ func (x *Order) GetHeldFrom() int32 {
 	return 0
 }
 
+func (x *Order) GetReturns() []*Return {
+	if x != nil {
+		return x.Returns
+	}
+	return nil
+}
+
+type Return struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReturnId      string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	Lines         []*ReturnLine          `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Cancelled     bool                   `protobuf:"varint,3,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Return) Reset() {
+	*x = Return{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Return) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Return) ProtoMessage() {}
+
+func (x *Return) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Return.ProtoReflect.Descriptor instead.
+func (*Return) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Return) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+func (x *Return) GetLines() []*ReturnLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *Return) GetCancelled() bool {
+	if x != nil {
+		return x.Cancelled
+	}
+	return false
+}
+
+type ReturnLine struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity      int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Received      int64                  `protobuf:"varint,3,opt,name=received,proto3" json:"received,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnLine) Reset() {
+	*x = ReturnLine{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnLine) ProtoMessage() {}
+
+func (x *ReturnLine) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnLine.ProtoReflect.Descriptor instead.
+func (*ReturnLine) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ReturnLine) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *ReturnLine) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *ReturnLine) GetReceived() int64 {
+	if x != nil {
+		return x.Received
+	}
+	return 0
+}
+
 // Payment is one that has the provider's reference. Its action is the domain's.
 type Payment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -979,7 +1131,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1143,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1156,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Payment) GetAction() int32 {
@@ -1039,7 +1191,7 @@ type CommandRecord struct {
 
 func (x *CommandRecord) Reset() {
 	*x = CommandRecord{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1203,7 @@ func (x *CommandRecord) String() string {
 func (*CommandRecord) ProtoMessage() {}
 
 func (x *CommandRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1216,7 @@ func (x *CommandRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
 func (*CommandRecord) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CommandRecord) GetFingerprint() []byte {
@@ -1110,14 +1262,15 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\bDelivery\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x1a\n" +
-	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xbc\x01\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xd6\x01\n" +
 	"\x06HeldAt\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
 	"\tcommitted\x18\x03 \x01(\x03R\tcommitted\x12\x1c\n" +
 	"\tfulfilled\x18\x04 \x01(\x03R\tfulfilled\x12\x1c\n" +
 	"\trestocked\x18\x05 \x01(\x03R\trestocked\x12 \n" +
-	"\vbackordered\x18\x06 \x01(\x03R\vbackordered\"\xf2\x02\n" +
+	"\vbackordered\x18\x06 \x01(\x03R\vbackordered\x12\x18\n" +
+	"\adamaged\x18\a \x01(\x03R\adamaged\"\xf2\x02\n" +
 	"\vReservation\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12&\n" +
@@ -1129,7 +1282,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x10rejection_reason\x18\b \x01(\x05R\x0frejectionReason\x12-\n" +
 	"\x04held\x18\t \x03(\v2\x19.holdfast.state.v1.HeldAtR\x04held\x12-\n" +
 	"\x12rejected_requested\x18\n" +
-	" \x01(\x03R\x11rejectedRequested\"\xdd\x01\n" +
+	" \x01(\x03R\x11rejectedRequested\"\x93\x02\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
@@ -1137,7 +1290,9 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tcancelled\x18\x04 \x01(\x03R\tcancelled\x12\x18\n" +
 	"\ashipped\x18\x05 \x01(\x03R\ashipped\x12\x1c\n" +
 	"\tdelivered\x18\x06 \x01(\x03R\tdelivered\x12 \n" +
-	"\vbackordered\x18\a \x01(\x03R\vbackordered\"\x9e\x01\n" +
+	"\vbackordered\x18\a \x01(\x03R\vbackordered\x12\x1a\n" +
+	"\breturned\x18\b \x01(\x03R\breturned\x12\x18\n" +
+	"\adamaged\x18\t \x01(\x03R\adamaged\"\x9e\x01\n" +
 	"\n" +
 	"Fulfilment\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x123\n" +
@@ -1148,7 +1303,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xc9\b\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xfe\b\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1179,7 +1334,17 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\bpayments\x18\x19 \x03(\v2\x1a.holdfast.state.v1.PaymentR\bpayments\x12%\n" +
 	"\x0epayment_starts\x18\x1a \x01(\x05R\rpaymentStarts\x12%\n" +
 	"\x0epayment_failed\x18\x1b \x01(\bR\rpaymentFailed\x12\x1b\n" +
-	"\theld_from\x18\x1c \x01(\x05R\bheldFrom\"d\n" +
+	"\theld_from\x18\x1c \x01(\x05R\bheldFrom\x123\n" +
+	"\areturns\x18( \x03(\v2\x19.holdfast.state.v1.ReturnR\areturns\"x\n" +
+	"\x06Return\x12\x1b\n" +
+	"\treturn_id\x18\x01 \x01(\tR\breturnId\x123\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.state.v1.ReturnLineR\x05lines\x12\x1c\n" +
+	"\tcancelled\x18\x03 \x01(\bR\tcancelled\"V\n" +
+	"\n" +
+	"ReturnLine\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1a\n" +
+	"\breceived\x18\x03 \x01(\x03R\breceived\"d\n" +
 	"\aPayment\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\x05R\x06action\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12#\n" +
@@ -1200,7 +1365,7 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 	return file_holdfast_state_v1_state_proto_rawDescData
 }
 
-var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Item)(nil),             // 0: holdfast.state.v1.Item
 	(*Backorder)(nil),        // 1: holdfast.state.v1.Backorder
@@ -1211,26 +1376,30 @@ var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Fulfilment)(nil),       // 6: holdfast.state.v1.Fulfilment
 	(*ShortLine)(nil),        // 7: holdfast.state.v1.ShortLine
 	(*Order)(nil),            // 8: holdfast.state.v1.Order
-	(*Payment)(nil),          // 9: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),    // 10: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil), // 11: holdfast.event.v1.LocationLevel
-	(*v1.Allocation)(nil),    // 12: holdfast.event.v1.Allocation
+	(*Return)(nil),           // 9: holdfast.state.v1.Return
+	(*ReturnLine)(nil),       // 10: holdfast.state.v1.ReturnLine
+	(*Payment)(nil),          // 11: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),    // 12: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil), // 13: holdfast.event.v1.LocationLevel
+	(*v1.Allocation)(nil),    // 14: holdfast.event.v1.Allocation
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
-	11, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
+	13, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
 	2,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
 	1,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
 	3,  // 3: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	12, // 4: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
+	14, // 4: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
 	5,  // 5: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
 	6,  // 6: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
 	7,  // 7: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	9,  // 8: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	11, // 8: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	9,  // 9: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	10, // 10: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
@@ -1244,7 +1413,7 @@ func file_holdfast_state_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_state_v1_state_proto_rawDesc), len(file_holdfast_state_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,105 @@
+package order
+
+import (
+	"strconv"
+	"testing"
+)
+
+// delivered is an order of a (2 at 1.115 and 1 at 2.115) and b (4 at 2.00), paid and delivered but for one b.
+func delivered() []Command {
+	return append(paid(), CapturePayment{twoSKUsTotal, ""}, Ship{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 3}}}, Deliver{"f"})
+}
+
+func back(lines ...ReturnedLine) ReceiveReturn { return ReceiveReturn{"r", lines} }
+
+func TestORD40RequestReturn(t *testing.T) {
+	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(RequestReturn{ReturnID: "r"}).refused(CodeIllegalTransition)
+	given(t, append(paid(), Ship{FulfilmentID: "f"})...).when(RequestReturn{ReturnID: "r"}).refused(CodeNothingToReturn)
+	s := given(t, delivered()...)
+	if s.order.ReturnStatus() != "none" {
+		t.Fatal(s.order.ReturnStatus())
+	}
+	s.when(RequestReturn{}).refused(CodeInvalidReturnID)
+	s.when(RequestReturn{ReturnID: "r", Reason: tooLong}).refused("invalid_reason")
+	s.when(RequestReturn{ReturnID: "r", Lines: line("b", 4)}).refused(CodeOverReturn) // one has not arrived
+	s.when(RequestReturn{ReturnID: "r", Lines: line("a", 0)}).refused(CodeInvalidQuantity)
+	s.when(RequestReturn{"r", line("b", 2), "too big"}).then(ReturnRequested{"r", line("b", 2), "too big"})
+	s.when(RequestReturn{ReturnID: "r"}).refused(CodeReturnExists)
+	s.when(RequestReturn{"q", line("b", 2), ""}).refused(CodeOverReturn)
+	s.when(RequestReturn{ReturnID: "q"}).then(ReturnRequested{"q", []LineQuantity{{"a", 3}, {"b", 1}}, ""})
+	s.when(RequestReturn{ReturnID: "p"}).refused(CodeNothingToReturn)
+	s.wants(false, Wanted{SKU: "a", Fulfilled: 3}, Wanted{SKU: "b", Committed: 1, Fulfilled: 3})
+	if s.order.ReturnStatus() != "requested" {
+		t.Fatal(s.order.ReturnStatus())
+	}
+	for i := range MaxReturns {
+		s.order.Returns = append(s.order.Returns, Return{ID: strconv.Itoa(i)})
+	}
+	s.when(RequestReturn{ReturnID: "one more"}).refused(CodeTooManyReturns)
+}
+
+func TestORD41ReceiveReturn(t *testing.T) {
+	s := given(t, append(delivered(), RequestReturn{"r", []LineQuantity{{"a", 3}, {"b", 2}}, ""})...)
+	s.when(back()).refused(CodeInvalidLines)
+	s.when(ReceiveReturn{"q", []ReturnedLine{{"a", 1, Damaged}}}).refused(CodeUnknownReturn)
+	s.when(back(ReturnedLine{"a", 1, 0})).refused(CodeInvalidCondition)
+	s.when(back(ReturnedLine{"a", 1, Resellable}, ReturnedLine{"b", 3, Damaged})).refused(CodeOverReturn)
+	s.when(back(ReturnedLine{"a", 3, Resellable}, ReturnedLine{"a", 1, Damaged})).refused(CodeOverReturn)
+	before := s.order
+	s.when(back(ReturnedLine{"a", 1, Resellable}, ReturnedLine{"b", 1, Damaged})).then(ReturnReceived{
+		ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 1_115_000}}, Damaged: []PlaceLine{{"b", 1, 2_000_000}}, RefundDueMicros: 3_120_000, // 3.115 half to even
+	})
+	if before.Lines[0].Returned != 0 || before.Returns[0].Lines[0].Received != 0 {
+		t.Fatal("Evolve changed its argument")
+	}
+	s.wants(true, Wanted{SKU: "a", Fulfilled: 3, Restocked: 1}, Wanted{SKU: "b", Committed: 1, Fulfilled: 3, Damaged: 1})
+	if o := s.order; o.ReturnStatus() != "partially_received" || o.RefundDueMicros != 3_120_000 {
+		t.Fatalf("%+v", o)
+	}
+	s.when(back(ReturnedLine{"a", 2, Damaged}, ReturnedLine{"b", 1, Resellable})).then(ReturnReceived{
+		ReturnID: "r", Resellable: []PlaceLine{{"b", 1, 2_000_000}}, Damaged: []PlaceLine{{"a", 1, 1_115_000}, {"a", 1, 2_115_000}},
+		RefundDueMicros: 5_220_000, // 8.345 half to even is 8.34, less 3.12
+	})
+	s.wants(true, Wanted{SKU: "a", Fulfilled: 3, Restocked: 1, Damaged: 2}, Wanted{SKU: "b", Committed: 1, Fulfilled: 3, Restocked: 1, Damaged: 1})
+	s.when(back(ReturnedLine{"a", 1, Damaged})).refused(CodeReturnClosed)
+	s.when(RefundPayment{8_340_000, "", ""}).at(Confirmed, "partially_refunded", "partially_fulfilled")
+	if o := s.order; o.ReturnStatus() != "received" || o.RefundDueMicros != 0 {
+		t.Fatalf("%+v", o)
+	}
+	s.when(stockAnswers(held)).then(ReservationSettled{s.order.ReservationVersion})
+	given(t, twoSKUs(Prepaid)).when(back(ReturnedLine{"a", 1, Damaged})).refused(CodeIllegalTransition)
+}
+
+func TestORD41OnlyCapturedMoneyIsDue(t *testing.T) {
+	unpaid := given(t, append(confirmed(), Ship{FulfilmentID: "f"}, Deliver{"f"}, RequestReturn{ReturnID: "r"})...)
+	unpaid.when(back(ReturnedLine{"b", 4, Resellable})).then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"b", 4, 2_000_000}}})
+	goodwill := given(t, append(delivered(), RefundPayment{3_000_000, "", ""}, RequestReturn{ReturnID: "r"})...)
+	goodwill.when(back(ReturnedLine{"b", 2, Resellable})).then(ReturnReceived{
+		ReturnID: "r", Resellable: []PlaceLine{{"b", 2, 2_000_000}}, RefundDueMicros: 1_000_000,
+	})
+}
+
+func TestORD41CancelledLinesAfterAReturn(t *testing.T) {
+	s := given(t, append(delivered(), RequestReturn{ReturnID: "r"}, back(ReturnedLine{"b", 1, Damaged}))...)
+	s.when(CancelLines{Lines: line("b", 1)}).then(LinesCancelled{
+		Lines: []PlaceLine{{"b", 1, 2_000_000}}, SubtotalMicros: 10_345_000, TotalMicros: 10_340_000, RefundDueMicros: 2_000_000,
+	}).at(Completed, "captured", "delivered")
+}
+
+func TestORD42CancelReturn(t *testing.T) {
+	given(t, twoSKUs(Prepaid)).when(CancelReturn{"r", ""}).refused(CodeIllegalTransition)
+	s := given(t, append(delivered(), RequestReturn{"r", []LineQuantity{{"a", 2}, {"b", 2}}, ""}, back(ReturnedLine{"a", 1, Resellable}))...)
+	s.when(CancelReturn{"q", ""}).refused(CodeUnknownReturn)
+	s.when(CancelReturn{"r", tooLong}).refused("invalid_reason")
+	s.when(CancelReturn{"r", "kept"}).then(ReturnCancelled{"r", []LineQuantity{{"a", 1}, {"b", 2}}, "kept"})
+	if o := s.order; o.ReturnStatus() != "received" || !o.Returns[0].Cancelled {
+		t.Fatalf("%+v", o)
+	}
+	s.when(CancelReturn{"r", ""}).refused(CodeReturnClosed)
+	s.when(back(ReturnedLine{"b", 1, Resellable})).refused(CodeReturnClosed)
+	s.when(RequestReturn{"q", line("b", 3), ""}).when(CancelReturn{"q", ""})
+	if o := s.order; o.ReturnStatus() != "received" {
+		t.Fatalf("%+v", o)
+	}
+	s.when(Hold{}).when(RequestReturn{"p", line("b", 3), ""}).then(ReturnRequested{"p", line("b", 3), ""}) // goods come back all the same
+}

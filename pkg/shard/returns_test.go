@@ -1,0 +1,58 @@
+package shard_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// TestReturnsComeBackToStock: resellable goods can be sold again, damaged ones are kept apart, and the money is due.
+func TestReturnsComeBackToStock(t *testing.T) {
+	for _, c := range []struct {
+		shards int32
+		hooks  shard.Hooks
+	}{{1, shard.Hooks{}}, {4, shard.Hooks{Deliver: unreliable(5)}}} {
+		t.Run(fmt.Sprintf("shards=%d", c.shards), func(t *testing.T) {
+			p := newPlatform(t, c.shards)
+			dir := t.TempDir()
+			n := p.start(dir, c.hooks)
+			stock(t, n, "A", 5)
+			stock(t, n, "B", 5)
+			id := ok(t, do(t, n, command.PlaceOrder, "", "k", `{"customer_id":"c","currency":"GBP","lines":[
+				{"sku":"A","quantity":3,"unit_price":"1"},{"sku":"B","quantity":1,"unit_price":"2"}]}`)).Order.ID
+			ok(t, do(t, n, command.AuthorizePayment, id, "p", `{"amount":"5"}`))
+			f := ok(t, do(t, n, command.ShipOrder, id, "s", `{"capture":true}`)).Order.FulfilmentID
+			ok(t, do(t, n, command.DeliverOrder, id, "d", `{"fulfilment_id":"`+f+`"}`))
+			r := ok(t, do(t, n, command.RequestReturn, id, "r", `{"lines":[{"sku":"A","quantity":3},{"sku":"B","quantity":1}],"reason":"too big"}`))
+			if r.Order.ReturnID == "" || r.Order.ReturnStatus != "requested" {
+				t.Fatalf("%+v", r.Order)
+			}
+			back := r.Order.ReturnID
+			ok(t, do(t, n, command.ReceiveReturn, id, "b1", `{"return_id":"`+back+`","lines":[{"sku":"A","quantity":1,"condition":"resellable"}]}`))
+			p.stop(n)
+			n = p.start(dir, c.hooks)
+			r = ok(t, do(t, n, command.ReceiveReturn, id, "b2", `{"return_id":"`+back+`","lines":[
+				{"sku":"A","quantity":1,"condition":"damaged"},{"sku":"B","quantity":1,"condition":"resellable"}]}`))
+			if r.Order.ReturnStatus != "partially_received" {
+				t.Fatalf("%+v", r.Order)
+			}
+			if r = ok(t, do(t, n, command.CancelReturn, id, "c", `{"return_id":"`+back+`"}`)); r.Order.ReturnStatus != "received" {
+				t.Fatalf("%+v", r.Order)
+			}
+			if r := do(t, n, command.RefundPayment, id, "m", `{}`); r.Code != "" || r.Order.PaymentStatus != "refunded" {
+				t.Fatalf("%+v", r)
+			}
+			for sku, want := range map[string]inventory.Level{"A": {OnHand: 4, Available: 3, Damaged: 1}, "B": {OnHand: 5, Available: 5}} {
+				eventually(t, func() string {
+					if s := stockOf(t, n, sku); s.Total != want {
+						return fmt.Sprintf("%s: %+v, want %+v", sku, s.Total, want)
+					}
+					return ""
+				})
+			}
+		})
+	}
+}

@@ -1,0 +1,82 @@
+package verify
+
+import (
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// returns follows goods that come back, and the money that is due for them.
+func (c *checker) returns(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
+	switch ch := ev.Change.(type) {
+	case *eventv1.OrderEvent_ReturnRequested:
+		r := ch.ReturnRequested
+		_, again := o.returns[r.ReturnId]
+		c.check(Transitions, !again && r.ReturnId != "" && units(r.Lines) > 0, "%s: return %q is there already, or of nothing", at(rec), r.ReturnId)
+		if o.returns == nil {
+			o.returns = map[string]int64{}
+		}
+		o.returns[r.ReturnId] = units(r.Lines)
+		c.asked(rec, o)
+	case *eventv1.OrderEvent_ReturnReceived:
+		c.returned(rec, o, ch.ReturnReceived)
+	case *eventv1.OrderEvent_ReturnCancelled:
+		r := ch.ReturnCancelled
+		left, ok := o.returns[r.ReturnId]
+		c.check(Transitions, ok && left > 0 && units(r.Lines) == left, "%s: gives up %d units of return %q, of which %d are to come", at(rec), units(r.Lines), r.ReturnId, left)
+		if ok {
+			o.returns[r.ReturnId] = 0
+		}
+	default:
+		c.payment(rec, o, ev)
+	}
+}
+
+// asked holds what is to come back, in all, to what has arrived and is there still.
+func (c *checker) asked(rec *eventlog.Record, o *order) {
+	var there, open int64
+	for _, l := range o.lines {
+		there += l.delivered - l.returned
+	}
+	for _, left := range o.returns {
+		open += left
+	}
+	c.check(Transitions, open <= there, "%s: %d units are to come back of %d that were delivered", at(rec), open, there)
+}
+
+func (c *checker) returned(rec *eventlog.Record, o *order, r *eventv1.ReturnReceived) {
+	left, ok := o.returns[r.ReturnId]
+	var came int64
+	take := func(lines []*eventv1.OrderLine, damaged bool) {
+		for _, back := range lines {
+			l := o.line(back.Sku)
+			if l == nil {
+				c.check(Transitions, false, "%s: %s came back, which was not ordered", at(rec), back.Sku)
+				continue
+			}
+			came += back.Quantity
+			o.returned += back.Quantity * back.UnitPriceMicros
+			if l.returned += back.Quantity; damaged {
+				l.damaged += back.Quantity
+			}
+			c.check(Transitions, back.Quantity > 0 && l.returned <= l.delivered, "%s: %d of %s came back, %d were delivered", at(rec), l.returned, l.sku, l.delivered)
+		}
+	}
+	take(r.Resellable, false)
+	take(r.Damaged, true)
+	c.check(Transitions, ok && came > 0 && came <= left, "%s: %d units of return %q came, of which %d were to come", at(rec), came, r.ReturnId, left)
+	if ok {
+		o.returns[r.ReturnId] = left - came
+	}
+	due := o.due()
+	c.check(Money, r.RefundDueMicros == due, "%s: %d are due for refund, it should be %d", at(rec), r.RefundDueMicros, due)
+	o.refundDue += r.RefundDueMicros
+}
+
+// due is captured money beyond what the order costs without what came back, and not promised yet.
+func (o *order) due() int64 {
+	kept := o.total
+	if o.returned > 0 {
+		kept = max(0, kept-roundHalfEven(o.returned, minorUnit(o.currency)))
+	}
+	return max(0, o.captured-o.refunded-o.refundDue-kept)
+}
