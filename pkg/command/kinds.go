@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// kinds is the one table from code to status and title; docs and the OpenAPI document repeat it.
+// kinds is the one table from code to status and title; advice.go says why and what then, docs/errors.md all of it.
 // unknown_sku is the exception that Result knows: 404 for stock commands, 409 for orders.
 var kinds = map[string]Kind{
 	CodeMalformedJSON:            {http.StatusBadRequest, "The body is not well-formed JSON"},
@@ -17,7 +17,7 @@ var kinds = map[string]Kind{
 	CodeWrongType:                {http.StatusBadRequest, "A member has the wrong type"},
 	CodeMissingField:             {http.StatusBadRequest, "A required member is missing"},
 	CodeTooManyLines:             {http.StatusBadRequest, "Too many lines"},
-	CodeBadAction:                {http.StatusBadRequest, "The payment's action is not known"},
+	CodeBadAction:                {http.StatusBadRequest, "The action is not known"},
 	CodeBadEnvelope:              {http.StatusBadRequest, "The line does not fit its command"},
 	CodeUnknownCommand:           {http.StatusBadRequest, "There is no such command"},
 	"invalid_occurred_at":        {http.StatusBadRequest, "The time is not valid"},
