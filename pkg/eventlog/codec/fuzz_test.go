@@ -144,6 +144,76 @@ func TestDecisionsRoundTrip(t *testing.T) {
 	})
 }
 
+// The same for orders, along whole lives.
+func TestOrderDecisionsRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := order.Order{ID: "o-1"}
+		for range rapid.IntRange(1, 30).Draw(t, "length") {
+			events, _ := order.Decide(o, drawOrderCommand(t, o)) // refusals write nothing
+			for _, ev := range events {
+				m := Meta{EventID: [16]byte{rapid.Byte().Draw(t, "id")}, Version: o.Version + 1}
+				value, _, err := AppendOrder(nil, o.ID, &m, ev)
+				if err != nil {
+					t.Fatal(err)
+				}
+				id, gotMeta, got, err := DecodeOrder(value)
+				if err != nil || id != o.ID || gotMeta != m || !reflect.DeepEqual(got, ev) {
+					t.Fatalf("%v\n got %+v\nwant %+v", err, got, ev)
+				}
+				o = order.Evolve(o, got, order.Facts{EventID: m.EventID})
+			}
+			value, err := EncodeOrder(nil, &o)
+			got, decodeErr := DecodeOrderState(value)
+			if err != nil || decodeErr != nil || !reflect.DeepEqual(got, o) {
+				t.Fatalf("%v %v:\n got %+v\nwant %+v", err, decodeErr, got, o)
+			}
+		}
+	})
+}
+
+func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
+	lines := []order.LineQuantity{{SKU: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "sku"), Quantity: rapid.Int64Range(1, 3).Draw(t, "quantity")}}
+	fulfilment := rapid.SampledFrom([]string{"f1", "f2"}).Draw(t, "fulfilment")
+	switch rapid.IntRange(0, 15).Draw(t, "command") {
+	case 0, 1:
+		return order.Place{Currency: "EUR", Terms: order.OnAccount, Lines: []order.PlaceLine{
+			{SKU: "a", Quantity: 3, UnitPriceMicros: 1_500_000}, {SKU: "b", Quantity: 2, UnitPriceMicros: 2_005_000},
+		}}
+	case 2, 3:
+		c := order.RecordReservation{ReservationVersion: o.ReservationVersion}
+		backordered := rapid.Int64Range(0, 2).Draw(t, "backordered")
+		for _, w := range o.Wanted() {
+			c.Held = append(c.Held, order.Held{
+				SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
+				Backordered: min(backordered, w.Reserved+w.Committed),
+			})
+		}
+		return c
+	case 4:
+		return order.AuthorizePayment{AmountMicros: o.TotalMicros, Reference: "p"}
+	case 5:
+		return order.Hold{Reason: "why"}
+	case 6:
+		return order.Resume{}
+	case 7:
+		return order.CancelLines{Lines: lines, Reason: "sold out"}
+	case 8:
+		return order.CreateFulfilment{FulfilmentID: fulfilment, Lines: lines}
+	case 9:
+		return order.ShipFulfilment{FulfilmentID: fulfilment, Capture: true}
+	case 10, 11:
+		return order.Ship{FulfilmentID: fulfilment, Capture: true}
+	case 12:
+		return order.Deliver{FulfilmentID: fulfilment}
+	case 13:
+		return order.RequestReturn{ReturnID: "r", Lines: lines}
+	case 14:
+		condition := order.Condition(rapid.Int32Range(1, 2).Draw(t, "condition"))
+		return order.ReceiveReturn{ReturnID: "r", Lines: []order.ReturnedLine{{SKU: lines[0].SKU, Quantity: 1, Condition: condition}}}
+	}
+	return order.CancelReturn{ReturnID: "r"}
+}
+
 func BenchmarkAppendReserved(b *testing.B) {
 	m, ev := sampleMeta(), sampleEvent(inventorySamples["stock_reserved"])
 	var buf []byte
