@@ -29,6 +29,7 @@ const (
 	checkpointEvery  = 250 * time.Millisecond
 	checkpointDirty  = 32_768
 	heartbeatEvery   = time.Minute
+	firstSweepAfter  = 2 * time.Second
 	sweepEvery       = 5 * time.Minute
 	reacquireBackoff = 200 * time.Millisecond
 )

@@ -56,9 +56,10 @@ func (r *runner) reconcile(touched map[string]struct{}) error {
 	return r.startSweep()
 }
 
-// startSweep lists the orders of other shards for which something is held here: each is asked about.
+// startSweep lists the orders of other shards for which something is held here: each is asked about. What is asked
+// right after an acquire may be lost, since the other shards move too: the first sweeps follow each other quickly.
 func (r *runner) startSweep() error {
-	r.swept = time.Now()
+	r.swept, r.sweepWait = time.Now(), min(max(2*r.sweepWait, firstSweepAfter), sweepEvery)
 	r.sweep = r.sweep[:0]
 	return r.st.openStock(func(orderID string) { r.sweep = append(r.sweep, orderID) })
 }
@@ -208,7 +209,7 @@ func (r *runner) overtake(e *entry, seen uint64) error {
 
 // sweepSome asks the shards of orders about reservations that this shard holds for them.
 func (r *runner) sweepSome() {
-	if len(r.sweep) == 0 && time.UnixMicro(r.b.now).Sub(r.swept) >= sweepEvery {
+	if len(r.sweep) == 0 && time.UnixMicro(r.b.now).Sub(r.swept) >= r.sweepWait {
 		if err := r.startSweep(); err != nil {
 			r.log.Warn("list the open reservations", "error", err)
 		}

@@ -21,24 +21,26 @@ type runner struct {
 	layout eventlog.Layout
 	log    *slog.Logger
 
-	st       *store
-	w        *eventlog.Writer
-	ownerID  [16]byte
-	in       *inbox
-	stop     chan struct{} // closed to release the shard
-	stopped  chan struct{} // closed when it is released
-	ids      *eventIDs
-	rest     []input // taken from the inbox, not decided yet
-	b        *batch  // being decided
-	flying   *batch  // committing; nil: none
-	spare    *batch
-	commits  commitLoop
-	sagas    map[string]*saga
-	news     map[pairKey]*fillNews // by order and SKU
-	timers   deadlines
-	sweep    []string // orders of other shards to ask about
-	swept    time.Time
-	lastBeat time.Time
+	st      *store
+	w       *eventlog.Writer
+	ownerID [16]byte
+	in      *inbox
+	stop    chan struct{} // closed to release the shard
+	stopped chan struct{} // closed when it is released
+	ids     *eventIDs
+	rest    []input // taken from the inbox, not decided yet
+	b       *batch  // being decided
+	flying  *batch  // committing; nil: none
+	spare   *batch
+	commits commitLoop
+	sagas   map[string]*saga
+	news    map[pairKey]*fillNews // by order and SKU
+	timers  deadlines
+	sweep   []string // orders of other shards to ask about
+	swept   time.Time
+	// sweepWait is until the next sweep begins; it doubles up to sweepEvery.
+	sweepWait time.Duration
+	lastBeat  time.Time
 
 	lastCheckpoint time.Time
 }
