@@ -79,13 +79,8 @@ func (f *benchFlags) run(ctx context.Context, out, progress io.Writer) (err erro
 	if f.out != "table" && f.out != "json" {
 		return fmt.Errorf("-o is table or json, not %q", f.out)
 	}
-	if f.oversell > 0 {
-		if f.load.Stock <= 0 {
-			return errors.New("--oversell needs --stock: how much there is of the SKU")
-		}
-		f.load.Hot, f.load.Lines, f.load.Orders, f.load.Duration = true, 1, f.oversell, oversellBound
-		// A SKU of its own: an earlier run's stock would count too.
-		f.load.SKUPrefix = fmt.Sprintf("oversell-%d", time.Now().UnixNano())
+	if err := f.prepareOversell(); err != nil {
+		return err
 	}
 	if !f.quiet && isTerminal(progress) {
 		f.load.Progress = func(orders, retries int64) { fmt.Fprintf(progress, "\r%d orders, %d retries ", orders, retries) }
@@ -114,16 +109,11 @@ func (f *benchFlags) run(ctx context.Context, out, progress io.Writer) (err erro
 			where = "this process: load generator and all services, not the brokers"
 		}
 	}
-	if f.cpuProfile != "" {
-		file, perr := os.Create(f.cpuProfile)
-		if perr != nil {
-			return fmt.Errorf("profile: %w", perr)
-		}
-		if perr := pprof.StartCPUProfile(file); perr != nil {
-			return errors.Join(perr, file.Close())
-		}
-		defer func() { pprof.StopCPUProfile(); err = errors.Join(err, file.Close()) }()
+	stopProfile, err := f.profile()
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, stopProfile()) }()
 	report, err := loadtest.Run(ctx, f.load)
 	if f.load.Progress != nil {
 		fmt.Fprintln(progress)
@@ -139,6 +129,35 @@ func (f *benchFlags) run(ctx context.Context, out, progress io.Writer) (err erro
 		}
 	}
 	return f.show(out, report)
+}
+
+// prepareOversell makes the load an oversell test, if it is to be one.
+func (f *benchFlags) prepareOversell() error {
+	if f.oversell == 0 {
+		return nil
+	}
+	if f.load.Stock <= 0 || f.oversell < 0 {
+		return errors.New("--oversell is a number of orders, and needs --stock: how much there is of the SKU")
+	}
+	f.load.Hot, f.load.Lines, f.load.Orders, f.load.Duration = true, 1, f.oversell, oversellBound
+	// A SKU of its own: an earlier run's stock would count too.
+	f.load.SKUPrefix = fmt.Sprintf("oversell-%d", time.Now().UnixNano())
+	return nil
+}
+
+// profile begins a CPU profile, if there is to be one.
+func (f *benchFlags) profile() (stop func() error, err error) {
+	if f.cpuProfile == "" {
+		return func() error { return nil }, nil
+	}
+	file, err := os.Create(f.cpuProfile)
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() error { pprof.StopCPUProfile(); return file.Close() }, nil
 }
 
 // show prints the report, and says by its error whether an oversell test came out as it must.

@@ -14,10 +14,10 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
-	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -74,32 +74,13 @@ func newFixtureOn(t *testing.T, server *chdb.Server) *fixture {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	t.Cleanup(cancel)
-	unique := "t" + uuid.NewString()[:8]
-	log := eventlog.Config{Env: unique, TopicPrefix: unique + "."}
-	if seed := os.Getenv("HOLDFAST_TEST_KAFKA"); seed != "" {
-		log.Seeds = []string{seed}
-	} else {
-		k, err := devstack.StartKafka(ctx, devstack.KafkaOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(k.Close)
-		log.Seeds, log.Embedded = k.Addrs(), true
-	}
-	client, err := eventlog.Open(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	layout, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: 4, ShardCount: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := logtest.New(t, eventlog.Layout{PartitionCount: 4, ShardCount: 1})
 	f := &fixture{
-		t: t, ctx: ctx, log: log, client: client, layout: layout,
+		t: t, ctx: ctx, log: log.Config, client: log.Client, layout: log.Layout,
 		dsn:      fmt.Sprintf("http://%s/mirror_%d", server.Addr(), databases.Add(1)),
 		versions: map[string]uint64{}, onHand: map[string]int64{},
 	}
+	var err error
 	if f.conn, err = clickhouse.Open(f.dsn); err != nil {
 		t.Fatal(err)
 	}

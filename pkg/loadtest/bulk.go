@@ -73,7 +73,13 @@ func (r *run) request(ctx context.Context, url string, w *window) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("send a bulk stream: %s", resp.Status)
 	}
-	return r.readResults(resp.Body, w)
+	if err := r.readResults(resp.Body, w); err != nil {
+		return err
+	}
+	if n := w.underWay(); n > 0 {
+		return fmt.Errorf("a bulk stream ended with %d lines unanswered", n)
+	}
+	return nil
 }
 
 // sendLines writes lines until there are no more.

@@ -27,6 +27,9 @@ type platform struct {
 	tries map[string]int
 	body  map[string]string
 	mixed atomic.Int64 // keys that came again with another body
+	// breaksOff ends the answers of a stream before a line; lines are counted from 1.
+	breaksOff func(line int64) bool
+	lines     atomic.Int64
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -74,6 +77,10 @@ func (p *platform) commands(w http.ResponseWriter, r *http.Request) {
 			ID   string          `json:"id"`
 			Type string          `json:"type"`
 			Body json.RawMessage `json:"body"`
+		}
+		if n := p.lines.Add(1); p.breaksOff != nil && p.breaksOff(n) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			return
 		}
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			fmt.Fprintf(w, `{"status":400,"problem":{"code":"malformed_json"}}`+"\n")
@@ -197,6 +204,28 @@ func TestAcksTellWhatWasAnswered(t *testing.T) {
 		if refused.Position = ""; refused != (Ack{Key: "k-4", Status: 409, Outcome: "insufficient_stock"}) {
 			t.Errorf("bulk %t: %+v", bulk, refused)
 		}
+	}
+}
+
+// A stream that ends before its lines are answered loses none of them silently.
+func TestAStreamThatBreaksOff(t *testing.T) {
+	p := newPlatform(t)
+	p.breaksOff = func(line int64) bool { return line == 4 || line > 100 } // of six to set up, and in the measurement
+	_, err := Run(context.Background(), Config{URLs: []string{p.URL}, Orders: 1_000, Duration: 20 * time.Second, SKUs: 3, Bulk: true})
+	if err == nil || !strings.Contains(err.Error(), "lines unanswered") {
+		t.Errorf("the lost lines are not told of: %v", err)
+	}
+	if len(p.tries) == 0 {
+		t.Error("the set-up was not sent again: no order came")
+	}
+}
+
+func TestBulkGoesBeyondItsWindow(t *testing.T) {
+	const orders = 2*bulkStreams*bulkAhead + 1
+	p := newPlatform(t)
+	report := measure(t, Config{URLs: []string{p.URL}, Orders: orders, SKUs: 3, Bulk: true})
+	if report.Orders != orders || report.Answers["201"] != orders || len(p.tries) != orders {
+		t.Errorf("%+v, %d keys", report, len(p.tries))
 	}
 }
 

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -33,7 +31,7 @@ func setUp(ctx context.Context, cfg Config) error {
 		fmt.Fprintf(&body, `{"id":"%s-rcv-%d","type":"receive_stock","sku":%q,"body":{"location":"main","quantity":%d}}`+"\n", cfg.KeyPrefix, i, sku, cfg.Stock)
 	}
 	for end := time.Now().Add(retryFor); ; {
-		retry, err := sendSetUp(ctx, cfg, body.Bytes())
+		retry, err := sendSetUp(ctx, cfg, body.Bytes(), 2*cfg.SKUs)
 		if err == nil || !retry || time.Now().After(end) || ctx.Err() != nil {
 			return err
 		}
@@ -41,7 +39,7 @@ func setUp(ctx context.Context, cfg Config) error {
 	}
 }
 
-func sendSetUp(ctx context.Context, cfg Config, body []byte) (retry bool, err error) {
+func sendSetUp(ctx context.Context, cfg Config, body []byte, lines int) (retry bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.URLs[0]+"/v1/commands", bytes.NewReader(body))
 	if err != nil {
 		return false, fmt.Errorf("set up the stock: %w", err)
@@ -53,21 +51,20 @@ func sendSetUp(ctx context.Context, cfg Config, body []byte) (retry bool, err er
 	}
 	defer func() { _ = resp.Body.Close() }()
 	dec := json.NewDecoder(resp.Body)
-	for {
+	for n := range lines {
 		var line struct {
 			ID      string          `json:"id"`
 			Status  int             `json:"status"`
 			Problem json.RawMessage `json:"problem"`
 		}
-		if err := dec.Decode(&line); errors.Is(err, io.EOF) {
-			return false, nil
-		} else if err != nil {
-			return true, fmt.Errorf("set up the stock: %w", err)
+		if err := dec.Decode(&line); err != nil {
+			return true, fmt.Errorf("set up the stock: after %d of %d answers: %w", n, lines, err)
 		}
 		if line.Status >= http.StatusMultipleChoices || line.Status == 0 {
 			return retryable(line.Status), fmt.Errorf("set up the stock: %s: %d %s", line.ID, line.Status, line.Problem)
 		}
 	}
+	return false, nil
 }
 
 // retryable reports whether a status says nothing definite, and asks for the same key again.

@@ -102,6 +102,13 @@ func (w *window) takeOff() (sent, bool) {
 	return s, true
 }
 
+// underWay is how many lines wait for their result.
+func (w *window) underWay() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.count
+}
+
 // sendAgain gives a line back to the writer.
 func (w *window) sendAgain(s sent) {
 	w.mu.Lock()

@@ -9,10 +9,10 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
-	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/verify"
 )
 
@@ -31,22 +31,8 @@ func mirrored(t *testing.T) (context.Context, *eventlog.Client, *clickhouse.Conn
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	k, err := devstack.StartKafka(ctx, devstack.KafkaOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(k.Close)
-	log := eventlog.Config{Seeds: k.Addrs(), Embedded: true}
-	client, err := eventlog.Open(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	layout, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := client.Produce(ctx, healthy().records(t, layout)); err != nil {
+	log := logtest.New(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
+	if err := log.Client.Produce(ctx, healthy().records(t, log.Layout)); err != nil {
 		t.Fatal(err)
 	}
 	address := fmt.Sprintf("http://%s/holdfast", server.Addr())
@@ -55,7 +41,7 @@ func mirrored(t *testing.T) (context.Context, *eventlog.Client, *clickhouse.Conn
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	m, err := analytics.New(analytics.Config{Log: log, Client: client, Layout: layout, Conn: conn, Alone: true})
+	m, err := analytics.New(analytics.Config{Log: log.Config, Client: log.Client, Layout: log.Layout, Conn: conn, Alone: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +49,7 @@ func mirrored(t *testing.T) (context.Context, *eventlog.Client, *clickhouse.Conn
 	done := make(chan struct{})
 	go func() { defer close(done); _ = m.Run(running) }()
 	t.Cleanup(func() { stop(); <-done })
-	return ctx, client, conn, address
+	return ctx, log.Client, conn, address
 }
 
 func TestAMirrorIsHeldToTheLog(t *testing.T) {

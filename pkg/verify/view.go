@@ -101,7 +101,7 @@ func (c *checker) rowAt(rec *eventlog.Record, sku string, it *item) {
 // finishRows holds the view to the end of the log. While nobody writes, rows that are behind get a little
 // time; a log that moves is compared at the rows' own offsets alone.
 func (c *checker) finishRows(ctx context.Context, client *eventlog.Client) error {
-	for deadline := time.Now().Add(c.o.ViewWait); !c.report.Moving && c.rowsBehind(nil) > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(c.o.ViewWait); !c.report.Moving && len(c.rowsBehind()) > 0 && time.Now().Before(deadline); {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -118,14 +118,16 @@ func (c *checker) finishRows(ctx context.Context, client *eventlog.Client) error
 			sku, eventlog.TopicInventory, row.SourcePartition, row.SourceOffset)
 	}
 	c.check(View, c.rows.beyond == 0 || c.report.Moving, "%d rows follow from events that the log does not have", c.rows.beyond)
-	c.report.RowsBehind = c.rowsBehind(func(sku string, it *item, row *eventv1.AvailabilityRow) {
-		said := it.lastOffset < c.rows.progress[it.partition]
-		if c.report.Moving && !said {
-			return
+	behind := c.rowsBehind()
+	c.report.RowsBehind = len(behind)
+	for _, sku := range behind {
+		it, row := c.items[sku], c.rows.newest[sku]
+		if c.report.Moving && it.lastOffset >= c.rows.progress[it.partition] {
+			continue // the view does not claim to have got there
 		}
 		c.check(View, false, "SKU %s: the view stands at version %d (offset %d), the log at %d (%s/%d@%d)",
 			sku, row.GetVersion(), row.GetSourceOffset(), it.version, eventlog.TopicInventory, it.partition, it.lastOffset)
-	})
+	}
 	if c.report.Moving {
 		c.byID[View].Note = "the log was written while it was read: rows were compared at their own offsets, not at its end"
 	}
@@ -142,15 +144,12 @@ func (c *checker) compareEnds() {
 	}
 }
 
-// rowsBehind counts SKUs whose newest row is older than their last event.
-func (c *checker) rowsBehind(each func(string, *item, *eventv1.AvailabilityRow)) (n int) {
+// rowsBehind lists SKUs whose newest row is older than their last event.
+func (c *checker) rowsBehind() (skus []string) {
 	for sku, it := range c.items {
 		if row := c.rows.newest[sku]; row == nil || row.SourceOffset < it.lastOffset {
-			n++
-			if each != nil {
-				each(sku, it, row)
-			}
+			skus = append(skus, sku)
 		}
 	}
-	return n
+	return skus
 }

@@ -4,13 +4,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
 const (
@@ -21,24 +21,32 @@ const (
 	clusterShards   = 4
 )
 
-// cluster is the services as production runs them: two replicas of the write side, a projector and a
-// query API, on Apache Kafka.
+// cluster is the services as production runs them: two replicas of the write side, a projector and a query API.
 type cluster struct {
 	bin, kafka, prefix string
 	orders             [2]*process
 	projector, query   *process
 }
 
+// startCluster starts the services on Apache Kafka.
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{kafka: os.Getenv("HOLDFAST_TEST_KAFKA"), prefix: "t" + uuid.NewString()[:8] + "."}
-	if c.kafka == "" {
+	if os.Getenv("HOLDFAST_TEST_KAFKA") == "" {
 		t.Skip("HOLDFAST_TEST_KAFKA names no broker; make test-kafka does")
 	}
+	return startClusterAnywhere(t)
+}
+
+// startClusterAnywhere starts the services on Apache Kafka, or without one on a broker in this process.
+func startClusterAnywhere(t *testing.T) *cluster {
+	t.Helper()
+	// The platform is created here: the services do not know that a broker in another process is an embedded one.
+	log := logtest.New(t, eventlog.Layout{PartitionCount: 12, ShardCount: clusterShards})
+	c := &cluster{kafka: strings.Join(log.Config.Seeds, ","), prefix: log.Config.TopicPrefix}
 	c.bin = binaries(t, "holdfast", "order-api", "inventory-projector", "query-api")
 	service := func(name string, args ...string) *process {
 		listen := freeAddress(t)
-		common := []string{"--kafka", c.kafka, "--topic-prefix", c.prefix, "--env", strings.TrimSuffix(c.prefix, "."), "--listen", listen, "--shards", strconv.Itoa(clusterShards)}
+		common := []string{"--kafka", c.kafka, "--topic-prefix", c.prefix, "--env", log.Config.Env, "--listen", listen}
 		p := &process{t: t, path: filepath.Join(c.bin, name), health: listen, args: append(common, args...)}
 		p.start()
 		return p
@@ -102,7 +110,7 @@ func TestAStoppedOwnerCommitsNothingWhenItWakes(t *testing.T) {
 // 10,000 orders at once for a SKU with 5,000 in stock, through both replicas: exactly 5,000 are reserved, and the
 // others are refused; the load generator retries 429 and 503 with the same key, and fails on any other count.
 func TestNeverOversoldThroughTwoReplicas(t *testing.T) {
-	c := startCluster(t)
+	c := startClusterAnywhere(t)
 	acks := filepath.Join(t.TempDir(), "acks")
 	out, err := exec.Command(filepath.Join(c.bin, "holdfast"), "bench", "orders", "--url", c.urls(),
 		"--oversell", "10000", "--stock", "5000", "--concurrency", "512", "--acks", acks).CombinedOutput()

@@ -38,6 +38,9 @@ func TestEveryStoreButTheLogComesBackEqual(t *testing.T) {
 
 	logtest.DeleteTopic(t, eventlog.Config{Seeds: []string{p.kafka}}, eventlog.TopicAvailability)
 	p.verify(t, binary)
+	if after := p.answers(t, book); after != before {
+		t.Errorf("the answers differ after the topic came back:\n%s\nbefore:\n%s", after, before)
+	}
 
 	logtest.DeleteTopic(t, eventlog.Config{Seeds: []string{p.kafka}}, eventlog.TopicAvailability)
 	if out, err := p.end(t, syscall.SIGTERM); err != nil {

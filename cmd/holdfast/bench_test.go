@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// shopOf sells so many, and refuses the rest.
+func shopOf(t *testing.T, stock int64) string {
+	t.Helper()
+	var sold atomic.Int64
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/commands", func(w http.ResponseWriter, r *http.Request) {
+		for lines := bufio.NewScanner(r.Body); lines.Scan(); {
+			fmt.Fprintln(w, `{"id":"x","status":201}`)
+		}
+	})
+	mux.HandleFunc("POST /v1/orders", func(w http.ResponseWriter, _ *http.Request) {
+		if sold.Add(1) > stock {
+			w.WriteHeader(http.StatusConflict)
+		} else {
+			w.WriteHeader(http.StatusCreated)
+		}
+		fmt.Fprint(w, `{}`)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// An oversell test fails unless exactly what is in stock was sold, and says both numbers.
+func TestOversellIsExact(t *testing.T) {
+	for _, test := range []struct {
+		sells int64
+		want  string
+	}{{30, ""}, {31, "31 reserved and 19 refused of 50 orders for 30 in stock"}, {29, "29 reserved and 21 refused"}} {
+		out, err := holdfast(t, "bench", "orders", "--url", shopOf(t, test.sells), "--oversell", "50", "--stock", "30", "--concurrency", "8", "--quiet")
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("a shop that sells %d of 30: %v, want %q\n%s", test.sells, err, test.want, out)
+		}
+	}
+	if _, err := holdfast(t, "bench", "orders", "--oversell", "50"); err == nil || !strings.Contains(err.Error(), "--stock") {
+		t.Errorf("without stock: %v", err)
+	}
+}

@@ -1,0 +1,149 @@
+package verify_test
+
+import (
+	"testing"
+
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// end appends a stock event to a healthy story, and takes its row to there.
+func (s *story) end(l *eventv1.Level, ev *eventv1.InventoryEvent) {
+	version := uint64(len(s.stock) + 1)
+	s.addStock(version, l, ev)
+	row := s.rows[0]
+	row.Version, row.SourceOffset, row.Total = version, int64(version-1), l
+	row.Locations[0].Level = l
+}
+
+func stepOf(s *story, order string, version uint64) *eventv1.ReservationStep {
+	return &eventv1.ReservationStep{OrderId: order, PlacedEventId: s.orders[0].Meta.EventId, Version: version}
+}
+
+func fromMain(n int64) []*eventv1.Allocation {
+	return []*eventv1.Allocation{{Location: "main", Quantity: n}}
+}
+
+func refused(s *story, quantity, available int64, reason eventv1.RejectionReason) {
+	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationRejected{ReservationRejected: &eventv1.ReservationRejected{
+		Step: stepOf(s, "o-9", 1), Quantity: quantity, Available: available, Reason: reason}}})
+}
+
+func receipt(s *story, key string) {
+	s.end(level(10, 9, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 1}}})
+	s.stock[len(s.stock)-1].Meta.IdempotencyKey = key
+}
+
+// moved moves three units from one state to another.
+func moved(s *story, l *eventv1.Level, from, to eventv1.StockState) {
+	s.end(l, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockMoved{StockMoved: &eventv1.StockMoved{Location: "main", From: from, To: to, Quantity: 3}}})
+}
+
+// comeBack delivers the A that o-1 has shipped, captures all its money, and takes the A back.
+func comeBack(s *story, due int64) {
+	a := []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
+	s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: "f", Lines: a}}})
+	s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentCaptured{PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: 5_110_000}}})
+	s.addOrder("o-1", 8, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnRequested{ReturnRequested: &eventv1.ReturnRequested{ReturnId: "r", Lines: a}}})
+	s.addOrder("o-1", 9, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceived{ReturnReceived: &eventv1.ReturnReceived{
+		ReturnId: "r", Damaged: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_555_000}}, RefundDueMicros: due}}})
+}
+
+const short = eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK
+
+func TestHealthyEndings(t *testing.T) {
+	for name, plant := range map[string]func(*story){
+		"a true refusal": func(s *story) { refused(s, 9, 8, short) },
+		"a receipt":      func(s *story) { receipt(s, "r-1") },
+		"a move to damaged, and back": func(s *story) {
+			moved(s, &eventv1.Level{OnHand: 9, Available: 5, Committed: 1, Damaged: 3}, 1, 2)
+			moved(s, level(9, 8, 0, 1), 2, 1)
+		},
+		"a delivery expected and received": func(s *story) {
+			s.end(&eventv1.Level{OnHand: 9, Available: 8, Committed: 1, Incoming: 5}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockExpected{
+				StockExpected: &eventv1.StockExpected{Location: "main", Quantity: 5, Delta: 5}}})
+			s.end(level(14, 13, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{
+				StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 5, Expected: 5}}})
+		},
+		"goods that come back": func(s *story) {
+			comeBack(s, 2_560_000) // 2.555 half to even
+			s.end(&eventv1.Level{OnHand: 10, Available: 8, Committed: 1, Damaged: 1}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{
+				Step: stepOf(s, "o-1", 9), Quantity: 1, Damaged: fromMain(1)}}})
+		},
+		"an older row after a newer": func(s *story) {
+			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2})
+		},
+		"a progress row": func(s *story) { s.rows = append(s.rows, &eventv1.AvailabilityRow{SourceOffset: 4}) },
+		"a backorder within its limit": func(s *story) {
+			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 2}}})
+			s.rows[0].BackorderLimit = 2
+			backorder(s, 10)
+		},
+		"a backorder that is filled": func(s *story) {
+			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 9}}})
+			s.rows[0].BackorderLimit = 9
+			backorder(s, 10)
+			s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackordered{OrderBackordered: &eventv1.OrderBackordered{Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}})
+			s.end(level(11, 0, 10, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 2}}})
+			filled(s, 2, 0)
+			s.addOrder("o-2", 3, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackorderFilled{OrderBackorderFilled: &eventv1.OrderBackorderFilled{Filled: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := healthy()
+			plant(s)
+			if report := s.tell(t, ""); !report.Clean() {
+				for _, inv := range report.Invariants {
+					t.Log(inv.ID, inv.Examples)
+				}
+				t.Fatalf("violated: %v", violated(report))
+			}
+		})
+	}
+}
+
+// backorder reserves for an order that waits for its outcome, so that nothing else is compared with it.
+func backorder(s *story, quantity int64) {
+	placed := s.addOrder("o-2", 1, "k-2", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity}}, PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID}}})
+	s.end(level(9, 8-quantity, quantity, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockBackordered{StockBackordered: &eventv1.StockBackordered{
+		Step: &eventv1.ReservationStep{OrderId: "o-2", PlacedEventId: placed.Meta.EventId, Version: 1}, Quantity: quantity, Backordered: quantity - 8, Allocations: fromMain(quantity)}}})
+}
+
+// filled gives order o-2 what it waits for.
+func filled(s *story, quantity, left int64) {
+	placed := s.orders[len(s.orders)-1]
+	for _, ev := range s.orders {
+		if ev.OrderId == "o-2" && ev.Meta.Version == 1 {
+			placed = ev
+		}
+	}
+	s.end(level(11, 0, 10, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderFilled{BackorderFilled: &eventv1.BackorderFilled{
+		Step: &eventv1.ReservationStep{OrderId: "o-2", PlacedEventId: placed.Meta.EventId, Version: 1}, Location: "main", Quantity: quantity, Backordered: left}}})
+}
+
+// waits2 is order o-2, which waits for two more of A than there are.
+func waits2(s *story) {
+	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 9}}})
+	s.rows[0].BackorderLimit = 9
+	backorder(s, 10)
+	s.end(level(11, 0, 10, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 2}}})
+}
+
+func TestOpenOrdersAreNoViolation(t *testing.T) {
+	s := healthy()
+	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 2}}})
+	s.rows[0].BackorderLimit = 2
+	backorder(s, 10)
+	report := s.tell(t, goodAck+`{"key":"torn`)
+	if !report.Clean() || report.OpenOrders != 1 || report.Orders != 2 {
+		t.Fatalf("%+v violated %v", report, violated(report))
+	}
+}
+
+// linesCancelled takes units of A off the order.
+func linesCancelled(s *story, quantity, total, voided int64) {
+	s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesCancelled{LinesCancelled: &eventv1.LinesCancelled{
+		Lines:          []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: 2_555_000}},
+		SubtotalMicros: 5_110_000 - quantity*2_555_000, TotalMicros: total, VoidedMicros: voided,
+	}}})
+}
