@@ -65,9 +65,8 @@ func priceLines(lines []PlaceLine, currency string) (subtotalMicros, totalMicros
 	if len(lines) < 1 || len(lines) > MaxLines {
 		return 0, 0, refuse(CodeInvalidLines, "/lines", "an order has 1 to 2000 lines")
 	}
-	unit, ok := money.Lookup(currency)
-	if !ok {
-		return 0, 0, refuse(CodeUnknownCurrency, "/currency", "not an ISO 4217 currency")
+	if _, ok := money.Lookup(currency); !ok { // before any line
+		return 0, 0, unknownCurrency()
 	}
 	for i := range lines {
 		line := &lines[i]
@@ -87,11 +86,27 @@ func priceLines(lines []PlaceLine, currency string) (subtotalMicros, totalMicros
 			return 0, 0, refuse(CodeAmountOverflow, linePointer(i, "unit_price"), "the amount is too large")
 		}
 	}
-	totalMicros, err = unit.Round(subtotalMicros)
-	if err != nil {
-		return 0, 0, refuse(CodeAmountOverflow, "/lines", "the amount is too large")
+	if totalMicros, err = roundTotal(subtotalMicros, currency); err != nil {
+		return 0, 0, err
 	}
 	return subtotalMicros, totalMicros, nil
+}
+
+// roundTotal rounds what lines add up to, once, to the currency's minor unit (ORD-4).
+func roundTotal(micros int64, currency string) (int64, error) {
+	unit, ok := money.Lookup(currency)
+	if !ok {
+		return 0, unknownCurrency()
+	}
+	rounded, err := unit.Round(micros)
+	if err != nil {
+		return 0, refuse(CodeAmountOverflow, "/lines", "the amount is too large")
+	}
+	return rounded, nil
+}
+
+func unknownCurrency() *Error {
+	return refuse(CodeUnknownCurrency, "/currency", "not an ISO 4217 currency")
 }
 
 func linePointer(line int, field string) string {

@@ -1,10 +1,6 @@
 package order
 
-import (
-	"slices"
-
-	"github.com/holdfast/holdfast/pkg/money"
-)
+import "slices"
 
 // hold applies ORD-27.
 func (o *Order) hold(c Hold) ([]Event, error) {
@@ -88,17 +84,13 @@ func (o *Order) takeOff(chosen []LineQuantity) (cancelled []PlaceLine, left int6
 
 // priceAfter fills in what the order costs without the cancelled lines, and what money that sets free.
 func (o *Order) priceAfter(ev *LinesCancelled) error {
-	unit, ok := money.Lookup(o.Currency)
-	if !ok {
-		return refuse(CodeUnknownCurrency, "/currency", "not an ISO 4217 currency")
-	}
 	ev.SubtotalMicros = o.SubtotalMicros
 	for _, l := range ev.Lines {
 		ev.SubtotalMicros -= l.Quantity * l.UnitPriceMicros // a part of the subtotal
 	}
 	var err error
-	if ev.TotalMicros, err = unit.Round(ev.SubtotalMicros); err != nil {
-		return refuse(CodeAmountOverflow, "/lines", "the amount is too large")
+	if ev.TotalMicros, err = roundTotal(ev.SubtotalMicros, o.Currency); err != nil {
+		return err
 	}
 	ev.VoidedMicros = max(0, o.openAuthorization()-max(0, ev.TotalMicros-o.CapturedMicros))
 	ev.RefundDueMicros = max(0, o.CapturedMicros-o.RefundedMicros-o.RefundDueMicros-o.keptOf(ev.TotalMicros))

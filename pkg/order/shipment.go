@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/holdfast/holdfast/pkg/money"
 )
 
 // ship applies ORD-14 and ORD-15.
@@ -69,15 +67,8 @@ func (o *Order) dueWith(lines []LineQuantity) (int64, error) {
 	if left == 0 {
 		return open, nil
 	}
-	unit, ok := money.Lookup(o.Currency)
-	if !ok {
-		return 0, refuse(CodeUnknownCurrency, "/currency", "not an ISO 4217 currency")
-	}
-	rounded, err := unit.Round(worth)
-	if err != nil {
-		return 0, refuse(CodeAmountOverflow, "/lines", "the amount is too large")
-	}
-	return min(rounded, open), nil
+	rounded, err := roundTotal(worth, o.Currency)
+	return min(rounded, open), err
 }
 
 // toShip returns what ships, one entry a SKU: the lines asked for, or all that can.
