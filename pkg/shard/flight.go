@@ -46,10 +46,15 @@ func (r *runner) depart() (departed bool, err error) {
 			return false, r.abandon(err)
 		}
 	}
+	r.commits.departed <- r.takeOff()
+	return true, nil
+}
+
+// takeOff makes the batch the one that commits, and returns its records; the next one is decided from here on.
+func (r *runner) takeOff() []*eventlog.Record {
 	r.flying, r.b, r.spare = r.b, r.spare, nil
 	r.flying.departed = time.Now()
-	r.commits.departed <- r.flying.recs
-	return true, nil
+	return r.flying.recs
 }
 
 // seal reports whether the batch needs a commit, and adds an announcement when one is due or when nothing else
@@ -115,9 +120,7 @@ func (r *runner) commit() error {
 		r.b.reset()
 		return nil
 	}
-	r.flying, r.b, r.spare = r.b, r.spare, nil
-	r.flying.departed = time.Now()
-	return r.land(r.w.Commit(r.flying.recs))
+	return r.land(r.w.Commit(r.takeOff()))
 }
 
 // drain lets what is decided land, and saves the state.
