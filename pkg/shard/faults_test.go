@@ -52,25 +52,15 @@ func TestAnUnpaidOrderExpires(t *testing.T) {
 		p := newPlatform(t, shards)
 		n := p.start(t.TempDir(), shard.Hooks{})
 		stock(t, n, "A", 1)
-		opts := command.Options{PaymentWindow: 300 * time.Millisecond}
-		cmd, err := command.Parse(command.Request{
-			Type: command.PlaceOrder, Key: "k", Body: []byte(orderBody("prepaid", "A")), ReceivedAtMicros: time.Now().UnixMicro(),
-		}, opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fut := n.Submit(cmd)
-		<-fut.Done()
-		if r := fut.Result(); r.Code != "" {
-			t.Fatalf("placed: %+v", r)
-		}
+		almostOver := time.Now().Add(300*time.Millisecond - command.DefaultPaymentWindow)
+		placed := ok(t, doAt(t, n, almostOver, command.PlaceOrder, "", "k", orderBody("prepaid", "A")))
 		eventually(t, func() string {
 			if s := stockOf(t, n, "A"); s.Total.Available != 1 || s.Total.Reserved != 0 {
 				return "the stock of an expired order has not come back"
 			}
 			return ""
 		})
-		r := ok(t, do(t, n, command.AuthorizePayment, fut.Result().Order.ID, "late", `{"amount":"1.00"}`))
+		r := ok(t, do(t, n, command.AuthorizePayment, placed.Order.ID, "late", `{"amount":"1.00"}`))
 		if r.Order.Status != "expired" || r.Order.PaymentStatus != "voided" {
 			t.Fatalf("late payment of a part: %+v", r.Order)
 		}
