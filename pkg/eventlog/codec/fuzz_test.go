@@ -120,6 +120,12 @@ func TestDecisionsRoundTrip(t *testing.T) {
 					Reserved: quantity.Draw(t, "reserved"), Committed: quantity.Draw(t, "committed"), Fulfilled: quantity.Draw(t, "fulfilled"),
 				}
 			}
+			if transfer := rapid.SampledFrom([]string{"t-1", "t-2"}).Draw(t, "transfer"); id == "" && rapid.Bool().Draw(t, "transfers") {
+				cmd = inventory.ShipTransfer{TransferID: transfer, ToLocation: "south", Quantity: 5, Reference: "van 2"}
+				if rapid.Bool().Draw(t, "arrives") {
+					cmd = inventory.ReceiveTransfer{TransferID: transfer, Quantity: 2, Missing: rapid.Int64Range(0, 3).Draw(t, "missing")}
+				}
+			}
 			res := reservations[id]
 			events, _ := inventory.Decide(item, res, cmd) // refusals write nothing
 			for _, ev := range events {
