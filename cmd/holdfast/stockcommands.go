@@ -33,7 +33,36 @@ func stockCommands(l *lookup) []*cobra.Command {
 			}
 			return api.SetBackorderLimit(ctx, args[0], n, o...)
 		})
-	return append([]*cobra.Command{register, limit}, quantityCommands(l)...)
+	return append(append([]*cobra.Command{register, limit}, quantityCommands(l)...), transferCommands(l)...)
+}
+
+// transferCommands send stock from one location to another.
+func transferCommands(l *lookup) []*cobra.Command {
+	var shipment client.ShipTransfer
+	ship := stockChange(l, "transfer SKU QUANTITY", "Send stock to another location; the answer has the transfer_id", 2,
+		func(ctx context.Context, api *client.Client, args []string, o options) (stockAnswer, error) {
+			n, err := number("quantity", args[1])
+			if err != nil {
+				return nil, err
+			}
+			shipment.Quantity = n
+			return api.ShipTransfer(ctx, args[0], shipment, o...)
+		})
+	ship.Flags().StringVar(&shipment.FromLocation, "from", "main", "location that it leaves")
+	ship.Flags().StringVar(&shipment.ToLocation, "to", "", "location that it goes to")
+	ship.Flags().StringVar(&shipment.Reference, "reference", "", "reference of the document")
+	var receipt client.ReceiveTransfer
+	receive := stockChange(l, "receive-transfer SKU TRANSFER QUANTITY", "So much of a transfer has arrived", 3,
+		func(ctx context.Context, api *client.Client, args []string, o options) (stockAnswer, error) {
+			n, err := number("quantity", args[2])
+			if err != nil {
+				return nil, err
+			}
+			receipt.Quantity = n
+			return api.ReceiveTransfer(ctx, args[0], args[1], receipt, o...)
+		})
+	receive.Flags().Int64Var(&receipt.Missing, "missing", 0, "units that will not arrive")
+	return []*cobra.Command{ship, receive}
 }
 
 // place is where stock changes, and which document says so.

@@ -128,6 +128,18 @@ func (m *movement) ofGoods(ev *eventv1.InventoryEvent) bool {
 		m.typ, m.reference = "stock_moved", s.Reference
 		m.change(s.Location, from, -s.Quantity)
 		m.change(s.Location, to, s.Quantity)
+	case *eventv1.InventoryEvent_TransferShipped:
+		t := c.TransferShipped
+		m.typ, m.reference = "transfer_shipped", t.TransferId
+		m.change(t.FromLocation, onHand, -t.Quantity)
+		m.change(t.FromLocation, available, -t.Quantity)
+		m.change(t.ToLocation, incoming, t.Quantity)
+	case *eventv1.InventoryEvent_TransferReceived:
+		t := c.TransferReceived
+		m.typ, m.reference = "transfer_received", t.TransferId
+		m.change(t.ToLocation, onHand, t.Quantity)
+		m.change(t.ToLocation, available, t.Quantity)
+		m.change(t.ToLocation, incoming, -t.Quantity-t.Missing)
 	case *eventv1.InventoryEvent_StockAdjusted:
 		s := c.StockAdjusted
 		m.typ, m.reason, m.reference = "stock_adjusted", reasons[s.Reason], s.Reference

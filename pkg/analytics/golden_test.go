@@ -76,7 +76,7 @@ func TestRowsOfEveryEvent(t *testing.T) {
 
 // topicOf tells by its name what an event is of.
 func topicOf(name string) string {
-	for _, stock := range []string{"stock_", "item_", "safety_", "backorder_limit", "backorder_filled", "reservation_rejected", "reservation_committed", "reservation_released"} {
+	for _, stock := range []string{"stock_", "item_", "transfer_", "safety_", "backorder_limit", "backorder_filled", "reservation_rejected", "reservation_committed", "reservation_released"} {
 		if strings.HasPrefix(name, stock) {
 			return eventlog.TopicInventory
 		}

@@ -39,6 +39,7 @@ const (
 	CommandTypePlaceOrder        CommandType = "place_order"
 	CommandTypeReceiveReturn     CommandType = "receive_return"
 	CommandTypeReceiveStock      CommandType = "receive_stock"
+	CommandTypeReceiveTransfer   CommandType = "receive_transfer"
 	CommandTypeRefundPayment     CommandType = "refund_payment"
 	CommandTypeRegisterItem      CommandType = "register_item"
 	CommandTypeRequestReturn     CommandType = "request_return"
@@ -47,6 +48,7 @@ const (
 	CommandTypeSetSafetyStock    CommandType = "set_safety_stock"
 	CommandTypeShipFulfilment    CommandType = "ship_fulfilment"
 	CommandTypeShipOrder         CommandType = "ship_order"
+	CommandTypeShipTransfer      CommandType = "ship_transfer"
 	CommandTypeStartPayment      CommandType = "start_payment"
 	CommandTypeVoidPayment       CommandType = "void_payment"
 )
@@ -94,6 +96,8 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeReceiveStock:
 		return true
+	case CommandTypeReceiveTransfer:
+		return true
 	case CommandTypeRefundPayment:
 		return true
 	case CommandTypeRegisterItem:
@@ -109,6 +113,8 @@ func (e CommandType) Valid() bool {
 	case CommandTypeShipFulfilment:
 		return true
 	case CommandTypeShipOrder:
+		return true
+	case CommandTypeShipTransfer:
 		return true
 	case CommandTypeStartPayment:
 		return true
@@ -545,7 +551,10 @@ type Availability struct {
 	Reserved       int64           `json:"reserved"`
 	SafetyStock    int64           `json:"safety_stock"`
 	SKU            string          `json:"sku"`
-	Version        int64           `json:"version"`
+
+	// TransferID The transfer that ship_transfer sent on its way
+	TransferID string `json:"transfer_id,omitempty,omitzero"`
+	Version    int64  `json:"version"`
 }
 
 // AvailabilityList defines model for AvailabilityList.
@@ -831,6 +840,13 @@ type ReceiveStock struct {
 	Reference  string    `json:"reference,omitempty,omitzero"`
 }
 
+// ReceiveTransfer defines model for ReceiveTransfer.
+type ReceiveTransfer struct {
+	// Missing What of the transfer will not arrive; not 0 together with quantity
+	Missing  Level `json:"missing,omitempty,omitzero"`
+	Quantity Level `json:"quantity"`
+}
+
 // RegisterItem defines model for RegisterItem.
 type RegisterItem struct {
 	Description string `json:"description,omitempty,omitzero"`
@@ -949,6 +965,14 @@ type ShipOrder struct {
 // ShipOrderAction defines model for ShipOrder.Action.
 type ShipOrderAction string
 
+// ShipTransfer defines model for ShipTransfer.
+type ShipTransfer struct {
+	FromLocation string   `json:"from_location,omitempty,omitzero"`
+	Quantity     Quantity `json:"quantity"`
+	Reference    string   `json:"reference,omitempty,omitzero"`
+	ToLocation   string   `json:"to_location"`
+}
+
 // ShortLine defines model for ShortLine.
 type ShortLine struct {
 	Available int64           `json:"available"`
@@ -1065,6 +1089,9 @@ type StockMovementsBy string
 
 // To defines model for To.
 type To = string
+
+// TransferID defines model for TransferID.
+type TransferID = string
 
 // Availabilities defines model for Availabilities.
 type Availabilities = AvailabilityList
@@ -1493,6 +1520,30 @@ type SetSafetyStockParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// ShipTransferParams defines parameters for ShipTransfer.
+type ShipTransferParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// ReceiveTransferParams defines parameters for ReceiveTransfer.
+type ReceiveTransferParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // GetAvailabilitiesJSONRequestBody defines body for GetAvailabilities for application/json ContentType.
 type GetAvailabilitiesJSONRequestBody = SKUs
 
@@ -1567,6 +1618,12 @@ type ReceiveStockJSONRequestBody = ReceiveStock
 
 // SetSafetyStockJSONRequestBody defines body for SetSafetyStock for application/json ContentType.
 type SetSafetyStockJSONRequestBody = SetSafetyStock
+
+// ShipTransferJSONRequestBody defines body for ShipTransfer for application/json ContentType.
+type ShipTransferJSONRequestBody = ShipTransfer
+
+// ReceiveTransferJSONRequestBody defines body for ReceiveTransfer for application/json ContentType.
+type ReceiveTransferJSONRequestBody = ReceiveTransfer
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -2160,6 +2217,44 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/stock/{sku}/safety-stock (the `SetSafetyStock` operationId).
 	SetSafetyStock(ctx context.Context, sku SKU, params *SetSafetyStockParams, body SetSafetyStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShipTransferWithBody Send stock to another location
+	//
+	// What leaves must be available. On its way it is on_hand nowhere, cannot be reserved, and is incoming where it
+	// goes. The transfer ID derives from the SKU and the key.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/stock/{sku}/transfers (the `ShipTransfer` operationId).
+	ShipTransferWithBody(ctx context.Context, sku SKU, params *ShipTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShipTransfer Send stock to another location
+	//
+	// What leaves must be available. On its way it is on_hand nowhere, cannot be reserved, and is incoming where it
+	// goes. The transfer ID derives from the SKU and the key.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/stock/{sku}/transfers (the `ShipTransfer` operationId).
+	ShipTransfer(ctx context.Context, sku SKU, params *ShipTransferParams, body ShipTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveTransferWithBody Receive a transfer, all of it or a part
+	//
+	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/stock/{sku}/transfers/{transfer_id}/receipt (the `ReceiveTransfer` operationId).
+	ReceiveTransferWithBody(ctx context.Context, sku SKU, transferID TransferID, params *ReceiveTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveTransfer Receive a transfer, all of it or a part
+	//
+	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/stock/{sku}/transfers/{transfer_id}/receipt (the `ReceiveTransfer` operationId).
+	ReceiveTransfer(ctx context.Context, sku SKU, transferID TransferID, params *ReceiveTransferParams, body ReceiveTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetHealth The process lives
@@ -3261,6 +3356,84 @@ func (c *Generated) SetSafetyStockWithBody(ctx context.Context, sku SKU, params 
 // Corresponds with PUT /v1/stock/{sku}/safety-stock (the `SetSafetyStock` operationId).
 func (c *Generated) SetSafetyStock(ctx context.Context, sku SKU, params *SetSafetyStockParams, body SetSafetyStockJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetSafetyStockRequest(c.Server, sku, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShipTransferWithBody Send stock to another location
+//
+// What leaves must be available. On its way it is on_hand nowhere, cannot be reserved, and is incoming where it
+// goes. The transfer ID derives from the SKU and the key.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/stock/{sku}/transfers (the `ShipTransfer` operationId).
+func (c *Generated) ShipTransferWithBody(ctx context.Context, sku SKU, params *ShipTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShipTransferRequestWithBody(c.Server, sku, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShipTransfer Send stock to another location
+//
+// What leaves must be available. On its way it is on_hand nowhere, cannot be reserved, and is incoming where it
+// goes. The transfer ID derives from the SKU and the key.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/stock/{sku}/transfers (the `ShipTransfer` operationId).
+func (c *Generated) ShipTransfer(ctx context.Context, sku SKU, params *ShipTransferParams, body ShipTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShipTransferRequest(c.Server, sku, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveTransferWithBody Receive a transfer, all of it or a part
+//
+// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/stock/{sku}/transfers/{transfer_id}/receipt (the `ReceiveTransfer` operationId).
+func (c *Generated) ReceiveTransferWithBody(ctx context.Context, sku SKU, transferID TransferID, params *ReceiveTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveTransferRequestWithBody(c.Server, sku, transferID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveTransfer Receive a transfer, all of it or a part
+//
+// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/stock/{sku}/transfers/{transfer_id}/receipt (the `ReceiveTransfer` operationId).
+func (c *Generated) ReceiveTransfer(ctx context.Context, sku SKU, transferID TransferID, params *ReceiveTransferParams, body ReceiveTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveTransferRequest(c.Server, sku, transferID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5714,6 +5887,169 @@ func NewSetSafetyStockRequestWithBody(server string, sku SKU, params *SetSafetyS
 	return req, nil
 }
 
+// NewShipTransferRequest calls the generic ShipTransfer builder with application/json body
+func NewShipTransferRequest(server string, sku SKU, params *ShipTransferParams, body ShipTransferJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewShipTransferRequestWithBody(server, sku, params, "application/json", bodyReader)
+}
+
+// NewShipTransferRequestWithBody constructs an http.Request for the ShipTransfer method, with any body, and a specified content type
+func NewShipTransferRequestWithBody(server string, sku SKU, params *ShipTransferParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sku", sku, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/stock/%s/transfers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewReceiveTransferRequest calls the generic ReceiveTransfer builder with application/json body
+func NewReceiveTransferRequest(server string, sku SKU, transferID TransferID, params *ReceiveTransferParams, body ReceiveTransferJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReceiveTransferRequestWithBody(server, sku, transferID, params, "application/json", bodyReader)
+}
+
+// NewReceiveTransferRequestWithBody constructs an http.Request for the ReceiveTransfer method, with any body, and a specified content type
+func NewReceiveTransferRequestWithBody(server string, sku SKU, transferID TransferID, params *ReceiveTransferParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sku", sku, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "transfer_id", transferID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/stock/%s/transfers/%s/receipt", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
+
+	}
+
+	return req, nil
+}
+
 func (c *Generated) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -6292,6 +6628,44 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/stock/{sku}/safety-stock (the `SetSafetyStock` operationId).
 	SetSafetyStockWithResponse(ctx context.Context, sku SKU, params *SetSafetyStockParams, body SetSafetyStockJSONRequestBody, reqEditors ...RequestEditorFn) (*SetSafetyStockResponse, error)
+
+	// ShipTransferWithBodyWithResponse Send stock to another location
+	//
+	// What leaves must be available. On its way it is on_hand nowhere, cannot be reserved, and is incoming where it
+	// goes. The transfer ID derives from the SKU and the key.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/stock/{sku}/transfers (the `ShipTransfer` operationId).
+	ShipTransferWithBodyWithResponse(ctx context.Context, sku SKU, params *ShipTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ShipTransferResponse, error)
+
+	// ShipTransferWithResponse Send stock to another location
+	//
+	// What leaves must be available. On its way it is on_hand nowhere, cannot be reserved, and is incoming where it
+	// goes. The transfer ID derives from the SKU and the key.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/stock/{sku}/transfers (the `ShipTransfer` operationId).
+	ShipTransferWithResponse(ctx context.Context, sku SKU, params *ShipTransferParams, body ShipTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*ShipTransferResponse, error)
+
+	// ReceiveTransferWithBodyWithResponse Receive a transfer, all of it or a part
+	//
+	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/stock/{sku}/transfers/{transfer_id}/receipt (the `ReceiveTransfer` operationId).
+	ReceiveTransferWithBodyWithResponse(ctx context.Context, sku SKU, transferID TransferID, params *ReceiveTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveTransferResponse, error)
+
+	// ReceiveTransferWithResponse Receive a transfer, all of it or a part
+	//
+	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/stock/{sku}/transfers/{transfer_id}/receipt (the `ReceiveTransfer` operationId).
+	ReceiveTransferWithResponse(ctx context.Context, sku SKU, transferID TransferID, params *ReceiveTransferParams, body ReceiveTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*ReceiveTransferResponse, error)
 }
 
 type GetHealthResponse struct {
@@ -10783,6 +11157,332 @@ func (r SetSafetyStockResponse) ContentType() string {
 	return ""
 }
 
+// ShipTransferResponse201Headers the declared response headers of an HTTP 201 response for ShipTransfer
+type ShipTransferResponse201Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// ShipTransferResponse202Headers the declared response headers of an HTTP 202 response for ShipTransfer
+type ShipTransferResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// ShipTransferResponse409Headers the declared response headers of an HTTP 409 response for ShipTransfer
+type ShipTransferResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// ShipTransferResponse412Headers the declared response headers of an HTTP 412 response for ShipTransfer
+type ShipTransferResponse412Headers struct {
+	ETag string
+}
+
+// ShipTransferResponse429Headers the declared response headers of an HTTP 429 response for ShipTransfer
+type ShipTransferResponse429Headers struct {
+	RetryAfter int
+}
+
+// ShipTransferResponse503Headers the declared response headers of an HTTP 503 response for ShipTransfer
+type ShipTransferResponse503Headers struct {
+	RetryAfter int
+}
+
+type ShipTransferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *StockCreated
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *StockAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *ShipTransferResponse201Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ShipTransferResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ShipTransferResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *ShipTransferResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ShipTransferResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ShipTransferResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ShipTransferResponse) GetJSON201() *StockCreated {
+	return r.JSON201
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ShipTransferResponse) GetJSON202() *StockAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ShipTransferResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ShipTransferResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r ShipTransferResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ShipTransferResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r ShipTransferResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ShipTransferResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ShipTransferResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ShipTransferResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ShipTransferResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ShipTransferResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ShipTransferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShipTransferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShipTransferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShipTransferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReceiveTransferResponse200Headers the declared response headers of an HTTP 200 response for ReceiveTransfer
+type ReceiveTransferResponse200Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// ReceiveTransferResponse202Headers the declared response headers of an HTTP 202 response for ReceiveTransfer
+type ReceiveTransferResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// ReceiveTransferResponse409Headers the declared response headers of an HTTP 409 response for ReceiveTransfer
+type ReceiveTransferResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// ReceiveTransferResponse412Headers the declared response headers of an HTTP 412 response for ReceiveTransfer
+type ReceiveTransferResponse412Headers struct {
+	ETag string
+}
+
+// ReceiveTransferResponse429Headers the declared response headers of an HTTP 429 response for ReceiveTransfer
+type ReceiveTransferResponse429Headers struct {
+	RetryAfter int
+}
+
+// ReceiveTransferResponse503Headers the declared response headers of an HTTP 503 response for ReceiveTransfer
+type ReceiveTransferResponse503Headers struct {
+	RetryAfter int
+}
+
+type ReceiveTransferResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StockChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *StockAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReceiveTransferResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ReceiveTransferResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ReceiveTransferResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *ReceiveTransferResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ReceiveTransferResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReceiveTransferResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReceiveTransferResponse) GetJSON200() *StockChanged {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ReceiveTransferResponse) GetJSON202() *StockAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReceiveTransferResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ReceiveTransferResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r ReceiveTransferResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ReceiveTransferResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r ReceiveTransferResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ReceiveTransferResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ReceiveTransferResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ReceiveTransferResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ReceiveTransferResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReceiveTransferResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReceiveTransferResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReceiveTransferResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReceiveTransferResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReceiveTransferResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetHealthWithResponse The process lives
 //
 // Returns a wrapper object for the known response body format(s).
@@ -11670,6 +12370,68 @@ func (c *ClientWithResponses) SetSafetyStockWithResponse(ctx context.Context, sk
 		return nil, err
 	}
 	return ParseSetSafetyStockResponse(rsp)
+}
+
+// ShipTransferWithBodyWithResponse Send stock to another location
+//
+// What leaves must be available. On its way it is on_hand nowhere, cannot be reserved, and is incoming where it
+// goes. The transfer ID derives from the SKU and the key.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/stock/{sku}/transfers (the `ShipTransfer` operationId).
+func (c *ClientWithResponses) ShipTransferWithBodyWithResponse(ctx context.Context, sku SKU, params *ShipTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ShipTransferResponse, error) {
+	rsp, err := c.ShipTransferWithBody(ctx, sku, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShipTransferResponse(rsp)
+}
+
+// ShipTransferWithResponse Send stock to another location
+//
+// What leaves must be available. On its way it is on_hand nowhere, cannot be reserved, and is incoming where it
+// goes. The transfer ID derives from the SKU and the key.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/stock/{sku}/transfers (the `ShipTransfer` operationId).
+func (c *ClientWithResponses) ShipTransferWithResponse(ctx context.Context, sku SKU, params *ShipTransferParams, body ShipTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*ShipTransferResponse, error) {
+	rsp, err := c.ShipTransfer(ctx, sku, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShipTransferResponse(rsp)
+}
+
+// ReceiveTransferWithBodyWithResponse Receive a transfer, all of it or a part
+//
+// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/stock/{sku}/transfers/{transfer_id}/receipt (the `ReceiveTransfer` operationId).
+func (c *ClientWithResponses) ReceiveTransferWithBodyWithResponse(ctx context.Context, sku SKU, transferID TransferID, params *ReceiveTransferParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveTransferResponse, error) {
+	rsp, err := c.ReceiveTransferWithBody(ctx, sku, transferID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReceiveTransferResponse(rsp)
+}
+
+// ReceiveTransferWithResponse Receive a transfer, all of it or a part
+//
+// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/stock/{sku}/transfers/{transfer_id}/receipt (the `ReceiveTransfer` operationId).
+func (c *ClientWithResponses) ReceiveTransferWithResponse(ctx context.Context, sku SKU, transferID TransferID, params *ReceiveTransferParams, body ReceiveTransferJSONRequestBody, reqEditors ...RequestEditorFn) (*ReceiveTransferResponse, error) {
+	rsp, err := c.ReceiveTransfer(ctx, sku, transferID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReceiveTransferResponse(rsp)
 }
 
 // ParseGetHealthResponse parses an HTTP response from a GetHealthWithResponse call
@@ -16700,6 +17462,380 @@ func ParseSetSafetyStockResponse(rsp *http.Response) (*SetSafetyStockResponse, e
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers SetSafetyStockResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShipTransferResponse parses an HTTP response from a ShipTransferWithResponse call
+func ParseShipTransferResponse(rsp *http.Response) (*ShipTransferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShipTransferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest StockCreated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest StockAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers ShipTransferResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 202:
+		var headers ShipTransferResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers ShipTransferResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers ShipTransferResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers ShipTransferResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ShipTransferResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReceiveTransferResponse parses an HTTP response from a ReceiveTransferWithResponse call
+func ParseReceiveTransferResponse(rsp *http.Response) (*ReceiveTransferResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReceiveTransferResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StockChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest StockAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReceiveTransferResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers ReceiveTransferResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers ReceiveTransferResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers ReceiveTransferResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers ReceiveTransferResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReceiveTransferResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

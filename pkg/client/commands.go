@@ -149,6 +149,20 @@ func (c *Client) MoveStock(ctx context.Context, sku string, move MoveStock, opti
 	})
 }
 
+// ShipTransfer sends stock to another location. The answer has its TransferID.
+func (c *Client) ShipTransfer(ctx context.Context, sku string, transfer ShipTransfer, options ...CallOption) (*Answer[Availability], error) {
+	return send[Availability](ctx, c, c.options(options), transfer, func(b io.Reader) (*http.Request, error) {
+		return NewShipTransferRequestWithBody(c.server, sku, nil, jsonType, b)
+	})
+}
+
+// ReceiveTransfer records what of a transfer has arrived, and what is missing.
+func (c *Client) ReceiveTransfer(ctx context.Context, sku, transferID string, receipt ReceiveTransfer, options ...CallOption) (*Answer[Availability], error) {
+	return send[Availability](ctx, c, c.options(options), receipt, func(b io.Reader) (*http.Request, error) {
+		return NewReceiveTransferRequestWithBody(c.server, sku, transferID, nil, jsonType, b)
+	})
+}
+
 // AdjustStock changes what is on hand, for a reason.
 func (c *Client) AdjustStock(ctx context.Context, sku string, adjustment AdjustStock, options ...CallOption) (*Answer[Availability], error) {
 	return send[Availability](ctx, c, c.options(options), adjustment, func(b io.Reader) (*http.Request, error) {

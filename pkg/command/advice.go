@@ -73,6 +73,12 @@ var advice = map[string]Advice{
 	inventory.CodeInvalidState:       {"Stock moves between available, damaged, quality_control and safety_stock, from one to another.", fixRequest},
 	inventory.CodeInvalidStep:        {"A message between shards made no sense: a fault of the service.", "Report it."},
 	inventory.CodeTooManyLocations:   {"An item has at most 1,000 locations, and keeps those that it had.", "Use one that the item has."},
+	inventory.CodeInvalidTransferID:  {"The transfer ID is empty, or longer than 64 bytes.", "Send the transfer_id as you got it."},
+	inventory.CodeSameLocation:       {"A transfer leaves one location for another; both are the same.", fixRequest},
+	inventory.CodeTransferExists:     {"A transfer of this ID is on its way.", "Use a new key for a new transfer."},
+	inventory.CodeUnknownTransfer:    {"The item has no transfer of this ID on its way: it never left, or all of it has arrived or is missing.", "Read the item; adjust or receive stock if more has come."},
+	inventory.CodeOverTransfer:       {"More would arrive, or be missing, than is on its way.", "Receive what is left of the transfer, and adjust the rest."},
+	inventory.CodeTooManyTransfers:   {"An item has at most 1,000 transfers on their way.", "Receive those that have arrived, or say what of them is missing."},
 	inventory.CodeTooManyDeliveries:  {"An item expects at most 1,000 deliveries at a time.", "Set those that will not come any more to 0."},
 	inventory.CodeQuantityOverflow:   {"A level would pass 2^60 units.", "Correct the item's stock: such a figure is a mistake."},
 

@@ -154,6 +154,19 @@ type moveBody struct {
 	Reference string `json:"reference"`
 }
 
+type shipTransferBody struct {
+	FromLocation string `json:"from_location"`
+	ToLocation   string `json:"to_location"`
+	Quantity     int64  `json:"quantity"`
+	Reference    string `json:"reference"`
+}
+
+type receiveTransferBody struct {
+	TransferID string `json:"transfer_id"`
+	Quantity   *int64 `json:"quantity"`
+	Missing    int64  `json:"missing"`
+}
+
 type adjustBody struct {
 	Location   string `json:"location"`
 	Delta      int64  `json:"delta"`

@@ -165,11 +165,21 @@ func (d *decoding) name(pointer, s string, maxBytes int) string {
 	return d.text(pointer, s, maxBytes)
 }
 
-func (d *decoding) location(s string) string {
-	if s == "" {
+func (d *decoding) location(s string) string { return d.locationAt("/location", s) }
+
+// locationAt is a location under a member of that name; one that is left out is the default.
+func (d *decoding) locationAt(pointer, s string) string {
+	switch {
+	case s == "":
 		return DefaultLocation
+	case s[0] == ' ' || s[len(s)-1] == ' ':
+		d.fault(inventory.CodeInvalidLocation, pointer, "begins or ends with a space")
+	case len(s) > MaxLocationBytes:
+		d.fault(inventory.CodeInvalidLocation, pointer, "is longer than "+strconv.Itoa(MaxLocationBytes)+" bytes")
+	case !printable(s):
+		d.fault(inventory.CodeInvalidLocation, pointer, "holds control characters")
 	}
-	return d.name("/location", s, MaxLocationBytes)
+	return s
 }
 
 func (d *decoding) quantity(pointer string, n int64) int64 {

@@ -69,6 +69,10 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
 		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`, inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
 		{ExpectStock, `{"quantity":0,"reference":"PO-1"}`, inventory.ExpectStock{Location: "main", Reference: "PO-1"}, 0},
+		{ShipTransfer, `{"to_location":"north","quantity":2,"reference":"van 2"}`, inventory.ShipTransfer{
+			TransferID: TransferID(testOrderID, "k"), FromLocation: "main", ToLocation: "north", Quantity: 2, Reference: "van 2",
+		}, 0},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"missing":1}`, inventory.ReceiveTransfer{TransferID: "t", Quantity: 1, Missing: 1}, 0},
 		{MoveStock, `{"from":"available","to":"damaged","quantity":2}`, inventory.MoveStock{
 			Location: "main", From: inventory.StateAvailable, To: inventory.StateDamaged, Quantity: 2,
 		}, 0},
@@ -104,6 +108,28 @@ func TestReturnedLinesSayTheirCondition(t *testing.T) {
 	for typ, body := range map[string]string{RequestReturn: `{"lines":[]}`, CancelReturn: `{"return_id":7}`} {
 		if _, _, _, err := Decode(typ, testOrderID, "k", []byte(body), 0, Options{}); err == nil {
 			t.Errorf("%s takes %s", typ, body)
+		}
+	}
+}
+
+func TestTransfersNameTheirFaults(t *testing.T) {
+	for _, test := range []struct{ typ, body, want string }{
+		{ShipTransfer, `{"quantity":1}`, "missing_field /to_location"},
+		{ShipTransfer, `{"to_location":"main","quantity":1}`, "same_location /to_location"},
+		{ShipTransfer, `{"to_location":" n","quantity":1}`, "invalid_location /to_location"},
+		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", MaxLocationBytes+1) + `","to_location":"n","quantity":1}`, "invalid_location /from_location"},
+		{ShipTransfer, `{"to_location":"a\nb","quantity":1}`, "invalid_location /to_location"},
+		{ShipTransfer, `{"to_location":"n","quantity":0}`, "invalid_quantity /quantity"},
+		{ShipTransfer, `{"to":"n"}`, "unknown_field /to"},
+		{ReceiveTransfer, `{"quantity":1}`, "missing_field /transfer_id"},
+		{ReceiveTransfer, `{"transfer_id":"t"}`, "missing_field /quantity"},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":0}`, "invalid_quantity /quantity"},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"missing":-1}`, "invalid_quantity /missing"},
+		{ReceiveTransfer, `[]`, "wrong_type "},
+	} {
+		_, _, _, err := Decode(test.typ, "A1", "k", []byte(test.body), 0, Options{})
+		if p := AsProblem(err); len(p.Errors) == 0 || p.Code+" "+p.Errors[0].Pointer != test.want {
+			t.Errorf("%s %s: %v, want %s", test.typ, test.body, err, test.want)
 		}
 	}
 }

@@ -169,6 +169,15 @@ func (c *canonical) stock(cmd inventory.Command) {
 		c.text(13, cmd.Reference)
 		c.number(46, int64(cmd.From))
 		c.number(47, int64(cmd.To))
+	case inventory.ShipTransfer: // its ID derives from the key
+		c.text(41, cmd.FromLocation)
+		c.text(48, cmd.ToLocation)
+		c.number(22, cmd.Quantity)
+		c.text(13, cmd.Reference)
+	case inventory.ReceiveTransfer:
+		c.text(49, cmd.TransferID)
+		c.number(22, cmd.Quantity)
+		c.number(50, cmd.Missing)
 	case inventory.AdjustStock:
 		c.text(41, cmd.Location)
 		c.number(42, cmd.Delta)

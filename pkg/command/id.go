@@ -25,6 +25,11 @@ func ReturnID(orderID, key string) string {
 	return derive(namespace, "return\x00"+orderID, key)
 }
 
+// TransferID is the transfer that a client's key stands for within one stock item.
+func TransferID(sku, key string) string {
+	return derive(namespace, "transfer\x00"+sku, key)
+}
+
 func derive(space uuid.UUID, scope, key string) string {
 	var buf [128]byte
 	name := append(buf[:0], scope...)

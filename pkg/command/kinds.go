@@ -62,6 +62,12 @@ var kinds = map[string]Kind{
 	inventory.CodeInvalidState:       {http.StatusBadRequest, "The state of stock is not valid"},
 	inventory.CodeInvalidStep:        {http.StatusInternalServerError, "Something went wrong inside"},
 	inventory.CodeTooManyLocations:   {http.StatusConflict, "The item has too many locations"},
+	inventory.CodeInvalidTransferID:  {http.StatusBadRequest, "The transfer ID is not valid"},
+	inventory.CodeSameLocation:       {http.StatusBadRequest, "The transfer would stay where it is"},
+	inventory.CodeTransferExists:     {http.StatusConflict, "The transfer is there already"},
+	inventory.CodeUnknownTransfer:    {http.StatusNotFound, "The transfer is not known"},
+	inventory.CodeOverTransfer:       {http.StatusConflict, "More than is on its way would arrive"},
+	inventory.CodeTooManyTransfers:   {http.StatusConflict, "The item has too many transfers"},
 	inventory.CodeTooManyDeliveries:  {http.StatusConflict, "The item expects too many deliveries"},
 	inventory.CodeQuantityOverflow:   {http.StatusConflict, "The quantity is beyond what can be counted"},
 

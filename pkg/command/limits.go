@@ -19,6 +19,7 @@ const (
 	MaxReasonBytes      = 255
 	MaxDescriptionBytes = 1_024
 	MaxFulfilmentBytes  = 64
+	MaxTransferBytes    = 64
 	MaxReturnBytes      = 64
 	// MaxQuantity bounds every quantity, in units.
 	MaxQuantity = 1_000_000_000

@@ -93,6 +93,7 @@ func AppendStock(b []byte, s *shard.StockSummary) []byte {
 	b = strconv.AppendInt(b, s.BackorderLimit, 10)
 	b = append(b, `,"backordered":`...)
 	b = strconv.AppendInt(b, backordered, 10)
+	b = appendMember(b, "transfer_id", s.TransferID)
 	b = append(b, `,"locations":[`...)
 	for i, l := range s.Locations {
 		if i > 0 {

@@ -29,6 +29,10 @@ func (d *decoding) stockCommand() inventory.Command {
 		}
 	case MoveStock:
 		return d.move()
+	case ShipTransfer:
+		return d.shipTransfer()
+	case ReceiveTransfer:
+		return d.receiveTransfer()
 	case AdjustStock:
 		return d.adjust()
 	case CountStock:
@@ -85,6 +89,43 @@ func (d *decoding) move() inventory.Command {
 	}
 	if cmd.From == cmd.To && d.code == "" {
 		d.fault(inventory.CodeInvalidState, "/to", "must be another state than from")
+	}
+	return cmd
+}
+
+func (d *decoding) shipTransfer() inventory.Command {
+	var b shipTransferBody
+	if !d.read(&b) {
+		return nil
+	}
+	if b.ToLocation == "" {
+		d.fault(CodeMissingField, "/to_location", "is required")
+	}
+	cmd := inventory.ShipTransfer{
+		TransferID:   TransferID(d.id, d.key),
+		FromLocation: d.locationAt("/from_location", b.FromLocation),
+		ToLocation:   d.locationAt("/to_location", b.ToLocation),
+		Quantity:     d.quantity("/quantity", b.Quantity),
+		Reference:    d.text("/reference", b.Reference, MaxReferenceBytes),
+	}
+	if cmd.FromLocation == cmd.ToLocation && d.code == "" {
+		d.fault(inventory.CodeSameLocation, "/to_location", "must be another location than from_location")
+	}
+	return cmd
+}
+
+func (d *decoding) receiveTransfer() inventory.Command {
+	var b receiveTransferBody
+	if !d.read(&b) {
+		return nil
+	}
+	cmd := inventory.ReceiveTransfer{
+		TransferID: d.name("/transfer_id", b.TransferID, MaxTransferBytes),
+		Quantity:   d.level("/quantity", b.Quantity),
+		Missing:    d.level("/missing", &b.Missing),
+	}
+	if cmd.Quantity+cmd.Missing == 0 && d.code == "" {
+		d.fault(CodeBadQuantity, "/quantity", "must be more than 0 unless something is missing")
 	}
 	return cmd
 }

@@ -30,6 +30,8 @@ const (
 	ReceiveStock      = "receive_stock"
 	ExpectStock       = "expect_stock"
 	MoveStock         = "move_stock"
+	ShipTransfer      = "ship_transfer"
+	ReceiveTransfer   = "receive_transfer"
 	AdjustStock       = "adjust_stock"
 	CountStock        = "count_stock"
 	SetSafetyStock    = "set_safety_stock"
@@ -67,7 +69,9 @@ func Lookup(typ string) (Info, bool) {
 	case CancelOrder, CancelLines, ConfirmOrder, HoldOrder, ResumeOrder, ShipFulfilment, CancelFulfilment, DeliverOrder,
 		ReceiveReturn, CancelReturn:
 		return Info{Order, false, true, http.StatusOK}, true
-	case ReceiveStock, MoveStock, AdjustStock, CountStock:
+	case ReceiveTransfer:
+		return Info{Stock, false, true, http.StatusOK}, true
+	case ReceiveStock, MoveStock, ShipTransfer, AdjustStock, CountStock:
 		return Info{Stock, false, true, http.StatusCreated}, true
 	case RegisterItem, ExpectStock, SetSafetyStock, SetBackorderLimit:
 		return Info{Stock, false, false, http.StatusOK}, true
@@ -81,7 +85,7 @@ func Types() []string {
 		PlaceOrder, CancelOrder, StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment,
 		ConfirmOrder, HoldOrder, ResumeOrder, CancelLines, CreateFulfilment, ShipOrder, ShipFulfilment, CancelFulfilment, DeliverOrder,
 		RequestReturn, ReceiveReturn, CancelReturn,
-		ImportOrder, ImportCreditNote, RegisterItem, ExpectStock, ReceiveStock, MoveStock, AdjustStock, CountStock,
-		SetSafetyStock, SetBackorderLimit,
+		ImportOrder, ImportCreditNote, RegisterItem, ExpectStock, ReceiveStock, MoveStock, ShipTransfer, ReceiveTransfer,
+		AdjustStock, CountStock, SetSafetyStock, SetBackorderLimit,
 	}
 }

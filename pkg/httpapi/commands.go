@@ -54,6 +54,7 @@ var commandRoutes = []commandRoute{
 	{http.MethodPost, "/v1/stock/:sku/receipts", command.ReceiveStock},
 	{http.MethodPut, "/v1/stock/:sku/incoming", command.ExpectStock},
 	{http.MethodPost, "/v1/stock/:sku/moves", command.MoveStock},
+	{http.MethodPost, "/v1/stock/:sku/transfers", command.ShipTransfer},
 	{http.MethodPost, "/v1/stock/:sku/adjustments", command.AdjustStock},
 	{http.MethodPost, "/v1/stock/:sku/counts", command.CountStock},
 	{http.MethodPut, "/v1/stock/:sku/safety-stock", command.SetSafetyStock},
@@ -84,15 +85,13 @@ func (a *commandAPI) register(router Router) {
 	router.Add(http.MethodPost, "/v1/orders/:order_id/fulfilments/:fulfilment_id/delivery", a.part(command.DeliverOrder, "fulfilment_id"))
 	router.Add(http.MethodPost, "/v1/orders/:order_id/returns/:return_id/receipt", a.part(command.ReceiveReturn, "return_id"))
 	router.Add(http.MethodPost, "/v1/orders/:order_id/returns/:return_id/cancel", a.part(command.CancelReturn, "return_id"))
+	router.Add(http.MethodPost, "/v1/stock/:sku/transfers/:transfer_id/receipt", a.part(command.ReceiveTransfer, "transfer_id"))
 	router.Add(http.MethodPost, "/v1/commands", a.bulk)
 }
 
 func (a *commandAPI) handler(typ string) echo.HandlerFunc {
 	info, _ := command.Lookup(typ)
-	idParameter := "sku"
-	if info.Aggregate == command.Order {
-		idParameter = "order_id"
-	}
+	parameter := idParameter(info)
 	return func(c echo.Context) error {
 		body, err := readBody(c)
 		if err != nil {
@@ -100,7 +99,7 @@ func (a *commandAPI) handler(typ string) echo.HandlerFunc {
 		}
 		id := ""
 		if !info.Creates {
-			id = pathParameter(c, idParameter)
+			id = pathParameter(c, parameter)
 		}
 		return a.run(c, typ, id, body)
 	}
@@ -121,14 +120,24 @@ func (a *commandAPI) byBody(typeOf func(body []byte) (string, error)) echo.Handl
 	}
 }
 
-// part serves a route whose path names a part of the order: a fulfilment, or a return.
+// idParameter is where the path names the command's aggregate.
+func idParameter(info command.Info) string {
+	if info.Aggregate == command.Order {
+		return "order_id"
+	}
+	return "sku"
+}
+
+// part serves a route whose path names a part of the aggregate: a fulfilment, a return, a transfer.
 func (a *commandAPI) part(typ, parameter string) echo.HandlerFunc {
+	info, _ := command.Lookup(typ)
+	whole := idParameter(info)
 	return func(c echo.Context) error {
 		body, err := readBody(c)
 		if err != nil {
 			return err
 		}
-		return a.run(c, typ, pathParameter(c, "order_id"), command.WithMember(body, parameter, pathParameter(c, parameter)))
+		return a.run(c, typ, pathParameter(c, whole), command.WithMember(body, parameter, pathParameter(c, parameter)))
 	}
 }
 

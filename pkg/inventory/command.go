@@ -28,6 +28,20 @@ type ExpectStock struct {
 	Reference string
 }
 
+// ShipTransfer sends units from one location to another one.
+type ShipTransfer struct {
+	TransferID               string
+	FromLocation, ToLocation string
+	Quantity                 int64
+	Reference                string
+}
+
+// ReceiveTransfer records what of a transfer has arrived, and what will not.
+type ReceiveTransfer struct {
+	TransferID        string
+	Quantity, Missing int64
+}
+
 // AdjustStock changes on_hand by Delta, for a reason.
 type AdjustStock struct {
 	Location  string
@@ -74,6 +88,8 @@ func (RegisterItem) isCommand()      {}
 func (ReceiveStock) isCommand()      {}
 func (MoveStock) isCommand()         {}
 func (ExpectStock) isCommand()       {}
+func (ShipTransfer) isCommand()      {}
+func (ReceiveTransfer) isCommand()   {}
 func (AdjustStock) isCommand()       {}
 func (CountStock) isCommand()        {}
 func (SetSafetyStock) isCommand()    {}

@@ -54,6 +54,13 @@ import "unicode/utf8"
 //	INV-26  Whatever leaves stock that backorders can have fills them, in the order of their arrival
 //	        (BackorderFilled): first from their own location, once what is promised there is covered, then
 //	        from what is available elsewhere.
+//	INV-27  ShipTransfer: 1 to MaxQuantity (invalid_quantity) from one location to another (same_location), under an
+//	        ID of its own (invalid_transfer_id, transfer_exists). The location that it leaves must have it
+//	        available (insufficient_stock). On its way it is on_hand nowhere, and incoming where it goes. An item
+//	        has at most 1,000 transfers on their way (too_many_transfers).
+//	INV-28  ReceiveTransfer: at most what of a transfer (unknown_transfer) is on its way (over_transfer), arrived and
+//	        missing together, and not nothing (invalid_quantity). What arrives becomes available; what is missing
+//	        leaves incoming.
 //	INV-40  Growth of damaged goes to damaged of the first location, in the same StockRestocked: those goods came
 //	        back, and cannot be sold again.
 func Decide(item Item, res Reservation, cmd Command) ([]Event, error) {
@@ -81,6 +88,10 @@ func decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 		return moveStock(item, c)
 	case ExpectStock:
 		return expectStock(item, c)
+	case ShipTransfer:
+		return shipTransfer(item, c)
+	case ReceiveTransfer:
+		return receiveTransfer(item, c)
 	case AdjustStock:
 		return adjustStock(item, c)
 	case CountStock:
@@ -192,10 +203,19 @@ func (i Item) stockPlace(location, reference string) (string, error) {
 
 // change makes the one event of a stock command, which adds delta to one location.
 func change(item Item, c Change, location string, delta Level) ([]Event, error) {
-	after := item.at(location).plus(delta)
-	total := item.Total().plus(delta)
-	if !after.bounded() || !total.bounded() {
-		return nil, refuse(CodeQuantityOverflow, "", "the item would have more units than can be counted")
+	return changes(item, c, LocationLevel{location, delta})
+}
+
+// changes is change for several locations, each once.
+func changes(item Item, c Change, deltas ...LocationLevel) ([]Event, error) {
+	total := item.Total()
+	for k := range deltas {
+		delta := deltas[k].Level
+		deltas[k].Level = item.at(deltas[k].Location).plus(delta)
+		total = total.plus(delta)
+		if !deltas[k].Level.bounded() || !total.bounded() {
+			return nil, refuse(CodeQuantityOverflow, "", "the item would have more units than can be counted")
+		}
 	}
-	return []Event{{Change: c, Locations: []LocationLevel{{location, after}}, Total: total}}, nil
+	return []Event{{Change: c, Locations: deltas, Total: total}}, nil
 }

@@ -47,6 +47,19 @@ type (
 		Delta     int64
 		Reference string
 	}
+	// TransferShipped took Quantity off the shelf of FromLocation; it is incoming at ToLocation.
+	TransferShipped struct {
+		TransferID               string
+		FromLocation, ToLocation string
+		Quantity                 int64
+		Reference                string
+	}
+	// TransferReceived put Quantity on the shelf of ToLocation; Missing has left incoming and is nowhere.
+	TransferReceived struct {
+		TransferID               string
+		FromLocation, ToLocation string
+		Quantity, Missing        int64
+	}
 	StockAdjusted struct {
 		Location  string
 		Delta     int64
@@ -125,6 +138,8 @@ func (ItemRegistered) isChange()       {}
 func (StockReceived) isChange()        {}
 func (StockMoved) isChange()           {}
 func (StockExpected) isChange()        {}
+func (TransferShipped) isChange()      {}
+func (TransferReceived) isChange()     {}
 func (StockAdjusted) isChange()        {}
 func (StockCounted) isChange()         {}
 func (SafetyStockSet) isChange()       {}

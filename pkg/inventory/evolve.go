@@ -17,6 +17,10 @@ func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
 		item.expect(c.Location, c.Reference, -c.Expected)
 	case StockExpected:
 		item.expect(c.Location, c.Reference, c.Delta)
+	case TransferShipped:
+		item.evolveTransferShipped(c)
+	case TransferReceived:
+		item.evolveTransferReceived(c)
 	case StockMoved, StockAdjusted, StockCounted, SafetyStockSet:
 		// All that they change are levels.
 	case BackorderFilled:

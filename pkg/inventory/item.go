@@ -37,6 +37,15 @@ type Item struct {
 	// Backorders are the orders that wait for stock to come, in the order of their arrival. Evolve copies
 	// before it changes them.
 	Backorders []Backorder
+	// Transfers are on their way between locations, in the order in which they left. Evolve copies before
+	// it changes them.
+	Transfers []Transfer
+}
+
+// Transfer is what is on its way from one location to another; Quantity has not arrived yet.
+type Transfer struct {
+	ID, FromLocation, ToLocation string
+	Quantity                     int64
 }
 
 // Backorder is an order that waits at a location: Quantity of what it holds there is not there yet.

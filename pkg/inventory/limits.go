@@ -19,6 +19,8 @@ const (
 	MaxLocations = 1_000
 	// MaxDeliveries bounds the deliveries that an item expects at a time.
 	MaxDeliveries = 1_000
+	// MaxTransfers bounds the transfers of an item that are on their way.
+	MaxTransfers = 1_000
 	// MaxBackorders bounds the orders that wait for an item at a time.
 	MaxBackorders = 10_000
 	// MaxLocationBytes and the following bound names and texts.
@@ -26,21 +28,25 @@ const (
 	MaxSKUBytes         = 64
 	MaxDescriptionBytes = 1_024
 	MaxReferenceBytes   = 255
+	MaxTransferIDBytes  = 64
 )
 
 // DefaultLocation is where stock is when a command does not say.
 const DefaultLocation = "main"
 
 // location applies INV-3.
-func (i Item) location(name string) (string, error) {
+func (i Item) location(name string) (string, error) { return i.locationOf("/location", name) }
+
+// locationOf is location for a field of another name.
+func (i Item) locationOf(pointer, name string) (string, error) {
 	if name == "" {
 		name = DefaultLocation
 	}
 	if len(name) > MaxLocationBytes || !plain(name) {
-		return "", refuse(CodeInvalidLocation, "/location", "a location is 1 to 64 bytes of text without control characters or outer spaces")
+		return "", refuse(CodeInvalidLocation, pointer, "a location is 1 to 64 bytes of text without control characters or outer spaces")
 	}
 	if len(i.Locations) >= MaxLocations && i.find(name) < 0 {
-		return "", refuse(CodeTooManyLocations, "/location", "an item has at most 1000 locations")
+		return "", refuse(CodeTooManyLocations, pointer, "an item has at most 1000 locations")
 	}
 	return name, nil
 }

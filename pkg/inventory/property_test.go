@@ -22,6 +22,10 @@ func (f *flows) add(c Change) {
 		f.in += c.Delta
 	case StockRestocked:
 		f.in += c.Quantity
+	case TransferReceived:
+		f.in += c.Quantity
+	case TransferShipped:
+		f.out += c.Quantity
 	case StockFulfilled:
 		f.out += c.Quantity
 	}
@@ -32,7 +36,7 @@ func drawCommand(t *rapid.T) Command {
 	quantity := rapid.Int64Range(-2, 40).Draw(t, "quantity")
 	states := rapid.SampledFrom([]State{StateAvailable, StateDamaged, StateQualityControl, StateSafetyStock})
 	reference := rapid.SampledFrom([]string{"", "PO-1"})
-	switch rapid.IntRange(0, 14).Draw(t, "command") {
+	switch rapid.IntRange(0, 18).Draw(t, "command") {
 	case 0:
 		return RegisterItem{rapid.SampledFrom([]string{"a", "b"}).Draw(t, "description")}
 	case 1, 2:
@@ -51,6 +55,14 @@ func drawCommand(t *rapid.T) Command {
 		return ExpectStock{location, quantity, reference.Draw(t, "reference")}
 	}
 	small := rapid.Int64Range(0, 12)
+	transfer := rapid.SampledFrom([]string{"t-1", "t-2", ""})
+	if rapid.IntRange(0, 3).Draw(t, "transfer?") == 0 {
+		to := rapid.SampledFrom([]string{"main", "north", "south"}).Draw(t, "to")
+		if rapid.Bool().Draw(t, "ships") {
+			return ShipTransfer{transfer.Draw(t, "transfer"), location, to, quantity / 3, ""}
+		}
+		return ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4}
+	}
 	c := SetReservation{
 		OrderID:       rapid.SampledFrom([]string{"o-1", "o-2", "o-3"}).Draw(t, "order"),
 		PlacedEventID: ID{rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "placed")},
@@ -155,6 +167,12 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 			var incoming int64
 			for _, d := range w.item.Expected {
 				incoming += d.Quantity
+			}
+			for _, way := range w.item.Transfers {
+				if way.Quantity <= 0 {
+					t.Fatalf("%+v is on its way", way)
+				}
+				incoming += way.Quantity
 			}
 			if got := w.item.Total().Incoming; got != incoming || got < 0 {
 				t.Fatalf("incoming %d, expected %d", got, incoming)

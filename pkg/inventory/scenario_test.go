@@ -80,6 +80,16 @@ func (s *scenario) refused(code string) *scenario {
 	return s
 }
 
+// refusedAt expects a refusal that points at a field.
+func (s *scenario) refusedAt(code, pointer string) *scenario {
+	s.t.Helper()
+	var refusal *Error
+	if s.refused(code); !errors.As(s.err, &refusal) || refusal.Pointer != pointer {
+		s.t.Fatalf("%+v, want it at %s", s.err, pointer)
+	}
+	return s
+}
+
 // levels expects on_hand, available, reserved and committed in total.
 func (s *scenario) levels(onHand, available, reserved, committed int64) *scenario {
 	s.t.Helper()

@@ -20,7 +20,8 @@ func StepOf(c Change) (Step, bool) {
 		return c.Step, true
 	case BackorderFilled:
 		return c.Step, true
-	case ItemRegistered, StockReceived, StockMoved, StockExpected, StockAdjusted, StockCounted, SafetyStockSet, BackorderLimitSet:
+	case ItemRegistered, StockReceived, StockMoved, StockExpected, StockAdjusted, StockCounted, SafetyStockSet, BackorderLimitSet,
+		TransferShipped, TransferReceived:
 	}
 	return Step{}, false
 }

@@ -86,4 +86,6 @@ type StockSummary struct {
 	BackorderLimit int64                     `json:"backorder_limit"`
 	Total          inventory.Level           `json:"total"`
 	Locations      []inventory.LocationLevel `json:"locations"`
+	// TransferID names the transfer that the command sent on its way.
+	TransferID string `json:"transfer_id,omitempty"`
 }

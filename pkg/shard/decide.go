@@ -231,7 +231,7 @@ func (r *runner) handleStock(cmd *Command, fut *Future) error {
 			if seen.fingerprint != cmd.Fingerprint {
 				r.refuse(fut, cmd, keyReused(cmd.Key))
 			} else {
-				r.refuse(fut, cmd, Result{Version: it.Version, Stock: summarizeStock(it)})
+				r.refuse(fut, cmd, Result{Version: it.Version, Stock: stockOutcome(it, cmd)})
 			}
 			return nil
 		}
@@ -246,7 +246,7 @@ func (r *runner) handleStock(cmd *Command, fut *Future) error {
 		return nil
 	}
 	if len(evs) == 0 {
-		r.refuse(fut, cmd, Result{Version: it.Version, Stock: summarizeStock(it)})
+		r.refuse(fut, cmd, Result{Version: it.Version, Stock: stockOutcome(it, cmd)})
 		return nil
 	}
 	first := len(r.b.recs)
@@ -256,9 +256,18 @@ func (r *runner) handleStock(cmd *Command, fut *Future) error {
 	}
 	r.b.answers = append(r.b.answers, answer{
 		fut: fut, first: first, end: len(r.b.recs),
-		result: Result{Version: it.Version, Stock: summarizeStock(it)},
+		result: Result{Version: it.Version, Stock: stockOutcome(it, cmd)},
 	})
 	return nil
+}
+
+// stockOutcome is what a client is told of an item that a command changed.
+func stockOutcome(it *inventory.Item, cmd *Command) *StockSummary {
+	s := summarizeStock(it)
+	if c, ok := cmd.Stock.(inventory.ShipTransfer); ok {
+		s.TransferID = c.TransferID
+	}
+	return s
 }
 
 func summarizeStock(it *inventory.Item) *StockSummary {

@@ -14,9 +14,16 @@ type item struct {
 	locations      []*location
 	reservations   map[string]*reservation // by order
 	waiting        []waits
+	transfers      map[string]*transfer // on their way, by ID
 	partition      int32
 	lastOffset     int64
 	occurredAt     int64
+}
+
+// transfer is what is on its way between two locations.
+type transfer struct {
+	from, to string
+	left     int64
 }
 
 // location is what a location's changes have made of it.
@@ -38,7 +45,7 @@ func (c *checker) stockRecord(rec *eventlog.Record) {
 	}
 	it := c.items[ev.Sku]
 	if it == nil {
-		it = &item{reservations: map[string]*reservation{}, partition: rec.Partition}
+		it = &item{reservations: map[string]*reservation{}, transfers: map[string]*transfer{}, partition: rec.Partition}
 		c.items[ev.Sku] = it
 	}
 	c.check(Versions, ev.Meta.Version == it.version+1, "%s: SKU %s has version %d after %d", at(rec), ev.Sku, ev.Meta.Version, it.version)
@@ -145,6 +152,10 @@ func (c *checker) change(rec *eventlog.Record, it *item, ev *eventv1.InventoryEv
 			*to += m.Quantity
 			c.check(Oversold, *from >= 0, "%s: moved more out of %v than there was", at(rec), m.From)
 		}
+	case *eventv1.InventoryEvent_TransferShipped:
+		c.shipTransfer(rec, it, ch.TransferShipped)
+	case *eventv1.InventoryEvent_TransferReceived:
+		c.receiveTransfer(rec, it, ch.TransferReceived)
 	case *eventv1.InventoryEvent_StockAdjusted:
 		it.add(ch.StockAdjusted.Location, ch.StockAdjusted.Delta)
 	case *eventv1.InventoryEvent_StockCounted:
@@ -157,6 +168,30 @@ func (c *checker) change(rec *eventlog.Record, it *item, ev *eventv1.InventoryEv
 		c.check(Conserved, l.SafetyStock == ch.SafetyStockSet.Quantity, "%s: safety stock is %d, not %d", at(rec), l.SafetyStock, ch.SafetyStockSet.Quantity)
 	default:
 		c.reservationChange(rec, it, ev)
+	}
+}
+
+func (c *checker) shipTransfer(rec *eventlog.Record, it *item, t *eventv1.TransferShipped) {
+	c.check(Conserved, t.Quantity > 0 && t.FromLocation != t.ToLocation && it.transfers[t.TransferId] == nil,
+		"%s: ships %d from %s to %s as %s", at(rec), t.Quantity, t.FromLocation, t.ToLocation, t.TransferId)
+	left := it.add(t.FromLocation, -t.Quantity)
+	c.check(Oversold, left.Available >= 0, "%s: shipped more to another location than %s had", at(rec), t.FromLocation)
+	it.at(t.ToLocation).Incoming += t.Quantity
+	it.transfers[t.TransferId] = &transfer{t.FromLocation, t.ToLocation, t.Quantity}
+}
+
+func (c *checker) receiveTransfer(rec *eventlog.Record, it *item, t *eventv1.TransferReceived) {
+	way := it.transfers[t.TransferId]
+	moved := t.Quantity + t.Missing
+	c.check(Conserved, way != nil && way.from == t.FromLocation && way.to == t.ToLocation && min(t.Quantity, t.Missing) >= 0 &&
+		moved > 0 && moved <= way.left, "%s: %d arrive and %d are missing of transfer %s, of which %+v is on its way",
+		at(rec), t.Quantity, t.Missing, t.TransferId, way)
+	it.add(t.ToLocation, t.Quantity).Incoming -= moved
+	if way == nil {
+		return
+	}
+	if way.left -= moved; way.left <= 0 {
+		delete(it.transfers, t.TransferId)
 	}
 }
 

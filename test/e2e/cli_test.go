@@ -44,6 +44,11 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("10", "stock receive A1 10 --reference PO-1")
 	must("A1", "stock move A1 2 --to quality_control")
 	must("A1", "stock move A1 2 --from quality_control --to available")
+	var sent client.Availability
+	if err := json.Unmarshal([]byte(must("transfer_id", "stock transfer A1 3 --to north --reference van-2 -o json")), &sent); err != nil || sent.TransferID == "" {
+		t.Fatalf("%v, %+v", err, sent)
+	}
+	must("north", "stock receive-transfer A1 "+sent.TransferID+" 2 --missing 1")
 	must("A1", "stock adjust A1 --reason shrinkage -- -1")
 	must("A1", "stock count A1 10")
 	must("A1", "stock safety-stock A1 1")

@@ -83,7 +83,7 @@ func FuzzDecodeState(f *testing.F) {
 		if item, err := DecodeItem(value); err == nil {
 			again, err := EncodeItem(nil, item)
 			got, decodeErr := DecodeItem(again)
-			if err != nil || decodeErr != nil || !reflect.DeepEqual(got, item) {
+			if err != nil || decodeErr != nil || !reflect.DeepEqual(withoutEmpty(got), withoutEmpty(item)) {
 				t.Fatalf("%v %v: %+v, then %+v", err, decodeErr, item, got)
 			}
 		}
@@ -120,6 +120,12 @@ func TestDecisionsRoundTrip(t *testing.T) {
 					Reserved: quantity.Draw(t, "reserved"), Committed: quantity.Draw(t, "committed"), Fulfilled: quantity.Draw(t, "fulfilled"),
 				}
 			}
+			if transfer := rapid.SampledFrom([]string{"t-1", "t-2"}).Draw(t, "transfer"); id == "" && rapid.Bool().Draw(t, "transfers") {
+				cmd = inventory.ShipTransfer{TransferID: transfer, ToLocation: "south", Quantity: 5, Reference: "van 2"}
+				if rapid.Bool().Draw(t, "arrives") {
+					cmd = inventory.ReceiveTransfer{TransferID: transfer, Quantity: 2, Missing: rapid.Int64Range(0, 3).Draw(t, "missing")}
+				}
+			}
 			res := reservations[id]
 			events, _ := inventory.Decide(item, res, cmd) // refusals write nothing
 			for _, ev := range events {
@@ -137,7 +143,7 @@ func TestDecisionsRoundTrip(t *testing.T) {
 			reservations[id] = res
 			value, err := EncodeItem(nil, item)
 			got, decodeErr := DecodeItem(value)
-			if err != nil || decodeErr != nil || !reflect.DeepEqual(got, item) {
+			if err != nil || decodeErr != nil || !reflect.DeepEqual(withoutEmpty(got), withoutEmpty(item)) {
 				t.Fatalf("%v %v: %+v, then %+v", err, decodeErr, item, got)
 			}
 		}
@@ -255,4 +261,18 @@ func BenchmarkDecodeReserved(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// withoutEmpty makes lists of nothing nil: the codec does not tell them from lists that have become empty.
+func withoutEmpty(i inventory.Item) inventory.Item {
+	if len(i.Expected) == 0 {
+		i.Expected = nil
+	}
+	if len(i.Backorders) == 0 {
+		i.Backorders = nil
+	}
+	if len(i.Transfers) == 0 {
+		i.Transfers = nil
+	}
+	return i
 }

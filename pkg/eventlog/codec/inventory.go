@@ -65,6 +65,16 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 			Location: c.Location, Quantity: c.Quantity, Delta: c.Delta, Reference: c.Reference,
 		}}
 		return "holdfast.stock_expected.v1"
+	case inventory.TransferShipped:
+		e.Change = &eventv1.InventoryEvent_TransferShipped{TransferShipped: &eventv1.TransferShipped{
+			TransferId: c.TransferID, FromLocation: c.FromLocation, ToLocation: c.ToLocation, Quantity: c.Quantity, Reference: c.Reference,
+		}}
+		return "holdfast.transfer_shipped.v1"
+	case inventory.TransferReceived:
+		e.Change = &eventv1.InventoryEvent_TransferReceived{TransferReceived: &eventv1.TransferReceived{
+			TransferId: c.TransferID, FromLocation: c.FromLocation, ToLocation: c.ToLocation, Quantity: c.Quantity, Missing: c.Missing,
+		}}
+		return "holdfast.transfer_received.v1"
 	case inventory.StockAdjusted:
 		e.Change = &eventv1.InventoryEvent_StockAdjusted{StockAdjusted: &eventv1.StockAdjusted{
 			Location: c.Location, Delta: c.Delta, Reason: eventv1.Reason(c.Reason), Reference: c.Reference,
@@ -191,6 +201,16 @@ func stockChange(e *eventv1.InventoryEvent) inventory.Change {
 	case *eventv1.InventoryEvent_StockExpected:
 		p := c.StockExpected
 		return inventory.StockExpected{Location: p.Location, Quantity: p.Quantity, Delta: p.Delta, Reference: p.Reference}
+	case *eventv1.InventoryEvent_TransferShipped:
+		p := c.TransferShipped
+		return inventory.TransferShipped{
+			TransferID: p.TransferId, FromLocation: p.FromLocation, ToLocation: p.ToLocation, Quantity: p.Quantity, Reference: p.Reference,
+		}
+	case *eventv1.InventoryEvent_TransferReceived:
+		p := c.TransferReceived
+		return inventory.TransferReceived{
+			TransferID: p.TransferId, FromLocation: p.FromLocation, ToLocation: p.ToLocation, Quantity: p.Quantity, Missing: p.Missing,
+		}
 	case *eventv1.InventoryEvent_StockAdjusted:
 		p := c.StockAdjusted
 		return inventory.StockAdjusted{

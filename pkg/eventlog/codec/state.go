@@ -15,7 +15,7 @@ func EncodeItem(dst []byte, item inventory.Item) ([]byte, error) {
 	return appendMessage(dst, &statev1.Item{
 		Sku: item.SKU, Version: item.Version, Registered: item.Registered, Description: item.Description,
 		BackorderLimit: item.BackorderLimit, Locations: locations.fill(item.Locations), Expected: toDeliveries(item.Expected),
-		Backorders: toBackorders(item.Backorders),
+		Backorders: toBackorders(item.Backorders), Transfers: toTransfers(item.Transfers),
 	})
 }
 
@@ -36,6 +36,7 @@ func DecodeItem(value []byte) (inventory.Item, error) {
 	return inventory.Item{
 		SKU: p.Sku, Version: p.Version, Registered: p.Registered, Description: p.Description,
 		BackorderLimit: p.BackorderLimit, Locations: locations, Expected: fromDeliveries(p.Expected), Backorders: backorders,
+		Transfers: fromTransfers(p.Transfers),
 	}, nil
 }
 
@@ -68,6 +69,28 @@ func fromBackorders(backorders []*statev1.Backorder) ([]inventory.Backorder, err
 		}
 	}
 	return out, nil
+}
+
+func toTransfers(transfers []inventory.Transfer) []*statev1.Transfer {
+	if len(transfers) == 0 {
+		return nil
+	}
+	out := make([]*statev1.Transfer, len(transfers))
+	for i, t := range transfers {
+		out[i] = &statev1.Transfer{TransferId: t.ID, FromLocation: t.FromLocation, ToLocation: t.ToLocation, Quantity: t.Quantity}
+	}
+	return out
+}
+
+func fromTransfers(transfers []*statev1.Transfer) []inventory.Transfer {
+	if len(transfers) == 0 {
+		return nil
+	}
+	out := make([]inventory.Transfer, len(transfers))
+	for i, t := range transfers {
+		out[i] = inventory.Transfer{ID: t.TransferId, FromLocation: t.FromLocation, ToLocation: t.ToLocation, Quantity: t.Quantity}
+	}
+	return out
 }
 
 func toDeliveries(deliveries []inventory.Delivery) []*statev1.Delivery {

@@ -34,6 +34,7 @@ const (
 	CommandTypePlaceOrder        CommandType = "place_order"
 	CommandTypeReceiveReturn     CommandType = "receive_return"
 	CommandTypeReceiveStock      CommandType = "receive_stock"
+	CommandTypeReceiveTransfer   CommandType = "receive_transfer"
 	CommandTypeRefundPayment     CommandType = "refund_payment"
 	CommandTypeRegisterItem      CommandType = "register_item"
 	CommandTypeRequestReturn     CommandType = "request_return"
@@ -42,6 +43,7 @@ const (
 	CommandTypeSetSafetyStock    CommandType = "set_safety_stock"
 	CommandTypeShipFulfilment    CommandType = "ship_fulfilment"
 	CommandTypeShipOrder         CommandType = "ship_order"
+	CommandTypeShipTransfer      CommandType = "ship_transfer"
 	CommandTypeStartPayment      CommandType = "start_payment"
 	CommandTypeVoidPayment       CommandType = "void_payment"
 )
@@ -89,6 +91,8 @@ func (e CommandType) Valid() bool {
 		return true
 	case CommandTypeReceiveStock:
 		return true
+	case CommandTypeReceiveTransfer:
+		return true
 	case CommandTypeRefundPayment:
 		return true
 	case CommandTypeRegisterItem:
@@ -104,6 +108,8 @@ func (e CommandType) Valid() bool {
 	case CommandTypeShipFulfilment:
 		return true
 	case CommandTypeShipOrder:
+		return true
+	case CommandTypeShipTransfer:
 		return true
 	case CommandTypeStartPayment:
 		return true
@@ -540,7 +546,10 @@ type Availability struct {
 	Reserved       int64           `json:"reserved"`
 	SafetyStock    int64           `json:"safety_stock"`
 	SKU            string          `json:"sku"`
-	Version        int64           `json:"version"`
+
+	// TransferID The transfer that ship_transfer sent on its way
+	TransferID string `json:"transfer_id,omitempty,omitzero"`
+	Version    int64  `json:"version"`
 }
 
 // AvailabilityList defines model for AvailabilityList.
@@ -826,6 +835,13 @@ type ReceiveStock struct {
 	Reference  string    `json:"reference,omitempty,omitzero"`
 }
 
+// ReceiveTransfer defines model for ReceiveTransfer.
+type ReceiveTransfer struct {
+	// Missing What of the transfer will not arrive; not 0 together with quantity
+	Missing  Level `json:"missing,omitempty,omitzero"`
+	Quantity Level `json:"quantity"`
+}
+
 // RegisterItem defines model for RegisterItem.
 type RegisterItem struct {
 	Description string `json:"description,omitempty,omitzero"`
@@ -944,6 +960,14 @@ type ShipOrder struct {
 // ShipOrderAction defines model for ShipOrder.Action.
 type ShipOrderAction string
 
+// ShipTransfer defines model for ShipTransfer.
+type ShipTransfer struct {
+	FromLocation string   `json:"from_location,omitempty,omitzero"`
+	Quantity     Quantity `json:"quantity"`
+	Reference    string   `json:"reference,omitempty,omitzero"`
+	ToLocation   string   `json:"to_location"`
+}
+
 // ShortLine defines model for ShortLine.
 type ShortLine struct {
 	Available int64           `json:"available"`
@@ -1060,6 +1084,9 @@ type StockMovementsBy string
 
 // To defines model for To.
 type To = string
+
+// TransferID defines model for TransferID.
+type TransferID = string
 
 // Availabilities defines model for Availabilities.
 type Availabilities = AvailabilityList
@@ -1488,6 +1515,30 @@ type SetSafetyStockParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// ShipTransferParams defines parameters for ShipTransfer.
+type ShipTransferParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// ReceiveTransferParams defines parameters for ReceiveTransfer.
+type ReceiveTransferParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // GetAvailabilitiesJSONRequestBody defines body for GetAvailabilities for application/json ContentType.
 type GetAvailabilitiesJSONRequestBody = SKUs
 
@@ -1562,6 +1613,12 @@ type ReceiveStockJSONRequestBody = ReceiveStock
 
 // SetSafetyStockJSONRequestBody defines body for SetSafetyStock for application/json ContentType.
 type SetSafetyStockJSONRequestBody = SetSafetyStock
+
+// ShipTransferJSONRequestBody defines body for ShipTransfer for application/json ContentType.
+type ShipTransferJSONRequestBody = ShipTransfer
+
+// ReceiveTransferJSONRequestBody defines body for ReceiveTransfer for application/json ContentType.
+type ReceiveTransferJSONRequestBody = ReceiveTransfer
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1667,6 +1724,12 @@ type ServerInterface interface {
 	// SetSafetyStock Hold a quantity back from sale
 	// (PUT /v1/stock/{sku}/safety-stock)
 	SetSafetyStock(ctx echo.Context, sku SKU, params SetSafetyStockParams) error
+	// ShipTransfer Send stock to another location
+	// (POST /v1/stock/{sku}/transfers)
+	ShipTransfer(ctx echo.Context, sku SKU, params ShipTransferParams) error
+	// ReceiveTransfer Receive a transfer, all of it or a part
+	// (POST /v1/stock/{sku}/transfers/{transfer_id}/receipt)
+	ReceiveTransfer(ctx echo.Context, sku SKU, transferID TransferID, params ReceiveTransferParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -3649,6 +3712,150 @@ func (w *ServerInterfaceWrapper) SetSafetyStock(ctx echo.Context) error {
 	return err
 }
 
+// ShipTransfer converts echo context to params.
+func (w *ServerInterfaceWrapper) ShipTransfer(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sku" -------------
+	var sku SKU
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sku", ctx.Param("sku"), &sku, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sku: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ShipTransferParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShipTransfer(ctx, sku, params)
+	return err
+}
+
+// ReceiveTransfer converts echo context to params.
+func (w *ServerInterfaceWrapper) ReceiveTransfer(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sku" -------------
+	var sku SKU
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sku", ctx.Param("sku"), &sku, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sku: %s", err))
+	}
+
+	// ------------- Path parameter "transfer_id" -------------
+	var transferID TransferID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "transfer_id", ctx.Param("transfer_id"), &transferID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter transfer_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReceiveTransferParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReceiveTransfer(ctx, sku, transferID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -3718,6 +3925,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/stock/:sku/receipts", wrapper.ReceiveStock, options.OperationMiddlewares["receiveStock"]...)
 	router.PUT(options.BaseURL+"/v1/stock/:sku/incoming", wrapper.ExpectStock, options.OperationMiddlewares["expectStock"]...)
 	router.POST(options.BaseURL+"/v1/stock/:sku/moves", wrapper.MoveStock, options.OperationMiddlewares["moveStock"]...)
+	router.POST(options.BaseURL+"/v1/stock/:sku/transfers", wrapper.ShipTransfer, options.OperationMiddlewares["shipTransfer"]...)
+	router.POST(options.BaseURL+"/v1/stock/:sku/transfers/:transfer_id/receipt", wrapper.ReceiveTransfer, options.OperationMiddlewares["receiveTransfer"]...)
 	router.POST(options.BaseURL+"/v1/stock/:sku/adjustments", wrapper.AdjustStock, options.OperationMiddlewares["adjustStock"]...)
 	router.POST(options.BaseURL+"/v1/stock/:sku/counts", wrapper.CountStock, options.OperationMiddlewares["countStock"]...)
 	router.PUT(options.BaseURL+"/v1/stock/:sku/safety-stock", wrapper.SetSafetyStock, options.OperationMiddlewares["setSafetyStock"]...)

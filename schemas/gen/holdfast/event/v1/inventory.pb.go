@@ -384,6 +384,8 @@ type InventoryEvent struct {
 	//	*InventoryEvent_StockMoved
 	//	*InventoryEvent_StockExpected
 	//	*InventoryEvent_BackorderFilled
+	//	*InventoryEvent_TransferShipped
+	//	*InventoryEvent_TransferReceived
 	Change        isInventoryEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -598,6 +600,24 @@ func (x *InventoryEvent) GetBackorderFilled() *BackorderFilled {
 	return nil
 }
 
+func (x *InventoryEvent) GetTransferShipped() *TransferShipped {
+	if x != nil {
+		if x, ok := x.Change.(*InventoryEvent_TransferShipped); ok {
+			return x.TransferShipped
+		}
+	}
+	return nil
+}
+
+func (x *InventoryEvent) GetTransferReceived() *TransferReceived {
+	if x != nil {
+		if x, ok := x.Change.(*InventoryEvent_TransferReceived); ok {
+			return x.TransferReceived
+		}
+	}
+	return nil
+}
+
 type isInventoryEvent_Change interface {
 	isInventoryEvent_Change()
 }
@@ -666,6 +686,14 @@ type InventoryEvent_BackorderFilled struct {
 	BackorderFilled *BackorderFilled `protobuf:"bytes,25,opt,name=backorder_filled,json=backorderFilled,proto3,oneof"`
 }
 
+type InventoryEvent_TransferShipped struct {
+	TransferShipped *TransferShipped `protobuf:"bytes,26,opt,name=transfer_shipped,json=transferShipped,proto3,oneof"`
+}
+
+type InventoryEvent_TransferReceived struct {
+	TransferReceived *TransferReceived `protobuf:"bytes,27,opt,name=transfer_received,json=transferReceived,proto3,oneof"`
+}
+
 func (*InventoryEvent_ItemRegistered) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_StockReceived) isInventoryEvent_Change() {}
@@ -697,6 +725,10 @@ func (*InventoryEvent_StockMoved) isInventoryEvent_Change() {}
 func (*InventoryEvent_StockExpected) isInventoryEvent_Change() {}
 
 func (*InventoryEvent_BackorderFilled) isInventoryEvent_Change() {}
+
+func (*InventoryEvent_TransferShipped) isInventoryEvent_Change() {}
+
+func (*InventoryEvent_TransferReceived) isInventoryEvent_Change() {}
 
 // ItemRegistered makes a SKU known, or changes its description.
 type ItemRegistered struct {
@@ -958,6 +990,161 @@ func (x *StockExpected) GetReference() string {
 	return ""
 }
 
+// TransferShipped sends units from one location to another: they leave on_hand of the first, and are
+// incoming at the second.
+type TransferShipped struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TransferId    string                 `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	FromLocation  string                 `protobuf:"bytes,2,opt,name=from_location,json=fromLocation,proto3" json:"from_location,omitempty"`
+	ToLocation    string                 `protobuf:"bytes,3,opt,name=to_location,json=toLocation,proto3" json:"to_location,omitempty"`
+	Quantity      int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Reference     string                 `protobuf:"bytes,5,opt,name=reference,proto3" json:"reference,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferShipped) Reset() {
+	*x = TransferShipped{}
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferShipped) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferShipped) ProtoMessage() {}
+
+func (x *TransferShipped) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferShipped.ProtoReflect.Descriptor instead.
+func (*TransferShipped) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TransferShipped) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
+}
+
+func (x *TransferShipped) GetFromLocation() string {
+	if x != nil {
+		return x.FromLocation
+	}
+	return ""
+}
+
+func (x *TransferShipped) GetToLocation() string {
+	if x != nil {
+		return x.ToLocation
+	}
+	return ""
+}
+
+func (x *TransferShipped) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *TransferShipped) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+// TransferReceived: quantity became available at to_location, missing will not arrive. Both leave incoming.
+type TransferReceived struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TransferId    string                 `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	FromLocation  string                 `protobuf:"bytes,2,opt,name=from_location,json=fromLocation,proto3" json:"from_location,omitempty"`
+	ToLocation    string                 `protobuf:"bytes,3,opt,name=to_location,json=toLocation,proto3" json:"to_location,omitempty"`
+	Quantity      int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Missing       int64                  `protobuf:"varint,5,opt,name=missing,proto3" json:"missing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferReceived) Reset() {
+	*x = TransferReceived{}
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferReceived) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferReceived) ProtoMessage() {}
+
+func (x *TransferReceived) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferReceived.ProtoReflect.Descriptor instead.
+func (*TransferReceived) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *TransferReceived) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
+}
+
+func (x *TransferReceived) GetFromLocation() string {
+	if x != nil {
+		return x.FromLocation
+	}
+	return ""
+}
+
+func (x *TransferReceived) GetToLocation() string {
+	if x != nil {
+		return x.ToLocation
+	}
+	return ""
+}
+
+func (x *TransferReceived) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *TransferReceived) GetMissing() int64 {
+	if x != nil {
+		return x.Missing
+	}
+	return 0
+}
+
 type StockAdjusted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
@@ -970,7 +1157,7 @@ type StockAdjusted struct {
 
 func (x *StockAdjusted) Reset() {
 	*x = StockAdjusted{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[7]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -982,7 +1169,7 @@ func (x *StockAdjusted) String() string {
 func (*StockAdjusted) ProtoMessage() {}
 
 func (x *StockAdjusted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[7]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -995,7 +1182,7 @@ func (x *StockAdjusted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockAdjusted.ProtoReflect.Descriptor instead.
 func (*StockAdjusted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StockAdjusted) GetLocation() string {
@@ -1039,7 +1226,7 @@ type StockCounted struct {
 
 func (x *StockCounted) Reset() {
 	*x = StockCounted{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[8]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1238,7 @@ func (x *StockCounted) String() string {
 func (*StockCounted) ProtoMessage() {}
 
 func (x *StockCounted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[8]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1251,7 @@ func (x *StockCounted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockCounted.ProtoReflect.Descriptor instead.
 func (*StockCounted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StockCounted) GetLocation() string {
@@ -1107,7 +1294,7 @@ type SafetyStockSet struct {
 
 func (x *SafetyStockSet) Reset() {
 	*x = SafetyStockSet{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1119,7 +1306,7 @@ func (x *SafetyStockSet) String() string {
 func (*SafetyStockSet) ProtoMessage() {}
 
 func (x *SafetyStockSet) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[9]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1132,7 +1319,7 @@ func (x *SafetyStockSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SafetyStockSet.ProtoReflect.Descriptor instead.
 func (*SafetyStockSet) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SafetyStockSet) GetLocation() string {
@@ -1166,7 +1353,7 @@ type BackorderLimitSet struct {
 
 func (x *BackorderLimitSet) Reset() {
 	*x = BackorderLimitSet{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1178,7 +1365,7 @@ func (x *BackorderLimitSet) String() string {
 func (*BackorderLimitSet) ProtoMessage() {}
 
 func (x *BackorderLimitSet) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[10]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1191,7 +1378,7 @@ func (x *BackorderLimitSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackorderLimitSet.ProtoReflect.Descriptor instead.
 func (*BackorderLimitSet) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BackorderLimitSet) GetLimit() int64 {
@@ -1216,7 +1403,7 @@ type ReservationStep struct {
 
 func (x *ReservationStep) Reset() {
 	*x = ReservationStep{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1228,7 +1415,7 @@ func (x *ReservationStep) String() string {
 func (*ReservationStep) ProtoMessage() {}
 
 func (x *ReservationStep) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[11]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1241,7 +1428,7 @@ func (x *ReservationStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationStep.ProtoReflect.Descriptor instead.
 func (*ReservationStep) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReservationStep) GetOrderId() string {
@@ -1276,7 +1463,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1475,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[12]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1488,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Allocation) GetLocation() string {
@@ -1329,7 +1516,7 @@ type StockReserved struct {
 
 func (x *StockReserved) Reset() {
 	*x = StockReserved{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1341,7 +1528,7 @@ func (x *StockReserved) String() string {
 func (*StockReserved) ProtoMessage() {}
 
 func (x *StockReserved) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1354,7 +1541,7 @@ func (x *StockReserved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockReserved.ProtoReflect.Descriptor instead.
 func (*StockReserved) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StockReserved) GetStep() *ReservationStep {
@@ -1392,7 +1579,7 @@ type StockBackordered struct {
 
 func (x *StockBackordered) Reset() {
 	*x = StockBackordered{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1591,7 @@ func (x *StockBackordered) String() string {
 func (*StockBackordered) ProtoMessage() {}
 
 func (x *StockBackordered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1604,7 @@ func (x *StockBackordered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockBackordered.ProtoReflect.Descriptor instead.
 func (*StockBackordered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StockBackordered) GetStep() *ReservationStep {
@@ -1462,7 +1649,7 @@ type ReservationRejected struct {
 
 func (x *ReservationRejected) Reset() {
 	*x = ReservationRejected{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1474,7 +1661,7 @@ func (x *ReservationRejected) String() string {
 func (*ReservationRejected) ProtoMessage() {}
 
 func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1487,7 +1674,7 @@ func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRejected.ProtoReflect.Descriptor instead.
 func (*ReservationRejected) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReservationRejected) GetStep() *ReservationStep {
@@ -1530,7 +1717,7 @@ type ReservationCommitted struct {
 
 func (x *ReservationCommitted) Reset() {
 	*x = ReservationCommitted{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1542,7 +1729,7 @@ func (x *ReservationCommitted) String() string {
 func (*ReservationCommitted) ProtoMessage() {}
 
 func (x *ReservationCommitted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1555,7 +1742,7 @@ func (x *ReservationCommitted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCommitted.ProtoReflect.Descriptor instead.
 func (*ReservationCommitted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{16}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReservationCommitted) GetStep() *ReservationStep {
@@ -1595,7 +1782,7 @@ type ReservationReleased struct {
 
 func (x *ReservationReleased) Reset() {
 	*x = ReservationReleased{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1607,7 +1794,7 @@ func (x *ReservationReleased) String() string {
 func (*ReservationReleased) ProtoMessage() {}
 
 func (x *ReservationReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1620,7 +1807,7 @@ func (x *ReservationReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationReleased.ProtoReflect.Descriptor instead.
 func (*ReservationReleased) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{17}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReservationReleased) GetStep() *ReservationStep {
@@ -1665,7 +1852,7 @@ type StockFulfilled struct {
 
 func (x *StockFulfilled) Reset() {
 	*x = StockFulfilled{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1677,7 +1864,7 @@ func (x *StockFulfilled) String() string {
 func (*StockFulfilled) ProtoMessage() {}
 
 func (x *StockFulfilled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1690,7 +1877,7 @@ func (x *StockFulfilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockFulfilled.ProtoReflect.Descriptor instead.
 func (*StockFulfilled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{18}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StockFulfilled) GetStep() *ReservationStep {
@@ -1743,7 +1930,7 @@ type StockRestocked struct {
 
 func (x *StockRestocked) Reset() {
 	*x = StockRestocked{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1755,7 +1942,7 @@ func (x *StockRestocked) String() string {
 func (*StockRestocked) ProtoMessage() {}
 
 func (x *StockRestocked) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1768,7 +1955,7 @@ func (x *StockRestocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockRestocked.ProtoReflect.Descriptor instead.
 func (*StockRestocked) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{19}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StockRestocked) GetStep() *ReservationStep {
@@ -1825,7 +2012,7 @@ type BackorderFilled struct {
 
 func (x *BackorderFilled) Reset() {
 	*x = BackorderFilled{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +2024,7 @@ func (x *BackorderFilled) String() string {
 func (*BackorderFilled) ProtoMessage() {}
 
 func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1850,7 +2037,7 @@ func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackorderFilled.ProtoReflect.Descriptor instead.
 func (*BackorderFilled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{20}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *BackorderFilled) GetStep() *ReservationStep {
@@ -1911,7 +2098,7 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\bincoming\x18\b \x01(\x12R\bincoming\"[\n" +
 	"\rLocationLevel\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12.\n" +
-	"\x05level\x18\x02 \x01(\v2\x18.holdfast.event.v1.LevelR\x05level\"\xcf\v\n" +
+	"\x05level\x18\x02 \x01(\v2\x18.holdfast.event.v1.LevelR\x05level\"\xf4\f\n" +
 	"\x0eInventoryEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x10\n" +
 	"\x03sku\x18\x02 \x01(\tR\x03sku\x12>\n" +
@@ -1934,7 +2121,9 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\vstock_moved\x18\x17 \x01(\v2\x1d.holdfast.event.v1.StockMovedH\x00R\n" +
 	"stockMoved\x12I\n" +
 	"\x0estock_expected\x18\x18 \x01(\v2 .holdfast.event.v1.StockExpectedH\x00R\rstockExpected\x12O\n" +
-	"\x10backorder_filled\x18\x19 \x01(\v2\".holdfast.event.v1.BackorderFilledH\x00R\x0fbackorderFilledB\b\n" +
+	"\x10backorder_filled\x18\x19 \x01(\v2\".holdfast.event.v1.BackorderFilledH\x00R\x0fbackorderFilled\x12O\n" +
+	"\x10transfer_shipped\x18\x1a \x01(\v2\".holdfast.event.v1.TransferShippedH\x00R\x0ftransferShipped\x12R\n" +
+	"\x11transfer_received\x18\x1b \x01(\v2#.holdfast.event.v1.TransferReceivedH\x00R\x10transferReceivedB\b\n" +
 	"\x06change\"2\n" +
 	"\x0eItemRegistered\x12 \n" +
 	"\vdescription\x18\x01 \x01(\tR\vdescription\"\x81\x01\n" +
@@ -1954,7 +2143,23 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x14\n" +
 	"\x05delta\x18\x03 \x01(\x12R\x05delta\x12\x1c\n" +
-	"\treference\x18\x04 \x01(\tR\treference\"\x92\x01\n" +
+	"\treference\x18\x04 \x01(\tR\treference\"\xb2\x01\n" +
+	"\x0fTransferShipped\x12\x1f\n" +
+	"\vtransfer_id\x18\x01 \x01(\tR\n" +
+	"transferId\x12#\n" +
+	"\rfrom_location\x18\x02 \x01(\tR\ffromLocation\x12\x1f\n" +
+	"\vto_location\x18\x03 \x01(\tR\n" +
+	"toLocation\x12\x1a\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12\x1c\n" +
+	"\treference\x18\x05 \x01(\tR\treference\"\xaf\x01\n" +
+	"\x10TransferReceived\x12\x1f\n" +
+	"\vtransfer_id\x18\x01 \x01(\tR\n" +
+	"transferId\x12#\n" +
+	"\rfrom_location\x18\x02 \x01(\tR\ffromLocation\x12\x1f\n" +
+	"\vto_location\x18\x03 \x01(\tR\n" +
+	"toLocation\x12\x1a\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12\x18\n" +
+	"\amissing\x18\x05 \x01(\x03R\amissing\"\x92\x01\n" +
 	"\rStockAdjusted\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\x12R\x05delta\x121\n" +
@@ -2058,7 +2263,7 @@ func file_holdfast_event_v1_inventory_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(Reason)(0),                  // 0: holdfast.event.v1.Reason
 	(StockState)(0),              // 1: holdfast.event.v1.StockState
@@ -2070,73 +2275,77 @@ var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(*StockReceived)(nil),        // 7: holdfast.event.v1.StockReceived
 	(*StockMoved)(nil),           // 8: holdfast.event.v1.StockMoved
 	(*StockExpected)(nil),        // 9: holdfast.event.v1.StockExpected
-	(*StockAdjusted)(nil),        // 10: holdfast.event.v1.StockAdjusted
-	(*StockCounted)(nil),         // 11: holdfast.event.v1.StockCounted
-	(*SafetyStockSet)(nil),       // 12: holdfast.event.v1.SafetyStockSet
-	(*BackorderLimitSet)(nil),    // 13: holdfast.event.v1.BackorderLimitSet
-	(*ReservationStep)(nil),      // 14: holdfast.event.v1.ReservationStep
-	(*Allocation)(nil),           // 15: holdfast.event.v1.Allocation
-	(*StockReserved)(nil),        // 16: holdfast.event.v1.StockReserved
-	(*StockBackordered)(nil),     // 17: holdfast.event.v1.StockBackordered
-	(*ReservationRejected)(nil),  // 18: holdfast.event.v1.ReservationRejected
-	(*ReservationCommitted)(nil), // 19: holdfast.event.v1.ReservationCommitted
-	(*ReservationReleased)(nil),  // 20: holdfast.event.v1.ReservationReleased
-	(*StockFulfilled)(nil),       // 21: holdfast.event.v1.StockFulfilled
-	(*StockRestocked)(nil),       // 22: holdfast.event.v1.StockRestocked
-	(*BackorderFilled)(nil),      // 23: holdfast.event.v1.BackorderFilled
-	(*Meta)(nil),                 // 24: holdfast.event.v1.Meta
+	(*TransferShipped)(nil),      // 10: holdfast.event.v1.TransferShipped
+	(*TransferReceived)(nil),     // 11: holdfast.event.v1.TransferReceived
+	(*StockAdjusted)(nil),        // 12: holdfast.event.v1.StockAdjusted
+	(*StockCounted)(nil),         // 13: holdfast.event.v1.StockCounted
+	(*SafetyStockSet)(nil),       // 14: holdfast.event.v1.SafetyStockSet
+	(*BackorderLimitSet)(nil),    // 15: holdfast.event.v1.BackorderLimitSet
+	(*ReservationStep)(nil),      // 16: holdfast.event.v1.ReservationStep
+	(*Allocation)(nil),           // 17: holdfast.event.v1.Allocation
+	(*StockReserved)(nil),        // 18: holdfast.event.v1.StockReserved
+	(*StockBackordered)(nil),     // 19: holdfast.event.v1.StockBackordered
+	(*ReservationRejected)(nil),  // 20: holdfast.event.v1.ReservationRejected
+	(*ReservationCommitted)(nil), // 21: holdfast.event.v1.ReservationCommitted
+	(*ReservationReleased)(nil),  // 22: holdfast.event.v1.ReservationReleased
+	(*StockFulfilled)(nil),       // 23: holdfast.event.v1.StockFulfilled
+	(*StockRestocked)(nil),       // 24: holdfast.event.v1.StockRestocked
+	(*BackorderFilled)(nil),      // 25: holdfast.event.v1.BackorderFilled
+	(*Meta)(nil),                 // 26: holdfast.event.v1.Meta
 }
 var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	3,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
-	24, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
+	26, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
 	4,  // 2: holdfast.event.v1.InventoryEvent.locations:type_name -> holdfast.event.v1.LocationLevel
 	3,  // 3: holdfast.event.v1.InventoryEvent.total:type_name -> holdfast.event.v1.Level
 	6,  // 4: holdfast.event.v1.InventoryEvent.item_registered:type_name -> holdfast.event.v1.ItemRegistered
 	7,  // 5: holdfast.event.v1.InventoryEvent.stock_received:type_name -> holdfast.event.v1.StockReceived
-	10, // 6: holdfast.event.v1.InventoryEvent.stock_adjusted:type_name -> holdfast.event.v1.StockAdjusted
-	11, // 7: holdfast.event.v1.InventoryEvent.stock_counted:type_name -> holdfast.event.v1.StockCounted
-	12, // 8: holdfast.event.v1.InventoryEvent.safety_stock_set:type_name -> holdfast.event.v1.SafetyStockSet
-	13, // 9: holdfast.event.v1.InventoryEvent.backorder_limit_set:type_name -> holdfast.event.v1.BackorderLimitSet
-	16, // 10: holdfast.event.v1.InventoryEvent.stock_reserved:type_name -> holdfast.event.v1.StockReserved
-	17, // 11: holdfast.event.v1.InventoryEvent.stock_backordered:type_name -> holdfast.event.v1.StockBackordered
-	18, // 12: holdfast.event.v1.InventoryEvent.reservation_rejected:type_name -> holdfast.event.v1.ReservationRejected
-	19, // 13: holdfast.event.v1.InventoryEvent.reservation_committed:type_name -> holdfast.event.v1.ReservationCommitted
-	20, // 14: holdfast.event.v1.InventoryEvent.reservation_released:type_name -> holdfast.event.v1.ReservationReleased
-	21, // 15: holdfast.event.v1.InventoryEvent.stock_fulfilled:type_name -> holdfast.event.v1.StockFulfilled
-	22, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
+	12, // 6: holdfast.event.v1.InventoryEvent.stock_adjusted:type_name -> holdfast.event.v1.StockAdjusted
+	13, // 7: holdfast.event.v1.InventoryEvent.stock_counted:type_name -> holdfast.event.v1.StockCounted
+	14, // 8: holdfast.event.v1.InventoryEvent.safety_stock_set:type_name -> holdfast.event.v1.SafetyStockSet
+	15, // 9: holdfast.event.v1.InventoryEvent.backorder_limit_set:type_name -> holdfast.event.v1.BackorderLimitSet
+	18, // 10: holdfast.event.v1.InventoryEvent.stock_reserved:type_name -> holdfast.event.v1.StockReserved
+	19, // 11: holdfast.event.v1.InventoryEvent.stock_backordered:type_name -> holdfast.event.v1.StockBackordered
+	20, // 12: holdfast.event.v1.InventoryEvent.reservation_rejected:type_name -> holdfast.event.v1.ReservationRejected
+	21, // 13: holdfast.event.v1.InventoryEvent.reservation_committed:type_name -> holdfast.event.v1.ReservationCommitted
+	22, // 14: holdfast.event.v1.InventoryEvent.reservation_released:type_name -> holdfast.event.v1.ReservationReleased
+	23, // 15: holdfast.event.v1.InventoryEvent.stock_fulfilled:type_name -> holdfast.event.v1.StockFulfilled
+	24, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
 	8,  // 17: holdfast.event.v1.InventoryEvent.stock_moved:type_name -> holdfast.event.v1.StockMoved
 	9,  // 18: holdfast.event.v1.InventoryEvent.stock_expected:type_name -> holdfast.event.v1.StockExpected
-	23, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
-	1,  // 20: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
-	1,  // 21: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
-	0,  // 22: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
-	14, // 23: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 24: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
-	14, // 25: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 26: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
-	14, // 27: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
-	2,  // 28: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
-	14, // 29: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 30: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
-	14, // 31: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 32: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
-	15, // 33: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
-	14, // 34: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 35: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
-	15, // 36: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
-	15, // 37: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
-	14, // 38: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 39: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
-	0,  // 40: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
-	15, // 41: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
-	14, // 42: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
-	15, // 43: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
-	15, // 44: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	25, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
+	10, // 20: holdfast.event.v1.InventoryEvent.transfer_shipped:type_name -> holdfast.event.v1.TransferShipped
+	11, // 21: holdfast.event.v1.InventoryEvent.transfer_received:type_name -> holdfast.event.v1.TransferReceived
+	1,  // 22: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
+	1,  // 23: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
+	0,  // 24: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
+	16, // 25: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
+	17, // 26: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
+	16, // 27: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
+	17, // 28: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
+	16, // 29: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
+	2,  // 30: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
+	16, // 31: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
+	17, // 32: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
+	16, // 33: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
+	17, // 34: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
+	17, // 35: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
+	16, // 36: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
+	17, // 37: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
+	17, // 38: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
+	17, // 39: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
+	16, // 40: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
+	17, // 41: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
+	0,  // 42: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
+	17, // 43: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
+	16, // 44: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
+	17, // 45: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
+	17, // 46: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }
@@ -2162,6 +2371,8 @@ func file_holdfast_event_v1_inventory_proto_init() {
 		(*InventoryEvent_StockMoved)(nil),
 		(*InventoryEvent_StockExpected)(nil),
 		(*InventoryEvent_BackorderFilled)(nil),
+		(*InventoryEvent_TransferShipped)(nil),
+		(*InventoryEvent_TransferReceived)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2169,7 +2380,7 @@ func file_holdfast_event_v1_inventory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_inventory_proto_rawDesc), len(file_holdfast_event_v1_inventory_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

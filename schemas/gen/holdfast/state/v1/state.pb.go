@@ -35,6 +35,7 @@ type Item struct {
 	Locations      []*v1.LocationLevel    `protobuf:"bytes,6,rep,name=locations,proto3" json:"locations,omitempty"`
 	Expected       []*Delivery            `protobuf:"bytes,7,rep,name=expected,proto3" json:"expected,omitempty"`
 	Backorders     []*Backorder           `protobuf:"bytes,8,rep,name=backorders,proto3" json:"backorders,omitempty"`
+	Transfers      []*Transfer            `protobuf:"bytes,9,rep,name=transfers,proto3" json:"transfers,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -125,6 +126,82 @@ func (x *Item) GetBackorders() []*Backorder {
 	return nil
 }
 
+func (x *Item) GetTransfers() []*Transfer {
+	if x != nil {
+		return x.Transfers
+	}
+	return nil
+}
+
+// Transfer is what is on its way between locations.
+type Transfer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TransferId    string                 `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	FromLocation  string                 `protobuf:"bytes,2,opt,name=from_location,json=fromLocation,proto3" json:"from_location,omitempty"`
+	ToLocation    string                 `protobuf:"bytes,3,opt,name=to_location,json=toLocation,proto3" json:"to_location,omitempty"`
+	Quantity      int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transfer) Reset() {
+	*x = Transfer{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transfer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transfer) ProtoMessage() {}
+
+func (x *Transfer) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transfer.ProtoReflect.Descriptor instead.
+func (*Transfer) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Transfer) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
+}
+
+func (x *Transfer) GetFromLocation() string {
+	if x != nil {
+		return x.FromLocation
+	}
+	return ""
+}
+
+func (x *Transfer) GetToLocation() string {
+	if x != nil {
+		return x.ToLocation
+	}
+	return ""
+}
+
+func (x *Transfer) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
 // Backorder is an order that waits for stock at a location.
 type Backorder struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -141,7 +218,7 @@ type Backorder struct {
 
 func (x *Backorder) Reset() {
 	*x = Backorder{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -153,7 +230,7 @@ func (x *Backorder) String() string {
 func (*Backorder) ProtoMessage() {}
 
 func (x *Backorder) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[1]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -166,7 +243,7 @@ func (x *Backorder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backorder.ProtoReflect.Descriptor instead.
 func (*Backorder) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{1}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Backorder) GetOrderId() string {
@@ -229,7 +306,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -241,7 +318,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[2]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -254,7 +331,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{2}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Delivery) GetLocation() string {
@@ -294,7 +371,7 @@ type HeldAt struct {
 
 func (x *HeldAt) Reset() {
 	*x = HeldAt{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -306,7 +383,7 @@ func (x *HeldAt) String() string {
 func (*HeldAt) ProtoMessage() {}
 
 func (x *HeldAt) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[3]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -319,7 +396,7 @@ func (x *HeldAt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldAt.ProtoReflect.Descriptor instead.
 func (*HeldAt) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{3}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *HeldAt) GetLocation() string {
@@ -389,7 +466,7 @@ type Reservation struct {
 
 func (x *Reservation) Reset() {
 	*x = Reservation{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +478,7 @@ func (x *Reservation) String() string {
 func (*Reservation) ProtoMessage() {}
 
 func (x *Reservation) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[4]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +491,7 @@ func (x *Reservation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reservation.ProtoReflect.Descriptor instead.
 func (*Reservation) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{4}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Reservation) GetSku() string {
@@ -504,7 +581,7 @@ type OrderLine struct {
 
 func (x *OrderLine) Reset() {
 	*x = OrderLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +593,7 @@ func (x *OrderLine) String() string {
 func (*OrderLine) ProtoMessage() {}
 
 func (x *OrderLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[5]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +606,7 @@ func (x *OrderLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderLine.ProtoReflect.Descriptor instead.
 func (*OrderLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{5}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *OrderLine) GetSku() string {
@@ -607,7 +684,7 @@ type Fulfilment struct {
 
 func (x *Fulfilment) Reset() {
 	*x = Fulfilment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +696,7 @@ func (x *Fulfilment) String() string {
 func (*Fulfilment) ProtoMessage() {}
 
 func (x *Fulfilment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[6]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +709,7 @@ func (x *Fulfilment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fulfilment.ProtoReflect.Descriptor instead.
 func (*Fulfilment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{6}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Fulfilment) GetFulfilmentId() string {
@@ -675,7 +752,7 @@ type ShortLine struct {
 
 func (x *ShortLine) Reset() {
 	*x = ShortLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +764,7 @@ func (x *ShortLine) String() string {
 func (*ShortLine) ProtoMessage() {}
 
 func (x *ShortLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[7]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +777,7 @@ func (x *ShortLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShortLine.ProtoReflect.Descriptor instead.
 func (*ShortLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ShortLine) GetSku() string {
@@ -768,7 +845,7 @@ type Order struct {
 
 func (x *Order) Reset() {
 	*x = Order{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +857,7 @@ func (x *Order) String() string {
 func (*Order) ProtoMessage() {}
 
 func (x *Order) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[8]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +870,7 @@ func (x *Order) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Order.ProtoReflect.Descriptor instead.
 func (*Order) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Order) GetOrderId() string {
@@ -1010,7 +1087,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1099,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[9]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +1112,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Return) GetReturnId() string {
@@ -1070,7 +1147,7 @@ type ReturnLine struct {
 
 func (x *ReturnLine) Reset() {
 	*x = ReturnLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1082,7 +1159,7 @@ func (x *ReturnLine) String() string {
 func (*ReturnLine) ProtoMessage() {}
 
 func (x *ReturnLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1095,7 +1172,7 @@ func (x *ReturnLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLine.ProtoReflect.Descriptor instead.
 func (*ReturnLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ReturnLine) GetSku() string {
@@ -1131,7 +1208,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1220,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1233,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Payment) GetAction() int32 {
@@ -1191,7 +1268,7 @@ type CommandRecord struct {
 
 func (x *CommandRecord) Reset() {
 	*x = CommandRecord{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1203,7 +1280,7 @@ func (x *CommandRecord) String() string {
 func (*CommandRecord) ProtoMessage() {}
 
 func (x *CommandRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1216,7 +1293,7 @@ func (x *CommandRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
 func (*CommandRecord) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CommandRecord) GetFingerprint() []byte {
@@ -1237,7 +1314,7 @@ var File_holdfast_state_v1_state_proto protoreflect.FileDescriptor
 
 const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\xd4\x02\n" +
+	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\x8f\x03\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1e\n" +
@@ -1250,7 +1327,15 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\bexpected\x18\a \x03(\v2\x1b.holdfast.state.v1.DeliveryR\bexpected\x12<\n" +
 	"\n" +
 	"backorders\x18\b \x03(\v2\x1c.holdfast.state.v1.BackorderR\n" +
-	"backorders\"\xda\x01\n" +
+	"backorders\x129\n" +
+	"\ttransfers\x18\t \x03(\v2\x1b.holdfast.state.v1.TransferR\ttransfers\"\x8d\x01\n" +
+	"\bTransfer\x12\x1f\n" +
+	"\vtransfer_id\x18\x01 \x01(\tR\n" +
+	"transferId\x12#\n" +
+	"\rfrom_location\x18\x02 \x01(\tR\ffromLocation\x12\x1f\n" +
+	"\vto_location\x18\x03 \x01(\tR\n" +
+	"toLocation\x12\x1a\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\"\xda\x01\n" +
 	"\tBackorder\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12&\n" +
 	"\x0fplaced_event_id\x18\x02 \x01(\fR\rplacedEventId\x12\x18\n" +
@@ -1365,41 +1450,43 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 	return file_holdfast_state_v1_state_proto_rawDescData
 }
 
-var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Item)(nil),             // 0: holdfast.state.v1.Item
-	(*Backorder)(nil),        // 1: holdfast.state.v1.Backorder
-	(*Delivery)(nil),         // 2: holdfast.state.v1.Delivery
-	(*HeldAt)(nil),           // 3: holdfast.state.v1.HeldAt
-	(*Reservation)(nil),      // 4: holdfast.state.v1.Reservation
-	(*OrderLine)(nil),        // 5: holdfast.state.v1.OrderLine
-	(*Fulfilment)(nil),       // 6: holdfast.state.v1.Fulfilment
-	(*ShortLine)(nil),        // 7: holdfast.state.v1.ShortLine
-	(*Order)(nil),            // 8: holdfast.state.v1.Order
-	(*Return)(nil),           // 9: holdfast.state.v1.Return
-	(*ReturnLine)(nil),       // 10: holdfast.state.v1.ReturnLine
-	(*Payment)(nil),          // 11: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),    // 12: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil), // 13: holdfast.event.v1.LocationLevel
-	(*v1.Allocation)(nil),    // 14: holdfast.event.v1.Allocation
+	(*Transfer)(nil),         // 1: holdfast.state.v1.Transfer
+	(*Backorder)(nil),        // 2: holdfast.state.v1.Backorder
+	(*Delivery)(nil),         // 3: holdfast.state.v1.Delivery
+	(*HeldAt)(nil),           // 4: holdfast.state.v1.HeldAt
+	(*Reservation)(nil),      // 5: holdfast.state.v1.Reservation
+	(*OrderLine)(nil),        // 6: holdfast.state.v1.OrderLine
+	(*Fulfilment)(nil),       // 7: holdfast.state.v1.Fulfilment
+	(*ShortLine)(nil),        // 8: holdfast.state.v1.ShortLine
+	(*Order)(nil),            // 9: holdfast.state.v1.Order
+	(*Return)(nil),           // 10: holdfast.state.v1.Return
+	(*ReturnLine)(nil),       // 11: holdfast.state.v1.ReturnLine
+	(*Payment)(nil),          // 12: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),    // 13: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil), // 14: holdfast.event.v1.LocationLevel
+	(*v1.Allocation)(nil),    // 15: holdfast.event.v1.Allocation
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
-	13, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
-	2,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
-	1,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
-	3,  // 3: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	14, // 4: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
-	5,  // 5: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	6,  // 6: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	7,  // 7: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	11, // 8: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	9,  // 9: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
-	10, // 10: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	14, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
+	3,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
+	2,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
+	1,  // 3: holdfast.state.v1.Item.transfers:type_name -> holdfast.state.v1.Transfer
+	4,  // 4: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
+	15, // 5: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
+	6,  // 6: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	7,  // 7: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	8,  // 8: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	12, // 9: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	10, // 10: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	11, // 11: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
@@ -1413,7 +1500,7 @@ func file_holdfast_state_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_state_v1_state_proto_rawDesc), len(file_holdfast_state_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

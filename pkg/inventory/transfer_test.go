@@ -1,0 +1,76 @@
+package inventory
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestINV27ShipTransfer(t *testing.T) {
+	given(t).when(ShipTransfer{"t", "", "north", 1, ""}).refused(CodeUnknownSKU)
+	s := given(t, append(stock(10), want(1, 3, 0, 0))...)
+	ship := func(id string, quantity int64) ShipTransfer { return ShipTransfer{id, "", "north", quantity, "van 2"} }
+	s.when(ship("", 1)).refused(CodeInvalidTransferID)
+	s.when(ship(strings.Repeat("x", MaxTransferIDBytes+1), 1)).refused(CodeInvalidTransferID)
+	s.when(ship("\xff", 1)).refused(CodeInvalidTransferID)
+	s.when(ship("t", 0)).refused(CodeInvalidQuantity)
+	s.when(ship("t", MaxQuantity+1)).refused(CodeInvalidQuantity)
+	s.when(ShipTransfer{"t", "", "north", 1, "\xff"}).refused(CodeInvalidReference)
+	s.when(ShipTransfer{"t", " ", "north", 1, ""}).refusedAt(CodeInvalidLocation, "/from_location")
+	s.when(ShipTransfer{"t", "", " north", 1, ""}).refusedAt(CodeInvalidLocation, "/to_location")
+	s.when(ShipTransfer{"t", "", "main", 1, ""}).refused(CodeSameLocation)
+	s.when(ship("t", 8)).refused(CodeInsufficientStock) // 3 are promised
+	s.when(ShipTransfer{"t", "north", "", 1, ""}).refused(CodeInsufficientStock)
+
+	s.when(ship("t-1", 4)).then(TransferShipped{"t-1", "main", "north", 4, "van 2"}).levels(6, 3, 3, 0)
+	if l := s.item.at("north"); l != (Level{Incoming: 4}) {
+		t.Fatalf("north has %+v", l)
+	}
+	s.when(ship("t-1", 1)).refused(CodeTransferExists)
+	for k := range MaxTransfers - 1 {
+		s.item.Transfers = append(s.item.Transfers, Transfer{strconv.Itoa(k), "main", "north", 1})
+	}
+	s.when(ship("t-2", 1)).refused(CodeTooManyTransfers)
+}
+
+func TestINV28ReceiveTransfer(t *testing.T) {
+	s := given(t, append(stock(10), ShipTransfer{"t-1", "", "north", 5, ""}, ShipTransfer{"t-2", "", "north", 2, ""})...)
+	s.when(ReceiveTransfer{"", 1, 0}).refused(CodeInvalidTransferID)
+	s.when(ReceiveTransfer{"t-1", -1, 2}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", MaxQuantity + 1, 0}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", 1, -1}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", 1, MaxQuantity + 1}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", 0, 0}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-9", 1, 0}).refused(CodeUnknownTransfer)
+	s.when(ReceiveTransfer{"t-1", 5, 1}).refused(CodeOverTransfer)
+
+	before := s.item
+	s.when(ReceiveTransfer{"t-1", 3, 0}).then(TransferReceived{"t-1", "main", "north", 3, 0}).levels(6, 6, 0, 0)
+	if before.Transfers[0].Quantity != 5 || s.item.at("north") != (Level{OnHand: 3, Available: 3, Incoming: 4}) {
+		t.Fatalf("before %+v, after %+v", before.Transfers, s.item)
+	}
+	s.when(ReceiveTransfer{"t-1", 1, 1}).then(TransferReceived{"t-1", "main", "north", 1, 1}).levels(7, 7, 0, 0)
+	s.when(ReceiveTransfer{"t-1", 1, 0}).refused(CodeUnknownTransfer)
+	s.when(ReceiveTransfer{"t-2", 0, 2}).then(TransferReceived{"t-2", "main", "north", 0, 2}).levels(7, 7, 0, 0)
+	if len(s.item.Transfers) != 0 || s.item.Total().Incoming != 0 {
+		t.Fatalf("%+v", s.item)
+	}
+	if item, _ := Evolve(s.item, Reservation{}, Event{Change: TransferReceived{TransferID: "t-9", Quantity: 1}}); len(item.Transfers) != 0 {
+		t.Fatalf("%+v", item.Transfers)
+	}
+}
+
+// What is on its way cannot be reserved; what arrives goes to whoever waits for it (INV-26).
+func TestINV28ArrivalsFillBackorders(t *testing.T) {
+	s := given(t, append(stock(4), SetBackorderLimit{5}, ShipTransfer{"t", "", "north", 4, ""}, want(1, 3, 0, 0))...)
+	s.levels(0, -3, 3, 0)
+	s.when(ReceiveTransfer{"t", 2, 0}).then(TransferReceived{"t", "main", "north", 2, 0},
+		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 2, Backordered: 1, Reserved: at("north", 2)})
+	s.levels(2, -1, 3, 0)
+}
+
+func TestINV9TransfersStayWithinBounds(t *testing.T) {
+	s := given(t, stock(10)...)
+	s.item.Locations = append(s.item.Locations, LocationLevel{"north", Level{Incoming: MaxLevel}})
+	s.when(ShipTransfer{"t", "", "north", 1, ""}).refused(CodeQuantityOverflow)
+}

@@ -1,0 +1,79 @@
+package verify_test
+
+import (
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/verify"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// between appends an event that leaves main and north as given.
+func (s *story) between(main, north *eventv1.Level, ev *eventv1.InventoryEvent) {
+	both := func() []*eventv1.LocationLevel {
+		return []*eventv1.LocationLevel{{Location: "main", Level: main}, {Location: "north", Level: north}}
+	}
+	total := &eventv1.Level{
+		OnHand: main.OnHand + north.OnHand, Available: main.Available + north.Available, Committed: main.Committed + north.Committed,
+		Incoming: main.Incoming + north.Incoming,
+	}
+	s.end(total, ev)
+	ev.Locations = both()
+	s.rows[0].Locations = both()
+}
+
+func away(s *story, main, north *eventv1.Level, quantity int64) {
+	s.between(main, north, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_TransferShipped{TransferShipped: &eventv1.TransferShipped{
+		TransferId: "t", FromLocation: "main", ToLocation: "north", Quantity: quantity}}})
+}
+
+func arrived(s *story, north *eventv1.Level, id string, quantity, missing int64) {
+	s.between(level(4, 3, 0, 1), north, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_TransferReceived{TransferReceived: &eventv1.TransferReceived{
+		TransferId: id, FromLocation: "main", ToLocation: "north", Quantity: quantity, Missing: missing}}})
+}
+
+// five of the nine leave for the north.
+func five(s *story) { away(s, level(4, 3, 0, 1), &eventv1.Level{Incoming: 5}, 5) }
+
+func TestTransfersAreFollowed(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		plant      func(*story)
+	}{
+		{"on its way", "", five},
+		{"arrived in parts", "", func(s *story) {
+			five(s)
+			arrived(s, &eventv1.Level{OnHand: 3, Available: 3, Incoming: 2}, "t", 3, 0)
+			arrived(s, level(4, 4, 0, 0), "t", 1, 1)
+		}},
+		{"more sent than there was", verify.Oversold, func(s *story) {
+			away(s, &eventv1.Level{Available: -1, Committed: 1}, &eventv1.Level{Incoming: 9}, 9)
+		}},
+		{"nothing sent", verify.Conserved, func(s *story) { away(s, level(9, 8, 0, 1), &eventv1.Level{}, 0) }},
+		{"sent twice", verify.Conserved, func(s *story) {
+			five(s)
+			away(s, level(3, 2, 0, 1), &eventv1.Level{Incoming: 6}, 1)
+		}},
+		{"arrived without having left", verify.Conserved, func(s *story) {
+			five(s)
+			arrived(s, &eventv1.Level{OnHand: 1, Available: 1, Incoming: 4}, "u", 1, 0)
+		}},
+		{"more arrived than left", verify.Conserved, func(s *story) {
+			five(s)
+			arrived(s, &eventv1.Level{OnHand: 6, Available: 6, Incoming: -1}, "t", 6, 0)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := healthy()
+			c.plant(s)
+			report := s.tell(t, "")
+			for _, inv := range report.Invariants {
+				if len(inv.Examples) > 0 {
+					t.Log(inv.ID, inv.Examples)
+				}
+			}
+			if got := violated(report); c.want == "" && !report.Clean() || c.want != "" && !got[c.want] {
+				t.Fatalf("violated are %v, want %q", got, c.want)
+			}
+		})
+	}
+}
