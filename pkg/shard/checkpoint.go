@@ -17,17 +17,19 @@ import (
 // Keys of the checkpoint: a letter, then the aggregate.
 const (
 	keyItem      = 'i' // SKU → item
-	keyHoldings  = 'r' // order ID → its reservations of this shard's SKUs
-	keyOrder     = 'o' // order ID → order, with the commands it has seen
+	keyHoldings  = 'r' // order ID, of another shard → its reservations of this shard's SKUs
+	keyOrder     = 'o' // order ID → order, with its reservations of this shard's SKUs and the commands it has seen
 	keyCommand   = 'c' // SKU \0 idempotency key → command record
 	keyOpenStock = 'x' // order ID: orders of other shards for which something is held here
-	keyOpenOrder = 'y' // order ID → payment deadline, settled: orders that have not ended, or whose step is unanswered
 	keyOffset    = 'p' // topic letter, partition → next offset and last event
 )
 
-// checkpointFormat names the folder of a checkpoint. It rises when events make more of the state than before:
-// the new checkpoint is then built from the log.
-const checkpointFormat = 2
+// batchRetained is up to what size the memory of one checkpoint's changes is kept for the next.
+const batchRetained = 32 << 20
+
+// checkpointFormat names the folder of a checkpoint. It rises when events make more of the state than before, or when
+// the keys change: the new checkpoint is then built from the log.
+const checkpointFormat = 3
 
 // openStore opens the checkpoint in dir; with fresh it deletes what is there first.
 func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID string) bool, fresh bool) (*store, error) {
@@ -44,16 +46,17 @@ func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID s
 		db: db, dir: dir, foreign: foreign,
 		items: newCache[string, inventory.Item](), holdings: newCache[string, holdings](),
 		orders: newCache[string, entry](), commands: newCache[pairKey, commandRecord](),
-		cursors: map[eventlog.TopicPartition]*cursor{}, saved: make(chan error, 1),
+		cursors: map[eventlog.TopicPartition]*cursor{}, opened: map[string]openOrder{}, saved: make(chan error, 1),
 	}
+	s.batch = db.NewBatch(pebble.WithMaxRetainedSizeBytes(batchRetained))
 	s.resetDirty()
 	if err := s.learnOrders(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.close())
 	}
 	for _, tp := range tps {
 		c, err := s.loadCursor(tp)
 		if err != nil {
-			return nil, errors.Join(err, db.Close())
+			return nil, errors.Join(err, s.close())
 		}
 		s.cursors[tp] = c
 	}
@@ -66,16 +69,21 @@ const (
 	knownFalseRatio = 0.01
 )
 
+// learnOrders notes which orders the checkpoint has, and which of them are open.
 func (s *store) learnOrders() error {
 	s.known = bloom.NewWithEstimates(knownOrders, knownFalseRatio)
-	return s.scan(keyOrder, func(id, _ []byte) error {
+	return s.scan(keyOrder, func(id, v []byte) error {
 		s.known.Add(id)
-		return nil
+		o, open, err := decodeOpen(v)
+		if open {
+			s.opened[string(id)] = o
+		}
+		return err
 	})
 }
 
 func (s *store) close() error {
-	return errors.Join(s.settle(), s.db.Flush(), s.db.Close())
+	return errors.Join(s.settle(), s.batch.Close(), s.db.Flush(), s.db.Close())
 }
 
 func (s *store) key(kind byte, a, b string, pair bool) []byte {
@@ -122,16 +130,17 @@ func (s *store) loadCursor(tp eventlog.TopicPartition) (*cursor, error) {
 	return c, err
 }
 
-// openOrders calls fn with every order that is open in the checkpoint: its payment deadline, and
-// whether stock has answered its newest step.
-func (s *store) openOrders(fn func(id string, deadlineMicros int64, settled bool)) error {
-	return s.scan(keyOpenOrder, func(k, v []byte) error {
-		if len(v) != 9 {
-			return fmt.Errorf("an open order has %d bytes, not 9", len(v))
-		}
-		fn(string(k), int64(binary.BigEndian.Uint64(v)), v[8] == 1)
-		return nil
-	})
+// openOrder is an order that has not ended, or whose newest step is unanswered.
+type openOrder struct {
+	deadlineMicros int64 // for the payment; 0: none
+	settled        bool  // stock has answered the newest step
+}
+
+// openOrders hands over the orders that are open in the checkpoint. It is for once, after the restore.
+func (s *store) openOrders() map[string]openOrder {
+	opened := s.opened
+	s.opened = nil
+	return opened
 }
 
 // openStock calls fn with every order of another shard for which the checkpoint holds something.

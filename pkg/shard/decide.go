@@ -83,9 +83,6 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 // writeOrder appends an order's events and carries the reservation that it now wants to stock.
 func (r *runner) writeOrder(e *entry, evs []order.Event, from *origin) error {
 	before, due := e.o.ReservationVersion, deadlineOf(&e.o)
-	if before == 0 {
-		r.st.newHoldings(e.o.ID)
-	}
 	first := len(r.b.recs)
 	if err := r.appendOrder(e, evs, from); err != nil {
 		return err

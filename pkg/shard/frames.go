@@ -7,15 +7,45 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 )
 
-// encode and decode frame an order with its commands: the order's length, the order, then for each
-// command its fingerprint, version, key length and key. scratch is memory to encode the order in.
+// What an order's value begins with: whether it is open, and its payment deadline. A restart reads that of every order.
+const (
+	flagOpen    = 1
+	flagSettled = 2
+	openBytes   = 9
+)
+
+func (e *entry) appendOpen(dst []byte) []byte {
+	flags := byte(0)
+	if e.open() {
+		flags |= flagOpen
+	}
+	if e.o.Settled {
+		flags |= flagSettled
+	}
+	return binary.BigEndian.AppendUint64(append(dst, flags), uint64(deadlineOf(&e.o)))
+}
+
+func decodeOpen(v []byte) (o openOrder, open bool, err error) {
+	if len(v) < openBytes {
+		return o, false, errShortEntry
+	}
+	return openOrder{int64(binary.BigEndian.Uint64(v[1:])), v[0]&flagSettled != 0}, v[0]&flagOpen != 0, nil
+}
+
+// encode and decode frame an order with what is held for it and its commands: whether it is open, the order's length,
+// the order, the number of holdings and those, then for each command its fingerprint, version, key length and key.
+// scratch is memory to encode parts in.
 func (e *entry) encode(dst []byte, scratch *[]byte) ([]byte, error) {
 	o, err := codec.EncodeOrder((*scratch)[:0], &e.o)
 	if err != nil {
 		return dst, err
 	}
 	*scratch = o
-	dst = append(binary.AppendUvarint(dst, uint64(len(o))), o...)
+	dst = append(binary.AppendUvarint(e.appendOpen(dst), uint64(len(o))), o...)
+	dst = binary.AppendUvarint(dst, uint64(len(e.held.list)))
+	if dst, err = e.held.encode(dst, scratch); err != nil {
+		return dst, err
+	}
 	for _, c := range e.commands {
 		dst = append(dst, c.fingerprint[:]...)
 		dst = binary.AppendUvarint(binary.AppendUvarint(dst, c.version), uint64(len(c.key)))
@@ -27,16 +57,26 @@ func (e *entry) encode(dst []byte, scratch *[]byte) ([]byte, error) {
 var errShortEntry = errors.New("the value ends too early")
 
 func (e *entry) decode(v []byte) error {
-	n, w := binary.Uvarint(v)
-	if w <= 0 || uint64(len(v)-w) < n {
+	if len(v) < openBytes {
 		return errShortEntry
 	}
-	o, err := codec.DecodeOrderState(v[w : w+int(n)])
+	o, v, err := frame(v[openBytes:])
 	if err != nil {
 		return err
 	}
-	e.o = o
-	for v = v[w+int(n):]; len(v) > 0; {
+	if e.o, err = codec.DecodeOrderState(o); err != nil {
+		return err
+	}
+	n, w := binary.Uvarint(v)
+	if w <= 0 {
+		return errShortEntry
+	}
+	for v = v[w:]; n > 0; n-- {
+		if v, err = e.held.decodeOne(v); err != nil {
+			return err
+		}
+	}
+	for len(v) > 0 {
 		var c commandRecord
 		if len(v) < 18 {
 			return errShortEntry
@@ -46,13 +86,11 @@ func (e *entry) decode(v []byte) error {
 		if c.version, w = binary.Uvarint(v); w <= 0 {
 			return errShortEntry
 		}
-		v = v[w:]
-		n, w := binary.Uvarint(v)
-		if w <= 0 || uint64(len(v)-w) < n {
-			return errShortEntry
+		var key []byte
+		if key, v, err = frame(v[w:]); err != nil {
+			return err
 		}
-		c.key = string(v[w : w+int(n)])
-		v = v[w+int(n):]
+		c.key = string(key)
 		e.commands = append(e.commands, c)
 	}
 	return nil
@@ -71,18 +109,31 @@ func (h *holdings) encode(dst []byte, scratch *[]byte) ([]byte, error) {
 	return dst, nil
 }
 
-func (h *holdings) decode(v []byte) error {
-	for len(v) > 0 {
-		n, w := binary.Uvarint(v)
-		if w <= 0 || uint64(len(v)-w) < n {
-			return errShortEntry
-		}
-		sku, res, err := codec.DecodeReservation(v[w : w+int(n)])
-		if err != nil {
-			return err
-		}
-		h.list = append(h.list, &holding{sku: sku, res: res})
-		v = v[w+int(n):]
+func (h *holdings) decode(v []byte) (err error) {
+	for len(v) > 0 && err == nil {
+		v, err = h.decodeOne(v)
 	}
-	return nil
+	return err
+}
+
+func (h *holdings) decodeOne(v []byte) (rest []byte, err error) {
+	one, rest, err := frame(v)
+	if err != nil {
+		return nil, err
+	}
+	sku, res, err := codec.DecodeReservation(one)
+	if err != nil {
+		return nil, err
+	}
+	h.list = append(h.list, &holding{sku: sku, res: res})
+	return rest, nil
+}
+
+// frame cuts a length and as many bytes off v.
+func frame(v []byte) (framed, rest []byte, err error) {
+	n, w := binary.Uvarint(v)
+	if w <= 0 || uint64(len(v)-w) < n {
+		return nil, nil, errShortEntry
+	}
+	return v[w : w+int(n)], v[w+int(n):], nil
 }

@@ -16,21 +16,18 @@ const sweepAtOnce = 200
 // reconcile runs after the restore and before the first command: it takes up unanswered steps again,
 // and mends what a torn last transaction left (only the embedded broker leaves any).
 func (r *runner) reconcile(touched map[string]struct{}) error {
-	// The scans below read the checkpoint: it must hold the tail that was just folded.
+	// What follows asks the checkpoint: it must hold the tail that was just folded.
 	if err := r.st.checkpoint(); err != nil {
 		return err
 	}
 	var unsettled []string
-	err := r.st.openOrders(func(id string, deadlineMicros int64, settled bool) {
-		if deadlineMicros != 0 {
-			r.timers = append(r.timers, deadline{deadlineMicros, id})
+	for id, o := range r.st.openOrders() {
+		if o.deadlineMicros != 0 {
+			r.timers = append(r.timers, deadline{o.deadlineMicros, id})
 		}
-		if !settled {
+		if !o.settled {
 			unsettled = append(unsettled, id)
 		}
-	})
-	if err != nil {
-		return err
 	}
 	heap.Init(&r.timers)
 	r.b.now = nowMicros()

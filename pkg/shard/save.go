@@ -41,7 +41,7 @@ func (s *store) prepare() (*pebble.Batch, error) {
 		}
 	}
 	s.age()
-	p := saving{store: s, b: s.db.NewBatchWithSize(s.dirty()*256 + 1024)}
+	p := saving{store: s, b: s.batch}
 	for _, it := range s.dirtyItems {
 		p.item(it)
 	}
@@ -55,7 +55,8 @@ func (s *store) prepare() (*pebble.Batch, error) {
 		p.command(k, c)
 	}
 	if p.err != nil {
-		return nil, errors.Join(s.failed(p.err), p.b.Close())
+		p.b.Reset()
+		return nil, s.failed(p.err)
 	}
 	s.resetDirty()
 	return p.b, nil
@@ -69,14 +70,15 @@ func (s *store) apply(b *pebble.Batch) error {
 		p.cursor(tp, c)
 	}
 	if p.err != nil {
-		return errors.Join(s.failed(p.err), b.Close())
+		return s.failed(p.err)
 	}
 	s.saving = true
 	go func() {
 		err := b.Commit(pebble.NoSync)
-		if err = errors.Join(err, b.Close()); err != nil {
+		if err != nil {
 			err = s.failed(err)
 		}
+		b.Reset()
 		s.saved <- err
 	}()
 	return nil
@@ -111,12 +113,6 @@ func (p *saving) value(key, value []byte, err error) {
 	}
 }
 
-func (p *saving) delete(key []byte) {
-	if err := p.b.Delete(key, nil); p.err == nil {
-		p.err = err
-	}
-}
-
 func (p *saving) item(it *inventory.Item) {
 	v, err := codec.EncodeItem(p.valueBuf, *it)
 	p.value(p.key(keyItem, it.SKU, "", false), v, err)
@@ -125,12 +121,12 @@ func (p *saving) item(it *inventory.Item) {
 func (p *saving) holdings(h *holdings) {
 	v, err := h.encode(p.valueBuf, &p.frameBuf)
 	p.value(p.key(keyHoldings, h.orderID, "", false), v, err)
-	switch {
-	case !p.foreign(h.orderID):
-	case h.open():
+	if h.open() {
 		p.value(p.key(keyOpenStock, h.orderID, "", false), p.valueBuf, nil)
-	default:
-		p.delete(p.key(keyOpenStock, h.orderID, "", false))
+		return
+	}
+	if err := p.b.Delete(p.key(keyOpenStock, h.orderID, "", false), nil); p.err == nil {
+		p.err = err
 	}
 }
 
@@ -139,16 +135,14 @@ func (p *saving) order(e *entry) {
 	p.known.AddString(id)
 	v, err := e.encode(p.valueBuf, &p.frameBuf)
 	p.value(p.key(keyOrder, id, "", false), v, err)
-	if !e.o.Open() && e.o.Settled {
-		p.delete(p.key(keyOpenOrder, id, "", false))
+	if p.opened == nil {
 		return
 	}
-	v = binary.BigEndian.AppendUint64(p.valueBuf, uint64(deadlineOf(&e.o)))
-	settled := byte(0)
-	if e.o.Settled {
-		settled = 1
+	if e.open() {
+		p.opened[id] = openOrder{deadlineOf(&e.o), e.o.Settled}
+	} else {
+		delete(p.opened, id)
 	}
-	p.value(p.key(keyOpenOrder, id, "", false), append(v, settled), nil)
 }
 
 func (p *saving) command(k pairKey, c *commandRecord) {

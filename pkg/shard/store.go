@@ -17,11 +17,15 @@ import (
 // maxCached entries of each kind stay decoded in memory, and as many again on their way out.
 const maxCached = 50_000
 
-// entry is an order as the store keeps it.
+// entry is an order as the store keeps it, with what this shard's stock holds for it.
 type entry struct {
 	o        order.Order
+	held     holdings
 	commands []commandRecord
 }
+
+// open reports whether the order has not ended, or its newest step is unanswered.
+func (e *entry) open() bool { return e.o.Version > 0 && (e.o.Open() || !e.o.Settled) }
 
 // commandRecord remembers a client's key.
 type commandRecord struct {
@@ -35,6 +39,7 @@ type pairKey struct{ a, b string }
 // holdings are an order's reservations of this shard's SKUs: one step changes them together.
 type holdings struct {
 	orderID string
+	order   *entry // that they are part of; nil for an order of another shard
 	list    []*holding
 }
 
@@ -107,7 +112,7 @@ type store struct {
 	// foreign tells orders that another shard writes.
 	foreign  func(orderID string) bool
 	items    cache[string, inventory.Item]
-	holdings cache[string, holdings]
+	holdings cache[string, holdings] // of orders of other shards
 	orders   cache[string, entry]
 	commands cache[pairKey, commandRecord]
 	// known has every order of the checkpoint: most look-ups are for orders that do not exist yet, and
@@ -119,9 +124,13 @@ type store struct {
 	dirtyOrders   map[string]*entry
 	dirtyCommands map[pairKey]*commandRecord
 	cursors       map[eventlog.TopicPartition]*cursor
+	// opened are the checkpoint's open orders, until openOrders has been asked for them.
+	opened map[string]openOrder
 
 	keyBuf, valueBuf, frameBuf []byte
 
+	// batch is the checkpoint that is prepared or written; there is one at a time.
+	batch *pebble.Batch
 	// saving: a checkpoint is being written; saved gets its outcome.
 	saving bool
 	saved  chan error
@@ -145,26 +154,25 @@ func (s *store) item(sku string) (*inventory.Item, error) {
 }
 
 func (s *store) held(orderID string) (*holdings, error) {
+	if !s.foreign(orderID) {
+		e, err := s.order(orderID)
+		return &e.held, err
+	}
 	if h, ok := s.holdings.get(orderID); ok {
 		return h, nil
 	}
-	h := s.newHoldings(orderID)
-	err := s.load(s.key(keyHoldings, orderID, "", false), h.decode)
-	return h, err
-}
-
-// newHoldings are those of an order that was placed just now: nothing can be held for it yet.
-func (s *store) newHoldings(orderID string) *holdings {
 	h := &holdings{orderID: orderID}
 	s.holdings.young[orderID] = h
-	return h
+	err := s.load(s.key(keyHoldings, orderID, "", false), h.decode)
+	return h, err
 }
 
 func (s *store) order(id string) (*entry, error) {
 	if e, ok := s.orders.get(id); ok {
 		return e, nil
 	}
-	e := &entry{o: order.Order{ID: id}}
+	e := &entry{o: order.Order{ID: id}, held: holdings{orderID: id}}
+	e.held.order = e
 	s.orders.young[id] = e
 	if !s.known.TestString(id) {
 		return e, nil
@@ -226,7 +234,7 @@ func (s *store) applyStock(it *inventory.Item, h *holdings, m *codec.Meta, ev in
 	} else {
 		r := h.of(it.SKU)
 		*it, *r = inventory.Evolve(*it, *r, ev)
-		s.dirtyHoldings[h.orderID] = h
+		s.changed(h)
 	}
 	s.dirtyItems[it.SKU] = it
 	if m.IdempotencyKey != "" && h == nil {
@@ -238,6 +246,14 @@ func (s *store) applyStock(it *inventory.Item, h *holdings, m *codec.Meta, ev in
 		s.dirtyCommands[pairKey{it.SKU, m.IdempotencyKey}] = c
 	}
 	return nil
+}
+
+func (s *store) changed(h *holdings) {
+	if h.order != nil {
+		s.dirtyOrders[h.orderID] = h.order
+	} else {
+		s.dirtyHoldings[h.orderID] = h
+	}
 }
 
 // advance moves a partition's cursor past an event.
