@@ -24,8 +24,7 @@ type head struct {
 }
 
 // follow keeps the indexes true to an order's newest event.
-func (h *head) follow(b *pebble.Batch, ev *eventv1.OrderEvent) error {
-	var err error
+func (h *head) follow(ev *eventv1.OrderEvent) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlaced:
 		h.customer, h.left = c.OrderPlaced.CustomerId, units(c.OrderPlaced.Lines)
@@ -42,26 +41,28 @@ func (h *head) follow(b *pebble.Batch, ev *eventv1.OrderEvent) error {
 	}
 	if ev.Meta.Version == 1 {
 		h.placedAt = ev.Meta.OccurredAtMicros
-		err = errors.Join(
-			b.Set(indexKey(keyCustomer, h.customer, h.placedAt, ev.OrderId), nil, nil),
-			b.Set(indexKey(keyRecent, "", h.placedAt, ev.OrderId), nil, nil))
 	}
 	if status := statusAfter(ev); status != "" {
 		h.status = status
 	}
-	return err
 }
 
-// write stores the head and moves the order in the index by status.
-func (h *head) write(b *pebble.Batch, id string) error {
-	err := b.Set(key(keyHead, id), h.encode(), nil)
+// index moves the order in the index by status, and enters a new one in the index by customer. scratch is memory to
+// make keys in.
+func (h *head) index(b *pebble.Batch, id string, scratch []byte) ([]byte, error) {
 	if h.status == h.indexed {
-		return err
+		return scratch, nil
 	}
-	if h.indexed != "" {
-		err = errors.Join(err, b.Delete(indexKey(keyStatus, h.indexed, h.placedAt, id), nil))
+	var err error
+	if h.indexed == "" {
+		scratch = indexKey(scratch[:0], keyCustomer, h.customer, h.placedAt, id)
+		err = b.Set(scratch, nil, nil)
+	} else {
+		scratch = indexKey(scratch[:0], keyStatus, h.indexed, h.placedAt, id)
+		err = b.Delete(scratch, nil)
 	}
-	return errors.Join(err, b.Set(indexKey(keyStatus, h.status, h.placedAt, id), nil, nil))
+	scratch = indexKey(scratch[:0], keyStatus, h.status, h.placedAt, id)
+	return scratch, errors.Join(err, b.Set(scratch, nil, nil))
 }
 
 func (h *head) ship(lines []*eventv1.LineQuantity) {
@@ -88,26 +89,41 @@ func units(lines []*eventv1.OrderLine) (n int64) {
 
 func (w *writer) head(id string) (*head, error) {
 	h := &head{}
-	v, closer, err := w.db.Get(key(keyHead, id))
+	v, closer, err := w.db.Get(historyKey(id))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return h, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read order %s: %w", id, err)
 	}
-	if len(v) >= 24 {
-		h.placedAt = int64(binary.BigEndian.Uint64(v))
-		h.left = int64(binary.BigEndian.Uint64(v[8:]))
-		h.version = binary.BigEndian.Uint64(v[16:])
-		h.status, h.customer, _ = strings.Cut(string(v[24:]), "\x00")
-		h.indexed = h.status
+	var last []byte
+	err = chapters(v, func(head, _ []byte) error { last = head; return nil })
+	if err == nil {
+		err = h.decode(last)
 	}
-	return h, closer.Close()
+	if err != nil {
+		err = fmt.Errorf("read order %s: %w; delete the order view's folder, the log restores it", id, err)
+	}
+	return h, errors.Join(err, closer.Close())
 }
 
-func (h *head) encode() []byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(h.placedAt))
+const headBytes = 24
+
+func (h *head) encode(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(h.placedAt))
 	b = binary.BigEndian.AppendUint64(b, uint64(h.left))
 	b = binary.BigEndian.AppendUint64(b, h.version)
 	return append(append(append(b, h.status...), 0), h.customer...)
+}
+
+func (h *head) decode(v []byte) error {
+	if len(v) < headBytes {
+		return errShortHistory
+	}
+	h.placedAt = int64(binary.BigEndian.Uint64(v))
+	h.left = int64(binary.BigEndian.Uint64(v[8:]))
+	h.version = binary.BigEndian.Uint64(v[16:])
+	h.status, h.customer, _ = strings.Cut(string(v[headBytes:]), "\x00")
+	h.indexed = h.status
+	return nil
 }

@@ -14,53 +14,62 @@ import (
 
 // Order returns the answer for one order, folded from its events, and its version.
 func (s *Store) Order(id string) (jsonBody []byte, version uint64, ok bool, err error) {
-	it, err := s.view.db.NewIter(&pebble.IterOptions{LowerBound: key(keyEvent, id+"\x00"), UpperBound: key(keyEvent, id+"\x01")})
+	v, closer, err := s.view.db.Get(historyKey(id))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, 0, false, nil
+	}
 	if err != nil {
 		return nil, 0, false, fmt.Errorf("read order %s: %w", id, err)
 	}
-	var events []*eventv1.OrderEvent
-	for it.First(); it.Valid(); it.Next() {
-		ev := &eventv1.OrderEvent{}
-		if err := ev.UnmarshalVT(it.Value()); err != nil {
-			return nil, 0, false, errors.Join(fmt.Errorf("read order %s: %w", id, err), it.Close())
-		}
-		events = append(events, ev)
-	}
-	if err := it.Close(); err != nil || len(events) == 0 {
-		return nil, 0, false, err
+	events, err := eventsOf(v)
+	if err = errors.Join(err, closer.Close()); err != nil {
+		return nil, 0, false, fmt.Errorf("read order %s: %w", id, err)
 	}
 	jsonBody, err = render(events)
 	return jsonBody, events[len(events)-1].Meta.Version, err == nil, err
 }
 
+func eventsOf(history []byte) (events []*eventv1.OrderEvent, err error) {
+	err = chapters(history, func(_, framed []byte) error {
+		for len(framed) > 0 {
+			value, rest, err := frame(framed)
+			if err != nil {
+				return err
+			}
+			ev := &eventv1.OrderEvent{}
+			if err := ev.UnmarshalVT(value); err != nil {
+				return err
+			}
+			events, framed = append(events, ev), rest
+		}
+		return nil
+	})
+	if err == nil && len(events) == 0 {
+		err = errShortHistory
+	}
+	return events, err
+}
+
 // List returns up to limit orders, newest first, of a customer, of a status, of both, or of all.
 func (s *Store) List(ctx context.Context, customerID, status, after string, limit int) (rows [][]byte, next string, err error) {
-	prefix := indexPrefix(keyRecent, "")
-	switch {
-	case customerID != "":
-		prefix = indexPrefix(keyCustomer, customerID)
-	case status != "":
-		prefix = indexPrefix(keyStatus, status)
-	}
-	it, err := s.view.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: upperBound(prefix)})
-	if err != nil {
-		return nil, "", fmt.Errorf("list orders: %w", err)
-	}
-	defer func() { err = errors.Join(err, it.Close()) }()
-	start := prefix
+	var from []byte
 	if after != "" {
 		place, err := base64.RawURLEncoding.DecodeString(after)
 		if err != nil {
 			return nil, "", fmt.Errorf("list orders: the place is damaged: %w", err)
 		}
-		start = append(append(bytes.Clone(prefix), place...), 0)
+		from = append(place, 0)
 	}
+	it, err := s.view.newest(customerID, status, from)
+	if err != nil {
+		return nil, "", fmt.Errorf("list orders: %w", err)
+	}
+	defer func() { err = errors.Join(err, it.close()) }()
 	var last []byte
-	for it.SeekGE(start); it.Valid(); it.Next() {
+	for place := it.place(); place != nil; place = it.next() {
 		if err := ctx.Err(); err != nil {
 			return nil, "", err
 		}
-		place := it.Key()[len(prefix):]
 		id := string(place[8:])
 		if customerID != "" && status != "" {
 			if h, err := s.view.head(id); err != nil || h.status != status {
@@ -82,5 +91,5 @@ func (s *Store) List(ctx context.Context, customerID, status, after string, limi
 			last = bytes.Clone(place)
 		}
 	}
-	return rows, "", it.Error()
+	return rows, "", it.error()
 }

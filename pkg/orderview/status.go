@@ -7,6 +7,9 @@ import (
 // statusCompleted is reached when nothing is left to ship; all others by an event of their own.
 const statusCompleted = "completed"
 
+// statuses are all that an order can have.
+var statuses = []string{"placed", "reserved", "confirmed", "on_hold", statusCompleted, "rejected", "cancelled", "expired"}
+
 var causes = map[eventv1.Cause]string{
 	eventv1.Cause_CAUSE_COMMAND:        "command",
 	eventv1.Cause_CAUSE_SAGA:           "saga",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -35,7 +36,7 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := localstore.Open(cfg.Dir)
+	db, err := localstore.Open(filepath.Join(cfg.Dir, fmt.Sprintf("f%d", storeFormat)))
 	if err != nil {
 		return nil, fmt.Errorf("the order view: %w", err)
 	}

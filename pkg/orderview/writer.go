@@ -25,9 +25,11 @@ type writer struct {
 	// the store holds already; afterwards it is not looked up.
 	caughtUp func() bool
 
-	live  bool // caughtUp, as of the last flush
-	batch *pebble.Batch
-	heads map[string]*head // of the batch
+	live    bool // caughtUp, as of the last flush
+	batch   *pebble.Batch
+	heads   map[string]*head // of the batch
+	chapter chapter          // that is not in the batch yet
+	scratch []byte
 }
 
 // Begin drops what was not flushed, and goes on where the store on disk is.
@@ -35,20 +37,20 @@ func (w *writer) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Offset
 	if err := w.dropIfAhead(ctx); err != nil {
 		return nil, err
 	}
-	return w.next.Clone(), w.reset()
+	w.reset()
+	return w.next.Clone(), nil
 }
 
+// batchRetained is up to what size the memory of a batch is kept for the next.
+const batchRetained = 32 << 20
+
 // reset begins a batch.
-func (w *writer) reset() error {
-	var err error
-	if w.batch != nil {
-		err = w.batch.Close()
+func (w *writer) reset() {
+	if w.batch == nil {
+		w.batch = w.db.NewBatch(pebble.WithMaxRetainedSizeBytes(batchRetained))
 	}
-	w.batch, w.heads = w.db.NewBatch(), map[string]*head{}
-	if err != nil {
-		return fmt.Errorf("drop a batch of the order view: %w", err)
-	}
-	return nil
+	w.batch.Reset()
+	w.heads, w.chapter = map[string]*head{}, chapter{events: w.chapter.events[:0]}
 }
 
 // dropIfAhead empties a store that holds more than the log: an embedded broker lost its last writes.
@@ -97,18 +99,36 @@ func (w *writer) Fold(rec *eventlog.Record) error {
 	if ev.Meta.Version != h.version+1 {
 		return projector.Bad(rec, fmt.Errorf("order %s has version %d after %d", ev.OrderId, ev.Meta.Version, h.version))
 	}
-	w.heads[ev.OrderId] = h
+	if w.chapter.head != h {
+		if err := w.endChapter(); err != nil {
+			return err
+		}
+		w.heads[ev.OrderId] = h
+		w.chapter.orderID, w.chapter.head = ev.OrderId, h
+	}
 	h.version = ev.Meta.Version
-	err := w.batch.Set(eventKey(ev.OrderId, ev.Meta.Version), rec.Value, nil)
-	return errors.Join(err, h.follow(w.batch, ev))
+	h.follow(ev)
+	w.chapter.add(rec.Value)
+	return nil
+}
+
+func (w *writer) endChapter() (err error) {
+	if w.scratch, err = w.chapter.close(w.batch, w.scratch); err != nil {
+		return fmt.Errorf("write the order view: %w", err)
+	}
+	return nil
 }
 
 // Flush commits effects and offsets in one Pebble batch. Without a sync: what a power cut takes, the log
 // gives back.
 func (w *writer) Flush(_ context.Context, reached eventlog.Offsets) error {
+	if err := w.endChapter(); err != nil {
+		return err
+	}
 	for id, h := range w.heads {
-		if err := h.write(w.batch, id); err != nil {
-			return err
+		var err error
+		if w.scratch, err = h.index(w.batch, id, w.scratch); err != nil {
+			return fmt.Errorf("write the order view: %w", err)
 		}
 	}
 	for tp, next := range reached {
@@ -122,7 +142,8 @@ func (w *writer) Flush(_ context.Context, reached eventlog.Offsets) error {
 	w.next.Merge(reached)
 	w.watermark.Advance(reached)
 	w.live = w.live || w.caughtUp()
-	return w.reset()
+	w.reset()
+	return nil
 }
 
 func (w *writer) close() error {
