@@ -88,7 +88,7 @@ func (n *newestFirst) error() error {
 func (n *newestFirst) close() error {
 	var errs []error
 	for _, r := range n.ranges {
-		errs = append(errs, r.Iterator.Close())
+		errs = append(errs, r.Close())
 	}
 	return errors.Join(append(errs, n.snapshot.Close())...)
 }

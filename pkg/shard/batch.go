@@ -91,7 +91,7 @@ func (e errTooLarge) Error() string {
 	return fmt.Sprintf("its event would take %d bytes; the limit is %d: split the command", e.size, MaxRecordBytes)
 }
 
-// add appends an encoded event as a record. value must end b.arena.
+// add appends an encoded event as a record. value is in b.arena, and so is all that a record needs of its own.
 func (b *batch) add(tp eventlog.TopicPartition, key string, value []byte, ceType string, m *codec.Meta) {
 	if len(b.slab) == cap(b.slab) {
 		// Records already handed out keep the old array.
@@ -107,17 +107,24 @@ func (b *batch) add(tp eventlog.TopicPartition, key string, value []byte, ceType
 	}
 	b.headers = append(b.headers,
 		ceSpecVersion, ceContentType, source,
-		eventlog.Header{Key: "ce_id", Value: formatUUID(make([]byte, 0, 36), m.EventID)},
+		eventlog.Header{Key: "ce_id", Value: b.keep(formatUUID(b.arena, m.EventID))},
 		eventlog.Header{Key: "ce_type", Value: b.typeBytes(ceType)},
 		eventlog.Header{Key: "ce_time", Value: b.timeBytes(m.OccurredAtMicros)},
 	)
 	b.slab = append(b.slab, eventlog.Record{
-		TopicPartition: tp, Key: []byte(key), Value: value,
+		TopicPartition: tp, Key: b.keep(append(b.arena, key...)), Value: value,
 		Headers: b.headers[h:len(b.headers):len(b.headers)], TimestampMicros: b.now,
 	})
 	b.recs = append(b.recs, &b.slab[len(b.slab)-1])
 	b.ids = append(b.ids, m.EventID)
 	b.bytes += len(value) + len(key) + 200
+}
+
+// keep takes what was appended to b.arena, and returns that. Parts handed out before keep the old array.
+func (b *batch) keep(arena []byte) []byte {
+	start := len(b.arena)
+	b.arena = arena
+	return arena[start:len(arena):len(arena)]
 }
 
 func (b *batch) typeBytes(t string) []byte {
