@@ -26,6 +26,10 @@ const (
 	MaxFlushRows     = 1_000_000
 	MaxFlushInterval = time.Minute
 
+	// A poll that brought fewer than gatherBelow records is followed by a rest, a gatherParts-th of a flush interval.
+	gatherBelow = 10_000
+	gatherParts = 5
+
 	// batchesInMemory: while some are written, another one is filled.
 	batchesWritten  = 2
 	batchesInMemory = batchesWritten + 1

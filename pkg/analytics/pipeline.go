@@ -80,7 +80,8 @@ func (p *pipeline) run(ctx context.Context, tps []eventlog.TopicPartition) error
 	return context.Cause(ctx)
 }
 
-// read hands over what the follower gets.
+// read hands over what the follower gets. At the log's end it lets records gather: each fetch costs the broker, and
+// the batch waits for its flush anyhow.
 func (p *pipeline) read(ctx context.Context) error {
 	for {
 		records, reached, err := p.follower.Poll(ctx)
@@ -91,6 +92,13 @@ func (p *pipeline) read(ctx context.Context) error {
 		case p.input <- polled{records, reached}:
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		if len(records) < gatherBelow {
+			select {
+			case <-time.After(p.m.cfg.FlushInterval / gatherParts):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 	}
 }
