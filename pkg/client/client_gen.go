@@ -17,6 +17,27 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AllocationPolicy.
+const (
+	FewestLocations AllocationPolicy = "fewest_locations"
+	SingleLocation  AllocationPolicy = "single_location"
+	Split           AllocationPolicy = "split"
+)
+
+// Valid indicates whether the value is a known member of the AllocationPolicy enum.
+func (e AllocationPolicy) Valid() bool {
+	switch e {
+	case FewestLocations:
+		return true
+	case SingleLocation:
+		return true
+	case Split:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CommandType.
 const (
 	CommandTypeAdjustStock       CommandType = "adjust_stock"
@@ -534,6 +555,20 @@ type AdjustStock struct {
 	Reference  string    `json:"reference,omitempty,omitzero"`
 }
 
+// Allocation defines model for Allocation.
+type Allocation struct {
+	// Locations Tried first, in this order. The SKU's other locations follow, in the order of their first use.
+	Locations []string `json:"locations,omitempty,omitzero"`
+
+	// Policy `single_location` takes all units of a SKU from one location, or none at all; `fewest_locations` from as few as
+	// have them together; `split` takes what each location has, one after the other.
+	Policy AllocationPolicy `json:"policy"`
+}
+
+// AllocationPolicy `single_location` takes all units of a SKU from one location, or none at all; `fewest_locations` from as few as
+// have them together; `split` takes what each location has, one after the other.
+type AllocationPolicy string
+
 // Availability An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type Availability struct {
 	// Available What can be sold; a location that is short does not take from the others
@@ -684,9 +719,10 @@ type MoveStock struct {
 
 // Order An order as its view has it; more members may come.
 type Order struct {
-	Country    string `json:"country,omitempty,omitzero"`
-	Currency   string `json:"currency"`
-	CustomerID string `json:"customer_id,omitempty,omitzero"`
+	Allocation Allocation `json:"allocation,omitempty,omitzero"`
+	Country    string     `json:"country,omitempty,omitzero"`
+	Currency   string     `json:"currency"`
+	CustomerID string     `json:"customer_id,omitempty,omitzero"`
 
 	// FulfilmentStatus Absent for a credit note
 	FulfilmentStatus string          `json:"fulfilment_status,omitempty,omitzero"`
@@ -780,7 +816,8 @@ type PaymentAction string
 
 // PlaceOrder defines model for PlaceOrder.
 type PlaceOrder struct {
-	Country string `json:"country,omitempty,omitzero"`
+	Allocation Allocation `json:"allocation,omitempty,omitzero"`
+	Country    string     `json:"country,omitempty,omitzero"`
 
 	// Currency ISO 4217
 	Currency     Currency               `json:"currency"`
@@ -1789,6 +1826,9 @@ type ClientInterface interface {
 	// Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 	//
+	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
@@ -1798,6 +1838,9 @@ type ClientInterface interface {
 	//
 	// Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
+	//
+	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2467,6 +2510,9 @@ func (c *Generated) ListOrders(ctx context.Context, params *ListOrdersParams, re
 // Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 //
+// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
@@ -2486,6 +2532,9 @@ func (c *Generated) PlaceOrderWithBody(ctx context.Context, params *PlaceOrderPa
 //
 // Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
+//
+// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6194,6 +6243,9 @@ type ClientWithResponsesInterface interface {
 	// Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 	//
+	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
@@ -6203,6 +6255,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
+	//
+	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11655,6 +11710,9 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 // Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 //
+// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
@@ -11670,6 +11728,9 @@ func (c *ClientWithResponses) PlaceOrderWithBodyWithResponse(ctx context.Context
 //
 // Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
+//
+// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

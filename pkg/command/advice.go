@@ -113,6 +113,7 @@ var advice = map[string]Advice{
 	order.CodeTooManyFulfilments:     {"An order has at most 1,000 fulfilments.", newInstance},
 	order.CodeFulfilmentExists:       {"The order has a fulfilment of this ID.", "Use a new key for a new fulfilment."},
 	order.CodeUnknownFulfilment:      {"The order has no fulfilment of this ID that the command fits: it was never made, was cancelled, or has not left.", readAgain},
+	order.CodeInvalidAllocation:      {"The policy is not single_location, fewest_locations or split, or its locations are more than 100, twice there, or no names of locations.", fixRequest},
 	order.CodeInvalidReturnID:        {"The return ID is empty, or longer than 64 bytes.", "Send the return_id as you got it."},
 	order.CodeInvalidCondition:       {"Goods come back resellable or damaged.", fixRequest},
 	order.CodeNothingToReturn:        {"Nothing has been delivered that is not back, or asked back, already.", "Record the delivery first."},

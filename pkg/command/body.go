@@ -14,13 +14,19 @@ type lineBody struct {
 }
 
 type placeBody struct {
-	CustomerID   string     `json:"customer_id"`
-	Currency     string     `json:"currency"`
-	Lines        []lineBody `json:"lines"`
-	PaymentTerms string     `json:"payment_terms"`
-	Country      string     `json:"country"`
-	Reference    string     `json:"reference"`
-	Total        *string    `json:"total"`
+	CustomerID   string          `json:"customer_id"`
+	Currency     string          `json:"currency"`
+	Lines        []lineBody      `json:"lines"`
+	PaymentTerms string          `json:"payment_terms"`
+	Country      string          `json:"country"`
+	Reference    string          `json:"reference"`
+	Total        *string         `json:"total"`
+	Allocation   *allocationBody `json:"allocation"`
+}
+
+type allocationBody struct {
+	Policy    string   `json:"policy"`
+	Locations []string `json:"locations"`
 }
 
 type importBody struct {

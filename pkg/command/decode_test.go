@@ -34,6 +34,12 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
 		}, 0},
+		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"0"}],"payment_terms":"on_account",` +
+			`"allocation":{"policy":"fewest_locations","locations":["north","main"]}}`, order.Place{
+			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
+			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
+			Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
+		}, 0},
 		{ImportCreditNote, `{"reference":"C1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1","quantity":2,"unit_price":"1"}]}`, order.ImportDocument{
 			OrderID: testOrderID, Kind: order.KindCreditNote, Currency: "GBP", Reference: "C1", AtMicros: at,
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 1_000_000}},
@@ -117,6 +123,10 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{ShipTransfer, `{"quantity":1}`, "missing_field /to_location"},
 		{ShipTransfer, `{"to_location":"main","quantity":1}`, "same_location /to_location"},
 		{ShipTransfer, `{"to_location":" n","quantity":1}`, "invalid_location /to_location"},
+		{PlaceOrder, allocated(`{}`), "missing_field /allocation/policy"},
+		{PlaceOrder, allocated(`{"policy":"nearest"}`), "invalid_allocation /allocation/policy"},
+		{PlaceOrder, allocated(`{"policy":"split","locations":["n","n"]}`), "invalid_allocation /allocation/locations/1"},
+		{PlaceOrder, allocated(`{"policy":"split","locations":[" n"]}`), "invalid_allocation /allocation/locations/0"},
 		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", MaxLocationBytes+1) + `","to_location":"n","quantity":1}`, "invalid_location /from_location"},
 		{ShipTransfer, `{"to_location":"a\nb","quantity":1}`, "invalid_location /to_location"},
 		{ShipTransfer, `{"to_location":"n","quantity":0}`, "invalid_quantity /quantity"},
@@ -331,4 +341,9 @@ func BenchmarkParseLine(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// allocated is an order with an allocation.
+func allocated(rule string) string {
+	return strings.TrimSuffix(threeLines, "}") + `,"allocation":` + rule + "}"
 }

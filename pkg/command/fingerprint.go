@@ -82,6 +82,12 @@ func (c *canonical) order(cmd order.Command) {
 		if cmd.TotalMicros != nil {
 			c.number(15, *cmd.TotalMicros+1) // 0 is a total too
 		}
+		if rule := cmd.Allocation; rule != nil {
+			c.number(16, int64(rule.Policy))
+			for _, location := range rule.Locations {
+				c.text(17, location)
+			}
+		}
 		c.lines(cmd.Lines)
 	case order.ImportDocument:
 		c.text(10, cmd.CustomerID)

@@ -102,6 +102,7 @@ var kinds = map[string]Kind{
 	order.CodeTooManyFulfilments:     {http.StatusConflict, "The order has too many fulfilments"},
 	order.CodeFulfilmentExists:       {http.StatusConflict, "The fulfilment is there already"},
 	order.CodeUnknownFulfilment:      {http.StatusNotFound, "The fulfilment is not known"},
+	order.CodeInvalidAllocation:      {http.StatusBadRequest, "The allocation is not valid"},
 	order.CodeInvalidReturnID:        {http.StatusBadRequest, "The return ID is not valid"},
 	order.CodeInvalidCondition:       {http.StatusBadRequest, "The condition of returned goods is not valid"},
 	order.CodeNothingToReturn:        {http.StatusConflict, "There is nothing to return"},

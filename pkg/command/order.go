@@ -2,7 +2,9 @@ package command
 
 import (
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/order"
@@ -68,6 +70,9 @@ func (d *decoding) place() order.Command {
 		Terms:      d.terms(b.PaymentTerms),
 		AtMicros:   d.receivedAtMicros,
 	}
+	if b.Allocation != nil {
+		cmd.Allocation = d.allocation(b.Allocation)
+	}
 	if b.Total != nil {
 		total := d.amount("/total", *b.Total)
 		cmd.TotalMicros = &total
@@ -76,6 +81,24 @@ func (d *decoding) place() order.Command {
 		cmd.PaymentDeadlineMicros = d.paymentDeadline()
 	}
 	return cmd
+}
+
+// Policies are the API's words for order.AllocationPolicy, in its order from 1.
+var Policies = []string{"single_location", "fewest_locations", "split"}
+
+func (d *decoding) allocation(b *allocationBody) *order.AllocationRule {
+	k := slices.Index(Policies, b.Policy)
+	rule := &order.AllocationRule{Policy: order.AllocationPolicy(k + 1), Locations: b.Locations}
+	var refusal *order.Error
+	switch {
+	case b.Policy == "":
+		d.fault(CodeMissingField, "/allocation/policy", "is required")
+	case k < 0:
+		d.fault(order.CodeInvalidAllocation, "/allocation/policy", "must be one of "+strings.Join(Policies, ", "))
+	case errors.As(rule.Check(), &refusal):
+		d.fault(refusal.Code, refusal.Pointer, refusal.Detail)
+	}
+	return rule
 }
 
 // paymentDeadline is when an order that is placed, or whose payment begins, now has to be paid.

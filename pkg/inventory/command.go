@@ -78,6 +78,8 @@ type SetReservation struct {
 	Restocked     int64
 	// Damaged goods came back too, and cannot be sold again.
 	Damaged int64
+	// Allocation says how growth is spread over locations; nil: in order of their first use.
+	Allocation *AllocationRule
 	// Imported: a past document; what is missing is taken from available at once.
 	Imported bool
 	// Refuse: another SKU of the same order cannot be had, so this one records a rejection too.

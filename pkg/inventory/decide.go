@@ -63,6 +63,17 @@ import "unicode/utf8"
 //	        leaves incoming.
 //	INV-40  Growth of damaged goes to damaged of the first location, in the same StockRestocked: those goods came
 //	        back, and cannot be sold again.
+//	INV-60  A step may bring the order's allocation rule: it tries the locations that the rule lists first, in
+//	        its order, as far as the item has them, then the others in order of first use. A location below 0
+//	        has nothing, and takes nothing from the others. Without a rule: split, and none listed. The rule
+//	        is about this item alone: other SKUs of the order may come from other locations.
+//	INV-61  single_location takes all of an order from one location: where the order has taken some, or else the
+//	        first that has it all, or else, backordered, the one that has most. What one location has is all
+//	        that can be reserved. fewest_locations takes it from as few further locations as have it together,
+//	        of those that are as few the ones that come first; from all, when all have less. split takes what
+//	        each has.
+//	INV-62  What a rule backorders is backordered at the first location that it takes from, or tries. A
+//	        backorder of single_location is filled at its own location alone; others elsewhere as their rule says.
 func Decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 	events, err := decide(item, res, cmd)
 	if err == nil && len(events) > 0 && waiting(item, events) {

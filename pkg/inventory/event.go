@@ -17,6 +17,8 @@ type Step struct {
 	OrderID       string
 	PlacedEventID ID
 	Version       uint64
+	// Allocation is the order's rule; nil: it has none.
+	Allocation *AllocationRule
 }
 
 // Allocation is a quantity at a location.

@@ -111,7 +111,7 @@ func (r Reservation) at(step Step, room int) Reservation {
 	if r.Version == 0 || r.PlacedEventID != step.PlacedEventID {
 		r = Reservation{}
 	}
-	r.OrderID, r.PlacedEventID, r.Version = step.OrderID, step.PlacedEventID, step.Version
+	r.OrderID, r.PlacedEventID, r.Version, r.Allocation = step.OrderID, step.PlacedEventID, step.Version, step.Allocation
 	r.Rejected = nil
 	if n := len(r.Held); n+room > 0 {
 		held := make([]HeldAt, n, n+room)

@@ -72,6 +72,7 @@ func drawCommand(t *rapid.T) Command {
 		Damaged:       rapid.SampledFrom([]int64{0, 0, 0, 1, 3}).Draw(t, "damaged"),
 		Imported:      rapid.IntRange(0, 5).Draw(t, "imported") == 0,
 		Refuse:        rapid.IntRange(0, 9).Draw(t, "refuse") == 0,
+		Allocation:    drawRule(t),
 	}
 	if !c.Imported {
 		c.Reserved, c.Committed = small.Draw(t, "reserved"), small.Draw(t, "committed")
@@ -116,7 +117,7 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 // checkBackorders: the waiting orders are those of the reservations, what they wait for is not there, and
 // nobody else could have it either.
 func checkBackorders(w *scenario) string {
-	waiting := map[string]int64{}
+	waiting, anywhere := map[string]int64{}, int64(0)
 	for _, b := range w.item.Backorders {
 		r := w.reservations[b.OrderID]
 		k := slices.IndexFunc(r.Held, func(h HeldAt) bool { return h.Location == b.Location })
@@ -124,6 +125,9 @@ func checkBackorders(w *scenario) string {
 			return fmt.Sprintf("%+v waits, its reservation is %+v", b, r)
 		}
 		waiting[b.Location] += b.Quantity
+		if b.Allocation == nil || b.Allocation.Policy != SingleLocation {
+			anywhere += b.Quantity
+		}
 	}
 	var held, sum int64
 	for _, r := range w.reservations {
@@ -138,7 +142,7 @@ func checkBackorders(w *scenario) string {
 	if sum != held {
 		return fmt.Sprintf("%d wait, reservations say %d", sum, held)
 	}
-	if sum > 0 && w.item.Sellable() > 0 {
+	if anywhere > 0 && w.item.Sellable() > 0 {
 		return "stock is for sale while orders wait for it"
 	}
 	return ""

@@ -15,6 +15,8 @@ type Place struct {
 	AtMicros              int64
 	// TotalMicros is what the client expects to pay; nil: not checked.
 	TotalMicros *int64
+	// Allocation says where the goods come from; nil: from any location, in the order of their first use.
+	Allocation *AllocationRule
 }
 
 // PlaceLine is a line as it was ordered.

@@ -115,6 +115,10 @@ type Facts struct {
 //	        available, damaged ones to damaged. They come from the first delivered lines of their SKU, at their
 //	        prices. What is captured beyond the total without all that came back is due for refund.
 //	ORD-42  CancelReturn gives up what of a return has not come (unknown_return, return_closed).
+//	ORD-60  An order may say where its goods come from: a policy (single_location, fewest_locations or split), and at
+//	        most 100 locations that are tried first, each once (invalid_allocation). It holds for each SKU by itself,
+//	        for as long as the order lives: two SKUs of a single_location order may come from two locations. INV-60
+//	        and INV-61 say what it does.
 func Decide(o Order, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case Place:

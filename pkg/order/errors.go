@@ -24,6 +24,7 @@ const (
 	CodeInvalidAmount       = "invalid_amount"
 	CodeInvalidTerms        = "invalid_terms"
 	CodeInvalidKind         = "invalid_kind"
+	CodeInvalidAllocation   = "invalid_allocation"
 	CodeInvalidOrderID      = "invalid_order_id"
 	CodeInvalidFulfilmentID = "invalid_fulfilment_id"
 	CodeUnknownCurrency     = "unknown_currency"

@@ -143,6 +143,7 @@ func (o *Order) evolvePlaced(e OrderPlaced, f Facts) {
 	o.SubtotalMicros, o.TotalMicros = e.SubtotalMicros, e.TotalMicros
 	o.Terms, o.PaymentDeadlineMicros = e.Terms, e.PaymentDeadlineMicros
 	o.PlacedEventID, o.OccurredAtMicros = f.EventID, f.OccurredAtMicros
+	o.Allocation = e.Allocation
 	o.Lines = make([]Line, len(e.Lines))
 	for i, l := range e.Lines {
 		o.Lines[i] = Line{SKU: l.SKU, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}

@@ -107,6 +107,8 @@ type Order struct {
 	Fulfilments []Fulfilment
 	Returns     []Return
 	Short       []ShortLine
+	// Allocation goes with every reservation that the order wants; nil: it has no rule.
+	Allocation *AllocationRule
 }
 
 // Wanted is the reservation of one SKU as the order wants it: absolute, summed over its lines.

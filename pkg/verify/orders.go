@@ -35,6 +35,7 @@ type order struct {
 	returns  map[string]int64
 	returned int64
 	currency string
+	rule     *eventv1.AllocationRule
 	// heldFrom is the status before on_hold.
 	heldFrom string
 	// wants is the version at which it last wanted another reservation; settled: stock has followed.
@@ -135,7 +136,7 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		c.check(Transitions, p.PaymentTerms != 0 && (!o.onAccount || o.deadline == 0), "%s: terms %v with a deadline of %d", at(rec), p.PaymentTerms, o.deadline)
 		c.money(rec, p.Lines, p.Currency, p.SubtotalMicros, p.TotalMicros)
 		c.open(rec, o, ev, kindOrder, "placed", p.Lines, p.TotalMicros)
-		o.currency = p.Currency
+		o.currency, o.rule = p.Currency, p.Allocation
 	case *eventv1.OrderEvent_OrderImported:
 		d := ch.OrderImported
 		c.money(rec, d.Lines, d.Currency, d.SubtotalMicros, d.TotalMicros)

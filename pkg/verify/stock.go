@@ -76,19 +76,13 @@ func (c *checker) oversold(rec *eventlog.Record, it *item, ev *eventv1.Inventory
 	case *eventv1.InventoryEvent_StockFulfilled:
 		c.check(Oversold, short <= max(it.backorderLimit, before), "%s: SKU %s is %d short after it left; its backorder limit is %d", at(rec), ev.Sku, short, it.backorderLimit)
 	case *eventv1.InventoryEvent_ReservationRejected:
-		c.refusal(rec, it, ch.ReservationRejected, short)
+		c.refusal(rec, it, ch.ReservationRejected)
 	}
 }
 
 // refusal holds a refused reservation to the truth: what is said to be missing was missing.
-func (c *checker) refusal(rec *eventlog.Record, it *item, ch *eventv1.ReservationRejected, short int64) {
-	there := max(0, it.backorderLimit-short)
-	for _, l := range it.locations {
-		there += max(0, l.level.Available)
-	}
-	if !it.registered {
-		there = 0
-	}
+func (c *checker) refusal(rec *eventlog.Record, it *item, ch *eventv1.ReservationRejected) {
+	there := it.reservable(ch.Step)
 	c.check(Refused, ch.Available == there, "%s: refused with %d to be had, there are %d", at(rec), ch.Available, there)
 	switch ch.Reason {
 	case eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK:

@@ -72,6 +72,9 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("captured", "order capture-payment "+order+" --amount 5.10")
 	must("partially_refunded", "order refund-payment "+order+" --amount 1.00 --reason late")
 	must("lines_cancelled", "order get "+order)
+	away := strings.Fields(id(must("reserved", "order place --customer c-4 --currency GBP --line A1=1@1 --allocation single_location --from-location north -o json")))[0]
+	must("single_location north", "order get "+away)
+	must("cancelled", "order cancel "+away)
 	var asked client.OrderSummary
 	if err := json.Unmarshal([]byte(must("requested", "order request-return "+order+" --line A1=2 --reason big -o json")), &asked); err != nil {
 		t.Fatal(err)
@@ -88,11 +91,12 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("voided", "order void-payment "+late)
 
 	for line, want := range map[string]string{
-		"order confirm " + late:                          "payment_required",
-		"order ship " + order:                            "nothing_to_ship",
-		"order cancel " + late + " --if-version 1":       "version_mismatch",
-		"order cancel-lines " + late + " --line A1":      "SKU=QUANTITY",
-		"order place --line A1=x@1":                      "SKU=QUANTITY",
+		"order confirm " + late:                     "payment_required",
+		"order ship " + order:                       "nothing_to_ship",
+		"order cancel " + late + " --if-version 1":  "version_mismatch",
+		"order cancel-lines " + late + " --line A1": "SKU=QUANTITY",
+		"order place --line A1=x@1":                 "SKU=QUANTITY",
+		"order place --customer c --currency GBP --line A1=1@1 --from-location north": "missing_field",
 		"order place --line A1=1":                        "SKU=QUANTITY@PRICE",
 		"order receive-return " + back + " --line A1=1":  "SKU=QUANTITY@CONDITION",
 		"order request-return " + order + " --line A1=9": "over_return",

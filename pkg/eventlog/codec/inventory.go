@@ -152,6 +152,7 @@ func (s *inventoryScratch) setReservation(change inventory.Change) string {
 func (s *inventoryScratch) useStep(step inventory.Step) *eventv1.ReservationStep {
 	s.placed = step.PlacedEventID
 	s.step.OrderId, s.step.PlacedEventId, s.step.Version = step.OrderID, s.placed[:], step.Version
+	s.step.Allocation = toStockRule(step.Allocation)
 	return &s.step
 }
 
@@ -287,7 +288,7 @@ func readStep(p *eventv1.ReservationStep) (inventory.Step, error) {
 	if p == nil {
 		return inventory.Step{}, incomplete("step", "missing")
 	}
-	step := inventory.Step{OrderID: p.OrderId, Version: p.Version}
+	step := inventory.Step{OrderID: p.OrderId, Version: p.Version, Allocation: fromStockRule(p.Allocation)}
 	err := readID((*[16]byte)(&step.PlacedEventID), p.PlacedEventId, "step.placed_event_id", false)
 	return step, err
 }

@@ -49,6 +49,7 @@ func toBackorders(backorders []inventory.Backorder) []*statev1.Backorder {
 		v, b := &values[i], &backorders[i]
 		v.OrderId, v.PlacedEventId, v.Version, v.Location = b.OrderID, b.PlacedEventID[:], b.Version, b.Location
 		v.Quantity, v.Reserved, v.Committed = b.Quantity, b.Reserved, b.Committed
+		v.Allocation = toStockRule(b.Allocation)
 		out[i] = v
 	}
 	return out
@@ -62,7 +63,7 @@ func fromBackorders(backorders []*statev1.Backorder) ([]inventory.Backorder, err
 	for i, b := range backorders {
 		out[i] = inventory.Backorder{
 			OrderID: b.OrderId, Version: b.Version, Location: b.Location,
-			Quantity: b.Quantity, Reserved: b.Reserved, Committed: b.Committed,
+			Quantity: b.Quantity, Reserved: b.Reserved, Committed: b.Committed, Allocation: fromStockRule(b.Allocation),
 		}
 		if err := readID((*[16]byte)(&out[i].PlacedEventID), b.PlacedEventId, "backorder.placed_event_id", false); err != nil {
 			return nil, err
@@ -121,7 +122,7 @@ func EncodeReservation(dst []byte, sku string, res *inventory.Reservation) ([]by
 	defer reservationScratches.Put(s)
 	p := &s.reservation
 	p.Sku, p.OrderId, p.PlacedEventId, p.Version = sku, res.OrderID, res.PlacedEventID[:], res.Version
-	p.Backordered = res.Backordered
+	p.Backordered, p.Allocation = res.Backordered, toStockRule(res.Allocation)
 	p.Rejected, p.RejectedRequested, p.RejectedAvailable, p.RejectionReason = false, 0, 0, 0
 	if r := res.Rejected; r != nil {
 		p.Rejected, p.RejectedRequested, p.RejectedAvailable = true, r.Requested, r.Available
@@ -154,7 +155,7 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 	if err := p.UnmarshalVT(value); err != nil {
 		return "", inventory.Reservation{}, malformed("reservation", err)
 	}
-	res = inventory.Reservation{OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered}
+	res = inventory.Reservation{OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered, Allocation: fromStockRule(p.Allocation)}
 	if err := readID((*[16]byte)(&res.PlacedEventID), p.PlacedEventId, "reservation.placed_event_id", false); err != nil {
 		return "", inventory.Reservation{}, err
 	}
@@ -189,6 +190,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		Country: o.Country, Reference: o.Reference, OccurredAtMicros: o.OccurredAtMicros,
 		RefundedMicros: o.RefundedMicros, Payments: toPayments(o.Payments),
 		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed, HeldFrom: int32(o.HeldFrom),
+		Allocation: toOrderRule(o.Allocation),
 	})
 }
 
@@ -210,6 +212,7 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		Country: p.Country, Reference: p.Reference, OccurredAtMicros: p.OccurredAtMicros,
 		RefundedMicros: p.RefundedMicros, Payments: fromPayments(p.Payments),
 		PaymentStarts: p.PaymentStarts, PaymentFailed: p.PaymentFailed, HeldFrom: order.Lifecycle(p.HeldFrom),
+		Allocation: fromOrderRule(p.Allocation),
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
 		return order.Order{}, err

@@ -12,6 +12,27 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AllocationPolicy.
+const (
+	FewestLocations AllocationPolicy = "fewest_locations"
+	SingleLocation  AllocationPolicy = "single_location"
+	Split           AllocationPolicy = "split"
+)
+
+// Valid indicates whether the value is a known member of the AllocationPolicy enum.
+func (e AllocationPolicy) Valid() bool {
+	switch e {
+	case FewestLocations:
+		return true
+	case SingleLocation:
+		return true
+	case Split:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CommandType.
 const (
 	CommandTypeAdjustStock       CommandType = "adjust_stock"
@@ -529,6 +550,20 @@ type AdjustStock struct {
 	Reference  string    `json:"reference,omitempty,omitzero"`
 }
 
+// Allocation defines model for Allocation.
+type Allocation struct {
+	// Locations Tried first, in this order. The SKU's other locations follow, in the order of their first use.
+	Locations []string `json:"locations,omitempty,omitzero"`
+
+	// Policy `single_location` takes all units of a SKU from one location, or none at all; `fewest_locations` from as few as
+	// have them together; `split` takes what each location has, one after the other.
+	Policy AllocationPolicy `json:"policy"`
+}
+
+// AllocationPolicy `single_location` takes all units of a SKU from one location, or none at all; `fewest_locations` from as few as
+// have them together; `split` takes what each location has, one after the other.
+type AllocationPolicy string
+
 // Availability An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type Availability struct {
 	// Available What can be sold; a location that is short does not take from the others
@@ -679,9 +714,10 @@ type MoveStock struct {
 
 // Order An order as its view has it; more members may come.
 type Order struct {
-	Country    string `json:"country,omitempty,omitzero"`
-	Currency   string `json:"currency"`
-	CustomerID string `json:"customer_id,omitempty,omitzero"`
+	Allocation Allocation `json:"allocation,omitempty,omitzero"`
+	Country    string     `json:"country,omitempty,omitzero"`
+	Currency   string     `json:"currency"`
+	CustomerID string     `json:"customer_id,omitempty,omitzero"`
 
 	// FulfilmentStatus Absent for a credit note
 	FulfilmentStatus string          `json:"fulfilment_status,omitempty,omitzero"`
@@ -775,7 +811,8 @@ type PaymentAction string
 
 // PlaceOrder defines model for PlaceOrder.
 type PlaceOrder struct {
-	Country string `json:"country,omitempty,omitzero"`
+	Allocation Allocation `json:"allocation,omitempty,omitzero"`
+	Country    string     `json:"country,omitempty,omitzero"`
 
 	// Currency ISO 4217
 	Currency     Currency               `json:"currency"`

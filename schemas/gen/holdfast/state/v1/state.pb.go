@@ -212,6 +212,7 @@ type Backorder struct {
 	Quantity      int64                  `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	Reserved      int64                  `protobuf:"varint,6,opt,name=reserved,proto3" json:"reserved,omitempty"`
 	Committed     int64                  `protobuf:"varint,7,opt,name=committed,proto3" json:"committed,omitempty"`
+	Allocation    *v1.AllocationRule     `protobuf:"bytes,8,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +294,13 @@ func (x *Backorder) GetCommitted() int64 {
 		return x.Committed
 	}
 	return 0
+}
+
+func (x *Backorder) GetAllocation() *v1.AllocationRule {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
 }
 
 type Delivery struct {
@@ -460,6 +468,7 @@ type Reservation struct {
 	RejectionReason   int32                  `protobuf:"varint,8,opt,name=rejection_reason,json=rejectionReason,proto3" json:"rejection_reason,omitempty"`
 	Held              []*HeldAt              `protobuf:"bytes,9,rep,name=held,proto3" json:"held,omitempty"`
 	RejectedRequested int64                  `protobuf:"varint,10,opt,name=rejected_requested,json=rejectedRequested,proto3" json:"rejected_requested,omitempty"`
+	Allocation        *v1.AllocationRule     `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -562,6 +571,13 @@ func (x *Reservation) GetRejectedRequested() int64 {
 		return x.RejectedRequested
 	}
 	return 0
+}
+
+func (x *Reservation) GetAllocation() *v1.AllocationRule {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
 }
 
 type OrderLine struct {
@@ -839,6 +855,7 @@ type Order struct {
 	PaymentFailed         bool                   `protobuf:"varint,27,opt,name=payment_failed,json=paymentFailed,proto3" json:"payment_failed,omitempty"`
 	HeldFrom              int32                  `protobuf:"varint,28,opt,name=held_from,json=heldFrom,proto3" json:"held_from,omitempty"`
 	Returns               []*Return              `protobuf:"bytes,40,rep,name=returns,proto3" json:"returns,omitempty"`
+	Allocation            *v1.AllocationRule     `protobuf:"bytes,60,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -1072,6 +1089,13 @@ func (x *Order) GetHeldFrom() int32 {
 func (x *Order) GetReturns() []*Return {
 	if x != nil {
 		return x.Returns
+	}
+	return nil
+}
+
+func (x *Order) GetAllocation() *v1.AllocationRule {
+	if x != nil {
+		return x.Allocation
 	}
 	return nil
 }
@@ -1335,7 +1359,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\rfrom_location\x18\x02 \x01(\tR\ffromLocation\x12\x1f\n" +
 	"\vto_location\x18\x03 \x01(\tR\n" +
 	"toLocation\x12\x1a\n" +
-	"\bquantity\x18\x04 \x01(\x03R\bquantity\"\xda\x01\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\"\x9d\x02\n" +
 	"\tBackorder\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12&\n" +
 	"\x0fplaced_event_id\x18\x02 \x01(\fR\rplacedEventId\x12\x18\n" +
@@ -1343,7 +1367,10 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\blocation\x18\x04 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x05 \x01(\x03R\bquantity\x12\x1a\n" +
 	"\breserved\x18\x06 \x01(\x03R\breserved\x12\x1c\n" +
-	"\tcommitted\x18\a \x01(\x03R\tcommitted\"`\n" +
+	"\tcommitted\x18\a \x01(\x03R\tcommitted\x12A\n" +
+	"\n" +
+	"allocation\x18\b \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
+	"allocation\"`\n" +
 	"\bDelivery\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x1a\n" +
@@ -1355,7 +1382,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tfulfilled\x18\x04 \x01(\x03R\tfulfilled\x12\x1c\n" +
 	"\trestocked\x18\x05 \x01(\x03R\trestocked\x12 \n" +
 	"\vbackordered\x18\x06 \x01(\x03R\vbackordered\x12\x18\n" +
-	"\adamaged\x18\a \x01(\x03R\adamaged\"\xf2\x02\n" +
+	"\adamaged\x18\a \x01(\x03R\adamaged\"\xb5\x03\n" +
 	"\vReservation\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12&\n" +
@@ -1367,7 +1394,10 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x10rejection_reason\x18\b \x01(\x05R\x0frejectionReason\x12-\n" +
 	"\x04held\x18\t \x03(\v2\x19.holdfast.state.v1.HeldAtR\x04held\x12-\n" +
 	"\x12rejected_requested\x18\n" +
-	" \x01(\x03R\x11rejectedRequested\"\x93\x02\n" +
+	" \x01(\x03R\x11rejectedRequested\x12A\n" +
+	"\n" +
+	"allocation\x18\f \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
+	"allocation\"\x93\x02\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
@@ -1388,7 +1418,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xfe\b\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xc1\t\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1420,7 +1450,10 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x0epayment_starts\x18\x1a \x01(\x05R\rpaymentStarts\x12%\n" +
 	"\x0epayment_failed\x18\x1b \x01(\bR\rpaymentFailed\x12\x1b\n" +
 	"\theld_from\x18\x1c \x01(\x05R\bheldFrom\x123\n" +
-	"\areturns\x18( \x03(\v2\x19.holdfast.state.v1.ReturnR\areturns\"x\n" +
+	"\areturns\x18( \x03(\v2\x19.holdfast.state.v1.ReturnR\areturns\x12A\n" +
+	"\n" +
+	"allocation\x18< \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
+	"allocation\"x\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x123\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.state.v1.ReturnLineR\x05lines\x12\x1c\n" +
@@ -1452,41 +1485,45 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 
 var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
-	(*Item)(nil),             // 0: holdfast.state.v1.Item
-	(*Transfer)(nil),         // 1: holdfast.state.v1.Transfer
-	(*Backorder)(nil),        // 2: holdfast.state.v1.Backorder
-	(*Delivery)(nil),         // 3: holdfast.state.v1.Delivery
-	(*HeldAt)(nil),           // 4: holdfast.state.v1.HeldAt
-	(*Reservation)(nil),      // 5: holdfast.state.v1.Reservation
-	(*OrderLine)(nil),        // 6: holdfast.state.v1.OrderLine
-	(*Fulfilment)(nil),       // 7: holdfast.state.v1.Fulfilment
-	(*ShortLine)(nil),        // 8: holdfast.state.v1.ShortLine
-	(*Order)(nil),            // 9: holdfast.state.v1.Order
-	(*Return)(nil),           // 10: holdfast.state.v1.Return
-	(*ReturnLine)(nil),       // 11: holdfast.state.v1.ReturnLine
-	(*Payment)(nil),          // 12: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),    // 13: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil), // 14: holdfast.event.v1.LocationLevel
-	(*v1.Allocation)(nil),    // 15: holdfast.event.v1.Allocation
+	(*Item)(nil),              // 0: holdfast.state.v1.Item
+	(*Transfer)(nil),          // 1: holdfast.state.v1.Transfer
+	(*Backorder)(nil),         // 2: holdfast.state.v1.Backorder
+	(*Delivery)(nil),          // 3: holdfast.state.v1.Delivery
+	(*HeldAt)(nil),            // 4: holdfast.state.v1.HeldAt
+	(*Reservation)(nil),       // 5: holdfast.state.v1.Reservation
+	(*OrderLine)(nil),         // 6: holdfast.state.v1.OrderLine
+	(*Fulfilment)(nil),        // 7: holdfast.state.v1.Fulfilment
+	(*ShortLine)(nil),         // 8: holdfast.state.v1.ShortLine
+	(*Order)(nil),             // 9: holdfast.state.v1.Order
+	(*Return)(nil),            // 10: holdfast.state.v1.Return
+	(*ReturnLine)(nil),        // 11: holdfast.state.v1.ReturnLine
+	(*Payment)(nil),           // 12: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),     // 13: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil),  // 14: holdfast.event.v1.LocationLevel
+	(*v1.AllocationRule)(nil), // 15: holdfast.event.v1.AllocationRule
+	(*v1.Allocation)(nil),     // 16: holdfast.event.v1.Allocation
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	14, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
 	3,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
 	2,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
 	1,  // 3: holdfast.state.v1.Item.transfers:type_name -> holdfast.state.v1.Transfer
-	4,  // 4: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	15, // 5: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
-	6,  // 6: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	7,  // 7: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	8,  // 8: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	12, // 9: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	10, // 10: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
-	11, // 11: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	15, // 4: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
+	4,  // 5: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
+	15, // 6: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
+	16, // 7: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
+	6,  // 8: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	7,  // 9: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	8,  // 10: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	12, // 11: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	10, // 12: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	15, // 13: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
+	11, // 14: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
