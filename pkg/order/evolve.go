@@ -62,7 +62,6 @@ func Evolve(o Order, ev Event, f Facts) Order {
 		o.evolveReturned(e)
 	case ReturnCancelled:
 		o.evolveReturn(e.ReturnID, func(r *Return) {
-			r.Cancelled = true
 			for _, l := range e.Lines {
 				r.line(l.SKU).Quantity -= l.Quantity
 			}

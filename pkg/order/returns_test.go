@@ -92,7 +92,7 @@ func TestORD42CancelReturn(t *testing.T) {
 	s.when(CancelReturn{"q", ""}).refused(CodeUnknownReturn)
 	s.when(CancelReturn{"r", tooLong}).refused("invalid_reason")
 	s.when(CancelReturn{"r", "kept"}).then(ReturnCancelled{"r", []LineQuantity{{"a", 1}, {"b", 2}}, "kept"})
-	if o := s.order; o.ReturnStatus() != "received" || !o.Returns[0].Cancelled {
+	if o := s.order; o.ReturnStatus() != "received" {
 		t.Fatalf("%+v", o)
 	}
 	s.when(CancelReturn{"r", ""}).refused(CodeReturnClosed)

@@ -280,7 +280,7 @@ func toReturns(returns []order.Return) []*statev1.Return {
 		for k, l := range r.Lines {
 			lines[k] = &statev1.ReturnLine{Sku: l.SKU, Quantity: l.Quantity, Received: l.Received}
 		}
-		out[i] = &statev1.Return{ReturnId: r.ID, Lines: lines, Cancelled: r.Cancelled}
+		out[i] = &statev1.Return{ReturnId: r.ID, Lines: lines}
 	}
 	return out
 }
@@ -291,7 +291,7 @@ func fromReturns(returns []*statev1.Return) []order.Return {
 	}
 	out := make([]order.Return, len(returns))
 	for i, r := range returns {
-		out[i] = order.Return{ID: r.ReturnId, Cancelled: r.Cancelled}
+		out[i] = order.Return{ID: r.ReturnId}
 		for _, l := range r.Lines {
 			out[i].Lines = append(out[i].Lines, order.ReturnLine{SKU: l.Sku, Quantity: l.Quantity, Received: l.Received})
 		}

@@ -1104,7 +1104,6 @@ type Return struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReturnId      string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
 	Lines         []*ReturnLine          `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
-	Cancelled     bool                   `protobuf:"varint,3,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1151,13 +1150,6 @@ func (x *Return) GetLines() []*ReturnLine {
 		return x.Lines
 	}
 	return nil
-}
-
-func (x *Return) GetCancelled() bool {
-	if x != nil {
-		return x.Cancelled
-	}
-	return false
 }
 
 type ReturnLine struct {
@@ -1453,11 +1445,10 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\areturns\x18( \x03(\v2\x19.holdfast.state.v1.ReturnR\areturns\x12A\n" +
 	"\n" +
 	"allocation\x18< \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
-	"allocation\"x\n" +
+	"allocation\"`\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x123\n" +
-	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.state.v1.ReturnLineR\x05lines\x12\x1c\n" +
-	"\tcancelled\x18\x03 \x01(\bR\tcancelled\"V\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.state.v1.ReturnLineR\x05linesJ\x04\b\x03\x10\x04\"V\n" +
 	"\n" +
 	"ReturnLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
