@@ -62,6 +62,7 @@ func transferCommands(l *lookup) []*cobra.Command {
 			return api.ReceiveTransfer(ctx, args[0], args[1], receipt, o...)
 		})
 	receive.Flags().Int64Var(&receipt.Missing, "missing", 0, "units that will not arrive")
+	receive.Flags().Int64Var(&receipt.Damaged, "damaged", 0, "units that have arrived and cannot be sold")
 	return []*cobra.Command{ship, receive}
 }
 

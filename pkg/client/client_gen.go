@@ -879,7 +879,10 @@ type ReceiveStock struct {
 
 // ReceiveTransfer defines model for ReceiveTransfer.
 type ReceiveTransfer struct {
-	// Missing What of the transfer will not arrive; not 0 together with quantity
+	// Damaged What has arrived and cannot be sold
+	Damaged Level `json:"damaged,omitempty,omitzero"`
+
+	// Missing What of the transfer will not arrive; not all three are 0
 	Missing  Level `json:"missing,omitempty,omitzero"`
 	Quantity Level `json:"quantity"`
 }
@@ -2283,7 +2286,8 @@ type ClientInterface interface {
 
 	// ReceiveTransferWithBody Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+	// state damaged. `missing` will not come. What is none of them stays incoming.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2292,7 +2296,8 @@ type ClientInterface interface {
 
 	// ReceiveTransfer Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+	// state damaged. `missing` will not come. What is none of them stays incoming.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3457,7 +3462,8 @@ func (c *Generated) ShipTransfer(ctx context.Context, sku SKU, params *ShipTrans
 
 // ReceiveTransferWithBody Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+// state damaged. `missing` will not come. What is none of them stays incoming.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3476,7 +3482,8 @@ func (c *Generated) ReceiveTransferWithBody(ctx context.Context, sku SKU, transf
 
 // ReceiveTransfer Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+// state damaged. `missing` will not come. What is none of them stays incoming.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6706,7 +6713,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReceiveTransferWithBodyWithResponse Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+	// state damaged. `missing` will not come. What is none of them stays incoming.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6715,7 +6723,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReceiveTransferWithResponse Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+	// state damaged. `missing` will not come. What is none of them stays incoming.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12467,7 +12476,8 @@ func (c *ClientWithResponses) ShipTransferWithResponse(ctx context.Context, sku 
 
 // ReceiveTransferWithBodyWithResponse Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+// state damaged. `missing` will not come. What is none of them stays incoming.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12482,7 +12492,8 @@ func (c *ClientWithResponses) ReceiveTransferWithBodyWithResponse(ctx context.Co
 
 // ReceiveTransferWithResponse Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+// state damaged. `missing` will not come. What is none of them stays incoming.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

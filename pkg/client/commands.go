@@ -156,7 +156,7 @@ func (c *Client) ShipTransfer(ctx context.Context, sku string, transfer ShipTran
 	})
 }
 
-// ReceiveTransfer records what of a transfer has arrived, and what is missing.
+// ReceiveTransfer records what of a transfer has arrived, for sale or damaged, and what is missing.
 func (c *Client) ReceiveTransfer(ctx context.Context, sku, transferID string, receipt ReceiveTransfer, options ...CallOption) (*Answer[Availability], error) {
 	return send[Availability](ctx, c, c.options(options), receipt, func(b io.Reader) (*http.Request, error) {
 		return NewReceiveTransferRequestWithBody(c.server, sku, transferID, nil, jsonType, b)

@@ -171,6 +171,7 @@ type receiveTransferBody struct {
 	TransferID string `json:"transfer_id"`
 	Quantity   *int64 `json:"quantity"`
 	Missing    int64  `json:"missing"`
+	Damaged    int64  `json:"damaged"`
 }
 
 type adjustBody struct {

@@ -79,6 +79,7 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 			TransferID: TransferID(testOrderID, "k"), FromLocation: "main", ToLocation: "north", Quantity: 2, Reference: "van 2",
 		}, 0},
 		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"missing":1}`, inventory.ReceiveTransfer{TransferID: "t", Quantity: 1, Missing: 1}, 0},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"damaged":2}`, inventory.ReceiveTransfer{TransferID: "t", Damaged: 2}, 0},
 		{MoveStock, `{"from":"available","to":"damaged","quantity":2}`, inventory.MoveStock{
 			Location: "main", From: inventory.StateAvailable, To: inventory.StateDamaged, Quantity: 2,
 		}, 0},

@@ -184,6 +184,7 @@ func (c *canonical) stock(cmd inventory.Command) {
 		c.text(49, cmd.TransferID)
 		c.number(22, cmd.Quantity)
 		c.number(50, cmd.Missing)
+		c.number(51, cmd.Damaged)
 	case inventory.AdjustStock:
 		c.text(41, cmd.Location)
 		c.number(42, cmd.Delta)

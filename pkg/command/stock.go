@@ -123,9 +123,10 @@ func (d *decoding) receiveTransfer() inventory.Command {
 		TransferID: d.name("/transfer_id", b.TransferID, MaxTransferBytes),
 		Quantity:   d.level("/quantity", b.Quantity),
 		Missing:    d.level("/missing", &b.Missing),
+		Damaged:    d.level("/damaged", &b.Damaged),
 	}
-	if cmd.Quantity+cmd.Missing == 0 && d.code == "" {
-		d.fault(CodeBadQuantity, "/quantity", "must be more than 0 unless something is missing")
+	if cmd.Quantity+cmd.Missing+cmd.Damaged == 0 && d.code == "" {
+		d.fault(CodeBadQuantity, "/quantity", "must be more than 0 unless something is damaged or missing")
 	}
 	return cmd
 }

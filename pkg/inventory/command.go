@@ -36,10 +36,10 @@ type ShipTransfer struct {
 	Reference                string
 }
 
-// ReceiveTransfer records what of a transfer has arrived, and what will not.
+// ReceiveTransfer records what of a transfer has arrived, for sale or Damaged, and what will not.
 type ReceiveTransfer struct {
-	TransferID        string
-	Quantity, Missing int64
+	TransferID                 string
+	Quantity, Missing, Damaged int64
 }
 
 // AdjustStock changes on_hand by Delta, for a reason.

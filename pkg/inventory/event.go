@@ -56,11 +56,12 @@ type (
 		Quantity                 int64
 		Reference                string
 	}
-	// TransferReceived put Quantity on the shelf of ToLocation; Missing has left incoming and is nowhere.
+	// TransferReceived put Quantity on the shelf of ToLocation, and Damaged beside it; Missing has left incoming
+	// and is nowhere.
 	TransferReceived struct {
-		TransferID               string
-		FromLocation, ToLocation string
-		Quantity, Missing        int64
+		TransferID                 string
+		FromLocation, ToLocation   string
+		Quantity, Missing, Damaged int64
 	}
 	StockAdjusted struct {
 		Location  string

@@ -23,7 +23,7 @@ func (f *flows) add(c Change) {
 	case StockRestocked:
 		f.in += c.Quantity
 	case TransferReceived:
-		f.in += c.Quantity
+		f.in += c.Quantity + c.Damaged
 	case TransferShipped:
 		f.out += c.Quantity
 	case StockFulfilled:
@@ -61,7 +61,7 @@ func drawCommand(t *rapid.T) Command {
 		if rapid.Bool().Draw(t, "ships") {
 			return ShipTransfer{transfer.Draw(t, "transfer"), location, to, quantity / 3, ""}
 		}
-		return ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4}
+		return ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4, small.Draw(t, "broken") / 4}
 	}
 	c := SetReservation{
 		OrderID:       rapid.SampledFrom([]string{"o-1", "o-2", "o-3"}).Draw(t, "order"),

@@ -176,11 +176,14 @@ func (c *checker) shipTransfer(rec *eventlog.Record, it *item, t *eventv1.Transf
 
 func (c *checker) receiveTransfer(rec *eventlog.Record, it *item, t *eventv1.TransferReceived) {
 	way := it.transfers[t.TransferId]
-	moved := t.Quantity + t.Missing
-	c.check(Conserved, way != nil && way.from == t.FromLocation && way.to == t.ToLocation && min(t.Quantity, t.Missing) >= 0 &&
-		moved > 0 && moved <= way.left, "%s: %d arrive and %d are missing of transfer %s, of which %+v is on its way",
-		at(rec), t.Quantity, t.Missing, t.TransferId, way)
-	it.add(t.ToLocation, t.Quantity).Incoming -= moved
+	moved := t.Quantity + t.Damaged + t.Missing
+	c.check(Conserved, way != nil && way.from == t.FromLocation && way.to == t.ToLocation && min(t.Quantity, t.Damaged, t.Missing) >= 0 &&
+		moved > 0 && moved <= way.left, "%s: %d arrive, %d damaged, and %d are missing of transfer %s, of which %+v is on its way",
+		at(rec), t.Quantity, t.Damaged, t.Missing, t.TransferId, way)
+	l := it.add(t.ToLocation, t.Quantity)
+	l.OnHand += t.Damaged
+	l.Damaged += t.Damaged
+	l.Incoming -= moved
 	if way == nil {
 		return
 	}

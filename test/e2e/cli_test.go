@@ -48,7 +48,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	if err := json.Unmarshal([]byte(must("transfer_id", "stock transfer A1 3 --to north --reference van-2 -o json")), &sent); err != nil || sent.TransferID == "" {
 		t.Fatalf("%v, %+v", err, sent)
 	}
-	must("north", "stock receive-transfer A1 "+sent.TransferID+" 2 --missing 1")
+	must("north", "stock receive-transfer A1 "+sent.TransferID+" 1 --damaged 1 --missing 1")
 	must("A1", "stock adjust A1 --reason shrinkage -- -1")
 	must("A1", "stock count A1 10")
 	must("A1", "stock safety-stock A1 1")

@@ -130,7 +130,7 @@ func TestDecisionsRoundTrip(t *testing.T) {
 			if transfer := rapid.SampledFrom([]string{"t-1", "t-2"}).Draw(t, "transfer"); id == "" && rapid.Bool().Draw(t, "transfers") {
 				cmd = inventory.ShipTransfer{TransferID: transfer, ToLocation: "south", Quantity: 5, Reference: "van 2"}
 				if rapid.Bool().Draw(t, "arrives") {
-					cmd = inventory.ReceiveTransfer{TransferID: transfer, Quantity: 2, Missing: rapid.Int64Range(0, 3).Draw(t, "missing")}
+					cmd = inventory.ReceiveTransfer{TransferID: transfer, Quantity: 2, Missing: rapid.Int64Range(0, 2).Draw(t, "missing"), Damaged: rapid.Int64Range(0, 1).Draw(t, "damaged")}
 				}
 			}
 			res := reservations[id]

@@ -874,7 +874,10 @@ type ReceiveStock struct {
 
 // ReceiveTransfer defines model for ReceiveTransfer.
 type ReceiveTransfer struct {
-	// Missing What of the transfer will not arrive; not 0 together with quantity
+	// Damaged What has arrived and cannot be sold
+	Damaged Level `json:"damaged,omitempty,omitzero"`
+
+	// Missing What of the transfer will not arrive; not all three are 0
 	Missing  Level `json:"missing,omitempty,omitzero"`
 	Quantity Level `json:"quantity"`
 }

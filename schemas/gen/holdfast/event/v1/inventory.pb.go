@@ -1124,7 +1124,8 @@ func (x *TransferShipped) GetReference() string {
 	return ""
 }
 
-// TransferReceived: quantity became available at to_location, missing will not arrive. Both leave incoming.
+// TransferReceived: quantity became available at to_location, damaged went to damaged there, missing will not
+// arrive. All of them leave incoming.
 type TransferReceived struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	TransferId    string                 `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
@@ -1132,6 +1133,7 @@ type TransferReceived struct {
 	ToLocation    string                 `protobuf:"bytes,3,opt,name=to_location,json=toLocation,proto3" json:"to_location,omitempty"`
 	Quantity      int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	Missing       int64                  `protobuf:"varint,5,opt,name=missing,proto3" json:"missing,omitempty"`
+	Damaged       int64                  `protobuf:"varint,6,opt,name=damaged,proto3" json:"damaged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1197,6 +1199,13 @@ func (x *TransferReceived) GetQuantity() int64 {
 func (x *TransferReceived) GetMissing() int64 {
 	if x != nil {
 		return x.Missing
+	}
+	return 0
+}
+
+func (x *TransferReceived) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
 	}
 	return 0
 }
@@ -2269,7 +2278,7 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\vto_location\x18\x03 \x01(\tR\n" +
 	"toLocation\x12\x1a\n" +
 	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12\x1c\n" +
-	"\treference\x18\x05 \x01(\tR\treference\"\xaf\x01\n" +
+	"\treference\x18\x05 \x01(\tR\treference\"\xc9\x01\n" +
 	"\x10TransferReceived\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +
@@ -2277,7 +2286,8 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\vto_location\x18\x03 \x01(\tR\n" +
 	"toLocation\x12\x1a\n" +
 	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12\x18\n" +
-	"\amissing\x18\x05 \x01(\x03R\amissing\"\x92\x01\n" +
+	"\amissing\x18\x05 \x01(\x03R\amissing\x12\x18\n" +
+	"\adamaged\x18\x06 \x01(\x03R\adamaged\"\x92\x01\n" +
 	"\rStockAdjusted\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\x12R\x05delta\x121\n" +

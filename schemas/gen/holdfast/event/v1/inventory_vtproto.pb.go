@@ -901,6 +901,11 @@ func (m *TransferReceived) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Damaged != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Damaged))
+		i--
+		dAtA[i] = 0x30
+	}
 	if m.Missing != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Missing))
 		i--
@@ -2540,6 +2545,9 @@ func (m *TransferReceived) SizeVT() (n int) {
 	}
 	if m.Missing != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Missing))
+	}
+	if m.Damaged != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Damaged))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5106,6 +5114,25 @@ func (m *TransferReceived) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Missing |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Damaged", wireType)
+			}
+			m.Damaged = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Damaged |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
