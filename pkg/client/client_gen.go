@@ -639,9 +639,12 @@ type CommandType string
 
 // CountStock defines model for CountStock.
 type CountStock struct {
-	Counted   Level  `json:"counted"`
-	Location  string `json:"location,omitempty,omitzero"`
-	Reference string `json:"reference,omitempty,omitzero"`
+	Counted Level `json:"counted"`
+
+	// CountedAtVersion The item's version when counting began; without it, the count holds whatever has happened since.
+	CountedAtVersion int64  `json:"counted_at_version,omitempty,omitzero"`
+	Location         string `json:"location,omitempty,omitzero"`
+	Reference        string `json:"reference,omitempty,omitzero"`
 }
 
 // Currency ISO 4217
@@ -835,8 +838,11 @@ type PlaceOrderPaymentTerms string
 
 // ProblemDocument RFC 9457; code is stable, detail is for people.
 type ProblemDocument struct {
-	Allowed        []string       `json:"allowed,omitempty,omitzero"`
-	Code           string         `json:"code"`
+	Allowed []string `json:"allowed,omitempty,omitzero"`
+	Code    string   `json:"code"`
+
+	// CurrentOnHand What the location has, with count_outdated
+	CurrentOnHand  int64          `json:"current_on_hand,omitempty,omitzero"`
 	CurrentStatus  string         `json:"current_status,omitempty,omitzero"`
 	CurrentVersion int64          `json:"current_version,omitempty,omitzero"`
 	Detail         string         `json:"detail,omitempty,omitzero"`
@@ -2184,12 +2190,20 @@ type ClientInterface interface {
 
 	// CountStockWithBody Set what is on hand to what was counted
 	//
+	// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+	// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+	// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
 	CountStockWithBody(ctx context.Context, sku SKU, params *CountStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CountStock Set what is on hand to what was counted
+	//
+	// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+	// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+	// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3240,6 +3254,10 @@ func (c *Generated) SetBackorderLimit(ctx context.Context, sku SKU, params *SetB
 
 // CountStockWithBody Set what is on hand to what was counted
 //
+// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
@@ -3256,6 +3274,10 @@ func (c *Generated) CountStockWithBody(ctx context.Context, sku SKU, params *Cou
 }
 
 // CountStock Set what is on hand to what was counted
+//
+// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6611,12 +6633,20 @@ type ClientWithResponsesInterface interface {
 
 	// CountStockWithBodyWithResponse Set what is on hand to what was counted
 	//
+	// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+	// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+	// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
 	CountStockWithBodyWithResponse(ctx context.Context, sku SKU, params *CountStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CountStockResponse, error)
 
 	// CountStockWithResponse Set what is on hand to what was counted
+	//
+	// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+	// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+	// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12302,6 +12332,10 @@ func (c *ClientWithResponses) SetBackorderLimitWithResponse(ctx context.Context,
 
 // CountStockWithBodyWithResponse Set what is on hand to what was counted
 //
+// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
@@ -12314,6 +12348,10 @@ func (c *ClientWithResponses) CountStockWithBodyWithResponse(ctx context.Context
 }
 
 // CountStockWithResponse Set what is on hand to what was counted
+//
+// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

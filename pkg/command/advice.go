@@ -62,6 +62,8 @@ var advice = map[string]Advice{
 	shard.CodeInsufficient:    {"There is less than was asked for; `short` says of which SKUs, and how much there is. For a command on stock: the state has less.", "Ask for what is available. An order that was refused so is rejected, and needs a new key."},
 	shard.CodeTooLarge:        {"The events of the command would not fit into a record of the log (900 KB).", "Split the order."},
 
+	inventory.CodeCountOutdated:      {"on_hand of the location has changed since the version that counted_at_version names: goods came, left or were counted.", "Count again, from the item's version as it is now; current_on_hand is what the books say."},
+	inventory.CodeInvalidCountedAt:   {"counted_at_version is less than 1, or a version that the item has not reached.", "Send the item's version as it was read when counting began."},
 	inventory.CodeNegativeOnHand:     {"The adjustment would take on_hand of the location below 0.", "Read the item; count the location if the books are wrong."},
 	inventory.CodeInvalidSKU:         {"The SKU is empty, longer than 64 bytes, has outer spaces or control characters.", fixRequest},
 	inventory.CodeInvalidQuantity:    {"Quantities are whole, 1 to 1,000,000,000; levels may be 0.", fixRequest},

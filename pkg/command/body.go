@@ -183,9 +183,10 @@ type adjustBody struct {
 }
 
 type countBody struct {
-	Location  string `json:"location"`
-	Counted   *int64 `json:"counted"`
-	Reference string `json:"reference"`
+	Location         string `json:"location"`
+	Counted          *int64 `json:"counted"`
+	Reference        string `json:"reference"`
+	CountedAtVersion *int64 `json:"counted_at_version"`
 }
 
 type safetyBody struct {

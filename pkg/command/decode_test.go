@@ -85,6 +85,7 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		}, 0},
 		{AdjustStock, `{"location":"x","delta":-3,"reason":"other"}`, inventory.AdjustStock{Location: "x", Delta: -3, Reason: inventory.ReasonOther}, 0},
 		{CountStock, `{"counted":0}`, inventory.CountStock{Location: "main"}, 0},
+		{CountStock, `{"counted":1,"counted_at_version":7}`, inventory.CountStock{Location: "main", Counted: 1, CountedAtVersion: 7}, 0},
 		{SetSafetyStock, `{"quantity":0}`, inventory.SetSafetyStock{Location: "main"}, 0},
 		{SetBackorderLimit, `{"limit":7}`, inventory.SetBackorderLimit{Limit: 7}, 0},
 	} {
@@ -124,6 +125,7 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{ShipTransfer, `{"quantity":1}`, "missing_field /to_location"},
 		{ShipTransfer, `{"to_location":"main","quantity":1}`, "same_location /to_location"},
 		{ShipTransfer, `{"to_location":" n","quantity":1}`, "invalid_location /to_location"},
+		{CountStock, `{"counted":1,"counted_at_version":0}`, "invalid_counted_at_version /counted_at_version"},
 		{PlaceOrder, allocated(`{}`), "missing_field /allocation/policy"},
 		{PlaceOrder, allocated(`{"policy":"nearest"}`), "invalid_allocation /allocation/policy"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":["n","n"]}`), "invalid_allocation /allocation/locations/1"},

@@ -194,6 +194,7 @@ func (c *canonical) stock(cmd inventory.Command) {
 		c.text(41, cmd.Location)
 		c.number(44, cmd.Counted)
 		c.text(13, cmd.Reference)
+		c.number(52, int64(cmd.CountedAtVersion))
 	case inventory.SetSafetyStock:
 		c.text(41, cmd.Location)
 		c.number(22, cmd.Quantity)

@@ -51,6 +51,8 @@ var kinds = map[string]Kind{
 	shard.CodeInsufficient:    {http.StatusConflict, "Not enough stock"},
 	shard.CodeTooLarge:        {http.StatusRequestEntityTooLarge, "The command is too large"},
 
+	inventory.CodeCountOutdated:      {http.StatusConflict, "Stock has moved since counting began"},
+	inventory.CodeInvalidCountedAt:   {http.StatusBadRequest, "The version when counting began is not valid"},
 	inventory.CodeNegativeOnHand:     {http.StatusConflict, "There is not that much on hand"},
 	inventory.CodeInvalidSKU:         {http.StatusBadRequest, "The SKU is not valid"},
 	inventory.CodeInvalidQuantity:    {http.StatusBadRequest, "A quantity is not valid"},

@@ -55,6 +55,8 @@ type CountStock struct {
 	Location  string
 	Counted   int64
 	Reference string
+	// CountedAtVersion is the item's version when counting began; 0: whatever has happened since.
+	CountedAtVersion uint64
 }
 
 // SetSafetyStock holds Quantity back from sale at a location.

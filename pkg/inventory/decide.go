@@ -1,6 +1,9 @@
 package inventory
 
-import "unicode/utf8"
+import (
+	"strconv"
+	"unicode/utf8"
+)
 
 // Decide says what a command does to an item. res is the reservation that the command's order holds
 // (the zero value for commands without one). A refusal is an *Error; it writes nothing.
@@ -74,6 +77,9 @@ import "unicode/utf8"
 //	        each has.
 //	INV-62  What a rule backorders is backordered at the first location that it takes from, or tries. A
 //	        backorder of single_location is filled at its own location alone; others elsewhere as their rule says.
+//	INV-63  CountStock may name the item's version when counting began. If on_hand of the location has changed since,
+//	        the count is of another state: count_outdated. Reservations, moves between states and other locations
+//	        do not matter. A version that the item has not reached: invalid_counted_at_version.
 func Decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 	events, err := decide(item, res, cmd)
 	if err == nil && len(events) > 0 && waiting(item, events) {
@@ -169,9 +175,30 @@ func countStock(item Item, c CountStock) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := item.countedAt(location, c.CountedAtVersion); err != nil {
+		return nil, err
+	}
 	delta := c.Counted - item.at(location).OnHand
-	counted := StockCounted{Location: location, Counted: c.Counted, Delta: delta, Reference: c.Reference}
+	counted := StockCounted{
+		Location: location, Counted: c.Counted, Delta: delta, Reference: c.Reference, CountedAtVersion: c.CountedAtVersion,
+	}
 	return change(item, counted, location, Level{OnHand: delta, Available: delta})
+}
+
+// countedAt applies INV-63.
+func (i Item) countedAt(location string, version uint64) error {
+	if version > i.Version {
+		return refuse(CodeInvalidCountedAt, "/counted_at_version", "the item has not come to that version: it is at "+strconv.FormatUint(i.Version, 10))
+	}
+	k := i.find(location)
+	if version == 0 || k < 0 || k >= len(i.OnHandVersions) || i.OnHandVersions[k] <= version {
+		return nil
+	}
+	onHand := i.Locations[k].Level.OnHand
+	outdated := refuse(CodeCountOutdated, "/counted_at_version", "the location has "+strconv.FormatInt(onHand, 10)+
+		" on hand since version "+strconv.FormatUint(i.OnHandVersions[k], 10)+": count again")
+	outdated.OnHand = &onHand
+	return outdated
 }
 
 func setSafetyStock(item Item, c SetSafetyStock) ([]Event, error) {

@@ -74,6 +74,8 @@ type (
 		Counted   int64
 		Delta     int64
 		Reference string
+		// CountedAtVersion is the item's version when counting began; 0: nobody asked.
+		CountedAtVersion uint64
 	}
 	SafetyStockSet struct {
 		Location string

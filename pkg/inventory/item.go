@@ -31,6 +31,9 @@ type Item struct {
 	BackorderLimit int64
 	// Locations stand in order of first use. Evolve copies before it changes them.
 	Locations []LocationLevel
+	// OnHandVersions has, for each of Locations, the item's version at which its on_hand last changed; 0, or
+	// missing at the end: never. Evolve copies before it changes them.
+	OnHandVersions []uint64
 	// Expected are the deliveries that make up incoming, in the order of their first mention. Evolve
 	// copies before it changes them.
 	Expected []Delivery

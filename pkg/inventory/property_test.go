@@ -9,8 +9,38 @@ import (
 	"pgregory.net/rapid"
 )
 
-// flows adds up what moved, from the events alone.
-type flows struct{ in, out int64 }
+// flows adds up what moved, from the events alone, and remembers when on_hand changed by location.
+type flows struct {
+	in, out int64
+	onHand  map[string]uint64
+}
+
+func (f *flows) note(before, after Item) {
+	for _, l := range after.Locations {
+		if before.at(l.Location).OnHand != l.Level.OnHand {
+			if f.onHand == nil {
+				f.onHand = map[string]uint64{}
+			}
+			f.onHand[l.Location] = after.Version
+		}
+	}
+}
+
+// checkCount: a count is taken if nothing has come to its location, or left it, since it began.
+func (f *flows) checkCount(item Item, cmd Command, err error) string {
+	c, ok := cmd.(CountStock)
+	if !ok || !item.Registered || c.Counted < 0 {
+		return ""
+	}
+	if c.Location == "" {
+		c.Location = DefaultLocation
+	}
+	fresh := c.CountedAtVersion == 0 || c.CountedAtVersion <= item.Version && f.onHand[c.Location] <= c.CountedAtVersion
+	if fresh != (err == nil) {
+		return fmt.Sprintf("%+v at version %d, changed at %v: %v", c, item.Version, f.onHand, err)
+	}
+	return ""
+}
 
 func (f *flows) add(c Change) {
 	switch c := c.(type) {
@@ -44,7 +74,7 @@ func drawCommand(t *rapid.T) Command {
 	case 3:
 		return AdjustStock{location, quantity - 20, ReasonOther, ""}
 	case 4:
-		return CountStock{location, quantity, ""}
+		return CountStock{location, quantity, "", rapid.Uint64Range(0, 20).Draw(t, "counted at")}
 	case 5:
 		return SetSafetyStock{location, quantity / 4}
 	case 6:
@@ -86,6 +116,9 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 	res := w.reservations[step.OrderID]
 	fresh := isStep && (res.PlacedEventID != step.PlacedEventID || step.Version > res.Version)
 	events, err := Decide(w.item, res, cmd)
+	if problem := total.checkCount(w.item, cmd, err); problem != "" {
+		return problem
+	}
 	var refusal *Error
 	if err != nil && (!errors.As(err, &refusal) || len(events) > 0) {
 		return fmt.Sprintf("error %v with %d events", err, len(events))
@@ -100,6 +133,7 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 			return fmt.Sprintf("%T: %s", ev.Change, problem)
 		}
 		total.add(ev.Change)
+		total.note(before, w.item)
 		switch c := ev.Change.(type) {
 		case StockReserved:
 			if before.Sellable()-w.item.Sellable() != c.Quantity {

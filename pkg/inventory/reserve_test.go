@@ -155,7 +155,7 @@ func TestINV17Fulfil(t *testing.T) {
 	s := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 6, 0))...)
 	s.when(want(3, 0, 4, 2)).then(StockFulfilled{Step: stepOf(3), Quantity: 2, FromCommitted: at("main", 2)})
 	s.levels(8, 4, 0, 4)
-	s.when(CountStock{"", 0, ""}).levels(0, -4, 0, 4)
+	s.when(CountStock{"", 0, "", 0}).levels(0, -4, 0, 4)
 	s.when(want(4, 0, 0, 6)).then(StockFulfilled{Step: stepOf(4), Quantity: 4, FromCommitted: at("main", 4)})
 	s.levels(-4, -4, 0, 0).holds("o-1", 0, 0, 6, 0)
 	s.when(want(5, 0, 0, 3)).then(ReservationReleased{Step: stepOf(5)}).holds("o-1", 0, 0, 6, 0)

@@ -32,6 +32,9 @@ type location struct {
 	level eventv1.Level
 	// touched by the event at hand, which then must state it.
 	touched bool
+	// onHand is the newest, and moved the version at which it became that.
+	onHand int64
+	moved  uint64
 }
 
 func (c *checker) stockRecord(rec *eventlog.Record) {
@@ -153,6 +156,10 @@ func (c *checker) change(rec *eventlog.Record, it *item, ev *eventv1.InventoryEv
 	case *eventv1.InventoryEvent_StockAdjusted:
 		it.add(ch.StockAdjusted.Location, ch.StockAdjusted.Delta)
 	case *eventv1.InventoryEvent_StockCounted:
+		since := ch.StockCounted.CountedAtVersion
+		before := it.find(ch.StockCounted.Location)
+		c.check(Transitions, since < it.version && (since == 0 || before == nil || before.moved <= since),
+			"%s: a count that began at version %d of SKU %s, which had other goods at %s since", at(rec), since, ev.Sku, ch.StockCounted.Location)
 		l := it.add(ch.StockCounted.Location, ch.StockCounted.Delta)
 		c.check(Conserved, l.OnHand == ch.StockCounted.Counted, "%s: a count of %d leaves %d", at(rec), ch.StockCounted.Counted, l.OnHand)
 	case *eventv1.InventoryEvent_SafetyStockSet:
@@ -233,6 +240,9 @@ func (c *checker) levels(rec *eventlog.Record, it *item, ev *eventv1.InventoryEv
 		mine := &eventv1.Level{}
 		if l := it.find(stated.Location); l != nil {
 			mine, l.touched = &l.level, false
+			if l.onHand != mine.OnHand {
+				l.onHand, l.moved = mine.OnHand, it.version
+			}
 		}
 		c.check(Conserved, sameLevel(mine, stated.Level), "%s: SKU %s states %v at %s, its changes make %v", at(rec), ev.Sku, stated.Level, stated.Location, mine)
 		sum := mine.Available + mine.Reserved + mine.Committed + mine.SafetyStock + mine.Damaged + mine.QualityControl

@@ -98,9 +98,25 @@ var stockViolations = []violation{
 			Step: stepOf(s, "o-1", 6), Quantity: 2, FromCommitted: fromMain(2)}}})
 	}},
 	{"a changed location that is not stated", verify.Conserved, "", func(s *story) { s.stock[2].Locations = nil }},
+	{"a count that began before goods left", verify.Transitions, "", func(s *story) { counted(s, 4) }},
+	{"a count that began after it ended", verify.Transitions, "", func(s *story) { counted(s, 6) }},
 	{"a count that is not what was counted", verify.Conserved, "", func(s *story) {
 		s.end(level(8, 7, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockCounted{StockCounted: &eventv1.StockCounted{Location: "main", Counted: 9, Delta: -1}}})
 	}},
+}
+
+func counted(s *story, at uint64) {
+	s.end(level(8, 7, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockCounted{StockCounted: &eventv1.StockCounted{
+		Location: "main", Counted: 8, Delta: -1, CountedAtVersion: at}}})
+}
+
+// A count may begin before reservations, and not before goods left.
+func TestCountsAreOfTheStateThatTheyBeganWith(t *testing.T) {
+	s := healthy()
+	counted(s, 5)
+	if report := s.tell(t, ""); !report.Clean() {
+		t.Fatalf("violated are %v", violated(report))
+	}
 }
 
 // Orders: money and changes of status.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -50,7 +51,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	}
 	must("north", "stock receive-transfer A1 "+sent.TransferID+" 1 --damaged 1 --missing 1")
 	must("A1", "stock adjust A1 --reason shrinkage -- -1")
-	must("A1", "stock count A1 10")
+	must("A1", "stock count A1 10 --counted-at-version "+strconv.FormatInt(sent.Version+2, 10))
 	must("A1", "stock safety-stock A1 1")
 	must("A1", "stock backorder-limit A1 5")
 
@@ -100,6 +101,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 		"order place --line A1=1":                        "SKU=QUANTITY@PRICE",
 		"order receive-return " + back + " --line A1=1":  "SKU=QUANTITY@CONDITION",
 		"order request-return " + order + " --line A1=9": "over_return",
+		"stock count A1 1 --counted-at-version 2":        "count_outdated",
 		"stock count A1 many":                            "not a whole number",
 		"stock backorder-limit A1 many":                  "not a whole number",
 		"stock receive nobody 1":                         "unknown_sku",

@@ -82,7 +82,7 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 		return "holdfast.stock_adjusted.v1"
 	case inventory.StockCounted:
 		e.Change = &eventv1.InventoryEvent_StockCounted{StockCounted: &eventv1.StockCounted{
-			Location: c.Location, Counted: c.Counted, Delta: c.Delta, Reference: c.Reference,
+			Location: c.Location, Counted: c.Counted, Delta: c.Delta, Reference: c.Reference, CountedAtVersion: c.CountedAtVersion,
 		}}
 		return "holdfast.stock_counted.v1"
 	case inventory.SafetyStockSet:
@@ -219,7 +219,9 @@ func stockChange(e *eventv1.InventoryEvent) inventory.Change {
 		}
 	case *eventv1.InventoryEvent_StockCounted:
 		p := c.StockCounted
-		return inventory.StockCounted{Location: p.Location, Counted: p.Counted, Delta: p.Delta, Reference: p.Reference}
+		return inventory.StockCounted{
+			Location: p.Location, Counted: p.Counted, Delta: p.Delta, Reference: p.Reference, CountedAtVersion: p.CountedAtVersion,
+		}
 	case *eventv1.InventoryEvent_SafetyStockSet:
 		p := c.SafetyStockSet
 		return inventory.SafetyStockSet{Location: p.Location, Quantity: p.Quantity, Delta: p.Delta}

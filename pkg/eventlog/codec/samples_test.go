@@ -98,7 +98,7 @@ var inventorySamples = map[string]inventory.Change{
 	"transfer_received":     inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1},
 	"stock_expected":        inventory.StockExpected{Location: "main", Quantity: 40, Delta: -10, Reference: "PO-1"},
 	"stock_adjusted":        inventory.StockAdjusted{Location: "main", Delta: -3, Reason: inventory.ReasonShrinkage, Reference: "box 4"},
-	"stock_counted":         inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"},
+	"stock_counted":         inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2", CountedAtVersion: 5},
 	"safety_stock_set":      inventory.SafetyStockSet{Location: "main", Quantity: 3, Delta: -2},
 	"backorder_limit_set":   inventory.BackorderLimitSet{Limit: 10},
 	"stock_reserved":        inventory.StockReserved{Step: sampleRuled, Quantity: 7, Allocations: sampleBoth},
@@ -129,6 +129,7 @@ var (
 		"stock_reserved":    {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
 		"stock_restocked":   {inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn}},
 		"transfer_received": {inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1}},
+		"stock_counted":     {inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"}},
 		"stock_received":    {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
 	}
 )

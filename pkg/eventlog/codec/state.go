@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -16,6 +17,7 @@ func EncodeItem(dst []byte, item inventory.Item) ([]byte, error) {
 		Sku: item.SKU, Version: item.Version, Registered: item.Registered, Description: item.Description,
 		BackorderLimit: item.BackorderLimit, Locations: locations.fill(item.Locations), Expected: toDeliveries(item.Expected),
 		Backorders: toBackorders(item.Backorders), Transfers: toTransfers(item.Transfers),
+		OnHandVersions: item.OnHandVersions,
 	})
 }
 
@@ -36,8 +38,18 @@ func DecodeItem(value []byte) (inventory.Item, error) {
 	return inventory.Item{
 		SKU: p.Sku, Version: p.Version, Registered: p.Registered, Description: p.Description,
 		BackorderLimit: p.BackorderLimit, Locations: locations, Expected: fromDeliveries(p.Expected), Backorders: backorders,
-		Transfers: fromTransfers(p.Transfers),
+		Transfers: fromTransfers(p.Transfers), OnHandVersions: onHandVersions(p.OnHandVersions, locations, p.Version),
 	}, nil
+}
+
+// onHandVersions reads when on_hand of locations changed. A checkpoint from before it was kept says of none, and is
+// taken to say that all changed last: a count that began earlier is then refused.
+func onHandVersions(versions []uint64, locations []inventory.LocationLevel, now uint64) []uint64 {
+	stocked := slices.ContainsFunc(locations, func(l inventory.LocationLevel) bool { return l.Level.OnHand != 0 })
+	if len(versions) > 0 || !stocked {
+		return versions
+	}
+	return slices.Repeat([]uint64{now}, len(locations))
 }
 
 func toBackorders(backorders []inventory.Backorder) []*statev1.Backorder {

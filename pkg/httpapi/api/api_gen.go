@@ -634,9 +634,12 @@ type CommandType string
 
 // CountStock defines model for CountStock.
 type CountStock struct {
-	Counted   Level  `json:"counted"`
-	Location  string `json:"location,omitempty,omitzero"`
-	Reference string `json:"reference,omitempty,omitzero"`
+	Counted Level `json:"counted"`
+
+	// CountedAtVersion The item's version when counting began; without it, the count holds whatever has happened since.
+	CountedAtVersion int64  `json:"counted_at_version,omitempty,omitzero"`
+	Location         string `json:"location,omitempty,omitzero"`
+	Reference        string `json:"reference,omitempty,omitzero"`
 }
 
 // Currency ISO 4217
@@ -830,8 +833,11 @@ type PlaceOrderPaymentTerms string
 
 // ProblemDocument RFC 9457; code is stable, detail is for people.
 type ProblemDocument struct {
-	Allowed        []string       `json:"allowed,omitempty,omitzero"`
-	Code           string         `json:"code"`
+	Allowed []string `json:"allowed,omitempty,omitzero"`
+	Code    string   `json:"code"`
+
+	// CurrentOnHand What the location has, with count_outdated
+	CurrentOnHand  int64          `json:"current_on_hand,omitempty,omitzero"`
 	CurrentStatus  string         `json:"current_status,omitempty,omitzero"`
 	CurrentVersion int64          `json:"current_version,omitempty,omitzero"`
 	Detail         string         `json:"detail,omitempty,omitzero"`

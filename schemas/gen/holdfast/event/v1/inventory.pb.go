@@ -1280,13 +1280,15 @@ func (x *StockAdjusted) GetReference() string {
 
 // StockCounted sets on_hand of a location to what was counted; the difference goes to available.
 type StockCounted struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
-	Counted       int64                  `protobuf:"varint,2,opt,name=counted,proto3" json:"counted,omitempty"`
-	Delta         int64                  `protobuf:"zigzag64,3,opt,name=delta,proto3" json:"delta,omitempty"`
-	Reference     string                 `protobuf:"bytes,4,opt,name=reference,proto3" json:"reference,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Location  string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Counted   int64                  `protobuf:"varint,2,opt,name=counted,proto3" json:"counted,omitempty"`
+	Delta     int64                  `protobuf:"zigzag64,3,opt,name=delta,proto3" json:"delta,omitempty"`
+	Reference string                 `protobuf:"bytes,4,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The item's version when counting began: on_hand of the location has not changed since. 0: nobody asked.
+	CountedAtVersion uint64 `protobuf:"varint,5,opt,name=counted_at_version,json=countedAtVersion,proto3" json:"counted_at_version,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *StockCounted) Reset() {
@@ -1345,6 +1347,13 @@ func (x *StockCounted) GetReference() string {
 		return x.Reference
 	}
 	return ""
+}
+
+func (x *StockCounted) GetCountedAtVersion() uint64 {
+	if x != nil {
+		return x.CountedAtVersion
+	}
+	return 0
 }
 
 // SafetyStockSet holds quantity back from sale at a location.
@@ -2292,12 +2301,13 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\x12R\x05delta\x121\n" +
 	"\x06reason\x18\x03 \x01(\x0e2\x19.holdfast.event.v1.ReasonR\x06reason\x12\x1c\n" +
-	"\treference\x18\x04 \x01(\tR\treference\"x\n" +
+	"\treference\x18\x04 \x01(\tR\treference\"\xa6\x01\n" +
 	"\fStockCounted\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x18\n" +
 	"\acounted\x18\x02 \x01(\x03R\acounted\x12\x14\n" +
 	"\x05delta\x18\x03 \x01(\x12R\x05delta\x12\x1c\n" +
-	"\treference\x18\x04 \x01(\tR\treference\"^\n" +
+	"\treference\x18\x04 \x01(\tR\treference\x12,\n" +
+	"\x12counted_at_version\x18\x05 \x01(\x04R\x10countedAtVersion\"^\n" +
 	"\x0eSafetyStockSet\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x14\n" +

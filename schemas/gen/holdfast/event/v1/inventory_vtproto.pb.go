@@ -1027,6 +1027,11 @@ func (m *StockCounted) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.CountedAtVersion != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.CountedAtVersion))
+		i--
+		dAtA[i] = 0x28
+	}
 	if len(m.Reference) > 0 {
 		i -= len(m.Reference)
 		copy(dAtA[i:], m.Reference)
@@ -2596,6 +2601,9 @@ func (m *StockCounted) SizeVT() (n int) {
 	l = len(m.Reference)
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	if m.CountedAtVersion != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.CountedAtVersion))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5447,6 +5455,25 @@ func (m *StockCounted) UnmarshalVT(dAtA []byte) error {
 			}
 			m.Reference = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
+		case 5:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field CountedAtVersion", wireType)
+			}
+			m.CountedAtVersion = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.CountedAtVersion |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

@@ -36,6 +36,8 @@ type Item struct {
 	Expected       []*Delivery            `protobuf:"bytes,7,rep,name=expected,proto3" json:"expected,omitempty"`
 	Backorders     []*Backorder           `protobuf:"bytes,8,rep,name=backorders,proto3" json:"backorders,omitempty"`
 	Transfers      []*Transfer            `protobuf:"bytes,9,rep,name=transfers,proto3" json:"transfers,omitempty"`
+	// The item's version at which on_hand of each location last changed, in the order of locations.
+	OnHandVersions []uint64 `protobuf:"varint,12,rep,packed,name=on_hand_versions,json=onHandVersions,proto3" json:"on_hand_versions,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -129,6 +131,13 @@ func (x *Item) GetBackorders() []*Backorder {
 func (x *Item) GetTransfers() []*Transfer {
 	if x != nil {
 		return x.Transfers
+	}
+	return nil
+}
+
+func (x *Item) GetOnHandVersions() []uint64 {
+	if x != nil {
+		return x.OnHandVersions
 	}
 	return nil
 }
@@ -1330,7 +1339,7 @@ var File_holdfast_state_v1_state_proto protoreflect.FileDescriptor
 
 const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\x8f\x03\n" +
+	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\xb9\x03\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1e\n" +
@@ -1344,7 +1353,8 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
 	"backorders\x18\b \x03(\v2\x1c.holdfast.state.v1.BackorderR\n" +
 	"backorders\x129\n" +
-	"\ttransfers\x18\t \x03(\v2\x1b.holdfast.state.v1.TransferR\ttransfers\"\x8d\x01\n" +
+	"\ttransfers\x18\t \x03(\v2\x1b.holdfast.state.v1.TransferR\ttransfers\x12(\n" +
+	"\x10on_hand_versions\x18\f \x03(\x04R\x0eonHandVersions\"\x8d\x01\n" +
 	"\bTransfer\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +
