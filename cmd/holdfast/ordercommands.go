@@ -167,9 +167,15 @@ func shippingCommands(l *lookup) []*cobra.Command {
 			return api.CancelFulfilment(ctx, args[0], args[1], reason, o...)
 		})
 	cancel.Flags().StringVar(&reason, "reason", "", "why")
-	deliver := orderChange(l, "deliver ORDER_ID FULFILMENT_ID", "Record that a shipment arrived", 2,
+	var arrivedLines []string
+	deliver := orderChange(l, "deliver ORDER_ID FULFILMENT_ID", "Record that a shipment arrived; with --line, lines of it", 2,
 		func(ctx context.Context, api *client.Client, args []string, o options) (orderAnswer, error) {
-			return api.DeliverOrder(ctx, args[0], args[1], o...)
+			arrived, err := quantities(arrivedLines)
+			if err != nil {
+				return nil, err
+			}
+			return api.DeliverOrder(ctx, args[0], args[1], client.DeliverOrder{Lines: arrived}, o...)
 		})
+	deliver.Flags().StringArrayVar(&arrivedLines, "line", nil, "SKU=QUANTITY; several times for several")
 	return []*cobra.Command{ship, create, shipFulfilment, cancel, deliver}
 }

@@ -650,6 +650,11 @@ type CountStock struct {
 // Currency ISO 4217
 type Currency = string
 
+// DeliverOrder defines model for DeliverOrder.
+type DeliverOrder struct {
+	Lines []LineQuantity `json:"lines,omitempty,omitzero"`
+}
+
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
 
@@ -1618,7 +1623,7 @@ type ShipOrderJSONRequestBody = ShipOrder
 type CancelFulfilmentJSONRequestBody = CancelFulfilment
 
 // DeliverOrderJSONRequestBody defines body for DeliverOrder for application/json ContentType.
-type DeliverOrderJSONRequestBody = Empty
+type DeliverOrderJSONRequestBody = DeliverOrder
 
 // ShipFulfilmentJSONRequestBody defines body for ShipFulfilment for application/json ContentType.
 type ShipFulfilmentJSONRequestBody = ShipFulfilment
@@ -1957,14 +1962,20 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
 	CancelFulfilment(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, body CancelFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeliverOrderWithBody Record that a shipment arrived
+	// DeliverOrderWithBody Record that a shipment arrived, all of it or lines of it
+	//
+	// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+	// what has been delivered can come back.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery (the `DeliverOrder` operationId).
 	DeliverOrderWithBody(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *DeliverOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeliverOrder Record that a shipment arrived
+	// DeliverOrder Record that a shipment arrived, all of it or lines of it
+	//
+	// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+	// what has been delivered can come back.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2781,7 +2792,10 @@ func (c *Generated) CancelFulfilment(ctx context.Context, orderID OrderID, fulfi
 	return c.Client.Do(req)
 }
 
-// DeliverOrderWithBody Record that a shipment arrived
+// DeliverOrderWithBody Record that a shipment arrived, all of it or lines of it
+//
+// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+// what has been delivered can come back.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2798,7 +2812,10 @@ func (c *Generated) DeliverOrderWithBody(ctx context.Context, orderID OrderID, f
 	return c.Client.Do(req)
 }
 
-// DeliverOrder Record that a shipment arrived
+// DeliverOrder Record that a shipment arrived, all of it or lines of it
+//
+// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+// what has been delivered can come back.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6396,14 +6413,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
 	CancelFulfilmentWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, body CancelFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelFulfilmentResponse, error)
 
-	// DeliverOrderWithBodyWithResponse Record that a shipment arrived
+	// DeliverOrderWithBodyWithResponse Record that a shipment arrived, all of it or lines of it
+	//
+	// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+	// what has been delivered can come back.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery (the `DeliverOrder` operationId).
 	DeliverOrderWithBodyWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *DeliverOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DeliverOrderResponse, error)
 
-	// DeliverOrderWithResponse Record that a shipment arrived
+	// DeliverOrderWithResponse Record that a shipment arrived, all of it or lines of it
+	//
+	// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+	// what has been delivered can come back.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11951,7 +11974,10 @@ func (c *ClientWithResponses) CancelFulfilmentWithResponse(ctx context.Context, 
 	return ParseCancelFulfilmentResponse(rsp)
 }
 
-// DeliverOrderWithBodyWithResponse Record that a shipment arrived
+// DeliverOrderWithBodyWithResponse Record that a shipment arrived, all of it or lines of it
+//
+// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+// what has been delivered can come back.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11964,7 +11990,10 @@ func (c *ClientWithResponses) DeliverOrderWithBodyWithResponse(ctx context.Conte
 	return ParseDeliverOrderResponse(rsp)
 }
 
-// DeliverOrderWithResponse Record that a shipment arrived
+// DeliverOrderWithResponse Record that a shipment arrived, all of it or lines of it
+//
+// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+// what has been delivered can come back.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

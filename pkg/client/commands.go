@@ -79,9 +79,9 @@ func (c *Client) CancelFulfilment(ctx context.Context, orderID, fulfilmentID, re
 	})
 }
 
-// DeliverOrder records that a shipment arrived.
-func (c *Client) DeliverOrder(ctx context.Context, orderID, fulfilmentID string, options ...CallOption) (*Answer[OrderSummary], error) {
-	return send[OrderSummary](ctx, c, c.options(options), Empty{}, func(b io.Reader) (*http.Request, error) {
+// DeliverOrder records that a shipment arrived; without lines all of it that has not yet.
+func (c *Client) DeliverOrder(ctx context.Context, orderID, fulfilmentID string, delivery DeliverOrder, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), delivery, func(b io.Reader) (*http.Request, error) {
 		return NewDeliverOrderRequestWithBody(c.server, orderID, fulfilmentID, nil, jsonType, b)
 	})
 }

@@ -124,5 +124,6 @@ var advice = map[string]Advice{
 	order.CodeReturnExists:           {"The order has a return of this ID.", "Use a new key for a new return."},
 	order.CodeUnknownReturn:          {"The order has no return of this ID.", readAgain},
 	order.CodeReturnClosed:           {"All of the return has come, or was given up.", "Request another return for what else comes back."},
+	order.CodeOverDelivery:           {"More of a SKU would arrive than the shipment has on its way.", useSmaller},
 	order.CodeAlreadyDelivered:       {"The shipment has been recorded as delivered.", "Nothing: what you want is so."},
 }

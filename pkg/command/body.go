@@ -111,7 +111,8 @@ type shipBody struct {
 }
 
 type deliverBody struct {
-	FulfilmentID string `json:"fulfilment_id"`
+	FulfilmentID string          `json:"fulfilment_id"`
+	Lines        *[]quantityBody `json:"lines"`
 }
 
 type requestReturnBody struct {

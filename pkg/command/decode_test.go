@@ -56,6 +56,8 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{ShipOrder, `{}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{ShipOrder, `{"capture":true}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k"), Capture: true}, 0},
 		{DeliverOrder, `{"fulfilment_id":"f"}`, order.Deliver{FulfilmentID: "f"}, 0},
+		{DeliverOrder, `{"fulfilment_id":"f","lines":[{"sku":"A1","quantity":2}]}`, order.Deliver{
+			FulfilmentID: "f", Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
 		{CreateFulfilment, `{"action":"create"}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{CreateFulfilment, `{"lines":[{"sku":"A1","quantity":2}]}`, order.CreateFulfilment{
 			FulfilmentID: FulfilmentID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
@@ -126,6 +128,7 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{ShipTransfer, `{"to_location":"main","quantity":1}`, "same_location /to_location"},
 		{ShipTransfer, `{"to_location":" n","quantity":1}`, "invalid_location /to_location"},
 		{CountStock, `{"counted":1,"counted_at_version":0}`, "invalid_counted_at_version /counted_at_version"},
+		{DeliverOrder, `{"fulfilment_id":"f","lines":[]}`, "missing_field /lines"},
 		{PlaceOrder, allocated(`{}`), "missing_field /allocation/policy"},
 		{PlaceOrder, allocated(`{"policy":"nearest"}`), "invalid_allocation /allocation/policy"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":["n","n"]}`), "invalid_allocation /allocation/locations/1"},

@@ -154,6 +154,7 @@ func (c *canonical) order(cmd order.Command) {
 		c.text(35, cmd.ReturnID)
 	case order.Deliver:
 		c.text(33, cmd.FulfilmentID)
+		c.quantities(cmd.Lines)
 	}
 }
 

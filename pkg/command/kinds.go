@@ -113,5 +113,6 @@ var kinds = map[string]Kind{
 	order.CodeReturnExists:           {http.StatusConflict, "The return is there already"},
 	order.CodeUnknownReturn:          {http.StatusNotFound, "The return is not known"},
 	order.CodeReturnClosed:           {http.StatusConflict, "Nothing of the return is still to come"},
+	order.CodeOverDelivery:           {http.StatusConflict, "More than is on its way would be delivered"},
 	order.CodeAlreadyDelivered:       {http.StatusConflict, "The fulfilment is delivered already"},
 }

@@ -51,7 +51,11 @@ func (d *decoding) orderCommand() order.Command {
 		if !d.read(&b) {
 			return nil
 		}
-		return order.Deliver{FulfilmentID: d.name("/fulfilment_id", b.FulfilmentID, MaxFulfilmentBytes)}
+		cmd := order.Deliver{FulfilmentID: d.name("/fulfilment_id", b.FulfilmentID, MaxFulfilmentBytes)}
+		if b.Lines != nil { // otherwise all that has not arrived
+			cmd.Lines = d.quantities(*b.Lines)
+		}
+		return cmd
 	}
 }
 

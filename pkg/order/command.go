@@ -134,8 +134,11 @@ type Hold struct{ Reason string }
 // Resume lets it go on. DeadlineMicros is how long it then waits for its payment.
 type Resume struct{ DeadlineMicros int64 }
 
-// Deliver records that a shipment arrived.
-type Deliver struct{ FulfilmentID string }
+// Deliver records that a shipment arrived, or lines of it; no lines: all of it that has not yet.
+type Deliver struct {
+	FulfilmentID string
+	Lines        []LineQuantity
+}
 
 // RequestReturn says what a customer will send back; no lines: all that has been delivered.
 type RequestReturn struct {

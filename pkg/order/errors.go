@@ -50,6 +50,7 @@ const (
 	CodeTooManyFulfilments     = "too_many_fulfilments"
 	CodeFulfilmentExists       = "fulfilment_exists"
 	CodeUnknownFulfilment      = "unknown_fulfilment"
+	CodeOverDelivery           = "over_delivery"
 	CodeAlreadyDelivered       = "already_delivered"
 	CodeInvalidReturnID        = "invalid_return_id"
 	CodeInvalidCondition       = "invalid_condition"

@@ -228,7 +228,7 @@ func (o *Order) evolveDelivered(e LinesDelivered) {
 	}
 	if i := o.fulfilment(e.FulfilmentID); i >= 0 {
 		o.Fulfilments = slices.Clone(o.Fulfilments)
-		o.Fulfilments[i].Delivered = true
+		o.Fulfilments[i].arrive(e.Lines)
 	}
 }
 

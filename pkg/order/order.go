@@ -56,11 +56,13 @@ type Line struct {
 	Returned, Damaged int64
 }
 
-// Fulfilment is one shipment; Pending until it leaves.
+// Fulfilment is one shipment; Pending until it leaves, Delivered once all of it has arrived.
 type Fulfilment struct {
 	ID                 string
 	Lines              []LineQuantity
 	Pending, Delivered bool
+	// Arrived is what has been delivered while the rest has not.
+	Arrived []LineQuantity
 }
 
 // LineQuantity is a quantity of a SKU.

@@ -167,8 +167,10 @@ func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
 // drawLaterCommand is one on an order of which something has shipped.
 func drawLaterCommand(t *rapid.T, o order.Order, some []order.LineQuantity) order.Command {
 	switch rapid.IntRange(0, 3).Draw(t, "later") {
-	case 0, 1:
+	case 0:
 		return order.Deliver{FulfilmentID: rapid.SampledFrom(o.Fulfilments).Draw(t, "fulfilment").ID}
+	case 1:
+		return order.Deliver{FulfilmentID: rapid.SampledFrom(o.Fulfilments).Draw(t, "fulfilment").ID, Lines: some}
 	case 2:
 		return order.RequestReturn{ReturnID: "r"}
 	}

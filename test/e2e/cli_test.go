@@ -69,6 +69,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	fulfilment = strings.Fields(id(must("confirmed", "order create-fulfilment "+order+" --line A1=2 -o json")))[1]
 	must("partially_captured", "order ship-fulfilment "+order+" "+fulfilment+" --tracking 1Z --capture")
 	must("completed", "order ship "+order+" --line A1=2")
+	must("fulfilled", "order deliver "+order+" "+fulfilment+" --line A1=1")
 	must("fulfilled", "order deliver "+order+" "+fulfilment)
 	must("captured", "order capture-payment "+order+" --amount 5.10")
 	must("partially_refunded", "order refund-payment "+order+" --amount 1.00 --reason late")
@@ -101,6 +102,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 		"order place --line A1=1":                        "SKU=QUANTITY@PRICE",
 		"order receive-return " + back + " --line A1=1":  "SKU=QUANTITY@CONDITION",
 		"order request-return " + order + " --line A1=9": "over_return",
+		"order deliver " + order + " " + fulfilment:      "already_delivered",
 		"stock count A1 1 --counted-at-version 2":        "count_outdated",
 		"stock count A1 many":                            "not a whole number",
 		"stock backorder-limit A1 many":                  "not a whole number",

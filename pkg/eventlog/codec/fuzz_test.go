@@ -221,6 +221,9 @@ func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
 	case 10, 11:
 		return order.Ship{FulfilmentID: fulfilment, Capture: true}
 	case 12:
+		if rapid.Bool().Draw(t, "in part") {
+			return order.Deliver{FulfilmentID: fulfilment, Lines: lines}
+		}
 		return order.Deliver{FulfilmentID: fulfilment}
 	case 13:
 		return order.RequestReturn{ReturnID: "r", Lines: lines}

@@ -314,12 +314,9 @@ func fromReturns(returns []*statev1.Return) []order.Return {
 func toFulfilments(fulfilments []order.Fulfilment) []*statev1.Fulfilment {
 	out := make([]*statev1.Fulfilment, len(fulfilments))
 	for i, f := range fulfilments {
-		lines := make([]*eventv1.Allocation, len(f.Lines))
-		for k, l := range f.Lines {
-			// The schema's pair of a name and a quantity; here the name is a SKU.
-			lines[k] = &eventv1.Allocation{Location: l.SKU, Quantity: l.Quantity}
+		out[i] = &statev1.Fulfilment{
+			FulfilmentId: f.ID, Lines: toNamed(f.Lines), Pending: f.Pending, Delivered: f.Delivered, Arrived: toNamed(f.Arrived),
 		}
-		out[i] = &statev1.Fulfilment{FulfilmentId: f.ID, Lines: lines, Pending: f.Pending, Delivered: f.Delivered}
 	}
 	return out
 }
@@ -330,10 +327,32 @@ func fromFulfilments(fulfilments []*statev1.Fulfilment) []order.Fulfilment {
 	}
 	out := make([]order.Fulfilment, len(fulfilments))
 	for i, f := range fulfilments {
-		out[i] = order.Fulfilment{ID: f.FulfilmentId, Pending: f.Pending, Delivered: f.Delivered}
-		for _, l := range f.Lines {
-			out[i].Lines = append(out[i].Lines, order.LineQuantity{SKU: l.Location, Quantity: l.Quantity})
+		out[i] = order.Fulfilment{
+			ID: f.FulfilmentId, Lines: fromNamed(f.Lines), Pending: f.Pending, Delivered: f.Delivered, Arrived: fromNamed(f.Arrived),
 		}
+	}
+	return out
+}
+
+// toNamed uses the schema's pair of a name and a quantity; here the name is a SKU.
+func toNamed(lines []order.LineQuantity) []*eventv1.Allocation {
+	if len(lines) == 0 {
+		return nil
+	}
+	out := make([]*eventv1.Allocation, len(lines))
+	for i, l := range lines {
+		out[i] = &eventv1.Allocation{Location: l.SKU, Quantity: l.Quantity}
+	}
+	return out
+}
+
+func fromNamed(lines []*eventv1.Allocation) []order.LineQuantity {
+	if len(lines) == 0 {
+		return nil
+	}
+	out := make([]order.LineQuantity, len(lines))
+	for i, l := range lines {
+		out[i] = order.LineQuantity{SKU: l.Location, Quantity: l.Quantity}
 	}
 	return out
 }

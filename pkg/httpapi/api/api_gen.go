@@ -645,6 +645,11 @@ type CountStock struct {
 // Currency ISO 4217
 type Currency = string
 
+// DeliverOrder defines model for DeliverOrder.
+type DeliverOrder struct {
+	Lines []LineQuantity `json:"lines,omitempty,omitzero"`
+}
+
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
 
@@ -1613,7 +1618,7 @@ type ShipOrderJSONRequestBody = ShipOrder
 type CancelFulfilmentJSONRequestBody = CancelFulfilment
 
 // DeliverOrderJSONRequestBody defines body for DeliverOrder for application/json ContentType.
-type DeliverOrderJSONRequestBody = Empty
+type DeliverOrderJSONRequestBody = DeliverOrder
 
 // ShipFulfilmentJSONRequestBody defines body for ShipFulfilment for application/json ContentType.
 type ShipFulfilmentJSONRequestBody = ShipFulfilment
@@ -1716,7 +1721,7 @@ type ServerInterface interface {
 	// CancelFulfilment Give up a fulfilment that has not left
 	// (POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel)
 	CancelFulfilment(ctx echo.Context, orderID OrderID, fulfilmentID FulfilmentID, params CancelFulfilmentParams) error
-	// DeliverOrder Record that a shipment arrived
+	// DeliverOrder Record that a shipment arrived, all of it or lines of it
 	// (POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery)
 	DeliverOrder(ctx echo.Context, orderID OrderID, fulfilmentID FulfilmentID, params DeliverOrderParams) error
 	// ShipFulfilment Record that a fulfilment left

@@ -698,11 +698,13 @@ func (x *OrderLine) GetDamaged() int64 {
 }
 
 type Fulfilment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
-	Lines         []*v1.Allocation       `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
-	Delivered     bool                   `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
-	Pending       bool                   `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	FulfilmentId string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	Lines        []*v1.Allocation       `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Delivered    bool                   `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	Pending      bool                   `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`
+	// What has been delivered while the rest has not.
+	Arrived       []*v1.Allocation `protobuf:"bytes,6,rep,name=arrived,proto3" json:"arrived,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -763,6 +765,13 @@ func (x *Fulfilment) GetPending() bool {
 		return x.Pending
 	}
 	return false
+}
+
+func (x *Fulfilment) GetArrived() []*v1.Allocation {
+	if x != nil {
+		return x.Arrived
+	}
+	return nil
 }
 
 type ShortLine struct {
@@ -1409,13 +1418,14 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tdelivered\x18\x06 \x01(\x03R\tdelivered\x12 \n" +
 	"\vbackordered\x18\a \x01(\x03R\vbackordered\x12\x1a\n" +
 	"\breturned\x18\b \x01(\x03R\breturned\x12\x18\n" +
-	"\adamaged\x18\t \x01(\x03R\adamaged\"\x9e\x01\n" +
+	"\adamaged\x18\t \x01(\x03R\adamaged\"\xd7\x01\n" +
 	"\n" +
 	"Fulfilment\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x123\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.event.v1.AllocationR\x05lines\x12\x1c\n" +
 	"\tdelivered\x18\x03 \x01(\bR\tdelivered\x12\x18\n" +
-	"\apending\x18\x04 \x01(\bR\apending\"q\n" +
+	"\apending\x18\x04 \x01(\bR\apending\x127\n" +
+	"\aarrived\x18\x06 \x03(\v2\x1d.holdfast.event.v1.AllocationR\aarrived\"q\n" +
 	"\tShortLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
@@ -1513,18 +1523,19 @@ var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	4,  // 5: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
 	15, // 6: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
 	16, // 7: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
-	6,  // 8: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	7,  // 9: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	8,  // 10: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	12, // 11: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	10, // 12: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
-	15, // 13: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
-	11, // 14: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	16, // 8: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.Allocation
+	6,  // 9: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	7,  // 10: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	8,  // 11: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	12, // 12: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	10, // 13: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	15, // 14: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
+	11, // 15: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
