@@ -1841,7 +1841,8 @@ type ClientInterface interface {
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 	//
 	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
-	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+	// `single_location`, `available` of a short line is what can be had at one location.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1854,7 +1855,8 @@ type ClientInterface interface {
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 	//
 	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
-	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+	// `single_location`, `available` of a short line is what can be had at one location.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2541,7 +2543,8 @@ func (c *Generated) ListOrders(ctx context.Context, params *ListOrdersParams, re
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 //
 // `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
-// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+// `single_location`, `available` of a short line is what can be had at one location.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2564,7 +2567,8 @@ func (c *Generated) PlaceOrderWithBody(ctx context.Context, params *PlaceOrderPa
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 //
 // `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
-// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+// `single_location`, `available` of a short line is what can be had at one location.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6290,7 +6294,8 @@ type ClientWithResponsesInterface interface {
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 	//
 	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
-	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+	// `single_location`, `available` of a short line is what can be had at one location.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6303,7 +6308,8 @@ type ClientWithResponsesInterface interface {
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 	//
 	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
-	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+	// `single_location`, `available` of a short line is what can be had at one location.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11773,7 +11779,8 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 //
 // `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
-// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+// `single_location`, `available` of a short line is what can be had at one location.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11792,7 +11799,8 @@ func (c *ClientWithResponses) PlaceOrderWithBodyWithResponse(ctx context.Context
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 //
 // `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
-// may come from two locations. Without it each SKU is split over its locations, in the order of their first use.
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+// `single_location`, `available` of a short line is what can be had at one location.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

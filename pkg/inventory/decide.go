@@ -32,7 +32,8 @@ import (
 //	INV-11  Another PlacedEventID replaces the reservation: what the old one still binds is released first.
 //	INV-12  Growth of reserved + committed + fulfilled must fit what can be reserved: available of the
 //	        locations above 0, and what is left of the backorder limit. It is taken from locations in order
-//	        of first use, the backordered rest at the first: StockReserved, or StockBackordered.
+//	        of first use, or as the step's rule says (INV-60), the backordered rest at the first: StockReserved, or
+//	        StockBackordered.
 //	INV-13  Growth that does not fit, an item that is not registered, and Refuse write ReservationRejected,
 //	        which takes nothing; in this order of reasons: unknown_sku, insufficient_stock, other_line.
 //	INV-14  Imported: growth must fit likewise, and goes straight from available (StockFulfilled).
@@ -56,7 +57,7 @@ import (
 //	        take it last. At most 10,000 orders wait for an item; beyond that the backorder limit counts as 0.
 //	INV-26  Whatever leaves stock that backorders can have fills them, in the order of their arrival
 //	        (BackorderFilled): first from their own location, once what is promised there is covered, then
-//	        from what is available elsewhere.
+//	        from what is available elsewhere, as their rule allows (INV-62).
 //	INV-27  ShipTransfer: 1 to MaxQuantity (invalid_quantity) from one location to another (same_location), under an
 //	        ID of its own (invalid_transfer_id, transfer_exists). The location that it leaves must have it
 //	        available (insufficient_stock). On its way it is on_hand nowhere, and incoming where it goes. An item

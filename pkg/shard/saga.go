@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -132,7 +133,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 			req = &peerv1.ReservationRequest{
 				SourceShard: uint32(r.shard), TargetShard: uint32(target), OrderId: e.o.ID,
 				PlacedEventId: slices.Clone(e.o.PlacedEventID[:]), Version: e.o.ReservationVersion, OccurredAtMicros: r.b.now,
-				Allocation: wireRule(e.o.Allocation),
+				Allocation: codec.ToOrderRule(e.o.Allocation),
 			}
 			if e.o.Kind != order.KindOrder {
 				req.OccurredAtMicros = e.o.OccurredAtMicros
@@ -216,21 +217,6 @@ func stockRule(rule *order.AllocationRule) *inventory.AllocationRule {
 	return &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy), Locations: rule.Locations}
 }
 
-// wireRule and ruleOf carry it to another shard.
-func wireRule(rule *order.AllocationRule) *eventv1.AllocationRule {
-	if rule == nil {
-		return nil
-	}
-	return &eventv1.AllocationRule{Policy: eventv1.AllocationPolicy(rule.Policy), Locations: rule.Locations}
-}
-
-func ruleOf(rule *eventv1.AllocationRule) *inventory.AllocationRule {
-	if rule == nil {
-		return nil
-	}
-	return &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy), Locations: rule.Locations}
-}
-
 func rejects(evs []inventory.Event) bool {
 	for i := range evs {
 		if _, ok := evs[i].Change.(inventory.ReservationRejected); ok {
@@ -269,7 +255,7 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 	if len(req.PlacedEventId) != 16 {
 		return nil // not from this program; the sender sends a good one or none
 	}
-	step := inventory.Step{OrderID: req.OrderId, Version: req.Version, Allocation: ruleOf(req.Allocation)}
+	step := inventory.Step{OrderID: req.OrderId, Version: req.Version, Allocation: codec.FromStockRule(req.Allocation)}
 	copy(step.PlacedEventID[:], req.PlacedEventId)
 	wanted := make([]order.Wanted, len(req.Wanted))
 	for i, w := range req.Wanted {

@@ -290,7 +290,7 @@ func readStep(p *eventv1.ReservationStep) (inventory.Step, error) {
 	if p == nil {
 		return inventory.Step{}, incomplete("step", "missing")
 	}
-	step := inventory.Step{OrderID: p.OrderId, Version: p.Version, Allocation: fromStockRule(p.Allocation)}
+	step := inventory.Step{OrderID: p.OrderId, Version: p.Version, Allocation: FromStockRule(p.Allocation)}
 	err := readID((*[16]byte)(&step.PlacedEventID), p.PlacedEventId, "step.placed_event_id", false)
 	return step, err
 }

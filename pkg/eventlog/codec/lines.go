@@ -93,7 +93,8 @@ func fromAllocations(allocations []*eventv1.Allocation) []inventory.Allocation {
 	return out
 }
 
-func toOrderRule(rule *order.AllocationRule) *eventv1.AllocationRule {
+// ToOrderRule and its like carry an allocation rule between the domain and the schema; none is nil in both.
+func ToOrderRule(rule *order.AllocationRule) *eventv1.AllocationRule {
 	if rule == nil {
 		return nil
 	}
@@ -114,7 +115,8 @@ func toStockRule(rule *inventory.AllocationRule) *eventv1.AllocationRule {
 	return &eventv1.AllocationRule{Policy: eventv1.AllocationPolicy(rule.Policy), Locations: rule.Locations}
 }
 
-func fromStockRule(rule *eventv1.AllocationRule) *inventory.AllocationRule {
+// FromStockRule reads what ToOrderRule made, for stock.
+func FromStockRule(rule *eventv1.AllocationRule) *inventory.AllocationRule {
 	if rule == nil {
 		return nil
 	}

@@ -42,7 +42,7 @@ func setOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
 			CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
 			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros,
 			PaymentTerms: eventv1.PaymentTerms(c.Terms), PaymentDeadlineMicros: c.PaymentDeadlineMicros,
-			Country: c.Country, Reference: c.Reference, Allocation: toOrderRule(c.Allocation),
+			Country: c.Country, Reference: c.Reference, Allocation: ToOrderRule(c.Allocation),
 		}}
 		return "holdfast.order_placed.v1"
 	case order.OrderReserved:

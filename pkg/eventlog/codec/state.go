@@ -75,7 +75,7 @@ func fromBackorders(backorders []*statev1.Backorder) ([]inventory.Backorder, err
 	for i, b := range backorders {
 		out[i] = inventory.Backorder{
 			OrderID: b.OrderId, Version: b.Version, Location: b.Location,
-			Quantity: b.Quantity, Reserved: b.Reserved, Committed: b.Committed, Allocation: fromStockRule(b.Allocation),
+			Quantity: b.Quantity, Reserved: b.Reserved, Committed: b.Committed, Allocation: FromStockRule(b.Allocation),
 		}
 		if err := readID((*[16]byte)(&out[i].PlacedEventID), b.PlacedEventId, "backorder.placed_event_id", false); err != nil {
 			return nil, err
@@ -167,7 +167,7 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 	if err := p.UnmarshalVT(value); err != nil {
 		return "", inventory.Reservation{}, malformed("reservation", err)
 	}
-	res = inventory.Reservation{OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered, Allocation: fromStockRule(p.Allocation)}
+	res = inventory.Reservation{OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered, Allocation: FromStockRule(p.Allocation)}
 	if err := readID((*[16]byte)(&res.PlacedEventID), p.PlacedEventId, "reservation.placed_event_id", false); err != nil {
 		return "", inventory.Reservation{}, err
 	}
@@ -202,7 +202,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		Country: o.Country, Reference: o.Reference, OccurredAtMicros: o.OccurredAtMicros,
 		RefundedMicros: o.RefundedMicros, Payments: toPayments(o.Payments),
 		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed, HeldFrom: int32(o.HeldFrom),
-		Allocation: toOrderRule(o.Allocation),
+		Allocation: ToOrderRule(o.Allocation),
 	})
 }
 
