@@ -31,11 +31,14 @@ func committed(t *testing.T, n *shard.Node, sku string) string {
 // TestAllocationRulesReachStockWhereverItLives: SKUs of many shards follow an order's rule, each by itself, also
 // when a backorder is filled after a restart.
 func TestAllocationRulesReachStockWhereverItLives(t *testing.T) {
-	for _, shards := range []int32{1, 4} {
-		t.Run(fmt.Sprint("shards=", shards), func(t *testing.T) {
-			p := newPlatform(t, shards)
+	for _, c := range []struct {
+		shards int32
+		hooks  shard.Hooks
+	}{{1, shard.Hooks{}}, {4, shard.Hooks{}}, {4, shard.Hooks{Deliver: unreliable(5)}}} {
+		t.Run(fmt.Sprintf("shards=%d,unreliable=%t", c.shards, c.hooks.Deliver != nil), func(t *testing.T) {
+			p := newPlatform(t, c.shards)
 			dir := t.TempDir()
-			n := p.start(dir, shard.Hooks{})
+			n := p.start(dir, c.hooks)
 			skus := []string{"A", "B", "C", "D"}
 			for _, sku := range skus {
 				stock(t, n, sku, 3)
@@ -66,10 +69,10 @@ func TestAllocationRulesReachStockWhereverItLives(t *testing.T) {
 			}
 			becomes("A", "main=5 north=5")
 			p.stop(n)
-			n = p.start(dir, shard.Hooks{})
+			n = p.start(dir, c.hooks)
 			ok(t, do(t, n, command.ReceiveStock, "A", "elsewhere", `{"location":"north","quantity":5}`))
 			p.stop(n)
-			n = p.start(t.TempDir(), shard.Hooks{}) // from the log alone
+			n = p.start(t.TempDir(), c.hooks) // from the log alone
 			if r := do(t, n, command.ShipOrder, waits.Order.ID, "early", `{"lines":[{"sku":"A","quantity":4}]}`); r.Code != "backordered" {
 				t.Fatalf("%+v", r)
 			}
