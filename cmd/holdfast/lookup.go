@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -71,6 +72,9 @@ func writeOrder(w io.Writer, o *client.Order) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "order\t%s\nversion\t%d\nstatus\t%s\npayment\t%s\nfulfilment\t%s\n", o.OrderID, o.Version, o.Status, o.PaymentStatus, o.FulfilmentStatus)
 	fmt.Fprintf(t, "customer\t%s\ncountry\t%s\nreference\t%s\ntotal\t%s %s\n\n", o.CustomerID, o.Country, o.Reference, o.Total, o.Currency)
+	if a := o.Allocation; a.Policy != "" {
+		fmt.Fprintf(t, "allocation\t%s\n\n", strings.Join(append([]string{string(a.Policy)}, a.Locations...), " "))
+	}
 	fmt.Fprintf(t, "SKU\tQUANTITY\tUNIT PRICE\n")
 	for _, l := range o.Lines {
 		fmt.Fprintf(t, "%s\t%d\t%s\n", l.SKU, l.Quantity, l.UnitPrice)

@@ -75,7 +75,7 @@ func orderCommands(l *lookup) []*cobra.Command {
 func placeCommand(l *lookup) *cobra.Command {
 	var order client.PlaceOrder
 	var lines []string
-	var terms string
+	var terms, policy string
 	c := orderChange(l, "place", "Place an order, and wait for its reservation", 0,
 		func(ctx context.Context, api *client.Client, _ []string, o options) (orderAnswer, error) {
 			var err error
@@ -83,6 +83,7 @@ func placeCommand(l *lookup) *cobra.Command {
 				return nil, err
 			}
 			order.PaymentTerms = client.PlaceOrderPaymentTerms(terms)
+			order.Allocation.Policy = client.AllocationPolicy(policy)
 			return api.PlaceOrder(ctx, order, o...)
 		})
 	c.Flags().StringVar(&order.CustomerID, "customer", "", "customer ID")
@@ -91,6 +92,8 @@ func placeCommand(l *lookup) *cobra.Command {
 	c.Flags().StringVar(&terms, "terms", "prepaid", "prepaid or on_account")
 	c.Flags().StringVar(&order.Country, "country", "", "country")
 	c.Flags().StringVar(&order.Reference, "reference", "", "the shop's own number")
+	c.Flags().StringVar(&policy, "allocation", "", "where each SKU comes from: single_location, fewest_locations or split")
+	c.Flags().StringArrayVar(&order.Allocation.Locations, "from-location", nil, "location to try first; several times for several, in their order")
 	c.Flags().StringVar(&order.Total, "total", "", "what the customer expects to pay; another total is refused")
 	return c
 }
@@ -164,9 +167,15 @@ func shippingCommands(l *lookup) []*cobra.Command {
 			return api.CancelFulfilment(ctx, args[0], args[1], reason, o...)
 		})
 	cancel.Flags().StringVar(&reason, "reason", "", "why")
-	deliver := orderChange(l, "deliver ORDER_ID FULFILMENT_ID", "Record that a shipment arrived", 2,
+	var arrivedLines []string
+	deliver := orderChange(l, "deliver ORDER_ID FULFILMENT_ID", "Record that a shipment arrived; with --line, lines of it", 2,
 		func(ctx context.Context, api *client.Client, args []string, o options) (orderAnswer, error) {
-			return api.DeliverOrder(ctx, args[0], args[1], o...)
+			arrived, err := quantities(arrivedLines)
+			if err != nil {
+				return nil, err
+			}
+			return api.DeliverOrder(ctx, args[0], args[1], client.DeliverOrder{Lines: arrived}, o...)
 		})
+	deliver.Flags().StringArrayVar(&arrivedLines, "line", nil, "SKU=QUANTITY; several times for several")
 	return []*cobra.Command{ship, create, shipFulfilment, cancel, deliver}
 }

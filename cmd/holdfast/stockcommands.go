@@ -62,6 +62,7 @@ func transferCommands(l *lookup) []*cobra.Command {
 			return api.ReceiveTransfer(ctx, args[0], args[1], receipt, o...)
 		})
 	receive.Flags().Int64Var(&receipt.Missing, "missing", 0, "units that will not arrive")
+	receive.Flags().Int64Var(&receipt.Damaged, "damaged", 0, "units that have arrived and cannot be sold")
 	return []*cobra.Command{ship, receive}
 }
 
@@ -112,10 +113,12 @@ func quantityCommands(l *lookup) []*cobra.Command {
 			return api.AdjustStock(ctx, sku, client.AdjustStock{Location: p.location, Delta: n, Reference: p.reference, Reason: client.Reason(reason)}, o...)
 		})
 	adjust.Flags().StringVar(&reason, "reason", "correction", "correction, cycle_count, damaged, received, restock, shrinkage, promotion, return or other")
-	add("count SKU QUANTITY", "Set what is on hand to what was counted", true,
+	var countedAt int64
+	count := add("count SKU QUANTITY", "Set what is on hand to what was counted", true,
 		func(ctx context.Context, api *client.Client, sku string, n int64, p place, o options) (stockAnswer, error) {
-			return api.CountStock(ctx, sku, client.CountStock{Location: p.location, Counted: n, Reference: p.reference}, o...)
+			return api.CountStock(ctx, sku, client.CountStock{Location: p.location, Counted: n, Reference: p.reference, CountedAtVersion: countedAt}, o...)
 		})
+	count.Flags().Int64Var(&countedAt, "counted-at-version", 0, "the item's version when counting began; refused if goods of the location have moved since")
 	add("safety-stock SKU QUANTITY", "Hold a quantity back from sale", false,
 		func(ctx context.Context, api *client.Client, sku string, n int64, p place, o options) (stockAnswer, error) {
 			return api.SetSafetyStock(ctx, sku, client.SetSafetyStock{Location: p.location, Quantity: n}, o...)

@@ -137,9 +137,10 @@ func (m *movement) ofGoods(ev *eventv1.InventoryEvent) bool {
 	case *eventv1.InventoryEvent_TransferReceived:
 		t := c.TransferReceived
 		m.typ, m.reference = "transfer_received", t.TransferId
-		m.change(t.ToLocation, onHand, t.Quantity)
+		m.change(t.ToLocation, onHand, t.Quantity+t.Damaged)
 		m.change(t.ToLocation, available, t.Quantity)
-		m.change(t.ToLocation, incoming, -t.Quantity-t.Missing)
+		m.change(t.ToLocation, damaged, t.Damaged)
+		m.change(t.ToLocation, incoming, -t.Quantity-t.Damaged-t.Missing)
 	case *eventv1.InventoryEvent_StockAdjusted:
 		s := c.StockAdjusted
 		m.typ, m.reason, m.reference = "stock_adjusted", reasons[s.Reason], s.Reference

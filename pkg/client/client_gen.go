@@ -17,6 +17,27 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AllocationPolicy.
+const (
+	FewestLocations AllocationPolicy = "fewest_locations"
+	SingleLocation  AllocationPolicy = "single_location"
+	Split           AllocationPolicy = "split"
+)
+
+// Valid indicates whether the value is a known member of the AllocationPolicy enum.
+func (e AllocationPolicy) Valid() bool {
+	switch e {
+	case FewestLocations:
+		return true
+	case SingleLocation:
+		return true
+	case Split:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CommandType.
 const (
 	CommandTypeAdjustStock       CommandType = "adjust_stock"
@@ -534,6 +555,20 @@ type AdjustStock struct {
 	Reference  string    `json:"reference,omitempty,omitzero"`
 }
 
+// Allocation defines model for Allocation.
+type Allocation struct {
+	// Locations Tried first, in this order. The SKU's other locations follow, in the order of their first use.
+	Locations []string `json:"locations,omitempty,omitzero"`
+
+	// Policy `single_location` takes all units of a SKU from one location, or none at all; `fewest_locations` from as few as
+	// have them together; `split` takes what each location has, one after the other.
+	Policy AllocationPolicy `json:"policy"`
+}
+
+// AllocationPolicy `single_location` takes all units of a SKU from one location, or none at all; `fewest_locations` from as few as
+// have them together; `split` takes what each location has, one after the other.
+type AllocationPolicy string
+
 // Availability An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type Availability struct {
 	// Available What can be sold; a location that is short does not take from the others
@@ -604,13 +639,21 @@ type CommandType string
 
 // CountStock defines model for CountStock.
 type CountStock struct {
-	Counted   Level  `json:"counted"`
-	Location  string `json:"location,omitempty,omitzero"`
-	Reference string `json:"reference,omitempty,omitzero"`
+	Counted Level `json:"counted"`
+
+	// CountedAtVersion The item's version when counting began; without it, the count holds whatever has happened since.
+	CountedAtVersion int64  `json:"counted_at_version,omitempty,omitzero"`
+	Location         string `json:"location,omitempty,omitzero"`
+	Reference        string `json:"reference,omitempty,omitzero"`
 }
 
 // Currency ISO 4217
 type Currency = string
+
+// DeliverOrder defines model for DeliverOrder.
+type DeliverOrder struct {
+	Lines []LineQuantity `json:"lines,omitempty,omitzero"`
+}
 
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
@@ -684,9 +727,10 @@ type MoveStock struct {
 
 // Order An order as its view has it; more members may come.
 type Order struct {
-	Country    string `json:"country,omitempty,omitzero"`
-	Currency   string `json:"currency"`
-	CustomerID string `json:"customer_id,omitempty,omitzero"`
+	Allocation Allocation `json:"allocation,omitempty,omitzero"`
+	Country    string     `json:"country,omitempty,omitzero"`
+	Currency   string     `json:"currency"`
+	CustomerID string     `json:"customer_id,omitempty,omitzero"`
 
 	// FulfilmentStatus Absent for a credit note
 	FulfilmentStatus string          `json:"fulfilment_status,omitempty,omitzero"`
@@ -780,7 +824,8 @@ type PaymentAction string
 
 // PlaceOrder defines model for PlaceOrder.
 type PlaceOrder struct {
-	Country string `json:"country,omitempty,omitzero"`
+	Allocation Allocation `json:"allocation,omitempty,omitzero"`
+	Country    string     `json:"country,omitempty,omitzero"`
 
 	// Currency ISO 4217
 	Currency     Currency               `json:"currency"`
@@ -798,8 +843,11 @@ type PlaceOrderPaymentTerms string
 
 // ProblemDocument RFC 9457; code is stable, detail is for people.
 type ProblemDocument struct {
-	Allowed        []string       `json:"allowed,omitempty,omitzero"`
-	Code           string         `json:"code"`
+	Allowed []string `json:"allowed,omitempty,omitzero"`
+	Code    string   `json:"code"`
+
+	// CurrentOnHand What the location has, with count_outdated
+	CurrentOnHand  int64          `json:"current_on_hand,omitempty,omitzero"`
 	CurrentStatus  string         `json:"current_status,omitempty,omitzero"`
 	CurrentVersion int64          `json:"current_version,omitempty,omitzero"`
 	Detail         string         `json:"detail,omitempty,omitzero"`
@@ -842,7 +890,10 @@ type ReceiveStock struct {
 
 // ReceiveTransfer defines model for ReceiveTransfer.
 type ReceiveTransfer struct {
-	// Missing What of the transfer will not arrive; not 0 together with quantity
+	// Damaged What has arrived and cannot be sold
+	Damaged Level `json:"damaged,omitempty,omitzero"`
+
+	// Missing What of the transfer will not arrive; not all three are 0
 	Missing  Level `json:"missing,omitempty,omitzero"`
 	Quantity Level `json:"quantity"`
 }
@@ -1572,7 +1623,7 @@ type ShipOrderJSONRequestBody = ShipOrder
 type CancelFulfilmentJSONRequestBody = CancelFulfilment
 
 // DeliverOrderJSONRequestBody defines body for DeliverOrder for application/json ContentType.
-type DeliverOrderJSONRequestBody = Empty
+type DeliverOrderJSONRequestBody = DeliverOrder
 
 // ShipFulfilmentJSONRequestBody defines body for ShipFulfilment for application/json ContentType.
 type ShipFulfilmentJSONRequestBody = ShipFulfilment
@@ -1789,6 +1840,10 @@ type ClientInterface interface {
 	// Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 	//
+	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+	// `single_location`, `available` of a short line is what can be had at one location.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
@@ -1798,6 +1853,10 @@ type ClientInterface interface {
 	//
 	// Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
+	//
+	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+	// `single_location`, `available` of a short line is what can be had at one location.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1905,14 +1964,20 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
 	CancelFulfilment(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, body CancelFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeliverOrderWithBody Record that a shipment arrived
+	// DeliverOrderWithBody Record that a shipment arrived, all of it or lines of it
+	//
+	// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+	// what has been delivered can come back.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery (the `DeliverOrder` operationId).
 	DeliverOrderWithBody(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *DeliverOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeliverOrder Record that a shipment arrived
+	// DeliverOrder Record that a shipment arrived, all of it or lines of it
+	//
+	// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+	// what has been delivered can come back.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2138,12 +2203,20 @@ type ClientInterface interface {
 
 	// CountStockWithBody Set what is on hand to what was counted
 	//
+	// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+	// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+	// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
 	CountStockWithBody(ctx context.Context, sku SKU, params *CountStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CountStock Set what is on hand to what was counted
+	//
+	// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+	// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+	// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2240,7 +2313,8 @@ type ClientInterface interface {
 
 	// ReceiveTransferWithBody Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+	// state damaged. `missing` will not come. What is none of them stays incoming.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2249,7 +2323,8 @@ type ClientInterface interface {
 
 	// ReceiveTransfer Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+	// state damaged. `missing` will not come. What is none of them stays incoming.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2467,6 +2542,10 @@ func (c *Generated) ListOrders(ctx context.Context, params *ListOrdersParams, re
 // Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 //
+// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+// `single_location`, `available` of a short line is what can be had at one location.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
@@ -2486,6 +2565,10 @@ func (c *Generated) PlaceOrderWithBody(ctx context.Context, params *PlaceOrderPa
 //
 // Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
+//
+// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+// `single_location`, `available` of a short line is what can be had at one location.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2713,7 +2796,10 @@ func (c *Generated) CancelFulfilment(ctx context.Context, orderID OrderID, fulfi
 	return c.Client.Do(req)
 }
 
-// DeliverOrderWithBody Record that a shipment arrived
+// DeliverOrderWithBody Record that a shipment arrived, all of it or lines of it
+//
+// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+// what has been delivered can come back.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2730,7 +2816,10 @@ func (c *Generated) DeliverOrderWithBody(ctx context.Context, orderID OrderID, f
 	return c.Client.Do(req)
 }
 
-// DeliverOrder Record that a shipment arrived
+// DeliverOrder Record that a shipment arrived, all of it or lines of it
+//
+// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+// what has been delivered can come back.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3186,6 +3275,10 @@ func (c *Generated) SetBackorderLimit(ctx context.Context, sku SKU, params *SetB
 
 // CountStockWithBody Set what is on hand to what was counted
 //
+// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
@@ -3202,6 +3295,10 @@ func (c *Generated) CountStockWithBody(ctx context.Context, sku SKU, params *Cou
 }
 
 // CountStock Set what is on hand to what was counted
+//
+// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3408,7 +3505,8 @@ func (c *Generated) ShipTransfer(ctx context.Context, sku SKU, params *ShipTrans
 
 // ReceiveTransferWithBody Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+// state damaged. `missing` will not come. What is none of them stays incoming.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3427,7 +3525,8 @@ func (c *Generated) ReceiveTransferWithBody(ctx context.Context, sku SKU, transf
 
 // ReceiveTransfer Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+// state damaged. `missing` will not come. What is none of them stays incoming.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6194,6 +6293,10 @@ type ClientWithResponsesInterface interface {
 	// Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 	//
+	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+	// `single_location`, `available` of a short line is what can be had at one location.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
@@ -6203,6 +6306,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 	// short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
+	//
+	// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+	// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+	// `single_location`, `available` of a short line is what can be had at one location.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6312,14 +6419,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel (the `CancelFulfilment` operationId).
 	CancelFulfilmentWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *CancelFulfilmentParams, body CancelFulfilmentJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelFulfilmentResponse, error)
 
-	// DeliverOrderWithBodyWithResponse Record that a shipment arrived
+	// DeliverOrderWithBodyWithResponse Record that a shipment arrived, all of it or lines of it
+	//
+	// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+	// what has been delivered can come back.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery (the `DeliverOrder` operationId).
 	DeliverOrderWithBodyWithResponse(ctx context.Context, orderID OrderID, fulfilmentID FulfilmentID, params *DeliverOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DeliverOrderResponse, error)
 
-	// DeliverOrderWithResponse Record that a shipment arrived
+	// DeliverOrderWithResponse Record that a shipment arrived, all of it or lines of it
+	//
+	// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+	// what has been delivered can come back.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6549,12 +6662,20 @@ type ClientWithResponsesInterface interface {
 
 	// CountStockWithBodyWithResponse Set what is on hand to what was counted
 	//
+	// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+	// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+	// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
 	CountStockWithBodyWithResponse(ctx context.Context, sku SKU, params *CountStockParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CountStockResponse, error)
 
 	// CountStockWithResponse Set what is on hand to what was counted
+	//
+	// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+	// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+	// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6651,7 +6772,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReceiveTransferWithBodyWithResponse Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+	// state damaged. `missing` will not come. What is none of them stays incoming.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6660,7 +6782,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReceiveTransferWithResponse Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+	// state damaged. `missing` will not come. What is none of them stays incoming.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11655,6 +11778,10 @@ func (c *ClientWithResponses) ListOrdersWithResponse(ctx context.Context, params
 // Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
 //
+// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+// `single_location`, `available` of a short line is what can be had at one location.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/orders (the `PlaceOrder` operationId).
@@ -11670,6 +11797,10 @@ func (c *ClientWithResponses) PlaceOrderWithBodyWithResponse(ctx context.Context
 //
 // Waits for the reservation's outcome: 201 when stock is held, 409 `insufficient_stock` or `unknown_sku` with the
 // short lines when it is not, 202 with Location when the wait ends first. The order ID derives from the key.
+//
+// `allocation` says where the goods of each SKU come from. It holds for each SKU by itself: two SKUs of an order
+// may come from two locations. Without it each SKU is split over its locations, in the order of their first use. With
+// `single_location`, `available` of a short line is what can be had at one location.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11851,7 +11982,10 @@ func (c *ClientWithResponses) CancelFulfilmentWithResponse(ctx context.Context, 
 	return ParseCancelFulfilmentResponse(rsp)
 }
 
-// DeliverOrderWithBodyWithResponse Record that a shipment arrived
+// DeliverOrderWithBodyWithResponse Record that a shipment arrived, all of it or lines of it
+//
+// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+// what has been delivered can come back.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11864,7 +11998,10 @@ func (c *ClientWithResponses) DeliverOrderWithBodyWithResponse(ctx context.Conte
 	return ParseDeliverOrderResponse(rsp)
 }
 
-// DeliverOrderWithResponse Record that a shipment arrived
+// DeliverOrderWithResponse Record that a shipment arrived, all of it or lines of it
+//
+// Without lines: all of the shipment that has not arrived. With lines: so much of each; the rest may arrive later. Only
+// what has been delivered can come back.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12232,6 +12369,10 @@ func (c *ClientWithResponses) SetBackorderLimitWithResponse(ctx context.Context,
 
 // CountStockWithBodyWithResponse Set what is on hand to what was counted
 //
+// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/stock/{sku}/counts (the `CountStock` operationId).
@@ -12244,6 +12385,10 @@ func (c *ClientWithResponses) CountStockWithBodyWithResponse(ctx context.Context
 }
 
 // CountStockWithResponse Set what is on hand to what was counted
+//
+// With `counted_at_version` (the item's version, as it was read when counting began) the count is refused with 409
+// `count_outdated` if on_hand of the location has changed since: goods came, left, or were counted by somebody else.
+// Reservations, moves between states, and other locations do not matter, unlike for If-Match.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12406,7 +12551,8 @@ func (c *ClientWithResponses) ShipTransferWithResponse(ctx context.Context, sku 
 
 // ReceiveTransferWithBodyWithResponse Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+// state damaged. `missing` will not come. What is none of them stays incoming.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12421,7 +12567,8 @@ func (c *ClientWithResponses) ReceiveTransferWithBodyWithResponse(ctx context.Co
 
 // ReceiveTransferWithResponse Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is available; `missing` will not come. What is neither stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
+// state damaged. `missing` will not come. What is none of them stays incoming.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -105,7 +105,7 @@ func TestRequestsAreAsSpecified(t *testing.T) {
 		},
 		`POST /v1/orders/o/cancel mine  {"reason":"r"}`:  func() error { _, err := c.CancelOrder(ctx, "o", "r", Key("mine")); return err },
 		`POST /v1/orders/o/fulfilments k  {}`:            func() error { _, err := c.ShipOrder(ctx, "o", ShipOrder{}); return err },
-		`POST /v1/orders/o/fulfilments/f/delivery k  {}`: func() error { _, err := c.DeliverOrder(ctx, "o", "f"); return err },
+		`POST /v1/orders/o/fulfilments/f/delivery k  {}`: func() error { _, err := c.DeliverOrder(ctx, "o", "f", DeliverOrder{}); return err },
 		`GET /v1/orders?customer_id=c+1&limit=2   `:      func() error { _, err := c.Orders(ctx, OrderFilter{CustomerID: "c 1", Limit: 2}); return err },
 		`POST /v1/orders/o/returns k  {}`:                func() error { _, err := c.RequestReturn(ctx, "o", RequestReturn{}); return err },
 		`POST /v1/orders/o/returns/r/receipt k  {"lines":[{"condition":"damaged","quantity":1,"sku":"A"}]}`: func() error {

@@ -79,9 +79,9 @@ func (c *Client) CancelFulfilment(ctx context.Context, orderID, fulfilmentID, re
 	})
 }
 
-// DeliverOrder records that a shipment arrived.
-func (c *Client) DeliverOrder(ctx context.Context, orderID, fulfilmentID string, options ...CallOption) (*Answer[OrderSummary], error) {
-	return send[OrderSummary](ctx, c, c.options(options), Empty{}, func(b io.Reader) (*http.Request, error) {
+// DeliverOrder records that a shipment arrived; without lines all of it that has not yet.
+func (c *Client) DeliverOrder(ctx context.Context, orderID, fulfilmentID string, delivery DeliverOrder, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), delivery, func(b io.Reader) (*http.Request, error) {
 		return NewDeliverOrderRequestWithBody(c.server, orderID, fulfilmentID, nil, jsonType, b)
 	})
 }
@@ -156,7 +156,7 @@ func (c *Client) ShipTransfer(ctx context.Context, sku string, transfer ShipTran
 	})
 }
 
-// ReceiveTransfer records what of a transfer has arrived, and what is missing.
+// ReceiveTransfer records what of a transfer has arrived, for sale or damaged, and what is missing.
 func (c *Client) ReceiveTransfer(ctx context.Context, sku, transferID string, receipt ReceiveTransfer, options ...CallOption) (*Answer[Availability], error) {
 	return send[Availability](ctx, c, c.options(options), receipt, func(b io.Reader) (*http.Request, error) {
 		return NewReceiveTransferRequestWithBody(c.server, sku, transferID, nil, jsonType, b)

@@ -62,6 +62,8 @@ var advice = map[string]Advice{
 	shard.CodeInsufficient:    {"There is less than was asked for; `short` says of which SKUs, and how much there is. For a command on stock: the state has less.", "Ask for what is available. An order that was refused so is rejected, and needs a new key."},
 	shard.CodeTooLarge:        {"The events of the command would not fit into a record of the log (900 KB).", "Split the order."},
 
+	inventory.CodeCountOutdated:      {"on_hand of the location has changed since the version that counted_at_version names: goods came, left or were counted.", "Count again, from the item's version as it is now; current_on_hand is what the books say."},
+	inventory.CodeInvalidCountedAt:   {"counted_at_version is less than 1, or a version that the item has not reached.", "Send the item's version as it was read when counting began."},
 	inventory.CodeNegativeOnHand:     {"The adjustment would take on_hand of the location below 0.", "Read the item; count the location if the books are wrong."},
 	inventory.CodeInvalidSKU:         {"The SKU is empty, longer than 64 bytes, has outer spaces or control characters.", fixRequest},
 	inventory.CodeInvalidQuantity:    {"Quantities are whole, 1 to 1,000,000,000; levels may be 0.", fixRequest},
@@ -113,6 +115,7 @@ var advice = map[string]Advice{
 	order.CodeTooManyFulfilments:     {"An order has at most 1,000 fulfilments.", newInstance},
 	order.CodeFulfilmentExists:       {"The order has a fulfilment of this ID.", "Use a new key for a new fulfilment."},
 	order.CodeUnknownFulfilment:      {"The order has no fulfilment of this ID that the command fits: it was never made, was cancelled, or has not left.", readAgain},
+	order.CodeInvalidAllocation:      {"The policy is not single_location, fewest_locations or split, or its locations are more than 100, twice there, or no names of locations.", fixRequest},
 	order.CodeInvalidReturnID:        {"The return ID is empty, or longer than 64 bytes.", "Send the return_id as you got it."},
 	order.CodeInvalidCondition:       {"Goods come back resellable or damaged.", fixRequest},
 	order.CodeNothingToReturn:        {"Nothing has been delivered that is not back, or asked back, already.", "Record the delivery first."},
@@ -121,5 +124,6 @@ var advice = map[string]Advice{
 	order.CodeReturnExists:           {"The order has a return of this ID.", "Use a new key for a new return."},
 	order.CodeUnknownReturn:          {"The order has no return of this ID.", readAgain},
 	order.CodeReturnClosed:           {"All of the return has come, or was given up.", "Request another return for what else comes back."},
+	order.CodeOverDelivery:           {"More of a SKU would arrive than the shipment has on its way.", useSmaller},
 	order.CodeAlreadyDelivered:       {"The shipment has been recorded as delivered.", "Nothing: what you want is so."},
 }

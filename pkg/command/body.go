@@ -14,13 +14,19 @@ type lineBody struct {
 }
 
 type placeBody struct {
-	CustomerID   string     `json:"customer_id"`
-	Currency     string     `json:"currency"`
-	Lines        []lineBody `json:"lines"`
-	PaymentTerms string     `json:"payment_terms"`
-	Country      string     `json:"country"`
-	Reference    string     `json:"reference"`
-	Total        *string    `json:"total"`
+	CustomerID   string          `json:"customer_id"`
+	Currency     string          `json:"currency"`
+	Lines        []lineBody      `json:"lines"`
+	PaymentTerms string          `json:"payment_terms"`
+	Country      string          `json:"country"`
+	Reference    string          `json:"reference"`
+	Total        *string         `json:"total"`
+	Allocation   *allocationBody `json:"allocation"`
+}
+
+type allocationBody struct {
+	Policy    string   `json:"policy"`
+	Locations []string `json:"locations"`
 }
 
 type importBody struct {
@@ -105,7 +111,8 @@ type shipBody struct {
 }
 
 type deliverBody struct {
-	FulfilmentID string `json:"fulfilment_id"`
+	FulfilmentID string          `json:"fulfilment_id"`
+	Lines        *[]quantityBody `json:"lines"`
 }
 
 type requestReturnBody struct {
@@ -165,6 +172,7 @@ type receiveTransferBody struct {
 	TransferID string `json:"transfer_id"`
 	Quantity   *int64 `json:"quantity"`
 	Missing    int64  `json:"missing"`
+	Damaged    int64  `json:"damaged"`
 }
 
 type adjustBody struct {
@@ -176,9 +184,10 @@ type adjustBody struct {
 }
 
 type countBody struct {
-	Location  string `json:"location"`
-	Counted   *int64 `json:"counted"`
-	Reference string `json:"reference"`
+	Location         string `json:"location"`
+	Counted          *int64 `json:"counted"`
+	Reference        string `json:"reference"`
+	CountedAtVersion *int64 `json:"counted_at_version"`
 }
 
 type safetyBody struct {

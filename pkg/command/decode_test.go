@@ -34,6 +34,12 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
 		}, 0},
+		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"0"}],"payment_terms":"on_account",` +
+			`"allocation":{"policy":"fewest_locations","locations":["north","main"]}}`, order.Place{
+			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
+			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
+			Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
+		}, 0},
 		{ImportCreditNote, `{"reference":"C1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1","quantity":2,"unit_price":"1"}]}`, order.ImportDocument{
 			OrderID: testOrderID, Kind: order.KindCreditNote, Currency: "GBP", Reference: "C1", AtMicros: at,
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 1_000_000}},
@@ -50,6 +56,8 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{ShipOrder, `{}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{ShipOrder, `{"capture":true}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k"), Capture: true}, 0},
 		{DeliverOrder, `{"fulfilment_id":"f"}`, order.Deliver{FulfilmentID: "f"}, 0},
+		{DeliverOrder, `{"fulfilment_id":"f","lines":[{"sku":"A1","quantity":2}]}`, order.Deliver{
+			FulfilmentID: "f", Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
 		{CreateFulfilment, `{"action":"create"}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{CreateFulfilment, `{"lines":[{"sku":"A1","quantity":2}]}`, order.CreateFulfilment{
 			FulfilmentID: FulfilmentID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
@@ -73,11 +81,13 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 			TransferID: TransferID(testOrderID, "k"), FromLocation: "main", ToLocation: "north", Quantity: 2, Reference: "van 2",
 		}, 0},
 		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"missing":1}`, inventory.ReceiveTransfer{TransferID: "t", Quantity: 1, Missing: 1}, 0},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"damaged":2}`, inventory.ReceiveTransfer{TransferID: "t", Damaged: 2}, 0},
 		{MoveStock, `{"from":"available","to":"damaged","quantity":2}`, inventory.MoveStock{
 			Location: "main", From: inventory.StateAvailable, To: inventory.StateDamaged, Quantity: 2,
 		}, 0},
 		{AdjustStock, `{"location":"x","delta":-3,"reason":"other"}`, inventory.AdjustStock{Location: "x", Delta: -3, Reason: inventory.ReasonOther}, 0},
 		{CountStock, `{"counted":0}`, inventory.CountStock{Location: "main"}, 0},
+		{CountStock, `{"counted":1,"counted_at_version":7}`, inventory.CountStock{Location: "main", Counted: 1, CountedAtVersion: 7}, 0},
 		{SetSafetyStock, `{"quantity":0}`, inventory.SetSafetyStock{Location: "main"}, 0},
 		{SetBackorderLimit, `{"limit":7}`, inventory.SetBackorderLimit{Limit: 7}, 0},
 	} {
@@ -117,6 +127,12 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{ShipTransfer, `{"quantity":1}`, "missing_field /to_location"},
 		{ShipTransfer, `{"to_location":"main","quantity":1}`, "same_location /to_location"},
 		{ShipTransfer, `{"to_location":" n","quantity":1}`, "invalid_location /to_location"},
+		{CountStock, `{"counted":1,"counted_at_version":0}`, "invalid_counted_at_version /counted_at_version"},
+		{DeliverOrder, `{"fulfilment_id":"f","lines":[]}`, "missing_field /lines"},
+		{PlaceOrder, allocated(`{}`), "missing_field /allocation/policy"},
+		{PlaceOrder, allocated(`{"policy":"nearest"}`), "invalid_allocation /allocation/policy"},
+		{PlaceOrder, allocated(`{"policy":"split","locations":["n","n"]}`), "invalid_allocation /allocation/locations/1"},
+		{PlaceOrder, allocated(`{"policy":"split","locations":[" n"]}`), "invalid_allocation /allocation/locations/0"},
 		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", MaxLocationBytes+1) + `","to_location":"n","quantity":1}`, "invalid_location /from_location"},
 		{ShipTransfer, `{"to_location":"a\nb","quantity":1}`, "invalid_location /to_location"},
 		{ShipTransfer, `{"to_location":"n","quantity":0}`, "invalid_quantity /quantity"},
@@ -331,4 +347,9 @@ func BenchmarkParseLine(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// allocated is an order with an allocation.
+func allocated(rule string) string {
+	return strings.TrimSuffix(threeLines, "}") + `,"allocation":` + rule + "}"
 }

@@ -82,6 +82,12 @@ func (c *canonical) order(cmd order.Command) {
 		if cmd.TotalMicros != nil {
 			c.number(15, *cmd.TotalMicros+1) // 0 is a total too
 		}
+		if rule := cmd.Allocation; rule != nil {
+			c.number(16, int64(rule.Policy))
+			for _, location := range rule.Locations {
+				c.text(17, location)
+			}
+		}
 		c.lines(cmd.Lines)
 	case order.ImportDocument:
 		c.text(10, cmd.CustomerID)
@@ -148,6 +154,7 @@ func (c *canonical) order(cmd order.Command) {
 		c.text(35, cmd.ReturnID)
 	case order.Deliver:
 		c.text(33, cmd.FulfilmentID)
+		c.quantities(cmd.Lines)
 	}
 }
 
@@ -178,6 +185,7 @@ func (c *canonical) stock(cmd inventory.Command) {
 		c.text(49, cmd.TransferID)
 		c.number(22, cmd.Quantity)
 		c.number(50, cmd.Missing)
+		c.number(51, cmd.Damaged)
 	case inventory.AdjustStock:
 		c.text(41, cmd.Location)
 		c.number(42, cmd.Delta)
@@ -187,6 +195,7 @@ func (c *canonical) stock(cmd inventory.Command) {
 		c.text(41, cmd.Location)
 		c.number(44, cmd.Counted)
 		c.text(13, cmd.Reference)
+		c.number(52, int64(cmd.CountedAtVersion))
 	case inventory.SetSafetyStock:
 		c.text(41, cmd.Location)
 		c.number(22, cmd.Quantity)

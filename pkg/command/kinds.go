@@ -51,6 +51,8 @@ var kinds = map[string]Kind{
 	shard.CodeInsufficient:    {http.StatusConflict, "Not enough stock"},
 	shard.CodeTooLarge:        {http.StatusRequestEntityTooLarge, "The command is too large"},
 
+	inventory.CodeCountOutdated:      {http.StatusConflict, "Stock has moved since counting began"},
+	inventory.CodeInvalidCountedAt:   {http.StatusBadRequest, "The version when counting began is not valid"},
 	inventory.CodeNegativeOnHand:     {http.StatusConflict, "There is not that much on hand"},
 	inventory.CodeInvalidSKU:         {http.StatusBadRequest, "The SKU is not valid"},
 	inventory.CodeInvalidQuantity:    {http.StatusBadRequest, "A quantity is not valid"},
@@ -102,6 +104,7 @@ var kinds = map[string]Kind{
 	order.CodeTooManyFulfilments:     {http.StatusConflict, "The order has too many fulfilments"},
 	order.CodeFulfilmentExists:       {http.StatusConflict, "The fulfilment is there already"},
 	order.CodeUnknownFulfilment:      {http.StatusNotFound, "The fulfilment is not known"},
+	order.CodeInvalidAllocation:      {http.StatusBadRequest, "The allocation is not valid"},
 	order.CodeInvalidReturnID:        {http.StatusBadRequest, "The return ID is not valid"},
 	order.CodeInvalidCondition:       {http.StatusBadRequest, "The condition of returned goods is not valid"},
 	order.CodeNothingToReturn:        {http.StatusConflict, "There is nothing to return"},
@@ -110,5 +113,6 @@ var kinds = map[string]Kind{
 	order.CodeReturnExists:           {http.StatusConflict, "The return is there already"},
 	order.CodeUnknownReturn:          {http.StatusNotFound, "The return is not known"},
 	order.CodeReturnClosed:           {http.StatusConflict, "Nothing of the return is still to come"},
+	order.CodeOverDelivery:           {http.StatusConflict, "More than is on its way would be delivered"},
 	order.CodeAlreadyDelivered:       {http.StatusConflict, "The fulfilment is delivered already"},
 }

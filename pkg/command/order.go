@@ -2,7 +2,9 @@ package command
 
 import (
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/order"
@@ -49,7 +51,11 @@ func (d *decoding) orderCommand() order.Command {
 		if !d.read(&b) {
 			return nil
 		}
-		return order.Deliver{FulfilmentID: d.name("/fulfilment_id", b.FulfilmentID, MaxFulfilmentBytes)}
+		cmd := order.Deliver{FulfilmentID: d.name("/fulfilment_id", b.FulfilmentID, MaxFulfilmentBytes)}
+		if b.Lines != nil { // otherwise all that has not arrived
+			cmd.Lines = d.quantities(*b.Lines)
+		}
+		return cmd
 	}
 }
 
@@ -68,6 +74,9 @@ func (d *decoding) place() order.Command {
 		Terms:      d.terms(b.PaymentTerms),
 		AtMicros:   d.receivedAtMicros,
 	}
+	if b.Allocation != nil {
+		cmd.Allocation = d.allocation(b.Allocation)
+	}
 	if b.Total != nil {
 		total := d.amount("/total", *b.Total)
 		cmd.TotalMicros = &total
@@ -76,6 +85,24 @@ func (d *decoding) place() order.Command {
 		cmd.PaymentDeadlineMicros = d.paymentDeadline()
 	}
 	return cmd
+}
+
+// Policies are the API's words for order.AllocationPolicy, in its order from 1.
+var Policies = []string{"single_location", "fewest_locations", "split"}
+
+func (d *decoding) allocation(b *allocationBody) *order.AllocationRule {
+	k := slices.Index(Policies, b.Policy)
+	rule := &order.AllocationRule{Policy: order.AllocationPolicy(k + 1), Locations: b.Locations}
+	var refusal *order.Error
+	switch {
+	case b.Policy == "":
+		d.fault(CodeMissingField, "/allocation/policy", "is required")
+	case k < 0:
+		d.fault(order.CodeInvalidAllocation, "/allocation/policy", "must be one of "+strings.Join(Policies, ", "))
+	case errors.As(rule.Check(), &refusal):
+		d.fault(refusal.Code, refusal.Pointer, refusal.Detail)
+	}
+	return rule
 }
 
 // paymentDeadline is when an order that is placed, or whose payment begins, now has to be paid.

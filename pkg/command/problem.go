@@ -19,10 +19,12 @@ type Problem struct {
 	Short []Short
 	// OrderID names the order that was refused after it was recorded.
 	OrderID string
-	// CurrentStatus and Allowed go with illegal state changes; CurrentVersion with version_mismatch.
+	// CurrentStatus and Allowed go with illegal state changes; CurrentVersion with version_mismatch
+	// and count_outdated, CurrentOnHand with count_outdated.
 	CurrentStatus  string
 	Allowed        []string
 	CurrentVersion uint64
+	CurrentOnHand  *int64
 	// Reached is how far a view is, in position_not_reached.
 	Reached string
 	// RetryAfterSeconds is sent as Retry-After.
@@ -95,6 +97,10 @@ func (p *Problem) AppendJSON(b []byte) []byte {
 	if p.CurrentVersion != 0 {
 		b = append(b, `,"current_version":`...)
 		b = strconv.AppendUint(b, p.CurrentVersion, 10)
+	}
+	if p.CurrentOnHand != nil {
+		b = append(b, `,"current_on_hand":`...)
+		b = strconv.AppendInt(b, *p.CurrentOnHand, 10)
 	}
 	b = appendMember(b, "reached", p.Reached)
 	return append(b, '}')

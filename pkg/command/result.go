@@ -25,8 +25,8 @@ func Refusal(cmd *shard.Command, r *shard.Result) *Problem {
 	if r.Pointer != "" {
 		p.Errors = []FieldError{{r.Pointer, r.Detail}}
 	}
-	if r.Code == shard.CodeVersionMismatch {
-		p.CurrentVersion = r.Version
+	if r.Code == shard.CodeVersionMismatch || r.Code == inventory.CodeCountOutdated {
+		p.CurrentVersion, p.CurrentOnHand = r.Version, r.OnHand
 	}
 	if r.Code == shard.CodeUnknownSKU && cmd.Order != nil {
 		p.Status = http.StatusConflict

@@ -36,15 +36,7 @@ func (d *decoding) stockCommand() inventory.Command {
 	case AdjustStock:
 		return d.adjust()
 	case CountStock:
-		var b countBody
-		if !d.read(&b) {
-			return nil
-		}
-		return inventory.CountStock{
-			Location:  d.location(b.Location),
-			Counted:   d.level("/counted", b.Counted),
-			Reference: d.text("/reference", b.Reference, MaxReferenceBytes),
-		}
+		return d.count()
 	case SetSafetyStock:
 		var b safetyBody
 		if !d.read(&b) {
@@ -73,6 +65,24 @@ func (d *decoding) receive() inventory.Command {
 		Quantity:  d.quantity("/quantity", b.Quantity),
 		Reference: d.text("/reference", b.Reference, MaxReferenceBytes),
 	}
+}
+
+func (d *decoding) count() inventory.Command {
+	var b countBody
+	if !d.read(&b) {
+		return nil
+	}
+	cmd := inventory.CountStock{
+		Location:  d.location(b.Location),
+		Counted:   d.level("/counted", b.Counted),
+		Reference: d.text("/reference", b.Reference, MaxReferenceBytes),
+	}
+	if version := b.CountedAtVersion; version != nil {
+		if cmd.CountedAtVersion = uint64(*version); *version < 1 {
+			d.invalid("/counted_at_version", "must be a version that the item has had")
+		}
+	}
+	return cmd
 }
 
 func (d *decoding) move() inventory.Command {
@@ -123,9 +133,10 @@ func (d *decoding) receiveTransfer() inventory.Command {
 		TransferID: d.name("/transfer_id", b.TransferID, MaxTransferBytes),
 		Quantity:   d.level("/quantity", b.Quantity),
 		Missing:    d.level("/missing", &b.Missing),
+		Damaged:    d.level("/damaged", &b.Damaged),
 	}
-	if cmd.Quantity+cmd.Missing == 0 && d.code == "" {
-		d.fault(CodeBadQuantity, "/quantity", "must be more than 0 unless something is missing")
+	if cmd.Quantity+cmd.Missing+cmd.Damaged == 0 && d.code == "" {
+		d.fault(CodeBadQuantity, "/quantity", "must be more than 0 unless something is damaged or missing")
 	}
 	return cmd
 }

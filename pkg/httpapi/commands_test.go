@@ -138,7 +138,11 @@ func TestProblemBodies(t *testing.T) {
 		"unknown_sku_stock":  {stock, `{"quantity":1}`, shard.Result{Code: shard.CodeUnknownSKU}, 404},
 		"key_reused":         {orders, goodOrder, shard.Result{Code: shard.CodeKeyReused, Detail: "The key k-1 placed another order."}, 422},
 		"version_mismatch":   {stock, `{"quantity":1}`, shard.Result{Code: shard.CodeVersionMismatch, Version: 9}, 412},
-		"too_many_requests":  {orders, goodOrder, shard.Result{Code: shard.CodeTooManyRequests, RetryAfterSeconds: 1}, 429},
+		"count_outdated": {
+			"/v1/stock/A1/counts", `{"counted":1,"counted_at_version":4}`,
+			shard.Result{Code: inventory.CodeCountOutdated, Detail: "the location has 0 on hand since version 7: count again", Pointer: "/counted_at_version", Version: 9, OnHand: new(int64)}, 409,
+		},
+		"too_many_requests": {orders, goodOrder, shard.Result{Code: shard.CodeTooManyRequests, RetryAfterSeconds: 1}, 429},
 		"illegal_transition": {
 			"/v1/orders/" + someOrder + "/confirm", `{}`,
 			shard.Result{Code: order.CodeIllegalTransition, Detail: "an order that is placed does not take confirm", Status: "placed", Allowed: []string{"cancel"}}, 409,

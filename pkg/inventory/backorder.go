@@ -47,18 +47,14 @@ func (i Item) there() map[string]int64 {
 // fillOne gives one order what there is for it.
 func (i Item) fillOne(b Backorder, there map[string]int64) (Event, bool) {
 	filled := BackorderFilled{
-		Step: Step{b.OrderID, b.PlacedEventID, b.Version}, Location: b.Location,
+		Step: Step{b.OrderID, b.PlacedEventID, b.Version, b.Allocation}, Location: b.Location,
 		Quantity: min(b.Quantity, there[b.Location]),
 	}
 	there[b.Location] -= filled.Quantity
 	home := LocationLevel{b.Location, i.at(b.Location)}
 	changed := []LocationLevel{home}
-	for k := range i.Locations {
-		away := i.Locations[k]
-		quantity := min(b.Quantity-filled.Quantity, away.Level.Available)
-		if away.Location == b.Location || quantity <= 0 {
-			continue
-		}
+	for _, away := range i.elsewhere(&b, b.Quantity-filled.Quantity) {
+		quantity := away.Quantity
 		filled.Quantity += quantity
 		committed := min(quantity, b.Committed)
 		reserved := quantity - committed
@@ -71,7 +67,7 @@ func (i Item) fillOne(b Backorder, there map[string]int64) (Event, bool) {
 		}
 		moved := Level{Available: quantity, Reserved: -reserved, Committed: -committed}
 		changed[0].Level = changed[0].Level.plus(moved)
-		changed = append(changed, LocationLevel{away.Location, away.Level.minus(moved)})
+		changed = append(changed, LocationLevel{away.Location, i.at(away.Location).minus(moved)})
 	}
 	if filled.Quantity == 0 {
 		return Event{}, false
@@ -147,7 +143,7 @@ func (i *Item) followBackorder(r Reservation) {
 }
 
 func (r Reservation) backorder(h *HeldAt) Backorder {
-	return Backorder{r.OrderID, r.PlacedEventID, r.Version, h.Location, h.Backordered, h.Reserved, h.Committed}
+	return Backorder{r.OrderID, r.PlacedEventID, r.Version, h.Location, h.Backordered, h.Reserved, h.Committed, r.Allocation}
 }
 
 // sumBackordered keeps what is backordered within what is held, by location, and adds it up.

@@ -9,7 +9,7 @@ func other(version uint64, reserved, committed, fulfilled int64) SetReservation 
 	return c
 }
 
-func otherStep(version uint64) Step { return Step{"o-2", ID{2}, version} }
+func otherStep(version uint64) Step { return Step{"o-2", ID{2}, version, nil} }
 
 // waiting2 has nothing in stock; o-1 waits for 4, then o-2 for 3.
 func waiting2() []Command {
@@ -47,7 +47,7 @@ func TestINV26Whatever(t *testing.T) {
 		then  Change
 	}{
 		"an adjustment":     {nil, AdjustStock{"", 2, ReasonCorrection, ""}, StockAdjusted{"main", 2, ReasonCorrection, ""}},
-		"a count":           {nil, CountStock{"", 2, ""}, StockCounted{"main", 2, 2, ""}},
+		"a count":           {nil, CountStock{"", 2, "", 0}, StockCounted{"main", 2, 2, "", 0}},
 		"less safety stock": {[]Command{ReceiveStock{"", 2, ""}, SetSafetyStock{"", 2}}, SetSafetyStock{"", 0}, SafetyStockSet{"main", 0, -2}},
 		"a move back": {[]Command{ReceiveStock{"", 2, ""}, MoveStock{"", StateAvailable, StateDamaged, 2, ""}},
 			MoveStock{"", StateDamaged, StateAvailable, 2, ""}, StockMoved{"main", StateDamaged, StateAvailable, 2, ""}},
@@ -84,7 +84,7 @@ func TestINV25WhatIsNotThereGoesFirstAndShipsLast(t *testing.T) {
 	s.when(want(4, 0, 1, 4)).then(StockFulfilled{
 		Step: stepOf(4), Quantity: 4, FromCommitted: []Allocation{{"main", 2}, {"north", 2}},
 	})
-	if b := s.item.Backorders; len(b) != 1 || b[0] != (Backorder{"o-1", placed, 4, "main", 1, 0, 1}) {
+	if b := s.item.Backorders; len(b) != 1 || b[0] != (Backorder{"o-1", placed, 4, "main", 1, 0, 1, nil}) {
 		t.Fatalf("%+v", b)
 	}
 	s.when(want(5, 0, 0, 5)).levels(-1, -1, 0, 0) // it has left the shelf, whatever the books said
@@ -102,7 +102,7 @@ func TestINV25AnotherPlacementLeavesTheQueue(t *testing.T) {
 	}
 	s.when(ReceiveStock{"", 4, ""}).then(StockReceived{"main", 4, "", 0},
 		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 3},
-		BackorderFilled{Step: Step{"o-1", ID{7}, 1}, Location: "main", Quantity: 1, Backordered: 1})
+		BackorderFilled{Step: Step{"o-1", ID{7}, 1, nil}, Location: "main", Quantity: 1, Backordered: 1})
 }
 
 func TestINV25AtMostSoManyWait(t *testing.T) {

@@ -36,10 +36,10 @@ type ShipTransfer struct {
 	Reference                string
 }
 
-// ReceiveTransfer records what of a transfer has arrived, and what will not.
+// ReceiveTransfer records what of a transfer has arrived, for sale or Damaged, and what will not.
 type ReceiveTransfer struct {
-	TransferID        string
-	Quantity, Missing int64
+	TransferID                 string
+	Quantity, Missing, Damaged int64
 }
 
 // AdjustStock changes on_hand by Delta, for a reason.
@@ -55,6 +55,8 @@ type CountStock struct {
 	Location  string
 	Counted   int64
 	Reference string
+	// CountedAtVersion is the item's version when counting began; 0: whatever has happened since.
+	CountedAtVersion uint64
 }
 
 // SetSafetyStock holds Quantity back from sale at a location.
@@ -78,6 +80,8 @@ type SetReservation struct {
 	Restocked     int64
 	// Damaged goods came back too, and cannot be sold again.
 	Damaged int64
+	// Allocation says how growth is spread over locations; nil: in order of their first use.
+	Allocation *AllocationRule
 	// Imported: a past document; what is missing is taken from available at once.
 	Imported bool
 	// Refuse: another SKU of the same order cannot be had, so this one records a rejection too.

@@ -1,6 +1,9 @@
 package inventory
 
-import "unicode/utf8"
+import (
+	"strconv"
+	"unicode/utf8"
+)
 
 // Decide says what a command does to an item. res is the reservation that the command's order holds
 // (the zero value for commands without one). A refusal is an *Error; it writes nothing.
@@ -29,7 +32,8 @@ import "unicode/utf8"
 //	INV-11  Another PlacedEventID replaces the reservation: what the old one still binds is released first.
 //	INV-12  Growth of reserved + committed + fulfilled must fit what can be reserved: available of the
 //	        locations above 0, and what is left of the backorder limit. It is taken from locations in order
-//	        of first use, the backordered rest at the first: StockReserved, or StockBackordered.
+//	        of first use, or as the step's rule says (INV-60), the backordered rest at the first: StockReserved, or
+//	        StockBackordered.
 //	INV-13  Growth that does not fit, an item that is not registered, and Refuse write ReservationRejected,
 //	        which takes nothing; in this order of reasons: unknown_sku, insufficient_stock, other_line.
 //	INV-14  Imported: growth must fit likewise, and goes straight from available (StockFulfilled).
@@ -53,16 +57,30 @@ import "unicode/utf8"
 //	        take it last. At most 10,000 orders wait for an item; beyond that the backorder limit counts as 0.
 //	INV-26  Whatever leaves stock that backorders can have fills them, in the order of their arrival
 //	        (BackorderFilled): first from their own location, once what is promised there is covered, then
-//	        from what is available elsewhere.
+//	        from what is available elsewhere, as their rule allows (INV-62).
 //	INV-27  ShipTransfer: 1 to MaxQuantity (invalid_quantity) from one location to another (same_location), under an
 //	        ID of its own (invalid_transfer_id, transfer_exists). The location that it leaves must have it
 //	        available (insufficient_stock). On its way it is on_hand nowhere, and incoming where it goes. An item
 //	        has at most 1,000 transfers on their way (too_many_transfers).
-//	INV-28  ReceiveTransfer: at most what of a transfer (unknown_transfer) is on its way (over_transfer), arrived and
-//	        missing together, and not nothing (invalid_quantity). What arrives becomes available; what is missing
-//	        leaves incoming.
+//	INV-28  ReceiveTransfer: at most what of a transfer (unknown_transfer) is on its way (over_transfer), arrived, damaged
+//	        and missing together, and not nothing (invalid_quantity). What arrives becomes available, or damaged; what
+//	        is missing leaves incoming.
 //	INV-40  Growth of damaged goes to damaged of the first location, in the same StockRestocked: those goods came
 //	        back, and cannot be sold again.
+//	INV-60  A step may bring the order's allocation rule: it tries the locations that the rule lists first, in
+//	        its order, as far as the item has them, then the others in order of first use. A location below 0
+//	        has nothing, and takes nothing from the others. Without a rule: split, and none listed. The rule
+//	        is about this item alone: other SKUs of the order may come from other locations.
+//	INV-61  single_location takes all of an order from one location: where the order has taken some, or else the
+//	        first that has it all, or else, backordered, the one that has most. What one location has is all
+//	        that can be reserved. fewest_locations takes it from as few further locations as have it together,
+//	        of those that are as few the ones that come first; from all, when all have less. split takes what
+//	        each has.
+//	INV-62  What a rule backorders is backordered at the first location that it takes from, or tries. A
+//	        backorder of single_location is filled at its own location alone; others elsewhere as their rule says.
+//	INV-63  CountStock may name the item's version when counting began. If on_hand of the location has changed since,
+//	        the count is of another state: count_outdated. Reservations, moves between states and other locations
+//	        do not matter. A version that the item has not reached: invalid_counted_at_version.
 func Decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 	events, err := decide(item, res, cmd)
 	if err == nil && len(events) > 0 && waiting(item, events) {
@@ -158,9 +176,30 @@ func countStock(item Item, c CountStock) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := item.countedAt(location, c.CountedAtVersion); err != nil {
+		return nil, err
+	}
 	delta := c.Counted - item.at(location).OnHand
-	counted := StockCounted{Location: location, Counted: c.Counted, Delta: delta, Reference: c.Reference}
+	counted := StockCounted{
+		Location: location, Counted: c.Counted, Delta: delta, Reference: c.Reference, CountedAtVersion: c.CountedAtVersion,
+	}
 	return change(item, counted, location, Level{OnHand: delta, Available: delta})
+}
+
+// countedAt applies INV-63.
+func (i Item) countedAt(location string, version uint64) error {
+	if version > i.Version {
+		return refuse(CodeInvalidCountedAt, "/counted_at_version", "the item has not come to that version: it is at "+strconv.FormatUint(i.Version, 10))
+	}
+	k := i.find(location)
+	if version == 0 || k < 0 || k >= len(i.OnHandVersions) || i.OnHandVersions[k] <= version {
+		return nil
+	}
+	onHand := i.Locations[k].Level.OnHand
+	outdated := refuse(CodeCountOutdated, "/counted_at_version", "the location has "+strconv.FormatInt(onHand, 10)+
+		" on hand since version "+strconv.FormatUint(i.OnHandVersions[k], 10)+": count again")
+	outdated.OnHand = &onHand
+	return outdated
 }
 
 func setSafetyStock(item Item, c SetSafetyStock) ([]Event, error) {

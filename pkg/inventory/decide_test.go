@@ -22,7 +22,7 @@ func TestINV1Register(t *testing.T) {
 
 func TestINV2StockNeedsARegisteredItem(t *testing.T) {
 	for _, cmd := range []Command{
-		ReceiveStock{"", 1, ""}, AdjustStock{"", 1, ReasonOther, ""}, CountStock{"", 1, ""},
+		ReceiveStock{"", 1, ""}, AdjustStock{"", 1, ReasonOther, ""}, CountStock{"", 1, "", 0},
 		SetSafetyStock{"", 1}, SetBackorderLimit{1},
 	} {
 		given(t).when(cmd).refused(CodeUnknownSKU)
@@ -72,11 +72,56 @@ func TestINV5Adjust(t *testing.T) {
 
 func TestINV6Count(t *testing.T) {
 	s := given(t, append(stock(10), want(1, 4, 0, 0))...)
-	s.when(CountStock{"", -1, ""}).refused(CodeInvalidQuantity)
-	s.when(CountStock{"", MaxQuantity + 1, ""}).refused(CodeInvalidQuantity)
-	s.when(CountStock{"", 7, "c1"}).then(StockCounted{"main", 7, -3, "c1"}).levels(7, 3, 4, 0)
-	s.when(CountStock{"", 7, "c2"}).then(StockCounted{"main", 7, 0, "c2"}).levels(7, 3, 4, 0)
-	s.when(CountStock{"", 1, ""}).then(StockCounted{"main", 1, -6, ""}).levels(1, -3, 4, 0)
+	s.when(CountStock{"", -1, "", 0}).refused(CodeInvalidQuantity)
+	s.when(CountStock{"", MaxQuantity + 1, "", 0}).refused(CodeInvalidQuantity)
+	s.when(CountStock{"", 7, "c1", 0}).then(StockCounted{"main", 7, -3, "c1", 0}).levels(7, 3, 4, 0)
+	s.when(CountStock{"", 7, "c2", 0}).then(StockCounted{"main", 7, 0, "c2", 0}).levels(7, 3, 4, 0)
+	s.when(CountStock{"", 1, "", 0}).then(StockCounted{"main", 1, -6, "", 0}).levels(1, -3, 4, 0)
+}
+
+func TestINV63CountsOfAnotherState(t *testing.T) {
+	s := given(t, append(stock(10), ReceiveStock{"north", 5, ""})...) // version 3
+	began := s.item.Version
+	count := func(location string, at uint64) CountStock { return CountStock{location, 9, "c", at} }
+	s.when(count("", began+1)).refusedAt(CodeInvalidCountedAt, "/counted_at_version")
+
+	// What is promised, held back or elsewhere does not matter.
+	for _, cmd := range []Command{want(1, 3, 0, 0), SetSafetyStock{"", 2}, MoveStock{"", StateAvailable, StateDamaged, 1, ""},
+		ReceiveStock{"north", 1, ""}, ExpectStock{"", 4, ""}, SetBackorderLimit{3}} {
+		s.when(cmd)
+	}
+	given(t).like(s).when(count("", began)).then(StockCounted{"main", 9, -1, "c", began})
+	s.when(count("north", began)).refusedAt(CodeCountOutdated, "/counted_at_version")
+	s.when(count("south", began)).then(StockCounted{"south", 9, 9, "c", began})
+	s.when(count("south", began)).refused(CodeCountOutdated)
+
+	// Goods that leave, come or are counted do, also when the figure is as before.
+	for name, cmds := range map[string][]Command{
+		"shipped":     {want(2, 0, 0, 3)},
+		"transferred": {ShipTransfer{"t", "", "north", 1, ""}},
+		"counted":     {CountStock{"", 11, "", 0}},
+		"back again":  {AdjustStock{"", -1, ReasonOther, ""}, AdjustStock{"", 1, ReasonOther, ""}},
+	} {
+		moved := given(t).like(s)
+		for _, cmd := range cmds {
+			moved.when(cmd)
+		}
+		refusal, ok := moved.when(count("", began)).err.(*Error)
+		if !ok || refusal.Code != CodeCountOutdated || *refusal.OnHand != moved.item.at("main").OnHand {
+			t.Errorf("%s: %+v", name, moved.err)
+		}
+		now, there := moved.item.Version, moved.item.at("main").OnHand
+		moved.when(count("", now)).then(StockCounted{"main", 9, 9 - there, "c", now})
+	}
+}
+
+// like begins from another scenario's state.
+func (s *scenario) like(other *scenario) *scenario {
+	s.item = other.item
+	for id, r := range other.reservations {
+		s.reservations[id] = r
+	}
+	return s
 }
 
 func TestINV7SafetyStock(t *testing.T) {

@@ -6,6 +6,8 @@ type Error struct {
 	Code    string
 	Detail  string
 	Pointer string
+	// OnHand is what the location has, with CodeCountOutdated.
+	OnHand *int64
 }
 
 // The codes.
@@ -27,6 +29,8 @@ const (
 	CodeUnknownTransfer    = "unknown_transfer"
 	CodeOverTransfer       = "over_transfer"
 	CodeTooManyTransfers   = "too_many_transfers"
+	CodeCountOutdated      = "count_outdated"
+	CodeInvalidCountedAt   = "invalid_counted_at_version"
 	CodeInvalidStep        = "invalid_step"
 	CodeTooManyLocations   = "too_many_locations"
 	CodeTooManyDeliveries  = "too_many_deliveries"

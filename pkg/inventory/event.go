@@ -17,6 +17,8 @@ type Step struct {
 	OrderID       string
 	PlacedEventID ID
 	Version       uint64
+	// Allocation is the order's rule; nil: it has none.
+	Allocation *AllocationRule
 }
 
 // Allocation is a quantity at a location.
@@ -54,11 +56,12 @@ type (
 		Quantity                 int64
 		Reference                string
 	}
-	// TransferReceived put Quantity on the shelf of ToLocation; Missing has left incoming and is nowhere.
+	// TransferReceived put Quantity on the shelf of ToLocation, and Damaged beside it; Missing has left incoming
+	// and is nowhere.
 	TransferReceived struct {
-		TransferID               string
-		FromLocation, ToLocation string
-		Quantity, Missing        int64
+		TransferID                 string
+		FromLocation, ToLocation   string
+		Quantity, Missing, Damaged int64
 	}
 	StockAdjusted struct {
 		Location  string
@@ -71,6 +74,8 @@ type (
 		Counted   int64
 		Delta     int64
 		Reference string
+		// CountedAtVersion is the item's version when counting began; 0: nobody asked.
+		CountedAtVersion uint64
 	}
 	SafetyStockSet struct {
 		Location string

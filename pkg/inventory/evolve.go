@@ -6,7 +6,9 @@ import "slices"
 // The levels are those that the event carries, not recomputed.
 func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
 	item.Version++
-	item.Locations = withLevels(item.Locations, ev.Locations)
+	before := item.Locations
+	item.Locations = withLevels(before, ev.Locations)
+	item.noteOnHand(before, ev.Locations)
 	backordered := res.Backordered
 	switch c := ev.Change.(type) {
 	case ItemRegistered:
@@ -105,13 +107,33 @@ func withLevels(locations, changed []LocationLevel) []LocationLevel {
 	return out
 }
 
+// noteOnHand keeps the versions at which on_hand changed true to an event.
+func (i *Item) noteOnHand(before, changed []LocationLevel) {
+	var versions []uint64
+	for k := range changed {
+		at, had := i.find(changed[k].Location), int64(0)
+		if at < len(before) {
+			had = before[at].Level.OnHand
+		}
+		if had == changed[k].Level.OnHand {
+			continue
+		}
+		if versions == nil {
+			versions = make([]uint64, len(i.Locations))
+			copy(versions, i.OnHandVersions)
+			i.OnHandVersions = versions
+		}
+		versions[at] = i.Version
+	}
+}
+
 // at returns a copy of the reservation that has seen step, with room for more locations. A step of
 // another placement starts from nothing: what the former one bound, the event itself gives back.
 func (r Reservation) at(step Step, room int) Reservation {
 	if r.Version == 0 || r.PlacedEventID != step.PlacedEventID {
 		r = Reservation{}
 	}
-	r.OrderID, r.PlacedEventID, r.Version = step.OrderID, step.PlacedEventID, step.Version
+	r.OrderID, r.PlacedEventID, r.Version, r.Allocation = step.OrderID, step.PlacedEventID, step.Version, step.Allocation
 	r.Rejected = nil
 	if n := len(r.Held); n+room > 0 {
 		held := make([]HeldAt, n, n+room)

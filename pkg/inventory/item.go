@@ -31,6 +31,9 @@ type Item struct {
 	BackorderLimit int64
 	// Locations stand in order of first use. Evolve copies before it changes them.
 	Locations []LocationLevel
+	// OnHandVersions has, for each of Locations, the item's version at which its on_hand last changed; 0, or
+	// missing at the end: never. Evolve copies before it changes them.
+	OnHandVersions []uint64
 	// Expected are the deliveries that make up incoming, in the order of their first mention. Evolve
 	// copies before it changes them.
 	Expected []Delivery
@@ -49,7 +52,7 @@ type Transfer struct {
 }
 
 // Backorder is an order that waits at a location: Quantity of what it holds there is not there yet.
-// Version, Reserved and Committed repeat its reservation.
+// Version, Reserved, Committed and Allocation repeat its reservation.
 type Backorder struct {
 	OrderID             string
 	PlacedEventID       ID
@@ -57,6 +60,7 @@ type Backorder struct {
 	Location            string
 	Quantity            int64
 	Reserved, Committed int64
+	Allocation          *AllocationRule
 }
 
 // Delivery is what is still to come to a location under a reference.
@@ -90,7 +94,9 @@ type Reservation struct {
 	Held    []HeldAt
 	// Backordered is what of reserved and committed is not there yet, over all locations.
 	Backordered int64
-	Rejected    *Rejection
+	// Allocation is the rule of the newest step seen; nil: it has none.
+	Allocation *AllocationRule
+	Rejected   *Rejection
 }
 
 // HeldAt is the part of a reservation at one location.

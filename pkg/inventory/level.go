@@ -61,17 +61,20 @@ func (i Item) Sellable() int64 {
 }
 
 // reservable is what a reservation may take: what is sellable, and what is left of the backorder limit.
-func (i Item) reservable() int64 {
+func (i Item) reservable() int64 { return i.Sellable() + i.backorderable() }
+
+// backorderable is what is left of the backorder limit.
+func (i *Item) backorderable() int64 {
+	if len(i.Backorders) >= MaxBackorders {
+		return 0
+	}
 	var short int64
 	for k := range i.Locations {
 		if available := i.Locations[k].Level.Available; available < 0 {
 			short = min(short-available, MaxLevel)
 		}
 	}
-	if len(i.Backorders) >= MaxBackorders {
-		return i.Sellable()
-	}
-	return i.Sellable() + max(0, i.BackorderLimit-short)
+	return max(0, i.BackorderLimit-short)
 }
 
 // find returns the index of a location, or -1.

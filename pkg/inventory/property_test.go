@@ -9,8 +9,38 @@ import (
 	"pgregory.net/rapid"
 )
 
-// flows adds up what moved, from the events alone.
-type flows struct{ in, out int64 }
+// flows adds up what moved, from the events alone, and remembers when on_hand changed by location.
+type flows struct {
+	in, out int64
+	onHand  map[string]uint64
+}
+
+func (f *flows) note(before, after Item) {
+	for _, l := range after.Locations {
+		if before.at(l.Location).OnHand != l.Level.OnHand {
+			if f.onHand == nil {
+				f.onHand = map[string]uint64{}
+			}
+			f.onHand[l.Location] = after.Version
+		}
+	}
+}
+
+// checkCount: a count is taken if nothing has come to its location, or left it, since it began.
+func (f *flows) checkCount(item Item, cmd Command, err error) string {
+	c, ok := cmd.(CountStock)
+	if !ok || !item.Registered || c.Counted < 0 {
+		return ""
+	}
+	if c.Location == "" {
+		c.Location = DefaultLocation
+	}
+	fresh := c.CountedAtVersion == 0 || c.CountedAtVersion <= item.Version && f.onHand[c.Location] <= c.CountedAtVersion
+	if fresh != (err == nil) {
+		return fmt.Sprintf("%+v at version %d, changed at %v: %v", c, item.Version, f.onHand, err)
+	}
+	return ""
+}
 
 func (f *flows) add(c Change) {
 	switch c := c.(type) {
@@ -23,7 +53,7 @@ func (f *flows) add(c Change) {
 	case StockRestocked:
 		f.in += c.Quantity
 	case TransferReceived:
-		f.in += c.Quantity
+		f.in += c.Quantity + c.Damaged
 	case TransferShipped:
 		f.out += c.Quantity
 	case StockFulfilled:
@@ -44,7 +74,7 @@ func drawCommand(t *rapid.T) Command {
 	case 3:
 		return AdjustStock{location, quantity - 20, ReasonOther, ""}
 	case 4:
-		return CountStock{location, quantity, ""}
+		return CountStock{location, quantity, "", rapid.Uint64Range(0, 20).Draw(t, "counted at")}
 	case 5:
 		return SetSafetyStock{location, quantity / 4}
 	case 6:
@@ -61,7 +91,7 @@ func drawCommand(t *rapid.T) Command {
 		if rapid.Bool().Draw(t, "ships") {
 			return ShipTransfer{transfer.Draw(t, "transfer"), location, to, quantity / 3, ""}
 		}
-		return ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4}
+		return ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4, small.Draw(t, "broken") / 4}
 	}
 	c := SetReservation{
 		OrderID:       rapid.SampledFrom([]string{"o-1", "o-2", "o-3"}).Draw(t, "order"),
@@ -72,6 +102,7 @@ func drawCommand(t *rapid.T) Command {
 		Damaged:       rapid.SampledFrom([]int64{0, 0, 0, 1, 3}).Draw(t, "damaged"),
 		Imported:      rapid.IntRange(0, 5).Draw(t, "imported") == 0,
 		Refuse:        rapid.IntRange(0, 9).Draw(t, "refuse") == 0,
+		Allocation:    drawRule(t),
 	}
 	if !c.Imported {
 		c.Reserved, c.Committed = small.Draw(t, "reserved"), small.Draw(t, "committed")
@@ -85,6 +116,9 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 	res := w.reservations[step.OrderID]
 	fresh := isStep && (res.PlacedEventID != step.PlacedEventID || step.Version > res.Version)
 	events, err := Decide(w.item, res, cmd)
+	if problem := total.checkCount(w.item, cmd, err); problem != "" {
+		return problem
+	}
 	var refusal *Error
 	if err != nil && (!errors.As(err, &refusal) || len(events) > 0) {
 		return fmt.Sprintf("error %v with %d events", err, len(events))
@@ -99,6 +133,7 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 			return fmt.Sprintf("%T: %s", ev.Change, problem)
 		}
 		total.add(ev.Change)
+		total.note(before, w.item)
 		switch c := ev.Change.(type) {
 		case StockReserved:
 			if before.Sellable()-w.item.Sellable() != c.Quantity {
@@ -116,7 +151,7 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 // checkBackorders: the waiting orders are those of the reservations, what they wait for is not there, and
 // nobody else could have it either.
 func checkBackorders(w *scenario) string {
-	waiting := map[string]int64{}
+	waiting, anywhere := map[string]int64{}, int64(0)
 	for _, b := range w.item.Backorders {
 		r := w.reservations[b.OrderID]
 		k := slices.IndexFunc(r.Held, func(h HeldAt) bool { return h.Location == b.Location })
@@ -124,6 +159,9 @@ func checkBackorders(w *scenario) string {
 			return fmt.Sprintf("%+v waits, its reservation is %+v", b, r)
 		}
 		waiting[b.Location] += b.Quantity
+		if b.Allocation == nil || b.Allocation.Policy != SingleLocation {
+			anywhere += b.Quantity
+		}
 	}
 	var held, sum int64
 	for _, r := range w.reservations {
@@ -138,7 +176,7 @@ func checkBackorders(w *scenario) string {
 	if sum != held {
 		return fmt.Sprintf("%d wait, reservations say %d", sum, held)
 	}
-	if sum > 0 && w.item.Sellable() > 0 {
+	if anywhere > 0 && w.item.Sellable() > 0 {
 		return "stock is for sale while orders wait for it"
 	}
 	return ""

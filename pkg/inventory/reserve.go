@@ -23,7 +23,7 @@ func setReservation(item Item, res Reservation, cmd SetReservation) ([]Event, er
 	if same && cmd.Version <= res.Version {
 		return nil, nil
 	}
-	s := &step{cmd: cmd, id: Step{cmd.OrderID, cmd.PlacedEventID, cmd.Version}, item: item, res: res}
+	s := &step{cmd: cmd, id: Step{cmd.OrderID, cmd.PlacedEventID, cmd.Version, cmd.Allocation}, item: item, res: res}
 	s.reserved, s.committed, s.fulfilled, s.restocked = res.Sums()
 	s.damaged = res.Damaged()
 	if !same {
@@ -56,6 +56,8 @@ func checkStep(c SetReservation) error {
 		return refuse(CodeInvalidStep, "", "a step names its order")
 	case c.Version == 0:
 		return refuse(CodeInvalidStep, "", "a step's version is at least 1")
+	case c.Allocation != nil && (c.Allocation.Policy < SingleLocation || c.Allocation.Policy > Split):
+		return refuse(CodeInvalidStep, "", "an allocation has one of the known policies")
 	case c.Imported && (c.Reserved > 0 || c.Committed > 0):
 		return refuse(CodeInvalidStep, "", "a past document reserves nothing")
 	}
@@ -104,7 +106,7 @@ func (s *step) grow() bool {
 	if growth == 0 && !s.cmd.Refuse && (restock == 0 || s.item.Registered) {
 		return true
 	}
-	reservable := s.item.reservable()
+	reservable := s.reservable()
 	var reason RejectionReason
 	switch {
 	case !s.item.Registered:
@@ -139,8 +141,12 @@ func (s *step) take(quantity int64) {
 	s.emit(StockReserved{Step: s.id, Quantity: quantity, Allocations: taken}, changed)
 }
 
-// allocate chooses locations in order of first use; what they do not have is backordered at the first.
+// allocate chooses locations in order of first use, or as the order's rule says; what they do not have is
+// backordered at the first.
 func (s *step) allocate(quantity int64) (taken []Allocation, backordered int64) {
+	if s.cmd.Allocation != nil {
+		return s.allocateBy(s.cmd.Allocation, quantity)
+	}
 	taken = make([]Allocation, 0, 1)
 	left := quantity
 	for k := range s.item.Locations {
@@ -153,10 +159,5 @@ func (s *step) allocate(quantity int64) (taken []Allocation, backordered int64) 
 			return taken, 0
 		}
 	}
-	first := s.item.first()
-	if len(taken) > 0 && taken[0].Location == first {
-		taken[0].Quantity += left
-		return taken, left
-	}
-	return append([]Allocation{{first, left}}, taken...), left
+	return withRest(taken, s.item.first(), left), left
 }

@@ -24,7 +24,7 @@ func TestINV10CancelOvertakesReserve(t *testing.T) {
 func TestINV11AnotherPlacementReplaces(t *testing.T) {
 	s := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 4, 2))...)
 	again := SetReservation{OrderID: "o-1", PlacedEventID: ID{2}, Version: 1, Reserved: 8}
-	step := Step{"o-1", ID{2}, 1}
+	step := Step{"o-1", ID{2}, 1, nil}
 	s.when(again).then(
 		ReservationReleased{Step: step, Quantity: 4, FromCommitted: at("main", 4)},
 		StockReserved{step, 8, at("main", 8)})
@@ -32,12 +32,12 @@ func TestINV11AnotherPlacementReplaces(t *testing.T) {
 	s.when(again).then()
 
 	third := SetReservation{OrderID: "o-1", PlacedEventID: ID{3}, Version: 1, Reserved: 9}
-	step = Step{"o-1", ID{3}, 1}
+	step = Step{"o-1", ID{3}, 1, nil}
 	s.when(third).then(
 		ReservationReleased{Step: step, Quantity: 8, FromReserved: at("main", 8)},
 		ReservationRejected{step, 9, 8, InsufficientStock})
 	s.when(SetReservation{OrderID: "o-1", PlacedEventID: ID{4}, Version: 1}).then(
-		ReservationReleased{Step: Step{"o-1", ID{4}, 1}})
+		ReservationReleased{Step: Step{"o-1", ID{4}, 1, nil}})
 	s.levels(8, 8, 0, 0).holds("o-1", 0, 0, 0, 0)
 }
 
@@ -65,21 +65,21 @@ func TestINV12Backorders(t *testing.T) {
 		t.Fatalf("backordered %d", b)
 	}
 	other := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 4}
-	s.when(other).then(ReservationRejected{Step{"o-2", ID{9}, 1}, 4, 3, InsufficientStock})
+	s.when(other).then(ReservationRejected{Step{"o-2", ID{9}, 1, nil}, 4, 3, InsufficientStock})
 
 	none := given(t, RegisterItem{}, SetBackorderLimit{5})
 	none.when(want(1, 5, 0, 0)).then(StockBackordered{stepOf(1), 5, 5, at("main", 5)}).levels(0, -5, 5, 0)
 
 	empty := given(t, append(stock(2), want(1, 2, 0, 0), ReceiveStock{"north", 1, ""}, SetBackorderLimit{9})...)
 	second := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 4}
-	empty.when(second).then(StockBackordered{Step{"o-2", ID{9}, 1}, 4, 3, []Allocation{{"main", 3}, {"north", 1}}})
+	empty.when(second).then(StockBackordered{Step{"o-2", ID{9}, 1, nil}, 4, 3, []Allocation{{"main", 3}, {"north", 1}}})
 }
 
 func TestINV12ShortLocationTakesNothingFromOthers(t *testing.T) {
 	s := given(t, append(stock(5), want(1, 5, 0, 0), AdjustStock{"", -5, ReasonShrinkage, ""}, ReceiveStock{"north", 3, ""})...)
 	s.levels(3, -2, 5, 0)
 	other := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 3}
-	s.when(other).then(StockReserved{Step{"o-2", ID{9}, 1}, 3, at("north", 3)})
+	s.when(other).then(StockReserved{Step{"o-2", ID{9}, 1, nil}, 3, at("north", 3)})
 }
 
 func TestINV13Rejections(t *testing.T) {
@@ -155,7 +155,7 @@ func TestINV17Fulfil(t *testing.T) {
 	s := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 6, 0))...)
 	s.when(want(3, 0, 4, 2)).then(StockFulfilled{Step: stepOf(3), Quantity: 2, FromCommitted: at("main", 2)})
 	s.levels(8, 4, 0, 4)
-	s.when(CountStock{"", 0, ""}).levels(0, -4, 0, 4)
+	s.when(CountStock{"", 0, "", 0}).levels(0, -4, 0, 4)
 	s.when(want(4, 0, 0, 6)).then(StockFulfilled{Step: stepOf(4), Quantity: 4, FromCommitted: at("main", 4)})
 	s.levels(-4, -4, 0, 0).holds("o-1", 0, 0, 6, 0)
 	s.when(want(5, 0, 0, 3)).then(ReservationReleased{Step: stepOf(5)}).holds("o-1", 0, 0, 6, 0)

@@ -156,7 +156,7 @@ func want(version uint64, reserved, committed, fulfilled int64) SetReservation {
 	}
 }
 
-func stepOf(version uint64) Step { return Step{"o-1", placed, version} }
+func stepOf(version uint64) Step { return Step{"o-1", placed, version, nil} }
 
 func stock(quantity int64) []Command {
 	return []Command{RegisterItem{"White hanging heart"}, ReceiveStock{"", quantity, ""}}

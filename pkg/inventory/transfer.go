@@ -50,7 +50,9 @@ func receiveTransfer(item Item, c ReceiveTransfer) ([]Event, error) {
 		return nil, refuse(CodeInvalidQuantity, "/quantity", "what arrives is 0 to 1000000000 units")
 	case c.Missing < 0 || c.Missing > MaxQuantity:
 		return nil, refuse(CodeInvalidQuantity, "/missing", "what is missing is 0 to 1000000000 units")
-	case c.Quantity+c.Missing == 0:
+	case c.Damaged < 0 || c.Damaged > MaxQuantity:
+		return nil, refuse(CodeInvalidQuantity, "/damaged", "what is damaged is 0 to 1000000000 units")
+	case c.all() == 0:
 		return nil, refuse(CodeInvalidQuantity, "/quantity", "something arrives, or is missing")
 	}
 	k := item.transfer(c.TransferID)
@@ -58,13 +60,19 @@ func receiveTransfer(item Item, c ReceiveTransfer) ([]Event, error) {
 		return nil, refuse(CodeUnknownTransfer, "/transfer_id", "no transfer of this ID is on its way")
 	}
 	t := item.Transfers[k]
-	if c.Quantity+c.Missing > t.Quantity {
+	if c.all() > t.Quantity {
 		return nil, refuse(CodeOverTransfer, "/quantity", "more than what of the transfer is on its way")
 	}
-	received := TransferReceived{TransferID: t.ID, FromLocation: t.FromLocation, ToLocation: t.ToLocation, Quantity: c.Quantity, Missing: c.Missing}
+	received := TransferReceived{
+		TransferID: t.ID, FromLocation: t.FromLocation, ToLocation: t.ToLocation,
+		Quantity: c.Quantity, Missing: c.Missing, Damaged: c.Damaged,
+	}
 	return change(item, received, t.ToLocation,
-		Level{OnHand: c.Quantity, Available: c.Quantity, Incoming: -c.Quantity - c.Missing})
+		Level{OnHand: c.Quantity + c.Damaged, Available: c.Quantity, Damaged: c.Damaged, Incoming: -c.all()})
 }
+
+// all is what leaves incoming.
+func (c ReceiveTransfer) all() int64 { return c.Quantity + c.Damaged + c.Missing }
 
 func checkTransferID(id string) error {
 	if id == "" || len(id) > MaxTransferIDBytes || !utf8.ValidString(id) {
@@ -89,7 +97,7 @@ func (i *Item) evolveTransferReceived(c TransferReceived) {
 		return
 	}
 	i.Transfers = slices.Clone(i.Transfers)
-	if i.Transfers[k].Quantity -= c.Quantity + c.Missing; i.Transfers[k].Quantity <= 0 {
+	if i.Transfers[k].Quantity -= c.Quantity + c.Damaged + c.Missing; i.Transfers[k].Quantity <= 0 {
 		i.Transfers = slices.Delete(i.Transfers, k, k+1)
 	}
 }

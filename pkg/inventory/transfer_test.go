@@ -35,23 +35,26 @@ func TestINV27ShipTransfer(t *testing.T) {
 
 func TestINV28ReceiveTransfer(t *testing.T) {
 	s := given(t, append(stock(10), ShipTransfer{"t-1", "", "north", 5, ""}, ShipTransfer{"t-2", "", "north", 2, ""})...)
-	s.when(ReceiveTransfer{"", 1, 0}).refused(CodeInvalidTransferID)
-	s.when(ReceiveTransfer{"t-1", -1, 2}).refused(CodeInvalidQuantity)
-	s.when(ReceiveTransfer{"t-1", MaxQuantity + 1, 0}).refused(CodeInvalidQuantity)
-	s.when(ReceiveTransfer{"t-1", 1, -1}).refused(CodeInvalidQuantity)
-	s.when(ReceiveTransfer{"t-1", 1, MaxQuantity + 1}).refused(CodeInvalidQuantity)
-	s.when(ReceiveTransfer{"t-1", 0, 0}).refused(CodeInvalidQuantity)
-	s.when(ReceiveTransfer{"t-9", 1, 0}).refused(CodeUnknownTransfer)
-	s.when(ReceiveTransfer{"t-1", 5, 1}).refused(CodeOverTransfer)
+	s.when(ReceiveTransfer{"", 1, 0, 0}).refused(CodeInvalidTransferID)
+	s.when(ReceiveTransfer{"t-1", -1, 2, 0}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", MaxQuantity + 1, 0, 0}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", 1, -1, 0}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", 1, MaxQuantity + 1, 0}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", 0, 0, 0}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", 1, 0, -1}).refusedAt(CodeInvalidQuantity, "/damaged")
+	s.when(ReceiveTransfer{"t-1", 1, 0, MaxQuantity + 1}).refusedAt(CodeInvalidQuantity, "/damaged")
+	s.when(ReceiveTransfer{"t-9", 1, 0, 0}).refused(CodeUnknownTransfer)
+	s.when(ReceiveTransfer{"t-1", 5, 1, 0}).refused(CodeOverTransfer)
+	s.when(ReceiveTransfer{"t-1", 2, 2, 2}).refused(CodeOverTransfer)
 
 	before := s.item
-	s.when(ReceiveTransfer{"t-1", 3, 0}).then(TransferReceived{"t-1", "main", "north", 3, 0}).levels(6, 6, 0, 0)
+	s.when(ReceiveTransfer{"t-1", 3, 0, 0}).then(TransferReceived{"t-1", "main", "north", 3, 0, 0}).levels(6, 6, 0, 0)
 	if before.Transfers[0].Quantity != 5 || s.item.at("north") != (Level{OnHand: 3, Available: 3, Incoming: 4}) {
 		t.Fatalf("before %+v, after %+v", before.Transfers, s.item)
 	}
-	s.when(ReceiveTransfer{"t-1", 1, 1}).then(TransferReceived{"t-1", "main", "north", 1, 1}).levels(7, 7, 0, 0)
-	s.when(ReceiveTransfer{"t-1", 1, 0}).refused(CodeUnknownTransfer)
-	s.when(ReceiveTransfer{"t-2", 0, 2}).then(TransferReceived{"t-2", "main", "north", 0, 2}).levels(7, 7, 0, 0)
+	s.when(ReceiveTransfer{"t-1", 1, 1, 0}).then(TransferReceived{"t-1", "main", "north", 1, 1, 0}).levels(7, 7, 0, 0)
+	s.when(ReceiveTransfer{"t-1", 1, 0, 0}).refused(CodeUnknownTransfer)
+	s.when(ReceiveTransfer{"t-2", 0, 2, 0}).then(TransferReceived{"t-2", "main", "north", 0, 2, 0}).levels(7, 7, 0, 0)
 	if len(s.item.Transfers) != 0 || s.item.Total().Incoming != 0 {
 		t.Fatalf("%+v", s.item)
 	}
@@ -60,11 +63,25 @@ func TestINV28ReceiveTransfer(t *testing.T) {
 	}
 }
 
+// A transfer is accepted, rejected and missed in one go; what is rejected is there, and not for sale.
+func TestINV28DamagedArrivals(t *testing.T) {
+	s := given(t, append(stock(10), SetBackorderLimit{5}, ShipTransfer{"t", "", "north", 6, ""}, want(1, 7, 0, 0))...)
+	s.when(ReceiveTransfer{"t", 1, 1, 2}).then(TransferReceived{"t", "main", "north", 1, 1, 2},
+		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 1, Backordered: 2, Reserved: at("north", 1)})
+	if l := s.item.at("north"); l != (Level{OnHand: 3, Reserved: 1, Damaged: 2, Incoming: 2}) {
+		t.Fatalf("north has %+v", l)
+	}
+	s.when(ReceiveTransfer{"t", 0, 0, 2}).then(TransferReceived{"t", "main", "north", 0, 0, 2})
+	if l := s.item.at("north"); l.Damaged != 4 || l.Incoming != 0 || len(s.item.Transfers) != 0 {
+		t.Fatalf("north has %+v", l)
+	}
+}
+
 // What is on its way cannot be reserved; what arrives goes to whoever waits for it (INV-26).
 func TestINV28ArrivalsFillBackorders(t *testing.T) {
 	s := given(t, append(stock(4), SetBackorderLimit{5}, ShipTransfer{"t", "", "north", 4, ""}, want(1, 3, 0, 0))...)
 	s.levels(0, -3, 3, 0)
-	s.when(ReceiveTransfer{"t", 2, 0}).then(TransferReceived{"t", "main", "north", 2, 0},
+	s.when(ReceiveTransfer{"t", 2, 0, 0}).then(TransferReceived{"t", "main", "north", 2, 0, 0},
 		BackorderFilled{Step: stepOf(1), Location: "main", Quantity: 2, Backordered: 1, Reserved: at("north", 2)})
 	s.levels(2, -1, 3, 0)
 }

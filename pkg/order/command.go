@@ -15,6 +15,8 @@ type Place struct {
 	AtMicros              int64
 	// TotalMicros is what the client expects to pay; nil: not checked.
 	TotalMicros *int64
+	// Allocation says where the goods come from; nil: from any location, in the order of their first use.
+	Allocation *AllocationRule
 }
 
 // PlaceLine is a line as it was ordered.
@@ -132,8 +134,11 @@ type Hold struct{ Reason string }
 // Resume lets it go on. DeadlineMicros is how long it then waits for its payment.
 type Resume struct{ DeadlineMicros int64 }
 
-// Deliver records that a shipment arrived.
-type Deliver struct{ FulfilmentID string }
+// Deliver records that a shipment arrived, or lines of it; no lines: all of it that has not yet.
+type Deliver struct {
+	FulfilmentID string
+	Lines        []LineQuantity
+}
 
 // RequestReturn says what a customer will send back; no lines: all that has been delivered.
 type RequestReturn struct {

@@ -73,7 +73,9 @@ type Facts struct {
 //	        (backordered), 1 unit or more (invalid_quantity). No lines: all that can ship; none left: nothing_to_ship.
 //	ORD-15  A shipment has an ID of its own (invalid_fulfilment_id, fulfilment_exists), and an order at most 1,000
 //	        (too_many_fulfilments).
-//	ORD-16  Deliver names a shipment (unknown_fulfilment) that is not delivered yet (already_delivered).
+//	ORD-16  Deliver names a shipment (unknown_fulfilment) that is not delivered yet (already_delivered), and at most what
+//	        of it has not arrived (over_delivery); no lines: all of that. Delivered is a shipment that has arrived in
+//	        full, and an order of which everything has shipped and arrived.
 //	ORD-17  Expire ends a prepaid order that is placed or reserved once AtMicros reaches its deadline;
 //	        what was authorized is voided.
 //	ORD-18  ImportDocument: an imported order has shipped in full, a credit note gives its lines back to
@@ -115,6 +117,10 @@ type Facts struct {
 //	        available, damaged ones to damaged. They come from the first delivered lines of their SKU, at their
 //	        prices. What is captured beyond the total without all that came back is due for refund.
 //	ORD-42  CancelReturn gives up what of a return has not come (unknown_return, return_closed).
+//	ORD-60  An order may say where its goods come from: a policy (single_location, fewest_locations or split), and at
+//	        most 100 locations that are tried first, each once (invalid_allocation). It holds for each SKU by itself,
+//	        for as long as the order lives: two SKUs of a single_location order may come from two locations. INV-60
+//	        and INV-61 say what it does.
 func Decide(o Order, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case Place:

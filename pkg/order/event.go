@@ -12,6 +12,7 @@ type (
 		Terms                       PaymentTerms
 		PaymentDeadlineMicros       int64
 		Country, Reference          string
+		Allocation                  *AllocationRule
 	}
 	OrderReserved        struct{}
 	OrderBackordered     struct{ Backordered []LineQuantity }

@@ -62,7 +62,6 @@ func Evolve(o Order, ev Event, f Facts) Order {
 		o.evolveReturned(e)
 	case ReturnCancelled:
 		o.evolveReturn(e.ReturnID, func(r *Return) {
-			r.Cancelled = true
 			for _, l := range e.Lines {
 				r.line(l.SKU).Quantity -= l.Quantity
 			}
@@ -143,6 +142,7 @@ func (o *Order) evolvePlaced(e OrderPlaced, f Facts) {
 	o.SubtotalMicros, o.TotalMicros = e.SubtotalMicros, e.TotalMicros
 	o.Terms, o.PaymentDeadlineMicros = e.Terms, e.PaymentDeadlineMicros
 	o.PlacedEventID, o.OccurredAtMicros = f.EventID, f.OccurredAtMicros
+	o.Allocation = e.Allocation
 	o.Lines = make([]Line, len(e.Lines))
 	for i, l := range e.Lines {
 		o.Lines[i] = Line{SKU: l.SKU, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
@@ -228,7 +228,7 @@ func (o *Order) evolveDelivered(e LinesDelivered) {
 	}
 	if i := o.fulfilment(e.FulfilmentID); i >= 0 {
 		o.Fulfilments = slices.Clone(o.Fulfilments)
-		o.Fulfilments[i].Delivered = true
+		o.Fulfilments[i].arrive(e.Lines)
 	}
 }
 

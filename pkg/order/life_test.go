@@ -189,10 +189,10 @@ func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
 		{append(paid(), CreateFulfilment{FulfilmentID: "f"}), Confirm{}, "confirmed",
 			[]string{"capture_payment", "void_payment", "hold_order", "ship_fulfilment", "cancel_fulfilment", "cancel_order"}},
 		{append(paid(), Hold{}), Confirm{}, "on_hold", []string{"void_payment", "resume_order", "cancel_lines", "cancel_order"}},
-		{append(paid(), Ship{FulfilmentID: "f"}, Deliver{"f"}), Confirm{}, "completed", []string{"capture_payment", "void_payment", "request_return"}},
+		{append(paid(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}), Confirm{}, "completed", []string{"capture_payment", "void_payment", "request_return"}},
 		{append(delivered(), RequestReturn{ReturnID: "r"}, Ship{FulfilmentID: "g"}), Confirm{}, "completed", []string{
 			"refund_payment", "deliver_order", "receive_return", "cancel_return"}},
-		{[]Command{twoSKUs(Prepaid), Cancel{}}, Deliver{"f"}, "cancelled", []string{"authorize_payment", "fail_payment"}},
+		{[]Command{twoSKUs(Prepaid), Cancel{}}, Deliver{FulfilmentID: "f"}, "cancelled", []string{"authorize_payment", "fail_payment"}},
 	} {
 		s := given(t, c.given...).when(c.when).refused(CodeIllegalTransition)
 		refusal := s.err.(*Error)

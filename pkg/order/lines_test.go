@@ -74,7 +74,7 @@ func TestORD30To32Fulfilments(t *testing.T) {
 	s.when(CreateFulfilment{"f1", line("a", 1)}).refused(CodeFulfilmentExists)
 	s.when(Ship{FulfilmentID: "f2", Lines: line("a", 2)}).refused(CodeOverShipment)
 	s.when(CancelLines{Lines: line("a", 2)}).refused(CodeOverCancellation)
-	s.when(Deliver{"f1"}).refused(CodeUnknownFulfilment)
+	s.when(Deliver{FulfilmentID: "f1"}).refused(CodeUnknownFulfilment)
 	s.when(CancelFulfilment{"f1", tooLong}).refused("invalid_reason")
 	s.when(CancelFulfilment{"f1", "no box"}).then(FulfilmentCancelled{"f1", "no box"})
 	s.when(CancelFulfilment{"f1", ""}).refused(CodeUnknownFulfilment)
@@ -85,7 +85,7 @@ func TestORD30To32Fulfilments(t *testing.T) {
 		LinesShipped{"f3", []LineQuantity{{"a", 3}, {"b", 4}}, "1Z9"}, PaymentCaptured{twoSKUsTotal, "f3"}).at(Completed, "captured", "fulfilled")
 	s.when(ShipFulfilment{FulfilmentID: "f3"}).refused(CodeIllegalTransition)
 	s.when(CancelFulfilment{FulfilmentID: "f3"}).refused(CodeFulfilmentShipped)
-	s.when(Deliver{"f3"}).at(Completed, "captured", "delivered")
+	s.when(Deliver{FulfilmentID: "f3"}).at(Completed, "captured", "delivered")
 
 	part := given(t, append(paid(), CreateFulfilment{"f1", line("a", 1)}, ShipFulfilment{FulfilmentID: "f1"})...)
 	part.when(ShipFulfilment{FulfilmentID: "f1"}).refused(CodeFulfilmentShipped)

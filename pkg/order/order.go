@@ -56,11 +56,13 @@ type Line struct {
 	Returned, Damaged int64
 }
 
-// Fulfilment is one shipment; Pending until it leaves.
+// Fulfilment is one shipment; Pending until it leaves, Delivered once all of it has arrived.
 type Fulfilment struct {
 	ID                 string
 	Lines              []LineQuantity
 	Pending, Delivered bool
+	// Arrived is what has been delivered while the rest has not.
+	Arrived []LineQuantity
 }
 
 // LineQuantity is a quantity of a SKU.
@@ -107,6 +109,8 @@ type Order struct {
 	Fulfilments []Fulfilment
 	Returns     []Return
 	Short       []ShortLine
+	// Allocation goes with every reservation that the order wants; nil: it has no rule.
+	Allocation *AllocationRule
 }
 
 // Wanted is the reservation of one SKU as the order wants it: absolute, summed over its lines.

@@ -2,7 +2,7 @@ package order
 
 import "slices"
 
-// place applies ORD-1 to ORD-4.
+// place applies ORD-1 to ORD-4 and ORD-60.
 func (o *Order) place(c Place) ([]Event, error) {
 	if o.Lifecycle != None {
 		return nil, o.refuseHere(CodeAlreadyPlaced, "the order exists")
@@ -17,6 +17,11 @@ func (o *Order) place(c Place) ([]Event, error) {
 	if c.TotalMicros != nil && *c.TotalMicros != total {
 		return nil, refuse(CodeTotalMismatch, "/total", "the lines add up to another total")
 	}
+	if c.Allocation != nil {
+		if err := c.Allocation.Check(); err != nil {
+			return nil, err
+		}
+	}
 	switch c.Terms {
 	case 0:
 		c.Terms = Prepaid
@@ -30,7 +35,7 @@ func (o *Order) place(c Place) ([]Event, error) {
 		CustomerID: c.CustomerID, Currency: c.Currency, Lines: slices.Clone(c.Lines),
 		SubtotalMicros: subtotal, TotalMicros: total,
 		Terms: c.Terms, PaymentDeadlineMicros: c.PaymentDeadlineMicros,
-		Country: c.Country, Reference: c.Reference,
+		Country: c.Country, Reference: c.Reference, Allocation: c.Allocation,
 	}}, nil
 }
 

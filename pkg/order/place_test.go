@@ -101,7 +101,7 @@ func TestORD18Documents(t *testing.T) {
 		t.Fatal("still open")
 	}
 	for _, cmd := range []Command{
-		Cancel{}, Confirm{}, Ship{FulfilmentID: "f"}, Deliver{"f"}, AuthorizePayment{1, "", 0}, CapturePayment{1, ""},
+		Cancel{}, Confirm{}, Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, AuthorizePayment{1, "", 0}, CapturePayment{1, ""},
 		ReconcileShipment{line("a", 1)},
 	} {
 		s.when(cmd).refused(CodeIllegalTransition)

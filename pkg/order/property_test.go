@@ -68,11 +68,13 @@ func drawCommand(t *rapid.T, o Order) Command {
 	case 11:
 		return Ship{FulfilmentID: fulfilment, Lines: drawQuantities(t)}
 	case 12:
-		return Deliver{fulfilment}
+		return Deliver{FulfilmentID: fulfilment}
 	case 13:
 		return Expire{rapid.Int64Range(40, 60).Draw(t, "at")}
-	case 29, 30:
-		return Deliver{fulfilment}
+	case 29:
+		return Deliver{FulfilmentID: fulfilment}
+	case 30:
+		return Deliver{FulfilmentID: fulfilment, Lines: drawQuantities(t)}
 	case 31:
 		return RequestReturn{ReturnID: returned, Lines: drawQuantities(t)}
 	case 32:

@@ -26,8 +26,6 @@ const (
 type Return struct {
 	ID    string
 	Lines []ReturnLine
-	// Cancelled: what had not come was given up.
-	Cancelled bool
 }
 
 // ReturnLine is a SKU's part of a return. Always Received ≤ Quantity.

@@ -7,7 +7,7 @@ import (
 
 // delivered is an order of a (2 at 1.115 and 1 at 2.115) and b (4 at 2.00), paid and delivered but for one b.
 func delivered() []Command {
-	return append(paid(), CapturePayment{twoSKUsTotal, ""}, Ship{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 3}}}, Deliver{"f"})
+	return append(paid(), CapturePayment{twoSKUsTotal, ""}, Ship{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 3}}}, Deliver{FulfilmentID: "f"})
 }
 
 func back(lines ...ReturnedLine) ReceiveReturn { return ReceiveReturn{"r", lines} }
@@ -71,7 +71,7 @@ func TestORD41ReceiveReturn(t *testing.T) {
 }
 
 func TestORD41OnlyCapturedMoneyIsDue(t *testing.T) {
-	unpaid := given(t, append(confirmed(), Ship{FulfilmentID: "f"}, Deliver{"f"}, RequestReturn{ReturnID: "r"})...)
+	unpaid := given(t, append(confirmed(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"})...)
 	unpaid.when(back(ReturnedLine{"b", 4, Resellable})).then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"b", 4, 2_000_000}}})
 	goodwill := given(t, append(delivered(), RefundPayment{3_000_000, "", ""}, RequestReturn{ReturnID: "r"})...)
 	goodwill.when(back(ReturnedLine{"b", 2, Resellable})).then(ReturnReceived{
@@ -92,7 +92,7 @@ func TestORD42CancelReturn(t *testing.T) {
 	s.when(CancelReturn{"q", ""}).refused(CodeUnknownReturn)
 	s.when(CancelReturn{"r", tooLong}).refused("invalid_reason")
 	s.when(CancelReturn{"r", "kept"}).then(ReturnCancelled{"r", []LineQuantity{{"a", 1}, {"b", 2}}, "kept"})
-	if o := s.order; o.ReturnStatus() != "received" || !o.Returns[0].Cancelled {
+	if o := s.order; o.ReturnStatus() != "received" {
 		t.Fatalf("%+v", o)
 	}
 	s.when(CancelReturn{"r", ""}).refused(CodeReturnClosed)

@@ -78,6 +78,11 @@ func (s *shop) steps(id string) map[string]inventory.SetReservation {
 			OrderID: id, PlacedEventID: inventory.ID(o.PlacedEventID), Version: o.ReservationVersion,
 			Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged, Imported: w.Imported,
 		}
+		if rule := o.Allocation; rule != nil {
+			step := steps[w.SKU]
+			step.Allocation = &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy), Locations: rule.Locations}
+			steps[w.SKU] = step
+		}
 	}
 	return steps
 }
@@ -137,6 +142,9 @@ func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
 		for _, sku := range []string{"c", "a", "b", "a"}[rapid.IntRange(0, 3).Draw(t, "first"):] {
 			c.Lines = append(c.Lines, order.PlaceLine{SKU: sku, Quantity: rapid.Int64Range(1, 6).Draw(t, "quantity"), UnitPriceMicros: 1_000_000})
 		}
+		if policy := rapid.Int32Range(0, 3).Draw(t, "policy"); policy > 0 {
+			c.Allocation = &order.AllocationRule{Policy: order.AllocationPolicy(policy), Locations: []string{"north"}}
+		}
 		return c
 	case 3, 4, 5:
 		return order.AuthorizePayment{AmountMicros: o.TotalMicros}
@@ -159,8 +167,10 @@ func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
 // drawLaterCommand is one on an order of which something has shipped.
 func drawLaterCommand(t *rapid.T, o order.Order, some []order.LineQuantity) order.Command {
 	switch rapid.IntRange(0, 3).Draw(t, "later") {
-	case 0, 1:
+	case 0:
 		return order.Deliver{FulfilmentID: rapid.SampledFrom(o.Fulfilments).Draw(t, "fulfilment").ID}
+	case 1:
+		return order.Deliver{FulfilmentID: rapid.SampledFrom(o.Fulfilments).Draw(t, "fulfilment").ID, Lines: some}
 	case 2:
 		return order.RequestReturn{ReturnID: "r"}
 	}
@@ -248,6 +258,9 @@ func TestOrdersAndStockAgreeInTheEnd(t *testing.T) {
 				if r != w.Reserved || c != w.Committed || f != w.Fulfilled || back != w.Restocked || held.Damaged() != w.Damaged {
 					t.Fatalf("%s holds %+v of %+v", id, held, w)
 				}
+				if rule := s.orders[id].Allocation; rule != nil && rule.Policy == order.SingleLocation && locations(held) > 1 {
+					t.Fatalf("%s has %s at several locations: %+v", id, w.SKU, held)
+				}
 				left[w.SKU] += f - back - held.Damaged()
 				damaged[w.SKU] += held.Damaged()
 			}
@@ -259,6 +272,16 @@ func TestOrdersAndStockAgreeInTheEnd(t *testing.T) {
 			}
 		}
 	})
+}
+
+// locations counts those that an order has, or had, units at.
+func locations(r inventory.Reservation) (n int) {
+	for _, h := range r.Held {
+		if h.Reserved+h.Committed+h.Fulfilled > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // BenchmarkThreeLineOrder decides and evolves a whole order: placed, three reservations, outcome,

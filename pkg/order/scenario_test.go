@@ -97,6 +97,9 @@ func checkOrder(before, after Order) string {
 			return "the line ledger does not hold"
 		}
 	}
+	if !deliveriesHold(after) {
+		return "lines and shipments have other deliveries"
+	}
 	for _, r := range after.Returns {
 		for _, l := range r.Lines {
 			if l.Received < 0 || l.Received > l.Quantity {
@@ -114,6 +117,37 @@ func checkOrder(before, after Order) string {
 		return "the wanted reservation changed and its version did not"
 	}
 	return ""
+}
+
+// deliveriesHold: what has arrived of shipments is what lines have delivered, and no more than was in them.
+func deliveriesHold(o Order) bool {
+	arrived := map[string]int64{}
+	for _, f := range o.Fulfilments {
+		if f.Delivered && (f.Pending || len(f.Arrived) > 0) {
+			return false
+		}
+		under := quantities(f.underWay().quantities())
+		for _, l := range f.Lines {
+			if !f.Delivered {
+				l.Quantity -= under[l.SKU]
+			}
+			arrived[l.SKU] += l.Quantity
+		}
+		for _, l := range f.Arrived {
+			if l.Quantity < 1 || arrived[l.SKU] < l.Quantity {
+				return false
+			}
+		}
+	}
+	for _, l := range o.Lines {
+		arrived[l.SKU] -= l.Delivered
+	}
+	for _, n := range arrived {
+		if n != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // stockAnswers makes a RecordReservation out of the order's own step.

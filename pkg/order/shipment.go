@@ -204,7 +204,43 @@ func (o *Order) deliver(c Deliver) ([]Event, error) {
 	if o.Fulfilments[i].Delivered {
 		return nil, o.refuseHere(CodeAlreadyDelivered, "the shipment has been delivered")
 	}
-	return []Event{LinesDelivered{FulfilmentID: c.FulfilmentID, Lines: slices.Clone(o.Fulfilments[i].Lines)}}, nil
+	under := o.Fulfilments[i].underWay()
+	lines := under.quantities()
+	if len(c.Lines) > 0 {
+		var err error
+		if lines, err = under.choose(c.Lines, choice{over: CodeOverDelivery}); err != nil {
+			return nil, err
+		}
+	}
+	return []Event{LinesDelivered{FulfilmentID: c.FulfilmentID, Lines: lines}}, nil
+}
+
+// underWay is what of a shipment has not arrived, sorted by SKU.
+func (f *Fulfilment) underWay() unshippedSKUs {
+	arrived := quantities(f.Arrived)
+	var under unshippedSKUs
+	for _, l := range f.Lines {
+		if n := l.Quantity - arrived[l.SKU]; n > 0 {
+			under = append(under, unshipped{l.SKU, n, n})
+		}
+	}
+	return under.sorted()
+}
+
+// arrive notes what has been delivered.
+func (f *Fulfilment) arrive(lines []LineQuantity) {
+	arrived := slices.Clone(f.Arrived)
+	for _, l := range lines {
+		if k := slices.IndexFunc(arrived, func(a LineQuantity) bool { return a.SKU == l.SKU }); k >= 0 {
+			arrived[k].Quantity += l.Quantity
+		} else {
+			arrived = append(arrived, l)
+		}
+	}
+	f.Arrived = arrived
+	if len(f.underWay()) == 0 {
+		f.Arrived, f.Delivered = nil, true
+	}
 }
 
 // reconcileShipment applies ORD-19.

@@ -44,19 +44,45 @@ func TestORD15Shipments(t *testing.T) {
 }
 
 func TestORD16Deliver(t *testing.T) {
-	given(t, twoSKUs(Prepaid)).when(Deliver{"f"}).refused(CodeIllegalTransition)
+	given(t, twoSKUs(Prepaid)).when(Deliver{FulfilmentID: "f"}).refused(CodeIllegalTransition)
 	s := given(t, append(confirmed(), Ship{FulfilmentID: "f1", Lines: line("a", 2)}, Ship{FulfilmentID: "f2"})...)
-	s.when(Deliver{"f3"}).refused(CodeUnknownFulfilment)
+	s.when(Deliver{FulfilmentID: "f3"}).refused(CodeUnknownFulfilment)
 	before := s.order
-	s.when(Deliver{"f1"}).then(LinesDelivered{"f1", line("a", 2)}).at(Completed, "pending", "fulfilled")
+	s.when(Deliver{FulfilmentID: "f1"}).then(LinesDelivered{"f1", line("a", 2)}).at(Completed, "pending", "fulfilled")
 	if before.Fulfilments[0].Delivered || before.Lines[0].Delivered != 0 {
 		t.Fatal("Evolve changed its argument")
 	}
-	s.when(Deliver{"f1"}).refused(CodeAlreadyDelivered)
-	s.when(Deliver{"f2"}).at(Completed, "pending", "delivered")
+	s.when(Deliver{FulfilmentID: "f1"}).refused(CodeAlreadyDelivered)
+	s.when(Deliver{FulfilmentID: "f2"}).at(Completed, "pending", "delivered")
 	if s.order.Lines[2].Delivered != 1 {
 		t.Fatalf("%+v", s.order.Lines)
 	}
+}
+
+func TestORD16DeliverByLine(t *testing.T) {
+	s := given(t, append(confirmed(), Ship{FulfilmentID: "f1", Lines: []LineQuantity{{"a", 2}, {"b", 3}}}, Ship{FulfilmentID: "f2"})...)
+	s.when(Deliver{"f1", line("a", 0)}).refused(CodeInvalidQuantity)
+	s.when(Deliver{"f1", line("a", 3)}).refused(CodeOverDelivery) // the third is in f2
+	s.when(Deliver{"f1", line("c", 1)}).refused(CodeOverDelivery)
+	s.when(Deliver{"f1", []LineQuantity{{"b", 1}, {"b", 1}}}).then(LinesDelivered{"f1", line("b", 2)}).at(Completed, "pending", "fulfilled")
+	before := s.order
+	s.when(Deliver{"f1", line("b", 2)}).refused(CodeOverDelivery)
+	s.when(RequestReturn{"r", line("b", 3), ""}).refused(CodeOverReturn) // only what has arrived comes back
+	s.when(RequestReturn{"r", line("b", 2), ""})
+	s.when(Deliver{"f1", line("a", 1)})
+	if got := before.Fulfilments[0]; len(got.Arrived) != 1 || got.Arrived[0] != (LineQuantity{"b", 2}) || before.Lines[0].Delivered != 0 {
+		t.Fatalf("Evolve changed its argument: %+v", got)
+	}
+	s.when(Deliver{FulfilmentID: "f1"}).then(LinesDelivered{"f1", []LineQuantity{{"a", 1}, {"b", 1}}}).at(Completed, "pending", "fulfilled")
+	if f := s.order.Fulfilments[0]; !f.Delivered || f.Arrived != nil {
+		t.Fatalf("%+v", f)
+	}
+	s.when(Deliver{"f1", line("a", 1)}).refused(CodeAlreadyDelivered)
+	s.when(Deliver{"f2", line("b", 1)}).at(Completed, "pending", "fulfilled")
+	s.when(Deliver{"f2", line("a", 1)}).at(Completed, "pending", "delivered")
+
+	part := given(t, append(confirmed(), Ship{FulfilmentID: "f1", Lines: line("a", 2)})...)
+	part.when(Deliver{FulfilmentID: "f1"}).at(Confirmed, "pending", "partially_fulfilled")
 }
 
 func TestORD19ReconcileShipment(t *testing.T) {

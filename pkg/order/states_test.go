@@ -45,7 +45,7 @@ var operations = []variant{
 	{"ship_order", just(Ship{FulfilmentID: "f2"}, Ship{FulfilmentID: "f3", Lines: line("a", 1)})},
 	{"ship_fulfilment", just(ShipFulfilment{FulfilmentID: "f1"})},
 	{"cancel_fulfilment", just(CancelFulfilment{FulfilmentID: "f1"})},
-	{"deliver_order", just(Deliver{"f1"}, Deliver{"f2"}, Deliver{"f3"})},
+	{"deliver_order", just(Deliver{FulfilmentID: "f1"}, Deliver{FulfilmentID: "f2"}, Deliver{FulfilmentID: "f3"})},
 	{"cancel_order", just(Cancel{})},
 	{"request_return", just(RequestReturn{ReturnID: "r"})},
 	{"receive_return", just(ReceiveReturn{"r", []ReturnedLine{{"a", 1, Resellable}}}, ReceiveReturn{"r", []ReturnedLine{{"a", 2, Damaged}, {"b", 4, Resellable}}})},

@@ -16,32 +16,39 @@ import (
 
 // Order is an order as GET /v1/orders/{id} shows it.
 type Order struct {
-	ID               string   `json:"order_id"`
-	Kind             string   `json:"kind"` // order, imported_order, credit_note
-	Version          uint64   `json:"version"`
-	Status           string   `json:"status"`
-	PaymentStatus    string   `json:"payment_status"`
-	FulfilmentStatus string   `json:"fulfilment_status,omitempty"`
-	ReturnStatus     string   `json:"return_status"`
-	CustomerID       string   `json:"customer_id,omitempty"`
-	Country          string   `json:"country,omitempty"`
-	Reference        string   `json:"reference,omitempty"`
-	Currency         string   `json:"currency"`
-	Subtotal         string   `json:"subtotal"`
-	Total            string   `json:"total"`
-	Authorized       string   `json:"authorized"`
-	Captured         string   `json:"captured"`
-	Voided           string   `json:"voided"`
-	Refunded         string   `json:"refunded"`
-	RefundDue        string   `json:"refund_due"`
-	PaymentDeadline  string   `json:"payment_deadline,omitempty"`
-	Lines            []Line   `json:"lines"`
-	Returns          []Return `json:"returns,omitempty"`
-	Short            []Short  `json:"short,omitempty"`
-	Timeline         []Entry  `json:"timeline"`
+	ID               string      `json:"order_id"`
+	Kind             string      `json:"kind"` // order, imported_order, credit_note
+	Version          uint64      `json:"version"`
+	Status           string      `json:"status"`
+	PaymentStatus    string      `json:"payment_status"`
+	FulfilmentStatus string      `json:"fulfilment_status,omitempty"`
+	ReturnStatus     string      `json:"return_status"`
+	CustomerID       string      `json:"customer_id,omitempty"`
+	Country          string      `json:"country,omitempty"`
+	Reference        string      `json:"reference,omitempty"`
+	Currency         string      `json:"currency"`
+	Subtotal         string      `json:"subtotal"`
+	Total            string      `json:"total"`
+	Authorized       string      `json:"authorized"`
+	Captured         string      `json:"captured"`
+	Voided           string      `json:"voided"`
+	Refunded         string      `json:"refunded"`
+	RefundDue        string      `json:"refund_due"`
+	PaymentDeadline  string      `json:"payment_deadline,omitempty"`
+	Allocation       *Allocation `json:"allocation,omitempty"`
+	Lines            []Line      `json:"lines"`
+	Returns          []Return    `json:"returns,omitempty"`
+	Short            []Short     `json:"short,omitempty"`
+	Timeline         []Entry     `json:"timeline"`
 
 	totalMicros, authorized, captured, voided, refunded, refundDue int64
 	paymentFailed                                                  bool
+}
+
+// Allocation says where the order's goods come from.
+type Allocation struct {
+	Policy    string   `json:"policy"`
+	Locations []string `json:"locations,omitempty"`
 }
 
 // Line is a line of an order, in units.
@@ -213,6 +220,9 @@ func (o *Order) place(p *eventv1.OrderPlaced) {
 	o.CustomerID, o.Country, o.Reference, o.Currency = p.CustomerId, p.Country, p.Reference, p.Currency
 	o.Subtotal, o.Total, o.totalMicros = money.Format(p.SubtotalMicros), o.amount(p.TotalMicros), p.TotalMicros
 	o.setDeadline(p.PaymentDeadlineMicros)
+	if p.Allocation != nil {
+		o.Allocation = &Allocation{policies[p.Allocation.Policy], p.Allocation.Locations}
+	}
 	for _, l := range p.Lines {
 		o.Lines = append(o.Lines, Line{
 			SKU: l.Sku, Quantity: l.Quantity, UnitPrice: money.Format(l.UnitPriceMicros), Amount: money.Format(l.Quantity * l.UnitPriceMicros),

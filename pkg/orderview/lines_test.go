@@ -14,7 +14,8 @@ func TestAnOrderTellsHoldsFulfilmentsAndCancelledLines(t *testing.T) {
 	two := []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}
 	events := []*eventv1.OrderEvent{
 		{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{
-			{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000}, {Sku: "A", Quantity: 3, UnitPriceMicros: 2_000_000}}, SubtotalMicros: 8_000_000, TotalMicros: 8_000_000}}},
+			{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000}, {Sku: "A", Quantity: 3, UnitPriceMicros: 2_000_000}}, SubtotalMicros: 8_000_000, TotalMicros: 8_000_000,
+			Allocation: &eventv1.AllocationRule{Policy: eventv1.AllocationPolicy_ALLOCATION_POLICY_FEWEST_LOCATIONS, Locations: []string{"north"}}}}},
 		{Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}},
 		{Change: &eventv1.OrderEvent_OrderHeld{OrderHeld: &eventv1.OrderHeld{Reason: "fraud check"}}},
 		{Change: &eventv1.OrderEvent_OrderResumed{OrderResumed: &eventv1.OrderResumed{PaymentDeadlineMicros: 1_700_000_000_000_000}}},
@@ -51,6 +52,9 @@ func TestAnOrderTellsHoldsFulfilmentsAndCancelledLines(t *testing.T) {
 	}
 	if o.Lines[0].Shipped != 2 || o.Lines[1].Cancelled != 3 || o.Total != "2.00" || o.FulfilmentStatus != "delivered" {
 		t.Errorf("%+v", o)
+	}
+	if a := o.Allocation; a == nil || a.Policy != "fewest_locations" || len(a.Locations) != 1 || a.Locations[0] != "north" {
+		t.Errorf("%+v", o.Allocation)
 	}
 	for i, want := range map[int]string{2: "fraud check", 5: "sold out", 7: "no box"} {
 		if got := o.Timeline[i].Reason; got != want {

@@ -17,6 +17,12 @@ var causes = map[eventv1.Cause]string{
 	eventv1.Cause_CAUSE_RECONCILIATION: "reconciliation",
 }
 
+var policies = map[eventv1.AllocationPolicy]string{
+	eventv1.AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION:  "single_location",
+	eventv1.AllocationPolicy_ALLOCATION_POLICY_FEWEST_LOCATIONS: "fewest_locations",
+	eventv1.AllocationPolicy_ALLOCATION_POLICY_SPLIT:            "split",
+}
+
 // statusAfter is the status that an event leads to by itself; "" when it leaves the status, or when the
 // quantities decide.
 func statusAfter(ev *eventv1.OrderEvent) string {

@@ -34,13 +34,15 @@ type Command struct {
 
 // Result answers a command. Code "" means done; other codes are those of the API's problems.
 type Result struct {
-	Code    string            `json:"code,omitempty"`
-	Detail  string            `json:"detail,omitempty"`
-	Pointer string            `json:"pointer,omitempty"`
-	Status  string            `json:"status,omitempty"`
-	Allowed []string          `json:"allowed,omitempty"`
-	Version uint64            `json:"version,omitempty"`
-	Short   []order.ShortLine `json:"short,omitempty"`
+	Code    string   `json:"code,omitempty"`
+	Detail  string   `json:"detail,omitempty"`
+	Pointer string   `json:"pointer,omitempty"`
+	Status  string   `json:"status,omitempty"`
+	Allowed []string `json:"allowed,omitempty"`
+	Version uint64   `json:"version,omitempty"`
+	// OnHand goes with count_outdated: what the location has.
+	OnHand *int64            `json:"on_hand,omitempty"`
+	Short  []order.ShortLine `json:"short,omitempty"`
 	// Position is how far a read must have got to include the answer.
 	Position eventlog.Position `json:"-"`
 	// Order is set for order commands that were done, and for orders rejected or still open.

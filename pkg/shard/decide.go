@@ -312,7 +312,7 @@ func refusal(err error, version uint64) Result {
 	}
 	var ie *inventory.Error
 	if errors.As(err, &ie) {
-		return Result{Code: ie.Code, Detail: ie.Detail, Version: version}
+		return Result{Code: ie.Code, Detail: ie.Detail, Pointer: ie.Pointer, Version: version, OnHand: ie.OnHand}
 	}
 	return Result{Code: CodeUnavailable, Detail: err.Error()}
 }

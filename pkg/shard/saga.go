@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -40,7 +41,7 @@ func (r *runner) startStep(e *entry, from *origin) error {
 	refused := false
 	if len(local) > 0 {
 		var err error
-		step := inventory.Step{OrderID: e.o.ID, PlacedEventID: inventory.ID(e.o.PlacedEventID), Version: e.o.ReservationVersion}
+		step := inventory.Step{OrderID: e.o.ID, PlacedEventID: inventory.ID(e.o.PlacedEventID), Version: e.o.ReservationVersion, Allocation: stockRule(e.o.Allocation)}
 		if held, err = r.runStep(step, local, from); err != nil {
 			return err
 		}
@@ -132,6 +133,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 			req = &peerv1.ReservationRequest{
 				SourceShard: uint32(r.shard), TargetShard: uint32(target), OrderId: e.o.ID,
 				PlacedEventId: slices.Clone(e.o.PlacedEventID[:]), Version: e.o.ReservationVersion, OccurredAtMicros: r.b.now,
+				Allocation: codec.ToOrderRule(e.o.Allocation),
 			}
 			if e.o.Kind != order.KindOrder {
 				req.OccurredAtMicros = e.o.OccurredAtMicros
@@ -203,8 +205,16 @@ func setReservation(step inventory.Step, w order.Wanted, refuse bool) inventory.
 	return inventory.SetReservation{
 		OrderID: step.OrderID, PlacedEventID: step.PlacedEventID, Version: step.Version,
 		Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
-		Imported: w.Imported, Refuse: refuse,
+		Imported: w.Imported, Refuse: refuse, Allocation: step.Allocation,
 	}
+}
+
+// stockRule is an order's allocation rule as stock has it.
+func stockRule(rule *order.AllocationRule) *inventory.AllocationRule {
+	if rule == nil {
+		return nil
+	}
+	return &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy), Locations: rule.Locations}
 }
 
 func rejects(evs []inventory.Event) bool {
@@ -245,7 +255,7 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 	if len(req.PlacedEventId) != 16 {
 		return nil // not from this program; the sender sends a good one or none
 	}
-	step := inventory.Step{OrderID: req.OrderId, Version: req.Version}
+	step := inventory.Step{OrderID: req.OrderId, Version: req.Version, Allocation: codec.FromStockRule(req.Allocation)}
 	copy(step.PlacedEventID[:], req.PlacedEventId)
 	wanted := make([]order.Wanted, len(req.Wanted))
 	for i, w := range req.Wanted {

@@ -14,6 +14,7 @@ func (c *checker) agree() {
 			want, got, waitsFor := o.wanted(l), held{}, int64(0)
 			if r := c.reservationOf(l.sku, name); r != nil && r.placed == o.placed {
 				got, waitsFor = r.held, r.backordered
+				c.check(Agreement, sameRule(r.rule, o.rule), "order %s of %s: stock was asked by the rule %v, the order has %v", name, l.sku, r.rule, o.rule)
 			}
 			if got != want && c.elsewhere(o, l.sku) {
 				waits = true // stock in another shard has not followed yet

@@ -35,6 +35,7 @@ type order struct {
 	returns  map[string]int64
 	returned int64
 	currency string
+	rule     *eventv1.AllocationRule
 	// heldFrom is the status before on_hold.
 	heldFrom string
 	// wants is the version at which it last wanted another reservation; settled: stock has followed.
@@ -53,8 +54,15 @@ type line struct {
 
 // fulfilment is one shipment.
 type fulfilment struct {
-	units              int64
-	pending, delivered bool
+	units   int64
+	pending bool
+	left    []underWay
+}
+
+// underWay is what of a SKU has not arrived.
+type underWay struct {
+	sku   string
+	units int64
 }
 
 func (o *order) line(sku string) *line {
@@ -135,7 +143,7 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		c.check(Transitions, p.PaymentTerms != 0 && (!o.onAccount || o.deadline == 0), "%s: terms %v with a deadline of %d", at(rec), p.PaymentTerms, o.deadline)
 		c.money(rec, p.Lines, p.Currency, p.SubtotalMicros, p.TotalMicros)
 		c.open(rec, o, ev, kindOrder, "placed", p.Lines, p.TotalMicros)
-		o.currency = p.Currency
+		o.currency, o.rule = p.Currency, p.Allocation
 	case *eventv1.OrderEvent_OrderImported:
 		d := ch.OrderImported
 		c.money(rec, d.Lines, d.Currency, d.SubtotalMicros, d.TotalMicros)
@@ -170,22 +178,12 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		packed, again := o.fulfilments[s.FulfilmentId]
 		c.check(Transitions, s.FulfilmentId != "" && (!again || packed.pending && packed.units == units(s.Lines)),
 			"%s: shipment %q is there already", at(rec), s.FulfilmentId)
-		o.keep(s.FulfilmentId, fulfilment{units: units(s.Lines)})
+		o.keep(s.FulfilmentId, fulfilment{units: units(s.Lines), left: c.underWay(s.Lines)})
 		c.ship(rec, o, s.Lines)
 	case *eventv1.OrderEvent_ShipmentReconciled:
 		c.ship(rec, o, ch.ShipmentReconciled.Lines)
 	case *eventv1.OrderEvent_LinesDelivered:
-		d := ch.LinesDelivered
-		f, ok := o.fulfilments[d.FulfilmentId]
-		c.check(Transitions, ok && !f.pending && !f.delivered && f.units == units(d.Lines), "%s: delivered %d units of shipment %q, of which %d were on their way", at(rec), units(d.Lines), d.FulfilmentId, f.units)
-		if ok {
-			o.fulfilments[d.FulfilmentId] = fulfilment{units: f.units, delivered: true}
-		}
-		for _, q := range d.Lines {
-			if l := o.line(q.Sku); l != nil {
-				l.delivered += q.Quantity
-			}
-		}
+		c.deliver(rec, o, ch.LinesDelivered)
 	case *eventv1.OrderEvent_ReservationSettled:
 		// A version beyond what the order wants takes it past that, and it is sent again.
 		to := ch.ReservationSettled.ReservationVersion
@@ -326,6 +324,32 @@ func (c *checker) backordered(rec *eventlog.Record, o *order, lines []*eventv1.L
 		c.check(Transitions, b.Quantity > 0 && l.backordered >= 0 && l.backordered <= l.ordered-l.shipped,
 			"%s: waits for %d of %s, of which %d are to ship", at(rec), l.backordered, l.sku, l.ordered-l.shipped)
 	}
+}
+
+// deliver follows what of a shipment arrives, in parts or all at once.
+func (c *checker) deliver(rec *eventlog.Record, o *order, d *eventv1.LinesDelivered) {
+	f, ok := o.fulfilments[d.FulfilmentId]
+	c.check(Transitions, ok && !f.pending && len(d.Lines) > 0, "%s: delivered %d lines of %q, which has not shipped", at(rec), len(d.Lines), d.FulfilmentId)
+	for _, q := range d.Lines {
+		k := slices.IndexFunc(f.left, func(u underWay) bool { return u.sku == q.Sku })
+		c.check(Transitions, k >= 0 && q.Quantity > 0 && q.Quantity <= f.left[k].units,
+			"%s: delivered %d of %s in shipment %q, of which %v are on their way", at(rec), q.Quantity, q.Sku, d.FulfilmentId, f.left)
+		if k >= 0 {
+			f.left[k].units -= q.Quantity
+		}
+		if l := o.line(q.Sku); l != nil {
+			l.delivered += q.Quantity
+		}
+	}
+}
+
+// underWay is what of a shipment has not arrived.
+func (c *checker) underWay(lines []*eventv1.LineQuantity) []underWay {
+	left := make([]underWay, len(lines))
+	for i, l := range lines {
+		left[i] = underWay{c.intern(l.Sku), l.Quantity}
+	}
+	return left
 }
 
 func units(lines []*eventv1.LineQuantity) (n int64) {

@@ -25,6 +25,9 @@ type reservation struct {
 	// at has what is backordered, by location; backordered is its sum.
 	at          map[string]int64
 	backordered int64
+	// rule is that of the newest step; spots are kept for orders that have one.
+	rule  *eventv1.AllocationRule
+	spots map[string]spot
 }
 
 // held are a reservation's quantities.
@@ -34,9 +37,9 @@ type held struct{ reserved, committed, fulfilled, restocked, damaged int64 }
 func (c *checker) reservationChange(rec *eventlog.Record, it *item, ev *eventv1.InventoryEvent) {
 	switch ch := ev.Change.(type) {
 	case *eventv1.InventoryEvent_StockReserved:
-		c.reserve(rec, it, ch.StockReserved.Step, ch.StockReserved.Quantity, ch.StockReserved.Allocations)
+		c.reserve(rec, it, ch.StockReserved.Step, ch.StockReserved.Quantity, 0, ch.StockReserved.Allocations)
 	case *eventv1.InventoryEvent_StockBackordered:
-		c.reserve(rec, it, ch.StockBackordered.Step, ch.StockBackordered.Quantity, ch.StockBackordered.Allocations)
+		c.reserve(rec, it, ch.StockBackordered.Step, ch.StockBackordered.Quantity, ch.StockBackordered.Backordered, ch.StockBackordered.Allocations)
 		c.backorder(rec, it, ch.StockBackordered)
 	case *eventv1.InventoryEvent_BackorderFilled:
 		c.fill(rec, it, ch.BackorderFilled)
@@ -64,10 +67,14 @@ func (c *checker) reservationChange(rec *eventlog.Record, it *item, ev *eventv1.
 	}
 }
 
-func (c *checker) reserve(rec *eventlog.Record, it *item, s *eventv1.ReservationStep, quantity int64, allocations []*eventv1.Allocation) {
+func (c *checker) reserve(rec *eventlog.Record, it *item, s *eventv1.ReservationStep, quantity, backordered int64, allocations []*eventv1.Allocation) {
 	r := c.step(rec, it, s)
+	c.allocated(rec, it, r, quantity, backordered, allocations)
 	n := c.move(rec, it, allocations, func(l *eventv1.Level, q int64) { l.Available -= q; l.Reserved += q })
 	r.reserved += n
+	for _, a := range allocations {
+		r.note(a.Location, a.Quantity, 0)
+	}
 	c.account(rec, r, n, quantity)
 	c.check(Conserved, n > 0, "%s: reserves nothing", at(rec))
 }
@@ -80,6 +87,7 @@ func (c *checker) release(rec *eventlog.Record, it *item, ch *eventv1.Reservatio
 	r.committed -= committed
 	for _, a := range append(slices.Clone(ch.FromReserved), ch.FromCommitted...) {
 		r.waitFor(a.Location, -min(a.Quantity, r.at[a.Location]))
+		r.note(a.Location, -a.Quantity, 0)
 	}
 	it.dropDone()
 	c.account(rec, r, reserved+committed, ch.Quantity)
@@ -145,6 +153,12 @@ func (c *checker) fill(rec *eventlog.Record, it *item, ch *eventv1.BackorderFill
 	home(reserved, func(l *eventv1.Level, q int64) { l.Available += q; l.Reserved -= q })
 	committed := c.move(rec, it, ch.Committed, func(l *eventv1.Level, q int64) { l.Available -= q; l.Committed += q })
 	home(committed, func(l *eventv1.Level, q int64) { l.Available += q; l.Committed -= q })
+	for _, a := range append(slices.Clone(ch.Reserved), ch.Committed...) {
+		r.note(a.Location, a.Quantity, 0)
+		r.note(ch.Location, -a.Quantity, 0)
+	}
+	c.check(Agreement, r.rule.GetPolicy() != eventv1.AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION || reserved+committed == 0,
+		"%s: filled from %v and %v, all should be at one location", at(rec), ch.Reserved, ch.Committed)
 	c.check(Conserved, reserved+committed <= ch.Quantity, "%s: moved %d to fill %d", at(rec), reserved+committed, ch.Quantity)
 }
 
@@ -159,6 +173,7 @@ func (c *checker) fulfil(rec *eventlog.Record, it *item, ch *eventv1.StockFulfil
 	// What has left can wait no more.
 	for _, a := range append(slices.Clone(ch.FromReserved), ch.FromCommitted...) {
 		r.waitFor(a.Location, -max(0, min(r.at[a.Location], r.backordered-r.reserved-r.committed)))
+		r.note(a.Location, -a.Quantity, a.Quantity)
 	}
 	it.dropDone()
 	c.account(rec, r, reserved+committed+available, ch.Quantity)
@@ -197,10 +212,12 @@ func (c *checker) step(rec *eventlog.Record, it *item, s *eventv1.ReservationSte
 		// Another placement: it gives back what the former holds, and starts from nothing.
 		r.placed, r.version, r.fulfilled, r.restocked, r.damaged = placed, 0, 0, 0, 0
 		r.at, r.backordered = nil, 0
+		r.replaced()
 		it.dropDone()
 	}
 	same := s.Version == r.version && it.version == r.itemVersion+1
 	c.check(Conserved, s.Version > r.version || same, "%s: step %d of order %s after step %d", at(rec), s.Version, s.OrderId, r.version)
+	r.rule = s.Allocation
 	r.version, r.itemVersion, r.offset = max(r.version, s.Version), it.version, rec.Offset
 	return r
 }

@@ -32,6 +32,9 @@ type location struct {
 	level eventv1.Level
 	// touched by the event at hand, which then must state it.
 	touched bool
+	// onHand is the newest, and moved the version at which it became that.
+	onHand int64
+	moved  uint64
 }
 
 func (c *checker) stockRecord(rec *eventlog.Record) {
@@ -76,19 +79,13 @@ func (c *checker) oversold(rec *eventlog.Record, it *item, ev *eventv1.Inventory
 	case *eventv1.InventoryEvent_StockFulfilled:
 		c.check(Oversold, short <= max(it.backorderLimit, before), "%s: SKU %s is %d short after it left; its backorder limit is %d", at(rec), ev.Sku, short, it.backorderLimit)
 	case *eventv1.InventoryEvent_ReservationRejected:
-		c.refusal(rec, it, ch.ReservationRejected, short)
+		c.refusal(rec, it, ch.ReservationRejected)
 	}
 }
 
 // refusal holds a refused reservation to the truth: what is said to be missing was missing.
-func (c *checker) refusal(rec *eventlog.Record, it *item, ch *eventv1.ReservationRejected, short int64) {
-	there := max(0, it.backorderLimit-short)
-	for _, l := range it.locations {
-		there += max(0, l.level.Available)
-	}
-	if !it.registered {
-		there = 0
-	}
+func (c *checker) refusal(rec *eventlog.Record, it *item, ch *eventv1.ReservationRejected) {
+	there := it.reservable(ch.Step)
 	c.check(Refused, ch.Available == there, "%s: refused with %d to be had, there are %d", at(rec), ch.Available, there)
 	switch ch.Reason {
 	case eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK:
@@ -159,6 +156,10 @@ func (c *checker) change(rec *eventlog.Record, it *item, ev *eventv1.InventoryEv
 	case *eventv1.InventoryEvent_StockAdjusted:
 		it.add(ch.StockAdjusted.Location, ch.StockAdjusted.Delta)
 	case *eventv1.InventoryEvent_StockCounted:
+		since := ch.StockCounted.CountedAtVersion
+		before := it.find(ch.StockCounted.Location)
+		c.check(Transitions, since < it.version && (since == 0 || before == nil || before.moved <= since),
+			"%s: a count that began at version %d of SKU %s, which had other goods at %s since", at(rec), since, ev.Sku, ch.StockCounted.Location)
 		l := it.add(ch.StockCounted.Location, ch.StockCounted.Delta)
 		c.check(Conserved, l.OnHand == ch.StockCounted.Counted, "%s: a count of %d leaves %d", at(rec), ch.StockCounted.Counted, l.OnHand)
 	case *eventv1.InventoryEvent_SafetyStockSet:
@@ -182,11 +183,14 @@ func (c *checker) shipTransfer(rec *eventlog.Record, it *item, t *eventv1.Transf
 
 func (c *checker) receiveTransfer(rec *eventlog.Record, it *item, t *eventv1.TransferReceived) {
 	way := it.transfers[t.TransferId]
-	moved := t.Quantity + t.Missing
-	c.check(Conserved, way != nil && way.from == t.FromLocation && way.to == t.ToLocation && min(t.Quantity, t.Missing) >= 0 &&
-		moved > 0 && moved <= way.left, "%s: %d arrive and %d are missing of transfer %s, of which %+v is on its way",
-		at(rec), t.Quantity, t.Missing, t.TransferId, way)
-	it.add(t.ToLocation, t.Quantity).Incoming -= moved
+	moved := t.Quantity + t.Damaged + t.Missing
+	c.check(Conserved, way != nil && way.from == t.FromLocation && way.to == t.ToLocation && min(t.Quantity, t.Damaged, t.Missing) >= 0 &&
+		moved > 0 && moved <= way.left, "%s: %d arrive, %d damaged, and %d are missing of transfer %s, of which %+v is on its way",
+		at(rec), t.Quantity, t.Damaged, t.Missing, t.TransferId, way)
+	l := it.add(t.ToLocation, t.Quantity)
+	l.OnHand += t.Damaged
+	l.Damaged += t.Damaged
+	l.Incoming -= moved
 	if way == nil {
 		return
 	}
@@ -236,6 +240,9 @@ func (c *checker) levels(rec *eventlog.Record, it *item, ev *eventv1.InventoryEv
 		mine := &eventv1.Level{}
 		if l := it.find(stated.Location); l != nil {
 			mine, l.touched = &l.level, false
+			if l.onHand != mine.OnHand {
+				l.onHand, l.moved = mine.OnHand, it.version
+			}
 		}
 		c.check(Conserved, sameLevel(mine, stated.Level), "%s: SKU %s states %v at %s, its changes make %v", at(rec), ev.Sku, stated.Level, stated.Location, mine)
 		sum := mine.Available + mine.Reserved + mine.Committed + mine.SafetyStock + mine.Damaged + mine.QualityControl

@@ -14,7 +14,7 @@ func (s *story) between(main, north *eventv1.Level, ev *eventv1.InventoryEvent) 
 	}
 	total := &eventv1.Level{
 		OnHand: main.OnHand + north.OnHand, Available: main.Available + north.Available, Committed: main.Committed + north.Committed,
-		Incoming: main.Incoming + north.Incoming,
+		Incoming: main.Incoming + north.Incoming, Damaged: north.Damaged,
 	}
 	s.end(total, ev)
 	ev.Locations = both()
@@ -26,9 +26,9 @@ func away(s *story, main, north *eventv1.Level, quantity int64) {
 		TransferId: "t", FromLocation: "main", ToLocation: "north", Quantity: quantity}}})
 }
 
-func arrived(s *story, north *eventv1.Level, id string, quantity, missing int64) {
+func arrived(s *story, north *eventv1.Level, id string, quantity, missing, damaged int64) {
 	s.between(level(4, 3, 0, 1), north, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_TransferReceived{TransferReceived: &eventv1.TransferReceived{
-		TransferId: id, FromLocation: "main", ToLocation: "north", Quantity: quantity, Missing: missing}}})
+		TransferId: id, FromLocation: "main", ToLocation: "north", Quantity: quantity, Missing: missing, Damaged: damaged}}})
 }
 
 // five of the nine leave for the north.
@@ -42,8 +42,24 @@ func TestTransfersAreFollowed(t *testing.T) {
 		{"on its way", "", five},
 		{"arrived in parts", "", func(s *story) {
 			five(s)
-			arrived(s, &eventv1.Level{OnHand: 3, Available: 3, Incoming: 2}, "t", 3, 0)
-			arrived(s, level(4, 4, 0, 0), "t", 1, 1)
+			arrived(s, &eventv1.Level{OnHand: 3, Available: 3, Incoming: 2}, "t", 3, 0, 0)
+			arrived(s, level(4, 4, 0, 0), "t", 1, 1, 0)
+		}},
+		{"arrived damaged", "", func(s *story) {
+			five(s)
+			arrived(s, &eventv1.Level{OnHand: 3, Available: 1, Damaged: 2, Incoming: 1}, "t", 1, 1, 2)
+		}},
+		{"arrived damaged, and for sale", verify.Conserved, func(s *story) {
+			five(s)
+			arrived(s, &eventv1.Level{OnHand: 3, Available: 3, Incoming: 2}, "t", 1, 0, 2)
+		}},
+		{"more damaged than left", verify.Conserved, func(s *story) {
+			five(s)
+			arrived(s, &eventv1.Level{OnHand: 6, Available: 3, Damaged: 3, Incoming: -1}, "t", 3, 0, 3)
+		}},
+		{"less than nothing damaged", verify.Conserved, func(s *story) {
+			five(s)
+			arrived(s, &eventv1.Level{OnHand: 1, Available: 2, Damaged: -1, Incoming: 4}, "t", 2, 0, -1)
 		}},
 		{"more sent than there was", verify.Oversold, func(s *story) {
 			away(s, &eventv1.Level{Available: -1, Committed: 1}, &eventv1.Level{Incoming: 9}, 9)
@@ -55,11 +71,11 @@ func TestTransfersAreFollowed(t *testing.T) {
 		}},
 		{"arrived without having left", verify.Conserved, func(s *story) {
 			five(s)
-			arrived(s, &eventv1.Level{OnHand: 1, Available: 1, Incoming: 4}, "u", 1, 0)
+			arrived(s, &eventv1.Level{OnHand: 1, Available: 1, Incoming: 4}, "u", 1, 0, 0)
 		}},
 		{"more arrived than left", verify.Conserved, func(s *story) {
 			five(s)
-			arrived(s, &eventv1.Level{OnHand: 6, Available: 6, Incoming: -1}, "t", 6, 0)
+			arrived(s, &eventv1.Level{OnHand: 6, Available: 6, Incoming: -1}, "t", 6, 0, 0)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -98,9 +98,47 @@ var stockViolations = []violation{
 			Step: stepOf(s, "o-1", 6), Quantity: 2, FromCommitted: fromMain(2)}}})
 	}},
 	{"a changed location that is not stated", verify.Conserved, "", func(s *story) { s.stock[2].Locations = nil }},
+	{"a count that began before goods left", verify.Transitions, "", func(s *story) { counted(s, 4) }},
+	{"a count that began after it ended", verify.Transitions, "", func(s *story) { counted(s, 6) }},
 	{"a count that is not what was counted", verify.Conserved, "", func(s *story) {
 		s.end(level(8, 7, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockCounted{StockCounted: &eventv1.StockCounted{Location: "main", Counted: 9, Delta: -1}}})
 	}},
+}
+
+// deliveries of shipment f, which has one A.
+func deliveries(s *story, quantities ...int64) {
+	for _, n := range quantities {
+		s.addOrder("o-1", uint64(len(s.orders)+1), "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{
+			FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: n}}}}})
+	}
+}
+
+// A shipment may arrive in parts.
+func TestShipmentsArriveInParts(t *testing.T) {
+	s := healthy()
+	s.orders[4].Change.(*eventv1.OrderEvent_LinesShipped).LinesShipped.Lines[0].Quantity = 2
+	s.stock[4].Change.(*eventv1.InventoryEvent_StockFulfilled).StockFulfilled.Quantity = 2
+	s.stock[4].Change.(*eventv1.InventoryEvent_StockFulfilled).StockFulfilled.FromCommitted = fromMain(2)
+	end := level(8, 8, 0, 0)
+	s.stock[4].Total, s.stock[4].Locations[0].Level, s.rows[0].Total, s.rows[0].Locations[0].Level = end, end, end, end
+	deliveries(s, 1, 1)
+	if report := s.tell(t, ""); !report.Clean() {
+		t.Fatalf("violated are %v", violated(report))
+	}
+}
+
+func counted(s *story, at uint64) {
+	s.end(level(8, 7, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockCounted{StockCounted: &eventv1.StockCounted{
+		Location: "main", Counted: 8, Delta: -1, CountedAtVersion: at}}})
+}
+
+// A count may begin before reservations, and not before goods left.
+func TestCountsAreOfTheStateThatTheyBeganWith(t *testing.T) {
+	s := healthy()
+	counted(s, 5)
+	if report := s.tell(t, ""); !report.Clean() {
+		t.Fatalf("violated are %v", violated(report))
+	}
 }
 
 // Orders: money and changes of status.
@@ -171,6 +209,14 @@ var orderViolations = []violation{
 	}},
 	{"cancelled after it shipped", verify.Transitions, "", func(s *story) {
 		s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{VoidedMicros: 5_110_000}}})
+	}},
+	{"delivered more than shipped", verify.Transitions, "", func(s *story) { deliveries(s, 2) }},
+	{"delivered twice", verify.Transitions, "", func(s *story) { deliveries(s, 1, 1) }},
+	{"delivered less than nothing", verify.Transitions, "", func(s *story) { deliveries(s, -1) }},
+	{"delivered what was in another shipment", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{
+			FulfilmentId: "g", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}}})
+		deliveries(s, 1, 1)
 	}},
 	{"delivered without a shipment", verify.Transitions, "", func(s *story) {
 		s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: "g"}}})

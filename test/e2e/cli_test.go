@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -48,9 +49,9 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	if err := json.Unmarshal([]byte(must("transfer_id", "stock transfer A1 3 --to north --reference van-2 -o json")), &sent); err != nil || sent.TransferID == "" {
 		t.Fatalf("%v, %+v", err, sent)
 	}
-	must("north", "stock receive-transfer A1 "+sent.TransferID+" 2 --missing 1")
+	must("north", "stock receive-transfer A1 "+sent.TransferID+" 1 --damaged 1 --missing 1")
 	must("A1", "stock adjust A1 --reason shrinkage -- -1")
-	must("A1", "stock count A1 10")
+	must("A1", "stock count A1 10 --counted-at-version "+strconv.FormatInt(sent.Version+2, 10))
 	must("A1", "stock safety-stock A1 1")
 	must("A1", "stock backorder-limit A1 5")
 
@@ -68,10 +69,14 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	fulfilment = strings.Fields(id(must("confirmed", "order create-fulfilment "+order+" --line A1=2 -o json")))[1]
 	must("partially_captured", "order ship-fulfilment "+order+" "+fulfilment+" --tracking 1Z --capture")
 	must("completed", "order ship "+order+" --line A1=2")
+	must("fulfilled", "order deliver "+order+" "+fulfilment+" --line A1=1")
 	must("fulfilled", "order deliver "+order+" "+fulfilment)
 	must("captured", "order capture-payment "+order+" --amount 5.10")
 	must("partially_refunded", "order refund-payment "+order+" --amount 1.00 --reason late")
 	must("lines_cancelled", "order get "+order)
+	away := strings.Fields(id(must("reserved", "order place --customer c-4 --currency GBP --line A1=1@1 --allocation single_location --from-location north -o json")))[0]
+	must("single_location north", "order get "+away)
+	must("cancelled", "order cancel "+away)
 	var asked client.OrderSummary
 	if err := json.Unmarshal([]byte(must("requested", "order request-return "+order+" --line A1=2 --reason big -o json")), &asked); err != nil {
 		t.Fatal(err)
@@ -88,14 +93,17 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("voided", "order void-payment "+late)
 
 	for line, want := range map[string]string{
-		"order confirm " + late:                          "payment_required",
-		"order ship " + order:                            "nothing_to_ship",
-		"order cancel " + late + " --if-version 1":       "version_mismatch",
-		"order cancel-lines " + late + " --line A1":      "SKU=QUANTITY",
-		"order place --line A1=x@1":                      "SKU=QUANTITY",
+		"order confirm " + late:                     "payment_required",
+		"order ship " + order:                       "nothing_to_ship",
+		"order cancel " + late + " --if-version 1":  "version_mismatch",
+		"order cancel-lines " + late + " --line A1": "SKU=QUANTITY",
+		"order place --line A1=x@1":                 "SKU=QUANTITY",
+		"order place --customer c --currency GBP --line A1=1@1 --from-location north": "missing_field",
 		"order place --line A1=1":                        "SKU=QUANTITY@PRICE",
 		"order receive-return " + back + " --line A1=1":  "SKU=QUANTITY@CONDITION",
 		"order request-return " + order + " --line A1=9": "over_return",
+		"order deliver " + order + " " + fulfilment:      "already_delivered",
+		"stock count A1 1 --counted-at-version 2":        "count_outdated",
 		"stock count A1 many":                            "not a whole number",
 		"stock backorder-limit A1 many":                  "not a whole number",
 		"stock receive nobody 1":                         "unknown_sku",

@@ -149,7 +149,11 @@ func TestRefusalsWriteNoEvent(t *testing.T) {
 		{"an order at another version", request{"POST", order + "/cancel", "new", `{}`, `"1"`}, 412, "version_mismatch", ""},
 		{"more paid than due", request{"POST", order + "/payments", "new", `{"action":"authorize","amount":"5.11"}`, ""}, 409, "over_authorization", "/amount"},
 		{"shipped before it is confirmed", request{"POST", order + "/fulfilments", "new", `{}`, ""}, 409, "illegal_transition", ""},
-		{"more adjusted than is on hand", request{"POST", "/v1/stock/A1/adjustments", "new", `{"delta":-11,"reason":"shrinkage"}`, ""}, 409, "negative_on_hand", ""},
+		{"more adjusted than is on hand", request{"POST", "/v1/stock/A1/adjustments", "new", `{"delta":-11,"reason":"shrinkage"}`, ""}, 409, "negative_on_hand", "/delta"},
+		{"more held back than there is", request{"PUT", "/v1/stock/A1/safety-stock", "new", `{"quantity":11}`, ""}, 409, "insufficient_stock", "/quantity"},
+		{"more sent away than there is", request{"POST", "/v1/stock/A1/transfers", "new", `{"to_location":"north","quantity":11}`, ""}, 409, "insufficient_stock", "/quantity"},
+		{"a count of another state", request{"POST", "/v1/stock/A1/counts", "new", `{"counted":9,"counted_at_version":1}`, ""}, 409, "count_outdated", "/counted_at_version"},
+		{"a transfer that nobody knows", request{"POST", "/v1/stock/A1/transfers/t/receipt", "new", `{"quantity":1}`, ""}, 404, "unknown_transfer", "/transfer_id"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := s.refused(test.request)

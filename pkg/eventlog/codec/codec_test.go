@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,23 @@ func TestDecodeInventorySaysWhatIsWrong(t *testing.T) {
 	}
 	if _, _, _, err := DecodeInventory([]byte{0x0a}); !errors.Is(err, ErrMalformed) {
 		t.Error(err)
+	}
+}
+
+// A checkpoint from before on_hand's versions were kept lets no count pass that began before it.
+func TestItemsWithoutVersionsOfOnHandTakeTheirOwn(t *testing.T) {
+	level := &eventv1.Level{OnHand: 3, Available: 3}
+	value, err := proto.Marshal(&statev1.Item{Sku: "s", Version: 7, Registered: true, Locations: []*eventv1.LocationLevel{
+		{Location: "main", Level: level}, {Location: "north", Level: &eventv1.Level{}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	item, err := DecodeItem(value)
+	if err != nil || !slices.Equal(item.OnHandVersions, []uint64{7, 7}) {
+		t.Fatalf("%+v, %v", item, err)
+	}
+	if _, err := inventory.Decide(item, inventory.Reservation{}, inventory.CountStock{Counted: 3, CountedAtVersion: 6}); err == nil {
+		t.Fatal("a count of an unknown state was taken")
 	}
 }
 

@@ -119,11 +119,18 @@ func TestDecisionsRoundTrip(t *testing.T) {
 					OrderID: id, PlacedEventID: inventory.ID{rapid.Byte().Draw(t, "placed") % 2}, Version: rapid.Uint64().Draw(t, "version"),
 					Reserved: quantity.Draw(t, "reserved"), Committed: quantity.Draw(t, "committed"), Fulfilled: quantity.Draw(t, "fulfilled"),
 				}
+				if c := cmd.(inventory.SetReservation); rapid.Bool().Draw(t, "ruled") {
+					policy := inventory.AllocationPolicy(rapid.Int32Range(1, 3).Draw(t, "policy"))
+					c.Allocation = &inventory.AllocationRule{Policy: policy, Locations: []string{"north"}}
+					cmd = c
+				}
+			} else if rapid.IntRange(0, 4).Draw(t, "limits") == 0 {
+				cmd = inventory.SetBackorderLimit{Limit: inventory.MaxBackorderLimit}
 			}
 			if transfer := rapid.SampledFrom([]string{"t-1", "t-2"}).Draw(t, "transfer"); id == "" && rapid.Bool().Draw(t, "transfers") {
 				cmd = inventory.ShipTransfer{TransferID: transfer, ToLocation: "south", Quantity: 5, Reference: "van 2"}
 				if rapid.Bool().Draw(t, "arrives") {
-					cmd = inventory.ReceiveTransfer{TransferID: transfer, Quantity: 2, Missing: rapid.Int64Range(0, 3).Draw(t, "missing")}
+					cmd = inventory.ReceiveTransfer{TransferID: transfer, Quantity: 2, Missing: rapid.Int64Range(0, 2).Draw(t, "missing"), Damaged: rapid.Int64Range(0, 1).Draw(t, "damaged")}
 				}
 			}
 			res := reservations[id]
@@ -182,9 +189,13 @@ func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
 	fulfilment := rapid.SampledFrom([]string{"f1", "f2"}).Draw(t, "fulfilment")
 	switch rapid.IntRange(0, 15).Draw(t, "command") {
 	case 0, 1:
-		return order.Place{Currency: "EUR", Terms: order.OnAccount, Lines: []order.PlaceLine{
+		c := order.Place{Currency: "EUR", Terms: order.OnAccount, Lines: []order.PlaceLine{
 			{SKU: "a", Quantity: 3, UnitPriceMicros: 1_500_000}, {SKU: "b", Quantity: 2, UnitPriceMicros: 2_005_000},
 		}}
+		if policy := rapid.Int32Range(0, 3).Draw(t, "policy"); policy > 0 {
+			c.Allocation = &order.AllocationRule{Policy: order.AllocationPolicy(policy), Locations: []string{"north", "main"}}
+		}
+		return c
 	case 2, 3:
 		c := order.RecordReservation{ReservationVersion: o.ReservationVersion}
 		backordered := rapid.Int64Range(0, 2).Draw(t, "backordered")
@@ -210,6 +221,9 @@ func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
 	case 10, 11:
 		return order.Ship{FulfilmentID: fulfilment, Capture: true}
 	case 12:
+		if rapid.Bool().Draw(t, "in part") {
+			return order.Deliver{FulfilmentID: fulfilment, Lines: lines}
+		}
 		return order.Deliver{FulfilmentID: fulfilment}
 	case 13:
 		return order.RequestReturn{ReturnID: "r", Lines: lines}

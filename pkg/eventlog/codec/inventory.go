@@ -72,7 +72,7 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 		return "holdfast.transfer_shipped.v1"
 	case inventory.TransferReceived:
 		e.Change = &eventv1.InventoryEvent_TransferReceived{TransferReceived: &eventv1.TransferReceived{
-			TransferId: c.TransferID, FromLocation: c.FromLocation, ToLocation: c.ToLocation, Quantity: c.Quantity, Missing: c.Missing,
+			TransferId: c.TransferID, FromLocation: c.FromLocation, ToLocation: c.ToLocation, Quantity: c.Quantity, Missing: c.Missing, Damaged: c.Damaged,
 		}}
 		return "holdfast.transfer_received.v1"
 	case inventory.StockAdjusted:
@@ -82,7 +82,7 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 		return "holdfast.stock_adjusted.v1"
 	case inventory.StockCounted:
 		e.Change = &eventv1.InventoryEvent_StockCounted{StockCounted: &eventv1.StockCounted{
-			Location: c.Location, Counted: c.Counted, Delta: c.Delta, Reference: c.Reference,
+			Location: c.Location, Counted: c.Counted, Delta: c.Delta, Reference: c.Reference, CountedAtVersion: c.CountedAtVersion,
 		}}
 		return "holdfast.stock_counted.v1"
 	case inventory.SafetyStockSet:
@@ -152,6 +152,7 @@ func (s *inventoryScratch) setReservation(change inventory.Change) string {
 func (s *inventoryScratch) useStep(step inventory.Step) *eventv1.ReservationStep {
 	s.placed = step.PlacedEventID
 	s.step.OrderId, s.step.PlacedEventId, s.step.Version = step.OrderID, s.placed[:], step.Version
+	s.step.Allocation = toStockRule(step.Allocation)
 	return &s.step
 }
 
@@ -209,7 +210,7 @@ func stockChange(e *eventv1.InventoryEvent) inventory.Change {
 	case *eventv1.InventoryEvent_TransferReceived:
 		p := c.TransferReceived
 		return inventory.TransferReceived{
-			TransferID: p.TransferId, FromLocation: p.FromLocation, ToLocation: p.ToLocation, Quantity: p.Quantity, Missing: p.Missing,
+			TransferID: p.TransferId, FromLocation: p.FromLocation, ToLocation: p.ToLocation, Quantity: p.Quantity, Missing: p.Missing, Damaged: p.Damaged,
 		}
 	case *eventv1.InventoryEvent_StockAdjusted:
 		p := c.StockAdjusted
@@ -218,7 +219,9 @@ func stockChange(e *eventv1.InventoryEvent) inventory.Change {
 		}
 	case *eventv1.InventoryEvent_StockCounted:
 		p := c.StockCounted
-		return inventory.StockCounted{Location: p.Location, Counted: p.Counted, Delta: p.Delta, Reference: p.Reference}
+		return inventory.StockCounted{
+			Location: p.Location, Counted: p.Counted, Delta: p.Delta, Reference: p.Reference, CountedAtVersion: p.CountedAtVersion,
+		}
 	case *eventv1.InventoryEvent_SafetyStockSet:
 		p := c.SafetyStockSet
 		return inventory.SafetyStockSet{Location: p.Location, Quantity: p.Quantity, Delta: p.Delta}
@@ -287,7 +290,7 @@ func readStep(p *eventv1.ReservationStep) (inventory.Step, error) {
 	if p == nil {
 		return inventory.Step{}, incomplete("step", "missing")
 	}
-	step := inventory.Step{OrderID: p.OrderId, Version: p.Version}
+	step := inventory.Step{OrderID: p.OrderId, Version: p.Version, Allocation: FromStockRule(p.Allocation)}
 	err := readID((*[16]byte)(&step.PlacedEventID), p.PlacedEventId, "step.placed_event_id", false)
 	return step, err
 }

@@ -93,6 +93,36 @@ func fromAllocations(allocations []*eventv1.Allocation) []inventory.Allocation {
 	return out
 }
 
+// ToOrderRule and its like carry an allocation rule between the domain and the schema; none is nil in both.
+func ToOrderRule(rule *order.AllocationRule) *eventv1.AllocationRule {
+	if rule == nil {
+		return nil
+	}
+	return &eventv1.AllocationRule{Policy: eventv1.AllocationPolicy(rule.Policy), Locations: rule.Locations}
+}
+
+func fromOrderRule(rule *eventv1.AllocationRule) *order.AllocationRule {
+	if rule == nil {
+		return nil
+	}
+	return &order.AllocationRule{Policy: order.AllocationPolicy(rule.Policy), Locations: rule.Locations}
+}
+
+func toStockRule(rule *inventory.AllocationRule) *eventv1.AllocationRule {
+	if rule == nil {
+		return nil
+	}
+	return &eventv1.AllocationRule{Policy: eventv1.AllocationPolicy(rule.Policy), Locations: rule.Locations}
+}
+
+// FromStockRule reads what ToOrderRule made, for stock.
+func FromStockRule(rule *eventv1.AllocationRule) *inventory.AllocationRule {
+	if rule == nil {
+		return nil
+	}
+	return &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy), Locations: rule.Locations}
+}
+
 func fillLevel(dst *eventv1.Level, l *inventory.Level) {
 	dst.OnHand, dst.Available, dst.Reserved, dst.Committed = l.OnHand, l.Available, l.Reserved, l.Committed
 	dst.SafetyStock, dst.Damaged, dst.QualityControl, dst.Incoming = l.SafetyStock, l.Damaged, l.QualityControl, l.Incoming

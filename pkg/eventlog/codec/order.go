@@ -42,7 +42,7 @@ func setOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
 			CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
 			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros,
 			PaymentTerms: eventv1.PaymentTerms(c.Terms), PaymentDeadlineMicros: c.PaymentDeadlineMicros,
-			Country: c.Country, Reference: c.Reference,
+			Country: c.Country, Reference: c.Reference, Allocation: ToOrderRule(c.Allocation),
 		}}
 		return "holdfast.order_placed.v1"
 	case order.OrderReserved:
@@ -231,7 +231,7 @@ func orderChange(e *eventv1.OrderEvent) order.Event {
 			CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
 			SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
 			Terms: order.PaymentTerms(p.PaymentTerms), PaymentDeadlineMicros: p.PaymentDeadlineMicros,
-			Country: p.Country, Reference: p.Reference,
+			Country: p.Country, Reference: p.Reference, Allocation: fromOrderRule(p.Allocation),
 		}
 	case *eventv1.OrderEvent_OrderReserved:
 		return order.OrderReserved{}

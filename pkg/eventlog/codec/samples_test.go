@@ -29,6 +29,7 @@ var orderSamples = map[string]order.Event{
 	"order_placed": order.OrderPlaced{
 		CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
 		Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
+		Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
 	},
 	"order_reserved":         order.OrderReserved{},
 	"order_backordered":      order.OrderBackordered{Backordered: sampleQuantities},
@@ -74,6 +75,9 @@ var orderSamples = map[string]order.Event{
 
 var (
 	sampleStep = inventory.Step{OrderID: "o-1", PlacedEventID: inventory.ID{0xab, 15: 0xcd}, Version: 3}
+	// The step of an order with a rule, which every change of a reservation may name.
+	sampleRuled = inventory.Step{OrderID: "o-1", PlacedEventID: inventory.ID{0xab, 15: 0xcd}, Version: 3,
+		Allocation: &inventory.AllocationRule{Policy: inventory.SingleLocation, Locations: []string{"north", "main"}}}
 	sampleMain = []inventory.Allocation{{Location: "main", Quantity: 5}}
 	sampleBoth = []inventory.Allocation{{Location: "main", Quantity: 5}, {Location: "north", Quantity: 2}}
 	sampleSum  = inventory.Level{
@@ -91,13 +95,13 @@ var inventorySamples = map[string]inventory.Change{
 		Location: "main", From: inventory.StateQualityControl, To: inventory.StateDamaged, Quantity: 4, Reference: "box 4",
 	},
 	"transfer_shipped":      inventory.TransferShipped{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 5, Reference: "van 2"},
-	"transfer_received":     inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1},
+	"transfer_received":     inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1},
 	"stock_expected":        inventory.StockExpected{Location: "main", Quantity: 40, Delta: -10, Reference: "PO-1"},
 	"stock_adjusted":        inventory.StockAdjusted{Location: "main", Delta: -3, Reason: inventory.ReasonShrinkage, Reference: "box 4"},
-	"stock_counted":         inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"},
+	"stock_counted":         inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2", CountedAtVersion: 5},
 	"safety_stock_set":      inventory.SafetyStockSet{Location: "main", Quantity: 3, Delta: -2},
 	"backorder_limit_set":   inventory.BackorderLimitSet{Limit: 10},
-	"stock_reserved":        inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth},
+	"stock_reserved":        inventory.StockReserved{Step: sampleRuled, Quantity: 7, Allocations: sampleBoth},
 	"stock_backordered":     inventory.StockBackordered{Step: sampleStep, Quantity: 7, Backordered: 2, Allocations: sampleBoth},
 	"reservation_rejected":  inventory.ReservationRejected{Step: sampleStep, Quantity: 7, Available: 6, Reason: inventory.OtherLine},
 	"reservation_committed": inventory.ReservationCommitted{Step: sampleStep, Quantity: 7, Allocations: sampleBoth},
@@ -115,10 +119,18 @@ var inventorySamples = map[string]inventory.Change{
 
 // older samples of a change, before it had all of its fields: the first has no number.
 var (
-	olderOrderSamples     = map[string][]order.Event{}
+	olderOrderSamples = map[string][]order.Event{
+		"order_placed": {order.OrderPlaced{
+			CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
+			Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
+		}},
+	}
 	olderInventorySamples = map[string][]inventory.Change{
-		"stock_restocked": {inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn}},
-		"stock_received":  {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
+		"stock_reserved":    {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
+		"stock_restocked":   {inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn}},
+		"transfer_received": {inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1}},
+		"stock_counted":     {inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"}},
+		"stock_received":    {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
 	}
 )
 

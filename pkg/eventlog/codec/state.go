@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -16,6 +17,7 @@ func EncodeItem(dst []byte, item inventory.Item) ([]byte, error) {
 		Sku: item.SKU, Version: item.Version, Registered: item.Registered, Description: item.Description,
 		BackorderLimit: item.BackorderLimit, Locations: locations.fill(item.Locations), Expected: toDeliveries(item.Expected),
 		Backorders: toBackorders(item.Backorders), Transfers: toTransfers(item.Transfers),
+		OnHandVersions: item.OnHandVersions,
 	})
 }
 
@@ -36,8 +38,18 @@ func DecodeItem(value []byte) (inventory.Item, error) {
 	return inventory.Item{
 		SKU: p.Sku, Version: p.Version, Registered: p.Registered, Description: p.Description,
 		BackorderLimit: p.BackorderLimit, Locations: locations, Expected: fromDeliveries(p.Expected), Backorders: backorders,
-		Transfers: fromTransfers(p.Transfers),
+		Transfers: fromTransfers(p.Transfers), OnHandVersions: onHandVersions(p.OnHandVersions, locations, p.Version),
 	}, nil
+}
+
+// onHandVersions reads when on_hand of locations changed. A checkpoint from before it was kept says of none, and is
+// taken to say that all changed last: a count that began earlier is then refused.
+func onHandVersions(versions []uint64, locations []inventory.LocationLevel, now uint64) []uint64 {
+	stocked := slices.ContainsFunc(locations, func(l inventory.LocationLevel) bool { return l.Level.OnHand != 0 })
+	if len(versions) > 0 || !stocked {
+		return versions
+	}
+	return slices.Repeat([]uint64{now}, len(locations))
 }
 
 func toBackorders(backorders []inventory.Backorder) []*statev1.Backorder {
@@ -49,6 +61,7 @@ func toBackorders(backorders []inventory.Backorder) []*statev1.Backorder {
 		v, b := &values[i], &backorders[i]
 		v.OrderId, v.PlacedEventId, v.Version, v.Location = b.OrderID, b.PlacedEventID[:], b.Version, b.Location
 		v.Quantity, v.Reserved, v.Committed = b.Quantity, b.Reserved, b.Committed
+		v.Allocation = toStockRule(b.Allocation)
 		out[i] = v
 	}
 	return out
@@ -62,7 +75,7 @@ func fromBackorders(backorders []*statev1.Backorder) ([]inventory.Backorder, err
 	for i, b := range backorders {
 		out[i] = inventory.Backorder{
 			OrderID: b.OrderId, Version: b.Version, Location: b.Location,
-			Quantity: b.Quantity, Reserved: b.Reserved, Committed: b.Committed,
+			Quantity: b.Quantity, Reserved: b.Reserved, Committed: b.Committed, Allocation: FromStockRule(b.Allocation),
 		}
 		if err := readID((*[16]byte)(&out[i].PlacedEventID), b.PlacedEventId, "backorder.placed_event_id", false); err != nil {
 			return nil, err
@@ -121,7 +134,7 @@ func EncodeReservation(dst []byte, sku string, res *inventory.Reservation) ([]by
 	defer reservationScratches.Put(s)
 	p := &s.reservation
 	p.Sku, p.OrderId, p.PlacedEventId, p.Version = sku, res.OrderID, res.PlacedEventID[:], res.Version
-	p.Backordered = res.Backordered
+	p.Backordered, p.Allocation = res.Backordered, toStockRule(res.Allocation)
 	p.Rejected, p.RejectedRequested, p.RejectedAvailable, p.RejectionReason = false, 0, 0, 0
 	if r := res.Rejected; r != nil {
 		p.Rejected, p.RejectedRequested, p.RejectedAvailable = true, r.Requested, r.Available
@@ -154,7 +167,7 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 	if err := p.UnmarshalVT(value); err != nil {
 		return "", inventory.Reservation{}, malformed("reservation", err)
 	}
-	res = inventory.Reservation{OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered}
+	res = inventory.Reservation{OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered, Allocation: FromStockRule(p.Allocation)}
 	if err := readID((*[16]byte)(&res.PlacedEventID), p.PlacedEventId, "reservation.placed_event_id", false); err != nil {
 		return "", inventory.Reservation{}, err
 	}
@@ -189,6 +202,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		Country: o.Country, Reference: o.Reference, OccurredAtMicros: o.OccurredAtMicros,
 		RefundedMicros: o.RefundedMicros, Payments: toPayments(o.Payments),
 		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed, HeldFrom: int32(o.HeldFrom),
+		Allocation: ToOrderRule(o.Allocation),
 	})
 }
 
@@ -210,6 +224,7 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		Country: p.Country, Reference: p.Reference, OccurredAtMicros: p.OccurredAtMicros,
 		RefundedMicros: p.RefundedMicros, Payments: fromPayments(p.Payments),
 		PaymentStarts: p.PaymentStarts, PaymentFailed: p.PaymentFailed, HeldFrom: order.Lifecycle(p.HeldFrom),
+		Allocation: fromOrderRule(p.Allocation),
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
 		return order.Order{}, err
@@ -277,7 +292,7 @@ func toReturns(returns []order.Return) []*statev1.Return {
 		for k, l := range r.Lines {
 			lines[k] = &statev1.ReturnLine{Sku: l.SKU, Quantity: l.Quantity, Received: l.Received}
 		}
-		out[i] = &statev1.Return{ReturnId: r.ID, Lines: lines, Cancelled: r.Cancelled}
+		out[i] = &statev1.Return{ReturnId: r.ID, Lines: lines}
 	}
 	return out
 }
@@ -288,7 +303,7 @@ func fromReturns(returns []*statev1.Return) []order.Return {
 	}
 	out := make([]order.Return, len(returns))
 	for i, r := range returns {
-		out[i] = order.Return{ID: r.ReturnId, Cancelled: r.Cancelled}
+		out[i] = order.Return{ID: r.ReturnId}
 		for _, l := range r.Lines {
 			out[i].Lines = append(out[i].Lines, order.ReturnLine{SKU: l.Sku, Quantity: l.Quantity, Received: l.Received})
 		}
@@ -299,12 +314,9 @@ func fromReturns(returns []*statev1.Return) []order.Return {
 func toFulfilments(fulfilments []order.Fulfilment) []*statev1.Fulfilment {
 	out := make([]*statev1.Fulfilment, len(fulfilments))
 	for i, f := range fulfilments {
-		lines := make([]*eventv1.Allocation, len(f.Lines))
-		for k, l := range f.Lines {
-			// The schema's pair of a name and a quantity; here the name is a SKU.
-			lines[k] = &eventv1.Allocation{Location: l.SKU, Quantity: l.Quantity}
+		out[i] = &statev1.Fulfilment{
+			FulfilmentId: f.ID, Lines: toNamed(f.Lines), Pending: f.Pending, Delivered: f.Delivered, Arrived: toNamed(f.Arrived),
 		}
-		out[i] = &statev1.Fulfilment{FulfilmentId: f.ID, Lines: lines, Pending: f.Pending, Delivered: f.Delivered}
 	}
 	return out
 }
@@ -315,10 +327,32 @@ func fromFulfilments(fulfilments []*statev1.Fulfilment) []order.Fulfilment {
 	}
 	out := make([]order.Fulfilment, len(fulfilments))
 	for i, f := range fulfilments {
-		out[i] = order.Fulfilment{ID: f.FulfilmentId, Pending: f.Pending, Delivered: f.Delivered}
-		for _, l := range f.Lines {
-			out[i].Lines = append(out[i].Lines, order.LineQuantity{SKU: l.Location, Quantity: l.Quantity})
+		out[i] = order.Fulfilment{
+			ID: f.FulfilmentId, Lines: fromNamed(f.Lines), Pending: f.Pending, Delivered: f.Delivered, Arrived: fromNamed(f.Arrived),
 		}
+	}
+	return out
+}
+
+// toNamed uses the schema's pair of a name and a quantity; here the name is a SKU.
+func toNamed(lines []order.LineQuantity) []*eventv1.Allocation {
+	if len(lines) == 0 {
+		return nil
+	}
+	out := make([]*eventv1.Allocation, len(lines))
+	for i, l := range lines {
+		out[i] = &eventv1.Allocation{Location: l.SKU, Quantity: l.Quantity}
+	}
+	return out
+}
+
+func fromNamed(lines []*eventv1.Allocation) []order.LineQuantity {
+	if len(lines) == 0 {
+		return nil
+	}
+	out := make([]order.LineQuantity, len(lines))
+	for i, l := range lines {
+		out[i] = order.LineQuantity{SKU: l.Location, Quantity: l.Quantity}
 	}
 	return out
 }

@@ -12,6 +12,27 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AllocationPolicy.
+const (
+	FewestLocations AllocationPolicy = "fewest_locations"
+	SingleLocation  AllocationPolicy = "single_location"
+	Split           AllocationPolicy = "split"
+)
+
+// Valid indicates whether the value is a known member of the AllocationPolicy enum.
+func (e AllocationPolicy) Valid() bool {
+	switch e {
+	case FewestLocations:
+		return true
+	case SingleLocation:
+		return true
+	case Split:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CommandType.
 const (
 	CommandTypeAdjustStock       CommandType = "adjust_stock"
@@ -529,6 +550,20 @@ type AdjustStock struct {
 	Reference  string    `json:"reference,omitempty,omitzero"`
 }
 
+// Allocation defines model for Allocation.
+type Allocation struct {
+	// Locations Tried first, in this order. The SKU's other locations follow, in the order of their first use.
+	Locations []string `json:"locations,omitempty,omitzero"`
+
+	// Policy `single_location` takes all units of a SKU from one location, or none at all; `fewest_locations` from as few as
+	// have them together; `split` takes what each location has, one after the other.
+	Policy AllocationPolicy `json:"policy"`
+}
+
+// AllocationPolicy `single_location` takes all units of a SKU from one location, or none at all; `fewest_locations` from as few as
+// have them together; `split` takes what each location has, one after the other.
+type AllocationPolicy string
+
 // Availability An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type Availability struct {
 	// Available What can be sold; a location that is short does not take from the others
@@ -599,13 +634,21 @@ type CommandType string
 
 // CountStock defines model for CountStock.
 type CountStock struct {
-	Counted   Level  `json:"counted"`
-	Location  string `json:"location,omitempty,omitzero"`
-	Reference string `json:"reference,omitempty,omitzero"`
+	Counted Level `json:"counted"`
+
+	// CountedAtVersion The item's version when counting began; without it, the count holds whatever has happened since.
+	CountedAtVersion int64  `json:"counted_at_version,omitempty,omitzero"`
+	Location         string `json:"location,omitempty,omitzero"`
+	Reference        string `json:"reference,omitempty,omitzero"`
 }
 
 // Currency ISO 4217
 type Currency = string
+
+// DeliverOrder defines model for DeliverOrder.
+type DeliverOrder struct {
+	Lines []LineQuantity `json:"lines,omitempty,omitzero"`
+}
 
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
@@ -679,9 +722,10 @@ type MoveStock struct {
 
 // Order An order as its view has it; more members may come.
 type Order struct {
-	Country    string `json:"country,omitempty,omitzero"`
-	Currency   string `json:"currency"`
-	CustomerID string `json:"customer_id,omitempty,omitzero"`
+	Allocation Allocation `json:"allocation,omitempty,omitzero"`
+	Country    string     `json:"country,omitempty,omitzero"`
+	Currency   string     `json:"currency"`
+	CustomerID string     `json:"customer_id,omitempty,omitzero"`
 
 	// FulfilmentStatus Absent for a credit note
 	FulfilmentStatus string          `json:"fulfilment_status,omitempty,omitzero"`
@@ -775,7 +819,8 @@ type PaymentAction string
 
 // PlaceOrder defines model for PlaceOrder.
 type PlaceOrder struct {
-	Country string `json:"country,omitempty,omitzero"`
+	Allocation Allocation `json:"allocation,omitempty,omitzero"`
+	Country    string     `json:"country,omitempty,omitzero"`
 
 	// Currency ISO 4217
 	Currency     Currency               `json:"currency"`
@@ -793,8 +838,11 @@ type PlaceOrderPaymentTerms string
 
 // ProblemDocument RFC 9457; code is stable, detail is for people.
 type ProblemDocument struct {
-	Allowed        []string       `json:"allowed,omitempty,omitzero"`
-	Code           string         `json:"code"`
+	Allowed []string `json:"allowed,omitempty,omitzero"`
+	Code    string   `json:"code"`
+
+	// CurrentOnHand What the location has, with count_outdated
+	CurrentOnHand  int64          `json:"current_on_hand,omitempty,omitzero"`
 	CurrentStatus  string         `json:"current_status,omitempty,omitzero"`
 	CurrentVersion int64          `json:"current_version,omitempty,omitzero"`
 	Detail         string         `json:"detail,omitempty,omitzero"`
@@ -837,7 +885,10 @@ type ReceiveStock struct {
 
 // ReceiveTransfer defines model for ReceiveTransfer.
 type ReceiveTransfer struct {
-	// Missing What of the transfer will not arrive; not 0 together with quantity
+	// Damaged What has arrived and cannot be sold
+	Damaged Level `json:"damaged,omitempty,omitzero"`
+
+	// Missing What of the transfer will not arrive; not all three are 0
 	Missing  Level `json:"missing,omitempty,omitzero"`
 	Quantity Level `json:"quantity"`
 }
@@ -1567,7 +1618,7 @@ type ShipOrderJSONRequestBody = ShipOrder
 type CancelFulfilmentJSONRequestBody = CancelFulfilment
 
 // DeliverOrderJSONRequestBody defines body for DeliverOrder for application/json ContentType.
-type DeliverOrderJSONRequestBody = Empty
+type DeliverOrderJSONRequestBody = DeliverOrder
 
 // ShipFulfilmentJSONRequestBody defines body for ShipFulfilment for application/json ContentType.
 type ShipFulfilmentJSONRequestBody = ShipFulfilment
@@ -1670,7 +1721,7 @@ type ServerInterface interface {
 	// CancelFulfilment Give up a fulfilment that has not left
 	// (POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/cancel)
 	CancelFulfilment(ctx echo.Context, orderID OrderID, fulfilmentID FulfilmentID, params CancelFulfilmentParams) error
-	// DeliverOrder Record that a shipment arrived
+	// DeliverOrder Record that a shipment arrived, all of it or lines of it
 	// (POST /v1/orders/{order_id}/fulfilments/{fulfilment_id}/delivery)
 	DeliverOrder(ctx echo.Context, orderID OrderID, fulfilmentID FulfilmentID, params DeliverOrderParams) error
 	// ShipFulfilment Record that a fulfilment left

@@ -148,6 +148,62 @@ func (StockState) EnumDescriptor() ([]byte, []int) {
 	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{1}
 }
 
+// AllocationPolicy says how what an order wants of a SKU may be spread over its locations.
+type AllocationPolicy int32
+
+const (
+	AllocationPolicy_ALLOCATION_POLICY_UNSPECIFIED AllocationPolicy = 0
+	// All of it at one location.
+	AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION AllocationPolicy = 1
+	// At as few locations as there can be.
+	AllocationPolicy_ALLOCATION_POLICY_FEWEST_LOCATIONS AllocationPolicy = 2
+	// Location by location, what each has.
+	AllocationPolicy_ALLOCATION_POLICY_SPLIT AllocationPolicy = 3
+)
+
+// Enum value maps for AllocationPolicy.
+var (
+	AllocationPolicy_name = map[int32]string{
+		0: "ALLOCATION_POLICY_UNSPECIFIED",
+		1: "ALLOCATION_POLICY_SINGLE_LOCATION",
+		2: "ALLOCATION_POLICY_FEWEST_LOCATIONS",
+		3: "ALLOCATION_POLICY_SPLIT",
+	}
+	AllocationPolicy_value = map[string]int32{
+		"ALLOCATION_POLICY_UNSPECIFIED":      0,
+		"ALLOCATION_POLICY_SINGLE_LOCATION":  1,
+		"ALLOCATION_POLICY_FEWEST_LOCATIONS": 2,
+		"ALLOCATION_POLICY_SPLIT":            3,
+	}
+)
+
+func (x AllocationPolicy) Enum() *AllocationPolicy {
+	p := new(AllocationPolicy)
+	*p = x
+	return p
+}
+
+func (x AllocationPolicy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AllocationPolicy) Descriptor() protoreflect.EnumDescriptor {
+	return file_holdfast_event_v1_inventory_proto_enumTypes[2].Descriptor()
+}
+
+func (AllocationPolicy) Type() protoreflect.EnumType {
+	return &file_holdfast_event_v1_inventory_proto_enumTypes[2]
+}
+
+func (x AllocationPolicy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AllocationPolicy.Descriptor instead.
+func (AllocationPolicy) EnumDescriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{2}
+}
+
 type RejectionReason int32
 
 const (
@@ -185,11 +241,11 @@ func (x RejectionReason) String() string {
 }
 
 func (RejectionReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_holdfast_event_v1_inventory_proto_enumTypes[2].Descriptor()
+	return file_holdfast_event_v1_inventory_proto_enumTypes[3].Descriptor()
 }
 
 func (RejectionReason) Type() protoreflect.EnumType {
-	return &file_holdfast_event_v1_inventory_proto_enumTypes[2]
+	return &file_holdfast_event_v1_inventory_proto_enumTypes[3]
 }
 
 func (x RejectionReason) Number() protoreflect.EnumNumber {
@@ -198,7 +254,7 @@ func (x RejectionReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RejectionReason.Descriptor instead.
 func (RejectionReason) EnumDescriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{2}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{3}
 }
 
 // Level is how much of an item there is, by state. Always:
@@ -1068,7 +1124,8 @@ func (x *TransferShipped) GetReference() string {
 	return ""
 }
 
-// TransferReceived: quantity became available at to_location, missing will not arrive. Both leave incoming.
+// TransferReceived: quantity became available at to_location, damaged went to damaged there, missing will not
+// arrive. All of them leave incoming.
 type TransferReceived struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	TransferId    string                 `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
@@ -1076,6 +1133,7 @@ type TransferReceived struct {
 	ToLocation    string                 `protobuf:"bytes,3,opt,name=to_location,json=toLocation,proto3" json:"to_location,omitempty"`
 	Quantity      int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	Missing       int64                  `protobuf:"varint,5,opt,name=missing,proto3" json:"missing,omitempty"`
+	Damaged       int64                  `protobuf:"varint,6,opt,name=damaged,proto3" json:"damaged,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1141,6 +1199,13 @@ func (x *TransferReceived) GetQuantity() int64 {
 func (x *TransferReceived) GetMissing() int64 {
 	if x != nil {
 		return x.Missing
+	}
+	return 0
+}
+
+func (x *TransferReceived) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
 	}
 	return 0
 }
@@ -1215,13 +1280,15 @@ func (x *StockAdjusted) GetReference() string {
 
 // StockCounted sets on_hand of a location to what was counted; the difference goes to available.
 type StockCounted struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
-	Counted       int64                  `protobuf:"varint,2,opt,name=counted,proto3" json:"counted,omitempty"`
-	Delta         int64                  `protobuf:"zigzag64,3,opt,name=delta,proto3" json:"delta,omitempty"`
-	Reference     string                 `protobuf:"bytes,4,opt,name=reference,proto3" json:"reference,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Location  string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Counted   int64                  `protobuf:"varint,2,opt,name=counted,proto3" json:"counted,omitempty"`
+	Delta     int64                  `protobuf:"zigzag64,3,opt,name=delta,proto3" json:"delta,omitempty"`
+	Reference string                 `protobuf:"bytes,4,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The item's version when counting began: on_hand of the location has not changed since. 0: nobody asked.
+	CountedAtVersion uint64 `protobuf:"varint,5,opt,name=counted_at_version,json=countedAtVersion,proto3" json:"counted_at_version,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *StockCounted) Reset() {
@@ -1280,6 +1347,13 @@ func (x *StockCounted) GetReference() string {
 		return x.Reference
 	}
 	return ""
+}
+
+func (x *StockCounted) GetCountedAtVersion() uint64 {
+	if x != nil {
+		return x.CountedAtVersion
+	}
+	return 0
 }
 
 // SafetyStockSet holds quantity back from sale at a location.
@@ -1388,6 +1462,59 @@ func (x *BackorderLimitSet) GetLimit() int64 {
 	return 0
 }
 
+// AllocationRule is an order's policy, with the locations that come first, in their order.
+type AllocationRule struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Policy        AllocationPolicy       `protobuf:"varint,1,opt,name=policy,proto3,enum=holdfast.event.v1.AllocationPolicy" json:"policy,omitempty"`
+	Locations     []string               `protobuf:"bytes,2,rep,name=locations,proto3" json:"locations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AllocationRule) Reset() {
+	*x = AllocationRule{}
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AllocationRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AllocationRule) ProtoMessage() {}
+
+func (x *AllocationRule) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AllocationRule.ProtoReflect.Descriptor instead.
+func (*AllocationRule) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *AllocationRule) GetPolicy() AllocationPolicy {
+	if x != nil {
+		return x.Policy
+	}
+	return AllocationPolicy_ALLOCATION_POLICY_UNSPECIFIED
+}
+
+func (x *AllocationRule) GetLocations() []string {
+	if x != nil {
+		return x.Locations
+	}
+	return nil
+}
+
 // ReservationStep names the order's step that a stock event answers. The reservation of an order for
 // a SKU is absolute: a step says how it should be, and its version is the order's version at which
 // that last changed.
@@ -1397,13 +1524,15 @@ type ReservationStep struct {
 	// The ID of the event that placed the order: 16 bytes.
 	PlacedEventId []byte `protobuf:"bytes,2,opt,name=placed_event_id,json=placedEventId,proto3" json:"placed_event_id,omitempty"`
 	Version       uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Absent when the order has none: as split, without locations that come first.
+	Allocation    *AllocationRule `protobuf:"bytes,4,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationStep) Reset() {
 	*x = ReservationStep{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1415,7 +1544,7 @@ func (x *ReservationStep) String() string {
 func (*ReservationStep) ProtoMessage() {}
 
 func (x *ReservationStep) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[13]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1428,7 +1557,7 @@ func (x *ReservationStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationStep.ProtoReflect.Descriptor instead.
 func (*ReservationStep) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReservationStep) GetOrderId() string {
@@ -1452,6 +1581,13 @@ func (x *ReservationStep) GetVersion() uint64 {
 	return 0
 }
 
+func (x *ReservationStep) GetAllocation() *AllocationRule {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
+}
+
 // Allocation is a change at one location.
 type Allocation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1463,7 +1599,7 @@ type Allocation struct {
 
 func (x *Allocation) Reset() {
 	*x = Allocation{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1475,7 +1611,7 @@ func (x *Allocation) String() string {
 func (*Allocation) ProtoMessage() {}
 
 func (x *Allocation) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1488,7 +1624,7 @@ func (x *Allocation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Allocation.ProtoReflect.Descriptor instead.
 func (*Allocation) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Allocation) GetLocation() string {
@@ -1516,7 +1652,7 @@ type StockReserved struct {
 
 func (x *StockReserved) Reset() {
 	*x = StockReserved{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1664,7 @@ func (x *StockReserved) String() string {
 func (*StockReserved) ProtoMessage() {}
 
 func (x *StockReserved) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1677,7 @@ func (x *StockReserved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockReserved.ProtoReflect.Descriptor instead.
 func (*StockReserved) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StockReserved) GetStep() *ReservationStep {
@@ -1579,7 +1715,7 @@ type StockBackordered struct {
 
 func (x *StockBackordered) Reset() {
 	*x = StockBackordered{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1591,7 +1727,7 @@ func (x *StockBackordered) String() string {
 func (*StockBackordered) ProtoMessage() {}
 
 func (x *StockBackordered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1604,7 +1740,7 @@ func (x *StockBackordered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockBackordered.ProtoReflect.Descriptor instead.
 func (*StockBackordered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{16}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StockBackordered) GetStep() *ReservationStep {
@@ -1649,7 +1785,7 @@ type ReservationRejected struct {
 
 func (x *ReservationRejected) Reset() {
 	*x = ReservationRejected{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1661,7 +1797,7 @@ func (x *ReservationRejected) String() string {
 func (*ReservationRejected) ProtoMessage() {}
 
 func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1674,7 +1810,7 @@ func (x *ReservationRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRejected.ProtoReflect.Descriptor instead.
 func (*ReservationRejected) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{17}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ReservationRejected) GetStep() *ReservationStep {
@@ -1717,7 +1853,7 @@ type ReservationCommitted struct {
 
 func (x *ReservationCommitted) Reset() {
 	*x = ReservationCommitted{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1729,7 +1865,7 @@ func (x *ReservationCommitted) String() string {
 func (*ReservationCommitted) ProtoMessage() {}
 
 func (x *ReservationCommitted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1742,7 +1878,7 @@ func (x *ReservationCommitted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationCommitted.ProtoReflect.Descriptor instead.
 func (*ReservationCommitted) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{18}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReservationCommitted) GetStep() *ReservationStep {
@@ -1782,7 +1918,7 @@ type ReservationReleased struct {
 
 func (x *ReservationReleased) Reset() {
 	*x = ReservationReleased{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1930,7 @@ func (x *ReservationReleased) String() string {
 func (*ReservationReleased) ProtoMessage() {}
 
 func (x *ReservationReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1943,7 @@ func (x *ReservationReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationReleased.ProtoReflect.Descriptor instead.
 func (*ReservationReleased) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{19}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReservationReleased) GetStep() *ReservationStep {
@@ -1852,7 +1988,7 @@ type StockFulfilled struct {
 
 func (x *StockFulfilled) Reset() {
 	*x = StockFulfilled{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1864,7 +2000,7 @@ func (x *StockFulfilled) String() string {
 func (*StockFulfilled) ProtoMessage() {}
 
 func (x *StockFulfilled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1877,7 +2013,7 @@ func (x *StockFulfilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockFulfilled.ProtoReflect.Descriptor instead.
 func (*StockFulfilled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{20}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StockFulfilled) GetStep() *ReservationStep {
@@ -1930,7 +2066,7 @@ type StockRestocked struct {
 
 func (x *StockRestocked) Reset() {
 	*x = StockRestocked{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1942,7 +2078,7 @@ func (x *StockRestocked) String() string {
 func (*StockRestocked) ProtoMessage() {}
 
 func (x *StockRestocked) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1955,7 +2091,7 @@ func (x *StockRestocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StockRestocked.ProtoReflect.Descriptor instead.
 func (*StockRestocked) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{21}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StockRestocked) GetStep() *ReservationStep {
@@ -2012,7 +2148,7 @@ type BackorderFilled struct {
 
 func (x *BackorderFilled) Reset() {
 	*x = BackorderFilled{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2160,7 @@ func (x *BackorderFilled) String() string {
 func (*BackorderFilled) ProtoMessage() {}
 
 func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2173,7 @@ func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackorderFilled.ProtoReflect.Descriptor instead.
 func (*BackorderFilled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{22}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *BackorderFilled) GetStep() *ReservationStep {
@@ -2151,7 +2287,7 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\vto_location\x18\x03 \x01(\tR\n" +
 	"toLocation\x12\x1a\n" +
 	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12\x1c\n" +
-	"\treference\x18\x05 \x01(\tR\treference\"\xaf\x01\n" +
+	"\treference\x18\x05 \x01(\tR\treference\"\xc9\x01\n" +
 	"\x10TransferReceived\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +
@@ -2159,27 +2295,35 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\vto_location\x18\x03 \x01(\tR\n" +
 	"toLocation\x12\x1a\n" +
 	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12\x18\n" +
-	"\amissing\x18\x05 \x01(\x03R\amissing\"\x92\x01\n" +
+	"\amissing\x18\x05 \x01(\x03R\amissing\x12\x18\n" +
+	"\adamaged\x18\x06 \x01(\x03R\adamaged\"\x92\x01\n" +
 	"\rStockAdjusted\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\x12R\x05delta\x121\n" +
 	"\x06reason\x18\x03 \x01(\x0e2\x19.holdfast.event.v1.ReasonR\x06reason\x12\x1c\n" +
-	"\treference\x18\x04 \x01(\tR\treference\"x\n" +
+	"\treference\x18\x04 \x01(\tR\treference\"\xa6\x01\n" +
 	"\fStockCounted\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x18\n" +
 	"\acounted\x18\x02 \x01(\x03R\acounted\x12\x14\n" +
 	"\x05delta\x18\x03 \x01(\x12R\x05delta\x12\x1c\n" +
-	"\treference\x18\x04 \x01(\tR\treference\"^\n" +
+	"\treference\x18\x04 \x01(\tR\treference\x12,\n" +
+	"\x12counted_at_version\x18\x05 \x01(\x04R\x10countedAtVersion\"^\n" +
 	"\x0eSafetyStockSet\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x14\n" +
 	"\x05delta\x18\x03 \x01(\x12R\x05delta\")\n" +
 	"\x11BackorderLimitSet\x12\x14\n" +
-	"\x05limit\x18\x01 \x01(\x03R\x05limit\"n\n" +
+	"\x05limit\x18\x01 \x01(\x03R\x05limit\"k\n" +
+	"\x0eAllocationRule\x12;\n" +
+	"\x06policy\x18\x01 \x01(\x0e2#.holdfast.event.v1.AllocationPolicyR\x06policy\x12\x1c\n" +
+	"\tlocations\x18\x02 \x03(\tR\tlocations\"\xb1\x01\n" +
 	"\x0fReservationStep\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12&\n" +
 	"\x0fplaced_event_id\x18\x02 \x01(\fR\rplacedEventId\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\x04R\aversion\"D\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\x12A\n" +
+	"\n" +
+	"allocation\x18\x04 \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
+	"allocation\"D\n" +
 	"\n" +
 	"Allocation\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1a\n" +
@@ -2243,7 +2387,12 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\x15STOCK_STATE_AVAILABLE\x10\x01\x12\x17\n" +
 	"\x13STOCK_STATE_DAMAGED\x10\x02\x12\x1f\n" +
 	"\x1bSTOCK_STATE_QUALITY_CONTROL\x10\x03\x12\x1c\n" +
-	"\x18STOCK_STATE_SAFETY_STOCK\x10\x04*\x9f\x01\n" +
+	"\x18STOCK_STATE_SAFETY_STOCK\x10\x04*\xa1\x01\n" +
+	"\x10AllocationPolicy\x12!\n" +
+	"\x1dALLOCATION_POLICY_UNSPECIFIED\x10\x00\x12%\n" +
+	"!ALLOCATION_POLICY_SINGLE_LOCATION\x10\x01\x12&\n" +
+	"\"ALLOCATION_POLICY_FEWEST_LOCATIONS\x10\x02\x12\x1b\n" +
+	"\x17ALLOCATION_POLICY_SPLIT\x10\x03*\x9f\x01\n" +
 	"\x0fRejectionReason\x12 \n" +
 	"\x1cREJECTION_REASON_UNSPECIFIED\x10\x00\x12'\n" +
 	"#REJECTION_REASON_INSUFFICIENT_STOCK\x10\x01\x12 \n" +
@@ -2262,90 +2411,94 @@ func file_holdfast_event_v1_inventory_proto_rawDescGZIP() []byte {
 	return file_holdfast_event_v1_inventory_proto_rawDescData
 }
 
-var file_holdfast_event_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_holdfast_event_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(Reason)(0),                  // 0: holdfast.event.v1.Reason
 	(StockState)(0),              // 1: holdfast.event.v1.StockState
-	(RejectionReason)(0),         // 2: holdfast.event.v1.RejectionReason
-	(*Level)(nil),                // 3: holdfast.event.v1.Level
-	(*LocationLevel)(nil),        // 4: holdfast.event.v1.LocationLevel
-	(*InventoryEvent)(nil),       // 5: holdfast.event.v1.InventoryEvent
-	(*ItemRegistered)(nil),       // 6: holdfast.event.v1.ItemRegistered
-	(*StockReceived)(nil),        // 7: holdfast.event.v1.StockReceived
-	(*StockMoved)(nil),           // 8: holdfast.event.v1.StockMoved
-	(*StockExpected)(nil),        // 9: holdfast.event.v1.StockExpected
-	(*TransferShipped)(nil),      // 10: holdfast.event.v1.TransferShipped
-	(*TransferReceived)(nil),     // 11: holdfast.event.v1.TransferReceived
-	(*StockAdjusted)(nil),        // 12: holdfast.event.v1.StockAdjusted
-	(*StockCounted)(nil),         // 13: holdfast.event.v1.StockCounted
-	(*SafetyStockSet)(nil),       // 14: holdfast.event.v1.SafetyStockSet
-	(*BackorderLimitSet)(nil),    // 15: holdfast.event.v1.BackorderLimitSet
-	(*ReservationStep)(nil),      // 16: holdfast.event.v1.ReservationStep
-	(*Allocation)(nil),           // 17: holdfast.event.v1.Allocation
-	(*StockReserved)(nil),        // 18: holdfast.event.v1.StockReserved
-	(*StockBackordered)(nil),     // 19: holdfast.event.v1.StockBackordered
-	(*ReservationRejected)(nil),  // 20: holdfast.event.v1.ReservationRejected
-	(*ReservationCommitted)(nil), // 21: holdfast.event.v1.ReservationCommitted
-	(*ReservationReleased)(nil),  // 22: holdfast.event.v1.ReservationReleased
-	(*StockFulfilled)(nil),       // 23: holdfast.event.v1.StockFulfilled
-	(*StockRestocked)(nil),       // 24: holdfast.event.v1.StockRestocked
-	(*BackorderFilled)(nil),      // 25: holdfast.event.v1.BackorderFilled
-	(*Meta)(nil),                 // 26: holdfast.event.v1.Meta
+	(AllocationPolicy)(0),        // 2: holdfast.event.v1.AllocationPolicy
+	(RejectionReason)(0),         // 3: holdfast.event.v1.RejectionReason
+	(*Level)(nil),                // 4: holdfast.event.v1.Level
+	(*LocationLevel)(nil),        // 5: holdfast.event.v1.LocationLevel
+	(*InventoryEvent)(nil),       // 6: holdfast.event.v1.InventoryEvent
+	(*ItemRegistered)(nil),       // 7: holdfast.event.v1.ItemRegistered
+	(*StockReceived)(nil),        // 8: holdfast.event.v1.StockReceived
+	(*StockMoved)(nil),           // 9: holdfast.event.v1.StockMoved
+	(*StockExpected)(nil),        // 10: holdfast.event.v1.StockExpected
+	(*TransferShipped)(nil),      // 11: holdfast.event.v1.TransferShipped
+	(*TransferReceived)(nil),     // 12: holdfast.event.v1.TransferReceived
+	(*StockAdjusted)(nil),        // 13: holdfast.event.v1.StockAdjusted
+	(*StockCounted)(nil),         // 14: holdfast.event.v1.StockCounted
+	(*SafetyStockSet)(nil),       // 15: holdfast.event.v1.SafetyStockSet
+	(*BackorderLimitSet)(nil),    // 16: holdfast.event.v1.BackorderLimitSet
+	(*AllocationRule)(nil),       // 17: holdfast.event.v1.AllocationRule
+	(*ReservationStep)(nil),      // 18: holdfast.event.v1.ReservationStep
+	(*Allocation)(nil),           // 19: holdfast.event.v1.Allocation
+	(*StockReserved)(nil),        // 20: holdfast.event.v1.StockReserved
+	(*StockBackordered)(nil),     // 21: holdfast.event.v1.StockBackordered
+	(*ReservationRejected)(nil),  // 22: holdfast.event.v1.ReservationRejected
+	(*ReservationCommitted)(nil), // 23: holdfast.event.v1.ReservationCommitted
+	(*ReservationReleased)(nil),  // 24: holdfast.event.v1.ReservationReleased
+	(*StockFulfilled)(nil),       // 25: holdfast.event.v1.StockFulfilled
+	(*StockRestocked)(nil),       // 26: holdfast.event.v1.StockRestocked
+	(*BackorderFilled)(nil),      // 27: holdfast.event.v1.BackorderFilled
+	(*Meta)(nil),                 // 28: holdfast.event.v1.Meta
 }
 var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
-	3,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
-	26, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
-	4,  // 2: holdfast.event.v1.InventoryEvent.locations:type_name -> holdfast.event.v1.LocationLevel
-	3,  // 3: holdfast.event.v1.InventoryEvent.total:type_name -> holdfast.event.v1.Level
-	6,  // 4: holdfast.event.v1.InventoryEvent.item_registered:type_name -> holdfast.event.v1.ItemRegistered
-	7,  // 5: holdfast.event.v1.InventoryEvent.stock_received:type_name -> holdfast.event.v1.StockReceived
-	12, // 6: holdfast.event.v1.InventoryEvent.stock_adjusted:type_name -> holdfast.event.v1.StockAdjusted
-	13, // 7: holdfast.event.v1.InventoryEvent.stock_counted:type_name -> holdfast.event.v1.StockCounted
-	14, // 8: holdfast.event.v1.InventoryEvent.safety_stock_set:type_name -> holdfast.event.v1.SafetyStockSet
-	15, // 9: holdfast.event.v1.InventoryEvent.backorder_limit_set:type_name -> holdfast.event.v1.BackorderLimitSet
-	18, // 10: holdfast.event.v1.InventoryEvent.stock_reserved:type_name -> holdfast.event.v1.StockReserved
-	19, // 11: holdfast.event.v1.InventoryEvent.stock_backordered:type_name -> holdfast.event.v1.StockBackordered
-	20, // 12: holdfast.event.v1.InventoryEvent.reservation_rejected:type_name -> holdfast.event.v1.ReservationRejected
-	21, // 13: holdfast.event.v1.InventoryEvent.reservation_committed:type_name -> holdfast.event.v1.ReservationCommitted
-	22, // 14: holdfast.event.v1.InventoryEvent.reservation_released:type_name -> holdfast.event.v1.ReservationReleased
-	23, // 15: holdfast.event.v1.InventoryEvent.stock_fulfilled:type_name -> holdfast.event.v1.StockFulfilled
-	24, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
-	8,  // 17: holdfast.event.v1.InventoryEvent.stock_moved:type_name -> holdfast.event.v1.StockMoved
-	9,  // 18: holdfast.event.v1.InventoryEvent.stock_expected:type_name -> holdfast.event.v1.StockExpected
-	25, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
-	10, // 20: holdfast.event.v1.InventoryEvent.transfer_shipped:type_name -> holdfast.event.v1.TransferShipped
-	11, // 21: holdfast.event.v1.InventoryEvent.transfer_received:type_name -> holdfast.event.v1.TransferReceived
+	4,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
+	28, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
+	5,  // 2: holdfast.event.v1.InventoryEvent.locations:type_name -> holdfast.event.v1.LocationLevel
+	4,  // 3: holdfast.event.v1.InventoryEvent.total:type_name -> holdfast.event.v1.Level
+	7,  // 4: holdfast.event.v1.InventoryEvent.item_registered:type_name -> holdfast.event.v1.ItemRegistered
+	8,  // 5: holdfast.event.v1.InventoryEvent.stock_received:type_name -> holdfast.event.v1.StockReceived
+	13, // 6: holdfast.event.v1.InventoryEvent.stock_adjusted:type_name -> holdfast.event.v1.StockAdjusted
+	14, // 7: holdfast.event.v1.InventoryEvent.stock_counted:type_name -> holdfast.event.v1.StockCounted
+	15, // 8: holdfast.event.v1.InventoryEvent.safety_stock_set:type_name -> holdfast.event.v1.SafetyStockSet
+	16, // 9: holdfast.event.v1.InventoryEvent.backorder_limit_set:type_name -> holdfast.event.v1.BackorderLimitSet
+	20, // 10: holdfast.event.v1.InventoryEvent.stock_reserved:type_name -> holdfast.event.v1.StockReserved
+	21, // 11: holdfast.event.v1.InventoryEvent.stock_backordered:type_name -> holdfast.event.v1.StockBackordered
+	22, // 12: holdfast.event.v1.InventoryEvent.reservation_rejected:type_name -> holdfast.event.v1.ReservationRejected
+	23, // 13: holdfast.event.v1.InventoryEvent.reservation_committed:type_name -> holdfast.event.v1.ReservationCommitted
+	24, // 14: holdfast.event.v1.InventoryEvent.reservation_released:type_name -> holdfast.event.v1.ReservationReleased
+	25, // 15: holdfast.event.v1.InventoryEvent.stock_fulfilled:type_name -> holdfast.event.v1.StockFulfilled
+	26, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
+	9,  // 17: holdfast.event.v1.InventoryEvent.stock_moved:type_name -> holdfast.event.v1.StockMoved
+	10, // 18: holdfast.event.v1.InventoryEvent.stock_expected:type_name -> holdfast.event.v1.StockExpected
+	27, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
+	11, // 20: holdfast.event.v1.InventoryEvent.transfer_shipped:type_name -> holdfast.event.v1.TransferShipped
+	12, // 21: holdfast.event.v1.InventoryEvent.transfer_received:type_name -> holdfast.event.v1.TransferReceived
 	1,  // 22: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
 	1,  // 23: holdfast.event.v1.StockMoved.to:type_name -> holdfast.event.v1.StockState
 	0,  // 24: holdfast.event.v1.StockAdjusted.reason:type_name -> holdfast.event.v1.Reason
-	16, // 25: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
-	17, // 26: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
-	16, // 27: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
-	17, // 28: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
-	16, // 29: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
-	2,  // 30: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
-	16, // 31: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
-	17, // 32: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
-	16, // 33: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
-	17, // 34: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
-	17, // 35: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
-	16, // 36: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
-	17, // 37: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
-	17, // 38: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
-	17, // 39: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
-	16, // 40: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
-	17, // 41: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
-	0,  // 42: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
-	17, // 43: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
-	16, // 44: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
-	17, // 45: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
-	17, // 46: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	2,  // 25: holdfast.event.v1.AllocationRule.policy:type_name -> holdfast.event.v1.AllocationPolicy
+	17, // 26: holdfast.event.v1.ReservationStep.allocation:type_name -> holdfast.event.v1.AllocationRule
+	18, // 27: holdfast.event.v1.StockReserved.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 28: holdfast.event.v1.StockReserved.allocations:type_name -> holdfast.event.v1.Allocation
+	18, // 29: holdfast.event.v1.StockBackordered.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 30: holdfast.event.v1.StockBackordered.allocations:type_name -> holdfast.event.v1.Allocation
+	18, // 31: holdfast.event.v1.ReservationRejected.step:type_name -> holdfast.event.v1.ReservationStep
+	3,  // 32: holdfast.event.v1.ReservationRejected.reason:type_name -> holdfast.event.v1.RejectionReason
+	18, // 33: holdfast.event.v1.ReservationCommitted.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 34: holdfast.event.v1.ReservationCommitted.allocations:type_name -> holdfast.event.v1.Allocation
+	18, // 35: holdfast.event.v1.ReservationReleased.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 36: holdfast.event.v1.ReservationReleased.from_reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 37: holdfast.event.v1.ReservationReleased.from_committed:type_name -> holdfast.event.v1.Allocation
+	18, // 38: holdfast.event.v1.StockFulfilled.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 39: holdfast.event.v1.StockFulfilled.from_reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 40: holdfast.event.v1.StockFulfilled.from_committed:type_name -> holdfast.event.v1.Allocation
+	19, // 41: holdfast.event.v1.StockFulfilled.from_available:type_name -> holdfast.event.v1.Allocation
+	18, // 42: holdfast.event.v1.StockRestocked.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 43: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
+	0,  // 44: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
+	19, // 45: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
+	18, // 46: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 47: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 48: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }
@@ -2379,8 +2532,8 @@ func file_holdfast_event_v1_inventory_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_inventory_proto_rawDesc), len(file_holdfast_event_v1_inventory_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   23,
+			NumEnums:      4,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -732,8 +732,10 @@ type OrderPlaced struct {
 	// 0 on account.
 	PaymentDeadlineMicros int64 `protobuf:"varint,7,opt,name=payment_deadline_micros,json=paymentDeadlineMicros,proto3" json:"payment_deadline_micros,omitempty"`
 	// ISO 3166 code or a name as the shop writes it; may be empty.
-	Country       string `protobuf:"bytes,8,opt,name=country,proto3" json:"country,omitempty"`
-	Reference     string `protobuf:"bytes,9,opt,name=reference,proto3" json:"reference,omitempty"`
+	Country   string `protobuf:"bytes,8,opt,name=country,proto3" json:"country,omitempty"`
+	Reference string `protobuf:"bytes,9,opt,name=reference,proto3" json:"reference,omitempty"`
+	// How each SKU is spread over its locations; absent when the order does not say.
+	Allocation    *AllocationRule `protobuf:"bytes,10,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -829,6 +831,13 @@ func (x *OrderPlaced) GetReference() string {
 		return x.Reference
 	}
 	return ""
+}
+
+func (x *OrderPlaced) GetAllocation() *AllocationRule {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
 }
 
 // OrderReserved: every line is held by stock.
@@ -2520,7 +2529,7 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\"<\n" +
 	"\fLineQuantity\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
-	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\x80\x03\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\"\xc3\x03\n" +
 	"\vOrderPlaced\x12\x1f\n" +
 	"\vcustomer_id\x18\x01 \x01(\tR\n" +
 	"customerId\x12\x1a\n" +
@@ -2531,7 +2540,11 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\rpayment_terms\x18\x06 \x01(\x0e2\x1f.holdfast.event.v1.PaymentTermsR\fpaymentTerms\x126\n" +
 	"\x17payment_deadline_micros\x18\a \x01(\x03R\x15paymentDeadlineMicros\x12\x18\n" +
 	"\acountry\x18\b \x01(\tR\acountry\x12\x1c\n" +
-	"\treference\x18\t \x01(\tR\treference\"\x0f\n" +
+	"\treference\x18\t \x01(\tR\treference\x12A\n" +
+	"\n" +
+	"allocation\x18\n" +
+	" \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
+	"allocation\"\x0f\n" +
 	"\rOrderReserved\"U\n" +
 	"\x10OrderBackordered\x12A\n" +
 	"\vbackordered\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\"O\n" +
@@ -2690,7 +2703,8 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*ReturnReceived)(nil),       // 32: holdfast.event.v1.ReturnReceived
 	(*ReturnCancelled)(nil),      // 33: holdfast.event.v1.ReturnCancelled
 	(*Meta)(nil),                 // 34: holdfast.event.v1.Meta
-	(RejectionReason)(0),         // 35: holdfast.event.v1.RejectionReason
+	(*AllocationRule)(nil),       // 35: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 36: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	34, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
@@ -2725,26 +2739,27 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	33, // 29: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
 	2,  // 30: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
 	0,  // 31: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	3,  // 32: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 33: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	35, // 34: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	8,  // 35: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,  // 36: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 37: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 38: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 39: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 40: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	2,  // 41: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 42: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 43: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 44: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	2,  // 45: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	3,  // 46: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	35, // 32: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	3,  // 33: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 34: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	36, // 35: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	8,  // 36: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	3,  // 37: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 38: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 39: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 40: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 41: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	2,  // 42: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 43: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 44: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	2,  // 45: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	2,  // 46: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	3,  // 47: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }

@@ -10,6 +10,7 @@
 package peerv1
 
 import (
+	v1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -434,8 +435,10 @@ type ReservationRequest struct {
 	Wanted           []*Wanted              `protobuf:"bytes,6,rep,name=wanted,proto3" json:"wanted,omitempty"`
 	OccurredAtMicros int64                  `protobuf:"varint,7,opt,name=occurred_at_micros,json=occurredAtMicros,proto3" json:"occurred_at_micros,omitempty"`
 	Reconciliation   bool                   `protobuf:"varint,8,opt,name=reconciliation,proto3" json:"reconciliation,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How each SKU is spread over its locations; absent when the order does not say.
+	Allocation    *v1.AllocationRule `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReservationRequest) Reset() {
@@ -522,6 +525,13 @@ func (x *ReservationRequest) GetReconciliation() bool {
 		return x.Reconciliation
 	}
 	return false
+}
+
+func (x *ReservationRequest) GetAllocation() *v1.AllocationRule {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
 }
 
 // Held is what stock has for an order, for one SKU.
@@ -997,7 +1007,7 @@ var File_holdfast_peer_v1_peer_proto protoreflect.FileDescriptor
 
 const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
-	"\x1bholdfast/peer/v1/peer.proto\x12\x10holdfast.peer.v1\"\xfc\x01\n" +
+	"\x1bholdfast/peer/v1/peer.proto\x12\x10holdfast.peer.v1\x1a!holdfast/event/v1/inventory.proto\"\xfc\x01\n" +
 	"\x0fExchangeRequest\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\rR\n" +
@@ -1035,7 +1045,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\tfulfilled\x18\x04 \x01(\x03R\tfulfilled\x12\x1c\n" +
 	"\trestocked\x18\x05 \x01(\x03R\trestocked\x12\x1a\n" +
 	"\bimported\x18\x06 \x01(\bR\bimported\x12\x18\n" +
-	"\adamaged\x18\a \x01(\x03R\adamaged\"\xbf\x02\n" +
+	"\adamaged\x18\a \x01(\x03R\adamaged\"\x82\x03\n" +
 	"\x12ReservationRequest\x12!\n" +
 	"\fsource_shard\x18\x01 \x01(\rR\vsourceShard\x12!\n" +
 	"\ftarget_shard\x18\x02 \x01(\rR\vtargetShard\x12\x19\n" +
@@ -1044,7 +1054,10 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\aversion\x18\x05 \x01(\x04R\aversion\x120\n" +
 	"\x06wanted\x18\x06 \x03(\v2\x18.holdfast.peer.v1.WantedR\x06wanted\x12,\n" +
 	"\x12occurred_at_micros\x18\a \x01(\x03R\x10occurredAtMicros\x12&\n" +
-	"\x0ereconciliation\x18\b \x01(\bR\x0ereconciliation\"\xaf\x02\n" +
+	"\x0ereconciliation\x18\b \x01(\bR\x0ereconciliation\x12A\n" +
+	"\n" +
+	"allocation\x18\f \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
+	"allocation\"\xaf\x02\n" +
 	"\x04Held\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
@@ -1115,6 +1128,7 @@ var file_holdfast_peer_v1_peer_proto_goTypes = []any{
 	(*ReservationResponse)(nil), // 8: holdfast.peer.v1.ReservationResponse
 	(*OrderQuery)(nil),          // 9: holdfast.peer.v1.OrderQuery
 	(*OrderQueryResponse)(nil),  // 10: holdfast.peer.v1.OrderQueryResponse
+	(*v1.AllocationRule)(nil),   // 11: holdfast.event.v1.AllocationRule
 }
 var file_holdfast_peer_v1_peer_proto_depIdxs = []int32{
 	2,  // 0: holdfast.peer.v1.ExchangeRequest.commands:type_name -> holdfast.peer.v1.CommandRequest
@@ -1124,17 +1138,18 @@ var file_holdfast_peer_v1_peer_proto_depIdxs = []int32{
 	8,  // 4: holdfast.peer.v1.ExchangeResponse.reservations:type_name -> holdfast.peer.v1.ReservationResponse
 	10, // 5: holdfast.peer.v1.ExchangeResponse.order_queries:type_name -> holdfast.peer.v1.OrderQueryResponse
 	4,  // 6: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
-	6,  // 7: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
-	7,  // 8: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
-	6,  // 9: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
-	5,  // 10: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
-	0,  // 11: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
-	1,  // 12: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
-	12, // [12:13] is the sub-list for method output_type
-	11, // [11:12] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	11, // 7: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
+	6,  // 8: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
+	7,  // 9: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
+	6,  // 10: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
+	5,  // 11: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
+	0,  // 12: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
+	1,  // 13: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
+	13, // [13:14] is the sub-list for method output_type
+	12, // [12:13] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_peer_v1_peer_proto_init() }

@@ -36,6 +36,8 @@ type Item struct {
 	Expected       []*Delivery            `protobuf:"bytes,7,rep,name=expected,proto3" json:"expected,omitempty"`
 	Backorders     []*Backorder           `protobuf:"bytes,8,rep,name=backorders,proto3" json:"backorders,omitempty"`
 	Transfers      []*Transfer            `protobuf:"bytes,9,rep,name=transfers,proto3" json:"transfers,omitempty"`
+	// The item's version at which on_hand of each location last changed, in the order of locations.
+	OnHandVersions []uint64 `protobuf:"varint,12,rep,packed,name=on_hand_versions,json=onHandVersions,proto3" json:"on_hand_versions,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -133,6 +135,13 @@ func (x *Item) GetTransfers() []*Transfer {
 	return nil
 }
 
+func (x *Item) GetOnHandVersions() []uint64 {
+	if x != nil {
+		return x.OnHandVersions
+	}
+	return nil
+}
+
 // Transfer is what is on its way between locations.
 type Transfer struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -212,6 +221,7 @@ type Backorder struct {
 	Quantity      int64                  `protobuf:"varint,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	Reserved      int64                  `protobuf:"varint,6,opt,name=reserved,proto3" json:"reserved,omitempty"`
 	Committed     int64                  `protobuf:"varint,7,opt,name=committed,proto3" json:"committed,omitempty"`
+	Allocation    *v1.AllocationRule     `protobuf:"bytes,8,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -293,6 +303,13 @@ func (x *Backorder) GetCommitted() int64 {
 		return x.Committed
 	}
 	return 0
+}
+
+func (x *Backorder) GetAllocation() *v1.AllocationRule {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
 }
 
 type Delivery struct {
@@ -460,6 +477,7 @@ type Reservation struct {
 	RejectionReason   int32                  `protobuf:"varint,8,opt,name=rejection_reason,json=rejectionReason,proto3" json:"rejection_reason,omitempty"`
 	Held              []*HeldAt              `protobuf:"bytes,9,rep,name=held,proto3" json:"held,omitempty"`
 	RejectedRequested int64                  `protobuf:"varint,10,opt,name=rejected_requested,json=rejectedRequested,proto3" json:"rejected_requested,omitempty"`
+	Allocation        *v1.AllocationRule     `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -562,6 +580,13 @@ func (x *Reservation) GetRejectedRequested() int64 {
 		return x.RejectedRequested
 	}
 	return 0
+}
+
+func (x *Reservation) GetAllocation() *v1.AllocationRule {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
 }
 
 type OrderLine struct {
@@ -673,11 +698,13 @@ func (x *OrderLine) GetDamaged() int64 {
 }
 
 type Fulfilment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	FulfilmentId  string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
-	Lines         []*v1.Allocation       `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
-	Delivered     bool                   `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
-	Pending       bool                   `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	FulfilmentId string                 `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	Lines        []*v1.Allocation       `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	Delivered    bool                   `protobuf:"varint,3,opt,name=delivered,proto3" json:"delivered,omitempty"`
+	Pending      bool                   `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`
+	// What has been delivered while the rest has not.
+	Arrived       []*v1.Allocation `protobuf:"bytes,6,rep,name=arrived,proto3" json:"arrived,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -738,6 +765,13 @@ func (x *Fulfilment) GetPending() bool {
 		return x.Pending
 	}
 	return false
+}
+
+func (x *Fulfilment) GetArrived() []*v1.Allocation {
+	if x != nil {
+		return x.Arrived
+	}
+	return nil
 }
 
 type ShortLine struct {
@@ -839,6 +873,7 @@ type Order struct {
 	PaymentFailed         bool                   `protobuf:"varint,27,opt,name=payment_failed,json=paymentFailed,proto3" json:"payment_failed,omitempty"`
 	HeldFrom              int32                  `protobuf:"varint,28,opt,name=held_from,json=heldFrom,proto3" json:"held_from,omitempty"`
 	Returns               []*Return              `protobuf:"bytes,40,rep,name=returns,proto3" json:"returns,omitempty"`
+	Allocation            *v1.AllocationRule     `protobuf:"bytes,60,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -1076,11 +1111,17 @@ func (x *Order) GetReturns() []*Return {
 	return nil
 }
 
+func (x *Order) GetAllocation() *v1.AllocationRule {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
+}
+
 type Return struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReturnId      string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
 	Lines         []*ReturnLine          `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
-	Cancelled     bool                   `protobuf:"varint,3,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1127,13 +1168,6 @@ func (x *Return) GetLines() []*ReturnLine {
 		return x.Lines
 	}
 	return nil
-}
-
-func (x *Return) GetCancelled() bool {
-	if x != nil {
-		return x.Cancelled
-	}
-	return false
 }
 
 type ReturnLine struct {
@@ -1314,7 +1348,7 @@ var File_holdfast_state_v1_state_proto protoreflect.FileDescriptor
 
 const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\x8f\x03\n" +
+	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\xb9\x03\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1e\n" +
@@ -1328,14 +1362,15 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
 	"backorders\x18\b \x03(\v2\x1c.holdfast.state.v1.BackorderR\n" +
 	"backorders\x129\n" +
-	"\ttransfers\x18\t \x03(\v2\x1b.holdfast.state.v1.TransferR\ttransfers\"\x8d\x01\n" +
+	"\ttransfers\x18\t \x03(\v2\x1b.holdfast.state.v1.TransferR\ttransfers\x12(\n" +
+	"\x10on_hand_versions\x18\f \x03(\x04R\x0eonHandVersions\"\x8d\x01\n" +
 	"\bTransfer\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +
 	"\rfrom_location\x18\x02 \x01(\tR\ffromLocation\x12\x1f\n" +
 	"\vto_location\x18\x03 \x01(\tR\n" +
 	"toLocation\x12\x1a\n" +
-	"\bquantity\x18\x04 \x01(\x03R\bquantity\"\xda\x01\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\"\x9d\x02\n" +
 	"\tBackorder\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12&\n" +
 	"\x0fplaced_event_id\x18\x02 \x01(\fR\rplacedEventId\x12\x18\n" +
@@ -1343,7 +1378,10 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\blocation\x18\x04 \x01(\tR\blocation\x12\x1a\n" +
 	"\bquantity\x18\x05 \x01(\x03R\bquantity\x12\x1a\n" +
 	"\breserved\x18\x06 \x01(\x03R\breserved\x12\x1c\n" +
-	"\tcommitted\x18\a \x01(\x03R\tcommitted\"`\n" +
+	"\tcommitted\x18\a \x01(\x03R\tcommitted\x12A\n" +
+	"\n" +
+	"allocation\x18\b \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
+	"allocation\"`\n" +
 	"\bDelivery\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x1a\n" +
@@ -1355,7 +1393,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tfulfilled\x18\x04 \x01(\x03R\tfulfilled\x12\x1c\n" +
 	"\trestocked\x18\x05 \x01(\x03R\trestocked\x12 \n" +
 	"\vbackordered\x18\x06 \x01(\x03R\vbackordered\x12\x18\n" +
-	"\adamaged\x18\a \x01(\x03R\adamaged\"\xf2\x02\n" +
+	"\adamaged\x18\a \x01(\x03R\adamaged\"\xb5\x03\n" +
 	"\vReservation\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12&\n" +
@@ -1367,7 +1405,10 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x10rejection_reason\x18\b \x01(\x05R\x0frejectionReason\x12-\n" +
 	"\x04held\x18\t \x03(\v2\x19.holdfast.state.v1.HeldAtR\x04held\x12-\n" +
 	"\x12rejected_requested\x18\n" +
-	" \x01(\x03R\x11rejectedRequested\"\x93\x02\n" +
+	" \x01(\x03R\x11rejectedRequested\x12A\n" +
+	"\n" +
+	"allocation\x18\f \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
+	"allocation\"\x93\x02\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
@@ -1377,18 +1418,19 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tdelivered\x18\x06 \x01(\x03R\tdelivered\x12 \n" +
 	"\vbackordered\x18\a \x01(\x03R\vbackordered\x12\x1a\n" +
 	"\breturned\x18\b \x01(\x03R\breturned\x12\x18\n" +
-	"\adamaged\x18\t \x01(\x03R\adamaged\"\x9e\x01\n" +
+	"\adamaged\x18\t \x01(\x03R\adamaged\"\xd7\x01\n" +
 	"\n" +
 	"Fulfilment\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x123\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.event.v1.AllocationR\x05lines\x12\x1c\n" +
 	"\tdelivered\x18\x03 \x01(\bR\tdelivered\x12\x18\n" +
-	"\apending\x18\x04 \x01(\bR\apending\"q\n" +
+	"\apending\x18\x04 \x01(\bR\apending\x127\n" +
+	"\aarrived\x18\x06 \x03(\v2\x1d.holdfast.event.v1.AllocationR\aarrived\"q\n" +
 	"\tShortLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xfe\b\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xc1\t\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1420,11 +1462,13 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x0epayment_starts\x18\x1a \x01(\x05R\rpaymentStarts\x12%\n" +
 	"\x0epayment_failed\x18\x1b \x01(\bR\rpaymentFailed\x12\x1b\n" +
 	"\theld_from\x18\x1c \x01(\x05R\bheldFrom\x123\n" +
-	"\areturns\x18( \x03(\v2\x19.holdfast.state.v1.ReturnR\areturns\"x\n" +
+	"\areturns\x18( \x03(\v2\x19.holdfast.state.v1.ReturnR\areturns\x12A\n" +
+	"\n" +
+	"allocation\x18< \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
+	"allocation\"`\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x123\n" +
-	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.state.v1.ReturnLineR\x05lines\x12\x1c\n" +
-	"\tcancelled\x18\x03 \x01(\bR\tcancelled\"V\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.state.v1.ReturnLineR\x05linesJ\x04\b\x03\x10\x04\"V\n" +
 	"\n" +
 	"ReturnLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
@@ -1452,41 +1496,46 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 
 var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
-	(*Item)(nil),             // 0: holdfast.state.v1.Item
-	(*Transfer)(nil),         // 1: holdfast.state.v1.Transfer
-	(*Backorder)(nil),        // 2: holdfast.state.v1.Backorder
-	(*Delivery)(nil),         // 3: holdfast.state.v1.Delivery
-	(*HeldAt)(nil),           // 4: holdfast.state.v1.HeldAt
-	(*Reservation)(nil),      // 5: holdfast.state.v1.Reservation
-	(*OrderLine)(nil),        // 6: holdfast.state.v1.OrderLine
-	(*Fulfilment)(nil),       // 7: holdfast.state.v1.Fulfilment
-	(*ShortLine)(nil),        // 8: holdfast.state.v1.ShortLine
-	(*Order)(nil),            // 9: holdfast.state.v1.Order
-	(*Return)(nil),           // 10: holdfast.state.v1.Return
-	(*ReturnLine)(nil),       // 11: holdfast.state.v1.ReturnLine
-	(*Payment)(nil),          // 12: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),    // 13: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil), // 14: holdfast.event.v1.LocationLevel
-	(*v1.Allocation)(nil),    // 15: holdfast.event.v1.Allocation
+	(*Item)(nil),              // 0: holdfast.state.v1.Item
+	(*Transfer)(nil),          // 1: holdfast.state.v1.Transfer
+	(*Backorder)(nil),         // 2: holdfast.state.v1.Backorder
+	(*Delivery)(nil),          // 3: holdfast.state.v1.Delivery
+	(*HeldAt)(nil),            // 4: holdfast.state.v1.HeldAt
+	(*Reservation)(nil),       // 5: holdfast.state.v1.Reservation
+	(*OrderLine)(nil),         // 6: holdfast.state.v1.OrderLine
+	(*Fulfilment)(nil),        // 7: holdfast.state.v1.Fulfilment
+	(*ShortLine)(nil),         // 8: holdfast.state.v1.ShortLine
+	(*Order)(nil),             // 9: holdfast.state.v1.Order
+	(*Return)(nil),            // 10: holdfast.state.v1.Return
+	(*ReturnLine)(nil),        // 11: holdfast.state.v1.ReturnLine
+	(*Payment)(nil),           // 12: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),     // 13: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil),  // 14: holdfast.event.v1.LocationLevel
+	(*v1.AllocationRule)(nil), // 15: holdfast.event.v1.AllocationRule
+	(*v1.Allocation)(nil),     // 16: holdfast.event.v1.Allocation
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	14, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
 	3,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
 	2,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
 	1,  // 3: holdfast.state.v1.Item.transfers:type_name -> holdfast.state.v1.Transfer
-	4,  // 4: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	15, // 5: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
-	6,  // 6: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	7,  // 7: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	8,  // 8: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	12, // 9: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	10, // 10: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
-	11, // 11: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	15, // 4: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
+	4,  // 5: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
+	15, // 6: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
+	16, // 7: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
+	16, // 8: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.Allocation
+	6,  // 9: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	7,  // 10: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	8,  // 11: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	12, // 12: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	10, // 13: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	15, // 14: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
+	11, // 15: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }

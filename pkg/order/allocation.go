@@ -1,0 +1,50 @@
+package order
+
+import (
+	"slices"
+	"strconv"
+)
+
+// Limits of an allocation rule.
+const (
+	MaxAllocationLocations = 100
+	MaxLocationBytes       = 64
+)
+
+// AllocationPolicy says how each SKU of an order may be spread over its locations. A closed set; values equal
+// those of the event schema.
+type AllocationPolicy int32
+
+// The policies.
+const (
+	SingleLocation AllocationPolicy = iota + 1
+	FewestLocations
+	Split
+)
+
+// AllocationRule is what an order says of where its goods come from: a policy, and the locations that are
+// tried first, in their order.
+type AllocationRule struct {
+	Policy    AllocationPolicy
+	Locations []string
+}
+
+// Check applies ORD-60.
+func (a *AllocationRule) Check() error {
+	if a.Policy < SingleLocation || a.Policy > Split {
+		return refuse(CodeInvalidAllocation, "/allocation/policy", "a policy is single_location, fewest_locations or split")
+	}
+	if len(a.Locations) > MaxAllocationLocations {
+		return refuse(CodeInvalidAllocation, "/allocation/locations", "at most 100 locations come first")
+	}
+	for i, name := range a.Locations {
+		pointer := "/allocation/locations/" + strconv.Itoa(i)
+		if name == "" || len(name) > MaxLocationBytes || !plain(name) {
+			return refuse(CodeInvalidAllocation, pointer, "a location is 1 to 64 bytes of text without control characters or outer spaces")
+		}
+		if slices.Index(a.Locations, name) < i {
+			return refuse(CodeInvalidAllocation, pointer, "the location stands there twice")
+		}
+	}
+	return nil
+}
