@@ -28,7 +28,7 @@ const (
 
 	// A poll that brought fewer than gatherBelow records is followed by a rest, a gatherParts-th of a flush interval.
 	gatherBelow = 10_000
-	gatherParts = 5
+	gatherParts = 10
 
 	// batchesInMemory: while some are written, another one is filled.
 	batchesWritten  = 2
