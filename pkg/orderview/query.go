@@ -3,7 +3,6 @@ package orderview
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 
@@ -54,11 +53,7 @@ func eventsOf(history []byte) (events []*eventv1.OrderEvent, err error) {
 func (s *Store) List(ctx context.Context, customerID, status, after string, limit int) (rows [][]byte, next string, err error) {
 	var from []byte
 	if after != "" {
-		place, err := base64.RawURLEncoding.DecodeString(after)
-		if err != nil {
-			return nil, "", fmt.Errorf("list orders: the place is damaged: %w", err)
-		}
-		from = append(place, 0)
+		from = append([]byte(after), 0)
 	}
 	it, err := s.view.newest(customerID, status, from)
 	if err != nil {
@@ -80,7 +75,7 @@ func (s *Store) List(ctx context.Context, customerID, status, after string, limi
 			}
 		}
 		if len(rows) == limit {
-			return rows, base64.RawURLEncoding.EncodeToString(last), nil
+			return rows, string(last), nil
 		}
 		body, _, ok, err := s.Order(id)
 		if err != nil {
