@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -36,7 +37,7 @@ func eventsOf(history []byte) (events []*eventv1.OrderEvent, err error) {
 				return err
 			}
 			ev := &eventv1.OrderEvent{}
-			if err := ev.UnmarshalVT(value); err != nil {
+			if err := schema.ReadOrder(value, ev); err != nil {
 				return err
 			}
 			events, framed = append(events, ev), rest
