@@ -60,6 +60,7 @@ func TestOneImporterEach(t *testing.T) {
 		"github.com/twmb/franz-go":              {"pkg/eventlog", "pkg/devstack", "pkg/eventlog/logtest"},
 		module + "pkg/eventlog/logtest":         {}, // tests alone
 		module + "pkg/eventlog/codec/codectest": {}, // likewise
+		module + "pkg/devstack/chdb/chdbtest":   {},
 		"github.com/labstack/echo":              {"pkg/httpapi", "pkg/httpapi/api"},
 		"github.com/ClickHouse/clickhouse-go":   {"pkg/clickhouse"},
 		"github.com/cockroachdb/pebble":         {"pkg/shard", "pkg/orderview", "pkg/localstore"},
