@@ -38,6 +38,10 @@ test-race: ## The same under the race detector
 test-long: ## Property tests with many more sequences
 	go test -timeout 60m ./pkg/order ./pkg/inventory ./pkg/money -rapid.checks=100000
 
+.PHONY: fuzz
+fuzz: ## Feed every decoder what it does not expect (FUZZTIME=10s each)
+	FUZZTIME=$(or $(FUZZTIME),10s) scripts/fuzz.sh
+
 .PHONY: test-kafka
 test-kafka: build kafka-up ## Integration tests against Apache Kafka
 	@status=0; HOLDFAST_TEST_KAFKA=127.0.0.1:19092 go test -count=1 -p 1 -timeout 15m $(KAFKA_TESTS) || status=$$?; \

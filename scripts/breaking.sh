@@ -1,11 +1,21 @@
 #!/usr/bin/env bash
-# Refuses changes of the event schema that would break a reader of the log: against the commit before,
-# where there is one.
+# Refuses changes of the schemas that would break a reader: of all of them against the commit before, and of events,
+# which are for ever, against every version that the history has.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-base=$(git rev-parse -q --verify "${BREAKING_AGAINST:-HEAD~1}" || true)
-if [ -z "$base" ] || ! git cat-file -e "$base:schemas/buf.yaml" 2>/dev/null; then
-  echo "buf breaking: no earlier schema to compare with"
-  exit 0
+cd "$(dirname "$0")/../schemas"
+
+if [ "$(git rev-parse --is-shallow-repository)" = true ]; then
+  echo "buf breaking: a shallow clone lacks the schemas to compare with; run: git fetch --unshallow" >&2
+  exit 1
 fi
-.local/bin/buf breaking schemas --against ".git#ref=$base,subdir=schemas"
+
+against() { # commit, more arguments
+  ../.local/bin/buf breaking --against "../.git#ref=$1,subdir=schemas" "${@:2}" ||
+    { echo "buf breaking: the schemas break readers of what commit $1 wrote" >&2; exit 1; }
+}
+
+base=$(git rev-parse -q --verify "${BREAKING_AGAINST:-HEAD~1}" || true)
+if [ -n "$base" ] && git cat-file -e "$base:schemas/buf.yaml" 2>/dev/null; then against "$base"; fi
+for commit in $(git log --format=%H -- holdfast/event); do
+  against "$commit" --path holdfast/event
+done

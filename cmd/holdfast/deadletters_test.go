@@ -2,23 +2,18 @@ package main
 
 import (
 	"context"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/devstack"
-	"github.com/holdfast/holdfast/pkg/devstack/chdb"
-	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-func TestMain(m *testing.M) {
-	engine.RunIfChild()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { chdbtest.Main(m) }
 
 // parkedEvent is a log with one event that is parked though it can be mirrored, as after an upgrade, and one
 // that cannot be.
@@ -66,12 +61,7 @@ func parkedEvents(t *testing.T) (kafka string) {
 
 func TestDeadLettersAreListedShownAndTriedAgain(t *testing.T) {
 	kafka := parkedEvents(t)
-	server, err := chdb.Start(context.Background(), chdb.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	clickHouse := "http://" + server.Addr() + "/holdfast"
+	clickHouse := chdbtest.Database(t)
 	says := func(want string, fails bool, args ...string) {
 		t.Helper()
 		out, err := holdfast(t, args...)

@@ -24,9 +24,9 @@ const pingTimeout = 5 * time.Second
 func newImportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import",
-		Short: "Bring past documents into Holdfast",
+		Short: "Bring past documents, or a file of commands, into Holdfast",
 	}
-	c.AddCommand(newImportRetailCommand())
+	c.AddCommand(newImportRetailCommand(), newImportNDJSONCommand())
 	return c
 }
 

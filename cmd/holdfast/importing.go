@@ -43,8 +43,8 @@ func (j *importJob) run(ctx context.Context) (*retail.Reconciliation, error) {
 	fmt.Fprintf(j.out, "  %s units to receive before the first sale: for each item the most that its sales\n"+
 		"  ever ran ahead of its returns, taking each day's sales first\n", count(opening.Units))
 	start := time.Now()
-	report := newProgress(j.progress, j.book.AcceptedRows())
-	importer := &retail.Importer{Sender: retail.APISender{Client: j.client}, Progress: report.rows}
+	report := newProgress(j.progress, j.book.AcceptedRows(), "rows")
+	importer := &retail.Importer{Sender: retail.APISender{Client: j.client}, Progress: report.show}
 	refused, err := importer.Import(ctx, j.book)
 	report.close()
 	if err != nil {
@@ -107,25 +107,26 @@ type progress struct {
 	bar   *progressbar.ProgressBar
 	out   io.Writer
 	total int
+	unit  string
 	start time.Time
 	next  time.Time
 }
 
 const progressLineEvery = 3 * time.Second
 
-func newProgress(out io.Writer, total int) *progress {
-	p := &progress{out: out, total: total, start: time.Now(), next: time.Now().Add(progressLineEvery)}
+func newProgress(out io.Writer, total int, unit string) *progress {
+	p := &progress{out: out, total: total, unit: unit, start: time.Now(), next: time.Now().Add(progressLineEvery)}
 	if f, ok := out.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
 		p.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("  importing"), progressbar.OptionSetWidth(30),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("rows"),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
 		)
 	}
 	return p
 }
 
-func (p *progress) rows(done int) {
+func (p *progress) show(done int) {
 	if p.bar != nil {
 		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 		return
@@ -133,7 +134,7 @@ func (p *progress) rows(done int) {
 	if now := time.Now(); now.After(p.next) {
 		p.next = now.Add(progressLineEvery)
 		rate := float64(done) / now.Sub(p.start).Seconds()
-		fmt.Fprintf(p.out, "  importing: %s of %s rows, %s rows/s\n", count(int64(done)), count(int64(p.total)), count(int64(rate)))
+		fmt.Fprintf(p.out, "  importing: %s of %s %s, %s %s/s\n", count(int64(done)), count(int64(p.total)), p.unit, count(int64(rate)), p.unit)
 	}
 }
 

@@ -3,13 +3,13 @@ package analytics
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/google/uuid"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -88,7 +88,7 @@ type orderRow struct {
 
 func (r *rows) addOrder(rec *eventlog.Record) error {
 	var ev eventv1.OrderEvent
-	if err := ev.UnmarshalVT(rec.Value); err != nil {
+	if err := schema.ReadOrder(rec.Value, &ev); err != nil {
 		return err
 	}
 	if err := envelope(ev.Meta, ev.OrderId); err != nil {
@@ -132,9 +132,12 @@ func orderRowOf(ev *eventv1.OrderEvent) (orderRow, bool) {
 		row := document("lines_cancelled", "", -1, p.Lines, orderRow{reason: p.Reason, amountMicros: p.VoidedMicros})
 		row.subtotalMicros, row.totalMicros = p.SubtotalMicros, p.TotalMicros // of what is left
 		return row, true
-	case *eventv1.OrderEvent_ReturnReceived:
-		p := c.ReturnReceived
-		lines := append(slices.Clone(p.Resellable), p.Damaged...)
+	case *eventv1.OrderEvent_ReturnReceivedV2:
+		p := c.ReturnReceivedV2
+		lines := make([]*eventv1.OrderLine, len(p.Lines))
+		for i, l := range p.Lines {
+			lines[i] = &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+		}
 		return document("return_received", "", -1, lines, orderRow{reference: p.ReturnId, amountMicros: p.RefundDueMicros}), true
 	}
 	if row, ok := paymentRowOf(ev); ok {

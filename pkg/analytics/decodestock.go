@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -79,7 +80,7 @@ var reasons = map[eventv1.Reason]string{
 
 func (r *rows) addStock(rec *eventlog.Record) error {
 	var ev eventv1.InventoryEvent
-	if err := ev.UnmarshalVT(rec.Value); err != nil {
+	if err := schema.ReadInventory(rec.Value, &ev); err != nil {
 		return err
 	}
 	if err := envelope(ev.Meta, ev.Sku); err != nil {

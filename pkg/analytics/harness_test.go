@@ -3,9 +3,7 @@ package analytics_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +13,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
-	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -23,29 +21,7 @@ import (
 
 const waitLimit = 2 * time.Minute
 
-var (
-	server    *chdb.Server
-	databases atomic.Int64
-)
-
-func TestMain(m *testing.M) {
-	engine.RunIfChild()
-	runAsProjector()
-	os.Exit(runTests(m))
-}
-
-func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "holdfast-analytics-")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	if server, err = chdb.Start(context.Background(), chdb.Options{Dir: dir}); err != nil {
-		panic(err)
-	}
-	defer server.Close()
-	return m.Run()
-}
+func TestMain(m *testing.M) { chdbtest.Main(m, runAsProjector) }
 
 // fixture is a platform without its write side: a log to append to, and a database.
 type fixture struct {
@@ -67,7 +43,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return newFixtureOn(t, server)
+	return newFixtureOn(t, chdbtest.Server(t))
 }
 
 func newFixtureOn(t *testing.T, server *chdb.Server) *fixture {
@@ -77,7 +53,7 @@ func newFixtureOn(t *testing.T, server *chdb.Server) *fixture {
 	log := logtest.New(t, eventlog.Layout{PartitionCount: 4, ShardCount: 1})
 	f := &fixture{
 		t: t, ctx: ctx, log: log.Config, client: log.Client, layout: log.Layout,
-		dsn:      fmt.Sprintf("http://%s/mirror_%d", server.Addr(), databases.Add(1)),
+		dsn:      chdbtest.DatabaseOn(server),
 		versions: map[string]uint64{}, onHand: map[string]int64{},
 	}
 	var err error

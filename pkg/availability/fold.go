@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -61,7 +62,7 @@ func (f *fold) restore(row *eventv1.AvailabilityRow) {
 func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
 	ev := eventv1.InventoryEventFromVTPool()
 	defer ev.ReturnToVTPool() // what is kept of it is copied
-	if err := ev.UnmarshalVT(rec.Value); err != nil {
+	if err := schema.ReadInventory(rec.Value, ev); err != nil {
 		return nil, projector.Bad(rec, err)
 	}
 	if ev.Sku == "" || ev.Meta == nil || ev.Change == nil {

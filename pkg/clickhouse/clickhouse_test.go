@@ -3,48 +3,24 @@ package clickhouse_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
-	"github.com/holdfast/holdfast/pkg/devstack/chdb"
-	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 )
 
-var (
-	server   *chdb.Server
-	sequence atomic.Int64
-)
-
-func TestMain(m *testing.M) {
-	engine.RunIfChild()
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "holdfast-clickhouse-")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	if server, err = chdb.Start(context.Background(), chdb.Options{Dir: dir}); err != nil {
-		panic(err)
-	}
-	defer server.Close()
-	return m.Run()
-}
+func TestMain(m *testing.M) { chdbtest.Main(m) }
 
 // open connects to a database of the test's own.
 func open(t *testing.T) (context.Context, *clickhouse.Conn) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	conn, err := clickhouse.Open(fmt.Sprintf("http://%s/test_%d", server.Addr(), sequence.Add(1)))
+	conn, err := clickhouse.Open(chdbtest.Database(t))
 	if err != nil {
 		t.Fatal(err)
 	}

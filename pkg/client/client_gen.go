@@ -918,7 +918,10 @@ type ResultLine struct {
 
 	// ProblemDocument RFC 9457; code is stable, detail is for people.
 	ProblemDocument ProblemDocument `json:"problem,omitempty,omitzero"`
-	SKU             string          `json:"sku,omitempty,omitzero"`
+
+	// Repeated The command was done before, under the same id; absent where that is not known
+	Repeated bool   `json:"repeated,omitempty,omitzero"`
+	SKU      string `json:"sku,omitempty,omitzero"`
 
 	// Status The HTTP status that the command's own route would answer
 	Status int `json:"status"`
@@ -1787,9 +1790,10 @@ type ClientInterface interface {
 	// RunCommandsWithBody Run a stream of commands
 	//
 	// NDJSON in, NDJSON out: one result line for each command line, in input order, while the input still
-	// arrives. Commands on one aggregate run in input order. `id` on a line is its idempotency key. Read
-	// results while you send: at most 4,096 lines are under way at once. A line that cannot be read is
-	// answered by a problem; one of more than 1 MiB ends the stream.
+	// arrives. Commands on one aggregate run in input order: once one is answered 429 or 503, those after it on
+	// the same aggregate are answered 503 and not run. `id` on a line is its idempotency key. Read results while
+	// you send: at most 4,096 lines are under way at once. A line that cannot be read is answered by a problem;
+	// one of more than 1 MiB ends the stream.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2429,9 +2433,10 @@ func (c *Generated) GetAvailability(ctx context.Context, sku SKU, params *GetAva
 // RunCommandsWithBody Run a stream of commands
 //
 // NDJSON in, NDJSON out: one result line for each command line, in input order, while the input still
-// arrives. Commands on one aggregate run in input order. `id` on a line is its idempotency key. Read
-// results while you send: at most 4,096 lines are under way at once. A line that cannot be read is
-// answered by a problem; one of more than 1 MiB ends the stream.
+// arrives. Commands on one aggregate run in input order: once one is answered 429 or 503, those after it on
+// the same aggregate are answered 503 and not run. `id` on a line is its idempotency key. Read results while
+// you send: at most 4,096 lines are under way at once. A line that cannot be read is answered by a problem;
+// one of more than 1 MiB ends the stream.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6238,9 +6243,10 @@ type ClientWithResponsesInterface interface {
 	// RunCommandsWithBodyWithResponse Run a stream of commands
 	//
 	// NDJSON in, NDJSON out: one result line for each command line, in input order, while the input still
-	// arrives. Commands on one aggregate run in input order. `id` on a line is its idempotency key. Read
-	// results while you send: at most 4,096 lines are under way at once. A line that cannot be read is
-	// answered by a problem; one of more than 1 MiB ends the stream.
+	// arrives. Commands on one aggregate run in input order: once one is answered 429 or 503, those after it on
+	// the same aggregate are answered 503 and not run. `id` on a line is its idempotency key. Read results while
+	// you send: at most 4,096 lines are under way at once. A line that cannot be read is answered by a problem;
+	// one of more than 1 MiB ends the stream.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11687,9 +11693,10 @@ func (c *ClientWithResponses) GetAvailabilityWithResponse(ctx context.Context, s
 // RunCommandsWithBodyWithResponse Run a stream of commands
 //
 // NDJSON in, NDJSON out: one result line for each command line, in input order, while the input still
-// arrives. Commands on one aggregate run in input order. `id` on a line is its idempotency key. Read
-// results while you send: at most 4,096 lines are under way at once. A line that cannot be read is
-// answered by a problem; one of more than 1 MiB ends the stream.
+// arrives. Commands on one aggregate run in input order: once one is answered 429 or 503, those after it on
+// the same aggregate are answered 503 and not run. `id` on a line is its idempotency key. Read results while
+// you send: at most 4,096 lines are under way at once. A line that cannot be read is answered by a problem;
+// one of more than 1 MiB ends the stream.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"hash/maphash"
 	"io"
 	"net/http"
 	"os"
@@ -55,10 +56,17 @@ type bulkStream struct {
 	cancel  context.CancelFunc
 	control *http.ResponseController
 	lines   chan bulkLine
-	// last is the newest command under way on each order: the next one waits for it, because the outcome
+	// last is the newest command on each aggregate. On an order the next one waits for it, because the outcome
 	// of placing an order may take more than one commit. Stock items need no such wait: their shard takes
 	// commands in the order of submission and each is done in one commit.
-	last map[string]*submission
+	last   map[aggregate]*submission
+	barred barred
+}
+
+// aggregate names an order or a stock item.
+type aggregate struct {
+	order bool
+	id    string
 }
 
 func (a *commandAPI) bulk(c echo.Context) error {
@@ -73,7 +81,8 @@ func (a *commandAPI) bulk(c echo.Context) error {
 		api: a, ctx: ctx, cancel: cancel,
 		control: http.NewResponseController(c.Response().Writer),
 		lines:   make(chan bulkLine, BulkWindow),
-		last:    make(map[string]*submission),
+		last:    make(map[aggregate]*submission),
+		barred:  barred{seed: maphash.MakeSeed()},
 	}
 	// Without it HTTP/1.1 would read the whole body before the first result. An error means a connection
 	// that needs no such permission.
@@ -167,17 +176,18 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 	if err != nil {
 		return bulkLine{id: id, problem: command.AsProblem(err)}
 	}
+	on := aggregate{cmd.Order != nil, cmd.ID}
 	line := bulkLine{id: id, cmd: cmd}
-	if cmd.Order == nil {
-		line.run = &submission{future: s.submit(cmd)}
-		return line
-	}
-	if previous := s.last[cmd.ID]; previous != nil && !previous.finished() {
+	previous := s.last[on]
+	switch {
+	case s.barred.has(on) || (previous != nil && previous.leftOpen()):
+		line.run = &submission{future: notTaken}
+	case on.order && previous != nil && !previous.finished():
 		line.run = s.submitAfter(previous, cmd)
-	} else {
+	default:
 		line.run = &submission{future: s.submit(cmd)}
 	}
-	s.remember(cmd.ID, line.run)
+	s.remember(on, line.run)
 	return line
 }
 
@@ -214,7 +224,11 @@ func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *subm
 	run := &submission{submitted: make(chan struct{})}
 	go func() {
 		defer close(run.submitted)
-		if previous.wait(s.ctx) {
+		switch {
+		case !previous.wait(s.ctx):
+		case previous.leftOpen():
+			run.future = notTaken
+		default:
 			run.future = s.submit(cmd)
 		}
 	}()
@@ -222,15 +236,19 @@ func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *subm
 }
 
 // remember keeps the map within twice the window.
-func (s *bulkStream) remember(orderID string, run *submission) {
+func (s *bulkStream) remember(on aggregate, run *submission) {
 	if len(s.last) >= 2*BulkWindow {
-		for id, old := range s.last {
-			if old.finished() {
-				delete(s.last, id)
+		for old, its := range s.last {
+			if !its.finished() {
+				continue
 			}
+			if its.leftOpen() {
+				s.barred.add(old)
+			}
+			delete(s.last, old)
 		}
 	}
-	s.last[orderID] = run
+	s.last[on] = run
 }
 
 func (r *submission) finished() bool {
@@ -242,6 +260,16 @@ func (r *submission) finished() bool {
 		}
 	}
 	return r.future == nil || progress(r.future) == done
+}
+
+// leftOpen reports that the command has ended without an outcome: its client will send it again, and what comes after
+// it on the same aggregate must not overtake it.
+func (r *submission) leftOpen() bool {
+	if !r.finished() || r.future == nil {
+		return false
+	}
+	code := r.future.Result().Code
+	return code == shard.CodeUnavailable || code == shard.CodeTooManyRequests
 }
 
 // wait returns true when the command has its outcome, false when the stream is gone.

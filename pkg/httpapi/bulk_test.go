@@ -228,6 +228,44 @@ func TestBulkWaitsForRoomInTheQueue(t *testing.T) {
 	}
 }
 
+// What comes after a command without an outcome must not overtake it: on an order, on an item, and long after.
+func TestBulkRunsNothingAheadOfALineWithoutAnOutcome(t *testing.T) {
+	d := &desk{decide: func(cmd *shard.Command, f *handFuture) {
+		if cmd.Key == "open" {
+			f.finish(shard.Result{Code: shard.CodeUnavailable})
+			return
+		}
+		f.finish(success(cmd))
+	}}
+	s := newSite(t, d)
+	receive := func(key, sku string) string {
+		return `{"id":"` + key + `","type":"receive_stock","sku":"` + sku + `","body":{"quantity":1}}` + "\n"
+	}
+	order := command.OrderID(command.DefaultTenant, "open")
+	var body strings.Builder
+	body.WriteString(receive("open", "A1") + receive("after", "A1") + receive("other", "A2"))
+	body.WriteString(placeLine("open") + `{"id":"confirm","type":"confirm_order","order_id":"` + order + "\"}\n")
+	for i := range 3 * BulkWindow {
+		body.WriteString(receive(fmt.Sprint("k-", i), fmt.Sprint("S-", i)))
+	}
+	body.WriteString(receive("late", "A1"))
+	byID := map[string]int{}
+	for _, r := range s.bulk(t, strings.NewReader(body.String())) {
+		byID[r.ID] = r.Status
+	}
+	for id, want := range map[string]int{"after": 503, "confirm": 503, "late": 503, "other": 201, "k-0": 201} {
+		if byID[id] != want {
+			t.Errorf("%s: %d, want %d", id, byID[id], want)
+		}
+	}
+	for _, cmd := range d.taken() {
+		switch cmd.Key {
+		case "after", "confirm", "late":
+			t.Errorf("%s was submitted", cmd.Key)
+		}
+	}
+}
+
 // When the server stops, an open stream gets the results under way and a last line that says so.
 func TestStopEndsBulkStreams(t *testing.T) {
 	server, err := NewServer(Config{})

@@ -157,6 +157,9 @@ func appendResultLine(b []byte, line bulkLine, status int, r *shard.Result) []by
 	b = append(b, `,"version":`...)
 	b = strconv.AppendUint(b, version, 10)
 	b = appendPosition(b, r.Position)
+	if r.Repeated {
+		b = append(b, `,"repeated":true`...)
+	}
 	if r.Order != nil {
 		b = append(b, `,"order":`...)
 		b = command.AppendOrder(b, r.Order)

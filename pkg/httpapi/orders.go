@@ -113,15 +113,16 @@ func (q *listQuery) resume(cursor string) error {
 		return nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(raw) < 4 || string(q.check(string(raw[4:]))) != string(raw[:4]) {
+	if err != nil || len(raw) < 4 || q.cursor(string(raw[4:])) != cursor {
 		return &command.Problem{Code: command.CodeBadCursor, Detail: "Send next_cursor as you got it, with the same filter."}
 	}
 	q.after = string(raw[4:])
 	return nil
 }
 
+// check begins with the version of what a place is: cursors from before are refused.
 func (q listQuery) check(place string) []byte {
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%q %q %q", q.customerID, q.status, place)
+	fmt.Fprintf(h, "2 %q %q %q", q.customerID, q.status, place)
 	return h.Sum(nil)
 }

@@ -37,7 +37,7 @@ type OrderStore interface {
 	// Order returns the answer's body for one order, ready to send, and its version.
 	Order(id string) (jsonBody []byte, version uint64, ok bool, err error)
 	// List returns up to limit orders, newest first; an empty customerID or status matches all. after is "" or
-	// a next that List returned for the same filter (the caller keeps it opaque to clients); next is "" at the end.
+	// a next that List returned for the same filter (any bytes; the caller keeps it opaque to clients); next is "" at the end.
 	List(ctx context.Context, customerID, status, after string, limit int) (rows [][]byte, next string, err error)
 }
 

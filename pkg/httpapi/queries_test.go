@@ -125,3 +125,14 @@ func TestCursorsBelongToTheirFilter(t *testing.T) {
 		t.Errorf("a cursor of another filter got %d", foreign.status)
 	}
 }
+
+// Found by FuzzListCursor: base64 passes line ends over.
+func TestACursorHasOneText(t *testing.T) {
+	s := newQuerySite(t, &shelf{})
+	cursor := listQuery{customerID: "c-1"}.cursor("place")
+	for _, other := range []string{cursor + "%0A", "%0D" + cursor, cursor[:3] + "%0A" + cursor[3:]} {
+		if r := s.do(t, http.MethodGet, "/v1/orders?customer_id=c-1&cursor="+other, ""); r.status != 400 || r.problem(t).Code != "invalid_cursor" {
+			t.Errorf("%q: %d", other, r.status)
+		}
+	}
+}

@@ -195,7 +195,7 @@ func (r *report) resume(parameters url.Values, q *analytics.ReportQuery) error {
 		return nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(raw) < 4 || string(check(parameters, string(raw[4:]))) != string(raw[:4]) {
+	if err != nil || len(raw) < 4 || r.cursor(parameters, string(raw[4:])) != cursor {
 		return badCursor()
 	}
 	q.After = string(raw[4:])

@@ -168,7 +168,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		}
 	case *eventv1.OrderEvent_FulfilmentCancelled:
 		e.FulfilmentID, e.Reason = c.FulfilmentCancelled.FulfilmentId, c.FulfilmentCancelled.Reason
-	case *eventv1.OrderEvent_ReturnRequested, *eventv1.OrderEvent_ReturnReceived, *eventv1.OrderEvent_ReturnCancelled:
+	case *eventv1.OrderEvent_ReturnRequested, *eventv1.OrderEvent_ReturnReceivedV2, *eventv1.OrderEvent_ReturnCancelled:
 		o.giveBack(ev, &e)
 	default:
 		o.pay(ev, &e)

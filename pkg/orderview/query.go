@@ -3,12 +3,12 @@ package orderview
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -37,7 +37,7 @@ func eventsOf(history []byte) (events []*eventv1.OrderEvent, err error) {
 				return err
 			}
 			ev := &eventv1.OrderEvent{}
-			if err := ev.UnmarshalVT(value); err != nil {
+			if err := schema.ReadOrder(value, ev); err != nil {
 				return err
 			}
 			events, framed = append(events, ev), rest
@@ -54,11 +54,7 @@ func eventsOf(history []byte) (events []*eventv1.OrderEvent, err error) {
 func (s *Store) List(ctx context.Context, customerID, status, after string, limit int) (rows [][]byte, next string, err error) {
 	var from []byte
 	if after != "" {
-		place, err := base64.RawURLEncoding.DecodeString(after)
-		if err != nil {
-			return nil, "", fmt.Errorf("list orders: the place is damaged: %w", err)
-		}
-		from = append(place, 0)
+		from = append([]byte(after), 0)
 	}
 	it, err := s.view.newest(customerID, status, from)
 	if err != nil {
@@ -80,7 +76,7 @@ func (s *Store) List(ctx context.Context, customerID, status, after string, limi
 			}
 		}
 		if len(rows) == limit {
-			return rows, base64.RawURLEncoding.EncodeToString(last), nil
+			return rows, string(last), nil
 		}
 		body, _, ok, err := s.Order(id)
 		if err != nil {

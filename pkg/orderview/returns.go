@@ -35,12 +35,11 @@ func (o *Order) giveBack(ev *eventv1.OrderEvent, e *Entry) {
 			r.line(l.Sku).Quantity += l.Quantity
 		}
 		r.settle()
-	case *eventv1.OrderEvent_ReturnReceived:
-		e.ReturnID = c.ReturnReceived.ReturnId
+	case *eventv1.OrderEvent_ReturnReceivedV2:
+		e.ReturnID = c.ReturnReceivedV2.ReturnId
 		r := o.returnOf(e.ReturnID)
-		o.takeBack(r, c.ReturnReceived.Resellable, e, func(*ReturnLine, int64) {})
-		o.takeBack(r, c.ReturnReceived.Damaged, e, func(l *ReturnLine, n int64) { l.Damaged += n })
-		o.refundDue += c.ReturnReceived.RefundDueMicros
+		o.takeBack(r, c.ReturnReceivedV2.Lines, e)
+		o.refundDue += c.ReturnReceivedV2.RefundDueMicros
 		r.settle()
 	case *eventv1.OrderEvent_ReturnCancelled:
 		e.ReturnID, e.Reason = c.ReturnCancelled.ReturnId, c.ReturnCancelled.Reason
@@ -54,12 +53,14 @@ func (o *Order) giveBack(ev *eventv1.OrderEvent, e *Entry) {
 }
 
 // takeBack takes goods off lines of their SKU and price, the first first.
-func (o *Order) takeBack(r *Return, back []*eventv1.OrderLine, e *Entry, condition func(*ReturnLine, int64)) {
+func (o *Order) takeBack(r *Return, back []*eventv1.ReturnedLine, e *Entry) {
 	for _, b := range back {
 		e.Lines = append(e.Lines, LineQuantity{b.Sku, b.Quantity})
 		line := r.line(b.Sku)
 		line.Received += b.Quantity
-		condition(line, b.Quantity)
+		if b.Condition == eventv1.Condition_CONDITION_DAMAGED {
+			line.Damaged += b.Quantity
+		}
 		rest, price := b.Quantity, money.Format(b.UnitPriceMicros)
 		for i := range o.Lines {
 			if l := &o.Lines[i]; l.SKU == b.Sku && l.UnitPrice == price {

@@ -10,11 +10,12 @@ func TestReturns(t *testing.T) {
 	sent := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{FulfilmentId: "f", Lines: quantity("A", 5)}}}
 	arrived := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: "f", Lines: quantity("A", 5)}}}
 	requested := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnRequested{ReturnRequested: &eventv1.ReturnRequested{ReturnId: "r", Lines: quantity("A", 4), Reason: "too big"}}}
-	priced := func(n int64) []*eventv1.OrderLine {
-		return []*eventv1.OrderLine{{Sku: "A", Quantity: n, UnitPriceMicros: 1_000_000}}
+	back := func(n int64, condition eventv1.Condition) *eventv1.ReturnedLine {
+		return &eventv1.ReturnedLine{Sku: "A", Quantity: n, UnitPriceMicros: 1_000_000, Condition: condition}
 	}
-	received := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceived{ReturnReceived: &eventv1.ReturnReceived{
-		ReturnId: "r", Resellable: priced(2), Damaged: priced(1), RefundDueMicros: 3_000_000}}}
+	received := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceivedV2{ReturnReceivedV2: &eventv1.ReturnReceivedV2{
+		ReturnId: "r", RefundDueMicros: 3_000_000,
+		Lines: []*eventv1.ReturnedLine{back(2, eventv1.Condition_CONDITION_RESELLABLE), back(1, eventv1.Condition_CONDITION_DAMAGED)}}}}
 	cancelled := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnCancelled{ReturnCancelled: &eventv1.ReturnCancelled{ReturnId: "r", Lines: quantity("A", 1), Reason: "kept"}}}
 	for n, want := range []string{"none", "none", "requested", "partially_received", "received"} {
 		if o := told(t, []*eventv1.OrderEvent{sent, arrived, requested, received, cancelled}[:n+1]...); o.ReturnStatus != want {

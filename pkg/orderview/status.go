@@ -1,6 +1,7 @@
 package orderview
 
 import (
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -52,11 +53,10 @@ func statusAfter(ev *eventv1.OrderEvent) string {
 	return ""
 }
 
-// TypeOf is the API's name of an event: the field's name in the schema's oneof.
+// TypeOf is the API's name of an event: the same in all its versions.
 func TypeOf(ev *eventv1.OrderEvent) string {
-	m := ev.ProtoReflect()
-	if f := m.WhichOneof(m.Descriptor().Oneofs().ByName("change")); f != nil {
-		return string(f.Name())
+	if name, _ := schema.Name(ev); name != "" {
+		return name
 	}
 	return "unknown"
 }

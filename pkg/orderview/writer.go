@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -77,7 +78,7 @@ func (w *writer) dropIfAhead(ctx context.Context) error {
 func (w *writer) Fold(rec *eventlog.Record) error {
 	ev := eventv1.OrderEventFromVTPool()
 	defer ev.ReturnToVTPool() // what is kept of it are strings
-	if err := ev.UnmarshalVT(rec.Value); err != nil {
+	if err := schema.ReadOrder(rec.Value, ev); err != nil {
 		return projector.Bad(rec, err)
 	}
 	if ev.OrderId == "" || ev.Meta == nil || ev.Change == nil {

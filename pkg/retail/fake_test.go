@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/money"
@@ -31,9 +32,9 @@ func newPlatform(t *testing.T) *platform {
 	return &platform{t: t, stock: map[string]int64{}, keys: map[string]bool{}}
 }
 
-func (p *platform) Send(_ context.Context, commands []retail.Command) ([]retail.Result, error) {
+func (p *platform) Send(_ context.Context, commands []retail.Command) ([]client.Outcome, error) {
 	p.requests++
-	var results []retail.Result
+	var results []client.Outcome
 	for i, c := range commands {
 		if p.cut != nil {
 			if after, cut := p.cut(p.requests); cut && i == after {
@@ -46,9 +47,9 @@ func (p *platform) Send(_ context.Context, commands []retail.Command) ([]retail.
 	return results, nil
 }
 
-func (p *platform) run(c retail.Command) retail.Result {
+func (p *platform) run(c retail.Command) client.Outcome {
 	if p.keys[c.Key] {
-		return retail.Result{Status: http.StatusOK}
+		return client.Outcome{Status: http.StatusOK}
 	}
 	var body struct {
 		Country    string
@@ -90,7 +91,7 @@ func (p *platform) run(c retail.Command) retail.Result {
 	case command.ImportOrder:
 		for sku, n := range taken {
 			if p.stock[sku] < n {
-				return retail.Result{Status: http.StatusConflict, Code: "insufficient_stock", Detail: sku}
+				return client.Outcome{Status: http.StatusConflict, Code: "insufficient_stock", Detail: sku}
 			}
 		}
 		p.order(&eventv1.OrderEvent{Meta: meta, OrderId: id, Change: &eventv1.OrderEvent_OrderImported{
@@ -111,7 +112,7 @@ func (p *platform) run(c retail.Command) retail.Result {
 		}
 	}
 	p.keys[c.Key] = true
-	return retail.Result{Status: http.StatusCreated}
+	return client.Outcome{Status: http.StatusCreated}
 }
 
 // move takes an order's goods off the shelf (sign 1) or puts a credit note's back (-1).

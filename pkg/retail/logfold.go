@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -124,7 +125,7 @@ func (f *fold) record(r *eventlog.Record) error {
 	}
 	if r.Topic == eventlog.TopicOrders {
 		var e eventv1.OrderEvent
-		if err := e.UnmarshalVT(r.Value); err != nil {
+		if err := schema.ReadOrder(r.Value, &e); err != nil {
 			return where(err)
 		}
 		if err := f.order(&e); err != nil {
@@ -133,7 +134,7 @@ func (f *fold) record(r *eventlog.Record) error {
 		return nil
 	}
 	var e eventv1.InventoryEvent
-	if err := e.UnmarshalVT(r.Value); err != nil {
+	if err := schema.ReadInventory(r.Value, &e); err != nil {
 		return where(err)
 	}
 	if err := f.stock(&e); err != nil {

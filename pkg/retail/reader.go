@@ -2,16 +2,16 @@ package retail
 
 import (
 	"bufio"
-	"compress/gzip"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/ulikunitz/xz"
+	"github.com/holdfast/holdfast/pkg/datafile"
 )
 
 // Columns of the data set, in the order in which WriteCSV writes them. A file may have them in any order.
@@ -33,32 +33,19 @@ const (
 
 // ReadFile reads a .csv, .gz or .xz file.
 func ReadFile(path string) (*Book, error) {
-	f, err := os.Open(path)
+	if !slices.Contains([]string{".csv", ".gz", ".xz"}, filepath.Ext(path)) {
+		return nil, fmt.Errorf("read %s: not a .csv, .gz or .xz file", path)
+	}
+	f, err := datafile.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read retail data: %w", err)
 	}
 	defer f.Close()
-	r, err := decompress(path, bufio.NewReaderSize(f, 1<<20))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	book, err := Read(r)
+	book, err := Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return book, nil
-}
-
-func decompress(path string, r io.Reader) (io.Reader, error) {
-	switch {
-	case strings.HasSuffix(path, ".csv"):
-		return r, nil
-	case strings.HasSuffix(path, ".gz"):
-		return gzip.NewReader(r)
-	case strings.HasSuffix(path, ".xz"):
-		return xz.NewReader(r)
-	}
-	return nil, errors.New("not a .csv, .gz or .xz file")
 }
 
 // Read reads the CSV text of the data set. Rows that cannot be used end in Book.Rejected with their line and

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 
 	"github.com/holdfast/holdfast/pkg/client"
 )
@@ -25,41 +23,15 @@ type commandLine struct {
 }
 
 // Send implements Sender.
-func (s APISender) Send(ctx context.Context, commands []Command) ([]Result, error) {
+func (s APISender) Send(ctx context.Context, commands []Command) ([]client.Outcome, error) {
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
-	for _, c := range commands {
+	ids := make([]string, len(commands))
+	for i, c := range commands {
+		ids[i] = c.Key
 		if err := encoder.Encode(commandLine{c.Key, c.Type, c.SKU, c.Body}); err != nil {
 			return nil, fmt.Errorf("encode %s: %w", c.Key, err)
 		}
 	}
-	stream, err := s.Client.Bulk(ctx, &body)
-	if err != nil {
-		return nil, fmt.Errorf("send commands: %w", err)
-	}
-	defer stream.Close()
-	results := make([]Result, 0, len(commands))
-	for {
-		line, err := stream.NextLine()
-		if errors.Is(err, io.EOF) {
-			return results, nil
-		}
-		if err != nil {
-			return results, err
-		}
-		// Most of a result is of no interest here: a narrow type makes decoding cheap.
-		var r struct {
-			ID      string
-			Status  int
-			Problem struct{ Code, Detail string }
-		}
-		if err := json.Unmarshal(line, &r); err != nil {
-			return results, fmt.Errorf("decode result: %w", err)
-		}
-		if len(results) == len(commands) || r.ID != commands[len(results)].Key {
-			// A line without a command's key says why the stream ends.
-			return results, fmt.Errorf("the stream ended: %s: %s", r.Problem.Code, r.Problem.Detail)
-		}
-		results = append(results, Result{Status: r.Status, Code: r.Problem.Code, Detail: r.Problem.Detail})
-	}
+	return s.Client.Outcomes(ctx, ids, &body)
 }

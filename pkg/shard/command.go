@@ -49,6 +49,8 @@ type Result struct {
 	Order *OrderSummary `json:"order,omitempty"`
 	// Stock is set for stock commands that were done.
 	Stock *StockSummary `json:"stock,omitempty"`
+	// Repeated: the command was done before, under the same key. An order's outcome that was waited for has no such mark.
+	Repeated bool `json:"repeated,omitempty"`
 	// RetryAfterSeconds goes with too_many_requests and unavailable.
 	RetryAfterSeconds int `json:"retry_after_seconds,omitempty"`
 }

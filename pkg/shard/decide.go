@@ -202,6 +202,7 @@ func (r *runner) repeatOrder(e *entry, seen *commandRecord, cmd *Command, fut *F
 	}
 	r.b.fenced = true
 	a := answer{fut: fut, result: r.outcome(e, cmd), rests: r.restsOn(cmd)}
+	a.result.Repeated = true
 	for i := range e.o.Lines {
 		if sku := e.o.Lines[i].SKU; !r.foreign(sku) {
 			a.rests = append(a.rests, eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: r.partitionOf(sku)})
@@ -228,7 +229,7 @@ func (r *runner) handleStock(cmd *Command, fut *Future) error {
 			if seen.fingerprint != cmd.Fingerprint {
 				r.refuse(fut, cmd, keyReused(cmd.Key))
 			} else {
-				r.refuse(fut, cmd, Result{Version: it.Version, Stock: stockOutcome(it, cmd)})
+				r.refuse(fut, cmd, Result{Version: it.Version, Stock: stockOutcome(it, cmd), Repeated: true})
 			}
 			return nil
 		}

@@ -1,6 +1,10 @@
 package shard
 
-import "context"
+import (
+	"context"
+
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
 
 // Scheduled reports whether the group has given the shard to this replica.
 func (n *Node) Scheduled(shard int32) bool { return n.group.Owned(shard) }
@@ -19,3 +23,9 @@ func (n *Node) GiveUp(shard int32) {
 // Take has the node take the shard, whatever the group says: the group only schedules, and two replicas may believe at
 // once that a shard is theirs.
 func (n *Node) Take(shard int32) { n.take(context.Background(), shard) }
+
+// Receive has the node take a frame of another replica, whose answers nobody reads.
+func (n *Node) Receive(frame *peerv1.ExchangeRequest) {
+	s := &peerServer{node: n}
+	s.take(frame, &replies{wake: make(chan struct{}, 1), generation: n.layout.Generation})
+}

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -157,7 +158,8 @@ func (r *runner) neverHeld(e *entry, sku string) bool {
 	return res.Rejected != nil && res.PlacedEventID == inventory.ID(e.o.PlacedEventID)
 }
 
-// runStep sets an order's reservations of this shard's SKUs, all or nothing, and says what is held.
+// runStep sets an order's reservations of this shard's SKUs, all or nothing, and says what is held. Rules that refuse
+// the step do so before anything is written.
 func (r *runner) runStep(step inventory.Step, wanted []order.Wanted, from *origin) ([]order.Held, error) {
 	type target struct {
 		it  *inventory.Item
@@ -181,11 +183,6 @@ func (r *runner) runStep(step inventory.Step, wanted []order.Wanted, from *origi
 		}
 		refused = refused || rejects(t.evs)
 	}
-	held := make([]order.Held, len(wanted))
-	cause := origin{occurredAt: from.occurredAt, cause: eventv1.Cause_CAUSE_SAGA, causation: from.causation}
-	if from.cause == eventv1.Cause_CAUSE_RECONCILIATION {
-		cause.cause = from.cause
-	}
 	for i, w := range wanted {
 		t := &targets[i]
 		if refused && len(t.evs) > 0 && !rejects(t.evs) {
@@ -193,6 +190,14 @@ func (r *runner) runStep(step inventory.Step, wanted []order.Wanted, from *origi
 				return nil, fmt.Errorf("SKU %s cannot refuse a step of order %s: %w", w.SKU, step.OrderID, err)
 			}
 		}
+	}
+	held := make([]order.Held, len(wanted))
+	cause := origin{occurredAt: from.occurredAt, cause: eventv1.Cause_CAUSE_SAGA, causation: from.causation}
+	if from.cause == eventv1.Cause_CAUSE_RECONCILIATION {
+		cause.cause = from.cause
+	}
+	for i, w := range wanted {
+		t := &targets[i]
 		if err := r.appendStock(t.it, h, t.evs, &cause); err != nil {
 			return nil, err
 		}
@@ -268,7 +273,14 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 	if req.Reconciliation {
 		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
 	}
+	if repeatsSKU(wanted) {
+		return nil // what is held would be decided twice from one state
+	}
 	held, err := r.runStep(step, wanted, &from)
+	if refused, ok := errors.AsType[*inventory.Error](err); ok {
+		r.log.Error("another replica sent a step that the rules do not know; it is passed over", "order_id", req.OrderId, "error", refused)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -293,6 +305,17 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 		reply(resp)
 	})
 	return nil
+}
+
+func repeatsSKU(wanted []order.Wanted) bool {
+	if len(wanted) < 2 {
+		return false
+	}
+	seen := make(map[string]struct{}, len(wanted))
+	for i := range wanted {
+		seen[wanted[i].SKU] = struct{}{}
+	}
+	return len(seen) < len(wanted)
 }
 
 func wireHeld(held []order.Held) []*peerv1.Held {

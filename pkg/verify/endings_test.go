@@ -38,14 +38,27 @@ func moved(s *story, l *eventv1.Level, from, to eventv1.StockState) {
 	s.end(l, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockMoved{StockMoved: &eventv1.StockMoved{Location: "main", From: from, To: to, Quantity: 3}}})
 }
 
-// comeBack delivers the A that o-1 has shipped, captures all its money, and takes the A back.
+// comeBack delivers the A that o-1 has shipped, captures all its money, and takes the A back, in version 1 of the event.
 func comeBack(s *story, due int64) {
+	askBack(s)
+	s.addOrder("o-1", 9, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceived{ReturnReceived: &eventv1.ReturnReceived{
+		ReturnId: "r", Damaged: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_555_000}}, RefundDueMicros: due}}})
+}
+
+// comeBackNow is comeBack in the version that is written today.
+func comeBackNow(s *story, condition eventv1.Condition) {
+	askBack(s)
+	s.addOrder("o-1", 9, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceivedV2{ReturnReceivedV2: &eventv1.ReturnReceivedV2{
+		ReturnId: "r", Lines: []*eventv1.ReturnedLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_555_000, Condition: condition}}, RefundDueMicros: 2_560_000}}})
+	s.end(&eventv1.Level{OnHand: 10, Available: 8, Committed: 1, Damaged: 1}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{
+		Step: stepOf(s, "o-1", 9), Quantity: 1, Damaged: fromMain(1)}}})
+}
+
+func askBack(s *story) {
 	a := []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
 	s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: "f", Lines: a}}})
 	s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentCaptured{PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: 5_110_000}}})
 	s.addOrder("o-1", 8, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnRequested{ReturnRequested: &eventv1.ReturnRequested{ReturnId: "r", Lines: a}}})
-	s.addOrder("o-1", 9, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceived{ReturnReceived: &eventv1.ReturnReceived{
-		ReturnId: "r", Damaged: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_555_000}}, RefundDueMicros: due}}})
 }
 
 const short = eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK
@@ -64,6 +77,7 @@ func TestHealthyEndings(t *testing.T) {
 			s.end(level(14, 13, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{
 				StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 5, Expected: 5}}})
 		},
+		"goods that come back, as events say it today": func(s *story) { comeBackNow(s, eventv1.Condition_CONDITION_DAMAGED) },
 		"goods that come back": func(s *story) {
 			comeBack(s, 2_560_000) // 2.555 half to even
 			s.end(&eventv1.Level{OnHand: 10, Available: 8, Committed: 1, Damaged: 1}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{

@@ -3,6 +3,7 @@ package verify
 import (
 	"encoding/hex"
 	"hash/maphash"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,16 +14,16 @@ import (
 // ceAttributes must all be there, once each.
 const ceAttributes = 5
 
-// headers checks the CloudEvents headers against the event.
-func (c *checker) headers(rec *eventlog.Record, meta *eventv1.Meta, source, field string) {
+// headers checks the CloudEvents headers against the event, in the version that it was written in.
+func (c *checker) headers(rec *eventlog.Record, meta *eventv1.Meta, source, name string, written int) {
 	right, wrong := 0, ""
 	for _, h := range rec.Headers {
-		name, ours := strings.CutPrefix(h.Key, "ce_")
+		attribute, ours := strings.CutPrefix(h.Key, "ce_")
 		if !ours {
 			continue
 		}
 		ok := false
-		switch name {
+		switch attribute {
 		case "specversion":
 			ok = string(h.Value) == "1.0"
 		case "id":
@@ -30,7 +31,7 @@ func (c *checker) headers(rec *eventlog.Record, meta *eventv1.Meta, source, fiel
 		case "source":
 			ok = string(h.Value) == source
 		case "type":
-			ok = string(h.Value) == "holdfast."+field+".v1"
+			ok = string(h.Value) == "holdfast."+name+".v"+strconv.Itoa(written)
 		case "time":
 			t, err := time.Parse(time.RFC3339Nano, string(h.Value))
 			ok = err == nil && t.UnixMicro() == meta.OccurredAtMicros
@@ -44,7 +45,7 @@ func (c *checker) headers(rec *eventlog.Record, meta *eventv1.Meta, source, fiel
 		}
 	}
 	c.check(Envelope, right == ceAttributes && wrong == "", "%s: %d of %d CloudEvents headers match the %s; wrong:%s",
-		at(rec), right, ceAttributes, field, wrong)
+		at(rec), right, ceAttributes, name, wrong)
 }
 
 func uuidText(id []byte) string {

@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -46,16 +47,17 @@ func (f *mirrorFold) record(rec *eventlog.Record) {
 	digest := int64(xxhash.Sum64(rec.Value))
 	if rec.Topic == eventlog.TopicInventory {
 		var ev eventv1.InventoryEvent
-		if ev.UnmarshalVT(rec.Value) == nil && ev.Meta != nil {
-			f.events.add(fmt.Sprintf("%s/%d %s", rec.Topic, rec.Partition, field(&ev)), 1, int64(ev.Meta.Version), digest)
+		if schema.ReadInventory(rec.Value, &ev) == nil && ev.Meta != nil {
+			name, _ := schema.Name(&ev)
+			f.events.add(fmt.Sprintf("%s/%d %s", rec.Topic, rec.Partition, name), 1, int64(ev.Meta.Version), digest)
 		}
 		return
 	}
 	var ev eventv1.OrderEvent
-	if ev.UnmarshalVT(rec.Value) != nil || ev.Meta == nil {
+	if schema.ReadOrder(rec.Value, &ev) != nil || ev.Meta == nil {
 		return // counted elsewhere
 	}
-	name := field(&ev)
+	name, _ := schema.Name(&ev)
 	f.events.add(fmt.Sprintf("%s/%d %s", rec.Topic, rec.Partition, name), 1, int64(ev.Meta.Version), digest)
 	sign := int64(1)
 	var lines []*eventv1.OrderLine
@@ -72,8 +74,11 @@ func (f *mirrorFold) record(rec *eventlog.Record) {
 		sign, lines, country, currency = -1, p.Lines, p.Country, p.Currency
 	case ev.GetLinesCancelled() != nil:
 		sign, lines = -1, ev.GetLinesCancelled().Lines
-	case ev.GetReturnReceived() != nil:
-		sign, lines = -1, append(slices.Clone(ev.GetReturnReceived().Resellable), ev.GetReturnReceived().Damaged...)
+	case ev.GetReturnReceivedV2() != nil:
+		sign = -1
+		for _, l := range ev.GetReturnReceivedV2().Lines {
+			lines = append(lines, &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros})
+		}
 	}
 	month := time.UnixMicro(ev.Meta.OccurredAtMicros).UTC().Format("2006-01")
 	for _, l := range lines {

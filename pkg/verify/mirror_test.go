@@ -2,40 +2,29 @@ package verify_test
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
-	"github.com/holdfast/holdfast/pkg/devstack/chdb"
-	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/verify"
 )
 
-func TestMain(m *testing.M) {
-	engine.RunIfChild()
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { chdbtest.Main(m) }
 
 // mirrored is the healthy story in a log and in ClickHouse.
 func mirrored(t *testing.T) (context.Context, *eventlog.Client, *clickhouse.Conn, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	server, err := chdb.Start(ctx, chdb.Options{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
 	log := logtest.New(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
 	if err := log.Client.Produce(ctx, healthy().records(t, log.Layout)); err != nil {
 		t.Fatal(err)
 	}
-	address := fmt.Sprintf("http://%s/holdfast", server.Addr())
+	address := chdbtest.Database(t)
 	conn, err := clickhouse.Open(address)
 	if err != nil {
 		t.Fatal(err)

@@ -3,9 +3,8 @@ package verify
 import (
 	"slices"
 
-	"google.golang.org/protobuf/reflect/protoreflect"
-
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -74,15 +73,6 @@ func (o *order) line(sku string) *line {
 	return nil
 }
 
-// field is the name of the change in the schema.
-func field(m interface{ ProtoReflect() protoreflect.Message }) string {
-	r := m.ProtoReflect()
-	if f := r.WhichOneof(r.Descriptor().Oneofs().ByName("change")); f != nil {
-		return string(f.Name())
-	}
-	return ""
-}
-
 // afterPlacing are all statuses of an order that is there.
 var afterPlacing = []string{"placed", "reserved", "confirmed", "on_hold", "completed", "rejected", "cancelled", "expired"}
 
@@ -110,12 +100,17 @@ var wanting = []string{
 
 func (c *checker) orderRecord(rec *eventlog.Record) {
 	var ev eventv1.OrderEvent
-	if err := ev.UnmarshalVT(rec.Value); err != nil {
+	err := ev.UnmarshalVT(rec.Value)
+	name, written := schema.Name(&ev)
+	if err == nil && name == "" {
+		err = schema.Newer(rec.Value)
+	}
+	if err != nil {
 		c.check(Envelope, false, "%s: %v", at(rec), err)
 		return
 	}
-	name := field(&ev)
-	if !c.envelope(rec, ev.Meta, ev.OrderId, "/holdfast/orders", name) {
+	schema.UpcastOrder(&ev)
+	if !c.envelope(rec, ev.Meta, ev.OrderId, "/holdfast/orders", name, written) {
 		return
 	}
 	o := c.orders[ev.OrderId]

@@ -17,8 +17,8 @@ func (c *checker) returns(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent
 		}
 		o.returns[r.ReturnId] = units(r.Lines)
 		c.asked(rec, o)
-	case *eventv1.OrderEvent_ReturnReceived:
-		c.returned(rec, o, ch.ReturnReceived)
+	case *eventv1.OrderEvent_ReturnReceivedV2:
+		c.returned(rec, o, ch.ReturnReceivedV2)
 	case *eventv1.OrderEvent_ReturnCancelled:
 		r := ch.ReturnCancelled
 		left, ok := o.returns[r.ReturnId]
@@ -43,26 +43,27 @@ func (c *checker) asked(rec *eventlog.Record, o *order) {
 	c.check(Transitions, open <= there, "%s: %d units are to come back of %d that were delivered", at(rec), open, there)
 }
 
-func (c *checker) returned(rec *eventlog.Record, o *order, r *eventv1.ReturnReceived) {
+func (c *checker) returned(rec *eventlog.Record, o *order, r *eventv1.ReturnReceivedV2) {
 	left, ok := o.returns[r.ReturnId]
 	var came int64
-	take := func(lines []*eventv1.OrderLine, damaged bool) {
-		for _, back := range lines {
-			l := o.line(back.Sku)
-			if l == nil {
-				c.check(Transitions, false, "%s: %s came back, which was not ordered", at(rec), back.Sku)
-				continue
-			}
-			came += back.Quantity
-			o.returned += back.Quantity * back.UnitPriceMicros
-			if l.returned += back.Quantity; damaged {
-				l.damaged += back.Quantity
-			}
-			c.check(Transitions, back.Quantity > 0 && l.returned <= l.delivered, "%s: %d of %s came back, %d were delivered", at(rec), l.returned, l.sku, l.delivered)
+	for _, back := range r.Lines {
+		l := o.line(back.Sku)
+		if l == nil {
+			c.check(Transitions, false, "%s: %s came back, which was not ordered", at(rec), back.Sku)
+			continue
 		}
+		came += back.Quantity
+		o.returned += back.Quantity * back.UnitPriceMicros
+		l.returned += back.Quantity
+		switch back.Condition {
+		case eventv1.Condition_CONDITION_RESELLABLE:
+		case eventv1.Condition_CONDITION_DAMAGED:
+			l.damaged += back.Quantity
+		default:
+			c.check(Transitions, false, "%s: %s came back in condition %v", at(rec), back.Sku, back.Condition)
+		}
+		c.check(Transitions, back.Quantity > 0 && l.returned <= l.delivered, "%s: %d of %s came back, %d were delivered", at(rec), l.returned, l.sku, l.delivered)
 	}
-	take(r.Resellable, false)
-	take(r.Damaged, true)
 	c.check(Transitions, ok && came > 0 && came <= left, "%s: %d units of return %q came, of which %d were to come", at(rec), came, r.ReturnId, left)
 	if ok {
 		o.returns[r.ReturnId] = left - came

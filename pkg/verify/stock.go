@@ -2,6 +2,7 @@ package verify
 
 import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -39,11 +40,16 @@ type location struct {
 
 func (c *checker) stockRecord(rec *eventlog.Record) {
 	var ev eventv1.InventoryEvent
-	if err := ev.UnmarshalVT(rec.Value); err != nil {
+	err := ev.UnmarshalVT(rec.Value)
+	name, written := schema.Name(&ev)
+	if err == nil && name == "" {
+		err = schema.Newer(rec.Value)
+	}
+	if err != nil {
 		c.check(Envelope, false, "%s: %v", at(rec), err)
 		return
 	}
-	if !c.envelope(rec, ev.Meta, ev.Sku, "/holdfast/inventory", field(&ev)) {
+	if !c.envelope(rec, ev.Meta, ev.Sku, "/holdfast/inventory", name, written) {
 		return
 	}
 	it := c.items[ev.Sku]

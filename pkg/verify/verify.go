@@ -254,12 +254,12 @@ func (p *place) String() string { return fmt.Sprintf("%s/%d@%d", p.Topic, p.Part
 func at(rec *eventlog.Record) fmt.Stringer { return (*place)(rec) }
 
 // envelope checks what every event carries; false when the event cannot be used.
-func (c *checker) envelope(rec *eventlog.Record, meta *eventv1.Meta, id, source, field string) bool {
-	if meta == nil || id == "" || field == "" || len(meta.EventId) != 16 {
+func (c *checker) envelope(rec *eventlog.Record, meta *eventv1.Meta, id, source, name string, written int) bool {
+	if meta == nil || id == "" || name == "" || len(meta.EventId) != 16 {
 		c.check(Envelope, false, "%s: an event without meta, aggregate, ID or a known change", at(rec))
 		return false
 	}
-	c.headers(rec, meta, source, field)
+	c.headers(rec, meta, source, name, written)
 	c.check(Versions, string(rec.Key) == id, "%s: key %q on an event of %q", at(rec), rec.Key, id)
 	partition := partitionOf(id, c.layout.PartitionCount)
 	c.check(Versions, rec.Partition == partition, "%s: %q belongs to partition %d", at(rec), id, partition)

@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/verify"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -100,11 +101,11 @@ func (s *story) records(t *testing.T, layout eventlog.Layout) []*eventlog.Record
 	var out []*eventlog.Record
 	for _, ev := range s.orders {
 		v, err := ev.MarshalVT()
-		out = append(out, s.record(t, layout, eventlog.TopicOrders, ev.OrderId, v, err, ev.Meta, "/holdfast/orders", change(ev.ProtoReflect())))
+		out = append(out, s.record(t, layout, eventlog.TopicOrders, ev.OrderId, v, err, ev.Meta, "/holdfast/orders", typeOf(ev)))
 	}
 	for _, ev := range s.stock {
 		v, err := ev.MarshalVT()
-		out = append(out, s.record(t, layout, eventlog.TopicInventory, ev.Sku, v, err, ev.Meta, "/holdfast/inventory", change(ev.ProtoReflect())))
+		out = append(out, s.record(t, layout, eventlog.TopicInventory, ev.Sku, v, err, ev.Meta, "/holdfast/inventory", typeOf(ev)))
 	}
 	for _, row := range s.rows {
 		v, err := row.MarshalVT()
@@ -113,7 +114,7 @@ func (s *story) records(t *testing.T, layout eventlog.Layout) []*eventlog.Record
 	return out
 }
 
-func (s *story) record(t *testing.T, layout eventlog.Layout, topic, key string, value []byte, err error, m *eventv1.Meta, source, name string) *eventlog.Record {
+func (s *story) record(t *testing.T, layout eventlog.Layout, topic, key string, value []byte, err error, m *eventv1.Meta, source, ceType string) *eventlog.Record {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +131,7 @@ func (s *story) record(t *testing.T, layout eventlog.Layout, topic, key string, 
 		header("ce_specversion", "1.0")
 		header("ce_id", fmt.Sprintf("%s-%s-%s-%s-%s", id[:8], id[8:12], id[12:16], id[16:20], id[20:]))
 		header("ce_source", source)
-		header("ce_type", "holdfast."+name+".v1")
+		header("ce_type", ceType)
 		header("ce_time", time.UnixMicro(m.OccurredAtMicros).UTC().Format(time.RFC3339Nano))
 	}
 	if s.spoil != nil {
@@ -163,7 +164,8 @@ func TestAHealthyLogIsClean(t *testing.T) {
 	}
 }
 
-// change is the name of an event's change in the schema.
-func change(m protoreflect.Message) string {
-	return string(m.WhichOneof(m.Descriptor().Oneofs().ByName("change")).Name())
+// typeOf is an event's CloudEvents type.
+func typeOf(ev proto.Message) string {
+	name, version := schema.Name(ev)
+	return fmt.Sprintf("holdfast.%s.v%d", name, version)
 }

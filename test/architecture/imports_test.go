@@ -57,13 +57,15 @@ func TestTheDomainImportsTheStandardLibraryOnly(t *testing.T) {
 
 func TestOneImporterEach(t *testing.T) {
 	owners := map[string][]string{
-		"github.com/twmb/franz-go":            {"pkg/eventlog", "pkg/devstack", "pkg/eventlog/logtest"},
-		module + "pkg/eventlog/logtest":       {}, // tests alone
-		"github.com/labstack/echo":            {"pkg/httpapi", "pkg/httpapi/api"},
-		"github.com/ClickHouse/clickhouse-go": {"pkg/clickhouse"},
-		"github.com/cockroachdb/pebble":       {"pkg/shard", "pkg/orderview", "pkg/localstore"},
-		"github.com/ClickHouse/ch-go":         {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
-		"github.com/ebitengine/purego":        {"pkg/devstack/chdb/engine"},
+		"github.com/twmb/franz-go":              {"pkg/eventlog", "pkg/devstack", "pkg/eventlog/logtest"},
+		module + "pkg/eventlog/logtest":         {}, // tests alone
+		module + "pkg/eventlog/codec/codectest": {}, // likewise
+		module + "pkg/devstack/chdb/chdbtest":   {},
+		"github.com/labstack/echo":              {"pkg/httpapi", "pkg/httpapi/api"},
+		"github.com/ClickHouse/clickhouse-go":   {"pkg/clickhouse"},
+		"github.com/cockroachdb/pebble":         {"pkg/shard", "pkg/orderview", "pkg/localstore"},
+		"github.com/ClickHouse/ch-go":           {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
+		"github.com/ebitengine/purego":          {"pkg/devstack/chdb/engine"},
 	}
 	for _, p := range packages(t) {
 		place := strings.TrimPrefix(p.ImportPath, module)

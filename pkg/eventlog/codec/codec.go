@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -41,6 +42,14 @@ var (
 
 func malformed(what string, err error) error {
 	return fmt.Errorf("%s: %w: %w", what, ErrMalformed, err)
+}
+
+// unreadable tells an event of a newer version from one that is none.
+func unreadable(what string, err error) error {
+	if errors.Is(err, schema.ErrNewer) {
+		return fmt.Errorf("%s: %w: %w", what, ErrIncomplete, err)
+	}
+	return malformed(what, err)
 }
 
 func incomplete(what, why string) error {

@@ -290,3 +290,17 @@ func withoutEmpty(i inventory.Item) inventory.Item {
 	}
 	return i
 }
+
+func BenchmarkDecodePlaced(b *testing.B) {
+	m := sampleMeta()
+	value, _, err := AppendOrder(nil, "o-1", &m, orderSamples["order_placed"])
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, _, err := DecodeOrder(value); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

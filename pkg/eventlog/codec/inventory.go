@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -159,8 +160,8 @@ func (s *inventoryScratch) useStep(step inventory.Step) *eventv1.ReservationStep
 // DecodeInventory reads a record value of inventory.events. Errors wrap ErrMalformed or ErrIncomplete.
 func DecodeInventory(value []byte) (sku string, m Meta, ev inventory.Event, err error) {
 	var e eventv1.InventoryEvent
-	if err := e.UnmarshalVT(value); err != nil {
-		return "", Meta{}, inventory.Event{}, malformed("inventory event", err)
+	if err := schema.ReadInventory(value, &e); err != nil {
+		return "", Meta{}, inventory.Event{}, unreadable("inventory event", err)
 	}
 	if m, ev, err = readInventory(&e); err != nil {
 		return "", Meta{}, inventory.Event{}, fmt.Errorf("inventory event: %w", err)

@@ -29,6 +29,41 @@ func fromLines(lines []*eventv1.OrderLine) []order.PlaceLine {
 	return out
 }
 
+// toReturned and fromReturned carry goods that came back: a list for each condition here, one list with the condition
+// on each line in the schema.
+func toReturned(resellable, damaged []order.PlaceLine) []*eventv1.ReturnedLine {
+	n := len(resellable) + len(damaged)
+	values, out := make([]eventv1.ReturnedLine, n), make([]*eventv1.ReturnedLine, n)
+	for i := range out {
+		v, l := &values[i], (*order.PlaceLine)(nil)
+		if i < len(resellable) {
+			l, v.Condition = &resellable[i], eventv1.Condition_CONDITION_RESELLABLE
+		} else {
+			l, v.Condition = &damaged[i-len(resellable)], eventv1.Condition_CONDITION_DAMAGED
+		}
+		v.Sku, v.Quantity, v.UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
+		out[i] = v
+	}
+	return out
+}
+
+// fromReturned returns nil for a condition that is not known.
+func fromReturned(p *eventv1.ReturnReceivedV2) order.Event {
+	e := order.ReturnReceived{ReturnID: p.ReturnId, RefundDueMicros: p.RefundDueMicros}
+	for _, l := range p.Lines {
+		line := order.PlaceLine{SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+		switch l.Condition {
+		case eventv1.Condition_CONDITION_RESELLABLE:
+			e.Resellable = append(e.Resellable, line)
+		case eventv1.Condition_CONDITION_DAMAGED:
+			e.Damaged = append(e.Damaged, line)
+		default:
+			return nil
+		}
+	}
+	return e
+}
+
 func toQuantities(lines []order.LineQuantity) []*eventv1.LineQuantity {
 	values, out := make([]eventv1.LineQuantity, len(lines)), make([]*eventv1.LineQuantity, len(lines))
 	for i, l := range lines {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -175,10 +176,10 @@ func setReturn(e *eventv1.OrderEvent, ev order.Event) string {
 		}}
 		return "holdfast.return_requested.v1"
 	case order.ReturnReceived:
-		e.Change = &eventv1.OrderEvent_ReturnReceived{ReturnReceived: &eventv1.ReturnReceived{
-			ReturnId: c.ReturnID, Resellable: toLines(c.Resellable), Damaged: toLines(c.Damaged), RefundDueMicros: c.RefundDueMicros,
+		e.Change = &eventv1.OrderEvent_ReturnReceivedV2{ReturnReceivedV2: &eventv1.ReturnReceivedV2{
+			ReturnId: c.ReturnID, Lines: toReturned(c.Resellable, c.Damaged), RefundDueMicros: c.RefundDueMicros,
 		}}
-		return "holdfast.return_received.v1"
+		return "holdfast.return_received.v2"
 	case order.ReturnCancelled:
 		e.Change = &eventv1.OrderEvent_ReturnCancelled{ReturnCancelled: &eventv1.ReturnCancelled{
 			ReturnId: c.ReturnID, Lines: toQuantities(c.Lines), Reason: c.Reason,
@@ -210,8 +211,8 @@ func setDocument(e *eventv1.OrderEvent, c order.DocumentImported) string {
 // DecodeOrder reads a record value of orders.events. Errors wrap ErrMalformed or ErrIncomplete.
 func DecodeOrder(value []byte) (orderID string, m Meta, ev order.Event, err error) {
 	var e eventv1.OrderEvent
-	if err := e.UnmarshalVT(value); err != nil {
-		return "", Meta{}, nil, malformed("order event", err)
+	if err := schema.ReadOrder(value, &e); err != nil {
+		return "", Meta{}, nil, unreadable("order event", err)
 	}
 	if m, err = readMeta(e.Meta); err != nil {
 		return "", Meta{}, nil, fmt.Errorf("order event: %w", err)
@@ -322,11 +323,8 @@ func documentOrSettlement(e *eventv1.OrderEvent) order.Event {
 	case *eventv1.OrderEvent_ReturnRequested:
 		p := c.ReturnRequested
 		return order.ReturnRequested{ReturnID: p.ReturnId, Lines: fromQuantities(p.Lines), Reason: p.Reason}
-	case *eventv1.OrderEvent_ReturnReceived:
-		p := c.ReturnReceived
-		return order.ReturnReceived{
-			ReturnID: p.ReturnId, Resellable: fromLines(p.Resellable), Damaged: fromLines(p.Damaged), RefundDueMicros: p.RefundDueMicros,
-		}
+	case *eventv1.OrderEvent_ReturnReceivedV2:
+		return fromReturned(c.ReturnReceivedV2)
 	case *eventv1.OrderEvent_ReturnCancelled:
 		p := c.ReturnCancelled
 		return order.ReturnCancelled{ReturnID: p.ReturnId, Lines: fromQuantities(p.Lines), Reason: p.Reason}

@@ -913,7 +913,10 @@ type ResultLine struct {
 
 	// ProblemDocument RFC 9457; code is stable, detail is for people.
 	ProblemDocument ProblemDocument `json:"problem,omitempty,omitzero"`
-	SKU             string          `json:"sku,omitempty,omitzero"`
+
+	// Repeated The command was done before, under the same id; absent where that is not known
+	Repeated bool   `json:"repeated,omitempty,omitzero"`
+	SKU      string `json:"sku,omitempty,omitzero"`
 
 	// Status The HTTP status that the command's own route would answer
 	Status int `json:"status"`

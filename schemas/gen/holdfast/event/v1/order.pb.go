@@ -73,6 +73,57 @@ func (PaymentTerms) EnumDescriptor() ([]byte, []int) {
 	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{0}
 }
 
+// Condition is how goods came back.
+type Condition int32
+
+const (
+	Condition_CONDITION_UNSPECIFIED Condition = 0
+	// To be sold again.
+	Condition_CONDITION_RESELLABLE Condition = 1
+	Condition_CONDITION_DAMAGED    Condition = 2
+)
+
+// Enum value maps for Condition.
+var (
+	Condition_name = map[int32]string{
+		0: "CONDITION_UNSPECIFIED",
+		1: "CONDITION_RESELLABLE",
+		2: "CONDITION_DAMAGED",
+	}
+	Condition_value = map[string]int32{
+		"CONDITION_UNSPECIFIED": 0,
+		"CONDITION_RESELLABLE":  1,
+		"CONDITION_DAMAGED":     2,
+	}
+)
+
+func (x Condition) Enum() *Condition {
+	p := new(Condition)
+	*p = x
+	return p
+}
+
+func (x Condition) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Condition) Descriptor() protoreflect.EnumDescriptor {
+	return file_holdfast_event_v1_order_proto_enumTypes[1].Descriptor()
+}
+
+func (Condition) Type() protoreflect.EnumType {
+	return &file_holdfast_event_v1_order_proto_enumTypes[1]
+}
+
+func (x Condition) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Condition.Descriptor instead.
+func (Condition) EnumDescriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{1}
+}
+
 // OrderEvent is the value of a record of topic orders.events, keyed by order ID (or, for past
 // documents, by the document's ID).
 type OrderEvent struct {
@@ -110,6 +161,7 @@ type OrderEvent struct {
 	//	*OrderEvent_ReturnRequested
 	//	*OrderEvent_ReturnReceived
 	//	*OrderEvent_ReturnCancelled
+	//	*OrderEvent_ReturnReceivedV2
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -427,6 +479,15 @@ func (x *OrderEvent) GetReturnCancelled() *ReturnCancelled {
 	return nil
 }
 
+func (x *OrderEvent) GetReturnReceivedV2() *ReturnReceivedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ReturnReceivedV2); ok {
+			return x.ReturnReceivedV2
+		}
+	}
+	return nil
+}
+
 type isOrderEvent_Change interface {
 	isOrderEvent_Change()
 }
@@ -547,6 +608,12 @@ type OrderEvent_ReturnCancelled struct {
 	ReturnCancelled *ReturnCancelled `protobuf:"bytes,42,opt,name=return_cancelled,json=returnCancelled,proto3,oneof"`
 }
 
+type OrderEvent_ReturnReceivedV2 struct {
+	// From 60 on: newer versions of the changes above, named <change>_v<N>. Writers use the newest one alone; readers
+	// take every older one to it (pkg/eventlog/schema).
+	ReturnReceivedV2 *ReturnReceivedV2 `protobuf:"bytes,60,opt,name=return_received_v2,json=returnReceivedV2,proto3,oneof"`
+}
+
 func (*OrderEvent_OrderPlaced) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderReserved) isOrderEvent_Change() {}
@@ -604,6 +671,8 @@ func (*OrderEvent_ReturnRequested) isOrderEvent_Change() {}
 func (*OrderEvent_ReturnReceived) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnCancelled) isOrderEvent_Change() {}
+
+func (*OrderEvent_ReturnReceivedV2) isOrderEvent_Change() {}
 
 type OrderLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -2350,7 +2419,8 @@ func (x *ReturnRequested) GetReason() string {
 	return ""
 }
 
-// ReturnReceived: goods came back, at the prices that they had.
+// ReturnReceived is version 1, not written any more: a list for each condition, so that a new condition would have
+// needed a new list in every reader.
 type ReturnReceived struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	ReturnId string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
@@ -2421,6 +2491,137 @@ func (x *ReturnReceived) GetRefundDueMicros() int64 {
 	return 0
 }
 
+// ReturnedLine is a part of a line that came back, at the price that it had.
+type ReturnedLine struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Sku             string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Quantity        int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	UnitPriceMicros int64                  `protobuf:"varint,3,opt,name=unit_price_micros,json=unitPriceMicros,proto3" json:"unit_price_micros,omitempty"`
+	Condition       Condition              `protobuf:"varint,4,opt,name=condition,proto3,enum=holdfast.event.v1.Condition" json:"condition,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ReturnedLine) Reset() {
+	*x = ReturnedLine{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnedLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnedLine) ProtoMessage() {}
+
+func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
+func (*ReturnedLine) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *ReturnedLine) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *ReturnedLine) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *ReturnedLine) GetUnitPriceMicros() int64 {
+	if x != nil {
+		return x.UnitPriceMicros
+	}
+	return 0
+}
+
+func (x *ReturnedLine) GetCondition() Condition {
+	if x != nil {
+		return x.Condition
+	}
+	return Condition_CONDITION_UNSPECIFIED
+}
+
+// ReturnReceivedV2: goods came back.
+type ReturnReceivedV2 struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	ReturnId string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	Lines    []*ReturnedLine        `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	// Captured beyond the total without all that came back: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,3,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ReturnReceivedV2) Reset() {
+	*x = ReturnReceivedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnReceivedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnReceivedV2) ProtoMessage() {}
+
+func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
+func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ReturnReceivedV2) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+func (x *ReturnReceivedV2) GetLines() []*ReturnedLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *ReturnReceivedV2) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
+}
+
 // ReturnCancelled gives up what of a return had not come.
 type ReturnCancelled struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2433,7 +2634,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2445,7 +2646,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2458,7 +2659,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -2486,7 +2687,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xe3\x12\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xb8\x13\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -2521,7 +2722,8 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x16order_backorder_filled\x18# \x01(\v2'.holdfast.event.v1.OrderBackorderFilledH\x00R\x14orderBackorderFilled\x12O\n" +
 	"\x10return_requested\x18( \x01(\v2\".holdfast.event.v1.ReturnRequestedH\x00R\x0freturnRequested\x12L\n" +
 	"\x0freturn_received\x18) \x01(\v2!.holdfast.event.v1.ReturnReceivedH\x00R\x0ereturnReceived\x12O\n" +
-	"\x10return_cancelled\x18* \x01(\v2\".holdfast.event.v1.ReturnCancelledH\x00R\x0freturnCancelledB\b\n" +
+	"\x10return_cancelled\x18* \x01(\v2\".holdfast.event.v1.ReturnCancelledH\x00R\x0freturnCancelled\x12S\n" +
+	"\x12return_received_v2\x18< \x01(\v2#.holdfast.event.v1.ReturnReceivedV2H\x00R\x10returnReceivedV2B\b\n" +
 	"\x06change\"e\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
@@ -2643,7 +2845,16 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"resellable\x18\x02 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\n" +
 	"resellable\x126\n" +
 	"\adamaged\x18\x03 \x03(\v2\x1c.holdfast.event.v1.OrderLineR\adamaged\x12*\n" +
-	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\"}\n" +
+	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\"\xa4\x01\n" +
+	"\fReturnedLine\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
+	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\x12:\n" +
+	"\tcondition\x18\x04 \x01(\x0e2\x1c.holdfast.event.v1.ConditionR\tcondition\"\x92\x01\n" +
+	"\x10ReturnReceivedV2\x12\x1b\n" +
+	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.ReturnedLineR\x05lines\x12*\n" +
+	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\"}\n" +
 	"\x0fReturnCancelled\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
@@ -2651,7 +2862,11 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\fPaymentTerms\x12\x1d\n" +
 	"\x19PAYMENT_TERMS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PAYMENT_TERMS_PREPAID\x10\x01\x12\x1c\n" +
-	"\x18PAYMENT_TERMS_ON_ACCOUNT\x10\x02BDZBgithub.com/holdfast/holdfast/schemas/gen/holdfast/event/v1;eventv1b\x06proto3"
+	"\x18PAYMENT_TERMS_ON_ACCOUNT\x10\x02*W\n" +
+	"\tCondition\x12\x19\n" +
+	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14CONDITION_RESELLABLE\x10\x01\x12\x15\n" +
+	"\x11CONDITION_DAMAGED\x10\x02BDZBgithub.com/holdfast/holdfast/schemas/gen/holdfast/event/v1;eventv1b\x06proto3"
 
 var (
 	file_holdfast_event_v1_order_proto_rawDescOnce sync.Once
@@ -2665,101 +2880,107 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 	return file_holdfast_event_v1_order_proto_rawDescData
 }
 
-var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
-	(*OrderEvent)(nil),           // 1: holdfast.event.v1.OrderEvent
-	(*OrderLine)(nil),            // 2: holdfast.event.v1.OrderLine
-	(*LineQuantity)(nil),         // 3: holdfast.event.v1.LineQuantity
-	(*OrderPlaced)(nil),          // 4: holdfast.event.v1.OrderPlaced
-	(*OrderReserved)(nil),        // 5: holdfast.event.v1.OrderReserved
-	(*OrderBackordered)(nil),     // 6: holdfast.event.v1.OrderBackordered
-	(*OrderBackorderFilled)(nil), // 7: holdfast.event.v1.OrderBackorderFilled
-	(*ShortLine)(nil),            // 8: holdfast.event.v1.ShortLine
-	(*OrderRejected)(nil),        // 9: holdfast.event.v1.OrderRejected
-	(*PaymentAuthorized)(nil),    // 10: holdfast.event.v1.PaymentAuthorized
-	(*PaymentCaptured)(nil),      // 11: holdfast.event.v1.PaymentCaptured
-	(*PaymentStarted)(nil),       // 12: holdfast.event.v1.PaymentStarted
-	(*PaymentVoided)(nil),        // 13: holdfast.event.v1.PaymentVoided
-	(*PaymentRefunded)(nil),      // 14: holdfast.event.v1.PaymentRefunded
-	(*PaymentFailed)(nil),        // 15: holdfast.event.v1.PaymentFailed
-	(*OrderReopened)(nil),        // 16: holdfast.event.v1.OrderReopened
-	(*OrderConfirmed)(nil),       // 17: holdfast.event.v1.OrderConfirmed
-	(*OrderCancelled)(nil),       // 18: holdfast.event.v1.OrderCancelled
-	(*OrderExpired)(nil),         // 19: holdfast.event.v1.OrderExpired
-	(*LinesShipped)(nil),         // 20: holdfast.event.v1.LinesShipped
-	(*OrderHeld)(nil),            // 21: holdfast.event.v1.OrderHeld
-	(*OrderResumed)(nil),         // 22: holdfast.event.v1.OrderResumed
-	(*LinesCancelled)(nil),       // 23: holdfast.event.v1.LinesCancelled
-	(*FulfilmentCreated)(nil),    // 24: holdfast.event.v1.FulfilmentCreated
-	(*FulfilmentCancelled)(nil),  // 25: holdfast.event.v1.FulfilmentCancelled
-	(*LinesDelivered)(nil),       // 26: holdfast.event.v1.LinesDelivered
-	(*OrderImported)(nil),        // 27: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil),   // 28: holdfast.event.v1.CreditNoteImported
-	(*ReservationSettled)(nil),   // 29: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 30: holdfast.event.v1.ShipmentReconciled
-	(*ReturnRequested)(nil),      // 31: holdfast.event.v1.ReturnRequested
-	(*ReturnReceived)(nil),       // 32: holdfast.event.v1.ReturnReceived
-	(*ReturnCancelled)(nil),      // 33: holdfast.event.v1.ReturnCancelled
-	(*Meta)(nil),                 // 34: holdfast.event.v1.Meta
-	(*AllocationRule)(nil),       // 35: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 36: holdfast.event.v1.RejectionReason
+	(Condition)(0),               // 1: holdfast.event.v1.Condition
+	(*OrderEvent)(nil),           // 2: holdfast.event.v1.OrderEvent
+	(*OrderLine)(nil),            // 3: holdfast.event.v1.OrderLine
+	(*LineQuantity)(nil),         // 4: holdfast.event.v1.LineQuantity
+	(*OrderPlaced)(nil),          // 5: holdfast.event.v1.OrderPlaced
+	(*OrderReserved)(nil),        // 6: holdfast.event.v1.OrderReserved
+	(*OrderBackordered)(nil),     // 7: holdfast.event.v1.OrderBackordered
+	(*OrderBackorderFilled)(nil), // 8: holdfast.event.v1.OrderBackorderFilled
+	(*ShortLine)(nil),            // 9: holdfast.event.v1.ShortLine
+	(*OrderRejected)(nil),        // 10: holdfast.event.v1.OrderRejected
+	(*PaymentAuthorized)(nil),    // 11: holdfast.event.v1.PaymentAuthorized
+	(*PaymentCaptured)(nil),      // 12: holdfast.event.v1.PaymentCaptured
+	(*PaymentStarted)(nil),       // 13: holdfast.event.v1.PaymentStarted
+	(*PaymentVoided)(nil),        // 14: holdfast.event.v1.PaymentVoided
+	(*PaymentRefunded)(nil),      // 15: holdfast.event.v1.PaymentRefunded
+	(*PaymentFailed)(nil),        // 16: holdfast.event.v1.PaymentFailed
+	(*OrderReopened)(nil),        // 17: holdfast.event.v1.OrderReopened
+	(*OrderConfirmed)(nil),       // 18: holdfast.event.v1.OrderConfirmed
+	(*OrderCancelled)(nil),       // 19: holdfast.event.v1.OrderCancelled
+	(*OrderExpired)(nil),         // 20: holdfast.event.v1.OrderExpired
+	(*LinesShipped)(nil),         // 21: holdfast.event.v1.LinesShipped
+	(*OrderHeld)(nil),            // 22: holdfast.event.v1.OrderHeld
+	(*OrderResumed)(nil),         // 23: holdfast.event.v1.OrderResumed
+	(*LinesCancelled)(nil),       // 24: holdfast.event.v1.LinesCancelled
+	(*FulfilmentCreated)(nil),    // 25: holdfast.event.v1.FulfilmentCreated
+	(*FulfilmentCancelled)(nil),  // 26: holdfast.event.v1.FulfilmentCancelled
+	(*LinesDelivered)(nil),       // 27: holdfast.event.v1.LinesDelivered
+	(*OrderImported)(nil),        // 28: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),   // 29: holdfast.event.v1.CreditNoteImported
+	(*ReservationSettled)(nil),   // 30: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 31: holdfast.event.v1.ShipmentReconciled
+	(*ReturnRequested)(nil),      // 32: holdfast.event.v1.ReturnRequested
+	(*ReturnReceived)(nil),       // 33: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 34: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 35: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnCancelled)(nil),      // 36: holdfast.event.v1.ReturnCancelled
+	(*Meta)(nil),                 // 37: holdfast.event.v1.Meta
+	(*AllocationRule)(nil),       // 38: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 39: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	34, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
-	4,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
-	5,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
-	6,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
-	9,  // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
-	10, // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
-	11, // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
-	17, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
-	18, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
-	19, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
-	20, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	26, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	27, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	28, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	29, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	30, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
-	12, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
-	13, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
-	14, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
-	15, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
-	16, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
-	21, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
-	22, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
-	23, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
-	24, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
-	25, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
-	7,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
-	31, // 27: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	32, // 28: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	33, // 29: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	2,  // 30: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 31: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	35, // 32: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	3,  // 33: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 34: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	36, // 35: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	8,  // 36: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	3,  // 37: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 38: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 39: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 40: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 41: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	2,  // 42: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 43: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 44: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	2,  // 45: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	2,  // 46: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	3,  // 47: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	37, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	5,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
+	6,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
+	7,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
+	10, // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
+	11, // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
+	12, // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
+	18, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
+	19, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
+	20, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
+	21, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
+	27, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	28, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	29, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	30, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	31, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	13, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
+	14, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
+	15, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
+	16, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
+	17, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
+	22, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
+	23, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
+	24, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
+	25, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
+	26, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
+	8,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
+	32, // 27: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	33, // 28: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	36, // 29: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	35, // 30: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	3,  // 31: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,  // 32: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	38, // 33: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	4,  // 34: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 35: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	39, // 36: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	9,  // 37: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	4,  // 38: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 39: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	4,  // 40: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 41: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 42: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 43: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	4,  // 44: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 45: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 46: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	3,  // 47: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	1,  // 48: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	34, // 49: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	4,  // 50: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -2799,14 +3020,15 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_ReturnRequested)(nil),
 		(*OrderEvent_ReturnReceived)(nil),
 		(*OrderEvent_ReturnCancelled)(nil),
+		(*OrderEvent_ReturnReceivedV2)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   33,
+			NumEnums:      2,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

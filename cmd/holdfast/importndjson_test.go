@@ -1,0 +1,66 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestImportNDJSONSaysWhatIsInTheWay(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := "http://" + l.Addr().String()
+	_ = l.Close()
+	api := api(t, "/v1/commands", http.StatusOK, "")
+	noAPI := api[:strings.LastIndexByte(api, ':')] + nobody[strings.LastIndexByte(nobody, ':'):]
+	file := filepath.Join(dir, "commands.ndjson")
+	packed := filepath.Join(dir, "commands.gz")
+	for path, text := range map[string]string{file: `{"id":"k","type":"register_item","sku":"A1"}`, packed: "plain"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"--url names another", []string{file, "--url", noAPI}},
+		{"no such file", []string{filepath.Join(dir, "none"), "--url", api}},
+		{"is a directory", []string{dir, "--url", api}},
+		{"decompress", []string{packed, "--url", api}},
+		{"--rejects names another", []string{file, "--url", api, "--rejects", filepath.Join(dir, "none", "x")}},
+		{"--rejects names the file that is read", []string{file, "--url", api, "--rejects", file}},
+	} {
+		if _, err := holdfast(t, append([]string{"import", "ndjson"}, c.args...)...); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v, want %q", c.args, err, c.want)
+		}
+	}
+}
+
+// An API that is something else ends the import at once, and says how far it came.
+func TestImportNDJSONEndsAtARefusalForGood(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "commands.ndjson")
+	if err := os.WriteFile(file, []byte(`{"id":"k","type":"register_item","sku":"A1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := api(t, "/v1/commands", http.StatusUnsupportedMediaType, `{"code":"unsupported_media_type"}`)
+	if _, err := holdfast(t, "import", "ndjson", file, "--url", url); err == nil || !strings.Contains(err.Error(), "unsupported_media_type") {
+		t.Error(err)
+	}
+}
+
+func TestRejectsLieBesideTheirFile(t *testing.T) {
+	for path, want := range map[string]string{
+		"a/b.ndjson.gz": "a/b.rejects.ndjson", "b.jsonl": "b.rejects.ndjson", "b": "b.rejects.ndjson", "-": "stdin.rejects.ndjson",
+	} {
+		if got := rejectsBeside(path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}

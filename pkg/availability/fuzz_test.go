@@ -1,0 +1,62 @@
+package availability
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec/codectest"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// FuzzFold: an event changes its row or is refused, and the row is a record of the topic that reads back as it was.
+func FuzzFold(f *testing.F) {
+	for _, s := range codectest.Samples(f) {
+		f.Add(s.Value)
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		view := newFold()
+		var ev eventv1.InventoryEvent
+		if ev.UnmarshalVT(value) == nil && ev.Meta != nil && ev.Sku != "" { // the version that it follows
+			view.rows[ev.Sku] = &eventv1.AvailabilityRow{Sku: ev.Sku, Version: ev.Meta.Version - 1, SourceOffset: -1}
+		}
+		row, err := view.apply(&eventlog.Record{Value: value})
+		if err != nil || row == nil {
+			return
+		}
+		record, err := row.MarshalVT()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back eventv1.AvailabilityRow
+		if err := decodeRow(&eventlog.Record{Key: []byte(row.Sku), Value: record}, &back); err != nil || string(render(&back)) != string(render(row)) {
+			t.Fatalf("%v: %s, then %s", err, render(row), render(&back))
+		}
+	})
+}
+
+// FuzzDecodeRow: a row of the topic is refused, or can be shown.
+func FuzzDecodeRow(f *testing.F) {
+	level := &eventv1.Level{OnHand: 5, Available: -2, Reserved: 7}
+	for _, row := range []*eventv1.AvailabilityRow{
+		{Sku: "85123A", Version: 3, Registered: true, Description: "Heart", Total: level,
+			Locations: []*eventv1.LocationLevel{{Location: "main", Level: level}, {}}},
+		{SourceOffset: 17},
+	} {
+		value, err := row.MarshalVT()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add([]byte(row.Sku), value)
+	}
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		row := &eventv1.AvailabilityRow{}
+		if err := decodeRow(&eventlog.Record{Key: key, Value: value}, row); err != nil {
+			return
+		}
+		newFold().restore(row)
+		if shown := render(row); !json.Valid(shown) {
+			t.Fatalf("not JSON: %s", shown)
+		}
+	})
+}
