@@ -15,7 +15,7 @@ const (
 // ReconciliationReason is the reason of a cancellation that a reconciliation decided.
 const ReconciliationReason = "reconciliation"
 
-// recordReservation applies ORD-5 to ORD-9.
+// recordReservation applies ORD-5 to ORD-9, ORD-56 and ORD-58.
 func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
 	if o.Lifecycle == None || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
@@ -24,6 +24,8 @@ func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
 	rejected := slices.ContainsFunc(held, func(h Held) bool { return h.Rejected })
 	covered := !rejected && covers(held, wanted)
 	switch {
+	case o.Amendment != nil:
+		return o.amendmentAnswered(held, rejected, covered, c.Reconciliation)
 	case o.Lifecycle == Placed && (rejected || c.Reconciliation && !covered):
 		return o.rejected(shortLines(held, wanted)), nil
 	case o.Lifecycle == Placed && covered:
