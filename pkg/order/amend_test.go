@@ -195,6 +195,11 @@ func TestORD58Declined(t *testing.T) {
 		t.Fatalf("%+v", s.order)
 	}
 	s.when(stockAnswers(held)).then(ReservationSettled{s.order.ReservationVersion})
+	s.when(amend(AmendLine{SKU: "b", Quantity: 5}))
+	withoutC := held(s.order) // nobody asks again of what was never held
+	withoutC.Held = withoutC.Held[:2]
+	s.when(withoutC).at(Confirmed, "pending", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 5}, Wanted{SKU: "c"})
+	s.when(amend(AmendLine{SKU: "b", Quantity: 4}))
 	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)})).when(stockAnswers(held))
 	s.wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4}, Wanted{SKU: "c", Committed: 1})
 

@@ -36,6 +36,11 @@ type Held struct {
 	RejectionReason                           int32
 }
 
+// RefusedAll: stock rejected the order, and holds nothing of it from before.
+func (h Held) RefusedAll() bool {
+	return h.Rejected && h.Reserved|h.Committed|h.Fulfilled|h.Restocked|h.Damaged == 0
+}
+
 // RecordReservation brings stock's answers to the step of ReservationVersion: all SKUs answered, or
 // at least one rejected. Answers to an older step change nothing.
 // It yields OrderReserved, OrderBackordered or OrderRejected (from Placed; on account followed by OrderConfirmed),

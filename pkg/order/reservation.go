@@ -103,10 +103,14 @@ func (o *Order) reserved(held []Held) []Event {
 	return events
 }
 
-// covers reports whether stock has every SKU as wanted. Both are sorted by SKU.
+// covers reports whether stock has every SKU as wanted. Both are sorted by SKU. What nothing is wanted of, an amendment
+// having taken it off, need not be answered.
 func covers(held []Held, wanted []Wanted) bool {
 	for i := range wanted {
 		w := &wanted[i]
+		if w.Nothing() {
+			continue
+		}
 		h := find(held, w.SKU)
 		if h == nil || h.Rejected || h.Reserved+h.Committed+h.Fulfilled < w.Reserved+w.Committed+w.Fulfilled ||
 			h.Restocked < w.Restocked || h.Damaged < w.Damaged {

@@ -42,6 +42,11 @@ func (o Order) Wanted() []Wanted {
 	return merged
 }
 
+// Nothing: no unit is wanted.
+func (w *Wanted) Nothing() bool {
+	return w.Reserved|w.Committed|w.Fulfilled|w.Restocked|w.Damaged == 0
+}
+
 func (o *Order) wantedOf(l *Line) Wanted {
 	w := Wanted{SKU: l.SKU, Fulfilled: l.Shipped, Restocked: l.Returned - l.Damaged, Damaged: l.Damaged}
 	switch o.Kind {
