@@ -186,10 +186,12 @@ func (o *Order) checkAmended(lines []AmendedLine) error {
 func (o *Order) setLines(lines []AmendedLine) {
 	o.Lines = append(make([]Line, 0, len(o.Lines)+len(lines)), o.Lines...)
 	for _, l := range lines {
-		if int(l.Line) > len(o.Lines) {
+		at := int(l.Line) - 1
+		if at < 0 || at >= len(o.Lines) {
+			at = len(o.Lines)
 			o.Lines = append(o.Lines, Line{SKU: l.SKU})
 		}
-		to := &o.Lines[l.Line-1]
+		to := &o.Lines[at]
 		to.Quantity, to.UnitPriceMicros = l.Quantity, l.UnitPriceMicros
 	}
 }

@@ -36,7 +36,7 @@ type Held struct {
 	RejectionReason                           int32
 }
 
-// RefusedAll: stock rejected the order, and holds nothing of it from before.
+// RefusedAll reports whether stock rejected the order, and holds nothing of it from before.
 func (h Held) RefusedAll() bool {
 	return h.Rejected && h.Reserved|h.Committed|h.Fulfilled|h.Restocked|h.Damaged == 0
 }

@@ -42,7 +42,7 @@ func (o Order) Wanted() []Wanted {
 	return merged
 }
 
-// Nothing: no unit is wanted.
+// Nothing reports whether no unit is wanted.
 func (w *Wanted) Nothing() bool {
 	return w.Reserved|w.Committed|w.Fulfilled|w.Restocked|w.Damaged == 0
 }
