@@ -170,6 +170,85 @@ func TestACancelledOrderDeclinesItsAmendment(t *testing.T) {
 	p.verify()
 }
 
+// post keeps the messages between shards: every one that went out, or, once held, those that have not.
+type post struct {
+	mu   sync.Mutex
+	sent []func()
+	held chan func()
+}
+
+func (p *post) deliver(send func()) {
+	p.mu.Lock()
+	p.sent = append(p.sent, send)
+	held := p.held
+	p.mu.Unlock()
+	if held != nil {
+		held <- send
+		return
+	}
+	send()
+}
+
+// A late answer to a step of the past comes with the version of the newest one that stock has seen, and says nothing of
+// the SKUs that an amendment has added since: the order goes on waiting for the answer that does.
+func TestALateAnswerDoesNotDecideAnAmendment(t *testing.T) {
+	p, mail := newPlatform(t, 2), &post{}
+	n := p.start(t.TempDir(), shard.Hooks{Deliver: mail.deliver})
+	near, far := "", []string(nil)
+	for i := 0; near == "" || len(far) < 2; i++ {
+		if sku := fmt.Sprintf("s-%d", i); n.ShardOf(sku) == 0 {
+			near = sku
+		} else {
+			far = append(far, sku)
+		}
+	}
+	stock(t, n, near, 5)
+	stock(t, n, far[0], 5)
+	stock(t, n, far[1], 1)
+	body, id, key := orderOf(near+"=1", far[0]+"=1"), "", ""
+	for i := 0; id == "" || n.ShardOf(id) != 0; i++ { // an order in the shard that has none of the far SKUs
+		key = fmt.Sprint("k", i)
+		cmd, err := decode(command.PlaceOrder, "", key, []byte(body), time.Now().UnixMicro())
+		if err != nil {
+			t.Fatal(err)
+		}
+		id = cmd.ID
+	}
+	ok(t, do(t, n, command.PlaceOrder, "", key, body))
+	eventually(t, func() string { // placed, reserved, confirmed, and stock has followed
+		if r := do(t, n, command.PlaceOrder, "", key, body); r.Version != 4 {
+			return fmt.Sprintf("%+v", r)
+		}
+		return ""
+	})
+	mail.mu.Lock()
+	old := mail.sent[0]
+	mail.held = make(chan func(), 1_000)
+	mail.mu.Unlock()
+	cmd, err := decode(command.AmendOrder, id, "a1", []byte(amendTo(far[0]+"=2", far[1]+"=2")), time.Now().UnixMicro())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fut := n.Submit(cmd)
+	(<-mail.held)()
+	answer := <-mail.held
+	old()
+	(<-mail.held)()
+	answer()
+	mail.mu.Lock()
+	held := mail.held
+	mail.held = nil
+	mail.mu.Unlock()
+	for len(held) > 0 {
+		(<-held)()
+	}
+	<-fut.Done()
+	if r := fut.Result(); r.Code != shard.CodeInsufficient || len(r.Short) != 1 || r.Short[0].SKU != far[1] {
+		t.Fatalf("%+v", r)
+	}
+	p.verify()
+}
+
 // Whatever becomes of the messages, an order has what it was last told that it has, stock agrees, and nothing is
 // oversold: the amendments that were accepted add up, those that were declined left nothing behind.
 func TestAmendmentsOverLostRepeatedAndReorderedMessages(t *testing.T) {

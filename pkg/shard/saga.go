@@ -327,7 +327,7 @@ func (r *runner) handleAnswer(resp *peerv1.ReservationResponse) error {
 	if resp.Version > s.version {
 		return r.overtake(e, resp.Version)
 	}
-	if resp.Version != s.version || s.waiting[int32(resp.TargetShard)] == nil {
+	if resp.Version != s.version || !answers(resp, s.waiting[int32(resp.TargetShard)]) {
 		return nil
 	}
 	delete(s.waiting, int32(resp.TargetShard))
@@ -351,6 +351,12 @@ func (r *runner) handleAnswer(resp *peerv1.ReservationResponse) error {
 		return nil
 	}
 	return r.concludeSaga(e, s)
+}
+
+// answers reports whether an answer is about all SKUs that a request names, in its order. Where stock has seen a newer
+// step, it answers an older one with that one's version: an amendment may have asked for more SKUs since.
+func answers(resp *peerv1.ReservationResponse, req *peerv1.ReservationRequest) bool {
+	return req != nil && slices.EqualFunc(resp.Held, req.Wanted, func(h *peerv1.Held, w *peerv1.Wanted) bool { return h.Sku == w.Sku })
 }
 
 // sagaOrigin is that of a step taken up outside a command: now, or for a past document its own time.

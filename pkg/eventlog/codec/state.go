@@ -203,7 +203,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		RefundedMicros: o.RefundedMicros, Payments: toPayments(o.Payments),
 		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed, HeldFrom: int32(o.HeldFrom),
 		Allocation: ToOrderRule(o.Allocation),
-		Amendment: toAmendment(o.Amendment), DeclinedAmendments: o.Declined, AskedSkus: o.Asked,
+		Amendment:  toAmendment(o.Amendment), DeclinedAmendments: o.Declined, AskedSkus: o.Asked,
 		Amendments: o.Amendments, PaymentDue: o.PaymentDue,
 	})
 }
@@ -227,7 +227,7 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		RefundedMicros: p.RefundedMicros, Payments: fromPayments(p.Payments),
 		PaymentStarts: p.PaymentStarts, PaymentFailed: p.PaymentFailed, HeldFrom: order.Lifecycle(p.HeldFrom),
 		Allocation: fromOrderRule(p.Allocation),
-		Amendment: fromAmendment(p.Amendment), Declined: p.DeclinedAmendments, Asked: p.AskedSkus,
+		Amendment:  fromAmendment(p.Amendment), Declined: p.DeclinedAmendments, Asked: p.AskedSkus,
 		Amendments: p.Amendments, PaymentDue: p.PaymentDue,
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
