@@ -82,6 +82,26 @@ func pricedLines(lines []string) ([]client.OrderLine, error) {
 	return out, nil
 }
 
+// amendedLines reads lines written as SKU=QUANTITY[@PRICE][#LINE]. What follows the last = is never part of a SKU.
+func amendedLines(lines []string) ([]client.AmendLine, error) {
+	out := make([]client.AmendLine, 0, len(lines))
+	for _, line := range lines {
+		sku, rest, _ := cutLast(line, "=")
+		rest, place, placed := strings.Cut(rest, "#")
+		rest, price, _ := strings.Cut(rest, "@")
+		quantity, err := strconv.ParseInt(rest, 10, 64)
+		amended := client.AmendLine{SKU: sku, Quantity: quantity, UnitPrice: price}
+		if placed && err == nil {
+			amended.Line, err = strconv.ParseInt(place, 10, 64)
+		}
+		if sku == "" || err != nil {
+			return nil, fmt.Errorf("the line %q is not SKU=QUANTITY[@PRICE][#LINE], as in A1=3 or C3=1@2.55", line)
+		}
+		out = append(out, amended)
+	}
+	return out, nil
+}
+
 // cutLast cuts around the last separator: a SKU may have it too.
 func cutLast(s, separator string) (before, after string, found bool) {
 	i := strings.LastIndex(s, separator)

@@ -65,11 +65,29 @@ func orderCommands(l *lookup) []*cobra.Command {
 			}
 			return api.CancelLines(ctx, args[0], client.CancelLines{Lines: chosen, Reason: linesReason}, o...)
 		})
+	amend := amendCommand(l)
 	hold.Flags().StringVar(&holdReason, "reason", "", "why")
 	cancel.Flags().StringVar(&cancelReason, "reason", "", "why")
 	cancelLines.Flags().StringVar(&linesReason, "reason", "", "why")
 	cancelLines.Flags().StringArrayVar(&lines, "line", nil, "SKU=QUANTITY; several times for several")
-	return append(commands, confirm, hold, resume, cancel, cancelLines)
+	return append(commands, confirm, hold, resume, cancel, cancelLines, amend)
+}
+
+func amendCommand(l *lookup) *cobra.Command {
+	var amendment client.AmendOrder
+	var lines []string
+	c := orderChange(l, "amend ORDER_ID", "Change quantities and prices of lines, or add lines, and wait for the stock", 1,
+		func(ctx context.Context, api *client.Client, args []string, o options) (orderAnswer, error) {
+			var err error
+			if amendment.Lines, err = amendedLines(lines); err != nil {
+				return nil, err
+			}
+			return api.AmendOrder(ctx, args[0], amendment, o...)
+		})
+	c.Flags().StringArrayVar(&lines, "line", nil,
+		"SKU=QUANTITY[@PRICE][#LINE], as in A1=3, A1=3#2 for the second line of the order, or C3=1@2.55 for a new one; 0 takes a line off; several times for several")
+	c.Flags().StringVar(&amendment.Reason, "reason", "", "why")
+	return c
 }
 
 func placeCommand(l *lookup) *cobra.Command {

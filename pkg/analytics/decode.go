@@ -81,7 +81,7 @@ type orderRow struct {
 	typ, status, customerID, country, currency, reference, reason string
 	lines                                                         uint32
 	quantity, subtotalMicros, totalMicros, amountMicros           int64
-	// priced are the lines that carry money; sign is -1 when they go back.
+	// priced are the lines that carry money; sign is -1 when they go back. An amendment's have signs of their own.
 	priced []*eventv1.OrderLine
 	sign   int64
 }
@@ -131,6 +131,11 @@ func orderRowOf(ev *eventv1.OrderEvent) (orderRow, bool) {
 		p := c.LinesCancelled
 		row := document("lines_cancelled", "", -1, p.Lines, orderRow{reason: p.Reason, amountMicros: p.VoidedMicros})
 		row.subtotalMicros, row.totalMicros = p.SubtotalMicros, p.TotalMicros // of what is left
+		return row, true
+	case *eventv1.OrderEvent_OrderAmended:
+		p := c.OrderAmended
+		row := document("order_amended", "", 1, amendedBy(p.Lines), orderRow{amountMicros: p.VoidedMicros})
+		row.lines, row.subtotalMicros, row.totalMicros = uint32(len(p.Lines)), p.SubtotalMicros, p.TotalMicros
 		return row, true
 	case *eventv1.OrderEvent_ReturnReceivedV2:
 		p := c.ReturnReceivedV2
@@ -184,6 +189,16 @@ func stepRowOf(ev *eventv1.OrderEvent) (orderRow, bool) {
 			row.quantity += short.Requested
 		}
 		return row, true
+	case *eventv1.OrderEvent_AmendmentRequested:
+		row := document("amendment_requested", "", 1, amendedBy(c.AmendmentRequested.Lines), orderRow{reason: c.AmendmentRequested.Reason})
+		row.lines, row.priced = uint32(len(c.AmendmentRequested.Lines)), nil // nothing is sold by asking
+		return row, true
+	case *eventv1.OrderEvent_AmendmentDeclined:
+		row := orderRow{typ: "amendment_declined", reason: c.AmendmentDeclined.Reason, lines: uint32(len(c.AmendmentDeclined.Short))}
+		for _, short := range c.AmendmentDeclined.Short {
+			row.quantity += short.Requested
+		}
+		return row, true
 	case *eventv1.OrderEvent_OrderConfirmed:
 		return orderRow{typ: "order_confirmed", status: "confirmed"}, true
 	case *eventv1.OrderEvent_OrderCancelled:
@@ -229,6 +244,26 @@ func document(typ, status string, sign int64, lines []*eventv1.OrderLine, row or
 		row.quantity += sign * line.Quantity
 	}
 	return row
+}
+
+// amendedBy is what an amendment adds to an order, below 0 for what it takes off: all of a line whose price changes
+// goes at the old price and comes at the new one.
+func amendedBy(lines []*eventv1.AmendedLine) []*eventv1.OrderLine {
+	by := make([]*eventv1.OrderLine, 0, len(lines))
+	add := func(sku string, quantity, price int64) {
+		if quantity != 0 {
+			by = append(by, &eventv1.OrderLine{Sku: sku, Quantity: quantity, UnitPriceMicros: price})
+		}
+	}
+	for _, l := range lines {
+		if l.UnitPriceMicros == l.FormerUnitPriceMicros {
+			add(l.Sku, l.Quantity-l.FormerQuantity, l.UnitPriceMicros)
+			continue
+		}
+		add(l.Sku, -l.FormerQuantity, l.FormerUnitPriceMicros)
+		add(l.Sku, l.Quantity, l.UnitPriceMicros)
+	}
+	return by
 }
 
 func quantities(typ string, lines []*eventv1.LineQuantity, row orderRow) orderRow {

@@ -90,7 +90,8 @@ type ReportColumn struct {
 var ErrCursor = errors.New("the cursor is not one of this report")
 
 // Revenue adds up what was sold: lines of imported orders, of credit notes, and of placed orders from the moment
-// they are confirmed, taken off again when lines or the whole of a confirmed order are cancelled, or come back. Months and days come in order, others
+// they are confirmed, with what amendments add or take off, taken off again when lines or the whole of a confirmed order
+// are cancelled, or come back. Months and days come in order, others
 // with the most revenue first.
 func (r *Reports) Revenue(ctx context.Context, q ReportQuery) (*Report, error) {
 	columns := []ReportColumn{
@@ -125,9 +126,9 @@ const revenueQuery = `WITH changes AS (
         WHERE type = 'order_placed' AND ` + moneyFilter + `) AS placed
     INNER JOIN changes USING (order_id)
     UNION ALL
-    SELECT order_id, customer_id, country, currency, sku, sign * quantity, sign * amount_micros, greatest(gone.cancelled_at, turned.turned_at) AS occurred_at FROM (
-        SELECT order_id, sku, quantity, amount_micros, occurred_at AS cancelled_at FROM order_lines FINAL
-        WHERE type IN ('lines_cancelled', 'return_received') AND ({sku:String} = '' OR sku = {sku:String})) AS gone
+    SELECT order_id, customer_id, country, currency, sku, sign * quantity, sign * amount_micros, greatest(later.changed_at, turned.turned_at) AS occurred_at FROM (
+        SELECT order_id, sku, quantity, amount_micros, occurred_at AS changed_at FROM order_lines FINAL
+        WHERE type IN ('lines_cancelled', 'return_received', 'order_amended') AND ({sku:String} = '' OR sku = {sku:String})) AS later
     INNER JOIN (
         SELECT order_id, customer_id, country, currency FROM orders FINAL
         WHERE type = 'order_placed' AND ({currency:String} = '' OR currency = {currency:String})) AS placed USING (order_id)

@@ -129,6 +129,44 @@ func TestRevenueGoesWithoutCancelledLines(t *testing.T) {
 	}
 }
 
+// What amendments add and take off counts from when they are accepted, or from the confirmation; what is asked for, or
+// declined, does not.
+func TestRevenueFollowsAmendments(t *testing.T) {
+	f := newFixture(t)
+	f.mirror()
+	january, february, march := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	lines := func(quantity, price int64) []*eventv1.AmendedLine {
+		return []*eventv1.AmendedLine{{Line: 1, Sku: "A", Quantity: quantity, UnitPriceMicros: price, FormerQuantity: 5, FormerUnitPriceMicros: 1_000_000}}
+	}
+	amended := func(id string, at time.Time, lines []*eventv1.AmendedLine) {
+		f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentRequested{AmendmentRequested: &eventv1.AmendmentRequested{Lines: lines}}})
+		f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderAmended{OrderAmended: &eventv1.OrderAmended{Lines: lines}}})
+	}
+	f.placed("more", "FR", january, 5, 1_000_000)
+	f.confirmed("more", january)
+	amended("more", march, append(lines(7, 1_000_000), &eventv1.AmendedLine{Line: 2, Sku: "B", Quantity: 1, UnitPriceMicros: 500_000}))
+	f.placed("dearer", "DE", january, 5, 1_000_000)
+	amended("dearer", january, lines(4, 2_000_000))
+	f.confirmed("dearer", february)
+	f.placed("off", "DE", january, 5, 1_000_000)
+	f.confirmed("off", january)
+	amended("off", february, lines(0, 1_000_000))
+	f.order("off", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentRequested{AmendmentRequested: &eventv1.AmendmentRequested{Lines: lines(9, 1_000_000)}}})
+	f.order("off", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentDeclined{AmendmentDeclined: &eventv1.AmendmentDeclined{}}})
+	for _, c := range []struct {
+		query analytics.ReportQuery
+		want  string
+	}{
+		{analytics.ReportQuery{By: analytics.ByMonth}, "2026-01 GBP 2 0 2 10 10 0 10\n2026-02 GBP 1 2 4 -1 13 -10 3\n2026-03 GBP 1 0 2 3 2.5 0 2.5"},
+		{analytics.ReportQuery{By: analytics.BySKU}, "A GBP 3 2 7 11 25 -10 15\nB GBP 1 0 1 1 0.5 0 0.5"},
+		{analytics.ReportQuery{By: analytics.ByCountry, SKU: "B"}, "FR GBP 1 0 1 1 0.5 0 0.5"},
+	} {
+		if got := f.revenue(c.query); got != c.want {
+			t.Errorf("%+v:\n%s\nwant\n%s", c.query, got, c.want)
+		}
+	}
+}
+
 // Goods that come back come off when they do, whatever their condition.
 func TestRevenueGoesWithoutWhatCameBack(t *testing.T) {
 	f := newFixture(t)

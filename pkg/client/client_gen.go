@@ -41,6 +41,7 @@ func (e AllocationPolicy) Valid() bool {
 // Defines values for CommandType.
 const (
 	CommandTypeAdjustStock       CommandType = "adjust_stock"
+	CommandTypeAmendOrder        CommandType = "amend_order"
 	CommandTypeAuthorizePayment  CommandType = "authorize_payment"
 	CommandTypeCancelFulfilment  CommandType = "cancel_fulfilment"
 	CommandTypeCancelLines       CommandType = "cancel_lines"
@@ -78,6 +79,8 @@ const (
 func (e CommandType) Valid() bool {
 	switch e {
 	case CommandTypeAdjustStock:
+		return true
+	case CommandTypeAmendOrder:
 		return true
 	case CommandTypeAuthorizePayment:
 		return true
@@ -569,6 +572,23 @@ type Allocation struct {
 // have them together; `split` takes what each location has, one after the other.
 type AllocationPolicy string
 
+// AmendLine defines model for AmendLine.
+type AmendLine struct {
+	// Line Its place among the order's lines, from 1; where several have the SKU
+	Line     int64  `json:"line,omitempty,omitzero"`
+	Quantity Level  `json:"quantity"`
+	SKU      string `json:"sku"`
+
+	// UnitPrice Required for a new line; another one keeps its own without.
+	UnitPrice Money `json:"unit_price,omitempty,omitzero"`
+}
+
+// AmendOrder defines model for AmendOrder.
+type AmendOrder struct {
+	Lines  []AmendLine `json:"lines"`
+	Reason string      `json:"reason,omitempty,omitzero"`
+}
+
 // Availability An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type Availability struct {
 	// Available What can be sold; a location that is short does not take from the others
@@ -736,10 +756,13 @@ type Order struct {
 	FulfilmentStatus string          `json:"fulfilment_status,omitempty,omitzero"`
 	Lines            []OrderLineView `json:"lines"`
 	OrderID          string          `json:"order_id"`
-	PaymentStatus    string          `json:"payment_status"`
-	Reference        string          `json:"reference,omitempty,omitzero"`
-	ReturnStatus     ReturnStatus    `json:"return_status"`
-	Status           OrderStatus     `json:"status"`
+
+	// PaymentDue What an amendment made the order cost more than is authorized; absent for nothing
+	PaymentDue    Money        `json:"payment_due,omitempty,omitzero"`
+	PaymentStatus string       `json:"payment_status"`
+	Reference     string       `json:"reference,omitempty,omitzero"`
+	ReturnStatus  ReturnStatus `json:"return_status"`
+	Status        OrderStatus  `json:"status"`
 
 	// Subtotal A plain decimal, at most 6 decimals, no exponent.
 	Subtotal Money           `json:"subtotal,omitempty,omitzero"`
@@ -1274,6 +1297,18 @@ type GetOrderParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// AmendOrderParams defines parameters for AmendOrder.
+type AmendOrderParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // CancelOrderParams defines parameters for CancelOrder.
 type CancelOrderParams struct {
 	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
@@ -1610,6 +1645,9 @@ type ImportOrderJSONRequestBody = ImportDocument
 // PlaceOrderJSONRequestBody defines body for PlaceOrder for application/json ContentType.
 type PlaceOrderJSONRequestBody = PlaceOrder
 
+// AmendOrderJSONRequestBody defines body for AmendOrder for application/json ContentType.
+type AmendOrderJSONRequestBody = AmendOrder
+
 // CancelOrderJSONRequestBody defines body for CancelOrder for application/json ContentType.
 type CancelOrderJSONRequestBody = CancelOrder
 
@@ -1871,6 +1909,56 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/orders/{order_id} (the `GetOrder` operationId).
 	GetOrder(ctx context.Context, orderID OrderID, params *GetOrderParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AmendOrderWithBody Change quantities and prices of lines, or add lines
+	//
+	// Of an order that is reserved or confirmed; one amendment at a time (`amendment_pending`), at most 1,000
+	// (`too_many_amendments`). A line is named by its SKU, and where the order has several of one, also by its place
+	// in `lines`, from 1 (`unknown_line`); a SKU that the order has not is a new line, and needs a price. Quantities are
+	// absolute, with what is cancelled and shipped; 0 takes the line off, which keeps its place. Nothing falls below what
+	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
+	// (`nothing_would_be_left`).
+	//
+	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
+	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
+	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
+	// (`amendment_pending`).
+	//
+	// What is authorized beyond the new total is voided, what is captured beyond it is due for refund; once money has
+	// gone back, or is due to, the total does not rise (`already_refunded`). A confirmed prepaid order that costs more
+	// than is authorized stays confirmed, and does not ship before the rest, `payment_due`, is authorized
+	// (`payment_required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/amend (the `AmendOrder` operationId).
+	AmendOrderWithBody(ctx context.Context, orderID OrderID, params *AmendOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AmendOrder Change quantities and prices of lines, or add lines
+	//
+	// Of an order that is reserved or confirmed; one amendment at a time (`amendment_pending`), at most 1,000
+	// (`too_many_amendments`). A line is named by its SKU, and where the order has several of one, also by its place
+	// in `lines`, from 1 (`unknown_line`); a SKU that the order has not is a new line, and needs a price. Quantities are
+	// absolute, with what is cancelled and shipped; 0 takes the line off, which keeps its place. Nothing falls below what
+	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
+	// (`nothing_would_be_left`).
+	//
+	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
+	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
+	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
+	// (`amendment_pending`).
+	//
+	// What is authorized beyond the new total is voided, what is captured beyond it is due for refund; once money has
+	// gone back, or is due to, the total does not rise (`already_refunded`). A confirmed prepaid order that costs more
+	// than is authorized stays confirmed, and does not ship before the rest, `payment_due`, is authorized
+	// (`payment_required`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/orders/{order_id}/amend (the `AmendOrder` operationId).
+	AmendOrder(ctx context.Context, orderID OrderID, params *AmendOrderParams, body AmendOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelOrderWithBody Cancel an order that has not shipped
 	//
@@ -2595,6 +2683,76 @@ func (c *Generated) PlaceOrder(ctx context.Context, params *PlaceOrderParams, bo
 // Corresponds with GET /v1/orders/{order_id} (the `GetOrder` operationId).
 func (c *Generated) GetOrder(ctx context.Context, orderID OrderID, params *GetOrderParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOrderRequest(c.Server, orderID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AmendOrderWithBody Change quantities and prices of lines, or add lines
+//
+// Of an order that is reserved or confirmed; one amendment at a time (`amendment_pending`), at most 1,000
+// (`too_many_amendments`). A line is named by its SKU, and where the order has several of one, also by its place
+// in `lines`, from 1 (`unknown_line`); a SKU that the order has not is a new line, and needs a price. Quantities are
+// absolute, with what is cancelled and shipped; 0 takes the line off, which keeps its place. Nothing falls below what
+// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
+// (`nothing_would_be_left`).
+//
+// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
+// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
+// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
+// (`amendment_pending`).
+//
+// What is authorized beyond the new total is voided, what is captured beyond it is due for refund; once money has
+// gone back, or is due to, the total does not rise (`already_refunded`). A confirmed prepaid order that costs more
+// than is authorized stays confirmed, and does not ship before the rest, `payment_due`, is authorized
+// (`payment_required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/amend (the `AmendOrder` operationId).
+func (c *Generated) AmendOrderWithBody(ctx context.Context, orderID OrderID, params *AmendOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAmendOrderRequestWithBody(c.Server, orderID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AmendOrder Change quantities and prices of lines, or add lines
+//
+// Of an order that is reserved or confirmed; one amendment at a time (`amendment_pending`), at most 1,000
+// (`too_many_amendments`). A line is named by its SKU, and where the order has several of one, also by its place
+// in `lines`, from 1 (`unknown_line`); a SKU that the order has not is a new line, and needs a price. Quantities are
+// absolute, with what is cancelled and shipped; 0 takes the line off, which keeps its place. Nothing falls below what
+// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
+// (`nothing_would_be_left`).
+//
+// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
+// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
+// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
+// (`amendment_pending`).
+//
+// What is authorized beyond the new total is voided, what is captured beyond it is due for refund; once money has
+// gone back, or is due to, the total does not rise (`already_refunded`). A confirmed prepaid order that costs more
+// than is authorized stays confirmed, and does not ship before the rest, `payment_due`, is authorized
+// (`payment_required`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/orders/{order_id}/amend (the `AmendOrder` operationId).
+func (c *Generated) AmendOrder(ctx context.Context, orderID OrderID, params *AmendOrderParams, body AmendOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAmendOrderRequest(c.Server, orderID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4090,6 +4248,84 @@ func NewGetOrderRequest(server string, orderID OrderID, params *GetOrderParams) 
 		}
 
 		req.Header.Set("If-None-Match", headerParam1)
+
+	}
+
+	return req, nil
+}
+
+// NewAmendOrderRequest calls the generic AmendOrder builder with application/json body
+func NewAmendOrderRequest(server string, orderID OrderID, params *AmendOrderParams, body AmendOrderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAmendOrderRequestWithBody(server, orderID, params, "application/json", bodyReader)
+}
+
+// NewAmendOrderRequestWithBody constructs an http.Request for the AmendOrder method, with any body, and a specified content type
+func NewAmendOrderRequestWithBody(server string, orderID OrderID, params *AmendOrderParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "order_id", orderID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/orders/%s/amend", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam2)
 
 	}
 
@@ -6329,6 +6565,56 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/orders/{order_id} (the `GetOrder` operationId).
 	GetOrderWithResponse(ctx context.Context, orderID OrderID, params *GetOrderParams, reqEditors ...RequestEditorFn) (*GetOrderResponse, error)
 
+	// AmendOrderWithBodyWithResponse Change quantities and prices of lines, or add lines
+	//
+	// Of an order that is reserved or confirmed; one amendment at a time (`amendment_pending`), at most 1,000
+	// (`too_many_amendments`). A line is named by its SKU, and where the order has several of one, also by its place
+	// in `lines`, from 1 (`unknown_line`); a SKU that the order has not is a new line, and needs a price. Quantities are
+	// absolute, with what is cancelled and shipped; 0 takes the line off, which keeps its place. Nothing falls below what
+	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
+	// (`nothing_would_be_left`).
+	//
+	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
+	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
+	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
+	// (`amendment_pending`).
+	//
+	// What is authorized beyond the new total is voided, what is captured beyond it is due for refund; once money has
+	// gone back, or is due to, the total does not rise (`already_refunded`). A confirmed prepaid order that costs more
+	// than is authorized stays confirmed, and does not ship before the rest, `payment_due`, is authorized
+	// (`payment_required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/amend (the `AmendOrder` operationId).
+	AmendOrderWithBodyWithResponse(ctx context.Context, orderID OrderID, params *AmendOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AmendOrderResponse, error)
+
+	// AmendOrderWithResponse Change quantities and prices of lines, or add lines
+	//
+	// Of an order that is reserved or confirmed; one amendment at a time (`amendment_pending`), at most 1,000
+	// (`too_many_amendments`). A line is named by its SKU, and where the order has several of one, also by its place
+	// in `lines`, from 1 (`unknown_line`); a SKU that the order has not is a new line, and needs a price. Quantities are
+	// absolute, with what is cancelled and shipped; 0 takes the line off, which keeps its place. Nothing falls below what
+	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
+	// (`nothing_would_be_left`).
+	//
+	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
+	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
+	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
+	// (`amendment_pending`).
+	//
+	// What is authorized beyond the new total is voided, what is captured beyond it is due for refund; once money has
+	// gone back, or is due to, the total does not rise (`already_refunded`). A confirmed prepaid order that costs more
+	// than is authorized stays confirmed, and does not ship before the rest, `payment_due`, is authorized
+	// (`payment_required`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/orders/{order_id}/amend (the `AmendOrder` operationId).
+	AmendOrderWithResponse(ctx context.Context, orderID OrderID, params *AmendOrderParams, body AmendOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*AmendOrderResponse, error)
+
 	// CancelOrderWithBodyWithResponse Cancel an order that has not shipped
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -7701,6 +7987,169 @@ func (r GetOrderResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetOrderResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AmendOrderResponse200Headers the declared response headers of an HTTP 200 response for AmendOrder
+type AmendOrderResponse200Headers struct {
+	ETag             string
+	HoldfastPosition string
+}
+
+// AmendOrderResponse202Headers the declared response headers of an HTTP 202 response for AmendOrder
+type AmendOrderResponse202Headers struct {
+	ETag             string
+	HoldfastPosition string
+	Location         string
+}
+
+// AmendOrderResponse409Headers the declared response headers of an HTTP 409 response for AmendOrder
+type AmendOrderResponse409Headers struct {
+	HoldfastPosition string
+}
+
+// AmendOrderResponse412Headers the declared response headers of an HTTP 412 response for AmendOrder
+type AmendOrderResponse412Headers struct {
+	ETag string
+}
+
+// AmendOrderResponse429Headers the declared response headers of an HTTP 429 response for AmendOrder
+type AmendOrderResponse429Headers struct {
+	RetryAfter int
+}
+
+// AmendOrderResponse503Headers the declared response headers of an HTTP 503 response for AmendOrder
+type AmendOrderResponse503Headers struct {
+	RetryAfter int
+}
+
+type AmendOrderResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OrderChanged
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *OrderAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
+	ApplicationProblemJSON408 *Timeout
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *MediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *KeyReused
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *AmendOrderResponse200Headers
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *AmendOrderResponse202Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *AmendOrderResponse409Headers
+	// Headers412 the parsed response headers for an HTTP 412 response
+	Headers412 *AmendOrderResponse412Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *AmendOrderResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *AmendOrderResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AmendOrderResponse) GetJSON200() *OrderChanged {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r AmendOrderResponse) GetJSON202() *OrderAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r AmendOrderResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r AmendOrderResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
+func (r AmendOrderResponse) GetApplicationProblemJSON408() *Timeout {
+	return r.ApplicationProblemJSON408
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r AmendOrderResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r AmendOrderResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r AmendOrderResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r AmendOrderResponse) GetApplicationProblemJSON415() *MediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r AmendOrderResponse) GetApplicationProblemJSON422() *KeyReused {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r AmendOrderResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r AmendOrderResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r AmendOrderResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AmendOrderResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AmendOrderResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AmendOrderResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11833,6 +12282,68 @@ func (c *ClientWithResponses) GetOrderWithResponse(ctx context.Context, orderID 
 	return ParseGetOrderResponse(rsp)
 }
 
+// AmendOrderWithBodyWithResponse Change quantities and prices of lines, or add lines
+//
+// Of an order that is reserved or confirmed; one amendment at a time (`amendment_pending`), at most 1,000
+// (`too_many_amendments`). A line is named by its SKU, and where the order has several of one, also by its place
+// in `lines`, from 1 (`unknown_line`); a SKU that the order has not is a new line, and needs a price. Quantities are
+// absolute, with what is cancelled and shipped; 0 takes the line off, which keeps its place. Nothing falls below what
+// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
+// (`nothing_would_be_left`).
+//
+// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
+// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
+// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
+// (`amendment_pending`).
+//
+// What is authorized beyond the new total is voided, what is captured beyond it is due for refund; once money has
+// gone back, or is due to, the total does not rise (`already_refunded`). A confirmed prepaid order that costs more
+// than is authorized stays confirmed, and does not ship before the rest, `payment_due`, is authorized
+// (`payment_required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/amend (the `AmendOrder` operationId).
+func (c *ClientWithResponses) AmendOrderWithBodyWithResponse(ctx context.Context, orderID OrderID, params *AmendOrderParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AmendOrderResponse, error) {
+	rsp, err := c.AmendOrderWithBody(ctx, orderID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAmendOrderResponse(rsp)
+}
+
+// AmendOrderWithResponse Change quantities and prices of lines, or add lines
+//
+// Of an order that is reserved or confirmed; one amendment at a time (`amendment_pending`), at most 1,000
+// (`too_many_amendments`). A line is named by its SKU, and where the order has several of one, also by its place
+// in `lines`, from 1 (`unknown_line`); a SKU that the order has not is a new line, and needs a price. Quantities are
+// absolute, with what is cancelled and shipped; 0 takes the line off, which keeps its place. Nothing falls below what
+// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
+// (`nothing_would_be_left`).
+//
+// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
+// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
+// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
+// (`amendment_pending`).
+//
+// What is authorized beyond the new total is voided, what is captured beyond it is due for refund; once money has
+// gone back, or is due to, the total does not rise (`already_refunded`). A confirmed prepaid order that costs more
+// than is authorized stays confirmed, and does not ship before the rest, `payment_due`, is authorized
+// (`payment_required`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/orders/{order_id}/amend (the `AmendOrder` operationId).
+func (c *ClientWithResponses) AmendOrderWithResponse(ctx context.Context, orderID OrderID, params *AmendOrderParams, body AmendOrderJSONRequestBody, reqEditors ...RequestEditorFn) (*AmendOrderResponse, error) {
+	rsp, err := c.AmendOrder(ctx, orderID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAmendOrderResponse(rsp)
+}
+
 // CancelOrderWithBodyWithResponse Cancel an order that has not shipped
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -13515,6 +14026,193 @@ func ParseGetOrderResponse(rsp *http.Response) (*GetOrderResponse, error) {
 		response.Headers200 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetOrderResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseAmendOrderResponse parses an HTTP response from a AmendOrderWithResponse call
+func ParseAmendOrderResponse(rsp *http.Response) (*AmendOrderResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AmendOrderResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OrderChanged
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest OrderAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
+		var dest Timeout
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON408 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest MediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers AmendOrderResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 202:
+		var headers AmendOrderResponse202Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	case rsp.StatusCode == 409:
+		var headers AmendOrderResponse409Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 412:
+		var headers AmendOrderResponse412Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers412 = &headers
+	case rsp.StatusCode == 429:
+		var headers AmendOrderResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers AmendOrderResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -51,6 +51,14 @@ func (c *Client) CancelLines(ctx context.Context, orderID string, lines CancelLi
 	})
 }
 
+// AmendOrder changes quantities and prices of lines, or adds lines. Where stock elsewhere has not answered within the
+// wait, the order is answered as it is.
+func (c *Client) AmendOrder(ctx context.Context, orderID string, amendment AmendOrder, options ...CallOption) (*Answer[OrderSummary], error) {
+	return send[OrderSummary](ctx, c, c.options(options), amendment, func(b io.Reader) (*http.Request, error) {
+		return NewAmendOrderRequestWithBody(c.server, orderID, nil, jsonType, b)
+	})
+}
+
 // HoldOrder stops an order where it is.
 func (c *Client) HoldOrder(ctx context.Context, orderID, reason string, options ...CallOption) (*Answer[OrderSummary], error) {
 	return send[OrderSummary](ctx, c, c.options(options), HoldOrder{Reason: reason}, func(b io.Reader) (*http.Request, error) {

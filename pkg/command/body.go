@@ -103,6 +103,18 @@ type cancelLinesBody struct {
 	Reason string         `json:"reason"`
 }
 
+type amendBody struct {
+	Lines  []amendLineBody `json:"lines"`
+	Reason string          `json:"reason"`
+}
+
+type amendLineBody struct {
+	SKU       string  `json:"sku"`
+	Line      *int64  `json:"line"`
+	Quantity  *int64  `json:"quantity"`
+	UnitPrice *string `json:"unit_price"`
+}
+
 type shipBody struct {
 	Action            string          `json:"action"`
 	Lines             *[]quantityBody `json:"lines"`

@@ -64,6 +64,8 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{ShipFulfilment, `{"fulfilment_id":"f","tracking_reference":"1Z","capture":true}`, order.ShipFulfilment{FulfilmentID: "f", TrackingReference: "1Z", Capture: true}, 0},
 		{CancelFulfilment, `{"fulfilment_id":"f","reason":"x"}`, order.CancelFulfilment{FulfilmentID: "f", Reason: "x"}, 0},
 		{CancelLines, `{"lines":[{"sku":"A1","quantity":2}],"reason":"x"}`, order.CancelLines{Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}, Reason: "x"}, 0},
+		{AmendOrder, `{"lines":[{"sku":"A1","quantity":0},{"sku":"B","line":2,"quantity":3,"unit_price":"0"}],"reason":"x"}`, order.Amend{
+			Lines: []order.AmendLine{{SKU: "A1"}, {SKU: "B", Line: 2, Quantity: 3, UnitPriceMicros: new(int64)}}, Reason: "x"}, 0},
 		{HoldOrder, `{"reason":"x"}`, order.Hold{Reason: "x"}, 0},
 		{ResumeOrder, ``, order.Resume{DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
 		{RequestReturn, `{"reason":"x"}`, order.RequestReturn{ReturnID: ReturnID(testOrderID, "k"), Reason: "x"}, 0},
@@ -197,6 +199,35 @@ func TestPaymentsNameTheirFaults(t *testing.T) {
 		if _, err := PaymentType([]byte(body)); AsProblem(err).Errors[0].Pointer != pointer {
 			t.Errorf("%s: %v", body, err)
 		}
+	}
+}
+
+func TestAmendmentsNameTheirFaults(t *testing.T) {
+	for _, test := range []struct{ body, code, pointer string }{
+		{`{}`, CodeMissingField, "/lines"},
+		{`{"lines":[{"sku":"A"}]}`, CodeMissingField, "/lines/0/quantity"},
+		{`{"lines":[{"sku":"A","quantity":-1}]}`, CodeBadQuantity, "/lines/0/quantity"},
+		{`{"lines":[{"quantity":1}]}`, CodeMissingField, "/lines/0/sku"},
+		{`{"lines":[{"sku":"A","quantity":1,"line":0}]}`, order.CodeInvalidLines, "/lines/0/line"},
+		{`{"lines":[{"sku":"A","quantity":1,"line":99999999999}]}`, order.CodeInvalidLines, "/lines/0/line"},
+		{`{"lines":[{"sku":"A","quantity":1,"unit_price":"-1"}]}`, order.CodeInvalidPrice, "/lines/0/unit_price"},
+		{`{"lines":[{"sku":"A","quantity":1,"unit_price":""}]}`, CodeMissingField, "/lines/0/unit_price"},
+		{`{"lines":[{"sku":"A","quantity":1,"delta":1}]}`, CodeUnknownField, "/lines/0/delta"},
+	} {
+		_, _, _, err := Decode(AmendOrder, testOrderID, "k", []byte(test.body), 0, Options{})
+		p := AsProblem(err)
+		if p.Code != test.code || len(p.Errors) != 1 || p.Errors[0].Pointer != test.pointer {
+			t.Errorf("%s: %s %+v, want %s at %s", test.body, p.Code, p.Errors, test.code, test.pointer)
+		}
+	}
+	prints := map[[16]byte]string{}
+	for _, body := range []string{`[{"sku":"A","quantity":1}]`, `[{"sku":"A","quantity":1,"line":1}]`, `[{"sku":"A","quantity":1,"unit_price":"0"}]`, `[{"sku":"A","quantity":0}]`} {
+		o, _, _, err := Decode(AmendOrder, testOrderID, "k", []byte(`{"lines":`+body+`}`), 0, Options{})
+		f := Fingerprint(AmendOrder, testOrderID, o, nil, 0)
+		if other, seen := prints[f]; err != nil || seen {
+			t.Errorf("%s: %v; fingerprint as %s", body, err, other)
+		}
+		prints[f] = body
 	}
 }
 

@@ -121,6 +121,17 @@ func (c *canonical) order(cmd order.Command) {
 	case order.CancelLines:
 		c.text(31, cmd.Reason)
 		c.quantities(cmd.Lines)
+	case order.Amend:
+		c.text(31, cmd.Reason)
+		for _, line := range cmd.Lines {
+			c.b = append(c.b, 20)
+			c.text(21, line.SKU)
+			c.number(22, line.Quantity)
+			c.number(25, int64(line.Line))
+			if line.UnitPriceMicros != nil {
+				c.number(26, *line.UnitPriceMicros+1) // 0 is a price too
+			}
+		}
 	case order.CreateFulfilment:
 		c.quantities(cmd.Lines)
 	case order.ShipFulfilment:

@@ -42,6 +42,8 @@ func (d *decoding) orderCommand() order.Command {
 		return order.Resume{DeadlineMicros: d.paymentDeadline()}
 	case CancelLines:
 		return d.cancelLines()
+	case AmendOrder:
+		return d.amend()
 	case CreateFulfilment, ShipFulfilment, CancelFulfilment:
 		return d.fulfilment()
 	case RequestReturn, ReceiveReturn, CancelReturn:
@@ -171,6 +173,42 @@ func (d *decoding) cancelLines() order.Command {
 		return nil
 	}
 	return order.CancelLines{Lines: d.quantities(b.Lines), Reason: d.text("/reason", b.Reason, MaxReasonBytes)}
+}
+
+func (d *decoding) amend() order.Command {
+	var b amendBody
+	if !d.read(&b) {
+		return nil
+	}
+	cmd := order.Amend{Reason: d.text("/reason", b.Reason, MaxReasonBytes)}
+	if !d.countLines(len(b.Lines)) {
+		return nil
+	}
+	cmd.Lines = make([]order.AmendLine, len(b.Lines))
+	for i := range b.Lines {
+		cmd.Lines[i] = d.amendLine(i, &b.Lines[i])
+	}
+	return cmd
+}
+
+func (d *decoding) amendLine(i int, b *amendLineBody) order.AmendLine {
+	pointer := "/lines/" + strconv.Itoa(i)
+	d.line(i, b.SKU, 1) // the SKU; a quantity may be 0 here
+	line := order.AmendLine{SKU: b.SKU, Quantity: d.level(pointer+"/quantity", b.Quantity)}
+	if b.Line != nil {
+		if *b.Line < 1 || *b.Line > MaxLines {
+			d.fault(order.CodeInvalidLines, pointer+"/line", "must be from 1 to "+strconv.Itoa(MaxLines))
+		}
+		line.Line = int32(min(*b.Line, MaxLines))
+	}
+	if b.UnitPrice != nil {
+		micros, fault := amount(*b.UnitPrice)
+		if fault != "" {
+			d.fault(amountCode(*b.UnitPrice, order.CodeInvalidPrice), pointer+"/unit_price", fault)
+		}
+		line.UnitPriceMicros = &micros
+	}
+	return line
 }
 
 // fulfilment decodes what happens to a fulfilment before it ships, and its shipment.

@@ -18,6 +18,7 @@ const (
 	ShipFulfilment    = "ship_fulfilment"
 	CancelFulfilment  = "cancel_fulfilment"
 	CancelLines       = "cancel_lines"
+	AmendOrder        = "amend_order"
 	HoldOrder         = "hold_order"
 	ResumeOrder       = "resume_order"
 	DeliverOrder      = "deliver_order"
@@ -66,7 +67,7 @@ func Lookup(typ string) (Info, bool) {
 	case StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, ShipOrder, CreateFulfilment,
 		RequestReturn:
 		return Info{Order, false, true, http.StatusCreated}, true
-	case CancelOrder, CancelLines, ConfirmOrder, HoldOrder, ResumeOrder, ShipFulfilment, CancelFulfilment, DeliverOrder,
+	case CancelOrder, CancelLines, AmendOrder, ConfirmOrder, HoldOrder, ResumeOrder, ShipFulfilment, CancelFulfilment, DeliverOrder,
 		ReceiveReturn, CancelReturn:
 		return Info{Order, false, true, http.StatusOK}, true
 	case ReceiveTransfer:
@@ -83,8 +84,8 @@ func Lookup(typ string) (Info, bool) {
 func Types() []string {
 	return []string{
 		PlaceOrder, CancelOrder, StartPayment, AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment,
-		ConfirmOrder, HoldOrder, ResumeOrder, CancelLines, CreateFulfilment, ShipOrder, ShipFulfilment, CancelFulfilment, DeliverOrder,
-		RequestReturn, ReceiveReturn, CancelReturn,
+		ConfirmOrder, HoldOrder, ResumeOrder, CancelLines, AmendOrder, CreateFulfilment, ShipOrder, ShipFulfilment, CancelFulfilment,
+		DeliverOrder, RequestReturn, ReceiveReturn, CancelReturn,
 		ImportOrder, ImportCreditNote, RegisterItem, ExpectStock, ReceiveStock, MoveStock, ShipTransfer, ReceiveTransfer,
 		AdjustStock, CountStock, SetSafetyStock, SetBackorderLimit,
 	}

@@ -103,6 +103,8 @@ var badInput = []struct {
 	{"hold for a long reason", post, "/v1/orders/" + someOrder + "/hold", `{"reason":"` + long + `"}`, 400, "invalid_reason", "/reason", nil},
 	{"resume with a body", post, "/v1/orders/" + someOrder + "/resume", `{"reason":"x"}`, 400, "unknown_field", "/reason", nil},
 	{"cancel no lines", post, "/v1/orders/" + someOrder + "/cancel-lines", `{"lines":[]}`, 400, "missing_field", "/lines", nil},
+	{"amend no lines", post, "/v1/orders/" + someOrder + "/amend", `{"lines":[]}`, 400, "missing_field", "/lines", nil},
+	{"amend a line to -1", post, "/v1/orders/" + someOrder + "/amend", `{"lines":[{"sku":"A","quantity":-1}]}`, 400, "invalid_quantity", "/lines/0/quantity", nil},
 	{"cancel -1 of a line", post, "/v1/orders/" + someOrder + "/cancel-lines", `{"lines":[{"sku":"A","quantity":-1}]}`, 400, "invalid_quantity", "/lines/0/quantity", nil},
 	{"fulfilment of another action", post, "/v1/orders/" + someOrder + "/fulfilments", `{"action":"lose"}`, 400, "invalid_action", "/action", nil},
 	{"fulfilment of 0", post, "/v1/orders/" + someOrder + "/fulfilments", `{"action":"create","lines":[{"sku":"A","quantity":0}]}`, 400, "invalid_quantity", "/lines/0/quantity", nil},

@@ -47,6 +47,7 @@ var commandRoutes = []commandRoute{
 	{http.MethodPost, "/v1/orders/:order_id/hold", command.HoldOrder},
 	{http.MethodPost, "/v1/orders/:order_id/resume", command.ResumeOrder},
 	{http.MethodPost, "/v1/orders/:order_id/cancel-lines", command.CancelLines},
+	{http.MethodPost, "/v1/orders/:order_id/amend", command.AmendOrder},
 	{http.MethodPost, "/v1/orders/:order_id/returns", command.RequestReturn},
 	{http.MethodPost, "/v1/imports/orders", command.ImportOrder},
 	{http.MethodPost, "/v1/imports/credit-notes", command.ImportCreditNote},

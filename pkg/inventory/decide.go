@@ -35,7 +35,8 @@ import (
 //	        of first use, or as the step's rule says (INV-60), the backordered rest at the first: StockReserved, or
 //	        StockBackordered.
 //	INV-13  Growth that does not fit, an item that is not registered, and Refuse write ReservationRejected,
-//	        which takes nothing; in this order of reasons: unknown_sku, insufficient_stock, other_line.
+//	        which takes nothing; in this order of reasons: unknown_sku, insufficient_stock, other_line. What the order
+//	        held before it holds still, and the next step that asks for no more finds it.
 //	INV-14  Imported: growth must fit likewise, and goes straight from available (StockFulfilled).
 //	INV-15  Shrinking releases what exceeds the step, from reserved first, then from committed.
 //	INV-16  Reserved becomes committed as the step says (ReservationCommitted); committed never goes back.

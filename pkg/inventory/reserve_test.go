@@ -56,6 +56,38 @@ func TestINV12Growth(t *testing.T) {
 	direct.levels(10, 6, 0, 4)
 }
 
+// An amendment asks for more on top of what is committed and shipped, and takes it or gives it back.
+func TestINV12GrowthOfWhatIsCommitted(t *testing.T) {
+	granted := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 6, 0), want(3, 0, 4, 2))...)
+	granted.when(want(4, 3, 4, 2)).then(StockReserved{stepOf(4), 3, at("main", 3)}).levels(8, 1, 3, 4)
+	granted.when(want(5, 0, 7, 2)).then(ReservationCommitted{stepOf(5), 3, at("main", 3)}).levels(8, 1, 0, 7)
+	granted.when(want(6, 0, 1, 2)).then(ReservationReleased{Step: stepOf(6), Quantity: 6, FromCommitted: at("main", 6)})
+	granted.levels(8, 7, 0, 1).holds("o-1", 0, 1, 2, 0)
+
+	dropped := given(t, append(stock(10), want(1, 0, 4, 0), want(2, 5, 4, 0))...)
+	dropped.when(want(3, 0, 4, 0)).then(ReservationReleased{Step: stepOf(3), Quantity: 5, FromReserved: at("main", 5)})
+	dropped.when(want(2, 5, 4, 0)).then() // late
+	dropped.levels(10, 6, 0, 4)
+}
+
+func TestINV13ARejectedGrowthLosesNothing(t *testing.T) {
+	s := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 4, 2))...)
+	s.when(want(3, 5, 4, 2)).then(ReservationRejected{stepOf(3), 5, 4, InsufficientStock}).holds("o-1", 0, 4, 2, 0)
+	s.when(SetReservation{OrderID: "o-1", PlacedEventID: placed, Version: 4, Reserved: 1, Committed: 4, Fulfilled: 2, Refuse: true}).
+		then(ReservationRejected{stepOf(4), 1, 4, OtherLine}).holds("o-1", 0, 4, 2, 0)
+	s.when(want(5, 0, 4, 2)).then(ReservationReleased{Step: stepOf(5)}).levels(8, 4, 0, 4)
+	if r := s.reservations["o-1"]; r.Rejected != nil {
+		t.Fatalf("still rejected: %+v", r)
+	}
+
+	waits := given(t, append(stock(3), SetBackorderLimit{5}, want(1, 0, 5, 0))...)
+	waits.when(want(2, 3, 5, 0)).then(StockBackordered{stepOf(2), 3, 3, at("main", 3)})
+	waits.when(want(3, 0, 5, 0)).then(ReservationReleased{Step: stepOf(3), Quantity: 3, FromReserved: at("main", 3)})
+	if r := waits.reservations["o-1"]; r.Backordered != 2 {
+		t.Fatalf("%d wait of what waited before", r.Backordered)
+	}
+}
+
 func TestINV12Backorders(t *testing.T) {
 	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""}, SetBackorderLimit{5})...)
 	s.when(want(1, 13, 0, 0)).then(ReservationRejected{stepOf(1), 13, 12, InsufficientStock})

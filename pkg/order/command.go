@@ -36,10 +36,16 @@ type Held struct {
 	RejectionReason                           int32
 }
 
+// RefusedAll reports whether stock rejected the order, and holds nothing of it from before.
+func (h Held) RefusedAll() bool {
+	return h.Rejected && h.Reserved|h.Committed|h.Fulfilled|h.Restocked|h.Damaged == 0
+}
+
 // RecordReservation brings stock's answers to the step of ReservationVersion: all SKUs answered, or
 // at least one rejected. Answers to an older step change nothing.
 // It yields OrderReserved, OrderBackordered or OrderRejected (from Placed; on account followed by OrderConfirmed),
-// ReservationSettled (other states), and for imported documents ReservationSettled.
+// ReservationSettled (other states), and for imported documents ReservationSettled. An amendment under way becomes
+// OrderAmended or AmendmentDeclined.
 // A reconciliation may bring answers that no longer cover an order (Reconciliation set).
 type RecordReservation struct {
 	ReservationVersion uint64
@@ -128,6 +134,22 @@ type CancelLines struct {
 	Reason string
 }
 
+// Amend changes quantities and prices of lines, or adds lines.
+type Amend struct {
+	Lines  []AmendLine
+	Reason string
+}
+
+// AmendLine is a line as it should be. Line is its place in the order, from 1; it may be 0 where the order has one line
+// of the SKU, or none: then the line is new. Quantity is absolute, with what is cancelled and shipped of it; without a
+// price a line keeps the one that it has.
+type AmendLine struct {
+	SKU             string
+	Line            int32
+	Quantity        int64
+	UnitPriceMicros *int64
+}
+
 // Hold stops an order where it is: it does not ship, and does not expire.
 type Hold struct{ Reason string }
 
@@ -188,6 +210,7 @@ func (CreateFulfilment) isCommand()  {}
 func (ShipFulfilment) isCommand()    {}
 func (CancelFulfilment) isCommand()  {}
 func (CancelLines) isCommand()       {}
+func (Amend) isCommand()             {}
 func (Hold) isCommand()              {}
 func (Resume) isCommand()            {}
 func (Deliver) isCommand()           {}

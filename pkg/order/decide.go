@@ -25,6 +25,7 @@ type Facts struct {
 //	Confirm            ·         ·          confirmed  ·          ·          ·
 //	Hold               ·         ·          on_hold    on_hold    ·          ·
 //	CancelLines        ·         ·          yes³       completed⁵ ·          ·
+//	Amend              ·         ·          yes³ ⁸     yes⁸       ·          ·
 //	CreateFulfilment   ·         ·          ·          yes        ·          ·
 //	ShipFulfilment     ·         ·          ·          completed⁵ ·          ·
 //	CancelFulfilment   ·         ·          ·          yes        ·          ·
@@ -41,6 +42,7 @@ type Facts struct {
 //	² ReservationSettled, once for each ReservationVersion; see ORD-9 for reconciliation
 //	³ once the total is authorized  ⁴ unless something has shipped  ⁵ completed once everything has shipped
 //	⁶ expired, and the total is authorized at once  ⁷ OrderBackorderFilled, when less is backordered than before
+//	⁸ AmendmentRequested; RecordReservation then makes it OrderAmended or AmendmentDeclined
 //
 // An order on hold takes Resume, and of what it took before: CancelLines, CancelFulfilment, Cancel, returns, payments but
 // for StartPayment and CapturePayment, RecordReservation and RecordBackorder.
@@ -117,6 +119,26 @@ type Facts struct {
 //	        available, damaged ones to damaged. They come from the first delivered lines of their SKU, at their
 //	        prices. What is captured beyond the total without all that came back is due for refund.
 //	ORD-42  CancelReturn gives up what of a return has not come (unknown_return, return_closed).
+//	ORD-50  Amend changes an order that is reserved or confirmed; not one on hold: what stopped it may speak against binding
+//	        more stock. One amendment at a time (amendment_pending), and at most 1,000 (too_many_amendments).
+//	ORD-51  It names lines by SKU; where the order has several of one, also by place (unknown_line). A SKU that the order
+//	        has no line of is a new line, of 1 unit or more. Each line once, and at most 2,000 in all (invalid_lines).
+//	ORD-52  Quantities are absolute, 0 to 1e9 (invalid_quantity): a line of 0 is taken off and keeps its place. A new line
+//	        needs a price, another one keeps its own without, and always once part of it has shipped or was cancelled
+//	        (invalid_price). Lines that stay as they are count for nothing; without any other, nothing is written.
+//	ORD-53  No line falls below what has shipped and was cancelled of it, no SKU below what is set aside (over_amendment),
+//	        and something is left to ship (nothing_would_be_left).
+//	ORD-54  The total is that of the lines without what was cancelled, as ORD-4 makes it. What is authorized beyond it is
+//	        voided, what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
+//	ORD-55  The total does not rise once money has gone back or is due to (already_refunded).
+//	ORD-56  What a SKU grows by is asked of stock first, on top of what the order has: AmendmentRequested. Answers that cover
+//	        it, backordered or not, make it OrderAmended; without growth that follows at once.
+//	ORD-57  A confirmed prepaid order that an amendment makes cost more than is authorized stays confirmed; nothing of it is
+//	        set aside or ships (payment_required) before the total is authorized, or has fallen to what is.
+//	ORD-58  One rejected SKU declines the amendment: AmendmentDeclined, with those of its SKUs that are insufficient or
+//	        unknown. The order stays as it was, and wants what it wanted.
+//	ORD-59  While stock has not answered, nothing is set aside, ships or is cancelled by the line (amendment_pending). What
+//	        ends or ships the order nevertheless declines the amendment first.
 //	ORD-60  An order may say where its goods come from: a policy (single_location, fewest_locations or split), and at
 //	        most 100 locations that are tried first, each once (invalid_allocation). It holds for each SKU by itself,
 //	        for as long as the order lives: two SKUs of a single_location order may come from two locations. INV-60
@@ -155,6 +177,8 @@ func Decide(o Order, cmd Command) ([]Event, error) {
 		return o.cancelFulfilment(c)
 	case CancelLines:
 		return o.cancelLines(c)
+	case Amend:
+		return o.amend(c)
 	case Hold:
 		return o.hold(c)
 	case Resume:

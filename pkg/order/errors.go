@@ -60,7 +60,13 @@ const (
 	CodeReturnExists           = "return_exists"
 	CodeUnknownReturn          = "unknown_return"
 	CodeReturnClosed           = "return_closed"
-	CodeUnknownCommand         = "unknown_command"
+	CodeUnknownLine            = "unknown_line"
+	CodeOverAmendment          = "over_amendment"
+	CodeAmendmentPending       = "amendment_pending"
+	CodeTooManyAmendments      = "too_many_amendments"
+	// CodeAlreadyRefunded: an order that money goes back of cannot cost more.
+	CodeAlreadyRefunded = "already_refunded"
+	CodeUnknownCommand  = "unknown_command"
 )
 
 // Error makes a refusal an error.
@@ -88,6 +94,8 @@ func (o *Order) allowed() []string {
 	case o.Kind != KindOrder:
 		return nil
 	}
+	open := o.Lifecycle == Reserved || o.Lifecycle == Confirmed
+	shippable := o.Lifecycle == Confirmed && o.Amendment == nil && !o.PaymentDue
 	shipping := o.Lifecycle == Confirmed || o.Lifecycle == Completed
 	var names []string
 	for _, c := range []struct {
@@ -101,14 +109,15 @@ func (o *Order) allowed() []string {
 		{"refund_payment", o.CapturedMicros > o.RefundedMicros},
 		{"fail_payment", o.authorized() < o.TotalMicros},
 		{"confirm_order", o.Lifecycle == Reserved},
-		{"hold_order", o.Lifecycle == Reserved || o.Lifecycle == Confirmed},
+		{"hold_order", open},
 		{"resume_order", o.Lifecycle == OnHold},
-		{"create_fulfilment", o.Lifecycle == Confirmed && len(o.free()) > 0},
-		{"ship_order", o.Lifecycle == Confirmed && len(o.free()) > 0},
-		{"ship_fulfilment", o.Lifecycle == Confirmed && o.has(func(f Fulfilment) bool { return f.Pending })},
+		{"create_fulfilment", shippable && len(o.free()) > 0},
+		{"ship_order", shippable && len(o.free()) > 0},
+		{"ship_fulfilment", shippable && o.has(func(f Fulfilment) bool { return f.Pending })},
 		{"cancel_fulfilment", o.has(func(f Fulfilment) bool { return f.Pending })},
 		{"deliver_order", shipping && o.has(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })},
-		{"cancel_lines", (o.phase() == Reserved || o.phase() == Confirmed) && len(o.free()) > 0},
+		{"cancel_lines", (o.phase() == Reserved || o.phase() == Confirmed) && o.Amendment == nil && len(o.free()) > 0},
+		{"amend_order", open && o.Amendment == nil && o.Amendments < MaxAmendments},
 		{"cancel_order", o.cancellable()},
 		{"request_return", o.takesReturns() && len(o.returnable()) > 0},
 		{"receive_return", o.takesReturns() && o.awaitsReturn()},

@@ -58,6 +58,25 @@ type (
 		SubtotalMicros, TotalMicros   int64
 		VoidedMicros, RefundDueMicros int64
 	}
+	// AmendmentRequested: stock is asked for what the lines want more of.
+	AmendmentRequested struct {
+		Lines  []AmendedLine
+		Reason string
+	}
+	// OrderAmended: the lines are as they should be. Backordered is what waits of their SKUs then, with the money that is
+	// set free, and what must be authorized before the order ships.
+	OrderAmended struct {
+		Lines                         []AmendedLine
+		Backordered                   []LineQuantity
+		SubtotalMicros, TotalMicros   int64
+		VoidedMicros, RefundDueMicros int64
+		PaymentDueMicros              int64
+	}
+	// AmendmentDeclined: the order stays as it was. Short says why; the Reason is set where stock is not.
+	AmendmentDeclined struct {
+		Short  []ShortLine
+		Reason string
+	}
 	OrderHeld struct{ Reason string }
 	// OrderResumed: Confirmed, or else reserved until the payment deadline.
 	OrderResumed struct {
@@ -119,6 +138,9 @@ func (OrderCancelled) isEvent()       {}
 func (OrderExpired) isEvent()         {}
 func (LinesShipped) isEvent()         {}
 func (LinesCancelled) isEvent()       {}
+func (AmendmentRequested) isEvent()   {}
+func (OrderAmended) isEvent()         {}
+func (AmendmentDeclined) isEvent()    {}
 func (OrderHeld) isEvent()            {}
 func (OrderResumed) isEvent()         {}
 func (FulfilmentCreated) isEvent()    {}

@@ -5,8 +5,8 @@ import "slices"
 // Evolve returns the state after an event; it never fails on what Decide produced and does not change its argument.
 // It sets Version+1, PlacedEventID from f.EventID on OrderPlaced/DocumentImported, and ReservationVersion = the new Version (Settled=false)
 // on every event that changes what Wanted returns: OrderPlaced, DocumentImported, OrderRejected,
-// OrderConfirmed, OrderCancelled, OrderExpired, OrderReopened, LinesCancelled, LinesShipped, ShipmentReconciled and
-// ReturnReceived.
+// OrderConfirmed, OrderCancelled, OrderExpired, OrderReopened, LinesCancelled, AmendmentRequested, OrderAmended,
+// AmendmentDeclined, LinesShipped, ShipmentReconciled and ReturnReceived.
 // OccurredAtMicros is that of the first event. ID is the state's key: whoever keeps the state sets it.
 func Evolve(o Order, ev Event, f Facts) Order {
 	o.Version++
@@ -44,6 +44,12 @@ func Evolve(o Order, ev Event, f Facts) Order {
 		o.dropFulfilment(func(f Fulfilment) bool { return f.ID == e.FulfilmentID })
 	case LinesCancelled:
 		o.evolveLinesCancelled(e)
+	case AmendmentRequested:
+		o.evolveRequested(e)
+	case OrderAmended:
+		o.evolveAmended(e)
+	case AmendmentDeclined:
+		o.evolveDeclined(e)
 	case OrderHeld:
 		o.Lifecycle, o.HeldFrom = OnHold, o.Lifecycle
 	case OrderResumed:
@@ -104,6 +110,7 @@ func (o *Order) evolvePayment(ev Event) {
 	case PaymentAuthorized:
 		o.AuthorizedMicros += e.AmountMicros
 		o.PaymentFailed = false
+		o.paidUp()
 		o.remember(Authorized, e.Reference, e.AmountMicros)
 	case PaymentCaptured:
 		o.CapturedMicros += e.AmountMicros

@@ -71,8 +71,8 @@ func priceLines(lines []PlaceLine, currency string) (subtotalMicros, totalMicros
 	for i := range lines {
 		line := &lines[i]
 		switch {
-		case line.SKU == "" || len(line.SKU) > MaxSKUBytes || !plain(line.SKU):
-			return 0, 0, refuse(CodeInvalidSKU, linePointer(i, "sku"), "a SKU is 1 to 64 bytes of text without control characters or outer spaces")
+		case !validSKU(line.SKU):
+			return 0, 0, invalidSKU(i)
 		case line.Quantity < 1 || line.Quantity > MaxQuantity:
 			return 0, 0, refuse(CodeInvalidQuantity, linePointer(i, "quantity"), "a quantity is 1 to 1000000000 units")
 		case line.UnitPriceMicros < 0:
@@ -90,6 +90,12 @@ func priceLines(lines []PlaceLine, currency string) (subtotalMicros, totalMicros
 		return 0, 0, err
 	}
 	return subtotalMicros, totalMicros, nil
+}
+
+func validSKU(sku string) bool { return sku != "" && len(sku) <= MaxSKUBytes && plain(sku) }
+
+func invalidSKU(line int) *Error {
+	return refuse(CodeInvalidSKU, linePointer(line, "sku"), "a SKU is 1 to 64 bytes of text without control characters or outer spaces")
 }
 
 // roundTotal rounds what lines add up to, once, to the currency's minor unit (ORD-4).

@@ -42,6 +42,9 @@ func (o *Order) cancelLines(c CancelLines) ([]Event, error) {
 	if o.Kind != KindOrder || (phase != Reserved && phase != Confirmed) {
 		return nil, o.illegal("cancel_lines")
 	}
+	if o.Amendment != nil {
+		return nil, o.amendmentPending()
+	}
 	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
 		return nil, err
 	}
@@ -92,15 +95,23 @@ func (o *Order) priceAfter(ev *LinesCancelled) error {
 	if ev.TotalMicros, err = roundTotal(ev.SubtotalMicros, o.Currency); err != nil {
 		return err
 	}
-	ev.VoidedMicros = max(0, o.openAuthorization()-max(0, ev.TotalMicros-o.CapturedMicros))
-	ev.RefundDueMicros = max(0, o.CapturedMicros-o.RefundedMicros-o.RefundDueMicros-o.keptOf(ev.TotalMicros))
+	ev.VoidedMicros, ev.RefundDueMicros = o.setFree(ev.TotalMicros)
 	return nil
+}
+
+// setFree is the money that a total leaves over: authorized beyond it, and captured beyond it.
+func (o *Order) setFree(totalMicros int64) (voided, refundDue int64) {
+	voided = max(0, o.openAuthorization()-max(0, totalMicros-o.CapturedMicros))
+	return voided, max(0, o.CapturedMicros-o.RefundedMicros-o.RefundDueMicros-o.keptOf(totalMicros))
 }
 
 // createFulfilment applies ORD-30.
 func (o *Order) createFulfilment(c CreateFulfilment) ([]Event, error) {
 	if o.Kind != KindOrder || o.Lifecycle != Confirmed {
 		return nil, o.illegal("create_fulfilment")
+	}
+	if err := o.checkMayShip(); err != nil {
+		return nil, err
 	}
 	if err := o.checkNewFulfilment(c.FulfilmentID); err != nil {
 		return nil, err
@@ -116,6 +127,9 @@ func (o *Order) createFulfilment(c CreateFulfilment) ([]Event, error) {
 func (o *Order) shipFulfilment(c ShipFulfilment) ([]Event, error) {
 	if o.Kind != KindOrder || o.Lifecycle != Confirmed {
 		return nil, o.illegal("ship_fulfilment")
+	}
+	if err := o.checkMayShip(); err != nil {
+		return nil, err
 	}
 	if err := checkText("tracking_reference", c.TrackingReference, MaxReferenceBytes); err != nil {
 		return nil, err
@@ -172,6 +186,7 @@ func (o *Order) evolveLinesCancelled(e LinesCancelled) {
 	o.SubtotalMicros, o.TotalMicros = e.SubtotalMicros, e.TotalMicros
 	o.VoidedMicros += e.VoidedMicros
 	o.RefundDueMicros += e.RefundDueMicros
+	o.paidUp()
 	if !slices.ContainsFunc(o.Lines, func(l Line) bool { return l.left() > 0 }) {
 		o.Lifecycle, o.HeldFrom = Completed, None
 	}

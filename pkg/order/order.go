@@ -108,9 +108,18 @@ type Order struct {
 	Settled     bool
 	Fulfilments []Fulfilment
 	Returns     []Return
-	Short       []ShortLine
 	// Allocation goes with every reservation that the order wants; nil: it has no rule.
 	Allocation *AllocationRule
+	// Short is what stood in the way of the order, or of its newest amendment.
+	Short []ShortLine
+	// Amendment is the one under way, nil for none; Declined are the versions at which those were asked for that came
+	// to nothing, Asked the SKUs that only they named, Amendments counts all.
+	Amendment  *Amendment
+	Declined   []uint64
+	Asked      []string
+	Amendments int32
+	// PaymentDue: an amendment made the order cost more than is authorized, and it does not ship before that is.
+	PaymentDue bool
 }
 
 // Wanted is the reservation of one SKU as the order wants it: absolute, summed over its lines.

@@ -220,7 +220,7 @@ func (o *Order) cancel(c Cancel) ([]Event, error) {
 	if !o.cancellable() {
 		return nil, o.illegal("cancel_order")
 	}
-	return []Event{o.cancelled(c.Reason)}, nil
+	return o.giveUpAmendment(o.cancelled(c.Reason)), nil
 }
 
 func (o *Order) cancellable() bool {
@@ -249,5 +249,5 @@ func (o *Order) expire(c Expire) ([]Event, error) {
 	if !o.awaitsPayment() || o.PaymentDeadlineMicros == 0 || c.AtMicros < o.PaymentDeadlineMicros {
 		return nil, nil
 	}
-	return []Event{OrderExpired{VoidedMicros: o.openAuthorization()}}, nil
+	return o.giveUpAmendment(OrderExpired{VoidedMicros: o.openAuthorization()}), nil
 }

@@ -27,6 +27,21 @@ func drawQuantities(t *rapid.T) []LineQuantity {
 	return lines
 }
 
+func drawAmend(t *rapid.T) Amend {
+	c := Amend{Lines: make([]AmendLine, rapid.IntRange(0, 3).Draw(t, "lines"))}
+	for i := range c.Lines {
+		c.Lines[i] = AmendLine{
+			SKU:      rapid.SampledFrom([]string{"a", "b", "c", "d"}).Draw(t, "sku"),
+			Line:     rapid.Int32Range(0, 4).Draw(t, "line"),
+			Quantity: rapid.Int64Range(0, 6).Draw(t, "quantity"),
+		}
+		if rapid.Bool().Draw(t, "priced") {
+			c.Lines[i].UnitPriceMicros = price(rapid.Int64Range(0, 3_000_000).Draw(t, "price"))
+		}
+	}
+	return c
+}
+
 func drawAnswers(t *rapid.T, o Order) RecordReservation {
 	c := held(o)
 	c.Reconciliation = rapid.IntRange(0, 5).Draw(t, "reconciliation") == 0
@@ -50,7 +65,9 @@ func drawCommand(t *rapid.T, o Order) Command {
 	reference := rapid.SampledFrom([]string{"", "", "p1", "p2"}).Draw(t, "reference")
 	terms := rapid.SampledFrom([]PaymentTerms{Prepaid, OnAccount}).Draw(t, "terms")
 	returned := rapid.SampledFrom([]string{"r1", "r2"}).Draw(t, "return")
-	switch rapid.IntRange(0, 35).Draw(t, "command") {
+	switch rapid.IntRange(0, 38).Draw(t, "command") {
+	case 36, 37, 38:
+		return drawAmend(t)
 	case 0, 1:
 		return Place{OrderID: "o-1", Currency: "EUR", Lines: drawLines(t), Terms: terms, PaymentDeadlineMicros: 50}
 	case 2, 3, 4:
@@ -127,6 +144,17 @@ var legal = map[Lifecycle][]Lifecycle{
 	Completed: {Completed}, Rejected: {Rejected}, Cancelled: {Cancelled}, Expired: {Expired, Placed},
 }
 
+// checkSubtotal holds what an order costs to its lines; one that was cancelled as a whole keeps its price.
+func checkSubtotal(o Order) string {
+	if o.Lifecycle == Cancelled || o.Version == 0 {
+		return ""
+	}
+	if subtotal, total, err := o.reprice(); err != nil || subtotal != o.SubtotalMicros || total != o.TotalMicros {
+		return "the lines do not make the total"
+	}
+	return ""
+}
+
 // Whatever comes in: the ledgers hold, versions have no gaps, only legal state changes happen, and a
 // wanted reservation never changes without its version.
 func TestRandomCommandsKeepTheInvariants(t *testing.T) {
@@ -162,6 +190,14 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 			}
 			for _, l := range o.Lines {
 				ordered += l.Quantity
+			}
+			if o.Amendment != nil {
+				for _, l := range growth(o.Amendment.Lines) {
+					ordered += l.Quantity
+				}
+			}
+			if problem := checkSubtotal(o); problem != "" {
+				t.Fatal(problem)
 			}
 			if wanted > ordered {
 				t.Fatalf("wants %d of %d", wanted, ordered)

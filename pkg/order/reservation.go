@@ -15,7 +15,7 @@ const (
 // ReconciliationReason is the reason of a cancellation that a reconciliation decided.
 const ReconciliationReason = "reconciliation"
 
-// recordReservation applies ORD-5 to ORD-9.
+// recordReservation applies ORD-5 to ORD-9, ORD-56 and ORD-58.
 func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
 	if o.Lifecycle == None || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
@@ -24,6 +24,8 @@ func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
 	rejected := slices.ContainsFunc(held, func(h Held) bool { return h.Rejected })
 	covered := !rejected && covers(held, wanted)
 	switch {
+	case o.Amendment != nil:
+		return o.amendmentAnswered(held, rejected, covered, c.Reconciliation)
 	case o.Lifecycle == Placed && (rejected || c.Reconciliation && !covered):
 		return o.rejected(shortLines(held, wanted)), nil
 	case o.Lifecycle == Placed && covered:
@@ -101,10 +103,14 @@ func (o *Order) reserved(held []Held) []Event {
 	return events
 }
 
-// covers reports whether stock has every SKU as wanted. Both are sorted by SKU.
+// covers reports whether stock has every SKU as wanted. Both are sorted by SKU. What nothing is wanted of, an amendment
+// having taken it off, need not be answered.
 func covers(held []Held, wanted []Wanted) bool {
 	for i := range wanted {
 		w := &wanted[i]
+		if w.Nothing() {
+			continue
+		}
 		h := find(held, w.SKU)
 		if h == nil || h.Rejected || h.Reserved+h.Committed+h.Fulfilled < w.Reserved+w.Committed+w.Fulfilled ||
 			h.Restocked < w.Restocked || h.Damaged < w.Damaged {

@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -136,7 +137,9 @@ func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
 	if len(o.Fulfilments) > 0 && rapid.Bool().Draw(t, "further") {
 		return drawLaterCommand(t, o, some)
 	}
-	switch rapid.IntRange(0, 14).Draw(t, "command") {
+	switch rapid.IntRange(0, 19).Draw(t, "command") {
+	case 15, 16, 17, 18, 19:
+		return drawAmendment(t, o)
 	case 0, 1, 2:
 		c := order.Place{Currency: "EUR", Terms: order.PaymentTerms(rapid.Int32Range(1, 2).Draw(t, "terms")), PaymentDeadlineMicros: 9}
 		for _, sku := range []string{"c", "a", "b", "a"}[rapid.IntRange(0, 3).Draw(t, "first"):] {
@@ -162,6 +165,23 @@ func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
 		return order.Resume{}
 	}
 	return order.Ship{FulfilmentID: fmt.Sprint("f", o.Version), Lines: some}
+}
+
+// drawAmendment takes some lines up, down or off, and adds one for what the order has not.
+func drawAmendment(t *rapid.T, o order.Order) order.Command {
+	c, price := order.Amend{}, int64(1_000_000)
+	has := map[string]bool{}
+	for i, l := range o.Lines {
+		if has[l.SKU] = true; rapid.Bool().Draw(t, "line") {
+			c.Lines = append(c.Lines, order.AmendLine{SKU: l.SKU, Line: int32(i) + 1, Quantity: rapid.Int64Range(0, 9).Draw(t, "to")})
+		}
+	}
+	for _, sku := range []string{"a", "b", "c"} {
+		if !has[sku] && rapid.Bool().Draw(t, "new") {
+			c.Lines = append(c.Lines, order.AmendLine{SKU: sku, Quantity: rapid.Int64Range(1, 9).Draw(t, "of it"), UnitPriceMicros: &price})
+		}
+	}
+	return c
 }
 
 // drawLaterCommand is one on an order of which something has shipped.
@@ -263,6 +283,12 @@ func TestOrdersAndStockAgreeInTheEnd(t *testing.T) {
 				}
 				left[w.SKU] += f - back - held.Damaged()
 				damaged[w.SKU] += held.Damaged()
+			}
+		}
+		for key, held := range s.reservations {
+			wanted := slices.ContainsFunc(s.orders[key[0]].Wanted(), func(w order.Wanted) bool { return w.SKU == key[1] })
+			if r, c, _, _ := held.Sums(); r+c > 0 && !wanted {
+				t.Fatalf("%s is held for %s, which does not know of it: %+v", key[1], key[0], held)
 			}
 		}
 		for sku, item := range s.items {

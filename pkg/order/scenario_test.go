@@ -107,6 +107,9 @@ func checkOrder(before, after Order) string {
 			}
 		}
 	}
+	if after.Amendment != nil && (after.Lifecycle == Completed || after.phase() != Reserved && after.phase() != Confirmed) {
+		return "an amendment of an order that takes none"
+	}
 	switch {
 	case after.CapturedMicros < 0 || after.VoidedMicros < 0 || after.RefundDueMicros < 0 || after.RefundedMicros < 0:
 		return "negative money"

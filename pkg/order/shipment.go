@@ -14,6 +14,9 @@ func (o *Order) ship(c Ship) ([]Event, error) {
 	if o.Lifecycle == Completed {
 		return nil, o.refuseHere(CodeNothingToShip, "everything has shipped")
 	}
+	if err := o.checkMayShip(); err != nil {
+		return nil, err
+	}
 	if err := checkText("tracking_reference", c.TrackingReference, MaxReferenceBytes); err != nil {
 		return nil, err
 	}
@@ -25,6 +28,17 @@ func (o *Order) ship(c Ship) ([]Event, error) {
 		return nil, err
 	}
 	return o.shipped(c.FulfilmentID, lines, c.TrackingReference, c.Capture)
+}
+
+// checkMayShip applies ORD-57 and ORD-59: whether anything of a confirmed order may be set aside or ship.
+func (o *Order) checkMayShip() error {
+	switch {
+	case o.Amendment != nil:
+		return o.amendmentPending()
+	case o.PaymentDue:
+		return o.refuseHere(CodePaymentRequired, "an amendment made the order cost more than is authorized")
+	}
+	return nil
 }
 
 // checkNewFulfilment applies ORD-15.
@@ -257,7 +271,7 @@ func (o *Order) reconcileShipment(c ReconcileShipment) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Event{ShipmentReconciled{Lines: lines}}, nil
+	return o.giveUpAmendment(ShipmentReconciled{Lines: lines}), nil
 }
 
 // fulfilment returns the index of a shipment, or -1.

@@ -41,6 +41,7 @@ var operations = []variant{
 	{"hold_order", just(Hold{})},
 	{"resume_order", just(Resume{6_000})},
 	{"cancel_lines", just(CancelLines{Lines: line("a", 1)}, CancelLines{Lines: line("b", 4)}, CancelLines{Lines: []LineQuantity{{"a", 2}, {"b", 4}}})},
+	{"amend_order", just(Amend{Lines: []AmendLine{{SKU: "b", Quantity: 5}}}, Amend{Lines: []AmendLine{{SKU: "b", Quantity: 3}}})},
 	{"create_fulfilment", just(CreateFulfilment{"f1", line("a", 1)})},
 	{"ship_order", just(Ship{FulfilmentID: "f2"}, Ship{FulfilmentID: "f3", Lines: line("a", 1)})},
 	{"ship_fulfilment", just(ShipFulfilment{FulfilmentID: "f1"})},
@@ -91,7 +92,7 @@ func kindOf(o Order) string {
 	}
 	return fmt.Sprint(o.Lifecycle, o.HeldFrom, o.Terms, o.PaymentStatus(), o.FulfilmentStatus(), o.ReturnStatus(),
 		left, delivered, returned, open, o.Backordered("a") > 0, o.awaitsReturn(), len(o.Fulfilments),
-		o.has(func(f Fulfilment) bool { return f.Pending }), o.openAuthorization() > 0)
+		o.has(func(f Fulfilment) bool { return f.Pending }), o.openAuthorization() > 0, o.Amendment != nil, o.PaymentDue)
 }
 
 func explore() *explored {

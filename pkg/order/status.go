@@ -8,11 +8,20 @@ import (
 // Wanted returns what the order wants of each SKU, sorted by SKU.
 // Until it is confirmed that is reserved, from then on committed, and fulfilled what has shipped;
 // an order that ended wants no more than what has shipped, a credit note its lines back in stock. What came
-// back of an order is restocked, or damaged.
+// back of an order is restocked, or damaged. What an amendment under way wants more is to be reserved; what it wants
+// less is kept until it is decided.
 func (o Order) Wanted() []Wanted {
-	wanted := make([]Wanted, len(o.Lines))
+	wanted := make([]Wanted, len(o.Lines), len(o.Lines)+len(o.Asked))
 	for i := range o.Lines {
 		wanted[i] = o.wantedOf(&o.Lines[i])
+	}
+	for _, sku := range o.Asked {
+		wanted = append(wanted, Wanted{SKU: sku})
+	}
+	if o.Amendment != nil {
+		for _, l := range growth(o.Amendment.Lines) {
+			wanted = append(wanted, Wanted{SKU: l.SKU, Reserved: l.Quantity})
+		}
 	}
 	bySKU := func(a, b Wanted) int { return strings.Compare(a.SKU, b.SKU) }
 	if !slices.IsSortedFunc(wanted, bySKU) {
@@ -31,6 +40,11 @@ func (o Order) Wanted() []Wanted {
 		merged = append(merged, w)
 	}
 	return merged
+}
+
+// Nothing reports whether no unit is wanted.
+func (w *Wanted) Nothing() bool {
+	return w.Reserved|w.Committed|w.Fulfilled|w.Restocked|w.Damaged == 0
 }
 
 func (o *Order) wantedOf(l *Line) Wanted {
@@ -134,6 +148,9 @@ func (l Lifecycle) String() string {
 	}
 	return "unknown"
 }
+
+// Undecided reports whether what stock answers decides something: of the order itself, or of an amendment.
+func (o *Order) Undecided() bool { return o.Lifecycle == Placed || o.Amendment != nil }
 
 // Open reports whether the order may still change stock: it has not ended, or stock has not answered
 // its last step.

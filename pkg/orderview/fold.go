@@ -34,6 +34,7 @@ type Order struct {
 	Voided           string      `json:"voided"`
 	Refunded         string      `json:"refunded"`
 	RefundDue        string      `json:"refund_due"`
+	PaymentDue       string      `json:"payment_due,omitempty"`
 	PaymentDeadline  string      `json:"payment_deadline,omitempty"`
 	Allocation       *Allocation `json:"allocation,omitempty"`
 	Lines            []Line      `json:"lines"`
@@ -43,6 +44,8 @@ type Order struct {
 
 	totalMicros, authorized, captured, voided, refunded, refundDue int64
 	paymentFailed                                                  bool
+	// costsMore: an amendment did, and not all of it is authorized.
+	costsMore bool
 }
 
 // Allocation says where the order's goods come from.
@@ -85,6 +88,7 @@ type Entry struct {
 	FulfilmentID string         `json:"fulfilment_id,omitempty"`
 	ReturnID     string         `json:"return_id,omitempty"`
 	Lines        []LineQuantity `json:"lines,omitempty"`
+	Short        []Short        `json:"short,omitempty"`
 }
 
 // LineQuantity is a quantity of a SKU.
@@ -102,6 +106,9 @@ func render(events []*eventv1.OrderEvent) ([]byte, error) {
 	o.PaymentStatus, o.FulfilmentStatus, o.ReturnStatus = o.paymentStatus(), o.fulfilmentStatus(), o.returnStatus()
 	o.Authorized, o.Captured, o.Voided = o.amount(o.authorized), o.amount(o.captured), o.amount(o.voided)
 	o.Refunded, o.RefundDue = o.amount(o.refunded), o.amount(o.refundDue)
+	if missing := o.totalMicros - o.authorized + o.voided; o.costsMore && missing > 0 {
+		o.PaymentDue = o.amount(missing)
+	}
 	b, err := json.Marshal(&o)
 	if err != nil {
 		return nil, fmt.Errorf("render order %s: %w", o.ID, err)
@@ -138,7 +145,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	case *eventv1.OrderEvent_OrderBackorderFilled:
 		e.Lines = o.fill(c.OrderBackorderFilled.Filled)
 	case *eventv1.OrderEvent_OrderRejected:
-		o.reject(c.OrderRejected.Short)
+		o.Short = short(c.OrderRejected.Short)
 	case *eventv1.OrderEvent_OrderCancelled:
 		o.voided += c.OrderCancelled.VoidedMicros
 		o.refundDue += c.OrderCancelled.RefundDueMicros
@@ -155,6 +162,8 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		e.FulfilmentID = c.LinesDelivered.FulfilmentId
 	case *eventv1.OrderEvent_LinesCancelled:
 		e.Lines, e.Reason = o.cancel(c.LinesCancelled), c.LinesCancelled.Reason
+	case *eventv1.OrderEvent_AmendmentRequested, *eventv1.OrderEvent_OrderAmended, *eventv1.OrderEvent_AmendmentDeclined:
+		o.amend(ev, &e)
 	case *eventv1.OrderEvent_OrderHeld:
 		e.Reason = c.OrderHeld.Reason
 	case *eventv1.OrderEvent_OrderResumed:
@@ -189,6 +198,7 @@ func (o *Order) pay(ev *eventv1.OrderEvent, e *Entry) {
 		amount, e.Reference = c.PaymentAuthorized.AmountMicros, c.PaymentAuthorized.Reference
 		o.authorized += amount
 		o.paymentFailed = false
+		o.paidUp()
 	case *eventv1.OrderEvent_PaymentCaptured:
 		amount, e.Reference = c.PaymentCaptured.AmountMicros, c.PaymentCaptured.Reference
 		o.captured += amount
@@ -238,14 +248,15 @@ func (o *Order) amount(micros int64) string {
 	return money.Format(micros)
 }
 
-func (o *Order) reject(short []*eventv1.ShortLine) {
-	for _, s := range short {
+func short(lines []*eventv1.ShortLine) (out []Short) {
+	for _, s := range lines {
 		reason := "insufficient_stock"
 		if s.Reason == eventv1.RejectionReason_REJECTION_REASON_UNKNOWN_SKU {
 			reason = "unknown_sku"
 		}
-		o.Short = append(o.Short, Short{s.Sku, s.Requested, s.Available, reason})
+		out = append(out, Short{s.Sku, s.Requested, s.Available, reason})
 	}
+	return out
 }
 
 // spread gives quantities to the lines of their SKUs, in order, as far as room says.
@@ -308,6 +319,7 @@ func (o *Order) cancel(c *eventv1.LinesCancelled) []LineQuantity {
 	o.Subtotal, o.Total = money.Format(c.SubtotalMicros), o.amount(c.TotalMicros)
 	o.voided += c.VoidedMicros
 	o.refundDue += c.RefundDueMicros
+	o.paidUp()
 	if o.left() == 0 {
 		o.Status = statusCompleted
 	}

@@ -36,6 +36,10 @@ func (h *head) follow(ev *eventv1.OrderEvent) {
 		h.ship(c.LinesShipped.Lines)
 	case *eventv1.OrderEvent_ShipmentReconciled:
 		h.ship(c.ShipmentReconciled.Lines)
+	case *eventv1.OrderEvent_OrderAmended:
+		for _, l := range c.OrderAmended.Lines {
+			h.left += l.Quantity - l.FormerQuantity
+		}
 	case *eventv1.OrderEvent_LinesCancelled:
 		h.take(units(c.LinesCancelled.Lines))
 	}

@@ -65,6 +65,8 @@ const (
 	CodeUnknownSKU      = "unknown_sku"            // 404 for stock commands, 409 for orders (with Short)
 	CodeInsufficient    = "insufficient_stock"     // 409 with Short
 	CodeTooLarge        = "command_too_large"      // 413: its events would not fit into a record
+	// CodeAmendmentDeclined: 409: an amendment came to nothing, for another reason than stock, or one that is not kept.
+	CodeAmendmentDeclined = "amendment_declined"
 )
 
 // OrderSummary is an order as a command left it.

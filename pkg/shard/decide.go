@@ -58,7 +58,7 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 		return nil
 	}
 	if len(evs) == 0 { // it has happened already
-		r.refuse(fut, cmd, r.outcome(e, cmd))
+		r.refuse(fut, cmd, r.outcome(e, cmd, 0))
 		return nil
 	}
 	if doc, ok := cmd.Order.(order.ImportDocument); ok {
@@ -71,12 +71,12 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 			return nil
 		}
 	}
-	first := len(r.b.recs)
+	first, version := len(r.b.recs), e.o.Version+1
 	from := origin{key: cmd.Key, fingerprint: cmd.Fingerprint, occurredAt: r.occurredAt(cmd), cause: eventv1.Cause_CAUSE_COMMAND}
 	if err := r.writeOrder(e, evs, &from); err != nil {
 		return r.tooLarge(err, fut, cmd, first)
 	}
-	r.answerOrder(e, cmd, fut, first)
+	r.answerOrder(e, waiter{fut, cmd, version}, first)
 	return nil
 }
 
@@ -116,20 +116,26 @@ func (r *runner) tooLarge(err error, fut *Future, cmd *Command, first int) error
 
 // answerOrder answers with the order's outcome, or, while stock elsewhere has not answered, with the
 // promise of one.
-func (r *runner) answerOrder(e *entry, cmd *Command, fut *Future, first int) {
-	a := answer{fut: fut, first: first, end: len(r.b.recs)}
-	a.result = r.outcome(e, cmd)
-	if s := r.sagas[e.o.ID]; s != nil && e.o.Lifecycle == order.Placed {
-		if fut != nil {
-			s.waiters = append(s.waiters, waiter{fut, cmd})
+func (r *runner) answerOrder(e *entry, w waiter, first int) {
+	a := answer{fut: w.fut, first: first, end: len(r.b.recs)}
+	a.result = r.outcome(e, w.cmd, w.version)
+	if s := r.sagas[e.o.ID]; s != nil && (e.o.Lifecycle == order.Placed || awaitsAmendment(&e.o, w)) {
+		if w.fut != nil {
+			s.waiters = append(s.waiters, w)
 		}
 		a.accepted = true
 	}
 	r.b.answers = append(r.b.answers, a)
 }
 
-// outcome is what a client is told of an order that a command changed.
-func (r *runner) outcome(e *entry, cmd *Command) Result {
+// awaitsAmendment reports whether stock has not answered the amendment that a command asked for.
+func awaitsAmendment(o *order.Order, w waiter) bool {
+	_, amends := w.cmd.Order.(order.Amend)
+	return amends && o.Amendment != nil && o.Amendment.Version == w.version
+}
+
+// outcome is what a client is told of an order that a command changed; version is the order's at which it was taken.
+func (r *runner) outcome(e *entry, cmd *Command, version uint64) Result {
 	o := &e.o
 	res := Result{Version: o.Version, Order: summarize(o)}
 	switch c := cmd.Order.(type) {
@@ -139,10 +145,26 @@ func (r *runner) outcome(e *entry, cmd *Command) Result {
 		res.Order.ReturnID = c.ReturnID
 	case order.CreateFulfilment:
 		res.Order.FulfilmentID = c.FulfilmentID
+	case order.Amend:
+		if slices.Contains(o.Declined, version) {
+			return declinedResult(o, version)
+		}
 	}
 	if o.Lifecycle == order.Rejected && opensOrder(cmd.Order) {
 		short := shortResult(o.Short)
 		res.Code, res.Short, res.Detail, res.Status = short.Code, short.Short, short.Detail, o.Lifecycle.String()
+	}
+	return res
+}
+
+// declinedResult says why an amendment came to nothing; of the newest it is known which lines stood in its way.
+func declinedResult(o *order.Order, version uint64) Result {
+	res := Result{Version: o.Version, Status: o.Lifecycle.String(), Order: summarize(o),
+		Code: CodeAmendmentDeclined, Detail: "the amendment was declined; the order stayed as it was"}
+	if len(o.Short) > 0 && o.Declined[len(o.Declined)-1] == version {
+		short := shortResult(o.Short)
+		res.Code, res.Short = short.Code, short.Short
+		res.Detail = "stock does not have what the amendment wants more; the order stayed as it was"
 	}
 	return res
 }
@@ -201,15 +223,16 @@ func (r *runner) repeatOrder(e *entry, seen *commandRecord, cmd *Command, fut *F
 		return
 	}
 	r.b.fenced = true
-	a := answer{fut: fut, result: r.outcome(e, cmd), rests: r.restsOn(cmd)}
+	w := waiter{fut, cmd, seen.version}
+	a := answer{fut: fut, result: r.outcome(e, cmd, seen.version), rests: r.restsOn(cmd)}
 	a.result.Repeated = true
 	for i := range e.o.Lines {
 		if sku := e.o.Lines[i].SKU; !r.foreign(sku) {
 			a.rests = append(a.rests, eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: r.partitionOf(sku)})
 		}
 	}
-	if s := r.sagas[e.o.ID]; s != nil && e.o.Lifecycle == order.Placed && opensOrder(cmd.Order) {
-		s.waiters = append(s.waiters, waiter{fut, cmd})
+	if s := r.sagas[e.o.ID]; s != nil && (e.o.Lifecycle == order.Placed && opensOrder(cmd.Order) || awaitsAmendment(&e.o, w)) {
+		s.waiters = append(s.waiters, w)
 		a.accepted = true
 	}
 	r.b.answers = append(r.b.answers, a)

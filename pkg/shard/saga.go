@@ -31,6 +31,8 @@ type saga struct {
 type waiter struct {
 	fut *Future
 	cmd *Command
+	// version of the order at which the command was taken.
+	version uint64
 }
 
 // startStep carries the reservation that an order wants now to the shards of its SKUs: at once where
@@ -50,7 +52,7 @@ func (r *runner) startStep(e *entry, from *origin) error {
 			refused = refused || held[i].Rejected
 		}
 	}
-	if len(remote) == 0 || refused && e.o.Lifecycle == order.Placed {
+	if len(remote) == 0 || refused && e.o.Undecided() {
 		if old == nil && from.cause == eventv1.Cause_CAUSE_COMMAND {
 			old = &saga{neverSent: true, position: eventlog.Offsets{}}
 		}
@@ -71,14 +73,16 @@ func (r *runner) startStep(e *entry, from *origin) error {
 // settleHere ends a step that needs no other shard.
 func (r *runner) settleHere(e *entry, old *saga, held []order.Held, from *origin) error {
 	delete(r.sagas, e.o.ID)
-	if e.o.Lifecycle != order.Placed {
+	if !e.o.Undecided() {
 		// No event says so: restoring the shard finds stock and order in the same log.
 		e.o.Settled = true
 		return nil
 	}
 	if old != nil {
-		for _, h := range old.held {
-			held = append(held, h)
+		for sku, h := range old.held {
+			if !slices.ContainsFunc(held, func(h order.Held) bool { return h.SKU == sku }) {
+				held = append(held, h)
+			}
 		}
 		r.sagas[e.o.ID] = old
 	}
@@ -115,7 +119,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 	local = make([]order.Wanted, 0, len(all))
 	for _, w := range all {
 		target := r.shardOf(w.SKU)
-		nothing := w.Reserved|w.Committed|w.Fulfilled|w.Restocked|w.Damaged == 0
+		nothing := w.Nothing()
 		if target == r.shard {
 			if nothing && r.neverHeld(e, w.SKU) {
 				continue
@@ -123,7 +127,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 			local = append(local, w)
 			continue
 		}
-		if nothing && old != nil && (old.neverSent || old.held[w.SKU].Rejected) {
+		if nothing && old != nil && (old.neverSent || old.held[w.SKU].RefusedAll()) {
 			continue
 		}
 		if remote == nil {
@@ -148,14 +152,15 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 	return local, remote
 }
 
-// neverHeld reports whether this shard's own stock rejected the order: there is nothing to give back.
+// neverHeld reports whether this shard's own stock rejected the order, and holds nothing of what it had: there is
+// nothing to give back.
 func (r *runner) neverHeld(e *entry, sku string) bool {
 	h, err := r.st.held(e.o.ID)
 	if err != nil {
 		return false
 	}
 	res := h.of(sku)
-	return res.Rejected != nil && res.PlacedEventID == inventory.ID(e.o.PlacedEventID)
+	return res.PlacedEventID == inventory.ID(e.o.PlacedEventID) && heldOf(sku, res).RefusedAll()
 }
 
 // runStep sets an order's reservations of this shard's SKUs, all or nothing, and says what is held. Rules that refuse
@@ -345,7 +350,7 @@ func (r *runner) handleAnswer(resp *peerv1.ReservationResponse) error {
 	if resp.Version > s.version {
 		return r.overtake(e, resp.Version)
 	}
-	if resp.Version != s.version || s.waiting[int32(resp.TargetShard)] == nil {
+	if resp.Version != s.version || !answers(resp, s.waiting[int32(resp.TargetShard)]) {
 		return nil
 	}
 	delete(s.waiting, int32(resp.TargetShard))
@@ -365,10 +370,16 @@ func (r *runner) handleAnswer(resp *peerv1.ReservationResponse) error {
 		tp := eventlog.TopicPartition{Topic: topic, Partition: p.Partition}
 		s.position[tp] = max(s.position[tp], p.Offset)
 	}
-	if len(s.waiting) > 0 && (!refused || e.o.Lifecycle != order.Placed) {
+	if len(s.waiting) > 0 && (!refused || !e.o.Undecided()) {
 		return nil
 	}
 	return r.concludeSaga(e, s)
+}
+
+// answers reports whether an answer is about all SKUs that a request names, in its order. Where stock has seen a newer
+// step, it answers an older one with that one's version: an amendment may have asked for more SKUs since.
+func answers(resp *peerv1.ReservationResponse, req *peerv1.ReservationRequest) bool {
+	return req != nil && slices.EqualFunc(resp.Held, req.Wanted, func(h *peerv1.Held, w *peerv1.Wanted) bool { return h.Sku == w.Sku })
 }
 
 // sagaOrigin is that of a step taken up outside a command: now, or for a past document its own time.
@@ -385,8 +396,7 @@ func (r *runner) concludeSaga(e *entry, s *saga) error {
 	for _, h := range s.held {
 		held = append(held, h)
 	}
-	placed := e.o.Lifecycle == order.Placed
-	if !placed {
+	if !e.o.Undecided() {
 		delete(r.sagas, e.o.ID)
 	}
 	from := r.sagaOrigin(e)
@@ -394,7 +404,7 @@ func (r *runner) concludeSaga(e *entry, s *saga) error {
 	if err := r.recordReservation(e, held, &from); err != nil {
 		return err
 	}
-	if e.o.Lifecycle == order.Placed {
+	if e.o.Undecided() {
 		// Stock neither holds all nor refuses: it is asked again, as a newer step.
 		return r.overtake(e, s.version)
 	}
@@ -407,12 +417,12 @@ func (r *runner) concludeSaga(e *entry, s *saga) error {
 
 // answerWaiters gives the outcome to the clients that wait for it.
 func (r *runner) answerWaiters(e *entry, s *saga, first int) {
-	if e.o.Lifecycle == order.Placed {
+	if e.o.Undecided() {
 		return
 	}
 	for _, w := range s.waiters {
 		r.b.answers = append(r.b.answers, answer{
-			fut: w.fut, result: r.outcome(e, w.cmd), first: first, end: len(r.b.recs), saga: s,
+			fut: w.fut, result: r.outcome(e, w.cmd, w.version), first: first, end: len(r.b.recs), saga: s,
 		})
 	}
 	s.waiters = nil

@@ -83,6 +83,14 @@ func TestHealthyEndings(t *testing.T) {
 			s.end(&eventv1.Level{OnHand: 10, Available: 8, Committed: 1, Damaged: 1}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{
 				Step: stepOf(s, "o-1", 9), Quantity: 1, Damaged: fromMain(1)}}})
 		},
+		"an amendment that stock has followed": func(s *story) { amended(s, 3, 7_660_000, 2_550_000); followed(s) },
+		"one that stock does not have": func(s *story) {
+			askedFor(s, 12)
+			refuse(s, 7, 10)
+			s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentDeclined{AmendmentDeclined: &eventv1.AmendmentDeclined{
+				Short: []*eventv1.ShortLine{{Sku: "A", Requested: 10, Available: 8, Reason: short}}}}})
+		},
+		"one under way": func(s *story) { askedFor(s, 3) },
 		"an older row after a newer": func(s *story) {
 			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2})
 		},
@@ -141,6 +149,32 @@ func waits2(s *story) {
 	s.rows[0].BackorderLimit = 9
 	backorder(s, 10)
 	s.end(level(11, 0, 10, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 2}}})
+}
+
+// askedFor amends the two A of o-1, of which one has shipped.
+func askedFor(s *story, quantity int64) []*eventv1.AmendedLine {
+	lines := []*eventv1.AmendedLine{{Line: 1, Sku: "A", Quantity: quantity, UnitPriceMicros: 2_555_000, FormerQuantity: 2, FormerUnitPriceMicros: 2_555_000}}
+	s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentRequested{AmendmentRequested: &eventv1.AmendmentRequested{Lines: lines}}})
+	return lines
+}
+
+func amended(s *story, quantity, total, due int64) *eventv1.OrderAmended {
+	e := &eventv1.OrderAmended{Lines: askedFor(s, quantity), SubtotalMicros: quantity * 2_555_000, TotalMicros: total, PaymentDueMicros: due}
+	s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderAmended{OrderAmended: e}})
+	return e
+}
+
+// followed is stock that reserves one more A for o-1, and commits it.
+func followed(s *story) {
+	s.end(level(9, 7, 1, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReserved{StockReserved: &eventv1.StockReserved{Step: stepOf(s, "o-1", 6), Quantity: 1, Allocations: fromMain(1)}}})
+	s.end(level(9, 7, 0, 2), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationCommitted{ReservationCommitted: &eventv1.ReservationCommitted{Step: stepOf(s, "o-1", 7), Quantity: 1, Allocations: fromMain(1)}}})
+}
+
+// refuse is stock that has not got what o-1 asks for on top, and hears that it keeps what it has.
+func refuse(s *story, version uint64, quantity int64) {
+	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationRejected{ReservationRejected: &eventv1.ReservationRejected{
+		Step: stepOf(s, "o-1", version-1), Quantity: quantity, Available: 8, Reason: short}}})
+	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationReleased{ReservationReleased: &eventv1.ReservationReleased{Step: stepOf(s, "o-1", version)}}})
 }
 
 func TestOpenOrdersAreNoViolation(t *testing.T) {

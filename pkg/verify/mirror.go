@@ -79,11 +79,29 @@ func (f *mirrorFold) record(rec *eventlog.Record) {
 		for _, l := range ev.GetReturnReceivedV2().Lines {
 			lines = append(lines, &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros})
 		}
+	case ev.GetOrderAmended() != nil:
+		lines = differences(ev.GetOrderAmended().Lines)
 	}
 	month := time.UnixMicro(ev.Meta.OccurredAtMicros).UTC().Format("2006-01")
 	for _, l := range lines {
 		f.lines.add(strings.Join([]string{name, month, country, currency}, " "), 1, sign*l.Quantity, sign*l.Quantity*l.UnitPriceMicros, l.UnitPriceMicros)
 	}
+}
+
+// differences are what an amendment adds to lines and takes off them: at the old price, and at the new one.
+func differences(amended []*eventv1.AmendedLine) []*eventv1.OrderLine {
+	var out []*eventv1.OrderLine
+	for _, l := range amended {
+		more := l.Quantity - l.FormerQuantity
+		if l.FormerQuantity > 0 && l.UnitPriceMicros != l.FormerUnitPriceMicros {
+			out = append(out, &eventv1.OrderLine{Sku: l.Sku, Quantity: -l.FormerQuantity, UnitPriceMicros: l.FormerUnitPriceMicros})
+			more = l.Quantity
+		}
+		if more != 0 {
+			out = append(out, &eventv1.OrderLine{Sku: l.Sku, Quantity: more, UnitPriceMicros: l.UnitPriceMicros})
+		}
+	}
+	return out
 }
 
 // before bounds a query to what was read: the mirror may be ahead by now.

@@ -21,7 +21,7 @@ type order struct {
 	status, kind         string
 	placed               id
 	lines                []line // one a SKU
-	total                int64
+	subtotal, total      int64
 	authorized, captured int64
 	voided, refunded     int64
 	refundDue            int64
@@ -35,6 +35,9 @@ type order struct {
 	returned int64
 	currency string
 	rule     *eventv1.AllocationRule
+	// amending are the lines that stock is asked about, paymentDue that what they cost more is not authorized.
+	amending   []*eventv1.AmendedLine
+	paymentDue bool
 	// heldFrom is the status before on_hold.
 	heldFrom string
 	// wants is the version at which it last wanted another reservation; settled: stock has followed.
@@ -82,6 +85,7 @@ var before = map[string][]string{
 	"order_reserved": {"placed"}, "order_backordered": {"placed"}, "order_rejected": {"placed"},
 	"order_backorder_filled": {"reserved", "confirmed", "on_hold"},
 	"order_held":             {"reserved", "confirmed"}, "order_resumed": {"on_hold"}, "lines_cancelled": {"reserved", "confirmed", "on_hold"},
+	"amendment_requested": {"reserved", "confirmed"}, "order_amended": {"reserved", "confirmed", "on_hold"}, "amendment_declined": {"reserved", "confirmed", "on_hold"},
 	"fulfilment_created": {"confirmed"}, "fulfilment_cancelled": {"confirmed", "on_hold", "completed"},
 	"payment_started": {"placed", "reserved"}, "payment_authorized": {"reserved", "confirmed", "on_hold", "completed", "expired", "cancelled", "rejected"},
 	"payment_captured": {"confirmed", "completed"}, "payment_voided": afterPlacing, "payment_refunded": afterPlacing, "payment_failed": afterPlacing,
@@ -95,7 +99,7 @@ var before = map[string][]string{
 // wanting lists the events after which an order wants another reservation.
 var wanting = []string{
 	"order_placed", "order_imported", "credit_note_imported", "order_rejected", "order_confirmed",
-	"order_cancelled", "order_expired", "order_reopened", "lines_cancelled", "lines_shipped", "shipment_reconciled", "return_received",
+	"order_cancelled", "order_expired", "order_reopened", "lines_cancelled", "amendment_requested", "order_amended", "amendment_declined", "lines_shipped", "shipment_reconciled", "return_received",
 }
 
 func (c *checker) orderRecord(rec *eventlog.Record) {
@@ -126,6 +130,8 @@ func (c *checker) orderRecord(rec *eventlog.Record) {
 	if slices.Contains(wanting, name) {
 		o.wants, o.settled = max(o.version, o.wants+1), false
 	}
+	c.check(Transitions, o.amending == nil || !slices.Contains(notWhileAmending, name), "%s: %s of order %s, which stock is asked about", at(rec), name, ev.OrderId)
+	c.stillDue(rec, o, name)
 	c.orderChange(rec, o, &ev)
 }
 
@@ -138,7 +144,7 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		c.check(Transitions, p.PaymentTerms != 0 && (!o.onAccount || o.deadline == 0), "%s: terms %v with a deadline of %d", at(rec), p.PaymentTerms, o.deadline)
 		c.money(rec, p.Lines, p.Currency, p.SubtotalMicros, p.TotalMicros)
 		c.open(rec, o, ev, kindOrder, "placed", p.Lines, p.TotalMicros)
-		o.currency, o.rule = p.Currency, p.Allocation
+		o.currency, o.subtotal, o.rule = p.Currency, p.SubtotalMicros, p.Allocation
 	case *eventv1.OrderEvent_OrderImported:
 		d := ch.OrderImported
 		c.money(rec, d.Lines, d.Currency, d.SubtotalMicros, d.TotalMicros)
@@ -213,7 +219,7 @@ func (c *checker) changed(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent
 		c.check(Transitions, o.fulfilments[id].pending, "%s: fulfilment %q is not waiting to ship", at(rec), id)
 		delete(o.fulfilments, id)
 	default:
-		c.returns(rec, o, ev)
+		c.amendment(rec, o, ev)
 	}
 }
 
@@ -238,7 +244,7 @@ func (c *checker) linesCancelled(rec *eventlog.Record, o *order, e *eventv1.Line
 		c.check(Transitions, gone.Quantity > 0 && l.ordered >= l.shipped, "%s: cancelled %d of %s, of which %d have shipped", at(rec), gone.Quantity, l.sku, l.shipped)
 	}
 	c.check(Money, e.TotalMicros >= 0 && e.TotalMicros <= o.total, "%s: the total goes from %d to %d", at(rec), o.total, e.TotalMicros)
-	o.total = e.TotalMicros
+	o.subtotal, o.total = e.SubtotalMicros, e.TotalMicros
 	voided := max(0, o.held()-max(0, o.total-o.captured))
 	due := o.due()
 	c.check(Money, e.VoidedMicros == voided && e.RefundDueMicros == due,

@@ -87,6 +87,16 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("return_received", "order get "+order)
 
 	account := strings.Fields(id(must("confirmed", "order place --customer c-2 --currency GBP --terms on_account --line A1=1@1 -o json")))[0]
+	must("B2", "stock register B2")
+	must("B2", "stock receive B2 1")
+	must("7.00 GBP", "order amend "+account+" --line A1=2 --line B2=1@5 --reason called")
+	must(account, "order amend "+account+" --line A1=2@0.50#1 -o json")
+	if out, err := p.cli(t, binary, strings.Fields("order amend "+account+" --line A1=3 --line B2=2 --key short")...); err == nil || !strings.Contains(out, "insufficient_stock") {
+		t.Fatalf("amended beyond the stock: %v\n%s", err, out)
+	}
+	for _, want := range []string{"6.00", "order_amended", "amendment_declined"} {
+		must(want, "order get "+account)
+	}
 	must("cancelled", "order cancel "+account+" --reason mind")
 	late := strings.Fields(id(must("reserved", "order place --customer c-3 --currency GBP --line A1=1@1 -o json")))[0]
 	must("reserved", "order authorize-payment "+late+" --amount 0.50")
@@ -99,18 +109,22 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 		"order cancel-lines " + late + " --line A1": "SKU=QUANTITY",
 		"order place --line A1=x@1":                 "SKU=QUANTITY",
 		"order place --customer c --currency GBP --line A1=1@1 --from-location north": "missing_field",
-		"order place --line A1=1":                        "SKU=QUANTITY@PRICE",
-		"order receive-return " + back + " --line A1=1":  "SKU=QUANTITY@CONDITION",
-		"order request-return " + order + " --line A1=9": "over_return",
-		"order deliver " + order + " " + fulfilment:      "already_delivered",
-		"stock count A1 1 --counted-at-version 2":        "count_outdated",
-		"stock count A1 many":                            "not a whole number",
-		"stock backorder-limit A1 many":                  "not a whole number",
-		"stock receive nobody 1":                         "unknown_sku",
+		"order amend " + late + " --line A1":                                          "SKU=QUANTITY[@PRICE][#LINE]",
+		"order amend " + late + " --line A1=1#x":                                      "SKU=QUANTITY[@PRICE][#LINE]",
+		"order amend " + late + " --line A1=0":                                        "nothing_would_be_left",
+		"order place --line A1=1":                                                     "SKU=QUANTITY@PRICE",
+		"order receive-return " + back + " --line A1=1":                               "SKU=QUANTITY@CONDITION",
+		"order request-return " + order + " --line A1=9":                              "over_return",
+		"order deliver " + order + " " + fulfilment:                                   "already_delivered",
+		"stock count A1 1 --counted-at-version 2":                                     "count_outdated",
+		"stock count A1 many":                                                         "not a whole number",
+		"stock backorder-limit A1 many":                                               "not a whole number",
+		"stock receive nobody 1":                                                      "unknown_sku",
 	} {
 		if out, err := p.cli(t, binary, strings.Fields(line)...); err == nil || !strings.Contains(out, want) {
 			t.Errorf("holdfast %s: %v\n%s\nwant %q", line, err, out, want)
 		}
 	}
 	p.verify(t, binary)
+	must("ClickHouse equals the log", "verify --kafka "+p.kafka+" --clickhouse "+p.clickHouse)
 }

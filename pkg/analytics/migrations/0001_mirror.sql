@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS orders (
     reference String COMMENT 'Number of the document, reference of the payment, or tracking reference',
     reason String COMMENT 'Why an order was cancelled, or money was given back or did not come',
     lines UInt32 COMMENT 'Lines that the event names',
-    quantity Int64 COMMENT 'Units over these lines; below 0 on a credit note',
+    quantity Int64 COMMENT 'Units over these lines; below 0 on a credit note; how many more for an amendment',
     subtotal_micros Int64 COMMENT 'Sum of quantity times unit price, exact, in millionths of the currency; below 0 on a credit note',
     total_micros Int64 COMMENT 'The subtotal rounded once to the minor unit of the currency; below 0 on a credit note',
     amount_micros Int64 COMMENT 'Money that a payment event moved: authorized, captured, voided or refunded',
@@ -51,15 +51,15 @@ CREATE TABLE IF NOT EXISTS order_lines (
     partition Int32 COMMENT 'Partition of the record',
     offset Int64 COMMENT 'Offset of the record in its partition',
     line UInt32 COMMENT 'Place of the line in its event, from 0',
-    type LowCardinality(String) COMMENT 'Event that carries the line: order_placed, order_imported, credit_note_imported, lines_cancelled or return_received. Placed lines are revenue, and cancelled and returned ones are taken off it, once orders has an order_confirmed of the order',
+    type LowCardinality(String) COMMENT 'Event that carries the line: order_placed, order_imported, credit_note_imported, order_amended, lines_cancelled or return_received. Placed lines are revenue, amendments add to it or take off it what changed, and cancelled and returned lines are taken off, once orders has an order_confirmed of the order',
     order_id String COMMENT 'Order, or past document',
-    customer_id String COMMENT 'Customer of the order; empty on cancelled and returned lines, and so are country and currency: orders has them',
+    customer_id String COMMENT 'Customer of the order; empty on amended, cancelled and returned lines, and so are country and currency: orders has them',
     country LowCardinality(String) COMMENT 'Country as the shop writes it; may be empty',
     currency LowCardinality(String) COMMENT 'ISO 4217 code',
     sku String COMMENT 'Stock item',
-    quantity Int64 COMMENT 'Units; below 0 on a credit note and on cancelled or returned lines',
+    quantity Int64 COMMENT 'Units; below 0 on a credit note, on cancelled or returned lines, and for what an amendment takes off',
     unit_price_micros Int64 COMMENT 'Price of one unit in millionths of the currency',
-    amount_micros Int64 COMMENT 'Quantity times unit price, exact; below 0 on a credit note and on cancelled or returned lines',
+    amount_micros Int64 COMMENT 'Quantity times unit price, exact; below 0 on a credit note, on cancelled or returned lines, and for what an amendment takes off',
     occurred_at DateTime64(6, 'UTC') COMMENT 'When it happened in the shop; for past documents their own time'
 )
 ENGINE = ReplacingMergeTree

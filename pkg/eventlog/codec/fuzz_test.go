@@ -187,7 +187,7 @@ func TestOrderDecisionsRoundTrip(t *testing.T) {
 func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
 	lines := []order.LineQuantity{{SKU: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "sku"), Quantity: rapid.Int64Range(1, 3).Draw(t, "quantity")}}
 	fulfilment := rapid.SampledFrom([]string{"f1", "f2"}).Draw(t, "fulfilment")
-	switch rapid.IntRange(0, 15).Draw(t, "command") {
+	switch rapid.IntRange(0, 17).Draw(t, "command") {
 	case 0, 1:
 		c := order.Place{Currency: "EUR", Terms: order.OnAccount, Lines: []order.PlaceLine{
 			{SKU: "a", Quantity: 3, UnitPriceMicros: 1_500_000}, {SKU: "b", Quantity: 2, UnitPriceMicros: 2_005_000},
@@ -214,6 +214,10 @@ func drawOrderCommand(t *rapid.T, o order.Order) order.Command {
 		return order.Resume{}
 	case 7:
 		return order.CancelLines{Lines: lines, Reason: "sold out"}
+	case 16, 17:
+		price := rapid.Int64Range(0, 3_000_000).Draw(t, "price")
+		sku := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "amended")
+		return order.Amend{Lines: []order.AmendLine{{SKU: sku, Quantity: rapid.Int64Range(0, 6).Draw(t, "amended to"), UnitPriceMicros: &price}}, Reason: "why"}
 	case 8:
 		return order.CreateFulfilment{FulfilmentID: fulfilment, Lines: lines}
 	case 9:

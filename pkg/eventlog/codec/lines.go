@@ -84,6 +84,31 @@ func fromQuantities(lines []*eventv1.LineQuantity) []order.LineQuantity {
 	return out
 }
 
+func toAmended(lines []order.AmendedLine) []*eventv1.AmendedLine {
+	values, out := make([]eventv1.AmendedLine, len(lines)), make([]*eventv1.AmendedLine, len(lines))
+	for i, l := range lines {
+		v := &values[i]
+		v.Line, v.Sku, v.Quantity, v.UnitPriceMicros = uint32(l.Line), l.SKU, l.Quantity, l.UnitPriceMicros
+		v.FormerQuantity, v.FormerUnitPriceMicros = l.FormerQuantity, l.FormerUnitPriceMicros
+		out[i] = v
+	}
+	return out
+}
+
+func fromAmended(lines []*eventv1.AmendedLine) []order.AmendedLine {
+	if len(lines) == 0 {
+		return nil
+	}
+	out := make([]order.AmendedLine, len(lines))
+	for i, l := range lines {
+		out[i] = order.AmendedLine{
+			Line: int32(l.Line), SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
+			FormerQuantity: l.FormerQuantity, FormerUnitPriceMicros: l.FormerUnitPriceMicros,
+		}
+	}
+	return out
+}
+
 func toShort(short []order.ShortLine) []*eventv1.ShortLine {
 	values, out := make([]eventv1.ShortLine, len(short)), make([]*eventv1.ShortLine, len(short))
 	for i, s := range short {

@@ -141,6 +141,9 @@ func setLaterOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
 			FulfilmentCancelled: &eventv1.FulfilmentCancelled{FulfilmentId: c.FulfilmentID, Reason: c.Reason}}
 		return "holdfast.fulfilment_cancelled.v1"
 	}
+	if ceType := setAmendment(e, ev); ceType != "" {
+		return ceType
+	}
 	return setDocumentOrSettlement(e, ev)
 }
 
@@ -163,6 +166,28 @@ func setDocumentOrSettlement(e *eventv1.OrderEvent, ev order.Event) string {
 		e.Change = &eventv1.OrderEvent_ShipmentReconciled{
 			ShipmentReconciled: &eventv1.ShipmentReconciled{Lines: toQuantities(c.Lines)}}
 		return "holdfast.shipment_reconciled.v1"
+	}
+	return ""
+}
+
+// setAmendment is setOrderChange for amendments.
+func setAmendment(e *eventv1.OrderEvent, ev order.Event) string {
+	switch c := ev.(type) {
+	case order.AmendmentRequested:
+		e.Change = &eventv1.OrderEvent_AmendmentRequested{
+			AmendmentRequested: &eventv1.AmendmentRequested{Lines: toAmended(c.Lines), Reason: c.Reason}}
+		return "holdfast.amendment_requested.v1"
+	case order.OrderAmended:
+		e.Change = &eventv1.OrderEvent_OrderAmended{OrderAmended: &eventv1.OrderAmended{
+			Lines: toAmended(c.Lines), Backordered: toQuantities(c.Backordered),
+			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros,
+			VoidedMicros: c.VoidedMicros, RefundDueMicros: c.RefundDueMicros, PaymentDueMicros: c.PaymentDueMicros,
+		}}
+		return "holdfast.order_amended.v1"
+	case order.AmendmentDeclined:
+		e.Change = &eventv1.OrderEvent_AmendmentDeclined{
+			AmendmentDeclined: &eventv1.AmendmentDeclined{Short: toShort(c.Short), Reason: c.Reason}}
+		return "holdfast.amendment_declined.v1"
 	}
 	return ""
 }
@@ -301,7 +326,27 @@ func laterOrderChange(e *eventv1.OrderEvent) order.Event {
 	case *eventv1.OrderEvent_FulfilmentCancelled:
 		return order.FulfilmentCancelled{FulfilmentID: c.FulfilmentCancelled.FulfilmentId, Reason: c.FulfilmentCancelled.Reason}
 	}
+	if ev := amendment(e); ev != nil {
+		return ev
+	}
 	return documentOrSettlement(e)
+}
+
+func amendment(e *eventv1.OrderEvent) order.Event {
+	switch c := e.Change.(type) {
+	case *eventv1.OrderEvent_AmendmentRequested:
+		return order.AmendmentRequested{Lines: fromAmended(c.AmendmentRequested.Lines), Reason: c.AmendmentRequested.Reason}
+	case *eventv1.OrderEvent_OrderAmended:
+		p := c.OrderAmended
+		return order.OrderAmended{
+			Lines: fromAmended(p.Lines), Backordered: fromQuantities(p.Backordered),
+			SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
+			VoidedMicros: p.VoidedMicros, RefundDueMicros: p.RefundDueMicros, PaymentDueMicros: p.PaymentDueMicros,
+		}
+	case *eventv1.OrderEvent_AmendmentDeclined:
+		return order.AmendmentDeclined{Short: fromShort(c.AmendmentDeclined.Short), Reason: c.AmendmentDeclined.Reason}
+	}
+	return nil
 }
 
 func documentOrSettlement(e *eventv1.OrderEvent) order.Event {

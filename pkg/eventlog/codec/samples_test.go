@@ -20,7 +20,11 @@ func sampleMeta() Meta {
 }
 
 var (
-	sampleLines      = []order.PlaceLine{{SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000}, {SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000}}
+	sampleLines   = []order.PlaceLine{{SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000}, {SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000}}
+	sampleAmended = []order.AmendedLine{
+		{Line: 1, SKU: "85123A", Quantity: 9, UnitPriceMicros: 2_550_000, FormerQuantity: 6, FormerUnitPriceMicros: 2_550_000},
+		{Line: 3, SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000},
+	}
 	sampleQuantities = []order.LineQuantity{{SKU: "85123A", Quantity: 4}, {SKU: "22423", Quantity: 1}}
 )
 
@@ -50,6 +54,14 @@ var orderSamples = map[string]order.Event{
 	"lines_shipped":      order.LinesShipped{FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999"},
 	"lines_cancelled": order.LinesCancelled{
 		Lines: sampleLines, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000,
+	},
+	"amendment_requested": order.AmendmentRequested{Lines: sampleAmended, Reason: "customer called"},
+	"order_amended": order.OrderAmended{
+		Lines: sampleAmended, Backordered: sampleQuantities[:1], SubtotalMicros: 35_700_000, TotalMicros: 35_700_000,
+		VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000, PaymentDueMicros: 7_650_000,
+	},
+	"amendment_declined": order.AmendmentDeclined{
+		Short: []order.ShortLine{{SKU: "85123A", Requested: 3, Available: 2, Reason: order.ReasonInsufficientStock}}, Reason: order.EndedReason,
 	},
 	"order_held":           order.OrderHeld{Reason: "fraud check"},
 	"order_resumed":        order.OrderResumed{Confirmed: true, PaymentDeadlineMicros: 1_760_000_900_000_000},

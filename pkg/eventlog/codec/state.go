@@ -203,6 +203,8 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		RefundedMicros: o.RefundedMicros, Payments: toPayments(o.Payments),
 		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed, HeldFrom: int32(o.HeldFrom),
 		Allocation: ToOrderRule(o.Allocation),
+		Amendment:  toAmendment(o.Amendment), DeclinedAmendments: o.Declined, AskedSkus: o.Asked,
+		Amendments: o.Amendments, PaymentDue: o.PaymentDue,
 	})
 }
 
@@ -225,6 +227,8 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		RefundedMicros: p.RefundedMicros, Payments: fromPayments(p.Payments),
 		PaymentStarts: p.PaymentStarts, PaymentFailed: p.PaymentFailed, HeldFrom: order.Lifecycle(p.HeldFrom),
 		Allocation: fromOrderRule(p.Allocation),
+		Amendment:  fromAmendment(p.Amendment), Declined: p.DeclinedAmendments, Asked: p.AskedSkus,
+		Amendments: p.Amendments, PaymentDue: p.PaymentDue,
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
 		return order.Order{}, err
@@ -257,6 +261,20 @@ func fromStateLines(lines []*statev1.OrderLine) []order.Line {
 		}
 	}
 	return out
+}
+
+func toAmendment(a *order.Amendment) *statev1.Amendment {
+	if a == nil {
+		return nil
+	}
+	return &statev1.Amendment{Version: a.Version, Lines: toAmended(a.Lines)}
+}
+
+func fromAmendment(a *statev1.Amendment) *order.Amendment {
+	if a == nil {
+		return nil
+	}
+	return &order.Amendment{Version: a.Version, Lines: fromAmended(a.Lines)}
 }
 
 func toPayments(payments []order.Payment) []*statev1.Payment {

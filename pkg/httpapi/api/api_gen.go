@@ -36,6 +36,7 @@ func (e AllocationPolicy) Valid() bool {
 // Defines values for CommandType.
 const (
 	CommandTypeAdjustStock       CommandType = "adjust_stock"
+	CommandTypeAmendOrder        CommandType = "amend_order"
 	CommandTypeAuthorizePayment  CommandType = "authorize_payment"
 	CommandTypeCancelFulfilment  CommandType = "cancel_fulfilment"
 	CommandTypeCancelLines       CommandType = "cancel_lines"
@@ -73,6 +74,8 @@ const (
 func (e CommandType) Valid() bool {
 	switch e {
 	case CommandTypeAdjustStock:
+		return true
+	case CommandTypeAmendOrder:
 		return true
 	case CommandTypeAuthorizePayment:
 		return true
@@ -564,6 +567,23 @@ type Allocation struct {
 // have them together; `split` takes what each location has, one after the other.
 type AllocationPolicy string
 
+// AmendLine defines model for AmendLine.
+type AmendLine struct {
+	// Line Its place among the order's lines, from 1; where several have the SKU
+	Line     int64  `json:"line,omitempty,omitzero"`
+	Quantity Level  `json:"quantity"`
+	SKU      string `json:"sku"`
+
+	// UnitPrice Required for a new line; another one keeps its own without.
+	UnitPrice Money `json:"unit_price,omitempty,omitzero"`
+}
+
+// AmendOrder defines model for AmendOrder.
+type AmendOrder struct {
+	Lines  []AmendLine `json:"lines"`
+	Reason string      `json:"reason,omitempty,omitzero"`
+}
+
 // Availability An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type Availability struct {
 	// Available What can be sold; a location that is short does not take from the others
@@ -731,10 +751,13 @@ type Order struct {
 	FulfilmentStatus string          `json:"fulfilment_status,omitempty,omitzero"`
 	Lines            []OrderLineView `json:"lines"`
 	OrderID          string          `json:"order_id"`
-	PaymentStatus    string          `json:"payment_status"`
-	Reference        string          `json:"reference,omitempty,omitzero"`
-	ReturnStatus     ReturnStatus    `json:"return_status"`
-	Status           OrderStatus     `json:"status"`
+
+	// PaymentDue What an amendment made the order cost more than is authorized; absent for nothing
+	PaymentDue    Money        `json:"payment_due,omitempty,omitzero"`
+	PaymentStatus string       `json:"payment_status"`
+	Reference     string       `json:"reference,omitempty,omitzero"`
+	ReturnStatus  ReturnStatus `json:"return_status"`
+	Status        OrderStatus  `json:"status"`
 
 	// Subtotal A plain decimal, at most 6 decimals, no exponent.
 	Subtotal Money           `json:"subtotal,omitempty,omitzero"`
@@ -1269,6 +1292,18 @@ type GetOrderParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// AmendOrderParams defines parameters for AmendOrder.
+type AmendOrderParams struct {
+	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The version that the command is meant for, as ETag had it; `*` is any.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer `wait=N` waits up to N seconds for the outcome (default 10, at most 60); `respond-async` answers once the command is durable.
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // CancelOrderParams defines parameters for CancelOrder.
 type CancelOrderParams struct {
 	// IdempotencyKey Made by the client, kept for retries of this request. Printable ASCII.
@@ -1605,6 +1640,9 @@ type ImportOrderJSONRequestBody = ImportDocument
 // PlaceOrderJSONRequestBody defines body for PlaceOrder for application/json ContentType.
 type PlaceOrderJSONRequestBody = PlaceOrder
 
+// AmendOrderJSONRequestBody defines body for AmendOrder for application/json ContentType.
+type AmendOrderJSONRequestBody = AmendOrder
+
 // CancelOrderJSONRequestBody defines body for CancelOrder for application/json ContentType.
 type CancelOrderJSONRequestBody = CancelOrder
 
@@ -1709,6 +1747,9 @@ type ServerInterface interface {
 	// GetOrder Read an order with its timeline
 	// (GET /v1/orders/{order_id})
 	GetOrder(ctx echo.Context, orderID OrderID, params GetOrderParams) error
+	// AmendOrder Change quantities and prices of lines, or add lines
+	// (POST /v1/orders/{order_id}/amend)
+	AmendOrder(ctx echo.Context, orderID OrderID, params AmendOrderParams) error
 	// CancelOrder Cancel an order that has not shipped
 	// (POST /v1/orders/{order_id}/cancel)
 	CancelOrder(ctx echo.Context, orderID OrderID, params CancelOrderParams) error
@@ -2149,6 +2190,74 @@ func (w *ServerInterfaceWrapper) GetOrder(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetOrder(ctx, orderID, params)
+	return err
+}
+
+// AmendOrder converts echo context to params.
+func (w *ServerInterfaceWrapper) AmendOrder(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "order_id" -------------
+	var orderID OrderID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "order_id", ctx.Param("order_id"), &orderID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AmendOrderParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AmendOrder(ctx, orderID, params)
 	return err
 }
 
@@ -3967,6 +4076,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/orders/:order_id/hold", wrapper.HoldOrder, options.OperationMiddlewares["holdOrder"]...)
 	router.POST(options.BaseURL+"/v1/orders/:order_id/resume", wrapper.ResumeOrder, options.OperationMiddlewares["resumeOrder"]...)
 	router.POST(options.BaseURL+"/v1/orders/:order_id/cancel-lines", wrapper.CancelLines, options.OperationMiddlewares["cancelLines"]...)
+	router.POST(options.BaseURL+"/v1/orders/:order_id/amend", wrapper.AmendOrder, options.OperationMiddlewares["amendOrder"]...)
 	router.POST(options.BaseURL+"/v1/orders/:order_id/fulfilments/:fulfilment_id/shipment", wrapper.ShipFulfilment, options.OperationMiddlewares["shipFulfilment"]...)
 	router.POST(options.BaseURL+"/v1/orders/:order_id/fulfilments/:fulfilment_id/cancel", wrapper.CancelFulfilment, options.OperationMiddlewares["cancelFulfilment"]...)
 	router.POST(options.BaseURL+"/v1/orders/:order_id/fulfilments/:fulfilment_id/delivery", wrapper.DeliverOrder, options.OperationMiddlewares["deliverOrder"]...)

@@ -161,6 +161,9 @@ type OrderEvent struct {
 	//	*OrderEvent_ReturnRequested
 	//	*OrderEvent_ReturnReceived
 	//	*OrderEvent_ReturnCancelled
+	//	*OrderEvent_AmendmentRequested
+	//	*OrderEvent_OrderAmended
+	//	*OrderEvent_AmendmentDeclined
 	//	*OrderEvent_ReturnReceivedV2
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
@@ -479,6 +482,33 @@ func (x *OrderEvent) GetReturnCancelled() *ReturnCancelled {
 	return nil
 }
 
+func (x *OrderEvent) GetAmendmentRequested() *AmendmentRequested {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_AmendmentRequested); ok {
+			return x.AmendmentRequested
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetOrderAmended() *OrderAmended {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_OrderAmended); ok {
+			return x.OrderAmended
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetAmendmentDeclined() *AmendmentDeclined {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_AmendmentDeclined); ok {
+			return x.AmendmentDeclined
+		}
+	}
+	return nil
+}
+
 func (x *OrderEvent) GetReturnReceivedV2() *ReturnReceivedV2 {
 	if x != nil {
 		if x, ok := x.Change.(*OrderEvent_ReturnReceivedV2); ok {
@@ -608,6 +638,18 @@ type OrderEvent_ReturnCancelled struct {
 	ReturnCancelled *ReturnCancelled `protobuf:"bytes,42,opt,name=return_cancelled,json=returnCancelled,proto3,oneof"`
 }
 
+type OrderEvent_AmendmentRequested struct {
+	AmendmentRequested *AmendmentRequested `protobuf:"bytes,50,opt,name=amendment_requested,json=amendmentRequested,proto3,oneof"`
+}
+
+type OrderEvent_OrderAmended struct {
+	OrderAmended *OrderAmended `protobuf:"bytes,51,opt,name=order_amended,json=orderAmended,proto3,oneof"`
+}
+
+type OrderEvent_AmendmentDeclined struct {
+	AmendmentDeclined *AmendmentDeclined `protobuf:"bytes,52,opt,name=amendment_declined,json=amendmentDeclined,proto3,oneof"`
+}
+
 type OrderEvent_ReturnReceivedV2 struct {
 	// From 60 on: newer versions of the changes above, named <change>_v<N>. Writers use the newest one alone; readers
 	// take every older one to it (pkg/eventlog/schema).
@@ -671,6 +713,12 @@ func (*OrderEvent_ReturnRequested) isOrderEvent_Change() {}
 func (*OrderEvent_ReturnReceived) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnCancelled) isOrderEvent_Change() {}
+
+func (*OrderEvent_AmendmentRequested) isOrderEvent_Change() {}
+
+func (*OrderEvent_OrderAmended) isOrderEvent_Change() {}
+
+func (*OrderEvent_AmendmentDeclined) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnReceivedV2) isOrderEvent_Change() {}
 
@@ -2683,11 +2731,305 @@ func (x *ReturnCancelled) GetReason() string {
 	return ""
 }
 
+// AmendedLine is a line of an order before and after. What is cancelled and shipped is part of both quantities.
+type AmendedLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its place in the order, from 1; one more than there were, and so on, for new lines.
+	Line uint32 `protobuf:"varint,1,opt,name=line,proto3" json:"line,omitempty"`
+	Sku  string `protobuf:"bytes,2,opt,name=sku,proto3" json:"sku,omitempty"`
+	// 0: taken off; the line keeps its place.
+	Quantity        int64 `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	UnitPriceMicros int64 `protobuf:"varint,4,opt,name=unit_price_micros,json=unitPriceMicros,proto3" json:"unit_price_micros,omitempty"`
+	// 0 for new lines.
+	FormerQuantity        int64 `protobuf:"varint,5,opt,name=former_quantity,json=formerQuantity,proto3" json:"former_quantity,omitempty"`
+	FormerUnitPriceMicros int64 `protobuf:"varint,6,opt,name=former_unit_price_micros,json=formerUnitPriceMicros,proto3" json:"former_unit_price_micros,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *AmendedLine) Reset() {
+	*x = AmendedLine{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AmendedLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AmendedLine) ProtoMessage() {}
+
+func (x *AmendedLine) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
+func (*AmendedLine) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *AmendedLine) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *AmendedLine) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *AmendedLine) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *AmendedLine) GetUnitPriceMicros() int64 {
+	if x != nil {
+		return x.UnitPriceMicros
+	}
+	return 0
+}
+
+func (x *AmendedLine) GetFormerQuantity() int64 {
+	if x != nil {
+		return x.FormerQuantity
+	}
+	return 0
+}
+
+func (x *AmendedLine) GetFormerUnitPriceMicros() int64 {
+	if x != nil {
+		return x.FormerUnitPriceMicros
+	}
+	return 0
+}
+
+// AmendmentRequested: stock is asked for what the lines want more of.
+type AmendmentRequested struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lines         []*AmendedLine         `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AmendmentRequested) Reset() {
+	*x = AmendmentRequested{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AmendmentRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AmendmentRequested) ProtoMessage() {}
+
+func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
+func (*AmendmentRequested) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *AmendmentRequested) GetLines() []*AmendedLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *AmendmentRequested) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OrderAmended: stock has followed, the lines are as they were asked to be.
+type OrderAmended struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Lines []*AmendedLine         `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	// What of the amended SKUs waits for stock to come: absolute.
+	Backordered []*LineQuantity `protobuf:"bytes,2,rep,name=backordered,proto3" json:"backordered,omitempty"`
+	// What the order costs now, as OrderPlaced has it.
+	SubtotalMicros int64 `protobuf:"varint,3,opt,name=subtotal_micros,json=subtotalMicros,proto3" json:"subtotal_micros,omitempty"`
+	TotalMicros    int64 `protobuf:"varint,4,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
+	// Authorized beyond that, not captured: given back.
+	VoidedMicros int64 `protobuf:"varint,5,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	// Captured beyond that: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,6,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	// To be authorized before anything is set aside or ships.
+	PaymentDueMicros int64 `protobuf:"varint,7,opt,name=payment_due_micros,json=paymentDueMicros,proto3" json:"payment_due_micros,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *OrderAmended) Reset() {
+	*x = OrderAmended{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderAmended) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderAmended) ProtoMessage() {}
+
+func (x *OrderAmended) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
+func (*OrderAmended) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *OrderAmended) GetLines() []*AmendedLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *OrderAmended) GetBackordered() []*LineQuantity {
+	if x != nil {
+		return x.Backordered
+	}
+	return nil
+}
+
+func (x *OrderAmended) GetSubtotalMicros() int64 {
+	if x != nil {
+		return x.SubtotalMicros
+	}
+	return 0
+}
+
+func (x *OrderAmended) GetTotalMicros() int64 {
+	if x != nil {
+		return x.TotalMicros
+	}
+	return 0
+}
+
+func (x *OrderAmended) GetVoidedMicros() int64 {
+	if x != nil {
+		return x.VoidedMicros
+	}
+	return 0
+}
+
+func (x *OrderAmended) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
+}
+
+func (x *OrderAmended) GetPaymentDueMicros() int64 {
+	if x != nil {
+		return x.PaymentDueMicros
+	}
+	return 0
+}
+
+// AmendmentDeclined: the order stays as it was.
+type AmendmentDeclined struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What stock does not have; requested is what the amendment wanted more.
+	Short []*ShortLine `protobuf:"bytes,1,rep,name=short,proto3" json:"short,omitempty"`
+	// "order_moved_on" where the order ended or shipped before stock had answered.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AmendmentDeclined) Reset() {
+	*x = AmendmentDeclined{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AmendmentDeclined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AmendmentDeclined) ProtoMessage() {}
+
+func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
+func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *AmendmentDeclined) GetShort() []*ShortLine {
+	if x != nil {
+		return x.Short
+	}
+	return nil
+}
+
+func (x *AmendmentDeclined) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xb8\x13\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xb1\x15\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -2722,7 +3064,10 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x16order_backorder_filled\x18# \x01(\v2'.holdfast.event.v1.OrderBackorderFilledH\x00R\x14orderBackorderFilled\x12O\n" +
 	"\x10return_requested\x18( \x01(\v2\".holdfast.event.v1.ReturnRequestedH\x00R\x0freturnRequested\x12L\n" +
 	"\x0freturn_received\x18) \x01(\v2!.holdfast.event.v1.ReturnReceivedH\x00R\x0ereturnReceived\x12O\n" +
-	"\x10return_cancelled\x18* \x01(\v2\".holdfast.event.v1.ReturnCancelledH\x00R\x0freturnCancelled\x12S\n" +
+	"\x10return_cancelled\x18* \x01(\v2\".holdfast.event.v1.ReturnCancelledH\x00R\x0freturnCancelled\x12X\n" +
+	"\x13amendment_requested\x182 \x01(\v2%.holdfast.event.v1.AmendmentRequestedH\x00R\x12amendmentRequested\x12F\n" +
+	"\rorder_amended\x183 \x01(\v2\x1f.holdfast.event.v1.OrderAmendedH\x00R\forderAmended\x12U\n" +
+	"\x12amendment_declined\x184 \x01(\v2$.holdfast.event.v1.AmendmentDeclinedH\x00R\x11amendmentDeclined\x12S\n" +
 	"\x12return_received_v2\x18< \x01(\v2#.holdfast.event.v1.ReturnReceivedV2H\x00R\x10returnReceivedV2B\b\n" +
 	"\x06change\"e\n" +
 	"\tOrderLine\x12\x10\n" +
@@ -2858,7 +3203,28 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0fReturnCancelled\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason*f\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xdd\x01\n" +
+	"\vAmendedLine\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\rR\x04line\x12\x10\n" +
+	"\x03sku\x18\x02 \x01(\tR\x03sku\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\x12*\n" +
+	"\x11unit_price_micros\x18\x04 \x01(\x03R\x0funitPriceMicros\x12'\n" +
+	"\x0fformer_quantity\x18\x05 \x01(\x03R\x0eformerQuantity\x127\n" +
+	"\x18former_unit_price_micros\x18\x06 \x01(\x03R\x15formerUnitPriceMicros\"b\n" +
+	"\x12AmendmentRequested\x124\n" +
+	"\x05lines\x18\x01 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xd2\x02\n" +
+	"\fOrderAmended\x124\n" +
+	"\x05lines\x18\x01 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\x12A\n" +
+	"\vbackordered\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\vbackordered\x12'\n" +
+	"\x0fsubtotal_micros\x18\x03 \x01(\x03R\x0esubtotalMicros\x12!\n" +
+	"\ftotal_micros\x18\x04 \x01(\x03R\vtotalMicros\x12#\n" +
+	"\rvoided_micros\x18\x05 \x01(\x03R\fvoidedMicros\x12*\n" +
+	"\x11refund_due_micros\x18\x06 \x01(\x03R\x0frefundDueMicros\x12,\n" +
+	"\x12payment_due_micros\x18\a \x01(\x03R\x10paymentDueMicros\"_\n" +
+	"\x11AmendmentDeclined\x122\n" +
+	"\x05short\x18\x01 \x03(\v2\x1c.holdfast.event.v1.ShortLineR\x05short\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason*f\n" +
 	"\fPaymentTerms\x12\x1d\n" +
 	"\x19PAYMENT_TERMS_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PAYMENT_TERMS_PREPAID\x10\x01\x12\x1c\n" +
@@ -2881,7 +3247,7 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
 	(Condition)(0),               // 1: holdfast.event.v1.Condition
@@ -2920,12 +3286,16 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*ReturnedLine)(nil),         // 34: holdfast.event.v1.ReturnedLine
 	(*ReturnReceivedV2)(nil),     // 35: holdfast.event.v1.ReturnReceivedV2
 	(*ReturnCancelled)(nil),      // 36: holdfast.event.v1.ReturnCancelled
-	(*Meta)(nil),                 // 37: holdfast.event.v1.Meta
-	(*AllocationRule)(nil),       // 38: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 39: holdfast.event.v1.RejectionReason
+	(*AmendedLine)(nil),          // 37: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 38: holdfast.event.v1.AmendmentRequested
+	(*OrderAmended)(nil),         // 39: holdfast.event.v1.OrderAmended
+	(*AmendmentDeclined)(nil),    // 40: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 41: holdfast.event.v1.Meta
+	(*AllocationRule)(nil),       // 42: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 43: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	37, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	41, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	5,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	6,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	7,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
@@ -2955,32 +3325,39 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	32, // 27: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
 	33, // 28: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
 	36, // 29: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	35, // 30: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
-	3,  // 31: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 32: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	38, // 33: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	4,  // 34: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 35: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	39, // 36: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	9,  // 37: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	4,  // 38: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 39: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	4,  // 40: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 41: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 42: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 43: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	4,  // 44: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 45: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 46: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	3,  // 47: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	1,  // 48: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	34, // 49: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	4,  // 50: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	38, // 30: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	39, // 31: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	40, // 32: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	35, // 33: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	3,  // 34: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,  // 35: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	42, // 36: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	4,  // 37: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 38: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	43, // 39: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	9,  // 40: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	4,  // 41: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 42: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	4,  // 43: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 44: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 45: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 46: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	4,  // 47: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 48: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 49: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	3,  // 50: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	1,  // 51: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	34, // 52: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	4,  // 53: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	37, // 54: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	37, // 55: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	4,  // 56: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	9,  // 57: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	58, // [58:58] is the sub-list for method output_type
+	58, // [58:58] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -3020,6 +3397,9 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_ReturnRequested)(nil),
 		(*OrderEvent_ReturnReceived)(nil),
 		(*OrderEvent_ReturnCancelled)(nil),
+		(*OrderEvent_AmendmentRequested)(nil),
+		(*OrderEvent_OrderAmended)(nil),
+		(*OrderEvent_AmendmentDeclined)(nil),
 		(*OrderEvent_ReturnReceivedV2)(nil),
 	}
 	type x struct{}
@@ -3028,7 +3408,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   35,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -874,8 +874,14 @@ type Order struct {
 	HeldFrom              int32                  `protobuf:"varint,28,opt,name=held_from,json=heldFrom,proto3" json:"held_from,omitempty"`
 	Returns               []*Return              `protobuf:"bytes,40,rep,name=returns,proto3" json:"returns,omitempty"`
 	Allocation            *v1.AllocationRule     `protobuf:"bytes,60,opt,name=allocation,proto3" json:"allocation,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Absent when stock has answered all.
+	Amendment          *Amendment `protobuf:"bytes,50,opt,name=amendment,proto3" json:"amendment,omitempty"`
+	DeclinedAmendments []uint64   `protobuf:"varint,51,rep,packed,name=declined_amendments,json=declinedAmendments,proto3" json:"declined_amendments,omitempty"`
+	AskedSkus          []string   `protobuf:"bytes,52,rep,name=asked_skus,json=askedSkus,proto3" json:"asked_skus,omitempty"`
+	Amendments         int32      `protobuf:"varint,53,opt,name=amendments,proto3" json:"amendments,omitempty"`
+	PaymentDue         bool       `protobuf:"varint,54,opt,name=payment_due,json=paymentDue,proto3" json:"payment_due,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Order) Reset() {
@@ -1118,6 +1124,94 @@ func (x *Order) GetAllocation() *v1.AllocationRule {
 	return nil
 }
 
+func (x *Order) GetAmendment() *Amendment {
+	if x != nil {
+		return x.Amendment
+	}
+	return nil
+}
+
+func (x *Order) GetDeclinedAmendments() []uint64 {
+	if x != nil {
+		return x.DeclinedAmendments
+	}
+	return nil
+}
+
+func (x *Order) GetAskedSkus() []string {
+	if x != nil {
+		return x.AskedSkus
+	}
+	return nil
+}
+
+func (x *Order) GetAmendments() int32 {
+	if x != nil {
+		return x.Amendments
+	}
+	return 0
+}
+
+func (x *Order) GetPaymentDue() bool {
+	if x != nil {
+		return x.PaymentDue
+	}
+	return false
+}
+
+// Amendment is one that stock has not answered.
+type Amendment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint64                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Lines         []*v1.AmendedLine      `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Amendment) Reset() {
+	*x = Amendment{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Amendment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Amendment) ProtoMessage() {}
+
+func (x *Amendment) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Amendment.ProtoReflect.Descriptor instead.
+func (*Amendment) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Amendment) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Amendment) GetLines() []*v1.AmendedLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
 type Return struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ReturnId      string                 `protobuf:"bytes,1,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
@@ -1128,7 +1222,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1140,7 +1234,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1153,7 +1247,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Return) GetReturnId() string {
@@ -1181,7 +1275,7 @@ type ReturnLine struct {
 
 func (x *ReturnLine) Reset() {
 	*x = ReturnLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1287,7 @@ func (x *ReturnLine) String() string {
 func (*ReturnLine) ProtoMessage() {}
 
 func (x *ReturnLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1300,7 @@ func (x *ReturnLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLine.ProtoReflect.Descriptor instead.
 func (*ReturnLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReturnLine) GetSku() string {
@@ -1242,7 +1336,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1348,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1361,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Payment) GetAction() int32 {
@@ -1302,7 +1396,7 @@ type CommandRecord struct {
 
 func (x *CommandRecord) Reset() {
 	*x = CommandRecord{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1408,7 @@ func (x *CommandRecord) String() string {
 func (*CommandRecord) ProtoMessage() {}
 
 func (x *CommandRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1421,7 @@ func (x *CommandRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
 func (*CommandRecord) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CommandRecord) GetFingerprint() []byte {
@@ -1348,7 +1442,7 @@ var File_holdfast_state_v1_state_proto protoreflect.FileDescriptor
 
 const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\"\xb9\x03\n" +
+	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\x1a\x1dholdfast/event/v1/order.proto\"\xb9\x03\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1e\n" +
@@ -1430,7 +1524,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xc1\t\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\x8e\v\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1465,7 +1559,19 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\areturns\x18( \x03(\v2\x19.holdfast.state.v1.ReturnR\areturns\x12A\n" +
 	"\n" +
 	"allocation\x18< \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
-	"allocation\"`\n" +
+	"allocation\x12:\n" +
+	"\tamendment\x182 \x01(\v2\x1c.holdfast.state.v1.AmendmentR\tamendment\x12/\n" +
+	"\x13declined_amendments\x183 \x03(\x04R\x12declinedAmendments\x12\x1d\n" +
+	"\n" +
+	"asked_skus\x184 \x03(\tR\taskedSkus\x12\x1e\n" +
+	"\n" +
+	"amendments\x185 \x01(\x05R\n" +
+	"amendments\x12\x1f\n" +
+	"\vpayment_due\x186 \x01(\bR\n" +
+	"paymentDue\"[\n" +
+	"\tAmendment\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x124\n" +
+	"\x05lines\x18\x02 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\"`\n" +
 	"\x06Return\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x123\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1d.holdfast.state.v1.ReturnLineR\x05linesJ\x04\b\x03\x10\x04\"V\n" +
@@ -1494,7 +1600,7 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 	return file_holdfast_state_v1_state_proto_rawDescData
 }
 
-var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Item)(nil),              // 0: holdfast.state.v1.Item
 	(*Transfer)(nil),          // 1: holdfast.state.v1.Transfer
@@ -1506,36 +1612,40 @@ var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Fulfilment)(nil),        // 7: holdfast.state.v1.Fulfilment
 	(*ShortLine)(nil),         // 8: holdfast.state.v1.ShortLine
 	(*Order)(nil),             // 9: holdfast.state.v1.Order
-	(*Return)(nil),            // 10: holdfast.state.v1.Return
-	(*ReturnLine)(nil),        // 11: holdfast.state.v1.ReturnLine
-	(*Payment)(nil),           // 12: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),     // 13: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil),  // 14: holdfast.event.v1.LocationLevel
-	(*v1.AllocationRule)(nil), // 15: holdfast.event.v1.AllocationRule
-	(*v1.Allocation)(nil),     // 16: holdfast.event.v1.Allocation
+	(*Amendment)(nil),         // 10: holdfast.state.v1.Amendment
+	(*Return)(nil),            // 11: holdfast.state.v1.Return
+	(*ReturnLine)(nil),        // 12: holdfast.state.v1.ReturnLine
+	(*Payment)(nil),           // 13: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),     // 14: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil),  // 15: holdfast.event.v1.LocationLevel
+	(*v1.AllocationRule)(nil), // 16: holdfast.event.v1.AllocationRule
+	(*v1.Allocation)(nil),     // 17: holdfast.event.v1.Allocation
+	(*v1.AmendedLine)(nil),    // 18: holdfast.event.v1.AmendedLine
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
-	14, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
+	15, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
 	3,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
 	2,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
 	1,  // 3: holdfast.state.v1.Item.transfers:type_name -> holdfast.state.v1.Transfer
-	15, // 4: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
+	16, // 4: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
 	4,  // 5: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	15, // 6: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
-	16, // 7: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
-	16, // 8: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.Allocation
+	16, // 6: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
+	17, // 7: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
+	17, // 8: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.Allocation
 	6,  // 9: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
 	7,  // 10: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
 	8,  // 11: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	12, // 12: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	10, // 13: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
-	15, // 14: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
-	11, // 15: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	13, // 12: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	11, // 13: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	16, // 14: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
+	10, // 15: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
+	18, // 16: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
+	12, // 17: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
@@ -1549,7 +1659,7 @@ func file_holdfast_state_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_state_v1_state_proto_rawDesc), len(file_holdfast_state_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
