@@ -69,6 +69,7 @@ platform of its own in a temporary directory, on the embedded broker or on --kaf
 	flags.Int64Var(&f.oversell, "oversell", 0, "place so many orders of one unit for one new SKU with --stock, at once, and count the outcomes; status 1 if they are not exact")
 	flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 	flags.BoolVar(&f.mirror, "mirror", false, "let the platform that is started mirror the log into ClickHouse meanwhile")
+	flags.BoolVar(&f.load.Reports, "reports", false, "with --mirror: follow orders into reports and measure when they are seen")
 	flags.StringVar(&f.acks, "acks", "", "file for what each order was answered, for holdfast verify --acks")
 	flags.StringVar(&f.cpuProfile, "cpuprofile", "", "file for a CPU profile of this process")
 	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
@@ -104,6 +105,9 @@ func (f *benchFlags) run(ctx context.Context, out, progress io.Writer) (err erro
 		}
 		defer func() { err = errors.Join(err, stack.Close(), os.RemoveAll(dir)) }()
 		f.load.URLs = []string{stack.URL()}
+		if f.mirror {
+			f.load.ReportsURL = stack.URL()
+		}
 		where = "this process: load generator, all services, embedded broker"
 		if f.kafka != "" {
 			where = "this process: load generator and all services, not the brokers"
@@ -226,6 +230,12 @@ func (f *benchFlags) print(out io.Writer, r *loadtest.Report) error {
   CPU        %.3f ms an order (%s); %d CPUs, %s
 `, loop, set.Lines, set.SKUs, r.Orders, r.Seconds, r.PerSecond, r.P50, r.P99, r.P999, r.Max, counts(r.Answers), retries,
 		r.CPUPerOrderMS, r.CPUIncludes, set.CPUs, set.GoVersion)
+	if err == nil && r.ReportsBehindMS > 0 {
+		_, err = fmt.Fprintf(out, "  reports    held the last order %.0f ms after the end\n", r.ReportsBehindMS)
+	}
+	if v := r.Visible; err == nil && v != nil {
+		_, err = fmt.Fprintf(out, "  visible    %d orders followed into a report, from their answer: p50 %.0f ms   p99 %.0f ms   max %.0f ms\n", v.Orders, v.P50, v.P99, v.Max)
+	}
 	return err
 }
 

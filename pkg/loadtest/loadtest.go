@@ -58,6 +58,10 @@ type Config struct {
 	Acks io.Writer
 	// KeyPrefix makes the keys of this run its own, SKUPrefix its SKUs; default "bench".
 	KeyPrefix, SKUPrefix string
+	// ReportsURL is the query API of a platform with reports: at the end, one is asked for that holds the last order.
+	// With Reports, an order of its own is followed into a report every quarter of a second meanwhile, too.
+	ReportsURL string
+	Reports    bool
 	// Progress is told once a second how many orders have been answered; nil: nobody asks.
 	Progress func(orders, retries int64)
 }
@@ -90,6 +94,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, err
 	}
 	r := newRun(cfg)
+	asker := newAsker(ctx, r)
 	ctx, cancel := context.WithTimeout(ctx, cfg.Warmup+cfg.Duration)
 	defer cancel()
 	r.began = time.Now()
@@ -98,6 +103,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	atStart.Store(int64(cpuTime()))
 	defer time.AfterFunc(cfg.Warmup, func() { atStart.Store(int64(cpuTime())) }).Stop()
 	stopProgress := r.progress()
+	var asking sync.WaitGroup
+	if cfg.Reports {
+		asking.Go(func() { asker.ask(ctx) })
+	}
 	if cfg.Bulk {
 		err = r.bulk(ctx)
 	} else {
@@ -105,7 +114,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	stopProgress()
 	elapsed := max(0, time.Since(r.start))
-	return r.report(elapsed, cpuTime()-time.Duration(atStart.Load())), errors.Join(err, r.acks.close())
+	report := r.report(elapsed, cpuTime()-time.Duration(atStart.Load()))
+	asking.Wait()
+	err = errors.Join(err, asker.complete(report))
+	return report, errors.Join(err, r.acks.close())
 }
 
 func newRun(cfg Config) *run {
@@ -120,6 +132,8 @@ func (cfg Config) checked() (Config, error) {
 		return cfg, errors.New("load test: no URL to load")
 	case cfg.Bulk && cfg.Rate > 0:
 		return cfg, errors.New("load test: bulk streams have no rate of their own; use one or the other")
+	case cfg.Reports && cfg.ReportsURL == "":
+		return cfg, errors.New("load test: reports are asked for, and no URL has them")
 	case cfg.Concurrency < 0 || cfg.Rate < 0 || cfg.SKUs < 0 || cfg.Lines < 0 || cfg.Stock < 0 || cfg.Orders < 0:
 		return cfg, errors.New("load test: a number is negative")
 	}

@@ -24,10 +24,14 @@ type Report struct {
 	RetriedFor map[string]int64 `json:"retried_for,omitempty"`
 	// NotStarted orders of an open loop were due and never sent: every caller was still waiting. Their
 	// latency is in no percentile, so a report with any of them shows too little.
-	NotStarted    int64    `json:"not_started"`
-	CPUPerOrderMS float64  `json:"cpu_ms_per_order"`
-	CPUIncludes   string   `json:"cpu_includes"`
-	Settings      Settings `json:"settings"`
+	NotStarted    int64   `json:"not_started"`
+	CPUPerOrderMS float64 `json:"cpu_ms_per_order"`
+	CPUIncludes   string  `json:"cpu_includes"`
+	// ReportsBehindMS is how long after the end of the load a report held the last order; Visible is the same for
+	// orders that were followed under load.
+	ReportsBehindMS float64     `json:"reports_behind_ms,omitempty"`
+	Visible         *Visibility `json:"visible,omitempty"`
+	Settings        Settings    `json:"settings"`
 }
 
 // Settings are what a figure holds for.
