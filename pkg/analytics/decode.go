@@ -87,21 +87,22 @@ type orderRow struct {
 }
 
 func (r *rows) addOrder(rec *eventlog.Record) error {
-	var ev eventv1.OrderEvent
-	if err := schema.ReadOrder(rec.Value, &ev); err != nil {
+	ev := eventv1.OrderEventFromVTPool()
+	defer ev.ReturnToVTPool() // what rows keep of it are strings
+	if err := schema.ReadOrder(rec.Value, ev); err != nil {
 		return err
 	}
 	if err := envelope(ev.Meta, ev.OrderId); err != nil {
 		return err
 	}
-	row, ok := orderRowOf(&ev)
+	row, ok := orderRowOf(ev)
 	if !ok {
 		return errEnvelope
 	}
 	r.events.add(rec, row.typ, ev.OrderId, ev.Meta)
-	r.orders.add(rec, &ev, &row)
+	r.orders.add(rec, ev, &row)
 	for i, line := range row.priced {
-		r.lines.add(rec, &ev, &row, i, line)
+		r.lines.add(rec, ev, &row, i, line)
 	}
 	return nil
 }

@@ -23,23 +23,37 @@ const (
 // delta is how a location changed.
 type delta [len(deltaNames)]int64
 
-// movement is what a stock event changed, location by location.
+// movement is what a stock event changed, location by location: most change one, and inventory.MaxLocations bounds them.
 type movement struct {
 	typ, reason, orderID, reference string
-	byLocation                      map[string]*delta
+	changed                         []changedLocation
+}
+
+type changedLocation struct {
+	location string
+	delta
 }
 
 // change adds to a state at a location.
 func (m *movement) change(location string, state int, quantity int64) {
-	if m.byLocation == nil {
-		m.byLocation = map[string]*delta{}
+	for i := range m.changed {
+		if m.changed[i].location == location {
+			m.changed[i].delta[state] += quantity
+			return
+		}
 	}
-	d := m.byLocation[location]
-	if d == nil {
-		d = &delta{}
-		m.byLocation[location] = d
+	m.changed = append(m.changed, changedLocation{location: location})
+	m.changed[len(m.changed)-1].delta[state] = quantity
+}
+
+// at is how a location changed.
+func (m *movement) at(location string) delta {
+	for i := range m.changed {
+		if m.changed[i].location == location {
+			return m.changed[i].delta
+		}
 	}
-	d[state] += quantity
+	return delta{}
 }
 
 // move takes allocations from one state to another.
@@ -79,15 +93,16 @@ var reasons = map[eventv1.Reason]string{
 }
 
 func (r *rows) addStock(rec *eventlog.Record) error {
-	var ev eventv1.InventoryEvent
-	if err := schema.ReadInventory(rec.Value, &ev); err != nil {
+	ev := eventv1.InventoryEventFromVTPool()
+	defer ev.ReturnToVTPool() // what rows keep of it are strings
+	if err := schema.ReadInventory(rec.Value, ev); err != nil {
 		return err
 	}
 	if err := envelope(ev.Meta, ev.Sku); err != nil {
 		return err
 	}
-	var m movement
-	if !m.ofGoods(&ev) && !m.ofOrders(&ev) {
+	m := movement{changed: r.changed[:0]}
+	if !m.ofGoods(ev) && !m.ofOrders(ev) {
 		return errEnvelope
 	}
 	for _, l := range ev.Locations {
@@ -97,8 +112,9 @@ func (r *rows) addStock(rec *eventlog.Record) error {
 	}
 	r.events.add(rec, m.typ, ev.Sku, ev.Meta)
 	for i, l := range ev.Locations {
-		r.stock.add(rec, &ev, &m, i, l)
+		r.stock.add(rec, ev, &m, i, l)
 	}
+	r.changed = m.changed
 	return nil
 }
 
@@ -227,12 +243,8 @@ func (r *stockRows) add(rec *eventlog.Record, ev *eventv1.InventoryEvent, m *mov
 	r.orderID = append(r.orderID, m.orderID)
 	r.reference = append(r.reference, m.reference)
 	r.occurredAt = append(r.occurredAt, timeOf(ev.Meta.OccurredAtMicros))
-	var d delta
-	if changed := m.byLocation[l.Location]; changed != nil {
-		d = *changed
-	}
-	for i := range d {
-		r.deltas[i] = append(r.deltas[i], d[i])
+	for i, d := range m.at(l.Location) {
+		r.deltas[i] = append(r.deltas[i], d)
 	}
 	levels := [len(levelNames)]int64{
 		l.Level.OnHand, l.Level.Available, l.Level.Reserved, l.Level.Committed,

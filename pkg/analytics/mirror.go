@@ -30,6 +30,9 @@ const (
 	gatherBelow = 10_000
 	gatherParts = 10
 
+	// yieldEvery so many records, whoever else runs in this process goes first: it may be taking orders.
+	yieldEvery = 64
+
 	// batchesInMemory: while some are written, another one is filled.
 	batchesWritten  = 2
 	batchesInMemory = batchesWritten + 1

@@ -3,6 +3,7 @@ package analytics
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -156,6 +157,9 @@ func (p *pipeline) fill(b *batch, work polled) polled {
 		rec := &work.records[taken]
 		b.take(rec)
 		taken++
+		if taken%yieldEvery == 0 {
+			runtime.Gosched()
+		}
 		// The records of a partition stand together.
 		if taken == len(work.records) || work.records[taken].TopicPartition != rec.TopicPartition || b.count() >= p.m.cfg.FlushRows {
 			b.reached[rec.TopicPartition] = rec.Offset + 1

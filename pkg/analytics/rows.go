@@ -25,6 +25,8 @@ type rows struct {
 	orders orderRows
 	lines  lineRows
 	stock  stockRows
+
+	changed []changedLocation // of the event at hand
 }
 
 func (r *rows) reset() { r.events.reset(); r.orders.reset(); r.lines.reset(); r.stock.reset() }

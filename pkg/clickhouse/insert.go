@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
@@ -49,6 +50,7 @@ func (c *Conn) Insert(ctx context.Context, table string, columns []Column) error
 		if err := batch.Column(i).Append(col.Values); err != nil {
 			return fmt.Errorf("column %s of %s: %w", col.Name, table, err)
 		}
+		runtime.Gosched() // a column of a big block takes a millisecond, and others of this process may be in a hurry
 	}
 	if err := batch.Send(); err != nil {
 		return c.explain(op, err)

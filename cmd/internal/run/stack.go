@@ -21,6 +21,10 @@ import (
 // stackStartTimeout bounds the wait until an embedded platform is ready; a long log is read in it.
 const stackStartTimeout = 2 * time.Minute
 
+// engineNice lets the embedded ClickHouse give way to the rest of the platform, which is in this process: a report may
+// take longer while orders come in as fast as they can.
+const engineNice = 10
+
 // stackPoll is how often a starting platform is asked whether it is ready.
 const stackPoll = 5 * time.Millisecond
 
@@ -146,7 +150,7 @@ func (s *Stack) startClickHouse(ctx, background context.Context) error {
 		return nil
 	}
 	engine, err := chdb.Start(ctx, chdb.Options{
-		Dir: filepath.Join(s.cfg.Dir, "clickhouse"), Listen: s.cfg.ClickHouseListen, Logger: s.cfg.Logger,
+		Dir: filepath.Join(s.cfg.Dir, "clickhouse"), Listen: s.cfg.ClickHouseListen, Nice: engineNice, Logger: s.cfg.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("%w\n--clickhouse %s runs without reports", err, NoClickHouse)

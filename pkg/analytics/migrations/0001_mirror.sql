@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS events (
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (topic, partition, offset)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 10, min_bytes_for_wide_part = 268435456
 COMMENT 'One row for each event of the log';
 
 CREATE TABLE IF NOT EXISTS orders (
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS orders (
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (topic, partition, offset)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 10, min_bytes_for_wide_part = 268435456
 COMMENT 'One row for each event of an order, its history; the row of the greatest version is the latest';
 
 CREATE TABLE IF NOT EXISTS order_lines (
@@ -65,7 +65,7 @@ CREATE TABLE IF NOT EXISTS order_lines (
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (topic, partition, offset, line)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 10, min_bytes_for_wide_part = 268435456
 COMMENT 'One row for each line of the events that carry money for a line';
 
 CREATE TABLE IF NOT EXISTS stock_ledger (
@@ -101,7 +101,7 @@ CREATE TABLE IF NOT EXISTS stock_ledger (
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (topic, partition, offset, line)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 10, min_bytes_for_wide_part = 268435456
 COMMENT 'One row for each stock event and location that it changed, with the change and the levels after it';
 
 CREATE TABLE IF NOT EXISTS mirror_progress (

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,6 +53,8 @@ type Options struct {
 	Listen string
 	// Logger; default: none.
 	Logger *slog.Logger
+	// Nice is how far the engine gives way to other processes when they are short of CPU: 0, not at all, to 19.
+	Nice int
 	// Progress is told about the download, which happens once. Default: standard error.
 	Progress io.Writer
 }
@@ -244,7 +247,8 @@ func (s *Server) startChild(ctx context.Context) (*child, error) {
 		return nil, err
 	}
 	c := &child{ended: make(chan struct{})}
-	c.cmd = exec.Command(program, link.Command, "--"+link.DirFlag, s.options.Dir, "--"+link.LibraryFlag, s.library)
+	c.cmd = exec.Command(program, link.Command, "--"+link.DirFlag, s.options.Dir, "--"+link.LibraryFlag, s.library,
+		"--"+link.NiceFlag, strconv.Itoa(s.options.Nice))
 	// One time zone everywhere, whatever the machine's.
 	c.cmd.Env = append(os.Environ(), "TZ=UTC")
 	c.cmd.ExtraFiles = []*os.File{s.socket}

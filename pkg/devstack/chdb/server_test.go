@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,6 +117,34 @@ func TestDataIsKeptBetweenRuns(t *testing.T) {
 		s.Close()
 		if _, err := ask(testContext(t), s.Addr(), "SELECT 1"); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("after Close: %v", err)
+		}
+	}
+}
+
+func TestTheEngineGivesWay(t *testing.T) {
+	for _, nice := range []int{0, 10} {
+		s := start(t, chdb.Options{Dir: t.TempDir() + "/clickhouse", Nice: nice})
+		do(t, s.Addr(), "SELECT sum(number) FROM numbers_mt(10_000_000) SETTINGS max_threads = 4") // workers of the engine's own
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", s.PID()))
+		if err != nil || len(tasks) == 0 {
+			t.Fatalf("no threads: %v", err)
+		}
+		for _, task := range tasks {
+			id, err := strconv.Atoi(filepath.Base(task))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name, err := os.ReadFile(task + "/comm"); err == nil && string(name) == "MemoryWorker\n" {
+				continue // it sets a priority of its own, and hardly ever runs
+			}
+			// The system call answers 20 - nice.
+			got, err := syscall.Getpriority(syscall.PRIO_PROCESS, id)
+			if errors.Is(err, syscall.ESRCH) {
+				continue // ended meanwhile
+			}
+			if err != nil || 20-got != nice {
+				t.Errorf("thread %d of an engine of nice %d has nice %d: %v", id, nice, 20-got, err)
+			}
 		}
 	}
 }

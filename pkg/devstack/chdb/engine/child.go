@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -51,7 +52,11 @@ func runChild(args []string) error {
 	flags := flag.NewFlagSet(link.Command, flag.ContinueOnError)
 	dir := flags.String(link.DirFlag, "", "data directory")
 	path := flags.String(link.LibraryFlag, "", "libchdb")
+	nice := flags.Int(link.NiceFlag, 0, "how far to give way to other processes")
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if err := giveWay(*nice); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -82,6 +87,43 @@ func runChild(args []string) error {
 	}
 	defer release()
 	return serveEngine(ctx, *path, *dir)
+}
+
+// giveWay lowers the priority of every thread to that of nice, unless it is lower already. Linux has one for each, and a
+// new thread takes that of its maker; so the list is gone through until it holds no thread that was not there before.
+func giveWay(nice int) error {
+	const threads = "/proc/self/task"
+	for seen, found := map[string]bool{}, nice != 0; found; {
+		found = false
+		tasks, err := os.ReadDir(threads)
+		if err != nil {
+			return fmt.Errorf("the threads of this process: %w", err)
+		}
+		for _, task := range tasks {
+			if seen[task.Name()] {
+				continue
+			}
+			seen[task.Name()], found = true, true
+			id, err := strconv.Atoi(task.Name())
+			if err != nil {
+				return fmt.Errorf("%s/%s is no thread: %w", threads, task.Name(), err)
+			}
+			if err := lower(id, nice); err != nil && !errors.Is(err, syscall.ESRCH) { // it may have ended meanwhile
+				return fmt.Errorf("give way to other processes (nice %d): %w", nice, err)
+			}
+		}
+	}
+	return nil
+}
+
+// lower takes a thread to nice; going up again would need a privilege.
+func lower(thread, nice int) error {
+	const zero = 20 // the system call answers 20 - nice
+	priority, err := syscall.Getpriority(syscall.PRIO_PROCESS, thread)
+	if err != nil || zero-priority >= nice {
+		return err
+	}
+	return syscall.Setpriority(syscall.PRIO_PROCESS, thread, nice)
 }
 
 func serveEngine(ctx context.Context, path, dir string) error {

@@ -3,12 +3,13 @@ package link
 
 import "time"
 
-// Command is the argument that makes a program the engine's process; the flags behind it name the data directory and
-// the library.
+// Command is the argument that makes a program the engine's process; the flags behind it name the data directory, the
+// library, and how far the process gives way to others (the nice value of setpriority(2)).
 const (
 	Command     = "embedded-clickhouse"
 	DirFlag     = "dir"
 	LibraryFlag = "library"
+	NiceFlag    = "nice"
 )
 
 // ListenerFD is where the parent has put the socket.
