@@ -156,6 +156,7 @@ type origin struct {
 // appendOrder writes an order's events into the batch and applies them to the state.
 func (r *runner) appendOrder(e *entry, evs []order.Event, from *origin) error {
 	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: r.partitionOf(e.o.ID)}
+	deadline := deadlineOf(&e.o)
 	for _, ev := range evs {
 		m := r.meta(e.o.Version+1, from)
 		start := len(r.b.arena)
@@ -170,6 +171,9 @@ func (r *runner) appendOrder(e *entry, evs []order.Event, from *origin) error {
 		r.b.add(tp, e.o.ID, arena[start:len(arena):len(arena)], ceType, &m)
 		r.st.applyOrder(e, &m, ev)
 		from.causation = m.EventID
+	}
+	if at := deadlineOf(&e.o); at != deadline {
+		r.timers.set(e.o.ID, at)
 	}
 	return nil
 }

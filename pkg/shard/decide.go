@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"container/heap"
 	"errors"
 	"fmt"
 	"slices"
@@ -82,14 +81,10 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 
 // writeOrder appends an order's events and carries the reservation that it now wants to stock.
 func (r *runner) writeOrder(e *entry, evs []order.Event, from *origin) error {
-	before, due := e.o.ReservationVersion, deadlineOf(&e.o)
+	before := e.o.ReservationVersion
 	first := len(r.b.recs)
 	if err := r.appendOrder(e, evs, from); err != nil {
 		return err
-	}
-	// The heap keeps the deadline before: when that is due, the rules see that it has moved.
-	if at := deadlineOf(&e.o); at != 0 && at != due {
-		heap.Push(&r.timers, deadline{at, e.o.ID})
 	}
 	if e.o.ReservationVersion == before {
 		return nil

@@ -29,3 +29,12 @@ func (n *Node) Receive(frame *peerv1.ExchangeRequest) {
 	s := &peerServer{node: n}
 	s.take(frame, &replies{wake: make(chan struct{}, 1), generation: n.layout.Generation})
 }
+
+// Memory counts what a shard keeps in memory for orders that wait for something.
+type Memory struct{ Timers int }
+
+// MemoryOf returns a look at what a shard that this replica serves has in memory. It may be taken once the node is closed.
+func (n *Node) MemoryOf(shard int32) func() Memory {
+	r := n.runners[shard].Load()
+	return func() Memory { return Memory{Timers: len(r.timers.queue)} }
+}

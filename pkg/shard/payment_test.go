@@ -76,3 +76,36 @@ func TestAStartedPaymentKeepsTheOrder(t *testing.T) {
 		t.Fatalf("its payment had started: %+v", r.Order)
 	}
 }
+
+// The deadline of an order that is paid, held or cancelled is no longer kept; one that is resumed has one again, and so
+// have those that still wait after a restart.
+func TestDeadlinesThatNoLongerMatterAreForgotten(t *testing.T) {
+	p := newPlatform(t, 1)
+	dir := t.TempDir()
+	n := p.start(dir, shard.Hooks{})
+	stock(t, n, "A", 100)
+	var ids []string
+	for i := range 20 {
+		ids = append(ids, ok(t, do(t, n, command.PlaceOrder, "", fmt.Sprint("o-", i), orderBody("prepaid", "A"))).Order.ID)
+	}
+	for i, id := range ids[:18] {
+		switch i % 3 {
+		case 0:
+			ok(t, do(t, n, command.AuthorizePayment, id, "pay", `{"amount":"2.55"}`))
+		case 1:
+			ok(t, do(t, n, command.CancelOrder, id, "cancel", `{"reason":"changed my mind"}`))
+		default:
+			ok(t, do(t, n, command.HoldOrder, id, "hold", `{"reason":"fraud"}`))
+		}
+	}
+	ok(t, do(t, n, command.ResumeOrder, ids[2], "resume", `{}`))
+	for _, dir := range []string{dir, t.TempDir()} {
+		waiting := n.MemoryOf(0)
+		p.stop(n)
+		if got := waiting().Timers; got != 3 {
+			t.Errorf("%d deadlines are kept for 3 orders that wait for their payment", got)
+		}
+		n = p.start(dir, shard.Hooks{})
+		stockOf(t, n, "A")
+	}
+}

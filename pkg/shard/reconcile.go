@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"container/heap"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -23,13 +22,12 @@ func (r *runner) reconcile(touched map[string]struct{}) error {
 	var unsettled []string
 	for id, o := range r.st.openOrders() {
 		if o.deadlineMicros != 0 {
-			r.timers = append(r.timers, deadline{o.deadlineMicros, id})
+			r.timers.set(id, o.deadlineMicros)
 		}
 		if !o.settled {
 			unsettled = append(unsettled, id)
 		}
 	}
-	heap.Init(&r.timers)
 	r.b.now = nowMicros()
 	for _, id := range unsettled {
 		if err := r.restartStep(id); err != nil {

@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"container/heap"
 	"fmt"
 	"log/slog"
 	"time"
@@ -35,9 +34,10 @@ type runner struct {
 	commits commitLoop
 	sagas   map[string]*saga
 	news    map[pairKey]*fillNews // by order and SKU
-	timers  deadlines
-	sweep   []string // orders of other shards to ask about
-	swept   time.Time
+	// timers has the orders that expire unless they are paid.
+	timers schedule[string]
+	sweep  []string // orders of other shards to ask about
+	swept  time.Time
 	// sweepWait is until the next sweep begins; it doubles up to sweepEvery.
 	sweepWait time.Duration
 	lastBeat  time.Time
@@ -119,9 +119,9 @@ func (r *runner) decideSome() error {
 // onTime fires deadlines and sends again what is unanswered.
 func (r *runner) onTime() error {
 	now := time.UnixMicro(r.b.now)
-	for len(r.timers) > 0 && r.timers[0].at <= r.b.now && r.b.room() {
-		due := heap.Pop(&r.timers).(deadline)
-		if err := r.expire(due.orderID); err != nil {
+	for id, due := r.timers.first(r.b.now); due && r.b.room(); id, due = r.timers.first(r.b.now) {
+		r.timers.set(id, 0)
+		if err := r.expire(id); err != nil {
 			return err
 		}
 	}
@@ -224,23 +224,4 @@ func (r *runner) release() {
 		r.log.Warn("close the checkpoint", "shard", r.shard, "error", err)
 	}
 	close(r.stopped)
-}
-
-type deadline struct {
-	at      int64
-	orderID string
-}
-
-// deadlines is a heap by time.
-type deadlines []deadline
-
-func (d deadlines) Len() int           { return len(d) }
-func (d deadlines) Less(i, j int) bool { return d[i].at < d[j].at }
-func (d deadlines) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
-func (d *deadlines) Push(x any)        { *d = append(*d, x.(deadline)) }
-func (d *deadlines) Pop() any {
-	old := *d
-	last := old[len(old)-1]
-	*d = old[:len(old)-1]
-	return last
 }
