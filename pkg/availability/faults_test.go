@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/availability"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -273,6 +274,27 @@ func TestAProjectorBeforeItsLogSaysSo(t *testing.T) {
 		err := proj.Ready()
 		return err != nil && strings.Contains(err.Error(), "up to offset 100, but it ends at 0")
 	})
+}
+
+// Another projector goes on while one restores: its progress may be beyond the end that was asked for before.
+func TestAProjectorStartsBesideOneThatIsAhead(t *testing.T) {
+	f := newFixture(t)
+	before, err := f.Client.StableOffsets(f.Ctx, projector.Partitions(eventlog.TopicInventory, f.Layout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.project()
+	f.want(f.store(), f.receive("A", 5), "A", 5)
+	second, err := availability.NewProjector(availability.ProjectorConfig{Client: f.Client, Log: f.Config, Layout: f.Layout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	from, err := second.BeginAt(f.Ctx, before)
+	tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: f.PartitionOf("A")}
+	if err != nil || from[tp] != 2 {
+		t.Errorf("begins at %v: %v", from, err)
+	}
 }
 
 func TestTenReadersReadTheirOwnWrites(t *testing.T) {

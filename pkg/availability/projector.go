@@ -99,17 +99,35 @@ func (p *projection) Begin(ctx context.Context, end eventlog.Offsets) (eventlog.
 	from := eventlog.Offsets{}
 	for partition := range p.layout.PartitionCount {
 		tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: partition}
-		next := p.fold.next[partition]
-		if next > end[tp] {
-			return nil, fmt.Errorf("%s knows %s partition %d up to offset %d, but it ends at %d: if the log is the right one, delete the topic %s, it is built again",
-				eventlog.TopicAvailability, tp.Topic, partition, next, end[tp], eventlog.TopicAvailability)
-		}
-		from[tp], p.written[partition] = next, next
+		from[tp] = p.fold.next[partition]
+		p.written[partition] = from[tp]
+	}
+	if err := p.checkEnd(ctx, from, end); err != nil {
+		return nil, err
 	}
 	for sku := range p.topic.stale {
 		p.changed[sku] = p.fold.rows[sku]
 	}
 	return from, p.Flush(ctx, from)
+}
+
+// checkEnd refuses to begin behind the end of the log: it would be another log than the topic was made from. The end
+// that was asked for before the restore may be too low, since another projector went on meanwhile.
+func (p *projection) checkEnd(ctx context.Context, from, end eventlog.Offsets) error {
+	if end.Covers(from) {
+		return nil
+	}
+	end, err := p.client.StableOffsets(ctx, projector.Partitions(eventlog.TopicInventory, p.layout))
+	if err != nil {
+		return err
+	}
+	for tp, next := range from {
+		if next > end[tp] {
+			return fmt.Errorf("%s knows %s partition %d up to offset %d, but it ends at %d: if the log is the right one, delete the topic %s, it is built again",
+				eventlog.TopicAvailability, tp.Topic, tp.Partition, next, end[tp], eventlog.TopicAvailability)
+		}
+	}
+	return nil
 }
 
 func (p *projection) close() {

@@ -56,9 +56,7 @@ type bulkStream struct {
 	cancel  context.CancelFunc
 	control *http.ResponseController
 	lines   chan bulkLine
-	// last is the newest command on each aggregate. On an order the next one waits for it, because the outcome
-	// of placing an order may take more than one commit. Stock items need no such wait: their shard takes
-	// commands in the order of submission and each is done in one commit.
+	// last is the newest command on each aggregate; the next one does not overtake it (follow).
 	last   map[aggregate]*submission
 	barred barred
 }
@@ -177,26 +175,53 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 		return bulkLine{id: id, problem: command.AsProblem(err)}
 	}
 	on := aggregate{cmd.Order != nil, cmd.ID}
-	line := bulkLine{id: id, cmd: cmd}
-	previous := s.last[on]
-	switch {
-	case s.barred.has(on) || (previous != nil && previous.leftOpen()):
-		line.run = &submission{future: notTaken}
-	case on.order && previous != nil && !previous.finished():
-		line.run = s.submitAfter(previous, cmd)
-	default:
-		line.run = &submission{future: s.submit(cmd)}
-	}
+	line := bulkLine{id: id, cmd: cmd, run: s.start(on, cmd)}
 	s.remember(on, line.run)
 	return line
 }
 
-// submit hands a command over; when its shard's queue is full, it makes the stream wait instead of the client.
+// start submits a command, unless one before it on its aggregate is under way or was left without an outcome.
+func (s *bulkStream) start(on aggregate, cmd *shard.Command) *submission {
+	previous := s.last[on]
+	switch {
+	case s.barred.has(on):
+		return &submission{future: notTaken}
+	case previous == nil:
+		return &submission{future: s.submit(cmd)}
+	case !previous.finished():
+		return s.follow(previous, on, cmd)
+	case previous.leftOpen(): // asked after finished: one that ends in between must not be overtaken
+		return &submission{future: notTaken}
+	default:
+		return &submission{future: s.submit(cmd)}
+	}
+}
+
+// follow submits a command after one on the same aggregate that has no outcome yet. On an item it goes into the same
+// queue at once, if that is this replica's: there each command is done in one commit, and whatever refuses the
+// former refuses the latter too. Otherwise it waits: the outcome of placing an order may take more than one commit,
+// and a peer may refuse the former and then take the latter.
+func (s *bulkStream) follow(previous *submission, on aggregate, cmd *shard.Command) *submission {
+	if !on.order && previous.ready() {
+		f := s.patiently(func() future { return s.api.behind(previous.future, cmd) })
+		if f != nil {
+			return &submission{future: f}
+		}
+	}
+	return s.submitAfter(previous, cmd)
+}
+
+// submit hands a command over.
 func (s *bulkStream) submit(cmd *shard.Command) future {
+	return s.patiently(func() future { return s.api.submit(cmd) })
+}
+
+// patiently submits again while the shard's queue is full: it makes the stream wait instead of the client.
+func (s *bulkStream) patiently(submit func() future) future {
 	var deadline time.Time
 	for {
-		f := s.api.submit(cmd)
-		if !overloaded(f) {
+		f := submit()
+		if f == nil || !overloaded(f) {
 			return f
 		}
 		now := time.Now()
@@ -219,7 +244,8 @@ func overloaded(f future) bool {
 	}
 }
 
-// submitAfter submits once the previous command on the order has its outcome.
+// submitAfter submits once the previous command on the aggregate has its outcome. It has time to hear from a peer
+// that its queue is full, too.
 func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *submission {
 	run := &submission{submitted: make(chan struct{})}
 	go func() {
@@ -229,7 +255,14 @@ func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *subm
 		case previous.leftOpen():
 			run.future = notTaken
 		default:
-			run.future = s.submit(cmd)
+			run.future = s.patiently(func() future {
+				f := s.api.submit(cmd)
+				select {
+				case <-f.Accepted(): // or refused
+				case <-s.ctx.Done():
+				}
+				return f
+			})
 		}
 	}()
 	return run

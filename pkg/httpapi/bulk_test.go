@@ -61,6 +61,10 @@ func placeLine(key string) string {
 	return `{"id":"` + key + `","type":"place_order","body":` + goodOrder + "}\n"
 }
 
+func receiveLine(key, sku string) string {
+	return `{"id":"` + key + `","type":"receive_stock","sku":"` + sku + `","body":{"quantity":1}}` + "\n"
+}
+
 // Results come in input order whatever the order of the outcomes.
 func TestBulkAnswersInInputOrder(t *testing.T) {
 	var group sync.WaitGroup
@@ -211,6 +215,64 @@ func TestBulkTakesLongLines(t *testing.T) {
 	}
 }
 
+// Commands on an item do not wait for each other where one queue keeps their order.
+func TestBulkPipelinesCommandsOnOneItem(t *testing.T) {
+	const lines = 100
+	var waiting []*handFuture
+	s := newSite(t, &desk{queue: true, decide: func(cmd *shard.Command, f *handFuture) {
+		if waiting = append(waiting, f); len(waiting) < lines {
+			return // no outcome before all are there
+		}
+		for _, f := range waiting {
+			f.finish(success(cmd))
+		}
+	}})
+	var body strings.Builder
+	for i := range lines {
+		body.WriteString(receiveLine(fmt.Sprint("k-", i), "A1"))
+	}
+	for i, r := range s.bulk(t, strings.NewReader(body.String())) {
+		if r.ID != fmt.Sprint("k-", i) || r.Status != 201 {
+			t.Errorf("result %d is %+v", i, r)
+		}
+	}
+}
+
+// A line that had to wait is tried again also when it is a peer whose queue is full.
+func TestBulkWaitsForRoomInAPeersQueue(t *testing.T) {
+	var first *handFuture
+	var tries atomic.Int64
+	other := make(chan struct{})
+	var group sync.WaitGroup
+	s := newSite(t, &desk{decide: func(cmd *shard.Command, f *handFuture) {
+		switch cmd.Key {
+		case "first":
+			first = f
+		case "other":
+			f.finish(success(cmd))
+			close(other)
+		default:
+			group.Go(func() { // the answer comes later
+				if tries.Add(1) < 3 {
+					f.finish(shard.Result{Code: shard.CodeTooManyRequests})
+					return
+				}
+				f.finish(success(cmd))
+			})
+		}
+	}})
+	t.Cleanup(group.Wait)
+	go func() {
+		<-other
+		first.finish(shard.Result{})
+	}()
+	for _, r := range s.bulk(t, strings.NewReader(receiveLine("first", "A1")+receiveLine("second", "A1")+receiveLine("other", "A2"))) {
+		if r.Status != 201 {
+			t.Errorf("result %+v", r)
+		}
+	}
+}
+
 // A full queue makes the stream wait; the client sees no 429.
 func TestBulkWaitsForRoomInTheQueue(t *testing.T) {
 	var n atomic.Int64
@@ -238,17 +300,14 @@ func TestBulkRunsNothingAheadOfALineWithoutAnOutcome(t *testing.T) {
 		f.finish(success(cmd))
 	}}
 	s := newSite(t, d)
-	receive := func(key, sku string) string {
-		return `{"id":"` + key + `","type":"receive_stock","sku":"` + sku + `","body":{"quantity":1}}` + "\n"
-	}
 	order := command.OrderID(command.DefaultTenant, "open")
 	var body strings.Builder
-	body.WriteString(receive("open", "A1") + receive("after", "A1") + receive("other", "A2"))
+	body.WriteString(receiveLine("open", "A1") + receiveLine("after", "A1") + receiveLine("other", "A2"))
 	body.WriteString(placeLine("open") + `{"id":"confirm","type":"confirm_order","order_id":"` + order + "\"}\n")
 	for i := range 3 * BulkWindow {
-		body.WriteString(receive(fmt.Sprint("k-", i), fmt.Sprint("S-", i)))
+		body.WriteString(receiveLine(fmt.Sprint("k-", i), fmt.Sprint("S-", i)))
 	}
-	body.WriteString(receive("late", "A1"))
+	body.WriteString(receiveLine("late", "A1"))
 	byID := map[string]int{}
 	for _, r := range s.bulk(t, strings.NewReader(body.String())) {
 		byID[r.ID] = r.Status
@@ -266,6 +325,42 @@ func TestBulkRunsNothingAheadOfALineWithoutAnOutcome(t *testing.T) {
 	}
 }
 
+// The next command on an item waits for the one before it unless it can stand behind it in the same queue: whoever has
+// that one may still refuse it.
+func TestBulkRunsNothingAheadOfALineThatIsRefusedLate(t *testing.T) {
+	for _, code := range []string{shard.CodeTooManyRequests, shard.CodeUnavailable} {
+		t.Run(code, func(t *testing.T) {
+			var first *handFuture
+			elsewhere := make(chan struct{})
+			d := &desk{decide: func(cmd *shard.Command, f *handFuture) {
+				switch {
+				case cmd.Key == "other":
+					close(elsewhere)
+					fallthrough
+				case cmd.Key != "first":
+					f.finish(success(cmd))
+				default:
+					first = f // a peer has it
+				}
+			}}
+			s := newSite(t, d)
+			go func() {
+				<-elsewhere
+				first.finish(shard.Result{Code: code})
+			}()
+			results := s.bulk(t, strings.NewReader(receiveLine("first", "A1")+receiveLine("second", "A1")+receiveLine("other", "A2")))
+			if len(results) != 3 || results[0].Problem.Code != code || results[1].Status != 503 || results[2].Status != 201 {
+				t.Errorf("results %+v", results)
+			}
+			for _, cmd := range d.taken() {
+				if cmd.Key == "second" {
+					t.Error("the second was submitted")
+				}
+			}
+		})
+	}
+}
+
 // When the server stops, an open stream gets the results under way and a last line that says so.
 func TestStopEndsBulkStreams(t *testing.T) {
 	server, err := NewServer(Config{})
@@ -273,7 +368,7 @@ func TestStopEndsBulkStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &desk{}
-	(&commandAPI{submit: d.submit, now: time.Now}).register(server.Router())
+	d.api().register(server.Router())
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	address, stopped := make(chan string, 1), make(chan error, 1)

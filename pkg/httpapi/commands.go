@@ -15,6 +15,9 @@ import (
 type CommandDeps struct {
 	// Submit hands a command to its shard. It does not block; a full queue answers too_many_requests.
 	Submit func(*shard.Command) *shard.Future
+	// SubmitBehind hands a command on the same aggregate to the queue that took the previous one; nil: no queue of
+	// this replica did.
+	SubmitBehind func(previous *shard.Future, cmd *shard.Command) *shard.Future
 	// Options decide what bodies mean; all replicas of a platform have the same.
 	Options command.Options
 	// Now is the clock; nil: time.Now.
@@ -32,6 +35,7 @@ type future interface {
 // commandAPI serves the command routes.
 type commandAPI struct {
 	submit  func(*shard.Command) future
+	behind  func(previous future, cmd *shard.Command) future // nil: submit it when previous is done
 	options command.Options
 	now     func() time.Time
 }
@@ -65,7 +69,15 @@ var commandRoutes = []commandRoute{
 // RegisterCommands adds the command routes.
 func RegisterCommands(router Router, deps CommandDeps) {
 	a := &commandAPI{
-		submit:  func(cmd *shard.Command) future { return deps.Submit(cmd) },
+		submit: func(cmd *shard.Command) future { return deps.Submit(cmd) },
+		behind: func(previous future, cmd *shard.Command) future {
+			if taken, ok := previous.(*shard.Future); ok {
+				if f := deps.SubmitBehind(taken, cmd); f != nil {
+					return f
+				}
+			}
+			return nil
+		},
 		options: deps.Options,
 		now:     deps.Now,
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -54,6 +53,20 @@ type desk struct {
 	commands []*shard.Command
 	// decide answers; nil: done.
 	decide func(cmd *shard.Command, f *handFuture)
+	// queue says that all commands wait in one queue of this replica.
+	queue bool
+}
+
+func (d *desk) behind(_ future, cmd *shard.Command) future {
+	if !d.queue {
+		return nil
+	}
+	return d.submit(cmd)
+}
+
+// api has the desk in place of the shards.
+func (d *desk) api() *commandAPI {
+	return &commandAPI{submit: d.submit, behind: d.behind, now: time.Now}
 }
 
 func (d *desk) submit(cmd *shard.Command) future {
@@ -100,8 +113,7 @@ func newSite(t testing.TB, d *desk) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := &commandAPI{submit: d.submit, options: command.Options{}, now: time.Now}
-	api.register(server.Router())
+	d.api().register(server.Router())
 	s := &site{httptest.NewUnstartedServer(server.Handler()), d, registry, server}
 	s.Config.MaxHeaderBytes = MaxHeaderBytes
 	s.Start()

@@ -8,6 +8,8 @@ type Future struct {
 	result         Result
 	// notify, when set, is told of both; the peer server waits this way instead of with a goroutine.
 	notify func(final bool, r Result)
+	// queue of this replica that the command went into; nil: none.
+	queue *inbox
 }
 
 // NewFuture returns a future that nobody has answered.

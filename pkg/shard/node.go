@@ -264,20 +264,38 @@ func (n *Node) Submit(cmd *Command) *Future {
 	fut := NewFuture()
 	shard := n.ShardOf(cmd.ID)
 	if r := n.runners[shard].Load(); r != nil {
-		ok, full := r.in.put(input{cmd: cmd, fut: fut})
-		switch {
-		case ok:
-		case full:
-			n.metrics.refusedFul.Inc()
-			fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
-				Detail: fmt.Sprintf("shard %d has %d commands waiting; retry later with the same key", shard, MaxQueued)})
-		default:
-			fut.finish(unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
-		}
+		n.enqueue(r.in, cmd, fut)
 		return fut
 	}
 	n.peers.submit(shard, cmd, fut)
 	return fut
+}
+
+// SubmitBehind is Submit for a command that must not overtake the previous one on its aggregate, which need not have
+// an outcome yet. It goes into the queue that took that one, or is refused with it: whoever the shard belongs to by
+// now, it runs nowhere else. nil: no queue of this replica took the previous one, which is to be waited for.
+func (n *Node) SubmitBehind(previous *Future, cmd *Command) *Future {
+	if previous.queue == nil {
+		return nil
+	}
+	fut := NewFuture()
+	n.enqueue(previous.queue, cmd, fut)
+	return fut
+}
+
+// enqueue puts a command into a shard's queue, or answers that there is no room.
+func (n *Node) enqueue(queue *inbox, cmd *Command, fut *Future) {
+	fut.queue = queue
+	ok, full := queue.put(input{cmd: cmd, fut: fut})
+	switch {
+	case ok:
+	case full:
+		n.metrics.refusedFul.Inc()
+		fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
+			Detail: fmt.Sprintf("the shard has %d commands waiting; retry later with the same key", MaxQueued)})
+	default:
+		fut.finish(unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
+	}
 }
 
 // sendStep delivers a step to its target's shard, here or at a peer; it may be lost.

@@ -55,7 +55,7 @@ func OrderAPI(ctx context.Context, cfg OrderAPIConfig) (err error) {
 		return fmt.Errorf("order-api: %w", err)
 	}
 	server.AddCheck(node.Ready)
-	httpapi.RegisterCommands(server.Router(), httpapi.CommandDeps{Submit: node.Submit, Options: options})
+	httpapi.RegisterCommands(server.Router(), httpapi.CommandDeps{Submit: node.Submit, SubmitBehind: node.SubmitBehind, Options: options})
 	return serve(ctx)
 }
 
