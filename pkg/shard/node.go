@@ -300,21 +300,26 @@ func (n *Node) answerHere(resp stepResponse) {
 	})
 }
 
+// sendQuery delivers a query to the order's shard, here or at a peer; it may be lost.
 func (n *Node) sendQuery(q query) {
-	if r := n.runners[q.TargetShard].Load(); r != nil {
-		r.in.put(input{query: q, queryReply: n.queryAnswerHere})
-		return
-	}
-	n.peers.sendQuery(q)
+	n.cfg.Hooks.deliver(func() {
+		if r := n.runners[q.TargetShard].Load(); r != nil {
+			r.in.put(input{query: q, queryReply: n.queryAnswerHere})
+			return
+		}
+		n.peers.sendQuery(q)
+	})
 }
 
 func (n *Node) queryAnswerHere(a queryResponse) {
 	if int(a.SourceShard) >= len(n.runners) {
 		return
 	}
-	if r := n.runners[a.SourceShard].Load(); r != nil {
-		r.in.put(input{queryAnswer: a})
-	}
+	n.cfg.Hooks.deliver(func() {
+		if r := n.runners[a.SourceShard].Load(); r != nil {
+			r.in.put(input{queryAnswer: a})
+		}
+	})
 }
 
 // address is where peers reach this replica.

@@ -51,7 +51,9 @@ func (s *peerServer) take(f *peerv1.ExchangeRequest, out *replies) {
 	for _, q := range f.OrderQueries {
 		if r := s.runner(q.TargetShard); r != nil {
 			r.in.put(input{query: q, queryReply: func(resp queryResponse) {
-				out.put(func(f *peerv1.ExchangeResponse) { f.OrderQueries = append(f.OrderQueries, resp) })
+				s.node.cfg.Hooks.deliver(func() {
+					out.put(func(f *peerv1.ExchangeResponse) { f.OrderQueries = append(f.OrderQueries, resp) })
+				})
 			}})
 		}
 	}
