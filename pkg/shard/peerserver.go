@@ -94,6 +94,7 @@ func (s *peerServer) command(c *peerv1.CommandRequest, out *replies) {
 	switch {
 	case ok:
 	case full:
+		s.node.metrics.refusedFull.Inc()
 		answer(true, Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1, Detail: "the shard's queue is full; retry later with the same key"})
 	default:
 		answer(true, unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
