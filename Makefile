@@ -6,7 +6,8 @@ LOCAL := $(CURDIR)/.local
 BIN := $(CURDIR)/bin
 SERVICES := order-api inventory-projector analytics-projector query-api holdfast
 DATA ?= $(wildcard ../shared/data/online_retail.csv.xz)
-KAFKA_TESTS := ./pkg/eventlog/... ./pkg/shard/... ./pkg/availability/... ./pkg/orderview/... ./pkg/analytics/... ./test/chaos/...
+KAFKA_TESTS := ./pkg/eventlog/... ./pkg/shard/... ./pkg/availability/... ./pkg/orderview/... ./pkg/analytics/...
+CHAOS := go test -count=1 -v ./test/chaos
 export CGO_ENABLED := 0
 
 .PHONY: help
@@ -44,13 +45,14 @@ fuzz: ## Feed every decoder what it does not expect (FUZZTIME=10s each)
 
 .PHONY: test-kafka
 test-kafka: build kafka-up ## Integration tests against Apache Kafka
-	@status=0; HOLDFAST_TEST_KAFKA=127.0.0.1:19092 go test -count=1 -p 1 -timeout 15m $(KAFKA_TESTS) || status=$$?; \
+	@status=0; export HOLDFAST_TEST_KAFKA=127.0.0.1:19092; go test -count=1 -p 1 -timeout 15m $(KAFKA_TESTS) && \
+	$(CHAOS) -timeout 15m -skip Embedded || status=$$?; \
 	scripts/kafka.sh down; exit $$status
 
 .PHONY: test-brokers
 test-brokers: build ## Kill brokers of a cluster of three Apache Kafka nodes (needs 2 GB; ends the other nodes and their data)
 	@CLEAN=1 scripts/kafka.sh down; BROKERS=3 scripts/kafka.sh up; status=0; \
-	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 go test -count=1 -timeout 10m -run Broker ./test/chaos || status=$$?; \
+	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 $(CHAOS) -timeout 10m -run Broker || status=$$?; \
 	CLEAN=1 scripts/kafka.sh down; exit $$status
 
 .PHONY: kafka-up

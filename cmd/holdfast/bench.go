@@ -143,7 +143,7 @@ func (f *benchFlags) prepareOversell() error {
 	if f.load.Stock <= 0 || f.oversell < 0 {
 		return errors.New("--oversell is a number of orders, and needs --stock: how much there is of the SKU")
 	}
-	f.load.Hot, f.load.Lines, f.load.Orders, f.load.Duration = true, 1, f.oversell, oversellBound
+	f.load.Hot, f.load.Lines, f.load.Orders, f.load.Duration, f.load.Refusals = true, 1, f.oversell, oversellBound, true
 	// A SKU of its own: an earlier run's stock would count too.
 	f.load.SKUPrefix = fmt.Sprintf("oversell-%d", time.Now().UnixNano())
 	return nil
@@ -164,7 +164,15 @@ func (f *benchFlags) profile() (stop func() error, err error) {
 	return func() error { pprof.StopCPUProfile(); return file.Close() }, nil
 }
 
-// show prints the report, and says by its error whether an oversell test came out as it must.
+// failed is an error when orders were answered with one: a rate without them would be told for more than it is.
+func failed(r *loadtest.Report) error {
+	if r.Errors == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d orders got no answer that counts: %s", r.Errors, counts(r.Answers))
+}
+
+// show prints the report, and says by its error whether all orders were placed, and an oversell test came out as it must.
 func (f *benchFlags) show(out io.Writer, report *loadtest.Report) error {
 	if f.out == "json" {
 		enc := json.NewEncoder(out)
@@ -176,7 +184,7 @@ func (f *benchFlags) show(out io.Writer, report *loadtest.Report) error {
 		return err
 	}
 	if f.oversell == 0 {
-		return nil
+		return failed(report)
 	}
 	reserved, refused := report.Answers["201"], report.Answers["409"]
 	if f.out == "table" {
@@ -185,7 +193,7 @@ func (f *benchFlags) show(out io.Writer, report *loadtest.Report) error {
 	if reserved != min(f.oversell, f.load.Stock) || reserved+refused != f.oversell {
 		return fmt.Errorf("%d reserved and %d refused of %d orders for %d in stock", reserved, refused, f.oversell, f.load.Stock)
 	}
-	return nil
+	return failed(report)
 }
 
 func (f *benchFlags) startStack(ctx context.Context) (*run.Stack, string, error) {
@@ -227,8 +235,9 @@ func (f *benchFlags) print(out io.Writer, r *loadtest.Report) error {
   orders     %d in %.1f s: %.0f orders/s
   latency    p50 %.2f ms   p99 %.2f ms   p99.9 %.2f ms   max %.1f ms
   answers    %s; %s
+  errors     %d
   CPU        %.3f ms an order (%s); %d CPUs, %s
-`, loop, set.Lines, set.SKUs, r.Orders, r.Seconds, r.PerSecond, r.P50, r.P99, r.P999, r.Max, counts(r.Answers), retries,
+`, loop, set.Lines, set.SKUs, r.Orders, r.Seconds, r.PerSecond, r.P50, r.P99, r.P999, r.Max, counts(r.Answers), retries, r.Errors,
 		r.CPUPerOrderMS, r.CPUIncludes, set.CPUs, set.GoVersion)
 	if err == nil && r.ReportsBehindMS > 0 {
 		_, err = fmt.Fprintf(out, "  reports    held the last order %.0f ms after the end\n", r.ReportsBehindMS)

@@ -33,6 +33,22 @@ func shopOf(t *testing.T, stock int64) string {
 	return server.URL
 }
 
+// Orders that are refused, or never answered, end the command with an error; an oversell test expects refusals alone.
+func TestABenchWithErrorsFails(t *testing.T) {
+	out, err := holdfast(t, "bench", "orders", "--url", shopOf(t, 30), "--orders", "50", "--skus", "3", "--quiet")
+	if err == nil || !strings.Contains(err.Error(), "20 orders got no answer that counts: 201 × 30, 409 × 20") ||
+		!strings.Contains(out, "30 in ") || !strings.Contains(out, "errors     20\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err = holdfast(t, "bench", "orders", "--url", shopOf(t, 30), "--orders", "50", "--skus", "3", "--quiet", "-o", "json")
+	if err == nil || !strings.Contains(out, `"errors": 20,`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := holdfast(t, "bench", "orders", "--url", shopOf(t, 30), "--orders", "30", "--skus", "3", "--quiet"); err != nil || !strings.Contains(out, "errors     0\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // An oversell test fails unless exactly what is in stock was sold, and says both numbers.
 func TestOversellIsExact(t *testing.T) {
 	for _, test := range []struct {

@@ -2,8 +2,10 @@ package httpapi
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -48,4 +50,59 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// A client that never ends its headers, silent or byte by byte, is cut off.
+func TestSlowHeadersAreCutOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the header timeout")
+	}
+	server, err := NewServer(Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	listens, ended := make(chan string, 1), make(chan error, 1)
+	go func() { ended <- server.Run(ctx, "127.0.0.1:0", func(address string) { listens <- address }) }()
+	address := <-listens
+	var group sync.WaitGroup
+	for _, trickles := range []bool{false, true} {
+		group.Go(func() {
+			connection, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer connection.Close()
+			start := time.Now()
+			fmt.Fprint(connection, "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+			gone := make(chan struct{})
+			go func() {
+				defer close(gone)
+				_, _ = io.Copy(io.Discard, connection) // ends with the connection, whichever way
+			}()
+			late := time.After(2 * HeaderTimeout)
+			for tick := time.Tick(HeaderTimeout / 50); ; {
+				select {
+				case <-tick:
+					if trickles {
+						_, _ = connection.Write([]byte("x")) // fails once it is cut off, which is what is waited for
+					}
+				case <-gone:
+					if took := time.Since(start); took < HeaderTimeout/2 {
+						t.Errorf("trickles %t: cut off after %s already", trickles, took)
+					}
+					return
+				case <-late:
+					t.Errorf("trickles %t: still open after %s", trickles, time.Since(start))
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }

@@ -50,8 +50,12 @@ func (r *run) stream(ctx context.Context, url string) error {
 
 func (r *run) request(ctx context.Context, url string, w *window) error {
 	body, in := io.Pipe()
-	// The stream ends by the end of its lines, not by the context: every line sent is answered.
-	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodPost, url+"/v1/commands", body)
+	// The stream ends by the end of its lines, or by the platform's silence, not by the run's: every line sent is answered.
+	alive, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	silence := time.AfterFunc(r.cfg.RetryFor, func() { cancel(fmt.Errorf("no result for %s", r.cfg.RetryFor)) })
+	defer silence.Stop()
+	req, err := http.NewRequestWithContext(alive, http.MethodPost, url+"/v1/commands", body)
 	if err != nil {
 		return fmt.Errorf("open a bulk stream: %w", err)
 	}
@@ -67,14 +71,14 @@ func (r *run) request(ctx context.Context, url string, w *window) error {
 	defer w.end()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("send a bulk stream: %w", err)
+		return errors.Join(fmt.Errorf("send a bulk stream: %w", err), context.Cause(alive))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("send a bulk stream: %s", resp.Status)
 	}
-	if err := r.readResults(resp.Body, w); err != nil {
-		return err
+	if err := r.readResults(resp.Body, w, silence); err != nil {
+		return errors.Join(err, context.Cause(alive))
 	}
 	if n := w.underWay(); n > 0 {
 		return fmt.Errorf("a bulk stream ended with %d lines unanswered", n)
@@ -130,7 +134,8 @@ func (r *run) appendLine(b []byte, n int64) []byte {
 	return append(b, '}', '\n')
 }
 
-func (r *run) readResults(body io.Reader, w *window) error {
+// readResults takes results until the stream ends; each one puts off the end of a silent stream.
+func (r *run) readResults(body io.Reader, w *window, silence *time.Timer) error {
 	local, answers := newHistogram(), map[string]int64{}
 	defer func() { r.merge(local, answers) }()
 	lines := bufio.NewScanner(body)
@@ -140,17 +145,25 @@ func (r *run) readResults(body io.Reader, w *window) error {
 		if !ok {
 			return fmt.Errorf("more results than lines: %s", lines.Bytes())
 		}
-		status := statusOf(lines.Bytes())
-		if (status == "429" || status == "503") && time.Since(s.at) < retryFor {
-			r.retried(status)
-			w.sendAgain(s)
-			continue
-		}
-		if r.acks.w != nil {
+		silence.Reset(r.cfg.RetryFor)
+		answer := statusOf(lines.Bytes())
+		status, _ := strconv.Atoi(answer) // 0, no status, is none that is expected
+		if retryable(status) {
+			r.retried(answer)
+			if time.Since(s.at) < r.cfg.RetryFor {
+				w.sendAgain(s)
+				continue
+			}
+			answer = gaveUpAfter + answer
+		} else if r.acks.w != nil {
 			r.acks.result(r.key(s.n), lines.Bytes())
 		}
-		answers[status]++
-		r.record(local, s.at)
+		answers[answer]++
+		if r.cfg.expected(status) {
+			r.record(local, s.at)
+		} else {
+			r.errors.Add(1)
+		}
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("read bulk results: %w", err)

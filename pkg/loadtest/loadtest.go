@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -22,9 +23,11 @@ import (
 // Limits.
 const (
 	requestTimeout = 30 * time.Second
-	// retryFor bounds how long one order is sent again with its key; retryPause is between two tries.
-	retryFor   = 60 * time.Second
-	retryPause = 5 * time.Millisecond
+	// defaultRetryFor bounds how long one order is sent again with its key; retryPause is between two tries.
+	defaultRetryFor = 60 * time.Second
+	retryPause      = 5 * time.Millisecond
+	// gaveUpAfter stands before the last answer of an order that never had a definite one.
+	gaveUpAfter = "gave up after "
 	// maxLatencyMicros is the most that the histogram tells apart; longer ones count as that.
 	maxLatencyMicros = 60_000_000
 	latencyDigits    = 3
@@ -54,6 +57,10 @@ type Config struct {
 	Lines int
 	// Stock received for each SKU; default: plenty.
 	Stock int64
+	// Refusals are expected: 409 is an answer like any other, and no error.
+	Refusals bool
+	// RetryFor is how long an order is sent again with its key, and how long a bulk stream may be silent; default a minute.
+	RetryFor time.Duration
 	// Acks gets a line for every definite answer; nil: nobody keeps them.
 	Acks io.Writer
 	// KeyPrefix makes the keys of this run its own, SKUPrefix its SKUs; default "bench".
@@ -72,8 +79,8 @@ type run struct {
 	bodies [][]byte
 	next   atomic.Int64
 	// started orders were sent at least once; answered ones definitely, warm-up included; measured ones
-	// of them were meant to start after it.
-	started, answered, measured, retries atomic.Int64
+	// of them were meant to start after it. errors are the others.
+	started, answered, measured, errors, retries atomic.Int64
 	// began is when the first order was meant to start, start when the measurement does.
 	began, start time.Time
 	mu           sync.Mutex
@@ -152,6 +159,9 @@ func (cfg Config) checked() (Config, error) {
 	if cfg.Stock == 0 {
 		cfg.Stock = stockEach
 	}
+	if cfg.RetryFor == 0 {
+		cfg.RetryFor = defaultRetryFor
+	}
 	if cfg.Orders > 0 {
 		cfg.Warmup = 0
 	}
@@ -162,6 +172,11 @@ func (cfg Config) checked() (Config, error) {
 		cfg.KeyPrefix = fmt.Sprintf("bench-%d", time.Now().UnixNano())
 	}
 	return cfg, nil
+}
+
+// expected reports whether a status is an answer that the run is about; any other is an error.
+func (cfg *Config) expected(status int) bool {
+	return status >= http.StatusOK && status < http.StatusMultipleChoices || status == http.StatusConflict && cfg.Refusals
 }
 
 func newHistogram() *hdrhistogram.Histogram {

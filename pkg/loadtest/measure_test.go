@@ -164,8 +164,8 @@ func TestRetriesKeepTheirKeyAndBody(t *testing.T) {
 			}
 			return http.StatusCreated
 		}
-		report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 4, Orders: 100, SKUs: 50, Bulk: bulk})
-		if report.Orders != 100 || report.Answers["201"] != 90 || report.Answers["409"] != 10 || report.Retries != 30 ||
+		report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 4, Orders: 100, SKUs: 50, Bulk: bulk, Refusals: true})
+		if report.Orders != 100 || report.Errors != 0 || report.Answers["201"] != 90 || report.Answers["409"] != 10 || report.Retries != 30 ||
 			report.RetriedFor["429"] != 10 || report.RetriedFor["503"] != 20 {
 			t.Errorf("bulk %t: %+v", bulk, report)
 		}
@@ -204,6 +204,49 @@ func TestAcksTellWhatWasAnswered(t *testing.T) {
 		if refused.Position = ""; refused != (Ack{Key: "k-4", Status: 409, Outcome: "insufficient_stock"}) {
 			t.Errorf("bulk %t: %+v", bulk, refused)
 		}
+	}
+}
+
+// What a platform refuses, and what it never answers, is an error, and neither rate nor latency.
+func TestErrorsAreNoOrders(t *testing.T) {
+	const patience = 500 * time.Millisecond
+	for _, bulk := range []bool{false, true} {
+		p := newPlatform(t)
+		p.status = func(key string, _ int) int {
+			switch key[len(key)-1] {
+			case '4':
+				return http.StatusConflict // expected in no run but one that is about refusals
+			case '5':
+				return http.StatusInternalServerError
+			case '6':
+				return http.StatusServiceUnavailable // for ever
+			}
+			return http.StatusCreated
+		}
+		report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 4, Orders: 40, SKUs: 3, Bulk: bulk, RetryFor: patience})
+		if report.Orders != 28 || report.Errors != 12 || report.Answers["201"] != 28 || report.Answers["409"] != 4 ||
+			report.Answers["500"] != 4 || report.Answers["gave up after 503"] != 4 {
+			t.Errorf("bulk %t: %+v", bulk, report)
+		}
+		if report.Max >= float64(patience.Milliseconds()) {
+			t.Errorf("bulk %t: the orders that were given up are in the latencies: %+v", bulk, report)
+		}
+	}
+}
+
+func TestAPlatformThatNeverAnswers(t *testing.T) {
+	const patience = 200 * time.Millisecond
+	gone := make(chan struct{})
+	p := newPlatform(t)
+	t.Cleanup(func() { close(gone) }) // before the server is closed, which waits for its requests
+	p.delay = func() { <-gone }
+	report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 2, Orders: 2, SKUs: 3, RetryFor: patience})
+	if report.Orders != 0 || report.PerSecond != 0 || report.Errors != 2 || report.Answers["gave up after no answer"] != 2 {
+		t.Errorf("%+v", report)
+	}
+	_, err := Run(context.Background(), Config{URLs: []string{p.URL}, Orders: 10, Duration: 20 * time.Second, SKUs: 3, Bulk: true, RetryFor: patience})
+	if err == nil || !strings.Contains(err.Error(), "no result for 200ms") {
+		t.Errorf("a silent stream: %v", err)
 	}
 }
 

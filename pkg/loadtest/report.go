@@ -10,7 +10,7 @@ import (
 
 // Report is what was measured. Latencies are milliseconds.
 type Report struct {
-	// Orders that were answered definitely, of those meant to start after the warm-up.
+	// Orders that were placed (or refused, where that is expected), of those meant to start after the warm-up.
 	Orders    int64   `json:"orders"`
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"orders_per_second"`
@@ -18,6 +18,9 @@ type Report struct {
 	P99       float64 `json:"p99_ms"`
 	P999      float64 `json:"p99_9_ms"`
 	Max       float64 `json:"max_ms"`
+	// Errors are orders that got another answer than the run is about, or none that stays; warm-up included. They are in
+	// neither rate nor percentiles.
+	Errors int64 `json:"errors"`
 	// Answers by status, warm-up included; Retries are answers that were not definite, by what they were.
 	Answers    map[string]int64 `json:"answers"`
 	Retries    int64            `json:"retries"`
@@ -53,7 +56,7 @@ type Settings struct {
 
 func (r *run) report(elapsed, cpu time.Duration) *Report {
 	rep := &Report{
-		Orders: r.measured.Load(), Seconds: elapsed.Seconds(), Answers: r.answers, Retries: r.retries.Load(), RetriedFor: r.retriedFor,
+		Orders: r.measured.Load(), Seconds: elapsed.Seconds(), Errors: r.errors.Load(), Answers: r.answers, Retries: r.retries.Load(), RetriedFor: r.retriedFor,
 		P50: ms(r.hist, 50), P99: ms(r.hist, 99), P999: ms(r.hist, 99.9), Max: float64(r.hist.Max()) / 1000,
 		Settings: r.cfg.settings(),
 	}

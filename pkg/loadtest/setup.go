@@ -30,7 +30,7 @@ func setUp(ctx context.Context, cfg Config) error {
 		fmt.Fprintf(&body, `{"id":"%s-reg-%d","type":"register_item","sku":%q,"body":{"description":"load test"}}`+"\n", cfg.KeyPrefix, i, sku)
 		fmt.Fprintf(&body, `{"id":"%s-rcv-%d","type":"receive_stock","sku":%q,"body":{"location":"main","quantity":%d}}`+"\n", cfg.KeyPrefix, i, sku, cfg.Stock)
 	}
-	for end := time.Now().Add(retryFor); ; {
+	for end := time.Now().Add(cfg.RetryFor); ; {
 		retry, err := sendSetUp(ctx, cfg, body.Bytes(), 2*cfg.SKUs)
 		if err == nil || !retry || time.Now().After(end) || ctx.Err() != nil {
 			return err

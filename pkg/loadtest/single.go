@@ -56,8 +56,13 @@ func (c *caller) work(ctx context.Context) {
 			return
 		}
 		c.started.Add(1)
-		answers[c.definite(n)]++
-		c.record(local, started)
+		answer, ok := c.definite(n)
+		answers[answer]++
+		if ok {
+			c.record(local, started)
+		} else {
+			c.errors.Add(1)
+		}
 	}
 }
 
@@ -87,29 +92,29 @@ func (r *run) startOf(ctx context.Context, n int64) (time.Time, bool) {
 	}
 }
 
-// definite sends an order until its answer is one that stays: with the same key, as clients should.
-func (c *caller) definite(n int64) string {
+// definite sends an order until its answer is one that stays: with the same key, as clients should. ok: it is an
+// answer that the run is about, not an error.
+func (c *caller) definite(n int64) (answer string, ok bool) {
 	key := c.key(n)
 	c.req.Header.Set("Idempotency-Key", key)
 	c.req.SetBodyRaw(c.body(n))
-	answer := ""
-	for end := time.Now().Add(retryFor); time.Now().Before(end); {
-		err := c.client.DoTimeout(c.req, c.resp, requestTimeout)
+	for end := time.Now().Add(c.cfg.RetryFor); time.Now().Before(end); {
+		err := c.client.DoTimeout(c.req, c.resp, min(requestTimeout, time.Until(end)))
 		if err == nil {
 			status := c.resp.StatusCode()
 			if !retryable(status) {
 				c.acks.answer(key, status, string(c.resp.Header.Peek("Holdfast-Position")), c.resp.Body())
-				return strconv.Itoa(status)
+				return strconv.Itoa(status), c.cfg.expected(status)
 			}
 			answer = strconv.Itoa(status)
 		} else {
 			answer = "no answer"
 		}
 		c.retried(answer)
-		answer = "gave up after " + answer
+		answer = gaveUpAfter + answer
 		time.Sleep(retryPause)
 		c.replica++
 		c.aim()
 	}
-	return answer
+	return answer, false
 }

@@ -60,9 +60,7 @@ func (r *runner) sendNews(orderID, sku string, n *fillNews) error {
 	n.attempts++
 	n.resendAt = time.UnixMicro(r.b.now).Add(resendWait(n.attempts))
 	q := r.queryFor(&holding{sku: sku, res: *h.of(sku)})
-	r.b.after = append(r.b.after, func(*batch) {
-		r.node.cfg.Hooks.deliver(func() { r.node.sendQuery(q) })
-	})
+	r.b.after = append(r.b.after, func(*batch) { r.node.sendQuery(q) })
 	return nil
 }
 
@@ -101,9 +99,7 @@ func (r *runner) learnBackorder(e *entry, q query, reply func(queryResponse)) er
 		SourceShard: q.SourceShard, TargetShard: q.TargetShard, OrderId: q.OrderId,
 		BackorderKnown: true, Sku: q.Sku, Backordered: q.Held.Backordered,
 	}
-	r.b.after = append(r.b.after, func(*batch) {
-		r.node.cfg.Hooks.deliver(func() { reply(resp) })
-	})
+	r.b.after = append(r.b.after, func(*batch) { reply(resp) })
 	return nil
 }
 

@@ -58,8 +58,8 @@ type Config struct {
 
 // Hooks let tests disturb a node; all may be nil.
 type Hooks struct {
-	// Deliver is called with the sending of each step and each answer between shards: it may send it
-	// never, twice, or later.
+	// Deliver is called with the sending of each step, each query, and each answer to one between shards: it may send
+	// it never, twice, later, or behind another.
 	Deliver func(send func())
 	// Acquire is called before each step of acquiring a shard.
 	Acquire func(shard int32, step string)

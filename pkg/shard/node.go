@@ -42,10 +42,10 @@ type ownership struct {
 }
 
 type metrics struct {
-	commitSeconds, batchEvents      prometheus.Histogram
-	resends, reconciled, refusedFul prometheus.Counter
-	acquires                        *prometheus.CounterVec
-	ownedShards                     prometheus.Gauge
+	commitSeconds, batchEvents       prometheus.Histogram
+	resends, reconciled, refusedFull prometheus.Counter
+	acquires                         *prometheus.CounterVec
+	ownedShards                      prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -59,8 +59,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "holdfast_shard_steps_resent_total", Help: "Steps between shards that were sent again."}),
 		reconciled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_reconciled_total", Help: "Differences between orders and stock that were found and mended; 0 on Apache Kafka."}),
-		refusedFul: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "holdfast_shard_queue_full_total", Help: "Commands refused because the shard's queue was full."}),
+		refusedFull: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_queue_full_total", Help: "Commands refused because the queue of their shard, or of the replica that serves it, was full."}),
 		acquires: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_shard_acquires_total", Help: "Attempts to take over a shard, by result."}, []string{"result"}),
 		ownedShards: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -69,7 +69,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFul, m.acquires, m.ownedShards} {
+	for _, c := range []prometheus.Collector{m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.acquires, m.ownedShards} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register the shard metrics: %w", err)
 		}
@@ -290,7 +290,7 @@ func (n *Node) enqueue(queue *inbox, cmd *Command, fut *Future) {
 	switch {
 	case ok:
 	case full:
-		n.metrics.refusedFul.Inc()
+		n.metrics.refusedFull.Inc()
 		fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
 			Detail: fmt.Sprintf("the shard has %d commands waiting; retry later with the same key", MaxQueued)})
 	default:
@@ -318,21 +318,26 @@ func (n *Node) answerHere(resp stepResponse) {
 	})
 }
 
+// sendQuery delivers a query to the order's shard, here or at a peer; it may be lost.
 func (n *Node) sendQuery(q query) {
-	if r := n.runners[q.TargetShard].Load(); r != nil {
-		r.in.put(input{query: q, queryReply: n.queryAnswerHere})
-		return
-	}
-	n.peers.sendQuery(q)
+	n.cfg.Hooks.deliver(func() {
+		if r := n.runners[q.TargetShard].Load(); r != nil {
+			r.in.put(input{query: q, queryReply: n.queryAnswerHere})
+			return
+		}
+		n.peers.sendQuery(q)
+	})
 }
 
 func (n *Node) queryAnswerHere(a queryResponse) {
 	if int(a.SourceShard) >= len(n.runners) {
 		return
 	}
-	if r := n.runners[a.SourceShard].Load(); r != nil {
-		r.in.put(input{queryAnswer: a})
-	}
+	n.cfg.Hooks.deliver(func() {
+		if r := n.runners[a.SourceShard].Load(); r != nil {
+			r.in.put(input{queryAnswer: a})
+		}
+	})
 }
 
 // address is where peers reach this replica.

@@ -43,9 +43,14 @@ func testLogger() *slog.Logger {
 // start starts a replica in dir and stops it with the test.
 func (p *platform) start(dir string, hooks shard.Hooks) *shard.Node {
 	p.t.Helper()
-	n, err := shard.Start(context.Background(), shard.Config{
-		Log: p.log, Want: p.want, DataDir: dir, PeerListen: "127.0.0.1:0", Decode: decode, Logger: testLogger(), Hooks: hooks,
-	})
+	return p.startAs(shard.Config{DataDir: dir, Hooks: hooks})
+}
+
+// startAs starts a replica with what of its settings matters to the test.
+func (p *platform) startAs(cfg shard.Config) *shard.Node {
+	p.t.Helper()
+	cfg.Log, cfg.Want, cfg.PeerListen, cfg.Decode, cfg.Logger = p.log, p.want, "127.0.0.1:0", decode, testLogger()
+	n, err := shard.Start(context.Background(), cfg)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -217,6 +217,7 @@ func (l *link) submit(shard int32, cmd *Command, fut *Future) {
 		l.mu.Lock()
 		delete(l.pending, req.RequestId)
 		l.mu.Unlock()
+		l.node.metrics.refusedFull.Inc()
 		fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1, Detail: "too many commands wait for " + l.address + "; retry later with the same key"})
 	}
 }

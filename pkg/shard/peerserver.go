@@ -51,7 +51,9 @@ func (s *peerServer) take(f *peerv1.ExchangeRequest, out *replies) {
 	for _, q := range f.OrderQueries {
 		if r := s.runner(q.TargetShard); r != nil {
 			r.in.put(input{query: q, queryReply: func(resp queryResponse) {
-				out.put(func(f *peerv1.ExchangeResponse) { f.OrderQueries = append(f.OrderQueries, resp) })
+				s.node.cfg.Hooks.deliver(func() {
+					out.put(func(f *peerv1.ExchangeResponse) { f.OrderQueries = append(f.OrderQueries, resp) })
+				})
 			}})
 		}
 	}
@@ -92,6 +94,7 @@ func (s *peerServer) command(c *peerv1.CommandRequest, out *replies) {
 	switch {
 	case ok:
 	case full:
+		s.node.metrics.refusedFull.Inc()
 		answer(true, Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1, Detail: "the shard's queue is full; retry later with the same key"})
 	default:
 		answer(true, unavailable("the shard is changing hands: retry with the same Idempotency-Key"))

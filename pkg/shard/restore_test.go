@@ -90,13 +90,21 @@ func place(t testing.TB, n *shard.Node, orders int, skus []string, terms string)
 	wg.Wait()
 }
 
-// unreliable loses, repeats and delays messages between shards, 20 % each; delay reorders.
+// unreliable loses, repeats, delays and reorders messages between shards, 20 % each.
 func unreliable(seed uint64) func(send func()) {
 	var mu sync.Mutex
 	rng := rand.New(rand.NewPCG(seed, 1))
+	var behind func() // waits for the next message to go first
 	return func(send func()) {
 		mu.Lock()
 		x, d := rng.IntN(100), time.Duration(rng.IntN(30))*time.Millisecond
+		overtaken := behind
+		behind = nil
+		if x >= 60 && x < 80 && overtaken == nil {
+			behind = send
+			mu.Unlock()
+			return
+		}
 		mu.Unlock()
 		switch {
 		case x < 20:
@@ -107,6 +115,9 @@ func unreliable(seed uint64) func(send func()) {
 			time.AfterFunc(d, send)
 		default:
 			send()
+		}
+		if overtaken != nil {
+			overtaken()
 		}
 	}
 }
@@ -157,6 +168,7 @@ func TestLostRepeatedAndReorderedMessagesChangeNothingButTime(t *testing.T) {
 			return ""
 		})
 	}
+	p.verify()
 }
 
 // eventually waits for a condition that other goroutines bring about; it says what is missing.

@@ -3,7 +3,6 @@ package chaos_test
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ const brokerBackWithin = 20 * time.Second
 
 // brokerRate is in orders a second: three brokers and all services on one small machine carry little more, and what
 // queues up while a broker is away must not count as being away.
-const brokerRate = "250"
+const brokerRate = 250
 
 // kafkaScript kills or starts one of the brokers that scripts/kafka.sh runs.
 func kafkaScript(t *testing.T, args ...string) {
@@ -29,21 +28,21 @@ func TestKillABrokerOfThree(t *testing.T) {
 		t.Skip("HOLDFAST_TEST_KAFKA names no cluster of three; BROKERS=3 make kafka-up starts one")
 	}
 	c := startCluster(t)
-	acks := filepath.Join(t.TempDir(), "acks")
-	stop := load(t, c.bin, c.urls(), acks, brokerRate)
+	l := startLoad(t, c.bin, c.urls(), brokerRate)
 	var slowest time.Duration
 	for _, broker := range []string{"1", "2", "3"} {
-		acked(t, acks, 500)
+		l.acked(500)
 		kafkaScript(t, "kill", broker)
 		start := time.Now()
-		acked(t, acks, 500)
+		l.acked(500)
 		slowest = max(slowest, time.Since(start))
 		kafkaScript(t, "start", broker)
-		acked(t, acks, 500)
+		l.acked(500)
 	}
-	t.Logf("slowest return, 500 orders included: %s; %s", slowest, stop())
+	t.Logf("slowest return, 500 orders included: %s", slowest)
+	l.stop()
 	if slowest > brokerBackWithin {
 		t.Errorf("the platform was away for %s, want %s", slowest, brokerBackWithin)
 	}
-	verify(t, c.bin, c.kafka, c.prefix, acks)
+	verify(t, c.bin, c.kafka, c.prefix, l.acks)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 const (
@@ -23,6 +24,7 @@ const (
 
 // cluster is the services as production runs them: two replicas of the write side, a projector and a query API.
 type cluster struct {
+	log                *logtest.Log
 	bin, kafka, prefix string
 	orders             [2]*process
 	projector, query   *process
@@ -42,7 +44,7 @@ func startClusterAnywhere(t *testing.T) *cluster {
 	t.Helper()
 	// The platform is created here: the services do not know that a broker in another process is an embedded one.
 	log := logtest.New(t, eventlog.Layout{PartitionCount: 12, ShardCount: clusterShards})
-	c := &cluster{kafka: strings.Join(log.Config.Seeds, ","), prefix: log.Config.TopicPrefix}
+	c := &cluster{log: log, kafka: strings.Join(log.Config.Seeds, ","), prefix: log.Config.TopicPrefix}
 	c.bin = binaries(t, "holdfast", "order-api", "inventory-projector", "query-api")
 	service := func(name string, args ...string) *process {
 		listen := freeAddress(t)
@@ -68,43 +70,111 @@ func (c *cluster) urls() string {
 
 func TestKillServicesOnApacheKafka(t *testing.T) {
 	c := startCluster(t)
-	acks := filepath.Join(t.TempDir(), "acks")
-	stop := load(t, c.bin, c.urls(), acks, ordersRate)
+	l := startLoad(t, c.bin, c.urls(), ordersRate)
+	l.acked(500)
+	l.healthy(2000)
 	var slowest time.Duration
 	for round := range 10 {
-		acked(t, acks, 800)
 		victim, other := c.orders[round%2], c.orders[1-round%2]
 		victim.kill()
 		slowest = max(slowest, other.ownsAll(clusterShards))
-		acked(t, acks, 400)
+		l.acked(400)
 		victim.start()
 		victim.await(backWithin)
-		view := []*process{c.projector, c.query}[round%2]
-		view.kill()
-		view.start()
-		view.await(backWithin)
+		for _, view := range []*process{c.projector, c.query} {
+			view.kill()
+			view.start()
+			view.await(backWithin)
+		}
+		l.healthy(1500)
 	}
-	t.Logf("slowest take-over: %s; %s", slowest, stop())
+	t.Logf("slowest take-over: %s", slowest)
+	l.stop()
+	l.carried()
 	if slowest > takenOverWithin {
 		t.Errorf("a take-over took %s, want %s", slowest, takenOverWithin)
 	}
-	verify(t, c.bin, c.kafka, c.prefix, acks)
+	verify(t, c.bin, c.kafka, c.prefix, l.acks)
 }
 
 func TestAStoppedOwnerCommitsNothingWhenItWakes(t *testing.T) {
 	c := startCluster(t)
-	acks := filepath.Join(t.TempDir(), "acks")
-	stop := load(t, c.bin, c.urls(), acks, ordersRate)
-	acked(t, acks, 1000)
+	c.settled()
+	l := startLoad(t, c.bin, c.urls(), ordersRate)
+	l.acked(1000)
 	c.orders[0].signal(syscall.SIGSTOP)
 	stopped := time.Now()
-	acked(t, acks, 1000)                         // the other replica serves all shards
+	c.orders[1].ownsAll(clusterShards)
+	l.acked(1000)
 	time.Sleep(stoppedFor - time.Since(stopped)) // the disturbance itself
 	c.orders[0].signal(syscall.SIGCONT)
-	acked(t, acks, 1000)
+	l.acked(1000)
 	c.orders[0].await(backWithin)
-	t.Log(stop())
-	verify(t, c.bin, c.kafka, c.prefix, acks)
+	c.settled()
+	l.acked(1000)
+	l.stop()
+	c.ownersNeverReturn()
+	verify(t, c.bin, c.kafka, c.prefix, l.acks)
+}
+
+// settled waits until each shard has one owner, and each replica some of them.
+func (c *cluster) settled() {
+	c.log.T.Helper()
+	start := time.Now()
+	for {
+		held := [...]int{c.orders[0].owned(), c.orders[1].owned()}
+		if held[0]+held[1] == clusterShards && min(held[0], held[1]) > 0 {
+			return
+		}
+		if time.Since(start) > 4*backWithin {
+			c.log.T.Fatalf("the replicas serve %v of %d shards after %s", held, clusterShards, time.Since(start))
+		}
+		time.Sleep(20 * time.Millisecond) // between two looks
+	}
+}
+
+// ownersNeverReturn reads what every owner of a shard announced and repeated: once another has announced, nothing of one
+// is committed any more. What it would have written besides shows as a version that comes twice, which verify finds.
+func (c *cluster) ownersNeverReturn() {
+	t := c.log.T
+	t.Helper()
+	shards := make([]eventlog.TopicPartition, clusterShards)
+	for i := range shards {
+		shards[i] = eventlog.TopicPartition{Topic: eventlog.TopicShards, Partition: int32(i)}
+	}
+	from, err := c.log.Client.StartOffsets(t.Context(), shards)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := c.log.Client.EndOffsets(t.Context(), shards)
+	if err != nil {
+		t.Fatal(err)
+	}
+	former, owner, handovers := map[string]bool{}, map[int32]string{}, 0
+	err = c.log.Client.Read(t.Context(), from, to, func(rec *eventlog.Record) error {
+		var a eventv1.Announcement
+		if err := a.UnmarshalVT(rec.Value); err != nil {
+			return err
+		}
+		id, last := string(a.OwnerId), owner[rec.Partition]
+		if former[id] {
+			t.Errorf("shard %d: owner %x commits at %d, after another had announced", rec.Partition, id, rec.Offset)
+		}
+		if last != "" && last != id {
+			former[last] = true
+			handovers++
+		}
+		owner[rec.Partition] = id
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The stopped replica served a shard at least, which went to the other one; then it got one back.
+	if len(owner) != clusterShards || handovers < 2 {
+		t.Errorf("%d shards changed hands %d times: nothing was taken over", len(owner), handovers)
+	}
+	t.Logf("%d shards changed hands %d times", len(owner), handovers)
 }
 
 // 10,000 orders at once for a SKU with 5,000 in stock, through both replicas: exactly 5,000 are reserved, and the
