@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,19 +17,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/loadtest"
 )
 
 // benchFlags are the settings of a load test.
 type benchFlags struct {
-	load                  loadtest.Config
-	url, kafka, acks, out string
-	cpuProfile            string
-	shards                int32
-	oversell              int64
-	quiet                 bool
-	mirror                bool
+	load           loadtest.Config
+	log            logFlags
+	url, acks, out string
+	cpuProfile     string
+	shards         int32
+	oversell       int64
+	quiet          bool
+	mirror         bool
 }
+
+// deleteTimeout bounds the deletion of the topics of a load test.
+const deleteTimeout = 30 * time.Second
 
 // oversellBound ends an oversell test that does not come to an end by itself.
 const oversellBound = 10 * time.Minute
@@ -46,15 +52,17 @@ func newBenchOrdersCommand() *cobra.Command {
 		Short: "Place orders of three lines and measure the answers",
 		Long: `Places orders of three lines with unique keys, in a closed loop (--concurrency callers) or an open
 one (--rate orders a second, latency from when each was meant to start). Without --url it starts a
-platform of its own in a temporary directory, on the embedded broker or on --kafka.`,
+platform of its own in a temporary directory, on the embedded broker or on --kafka.
+
+On --kafka that platform has topics, groups and transactional ids under a name that nothing else in the cluster has, and its
+topics are deleted at the end. With --topic-prefix or --env it is the platform of that name instead: it is shared with the
+replicas that run it, and keeps the orders for ever.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
+	f.log.addCluster(c)
 	flags := c.Flags()
 	flags.StringVar(&f.url, "url", "", "platform to load, or its replicas, comma-separated; without it one is started in this process")
-	flags.StringVar(&f.kafka, "kafka", "", "brokers for the platform that is started; without it the embedded broker")
 	flags.Int32Var(&f.shards, "shards", 1, "writers of the platform that is started")
 	flags.IntVar(&f.load.Concurrency, "concurrency", 64, "callers at once")
 	flags.Float64Var(&f.load.Rate, "rate", 0, "orders a second of an open loop; 0: closed loop")
@@ -76,7 +84,8 @@ platform of its own in a temporary directory, on the embedded broker or on --kaf
 	return c
 }
 
-func (f *benchFlags) run(ctx context.Context, out, progress io.Writer) (err error) {
+func (f *benchFlags) run(c *cobra.Command) (err error) {
+	ctx, out, progress := c.Context(), c.OutOrStdout(), c.ErrOrStderr()
 	if f.out != "table" && f.out != "json" {
 		return fmt.Errorf("-o is table or json, not %q", f.out)
 	}
@@ -99,17 +108,17 @@ func (f *benchFlags) run(ctx context.Context, out, progress io.Writer) (err erro
 		f.load.URLs = append(f.load.URLs, strings.TrimSuffix(url, "/"))
 	}
 	if f.url == "" {
-		stack, dir, serr := f.startStack(ctx)
+		stack, stop, serr := f.startStack(c)
 		if serr != nil {
 			return serr
 		}
-		defer func() { err = errors.Join(err, stack.Close(), os.RemoveAll(dir)) }()
+		defer func() { err = errors.Join(err, stop()) }()
 		f.load.URLs = []string{stack.URL()}
 		if f.mirror {
 			f.load.ReportsURL = stack.URL()
 		}
 		where = "this process: load generator, all services, embedded broker"
-		if f.kafka != "" {
+		if f.log.Kafka != "" {
 			where = "this process: load generator and all services, not the brokers"
 		}
 	}
@@ -128,8 +137,8 @@ func (f *benchFlags) run(ctx context.Context, out, progress io.Writer) (err erro
 	report.CPUIncludes = where
 	if f.url == "" {
 		report.Settings.Shards, report.Settings.Broker = f.shards, "embedded"
-		if f.kafka != "" {
-			report.Settings.Broker = f.kafka
+		if f.log.Kafka != "" {
+			report.Settings.Broker = f.log.Kafka
 		}
 	}
 	return f.show(out, report)
@@ -196,23 +205,52 @@ func (f *benchFlags) show(out io.Writer, report *loadtest.Report) error {
 	return failed(report)
 }
 
-func (f *benchFlags) startStack(ctx context.Context) (*run.Stack, string, error) {
+// startStack starts the platform to load. stop ends it and removes what it leaves.
+func (f *benchFlags) startStack(c *cobra.Command) (_ *run.Stack, stop func() error, err error) {
+	log, err := f.log.clusterConfig(c, "env", "topic-prefix")
+	if err != nil {
+		return nil, nil, err
+	}
+	temporary := len(log.Seeds) > 0 && !c.Flags().Changed("env") && !c.Flags().Changed("topic-prefix")
+	if temporary {
+		log.Env = "bench-" + strings.ToLower(rand.Text())
+		log.TopicPrefix = log.Env + "."
+	}
 	dir, err := os.MkdirTemp("", "holdfast-bench-")
 	if err != nil {
-		return nil, "", fmt.Errorf("temporary directory: %w", err)
+		return nil, nil, fmt.Errorf("temporary directory: %w", err)
 	}
-	cfg := run.StackConfig{Dir: dir, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", Shards: f.shards, Logger: slog.New(slog.DiscardHandler)}
+	cfg := run.StackConfig{Dir: dir, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", Log: log, Shards: f.shards, Logger: slog.New(slog.DiscardHandler)}
 	if cfg.ClickHouse = run.NoClickHouse; f.mirror {
 		cfg.ClickHouse, cfg.ClickHouseListen = "", "127.0.0.1:0"
 	}
-	if f.kafka != "" {
-		cfg.KafkaSeeds = strings.Split(f.kafka, ",")
+	remove := func() error {
+		err := os.RemoveAll(dir)
+		if temporary {
+			err = errors.Join(err, deletePlatform(c.Context(), log))
+		}
+		return err
 	}
-	stack, err := run.StartStack(ctx, cfg)
+	stack, err := run.StartStack(c.Context(), cfg)
 	if err != nil {
-		return nil, "", errors.Join(err, os.RemoveAll(dir))
+		return nil, nil, errors.Join(err, remove())
 	}
-	return stack, dir, nil
+	return stack, func() error { return errors.Join(stack.Close(), remove()) }, nil
+}
+
+// deletePlatform deletes the topics of a load test, one that was interrupted too.
+func deletePlatform(ctx context.Context, cfg eventlog.Config) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
+	defer cancel()
+	client, err := eventlog.Open(cfg)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.DeletePlatform(ctx); err != nil {
+		return fmt.Errorf("the topics of this run begin with %s and are still there: %w", cfg.TopicPrefix, err)
+	}
+	return nil
 }
 
 func (f *benchFlags) print(out io.Writer, r *loadtest.Report) error {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,21 +16,13 @@ import (
 )
 
 // mirrorFlags say where the log and its mirror are.
-type mirrorFlags struct{ kafka, env, topicPrefix, clickHouse string }
-
-func (f *mirrorFlags) addLog(c *cobra.Command) {
-	flags := c.PersistentFlags()
-	flags.StringVar(&f.kafka, "kafka", environment("HOLDFAST_KAFKA", defaultKafkaListen), "brokers, comma-separated (HOLDFAST_KAFKA)")
-	flags.StringVar(&f.env, "env", "", "prefix of the platform, where several share a cluster")
-	flags.StringVar(&f.topicPrefix, "topic-prefix", "", "what stands before the name of every topic, where several platforms share a cluster")
+type mirrorFlags struct {
+	log        logFlags
+	clickHouse string
 }
 
 func (f *mirrorFlags) addClickHouse(c *cobra.Command) {
 	c.Flags().StringVar(&f.clickHouse, "clickhouse", environment("HOLDFAST_CLICKHOUSE", defaultClickHouse), "ClickHouse of the mirror (HOLDFAST_CLICKHOUSE)")
-}
-
-func (f *mirrorFlags) open() (*eventlog.Client, error) {
-	return eventlog.Open(eventlog.Config{Seeds: strings.Split(f.kafka, ","), Env: f.env, TopicPrefix: f.topicPrefix})
 }
 
 func newDeadLettersCommand() *cobra.Command {
@@ -42,7 +33,7 @@ func newDeadLettersCommand() *cobra.Command {
 		Long: `An event that the mirror cannot take is parked with the reason, and the others go on. The event itself stays in
 the log. After an upgrade that knows it, retry puts its rows where they belong.`,
 	}
-	f.addLog(root)
+	f.log.add(root)
 	root.AddCommand(newDeadLettersList(&f), newDeadLettersShow(&f), newDeadLettersRetry(&f))
 	return root
 }
@@ -51,7 +42,7 @@ func newDeadLettersList(f *mirrorFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "ls", Short: "List what is parked", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			client, err := f.open()
+			client, err := f.log.open(c)
 			if err != nil {
 				return err
 			}
@@ -81,7 +72,7 @@ func newDeadLettersShow(f *mirrorFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "show PLACE", Short: "Show what is parked at TOPIC/PARTITION/OFFSET, with its event from the log", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			client, err := f.open()
+			client, err := f.log.open(c)
 			if err != nil {
 				return err
 			}
@@ -122,7 +113,7 @@ func newDeadLettersRetry(f *mirrorFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use: "retry [PLACE…]", Short: "Mirror again what is parked: the places given, or all",
 		RunE: func(c *cobra.Command, args []string) error {
-			client, err := f.open()
+			client, err := f.log.open(c)
 			if err != nil {
 				return err
 			}

@@ -70,7 +70,7 @@ show stock, an oversell that is refused, the reconciliation with the log and the
 			if !cmd.Flags().Changed("clickhouse-listen") {
 				d.clickHouseListen = freeAddress(d.clickHouseListen)
 			}
-			return d.run(cmd.Context(), exit)
+			return d.run(cmd, exit)
 		},
 	}
 	d.add(c, "")
@@ -91,7 +91,8 @@ func freeAddress(address string) string {
 	return address
 }
 
-func (d *demo) run(ctx context.Context, exit bool) error {
+func (d *demo) run(cmd *cobra.Command, exit bool) error {
+	ctx := cmd.Context()
 	d.keep = d.dir != ""
 	if !d.keep {
 		dir, err := os.MkdirTemp("", "holdfast-demo-")
@@ -103,7 +104,7 @@ func (d *demo) run(ctx context.Context, exit bool) error {
 	}
 	begin := time.Now()
 	d.heading("Start")
-	stack, err := d.start(ctx)
+	stack, err := d.start(cmd)
 	if err != nil {
 		return err
 	}
@@ -139,7 +140,7 @@ func (d *demo) show(ctx context.Context) error {
 }
 
 func (d *demo) importBook(ctx context.Context) error {
-	log, err := eventlog.Open(eventlog.Config{Seeds: d.stack.KafkaSeeds()})
+	log, err := eventlog.Open(d.stack.Log())
 	if err != nil {
 		return err
 	}

@@ -31,18 +31,19 @@ const (
 
 // devFlags are the embedded platform's settings.
 type devFlags struct {
-	dir, listen, kafkaListen, kafka string
-	clickHouse, clickHouseListen    string
-	shards, partitions              int32
-	paymentWindow                   time.Duration
+	log                          logFlags
+	dir, listen, kafkaListen     string
+	clickHouse, clickHouseListen string
+	shards, partitions           int32
+	paymentWindow                time.Duration
 }
 
 func (f *devFlags) add(c *cobra.Command, dir string) {
+	f.log.addCluster(c)
 	flags := c.Flags()
 	flags.StringVar(&f.dir, "dir", dir, "where everything is kept between runs")
 	flags.StringVar(&f.listen, "listen", defaultListen, "address of the API")
 	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "address of the embedded Kafka broker")
-	flags.StringVar(&f.kafka, "kafka", "", "brokers of a real cluster, comma-separated, instead of the embedded one")
 	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse instead of the embedded one; off: no reports")
 	flags.StringVar(&f.clickHouseListen, "clickhouse-listen", defaultClickHouseListen, "address of the embedded ClickHouse")
 	flags.Int32Var(&f.shards, "shards", run.DefaultShards, "writers, when the platform is created")
@@ -51,7 +52,11 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 }
 
 // start starts the platform. Its log goes to a file, so that the terminal stays readable.
-func (f *devFlags) start(ctx context.Context) (*run.Stack, error) {
+func (f *devFlags) start(c *cobra.Command) (*run.Stack, error) {
+	log, err := f.log.clusterConfig(c)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
@@ -59,12 +64,8 @@ func (f *devFlags) start(ctx context.Context) (*run.Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log file: %w", err)
 	}
-	var seeds []string
-	if f.kafka != "" {
-		seeds = strings.Split(f.kafka, ",")
-	}
-	stack, err := run.StartStack(ctx, run.StackConfig{
-		Dir: f.dir, Listen: f.listen, KafkaListen: f.kafkaListen, KafkaSeeds: seeds,
+	stack, err := run.StartStack(c.Context(), run.StackConfig{
+		Dir: f.dir, Listen: f.listen, KafkaListen: f.kafkaListen, Log: log,
 		ClickHouse: f.clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
 		Logger: slog.New(slog.NewJSONHandler(logFile, nil)),
@@ -94,7 +95,7 @@ look into. What it holds is kept in --dir between runs. For development and test
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			begin := time.Now()
-			stack, err := f.start(cmd.Context())
+			stack, err := f.start(cmd)
 			if err != nil {
 				return err
 			}

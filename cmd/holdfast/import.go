@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,12 +13,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/client"
-	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/retail"
 )
-
-// pingTimeout bounds the first question to a broker, before any work is done.
-const pingTimeout = 5 * time.Second
 
 func newImportCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -31,7 +26,8 @@ func newImportCommand() *cobra.Command {
 }
 
 func newImportRetailCommand() *cobra.Command {
-	var url, kafka, clickHouse, rejects string
+	var log logFlags
+	var url, clickHouse, rejects string
 	c := &cobra.Command{
 		Use:   "online-retail FILE",
 		Short: "Import the UCI Online Retail data set (.csv, .gz, .xz) and reconcile it with the log and ClickHouse",
@@ -48,19 +44,19 @@ command goes on where it stopped; run again, it adds nothing. The status is 1 wh
 				name, _, _ := strings.Cut(filepath.Base(args[0]), ".")
 				rejects = name + ".rejects.csv"
 			}
-			return importRetail(cmd, args[0], url, kafka, clickHouse, rejects)
+			return importRetail(cmd, &log, args[0], url, clickHouse, rejects)
 		},
 	}
 	c.Flags().StringVar(&url, "url", environment("HOLDFAST_URL", defaultURL), "the API (HOLDFAST_URL)")
-	c.Flags().StringVar(&kafka, "kafka", environment("HOLDFAST_KAFKA", defaultKafkaListen), "brokers for the reconciliation, comma-separated (HOLDFAST_KAFKA)")
+	log.add(c)
 	c.Flags().StringVar(&clickHouse, "clickhouse", environment("HOLDFAST_CLICKHOUSE", defaultClickHouse), "ClickHouse for the reconciliation; off leaves it out (HOLDFAST_CLICKHOUSE)")
 	c.Flags().StringVar(&rejects, "rejects", "", "file for what is not imported (default FILE's name with .rejects.csv, here)")
 	return c
 }
 
-func importRetail(cmd *cobra.Command, file, url, kafka, clickHouse, rejects string) error {
+func importRetail(cmd *cobra.Command, where *logFlags, file, url, clickHouse, rejects string) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	log, err := openLog(ctx, strings.Split(kafka, ","))
+	log, err := where.open(cmd)
 	if err != nil {
 		return err
 	}
@@ -108,19 +104,4 @@ func openClickHouse(ctx context.Context, address string) (*clickhouse.Conn, erro
 		return nil, errors.Join(fmt.Errorf("--clickhouse names another one: %w", err), conn.Close())
 	}
 	return conn, nil
-}
-
-// openLog makes sure that the log can be read, before anything is written.
-func openLog(ctx context.Context, seeds []string) (*eventlog.Client, error) {
-	log, err := eventlog.Open(eventlog.Config{Seeds: seeds})
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	if err := log.Ping(ctx); err != nil {
-		log.Close()
-		return nil, fmt.Errorf("no Kafka broker answers at %s; the reconciliation reads the log there (--kafka names another): %w", strings.Join(seeds, ","), err)
-	}
-	return log, nil
 }

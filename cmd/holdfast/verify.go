@@ -1,24 +1,22 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/verify"
 )
 
 // verifyFlags are the settings of a verification.
 type verifyFlags struct {
-	kafka, env, topicPrefix, acks, out string
-	check                              verify.Options
+	log       logFlags
+	acks, out string
+	check     verify.Options
 }
 
 // viewWait is how long availability rows may take to follow a log that nobody writes.
@@ -36,13 +34,11 @@ bench writes, it also checks that what clients were told is what the log says. W
 the log, and fills another one in a database beside it, which it drops afterwards, to see that it is equal.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return f.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+			return f.run(c)
 		},
 	}
+	f.log.add(c)
 	flags := c.Flags()
-	flags.StringVar(&f.kafka, "kafka", defaultKafkaListen, "brokers, comma-separated")
-	flags.StringVar(&f.env, "env", "", "prefix of the platform, where several share a cluster")
-	flags.StringVar(&f.topicPrefix, "topic-prefix", "", "what stands before the name of every topic, where several platforms share a cluster")
 	flags.StringVar(&f.acks, "acks", "", "what clients were answered, as holdfast bench --acks writes it")
 	flags.IntVar(&f.check.Examples, "examples", verify.DefaultExamples, "violations of each invariant that are shown")
 	flags.StringVar(&f.check.ClickHouse, "clickhouse", "", "ClickHouse to hold to the log, such as "+defaultClickHouse)
@@ -52,11 +48,12 @@ the log, and fills another one in a database beside it, which it drops afterward
 	return c
 }
 
-func (f *verifyFlags) run(ctx context.Context, out, progress io.Writer) error {
+func (f *verifyFlags) run(c *cobra.Command) error {
+	out, progress := c.OutOrStdout(), c.ErrOrStderr()
 	if f.out != "table" && f.out != "json" {
 		return fmt.Errorf("-o is table or json, not %q", f.out)
 	}
-	client, err := eventlog.Open(eventlog.Config{Seeds: strings.Split(f.kafka, ","), Env: f.env, TopicPrefix: f.topicPrefix})
+	client, err := f.log.open(c)
 	if err != nil {
 		return err
 	}
@@ -73,7 +70,7 @@ func (f *verifyFlags) run(ctx context.Context, out, progress io.Writer) error {
 	if isTerminal(progress) {
 		o.Progress = func(events int64) { fmt.Fprintf(progress, "\r%d events", events) }
 	}
-	report, err := verify.Run(ctx, client, o)
+	report, err := verify.Run(c.Context(), client, o)
 	if o.Progress != nil {
 		fmt.Fprintln(progress)
 	}

@@ -16,8 +16,8 @@ func main() {
 		Name: "order-api",
 		Flags: func(fs *flag.FlagSet) {
 			fs.StringVar(&cfg.DataDir, "data-dir", ".local/order-api", "folder of the shards' checkpoints; they are built again from the log when it is gone")
-			fs.StringVar(&cfg.PeerListen, "peer-listen", "", "address where other replicas reach this one; empty: there are none")
-			fs.StringVar(&cfg.PeerAdvertise, "peer-advertise", "", "what other replicas are told to call; empty: the address of peer-listen")
+			fs.StringVar(&cfg.PeerListen, "peer-listen", "", "`host:port` where other replicas reach this one; empty: the address from which this machine reaches the brokers, and a free port; off: this replica is the only one")
+			fs.StringVar(&cfg.PeerAdvertise, "peer-advertise", "", "`host:port` that other replicas are told to call; empty: that of peer-listen, and where it has no host, the address from which this machine reaches the brokers")
 			fs.DurationVar(&cfg.PaymentWindow, "payment-window", command.DefaultPaymentWindow, "how long a prepaid order waits for its payment")
 			fs.DurationVar(&cfg.SessionTimeout, "session-timeout", eventlog.DefaultSessionTimeout, "after how long a replica that is not heard of loses its shards")
 		},

@@ -93,6 +93,25 @@ func (c *Client) ensureTopics(ctx context.Context, l Layout) error {
 	return nil
 }
 
+// DeletePlatform deletes every topic of the platform, with all that it holds.
+func (c *Client) DeletePlatform(ctx context.Context) error {
+	var topics []string
+	for _, topic := range []string{TopicOrders, TopicInventory, TopicAvailability, TopicShards, TopicLayout, TopicDeadLetters} {
+		topics = append(topics, c.cfg.clusterTopic(topic))
+	}
+	resps, err := c.admin.DeleteTopics(ctx, topics...)
+	if err != nil {
+		return fmt.Errorf("delete the platform's topics: %w", err)
+	}
+	var errs []error
+	for _, resp := range resps.Sorted() {
+		if resp.Err != nil && !errors.Is(resp.Err, kerr.UnknownTopicOrPartition) {
+			errs = append(errs, fmt.Errorf("delete topic %s: %w", resp.Topic, resp.Err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func keepForEver() map[string]*string {
 	return map[string]*string{"retention.ms": kadm.StringPtr("-1")}
 }

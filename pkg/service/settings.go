@@ -18,19 +18,40 @@ import (
 // EnvPrefix precedes every environment variable: flag --data-dir is HOLDFAST_DATA_DIR.
 const EnvPrefix = "HOLDFAST"
 
+// EventLog are the settings that say where the event log is.
+type EventLog struct {
+	Kafka, Env, TopicPrefix string
+}
+
+// Register adds the flags of the event log. Each is checked as it is read.
+func (e *EventLog) Register(fs *flag.FlagSet) {
+	e.Kafka = "127.0.0.1:9092"
+	fs.Var(checked{&e.Kafka, checkAddresses}, "kafka", "brokers, `host:port`, comma-separated")
+	fs.StringVar(&e.Env, "env", "holdfast", "prefix of transactional ids and group names, where several platforms share a cluster")
+	fs.StringVar(&e.TopicPrefix, "topic-prefix", "", "put before the name of every topic, where several platforms share a cluster")
+}
+
+// Config is how to reach the event log; without brokers there are no seeds.
+func (e *EventLog) Config() eventlog.Config {
+	cfg := eventlog.Config{Env: e.Env, TopicPrefix: e.TopicPrefix}
+	if e.Kafka != "" {
+		cfg.Seeds = strings.Split(e.Kafka, ",")
+	}
+	return cfg
+}
+
 // Common are the settings of every service.
 type Common struct {
-	Kafka, Env, TopicPrefix, Listen, LogLevel string
-	Partitions, Shards                        int
-	Check                                     bool
+	EventLog
+	Listen, LogLevel   string
+	Partitions, Shards int
+	Check              bool
 }
 
 // Register adds the common flags. Each is checked as it is read, wherever it comes from.
 func (c *Common) Register(fs *flag.FlagSet) {
-	c.Kafka, c.Listen, c.LogLevel, c.Partitions, c.Shards = "127.0.0.1:9092", "127.0.0.1:8080", "info", 12, 3
-	fs.Var(checked{&c.Kafka, checkAddresses}, "kafka", "brokers, `host:port`, comma-separated")
-	fs.StringVar(&c.Env, "env", "holdfast", "prefix of transactional ids and group names, where several platforms share a cluster")
-	fs.StringVar(&c.TopicPrefix, "topic-prefix", "", "put before the name of every topic, where several platforms share a cluster")
+	c.EventLog.Register(fs)
+	c.Listen, c.LogLevel, c.Partitions, c.Shards = "127.0.0.1:8080", "info", 12, 3
 	fs.Var(checked{&c.Listen, checkAddress}, "listen", "`host:port` of HTTP: the API, /healthz, /readyz, /metrics")
 	fs.Var(checked{&c.LogLevel, checkLevel}, "log-level", "debug, info, warn or error")
 	fs.Var(count{&c.Partitions}, "partitions", "partitions of each event topic, when the platform is created")
@@ -41,7 +62,9 @@ func (c *Common) Register(fs *flag.FlagSet) {
 
 // Log is how to reach the event log.
 func (c *Common) Log(name string, log *slog.Logger, reg prometheus.Registerer) eventlog.Config {
-	return eventlog.Config{Seeds: strings.Split(c.Kafka, ","), Env: c.Env, TopicPrefix: c.TopicPrefix, ClientID: name, Logger: log, Registerer: reg}
+	cfg := c.Config()
+	cfg.ClientID, cfg.Logger, cfg.Registerer = name, log, reg
+	return cfg
 }
 
 // Layout is what to create on an empty platform.
@@ -59,18 +82,22 @@ func Parse(fs *flag.FlagSet, args []string) error {
 	return err
 }
 
+// Variable is the environment variable of a flag.
+func Variable(name string) string {
+	return EnvPrefix + "_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
 // usage lists the settings with their variables and defaults. docs/config.md is made of it.
 func usage(fs *flag.FlagSet) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Settings of %s:\n", fs.Name())
 	fs.VisitAll(func(f *flag.Flag) {
 		placeholder, meaning := flag.UnquoteUsage(f)
-		variable := EnvPrefix + "_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		byDefault := f.DefValue
 		if byDefault == "" {
 			byDefault = "empty"
 		}
-		fmt.Fprintf(&b, "\n  --%s %s\n      %s\n      %s, default %s\n", f.Name, placeholder, meaning, variable, byDefault)
+		fmt.Fprintf(&b, "\n  --%s %s\n      %s\n      %s, default %s\n", f.Name, placeholder, meaning, Variable(f.Name), byDefault)
 	})
 	return strings.ReplaceAll(b.String(), " \n", "\n")
 }

@@ -45,8 +45,8 @@ type Config struct {
 	Want eventlog.Layout
 	// DataDir holds the checkpoints; deleting it costs a longer restart and nothing else.
 	DataDir string
-	// PeerListen is where other replicas reach this one; Advertise is what they are told.
-	// Empty: a single replica.
+	// PeerListen is where other replicas reach this one; empty: a single replica. Advertise is what they are told;
+	// empty: the address that is listened on.
 	PeerListen, Advertise string
 	// SessionTimeout of the ownership group; 0: the event log's default.
 	SessionTimeout time.Duration

@@ -252,8 +252,11 @@ func (n *Node) Ready() error {
 	}
 	n.mu.Unlock()
 	for shard := range n.layout.ShardCount {
-		if !n.Owns(shard) && n.peers.owner(shard) == "" {
-			return fmt.Errorf("shard %d has no owner yet", shard)
+		if n.Owns(shard) {
+			continue
+		}
+		if _, err := n.peers.owner(shard); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,9 +53,9 @@ func startPeers(ctx context.Context, n *Node) (*peers, error) {
 			cancel()
 			return nil, fmt.Errorf("listen for peers on %s: %w", n.cfg.PeerListen, err)
 		}
-		p.address = n.cfg.Advertise
-		if p.address == "" {
-			p.address = lis.Addr().String()
+		if p.address, err = advertised(n.cfg.Advertise, lis.Addr()); err != nil {
+			cancel()
+			return nil, errors.Join(err, lis.Close())
 		}
 		p.server = grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
 		peerv1.RegisterPeerServiceServer(p.server, &peerServer{node: n})
@@ -63,6 +64,23 @@ func startPeers(ctx context.Context, n *Node) (*peers, error) {
 	p.done.Add(1)
 	go p.follow(ctx)
 	return p, nil
+}
+
+// advertised is what other replicas are told to call: as configured, or the address that is listened on. Port 0
+// stands for the port that was taken.
+func advertised(configured string, bound net.Addr) (string, error) {
+	host, port, err := net.SplitHostPort(cmp.Or(configured, bound.String()))
+	if err != nil {
+		return "", fmt.Errorf("--peer-advertise %q is not host:port: %w", configured, err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		return "", fmt.Errorf("other replicas cannot call %s: set --peer-advertise to the host:port under which they reach this one",
+			cmp.Or(configured, bound.String()))
+	}
+	if port == "0" {
+		_, port, err = net.SplitHostPort(bound.String())
+	}
+	return net.JoinHostPort(host, port), err
 }
 
 func (p *peers) close() {
@@ -116,20 +134,24 @@ func (p *peers) readAnnouncements(ctx context.Context, f *eventlog.Follower) err
 	}
 }
 
-// owner is the address of a shard's owner; "": not known, or this replica itself.
-func (p *peers) owner(shard int32) string {
+// owner is the address of a shard's owner, or why there is none to call.
+func (p *peers) owner(shard int32) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.owners[shard].address == p.address {
-		return ""
+	switch o := p.owners[shard]; {
+	case o.id == "", o.address != "" && o.address == p.address: // announced by nobody, or by this replica before it lost it
+		return "", fmt.Errorf("shard %d has no owner yet", shard)
+	case o.address == "":
+		return "", fmt.Errorf("shard %d is owned by a replica that runs without --peer-listen, so that no other can hand it commands", shard)
+	default:
+		return o.address, nil
 	}
-	return p.owners[shard].address
 }
 
-func (p *peers) link(shard int32) *link {
-	address := p.owner(shard)
-	if address == "" {
-		return nil
+func (p *peers) link(shard int32) (*link, error) {
+	address, err := p.owner(shard)
+	if err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,26 +160,26 @@ func (p *peers) link(shard int32) *link {
 		l = newLink(p.node, address)
 		p.links[address] = l
 	}
-	return l
+	return l, nil
 }
 
 func (p *peers) submit(shard int32, cmd *Command, fut *Future) {
-	l := p.link(shard)
-	if l == nil {
-		fut.finish(unavailable(fmt.Sprintf("shard %d has no owner at the moment: retry with the same Idempotency-Key", shard)))
+	l, err := p.link(shard)
+	if err != nil {
+		fut.finish(unavailable(err.Error() + ": retry with the same Idempotency-Key"))
 		return
 	}
 	l.submit(shard, cmd, fut)
 }
 
 func (p *peers) sendStep(req stepRequest) {
-	if l := p.link(int32(req.TargetShard)); l != nil {
+	if l, err := p.link(int32(req.TargetShard)); err == nil { // without an owner it is lost, and sent again
 		l.put(0, func(f *peerv1.ExchangeRequest) { f.Reservations = append(f.Reservations, req) })
 	}
 }
 
 func (p *peers) sendQuery(q query) {
-	if l := p.link(int32(q.TargetShard)); l != nil {
+	if l, err := p.link(int32(q.TargetShard)); err == nil { // as above
 		l.put(0, func(f *peerv1.ExchangeRequest) { f.OrderQueries = append(f.OrderQueries, q) })
 	}
 }

@@ -25,7 +25,8 @@ type OrderAPIConfig struct {
 	Service
 	// DataDir holds the shards' checkpoints.
 	DataDir string
-	// PeerListen and PeerAdvertise are where other replicas reach this one; empty: there are none.
+	// PeerListen is where other replicas reach this one: empty, where this machine reaches the brokers; PeersOff,
+	// nowhere. PeerAdvertise is what they are told to call; empty: the same.
 	PeerListen, PeerAdvertise string
 	PaymentWindow             time.Duration
 	SessionTimeout            time.Duration
@@ -35,9 +36,13 @@ type OrderAPIConfig struct {
 // shards up.
 func OrderAPI(ctx context.Context, cfg OrderAPIConfig) (err error) {
 	options := command.Options{PaymentWindow: cfg.PaymentWindow}
+	peerListen, peerAdvertise, err := peerAddresses(cfg.Log.Seeds, cfg.PeerListen, cfg.PeerAdvertise)
+	if err != nil {
+		return fmt.Errorf("order-api: %w", err)
+	}
 	node, err := shard.Start(ctx, shard.Config{
 		Log: cfg.Log, Want: cfg.Layout, DataDir: cfg.DataDir,
-		PeerListen: cfg.PeerListen, Advertise: cfg.PeerAdvertise, SessionTimeout: cfg.SessionTimeout,
+		PeerListen: peerListen, Advertise: peerAdvertise, SessionTimeout: cfg.SessionTimeout,
 		Decode: decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {

@@ -34,15 +34,14 @@ type StackConfig struct {
 	Dir string
 	// Listen is the API's address; port 0 takes a free one.
 	Listen string
-	// KafkaSeeds are brokers of a real cluster. Empty: an embedded broker on KafkaListen, with its data in Dir.
-	KafkaSeeds  []string
+	// Log reaches the brokers of a real cluster, and names the platform there. Without Seeds: an embedded broker on
+	// KafkaListen, with its data in Dir.
+	Log         eventlog.Config
 	KafkaListen string
 	// ClickHouse is the address of a real one; empty: an embedded one on ClickHouseListen, with its data in Dir.
 	// NoClickHouse is for none: there are no reports then.
 	ClickHouse       string
 	ClickHouseListen string
-	// Env prefixes what the platform names in the cluster; empty: the event log's default.
-	Env string
 	// Shards and Partitions matter when the platform is created. 0: the defaults.
 	Shards, Partitions int32
 	PaymentWindow      time.Duration
@@ -57,7 +56,7 @@ const NoClickHouse = "off"
 type Stack struct {
 	cfg    StackConfig
 	kafka  *devstack.Kafka
-	seeds  []string
+	log    eventlog.Config
 	engine *chdb.Server // the embedded ClickHouse
 	// clickHouse is where ClickHouse is; empty: there is none.
 	clickHouse string
@@ -86,7 +85,7 @@ func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
 	if cfg.Partitions == 0 {
 		cfg.Partitions = DefaultPartitions
 	}
-	s := &Stack{cfg: cfg, seeds: cfg.KafkaSeeds, failed: make(chan error, 1), serverDone: make(chan struct{})}
+	s := &Stack{cfg: cfg, log: cfg.Log, failed: make(chan error, 1), serverDone: make(chan struct{})}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	serving, stopServer := context.WithCancel(background)
 	s.stop, s.stopServer = stop, stopServer
@@ -107,13 +106,16 @@ func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
 func (s *Stack) URL() string { return "http://" + s.address }
 
 // KafkaSeeds are the brokers' addresses.
-func (s *Stack) KafkaSeeds() []string { return s.seeds }
+func (s *Stack) KafkaSeeds() []string { return s.log.Seeds }
+
+// Log is how another client reads what the platform writes.
+func (s *Stack) Log() eventlog.Config { return s.log }
 
 // Failed tells of a service that ended by itself; the platform is of no use then.
 func (s *Stack) Failed() <-chan error { return s.failed }
 
 func (s *Stack) start(ctx, background, serving context.Context) error {
-	if len(s.seeds) == 0 {
+	if len(s.log.Seeds) == 0 {
 		kafka, err := devstack.StartKafka(ctx, devstack.KafkaOptions{
 			Dir: filepath.Join(s.cfg.Dir, "kafka"), Listen: s.cfg.KafkaListen, Logger: s.cfg.Logger,
 		})
@@ -121,7 +123,7 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 			close(s.serverDone)
 			return err
 		}
-		s.kafka, s.seeds = kafka, kafka.Addrs()
+		s.kafka, s.log.Seeds, s.log.Embedded = kafka, kafka.Addrs(), true
 	}
 	registry := prometheus.NewRegistry()
 	server, err := NewShared(s.cfg.Logger, registry)
@@ -173,7 +175,9 @@ func (s *Stack) watchEngine(background context.Context, engine *chdb.Server) {
 func (s *Stack) ClickHouse() string { return s.clickHouse }
 
 func (s *Stack) eventLog(name string) eventlog.Config {
-	return eventlog.Config{Seeds: s.seeds, ClientID: name, Env: s.cfg.Env, Logger: s.cfg.Logger, Embedded: s.kafka != nil}
+	cfg := s.log
+	cfg.ClientID, cfg.Logger = name, s.cfg.Logger
+	return cfg
 }
 
 // part is one Run function; it calls registered once its routes are there.

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/service"
+)
+
+// pingTimeout bounds the first question to a server, before any work is done.
+const pingTimeout = 5 * time.Second
+
+// logFlags say where the event log is: the settings of the services.
+type logFlags struct {
+	service.EventLog
+	set *flag.FlagSet
+}
+
+// add adds the flags to a command that reads the log, and to those under it.
+func (f *logFlags) add(c *cobra.Command) {
+	f.set = flag.NewFlagSet(c.Name(), flag.ContinueOnError)
+	f.Register(f.set)
+	f.set.VisitAll(func(one *flag.Flag) { one.Usage += " (" + service.Variable(one.Name) + ")" })
+	c.PersistentFlags().AddGoFlagSet(f.set)
+}
+
+// addCluster adds the flags to a command that starts a platform: on the embedded broker unless --kafka says otherwise.
+func (f *logFlags) addCluster(c *cobra.Command) {
+	f.add(c)
+	f.Kafka = ""
+	kafka := c.PersistentFlags().Lookup("kafka")
+	kafka.DefValue, kafka.Usage = "", "brokers of a real cluster, `host:port`, comma-separated, instead of the embedded one"
+}
+
+// config is how to reach the log. What no flag says comes from the environment, except what is named.
+func (f *logFlags) config(c *cobra.Command, except ...string) (eventlog.Config, error) {
+	var err error
+	f.set.VisitAll(func(one *flag.Flag) {
+		value := os.Getenv(service.Variable(one.Name))
+		if err != nil || value == "" || c.Flags().Changed(one.Name) || slices.Contains(except, one.Name) {
+			return
+		}
+		if bad := one.Value.Set(value); bad != nil {
+			err = fmt.Errorf("%s: %w", service.Variable(one.Name), bad)
+		}
+	})
+	return f.Config(), err
+}
+
+// clusterConfig is the same for a command that starts a platform, once a broker has answered. The embedded broker is
+// this process's own: nothing of the environment is meant for it, and a variable alone never leads to a real cluster.
+func (f *logFlags) clusterConfig(c *cobra.Command, except ...string) (eventlog.Config, error) {
+	if f.Kafka == "" {
+		return f.Config(), nil
+	}
+	cfg, err := f.config(c, except...)
+	if err != nil {
+		return cfg, err
+	}
+	log, err := openLog(c.Context(), cfg)
+	if err == nil {
+		log.Close()
+	}
+	return cfg, err
+}
+
+// open makes sure that the log can be read, before anything else is done.
+func (f *logFlags) open(c *cobra.Command) (*eventlog.Client, error) {
+	cfg, err := f.config(c)
+	if err != nil {
+		return nil, err
+	}
+	return openLog(c.Context(), cfg)
+}
+
+func openLog(ctx context.Context, cfg eventlog.Config) (*eventlog.Client, error) {
+	log, err := eventlog.Open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if err := log.Ping(ctx); err != nil {
+		log.Close()
+		return nil, fmt.Errorf("no Kafka broker answers at %s (--kafka names others): %w", strings.Join(cfg.Seeds, ","), err)
+	}
+	return log, nil
+}

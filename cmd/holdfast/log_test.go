@@ -1,0 +1,102 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/holdfast/holdfast/pkg/devstack"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+)
+
+// cluster is a broker that the command line is not told to be embedded.
+func cluster(t *testing.T) (address string, topics func() []string) {
+	t.Helper()
+	kafka, err := devstack.StartKafka(t.Context(), devstack.KafkaOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kafka.Close)
+	return kafka.Addrs()[0], func() []string {
+		client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Addrs()...)) // each time anew: a client remembers topics for a while
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		listed, err := kadm.NewClient(client).ListTopics(logtest.Context(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return listed.Names()
+	}
+}
+
+// A load test on a cluster leaves nothing there, unless it is told the platform's name.
+func TestBenchLeavesNoTopicsBehind(t *testing.T) {
+	kafka, topics := cluster(t)
+	t.Setenv("HOLDFAST_TOPIC_PREFIX", "production.") // not meant for a load test
+	load := []string{"bench", "orders", "--kafka", kafka, "--orders", "20", "--skus", "3", "--concurrency", "4", "--quiet"}
+	if out, err := holdfast(t, load...); err != nil || !strings.Contains(out, "201 × 20") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if left := topics(); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if out, err := holdfast(t, append(load, "--topic-prefix", "kept.", "--env", "kept")...); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if left := topics(); len(left) == 0 || !strings.HasPrefix(left[0], "kept.") {
+		t.Fatalf("named by a prefix, the platform has %v", left)
+	}
+	t.Setenv("HOLDFAST_TOPIC_PREFIX", "kept.")
+	// Availability may be behind: the load test did not wait for it.
+	if out, err := holdfast(t, "verify", "--kafka", kafka, "--view-wait", "0s"); !strings.Contains(out, "20 orders") {
+		t.Errorf("verify does not read the prefix from the environment: %v\n%s", err, out)
+	}
+}
+
+// A cluster is only used when a flag names it.
+func TestTheEnvironmentAloneStartsNothingOnACluster(t *testing.T) {
+	kafka, topics := cluster(t)
+	t.Setenv("HOLDFAST_KAFKA", kafka)
+	if out, err := holdfast(t, "bench", "orders", "--orders", "5", "--skus", "3", "--quiet", "--topic-prefix", "x."); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if left := topics(); len(left) > 0 {
+		t.Errorf("it wrote %v", left)
+	}
+}
+
+func TestImportReadsThePlatformThatIsNamed(t *testing.T) {
+	kafka, topics := cluster(t)
+	demo := []string{"demo", "--exit", "--orders", "30", "--clickhouse", "off", "--listen", "127.0.0.1:0", "--kafka", kafka, "--topic-prefix", "shop.", "--env", "shop"}
+	out, err := holdfast(t, demo...)
+	if err != nil || !strings.Contains(out, "Reconciled:") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if all := topics(); len(all) == 0 || slices.ContainsFunc(all, func(topic string) bool { return !strings.HasPrefix(topic, "shop.") }) {
+		t.Errorf("the platform has %v", all)
+	}
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--topic-prefix", "shop."}, "none.csv"}, // it gets as far as the file
+		{[]string{"--kafka", "127.0.0.1:1"}, "no Kafka broker answers at 127.0.0.1:1 (--kafka names others)"},
+	} {
+		_, err := holdfast(t, append([]string{"import", "online-retail", "none.csv", "--clickhouse", "off", "--kafka", kafka}, test.args...)...)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%v: %v, want %s", test.args, err, test.want)
+		}
+	}
+}
+
+func TestAnEnvironmentThatIsNoneIsNamed(t *testing.T) {
+	t.Setenv("HOLDFAST_KAFKA", "no-port")
+	if _, err := holdfast(t, "verify"); err == nil || !strings.Contains(err.Error(), `HOLDFAST_KAFKA: "no-port" is not host:port`) {
+		t.Errorf("it says %v", err)
+	}
+}
