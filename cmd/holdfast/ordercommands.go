@@ -165,6 +165,7 @@ func shippingCommands(l *lookup) []*cobra.Command {
 	ship.Flags().StringArrayVar(&lines, "line", nil, "SKU=QUANTITY; several times for several")
 	ship.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "tracking reference")
 	ship.Flags().BoolVar(&shipment.Capture, "capture", false, "capture the payment for what ships")
+	ship.Flags().StringVar(&shipment.PaymentReference, "payment-reference", "", "with --capture: the payment provider's reference for it")
 	create := orderChange(l, "create-fulfilment ORDER_ID", "Set lines aside for a shipment; without --line all that can ship", 1,
 		func(ctx context.Context, api *client.Client, args []string, o options) (orderAnswer, error) {
 			chosen, err := quantities(packedLines)
@@ -180,6 +181,7 @@ func shippingCommands(l *lookup) []*cobra.Command {
 		})
 	shipFulfilment.Flags().StringVar(&later.TrackingReference, "tracking", "", "tracking reference")
 	shipFulfilment.Flags().BoolVar(&later.Capture, "capture", false, "capture the payment for what ships")
+	shipFulfilment.Flags().StringVar(&later.PaymentReference, "payment-reference", "", "with --capture: the payment provider's reference for it")
 	cancel := orderChange(l, "cancel-fulfilment ORDER_ID FULFILMENT_ID", "Give up a fulfilment that has not left", 2,
 		func(ctx context.Context, api *client.Client, args []string, o options) (orderAnswer, error) {
 			return api.CancelFulfilment(ctx, args[0], args[1], reason, o...)

@@ -845,6 +845,9 @@ type Payment struct {
 // PaymentAction defines model for Payment.Action.
 type PaymentAction string
 
+// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
+type PaymentReference = string
+
 // PlaceOrder defines model for PlaceOrder.
 type PlaceOrder struct {
 	Allocation Allocation `json:"allocation,omitempty,omitzero"`
@@ -1027,16 +1030,22 @@ type SetSafetyStock struct {
 
 // ShipFulfilment defines model for ShipFulfilment.
 type ShipFulfilment struct {
-	Capture           bool   `json:"capture,omitempty,omitzero"`
-	TrackingReference string `json:"tracking_reference,omitempty,omitzero"`
+	Capture bool `json:"capture,omitempty,omitzero"`
+
+	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
+	PaymentReference  PaymentReference `json:"payment_reference,omitempty,omitzero"`
+	TrackingReference string           `json:"tracking_reference,omitempty,omitzero"`
 }
 
 // ShipOrder defines model for ShipOrder.
 type ShipOrder struct {
-	Action            ShipOrderAction `json:"action,omitempty,omitzero"`
-	Capture           bool            `json:"capture,omitempty,omitzero"`
-	Lines             []LineQuantity  `json:"lines,omitempty,omitzero"`
-	TrackingReference string          `json:"tracking_reference,omitempty,omitzero"`
+	Action  ShipOrderAction `json:"action,omitempty,omitzero"`
+	Capture bool            `json:"capture,omitempty,omitzero"`
+	Lines   []LineQuantity  `json:"lines,omitempty,omitzero"`
+
+	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
+	PaymentReference  PaymentReference `json:"payment_reference,omitempty,omitzero"`
+	TrackingReference string           `json:"tracking_reference,omitempty,omitzero"`
 }
 
 // ShipOrderAction defines model for ShipOrder.Action.
@@ -2017,7 +2026,11 @@ type ClientInterface interface {
 	//
 	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
-	// with the last shipment all that is.
+	// with the last shipment all that is. A prepaid order that is not paid and has nothing authorized is not shipped so
+	// (`nothing_to_capture`).
+	//
+	// If the provider tells of the capture too, name it: a `payment_reference` that the order has a capture of already
+	// captures nothing, and `capture` under that reference, told later with the same amount, changes nothing.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2031,7 +2044,11 @@ type ClientInterface interface {
 	//
 	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
-	// with the last shipment all that is.
+	// with the last shipment all that is. A prepaid order that is not paid and has nothing authorized is not shipped so
+	// (`nothing_to_capture`).
+	//
+	// If the provider tells of the capture too, name it: a `payment_reference` that the order has a capture of already
+	// captures nothing, and `capture` under that reference, told later with the same amount, changes nothing.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2120,12 +2137,13 @@ type ClientInterface interface {
 	//
 	// - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
 	//   (`too_many_payments`).
-	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
-	//   (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
-	//   placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
-	//   ended is voided at once.
-	// - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
-	//   `"capture": true` does it with a shipment.
+	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, without what came back, and
+	//   to no more (`over_authorization`). The order is confirmed by itself once its total is authorized and stock holds
+	//   it. An expired order is placed anew when its total is authorized at once, and asks stock again; any other
+	//   payment for an order that has ended is voided at once.
+	// - `capture`: `amount` of what was authorized was taken (`over_capture`), also when the order has voided it since,
+	//   was put on hold, or has ended: what is captured beyond what the customer keeps is in `refund_due`. `POST
+	//   …/fulfilments` with `"capture": true` does it with a shipment.
 	// - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
 	//   `nothing_to_void`).
 	// - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
@@ -2145,12 +2163,13 @@ type ClientInterface interface {
 	//
 	// - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
 	//   (`too_many_payments`).
-	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
-	//   (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
-	//   placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
-	//   ended is voided at once.
-	// - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
-	//   `"capture": true` does it with a shipment.
+	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, without what came back, and
+	//   to no more (`over_authorization`). The order is confirmed by itself once its total is authorized and stock holds
+	//   it. An expired order is placed anew when its total is authorized at once, and asks stock again; any other
+	//   payment for an order that has ended is voided at once.
+	// - `capture`: `amount` of what was authorized was taken (`over_capture`), also when the order has voided it since,
+	//   was put on hold, or has ended: what is captured beyond what the customer keeps is in `refund_due`. `POST
+	//   …/fulfilments` with `"capture": true` does it with a shipment.
 	// - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
 	//   `nothing_to_void`).
 	// - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
@@ -2216,8 +2235,8 @@ type ClientInterface interface {
 
 	// ReceiveReturnWithBody Record goods that came back
 	//
-	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
-	// for refund.
+	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured beyond what the
+	// customer keeps is due for refund, what is authorized beyond it is voided.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2226,8 +2245,8 @@ type ClientInterface interface {
 
 	// ReceiveReturn Record goods that came back
 	//
-	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
-	// for refund.
+	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured beyond what the
+	// customer keeps is due for refund, what is authorized beyond it is voided.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2880,7 +2899,11 @@ func (c *Generated) ConfirmOrder(ctx context.Context, orderID OrderID, params *C
 //
 // Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 // the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
-// with the last shipment all that is.
+// with the last shipment all that is. A prepaid order that is not paid and has nothing authorized is not shipped so
+// (`nothing_to_capture`).
+//
+// If the provider tells of the capture too, name it: a `payment_reference` that the order has a capture of already
+// captures nothing, and `capture` under that reference, told later with the same amount, changes nothing.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2904,7 +2927,11 @@ func (c *Generated) ShipOrderWithBody(ctx context.Context, orderID OrderID, para
 //
 // Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 // the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
-// with the last shipment all that is.
+// with the last shipment all that is. A prepaid order that is not paid and has nothing authorized is not shipped so
+// (`nothing_to_capture`).
+//
+// If the provider tells of the capture too, name it: a `payment_reference` that the order has a capture of already
+// captures nothing, and `capture` under that reference, told later with the same amount, changes nothing.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -3083,12 +3110,13 @@ func (c *Generated) HoldOrder(ctx context.Context, orderID OrderID, params *Hold
 //
 //   - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
 //     (`too_many_payments`).
-//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
-//     (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
-//     placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
-//     ended is voided at once.
-//   - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
-//     `"capture": true` does it with a shipment.
+//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, without what came back, and
+//     to no more (`over_authorization`). The order is confirmed by itself once its total is authorized and stock holds
+//     it. An expired order is placed anew when its total is authorized at once, and asks stock again; any other
+//     payment for an order that has ended is voided at once.
+//   - `capture`: `amount` of what was authorized was taken (`over_capture`), also when the order has voided it since,
+//     was put on hold, or has ended: what is captured beyond what the customer keeps is in `refund_due`. `POST
+//     …/fulfilments` with `"capture": true` does it with a shipment.
 //   - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
 //     `nothing_to_void`).
 //   - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
@@ -3118,12 +3146,13 @@ func (c *Generated) RecordPaymentWithBody(ctx context.Context, orderID OrderID, 
 //
 //   - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
 //     (`too_many_payments`).
-//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
-//     (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
-//     placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
-//     ended is voided at once.
-//   - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
-//     `"capture": true` does it with a shipment.
+//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, without what came back, and
+//     to no more (`over_authorization`). The order is confirmed by itself once its total is authorized and stock holds
+//     it. An expired order is placed anew when its total is authorized at once, and asks stock again; any other
+//     payment for an order that has ended is voided at once.
+//   - `capture`: `amount` of what was authorized was taken (`over_capture`), also when the order has voided it since,
+//     was put on hold, or has ended: what is captured beyond what the customer keeps is in `refund_due`. `POST
+//     …/fulfilments` with `"capture": true` does it with a shipment.
 //   - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
 //     `nothing_to_void`).
 //   - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
@@ -3259,8 +3288,8 @@ func (c *Generated) CancelReturn(ctx context.Context, orderID OrderID, returnID 
 
 // ReceiveReturnWithBody Record goods that came back
 //
-// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
-// for refund.
+// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured beyond what the
+// customer keeps is due for refund, what is authorized beyond it is voided.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3279,8 +3308,8 @@ func (c *Generated) ReceiveReturnWithBody(ctx context.Context, orderID OrderID, 
 
 // ReceiveReturn Record goods that came back
 //
-// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
-// for refund.
+// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured beyond what the
+// customer keeps is due for refund, what is authorized beyond it is voided.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6672,7 +6701,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
-	// with the last shipment all that is.
+	// with the last shipment all that is. A prepaid order that is not paid and has nothing authorized is not shipped so
+	// (`nothing_to_capture`).
+	//
+	// If the provider tells of the capture too, name it: a `payment_reference` that the order has a capture of already
+	// captures nothing, and `capture` under that reference, told later with the same amount, changes nothing.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6686,7 +6719,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 	// the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
-	// with the last shipment all that is.
+	// with the last shipment all that is. A prepaid order that is not paid and has nothing authorized is not shipped so
+	// (`nothing_to_capture`).
+	//
+	// If the provider tells of the capture too, name it: a `payment_reference` that the order has a capture of already
+	// captures nothing, and `capture` under that reference, told later with the same amount, changes nothing.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6775,12 +6812,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
 	//   (`too_many_payments`).
-	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
-	//   (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
-	//   placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
-	//   ended is voided at once.
-	// - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
-	//   `"capture": true` does it with a shipment.
+	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, without what came back, and
+	//   to no more (`over_authorization`). The order is confirmed by itself once its total is authorized and stock holds
+	//   it. An expired order is placed anew when its total is authorized at once, and asks stock again; any other
+	//   payment for an order that has ended is voided at once.
+	// - `capture`: `amount` of what was authorized was taken (`over_capture`), also when the order has voided it since,
+	//   was put on hold, or has ended: what is captured beyond what the customer keeps is in `refund_due`. `POST
+	//   …/fulfilments` with `"capture": true` does it with a shipment.
 	// - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
 	//   `nothing_to_void`).
 	// - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
@@ -6800,12 +6838,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
 	//   (`too_many_payments`).
-	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
-	//   (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
-	//   placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
-	//   ended is voided at once.
-	// - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
-	//   `"capture": true` does it with a shipment.
+	// - `authorize`: the provider holds `amount`. Several may add up to the order's total, without what came back, and
+	//   to no more (`over_authorization`). The order is confirmed by itself once its total is authorized and stock holds
+	//   it. An expired order is placed anew when its total is authorized at once, and asks stock again; any other
+	//   payment for an order that has ended is voided at once.
+	// - `capture`: `amount` of what was authorized was taken (`over_capture`), also when the order has voided it since,
+	//   was put on hold, or has ended: what is captured beyond what the customer keeps is in `refund_due`. `POST
+	//   …/fulfilments` with `"capture": true` does it with a shipment.
 	// - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
 	//   `nothing_to_void`).
 	// - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
@@ -6871,8 +6910,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReceiveReturnWithBodyWithResponse Record goods that came back
 	//
-	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
-	// for refund.
+	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured beyond what the
+	// customer keeps is due for refund, what is authorized beyond it is voided.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6881,8 +6920,8 @@ type ClientWithResponsesInterface interface {
 
 	// ReceiveReturnWithResponse Record goods that came back
 	//
-	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
-	// for refund.
+	// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured beyond what the
+	// customer keeps is due for refund, what is authorized beyond it is voided.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12437,7 +12476,11 @@ func (c *ClientWithResponses) ConfirmOrderWithResponse(ctx context.Context, orde
 //
 // Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 // the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
-// with the last shipment all that is.
+// with the last shipment all that is. A prepaid order that is not paid and has nothing authorized is not shipped so
+// (`nothing_to_capture`).
+//
+// If the provider tells of the capture too, name it: a `payment_reference` that the order has a capture of already
+// captures nothing, and `capture` under that reference, told later with the same amount, changes nothing.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12457,7 +12500,11 @@ func (c *ClientWithResponses) ShipOrderWithBodyWithResponse(ctx context.Context,
 //
 // Without lines: all that is left to ship. The fulfilment ID derives from the order and the key. With `capture`
 // the payment for what ships is captured too, rounded to the currency's minor unit, at most what is authorized;
-// with the last shipment all that is.
+// with the last shipment all that is. A prepaid order that is not paid and has nothing authorized is not shipped so
+// (`nothing_to_capture`).
+//
+// If the provider tells of the capture too, name it: a `payment_reference` that the order has a capture of already
+// captures nothing, and `capture` under that reference, told later with the same amount, changes nothing.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12600,12 +12647,13 @@ func (c *ClientWithResponses) HoldOrderWithResponse(ctx context.Context, orderID
 //
 //   - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
 //     (`too_many_payments`).
-//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
-//     (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
-//     placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
-//     ended is voided at once.
-//   - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
-//     `"capture": true` does it with a shipment.
+//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, without what came back, and
+//     to no more (`over_authorization`). The order is confirmed by itself once its total is authorized and stock holds
+//     it. An expired order is placed anew when its total is authorized at once, and asks stock again; any other
+//     payment for an order that has ended is voided at once.
+//   - `capture`: `amount` of what was authorized was taken (`over_capture`), also when the order has voided it since,
+//     was put on hold, or has ended: what is captured beyond what the customer keeps is in `refund_due`. `POST
+//     …/fulfilments` with `"capture": true` does it with a shipment.
 //   - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
 //     `nothing_to_void`).
 //   - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
@@ -12631,12 +12679,13 @@ func (c *ClientWithResponses) RecordPaymentWithBodyWithResponse(ctx context.Cont
 //
 //   - `start`: the customer is paying. The payment deadline moves to now plus the payment window, at most 10 times
 //     (`too_many_payments`).
-//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, and to no more
-//     (`over_authorization`). The order is confirmed by itself once its total is authorized. An expired order is
-//     placed anew when its total is authorized at once, and asks stock again; any other payment for an order that has
-//     ended is voided at once.
-//   - `capture`: `amount` of what is authorized was taken (`over_capture`). `POST …/fulfilments` with
-//     `"capture": true` does it with a shipment.
+//   - `authorize`: the provider holds `amount`. Several may add up to the order's total, without what came back, and
+//     to no more (`over_authorization`). The order is confirmed by itself once its total is authorized and stock holds
+//     it. An expired order is placed anew when its total is authorized at once, and asks stock again; any other
+//     payment for an order that has ended is voided at once.
+//   - `capture`: `amount` of what was authorized was taken (`over_capture`), also when the order has voided it since,
+//     was put on hold, or has ended: what is captured beyond what the customer keeps is in `refund_due`. `POST
+//     …/fulfilments` with `"capture": true` does it with a shipment.
 //   - `void`: the provider let go of `amount`, or of all that it held and that was not captured (`over_void`,
 //     `nothing_to_void`).
 //   - `refund`: `amount`, or all that was captured, went back (`over_refund`, `nothing_to_refund`).
@@ -12744,8 +12793,8 @@ func (c *ClientWithResponses) CancelReturnWithResponse(ctx context.Context, orde
 
 // ReceiveReturnWithBodyWithResponse Record goods that came back
 //
-// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
-// for refund.
+// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured beyond what the
+// customer keeps is due for refund, what is authorized beyond it is voided.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12760,8 +12809,8 @@ func (c *ClientWithResponses) ReceiveReturnWithBodyWithResponse(ctx context.Cont
 
 // ReceiveReturnWithResponse Record goods that came back
 //
-// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured for them is due
-// for refund.
+// In parts or all at once. Resellable goods go to available, damaged ones to damaged; what is captured beyond what the
+// customer keeps is due for refund, what is authorized beyond it is voided.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

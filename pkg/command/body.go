@@ -87,10 +87,16 @@ type createFulfilmentBody struct {
 	Lines  *[]quantityBody `json:"lines"`
 }
 
+// captureBody is part of both bodies that ship.
+type captureBody struct {
+	Capture          bool   `json:"capture"`
+	PaymentReference string `json:"payment_reference"`
+}
+
 type shipFulfilmentBody struct {
 	FulfilmentID      string `json:"fulfilment_id"`
 	TrackingReference string `json:"tracking_reference"`
-	Capture           bool   `json:"capture"`
+	captureBody
 }
 
 type cancelFulfilmentBody struct {
@@ -119,7 +125,7 @@ type shipBody struct {
 	Action            string          `json:"action"`
 	Lines             *[]quantityBody `json:"lines"`
 	TrackingReference string          `json:"tracking_reference"`
-	Capture           bool            `json:"capture"`
+	captureBody
 }
 
 type deliverBody struct {

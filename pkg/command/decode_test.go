@@ -62,6 +62,8 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{CreateFulfilment, `{"lines":[{"sku":"A1","quantity":2}]}`, order.CreateFulfilment{
 			FulfilmentID: FulfilmentID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
 		{ShipFulfilment, `{"fulfilment_id":"f","tracking_reference":"1Z","capture":true}`, order.ShipFulfilment{FulfilmentID: "f", TrackingReference: "1Z", Capture: true}, 0},
+		{ShipFulfilment, `{"fulfilment_id":"f","capture":true,"payment_reference":"c"}`, order.ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "c"}, 0},
+		{ShipOrder, `{"capture":true,"payment_reference":"c"}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k"), Capture: true, PaymentReference: "c"}, 0},
 		{CancelFulfilment, `{"fulfilment_id":"f","reason":"x"}`, order.CancelFulfilment{FulfilmentID: "f", Reason: "x"}, 0},
 		{CancelLines, `{"lines":[{"sku":"A1","quantity":2}],"reason":"x"}`, order.CancelLines{Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}, Reason: "x"}, 0},
 		{AmendOrder, `{"lines":[{"sku":"A1","quantity":0},{"sku":"B","line":2,"quantity":3,"unit_price":"0"}],"reason":"x"}`, order.Amend{
@@ -238,6 +240,8 @@ func TestFulfilmentsNameTheirFaults(t *testing.T) {
 		{CreateFulfilment, `{"lines":[]}`, CodeMissingField, "/lines"},
 		{CreateFulfilment, `{"action":"ship"}`, CodeBadAction, "/action"},
 		{CreateFulfilment, `{"tracking_reference":"1Z"}`, CodeUnknownField, "/tracking_reference"},
+		{ShipOrder, `{"payment_reference":"c"}`, "invalid_payment_reference", "/payment_reference"},
+		{ShipFulfilment, `{"fulfilment_id":"f","payment_reference":"c"}`, "invalid_payment_reference", "/payment_reference"},
 		{ShipOrder, `{"action":"create"}`, CodeBadAction, "/action"},
 		{ShipFulfilment, `{}`, CodeMissingField, "/fulfilment_id"},
 		{CancelFulfilment, `{"fulfilment_id":"f","reason":7}`, CodeWrongType, "/reason"},

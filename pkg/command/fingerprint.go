@@ -140,6 +140,7 @@ func (c *canonical) order(cmd order.Command) {
 		if cmd.Capture {
 			c.number(34, 1)
 		}
+		c.text(36, cmd.PaymentReference)
 	case order.CancelFulfilment:
 		c.text(31, cmd.Reason)
 		c.text(33, cmd.FulfilmentID)
@@ -149,6 +150,7 @@ func (c *canonical) order(cmd order.Command) {
 		if cmd.Capture {
 			c.number(34, 1)
 		}
+		c.text(36, cmd.PaymentReference)
 	case order.RequestReturn:
 		c.text(31, cmd.Reason)
 		c.quantities(cmd.Lines)

@@ -147,6 +147,7 @@ func (d *decoding) ship() order.Command {
 		FulfilmentID:      FulfilmentID(d.id, d.key),
 		TrackingReference: d.text("/tracking_reference", b.TrackingReference, MaxReferenceBytes),
 		Capture:           b.Capture,
+		PaymentReference:  d.paymentReference(&b.captureBody),
 	}
 	d.action(b.Action, "ship")
 	if b.Lines != nil { // otherwise all that is left to ship
@@ -232,7 +233,9 @@ func (d *decoding) fulfilment() order.Command {
 		}
 		return order.ShipFulfilment{
 			FulfilmentID:      d.name("/fulfilment_id", b.FulfilmentID, MaxFulfilmentBytes),
-			TrackingReference: d.text("/tracking_reference", b.TrackingReference, MaxReferenceBytes), Capture: b.Capture,
+			TrackingReference: d.text("/tracking_reference", b.TrackingReference, MaxReferenceBytes),
+			Capture:           b.Capture,
+			PaymentReference:  d.paymentReference(&b.captureBody),
 		}
 	default: // CancelFulfilment: orderCommand sends no other
 		var b cancelFulfilmentBody

@@ -42,6 +42,14 @@ func (d *decoding) action(got, want string) {
 
 func (d *decoding) reference(s string) string { return d.text("/reference", s, MaxReferenceBytes) }
 
+// paymentReference is the provider's for a capture with a shipment.
+func (d *decoding) paymentReference(b *captureBody) string {
+	if b.PaymentReference != "" && !b.Capture {
+		d.invalid("/payment_reference", "names a capture: set capture, or leave it out")
+	}
+	return d.text("/payment_reference", b.PaymentReference, MaxReferenceBytes)
+}
+
 func (d *decoding) payment(action string) (amountMicros int64, reference string) {
 	var b paymentBody
 	if !d.read(&b) {

@@ -176,7 +176,7 @@ func (o *Order) checkAmended(lines []AmendedLine) error {
 	if err != nil {
 		return err
 	}
-	if total > o.TotalMicros && o.RefundedMicros+o.RefundDueMicros > 0 {
+	if total > o.TotalMicros && o.givenBack() {
 		return o.refuseHere(CodeAlreadyRefunded, "money has gone back, or is due to: the order cannot cost more; place another one")
 	}
 	return nil
@@ -222,14 +222,17 @@ func (o *Order) amended(lines []AmendedLine, held []Held) ([]Event, error) {
 	if ev.SubtotalMicros, ev.TotalMicros, err = after.reprice(); err != nil {
 		return nil, err
 	}
+	if ev.TotalMicros > o.TotalMicros && o.givenBack() { // since it was asked for
+		return []Event{AmendmentDeclined{Reason: CodeAlreadyRefunded}}, nil
+	}
 	ev.VoidedMicros, ev.RefundDueMicros = o.setFree(ev.TotalMicros)
-	authorized := o.authorized() - ev.VoidedMicros
+	missing := o.unauthorizedOf(ev.TotalMicros)
 	prepaid := o.Terms == Prepaid
 	if prepaid && o.phase() == Confirmed && (o.PaymentDue || ev.TotalMicros > o.TotalMicros) {
-		ev.PaymentDueMicros = max(0, ev.TotalMicros-authorized)
+		ev.PaymentDueMicros = missing
 	}
 	events := append(make([]Event, 0, 2), ev)
-	if o.Lifecycle == Reserved && prepaid && authorized >= ev.TotalMicros {
+	if o.Lifecycle == Reserved && prepaid && missing == 0 {
 		events = append(events, OrderConfirmed{})
 	}
 	return events, nil
@@ -270,6 +273,9 @@ func (o *Order) amendmentAnswered(held []Held, rejected, covered, reconciliation
 	}
 	return nil, nil
 }
+
+// givenBack: money has gone back, or is due to (ORD-55).
+func (o *Order) givenBack() bool { return o.RefundedMicros+o.RefundDueMicros > 0 }
 
 // giveUpAmendment declines what stock has not answered, before events that end or ship the order (ORD-59).
 func (o *Order) giveUpAmendment(events ...Event) []Event {
@@ -345,5 +351,5 @@ func (o *Order) evolveDeclined(e AmendmentDeclined) {
 
 // paidUp notes that nothing is due any more of what an amendment has added (ORD-57).
 func (o *Order) paidUp() {
-	o.PaymentDue = o.PaymentDue && o.authorized() < o.TotalMicros
+	o.PaymentDue = o.PaymentDue && o.unauthorized() > 0
 }

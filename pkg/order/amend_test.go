@@ -233,3 +233,17 @@ func TestORD59WhileStockHasNotAnswered(t *testing.T) {
 	given(t, twoSKUs(Prepaid), stockAnswers(held), more).when(Expire{9_000}).then(AmendmentDeclined{Reason: EndedReason}, OrderExpired{})
 	given(t, append(confirmed(), more)...).when(ReconcileShipment{line("b", 4)}).then(AmendmentDeclined{Reason: EndedReason}, ShipmentReconciled{line("b", 4)})
 }
+
+func TestORD55MoneyGoesBackWhileStockIsAsked(t *testing.T) {
+	s := given(t, append(paid(), CapturePayment{twoSKUsTotal, "c"}, amend(AmendLine{SKU: "b", Quantity: 5}))...)
+	s.when(RefundPayment{1_000_000, "r", ""})
+	s.when(stockAnswers(held)).then(AmendmentDeclined{Reason: CodeAlreadyRefunded})
+	s.wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
+
+	cheaper := given(t, append(paid(), CapturePayment{twoSKUsTotal, "c"},
+		amend(AmendLine{SKU: "b", Quantity: 5, UnitPriceMicros: price(1_000_000)}), RefundPayment{1_000_000, "r", ""})...)
+	cheaper.when(stockAnswers(held))
+	if _, ok := cheaper.events[0].(OrderAmended); !ok {
+		t.Fatalf("%+v", cheaper.events)
+	}
+}

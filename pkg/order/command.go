@@ -76,7 +76,7 @@ type AuthorizePayment struct {
 	DeadlineMicros int64
 }
 
-// CapturePayment records that money was taken.
+// CapturePayment records that money was taken, wherever the order stands by then.
 type CapturePayment struct {
 	AmountMicros int64
 	Reference    string
@@ -109,7 +109,9 @@ type Ship struct {
 	Lines             []LineQuantity
 	TrackingReference string
 	// Capture takes the money for what ships, as far as it is authorized; with the last shipment all that is.
-	Capture bool
+	// PaymentReference is the provider's for it, "" for none: the fulfilment's ID then stands for it.
+	Capture          bool
+	PaymentReference string
 }
 
 // CreateFulfilment sets lines aside for a shipment that is being packed; no lines: all that can ship.
@@ -123,6 +125,7 @@ type ShipFulfilment struct {
 	FulfilmentID      string
 	TrackingReference string
 	Capture           bool
+	PaymentReference  string
 }
 
 // CancelFulfilment gives up a fulfilment that has not left; its lines may ship otherwise.

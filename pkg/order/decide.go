@@ -17,8 +17,8 @@ type Facts struct {
 //	RecordReservation  –         reserved¹  settled²   settled²   settled²   settled²
 //	RecordBackorder    –         –          yes⁷       yes⁷       –          –
 //	StartPayment       ·         yes        yes        ·          ·          ·
-//	AuthorizePayment   ·         ·          confirmed³ yes        yes        voided, or placed⁶
-//	CapturePayment     ·         ·          ·          yes        yes        ·
+//	AuthorizePayment   ·         yes        confirmed³ yes        yes        voided, or placed⁶
+//	CapturePayment     ·         yes        yes        yes        yes        yes
 //	VoidPayment        ·         yes        yes        yes        yes        yes
 //	RefundPayment      ·         yes        yes        yes        yes        yes
 //	FailPayment        ·         yes        yes        yes        yes        yes
@@ -44,8 +44,9 @@ type Facts struct {
 //	⁶ expired, and the total is authorized at once  ⁷ OrderBackorderFilled, when less is backordered than before
 //	⁸ AmendmentRequested; RecordReservation then makes it OrderAmended or AmendmentDeclined
 //
-// An order on hold takes Resume, and of what it took before: CancelLines, CancelFulfilment, Cancel, returns, payments but
-// for StartPayment and CapturePayment, RecordReservation and RecordBackorder.
+// An order on hold takes Resume, and of what it took before: CancelLines, CancelFulfilment, Cancel, Deliver, returns,
+// payments but for StartPayment, RecordReservation, RecordBackorder and ReconcileShipment. A payment that the order has
+// already writes nothing anywhere (ORD-21).
 //
 // The rules:
 //
@@ -64,10 +65,12 @@ type Facts struct {
 //	ORD-8   On account, or with nothing to pay, OrderConfirmed follows in the same decision.
 //	ORD-9   A reconciliation whose answers no longer cover the order ends it: rejected from placed, cancelled from reserved,
 //	        or from confirmed with nothing shipped. Answers that cover it: as without reconciliation.
-//	ORD-10  AuthorizePayment: more than 0 (invalid_amount), all that is authorized and not voided at most the total
-//	        (over_authorization). From reserved, OrderConfirmed follows once the total is authorized; before,
-//	        PaymentStarted, while ORD-20 allows it.
-//	ORD-11  CapturePayment: more than 0 (invalid_amount), all captures at most what is authorized and not voided (over_capture).
+//	ORD-10  AuthorizePayment: more than 0 (invalid_amount), at most what is kept (ORD-61) and neither paid nor authorized
+//	        (over_authorization). From reserved, OrderConfirmed follows once the total is authorized; before, and from
+//	        placed, PaymentStarted, while ORD-20 allows it. A placed order is confirmed with stock's answer.
+//	ORD-11  CapturePayment: more than 0 (invalid_amount), all captures at most what was ever authorized (over_capture). What
+//	        the order had voided of it is voided no more; what is paid then beyond what is kept is due for refund (ORD-61).
+//	        From reserved, OrderConfirmed follows when that covers the total.
 //	ORD-12  Confirm needs the total authorized, or terms on account: payment_required.
 //	ORD-13  Cancel: nothing has shipped (already_shipped). What is authorized and not captured is voided,
 //	        what is captured is due for refund.
@@ -79,7 +82,7 @@ type Facts struct {
 //	        of it has not arrived (over_delivery); no lines: all of that. Delivered is a shipment that has arrived in
 //	        full, and an order of which everything has shipped and arrived.
 //	ORD-17  Expire ends a prepaid order that is placed or reserved once AtMicros reaches its deadline;
-//	        what was authorized is voided.
+//	        what was authorized is voided, what is paid is due for refund.
 //	ORD-18  ImportDocument: an imported order has shipped in full, a credit note gives its lines back to
 //	        stock (invalid_kind otherwise). ORD-2 to ORD-4 hold.
 //	ORD-19  ReconcileShipment ships what stock has fulfilled, backordered or not, at most what is left
@@ -87,7 +90,8 @@ type Facts struct {
 //	ORD-20  StartPayment moves the deadline of an order that waits for its payment; never back, and at most 10 times
 //	        (too_many_payments).
 //	ORD-21  A payment whose provider's reference the order has for the same action is the same payment, whoever tells of
-//	        it: nothing is written. With another amount: payment_reference_reused. At most 1,000 have one (too_many_payments).
+//	        it, and wherever the order stands by then: nothing is written. With another amount: payment_reference_reused. At
+//	        most 1,000 have one (too_many_payments).
 //	ORD-22  VoidPayment: at most what is authorized and neither captured nor voided (over_void); no amount: all of it;
 //	        none left: nothing_to_void. The order stands.
 //	ORD-23  RefundPayment: at most what is captured and not refunded (over_refund); no amount: all of it; none left:
@@ -95,9 +99,12 @@ type Facts struct {
 //	ORD-24  FailPayment is noted; the order waits on.
 //	ORD-25  A payment that comes too late: an expired order is placed again when its total is authorized at once, and
 //	        asks stock anew; confirmed when that has it, and rejected, the payment voided, when not. Less than the
-//	        total, and payments of cancelled and rejected orders, are voided at once (PaymentVoided).
+//	        total, and payments of cancelled and rejected orders, or of expired ones that money was captured of, are voided
+//	        at once (PaymentVoided).
 //	ORD-26  Ship with Capture takes the price of what ships, rounded as ORD-4 does, at most what is authorized; with
-//	        the last shipment all that is.
+//	        the last shipment all that is; never more than is kept and not paid (ORD-61). A PaymentReference that the order
+//	        has a capture of already takes nothing (ORD-21). A prepaid order that is not paid and has nothing authorized:
+//	        nothing_to_capture.
 //	ORD-27  Hold stops an order that is reserved or confirmed: stock stays held, nothing ships, no deadline ends it.
 //	ORD-28  Resume takes it back to where it was. A payment deadline moves to the command's, if later; OrderConfirmed
 //	        follows when the total was authorized meanwhile.
@@ -117,7 +124,7 @@ type Facts struct {
 //	ORD-41  ReceiveReturn: at most what of the return is still to come (unknown_return, over_return), each line
 //	        resellable or damaged (invalid_condition); nothing still to come: return_closed. Resellable goods go to
 //	        available, damaged ones to damaged. They come from the first delivered lines of their SKU, at their
-//	        prices. What is captured beyond the total without all that came back is due for refund.
+//	        prices. What is paid beyond what is kept then is due for refund, what is authorized beyond it is voided (ORD-61).
 //	ORD-42  CancelReturn gives up what of a return has not come (unknown_return, return_closed).
 //	ORD-50  Amend changes an order that is reserved or confirmed; not one on hold: what stopped it may speak against binding
 //	        more stock. One amendment at a time (amendment_pending), and at most 1,000 (too_many_amendments).
@@ -130,7 +137,8 @@ type Facts struct {
 //	        and something is left to ship (nothing_would_be_left).
 //	ORD-54  The total is that of the lines without what was cancelled, as ORD-4 makes it. What is authorized beyond it is
 //	        voided, what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
-//	ORD-55  The total does not rise once money has gone back or is due to (already_refunded).
+//	ORD-55  The total does not rise once money has gone back or is due to (already_refunded). Where that happens while stock
+//	        is asked, its answer declines the amendment.
 //	ORD-56  What a SKU grows by is asked of stock first, on top of what the order has: AmendmentRequested. Answers that cover
 //	        it, backordered or not, make it OrderAmended; without growth that follows at once.
 //	ORD-57  A confirmed prepaid order that an amendment makes cost more than is authorized stays confirmed; nothing of it is
@@ -143,6 +151,12 @@ type Facts struct {
 //	        most 100 locations that are tried first, each once (invalid_allocation). It holds for each SKU by itself,
 //	        for as long as the order lives: two SKUs of a single_location order may come from two locations. INV-60
 //	        and INV-61 say what it does.
+//	ORD-61  What the customer keeps is worth the total without what came back, rounded as ORD-4 does; nothing once the order
+//	        was rejected, was cancelled or has expired. What is captured, has not gone back and is not due to never exceeds
+//	        it; with what is authorized and open neither.
+//	ORD-62  What providers and carriers did is recorded wherever the order stands, on hold and after its end too: it has
+//	        happened. AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, and Deliver of what has
+//	        shipped.
 func Decide(o Order, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case Place:

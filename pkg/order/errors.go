@@ -45,6 +45,7 @@ const (
 	CodeFulfilmentShipped      = "fulfilment_shipped"
 	CodeAlreadyShipped         = "already_shipped"
 	CodeNothingToShip          = "nothing_to_ship"
+	CodeNothingToCapture       = "nothing_to_capture"
 	CodeOverShipment           = "over_shipment"
 	CodeBackordered            = "backordered"
 	CodeTooManyFulfilments     = "too_many_fulfilments"
@@ -96,18 +97,17 @@ func (o *Order) allowed() []string {
 	}
 	open := o.Lifecycle == Reserved || o.Lifecycle == Confirmed
 	shippable := o.Lifecycle == Confirmed && o.Amendment == nil && !o.PaymentDue
-	shipping := o.Lifecycle == Confirmed || o.Lifecycle == Completed
 	var names []string
 	for _, c := range []struct {
 		name string
 		ok   bool
 	}{
 		{"start_payment", o.awaitsPayment()},
-		{"authorize_payment", o.takesAuthorization() && o.authorized() < o.TotalMicros},
-		{"capture_payment", shipping && o.openAuthorization() > 0},
+		{"authorize_payment", o.unauthorized() > 0},
+		{"capture_payment", o.openAuthorization() > 0},
 		{"void_payment", o.openAuthorization() > 0},
 		{"refund_payment", o.CapturedMicros > o.RefundedMicros},
-		{"fail_payment", o.authorized() < o.TotalMicros},
+		{"fail_payment", o.unauthorized() > 0},
 		{"confirm_order", o.Lifecycle == Reserved},
 		{"hold_order", open},
 		{"resume_order", o.Lifecycle == OnHold},
@@ -115,7 +115,7 @@ func (o *Order) allowed() []string {
 		{"ship_order", shippable && len(o.free()) > 0},
 		{"ship_fulfilment", shippable && o.has(func(f Fulfilment) bool { return f.Pending })},
 		{"cancel_fulfilment", o.has(func(f Fulfilment) bool { return f.Pending })},
-		{"deliver_order", shipping && o.has(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })},
+		{"deliver_order", o.takesDeliveries() && o.has(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })},
 		{"cancel_lines", (o.phase() == Reserved || o.phase() == Confirmed) && o.Amendment == nil && len(o.free()) > 0},
 		{"amend_order", open && o.Amendment == nil && o.Amendments < MaxAmendments},
 		{"cancel_order", o.cancellable()},

@@ -17,14 +17,19 @@ type (
 	OrderReserved        struct{}
 	OrderBackordered     struct{ Backordered []LineQuantity }
 	OrderBackorderFilled struct{ Filled []LineQuantity }
-	OrderRejected        struct{ Short []ShortLine }
-	PaymentAuthorized    struct {
+	OrderRejected        struct {
+		Short           []ShortLine
+		RefundDueMicros int64
+	}
+	PaymentAuthorized struct {
 		AmountMicros int64
 		Reference    string
 	}
+	// PaymentCaptured: UnvoidedMicros is the part that the order had given back, and that was captured all the same.
 	PaymentCaptured struct {
-		AmountMicros int64
-		Reference    string
+		AmountMicros                    int64
+		Reference                       string
+		UnvoidedMicros, RefundDueMicros int64
 	}
 	PaymentStarted struct {
 		Reference             string
@@ -45,7 +50,7 @@ type (
 		Reason                        string
 		VoidedMicros, RefundDueMicros int64
 	}
-	OrderExpired struct{ VoidedMicros int64 }
+	OrderExpired struct{ VoidedMicros, RefundDueMicros int64 }
 	LinesShipped struct {
 		FulfilmentID      string
 		Lines             []LineQuantity
@@ -109,7 +114,8 @@ type (
 	ReturnReceived struct {
 		ReturnID            string
 		Resellable, Damaged []PlaceLine
-		RefundDueMicros     int64
+		// What is captured, and authorized, beyond what the customer keeps.
+		RefundDueMicros, VoidedMicros int64
 	}
 	// ReturnCancelled gives up the Lines that had not come.
 	ReturnCancelled struct {

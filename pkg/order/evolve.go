@@ -24,6 +24,7 @@ func Evolve(o Order, ev Event, f Facts) Order {
 		o.evolveBackorderFilled(e)
 	case OrderRejected:
 		o.Lifecycle, o.Short = Rejected, e.Short
+		o.RefundDueMicros += e.RefundDueMicros
 		o.wantChanged()
 	case OrderConfirmed:
 		o.Lifecycle = Confirmed
@@ -34,6 +35,7 @@ func Evolve(o Order, ev Event, f Facts) Order {
 		o.evolveEnded(Cancelled)
 	case OrderExpired:
 		o.VoidedMicros += e.VoidedMicros
+		o.RefundDueMicros += e.RefundDueMicros
 		o.evolveEnded(Expired)
 	case LinesShipped:
 		o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: e.Lines})
@@ -114,6 +116,9 @@ func (o *Order) evolvePayment(ev Event) {
 		o.remember(Authorized, e.Reference, e.AmountMicros)
 	case PaymentCaptured:
 		o.CapturedMicros += e.AmountMicros
+		o.VoidedMicros -= e.UnvoidedMicros
+		o.RefundDueMicros += e.RefundDueMicros
+		o.paidUp()
 		o.remember(Captured, e.Reference, e.AmountMicros)
 	case PaymentVoided:
 		o.VoidedMicros += e.AmountMicros

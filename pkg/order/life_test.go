@@ -26,14 +26,14 @@ func TestORD6Rejected(t *testing.T) {
 		{SKU: "b", Rejected: true, Available: 3, RejectionReason: ReasonInsufficientStock},
 		{SKU: "a", Rejected: true, Available: 9, RejectionReason: ReasonOtherLine},
 	}}
-	s.when(answers).then(OrderRejected{[]ShortLine{{"b", 4, 3, ReasonInsufficientStock}}})
+	s.when(answers).then(OrderRejected{Short: []ShortLine{{"b", 4, 3, ReasonInsufficientStock}}})
 	s.at(Rejected, "pending", "unfulfilled").wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	if len(s.order.Short) != 1 || !s.order.Open() {
 		t.Fatalf("%+v", s.order)
 	}
 	partly := given(t, twoSKUs(OnAccount))
 	answers.Held = []Held{{SKU: "a", Rejected: true, RejectionReason: ReasonUnknownSKU}}
-	partly.when(answers).then(OrderRejected{[]ShortLine{{"a", 3, 0, ReasonUnknownSKU}}})
+	partly.when(answers).then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonUnknownSKU}}})
 }
 
 func TestORD7Reserved(t *testing.T) {
@@ -95,9 +95,9 @@ func TestORD9Reconciliation(t *testing.T) {
 	none := stockAnswers(func(o Order) RecordReservation {
 		return RecordReservation{ReservationVersion: o.ReservationVersion, Reconciliation: true}
 	})
-	given(t, twoSKUs(Prepaid)).when(lost).then(OrderRejected{[]ShortLine{{"a", 3, 1, ReasonInsufficientStock}}})
+	given(t, twoSKUs(Prepaid)).when(lost).then(OrderRejected{Short: []ShortLine{{"a", 3, 1, ReasonInsufficientStock}}})
 	given(t, twoSKUs(Prepaid)).when(none).then(OrderRejected{
-		[]ShortLine{{"a", 3, 0, ReasonInsufficientStock}, {"b", 4, 0, ReasonInsufficientStock}}})
+		Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}, {"b", 4, 0, ReasonInsufficientStock}}})
 	given(t, twoSKUs(Prepaid)).when(kept).then(OrderReserved{})
 	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(kept).then()
 	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(lost).then(OrderCancelled{Reason: ReconciliationReason})
@@ -109,7 +109,7 @@ func TestORD9Reconciliation(t *testing.T) {
 }
 
 func TestORD10Authorize(t *testing.T) {
-	given(t, twoSKUs(Prepaid)).when(AuthorizePayment{1, "", 0}).refused(CodeIllegalTransition)
+	given(t).when(AuthorizePayment{1, "", 0}).refused(CodeIllegalTransition)
 	s := given(t, twoSKUs(Prepaid), stockAnswers(held))
 	s.when(AuthorizePayment{0, "", 0}).refused(CodeInvalidAmount)
 	s.when(AuthorizePayment{twoSKUsTotal + 1, "", 0}).refused(CodeOverAuthorization)
@@ -123,12 +123,12 @@ func TestORD10Authorize(t *testing.T) {
 }
 
 func TestORD11Capture(t *testing.T) {
-	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(CapturePayment{1, ""}).refused(CodeIllegalTransition)
+	given(t).when(CapturePayment{1, ""}).refused(CodeIllegalTransition)
 	s := given(t, paid()...)
 	s.when(CapturePayment{0, ""}).refused(CodeInvalidAmount)
 	s.when(CapturePayment{1, "\xff"}).refused("invalid_reference")
 	s.when(CapturePayment{twoSKUsTotal + 1, ""}).refused(CodeOverCapture)
-	s.when(CapturePayment{twoSKUsTotal - 1, "p"}).then(PaymentCaptured{twoSKUsTotal - 1, "p"})
+	s.when(CapturePayment{twoSKUsTotal - 1, "p"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal - 1, Reference: "p"})
 	s.at(Confirmed, "partially_captured", "unfulfilled")
 	s.when(CapturePayment{2, ""}).refused(CodeOverCapture)
 	s.when(CapturePayment{1, ""}).at(Confirmed, "captured", "unfulfilled")
@@ -162,7 +162,7 @@ func TestORD17Expire(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(Expire{4_999}).then()
 	given(t, twoSKUs(Prepaid)).when(Expire{5_000}).then(OrderExpired{}).at(Expired, "pending", "unfulfilled")
 	s := given(t, twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{1_000_000, "", 0})
-	s.when(Expire{6_000}).then(OrderExpired{1_000_000}).at(Expired, "voided", "unfulfilled")
+	s.when(Expire{6_000}).then(OrderExpired{VoidedMicros: 1_000_000}).at(Expired, "voided", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	s.when(Expire{6_000}).then()
 	given(t, paid()...).when(Expire{6_000}).then()
@@ -180,7 +180,7 @@ func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
 		allowed []string
 	}{
 		{nil, Cancel{}, "none", []string{"place_order", "import_order", "import_credit_note"}},
-		{[]Command{twoSKUs(Prepaid)}, Ship{FulfilmentID: "f"}, "placed", []string{"start_payment", "fail_payment", "cancel_order"}},
+		{[]Command{twoSKUs(Prepaid)}, Ship{FulfilmentID: "f"}, "placed", []string{"start_payment", "authorize_payment", "fail_payment", "cancel_order"}},
 		{[]Command{twoSKUs(Prepaid), stockAnswers(held)}, Ship{FulfilmentID: "f"}, "reserved",
 			[]string{"start_payment", "authorize_payment", "fail_payment", "confirm_order", "hold_order", "cancel_lines", "amend_order", "cancel_order"}},
 		{paid(), Confirm{}, "confirmed", []string{"capture_payment", "void_payment", "hold_order", "create_fulfilment", "ship_order", "cancel_lines", "amend_order", "cancel_order"}},
@@ -191,7 +191,7 @@ func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
 		{append(paid(), amend(AmendLine{SKU: "b", Quantity: 5})), Confirm{}, "confirmed", []string{"capture_payment", "void_payment", "hold_order", "cancel_order"}},
 		{append(paid(), amend(AmendLine{SKU: "b", Quantity: 5}), stockAnswers(held)), Confirm{}, "confirmed",
 			[]string{"authorize_payment", "capture_payment", "void_payment", "fail_payment", "hold_order", "cancel_lines", "amend_order", "cancel_order"}},
-		{append(paid(), Hold{}), Confirm{}, "on_hold", []string{"void_payment", "resume_order", "cancel_lines", "cancel_order"}},
+		{append(paid(), Hold{}), Confirm{}, "on_hold", []string{"capture_payment", "void_payment", "resume_order", "cancel_lines", "cancel_order"}},
 		{append(paid(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}), Confirm{}, "completed", []string{"capture_payment", "void_payment", "request_return"}},
 		{append(delivered(), RequestReturn{ReturnID: "r"}, Ship{FulfilmentID: "g"}), Confirm{}, "completed", []string{
 			"refund_payment", "deliver_order", "receive_return", "cancel_return"}},

@@ -22,7 +22,7 @@ func (o *Order) resume(c Resume) ([]Event, error) {
 		return []Event{OrderResumed{Confirmed: true}}, nil
 	}
 	events := append(make([]Event, 0, 2), OrderResumed{PaymentDeadlineMicros: max(o.PaymentDeadlineMicros, c.DeadlineMicros)})
-	if o.authorized() >= o.TotalMicros {
+	if o.unauthorized() == 0 {
 		events = append(events, OrderConfirmed{})
 	}
 	return events, nil
@@ -64,7 +64,7 @@ func (o *Order) cancelLines(c CancelLines) ([]Event, error) {
 		return nil, err
 	}
 	events := append(make([]Event, 0, 2), ev)
-	if o.Lifecycle == Reserved && o.Terms == Prepaid && o.authorized()-ev.VoidedMicros >= ev.TotalMicros {
+	if o.Lifecycle == Reserved && o.Terms == Prepaid && o.unauthorizedOf(ev.TotalMicros) == 0 {
 		events = append(events, OrderConfirmed{})
 	}
 	return events, nil
@@ -99,10 +99,10 @@ func (o *Order) priceAfter(ev *LinesCancelled) error {
 	return nil
 }
 
-// setFree is the money that a total leaves over: authorized beyond it, and captured beyond it.
+// setFree is the money that a total leaves over: authorized beyond it, and captured beyond it (ORD-61).
 func (o *Order) setFree(totalMicros int64) (voided, refundDue int64) {
-	voided = max(0, o.openAuthorization()-max(0, totalMicros-o.CapturedMicros))
-	return voided, max(0, o.CapturedMicros-o.RefundedMicros-o.RefundDueMicros-o.keptOf(totalMicros))
+	unpaid := o.keptOf(totalMicros) - o.paid()
+	return max(0, o.openAuthorization()-max(0, unpaid)), max(0, -unpaid)
 }
 
 // createFulfilment applies ORD-30.
@@ -138,7 +138,7 @@ func (o *Order) shipFulfilment(c ShipFulfilment) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.shipped(c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference, c.Capture)
+	return o.shipped(LinesShipped{c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference}, c.Capture, c.PaymentReference)
 }
 
 // cancelFulfilment applies ORD-32.

@@ -14,7 +14,6 @@ func TestORD27Hold(t *testing.T) {
 	s.wants(false, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
 	s.when(Ship{FulfilmentID: "f"}).refused(CodeIllegalTransition)
 	s.when(Hold{}).refused(CodeIllegalTransition)
-	s.when(CapturePayment{1, ""}).refused(CodeIllegalTransition)
 	s.when(Cancel{}).then(OrderCancelled{VoidedMicros: twoSKUsTotal}).at(Cancelled, "voided", "unfulfilled")
 	reserved := given(t, twoSKUs(Prepaid), stockAnswers(held), Hold{}).when(Expire{9_000}).then()
 	reserved.wants(false, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 4})
@@ -80,9 +79,9 @@ func TestORD30To32Fulfilments(t *testing.T) {
 	s.when(CancelFulfilment{"f1", ""}).refused(CodeUnknownFulfilment)
 	s.when(CreateFulfilment{FulfilmentID: "f3"}).then(FulfilmentCreated{"f3", []LineQuantity{{"a", 3}, {"b", 4}}})
 	s.when(CreateFulfilment{FulfilmentID: "f4"}).refused(CodeNothingToShip)
-	s.when(ShipFulfilment{"f3", tooLong, false}).refused("invalid_tracking_reference")
-	s.when(ShipFulfilment{"f3", "1Z9", true}).then(
-		LinesShipped{"f3", []LineQuantity{{"a", 3}, {"b", 4}}, "1Z9"}, PaymentCaptured{twoSKUsTotal, "f3"}).at(Completed, "captured", "fulfilled")
+	s.when(ShipFulfilment{FulfilmentID: "f3", TrackingReference: tooLong}).refused("invalid_tracking_reference")
+	s.when(ShipFulfilment{FulfilmentID: "f3", TrackingReference: "1Z9", Capture: true}).then(
+		LinesShipped{"f3", []LineQuantity{{"a", 3}, {"b", 4}}, "1Z9"}, PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "f3"}).at(Completed, "captured", "fulfilled")
 	s.when(ShipFulfilment{FulfilmentID: "f3"}).refused(CodeIllegalTransition)
 	s.when(CancelFulfilment{FulfilmentID: "f3"}).refused(CodeFulfilmentShipped)
 	s.when(Deliver{FulfilmentID: "f3"}).at(Completed, "captured", "delivered")

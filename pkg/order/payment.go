@@ -36,11 +36,11 @@ type Payment struct {
 
 // startPayment applies ORD-20.
 func (o *Order) startPayment(c StartPayment) ([]Event, error) {
-	if o.Kind != KindOrder || !o.awaitsPayment() {
-		return nil, o.illegal("start_payment")
-	}
 	if repeat, err := o.repeats(Started, c.Reference, 0); repeat || err != nil {
 		return nil, err
+	}
+	if o.Kind != KindOrder || !o.awaitsPayment() {
+		return nil, o.illegal("start_payment")
 	}
 	if o.PaymentStarts >= MaxPaymentStarts {
 		return nil, o.refuseHere(CodeTooManyPayments, "payments for the order have started too often")
@@ -55,7 +55,7 @@ func (o *Order) awaitsPayment() bool {
 
 // authorizePayment applies ORD-10 and ORD-25.
 func (o *Order) authorizePayment(c AuthorizePayment) ([]Event, error) {
-	if !o.takesAuthorization() {
+	if !o.takesPayments() {
 		return nil, o.illegal("authorize_payment")
 	}
 	if c.AmountMicros <= 0 {
@@ -64,44 +64,41 @@ func (o *Order) authorizePayment(c AuthorizePayment) ([]Event, error) {
 	if repeat, err := o.repeats(Authorized, c.Reference, c.AmountMicros); repeat || err != nil {
 		return nil, err
 	}
-	missing := o.TotalMicros - o.authorized()
+	missing := o.unauthorized()
 	if c.AmountMicros > missing {
 		return nil, refuse(CodeOverAuthorization, "/amount", "more than the order's total would be authorized")
 	}
 	events := append(make([]Event, 0, 2), PaymentAuthorized{AmountMicros: c.AmountMicros, Reference: c.Reference})
 	whole := c.AmountMicros == missing
 	switch o.Lifecycle {
-	case Reserved:
+	case Placed, Reserved:
+		if whole && o.Lifecycle == Placed {
+			return events, nil // stock's answer confirms it (ORD-8)
+		}
 		if whole {
 			return append(events, OrderConfirmed{}), nil
 		}
-		if c.DeadlineMicros > o.PaymentDeadlineMicros && o.PaymentStarts < MaxPaymentStarts {
+		if o.Terms == Prepaid && c.DeadlineMicros > o.PaymentDeadlineMicros && o.PaymentStarts < MaxPaymentStarts {
 			events = append(events, PaymentStarted{PaymentDeadlineMicros: c.DeadlineMicros})
 		}
 	case Expired:
-		if whole {
+		if whole && o.CapturedMicros == 0 {
 			return append(events, OrderReopened{PaymentDeadlineMicros: c.DeadlineMicros}), nil
 		}
 		events = append(events, PaymentVoided{AmountMicros: c.AmountMicros, Reason: LatePaymentReason})
 	case Cancelled, Rejected:
 		events = append(events, PaymentVoided{AmountMicros: c.AmountMicros, Reason: LatePaymentReason})
-	case None, Placed, Confirmed, Completed, OnHold:
+	case None, Confirmed, Completed, OnHold:
 	}
 	return events, nil
 }
 
-func (o *Order) takesAuthorization() bool {
-	switch o.Lifecycle {
-	case Reserved, Confirmed, Completed, OnHold, Expired, Cancelled, Rejected:
-		return o.Kind == KindOrder
-	case None, Placed:
-	}
-	return false
-}
+// takesPayments: what a provider tells of an order is recorded wherever it stands (ORD-62).
+func (o *Order) takesPayments() bool { return o.Kind == KindOrder && o.Lifecycle != None }
 
-// capturePayment applies ORD-11.
+// capturePayment applies ORD-11, ORD-61 and ORD-62.
 func (o *Order) capturePayment(c CapturePayment) ([]Event, error) {
-	if o.Kind != KindOrder || (o.Lifecycle != Confirmed && o.Lifecycle != Completed) {
+	if !o.takesPayments() {
 		return nil, o.illegal("capture_payment")
 	}
 	if c.AmountMicros <= 0 {
@@ -110,10 +107,18 @@ func (o *Order) capturePayment(c CapturePayment) ([]Event, error) {
 	if repeat, err := o.repeats(Captured, c.Reference, c.AmountMicros); repeat || err != nil {
 		return nil, err
 	}
-	if c.AmountMicros > o.openAuthorization() {
-		return nil, refuse(CodeOverCapture, "/amount", "more than what is authorized would be captured")
+	unvoided := max(0, c.AmountMicros-o.openAuthorization())
+	if unvoided > o.VoidedMicros {
+		return nil, refuse(CodeOverCapture, "/amount", "more than what was authorized would be captured")
 	}
-	return []Event{PaymentCaptured(c)}, nil
+	events := append(make([]Event, 0, 2), PaymentCaptured{
+		AmountMicros: c.AmountMicros, Reference: c.Reference,
+		UnvoidedMicros: unvoided, RefundDueMicros: max(0, o.paid()+c.AmountMicros-o.kept()),
+	})
+	if o.Lifecycle == Reserved && unvoided > 0 && unvoided >= o.unauthorized() {
+		events = append(events, OrderConfirmed{})
+	}
+	return events, nil
 }
 
 // voidPayment applies ORD-22.
@@ -136,7 +141,7 @@ func (o *Order) refundPayment(c RefundPayment) ([]Event, error) {
 
 // giveBack is the amount that a void or a refund takes off what is left; 0: nothing, this is a repeat.
 func (o *Order) giveBack(action PaymentAction, amount int64, reference, reason string, left int64, over, nothing string) (int64, error) {
-	if o.Kind != KindOrder || o.Lifecycle == None {
+	if !o.takesPayments() {
 		return 0, o.illegal(map[PaymentAction]string{Voided: "void_payment", Refunded: "refund_payment"}[action])
 	}
 	if amount < 0 {
@@ -161,7 +166,7 @@ func (o *Order) giveBack(action PaymentAction, amount int64, reference, reason s
 
 // failPayment applies ORD-24.
 func (o *Order) failPayment(c FailPayment) ([]Event, error) {
-	if o.Kind != KindOrder || o.Lifecycle == None {
+	if !o.takesPayments() {
 		return nil, o.illegal("fail_payment")
 	}
 	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
@@ -203,7 +208,7 @@ func (o *Order) confirm() ([]Event, error) {
 	if o.Lifecycle != Reserved {
 		return nil, o.illegal("confirm_order")
 	}
-	if o.Terms != OnAccount && o.authorized() < o.TotalMicros {
+	if o.Terms != OnAccount && o.unauthorized() > 0 {
 		return nil, o.refuseHere(CodePaymentRequired, "the order's total is not authorized yet")
 	}
 	return []Event{OrderConfirmed{}}, nil
@@ -235,7 +240,7 @@ func (o *Order) cancellable() bool {
 }
 
 func (o *Order) cancelled(reason string) OrderCancelled {
-	return OrderCancelled{Reason: reason, VoidedMicros: o.openAuthorization(), RefundDueMicros: o.CapturedMicros - o.RefundedMicros - o.RefundDueMicros}
+	return OrderCancelled{Reason: reason, VoidedMicros: o.openAuthorization(), RefundDueMicros: o.paid()}
 }
 
 // authorized is what providers hold or held and did not give back before it was captured.
@@ -244,10 +249,30 @@ func (o *Order) authorized() int64 { return o.AuthorizedMicros - o.VoidedMicros 
 // openAuthorization is what a provider still holds.
 func (o *Order) openAuthorization() int64 { return o.authorized() - o.CapturedMicros }
 
+// paid is what was captured, has not gone back, and is not due to.
+func (o *Order) paid() int64 { return o.CapturedMicros - o.RefundedMicros - o.RefundDueMicros }
+
+// kept is what the customer has to pay in the end: the total without what came back, nothing once the order has ended.
+func (o *Order) kept() int64 {
+	switch o.Lifecycle {
+	case Rejected, Cancelled, Expired:
+		return 0
+	case None, Placed, Reserved, Confirmed, Completed, OnHold:
+	}
+	return o.keptOf(o.TotalMicros)
+}
+
+// unauthorized is what of it is neither paid nor held by a provider; an ended order counts as if it went on.
+func (o *Order) unauthorized() int64 { return o.unauthorizedOf(o.TotalMicros) }
+
+func (o *Order) unauthorizedOf(totalMicros int64) int64 {
+	return max(0, o.keptOf(totalMicros)-o.paid()-o.openAuthorization())
+}
+
 // expire applies ORD-17.
 func (o *Order) expire(c Expire) ([]Event, error) {
 	if !o.awaitsPayment() || o.PaymentDeadlineMicros == 0 || c.AtMicros < o.PaymentDeadlineMicros {
 		return nil, nil
 	}
-	return o.giveUpAmendment(OrderExpired{VoidedMicros: o.openAuthorization()}), nil
+	return o.giveUpAmendment(OrderExpired{VoidedMicros: o.openAuthorization(), RefundDueMicros: o.paid()}), nil
 }

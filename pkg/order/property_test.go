@@ -125,11 +125,11 @@ func drawCommand(t *rapid.T, o Order) Command {
 	case 25:
 		return CreateFulfilment{FulfilmentID: fulfilment}
 	case 26:
-		return ShipFulfilment{FulfilmentID: fulfilment, Capture: true}
+		return ShipFulfilment{FulfilmentID: fulfilment, Capture: true, PaymentReference: reference}
 	case 27:
 		return CancelFulfilment{FulfilmentID: fulfilment}
 	case 19:
-		return Ship{FulfilmentID: fulfilment, Lines: drawQuantities(t), Capture: true}
+		return Ship{FulfilmentID: fulfilment, Lines: drawQuantities(t), Capture: true, PaymentReference: reference}
 	}
 	return ImportDocument{Kind: Kind(rapid.Int32Range(0, 2).Draw(t, "kind")), Currency: "EUR", Lines: drawLines(t)}
 }

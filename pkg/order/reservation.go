@@ -76,7 +76,7 @@ func (o *Order) Backordered(sku string) (sum int64) {
 
 // rejected makes the events of an order that cannot be had: what a provider holds for it is let go (ORD-25).
 func (o *Order) rejected(short []ShortLine) []Event {
-	events := append(make([]Event, 0, 2), OrderRejected{Short: short})
+	events := append(make([]Event, 0, 2), OrderRejected{Short: short, RefundDueMicros: o.paid()})
 	if held := o.openAuthorization(); held > 0 {
 		events = append(events, PaymentVoided{AmountMicros: held, Reason: RejectedReason})
 	}
@@ -97,7 +97,7 @@ func (o *Order) reserved(held []Held) []Event {
 	} else {
 		events = append(events, OrderReserved{})
 	}
-	if o.Terms == OnAccount || o.authorized() >= o.TotalMicros {
+	if o.Terms == OnAccount || o.unauthorized() == 0 {
 		events = append(events, OrderConfirmed{})
 	}
 	return events

@@ -43,7 +43,7 @@ type ReturnedLine struct {
 
 // takesReturns: something may have arrived that can come back.
 func (o *Order) takesReturns() bool {
-	return o.Kind == KindOrder && (o.phase() == Confirmed || o.Lifecycle == Completed)
+	return o.takesDeliveries()
 }
 
 // requestReturn applies ORD-40.
@@ -100,7 +100,7 @@ func (o *Order) receiveReturn(c ReceiveReturn) ([]Event, error) {
 	}
 	received := o.priceReturned(c)
 	after := Evolve(*o, received, Facts{})
-	received.RefundDueMicros = max(0, o.CapturedMicros-o.RefundedMicros-o.RefundDueMicros-after.keptOf(o.TotalMicros))
+	received.VoidedMicros, received.RefundDueMicros = after.setFree(o.TotalMicros)
 	return []Event{received}, nil
 }
 
@@ -270,6 +270,8 @@ func (o *Order) evolveReturned(e ReturnReceived) {
 	}
 	take(e.Resellable, false)
 	take(e.Damaged, true)
+	o.VoidedMicros += e.VoidedMicros
 	o.RefundDueMicros += e.RefundDueMicros
+	o.paidUp()
 	o.wantChanged()
 }

@@ -103,3 +103,42 @@ func TestORD42CancelReturn(t *testing.T) {
 	}
 	s.when(Hold{}).when(RequestReturn{"p", line("b", 3), ""}).then(ReturnRequested{"p", line("b", 3), ""}) // goods come back all the same
 }
+
+// twoLines is an order of a (1 at 50) and b (1 at 50), of which all is authorized.
+func twoLines() []Command {
+	return []Command{
+		Place{OrderID: "o-1", Currency: "EUR", Lines: []PlaceLine{{"a", 1, 50_000_000}, {"b", 1, 50_000_000}}},
+		stockAnswers(held), AuthorizePayment{100_000_000, "p", 0},
+	}
+}
+
+func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
+	back := []Command{Ship{FulfilmentID: "f", Lines: line("a", 1)}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"}}
+	receive := func(sku string) ReceiveReturn { return ReceiveReturn{"r", []ReturnedLine{{sku, 1, Resellable}}} }
+	s := given(t, append(twoLines(), back...)...)
+	s.when(receive("a")).then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
+	s.at(Confirmed, "authorized", "partially_fulfilled") // what is kept
+	s.when(AuthorizePayment{1, "", 0}).refused(CodeOverAuthorization)
+	s.when(Ship{FulfilmentID: "g", Capture: true}).
+		then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}, PaymentCaptured{AmountMicros: 50_000_000, Reference: "g"})
+	s.at(Completed, "captured", "fulfilled")
+
+	// All of it came back, and the provider has taken the money.
+	s = given(t, append(twoLines(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"}, receive("a"), receive("b"))...)
+	s.at(Completed, "voided", "delivered")
+	s.when(CapturePayment{100_000_000, "c"}).
+		then(PaymentCaptured{AmountMicros: 100_000_000, Reference: "c", UnvoidedMicros: 100_000_000, RefundDueMicros: 100_000_000})
+
+	// What was paid for a has paid b.
+	s = given(t, append(twoLines(), append([]Command{CapturePayment{50_000_000, "c"}}, back...)...)...)
+	s.when(receive("a")).then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
+	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}).at(Completed, "captured", "fulfilled")
+
+	// An authorization of before there was this rule is not captured beyond it.
+	o := given(t, append(twoLines(), append(back, receive("a"))...)...).order
+	o.VoidedMicros = 0
+	events, err := Decide(o, Ship{FulfilmentID: "g", Capture: true})
+	if err != nil || len(events) != 2 || events[1] != (PaymentCaptured{AmountMicros: 50_000_000, Reference: "g"}) {
+		t.Fatalf("%+v, %v", events, err)
+	}
+}

@@ -113,9 +113,12 @@ func checkOrder(before, after Order) string {
 	switch {
 	case after.CapturedMicros < 0 || after.VoidedMicros < 0 || after.RefundDueMicros < 0 || after.RefundedMicros < 0:
 		return "negative money"
-	case after.CapturedMicros+after.VoidedMicros > after.AuthorizedMicros, after.authorized() > max(after.TotalMicros, after.CapturedMicros),
-		after.RefundDueMicros+after.RefundedMicros > after.CapturedMicros:
+	case after.CapturedMicros+after.VoidedMicros > after.AuthorizedMicros, after.paid() < 0:
 		return "the money ledger does not hold"
+	case after.paid() > after.kept():
+		return "more is paid than is kept" // ORD-61
+	case after.paid()+after.openAuthorization() > after.keptOf(after.TotalMicros):
+		return "more is authorized than is kept"
 	case before.Version > 0 && after.ReservationVersion != after.Version && !reflect.DeepEqual(before.Wanted(), after.Wanted()):
 		return "the wanted reservation changed and its version did not"
 	}

@@ -27,7 +27,7 @@ func (o *Order) ship(c Ship) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.shipped(c.FulfilmentID, lines, c.TrackingReference, c.Capture)
+	return o.shipped(LinesShipped{c.FulfilmentID, lines, c.TrackingReference}, c.Capture, c.PaymentReference)
 }
 
 // checkMayShip applies ORD-57 and ORD-59: whether anything of a confirmed order may be set aside or ship.
@@ -54,21 +54,38 @@ func (o *Order) checkNewFulfilment(id string) error {
 	return nil
 }
 
-// shipped makes the events of a shipment.
-func (o *Order) shipped(id string, lines []LineQuantity, tracking string, capture bool) ([]Event, error) {
-	events := append(make([]Event, 0, 2), LinesShipped{FulfilmentID: id, Lines: lines, TrackingReference: tracking})
-	if !capture {
+// shipped makes the events of a shipment. The provider may have told of its capture before (ORD-21).
+func (o *Order) shipped(ev LinesShipped, capture bool, reference string) ([]Event, error) {
+	if err := checkText("payment_reference", reference, MaxReferenceBytes); err != nil {
+		return nil, err
+	}
+	repeat, err := o.repeats(Captured, reference, 0)
+	if err != nil {
+		return nil, err
+	}
+	events := append(make([]Event, 0, 2), ev)
+	if !capture || repeat {
 		return events, nil
 	}
-	amount, err := o.dueWith(lines)
-	if err != nil || amount == 0 {
-		return events, err
+	unpaid := max(0, o.kept()-o.paid())
+	if o.Terms == Prepaid && unpaid > 0 && o.openAuthorization() == 0 {
+		return nil, o.refuseHere(CodeNothingToCapture, "nothing is authorized that could be captured, and the order is not paid")
 	}
-	return append(events, PaymentCaptured{AmountMicros: amount, Reference: id}), nil
+	amount, err := o.worth(ev.Lines)
+	if err != nil {
+		return nil, err
+	}
+	if amount = min(amount, unpaid); amount == 0 {
+		return events, nil
+	}
+	if reference == "" {
+		reference = ev.FulfilmentID
+	}
+	return append(events, PaymentCaptured{AmountMicros: amount, Reference: reference}), nil
 }
 
-// dueWith applies ORD-26: what a shipment is worth, of what is authorized.
-func (o *Order) dueWith(lines []LineQuantity) (int64, error) {
+// worth applies ORD-26: what a shipment is worth, of what is authorized.
+func (o *Order) worth(lines []LineQuantity) (int64, error) {
 	shipping, left := quantities(lines), int64(0)
 	var worth int64
 	for i := range o.Lines {
@@ -206,9 +223,14 @@ func (u unshippedSKUs) choose(lines []LineQuantity, c choice) ([]LineQuantity, e
 	return chosen, nil
 }
 
+// takesDeliveries: something may be on its way, whether or not the order was put on hold since.
+func (o *Order) takesDeliveries() bool {
+	return o.Kind == KindOrder && (o.phase() == Confirmed || o.Lifecycle == Completed)
+}
+
 // deliver applies ORD-16.
 func (o *Order) deliver(c Deliver) ([]Event, error) {
-	if o.Kind != KindOrder || (o.Lifecycle != Confirmed && o.Lifecycle != Completed) {
+	if !o.takesDeliveries() {
 		return nil, o.illegal("deliver_order")
 	}
 	i := o.fulfilment(c.FulfilmentID)

@@ -79,7 +79,7 @@ func (o *Order) shippedUnits() int64 {
 }
 
 // PaymentStatus derives: pending, authorized, partially_captured, captured, partially_refunded, refunded, voided,
-// failed. It is pending until the total is authorized. Money that is due for refund counts as captured until it
+// failed. It is pending until the total is authorized, without what came back. Money that is due for refund counts as captured until it
 // has gone back.
 func (o Order) PaymentStatus() string {
 	switch {
@@ -87,13 +87,13 @@ func (o Order) PaymentStatus() string {
 		return "refunded"
 	case o.RefundedMicros > 0:
 		return "partially_refunded"
-	case o.CapturedMicros > 0 && o.CapturedMicros >= o.TotalMicros:
+	case o.CapturedMicros > 0 && o.CapturedMicros >= o.keptOf(o.TotalMicros):
 		return "captured"
 	case o.CapturedMicros > 0:
 		return "partially_captured"
 	case o.VoidedMicros > 0 && o.openAuthorization() == 0:
 		return "voided"
-	case o.authorized() > 0 && o.authorized() >= o.TotalMicros:
+	case o.authorized() > 0 && o.authorized() >= o.keptOf(o.TotalMicros):
 		return "authorized"
 	case o.PaymentFailed:
 		return "failed"

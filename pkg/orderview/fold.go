@@ -43,7 +43,9 @@ type Order struct {
 	Timeline         []Entry     `json:"timeline"`
 
 	totalMicros, authorized, captured, voided, refunded, refundDue int64
-	paymentFailed                                                  bool
+	// returned is what came back, exactly.
+	returned      int64
+	paymentFailed bool
 	// costsMore: an amendment did, and not all of it is authorized.
 	costsMore bool
 }
@@ -106,7 +108,7 @@ func render(events []*eventv1.OrderEvent) ([]byte, error) {
 	o.PaymentStatus, o.FulfilmentStatus, o.ReturnStatus = o.paymentStatus(), o.fulfilmentStatus(), o.returnStatus()
 	o.Authorized, o.Captured, o.Voided = o.amount(o.authorized), o.amount(o.captured), o.amount(o.voided)
 	o.Refunded, o.RefundDue = o.amount(o.refunded), o.amount(o.refundDue)
-	if missing := o.totalMicros - o.authorized + o.voided; o.costsMore && missing > 0 {
+	if missing := o.unauthorized(); o.costsMore && missing > 0 {
 		o.PaymentDue = o.amount(missing)
 	}
 	b, err := json.Marshal(&o)
@@ -146,12 +148,16 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		e.Lines = o.fill(c.OrderBackorderFilled.Filled)
 	case *eventv1.OrderEvent_OrderRejected:
 		o.Short = short(c.OrderRejected.Short)
+		o.refundDue += c.OrderRejected.RefundDueMicros
 	case *eventv1.OrderEvent_OrderCancelled:
 		o.voided += c.OrderCancelled.VoidedMicros
 		o.refundDue += c.OrderCancelled.RefundDueMicros
 		e.Reason = c.OrderCancelled.Reason
+		o.end(func(l *Line) { l.Cancelled = l.Quantity - l.Shipped })
 	case *eventv1.OrderEvent_OrderExpired:
 		o.voided += c.OrderExpired.VoidedMicros
+		o.refundDue += c.OrderExpired.RefundDueMicros
+		o.end(func(*Line) {}) // it may be wanted again, as it was
 	case *eventv1.OrderEvent_LinesShipped:
 		e.Lines = o.ship(c.LinesShipped.Lines)
 		e.FulfilmentID, e.Reference = c.LinesShipped.FulfilmentId, c.LinesShipped.TrackingReference
@@ -202,6 +208,9 @@ func (o *Order) pay(ev *eventv1.OrderEvent, e *Entry) {
 	case *eventv1.OrderEvent_PaymentCaptured:
 		amount, e.Reference = c.PaymentCaptured.AmountMicros, c.PaymentCaptured.Reference
 		o.captured += amount
+		o.voided -= c.PaymentCaptured.UnvoidedMicros
+		o.refundDue += c.PaymentCaptured.RefundDueMicros
+		o.paidUp()
 	case *eventv1.OrderEvent_PaymentVoided:
 		amount, e.Reference, e.Reason = c.PaymentVoided.AmountMicros, c.PaymentVoided.Reference, c.PaymentVoided.Reason
 		o.voided += amount
@@ -340,6 +349,30 @@ func (o *Order) left() (left int64) {
 	return left
 }
 
+// end gives back all that has not shipped.
+func (o *Order) end(give func(*Line)) {
+	for i := range o.Lines {
+		o.Lines[i].Backordered = 0
+		give(&o.Lines[i])
+	}
+}
+
+// kept is what the order costs without what came back, which is rounded once, all of it together.
+func (o *Order) kept() int64 {
+	returned := o.returned
+	if c, ok := money.Lookup(o.Currency); ok {
+		if rounded, err := c.Round(returned); err == nil {
+			returned = rounded
+		}
+	}
+	return max(0, o.totalMicros-returned)
+}
+
+// unauthorized is what of it is neither paid nor held by a provider.
+func (o *Order) unauthorized() int64 {
+	return max(0, o.kept()-(o.authorized-o.voided)+o.refunded+o.refundDue)
+}
+
 func (o *Order) paymentStatus() string {
 	authorized := o.authorized - o.voided
 	switch {
@@ -347,13 +380,13 @@ func (o *Order) paymentStatus() string {
 		return "refunded"
 	case o.refunded > 0:
 		return "partially_refunded"
-	case o.captured > 0 && o.captured >= o.totalMicros:
+	case o.captured > 0 && o.captured >= o.kept():
 		return "captured"
 	case o.captured > 0:
 		return "partially_captured"
 	case o.voided > 0 && authorized == 0:
 		return "voided"
-	case authorized > 0 && authorized >= o.totalMicros:
+	case authorized > 0 && authorized >= o.kept():
 		return "authorized"
 	case o.paymentFailed:
 		return "failed"
@@ -374,7 +407,7 @@ func (o *Order) fulfilmentStatus() string {
 	switch {
 	case shipped == 0:
 		return "unfulfilled"
-	case o.left() > 0 && o.Status != "cancelled":
+	case o.left() > 0:
 		return "partially_fulfilled"
 	case delivered < shipped:
 		return "fulfilled"

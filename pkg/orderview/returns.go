@@ -40,6 +40,8 @@ func (o *Order) giveBack(ev *eventv1.OrderEvent, e *Entry) {
 		r := o.returnOf(e.ReturnID)
 		o.takeBack(r, c.ReturnReceivedV2.Lines, e)
 		o.refundDue += c.ReturnReceivedV2.RefundDueMicros
+		o.voided += c.ReturnReceivedV2.VoidedMicros
+		o.paidUp()
 		r.settle()
 	case *eventv1.OrderEvent_ReturnCancelled:
 		e.ReturnID, e.Reason = c.ReturnCancelled.ReturnId, c.ReturnCancelled.Reason
@@ -58,6 +60,7 @@ func (o *Order) takeBack(r *Return, back []*eventv1.ReturnedLine, e *Entry) {
 		e.Lines = append(e.Lines, LineQuantity{b.Sku, b.Quantity})
 		line := r.line(b.Sku)
 		line.Received += b.Quantity
+		o.returned += b.Quantity * b.UnitPriceMicros
 		if b.Condition == eventv1.Condition_CONDITION_DAMAGED {
 			line.Damaged += b.Quantity
 		}

@@ -78,14 +78,14 @@ func (c *checker) amendedMoney(rec *eventlog.Record, o *order, e *eventv1.OrderA
 	c.check(Money, rounded == e.TotalMicros, "%s: the subtotal %d %s rounds to %d, not to the total %d", at(rec), e.SubtotalMicros, o.currency, rounded, e.TotalMicros)
 	rises := e.TotalMicros > o.total
 	o.subtotal, o.total = e.SubtotalMicros, e.TotalMicros
-	voided, refund := max(0, o.held()-max(0, o.total-o.captured)), o.due()
+	voided, refund := o.setFree()
 	c.check(Money, e.VoidedMicros == voided && e.RefundDueMicros == refund,
 		"%s: %d voided and %d due, should be %d and %d", at(rec), e.VoidedMicros, e.RefundDueMicros, voided, refund)
 	o.voided += e.VoidedMicros
 	o.refundDue += e.RefundDueMicros
 	missing := int64(0)
 	if !o.onAccount && o.phase() == "confirmed" && (o.paymentDue || rises) {
-		missing = max(0, o.total-o.authorized+o.voided)
+		missing = o.unauthorized()
 	}
 	c.check(Money, e.PaymentDueMicros == missing, "%s: %d are due before it ships, it should be %d", at(rec), e.PaymentDueMicros, missing)
 	o.paymentDue = missing > 0
@@ -93,7 +93,7 @@ func (c *checker) amendedMoney(rec *eventlog.Record, o *order, e *eventv1.OrderA
 
 // stillDue holds what is set aside or ships to what is paid: it waits for what an amendment has added.
 func (c *checker) stillDue(rec *eventlog.Record, o *order, name string) {
-	o.paymentDue = o.paymentDue && o.authorized-o.voided < o.total
+	o.paymentDue = o.paymentDue && o.unauthorized() > 0
 	if name == "fulfilment_created" || name == "lines_shipped" {
 		c.check(Money, !o.paymentDue, "%s: %s with %d of %d authorized", at(rec), name, o.authorized-o.voided, o.total)
 	}

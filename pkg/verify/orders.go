@@ -87,11 +87,11 @@ var before = map[string][]string{
 	"order_held":             {"reserved", "confirmed"}, "order_resumed": {"on_hold"}, "lines_cancelled": {"reserved", "confirmed", "on_hold"},
 	"amendment_requested": {"reserved", "confirmed"}, "order_amended": {"reserved", "confirmed", "on_hold"}, "amendment_declined": {"reserved", "confirmed", "on_hold"},
 	"fulfilment_created": {"confirmed"}, "fulfilment_cancelled": {"confirmed", "on_hold", "completed"},
-	"payment_started": {"placed", "reserved"}, "payment_authorized": {"reserved", "confirmed", "on_hold", "completed", "expired", "cancelled", "rejected"},
-	"payment_captured": {"confirmed", "completed"}, "payment_voided": afterPlacing, "payment_refunded": afterPlacing, "payment_failed": afterPlacing,
+	"payment_started": {"placed", "reserved"}, "payment_authorized": afterPlacing,
+	"payment_captured": afterPlacing, "payment_voided": afterPlacing, "payment_refunded": afterPlacing, "payment_failed": afterPlacing,
 	"order_reopened":  {"expired"},
 	"order_confirmed": {"reserved"}, "order_cancelled": {"placed", "reserved", "confirmed", "on_hold"}, "order_expired": {"placed", "reserved"},
-	"lines_shipped": {"confirmed"}, "shipment_reconciled": {"placed", "reserved", "confirmed"}, "lines_delivered": {"confirmed", "completed"},
+	"lines_shipped": {"confirmed"}, "shipment_reconciled": {"placed", "reserved", "confirmed"}, "lines_delivered": {"confirmed", "completed", "on_hold"},
 	"return_requested": {"confirmed", "completed", "on_hold"}, "return_received": {"confirmed", "completed", "on_hold"}, "return_cancelled": {"confirmed", "completed", "on_hold"},
 	"reservation_settled": afterPlacing,
 }
@@ -170,6 +170,8 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 	case *eventv1.OrderEvent_OrderRejected:
 		o.status = "rejected"
 		o.answered("rejected")
+		c.check(Money, ch.OrderRejected.RefundDueMicros == o.paid(), "%s: %d are due for refund, it should be %d", at(rec), ch.OrderRejected.RefundDueMicros, o.paid())
+		o.refundDue += ch.OrderRejected.RefundDueMicros
 		for _, s := range ch.OrderRejected.Short {
 			l := o.line(s.Sku)
 			c.check(Refused, l != nil && s.Requested > 0 && s.Requested <= l.ordered, "%s: refused for %d of %s, which was not ordered", at(rec), s.Requested, s.Sku)
@@ -245,8 +247,7 @@ func (c *checker) linesCancelled(rec *eventlog.Record, o *order, e *eventv1.Line
 	}
 	c.check(Money, e.TotalMicros >= 0 && e.TotalMicros <= o.total, "%s: the total goes from %d to %d", at(rec), o.total, e.TotalMicros)
 	o.subtotal, o.total = e.SubtotalMicros, e.TotalMicros
-	voided := max(0, o.held()-max(0, o.total-o.captured))
-	due := o.due()
+	voided, due := o.setFree()
 	c.check(Money, e.VoidedMicros == voided && e.RefundDueMicros == due,
 		"%s: %d voided and %d due, should be %d and %d", at(rec), e.VoidedMicros, e.RefundDueMicros, voided, due)
 	o.voided += e.VoidedMicros

@@ -68,16 +68,9 @@ func (c *checker) returned(rec *eventlog.Record, o *order, r *eventv1.ReturnRece
 	if ok {
 		o.returns[r.ReturnId] = left - came
 	}
-	due := o.due()
-	c.check(Money, r.RefundDueMicros == due, "%s: %d are due for refund, it should be %d", at(rec), r.RefundDueMicros, due)
+	voided, due := o.setFree()
+	c.check(Money, r.RefundDueMicros == due && r.VoidedMicros == voided,
+		"%s: %d voided and %d due, should be %d and %d", at(rec), r.VoidedMicros, r.RefundDueMicros, voided, due)
 	o.refundDue += r.RefundDueMicros
-}
-
-// due is captured money beyond what the order costs without what came back, and not promised yet.
-func (o *order) due() int64 {
-	kept := o.total
-	if o.returned > 0 {
-		kept = max(0, kept-roundHalfEven(o.returned, minorUnit(o.currency)))
-	}
-	return max(0, o.captured-o.refunded-o.refundDue-kept)
+	o.voided += r.VoidedMicros
 }

@@ -49,7 +49,7 @@ func toReturned(resellable, damaged []order.PlaceLine) []*eventv1.ReturnedLine {
 
 // fromReturned returns nil for a condition that is not known.
 func fromReturned(p *eventv1.ReturnReceivedV2) order.Event {
-	e := order.ReturnReceived{ReturnID: p.ReturnId, RefundDueMicros: p.RefundDueMicros}
+	e := order.ReturnReceived{ReturnID: p.ReturnId, RefundDueMicros: p.RefundDueMicros, VoidedMicros: p.VoidedMicros}
 	for _, l := range p.Lines {
 		line := order.PlaceLine{SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
 		switch l.Condition {

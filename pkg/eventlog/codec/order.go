@@ -58,7 +58,7 @@ func setOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
 			OrderBackorderFilled: &eventv1.OrderBackorderFilled{Filled: toQuantities(c.Filled)}}
 		return "holdfast.order_backorder_filled.v1"
 	case order.OrderRejected:
-		e.Change = &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{Short: toShort(c.Short)}}
+		e.Change = &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{Short: toShort(c.Short), RefundDueMicros: c.RefundDueMicros}}
 		return "holdfast.order_rejected.v1"
 	case order.OrderConfirmed:
 		e.Change = &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}
@@ -82,8 +82,9 @@ func setPaymentChange(e *eventv1.OrderEvent, ev order.Event) string {
 			PaymentAuthorized: &eventv1.PaymentAuthorized{AmountMicros: c.AmountMicros, Reference: c.Reference}}
 		return "holdfast.payment_authorized.v1"
 	case order.PaymentCaptured:
-		e.Change = &eventv1.OrderEvent_PaymentCaptured{
-			PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: c.AmountMicros, Reference: c.Reference}}
+		e.Change = &eventv1.OrderEvent_PaymentCaptured{PaymentCaptured: &eventv1.PaymentCaptured{
+			AmountMicros: c.AmountMicros, Reference: c.Reference, UnvoidedMicros: c.UnvoidedMicros, RefundDueMicros: c.RefundDueMicros,
+		}}
 		return "holdfast.payment_captured.v1"
 	case order.PaymentVoided:
 		e.Change = &eventv1.OrderEvent_PaymentVoided{
@@ -112,7 +113,8 @@ func setLaterOrderChange(e *eventv1.OrderEvent, ev order.Event) string {
 		}}
 		return "holdfast.order_cancelled.v1"
 	case order.OrderExpired:
-		e.Change = &eventv1.OrderEvent_OrderExpired{OrderExpired: &eventv1.OrderExpired{VoidedMicros: c.VoidedMicros}}
+		e.Change = &eventv1.OrderEvent_OrderExpired{
+			OrderExpired: &eventv1.OrderExpired{VoidedMicros: c.VoidedMicros, RefundDueMicros: c.RefundDueMicros}}
 		return "holdfast.order_expired.v1"
 	case order.LinesShipped:
 		e.Change = &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{
@@ -202,7 +204,8 @@ func setReturn(e *eventv1.OrderEvent, ev order.Event) string {
 		return "holdfast.return_requested.v1"
 	case order.ReturnReceived:
 		e.Change = &eventv1.OrderEvent_ReturnReceivedV2{ReturnReceivedV2: &eventv1.ReturnReceivedV2{
-			ReturnId: c.ReturnID, Lines: toReturned(c.Resellable, c.Damaged), RefundDueMicros: c.RefundDueMicros,
+			ReturnId: c.ReturnID, Lines: toReturned(c.Resellable, c.Damaged),
+			RefundDueMicros: c.RefundDueMicros, VoidedMicros: c.VoidedMicros,
 		}}
 		return "holdfast.return_received.v2"
 	case order.ReturnCancelled:
@@ -266,7 +269,7 @@ func orderChange(e *eventv1.OrderEvent) order.Event {
 	case *eventv1.OrderEvent_OrderBackorderFilled:
 		return order.OrderBackorderFilled{Filled: fromQuantities(c.OrderBackorderFilled.Filled)}
 	case *eventv1.OrderEvent_OrderRejected:
-		return order.OrderRejected{Short: fromShort(c.OrderRejected.Short)}
+		return order.OrderRejected{Short: fromShort(c.OrderRejected.Short), RefundDueMicros: c.OrderRejected.RefundDueMicros}
 	case *eventv1.OrderEvent_OrderConfirmed:
 		return order.OrderConfirmed{}
 	}
@@ -283,7 +286,10 @@ func paymentChange(e *eventv1.OrderEvent) order.Event {
 	case *eventv1.OrderEvent_PaymentAuthorized:
 		return order.PaymentAuthorized{AmountMicros: c.PaymentAuthorized.AmountMicros, Reference: c.PaymentAuthorized.Reference}
 	case *eventv1.OrderEvent_PaymentCaptured:
-		return order.PaymentCaptured{AmountMicros: c.PaymentCaptured.AmountMicros, Reference: c.PaymentCaptured.Reference}
+		p := c.PaymentCaptured
+		return order.PaymentCaptured{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, UnvoidedMicros: p.UnvoidedMicros, RefundDueMicros: p.RefundDueMicros,
+		}
 	case *eventv1.OrderEvent_PaymentVoided:
 		p := c.PaymentVoided
 		return order.PaymentVoided{AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason}
@@ -304,7 +310,7 @@ func laterOrderChange(e *eventv1.OrderEvent) order.Event {
 		p := c.OrderCancelled
 		return order.OrderCancelled{Reason: p.Reason, VoidedMicros: p.VoidedMicros, RefundDueMicros: p.RefundDueMicros}
 	case *eventv1.OrderEvent_OrderExpired:
-		return order.OrderExpired{VoidedMicros: c.OrderExpired.VoidedMicros}
+		return order.OrderExpired{VoidedMicros: c.OrderExpired.VoidedMicros, RefundDueMicros: c.OrderExpired.RefundDueMicros}
 	case *eventv1.OrderEvent_LinesShipped:
 		p := c.LinesShipped
 		return order.LinesShipped{

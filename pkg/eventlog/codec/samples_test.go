@@ -25,6 +25,9 @@ var (
 		{Line: 1, SKU: "85123A", Quantity: 9, UnitPriceMicros: 2_550_000, FormerQuantity: 6, FormerUnitPriceMicros: 2_550_000},
 		{Line: 3, SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000},
 	}
+	sampleShort = []order.ShortLine{
+		{SKU: "85123A", Requested: 6, Available: 5, Reason: order.ReasonInsufficientStock}, {SKU: "x", Requested: 1, Reason: order.ReasonUnknownSKU},
+	}
 	sampleQuantities = []order.LineQuantity{{SKU: "85123A", Quantity: 4}, {SKU: "22423", Quantity: 1}}
 )
 
@@ -38,20 +41,20 @@ var orderSamples = map[string]order.Event{
 	"order_reserved":         order.OrderReserved{},
 	"order_backordered":      order.OrderBackordered{Backordered: sampleQuantities},
 	"order_backorder_filled": order.OrderBackorderFilled{Filled: sampleQuantities},
-	"order_rejected": order.OrderRejected{Short: []order.ShortLine{
-		{SKU: "85123A", Requested: 6, Available: 5, Reason: order.ReasonInsufficientStock}, {SKU: "x", Requested: 1, Reason: order.ReasonUnknownSKU},
-	}},
-	"payment_authorized": order.PaymentAuthorized{AmountMicros: 28_050_000, Reference: "auth 1"},
-	"payment_captured":   order.PaymentCaptured{AmountMicros: 8_050_000, Reference: "cap 1"},
-	"payment_started":    order.PaymentStarted{Reference: "pi 1", PaymentDeadlineMicros: 1_760_000_900_000_000},
-	"payment_voided":     order.PaymentVoided{AmountMicros: 20_000_000, Reference: "void 1", Reason: "smaller order"},
-	"payment_refunded":   order.PaymentRefunded{AmountMicros: 8_050_000, Reference: "refund 1", Reason: "broken"},
-	"payment_failed":     order.PaymentFailed{Reference: "pi 1", Reason: "card declined"},
-	"order_reopened":     order.OrderReopened{PaymentDeadlineMicros: 1_760_000_900_000_000},
-	"order_confirmed":    order.OrderConfirmed{},
-	"order_cancelled":    order.OrderCancelled{Reason: "changed my mind", VoidedMicros: 20_000_000, RefundDueMicros: 8_050_000},
-	"order_expired":      order.OrderExpired{VoidedMicros: 1_000_000},
-	"lines_shipped":      order.LinesShipped{FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999"},
+	"order_rejected":         order.OrderRejected{Short: sampleShort, RefundDueMicros: 8_050_000},
+	"payment_authorized":     order.PaymentAuthorized{AmountMicros: 28_050_000, Reference: "auth 1"},
+	"payment_captured": order.PaymentCaptured{
+		AmountMicros: 8_050_000, Reference: "cap 1", UnvoidedMicros: 3_050_000, RefundDueMicros: 2_050_000,
+	},
+	"payment_started":  order.PaymentStarted{Reference: "pi 1", PaymentDeadlineMicros: 1_760_000_900_000_000},
+	"payment_voided":   order.PaymentVoided{AmountMicros: 20_000_000, Reference: "void 1", Reason: "smaller order"},
+	"payment_refunded": order.PaymentRefunded{AmountMicros: 8_050_000, Reference: "refund 1", Reason: "broken"},
+	"payment_failed":   order.PaymentFailed{Reference: "pi 1", Reason: "card declined"},
+	"order_reopened":   order.OrderReopened{PaymentDeadlineMicros: 1_760_000_900_000_000},
+	"order_confirmed":  order.OrderConfirmed{},
+	"order_cancelled":  order.OrderCancelled{Reason: "changed my mind", VoidedMicros: 20_000_000, RefundDueMicros: 8_050_000},
+	"order_expired":    order.OrderExpired{VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000},
+	"lines_shipped":    order.LinesShipped{FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999"},
 	"lines_cancelled": order.LinesCancelled{
 		Lines: sampleLines, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000,
 	},
@@ -78,7 +81,7 @@ var orderSamples = map[string]order.Event{
 	},
 	"return_requested": order.ReturnRequested{ReturnID: "r-1", Lines: sampleQuantities, Reason: "too big"},
 	"return_received": order.ReturnReceived{
-		ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
+		ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000, VoidedMicros: 2_550_000,
 	},
 	"return_cancelled":    order.ReturnCancelled{ReturnID: "r-1", Lines: sampleQuantities, Reason: "kept"},
 	"reservation_settled": order.ReservationSettled{ReservationVersion: 5},
@@ -135,6 +138,12 @@ var (
 		"order_placed": {order.OrderPlaced{
 			CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
 			Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
+		}},
+		"order_rejected":   {order.OrderRejected{Short: sampleShort}},
+		"payment_captured": {order.PaymentCaptured{AmountMicros: 8_050_000, Reference: "cap 1"}},
+		"order_expired":    {order.OrderExpired{VoidedMicros: 1_000_000}},
+		"return_received": {order.ReturnReceived{
+			ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
 		}},
 	}
 	olderInventorySamples = map[string][]inventory.Change{

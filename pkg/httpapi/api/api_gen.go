@@ -840,6 +840,9 @@ type Payment struct {
 // PaymentAction defines model for Payment.Action.
 type PaymentAction string
 
+// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
+type PaymentReference = string
+
 // PlaceOrder defines model for PlaceOrder.
 type PlaceOrder struct {
 	Allocation Allocation `json:"allocation,omitempty,omitzero"`
@@ -1022,16 +1025,22 @@ type SetSafetyStock struct {
 
 // ShipFulfilment defines model for ShipFulfilment.
 type ShipFulfilment struct {
-	Capture           bool   `json:"capture,omitempty,omitzero"`
-	TrackingReference string `json:"tracking_reference,omitempty,omitzero"`
+	Capture bool `json:"capture,omitempty,omitzero"`
+
+	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
+	PaymentReference  PaymentReference `json:"payment_reference,omitempty,omitzero"`
+	TrackingReference string           `json:"tracking_reference,omitempty,omitzero"`
 }
 
 // ShipOrder defines model for ShipOrder.
 type ShipOrder struct {
-	Action            ShipOrderAction `json:"action,omitempty,omitzero"`
-	Capture           bool            `json:"capture,omitempty,omitzero"`
-	Lines             []LineQuantity  `json:"lines,omitempty,omitzero"`
-	TrackingReference string          `json:"tracking_reference,omitempty,omitzero"`
+	Action  ShipOrderAction `json:"action,omitempty,omitzero"`
+	Capture bool            `json:"capture,omitempty,omitzero"`
+	Lines   []LineQuantity  `json:"lines,omitempty,omitzero"`
+
+	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
+	PaymentReference  PaymentReference `json:"payment_reference,omitempty,omitzero"`
+	TrackingReference string           `json:"tracking_reference,omitempty,omitzero"`
 }
 
 // ShipOrderAction defines model for ShipOrder.Action.

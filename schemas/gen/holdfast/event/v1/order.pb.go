@@ -1154,10 +1154,12 @@ func (x *ShortLine) GetReason() RejectionReason {
 }
 
 type OrderRejected struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Short         []*ShortLine           `protobuf:"bytes,1,rep,name=short,proto3" json:"short,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Short []*ShortLine           `protobuf:"bytes,1,rep,name=short,proto3" json:"short,omitempty"`
+	// Captured before stock had answered: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,2,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *OrderRejected) Reset() {
@@ -1195,6 +1197,13 @@ func (x *OrderRejected) GetShort() []*ShortLine {
 		return x.Short
 	}
 	return nil
+}
+
+func (x *OrderRejected) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
 }
 
 type PaymentAuthorized struct {
@@ -1249,12 +1258,17 @@ func (x *PaymentAuthorized) GetReference() string {
 	return ""
 }
 
+// PaymentCaptured: a provider has taken money.
 type PaymentCaptured struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	AmountMicros  int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
-	Reference     string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference    string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The part that had been voided here, and was captured all the same: it is voided no more.
+	UnvoidedMicros int64 `protobuf:"varint,3,opt,name=unvoided_micros,json=unvoidedMicros,proto3" json:"unvoided_micros,omitempty"`
+	// Captured beyond what the customer keeps: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,4,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PaymentCaptured) Reset() {
@@ -1299,6 +1313,20 @@ func (x *PaymentCaptured) GetReference() string {
 		return x.Reference
 	}
 	return ""
+}
+
+func (x *PaymentCaptured) GetUnvoidedMicros() int64 {
+	if x != nil {
+		return x.UnvoidedMicros
+	}
+	return 0
+}
+
+func (x *PaymentCaptured) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
 }
 
 // PaymentStarted: the customer is paying; the order waits until then.
@@ -1678,9 +1706,11 @@ func (x *OrderCancelled) GetRefundDueMicros() int64 {
 type OrderExpired struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Authorized in part, given back.
-	VoidedMicros  int64 `protobuf:"varint,1,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	VoidedMicros int64 `protobuf:"varint,1,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	// Captured in part: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,2,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *OrderExpired) Reset() {
@@ -1716,6 +1746,13 @@ func (*OrderExpired) Descriptor() ([]byte, []int) {
 func (x *OrderExpired) GetVoidedMicros() int64 {
 	if x != nil {
 		return x.VoidedMicros
+	}
+	return 0
+}
+
+func (x *OrderExpired) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
 	}
 	return 0
 }
@@ -2615,8 +2652,10 @@ type ReturnReceivedV2 struct {
 	Lines    []*ReturnedLine        `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	// Captured beyond the total without all that came back: to be refunded.
 	RefundDueMicros int64 `protobuf:"varint,3,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Authorized beyond that, not captured: given back.
+	VoidedMicros  int64 `protobuf:"varint,4,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReturnReceivedV2) Reset() {
@@ -2666,6 +2705,13 @@ func (x *ReturnReceivedV2) GetLines() []*ReturnedLine {
 func (x *ReturnReceivedV2) GetRefundDueMicros() int64 {
 	if x != nil {
 		return x.RefundDueMicros
+	}
+	return 0
+}
+
+func (x *ReturnReceivedV2) GetVoidedMicros() int64 {
+	if x != nil {
+		return x.VoidedMicros
 	}
 	return 0
 }
@@ -3101,15 +3147,18 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12:\n" +
-	"\x06reason\x18\x04 \x01(\x0e2\".holdfast.event.v1.RejectionReasonR\x06reason\"C\n" +
+	"\x06reason\x18\x04 \x01(\x0e2\".holdfast.event.v1.RejectionReasonR\x06reason\"o\n" +
 	"\rOrderRejected\x122\n" +
-	"\x05short\x18\x01 \x03(\v2\x1c.holdfast.event.v1.ShortLineR\x05short\"V\n" +
+	"\x05short\x18\x01 \x03(\v2\x1c.holdfast.event.v1.ShortLineR\x05short\x12*\n" +
+	"\x11refund_due_micros\x18\x02 \x01(\x03R\x0frefundDueMicros\"V\n" +
 	"\x11PaymentAuthorized\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
-	"\treference\x18\x02 \x01(\tR\treference\"T\n" +
+	"\treference\x18\x02 \x01(\tR\treference\"\xa9\x01\n" +
 	"\x0fPaymentCaptured\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
-	"\treference\x18\x02 \x01(\tR\treference\"f\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12'\n" +
+	"\x0funvoided_micros\x18\x03 \x01(\x03R\x0eunvoidedMicros\x12*\n" +
+	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\"f\n" +
 	"\x0ePaymentStarted\x12\x1c\n" +
 	"\treference\x18\x01 \x01(\tR\treference\x126\n" +
 	"\x17payment_deadline_micros\x18\x02 \x01(\x03R\x15paymentDeadlineMicros\"j\n" +
@@ -3130,9 +3179,10 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0eOrderCancelled\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12#\n" +
 	"\rvoided_micros\x18\x02 \x01(\x03R\fvoidedMicros\x12*\n" +
-	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\"3\n" +
+	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\"_\n" +
 	"\fOrderExpired\x12#\n" +
-	"\rvoided_micros\x18\x01 \x01(\x03R\fvoidedMicros\"\x99\x01\n" +
+	"\rvoided_micros\x18\x01 \x01(\x03R\fvoidedMicros\x12*\n" +
+	"\x11refund_due_micros\x18\x02 \x01(\x03R\x0frefundDueMicros\"\x99\x01\n" +
 	"\fLinesShipped\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12-\n" +
@@ -3195,11 +3245,12 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
 	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\x12:\n" +
-	"\tcondition\x18\x04 \x01(\x0e2\x1c.holdfast.event.v1.ConditionR\tcondition\"\x92\x01\n" +
+	"\tcondition\x18\x04 \x01(\x0e2\x1c.holdfast.event.v1.ConditionR\tcondition\"\xb7\x01\n" +
 	"\x10ReturnReceivedV2\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.ReturnedLineR\x05lines\x12*\n" +
-	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\"}\n" +
+	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\x12#\n" +
+	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\"}\n" +
 	"\x0fReturnCancelled\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +
