@@ -195,6 +195,13 @@ func (f *fixture) value(query string) int64 {
 	return v
 }
 
+func (f *fixture) execute(statement string) {
+	f.t.Helper()
+	if err := f.conn.Exec(f.ctx, statement, nil, nil); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 func (f *fixture) ask(query string) (v int64, err error) {
 	err = f.conn.Each(f.ctx, query, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&v) })
 	return v, err

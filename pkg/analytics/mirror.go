@@ -67,8 +67,8 @@ type Config struct {
 	FlushRows     int
 	// Alone mirrors all partitions without a group.
 	Alone bool
-	// Refill drops a mirror that knows more than the log holds, and fills it again: an embedded broker may lose
-	// its last writes in a crash. Otherwise that is an error: it is another log, or the log has lost its end.
+	// Refill says that the mirror is this program's alone, a cache of the log: one that knows more than the log holds,
+	// or whose tables an older program has made, is dropped and filled again. Otherwise that is an error.
 	Refill     bool
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics
@@ -243,7 +243,7 @@ func (m *Mirror) keep(ctx context.Context, partitions []int32) {
 
 // attempt mirrors until the first error: from what ClickHouse holds, to the end, and on.
 func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
-	if err := migrate(ctx, m.cfg.Conn); err != nil {
+	if err := m.prepare(ctx); err != nil {
 		return err
 	}
 	held, err := loadProgress(ctx, m.cfg.Conn)
@@ -276,6 +276,17 @@ func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
 	m.began(from, end, asked)
 	p := newPipeline(m, held.mirror, follower)
 	return p.run(ctx, tps)
+}
+
+// prepare makes the tables, and makes them anew where they are of an older program and the mirror may do so.
+func (m *Mirror) prepare(ctx context.Context) error {
+	err := migrate(ctx, m.cfg.Conn)
+	var schema *clickhouse.SchemaError
+	if !m.cfg.Refill || !errors.As(err, &schema) || schema.Newer {
+		return err
+	}
+	m.cfg.Logger.Warn("filling the mirror again", "why", err)
+	return Rebuild(ctx, m.cfg.Conn)
 }
 
 // ahead deals with a mirror that knows more than the log.

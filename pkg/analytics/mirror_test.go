@@ -175,6 +175,51 @@ func TestAMirrorThatIsAheadOfTheLog(t *testing.T) {
 	short.exact()
 }
 
+// Tables of another program: whoever has the mirror alone fills it again, whoever shares it is told how to. Those of a
+// newer program are left as they are.
+func TestAMirrorOfAnotherProgram(t *testing.T) {
+	refilling := func(c *analytics.Config) { c.Refill = true }
+	refuses := func(f *fixture, m *analytics.Mirror, want string) {
+		t.Helper()
+		f.eventually("it refuses", func() bool {
+			err := m.Ready()
+			return err != nil && strings.Contains(err.Error(), want)
+		})
+	}
+	for name, change := range map[string]string{
+		"another text":    "INSERT INTO schema_migrations (number, name, checksum) VALUES (1, 'mirror', 'edited')",
+		"half a rebuild":  "DROP TABLE order_lines SYNC",
+		"changed by hand": "ALTER TABLE orders ADD COLUMN colour String",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.fill(0, 10)
+			_, stop := f.mirror()
+			f.exact()
+			stop()
+			f.execute(change)
+			m, stop := f.mirror()
+			refuses(f, m, "`holdfast mirror rebuild`")
+			stop()
+			m, _ = f.mirror(refilling)
+			f.eventually("it is filled again", func() bool { return m.Ready() == nil })
+			f.exact()
+		})
+	}
+	t.Run("newer", func(t *testing.T) {
+		f := newFixture(t)
+		f.fill(0, 10)
+		_, stop := f.mirror()
+		f.exact()
+		stop()
+		f.execute("INSERT INTO schema_migrations (number, name, checksum) VALUES (1, 'mirror', 'edited'), (99, 'later', 'unknown')")
+		m, stop := f.mirror(refilling)
+		refuses(f, m, "is newer than this program")
+		stop()
+		f.exact()
+	})
+}
+
 func TestWithoutClickHouseItWaitsAndSaysSo(t *testing.T) {
 	f := newFixture(t)
 	f.fill(0, 3)
