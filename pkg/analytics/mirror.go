@@ -80,12 +80,11 @@ type Mirror struct {
 	metrics *metrics
 
 	mu    sync.Mutex
-	fault error // why the last attempt ended; nil once one has caught up
+	fault error // why the last attempt ended; nil once another has written
 	idle  bool  // no partition is ours
-	// next is what is durable, end where the log ended at endAt, of the partitions that are ours.
-	next, end eventlog.Offsets
-	endAt     time.Time
-	atEnd     time.Time // when the mirror was last known to stand at the end; zero: never
+	fresh *freshness
+	// currentAt is when the mirror was last known to hold all of the partitions that are ours; zero: never.
+	currentAt time.Time
 	created   time.Time
 }
 
@@ -119,23 +118,23 @@ func (m *Mirror) Ready() error {
 	switch {
 	case m.fault != nil:
 		return fmt.Errorf("the mirror: %w", m.fault)
-	case m.atEnd.IsZero() && !m.idle:
+	case m.currentAt.IsZero() && !m.idle:
 		return errors.New("the mirror is catching up")
 	}
 	return nil
 }
 
-// age is how long ago the mirror was last known to stand at the end.
+// age is how long ago the mirror was last known to hold all of the log.
 func (m *Mirror) age() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
 	case m.idle:
 		return 0
-	case m.atEnd.IsZero():
+	case m.currentAt.IsZero():
 		return time.Since(m.created)
 	}
-	return time.Since(m.atEnd)
+	return time.Since(m.currentAt)
 }
 
 // Run mirrors until ctx is done. What time may heal is tried again.
@@ -213,7 +212,11 @@ func (m *Mirror) start(ctx context.Context, owned map[int32]bool) (stop func()) 
 func (m *Mirror) keep(ctx context.Context, partitions []int32) {
 	m.metrics.partitions.Set(float64(len(partitions)))
 	m.mu.Lock()
-	m.idle, m.next, m.end, m.atEnd = len(partitions) == 0, nil, nil, time.Time{}
+	m.idle, m.currentAt = len(partitions) == 0, time.Time{}
+	if m.idle {
+		m.fault = nil // what failed is another's now
+		m.metrics.lag.Set(0)
+	}
 	m.mu.Unlock()
 	if len(partitions) == 0 {
 		return
@@ -306,29 +309,23 @@ func (m *Mirror) ahead(ctx context.Context, tp eventlog.TopicPartition, next, en
 func (m *Mirror) began(from, end eventlog.Offsets, asked time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.next, m.end, m.endAt = from.Clone(), end, asked
+	m.fresh = newFreshness(from, end, asked)
 	m.settle()
 }
 
-// marks are how far the mirror is once it has reached that, and which partitions it then holds to their end.
+// marks are how far the mirror is once it has reached that, and when it held each partition to its end.
 func (m *Mirror) marks(reached eventlog.Offsets) (eventlog.Offsets, map[eventlog.TopicPartition]time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	next := m.next.Clone()
-	next.Merge(reached)
-	currentAt := map[eventlog.TopicPartition]time.Time{}
-	for tp, end := range m.end {
-		if next[tp] >= end {
-			currentAt[tp] = m.endAt
-		}
-	}
-	return next, currentAt
+	return m.fresh.with(reached)
 }
 
+// advance notes what has become durable. Whatever failed before works again.
 func (m *Mirror) advance(reached eventlog.Offsets) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.next.Merge(reached)
+	m.fault = nil
+	m.fresh.advance(reached)
 	m.settle()
 }
 
@@ -336,22 +333,15 @@ func (m *Mirror) advance(reached eventlog.Offsets) {
 func (m *Mirror) markEnd(end eventlog.Offsets, asked time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.end, m.endAt = end, asked
+	holds := m.fresh.ended(end, asked)
 	m.settle()
-	return end.Covers(m.next)
+	return holds
 }
 
-// settle draws conclusions from where the mirror and the log's end are; with mu held.
+// settle draws conclusions from where the mirror and the log's ends are; with mu held.
 func (m *Mirror) settle() {
-	var lag int64
-	for tp, end := range m.end {
-		lag += max(0, end-m.next[tp])
-	}
-	m.metrics.lag.Set(float64(lag))
-	if lag == 0 {
-		m.fault = nil
-		if m.endAt.After(m.atEnd) {
-			m.atEnd = m.endAt
-		}
+	m.metrics.lag.Set(float64(m.fresh.lag()))
+	if m.fresh.currentAt.After(m.currentAt) {
+		m.currentAt = m.fresh.currentAt
 	}
 }
