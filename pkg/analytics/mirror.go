@@ -17,8 +17,8 @@ import (
 
 // Defaults and bounds of the mirror.
 const (
-	// DefaultFlushInterval is how long rows wait for others: long enough for parts of a thousand rows at 1,000
-	// orders a second, short enough for rows to be seen within one.
+	// DefaultFlushInterval is how long rows wait for others: on a slow log they are seen within a second. On a busy
+	// one they wait up to longestGather.
 	DefaultFlushInterval = 500 * time.Millisecond
 	// DefaultFlushRows ends a batch early.
 	DefaultFlushRows = 100_000

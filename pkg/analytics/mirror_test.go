@@ -251,10 +251,41 @@ func TestMetricsAreNamed(t *testing.T) {
 	f.fill(0, 3)
 	f.mirror()
 	f.exact()
-	if n, err := testutil.GatherAndCount(f.metrics); err != nil || n != 12 {
+	if n, err := testutil.GatherAndCount(f.metrics); err != nil || n != 16 {
 		t.Errorf("%d series, %v", n, err)
 	}
 	if problems, err := testutil.GatherAndLint(f.metrics); err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
+	}
+}
+
+// The parts that ClickHouse makes of a busy log: an order of one line is a row in three tables.
+func TestABusyLogMakesWholeParts(t *testing.T) {
+	const (
+		ticks    = 60
+		atATick  = 150
+		interval = 240 * time.Millisecond
+	)
+	f := newFixture(t)
+	f.mirror(func(c *analytics.Config) { c.FlushInterval = interval })
+	tick := time.NewTicker(50 * time.Millisecond) // the load is an open loop
+	defer tick.Stop()
+	for i := range ticks {
+		var recs []*eventlog.Record
+		for n := range atATick {
+			recs = append(recs, f.single(i*atATick+n))
+		}
+		f.append(recs...)
+		<-tick.C
+	}
+	f.exact()
+	for _, table := range []string{"events", "orders", "order_lines"} {
+		// Parts of level 0 are what inserts made; the last one has what was left.
+		small := f.value("SELECT toInt64(countIf(rows < 1000)) FROM system.parts WHERE database = currentDatabase() AND level = 0 AND table = '" + table + "'")
+		parts := f.value("SELECT toInt64(count()) FROM system.parts WHERE database = currentDatabase() AND level = 0 AND table = '" + table + "'")
+		t.Logf("%s: %d parts of level 0, %d of them small", table, parts, small)
+		if parts == 0 || small > 1 {
+			t.Errorf("%s: %d of %d parts have less than a thousand rows", table, small, parts)
+		}
 	}
 }
