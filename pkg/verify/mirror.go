@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,8 +14,11 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// mirrorWait bounds the wait until ClickHouse holds what was read of the log.
-const mirrorWait = 2 * time.Minute
+// DefaultMirrorWait is how long a mirror may stand still before it has got to where the log was read.
+const DefaultMirrorWait = time.Minute
+
+// dropTimeout bounds how long dropping the database beside the mirror's may take, after an interruption too.
+const dropTimeout = 30 * time.Second
 
 // before bounds a query to what was read: the mirror may be ahead by now.
 func (c *checker) before() string {
@@ -133,11 +137,8 @@ func (c *checker) mirror(ctx context.Context, client *eventlog.Client, address s
 }
 
 func (c *checker) mirrorTotals(ctx context.Context, conn *clickhouse.Conn) error {
-	wait, cancel := context.WithTimeout(ctx, mirrorWait)
-	defer cancel()
-	position := eventlog.PositionOf(c.ends)
-	if covered, err := analytics.NewReports(conn).Await(wait, position); err != nil {
-		return fmt.Errorf("the mirror is at %q and does not reach %s within %v; is analytics-projector running? %w", covered.Position, position, mirrorWait, err)
+	if err := c.await(ctx, analytics.NewReports(conn)); err != nil {
+		return fmt.Errorf("%w; is analytics-projector running?", err)
 	}
 	for _, m := range c.comparisons() {
 		if err := c.compareSums(ctx, conn, m); err != nil {
@@ -171,16 +172,51 @@ func (c *checker) compareSums(ctx context.Context, conn *clickhouse.Conn, m comp
 	return nil
 }
 
+// await waits until a mirror holds what was read of the log, for as long as it moves on.
+func (c *checker) await(ctx context.Context, reports *analytics.Reports) error {
+	position := eventlog.PositionOf(c.ends)
+	for last := ""; ; {
+		wait, cancel := context.WithTimeout(ctx, c.o.MirrorWait)
+		covered, err := reports.Await(wait, position)
+		cancel()
+		switch reached := covered.Position.String(); {
+		case err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+			return err
+		case reached == last:
+			return fmt.Errorf("the mirror is at %q and has not moved for %v on its way to %s", reached, c.o.MirrorWait, position)
+		default:
+			last = reached
+		}
+	}
+}
+
 // refill fills a database beside the mirror's from the start of the log, and compares the two.
-func (c *checker) refill(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn) error {
+func (c *checker) refill(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn) (err error) {
+	if eventlog.PositionOf(c.ends).IsZero() {
+		c.byID[Replayed].Note = "the log is empty"
+		return nil
+	}
 	beside, err := conn.Beside("verify")
 	if err != nil {
 		return err
 	}
 	defer beside.Close()
-	if err := beside.DropDatabase(ctx); err != nil {
+	if err := beside.DropDatabase(ctx); err != nil { // of a verification that was killed
 		return err
 	}
+	defer func() {
+		drop, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
+		defer cancel()
+		err = errors.Join(err, beside.DropDatabase(drop))
+	}()
+	if err := c.fillBeside(ctx, client, beside); err != nil {
+		return fmt.Errorf("fill the mirror again in database %s: %w", beside.Database(), err)
+	}
+	return c.compareChecksums(ctx, conn, beside)
+}
+
+// fillBeside mirrors the log from its start.
+func (c *checker) fillBeside(ctx context.Context, client *eventlog.Client, beside *clickhouse.Conn) error {
 	m, err := analytics.New(analytics.Config{Client: client, Layout: c.layout, Conn: beside, Alone: true})
 	if err != nil {
 		return err
@@ -191,12 +227,14 @@ func (c *checker) refill(ctx context.Context, client *eventlog.Client, conn *cli
 		defer close(done)
 		_ = m.Run(filling) // alone, it tries until it is stopped
 	}()
-	_, err = analytics.NewReports(beside).Await(ctx, eventlog.PositionOf(c.ends))
-	stop()
-	<-done
-	if err != nil {
-		return fmt.Errorf("fill the mirror again: %w", err)
+	defer func() { stop(); <-done }()
+	if err := c.await(ctx, analytics.NewReports(beside)); err != nil {
+		return errors.Join(err, m.Ready())
 	}
+	return nil
+}
+
+func (c *checker) compareChecksums(ctx context.Context, conn, beside *clickhouse.Conn) error {
 	where := c.before()
 	first, err := analytics.NewReports(conn).Checksums(ctx, where)
 	if err != nil {
@@ -212,5 +250,5 @@ func (c *checker) refill(ctx context.Context, client *eventlog.Client, conn *cli
 		notes = append(notes, fmt.Sprintf("%s %d rows %016x", sum.Table, sum.Rows, sum.Hash))
 	}
 	c.byID[Replayed].Note = strings.Join(notes, ", ")
-	return beside.DropDatabase(ctx)
+	return nil
 }

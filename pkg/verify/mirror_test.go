@@ -3,6 +3,10 @@ package verify_test
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -162,5 +166,75 @@ func TestAMirrorIsHeldToTheLog(t *testing.T) {
 		if (found[verify.Mirror] == 0) != plant.healthy || (found[verify.Replayed] == 0) != plant.healthy {
 			t.Errorf("%s: found %v", plant.statement, found)
 		}
+	}
+}
+
+// refusing is the address of a ClickHouse that has no room for the events of a mirror that is filled again.
+func refusing(t *testing.T, address string) string {
+	t.Helper()
+	engine, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: engine.Scheme, Host: engine.Host})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		if strings.HasSuffix(q.Get("database"), "_verify") && strings.HasPrefix(q.Get("query"), "INSERT INTO events ") {
+			w.Header().Set("X-ClickHouse-Exception-Code", "243")
+			w.WriteHeader(http.StatusInternalServerError)
+			fmt.Fprint(w, "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)")
+			return
+		}
+		pass.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	engine.Host = strings.TrimPrefix(server.URL, "http://")
+	return engine.String()
+}
+
+// A mirror that cannot be filled again ends the verification with the reason, and leaves nothing behind.
+func TestAMirrorThatCannotBeFilledAgainIsGivenUp(t *testing.T) {
+	ctx, client, conn, address := mirroredStory(t)
+	_, err := verify.Run(ctx, client, verify.Options{ClickHouse: refusing(t, address), MirrorWait: 1500 * time.Millisecond})
+	if err == nil || !strings.Contains(err.Error(), "has not moved for 1.5s") || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("it says %v", err)
+	}
+	var left uint64
+	err = conn.Each(ctx, "SELECT count() FROM system.databases WHERE name = concat(currentDatabase(), '_verify')", nil, nil,
+		func(rows clickhouse.Rows) error { return rows.Scan(&left) })
+	if err != nil || left != 0 {
+		t.Errorf("%d databases are left behind, %v", left, err)
+	}
+}
+
+// A mirror that nobody fills is not waited for without end either.
+func TestAMirrorThatStandsStillIsGivenUp(t *testing.T) {
+	ctx, client, _, address := mirroredStory(t)
+	more := healthy()
+	more.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderHeld{OrderHeld: &eventv1.OrderHeld{}}})
+	if err := client.Produce(ctx, more.records(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})); err != nil {
+		t.Fatal(err)
+	}
+	_, err := verify.Run(ctx, client, verify.Options{ClickHouse: address, MirrorWait: 50 * time.Millisecond})
+	if err == nil || !strings.Contains(err.Error(), "is analytics-projector running?") || !strings.Contains(err.Error(), "has not moved") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+// An empty log has an empty mirror.
+func TestTheMirrorOfAnEmptyLog(t *testing.T) {
+	log := logtest.New(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
+	address := chdbtest.Database(t)
+	conn, err := clickhouse.Open(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := analytics.Rebuild(log.Ctx, conn); err != nil {
+		t.Fatal(err)
+	}
+	report, err := verify.Run(log.Ctx, log.Client, verify.Options{ClickHouse: address})
+	if err != nil || !report.Clean() {
+		t.Errorf("%+v, %v", report, err)
 	}
 }
