@@ -15,7 +15,7 @@ func main() {
 		Name: "analytics-projector",
 		Flags: func(fs *flag.FlagSet) {
 			fs.StringVar(&cfg.ClickHouse, "clickhouse", "http://127.0.0.1:8123/holdfast", "`address` of ClickHouse: http(s)://user:password@host:8123/database, or clickhouse://host:9000/database")
-			fs.DurationVar(&cfg.FlushInterval, "flush-interval", analytics.DefaultFlushInterval, "how long rows wait for others before they are written")
+			fs.DurationVar(&cfg.FlushInterval, "flush-interval", analytics.DefaultFlushInterval, "how long rows wait for others before they are written; on a busy log they may wait for up to 1.2s")
 			fs.IntVar(&cfg.FlushRows, "flush-rows", analytics.DefaultFlushRows, "rows of a batch that is written at once, at most 1000000")
 		},
 		Run: func(ctx context.Context, s run.Service) error {

@@ -102,6 +102,20 @@ func (f *fixture) imported(n int, credit bool) *eventlog.Record {
 	return f.record(eventlog.TopicOrders, id, ev)
 }
 
+// single is an order of one line.
+func (f *fixture) single(n int) *eventlog.Record {
+	f.t.Helper()
+	id := fmt.Sprintf("single-%d", n)
+	line := &eventv1.OrderLine{Sku: "sku-1", Quantity: 1, UnitPriceMicros: 105_000}
+	f.lines++
+	f.micros += line.UnitPriceMicros
+	return f.record(eventlog.TopicOrders, id, &eventv1.OrderEvent{
+		Meta: f.meta(id, month(0)), OrderId: id,
+		Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+			CustomerId: "customer-1", Currency: "GBP", Lines: []*eventv1.OrderLine{line}, SubtotalMicros: line.UnitPriceMicros, TotalMicros: line.UnitPriceMicros}},
+	})
+}
+
 func (f *fixture) received(n int) *eventlog.Record {
 	sku := fmt.Sprintf("sku-%d", n%17)
 	quantity := int64(n%13 + 1)
@@ -193,6 +207,13 @@ func (f *fixture) value(query string) int64 {
 		f.t.Fatal(err)
 	}
 	return v
+}
+
+func (f *fixture) execute(statement string) {
+	f.t.Helper()
+	if err := f.conn.Exec(f.ctx, statement, nil, nil); err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 func (f *fixture) ask(query string) (v int64, err error) {

@@ -8,6 +8,7 @@ import (
 
 type metrics struct {
 	rows             *prometheus.CounterVec
+	insert           *prometheus.HistogramVec
 	flush            prometheus.Histogram
 	visible          prometheus.Histogram
 	restarts, parked prometheus.Counter
@@ -19,6 +20,9 @@ func newMetrics(m *Mirror, registerer prometheus.Registerer) (*metrics, error) {
 	x := &metrics{
 		rows: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_mirror_rows_total", Help: "Rows written to ClickHouse, repeated ones included, by table."}, []string{"table"}),
+		insert: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "holdfast_mirror_insert_rows", Help: "Rows of one insert into a table. A busy log makes a thousand and more.",
+			Buckets: []float64{1, 10, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000}}, []string{"table"}),
 		flush: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "holdfast_mirror_flush_seconds", Help: "Time to write a batch to ClickHouse, its progress included.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}}),
@@ -50,7 +54,7 @@ func newMetrics(m *Mirror, registerer prometheus.Registerer) (*metrics, error) {
 			}
 			return 1
 		})
-	for _, c := range []prometheus.Collector{x.rows, x.flush, x.visible, x.restarts, x.parked, x.lag, x.partitions, age, up} {
+	for _, c := range []prometheus.Collector{x.rows, x.insert, x.flush, x.visible, x.restarts, x.parked, x.lag, x.partitions, age, up} {
 		if err := registerer.Register(c); err != nil {
 			return nil, fmt.Errorf("register the metrics of the mirror: %w", err)
 		}

@@ -17,8 +17,8 @@ import (
 
 // Defaults and bounds of the mirror.
 const (
-	// DefaultFlushInterval is how long rows wait for others: long enough for parts of a thousand rows at 1,000
-	// orders a second, short enough for rows to be seen within one.
+	// DefaultFlushInterval is how long rows wait for others: on a slow log they are seen within a second. On a busy
+	// one they wait up to longestGather.
 	DefaultFlushInterval = 500 * time.Millisecond
 	// DefaultFlushRows ends a batch early.
 	DefaultFlushRows = 100_000
@@ -67,8 +67,8 @@ type Config struct {
 	FlushRows     int
 	// Alone mirrors all partitions without a group.
 	Alone bool
-	// Refill drops a mirror that knows more than the log holds, and fills it again: an embedded broker may lose
-	// its last writes in a crash. Otherwise that is an error: it is another log, or the log has lost its end.
+	// Refill says that the mirror is this program's alone, a cache of the log: one that knows more than the log holds,
+	// or whose tables an older program has made, is dropped and filled again. Otherwise that is an error.
 	Refill     bool
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics
@@ -80,12 +80,11 @@ type Mirror struct {
 	metrics *metrics
 
 	mu    sync.Mutex
-	fault error // why the last attempt ended; nil once one has caught up
+	fault error // why the last attempt ended; nil once another has written
 	idle  bool  // no partition is ours
-	// next is what is durable, end where the log ended at endAt, of the partitions that are ours.
-	next, end eventlog.Offsets
-	endAt     time.Time
-	atEnd     time.Time // when the mirror was last known to stand at the end; zero: never
+	fresh *freshness
+	// currentAt is when the mirror was last known to hold all of the partitions that are ours; zero: never.
+	currentAt time.Time
 	created   time.Time
 }
 
@@ -119,23 +118,23 @@ func (m *Mirror) Ready() error {
 	switch {
 	case m.fault != nil:
 		return fmt.Errorf("the mirror: %w", m.fault)
-	case m.atEnd.IsZero() && !m.idle:
+	case m.currentAt.IsZero() && !m.idle:
 		return errors.New("the mirror is catching up")
 	}
 	return nil
 }
 
-// age is how long ago the mirror was last known to stand at the end.
+// age is how long ago the mirror was last known to hold all of the log.
 func (m *Mirror) age() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
 	case m.idle:
 		return 0
-	case m.atEnd.IsZero():
+	case m.currentAt.IsZero():
 		return time.Since(m.created)
 	}
-	return time.Since(m.atEnd)
+	return time.Since(m.currentAt)
 }
 
 // Run mirrors until ctx is done. What time may heal is tried again.
@@ -213,7 +212,11 @@ func (m *Mirror) start(ctx context.Context, owned map[int32]bool) (stop func()) 
 func (m *Mirror) keep(ctx context.Context, partitions []int32) {
 	m.metrics.partitions.Set(float64(len(partitions)))
 	m.mu.Lock()
-	m.idle, m.next, m.end, m.atEnd = len(partitions) == 0, nil, nil, time.Time{}
+	m.idle, m.currentAt = len(partitions) == 0, time.Time{}
+	if m.idle {
+		m.fault = nil // what failed is another's now
+		m.metrics.lag.Set(0)
+	}
 	m.mu.Unlock()
 	if len(partitions) == 0 {
 		return
@@ -243,7 +246,7 @@ func (m *Mirror) keep(ctx context.Context, partitions []int32) {
 
 // attempt mirrors until the first error: from what ClickHouse holds, to the end, and on.
 func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
-	if err := migrate(ctx, m.cfg.Conn); err != nil {
+	if err := m.prepare(ctx); err != nil {
 		return err
 	}
 	held, err := loadProgress(ctx, m.cfg.Conn)
@@ -278,6 +281,17 @@ func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
 	return p.run(ctx, tps)
 }
 
+// prepare makes the tables, and makes them anew where they are of an older program and the mirror may do so.
+func (m *Mirror) prepare(ctx context.Context) error {
+	err := migrate(ctx, m.cfg.Conn)
+	var schema *clickhouse.SchemaError
+	if !m.cfg.Refill || !errors.As(err, &schema) || schema.Newer {
+		return err
+	}
+	m.cfg.Logger.Warn("filling the mirror again", "why", err)
+	return Rebuild(ctx, m.cfg.Conn)
+}
+
 // ahead deals with a mirror that knows more than the log.
 func (m *Mirror) ahead(ctx context.Context, tp eventlog.TopicPartition, next, end int64) error {
 	err := fmt.Errorf("the mirror in database %s knows %s partition %d up to offset %d, but it ends at %d: if this is the right log, run `holdfast mirror rebuild`; otherwise give another database",
@@ -295,29 +309,23 @@ func (m *Mirror) ahead(ctx context.Context, tp eventlog.TopicPartition, next, en
 func (m *Mirror) began(from, end eventlog.Offsets, asked time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.next, m.end, m.endAt = from.Clone(), end, asked
+	m.fresh = newFreshness(from, end, asked)
 	m.settle()
 }
 
-// marks are how far the mirror is once it has reached that, and which partitions it then holds to their end.
+// marks are how far the mirror is once it has reached that, and when it held each partition to its end.
 func (m *Mirror) marks(reached eventlog.Offsets) (eventlog.Offsets, map[eventlog.TopicPartition]time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	next := m.next.Clone()
-	next.Merge(reached)
-	currentAt := map[eventlog.TopicPartition]time.Time{}
-	for tp, end := range m.end {
-		if next[tp] >= end {
-			currentAt[tp] = m.endAt
-		}
-	}
-	return next, currentAt
+	return m.fresh.with(reached)
 }
 
+// advance notes what has become durable. Whatever failed before works again.
 func (m *Mirror) advance(reached eventlog.Offsets) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.next.Merge(reached)
+	m.fault = nil
+	m.fresh.advance(reached)
 	m.settle()
 }
 
@@ -325,22 +333,15 @@ func (m *Mirror) advance(reached eventlog.Offsets) {
 func (m *Mirror) markEnd(end eventlog.Offsets, asked time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.end, m.endAt = end, asked
+	holds := m.fresh.ended(end, asked)
 	m.settle()
-	return end.Covers(m.next)
+	return holds
 }
 
-// settle draws conclusions from where the mirror and the log's end are; with mu held.
+// settle draws conclusions from where the mirror and the log's ends are; with mu held.
 func (m *Mirror) settle() {
-	var lag int64
-	for tp, end := range m.end {
-		lag += max(0, end-m.next[tp])
-	}
-	m.metrics.lag.Set(float64(lag))
-	if lag == 0 {
-		m.fault = nil
-		if m.endAt.After(m.atEnd) {
-			m.atEnd = m.endAt
-		}
+	m.metrics.lag.Set(float64(m.fresh.lag()))
+	if m.fresh.currentAt.After(m.currentAt) {
+		m.currentAt = m.fresh.currentAt
 	}
 }

@@ -175,6 +175,51 @@ func TestAMirrorThatIsAheadOfTheLog(t *testing.T) {
 	short.exact()
 }
 
+// Tables of another program: whoever has the mirror alone fills it again, whoever shares it is told how to. Those of a
+// newer program are left as they are.
+func TestAMirrorOfAnotherProgram(t *testing.T) {
+	refilling := func(c *analytics.Config) { c.Refill = true }
+	refuses := func(f *fixture, m *analytics.Mirror, want string) {
+		t.Helper()
+		f.eventually("it refuses", func() bool {
+			err := m.Ready()
+			return err != nil && strings.Contains(err.Error(), want)
+		})
+	}
+	for name, change := range map[string]string{
+		"another text":    "INSERT INTO schema_migrations (number, name, checksum) VALUES (1, 'mirror', 'edited')",
+		"half a rebuild":  "DROP TABLE order_lines SYNC",
+		"changed by hand": "ALTER TABLE orders ADD COLUMN colour String",
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.fill(0, 10)
+			_, stop := f.mirror()
+			f.exact()
+			stop()
+			f.execute(change)
+			m, stop := f.mirror()
+			refuses(f, m, "`holdfast mirror rebuild`")
+			stop()
+			m, _ = f.mirror(refilling)
+			f.eventually("it is filled again", func() bool { return m.Ready() == nil })
+			f.exact()
+		})
+	}
+	t.Run("newer", func(t *testing.T) {
+		f := newFixture(t)
+		f.fill(0, 10)
+		_, stop := f.mirror()
+		f.exact()
+		stop()
+		f.execute("INSERT INTO schema_migrations (number, name, checksum) VALUES (1, 'mirror', 'edited'), (99, 'later', 'unknown')")
+		m, stop := f.mirror(refilling)
+		refuses(f, m, "is newer than this program")
+		stop()
+		f.exact()
+	})
+}
+
 func TestWithoutClickHouseItWaitsAndSaysSo(t *testing.T) {
 	f := newFixture(t)
 	f.fill(0, 3)
@@ -206,10 +251,41 @@ func TestMetricsAreNamed(t *testing.T) {
 	f.fill(0, 3)
 	f.mirror()
 	f.exact()
-	if n, err := testutil.GatherAndCount(f.metrics); err != nil || n != 12 {
+	if n, err := testutil.GatherAndCount(f.metrics); err != nil || n != 16 {
 		t.Errorf("%d series, %v", n, err)
 	}
 	if problems, err := testutil.GatherAndLint(f.metrics); err != nil || len(problems) > 0 {
 		t.Errorf("%v, %v", problems, err)
+	}
+}
+
+// The parts that ClickHouse makes of a busy log: an order of one line is a row in three tables.
+func TestABusyLogMakesWholeParts(t *testing.T) {
+	const (
+		ticks    = 60
+		atATick  = 150
+		interval = 240 * time.Millisecond
+	)
+	f := newFixture(t)
+	f.mirror(func(c *analytics.Config) { c.FlushInterval = interval })
+	tick := time.NewTicker(50 * time.Millisecond) // the load is an open loop
+	defer tick.Stop()
+	for i := range ticks {
+		var recs []*eventlog.Record
+		for n := range atATick {
+			recs = append(recs, f.single(i*atATick+n))
+		}
+		f.append(recs...)
+		<-tick.C
+	}
+	f.exact()
+	for _, table := range []string{"events", "orders", "order_lines"} {
+		// Parts of level 0 are what inserts made; the last one has what was left.
+		small := f.value("SELECT toInt64(countIf(rows < 1000)) FROM system.parts WHERE database = currentDatabase() AND level = 0 AND table = '" + table + "'")
+		parts := f.value("SELECT toInt64(count()) FROM system.parts WHERE database = currentDatabase() AND level = 0 AND table = '" + table + "'")
+		t.Logf("%s: %d parts of level 0, %d of them small", table, parts, small)
+		if parts == 0 || small > 1 {
+			t.Errorf("%s: %d of %d parts have less than a thousand rows", table, small, parts)
+		}
 	}
 }

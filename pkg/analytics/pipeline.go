@@ -18,6 +18,7 @@ type batch struct {
 	parked  []DeadLetter
 	reached eventlog.Offsets
 	begun   time.Time // when its first record came
+	latest  time.Time // when its last record came
 	oldest  time.Time // when its first event was decided
 }
 
@@ -27,7 +28,7 @@ func (b *batch) reset() {
 	b.rows.reset()
 	b.parked = b.parked[:0]
 	clear(b.reached)
-	b.begun, b.oldest = time.Time{}, time.Time{}
+	b.begun, b.latest, b.oldest = time.Time{}, time.Time{}, time.Time{}
 }
 
 // take adds a record, or parks it.
@@ -104,9 +105,10 @@ func (p *pipeline) read(ctx context.Context) error {
 	}
 }
 
-// decode fills batches. A batch goes when it is full, or when it has waited long enough; while the one before is
+// decode fills batches. A batch goes when it is full, or when it has waited long enough; while the ones before are
 // written, it grows.
 func (p *pipeline) decode(ctx context.Context) error {
+	gather := newGathering(p.m.cfg.FlushInterval)
 	var b *batch
 	var work polled
 	due := time.NewTimer(time.Hour)
@@ -125,16 +127,17 @@ func (p *pipeline) decode(ctx context.Context) error {
 		if isFull || len(work.records) > 0 {
 			input = nil
 		}
-		if wait := p.m.cfg.FlushInterval - time.Since(b.begun); isFull || (!b.begun.IsZero() && wait <= 0) {
+		if isFull {
 			out = p.full
 		} else if !b.begun.IsZero() {
-			due.Reset(wait)
+			if wait := gather.wait(b, time.Now()); wait > 0 {
+				due.Reset(wait)
+			} else {
+				out = p.full
+			}
 		}
 		select {
 		case work = <-input:
-			if b.begun.IsZero() {
-				b.begun = time.Now()
-			}
 		case out <- b:
 			b = nil
 		case <-due.C:
@@ -149,8 +152,12 @@ func (p *pipeline) fill(b *batch, work polled) polled {
 	if work.reached == nil {
 		return work
 	}
+	now := time.Now()
 	if b.begun.IsZero() {
-		b.begun = time.Now()
+		b.begun = now
+	}
+	if len(work.records) > 0 {
+		b.latest = now
 	}
 	taken := 0
 	for taken < len(work.records) && b.count() < p.m.cfg.FlushRows {
@@ -258,6 +265,7 @@ func (p *pipeline) writeRows(ctx context.Context, b *batch) error {
 	for i, in := range inserts {
 		if errs[i] == nil {
 			p.m.metrics.rows.WithLabelValues(in.table).Add(float64(in.rows))
+			p.m.metrics.insert.WithLabelValues(in.table).Observe(float64(in.rows))
 		}
 	}
 	return errors.Join(errs...)

@@ -35,6 +35,11 @@ func (r *rows) count() int {
 	return len(r.events.offset) + len(r.orders.offset) + len(r.lines.offset) + len(r.stock.offset)
 }
 
+// largest is how many rows the table has that has most.
+func (r *rows) largest() int {
+	return max(len(r.events.offset), len(r.orders.offset), len(r.lines.offset), len(r.stock.offset))
+}
+
 // inserts are the blocks to write, those without rows left out.
 func (r *rows) inserts() []insert {
 	var out []insert

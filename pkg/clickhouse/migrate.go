@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -97,16 +98,28 @@ func (c *Conn) applied(ctx context.Context) (map[int]string, error) {
 	return applied, err
 }
 
+// SchemaError says that the tables are not as the migrations leave them.
+type SchemaError struct {
+	// Newer: a newer program has made them. Otherwise an older one has, or somebody has changed them, and whoever can
+	// fill them again may drop them.
+	Newer bool
+	what  string
+}
+
+// Error implements error.
+func (e *SchemaError) Error() string { return e.what }
+
 // compatible refuses a schema that is newer, or that another text has made.
 func (m *Migrations) compatible(applied map[int]string, database string) error {
-	for number, checksum := range applied {
-		if number > len(m.files) {
-			return fmt.Errorf("the database %s is newer than this program: it has migration %d, the program knows %d. Run the newer program, or another database",
-				database, number, len(m.files))
-		}
-		if file := m.files[number-1]; file.checksum != checksum {
-			return fmt.Errorf("migration %s was applied to the database %s with another text (SHA-256 %.12s, here %.12s): run the program that did it, or another database; the mirror can be filled again from the log",
-				file, database, checksum, file.checksum)
+	numbers := slices.Sorted(maps.Keys(applied))
+	if n := len(numbers); n > 0 && numbers[n-1] > len(m.files) {
+		return &SchemaError{Newer: true, what: fmt.Sprintf("the database %s is newer than this program: it has migration %d, the program knows %d. Run the newer program, or another database",
+			database, numbers[n-1], len(m.files))}
+	}
+	for _, number := range numbers {
+		if file := m.files[number-1]; file.checksum != applied[number] {
+			return &SchemaError{what: fmt.Sprintf("migration %s was applied to the database %s with another text (SHA-256 %.12s, here %.12s): run `holdfast mirror rebuild`, which fills the tables again from the log, or the program that made them, or give another database",
+				file, database, applied[number], file.checksum)}
 		}
 	}
 	return nil
@@ -131,8 +144,8 @@ func (c *Conn) checkTables(ctx context.Context, tables []Table) error {
 		wrong = append(wrong, differences(table, have[table.Name])...)
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("the database %s was changed by hand: %s. Change it back, or drop the table and its row in schema_migrations, and run `holdfast mirror rebuild`",
-			c.database, strings.Join(wrong, "; "))
+		return &SchemaError{what: fmt.Sprintf("the database %s was changed by hand: %s. Change it back, or run `holdfast mirror rebuild`, which fills the tables again from the log",
+			c.database, strings.Join(wrong, "; "))}
 	}
 	return nil
 }

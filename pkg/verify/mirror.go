@@ -2,107 +2,23 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
-	"github.com/holdfast/holdfast/pkg/eventlog/schema"
-	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// mirrorWait bounds the wait until ClickHouse holds what was read of the log.
-const mirrorWait = 2 * time.Minute
+// DefaultMirrorWait is how long a mirror may stand still before it has got to where the log was read.
+const DefaultMirrorWait = time.Minute
 
-// sums are figures under names that ClickHouse is asked for in the same words.
-type sums map[string][4]int64
-
-func (s sums) add(name string, figures ...int64) {
-	sum := s[name]
-	for i, f := range figures {
-		sum[i] += f
-	}
-	s[name] = sum
-}
-
-// mirrorFold adds up what the mirror should hold, from the log alone.
-type mirrorFold struct {
-	// events are counted, with the sum of their versions and digests, by topic, partition and type.
-	events sums
-	// lines are counted, with units, money and prices, by type, month, country and currency.
-	lines sums
-}
-
-func newMirrorFold() *mirrorFold {
-	return &mirrorFold{events: sums{}, lines: sums{}}
-}
-
-func (f *mirrorFold) record(rec *eventlog.Record) {
-	digest := int64(xxhash.Sum64(rec.Value))
-	if rec.Topic == eventlog.TopicInventory {
-		var ev eventv1.InventoryEvent
-		if schema.ReadInventory(rec.Value, &ev) == nil && ev.Meta != nil {
-			name, _ := schema.Name(&ev)
-			f.events.add(fmt.Sprintf("%s/%d %s", rec.Topic, rec.Partition, name), 1, int64(ev.Meta.Version), digest)
-		}
-		return
-	}
-	var ev eventv1.OrderEvent
-	if schema.ReadOrder(rec.Value, &ev) != nil || ev.Meta == nil {
-		return // counted elsewhere
-	}
-	name, _ := schema.Name(&ev)
-	f.events.add(fmt.Sprintf("%s/%d %s", rec.Topic, rec.Partition, name), 1, int64(ev.Meta.Version), digest)
-	sign := int64(1)
-	var lines []*eventv1.OrderLine
-	var country, currency string
-	switch {
-	case ev.GetOrderPlaced() != nil:
-		p := ev.GetOrderPlaced()
-		lines, country, currency = p.Lines, p.Country, p.Currency
-	case ev.GetOrderImported() != nil:
-		p := ev.GetOrderImported()
-		lines, country, currency = p.Lines, p.Country, p.Currency
-	case ev.GetCreditNoteImported() != nil:
-		p := ev.GetCreditNoteImported()
-		sign, lines, country, currency = -1, p.Lines, p.Country, p.Currency
-	case ev.GetLinesCancelled() != nil:
-		sign, lines = -1, ev.GetLinesCancelled().Lines
-	case ev.GetReturnReceivedV2() != nil:
-		sign = -1
-		for _, l := range ev.GetReturnReceivedV2().Lines {
-			lines = append(lines, &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros})
-		}
-	case ev.GetOrderAmended() != nil:
-		lines = differences(ev.GetOrderAmended().Lines)
-	}
-	month := time.UnixMicro(ev.Meta.OccurredAtMicros).UTC().Format("2006-01")
-	for _, l := range lines {
-		f.lines.add(strings.Join([]string{name, month, country, currency}, " "), 1, sign*l.Quantity, sign*l.Quantity*l.UnitPriceMicros, l.UnitPriceMicros)
-	}
-}
-
-// differences are what an amendment adds to lines and takes off them: at the old price, and at the new one.
-func differences(amended []*eventv1.AmendedLine) []*eventv1.OrderLine {
-	var out []*eventv1.OrderLine
-	for _, l := range amended {
-		more := l.Quantity - l.FormerQuantity
-		if l.FormerQuantity > 0 && l.UnitPriceMicros != l.FormerUnitPriceMicros {
-			out = append(out, &eventv1.OrderLine{Sku: l.Sku, Quantity: -l.FormerQuantity, UnitPriceMicros: l.FormerUnitPriceMicros})
-			more = l.Quantity
-		}
-		if more != 0 {
-			out = append(out, &eventv1.OrderLine{Sku: l.Sku, Quantity: more, UnitPriceMicros: l.UnitPriceMicros})
-		}
-	}
-	return out
-}
+// dropTimeout bounds how long dropping the database beside the mirror's may take, after an interruption too.
+const dropTimeout = 30 * time.Second
 
 // before bounds a query to what was read: the mirror may be ahead by now.
 func (c *checker) before() string {
@@ -117,16 +33,95 @@ func (c *checker) before() string {
 	return "(" + strings.Join(bounds, " OR ") + ")"
 }
 
-const (
-	mirrorEvents = `SELECT concat(topic, '/', toString(partition), ' ', type), toInt64(count()), toInt64(sum(version)), reinterpretAsInt64(sum(digest)), toInt64(0)
-FROM events FINAL WHERE %s GROUP BY topic, partition, type`
-	mirrorLines = `SELECT concat(type, ' ', formatDateTime(occurred_at, '%%Y-%%m'), ' ', country, ' ', currency) AS name,
-toInt64(count()), sum(quantity), sum(amount_micros), sum(unit_price_micros) FROM order_lines FINAL WHERE %s GROUP BY name`
-	mirrorDeltas = `SELECT concat(sku, ' ', location), sum(on_hand_delta), sum(available_delta), sum(reserved_delta), sum(committed_delta)
-FROM stock_ledger FINAL WHERE %s GROUP BY sku, location`
-	mirrorLevels = `SELECT concat(sku, ' ', location), argMax(on_hand, version), argMax(available, version), argMax(reserved, version), argMax(committed, version)
-FROM stock_ledger FINAL WHERE %s GROUP BY sku, location`
-)
+// levelColumns are the levels of a location, in the order of levelFigures.
+var levelColumns = []string{"on_hand", "available", "reserved", "committed", "safety_stock", "damaged", "quality_control", "incoming"}
+
+// figure is what ClickHouse adds up, and the word for it.
+type figure struct{ name, expression string }
+
+// comparison holds the sums of a table to those of the log.
+type comparison struct {
+	what, table string
+	// group is the name of what is added up.
+	group   string
+	figures []figure
+	want    sums
+}
+
+const monthOf = "formatDateTime(occurred_at, '%Y-%m')"
+
+// rowsHash adds up the hashes of rows, of their columns as text.
+func rowsHash(columns ...string) figure {
+	for i, column := range columns {
+		if strings.HasSuffix(column, "_at") {
+			column = "toUnixTimestamp64Micro(" + column + ")"
+		}
+		columns[i] = "toString(" + column + ")"
+	}
+	return figure{"hash", "reinterpretAsInt64(sum(xxHash64(concatWithSeparator('|', " + strings.Join(columns, ", ") + "))))"}
+}
+
+// comparisons are those of all tables; together they look at every column.
+func (c *checker) comparisons() []comparison {
+	rows := figure{"rows", "toInt64(count())"}
+	sum := func(column string) figure { return figure{column, "sum(" + column + ")"} }
+	levels := sums{}
+	for sku, it := range c.items {
+		for _, l := range it.locations {
+			levels[sku+" "+l.name] = levelFigures(&l.level)
+		}
+	}
+	var changes, last []figure
+	stockColumns := []string{"partition", "offset", "line", "sku", "version", "location", "reason", "order_id", "reference", "occurred_at"}
+	for _, level := range levelColumns {
+		changes = append(changes, sum(level+"_delta"))
+		last = append(last, figure{level, "argMax(" + level + ", version)"})
+		stockColumns = append(stockColumns, level+"_delta")
+	}
+	stockColumns = append(stockColumns, levelColumns...)
+	return []comparison{
+		{"events", "events", "concat(topic, '/', toString(partition), ' ', type)", []figure{
+			rows, {"version", "toInt64(sum(version))"}, {"digest", "reinterpretAsInt64(sum(digest))"},
+			rowsHash("offset", "aggregate_id", "event_id", "causation_id", "cause", "idempotency_key", "occurred_at", "recorded_at"),
+		}, c.mirrored.events},
+		{"orders", "orders", "concat(type, ' ', " + monthOf + ", ' ', country, ' ', currency)", []figure{
+			rows, {"lines", "toInt64(sum(lines))"}, sum("quantity"), sum("subtotal_micros"), sum("total_micros"), sum("amount_micros"),
+			rowsHash("partition", "offset", "order_id", "version", "status", "customer_id", "reference", "reason", "occurred_at", "recorded_at"),
+		}, c.mirrored.orders},
+		{"lines", "order_lines", "concat(type, ' ', " + monthOf + ", ' ', country, ' ', currency)", []figure{
+			rows, sum("quantity"), sum("amount_micros"), sum("unit_price_micros"),
+			rowsHash("partition", "offset", "line", "order_id", "customer_id", "sku", "quantity", "unit_price_micros", "occurred_at"),
+		}, c.mirrored.lines},
+		{"movements of stock", "stock_ledger", "concat(type, ' ', " + monthOf + ")", []figure{rows, rowsHash(stockColumns...)}, c.mirrored.stock},
+		{"changes of stock", "stock_ledger", "concat(sku, ' ', location)", changes, levels},
+		{"levels of stock", "stock_ledger", "concat(sku, ' ', location)", last, levels},
+	}
+}
+
+func (m comparison) query(where string) string {
+	expressions := make([]string, len(m.figures))
+	for i, f := range m.figures {
+		expressions[i] = f.expression
+	}
+	return fmt.Sprintf("SELECT %s AS name, %s FROM %s FINAL WHERE %s GROUP BY name", m.group, strings.Join(expressions, ", "), m.table, where)
+}
+
+// difference says which figures are not the same. It is formatted only for an example.
+type difference struct {
+	figures    []figure
+	have, want [maxFigures]int64
+}
+
+// String implements fmt.Stringer.
+func (d *difference) String() string {
+	var parts []string
+	for i, f := range d.figures {
+		if d.have[i] != d.want[i] {
+			parts = append(parts, fmt.Sprintf("%s is %d in ClickHouse, %d in the log", f.name, d.have[i], d.want[i]))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
 
 // mirror compares ClickHouse with the log (I9), and with itself filled anew (I8).
 func (c *checker) mirror(ctx context.Context, client *eventlog.Client, address string) error {
@@ -142,62 +137,86 @@ func (c *checker) mirror(ctx context.Context, client *eventlog.Client, address s
 }
 
 func (c *checker) mirrorTotals(ctx context.Context, conn *clickhouse.Conn) error {
-	wait, cancel := context.WithTimeout(ctx, mirrorWait)
-	defer cancel()
-	position := eventlog.PositionOf(c.ends)
-	if covered, err := analytics.NewReports(conn).Await(wait, position); err != nil {
-		return fmt.Errorf("the mirror is at %q and does not reach %s within %v; is analytics-projector running? %w", covered.Position, position, mirrorWait, err)
+	if err := c.await(ctx, analytics.NewReports(conn)); err != nil {
+		return fmt.Errorf("%w; is analytics-projector running?", err)
 	}
-	levels := sums{}
-	for sku, it := range c.items {
-		for _, l := range it.locations {
-			levels[sku+" "+l.name] = [4]int64{l.level.OnHand, l.level.Available, l.level.Reserved, l.level.Committed}
-		}
-	}
-	for _, one := range []struct {
-		what, query string
-		want        sums
-	}{
-		{"events", mirrorEvents, c.mirrored.events}, {"lines", mirrorLines, c.mirrored.lines},
-		{"changes of stock", mirrorDeltas, levels}, {"levels of stock", mirrorLevels, levels},
-	} {
-		if err := c.compareSums(ctx, conn, one.what, one.query, one.want); err != nil {
+	for _, m := range c.comparisons() {
+		if err := c.compareSums(ctx, conn, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *checker) compareSums(ctx context.Context, conn *clickhouse.Conn, what, query string, want sums) error {
+func (c *checker) compareSums(ctx context.Context, conn *clickhouse.Conn, m comparison) error {
 	have := sums{}
-	err := conn.Each(ctx, fmt.Sprintf(query, c.before()), nil, nil, func(rows clickhouse.Rows) error {
+	err := conn.Each(ctx, m.query(c.before()), nil, nil, func(rows clickhouse.Rows) error {
 		var name string
-		var figures [4]int64
-		err := rows.Scan(&name, &figures[0], &figures[1], &figures[2], &figures[3])
+		var figures [maxFigures]int64
+		targets := []any{&name}
+		for i := range m.figures {
+			targets = append(targets, &figures[i])
+		}
+		err := rows.Scan(targets...)
 		have[name] = figures
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	names := maps.Clone(want)
+	names := maps.Clone(m.want)
 	maps.Copy(names, have)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		c.check(Mirror, have[name] == want[name], "%s of %s: ClickHouse has %v, the log %v", what, name, have[name], want[name])
+		c.check(Mirror, have[name] == m.want[name], "%s of %s: %v", m.what, name, &difference{m.figures, have[name], m.want[name]})
 	}
 	return nil
 }
 
+// await waits until a mirror holds what was read of the log, for as long as it moves on.
+func (c *checker) await(ctx context.Context, reports *analytics.Reports) error {
+	position := eventlog.PositionOf(c.ends)
+	for last := ""; ; {
+		wait, cancel := context.WithTimeout(ctx, c.o.MirrorWait)
+		covered, err := reports.Await(wait, position)
+		cancel()
+		switch reached := covered.Position.String(); {
+		case err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+			return err
+		case reached == last:
+			return fmt.Errorf("the mirror is at %q and has not moved for %v on its way to %s", reached, c.o.MirrorWait, position)
+		default:
+			last = reached
+		}
+	}
+}
+
 // refill fills a database beside the mirror's from the start of the log, and compares the two.
-func (c *checker) refill(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn) error {
+func (c *checker) refill(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn) (err error) {
+	if eventlog.PositionOf(c.ends).IsZero() {
+		c.byID[Replayed].Note = "the log is empty"
+		return nil
+	}
 	beside, err := conn.Beside("verify")
 	if err != nil {
 		return err
 	}
 	defer beside.Close()
-	if err := beside.DropDatabase(ctx); err != nil {
+	if err := beside.DropDatabase(ctx); err != nil { // of a verification that was killed
 		return err
 	}
+	defer func() {
+		drop, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
+		defer cancel()
+		err = errors.Join(err, beside.DropDatabase(drop))
+	}()
+	if err := c.fillBeside(ctx, client, beside); err != nil {
+		return fmt.Errorf("fill the mirror again in database %s: %w", beside.Database(), err)
+	}
+	return c.compareChecksums(ctx, conn, beside)
+}
+
+// fillBeside mirrors the log from its start.
+func (c *checker) fillBeside(ctx context.Context, client *eventlog.Client, beside *clickhouse.Conn) error {
 	m, err := analytics.New(analytics.Config{Client: client, Layout: c.layout, Conn: beside, Alone: true})
 	if err != nil {
 		return err
@@ -208,12 +227,14 @@ func (c *checker) refill(ctx context.Context, client *eventlog.Client, conn *cli
 		defer close(done)
 		_ = m.Run(filling) // alone, it tries until it is stopped
 	}()
-	_, err = analytics.NewReports(beside).Await(ctx, eventlog.PositionOf(c.ends))
-	stop()
-	<-done
-	if err != nil {
-		return fmt.Errorf("fill the mirror again: %w", err)
+	defer func() { stop(); <-done }()
+	if err := c.await(ctx, analytics.NewReports(beside)); err != nil {
+		return errors.Join(err, m.Ready())
 	}
+	return nil
+}
+
+func (c *checker) compareChecksums(ctx context.Context, conn, beside *clickhouse.Conn) error {
 	where := c.before()
 	first, err := analytics.NewReports(conn).Checksums(ctx, where)
 	if err != nil {
@@ -229,5 +250,5 @@ func (c *checker) refill(ctx context.Context, client *eventlog.Client, conn *cli
 		notes = append(notes, fmt.Sprintf("%s %d rows %016x", sum.Table, sum.Rows, sum.Hash))
 	}
 	c.byID[Replayed].Note = strings.Join(notes, ", ")
-	return beside.DropDatabase(ctx)
+	return nil
 }

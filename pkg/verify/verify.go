@@ -114,6 +114,9 @@ func newChecker(layout eventlog.Layout, o Options) *checker {
 	if o.Examples == 0 {
 		o.Examples = DefaultExamples
 	}
+	if o.MirrorWait == 0 {
+		o.MirrorWait = DefaultMirrorWait
+	}
 	c := &checker{o: o, byID: map[string]*Invariant{}, report: &Report{}, layout: layout,
 		items: map[string]*item{}, orders: map[string]*order{}, skus: map[string]string{}, keys: map[string]string{}, effects: newEffects(),
 		generations: map[eventlog.TopicPartition]uint32{}, ends: eventlog.Offsets{}, rows: newRows()}
@@ -144,6 +147,8 @@ type Options struct {
 	Acks io.Reader
 	// ClickHouse is the address of the mirror; empty: there is none to verify.
 	ClickHouse string
+	// MirrorWait bounds how long the mirror may stand still on its way to where the log was read; 0: DefaultMirrorWait.
+	MirrorWait time.Duration
 	// Progress is told how many events have been read; nil: nobody asks.
 	Progress func(events int64)
 	// Examples of an invariant that are kept; 0: DefaultExamples.

@@ -19,6 +19,8 @@ type AnalyticsConfig struct {
 	// FlushInterval and FlushRows bound a batch; 0: the mirror's defaults.
 	FlushInterval time.Duration
 	FlushRows     int
+	// Refill: the mirror is this process's alone, and may be dropped and filled again.
+	Refill bool
 }
 
 // AnalyticsProjector mirrors the log into ClickHouse until ctx is done.
@@ -39,7 +41,7 @@ func AnalyticsProjector(ctx context.Context, cfg AnalyticsConfig) error {
 	}
 	m, err := analytics.New(analytics.Config{
 		Log: cfg.Log, Client: client, Layout: layout, Conn: conn, FlushInterval: cfg.FlushInterval, FlushRows: cfg.FlushRows,
-		Refill: cfg.Log.Embedded, Logger: cfg.Logger, Registerer: cfg.Registry,
+		Refill: cfg.Refill, Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return err

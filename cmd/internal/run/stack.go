@@ -233,7 +233,9 @@ func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 	}
 	if s.clickHouse != "" {
 		parts = append(parts, part{"analytics-projector", func(ctx context.Context, registered func(string)) error {
-			return AnalyticsProjector(ctx, AnalyticsConfig{Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse})
+			return AnalyticsProjector(ctx, AnalyticsConfig{
+				Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse, Refill: s.engine != nil,
+			})
 		}})
 	}
 	return parts
