@@ -21,13 +21,14 @@ import (
 
 // benchFlags are the settings of a load test.
 type benchFlags struct {
-	load                  loadtest.Config
-	url, kafka, acks, out string
-	cpuProfile            string
-	shards                int32
-	oversell              int64
-	quiet                 bool
-	mirror                bool
+	load             loadtest.Config
+	url, kafka, acks string
+	out              output
+	cpuProfile       string
+	shards           int32
+	oversell         int64
+	quiet            bool
+	mirror           bool
 }
 
 // oversellBound ends an oversell test that does not come to an end by itself.
@@ -72,14 +73,11 @@ platform of its own in a temporary directory, on the embedded broker or on --kaf
 	flags.BoolVar(&f.load.Reports, "reports", false, "with --mirror: follow orders into reports and measure when they are seen")
 	flags.StringVar(&f.acks, "acks", "", "file for what each order was answered, for holdfast verify --acks")
 	flags.StringVar(&f.cpuProfile, "cpuprofile", "", "file for a CPU profile of this process")
-	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
+	f.out.flag(flags)
 	return c
 }
 
 func (f *benchFlags) run(ctx context.Context, out, progress io.Writer) (err error) {
-	if f.out != "table" && f.out != "json" {
-		return fmt.Errorf("-o is table or json, not %q", f.out)
-	}
 	if err := f.prepareOversell(); err != nil {
 		return err
 	}
@@ -166,7 +164,7 @@ func (f *benchFlags) profile() (stop func() error, err error) {
 
 // show prints the report, and says by its error whether an oversell test came out as it must.
 func (f *benchFlags) show(out io.Writer, report *loadtest.Report) error {
-	if f.out == "json" {
+	if f.out == outputJSON {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
 		if err := enc.Encode(report); err != nil {
@@ -179,7 +177,7 @@ func (f *benchFlags) show(out io.Writer, report *loadtest.Report) error {
 		return nil
 	}
 	reserved, refused := report.Answers["201"], report.Answers["409"]
-	if f.out == "table" {
+	if f.out == outputTable {
 		fmt.Fprintf(out, "  oversell   %d orders for %d in stock: exactly %d reserved, %d refused with 409\n", f.oversell, f.load.Stock, reserved, refused)
 	}
 	if reserved != min(f.oversell, f.load.Stock) || reserved+refused != f.oversell {

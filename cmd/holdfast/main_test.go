@@ -71,8 +71,24 @@ func TestStockGet(t *testing.T) {
 	if out, _ := holdfast(t, "stock", "get", "A1", "--url", url, "-o", "json"); !strings.Contains(out, `"on_hand": 9`) {
 		t.Errorf("as JSON: %s", out)
 	}
-	if _, err := holdfast(t, "stock", "get", "A1", "--url", url, "-o", "xml"); err == nil {
-		t.Error("output xml was accepted")
+}
+
+// A wrong -o is refused before the command is sent: after it, its caller would send it again, under another key.
+func TestNothingIsSentWithAWrongOutput(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %s was sent", r.Method, r.URL.Path)
+	}))
+	t.Cleanup(server.Close)
+	for _, line := range []string{"stock get A1", "stock receive A1 3", "order get o-1", "order cancel o-1"} {
+		_, err := holdfast(t, append(strings.Fields(line), "--url", server.URL, "-o", "yaml")...)
+		if err == nil || !strings.Contains(err.Error(), "neither table nor json") {
+			t.Errorf("%s -o yaml: %v", line, err)
+		}
+	}
+	for _, line := range []string{"bench orders", "bench mirror", "verify"} {
+		if _, err := holdfast(t, append(strings.Fields(line), "-o", "yaml")...); err == nil || !strings.Contains(err.Error(), "neither table nor json") {
+			t.Errorf("%s -o yaml: %v", line, err)
+		}
 	}
 }
 

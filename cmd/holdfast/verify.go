@@ -17,8 +17,9 @@ import (
 
 // verifyFlags are the settings of a verification.
 type verifyFlags struct {
-	kafka, env, topicPrefix, acks, out string
-	check                              verify.Options
+	kafka, env, topicPrefix, acks string
+	out                           output
+	check                         verify.Options
 }
 
 // viewWait is how long availability rows may take to follow a log that nobody writes.
@@ -48,14 +49,11 @@ the log, and fills another one in a database beside it, which it drops afterward
 	flags.StringVar(&f.check.ClickHouse, "clickhouse", "", "ClickHouse to hold to the log, such as "+defaultClickHouse)
 	flags.DurationVar(&f.check.ViewWait, "view-wait", viewWait, "how long availability rows may take to follow a log that nobody writes")
 	flags.BoolVar(&f.check.Settled, "settled", false, "an order that is still open, or waits for stock to follow, is a violation too")
-	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
+	f.out.flag(flags)
 	return c
 }
 
 func (f *verifyFlags) run(ctx context.Context, out, progress io.Writer) error {
-	if f.out != "table" && f.out != "json" {
-		return fmt.Errorf("-o is table or json, not %q", f.out)
-	}
 	client, err := eventlog.Open(eventlog.Config{Seeds: strings.Split(f.kafka, ","), Env: f.env, TopicPrefix: f.topicPrefix})
 	if err != nil {
 		return err
@@ -80,7 +78,7 @@ func (f *verifyFlags) run(ctx context.Context, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if f.out == "json" {
+	if f.out == outputJSON {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
 		err = enc.Encode(report)
