@@ -137,22 +137,18 @@ func newStockCommand() *cobra.Command {
 			return nil
 		},
 	})
+	c.AddCommand(&cobra.Command{
+		Use:   "show SKU",
+		Short: "Show an item with its transfers, its expected deliveries, and the orders that wait for it",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			answer, err := client.New(l.url).Stock(cmd.Context(), args[0])
+			if err != nil {
+				return fmt.Errorf("stock %s: %w", args[0], err)
+			}
+			return l.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error { return writeStockItem(w, &answer.Value) })
+		},
+	})
 	c.AddCommand(stockCommands(l)...)
 	return c
-}
-
-func writeStock(w io.Writer, items []client.Availability) error {
-	if len(items) == 0 {
-		return nil
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "SKU\tLOCATION\tAVAILABLE\tON HAND\tRESERVED\tCOMMITTED\tVERSION\tDESCRIPTION\n")
-	for i := range items {
-		a := &items[i]
-		fmt.Fprintf(t, "%s\tall\t%d\t%d\t%d\t%d\t%d\t%s\n", a.SKU, a.Available, a.OnHand, a.Reserved, a.Committed, a.Version, a.Description)
-		for _, l := range a.Locations {
-			fmt.Fprintf(t, "\t%s\t%d\t%d\t%d\t%d\t\t\n", l.Location, l.Available, l.OnHand, l.Reserved, l.Committed)
-		}
-	}
-	return t.Flush()
 }
