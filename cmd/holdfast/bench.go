@@ -23,14 +23,15 @@ import (
 
 // benchFlags are the settings of a load test.
 type benchFlags struct {
-	load           loadtest.Config
-	log            logFlags
-	url, acks, out string
-	cpuProfile     string
-	shards         int32
-	oversell       int64
-	quiet          bool
-	mirror         bool
+	load       loadtest.Config
+	log        logFlags
+	url, acks  string
+	out        output
+	cpuProfile string
+	shards     int32
+	oversell   int64
+	quiet      bool
+	mirror     bool
 }
 
 // deleteTimeout bounds the deletion of the topics of a load test.
@@ -80,15 +81,12 @@ replicas that run it, and keeps the orders for ever.`,
 	flags.BoolVar(&f.load.Reports, "reports", false, "with --mirror: follow orders into reports and measure when they are seen")
 	flags.StringVar(&f.acks, "acks", "", "file for what each order was answered, for holdfast verify --acks")
 	flags.StringVar(&f.cpuProfile, "cpuprofile", "", "file for a CPU profile of this process")
-	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
+	f.out.flag(flags)
 	return c
 }
 
 func (f *benchFlags) run(c *cobra.Command) (err error) {
 	ctx, out, progress := c.Context(), c.OutOrStdout(), c.ErrOrStderr()
-	if f.out != "table" && f.out != "json" {
-		return fmt.Errorf("-o is table or json, not %q", f.out)
-	}
 	if err := f.prepareOversell(); err != nil {
 		return err
 	}
@@ -183,7 +181,7 @@ func failed(r *loadtest.Report) error {
 
 // show prints the report, and says by its error whether all orders were placed, and an oversell test came out as it must.
 func (f *benchFlags) show(out io.Writer, report *loadtest.Report) error {
-	if f.out == "json" {
+	if f.out == outputJSON {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
 		if err := enc.Encode(report); err != nil {
@@ -196,7 +194,7 @@ func (f *benchFlags) show(out io.Writer, report *loadtest.Report) error {
 		return failed(report)
 	}
 	reserved, refused := report.Answers["201"], report.Answers["409"]
-	if f.out == "table" {
+	if f.out == outputTable {
 		fmt.Fprintf(out, "  oversell   %d orders for %d in stock: exactly %d reserved, %d refused with 409\n", f.oversell, f.load.Stock, reserved, refused)
 	}
 	if reserved != min(f.oversell, f.load.Stock) || reserved+refused != f.oversell {

@@ -21,7 +21,7 @@ import (
 
 func newBenchMirrorCommand() *cobra.Command {
 	var lines, rows int
-	var format string
+	var format output
 	c := &cobra.Command{
 		Use:   "mirror",
 		Short: "Mirror a log of imported orders into ClickHouse and measure how fast",
@@ -38,7 +38,7 @@ an embedded ClickHouse. Then ClickHouse copies the same lines by itself, to comp
 	}
 	c.Flags().IntVar(&lines, "lines", 1_000_000, "order lines")
 	c.Flags().IntVar(&rows, "flush-rows", 0, "rows of a batch (default that of analytics-projector)")
-	c.Flags().StringVarP(&format, "output", "o", "table", "table or json")
+	format.flag(c.Flags())
 	return c
 }
 
@@ -75,8 +75,8 @@ func benchMirror(ctx context.Context, lines, rows int) (report *loadtest.MirrorR
 	return loadtest.Mirror(ctx, loadtest.MirrorConfig{Client: client, Layout: layout, Conn: conn, Lines: lines, FlushRows: rows})
 }
 
-func printMirror(out io.Writer, format string, r *loadtest.MirrorReport) error {
-	if format == "json" {
+func printMirror(out io.Writer, format output, r *loadtest.MirrorReport) error {
+	if format == outputJSON {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
 		return enc.Encode(r)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/holdfast/holdfast/pkg/client"
 )
@@ -25,27 +26,55 @@ func environment(name, otherwise string) string {
 	return otherwise
 }
 
+// output is how an answer is written. It is a flag's value, so that a wrong one is refused before a command is sent.
+type output string
+
+// outputs are its values.
+const (
+	outputTable output = "table"
+	outputJSON  output = "json"
+)
+
+// String implements pflag.Value.
+func (o *output) String() string { return string(*o) }
+
+// Type implements pflag.Value.
+func (o *output) Type() string { return "string" }
+
+// Set implements pflag.Value.
+func (o *output) Set(s string) error {
+	if s != string(outputTable) && s != string(outputJSON) {
+		return fmt.Errorf("it is neither %s nor %s", outputTable, outputJSON)
+	}
+	*o = output(s)
+	return nil
+}
+
+// flag adds -o to flags.
+func (o *output) flag(flags *pflag.FlagSet) {
+	*o = outputTable
+	flags.VarP(o, "output", "o", "table or json")
+}
+
 // lookup holds the flags of commands that ask the API.
 type lookup struct {
-	url, output string
+	url    string
+	output output
 }
 
 func (l *lookup) flags(c *cobra.Command) {
 	c.PersistentFlags().StringVar(&l.url, "url", environment("HOLDFAST_URL", defaultURL), "the API (HOLDFAST_URL)")
-	c.PersistentFlags().StringVarP(&l.output, "output", "o", "table", "table or json")
+	l.output.flag(c.PersistentFlags())
 }
 
 // print writes a value as JSON, or calls table.
 func (l *lookup) print(w io.Writer, value any, table func(io.Writer) error) error {
-	switch l.output {
-	case "json":
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(value)
-	case "table":
+	if l.output == outputTable {
 		return table(w)
 	}
-	return fmt.Errorf("output %q is neither table nor json", l.output)
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
 }
 
 func newOrderCommand() *cobra.Command {
@@ -108,22 +137,18 @@ func newStockCommand() *cobra.Command {
 			return nil
 		},
 	})
+	c.AddCommand(&cobra.Command{
+		Use:   "show SKU",
+		Short: "Show an item with its transfers, its expected deliveries, and the orders that wait for it",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			answer, err := client.New(l.url).Stock(cmd.Context(), args[0])
+			if err != nil {
+				return fmt.Errorf("stock %s: %w", args[0], err)
+			}
+			return l.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error { return writeStockItem(w, &answer.Value) })
+		},
+	})
 	c.AddCommand(stockCommands(l)...)
 	return c
-}
-
-func writeStock(w io.Writer, items []client.Availability) error {
-	if len(items) == 0 {
-		return nil
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "SKU\tLOCATION\tAVAILABLE\tON HAND\tRESERVED\tCOMMITTED\tVERSION\tDESCRIPTION\n")
-	for i := range items {
-		a := &items[i]
-		fmt.Fprintf(t, "%s\tall\t%d\t%d\t%d\t%d\t%d\t%s\n", a.SKU, a.Available, a.OnHand, a.Reserved, a.Committed, a.Version, a.Description)
-		for _, l := range a.Locations {
-			fmt.Fprintf(t, "\t%s\t%d\t%d\t%d\t%d\t\t\n", l.Location, l.Available, l.OnHand, l.Reserved, l.Committed)
-		}
-	}
-	return t.Flush()
 }

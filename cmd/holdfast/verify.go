@@ -14,9 +14,10 @@ import (
 
 // verifyFlags are the settings of a verification.
 type verifyFlags struct {
-	log       logFlags
-	acks, out string
-	check     verify.Options
+	log   logFlags
+	acks  string
+	out   output
+	check verify.Options
 }
 
 // viewWait is how long availability rows may take to follow a log that nobody writes.
@@ -44,15 +45,12 @@ the log, and fills another one in a database beside it, which it drops afterward
 	flags.StringVar(&f.check.ClickHouse, "clickhouse", "", "ClickHouse to hold to the log, such as "+defaultClickHouse)
 	flags.DurationVar(&f.check.ViewWait, "view-wait", viewWait, "how long availability rows may take to follow a log that nobody writes")
 	flags.BoolVar(&f.check.Settled, "settled", false, "an order that is still open, or waits for stock to follow, is a violation too")
-	flags.StringVarP(&f.out, "output", "o", "table", "table or json")
+	f.out.flag(flags)
 	return c
 }
 
 func (f *verifyFlags) run(c *cobra.Command) error {
 	out, progress := c.OutOrStdout(), c.ErrOrStderr()
-	if f.out != "table" && f.out != "json" {
-		return fmt.Errorf("-o is table or json, not %q", f.out)
-	}
 	client, err := f.log.open(c)
 	if err != nil {
 		return err
@@ -77,7 +75,7 @@ func (f *verifyFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if f.out == "json" {
+	if f.out == outputJSON {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
 		err = enc.Encode(report)

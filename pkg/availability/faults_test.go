@@ -261,10 +261,53 @@ func TestWhatIsNoRowStopsTheReader(t *testing.T) {
 	})
 }
 
+// What an earlier version has left in the topic is made again from the log, and what is under way with it.
+func TestRowsOfAnEarlierFormatAreMadeAgain(t *testing.T) {
+	f := newFixture(t)
+	_, stop := f.project()
+	s := f.store()
+	f.want(s, f.receive("A", 5), "A", 5)
+	p := f.append("A", &eventv1.InventoryEvent{
+		Locations: []*eventv1.LocationLevel{{Location: "main", Level: f.items["A"]}},
+		Change:    &eventv1.InventoryEvent_StockExpected{StockExpected: &eventv1.StockExpected{Location: "main", Quantity: 7, Delta: 7, Reference: "PO-1"}},
+	})
+	f.want(s, p, "A", 5)
+	old := f.lastRow("A")
+	stop()
+	f.DeleteTopic(eventlog.TopicAvailability)
+	if _, err := f.Client.EnsurePlatform(f.Ctx, f.Layout); err != nil {
+		t.Fatal(err)
+	}
+	old.Format, old.Deliveries = 0, nil
+	f.row(old)
+	progress := &eventv1.AvailabilityRow{SourcePartition: f.PartitionOf("A"), SourceOffset: old.SourceOffset}
+	v, err := progress.MarshalVT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Write(eventlog.TopicAvailability, progress.SourcePartition, "\x00progress", v)
+	f.project()
+	s = f.store()
+	f.want(s, p, "A", 5)
+	body, _, _ := s.Stock("A")
+	if !strings.Contains(string(body), `"expected":[{"location":"main","reference":"PO-1","quantity":7}]`) {
+		t.Errorf("the delivery is missing: %s", body)
+	}
+	if _, _, ok := s.Stock("nobody"); ok {
+		t.Error("an unknown SKU has stock")
+	}
+	old.Format = 99
+	f.row(old)
+	f.Eventually("a row of a newer version stops the reader", func() bool {
+		err := s.Ready()
+		return err != nil && strings.Contains(err.Error(), "format 99; this one knows 1: upgrade")
+	})
+}
+
 func TestAProjectorBeforeItsLogSaysSo(t *testing.T) {
 	f := newFixture(t)
 	p := eventlog.PartitionFor("B", f.Layout.PartitionCount)
-	v, err := (&eventv1.AvailabilityRow{SourcePartition: p, SourceOffset: 99}).MarshalVT()
+	v, err := (&eventv1.AvailabilityRow{SourcePartition: p, SourceOffset: 99, Format: 1}).MarshalVT()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,13 @@ import (
 // progressKey is the record key of progress rows. No SKU has control characters.
 const progressKey = "\x00progress"
 
+// rowFormat is that of the rows written here. 1 added what is under way; 0 had levels alone.
+const rowFormat = 1
+
+// errOldRow means that a row is of an earlier format. Whoever reads it passes it over: the projector makes the
+// view again from the log.
+var errOldRow = errors.New("a row of an earlier format")
+
 // decodeRow takes a record of the availability topic apart. What is none of ours stops the reader: only
 // projectors write there, so whatever else is in it, the rows beside it are not to be trusted either.
 func decodeRow(rec *eventlog.Record, row *eventv1.AvailabilityRow) error {
@@ -28,6 +35,10 @@ func decodeRow(rec *eventlog.Record, row *eventv1.AvailabilityRow) error {
 		err = fmt.Errorf("its key %q is not that of its row", rec.Key)
 	case row.SourcePartition != rec.Partition:
 		err = fmt.Errorf("it comes from partition %d", row.SourcePartition)
+	case row.Format < rowFormat:
+		return errOldRow
+	case row.Format > rowFormat:
+		return projector.Bad(rec, fmt.Errorf("a newer version has written it, in format %d; this one knows %d: upgrade", row.Format, rowFormat))
 	default:
 		return nil
 	}
@@ -70,7 +81,7 @@ func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
 	}
 	row := f.rows[ev.Sku]
 	if row == nil {
-		row = &eventv1.AvailabilityRow{Sku: ev.Sku, SourcePartition: rec.Partition, SourceOffset: -1}
+		row = &eventv1.AvailabilityRow{Sku: ev.Sku, SourcePartition: rec.Partition, SourceOffset: -1, Format: rowFormat}
 	}
 	if rec.Partition != row.SourcePartition {
 		return nil, projector.Bad(rec, fmt.Errorf("SKU %s has events in partition %d", ev.Sku, row.SourcePartition))
@@ -100,6 +111,8 @@ func change(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 		row.Registered, row.Description = true, c.ItemRegistered.Description
 	case *eventv1.InventoryEvent_BackorderLimitSet:
 		row.BackorderLimit = c.BackorderLimitSet.Limit
+	default:
+		openWork(row, ev)
 	}
 }
 

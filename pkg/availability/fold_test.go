@@ -49,7 +49,7 @@ func history(t *rapid.T) []eventlog.Record {
 
 // naive is the row that a SKU must have, worked out from all of its events at once.
 func naive(t *rapid.T, recs []eventlog.Record, sku string) *eventv1.AvailabilityRow {
-	row := &eventv1.AvailabilityRow{Sku: sku}
+	row := &eventv1.AvailabilityRow{Sku: sku, Format: rowFormat}
 	levels := map[string]*eventv1.Level{}
 	var order []string
 	for i := range recs {

@@ -101,7 +101,10 @@ func (p *projection) note(recs []eventlog.Record) ([]*eventlog.Record, error) {
 	touched := map[string]struct{}{}
 	for i := range recs {
 		row := &eventv1.AvailabilityRow{}
-		if err := decodeRow(&recs[i], row); err != nil {
+		switch err := decodeRow(&recs[i], row); {
+		case errors.Is(err, errOldRow):
+			continue // of a projector that is still to be upgraded: readers pass it over
+		case err != nil:
 			return nil, err
 		}
 		p.topic.see(row)

@@ -2,6 +2,7 @@ package availability
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -149,7 +150,10 @@ func (p *projection) restore(ctx context.Context) error {
 	}
 	return p.client.Read(ctx, from, p.restored, func(rec *eventlog.Record) error {
 		row := &eventv1.AvailabilityRow{}
-		if err := decodeRow(rec, row); err != nil {
+		switch err := decodeRow(rec, row); {
+		case errors.Is(err, errOldRow):
+			return nil
+		case err != nil:
 			return err
 		}
 		p.topic.see(row)
@@ -186,7 +190,7 @@ func (p *projection) Flush(ctx context.Context, reached eventlog.Offsets) error 
 		if next <= p.written[tp.Partition] {
 			continue
 		}
-		rec, err := record(progressKey, &eventv1.AvailabilityRow{SourcePartition: tp.Partition, SourceOffset: next - 1})
+		rec, err := record(progressKey, &eventv1.AvailabilityRow{SourcePartition: tp.Partition, SourceOffset: next - 1, Format: rowFormat})
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package availability
 import (
 	"encoding/json"
 	"strconv"
-	"time"
 
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -31,9 +30,8 @@ func render(row *eventv1.AvailabilityRow) []byte {
 	b = appendLevel(b, total, available)
 	b = appendInt(b, `,"backorder_limit":`, row.BackorderLimit)
 	b = appendInt(b, `,"backordered":`, backordered)
-	b = append(b, `,"occurred_at":"`...)
-	b = time.UnixMicro(row.OccurredAtMicros).UTC().AppendFormat(b, time.RFC3339Nano)
-	b = append(b, `","locations":[`...)
+	b = appendTime(b, `,"occurred_at":"`, row.OccurredAtMicros)
+	b = append(b, `,"locations":[`...)
 	for i, l := range row.Locations {
 		if i > 0 {
 			b = append(b, ',')

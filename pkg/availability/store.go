@@ -2,6 +2,7 @@ package availability
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 
@@ -46,6 +47,18 @@ func (s *Store) Row(sku string) (jsonBody []byte, version uint64, ok bool) {
 	return row.body, row.version, ok && row.body != nil
 }
 
+// Stock returns the answer for a SKU with what is under way, and its version. It is made when it is asked for: an
+// item may have thousands of orders that wait.
+func (s *Store) Stock(sku string) (jsonBody []byte, version uint64, ok bool) {
+	s.view.mu.RLock()
+	row := s.view.rows[sku]
+	s.view.mu.RUnlock()
+	if row.body == nil {
+		return nil, 0, false
+	}
+	return renderStock(row.body, row.open), row.version, true
+}
+
 // WaitFor waits until the view holds everything up to a position of inventory.events.
 func (s *Store) WaitFor(ctx context.Context, p eventlog.Position) error {
 	return s.view.watermark.Wait(ctx, p.Of(eventlog.TopicInventory))
@@ -70,6 +83,8 @@ type stored struct {
 	body    []byte
 	version uint64
 	offset  int64
+	// open is the row of an item of which something is under way; it never changes.
+	open *eventv1.AvailabilityRow
 }
 
 // Begin goes to the start of the topic: nothing is kept between runs.
@@ -82,7 +97,10 @@ func (l *loaded) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Offset
 // Fold takes a row over, unless there is a newer one.
 func (l *loaded) Fold(rec *eventlog.Record) error {
 	row := &eventv1.AvailabilityRow{}
-	if err := decodeRow(rec, row); err != nil {
+	switch err := decodeRow(rec, row); {
+	case errors.Is(err, errOldRow):
+		return nil
+	case err != nil:
 		return err
 	}
 	if row.Sku == "" {
@@ -117,6 +135,9 @@ func (l *loaded) put(row *eventv1.AvailabilityRow) {
 	next := stored{version: row.Version, offset: row.SourceOffset}
 	if row.Registered {
 		next.body = render(row)
+		if hasOpenWork(row) {
+			next.open = row
+		}
 	}
 	l.mu.Lock()
 	l.rows[row.Sku] = next

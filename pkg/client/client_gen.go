@@ -745,6 +745,29 @@ type MoveStock struct {
 	To        StockState `json:"to"`
 }
 
+// OpenDelivery What is still to come to a location under a reference.
+type OpenDelivery struct {
+	Location string `json:"location"`
+	Quantity int64  `json:"quantity"`
+
+	// Reference Empty for a delivery without one
+	Reference string `json:"reference"`
+}
+
+// OpenTransfer A transfer of which something has not arrived.
+type OpenTransfer struct {
+	FromLocation string `json:"from_location"`
+
+	// Remaining Units that are on their way: not arrived, and not missing
+	Remaining int64 `json:"remaining"`
+
+	// Shipped Units that left
+	Shipped    int64     `json:"shipped"`
+	ShippedAt  time.Time `json:"shipped_at"`
+	ToLocation string    `json:"to_location"`
+	TransferID string    `json:"transfer_id"`
+}
+
 // Order An order as its view has it; more members may come.
 type Order struct {
 	Allocation Allocation `json:"allocation,omitempty,omitzero"`
@@ -1070,6 +1093,34 @@ type ShortLine struct {
 // ShortLineReason defines model for ShortLine.Reason.
 type ShortLineReason string
 
+// StockItem defines model for StockItem.
+type StockItem struct {
+	// Available What can be sold; a location that is short does not take from the others
+	Available      int64 `json:"available"`
+	BackorderLimit int64 `json:"backorder_limit,omitempty,omitzero"`
+	Backordered    int64 `json:"backordered,omitempty,omitzero"`
+
+	// Backorders First in, first out
+	Backorders     []WaitingOrder  `json:"backorders"`
+	Committed      int64           `json:"committed"`
+	Damaged        int64           `json:"damaged"`
+	Description    string          `json:"description,omitempty,omitzero"`
+	Expected       []OpenDelivery  `json:"expected"`
+	Incoming       int64           `json:"incoming"`
+	Locations      []LocationLevel `json:"locations"`
+	OccurredAt     time.Time       `json:"occurred_at,omitempty,omitzero"`
+	OnHand         int64           `json:"on_hand"`
+	QualityControl int64           `json:"quality_control"`
+	Reserved       int64           `json:"reserved"`
+	SafetyStock    int64           `json:"safety_stock"`
+	SKU            string          `json:"sku"`
+
+	// TransferID The transfer that ship_transfer sent on its way
+	TransferID string         `json:"transfer_id,omitempty,omitzero"`
+	Transfers  []OpenTransfer `json:"transfers"`
+	Version    int64          `json:"version"`
+}
+
 // StockMovementsPage defines model for StockMovementsPage.
 type StockMovementsPage struct {
 	// AgeMs Milliseconds since ClickHouse was last known to hold the whole log; absent until it has
@@ -1108,6 +1159,16 @@ type TimelineEntry struct {
 	RecordedAt time.Time `json:"recorded_at"`
 	Type       string    `json:"type"`
 	Version    int64     `json:"version"`
+}
+
+// WaitingOrder An order that waits for goods at a location.
+type WaitingOrder struct {
+	Location string `json:"location"`
+	OrderID  string `json:"order_id"`
+
+	// Quantity Units that it waits for
+	Quantity int64     `json:"quantity"`
+	Since    time.Time `json:"since"`
 }
 
 // CurrencyQuery defines model for CurrencyQuery.
@@ -1521,6 +1582,15 @@ type GetStockMovementsParams struct {
 
 // GetStockMovementsParamsBy defines parameters for GetStockMovements.
 type GetStockMovementsParamsBy string
+
+// GetStockParams defines parameters for GetStock.
+type GetStockParams struct {
+	// HoldfastMinPosition A Holdfast-Position that the answer must include; waits up to 5 s for it.
+	HoldfastMinPosition MinPosition `json:"Holdfast-Min-Position,omitempty,omitzero"`
+
+	// IfNoneMatch The version that the client has; 304 when it is the newest.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
 
 // RegisterItemParams defines parameters for RegisterItem.
 type RegisterItemParams struct {
@@ -2269,6 +2339,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/reports/stock-movements (the `GetStockMovements` operationId).
 	GetStockMovements(ctx context.Context, params *GetStockMovementsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetStock A stock item with what is under way
+	//
+	// The levels of `GET /v1/availability/{sku}`, and what they will become: transfers that have not arrived, deliveries
+	// that are expected, and the orders that wait for goods, in the order in which they get them. Not paged: an item has
+	// at most 1,000 transfers and 1,000 deliveries under way, and 10,000 orders that wait. Shops ask for availability.
+	//
+	// Corresponds with GET /v1/stock/{sku} (the `GetStock` operationId).
+	GetStock(ctx context.Context, sku SKU, params *GetStockParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RegisterItemWithBody Register a stock item, or change its description
 	//
@@ -3353,6 +3432,25 @@ func (c *Generated) GetRevenue(ctx context.Context, params *GetRevenueParams, re
 // Corresponds with GET /v1/reports/stock-movements (the `GetStockMovements` operationId).
 func (c *Generated) GetStockMovements(ctx context.Context, params *GetStockMovementsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetStockMovementsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetStock A stock item with what is under way
+//
+// The levels of `GET /v1/availability/{sku}`, and what they will become: transfers that have not arrived, deliveries
+// that are expected, and the orders that wait for goods, in the order in which they get them. Not paged: an item has
+// at most 1,000 transfers and 1,000 deliveries under way, and 10,000 orders that wait. Shops ask for availability.
+//
+// Corresponds with GET /v1/stock/{sku} (the `GetStock` operationId).
+func (c *Generated) GetStock(ctx context.Context, sku SKU, params *GetStockParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStockRequest(c.Server, sku, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5632,6 +5730,62 @@ func NewGetStockMovementsRequest(server string, params *GetStockMovementsParams)
 	return req, nil
 }
 
+// NewGetStockRequest constructs an http.Request for the GetStock method
+func NewGetStockRequest(server string, sku SKU, params *GetStockParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sku", sku, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/stock/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Holdfast-Min-Position", params.HoldfastMinPosition, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Holdfast-Min-Position", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-None-Match", headerParam1)
+
+	}
+
+	return req, nil
+}
+
 // NewRegisterItemRequest calls the generic RegisterItem builder with application/json body
 func NewRegisterItemRequest(server string, sku SKU, params *RegisterItemParams, body RegisterItemJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -6949,6 +7103,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/reports/stock-movements (the `GetStockMovements` operationId).
 	GetStockMovementsWithResponse(ctx context.Context, params *GetStockMovementsParams, reqEditors ...RequestEditorFn) (*GetStockMovementsResponse, error)
 
+	// GetStockWithResponse A stock item with what is under way
+	//
+	// The levels of `GET /v1/availability/{sku}`, and what they will become: transfers that have not arrived, deliveries
+	// that are expected, and the orders that wait for goods, in the order in which they get them. Not paged: an item has
+	// at most 1,000 transfers and 1,000 deliveries under way, and 10,000 orders that wait. Shops ask for availability.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/stock/{sku} (the `GetStock` operationId).
+	GetStockWithResponse(ctx context.Context, sku SKU, params *GetStockParams, reqEditors ...RequestEditorFn) (*GetStockResponse, error)
+
 	// RegisterItemWithBodyWithResponse Register a stock item, or change its description
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -7343,6 +7508,13 @@ type GetAvailabilityResponse200Headers struct {
 	HoldfastPosition string
 }
 
+// GetAvailabilityResponse304Headers the declared response headers of an HTTP 304 response for GetAvailability
+type GetAvailabilityResponse304Headers struct {
+	ETag             string
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // GetAvailabilityResponse503Headers the declared response headers of an HTTP 503 response for GetAvailability
 type GetAvailabilityResponse503Headers struct {
 	RetryAfter int
@@ -7361,6 +7533,8 @@ type GetAvailabilityResponse struct {
 	ApplicationProblemJSON503 *Unavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetAvailabilityResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetAvailabilityResponse304Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *GetAvailabilityResponse503Headers
 }
@@ -7961,6 +8135,13 @@ type GetOrderResponse200Headers struct {
 	HoldfastPosition string
 }
 
+// GetOrderResponse304Headers the declared response headers of an HTTP 304 response for GetOrder
+type GetOrderResponse304Headers struct {
+	ETag             string
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // GetOrderResponse503Headers the declared response headers of an HTTP 503 response for GetOrder
 type GetOrderResponse503Headers struct {
 	RetryAfter int
@@ -7979,6 +8160,8 @@ type GetOrderResponse struct {
 	ApplicationProblemJSON503 *Unavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetOrderResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetOrderResponse304Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *GetOrderResponse503Headers
 }
@@ -10470,6 +10653,93 @@ func (r GetStockMovementsResponse) ContentType() string {
 	return ""
 }
 
+// GetStockResponse200Headers the declared response headers of an HTTP 200 response for GetStock
+type GetStockResponse200Headers struct {
+	ETag             string
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
+// GetStockResponse304Headers the declared response headers of an HTTP 304 response for GetStock
+type GetStockResponse304Headers struct {
+	ETag             string
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
+// GetStockResponse503Headers the declared response headers of an HTTP 503 response for GetStock
+type GetStockResponse503Headers struct {
+	RetryAfter int
+}
+
+type GetStockResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StockItem
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetStockResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetStockResponse304Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetStockResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetStockResponse) GetJSON200() *StockItem {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetStockResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetStockResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetStockResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetStockResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetStockResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetStockResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetStockResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RegisterItemResponse200Headers the declared response headers of an HTTP 200 response for RegisterItem
 type RegisterItemResponse200Headers struct {
 	ETag             string
@@ -12856,6 +13126,23 @@ func (c *ClientWithResponses) GetStockMovementsWithResponse(ctx context.Context,
 	return ParseGetStockMovementsResponse(rsp)
 }
 
+// GetStockWithResponse A stock item with what is under way
+//
+// The levels of `GET /v1/availability/{sku}`, and what they will become: transfers that have not arrived, deliveries
+// that are expected, and the orders that wait for goods, in the order in which they get them. Not paged: an item has
+// at most 1,000 transfers and 1,000 deliveries under way, and 10,000 orders that wait. Shops ask for availability.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/stock/{sku} (the `GetStock` operationId).
+func (c *ClientWithResponses) GetStockWithResponse(ctx context.Context, sku SKU, params *GetStockParams, reqEditors ...RequestEditorFn) (*GetStockResponse, error) {
+	rsp, err := c.GetStock(ctx, sku, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetStockResponse(rsp)
+}
+
 // RegisterItemWithBodyWithResponse Register a stock item, or change its description
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -13335,6 +13622,9 @@ func ParseGetAvailabilityResponse(rsp *http.Response) (*GetAvailabilityResponse,
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -13383,6 +13673,30 @@ func ParseGetAvailabilityResponse(rsp *http.Response) (*GetAvailabilityResponse,
 			headers.HoldfastPosition = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetAvailabilityResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetAvailabilityResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -14025,6 +14339,9 @@ func ParseGetOrderResponse(rsp *http.Response) (*GetOrderResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
 		var dest BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -14073,6 +14390,30 @@ func ParseGetOrderResponse(rsp *http.Response) (*GetOrderResponse, error) {
 			headers.HoldfastPosition = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetOrderResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetOrderResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -16867,6 +17208,117 @@ func ParseGetStockMovementsResponse(rsp *http.Response) (*GetStockMovementsRespo
 		response.Headers200 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetStockMovementsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetStockResponse parses an HTTP response from a GetStockWithResponse call
+func ParseGetStockResponse(rsp *http.Response) (*GetStockResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetStockResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StockItem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetStockResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetStockResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers304 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetStockResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

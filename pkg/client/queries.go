@@ -22,6 +22,13 @@ func (c *Client) Availabilities(ctx context.Context, skus []string, options ...C
 	})
 }
 
+// Stock reads an item with what is under way: transfers, expected deliveries, and the orders that wait.
+func (c *Client) Stock(ctx context.Context, sku string, options ...CallOption) (*Answer[StockItem], error) {
+	return send[StockItem](ctx, c, c.query(options), nil, func(io.Reader) (*http.Request, error) {
+		return NewGetStockRequest(c.server, sku, nil)
+	})
+}
+
 // Order reads an order with its timeline.
 func (c *Client) Order(ctx context.Context, orderID string, options ...CallOption) (*Answer[Order], error) {
 	return send[Order](ctx, c, c.query(options), nil, func(io.Reader) (*http.Request, error) {

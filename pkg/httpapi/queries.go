@@ -29,6 +29,8 @@ type AvailabilityStore interface {
 	View
 	// Row returns the answer's body for one SKU, ready to send and never changed afterwards, and its version.
 	Row(sku string) (jsonBody []byte, version uint64, ok bool)
+	// Stock returns the same with what is under way: transfers, expected deliveries, orders that wait.
+	Stock(sku string) (jsonBody []byte, version uint64, ok bool)
 }
 
 // OrderStore is the view of orders.
@@ -63,7 +65,8 @@ type QueryDeps struct {
 func RegisterQueries(router Router, deps QueryDeps) {
 	if deps.Availability != nil {
 		a := &availabilityAPI{deps.Availability}
-		router.Add(http.MethodGet, "/v1/availability/:sku", a.one)
+		router.Add(http.MethodGet, "/v1/availability/:sku", a.one(deps.Availability.Row))
+		router.Add(http.MethodGet, "/v1/stock/:sku", a.one(deps.Availability.Stock))
 		router.Add(http.MethodPost, "/v1/availability", a.many)
 	}
 	if deps.Orders != nil {
@@ -119,15 +122,18 @@ func writeVersioned(c echo.Context, body []byte, version uint64) error {
 
 type availabilityAPI struct{ store AvailabilityStore }
 
-func (a *availabilityAPI) one(c echo.Context) error {
-	if err := fresh(c, a.store); err != nil {
-		return err
+// one answers with what look has of a SKU.
+func (a *availabilityAPI) one(look func(sku string) ([]byte, uint64, bool)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := fresh(c, a.store); err != nil {
+			return err
+		}
+		body, version, ok := look(pathParameter(c, "sku"))
+		if !ok {
+			return &command.Problem{Code: shard.CodeUnknownSKU, Detail: "No item is registered under this SKU."}
+		}
+		return writeVersioned(c, body, version)
 	}
-	body, version, ok := a.store.Row(pathParameter(c, "sku"))
-	if !ok {
-		return &command.Problem{Code: shard.CodeUnknownSKU, Detail: "No item is registered under this SKU."}
-	}
-	return writeVersioned(c, body, version)
 }
 
 func (a *availabilityAPI) many(c echo.Context) error {

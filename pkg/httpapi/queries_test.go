@@ -43,6 +43,8 @@ func (s *shelf) Row(sku string) ([]byte, uint64, bool) {
 	return []byte(row), 4, ok
 }
 
+func (s *shelf) Stock(sku string) ([]byte, uint64, bool) { return s.Row(sku) }
+
 func (s *shelf) Order(id string) ([]byte, uint64, bool, error) {
 	row, ok := s.rows[id]
 	return []byte(row), 4, ok, s.broken
@@ -84,6 +86,10 @@ func TestQueries(t *testing.T) {
 		{get, "/v1/availability/A1", "", "Holdfast-Min-Position: i7.89", 503, `"position_not_reached"`},
 		{get, "/v1/availability/A1", "", "Holdfast-Min-Position: junk", 400, `"invalid_position"`},
 		{get, "/v1/availability/A1", "", `If-None-Match: "4"`, 304, ""},
+		{get, "/v1/stock/A%2F2", "", "", 200, `{"sku":"A/2"}`},
+		{get, "/v1/stock/A1", "", `If-None-Match: "4"`, 304, ""},
+		{get, "/v1/stock/A1", "", "Holdfast-Min-Position: i7.89", 503, `"position_not_reached"`},
+		{get, "/v1/stock/A9", "", "", 404, `"unknown_sku"`},
 		{get, "/v1/availability/A9", "", "", 404, `"unknown_sku"`},
 		{post, "/v1/availability", `{"skus":["A1","zz","A/2"]}`, "", 200, `{"items":[{"sku":"A1"},{"sku":"A/2"}],"unknown":["zz"]}`},
 		{post, "/v1/availability", `{"skus":[]}`, "", 400, `"/skus"`},

@@ -16,31 +16,32 @@ import (
 
 // Order is an order as GET /v1/orders/{id} shows it.
 type Order struct {
-	ID               string      `json:"order_id"`
-	Kind             string      `json:"kind"` // order, imported_order, credit_note
-	Version          uint64      `json:"version"`
-	Status           string      `json:"status"`
-	PaymentStatus    string      `json:"payment_status"`
-	FulfilmentStatus string      `json:"fulfilment_status,omitempty"`
-	ReturnStatus     string      `json:"return_status"`
-	CustomerID       string      `json:"customer_id,omitempty"`
-	Country          string      `json:"country,omitempty"`
-	Reference        string      `json:"reference,omitempty"`
-	Currency         string      `json:"currency"`
-	Subtotal         string      `json:"subtotal"`
-	Total            string      `json:"total"`
-	Authorized       string      `json:"authorized"`
-	Captured         string      `json:"captured"`
-	Voided           string      `json:"voided"`
-	Refunded         string      `json:"refunded"`
-	RefundDue        string      `json:"refund_due"`
-	PaymentDue       string      `json:"payment_due,omitempty"`
-	PaymentDeadline  string      `json:"payment_deadline,omitempty"`
-	Allocation       *Allocation `json:"allocation,omitempty"`
-	Lines            []Line      `json:"lines"`
-	Returns          []Return    `json:"returns,omitempty"`
-	Short            []Short     `json:"short,omitempty"`
-	Timeline         []Entry     `json:"timeline"`
+	ID               string       `json:"order_id"`
+	Kind             string       `json:"kind"` // order, imported_order, credit_note
+	Version          uint64       `json:"version"`
+	Status           string       `json:"status"`
+	PaymentStatus    string       `json:"payment_status"`
+	FulfilmentStatus string       `json:"fulfilment_status,omitempty"`
+	ReturnStatus     string       `json:"return_status"`
+	CustomerID       string       `json:"customer_id,omitempty"`
+	Country          string       `json:"country,omitempty"`
+	Reference        string       `json:"reference,omitempty"`
+	Currency         string       `json:"currency"`
+	Subtotal         string       `json:"subtotal"`
+	Total            string       `json:"total"`
+	Authorized       string       `json:"authorized"`
+	Captured         string       `json:"captured"`
+	Voided           string       `json:"voided"`
+	Refunded         string       `json:"refunded"`
+	RefundDue        string       `json:"refund_due"`
+	PaymentDue       string       `json:"payment_due,omitempty"`
+	PaymentDeadline  string       `json:"payment_deadline,omitempty"`
+	Allocation       *Allocation  `json:"allocation,omitempty"`
+	Lines            []Line       `json:"lines"`
+	Fulfilments      []Fulfilment `json:"fulfilments,omitempty"`
+	Returns          []Return     `json:"returns,omitempty"`
+	Short            []Short      `json:"short,omitempty"`
+	Timeline         []Entry      `json:"timeline"`
 
 	totalMicros, authorized, captured, voided, refunded, refundDue int64
 	// returned is what came back, exactly.
@@ -128,6 +129,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	if status := statusAfter(ev); status != "" {
 		o.Status = status
 	}
+	o.fulfil(ev, e.OccurredAt)
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlaced:
 		o.place(c.OrderPlaced)

@@ -40,16 +40,6 @@ func (p *platform) startCounted(cfg shard.Config) *counted {
 	return &counted{n, registry, api.URL}
 }
 
-// receipt is one unit of the SKU; keys make them different commands.
-func receipt(t *testing.T, sku, key string) *shard.Command {
-	t.Helper()
-	cmd, err := decode(command.ReceiveStock, sku, key, []byte(`{"quantity":1}`), time.Now().UnixMicro())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cmd
-}
-
 // fill hands n the receipts of a full queue, which nobody is there to take.
 func fill(t *testing.T, n *shard.Node, sku string, size int) []*shard.Future {
 	t.Helper()

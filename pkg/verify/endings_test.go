@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"slices"
 	"testing"
 
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -13,6 +14,30 @@ func (s *story) end(l *eventv1.Level, ev *eventv1.InventoryEvent) {
 	row := s.rows[0]
 	row.Version, row.SourceOffset, row.Total = version, int64(version-1), l
 	row.Locations[0].Level = l
+	underWay(row, ev)
+}
+
+// underWay is what the view makes of an event, with one order or transfer at a time. Main is the row's first location.
+func underWay(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
+	place := map[string]uint32{"north": 1, "south": 2}
+	switch c := ev.Change.(type) {
+	case *eventv1.InventoryEvent_StockBackordered:
+		b := c.StockBackordered
+		row.Backorders = append(row.Backorders, &eventv1.WaitingOrder{OrderId: b.Step.OrderId, Location: place[b.Allocations[0].Location], Quantity: b.Backordered})
+	case *eventv1.InventoryEvent_BackorderFilled:
+		row.Backorders = slices.DeleteFunc(row.Backorders, func(w *eventv1.WaitingOrder) bool {
+			w.Quantity = c.BackorderFilled.Backordered
+			return w.Quantity == 0
+		})
+	case *eventv1.InventoryEvent_TransferShipped:
+		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{TransferId: c.TransferShipped.TransferId, ToLocation: 1, Remaining: c.TransferShipped.Quantity})
+	case *eventv1.InventoryEvent_TransferReceived:
+		r := c.TransferReceived
+		row.Transfers = slices.DeleteFunc(row.Transfers, func(t *eventv1.OpenTransfer) bool {
+			t.Remaining -= r.Quantity + r.Missing + r.Damaged
+			return t.Remaining <= 0
+		})
+	}
 }
 
 func stepOf(s *story, order string, version uint64) *eventv1.ReservationStep {
@@ -92,9 +117,9 @@ func TestHealthyEndings(t *testing.T) {
 		},
 		"one under way": func(s *story) { askedFor(s, 3) },
 		"an older row after a newer": func(s *story) {
-			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2})
+			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2, Format: 1})
 		},
-		"a progress row": func(s *story) { s.rows = append(s.rows, &eventv1.AvailabilityRow{SourceOffset: 4}) },
+		"a progress row": func(s *story) { s.rows = append(s.rows, &eventv1.AvailabilityRow{SourceOffset: 4, Format: 1}) },
 		"a backorder within its limit": func(s *story) {
 			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 2}}})
 			s.rows[0].BackorderLimit = 2

@@ -16,6 +16,7 @@ type item struct {
 	reservations   map[string]*reservation // by order
 	waiting        []waits
 	transfers      map[string]*transfer // on their way, by ID
+	expected       map[delivery]int64   // what is still to come
 	partition      int32
 	lastOffset     int64
 	occurredAt     int64
@@ -25,6 +26,17 @@ type item struct {
 type transfer struct {
 	from, to string
 	left     int64
+}
+
+// delivery is where something is to come, and under which reference.
+type delivery struct{ location, reference string }
+
+// expect changes what is to come of a delivery.
+func (it *item) expect(location, reference string, delta int64) {
+	d := delivery{location, reference}
+	if it.expected[d] += delta; it.expected[d] == 0 {
+		delete(it.expected, d)
+	}
 }
 
 // location is what a location's changes have made of it.
@@ -54,7 +66,7 @@ func (c *checker) stockRecord(rec *eventlog.Record) {
 	}
 	it := c.items[ev.Sku]
 	if it == nil {
-		it = &item{reservations: map[string]*reservation{}, transfers: map[string]*transfer{}, partition: rec.Partition}
+		it = &item{reservations: map[string]*reservation{}, transfers: map[string]*transfer{}, expected: map[delivery]int64{}, partition: rec.Partition}
 		c.items[ev.Sku] = it
 	}
 	c.check(Versions, ev.Meta.Version == it.version+1, "%s: SKU %s has version %d after %d", at(rec), ev.Sku, ev.Meta.Version, it.version)
@@ -144,8 +156,10 @@ func (c *checker) change(rec *eventlog.Record, it *item, ev *eventv1.InventoryEv
 		it.add(ch.StockReceived.Location, ch.StockReceived.Quantity)
 		c.check(Conserved, ch.StockReceived.Quantity > 0, "%s: a receipt of %d", at(rec), ch.StockReceived.Quantity)
 		it.at(ch.StockReceived.Location).Incoming -= ch.StockReceived.Expected
+		it.expect(ch.StockReceived.Location, ch.StockReceived.Reference, -ch.StockReceived.Expected)
 	case *eventv1.InventoryEvent_StockExpected:
 		it.at(ch.StockExpected.Location).Incoming += ch.StockExpected.Delta
+		it.expect(ch.StockExpected.Location, ch.StockExpected.Reference, ch.StockExpected.Delta)
 	case *eventv1.InventoryEvent_StockMoved:
 		m := ch.StockMoved
 		from, to := stateOf(it.at(m.Location), m.From), stateOf(it.at(m.Location), m.To)

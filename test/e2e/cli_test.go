@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/client"
 )
@@ -48,6 +49,11 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	var sent client.Availability
 	if err := json.Unmarshal([]byte(must("transfer_id", "stock transfer A1 3 --to north --reference van-2 -o json")), &sent); err != nil || sent.TransferID == "" {
 		t.Fatalf("%v, %+v", err, sent)
+	}
+	for deadline := time.Now().Add(patience); !strings.Contains(must("A1", "stock show A1"), sent.TransferID); { // the view follows
+		if time.Now().After(deadline) {
+			t.Fatal("the transfer is not shown")
+		}
 	}
 	must("north", "stock receive-transfer A1 "+sent.TransferID+" 1 --damaged 1 --missing 1")
 	must("A1", "stock adjust A1 --reason shrinkage -- -1")

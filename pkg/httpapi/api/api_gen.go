@@ -740,6 +740,29 @@ type MoveStock struct {
 	To        StockState `json:"to"`
 }
 
+// OpenDelivery What is still to come to a location under a reference.
+type OpenDelivery struct {
+	Location string `json:"location"`
+	Quantity int64  `json:"quantity"`
+
+	// Reference Empty for a delivery without one
+	Reference string `json:"reference"`
+}
+
+// OpenTransfer A transfer of which something has not arrived.
+type OpenTransfer struct {
+	FromLocation string `json:"from_location"`
+
+	// Remaining Units that are on their way: not arrived, and not missing
+	Remaining int64 `json:"remaining"`
+
+	// Shipped Units that left
+	Shipped    int64     `json:"shipped"`
+	ShippedAt  time.Time `json:"shipped_at"`
+	ToLocation string    `json:"to_location"`
+	TransferID string    `json:"transfer_id"`
+}
+
 // Order An order as its view has it; more members may come.
 type Order struct {
 	Allocation Allocation `json:"allocation,omitempty,omitzero"`
@@ -1065,6 +1088,34 @@ type ShortLine struct {
 // ShortLineReason defines model for ShortLine.Reason.
 type ShortLineReason string
 
+// StockItem defines model for StockItem.
+type StockItem struct {
+	// Available What can be sold; a location that is short does not take from the others
+	Available      int64 `json:"available"`
+	BackorderLimit int64 `json:"backorder_limit,omitempty,omitzero"`
+	Backordered    int64 `json:"backordered,omitempty,omitzero"`
+
+	// Backorders First in, first out
+	Backorders     []WaitingOrder  `json:"backorders"`
+	Committed      int64           `json:"committed"`
+	Damaged        int64           `json:"damaged"`
+	Description    string          `json:"description,omitempty,omitzero"`
+	Expected       []OpenDelivery  `json:"expected"`
+	Incoming       int64           `json:"incoming"`
+	Locations      []LocationLevel `json:"locations"`
+	OccurredAt     time.Time       `json:"occurred_at,omitempty,omitzero"`
+	OnHand         int64           `json:"on_hand"`
+	QualityControl int64           `json:"quality_control"`
+	Reserved       int64           `json:"reserved"`
+	SafetyStock    int64           `json:"safety_stock"`
+	SKU            string          `json:"sku"`
+
+	// TransferID The transfer that ship_transfer sent on its way
+	TransferID string         `json:"transfer_id,omitempty,omitzero"`
+	Transfers  []OpenTransfer `json:"transfers"`
+	Version    int64          `json:"version"`
+}
+
 // StockMovementsPage defines model for StockMovementsPage.
 type StockMovementsPage struct {
 	// AgeMs Milliseconds since ClickHouse was last known to hold the whole log; absent until it has
@@ -1103,6 +1154,16 @@ type TimelineEntry struct {
 	RecordedAt time.Time `json:"recorded_at"`
 	Type       string    `json:"type"`
 	Version    int64     `json:"version"`
+}
+
+// WaitingOrder An order that waits for goods at a location.
+type WaitingOrder struct {
+	Location string `json:"location"`
+	OrderID  string `json:"order_id"`
+
+	// Quantity Units that it waits for
+	Quantity int64     `json:"quantity"`
+	Since    time.Time `json:"since"`
 }
 
 // CurrencyQuery defines model for CurrencyQuery.
@@ -1517,6 +1578,15 @@ type GetStockMovementsParams struct {
 // GetStockMovementsParamsBy defines parameters for GetStockMovements.
 type GetStockMovementsParamsBy string
 
+// GetStockParams defines parameters for GetStock.
+type GetStockParams struct {
+	// HoldfastMinPosition A Holdfast-Position that the answer must include; waits up to 5 s for it.
+	HoldfastMinPosition MinPosition `json:"Holdfast-Min-Position,omitempty,omitzero"`
+
+	// IfNoneMatch The version that the client has; 304 when it is the newest.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty,omitzero"`
+}
+
 // RegisterItemParams defines parameters for RegisterItem.
 type RegisterItemParams struct {
 	// IdempotencyKey Not needed, since a PUT can be repeated as it is.
@@ -1804,6 +1874,9 @@ type ServerInterface interface {
 	// GetStockMovements Units that came in and went out, by month, day, SKU, location, reason or type
 	// (GET /v1/reports/stock-movements)
 	GetStockMovements(ctx echo.Context, params GetStockMovementsParams) error
+	// GetStock A stock item with what is under way
+	// (GET /v1/stock/{sku})
+	GetStock(ctx echo.Context, sku SKU, params GetStockParams) error
 	// RegisterItem Register a stock item, or change its description
 	// (PUT /v1/stock/{sku})
 	RegisterItem(ctx echo.Context, sku SKU, params RegisterItemParams) error
@@ -3348,6 +3421,57 @@ func (w *ServerInterfaceWrapper) GetStockMovements(ctx echo.Context) error {
 	return err
 }
 
+// GetStock converts echo context to params.
+func (w *ServerInterfaceWrapper) GetStock(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sku" -------------
+	var sku SKU
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sku", ctx.Param("sku"), &sku, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sku: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetStockParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Holdfast-Min-Position" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Holdfast-Min-Position")]; found {
+		var HoldfastMinPosition MinPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Holdfast-Min-Position, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Holdfast-Min-Position", valueList[0], &HoldfastMinPosition, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Holdfast-Min-Position: %s", err))
+		}
+
+		params.HoldfastMinPosition = HoldfastMinPosition
+	}
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetStock(ctx, sku, params)
+	return err
+}
+
 // RegisterItem converts echo context to params.
 func (w *ServerInterfaceWrapper) RegisterItem(ctx echo.Context) error {
 	var err error
@@ -4094,6 +4218,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/orders/:order_id/returns/:return_id/cancel", wrapper.CancelReturn, options.OperationMiddlewares["cancelReturn"]...)
 	router.POST(options.BaseURL+"/v1/imports/orders", wrapper.ImportOrder, options.OperationMiddlewares["importOrder"]...)
 	router.POST(options.BaseURL+"/v1/imports/credit-notes", wrapper.ImportCreditNote, options.OperationMiddlewares["importCreditNote"]...)
+	router.GET(options.BaseURL+"/v1/stock/:sku", wrapper.GetStock, options.OperationMiddlewares["getStock"]...)
 	router.PUT(options.BaseURL+"/v1/stock/:sku", wrapper.RegisterItem, options.OperationMiddlewares["registerItem"]...)
 	router.POST(options.BaseURL+"/v1/stock/:sku/receipts", wrapper.ReceiveStock, options.OperationMiddlewares["receiveStock"]...)
 	router.PUT(options.BaseURL+"/v1/stock/:sku/incoming", wrapper.ExpectStock, options.OperationMiddlewares["expectStock"]...)

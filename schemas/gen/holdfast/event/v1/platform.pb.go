@@ -190,8 +190,16 @@ type AvailabilityRow struct {
 	SourcePartition  int32 `protobuf:"varint,8,opt,name=source_partition,json=sourcePartition,proto3" json:"source_partition,omitempty"`
 	SourceOffset     int64 `protobuf:"varint,9,opt,name=source_offset,json=sourceOffset,proto3" json:"source_offset,omitempty"`
 	OccurredAtMicros int64 `protobuf:"varint,10,opt,name=occurred_at_micros,json=occurredAtMicros,proto3" json:"occurred_at_micros,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// What is under way, bounded by the limits of the rules: a row stays below the limit of a record. Locations are
+	// places in the list above.
+	Transfers  []*OpenTransfer `protobuf:"bytes,11,rep,name=transfers,proto3" json:"transfers,omitempty"`
+	Deliveries []*OpenDelivery `protobuf:"bytes,12,rep,name=deliveries,proto3" json:"deliveries,omitempty"`
+	// In the order in which they are filled.
+	Backorders []*WaitingOrder `protobuf:"bytes,13,rep,name=backorders,proto3" json:"backorders,omitempty"`
+	// What wrote the row knew: rows of an earlier format lack the above, and are made again from the log.
+	Format        uint32 `protobuf:"varint,14,opt,name=format,proto3" json:"format,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AvailabilityRow) Reset() {
@@ -294,6 +302,259 @@ func (x *AvailabilityRow) GetOccurredAtMicros() int64 {
 	return 0
 }
 
+func (x *AvailabilityRow) GetTransfers() []*OpenTransfer {
+	if x != nil {
+		return x.Transfers
+	}
+	return nil
+}
+
+func (x *AvailabilityRow) GetDeliveries() []*OpenDelivery {
+	if x != nil {
+		return x.Deliveries
+	}
+	return nil
+}
+
+func (x *AvailabilityRow) GetBackorders() []*WaitingOrder {
+	if x != nil {
+		return x.Backorders
+	}
+	return nil
+}
+
+func (x *AvailabilityRow) GetFormat() uint32 {
+	if x != nil {
+		return x.Format
+	}
+	return 0
+}
+
+// OpenTransfer is a transfer of which something has not arrived.
+type OpenTransfer struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	TransferId      string                 `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	FromLocation    uint32                 `protobuf:"varint,2,opt,name=from_location,json=fromLocation,proto3" json:"from_location,omitempty"`
+	ToLocation      uint32                 `protobuf:"varint,3,opt,name=to_location,json=toLocation,proto3" json:"to_location,omitempty"`
+	Shipped         int64                  `protobuf:"varint,4,opt,name=shipped,proto3" json:"shipped,omitempty"`
+	Remaining       int64                  `protobuf:"varint,5,opt,name=remaining,proto3" json:"remaining,omitempty"`
+	ShippedAtMicros int64                  `protobuf:"varint,6,opt,name=shipped_at_micros,json=shippedAtMicros,proto3" json:"shipped_at_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *OpenTransfer) Reset() {
+	*x = OpenTransfer{}
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenTransfer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenTransfer) ProtoMessage() {}
+
+func (x *OpenTransfer) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenTransfer.ProtoReflect.Descriptor instead.
+func (*OpenTransfer) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_platform_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OpenTransfer) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
+}
+
+func (x *OpenTransfer) GetFromLocation() uint32 {
+	if x != nil {
+		return x.FromLocation
+	}
+	return 0
+}
+
+func (x *OpenTransfer) GetToLocation() uint32 {
+	if x != nil {
+		return x.ToLocation
+	}
+	return 0
+}
+
+func (x *OpenTransfer) GetShipped() int64 {
+	if x != nil {
+		return x.Shipped
+	}
+	return 0
+}
+
+func (x *OpenTransfer) GetRemaining() int64 {
+	if x != nil {
+		return x.Remaining
+	}
+	return 0
+}
+
+func (x *OpenTransfer) GetShippedAtMicros() int64 {
+	if x != nil {
+		return x.ShippedAtMicros
+	}
+	return 0
+}
+
+// OpenDelivery is what is still to come to a location under a reference.
+type OpenDelivery struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Location      uint32                 `protobuf:"varint,1,opt,name=location,proto3" json:"location,omitempty"`
+	Reference     string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	Quantity      int64                  `protobuf:"varint,3,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OpenDelivery) Reset() {
+	*x = OpenDelivery{}
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OpenDelivery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OpenDelivery) ProtoMessage() {}
+
+func (x *OpenDelivery) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OpenDelivery.ProtoReflect.Descriptor instead.
+func (*OpenDelivery) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_platform_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *OpenDelivery) GetLocation() uint32 {
+	if x != nil {
+		return x.Location
+	}
+	return 0
+}
+
+func (x *OpenDelivery) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *OpenDelivery) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+// WaitingOrder is an order that waits for stock at a location.
+type WaitingOrder struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 16 bytes: there may be thousands of them in a row.
+	OrderUuid []byte `protobuf:"bytes,1,opt,name=order_uuid,json=orderUuid,proto3" json:"order_uuid,omitempty"`
+	// The ID of an order that is no UUID.
+	OrderId       string `protobuf:"bytes,2,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
+	Location      uint32 `protobuf:"varint,3,opt,name=location,proto3" json:"location,omitempty"`
+	Quantity      int64  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	SinceMicros   int64  `protobuf:"varint,5,opt,name=since_micros,json=sinceMicros,proto3" json:"since_micros,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitingOrder) Reset() {
+	*x = WaitingOrder{}
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitingOrder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitingOrder) ProtoMessage() {}
+
+func (x *WaitingOrder) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_platform_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitingOrder.ProtoReflect.Descriptor instead.
+func (*WaitingOrder) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_platform_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *WaitingOrder) GetOrderUuid() []byte {
+	if x != nil {
+		return x.OrderUuid
+	}
+	return nil
+}
+
+func (x *WaitingOrder) GetOrderId() string {
+	if x != nil {
+		return x.OrderId
+	}
+	return ""
+}
+
+func (x *WaitingOrder) GetLocation() uint32 {
+	if x != nil {
+		return x.Location
+	}
+	return 0
+}
+
+func (x *WaitingOrder) GetQuantity() int64 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *WaitingOrder) GetSinceMicros() int64 {
+	if x != nil {
+		return x.SinceMicros
+	}
+	return 0
+}
+
 var File_holdfast_event_v1_platform_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_platform_proto_rawDesc = "" +
@@ -314,7 +575,7 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\x05shard\x18\x02 \x01(\rR\x05shard\x12\x19\n" +
 	"\bowner_id\x18\x03 \x01(\fR\aownerId\x12!\n" +
 	"\fpeer_address\x18\x04 \x01(\tR\vpeerAddress\x12.\n" +
-	"\x13announced_at_micros\x18\x05 \x01(\x03R\x11announcedAtMicros\"\x96\x03\n" +
+	"\x13announced_at_micros\x18\x05 \x01(\x03R\x11announcedAtMicros\"\xef\x04\n" +
 	"\x0fAvailabilityRow\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x1e\n" +
@@ -328,7 +589,35 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\x10source_partition\x18\b \x01(\x05R\x0fsourcePartition\x12#\n" +
 	"\rsource_offset\x18\t \x01(\x03R\fsourceOffset\x12,\n" +
 	"\x12occurred_at_micros\x18\n" +
-	" \x01(\x03R\x10occurredAtMicrosBDZBgithub.com/holdfast/holdfast/schemas/gen/holdfast/event/v1;eventv1b\x06proto3"
+	" \x01(\x03R\x10occurredAtMicros\x12=\n" +
+	"\ttransfers\x18\v \x03(\v2\x1f.holdfast.event.v1.OpenTransferR\ttransfers\x12?\n" +
+	"\n" +
+	"deliveries\x18\f \x03(\v2\x1f.holdfast.event.v1.OpenDeliveryR\n" +
+	"deliveries\x12?\n" +
+	"\n" +
+	"backorders\x18\r \x03(\v2\x1f.holdfast.event.v1.WaitingOrderR\n" +
+	"backorders\x12\x16\n" +
+	"\x06format\x18\x0e \x01(\rR\x06format\"\xd9\x01\n" +
+	"\fOpenTransfer\x12\x1f\n" +
+	"\vtransfer_id\x18\x01 \x01(\tR\n" +
+	"transferId\x12#\n" +
+	"\rfrom_location\x18\x02 \x01(\rR\ffromLocation\x12\x1f\n" +
+	"\vto_location\x18\x03 \x01(\rR\n" +
+	"toLocation\x12\x18\n" +
+	"\ashipped\x18\x04 \x01(\x03R\ashipped\x12\x1c\n" +
+	"\tremaining\x18\x05 \x01(\x03R\tremaining\x12*\n" +
+	"\x11shipped_at_micros\x18\x06 \x01(\x03R\x0fshippedAtMicros\"d\n" +
+	"\fOpenDelivery\x12\x1a\n" +
+	"\blocation\x18\x01 \x01(\rR\blocation\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x1a\n" +
+	"\bquantity\x18\x03 \x01(\x03R\bquantity\"\xa3\x01\n" +
+	"\fWaitingOrder\x12\x1d\n" +
+	"\n" +
+	"order_uuid\x18\x01 \x01(\fR\torderUuid\x12\x19\n" +
+	"\border_id\x18\x02 \x01(\tR\aorderId\x12\x1a\n" +
+	"\blocation\x18\x03 \x01(\rR\blocation\x12\x1a\n" +
+	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12!\n" +
+	"\fsince_micros\x18\x05 \x01(\x03R\vsinceMicrosBDZBgithub.com/holdfast/holdfast/schemas/gen/holdfast/event/v1;eventv1b\x06proto3"
 
 var (
 	file_holdfast_event_v1_platform_proto_rawDescOnce sync.Once
@@ -342,22 +631,28 @@ func file_holdfast_event_v1_platform_proto_rawDescGZIP() []byte {
 	return file_holdfast_event_v1_platform_proto_rawDescData
 }
 
-var file_holdfast_event_v1_platform_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_holdfast_event_v1_platform_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_holdfast_event_v1_platform_proto_goTypes = []any{
 	(*Layout)(nil),          // 0: holdfast.event.v1.Layout
 	(*Announcement)(nil),    // 1: holdfast.event.v1.Announcement
 	(*AvailabilityRow)(nil), // 2: holdfast.event.v1.AvailabilityRow
-	(*Level)(nil),           // 3: holdfast.event.v1.Level
-	(*LocationLevel)(nil),   // 4: holdfast.event.v1.LocationLevel
+	(*OpenTransfer)(nil),    // 3: holdfast.event.v1.OpenTransfer
+	(*OpenDelivery)(nil),    // 4: holdfast.event.v1.OpenDelivery
+	(*WaitingOrder)(nil),    // 5: holdfast.event.v1.WaitingOrder
+	(*Level)(nil),           // 6: holdfast.event.v1.Level
+	(*LocationLevel)(nil),   // 7: holdfast.event.v1.LocationLevel
 }
 var file_holdfast_event_v1_platform_proto_depIdxs = []int32{
-	3, // 0: holdfast.event.v1.AvailabilityRow.total:type_name -> holdfast.event.v1.Level
-	4, // 1: holdfast.event.v1.AvailabilityRow.locations:type_name -> holdfast.event.v1.LocationLevel
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	6, // 0: holdfast.event.v1.AvailabilityRow.total:type_name -> holdfast.event.v1.Level
+	7, // 1: holdfast.event.v1.AvailabilityRow.locations:type_name -> holdfast.event.v1.LocationLevel
+	3, // 2: holdfast.event.v1.AvailabilityRow.transfers:type_name -> holdfast.event.v1.OpenTransfer
+	4, // 3: holdfast.event.v1.AvailabilityRow.deliveries:type_name -> holdfast.event.v1.OpenDelivery
+	5, // 4: holdfast.event.v1.AvailabilityRow.backorders:type_name -> holdfast.event.v1.WaitingOrder
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_platform_proto_init() }
@@ -372,7 +667,7 @@ func file_holdfast_event_v1_platform_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_platform_proto_rawDesc), len(file_holdfast_event_v1_platform_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

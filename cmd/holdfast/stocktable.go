@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/client"
+)
+
+// newTable aligns columns that are separated by tabs.
+func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
+
+// instant is a time as tables show it.
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// writeStock shows items, a block each.
+func writeStock(w io.Writer, items []client.Availability) error {
+	for i := range items {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		if err := writeLevels(w, &items[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeLevels shows an item's levels, location by location. on_hand is the sum of what stands before it.
+func writeLevels(w io.Writer, a *client.Availability) error {
+	fmt.Fprintln(w, strings.TrimSpace(a.SKU+"  "+a.Description))
+	fmt.Fprintf(w, "version %d, backorder limit %d, backordered %d\n", a.Version, a.BackorderLimit, a.Backordered)
+	if a.TransferID != "" {
+		fmt.Fprintf(w, "transfer %s\n", a.TransferID)
+	}
+	t := newTable(w)
+	fmt.Fprintln(t, "LOCATION\tAVAILABLE\tRESERVED\tCOMMITTED\tSAFETY\tDAMAGED\tQC\tON HAND\tINCOMING")
+	for _, l := range append(a.Locations, client.LocationLevel{
+		Location: "all", Available: a.Available, Reserved: a.Reserved, Committed: a.Committed, SafetyStock: a.SafetyStock,
+		Damaged: a.Damaged, QualityControl: a.QualityControl, OnHand: a.OnHand, Incoming: a.Incoming,
+	}) {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
+			l.Location, l.Available, l.Reserved, l.Committed, l.SafetyStock, l.Damaged, l.QualityControl, l.OnHand, l.Incoming)
+	}
+	return t.Flush()
+}
+
+// writeStockItem shows an item with what is under way; a table with nothing in it is left out.
+func writeStockItem(w io.Writer, s *client.StockItem) error {
+	err := writeLevels(w, &client.Availability{
+		SKU: s.SKU, Description: s.Description, Version: s.Version, BackorderLimit: s.BackorderLimit, Backordered: s.Backordered,
+		Available: s.Available, Reserved: s.Reserved, Committed: s.Committed, SafetyStock: s.SafetyStock, Damaged: s.Damaged,
+		QualityControl: s.QualityControl, OnHand: s.OnHand, Incoming: s.Incoming, Locations: s.Locations,
+	})
+	if err != nil {
+		return err
+	}
+	t := newTable(w)
+	if len(s.Transfers) > 0 {
+		fmt.Fprintln(t, "\nTRANSFER\tFROM\tTO\tSHIPPED\tREMAINING\tSHIPPED AT")
+	}
+	for _, x := range s.Transfers {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\n", x.TransferID, x.FromLocation, x.ToLocation, x.Shipped, x.Remaining, instant(x.ShippedAt))
+	}
+	if len(s.Expected) > 0 {
+		fmt.Fprintln(t, "\nEXPECTED UNDER\tAT\tQUANTITY")
+	}
+	for _, x := range s.Expected {
+		fmt.Fprintf(t, "%s\t%s\t%d\n", x.Reference, x.Location, x.Quantity)
+	}
+	if len(s.Backorders) > 0 {
+		fmt.Fprintln(t, "\nWAITING ORDER\tAT\tQUANTITY\tSINCE")
+	}
+	for _, x := range s.Backorders {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", x.OrderID, x.Location, x.Quantity, instant(x.Since))
+	}
+	return t.Flush()
+}

@@ -1,0 +1,167 @@
+package availability
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/inventory"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// item is one as the rules have it, and the fold of its events.
+type item struct {
+	state        inventory.Item
+	reservations map[string]inventory.Reservation
+	fold         *fold
+	offset       int64
+}
+
+// run lets the rules decide, and folds what they say. What they refuse changes nothing.
+func (i *item) run(t *rapid.T, cmd inventory.Command) {
+	step, _ := cmd.(inventory.SetReservation)
+	events, err := inventory.Decide(i.state, i.reservations[step.OrderID], cmd)
+	if err != nil {
+		return
+	}
+	for _, ev := range events {
+		order := step.OrderID
+		if filled, ok := ev.Change.(inventory.BackorderFilled); ok {
+			order = filled.Step.OrderID
+		}
+		i.state, i.reservations[order] = inventory.Evolve(i.state, i.reservations[order], ev)
+		value, _, err := codec.AppendInventory(nil, "A", &codec.Meta{Version: i.state.Version, OccurredAtMicros: i.offset}, ev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.fold.apply(&eventlog.Record{Offset: i.offset, Value: value}); err != nil {
+			t.Fatal(err)
+		}
+		i.offset++
+	}
+}
+
+func drawStockCommand(t *rapid.T) inventory.Command {
+	location := rapid.SampledFrom([]string{"main", "north", "south"}).Draw(t, "location")
+	quantity := rapid.Int64Range(1, 9).Draw(t, "quantity")
+	reference := rapid.SampledFrom([]string{"", "PO-1", "PO-2"}).Draw(t, "reference")
+	transfer := rapid.SampledFrom([]string{"t-1", "t-2", "t-3"}).Draw(t, "transfer")
+	switch rapid.IntRange(0, 9).Draw(t, "command") {
+	case 0, 1:
+		return inventory.ReceiveStock{Location: location, Quantity: quantity, Reference: reference}
+	case 2:
+		return inventory.ExpectStock{Location: location, Quantity: quantity - 1, Reference: reference}
+	case 3:
+		return inventory.ShipTransfer{TransferID: transfer, FromLocation: location, ToLocation: "north", Quantity: quantity}
+	case 4:
+		return inventory.ReceiveTransfer{TransferID: transfer, Quantity: quantity / 3, Missing: quantity / 4, Damaged: 1}
+	}
+	order := rapid.SampledFrom([]string{"o-1", "o-2", "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11", "urn:uuid:5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11"}).Draw(t, "order")
+	c := inventory.SetReservation{
+		OrderID: order, PlacedEventID: inventory.ID{rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "placed")},
+		Version: rapid.Uint64Range(1, 40).Draw(t, "version"), Reserved: rapid.Int64Range(0, 9).Draw(t, "reserved"),
+	}
+	if rapid.Bool().Draw(t, "committed") {
+		c.Reserved, c.Committed = 0, c.Reserved
+	}
+	return c
+}
+
+// What is under way in the row is what the rules go by.
+func TestOpenWorkIsThatOfTheRules(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		i := &item{reservations: map[string]inventory.Reservation{}, fold: newFold()}
+		i.run(t, inventory.RegisterItem{Description: "a"})
+		i.run(t, inventory.SetBackorderLimit{Limit: 15})
+		for range rapid.IntRange(1, 60).Draw(t, "commands") {
+			i.run(t, drawStockCommand(t))
+			row := i.fold.rows["A"]
+			var got, want strings.Builder
+			for _, x := range row.Transfers {
+				fmt.Fprintln(&got, x.TransferId, name(row, x.FromLocation), name(row, x.ToLocation), x.Remaining)
+			}
+			for _, x := range i.state.Transfers {
+				fmt.Fprintln(&want, x.ID, x.FromLocation, x.ToLocation, x.Quantity)
+			}
+			for _, x := range row.Deliveries {
+				fmt.Fprintln(&got, name(row, x.Location), x.Reference, x.Quantity)
+			}
+			for _, x := range i.state.Expected {
+				fmt.Fprintln(&want, x.Location, x.Reference, x.Quantity)
+			}
+			for _, x := range row.Backorders {
+				fmt.Fprintln(&got, OrderID(x), name(row, x.Location), x.Quantity)
+			}
+			for _, x := range i.state.Backorders {
+				fmt.Fprintln(&want, x.OrderID, x.Location, x.Quantity)
+			}
+			if got.String() != want.String() {
+				t.Fatalf("the row has\n%sthe rules have\n%s", got.String(), want.String())
+			}
+		}
+	})
+}
+
+// A row must be a record, whatever the rules allow to be under way at a time.
+func TestTheLargestRowIsARecord(t *testing.T) {
+	text := func(n, i int) string { return fmt.Sprintf("%0*d", n, i) }
+	level := &eventv1.Level{
+		OnHand: inventory.MaxLevel, Available: -inventory.MaxLevel, Reserved: inventory.MaxLevel, Committed: inventory.MaxLevel,
+		SafetyStock: inventory.MaxLevel, Damaged: inventory.MaxLevel, QualityControl: inventory.MaxLevel, Incoming: inventory.MaxLevel,
+	}
+	now := int64(1) << 51 // micros, in the year 2041
+	row := &eventv1.AvailabilityRow{
+		Sku: text(inventory.MaxSKUBytes, 0), Description: text(inventory.MaxDescriptionBytes, 0), Registered: true, Version: 1 << 60, Total: level,
+		BackorderLimit: inventory.MaxBackorderLimit, SourcePartition: 1 << 20, SourceOffset: 1 << 60, OccurredAtMicros: now, Format: rowFormat,
+	}
+	for i := range inventory.MaxLocations {
+		row.Locations = append(row.Locations, &eventv1.LocationLevel{Location: text(inventory.MaxLocationBytes, i), Level: level})
+	}
+	const last = inventory.MaxLocations - 1
+	for i := range inventory.MaxTransfers {
+		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{TransferId: text(inventory.MaxTransferIDBytes, i), FromLocation: last, ToLocation: last,
+			Shipped: inventory.MaxQuantity, Remaining: inventory.MaxQuantity, ShippedAtMicros: now})
+	}
+	for i := range inventory.MaxDeliveries {
+		row.Deliveries = append(row.Deliveries, &eventv1.OpenDelivery{Location: last, Reference: text(inventory.MaxReferenceBytes, i), Quantity: inventory.MaxQuantity})
+	}
+	for range inventory.MaxBackorders {
+		w := waiting(row, uuid.NewString(), text(inventory.MaxLocationBytes, last), now)
+		w.Quantity = inventory.MaxBackorderLimit / inventory.MaxBackorders
+	}
+	rec, err := record(row.Sku, row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := len(rec.Key) + len(rec.Value); size > eventlog.MaxRecordBytes {
+		t.Errorf("a row of %d bytes; a record has at most %d", size, eventlog.MaxRecordBytes)
+	}
+	if body := renderStock(render(row), row); !json.Valid(body) {
+		t.Error("not JSON")
+	}
+}
+
+func TestStockShowsWhatIsUnderWay(t *testing.T) {
+	row := &eventv1.AvailabilityRow{
+		Sku: "A", Locations: []*eventv1.LocationLevel{{Location: "main"}, {Location: "north"}},
+		Transfers:  []*eventv1.OpenTransfer{{TransferId: "t-1", ToLocation: 1, Shipped: 5, Remaining: 2, ShippedAtMicros: 1_000_000}},
+		Deliveries: []*eventv1.OpenDelivery{{Location: 1, Reference: "PO-1", Quantity: 7}, {Location: 9, Quantity: 1}},
+		Backorders: []*eventv1.WaitingOrder{{OrderId: "o-1", Quantity: 3}},
+	}
+	got := string(renderStock([]byte(`{"sku":"A"}`), row))
+	want := `{"sku":"A","transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","shipped":5,"remaining":2,"shipped_at":"1970-01-01T00:00:01Z"}],` +
+		`"expected":[{"location":"north","reference":"PO-1","quantity":7},{"location":"#9","reference":"","quantity":1}],` +
+		`"backorders":[{"order_id":"o-1","location":"main","quantity":3,"since":"1970-01-01T00:00:00Z"}]}`
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got, want := string(renderStock([]byte(`{"sku":"A"}`), nil)), `{"sku":"A","transfers":[],"expected":[],"backorders":[]}`; got != want {
+		t.Errorf("nothing under way: %s, want %s", got, want)
+	}
+}
