@@ -2,12 +2,17 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/holdfast/holdfast/pkg/loadtest"
 )
 
 // shopOf sells so many, and refuses the rest.
@@ -62,5 +67,20 @@ func TestOversellIsExact(t *testing.T) {
 	}
 	if _, err := holdfast(t, "bench", "orders", "--oversell", "50"); err == nil || !strings.Contains(err.Error(), "--stock") {
 		t.Errorf("without stock: %v", err)
+	}
+}
+
+// The mirror's bench copies all that was mirrored: each order of 20 lines is a row in two more tables.
+func TestBenchMirrorComparesAllRows(t *testing.T) {
+	out, err := holdfast(t, "bench", "mirror", "--lines", "200", "-o", "json")
+	var r loadtest.MirrorReport
+	if err := errors.Join(err, json.Unmarshal([]byte(out), &r)); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if r.Lines != 200 || r.Events != 10 || r.Rows != 220 || r.Ratio != r.RowsPerSecond/r.CopyRowsPerSecond || r.LiveHeapMB < r.IdleHeapMB {
+		t.Errorf("%+v", r)
+	}
+	if runtime.GOOS == "linux" && r.EnginePeakMB == 0 {
+		t.Error("it does not say what memory ClickHouse took")
 	}
 }

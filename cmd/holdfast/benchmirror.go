@@ -26,7 +26,7 @@ func newBenchMirrorCommand() *cobra.Command {
 		Use:   "mirror",
 		Short: "Mirror a log of imported orders into ClickHouse and measure how fast",
 		Long: `Fills the log of an embedded broker with imported orders of 20 lines, over more than a year, and mirrors it from its start into
-an embedded ClickHouse. Then ClickHouse copies the same lines by itself, to compare with.`,
+an embedded ClickHouse. Then ClickHouse copies the same rows of all tables by itself, to compare with.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			report, err := benchMirror(c.Context(), lines, rows)
@@ -72,7 +72,9 @@ func benchMirror(ctx context.Context, lines, rows int) (report *loadtest.MirrorR
 		return nil, err
 	}
 	defer conn.Close()
-	return loadtest.Mirror(ctx, loadtest.MirrorConfig{Client: client, Layout: layout, Conn: conn, Lines: lines, FlushRows: rows})
+	return loadtest.Mirror(ctx, loadtest.MirrorConfig{
+		Client: client, Layout: layout, Conn: conn, EnginePID: engine.PID(), Dir: dir, Lines: lines, FlushRows: rows,
+	})
 }
 
 func printMirror(out io.Writer, format output, r *loadtest.MirrorReport) error {
@@ -81,9 +83,12 @@ func printMirror(out io.Writer, format output, r *loadtest.MirrorReport) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(r)
 	}
-	_, err := fmt.Fprintf(out, `mirror of %s order lines in %s orders
-  mirror     %.1f s: %s lines/s; Go heap at most %.0f MB
-  copy       %s lines/s by ClickHouse's own INSERT … SELECT
-`, count(int64(r.Lines)), count(int64(r.Events)), r.Seconds, count(int64(r.LinesPerSecond)), r.PeakHeapMB, count(int64(r.CopyLinesPerSecond)))
+	_, err := fmt.Fprintf(out, `mirror of %s order lines in %s orders, %s rows
+  mirror     %.1f s: %s rows/s, %s of them lines
+  copy       %s rows/s by ClickHouse's own INSERT … SELECT; the mirror runs at %.0f %% of it
+  Go heap    %.0f MB at most; %.0f live, %.0f of them before (the broker)
+  ClickHouse %.0f MB at most
+`, count(int64(r.Lines)), count(int64(r.Events)), count(r.Rows), r.Seconds, count(int64(r.RowsPerSecond)), count(int64(r.LinesPerSecond)),
+		count(int64(r.CopyRowsPerSecond)), 100*r.Ratio, r.PeakHeapMB, r.LiveHeapMB, r.IdleHeapMB, r.EnginePeakMB)
 	return err
 }

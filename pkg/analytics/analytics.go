@@ -47,7 +47,7 @@ func Rebuild(ctx context.Context, conn *clickhouse.Conn) error {
 	// The progress goes after the rows it speaks of, and the record of the migrations last: a projector that
 	// starts in between refuses to work with half of the tables.
 	for _, table := range append(m.Tables(), clickhouse.Table{Name: "schema_migrations"}) {
-		if err := conn.Exec(ctx, "DROP TABLE IF EXISTS "+table.Name+" SYNC", nil, nil); err != nil && !clickhouse.IsMissing(err) {
+		if err := conn.Exec(ctx, "DROP TABLE IF EXISTS "+table.Name+" SYNC", nil, nil); err != nil {
 			return err
 		}
 	}

@@ -73,8 +73,11 @@ func (r *eventRows) add(rec *eventlog.Record, typ, aggregateID string, meta *eve
 	r.idempotencyKey = append(r.idempotencyKey, meta.IdempotencyKey)
 	r.occurredAt = append(r.occurredAt, timeOf(meta.OccurredAtMicros))
 	r.recordedAt = append(r.recordedAt, timeOf(meta.RecordedAtMicros))
-	r.digest = append(r.digest, xxhash.Sum64(rec.Value))
+	r.digest = append(r.digest, digestOf(rec))
 }
+
+// digestOf tells events from one another.
+func digestOf(rec *eventlog.Record) uint64 { return xxhash.Sum64(rec.Value) }
 
 // orderRow is what an order's event says beyond its envelope.
 type orderRow struct {

@@ -259,6 +259,10 @@ func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
 			tps = append(tps, eventlog.TopicPartition{Topic: topic, Partition: partition})
 		}
 	}
+	last, err := loadLastEvents(ctx, m.cfg.Conn, tps)
+	if err != nil {
+		return err
+	}
 	asked := time.Now()
 	end, err := m.cfg.Client.EndOffsets(ctx, tps) // not the stable ones: a new leader may know those late
 	if err != nil {
@@ -267,9 +271,9 @@ func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
 	from := eventlog.Offsets{}
 	for _, tp := range tps {
 		from[tp] = held.next[tp]
-		if from[tp] > end[tp] {
-			return m.ahead(ctx, tp, from[tp], end[tp])
-		}
+	}
+	if err := m.compare(ctx, from, last, end); err != nil {
+		return m.refill(ctx, err)
 	}
 	follower, err := m.cfg.Client.FollowInStep(from) // a batch then holds few months
 	if err != nil {
@@ -292,18 +296,58 @@ func (m *Mirror) prepare(ctx context.Context) error {
 	return Rebuild(ctx, m.cfg.Conn)
 }
 
-// ahead deals with a mirror that knows more than the log.
-func (m *Mirror) ahead(ctx context.Context, tp eventlog.TopicPartition, next, end int64) error {
-	err := fmt.Errorf("the mirror in database %s knows %s partition %d up to offset %d, but it ends at %d: if this is the right log, run `holdfast mirror rebuild`; otherwise give another database",
-		m.cfg.Conn.Database(), tp.Topic, tp.Partition, next, end)
-	if !m.cfg.Refill {
+// anotherLogError says that the mirror is not of the log that is there, or of more than is left of it.
+type anotherLogError struct{ database, what string }
+
+// Error implements error.
+func (e *anotherLogError) Error() string {
+	return fmt.Sprintf("the mirror in database %s %s: if this is the right log, run `holdfast mirror rebuild`; otherwise give another database", e.database, e.what)
+}
+
+// compare holds the mirror's end to the log: the log must reach as far, and have the same events there. A topic that was
+// made again may have grown past the mirror, and a broker that lost its end in a crash may have written another since.
+func (m *Mirror) compare(ctx context.Context, next eventlog.Offsets, last map[eventlog.TopicPartition]lastEvent, end eventlog.Offsets) error {
+	another := func(format string, args ...any) error {
+		return &anotherLogError{m.cfg.Conn.Database(), fmt.Sprintf(format, args...)}
+	}
+	for tp, offset := range next {
+		if e, ok := last[tp]; ok {
+			offset = max(offset, e.offset+1)
+		}
+		if offset > end[tp] {
+			return another("knows %s partition %d up to offset %d, but it ends at %d", tp.Topic, tp.Partition, offset, end[tp])
+		}
+	}
+	from, to := eventlog.Offsets{}, eventlog.Offsets{}
+	for tp, e := range last {
+		from[tp], to[tp] = e.offset, e.offset+1
+	}
+	err := m.cfg.Client.Read(ctx, from, to, func(rec *eventlog.Record) error {
+		if digestOf(rec) == last[rec.TopicPartition].digest {
+			delete(last, rec.TopicPartition)
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	m.cfg.Logger.Warn("filling the mirror again", "why", err)
+	for tp, e := range last {
+		return another("has another event of %s partition %d at offset %d than the log", tp.Topic, tp.Partition, e.offset)
+	}
+	return nil
+}
+
+// refill drops a mirror of another log, where it may.
+func (m *Mirror) refill(ctx context.Context, why error) error {
+	var another *anotherLogError
+	if !m.cfg.Refill || !errors.As(why, &another) {
+		return why
+	}
+	m.cfg.Logger.Warn("filling the mirror again", "why", why)
 	if err := Rebuild(ctx, m.cfg.Conn); err != nil {
 		return err
 	}
-	return errors.New("the mirror was ahead of the log and is filled again")
+	return errors.New("the mirror was not of this log and is filled again")
 }
 
 func (m *Mirror) began(from, end eventlog.Offsets, asked time.Time) {

@@ -175,6 +175,44 @@ func TestAMirrorThatIsAheadOfTheLog(t *testing.T) {
 	short.exact()
 }
 
+// A topic that was made again while no mirror ran, and has grown past what the mirror knew: two logs do not mix. Neither do
+// they when the mirror has rows that no progress speaks of.
+func TestAMirrorOfAnotherLog(t *testing.T) {
+	for name, c := range map[string]struct {
+		change, want string
+		to           int
+	}{
+		"grown past":       {want: "has another event of", to: 120},
+		"without progress": {change: "TRUNCATE TABLE mirror_progress", want: "but it ends at", to: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := newFixture(t)
+			first.fill(0, 60)
+			_, stop := first.mirror()
+			first.exact()
+			stop()
+			if c.change != "" {
+				first.execute(c.change)
+			}
+			again := newFixture(t)
+			again.conn = first.conn
+			again.fill(0, c.to)
+			m, stop := again.mirror()
+			again.eventually("it refuses", func() bool {
+				err := m.Ready()
+				return err != nil && strings.Contains(err.Error(), c.want) && strings.Contains(err.Error(), "holdfast mirror rebuild")
+			})
+			stop()
+			again.mirror(func(c *analytics.Config) { c.Refill = true })
+			again.eventually("it is filled again", func() bool {
+				n, err := again.ask("SELECT toInt64(count()) FROM events FINAL")
+				return err == nil && n == again.events
+			})
+			again.exact()
+		})
+	}
+}
+
 // Tables of another program: whoever has the mirror alone fills it again, whoever shares it is told how to. Those of a
 // newer program are left as they are.
 func TestAMirrorOfAnotherProgram(t *testing.T) {

@@ -2,6 +2,7 @@ package analytics
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,6 +59,33 @@ func loadProgress(ctx context.Context, conn *clickhouse.Conn) (*progress, error)
 		return nil
 	})
 	return p, err
+}
+
+// lastEvent is the event of a partition with the greatest offset that has a row, whether progress speaks of it or not.
+type lastEvent struct {
+	offset int64
+	digest uint64
+}
+
+const lastEventQuery = `SELECT offset, digest FROM ` + tableEvents + `
+WHERE topic = {topic:String} AND partition = {partition:Int32} ORDER BY offset DESC LIMIT 1`
+
+// loadLastEvents reads the last event of each of the partitions that has any.
+func loadLastEvents(ctx context.Context, conn *clickhouse.Conn, tps []eventlog.TopicPartition) (map[eventlog.TopicPartition]lastEvent, error) {
+	last := map[eventlog.TopicPartition]lastEvent{}
+	for _, tp := range tps {
+		params := clickhouse.Parameters{"topic": tp.Topic, "partition": strconv.Itoa(int(tp.Partition))}
+		err := conn.Each(ctx, lastEventQuery, nil, params, func(rows clickhouse.Rows) error {
+			var e lastEvent
+			err := rows.Scan(&e.offset, &e.digest)
+			last[tp] = e
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return last, nil
 }
 
 // saveProgress writes how far the mirror is, after the rows that it speaks of. It never takes back: the greatest

@@ -3,8 +3,12 @@ package loadtest
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,6 +32,9 @@ type MirrorConfig struct {
 	Client *eventlog.Client
 	Layout eventlog.Layout
 	Conn   *clickhouse.Conn
+	// EnginePID is ClickHouse's process, and Dir a directory that it can write to.
+	EnginePID int
+	Dir       string
 	// Lines are order lines; FlushRows the rows of a batch, 0: the mirror's default.
 	Lines, FlushRows int
 }
@@ -36,13 +43,23 @@ type MirrorConfig struct {
 type MirrorReport struct {
 	Lines   int     `json:"lines"`
 	Events  int     `json:"events"`
+	Rows    int64   `json:"rows"` // of all tables
 	Seconds float64 `json:"seconds"`
 	// LinesPerSecond counts order lines only; each order also has a row in two other tables.
 	LinesPerSecond float64 `json:"lines_per_second"`
-	// CopyLinesPerSecond is ClickHouse's own INSERT … SELECT of the same lines into a table of the same kind, right afterwards.
-	CopyLinesPerSecond float64 `json:"copy_lines_per_second"`
-	// PeakHeapMB is the most memory that Go's heap had while mirroring, sampled.
+	RowsPerSecond  float64 `json:"rows_per_second"`
+	// CopyRowsPerSecond is ClickHouse's own INSERT … SELECT of the same rows, from files in its Native format into tables of
+	// the same kind, right afterwards. Ratio is the mirror's rate by that.
+	CopyRowsPerSecond float64 `json:"copy_rows_per_second"`
+	Ratio             float64 `json:"ratio"`
+	// PeakHeapMB is the most memory that Go's heap had while mirroring, sampled: with the embedded broker's, and with garbage
+	// that was not collected yet. LiveHeapMB is the most that a collection left, IdleHeapMB what one left before: what lies
+	// between them is the mirror's own.
 	PeakHeapMB float64 `json:"peak_heap_mb"`
+	LiveHeapMB float64 `json:"live_heap_mb"`
+	IdleHeapMB float64 `json:"idle_heap_mb"`
+	// EnginePeakMB is the most memory that ClickHouse's process ever had until then; 0 where the system does not tell.
+	EnginePeakMB float64 `json:"engine_peak_mb"`
 }
 
 // Mirror fills the log with orders, mirrors them from its start, and measures that alone.
@@ -63,34 +80,58 @@ func Mirror(ctx context.Context, cfg MirrorConfig) (*MirrorReport, error) {
 	running, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	runtime.GC()
+	_, r.IdleHeapMB = heapMB()
 	begin := time.Now()
 	go func() {
 		defer close(done)
 		_ = m.Run(running) // alone, it tries until it is stopped
 	}()
-	sampled := make(chan float64)
-	go func() { sampled <- peakHeap(done) }()
+	sampled := make(chan struct{})
+	go func() { defer close(sampled); r.sampleHeap(done) }()
 	_, err = analytics.NewReports(cfg.Conn).Await(ctx, eventlog.PositionOf(end))
 	r.Seconds = time.Since(begin).Seconds()
 	stop()
 	<-done
-	r.PeakHeapMB = <-sampled
+	<-sampled
 	if err != nil {
 		return nil, err
 	}
+	r.EnginePeakMB = peakMB(cfg.EnginePID)
 	r.LinesPerSecond = float64(r.Lines) / r.Seconds
-	return r, r.measureCopy(ctx, cfg.Conn)
+	return r, r.measureCopy(ctx, cfg)
 }
 
-func (r *MirrorReport) measureCopy(ctx context.Context, conn *clickhouse.Conn) error {
-	if err := conn.Exec(ctx, "CREATE TABLE copied AS order_lines", nil, nil); err != nil {
+// measureCopy lets ClickHouse copy every table that was filled.
+func (r *MirrorReport) measureCopy(ctx context.Context, cfg MirrorConfig) error {
+	sums, err := analytics.NewReports(cfg.Conn).Checksums(ctx, "true")
+	if err != nil {
 		return err
 	}
-	begin := time.Now()
-	if err := conn.Exec(ctx, "INSERT INTO copied SELECT * FROM order_lines", clickhouse.Settings{"max_partitions_per_insert_block": 0}, nil); err != nil {
-		return err
+	var took time.Duration
+	settings := clickhouse.Settings{"max_partitions_per_insert_block": 0}
+	for _, table := range sums {
+		if table.Rows == 0 {
+			continue
+		}
+		file := fmt.Sprintf("file('%s', 'Native')", filepath.Join(cfg.Dir, table.Table+".native"))
+		for _, statement := range []string{
+			fmt.Sprintf("CREATE TABLE copied_%s AS %s", table.Table, table.Table),
+			fmt.Sprintf("INSERT INTO FUNCTION %s SELECT * FROM %s", file, table.Table),
+		} {
+			if err := cfg.Conn.Exec(ctx, statement, settings, nil); err != nil {
+				return err
+			}
+		}
+		begin := time.Now()
+		if err := cfg.Conn.Exec(ctx, fmt.Sprintf("INSERT INTO copied_%s SELECT * FROM %s", table.Table, file), settings, nil); err != nil {
+			return err
+		}
+		took += time.Since(begin)
+		r.Rows += int64(table.Rows)
 	}
-	r.CopyLinesPerSecond = float64(r.Lines) / time.Since(begin).Seconds()
+	r.RowsPerSecond = float64(r.Rows) / r.Seconds
+	r.CopyRowsPerSecond = float64(r.Rows) / took.Seconds()
+	r.Ratio = r.RowsPerSecond / r.CopyRowsPerSecond
 	return nil
 }
 
@@ -102,21 +143,40 @@ func eventPartitions(l eventlog.Layout) []eventlog.TopicPartition {
 	return tps
 }
 
-// peakHeap samples until done.
-func peakHeap(done <-chan struct{}) float64 {
+// sampleHeap looks at the heap until done.
+func (r *MirrorReport) sampleHeap(done <-chan struct{}) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	var most uint64
 	for {
-		var stats runtime.MemStats
-		runtime.ReadMemStats(&stats)
-		most = max(most, stats.HeapInuse)
+		inUse, live := heapMB()
+		r.PeakHeapMB, r.LiveHeapMB = max(r.PeakHeapMB, inUse), max(r.LiveHeapMB, live)
 		select {
 		case <-tick.C:
 		case <-done:
-			return float64(most) / (1 << 20)
+			return
 		}
 	}
+}
+
+// heapMB is what Go's heap holds, and what the last collection left of it.
+func heapMB() (inUse, live float64) {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(samples)
+	return float64(samples[0].Value.Uint64()+samples[1].Value.Uint64()) / (1 << 20), float64(samples[2].Value.Uint64()) / (1 << 20)
+}
+
+// peakMB is the most memory that a process ever had; 0 where the system does not tell.
+func peakMB(pid int) float64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	var kb float64
+	if _, err := fmt.Sscan(rest, &kb); err != nil {
+		return 0
+	}
+	return kb / 1024
 }
 
 // fillLog appends the orders, without transactions: nobody decides anything here.

@@ -230,7 +230,11 @@ func TestTheMirrorOfAnEmptyLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := analytics.Rebuild(log.Ctx, conn); err != nil {
+	m, err := analytics.Migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Migrate(log.Ctx, m); err != nil {
 		t.Fatal(err)
 	}
 	report, err := verify.Run(log.Ctx, log.Client, verify.Options{ClickHouse: address})

@@ -225,12 +225,13 @@ func (c change) number(name protoreflect.Name) int64 {
 
 // amount is the money that moved, or is due for what came back.
 func (c change) amount() int64 {
-	for _, name := range []protoreflect.Name{"amount_micros", "voided_micros", "refund_due_micros"} {
-		if v, ok := c.value(name); ok {
-			return v.Int()
-		}
+	if c.name == "return_received" {
+		return c.number("refund_due_micros")
 	}
-	return 0
+	if v, ok := c.value("amount_micros"); ok {
+		return v.Int()
+	}
+	return c.number("voided_micros")
 }
 
 // reference is the number by which others know what happened.
