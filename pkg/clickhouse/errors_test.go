@@ -22,7 +22,7 @@ func TestRefusalsOfAServerHaveARemedy(t *testing.T) {
 		{516, "projector: Authentication failed", "password"},
 		{1, "Unsupported method", "see its log"},
 	} {
-		err := c.explain("insert into events", &driver.Exception{Code: refusal.code, Message: refusal.message})
+		err := c.explain(t.Context(), "insert into events", &driver.Exception{Code: refusal.code, Message: refusal.message})
 		if !strings.Contains(err.Error(), refusal.want) {
 			t.Errorf("code %d: it says %v, want %q", refusal.code, err, refusal.want)
 		}
