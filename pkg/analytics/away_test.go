@@ -2,6 +2,7 @@ package analytics_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 )
 
@@ -180,4 +182,37 @@ func TestAMirrorWhoseTableWasMadeAnewIsRebuilt(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.up()
+}
+
+// A reader finds out what was done to the tables: at its first report, and after each that failed.
+func TestReportsNoticeATableThatWasChanged(t *testing.T) {
+	f := newFixture(t)
+	f.fill(0, 20)
+	_, stop := f.mirror()
+	f.exact()
+	stop()
+	reports := analytics.NewReports(f.conn)
+	ask := func(r *analytics.Reports) error {
+		if _, err := r.Await(f.ctx, eventlog.Position{}); err != nil {
+			return err
+		}
+		_, err := r.Revenue(f.ctx, analytics.ReportQuery{By: analytics.ByCountry, Limit: 10})
+		return err
+	}
+	if err := ask(reports); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.conn.Exec(f.ctx, "ALTER TABLE order_lines DROP COLUMN country", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	var refused *clickhouse.Error
+	if err := ask(reports); !errors.As(err, &refused) || !strings.Contains(err.Error(), "a column is missing: the table was changed by hand") {
+		t.Errorf("the first report after the change: %v", err)
+	}
+	for name, r := range map[string]*analytics.Reports{"the next one": reports, "that of another reader": analytics.NewReports(f.conn)} {
+		var schema *clickhouse.SchemaError
+		if err := ask(r); !errors.As(err, &schema) || !strings.Contains(err.Error(), "order_lines.country is gone") || !strings.Contains(err.Error(), "holdfast mirror rebuild") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -41,12 +41,25 @@ func (c *Conn) Check(ctx context.Context, m *Migrations) error {
 			}
 		}
 	}
-	return c.compareTables(ctx, m.tables, Table.lacks)
+	have, err := c.liveTables(ctx)
+	if err != nil {
+		return err
+	}
+	for _, table := range m.tables {
+		if _, there := have[table.Name]; !there { // dropped, to be made again perhaps
+			return c.Missing(table.Name)
+		}
+	}
+	return c.compare(m.tables, have, Table.lacks)
 }
 
 // checkTables compares the tables with what they should be.
 func (c *Conn) checkTables(ctx context.Context, tables []Table) error {
-	return c.compareTables(ctx, tables, func(want Table, have liveTable) []string {
+	have, err := c.liveTables(ctx)
+	if err != nil {
+		return err
+	}
+	return c.compare(tables, have, func(want Table, have liveTable) []string {
 		return append(want.lacks(have), want.surplus(have)...)
 	})
 }
@@ -59,11 +72,7 @@ type liveTable struct {
 	columns []TableColumn
 }
 
-func (c *Conn) compareTables(ctx context.Context, tables []Table, differences func(want Table, have liveTable) []string) error {
-	have, err := c.liveTables(ctx)
-	if err != nil {
-		return err
-	}
+func (c *Conn) compare(tables []Table, have map[string]liveTable, differences func(want Table, have liveTable) []string) error {
 	var wrong []string
 	for _, table := range tables {
 		if live, ok := have[table.Name]; ok {

@@ -89,4 +89,10 @@ func TestReadersCheckWhatTheyRead(t *testing.T) {
 	if err := conn.Check(ctx, m); err == nil || !strings.Contains(err.Error(), "birds.wings is gone") {
 		t.Errorf("it says %v", err)
 	}
+	if err := conn.Exec(ctx, "DROP TABLE birds", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Check(ctx, m); !clickhouse.IsMissing(err) || !strings.Contains(err.Error(), "has no table birds") {
+		t.Errorf("it says %v", err)
+	}
 }

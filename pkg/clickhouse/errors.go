@@ -147,3 +147,9 @@ func IsMissing(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Code == codeUnknownTable || e.Code == codeUnknownDatabase)
 }
+
+// IsTooMuch reports whether the error says that a query needed more time or memory than it may take.
+func IsTooMuch(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Code == codeTimeoutExceeded || e.Code == codeMemoryLimit)
+}

@@ -2,6 +2,7 @@ package clickhouse_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 )
 
@@ -134,4 +136,13 @@ func TestAServerThatIsTooOldIsRefused(t *testing.T) {
 			says(t, c.address, err, "needs 25.3 or newer")
 		}
 	}
+	conn, err := clickhouse.Open("clickhouse://projector:secret@" + server.native + "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	says(t, "writers", conn.Migrate(ctx, migrations(t, first)), version)
+	says(t, "readers", conn.Check(ctx, migrations(t, first)), version)
 }
