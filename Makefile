@@ -55,6 +55,10 @@ test-brokers: build ## Kill brokers of a cluster of three Apache Kafka nodes (ne
 	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 $(CHAOS) -timeout 10m -run Broker || status=$$?; \
 	CLEAN=1 scripts/kafka.sh down; exit $$status
 
+.PHONY: test-clickhouse
+test-clickhouse: ## Meet a ClickHouse that is too old (Debian's, fetched into .local)
+	@program=$$(scripts/clickhouse.sh) && HOLDFAST_TEST_OLD_CLICKHOUSE=$$program go test -count=1 -run TooOld ./pkg/clickhouse
+
 .PHONY: kafka-up
 kafka-up: ## Start Apache Kafka on 127.0.0.1:19092 (BROKERS=3 for a cluster)
 	@scripts/kafka.sh up

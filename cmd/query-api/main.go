@@ -14,7 +14,7 @@ func main() {
 		Name: "query-api",
 		Flags: func(fs *flag.FlagSet) {
 			fs.StringVar(&cfg.DataDir, "data-dir", ".local/query-api", "folder of the order view; it is built again from the log when it is gone")
-			fs.StringVar(&cfg.ClickHouse, "clickhouse", "", "`address` of the ClickHouse that analytics-projector fills; without it there are no reports")
+			fs.StringVar(&cfg.ClickHouse, "clickhouse", "", "`address` of the ClickHouse that analytics-projector fills, written as it is there; without it there are no reports")
 		},
 		Run: func(ctx context.Context, s run.Service) error {
 			cfg.Service = s

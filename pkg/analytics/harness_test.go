@@ -12,7 +12,6 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
-	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
@@ -43,17 +42,17 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return newFixtureOn(t, chdbtest.Server(t))
+	return newFixtureAt(t, chdbtest.Database(t))
 }
 
-func newFixtureOn(t *testing.T, server *chdb.Server) *fixture {
+func newFixtureAt(t *testing.T, dsn string) *fixture {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	t.Cleanup(cancel)
 	log := logtest.New(t, eventlog.Layout{PartitionCount: 4, ShardCount: 1})
 	f := &fixture{
 		t: t, ctx: ctx, log: log.Config, client: log.Client, layout: log.Layout,
-		dsn:      chdbtest.DatabaseOn(server),
+		dsn:      dsn,
 		versions: map[string]uint64{}, onHand: map[string]int64{},
 	}
 	var err error

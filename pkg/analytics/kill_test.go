@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
@@ -119,7 +120,7 @@ func TestAKilledEngineLosesAndDoublesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(engine.Close)
-	f := newFixtureOn(t, engine)
+	f := newFixtureAt(t, chdbtest.DatabaseOn(engine))
 	f.mirror(func(c *analytics.Config) { c.FlushRows = 200 })
 	moment := moments(300 * time.Millisecond)
 	for i := range kills {

@@ -222,6 +222,7 @@ func (r *Reports) report(ctx context.Context, query string, columns []ReportColu
 		return err
 	})
 	if err != nil {
+		r.fit.Store(false)
 		return nil, err
 	}
 	if len(raw) > q.Limit {

@@ -2,6 +2,7 @@ package analytics
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
@@ -12,10 +13,33 @@ import (
 const awaitPoll = 100 * time.Millisecond
 
 // Reports answers from the mirror.
-type Reports struct{ conn *clickhouse.Conn }
+type Reports struct {
+	conn *clickhouse.Conn
+	// fit once server and tables were seen to be what the queries need, until a query fails.
+	fit atomic.Bool
+}
 
 // NewReports reads the mirror behind conn.
-func NewReports(conn *clickhouse.Conn) *Reports { return &Reports{conn} }
+func NewReports(conn *clickhouse.Conn) *Reports { return &Reports{conn: conn} }
+
+// progress is how far the mirror is, if it is one that can be asked.
+func (r *Reports) progress(ctx context.Context) (*progress, error) {
+	if !r.fit.Load() {
+		m, err := Migrations()
+		if err != nil {
+			return nil, err
+		}
+		if err := r.conn.Check(ctx, m); err != nil {
+			return nil, err
+		}
+		r.fit.Store(true)
+	}
+	p, err := loadProgress(ctx, r.conn)
+	if err != nil {
+		r.fit.Store(false)
+	}
+	return p, err
+}
 
 // Coverage is what an answer is made of.
 type Coverage struct {
@@ -30,7 +54,7 @@ type Coverage struct {
 func (r *Reports) Await(ctx context.Context, position eventlog.Position) (Coverage, error) {
 	var reached Coverage
 	for {
-		p, err := loadProgress(ctx, r.conn)
+		p, err := r.progress(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return reached, ctx.Err()

@@ -22,11 +22,11 @@ func (c *Conn) Beside(suffix string) (*Conn, error) {
 func (c *Conn) DropDatabase(ctx context.Context) error {
 	conn, err := driver.Open(c.server)
 	if err != nil {
-		return c.explain("connect", err)
+		return c.explain(ctx, "connect", err)
 	}
 	defer conn.Close()
 	if err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+identifier(c.database)+" SYNC"); err != nil {
-		return c.explain("drop the database", err)
+		return c.explain(ctx, "drop the database", err)
 	}
 	return nil
 }

@@ -7,8 +7,11 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -44,14 +47,16 @@ type Conn struct {
 // Rows are the rows of an answer; Close them.
 type Rows = lib.Rows
 
+// caParameter of an address names a file of certificates (PEM), one of which must have signed the server's.
+const caParameter = "ca"
+
 // Open reads the address and reaches nobody: the first call does. Addresses are
-// http(s)://user:password@host:8123/database, or clickhouse://user:password@host:9000/database for the native
-// protocol, with ?secure=true for TLS there.
+// http(s)://user:password@host:8123/database, or clickhouse://user:password@host:9000/database for the native protocol,
+// with ?secure=true for TLS there. With TLS, ?ca=FILE names the CA where it is not one of the machine's.
 func Open(dsn string) (*Conn, error) {
-	options, err := driver.ParseDSN(dsn)
+	options, err := parse(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("the address of ClickHouse is none, use http://host:8123/%s or clickhouse://host:9000/%s: %w",
-			DefaultDatabase, DefaultDatabase, withoutPassword(err, dsn))
+		return nil, err
 	}
 	if options.Auth.Database == "" || options.Auth.Database == "default" {
 		options.Auth.Database = DefaultDatabase
@@ -70,6 +75,48 @@ func Open(dsn string) (*Conn, error) {
 	}, nil
 }
 
+// parse takes ours out of the address before the driver reads it.
+func parse(dsn string) (*driver.Options, error) {
+	base, query, _ := strings.Cut(dsn, "?")
+	parameters, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, errors.New("the parameters in the address of ClickHouse, behind its ?, cannot be read: write %25 for a % in them")
+	}
+	ca := parameters.Get(caParameter)
+	parameters.Del(caParameter)
+	if strings.HasPrefix(base, "https://") {
+		parameters.Set("secure", "true") // the driver wants it said twice
+	}
+	if len(parameters) > 0 {
+		base += "?" + parameters.Encode()
+	}
+	options, err := driver.ParseDSN(base)
+	if err != nil {
+		return nil, fmt.Errorf("the address of ClickHouse is none, use http://host:8123/%s or clickhouse://host:9000/%s: %w",
+			DefaultDatabase, DefaultDatabase, withoutPassword(err, base))
+	}
+	if ca == "" {
+		return options, nil
+	}
+	if options.TLS == nil {
+		return nil, errors.New("the address of ClickHouse names a CA but no TLS: use https://, or clickhouse:// with secure=true")
+	}
+	options.TLS.RootCAs, err = readCA(ca)
+	return options, err
+}
+
+func readCA(path string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("the CA of ClickHouse: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("the CA of ClickHouse: %s holds no certificate in PEM", path)
+	}
+	return pool, nil
+}
+
 // withoutPassword keeps the address, which may hold a password, out of logs.
 func withoutPassword(err error, dsn string) error {
 	return errors.New(strings.ReplaceAll(err.Error(), dsn, "…"))
@@ -85,7 +132,7 @@ func (c *Conn) Close() error { return c.conn.Close() }
 func (c *Conn) Ping(ctx context.Context) error {
 	conn, err := driver.Open(c.server)
 	if err != nil {
-		return c.explain("connect", err)
+		return c.explain(ctx, "connect", err)
 	}
 	defer conn.Close()
 	return c.checkVersion(ctx, conn)
@@ -94,10 +141,10 @@ func (c *Conn) Ping(ctx context.Context) error {
 func (c *Conn) checkVersion(ctx context.Context, conn lib.Conn) error {
 	var version string
 	if err := conn.QueryRow(ctx, "SELECT version()").Scan(&version); err != nil {
-		return c.explain("ask for the version", err)
+		return c.explain(ctx, "ask for the version", err)
 	}
 	if !atLeast(version, MinVersion) {
-		return fmt.Errorf("ClickHouse at %s is version %s: Holdfast needs %s or newer", c.address, version, MinVersion)
+		return &VersionError{fmt.Sprintf("ClickHouse at %s is version %s: Holdfast needs %s or newer", c.address, version, MinVersion)}
 	}
 	return nil
 }
@@ -135,7 +182,7 @@ type Parameters map[string]string
 func (c *Conn) Query(ctx context.Context, query string, settings Settings, params Parameters) (Rows, error) {
 	rows, err := c.conn.Query(queryContext(ctx, settings, params), query)
 	if err != nil {
-		return nil, c.explain("query", err)
+		return nil, c.explain(ctx, "query", err)
 	}
 	return rows, nil
 }
@@ -153,7 +200,7 @@ func (c *Conn) Each(ctx context.Context, query string, settings Settings, params
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return c.explain("query", err)
+		return c.explain(ctx, "query", err)
 	}
 	return nil
 }
@@ -161,7 +208,7 @@ func (c *Conn) Each(ctx context.Context, query string, settings Settings, params
 // Exec runs a statement without an answer.
 func (c *Conn) Exec(ctx context.Context, statement string, settings Settings, params Parameters) error {
 	if err := c.conn.Exec(queryContext(ctx, settings, params), statement); err != nil {
-		return c.explain("execute", err)
+		return c.explain(ctx, "execute", err)
 	}
 	return nil
 }

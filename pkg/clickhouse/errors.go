@@ -2,44 +2,65 @@ package clickhouse
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
+	"strconv"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // Codes of ClickHouse's exceptions that have a remedy of their own.
 const (
+	codeNoSuchColumn         = 16
+	codeUnknownIdentifier    = 47
 	codeUnknownTable         = 60
+	codeCannotWrite          = 75
 	codeUnknownDatabase      = 81
 	codeTimeoutExceeded      = 159
 	codeReadOnly             = 164
+	codeUnknownUser          = 192
+	codeWrongPassword        = 193
+	codeRequiredPassword     = 194
 	codeTooManyQueries       = 202
+	codeSocketTimeout        = 209
+	codeNetwork              = 210
 	codeMemoryLimit          = 241
 	codeTableReadOnly        = 242
 	codeNotEnoughSpace       = 243
 	codeTooManyParts         = 252
 	codeAccessDenied         = 497
 	codeAuthenticationFailed = 516
-	codeCannotWrite          = 75
-	codeNoSuchColumn         = 16
+)
+
+const (
+	rightCredentials = "user or password is wrong: set them in the address of ClickHouse"
+	missingColumn    = "a column is missing: the table was changed by hand, or is older than this program; start analytics-projector of this version, and if it says that the table was changed, `holdfast mirror rebuild` fills all of them again"
+	shorterTime      = "ask for a shorter time (from, to)"
 )
 
 // remedies say what to do, by code.
 var remedies = map[int32]string{
+	codeNoSuchColumn:         missingColumn,
+	codeUnknownIdentifier:    missingColumn,
 	codeUnknownTable:         "a table is missing: start analytics-projector, it makes them; if somebody dropped one, `holdfast mirror rebuild` fills all of them again",
+	codeCannotWrite:          "ClickHouse cannot write to its disk: see that it is there and not full; the mirror goes on by itself",
 	codeUnknownDatabase:      "the database is missing: start analytics-projector with a user that may create it, or create it with ENGINE = Atomic",
-	codeTimeoutExceeded:      "the query took too long: ask for a shorter time, or raise the user's max_execution_time",
+	codeTimeoutExceeded:      "the query took too long: " + shorterTime + ", or raise the user's max_execution_time",
 	codeReadOnly:             "the user is read-only: analytics-projector needs one that may write, query-api one with readonly = 2 or 0",
+	codeUnknownUser:          rightCredentials,
+	codeWrongPassword:        rightCredentials,
+	codeRequiredPassword:     rightCredentials,
 	codeTooManyQueries:       "the server is full of queries: wait, or raise max_concurrent_queries",
-	codeMemoryLimit:          "the query needs more memory than it may have: ask for a shorter time, or raise max_memory_usage",
+	codeSocketTimeout:        "ClickHouse waited in vain for the other side: see that the network and its disks are not overloaded; what was tried is tried again",
+	codeNetwork:              "ClickHouse lost a connection: see the network, and the other nodes if it has any; what was tried is tried again",
+	codeMemoryLimit:          "ClickHouse has not the memory for it: " + shorterTime + ", let analytics-projector write smaller batches with --flush-rows, or raise max_memory_usage and max_server_memory_usage",
 	codeTableReadOnly:        "the table is read-only: its replica has lost its Keeper, or its disk is read-only",
 	codeNotEnoughSpace:       "ClickHouse's disk is full: free space or add a disk; the mirror goes on by itself",
-	codeCannotWrite:          "ClickHouse cannot write to its disk: see that it is there and not full; the mirror goes on by itself",
 	codeTooManyParts:         "merges do not keep up: see system.merges and the disk, or let analytics-projector flush less often with --flush-interval",
-	codeAuthenticationFailed: "user or password is wrong: set them in the address of ClickHouse",
-	codeNoSuchColumn:         "a column is missing: the table was changed by hand, or is older than this program",
+	codeAuthenticationFailed: rightCredentials,
 }
 
 // Error is what ClickHouse refused, with what to do about it.
@@ -65,14 +86,20 @@ func (e *Error) Unwrap() error { return e.Err }
 // grantPattern finds the grant in ClickHouse's own words.
 var grantPattern = regexp.MustCompile(`(?:have the grant|requires? (?:the )?grant) (.+?)(?:\. \(|\. Access|$|: While)`)
 
-// explain adds what to do. The end of the caller's patience is returned as it is.
-func (c *Conn) explain(op string, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
+// oldPattern is how servers wrote an exception over HTTP up to 2020. The driver does not read it.
+var oldPattern = regexp.MustCompile(`Code: (\d+), e\.displayText\(\) = DB::Exception: (.*?), e\.what\(\)`)
+
+// explain adds what to do. Where it is the caller's patience that has ended, errors.Is finds the context's error.
+func (c *Conn) explain(ctx context.Context, op string, err error) error {
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
 		return err
+	case ctx.Err() != nil: // whatever the driver makes of it
+		return fmt.Errorf("ClickHouse at %s was not done in time to %s: %w", c.address, op, ctx.Err())
 	}
 	var exception *driver.Exception
 	if !errors.As(err, &exception) {
-		return &Error{op: op, Err: err, Remedy: fmt.Sprintf("ClickHouse at %s does not answer: see that it runs and that the address is right", c.address)}
+		return &Error{op: op, Err: err, Remedy: c.unreachable(err)}
 	}
 	e := &Error{op: op, Code: exception.Code, Err: errors.New(exception.Message), Remedy: remedies[exception.Code]}
 	switch {
@@ -82,6 +109,25 @@ func (c *Conn) explain(op string, err error) error {
 		e.Remedy = "see its log"
 	}
 	return e
+}
+
+// unreachable says what to do when no answer of a ClickHouse came.
+func (c *Conn) unreachable(err error) string {
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	if old := oldPattern.FindStringSubmatch(err.Error()); old != nil {
+		if code, _ := strconv.ParseInt(old[1], 10, 32); remedies[int32(code)] == rightCredentials {
+			return fmt.Sprintf("ClickHouse at %s: %s", c.address, rightCredentials)
+		}
+		return fmt.Sprintf("ClickHouse at %s is too old: Holdfast needs %s or newer", c.address, MinVersion)
+	}
+	switch {
+	case errors.As(err, &certificate):
+		return fmt.Sprintf("the certificate of ClickHouse at %s is not to be trusted: name the CA's file in the address, ?%s=FILE, and the host as the certificate does", c.address, caParameter)
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Sprintf("ClickHouse at %s speaks no TLS there: give the port that does (8443 for https://, 9440 for clickhouse:// with secure=true), or leave TLS out of the address", c.address)
+	}
+	return fmt.Sprintf("ClickHouse at %s does not answer: see that it runs and that the address is right, http:// for the HTTP port (8123) or clickhouse:// for the native one (9000)", c.address)
 }
 
 func grantOf(message, database string) string {
@@ -100,4 +146,10 @@ func (c *Conn) Missing(table string) error {
 func IsMissing(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Code == codeUnknownTable || e.Code == codeUnknownDatabase)
+}
+
+// IsTooMuch reports whether the error says that a query needed more time or memory than it may take.
+func IsTooMuch(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (e.Code == codeTimeoutExceeded || e.Code == codeMemoryLimit)
 }

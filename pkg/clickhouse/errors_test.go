@@ -1,30 +1,60 @@
 package clickhouse
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// The embedded engine has no users to refuse and no disk to fill: these are a server's own words.
+// Each code that a user meets says what to do. The embedded engine has no users to refuse and no disk to fill: these are
+// a server's own words.
 func TestRefusalsOfAServerHaveARemedy(t *testing.T) {
 	c := &Conn{user: "projector", database: "holdfast"}
 	for _, refusal := range []struct {
 		code          int32
 		message, want string
 	}{
+		{16, "No such column beaks in table holdfast.events", "a column is missing"},
+		{47, "Unknown expression or function identifier `country` in scope SELECT country FROM order_lines", "a column is missing"},
+		{60, "Table holdfast.events does not exist", "start analytics-projector, it makes them"},
+		{75, "Cannot write to file", "cannot write to its disk"},
+		{81, "Database holdfast does not exist", "create it with ENGINE = Atomic"},
+		{159, "Timeout exceeded: elapsed 5.1 seconds", "ask for a shorter time"},
+		{164, "projector: Cannot execute query in readonly mode", "read-only"},
+		{192, "Unknown user projector", "user or password is wrong"},
+		{193, "Wrong password for user projector", "user or password is wrong"},
+		{194, "Password required for user projector", "user or password is wrong"},
+		{202, "Too many simultaneous queries. Maximum: 100", "max_concurrent_queries"},
+		{209, "Timeout exceeded while reading from socket", "network"},
+		{210, "Connection reset by peer", "network"},
+		{241, "Memory limit (total) exceeded", "--flush-rows"},
+		{242, "Table is in readonly mode", "Keeper"},
+		{243, "Cannot reserve 1.00 MiB, not enough space", "disk is full"},
+		{252, "Too many parts (3000)", "--flush-interval"},
 		{497, "projector: Not enough privileges. To execute this query, it's necessary to have the grant CREATE TABLE ON holdfast.events. (ACCESS_DENIED)", "GRANT CREATE TABLE ON holdfast.events TO projector"},
 		{497, "denied", "GRANT SELECT, INSERT, ALTER, CREATE ON holdfast.* TO projector"},
-		{243, "Cannot reserve 1.00 MiB, not enough space", "disk is full"},
-		{241, "Memory limit (total) exceeded", "max_memory_usage"},
-		{252, "Too many parts (3000)", "--flush-interval"},
-		{516, "projector: Authentication failed", "password"},
+		{516, "projector: Authentication failed", "user or password is wrong"},
 		{1, "Unsupported method", "see its log"},
 	} {
-		err := c.explain("insert into events", &driver.Exception{Code: refusal.code, Message: refusal.message})
+		err := c.explain(t.Context(), "insert into events", &driver.Exception{Code: refusal.code, Message: refusal.message})
 		if !strings.Contains(err.Error(), refusal.want) {
 			t.Errorf("code %d: it says %v, want %q", refusal.code, err, refusal.want)
+		}
+	}
+}
+
+// Over HTTP, servers up to 2020 wrote what the driver does not read.
+func TestRefusalsOfOldServersAreRead(t *testing.T) {
+	c := &Conn{address: "host:8123"}
+	for text, want := range map[string]string{
+		"Code: 115, e.displayText() = DB::Exception: Unknown setting client_protocol_version, e.what() = DB::Exception": "host:8123 is too old: Holdfast needs 25.3",
+		"Code: 193, e.displayText() = DB::Exception: Wrong password for user holdfast, e.what() = DB::Exception":        "user or password is wrong",
+		"502 Bad Gateway": "does not answer",
+	} {
+		if err := c.explain(t.Context(), "connect", fmt.Errorf("[HTTP 404] response body: %q", text)); !strings.Contains(err.Error(), want) {
+			t.Errorf("it says %v, want %q", err, want)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (c *Conn) Insert(ctx context.Context, table string, columns []Column) error
 	op := "insert into " + table
 	batch, err := c.conn.PrepareBatch(ctx, fmt.Sprintf("INSERT INTO %s (%s)", table, strings.Join(names, ", ")))
 	if err != nil {
-		return c.explain(op, err)
+		return c.explain(ctx, op, err)
 	}
 	defer func() { _ = batch.Close() }() // after Send it has nothing left to do
 	for i, col := range columns {
@@ -53,7 +53,7 @@ func (c *Conn) Insert(ctx context.Context, table string, columns []Column) error
 		runtime.Gosched() // a column of a big block takes a millisecond, and others of this process may be in a hurry
 	}
 	if err := batch.Send(); err != nil {
-		return c.explain(op, err)
+		return c.explain(ctx, op, err)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (c *Conn) Migrate(ctx context.Context, m *Migrations) error {
 	if err := c.createDatabase(ctx); err != nil {
 		return err
 	}
-	if err := c.Exec(ctx, migrationsTable, nil, nil); err != nil {
+	if err := c.createMigrationsTable(ctx); err != nil {
 		return err
 	}
 	applied, err := c.applied(ctx)
@@ -59,10 +59,24 @@ func (c *Conn) Migrate(ctx context.Context, m *Migrations) error {
 	return c.checkTables(ctx, m.tables)
 }
 
+// createMigrationsTable leaves a table that is there alone: whoever may not create one need not.
+func (c *Conn) createMigrationsTable(ctx context.Context) error {
+	there := false
+	err := c.Each(ctx, "SELECT name FROM system.tables WHERE database = {database:String} AND name = 'schema_migrations'",
+		nil, Parameters{"database": c.database}, func(rows Rows) error {
+			there = true
+			return rows.Scan(new(string))
+		})
+	if err != nil || there {
+		return err
+	}
+	return c.Exec(ctx, migrationsTable, nil, nil)
+}
+
 func (c *Conn) createDatabase(ctx context.Context) error {
 	conn, err := driver.Open(c.server)
 	if err != nil {
-		return c.explain("connect", err)
+		return c.explain(ctx, "connect", err)
 	}
 	defer conn.Close()
 	if err := c.checkVersion(ctx, conn); err != nil {
@@ -72,13 +86,13 @@ func (c *Conn) createDatabase(ctx context.Context) error {
 	err = conn.QueryRow(queryContext(ctx, nil, Parameters{"database": c.database}),
 		"SELECT count() FROM system.databases WHERE name = {database:String}").Scan(&there)
 	if err != nil {
-		return c.explain("look for the database", err)
+		return c.explain(ctx, "look for the database", err)
 	}
 	if there > 0 { // whoever may not create one need not
 		return nil
 	}
 	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+identifier(c.database)+" ENGINE = Atomic"); err != nil {
-		return c.explain("create the database", err)
+		return c.explain(ctx, "create the database", err)
 	}
 	return nil
 }
@@ -123,51 +137,4 @@ func (m *Migrations) compatible(applied map[int]string, database string) error {
 		}
 	}
 	return nil
-}
-
-// checkTables compares the tables with what they should be.
-func (c *Conn) checkTables(ctx context.Context, tables []Table) error {
-	have := map[string][]TableColumn{}
-	err := c.Each(ctx, "SELECT table, name, type FROM system.columns WHERE database = {database:String} ORDER BY table, position",
-		nil, Parameters{"database": c.database}, func(rows Rows) error {
-			var table string
-			var col TableColumn
-			err := rows.Scan(&table, &col.Name, &col.Type)
-			have[table] = append(have[table], col)
-			return err
-		})
-	if err != nil {
-		return err
-	}
-	var wrong []string
-	for _, table := range tables {
-		wrong = append(wrong, differences(table, have[table.Name])...)
-	}
-	if len(wrong) > 0 {
-		return &SchemaError{what: fmt.Sprintf("the database %s was changed by hand: %s. Change it back, or run `holdfast mirror rebuild`, which fills the tables again from the log",
-			c.database, strings.Join(wrong, "; "))}
-	}
-	return nil
-}
-
-func differences(table Table, have []TableColumn) []string {
-	if len(have) == 0 {
-		return []string{"the table " + table.Name + " is gone"}
-	}
-	var wrong []string
-	for _, want := range table.Columns {
-		i := slices.IndexFunc(have, func(col TableColumn) bool { return col.Name == want.Name })
-		switch {
-		case i < 0:
-			wrong = append(wrong, fmt.Sprintf("%s.%s is gone", table.Name, want.Name))
-		case have[i].Type != want.Type:
-			wrong = append(wrong, fmt.Sprintf("%s.%s is %s and should be %s", table.Name, want.Name, have[i].Type, want.Type))
-		}
-	}
-	for _, col := range have {
-		if !slices.ContainsFunc(table.Columns, func(want TableColumn) bool { return want.Name == col.Name }) {
-			wrong = append(wrong, fmt.Sprintf("%s.%s is not ours", table.Name, col.Name))
-		}
-	}
-	return wrong
 }

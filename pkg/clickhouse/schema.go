@@ -19,6 +19,16 @@ type Table struct {
 	Columns []TableColumn
 }
 
+// clause is what follows a keyword such as ORDER BY in the table's engine; empty when it is not there.
+func (t Table) clause(keyword string) string {
+	for _, line := range t.Engine {
+		if rest, ok := strings.CutPrefix(line, keyword+" "); ok {
+			return rest
+		}
+	}
+	return ""
+}
+
 // TableColumn is a column of a table.
 type TableColumn struct{ Name, Type, Default, Comment string }
 

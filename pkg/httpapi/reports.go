@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -56,7 +58,11 @@ func registerReports(router Router, store ReportStore) {
 }
 
 func (r *report) answer(c echo.Context) error {
-	query, err := r.parse(c.QueryParams())
+	parameters, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil { // what cannot be read must not be left out of the question
+		return &command.Problem{Code: command.CodeBadParameter, Detail: "The query cannot be read: write %25 for a % and %3B for a ; in it."}
+	}
+	query, err := r.parse(parameters)
 	if err != nil {
 		return err
 	}
@@ -74,11 +80,13 @@ func (r *report) answer(c echo.Context) error {
 	switch {
 	case errors.Is(err, analytics.ErrCursor):
 		return badCursor()
+	case errors.Is(err, context.DeadlineExceeded), clickhouse.IsTooMuch(err):
+		return &command.Problem{Code: shard.CodeUnavailable, Detail: "The report needs more time or memory than it may take: ask for a shorter time (from, to).", Cause: err}
 	case err != nil:
 		return unavailable(err)
 	}
 	if page.Next != "" {
-		page.Next = r.cursor(c.QueryParams(), page.Next)
+		page.Next = r.cursor(parameters, page.Next)
 	}
 	header := c.Response().Header()
 	header["Holdfast-Position"] = []string{coverage.Position.String()}
@@ -106,7 +114,7 @@ func (r *report) await(ctx context.Context, header http.Header) (analytics.Cover
 	switch {
 	case err == nil:
 		return coverage, nil
-	case ctx.Err() == nil && waiting.Err() != nil:
+	case ctx.Err() == nil && waiting.Err() != nil && !position.IsZero():
 		return coverage, &command.Problem{
 			Code: command.CodePosition, RetryAfterSeconds: 1, Reached: coverage.Position.String(),
 			Detail: "The mirror did not reach the position within " + MaxPositionWait.String() + ".",
@@ -118,10 +126,18 @@ func (r *report) await(ctx context.Context, header http.Header) (analytics.Cover
 // unavailable hides what ClickHouse said; the log has it.
 func unavailable(err error) error {
 	var refused *clickhouse.Error
-	if !errors.As(err, &refused) && !errors.Is(err, context.DeadlineExceeded) {
+	var old *clickhouse.VersionError
+	var schema *clickhouse.SchemaError
+	p := &command.Problem{Code: shard.CodeUnavailable, RetryAfterSeconds: 1, Cause: err}
+	switch {
+	case errors.As(err, &old), errors.As(err, &schema), clickhouse.IsMissing(err):
+		p.Detail = "Reports cannot be had now: ClickHouse or its tables are not what this version needs. The log says what to do. The rest of the API goes on."
+	case errors.As(err, &refused), errors.Is(err, context.DeadlineExceeded):
+		p.Detail = "Reports cannot be had now: ClickHouse does not answer as it should. The rest of the API goes on."
+	default:
 		return fmt.Errorf("report: %w", err)
 	}
-	return &command.Problem{Code: shard.CodeUnavailable, RetryAfterSeconds: 1, Detail: "Reports cannot be had now: ClickHouse does not answer as it should. The rest of the API goes on.", Cause: err}
+	return p
 }
 
 // parse reads the query; faults point to their parameters.
@@ -152,14 +168,16 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
 		fault("to", "must be after from")
 	}
-	if q.Currency = parameters.Get("currency"); q.Currency != "" && len(q.Currency) != 3 {
-		fault("currency", "must be an ISO 4217 code such as GBP")
+	if q.Currency = parameters.Get("currency"); q.Currency != "" {
+		if _, known := money.Lookup(q.Currency); !known {
+			fault("currency", "must be the ISO 4217 code of a currency, in capitals, such as GBP")
+		}
 	}
 	if q.SKU = parameters.Get("sku"); q.SKU != "" && command.ValidSKU(q.SKU) != "" {
 		fault("sku", command.ValidSKU(q.SKU))
 	}
-	if q.Location = parameters.Get("location"); len(q.Location) > maxLocationBytes {
-		fault("location", "is too long")
+	if q.Location = parameters.Get("location"); !validLocation(q.Location) {
+		fault("location", fmt.Sprintf("must be at most %d bytes, without control characters and spaces around it", command.MaxLocationBytes))
 	}
 	if text := parameters.Get("limit"); text != "" {
 		var err error
@@ -174,7 +192,9 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 	return q, r.resume(parameters, &q)
 }
 
-const maxLocationBytes = 64
+func validLocation(location string) bool {
+	return len(location) <= command.MaxLocationBytes && strings.TrimSpace(location) == location && !strings.ContainsFunc(location, unicode.IsControl)
+}
 
 func parseTime(text string) (time.Time, bool) {
 	at, err := time.Parse(time.DateOnly, text)
@@ -203,7 +223,8 @@ func (r *report) resume(parameters url.Values, q *analytics.ReportQuery) error {
 }
 
 func badCursor() error {
-	return &command.Problem{Code: command.CodeBadCursor, Detail: "Send next_cursor as you got it, with the same query."}
+	const detail = "Send next_cursor as you got it, with the same query."
+	return &command.Problem{Code: command.CodeBadCursor, Detail: detail, Errors: []command.FieldError{{Pointer: "/cursor", Detail: "is not one of this query"}}}
 }
 
 func check(parameters url.Values, place string) []byte {

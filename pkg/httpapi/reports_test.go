@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -22,11 +23,12 @@ type ledger struct {
 	age     time.Duration
 	asked   analytics.ReportQuery
 	broken  error
+	hangs   bool
 }
 
 func (l *ledger) Await(ctx context.Context, p eventlog.Position) (analytics.Coverage, error) {
 	c := analytics.Coverage{Position: l.reached, Age: 42*time.Millisecond + l.age}
-	if !l.reached.Covers(p) {
+	if l.hangs || !l.reached.Covers(p) {
 		<-ctx.Done()
 		return c, ctx.Err()
 	}
@@ -140,33 +142,107 @@ func TestReportsGoOnWhereTheCursorSays(t *testing.T) {
 	}
 }
 
+// refused sends a question and compares the problem.
+func (s *site) refused(t *testing.T, path, accept, position string, status int, want string) {
+	t.Helper()
+	answer, body := s.get(t, path, accept, position)
+	if answer.StatusCode != status || !strings.Contains(body, want) {
+		t.Errorf("%s: %d %s, want %d %s", path, answer.StatusCode, body, status, want)
+	}
+}
+
+// Every parameter of every report, in every way that it can be wrong.
+func TestReportsPointToTheParameterThatIsWrong(t *testing.T) {
+	s := newReportSite(t, &ledger{})
+	both := []struct{ query, code, pointer string }{
+		{"", "invalid_parameter", "/by"},
+		{"?by=", "invalid_parameter", "/by"},
+		{"?by=week", "invalid_parameter", "/by"},
+		{"?by=Month", "invalid_parameter", "/by"},
+		{"?by=month&by=day", "invalid_parameter", "/by"},
+		{"?by=month&x=1", "invalid_parameter", "/x"},
+		{"?by=month&From=2011-01-01", "invalid_parameter", "/From"},
+		{"?by=month&from=yesterday", "invalid_parameter", "/from"},
+		{"?by=month&from=2011-02-29", "invalid_parameter", "/from"},
+		{"?by=month&from=1899-12-31", "invalid_parameter", "/from"},
+		{"?by=month&from=2011-01-01T00:00:00", "invalid_parameter", "/from"},
+		{"?by=month&from=2011-01-01&from=2011-01-02", "invalid_parameter", "/from"},
+		{"?by=month&to=2300-01-01", "invalid_parameter", "/to"},
+		{"?by=month&to=now", "invalid_parameter", "/to"},
+		{"?by=month&from=2011-01-01&to=2011-01-01", "invalid_parameter", "/to"},
+		{"?by=month&from=2011-01-02&to=2011-01-01", "invalid_parameter", "/to"},
+		{"?by=month&sku=%20a", "invalid_parameter", "/sku"},
+		{"?by=month&sku=a%0A", "invalid_parameter", "/sku"},
+		{"?by=month&sku=" + strings.Repeat("x", 65), "invalid_parameter", "/sku"},
+		{"?by=month&limit=0", "invalid_parameter", "/limit"},
+		{"?by=month&limit=-1", "invalid_parameter", "/limit"},
+		{"?by=month&limit=5001", "invalid_parameter", "/limit"},
+		{"?by=month&limit=many", "invalid_parameter", "/limit"},
+		{"?by=month&limit=99999999999999999999", "invalid_parameter", "/limit"},
+		{"?by=month&cursor=AAAAAAAA", "invalid_cursor", "/cursor"},
+		{"?by=month&cursor=A", "invalid_cursor", "/cursor"},
+		{"?by=month&cursor=%21", "invalid_cursor", "/cursor"},
+	}
+	check := func(path, code, pointer string) {
+		t.Helper()
+		s.refused(t, path, "", "", http.StatusBadRequest, `"code":"`+code+`"`)
+		s.refused(t, path, "", "", http.StatusBadRequest, `"errors":[{"pointer":"`+pointer+`"`)
+	}
+	for _, c := range both {
+		check("/v1/reports/revenue"+c.query, c.code, c.pointer)
+		check("/v1/reports/stock-movements"+c.query, c.code, c.pointer)
+	}
+	for query, pointer := range map[string]string{
+		"?by=location": "/by", "?by=month&location=main": "/location", "?by=month&currency=POUND": "/currency", "?by=month&currency=gbp": "/currency",
+		"?by=month&currency=Gbp": "/currency", "?by=month&currency=XXX": "/currency", "?by=month&currency=%20GB": "/currency",
+	} {
+		check("/v1/reports/revenue"+query, "invalid_parameter", pointer)
+	}
+	for query, pointer := range map[string]string{
+		"?by=country": "/by", "?by=month&currency=GBP": "/currency", "?by=month&location=%20main": "/location", "?by=month&location=a%00": "/location",
+		"?by=month&location=" + strings.Repeat("x", 65): "/location",
+	} {
+		check("/v1/reports/stock-movements"+query, "invalid_parameter", pointer)
+	}
+	s.refused(t, "/v1/reports/revenue?by=month&currency=%zz", "", "", http.StatusBadRequest, "The query cannot be read")
+	s.refused(t, "/v1/reports/revenue?by=month;currency=GBP", "", "", http.StatusBadRequest, "The query cannot be read")
+	s.refused(t, "/v1/reports/revenue?by=week&limit=0", "", "", http.StatusBadRequest, `"errors":[{"pointer":"/by","detail":"must be one of [month day country sku customer]"},{"pointer":"/limit"`)
+}
+
 func TestReportsRefuse(t *testing.T) {
 	l := &ledger{}
 	s := newReportSite(t, l)
-	refused := func(path, accept, position string, status int, want string) {
-		t.Helper()
-		answer, body := s.get(t, path, accept, position)
-		if answer.StatusCode != status || !strings.Contains(body, want) {
-			t.Errorf("%s: %d %s, want %d %s", path, answer.StatusCode, body, status, want)
+	const revenue = "/v1/reports/revenue?by=month"
+	s.refused(t, revenue, "text/html", "", http.StatusNotAcceptable, "not_acceptable")
+	s.refused(t, revenue, "", "x", http.StatusBadRequest, "invalid_position")
+	s.refused(t, revenue, "", "o3.11", http.StatusServiceUnavailable, `"reached":"o3.10~i7.88"`)
+	l.broken = analytics.ErrCursor
+	s.refused(t, revenue, "", "", http.StatusBadRequest, "invalid_cursor")
+	l.broken = errors.New("a bug")
+	s.refused(t, revenue, "", "", http.StatusInternalServerError, `"code":"internal"`)
+}
+
+// What ClickHouse says is for the log; the client is told what it can do.
+func TestReportsSayWhatTheClientCanDo(t *testing.T) {
+	l := &ledger{}
+	s := newReportSite(t, l)
+	for want, broken := range map[string]error{
+		"ClickHouse does not answer as it should": &clickhouse.Error{Remedy: "secret", Err: errors.New("inside")},
+		"are not what this version needs":         &clickhouse.SchemaError{},
+		"ClickHouse or its tables are not what":   &clickhouse.VersionError{},
+		"tables are not what this version needs":  &clickhouse.Error{Code: 60, Remedy: "secret", Err: errors.New("inside")},
+		"ask for a shorter time (from, to)":       fmt.Errorf("ClickHouse: %w", context.DeadlineExceeded),
+		"more time or memory than it may take":    &clickhouse.Error{Code: 241, Remedy: "secret", Err: errors.New("inside")},
+	} {
+		l.broken = broken
+		answer, body := s.get(t, "/v1/reports/revenue?by=month", "", "")
+		if answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, want) || strings.Contains(body, "secret") || strings.Contains(body, "inside") {
+			t.Errorf("%v: %d %s, want %q", broken, answer.StatusCode, body, want)
 		}
 	}
-	const revenue = "/v1/reports/revenue?by=month"
-	for query, pointer := range map[string]string{
-		"?by=week": "/by", "": "/by", "?by=month&by=day": "/by", "?by=month&x=1": "/x", "?by=month&from=yesterday": "/from",
-		"?by=month&to=2300-01-01": "/to", "?by=month&from=1899-12-31": "/from", "?by=month&from=2011-01-01&to=2011-01-01": "/to",
-		"?by=month&currency=POUND": "/currency", "?by=month&limit=0": "/limit", "?by=month&limit=5001": "/limit", "?by=month&sku=%20a": "/sku",
-	} {
-		refused("/v1/reports/revenue"+query, "", "", http.StatusBadRequest, `"errors":[{"pointer":"`+pointer+`"`)
-	}
-	refused("/v1/reports/stock-movements?by=type&location="+strings.Repeat("x", 65), "", "", http.StatusBadRequest, `{"pointer":"/location"`)
-	refused(revenue+"&cursor=AAAAAAAA", "", "", http.StatusBadRequest, "invalid_cursor")
-	refused(revenue, "text/html", "", http.StatusNotAcceptable, "not_acceptable")
-	refused(revenue, "", "x", http.StatusBadRequest, "invalid_position")
-	refused(revenue, "", "o3.11", http.StatusServiceUnavailable, `"reached":"o3.10~i7.88"`)
-	l.broken = &clickhouse.Error{Remedy: "secret", Err: errors.New("inside")}
-	refused(revenue, "", "", http.StatusServiceUnavailable, `"code":"unavailable"`)
-	l.broken = analytics.ErrCursor
-	refused(revenue, "", "", http.StatusBadRequest, "invalid_cursor")
-	l.broken = errors.New("a bug")
-	refused(revenue, "", "", http.StatusInternalServerError, `"code":"internal"`)
+}
+
+func TestAReportOfAClickHouseThatHangsDoesNotBlameThePosition(t *testing.T) {
+	s := newReportSite(t, &ledger{hangs: true})
+	s.refused(t, "/v1/reports/revenue?by=month", "", "", http.StatusServiceUnavailable, "ClickHouse does not answer as it should")
 }

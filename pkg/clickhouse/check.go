@@ -1,0 +1,184 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// VersionError says that the server is too old.
+type VersionError struct{ what string }
+
+// Error implements error.
+func (e *VersionError) Error() string { return e.what }
+
+// Check is for those who only read: the server is new enough, and the tables are there with all that the migrations give
+// them. A database that is newer will do, so that its writer can be upgraded first. IsMissing says of the error that the
+// tables have not been made yet.
+func (c *Conn) Check(ctx context.Context, m *Migrations) error {
+	conn, err := driver.Open(c.server)
+	if err != nil {
+		return c.explain(ctx, "connect", err)
+	}
+	defer conn.Close()
+	if err := c.checkVersion(ctx, conn); err != nil {
+		return err
+	}
+	applied, err := c.applied(ctx)
+	if err != nil {
+		return err
+	}
+	for _, file := range m.files {
+		if _, done := applied[file.number]; !done {
+			return &Error{
+				op: "find the tables", Code: codeUnknownTable, Remedy: remedies[codeUnknownTable],
+				Err: fmt.Errorf("migration %s is not applied to the database %s yet", file, c.database),
+			}
+		}
+	}
+	have, err := c.liveTables(ctx)
+	if err != nil {
+		return err
+	}
+	for _, table := range m.tables {
+		if _, there := have[table.Name]; !there { // dropped, to be made again perhaps
+			return c.Missing(table.Name)
+		}
+	}
+	return c.compare(m.tables, have, Table.lacks)
+}
+
+// checkTables compares the tables with what they should be.
+func (c *Conn) checkTables(ctx context.Context, tables []Table) error {
+	have, err := c.liveTables(ctx)
+	if err != nil {
+		return err
+	}
+	return c.compare(tables, have, func(want Table, have liveTable) []string {
+		return append(want.lacks(have), want.surplus(have)...)
+	})
+}
+
+// liveTable is a table as ClickHouse has it.
+type liveTable struct {
+	engine, sortingKey, partitionKey string
+	// full is the engine with all its clauses.
+	full    string
+	columns []TableColumn
+}
+
+func (c *Conn) compare(tables []Table, have map[string]liveTable, differences func(want Table, have liveTable) []string) error {
+	var wrong []string
+	for _, table := range tables {
+		if live, ok := have[table.Name]; ok {
+			wrong = append(wrong, differences(table, live)...)
+		} else {
+			wrong = append(wrong, "the table "+table.Name+" is gone")
+		}
+	}
+	if len(wrong) > 0 {
+		return &SchemaError{what: fmt.Sprintf("the database %s was changed by hand: %s. Change it back, or run `holdfast mirror rebuild`, which fills the tables again from the log",
+			c.database, strings.Join(wrong, "; "))}
+	}
+	return nil
+}
+
+func (c *Conn) liveTables(ctx context.Context) (map[string]liveTable, error) {
+	tables := map[string]liveTable{}
+	database := Parameters{"database": c.database}
+	err := c.Each(ctx, "SELECT name, engine, sorting_key, partition_key, engine_full FROM system.tables WHERE database = {database:String}",
+		nil, database, func(rows Rows) error {
+			var name string
+			var table liveTable
+			err := rows.Scan(&name, &table.engine, &table.sortingKey, &table.partitionKey, &table.full)
+			tables[name] = table
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	err = c.Each(ctx, "SELECT table, name, type FROM system.columns WHERE database = {database:String} ORDER BY table, position",
+		nil, database, func(rows Rows) error {
+			var name string
+			var col TableColumn
+			err := rows.Scan(&name, &col.Name, &col.Type)
+			table := tables[name]
+			table.columns = append(table.columns, col)
+			tables[name] = table
+			return err
+		})
+	return tables, err
+}
+
+// lacks lists what the table should have and has not.
+func (t Table) lacks(have liveTable) []string {
+	var wrong []string
+	differs := func(what, is, should string) {
+		if is != should {
+			wrong = append(wrong, fmt.Sprintf("%s has %s %s and should have %s", t.Name, what, orNone(is), orNone(should)))
+		}
+	}
+	differs("the engine", plainEngine(have.engine), t.clause("ENGINE ="))
+	differs("ORDER BY", have.sortingKey, strings.TrimSuffix(strings.TrimPrefix(t.clause("ORDER BY"), "("), ")"))
+	differs("PARTITION BY", have.partitionKey, t.clause("PARTITION BY"))
+	_, settings, _ := strings.Cut(have.full, " SETTINGS ")
+	is, should := durable(settings), durable(t.clause("SETTINGS"))
+	for _, name := range slices.Sorted(maps.Keys(should)) {
+		differs("the setting "+name+" =", is[name], should[name])
+	}
+	if ttlPattern.MatchString(have.full) {
+		wrong = append(wrong, t.Name+" has a TTL, which deletes rows, and should have none")
+	}
+	for _, want := range t.Columns {
+		i := slices.IndexFunc(have.columns, func(col TableColumn) bool { return col.Name == want.Name })
+		switch {
+		case i < 0:
+			wrong = append(wrong, fmt.Sprintf("%s.%s is gone", t.Name, want.Name))
+		case have.columns[i].Type != want.Type:
+			wrong = append(wrong, fmt.Sprintf("%s.%s is %s and should be %s", t.Name, want.Name, have.columns[i].Type, want.Type))
+		}
+	}
+	return wrong
+}
+
+// surplus lists the columns that the table should not have.
+func (t Table) surplus(have liveTable) []string {
+	var wrong []string
+	for _, col := range have.columns {
+		if !slices.ContainsFunc(t.Columns, func(want TableColumn) bool { return want.Name == col.Name }) {
+			wrong = append(wrong, fmt.Sprintf("%s.%s is not ours", t.Name, col.Name))
+		}
+	}
+	return wrong
+}
+
+var ttlPattern = regexp.MustCompile(`\bTTL\b`)
+
+// plainEngine is the engine without how it is replicated, which changes nothing about what it does with rows.
+func plainEngine(engine string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(engine, "Replicated"), "Shared")
+}
+
+// durable are those of the settings without which an insert may be acknowledged before it is on the disk. Others are for
+// speed, and anybody's to change.
+func durable(settings string) map[string]string {
+	values := map[string]string{}
+	for one := range strings.SplitSeq(settings, ", ") {
+		if name, value, _ := strings.Cut(one, " = "); strings.HasPrefix(name, "fsync_") {
+			values[name] = value
+		}
+	}
+	return values
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "(none)"
+	}
+	return text
+}
