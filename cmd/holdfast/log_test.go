@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/holdfast/holdfast/pkg/devstack"
@@ -98,5 +99,33 @@ func TestAnEnvironmentThatIsNoneIsNamed(t *testing.T) {
 	t.Setenv("HOLDFAST_KAFKA", "no-port")
 	if _, err := holdfast(t, "verify"); err == nil || !strings.Contains(err.Error(), `HOLDFAST_KAFKA: "no-port" is not host:port`) {
 		t.Errorf("it says %v", err)
+	}
+}
+
+// The command line presents itself as the services do, and never shows a password.
+func TestBrokersThatAskForAUser(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("PLAIN", "shop", "p-word"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	address := cluster.ListenAddrs()[0]
+	t.Setenv("HOLDFAST_KAFKA_SASL_MECHANISM", "PLAIN")
+	t.Setenv("HOLDFAST_KAFKA_USERNAME", "shop")
+	for _, test := range []struct{ command, password, want string }{
+		{"dead-letters ls", "guess", `check that they know user "shop"`},
+		{"verify", "guess", `check that they know user "shop"`},
+		{"verify", "p-word", "the platform has not been created"},
+	} {
+		t.Setenv("HOLDFAST_KAFKA_PASSWORD", test.password)
+		if _, err := holdfast(t, append(strings.Fields(test.command), "--kafka", address)...); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%+v: %v", test, err)
+		}
+		if help, err := holdfast(t, "verify", "--help"); err != nil || strings.Contains(help, test.password) {
+			t.Errorf("%v\n%s", err, help)
+		}
+	}
+	if out, err := holdfast(t, "bench", "orders", "--kafka", address, "--orders", "3", "--skus", "3", "--quiet"); err != nil {
+		t.Errorf("bench: %v\n%s", err, out)
 	}
 }

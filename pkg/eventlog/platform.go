@@ -18,6 +18,11 @@ func (c *Client) EnsurePlatform(ctx context.Context, want Layout) (Layout, error
 	if err := want.Validate(); err != nil {
 		return Layout{}, err
 	}
+	// Brokers that are not there yet are waited for below; ones that refuse this client will do so again.
+	var refused *refusedError
+	if err := c.Ping(ctx); errors.As(err, &refused) {
+		return Layout{}, err
+	}
 	if _, err := c.createTopic(ctx, TopicLayout, 1, keepForEver()); err != nil {
 		return Layout{}, err
 	}

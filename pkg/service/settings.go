@@ -18,9 +18,10 @@ import (
 // EnvPrefix precedes every environment variable: flag --data-dir is HOLDFAST_DATA_DIR.
 const EnvPrefix = "HOLDFAST"
 
-// EventLog are the settings that say where the event log is.
+// EventLog are the settings that say where the event log is, and how to reach it.
 type EventLog struct {
 	Kafka, Env, TopicPrefix string
+	Security                eventlog.Security
 }
 
 // Register adds the flags of the event log. Each is checked as it is read.
@@ -29,11 +30,18 @@ func (e *EventLog) Register(fs *flag.FlagSet) {
 	fs.Var(checked{&e.Kafka, checkAddresses}, "kafka", "brokers, `host:port`, comma-separated")
 	fs.StringVar(&e.Env, "env", "holdfast", "prefix of transactional ids and group names, where several platforms share a cluster")
 	fs.StringVar(&e.TopicPrefix, "topic-prefix", "", "put before the name of every topic, where several platforms share a cluster")
+	fs.BoolVar(&e.Security.TLS, "kafka-tls", false, "reach the brokers over TLS; kafka-ca and kafka-cert do so too")
+	fs.StringVar(&e.Security.CAFile, "kafka-ca", "", "`file` of the certificates (PEM) that those of the brokers are signed with; empty: the system's")
+	fs.StringVar(&e.Security.CertFile, "kafka-cert", "", "`file` of this client's certificate (PEM), where brokers ask for one")
+	fs.StringVar(&e.Security.KeyFile, "kafka-key", "", "`file` of the key (PEM) of kafka-cert")
+	fs.StringVar(&e.Security.Mechanism, "kafka-sasl-mechanism", "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, where brokers ask for a user")
+	fs.StringVar(&e.Security.Username, "kafka-username", "", "user of kafka-sasl-mechanism")
+	fs.Var(secret{&e.Security.Password}, "kafka-password", "password of kafka-username; rather in the environment than on a command line, which others see")
 }
 
 // Config is how to reach the event log; without brokers there are no seeds.
 func (e *EventLog) Config() eventlog.Config {
-	cfg := eventlog.Config{Env: e.Env, TopicPrefix: e.TopicPrefix}
+	cfg := eventlog.Config{Env: e.Env, TopicPrefix: e.TopicPrefix, Security: e.Security}
 	if e.Kafka != "" {
 		cfg.Seeds = strings.Split(e.Kafka, ",")
 	}
@@ -124,6 +132,18 @@ func (c checked) String() string {
 	}
 	return *c.value
 }
+
+// secret is a text that no help and no error shows.
+type secret struct{ value *eventlog.Secret }
+
+// Set implements flag.Value.
+func (s secret) Set(text string) error {
+	*s.value = eventlog.Secret(text)
+	return nil
+}
+
+// String implements flag.Value.
+func (secret) String() string { return "" }
 
 // count is a number of partitions, or of what there is at most one a partition.
 type count struct{ value *int }
