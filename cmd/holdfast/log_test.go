@@ -43,6 +43,9 @@ func TestBenchLeavesNoTopicsBehind(t *testing.T) {
 	if out, err := holdfast(t, load...); err != nil || !strings.Contains(out, "201 × 20") {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	if out, err := holdfast(t, append(load, "--replication-factor", "3")...); err == nil || !strings.Contains(err.Error(), "3 replicas need as many brokers") {
+		t.Errorf("replicas that the cluster cannot have: %v\n%s", err, out)
+	}
 	if left := topics(); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}

@@ -53,6 +53,7 @@ type Common struct {
 	EventLog
 	Listen, LogLevel   string
 	Partitions, Shards int
+	ReplicationFactor  int
 	Check              bool
 }
 
@@ -64,6 +65,7 @@ func (c *Common) Register(fs *flag.FlagSet) {
 	fs.Var(checked{&c.LogLevel, checkLevel}, "log-level", "debug, info, warn or error")
 	fs.Var(count{&c.Partitions}, "partitions", "partitions of each event topic, when the platform is created")
 	fs.Var(count{&c.Shards}, "shards", "writers, when the platform is created; at most one a partition")
+	fs.Var(count{&c.ReplicationFactor}, "replication-factor", "replicas of each topic, when it is created; empty: one for each broker that is there, at most 3")
 	fs.BoolVar(&c.Check, "check", false, "read the settings, reach the brokers, start nothing")
 	fs.String("config", "", "file of settings, a flag and its value a line")
 }
@@ -71,7 +73,7 @@ func (c *Common) Register(fs *flag.FlagSet) {
 // Log is how to reach the event log.
 func (c *Common) Log(name string, log *slog.Logger, reg prometheus.Registerer) eventlog.Config {
 	cfg := c.Config()
-	cfg.ClientID, cfg.Logger, cfg.Registerer = name, log, reg
+	cfg.ClientID, cfg.Logger, cfg.Registerer, cfg.ReplicationFactor = name, log, reg, int16(c.ReplicationFactor)
 	return cfg
 }
 
@@ -145,7 +147,7 @@ func (s secret) Set(text string) error {
 // String implements flag.Value.
 func (secret) String() string { return "" }
 
-// count is a number of partitions, or of what there is at most one a partition.
+// count is a number of partitions, or of what there are not more of; 0 until it is set.
 type count struct{ value *int }
 
 // Set implements flag.Value.
@@ -160,7 +162,7 @@ func (c count) Set(s string) error {
 
 // String implements flag.Value.
 func (c count) String() string {
-	if c.value == nil {
+	if c.value == nil || *c.value == 0 {
 		return ""
 	}
 	return strconv.Itoa(*c.value)
