@@ -101,6 +101,7 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 		defer func() { err = errors.Join(err, file.Close()) }()
 		f.load.Acks = file
 	}
+	var layout eventlog.Layout
 	where := "this process: the load generator alone"
 	for url := range strings.SplitSeq(f.url, ",") {
 		f.load.URLs = append(f.load.URLs, strings.TrimSuffix(url, "/"))
@@ -115,6 +116,7 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 		if f.mirror {
 			f.load.ReportsURL = stack.URL()
 		}
+		layout = stack.Layout()
 		where = "this process: load generator, all services, embedded broker"
 		if f.log.Kafka != "" {
 			where = "this process: load generator and all services, not the brokers"
@@ -134,7 +136,7 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 	}
 	report.CPUIncludes = where
 	if f.url == "" {
-		report.Settings.Shards, report.Settings.Broker = f.shards, "embedded"
+		report.Settings.Shards, report.Settings.Broker = layout.ShardCount, "embedded"
 		if f.log.Kafka != "" {
 			report.Settings.Broker = f.log.Kafka
 		}
@@ -233,7 +235,12 @@ func (f *benchFlags) startStack(c *cobra.Command) (_ *run.Stack, stop func() err
 	if err != nil {
 		return nil, nil, errors.Join(err, remove())
 	}
-	return stack, func() error { return errors.Join(stack.Close(), remove()) }, nil
+	stop = func() error { return errors.Join(stack.Close(), remove()) }
+	if there := stack.Layout().ShardCount; c.Flags().Changed("shards") && there != f.shards {
+		err := fmt.Errorf("the number of shards of the platform is %d, so that figures would not be for --shards %d; leave --shards out, or name another platform", there, f.shards)
+		return nil, nil, errors.Join(err, stop())
+	}
+	return stack, stop, nil
 }
 
 // deletePlatform deletes the topics of a load test, one that was interrupted too.

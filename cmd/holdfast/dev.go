@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
 // Defaults of the embedded platform.
@@ -74,7 +75,20 @@ func (f *devFlags) start(c *cobra.Command) (*run.Stack, error) {
 		_ = logFile.Close()
 		return nil, explain(err)
 	}
+	f.sayLayout(c, stack.Layout())
 	return stack, nil
+}
+
+// sayLayout tells of settings that change nothing, for the platform is older than they are.
+func (f *devFlags) sayLayout(c *cobra.Command, layout eventlog.Layout) {
+	for _, setting := range []struct {
+		name        string
+		want, there int32
+	}{{"shards", f.shards, layout.ShardCount}, {"partitions", f.partitions, layout.PartitionCount}} {
+		if c.Flags().Changed(setting.name) && setting.want != setting.there {
+			fmt.Fprintf(c.ErrOrStderr(), "--%s %d changes nothing: the platform has %d, which stay.\n", setting.name, setting.want, setting.there)
+		}
+	}
 }
 
 // explain says what to do about the failures that a newcomer meets first.

@@ -55,6 +55,10 @@ func TestBenchLeavesNoTopicsBehind(t *testing.T) {
 	if left := topics(); len(left) == 0 || !strings.HasPrefix(left[0], "kept.") {
 		t.Fatalf("named by a prefix, the platform has %v", left)
 	}
+	named := append(load, "--topic-prefix", "kept.", "--env", "kept")
+	if out, err := holdfast(t, append(named, "--shards", "2")...); err == nil || !strings.Contains(err.Error(), "number of shards of the platform is 1") {
+		t.Errorf("another number of shards: %v\n%s", err, out)
+	}
 	t.Setenv("HOLDFAST_TOPIC_PREFIX", "kept.")
 	// Availability may be behind: the load test did not wait for it.
 	if out, err := holdfast(t, "verify", "--kafka", kafka, "--view-wait", "0s"); !strings.Contains(out, "20 orders") {
@@ -83,6 +87,10 @@ func TestImportReadsThePlatformThatIsNamed(t *testing.T) {
 	}
 	if all := topics(); len(all) == 0 || slices.ContainsFunc(all, func(topic string) bool { return !strings.HasPrefix(topic, "shop.") }) {
 		t.Errorf("the platform has %v", all)
+	}
+	if out, err := holdfast(t, append(demo, "--shards", "2", "--partitions", "4")...); err != nil ||
+		!strings.Contains(out, "--shards 2 changes nothing: the platform has 1,") || !strings.Contains(out, "--partitions 4 changes nothing") {
+		t.Errorf("settings of a platform that is there: %v\n%s", err, out)
 	}
 	for _, test := range []struct {
 		args []string

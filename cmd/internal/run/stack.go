@@ -57,6 +57,7 @@ type Stack struct {
 	cfg    StackConfig
 	kafka  *devstack.Kafka
 	log    eventlog.Config
+	layout eventlog.Layout
 	engine *chdb.Server // the embedded ClickHouse
 	// clickHouse is where ClickHouse is; empty: there is none.
 	clickHouse string
@@ -108,6 +109,9 @@ func (s *Stack) URL() string { return "http://" + s.address }
 // KafkaSeeds are the brokers' addresses.
 func (s *Stack) KafkaSeeds() []string { return s.log.Seeds }
 
+// Layout is the platform's own: of one that was there before, not what was asked for.
+func (s *Stack) Layout() eventlog.Layout { return s.layout }
+
 // Log is how another client reads what the platform writes.
 func (s *Stack) Log() eventlog.Config { return s.log }
 
@@ -125,6 +129,10 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 		}
 		s.kafka, s.log.Seeds, s.log.Embedded = kafka, kafka.Addrs(), true
 	}
+	if err := s.ensurePlatform(ctx); err != nil {
+		close(s.serverDone)
+		return err
+	}
 	registry := prometheus.NewRegistry()
 	server, err := NewShared(s.cfg.Logger, registry)
 	if err != nil {
@@ -139,6 +147,17 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 		return err
 	}
 	return s.waitReady(ctx, server)
+}
+
+// ensurePlatform creates the platform, or finds the one that is there.
+func (s *Stack) ensurePlatform(ctx context.Context) error {
+	client, err := eventlog.Open(s.eventLog("stack"))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	s.layout, err = client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: s.cfg.Partitions, ShardCount: s.cfg.Shards})
+	return err
 }
 
 // startClickHouse starts the embedded engine, unless there is another or none.
@@ -186,7 +205,7 @@ type part struct {
 	run  func(ctx context.Context, registered func(string)) error
 }
 
-// startServices starts each service when the one before has registered: the first creates the platform.
+// startServices starts each service when the one before has registered.
 func (s *Stack) startServices(ctx, background context.Context, parts []part) error {
 	for _, one := range parts {
 		registered := make(chan struct{})
@@ -212,7 +231,7 @@ func (s *Stack) startServices(ctx, background context.Context, parts []part) err
 func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 	inStack := func(name string, registered func(string)) Service {
 		return Service{
-			Log: s.eventLog(name), Layout: eventlog.Layout{PartitionCount: s.cfg.Partitions, ShardCount: s.cfg.Shards},
+			Log: s.eventLog(name), Layout: s.layout,
 			Logger: s.cfg.Logger, Registry: registry, Server: server, Ready: registered,
 		}
 	}
@@ -234,7 +253,7 @@ func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 	if s.clickHouse != "" {
 		parts = append(parts, part{"analytics-projector", func(ctx context.Context, registered func(string)) error {
 			return AnalyticsProjector(ctx, AnalyticsConfig{
-				Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse, Refill: s.engine != nil,
+				Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse, Alone: s.engine != nil,
 			})
 		}})
 	}

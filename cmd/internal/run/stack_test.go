@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
@@ -59,5 +63,36 @@ func TestStacksOnOnePlatformReachOneAnother(t *testing.T) {
 	stacks := []*Stack{startOn(t, log, 4), startOn(t, log, 4)}
 	for i := range 40 {
 		register(t, stacks[i%2], fmt.Sprintf("sku-%d", i))
+	}
+}
+
+// A platform keeps the layout that it was created with.
+func TestAStackSaysTheLayoutThatThereIs(t *testing.T) {
+	log := logtest.Config(t)
+	startOn(t, log, 2)
+	if l := startOn(t, log, 5).Layout(); l.ShardCount != 2 || l.PartitionCount != DefaultPartitions {
+		t.Errorf("it says %+v", l)
+	}
+}
+
+// A ClickHouse of the stack's own is filled by nobody else, and takes nothing from those who fill another one.
+func TestAnEmbeddedMirrorJoinsNoGroup(t *testing.T) {
+	log := logtest.Config(t)
+	stack, err := StartStack(logtest.Context(t), StackConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: log, ClickHouseListen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stack.Close()
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(log.Seeds...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kafka.Close()
+	groups, err := kadm.NewClient(kafka).ListGroups(logtest.Context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := groups.Groups(); !slices.Contains(names, log.Env+"-shards") || slices.Contains(names, log.Env+"-analytics") {
+		t.Errorf("the groups are %v", names)
 	}
 }
