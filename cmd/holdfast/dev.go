@@ -121,13 +121,19 @@ look into. What it holds is kept in --dir between runs. For development and test
 	return c
 }
 
-// stayUp waits for Ctrl-C, or for a service that fails, and stops in order.
+// stayUp waits for Ctrl-C, or for a service that fails, and stops in order. A part that stops alone is told of.
 func stayUp(ctx context.Context, out io.Writer, stack *run.Stack) error {
 	var failed error
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(out, "\nStopping …")
-	case failed = <-stack.Failed():
+	for stay := true; stay; {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(out, "\nStopping …")
+			stay = false
+		case failed = <-stack.Failed():
+			stay = false
+		case fault := <-stack.Faults():
+			fmt.Fprintf(out, "\nA part has stopped, and stays so until that is mended; the rest goes on:\n%v\n", fault)
+		}
 	}
 	if err := errors.Join(failed, stack.Close()); err != nil {
 		return err

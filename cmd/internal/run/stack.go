@@ -25,8 +25,15 @@ const stackStartTimeout = 2 * time.Minute
 // take longer while orders come in as fast as they can.
 const engineNice = 10
 
-// stackPoll is how often a starting platform is asked whether it is ready.
-const stackPoll = 5 * time.Millisecond
+// stackPoll is how often a starting platform is asked whether it is ready, and faultPoll how often one that is up
+// whether a part of it has stopped.
+const (
+	stackPoll = 5 * time.Millisecond
+	faultPoll = time.Second
+)
+
+// maxUntoldFaults wait for somebody who listens; what comes beyond is in the log alone.
+const maxUntoldFaults = 16
 
 // StackConfig says how to run the whole platform in this process.
 type StackConfig struct {
@@ -63,6 +70,7 @@ type Stack struct {
 	clickHouse string
 	address    string
 	failed     chan error
+	faults     chan error
 	stop       context.CancelFunc
 	done       sync.WaitGroup
 
@@ -86,7 +94,7 @@ func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
 	if cfg.Partitions == 0 {
 		cfg.Partitions = DefaultPartitions
 	}
-	s := &Stack{cfg: cfg, log: cfg.Log, failed: make(chan error, 1), serverDone: make(chan struct{})}
+	s := &Stack{cfg: cfg, log: cfg.Log, failed: make(chan error, 1), faults: make(chan error, maxUntoldFaults), serverDone: make(chan struct{})}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	serving, stopServer := context.WithCancel(background)
 	s.stop, s.stopServer = stop, stopServer
@@ -118,6 +126,9 @@ func (s *Stack) Log() eventlog.Config { return s.log }
 // Failed tells of a service that ended by itself; the platform is of no use then.
 func (s *Stack) Failed() <-chan error { return s.failed }
 
+// Faults tells of what has stopped for good while the rest goes on, such as a shard before an event that it cannot read.
+func (s *Stack) Faults() <-chan error { return s.faults }
+
 func (s *Stack) start(ctx, background, serving context.Context) error {
 	if len(s.log.Seeds) == 0 {
 		kafka, err := devstack.StartKafka(ctx, devstack.KafkaOptions{
@@ -146,7 +157,11 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 	if err := s.listen(ctx, serving, server); err != nil {
 		return err
 	}
-	return s.waitReady(ctx, server)
+	if err := s.waitReady(ctx, server); err != nil {
+		return err
+	}
+	s.done.Go(func() { s.watchFaults(background, server) })
+	return nil
 }
 
 // ensurePlatform creates the platform, or finds the one that is there.
@@ -160,13 +175,17 @@ func (s *Stack) ensurePlatform(ctx context.Context) error {
 	return err
 }
 
-// startClickHouse starts the embedded engine, unless there is another or none.
+// startClickHouse starts the embedded engine, unless there is none, or another, which must answer: a mistake in its
+// address would show in reports alone, and late.
 func (s *Stack) startClickHouse(ctx, background context.Context) error {
 	switch s.cfg.ClickHouse {
 	case "":
 	case NoClickHouse:
 		return nil
 	default:
+		if err := CheckClickHouse(ctx, s.cfg.ClickHouse); err != nil {
+			return fmt.Errorf("%w\nStart it, or name another with --clickhouse; --clickhouse %s runs without reports", err, NoClickHouse)
+		}
 		s.clickHouse = s.cfg.ClickHouse
 		return nil
 	}
@@ -285,12 +304,38 @@ func (s *Stack) waitReady(ctx context.Context, server *Shared) error {
 		if err == nil {
 			return nil
 		}
+		if fault := server.Faults(); fault != nil {
+			return fmt.Errorf("the platform cannot become ready: %w", fault)
+		}
 		select {
 		case <-tick.C:
 		case failed := <-s.failed:
 			return failed
 		case <-ctx.Done():
 			return fmt.Errorf("the platform did not become ready within %v: %w", stackStartTimeout, err)
+		}
+	}
+}
+
+// watchFaults tells of each fault once.
+func (s *Stack) watchFaults(ctx context.Context, server *Shared) {
+	tick := time.NewTicker(faultPoll)
+	defer tick.Stop()
+	told := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		fault := server.Faults()
+		if fault == nil || fault.Error() == told {
+			continue
+		}
+		told = fault.Error()
+		select {
+		case s.faults <- fault:
+		default:
 		}
 	}
 }

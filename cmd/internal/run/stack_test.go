@@ -96,3 +96,59 @@ func TestAnEmbeddedMirrorJoinsNoGroup(t *testing.T) {
 		t.Errorf("the groups are %v", names)
 	}
 }
+
+// poison is no event.
+func poison(t *testing.T, log eventlog.Config) {
+	t.Helper()
+	client, err := eventlog.Open(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: DefaultPartitions, ShardCount: 1}); err != nil {
+		t.Fatal(err)
+	}
+	bad := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: 5}, Key: []byte("A"), Value: []byte("not a protobuf")}
+	if err := client.Produce(logtest.Context(t), []*eventlog.Record{bad}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const poisoned = "inventory.events partition 5 offset 0: "
+
+// What time does not heal ends the start at once.
+func TestAnEventThatNobodyCanReadEndsTheStart(t *testing.T) {
+	log := logtest.Config(t)
+	poison(t, log)
+	stack, err := StartStack(logtest.Context(t), StackConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: log, ClickHouse: NoClickHouse})
+	if err == nil {
+		stack.Close()
+	}
+	if err == nil || !strings.Contains(err.Error(), poisoned) {
+		t.Errorf("it says %v", err)
+	}
+}
+
+// A view that stops later is told of, once, and the rest goes on.
+func TestAPartThatStopsIsToldOf(t *testing.T) {
+	log := logtest.Config(t)
+	stack := startOn(t, log, 1)
+	poison(t, log)
+	select {
+	case fault := <-stack.Faults():
+		if !strings.Contains(fault.Error(), poisoned) {
+			t.Errorf("it says %v", fault)
+		}
+	case <-logtest.Context(t).Done():
+		t.Fatal("nothing is told")
+	}
+	register(t, stack, "sku")
+}
+
+// A server that is named must be there: orders would go on without it, and nobody would know.
+func TestAClickHouseThatDoesNotAnswerEndsTheStart(t *testing.T) {
+	_, err := StartStack(logtest.Context(t), StackConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", ClickHouse: "http://127.0.0.1:1/holdfast"})
+	if err == nil || !strings.Contains(err.Error(), "reach ClickHouse: ") || !strings.Contains(err.Error(), "--clickhouse off runs without reports") {
+		t.Errorf("it says %v", err)
+	}
+}
