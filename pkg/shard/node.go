@@ -250,6 +250,17 @@ func (n *Node) setFault(shard int32, err error) {
 // Owns reports whether this replica serves the shard.
 func (n *Node) Owns(shard int32) bool { return n.runners[shard].Load() != nil }
 
+// OwnedShards is how many shards this replica serves.
+func (n *Node) OwnedShards() int {
+	owned := 0
+	for shard := range n.layout.ShardCount {
+		if n.Owns(shard) {
+			owned++
+		}
+	}
+	return owned
+}
+
 // ShardOf is the shard that writes an aggregate.
 func (n *Node) ShardOf(id string) int32 {
 	return n.layout.ShardOf(eventlog.PartitionFor(id, n.layout.PartitionCount))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/service"
+	"github.com/holdfast/holdfast/pkg/shard"
 )
 
 // stackStartTimeout bounds the wait until an embedded platform is ready; a long log is read in it.
@@ -52,6 +54,8 @@ type StackConfig struct {
 	// Shards and Partitions matter when the platform is created. 0: the defaults.
 	Shards, Partitions int32
 	PaymentWindow      time.Duration
+	// Replicas of order-api; 0: one. The first is on Listen with everything else, each other has an address of its own.
+	Replicas int
 	// Logger; nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -78,8 +82,11 @@ type Stack struct {
 	stopServer context.CancelFunc
 	serverDone chan struct{}
 	closing    sync.Once
-	mu         sync.Mutex
-	errs       []error
+
+	mu       sync.Mutex
+	errs     []error
+	nodes    []*shard.Node // of the order-api replicas
+	replicas []string      // URLs of those beyond the first
 }
 
 // StartStack starts the platform and returns when it is ready. ctx bounds the start only; Close stops it.
@@ -113,6 +120,13 @@ func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
 
 // URL is where the API listens.
 func (s *Stack) URL() string { return "http://" + s.address }
+
+// CommandURLs are where commands are taken: an address for each replica of order-api.
+func (s *Stack) CommandURLs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string{s.URL()}, s.replicas...)
+}
 
 // KafkaSeeds are the brokers' addresses.
 func (s *Stack) KafkaSeeds() []string { return s.log.Seeds }
@@ -254,11 +268,12 @@ func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 			Logger: s.cfg.Logger, Registry: registry, Server: server, Ready: registered,
 		}
 	}
+	orderAPI := func(in Service, dir string) OrderAPIConfig {
+		return OrderAPIConfig{Service: in, DataDir: filepath.Join(s.cfg.Dir, dir), PaymentWindow: s.cfg.PaymentWindow, Joined: s.joined}
+	}
 	parts := []part{
 		{"order-api", func(ctx context.Context, registered func(string)) error {
-			return OrderAPI(ctx, OrderAPIConfig{
-				Service: inStack("order-api", registered), DataDir: filepath.Join(s.cfg.Dir, "order-api"), PaymentWindow: s.cfg.PaymentWindow,
-			})
+			return OrderAPI(ctx, orderAPI(inStack("order-api", registered), "order-api"))
 		}},
 		{"inventory-projector", func(ctx context.Context, registered func(string)) error {
 			return InventoryProjector(ctx, inStack("inventory-projector", registered))
@@ -269,6 +284,14 @@ func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 			})
 		}},
 	}
+	for i := 2; i <= s.cfg.Replicas; i++ {
+		name := fmt.Sprintf("order-api-%d", i)
+		parts = append(parts, part{name, func(ctx context.Context, registered func(string)) error {
+			in := inStack(name, func(address string) { s.addReplica(address); registered(address) })
+			in.Server, in.Registry, in.Listen = nil, prometheus.NewRegistry(), "127.0.0.1:0"
+			return OrderAPI(ctx, orderAPI(in, name))
+		}})
+	}
 	if s.clickHouse != "" {
 		parts = append(parts, part{"analytics-projector", func(ctx context.Context, registered func(string)) error {
 			return AnalyticsProjector(ctx, AnalyticsConfig{
@@ -277,6 +300,35 @@ func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 		}})
 	}
 	return parts
+}
+
+func (s *Stack) joined(node *shard.Node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nodes = append(s.nodes, node)
+}
+
+func (s *Stack) addReplica(address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replicas = append(s.replicas, "http://"+address)
+}
+
+// spread is nil once every replica is ready and the group has shared out the shards, evenly.
+func (s *Stack) spread() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var owned []int
+	for _, node := range s.nodes {
+		if err := node.Ready(); err != nil {
+			return err
+		}
+		owned = append(owned, node.OwnedShards())
+	}
+	if slices.Max(owned)-slices.Min(owned) > 1 {
+		return fmt.Errorf("the shards are being shared out: the replicas have %v", owned)
+	}
+	return nil
 }
 
 // listen starts the API's server.
@@ -300,7 +352,7 @@ func (s *Stack) waitReady(ctx context.Context, server *Shared) error {
 	tick := time.NewTicker(stackPoll)
 	defer tick.Stop()
 	for {
-		err := server.Ready()
+		err := errors.Join(server.Ready(), s.spread())
 		if err == nil {
 			return nil
 		}

@@ -34,8 +34,13 @@ func startOn(t *testing.T, log eventlog.Config, shards int32) *Stack {
 // register registers an item through the stack, and again while its shard is changing hands.
 func register(t *testing.T, stack *Stack, sku string) {
 	t.Helper()
+	registerAt(t, stack.URL(), sku)
+}
+
+func registerAt(t *testing.T, url, sku string) {
+	t.Helper()
 	for ctx := logtest.Context(t); ; {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPut, stack.URL()+"/v1/stock/"+sku, strings.NewReader(`{"description":"Heart"}`))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPut, url+"/v1/stock/"+sku, strings.NewReader(`{"description":"Heart"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,5 +155,32 @@ func TestAClickHouseThatDoesNotAnswerEndsTheStart(t *testing.T) {
 	_, err := StartStack(logtest.Context(t), StackConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", ClickHouse: "http://127.0.0.1:1/holdfast"})
 	if err == nil || !strings.Contains(err.Error(), "reach ClickHouse: ") || !strings.Contains(err.Error(), "--clickhouse off runs without reports") {
 		t.Errorf("it says %v", err)
+	}
+}
+
+// Replicas of a stack have shared out the shards when it is ready, and each takes every command.
+func TestReplicasOfAStack(t *testing.T) {
+	stack, err := StartStack(logtest.Context(t), StackConfig{
+		Dir: t.TempDir(), Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", ClickHouse: NoClickHouse, Shards: 6, Replicas: 3,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := stack.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for i, node := range stack.nodes {
+		if n := node.OwnedShards(); n != 2 {
+			t.Errorf("replica %d has %d of 6 shards", i, n)
+		}
+	}
+	urls := stack.CommandURLs()
+	if len(urls) != 3 {
+		t.Fatalf("they listen at %v", urls)
+	}
+	for i := range 18 {
+		registerAt(t, urls[i%3], fmt.Sprintf("sku-%d", i))
 	}
 }
