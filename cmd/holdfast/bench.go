@@ -234,7 +234,7 @@ func (f *benchFlags) startStack(c *cobra.Command) (_ *run.Stack, stop func() err
 		cfg.Shards = int32(f.replicas)
 	}
 	if cfg.ClickHouse = run.NoClickHouse; f.mirror {
-		cfg.ClickHouse, cfg.ClickHouseListen = "", "127.0.0.1:0"
+		cfg.ClickHouse, cfg.ClickHouseListen = run.EmbeddedClickHouse, "127.0.0.1:0"
 	}
 	remove := func() error {
 		err := os.RemoveAll(dir)

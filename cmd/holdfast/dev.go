@@ -45,7 +45,7 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 	flags.StringVar(&f.dir, "dir", dir, "where everything is kept between runs")
 	flags.StringVar(&f.listen, "listen", defaultListen, "address of the API")
 	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "address of the embedded Kafka broker")
-	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse instead of the embedded one; off: no reports")
+	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse; embedded: the embedded one, or an error where there is none; off: no reports (default the embedded one, where there is one)")
 	flags.StringVar(&f.clickHouseListen, "clickhouse-listen", defaultClickHouseListen, "address of the embedded ClickHouse")
 	flags.Int32Var(&f.shards, "shards", run.DefaultShards, "writers, when the platform is created")
 	flags.Int32Var(&f.partitions, "partitions", run.DefaultPartitions, "partitions of each event topic, when the platform is created")
@@ -65,9 +65,13 @@ func (f *devFlags) start(c *cobra.Command) (*run.Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log file: %w", err)
 	}
+	clickHouse := f.clickHouse
+	if clickHouse == "" && os.Getenv("CI") == "true" { // going on without it would leave it untested
+		clickHouse = run.EmbeddedClickHouse
+	}
 	stack, err := run.StartStack(c.Context(), run.StackConfig{
 		Dir: f.dir, Listen: f.listen, KafkaListen: f.kafkaListen, Log: log,
-		ClickHouse: f.clickHouse, ClickHouseListen: f.clickHouseListen,
+		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
 		Logger: slog.New(slog.NewJSONHandler(logFile, nil)),
 	})
@@ -76,6 +80,9 @@ func (f *devFlags) start(c *cobra.Command) (*run.Stack, error) {
 		return nil, explain(err)
 	}
 	f.sayLayout(c, stack.Layout())
+	if notice := stack.Notice(); notice != "" {
+		fmt.Fprintln(c.ErrOrStderr(), notice)
+	}
 	return stack, nil
 }
 

@@ -47,8 +47,9 @@ type StackConfig struct {
 	// KafkaListen, with its data in Dir.
 	Log         eventlog.Config
 	KafkaListen string
-	// ClickHouse is the address of a real one; empty: an embedded one on ClickHouseListen, with its data in Dir.
-	// NoClickHouse is for none: there are no reports then.
+	// ClickHouse is the address of a real one. EmbeddedClickHouse: one in a process of this program on ClickHouseListen,
+	// with its data in Dir. Empty: the same, and none on machines that it does not exist for. NoClickHouse: none; there
+	// are no reports then.
 	ClickHouse       string
 	ClickHouseListen string
 	// Shards and Partitions matter when the platform is created. 0: the defaults.
@@ -58,10 +59,15 @@ type StackConfig struct {
 	Replicas int
 	// Logger; nil: nothing is logged.
 	Logger *slog.Logger
+
+	startEngine func(context.Context, chdb.Options) (*chdb.Server, error) // nil: chdb.Start
 }
 
-// NoClickHouse is the address of no ClickHouse.
-const NoClickHouse = "off"
+// NoClickHouse is the address of no ClickHouse, EmbeddedClickHouse that of one that must be there.
+const (
+	NoClickHouse       = "off"
+	EmbeddedClickHouse = "embedded"
+)
 
 // Stack is the whole platform in this process: broker, write side, views, and one port for the API.
 type Stack struct {
@@ -72,6 +78,7 @@ type Stack struct {
 	engine *chdb.Server // the embedded ClickHouse
 	// clickHouse is where ClickHouse is; empty: there is none.
 	clickHouse string
+	notice     string
 	address    string
 	failed     chan error
 	faults     chan error
@@ -94,6 +101,9 @@ func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
 	service.TuneMemory()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.startEngine == nil {
+		cfg.startEngine = chdb.Start
 	}
 	if cfg.Shards == 0 {
 		cfg.Shards = DefaultShards
@@ -193,7 +203,7 @@ func (s *Stack) ensurePlatform(ctx context.Context) error {
 // address would show in reports alone, and late.
 func (s *Stack) startClickHouse(ctx, background context.Context) error {
 	switch s.cfg.ClickHouse {
-	case "":
+	case "", EmbeddedClickHouse:
 	case NoClickHouse:
 		return nil
 	default:
@@ -203,9 +213,13 @@ func (s *Stack) startClickHouse(ctx, background context.Context) error {
 		s.clickHouse = s.cfg.ClickHouse
 		return nil
 	}
-	engine, err := chdb.Start(ctx, chdb.Options{
+	engine, err := s.cfg.startEngine(ctx, chdb.Options{
 		Dir: filepath.Join(s.cfg.Dir, "clickhouse"), Listen: s.cfg.ClickHouseListen, Nice: engineNice, Logger: s.cfg.Logger,
 	})
+	if errors.Is(err, chdb.ErrNoBuild) && s.cfg.ClickHouse == "" {
+		s.notice = "It runs without reports: " + chdb.ErrNoBuild.Error() + " for this machine; --clickhouse names a server."
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("%w\n--clickhouse %s runs without reports", err, NoClickHouse)
 	}
@@ -225,6 +239,9 @@ func (s *Stack) watchEngine(background context.Context, engine *chdb.Server) {
 
 // ClickHouse is the address of ClickHouse; empty: there is none.
 func (s *Stack) ClickHouse() string { return s.clickHouse }
+
+// Notice is what a user should know of how the platform runs; empty: nothing.
+func (s *Stack) Notice() string { return s.notice }
 
 func (s *Stack) eventLog(name string) eventlog.Config {
 	cfg := s.log

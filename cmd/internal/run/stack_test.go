@@ -2,6 +2,8 @@ package run
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
@@ -182,5 +185,26 @@ func TestReplicasOfAStack(t *testing.T) {
 	}
 	for i := range 18 {
 		registerAt(t, urls[i%3], fmt.Sprintf("sku-%d", i))
+	}
+}
+
+// A machine that the embedded ClickHouse does not exist for runs without reports and says so, unless it must be there.
+func TestAMachineWithoutAnEngine(t *testing.T) {
+	cfg := StackConfig{Dir: t.TempDir(), Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0"}
+	cfg.startEngine = func(context.Context, chdb.Options) (*chdb.Server, error) {
+		return nil, fmt.Errorf("embedded clickhouse: %w for plan9/386", chdb.ErrNoBuild)
+	}
+	stack, err := StartStack(logtest.Context(t), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stack.Close()
+	if stack.ClickHouse() != "" || !strings.Contains(stack.Notice(), "runs without reports") {
+		t.Errorf("ClickHouse at %q: %q", stack.ClickHouse(), stack.Notice())
+	}
+	register(t, stack, "sku")
+	cfg.Dir, cfg.ClickHouse = t.TempDir(), EmbeddedClickHouse
+	if _, err := StartStack(logtest.Context(t), cfg); !errors.Is(err, chdb.ErrNoBuild) || !strings.Contains(err.Error(), "--clickhouse off runs without reports") {
+		t.Errorf("where it must be there: %v", err)
 	}
 }
