@@ -20,12 +20,12 @@ build: ## Build all binaries into bin/
 	go build -trimpath -o $(BIN)/ $(addprefix ./cmd/,$(SERVICES))
 
 .PHONY: demo
-demo: build ## Import a retailer's history into an embedded stack and look at it (DATA=file, EXIT=1)
-	$(BIN)/holdfast demo $(if $(DATA),--data $(DATA)) $(if $(EXIT),--exit)
+demo: build ## Import a retailer's history into an embedded stack and look at it (DATA=file, EXIT=1, ARGS='--clickhouse off')
+	$(BIN)/holdfast demo $(if $(DATA),--data $(DATA)) $(if $(EXIT),--exit) $(ARGS)
 
 .PHONY: dev
-dev: build ## Run the whole platform in one process
-	$(BIN)/holdfast dev
+dev: build ## Run the whole platform in one process (ARGS='--shards 3')
+	$(BIN)/holdfast dev $(ARGS)
 
 .PHONY: test
 test: build ## Unit, property and embedded-broker tests
@@ -68,9 +68,9 @@ kafka-down: ## Stop it (CLEAN=1 deletes its data)
 	@scripts/kafka.sh down
 
 .PHONY: bench
-bench: build ## Load the embedded stack with orders
-	$(BIN)/holdfast bench orders
-	$(BIN)/holdfast bench orders --bulk
+bench: build ## Load the embedded stack with orders (ARGS='--replicas 2')
+	$(BIN)/holdfast bench orders $(ARGS)
+	$(BIN)/holdfast bench orders --bulk $(ARGS)
 
 .PHONY: bench-mirror
 bench-mirror: build ## Mirror a log of order lines into the embedded ClickHouse (LINES=1000000)

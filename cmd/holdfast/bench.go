@@ -29,6 +29,7 @@ type benchFlags struct {
 	out        output
 	cpuProfile string
 	shards     int32
+	replicas   int
 	oversell   int64
 	quiet      bool
 	mirror     bool
@@ -64,7 +65,9 @@ replicas that run it, and keeps the orders for ever.`,
 	f.log.addCluster(c)
 	flags := c.Flags()
 	flags.StringVar(&f.url, "url", "", "platform to load, or its replicas, comma-separated; without it one is started in this process")
-	flags.Int32Var(&f.shards, "shards", 1, "writers of the platform that is started")
+	flags.Int32Var(&f.shards, "shards", 1, "writers of the platform that is started (default one for each of --replicas)")
+	flags.IntVar(&f.replicas, "replicas", 1, "replicas of order-api in the platform that is started; they share the shards, and callers spread over them")
+	flags.Lookup("shards").DefValue = "0" // the help says it
 	flags.IntVar(&f.load.Concurrency, "concurrency", 64, "callers at once")
 	flags.Float64Var(&f.load.Rate, "rate", 0, "orders a second of an open loop; 0: closed loop")
 	flags.DurationVar(&f.load.Duration, "duration", 10*time.Second, "how long to measure")
@@ -87,6 +90,9 @@ replicas that run it, and keeps the orders for ever.`,
 
 func (f *benchFlags) run(c *cobra.Command) (err error) {
 	ctx, out, progress := c.Context(), c.OutOrStdout(), c.ErrOrStderr()
+	if f.replicas < 1 || f.url != "" && c.Flags().Changed("replicas") {
+		return errors.New("--replicas is a number of replicas to start, at least 1; those of a platform that runs are named in --url")
+	}
 	if err := f.prepareOversell(); err != nil {
 		return err
 	}
@@ -101,6 +107,7 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 		defer func() { err = errors.Join(err, file.Close()) }()
 		f.load.Acks = file
 	}
+	var layout eventlog.Layout
 	where := "this process: the load generator alone"
 	for url := range strings.SplitSeq(f.url, ",") {
 		f.load.URLs = append(f.load.URLs, strings.TrimSuffix(url, "/"))
@@ -111,10 +118,11 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 			return serr
 		}
 		defer func() { err = errors.Join(err, stop()) }()
-		f.load.URLs = []string{stack.URL()}
+		f.load.URLs = stack.CommandURLs()
 		if f.mirror {
 			f.load.ReportsURL = stack.URL()
 		}
+		layout = stack.Layout()
 		where = "this process: load generator, all services, embedded broker"
 		if f.log.Kafka != "" {
 			where = "this process: load generator and all services, not the brokers"
@@ -134,7 +142,7 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 	}
 	report.CPUIncludes = where
 	if f.url == "" {
-		report.Settings.Shards, report.Settings.Broker = f.shards, "embedded"
+		report.Settings.Shards, report.Settings.Replicas, report.Settings.Broker = layout.ShardCount, f.replicas, "embedded"
 		if f.log.Kafka != "" {
 			report.Settings.Broker = f.log.Kafka
 		}
@@ -218,9 +226,15 @@ func (f *benchFlags) startStack(c *cobra.Command) (_ *run.Stack, stop func() err
 	if err != nil {
 		return nil, nil, fmt.Errorf("temporary directory: %w", err)
 	}
-	cfg := run.StackConfig{Dir: dir, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", Log: log, Shards: f.shards, Logger: slog.New(slog.DiscardHandler)}
+	cfg := run.StackConfig{
+		Dir: dir, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", Log: log, Shards: f.shards, Replicas: f.replicas,
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	if !c.Flags().Changed("shards") {
+		cfg.Shards = int32(f.replicas)
+	}
 	if cfg.ClickHouse = run.NoClickHouse; f.mirror {
-		cfg.ClickHouse, cfg.ClickHouseListen = "", "127.0.0.1:0"
+		cfg.ClickHouse, cfg.ClickHouseListen = run.EmbeddedClickHouse, "127.0.0.1:0"
 	}
 	remove := func() error {
 		err := os.RemoveAll(dir)
@@ -233,7 +247,12 @@ func (f *benchFlags) startStack(c *cobra.Command) (_ *run.Stack, stop func() err
 	if err != nil {
 		return nil, nil, errors.Join(err, remove())
 	}
-	return stack, func() error { return errors.Join(stack.Close(), remove()) }, nil
+	stop = func() error { return errors.Join(stack.Close(), remove()) }
+	if there := stack.Layout().ShardCount; c.Flags().Changed("shards") && there != f.shards {
+		err := fmt.Errorf("the number of shards of the platform is %d, so that figures would not be for --shards %d; leave --shards out, or name another platform", there, f.shards)
+		return nil, nil, errors.Join(err, stop())
+	}
+	return stack, stop, nil
 }
 
 // deletePlatform deletes the topics of a load test, one that was interrupted too.
@@ -275,6 +294,9 @@ func (f *benchFlags) print(out io.Writer, r *loadtest.Report) error {
   CPU        %.3f ms an order (%s); %d CPUs, %s
 `, loop, set.Lines, set.SKUs, r.Orders, r.Seconds, r.PerSecond, r.P50, r.P99, r.P999, r.Max, counts(r.Answers), retries, r.Errors,
 		r.CPUPerOrderMS, r.CPUIncludes, set.CPUs, set.GoVersion)
+	if err == nil && set.Replicas > 1 {
+		_, err = fmt.Fprintf(out, "  replicas   %d of order-api, %d shards\n", set.Replicas, set.Shards)
+	}
 	if err == nil && r.ReportsBehindMS > 0 {
 		_, err = fmt.Fprintf(out, "  reports    held the last order %.0f ms after the end\n", r.ReportsBehindMS)
 	}

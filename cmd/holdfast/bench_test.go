@@ -84,3 +84,26 @@ func TestBenchMirrorComparesAllRows(t *testing.T) {
 		t.Error("it does not say what memory ClickHouse took")
 	}
 }
+
+// Callers spread over replicas that share the shards; the report says how many there were of both.
+func TestBenchOfReplicas(t *testing.T) {
+	out, err := holdfast(t, "bench", "orders", "--replicas", "2", "--shards", "4", "--orders", "60", "--skus", "10", "--concurrency", "4", "--quiet", "-o", "json")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var report loadtest.Report
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Answers["201"] != 60 || report.Settings.Replicas != 2 || report.Settings.Shards != 4 {
+		t.Errorf("%+v", report)
+	}
+	if out, err := holdfast(t, "bench", "orders", "--replicas", "2", "--orders", "10", "--skus", "3", "--quiet"); err != nil || !strings.Contains(out, "2 of order-api, 2 shards") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, args := range [][]string{{"--replicas", "0"}, {"--replicas", "2", "--url", "http://127.0.0.1:1"}} {
+		if _, err := holdfast(t, append([]string{"bench", "orders"}, args...)...); err == nil || !strings.Contains(err.Error(), "--replicas is a number") {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}

@@ -246,25 +246,42 @@ func (d *demo) reconciliation(context.Context) error {
 	return d.result.WriteText(d.out)
 }
 
-// revenue shows the report of the API.
+// revenue shows the report of the API, or without ClickHouse what the reconciliation read in the log.
 func (d *demo) revenue(ctx context.Context) error {
-	if d.stack.ClickHouse() == "" {
-		return nil
+	bars, source := d.loggedRevenue(), "from the log"
+	if d.stack.ClickHouse() != "" {
+		var err error
+		if bars, err = d.reportedRevenue(ctx); err != nil {
+			return err
+		}
+		source = "GET /v1/reports/revenue?by=month"
 	}
+	d.heading("Revenue by month, " + retail.Currency + ", credit notes taken off: " + source)
+	return retail.WriteChart(d.out, bars)
+}
+
+func (d *demo) loggedRevenue() []retail.Bar {
+	var bars []retail.Bar
+	for _, month := range retail.MonthNames(d.result.Logged.Documents) {
+		bars = append(bars, retail.Bar{Name: month, Micros: d.result.Logged.Documents.Months[month].Micros})
+	}
+	return bars
+}
+
+func (d *demo) reportedRevenue(ctx context.Context) ([]retail.Bar, error) {
 	answer, err := d.client.Revenue(ctx, client.ReportFilter{By: "month", Currency: retail.Currency}, client.After(d.result.Logged.Position.String()))
 	if err != nil {
-		return fmt.Errorf("revenue: %w", err)
+		return nil, fmt.Errorf("revenue: %w", err)
 	}
 	var bars []retail.Bar
 	for _, row := range answer.Value.Items {
 		micros, err := money.Parse(row.Revenue)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		bars = append(bars, retail.Bar{Name: row.Month, Micros: micros})
 	}
-	d.heading("Revenue by month, " + retail.Currency + ", credit notes taken off: GET /v1/reports/revenue?by=month")
-	return retail.WriteChart(d.out, bars)
+	return bars, nil
 }
 
 func (d *demo) farewell() {
@@ -275,8 +292,9 @@ func (d *demo) farewell() {
 
   curl '%s/v1/availability/%s'
   curl '%s/v1/orders?status=completed&limit=3'
-  curl '%s/v1/reports/revenue?by=country' -H 'Accept: text/csv'
-
-Ctrl-C stops it.
-`, base, strings.Join(d.stack.KafkaSeeds(), ","), base, url.PathEscape(d.inStock[0].SKU), base, base)
+`, base, strings.Join(d.stack.KafkaSeeds(), ","), base, url.PathEscape(d.inStock[0].SKU), base)
+	if d.stack.ClickHouse() != "" {
+		fmt.Fprintf(d.out, "  curl '%s/v1/reports/revenue?by=country' -H 'Accept: text/csv'\n", base)
+	}
+	fmt.Fprint(d.out, "\nCtrl-C stops it.\n")
 }

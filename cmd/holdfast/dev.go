@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
 // Defaults of the embedded platform.
@@ -44,7 +45,7 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 	flags.StringVar(&f.dir, "dir", dir, "where everything is kept between runs")
 	flags.StringVar(&f.listen, "listen", defaultListen, "address of the API")
 	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "address of the embedded Kafka broker")
-	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse instead of the embedded one; off: no reports")
+	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse; embedded: the embedded one, or an error where there is none; off: no reports (default the embedded one, where there is one)")
 	flags.StringVar(&f.clickHouseListen, "clickhouse-listen", defaultClickHouseListen, "address of the embedded ClickHouse")
 	flags.Int32Var(&f.shards, "shards", run.DefaultShards, "writers, when the platform is created")
 	flags.Int32Var(&f.partitions, "partitions", run.DefaultPartitions, "partitions of each event topic, when the platform is created")
@@ -64,9 +65,13 @@ func (f *devFlags) start(c *cobra.Command) (*run.Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log file: %w", err)
 	}
+	clickHouse := f.clickHouse
+	if clickHouse == "" && os.Getenv("CI") == "true" { // going on without it would leave it untested
+		clickHouse = run.EmbeddedClickHouse
+	}
 	stack, err := run.StartStack(c.Context(), run.StackConfig{
 		Dir: f.dir, Listen: f.listen, KafkaListen: f.kafkaListen, Log: log,
-		ClickHouse: f.clickHouse, ClickHouseListen: f.clickHouseListen,
+		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
 		Logger: slog.New(slog.NewJSONHandler(logFile, nil)),
 	})
@@ -74,7 +79,23 @@ func (f *devFlags) start(c *cobra.Command) (*run.Stack, error) {
 		_ = logFile.Close()
 		return nil, explain(err)
 	}
+	f.sayLayout(c, stack.Layout())
+	if notice := stack.Notice(); notice != "" {
+		fmt.Fprintln(c.ErrOrStderr(), notice)
+	}
 	return stack, nil
+}
+
+// sayLayout tells of settings that change nothing, for the platform is older than they are.
+func (f *devFlags) sayLayout(c *cobra.Command, layout eventlog.Layout) {
+	for _, setting := range []struct {
+		name        string
+		want, there int32
+	}{{"shards", f.shards, layout.ShardCount}, {"partitions", f.partitions, layout.PartitionCount}} {
+		if c.Flags().Changed(setting.name) && setting.want != setting.there {
+			fmt.Fprintf(c.ErrOrStderr(), "--%s %d changes nothing: the platform has %d, which stay.\n", setting.name, setting.want, setting.there)
+		}
+	}
 }
 
 // explain says what to do about the failures that a newcomer meets first.
@@ -107,13 +128,19 @@ look into. What it holds is kept in --dir between runs. For development and test
 	return c
 }
 
-// stayUp waits for Ctrl-C, or for a service that fails, and stops in order.
+// stayUp waits for Ctrl-C, or for a service that fails, and stops in order. A part that stops alone is told of.
 func stayUp(ctx context.Context, out io.Writer, stack *run.Stack) error {
 	var failed error
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(out, "\nStopping …")
-	case failed = <-stack.Failed():
+	for stay := true; stay; {
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(out, "\nStopping …")
+			stay = false
+		case failed = <-stack.Failed():
+			stay = false
+		case fault := <-stack.Faults():
+			fmt.Fprintf(out, "\nA part has stopped, and stays so until that is mended; the rest goes on:\n%v\n", fault)
+		}
 	}
 	if err := errors.Join(failed, stack.Close()); err != nil {
 		return err

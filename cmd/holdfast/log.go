@@ -21,7 +21,8 @@ const pingTimeout = 5 * time.Second
 // logFlags say where the event log is: the settings of the services.
 type logFlags struct {
 	service.EventLog
-	set *flag.FlagSet
+	replicationFactor int16
+	set               *flag.FlagSet
 }
 
 // add adds the flags to a command that reads the log, and to those under it.
@@ -38,6 +39,7 @@ func (f *logFlags) addCluster(c *cobra.Command) {
 	f.Kafka = ""
 	kafka := c.PersistentFlags().Lookup("kafka")
 	kafka.DefValue, kafka.Usage = "", "brokers of a real cluster, `host:port`, comma-separated, instead of the embedded one"
+	c.Flags().Int16Var(&f.replicationFactor, "replication-factor", 0, "replicas of each topic that is created on --kafka (default one for each broker, at most 3)")
 }
 
 // config is how to reach the log. What no flag says comes from the environment, except what is named.
@@ -65,6 +67,7 @@ func (f *logFlags) clusterConfig(c *cobra.Command, except ...string) (eventlog.C
 	if err != nil {
 		return cfg, err
 	}
+	cfg.ReplicationFactor = f.replicationFactor
 	log, err := openLog(c.Context(), cfg)
 	if err == nil {
 		log.Close()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/holdfast/holdfast/pkg/devstack"
@@ -42,6 +43,9 @@ func TestBenchLeavesNoTopicsBehind(t *testing.T) {
 	if out, err := holdfast(t, load...); err != nil || !strings.Contains(out, "201 × 20") {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	if out, err := holdfast(t, append(load, "--replication-factor", "3")...); err == nil || !strings.Contains(err.Error(), "3 replicas need as many brokers") {
+		t.Errorf("replicas that the cluster cannot have: %v\n%s", err, out)
+	}
 	if left := topics(); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
@@ -50,6 +54,10 @@ func TestBenchLeavesNoTopicsBehind(t *testing.T) {
 	}
 	if left := topics(); len(left) == 0 || !strings.HasPrefix(left[0], "kept.") {
 		t.Fatalf("named by a prefix, the platform has %v", left)
+	}
+	named := append(load, "--topic-prefix", "kept.", "--env", "kept")
+	if out, err := holdfast(t, append(named, "--shards", "2")...); err == nil || !strings.Contains(err.Error(), "number of shards of the platform is 1") {
+		t.Errorf("another number of shards: %v\n%s", err, out)
 	}
 	t.Setenv("HOLDFAST_TOPIC_PREFIX", "kept.")
 	// Availability may be behind: the load test did not wait for it.
@@ -80,6 +88,10 @@ func TestImportReadsThePlatformThatIsNamed(t *testing.T) {
 	if all := topics(); len(all) == 0 || slices.ContainsFunc(all, func(topic string) bool { return !strings.HasPrefix(topic, "shop.") }) {
 		t.Errorf("the platform has %v", all)
 	}
+	if out, err := holdfast(t, append(demo, "--shards", "2", "--partitions", "4")...); err != nil ||
+		!strings.Contains(out, "--shards 2 changes nothing: the platform has 1,") || !strings.Contains(out, "--partitions 4 changes nothing") {
+		t.Errorf("settings of a platform that is there: %v\n%s", err, out)
+	}
 	for _, test := range []struct {
 		args []string
 		want string
@@ -98,5 +110,33 @@ func TestAnEnvironmentThatIsNoneIsNamed(t *testing.T) {
 	t.Setenv("HOLDFAST_KAFKA", "no-port")
 	if _, err := holdfast(t, "verify"); err == nil || !strings.Contains(err.Error(), `HOLDFAST_KAFKA: "no-port" is not host:port`) {
 		t.Errorf("it says %v", err)
+	}
+}
+
+// The command line presents itself as the services do, and never shows a password.
+func TestBrokersThatAskForAUser(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("PLAIN", "shop", "p-word"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	address := cluster.ListenAddrs()[0]
+	t.Setenv("HOLDFAST_KAFKA_SASL_MECHANISM", "PLAIN")
+	t.Setenv("HOLDFAST_KAFKA_USERNAME", "shop")
+	for _, test := range []struct{ command, password, want string }{
+		{"dead-letters ls", "guess", `check that they know user "shop"`},
+		{"verify", "guess", `check that they know user "shop"`},
+		{"verify", "p-word", "the platform has not been created"},
+	} {
+		t.Setenv("HOLDFAST_KAFKA_PASSWORD", test.password)
+		if _, err := holdfast(t, append(strings.Fields(test.command), "--kafka", address)...); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%+v: %v", test, err)
+		}
+		if help, err := holdfast(t, "verify", "--help"); err != nil || strings.Contains(help, test.password) {
+			t.Errorf("%v\n%s", err, help)
+		}
+	}
+	if out, err := holdfast(t, "bench", "orders", "--kafka", address, "--orders", "3", "--skus", "3", "--quiet"); err != nil {
+		t.Errorf("bench: %v\n%s", err, out)
 	}
 }

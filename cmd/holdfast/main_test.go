@@ -163,6 +163,23 @@ func TestDemoGeneratesReconcilesAndEnds(t *testing.T) {
 	}
 }
 
+// Reports and the log draw the same chart.
+func TestDemoWithoutClickHouse(t *testing.T) {
+	chart := func(clickHouse string) string {
+		out, err := holdfast(t, "demo", "--exit", "--orders", "100", "--clickhouse", clickHouse, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0")
+		_, after, found := strings.Cut(out, "credit notes taken off: ")
+		if err != nil || !found || strings.Contains(out, "GET /v1/reports") != (clickHouse == "embedded") {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		_, bars, _ := strings.Cut(after, "\n\n")
+		bars, _, _ = strings.Cut(bars, "\n\n")
+		return bars
+	}
+	if logged, reported := chart("off"), chart("embedded"); logged != reported || !strings.Contains(logged, "2025-11  █") {
+		t.Errorf("the log says\n%s\nand the report\n%s", logged, reported)
+	}
+}
+
 func TestFreeAddressAvoidsWhatIsTaken(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -51,8 +51,8 @@ func Open(cfg Config) (*Client, error) {
 // Close releases the connections. Readers and writers opened beside it go on.
 func (c *Client) Close() { c.kafka.Close() }
 
-// Ping asks some broker for an answer.
-func (c *Client) Ping(ctx context.Context) error { return c.kafka.Ping(ctx) }
+// Ping asks some broker for an answer. Where brokers refuse this client, the error says what to set.
+func (c *Client) Ping(ctx context.Context) error { return c.cfg.Security.explain(c.kafka.Ping(ctx)) }
 
 // Produce appends the records outside of a transaction, idempotently, and waits until all in-sync replicas
 // have all of them. It sets each record's Offset. On an error some may have been appended.

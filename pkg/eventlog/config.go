@@ -19,6 +19,8 @@ import (
 type Config struct {
 	// Seeds are host:port addresses of some brokers; one that answers is enough.
 	Seeds []string
+	// Security is for brokers that encrypt, or ask who is there.
+	Security Security
 	// ClientID names this process to the brokers and in metrics. Default "holdfast".
 	ClientID string
 	// Env prefixes transactional ids and group names: several platforms may share a cluster. Default "holdfast".
@@ -79,7 +81,7 @@ func (c Config) Validate() error {
 	if c.ReplicationFactor < 0 {
 		errs = append(errs, fmt.Errorf("kafka: replication factor %d is negative", c.ReplicationFactor))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.Security.validate())...)
 }
 
 // clusterTopic is the topic's name in the cluster.
@@ -107,7 +109,11 @@ func (c *Config) newClient(metricsName string, opts ...kgo.Opt) (*kgo.Client, er
 			kprom.FetchAndProduceDetail(kprom.ByTopic, kprom.Records, kprom.Batches, kprom.CompressedBytes, kprom.ConsistentNaming),
 		)))
 	}
-	cl, err := kgo.NewClient(append(base, opts...)...)
+	secure, err := c.Security.options()
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(append(append(base, secure...), opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}

@@ -15,3 +15,6 @@ func (c *Client) UncheckedFollow(from Offsets) (*Follower, error) {
 	}
 	return &Follower{reader: r}, nil
 }
+
+// Explain is what Ping says of an error.
+func (s Security) Explain(err error) error { return s.explain(err) }

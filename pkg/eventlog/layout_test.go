@@ -111,7 +111,8 @@ func TestEnsurePlatformRefusesTopicsThatWereThereBefore(t *testing.T) {
 	createTopic(t, cfg, eventlog.TopicInventory, 10)
 	_, err := open(t, cfg).EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 4, ShardCount: 1})
 	wantError(t, err, cfg.TopicPrefix+eventlog.TopicInventory, "has 10 partitions", "says 4", "partition count 10")
-	// As the message says.
+	// As the message says, and the one that follows it.
+	alter(t, cfg, eventlog.TopicInventory, "retention.ms", "-1")
 	l, err := open(t, cfg).EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 10, ShardCount: 1})
 	if err != nil || l.PartitionCount != 10 {
 		t.Errorf("with the count that is there: %+v, %v", l, err)

@@ -18,6 +18,11 @@ func (c *Client) EnsurePlatform(ctx context.Context, want Layout) (Layout, error
 	if err := want.Validate(); err != nil {
 		return Layout{}, err
 	}
+	// Brokers that are not there yet are waited for below; ones that refuse this client will do so again.
+	var refused *refusedError
+	if err := c.Ping(ctx); errors.As(err, &refused) {
+		return Layout{}, err
+	}
 	if _, err := c.createTopic(ctx, TopicLayout, 1, keepForEver()); err != nil {
 		return Layout{}, err
 	}
@@ -40,7 +45,10 @@ func (c *Client) EnsurePlatform(ctx context.Context, want Layout) (Layout, error
 	if err != nil {
 		return Layout{}, err
 	}
-	return l, c.ensureTopics(ctx, l)
+	if err := c.ensureTopics(ctx, l); err != nil {
+		return Layout{}, err
+	}
+	return l, c.checkTopics(ctx)
 }
 
 // checkPartitionCount refuses to write a first layout beside event topics of another size.
@@ -112,8 +120,11 @@ func (c *Client) DeletePlatform(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// keepForEver says all of it: what is not said is the brokers' default, which may delete.
 func keepForEver() map[string]*string {
-	return map[string]*string{"retention.ms": kadm.StringPtr("-1")}
+	return map[string]*string{
+		"retention.ms": kadm.StringPtr("-1"), "retention.bytes": kadm.StringPtr("-1"), "cleanup.policy": kadm.StringPtr("delete"),
+	}
 }
 
 func (c *Client) wrongPartitionCount(topic string, have, want int32) error {
@@ -160,7 +171,10 @@ func (c *Client) requestTopic(ctx context.Context, topic string, partitions int3
 		return err
 	}
 	for _, resp := range resps {
-		if resp.Err != nil && !errors.Is(resp.Err, kerr.TopicAlreadyExists) {
+		switch {
+		case errors.Is(resp.Err, kerr.InvalidReplicationFactor):
+			return fmt.Errorf("%d replicas need as many brokers; wait until the cluster has them, or set --replication-factor: %w", replicas, resp.Err)
+		case resp.Err != nil && !errors.Is(resp.Err, kerr.TopicAlreadyExists):
 			return fmt.Errorf("%w %s", resp.Err, resp.ErrMessage)
 		}
 	}
@@ -194,6 +208,7 @@ func (c *Client) partitionCount(ctx context.Context, topic string) (int32, error
 // topicState is what a broker knows of a topic; zero when it does not exist.
 type topicState struct {
 	partitions int32
+	replicas   int  // of the partition that has the fewest
 	usable     bool // every partition has a leader
 }
 
@@ -218,8 +233,11 @@ func (c *Client) describeTopic(ctx context.Context, topic string) (topicState, e
 			return topicState{}, fmt.Errorf("describe topic %s: %w", name, err)
 		}
 		state = topicState{partitions: int32(len(t.Partitions)), usable: t.ErrorCode == 0}
-		for _, p := range t.Partitions {
+		for i, p := range t.Partitions {
 			state.usable = state.usable && p.ErrorCode == 0 && p.Leader >= 0
+			if i == 0 || len(p.Replicas) < state.replicas {
+				state.replicas = len(p.Replicas)
+			}
 		}
 	}
 	return state, nil

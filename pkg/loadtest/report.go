@@ -46,8 +46,9 @@ type Settings struct {
 	SKUs        int     `json:"skus"`
 	OnAccount   bool    `json:"on_account"`
 	WarmupS     float64 `json:"warmup_s"`
-	// Shards and Broker are those of a platform that was started for the run.
+	// Shards, Replicas (of order-api) and Broker are those of a platform that was started for the run.
 	Shards    int32  `json:"shards,omitempty"`
+	Replicas  int    `json:"replicas,omitempty"`
 	Broker    string `json:"broker,omitempty"`
 	GoVersion string `json:"go_version"`
 	Revision  string `json:"revision,omitempty"`

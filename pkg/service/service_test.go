@@ -22,7 +22,7 @@ func parse(t *testing.T, args ...string) (service.Common, error) {
 
 func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "settings")
-	if err := os.WriteFile(file, []byte("kafka from-file:1\nenv from-file\nshards 5\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("kafka from-file:1\nenv from-file\nshards 5\nreplication-factor 3\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("HOLDFAST_ENV", "from-environment")
@@ -31,7 +31,7 @@ func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Kafka != "from-flag:1" || c.Env != "from-environment" || c.Shards != 5 || c.Partitions != 12 {
+	if c.Kafka != "from-flag:1" || c.Env != "from-environment" || c.Shards != 5 || c.Partitions != 12 || c.Log("", nil, nil).ReplicationFactor != 3 {
 		t.Fatalf("%+v", c)
 	}
 }
@@ -87,11 +87,12 @@ func TestSettingsAreCheckedWhereverTheyComeFrom(t *testing.T) {
 		t.Errorf("it says %v", err)
 	}
 	for flag, want := range map[string]string{
-		"--log-level=loud": "none of debug, info, warn, error",
-		"--partitions=0":   "not a number from 1 to 1024",
-		"--shards=2000":    "not a number from 1 to 1024",
-		"--listen=8080":    `"8080" is not host:port`,
-		"--kafka=a:1,b":    `"b" is not host:port`,
+		"--log-level=loud":       "none of debug, info, warn, error",
+		"--partitions=0":         "not a number from 1 to 1024",
+		"--shards=2000":          "not a number from 1 to 1024",
+		"--replication-factor=0": "not a number from 1 to 1024",
+		"--listen=8080":          `"8080" is not host:port`,
+		"--kafka=a:1,b":          `"b" is not host:port`,
 	} {
 		if _, err := parse(t, "--kafka=a:1", flag); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: it says %v, want %s", flag, err, want)

@@ -18,9 +18,10 @@ import (
 // EnvPrefix precedes every environment variable: flag --data-dir is HOLDFAST_DATA_DIR.
 const EnvPrefix = "HOLDFAST"
 
-// EventLog are the settings that say where the event log is.
+// EventLog are the settings that say where the event log is, and how to reach it.
 type EventLog struct {
 	Kafka, Env, TopicPrefix string
+	Security                eventlog.Security
 }
 
 // Register adds the flags of the event log. Each is checked as it is read.
@@ -29,11 +30,18 @@ func (e *EventLog) Register(fs *flag.FlagSet) {
 	fs.Var(checked{&e.Kafka, checkAddresses}, "kafka", "brokers, `host:port`, comma-separated")
 	fs.StringVar(&e.Env, "env", "holdfast", "prefix of transactional ids and group names, where several platforms share a cluster")
 	fs.StringVar(&e.TopicPrefix, "topic-prefix", "", "put before the name of every topic, where several platforms share a cluster")
+	fs.BoolVar(&e.Security.TLS, "kafka-tls", false, "reach the brokers over TLS; kafka-ca and kafka-cert do so too")
+	fs.StringVar(&e.Security.CAFile, "kafka-ca", "", "`file` of the certificates (PEM) that those of the brokers are signed with; empty: the system's")
+	fs.StringVar(&e.Security.CertFile, "kafka-cert", "", "`file` of this client's certificate (PEM), where brokers ask for one")
+	fs.StringVar(&e.Security.KeyFile, "kafka-key", "", "`file` of the key (PEM) of kafka-cert")
+	fs.StringVar(&e.Security.Mechanism, "kafka-sasl-mechanism", "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, where brokers ask for a user")
+	fs.StringVar(&e.Security.Username, "kafka-username", "", "user of kafka-sasl-mechanism")
+	fs.Var(secret{&e.Security.Password}, "kafka-password", "password of kafka-username; rather in the environment than on a command line, which others see")
 }
 
 // Config is how to reach the event log; without brokers there are no seeds.
 func (e *EventLog) Config() eventlog.Config {
-	cfg := eventlog.Config{Env: e.Env, TopicPrefix: e.TopicPrefix}
+	cfg := eventlog.Config{Env: e.Env, TopicPrefix: e.TopicPrefix, Security: e.Security}
 	if e.Kafka != "" {
 		cfg.Seeds = strings.Split(e.Kafka, ",")
 	}
@@ -45,6 +53,7 @@ type Common struct {
 	EventLog
 	Listen, LogLevel   string
 	Partitions, Shards int
+	ReplicationFactor  int
 	Check              bool
 }
 
@@ -56,6 +65,7 @@ func (c *Common) Register(fs *flag.FlagSet) {
 	fs.Var(checked{&c.LogLevel, checkLevel}, "log-level", "debug, info, warn or error")
 	fs.Var(count{&c.Partitions}, "partitions", "partitions of each event topic, when the platform is created")
 	fs.Var(count{&c.Shards}, "shards", "writers, when the platform is created; at most one a partition")
+	fs.Var(count{&c.ReplicationFactor}, "replication-factor", "replicas of each topic, when it is created; empty: one for each broker that is there, at most 3")
 	fs.BoolVar(&c.Check, "check", false, "read the settings, reach the brokers, start nothing")
 	fs.String("config", "", "file of settings, a flag and its value a line")
 }
@@ -63,7 +73,7 @@ func (c *Common) Register(fs *flag.FlagSet) {
 // Log is how to reach the event log.
 func (c *Common) Log(name string, log *slog.Logger, reg prometheus.Registerer) eventlog.Config {
 	cfg := c.Config()
-	cfg.ClientID, cfg.Logger, cfg.Registerer = name, log, reg
+	cfg.ClientID, cfg.Logger, cfg.Registerer, cfg.ReplicationFactor = name, log, reg, int16(c.ReplicationFactor)
 	return cfg
 }
 
@@ -125,7 +135,19 @@ func (c checked) String() string {
 	return *c.value
 }
 
-// count is a number of partitions, or of what there is at most one a partition.
+// secret is a text that no help and no error shows.
+type secret struct{ value *eventlog.Secret }
+
+// Set implements flag.Value.
+func (s secret) Set(text string) error {
+	*s.value = eventlog.Secret(text)
+	return nil
+}
+
+// String implements flag.Value.
+func (secret) String() string { return "" }
+
+// count is a number of partitions, or of what there are not more of; 0 until it is set.
 type count struct{ value *int }
 
 // Set implements flag.Value.
@@ -140,7 +162,7 @@ func (c count) Set(s string) error {
 
 // String implements flag.Value.
 func (c count) String() string {
-	if c.value == nil {
+	if c.value == nil || *c.value == 0 {
 		return ""
 	}
 	return strconv.Itoa(*c.value)

@@ -35,6 +35,18 @@ type Node struct {
 	faults  map[int32]error          // shards that cannot be served until someone mends them
 }
 
+// StoppedError says that a shard has stopped until someone mends what is in its way: time does not heal it.
+type StoppedError struct {
+	Shard int32
+	Err   error
+}
+
+// Error implements error.
+func (e *StoppedError) Error() string { return fmt.Sprintf("shard %d has stopped: %v", e.Shard, e.Err) }
+
+// Unwrap implements errors.Unwrap.
+func (e *StoppedError) Unwrap() error { return e.Err }
+
 // ownership is the time from when the group gives a shard to when it takes it away.
 type ownership struct {
 	cancel  context.CancelFunc
@@ -238,19 +250,28 @@ func (n *Node) setFault(shard int32, err error) {
 // Owns reports whether this replica serves the shard.
 func (n *Node) Owns(shard int32) bool { return n.runners[shard].Load() != nil }
 
+// OwnedShards is how many shards this replica serves.
+func (n *Node) OwnedShards() int {
+	owned := 0
+	for shard := range n.layout.ShardCount {
+		if n.Owns(shard) {
+			owned++
+		}
+	}
+	return owned
+}
+
 // ShardOf is the shard that writes an aggregate.
 func (n *Node) ShardOf(id string) int32 {
 	return n.layout.ShardOf(eventlog.PartitionFor(id, n.layout.PartitionCount))
 }
 
-// Ready is nil when every shard is served, here or by a replica that is known.
+// Ready is nil when every shard is served, here or by a replica that is known. A shard that has stopped for good is a
+// *StoppedError.
 func (n *Node) Ready() error {
-	n.mu.Lock()
-	for shard, err := range n.faults {
-		n.mu.Unlock()
-		return fmt.Errorf("shard %d has stopped: %w", shard, err)
+	if err := n.stoppedShards(); err != nil {
+		return err
 	}
-	n.mu.Unlock()
 	for shard := range n.layout.ShardCount {
 		if n.Owns(shard) {
 			continue
@@ -260,6 +281,16 @@ func (n *Node) Ready() error {
 		}
 	}
 	return nil
+}
+
+func (n *Node) stoppedShards() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var errs []error
+	for _, shard := range slices.Sorted(maps.Keys(n.faults)) {
+		errs = append(errs, &StoppedError{shard, n.faults[shard]})
+	}
+	return errors.Join(errs...)
 }
 
 // Submit hands a command to its shard's owner. It never blocks; the future is answered in any case.

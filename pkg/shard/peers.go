@@ -281,7 +281,7 @@ func (l *link) fail() {
 	l.queue = nil
 	l.mu.Unlock()
 	for _, fut := range pending {
-		fut.finish(unavailable("the owner of the shard cannot be reached: retry with the same Idempotency-Key"))
+		fut.finish(unavailable("the owner of the shard cannot be reached at " + l.address + ": retry with the same Idempotency-Key"))
 	}
 }
 

@@ -19,8 +19,9 @@ type AnalyticsConfig struct {
 	// FlushInterval and FlushRows bound a batch; 0: the mirror's defaults.
 	FlushInterval time.Duration
 	FlushRows     int
-	// Refill: the mirror is this process's alone, and may be dropped and filled again.
-	Refill bool
+	// Alone is set when nobody else fills this ClickHouse: its mirror may be dropped and filled again. It stands outside
+	// the group of the others, which would miss what this process took from them.
+	Alone bool
 }
 
 // AnalyticsProjector mirrors the log into ClickHouse until ctx is done.
@@ -41,7 +42,7 @@ func AnalyticsProjector(ctx context.Context, cfg AnalyticsConfig) error {
 	}
 	m, err := analytics.New(analytics.Config{
 		Log: cfg.Log, Client: client, Layout: layout, Conn: conn, FlushInterval: cfg.FlushInterval, FlushRows: cfg.FlushRows,
-		Refill: cfg.Refill, Logger: cfg.Logger, Registerer: cfg.Registry,
+		Alone: cfg.Alone, Refill: cfg.Alone, Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return err

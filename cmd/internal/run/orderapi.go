@@ -30,6 +30,8 @@ type OrderAPIConfig struct {
 	PeerListen, PeerAdvertise string
 	PaymentWindow             time.Duration
 	SessionTimeout            time.Duration
+	// Joined is told the node that takes part in the write side; nil: nobody asks.
+	Joined func(*shard.Node)
 }
 
 // OrderAPI is the write side: it takes commands until ctx is done, finishes those under way, and gives its
@@ -55,6 +57,9 @@ func OrderAPI(ctx context.Context, cfg OrderAPIConfig) (err error) {
 			err = errors.Join(err, fmt.Errorf("order-api: give up the shards: %w", closing))
 		}
 	}()
+	if cfg.Joined != nil {
+		cfg.Joined(node)
+	}
 	server, serve, err := cfg.server()
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)

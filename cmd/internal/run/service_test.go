@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kfake"
+
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
@@ -31,6 +33,41 @@ func TestCheckStartsNothing(t *testing.T) {
 		err := p.main(logtest.Context(t), test.args)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
 			t.Errorf("%v: %v, want %q", test.args, err, test.want)
+		}
+	}
+}
+
+// A service that the brokers refuse says what to set, whether it is checked or started; its password comes from the
+// environment as well.
+func TestBrokersThatAskForAUser(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "shop", "p-word"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	brokers := strings.Join(cluster.ListenAddrs(), ",")
+	user := []string{"--kafka", brokers, "--kafka-sasl-mechanism", "SCRAM-SHA-256", "--kafka-username", "shop"}
+	start := Program{Name: "service", Run: func(ctx context.Context, s Service) error {
+		s.Listen = "127.0.0.1:0"
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		s.Ready = func(string) { cancel() }
+		return InventoryProjector(ctx, s)
+	}}
+	for _, test := range []struct {
+		password, want string
+		args           []string
+	}{
+		{"", "if they want a user, set --kafka-sasl-mechanism", []string{"--kafka", brokers}},
+		{"guess", `check that they know user "shop"`, user},
+		{"p-word", "", user},
+	} {
+		t.Setenv("HOLDFAST_KAFKA_PASSWORD", test.password)
+		for _, args := range [][]string{append(test.args, "--check"), test.args} {
+			err := start.main(logtest.Context(t), args)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				t.Errorf("%v with password %q: %v, want %q", args, test.password, err, test.want)
+			}
 		}
 	}
 }

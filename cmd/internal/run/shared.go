@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/projector"
+	"github.com/holdfast/holdfast/pkg/shard"
 )
 
 // Shared is one HTTP server for several services of a process. A service alone makes one for itself.
@@ -49,6 +51,23 @@ func (s *Shared) Ready() error {
 	errs := make([]error, 0, len(s.checks))
 	for _, check := range s.checks {
 		errs = append(errs, check())
+	}
+	return errors.Join(errs...)
+}
+
+// Faults is nil unless something has stopped for good: a shard, or a view before a record that it cannot read. Other
+// reasons for not being ready pass.
+func (s *Shared) Faults() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, check := range s.checks {
+		err := check()
+		var stopped *shard.StoppedError
+		var bad *projector.BadEventError
+		if errors.As(err, &stopped) || errors.As(err, &bad) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/service"
+	"github.com/holdfast/holdfast/pkg/shard"
 )
 
 // stackStartTimeout bounds the wait until an embedded platform is ready; a long log is read in it.
@@ -25,8 +27,15 @@ const stackStartTimeout = 2 * time.Minute
 // take longer while orders come in as fast as they can.
 const engineNice = 10
 
-// stackPoll is how often a starting platform is asked whether it is ready.
-const stackPoll = 5 * time.Millisecond
+// stackPoll is how often a starting platform is asked whether it is ready, and faultPoll how often one that is up
+// whether a part of it has stopped.
+const (
+	stackPoll = 5 * time.Millisecond
+	faultPoll = time.Second
+)
+
+// maxUntoldFaults wait for somebody who listens; what comes beyond is in the log alone.
+const maxUntoldFaults = 16
 
 // StackConfig says how to run the whole platform in this process.
 type StackConfig struct {
@@ -38,30 +47,41 @@ type StackConfig struct {
 	// KafkaListen, with its data in Dir.
 	Log         eventlog.Config
 	KafkaListen string
-	// ClickHouse is the address of a real one; empty: an embedded one on ClickHouseListen, with its data in Dir.
-	// NoClickHouse is for none: there are no reports then.
+	// ClickHouse is the address of a real one. EmbeddedClickHouse: one in a process of this program on ClickHouseListen,
+	// with its data in Dir. Empty: the same, and none on machines that it does not exist for. NoClickHouse: none; there
+	// are no reports then.
 	ClickHouse       string
 	ClickHouseListen string
 	// Shards and Partitions matter when the platform is created. 0: the defaults.
 	Shards, Partitions int32
 	PaymentWindow      time.Duration
+	// Replicas of order-api; 0: one. The first is on Listen with everything else, each other has an address of its own.
+	Replicas int
 	// Logger; nil: nothing is logged.
 	Logger *slog.Logger
+
+	startEngine func(context.Context, chdb.Options) (*chdb.Server, error) // nil: chdb.Start
 }
 
-// NoClickHouse is the address of no ClickHouse.
-const NoClickHouse = "off"
+// NoClickHouse is the address of no ClickHouse, EmbeddedClickHouse that of one that must be there.
+const (
+	NoClickHouse       = "off"
+	EmbeddedClickHouse = "embedded"
+)
 
 // Stack is the whole platform in this process: broker, write side, views, and one port for the API.
 type Stack struct {
 	cfg    StackConfig
 	kafka  *devstack.Kafka
 	log    eventlog.Config
+	layout eventlog.Layout
 	engine *chdb.Server // the embedded ClickHouse
 	// clickHouse is where ClickHouse is; empty: there is none.
 	clickHouse string
+	notice     string
 	address    string
 	failed     chan error
+	faults     chan error
 	stop       context.CancelFunc
 	done       sync.WaitGroup
 
@@ -69,8 +89,11 @@ type Stack struct {
 	stopServer context.CancelFunc
 	serverDone chan struct{}
 	closing    sync.Once
-	mu         sync.Mutex
-	errs       []error
+
+	mu       sync.Mutex
+	errs     []error
+	nodes    []*shard.Node // of the order-api replicas
+	replicas []string      // URLs of those beyond the first
 }
 
 // StartStack starts the platform and returns when it is ready. ctx bounds the start only; Close stops it.
@@ -79,13 +102,16 @@ func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.startEngine == nil {
+		cfg.startEngine = chdb.Start
+	}
 	if cfg.Shards == 0 {
 		cfg.Shards = DefaultShards
 	}
 	if cfg.Partitions == 0 {
 		cfg.Partitions = DefaultPartitions
 	}
-	s := &Stack{cfg: cfg, log: cfg.Log, failed: make(chan error, 1), serverDone: make(chan struct{})}
+	s := &Stack{cfg: cfg, log: cfg.Log, failed: make(chan error, 1), faults: make(chan error, maxUntoldFaults), serverDone: make(chan struct{})}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	serving, stopServer := context.WithCancel(background)
 	s.stop, s.stopServer = stop, stopServer
@@ -105,14 +131,27 @@ func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
 // URL is where the API listens.
 func (s *Stack) URL() string { return "http://" + s.address }
 
+// CommandURLs are where commands are taken: an address for each replica of order-api.
+func (s *Stack) CommandURLs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string{s.URL()}, s.replicas...)
+}
+
 // KafkaSeeds are the brokers' addresses.
 func (s *Stack) KafkaSeeds() []string { return s.log.Seeds }
+
+// Layout is the platform's own: of one that was there before, not what was asked for.
+func (s *Stack) Layout() eventlog.Layout { return s.layout }
 
 // Log is how another client reads what the platform writes.
 func (s *Stack) Log() eventlog.Config { return s.log }
 
 // Failed tells of a service that ended by itself; the platform is of no use then.
 func (s *Stack) Failed() <-chan error { return s.failed }
+
+// Faults tells of what has stopped for good while the rest goes on, such as a shard before an event that it cannot read.
+func (s *Stack) Faults() <-chan error { return s.faults }
 
 func (s *Stack) start(ctx, background, serving context.Context) error {
 	if len(s.log.Seeds) == 0 {
@@ -124,6 +163,10 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 			return err
 		}
 		s.kafka, s.log.Seeds, s.log.Embedded = kafka, kafka.Addrs(), true
+	}
+	if err := s.ensurePlatform(ctx); err != nil {
+		close(s.serverDone)
+		return err
 	}
 	registry := prometheus.NewRegistry()
 	server, err := NewShared(s.cfg.Logger, registry)
@@ -138,22 +181,45 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 	if err := s.listen(ctx, serving, server); err != nil {
 		return err
 	}
-	return s.waitReady(ctx, server)
+	if err := s.waitReady(ctx, server); err != nil {
+		return err
+	}
+	s.done.Go(func() { s.watchFaults(background, server) })
+	return nil
 }
 
-// startClickHouse starts the embedded engine, unless there is another or none.
+// ensurePlatform creates the platform, or finds the one that is there.
+func (s *Stack) ensurePlatform(ctx context.Context) error {
+	client, err := eventlog.Open(s.eventLog("stack"))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	s.layout, err = client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: s.cfg.Partitions, ShardCount: s.cfg.Shards})
+	return err
+}
+
+// startClickHouse starts the embedded engine, unless there is none, or another, which must answer: a mistake in its
+// address would show in reports alone, and late.
 func (s *Stack) startClickHouse(ctx, background context.Context) error {
 	switch s.cfg.ClickHouse {
-	case "":
+	case "", EmbeddedClickHouse:
 	case NoClickHouse:
 		return nil
 	default:
+		if err := CheckClickHouse(ctx, s.cfg.ClickHouse); err != nil {
+			return fmt.Errorf("%w\nStart it, or name another with --clickhouse; --clickhouse %s runs without reports", err, NoClickHouse)
+		}
 		s.clickHouse = s.cfg.ClickHouse
 		return nil
 	}
-	engine, err := chdb.Start(ctx, chdb.Options{
+	engine, err := s.cfg.startEngine(ctx, chdb.Options{
 		Dir: filepath.Join(s.cfg.Dir, "clickhouse"), Listen: s.cfg.ClickHouseListen, Nice: engineNice, Logger: s.cfg.Logger,
 	})
+	if errors.Is(err, chdb.ErrNoBuild) && s.cfg.ClickHouse == "" {
+		s.notice = "It runs without reports: " + chdb.ErrNoBuild.Error() + " for this machine; --clickhouse names a server."
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("%w\n--clickhouse %s runs without reports", err, NoClickHouse)
 	}
@@ -174,6 +240,9 @@ func (s *Stack) watchEngine(background context.Context, engine *chdb.Server) {
 // ClickHouse is the address of ClickHouse; empty: there is none.
 func (s *Stack) ClickHouse() string { return s.clickHouse }
 
+// Notice is what a user should know of how the platform runs; empty: nothing.
+func (s *Stack) Notice() string { return s.notice }
+
 func (s *Stack) eventLog(name string) eventlog.Config {
 	cfg := s.log
 	cfg.ClientID, cfg.Logger = name, s.cfg.Logger
@@ -186,7 +255,7 @@ type part struct {
 	run  func(ctx context.Context, registered func(string)) error
 }
 
-// startServices starts each service when the one before has registered: the first creates the platform.
+// startServices starts each service when the one before has registered.
 func (s *Stack) startServices(ctx, background context.Context, parts []part) error {
 	for _, one := range parts {
 		registered := make(chan struct{})
@@ -212,15 +281,16 @@ func (s *Stack) startServices(ctx, background context.Context, parts []part) err
 func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 	inStack := func(name string, registered func(string)) Service {
 		return Service{
-			Log: s.eventLog(name), Layout: eventlog.Layout{PartitionCount: s.cfg.Partitions, ShardCount: s.cfg.Shards},
+			Log: s.eventLog(name), Layout: s.layout,
 			Logger: s.cfg.Logger, Registry: registry, Server: server, Ready: registered,
 		}
 	}
+	orderAPI := func(in Service, dir string) OrderAPIConfig {
+		return OrderAPIConfig{Service: in, DataDir: filepath.Join(s.cfg.Dir, dir), PaymentWindow: s.cfg.PaymentWindow, Joined: s.joined}
+	}
 	parts := []part{
 		{"order-api", func(ctx context.Context, registered func(string)) error {
-			return OrderAPI(ctx, OrderAPIConfig{
-				Service: inStack("order-api", registered), DataDir: filepath.Join(s.cfg.Dir, "order-api"), PaymentWindow: s.cfg.PaymentWindow,
-			})
+			return OrderAPI(ctx, orderAPI(inStack("order-api", registered), "order-api"))
 		}},
 		{"inventory-projector", func(ctx context.Context, registered func(string)) error {
 			return InventoryProjector(ctx, inStack("inventory-projector", registered))
@@ -231,14 +301,51 @@ func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 			})
 		}},
 	}
+	for i := 2; i <= s.cfg.Replicas; i++ {
+		name := fmt.Sprintf("order-api-%d", i)
+		parts = append(parts, part{name, func(ctx context.Context, registered func(string)) error {
+			in := inStack(name, func(address string) { s.addReplica(address); registered(address) })
+			in.Server, in.Registry, in.Listen = nil, prometheus.NewRegistry(), "127.0.0.1:0"
+			return OrderAPI(ctx, orderAPI(in, name))
+		}})
+	}
 	if s.clickHouse != "" {
 		parts = append(parts, part{"analytics-projector", func(ctx context.Context, registered func(string)) error {
 			return AnalyticsProjector(ctx, AnalyticsConfig{
-				Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse, Refill: s.engine != nil,
+				Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse, Alone: s.engine != nil,
 			})
 		}})
 	}
 	return parts
+}
+
+func (s *Stack) joined(node *shard.Node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nodes = append(s.nodes, node)
+}
+
+func (s *Stack) addReplica(address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replicas = append(s.replicas, "http://"+address)
+}
+
+// spread is nil once every replica is ready and the group has shared out the shards, evenly.
+func (s *Stack) spread() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var owned []int
+	for _, node := range s.nodes {
+		if err := node.Ready(); err != nil {
+			return err
+		}
+		owned = append(owned, node.OwnedShards())
+	}
+	if slices.Max(owned)-slices.Min(owned) > 1 {
+		return fmt.Errorf("the shards are being shared out: the replicas have %v", owned)
+	}
+	return nil
 }
 
 // listen starts the API's server.
@@ -262,9 +369,12 @@ func (s *Stack) waitReady(ctx context.Context, server *Shared) error {
 	tick := time.NewTicker(stackPoll)
 	defer tick.Stop()
 	for {
-		err := server.Ready()
+		err := errors.Join(server.Ready(), s.spread())
 		if err == nil {
 			return nil
+		}
+		if fault := server.Faults(); fault != nil {
+			return fmt.Errorf("the platform cannot become ready: %w", fault)
 		}
 		select {
 		case <-tick.C:
@@ -272,6 +382,29 @@ func (s *Stack) waitReady(ctx context.Context, server *Shared) error {
 			return failed
 		case <-ctx.Done():
 			return fmt.Errorf("the platform did not become ready within %v: %w", stackStartTimeout, err)
+		}
+	}
+}
+
+// watchFaults tells of each fault once.
+func (s *Stack) watchFaults(ctx context.Context, server *Shared) {
+	tick := time.NewTicker(faultPoll)
+	defer tick.Stop()
+	told := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		fault := server.Faults()
+		if fault == nil || fault.Error() == told {
+			continue
+		}
+		told = fault.Error()
+		select {
+		case s.faults <- fault:
+		default:
 		}
 	}
 }

@@ -50,6 +50,9 @@ var builds = map[string]build{
 	},
 }
 
+// ErrNoBuild says that the engine does not exist for this kind of machine.
+var ErrNoBuild = errors.New("there is no embedded ClickHouse")
+
 // cacheEnv names the folder that keeps the library, instead of the user's cache folder.
 const cacheEnv = "HOLDFAST_CACHE"
 
@@ -87,7 +90,7 @@ func newFetcher(progress io.Writer) (*fetcher, error) {
 func fetcherFor(platform string, progress io.Writer) (*fetcher, error) {
 	b, ok := builds[platform]
 	if !ok {
-		return nil, fmt.Errorf("there is no embedded ClickHouse for %s; use a server with --clickhouse DSN", platform)
+		return nil, fmt.Errorf("%w for %s; use a server with --clickhouse DSN", ErrNoBuild, platform)
 	}
 	dir := os.Getenv(cacheEnv)
 	if dir == "" {

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+)
+
+// A part that stops while the rest goes on is told on the terminal.
+func TestDevTellsOfAPartThatStops(t *testing.T) {
+	kafka, _ := cluster(t)
+	ctx, cancel := context.WithCancel(logtest.Context(t))
+	defer cancel()
+	read, written := io.Pipe()
+	root := newRootCommand()
+	root.SetArgs([]string{"dev", "--kafka", kafka, "--clickhouse", "off", "--listen", "127.0.0.1:0", "--dir", t.TempDir()})
+	root.SetOut(written)
+	ended := make(chan error, 1)
+	go func() {
+		err := root.ExecuteContext(ctx)
+		written.CloseWithError(io.EOF)
+		ended <- err
+	}()
+	lines := bufio.NewScanner(read)
+	until := func(want string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), want) {
+				return
+			}
+		}
+		t.Fatalf("it ended without %q", want)
+	}
+	until("Holdfast is ready")
+	log, err := eventlog.Open(eventlog.Config{Seeds: []string{kafka}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	bad := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders}, Key: []byte("x"), Value: []byte("not a protobuf")}
+	if err := log.Produce(ctx, []*eventlog.Record{bad}); err != nil {
+		t.Fatal(err)
+	}
+	until("A part has stopped")
+	until("orders.events partition 0 offset 0: ")
+	cancel()
+	until("Stopped; everything is kept.")
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,171 @@
+package eventlog
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+// The SASL mechanisms.
+const (
+	SASLPlain       = "PLAIN"
+	SASLScramSHA256 = "SCRAM-SHA-256"
+	SASLScramSHA512 = "SCRAM-SHA-512"
+)
+
+// Security is how to reach brokers that encrypt, or ask who is there. The zero value is a plain connection.
+type Security struct {
+	// TLS encrypts; so do CAFile and CertFile.
+	TLS bool
+	// CAFile has the certificates (PEM) that those of the brokers are signed with; empty: the system's.
+	CAFile string
+	// CertFile and KeyFile are this client's own certificate (PEM), where brokers ask for one.
+	CertFile, KeyFile string
+	// Mechanism is one of SASL; empty: brokers are not told a user.
+	Mechanism string
+	Username  string
+	Password  Secret
+}
+
+// Secret is a text that is never printed.
+type Secret string
+
+// Format implements fmt.Formatter.
+func (Secret) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "(secret)") }
+
+// MarshalText implements encoding.TextMarshaler.
+func (Secret) MarshalText() ([]byte, error) { return []byte("(secret)"), nil }
+
+func (s *Security) tls() bool { return s.TLS || s.CAFile != "" || s.CertFile != "" }
+
+// validate reports every mistake.
+func (s *Security) validate() error {
+	var errs []error
+	if (s.CertFile == "") != (s.KeyFile == "") {
+		errs = append(errs, errors.New("kafka: a client certificate is two files; set --kafka-cert and --kafka-key"))
+	}
+	switch s.Mechanism {
+	case "":
+		if s.Username != "" || s.Password != "" {
+			errs = append(errs, fmt.Errorf("kafka: a user needs --kafka-sasl-mechanism: %s, %s or %s", SASLPlain, SASLScramSHA256, SASLScramSHA512))
+		}
+	case SASLPlain, SASLScramSHA256, SASLScramSHA512:
+		if s.Username == "" || s.Password == "" {
+			errs = append(errs, fmt.Errorf("kafka: SASL mechanism %s needs --kafka-username and --kafka-password", s.Mechanism))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("kafka: SASL mechanism %q is none of %s, %s, %s", s.Mechanism, SASLPlain, SASLScramSHA256, SASLScramSHA512))
+	}
+	return errors.Join(errs...)
+}
+
+// options are the client's; s is valid.
+func (s *Security) options() ([]kgo.Opt, error) {
+	var opts []kgo.Opt
+	if s.tls() {
+		cfg, err := s.tlsConfig()
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.DialTLSConfig(cfg))
+	}
+	switch s.Mechanism {
+	case SASLPlain:
+		opts = append(opts, kgo.SASL(plain.Auth{User: s.Username, Pass: string(s.Password)}.AsMechanism()))
+	case SASLScramSHA256:
+		opts = append(opts, kgo.SASL(scram.Auth{User: s.Username, Pass: string(s.Password)}.AsSha256Mechanism()))
+	case SASLScramSHA512:
+		opts = append(opts, kgo.SASL(scram.Auth{User: s.Username, Pass: string(s.Password)}.AsSha512Mechanism()))
+	}
+	return opts, nil
+}
+
+func (s *Security) tlsConfig() (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
+	if s.CAFile != "" {
+		pem, err := os.ReadFile(s.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("kafka: --kafka-ca: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("kafka: --kafka-ca: %s has no certificate in PEM form", s.CAFile)
+		}
+	}
+	if s.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(s.CertFile, s.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("kafka: --kafka-cert and --kafka-key: %w", err)
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
+}
+
+// refusedError says that brokers are there and will not talk with this client until its settings change.
+type refusedError struct {
+	remedy string
+	err    error
+}
+
+func (e *refusedError) Error() string { return e.remedy + ": " + e.err.Error() }
+
+func (e *refusedError) Unwrap() error { return e.err }
+
+// leaveTLS is what to do about brokers without TLS.
+const leaveTLS = "name their TLS port in --kafka, or leave --kafka-tls, --kafka-ca and --kafka-cert out"
+
+// otherwise is what else to try with brokers that end the connection without a word.
+func (s *Security) otherwise() string {
+	encrypt := "if they want TLS, set --kafka-tls or --kafka-ca"
+	if s.tls() {
+		encrypt = "if they do not speak TLS at this port, " + leaveTLS
+	}
+	if s.Mechanism == "" {
+		return encrypt + "; if they want a user, set --kafka-sasl-mechanism, --kafka-username and --kafka-password"
+	}
+	return fmt.Sprintf("check that they know user %q with this --kafka-password by --kafka-sasl-mechanism %s; %s", s.Username, s.Mechanism, encrypt)
+}
+
+// remoteAlert is the operation of an error that the other side of a TLS connection sent.
+const remoteAlert = "remote error"
+
+// explain says what to set where brokers refuse this client; other errors stay as they are.
+func (s *Security) explain(err error) error {
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var alert *net.OpError
+	var noTLS tls.RecordHeaderError
+	remedy := ""
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		remedy = fmt.Sprintf("the brokers refuse user %q with %s; check --kafka-username, --kafka-password and --kafka-sasl-mechanism", s.Username, s.Mechanism)
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		remedy = fmt.Sprintf("the brokers do not offer %s; choose another --kafka-sasl-mechanism", s.Mechanism)
+	case errors.As(err, &unknown):
+		remedy = "the brokers' certificate is signed by an authority that is not known here; name the file of its certificate in --kafka-ca"
+	case errors.As(err, &name):
+		remedy = "the brokers' certificate is for another name; write --kafka as the certificate does"
+	case errors.As(err, &alert) && alert.Op == remoteAlert:
+		remedy = "the brokers refuse this client's certificate, or miss one; set --kafka-cert and --kafka-key"
+	case errors.As(err, &noTLS):
+		remedy = "the brokers do not speak TLS at this port; " + leaveTLS
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		remedy = "the brokers ended the connection; " + s.otherwise()
+	default:
+		return err
+	}
+	return &refusedError{remedy, err}
+}
