@@ -1,16 +1,18 @@
 # One static image a service: docker build --build-arg SERVICE=order-api .
+# All are built at once, so that the images of all services cost one compilation.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ARG SERVICE=order-api
-RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/service ./cmd/${SERVICE} \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/ \
+      ./cmd/order-api ./cmd/inventory-projector ./cmd/analytics-projector ./cmd/query-api \
  && mkdir -p /out/data
 
 FROM scratch
+ARG SERVICE=order-api
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /out/service /service
+COPY --from=build /out/${SERVICE} /service
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
 VOLUME /data
