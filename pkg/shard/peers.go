@@ -26,6 +26,24 @@ type (
 	queryResponse = *peerv1.OrderQueryResponse
 )
 
+const (
+	// maxReceivedFrame is far above what a frame may have: MaxFrameBytes, and what its last message adds.
+	maxReceivedFrame = 64 << 20
+)
+
+func serverOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxReceivedFrame),
+	}
+}
+
+func dialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceivedFrame)),
+	}
+}
+
 // peers knows who owns which shard, and keeps a stream to each of them.
 type peers struct {
 	node    *Node
@@ -57,7 +75,7 @@ func startPeers(ctx context.Context, n *Node) (*peers, error) {
 			cancel()
 			return nil, errors.Join(err, lis.Close())
 		}
-		p.server = grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
+		p.server = grpc.NewServer(serverOptions()...)
 		peerv1.RegisterPeerServiceServer(p.server, &peerServer{node: n})
 		go func() { _ = p.server.Serve(lis) }() // ends with close
 	}
@@ -174,13 +192,13 @@ func (p *peers) submit(shard int32, cmd *Command, fut *Future) {
 
 func (p *peers) sendStep(req stepRequest) {
 	if l, err := p.link(int32(req.TargetShard)); err == nil { // without an owner it is lost, and sent again
-		l.put(0, func(f *peerv1.ExchangeRequest) { f.Reservations = append(f.Reservations, req) })
+		l.put(req.SizeVT(), func(f *peerv1.ExchangeRequest) { f.Reservations = append(f.Reservations, req) })
 	}
 }
 
 func (p *peers) sendQuery(q query) {
 	if l, err := p.link(int32(q.TargetShard)); err == nil { // as above
-		l.put(0, func(f *peerv1.ExchangeRequest) { f.OrderQueries = append(f.OrderQueries, q) })
+		l.put(q.SizeVT(), func(f *peerv1.ExchangeRequest) { f.OrderQueries = append(f.OrderQueries, q) })
 	}
 }
 
@@ -190,55 +208,50 @@ type link struct {
 	address string
 	stop    context.CancelFunc
 
+	out *outbox[peerv1.ExchangeRequest]
+
 	mu      sync.Mutex
-	queue   []outgoing
 	pending map[uint64]*Future
 	nextID  uint64
-	wake    chan struct{}
-}
-
-// outgoing is one message of a frame to come.
-type outgoing struct {
-	add  func(*peerv1.ExchangeRequest)
-	size int // bytes of what may be large: a command's body
+	closed  bool
 }
 
 func newLink(n *Node, address string) *link {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &link{node: n, address: address, stop: cancel, pending: map[uint64]*Future{}, wake: make(chan struct{}, 1)}
+	l := &link{node: n, address: address, stop: cancel, out: newOutbox[peerv1.ExchangeRequest](), pending: map[uint64]*Future{}}
 	go l.run(ctx)
 	return l
 }
 
-func (l *link) put(size int, add func(*peerv1.ExchangeRequest)) bool {
+// put sends a message that comes again if it is lost, when there is room for it.
+func (l *link) put(bytes int, add func(*peerv1.ExchangeRequest)) {
 	l.mu.Lock()
-	if len(l.queue) >= MaxPeerQueued {
-		l.mu.Unlock()
-		return false
+	defer l.mu.Unlock()
+	if !l.closed && !l.out.full() {
+		l.out.put(bytes, add)
 	}
-	l.queue = append(l.queue, outgoing{add, size})
-	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-	return true
 }
 
+// submit sends a command. Its future is pending exactly when the command waits or was sent: it is answered here, or
+// by whoever takes it from there.
 func (l *link) submit(shard int32, cmd *Command, fut *Future) {
 	req := &peerv1.CommandRequest{
 		Shard: uint32(shard), Type: cmd.Type, AggregateId: cmd.ID, IdempotencyKey: cmd.Key,
 		ExpectedVersion: cmd.ExpectedVersion, ReceivedAtMicros: cmd.ReceivedAtMicros, Body: cmd.Body,
 	}
 	l.mu.Lock()
-	l.nextID++
-	req.RequestId = l.nextID
-	l.pending[req.RequestId] = fut
+	closed, full := l.closed, l.out.full()
+	if !closed && !full {
+		l.nextID++
+		req.RequestId = l.nextID
+		l.pending[req.RequestId] = fut
+		l.out.put(req.SizeVT(), func(f *peerv1.ExchangeRequest) { f.Commands = append(f.Commands, req) })
+	}
 	l.mu.Unlock()
-	if !l.put(len(cmd.Body), func(f *peerv1.ExchangeRequest) { f.Commands = append(f.Commands, req) }) {
-		l.mu.Lock()
-		delete(l.pending, req.RequestId)
-		l.mu.Unlock()
+	switch {
+	case closed:
+		fut.finish(unavailable("this replica is stopping: retry with the same Idempotency-Key"))
+	case full:
 		l.node.metrics.refusedFull.Inc()
 		fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1, Detail: "too many commands wait for " + l.address + "; retry later with the same key"})
 	}
@@ -249,7 +262,7 @@ func (l *link) run(ctx context.Context) {
 		err := l.exchange(ctx)
 		l.fail()
 		if ctx.Err() != nil {
-			return
+			break
 		}
 		l.node.log.Warn("the stream to a peer ended", "peer", l.address, "error", err)
 		select {
@@ -259,18 +272,14 @@ func (l *link) run(ctx context.Context) {
 		// Dial again when there is something to say.
 		select {
 		case <-ctx.Done():
-		case <-l.wake:
-			l.wakeUp()
+		case <-l.out.wake:
+			signal(l.out.wake)
 		}
 	}
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
 	l.fail()
-}
-
-func (l *link) wakeUp() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
 }
 
 // fail answers every command that waits: nobody knows what became of it.
@@ -278,7 +287,7 @@ func (l *link) fail() {
 	l.mu.Lock()
 	pending := l.pending
 	l.pending = map[uint64]*Future{}
-	l.queue = nil
+	l.out.clear()
 	l.mu.Unlock()
 	for _, fut := range pending {
 		fut.finish(unavailable("the owner of the shard cannot be reached at " + l.address + ": retry with the same Idempotency-Key"))
@@ -288,8 +297,7 @@ func (l *link) fail() {
 func (l *link) exchange(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	conn, err := grpc.NewClient(l.address, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
+	conn, err := grpc.NewClient(l.address, dialOptions()...)
 	if err != nil {
 		return fmt.Errorf("dial peer %s: %w", l.address, err)
 	}
@@ -307,7 +315,7 @@ func (l *link) exchange(ctx context.Context) error {
 		case <-ctx.Done():
 			// Nothing answers a future after this returns.
 			return errors.Join(ctx.Err(), <-received)
-		case <-l.wake:
+		case <-l.out.wake:
 		}
 		for frame := l.frame(); frame != nil; frame = l.frame() {
 			if err := stream.Send(frame); err != nil {
@@ -317,23 +325,11 @@ func (l *link) exchange(ctx context.Context) error {
 	}
 }
 
-// frame packs what has queued.
+// frame packs what has queued; nil: nothing has.
 func (l *link) frame() *peerv1.ExchangeRequest {
-	l.mu.Lock()
-	n, bytes := 0, 0
-	for n < min(len(l.queue), MaxFrameMessages) && bytes < MaxFrameBytes {
-		bytes += l.queue[n].size
-		n++
-	}
-	batch := l.queue[:n:n]
-	l.queue = l.queue[n:]
-	l.mu.Unlock()
-	if n == 0 {
-		return nil
-	}
 	f := &peerv1.ExchangeRequest{Generation: l.node.layout.Generation}
-	for _, message := range batch {
-		message.add(f)
+	if !l.out.pack(f) {
+		return nil
 	}
 	return f
 }
