@@ -1,0 +1,123 @@
+package shard
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+// network is between a replica and its peer, and may swallow what is sent, as when a machine loses its power.
+type network struct {
+	net.Listener
+	peer   string
+	silent atomic.Bool
+}
+
+func startNetwork(t *testing.T, peer string) *network {
+	t.Helper()
+	n := &network{Listener: listen(t), peer: peer}
+	go func() {
+		for {
+			near, err := n.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", n.peer)
+			if err != nil {
+				_ = near.Close()
+				return
+			}
+			context.AfterFunc(t.Context(), func() { _, _ = near.Close(), far.Close() })
+			go n.carry(near, far)
+			go n.carry(far, near)
+		}
+	}()
+	return n
+}
+
+func (n *network) carry(from, to net.Conn) {
+	_, _ = io.Copy(swallower{n, to}, from) // ends with either side
+	if !n.silent.Load() {
+		_, _ = from.Close(), to.Close()
+	}
+}
+
+type swallower struct {
+	network *network
+	to      net.Conn
+}
+
+func (s swallower) Write(b []byte) (int, error) {
+	if s.network.silent.Load() {
+		return len(b), nil
+	}
+	return s.to.Write(b)
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// startPeer serves a replica that refuses every command, because it is of another generation than idleNode.
+func startPeer(t *testing.T, options ...grpc.ServerOption) (address string) {
+	t.Helper()
+	server := grpc.NewServer(options...)
+	peerv1.RegisterPeerServiceServer(server, &peerServer{node: &Node{layout: layoutOf(2)}})
+	l := listen(t)
+	go func() { _ = server.Serve(l) }() // ends with Stop
+	t.Cleanup(server.Stop)
+	return l.Addr().String()
+}
+
+// ask sends a command, and returns the answer.
+func (l *link) ask(t *testing.T) Result {
+	t.Helper()
+	fut := NewFuture()
+	l.submit(0, &Command{}, fut)
+	select {
+	case <-fut.Done():
+	case <-time.After(time.Minute):
+		t.Fatal("no answer")
+	}
+	return fut.Result()
+}
+
+const (
+	peerAnswered = "the layout has changed: retry with the same Idempotency-Key"
+	peerGone     = "the owner of the shard cannot be reached"
+)
+
+func TestAStreamToAMachineThatFellSilentEnds(t *testing.T) {
+	t.Parallel() // it takes a ping and its timeout
+	net := startNetwork(t, startPeer(t, serverOptions()...))
+	l := newLink(&Node{log: slog.New(slog.DiscardHandler), layout: layoutOf(1)}, net.Addr().String())
+	defer l.stop()
+	if r := l.ask(t); r.Detail != peerAnswered {
+		t.Fatalf("%+v", r)
+	}
+	net.silent.Store(true)
+	if r := l.ask(t); !strings.HasPrefix(r.Detail, peerGone) {
+		t.Fatalf("%+v", r)
+	}
+	net.silent.Store(false)
+	for {
+		if r := l.ask(t); r.Detail == peerAnswered {
+			break
+		}
+	}
+}
