@@ -27,7 +27,8 @@ func (e *badEventError) Error() string {
 func (e *badEventError) Unwrap() error { return e.err }
 
 // acquire takes a shard over: fence the former owner, restore the state up to where the log stood
-// after that, announce, reconcile. Nothing is decided before the announcement has committed.
+// after that, announce, reconcile. Nothing is decided before the announcement has committed. From its return on the
+// runner takes commands.
 func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) {
 	n.cfg.Hooks.acquire(shard, "fence")
 	w, err := eventlog.OpenWriter(ctx, n.cfg.Log, n.layout, shard, eventlog.Pause(func(step string) { n.cfg.Hooks.acquire(shard, step) }))
@@ -46,6 +47,10 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 			}
 		}
 	}()
+	// No broker may answer a commit, whose context must not end. So the writer does, until endCommits sees the runner;
+	// what became of the commit the next owner finds in the log.
+	stop := context.AfterFunc(ctx, w.Close)
+	defer stop()
 	n.cfg.Hooks.acquire(shard, "restore")
 	touched, err := r.restore(ctx)
 	if err != nil {
@@ -59,7 +64,11 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	if err := r.reconcile(touched); err != nil {
 		return nil, err
 	}
-	return r, r.st.checkpoint()
+	if err := r.st.checkpoint(); err != nil {
+		return nil, err
+	}
+	n.runners[shard].Store(r)
+	return r, nil
 }
 
 // restore opens the checkpoint and folds the log's tail into it. A checkpoint that the log
