@@ -19,8 +19,6 @@ const (
 	// MaxBatchCommands and MaxBatchBytes bound one transaction.
 	MaxBatchCommands = 2_000
 	MaxBatchBytes    = 4 << 20
-	// MaxRecordBytes bounds one event's value; brokers take 1 MiB by default.
-	MaxRecordBytes = 900 << 10
 	// MaxFrameMessages bounds one peer frame; no message is begun beyond MaxFrameBytes.
 	MaxFrameMessages = 1_024
 	MaxFrameBytes    = 4 << 20
