@@ -51,6 +51,8 @@ type Config struct {
 	// PeerListen is where other replicas reach this one; empty: a single replica. Advertise is what they are told;
 	// empty: the address that is listened on.
 	PeerListen, Advertise string
+	// PeerTLS has replicas authenticate each other; the zero value: they talk in plain text, to anybody.
+	PeerTLS PeerTLS
 	// SessionTimeout of the ownership group; 0: the event log's default.
 	SessionTimeout time.Duration
 	Decode         DecodeFunc

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
 	"github.com/go-json-experiment/json"
@@ -36,8 +35,9 @@ const (
 	peerPingTimeout = 3 * time.Second
 )
 
-func serverOptions() []grpc.ServerOption {
+func (c peerCredentials) serverOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
+		grpc.Creds(c.server),
 		grpc.MaxRecvMsgSize(maxReceivedFrame),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: peerPingEvery, Timeout: peerPingTimeout}),
 		// Half of what the other side keeps to: a ping that comes early is no attack.
@@ -45,9 +45,9 @@ func serverOptions() []grpc.ServerOption {
 	}
 }
 
-func dialOptions() []grpc.DialOption {
+func (c peerCredentials) dialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(c.client),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceivedFrame)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: peerPingEvery, Timeout: peerPingTimeout}),
 	}
@@ -56,6 +56,7 @@ func dialOptions() []grpc.DialOption {
 // peers knows who owns which shard, and keeps a stream to each of them.
 type peers struct {
 	node    *Node
+	creds   peerCredentials
 	address string
 	server  *grpc.Server
 	stop    context.CancelFunc
@@ -72,8 +73,12 @@ type owner struct {
 }
 
 func startPeers(ctx context.Context, n *Node) (*peers, error) {
+	creds, err := n.cfg.PeerTLS.credentials()
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	p := &peers{node: n, stop: cancel, owners: make([]owner, n.layout.ShardCount), links: map[string]*link{}}
+	p := &peers{node: n, creds: creds, stop: cancel, owners: make([]owner, n.layout.ShardCount), links: map[string]*link{}}
 	if n.cfg.PeerListen != "" {
 		lis, err := net.Listen("tcp", n.cfg.PeerListen)
 		if err != nil {
@@ -84,7 +89,7 @@ func startPeers(ctx context.Context, n *Node) (*peers, error) {
 			cancel()
 			return nil, errors.Join(err, lis.Close())
 		}
-		p.server = grpc.NewServer(serverOptions()...)
+		p.server = grpc.NewServer(creds.serverOptions()...)
 		peerv1.RegisterPeerServiceServer(p.server, &peerServer{node: n})
 		go func() { _ = p.server.Serve(lis) }() // ends with close
 	}
@@ -184,7 +189,7 @@ func (p *peers) link(shard int32) (*link, error) {
 	defer p.mu.Unlock()
 	l := p.links[address]
 	if l == nil {
-		l = newLink(p.node, address)
+		l = newLink(p.node, address, p.creds)
 		p.links[address] = l
 	}
 	return l, nil
@@ -215,6 +220,7 @@ func (p *peers) sendQuery(q query) {
 type link struct {
 	node    *Node
 	address string
+	creds   peerCredentials
 	stop    context.CancelFunc
 
 	out *outbox[peerv1.ExchangeRequest]
@@ -225,9 +231,9 @@ type link struct {
 	closed  bool
 }
 
-func newLink(n *Node, address string) *link {
+func newLink(n *Node, address string, creds peerCredentials) *link {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &link{node: n, address: address, stop: cancel, out: newOutbox[peerv1.ExchangeRequest](), pending: map[uint64]*Future{}}
+	l := &link{node: n, address: address, creds: creds, stop: cancel, out: newOutbox[peerv1.ExchangeRequest](), pending: map[uint64]*Future{}}
 	go l.run(ctx)
 	return l
 }
@@ -306,7 +312,7 @@ func (l *link) fail() {
 func (l *link) exchange(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	conn, err := grpc.NewClient(l.address, dialOptions()...)
+	conn, err := grpc.NewClient(l.address, l.creds.dialOptions()...)
 	if err != nil {
 		return fmt.Errorf("dial peer %s: %w", l.address, err)
 	}

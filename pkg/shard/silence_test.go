@@ -73,10 +73,27 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// startPeer serves a replica that refuses every command, because it is of another generation than idleNode.
-func startPeer(t *testing.T, options ...grpc.ServerOption) (address string) {
+func credentialsOf(t *testing.T, files PeerTLS) peerCredentials {
 	t.Helper()
-	server := grpc.NewServer(options...)
+	creds, err := files.credentials()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return creds
+}
+
+// call is a link to a peer.
+func call(t *testing.T, address string, creds peerCredentials) *link {
+	t.Helper()
+	l := newLink(&Node{log: slog.New(slog.DiscardHandler), layout: layoutOf(1)}, address, creds)
+	t.Cleanup(l.stop)
+	return l
+}
+
+// startPeer serves a replica that refuses every command, because it is of another generation than who calls.
+func startPeer(t *testing.T, creds peerCredentials) (address string) {
+	t.Helper()
+	server := grpc.NewServer(creds.serverOptions()...)
 	peerv1.RegisterPeerServiceServer(server, &peerServer{node: &Node{layout: layoutOf(2)}})
 	l := listen(t)
 	go func() { _ = server.Serve(l) }() // ends with Stop
@@ -104,9 +121,9 @@ const (
 
 func TestAStreamToAMachineThatFellSilentEnds(t *testing.T) {
 	t.Parallel() // it takes a ping and its timeout
-	net := startNetwork(t, startPeer(t, serverOptions()...))
-	l := newLink(&Node{log: slog.New(slog.DiscardHandler), layout: layoutOf(1)}, net.Addr().String())
-	defer l.stop()
+	plain := credentialsOf(t, PeerTLS{})
+	net := startNetwork(t, startPeer(t, plain))
+	l := call(t, net.Addr().String(), plain)
 	if r := l.ask(t); r.Detail != peerAnswered {
 		t.Fatalf("%+v", r)
 	}
