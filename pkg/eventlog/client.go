@@ -59,7 +59,7 @@ func (c *Client) Ping(ctx context.Context) error { return c.cfg.Security.explain
 func (c *Client) Produce(ctx context.Context, recs []*Record) error {
 	out := make([]*kgo.Record, len(recs))
 	for i, r := range recs {
-		if n := r.size(); n > MaxRecordBytes {
+		if n := r.Size(); n > MaxRecordBytes {
 			return fmt.Errorf("%s/%d: a record of %d bytes is over the limit of %d", r.Topic, r.Partition, n, MaxRecordBytes)
 		}
 		out[i] = &kgo.Record{

@@ -55,8 +55,8 @@ type Record struct {
 	TimestampMicros int64
 }
 
-// size is what the record counts against MaxRecordBytes.
-func (r *Record) size() int {
+// Size is what the record counts against MaxRecordBytes.
+func (r *Record) Size() int {
 	n := len(r.Key) + len(r.Value)
 	for i := range r.Headers {
 		n += len(r.Headers[i].Key) + len(r.Headers[i].Value)

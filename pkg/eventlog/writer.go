@@ -155,7 +155,7 @@ func (w *Writer) check(recs []*Record) error {
 		if !mine {
 			return fmt.Errorf("%s/%d is not a partition of shard %d (of %d)", r.Topic, r.Partition, w.shard, w.layout.ShardCount)
 		}
-		if n := r.size(); n > MaxRecordBytes {
+		if n := r.Size(); n > MaxRecordBytes {
 			return fmt.Errorf("%s/%d: a record of %d bytes is over the limit of %d", r.Topic, r.Partition, n, MaxRecordBytes)
 		}
 	}

@@ -15,8 +15,8 @@ import (
 type CommandDeps struct {
 	// Submit hands a command to its shard. It does not block; a full queue answers too_many_requests.
 	Submit func(*shard.Command) *shard.Future
-	// SubmitBehind hands a command on the same aggregate to the queue that took the previous one; nil: no queue of
-	// this replica did.
+	// SubmitBehind hands a command on the same aggregate to the queue that took the previous one, and returns nil when
+	// no queue of this replica did. Without it each command waits for the previous one.
 	SubmitBehind func(previous *shard.Future, cmd *shard.Command) *shard.Future
 	// Options decide what bodies mean; all replicas of a platform have the same.
 	Options command.Options
@@ -71,7 +71,7 @@ func RegisterCommands(router Router, deps CommandDeps) {
 	a := &commandAPI{
 		submit: func(cmd *shard.Command) future { return deps.Submit(cmd) },
 		behind: func(previous future, cmd *shard.Command) future {
-			if taken, ok := previous.(*shard.Future); ok {
+			if taken, ok := previous.(*shard.Future); ok && deps.SubmitBehind != nil {
 				if f := deps.SubmitBehind(taken, cmd); f != nil {
 					return f
 				}

@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/google/uuid"
@@ -27,7 +28,8 @@ func (e *badEventError) Error() string {
 func (e *badEventError) Unwrap() error { return e.err }
 
 // acquire takes a shard over: fence the former owner, restore the state up to where the log stood
-// after that, announce, reconcile. Nothing is decided before the announcement has committed.
+// after that, announce, reconcile. Nothing is decided before the announcement has committed. From its return on the
+// runner takes commands.
 func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) {
 	n.cfg.Hooks.acquire(shard, "fence")
 	w, err := eventlog.OpenWriter(ctx, n.cfg.Log, n.layout, shard, eventlog.Pause(func(step string) { n.cfg.Hooks.acquire(shard, step) }))
@@ -46,11 +48,16 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 			}
 		}
 	}()
+	// No broker may answer a commit, whose context must not end. So the writer does, until endCommits sees the runner;
+	// what became of the commit the next owner finds in the log.
+	stop := context.AfterFunc(ctx, w.Close)
+	defer stop()
 	n.cfg.Hooks.acquire(shard, "restore")
 	touched, err := r.restore(ctx)
 	if err != nil {
 		return nil, err
 	}
+	r.deleteFormer()
 	n.cfg.Hooks.acquire(shard, "announce")
 	if err := w.Commit([]*eventlog.Record{r.announcement()}); err != nil {
 		return nil, err
@@ -59,7 +66,38 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	if err := r.reconcile(touched); err != nil {
 		return nil, err
 	}
-	return r, r.st.checkpoint()
+	if err := r.st.checkpoint(); err != nil {
+		return nil, err
+	}
+	n.runners[shard].Store(r)
+	return r, nil
+}
+
+// checkpointDir is the folder of a checkpoint, by generation, shard and format.
+const checkpointDir = "g%d-s%d-f%d"
+
+// deleteFormer deletes the checkpoints of former generations, and those of this shard in former formats: nothing reads
+// them again. What it cannot delete takes room and does no harm.
+func (r *runner) deleteFormer() {
+	entries, err := os.ReadDir(r.node.cfg.DataDir)
+	if err != nil {
+		r.log.Warn("look for former checkpoints", "shard", r.shard, "error", err)
+	}
+	for _, e := range entries {
+		var generation, format uint32
+		var shard int32
+		_, err := fmt.Sscanf(e.Name(), checkpointDir, &generation, &shard, &format)
+		if err != nil || fmt.Sprintf(checkpointDir, generation, shard, format) != e.Name() {
+			continue // not a checkpoint
+		}
+		if generation < r.layout.Generation || generation == r.layout.Generation && shard == r.shard && format < checkpointFormat {
+			if err := os.RemoveAll(filepath.Join(r.node.cfg.DataDir, e.Name())); err != nil {
+				r.log.Warn("delete a former checkpoint", "checkpoint", e.Name(), "error", err)
+				continue
+			}
+			r.log.Info("deleted a former checkpoint", "checkpoint", e.Name())
+		}
+	}
 }
 
 // restore opens the checkpoint and folds the log's tail into it. A checkpoint that the log
@@ -70,7 +108,7 @@ func (r *runner) restore(ctx context.Context) (map[string]struct{}, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(r.node.cfg.DataDir, fmt.Sprintf("g%d-s%d-f%d", r.layout.Generation, r.shard, checkpointFormat))
+	dir := filepath.Join(r.node.cfg.DataDir, fmt.Sprintf(checkpointDir, r.layout.Generation, r.shard, checkpointFormat))
 	for _, fresh := range []bool{false, true} {
 		if r.st, err = openStore(dir, tps, r.foreign, fresh); err != nil {
 			return nil, err

@@ -88,11 +88,12 @@ var (
 type errTooLarge struct{ size int }
 
 func (e errTooLarge) Error() string {
-	return fmt.Sprintf("its event would take %d bytes; the limit is %d: split the command", e.size, MaxRecordBytes)
+	return fmt.Sprintf("its event would take %d bytes; the limit is %d: split the command", e.size, eventlog.MaxRecordBytes)
 }
 
-// add appends an encoded event as a record. value is in b.arena, and so is all that a record needs of its own.
-func (b *batch) add(tp eventlog.TopicPartition, key string, value []byte, ceType string, m *codec.Meta) {
+// add appends an encoded event as a record, unless it is too large. value is in b.arena, and so is all that a record
+// needs of its own.
+func (b *batch) add(tp eventlog.TopicPartition, key string, value []byte, ceType string, m *codec.Meta) error {
 	if len(b.slab) == cap(b.slab) {
 		// Records already handed out keep the old array.
 		b.slab = make([]eventlog.Record, 0, max(256, 2*cap(b.slab)))
@@ -111,13 +112,18 @@ func (b *batch) add(tp eventlog.TopicPartition, key string, value []byte, ceType
 		eventlog.Header{Key: "ce_type", Value: b.typeBytes(ceType)},
 		eventlog.Header{Key: "ce_time", Value: b.timeBytes(m.OccurredAtMicros)},
 	)
-	b.slab = append(b.slab, eventlog.Record{
+	rec := eventlog.Record{
 		TopicPartition: tp, Key: b.keep(append(b.arena, key...)), Value: value,
 		Headers: b.headers[h:len(b.headers):len(b.headers)], TimestampMicros: b.now,
-	})
+	}
+	if size := rec.Size(); size > eventlog.MaxRecordBytes {
+		return errTooLarge{size}
+	}
+	b.slab = append(b.slab, rec)
 	b.recs = append(b.recs, &b.slab[len(b.slab)-1])
 	b.ids = append(b.ids, m.EventID)
 	b.bytes += len(value) + len(key) + 200
+	return nil
 }
 
 // keep takes what was appended to b.arena, and returns that. Parts handed out before keep the old array.
@@ -164,11 +170,10 @@ func (r *runner) appendOrder(e *entry, evs []order.Event, from *origin) error {
 		if err != nil {
 			return fmt.Errorf("encode an event of order %s: %w", e.o.ID, err)
 		}
-		if size := len(arena) - start; size > MaxRecordBytes {
-			return errTooLarge{size}
-		}
 		r.b.arena = arena
-		r.b.add(tp, e.o.ID, arena[start:len(arena):len(arena)], ceType, &m)
+		if err := r.b.add(tp, e.o.ID, arena[start:len(arena):len(arena)], ceType, &m); err != nil {
+			return err
+		}
 		r.st.applyOrder(e, &m, ev)
 		from.causation = m.EventID
 	}
@@ -200,7 +205,9 @@ func (r *runner) appendStock(it *inventory.Item, h *holdings, evs []inventory.Ev
 			return fmt.Errorf("encode an event of SKU %s: %w", it.SKU, err)
 		}
 		r.b.arena = arena
-		r.b.add(tp, it.SKU, arena[start:len(arena):len(arena)], ceType, &m)
+		if err := r.b.add(tp, it.SKU, arena[start:len(arena):len(arena)], ceType, &m); err != nil {
+			return err
+		}
 		if err := r.st.applyStock(it, h, &m, ev); err != nil {
 			return err
 		}

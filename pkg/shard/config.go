@@ -11,18 +11,21 @@ import (
 
 // Limits. Each bounds something that would otherwise grow with the load.
 const (
-	// MaxQueued inputs wait for one shard; a command beyond gets too_many_requests.
+	// MaxQueued commands wait for one shard; one beyond gets too_many_requests.
 	MaxQueued = 16_384
+	// MaxQueuedMessages of other shards (steps, queries, and their answers) wait for one shard, beside the commands:
+	// those that came before them must be able to end. One beyond is dropped and sent again later.
+	MaxQueuedMessages = 65_536
 	// MaxBatchCommands and MaxBatchBytes bound one transaction.
 	MaxBatchCommands = 2_000
 	MaxBatchBytes    = 4 << 20
-	// MaxRecordBytes bounds one event's value; brokers take 1 MiB by default.
-	MaxRecordBytes = 900 << 10
-	// MaxFrameMessages bounds one peer frame; no message is begun beyond MaxFrameBytes of bodies.
+	// MaxFrameMessages bounds one peer frame; no message is begun beyond MaxFrameBytes.
 	MaxFrameMessages = 1_024
 	MaxFrameBytes    = 4 << 20
-	// MaxPeerQueued messages wait for one peer; steps beyond are dropped and sent again later.
-	MaxPeerQueued = 65_536
+	// MaxPeerQueued messages, or MaxPeerQueuedBytes, wait for one peer; beyond, a command gets too_many_requests, a
+	// step is dropped and sent again later, and who has as many answers waiting takes no more questions.
+	MaxPeerQueued      = 65_536
+	MaxPeerQueuedBytes = 64 << 20
 
 	resendAfter      = 200 * time.Millisecond
 	resendAtMost     = 5 * time.Second
@@ -48,6 +51,8 @@ type Config struct {
 	// PeerListen is where other replicas reach this one; empty: a single replica. Advertise is what they are told;
 	// empty: the address that is listened on.
 	PeerListen, Advertise string
+	// PeerTLS has replicas authenticate each other; the zero value: they talk in plain text, to anybody.
+	PeerTLS PeerTLS
 	// SessionTimeout of the ownership group; 0: the event log's default.
 	SessionTimeout time.Duration
 	Decode         DecodeFunc

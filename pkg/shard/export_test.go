@@ -27,7 +27,7 @@ func (n *Node) Take(shard int32) { n.take(context.Background(), shard) }
 // Receive has the node take a frame of another replica, whose answers nobody reads.
 func (n *Node) Receive(frame *peerv1.ExchangeRequest) {
 	s := &peerServer{node: n}
-	s.take(frame, &replies{wake: make(chan struct{}, 1), generation: n.layout.Generation})
+	s.take(frame, newReplies(n.layout.Generation))
 }
 
 // Memory counts what a shard keeps in memory for orders that wait for something.

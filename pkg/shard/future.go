@@ -1,5 +1,7 @@
 package shard
 
+import "sync"
+
 // Future is a command's answer to come. Accepted closes when the command is durable; Done closes with
 // its outcome, which for an order waits for stock in other shards. Done implies Accepted.
 type Future struct {
@@ -10,6 +12,8 @@ type Future struct {
 	notify func(final bool, r Result)
 	// queue of this replica that the command went into; nil: none.
 	queue *inbox
+
+	mu sync.Mutex // answering
 }
 
 // NewFuture returns a future that nobody has answered.
@@ -29,36 +33,51 @@ func (f *Future) Result() Result { return f.result }
 // AcceptedResult is what is known when the command is durable and its outcome open; only after Accepted.
 func (f *Future) AcceptedResult() Result { return f.acceptedResult }
 
-// accept answers that the command is durable. Only the first call counts; one goroutine answers.
+// accept answers that the command is durable. Only the first call counts.
 func (f *Future) accept(r Result) {
-	if f.noteAccepted(r) && f.notify != nil {
+	f.mu.Lock()
+	first := f.noteAccepted(r)
+	f.mu.Unlock()
+	if first && f.notify != nil {
 		f.notify(false, r)
 	}
 }
 
-// noteAccepted reports whether the call was the first.
+// noteAccepted reports whether the call was the first; with mu held.
 func (f *Future) noteAccepted(r Result) bool {
-	select {
-	case <-f.accepted:
+	if closed(f.accepted) {
 		return false
-	default:
 	}
 	f.acceptedResult = r
 	close(f.accepted)
 	return true
 }
 
-// finish gives the outcome. Only the first call counts; one goroutine answers.
+// finish gives the outcome. Only the first call counts.
 func (f *Future) finish(r Result) {
-	select {
-	case <-f.done:
-		return
-	default:
+	if f.noteDone(r) && f.notify != nil {
+		f.notify(true, r)
+	}
+}
+
+// noteDone reports whether the call was the first.
+func (f *Future) noteDone(r Result) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if closed(f.done) {
+		return false
 	}
 	f.noteAccepted(r)
 	f.result = r
 	close(f.done)
-	if f.notify != nil {
-		f.notify(true, r)
+	return true
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }

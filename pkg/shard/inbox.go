@@ -24,58 +24,60 @@ type input struct {
 	queryAnswer *peerv1.OrderQueryResponse
 }
 
-// inbox is a shard's bounded queue: many senders, one receiver.
+// inbox is what waits for a shard, bounded: many senders, one receiver. Messages of other shards have a queue of
+// their own, and go first: the orders that commands wait for end with them.
 type inbox struct {
-	mu     sync.Mutex
-	items  []input
-	spare  []input
-	closed bool
-	ready  chan struct{}
+	mu       sync.Mutex
+	messages []input
+	commands []input
+	taken    []input
+	closed   bool
+	ready    chan struct{}
 }
 
 func newInbox() *inbox { return &inbox{ready: make(chan struct{}, 1)} }
 
 // put reports whether the input was taken; full tells a full queue from a closed one.
 func (b *inbox) put(in input) (ok, full bool) {
+	queue, most := &b.messages, MaxQueuedMessages
+	if in.cmd != nil {
+		queue, most = &b.commands, MaxQueued
+	}
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.closed {
-		b.mu.Unlock()
 		return false, false
 	}
-	if len(b.items) >= MaxQueued {
-		b.mu.Unlock()
+	if len(*queue) >= most {
 		return false, true
 	}
-	b.items = append(b.items, in)
-	wake := len(b.items) == 1
-	b.mu.Unlock()
-	if wake {
-		select {
-		case b.ready <- struct{}{}:
-		default:
-		}
+	if *queue = append(*queue, in); len(*queue) == 1 {
+		signal(b.ready)
 	}
 	return true, false
 }
 
-// take returns what has queued, at most MaxBatchCommands. The slice is valid until the next take.
+// take returns what has queued, of messages and of commands at most MaxBatchCommands each. The slice is valid until
+// the next take.
 func (b *inbox) take() []input {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.items) <= MaxBatchCommands {
-		taken := b.items
-		clear(b.spare)
-		b.items, b.spare = b.spare[:0], taken
-		return taken
+	clear(b.taken)
+	b.taken = move(b.taken[:0], &b.messages)
+	b.taken = move(b.taken, &b.commands)
+	if len(b.messages)+len(b.commands) > 0 {
+		signal(b.ready)
 	}
-	taken := append([]input(nil), b.items[:MaxBatchCommands]...)
-	rest := copy(b.items, b.items[MaxBatchCommands:])
-	clear(b.items[rest:])
-	b.items = b.items[:rest]
-	select {
-	case b.ready <- struct{}{}:
-	default:
-	}
+	return b.taken
+}
+
+// move takes from the front of a queue.
+func move(taken []input, queue *[]input) []input {
+	n := min(len(*queue), MaxBatchCommands)
+	taken = append(taken, (*queue)[:n]...)
+	rest := copy(*queue, (*queue)[n:])
+	clear((*queue)[rest:])
+	*queue = (*queue)[:rest]
 	return taken
 }
 
@@ -84,9 +86,17 @@ func (b *inbox) close() []input {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.closed = true
-	left := b.items
-	b.items = nil
+	left := append(b.messages, b.commands...)
+	b.messages, b.commands = nil, nil
 	return left
+}
+
+// signal wakes the one goroutine that waits on c, now or when it next does.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // nowMicros is the writer's clock; nothing else in the write path reads one.

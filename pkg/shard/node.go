@@ -226,7 +226,6 @@ func (n *Node) serveOnce(ctx context.Context, shard int32) error {
 	}
 	n.metrics.acquires.WithLabelValues("acquired").Inc()
 	n.metrics.ownedShards.Inc()
-	n.runners[shard].Store(r)
 	go func() {
 		select {
 		case <-ctx.Done():

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
 
 	"github.com/go-json-experiment/json"
 
@@ -26,9 +26,37 @@ type (
 	queryResponse = *peerv1.OrderQueryResponse
 )
 
+const (
+	// maxReceivedFrame is far above what a frame may have: MaxFrameBytes, and what its last message adds.
+	maxReceivedFrame = 64 << 20
+	// peerPingEvery and peerPingTimeout bound how long a stream outlives a machine that is gone without a word: TCP
+	// alone waits a quarter of an hour. gRPC pings at most once in ten seconds.
+	peerPingEvery   = 10 * time.Second
+	peerPingTimeout = 3 * time.Second
+)
+
+func (c peerCredentials) serverOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.Creds(c.server),
+		grpc.MaxRecvMsgSize(maxReceivedFrame),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: peerPingEvery, Timeout: peerPingTimeout}),
+		// Half of what the other side keeps to: a ping that comes early is no attack.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: peerPingEvery / 2}),
+	}
+}
+
+func (c peerCredentials) dialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithTransportCredentials(c.client),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceivedFrame)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: peerPingEvery, Timeout: peerPingTimeout}),
+	}
+}
+
 // peers knows who owns which shard, and keeps a stream to each of them.
 type peers struct {
 	node    *Node
+	creds   peerCredentials
 	address string
 	server  *grpc.Server
 	stop    context.CancelFunc
@@ -45,8 +73,12 @@ type owner struct {
 }
 
 func startPeers(ctx context.Context, n *Node) (*peers, error) {
+	creds, err := n.cfg.PeerTLS.credentials()
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
-	p := &peers{node: n, stop: cancel, owners: make([]owner, n.layout.ShardCount), links: map[string]*link{}}
+	p := &peers{node: n, creds: creds, stop: cancel, owners: make([]owner, n.layout.ShardCount), links: map[string]*link{}}
 	if n.cfg.PeerListen != "" {
 		lis, err := net.Listen("tcp", n.cfg.PeerListen)
 		if err != nil {
@@ -57,7 +89,7 @@ func startPeers(ctx context.Context, n *Node) (*peers, error) {
 			cancel()
 			return nil, errors.Join(err, lis.Close())
 		}
-		p.server = grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
+		p.server = grpc.NewServer(creds.serverOptions()...)
 		peerv1.RegisterPeerServiceServer(p.server, &peerServer{node: n})
 		go func() { _ = p.server.Serve(lis) }() // ends with close
 	}
@@ -157,7 +189,7 @@ func (p *peers) link(shard int32) (*link, error) {
 	defer p.mu.Unlock()
 	l := p.links[address]
 	if l == nil {
-		l = newLink(p.node, address)
+		l = newLink(p.node, address, p.creds)
 		p.links[address] = l
 	}
 	return l, nil
@@ -174,13 +206,13 @@ func (p *peers) submit(shard int32, cmd *Command, fut *Future) {
 
 func (p *peers) sendStep(req stepRequest) {
 	if l, err := p.link(int32(req.TargetShard)); err == nil { // without an owner it is lost, and sent again
-		l.put(0, func(f *peerv1.ExchangeRequest) { f.Reservations = append(f.Reservations, req) })
+		l.put(req.SizeVT(), func(f *peerv1.ExchangeRequest) { f.Reservations = append(f.Reservations, req) })
 	}
 }
 
 func (p *peers) sendQuery(q query) {
 	if l, err := p.link(int32(q.TargetShard)); err == nil { // as above
-		l.put(0, func(f *peerv1.ExchangeRequest) { f.OrderQueries = append(f.OrderQueries, q) })
+		l.put(q.SizeVT(), func(f *peerv1.ExchangeRequest) { f.OrderQueries = append(f.OrderQueries, q) })
 	}
 }
 
@@ -188,57 +220,53 @@ func (p *peers) sendQuery(q query) {
 type link struct {
 	node    *Node
 	address string
+	creds   peerCredentials
 	stop    context.CancelFunc
 
+	out *outbox[peerv1.ExchangeRequest]
+
 	mu      sync.Mutex
-	queue   []outgoing
 	pending map[uint64]*Future
 	nextID  uint64
-	wake    chan struct{}
+	closed  bool
 }
 
-// outgoing is one message of a frame to come.
-type outgoing struct {
-	add  func(*peerv1.ExchangeRequest)
-	size int // bytes of what may be large: a command's body
-}
-
-func newLink(n *Node, address string) *link {
+func newLink(n *Node, address string, creds peerCredentials) *link {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &link{node: n, address: address, stop: cancel, pending: map[uint64]*Future{}, wake: make(chan struct{}, 1)}
+	l := &link{node: n, address: address, creds: creds, stop: cancel, out: newOutbox[peerv1.ExchangeRequest](), pending: map[uint64]*Future{}}
 	go l.run(ctx)
 	return l
 }
 
-func (l *link) put(size int, add func(*peerv1.ExchangeRequest)) bool {
+// put sends a message that comes again if it is lost, when there is room for it.
+func (l *link) put(bytes int, add func(*peerv1.ExchangeRequest)) {
 	l.mu.Lock()
-	if len(l.queue) >= MaxPeerQueued {
-		l.mu.Unlock()
-		return false
+	defer l.mu.Unlock()
+	if !l.closed && !l.out.full() {
+		l.out.put(bytes, add)
 	}
-	l.queue = append(l.queue, outgoing{add, size})
-	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-	return true
 }
 
+// submit sends a command. Its future is pending exactly when the command waits or was sent: it is answered here, or
+// by whoever takes it from there.
 func (l *link) submit(shard int32, cmd *Command, fut *Future) {
 	req := &peerv1.CommandRequest{
 		Shard: uint32(shard), Type: cmd.Type, AggregateId: cmd.ID, IdempotencyKey: cmd.Key,
 		ExpectedVersion: cmd.ExpectedVersion, ReceivedAtMicros: cmd.ReceivedAtMicros, Body: cmd.Body,
 	}
 	l.mu.Lock()
-	l.nextID++
-	req.RequestId = l.nextID
-	l.pending[req.RequestId] = fut
+	closed, full := l.closed, l.out.full()
+	if !closed && !full {
+		l.nextID++
+		req.RequestId = l.nextID
+		l.pending[req.RequestId] = fut
+		l.out.put(req.SizeVT(), func(f *peerv1.ExchangeRequest) { f.Commands = append(f.Commands, req) })
+	}
 	l.mu.Unlock()
-	if !l.put(len(cmd.Body), func(f *peerv1.ExchangeRequest) { f.Commands = append(f.Commands, req) }) {
-		l.mu.Lock()
-		delete(l.pending, req.RequestId)
-		l.mu.Unlock()
+	switch {
+	case closed:
+		fut.finish(unavailable("this replica is stopping: retry with the same Idempotency-Key"))
+	case full:
 		l.node.metrics.refusedFull.Inc()
 		fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1, Detail: "too many commands wait for " + l.address + "; retry later with the same key"})
 	}
@@ -249,7 +277,7 @@ func (l *link) run(ctx context.Context) {
 		err := l.exchange(ctx)
 		l.fail()
 		if ctx.Err() != nil {
-			return
+			break
 		}
 		l.node.log.Warn("the stream to a peer ended", "peer", l.address, "error", err)
 		select {
@@ -259,18 +287,14 @@ func (l *link) run(ctx context.Context) {
 		// Dial again when there is something to say.
 		select {
 		case <-ctx.Done():
-		case <-l.wake:
-			l.wakeUp()
+		case <-l.out.wake:
+			signal(l.out.wake)
 		}
 	}
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
 	l.fail()
-}
-
-func (l *link) wakeUp() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
 }
 
 // fail answers every command that waits: nobody knows what became of it.
@@ -278,7 +302,7 @@ func (l *link) fail() {
 	l.mu.Lock()
 	pending := l.pending
 	l.pending = map[uint64]*Future{}
-	l.queue = nil
+	l.out.clear()
 	l.mu.Unlock()
 	for _, fut := range pending {
 		fut.finish(unavailable("the owner of the shard cannot be reached at " + l.address + ": retry with the same Idempotency-Key"))
@@ -288,8 +312,7 @@ func (l *link) fail() {
 func (l *link) exchange(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	conn, err := grpc.NewClient(l.address, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
+	conn, err := grpc.NewClient(l.address, l.creds.dialOptions()...)
 	if err != nil {
 		return fmt.Errorf("dial peer %s: %w", l.address, err)
 	}
@@ -307,7 +330,7 @@ func (l *link) exchange(ctx context.Context) error {
 		case <-ctx.Done():
 			// Nothing answers a future after this returns.
 			return errors.Join(ctx.Err(), <-received)
-		case <-l.wake:
+		case <-l.out.wake:
 		}
 		for frame := l.frame(); frame != nil; frame = l.frame() {
 			if err := stream.Send(frame); err != nil {
@@ -317,23 +340,11 @@ func (l *link) exchange(ctx context.Context) error {
 	}
 }
 
-// frame packs what has queued.
+// frame packs what has queued; nil: nothing has.
 func (l *link) frame() *peerv1.ExchangeRequest {
-	l.mu.Lock()
-	n, bytes := 0, 0
-	for n < min(len(l.queue), MaxFrameMessages) && bytes < MaxFrameBytes {
-		bytes += l.queue[n].size
-		n++
-	}
-	batch := l.queue[:n:n]
-	l.queue = l.queue[n:]
-	l.mu.Unlock()
-	if n == 0 {
-		return nil
-	}
 	f := &peerv1.ExchangeRequest{Generation: l.node.layout.Generation}
-	for _, message := range batch {
-		message.add(f)
+	if !l.out.pack(f) {
+		return nil
 	}
 	return f
 }

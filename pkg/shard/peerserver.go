@@ -2,7 +2,6 @@ package shard
 
 import (
 	"context"
-	"sync"
 
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
@@ -15,13 +14,23 @@ type peerServer struct {
 
 // Exchange serves one replica's stream.
 func (s *peerServer) Exchange(stream peerv1.PeerService_ExchangeServer) error {
-	out := &replies{wake: make(chan struct{}, 1), generation: s.node.layout.Generation}
+	return s.serve(stream, newReplies(s.node.layout.Generation))
+}
+
+func (s *peerServer) serve(stream peerv1.PeerService_ExchangeServer, out *replies) error {
 	ctx, cancel := context.WithCancel(stream.Context())
 	defer cancel()
 	sent := make(chan error, 1)
-	go func() { sent <- out.send(ctx, stream) }()
+	go func() {
+		defer cancel()
+		sent <- out.send(ctx, stream)
+	}()
 	for {
-		f, err := stream.Recv()
+		var f *peerv1.ExchangeRequest
+		err := out.awaitRoom(ctx)
+		if err == nil {
+			f, err = stream.Recv()
+		}
 		if err != nil {
 			cancel()
 			<-sent     //nolint:errcheck // the same end, seen by the sender
@@ -42,9 +51,7 @@ func (s *peerServer) take(f *peerv1.ExchangeRequest, out *replies) {
 	for _, req := range f.Reservations {
 		if r := s.runner(req.TargetShard); r != nil {
 			r.in.put(input{step: req, reply: func(resp stepResponse) {
-				s.node.cfg.Hooks.deliver(func() {
-					out.put(func(f *peerv1.ExchangeResponse) { f.Reservations = append(f.Reservations, resp) })
-				})
+				s.node.cfg.Hooks.deliver(func() { out.reservation(resp) })
 			}})
 		}
 	}
@@ -52,7 +59,7 @@ func (s *peerServer) take(f *peerv1.ExchangeRequest, out *replies) {
 		if r := s.runner(q.TargetShard); r != nil {
 			r.in.put(input{query: q, queryReply: func(resp queryResponse) {
 				s.node.cfg.Hooks.deliver(func() {
-					out.put(func(f *peerv1.ExchangeResponse) { f.OrderQueries = append(f.OrderQueries, resp) })
+					out.put(resp.SizeVT(), func(f *peerv1.ExchangeResponse) { f.OrderQueries = append(f.OrderQueries, resp) })
 				})
 			}})
 		}
@@ -73,9 +80,7 @@ func (s *peerServer) command(c *peerv1.CommandRequest, out *replies) {
 		if err != nil {
 			s.node.log.Error("answer a peer", "error", err)
 		}
-		out.put(func(f *peerv1.ExchangeResponse) {
-			f.Commands = append(f.Commands, &peerv1.CommandResponse{RequestId: c.RequestId, Final: final, Result: b})
-		})
+		out.answer(&peerv1.CommandResponse{RequestId: c.RequestId, Final: final, Result: b})
 	}
 	cmd, err := s.node.cfg.Decode(c.Type, c.AggregateId, c.IdempotencyKey, c.Body, c.ReceivedAtMicros)
 	if err != nil {
@@ -101,22 +106,23 @@ func (s *peerServer) command(c *peerv1.CommandRequest, out *replies) {
 	}
 }
 
-// replies is the queue of answers to one stream.
+// replies are the answers on their way to one stream. None may be lost, so all are taken; but while they are full
+// nothing is read from the stream, and beyond come only answers to what the queues of the shards hold.
 type replies struct {
+	*outbox[peerv1.ExchangeResponse]
 	generation uint32
-	mu         sync.Mutex
-	queue      []func(*peerv1.ExchangeResponse)
-	wake       chan struct{}
 }
 
-func (q *replies) put(add func(*peerv1.ExchangeResponse)) {
-	q.mu.Lock()
-	q.queue = append(q.queue, add) // bounded: each answers a request of a bounded queue
-	q.mu.Unlock()
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
+func newReplies(generation uint32) *replies {
+	return &replies{newOutbox[peerv1.ExchangeResponse](), generation}
+}
+
+func (q *replies) answer(c *peerv1.CommandResponse) {
+	q.put(c.SizeVT(), func(f *peerv1.ExchangeResponse) { f.Commands = append(f.Commands, c) })
+}
+
+func (q *replies) reservation(resp stepResponse) {
+	q.put(resp.SizeVT(), func(f *peerv1.ExchangeResponse) { f.Reservations = append(f.Reservations, resp) })
 }
 
 // refuse answers the commands of another generation; steps are sent again by themselves.
@@ -126,9 +132,7 @@ func (q *replies) refuse(f *peerv1.ExchangeRequest) {
 		return
 	}
 	for _, c := range f.Commands {
-		q.put(func(f *peerv1.ExchangeResponse) {
-			f.Commands = append(f.Commands, &peerv1.CommandResponse{RequestId: c.RequestId, Final: true, Result: b})
-		})
+		q.answer(&peerv1.CommandResponse{RequestId: c.RequestId, Final: true, Result: b})
 	}
 }
 
@@ -140,17 +144,9 @@ func (q *replies) send(ctx context.Context, stream peerv1.PeerService_ExchangeSe
 		case <-q.wake:
 		}
 		for {
-			q.mu.Lock()
-			n := min(len(q.queue), MaxFrameMessages)
-			batch := q.queue[:n:n]
-			q.queue = q.queue[n:]
-			q.mu.Unlock()
-			if n == 0 {
-				break
-			}
 			f := &peerv1.ExchangeResponse{Generation: q.generation}
-			for _, add := range batch {
-				add(f)
+			if !q.pack(f) {
+				break
 			}
 			if err := stream.Send(f); err != nil {
 				return err

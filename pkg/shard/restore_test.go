@@ -186,3 +186,36 @@ func eventually(t testing.TB, missing func() string) {
 		time.Sleep(20 * time.Millisecond) // between two looks
 	}
 }
+
+// Checkpoints that nothing reads again make room; those that another acquisition may read stay.
+func TestFormerCheckpointsAreDeleted(t *testing.T) {
+	p := newPlatform(t, 1)
+	dir := t.TempDir()
+	n := p.start(dir, shard.Hooks{})
+	stock(t, n, "A", 1)
+	p.stop(n)
+	former := []string{"g0-s0-f3", "g0-s7-f3", "g1-s0-f1"}
+	others := []string{"g1-s1-f1", "g2-s0-f1", "g1-s0-f999", "g1-s0-f1.old", "other"}
+	for _, name := range append(former, others...) {
+		if err := os.MkdirAll(filepath.Join(dir, name, "deep"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "g1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n = p.start(dir, shard.Hooks{})
+	if s := stockOf(t, n, "A"); s.Total.Available != 1 {
+		t.Errorf("%+v", s)
+	}
+	for _, name := range former {
+		if _, err := os.Stat(filepath.Join(dir, name)); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+	}
+	for _, name := range append(others, "g1") {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}

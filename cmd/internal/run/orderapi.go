@@ -28,6 +28,7 @@ type OrderAPIConfig struct {
 	// PeerListen is where other replicas reach this one: empty, where this machine reaches the brokers; PeersOff,
 	// nowhere. PeerAdvertise is what they are told to call; empty: the same.
 	PeerListen, PeerAdvertise string
+	PeerTLS                   shard.PeerTLS
 	PaymentWindow             time.Duration
 	SessionTimeout            time.Duration
 	// Joined is told the node that takes part in the write side; nil: nobody asks.
@@ -44,7 +45,7 @@ func OrderAPI(ctx context.Context, cfg OrderAPIConfig) (err error) {
 	}
 	node, err := shard.Start(ctx, shard.Config{
 		Log: cfg.Log, Want: cfg.Layout, DataDir: cfg.DataDir,
-		PeerListen: peerListen, Advertise: peerAdvertise, SessionTimeout: cfg.SessionTimeout,
+		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS, SessionTimeout: cfg.SessionTimeout,
 		Decode: decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {

@@ -1,0 +1,162 @@
+package shard
+
+import (
+	"context"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+// idleLink is a link whose stream nothing drives.
+func idleLink(t *testing.T) *link {
+	t.Helper()
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &link{node: &Node{metrics: m}, out: newOutbox[peerv1.ExchangeRequest](), pending: map[uint64]*Future{}}
+}
+
+func TestACommandBeyondAFullLinkIsAnsweredAtOnceAndNowhereElse(t *testing.T) {
+	l := idleLink(t)
+	for range MaxPeerQueued {
+		l.put(0, func(*peerv1.ExchangeRequest) {})
+	}
+	fut := NewFuture()
+	l.submit(0, &Command{}, fut)
+	if !closed(fut.Done()) || fut.Result().Code != CodeTooManyRequests || len(l.pending) != 0 {
+		t.Fatalf("%+v, %d pending", fut.Result(), len(l.pending))
+	}
+	l.fail() // and there is room again
+	fut = NewFuture()
+	l.submit(0, &Command{}, fut)
+	if closed(fut.Done()) || len(l.pending) != 1 {
+		t.Fatalf("%+v, %d pending", fut.Result(), len(l.pending))
+	}
+	l.fail()
+	if !closed(fut.Done()) || fut.Result().Code != CodeUnavailable || l.frame() != nil {
+		t.Fatalf("%+v", fut.Result())
+	}
+}
+
+func TestALinkThatHasEndedAnswers(t *testing.T) {
+	l := idleLink(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l.run(ctx)
+	fut := NewFuture()
+	l.submit(0, &Command{}, fut)
+	if !closed(fut.Done()) || fut.Result().Code != CodeUnavailable {
+		t.Fatalf("%+v", fut.Result())
+	}
+}
+
+// A frame that a receiver refuses would break the stream, and be sent again.
+func TestFramesAreBoundedByBytes(t *testing.T) {
+	step := &peerv1.ReservationRequest{OrderId: "o", Wanted: make([]*peerv1.Wanted, 2_000)}
+	answer := &peerv1.ReservationResponse{OrderId: "o", Held: make([]*peerv1.Held, 2_000)}
+	for i := range 2_000 {
+		sku := strings.Repeat("s", 60)
+		step.Wanted[i], answer.Held[i] = &peerv1.Wanted{Sku: sku, Reserved: 1}, &peerv1.Held{Sku: sku, Reserved: 1}
+	}
+	const sent = 100
+	p := &peers{owners: []owner{{id: "owner", address: "peer"}}, links: map[string]*link{"peer": idleLink(t)}}
+	out := newReplies(1)
+	for range sent {
+		p.sendStep(step)
+		out.reservation(answer)
+	}
+	asked, answered := 0, 0
+	for f := p.links["peer"].frame(); f != nil; f = p.links["peer"].frame() {
+		if asked += len(f.Reservations); f.SizeVT() > MaxFrameBytes+2*step.SizeVT() {
+			t.Errorf("a frame of %d bytes", f.SizeVT())
+		}
+	}
+	for f := (&peerv1.ExchangeResponse{}); out.pack(f); f = new(peerv1.ExchangeResponse) {
+		if answered += len(f.Reservations); f.SizeVT() > MaxFrameBytes+2*answer.SizeVT() {
+			t.Errorf("a frame of %d bytes", f.SizeVT())
+		}
+	}
+	if asked != sent || answered != sent {
+		t.Errorf("%d steps and %d answers, want %d of each", asked, answered, sent)
+	}
+}
+
+// unreadStream brings frames of commands, and has nobody read the answers until it is released.
+type unreadStream struct {
+	grpc.ServerStream
+	ctx     context.Context
+	out     *replies
+	frames  int
+	release chan struct{}
+
+	mu       sync.Mutex
+	overfull bool
+	answered int
+}
+
+func (s *unreadStream) Context() context.Context { return s.ctx }
+
+func (s *unreadStream) Recv() (*peerv1.ExchangeRequest, error) {
+	s.mu.Lock()
+	s.overfull = s.overfull || s.out.full()
+	s.mu.Unlock()
+	if s.frames == 0 {
+		return nil, io.EOF
+	}
+	s.frames--
+	f := &peerv1.ExchangeRequest{Generation: 7, Commands: make([]*peerv1.CommandRequest, MaxFrameMessages)}
+	for i := range f.Commands {
+		f.Commands[i] = &peerv1.CommandRequest{}
+	}
+	return f, nil
+}
+
+func (s *unreadStream) Send(f *peerv1.ExchangeResponse) error {
+	<-s.release
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered += len(f.Commands)
+	return nil
+}
+
+func TestNoFramesAreReadWhileTheAnswersAreFull(t *testing.T) {
+	const frames = 3 * MaxPeerQueued / MaxFrameMessages
+	s := &unreadStream{ctx: t.Context(), out: newReplies(1), frames: frames, release: make(chan struct{})}
+	served := make(chan error)
+	go func() { served <- (&peerServer{node: &Node{layout: layoutOf(1)}}).serve(s, s.out) }()
+	for deadline := time.Now().Add(time.Minute); !s.out.full(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the answers never fill up")
+		}
+	}
+	close(s.release)
+	if err := <-served; err != nil {
+		t.Fatal(err)
+	}
+	if s.overfull || s.frames != 0 || s.answered == 0 {
+		t.Errorf("read while full: %v; %d frames left, %d commands answered", s.overfull, s.frames, s.answered)
+	}
+}
+
+func TestAStreamThatEndsWhileTheAnswersAreFullIsLeft(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &unreadStream{ctx: ctx, out: newReplies(1), frames: 1, release: make(chan struct{})}
+	close(s.release)
+	for range 2 * MaxPeerQueued { // a sender takes some of them
+		s.out.answer(&peerv1.CommandResponse{})
+	}
+	cancel()
+	if err := (&peerServer{node: &Node{layout: layoutOf(1)}}).serve(s, s.out); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func layoutOf(generation uint32) eventlog.Layout { return eventlog.Layout{Generation: generation} }

@@ -1,0 +1,130 @@
+package shard
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// authority signs certificates of replicas.
+type authority struct {
+	t    *testing.T
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	file string
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	a := &authority{t: t, key: newKey(t)}
+	a.cert = &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "replicas"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	a.file = a.sign(a.cert, a.key)
+	return a
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// sign writes a certificate to a file.
+func (a *authority) sign(cert *x509.Certificate, key *ecdsa.PrivateKey) string {
+	a.t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, cert, a.cert, &key.PublicKey, a.key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return writePEM(a.t, "CERTIFICATE", der)
+}
+
+// replica is what a replica at the address is started with.
+func (a *authority) replica(ip string) PeerTLS {
+	a.t.Helper()
+	key := newKey(a.t)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return PeerTLS{
+		Cert: a.sign(&x509.Certificate{
+			SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.ParseIP(ip)},
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+		}, key),
+		Key: writePEM(a.t, "PRIVATE KEY", der), CA: a.file,
+	}
+}
+
+func writePEM(t *testing.T, kind string, der []byte) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestReplicasKnowEachOtherByCertificate(t *testing.T) {
+	ours, theirs := newAuthority(t), newAuthority(t)
+	here, there := ours.replica("127.0.0.1"), ours.replica("127.0.0.1")
+	stranger := theirs.replica("127.0.0.1")
+	stranger.CA = ours.file // it trusts us
+	trusting := there
+	trusting.CA = theirs.file
+	for name, tc := range map[string]struct {
+		server, client PeerTLS
+		want           string
+	}{
+		"both of one authority":             {here, there, peerAnswered},
+		"both in plain text":                {PeerTLS{}, PeerTLS{}, peerAnswered},
+		"a caller of another authority":     {here, stranger, peerGone},
+		"a server of another authority":     {here, trusting, peerGone},
+		"a server that is another host":     {ours.replica("127.0.0.2"), there, peerGone},
+		"a caller in plain text":            {here, PeerTLS{}, peerGone},
+		"a server that speaks only in text": {PeerTLS{}, there, peerGone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := call(t, startPeer(t, credentialsOf(t, tc.server)), credentialsOf(t, tc.client))
+			if r := l.ask(t); !strings.HasPrefix(r.Detail, tc.want) {
+				t.Errorf("%+v, want %s", r, tc.want)
+			}
+		})
+	}
+}
+
+func TestCertificatesThatCannotBeUsedAreRefused(t *testing.T) {
+	good := newAuthority(t).replica("127.0.0.1")
+	for _, tc := range []struct {
+		files PeerTLS
+		want  string
+	}{
+		{PeerTLS{Cert: good.Cert}, "set all of them, or none"},
+		{PeerTLS{Cert: good.Cert, Key: good.Key}, "set all of them, or none"},
+		{PeerTLS{Cert: good.Cert, CA: good.CA}, "set all of them, or none"},
+		{PeerTLS{Cert: good.Key, Key: good.Key, CA: good.CA}, "--peer-cert"},
+		{PeerTLS{Cert: good.Cert, Key: "nowhere", CA: good.CA}, "--peer-key nowhere"},
+		{PeerTLS{Cert: good.Cert, Key: good.Key, CA: "nowhere"}, "--peer-ca: open nowhere"},
+		{PeerTLS{Cert: good.Cert, Key: good.Key, CA: good.Key}, "holds no certificate in PEM"},
+	} {
+		n := &Node{cfg: Config{PeerTLS: tc.files}}
+		if _, err := startPeers(t.Context(), n); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%+v: %v, want %s", tc.files, err, tc.want)
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package shard
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+// network is between a replica and its peer, and may swallow what is sent, as when a machine loses its power.
+type network struct {
+	net.Listener
+	peer   string
+	silent atomic.Bool
+}
+
+func startNetwork(t *testing.T, peer string) *network {
+	t.Helper()
+	n := &network{Listener: listen(t), peer: peer}
+	go func() {
+		for {
+			near, err := n.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", n.peer)
+			if err != nil {
+				_ = near.Close()
+				return
+			}
+			context.AfterFunc(t.Context(), func() { _, _ = near.Close(), far.Close() })
+			go n.carry(near, far)
+			go n.carry(far, near)
+		}
+	}()
+	return n
+}
+
+func (n *network) carry(from, to net.Conn) {
+	_, _ = io.Copy(swallower{n, to}, from) // ends with either side
+	if !n.silent.Load() {
+		_, _ = from.Close(), to.Close()
+	}
+}
+
+type swallower struct {
+	network *network
+	to      net.Conn
+}
+
+func (s swallower) Write(b []byte) (int, error) {
+	if s.network.silent.Load() {
+		return len(b), nil
+	}
+	return s.to.Write(b)
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+func credentialsOf(t *testing.T, files PeerTLS) peerCredentials {
+	t.Helper()
+	creds, err := files.credentials()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return creds
+}
+
+// call is a link to a peer.
+func call(t *testing.T, address string, creds peerCredentials) *link {
+	t.Helper()
+	l := newLink(&Node{log: slog.New(slog.DiscardHandler), layout: layoutOf(1)}, address, creds)
+	t.Cleanup(l.stop)
+	return l
+}
+
+// startPeer serves a replica that refuses every command, because it is of another generation than who calls.
+func startPeer(t *testing.T, creds peerCredentials) (address string) {
+	t.Helper()
+	server := grpc.NewServer(creds.serverOptions()...)
+	peerv1.RegisterPeerServiceServer(server, &peerServer{node: &Node{layout: layoutOf(2)}})
+	l := listen(t)
+	go func() { _ = server.Serve(l) }() // ends with Stop
+	t.Cleanup(server.Stop)
+	return l.Addr().String()
+}
+
+// ask sends a command, and returns the answer.
+func (l *link) ask(t *testing.T) Result {
+	t.Helper()
+	fut := NewFuture()
+	l.submit(0, &Command{}, fut)
+	select {
+	case <-fut.Done():
+	case <-time.After(time.Minute):
+		t.Fatal("no answer")
+	}
+	return fut.Result()
+}
+
+const (
+	peerAnswered = "the layout has changed: retry with the same Idempotency-Key"
+	peerGone     = "the owner of the shard cannot be reached"
+)
+
+func TestAStreamToAMachineThatFellSilentEnds(t *testing.T) {
+	t.Parallel() // it takes a ping and its timeout
+	plain := credentialsOf(t, PeerTLS{})
+	net := startNetwork(t, startPeer(t, plain))
+	l := call(t, net.Addr().String(), plain)
+	if r := l.ask(t); r.Detail != peerAnswered {
+		t.Fatalf("%+v", r)
+	}
+	net.silent.Store(true)
+	if r := l.ask(t); !strings.HasPrefix(r.Detail, peerGone) {
+		t.Fatalf("%+v", r)
+	}
+	net.silent.Store(false)
+	for {
+		if r := l.ask(t); r.Detail == peerAnswered {
+			break
+		}
+	}
+}
