@@ -24,7 +24,7 @@ func orderChange(l *lookup, use, short string, args int, do func(ctx context.Con
 func writeSummary(w io.Writer, o *client.OrderSummary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "order\t%s\nversion\t%d\nstatus\t%s\npayment\t%s\n", o.OrderID, o.Version, o.Status, o.PaymentStatus)
-	for _, field := range []struct{ name, value string }{{"fulfilment", o.FulfilmentStatus}, {"fulfilment ID", o.FulfilmentID}, {"return", string(o.ReturnStatus)}, {"return ID", o.ReturnID}} {
+	for _, field := range []struct{ name, value string }{{"fulfilment", string(o.FulfilmentStatus)}, {"fulfilment ID", o.FulfilmentID}, {"return", string(o.ReturnStatus)}, {"return ID", o.ReturnID}} {
 		if field.value != "" {
 			fmt.Fprintf(t, "%s\t%s\n", field.name, field.value)
 		}
