@@ -108,9 +108,11 @@ func placeCommand(l *lookup) *cobra.Command {
 	c.Flags().StringVar(&order.Currency, "currency", "", "ISO 4217 code")
 	c.Flags().StringArrayVar(&lines, "line", nil, "SKU=QUANTITY@PRICE, as in A1=2@2.55; several times for several")
 	c.Flags().StringVar(&terms, "terms", "prepaid", "prepaid or on_account")
+	complete(c, "terms", "prepaid", "on_account")
 	c.Flags().StringVar(&order.Country, "country", "", "country")
 	c.Flags().StringVar(&order.Reference, "reference", "", "the shop's own number")
 	c.Flags().StringVar(&policy, "allocation", "", "where each SKU comes from: single_location, fewest_locations or split")
+	complete(c, "allocation", "single_location", "fewest_locations", "split")
 	c.Flags().StringArrayVar(&order.Allocation.Locations, "from-location", nil, "location to try first; several times for several, in their order")
 	c.Flags().StringVar(&order.Total, "total", "", "what the customer expects to pay; another total is refused")
 	return c
