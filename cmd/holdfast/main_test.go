@@ -140,7 +140,7 @@ func TestOrderGet(t *testing.T) {
 // Everything that the API has of an order is shown.
 func TestOrderGetShowsItsLife(t *testing.T) {
 	const at = `"2026-01-02T03:04:05Z"`
-	url := api(t, "/v1/orders/o-1", http.StatusOK, `{"order_id":"o-1","kind":"order","version":9,"status":"completed","currency":"GBP","total":"5.10","authorized":"5.10",`+
+	url := api(t, "/v1/orders/o-1", http.StatusOK, `{"order_id":"o-1","kind":"order","version":9,"status":"reserved","voided":"0.00","currency":"GBP","total":"5.10","authorized":"5.10",`+
 		`"refund_due":"2.55","payment_deadline":`+at+`,"allocation":{"policy":"split","locations":["north"]},`+
 		`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55","amount":"5.1","backordered":1,"shipped":2,"delivered":2,"returned":1}],`+
 		`"short":[{"sku":"B2","requested":3,"available":1,"reason":"insufficient_stock"}],`+
@@ -160,6 +160,9 @@ func TestOrderGetShowsItsLife(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
+	}
+	if strings.Contains(out, "voided") {
+		t.Errorf("nothing is shown:\n%s", out)
 	}
 	for line := range strings.Lines(out) {
 		if len(line) > 101 {

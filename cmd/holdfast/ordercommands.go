@@ -30,6 +30,9 @@ func writeSummary(w io.Writer, o *client.OrderSummary) error {
 		}
 	}
 	fmt.Fprintf(t, "total\t%s %s\n", o.Total, o.Currency)
+	if o.Backordered {
+		fmt.Fprintln(t, "backordered\tit waits for stock to come")
+	}
 	return t.Flush()
 }
 

@@ -65,9 +65,17 @@ func writeFields(w io.Writer, fields ...[2]string) error {
 	return t.Flush()
 }
 
+// some is an amount that is not 0.
+func some(amount string) string {
+	if strings.Trim(amount, "0.") == "" {
+		return ""
+	}
+	return amount
+}
+
 func writeOrder(w io.Writer, o *client.Order) error {
 	deadline := ""
-	if !o.PaymentDeadline.IsZero() {
+	if !o.PaymentDeadline.IsZero() && (o.Status == "placed" || o.Status == "reserved") { // it has no meaning later
 		deadline = instant(o.PaymentDeadline)
 	}
 	err := writeFields(w,
@@ -77,7 +85,7 @@ func writeOrder(w io.Writer, o *client.Order) error {
 		[2]string{"customer", o.CustomerID}, [2]string{"country", o.Country}, [2]string{"reference", o.Reference},
 		[2]string{"allocation", strings.Join(append([]string{string(o.Allocation.Policy)}, o.Allocation.Locations...), " ")},
 		[2]string{"total", o.Total + " " + o.Currency}, [2]string{"authorized", o.Authorized}, [2]string{"captured", o.Captured},
-		[2]string{"voided", o.Voided}, [2]string{"refunded", o.Refunded}, [2]string{"refund due", o.RefundDue},
+		[2]string{"voided", some(o.Voided)}, [2]string{"refunded", some(o.Refunded)}, [2]string{"refund due", some(o.RefundDue)},
 		[2]string{"payment due", o.PaymentDue}, [2]string{"pay until", deadline},
 	)
 	if err != nil {
