@@ -54,7 +54,7 @@ var open = sync.OnceValues(func() (*Document, error) {
 		return nil, fmt.Errorf("build the OpenAPI document: %w", err)
 	}
 	v := validator.NewValidatorFromV3Model(&model.Model, config.WithStrictMode(), config.WithFormatAssertions(),
-		config.WithStrictIgnorePaths("$.body.body.**"), // a line of bulk has the body of its command
+		config.WithStrictIgnorePaths("$.body.body.**"),          // a line of bulk has the body of its command
 		config.WithStrictIgnoredHeadersExtra("Idempotency-Key")) // who sends one where it is not looked at does no harm
 	v.SetDocument(document)
 	d := &Document{validator: v}
