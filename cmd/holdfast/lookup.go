@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -56,6 +53,13 @@ func (o *output) flag(flags *pflag.FlagSet) {
 	flags.VarP(o, "output", "o", "table or json")
 }
 
+// complete lets a shell complete a flag of a closed set. The flag must be there.
+func complete(c *cobra.Command, flag string, values ...string) {
+	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err)
+	}
+}
+
 // lookup holds the flags of commands that ask the API.
 type lookup struct {
 	url    string
@@ -65,6 +69,7 @@ type lookup struct {
 func (l *lookup) flags(c *cobra.Command) {
 	c.PersistentFlags().StringVar(&l.url, "url", environment("HOLDFAST_URL", defaultURL), "the API (HOLDFAST_URL)")
 	l.output.flag(c.PersistentFlags())
+	complete(c, "output", string(outputTable), string(outputJSON))
 }
 
 // print writes a value as JSON, or calls table.
@@ -93,26 +98,9 @@ func newOrderCommand() *cobra.Command {
 			return l.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error { return writeOrder(w, &answer.Value) })
 		},
 	})
+	c.AddCommand(listOrdersCommand(l))
 	c.AddCommand(orderCommands(l)...)
 	return c
-}
-
-func writeOrder(w io.Writer, o *client.Order) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "order\t%s\nversion\t%d\nstatus\t%s\npayment\t%s\nfulfilment\t%s\n", o.OrderID, o.Version, o.Status, o.PaymentStatus, o.FulfilmentStatus)
-	fmt.Fprintf(t, "customer\t%s\ncountry\t%s\nreference\t%s\ntotal\t%s %s\n\n", o.CustomerID, o.Country, o.Reference, o.Total, o.Currency)
-	if a := o.Allocation; a.Policy != "" {
-		fmt.Fprintf(t, "allocation\t%s\n\n", strings.Join(append([]string{string(a.Policy)}, a.Locations...), " "))
-	}
-	fmt.Fprintf(t, "SKU\tQUANTITY\tUNIT PRICE\n")
-	for _, l := range o.Lines {
-		fmt.Fprintf(t, "%s\t%d\t%s\n", l.SKU, l.Quantity, l.UnitPrice)
-	}
-	fmt.Fprintf(t, "\nVERSION\tEVENT\tOCCURRED\tRECORDED\n")
-	for _, e := range o.Timeline {
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", e.Version, e.Type, e.OccurredAt.Format(time.RFC3339), e.RecordedAt.Format(time.RFC3339))
-	}
-	return t.Flush()
 }
 
 func newStockCommand() *cobra.Command {

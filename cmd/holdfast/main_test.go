@@ -137,6 +137,79 @@ func TestOrderGet(t *testing.T) {
 	}
 }
 
+// Everything that the API has of an order is shown.
+func TestOrderGetShowsItsLife(t *testing.T) {
+	const at = `"2026-01-02T03:04:05Z"`
+	url := api(t, "/v1/orders/o-1", http.StatusOK, `{"order_id":"o-1","kind":"order","version":9,"status":"reserved","voided":"0.00","currency":"GBP","total":"5.10","authorized":"5.10",`+
+		`"refund_due":"2.55","payment_deadline":`+at+`,"allocation":{"policy":"split","locations":["north"]},`+
+		`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55","amount":"5.1","backordered":1,"shipped":2,"delivered":2,"returned":1}],`+
+		`"short":[{"sku":"B2","requested":3,"available":1,"reason":"insufficient_stock"}],`+
+		`"fulfilments":[{"fulfilment_id":"f-1","status":"delivered","tracking_reference":"1Z","lines":[{"sku":"A1","quantity":2,"delivered":2}]}],`+
+		`"returns":[{"return_id":"r-1","status":"requested","reason":"too big","lines":[{"sku":"A1","quantity":2,"received":1}]}],`+
+		`"timeline":[{"type":"payment_authorized","version":3,"occurred_at":`+at+`,"recorded_at":`+at+`,"cause":"timer","amount":"5.10","reference":"pi_1","lines":[{"sku":"A1","quantity":2}],`+
+		`"short":[{"sku":"B2","requested":3,"available":1}]}]}`)
+	out, err := holdfast(t, "order", "get", "o-1", "--url", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"refund due  2.55\n", "pay until   2026-01-02T03:04:05Z\n", "allocation  split north\n",
+		"A1   2         2.55        5.1     1            0          2        2          1\n", "B2     3          1          insufficient_stock\n",
+		"f-1         delivered  1Z        A1=2\n", "r-1     requested  too big  A1=1/2\n", "5.10 pi_1 A1=2 B2: 1 of 3 (timer)\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "voided") {
+		t.Errorf("nothing is shown:\n%s", out)
+	}
+	for line := range strings.Lines(out) {
+		if len(line) > 101 {
+			t.Errorf("wider than 100 columns: %s", line)
+		}
+	}
+}
+
+func TestOrderList(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RequestURI() != "/v1/orders?customer_id=c-1&limit=1&status=reserved" {
+			t.Errorf("asked for %s", r.URL.RequestURI())
+		}
+		_, _ = w.Write([]byte(`{"items":[{"order_id":"o-1","status":"reserved","payment_status":"pending","customer_id":"c-1","total":"5.10","currency":"GBP",` +
+			`"timeline":[{"occurred_at":"2026-01-02T03:04:05Z"}]}],"next_cursor":"xyz"}`))
+	}))
+	t.Cleanup(server.Close)
+	out, err := holdfast(t, "order", "list", "--customer", "c-1", "--status", "reserved", "--limit", "1", "--url", server.URL)
+	want := "ORDER  STATUS    PAYMENT  CUSTOMER  TOTAL     PLACED\no-1    reserved  pending  c-1       5.10 GBP  2026-01-02\nmore: --cursor xyz\n"
+	if err != nil || out != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
+	}
+	refused := api(t, "/v1/orders", http.StatusBadRequest, `{"code":"invalid_parameter","title":"","status":400,"type":""}`)
+	if _, err := holdfast(t, "order", "list", "--status", "open", "--url", refused); err == nil || !strings.Contains(err.Error(), "invalid_parameter") {
+		t.Errorf("a status that is none: %v", err)
+	}
+}
+
+func TestClosedSetsAreCompleted(t *testing.T) {
+	for line, want := range map[string]string{
+		"order get -o":               "table json",
+		"stock receive -o":           "table json",
+		"order list --status":        "placed reserved confirmed on_hold completed rejected cancelled expired",
+		"order place --terms":        "prepaid on_account",
+		"order place --allocation":   "single_location fewest_locations split",
+		"stock move A1 1 --to":       "available damaged quality_control safety_stock",
+		"stock move A1 1 --from":     "available damaged quality_control safety_stock",
+		"stock adjust A1 1 --reason": "correction cycle_count damaged received restock shrinkage promotion return other",
+	} {
+		out, err := holdfast(t, append(append([]string{"__complete"}, strings.Fields(line)...), "")...)
+		values, _, _ := strings.Cut(out, "\n:")
+		if err != nil || strings.Join(strings.Fields(values), " ") != want {
+			t.Errorf("%s: %v %q, want %q", line, err, values, want)
+		}
+	}
+}
+
 func TestImportNeedsTheLog(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -24,12 +24,15 @@ func orderChange(l *lookup, use, short string, args int, do func(ctx context.Con
 func writeSummary(w io.Writer, o *client.OrderSummary) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "order\t%s\nversion\t%d\nstatus\t%s\npayment\t%s\n", o.OrderID, o.Version, o.Status, o.PaymentStatus)
-	for _, field := range []struct{ name, value string }{{"fulfilment", o.FulfilmentStatus}, {"fulfilment ID", o.FulfilmentID}, {"return", string(o.ReturnStatus)}, {"return ID", o.ReturnID}} {
+	for _, field := range []struct{ name, value string }{{"fulfilment", string(o.FulfilmentStatus)}, {"fulfilment ID", o.FulfilmentID}, {"return", string(o.ReturnStatus)}, {"return ID", o.ReturnID}} {
 		if field.value != "" {
 			fmt.Fprintf(t, "%s\t%s\n", field.name, field.value)
 		}
 	}
 	fmt.Fprintf(t, "total\t%s %s\n", o.Total, o.Currency)
+	if o.Backordered {
+		fmt.Fprintln(t, "backordered\tit waits for stock to come")
+	}
 	return t.Flush()
 }
 
@@ -108,9 +111,11 @@ func placeCommand(l *lookup) *cobra.Command {
 	c.Flags().StringVar(&order.Currency, "currency", "", "ISO 4217 code")
 	c.Flags().StringArrayVar(&lines, "line", nil, "SKU=QUANTITY@PRICE, as in A1=2@2.55; several times for several")
 	c.Flags().StringVar(&terms, "terms", "prepaid", "prepaid or on_account")
+	complete(c, "terms", "prepaid", "on_account")
 	c.Flags().StringVar(&order.Country, "country", "", "country")
 	c.Flags().StringVar(&order.Reference, "reference", "", "the shop's own number")
 	c.Flags().StringVar(&policy, "allocation", "", "where each SKU comes from: single_location, fewest_locations or split")
+	complete(c, "allocation", "single_location", "fewest_locations", "split")
 	c.Flags().StringArrayVar(&order.Allocation.Locations, "from-location", nil, "location to try first; several times for several, in their order")
 	c.Flags().StringVar(&order.Total, "total", "", "what the customer expects to pay; another total is refused")
 	return c

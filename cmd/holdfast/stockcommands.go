@@ -112,7 +112,11 @@ func quantityCommands(l *lookup) []*cobra.Command {
 		func(ctx context.Context, api *client.Client, sku string, n int64, p place, o options) (stockAnswer, error) {
 			return api.AdjustStock(ctx, sku, client.AdjustStock{Location: p.location, Delta: n, Reference: p.reference, Reason: client.Reason(reason)}, o...)
 		})
+	states := []string{"available", "damaged", "quality_control", "safety_stock"}
+	complete(move, "from", states...)
+	complete(move, "to", states...)
 	adjust.Flags().StringVar(&reason, "reason", "correction", "correction, cycle_count, damaged, received, restock, shrinkage, promotion, return or other")
+	complete(adjust, "reason", "correction", "cycle_count", "damaged", "received", "restock", "shrinkage", "promotion", "return", "other")
 	var countedAt int64
 	count := add("count SKU QUANTITY", "Set what is on hand to what was counted", true,
 		func(ctx context.Context, api *client.Client, sku string, n int64, p place, o options) (stockAnswer, error) {

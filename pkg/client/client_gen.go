@@ -149,6 +149,57 @@ func (e CommandType) Valid() bool {
 	}
 }
 
+// Defines values for FulfilmentStatus.
+const (
+	FulfilmentStatusDelivered          FulfilmentStatus = "delivered"
+	FulfilmentStatusFulfilled          FulfilmentStatus = "fulfilled"
+	FulfilmentStatusPartiallyFulfilled FulfilmentStatus = "partially_fulfilled"
+	FulfilmentStatusUnfulfilled        FulfilmentStatus = "unfulfilled"
+)
+
+// Valid indicates whether the value is a known member of the FulfilmentStatus enum.
+func (e FulfilmentStatus) Valid() bool {
+	switch e {
+	case FulfilmentStatusDelivered:
+		return true
+	case FulfilmentStatusFulfilled:
+		return true
+	case FulfilmentStatusPartiallyFulfilled:
+		return true
+	case FulfilmentStatusUnfulfilled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FulfilmentViewStatus.
+const (
+	FulfilmentViewStatusCancelled          FulfilmentViewStatus = "cancelled"
+	FulfilmentViewStatusDelivered          FulfilmentViewStatus = "delivered"
+	FulfilmentViewStatusPartiallyDelivered FulfilmentViewStatus = "partially_delivered"
+	FulfilmentViewStatusPending            FulfilmentViewStatus = "pending"
+	FulfilmentViewStatusShipped            FulfilmentViewStatus = "shipped"
+)
+
+// Valid indicates whether the value is a known member of the FulfilmentViewStatus enum.
+func (e FulfilmentViewStatus) Valid() bool {
+	switch e {
+	case FulfilmentViewStatusCancelled:
+		return true
+	case FulfilmentViewStatusDelivered:
+		return true
+	case FulfilmentViewStatusPartiallyDelivered:
+		return true
+	case FulfilmentViewStatusPending:
+		return true
+	case FulfilmentViewStatusShipped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	NotReady HealthStatus = "not_ready"
@@ -170,72 +221,57 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
-// Defines values for OrderStatus.
+// Defines values for OrderKind.
 const (
-	Cancelled OrderStatus = "cancelled"
-	Completed OrderStatus = "completed"
-	Confirmed OrderStatus = "confirmed"
-	Expired   OrderStatus = "expired"
-	OnHold    OrderStatus = "on_hold"
-	Placed    OrderStatus = "placed"
-	Rejected  OrderStatus = "rejected"
-	Reserved  OrderStatus = "reserved"
+	OrderKindCreditNote    OrderKind = "credit_note"
+	OrderKindImportedOrder OrderKind = "imported_order"
+	OrderKindOrder         OrderKind = "order"
 )
 
-// Valid indicates whether the value is a known member of the OrderStatus enum.
-func (e OrderStatus) Valid() bool {
+// Valid indicates whether the value is a known member of the OrderKind enum.
+func (e OrderKind) Valid() bool {
 	switch e {
-	case Cancelled:
+	case OrderKindCreditNote:
 		return true
-	case Completed:
+	case OrderKindImportedOrder:
 		return true
-	case Confirmed:
-		return true
-	case Expired:
-		return true
-	case OnHold:
-		return true
-	case Placed:
-		return true
-	case Rejected:
-		return true
-	case Reserved:
+	case OrderKindOrder:
 		return true
 	default:
 		return false
 	}
 }
 
-// Defines values for OrderSummaryPaymentStatus.
+// Defines values for OrderStatus.
 const (
-	Authorized        OrderSummaryPaymentStatus = "authorized"
-	Captured          OrderSummaryPaymentStatus = "captured"
-	Failed            OrderSummaryPaymentStatus = "failed"
-	PartiallyCaptured OrderSummaryPaymentStatus = "partially_captured"
-	PartiallyRefunded OrderSummaryPaymentStatus = "partially_refunded"
-	Pending           OrderSummaryPaymentStatus = "pending"
-	Refunded          OrderSummaryPaymentStatus = "refunded"
-	Voided            OrderSummaryPaymentStatus = "voided"
+	OrderStatusCancelled OrderStatus = "cancelled"
+	OrderStatusCompleted OrderStatus = "completed"
+	OrderStatusConfirmed OrderStatus = "confirmed"
+	OrderStatusExpired   OrderStatus = "expired"
+	OrderStatusOnHold    OrderStatus = "on_hold"
+	OrderStatusPlaced    OrderStatus = "placed"
+	OrderStatusRejected  OrderStatus = "rejected"
+	OrderStatusReserved  OrderStatus = "reserved"
 )
 
-// Valid indicates whether the value is a known member of the OrderSummaryPaymentStatus enum.
-func (e OrderSummaryPaymentStatus) Valid() bool {
+// Valid indicates whether the value is a known member of the OrderStatus enum.
+func (e OrderStatus) Valid() bool {
 	switch e {
-	case Authorized:
+	case OrderStatusCancelled:
 		return true
-	case Captured:
+	case OrderStatusCompleted:
 		return true
-	case Failed:
+	case OrderStatusConfirmed:
 		return true
-	case PartiallyCaptured:
+	case OrderStatusExpired:
 		return true
-	case PartiallyRefunded:
+	case OrderStatusOnHold:
 		return true
-	case Pending:
+	case OrderStatusPlaced:
 		return true
-	case Refunded:
+	case OrderStatusRejected:
 		return true
-	case Voided:
+	case OrderStatusReserved:
 		return true
 	default:
 		return false
@@ -266,6 +302,42 @@ func (e PaymentAction) Valid() bool {
 	case Start:
 		return true
 	case Void:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PaymentStatus.
+const (
+	PaymentStatusAuthorized        PaymentStatus = "authorized"
+	PaymentStatusCaptured          PaymentStatus = "captured"
+	PaymentStatusFailed            PaymentStatus = "failed"
+	PaymentStatusPartiallyCaptured PaymentStatus = "partially_captured"
+	PaymentStatusPartiallyRefunded PaymentStatus = "partially_refunded"
+	PaymentStatusPending           PaymentStatus = "pending"
+	PaymentStatusRefunded          PaymentStatus = "refunded"
+	PaymentStatusVoided            PaymentStatus = "voided"
+)
+
+// Valid indicates whether the value is a known member of the PaymentStatus enum.
+func (e PaymentStatus) Valid() bool {
+	switch e {
+	case PaymentStatusAuthorized:
+		return true
+	case PaymentStatusCaptured:
+		return true
+	case PaymentStatusFailed:
+		return true
+	case PaymentStatusPartiallyCaptured:
+		return true
+	case PaymentStatusPartiallyRefunded:
+		return true
+	case PaymentStatusPending:
+		return true
+	case PaymentStatusRefunded:
+		return true
+	case PaymentStatusVoided:
 		return true
 	default:
 		return false
@@ -353,6 +425,30 @@ func (e ReturnStatus) Valid() bool {
 	}
 }
 
+// Defines values for ReturnViewStatus.
+const (
+	ReturnViewStatusCancelled         ReturnViewStatus = "cancelled"
+	ReturnViewStatusPartiallyReceived ReturnViewStatus = "partially_received"
+	ReturnViewStatusReceived          ReturnViewStatus = "received"
+	ReturnViewStatusRequested         ReturnViewStatus = "requested"
+)
+
+// Valid indicates whether the value is a known member of the ReturnViewStatus enum.
+func (e ReturnViewStatus) Valid() bool {
+	switch e {
+	case ReturnViewStatusCancelled:
+		return true
+	case ReturnViewStatusPartiallyReceived:
+		return true
+	case ReturnViewStatusReceived:
+		return true
+	case ReturnViewStatusRequested:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReturnedLineCondition.
 const (
 	ReturnedLineConditionDamaged    ReturnedLineCondition = "damaged"
@@ -428,6 +524,30 @@ func (e StockState) Valid() bool {
 	case StockStateQualityControl:
 		return true
 	case StockStateSafetyStock:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TimelineEntryCause.
+const (
+	Command        TimelineEntryCause = "command"
+	Reconciliation TimelineEntryCause = "reconciliation"
+	Saga           TimelineEntryCause = "saga"
+	Timer          TimelineEntryCause = "timer"
+)
+
+// Valid indicates whether the value is a known member of the TimelineEntryCause enum.
+func (e TimelineEntryCause) Valid() bool {
+	switch e {
+	case Command:
+		return true
+	case Reconciliation:
+		return true
+	case Saga:
+		return true
+	case Timer:
 		return true
 	default:
 		return false
@@ -685,6 +805,32 @@ type ExpectStock struct {
 	Reference string `json:"reference,omitempty,omitzero"`
 }
 
+// FulfilmentStatus Absent for a credit note
+type FulfilmentStatus string
+
+// FulfilmentView A shipment, or one that is being packed. Imported orders have none.
+type FulfilmentView struct {
+	// DeliveredAt When the last of what has arrived did
+	DeliveredAt  time.Time `json:"delivered_at,omitempty,omitzero"`
+	FulfilmentID string    `json:"fulfilment_id"`
+	Lines        []struct {
+		Delivered int64  `json:"delivered"`
+		Quantity  int64  `json:"quantity"`
+		SKU       string `json:"sku"`
+	} `json:"lines"`
+
+	// Reason Why it was cancelled
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// ShippedAt Absent until it has left
+	ShippedAt         time.Time            `json:"shipped_at,omitempty,omitzero"`
+	Status            FulfilmentViewStatus `json:"status"`
+	TrackingReference string               `json:"tracking_reference,omitempty,omitzero"`
+}
+
+// FulfilmentViewStatus defines model for FulfilmentView.Status.
+type FulfilmentViewStatus string
+
 // Health defines model for Health.
 type Health struct {
 	Reasons []string     `json:"reasons,omitempty,omitzero"`
@@ -768,33 +914,64 @@ type OpenTransfer struct {
 	TransferID string    `json:"transfer_id"`
 }
 
-// Order An order as its view has it; more members may come.
+// Order An order as its view has it. Members may be added; quantities are units.
 type Order struct {
 	Allocation Allocation `json:"allocation,omitempty,omitzero"`
-	Country    string     `json:"country,omitempty,omitzero"`
-	Currency   string     `json:"currency"`
-	CustomerID string     `json:"customer_id,omitempty,omitzero"`
+
+	// Authorized All that was ever authorized, with what is voided
+	Authorized Money `json:"authorized"`
+
+	// Captured All that was ever captured, with what is refunded
+	Captured   Money  `json:"captured"`
+	Country    string `json:"country,omitempty,omitzero"`
+	Currency   string `json:"currency"`
+	CustomerID string `json:"customer_id,omitempty,omitzero"`
 
 	// FulfilmentStatus Absent for a credit note
-	FulfilmentStatus string          `json:"fulfilment_status,omitempty,omitzero"`
-	Lines            []OrderLineView `json:"lines"`
-	OrderID          string          `json:"order_id"`
+	FulfilmentStatus FulfilmentStatus `json:"fulfilment_status,omitempty,omitzero"`
+
+	// Fulfilments Absent for none
+	Fulfilments []FulfilmentView `json:"fulfilments,omitempty,omitzero"`
+	Kind        OrderKind        `json:"kind"`
+	Lines       []OrderLineView  `json:"lines"`
+	OrderID     string           `json:"order_id"`
+
+	// PaymentDeadline The last one set; an order that waits for its payment ends then
+	PaymentDeadline time.Time `json:"payment_deadline,omitempty,omitzero"`
 
 	// PaymentDue What an amendment made the order cost more than is authorized; absent for nothing
-	PaymentDue    Money        `json:"payment_due,omitempty,omitzero"`
-	PaymentStatus string       `json:"payment_status"`
-	Reference     string       `json:"reference,omitempty,omitzero"`
-	ReturnStatus  ReturnStatus `json:"return_status"`
-	Status        OrderStatus  `json:"status"`
+	PaymentDue    Money         `json:"payment_due,omitempty,omitzero"`
+	PaymentStatus PaymentStatus `json:"payment_status"`
+	Reference     string        `json:"reference,omitempty,omitzero"`
 
-	// Subtotal A plain decimal, at most 6 decimals, no exponent.
-	Subtotal Money           `json:"subtotal,omitempty,omitzero"`
+	// RefundDue What is to go back and has not
+	RefundDue Money `json:"refund_due"`
+
+	// Refunded A plain decimal, at most 6 decimals, no exponent.
+	Refunded     Money        `json:"refunded"`
+	ReturnStatus ReturnStatus `json:"return_status"`
+
+	// Returns Absent for none
+	Returns []ReturnView `json:"returns,omitempty,omitzero"`
+
+	// Short What stood in the way of a rejected order
+	Short  []ShortLine `json:"short,omitempty,omitzero"`
+	Status OrderStatus `json:"status"`
+
+	// Subtotal The lines added up, unrounded
+	Subtotal Money           `json:"subtotal"`
 	Timeline []TimelineEntry `json:"timeline"`
 
-	// Total A plain decimal, at most 6 decimals, no exponent.
+	// Total What is to be paid, with the digits of the currency
 	Total   Money `json:"total"`
 	Version int64 `json:"version"`
+
+	// Voided A plain decimal, at most 6 decimals, no exponent.
+	Voided Money `json:"voided"`
 }
+
+// OrderKind defines model for Order.Kind.
+type OrderKind string
 
 // OrderLine defines model for OrderLine.
 type OrderLine struct {
@@ -807,7 +984,22 @@ type OrderLine struct {
 
 // OrderLineView defines model for OrderLineView.
 type OrderLineView struct {
-	Quantity int64  `json:"quantity"`
+	// Amount Quantity times price, unrounded
+	Amount Money `json:"amount"`
+
+	// Backordered Waits for stock to come; absent for 0
+	Backordered int64 `json:"backordered,omitempty,omitzero"`
+
+	// Cancelled Absent for 0
+	Cancelled int64 `json:"cancelled,omitempty,omitzero"`
+	Delivered int64 `json:"delivered"`
+
+	// Quantity As ordered or amended, with what is cancelled
+	Quantity int64 `json:"quantity"`
+
+	// Returned Absent for 0
+	Returned int64  `json:"returned,omitempty,omitzero"`
+	Shipped  int64  `json:"shipped"`
 	SKU      string `json:"sku"`
 
 	// UnitPrice A plain decimal, at most 6 decimals, no exponent.
@@ -834,9 +1026,9 @@ type OrderSummary struct {
 	FulfilmentID string `json:"fulfilment_id,omitempty,omitzero"`
 
 	// FulfilmentStatus Absent for a credit note
-	FulfilmentStatus string                    `json:"fulfilment_status,omitempty,omitzero"`
-	OrderID          string                    `json:"order_id"`
-	PaymentStatus    OrderSummaryPaymentStatus `json:"payment_status"`
+	FulfilmentStatus FulfilmentStatus `json:"fulfilment_status,omitempty,omitzero"`
+	OrderID          string           `json:"order_id"`
+	PaymentStatus    PaymentStatus    `json:"payment_status"`
 
 	// ReturnID The return that request_return made
 	ReturnID     string       `json:"return_id,omitempty,omitzero"`
@@ -847,9 +1039,6 @@ type OrderSummary struct {
 	Total   Money `json:"total"`
 	Version int64 `json:"version"`
 }
-
-// OrderSummaryPaymentStatus defines model for OrderSummary.PaymentStatus.
-type OrderSummaryPaymentStatus string
 
 // Payment defines model for Payment.
 type Payment struct {
@@ -870,6 +1059,9 @@ type PaymentAction string
 
 // PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 type PaymentReference = string
+
+// PaymentStatus defines model for PaymentStatus.
+type PaymentStatus string
 
 // PlaceOrder defines model for PlaceOrder.
 type PlaceOrder struct {
@@ -982,6 +1174,23 @@ type ResultLine struct {
 
 // ReturnStatus defines model for ReturnStatus.
 type ReturnStatus string
+
+// ReturnView defines model for ReturnView.
+type ReturnView struct {
+	Lines []struct {
+		// Damaged A part of what was received; absent for 0
+		Damaged  int64  `json:"damaged,omitempty,omitzero"`
+		Quantity int64  `json:"quantity"`
+		Received int64  `json:"received"`
+		SKU      string `json:"sku"`
+	} `json:"lines"`
+	Reason   string           `json:"reason,omitempty,omitzero"`
+	ReturnID string           `json:"return_id"`
+	Status   ReturnViewStatus `json:"status"`
+}
+
+// ReturnViewStatus defines model for ReturnView.Status.
+type ReturnViewStatus string
 
 // ReturnedLine defines model for ReturnedLine.
 type ReturnedLine struct {
@@ -1153,13 +1362,33 @@ type StockMovementsRow struct {
 // StockState defines model for StockState.
 type StockState string
 
-// TimelineEntry One event; its details stand beside these members.
+// TimelineEntry One event, with what it adds.
 type TimelineEntry struct {
+	// Amount Of a payment
+	Amount       Money              `json:"amount,omitempty,omitzero"`
+	Cause        TimelineEntryCause `json:"cause"`
+	FulfilmentID string             `json:"fulfilment_id,omitempty,omitzero"`
+	Lines        []struct {
+		// Quantity Of an amendment, what the line then is
+		Quantity int64  `json:"quantity"`
+		SKU      string `json:"sku"`
+	} `json:"lines,omitempty,omitzero"`
 	OccurredAt time.Time `json:"occurred_at"`
+	Reason     string    `json:"reason,omitempty,omitzero"`
 	RecordedAt time.Time `json:"recorded_at"`
-	Type       string    `json:"type"`
-	Version    int64     `json:"version"`
+
+	// Reference Of a payment, or of a shipment for tracking
+	Reference string      `json:"reference,omitempty,omitzero"`
+	ReturnID  string      `json:"return_id,omitempty,omitzero"`
+	Short     []ShortLine `json:"short,omitempty,omitzero"`
+	Type      string      `json:"type"`
+
+	// Version The order's after the event
+	Version int64 `json:"version"`
 }
+
+// TimelineEntryCause defines model for TimelineEntry.Cause.
+type TimelineEntryCause string
 
 // WaitingOrder An order that waits for goods at a location.
 type WaitingOrder struct {
@@ -1246,9 +1475,6 @@ type Availabilities = AvailabilityList
 // BadRequest RFC 9457; code is stable, detail is for people.
 type BadRequest = ProblemDocument
 
-// Conflict RFC 9457; code is stable, detail is for people.
-type Conflict = ProblemDocument
-
 // KeyReused RFC 9457; code is stable, detail is for people.
 type KeyReused = ProblemDocument
 
@@ -1267,6 +1493,9 @@ type OrderAccepted = OrderSummary
 // OrderChanged defines model for OrderChanged.
 type OrderChanged = OrderSummary
 
+// OrderConflict RFC 9457; code is stable, detail is for people.
+type OrderConflict = ProblemDocument
+
 // OrderCreated defines model for OrderCreated.
 type OrderCreated = OrderSummary
 
@@ -1284,6 +1513,9 @@ type StockAccepted = Availability
 
 // StockChanged An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type StockChanged = Availability
+
+// StockConflict RFC 9457; code is stable, detail is for people.
+type StockConflict = ProblemDocument
 
 // StockCreated An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type StockCreated = Availability
@@ -7416,9 +7648,16 @@ type GetAvailabilitiesResponse200Headers struct {
 	HoldfastPosition string
 }
 
+// GetAvailabilitiesResponse413Headers the declared response headers of an HTTP 413 response for GetAvailabilities
+type GetAvailabilitiesResponse413Headers struct {
+	HoldfastPosition string
+}
+
 // GetAvailabilitiesResponse503Headers the declared response headers of an HTTP 503 response for GetAvailabilities
 type GetAvailabilitiesResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type GetAvailabilitiesResponse struct {
@@ -7438,6 +7677,8 @@ type GetAvailabilitiesResponse struct {
 	ApplicationProblemJSON503 *Unavailable
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetAvailabilitiesResponse200Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *GetAvailabilitiesResponse413Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *GetAvailabilitiesResponse503Headers
 }
@@ -7515,9 +7756,17 @@ type GetAvailabilityResponse304Headers struct {
 	HoldfastPosition string
 }
 
+// GetAvailabilityResponse404Headers the declared response headers of an HTTP 404 response for GetAvailability
+type GetAvailabilityResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // GetAvailabilityResponse503Headers the declared response headers of an HTTP 503 response for GetAvailability
 type GetAvailabilityResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type GetAvailabilityResponse struct {
@@ -7535,6 +7784,8 @@ type GetAvailabilityResponse struct {
 	Headers200 *GetAvailabilityResponse200Headers
 	// Headers304 the parsed response headers for an HTTP 304 response
 	Headers304 *GetAvailabilityResponse304Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetAvailabilityResponse404Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *GetAvailabilityResponse503Headers
 }
@@ -7648,6 +7899,16 @@ type ImportCreditNoteResponse409Headers struct {
 	HoldfastPosition string
 }
 
+// ImportCreditNoteResponse413Headers the declared response headers of an HTTP 413 response for ImportCreditNote
+type ImportCreditNoteResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ImportCreditNoteResponse422Headers the declared response headers of an HTTP 422 response for ImportCreditNote
+type ImportCreditNoteResponse422Headers struct {
+	HoldfastPosition string
+}
+
 // ImportCreditNoteResponse429Headers the declared response headers of an HTTP 429 response for ImportCreditNote
 type ImportCreditNoteResponse429Headers struct {
 	RetryAfter int
@@ -7655,7 +7916,9 @@ type ImportCreditNoteResponse429Headers struct {
 
 // ImportCreditNoteResponse503Headers the declared response headers of an HTTP 503 response for ImportCreditNote
 type ImportCreditNoteResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ImportCreditNoteResponse struct {
@@ -7670,7 +7933,7 @@ type ImportCreditNoteResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -7687,6 +7950,10 @@ type ImportCreditNoteResponse struct {
 	Headers202 *ImportCreditNoteResponse202Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ImportCreditNoteResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ImportCreditNoteResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ImportCreditNoteResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ImportCreditNoteResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -7714,7 +7981,7 @@ func (r ImportCreditNoteResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ImportCreditNoteResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ImportCreditNoteResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -7791,6 +8058,16 @@ type ImportOrderResponse409Headers struct {
 	HoldfastPosition string
 }
 
+// ImportOrderResponse413Headers the declared response headers of an HTTP 413 response for ImportOrder
+type ImportOrderResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ImportOrderResponse422Headers the declared response headers of an HTTP 422 response for ImportOrder
+type ImportOrderResponse422Headers struct {
+	HoldfastPosition string
+}
+
 // ImportOrderResponse429Headers the declared response headers of an HTTP 429 response for ImportOrder
 type ImportOrderResponse429Headers struct {
 	RetryAfter int
@@ -7798,7 +8075,9 @@ type ImportOrderResponse429Headers struct {
 
 // ImportOrderResponse503Headers the declared response headers of an HTTP 503 response for ImportOrder
 type ImportOrderResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ImportOrderResponse struct {
@@ -7813,7 +8092,7 @@ type ImportOrderResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -7830,6 +8109,10 @@ type ImportOrderResponse struct {
 	Headers202 *ImportOrderResponse202Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ImportOrderResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ImportOrderResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ImportOrderResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ImportOrderResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -7857,7 +8140,7 @@ func (r ImportOrderResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ImportOrderResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ImportOrderResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -7923,7 +8206,9 @@ type ListOrdersResponse200Headers struct {
 
 // ListOrdersResponse503Headers the declared response headers of an HTTP 503 response for ListOrders
 type ListOrdersResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ListOrdersResponse struct {
@@ -8004,6 +8289,16 @@ type PlaceOrderResponse409Headers struct {
 	HoldfastPosition string
 }
 
+// PlaceOrderResponse413Headers the declared response headers of an HTTP 413 response for PlaceOrder
+type PlaceOrderResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// PlaceOrderResponse422Headers the declared response headers of an HTTP 422 response for PlaceOrder
+type PlaceOrderResponse422Headers struct {
+	HoldfastPosition string
+}
+
 // PlaceOrderResponse429Headers the declared response headers of an HTTP 429 response for PlaceOrder
 type PlaceOrderResponse429Headers struct {
 	RetryAfter int
@@ -8011,7 +8306,9 @@ type PlaceOrderResponse429Headers struct {
 
 // PlaceOrderResponse503Headers the declared response headers of an HTTP 503 response for PlaceOrder
 type PlaceOrderResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type PlaceOrderResponse struct {
@@ -8026,7 +8323,7 @@ type PlaceOrderResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *TooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
@@ -8043,6 +8340,10 @@ type PlaceOrderResponse struct {
 	Headers202 *PlaceOrderResponse202Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *PlaceOrderResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *PlaceOrderResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *PlaceOrderResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *PlaceOrderResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -8070,7 +8371,7 @@ func (r PlaceOrderResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r PlaceOrderResponse) GetApplicationProblemJSON409() *Conflict {
+func (r PlaceOrderResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -8142,9 +8443,17 @@ type GetOrderResponse304Headers struct {
 	HoldfastPosition string
 }
 
+// GetOrderResponse404Headers the declared response headers of an HTTP 404 response for GetOrder
+type GetOrderResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // GetOrderResponse503Headers the declared response headers of an HTTP 503 response for GetOrder
 type GetOrderResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type GetOrderResponse struct {
@@ -8162,6 +8471,8 @@ type GetOrderResponse struct {
 	Headers200 *GetOrderResponse200Headers
 	// Headers304 the parsed response headers for an HTTP 304 response
 	Headers304 *GetOrderResponse304Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetOrderResponse404Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *GetOrderResponse503Headers
 }
@@ -8228,6 +8539,12 @@ type AmendOrderResponse202Headers struct {
 	Location         string
 }
 
+// AmendOrderResponse404Headers the declared response headers of an HTTP 404 response for AmendOrder
+type AmendOrderResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // AmendOrderResponse409Headers the declared response headers of an HTTP 409 response for AmendOrder
 type AmendOrderResponse409Headers struct {
 	HoldfastPosition string
@@ -8235,7 +8552,18 @@ type AmendOrderResponse409Headers struct {
 
 // AmendOrderResponse412Headers the declared response headers of an HTTP 412 response for AmendOrder
 type AmendOrderResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// AmendOrderResponse413Headers the declared response headers of an HTTP 413 response for AmendOrder
+type AmendOrderResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// AmendOrderResponse422Headers the declared response headers of an HTTP 422 response for AmendOrder
+type AmendOrderResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // AmendOrderResponse429Headers the declared response headers of an HTTP 429 response for AmendOrder
@@ -8245,7 +8573,9 @@ type AmendOrderResponse429Headers struct {
 
 // AmendOrderResponse503Headers the declared response headers of an HTTP 503 response for AmendOrder
 type AmendOrderResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type AmendOrderResponse struct {
@@ -8262,7 +8592,7 @@ type AmendOrderResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -8279,10 +8609,16 @@ type AmendOrderResponse struct {
 	Headers200 *AmendOrderResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *AmendOrderResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *AmendOrderResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *AmendOrderResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *AmendOrderResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *AmendOrderResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *AmendOrderResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *AmendOrderResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -8315,7 +8651,7 @@ func (r AmendOrderResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r AmendOrderResponse) GetApplicationProblemJSON409() *Conflict {
+func (r AmendOrderResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -8391,6 +8727,12 @@ type CancelOrderResponse202Headers struct {
 	Location         string
 }
 
+// CancelOrderResponse404Headers the declared response headers of an HTTP 404 response for CancelOrder
+type CancelOrderResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // CancelOrderResponse409Headers the declared response headers of an HTTP 409 response for CancelOrder
 type CancelOrderResponse409Headers struct {
 	HoldfastPosition string
@@ -8398,7 +8740,18 @@ type CancelOrderResponse409Headers struct {
 
 // CancelOrderResponse412Headers the declared response headers of an HTTP 412 response for CancelOrder
 type CancelOrderResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// CancelOrderResponse413Headers the declared response headers of an HTTP 413 response for CancelOrder
+type CancelOrderResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// CancelOrderResponse422Headers the declared response headers of an HTTP 422 response for CancelOrder
+type CancelOrderResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // CancelOrderResponse429Headers the declared response headers of an HTTP 429 response for CancelOrder
@@ -8408,7 +8761,9 @@ type CancelOrderResponse429Headers struct {
 
 // CancelOrderResponse503Headers the declared response headers of an HTTP 503 response for CancelOrder
 type CancelOrderResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type CancelOrderResponse struct {
@@ -8425,7 +8780,7 @@ type CancelOrderResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -8442,10 +8797,16 @@ type CancelOrderResponse struct {
 	Headers200 *CancelOrderResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *CancelOrderResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *CancelOrderResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *CancelOrderResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *CancelOrderResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CancelOrderResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *CancelOrderResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CancelOrderResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -8478,7 +8839,7 @@ func (r CancelOrderResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CancelOrderResponse) GetApplicationProblemJSON409() *Conflict {
+func (r CancelOrderResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -8554,6 +8915,12 @@ type CancelLinesResponse202Headers struct {
 	Location         string
 }
 
+// CancelLinesResponse404Headers the declared response headers of an HTTP 404 response for CancelLines
+type CancelLinesResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // CancelLinesResponse409Headers the declared response headers of an HTTP 409 response for CancelLines
 type CancelLinesResponse409Headers struct {
 	HoldfastPosition string
@@ -8561,7 +8928,18 @@ type CancelLinesResponse409Headers struct {
 
 // CancelLinesResponse412Headers the declared response headers of an HTTP 412 response for CancelLines
 type CancelLinesResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// CancelLinesResponse413Headers the declared response headers of an HTTP 413 response for CancelLines
+type CancelLinesResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// CancelLinesResponse422Headers the declared response headers of an HTTP 422 response for CancelLines
+type CancelLinesResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // CancelLinesResponse429Headers the declared response headers of an HTTP 429 response for CancelLines
@@ -8571,7 +8949,9 @@ type CancelLinesResponse429Headers struct {
 
 // CancelLinesResponse503Headers the declared response headers of an HTTP 503 response for CancelLines
 type CancelLinesResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type CancelLinesResponse struct {
@@ -8588,7 +8968,7 @@ type CancelLinesResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -8605,10 +8985,16 @@ type CancelLinesResponse struct {
 	Headers200 *CancelLinesResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *CancelLinesResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *CancelLinesResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *CancelLinesResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *CancelLinesResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CancelLinesResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *CancelLinesResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CancelLinesResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -8641,7 +9027,7 @@ func (r CancelLinesResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CancelLinesResponse) GetApplicationProblemJSON409() *Conflict {
+func (r CancelLinesResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -8717,6 +9103,12 @@ type ConfirmOrderResponse202Headers struct {
 	Location         string
 }
 
+// ConfirmOrderResponse404Headers the declared response headers of an HTTP 404 response for ConfirmOrder
+type ConfirmOrderResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // ConfirmOrderResponse409Headers the declared response headers of an HTTP 409 response for ConfirmOrder
 type ConfirmOrderResponse409Headers struct {
 	HoldfastPosition string
@@ -8724,7 +9116,18 @@ type ConfirmOrderResponse409Headers struct {
 
 // ConfirmOrderResponse412Headers the declared response headers of an HTTP 412 response for ConfirmOrder
 type ConfirmOrderResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// ConfirmOrderResponse413Headers the declared response headers of an HTTP 413 response for ConfirmOrder
+type ConfirmOrderResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ConfirmOrderResponse422Headers the declared response headers of an HTTP 422 response for ConfirmOrder
+type ConfirmOrderResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // ConfirmOrderResponse429Headers the declared response headers of an HTTP 429 response for ConfirmOrder
@@ -8734,7 +9137,9 @@ type ConfirmOrderResponse429Headers struct {
 
 // ConfirmOrderResponse503Headers the declared response headers of an HTTP 503 response for ConfirmOrder
 type ConfirmOrderResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ConfirmOrderResponse struct {
@@ -8751,7 +9156,7 @@ type ConfirmOrderResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -8768,10 +9173,16 @@ type ConfirmOrderResponse struct {
 	Headers200 *ConfirmOrderResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ConfirmOrderResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ConfirmOrderResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ConfirmOrderResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *ConfirmOrderResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ConfirmOrderResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ConfirmOrderResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ConfirmOrderResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -8804,7 +9215,7 @@ func (r ConfirmOrderResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ConfirmOrderResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ConfirmOrderResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -8880,6 +9291,12 @@ type ShipOrderResponse202Headers struct {
 	Location         string
 }
 
+// ShipOrderResponse404Headers the declared response headers of an HTTP 404 response for ShipOrder
+type ShipOrderResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // ShipOrderResponse409Headers the declared response headers of an HTTP 409 response for ShipOrder
 type ShipOrderResponse409Headers struct {
 	HoldfastPosition string
@@ -8887,7 +9304,18 @@ type ShipOrderResponse409Headers struct {
 
 // ShipOrderResponse412Headers the declared response headers of an HTTP 412 response for ShipOrder
 type ShipOrderResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// ShipOrderResponse413Headers the declared response headers of an HTTP 413 response for ShipOrder
+type ShipOrderResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ShipOrderResponse422Headers the declared response headers of an HTTP 422 response for ShipOrder
+type ShipOrderResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // ShipOrderResponse429Headers the declared response headers of an HTTP 429 response for ShipOrder
@@ -8897,7 +9325,9 @@ type ShipOrderResponse429Headers struct {
 
 // ShipOrderResponse503Headers the declared response headers of an HTTP 503 response for ShipOrder
 type ShipOrderResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ShipOrderResponse struct {
@@ -8914,7 +9344,7 @@ type ShipOrderResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -8931,10 +9361,16 @@ type ShipOrderResponse struct {
 	Headers201 *ShipOrderResponse201Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ShipOrderResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ShipOrderResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ShipOrderResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *ShipOrderResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ShipOrderResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ShipOrderResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ShipOrderResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -8967,7 +9403,7 @@ func (r ShipOrderResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ShipOrderResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ShipOrderResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -9043,6 +9479,12 @@ type CancelFulfilmentResponse202Headers struct {
 	Location         string
 }
 
+// CancelFulfilmentResponse404Headers the declared response headers of an HTTP 404 response for CancelFulfilment
+type CancelFulfilmentResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // CancelFulfilmentResponse409Headers the declared response headers of an HTTP 409 response for CancelFulfilment
 type CancelFulfilmentResponse409Headers struct {
 	HoldfastPosition string
@@ -9050,7 +9492,18 @@ type CancelFulfilmentResponse409Headers struct {
 
 // CancelFulfilmentResponse412Headers the declared response headers of an HTTP 412 response for CancelFulfilment
 type CancelFulfilmentResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// CancelFulfilmentResponse413Headers the declared response headers of an HTTP 413 response for CancelFulfilment
+type CancelFulfilmentResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// CancelFulfilmentResponse422Headers the declared response headers of an HTTP 422 response for CancelFulfilment
+type CancelFulfilmentResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // CancelFulfilmentResponse429Headers the declared response headers of an HTTP 429 response for CancelFulfilment
@@ -9060,7 +9513,9 @@ type CancelFulfilmentResponse429Headers struct {
 
 // CancelFulfilmentResponse503Headers the declared response headers of an HTTP 503 response for CancelFulfilment
 type CancelFulfilmentResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type CancelFulfilmentResponse struct {
@@ -9077,7 +9532,7 @@ type CancelFulfilmentResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -9094,10 +9549,16 @@ type CancelFulfilmentResponse struct {
 	Headers200 *CancelFulfilmentResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *CancelFulfilmentResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *CancelFulfilmentResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *CancelFulfilmentResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *CancelFulfilmentResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CancelFulfilmentResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *CancelFulfilmentResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CancelFulfilmentResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -9130,7 +9591,7 @@ func (r CancelFulfilmentResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CancelFulfilmentResponse) GetApplicationProblemJSON409() *Conflict {
+func (r CancelFulfilmentResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -9206,6 +9667,12 @@ type DeliverOrderResponse202Headers struct {
 	Location         string
 }
 
+// DeliverOrderResponse404Headers the declared response headers of an HTTP 404 response for DeliverOrder
+type DeliverOrderResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // DeliverOrderResponse409Headers the declared response headers of an HTTP 409 response for DeliverOrder
 type DeliverOrderResponse409Headers struct {
 	HoldfastPosition string
@@ -9213,7 +9680,18 @@ type DeliverOrderResponse409Headers struct {
 
 // DeliverOrderResponse412Headers the declared response headers of an HTTP 412 response for DeliverOrder
 type DeliverOrderResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// DeliverOrderResponse413Headers the declared response headers of an HTTP 413 response for DeliverOrder
+type DeliverOrderResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// DeliverOrderResponse422Headers the declared response headers of an HTTP 422 response for DeliverOrder
+type DeliverOrderResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // DeliverOrderResponse429Headers the declared response headers of an HTTP 429 response for DeliverOrder
@@ -9223,7 +9701,9 @@ type DeliverOrderResponse429Headers struct {
 
 // DeliverOrderResponse503Headers the declared response headers of an HTTP 503 response for DeliverOrder
 type DeliverOrderResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type DeliverOrderResponse struct {
@@ -9240,7 +9720,7 @@ type DeliverOrderResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -9257,10 +9737,16 @@ type DeliverOrderResponse struct {
 	Headers200 *DeliverOrderResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *DeliverOrderResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *DeliverOrderResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *DeliverOrderResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *DeliverOrderResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *DeliverOrderResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *DeliverOrderResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *DeliverOrderResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -9293,7 +9779,7 @@ func (r DeliverOrderResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r DeliverOrderResponse) GetApplicationProblemJSON409() *Conflict {
+func (r DeliverOrderResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -9369,6 +9855,12 @@ type ShipFulfilmentResponse202Headers struct {
 	Location         string
 }
 
+// ShipFulfilmentResponse404Headers the declared response headers of an HTTP 404 response for ShipFulfilment
+type ShipFulfilmentResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // ShipFulfilmentResponse409Headers the declared response headers of an HTTP 409 response for ShipFulfilment
 type ShipFulfilmentResponse409Headers struct {
 	HoldfastPosition string
@@ -9376,7 +9868,18 @@ type ShipFulfilmentResponse409Headers struct {
 
 // ShipFulfilmentResponse412Headers the declared response headers of an HTTP 412 response for ShipFulfilment
 type ShipFulfilmentResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// ShipFulfilmentResponse413Headers the declared response headers of an HTTP 413 response for ShipFulfilment
+type ShipFulfilmentResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ShipFulfilmentResponse422Headers the declared response headers of an HTTP 422 response for ShipFulfilment
+type ShipFulfilmentResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // ShipFulfilmentResponse429Headers the declared response headers of an HTTP 429 response for ShipFulfilment
@@ -9386,7 +9889,9 @@ type ShipFulfilmentResponse429Headers struct {
 
 // ShipFulfilmentResponse503Headers the declared response headers of an HTTP 503 response for ShipFulfilment
 type ShipFulfilmentResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ShipFulfilmentResponse struct {
@@ -9403,7 +9908,7 @@ type ShipFulfilmentResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -9420,10 +9925,16 @@ type ShipFulfilmentResponse struct {
 	Headers200 *ShipFulfilmentResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ShipFulfilmentResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ShipFulfilmentResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ShipFulfilmentResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *ShipFulfilmentResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ShipFulfilmentResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ShipFulfilmentResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ShipFulfilmentResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -9456,7 +9967,7 @@ func (r ShipFulfilmentResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ShipFulfilmentResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ShipFulfilmentResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -9532,6 +10043,12 @@ type HoldOrderResponse202Headers struct {
 	Location         string
 }
 
+// HoldOrderResponse404Headers the declared response headers of an HTTP 404 response for HoldOrder
+type HoldOrderResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // HoldOrderResponse409Headers the declared response headers of an HTTP 409 response for HoldOrder
 type HoldOrderResponse409Headers struct {
 	HoldfastPosition string
@@ -9539,7 +10056,18 @@ type HoldOrderResponse409Headers struct {
 
 // HoldOrderResponse412Headers the declared response headers of an HTTP 412 response for HoldOrder
 type HoldOrderResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// HoldOrderResponse413Headers the declared response headers of an HTTP 413 response for HoldOrder
+type HoldOrderResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// HoldOrderResponse422Headers the declared response headers of an HTTP 422 response for HoldOrder
+type HoldOrderResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // HoldOrderResponse429Headers the declared response headers of an HTTP 429 response for HoldOrder
@@ -9549,7 +10077,9 @@ type HoldOrderResponse429Headers struct {
 
 // HoldOrderResponse503Headers the declared response headers of an HTTP 503 response for HoldOrder
 type HoldOrderResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type HoldOrderResponse struct {
@@ -9566,7 +10096,7 @@ type HoldOrderResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -9583,10 +10113,16 @@ type HoldOrderResponse struct {
 	Headers200 *HoldOrderResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *HoldOrderResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *HoldOrderResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *HoldOrderResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *HoldOrderResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *HoldOrderResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *HoldOrderResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *HoldOrderResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -9619,7 +10155,7 @@ func (r HoldOrderResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r HoldOrderResponse) GetApplicationProblemJSON409() *Conflict {
+func (r HoldOrderResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -9695,6 +10231,12 @@ type RecordPaymentResponse202Headers struct {
 	Location         string
 }
 
+// RecordPaymentResponse404Headers the declared response headers of an HTTP 404 response for RecordPayment
+type RecordPaymentResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // RecordPaymentResponse409Headers the declared response headers of an HTTP 409 response for RecordPayment
 type RecordPaymentResponse409Headers struct {
 	HoldfastPosition string
@@ -9702,7 +10244,18 @@ type RecordPaymentResponse409Headers struct {
 
 // RecordPaymentResponse412Headers the declared response headers of an HTTP 412 response for RecordPayment
 type RecordPaymentResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// RecordPaymentResponse413Headers the declared response headers of an HTTP 413 response for RecordPayment
+type RecordPaymentResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// RecordPaymentResponse422Headers the declared response headers of an HTTP 422 response for RecordPayment
+type RecordPaymentResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // RecordPaymentResponse429Headers the declared response headers of an HTTP 429 response for RecordPayment
@@ -9712,7 +10265,9 @@ type RecordPaymentResponse429Headers struct {
 
 // RecordPaymentResponse503Headers the declared response headers of an HTTP 503 response for RecordPayment
 type RecordPaymentResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type RecordPaymentResponse struct {
@@ -9729,7 +10284,7 @@ type RecordPaymentResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -9746,10 +10301,16 @@ type RecordPaymentResponse struct {
 	Headers201 *RecordPaymentResponse201Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *RecordPaymentResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *RecordPaymentResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *RecordPaymentResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *RecordPaymentResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *RecordPaymentResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *RecordPaymentResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RecordPaymentResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -9782,7 +10343,7 @@ func (r RecordPaymentResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r RecordPaymentResponse) GetApplicationProblemJSON409() *Conflict {
+func (r RecordPaymentResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -9858,6 +10419,12 @@ type ResumeOrderResponse202Headers struct {
 	Location         string
 }
 
+// ResumeOrderResponse404Headers the declared response headers of an HTTP 404 response for ResumeOrder
+type ResumeOrderResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // ResumeOrderResponse409Headers the declared response headers of an HTTP 409 response for ResumeOrder
 type ResumeOrderResponse409Headers struct {
 	HoldfastPosition string
@@ -9865,7 +10432,18 @@ type ResumeOrderResponse409Headers struct {
 
 // ResumeOrderResponse412Headers the declared response headers of an HTTP 412 response for ResumeOrder
 type ResumeOrderResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// ResumeOrderResponse413Headers the declared response headers of an HTTP 413 response for ResumeOrder
+type ResumeOrderResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ResumeOrderResponse422Headers the declared response headers of an HTTP 422 response for ResumeOrder
+type ResumeOrderResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // ResumeOrderResponse429Headers the declared response headers of an HTTP 429 response for ResumeOrder
@@ -9875,7 +10453,9 @@ type ResumeOrderResponse429Headers struct {
 
 // ResumeOrderResponse503Headers the declared response headers of an HTTP 503 response for ResumeOrder
 type ResumeOrderResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ResumeOrderResponse struct {
@@ -9892,7 +10472,7 @@ type ResumeOrderResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -9909,10 +10489,16 @@ type ResumeOrderResponse struct {
 	Headers200 *ResumeOrderResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ResumeOrderResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ResumeOrderResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ResumeOrderResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *ResumeOrderResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ResumeOrderResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ResumeOrderResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ResumeOrderResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -9945,7 +10531,7 @@ func (r ResumeOrderResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ResumeOrderResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ResumeOrderResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -10021,6 +10607,12 @@ type RequestReturnResponse202Headers struct {
 	Location         string
 }
 
+// RequestReturnResponse404Headers the declared response headers of an HTTP 404 response for RequestReturn
+type RequestReturnResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // RequestReturnResponse409Headers the declared response headers of an HTTP 409 response for RequestReturn
 type RequestReturnResponse409Headers struct {
 	HoldfastPosition string
@@ -10028,7 +10620,18 @@ type RequestReturnResponse409Headers struct {
 
 // RequestReturnResponse412Headers the declared response headers of an HTTP 412 response for RequestReturn
 type RequestReturnResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// RequestReturnResponse413Headers the declared response headers of an HTTP 413 response for RequestReturn
+type RequestReturnResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// RequestReturnResponse422Headers the declared response headers of an HTTP 422 response for RequestReturn
+type RequestReturnResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // RequestReturnResponse429Headers the declared response headers of an HTTP 429 response for RequestReturn
@@ -10038,7 +10641,9 @@ type RequestReturnResponse429Headers struct {
 
 // RequestReturnResponse503Headers the declared response headers of an HTTP 503 response for RequestReturn
 type RequestReturnResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type RequestReturnResponse struct {
@@ -10055,7 +10660,7 @@ type RequestReturnResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -10072,10 +10677,16 @@ type RequestReturnResponse struct {
 	Headers201 *RequestReturnResponse201Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *RequestReturnResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *RequestReturnResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *RequestReturnResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *RequestReturnResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *RequestReturnResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *RequestReturnResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RequestReturnResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -10108,7 +10719,7 @@ func (r RequestReturnResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r RequestReturnResponse) GetApplicationProblemJSON409() *Conflict {
+func (r RequestReturnResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -10184,6 +10795,12 @@ type CancelReturnResponse202Headers struct {
 	Location         string
 }
 
+// CancelReturnResponse404Headers the declared response headers of an HTTP 404 response for CancelReturn
+type CancelReturnResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // CancelReturnResponse409Headers the declared response headers of an HTTP 409 response for CancelReturn
 type CancelReturnResponse409Headers struct {
 	HoldfastPosition string
@@ -10191,7 +10808,18 @@ type CancelReturnResponse409Headers struct {
 
 // CancelReturnResponse412Headers the declared response headers of an HTTP 412 response for CancelReturn
 type CancelReturnResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// CancelReturnResponse413Headers the declared response headers of an HTTP 413 response for CancelReturn
+type CancelReturnResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// CancelReturnResponse422Headers the declared response headers of an HTTP 422 response for CancelReturn
+type CancelReturnResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // CancelReturnResponse429Headers the declared response headers of an HTTP 429 response for CancelReturn
@@ -10201,7 +10829,9 @@ type CancelReturnResponse429Headers struct {
 
 // CancelReturnResponse503Headers the declared response headers of an HTTP 503 response for CancelReturn
 type CancelReturnResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type CancelReturnResponse struct {
@@ -10218,7 +10848,7 @@ type CancelReturnResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -10235,10 +10865,16 @@ type CancelReturnResponse struct {
 	Headers200 *CancelReturnResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *CancelReturnResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *CancelReturnResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *CancelReturnResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *CancelReturnResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CancelReturnResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *CancelReturnResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CancelReturnResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -10271,7 +10907,7 @@ func (r CancelReturnResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CancelReturnResponse) GetApplicationProblemJSON409() *Conflict {
+func (r CancelReturnResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -10347,6 +10983,12 @@ type ReceiveReturnResponse202Headers struct {
 	Location         string
 }
 
+// ReceiveReturnResponse404Headers the declared response headers of an HTTP 404 response for ReceiveReturn
+type ReceiveReturnResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // ReceiveReturnResponse409Headers the declared response headers of an HTTP 409 response for ReceiveReturn
 type ReceiveReturnResponse409Headers struct {
 	HoldfastPosition string
@@ -10354,7 +10996,18 @@ type ReceiveReturnResponse409Headers struct {
 
 // ReceiveReturnResponse412Headers the declared response headers of an HTTP 412 response for ReceiveReturn
 type ReceiveReturnResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// ReceiveReturnResponse413Headers the declared response headers of an HTTP 413 response for ReceiveReturn
+type ReceiveReturnResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ReceiveReturnResponse422Headers the declared response headers of an HTTP 422 response for ReceiveReturn
+type ReceiveReturnResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // ReceiveReturnResponse429Headers the declared response headers of an HTTP 429 response for ReceiveReturn
@@ -10364,7 +11017,9 @@ type ReceiveReturnResponse429Headers struct {
 
 // ReceiveReturnResponse503Headers the declared response headers of an HTTP 503 response for ReceiveReturn
 type ReceiveReturnResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ReceiveReturnResponse struct {
@@ -10381,7 +11036,7 @@ type ReceiveReturnResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *OrderConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -10398,10 +11053,16 @@ type ReceiveReturnResponse struct {
 	Headers200 *ReceiveReturnResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ReceiveReturnResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ReceiveReturnResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ReceiveReturnResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *ReceiveReturnResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ReceiveReturnResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ReceiveReturnResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ReceiveReturnResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -10434,7 +11095,7 @@ func (r ReceiveReturnResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ReceiveReturnResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ReceiveReturnResponse) GetApplicationProblemJSON409() *OrderConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -10506,7 +11167,9 @@ type GetRevenueResponse200Headers struct {
 
 // GetRevenueResponse503Headers the declared response headers of an HTTP 503 response for GetRevenue
 type GetRevenueResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type GetRevenueResponse struct {
@@ -10584,7 +11247,9 @@ type GetStockMovementsResponse200Headers struct {
 
 // GetStockMovementsResponse503Headers the declared response headers of an HTTP 503 response for GetStockMovements
 type GetStockMovementsResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type GetStockMovementsResponse struct {
@@ -10667,9 +11332,17 @@ type GetStockResponse304Headers struct {
 	HoldfastPosition string
 }
 
+// GetStockResponse404Headers the declared response headers of an HTTP 404 response for GetStock
+type GetStockResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // GetStockResponse503Headers the declared response headers of an HTTP 503 response for GetStock
 type GetStockResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type GetStockResponse struct {
@@ -10687,6 +11360,8 @@ type GetStockResponse struct {
 	Headers200 *GetStockResponse200Headers
 	// Headers304 the parsed response headers for an HTTP 304 response
 	Headers304 *GetStockResponse304Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetStockResponse404Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *GetStockResponse503Headers
 }
@@ -10753,14 +11428,20 @@ type RegisterItemResponse202Headers struct {
 	Location         string
 }
 
-// RegisterItemResponse409Headers the declared response headers of an HTTP 409 response for RegisterItem
-type RegisterItemResponse409Headers struct {
+// RegisterItemResponse412Headers the declared response headers of an HTTP 412 response for RegisterItem
+type RegisterItemResponse412Headers struct {
+	ETag             string
 	HoldfastPosition string
 }
 
-// RegisterItemResponse412Headers the declared response headers of an HTTP 412 response for RegisterItem
-type RegisterItemResponse412Headers struct {
-	ETag string
+// RegisterItemResponse413Headers the declared response headers of an HTTP 413 response for RegisterItem
+type RegisterItemResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// RegisterItemResponse422Headers the declared response headers of an HTTP 422 response for RegisterItem
+type RegisterItemResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // RegisterItemResponse429Headers the declared response headers of an HTTP 429 response for RegisterItem
@@ -10770,7 +11451,9 @@ type RegisterItemResponse429Headers struct {
 
 // RegisterItemResponse503Headers the declared response headers of an HTTP 503 response for RegisterItem
 type RegisterItemResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type RegisterItemResponse struct {
@@ -10782,12 +11465,8 @@ type RegisterItemResponse struct {
 	JSON202 *StockAccepted
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *BadRequest
-	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
-	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
-	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -10804,10 +11483,12 @@ type RegisterItemResponse struct {
 	Headers200 *RegisterItemResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *RegisterItemResponse202Headers
-	// Headers409 the parsed response headers for an HTTP 409 response
-	Headers409 *RegisterItemResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *RegisterItemResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *RegisterItemResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *RegisterItemResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RegisterItemResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -10829,19 +11510,9 @@ func (r RegisterItemResponse) GetApplicationProblemJSON400() *BadRequest {
 	return r.ApplicationProblemJSON400
 }
 
-// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
-func (r RegisterItemResponse) GetApplicationProblemJSON404() *NotFound {
-	return r.ApplicationProblemJSON404
-}
-
 // GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
 func (r RegisterItemResponse) GetApplicationProblemJSON408() *Timeout {
 	return r.ApplicationProblemJSON408
-}
-
-// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r RegisterItemResponse) GetApplicationProblemJSON409() *Conflict {
-	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
@@ -10916,14 +11587,32 @@ type AdjustStockResponse202Headers struct {
 	Location         string
 }
 
+// AdjustStockResponse404Headers the declared response headers of an HTTP 404 response for AdjustStock
+type AdjustStockResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // AdjustStockResponse409Headers the declared response headers of an HTTP 409 response for AdjustStock
 type AdjustStockResponse409Headers struct {
+	ETag             string
 	HoldfastPosition string
 }
 
 // AdjustStockResponse412Headers the declared response headers of an HTTP 412 response for AdjustStock
 type AdjustStockResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// AdjustStockResponse413Headers the declared response headers of an HTTP 413 response for AdjustStock
+type AdjustStockResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// AdjustStockResponse422Headers the declared response headers of an HTTP 422 response for AdjustStock
+type AdjustStockResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // AdjustStockResponse429Headers the declared response headers of an HTTP 429 response for AdjustStock
@@ -10933,7 +11622,9 @@ type AdjustStockResponse429Headers struct {
 
 // AdjustStockResponse503Headers the declared response headers of an HTTP 503 response for AdjustStock
 type AdjustStockResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type AdjustStockResponse struct {
@@ -10950,7 +11641,7 @@ type AdjustStockResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *StockConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -10967,10 +11658,16 @@ type AdjustStockResponse struct {
 	Headers201 *AdjustStockResponse201Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *AdjustStockResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *AdjustStockResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *AdjustStockResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *AdjustStockResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *AdjustStockResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *AdjustStockResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *AdjustStockResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -11003,7 +11700,7 @@ func (r AdjustStockResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r AdjustStockResponse) GetApplicationProblemJSON409() *Conflict {
+func (r AdjustStockResponse) GetApplicationProblemJSON409() *StockConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -11079,14 +11776,26 @@ type SetBackorderLimitResponse202Headers struct {
 	Location         string
 }
 
-// SetBackorderLimitResponse409Headers the declared response headers of an HTTP 409 response for SetBackorderLimit
-type SetBackorderLimitResponse409Headers struct {
+// SetBackorderLimitResponse404Headers the declared response headers of an HTTP 404 response for SetBackorderLimit
+type SetBackorderLimitResponse404Headers struct {
+	HoldfastAgeMs    int
 	HoldfastPosition string
 }
 
 // SetBackorderLimitResponse412Headers the declared response headers of an HTTP 412 response for SetBackorderLimit
 type SetBackorderLimitResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// SetBackorderLimitResponse413Headers the declared response headers of an HTTP 413 response for SetBackorderLimit
+type SetBackorderLimitResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// SetBackorderLimitResponse422Headers the declared response headers of an HTTP 422 response for SetBackorderLimit
+type SetBackorderLimitResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // SetBackorderLimitResponse429Headers the declared response headers of an HTTP 429 response for SetBackorderLimit
@@ -11096,7 +11805,9 @@ type SetBackorderLimitResponse429Headers struct {
 
 // SetBackorderLimitResponse503Headers the declared response headers of an HTTP 503 response for SetBackorderLimit
 type SetBackorderLimitResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type SetBackorderLimitResponse struct {
@@ -11112,8 +11823,6 @@ type SetBackorderLimitResponse struct {
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
-	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -11130,10 +11839,14 @@ type SetBackorderLimitResponse struct {
 	Headers200 *SetBackorderLimitResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *SetBackorderLimitResponse202Headers
-	// Headers409 the parsed response headers for an HTTP 409 response
-	Headers409 *SetBackorderLimitResponse409Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *SetBackorderLimitResponse404Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *SetBackorderLimitResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *SetBackorderLimitResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *SetBackorderLimitResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *SetBackorderLimitResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -11163,11 +11876,6 @@ func (r SetBackorderLimitResponse) GetApplicationProblemJSON404() *NotFound {
 // GetApplicationProblemJSON408 returns the response for an HTTP 408 `application/problem+json` response
 func (r SetBackorderLimitResponse) GetApplicationProblemJSON408() *Timeout {
 	return r.ApplicationProblemJSON408
-}
-
-// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r SetBackorderLimitResponse) GetApplicationProblemJSON409() *Conflict {
-	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
@@ -11242,14 +11950,32 @@ type CountStockResponse202Headers struct {
 	Location         string
 }
 
+// CountStockResponse404Headers the declared response headers of an HTTP 404 response for CountStock
+type CountStockResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // CountStockResponse409Headers the declared response headers of an HTTP 409 response for CountStock
 type CountStockResponse409Headers struct {
+	ETag             string
 	HoldfastPosition string
 }
 
 // CountStockResponse412Headers the declared response headers of an HTTP 412 response for CountStock
 type CountStockResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// CountStockResponse413Headers the declared response headers of an HTTP 413 response for CountStock
+type CountStockResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// CountStockResponse422Headers the declared response headers of an HTTP 422 response for CountStock
+type CountStockResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // CountStockResponse429Headers the declared response headers of an HTTP 429 response for CountStock
@@ -11259,7 +11985,9 @@ type CountStockResponse429Headers struct {
 
 // CountStockResponse503Headers the declared response headers of an HTTP 503 response for CountStock
 type CountStockResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type CountStockResponse struct {
@@ -11276,7 +12004,7 @@ type CountStockResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *StockConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -11293,10 +12021,16 @@ type CountStockResponse struct {
 	Headers201 *CountStockResponse201Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *CountStockResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *CountStockResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *CountStockResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *CountStockResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *CountStockResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *CountStockResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CountStockResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -11329,7 +12063,7 @@ func (r CountStockResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r CountStockResponse) GetApplicationProblemJSON409() *Conflict {
+func (r CountStockResponse) GetApplicationProblemJSON409() *StockConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -11405,14 +12139,32 @@ type ExpectStockResponse202Headers struct {
 	Location         string
 }
 
+// ExpectStockResponse404Headers the declared response headers of an HTTP 404 response for ExpectStock
+type ExpectStockResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // ExpectStockResponse409Headers the declared response headers of an HTTP 409 response for ExpectStock
 type ExpectStockResponse409Headers struct {
+	ETag             string
 	HoldfastPosition string
 }
 
 // ExpectStockResponse412Headers the declared response headers of an HTTP 412 response for ExpectStock
 type ExpectStockResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// ExpectStockResponse413Headers the declared response headers of an HTTP 413 response for ExpectStock
+type ExpectStockResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ExpectStockResponse422Headers the declared response headers of an HTTP 422 response for ExpectStock
+type ExpectStockResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // ExpectStockResponse429Headers the declared response headers of an HTTP 429 response for ExpectStock
@@ -11422,7 +12174,9 @@ type ExpectStockResponse429Headers struct {
 
 // ExpectStockResponse503Headers the declared response headers of an HTTP 503 response for ExpectStock
 type ExpectStockResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ExpectStockResponse struct {
@@ -11439,7 +12193,7 @@ type ExpectStockResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *StockConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -11456,10 +12210,16 @@ type ExpectStockResponse struct {
 	Headers200 *ExpectStockResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ExpectStockResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ExpectStockResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ExpectStockResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *ExpectStockResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ExpectStockResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ExpectStockResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ExpectStockResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -11492,7 +12252,7 @@ func (r ExpectStockResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ExpectStockResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ExpectStockResponse) GetApplicationProblemJSON409() *StockConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -11568,14 +12328,32 @@ type MoveStockResponse202Headers struct {
 	Location         string
 }
 
+// MoveStockResponse404Headers the declared response headers of an HTTP 404 response for MoveStock
+type MoveStockResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // MoveStockResponse409Headers the declared response headers of an HTTP 409 response for MoveStock
 type MoveStockResponse409Headers struct {
+	ETag             string
 	HoldfastPosition string
 }
 
 // MoveStockResponse412Headers the declared response headers of an HTTP 412 response for MoveStock
 type MoveStockResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// MoveStockResponse413Headers the declared response headers of an HTTP 413 response for MoveStock
+type MoveStockResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// MoveStockResponse422Headers the declared response headers of an HTTP 422 response for MoveStock
+type MoveStockResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // MoveStockResponse429Headers the declared response headers of an HTTP 429 response for MoveStock
@@ -11585,7 +12363,9 @@ type MoveStockResponse429Headers struct {
 
 // MoveStockResponse503Headers the declared response headers of an HTTP 503 response for MoveStock
 type MoveStockResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type MoveStockResponse struct {
@@ -11602,7 +12382,7 @@ type MoveStockResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *StockConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -11619,10 +12399,16 @@ type MoveStockResponse struct {
 	Headers201 *MoveStockResponse201Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *MoveStockResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *MoveStockResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *MoveStockResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *MoveStockResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *MoveStockResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *MoveStockResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *MoveStockResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -11655,7 +12441,7 @@ func (r MoveStockResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r MoveStockResponse) GetApplicationProblemJSON409() *Conflict {
+func (r MoveStockResponse) GetApplicationProblemJSON409() *StockConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -11731,14 +12517,32 @@ type ReceiveStockResponse202Headers struct {
 	Location         string
 }
 
+// ReceiveStockResponse404Headers the declared response headers of an HTTP 404 response for ReceiveStock
+type ReceiveStockResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // ReceiveStockResponse409Headers the declared response headers of an HTTP 409 response for ReceiveStock
 type ReceiveStockResponse409Headers struct {
+	ETag             string
 	HoldfastPosition string
 }
 
 // ReceiveStockResponse412Headers the declared response headers of an HTTP 412 response for ReceiveStock
 type ReceiveStockResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// ReceiveStockResponse413Headers the declared response headers of an HTTP 413 response for ReceiveStock
+type ReceiveStockResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ReceiveStockResponse422Headers the declared response headers of an HTTP 422 response for ReceiveStock
+type ReceiveStockResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // ReceiveStockResponse429Headers the declared response headers of an HTTP 429 response for ReceiveStock
@@ -11748,7 +12552,9 @@ type ReceiveStockResponse429Headers struct {
 
 // ReceiveStockResponse503Headers the declared response headers of an HTTP 503 response for ReceiveStock
 type ReceiveStockResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ReceiveStockResponse struct {
@@ -11765,7 +12571,7 @@ type ReceiveStockResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *StockConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -11782,10 +12588,16 @@ type ReceiveStockResponse struct {
 	Headers201 *ReceiveStockResponse201Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ReceiveStockResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ReceiveStockResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ReceiveStockResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *ReceiveStockResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ReceiveStockResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ReceiveStockResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ReceiveStockResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -11818,7 +12630,7 @@ func (r ReceiveStockResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ReceiveStockResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ReceiveStockResponse) GetApplicationProblemJSON409() *StockConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -11894,14 +12706,32 @@ type SetSafetyStockResponse202Headers struct {
 	Location         string
 }
 
+// SetSafetyStockResponse404Headers the declared response headers of an HTTP 404 response for SetSafetyStock
+type SetSafetyStockResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // SetSafetyStockResponse409Headers the declared response headers of an HTTP 409 response for SetSafetyStock
 type SetSafetyStockResponse409Headers struct {
+	ETag             string
 	HoldfastPosition string
 }
 
 // SetSafetyStockResponse412Headers the declared response headers of an HTTP 412 response for SetSafetyStock
 type SetSafetyStockResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// SetSafetyStockResponse413Headers the declared response headers of an HTTP 413 response for SetSafetyStock
+type SetSafetyStockResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// SetSafetyStockResponse422Headers the declared response headers of an HTTP 422 response for SetSafetyStock
+type SetSafetyStockResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // SetSafetyStockResponse429Headers the declared response headers of an HTTP 429 response for SetSafetyStock
@@ -11911,7 +12741,9 @@ type SetSafetyStockResponse429Headers struct {
 
 // SetSafetyStockResponse503Headers the declared response headers of an HTTP 503 response for SetSafetyStock
 type SetSafetyStockResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type SetSafetyStockResponse struct {
@@ -11928,7 +12760,7 @@ type SetSafetyStockResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *StockConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -11945,10 +12777,16 @@ type SetSafetyStockResponse struct {
 	Headers200 *SetSafetyStockResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *SetSafetyStockResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *SetSafetyStockResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *SetSafetyStockResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *SetSafetyStockResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *SetSafetyStockResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *SetSafetyStockResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *SetSafetyStockResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -11981,7 +12819,7 @@ func (r SetSafetyStockResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r SetSafetyStockResponse) GetApplicationProblemJSON409() *Conflict {
+func (r SetSafetyStockResponse) GetApplicationProblemJSON409() *StockConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -12057,14 +12895,32 @@ type ShipTransferResponse202Headers struct {
 	Location         string
 }
 
+// ShipTransferResponse404Headers the declared response headers of an HTTP 404 response for ShipTransfer
+type ShipTransferResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // ShipTransferResponse409Headers the declared response headers of an HTTP 409 response for ShipTransfer
 type ShipTransferResponse409Headers struct {
+	ETag             string
 	HoldfastPosition string
 }
 
 // ShipTransferResponse412Headers the declared response headers of an HTTP 412 response for ShipTransfer
 type ShipTransferResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// ShipTransferResponse413Headers the declared response headers of an HTTP 413 response for ShipTransfer
+type ShipTransferResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ShipTransferResponse422Headers the declared response headers of an HTTP 422 response for ShipTransfer
+type ShipTransferResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // ShipTransferResponse429Headers the declared response headers of an HTTP 429 response for ShipTransfer
@@ -12074,7 +12930,9 @@ type ShipTransferResponse429Headers struct {
 
 // ShipTransferResponse503Headers the declared response headers of an HTTP 503 response for ShipTransfer
 type ShipTransferResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ShipTransferResponse struct {
@@ -12091,7 +12949,7 @@ type ShipTransferResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *StockConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -12108,10 +12966,16 @@ type ShipTransferResponse struct {
 	Headers201 *ShipTransferResponse201Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ShipTransferResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ShipTransferResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ShipTransferResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *ShipTransferResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ShipTransferResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ShipTransferResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ShipTransferResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -12144,7 +13008,7 @@ func (r ShipTransferResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ShipTransferResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ShipTransferResponse) GetApplicationProblemJSON409() *StockConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -12220,14 +13084,32 @@ type ReceiveTransferResponse202Headers struct {
 	Location         string
 }
 
+// ReceiveTransferResponse404Headers the declared response headers of an HTTP 404 response for ReceiveTransfer
+type ReceiveTransferResponse404Headers struct {
+	HoldfastAgeMs    int
+	HoldfastPosition string
+}
+
 // ReceiveTransferResponse409Headers the declared response headers of an HTTP 409 response for ReceiveTransfer
 type ReceiveTransferResponse409Headers struct {
+	ETag             string
 	HoldfastPosition string
 }
 
 // ReceiveTransferResponse412Headers the declared response headers of an HTTP 412 response for ReceiveTransfer
 type ReceiveTransferResponse412Headers struct {
-	ETag string
+	ETag             string
+	HoldfastPosition string
+}
+
+// ReceiveTransferResponse413Headers the declared response headers of an HTTP 413 response for ReceiveTransfer
+type ReceiveTransferResponse413Headers struct {
+	HoldfastPosition string
+}
+
+// ReceiveTransferResponse422Headers the declared response headers of an HTTP 422 response for ReceiveTransfer
+type ReceiveTransferResponse422Headers struct {
+	HoldfastPosition string
 }
 
 // ReceiveTransferResponse429Headers the declared response headers of an HTTP 429 response for ReceiveTransfer
@@ -12237,7 +13119,9 @@ type ReceiveTransferResponse429Headers struct {
 
 // ReceiveTransferResponse503Headers the declared response headers of an HTTP 503 response for ReceiveTransfer
 type ReceiveTransferResponse503Headers struct {
-	RetryAfter int
+	HoldfastAgeMs    int
+	HoldfastPosition string
+	RetryAfter       int
 }
 
 type ReceiveTransferResponse struct {
@@ -12254,7 +13138,7 @@ type ReceiveTransferResponse struct {
 	// ApplicationProblemJSON408 the response for an HTTP 408 `application/problem+json` response
 	ApplicationProblemJSON408 *Timeout
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
-	ApplicationProblemJSON409 *Conflict
+	ApplicationProblemJSON409 *StockConflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
@@ -12271,10 +13155,16 @@ type ReceiveTransferResponse struct {
 	Headers200 *ReceiveTransferResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *ReceiveTransferResponse202Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *ReceiveTransferResponse404Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *ReceiveTransferResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *ReceiveTransferResponse412Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *ReceiveTransferResponse413Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *ReceiveTransferResponse422Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ReceiveTransferResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
@@ -12307,7 +13197,7 @@ func (r ReceiveTransferResponse) GetApplicationProblemJSON408() *Timeout {
 }
 
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
-func (r ReceiveTransferResponse) GetApplicationProblemJSON409() *Conflict {
+func (r ReceiveTransferResponse) GetApplicationProblemJSON409() *StockConflict {
 	return r.ApplicationProblemJSON409
 }
 
@@ -13586,8 +14476,32 @@ func ParseGetAvailabilitiesResponse(rsp *http.Response) (*GetAvailabilitiesRespo
 			headers.HoldfastPosition = value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 413:
+		var headers GetAvailabilitiesResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetAvailabilitiesResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -13697,8 +14611,39 @@ func ParseGetAvailabilityResponse(rsp *http.Response) (*GetAvailabilityResponse,
 			headers.HoldfastPosition = value
 		}
 		response.Headers304 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetAvailabilityResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetAvailabilityResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -13781,7 +14726,7 @@ func ParseImportCreditNoteResponse(rsp *http.Response) (*ImportCreditNoteRespons
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -13883,6 +14828,26 @@ func ParseImportCreditNoteResponse(rsp *http.Response) (*ImportCreditNoteRespons
 			headers.HoldfastPosition = value
 		}
 		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers ImportCreditNoteResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ImportCreditNoteResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ImportCreditNoteResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -13895,6 +14860,20 @@ func ParseImportCreditNoteResponse(rsp *http.Response) (*ImportCreditNoteRespons
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ImportCreditNoteResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -13951,7 +14930,7 @@ func ParseImportOrderResponse(rsp *http.Response) (*ImportOrderResponse, error) 
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14053,6 +15032,26 @@ func ParseImportOrderResponse(rsp *http.Response) (*ImportOrderResponse, error) 
 			headers.HoldfastPosition = value
 		}
 		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers ImportOrderResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ImportOrderResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ImportOrderResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -14065,6 +15064,20 @@ func ParseImportOrderResponse(rsp *http.Response) (*ImportOrderResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ImportOrderResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -14135,6 +15148,20 @@ func ParseListOrdersResponse(rsp *http.Response) (*ListOrdersResponse, error) {
 		response.Headers200 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListOrdersResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -14191,7 +15218,7 @@ func ParsePlaceOrderResponse(rsp *http.Response) (*PlaceOrderResponse, error) {
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14293,6 +15320,26 @@ func ParsePlaceOrderResponse(rsp *http.Response) (*PlaceOrderResponse, error) {
 			headers.HoldfastPosition = value
 		}
 		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers PlaceOrderResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers PlaceOrderResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers PlaceOrderResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -14305,6 +15352,20 @@ func ParsePlaceOrderResponse(rsp *http.Response) (*PlaceOrderResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers PlaceOrderResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -14414,8 +15475,39 @@ func ParseGetOrderResponse(rsp *http.Response) (*GetOrderResponse, error) {
 			headers.HoldfastPosition = value
 		}
 		response.Headers304 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetOrderResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetOrderResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -14479,7 +15571,7 @@ func ParseAmendOrderResponse(rsp *http.Response) (*AmendOrderResponse, error) {
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14571,6 +15663,23 @@ func ParseAmendOrderResponse(rsp *http.Response) (*AmendOrderResponse, error) {
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers AmendOrderResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers AmendOrderResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -14590,7 +15699,34 @@ func ParseAmendOrderResponse(rsp *http.Response) (*AmendOrderResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers AmendOrderResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers AmendOrderResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers AmendOrderResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -14603,6 +15739,20 @@ func ParseAmendOrderResponse(rsp *http.Response) (*AmendOrderResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers AmendOrderResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -14666,7 +15816,7 @@ func ParseCancelOrderResponse(rsp *http.Response) (*CancelOrderResponse, error) 
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14758,6 +15908,23 @@ func ParseCancelOrderResponse(rsp *http.Response) (*CancelOrderResponse, error) 
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers CancelOrderResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers CancelOrderResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -14777,7 +15944,34 @@ func ParseCancelOrderResponse(rsp *http.Response) (*CancelOrderResponse, error) 
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers CancelOrderResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers CancelOrderResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers CancelOrderResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -14790,6 +15984,20 @@ func ParseCancelOrderResponse(rsp *http.Response) (*CancelOrderResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CancelOrderResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -14853,7 +16061,7 @@ func ParseCancelLinesResponse(rsp *http.Response) (*CancelLinesResponse, error) 
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14945,6 +16153,23 @@ func ParseCancelLinesResponse(rsp *http.Response) (*CancelLinesResponse, error) 
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers CancelLinesResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers CancelLinesResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -14964,7 +16189,34 @@ func ParseCancelLinesResponse(rsp *http.Response) (*CancelLinesResponse, error) 
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers CancelLinesResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers CancelLinesResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers CancelLinesResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -14977,6 +16229,20 @@ func ParseCancelLinesResponse(rsp *http.Response) (*CancelLinesResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CancelLinesResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -15040,7 +16306,7 @@ func ParseConfirmOrderResponse(rsp *http.Response) (*ConfirmOrderResponse, error
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -15132,6 +16398,23 @@ func ParseConfirmOrderResponse(rsp *http.Response) (*ConfirmOrderResponse, error
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers ConfirmOrderResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers ConfirmOrderResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -15151,7 +16434,34 @@ func ParseConfirmOrderResponse(rsp *http.Response) (*ConfirmOrderResponse, error
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers ConfirmOrderResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ConfirmOrderResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ConfirmOrderResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -15164,6 +16474,20 @@ func ParseConfirmOrderResponse(rsp *http.Response) (*ConfirmOrderResponse, error
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ConfirmOrderResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -15227,7 +16551,7 @@ func ParseShipOrderResponse(rsp *http.Response) (*ShipOrderResponse, error) {
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -15319,6 +16643,23 @@ func ParseShipOrderResponse(rsp *http.Response) (*ShipOrderResponse, error) {
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers ShipOrderResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers ShipOrderResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -15338,7 +16679,34 @@ func ParseShipOrderResponse(rsp *http.Response) (*ShipOrderResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers ShipOrderResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ShipOrderResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ShipOrderResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -15351,6 +16719,20 @@ func ParseShipOrderResponse(rsp *http.Response) (*ShipOrderResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ShipOrderResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -15414,7 +16796,7 @@ func ParseCancelFulfilmentResponse(rsp *http.Response) (*CancelFulfilmentRespons
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -15506,6 +16888,23 @@ func ParseCancelFulfilmentResponse(rsp *http.Response) (*CancelFulfilmentRespons
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers CancelFulfilmentResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers CancelFulfilmentResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -15525,7 +16924,34 @@ func ParseCancelFulfilmentResponse(rsp *http.Response) (*CancelFulfilmentRespons
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers CancelFulfilmentResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers CancelFulfilmentResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers CancelFulfilmentResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -15538,6 +16964,20 @@ func ParseCancelFulfilmentResponse(rsp *http.Response) (*CancelFulfilmentRespons
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CancelFulfilmentResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -15601,7 +17041,7 @@ func ParseDeliverOrderResponse(rsp *http.Response) (*DeliverOrderResponse, error
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -15693,6 +17133,23 @@ func ParseDeliverOrderResponse(rsp *http.Response) (*DeliverOrderResponse, error
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers DeliverOrderResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers DeliverOrderResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -15712,7 +17169,34 @@ func ParseDeliverOrderResponse(rsp *http.Response) (*DeliverOrderResponse, error
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers DeliverOrderResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers DeliverOrderResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers DeliverOrderResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -15725,6 +17209,20 @@ func ParseDeliverOrderResponse(rsp *http.Response) (*DeliverOrderResponse, error
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers DeliverOrderResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -15788,7 +17286,7 @@ func ParseShipFulfilmentResponse(rsp *http.Response) (*ShipFulfilmentResponse, e
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -15880,6 +17378,23 @@ func ParseShipFulfilmentResponse(rsp *http.Response) (*ShipFulfilmentResponse, e
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers ShipFulfilmentResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers ShipFulfilmentResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -15899,7 +17414,34 @@ func ParseShipFulfilmentResponse(rsp *http.Response) (*ShipFulfilmentResponse, e
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers ShipFulfilmentResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ShipFulfilmentResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ShipFulfilmentResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -15912,6 +17454,20 @@ func ParseShipFulfilmentResponse(rsp *http.Response) (*ShipFulfilmentResponse, e
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ShipFulfilmentResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -15975,7 +17531,7 @@ func ParseHoldOrderResponse(rsp *http.Response) (*HoldOrderResponse, error) {
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16067,6 +17623,23 @@ func ParseHoldOrderResponse(rsp *http.Response) (*HoldOrderResponse, error) {
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers HoldOrderResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers HoldOrderResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -16086,7 +17659,34 @@ func ParseHoldOrderResponse(rsp *http.Response) (*HoldOrderResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers HoldOrderResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers HoldOrderResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers HoldOrderResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -16099,6 +17699,20 @@ func ParseHoldOrderResponse(rsp *http.Response) (*HoldOrderResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers HoldOrderResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -16162,7 +17776,7 @@ func ParseRecordPaymentResponse(rsp *http.Response) (*RecordPaymentResponse, err
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16254,6 +17868,23 @@ func ParseRecordPaymentResponse(rsp *http.Response) (*RecordPaymentResponse, err
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers RecordPaymentResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers RecordPaymentResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -16273,7 +17904,34 @@ func ParseRecordPaymentResponse(rsp *http.Response) (*RecordPaymentResponse, err
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers RecordPaymentResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers RecordPaymentResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers RecordPaymentResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -16286,6 +17944,20 @@ func ParseRecordPaymentResponse(rsp *http.Response) (*RecordPaymentResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RecordPaymentResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -16349,7 +18021,7 @@ func ParseResumeOrderResponse(rsp *http.Response) (*ResumeOrderResponse, error) 
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16441,6 +18113,23 @@ func ParseResumeOrderResponse(rsp *http.Response) (*ResumeOrderResponse, error) 
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers ResumeOrderResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers ResumeOrderResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -16460,7 +18149,34 @@ func ParseResumeOrderResponse(rsp *http.Response) (*ResumeOrderResponse, error) 
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers ResumeOrderResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ResumeOrderResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ResumeOrderResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -16473,6 +18189,20 @@ func ParseResumeOrderResponse(rsp *http.Response) (*ResumeOrderResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ResumeOrderResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -16536,7 +18266,7 @@ func ParseRequestReturnResponse(rsp *http.Response) (*RequestReturnResponse, err
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16628,6 +18358,23 @@ func ParseRequestReturnResponse(rsp *http.Response) (*RequestReturnResponse, err
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers RequestReturnResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers RequestReturnResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -16647,7 +18394,34 @@ func ParseRequestReturnResponse(rsp *http.Response) (*RequestReturnResponse, err
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers RequestReturnResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers RequestReturnResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers RequestReturnResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -16660,6 +18434,20 @@ func ParseRequestReturnResponse(rsp *http.Response) (*RequestReturnResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RequestReturnResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -16723,7 +18511,7 @@ func ParseCancelReturnResponse(rsp *http.Response) (*CancelReturnResponse, error
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16815,6 +18603,23 @@ func ParseCancelReturnResponse(rsp *http.Response) (*CancelReturnResponse, error
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers CancelReturnResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers CancelReturnResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -16834,7 +18639,34 @@ func ParseCancelReturnResponse(rsp *http.Response) (*CancelReturnResponse, error
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers CancelReturnResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers CancelReturnResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers CancelReturnResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -16847,6 +18679,20 @@ func ParseCancelReturnResponse(rsp *http.Response) (*CancelReturnResponse, error
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CancelReturnResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -16910,7 +18756,7 @@ func ParseReceiveReturnResponse(rsp *http.Response) (*ReceiveReturnResponse, err
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest OrderConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -17002,6 +18848,23 @@ func ParseReceiveReturnResponse(rsp *http.Response) (*ReceiveReturnResponse, err
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers ReceiveReturnResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers ReceiveReturnResponse409Headers
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
@@ -17021,7 +18884,34 @@ func ParseReceiveReturnResponse(rsp *http.Response) (*ReceiveReturnResponse, err
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers ReceiveReturnResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ReceiveReturnResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ReceiveReturnResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -17034,6 +18924,20 @@ func ParseReceiveReturnResponse(rsp *http.Response) (*ReceiveReturnResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ReceiveReturnResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -17121,6 +19025,20 @@ func ParseGetRevenueResponse(rsp *http.Response) (*GetRevenueResponse, error) {
 		response.Headers200 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetRevenueResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -17208,6 +19126,20 @@ func ParseGetStockMovementsResponse(rsp *http.Response) (*GetStockMovementsRespo
 		response.Headers200 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetStockMovementsResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -17317,8 +19249,39 @@ func ParseGetStockResponse(rsp *http.Response) (*GetStockResponse, error) {
 			headers.HoldfastPosition = value
 		}
 		response.Headers304 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetStockResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 503:
 		var headers GetStockResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -17367,26 +19330,12 @@ func ParseRegisterItemResponse(rsp *http.Response) (*RegisterItemResponse, error
 		}
 		response.ApplicationProblemJSON400 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
-		var dest NotFound
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON404 = &dest
-
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 408:
 		var dest Timeout
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
 		response.ApplicationProblemJSON408 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
 		var dest PreconditionFailed
@@ -17474,16 +19423,6 @@ func ParseRegisterItemResponse(rsp *http.Response) (*RegisterItemResponse, error
 			headers.Location = value
 		}
 		response.Headers202 = &headers
-	case rsp.StatusCode == 409:
-		var headers RegisterItemResponse409Headers
-		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.HoldfastPosition = value
-		}
-		response.Headers409 = &headers
 	case rsp.StatusCode == 412:
 		var headers RegisterItemResponse412Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
@@ -17493,7 +19432,34 @@ func ParseRegisterItemResponse(rsp *http.Response) (*RegisterItemResponse, error
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers RegisterItemResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers RegisterItemResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers RegisterItemResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -17506,6 +19472,20 @@ func ParseRegisterItemResponse(rsp *http.Response) (*RegisterItemResponse, error
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers RegisterItemResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -17569,7 +19549,7 @@ func ParseAdjustStockResponse(rsp *http.Response) (*AdjustStockResponse, error) 
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest StockConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -17661,8 +19641,32 @@ func ParseAdjustStockResponse(rsp *http.Response) (*AdjustStockResponse, error) 
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers AdjustStockResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers AdjustStockResponse409Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -17680,7 +19684,34 @@ func ParseAdjustStockResponse(rsp *http.Response) (*AdjustStockResponse, error) 
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers AdjustStockResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers AdjustStockResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers AdjustStockResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -17693,6 +19724,20 @@ func ParseAdjustStockResponse(rsp *http.Response) (*AdjustStockResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers AdjustStockResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -17754,13 +19799,6 @@ func ParseSetBackorderLimitResponse(rsp *http.Response) (*SetBackorderLimitRespo
 			return nil, err
 		}
 		response.ApplicationProblemJSON408 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON409 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
 		var dest PreconditionFailed
@@ -17848,8 +19886,15 @@ func ParseSetBackorderLimitResponse(rsp *http.Response) (*SetBackorderLimitRespo
 			headers.Location = value
 		}
 		response.Headers202 = &headers
-	case rsp.StatusCode == 409:
-		var headers SetBackorderLimitResponse409Headers
+	case rsp.StatusCode == 404:
+		var headers SetBackorderLimitResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -17857,7 +19902,7 @@ func ParseSetBackorderLimitResponse(rsp *http.Response) (*SetBackorderLimitRespo
 			}
 			headers.HoldfastPosition = value
 		}
-		response.Headers409 = &headers
+		response.Headers404 = &headers
 	case rsp.StatusCode == 412:
 		var headers SetBackorderLimitResponse412Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
@@ -17867,7 +19912,34 @@ func ParseSetBackorderLimitResponse(rsp *http.Response) (*SetBackorderLimitRespo
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers SetBackorderLimitResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers SetBackorderLimitResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers SetBackorderLimitResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -17880,6 +19952,20 @@ func ParseSetBackorderLimitResponse(rsp *http.Response) (*SetBackorderLimitRespo
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers SetBackorderLimitResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -17943,7 +20029,7 @@ func ParseCountStockResponse(rsp *http.Response) (*CountStockResponse, error) {
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest StockConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -18035,8 +20121,32 @@ func ParseCountStockResponse(rsp *http.Response) (*CountStockResponse, error) {
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers CountStockResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers CountStockResponse409Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -18054,7 +20164,34 @@ func ParseCountStockResponse(rsp *http.Response) (*CountStockResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers CountStockResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers CountStockResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers CountStockResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -18067,6 +20204,20 @@ func ParseCountStockResponse(rsp *http.Response) (*CountStockResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CountStockResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -18130,7 +20281,7 @@ func ParseExpectStockResponse(rsp *http.Response) (*ExpectStockResponse, error) 
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest StockConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -18222,8 +20373,32 @@ func ParseExpectStockResponse(rsp *http.Response) (*ExpectStockResponse, error) 
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers ExpectStockResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers ExpectStockResponse409Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -18241,7 +20416,34 @@ func ParseExpectStockResponse(rsp *http.Response) (*ExpectStockResponse, error) 
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers ExpectStockResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ExpectStockResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ExpectStockResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -18254,6 +20456,20 @@ func ParseExpectStockResponse(rsp *http.Response) (*ExpectStockResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ExpectStockResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -18317,7 +20533,7 @@ func ParseMoveStockResponse(rsp *http.Response) (*MoveStockResponse, error) {
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest StockConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -18409,8 +20625,32 @@ func ParseMoveStockResponse(rsp *http.Response) (*MoveStockResponse, error) {
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers MoveStockResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers MoveStockResponse409Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -18428,7 +20668,34 @@ func ParseMoveStockResponse(rsp *http.Response) (*MoveStockResponse, error) {
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers MoveStockResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers MoveStockResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers MoveStockResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -18441,6 +20708,20 @@ func ParseMoveStockResponse(rsp *http.Response) (*MoveStockResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers MoveStockResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -18504,7 +20785,7 @@ func ParseReceiveStockResponse(rsp *http.Response) (*ReceiveStockResponse, error
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest StockConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -18596,8 +20877,32 @@ func ParseReceiveStockResponse(rsp *http.Response) (*ReceiveStockResponse, error
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers ReceiveStockResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers ReceiveStockResponse409Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -18615,7 +20920,34 @@ func ParseReceiveStockResponse(rsp *http.Response) (*ReceiveStockResponse, error
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers ReceiveStockResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ReceiveStockResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ReceiveStockResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -18628,6 +20960,20 @@ func ParseReceiveStockResponse(rsp *http.Response) (*ReceiveStockResponse, error
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ReceiveStockResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -18691,7 +21037,7 @@ func ParseSetSafetyStockResponse(rsp *http.Response) (*SetSafetyStockResponse, e
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest StockConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -18783,8 +21129,32 @@ func ParseSetSafetyStockResponse(rsp *http.Response) (*SetSafetyStockResponse, e
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers SetSafetyStockResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers SetSafetyStockResponse409Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -18802,7 +21172,34 @@ func ParseSetSafetyStockResponse(rsp *http.Response) (*SetSafetyStockResponse, e
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers SetSafetyStockResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers SetSafetyStockResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers SetSafetyStockResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -18815,6 +21212,20 @@ func ParseSetSafetyStockResponse(rsp *http.Response) (*SetSafetyStockResponse, e
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers SetSafetyStockResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -18878,7 +21289,7 @@ func ParseShipTransferResponse(rsp *http.Response) (*ShipTransferResponse, error
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest StockConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -18970,8 +21381,32 @@ func ParseShipTransferResponse(rsp *http.Response) (*ShipTransferResponse, error
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers ShipTransferResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers ShipTransferResponse409Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -18989,7 +21424,34 @@ func ParseShipTransferResponse(rsp *http.Response) (*ShipTransferResponse, error
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers ShipTransferResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ShipTransferResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ShipTransferResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -19002,6 +21464,20 @@ func ParseShipTransferResponse(rsp *http.Response) (*ShipTransferResponse, error
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ShipTransferResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
@@ -19065,7 +21541,7 @@ func ParseReceiveTransferResponse(rsp *http.Response) (*ReceiveTransferResponse,
 		response.ApplicationProblemJSON408 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Conflict
+		var dest StockConflict
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -19157,8 +21633,32 @@ func ParseReceiveTransferResponse(rsp *http.Response) (*ReceiveTransferResponse,
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	case rsp.StatusCode == 404:
+		var headers ReceiveTransferResponse404Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers404 = &headers
 	case rsp.StatusCode == 409:
 		var headers ReceiveTransferResponse409Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
 		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -19176,7 +21676,34 @@ func ParseReceiveTransferResponse(rsp *http.Response) (*ReceiveTransferResponse,
 			}
 			headers.ETag = value
 		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		response.Headers412 = &headers
+	case rsp.StatusCode == 413:
+		var headers ReceiveTransferResponse413Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 422:
+		var headers ReceiveTransferResponse422Headers
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
+		response.Headers422 = &headers
 	case rsp.StatusCode == 429:
 		var headers ReceiveTransferResponse429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -19189,6 +21716,20 @@ func ParseReceiveTransferResponse(rsp *http.Response) (*ReceiveTransferResponse,
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ReceiveTransferResponse503Headers
+		if values := rsp.Header.Values("Holdfast-Age-Ms"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Age-Ms", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastAgeMs = value
+		}
+		if values := rsp.Header.Values("Holdfast-Position"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Holdfast-Position", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.HoldfastPosition = value
+		}
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

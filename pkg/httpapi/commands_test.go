@@ -50,7 +50,7 @@ func TestPlaceOrderAnswers(t *testing.T) {
 	r := s.do(t, http.MethodPost, "/v1/orders", goodOrder)
 	id := command.OrderID(command.DefaultTenant, "k-1")
 	want := `{"order_id":"` + id + `","version":2,"status":"reserved","payment_status":"pending",` +
-		`"fulfilment_status":"unfulfilled","currency":"GBP","total":"5.10"}`
+		`"fulfilment_status":"unfulfilled","return_status":"none","currency":"GBP","total":"5.10"}`
 	if r.status != http.StatusCreated || r.body != want {
 		t.Errorf("got %d %s, want 201 %s", r.status, r.body, want)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -92,7 +93,7 @@ func success(cmd *shard.Command) shard.Result {
 	if cmd.Order != nil {
 		return shard.Result{Version: 2, Order: &shard.OrderSummary{
 			ID: cmd.ID, Version: 2, Status: "reserved", PaymentStatus: "pending",
-			FulfilmentStatus: "unfulfilled", Currency: "GBP", TotalMicros: 5_100_000,
+			FulfilmentStatus: "unfulfilled", ReturnStatus: "none", Currency: "GBP", TotalMicros: 5_100_000,
 		}}
 	}
 	return shard.Result{Version: 3, Stock: &shard.StockSummary{SKU: cmd.ID, Version: 3}}
@@ -156,6 +157,7 @@ func (s *site) do(t testing.TB, method, path, body string, headers ...string) re
 		t.Fatal(err)
 	}
 	request.Header.Set("Idempotency-Key", "k-1")
+	request.Header.Set("Content-Type", "application/json")
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		if request.Header.Set(name, value); value == "" {
@@ -170,6 +172,11 @@ func (s *site) do(t testing.TB, method, path, body string, headers ...string) re
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.desk != nil { // shelves of queries hold what a test puts there
+		if faults := apitest.Open(t).Check(request, []byte(body), response, answer); faults != "" {
+			t.Errorf("%s %s: %d is not as schemas/openapi.yaml has it:\n%s%s", method, path, response.StatusCode, faults, answer)
+		}
 	}
 	return reply{response.StatusCode, response.Header, string(answer)}
 }

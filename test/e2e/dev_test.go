@@ -18,6 +18,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
 	"github.com/holdfast/holdfast/pkg/retail"
 )
 
@@ -127,7 +128,7 @@ func (p *platform) get(t *testing.T, path, position string) string {
 		t.Fatal(err)
 	}
 	request.Header.Set("Holdfast-Min-Position", position)
-	response, err := http.DefaultClient.Do(request)
+	response, err := (&http.Client{Transport: apitest.Transport(t)}).Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

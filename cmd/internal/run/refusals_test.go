@@ -2,6 +2,7 @@ package run
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
 )
 
 func TestMain(m *testing.M) {
@@ -68,12 +70,16 @@ func (s *shop) send(r request) (status int, body []byte) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", r.key)
+	if r.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.key != "" {
+		req.Header.Set("Idempotency-Key", r.key)
+	}
 	if r.ifMatch != "" {
 		req.Header.Set("If-Match", r.ifMatch)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Transport: apitest.Transport(s.t)}).Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -172,6 +178,43 @@ func TestRefusalsWriteNoEvent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is read is as the document has it, of an order and an item with a past.
+func TestReadsAreAsDocumented(t *testing.T) {
+	s := openShop(t)
+	order := "/v1/orders/" + s.order
+	amend := `{"lines":[{"sku":"A1","quantity":3}],"reason":"called"}`
+	for i, r := range []request{
+		{"PUT", "/v1/stock/A1/backorder-limit", "", `{"limit":50}`, ""},
+		{"PUT", "/v1/stock/A1/incoming", "", `{"quantity":7,"reference":"PO-7"}`, ""},
+		{"POST", "/v1/stock/A1/transfers", "", `{"to_location":"north","quantity":2}`, ""},
+		{"POST", order + "/payments", "", `{"action":"start","reference":"pi-1"}`, ""},
+		{"POST", order + "/payments", "", `{"action":"authorize","amount":"5.10","reference":"pi-1"}`, ""},
+		{"POST", order + "/hold", "", `{"reason":"fraud"}`, ""},
+		{"POST", order + "/resume", "", `{}`, ""},
+		{"POST", order + "/amend", "", amend, ""},
+		{"POST", order + "/payments", "", `{"action":"authorize","amount":"2.55"}`, ""},
+		{"POST", order + "/cancel-lines", "", `{"lines":[{"sku":"A1","quantity":1}],"reason":"fewer"}`, ""},
+		{"POST", order + "/fulfilments", "", `{"action":"create","lines":[{"sku":"A1","quantity":1}]}`, ""},
+		{"POST", order + "/fulfilments", "sent", `{"lines":[{"sku":"A1","quantity":1}],"tracking_reference":"1Z","capture":true}`, ""},
+		{"POST", order + "/fulfilments/" + command.FulfilmentID(s.order, "sent") + "/delivery", "", `{}`, ""},
+		{"POST", order + "/returns", "", `{"reason":"too big"}`, ""},
+		{"POST", "/v1/orders", "", strings.Replace(twoOfA1, ":2,", ":40,", 1), ""},
+		{"POST", "/v1/imports/orders", "", `{"reference":"1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1","quantity":1,"unit_price":"1"}]}`, ""},
+	} {
+		if r.key == "" {
+			r.key = fmt.Sprint("read-", i)
+		}
+		if status, body := s.send(r); status >= http.StatusBadRequest && status != http.StatusConflict {
+			t.Fatalf("%s: %d %s", r.path, status, body)
+		}
+	}
+	for _, path := range []string{order, "/v1/orders?limit=2", "/v1/orders?customer_id=c-1&status=completed", "/v1/stock/A1", "/v1/availability/A1", "/v1/stock/none",
+		"/v1/availability/none", "/v1/orders/none", "/v1/orders?limit=none", "/v1/orders?cursor=none", "/healthz", "/readyz"} {
+		s.send(request{"GET", path, "", "", ""})
+	}
+	s.send(request{"POST", "/v1/availability", "", `{"skus":["A1","none"]}`, ""})
 }
 
 // An order with a SKU that nobody knows is refused with its lines, and takes nothing of the others.

@@ -144,6 +144,57 @@ func (e CommandType) Valid() bool {
 	}
 }
 
+// Defines values for FulfilmentStatus.
+const (
+	FulfilmentStatusDelivered          FulfilmentStatus = "delivered"
+	FulfilmentStatusFulfilled          FulfilmentStatus = "fulfilled"
+	FulfilmentStatusPartiallyFulfilled FulfilmentStatus = "partially_fulfilled"
+	FulfilmentStatusUnfulfilled        FulfilmentStatus = "unfulfilled"
+)
+
+// Valid indicates whether the value is a known member of the FulfilmentStatus enum.
+func (e FulfilmentStatus) Valid() bool {
+	switch e {
+	case FulfilmentStatusDelivered:
+		return true
+	case FulfilmentStatusFulfilled:
+		return true
+	case FulfilmentStatusPartiallyFulfilled:
+		return true
+	case FulfilmentStatusUnfulfilled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FulfilmentViewStatus.
+const (
+	FulfilmentViewStatusCancelled          FulfilmentViewStatus = "cancelled"
+	FulfilmentViewStatusDelivered          FulfilmentViewStatus = "delivered"
+	FulfilmentViewStatusPartiallyDelivered FulfilmentViewStatus = "partially_delivered"
+	FulfilmentViewStatusPending            FulfilmentViewStatus = "pending"
+	FulfilmentViewStatusShipped            FulfilmentViewStatus = "shipped"
+)
+
+// Valid indicates whether the value is a known member of the FulfilmentViewStatus enum.
+func (e FulfilmentViewStatus) Valid() bool {
+	switch e {
+	case FulfilmentViewStatusCancelled:
+		return true
+	case FulfilmentViewStatusDelivered:
+		return true
+	case FulfilmentViewStatusPartiallyDelivered:
+		return true
+	case FulfilmentViewStatusPending:
+		return true
+	case FulfilmentViewStatusShipped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	NotReady HealthStatus = "not_ready"
@@ -165,72 +216,57 @@ func (e HealthStatus) Valid() bool {
 	}
 }
 
-// Defines values for OrderStatus.
+// Defines values for OrderKind.
 const (
-	Cancelled OrderStatus = "cancelled"
-	Completed OrderStatus = "completed"
-	Confirmed OrderStatus = "confirmed"
-	Expired   OrderStatus = "expired"
-	OnHold    OrderStatus = "on_hold"
-	Placed    OrderStatus = "placed"
-	Rejected  OrderStatus = "rejected"
-	Reserved  OrderStatus = "reserved"
+	OrderKindCreditNote    OrderKind = "credit_note"
+	OrderKindImportedOrder OrderKind = "imported_order"
+	OrderKindOrder         OrderKind = "order"
 )
 
-// Valid indicates whether the value is a known member of the OrderStatus enum.
-func (e OrderStatus) Valid() bool {
+// Valid indicates whether the value is a known member of the OrderKind enum.
+func (e OrderKind) Valid() bool {
 	switch e {
-	case Cancelled:
+	case OrderKindCreditNote:
 		return true
-	case Completed:
+	case OrderKindImportedOrder:
 		return true
-	case Confirmed:
-		return true
-	case Expired:
-		return true
-	case OnHold:
-		return true
-	case Placed:
-		return true
-	case Rejected:
-		return true
-	case Reserved:
+	case OrderKindOrder:
 		return true
 	default:
 		return false
 	}
 }
 
-// Defines values for OrderSummaryPaymentStatus.
+// Defines values for OrderStatus.
 const (
-	Authorized        OrderSummaryPaymentStatus = "authorized"
-	Captured          OrderSummaryPaymentStatus = "captured"
-	Failed            OrderSummaryPaymentStatus = "failed"
-	PartiallyCaptured OrderSummaryPaymentStatus = "partially_captured"
-	PartiallyRefunded OrderSummaryPaymentStatus = "partially_refunded"
-	Pending           OrderSummaryPaymentStatus = "pending"
-	Refunded          OrderSummaryPaymentStatus = "refunded"
-	Voided            OrderSummaryPaymentStatus = "voided"
+	OrderStatusCancelled OrderStatus = "cancelled"
+	OrderStatusCompleted OrderStatus = "completed"
+	OrderStatusConfirmed OrderStatus = "confirmed"
+	OrderStatusExpired   OrderStatus = "expired"
+	OrderStatusOnHold    OrderStatus = "on_hold"
+	OrderStatusPlaced    OrderStatus = "placed"
+	OrderStatusRejected  OrderStatus = "rejected"
+	OrderStatusReserved  OrderStatus = "reserved"
 )
 
-// Valid indicates whether the value is a known member of the OrderSummaryPaymentStatus enum.
-func (e OrderSummaryPaymentStatus) Valid() bool {
+// Valid indicates whether the value is a known member of the OrderStatus enum.
+func (e OrderStatus) Valid() bool {
 	switch e {
-	case Authorized:
+	case OrderStatusCancelled:
 		return true
-	case Captured:
+	case OrderStatusCompleted:
 		return true
-	case Failed:
+	case OrderStatusConfirmed:
 		return true
-	case PartiallyCaptured:
+	case OrderStatusExpired:
 		return true
-	case PartiallyRefunded:
+	case OrderStatusOnHold:
 		return true
-	case Pending:
+	case OrderStatusPlaced:
 		return true
-	case Refunded:
+	case OrderStatusRejected:
 		return true
-	case Voided:
+	case OrderStatusReserved:
 		return true
 	default:
 		return false
@@ -261,6 +297,42 @@ func (e PaymentAction) Valid() bool {
 	case Start:
 		return true
 	case Void:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PaymentStatus.
+const (
+	PaymentStatusAuthorized        PaymentStatus = "authorized"
+	PaymentStatusCaptured          PaymentStatus = "captured"
+	PaymentStatusFailed            PaymentStatus = "failed"
+	PaymentStatusPartiallyCaptured PaymentStatus = "partially_captured"
+	PaymentStatusPartiallyRefunded PaymentStatus = "partially_refunded"
+	PaymentStatusPending           PaymentStatus = "pending"
+	PaymentStatusRefunded          PaymentStatus = "refunded"
+	PaymentStatusVoided            PaymentStatus = "voided"
+)
+
+// Valid indicates whether the value is a known member of the PaymentStatus enum.
+func (e PaymentStatus) Valid() bool {
+	switch e {
+	case PaymentStatusAuthorized:
+		return true
+	case PaymentStatusCaptured:
+		return true
+	case PaymentStatusFailed:
+		return true
+	case PaymentStatusPartiallyCaptured:
+		return true
+	case PaymentStatusPartiallyRefunded:
+		return true
+	case PaymentStatusPending:
+		return true
+	case PaymentStatusRefunded:
+		return true
+	case PaymentStatusVoided:
 		return true
 	default:
 		return false
@@ -348,6 +420,30 @@ func (e ReturnStatus) Valid() bool {
 	}
 }
 
+// Defines values for ReturnViewStatus.
+const (
+	ReturnViewStatusCancelled         ReturnViewStatus = "cancelled"
+	ReturnViewStatusPartiallyReceived ReturnViewStatus = "partially_received"
+	ReturnViewStatusReceived          ReturnViewStatus = "received"
+	ReturnViewStatusRequested         ReturnViewStatus = "requested"
+)
+
+// Valid indicates whether the value is a known member of the ReturnViewStatus enum.
+func (e ReturnViewStatus) Valid() bool {
+	switch e {
+	case ReturnViewStatusCancelled:
+		return true
+	case ReturnViewStatusPartiallyReceived:
+		return true
+	case ReturnViewStatusReceived:
+		return true
+	case ReturnViewStatusRequested:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReturnedLineCondition.
 const (
 	ReturnedLineConditionDamaged    ReturnedLineCondition = "damaged"
@@ -423,6 +519,30 @@ func (e StockState) Valid() bool {
 	case StockStateQualityControl:
 		return true
 	case StockStateSafetyStock:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TimelineEntryCause.
+const (
+	Command        TimelineEntryCause = "command"
+	Reconciliation TimelineEntryCause = "reconciliation"
+	Saga           TimelineEntryCause = "saga"
+	Timer          TimelineEntryCause = "timer"
+)
+
+// Valid indicates whether the value is a known member of the TimelineEntryCause enum.
+func (e TimelineEntryCause) Valid() bool {
+	switch e {
+	case Command:
+		return true
+	case Reconciliation:
+		return true
+	case Saga:
+		return true
+	case Timer:
 		return true
 	default:
 		return false
@@ -680,6 +800,32 @@ type ExpectStock struct {
 	Reference string `json:"reference,omitempty,omitzero"`
 }
 
+// FulfilmentStatus Absent for a credit note
+type FulfilmentStatus string
+
+// FulfilmentView A shipment, or one that is being packed. Imported orders have none.
+type FulfilmentView struct {
+	// DeliveredAt When the last of what has arrived did
+	DeliveredAt  time.Time `json:"delivered_at,omitempty,omitzero"`
+	FulfilmentID string    `json:"fulfilment_id"`
+	Lines        []struct {
+		Delivered int64  `json:"delivered"`
+		Quantity  int64  `json:"quantity"`
+		SKU       string `json:"sku"`
+	} `json:"lines"`
+
+	// Reason Why it was cancelled
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// ShippedAt Absent until it has left
+	ShippedAt         time.Time            `json:"shipped_at,omitempty,omitzero"`
+	Status            FulfilmentViewStatus `json:"status"`
+	TrackingReference string               `json:"tracking_reference,omitempty,omitzero"`
+}
+
+// FulfilmentViewStatus defines model for FulfilmentView.Status.
+type FulfilmentViewStatus string
+
 // Health defines model for Health.
 type Health struct {
 	Reasons []string     `json:"reasons,omitempty,omitzero"`
@@ -763,33 +909,64 @@ type OpenTransfer struct {
 	TransferID string    `json:"transfer_id"`
 }
 
-// Order An order as its view has it; more members may come.
+// Order An order as its view has it. Members may be added; quantities are units.
 type Order struct {
 	Allocation Allocation `json:"allocation,omitempty,omitzero"`
-	Country    string     `json:"country,omitempty,omitzero"`
-	Currency   string     `json:"currency"`
-	CustomerID string     `json:"customer_id,omitempty,omitzero"`
+
+	// Authorized All that was ever authorized, with what is voided
+	Authorized Money `json:"authorized"`
+
+	// Captured All that was ever captured, with what is refunded
+	Captured   Money  `json:"captured"`
+	Country    string `json:"country,omitempty,omitzero"`
+	Currency   string `json:"currency"`
+	CustomerID string `json:"customer_id,omitempty,omitzero"`
 
 	// FulfilmentStatus Absent for a credit note
-	FulfilmentStatus string          `json:"fulfilment_status,omitempty,omitzero"`
-	Lines            []OrderLineView `json:"lines"`
-	OrderID          string          `json:"order_id"`
+	FulfilmentStatus FulfilmentStatus `json:"fulfilment_status,omitempty,omitzero"`
+
+	// Fulfilments Absent for none
+	Fulfilments []FulfilmentView `json:"fulfilments,omitempty,omitzero"`
+	Kind        OrderKind        `json:"kind"`
+	Lines       []OrderLineView  `json:"lines"`
+	OrderID     string           `json:"order_id"`
+
+	// PaymentDeadline The last one set; an order that waits for its payment ends then
+	PaymentDeadline time.Time `json:"payment_deadline,omitempty,omitzero"`
 
 	// PaymentDue What an amendment made the order cost more than is authorized; absent for nothing
-	PaymentDue    Money        `json:"payment_due,omitempty,omitzero"`
-	PaymentStatus string       `json:"payment_status"`
-	Reference     string       `json:"reference,omitempty,omitzero"`
-	ReturnStatus  ReturnStatus `json:"return_status"`
-	Status        OrderStatus  `json:"status"`
+	PaymentDue    Money         `json:"payment_due,omitempty,omitzero"`
+	PaymentStatus PaymentStatus `json:"payment_status"`
+	Reference     string        `json:"reference,omitempty,omitzero"`
 
-	// Subtotal A plain decimal, at most 6 decimals, no exponent.
-	Subtotal Money           `json:"subtotal,omitempty,omitzero"`
+	// RefundDue What is to go back and has not
+	RefundDue Money `json:"refund_due"`
+
+	// Refunded A plain decimal, at most 6 decimals, no exponent.
+	Refunded     Money        `json:"refunded"`
+	ReturnStatus ReturnStatus `json:"return_status"`
+
+	// Returns Absent for none
+	Returns []ReturnView `json:"returns,omitempty,omitzero"`
+
+	// Short What stood in the way of a rejected order
+	Short  []ShortLine `json:"short,omitempty,omitzero"`
+	Status OrderStatus `json:"status"`
+
+	// Subtotal The lines added up, unrounded
+	Subtotal Money           `json:"subtotal"`
 	Timeline []TimelineEntry `json:"timeline"`
 
-	// Total A plain decimal, at most 6 decimals, no exponent.
+	// Total What is to be paid, with the digits of the currency
 	Total   Money `json:"total"`
 	Version int64 `json:"version"`
+
+	// Voided A plain decimal, at most 6 decimals, no exponent.
+	Voided Money `json:"voided"`
 }
+
+// OrderKind defines model for Order.Kind.
+type OrderKind string
 
 // OrderLine defines model for OrderLine.
 type OrderLine struct {
@@ -802,7 +979,22 @@ type OrderLine struct {
 
 // OrderLineView defines model for OrderLineView.
 type OrderLineView struct {
-	Quantity int64  `json:"quantity"`
+	// Amount Quantity times price, unrounded
+	Amount Money `json:"amount"`
+
+	// Backordered Waits for stock to come; absent for 0
+	Backordered int64 `json:"backordered,omitempty,omitzero"`
+
+	// Cancelled Absent for 0
+	Cancelled int64 `json:"cancelled,omitempty,omitzero"`
+	Delivered int64 `json:"delivered"`
+
+	// Quantity As ordered or amended, with what is cancelled
+	Quantity int64 `json:"quantity"`
+
+	// Returned Absent for 0
+	Returned int64  `json:"returned,omitempty,omitzero"`
+	Shipped  int64  `json:"shipped"`
 	SKU      string `json:"sku"`
 
 	// UnitPrice A plain decimal, at most 6 decimals, no exponent.
@@ -829,9 +1021,9 @@ type OrderSummary struct {
 	FulfilmentID string `json:"fulfilment_id,omitempty,omitzero"`
 
 	// FulfilmentStatus Absent for a credit note
-	FulfilmentStatus string                    `json:"fulfilment_status,omitempty,omitzero"`
-	OrderID          string                    `json:"order_id"`
-	PaymentStatus    OrderSummaryPaymentStatus `json:"payment_status"`
+	FulfilmentStatus FulfilmentStatus `json:"fulfilment_status,omitempty,omitzero"`
+	OrderID          string           `json:"order_id"`
+	PaymentStatus    PaymentStatus    `json:"payment_status"`
 
 	// ReturnID The return that request_return made
 	ReturnID     string       `json:"return_id,omitempty,omitzero"`
@@ -842,9 +1034,6 @@ type OrderSummary struct {
 	Total   Money `json:"total"`
 	Version int64 `json:"version"`
 }
-
-// OrderSummaryPaymentStatus defines model for OrderSummary.PaymentStatus.
-type OrderSummaryPaymentStatus string
 
 // Payment defines model for Payment.
 type Payment struct {
@@ -865,6 +1054,9 @@ type PaymentAction string
 
 // PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 type PaymentReference = string
+
+// PaymentStatus defines model for PaymentStatus.
+type PaymentStatus string
 
 // PlaceOrder defines model for PlaceOrder.
 type PlaceOrder struct {
@@ -977,6 +1169,23 @@ type ResultLine struct {
 
 // ReturnStatus defines model for ReturnStatus.
 type ReturnStatus string
+
+// ReturnView defines model for ReturnView.
+type ReturnView struct {
+	Lines []struct {
+		// Damaged A part of what was received; absent for 0
+		Damaged  int64  `json:"damaged,omitempty,omitzero"`
+		Quantity int64  `json:"quantity"`
+		Received int64  `json:"received"`
+		SKU      string `json:"sku"`
+	} `json:"lines"`
+	Reason   string           `json:"reason,omitempty,omitzero"`
+	ReturnID string           `json:"return_id"`
+	Status   ReturnViewStatus `json:"status"`
+}
+
+// ReturnViewStatus defines model for ReturnView.Status.
+type ReturnViewStatus string
 
 // ReturnedLine defines model for ReturnedLine.
 type ReturnedLine struct {
@@ -1148,13 +1357,33 @@ type StockMovementsRow struct {
 // StockState defines model for StockState.
 type StockState string
 
-// TimelineEntry One event; its details stand beside these members.
+// TimelineEntry One event, with what it adds.
 type TimelineEntry struct {
+	// Amount Of a payment
+	Amount       Money              `json:"amount,omitempty,omitzero"`
+	Cause        TimelineEntryCause `json:"cause"`
+	FulfilmentID string             `json:"fulfilment_id,omitempty,omitzero"`
+	Lines        []struct {
+		// Quantity Of an amendment, what the line then is
+		Quantity int64  `json:"quantity"`
+		SKU      string `json:"sku"`
+	} `json:"lines,omitempty,omitzero"`
 	OccurredAt time.Time `json:"occurred_at"`
+	Reason     string    `json:"reason,omitempty,omitzero"`
 	RecordedAt time.Time `json:"recorded_at"`
-	Type       string    `json:"type"`
-	Version    int64     `json:"version"`
+
+	// Reference Of a payment, or of a shipment for tracking
+	Reference string      `json:"reference,omitempty,omitzero"`
+	ReturnID  string      `json:"return_id,omitempty,omitzero"`
+	Short     []ShortLine `json:"short,omitempty,omitzero"`
+	Type      string      `json:"type"`
+
+	// Version The order's after the event
+	Version int64 `json:"version"`
 }
+
+// TimelineEntryCause defines model for TimelineEntry.Cause.
+type TimelineEntryCause string
 
 // WaitingOrder An order that waits for goods at a location.
 type WaitingOrder struct {
@@ -1241,9 +1470,6 @@ type Availabilities = AvailabilityList
 // BadRequest RFC 9457; code is stable, detail is for people.
 type BadRequest = ProblemDocument
 
-// Conflict RFC 9457; code is stable, detail is for people.
-type Conflict = ProblemDocument
-
 // KeyReused RFC 9457; code is stable, detail is for people.
 type KeyReused = ProblemDocument
 
@@ -1262,6 +1488,9 @@ type OrderAccepted = OrderSummary
 // OrderChanged defines model for OrderChanged.
 type OrderChanged = OrderSummary
 
+// OrderConflict RFC 9457; code is stable, detail is for people.
+type OrderConflict = ProblemDocument
+
 // OrderCreated defines model for OrderCreated.
 type OrderCreated = OrderSummary
 
@@ -1279,6 +1508,9 @@ type StockAccepted = Availability
 
 // StockChanged An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type StockChanged = Availability
+
+// StockConflict RFC 9457; code is stable, detail is for people.
+type StockConflict = ProblemDocument
 
 // StockCreated An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type StockCreated = Availability

@@ -1,0 +1,123 @@
+package apitest
+
+import (
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Operation is a method of a path, with what the document says of it.
+type Operation struct {
+	ID, Method, Path string
+	// Codes are those of refusals, by status.
+	Codes map[int][]string
+	// Examples are the bodies that the document shows, by name, and MediaType what they are.
+	Examples  map[string]string
+	MediaType string
+	path      *regexp.Regexp
+}
+
+func (o *Operation) matches(path string) bool { return o.path.MatchString(path) }
+
+// code finds what stands between backticks: codes, in descriptions of refusals.
+var code = regexp.MustCompile("`([a-z_]+)`")
+
+var parameter = regexp.MustCompile(`\{[^}]*\}`)
+
+// Operations lists all operations, by path.
+func (d *Document) Operations() []Operation {
+	var all []Operation
+	paths := at(d.raw, "paths")
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		methods := at(paths, path)
+		for _, method := range slices.Sorted(maps.Keys(methods)) {
+			spec := at(methods, method)
+			o := Operation{
+				Method: strings.ToUpper(method), Path: path, Codes: map[int][]string{}, Examples: map[string]string{},
+				path: regexp.MustCompile("^" + parameter.ReplaceAllString(path, "[^/]+") + "$"),
+			}
+			o.ID, _ = spec["operationId"].(string)
+			for status := range at(spec, "responses") {
+				n, _ := strconv.Atoi(status)
+				o.Codes[n] = d.codes(at(spec, "responses", status), n)
+			}
+			for media, content := range at(spec, "requestBody", "content") {
+				o.MediaType = media
+				o.Examples = examples(content)
+			}
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// codes are those that a response names: in its own description, or else in the examples of what it refers to. Those of
+// any request stand in the document's description.
+func (d *Document) codes(response map[string]any, status int) []string {
+	if status < 400 {
+		return nil
+	}
+	own, _ := response["description"].(string)
+	codes := codesIn(own)
+	if ref, _ := response["$ref"].(string); ref != "" && len(codes) == 0 {
+		name := ref[strings.LastIndex(ref, "/")+1:]
+		for _, body := range examples(at(d.raw, "components", "responses", name, "content", "application/problem+json")) {
+			var p struct {
+				Code string `json:"code"`
+			}
+			if json.Unmarshal([]byte(body), &p) == nil {
+				codes = append(codes, p.Code)
+			}
+		}
+	}
+	if status == 400 {
+		about, _ := at(d.raw, "info")["description"].(string)
+		_, about, _ = strings.Cut(about, "Besides, any command")
+		about, _, _ = strings.Cut(about, "| limit |")
+		codes = append(codes, codesIn(about)...)
+	}
+	return codes
+}
+
+func codesIn(text string) (codes []string) {
+	for _, m := range code.FindAllStringSubmatch(text, -1) {
+		codes = append(codes, m[1])
+	}
+	return codes
+}
+
+// examples are the values of a content's example or examples, as JSON; a string stands for itself.
+func examples(content any) map[string]string {
+	c, _ := content.(map[string]any)
+	values := map[string]any{}
+	if one, ok := c["example"]; ok {
+		values["example"] = one
+	}
+	for name := range at(c, "examples") {
+		values[name] = at(c, "examples", name)["value"]
+	}
+	out := map[string]string{}
+	for name, value := range values {
+		if text, ok := value.(string); ok {
+			out[name] = text
+			continue
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			panic(err) // it was read from JSON
+		}
+		out[name] = string(text)
+	}
+	return out
+}
+
+// at goes down into nested objects; nil where there is none.
+func at(object map[string]any, names ...string) map[string]any {
+	for _, name := range names {
+		object, _ = object[name].(map[string]any)
+	}
+	return object
+}
