@@ -165,6 +165,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		e.FulfilmentID, e.Reference = c.LinesShipped.FulfilmentId, c.LinesShipped.TrackingReference
 	case *eventv1.OrderEvent_ShipmentReconciled:
 		e.Lines = o.ship(c.ShipmentReconciled.Lines)
+		e.FulfilmentID = c.ShipmentReconciled.FulfilmentId
 	case *eventv1.OrderEvent_LinesDelivered:
 		e.Lines = o.deliver(c.LinesDelivered.Lines)
 		e.FulfilmentID = c.LinesDelivered.FulfilmentId
@@ -303,9 +304,7 @@ func (o *Order) ship(q []*eventv1.LineQuantity) []LineQuantity {
 	for i := range o.Lines {
 		o.Lines[i].Backordered = min(o.Lines[i].Backordered, o.Lines[i].left())
 	}
-	if o.left() == 0 {
-		o.Status = statusCompleted
-	}
+	o.Status = statusShipped(o.Status, o.left())
 	return lines
 }
 

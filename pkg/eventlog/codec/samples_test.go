@@ -85,7 +85,7 @@ var orderSamples = map[string]order.Event{
 	},
 	"return_cancelled":    order.ReturnCancelled{ReturnID: "r-1", Lines: sampleQuantities, Reason: "kept"},
 	"reservation_settled": order.ReservationSettled{ReservationVersion: 5},
-	"shipment_reconciled": order.ShipmentReconciled{Lines: sampleQuantities},
+	"shipment_reconciled": order.ShipmentReconciled{FulfilmentID: "reconciled-7", Lines: sampleQuantities},
 }
 
 var (
@@ -139,9 +139,10 @@ var (
 			CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
 			Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
 		}},
-		"order_rejected":   {order.OrderRejected{Short: sampleShort}},
-		"payment_captured": {order.PaymentCaptured{AmountMicros: 8_050_000, Reference: "cap 1"}},
-		"order_expired":    {order.OrderExpired{VoidedMicros: 1_000_000}},
+		"shipment_reconciled": {order.ShipmentReconciled{Lines: sampleQuantities}},
+		"order_rejected":      {order.OrderRejected{Short: sampleShort}},
+		"payment_captured":    {order.PaymentCaptured{AmountMicros: 8_050_000, Reference: "cap 1"}},
+		"order_expired":       {order.OrderExpired{VoidedMicros: 1_000_000}},
 		"return_received": {order.ReturnReceived{
 			ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
 		}},
