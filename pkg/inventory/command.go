@@ -65,7 +65,7 @@ type SetSafetyStock struct {
 	Quantity int64
 }
 
-// SetBackorderLimit lets reservations take available down to -Limit, all locations together.
+// SetBackorderLimit lets orders wait for at most Limit units that are not there, all locations together.
 type SetBackorderLimit struct{ Limit int64 }
 
 // SetReservation is the order's step: how its reservation of this SKU should be, absolute.

@@ -31,13 +31,13 @@ import (
 //	        its Version is greater. Any other step writes nothing.
 //	INV-11  Another PlacedEventID replaces the reservation: what the old one still binds is released first.
 //	INV-12  Growth of reserved + committed + fulfilled must fit what can be reserved: available of the
-//	        locations above 0, and what is left of the backorder limit. It is taken from locations in order
+//	        locations above 0, and what backorders leave of their limit. A location below 0 never blocks the others. It is taken from locations in order
 //	        of first use, or as the step's rule says (INV-60), the backordered rest at the first: StockReserved, or
 //	        StockBackordered.
 //	INV-13  Growth that does not fit, an item that is not registered, and Refuse write ReservationRejected,
 //	        which takes nothing; in this order of reasons: unknown_sku, insufficient_stock, other_line. What the order
 //	        held before it holds still, and the next step that asks for no more finds it.
-//	INV-14  Imported: growth must fit likewise, and goes straight from available (StockFulfilled).
+//	INV-14  Imported: growth must fit available of the locations above 0, and goes straight from there (StockFulfilled).
 //	INV-15  Shrinking releases what exceeds the step, from reserved first, then from committed.
 //	INV-16  Reserved becomes committed as the step says (ReservationCommitted); committed never goes back.
 //	INV-17  Committed, then reserved, becomes fulfilled (StockFulfilled), always: it has left the shelf, even

@@ -140,8 +140,12 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 				return "a reservation took what was not on the shelf"
 			}
 		case StockBackordered:
-			if w.item.reservable() < 0 || shortOf(w.item) > max(shortOf(before), w.item.BackorderLimit) {
+			if waits := waitedFor(w.item); waits > w.item.BackorderLimit || waits-waitedFor(before) != shortOf(w.item)-shortOf(before) {
 				return "a backorder went past the limit"
+			}
+		case StockFulfilled:
+			if len(c.FromAvailable) > 0 && shortOf(w.item) > shortOf(before) {
+				return "a past document took what was not on the shelf"
 			}
 		}
 	}
@@ -180,6 +184,13 @@ func checkBackorders(w *scenario) string {
 		return "stock is for sale while orders wait for it"
 	}
 	return ""
+}
+
+func waitedFor(item Item) (units int64) {
+	for _, b := range item.Backorders {
+		units += b.Quantity
+	}
+	return units
 }
 
 func shortOf(item Item) (short int64) {
