@@ -942,9 +942,15 @@ type ReceiveTransfer struct {
 	// Damaged What has arrived and cannot be sold
 	Damaged Level `json:"damaged,omitempty,omitzero"`
 
-	// Missing What of the transfer will not arrive; not all three are 0
+	// Missing What of the transfer will not arrive; not all of them are 0
 	Missing  Level `json:"missing,omitempty,omitzero"`
 	Quantity Level `json:"quantity"`
+
+	// Reason Required with rejected
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Rejected What goes back to the location that sent it, into quality_control
+	Rejected Level `json:"rejected,omitempty,omitzero"`
 }
 
 // RegisterItem defines model for RegisterItem.
@@ -2503,8 +2509,9 @@ type ClientInterface interface {
 
 	// ReceiveTransferWithBody Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-	// state damaged. `missing` will not come. What is none of them stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+	// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+	// that sent it, until somebody has looked. What is none of them stays incoming.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2513,8 +2520,9 @@ type ClientInterface interface {
 
 	// ReceiveTransfer Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-	// state damaged. `missing` will not come. What is none of them stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+	// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+	// that sent it, until somebody has looked. What is none of them stays incoming.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3795,8 +3803,9 @@ func (c *Generated) ShipTransfer(ctx context.Context, sku SKU, params *ShipTrans
 
 // ReceiveTransferWithBody Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-// state damaged. `missing` will not come. What is none of them stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+// that sent it, until somebody has looked. What is none of them stays incoming.
 //
 // Takes any type of body and a specified content type.
 //
@@ -3815,8 +3824,9 @@ func (c *Generated) ReceiveTransferWithBody(ctx context.Context, sku SKU, transf
 
 // ReceiveTransfer Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-// state damaged. `missing` will not come. What is none of them stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+// that sent it, until somebody has looked. What is none of them stays incoming.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7268,8 +7278,9 @@ type ClientWithResponsesInterface interface {
 
 	// ReceiveTransferWithBodyWithResponse Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-	// state damaged. `missing` will not come. What is none of them stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+	// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+	// that sent it, until somebody has looked. What is none of them stays incoming.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7278,8 +7289,9 @@ type ClientWithResponsesInterface interface {
 
 	// ReceiveTransferWithResponse Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-	// state damaged. `missing` will not come. What is none of them stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+	// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+	// that sent it, until somebody has looked. What is none of them stays incoming.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13405,8 +13417,9 @@ func (c *ClientWithResponses) ShipTransferWithResponse(ctx context.Context, sku 
 
 // ReceiveTransferWithBodyWithResponse Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-// state damaged. `missing` will not come. What is none of them stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+// that sent it, until somebody has looked. What is none of them stays incoming.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13421,8 +13434,9 @@ func (c *ClientWithResponses) ReceiveTransferWithBodyWithResponse(ctx context.Co
 
 // ReceiveTransferWithResponse Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-// state damaged. `missing` will not come. What is none of them stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+// that sent it, until somebody has looked. What is none of them stays incoming.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

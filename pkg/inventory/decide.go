@@ -63,9 +63,10 @@ import (
 //	        ID of its own (invalid_transfer_id, transfer_exists). The location that it leaves must have it
 //	        available (insufficient_stock). On its way it is on_hand nowhere, and incoming where it goes. An item
 //	        has at most 1,000 transfers on their way (too_many_transfers).
-//	INV-28  ReceiveTransfer: at most what of a transfer (unknown_transfer) is on its way (over_transfer), arrived, damaged
-//	        and missing together, and not nothing (invalid_quantity). What arrives becomes available, or damaged; what
-//	        is missing leaves incoming.
+//	INV-28  ReceiveTransfer: at most what of a transfer (unknown_transfer) is on its way (over_transfer), arrived, damaged,
+//	        missing and rejected together, and not nothing (invalid_quantity). What arrives becomes available, or damaged; what
+//	        is missing leaves incoming; what is rejected, for a reason (invalid_reason), is in quality control of the
+//	        location that sent it, until somebody has looked.
 //	INV-40  Growth of damaged goes to damaged of the first location, in the same StockRestocked: those goods came
 //	        back, and cannot be sold again.
 //	INV-60  A step may bring the order's allocation rule: it tries the locations that the rule lists first, in

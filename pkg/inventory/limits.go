@@ -28,6 +28,7 @@ const (
 	MaxSKUBytes         = 64
 	MaxDescriptionBytes = 1_024
 	MaxReferenceBytes   = 255
+	MaxReasonBytes      = 255
 	MaxTransferIDBytes  = 64
 )
 

@@ -53,7 +53,7 @@ func (f *flows) add(c Change) {
 	case StockRestocked:
 		f.in += c.Quantity
 	case TransferReceived:
-		f.in += c.Quantity + c.Damaged
+		f.in += c.Quantity + c.Damaged + c.Rejected
 	case TransferShipped:
 		f.out += c.Quantity
 	case StockFulfilled:
@@ -91,7 +91,11 @@ func drawCommand(t *rapid.T) Command {
 		if rapid.Bool().Draw(t, "ships") {
 			return ShipTransfer{transfer.Draw(t, "transfer"), location, to, quantity / 3, ""}
 		}
-		return ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4, small.Draw(t, "broken") / 4}
+		c := ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4, small.Draw(t, "broken") / 4, small.Draw(t, "rejected") / 4, ""}
+		if c.Rejected > 0 {
+			c.Reason = "torn"
+		}
+		return c
 	}
 	c := SetReservation{
 		OrderID:       rapid.SampledFrom([]string{"o-1", "o-2", "o-3"}).Draw(t, "order"),

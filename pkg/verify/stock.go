@@ -207,14 +207,20 @@ func (c *checker) shipTransfer(rec *eventlog.Record, it *item, t *eventv1.Transf
 
 func (c *checker) receiveTransfer(rec *eventlog.Record, it *item, t *eventv1.TransferReceived) {
 	way := it.transfers[t.TransferId]
-	moved := t.Quantity + t.Damaged + t.Missing
-	c.check(Conserved, way != nil && way.from == t.FromLocation && way.to == t.ToLocation && min(t.Quantity, t.Damaged, t.Missing) >= 0 &&
-		moved > 0 && moved <= way.left, "%s: %d arrive, %d damaged, and %d are missing of transfer %s, of which %+v is on its way",
-		at(rec), t.Quantity, t.Damaged, t.Missing, t.TransferId, way)
+	moved := t.Quantity + t.Damaged + t.Missing + t.Rejected
+	c.check(Conserved, way != nil && way.from == t.FromLocation && way.to == t.ToLocation && min(t.Quantity, t.Damaged, t.Missing, t.Rejected) >= 0 &&
+		moved > 0 && moved <= way.left, "%s: %d arrive, %d damaged, %d are missing and %d rejected of transfer %s, of which %+v is on its way",
+		at(rec), t.Quantity, t.Damaged, t.Missing, t.Rejected, t.TransferId, way)
+	c.check(Transitions, (t.Reason != "") == (t.Rejected > 0), "%s: %d are rejected for the reason %q", at(rec), t.Rejected, t.Reason)
 	l := it.add(t.ToLocation, t.Quantity)
 	l.OnHand += t.Damaged
 	l.Damaged += t.Damaged
 	l.Incoming -= moved
+	if t.Rejected != 0 {
+		back := it.at(t.FromLocation)
+		back.OnHand += t.Rejected
+		back.QualityControl += t.Rejected
+	}
 	if way == nil {
 		return
 	}

@@ -129,7 +129,9 @@ func TestDecisionsRoundTrip(t *testing.T) {
 			}
 			if transfer := rapid.SampledFrom([]string{"t-1", "t-2"}).Draw(t, "transfer"); id == "" && rapid.Bool().Draw(t, "transfers") {
 				cmd = inventory.ShipTransfer{TransferID: transfer, ToLocation: "south", Quantity: 5, Reference: "van 2"}
-				if rapid.Bool().Draw(t, "arrives") {
+				if rapid.IntRange(0, 3).Draw(t, "goes back") == 0 {
+					cmd = inventory.ReceiveTransfer{TransferID: transfer, Rejected: 1, Reason: "torn"}
+				} else if rapid.Bool().Draw(t, "arrives") {
 					cmd = inventory.ReceiveTransfer{TransferID: transfer, Quantity: 2, Missing: rapid.Int64Range(0, 2).Draw(t, "missing"), Damaged: rapid.Int64Range(0, 1).Draw(t, "damaged")}
 				}
 			}

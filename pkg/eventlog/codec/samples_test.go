@@ -109,8 +109,10 @@ var inventorySamples = map[string]inventory.Change{
 	"stock_moved": inventory.StockMoved{
 		Location: "main", From: inventory.StateQualityControl, To: inventory.StateDamaged, Quantity: 4, Reference: "box 4",
 	},
-	"transfer_shipped":      inventory.TransferShipped{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 5, Reference: "van 2"},
-	"transfer_received":     inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1},
+	"transfer_shipped": inventory.TransferShipped{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 5, Reference: "van 2"},
+	"transfer_received": inventory.TransferReceived{
+		TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1, Rejected: 2, Reason: "wrong colour",
+	},
 	"stock_expected":        inventory.StockExpected{Location: "main", Quantity: 40, Delta: -10, Reference: "PO-1"},
 	"stock_adjusted":        inventory.StockAdjusted{Location: "main", Delta: -3, Reason: inventory.ReasonShrinkage, Reference: "box 4"},
 	"stock_counted":         inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2", CountedAtVersion: 5},
@@ -148,11 +150,14 @@ var (
 		}},
 	}
 	olderInventorySamples = map[string][]inventory.Change{
-		"stock_reserved":    {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
-		"stock_restocked":   {inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn}},
-		"transfer_received": {inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1}},
-		"stock_counted":     {inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"}},
-		"stock_received":    {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
+		"stock_reserved":  {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
+		"stock_restocked": {inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn}},
+		"transfer_received": {
+			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1},
+			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1},
+		},
+		"stock_counted":  {inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"}},
+		"stock_received": {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
 	}
 )
 
