@@ -21,7 +21,8 @@ func dice(t *rapid.T, n int) int {
 	return v % n
 }
 
-func one[T any](t *rapid.T, of []T) T { return of[dice(t, len(of))] }
+// One of some, each as often.
+func One[T any](t *rapid.T, of []T) T { return of[dice(t, len(of))] }
 
 var (
 	skus        = []string{"a", "b", "c"}
@@ -53,7 +54,7 @@ func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 	c.Reconciliation = dice(t, 10) == 0
 	refused := ""
 	if asks := asked(o); len(asks) > 0 && dice(t, 6) == 0 {
-		refused = one(t, asks)
+		refused = One(t, asks)
 	}
 	for _, w := range o.Wanted() {
 		h := order.Held{
@@ -132,7 +133,7 @@ func further(t *rapid.T, o order.Order) order.Command {
 		return order.Resume{DeadlineMicros: 60}
 	case order.Placed, order.Reserved, order.Expired:
 		missing := o.TotalMicros - o.AuthorizedMicros + o.VoidedMicros
-		return order.AuthorizePayment{AmountMicros: missing, Reference: one(t, references), DeadlineMicros: 60}
+		return order.AuthorizePayment{AmountMicros: missing, Reference: One(t, references), DeadlineMicros: 60}
 	case order.Confirmed, order.Completed, order.Rejected, order.Cancelled:
 	}
 	open, delivered := order.Return{}, false
@@ -148,13 +149,13 @@ func further(t *rapid.T, o order.Order) order.Command {
 	}
 	switch {
 	case open.ID != "" && rapid.Bool().Draw(t, "comes back"):
-		l := one(t, open.Lines)
+		l := One(t, open.Lines)
 		condition := order.Condition(1 + dice(t, 2))
 		return order.ReceiveReturn{ReturnID: open.ID, Lines: []order.ReturnedLine{{SKU: l.SKU, Quantity: int64(1 + dice(t, 2)), Condition: condition}}}
 	case delivered && rapid.Bool().Draw(t, "is asked back"):
 		return returning(t, o)
 	case len(o.Fulfilments) > 0 && rapid.Bool().Draw(t, "arrives"):
-		return order.Deliver{FulfilmentID: one(t, o.Fulfilments).ID}
+		return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID}
 	}
 	return shipping(t, o)
 }
@@ -162,7 +163,7 @@ func further(t *rapid.T, o order.Order) order.Command {
 func place(t *rapid.T) order.Command {
 	c := order.Place{
 		OrderID: "o-1", CustomerID: "c-1", Currency: "EUR", Country: "EIRE", Reference: "web 1", Lines: lines(t), PaymentDeadlineMicros: 50,
-		Terms: one(t, []order.PaymentTerms{order.Prepaid, order.Prepaid, order.OnAccount}),
+		Terms: One(t, []order.PaymentTerms{order.Prepaid, order.Prepaid, order.OnAccount}),
 	}
 	if policy := rapid.Int32Range(0, 3).Draw(t, "policy"); policy > 0 {
 		c.Allocation = &order.AllocationRule{Policy: order.AllocationPolicy(policy), Locations: []string{"north"}}
@@ -171,10 +172,10 @@ func place(t *rapid.T) order.Command {
 }
 
 func money(t *rapid.T, o order.Order) order.Command {
-	amount := one(t, []int64{
+	amount := One(t, []int64{
 		o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, o.AuthorizedMicros - o.CapturedMicros, 1, 0, 500_000,
 	})
-	reference := one(t, references)
+	reference := One(t, references)
 	deadline := rapid.Int64Range(40, 60).Draw(t, "deadline")
 	switch dice(t, 8) {
 	case 0:
@@ -192,8 +193,8 @@ func money(t *rapid.T, o order.Order) order.Command {
 }
 
 func shipping(t *rapid.T, o order.Order) order.Command {
-	id := one(t, fulfilments)
-	reference := one(t, references)
+	id := One(t, fulfilments)
+	reference := One(t, references)
 	capture := rapid.Bool().Draw(t, "capture")
 	switch dice(t, 9) {
 	case 0:
@@ -208,14 +209,14 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 		return order.Ship{FulfilmentID: id, Capture: capture, PaymentReference: reference}
 	case 7:
 		if len(o.Fulfilments) > 0 {
-			return order.Deliver{FulfilmentID: one(t, o.Fulfilments).ID, Lines: quantities(t, o)}
+			return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID, Lines: quantities(t, o)}
 		}
 	}
 	return order.Ship{FulfilmentID: id, Lines: quantities(t, o), Capture: capture, PaymentReference: reference}
 }
 
 func returning(t *rapid.T, o order.Order) order.Command {
-	id := one(t, returns)
+	id := One(t, returns)
 	switch dice(t, 6) {
 	case 0:
 		return order.RequestReturn{ReturnID: id, Reason: "too big"}
@@ -237,15 +238,12 @@ func returning(t *rapid.T, o order.Order) order.Command {
 func amend(t *rapid.T, o order.Order) order.Command {
 	c := order.Amend{Lines: make([]order.AmendLine, dice(t, 4)), Reason: "customer called"}
 	for i := range c.Lines {
-		l := order.AmendLine{
-			SKU:      one(t, append([]string{"d"}, skus...)),
-			Line:     rapid.Int32Range(0, 4).Draw(t, "line"),
-			Quantity: rapid.Int64Range(0, 6).Draw(t, "quantity"),
+		l := order.AmendLine{SKU: One(t, append([]string{"d"}, skus...)), Line: int32(dice(t, 2) * dice(t, 5)), Quantity: int64(dice(t, 7))}
+		if n := len(o.Lines); n > 0 && dice(t, 4) > 0 {
+			at := dice(t, n)
+			l.SKU, l.Line = o.Lines[at].SKU, int32(at)+1
 		}
-		if at := int(l.Line) - 1; at >= 0 && at < len(o.Lines) && rapid.Bool().Draw(t, "by place") {
-			l.SKU = o.Lines[at].SKU
-		}
-		if rapid.Bool().Draw(t, "priced") {
+		if dice(t, 3) == 0 || l.Line == 0 {
 			l.UnitPriceMicros = new(rapid.Int64Range(0, 3_000_000).Draw(t, "price"))
 		}
 		c.Lines[i] = l
@@ -256,7 +254,7 @@ func amend(t *rapid.T, o order.Order) order.Command {
 func lines(t *rapid.T) []order.PlaceLine {
 	lines := make([]order.PlaceLine, 1+dice(t, 4))
 	for i := range lines {
-		lines[i] = order.PlaceLine{SKU: one(t, skus), Quantity: int64(1 + dice(t, 5)), UnitPriceMicros: rapid.Int64Range(0, 3_000_000).Draw(t, "price")}
+		lines[i] = order.PlaceLine{SKU: One(t, skus), Quantity: int64(1 + dice(t, 5)), UnitPriceMicros: rapid.Int64Range(0, 3_000_000).Draw(t, "price")}
 	}
 	if dice(t, 20) == 0 {
 		lines[0].Quantity = 0 // is refused
@@ -268,9 +266,9 @@ func lines(t *rapid.T) []order.PlaceLine {
 func quantities(t *rapid.T, o order.Order) []order.LineQuantity {
 	lines := make([]order.LineQuantity, dice(t, 3))
 	for i := range lines {
-		lines[i] = order.LineQuantity{SKU: one(t, skus), Quantity: int64(1 + dice(t, 3))}
+		lines[i] = order.LineQuantity{SKU: One(t, skus), Quantity: int64(1 + dice(t, 3))}
 		if len(o.Lines) > 0 && dice(t, 4) > 0 {
-			lines[i].SKU = one(t, o.Lines).SKU
+			lines[i].SKU = One(t, o.Lines).SKU
 		}
 	}
 	return lines
