@@ -2,6 +2,7 @@ package orderview
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -79,6 +80,13 @@ func sameAs(t *rapid.T, o *order.Order, h *head, log []*eventv1.OrderEvent) {
 		}
 		if v.Lines[i] != want {
 			t.Fatalf("line %d: the view has %+v, the rules %+v, after %v", i+1, v.Lines[i], want, log[len(log)-1])
+		}
+	}
+	for _, f := range o.Fulfilments {
+		k := slices.IndexFunc(v.Fulfilments, func(mine Fulfilment) bool { return mine.ID == f.ID })
+		if k < 0 || len(v.Fulfilments[k].Lines) != len(f.Lines) || (v.Fulfilments[k].Status == fulfilmentPending) != f.Pending ||
+			(v.Fulfilments[k].Status == fulfilmentDelivered) != f.Delivered {
+			t.Fatalf("the view has %+v, the rules %+v", v.Fulfilments, f)
 		}
 	}
 	for i, r := range o.Returns {
