@@ -42,7 +42,8 @@ import (
 //	INV-16  Reserved becomes committed as the step says (ReservationCommitted); committed never goes back.
 //	INV-17  Committed, then reserved, becomes fulfilled (StockFulfilled), always: it has left the shelf, even
 //	        when on_hand falls below 0. Fulfilled never goes back.
-//	INV-18  Growth of restocked goes to available of the first location (StockRestocked, reason return).
+//	INV-18  Growth of restocked goes to available of the locations that the order was fulfilled from, the first of them
+//	        first, as far as it has not come back there; what never left goes to the first location (StockRestocked, reason return).
 //	INV-19  A new step writes at least one event: ReservationReleased of 0 when there is nothing to change.
 //	INV-20  A step's quantities are 0 to MaxStepQuantity (invalid_quantity), its order ID is set, its version is at least 1
 //	        and Imported goes without reserved and committed (invalid_step).
@@ -67,8 +68,8 @@ import (
 //	        missing and rejected together, and not nothing (invalid_quantity). What arrives becomes available, or damaged; what
 //	        is missing leaves incoming; what is rejected, for a reason (invalid_reason), is in quality control of the
 //	        location that sent it, until somebody has looked.
-//	INV-40  Growth of damaged goes to damaged of the first location, in the same StockRestocked: those goods came
-//	        back, and cannot be sold again.
+//	INV-40  Growth of damaged goes to damaged of the same locations, after what can be sold, in the same StockRestocked: those
+//	        goods came back, and cannot be sold again.
 //	INV-60  A step may bring the order's allocation rule: it tries the locations that the rule lists first, in
 //	        its order, as far as the item has them, then the others in order of first use. A location below 0
 //	        has nothing, and takes nothing from the others. Without a rule: split, and none listed. The rule
