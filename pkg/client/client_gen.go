@@ -2004,7 +2004,8 @@ type ClientInterface interface {
 	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 	// (`nothing_would_be_left`).
 	//
-	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+	// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -2029,7 +2030,8 @@ type ClientInterface interface {
 	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 	// (`nothing_would_be_left`).
 	//
-	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+	// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -2808,7 +2810,8 @@ func (c *Generated) GetOrder(ctx context.Context, orderID OrderID, params *GetOr
 // has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 // (`nothing_would_be_left`).
 //
-// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 // `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 // `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 // has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -2843,7 +2846,8 @@ func (c *Generated) AmendOrderWithBody(ctx context.Context, orderID OrderID, par
 // has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 // (`nothing_would_be_left`).
 //
-// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 // `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 // `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 // has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -6767,7 +6771,8 @@ type ClientWithResponsesInterface interface {
 	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 	// (`nothing_would_be_left`).
 	//
-	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+	// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -6792,7 +6797,8 @@ type ClientWithResponsesInterface interface {
 	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 	// (`nothing_would_be_left`).
 	//
-	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+	// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -12612,7 +12618,8 @@ func (c *ClientWithResponses) GetOrderWithResponse(ctx context.Context, orderID 
 // has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 // (`nothing_would_be_left`).
 //
-// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 // `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 // `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 // has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -12643,7 +12650,8 @@ func (c *ClientWithResponses) AmendOrderWithBodyWithResponse(ctx context.Context
 // has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 // (`nothing_would_be_left`).
 //
-// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 // `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 // `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 // has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line

@@ -59,7 +59,8 @@ import (
 //	        take it last. At most 10,000 orders wait for an item; beyond that the backorder limit counts as 0.
 //	INV-26  Whatever leaves stock that backorders can have fills them, in the order of their arrival
 //	        (BackorderFilled): first from their own location, once what is promised there is covered, then
-//	        from what is available elsewhere, as their rule allows (INV-62).
+//	        from what is available elsewhere, as their rule allows (INV-62). An order keeps its place while it waits for
+//	        anything, and what an amendment makes it wait for more is filled in that place too.
 //	INV-27  ShipTransfer: 1 to MaxQuantity (invalid_quantity) from one location to another (same_location), under an
 //	        ID of its own (invalid_transfer_id, transfer_exists). The location that it leaves must have it
 //	        available (insufficient_stock). On its way it is on_hand nowhere, and incoming where it goes. An item
