@@ -193,7 +193,7 @@ func (s *shop) deliverAnswer(m message) error {
 		_, has := s.answered[m.order][w.SKU]
 		all = all && has
 	}
-	if !all && !(m.answer.Rejected && o.Undecided()) {
+	if !all && (!m.answer.Rejected || !o.Undecided()) {
 		return nil
 	}
 	c := order.RecordReservation{ReservationVersion: m.version}
