@@ -63,6 +63,8 @@ func transferCommands(l *lookup) []*cobra.Command {
 		})
 	receive.Flags().Int64Var(&receipt.Missing, "missing", 0, "units that will not arrive")
 	receive.Flags().Int64Var(&receipt.Damaged, "damaged", 0, "units that have arrived and cannot be sold")
+	receive.Flags().Int64Var(&receipt.Rejected, "rejected", 0, "units that go back to where they came from")
+	receive.Flags().StringVar(&receipt.Reason, "reason", "", "with --rejected: why")
 	return []*cobra.Command{ship, receive}
 }
 

@@ -157,7 +157,12 @@ func (m *movement) ofGoods(ev *eventv1.InventoryEvent) bool {
 		m.change(t.ToLocation, onHand, t.Quantity+t.Damaged)
 		m.change(t.ToLocation, available, t.Quantity)
 		m.change(t.ToLocation, damaged, t.Damaged)
-		m.change(t.ToLocation, incoming, -t.Quantity-t.Damaged-t.Missing)
+		m.change(t.ToLocation, incoming, -t.Quantity-t.Damaged-t.Missing-t.Rejected)
+		if t.Rejected > 0 {
+			m.reason = "rejected"
+			m.change(t.FromLocation, onHand, t.Rejected)
+			m.change(t.FromLocation, qualityControl, t.Rejected)
+		}
 	case *eventv1.InventoryEvent_StockAdjusted:
 		s := c.StockAdjusted
 		m.typ, m.reason, m.reference = "stock_adjusted", reasons[s.Reason], s.Reference

@@ -82,7 +82,7 @@ func receive(row *eventv1.AvailabilityRow, c *eventv1.TransferReceived) {
 	if i < 0 {
 		return
 	}
-	if row.Transfers[i].Remaining -= c.Quantity + c.Damaged + c.Missing; row.Transfers[i].Remaining <= 0 {
+	if row.Transfers[i].Remaining -= c.Quantity + c.Damaged + c.Missing + c.Rejected; row.Transfers[i].Remaining <= 0 {
 		row.Transfers = slices.Delete(row.Transfers, i, i+1)
 	}
 }

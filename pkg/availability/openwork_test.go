@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/inventory/inventorytest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -47,20 +48,9 @@ func (i *item) run(t *rapid.T, cmd inventory.Command) {
 	}
 }
 
-func drawStockCommand(t *rapid.T) inventory.Command {
-	location := rapid.SampledFrom([]string{"main", "north", "south"}).Draw(t, "location")
-	quantity := rapid.Int64Range(1, 9).Draw(t, "quantity")
-	reference := rapid.SampledFrom([]string{"", "PO-1", "PO-2"}).Draw(t, "reference")
-	transfer := rapid.SampledFrom([]string{"t-1", "t-2", "t-3"}).Draw(t, "transfer")
-	switch rapid.IntRange(0, 9).Draw(t, "command") {
-	case 0, 1:
-		return inventory.ReceiveStock{Location: location, Quantity: quantity, Reference: reference}
-	case 2:
-		return inventory.ExpectStock{Location: location, Quantity: quantity - 1, Reference: reference}
-	case 3:
-		return inventory.ShipTransfer{TransferID: transfer, FromLocation: location, ToLocation: "north", Quantity: quantity}
-	case 4:
-		return inventory.ReceiveTransfer{TransferID: transfer, Quantity: quantity / 3, Missing: quantity / 4, Damaged: 1}
+func drawStockCommand(t *rapid.T, item inventory.Item) inventory.Command {
+	if rapid.Bool().Draw(t, "by a client") {
+		return inventorytest.Command(t, item)
 	}
 	order := rapid.SampledFrom([]string{"o-1", "o-2", "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11", "urn:uuid:5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11"}).Draw(t, "order")
 	c := inventory.SetReservation{
@@ -80,7 +70,7 @@ func TestOpenWorkIsThatOfTheRules(t *testing.T) {
 		i.run(t, inventory.RegisterItem{Description: "a"})
 		i.run(t, inventory.SetBackorderLimit{Limit: 15})
 		for range rapid.IntRange(1, 60).Draw(t, "commands") {
-			i.run(t, drawStockCommand(t))
+			i.run(t, drawStockCommand(t, i.state))
 			row := i.fold.rows["A"]
 			var got, want strings.Builder
 			for _, x := range row.Transfers {

@@ -1134,9 +1134,15 @@ type ReceiveTransfer struct {
 	// Damaged What has arrived and cannot be sold
 	Damaged Level `json:"damaged,omitempty,omitzero"`
 
-	// Missing What of the transfer will not arrive; not all three are 0
+	// Missing What of the transfer will not arrive; not all of them are 0
 	Missing  Level `json:"missing,omitempty,omitzero"`
 	Quantity Level `json:"quantity"`
+
+	// Reason Required with rejected
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Rejected What goes back to the location that sent it, into quality_control
+	Rejected Level `json:"rejected,omitempty,omitzero"`
 }
 
 // RegisterItem defines model for RegisterItem.
@@ -2230,7 +2236,8 @@ type ClientInterface interface {
 	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 	// (`nothing_would_be_left`).
 	//
-	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+	// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -2255,7 +2262,8 @@ type ClientInterface interface {
 	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 	// (`nothing_would_be_left`).
 	//
-	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+	// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -2735,8 +2743,9 @@ type ClientInterface interface {
 
 	// ReceiveTransferWithBody Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-	// state damaged. `missing` will not come. What is none of them stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+	// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+	// that sent it, until somebody has looked. What is none of them stays incoming.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -2745,8 +2754,9 @@ type ClientInterface interface {
 
 	// ReceiveTransfer Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-	// state damaged. `missing` will not come. What is none of them stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+	// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+	// that sent it, until somebody has looked. What is none of them stays incoming.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -3032,7 +3042,8 @@ func (c *Generated) GetOrder(ctx context.Context, orderID OrderID, params *GetOr
 // has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 // (`nothing_would_be_left`).
 //
-// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 // `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 // `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 // has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -3067,7 +3078,8 @@ func (c *Generated) AmendOrderWithBody(ctx context.Context, orderID OrderID, par
 // has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 // (`nothing_would_be_left`).
 //
-// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 // `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 // `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 // has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -4027,8 +4039,9 @@ func (c *Generated) ShipTransfer(ctx context.Context, sku SKU, params *ShipTrans
 
 // ReceiveTransferWithBody Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-// state damaged. `missing` will not come. What is none of them stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+// that sent it, until somebody has looked. What is none of them stays incoming.
 //
 // Takes any type of body and a specified content type.
 //
@@ -4047,8 +4060,9 @@ func (c *Generated) ReceiveTransferWithBody(ctx context.Context, sku SKU, transf
 
 // ReceiveTransfer Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-// state damaged. `missing` will not come. What is none of them stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+// that sent it, until somebody has looked. What is none of them stays incoming.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6989,7 +7003,8 @@ type ClientWithResponsesInterface interface {
 	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 	// (`nothing_would_be_left`).
 	//
-	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+	// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -7014,7 +7029,8 @@ type ClientWithResponsesInterface interface {
 	// has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 	// (`nothing_would_be_left`).
 	//
-	// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+	// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+	// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 	// `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 	// `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 	// has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -7500,8 +7516,9 @@ type ClientWithResponsesInterface interface {
 
 	// ReceiveTransferWithBodyWithResponse Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-	// state damaged. `missing` will not come. What is none of them stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+	// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+	// that sent it, until somebody has looked. What is none of them stays incoming.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7510,8 +7527,9 @@ type ClientWithResponsesInterface interface {
 
 	// ReceiveTransferWithResponse Receive a transfer, all of it or a part
 	//
-	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-	// state damaged. `missing` will not come. What is none of them stays incoming.
+	// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+	// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+	// that sent it, until somebody has looked. What is none of them stays incoming.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13490,7 +13508,8 @@ func (c *ClientWithResponses) GetOrderWithResponse(ctx context.Context, orderID 
 // has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 // (`nothing_would_be_left`).
 //
-// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 // `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 // `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 // has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -13521,7 +13540,8 @@ func (c *ClientWithResponses) AmendOrderWithBodyWithResponse(ctx context.Context
 // has shipped, was cancelled or is set aside (`over_amendment`), and something is left to ship
 // (`nothing_would_be_left`).
 //
-// What a SKU grows by is reserved first. Where stock does not have all of it, nothing changes: 409
+// What a SKU grows by is reserved first. Part of it may be backordered: it waits in the place that the order has in the
+// line for that SKU, before orders that came later. Where stock does not have all of it, nothing changes: 409
 // `insufficient_stock` or `unknown_sku` with the short lines, whose `requested` is the growth. As with
 // `POST /v1/orders`, 202 comes when the wait ends before stock elsewhere has answered; the order's timeline then
 // has `order_amended` or `amendment_declined`. Until then nothing is set aside, ships or is cancelled by the line
@@ -14295,8 +14315,9 @@ func (c *ClientWithResponses) ShipTransferWithResponse(ctx context.Context, sku 
 
 // ReceiveTransferWithBodyWithResponse Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-// state damaged. `missing` will not come. What is none of them stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+// that sent it, until somebody has looked. What is none of them stays incoming.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -14311,8 +14332,9 @@ func (c *ClientWithResponses) ReceiveTransferWithBodyWithResponse(ctx context.Co
 
 // ReceiveTransferWithResponse Receive a transfer, all of it or a part
 //
-// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and is rejected: it is on hand, in the
-// state damaged. `missing` will not come. What is none of them stays incoming.
+// `quantity` has arrived and is accepted: it is available. `damaged` has arrived and cannot be sold: it is on hand, in the
+// state damaged. `missing` will not come. `rejected` goes back, for a `reason`: it is in quality_control of the location
+// that sent it, until somebody has looked. What is none of them stays incoming.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -164,7 +164,7 @@ func (c *Client) ShipTransfer(ctx context.Context, sku string, transfer ShipTran
 	})
 }
 
-// ReceiveTransfer records what of a transfer has arrived, for sale or damaged, and what is missing.
+// ReceiveTransfer records what of a transfer has arrived, for sale or damaged, what is missing, and what is rejected.
 func (c *Client) ReceiveTransfer(ctx context.Context, sku, transferID string, receipt ReceiveTransfer, options ...CallOption) (*Answer[Availability], error) {
 	return send[Availability](ctx, c, c.options(options), receipt, func(b io.Reader) (*http.Request, error) {
 		return NewReceiveTransferRequestWithBody(c.server, sku, transferID, nil, jsonType, b)

@@ -191,6 +191,8 @@ type receiveTransferBody struct {
 	Quantity   *int64 `json:"quantity"`
 	Missing    int64  `json:"missing"`
 	Damaged    int64  `json:"damaged"`
+	Rejected   int64  `json:"rejected"`
+	Reason     string `json:"reason"`
 }
 
 type adjustBody struct {

@@ -86,6 +86,7 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		}, 0},
 		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"missing":1}`, inventory.ReceiveTransfer{TransferID: "t", Quantity: 1, Missing: 1}, 0},
 		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"damaged":2}`, inventory.ReceiveTransfer{TransferID: "t", Damaged: 2}, 0},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"rejected":2,"reason":"torn"}`, inventory.ReceiveTransfer{TransferID: "t", Rejected: 2, Reason: "torn"}, 0},
 		{MoveStock, `{"from":"available","to":"damaged","quantity":2}`, inventory.MoveStock{
 			Location: "main", From: inventory.StateAvailable, To: inventory.StateDamaged, Quantity: 2,
 		}, 0},
@@ -142,6 +143,9 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{ShipTransfer, `{"to_location":"n","quantity":0}`, "invalid_quantity /quantity"},
 		{ShipTransfer, `{"to":"n"}`, "unknown_field /to"},
 		{ReceiveTransfer, `{"quantity":1}`, "missing_field /transfer_id"},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"rejected":1}`, "missing_field /reason"},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"rejected":-1}`, "invalid_quantity /rejected"},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"reason":"torn"}`, "invalid_reason /reason"},
 		{ReceiveTransfer, `{"transfer_id":"t"}`, "missing_field /quantity"},
 		{ReceiveTransfer, `{"transfer_id":"t","quantity":0}`, "invalid_quantity /quantity"},
 		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"missing":-1}`, "invalid_quantity /missing"},

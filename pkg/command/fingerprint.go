@@ -199,6 +199,8 @@ func (c *canonical) stock(cmd inventory.Command) {
 		c.number(22, cmd.Quantity)
 		c.number(50, cmd.Missing)
 		c.number(51, cmd.Damaged)
+		c.number(53, cmd.Rejected)
+		c.text(31, cmd.Reason)
 	case inventory.AdjustStock:
 		c.text(41, cmd.Location)
 		c.number(42, cmd.Delta)

@@ -134,9 +134,16 @@ func (d *decoding) receiveTransfer() inventory.Command {
 		Quantity:   d.level("/quantity", b.Quantity),
 		Missing:    d.level("/missing", &b.Missing),
 		Damaged:    d.level("/damaged", &b.Damaged),
+		Rejected:   d.level("/rejected", &b.Rejected),
+		Reason:     d.text("/reason", b.Reason, MaxReasonBytes),
 	}
-	if cmd.Quantity+cmd.Missing+cmd.Damaged == 0 && d.code == "" {
-		d.fault(CodeBadQuantity, "/quantity", "must be more than 0 unless something is damaged or missing")
+	switch {
+	case cmd.Quantity+cmd.Missing+cmd.Damaged+cmd.Rejected == 0 && d.code == "":
+		d.fault(CodeBadQuantity, "/quantity", "must be more than 0 unless something is damaged, missing or rejected")
+	case cmd.Rejected > 0 && cmd.Reason == "":
+		d.fault(CodeMissingField, "/reason", "is required with rejected")
+	case cmd.Rejected == 0 && cmd.Reason != "":
+		d.invalid("/reason", "is that of rejected units: say how many, or leave it out")
 	}
 	return cmd
 }

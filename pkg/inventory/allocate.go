@@ -55,12 +55,16 @@ func (i *Item) candidates(rule *AllocationRule) candidates {
 	return all
 }
 
-// reservable is what the step's order may take of the item (INV-12, INV-61).
+// reservable is what the step's order may take of the item (INV-12, INV-14, INV-61).
 func (s *step) reservable() int64 {
-	if rule := s.cmd.Allocation; rule == nil || rule.Policy != SingleLocation {
-		return s.item.reservable()
+	there := s.item.Sellable()
+	if rule := s.cmd.Allocation; rule != nil && rule.Policy == SingleLocation {
+		there = s.single(math.MaxInt64).available
 	}
-	return s.single(math.MaxInt64).available + s.item.backorderable()
+	if s.cmd.Imported {
+		return there
+	}
+	return there + s.item.backorderable()
 }
 
 // allocateBy chooses locations as a rule says; what they do not have is backordered at the first.

@@ -111,3 +111,10 @@ func TestINV25AtMostSoManyWait(t *testing.T) {
 	s.when(want(1, 2, 0, 0)).then(ReservationRejected{stepOf(1), 2, 1, InsufficientStock})
 	s.when(want(2, 1, 0, 0)).then(StockReserved{stepOf(2), 1, at("main", 1)})
 }
+
+func TestINV26AnAmendedOrderKeepsItsPlace(t *testing.T) {
+	s := given(t, append(waiting2(), want(2, 6, 0, 0))...) // o-1 waits for 2 more, and o-2 behind it for all
+	s.when(ReceiveStock{"", 7, ""}).then(StockReceived{"main", 7, "", 0},
+		BackorderFilled{Step: stepOf(2), Location: "main", Quantity: 6},
+		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 1, Backordered: 2})
+}

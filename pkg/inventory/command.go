@@ -36,10 +36,12 @@ type ShipTransfer struct {
 	Reference                string
 }
 
-// ReceiveTransfer records what of a transfer has arrived, for sale or Damaged, and what will not.
+// ReceiveTransfer records what of a transfer has arrived, for sale or Damaged, what will not, and what the destination
+// Rejected, for a Reason: that goes back to where it came from.
 type ReceiveTransfer struct {
-	TransferID                 string
-	Quantity, Missing, Damaged int64
+	TransferID                           string
+	Quantity, Missing, Damaged, Rejected int64
+	Reason                               string
 }
 
 // AdjustStock changes on_hand by Delta, for a reason.
@@ -65,7 +67,7 @@ type SetSafetyStock struct {
 	Quantity int64
 }
 
-// SetBackorderLimit lets reservations take available down to -Limit, all locations together.
+// SetBackorderLimit lets orders wait for at most Limit units that are not there, all locations together.
 type SetBackorderLimit struct{ Limit int64 }
 
 // SetReservation is the order's step: how its reservation of this SKU should be, absolute.

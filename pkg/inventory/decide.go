@@ -31,18 +31,19 @@ import (
 //	        its Version is greater. Any other step writes nothing.
 //	INV-11  Another PlacedEventID replaces the reservation: what the old one still binds is released first.
 //	INV-12  Growth of reserved + committed + fulfilled must fit what can be reserved: available of the
-//	        locations above 0, and what is left of the backorder limit. It is taken from locations in order
+//	        locations above 0, and what backorders leave of their limit. A location below 0 never blocks the others. It is taken from locations in order
 //	        of first use, or as the step's rule says (INV-60), the backordered rest at the first: StockReserved, or
 //	        StockBackordered.
 //	INV-13  Growth that does not fit, an item that is not registered, and Refuse write ReservationRejected,
 //	        which takes nothing; in this order of reasons: unknown_sku, insufficient_stock, other_line. What the order
 //	        held before it holds still, and the next step that asks for no more finds it.
-//	INV-14  Imported: growth must fit likewise, and goes straight from available (StockFulfilled).
+//	INV-14  Imported: growth must fit available of the locations above 0, and goes straight from there (StockFulfilled).
 //	INV-15  Shrinking releases what exceeds the step, from reserved first, then from committed.
 //	INV-16  Reserved becomes committed as the step says (ReservationCommitted); committed never goes back.
 //	INV-17  Committed, then reserved, becomes fulfilled (StockFulfilled), always: it has left the shelf, even
 //	        when on_hand falls below 0. Fulfilled never goes back.
-//	INV-18  Growth of restocked goes to available of the first location (StockRestocked, reason return).
+//	INV-18  Growth of restocked goes to available of the locations that the order was fulfilled from, the first of them
+//	        first, as far as it has not come back there; what never left goes to the first location (StockRestocked, reason return).
 //	INV-19  A new step writes at least one event: ReservationReleased of 0 when there is nothing to change.
 //	INV-20  A step's quantities are 0 to MaxStepQuantity (invalid_quantity), its order ID is set, its version is at least 1
 //	        and Imported goes without reserved and committed (invalid_step).
@@ -58,16 +59,18 @@ import (
 //	        take it last. At most 10,000 orders wait for an item; beyond that the backorder limit counts as 0.
 //	INV-26  Whatever leaves stock that backorders can have fills them, in the order of their arrival
 //	        (BackorderFilled): first from their own location, once what is promised there is covered, then
-//	        from what is available elsewhere, as their rule allows (INV-62).
+//	        from what is available elsewhere, as their rule allows (INV-62). An order keeps its place while it waits for
+//	        anything, and what an amendment makes it wait for more is filled in that place too.
 //	INV-27  ShipTransfer: 1 to MaxQuantity (invalid_quantity) from one location to another (same_location), under an
 //	        ID of its own (invalid_transfer_id, transfer_exists). The location that it leaves must have it
 //	        available (insufficient_stock). On its way it is on_hand nowhere, and incoming where it goes. An item
 //	        has at most 1,000 transfers on their way (too_many_transfers).
-//	INV-28  ReceiveTransfer: at most what of a transfer (unknown_transfer) is on its way (over_transfer), arrived, damaged
-//	        and missing together, and not nothing (invalid_quantity). What arrives becomes available, or damaged; what
-//	        is missing leaves incoming.
-//	INV-40  Growth of damaged goes to damaged of the first location, in the same StockRestocked: those goods came
-//	        back, and cannot be sold again.
+//	INV-28  ReceiveTransfer: at most what of a transfer (unknown_transfer) is on its way (over_transfer), arrived, damaged,
+//	        missing and rejected together, and not nothing (invalid_quantity). What arrives becomes available, or damaged; what
+//	        is missing leaves incoming; what is rejected, for a reason (invalid_reason), is in quality control of the
+//	        location that sent it, until somebody has looked.
+//	INV-40  Growth of damaged goes to damaged of the same locations, after what can be sold, in the same StockRestocked: those
+//	        goods came back, and cannot be sold again.
 //	INV-60  A step may bring the order's allocation rule: it tries the locations that the rule lists first, in
 //	        its order, as far as the item has them, then the others in order of first use. A location below 0
 //	        has nothing, and takes nothing from the others. Without a rule: split, and none listed. The rule

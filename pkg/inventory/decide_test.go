@@ -158,8 +158,8 @@ func TestINV9Overflow(t *testing.T) {
 	s.when(c).refused(CodeQuantityOverflow)
 	s.item.Locations = append(s.item.Locations,
 		LocationLevel{"a", Level{OnHand: MaxLevel, Available: MaxLevel}}, LocationLevel{"b", Level{OnHand: -MaxLevel, Available: -MaxLevel}})
-	if s.item.Sellable() != MaxLevel || s.item.reservable() != MaxLevel {
-		t.Fatalf("sellable %d, reservable %d", s.item.Sellable(), s.item.reservable())
+	if s.item.Sellable() != MaxLevel || s.item.backorderable() != 0 {
+		t.Fatalf("sellable %d, backorderable %d", s.item.Sellable(), s.item.backorderable())
 	}
 }
 

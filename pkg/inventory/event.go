@@ -57,11 +57,12 @@ type (
 		Reference                string
 	}
 	// TransferReceived put Quantity on the shelf of ToLocation, and Damaged beside it; Missing has left incoming
-	// and is nowhere.
+	// and is nowhere; Rejected is in quality control of FromLocation, for a Reason.
 	TransferReceived struct {
-		TransferID                 string
-		FromLocation, ToLocation   string
-		Quantity, Missing, Damaged int64
+		TransferID                           string
+		FromLocation, ToLocation             string
+		Quantity, Missing, Damaged, Rejected int64
+		Reason                               string
 	}
 	StockAdjusted struct {
 		Location  string

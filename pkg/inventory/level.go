@@ -60,21 +60,17 @@ func (i Item) Sellable() int64 {
 	return sum
 }
 
-// reservable is what a reservation may take: what is sellable, and what is left of the backorder limit.
-func (i Item) reservable() int64 { return i.Sellable() + i.backorderable() }
-
-// backorderable is what is left of the backorder limit.
+// backorderable is what is left of the backorder limit. A location that is below zero for another reason, a count or an
+// adjustment, takes nothing of it.
 func (i *Item) backorderable() int64 {
 	if len(i.Backorders) >= MaxBackorders {
 		return 0
 	}
-	var short int64
-	for k := range i.Locations {
-		if available := i.Locations[k].Level.Available; available < 0 {
-			short = min(short-available, MaxLevel)
-		}
+	left := i.BackorderLimit
+	for k := range i.Backorders {
+		left -= i.Backorders[k].Quantity
 	}
-	return max(0, i.BackorderLimit-short)
+	return max(0, left)
 }
 
 // find returns the index of a location, or -1.

@@ -9,7 +9,7 @@ import (
 const (
 	// MaxQuantity bounds the quantity of one stock command.
 	MaxQuantity = 1_000_000_000
-	// MaxBackorderLimit bounds how far reservations may take an item below zero.
+	// MaxBackorderLimit bounds how many units orders may wait for.
 	MaxBackorderLimit = 1_000_000_000
 	// MaxStepQuantity bounds each quantity of a reservation: more than 2,000 lines of MaxQuantity.
 	MaxStepQuantity = 1 << 50
@@ -28,6 +28,7 @@ const (
 	MaxSKUBytes         = 64
 	MaxDescriptionBytes = 1_024
 	MaxReferenceBytes   = 255
+	MaxReasonBytes      = 255
 	MaxTransferIDBytes  = 64
 )
 

@@ -53,7 +53,7 @@ func (f *flows) add(c Change) {
 	case StockRestocked:
 		f.in += c.Quantity
 	case TransferReceived:
-		f.in += c.Quantity + c.Damaged
+		f.in += c.Quantity + c.Damaged + c.Rejected
 	case TransferShipped:
 		f.out += c.Quantity
 	case StockFulfilled:
@@ -91,7 +91,11 @@ func drawCommand(t *rapid.T) Command {
 		if rapid.Bool().Draw(t, "ships") {
 			return ShipTransfer{transfer.Draw(t, "transfer"), location, to, quantity / 3, ""}
 		}
-		return ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4, small.Draw(t, "broken") / 4}
+		c := ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4, small.Draw(t, "broken") / 4, small.Draw(t, "rejected") / 4, ""}
+		if c.Rejected > 0 {
+			c.Reason = "torn"
+		}
+		return c
 	}
 	c := SetReservation{
 		OrderID:       rapid.SampledFrom([]string{"o-1", "o-2", "o-3"}).Draw(t, "order"),
@@ -140,8 +144,12 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 				return "a reservation took what was not on the shelf"
 			}
 		case StockBackordered:
-			if w.item.reservable() < 0 || shortOf(w.item) > max(shortOf(before), w.item.BackorderLimit) {
+			if waits := waitedFor(w.item); waits > w.item.BackorderLimit || waits-waitedFor(before) != shortOf(w.item)-shortOf(before) {
 				return "a backorder went past the limit"
+			}
+		case StockFulfilled:
+			if len(c.FromAvailable) > 0 && shortOf(w.item) > shortOf(before) {
+				return "a past document took what was not on the shelf"
 			}
 		}
 	}
@@ -180,6 +188,13 @@ func checkBackorders(w *scenario) string {
 		return "stock is for sale while orders wait for it"
 	}
 	return ""
+}
+
+func waitedFor(item Item) (units int64) {
+	for _, b := range item.Backorders {
+		units += b.Quantity
+	}
+	return units
 }
 
 func shortOf(item Item) (short int64) {

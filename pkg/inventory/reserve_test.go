@@ -152,7 +152,7 @@ func TestINV14Imported(t *testing.T) {
 		StockFulfilled{Step: stepOf(1), Quantity: 5, FromAvailable: []Allocation{{"main", 3}, {"north", 2}}})
 	s.levels(2, 2, 0, 0).holds("o-1", 0, 0, 5, 0)
 	s.when(imported(2, 5)).then(ReservationReleased{Step: stepOf(2)})
-	given(t, stock(4)...).when(imported(1, 5)).then(ReservationRejected{stepOf(1), 5, 4, InsufficientStock})
+	given(t, append(stock(4), SetBackorderLimit{9})...).when(imported(1, 5)).then(ReservationRejected{stepOf(1), 5, 4, InsufficientStock})
 	given(t).when(imported(1, 5)).then(ReservationRejected{stepOf(1), 5, 0, UnknownSKU})
 }
 
@@ -249,4 +249,12 @@ func TestINV21EventsCarryLevels(t *testing.T) {
 	if ev.Total != (Level{OnHand: 7, Available: 5, Reserved: 2}) {
 		t.Fatalf("total %+v", ev.Total)
 	}
+}
+
+func TestINV12ALocationBelowZeroBlocksNoOther(t *testing.T) {
+	s := given(t, append(stock(6), SetBackorderLimit{4}, other(1, 6, 0, 0), AdjustStock{"", -6, ReasonShrinkage, ""}, ReceiveStock{"north", 5, ""})...)
+	s.when(want(1, 10, 0, 0)).then(ReservationRejected{stepOf(1), 10, 9, InsufficientStock})
+	s.when(want(2, 6, 0, 0)).then(StockBackordered{stepOf(2), 6, 1, []Allocation{{"main", 1}, {"north", 5}}})
+	s.when(want(3, 9, 0, 0)).then(StockBackordered{stepOf(3), 3, 3, at("main", 3)})
+	s.when(want(4, 10, 0, 0)).then(ReservationRejected{stepOf(4), 1, 0, InsufficientStock})
 }

@@ -19,3 +19,18 @@ func TestINV40DamagedReturns(t *testing.T) {
 	given(t).when(SetReservation{OrderID: "o-1", PlacedEventID: placed, Version: 1, Damaged: 2}).then(
 		ReservationRejected{stepOf(1), 2, 0, UnknownSKU})
 }
+
+func TestINV18GoodsComeBackToWhereTheyLeftFrom(t *testing.T) {
+	s := given(t, append(stock(2), ReceiveStock{"north", 5, ""}, want(1, 5, 0, 0), want(2, 0, 0, 5))...)
+	c := want(3, 0, 0, 5)
+	c.Restocked, c.Damaged = 1, 2
+	s.when(c).then(StockRestocked{stepOf(3), 3, at("main", 1), ReasonReturn, []Allocation{{"main", 1}, {"north", 1}}})
+	c.Version, c.Restocked = 4, 3
+	s.when(c).then(StockRestocked{stepOf(4), 2, at("north", 2), ReasonReturn, nil})
+	if main, north := s.item.at("main"), s.item.at("north"); main.OnHand != 2 || main.Damaged != 1 || north.OnHand != 5 || north.Damaged != 1 {
+		t.Fatalf("main has %+v, north %+v", main, north)
+	}
+	// A credit note gives back what never left.
+	note := SetReservation{OrderID: "o-9", PlacedEventID: ID{9}, Version: 1, Restocked: 2, Imported: true}
+	s.when(note).then(StockRestocked{Step{"o-9", ID{9}, 1, nil}, 2, at("main", 2), ReasonReturn, nil})
+}

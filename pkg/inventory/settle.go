@@ -148,17 +148,33 @@ func (s *step) restock() {
 	s.catchUp()
 	s.restocked += quantity
 	s.damaged += damaged
-	back, broken := s.atFirst(quantity), s.atFirst(damaged)
+	away := s.away()
+	back, broken := s.backTo(away, quantity), s.backTo(away, damaged)
 	changed := s.levels(
 		move{back, func(l *Level, q int64) { l.Available += q; l.OnHand += q }},
 		move{broken, func(l *Level, q int64) { l.Damaged += q; l.OnHand += q }})
 	s.emit(StockRestocked{Step: s.id, Quantity: quantity + damaged, Allocations: back, Damaged: broken, Reason: ReasonReturn}, changed)
 }
 
-// atFirst is a quantity at the item's first location; nothing for 0.
-func (s *step) atFirst(quantity int64) []Allocation {
-	if quantity == 0 {
-		return nil
+// away is what has left each location that the order was fulfilled from, and has not come back there.
+func (s *step) away() []Allocation {
+	away := make([]Allocation, 0, len(s.res.Held))
+	for _, h := range s.res.Held {
+		if n := h.Fulfilled - h.Restocked - h.Damaged; n > 0 {
+			away = append(away, Allocation{h.Location, n})
+		}
 	}
-	return []Allocation{{s.item.first(), quantity}}
+	return away
+}
+
+// backTo takes a quantity off what is away; what never left, as that of a credit note, goes to the first location.
+func (s *step) backTo(away []Allocation, quantity int64) (back []Allocation) {
+	for k := range away {
+		if n := min(quantity, away[k].Quantity); n > 0 {
+			back = append(back, Allocation{away[k].Location, n})
+			away[k].Quantity -= n
+			quantity -= n
+		}
+	}
+	return withRest(back, s.item.first(), quantity)
 }

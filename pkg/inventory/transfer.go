@@ -45,15 +45,8 @@ func receiveTransfer(item Item, c ReceiveTransfer) ([]Event, error) {
 	if err := checkTransferID(c.TransferID); err != nil {
 		return nil, err
 	}
-	switch {
-	case c.Quantity < 0 || c.Quantity > MaxQuantity:
-		return nil, refuse(CodeInvalidQuantity, "/quantity", "what arrives is 0 to 1000000000 units")
-	case c.Missing < 0 || c.Missing > MaxQuantity:
-		return nil, refuse(CodeInvalidQuantity, "/missing", "what is missing is 0 to 1000000000 units")
-	case c.Damaged < 0 || c.Damaged > MaxQuantity:
-		return nil, refuse(CodeInvalidQuantity, "/damaged", "what is damaged is 0 to 1000000000 units")
-	case c.all() == 0:
-		return nil, refuse(CodeInvalidQuantity, "/quantity", "something arrives, or is missing")
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	k := item.transfer(c.TransferID)
 	if k < 0 {
@@ -65,14 +58,38 @@ func receiveTransfer(item Item, c ReceiveTransfer) ([]Event, error) {
 	}
 	received := TransferReceived{
 		TransferID: t.ID, FromLocation: t.FromLocation, ToLocation: t.ToLocation,
-		Quantity: c.Quantity, Missing: c.Missing, Damaged: c.Damaged,
+		Quantity: c.Quantity, Missing: c.Missing, Damaged: c.Damaged, Rejected: c.Rejected, Reason: c.Reason,
 	}
-	return change(item, received, t.ToLocation,
-		Level{OnHand: c.Quantity + c.Damaged, Available: c.Quantity, Damaged: c.Damaged, Incoming: -c.all()})
+	deltas := append(make([]LocationLevel, 0, 2), LocationLevel{t.ToLocation,
+		Level{OnHand: c.Quantity + c.Damaged, Available: c.Quantity, Damaged: c.Damaged, Incoming: -c.all()}})
+	if c.Rejected > 0 {
+		deltas = append(deltas, LocationLevel{t.FromLocation, Level{OnHand: c.Rejected, QualityControl: c.Rejected}})
+	}
+	return changes(item, received, deltas...)
+}
+
+func (c ReceiveTransfer) check() error {
+	for _, part := range [...]struct {
+		name  string
+		units int64
+	}{{"quantity", c.Quantity}, {"missing", c.Missing}, {"damaged", c.Damaged}, {"rejected", c.Rejected}} {
+		if part.units < 0 || part.units > MaxQuantity {
+			return refuse(CodeInvalidQuantity, "/"+part.name, "what arrives, is missing, damaged or rejected is 0 to 1000000000 units")
+		}
+	}
+	switch {
+	case c.all() == 0:
+		return refuse(CodeInvalidQuantity, "/quantity", "something arrives, is missing, or is rejected")
+	case len(c.Reason) > MaxReasonBytes || !utf8.ValidString(c.Reason):
+		return refuse(CodeInvalidReason, "/reason", "a reason is at most 255 bytes of UTF-8")
+	case (c.Reason != "") != (c.Rejected > 0):
+		return refuse(CodeInvalidReason, "/reason", "goods are rejected for a reason, and nothing else of a receipt has one")
+	}
+	return nil
 }
 
 // all is what leaves incoming.
-func (c ReceiveTransfer) all() int64 { return c.Quantity + c.Damaged + c.Missing }
+func (c ReceiveTransfer) all() int64 { return c.Quantity + c.Damaged + c.Missing + c.Rejected }
 
 func checkTransferID(id string) error {
 	if id == "" || len(id) > MaxTransferIDBytes || !utf8.ValidString(id) {
@@ -90,14 +107,14 @@ func (i *Item) evolveTransferShipped(c TransferShipped) {
 	i.Transfers = append(slices.Clone(i.Transfers), Transfer{c.TransferID, c.FromLocation, c.ToLocation, c.Quantity})
 }
 
-// evolveTransferReceived takes off what has arrived or is lost; a transfer with nothing left is over.
+// evolveTransferReceived takes off what has arrived, is lost or goes back; a transfer with nothing left is over.
 func (i *Item) evolveTransferReceived(c TransferReceived) {
 	k := i.transfer(c.TransferID)
 	if k < 0 {
 		return
 	}
 	i.Transfers = slices.Clone(i.Transfers)
-	if i.Transfers[k].Quantity -= c.Quantity + c.Damaged + c.Missing; i.Transfers[k].Quantity <= 0 {
+	if i.Transfers[k].Quantity -= c.Quantity + c.Damaged + c.Missing + c.Rejected; i.Transfers[k].Quantity <= 0 {
 		i.Transfers = slices.Delete(i.Transfers, k, k+1)
 	}
 }

@@ -226,7 +226,7 @@ func (o *Order) amended(lines []AmendedLine, held []Held) ([]Event, error) {
 		return []Event{AmendmentDeclined{Reason: CodeAlreadyRefunded}}, nil
 	}
 	ev.VoidedMicros, ev.RefundDueMicros = o.setFree(ev.TotalMicros)
-	missing := o.unauthorizedOf(ev.TotalMicros)
+	missing := o.uncoveredOf(ev.TotalMicros)
 	prepaid := o.Terms == Prepaid
 	if prepaid && o.phase() == Confirmed && (o.PaymentDue || ev.TotalMicros > o.TotalMicros) {
 		ev.PaymentDueMicros = missing
@@ -351,5 +351,5 @@ func (o *Order) evolveDeclined(e AmendmentDeclined) {
 
 // paidUp notes that nothing is due any more of what an amendment has added (ORD-57).
 func (o *Order) paidUp() {
-	o.PaymentDue = o.PaymentDue && o.unauthorized() > 0
+	o.PaymentDue = o.PaymentDue && o.uncovered() > 0
 }

@@ -231,7 +231,7 @@ func TestORD59WhileStockHasNotAnswered(t *testing.T) {
 	given(t, append(confirmed(), more)...).when(Cancel{}).then(AmendmentDeclined{Reason: EndedReason}, OrderCancelled{}).
 		wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	given(t, twoSKUs(Prepaid), stockAnswers(held), more).when(Expire{9_000}).then(AmendmentDeclined{Reason: EndedReason}, OrderExpired{})
-	given(t, append(confirmed(), more)...).when(ReconcileShipment{line("b", 4)}).then(AmendmentDeclined{Reason: EndedReason}, ShipmentReconciled{line("b", 4)})
+	given(t, append(confirmed(), more)...).when(ReconcileShipment{line("b", 4)}).then(AmendmentDeclined{Reason: EndedReason}, ShipmentReconciled{"reconciled-5", line("b", 4)})
 }
 
 func TestORD55MoneyGoesBackWhileStockIsAsked(t *testing.T) {

@@ -86,7 +86,9 @@ type Facts struct {
 //	ORD-18  ImportDocument: an imported order has shipped in full, a credit note gives its lines back to
 //	        stock (invalid_kind otherwise). ORD-2 to ORD-4 hold.
 //	ORD-19  ReconcileShipment ships what stock has fulfilled, backordered or not, at most what is left
-//	        (over_shipment); no lines: nothing_to_ship. The order becomes confirmed, or completed.
+//	        (over_shipment); no lines: nothing_to_ship. The order becomes confirmed, or completed; one on hold stays so until
+//	        all has shipped. It is the fulfilment that is being packed of just these lines, or else a shipment of its own
+//	        (an ID that begins with "reconciled-"), for which fulfilments that can no longer ship are cancelled, the newest first.
 //	ORD-20  StartPayment moves the deadline of an order that waits for its payment; never back, and at most 10 times
 //	        (too_many_payments).
 //	ORD-21  A payment whose provider's reference the order has for the same action is the same payment, whoever tells of

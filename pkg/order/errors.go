@@ -103,11 +103,11 @@ func (o *Order) allowed() []string {
 		ok   bool
 	}{
 		{"start_payment", o.awaitsPayment()},
-		{"authorize_payment", o.unauthorized() > 0},
+		{"authorize_payment", o.uncovered() > 0},
 		{"capture_payment", o.openAuthorization() > 0},
 		{"void_payment", o.openAuthorization() > 0},
 		{"refund_payment", o.CapturedMicros > o.RefundedMicros},
-		{"fail_payment", o.unauthorized() > 0},
+		{"fail_payment", o.uncovered() > 0},
 		{"confirm_order", o.Lifecycle == Reserved},
 		{"hold_order", open},
 		{"resume_order", o.Lifecycle == OnHold},

@@ -124,7 +124,11 @@ type (
 		Reason   string
 	}
 	ReservationSettled struct{ ReservationVersion uint64 }
-	ShipmentReconciled struct{ Lines []LineQuantity }
+	// ShipmentReconciled: FulfilmentID is the fulfilment that was being packed of the Lines, or one of its own.
+	ShipmentReconciled struct {
+		FulfilmentID string
+		Lines        []LineQuantity
+	}
 )
 
 func (OrderPlaced) isEvent()          {}

@@ -57,6 +57,9 @@ func Evolve(o Order, ev Event, f Facts) Order {
 	case OrderResumed:
 		o.evolveResumed(e)
 	case ShipmentReconciled:
+		if e.FulfilmentID != "" { // none in events of before they had one
+			o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: e.Lines})
+		}
 		o.evolveShipped(e.Lines)
 	case LinesDelivered:
 		o.evolveDelivered(e)
@@ -219,14 +222,20 @@ func (o *Order) evolveShipped(shipped []LineQuantity) {
 		line := &o.Lines[i]
 		line.Shipped += left.take(line.SKU, line.left()-line.Backordered)
 	}
-	o.Lifecycle = Completed
+	rest := false
 	for i := range o.Lines {
 		line := &o.Lines[i]
 		line.Shipped += left.take(line.SKU, line.left())
 		line.Backordered = min(line.Backordered, line.left())
-		if line.left() > 0 {
-			o.Lifecycle = Confirmed
-		}
+		rest = rest || line.left() > 0
+	}
+	switch {
+	case !rest:
+		o.Lifecycle, o.HeldFrom = Completed, None
+	case o.Lifecycle == OnHold:
+		o.HeldFrom = Confirmed
+	default:
+		o.Lifecycle = Confirmed
 	}
 	o.wantChanged()
 }

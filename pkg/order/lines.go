@@ -22,7 +22,7 @@ func (o *Order) resume(c Resume) ([]Event, error) {
 		return []Event{OrderResumed{Confirmed: true}}, nil
 	}
 	events := append(make([]Event, 0, 2), OrderResumed{PaymentDeadlineMicros: max(o.PaymentDeadlineMicros, c.DeadlineMicros)})
-	if o.unauthorized() == 0 {
+	if o.uncovered() == 0 {
 		events = append(events, OrderConfirmed{})
 	}
 	return events, nil
@@ -64,7 +64,7 @@ func (o *Order) cancelLines(c CancelLines) ([]Event, error) {
 		return nil, err
 	}
 	events := append(make([]Event, 0, 2), ev)
-	if o.Lifecycle == Reserved && o.Terms == Prepaid && o.unauthorizedOf(ev.TotalMicros) == 0 {
+	if o.Lifecycle == Reserved && o.Terms == Prepaid && o.uncoveredOf(ev.TotalMicros) == 0 {
 		events = append(events, OrderConfirmed{})
 	}
 	return events, nil

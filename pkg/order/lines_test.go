@@ -63,7 +63,7 @@ func TestORD29CancelLines(t *testing.T) {
 	}
 }
 
-func TestORD30To32Fulfilments(t *testing.T) {
+func TestORD30ORD31ORD32Fulfilments(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(CreateFulfilment{FulfilmentID: "f"}).refused(CodeIllegalTransition)
 	s := given(t, paid()...)
 	s.when(ShipFulfilment{FulfilmentID: "f"}).refused(CodeUnknownFulfilment)

@@ -64,7 +64,7 @@ func (o *Order) authorizePayment(c AuthorizePayment) ([]Event, error) {
 	if repeat, err := o.repeats(Authorized, c.Reference, c.AmountMicros); repeat || err != nil {
 		return nil, err
 	}
-	missing := o.unauthorized()
+	missing := o.uncovered()
 	if c.AmountMicros > missing {
 		return nil, refuse(CodeOverAuthorization, "/amount", "more than the order's total would be authorized")
 	}
@@ -115,7 +115,7 @@ func (o *Order) capturePayment(c CapturePayment) ([]Event, error) {
 		AmountMicros: c.AmountMicros, Reference: c.Reference,
 		UnvoidedMicros: unvoided, RefundDueMicros: max(0, o.paid()+c.AmountMicros-o.kept()),
 	})
-	if o.Lifecycle == Reserved && unvoided > 0 && unvoided >= o.unauthorized() {
+	if o.Lifecycle == Reserved && unvoided > 0 && unvoided >= o.uncovered() {
 		events = append(events, OrderConfirmed{})
 	}
 	return events, nil
@@ -208,7 +208,7 @@ func (o *Order) confirm() ([]Event, error) {
 	if o.Lifecycle != Reserved {
 		return nil, o.illegal("confirm_order")
 	}
-	if o.Terms != OnAccount && o.unauthorized() > 0 {
+	if o.Terms != OnAccount && o.uncovered() > 0 {
 		return nil, o.refuseHere(CodePaymentRequired, "the order's total is not authorized yet")
 	}
 	return []Event{OrderConfirmed{}}, nil
@@ -262,10 +262,10 @@ func (o *Order) kept() int64 {
 	return o.keptOf(o.TotalMicros)
 }
 
-// unauthorized is what of it is neither paid nor held by a provider; an ended order counts as if it went on.
-func (o *Order) unauthorized() int64 { return o.unauthorizedOf(o.TotalMicros) }
+// uncovered is what of it is neither paid nor held by a provider; an ended order counts as if it went on.
+func (o *Order) uncovered() int64 { return o.uncoveredOf(o.TotalMicros) }
 
-func (o *Order) unauthorizedOf(totalMicros int64) int64 {
+func (o *Order) uncoveredOf(totalMicros int64) int64 {
 	return max(0, o.keptOf(totalMicros)-o.paid()-o.openAuthorization())
 }
 

@@ -97,7 +97,7 @@ func (o *Order) reserved(held []Held) []Event {
 	} else {
 		events = append(events, OrderReserved{})
 	}
-	if o.Terms == OnAccount || o.unauthorized() == 0 {
+	if o.Terms == OnAccount || o.uncovered() == 0 {
 		events = append(events, OrderConfirmed{})
 	}
 	return events

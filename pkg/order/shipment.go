@@ -1,7 +1,9 @@
 package order
 
 import (
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -281,9 +283,9 @@ func (f *Fulfilment) arrive(lines []LineQuantity) {
 
 // reconcileShipment applies ORD-19.
 func (o *Order) reconcileShipment(c ReconcileShipment) ([]Event, error) {
-	switch o.Lifecycle {
+	switch o.phase() {
 	case Placed, Reserved, Confirmed:
-	default:
+	case None, Completed, Rejected, Cancelled, Expired, OnHold:
 		return nil, o.illegal("reconcile_shipment")
 	}
 	if len(c.Lines) == 0 {
@@ -293,7 +295,61 @@ func (o *Order) reconcileShipment(c ReconcileShipment) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.giveUpAmendment(ShipmentReconciled{Lines: lines}), nil
+	events := make([]Event, 0, 2)
+	id := o.packedOf(lines)
+	if id == "" {
+		id = "reconciled-" + strconv.FormatUint(o.Version+1, 10)
+		for _, gone := range o.overtaken(lines) {
+			events = append(events, FulfilmentCancelled{FulfilmentID: gone, Reason: ReconciliationReason})
+		}
+	}
+	return o.giveUpAmendment(append(events, ShipmentReconciled{FulfilmentID: id, Lines: lines})...), nil
+}
+
+// packedOf is the fulfilment that is being packed of just these lines, or "".
+func (o *Order) packedOf(lines []LineQuantity) string {
+	units := quantities(lines)
+	for _, f := range o.Fulfilments {
+		if f.Pending && maps.Equal(quantities(f.Lines), units) {
+			return f.ID
+		}
+	}
+	return ""
+}
+
+// overtaken are the fulfilments that can no longer ship once lines have: the newest first, until what is left has the
+// others.
+func (o *Order) overtaken(lines []LineQuantity) (ids []string) {
+	after := *o
+	after.evolveShipped(lines)
+	for !after.packs() {
+		k := len(after.Fulfilments) - 1
+		for !after.Fulfilments[k].Pending {
+			k--
+		}
+		ids = append(ids, after.Fulfilments[k].ID)
+		after.dropFulfilment(func(f Fulfilment) bool { return f.ID == ids[len(ids)-1] })
+	}
+	return ids
+}
+
+// packs reports whether what is left to ship has all that is being packed.
+func (o *Order) packs() bool {
+	packed := leftBySKU{}
+	for _, f := range o.Fulfilments {
+		for _, l := range f.Lines {
+			if f.Pending {
+				packed[l.SKU] += l.Quantity
+			}
+		}
+	}
+	left := quantities(o.left().quantities())
+	for sku, n := range packed {
+		if n > left[sku] {
+			return false
+		}
+	}
+	return true
 }
 
 // fulfilment returns the index of a shipment, or -1.

@@ -52,4 +52,4 @@ func (o *Order) amended(e *eventv1.OrderAmended) {
 }
 
 // paidUp notes that nothing is due any more of what an amendment has added.
-func (o *Order) paidUp() { o.costsMore = o.costsMore && o.unauthorized() > 0 }
+func (o *Order) paidUp() { o.costsMore = o.costsMore && o.uncovered() > 0 }

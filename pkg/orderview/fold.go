@@ -109,7 +109,7 @@ func render(events []*eventv1.OrderEvent) ([]byte, error) {
 	o.PaymentStatus, o.FulfilmentStatus, o.ReturnStatus = o.paymentStatus(), o.fulfilmentStatus(), o.returnStatus()
 	o.Authorized, o.Captured, o.Voided = o.amount(o.authorized), o.amount(o.captured), o.amount(o.voided)
 	o.Refunded, o.RefundDue = o.amount(o.refunded), o.amount(o.refundDue)
-	if missing := o.unauthorized(); o.costsMore && missing > 0 {
+	if missing := o.uncovered(); o.costsMore && missing > 0 {
 		o.PaymentDue = o.amount(missing)
 	}
 	b, err := json.Marshal(&o)
@@ -165,6 +165,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		e.FulfilmentID, e.Reference = c.LinesShipped.FulfilmentId, c.LinesShipped.TrackingReference
 	case *eventv1.OrderEvent_ShipmentReconciled:
 		e.Lines = o.ship(c.ShipmentReconciled.Lines)
+		e.FulfilmentID = c.ShipmentReconciled.FulfilmentId
 	case *eventv1.OrderEvent_LinesDelivered:
 		e.Lines = o.deliver(c.LinesDelivered.Lines)
 		e.FulfilmentID = c.LinesDelivered.FulfilmentId
@@ -303,9 +304,7 @@ func (o *Order) ship(q []*eventv1.LineQuantity) []LineQuantity {
 	for i := range o.Lines {
 		o.Lines[i].Backordered = min(o.Lines[i].Backordered, o.Lines[i].left())
 	}
-	if o.left() == 0 {
-		o.Status = statusCompleted
-	}
+	o.Status = statusShipped(o.Status, o.left())
 	return lines
 }
 
@@ -370,8 +369,8 @@ func (o *Order) kept() int64 {
 	return max(0, o.totalMicros-returned)
 }
 
-// unauthorized is what of it is neither paid nor held by a provider.
-func (o *Order) unauthorized() int64 {
+// uncovered is what of it is neither paid nor held by a provider.
+func (o *Order) uncovered() int64 {
 	return max(0, o.kept()-(o.authorized-o.voided)+o.refunded+o.refundDue)
 }
 

@@ -7,8 +7,8 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Fulfilment is a shipment, or one that is being packed. What was shipped before this platform knew of it (an
-// imported order, a shipment that only stock remembers) is in the lines' quantities alone.
+// Fulfilment is a shipment, or one that is being packed. What was shipped before this platform knew of it, an imported
+// order, is in the lines' quantities alone.
 type Fulfilment struct {
 	ID     string `json:"fulfilment_id"`
 	Status string `json:"status"` // pending, shipped, partially_delivered, delivered, cancelled
@@ -44,6 +44,11 @@ func (o *Order) fulfil(ev *eventv1.OrderEvent, at time.Time) {
 	case *eventv1.OrderEvent_LinesShipped:
 		f := o.pack(c.LinesShipped.FulfilmentId, c.LinesShipped.Lines)
 		f.Status, f.TrackingReference, f.ShippedAt = fulfilmentShipped, c.LinesShipped.TrackingReference, &at
+	case *eventv1.OrderEvent_ShipmentReconciled:
+		if id := c.ShipmentReconciled.FulfilmentId; id != "" { // none in events of before they had one
+			f := o.pack(id, c.ShipmentReconciled.Lines)
+			f.Status, f.ShippedAt = fulfilmentShipped, &at
+		}
 	case *eventv1.OrderEvent_LinesDelivered:
 		o.arrive(c.LinesDelivered, at)
 	case *eventv1.OrderEvent_FulfilmentCancelled:

@@ -74,7 +74,8 @@ func (h *head) ship(lines []*eventv1.LineQuantity) {
 	for _, l := range lines {
 		n += l.Quantity
 	}
-	h.take(n)
+	h.left -= n
+	h.status = statusShipped(h.status, h.left)
 }
 
 // take notes units that need not ship any more.

@@ -6,10 +6,13 @@ import (
 )
 
 // statusCompleted is reached when nothing is left to ship; all others by an event of their own.
-const statusCompleted = "completed"
+const (
+	statusCompleted = "completed"
+	statusOnHold    = "on_hold"
+)
 
 // statuses are all that an order can have.
-var statuses = []string{"placed", "reserved", "confirmed", "on_hold", statusCompleted, "rejected", "cancelled", "expired"}
+var statuses = []string{"placed", "reserved", "confirmed", statusOnHold, statusCompleted, "rejected", "cancelled", "expired"}
 
 var causes = map[eventv1.Cause]string{
 	eventv1.Cause_CAUSE_COMMAND:        "command",
@@ -41,7 +44,7 @@ func statusAfter(ev *eventv1.OrderEvent) string {
 	case *eventv1.OrderEvent_OrderExpired:
 		return "expired"
 	case *eventv1.OrderEvent_OrderHeld:
-		return "on_hold"
+		return statusOnHold
 	case *eventv1.OrderEvent_OrderResumed:
 		if c.OrderResumed.Confirmed {
 			return "confirmed"
@@ -51,6 +54,17 @@ func statusAfter(ev *eventv1.OrderEvent) string {
 		return statusCompleted
 	}
 	return ""
+}
+
+// statusShipped is the status after a shipment that leaves units to ship.
+func statusShipped(status string, left int64) string {
+	switch {
+	case left <= 0:
+		return statusCompleted
+	case status == statusOnHold:
+		return statusOnHold // only a reconciled shipment finds it so
+	}
+	return "confirmed"
 }
 
 // TypeOf is the API's name of an event: the same in all its versions.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -27,6 +28,10 @@ func TestALatePaymentTakesTheOrderUpAgain(t *testing.T) {
 			again := ok(t, do(t, n, command.AuthorizePayment, lucky, "webhook", `{"amount":"7.65","reference":"pi-1"}`))
 			if again.Version != r.Version {
 				t.Errorf("the same payment, told twice, went from version %d to %d", r.Version, again.Version)
+			}
+			// Nothing was written, so the key is free.
+			if free := do(t, n, command.AuthorizePayment, lucky, "webhook", `{"amount":"1","reference":"pi-3"}`); free.Code != order.CodeOverAuthorization {
+				t.Errorf("the key of what wrote nothing: %+v", free)
 			}
 			r = ok(t, do(t, n, command.AuthorizePayment, unlucky, "p2", `{"amount":"7.65","reference":"pi-2"}`))
 			if r.Order.Status != "rejected" || r.Order.PaymentStatus != "voided" {

@@ -36,7 +36,7 @@ func TestTransfersSurviveARestart(t *testing.T) {
 	if r := arrive("a2", `"quantity":3`); r.Code != inventory.CodeOverTransfer {
 		t.Fatalf("%+v", r)
 	}
-	if s := ok(t, arrive("a3", `"quantity":1,"missing":1`)).Stock; s.Total != (inventory.Level{OnHand: 9, Available: 9}) {
+	if s := ok(t, arrive("a3", `"quantity":0,"missing":1,"rejected":1,"reason":"torn"`)).Stock; s.Total != (inventory.Level{OnHand: 9, Available: 8, QualityControl: 1}) {
 		t.Fatalf("%+v", s)
 	}
 	if r := arrive("a4", `"quantity":1`); r.Code != inventory.CodeUnknownTransfer {

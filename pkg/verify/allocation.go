@@ -139,7 +139,7 @@ func (it *item) reservable(step *eventv1.ReservationStep) int64 {
 	if !it.registered {
 		return 0
 	}
-	left := max(0, it.backorderLimit-it.short())
+	left := max(0, it.backorderLimit-it.waitedFor())
 	if step.GetAllocation().GetPolicy() != eventv1.AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION {
 		return it.sellable() + left
 	}

@@ -85,7 +85,7 @@ func (c *checker) amendedMoney(rec *eventlog.Record, o *order, e *eventv1.OrderA
 	o.refundDue += e.RefundDueMicros
 	missing := int64(0)
 	if !o.onAccount && o.phase() == "confirmed" && (o.paymentDue || rises) {
-		missing = o.unauthorized()
+		missing = o.uncovered()
 	}
 	c.check(Money, e.PaymentDueMicros == missing, "%s: %d are due before it ships, it should be %d", at(rec), e.PaymentDueMicros, missing)
 	o.paymentDue = missing > 0
@@ -93,7 +93,7 @@ func (c *checker) amendedMoney(rec *eventlog.Record, o *order, e *eventv1.OrderA
 
 // stillDue holds what is set aside or ships to what is paid: it waits for what an amendment has added.
 func (c *checker) stillDue(rec *eventlog.Record, o *order, name string) {
-	o.paymentDue = o.paymentDue && o.unauthorized() > 0
+	o.paymentDue = o.paymentDue && o.uncovered() > 0
 	if name == "fulfilment_created" || name == "lines_shipped" {
 		c.check(Money, !o.paymentDue, "%s: %s with %d of %d authorized", at(rec), name, o.authorized-o.voided, o.total)
 	}

@@ -34,7 +34,7 @@ func underWay(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 	case *eventv1.InventoryEvent_TransferReceived:
 		r := c.TransferReceived
 		row.Transfers = slices.DeleteFunc(row.Transfers, func(t *eventv1.OpenTransfer) bool {
-			t.Remaining -= r.Quantity + r.Missing + r.Damaged
+			t.Remaining -= r.Quantity + r.Missing + r.Damaged + r.Rejected
 			return t.Remaining <= 0
 		})
 	}

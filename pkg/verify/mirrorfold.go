@@ -297,6 +297,11 @@ func (c change) stockReason() string {
 		return "received"
 	case "stock_counted":
 		return "cycle_count"
+	case "transfer_received":
+		if c.number("rejected") > 0 {
+			return "rejected" // its own reason is free text
+		}
+		return ""
 	}
 	v, ok := c.value("reason")
 	if !ok || c.Descriptor().Fields().ByName("reason").Enum().Name() != "Reason" || v.Enum() == 0 {

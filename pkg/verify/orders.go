@@ -91,7 +91,7 @@ var before = map[string][]string{
 	"payment_captured": afterPlacing, "payment_voided": afterPlacing, "payment_refunded": afterPlacing, "payment_failed": afterPlacing,
 	"order_reopened":  {"expired"},
 	"order_confirmed": {"reserved"}, "order_cancelled": {"placed", "reserved", "confirmed", "on_hold"}, "order_expired": {"placed", "reserved"},
-	"lines_shipped": {"confirmed"}, "shipment_reconciled": {"placed", "reserved", "confirmed"}, "lines_delivered": {"confirmed", "completed", "on_hold"},
+	"lines_shipped": {"confirmed"}, "shipment_reconciled": {"placed", "reserved", "confirmed", "on_hold"}, "lines_delivered": {"confirmed", "completed", "on_hold"},
 	"return_requested": {"confirmed", "completed", "on_hold"}, "return_received": {"confirmed", "completed", "on_hold"}, "return_cancelled": {"confirmed", "completed", "on_hold"},
 	"reservation_settled": afterPlacing,
 }
@@ -177,14 +177,9 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 			c.check(Refused, l != nil && s.Requested > 0 && s.Requested <= l.ordered, "%s: refused for %d of %s, which was not ordered", at(rec), s.Requested, s.Sku)
 		}
 	case *eventv1.OrderEvent_LinesShipped:
-		s := ch.LinesShipped
-		packed, again := o.fulfilments[s.FulfilmentId]
-		c.check(Transitions, s.FulfilmentId != "" && (!again || packed.pending && packed.units == units(s.Lines)),
-			"%s: shipment %q is there already", at(rec), s.FulfilmentId)
-		o.keep(s.FulfilmentId, fulfilment{units: units(s.Lines), left: c.underWay(s.Lines)})
-		c.ship(rec, o, s.Lines)
+		c.shipment(rec, o, ch.LinesShipped.FulfilmentId, ch.LinesShipped.Lines)
 	case *eventv1.OrderEvent_ShipmentReconciled:
-		c.ship(rec, o, ch.ShipmentReconciled.Lines)
+		c.shipment(rec, o, ch.ShipmentReconciled.FulfilmentId, ch.ShipmentReconciled.Lines)
 	case *eventv1.OrderEvent_LinesDelivered:
 		c.deliver(rec, o, ch.LinesDelivered)
 	case *eventv1.OrderEvent_ReservationSettled:
@@ -296,6 +291,14 @@ func (c *checker) intern(sku string) string {
 	return sku
 }
 
+// shipment follows one that is new, or was being packed.
+func (c *checker) shipment(rec *eventlog.Record, o *order, id string, lines []*eventv1.LineQuantity) {
+	packed, again := o.fulfilments[id]
+	c.check(Transitions, id != "" && (!again || packed.pending && packed.units == units(lines)), "%s: shipment %q is there already", at(rec), id)
+	o.keep(id, fulfilment{units: units(lines), left: c.underWay(lines)})
+	c.ship(rec, o, lines)
+}
+
 func (c *checker) ship(rec *eventlog.Record, o *order, lines []*eventv1.LineQuantity) {
 	c.check(Transitions, len(lines) > 0, "%s: a shipment of nothing", at(rec))
 	for _, shipped := range lines {
@@ -308,9 +311,13 @@ func (c *checker) ship(rec *eventlog.Record, o *order, lines []*eventv1.LineQuan
 		l.backordered = min(l.backordered, l.ordered-l.shipped)
 		c.check(Transitions, shipped.Quantity > 0 && l.shipped <= l.ordered, "%s: shipped %d of %d ordered of %s", at(rec), l.shipped, l.ordered, l.sku)
 	}
-	o.status = "confirmed"
-	if !slices.ContainsFunc(o.lines, func(l line) bool { return l.shipped < l.ordered }) {
+	switch {
+	case !slices.ContainsFunc(o.lines, func(l line) bool { return l.shipped < l.ordered }):
 		o.status = "completed"
+	case o.status == "on_hold":
+		o.heldFrom = "confirmed"
+	default:
+		o.status = "confirmed"
 	}
 }
 

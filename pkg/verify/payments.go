@@ -18,8 +18,8 @@ func (o *order) kept() int64 {
 	return max(0, o.total-roundHalfEven(o.returned, minorUnit(o.currency)))
 }
 
-// unauthorized is what of it is neither paid nor held by a provider.
-func (o *order) unauthorized() int64 { return max(0, o.kept()-o.paid()-o.held()) }
+// uncovered is what of it is neither paid nor held by a provider.
+func (o *order) uncovered() int64 { return max(0, o.kept()-o.paid()-o.held()) }
 
 // setFree is the money that is authorized, and paid, beyond it.
 func (o *order) setFree() (voided, refundDue int64) {
@@ -32,13 +32,13 @@ func (c *checker) payment(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent
 	switch ch := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderConfirmed:
 		o.status = "confirmed"
-		c.check(Money, o.onAccount || o.unauthorized() == 0, "%s: confirmed with %d of %d authorized", at(rec), o.authorized-o.voided, o.total)
+		c.check(Money, o.onAccount || o.uncovered() == 0, "%s: confirmed with %d of %d authorized", at(rec), o.authorized-o.voided, o.total)
 	case *eventv1.OrderEvent_PaymentStarted:
 		c.check(Transitions, !o.onAccount && ch.PaymentStarted.PaymentDeadlineMicros >= o.deadline, "%s: the deadline goes from %d to %d", at(rec), o.deadline, ch.PaymentStarted.PaymentDeadlineMicros)
 		o.deadline = ch.PaymentStarted.PaymentDeadlineMicros
 	case *eventv1.OrderEvent_OrderReopened:
 		o.status, o.deadline = "placed", ch.OrderReopened.PaymentDeadlineMicros
-		c.check(Money, o.unauthorized() == 0 && o.captured == 0, "%s: reopened with %d of %d authorized", at(rec), o.authorized-o.voided, o.total)
+		c.check(Money, o.uncovered() == 0 && o.captured == 0, "%s: reopened with %d of %d authorized", at(rec), o.authorized-o.voided, o.total)
 	case *eventv1.OrderEvent_OrderCancelled:
 		voided, refund := ch.OrderCancelled.VoidedMicros, ch.OrderCancelled.RefundDueMicros
 		o.status = "cancelled"

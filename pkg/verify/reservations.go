@@ -122,6 +122,14 @@ func (c *checker) backorder(rec *eventlog.Record, it *item, ch *eventv1.StockBac
 // waits is an order's place in the line.
 type waits struct{ order, location string }
 
+// waitedFor is what orders wait for, all of them together.
+func (it *item) waitedFor() (units int64) {
+	for _, w := range it.waiting {
+		units += it.reservations[w.order].at[w.location]
+	}
+	return units
+}
+
 // dropDone takes those out of the line that wait for nothing any more.
 func (it *item) dropDone() {
 	it.waiting = slices.DeleteFunc(it.waiting, func(w waits) bool { return it.reservations[w.order].at[w.location] == 0 })

@@ -81,21 +81,22 @@ func (c *checker) stockRecord(rec *eventlog.Record) {
 	c.rowAt(rec, ev.Sku, it)
 }
 
-// oversold holds a promise of stock to what is there: what is promised beyond it stays within the
-// backorder limit, and a promise that does not say that it is backordered adds nothing to it.
+// oversold holds a promise of stock to what is there: what orders wait for stays within the backorder limit, and a
+// promise that does not say that it is backordered adds nothing to what is short.
 func (c *checker) oversold(rec *eventlog.Record, it *item, ev *eventv1.InventoryEvent, before int64) {
 	short := it.short()
 	switch ch := ev.Change.(type) {
 	case *eventv1.InventoryEvent_StockReserved:
 		c.check(Oversold, short <= before, "%s: SKU %s is %d short after it was reserved, and was %d short", at(rec), ev.Sku, short, before)
 	case *eventv1.InventoryEvent_StockBackordered:
-		c.check(Oversold, short <= it.backorderLimit, "%s: SKU %s is %d short after a backorder; its limit is %d", at(rec), ev.Sku, short, it.backorderLimit)
+		waits := it.waitedFor()
+		c.check(Oversold, waits <= it.backorderLimit, "%s: orders wait for %d of SKU %s after a backorder; its limit is %d", at(rec), waits, ev.Sku, it.backorderLimit)
 		c.check(Conserved, short-before == ch.StockBackordered.Backordered && short > before,
 			"%s: SKU %s says that %d are backordered, it is %d shorter", at(rec), ev.Sku, ch.StockBackordered.Backordered, short-before)
 	case *eventv1.InventoryEvent_BackorderFilled:
 		c.check(Oversold, short <= before, "%s: SKU %s is %d short after a backorder was filled, and was %d short", at(rec), ev.Sku, short, before)
 	case *eventv1.InventoryEvent_StockFulfilled:
-		c.check(Oversold, short <= max(it.backorderLimit, before), "%s: SKU %s is %d short after it left; its backorder limit is %d", at(rec), ev.Sku, short, it.backorderLimit)
+		c.check(Oversold, short <= before, "%s: SKU %s is %d short after it left, and was %d short", at(rec), ev.Sku, short, before)
 	case *eventv1.InventoryEvent_ReservationRejected:
 		c.refusal(rec, it, ch.ReservationRejected)
 	}
@@ -104,6 +105,9 @@ func (c *checker) oversold(rec *eventlog.Record, it *item, ev *eventv1.Inventory
 // refusal holds a refused reservation to the truth: what is said to be missing was missing.
 func (c *checker) refusal(rec *eventlog.Record, it *item, ch *eventv1.ReservationRejected) {
 	there := it.reservable(ch.Step)
+	if ch.Available == it.sellable() {
+		there = ch.Available // a past document does not wait for what is not there
+	}
 	c.check(Refused, ch.Available == there, "%s: refused with %d to be had, there are %d", at(rec), ch.Available, there)
 	switch ch.Reason {
 	case eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK:
@@ -203,14 +207,20 @@ func (c *checker) shipTransfer(rec *eventlog.Record, it *item, t *eventv1.Transf
 
 func (c *checker) receiveTransfer(rec *eventlog.Record, it *item, t *eventv1.TransferReceived) {
 	way := it.transfers[t.TransferId]
-	moved := t.Quantity + t.Damaged + t.Missing
-	c.check(Conserved, way != nil && way.from == t.FromLocation && way.to == t.ToLocation && min(t.Quantity, t.Damaged, t.Missing) >= 0 &&
-		moved > 0 && moved <= way.left, "%s: %d arrive, %d damaged, and %d are missing of transfer %s, of which %+v is on its way",
-		at(rec), t.Quantity, t.Damaged, t.Missing, t.TransferId, way)
+	moved := t.Quantity + t.Damaged + t.Missing + t.Rejected
+	c.check(Conserved, way != nil && way.from == t.FromLocation && way.to == t.ToLocation && min(t.Quantity, t.Damaged, t.Missing, t.Rejected) >= 0 &&
+		moved > 0 && moved <= way.left, "%s: %d arrive, %d damaged, %d are missing and %d rejected of transfer %s, of which %+v is on its way",
+		at(rec), t.Quantity, t.Damaged, t.Missing, t.Rejected, t.TransferId, way)
+	c.check(Transitions, (t.Reason != "") == (t.Rejected > 0), "%s: %d are rejected for the reason %q", at(rec), t.Rejected, t.Reason)
 	l := it.add(t.ToLocation, t.Quantity)
 	l.OnHand += t.Damaged
 	l.Damaged += t.Damaged
 	l.Incoming -= moved
+	if t.Rejected != 0 {
+		back := it.at(t.FromLocation)
+		back.OnHand += t.Rejected
+		back.QualityControl += t.Rejected
+	}
 	if way == nil {
 		return
 	}

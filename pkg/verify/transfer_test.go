@@ -14,7 +14,7 @@ func (s *story) between(main, north *eventv1.Level, ev *eventv1.InventoryEvent) 
 	}
 	total := &eventv1.Level{
 		OnHand: main.OnHand + north.OnHand, Available: main.Available + north.Available, Committed: main.Committed + north.Committed,
-		Incoming: main.Incoming + north.Incoming, Damaged: north.Damaged,
+		Incoming: main.Incoming + north.Incoming, Damaged: north.Damaged, QualityControl: main.QualityControl,
 	}
 	s.end(total, ev)
 	ev.Locations = both()
@@ -29,6 +29,13 @@ func away(s *story, main, north *eventv1.Level, quantity int64) {
 func arrived(s *story, north *eventv1.Level, id string, quantity, missing, damaged int64) {
 	s.between(level(4, 3, 0, 1), north, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_TransferReceived{TransferReceived: &eventv1.TransferReceived{
 		TransferId: id, FromLocation: "main", ToLocation: "north", Quantity: quantity, Missing: missing, Damaged: damaged}}})
+}
+
+// sentBack rejects units, which leaves main as given; what is not promised there is in quality control.
+func sentBack(s *story, main *eventv1.Level, rejected int64, reason string) {
+	main.QualityControl = main.OnHand - main.Available - main.Committed
+	s.between(main, &eventv1.Level{Incoming: 5 - rejected}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_TransferReceived{
+		TransferReceived: &eventv1.TransferReceived{TransferId: "t", FromLocation: "main", ToLocation: "north", Rejected: rejected, Reason: reason}}})
 }
 
 // five of the nine leave for the north.
@@ -61,6 +68,9 @@ func TestTransfersAreFollowed(t *testing.T) {
 			five(s)
 			arrived(s, &eventv1.Level{OnHand: 1, Available: 2, Damaged: -1, Incoming: 4}, "t", 2, 0, -1)
 		}},
+		{"rejected", "", func(s *story) { five(s); sentBack(s, level(6, 3, 0, 1), 2, "torn") }},
+		{"rejected without a reason", verify.Transitions, func(s *story) { five(s); sentBack(s, level(6, 3, 0, 1), 2, "") }},
+		{"rejected, and nowhere", verify.Conserved, func(s *story) { five(s); sentBack(s, level(4, 3, 0, 1), 2, "torn") }},
 		{"more sent than there was", verify.Oversold, func(s *story) {
 			away(s, &eventv1.Level{Available: -1, Committed: 1}, &eventv1.Level{Incoming: 9}, 9)
 		}},

@@ -73,7 +73,8 @@ func (s *inventoryScratch) setStock(change inventory.Change) string {
 		return "holdfast.transfer_shipped.v1"
 	case inventory.TransferReceived:
 		e.Change = &eventv1.InventoryEvent_TransferReceived{TransferReceived: &eventv1.TransferReceived{
-			TransferId: c.TransferID, FromLocation: c.FromLocation, ToLocation: c.ToLocation, Quantity: c.Quantity, Missing: c.Missing, Damaged: c.Damaged,
+			TransferId: c.TransferID, FromLocation: c.FromLocation, ToLocation: c.ToLocation,
+			Quantity: c.Quantity, Missing: c.Missing, Damaged: c.Damaged, Rejected: c.Rejected, Reason: c.Reason,
 		}}
 		return "holdfast.transfer_received.v1"
 	case inventory.StockAdjusted:
@@ -211,7 +212,8 @@ func stockChange(e *eventv1.InventoryEvent) inventory.Change {
 	case *eventv1.InventoryEvent_TransferReceived:
 		p := c.TransferReceived
 		return inventory.TransferReceived{
-			TransferID: p.TransferId, FromLocation: p.FromLocation, ToLocation: p.ToLocation, Quantity: p.Quantity, Missing: p.Missing, Damaged: p.Damaged,
+			TransferID: p.TransferId, FromLocation: p.FromLocation, ToLocation: p.ToLocation,
+			Quantity: p.Quantity, Missing: p.Missing, Damaged: p.Damaged, Rejected: p.Rejected, Reason: p.Reason,
 		}
 	case *eventv1.InventoryEvent_StockAdjusted:
 		p := c.StockAdjusted

@@ -166,7 +166,7 @@ func setDocumentOrSettlement(e *eventv1.OrderEvent, ev order.Event) string {
 		return "holdfast.reservation_settled.v1"
 	case order.ShipmentReconciled:
 		e.Change = &eventv1.OrderEvent_ShipmentReconciled{
-			ShipmentReconciled: &eventv1.ShipmentReconciled{Lines: toQuantities(c.Lines)}}
+			ShipmentReconciled: &eventv1.ShipmentReconciled{FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines)}}
 		return "holdfast.shipment_reconciled.v1"
 	}
 	return ""
@@ -382,7 +382,7 @@ func documentOrSettlement(e *eventv1.OrderEvent) order.Event {
 	case *eventv1.OrderEvent_ReservationSettled:
 		return order.ReservationSettled{ReservationVersion: c.ReservationSettled.ReservationVersion}
 	case *eventv1.OrderEvent_ShipmentReconciled:
-		return order.ShipmentReconciled{Lines: fromQuantities(c.ShipmentReconciled.Lines)}
+		return order.ShipmentReconciled{FulfilmentID: c.ShipmentReconciled.FulfilmentId, Lines: fromQuantities(c.ShipmentReconciled.Lines)}
 	}
 	return nil
 }

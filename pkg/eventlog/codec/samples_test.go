@@ -85,7 +85,7 @@ var orderSamples = map[string]order.Event{
 	},
 	"return_cancelled":    order.ReturnCancelled{ReturnID: "r-1", Lines: sampleQuantities, Reason: "kept"},
 	"reservation_settled": order.ReservationSettled{ReservationVersion: 5},
-	"shipment_reconciled": order.ShipmentReconciled{Lines: sampleQuantities},
+	"shipment_reconciled": order.ShipmentReconciled{FulfilmentID: "reconciled-7", Lines: sampleQuantities},
 }
 
 var (
@@ -109,8 +109,10 @@ var inventorySamples = map[string]inventory.Change{
 	"stock_moved": inventory.StockMoved{
 		Location: "main", From: inventory.StateQualityControl, To: inventory.StateDamaged, Quantity: 4, Reference: "box 4",
 	},
-	"transfer_shipped":      inventory.TransferShipped{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 5, Reference: "van 2"},
-	"transfer_received":     inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1},
+	"transfer_shipped": inventory.TransferShipped{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 5, Reference: "van 2"},
+	"transfer_received": inventory.TransferReceived{
+		TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1, Rejected: 2, Reason: "wrong colour",
+	},
 	"stock_expected":        inventory.StockExpected{Location: "main", Quantity: 40, Delta: -10, Reference: "PO-1"},
 	"stock_adjusted":        inventory.StockAdjusted{Location: "main", Delta: -3, Reason: inventory.ReasonShrinkage, Reference: "box 4"},
 	"stock_counted":         inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2", CountedAtVersion: 5},
@@ -139,19 +141,23 @@ var (
 			CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
 			Terms: order.Prepaid, PaymentDeadlineMicros: 1_760_000_900_000_000, Country: "United Kingdom", Reference: "web 1",
 		}},
-		"order_rejected":   {order.OrderRejected{Short: sampleShort}},
-		"payment_captured": {order.PaymentCaptured{AmountMicros: 8_050_000, Reference: "cap 1"}},
-		"order_expired":    {order.OrderExpired{VoidedMicros: 1_000_000}},
+		"shipment_reconciled": {order.ShipmentReconciled{Lines: sampleQuantities}},
+		"order_rejected":      {order.OrderRejected{Short: sampleShort}},
+		"payment_captured":    {order.PaymentCaptured{AmountMicros: 8_050_000, Reference: "cap 1"}},
+		"order_expired":       {order.OrderExpired{VoidedMicros: 1_000_000}},
 		"return_received": {order.ReturnReceived{
 			ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
 		}},
 	}
 	olderInventorySamples = map[string][]inventory.Change{
-		"stock_reserved":    {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
-		"stock_restocked":   {inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn}},
-		"transfer_received": {inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1}},
-		"stock_counted":     {inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"}},
-		"stock_received":    {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
+		"stock_reserved":  {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
+		"stock_restocked": {inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn}},
+		"transfer_received": {
+			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1},
+			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1},
+		},
+		"stock_counted":  {inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"}},
+		"stock_received": {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},
 	}
 )
 

@@ -1129,9 +1129,15 @@ type ReceiveTransfer struct {
 	// Damaged What has arrived and cannot be sold
 	Damaged Level `json:"damaged,omitempty,omitzero"`
 
-	// Missing What of the transfer will not arrive; not all three are 0
+	// Missing What of the transfer will not arrive; not all of them are 0
 	Missing  Level `json:"missing,omitempty,omitzero"`
 	Quantity Level `json:"quantity"`
+
+	// Reason Required with rejected
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Rejected What goes back to the location that sent it, into quality_control
+	Rejected Level `json:"rejected,omitempty,omitzero"`
 }
 
 // RegisterItem defines model for RegisterItem.

@@ -1125,15 +1125,18 @@ func (x *TransferShipped) GetReference() string {
 }
 
 // TransferReceived: quantity became available at to_location, damaged went to damaged there, missing will not
-// arrive. All of them leave incoming.
+// arrive, and rejected went back to from_location, into quality control. All of them leave incoming.
 type TransferReceived struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	TransferId    string                 `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
-	FromLocation  string                 `protobuf:"bytes,2,opt,name=from_location,json=fromLocation,proto3" json:"from_location,omitempty"`
-	ToLocation    string                 `protobuf:"bytes,3,opt,name=to_location,json=toLocation,proto3" json:"to_location,omitempty"`
-	Quantity      int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	Missing       int64                  `protobuf:"varint,5,opt,name=missing,proto3" json:"missing,omitempty"`
-	Damaged       int64                  `protobuf:"varint,6,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	TransferId   string                 `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	FromLocation string                 `protobuf:"bytes,2,opt,name=from_location,json=fromLocation,proto3" json:"from_location,omitempty"`
+	ToLocation   string                 `protobuf:"bytes,3,opt,name=to_location,json=toLocation,proto3" json:"to_location,omitempty"`
+	Quantity     int64                  `protobuf:"varint,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Missing      int64                  `protobuf:"varint,5,opt,name=missing,proto3" json:"missing,omitempty"`
+	Damaged      int64                  `protobuf:"varint,6,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	Rejected     int64                  `protobuf:"varint,7,opt,name=rejected,proto3" json:"rejected,omitempty"`
+	// Why the destination rejected them.
+	Reason        string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1208,6 +1211,20 @@ func (x *TransferReceived) GetDamaged() int64 {
 		return x.Damaged
 	}
 	return 0
+}
+
+func (x *TransferReceived) GetRejected() int64 {
+	if x != nil {
+		return x.Rejected
+	}
+	return 0
+}
+
+func (x *TransferReceived) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
 }
 
 type StockAdjusted struct {
@@ -2287,7 +2304,7 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\vto_location\x18\x03 \x01(\tR\n" +
 	"toLocation\x12\x1a\n" +
 	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12\x1c\n" +
-	"\treference\x18\x05 \x01(\tR\treference\"\xc9\x01\n" +
+	"\treference\x18\x05 \x01(\tR\treference\"\xfd\x01\n" +
 	"\x10TransferReceived\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +
@@ -2296,7 +2313,9 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"toLocation\x12\x1a\n" +
 	"\bquantity\x18\x04 \x01(\x03R\bquantity\x12\x18\n" +
 	"\amissing\x18\x05 \x01(\x03R\amissing\x12\x18\n" +
-	"\adamaged\x18\x06 \x01(\x03R\adamaged\"\x92\x01\n" +
+	"\adamaged\x18\x06 \x01(\x03R\adamaged\x12\x1a\n" +
+	"\brejected\x18\a \x01(\x03R\brejected\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\"\x92\x01\n" +
 	"\rStockAdjusted\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x14\n" +
 	"\x05delta\x18\x02 \x01(\x12R\x05delta\x121\n" +

@@ -2399,8 +2399,10 @@ func (x *ReservationSettled) GetReservationVersion() uint64 {
 
 // ShipmentReconciled completes an order's side of stock that was found fulfilled.
 type ShipmentReconciled struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Lines         []*LineQuantity        `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Lines []*LineQuantity        `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	// The shipment that they are: the fulfilment that was being packed of them, or one of its own.
+	FulfilmentId  string `protobuf:"bytes,2,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2440,6 +2442,13 @@ func (x *ShipmentReconciled) GetLines() []*LineQuantity {
 		return x.Lines
 	}
 	return nil
+}
+
+func (x *ShipmentReconciled) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
 }
 
 // ReturnRequested: a customer will send goods back.
@@ -3227,9 +3236,10 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\acountry\x18\x06 \x01(\tR\acountry\x12\x1c\n" +
 	"\treference\x18\a \x01(\tR\treference\"E\n" +
 	"\x12ReservationSettled\x12/\n" +
-	"\x13reservation_version\x18\x01 \x01(\x04R\x12reservationVersion\"K\n" +
+	"\x13reservation_version\x18\x01 \x01(\x04R\x12reservationVersion\"p\n" +
 	"\x12ShipmentReconciled\x125\n" +
-	"\x05lines\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\"}\n" +
+	"\x05lines\x18\x01 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12#\n" +
+	"\rfulfilment_id\x18\x02 \x01(\tR\ffulfilmentId\"}\n" +
 	"\x0fReturnRequested\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +

@@ -1,0 +1,278 @@
+// Package ordertest draws what may happen to an order, for property tests of the rules and of whatever reads their events.
+package ordertest
+
+import (
+	"maps"
+	"slices"
+
+	"pgregory.net/rapid"
+
+	"github.com/holdfast/holdfast/pkg/order"
+)
+
+// dice is a number below n, each as often: rapid prefers the small ones, and few orders would get far.
+func dice(t *rapid.T, n int) int {
+	var v int
+	for bit := 1; bit < 4*n; bit *= 2 {
+		if rapid.Bool().Draw(t, "dice") {
+			v += bit
+		}
+	}
+	return v % n
+}
+
+// One of some, each as often.
+func One[T any](t *rapid.T, of []T) T { return of[dice(t, len(of))] }
+
+var (
+	skus        = []string{"a", "b", "c"}
+	fulfilments = []string{"f1", "f2", "f3", "f4"}
+	returns     = []string{"r1", "r2"}
+	references  = []string{"", "", "p1", "p2"}
+)
+
+// Command draws one of all commands: a client's, an answer of stock, a deadline, a past document.
+func Command(t *rapid.T, o order.Order) order.Command {
+	switch dice(t, 20) {
+	case 0, 1, 2, 3, 4:
+		return Answers(t, o)
+	case 5:
+		return order.RecordBackorder{SKU: "a", ReservationVersion: o.ReservationVersion, Backordered: rapid.Int64Range(0, 3).Draw(t, "backordered")}
+	case 6:
+		return order.ReconcileShipment{Lines: quantities(t, o)}
+	case 7:
+		if o.Version == 0 {
+			return order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365", Lines: lines(t)}
+		}
+	}
+	return Client(t, o)
+}
+
+// Answers draws what stock may say to the order's newest step: it has all, waits for some, lost some, or refuses.
+func Answers(t *rapid.T, o order.Order) order.RecordReservation {
+	c := order.RecordReservation{ReservationVersion: o.ReservationVersion}
+	c.Reconciliation = dice(t, 10) == 0
+	refused := ""
+	if asks := asked(o); len(asks) > 0 && dice(t, 6) == 0 {
+		refused = One(t, asks)
+	}
+	for _, w := range o.Wanted() {
+		h := order.Held{
+			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
+		}
+		switch roll := dice(t, 15); {
+		case w.SKU == refused:
+			h.Rejected, h.Reserved, h.RejectionReason = true, 0, int32(1+dice(t, 2))
+		case refused != "" && roll < 7:
+			h.Rejected, h.Reserved, h.RejectionReason = true, 0, order.ReasonOtherLine
+		case roll < 2:
+			h.Backordered = int64(dice(t, int(h.Reserved)+1))
+		case roll == 2:
+			h.Reserved /= 2
+		}
+		c.Held = append(c.Held, h)
+	}
+	return c
+}
+
+// asked are the SKUs that stock may refuse: those that the order, or its amendment, wants more of.
+func asked(o order.Order) []string {
+	more := map[string]int64{}
+	if o.Amendment != nil {
+		for _, l := range o.Amendment.Lines {
+			more[l.SKU] += l.Quantity - l.FormerQuantity
+		}
+	} else if o.Lifecycle == order.Placed {
+		for _, w := range o.Wanted() {
+			more[w.SKU] = w.Reserved
+		}
+	}
+	maps.DeleteFunc(more, func(_ string, n int64) bool { return n <= 0 })
+	return slices.Sorted(maps.Keys(more))
+}
+
+// Client draws a command of the API, or a deadline; every other one is of those that take the order further.
+func Client(t *rapid.T, o order.Order) order.Command {
+	if rapid.Bool().Draw(t, "further") {
+		return further(t, o)
+	}
+	switch dice(t, 5) {
+	case 0:
+		return money(t, o)
+	case 1:
+		return shipping(t, o)
+	case 2:
+		return returning(t, o)
+	case 3:
+		return amend(t, o)
+	}
+	deadline := rapid.Int64Range(40, 60).Draw(t, "deadline")
+	switch dice(t, 7) {
+	case 0:
+		return order.Confirm{}
+	case 1:
+		return order.Cancel{Reason: "why"}
+	case 2:
+		return order.Hold{Reason: "fraud check"}
+	case 3:
+		return order.Resume{DeadlineMicros: deadline}
+	case 4:
+		return order.CancelLines{Lines: quantities(t, o), Reason: "sold out"}
+	case 5:
+		return place(t)
+	}
+	return order.Expire{AtMicros: deadline}
+}
+
+// further is what mostly comes next: without it few orders would ever be delivered, and come back.
+func further(t *rapid.T, o order.Order) order.Command {
+	switch o.Lifecycle {
+	case order.None:
+		return place(t)
+	case order.OnHold:
+		return order.Resume{DeadlineMicros: 60}
+	case order.Placed, order.Reserved, order.Expired:
+		missing := o.TotalMicros - o.AuthorizedMicros + o.VoidedMicros
+		return order.AuthorizePayment{AmountMicros: missing, Reference: One(t, references), DeadlineMicros: 60}
+	case order.Confirmed, order.Completed, order.Rejected, order.Cancelled:
+	}
+	open, delivered := order.Return{}, false
+	for _, r := range o.Returns {
+		for _, l := range r.Lines {
+			if l.Received < l.Quantity {
+				open = r
+			}
+		}
+	}
+	for _, l := range o.Lines {
+		delivered = delivered || l.Delivered > l.Returned
+	}
+	switch {
+	case open.ID != "" && rapid.Bool().Draw(t, "comes back"):
+		l := One(t, open.Lines)
+		condition := order.Condition(1 + dice(t, 2))
+		return order.ReceiveReturn{ReturnID: open.ID, Lines: []order.ReturnedLine{{SKU: l.SKU, Quantity: int64(1 + dice(t, 2)), Condition: condition}}}
+	case delivered && rapid.Bool().Draw(t, "is asked back"):
+		return returning(t, o)
+	case len(o.Fulfilments) > 0 && rapid.Bool().Draw(t, "arrives"):
+		return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID}
+	}
+	return shipping(t, o)
+}
+
+func place(t *rapid.T) order.Command {
+	c := order.Place{
+		OrderID: "o-1", CustomerID: "c-1", Currency: "EUR", Country: "EIRE", Reference: "web 1", Lines: lines(t), PaymentDeadlineMicros: 50,
+		Terms: One(t, []order.PaymentTerms{order.Prepaid, order.Prepaid, order.OnAccount}),
+	}
+	if policy := rapid.Int32Range(0, 3).Draw(t, "policy"); policy > 0 {
+		c.Allocation = &order.AllocationRule{Policy: order.AllocationPolicy(policy), Locations: []string{"north"}}
+	}
+	return c
+}
+
+func money(t *rapid.T, o order.Order) order.Command {
+	amount := One(t, []int64{
+		o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, o.AuthorizedMicros - o.CapturedMicros, 1, 0, 500_000,
+	})
+	reference := One(t, references)
+	deadline := rapid.Int64Range(40, 60).Draw(t, "deadline")
+	switch dice(t, 8) {
+	case 0:
+		return order.StartPayment{Reference: reference, DeadlineMicros: deadline}
+	case 1, 2:
+		return order.AuthorizePayment{AmountMicros: amount, Reference: reference, DeadlineMicros: deadline}
+	case 3, 4:
+		return order.CapturePayment{AmountMicros: amount, Reference: reference}
+	case 5:
+		return order.VoidPayment{AmountMicros: amount, Reference: reference, Reason: "smaller"}
+	case 6:
+		return order.RefundPayment{AmountMicros: amount, Reference: reference, Reason: "broken"}
+	}
+	return order.FailPayment{Reference: reference, Reason: "declined"}
+}
+
+func shipping(t *rapid.T, o order.Order) order.Command {
+	id := One(t, fulfilments)
+	reference := One(t, references)
+	capture := rapid.Bool().Draw(t, "capture")
+	switch dice(t, 9) {
+	case 0:
+		return order.CreateFulfilment{FulfilmentID: id}
+	case 1, 2:
+		return order.CreateFulfilment{FulfilmentID: id, Lines: quantities(t, o)}
+	case 3, 4:
+		return order.ShipFulfilment{FulfilmentID: id, TrackingReference: "1Z", Capture: capture, PaymentReference: reference}
+	case 5:
+		return order.CancelFulfilment{FulfilmentID: id, Reason: "no box"}
+	case 6:
+		return order.Ship{FulfilmentID: id, Capture: capture, PaymentReference: reference}
+	case 7:
+		if len(o.Fulfilments) > 0 {
+			return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID, Lines: quantities(t, o)}
+		}
+	}
+	return order.Ship{FulfilmentID: id, Lines: quantities(t, o), Capture: capture, PaymentReference: reference}
+}
+
+func returning(t *rapid.T, o order.Order) order.Command {
+	id := One(t, returns)
+	switch dice(t, 6) {
+	case 0:
+		return order.RequestReturn{ReturnID: id, Reason: "too big"}
+	case 1:
+		return order.RequestReturn{ReturnID: id, Lines: quantities(t, o)}
+	case 2:
+		return order.CancelReturn{ReturnID: id, Reason: "kept"}
+	}
+	c := order.ReceiveReturn{ReturnID: id}
+	for _, l := range quantities(t, o) {
+		c.Lines = append(c.Lines, order.ReturnedLine{
+			SKU: l.SKU, Quantity: l.Quantity, Condition: order.Condition(rapid.Int32Range(1, 2).Draw(t, "condition")),
+		})
+	}
+	return c
+}
+
+// amend takes lines up, down or off, gives them other prices, and adds some.
+func amend(t *rapid.T, o order.Order) order.Command {
+	c := order.Amend{Lines: make([]order.AmendLine, dice(t, 4)), Reason: "customer called"}
+	for i := range c.Lines {
+		l := order.AmendLine{SKU: One(t, append([]string{"d"}, skus...)), Line: int32(dice(t, 2) * dice(t, 5)), Quantity: int64(dice(t, 7))}
+		if n := len(o.Lines); n > 0 && dice(t, 4) > 0 {
+			at := dice(t, n)
+			l.SKU, l.Line = o.Lines[at].SKU, int32(at)+1
+		}
+		if dice(t, 3) == 0 || l.Line == 0 {
+			l.UnitPriceMicros = new(rapid.Int64Range(0, 3_000_000).Draw(t, "price"))
+		}
+		c.Lines[i] = l
+	}
+	return c
+}
+
+func lines(t *rapid.T) []order.PlaceLine {
+	lines := make([]order.PlaceLine, 1+dice(t, 4))
+	for i := range lines {
+		lines[i] = order.PlaceLine{SKU: One(t, skus), Quantity: int64(1 + dice(t, 5)), UnitPriceMicros: rapid.Int64Range(0, 3_000_000).Draw(t, "price")}
+	}
+	if dice(t, 20) == 0 {
+		lines[0].Quantity = 0 // is refused
+	}
+	return lines
+}
+
+// quantities are mostly of lines that the order has.
+func quantities(t *rapid.T, o order.Order) []order.LineQuantity {
+	lines := make([]order.LineQuantity, dice(t, 3))
+	for i := range lines {
+		lines[i] = order.LineQuantity{SKU: One(t, skus), Quantity: int64(1 + dice(t, 3))}
+		if len(o.Lines) > 0 && dice(t, 4) > 0 {
+			lines[i].SKU = One(t, o.Lines).SKU
+		}
+	}
+	return lines
+}
+
+// Length is how many commands a life has.
+func Length(t *rapid.T) int { return 1 + dice(t, 64) }

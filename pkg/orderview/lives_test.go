@@ -1,0 +1,99 @@
+package orderview
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/money"
+	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/order/ordertest"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// The view folds the events that the rules write to what the rules have: statuses, lines, returns and money, and the
+// index by status too.
+func TestTheViewAgreesWithTheRules(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o, h := order.Order{ID: "o-1"}, head{}
+		var log []*eventv1.OrderEvent
+		for range ordertest.Length(t) {
+			events, _ := order.Decide(o, ordertest.Command(t, o)) // refusals write nothing
+			for _, ev := range events {
+				m := codec.Meta{EventID: [16]byte{1}, Version: o.Version + 1}
+				value, _, err := codec.AppendOrder(nil, o.ID, &m, ev)
+				if err != nil {
+					t.Fatal(err)
+				}
+				read := &eventv1.OrderEvent{}
+				if err := schema.ReadOrder(value, read); err != nil {
+					t.Fatal(err)
+				}
+				log = append(log, read)
+				h.follow(read)
+				o = order.Evolve(o, ev, order.Facts{})
+			}
+			if o.Version > 0 {
+				sameAs(t, &o, &h, log)
+			}
+		}
+	})
+}
+
+func sameAs(t *rapid.T, o *order.Order, h *head, log []*eventv1.OrderEvent) {
+	b, err := render(log)
+	var v Order
+	if err != nil || json.Unmarshal(b, &v) != nil {
+		t.Fatalf("%v: %s", err, b)
+	}
+	euro, _ := money.Lookup("EUR")
+	for what, pair := range map[string][2]any{
+		"version":           {v.Version, o.Version},
+		"status":            {v.Status, o.Lifecycle.String()},
+		"indexed status":    {h.status, o.Lifecycle.String()},
+		"payment status":    {v.PaymentStatus, o.PaymentStatus()},
+		"fulfilment status": {v.FulfilmentStatus, o.FulfilmentStatus()},
+		"return status":     {v.ReturnStatus, o.ReturnStatus()},
+		"subtotal":          {v.Subtotal, money.Format(o.SubtotalMicros)},
+		"total":             {v.Total, euro.Format(o.TotalMicros)},
+		"authorized":        {v.Authorized, euro.Format(o.AuthorizedMicros)},
+		"captured":          {v.Captured, euro.Format(o.CapturedMicros)},
+		"voided":            {v.Voided, euro.Format(o.VoidedMicros)},
+		"refunded":          {v.Refunded, euro.Format(o.RefundedMicros)},
+		"refund due":        {v.RefundDue, euro.Format(o.RefundDueMicros)},
+		"payment due":       {v.PaymentDue != "", o.PaymentDue},
+		"lines":             {len(v.Lines), len(o.Lines)},
+		"returns":           {len(v.Returns), len(o.Returns)},
+	} {
+		if pair[0] != pair[1] {
+			t.Fatalf("%s: the view has %v, the rules %v, after %v", what, pair[0], pair[1], log[len(log)-1])
+		}
+	}
+	for i, l := range o.Lines {
+		want := Line{
+			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: money.Format(l.UnitPriceMicros), Amount: money.Format(l.Quantity * l.UnitPriceMicros),
+			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered, Returned: l.Returned,
+		}
+		if v.Lines[i] != want {
+			t.Fatalf("line %d: the view has %+v, the rules %+v, after %v", i+1, v.Lines[i], want, log[len(log)-1])
+		}
+	}
+	for _, f := range o.Fulfilments {
+		k := slices.IndexFunc(v.Fulfilments, func(mine Fulfilment) bool { return mine.ID == f.ID })
+		if k < 0 || len(v.Fulfilments[k].Lines) != len(f.Lines) || (v.Fulfilments[k].Status == fulfilmentPending) != f.Pending ||
+			(v.Fulfilments[k].Status == fulfilmentDelivered) != f.Delivered {
+			t.Fatalf("the view has %+v, the rules %+v", v.Fulfilments, f)
+		}
+	}
+	for i, r := range o.Returns {
+		for k, l := range r.Lines {
+			if got := v.Returns[i].Lines[k]; got.SKU != l.SKU || got.Quantity != l.Quantity || got.Received != l.Received {
+				t.Fatalf("return %s: the view has %+v, the rules %+v", r.ID, got, l)
+			}
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package verify
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	rules "github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/order/ordertest"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// Whatever the rules write of an order is in order: the fold here, which shares none of them, agrees on every change of
+// status and every amount.
+func TestNoLifeOfAnOrderIsAViolation(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := newChecker(eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}, Options{})
+		o := rules.Order{ID: "o-1"}
+		for range ordertest.Length(t) {
+			cmd := ordertest.Command(t, o)
+			events, _ := rules.Decide(o, cmd) // refusals write nothing
+			for _, ev := range events {
+				m := codec.Meta{EventID: [16]byte{byte(o.Version)}, Version: o.Version + 1, RecordedAtMicros: 60, Generation: 1}
+				if o.Version == 0 {
+					m.IdempotencyKey, m.Cause = "key", eventv1.Cause_CAUSE_COMMAND
+				}
+				value, _, err := codec.AppendOrder(nil, o.ID, &m, ev)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.orderRecord(&eventlog.Record{
+					TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders}, Offset: int64(o.Version), Key: []byte(o.ID), Value: value,
+				})
+				o = rules.Evolve(o, ev, rules.Facts{})
+				for _, inv := range c.report.Invariants {
+					if inv.Violations > 0 && inv.ID != Envelope { // it looks for headers
+						t.Fatalf("%s, after %T: %v", inv.ID, cmd, inv.Examples)
+					}
+				}
+			}
+			if mine := c.orders[o.ID]; mine != nil && (mine.status != o.Lifecycle.String() || mine.paid() < 0 || mine.held() < 0) {
+				t.Fatalf("%+v, the rules have %+v", mine, o)
+			}
+		}
+	})
+}
