@@ -129,7 +129,7 @@ func (r *run) appendLine(b []byte, n int64) []byte {
 	b = append(b, r.cfg.KeyPrefix...)
 	b = append(b, '-')
 	b = strconv.AppendInt(b, n, 10)
-	b = append(b, `","type":"place_order","body":`...)
+	b = append(b, `","type":"`+placeOrder+`","body":`...)
 	b = append(b, r.body(n)...)
 	return append(b, '}', '\n')
 }
@@ -156,7 +156,7 @@ func (r *run) readResults(body io.Reader, w *window, silence *time.Timer) error 
 			}
 			answer = gaveUpAfter + answer
 		} else if r.acks.w != nil {
-			r.acks.result(r.key(s.n), lines.Bytes())
+			r.acks.result(r.key(s.n), placeOrder, lines.Bytes())
 		}
 		answers[answer]++
 		if r.cfg.expected(status) {

@@ -97,10 +97,10 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := setUp(ctx, cfg); err != nil {
+	r := newRun(cfg)
+	if err := r.setUp(ctx); err != nil {
 		return nil, err
 	}
-	r := newRun(cfg)
 	asker := newAsker(ctx, r)
 	ctx, cancel := context.WithTimeout(ctx, cfg.Warmup+cfg.Duration)
 	defer cancel()
