@@ -177,13 +177,13 @@ func (c *cluster) ownersNeverReturn() {
 	t.Logf("%d shards changed hands %d times", len(owner), handovers)
 }
 
-// 10,000 orders at once for a SKU with 5,000 in stock, through both replicas: exactly 5,000 are reserved, and the
-// others are refused; the load generator retries 429 and 503 with the same key, and fails on any other count.
+// 10,000 orders at once, each on a connection of its own, for a SKU with 5,000 in stock, through both replicas: exactly
+// 5,000 are reserved, and the others are refused; the load generator retries 429 and 503 with the same key, and fails on any other count.
 func TestNeverOversoldThroughTwoReplicas(t *testing.T) {
 	c := startClusterAnywhere(t)
 	acks := filepath.Join(t.TempDir(), "acks")
 	out, err := exec.Command(filepath.Join(c.bin, "holdfast"), "bench", "orders", "--url", c.urls(),
-		"--oversell", "10000", "--stock", "5000", "--concurrency", "512", "--acks", acks).CombinedOutput()
+		"--oversell", "10000", "--stock", "5000", "--concurrency", "10000", "--acks", acks).CombinedOutput()
 	if err != nil {
 		t.Fatalf("bench: %v\n%s", err, out)
 	}
