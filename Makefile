@@ -36,8 +36,8 @@ test-race: ## The same under the race detector
 	CGO_ENABLED=1 go test -race -timeout 30m ./...
 
 .PHONY: test-long
-test-long: ## Property tests with many more sequences
-	go test -timeout 60m ./pkg/order ./pkg/inventory ./pkg/money -rapid.checks=100000
+test-long: ## Property tests with many more sequences (CHECKS=100000 each)
+	go test -timeout 60m ./pkg/order ./pkg/inventory ./pkg/money -rapid.checks=$(or $(CHECKS),100000)
 
 .PHONY: fuzz
 fuzz: ## Feed every decoder what it does not expect (FUZZTIME=10s each)

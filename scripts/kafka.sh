@@ -50,6 +50,7 @@ group.initial.rebalance.delay.ms=0
 add.partitions.to.txn.retry.backoff.ms=1
 broker.session.timeout.ms=4000
 group.min.session.timeout.ms=1000
+log.cleaner.backoff.ms=1000
 EOF
   if [ ! -f "$home/$n/data/meta.properties" ]; then
     java -cp "$home/lib/*" kafka.tools.StorageTool format -t "$cluster_id" -c "$home/$n/server.properties" >/dev/null

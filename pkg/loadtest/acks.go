@@ -11,14 +11,24 @@ import (
 
 // Ack is a line of an acks file: what a client was told, definitely. holdfast verify holds the log to it.
 type Ack struct {
-	Key     string `json:"key"`
+	Key  string `json:"key"`
+	Type string `json:"type"`
+	// OrderID or SKU is the aggregate.
 	OrderID string `json:"order_id,omitempty"`
+	SKU     string `json:"sku,omitempty"`
 	Status  int    `json:"status"`
 	// Outcome is the order's status, or the code of the refusal.
 	Outcome string `json:"outcome"`
 	// Position is how far the log reached with the answer.
 	Position string `json:"position,omitempty"`
 }
+
+// The commands that are sent.
+const (
+	placeOrder   = "place_order"
+	registerItem = "register_item"
+	receiveStock = "receive_stock"
+)
 
 // ackWriter writes acks of many callers. Every line reaches the file before the next order starts, so
 // that a killed load test has told all that it knows.
@@ -35,23 +45,24 @@ func newAckWriter(w io.Writer) *ackWriter {
 	return &ackWriter{w: bufio.NewWriter(w)}
 }
 
-// answer notes an answer to one request.
+// answer notes an answer to one placement.
 func (a *ackWriter) answer(key string, status int, position string, body []byte) {
 	if a.w == nil {
 		return
 	}
 	orderID, outcome, err := outcomeOf(body)
-	a.write(Ack{Key: key, OrderID: orderID, Status: status, Outcome: outcome, Position: position}, err)
+	a.write(Ack{Key: key, Type: placeOrder, OrderID: orderID, Status: status, Outcome: outcome, Position: position}, err)
 }
 
 // result notes a result line of a bulk stream.
-func (a *ackWriter) result(key string, line []byte) {
+func (a *ackWriter) result(key, typ string, line []byte) {
 	if a.w == nil {
 		return
 	}
 	var result struct {
 		Status   int    `json:"status"`
 		OrderID  string `json:"order_id"`
+		SKU      string `json:"sku"`
 		Position string `json:"position"`
 		Order    struct {
 			Status string `json:"status"`
@@ -61,7 +72,7 @@ func (a *ackWriter) result(key string, line []byte) {
 		} `json:"problem"`
 	}
 	err := json.Unmarshal(line, &result)
-	ack := Ack{Key: key, OrderID: result.OrderID, Status: result.Status, Outcome: result.Order.Status, Position: result.Position}
+	ack := Ack{Key: key, Type: typ, OrderID: result.OrderID, SKU: result.SKU, Status: result.Status, Outcome: result.Order.Status, Position: result.Position}
 	if ack.Outcome == "" {
 		ack.Outcome = result.Problem.Code
 	}

@@ -129,15 +129,13 @@ func (r *run) appendLine(b []byte, n int64) []byte {
 	b = append(b, r.cfg.KeyPrefix...)
 	b = append(b, '-')
 	b = strconv.AppendInt(b, n, 10)
-	b = append(b, `","type":"place_order","body":`...)
+	b = append(b, `","type":"`+placeOrder+`","body":`...)
 	b = append(b, r.body(n)...)
 	return append(b, '}', '\n')
 }
 
 // readResults takes results until the stream ends; each one puts off the end of a silent stream.
 func (r *run) readResults(body io.Reader, w *window, silence *time.Timer) error {
-	local, answers := newHistogram(), map[string]int64{}
-	defer func() { r.merge(local, answers) }()
 	lines := bufio.NewScanner(body)
 	lines.Buffer(make([]byte, bulkBuffer), maxLineBytes)
 	for lines.Scan() {
@@ -156,14 +154,9 @@ func (r *run) readResults(body io.Reader, w *window, silence *time.Timer) error 
 			}
 			answer = gaveUpAfter + answer
 		} else if r.acks.w != nil {
-			r.acks.result(r.key(s.n), lines.Bytes())
+			r.acks.result(r.key(s.n), placeOrder, lines.Bytes())
 		}
-		answers[answer]++
-		if r.cfg.expected(status) {
-			r.record(local, s.at)
-		} else {
-			r.errors.Add(1)
-		}
+		r.record(answer, r.cfg.expected(status), s.at)
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("read bulk results: %w", err)

@@ -76,6 +76,7 @@ func (p *platform) commands(w http.ResponseWriter, r *http.Request) {
 		var line struct {
 			ID   string          `json:"id"`
 			Type string          `json:"type"`
+			SKU  string          `json:"sku"`
 			Body json.RawMessage `json:"body"`
 		}
 		if n := p.lines.Add(1); p.breaksOff != nil && p.breaksOff(n) {
@@ -90,7 +91,9 @@ func (p *platform) commands(w http.ResponseWriter, r *http.Request) {
 		if line.Type == "place_order" {
 			status = p.attempt(line.ID, string(line.Body))
 		}
-		if status == http.StatusCreated {
+		if line.SKU != "" {
+			fmt.Fprintf(w, `{"id":%q,"status":201,"sku":%q,"position":"i0.7","stock":{}}`+"\n", line.ID, line.SKU)
+		} else if status == http.StatusCreated {
 			fmt.Fprintf(w, `{"id":%q,"status":201,"order_id":"order of %s","position":"o0.7","order":{"status":"reserved"}}`+"\n", line.ID, line.ID)
 		} else {
 			fmt.Fprintf(w, `{"id":%q,"status":%d,"problem":{"code":"insufficient_stock"}}`+"\n", line.ID, status)
@@ -194,14 +197,17 @@ func TestAcksTellWhatWasAnswered(t *testing.T) {
 			}
 			acks[a.Key] = a
 		}
-		if len(acks) != 10 {
+		if len(acks) != 10+6 {
 			t.Fatalf("bulk %t: %d acks", bulk, len(acks))
 		}
-		if want := (Ack{"k-2", "order of k-2", 201, "reserved", "o0.7"}); acks["k-2"] != want {
+		if want := (Ack{"k-rcv-1", "receive_stock", "", "bench-0001", 201, "", "i0.7"}); acks["k-rcv-1"] != want {
+			t.Errorf("bulk %t: %+v, want %+v", bulk, acks["k-rcv-1"], want)
+		}
+		if want := (Ack{"k-2", "place_order", "order of k-2", "", 201, "reserved", "o0.7"}); acks["k-2"] != want {
 			t.Errorf("bulk %t: %+v, want %+v", bulk, acks["k-2"], want)
 		}
 		refused := acks["k-4"]
-		if refused.Position = ""; refused != (Ack{Key: "k-4", Status: 409, Outcome: "insufficient_stock"}) {
+		if refused.Position = ""; refused != (Ack{Key: "k-4", Type: "place_order", Status: 409, Outcome: "insufficient_stock"}) {
 			t.Errorf("bulk %t: %+v", bulk, refused)
 		}
 	}

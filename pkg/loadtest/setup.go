@@ -23,15 +23,15 @@ func (cfg *Config) sku(n int) string { return fmt.Sprintf("%s-%04d", cfg.SKUPref
 
 // setUp registers the SKUs and receives their stock, in one bulk request. It is sent again with the same
 // keys while a shard is changing hands.
-func setUp(ctx context.Context, cfg Config) error {
+func (r *run) setUp(ctx context.Context) error {
 	var body bytes.Buffer
-	for i := range cfg.SKUs {
-		sku := cfg.sku(i)
-		fmt.Fprintf(&body, `{"id":"%s-reg-%d","type":"register_item","sku":%q,"body":{"description":"load test"}}`+"\n", cfg.KeyPrefix, i, sku)
-		fmt.Fprintf(&body, `{"id":"%s-rcv-%d","type":"receive_stock","sku":%q,"body":{"location":"main","quantity":%d}}`+"\n", cfg.KeyPrefix, i, sku, cfg.Stock)
+	for i := range r.cfg.SKUs {
+		sku := r.cfg.sku(i)
+		fmt.Fprintf(&body, `{"id":"%s-reg-%d","type":%q,"sku":%q,"body":{"description":"load test"}}`+"\n", r.cfg.KeyPrefix, i, registerItem, sku)
+		fmt.Fprintf(&body, `{"id":"%s-rcv-%d","type":%q,"sku":%q,"body":{"location":"main","quantity":%d}}`+"\n", r.cfg.KeyPrefix, i, receiveStock, sku, r.cfg.Stock)
 	}
-	for end := time.Now().Add(cfg.RetryFor); ; {
-		retry, err := sendSetUp(ctx, cfg, body.Bytes(), 2*cfg.SKUs)
+	for end := time.Now().Add(r.cfg.RetryFor); ; {
+		retry, err := r.sendSetUp(ctx, body.Bytes())
 		if err == nil || !retry || time.Now().After(end) || ctx.Err() != nil {
 			return err
 		}
@@ -39,8 +39,8 @@ func setUp(ctx context.Context, cfg Config) error {
 	}
 }
 
-func sendSetUp(ctx context.Context, cfg Config, body []byte, lines int) (retry bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, cfg.URLs[0]+"/v1/commands", bytes.NewReader(body))
+func (r *run) sendSetUp(ctx context.Context, body []byte) (retry bool, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.cfg.URLs[0]+"/v1/commands", bytes.NewReader(body))
 	if err != nil {
 		return false, fmt.Errorf("set up the stock: %w", err)
 	}
@@ -51,15 +51,21 @@ func sendSetUp(ctx context.Context, cfg Config, body []byte, lines int) (retry b
 	}
 	defer func() { _ = resp.Body.Close() }()
 	dec := json.NewDecoder(resp.Body)
-	for n := range lines {
+	for n := range 2 * r.cfg.SKUs {
+		var answer json.RawMessage
 		var line struct {
 			ID      string          `json:"id"`
 			Status  int             `json:"status"`
 			Problem json.RawMessage `json:"problem"`
 		}
-		if err := dec.Decode(&line); err != nil {
-			return true, fmt.Errorf("set up the stock: after %d of %d answers: %w", n, lines, err)
+		err := dec.Decode(&answer)
+		if err == nil {
+			err = json.Unmarshal(answer, &line)
 		}
+		if err != nil {
+			return true, fmt.Errorf("set up the stock: after %d of %d answers: %w", n, 2*r.cfg.SKUs, err)
+		}
+		r.acks.result(line.ID, [...]string{registerItem, receiveStock}[n%2], answer)
 		if line.Status >= http.StatusMultipleChoices || line.Status == 0 {
 			return retryable(line.Status), fmt.Errorf("set up the stock: %s: %d %s", line.ID, line.Status, line.Problem)
 		}

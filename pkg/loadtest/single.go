@@ -38,8 +38,6 @@ type caller struct {
 }
 
 func (c *caller) work(ctx context.Context) {
-	local, answers := newHistogram(), map[string]int64{}
-	defer func() { c.merge(local, answers) }()
 	c.req, c.resp = fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(c.req)
 	defer fasthttp.ReleaseResponse(c.resp)
@@ -57,12 +55,7 @@ func (c *caller) work(ctx context.Context) {
 		}
 		c.started.Add(1)
 		answer, ok := c.definite(n)
-		answers[answer]++
-		if ok {
-			c.record(local, started)
-		} else {
-			c.errors.Add(1)
-		}
+		c.record(answer, ok, started)
 	}
 }
 

@@ -8,14 +8,19 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// ack is a line of an acks file: what a client was told of a placement.
+// ack is a line of an acks file: what a client was told of a command.
 type ack struct {
-	Key      string `json:"key"`
+	Key string `json:"key"`
+	// Type of the command; empty, as older files have it: place_order.
+	Type string `json:"type"`
+	// OrderID or SKU is the aggregate.
 	OrderID  string `json:"order_id"`
+	SKU      string `json:"sku"`
 	Status   int    `json:"status"`
 	Outcome  string `json:"outcome"`
 	Position string `json:"position"`
@@ -46,10 +51,61 @@ func (c *checker) acks(r io.Reader) error {
 }
 
 func (c *checker) ack(a *ack) {
+	switch a.Type {
+	case "", "place_order":
+		c.placement(a)
+	default:
+		c.effect(a)
+	}
+}
+
+// mayChangeNothing are commands that succeed without an event where things are so already, or were told before.
+var mayChangeNothing = []string{
+	"register_item", "expect_stock", "set_safety_stock", "set_backorder_limit",
+	"start_payment", "authorize_payment", "capture_payment", "void_payment", "refund_payment", "fail_payment",
+}
+
+// effect holds the log to the answer to a command on an aggregate that was there: its key took effect, or did not.
+func (c *checker) effect(a *ack) {
+	topic, id := eventlog.TopicOrders, a.OrderID
+	known := c.orders[id] != nil
+	if a.SKU != "" {
+		topic, id = eventlog.TopicInventory, a.SKU
+		known = c.items[id] != nil
+	}
+	done := c.effects.has(topic, id, a.Key)
+	switch {
+	case isSuccess(a.Status):
+		if !done && c.report.Moving {
+			return // it may have been written after the log was read
+		}
+		so := known && slices.Contains(mayChangeNothing, a.Type)
+		c.check(Acknowledged, done || so, "%s of %q with key %q was answered %d, and is not in the log", a.Type, id, a.Key, a.Status)
+		c.position(a)
+	case refusesForGood(a.Status) && a.Type != "amend_order": // stock declines amendments after their event
+		c.check(Refused, !done, "%s of %q with key %q was refused with %d, and is in the log", a.Type, id, a.Key, a.Status)
+	}
+}
+
+func isSuccess(status int) bool {
+	return status == http.StatusOK || status == http.StatusCreated || status == http.StatusAccepted
+}
+
+// refusesForGood reports whether a status says that the command was not done, and never will be under its key.
+func refusesForGood(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusUnprocessableEntity:
+		return false // nothing definite, or another request has the key
+	}
+	return status >= 400 && status < 500
+}
+
+// placement holds the log to the answer to a placed order.
+func (c *checker) placement(a *ack) {
 	name, inLog := c.keys[a.Key]
 	o := c.orders[name]
-	switch a.Status {
-	case http.StatusOK, http.StatusCreated, http.StatusAccepted:
+	switch {
+	case isSuccess(a.Status):
 		if !inLog && c.report.Moving {
 			return // it may have been written after the log was read
 		}
@@ -62,18 +118,14 @@ func (c *checker) ack(a *ack) {
 			c.check(Acknowledged, o.outcome == "reserved" || c.report.Moving, "key %q was answered %d, the log says %q of order %s", a.Key, a.Status, o.outcome, name)
 		}
 		c.position(a)
-	case http.StatusConflict:
+	case a.Status == http.StatusConflict:
 		refused := inLog && o.outcome != "reserved"
 		if a.Outcome == "insufficient_stock" || a.Outcome == "unknown_sku" || a.Outcome == "rejected" {
 			refused = inLog && o.outcome == "rejected"
 		}
 		c.check(Refused, refused || c.report.Moving, "key %q was answered 409 %s, the log says otherwise of %q", a.Key, a.Outcome, name)
-	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusUnprocessableEntity:
-		// Nothing definite, or another request has the key.
-	default:
-		if a.Status >= 400 && a.Status < 500 {
-			c.check(Refused, !inLog, "key %q was refused with %d, and is order %s in the log", a.Key, a.Status, name)
-		}
+	case refusesForGood(a.Status):
+		c.check(Refused, !inLog, "key %q was refused with %d, and is order %s in the log", a.Key, a.Status, name)
 	}
 }
 

@@ -37,6 +37,7 @@ func FuzzRecords(f *testing.F) {
 // FuzzAcks: a file of acknowledgements is held to the log, or refused with its line.
 func FuzzAcks(f *testing.F) {
 	f.Add([]byte(`{"key":"k","order_id":"o","status":201,"outcome":"reserved","position":"o1.2"}` + "\n" + `{"key":"k2","status":409,"outcome":"rejected"}`))
+	f.Add([]byte(`{"key":"r","type":"receive_stock","sku":"A","status":201}` + "\n" + `{"key":"c","type":"cancel_order","order_id":"o","status":409}`))
 	f.Fuzz(func(_ *testing.T, text []byte) {
 		c := newChecker(eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}, Options{})
 		_ = c.acks(bytes.NewReader(text)) // an error names the line

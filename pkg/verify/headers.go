@@ -71,16 +71,26 @@ func newEffects() effects { return effects{maphash.MakeSeed(), map[uint64]uint64
 // again notes an event's key, and reports whether it had taken effect before. The events of one decision
 // follow one another directly.
 func (e *effects) again(topic, id string, meta *eventv1.Meta) bool {
-	var h maphash.Hash
-	h.SetSeed(e.seed)
-	for _, part := range [...]string{topic, id, meta.IdempotencyKey} {
-		_, _ = h.WriteString(part) // never fails
-		_ = h.WriteByte(0)         // never fails
-	}
-	sum := h.Sum64()
+	sum := e.sum(topic, id, meta.IdempotencyKey)
 	last, seen := e.versions[sum]
 	e.versions[sum] = meta.Version
 	return seen && meta.Version != last+1
+}
+
+// has reports whether a key took effect on an aggregate.
+func (e *effects) has(topic, id, key string) bool {
+	_, seen := e.versions[e.sum(topic, id, key)]
+	return seen
+}
+
+func (e *effects) sum(parts ...string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(e.seed)
+	for _, part := range parts {
+		_, _ = h.WriteString(part) // never fails
+		_ = h.WriteByte(0)         // never fails
+	}
+	return h.Sum64()
 }
 
 // partitionOf is Kafka's default partitioner, written from its description: murmur2 of the key, its sign

@@ -54,7 +54,7 @@ const (
 var names = []struct{ id, name string }{
 	{Oversold, "never oversold, at any prefix of a SKU's partition"},
 	{Conserved, "stock is conserved, and each reservation is accounted for"},
-	{Acknowledged, "every acknowledged order is in the log"},
+	{Acknowledged, "every acknowledged command is in the log"},
 	{OneKey, "one key, one order, one effect"},
 	{Refused, "a refusal is true, and left nothing but its outcome"},
 	{Versions, "versions per aggregate are gap-free, keys and partitions right"},

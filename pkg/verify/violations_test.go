@@ -327,6 +327,11 @@ var answerViolations = []violation{
 	{"refused with stock there", verify.Refused, "", func(s *story) { refused(s, 2, 8, short) }},
 	{"refused with a false count", verify.Refused, "", func(s *story) { refused(s, 9, 3, short) }},
 	{"a bad request that left an order", verify.Refused, `{"key":"k-1","status":400,"outcome":"invalid_quantity"}`, func(*story) {}},
+	{"an acknowledged receipt that is not there", verify.Acknowledged, `{"key":"r-9","type":"receive_stock","sku":"A","status":201}`, func(*story) {}},
+	{"an acknowledged shipment of an order that is not there", verify.Acknowledged, `{"key":"s","type":"ship_order","order_id":"o-9","status":201}`, func(*story) {}},
+	{"an acknowledged registration of nothing", verify.Acknowledged, `{"key":"r-9","type":"register_item","sku":"B","status":200}`, func(*story) {}},
+	{"a receipt beyond the log", verify.Acknowledged, `{"key":"r-9","type":"register_item","sku":"A","status":200,"position":"i0.99"}`, func(*story) {}},
+	{"a refused shipment that was made", verify.Refused, `{"key":"s","type":"ship_order","order_id":"o-1","status":409}`, func(*story) {}},
 	{"a position beyond the log", verify.Acknowledged, `{"key":"k-1","order_id":"o-1","status":201,"position":"o0.99"}`, func(*story) {}},
 }
 

@@ -5,6 +5,7 @@ package chaos_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,18 +30,35 @@ const (
 	carriedRate = 1000
 )
 
-// binaries builds the programs of this checkout into a folder.
-func binaries(t *testing.T, names ...string) string {
-	t.Helper()
-	dir := t.TempDir()
-	args := []string{"build", "-o", dir + string(filepath.Separator)}
-	for _, name := range names {
+// programs is the folder of this checkout's programs; build fills it when the first test asks for it.
+var programs string
+
+var build = sync.OnceValue(func() (err error) {
+	if programs, err = os.MkdirTemp("", "holdfast-chaos-"); err != nil {
+		return err
+	}
+	args := []string{"build", "-o", programs + string(filepath.Separator)}
+	for _, name := range []string{"holdfast", "order-api", "inventory-projector", "query-api"} {
 		args = append(args, "../../cmd/"+name)
 	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+		return fmt.Errorf("build: %w\n%s", err, out)
 	}
-	return dir
+	return nil
+})
+
+func binaries(t *testing.T) string {
+	t.Helper()
+	if err := build(); err != nil {
+		t.Fatal(err)
+	}
+	return programs
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	_ = os.RemoveAll(programs) // what stays is in the folder for what may go
+	os.Exit(status)
 }
 
 // freeAddress is a loopback address that nobody listens on.
@@ -232,11 +251,12 @@ func (l *load) carried() {
 }
 
 // verify holds the log to the invariants; the views get a little time to follow.
-func verify(t *testing.T, bin, kafka, prefix, acks string) {
+func verify(t *testing.T, bin, kafka, prefix, acks string, more ...string) {
 	t.Helper()
 	deadline := time.Now().Add(backWithin * 2)
+	args := append([]string{"verify", "--kafka", kafka, "--topic-prefix", prefix, "--acks", acks}, more...)
 	for {
-		out, err := exec.Command(filepath.Join(bin, "holdfast"), "verify", "--kafka", kafka, "--topic-prefix", prefix, "--acks", acks).CombinedOutput()
+		out, err := exec.Command(filepath.Join(bin, "holdfast"), args...).CombinedOutput()
 		if err == nil {
 			t.Logf("%s", out)
 			return
@@ -248,7 +268,7 @@ func verify(t *testing.T, bin, kafka, prefix, acks string) {
 }
 
 func TestKillTheEmbeddedPlatform(t *testing.T) {
-	bin := binaries(t, "holdfast")
+	bin := binaries(t)
 	api, kafka := freeAddress(t), freeAddress(t)
 	dir := t.TempDir()
 	p := &process{t: t, path: filepath.Join(bin, "holdfast"), health: api,

@@ -28,6 +28,7 @@ type cluster struct {
 	bin, kafka, prefix string
 	orders             [2]*process
 	projector, query   *process
+	dataDirs           []string
 }
 
 // startCluster starts the services on Apache Kafka.
@@ -45,7 +46,7 @@ func startClusterAnywhere(t *testing.T) *cluster {
 	// The platform is created here: the services do not know that a broker in another process is an embedded one.
 	log := logtest.New(t, eventlog.Layout{PartitionCount: 12, ShardCount: clusterShards})
 	c := &cluster{log: log, kafka: strings.Join(log.Config.Seeds, ","), prefix: log.Config.TopicPrefix}
-	c.bin = binaries(t, "holdfast", "order-api", "inventory-projector", "query-api")
+	c.bin = binaries(t)
 	service := func(name string, args ...string) *process {
 		listen := freeAddress(t)
 		common := []string{"--kafka", c.kafka, "--topic-prefix", c.prefix, "--env", log.Config.Env, "--listen", listen}
@@ -54,14 +55,30 @@ func startClusterAnywhere(t *testing.T) *cluster {
 		return p
 	}
 	for i := range c.orders {
-		c.orders[i] = service("order-api", "--data-dir", t.TempDir(), "--peer-listen", freeAddress(t))
+		c.orders[i] = service("order-api", "--data-dir", c.dataDir(), "--peer-listen", freeAddress(t))
 	}
 	c.projector = service("inventory-projector")
-	c.query = service("query-api", "--data-dir", t.TempDir())
-	for _, p := range []*process{c.orders[0], c.orders[1], c.projector, c.query} {
+	c.query = service("query-api", "--data-dir", c.dataDir())
+	c.await()
+	return c
+}
+
+// dataDir is a folder for a service's store.
+func (c *cluster) dataDir() string {
+	c.dataDirs = append(c.dataDirs, c.log.T.TempDir())
+	return c.dataDirs[len(c.dataDirs)-1]
+}
+
+func (c *cluster) services() []*process {
+	return []*process{c.orders[0], c.orders[1], c.projector, c.query}
+}
+
+// await waits until every service is ready.
+func (c *cluster) await() {
+	c.log.T.Helper()
+	for _, p := range c.services() {
 		p.await(4 * backWithin)
 	}
-	return c
 }
 
 func (c *cluster) urls() string {
@@ -138,23 +155,11 @@ func (c *cluster) settled() {
 func (c *cluster) ownersNeverReturn() {
 	t := c.log.T
 	t.Helper()
-	shards := make([]eventlog.TopicPartition, clusterShards)
-	for i := range shards {
-		shards[i] = eventlog.TopicPartition{Topic: eventlog.TopicShards, Partition: int32(i)}
-	}
-	from, err := c.log.Client.StartOffsets(t.Context(), shards)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to, err := c.log.Client.EndOffsets(t.Context(), shards)
-	if err != nil {
-		t.Fatal(err)
-	}
 	former, owner, handovers := map[string]bool{}, map[int32]string{}, 0
-	err = c.log.Client.Read(t.Context(), from, to, func(rec *eventlog.Record) error {
+	c.read(eventlog.TopicShards, clusterShards, func(rec *eventlog.Record) {
 		var a eventv1.Announcement
 		if err := a.UnmarshalVT(rec.Value); err != nil {
-			return err
+			t.Fatal(err)
 		}
 		id, last := string(a.OwnerId), owner[rec.Partition]
 		if former[id] {
@@ -165,11 +170,7 @@ func (c *cluster) ownersNeverReturn() {
 			handovers++
 		}
 		owner[rec.Partition] = id
-		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	// The stopped replica served a shard at least, which went to the other one; then it got one back.
 	if len(owner) != clusterShards || handovers < 2 {
 		t.Errorf("%d shards changed hands %d times: nothing was taken over", len(owner), handovers)
@@ -177,13 +178,35 @@ func (c *cluster) ownersNeverReturn() {
 	t.Logf("%d shards changed hands %d times", len(owner), handovers)
 }
 
-// 10,000 orders at once for a SKU with 5,000 in stock, through both replicas: exactly 5,000 are reserved, and the
-// others are refused; the load generator retries 429 and 503 with the same key, and fails on any other count.
+// read hands over what is committed in a topic, and returns where its partitions end.
+func (c *cluster) read(topic string, partitions int32, fn func(*eventlog.Record)) eventlog.Offsets {
+	t := c.log.T
+	t.Helper()
+	tps := make([]eventlog.TopicPartition, partitions)
+	for i := range tps {
+		tps[i] = eventlog.TopicPartition{Topic: topic, Partition: int32(i)}
+	}
+	from, err := c.log.Client.StartOffsets(t.Context(), tps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := c.log.Client.EndOffsets(t.Context(), tps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.log.Client.Read(t.Context(), from, to, func(rec *eventlog.Record) error { fn(rec); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+// 10,000 orders at once, each on a connection of its own, for a SKU with 5,000 in stock, through both replicas: exactly
+// 5,000 are reserved, and the others are refused; the load generator retries 429 and 503 with the same key, and fails on any other count.
 func TestNeverOversoldThroughTwoReplicas(t *testing.T) {
 	c := startClusterAnywhere(t)
 	acks := filepath.Join(t.TempDir(), "acks")
 	out, err := exec.Command(filepath.Join(c.bin, "holdfast"), "bench", "orders", "--url", c.urls(),
-		"--oversell", "10000", "--stock", "5000", "--concurrency", "512", "--acks", acks).CombinedOutput()
+		"--oversell", "10000", "--stock", "5000", "--concurrency", "10000", "--acks", acks).CombinedOutput()
 	if err != nil {
 		t.Fatalf("bench: %v\n%s", err, out)
 	}

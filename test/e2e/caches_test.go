@@ -62,7 +62,7 @@ const openSKU = "UNDER-WAY"
 // running platform, then that topic, the shards' checkpoints and the query API's store together.
 func TestEveryStoreButTheLogComesBackEqual(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
-	file, book := generated(t)
+	file, book := generated(t, 200)
 	p := dev(t, binary, dir)
 	p.importFile(t, binary, file)
 	work := p.startWork(t)

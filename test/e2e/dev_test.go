@@ -4,6 +4,7 @@ package e2e_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -94,12 +95,17 @@ func (p *platform) end(t *testing.T, signal os.Signal) (string, error) {
 	return rest, p.cmd.Wait()
 }
 
+// importing is the command that imports the file through the API at url.
+func (p *platform) importing(t *testing.T, binary, file, url string) *exec.Cmd {
+	t.Helper()
+	return exec.CommandContext(testContext(t), binary, "import", "online-retail", file,
+		"--url", url, "--kafka", p.kafka, "--clickhouse", p.clickHouse, "--rejects", filepath.Join(t.TempDir(), "rejects.csv"))
+}
+
 // importFile runs the import and returns what it printed.
 func (p *platform) importFile(t *testing.T, binary, file string) string {
 	t.Helper()
-	cmd := exec.CommandContext(testContext(t), binary, "import", "online-retail", file,
-		"--url", p.url, "--kafka", p.kafka, "--clickhouse", p.clickHouse, "--rejects", filepath.Join(t.TempDir(), "rejects.csv"))
-	out, err := cmd.CombinedOutput()
+	out, err := p.importing(t, binary, file, p.url).CombinedOutput()
 	if err != nil {
 		t.Fatalf("import: %v\n%s", err, out)
 	}
@@ -163,14 +169,14 @@ func (p *platform) answers(t *testing.T, b *retail.Book) string {
 }
 
 // generated writes a small retailer as a file and reads it back.
-func generated(t *testing.T) (string, *retail.Book) {
+func generated(t *testing.T, orders int) (string, *retail.Book) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "retailer.csv")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := retail.WriteCSV(f, retail.Generate(retail.GeneratorConfig{Seed: 7, Orders: 200, SKUs: 60, Customers: 40})); err != nil {
+	if err := retail.WriteCSV(f, retail.Generate(retail.GeneratorConfig{Seed: 7, Orders: orders, SKUs: 60, Customers: 40})); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
@@ -186,7 +192,7 @@ func generated(t *testing.T) (string, *retail.Book) {
 // What was imported stays, is never added twice, and reads the same after a clean stop and after a kill.
 func TestImportTwiceAndRestart(t *testing.T) {
 	binary, dir := build(t), filepath.Join(t.TempDir(), "data")
-	file, b := generated(t)
+	file, b := generated(t, 200)
 	p := dev(t, binary, dir)
 	if out := p.importFile(t, binary, file); !strings.Contains(out, "Reconciled:") || strings.Contains(out, " 0 events added") {
 		t.Fatalf("first import:\n%s", out)
@@ -214,6 +220,55 @@ func TestImportTwiceAndRestart(t *testing.T) {
 	if out := p.importFile(t, binary, file); !strings.Contains(out, " 0 events added") {
 		t.Errorf("import after a kill:\n%s", out)
 	}
+}
+
+// The import of documents is killed when the platform has done a part of them and told nobody; run again, it completes the
+// rest, adds nothing twice, and reconciles to the last thousandth.
+func TestAKilledImportOfDocumentsGoesOn(t *testing.T) {
+	binary := build(t)
+	file, _ := generated(t, 5_000) // several requests
+	p := dev(t, binary, filepath.Join(t.TempDir(), "data"))
+	done, release := make(chan struct{}), make(chan struct{})
+	url := gate(t, p, func(request int64, w http.ResponseWriter, forward func() []byte) {
+		answer := forward()
+		if request == 4 { // after the items, their stock, and the first documents
+			close(done)
+			<-release
+		}
+		_, _ = w.Write(answer) // whoever is gone reads nothing
+	})
+	defer close(release)
+	cmd := p.importing(t, binary, file, url)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if err := errors.Join(cmd.Process.Kill(), ignoreExit(cmd.Wait())); err != nil {
+		t.Fatal(err)
+	}
+	half := p.events(t, binary)
+	out := p.importFile(t, binary, file)
+	all := p.events(t, binary)
+	if half == 0 || all-half < 1_000 || !strings.Contains(out, " "+thousands(all-half)+" events added") || !strings.Contains(out, "Reconciled:") {
+		t.Errorf("%d events when it was killed, %d in the end:\n%s", half, all, out)
+	}
+	if out := p.importFile(t, binary, file); !strings.Contains(out, " 0 events added") || !strings.Contains(out, "Reconciled:") {
+		t.Errorf("run once more:\n%s", out)
+	}
+	p.verify(t, binary)
+}
+
+// events is how many the log has.
+func (p *platform) events(t *testing.T, binary string) (n int64) {
+	t.Helper()
+	out, err := exec.CommandContext(testContext(t), binary, "verify", "--kafka", p.kafka).CombinedOutput()
+	if err == nil {
+		_, err = fmt.Sscanf(string(out), "%d events", &n)
+	}
+	if err != nil {
+		t.Fatalf("verify: %v\n%s", err, out)
+	}
+	return n
 }
 
 func TestDemoReconciles(t *testing.T) {
