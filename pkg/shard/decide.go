@@ -33,7 +33,7 @@ func (r *runner) handle(in *input) error {
 }
 
 func (r *runner) handleOrder(cmd *Command, fut *Future) error {
-	e, err := r.st.order(cmd.ID)
+	e, err := r.resume(cmd.ID)
 	if err != nil {
 		return err
 	}

@@ -36,8 +36,13 @@ type runner struct {
 	news    map[pairKey]*fillNews // by order and SKU
 	// timers has the orders that expire unless they are paid.
 	timers schedule[string]
-	sweep  []string // orders of other shards to ask about
-	swept  time.Time
+	// takenUp is the order up to which unsettled ones have been taken up again, tookUp when that went on.
+	takenUp    string
+	tookUp     int64
+	allTakenUp bool
+
+	sweep []string // orders of other shards to ask about
+	swept time.Time
 	// sweepWait is until the next sweep begins; it doubles up to sweepEvery.
 	sweepWait time.Duration
 	lastBeat  time.Time
@@ -125,6 +130,9 @@ func (r *runner) onTime() error {
 			return err
 		}
 	}
+	if err := r.takeUpSome(); err != nil {
+		return err
+	}
 	r.resend(now)
 	if err := r.resendNews(now); err != nil {
 		return err
@@ -135,7 +143,7 @@ func (r *runner) onTime() error {
 }
 
 func (r *runner) expire(orderID string) error {
-	e, err := r.st.order(orderID)
+	e, err := r.resume(orderID)
 	if err != nil {
 		return err
 	}

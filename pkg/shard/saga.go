@@ -121,7 +121,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 		target := r.shardOf(w.SKU)
 		nothing := w.Nothing()
 		if target == r.shard {
-			if nothing && r.neverHeld(e, w.SKU) {
+			if nothing && e.neverHeld(w.SKU) {
 				continue
 			}
 			local = append(local, w)
@@ -150,17 +150,6 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 		})
 	}
 	return local, remote
-}
-
-// neverHeld reports whether this shard's own stock rejected the order, and holds nothing of what it had: there is
-// nothing to give back.
-func (r *runner) neverHeld(e *entry, sku string) bool {
-	h, err := r.st.held(e.o.ID)
-	if err != nil {
-		return false
-	}
-	res := h.of(sku)
-	return res.PlacedEventID == inventory.ID(e.o.PlacedEventID) && heldOf(sku, res).RefusedAll()
 }
 
 // runStep sets an order's reservations of this shard's SKUs, all or nothing, and says what is held. Rules that refuse
