@@ -38,7 +38,8 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	}
 	r := &runner{
 		node: n, shard: shard, layout: n.layout, log: n.log, w: w, in: newInbox(), ids: newEventIDs(), b: newBatch(), spare: newBatch(),
-		stop: make(chan struct{}), stopped: make(chan struct{}), sagas: map[string]*saga{}, timers: newSchedule[string](), news: map[pairKey]*fillNews{}, ownerID: [16]byte(uuid.Must(uuid.NewV7())),
+		stop: make(chan struct{}), stopped: make(chan struct{}), sagas: map[string]*saga{}, resends: newSchedule[string](), waiters: map[string][]waiter{},
+		news: map[pairKey]*fillNews{}, tellAt: newSchedule[pairKey](), timers: newSchedule[string](), ownerID: [16]byte(uuid.Must(uuid.NewV7())),
 	}
 	defer func() {
 		if err != nil {

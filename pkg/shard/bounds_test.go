@@ -176,3 +176,41 @@ func TestOrdersAreKnownOnceAllAreLearned(t *testing.T) {
 	})
 	k.close()
 }
+
+// TestSagasAreBounded: beyond so many, new orders are refused and those that there are are not; unanswered steps are sent
+// again a batch at a time, first those that wait the longest.
+func TestSagasAreBounded(t *testing.T) {
+	r := beforeServing(t)
+	var err error
+	r.node = &Node{}
+	if r.node.metrics, err = newMetrics(nil); err != nil {
+		t.Fatal(err)
+	}
+	r.sagas, r.resends, r.b.now = map[string]*saga{}, newSchedule[string](), int64(MaxOpenSagas)
+	for i := range MaxOpenSagas {
+		s := &saga{orderID: fmt.Sprint("o-", i)}
+		r.sagas[s.orderID] = s
+		r.resends.set(s.orderID, int64(i)+1)
+	}
+	place := &Command{ID: "new", Key: "k", Order: order.Place{}}
+	if err := r.handleOrder(place, nil); err != nil {
+		t.Fatal(err)
+	}
+	if a := r.b.answers; len(a) != 1 || a[0].result.Code != CodeTooManyRequests || a[0].result.RetryAfterSeconds == 0 {
+		t.Errorf("%+v", a)
+	}
+	r.closeSaga("o-0")
+	if err := r.handleOrder(place, nil); err != nil {
+		t.Fatal(err)
+	}
+	if a := r.b.answers; len(a) != 2 || a[1].result.Code == CodeTooManyRequests {
+		t.Errorf("%+v", a)
+	}
+	r.resend()
+	if len(r.b.after) != maxUnsent || r.sagas["o-1"].attempts != 1 || r.sagas[fmt.Sprint("o-", maxUnsent)].attempts != 1 {
+		t.Errorf("%d steps were sent again", len(r.b.after))
+	}
+	if next := r.resends.queue[0].key; next != fmt.Sprint("o-", maxUnsent+1) {
+		t.Errorf("%s is next", next)
+	}
+}

@@ -18,7 +18,7 @@ const (
 	takeUpAtOnce = 200
 	// maxDirty entries may have changed since the last checkpoint before a shard serves; there they are saved sooner.
 	maxDirty = 50_000
-	// maxUnsent messages may wait for one commit before a shard serves.
+	// maxUnsent messages may wait for one commit before a shard serves, or be sent again with one.
 	maxUnsent = 2_000
 )
 
@@ -95,9 +95,9 @@ func (r *runner) takeUp() error {
 	return nil
 }
 
-// takeUpSome goes on with takeUp, once a tick.
+// takeUpSome goes on with takeUp, once a tick, as long as it leaves room for new orders.
 func (r *runner) takeUpSome() error {
-	if r.allTakenUp || r.b.now-r.tookUp < tick.Microseconds() {
+	if r.allTakenUp || r.b.now-r.tookUp < tick.Microseconds() || len(r.sagas) > MaxOpenSagas/2 {
 		return nil
 	}
 	return r.takeUp()
@@ -152,10 +152,12 @@ func (r *runner) lostStep(e *entry) bool {
 
 // repeatStep sends an order's newest step again. Where it was answered, nothing is written.
 func (r *runner) repeatStep(e *entry, from origin) error {
-	if err := r.startStep(e, &from); err != nil {
+	s, first := r.sagas[e.o.ID], len(r.b.recs)
+	if err := r.carryStep(e, s, &from); err != nil {
 		return err
 	}
 	r.st.dirtyOrders[e.o.ID] = e // settled may have changed without an event
+	r.written(e, s, first)
 	return nil
 }
 
@@ -224,10 +226,15 @@ func (r *runner) releaseOrphan(h *holdings, placed []byte) error {
 // overtake moves an order's reservation past a version that stock has seen and the order has not, and
 // sends it again.
 func (r *runner) overtake(e *entry, seen uint64) error {
-	r.node.metrics.reconciled.Inc()
-	r.log.Warn("stock has seen a newer step than the order has taken; sending the order's again", "order_id", e.o.ID, "seen", seen)
 	from := origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION}
-	return r.writeOrder(e, []order.Event{order.ReservationSettled{ReservationVersion: seen + 1}}, &from)
+	return r.writeOrder(e, r.past(e, seen), &from)
+}
+
+// past are the events that make an order's step newer than what stock has seen.
+func (r *runner) past(e *entry, seen uint64) []order.Event {
+	r.node.metrics.reconciled.Inc()
+	r.log.Warn("stock has seen another step than the order has taken; sending the order's again", "order_id", e.o.ID, "seen", seen)
+	return []order.Event{order.ReservationSettled{ReservationVersion: seen + 1}}
 }
 
 // sweepSome asks the shards of orders about reservations that this shard holds for them.
@@ -290,7 +297,7 @@ func (r *runner) handleQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuery
 	}
 	for _, w := range e.o.Wanted() {
 		if w.SKU == q.Sku && (w.Reserved != q.Held.Reserved || w.Committed != q.Held.Committed || w.Fulfilled != q.Held.Fulfilled) {
-			return r.startStep(e, &origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
+			return r.repeatStep(e, origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
 		}
 	}
 	return nil

@@ -145,6 +145,25 @@ func (p *platform) fence(number int32) {
 	w.Close()
 }
 
+// A lost step of stock that another order has taken since ends the order (ORD-9).
+func TestAnOrderWhoseStockIsGoneIsCancelled(t *testing.T) {
+	p := newPlatform(t, 1)
+	dir := t.TempDir()
+	n := p.start(dir, shard.Hooks{})
+	stock(t, n, "A", 1)
+	ok(t, do(t, n, command.PlaceOrder, "", "other", orderBody("on_account", "A")))
+	o, recs := p.placed("k", "on_account", "A")
+	p.stop(n)
+	p.torn(recs...)
+	n = p.start(dir, shard.Hooks{})
+	stockIs(t, n, "A", inventory.Level{OnHand: 1, Committed: 1})
+	if r := do(t, n, command.ShipOrder, o.ID, "ship", `{}`); r.Code == "" || r.Status != "cancelled" {
+		t.Errorf("its order can be shipped: %+v", r)
+	}
+	p.stop(n)
+	p.verify()
+}
+
 // fates places orders of two SKUs and takes each as far as its number says: shipped, cancelled, rejected, returned, amended,
 // or waiting.
 func fates(t *testing.T, n *shard.Node, orders int) {
