@@ -3,7 +3,10 @@ package shard
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/order"
@@ -212,5 +215,16 @@ func TestSagasAreBounded(t *testing.T) {
 	}
 	if next := r.resends.queue[0].key; next != fmt.Sprint("o-", maxUnsent+1) {
 		t.Errorf("%s is next", next)
+	}
+}
+
+// TestABadDeadlineIsNotPassedOver: an order that would never expire keeps its stock for ever.
+func TestABadDeadlineIsNotPassedOver(t *testing.T) {
+	r := beforeServing(t)
+	if err := r.st.db.Set([]byte{keyDeadline, 'o'}, []byte("soon"), pebble.NoSync); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.reconcile(); err == nil || !strings.Contains(err.Error(), "a deadline of 4 bytes, not 8; delete it") {
+		t.Fatal(err)
 	}
 }

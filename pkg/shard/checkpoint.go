@@ -116,7 +116,7 @@ func (s *store) loadCursor(tp eventlog.TopicPartition) (*cursor, error) {
 func (s *store) deadlines(fn func(orderID string, atMicros int64)) error {
 	return s.scan(keyDeadline, "", func(id, v []byte) error {
 		if len(v) != 8 {
-			return fmt.Errorf("the checkpoint %s has a deadline of %d bytes, not 8", s.dir, len(v))
+			return fmt.Errorf("the checkpoint %s has a deadline of %d bytes, not 8; delete it and start again, the log restores it", s.dir, len(v))
 		}
 		fn(string(id), int64(binary.BigEndian.Uint64(v)))
 		return nil
