@@ -55,7 +55,7 @@ var advice = map[string]Advice{
 	CodeInternal:       {"A fault of the service; its log has the reason.", "Retry with the same Idempotency-Key; report it when it stays."},
 
 	shard.CodeUnavailable:     {"No replica could say for certain: a shard changes hands, or a commit is unclear. The command may have taken effect.", retrySame},
-	shard.CodeTooManyRequests: {"The shard's queue is full.", retrySame},
+	shard.CodeTooManyRequests: {"The shard's queue is full, or too many of its orders wait for stock of other shards.", retrySame},
 	shard.CodeKeyReused:       {"The key came before with another request.", "Use a new key for a new request, and the same body for a retry."},
 	shard.CodeVersionMismatch: {"If-Match names another version than the current one, which stands in ETag and `current_version`.", "Read, decide again, and send the command with the current version."},
 	shard.CodeOrderNotFound:   {"No order has this ID; for a read, or the view has not seen it yet.", "Check the ID; for a read, send the Holdfast-Position of the answer that made the order."},

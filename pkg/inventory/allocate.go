@@ -197,6 +197,9 @@ func (c candidates) largestAfter(bySize []int, k, n int, enough int64) (sum int6
 
 // elsewhere is what a backorder can be filled with at other locations than its own (INV-62).
 func (i *Item) elsewhere(b *Backorder, quantity int64) (taken []Allocation) {
+	if quantity == 0 {
+		return nil
+	}
 	others, _ := i.candidates(b.Allocation).divide(func(c candidate) bool { return c.location != b.Location })
 	switch {
 	case b.Allocation == nil || b.Allocation.Policy == Split:

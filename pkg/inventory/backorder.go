@@ -20,8 +20,12 @@ func fill(item Item, res Reservation, events []Event) []Event {
 	for k := range events {
 		item, res = Evolve(item, res, events[k])
 	}
-	there := item.there()
-	for _, b := range item.Backorders {
+	there, backorders := item.there(), item.Backorders
+	item.Backorders = nil // who waits does not change what there is, and is not taken off one by one
+	for _, b := range backorders {
+		if !item.fillable(there) {
+			break
+		}
 		if event, filled := item.fillOne(b, there); filled {
 			item, _ = Evolve(item, Reservation{}, event)
 			events = append(events, event)
@@ -42,6 +46,16 @@ func (i Item) there() map[string]int64 {
 		there[location] = max(0, there[location]-short)
 	}
 	return there
+}
+
+// fillable reports whether there is anything left to fill backorders with.
+func (i *Item) fillable(there map[string]int64) bool {
+	for k := range i.Locations {
+		if l := &i.Locations[k]; l.Level.Available > 0 || there[l.Location] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // fillOne gives one order what there is for it.
@@ -81,18 +95,46 @@ func (i Item) fillOne(b Backorder, there map[string]int64) (Event, bool) {
 
 // evolveFilled takes what was filled off what an order waits for.
 func (i *Item) evolveFilled(c BackorderFilled) {
-	i.Backorders = slices.Clone(i.Backorders)
-	for k := range i.Backorders {
-		b := &i.Backorders[k]
-		if b.OrderID != c.Step.OrderID || b.PlacedEventID != c.Step.PlacedEventID || b.Location != c.Location {
-			continue
-		}
-		b.Quantity, b.Reserved, b.Committed = c.Backordered, b.Reserved-units(c.Reserved), b.Committed-units(c.Committed)
-		if b.Quantity == 0 {
+	k := slices.IndexFunc(i.Backorders, func(b Backorder) bool { return b.isFilledBy(&c) })
+	switch {
+	case k < 0:
+	case k == 0 && c.Backordered == 0:
+		i.Backorders = i.Backorders[1:] // most are the first: no copy of all the others
+	default:
+		i.Backorders = slices.Clone(i.Backorders)
+		if i.Backorders[k].take(&c); c.Backordered == 0 {
 			i.Backorders = slices.Delete(i.Backorders, k, k+1)
 		}
-		return
 	}
+	if len(i.Backorders) == 0 {
+		i.Backorders = nil
+	}
+}
+
+// AfterFills returns who still waits after the events of one decision that fill backorders, in their order. It is the same as
+// evolving by each, with one copy of the list instead of one for each.
+func AfterFills(waiting []Backorder, events []Event) []Backorder {
+	var left []Backorder
+	for _, b := range waiting {
+		if len(events) > 0 {
+			if c, ok := events[0].Change.(BackorderFilled); ok && b.isFilledBy(&c) {
+				events = events[1:]
+				if b.take(&c); b.Quantity == 0 {
+					continue
+				}
+			}
+		}
+		left = append(left, b)
+	}
+	return left
+}
+
+func (b *Backorder) isFilledBy(c *BackorderFilled) bool {
+	return b.OrderID == c.Step.OrderID && b.PlacedEventID == c.Step.PlacedEventID && b.Location == c.Location
+}
+
+func (b *Backorder) take(c *BackorderFilled) {
+	b.Quantity, b.Reserved, b.Committed = c.Backordered, b.Reserved-units(c.Reserved), b.Committed-units(c.Committed)
 }
 
 // evolveFilled does the same for the reservation, if it is the one that was filled.

@@ -1,6 +1,12 @@
 package inventory
 
-import "testing"
+import (
+	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
+	"testing"
+)
 
 // other is a step of order o-2, third one of o-3.
 func other(version uint64, reserved, committed, fulfilled int64) SetReservation {
@@ -117,4 +123,102 @@ func TestINV26AnAmendedOrderKeepsItsPlace(t *testing.T) {
 	s.when(ReceiveStock{"", 7, ""}).then(StockReceived{"main", 7, "", 0},
 		BackorderFilled{Step: stepOf(2), Location: "main", Quantity: 6},
 		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 1, Backordered: 2})
+}
+
+// waitingFor is an item for which as many orders wait as may; the first ones wait where nothing comes, and only there.
+func waitingFor(orders, elsewhere int) Item {
+	item, _ := Evolve(Item{SKU: "A"}, Reservation{}, Event{Change: ItemRegistered{}})
+	item.BackorderLimit = MaxBackorderLimit
+	item.Locations = []LocationLevel{
+		{"main", Level{Available: -int64(orders - elsewhere), Reserved: int64(orders - elsewhere)}},
+		{"north", Level{Available: -int64(elsewhere), Reserved: int64(elsewhere)}},
+	}
+	for k := range orders {
+		b := Backorder{OrderID: fmt.Sprint("o-", k), PlacedEventID: ID{1}, Version: 1, Location: "main", Quantity: 1, Reserved: 1}
+		if k < elsewhere {
+			b.Location, b.Allocation = "north", &AllocationRule{Policy: SingleLocation}
+		}
+		item.Backorders = append(item.Backorders, b)
+	}
+	return item
+}
+
+// TestFillingTakesTimeForEachOrderOnce: what as many orders wait for as may comes at once, for all, for some, and with others
+// before them that it is not for. Memory says how often the list of those who wait is copied.
+func TestFillingTakesTimeForEachOrderOnce(t *testing.T) {
+	const mebibyte = 1 << 20
+	for _, c := range []struct {
+		elsewhere, come, filled int
+	}{{0, MaxBackorders, MaxBackorders}, {0, 7, 7}, {MaxBackorders / 2, MaxBackorders, MaxBackorders / 2}} {
+		item := waitingFor(MaxBackorders, c.elsewhere)
+		var events []Event
+		var after []Backorder
+		if bytes := allocated(func() {
+			var err error
+			if events, err = Decide(item, Reservation{}, ReceiveStock{"", int64(c.come), ""}); err != nil {
+				t.Fatal(err)
+			}
+			after = AfterFills(item.Backorders, events[1:])
+		}); bytes > 32*mebibyte {
+			t.Errorf("%+v: deciding took %d MiB", c, bytes/mebibyte)
+		}
+		if len(events) != 1+c.filled || len(after) != MaxBackorders-c.filled {
+			t.Fatalf("%+v: %d events, %d still wait", c, len(events), len(after))
+		}
+		if c.elsewhere > 0 {
+			continue // one by one, each copies those who wait before it
+		}
+		if bytes := allocated(func() {
+			for _, event := range events {
+				item, _ = Evolve(item, Reservation{}, event)
+			}
+		}); bytes > 32*mebibyte {
+			t.Errorf("%+v: evolving took %d MiB", c, bytes/mebibyte)
+		}
+	}
+}
+
+// allocated is how many bytes fn takes.
+func allocated(fn func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	fn()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestAfterFillsIsEvolving: it is the same as evolving by each event, whoever waits before the orders that are filled.
+func TestAfterFillsIsEvolving(t *testing.T) {
+	for _, come := range []int64{1, 3, 4, 5, 20} {
+		item := waitingFor(9, 3)
+		item.Backorders[4].Quantity, item.Backorders[4].Committed, item.Locations[0].Level.Available = 3, 2, -8
+		item.Backorders[6].Allocation = &AllocationRule{Policy: Split}
+		for _, location := range []string{"main", "north"} {
+			events, err := Decide(item, Reservation{}, ReceiveStock{location, come, ""})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, waiting := item, slices.Clone(item.Backorders)
+			for _, event := range events {
+				want, _ = Evolve(want, Reservation{}, event)
+			}
+			if got := AfterFills(item.Backorders, events[1:]); !reflect.DeepEqual(got, want.Backorders) {
+				t.Errorf("%d come to %s: %+v, want %+v", come, location, got, want.Backorders)
+			}
+			if !reflect.DeepEqual(item.Backorders, waiting) {
+				t.Errorf("%d come to %s: the list that was given has changed", come, location)
+			}
+		}
+	}
+}
+
+func BenchmarkFill(b *testing.B) {
+	item := waitingFor(MaxBackorders, 0)
+	for b.Loop() {
+		events, err := Decide(item, Reservation{}, ReceiveStock{"", MaxBackorders, ""})
+		if err != nil {
+			b.Fatal(err)
+		}
+		AfterFills(item.Backorders, events[1:])
+	}
 }

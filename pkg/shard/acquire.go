@@ -38,7 +38,8 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	}
 	r := &runner{
 		node: n, shard: shard, layout: n.layout, log: n.log, w: w, in: newInbox(), ids: newEventIDs(), b: newBatch(), spare: newBatch(),
-		stop: make(chan struct{}), stopped: make(chan struct{}), sagas: map[string]*saga{}, timers: newSchedule[string](), news: map[pairKey]*fillNews{}, ownerID: [16]byte(uuid.Must(uuid.NewV7())),
+		stop: make(chan struct{}), stopped: make(chan struct{}), sagas: map[string]*saga{}, resends: newSchedule[string](), waiters: map[string][]waiter{},
+		news: map[pairKey]*fillNews{}, tellAt: newSchedule[pairKey](), timers: newSchedule[string](), ownerID: [16]byte(uuid.Must(uuid.NewV7())),
 	}
 	defer func() {
 		if err != nil {
@@ -53,8 +54,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	stop := context.AfterFunc(ctx, w.Close)
 	defer stop()
 	n.cfg.Hooks.acquire(shard, "restore")
-	touched, err := r.restore(ctx)
-	if err != nil {
+	if err := r.restore(ctx); err != nil {
 		return nil, err
 	}
 	r.deleteFormer()
@@ -63,7 +63,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 		return nil, err
 	}
 	n.cfg.Hooks.acquire(shard, "reconcile")
-	if err := r.reconcile(touched); err != nil {
+	if err := r.reconcile(); err != nil {
 		return nil, err
 	}
 	if err := r.st.checkpoint(); err != nil {
@@ -102,34 +102,35 @@ func (r *runner) deleteFormer() {
 
 // restore opens the checkpoint and folds the log's tail into it. A checkpoint that the log
 // contradicts (an embedded broker that lost its last writes) is dropped and built again.
-func (r *runner) restore(ctx context.Context) (map[string]struct{}, error) {
+func (r *runner) restore(ctx context.Context) error {
 	tps := r.layout.Partitions(r.shard)
 	ends, err := r.node.client.EndOffsets(ctx, tps)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	dir := filepath.Join(r.node.cfg.DataDir, fmt.Sprintf(checkpointDir, r.layout.Generation, r.shard, checkpointFormat))
 	for _, fresh := range []bool{false, true} {
 		if r.st, err = openStore(dir, tps, r.foreign, fresh); err != nil {
-			return nil, err
+			return err
 		}
-		f := &fold{r: r, touched: map[string]struct{}{}, resumedAt: eventlog.Offsets{}, confirmed: map[eventlog.TopicPartition]bool{}}
+		f := &fold{r: r, touchFrom: touchFrom(ends), resumedAt: eventlog.Offsets{}, confirmed: map[eventlog.TopicPartition]bool{}}
 		if f.contradicted(ends) {
 			r.log.Warn("the checkpoint is ahead of the log; building it again", "shard", r.shard)
 		} else if err = f.run(ctx, ends); err != nil || !f.stale {
-			return f.touched, err
+			return err
 		}
 		if err := r.st.close(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, fmt.Errorf("shard %d: the log changed while it was read", r.shard)
+	return fmt.Errorf("shard %d: the log changed while it was read", r.shard)
 }
 
 // fold applies the log's tail to a store.
 type fold struct {
-	r       *runner
-	touched map[string]struct{}
+	r *runner
+	// touchFrom is, by partition, from where on events name orders for reconciliation to look at.
+	touchFrom eventlog.Offsets
 	// resumedAt is the last event of each partition that the checkpoint has; confirmed: the log has it too.
 	resumedAt eventlog.Offsets
 	confirmed map[eventlog.TopicPartition]bool
@@ -137,8 +138,8 @@ type fold struct {
 	stale bool
 }
 
-// maxTouched orders are looked at one by one after a restore; after a longer tail the slow
-// sweep finds the rest.
+// maxTouched events at the ends of all partitions, and no more, name orders that reconciliation looks at: far more
+// than the one transaction that may be torn.
 const maxTouched = 1_000_000
 
 func (f *fold) contradicted(ends eventlog.Offsets) bool {
@@ -164,7 +165,7 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 		if err := f.apply(rec); err != nil {
 			return &badEventError{rec.TopicPartition, rec.Offset, err}
 		}
-		if f.r.st.dirty() < 50_000 {
+		if f.r.st.dirty() < maxDirty {
 			return nil
 		}
 		return f.r.st.checkpoint()
@@ -217,8 +218,24 @@ func (f *fold) applyOrder(rec *eventlog.Record, c *cursor) error {
 		return fmt.Errorf("order %s has version %d after %d", id, m.Version, e.o.Version)
 	}
 	f.r.st.applyOrder(e, &m, ev)
+	f.touch(rec, id)
 	f.r.st.advance(rec.TopicPartition, rec.Offset, m.EventID)
 	return nil
+}
+
+// touchFrom shares maxTouched among the partitions.
+func touchFrom(ends eventlog.Offsets) eventlog.Offsets {
+	from := make(eventlog.Offsets, len(ends))
+	for tp, end := range ends {
+		from[tp] = end - maxTouched/int64(len(ends))
+	}
+	return from
+}
+
+func (f *fold) touch(rec *eventlog.Record, orderID string) {
+	if rec.Offset >= f.touchFrom[rec.TopicPartition] && !f.r.foreign(orderID) {
+		f.r.st.newlyTouched[orderID] = struct{}{}
+	}
 }
 
 func (f *fold) applyStock(rec *eventlog.Record, c *cursor) error {
@@ -238,9 +255,7 @@ func (f *fold) applyStock(rec *eventlog.Record, c *cursor) error {
 		if h, err = f.r.st.held(step.OrderID); err != nil {
 			return err
 		}
-		if len(f.touched) < maxTouched {
-			f.touched[step.OrderID] = struct{}{}
-		}
+		f.touch(rec, step.OrderID)
 	}
 	if err := f.r.st.applyStock(it, h, &m, ev); err != nil {
 		return err

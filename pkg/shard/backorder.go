@@ -12,10 +12,7 @@ import (
 
 // fillNews is a filled backorder of an order of another shard, which has not said yet that it knows. It is
 // memory only: after an acquire the sweep tells all that is held here.
-type fillNews struct {
-	attempts int
-	resendAt time.Time
-}
+type fillNews struct{ attempts int }
 
 // tellFilled lets an order know what of a SKU is still backordered: at once where it is this shard's, again
 // and again where it is not.
@@ -23,9 +20,10 @@ func (r *runner) tellFilled(sku string, res *inventory.Reservation, from *origin
 	if !r.foreign(res.OrderID) {
 		return r.recordBackorder(sku, res, from)
 	}
-	n := &fillNews{}
-	r.news[pairKey{res.OrderID, sku}] = n
-	return r.sendNews(res.OrderID, sku, n)
+	k := pairKey{res.OrderID, sku}
+	r.news[k] = &fillNews{}
+	r.tellAt.set(k, r.b.now)
+	return nil
 }
 
 // recordBackorder takes what stock has to say into an order of this shard.
@@ -52,14 +50,16 @@ func (r *runner) applyBackorder(e *entry, sku string, version uint64, backordere
 }
 
 // sendNews tells what is held now, once the current batch has committed.
-func (r *runner) sendNews(orderID, sku string, n *fillNews) error {
-	h, err := r.st.held(orderID)
+func (r *runner) sendNews(k pairKey, n *fillNews) error {
+	h, err := r.st.held(k.a)
 	if err != nil {
 		return err
 	}
-	n.attempts++
-	n.resendAt = time.UnixMicro(r.b.now).Add(resendWait(n.attempts))
-	q := r.queryFor(&holding{sku: sku, res: *h.of(sku)})
+	if n.attempts++; n.attempts > 1 {
+		r.node.metrics.resends.Inc()
+	}
+	r.tellAt.set(k, r.b.now+resendWait(n.attempts).Microseconds())
+	q := r.queryFor(&holding{sku: k.b, res: *h.of(k.b)})
 	r.b.after = append(r.b.after, func(*batch) { r.node.sendQuery(q) })
 	return nil
 }
@@ -69,14 +69,10 @@ func resendWait(attempts int) time.Duration {
 	return min(resendAfter<<min(attempts-1, 6), resendAtMost)
 }
 
-// resendNews tells again what nobody has confirmed.
-func (r *runner) resendNews(now time.Time) error {
-	for k, n := range r.news {
-		if n.resendAt.After(now) {
-			continue
-		}
-		r.node.metrics.resends.Inc()
-		if err := r.sendNews(k.a, k.b, n); err != nil {
+// tellNews tells what is new, and again what nobody has confirmed, as much as a batch may.
+func (r *runner) tellNews() error {
+	for k, due := r.tellAt.first(r.b.now); due && len(r.b.after) < maxUnsent; k, due = r.tellAt.first(r.b.now) {
+		if err := r.sendNews(k, r.news[k]); err != nil {
 			return err
 		}
 	}
@@ -115,6 +111,7 @@ func (r *runner) newsKnown(a queryResponse) error {
 	}
 	if h.of(a.Sku).Backordered == a.Backordered {
 		delete(r.news, k)
+		r.tellAt.set(k, 0)
 	}
 	return nil
 }

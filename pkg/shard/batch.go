@@ -183,43 +183,59 @@ func (r *runner) appendOrder(e *entry, evs []order.Event, from *origin) error {
 	return nil
 }
 
-// appendStock does the same for an item; h are the holdings that the events change, or nil. Backorders that
-// are filled change the holdings of other orders, and are told to them.
+// appendStock does the same for an item; h are the holdings that the events change, or nil.
 func (r *runner) appendStock(it *inventory.Item, h *holdings, evs []inventory.Event, from *origin) error {
-	tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: r.partitionOf(it.SKU)}
-	fromHere := *from
-	for _, ev := range evs {
-		fill, isFill := ev.Change.(inventory.BackorderFilled)
-		if isFill {
-			var err error
-			if h, err = r.st.held(fill.Step.OrderID); err != nil {
-				return err
-			}
-			from = &fromHere
-			from.key, from.fingerprint, from.cause = "", [16]byte{}, eventv1.Cause_CAUSE_SAGA
+	next := *from
+	for i, ev := range evs {
+		if _, fills := ev.Change.(inventory.BackorderFilled); fills {
+			next.key, next.fingerprint, next.cause = "", [16]byte{}, eventv1.Cause_CAUSE_SAGA
+			return r.appendFills(it, evs[i:], &next)
 		}
-		m := r.meta(it.Version+1, from)
-		start := len(r.b.arena)
-		arena, ceType, err := codec.AppendInventory(r.b.arena, it.SKU, &m, ev)
+		id, err := r.appendStockEvent(it, h, ev, from)
 		if err != nil {
-			return fmt.Errorf("encode an event of SKU %s: %w", it.SKU, err)
-		}
-		r.b.arena = arena
-		if err := r.b.add(tp, it.SKU, arena[start:len(arena):len(arena)], ceType, &m); err != nil {
 			return err
 		}
-		if err := r.st.applyStock(it, h, &m, ev); err != nil {
-			return err
-		}
-		fromHere.causation = m.EventID
-		if isFill {
-			cause := fromHere
-			if err := r.tellFilled(it.SKU, h.of(it.SKU), &cause); err != nil {
-				return err
-			}
-		}
+		next.causation = id
 	}
 	return nil
+}
+
+// appendFills writes the events that fill backorders, which come last. They change the holdings of other orders, and are
+// told to them.
+func (r *runner) appendFills(it *inventory.Item, evs []inventory.Event, from *origin) error {
+	waiting := it.Backorders
+	it.Backorders = nil // not copied for each event
+	for _, ev := range evs {
+		step, _ := inventory.StepOf(ev.Change)
+		h, err := r.st.held(step.OrderID)
+		if err != nil {
+			return err
+		}
+		if from.causation, err = r.appendStockEvent(it, h, ev, from); err != nil {
+			return err
+		}
+		cause := *from
+		if err := r.tellFilled(it.SKU, h.of(it.SKU), &cause); err != nil {
+			return err
+		}
+	}
+	it.Backorders = inventory.AfterFills(waiting, evs)
+	return nil
+}
+
+func (r *runner) appendStockEvent(it *inventory.Item, h *holdings, ev inventory.Event, from *origin) (id [16]byte, err error) {
+	m := r.meta(it.Version+1, from)
+	start := len(r.b.arena)
+	arena, ceType, err := codec.AppendInventory(r.b.arena, it.SKU, &m, ev)
+	if err != nil {
+		return id, fmt.Errorf("encode an event of SKU %s: %w", it.SKU, err)
+	}
+	r.b.arena = arena
+	tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: r.partitionOf(it.SKU)}
+	if err := r.b.add(tp, it.SKU, arena[start:len(arena):len(arena)], ceType, &m); err != nil {
+		return id, err
+	}
+	return m.EventID, r.st.applyStock(it, h, &m, ev)
 }
 
 func (r *runner) meta(version uint64, from *origin) codec.Meta {

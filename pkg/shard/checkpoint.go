@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/bits-and-blooms/bloom/v3"
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -21,6 +20,9 @@ const (
 	keyOrder     = 'o' // order ID → order, with its reservations of this shard's SKUs and the commands it has seen
 	keyCommand   = 'c' // SKU \0 idempotency key → command record
 	keyOpenStock = 'x' // order ID: orders of other shards for which something is held here
+	keyDeadline  = 'd' // order ID → its payment deadline: orders that expire unless they are paid
+	keyUnsettled = 'u' // order ID: orders whose newest step is not known to be answered
+	keyTouched   = 't' // order ID: orders of the log's end that reconciliation has not looked at yet
 	keyOffset    = 'p' // topic letter, partition → next offset and last event
 )
 
@@ -29,7 +31,7 @@ const batchRetained = 32 << 20
 
 // checkpointFormat names the folder of a checkpoint. It rises when events make more of the state than before, or when
 // the keys change: the new checkpoint is then built from the log.
-const checkpointFormat = 3
+const checkpointFormat = 4
 
 // openStore opens the checkpoint in dir; with fresh it deletes what is there first.
 func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID string) bool, fresh bool) (*store, error) {
@@ -46,13 +48,11 @@ func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID s
 		db: db, dir: dir, foreign: foreign,
 		items: newCache[string, inventory.Item](), holdings: newCache[string, holdings](),
 		orders: newCache[string, entry](), commands: newCache[pairKey, commandRecord](),
-		cursors: map[eventlog.TopicPartition]*cursor{}, opened: map[string]openOrder{}, saved: make(chan error, 1),
+		cursors: map[eventlog.TopicPartition]*cursor{}, saved: make(chan error, 1),
 	}
 	s.batch = db.NewBatch(pebble.WithMaxRetainedSizeBytes(batchRetained))
 	s.resetDirty()
-	if err := s.learnOrders(); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
+	s.known = learn(func(fn func(id, value []byte) error) error { return s.scan(keyOrder, "", fn) })
 	for _, tp := range tps {
 		c, err := s.loadCursor(tp)
 		if err != nil {
@@ -63,26 +63,8 @@ func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID s
 	return s, nil
 }
 
-// knownOrders is how many orders the filter is made for; beyond that it lets more look-ups through.
-const (
-	knownOrders     = 5_000_000
-	knownFalseRatio = 0.01
-)
-
-// learnOrders notes which orders the checkpoint has, and which of them are open.
-func (s *store) learnOrders() error {
-	s.known = bloom.NewWithEstimates(knownOrders, knownFalseRatio)
-	return s.scan(keyOrder, func(id, v []byte) error {
-		s.known.Add(id)
-		o, open, err := decodeOpen(v)
-		if open {
-			s.opened[string(id)] = o
-		}
-		return err
-	})
-}
-
 func (s *store) close() error {
+	s.known.close()
 	return errors.Join(s.settle(), s.batch.Close(), s.db.Flush(), s.db.Close())
 }
 
@@ -130,34 +112,56 @@ func (s *store) loadCursor(tp eventlog.TopicPartition) (*cursor, error) {
 	return c, err
 }
 
-// openOrder is an order that has not ended, or whose newest step is unanswered.
-type openOrder struct {
-	deadlineMicros int64 // for the payment; 0: none
-	settled        bool  // stock has answered the newest step
+// deadlines calls fn with every order that expires unless it is paid, and when.
+func (s *store) deadlines(fn func(orderID string, atMicros int64)) error {
+	return s.scan(keyDeadline, "", func(id, v []byte) error {
+		if len(v) != 8 {
+			return fmt.Errorf("the checkpoint %s has a deadline of %d bytes, not 8; delete it and start again, the log restores it", s.dir, len(v))
+		}
+		fn(string(id), int64(binary.BigEndian.Uint64(v)))
+		return nil
+	})
 }
 
-// openOrders hands over the orders that are open in the checkpoint. It is for once, after the restore.
-func (s *store) openOrders() map[string]openOrder {
-	opened := s.opened
-	s.opened = nil
-	return opened
+// unsettledAfter returns at most n unsettled orders, from the one behind an order ID on.
+func (s *store) unsettledAfter(orderID string, n int) (ids []string, err error) {
+	err = s.scan(keyUnsettled, orderID+"\x00", func(id, _ []byte) error {
+		if len(ids) == n {
+			return errEnoughScanned
+		}
+		ids = append(ids, string(id))
+		return nil
+	})
+	return ids, err
+}
+
+// touched calls fn with every order that reconciliation has to look at.
+func (s *store) touched(fn func(orderID string) error) error {
+	return s.scan(keyTouched, "", func(id, _ []byte) error { return fn(string(id)) })
 }
 
 // openStock calls fn with every order of another shard for which the checkpoint holds something.
 func (s *store) openStock(fn func(orderID string)) error {
-	return s.scan(keyOpenStock, func(k, _ []byte) error {
+	return s.scan(keyOpenStock, "", func(k, _ []byte) error {
 		fn(string(k))
 		return nil
 	})
 }
 
-func (s *store) scan(kind byte, fn func(key, value []byte) error) error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{kind}, UpperBound: []byte{kind + 1}})
+// errEnoughScanned ends a scan early.
+var errEnoughScanned = errors.New("enough")
+
+// scan calls fn with the keys of a kind, from one on.
+func (s *store) scan(kind byte, from string, fn func(key, value []byte) error) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: append([]byte{kind}, from...), UpperBound: []byte{kind + 1}})
 	if err != nil {
 		return fmt.Errorf("scan the checkpoint %s: %w", s.dir, err)
 	}
 	for it.First(); it.Valid() && err == nil; it.Next() {
 		err = fn(it.Key()[1:], it.Value())
+	}
+	if errors.Is(err, errEnoughScanned) {
+		err = nil
 	}
 	return errors.Join(err, it.Close())
 }

@@ -58,7 +58,7 @@ type Result struct {
 // Codes that this package gives; the rules' own codes pass through.
 const (
 	CodeUnavailable     = "unavailable"            // 503: no owner, or a commit that is unclear: retry with the same key
-	CodeTooManyRequests = "too_many_requests"      // 429: the shard's queue is full
+	CodeTooManyRequests = "too_many_requests"      // 429: the shard's queue is full, or too many orders wait for other shards
 	CodeKeyReused       = "idempotency_key_reused" // 422: same key, another body
 	CodeVersionMismatch = "version_mismatch"       // 412: If-Match names another version; Version has the current one
 	CodeOrderNotFound   = "order_not_found"        // 404

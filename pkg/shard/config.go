@@ -22,6 +22,8 @@ const (
 	// MaxFrameMessages bounds one peer frame; no message is begun beyond MaxFrameBytes.
 	MaxFrameMessages = 1_024
 	MaxFrameBytes    = 4 << 20
+	// MaxOpenSagas orders of a shard wait for stock of other shards; new orders beyond get too_many_requests.
+	MaxOpenSagas = 32_768
 	// MaxPeerQueued messages, or MaxPeerQueuedBytes, wait for one peer; beyond, a command gets too_many_requests, a
 	// step is dropped and sent again later, and who has as many answers waiting takes no more questions.
 	MaxPeerQueued      = 65_536

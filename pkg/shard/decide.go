@@ -33,7 +33,7 @@ func (r *runner) handle(in *input) error {
 }
 
 func (r *runner) handleOrder(cmd *Command, fut *Future) error {
-	e, err := r.st.order(cmd.ID)
+	e, err := r.resume(cmd.ID)
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,11 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 	}
 	if cmd.ExpectedVersion != nil && *cmd.ExpectedVersion != e.o.Version {
 		r.refuse(fut, cmd, versionMismatch(e.o.Version, *cmd.ExpectedVersion))
+		return nil
+	}
+	if e.o.Version == 0 && len(r.sagas) >= MaxOpenSagas {
+		r.refuse(fut, cmd, Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
+			Detail: fmt.Sprintf("shard %d has %d orders that wait for stock of other shards; retry later with the same key", r.shard, len(r.sagas))})
 		return nil
 	}
 	evs, err := order.Decide(e.o, cmd.Order)
@@ -81,21 +86,16 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 
 // writeOrder appends an order's events and carries the reservation that it now wants to stock.
 func (r *runner) writeOrder(e *entry, evs []order.Event, from *origin) error {
-	before := e.o.ReservationVersion
-	first := len(r.b.recs)
+	s, before, first := r.sagas[e.o.ID], e.o.ReservationVersion, len(r.b.recs)
 	if err := r.appendOrder(e, evs, from); err != nil {
 		return err
 	}
-	if e.o.ReservationVersion == before {
-		return nil
+	if e.o.ReservationVersion != before {
+		if err := r.carryStep(e, s, from); err != nil {
+			return err
+		}
 	}
-	if err := r.startStep(e, from); err != nil {
-		return err
-	}
-	if s := r.sagas[e.o.ID]; s != nil {
-		end := len(r.b.recs)
-		r.b.after = append(r.b.after, func(b *batch) { s.position.Merge(b.position(first, end)) })
-	}
+	r.written(e, s, first)
 	return nil
 }
 
@@ -114,13 +114,19 @@ func (r *runner) tooLarge(err error, fut *Future, cmd *Command, first int) error
 func (r *runner) answerOrder(e *entry, w waiter, first int) {
 	a := answer{fut: w.fut, first: first, end: len(r.b.recs)}
 	a.result = r.outcome(e, w.cmd, w.version)
-	if s := r.sagas[e.o.ID]; s != nil && (e.o.Lifecycle == order.Placed || awaitsAmendment(&e.o, w)) {
-		if w.fut != nil {
-			s.waiters = append(s.waiters, w)
-		}
-		a.accepted = true
+	if e.o.Lifecycle == order.Placed || awaitsAmendment(&e.o, w) {
+		a.accepted = r.wait(e, w)
 	}
 	r.b.answers = append(r.b.answers, a)
+}
+
+// wait has a client wait for the outcome of an order, if other shards were asked for it.
+func (r *runner) wait(e *entry, w waiter) bool {
+	if r.sagas[e.o.ID] == nil {
+		return false
+	}
+	r.waiters[e.o.ID] = append(r.waiters[e.o.ID], w)
+	return true
 }
 
 // awaitsAmendment reports whether stock has not answered the amendment that a command asked for.
@@ -226,9 +232,8 @@ func (r *runner) repeatOrder(e *entry, seen *commandRecord, cmd *Command, fut *F
 			a.rests = append(a.rests, eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: r.partitionOf(sku)})
 		}
 	}
-	if s := r.sagas[e.o.ID]; s != nil && (e.o.Lifecycle == order.Placed && opensOrder(cmd.Order) || awaitsAmendment(&e.o, w)) {
-		s.waiters = append(s.waiters, w)
-		a.accepted = true
+	if e.o.Lifecycle == order.Placed && opensOrder(cmd.Order) || awaitsAmendment(&e.o, w) {
+		a.accepted = r.wait(e, w)
 	}
 	r.b.answers = append(r.b.answers, a)
 }

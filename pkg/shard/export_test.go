@@ -2,7 +2,11 @@ package shard
 
 import (
 	"context"
+	"math"
+	"testing"
 
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
@@ -37,4 +41,25 @@ type Memory struct{ Timers int }
 func (n *Node) MemoryOf(shard int32) func() Memory {
 	r := n.runners[shard].Load()
 	return func() Memory { return Memory{Timers: len(r.timers.queue)} }
+}
+
+// Unsettled returns the orders of a shard that the checkpoint does not know to be settled; none while nobody serves it.
+func (n *Node) Unsettled(t *testing.T, shard int32) []string {
+	r := n.runners[shard].Load()
+	if r == nil {
+		return []string{"of an owner that there is not"}
+	}
+	ids, err := r.st.unsettledAfter("", math.MaxInt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// EventRecord is the record of an event, as a shard would write it.
+func EventRecord(tp eventlog.TopicPartition, key string, value []byte, ceType string, m *codec.Meta) *eventlog.Record {
+	b := newBatch()
+	b.now = m.RecordedAtMicros
+	b.add(tp, key, value, ceType, m)
+	return b.recs[0]
 }

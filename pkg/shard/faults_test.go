@@ -92,3 +92,39 @@ func TestIfMatchIsCheckedByTheWriter(t *testing.T) {
 		t.Fatalf("the repeat of what was done: %+v", r)
 	}
 }
+
+// TestClientsHearOfAnOrderThatIsDecidedWithoutStock: an order that waits for stock of a shard that does not answer is
+// cancelled, or expires. Who placed it is told, and need not wait for that shard.
+func TestClientsHearOfAnOrderThatIsDecidedWithoutStock(t *testing.T) {
+	p := newPlatform(t, 4)
+	n := p.start(t.TempDir(), shard.Hooks{Deliver: func(func()) {}})
+	for _, sku := range []string{"A", "B", "C", "D", "E"} {
+		stock(t, n, sku, 5)
+	}
+	for status, received := range map[string]time.Time{
+		"cancelled": time.Now(),
+		"expired":   time.Now().Add(300*time.Millisecond - command.DefaultPaymentWindow),
+	} {
+		cmd, err := decode(command.PlaceOrder, "", status, []byte(orderBody("prepaid", "A", "B", "C", "D", "E")), received.UnixMicro())
+		if err != nil {
+			t.Fatal(err)
+		}
+		placed := n.Submit(cmd)
+		<-placed.Accepted()
+		repeated := n.Submit(cmd)
+		<-repeated.Accepted()
+		if status == "cancelled" {
+			ok(t, do(t, n, command.CancelOrder, cmd.ID, "cancel", `{"reason":"changed my mind"}`))
+		}
+		for _, fut := range []*shard.Future{placed, repeated} {
+			select {
+			case <-fut.Done():
+			case <-time.After(waitLimit):
+				t.Fatalf("%s: nobody answers", status)
+			}
+			if r := fut.Result(); r.Order == nil || r.Order.Status != status {
+				t.Errorf("%s: %+v", status, r)
+			}
+		}
+	}
+}

@@ -150,10 +150,14 @@ func (r *runner) checkpointDue() bool {
 	return true
 }
 
-// checkpointIdle saves what the last batch has left, when none follows.
+// checkpointIdle saves what the last batch has left, when none follows. What was only read leaves memory too.
 func (r *runner) checkpointIdle() error {
 	if !r.checkpointDue() {
-		return nil
+		idle, err := r.st.idle()
+		if idle {
+			r.st.age()
+		}
+		return err
 	}
 	saved, err := r.st.prepare()
 	if err != nil || saved == nil {

@@ -7,33 +7,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 )
 
-// What an order's value begins with: whether it is open, and its payment deadline. A restart reads that of every order.
-const (
-	flagOpen    = 1
-	flagSettled = 2
-	openBytes   = 9
-)
-
-func (e *entry) appendOpen(dst []byte) []byte {
-	flags := byte(0)
-	if e.open() {
-		flags |= flagOpen
-	}
-	if e.o.Settled {
-		flags |= flagSettled
-	}
-	return binary.BigEndian.AppendUint64(append(dst, flags), uint64(deadlineOf(&e.o)))
-}
-
-func decodeOpen(v []byte) (o openOrder, open bool, err error) {
-	if len(v) < openBytes {
-		return o, false, errShortEntry
-	}
-	return openOrder{int64(binary.BigEndian.Uint64(v[1:])), v[0]&flagSettled != 0}, v[0]&flagOpen != 0, nil
-}
-
-// encode and decode frame an order with what is held for it and its commands: whether it is open, the order's length,
-// the order, the number of holdings and those, then for each command its fingerprint, version, key length and key.
+// encode and decode frame an order with what is held for it and its commands: the order's length, the order,
+// the number of holdings and those, then for each command its fingerprint, version, key length and key.
 // scratch is memory to encode parts in.
 func (e *entry) encode(dst []byte, scratch *[]byte) ([]byte, error) {
 	o, err := codec.EncodeOrder((*scratch)[:0], &e.o)
@@ -41,7 +16,7 @@ func (e *entry) encode(dst []byte, scratch *[]byte) ([]byte, error) {
 		return dst, err
 	}
 	*scratch = o
-	dst = append(binary.AppendUvarint(e.appendOpen(dst), uint64(len(o))), o...)
+	dst = append(binary.AppendUvarint(dst, uint64(len(o))), o...)
 	dst = binary.AppendUvarint(dst, uint64(len(e.held.list)))
 	if dst, err = e.held.encode(dst, scratch); err != nil {
 		return dst, err
@@ -57,16 +32,14 @@ func (e *entry) encode(dst []byte, scratch *[]byte) ([]byte, error) {
 var errShortEntry = errors.New("the value ends too early")
 
 func (e *entry) decode(v []byte) error {
-	if len(v) < openBytes {
-		return errShortEntry
-	}
-	o, v, err := frame(v[openBytes:])
+	o, v, err := frame(v)
 	if err != nil {
 		return err
 	}
 	if e.o, err = codec.DecodeOrderState(o); err != nil {
 		return err
 	}
+	e.indexed = indexOf(&e.o)
 	n, w := binary.Uvarint(v)
 	if w <= 0 {
 		return errShortEntry

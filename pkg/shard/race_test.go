@@ -150,9 +150,15 @@ func (p *platform) ownersNeverReturn() {
 // read hands over what is committed in a topic of the shards.
 func (p *platform) read(topic string, fn func(*eventlog.Record) error) {
 	p.t.Helper()
+	p.readAll(topic, p.want.ShardCount, fn)
+}
+
+// readAll hands over what is committed in the partitions of a topic.
+func (p *platform) readAll(topic string, partitions int32, fn func(*eventlog.Record) error) {
+	p.t.Helper()
 	client := p.client()
 	ctx := p.t.Context()
-	tps := make([]eventlog.TopicPartition, p.want.ShardCount)
+	tps := make([]eventlog.TopicPartition, partitions)
 	for i := range tps {
 		tps[i] = eventlog.TopicPartition{Topic: topic, Partition: int32(i)}
 	}

@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -9,45 +11,48 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// sweepAtOnce reservations are asked about in one tick of the slow sweep.
-const sweepAtOnce = 200
+const (
+	// sweepAtOnce reservations are asked about in one tick of the slow sweep.
+	sweepAtOnce = 200
+	// takeUpAtOnce orders have their step repeated in one tick.
+	takeUpAtOnce = 200
+	// maxDirty entries may have changed since the last checkpoint before a shard serves; there they are saved sooner.
+	maxDirty = 50_000
+	// maxUnsent messages may wait for one commit before a shard serves, or be sent again with one.
+	maxUnsent = 2_000
+)
 
-// reconcile runs after the restore and before the first command: it takes up unanswered steps again,
-// and mends what a torn last transaction left (only the embedded broker leaves any).
-func (r *runner) reconcile(touched map[string]struct{}) error {
-	// What follows asks the checkpoint: it must hold the tail that was just folded.
+// reconcile runs after the restore and before the first command: it mends what a torn last transaction left (only
+// the embedded broker leaves any), and begins to take up unanswered steps again.
+func (r *runner) reconcile() error {
+	// What follows asks the checkpoint: it must hold the tail that was just folded, and what that touched, so that
+	// another acquire looks at it again when this one does not come to commit what it mends.
 	if err := r.st.checkpoint(); err != nil {
 		return err
 	}
-	var unsettled []string
-	for id, o := range r.st.openOrders() {
-		if o.deadlineMicros != 0 {
-			r.timers.set(id, o.deadlineMicros)
-		}
-		if !o.settled {
-			unsettled = append(unsettled, id)
-		}
+	if err := r.st.deadlines(r.timers.set); err != nil {
+		return err
 	}
 	r.b.now = nowMicros()
-	for _, id := range unsettled {
-		if err := r.restartStep(id); err != nil {
+	err := r.st.touched(func(orderID string) error {
+		e, err := r.st.order(orderID)
+		if err != nil {
 			return err
 		}
-		if err := r.commitFull(); err != nil {
-			return err
-		}
+		return errors.Join(r.mend(e), r.commitFull())
+	})
+	if err != nil {
+		return err
 	}
-	for id := range touched {
-		if err := r.checkHeld(id); err != nil {
-			return err
-		}
-		if err := r.commitFull(); err != nil {
+	for sum := 0; sum < MaxBatchCommands && !r.allTakenUp; sum += takeUpAtOnce {
+		if err := errors.Join(r.takeUp(), r.commitFull()); err != nil {
 			return err
 		}
 	}
 	if err := r.commit(); err != nil {
 		return err
 	}
+	r.st.forgetTouched = true
 	return r.startSweep()
 }
 
@@ -59,9 +64,10 @@ func (r *runner) startSweep() error {
 	return r.st.openStock(func(orderID string) { r.sweep = append(r.sweep, orderID) })
 }
 
-// commitFull commits when the batch is as big as one may be.
+// commitFull commits when the batch is as big as one may be, and saves the state when enough of it has changed.
 func (r *runner) commitFull() error {
-	if len(r.b.recs) < MaxBatchCommands && r.b.bytes < MaxBatchBytes {
+	if len(r.b.recs) < MaxBatchCommands && r.b.bytes < MaxBatchBytes && len(r.b.after) < maxUnsent && r.st.dirty() < maxDirty {
+		r.st.age() // also where nothing changes and much is read
 		return nil
 	}
 	if err := r.commit(); err != nil {
@@ -71,64 +77,88 @@ func (r *runner) commitFull() error {
 	return r.st.checkpoint()
 }
 
-// restartStep repeats an order's step that no event says is answered. Where it was, nothing is written.
-func (r *runner) restartStep(id string) error {
-	e, err := r.st.order(id)
+// takeUp repeats the steps of some orders that no event says are answered. After a crash these are few. After a change
+// of the shard count they are nearly all orders there ever were, since a shard writes no event when it answers itself:
+// they are taken up a few at a time, beside the commands, and an order that a command is about first (resume).
+func (r *runner) takeUp() error {
+	ids, err := r.st.unsettledAfter(r.takenUp, takeUpAtOnce)
 	if err != nil {
 		return err
 	}
-	h, err := r.st.held(id)
-	if err != nil {
-		return err
-	}
-	for _, w := range e.o.Wanted() {
-		if r.foreign(w.SKU) {
-			continue
+	for _, id := range ids {
+		if _, err := r.resume(id); err != nil {
+			return err
 		}
-		res := h.of(w.SKU)
-		if res.PlacedEventID == inventory.ID(e.o.PlacedEventID) && res.Version > e.o.ReservationVersion {
-			return r.overtake(e, res.Version)
-		}
+		r.takenUp = id
 	}
-	from := r.sagaOrigin(e)
-	if err := r.startStep(e, &from); err != nil {
-		return err
-	}
-	r.st.dirtyOrders[id] = e // settled may have changed without an event
+	r.allTakenUp, r.tookUp = len(ids) < takeUpAtOnce, r.b.now
 	return nil
 }
 
-// checkHeld compares what is held for an order with the order: without one it is released, stock that has
-// shipped completes the order's side, and an order that is behind its stock goes past it.
-func (r *runner) checkHeld(orderID string) error {
-	if r.foreign(orderID) {
+// takeUpSome goes on with takeUp, once a tick, as long as it leaves room for new orders.
+func (r *runner) takeUpSome() error {
+	if r.allTakenUp || r.b.now-r.tookUp < tick.Microseconds() || len(r.sagas) > MaxOpenSagas/2 {
 		return nil
 	}
-	e, err := r.st.order(orderID)
-	if err != nil {
-		return err
+	return r.takeUp()
+}
+
+// resume returns an order, whose newest step is under way if nobody is known to have answered it.
+func (r *runner) resume(id string) (*entry, error) {
+	e, err := r.st.order(id)
+	if err != nil || e.o.Version == 0 || e.o.Settled || r.sagas[id] != nil {
+		return e, err
 	}
-	h, err := r.st.held(orderID)
-	if err != nil {
-		return err
-	}
+	return e, r.mend(e)
+}
+
+// mend compares an order with what stock of this shard holds for it: without an order that is released, stock that has
+// shipped completes the order's side, an order that is behind its stock goes past it, and a step that stock has not
+// seen, or that nobody is known to have answered, is sent again. Where all agree, nothing is written.
+func (r *runner) mend(e *entry) error {
 	if e.o.Version == 0 {
-		return r.releaseOrphan(h, nil)
+		return r.releaseOrphan(&e.held, nil)
 	}
 	seen := uint64(0)
-	for _, held := range h.list {
+	for _, held := range e.held.list {
 		if held.res.PlacedEventID == inventory.ID(e.o.PlacedEventID) {
 			seen = max(seen, held.res.Version)
 		}
 	}
-	if seen <= e.o.ReservationVersion {
-		return r.checkBackorders(e, h)
+	if seen > e.o.ReservationVersion {
+		if err := r.completeShipment(e, &e.held); err != nil {
+			return err
+		}
+		// What was completed has moved the order's own version.
+		return r.overtake(e, max(seen, e.o.ReservationVersion))
 	}
-	if err := r.completeShipment(e, h); err != nil {
+	if r.lostStep(e) {
+		r.node.metrics.reconciled.Inc()
+		r.log.Warn("stock has not seen the order's newest step; repeating it", "order_id", e.o.ID)
+		from := r.sagaOrigin(e)
+		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
+		return r.repeatStep(e, from)
+	}
+	if !e.o.Settled && r.sagas[e.o.ID] == nil {
+		return r.repeatStep(e, r.sagaOrigin(e))
+	}
+	return r.checkBackorders(e, &e.held)
+}
+
+// lostStep reports whether stock of this shard lacks the order's newest step, which belongs into the same transaction.
+func (r *runner) lostStep(e *entry) bool {
+	return slices.ContainsFunc(e.o.Wanted(), func(w order.Wanted) bool { return !r.foreign(w.SKU) && !e.hasSeen(&w) })
+}
+
+// repeatStep sends an order's newest step again. Where it was answered, nothing is written.
+func (r *runner) repeatStep(e *entry, from origin) error {
+	s, first := r.sagas[e.o.ID], len(r.b.recs)
+	if err := r.carryStep(e, s, &from); err != nil {
 		return err
 	}
-	// What was completed above has moved the order's own version.
-	return r.overtake(e, max(seen, e.o.ReservationVersion))
+	r.st.dirtyOrders[e.o.ID] = e // settled may have changed without an event
+	r.written(e, s, first)
+	return nil
 }
 
 // checkBackorders records what stock has filled and the order does not know of.
@@ -196,10 +226,15 @@ func (r *runner) releaseOrphan(h *holdings, placed []byte) error {
 // overtake moves an order's reservation past a version that stock has seen and the order has not, and
 // sends it again.
 func (r *runner) overtake(e *entry, seen uint64) error {
-	r.node.metrics.reconciled.Inc()
-	r.log.Warn("stock has seen a newer step than the order has taken; sending the order's again", "order_id", e.o.ID, "seen", seen)
 	from := origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION}
-	return r.writeOrder(e, []order.Event{order.ReservationSettled{ReservationVersion: seen + 1}}, &from)
+	return r.writeOrder(e, r.past(e, seen), &from)
+}
+
+// past are the events that make an order's step newer than what stock has seen.
+func (r *runner) past(e *entry, seen uint64) []order.Event {
+	r.node.metrics.reconciled.Inc()
+	r.log.Warn("stock has seen another step than the order has taken; sending the order's again", "order_id", e.o.ID, "seen", seen)
+	return []order.Event{order.ReservationSettled{ReservationVersion: seen + 1}}
 }
 
 // sweepSome asks the shards of orders about reservations that this shard holds for them.
@@ -236,7 +271,7 @@ func (r *runner) queryFor(held *holding) query {
 
 // handleQuery compares what stock holds with what the order wants; a difference sends the step again.
 func (r *runner) handleQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQueryResponse)) error {
-	e, err := r.st.order(q.OrderId)
+	e, err := r.resume(q.OrderId)
 	if err != nil {
 		return err
 	}
@@ -262,7 +297,7 @@ func (r *runner) handleQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuery
 	}
 	for _, w := range e.o.Wanted() {
 		if w.SKU == q.Sku && (w.Reserved != q.Held.Reserved || w.Committed != q.Held.Committed || w.Fulfilled != q.Held.Fulfilled) {
-			return r.startStep(e, &origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
+			return r.repeatStep(e, origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
 		}
 	}
 	return nil

@@ -33,11 +33,20 @@ type runner struct {
 	spare   *batch
 	commits commitLoop
 	sagas   map[string]*saga
+	resends schedule[string] // of sagas
+	// waiters wait for the outcome of an order that has a saga.
+	waiters map[string][]waiter
 	news    map[pairKey]*fillNews // by order and SKU
+	tellAt  schedule[pairKey]     // of news
 	// timers has the orders that expire unless they are paid.
 	timers schedule[string]
-	sweep  []string // orders of other shards to ask about
-	swept  time.Time
+	// takenUp is the order up to which unsettled ones have been taken up again, tookUp when that went on.
+	takenUp    string
+	tookUp     int64
+	allTakenUp bool
+
+	sweep []string // orders of other shards to ask about
+	swept time.Time
 	// sweepWait is until the next sweep begins; it doubles up to sweepEvery.
 	sweepWait time.Duration
 	lastBeat  time.Time
@@ -125,8 +134,11 @@ func (r *runner) onTime() error {
 			return err
 		}
 	}
-	r.resend(now)
-	if err := r.resendNews(now); err != nil {
+	if err := r.takeUpSome(); err != nil {
+		return err
+	}
+	r.resend()
+	if err := r.tellNews(); err != nil {
 		return err
 	}
 	r.sweepSome()
@@ -135,7 +147,7 @@ func (r *runner) onTime() error {
 }
 
 func (r *runner) expire(orderID string) error {
-	e, err := r.st.order(orderID)
+	e, err := r.resume(orderID)
 	if err != nil {
 		return err
 	}
@@ -175,11 +187,7 @@ func (r *runner) abandon(err error) error {
 			}
 		}
 	}
-	for _, s := range r.sagas {
-		for _, w := range s.waiters {
-			w.fut.finish(res)
-		}
-	}
+	r.failWaiters(res)
 	return fmt.Errorf("shard %d: %w", r.shard, err)
 }
 
@@ -187,6 +195,14 @@ func (r *runner) failInputs(inputs []input) {
 	for i := range inputs {
 		if inputs[i].fut != nil {
 			inputs[i].fut.finish(unavailable("the shard has lost its owner: retry with the same Idempotency-Key"))
+		}
+	}
+}
+
+func (r *runner) failWaiters(res Result) {
+	for _, waiters := range r.waiters {
+		for _, w := range waiters {
+			w.fut.finish(res)
 		}
 	}
 }
@@ -214,11 +230,7 @@ func (r *runner) announcement() *eventlog.Record {
 func (r *runner) release() {
 	r.failInputs(r.rest)
 	r.failInputs(r.in.close())
-	for _, s := range r.sagas {
-		for _, w := range s.waiters {
-			w.fut.finish(unavailable("the shard is moving to another replica: retry with the same Idempotency-Key"))
-		}
-	}
+	r.failWaiters(unavailable("the shard is moving to another replica: retry with the same Idempotency-Key"))
 	r.w.Close()
 	if err := r.st.close(); err != nil {
 		r.log.Warn("close the checkpoint", "shard", r.shard, "error", err)

@@ -3,8 +3,8 @@ package shard
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
@@ -17,15 +17,14 @@ import (
 // saga is an order's step that stock in other shards has not answered yet. It is memory only: after
 // an acquire it is built again from the order.
 type saga struct {
+	orderID  string
 	version  uint64
 	waiting  map[int32]*peerv1.ReservationRequest // by target shard
 	held     map[string]order.Held
 	position eventlog.Offsets
-	waiters  []waiter
 	// neverSent: decided here before any other shard was asked.
 	neverSent bool
 	attempts  int
-	resendAt  time.Time
 }
 
 type waiter struct {
@@ -35,81 +34,96 @@ type waiter struct {
 	version uint64
 }
 
-// startStep carries the reservation that an order wants now to the shards of its SKUs: at once where
-// they are this shard, after the commit where they are not.
-func (r *runner) startStep(e *entry, from *origin) error {
-	old := r.sagas[e.o.ID]
-	local, remote := r.splitWanted(e, old)
-	var held []order.Held
-	refused := false
-	if len(local) > 0 {
-		var err error
-		step := inventory.Step{OrderID: e.o.ID, PlacedEventID: inventory.ID(e.o.PlacedEventID), Version: e.o.ReservationVersion, Allocation: stockRule(e.o.Allocation)}
-		if held, err = r.runStep(step, local, from); err != nil {
+// carryStep carries the reservation that an order wants now to the shards of its SKUs; s is the saga of the step before.
+// Where no other shard has to be asked, the order takes the answer, and may want another reservation for it.
+func (r *runner) carryStep(e *entry, s *saga, from *origin) error {
+	next := *from
+	for {
+		held, asked, err := r.startStep(e, s, &next)
+		if err != nil || asked {
 			return err
 		}
-		for i := range held {
-			refused = refused || held[i].Rejected
+		if !e.o.Undecided() && next.cause != eventv1.Cause_CAUSE_RECONCILIATION {
+			// No event says so: restoring the shard finds stock and order in the same log.
+			e.o.Settled = true
+			return nil
+		}
+		if s == nil && next.cause == eventv1.Cause_CAUSE_COMMAND {
+			s = &saga{neverSent: true, position: eventlog.Offsets{}}
+		}
+		evs, err := r.takeAnswer(e, held, &next)
+		if err != nil {
+			return err
+		}
+		before := e.o.ReservationVersion
+		if err := r.appendOrder(e, evs, &next); err != nil || e.o.ReservationVersion == before {
+			return err
 		}
 	}
-	if len(remote) == 0 || refused && e.o.Undecided() {
-		if old == nil && from.cause == eventv1.Cause_CAUSE_COMMAND {
-			old = &saga{neverSent: true, position: eventlog.Offsets{}}
+}
+
+// startStep asks stock for the reservation that an order wants: at once where it is this shard's, after the commit where it
+// is not. asked: other shards are; or else held is the whole answer.
+func (r *runner) startStep(e *entry, old *saga, from *origin) (held []order.Held, asked bool, err error) {
+	local, remote := r.splitWanted(e, old)
+	refused := false
+	if len(local) > 0 {
+		step := inventory.Step{OrderID: e.o.ID, PlacedEventID: inventory.ID(e.o.PlacedEventID), Version: e.o.ReservationVersion, Allocation: stockRule(e.o.Allocation)}
+		if held, err = r.runStep(step, local, from); err != nil {
+			return nil, false, err
 		}
-		return r.settleHere(e, old, held, from)
+		refused = slices.ContainsFunc(held, func(h order.Held) bool { return h.Rejected })
 	}
-	s := &saga{version: e.o.ReservationVersion, waiting: remote, held: map[string]order.Held{}, position: eventlog.Offsets{}}
+	if len(remote) > 0 && (!refused || !e.o.Undecided()) {
+		r.openSaga(e, old, remote, held)
+		return nil, true, nil
+	}
+	r.closeSaga(e.o.ID)
+	if old != nil && e.o.Undecided() {
+		for sku, h := range old.held {
+			if !slices.ContainsFunc(held, func(h order.Held) bool { return h.SKU == sku }) {
+				held = append(held, h)
+			}
+		}
+	}
+	return held, false, nil
+}
+
+func (r *runner) openSaga(e *entry, old *saga, remote map[int32]*peerv1.ReservationRequest, held []order.Held) {
+	s := &saga{orderID: e.o.ID, version: e.o.ReservationVersion, waiting: remote, held: map[string]order.Held{}, position: eventlog.Offsets{}}
 	if old != nil {
-		s.waiters, s.position = old.waiters, old.position
+		s.position = old.position
 	}
 	for _, h := range held {
 		s.held[h.SKU] = h
 	}
 	r.sagas[e.o.ID] = s
 	r.sendStep(s)
-	return nil
 }
 
-// settleHere ends a step that needs no other shard.
-func (r *runner) settleHere(e *entry, old *saga, held []order.Held, from *origin) error {
-	delete(r.sagas, e.o.ID)
-	if !e.o.Undecided() {
-		// No event says so: restoring the shard finds stock and order in the same log.
-		e.o.Settled = true
-		return nil
+func (r *runner) closeSaga(orderID string) {
+	if len(r.sagas) > 0 {
+		delete(r.sagas, orderID)
+		r.resends.set(orderID, 0)
 	}
-	if old != nil {
-		for sku, h := range old.held {
-			if !slices.ContainsFunc(held, func(h order.Held) bool { return h.SKU == sku }) {
-				held = append(held, h)
-			}
-		}
-		r.sagas[e.o.ID] = old
-	}
-	if err := r.recordReservation(e, held, from); err != nil {
-		return err
-	}
-	if old != nil && r.sagas[e.o.ID] == old {
-		delete(r.sagas, e.o.ID)
-	}
-	return nil
 }
 
-// recordReservation tells the order what stock has answered.
-func (r *runner) recordReservation(e *entry, held []order.Held, from *origin) error {
-	evs, err := order.Decide(e.o, order.RecordReservation{
-		ReservationVersion: e.o.ReservationVersion, Held: held,
-		Reconciliation: from.cause == eventv1.Cause_CAUSE_RECONCILIATION,
-	})
+// takeAnswer decides what stock's answer to the newest step makes of an order, and makes from the origin of that. Where stock
+// neither holds all nor refuses, it is asked again, as a newer step.
+func (r *runner) takeAnswer(e *entry, held []order.Held, from *origin) ([]order.Event, error) {
+	reconciles := from.cause == eventv1.Cause_CAUSE_RECONCILIATION
+	evs, err := order.Decide(e.o, order.RecordReservation{ReservationVersion: e.o.ReservationVersion, Held: held, Reconciliation: reconciles})
 	if err != nil {
-		return fmt.Errorf("order %s refuses stock's answer, which its rules forbid: %w", e.o.ID, err)
+		return nil, fmt.Errorf("order %s refuses stock's answer, which its rules forbid: %w", e.o.ID, err)
 	}
-	next := *from
-	next.key, next.fingerprint, next.cause = "", [16]byte{}, eventv1.Cause_CAUSE_SAGA
-	if from.cause == eventv1.Cause_CAUSE_RECONCILIATION {
-		next.cause = from.cause
+	from.key, from.fingerprint = "", [16]byte{}
+	if !reconciles {
+		from.cause = eventv1.Cause_CAUSE_SAGA
 	}
-	return r.writeOrder(e, evs, &next)
+	if len(evs) == 0 && e.o.Undecided() {
+		evs, from.cause = r.past(e, e.o.ReservationVersion), eventv1.Cause_CAUSE_RECONCILIATION
+	}
+	return evs, nil
 }
 
 // splitWanted sorts what an order wants by shard, leaving out what a target that rejected it has
@@ -121,7 +135,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 		target := r.shardOf(w.SKU)
 		nothing := w.Nothing()
 		if target == r.shard {
-			if nothing && r.neverHeld(e, w.SKU) {
+			if nothing && e.neverHeld(w.SKU) {
 				continue
 			}
 			local = append(local, w)
@@ -150,17 +164,6 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 		})
 	}
 	return local, remote
-}
-
-// neverHeld reports whether this shard's own stock rejected the order, and holds nothing of what it had: there is
-// nothing to give back.
-func (r *runner) neverHeld(e *entry, sku string) bool {
-	h, err := r.st.held(e.o.ID)
-	if err != nil {
-		return false
-	}
-	res := h.of(sku)
-	return res.PlacedEventID == inventory.ID(e.o.PlacedEventID) && heldOf(sku, res).RefusedAll()
 }
 
 // runStep sets an order's reservations of this shard's SKUs, all or nothing, and says what is held. Rules that refuse
@@ -248,7 +251,7 @@ func heldOf(sku string, res *inventory.Reservation) order.Held {
 // sendStep sends what a saga waits for, once the current batch has committed.
 func (r *runner) sendStep(s *saga) {
 	s.attempts++
-	s.resendAt = time.UnixMicro(r.b.now).Add(resendWait(s.attempts))
+	r.resends.set(s.orderID, r.b.now+resendWait(s.attempts).Microseconds())
 	version := s.version
 	r.b.after = append(r.b.after, func(*batch) {
 		if s.version != version {
@@ -391,52 +394,44 @@ func (r *runner) sagaOrigin(e *entry) origin {
 	return from
 }
 
+// concludeSaga tells the order what stock has answered.
 func (r *runner) concludeSaga(e *entry, s *saga) error {
-	held := make([]order.Held, 0, len(s.held))
-	for _, h := range s.held {
-		held = append(held, h)
-	}
-	if !e.o.Undecided() {
-		delete(r.sagas, e.o.ID)
-	}
 	from := r.sagaOrigin(e)
-	first := len(r.b.recs)
-	if err := r.recordReservation(e, held, &from); err != nil {
+	evs, err := r.takeAnswer(e, slices.Collect(maps.Values(s.held)), &from)
+	if err != nil {
 		return err
 	}
-	if e.o.Undecided() {
-		// Stock neither holds all nor refuses: it is asked again, as a newer step.
-		return r.overtake(e, s.version)
+	if err := r.writeOrder(e, evs, &from); err != nil {
+		return err
 	}
 	if r.sagas[e.o.ID] == s {
-		delete(r.sagas, e.o.ID)
+		r.closeSaga(e.o.ID)
 	}
-	r.answerWaiters(e, s, first)
 	return nil
 }
 
-// answerWaiters gives the outcome to the clients that wait for it.
-func (r *runner) answerWaiters(e *entry, s *saga, first int) {
-	if e.o.Undecided() {
+// written ends what wrote the records from first on for an order, whose saga before was s. Clients that wait for the order are
+// answered once it is decided, here and nowhere else.
+func (r *runner) written(e *entry, s *saga, first int) {
+	end := len(r.b.recs)
+	if now := r.sagas[e.o.ID]; now != nil && end > first {
+		r.b.after = append(r.b.after, func(b *batch) { now.position.Merge(b.position(first, end)) })
+	}
+	waiters := r.waiters[e.o.ID]
+	if len(waiters) == 0 || e.o.Undecided() {
 		return
 	}
-	for _, w := range s.waiters {
-		r.b.answers = append(r.b.answers, answer{
-			fut: w.fut, result: r.outcome(e, w.cmd, w.version), first: first, end: len(r.b.recs), saga: s,
-		})
-	}
-	s.waiters = nil
-	if next := r.sagas[e.o.ID]; next != nil {
-		next.waiters = nil
+	delete(r.waiters, e.o.ID)
+	r.b.fenced = true
+	for _, w := range waiters {
+		r.b.answers = append(r.b.answers, answer{fut: w.fut, result: r.outcome(e, w.cmd, w.version), first: first, end: end, saga: s})
 	}
 }
 
-// resend sends unanswered steps again.
-func (r *runner) resend(now time.Time) {
-	for _, s := range r.sagas {
-		if !s.resendAt.After(now) {
-			r.sendStep(s)
-			r.node.metrics.resends.Inc()
-		}
+// resend sends unanswered steps again, as many as a batch may.
+func (r *runner) resend() {
+	for id, due := r.resends.first(r.b.now); due && len(r.b.after) < maxUnsent; id, due = r.resends.first(r.b.now) {
+		r.sendStep(r.sagas[id])
+		r.node.metrics.resends.Inc()
 	}
 }

@@ -29,16 +29,11 @@ func (s *store) checkpoint() error {
 // prepare encodes all that changed since the last checkpoint. The state must be what the log holds, or will hold
 // once the commit has succeeded after which apply is called. nil: the last checkpoint is still on its way.
 func (s *store) prepare() (*pebble.Batch, error) {
-	if s.saving {
-		select {
-		case err := <-s.saved:
-			s.saving = false
-			if err != nil {
-				return nil, err
-			}
-		default:
-			return nil, nil
-		}
+	if idle, err := s.idle(); err != nil || !idle {
+		return nil, err
+	}
+	if err := s.known.take(); err != nil {
+		return nil, err
 	}
 	s.age()
 	p := saving{store: s, b: s.batch}
@@ -54,6 +49,7 @@ func (s *store) prepare() (*pebble.Batch, error) {
 	for k, c := range s.dirtyCommands {
 		p.command(k, c)
 	}
+	p.touched()
 	if p.err != nil {
 		p.b.Reset()
 		return nil, s.failed(p.err)
@@ -82,6 +78,20 @@ func (s *store) apply(b *pebble.Batch) error {
 		s.saved <- err
 	}()
 	return nil
+}
+
+// idle reports whether no checkpoint is being written, without waiting for it.
+func (s *store) idle() (bool, error) {
+	if !s.saving {
+		return true, nil
+	}
+	select {
+	case err := <-s.saved:
+		s.saving = false
+		return err == nil, err
+	default:
+		return false, nil
+	}
 }
 
 // settle waits for a checkpoint that is being written.
@@ -121,27 +131,47 @@ func (p *saving) item(it *inventory.Item) {
 func (p *saving) holdings(h *holdings) {
 	v, err := h.encode(p.valueBuf, &p.frameBuf)
 	p.value(p.key(keyHoldings, h.orderID, "", false), v, err)
-	if h.open() {
-		p.value(p.key(keyOpenStock, h.orderID, "", false), p.valueBuf, nil)
-		return
-	}
-	if err := p.b.Delete(p.key(keyOpenStock, h.orderID, "", false), nil); p.err == nil {
-		p.err = err
-	}
+	p.index(keyOpenStock, h.orderID, h.open(), p.valueBuf)
 }
 
 func (p *saving) order(e *entry) {
 	id := e.o.ID
-	p.known.AddString(id)
+	if !e.o.Settled && p.answeredHere(e) {
+		e.o.Settled = true // folded from the log
+	}
+	p.known.add(id)
 	v, err := e.encode(p.valueBuf, &p.frameBuf)
 	p.value(p.key(keyOrder, id, "", false), v, err)
-	if p.opened == nil {
+	was, is := e.indexed, indexOf(&e.o)
+	if is.deadlineMicros != was.deadlineMicros {
+		p.index(keyDeadline, id, is.deadlineMicros != 0, binary.BigEndian.AppendUint64(p.valueBuf, uint64(is.deadlineMicros)))
+	}
+	if is.unsettled != was.unsettled {
+		p.index(keyUnsettled, id, is.unsettled, p.valueBuf)
+	}
+	e.indexed = is
+}
+
+// index adds an order to an index, or takes it out.
+func (p *saving) index(kind byte, orderID string, in bool, value []byte) {
+	if in {
+		p.value(p.key(kind, orderID, "", false), value, nil)
 		return
 	}
-	if e.open() {
-		p.opened[id] = openOrder{deadlineOf(&e.o), e.o.Settled}
-	} else {
-		delete(p.opened, id)
+	if err := p.b.Delete(p.key(kind, orderID, "", false), nil); p.err == nil {
+		p.err = err
+	}
+}
+
+// touched keeps what reconciliation has to look at until it has.
+func (p *saving) touched() {
+	if p.forgetTouched {
+		if err := p.b.DeleteRange([]byte{keyTouched}, []byte{keyTouched + 1}, nil); p.err == nil {
+			p.err = err
+		}
+	}
+	for id := range p.newlyTouched {
+		p.value(p.key(keyTouched, id, "", false), p.valueBuf, nil)
 	}
 }
 

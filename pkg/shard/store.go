@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/bits-and-blooms/bloom/v3"
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -22,10 +21,34 @@ type entry struct {
 	o        order.Order
 	held     holdings
 	commands []commandRecord
+	// indexed is under which of the checkpoint's indexes the order is, as it was last saved.
+	indexed indexed
 }
 
-// open reports whether the order has not ended, or its newest step is unanswered.
-func (e *entry) open() bool { return e.o.Version > 0 && (e.o.Open() || !e.o.Settled) }
+// indexed is what an acquire wants to know of an order without reading it.
+type indexed struct {
+	deadlineMicros int64 // 0: none
+	unsettled      bool
+}
+
+func indexOf(o *order.Order) indexed { return indexed{deadlineOf(o), o.Version > 0 && !o.Settled} }
+
+// hasSeen reports whether stock of this shard has seen the order's newest step of a SKU. Where it rejected the order
+// and holds nothing of it, it is not told that nothing is wanted any more.
+func (e *entry) hasSeen(w *order.Wanted) bool {
+	if w.Nothing() && e.neverHeld(w.SKU) {
+		return true
+	}
+	res := e.held.find(w.SKU)
+	return res != nil && res.PlacedEventID == inventory.ID(e.o.PlacedEventID) && res.Version == e.o.ReservationVersion
+}
+
+// neverHeld reports whether stock of this shard rejected the order, and holds nothing of what it had: there is nothing
+// to give back.
+func (e *entry) neverHeld(sku string) bool {
+	res := e.held.find(sku)
+	return res != nil && res.PlacedEventID == inventory.ID(e.o.PlacedEventID) && heldOf(sku, res).RefusedAll()
+}
 
 // commandRecord remembers a client's key.
 type commandRecord struct {
@@ -50,14 +73,21 @@ type holding struct {
 
 // of returns the reservation of a SKU; there is always one, at first an empty one.
 func (h *holdings) of(sku string) *inventory.Reservation {
+	if res := h.find(sku); res != nil {
+		return res
+	}
+	held := &holding{sku: sku, res: inventory.Reservation{OrderID: h.orderID}}
+	h.list = append(h.list, held)
+	return &held.res
+}
+
+func (h *holdings) find(sku string) *inventory.Reservation {
 	for _, held := range h.list {
 		if held.sku == sku {
 			return &held.res
 		}
 	}
-	held := &holding{sku: sku, res: inventory.Reservation{OrderID: h.orderID}}
-	h.list = append(h.list, held)
-	return &held.res
+	return nil
 }
 
 // open reports whether anything is reserved or committed.
@@ -109,23 +139,22 @@ type cursor struct {
 type store struct {
 	db  *pebble.DB
 	dir string
-	// foreign tells orders that another shard writes.
-	foreign  func(orderID string) bool
+	// foreign tells aggregates that another shard writes.
+	foreign  func(key string) bool
 	items    cache[string, inventory.Item]
 	holdings cache[string, holdings] // of orders of other shards
 	orders   cache[string, entry]
 	commands cache[pairKey, commandRecord]
-	// known has every order of the checkpoint: most look-ups are for orders that do not exist yet, and
-	// a miss in it spares the search on disk.
-	known *bloom.BloomFilter
+	known    *known
 
 	dirtyItems    map[string]*inventory.Item
 	dirtyHoldings map[string]*holdings
 	dirtyOrders   map[string]*entry
 	dirtyCommands map[pairKey]*commandRecord
+	// newlyTouched orders are not under keyTouched yet; forgetTouched: what is, goes with the next checkpoint.
+	newlyTouched  map[string]struct{}
+	forgetTouched bool
 	cursors       map[eventlog.TopicPartition]*cursor
-	// opened are the checkpoint's open orders, until openOrders has been asked for them.
-	opened map[string]openOrder
 
 	keyBuf, valueBuf, frameBuf []byte
 
@@ -141,6 +170,7 @@ func (s *store) resetDirty() {
 	s.dirtyHoldings = map[string]*holdings{}
 	s.dirtyOrders = map[string]*entry{}
 	s.dirtyCommands = map[pairKey]*commandRecord{}
+	s.newlyTouched, s.forgetTouched = map[string]struct{}{}, false
 }
 
 func (s *store) item(sku string) (*inventory.Item, error) {
@@ -174,7 +204,7 @@ func (s *store) order(id string) (*entry, error) {
 	e := &entry{o: order.Order{ID: id}, held: holdings{orderID: id}}
 	e.held.order = e
 	s.orders.young[id] = e
-	if !s.known.TestString(id) {
+	if !s.known.has(id) {
 		return e, nil
 	}
 	return e, s.load(s.key(keyOrder, id, "", false), e.decode)
@@ -197,6 +227,21 @@ func (s *store) stockCommand(sku, key string) (*commandRecord, error) {
 	})
 	s.commands.young[k] = c
 	return c, err
+}
+
+// answeredHere reports whether an order's newest step decided nothing and was answered by stock of this shard alone: no
+// event says so, but what is held does.
+func (s *store) answeredHere(e *entry) bool {
+	if e.o.Version == 0 || e.o.Undecided() {
+		return false
+	}
+	wanted := e.o.Wanted()
+	for i := range wanted {
+		if s.foreign(wanted[i].SKU) || !e.hasSeen(&wanted[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // applyOrder applies an event to an order; what it had is remembered under its key.
