@@ -13,7 +13,7 @@ import (
 func returnCommands(l *lookup) []*cobra.Command {
 	var asked, came []string
 	var request client.RequestReturn
-	var reason string
+	var reason, location string
 	ask := orderChange(l, "request-return ORDER_ID", "A customer will send lines back; without --line all that was delivered", 1,
 		func(ctx context.Context, api *client.Client, args []string, o options) (orderAnswer, error) {
 			var err error
@@ -30,9 +30,10 @@ func returnCommands(l *lookup) []*cobra.Command {
 			if err != nil {
 				return nil, err
 			}
-			return api.ReceiveReturn(ctx, args[0], args[1], client.ReceiveReturn{Lines: lines}, o...)
+			return api.ReceiveReturn(ctx, args[0], args[1], client.ReceiveReturn{Lines: lines, Location: location}, o...)
 		})
 	receive.Flags().StringArrayVar(&came, "line", nil, "SKU=QUANTITY@CONDITION, as in A1=2@resellable or A1=1@damaged; several times for several")
+	receive.Flags().StringVar(&location, "location", "", "where they came back to; where they had left from, without")
 	cancel := orderChange(l, "cancel-return ORDER_ID RETURN_ID", "Give up what of a return has not come", 2,
 		func(ctx context.Context, api *client.Client, args []string, o options) (orderAnswer, error) {
 			return api.CancelReturn(ctx, args[0], args[1], reason, o...)

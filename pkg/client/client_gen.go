@@ -1119,6 +1119,9 @@ type Reason string
 // ReceiveReturn defines model for ReceiveReturn.
 type ReceiveReturn struct {
 	Lines []ReturnedLine `json:"lines"`
+
+	// Location Where they came back to; without it
+	Location string `json:"location,omitempty,omitzero"`
 }
 
 // ReceiveStock defines model for ReceiveStock.

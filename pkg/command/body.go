@@ -147,6 +147,7 @@ type returnedBody struct {
 type receiveReturnBody struct {
 	ReturnID string         `json:"return_id"`
 	Lines    []returnedBody `json:"lines"`
+	Location string         `json:"location"`
 }
 
 type cancelReturnBody struct {

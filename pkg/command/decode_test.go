@@ -74,6 +74,8 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{RequestReturn, `{"lines":[{"sku":"A1","quantity":2}]}`, order.RequestReturn{
 			ReturnID: ReturnID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}},
 		}, 0},
+		{ReceiveReturn, `{"return_id":"r","lines":[{"sku":"A1","quantity":2,"condition":"damaged"}],"location":"north"}`, order.ReceiveReturn{
+			ReturnID: "r", Lines: []order.ReturnedLine{{SKU: "A1", Quantity: 2, Condition: order.Damaged}}, Location: "north"}, 0},
 		{ReceiveReturn, `{"return_id":"r","lines":[{"sku":"A1","quantity":2,"condition":"damaged"}]}`, order.ReceiveReturn{
 			ReturnID: "r", Lines: []order.ReturnedLine{{SKU: "A1", Quantity: 2, Condition: order.Damaged}},
 		}, 0},

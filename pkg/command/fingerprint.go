@@ -156,6 +156,7 @@ func (c *canonical) order(cmd order.Command) {
 		c.quantities(cmd.Lines)
 	case order.ReceiveReturn:
 		c.text(35, cmd.ReturnID)
+		c.text(41, cmd.Location)
 		for _, line := range cmd.Lines {
 			c.b = append(c.b, 20)
 			c.text(21, line.SKU)

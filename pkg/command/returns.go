@@ -25,7 +25,11 @@ func (d *decoding) returnCommand() order.Command {
 		if !d.read(&b) {
 			return nil
 		}
-		return order.ReceiveReturn{ReturnID: d.name("/return_id", b.ReturnID, MaxReturnBytes), Lines: d.returned(b.Lines)}
+		cmd := order.ReceiveReturn{ReturnID: d.name("/return_id", b.ReturnID, MaxReturnBytes), Lines: d.returned(b.Lines)}
+		if b.Location != "" { // otherwise where they had left from
+			cmd.Location = d.location(b.Location)
+		}
+		return cmd
 	default: // CancelReturn: orderCommand sends no other
 		var b cancelReturnBody
 		if !d.read(&b) {

@@ -82,6 +82,8 @@ type SetReservation struct {
 	Restocked     int64
 	// Damaged goods came back too, and cannot be sold again.
 	Damaged int64
+	// ReturnedAt are the parts of both that have a location named for them.
+	ReturnedAt []ReturnedAt
 	// Allocation says how growth is spread over locations; nil: in order of their first use.
 	Allocation *AllocationRule
 	// Imported: a past document; what is missing is taken from available at once.

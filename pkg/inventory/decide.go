@@ -42,7 +42,8 @@ import (
 //	INV-16  Reserved becomes committed as the step says (ReservationCommitted); committed never goes back.
 //	INV-17  Committed, then reserved, becomes fulfilled (StockFulfilled), always: it has left the shelf, even
 //	        when on_hand falls below 0. Fulfilled never goes back.
-//	INV-18  Growth of restocked goes to available of the locations that the order was fulfilled from, the first of them
+//	INV-18  Growth of restocked goes to available of the locations that are named for it (ReturnedAt), without a name of those
+//	        that the order was fulfilled from, the first of them
 //	        first, as far as it has not come back there; what never left goes to the first location (StockRestocked, reason return).
 //	INV-19  A new step writes at least one event: ReservationReleased of 0 when there is nothing to change.
 //	INV-20  A step's quantities are 0 to MaxStepQuantity (invalid_quantity), its order ID is set, its version is at least 1

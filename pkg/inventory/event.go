@@ -126,6 +126,8 @@ type (
 		Reason      Reason
 		// Damaged is the part of Quantity that went to damaged, not to available.
 		Damaged []Allocation
+		// ReturnedAt is what, with this, came back to a location that was named for it.
+		ReturnedAt []ReturnedAt
 	}
 	// BackorderFilled gives an order what it waited for. Step is its newest; Location is where it waited,
 	// Backordered what it still waits for there. Reserved and Committed are the parts of Quantity that

@@ -69,6 +69,7 @@ func (r Reservation) evolve(change Change) Reservation {
 		r = r.at(c.Step, len(c.Allocations)+len(c.Damaged))
 		r.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Restocked })
 		r.add(c.Damaged, func(h *HeldAt) *int64 { return &h.Damaged })
+		r.ReturnedAt = c.ReturnedAt
 	}
 	return r
 }

@@ -96,7 +96,15 @@ type Reservation struct {
 	Backordered int64
 	// Allocation is the rule of the newest step seen; nil: it has none.
 	Allocation *AllocationRule
+	// ReturnedAt is what came back to a location that was named for it.
+	ReturnedAt []ReturnedAt
 	Rejected   *Rejection
+}
+
+// ReturnedAt is what came back of an order to a location that was named for it.
+type ReturnedAt struct {
+	Location           string
+	Restocked, Damaged int64
 }
 
 // HeldAt is the part of a reservation at one location.

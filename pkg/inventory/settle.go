@@ -149,11 +149,14 @@ func (s *step) restock() {
 	s.restocked += quantity
 	s.damaged += damaged
 	away := s.away()
-	back, broken := s.backTo(away, quantity), s.backTo(away, damaged)
+	back := s.backTo(away, quantity, func(r *ReturnedAt) int64 { return r.Restocked })
+	broken := s.backTo(away, damaged, func(r *ReturnedAt) int64 { return r.Damaged })
 	changed := s.levels(
 		move{back, func(l *Level, q int64) { l.Available += q; l.OnHand += q }},
 		move{broken, func(l *Level, q int64) { l.Damaged += q; l.OnHand += q }})
-	s.emit(StockRestocked{Step: s.id, Quantity: quantity + damaged, Allocations: back, Damaged: broken, Reason: ReasonReturn}, changed)
+	s.emit(StockRestocked{
+		Step: s.id, Quantity: quantity + damaged, Allocations: back, Damaged: broken, Reason: ReasonReturn, ReturnedAt: s.cmd.ReturnedAt,
+	}, changed)
 }
 
 // away is what has left each location that the order was fulfilled from, and has not come back there.
@@ -167,14 +170,42 @@ func (s *step) away() []Allocation {
 	return away
 }
 
-// backTo takes a quantity off what is away; what never left, as that of a credit note, goes to the first location.
-func (s *step) backTo(away []Allocation, quantity int64) (back []Allocation) {
-	for k := range away {
-		if n := min(quantity, away[k].Quantity); n > 0 {
-			back = append(back, Allocation{away[k].Location, n})
-			away[k].Quantity -= n
-			quantity -= n
+// backTo is where a quantity goes: to the locations that were named for it, then to what is away; what never left, as that
+// of a credit note, to the first location.
+func (s *step) backTo(away []Allocation, quantity int64, part func(*ReturnedAt) int64) (back []Allocation) {
+	put := func(location string, n int64) {
+		quantity -= n
+		back = add(back, location, n)
+		if k := slices.IndexFunc(away, func(a Allocation) bool { return a.Location == location }); k >= 0 {
+			away[k].Quantity = max(0, away[k].Quantity-n)
 		}
 	}
-	return withRest(back, s.item.first(), quantity)
+	for _, at := range s.cmd.ReturnedAt {
+		before := ReturnedAt{}
+		if k := slices.IndexFunc(s.res.ReturnedAt, func(r ReturnedAt) bool { return r.Location == at.Location }); k >= 0 {
+			before = s.res.ReturnedAt[k]
+		}
+		n := min(quantity, part(&at)-part(&before))
+		if _, err := s.item.location(at.Location); n > 0 && err == nil { // one too many gets nothing
+			put(at.Location, n)
+		}
+	}
+	for _, a := range away {
+		if n := min(quantity, a.Quantity); n > 0 {
+			put(a.Location, n)
+		}
+	}
+	if quantity > 0 {
+		put(s.item.first(), quantity)
+	}
+	return back
+}
+
+// add adds a quantity at a location.
+func add(allocations []Allocation, location string, quantity int64) []Allocation {
+	if k := slices.IndexFunc(allocations, func(a Allocation) bool { return a.Location == location }); k >= 0 {
+		allocations[k].Quantity += quantity
+		return allocations
+	}
+	return append(allocations, Allocation{location, quantity})
 }

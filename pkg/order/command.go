@@ -176,6 +176,8 @@ type RequestReturn struct {
 type ReceiveReturn struct {
 	ReturnID string
 	Lines    []ReturnedLine
+	// Location is where they came back to; "": to where they had left from.
+	Location string
 }
 
 // CancelReturn gives up what of a return has not come.

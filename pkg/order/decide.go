@@ -126,7 +126,8 @@ type Facts struct {
 //	ORD-41  ReceiveReturn: at most what of the return is still to come (unknown_return, over_return), each line
 //	        resellable or damaged (invalid_condition); nothing still to come: return_closed. Resellable goods go to
 //	        available, damaged ones to damaged. They come from the first delivered lines of their SKU, at their
-//	        prices. What is paid beyond what is kept then is due for refund, what is authorized beyond it is voided (ORD-61).
+//	        prices, and go to the location that is named for them (invalid_location), or else to where they had left from
+//	        (INV-18). What is paid beyond what is kept then is due for refund, what is authorized beyond it is voided (ORD-61).
 //	ORD-42  CancelReturn gives up what of a return has not come (unknown_return, return_closed).
 //	ORD-50  Amend changes an order that is reserved or confirmed; not one on hold: what stopped it may speak against binding
 //	        more stock. One amendment at a time (amendment_pending), and at most 1,000 (too_many_amendments).

@@ -54,6 +54,7 @@ const (
 	CodeOverDelivery           = "over_delivery"
 	CodeAlreadyDelivered       = "already_delivered"
 	CodeInvalidReturnID        = "invalid_return_id"
+	CodeInvalidLocation        = "invalid_location"
 	CodeInvalidCondition       = "invalid_condition"
 	CodeNothingToReturn        = "nothing_to_return"
 	CodeOverReturn             = "over_return"

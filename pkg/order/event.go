@@ -116,6 +116,7 @@ type (
 		Resellable, Damaged []PlaceLine
 		// What is captured, and authorized, beyond what the customer keeps.
 		RefundDueMicros, VoidedMicros int64
+		Location                      string
 	}
 	// ReturnCancelled gives up the Lines that had not come.
 	ReturnCancelled struct {

@@ -108,6 +108,8 @@ type Order struct {
 	Settled     bool
 	Fulfilments []Fulfilment
 	Returns     []Return
+	// ReturnedTo is what of it came back to a location that was named for it.
+	ReturnedTo []ReturnedTo
 	// Allocation goes with every reservation that the order wants; nil: it has no rule.
 	Allocation *AllocationRule
 	// Short is what stood in the way of the order, or of its newest amendment.
@@ -126,7 +128,20 @@ type Order struct {
 type Wanted struct {
 	SKU                                       string
 	Reserved, Committed, Fulfilled, Restocked int64
-	// Restocked goods came back to be sold, Damaged ones not.
-	Damaged  int64
-	Imported bool
+	// Restocked goods came back to be sold, Damaged ones not; ReturnedAt are the parts with a location named for them.
+	Damaged    int64
+	ReturnedAt []ReturnedAt
+	Imported   bool
+}
+
+// ReturnedAt is what came back to a location that was named for it.
+type ReturnedAt struct {
+	Location           string
+	Restocked, Damaged int64
+}
+
+// ReturnedTo is that of a SKU.
+type ReturnedTo struct {
+	SKU string
+	ReturnedAt
 }

@@ -88,6 +88,9 @@ func (o *Order) receiveReturn(c ReceiveReturn) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(c.Location) > MaxLocationBytes || !plain(c.Location) {
+		return nil, refuse(CodeInvalidLocation, "/location", "a location is at most 64 bytes of text without control characters or outer spaces")
+	}
 	quantities := make([]LineQuantity, len(c.Lines))
 	for i, l := range c.Lines {
 		if l.Condition != Resellable && l.Condition != Damaged {
@@ -106,7 +109,7 @@ func (o *Order) receiveReturn(c ReceiveReturn) ([]Event, error) {
 
 // priceReturned gives what came back the prices of the lines it came from: the first lines of a SKU first.
 func (o *Order) priceReturned(c ReceiveReturn) ReturnReceived {
-	received := ReturnReceived{ReturnID: c.ReturnID}
+	received := ReturnReceived{ReturnID: c.ReturnID, Location: c.Location}
 	room := make([]int64, len(o.Lines))
 	for i := range o.Lines {
 		room[i] = o.Lines[i].Delivered - o.Lines[i].Returned
@@ -249,12 +252,32 @@ func (r *Return) line(sku string) *ReturnLine {
 	return &r.Lines[i]
 }
 
+// returnTo notes what came back to a location that was named for it.
+func (o *Order) returnTo(back PlaceLine, location string, damaged bool) {
+	if location == "" {
+		return
+	}
+	to := append(make([]ReturnedTo, 0, len(o.ReturnedTo)+1), o.ReturnedTo...)
+	k := slices.IndexFunc(to, func(r ReturnedTo) bool { return r.SKU == back.SKU && r.Location == location })
+	if k < 0 {
+		k = len(to)
+		to = append(to, ReturnedTo{back.SKU, ReturnedAt{Location: location}})
+	}
+	if damaged {
+		to[k].Damaged += back.Quantity
+	} else {
+		to[k].Restocked += back.Quantity
+	}
+	o.ReturnedTo = to
+}
+
 // evolveReturned takes goods back from lines of their SKU and price, the first first.
 func (o *Order) evolveReturned(e ReturnReceived) {
 	o.Lines = slices.Clone(o.Lines)
 	take := func(lines []PlaceLine, damaged bool) {
 		for _, back := range lines {
 			o.evolveReturn(e.ReturnID, func(r *Return) { r.line(back.SKU).Received += back.Quantity })
+			o.returnTo(back, e.Location, damaged)
 			for i := range o.Lines {
 				l := &o.Lines[i]
 				if l.SKU != back.SKU || l.UnitPriceMicros != back.UnitPriceMicros {

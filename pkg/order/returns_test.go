@@ -10,7 +10,7 @@ func delivered() []Command {
 	return append(paid(), CapturePayment{twoSKUsTotal, ""}, Ship{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 3}}}, Deliver{FulfilmentID: "f"})
 }
 
-func back(lines ...ReturnedLine) ReceiveReturn { return ReceiveReturn{"r", lines} }
+func back(lines ...ReturnedLine) ReceiveReturn { return ReceiveReturn{ReturnID: "r", Lines: lines} }
 
 func TestORD40RequestReturn(t *testing.T) {
 	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(RequestReturn{ReturnID: "r"}).refused(CodeIllegalTransition)
@@ -41,7 +41,7 @@ func TestORD40RequestReturn(t *testing.T) {
 func TestORD41ReceiveReturn(t *testing.T) {
 	s := given(t, append(delivered(), RequestReturn{"r", []LineQuantity{{"a", 3}, {"b", 2}}, ""})...)
 	s.when(back()).refused(CodeInvalidLines)
-	s.when(ReceiveReturn{"q", []ReturnedLine{{"a", 1, Damaged}}}).refused(CodeUnknownReturn)
+	s.when(ReceiveReturn{ReturnID: "q", Lines: []ReturnedLine{{"a", 1, Damaged}}}).refused(CodeUnknownReturn)
 	s.when(back(ReturnedLine{"a", 1, 0})).refused(CodeInvalidCondition)
 	s.when(back(ReturnedLine{"a", 1, Resellable}, ReturnedLine{"b", 3, Damaged})).refused(CodeOverReturn)
 	s.when(back(ReturnedLine{"a", 3, Resellable}, ReturnedLine{"a", 1, Damaged})).refused(CodeOverReturn)
@@ -114,7 +114,9 @@ func twoLines() []Command {
 
 func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	back := []Command{Ship{FulfilmentID: "f", Lines: line("a", 1)}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"}}
-	receive := func(sku string) ReceiveReturn { return ReceiveReturn{"r", []ReturnedLine{{sku, 1, Resellable}}} }
+	receive := func(sku string) ReceiveReturn {
+		return ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{sku, 1, Resellable}}}
+	}
 	s := given(t, append(twoLines(), back...)...)
 	s.when(receive("a")).then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
 	s.at(Confirmed, "authorized", "partially_fulfilled") // what is kept
@@ -140,5 +142,23 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	events, err := Decide(o, Ship{FulfilmentID: "g", Capture: true})
 	if err != nil || len(events) != 2 || events[1] != (PaymentCaptured{AmountMicros: 50_000_000, Reference: "g"}) {
 		t.Fatalf("%+v, %v", events, err)
+	}
+}
+
+func TestORD41TheLocationThatIsNamed(t *testing.T) {
+	s := given(t, append(delivered(), RequestReturn{ReturnID: "r"})...)
+	to := func(location string, lines ...ReturnedLine) ReceiveReturn { return ReceiveReturn{"r", lines, location} }
+	s.when(to(" north", ReturnedLine{"a", 1, Damaged})).refused(CodeInvalidLocation)
+	s.when(to("north", ReturnedLine{"a", 1, Resellable}, ReturnedLine{"b", 1, Damaged}))
+	if got := s.events[0].(ReturnReceived).Location; got != "north" {
+		t.Fatalf("came back to %q", got)
+	}
+	before := s.order
+	s.when(to("", ReturnedLine{"a", 1, Resellable})).when(to("north", ReturnedLine{"b", 1, Damaged}))
+	s.wants(true,
+		Wanted{SKU: "a", Fulfilled: 3, Restocked: 2, ReturnedAt: []ReturnedAt{{"north", 1, 0}}},
+		Wanted{SKU: "b", Committed: 1, Fulfilled: 3, Damaged: 2, ReturnedAt: []ReturnedAt{{"north", 0, 2}}})
+	if before.ReturnedTo[1].Damaged != 1 {
+		t.Fatal("Evolve changed its argument")
 	}
 }

@@ -83,6 +83,9 @@ func (s *shop) send(id string) {
 			OrderID: id, PlacedEventID: inventory.ID(o.PlacedEventID), Version: o.ReservationVersion,
 			Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged, Imported: w.Imported,
 		}
+		for _, at := range w.ReturnedAt {
+			step.ReturnedAt = append(step.ReturnedAt, inventory.ReturnedAt(at))
+		}
 		if rule := o.Allocation; rule != nil {
 			step.Allocation = &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy), Locations: rule.Locations}
 		}
@@ -326,6 +329,12 @@ func (s *shop) checkHeld(t *rapid.T, id string) {
 		r, c, f, back := held.Sums()
 		if r != w.Reserved || c != w.Committed || f != w.Fulfilled || back != w.Restocked || held.Damaged() != w.Damaged {
 			t.Fatalf("%s holds %+v of %+v", id, held, w)
+		}
+		for _, at := range w.ReturnedAt {
+			k := slices.IndexFunc(held.Held, func(h inventory.HeldAt) bool { return h.Location == at.Location })
+			if k < 0 || held.Held[k].Restocked < at.Restocked || held.Held[k].Damaged < at.Damaged {
+				t.Fatalf("%s of %s has come back to %+v, not to %+v", w.SKU, id, held.Held, at)
+			}
 		}
 		if rule := s.orders[id].Allocation; rule != nil && rule.Policy == order.SingleLocation && locations(held) > 1 {
 			t.Fatalf("%s has %s at several locations: %+v", id, w.SKU, held)

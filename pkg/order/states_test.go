@@ -49,7 +49,7 @@ var operations = []variant{
 	{"deliver_order", just(Deliver{FulfilmentID: "f1"}, Deliver{FulfilmentID: "f2"}, Deliver{FulfilmentID: "f3"})},
 	{"cancel_order", just(Cancel{})},
 	{"request_return", just(RequestReturn{ReturnID: "r"})},
-	{"receive_return", just(ReceiveReturn{"r", []ReturnedLine{{"a", 1, Resellable}}}, ReceiveReturn{"r", []ReturnedLine{{"a", 2, Damaged}, {"b", 4, Resellable}}})},
+	{"receive_return", just(ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{"a", 1, Resellable}}}, ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{"a", 2, Damaged}, {"b", 4, Resellable}}})},
 	{"cancel_return", just(CancelReturn{ReturnID: "r"})},
 }
 

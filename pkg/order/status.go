@@ -39,6 +39,11 @@ func (o Order) Wanted() []Wanted {
 		}
 		merged = append(merged, w)
 	}
+	for _, back := range o.ReturnedTo {
+		if k := slices.IndexFunc(merged, func(w Wanted) bool { return w.SKU == back.SKU }); k >= 0 {
+			merged[k].ReturnedAt = append(merged[k].ReturnedAt, back.ReturnedAt)
+		}
+	}
 	return merged
 }
 

@@ -31,7 +31,7 @@ func TestReturnsComeBackToStock(t *testing.T) {
 				t.Fatalf("%+v", r.Order)
 			}
 			back := r.Order.ReturnID
-			ok(t, do(t, n, command.ReceiveReturn, id, "b1", `{"return_id":"`+back+`","lines":[{"sku":"A","quantity":1,"condition":"resellable"}]}`))
+			ok(t, do(t, n, command.ReceiveReturn, id, "b1", `{"return_id":"`+back+`","lines":[{"sku":"A","quantity":1,"condition":"resellable"}],"location":"north"}`))
 			p.stop(n)
 			n = p.start(dir, c.hooks)
 			r = ok(t, do(t, n, command.ReceiveReturn, id, "b2", `{"return_id":"`+back+`","lines":[
@@ -52,6 +52,11 @@ func TestReturnsComeBackToStock(t *testing.T) {
 					}
 					return ""
 				})
+			}
+			// The first A has come to the north, the second one to where it had left from.
+			north := inventory.LocationLevel{Location: "north", Level: inventory.Level{OnHand: 1, Available: 1}}
+			if s := stockOf(t, n, "A"); len(s.Locations) != 2 || s.Locations[1] != north {
+				t.Fatalf("A is at %+v", s.Locations)
 			}
 		})
 	}

@@ -161,6 +161,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 		}
 		req.Wanted = append(req.Wanted, &peerv1.Wanted{
 			Sku: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged, Imported: w.Imported,
+			ReturnedAt: codec.ToReturnedAt(returnedAt(w.ReturnedAt)),
 		})
 	}
 	return local, remote
@@ -218,8 +219,20 @@ func setReservation(step inventory.Step, w order.Wanted, refuse bool) inventory.
 	return inventory.SetReservation{
 		OrderID: step.OrderID, PlacedEventID: step.PlacedEventID, Version: step.Version,
 		Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
-		Imported: w.Imported, Refuse: refuse, Allocation: step.Allocation,
+		Imported: w.Imported, Refuse: refuse, Allocation: step.Allocation, ReturnedAt: returnedAt(w.ReturnedAt),
 	}
+}
+
+// returnedAt is what came back to a location, as stock has it.
+func returnedAt(at []order.ReturnedAt) []inventory.ReturnedAt {
+	if len(at) == 0 {
+		return nil
+	}
+	out := make([]inventory.ReturnedAt, len(at))
+	for i, r := range at {
+		out[i] = inventory.ReturnedAt(r)
+	}
+	return out
 }
 
 // stockRule is an order's allocation rule as stock has it.
@@ -276,6 +289,9 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 			return nil // a layout of another generation
 		}
 		wanted[i] = order.Wanted{SKU: w.Sku, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged, Imported: w.Imported}
+		for _, at := range w.ReturnedAt {
+			wanted[i].ReturnedAt = append(wanted[i].ReturnedAt, order.ReturnedAt{Location: at.Location, Restocked: at.Restocked, Damaged: at.Damaged})
+		}
 	}
 	from := origin{occurredAt: req.OccurredAtMicros}
 	if req.Reconciliation {

@@ -138,7 +138,7 @@ func (s *inventoryScratch) setReservation(change inventory.Change) string {
 	case inventory.StockRestocked:
 		e.Change = &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{
 			Step: s.useStep(c.Step), Quantity: c.Quantity, Allocations: toAllocations(c.Allocations), Reason: eventv1.Reason(c.Reason),
-			Damaged: toAllocations(c.Damaged),
+			Damaged: toAllocations(c.Damaged), ReturnedAt: ToReturnedAt(c.ReturnedAt),
 		}}
 		return "holdfast.stock_restocked.v1"
 	case inventory.BackorderFilled:
@@ -276,7 +276,7 @@ func reservationChange(e *eventv1.InventoryEvent) (inventory.Change, error) {
 		step, err := readStep(p.Step)
 		return inventory.StockRestocked{
 			Step: step, Quantity: p.Quantity, Allocations: fromAllocations(p.Allocations), Reason: inventory.Reason(p.Reason),
-			Damaged: fromAllocations(p.Damaged),
+			Damaged: fromAllocations(p.Damaged), ReturnedAt: FromReturnedAt(p.ReturnedAt),
 		}, err
 	case *eventv1.InventoryEvent_BackorderFilled:
 		p := c.BackorderFilled

@@ -49,7 +49,7 @@ func toReturned(resellable, damaged []order.PlaceLine) []*eventv1.ReturnedLine {
 
 // fromReturned returns nil for a condition that is not known.
 func fromReturned(p *eventv1.ReturnReceivedV2) order.Event {
-	e := order.ReturnReceived{ReturnID: p.ReturnId, RefundDueMicros: p.RefundDueMicros, VoidedMicros: p.VoidedMicros}
+	e := order.ReturnReceived{ReturnID: p.ReturnId, RefundDueMicros: p.RefundDueMicros, VoidedMicros: p.VoidedMicros, Location: p.Location}
 	for _, l := range p.Lines {
 		line := order.PlaceLine{SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
 		switch l.Condition {
@@ -181,6 +181,30 @@ func FromStockRule(rule *eventv1.AllocationRule) *inventory.AllocationRule {
 		return nil
 	}
 	return &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy), Locations: rule.Locations}
+}
+
+// ToReturnedAt and FromReturnedAt carry what came back to a location that was named for it, for stock.
+func ToReturnedAt(at []inventory.ReturnedAt) []*eventv1.ReturnedAt {
+	if len(at) == 0 {
+		return nil
+	}
+	out := make([]*eventv1.ReturnedAt, len(at))
+	for i, r := range at {
+		out[i] = &eventv1.ReturnedAt{Location: r.Location, Restocked: r.Restocked, Damaged: r.Damaged}
+	}
+	return out
+}
+
+// FromReturnedAt is its inverse.
+func FromReturnedAt(at []*eventv1.ReturnedAt) []inventory.ReturnedAt {
+	if len(at) == 0 {
+		return nil
+	}
+	out := make([]inventory.ReturnedAt, len(at))
+	for i, r := range at {
+		out[i] = inventory.ReturnedAt{Location: r.Location, Restocked: r.Restocked, Damaged: r.Damaged}
+	}
+	return out
 }
 
 func fillLevel(dst *eventv1.Level, l *inventory.Level) {

@@ -205,7 +205,7 @@ func setReturn(e *eventv1.OrderEvent, ev order.Event) string {
 	case order.ReturnReceived:
 		e.Change = &eventv1.OrderEvent_ReturnReceivedV2{ReturnReceivedV2: &eventv1.ReturnReceivedV2{
 			ReturnId: c.ReturnID, Lines: toReturned(c.Resellable, c.Damaged),
-			RefundDueMicros: c.RefundDueMicros, VoidedMicros: c.VoidedMicros,
+			RefundDueMicros: c.RefundDueMicros, VoidedMicros: c.VoidedMicros, Location: c.Location,
 		}}
 		return "holdfast.return_received.v2"
 	case order.ReturnCancelled:

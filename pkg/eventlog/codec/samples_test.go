@@ -82,6 +82,7 @@ var orderSamples = map[string]order.Event{
 	"return_requested": order.ReturnRequested{ReturnID: "r-1", Lines: sampleQuantities, Reason: "too big"},
 	"return_received": order.ReturnReceived{
 		ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000, VoidedMicros: 2_550_000,
+		Location: "north",
 	},
 	"return_cancelled":    order.ReturnCancelled{ReturnID: "r-1", Lines: sampleQuantities, Reason: "kept"},
 	"reservation_settled": order.ReservationSettled{ReservationVersion: 5},
@@ -131,6 +132,7 @@ var inventorySamples = map[string]inventory.Change{
 	},
 	"stock_restocked": inventory.StockRestocked{
 		Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn, Damaged: sampleBoth,
+		ReturnedAt: []inventory.ReturnedAt{{Location: "north", Restocked: 5, Damaged: 2}},
 	},
 }
 
@@ -147,11 +149,16 @@ var (
 		"order_expired":       {order.OrderExpired{VoidedMicros: 1_000_000}},
 		"return_received": {order.ReturnReceived{
 			ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
+		}, order.ReturnReceived{
+			ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000, VoidedMicros: 2_550_000,
 		}},
 	}
 	olderInventorySamples = map[string][]inventory.Change{
-		"stock_reserved":  {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
-		"stock_restocked": {inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn}},
+		"stock_reserved": {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
+		"stock_restocked": {
+			inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn},
+			inventory.StockRestocked{Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn, Damaged: sampleBoth},
+		},
 		"transfer_received": {
 			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1},
 			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1},

@@ -134,7 +134,7 @@ func EncodeReservation(dst []byte, sku string, res *inventory.Reservation) ([]by
 	defer reservationScratches.Put(s)
 	p := &s.reservation
 	p.Sku, p.OrderId, p.PlacedEventId, p.Version = sku, res.OrderID, res.PlacedEventID[:], res.Version
-	p.Backordered, p.Allocation = res.Backordered, toStockRule(res.Allocation)
+	p.Backordered, p.Allocation, p.ReturnedAt = res.Backordered, toStockRule(res.Allocation), ToReturnedAt(res.ReturnedAt)
 	p.Rejected, p.RejectedRequested, p.RejectedAvailable, p.RejectionReason = false, 0, 0, 0
 	if r := res.Rejected; r != nil {
 		p.Rejected, p.RejectedRequested, p.RejectedAvailable = true, r.Requested, r.Available
@@ -167,7 +167,10 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 	if err := p.UnmarshalVT(value); err != nil {
 		return "", inventory.Reservation{}, malformed("reservation", err)
 	}
-	res = inventory.Reservation{OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered, Allocation: FromStockRule(p.Allocation)}
+	res = inventory.Reservation{
+		OrderID: p.OrderId, Version: p.Version, Backordered: p.Backordered,
+		Allocation: FromStockRule(p.Allocation), ReturnedAt: FromReturnedAt(p.ReturnedAt),
+	}
 	if err := readID((*[16]byte)(&res.PlacedEventID), p.PlacedEventId, "reservation.placed_event_id", false); err != nil {
 		return "", inventory.Reservation{}, err
 	}
@@ -204,7 +207,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed, HeldFrom: int32(o.HeldFrom),
 		Allocation: ToOrderRule(o.Allocation),
 		Amendment:  toAmendment(o.Amendment), DeclinedAmendments: o.Declined, AskedSkus: o.Asked,
-		Amendments: o.Amendments, PaymentDue: o.PaymentDue,
+		Amendments: o.Amendments, PaymentDue: o.PaymentDue, ReturnedTo: toReturnedTo(o.ReturnedTo),
 	})
 }
 
@@ -228,12 +231,33 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		PaymentStarts: p.PaymentStarts, PaymentFailed: p.PaymentFailed, HeldFrom: order.Lifecycle(p.HeldFrom),
 		Allocation: fromOrderRule(p.Allocation),
 		Amendment:  fromAmendment(p.Amendment), Declined: p.DeclinedAmendments, Asked: p.AskedSkus,
-		Amendments: p.Amendments, PaymentDue: p.PaymentDue,
+		Amendments: p.Amendments, PaymentDue: p.PaymentDue, ReturnedTo: fromReturnedTo(p.ReturnedTo),
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
 		return order.Order{}, err
 	}
 	return o, nil
+}
+
+func toReturnedTo(to []order.ReturnedTo) []*statev1.ReturnedTo {
+	out := make([]*statev1.ReturnedTo, len(to))
+	for i, r := range to {
+		out[i] = &statev1.ReturnedTo{Sku: r.SKU, At: &eventv1.ReturnedAt{Location: r.Location, Restocked: r.Restocked, Damaged: r.Damaged}}
+	}
+	return out
+}
+
+func fromReturnedTo(to []*statev1.ReturnedTo) []order.ReturnedTo {
+	if len(to) == 0 {
+		return nil
+	}
+	out := make([]order.ReturnedTo, len(to))
+	for i, r := range to {
+		out[i] = order.ReturnedTo{SKU: r.Sku, ReturnedAt: order.ReturnedAt{
+			Location: r.At.GetLocation(), Restocked: r.At.GetRestocked(), Damaged: r.At.GetDamaged(),
+		}}
+	}
+	return out
 }
 
 func toStateLines(lines []order.Line) []*statev1.OrderLine {

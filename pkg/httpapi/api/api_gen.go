@@ -1114,6 +1114,9 @@ type Reason string
 // ReceiveReturn defines model for ReceiveReturn.
 type ReceiveReturn struct {
 	Lines []ReturnedLine `json:"lines"`
+
+	// Location Where they came back to; without it
+	Location string `json:"location,omitempty,omitzero"`
 }
 
 // ReceiveStock defines model for ReceiveStock.

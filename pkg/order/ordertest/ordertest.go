@@ -28,6 +28,7 @@ var (
 	skus        = []string{"a", "b", "c"}
 	fulfilments = []string{"f1", "f2", "f3", "f4"}
 	returns     = []string{"r1", "r2"}
+	places      = []string{"", "", "main", "north"}
 	references  = []string{"", "", "p1", "p2"}
 )
 
@@ -151,7 +152,9 @@ func further(t *rapid.T, o order.Order) order.Command {
 	case open.ID != "" && rapid.Bool().Draw(t, "comes back"):
 		l := One(t, open.Lines)
 		condition := order.Condition(1 + dice(t, 2))
-		return order.ReceiveReturn{ReturnID: open.ID, Lines: []order.ReturnedLine{{SKU: l.SKU, Quantity: int64(1 + dice(t, 2)), Condition: condition}}}
+		return order.ReceiveReturn{
+			ReturnID: open.ID, Lines: []order.ReturnedLine{{SKU: l.SKU, Quantity: int64(1 + dice(t, 2)), Condition: condition}}, Location: One(t, places),
+		}
 	case delivered && rapid.Bool().Draw(t, "is asked back"):
 		return returning(t, o)
 	case len(o.Fulfilments) > 0 && rapid.Bool().Draw(t, "arrives"):
@@ -225,7 +228,7 @@ func returning(t *rapid.T, o order.Order) order.Command {
 	case 2:
 		return order.CancelReturn{ReturnID: id, Reason: "kept"}
 	}
-	c := order.ReceiveReturn{ReturnID: id}
+	c := order.ReceiveReturn{ReturnID: id, Location: One(t, places)}
 	for _, l := range quantities(t, o) {
 		c.Lines = append(c.Lines, order.ReturnedLine{
 			SKU: l.SKU, Quantity: l.Quantity, Condition: order.Condition(rapid.Int32Range(1, 2).Draw(t, "condition")),

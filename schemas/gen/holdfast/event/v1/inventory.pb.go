@@ -2074,9 +2074,11 @@ type StockRestocked struct {
 	Step     *ReservationStep       `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	Quantity int64                  `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// To available.
-	Allocations   []*Allocation `protobuf:"bytes,3,rep,name=allocations,proto3" json:"allocations,omitempty"`
-	Reason        Reason        `protobuf:"varint,4,opt,name=reason,proto3,enum=holdfast.event.v1.Reason" json:"reason,omitempty"`
-	Damaged       []*Allocation `protobuf:"bytes,5,rep,name=damaged,proto3" json:"damaged,omitempty"`
+	Allocations []*Allocation `protobuf:"bytes,3,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	Reason      Reason        `protobuf:"varint,4,opt,name=reason,proto3,enum=holdfast.event.v1.Reason" json:"reason,omitempty"`
+	Damaged     []*Allocation `protobuf:"bytes,5,rep,name=damaged,proto3" json:"damaged,omitempty"`
+	// With this event, what of all that came back of the order was to come back to a location that it names.
+	ReturnedAt    []*ReturnedAt `protobuf:"bytes,6,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2146,6 +2148,74 @@ func (x *StockRestocked) GetDamaged() []*Allocation {
 	return nil
 }
 
+func (x *StockRestocked) GetReturnedAt() []*ReturnedAt {
+	if x != nil {
+		return x.ReturnedAt
+	}
+	return nil
+}
+
+// ReturnedAt is what came back of an order to a location that was named for it: absolute.
+type ReturnedAt struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Location      string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Restocked     int64                  `protobuf:"varint,2,opt,name=restocked,proto3" json:"restocked,omitempty"`
+	Damaged       int64                  `protobuf:"varint,3,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnedAt) Reset() {
+	*x = ReturnedAt{}
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnedAt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnedAt) ProtoMessage() {}
+
+func (x *ReturnedAt) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnedAt.ProtoReflect.Descriptor instead.
+func (*ReturnedAt) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ReturnedAt) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *ReturnedAt) GetRestocked() int64 {
+	if x != nil {
+		return x.Restocked
+	}
+	return 0
+}
+
+func (x *ReturnedAt) GetDamaged() int64 {
+	if x != nil {
+		return x.Damaged
+	}
+	return 0
+}
+
 // BackorderFilled gives an order stock that it waited for, first in, first out.
 type BackorderFilled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2165,7 +2235,7 @@ type BackorderFilled struct {
 
 func (x *BackorderFilled) Reset() {
 	*x = BackorderFilled{}
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2247,7 @@ func (x *BackorderFilled) String() string {
 func (*BackorderFilled) ProtoMessage() {}
 
 func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_inventory_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2260,7 @@ func (x *BackorderFilled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackorderFilled.ProtoReflect.Descriptor instead.
 func (*BackorderFilled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{23}
+	return file_holdfast_event_v1_inventory_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *BackorderFilled) GetStep() *ReservationStep {
@@ -2375,13 +2445,20 @@ const file_holdfast_event_v1_inventory_proto_rawDesc = "" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12B\n" +
 	"\rfrom_reserved\x18\x03 \x03(\v2\x1d.holdfast.event.v1.AllocationR\ffromReserved\x12D\n" +
 	"\x0efrom_committed\x18\x04 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromCommitted\x12D\n" +
-	"\x0efrom_available\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromAvailable\"\x91\x02\n" +
+	"\x0efrom_available\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\rfromAvailable\"\xd1\x02\n" +
 	"\x0eStockRestocked\x126\n" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12?\n" +
 	"\vallocations\x18\x03 \x03(\v2\x1d.holdfast.event.v1.AllocationR\vallocations\x121\n" +
 	"\x06reason\x18\x04 \x01(\x0e2\x19.holdfast.event.v1.ReasonR\x06reason\x127\n" +
-	"\adamaged\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\adamaged\"\x9b\x02\n" +
+	"\adamaged\x18\x05 \x03(\v2\x1d.holdfast.event.v1.AllocationR\adamaged\x12>\n" +
+	"\vreturned_at\x18\x06 \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
+	"returnedAt\"`\n" +
+	"\n" +
+	"ReturnedAt\x12\x1a\n" +
+	"\blocation\x18\x01 \x01(\tR\blocation\x12\x1c\n" +
+	"\trestocked\x18\x02 \x01(\x03R\trestocked\x12\x18\n" +
+	"\adamaged\x18\x03 \x01(\x03R\adamaged\"\x9b\x02\n" +
 	"\x0fBackorderFilled\x126\n" +
 	"\x04step\x18\x01 \x01(\v2\".holdfast.event.v1.ReservationStepR\x04step\x12\x1a\n" +
 	"\blocation\x18\x02 \x01(\tR\blocation\x12\x1a\n" +
@@ -2431,7 +2508,7 @@ func file_holdfast_event_v1_inventory_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_inventory_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_holdfast_event_v1_inventory_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(Reason)(0),                  // 0: holdfast.event.v1.Reason
 	(StockState)(0),              // 1: holdfast.event.v1.StockState
@@ -2460,12 +2537,13 @@ var file_holdfast_event_v1_inventory_proto_goTypes = []any{
 	(*ReservationReleased)(nil),  // 24: holdfast.event.v1.ReservationReleased
 	(*StockFulfilled)(nil),       // 25: holdfast.event.v1.StockFulfilled
 	(*StockRestocked)(nil),       // 26: holdfast.event.v1.StockRestocked
-	(*BackorderFilled)(nil),      // 27: holdfast.event.v1.BackorderFilled
-	(*Meta)(nil),                 // 28: holdfast.event.v1.Meta
+	(*ReturnedAt)(nil),           // 27: holdfast.event.v1.ReturnedAt
+	(*BackorderFilled)(nil),      // 28: holdfast.event.v1.BackorderFilled
+	(*Meta)(nil),                 // 29: holdfast.event.v1.Meta
 }
 var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	4,  // 0: holdfast.event.v1.LocationLevel.level:type_name -> holdfast.event.v1.Level
-	28, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
+	29, // 1: holdfast.event.v1.InventoryEvent.meta:type_name -> holdfast.event.v1.Meta
 	5,  // 2: holdfast.event.v1.InventoryEvent.locations:type_name -> holdfast.event.v1.LocationLevel
 	4,  // 3: holdfast.event.v1.InventoryEvent.total:type_name -> holdfast.event.v1.Level
 	7,  // 4: holdfast.event.v1.InventoryEvent.item_registered:type_name -> holdfast.event.v1.ItemRegistered
@@ -2483,7 +2561,7 @@ var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	26, // 16: holdfast.event.v1.InventoryEvent.stock_restocked:type_name -> holdfast.event.v1.StockRestocked
 	9,  // 17: holdfast.event.v1.InventoryEvent.stock_moved:type_name -> holdfast.event.v1.StockMoved
 	10, // 18: holdfast.event.v1.InventoryEvent.stock_expected:type_name -> holdfast.event.v1.StockExpected
-	27, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
+	28, // 19: holdfast.event.v1.InventoryEvent.backorder_filled:type_name -> holdfast.event.v1.BackorderFilled
 	11, // 20: holdfast.event.v1.InventoryEvent.transfer_shipped:type_name -> holdfast.event.v1.TransferShipped
 	12, // 21: holdfast.event.v1.InventoryEvent.transfer_received:type_name -> holdfast.event.v1.TransferReceived
 	1,  // 22: holdfast.event.v1.StockMoved.from:type_name -> holdfast.event.v1.StockState
@@ -2510,14 +2588,15 @@ var file_holdfast_event_v1_inventory_proto_depIdxs = []int32{
 	19, // 43: holdfast.event.v1.StockRestocked.allocations:type_name -> holdfast.event.v1.Allocation
 	0,  // 44: holdfast.event.v1.StockRestocked.reason:type_name -> holdfast.event.v1.Reason
 	19, // 45: holdfast.event.v1.StockRestocked.damaged:type_name -> holdfast.event.v1.Allocation
-	18, // 46: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
-	19, // 47: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
-	19, // 48: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	27, // 46: holdfast.event.v1.StockRestocked.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	18, // 47: holdfast.event.v1.BackorderFilled.step:type_name -> holdfast.event.v1.ReservationStep
+	19, // 48: holdfast.event.v1.BackorderFilled.reserved:type_name -> holdfast.event.v1.Allocation
+	19, // 49: holdfast.event.v1.BackorderFilled.committed:type_name -> holdfast.event.v1.Allocation
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_inventory_proto_init() }
@@ -2552,7 +2631,7 @@ func file_holdfast_event_v1_inventory_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_inventory_proto_rawDesc), len(file_holdfast_event_v1_inventory_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2662,7 +2662,9 @@ type ReturnReceivedV2 struct {
 	// Captured beyond the total without all that came back: to be refunded.
 	RefundDueMicros int64 `protobuf:"varint,3,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
 	// Authorized beyond that, not captured: given back.
-	VoidedMicros  int64 `protobuf:"varint,4,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	VoidedMicros int64 `protobuf:"varint,4,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	// Where they came back to; empty: to where they had left from.
+	Location      string `protobuf:"bytes,5,opt,name=location,proto3" json:"location,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2723,6 +2725,13 @@ func (x *ReturnReceivedV2) GetVoidedMicros() int64 {
 		return x.VoidedMicros
 	}
 	return 0
+}
+
+func (x *ReturnReceivedV2) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
 }
 
 // ReturnCancelled gives up what of a return had not come.
@@ -3255,12 +3264,13 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
 	"\x11unit_price_micros\x18\x03 \x01(\x03R\x0funitPriceMicros\x12:\n" +
-	"\tcondition\x18\x04 \x01(\x0e2\x1c.holdfast.event.v1.ConditionR\tcondition\"\xb7\x01\n" +
+	"\tcondition\x18\x04 \x01(\x0e2\x1c.holdfast.event.v1.ConditionR\tcondition\"\xd3\x01\n" +
 	"\x10ReturnReceivedV2\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.ReturnedLineR\x05lines\x12*\n" +
 	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\x12#\n" +
-	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\"}\n" +
+	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\x12\x1a\n" +
+	"\blocation\x18\x05 \x01(\tR\blocation\"}\n" +
 	"\x0fReturnCancelled\x12\x1b\n" +
 	"\treturn_id\x18\x01 \x01(\tR\breturnId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12\x16\n" +

@@ -340,7 +340,9 @@ type Wanted struct {
 	// The part that a past document takes without having reserved it.
 	Imported bool `protobuf:"varint,6,opt,name=imported,proto3" json:"imported,omitempty"`
 	// Came back, and cannot be sold again.
-	Damaged       int64 `protobuf:"varint,7,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	Damaged int64 `protobuf:"varint,7,opt,name=damaged,proto3" json:"damaged,omitempty"`
+	// The parts of restocked and damaged that came back to a location that was named for them.
+	ReturnedAt    []*v1.ReturnedAt `protobuf:"bytes,8,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -422,6 +424,13 @@ func (x *Wanted) GetDamaged() int64 {
 		return x.Damaged
 	}
 	return 0
+}
+
+func (x *Wanted) GetReturnedAt() []*v1.ReturnedAt {
+	if x != nil {
+		return x.ReturnedAt
+	}
+	return nil
 }
 
 // ReservationRequest is a step from an order's shard to the shard of some of its SKUs.
@@ -1037,7 +1046,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
 	"\x05final\x18\x02 \x01(\bR\x05final\x12\x16\n" +
-	"\x06result\x18\x03 \x01(\fR\x06result\"\xc6\x01\n" +
+	"\x06result\x18\x03 \x01(\fR\x06result\"\x86\x02\n" +
 	"\x06Wanted\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
@@ -1045,7 +1054,9 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\tfulfilled\x18\x04 \x01(\x03R\tfulfilled\x12\x1c\n" +
 	"\trestocked\x18\x05 \x01(\x03R\trestocked\x12\x1a\n" +
 	"\bimported\x18\x06 \x01(\bR\bimported\x12\x18\n" +
-	"\adamaged\x18\a \x01(\x03R\adamaged\"\x82\x03\n" +
+	"\adamaged\x18\a \x01(\x03R\adamaged\x12>\n" +
+	"\vreturned_at\x18\b \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
+	"returnedAt\"\x82\x03\n" +
 	"\x12ReservationRequest\x12!\n" +
 	"\fsource_shard\x18\x01 \x01(\rR\vsourceShard\x12!\n" +
 	"\ftarget_shard\x18\x02 \x01(\rR\vtargetShard\x12\x19\n" +
@@ -1128,7 +1139,8 @@ var file_holdfast_peer_v1_peer_proto_goTypes = []any{
 	(*ReservationResponse)(nil), // 8: holdfast.peer.v1.ReservationResponse
 	(*OrderQuery)(nil),          // 9: holdfast.peer.v1.OrderQuery
 	(*OrderQueryResponse)(nil),  // 10: holdfast.peer.v1.OrderQueryResponse
-	(*v1.AllocationRule)(nil),   // 11: holdfast.event.v1.AllocationRule
+	(*v1.ReturnedAt)(nil),       // 11: holdfast.event.v1.ReturnedAt
+	(*v1.AllocationRule)(nil),   // 12: holdfast.event.v1.AllocationRule
 }
 var file_holdfast_peer_v1_peer_proto_depIdxs = []int32{
 	2,  // 0: holdfast.peer.v1.ExchangeRequest.commands:type_name -> holdfast.peer.v1.CommandRequest
@@ -1137,19 +1149,20 @@ var file_holdfast_peer_v1_peer_proto_depIdxs = []int32{
 	3,  // 3: holdfast.peer.v1.ExchangeResponse.commands:type_name -> holdfast.peer.v1.CommandResponse
 	8,  // 4: holdfast.peer.v1.ExchangeResponse.reservations:type_name -> holdfast.peer.v1.ReservationResponse
 	10, // 5: holdfast.peer.v1.ExchangeResponse.order_queries:type_name -> holdfast.peer.v1.OrderQueryResponse
-	4,  // 6: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
-	11, // 7: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
-	6,  // 8: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
-	7,  // 9: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
-	6,  // 10: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
-	5,  // 11: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
-	0,  // 12: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
-	1,  // 13: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
-	13, // [13:14] is the sub-list for method output_type
-	12, // [12:13] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	11, // 6: holdfast.peer.v1.Wanted.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	4,  // 7: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
+	12, // 8: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
+	6,  // 9: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
+	7,  // 10: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
+	6,  // 11: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
+	5,  // 12: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
+	0,  // 13: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
+	1,  // 14: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
+	14, // [14:15] is the sub-list for method output_type
+	13, // [13:14] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_peer_v1_peer_proto_init() }

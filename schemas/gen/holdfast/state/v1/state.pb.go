@@ -478,6 +478,7 @@ type Reservation struct {
 	Held              []*HeldAt              `protobuf:"bytes,9,rep,name=held,proto3" json:"held,omitempty"`
 	RejectedRequested int64                  `protobuf:"varint,10,opt,name=rejected_requested,json=rejectedRequested,proto3" json:"rejected_requested,omitempty"`
 	Allocation        *v1.AllocationRule     `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	ReturnedAt        []*v1.ReturnedAt       `protobuf:"bytes,13,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -585,6 +586,13 @@ func (x *Reservation) GetRejectedRequested() int64 {
 func (x *Reservation) GetAllocation() *v1.AllocationRule {
 	if x != nil {
 		return x.Allocation
+	}
+	return nil
+}
+
+func (x *Reservation) GetReturnedAt() []*v1.ReturnedAt {
+	if x != nil {
+		return x.ReturnedAt
 	}
 	return nil
 }
@@ -875,11 +883,12 @@ type Order struct {
 	Returns               []*Return              `protobuf:"bytes,40,rep,name=returns,proto3" json:"returns,omitempty"`
 	Allocation            *v1.AllocationRule     `protobuf:"bytes,60,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	// Absent when stock has answered all.
-	Amendment          *Amendment `protobuf:"bytes,50,opt,name=amendment,proto3" json:"amendment,omitempty"`
-	DeclinedAmendments []uint64   `protobuf:"varint,51,rep,packed,name=declined_amendments,json=declinedAmendments,proto3" json:"declined_amendments,omitempty"`
-	AskedSkus          []string   `protobuf:"bytes,52,rep,name=asked_skus,json=askedSkus,proto3" json:"asked_skus,omitempty"`
-	Amendments         int32      `protobuf:"varint,53,opt,name=amendments,proto3" json:"amendments,omitempty"`
-	PaymentDue         bool       `protobuf:"varint,54,opt,name=payment_due,json=paymentDue,proto3" json:"payment_due,omitempty"`
+	Amendment          *Amendment    `protobuf:"bytes,50,opt,name=amendment,proto3" json:"amendment,omitempty"`
+	DeclinedAmendments []uint64      `protobuf:"varint,51,rep,packed,name=declined_amendments,json=declinedAmendments,proto3" json:"declined_amendments,omitempty"`
+	AskedSkus          []string      `protobuf:"bytes,52,rep,name=asked_skus,json=askedSkus,proto3" json:"asked_skus,omitempty"`
+	Amendments         int32         `protobuf:"varint,53,opt,name=amendments,proto3" json:"amendments,omitempty"`
+	PaymentDue         bool          `protobuf:"varint,54,opt,name=payment_due,json=paymentDue,proto3" json:"payment_due,omitempty"`
+	ReturnedTo         []*ReturnedTo `protobuf:"bytes,61,rep,name=returned_to,json=returnedTo,proto3" json:"returned_to,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -1159,6 +1168,66 @@ func (x *Order) GetPaymentDue() bool {
 	return false
 }
 
+func (x *Order) GetReturnedTo() []*ReturnedTo {
+	if x != nil {
+		return x.ReturnedTo
+	}
+	return nil
+}
+
+// ReturnedTo is what came back of a SKU to a location that was named for it.
+type ReturnedTo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sku           string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	At            *v1.ReturnedAt         `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnedTo) Reset() {
+	*x = ReturnedTo{}
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnedTo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnedTo) ProtoMessage() {}
+
+func (x *ReturnedTo) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnedTo.ProtoReflect.Descriptor instead.
+func (*ReturnedTo) Descriptor() ([]byte, []int) {
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ReturnedTo) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *ReturnedTo) GetAt() *v1.ReturnedAt {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 // Amendment is one that stock has not answered.
 type Amendment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1170,7 +1239,7 @@ type Amendment struct {
 
 func (x *Amendment) Reset() {
 	*x = Amendment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1182,7 +1251,7 @@ func (x *Amendment) String() string {
 func (*Amendment) ProtoMessage() {}
 
 func (x *Amendment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[10]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1195,7 +1264,7 @@ func (x *Amendment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Amendment.ProtoReflect.Descriptor instead.
 func (*Amendment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Amendment) GetVersion() uint64 {
@@ -1222,7 +1291,7 @@ type Return struct {
 
 func (x *Return) Reset() {
 	*x = Return{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1234,7 +1303,7 @@ func (x *Return) String() string {
 func (*Return) ProtoMessage() {}
 
 func (x *Return) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[11]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1316,7 @@ func (x *Return) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Return.ProtoReflect.Descriptor instead.
 func (*Return) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{11}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Return) GetReturnId() string {
@@ -1275,7 +1344,7 @@ type ReturnLine struct {
 
 func (x *ReturnLine) Reset() {
 	*x = ReturnLine{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1287,7 +1356,7 @@ func (x *ReturnLine) String() string {
 func (*ReturnLine) ProtoMessage() {}
 
 func (x *ReturnLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[12]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1300,7 +1369,7 @@ func (x *ReturnLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnLine.ProtoReflect.Descriptor instead.
 func (*ReturnLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{12}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ReturnLine) GetSku() string {
@@ -1336,7 +1405,7 @@ type Payment struct {
 
 func (x *Payment) Reset() {
 	*x = Payment{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1348,7 +1417,7 @@ func (x *Payment) String() string {
 func (*Payment) ProtoMessage() {}
 
 func (x *Payment) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[13]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1361,7 +1430,7 @@ func (x *Payment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Payment.ProtoReflect.Descriptor instead.
 func (*Payment) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{13}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Payment) GetAction() int32 {
@@ -1396,7 +1465,7 @@ type CommandRecord struct {
 
 func (x *CommandRecord) Reset() {
 	*x = CommandRecord{}
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +1477,7 @@ func (x *CommandRecord) String() string {
 func (*CommandRecord) ProtoMessage() {}
 
 func (x *CommandRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_state_v1_state_proto_msgTypes[14]
+	mi := &file_holdfast_state_v1_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +1490,7 @@ func (x *CommandRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
 func (*CommandRecord) Descriptor() ([]byte, []int) {
-	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_state_v1_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CommandRecord) GetFingerprint() []byte {
@@ -1487,7 +1556,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\tfulfilled\x18\x04 \x01(\x03R\tfulfilled\x12\x1c\n" +
 	"\trestocked\x18\x05 \x01(\x03R\trestocked\x12 \n" +
 	"\vbackordered\x18\x06 \x01(\x03R\vbackordered\x12\x18\n" +
-	"\adamaged\x18\a \x01(\x03R\adamaged\"\xb5\x03\n" +
+	"\adamaged\x18\a \x01(\x03R\adamaged\"\xf5\x03\n" +
 	"\vReservation\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x19\n" +
 	"\border_id\x18\x02 \x01(\tR\aorderId\x12&\n" +
@@ -1502,7 +1571,9 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	" \x01(\x03R\x11rejectedRequested\x12A\n" +
 	"\n" +
 	"allocation\x18\f \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
-	"allocation\"\x93\x02\n" +
+	"allocation\x12>\n" +
+	"\vreturned_at\x18\r \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
+	"returnedAt\"\x93\x02\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12*\n" +
@@ -1524,7 +1595,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\x8e\v\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xce\v\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1568,7 +1639,13 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"amendments\x185 \x01(\x05R\n" +
 	"amendments\x12\x1f\n" +
 	"\vpayment_due\x186 \x01(\bR\n" +
-	"paymentDue\"[\n" +
+	"paymentDue\x12>\n" +
+	"\vreturned_to\x18= \x03(\v2\x1d.holdfast.state.v1.ReturnedToR\n" +
+	"returnedTo\"M\n" +
+	"\n" +
+	"ReturnedTo\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12-\n" +
+	"\x02at\x18\x02 \x01(\v2\x1d.holdfast.event.v1.ReturnedAtR\x02at\"[\n" +
 	"\tAmendment\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x124\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1e.holdfast.event.v1.AmendedLineR\x05lines\"`\n" +
@@ -1600,7 +1677,7 @@ func file_holdfast_state_v1_state_proto_rawDescGZIP() []byte {
 	return file_holdfast_state_v1_state_proto_rawDescData
 }
 
-var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_holdfast_state_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Item)(nil),              // 0: holdfast.state.v1.Item
 	(*Transfer)(nil),          // 1: holdfast.state.v1.Transfer
@@ -1612,40 +1689,45 @@ var file_holdfast_state_v1_state_proto_goTypes = []any{
 	(*Fulfilment)(nil),        // 7: holdfast.state.v1.Fulfilment
 	(*ShortLine)(nil),         // 8: holdfast.state.v1.ShortLine
 	(*Order)(nil),             // 9: holdfast.state.v1.Order
-	(*Amendment)(nil),         // 10: holdfast.state.v1.Amendment
-	(*Return)(nil),            // 11: holdfast.state.v1.Return
-	(*ReturnLine)(nil),        // 12: holdfast.state.v1.ReturnLine
-	(*Payment)(nil),           // 13: holdfast.state.v1.Payment
-	(*CommandRecord)(nil),     // 14: holdfast.state.v1.CommandRecord
-	(*v1.LocationLevel)(nil),  // 15: holdfast.event.v1.LocationLevel
-	(*v1.AllocationRule)(nil), // 16: holdfast.event.v1.AllocationRule
-	(*v1.Allocation)(nil),     // 17: holdfast.event.v1.Allocation
-	(*v1.AmendedLine)(nil),    // 18: holdfast.event.v1.AmendedLine
+	(*ReturnedTo)(nil),        // 10: holdfast.state.v1.ReturnedTo
+	(*Amendment)(nil),         // 11: holdfast.state.v1.Amendment
+	(*Return)(nil),            // 12: holdfast.state.v1.Return
+	(*ReturnLine)(nil),        // 13: holdfast.state.v1.ReturnLine
+	(*Payment)(nil),           // 14: holdfast.state.v1.Payment
+	(*CommandRecord)(nil),     // 15: holdfast.state.v1.CommandRecord
+	(*v1.LocationLevel)(nil),  // 16: holdfast.event.v1.LocationLevel
+	(*v1.AllocationRule)(nil), // 17: holdfast.event.v1.AllocationRule
+	(*v1.ReturnedAt)(nil),     // 18: holdfast.event.v1.ReturnedAt
+	(*v1.Allocation)(nil),     // 19: holdfast.event.v1.Allocation
+	(*v1.AmendedLine)(nil),    // 20: holdfast.event.v1.AmendedLine
 }
 var file_holdfast_state_v1_state_proto_depIdxs = []int32{
-	15, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
+	16, // 0: holdfast.state.v1.Item.locations:type_name -> holdfast.event.v1.LocationLevel
 	3,  // 1: holdfast.state.v1.Item.expected:type_name -> holdfast.state.v1.Delivery
 	2,  // 2: holdfast.state.v1.Item.backorders:type_name -> holdfast.state.v1.Backorder
 	1,  // 3: holdfast.state.v1.Item.transfers:type_name -> holdfast.state.v1.Transfer
-	16, // 4: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
+	17, // 4: holdfast.state.v1.Backorder.allocation:type_name -> holdfast.event.v1.AllocationRule
 	4,  // 5: holdfast.state.v1.Reservation.held:type_name -> holdfast.state.v1.HeldAt
-	16, // 6: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
-	17, // 7: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
-	17, // 8: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.Allocation
-	6,  // 9: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
-	7,  // 10: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
-	8,  // 11: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
-	13, // 12: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
-	11, // 13: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
-	16, // 14: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
-	10, // 15: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
-	18, // 16: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
-	12, // 17: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	17, // 6: holdfast.state.v1.Reservation.allocation:type_name -> holdfast.event.v1.AllocationRule
+	18, // 7: holdfast.state.v1.Reservation.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	19, // 8: holdfast.state.v1.Fulfilment.lines:type_name -> holdfast.event.v1.Allocation
+	19, // 9: holdfast.state.v1.Fulfilment.arrived:type_name -> holdfast.event.v1.Allocation
+	6,  // 10: holdfast.state.v1.Order.lines:type_name -> holdfast.state.v1.OrderLine
+	7,  // 11: holdfast.state.v1.Order.fulfilments:type_name -> holdfast.state.v1.Fulfilment
+	8,  // 12: holdfast.state.v1.Order.short:type_name -> holdfast.state.v1.ShortLine
+	14, // 13: holdfast.state.v1.Order.payments:type_name -> holdfast.state.v1.Payment
+	12, // 14: holdfast.state.v1.Order.returns:type_name -> holdfast.state.v1.Return
+	17, // 15: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
+	11, // 16: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
+	10, // 17: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
+	18, // 18: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
+	20, // 19: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
+	13, // 20: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
@@ -1659,7 +1741,7 @@ func file_holdfast_state_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_state_v1_state_proto_rawDesc), len(file_holdfast_state_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
