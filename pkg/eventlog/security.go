@@ -37,14 +37,21 @@ type Security struct {
 	Password  Secret
 }
 
-// Secret is a text that is never printed.
+// Secret is a text that is never printed; that there is none is.
 type Secret string
 
 // Format implements fmt.Formatter.
-func (Secret) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "(secret)") }
+func (s Secret) Format(out fmt.State, _ rune) { _, _ = io.WriteString(out, s.printed()) }
 
 // MarshalText implements encoding.TextMarshaler.
-func (Secret) MarshalText() ([]byte, error) { return []byte("(secret)"), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.printed()), nil }
+
+func (s Secret) printed() string {
+	if s == "" {
+		return ""
+	}
+	return "(secret)"
+}
 
 func (s *Security) tls() bool { return s.TLS || s.CAFile != "" || s.CertFile != "" }
 

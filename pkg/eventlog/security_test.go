@@ -231,6 +231,9 @@ func TestAPasswordIsNeverPrinted(t *testing.T) {
 			t.Errorf("it prints %s", text)
 		}
 	}
+	if none := fmt.Sprint(eventlog.Secret("")); none != "" {
+		t.Errorf("no password prints %s", none)
+	}
 }
 
 // What the embedded broker never answers, others do.
