@@ -11,9 +11,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Fetch sizes. A read of the whole log wants few, large fetches from each broker.
+// Fetch sizes. A read of the whole log wants few, large fetches from each broker. What partitions may bring together
+// (fetchPartitionsBytes) stays well below what a fetch may (fetchMaxBytes): where the embedded broker ends a fetch in the
+// middle of a partition, it leaves out which of the records there were aborted, and they would be taken for committed.
 const (
-	fetchMaxBytes          = 64 << 20
+	fetchMaxBytes          = 96 << 20
+	fetchPartitionsBytes   = 64 << 20
 	fetchMaxPartitionBytes = 8 << 20
 	stepPartitionBytes     = 128 << 10
 	fetchMaxWait           = 500 * time.Millisecond
@@ -137,13 +140,14 @@ func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
 	if o.lossy {
 		reset = kgo.NewOffset().AtStart()
 	}
+	partitionBytes := min(cmp.Or(o.partitionBytes, fetchMaxPartitionBytes), fetchPartitionsBytes/int32(max(1, len(start))))
 	kafka, err := c.cfg.newClient(o.metricsName,
 		kgo.ConsumePartitions(partitions),
 		kgo.ConsumeResetOffset(reset),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(fetchMaxBytes),
-		kgo.FetchMaxPartitionBytes(cmp.Or(o.partitionBytes, fetchMaxPartitionBytes)),
+		kgo.FetchMaxPartitionBytes(partitionBytes),
 		kgo.FetchMaxWait(fetchMaxWait),
 	)
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 
 // transactional is a plain client under one of the writer's ids, for what a Writer never does: to abort, and to
 // leave a transaction open.
-func (p *platform) transactional(t *testing.T, id string) *kgo.Client {
+func (p *platform) transactional(t *testing.T, id string, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(p.cfg.Seeds...), kgo.TransactionalID(p.cfg.Env+"-"+id), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(p.cfg.Seeds...), kgo.TransactionalID(p.cfg.Env+"-"+id), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +51,55 @@ func (p *platform) awaitEnd(t *testing.T, tp eventlog.TopicPartition, want int64
 		if end[tp] >= want {
 			return end
 		}
+	}
+}
+
+// Every partition has an aborted record, and they hold more together than one fetch brings.
+func TestAbortedRecordsAreNotReadHoweverMuchIsFetched(t *testing.T) {
+	const partitions, records = 12, 10
+	p := newPlatform(t, logtest.Config(t), partitions, 1)
+	ctx := logtest.Context(t)
+	cl := p.transactional(t, "aborts", kgo.ProducerBatchCompression(kgo.NoCompression()))
+	produce := func(end kgo.TransactionEndTry, size int, value string) {
+		t.Helper()
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for partition := range int32(partitions) {
+			cl.Produce(ctx, &kgo.Record{
+				Topic: p.cfg.TopicPrefix + eventlog.TopicOrders, Partition: partition, Key: []byte(value), Value: make([]byte, size),
+			}, func(_ *kgo.Record, err error) {
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		if err := errors.Join(cl.Flush(ctx), cl.EndTransaction(ctx, end)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	produce(kgo.TryAbort, 1, "aborted")
+	for range records {
+		produce(kgo.TryCommit, 900<<10, "committed")
+	}
+	var tps []eventlog.TopicPartition
+	for partition := range int32(partitions) {
+		tps = append(tps, eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: partition})
+	}
+	ends, err := p.EndOffsets(ctx, tps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	err = p.Read(ctx, eventlog.Offsets{}, ends, func(rec *eventlog.Record) error {
+		read++
+		if string(rec.Key) != "committed" {
+			t.Errorf("partition %d offset %d was aborted, and read", rec.Partition, rec.Offset)
+		}
+		return nil
+	})
+	if err != nil || read != partitions*records {
+		t.Errorf("%d records were read of %d, %v", read, partitions*records, err)
 	}
 }
 
