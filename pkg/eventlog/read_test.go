@@ -177,10 +177,10 @@ func TestReadStopsAtItsEnd(t *testing.T) {
 func TestStartsThatTheLogDoesNotHold(t *testing.T) {
 	p := newPlatform(t, logtest.Config(t), 2, 1)
 	w := p.writer(t, 0)
-	for range 5 {
-		mustCommit(t, w, order(0, "x")) // with its marker two offsets
+	for i := range int64(5) {
+		mustCommit(t, w, order(0, "x"))
+		p.awaitEnd(t, orders0, 2*(i+1)) // the marker is there: on a real broker the next record may come before it
 	}
-	p.awaitEnd(t, orders0, 10)
 	p.deleteBefore(t, orders0, 4)
 	for _, tc := range []struct {
 		from, to int64
