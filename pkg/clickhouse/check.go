@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
 
 // VersionError says that the server is too old.
@@ -21,12 +19,7 @@ func (e *VersionError) Error() string { return e.what }
 // them. A database that is newer will do, so that its writer can be upgraded first. IsMissing says of the error that the
 // tables have not been made yet.
 func (c *Conn) Check(ctx context.Context, m *Migrations) error {
-	conn, err := driver.Open(c.server)
-	if err != nil {
-		return c.explain(ctx, "connect", err)
-	}
-	defer conn.Close()
-	if err := c.checkVersion(ctx, conn); err != nil {
+	if err := c.Ping(ctx); err != nil {
 		return err
 	}
 	applied, err := c.applied(ctx)
