@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -33,7 +31,7 @@ type batch struct {
 	// beat adds an announcement: the topic of announcements forgets after an hour.
 	beat bool
 	// saved is the checkpoint of the state as it is after this batch; nil: none was due.
-	saved *pebble.Batch
+	saved *changes
 	// events of the transaction, an announcement not counted, and when its commit began.
 	events   int
 	departed time.Time

@@ -43,7 +43,7 @@ func TestTakingUpHistoryIsBounded(t *testing.T) {
 		}
 		if i < 2*maxDirty {
 			e.o.Version = 1
-			r.st.dirtyOrders[e.o.ID] = e
+			r.st.changedOrder(e)
 		}
 		if i%10 == 0 {
 			r.b.after = append(r.b.after, func(*batch) { sent++ })
@@ -116,9 +116,9 @@ func TestACheckpointKeepsItsIndexes(t *testing.T) {
 			t.Fatal(err)
 		}
 		fn(&e.o)
-		r.st.dirtyOrders["o-1"] = e
+		r.st.changedOrder(e)
 	}
-	r.st.dirtyOrders["o-1"] = e
+	r.st.changedOrder(e)
 	r.st.newlyTouched["o-1"] = struct{}{}
 	holds(7, 1, 1)
 	change(func(o *order.Order) { o.PaymentDeadlineMicros = 9 })

@@ -26,9 +26,6 @@ const (
 	keyOffset    = 'p' // topic letter, partition → next offset and last event
 )
 
-// batchRetained is up to what size the memory of one checkpoint's changes is kept for the next.
-const batchRetained = 32 << 20
-
 // checkpointFormat names the folder of a checkpoint. It rises when events make more of the state than before, or when
 // the keys change: the new checkpoint is then built from the log.
 const checkpointFormat = 4
@@ -48,11 +45,13 @@ func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID s
 		db: db, dir: dir, foreign: foreign,
 		items: newCache[string, inventory.Item](), holdings: newCache[string, holdings](),
 		orders: newCache[string, entry](), commands: newCache[pairKey, commandRecord](),
-		cursors: map[eventlog.TopicPartition]*cursor{}, saved: make(chan error, 1),
+		cursors: map[eventlog.TopicPartition]*cursor{}, changes: &changes{}, spare: &changes{}, saved: make(chan saved, 1),
 	}
-	s.batch = db.NewBatch(pebble.WithMaxRetainedSizeBytes(batchRetained))
+	s.batch = db.NewBatch(pebble.WithMaxRetainedSizeBytes(changesRetained))
 	s.resetDirty()
-	s.known = learn(func(fn func(id, value []byte) error) error { return s.scan(keyOrder, "", fn) })
+	s.known = learn(func(fn func(id, value []byte) error) error {
+		return errors.Join(s.scan(keyOrder, "", fn), s.scan(keyHoldings, "", fn))
+	})
 	for _, tp := range tps {
 		c, err := s.loadCursor(tp)
 		if err != nil {
@@ -68,17 +67,10 @@ func (s *store) close() error {
 	return errors.Join(s.settle(), s.batch.Close(), s.db.Flush(), s.db.Close())
 }
 
-func (s *store) key(kind byte, a, b string, pair bool) []byte {
-	s.keyBuf = append(append(s.keyBuf[:0], kind), a...)
-	if pair {
-		s.keyBuf = append(append(s.keyBuf, 0), b...)
-	}
-	return s.keyBuf
-}
-
 // load decodes the value under key, if there is one.
-func (s *store) load(key []byte, decode func([]byte) error) error {
-	v, closer, err := s.db.Get(key)
+func (s *store) load(k changeKey, decode func([]byte) error) error {
+	s.keyBuf = k.append(s.keyBuf[:0])
+	v, closer, err := s.db.Get(s.keyBuf)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil
 	}
@@ -90,13 +82,13 @@ func (s *store) load(key []byte, decode func([]byte) error) error {
 		err = cerr
 	}
 	if err != nil {
-		return fmt.Errorf("the checkpoint %s has a bad value under %q; delete it and start again, the log restores it: %w", s.dir, key, err)
+		return fmt.Errorf("the checkpoint %s has a bad value under %q; delete it and start again, the log restores it: %w", s.dir, k.append(nil), err)
 	}
 	return nil
 }
 
-func cursorKey(tp eventlog.TopicPartition) []byte {
-	return binary.BigEndian.AppendUint32(append([]byte{keyOffset}, tp.Topic...), uint32(tp.Partition))
+func cursorKey(tp eventlog.TopicPartition) changeKey {
+	return changeKey{kind: keyOffset, a: string(binary.BigEndian.AppendUint32([]byte(tp.Topic), uint32(tp.Partition)))}
 }
 
 func (s *store) loadCursor(tp eventlog.TopicPartition) (*cursor, error) {

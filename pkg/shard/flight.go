@@ -40,13 +40,16 @@ func (r *runner) depart() (departed bool, err error) {
 		r.b.reset()
 		return len(r.rest) > 0, nil
 	}
-	// The state in memory is now exactly what the log will hold once this batch is in it.
-	if r.checkpointDue() {
-		if r.b.saved, err = r.st.prepare(); err != nil {
-			return false, r.abandon(err)
-		}
-	}
 	r.commits.departed <- r.takeOff()
+	// The state in memory is exactly what the log will hold once this batch is in it, until the next is decided.
+	if r.checkpointDue() {
+		r.flying.saved, err = r.st.prepare()
+	} else {
+		err = r.st.encode()
+	}
+	if err != nil {
+		return false, r.abandon(err)
+	}
 	return true, nil
 }
 
@@ -84,9 +87,7 @@ func (r *runner) land(err error) error {
 		r.st.advance(b.recs[i].TopicPartition, b.recs[i].Offset, id)
 	}
 	if b.saved != nil {
-		if err := r.st.apply(b.saved); err != nil {
-			return r.abandon(err)
-		}
+		r.st.apply(b.saved)
 	}
 	r.finishBatch(b)
 	b.reset()
@@ -160,8 +161,8 @@ func (r *runner) checkpointIdle() error {
 		return err
 	}
 	saved, err := r.st.prepare()
-	if err != nil || saved == nil {
-		return err
+	if saved != nil {
+		r.st.apply(saved)
 	}
-	return r.st.apply(saved)
+	return err
 }

@@ -8,7 +8,7 @@ const (
 	knownFalseRatio = 0.01
 )
 
-// known tells orders that a checkpoint may have from those that it has not. Most look-ups are for orders that do not
+// known tells orders that a checkpoint may have, or holds something for, from others. Most look-ups are for orders that do not
 // exist yet, and without it each would ask every table on disk. It learns what was saved before beside the shard, which
 // need not wait for all orders there ever were; until then, every look-up goes to the disk.
 type known struct {

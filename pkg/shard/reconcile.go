@@ -156,7 +156,7 @@ func (r *runner) repeatStep(e *entry, from origin) error {
 	if err := r.carryStep(e, s, &from); err != nil {
 		return err
 	}
-	r.st.dirtyOrders[e.o.ID] = e // settled may have changed without an event
+	r.st.changedOrder(e) // settled may have changed without an event
 	r.written(e, s, first)
 	return nil
 }

@@ -2,16 +2,11 @@ package shard
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
-	"github.com/holdfast/holdfast/pkg/inventory"
 )
 
 // checkpoint writes all that changed, and waits for it.
@@ -19,16 +14,36 @@ func (s *store) checkpoint() error {
 	if err := s.settle(); err != nil {
 		return err
 	}
-	b, err := s.prepare()
+	c, err := s.prepare()
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.apply(b), s.settle())
+	s.apply(c)
+	return s.settle()
+}
+
+// encode keeps what orders and their holdings have become since it was last called, for the checkpoint to come. Most of
+// them change in one batch and never again: encoded batch by batch they cost about the same as all at once, and nobody
+// waits while thousands are. The state must be what the log holds, or will hold once the batch is committed.
+func (s *store) encode() error {
+	for _, h := range s.changedHoldings {
+		s.encodeHoldings(h)
+	}
+	for _, e := range s.changedOrders {
+		s.encodeOrder(e)
+	}
+	clear(s.changedHoldings)
+	clear(s.changedOrders)
+	s.changedHoldings, s.changedOrders = s.changedHoldings[:0], s.changedOrders[:0]
+	return s.encodeErr
 }
 
 // prepare encodes all that changed since the last checkpoint. The state must be what the log holds, or will hold
 // once the commit has succeeded after which apply is called. nil: the last checkpoint is still on its way.
-func (s *store) prepare() (*pebble.Batch, error) {
+func (s *store) prepare() (*changes, error) {
+	if err := s.encode(); err != nil {
+		return nil, err
+	}
 	if idle, err := s.idle(); err != nil || !idle {
 		return nil, err
 	}
@@ -36,48 +51,54 @@ func (s *store) prepare() (*pebble.Batch, error) {
 		return nil, err
 	}
 	s.age()
-	p := saving{store: s, b: s.batch}
 	for _, it := range s.dirtyItems {
-		p.item(it)
-	}
-	for _, id := range slices.Sorted(maps.Keys(s.dirtyHoldings)) {
-		p.holdings(s.dirtyHoldings[id])
-	}
-	for _, id := range slices.Sorted(maps.Keys(s.dirtyOrders)) {
-		p.order(s.dirtyOrders[id])
+		arena, err := codec.EncodeItem(s.changes.arena, *it)
+		s.encoded(changeKey{kind: keyItem, a: it.SKU}, arena, err)
 	}
 	for k, c := range s.dirtyCommands {
-		p.command(k, c)
+		arena := append(s.changes.arena, c.fingerprint[:]...)
+		s.changes.take(changeKey{keyCommand, k.a, k.b}, binary.BigEndian.AppendUint64(arena, c.version))
 	}
-	p.touched()
-	if p.err != nil {
-		p.b.Reset()
-		return nil, s.failed(p.err)
+	s.changes.forgetTouched = s.forgetTouched
+	for id := range s.newlyTouched {
+		s.changes.take(changeKey{kind: keyTouched, a: id}, s.changes.arena)
+	}
+	if s.encodeErr != nil {
+		return nil, s.encodeErr
 	}
 	s.resetDirty()
-	return p.b, nil
+	prepared := s.changes
+	s.changes, s.spare = s.spare, nil
+	return prepared, nil
 }
 
-// apply adds how far the log has been applied, and writes the batch beside the caller. Without a sync: what a
+// apply adds how far the log has been applied, and writes the changes beside the caller. Without a sync: what a
 // power cut takes, the log gives back.
-func (s *store) apply(b *pebble.Batch) error {
-	p := saving{store: s, b: b}
-	for tp, c := range s.cursors {
-		p.cursor(tp, c)
-	}
-	if p.err != nil {
-		return s.failed(p.err)
+func (s *store) apply(c *changes) {
+	for tp, at := range s.cursors {
+		arena := binary.BigEndian.AppendUint64(c.arena, uint64(at.next))
+		arena = binary.BigEndian.AppendUint64(arena, uint64(at.last))
+		c.take(cursorKey(tp), append(arena, at.lastID[:]...))
 	}
 	s.saving = true
 	go func() {
-		err := b.Commit(pebble.NoSync)
+		err := c.fill(s.batch)
+		if err == nil {
+			err = s.batch.Commit(pebble.NoSync)
+		}
 		if err != nil {
 			err = s.failed(err)
 		}
-		b.Reset()
-		s.saved <- err
+		s.batch.Reset()
+		c.reset()
+		s.saved <- saved{c, err}
 	}()
-	return nil
+}
+
+// saved is the outcome of a checkpoint, and its memory for another.
+type saved struct {
+	changes *changes
+	err     error
 }
 
 // idle reports whether no checkpoint is being written, without waiting for it.
@@ -86,9 +107,8 @@ func (s *store) idle() (bool, error) {
 		return true, nil
 	}
 	select {
-	case err := <-s.saved:
-		s.saving = false
-		return err == nil, err
+	case done := <-s.saved:
+		return done.err == nil, s.landed(done)
 	default:
 		return false, nil
 	}
@@ -99,89 +119,62 @@ func (s *store) settle() error {
 	if !s.saving {
 		return nil
 	}
-	s.saving = false
-	return <-s.saved
+	return s.landed(<-s.saved)
+}
+
+func (s *store) landed(done saved) error {
+	s.saving, s.spare = false, done.changes
+	return done.err
 }
 
 func (s *store) failed(err error) error { return fmt.Errorf("write the checkpoint %s: %w", s.dir, err) }
 
-// saving encodes changes into a Pebble batch; its first error stays.
-type saving struct {
-	*store
-	b   *pebble.Batch
-	err error
-}
-
-// value sets key to what encode made, in the store's buffer.
-func (p *saving) value(key, value []byte, err error) {
-	p.valueBuf = value[:0]
+// encoded takes what was appended to the arena as a key's value; the first error stays.
+func (s *store) encoded(k changeKey, arena []byte, err error) {
 	if err == nil {
-		err = p.b.Set(key, value, nil)
+		s.changes.take(k, arena)
+	} else if s.encodeErr == nil {
+		s.encodeErr = s.failed(err)
 	}
-	if p.err == nil {
-		p.err = err
-	}
 }
 
-func (p *saving) item(it *inventory.Item) {
-	v, err := codec.EncodeItem(p.valueBuf, *it)
-	p.value(p.key(keyItem, it.SKU, "", false), v, err)
+func (s *store) encodeHoldings(h *holdings) {
+	h.changed = false
+	s.known.add(h.orderID)
+	arena, err := h.encode(s.changes.arena, &s.frameBuf)
+	s.encoded(changeKey{kind: keyHoldings, a: h.orderID}, arena, err)
+	s.index(keyOpenStock, h.orderID, h.open())
 }
 
-func (p *saving) holdings(h *holdings) {
-	v, err := h.encode(p.valueBuf, &p.frameBuf)
-	p.value(p.key(keyHoldings, h.orderID, "", false), v, err)
-	p.index(keyOpenStock, h.orderID, h.open(), p.valueBuf)
-}
-
-func (p *saving) order(e *entry) {
+func (s *store) encodeOrder(e *entry) {
+	e.held.changed = false
 	id := e.o.ID
-	if !e.o.Settled && p.answeredHere(e) {
+	if !e.o.Settled && s.answeredHere(e) {
 		e.o.Settled = true // folded from the log
 	}
-	p.known.add(id)
-	v, err := e.encode(p.valueBuf, &p.frameBuf)
-	p.value(p.key(keyOrder, id, "", false), v, err)
+	s.known.add(id)
+	arena, err := e.encode(s.changes.arena, &s.frameBuf)
+	s.encoded(changeKey{kind: keyOrder, a: id}, arena, err)
 	was, is := e.indexed, indexOf(&e.o)
 	if is.deadlineMicros != was.deadlineMicros {
-		p.index(keyDeadline, id, is.deadlineMicros != 0, binary.BigEndian.AppendUint64(p.valueBuf, uint64(is.deadlineMicros)))
+		s.index(keyDeadline, id, is.deadlineMicros != 0, uint64(is.deadlineMicros))
 	}
 	if is.unsettled != was.unsettled {
-		p.index(keyUnsettled, id, is.unsettled, p.valueBuf)
+		s.index(keyUnsettled, id, is.unsettled)
 	}
 	e.indexed = is
 }
 
-// index adds an order to an index, or takes it out.
-func (p *saving) index(kind byte, orderID string, in bool, value []byte) {
-	if in {
-		p.value(p.key(kind, orderID, "", false), value, nil)
+// index adds an order to an index, with a number or without, or takes it out.
+func (s *store) index(kind byte, orderID string, in bool, value ...uint64) {
+	k := changeKey{kind: kind, a: orderID}
+	if !in {
+		s.changes.delete(k)
 		return
 	}
-	if err := p.b.Delete(p.key(kind, orderID, "", false), nil); p.err == nil {
-		p.err = err
+	arena := s.changes.arena
+	for _, v := range value {
+		arena = binary.BigEndian.AppendUint64(arena, v)
 	}
-}
-
-// touched keeps what reconciliation has to look at until it has.
-func (p *saving) touched() {
-	if p.forgetTouched {
-		if err := p.b.DeleteRange([]byte{keyTouched}, []byte{keyTouched + 1}, nil); p.err == nil {
-			p.err = err
-		}
-	}
-	for id := range p.newlyTouched {
-		p.value(p.key(keyTouched, id, "", false), p.valueBuf, nil)
-	}
-}
-
-func (p *saving) command(k pairKey, c *commandRecord) {
-	v := append(p.valueBuf, c.fingerprint[:]...)
-	p.value(p.key(keyCommand, k.a, k.b, true), binary.BigEndian.AppendUint64(v, c.version), nil)
-}
-
-func (p *saving) cursor(tp eventlog.TopicPartition, c *cursor) {
-	v := binary.BigEndian.AppendUint64(p.valueBuf, uint64(c.next))
-	v = binary.BigEndian.AppendUint64(v, uint64(c.last))
-	p.value(cursorKey(tp), append(v, c.lastID[:]...), nil)
+	s.changes.take(k, arena)
 }

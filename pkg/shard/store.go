@@ -64,6 +64,7 @@ type holdings struct {
 	orderID string
 	order   *entry // that they are part of; nil for an order of another shard
 	list    []*holding
+	changed bool // they, or the order that they are part of, since that was last encoded
 }
 
 type holding struct {
@@ -151,18 +152,25 @@ type store struct {
 	dirtyHoldings map[string]*holdings
 	dirtyOrders   map[string]*entry
 	dirtyCommands map[pairKey]*commandRecord
+	// changedHoldings and changedOrders are the dirty ones that are not encoded as they are now.
+	changedHoldings []*holdings
+	changedOrders   []*entry
 	// newlyTouched orders are not under keyTouched yet; forgetTouched: what is, goes with the next checkpoint.
 	newlyTouched  map[string]struct{}
 	forgetTouched bool
 	cursors       map[eventlog.TopicPartition]*cursor
 
-	keyBuf, valueBuf, frameBuf []byte
+	keyBuf, frameBuf []byte
 
-	// batch is the checkpoint that is prepared or written; there is one at a time.
+	// changes are for the checkpoint to come, spare for the one behind it; it is nil while its memory is with the
+	// checkpoint that is prepared or written.
+	changes, spare *changes
+	encodeErr      error
+	// batch is the checkpoint that is being written; there is one at a time.
 	batch *pebble.Batch
 	// saving: a checkpoint is being written; saved gets its outcome.
 	saving bool
-	saved  chan error
+	saved  chan saved
 }
 
 func (s *store) resetDirty() {
@@ -178,7 +186,7 @@ func (s *store) item(sku string) (*inventory.Item, error) {
 		return it, nil
 	}
 	it := &inventory.Item{SKU: sku}
-	err := s.load(s.key(keyItem, sku, "", false), func(v []byte) (err error) { *it, err = codec.DecodeItem(v); return })
+	err := s.load(changeKey{kind: keyItem, a: sku}, func(v []byte) (err error) { *it, err = codec.DecodeItem(v); return })
 	s.items.young[sku] = it
 	return it, err
 }
@@ -193,8 +201,10 @@ func (s *store) held(orderID string) (*holdings, error) {
 	}
 	h := &holdings{orderID: orderID}
 	s.holdings.young[orderID] = h
-	err := s.load(s.key(keyHoldings, orderID, "", false), h.decode)
-	return h, err
+	if !s.known.has(orderID) {
+		return h, nil
+	}
+	return h, s.load(changeKey{kind: keyHoldings, a: orderID}, h.decode)
 }
 
 func (s *store) order(id string) (*entry, error) {
@@ -207,7 +217,7 @@ func (s *store) order(id string) (*entry, error) {
 	if !s.known.has(id) {
 		return e, nil
 	}
-	return e, s.load(s.key(keyOrder, id, "", false), e.decode)
+	return e, s.load(changeKey{kind: keyOrder, a: id}, e.decode)
 }
 
 // stockCommand returns what is remembered of a key on a SKU; version 0: nothing.
@@ -217,7 +227,7 @@ func (s *store) stockCommand(sku, key string) (*commandRecord, error) {
 		return c, nil
 	}
 	c := &commandRecord{key: key}
-	err := s.load(s.key(keyCommand, sku, key, true), func(v []byte) error {
+	err := s.load(changeKey{keyCommand, sku, key}, func(v []byte) error {
 		if len(v) != 24 {
 			return fmt.Errorf("a command record has %d bytes, not 24", len(v))
 		}
@@ -250,7 +260,7 @@ func (s *store) applyOrder(e *entry, m *codec.Meta, ev order.Event) {
 	if m.IdempotencyKey != "" {
 		e.remember(m)
 	}
-	s.dirtyOrders[e.o.ID] = e
+	s.changedOrder(e)
 }
 
 func (e *entry) remember(m *codec.Meta) {
@@ -279,7 +289,7 @@ func (s *store) applyStock(it *inventory.Item, h *holdings, m *codec.Meta, ev in
 	} else {
 		r := h.of(it.SKU)
 		*it, *r = inventory.Evolve(*it, *r, ev)
-		s.changed(h)
+		s.changedHeld(h)
 	}
 	s.dirtyItems[it.SKU] = it
 	if m.IdempotencyKey != "" && h == nil {
@@ -293,11 +303,25 @@ func (s *store) applyStock(it *inventory.Item, h *holdings, m *codec.Meta, ev in
 	return nil
 }
 
-func (s *store) changed(h *holdings) {
+// changedHeld notes that holdings have changed.
+func (s *store) changedHeld(h *holdings) {
 	if h.order != nil {
-		s.dirtyOrders[h.orderID] = h.order
-	} else {
-		s.dirtyHoldings[h.orderID] = h
+		s.changedOrder(h.order)
+		return
+	}
+	s.dirtyHoldings[h.orderID] = h
+	if !h.changed {
+		h.changed = true
+		s.changedHoldings = append(s.changedHoldings, h)
+	}
+}
+
+// changedOrder notes that an order, or what is held for it, has changed.
+func (s *store) changedOrder(e *entry) {
+	s.dirtyOrders[e.o.ID] = e
+	if !e.held.changed {
+		e.held.changed = true
+		s.changedOrders = append(s.changedOrders, e)
 	}
 }
 
