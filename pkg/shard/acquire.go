@@ -37,7 +37,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 		return nil, err
 	}
 	r := &runner{
-		node: n, shard: shard, layout: n.layout, log: n.log, w: w, in: newInbox(), ids: newEventIDs(), b: newBatch(), spare: newBatch(),
+		node: n, shard: shard, layout: n.layout, log: n.log, w: w, in: newInbox(), ids: newEventIDs(), b: newBatch(), spare: newBatch(), gather: newGathering(),
 		stop: make(chan struct{}), stopped: make(chan struct{}), sagas: map[string]*saga{}, resends: newSchedule[string](), waiters: map[string][]waiter{},
 		news: map[pairKey]*fillNews{}, tellAt: newSchedule[pairKey](), timers: newSchedule[string](), ownerID: [16]byte(uuid.Must(uuid.NewV7())),
 	}

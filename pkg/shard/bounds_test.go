@@ -26,7 +26,7 @@ func beforeServing(t *testing.T) *runner {
 		}
 	})
 	return &runner{
-		st: st, b: newBatch(), spare: newBatch(), timers: newSchedule[string](),
+		st: st, b: newBatch(), spare: newBatch(), gather: newGathering(), timers: newSchedule[string](),
 		layout: eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1},
 	}
 }

@@ -24,6 +24,14 @@ func (c *commitLoop) start(w *eventlog.Writer) {
 
 func (c *commitLoop) stop() { close(c.departed) }
 
+// departInTime lets the batch go, unless it is worth waiting for more.
+func (r *runner) departInTime() (departed bool, err error) {
+	if r.flying == nil && r.b.room() && r.gather.wait(r.b.inputs, time.Now()) {
+		return false, nil
+	}
+	return r.depart()
+}
+
 // depart lets the batch go, if the one before has landed and there is anything to do.
 func (r *runner) depart() (departed bool, err error) {
 	if r.flying != nil {
@@ -80,8 +88,10 @@ func (r *runner) land(err error) error {
 	if err != nil {
 		return r.abandon(err)
 	}
-	b := r.flying
-	r.node.metrics.commitSeconds.Observe(time.Since(b.departed).Seconds())
+	b, now := r.flying, time.Now()
+	took := now.Sub(b.departed)
+	r.gather.land(b.inputs, took, now)
+	r.node.metrics.commitSeconds.Observe(took.Seconds())
 	r.node.metrics.batchEvents.Observe(float64(b.events))
 	for i, id := range b.ids {
 		r.st.advance(b.recs[i].TopicPartition, b.recs[i].Offset, id)

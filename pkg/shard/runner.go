@@ -32,6 +32,7 @@ type runner struct {
 	flying  *batch  // committing; nil: none
 	spare   *batch
 	commits commitLoop
+	gather  gathering
 	sagas   map[string]*saga
 	resends schedule[string] // of sagas
 	// waiters wait for the outcome of an order that has a saga.
@@ -91,6 +92,7 @@ func (r *runner) serve() error {
 			if err := r.land(err); err != nil {
 				return err
 			}
+		case <-r.gather.timer.C:
 		case <-ticker.C:
 		}
 		if err := r.turn(); err != nil {
@@ -105,7 +107,7 @@ func (r *runner) turn() error {
 		if err := r.decideSome(); err != nil {
 			return r.abandon(err)
 		}
-		departed, err := r.depart()
+		departed, err := r.departInTime()
 		if err != nil || !departed {
 			return err
 		}
