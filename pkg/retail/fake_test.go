@@ -26,6 +26,8 @@ type platform struct {
 	// cut is called with each request's number; an answer cuts the request after so many commands.
 	cut      func(request int) (after int, cut bool)
 	requests int
+	// late are records that come into the log when its end has been asked for once.
+	late []eventlog.Record
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -153,20 +155,25 @@ func (p *platform) ReadLayout(context.Context) (eventlog.Layout, error) {
 	return eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}, nil
 }
 
-func (p *platform) StableOffsets(_ context.Context, tps []eventlog.TopicPartition) (eventlog.Offsets, error) {
+func (p *platform) EndOffsets(_ context.Context, tps []eventlog.TopicPartition) (eventlog.Offsets, error) {
 	end := eventlog.Offsets{}
 	for _, tp := range tps {
 		end[tp] = int64(len(p.records))
 	}
+	for _, r := range p.late {
+		p.append(r.Topic, r.Value, nil)
+	}
+	p.late = nil
 	return end, nil
 }
 
-func (p *platform) Read(_ context.Context, _, to eventlog.Offsets, fn func(*eventlog.Record) error) error {
+func (p *platform) Read(_ context.Context, from, to eventlog.Offsets, fn func(*eventlog.Record) error) error {
 	for i := range p.records {
-		if _, ok := to[p.records[i].TopicPartition]; !ok {
+		r := &p.records[i]
+		if r.Offset < from[r.TopicPartition] || r.Offset >= to[r.TopicPartition] {
 			continue
 		}
-		if err := fn(&p.records[i]); err != nil {
+		if err := fn(r); err != nil {
 			return err
 		}
 	}

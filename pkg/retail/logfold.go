@@ -30,11 +30,12 @@ type Logged struct {
 // LogReader reads the log; *eventlog.Client is one.
 type LogReader interface {
 	ReadLayout(ctx context.Context) (eventlog.Layout, error)
-	StableOffsets(ctx context.Context, tps []eventlog.TopicPartition) (eventlog.Offsets, error)
+	EndOffsets(ctx context.Context, tps []eventlog.TopicPartition) (eventlog.Offsets, error)
 	Read(ctx context.Context, from, to eventlog.Offsets, fn func(*eventlog.Record) error) error
 }
 
-// LogEnd is where the two event topics end.
+// LogEnd is where the two event topics end, open transactions included: a broker says that a transaction is committed a
+// moment before readers see it, and what an import was told is in the log must be counted.
 func LogEnd(ctx context.Context, log LogReader) (eventlog.Offsets, error) {
 	layout, err := log.ReadLayout(ctx)
 	if err != nil {
@@ -46,7 +47,7 @@ func LogEnd(ctx context.Context, log LogReader) (eventlog.Offsets, error) {
 			tps = append(tps, eventlog.TopicPartition{Topic: topic, Partition: p})
 		}
 	}
-	end, err := log.StableOffsets(ctx, tps)
+	end, err := log.EndOffsets(ctx, tps)
 	if err != nil {
 		return nil, fmt.Errorf("find the log's end: %w", err)
 	}
@@ -56,15 +57,42 @@ func LogEnd(ctx context.Context, log LogReader) (eventlog.Offsets, error) {
 // foldedTopics have orders first: stock events name their order, and only the order knows the country.
 var foldedTopics = []string{eventlog.TopicOrders, eventlog.TopicInventory}
 
+const (
+	// stockPatience is given to stock to follow the orders that were imported last: on a shard of its own it does so a
+	// moment after they are answered. What has not followed by then is missing.
+	stockPatience = 10 * time.Second
+	stockPause    = 50 * time.Millisecond
+)
+
 // FoldLog reads both event topics from the start and adds up what they hold of the book. What stands behind
 // the offsets in since is counted as added; nil: all of it.
 func FoldLog(ctx context.Context, log LogReader, b *Book, since eventlog.Offsets) (Logged, error) {
-	end, err := LogEnd(ctx, log)
-	if err != nil {
-		return Logged{}, err
-	}
 	f := newFold(b)
 	f.since = since
+	var from eventlog.Offsets
+	for began := time.Now(); ; {
+		end, err := LogEnd(ctx, log)
+		if err != nil {
+			return Logged{}, err
+		}
+		if err := f.read(ctx, log, from, end); err != nil {
+			return Logged{}, fmt.Errorf("fold the log: %w", err)
+		}
+		if len(f.owed) == 0 || time.Since(began) > stockPatience {
+			f.out.Position = eventlog.PositionOf(f.behind)
+			return f.out, nil
+		}
+		select {
+		case <-ctx.Done():
+			return Logged{}, fmt.Errorf("fold the log: %w", ctx.Err())
+		case <-time.After(stockPause):
+		}
+		from = end
+	}
+}
+
+// read adds up what stands between two positions, topic by topic.
+func (f *fold) read(ctx context.Context, log LogReader, from, end eventlog.Offsets) error {
 	for _, topic := range foldedTopics {
 		part := make(eventlog.Offsets)
 		for tp, offset := range end {
@@ -72,12 +100,11 @@ func FoldLog(ctx context.Context, log LogReader, b *Book, since eventlog.Offsets
 				part[tp] = offset
 			}
 		}
-		if err := log.Read(ctx, nil, part, f.record); err != nil {
-			return Logged{}, fmt.Errorf("fold the log: %w", err)
+		if err := log.Read(ctx, from, part, f.record); err != nil {
+			return err
 		}
 	}
-	f.out.Position = eventlog.PositionOf(f.behind)
-	return f.out, nil
+	return nil
 }
 
 type place struct{ month, country string }
@@ -91,6 +118,8 @@ type fold struct {
 	keys   map[string]bool
 	// orders are where an imported order's figures are counted.
 	orders map[string]place
+	// owed are the units of an imported order that stock has not moved yet, signed as in the file.
+	owed map[string]int64
 	// adjusted has the invoices of adjustments that were counted as a document.
 	adjusted map[string]bool
 }
@@ -100,7 +129,7 @@ func newFold(b *Book) *fold {
 		out:    Logged{Documents: NewTally(), Moved: NewTally()},
 		behind: eventlog.Offsets{},
 		keys:   make(map[string]bool, len(b.Documents)),
-		orders: make(map[string]place, len(b.Documents)), adjusted: map[string]bool{},
+		orders: make(map[string]place, len(b.Documents)), owed: map[string]int64{}, adjusted: map[string]bool{},
 	}
 	for _, d := range b.Documents {
 		if d.Kind != KindAdjustment {
@@ -186,7 +215,14 @@ func (f *fold) document(e *eventv1.OrderEvent, sign int64, lines []*eventv1.Orde
 	at := place{monthOf(e.GetMeta()), country}
 	f.orders[e.GetOrderId()] = at
 	f.out.Documents.Add(at.month, at.country, figures)
+	f.owe(e.GetOrderId(), figures.Quantity)
 	return nil
+}
+
+func (f *fold) owe(order string, quantity int64) {
+	if f.owed[order] += quantity; f.owed[order] == 0 {
+		delete(f.owed, order)
+	}
 }
 
 func (f *fold) stock(e *eventv1.InventoryEvent) error {
@@ -204,6 +240,7 @@ func (f *fold) stock(e *eventv1.InventoryEvent) error {
 func (f *fold) move(e *eventv1.InventoryEvent, step *eventv1.ReservationStep, quantity int64) {
 	if at, ok := f.orders[step.GetOrderId()]; ok {
 		f.out.Moved.Add(monthOf(e.GetMeta()), at.country, Figures{Quantity: quantity})
+		f.owe(step.GetOrderId(), -quantity)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/retail"
@@ -17,10 +18,14 @@ import (
 
 func reconcile(t *testing.T, p *platform, b *retail.Book, refused retail.Refused) retail.Reconciliation {
 	t.Helper()
-	logged, err := retail.FoldLog(context.Background(), p, b, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var logged retail.Logged
+	// Stock that is missing is waited for: not in real time.
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		if logged, err = retail.FoldLog(t.Context(), p, b, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
 	return retail.Reconcile(b, refused, logged, nil)
 }
 
@@ -49,6 +54,26 @@ func TestImportReconcilesAndAddsNothingTheSecondTime(t *testing.T) {
 	}
 	if len(p.records) != events || rows != b.AcceptedRows() {
 		t.Errorf("%d events were added; %d rows of %d done", len(p.records)-events, rows, b.AcceptedRows())
+	}
+}
+
+// Orders are answered before stock on another shard has followed them.
+func TestStockThatFollowsIsWaitedFor(t *testing.T) {
+	p, b := imported(t)
+	all := p.records
+	p.records = nil
+	for i, r := range all {
+		if r.Topic == eventlog.TopicInventory && i > len(all)/2 {
+			p.late = append(p.late, r)
+			continue
+		}
+		p.append(r.Topic, r.Value, nil)
+	}
+	if len(p.late) == 0 {
+		t.Fatal("no stock event is late")
+	}
+	if r := reconcile(t, p, b, nil); !r.OK() {
+		t.Fatalf("differences: %+v", r.Differences)
 	}
 }
 

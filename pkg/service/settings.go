@@ -54,7 +54,7 @@ type Common struct {
 	Listen, LogLevel   string
 	Partitions, Shards int
 	ReplicationFactor  int
-	Check              bool
+	Check, Ready       bool
 }
 
 // Register adds the common flags. Each is checked as it is read, wherever it comes from.
@@ -67,6 +67,7 @@ func (c *Common) Register(fs *flag.FlagSet) {
 	fs.Var(count{&c.Shards}, "shards", "writers, when the platform is created; at most one a partition")
 	fs.Var(count{&c.ReplicationFactor}, "replication-factor", "replicas of each topic, when it is created; empty: one for each broker that is there, at most 3")
 	fs.BoolVar(&c.Check, "check", false, "read the settings, reach the brokers, start nothing")
+	fs.BoolVar(&c.Ready, "ready", false, "ask the service that runs at listen whether it is ready, start nothing; for health checks of containers")
 	fs.String("config", "", "file of settings, a flag and its value a line")
 }
 

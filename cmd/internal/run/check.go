@@ -3,14 +3,23 @@
 package run
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-const checkTimeout = 10 * time.Second
+const (
+	checkTimeout = 10 * time.Second
+	// readyTimeout is given to a service to say whether it is ready; maxReasonsBytes of what it says are told.
+	readyTimeout    = 3 * time.Second
+	maxReasonsBytes = 4 << 10
+)
 
 // Check reaches the brokers and starts nothing.
 func Check(ctx context.Context, cfg eventlog.Config) error {
@@ -25,4 +34,26 @@ func Check(ctx context.Context, cfg eventlog.Config) error {
 		return fmt.Errorf("reach the brokers: %w", err)
 	}
 	return nil
+}
+
+// Ready is nil when the service that listens on address says that it is ready. An address without a host is on this
+// machine.
+func Ready(ctx context.Context, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+	if err != nil {
+		return fmt.Errorf("ask whether it is ready: %w", err)
+	}
+	// What runs is asked directly, whatever proxy the environment names.
+	response, err := (&http.Transport{}).RoundTrip(request)
+	if err != nil {
+		return fmt.Errorf("ask whether it is ready: %w", err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxReasonsBytes))
+	if response.StatusCode != http.StatusOK {
+		return errors.Join(fmt.Errorf("not ready: %s: %s", response.Status, bytes.TrimSpace(body)), err)
+	}
+	return err
 }

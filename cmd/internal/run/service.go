@@ -40,7 +40,7 @@ type Program struct {
 }
 
 // Main reads the settings and runs the program until it ends or the process is told to. With --check it reaches what
-// the program needs, and runs nothing.
+// the program needs, with --ready it asks the one that runs, and runs nothing.
 func Main(p Program) {
 	service.Main(p.Name, func(ctx context.Context) error { return p.main(ctx, os.Args[1:]) })
 }
@@ -54,6 +54,9 @@ func (p *Program) main(ctx context.Context, args []string) error {
 	}
 	if err := service.Parse(fs, args); err != nil {
 		return err
+	}
+	if c.Ready {
+		return Ready(ctx, c.Listen)
 	}
 	log, err := service.Logger(os.Stderr, c.LogLevel)
 	if err != nil {

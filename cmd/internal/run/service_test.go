@@ -3,9 +3,11 @@ package run
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
@@ -34,6 +36,42 @@ func TestCheckStartsNothing(t *testing.T) {
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
 			t.Errorf("%v: %v, want %q", test.args, err, test.want)
 		}
+	}
+}
+
+// With --ready a service is asked at the address where it listens, and nothing is started.
+func TestReadyAsksTheServiceThatRuns(t *testing.T) {
+	var fault error
+	server, err := NewShared(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.AddCheck(func() error { return fault })
+	ctx, stop := context.WithCancel(logtest.Context(t))
+	listening, ended := make(chan string, 1), make(chan error, 1)
+	go func() { ended <- server.Run(ctx, "127.0.0.1:0", func(address string) { listening <- address }) }()
+	address := <-listening
+	p := Program{Name: "service", Run: func(context.Context, Service) error { return errors.New("started") }}
+	ask := func() error { return p.main(logtest.Context(t), []string{"--listen", address, "--ready"}) }
+
+	if err := ask(); err != nil {
+		t.Error(err)
+	}
+	// As the images have it: on all addresses.
+	_, port, _ := strings.Cut(address, ":")
+	if err := p.main(logtest.Context(t), []string{"--listen", ":" + port, "--ready"}); err != nil {
+		t.Error(err)
+	}
+	fault = errors.New("shard 1 has no owner")
+	if err := ask(); err == nil || !strings.Contains(err.Error(), "not ready: 503") || !strings.Contains(err.Error(), fault.Error()) {
+		t.Errorf("it says %v", err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(); err == nil || !strings.HasPrefix(err.Error(), "ask whether it is ready: ") {
+		t.Errorf("where nothing listens: %v", err)
 	}
 }
 
