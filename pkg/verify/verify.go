@@ -232,7 +232,8 @@ func (c *checker) readTopic(ctx context.Context, client *eventlog.Client, topic 
 			return fmt.Errorf("%s partition %d starts at offset %d: the log's beginning is gone, and with it the truth", tp.Topic, tp.Partition, start)
 		}
 	}
-	to, err := client.StableOffsets(ctx, tps)
+	// To the true end: an answer may be out a moment before readers see its transaction.
+	to, err := client.EndOffsets(ctx, tps)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func newRows() *rows {
 // readRows reads the availability topic, before the stock events that its rows are compared with.
 func (c *checker) readRows(ctx context.Context, client *eventlog.Client) error {
 	tps := c.partitions(eventlog.TopicAvailability)
-	stock, err := client.StableOffsets(ctx, c.partitions(eventlog.TopicInventory))
+	stock, err := client.EndOffsets(ctx, c.partitions(eventlog.TopicInventory))
 	if err != nil {
 		return err
 	}
