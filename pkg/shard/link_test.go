@@ -58,6 +58,34 @@ func TestALinkThatHasEndedAnswers(t *testing.T) {
 	}
 }
 
+// What another part of a replica still sends while it stops starts nothing that nobody ends.
+func TestPeersThatAreClosedOpenNoLink(t *testing.T) {
+	address := "127.0.0.1:1"
+	p := &peers{
+		node: idleLink(t).node, stop: func() {}, links: map[string]*link{},
+		owners: []owner{{id: "one", address: address}, {id: "two", address: "127.0.0.1:2"}},
+	}
+	before, err := p.link(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.close()
+	if !closed(before.ended) {
+		t.Error("a link outlives the peers")
+	}
+	p.sendStep(&peerv1.ReservationRequest{TargetShard: 1})
+	for shard := range int32(2) {
+		fut := NewFuture()
+		p.submit(shard, &Command{}, fut)
+		if !closed(fut.Done()) || fut.Result().Code != CodeUnavailable || !strings.Contains(fut.Result().Detail, "is stopping") {
+			t.Errorf("%+v", fut.Result())
+		}
+	}
+	if len(p.links) != 1 || p.links[address] != before {
+		t.Errorf("%d links", len(p.links))
+	}
+}
+
 // A frame that a receiver refuses would break the stream, and be sent again.
 func TestFramesAreBoundedByBytes(t *testing.T) {
 	step := &peerv1.ReservationRequest{OrderId: "o", Wanted: make([]*peerv1.Wanted, 2_000)}
