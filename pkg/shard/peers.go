@@ -260,7 +260,11 @@ func newLink(n *Node, address string, creds peerCredentials) *link {
 func (l *link) put(bytes int, add func(*peerv1.ExchangeRequest)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed && !l.out.full() {
+	switch {
+	case l.closed:
+	case l.out.full():
+		l.node.metrics.dropped.WithLabelValues(queueOfPeer).Inc()
+	default:
 		l.out.put(bytes, add)
 	}
 }
