@@ -119,6 +119,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Log = client.Config() // with the certificates that it has read: writers are opened long after
 	n := &Node{cfg: cfg, log: cfg.Logger, client: client, metrics: m, owned: map[int32]*ownership{}, faults: map[int32]error{}}
 	if err := n.join(ctx); err != nil {
 		client.Close()

@@ -47,7 +47,7 @@ func (c peerCredentials) serverOptions() []grpc.ServerOption {
 
 func (c peerCredentials) dialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
-		grpc.WithTransportCredentials(c.client),
+		grpc.WithTransportCredentials(c.client()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceivedFrame)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: peerPingEvery, Timeout: peerPingTimeout}),
 	}
@@ -76,7 +76,7 @@ type owner struct {
 }
 
 func startPeers(ctx context.Context, n *Node) (*peers, error) {
-	creds, err := n.cfg.PeerTLS.credentials()
+	creds, err := n.cfg.PeerTLS.credentials(n.log)
 	if err != nil {
 		return nil, err
 	}
