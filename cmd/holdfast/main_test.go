@@ -79,14 +79,14 @@ func TestStockGet(t *testing.T) {
 func TestStockShow(t *testing.T) {
 	const at = `"2026-01-02T03:04:05Z"`
 	url := api(t, "/v1/stock/A1", http.StatusOK, `{"sku":"A1","description":"Heart","available":0,"on_hand":5,"reserved":7,"incoming":9,"backordered":2,"backorder_limit":4,`+
-		`"version":8,"locations":[],"transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","shipped":3,"remaining":2,"shipped_at":`+at+`}],`+
+		`"version":8,"locations":[],"transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","reference":"van 2","shipped":3,"remaining":2,"shipped_at":`+at+`}],`+
 		`"expected":[{"location":"main","reference":"PO-2","quantity":7}],"backorders":[{"order_id":"o-1","location":"main","quantity":2,"since":`+at+`}]}`)
 	out, err := holdfast(t, "stock", "show", "A1", "--url", url)
 	want := "A1  Heart\nversion 8, backorder limit 4, backordered 2\n" +
 		"LOCATION  AVAILABLE  RESERVED  COMMITTED  SAFETY  DAMAGED  QC  ON HAND  INCOMING\n" +
 		"all       0          7         0          0       0        0   5        9\n" +
-		"\nTRANSFER  FROM  TO     SHIPPED  REMAINING  SHIPPED AT\n" +
-		"t-1       main  north  3        2          2026-01-02T03:04:05Z\n" +
+		"\nTRANSFER  FROM  TO     UNDER  SHIPPED  REMAINING  SHIPPED AT\n" +
+		"t-1       main  north  van 2  3        2          2026-01-02T03:04:05Z\n" +
 		"\nEXPECTED UNDER  AT    QUANTITY\n" +
 		"PO-2            main  7\n" +
 		"\nWAITING ORDER  AT    QUANTITY  SINCE\n" +
