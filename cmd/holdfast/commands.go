@@ -24,6 +24,7 @@ func (ch *change) flags(c *cobra.Command) {
 	c.Flags().Uint64Var(&ch.version, "if-version", 0, "only if the order or item still has this version")
 }
 
+// options are what these flags ask for.
 func (ch *change) options() []client.CallOption {
 	var options []client.CallOption
 	if ch.key != "" {
@@ -45,7 +46,7 @@ func changing[T any](l *lookup, use, short string, args cobra.PositionalArgs, pr
 		if err != nil {
 			return fmt.Errorf("%s: %w", cmd.Name(), err)
 		}
-		return l.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error { return print(w, &answer.Value) })
+		return l.printChange(cmd.OutOrStdout(), answer.Value, answer.Position, func(w io.Writer) error { return print(w, &answer.Value) })
 	}}
 	ch.flags(c)
 	return c

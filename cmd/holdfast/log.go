@@ -75,13 +75,24 @@ func (f *logFlags) clusterConfig(c *cobra.Command, except ...string) (eventlog.C
 	return cfg, err
 }
 
-// open makes sure that the log can be read, before anything else is done.
+// open makes sure that the log can be read, and that there is one, before anything else is done.
 func (f *logFlags) open(c *cobra.Command) (*eventlog.Client, error) {
 	cfg, err := f.config(c)
 	if err != nil {
 		return nil, err
 	}
-	return openLog(c.Context(), cfg)
+	log, err := openLog(c.Context(), cfg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), pingTimeout)
+	defer cancel()
+	if _, err := log.ReadLayout(ctx); err != nil {
+		log.Close()
+		return nil, fmt.Errorf("no platform at %s whose topics begin with %q (--kafka and --topic-prefix, or HOLDFAST_KAFKA and HOLDFAST_TOPIC_PREFIX, name others): %w",
+			strings.Join(cfg.Seeds, ","), cfg.TopicPrefix, err)
+	}
+	return log, nil
 }
 
 func openLog(ctx context.Context, cfg eventlog.Config) (*eventlog.Client, error) {
@@ -93,7 +104,7 @@ func openLog(ctx context.Context, cfg eventlog.Config) (*eventlog.Client, error)
 	defer cancel()
 	if err := log.Ping(ctx); err != nil {
 		log.Close()
-		return nil, fmt.Errorf("no Kafka broker answers at %s (--kafka names others): %w", strings.Join(cfg.Seeds, ","), err)
+		return nil, fmt.Errorf("no Kafka broker answers at %s (--kafka or HOLDFAST_KAFKA names others): %w", strings.Join(cfg.Seeds, ","), err)
 	}
 	return log, nil
 }

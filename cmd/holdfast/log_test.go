@@ -97,11 +97,28 @@ func TestImportReadsThePlatformThatIsNamed(t *testing.T) {
 		want string
 	}{
 		{[]string{"--topic-prefix", "shop."}, "none.csv"}, // it gets as far as the file
-		{[]string{"--kafka", "127.0.0.1:1"}, "no Kafka broker answers at 127.0.0.1:1 (--kafka names others)"},
+		{[]string{"--kafka", "127.0.0.1:1"}, "no Kafka broker answers at 127.0.0.1:1 (--kafka or HOLDFAST_KAFKA names others)"},
 	} {
 		_, err := holdfast(t, append([]string{"import", "online-retail", "none.csv", "--clickhouse", "off", "--kafka", kafka}, test.args...)...)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%v: %v, want %s", test.args, err, test.want)
+		}
+	}
+}
+
+func TestAPlatformThatIsNotThereIsNamed(t *testing.T) {
+	kafka, _ := cluster(t)
+	for _, command := range []string{"dead-letters ls", "dead-letters show orders.events/0/0", "dead-letters retry", "verify"} {
+		for _, test := range []struct {
+			args []string
+			want string
+		}{
+			{[]string{"--kafka", "127.0.0.1:1"}, "no Kafka broker answers at 127.0.0.1:1 (--kafka or HOLDFAST_KAFKA names others)"},
+			{[]string{"--kafka", kafka, "--topic-prefix", "shop."}, "no platform at " + kafka + ` whose topics begin with "shop." (--kafka and --topic-prefix, or HOLDFAST_KAFKA and HOLDFAST_TOPIC_PREFIX, name others)`},
+		} {
+			if _, err := holdfast(t, append(strings.Fields(command), test.args...)...); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%s: %v, want %s", command, err, test.want)
+			}
 		}
 	}
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -77,14 +79,14 @@ func TestStockGet(t *testing.T) {
 func TestStockShow(t *testing.T) {
 	const at = `"2026-01-02T03:04:05Z"`
 	url := api(t, "/v1/stock/A1", http.StatusOK, `{"sku":"A1","description":"Heart","available":0,"on_hand":5,"reserved":7,"incoming":9,"backordered":2,"backorder_limit":4,`+
-		`"version":8,"locations":[],"transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","shipped":3,"remaining":2,"shipped_at":`+at+`}],`+
+		`"version":8,"locations":[],"transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","reference":"van 2","shipped":3,"remaining":2,"shipped_at":`+at+`}],`+
 		`"expected":[{"location":"main","reference":"PO-2","quantity":7}],"backorders":[{"order_id":"o-1","location":"main","quantity":2,"since":`+at+`}]}`)
 	out, err := holdfast(t, "stock", "show", "A1", "--url", url)
 	want := "A1  Heart\nversion 8, backorder limit 4, backordered 2\n" +
 		"LOCATION  AVAILABLE  RESERVED  COMMITTED  SAFETY  DAMAGED  QC  ON HAND  INCOMING\n" +
 		"all       0          7         0          0       0        0   5        9\n" +
-		"\nTRANSFER  FROM  TO     SHIPPED  REMAINING  SHIPPED AT\n" +
-		"t-1       main  north  3        2          2026-01-02T03:04:05Z\n" +
+		"\nTRANSFER  FROM  TO     UNDER  SHIPPED  REMAINING  SHIPPED AT\n" +
+		"t-1       main  north  van 2  3        2          2026-01-02T03:04:05Z\n" +
 		"\nEXPECTED UNDER  AT    QUANTITY\n" +
 		"PO-2            main  7\n" +
 		"\nWAITING ORDER  AT    QUANTITY  SINCE\n" +
@@ -95,6 +97,50 @@ func TestStockShow(t *testing.T) {
 	missing := api(t, "/v1/stock/A1", http.StatusNotFound, `{"code":"unknown_sku","title":"","status":404,"type":""}`)
 	if _, err := holdfast(t, "stock", "show", "A1", "--url", missing); err == nil || !strings.Contains(err.Error(), "unknown_sku") {
 		t.Errorf("a SKU that nobody registered: %v", err)
+	}
+}
+
+// What a command has written is waited for by a look-up that names the position it printed.
+func TestALookUpWaitsForWhatACommandHasWritten(t *testing.T) {
+	const position = "o8.2~i3.5"
+	var asked []string // the positions that reads came with
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := `{"order_id":"o-1","sku":"A1","status":"reserved","version":2,"items":[],"timeline":[],"locations":[]}`
+		if r.Header.Get("Idempotency-Key") != "" {
+			w.Header().Set("Holdfast-Position", position)
+		} else {
+			asked = append(asked, r.Header.Get("Holdfast-Min-Position"))
+		}
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(server.Close)
+	run := func(line string, more ...string) string {
+		t.Helper()
+		out, err := holdfast(t, append(append(strings.Fields(line), "--url", server.URL), more...)...)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		return out
+	}
+	for _, line := range []string{"order confirm o-1", "stock receive A1 3"} {
+		if out := run(line); !strings.HasSuffix(out, "\nposition "+position+"\n") {
+			t.Errorf("%s prints\n%s", line, out)
+		}
+		var printed struct{ Position, Status string }
+		if err := json.Unmarshal([]byte(run(line, "-o", "json")), &printed); err != nil || printed.Position != position {
+			t.Errorf("%s -o json: %v, %+v", line, err, printed)
+		}
+	}
+	for _, line := range []string{"order get o-1", "order list", "stock get A1", "stock show A1"} {
+		asked = nil
+		run(line)
+		run(line, "--after", position)
+		if !slices.Equal(asked, []string{"", position}) {
+			t.Errorf("%s asked for %q", line, asked)
+		}
+		if out, err := holdfast(t, append(append([]string{"__complete"}, strings.Fields(line)...), "--after", "")...); err != nil || !strings.HasPrefix(out, ":4\n") {
+			t.Errorf("%s --after is completed with %q, %v", line, out, err) // :4 is: no files
+		}
 	}
 }
 

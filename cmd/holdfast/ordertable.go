@@ -22,7 +22,7 @@ func listOrdersCommand(l *lookup) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter.Status = client.OrderStatus(status)
-			answer, err := client.New(l.url).Orders(cmd.Context(), filter)
+			answer, err := client.New(l.url).Orders(cmd.Context(), filter, l.options()...)
 			if err != nil {
 				return fmt.Errorf("list orders: %w", err)
 			}
@@ -34,7 +34,7 @@ func listOrdersCommand(l *lookup) *cobra.Command {
 	c.Flags().IntVar(&filter.Limit, "limit", 20, "how many, at most 500")
 	c.Flags().StringVar(&filter.Cursor, "cursor", "", "go on behind a page, which says how")
 	complete(c, "status", orderStatuses...)
-	return c
+	return l.reading(c)
 }
 
 func writeOrders(w io.Writer, page *client.OrderPage) error {

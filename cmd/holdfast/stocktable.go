@@ -60,10 +60,10 @@ func writeStockItem(w io.Writer, s *client.StockItem) error {
 	}
 	t := newTable(w)
 	if len(s.Transfers) > 0 {
-		fmt.Fprintln(t, "\nTRANSFER\tFROM\tTO\tSHIPPED\tREMAINING\tSHIPPED AT")
+		fmt.Fprintln(t, "\nTRANSFER\tFROM\tTO\tUNDER\tSHIPPED\tREMAINING\tSHIPPED AT")
 	}
 	for _, x := range s.Transfers {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%s\n", x.TransferID, x.FromLocation, x.ToLocation, x.Shipped, x.Remaining, instant(x.ShippedAt))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", x.TransferID, x.FromLocation, x.ToLocation, x.Reference, x.Shipped, x.Remaining, instant(x.ShippedAt))
 	}
 	if len(s.Expected) > 0 {
 		fmt.Fprintln(t, "\nEXPECTED UNDER\tAT\tQUANTITY")

@@ -51,11 +51,6 @@ the log, and fills another one in a database beside it, which it drops afterward
 
 func (f *verifyFlags) run(c *cobra.Command) error {
 	out, progress := c.OutOrStdout(), c.ErrOrStderr()
-	client, err := f.log.open(c)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
 	o := f.check
 	if f.acks != "" {
 		file, err := os.Open(f.acks)
@@ -65,6 +60,11 @@ func (f *verifyFlags) run(c *cobra.Command) error {
 		defer file.Close()
 		o.Acks = file
 	}
+	client, err := f.log.open(c)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
 	if isTerminal(progress) {
 		o.Progress = func(events int64) { fmt.Fprintf(progress, "\r%d events", events) }
 	}

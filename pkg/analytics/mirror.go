@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
@@ -52,8 +53,9 @@ const (
 	leaveTimeout = 5 * time.Second
 )
 
-// group is the name of the consumer group, behind the environment's.
-const group = "analytics"
+// groupOf is the name of the consumer group, behind the environment's: replicas share partitions with those that fill the
+// same database, whatever address each reaches it under. The members of a group for all would leave each database a part.
+func groupOf(database uuid.UUID) string { return "analytics-" + database.String() }
 
 // Config is what a mirror needs.
 type Config struct {
@@ -147,8 +149,16 @@ func (m *Mirror) Run(ctx context.Context) error {
 		m.keep(ctx, all)
 		return nil
 	}
+	var database uuid.UUID
+	m.untilDone(ctx, func() (err error) {
+		database, err = m.identify(ctx)
+		return err
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
 	owner, err := eventlog.JoinOwnership(m.cfg.Log, eventlog.OwnershipOptions{
-		Group: group, Topic: eventlog.TopicOrders, ShardCount: m.cfg.Layout.PartitionCount,
+		Group: groupOf(database), Topic: eventlog.TopicOrders, ShardCount: m.cfg.Layout.PartitionCount,
 	})
 	if err != nil {
 		return err
@@ -221,11 +231,16 @@ func (m *Mirror) keep(ctx context.Context, partitions []int32) {
 	if len(partitions) == 0 {
 		return
 	}
+	m.untilDone(ctx, func() error { return m.attempt(ctx, partitions) })
+}
+
+// untilDone repeats what failed, after pauses, until it succeeds or ctx is done.
+func (m *Mirror) untilDone(ctx context.Context, attempt func() error) {
 	wait := firstPause
-	for ctx.Err() == nil {
+	for {
 		began := time.Now()
-		err := m.attempt(ctx, partitions)
-		if ctx.Err() != nil {
+		err := attempt()
+		if ctx.Err() != nil || err == nil {
 			return
 		}
 		m.mu.Lock()
@@ -242,6 +257,14 @@ func (m *Mirror) keep(ctx context.Context, partitions []int32) {
 		}
 		wait = min(2*wait, longestPause)
 	}
+}
+
+// identify makes the tables, and returns the ID of the database that they are in.
+func (m *Mirror) identify(ctx context.Context) (uuid.UUID, error) {
+	if err := m.prepare(ctx); err != nil {
+		return uuid.Nil, err
+	}
+	return databaseID(ctx, m.cfg.Conn)
 }
 
 // attempt mirrors until the first error: from what ClickHouse holds, to the end, and on.

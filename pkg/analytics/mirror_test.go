@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -61,6 +62,23 @@ func TestReplicasShareThePartitions(t *testing.T) {
 	f.fill(100, 150)
 	f.exact()
 	f.eventually("ready", func() bool { return second.Ready() == nil })
+}
+
+// Replicas that fill another database, on the same server or another, take nothing from those of this one.
+func TestMirrorsOfTwoDatabasesHoldTheWholeLogEach(t *testing.T) {
+	f := newFixture(t)
+	f.fill(0, 50)
+	grouped := func(c *analytics.Config) { c.Alone = false }
+	f.mirror(grouped)
+	f.exact()
+	first, other := f.conn, openAt(t, chdbtest.Database(t))
+	f.mirror(grouped, func(c *analytics.Config) { c.Conn = other })
+	f.conn = other
+	f.exact()
+	f.fill(50, 100)
+	f.exact()
+	f.conn = first
+	f.exact()
 }
 
 // An event that cannot be mirrored is parked once, and the others go on.
@@ -261,11 +279,13 @@ func TestAMirrorOfAnotherProgram(t *testing.T) {
 func TestWithoutClickHouseItWaitsAndSaysSo(t *testing.T) {
 	f := newFixture(t)
 	f.fill(0, 3)
-	m, _ := f.mirror(func(c *analytics.Config) { c.Conn = openAt(t, "http://127.0.0.1:1/x") })
-	f.eventually("not ready", func() bool {
-		err := m.Ready()
-		return err != nil && strings.Contains(err.Error(), "ClickHouse at 127.0.0.1:1 does not answer")
-	})
+	for _, alone := range []bool{true, false} {
+		m, _ := f.mirror(func(c *analytics.Config) { c.Conn, c.Alone = openAt(t, "http://127.0.0.1:1/x"), alone })
+		f.eventually("not ready", func() bool {
+			err := m.Ready()
+			return err != nil && strings.Contains(err.Error(), "ClickHouse at 127.0.0.1:1 does not answer")
+		})
+	}
 	ctx, cancel := context.WithTimeout(f.ctx, 50*time.Millisecond)
 	defer cancel()
 	if _, err := analytics.NewReports(f.conn).Await(ctx, f.end()); !errors.Is(err, context.DeadlineExceeded) {

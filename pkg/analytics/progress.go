@@ -2,6 +2,7 @@ package analytics
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -36,6 +37,18 @@ func mirrorID(ctx context.Context, conn *clickhouse.Conn) (uuid.UUID, error) {
 	err := conn.Each(ctx, mirrorQuery, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&id) })
 	if err == nil && id == uuid.Nil {
 		err = conn.Missing(tableProgress)
+	}
+	return id, err
+}
+
+const databaseQuery = "SELECT uuid FROM system.databases WHERE name = currentDatabase()"
+
+// databaseID is the database's own, the same under every address of its server and after a rebuild of the mirror.
+func databaseID(ctx context.Context, conn *clickhouse.Conn) (uuid.UUID, error) {
+	var id uuid.UUID
+	err := conn.Each(ctx, databaseQuery, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&id) })
+	if err == nil && id == uuid.Nil {
+		err = fmt.Errorf("database %s has no UUID: give one of the engine Atomic, or let the mirror create it", conn.Database())
 	}
 	return id, err
 }

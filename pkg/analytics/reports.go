@@ -2,6 +2,8 @@ package analytics
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -49,21 +51,56 @@ type Coverage struct {
 	Age time.Duration
 }
 
+// StalledError says that a mirror that was waited for has not moved for a while.
+type StalledError struct {
+	Reached, Wanted eventlog.Position
+	Unmoved         time.Duration
+}
+
+// Error implements error.
+func (e *StalledError) Error() string {
+	return fmt.Sprintf("the mirror in ClickHouse is at %q and has not moved for %v on its way to %s: is analytics-projector running? Its log and its /readyz say what is in its way",
+		e.Reached, e.Unmoved, e.Wanted)
+}
+
 // Await returns how far the mirror is, once that covers the position; the zero position does not wait. When ctx
 // ends first, its error comes with what was reached.
 func (r *Reports) Await(ctx context.Context, position eventlog.Position) (Coverage, error) {
-	var reached Coverage
-	for {
+	return r.AwaitMoving(ctx, position, math.MaxInt64)
+}
+
+// AwaitMoving is Await for as long as the mirror moves on: once it has not for so long, the error is a StalledError.
+func (r *Reports) AwaitMoving(ctx context.Context, position eventlog.Position, patience time.Duration) (Coverage, error) {
+	return await(ctx, position, patience, func(ctx context.Context) (Coverage, error) {
 		p, err := r.progress(ctx)
+		if err != nil {
+			return Coverage{}, err
+		}
+		return p.coverage(time.Now()), nil
+	})
+}
+
+// await asks again and again how far the mirror is.
+func await(ctx context.Context, position eventlog.Position, patience time.Duration, ask func(context.Context) (Coverage, error)) (Coverage, error) {
+	var reached Coverage
+	moved := time.Now()
+	for {
+		now, err := ask(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return reached, ctx.Err()
 		case err == nil:
-			if reached = p.coverage(time.Now()); reached.Position.Covers(position) {
+			if !now.Position.Equal(reached.Position) { // back is a move too: a rebuilt mirror fills again
+				moved = time.Now()
+			}
+			if reached = now; reached.Position.Covers(position) {
 				return reached, nil
 			}
 		case !clickhouse.IsMissing(err) || position.IsZero(): // a mirror that is not there yet is waited for
 			return reached, err
+		}
+		if time.Since(moved) >= patience {
+			return reached, &StalledError{Reached: reached.Position, Wanted: position, Unmoved: patience}
 		}
 		select {
 		case <-ctx.Done():

@@ -263,6 +263,12 @@ func TestWhatIsNoRowStopsTheReader(t *testing.T) {
 
 // What an earlier version has left in the topic is made again from the log, and what is under way with it.
 func TestRowsOfAnEarlierFormatAreMadeAgain(t *testing.T) {
+	for format := range uint32(2) {
+		t.Run(fmt.Sprint(format), func(t *testing.T) { rowsAreMadeAgain(t, format) })
+	}
+}
+
+func rowsAreMadeAgain(t *testing.T, format uint32) {
 	f := newFixture(t)
 	_, stop := f.project()
 	s := f.store()
@@ -278,9 +284,9 @@ func TestRowsOfAnEarlierFormatAreMadeAgain(t *testing.T) {
 	if _, err := f.Client.EnsurePlatform(f.Ctx, f.Layout); err != nil {
 		t.Fatal(err)
 	}
-	old.Format, old.Deliveries = 0, nil
+	old.Format, old.Deliveries = format, nil
 	f.row(old)
-	progress := &eventv1.AvailabilityRow{SourcePartition: f.PartitionOf("A"), SourceOffset: old.SourceOffset}
+	progress := &eventv1.AvailabilityRow{SourcePartition: f.PartitionOf("A"), SourceOffset: old.SourceOffset, Format: format}
 	v, err := progress.MarshalVT()
 	if err != nil {
 		t.Fatal(err)
@@ -300,14 +306,14 @@ func TestRowsOfAnEarlierFormatAreMadeAgain(t *testing.T) {
 	f.row(old)
 	f.Eventually("a row of a newer version stops the reader", func() bool {
 		err := s.Ready()
-		return err != nil && strings.Contains(err.Error(), "format 99; this one knows 1: upgrade")
+		return err != nil && strings.Contains(err.Error(), "format 99; this one knows 2: upgrade")
 	})
 }
 
 func TestAProjectorBeforeItsLogSaysSo(t *testing.T) {
 	f := newFixture(t)
 	p := eventlog.PartitionFor("B", f.Layout.PartitionCount)
-	v, err := (&eventv1.AvailabilityRow{SourcePartition: p, SourceOffset: 99, Format: 1}).MarshalVT()
+	v, err := (&eventv1.AvailabilityRow{SourcePartition: p, SourceOffset: 99, Format: 2}).MarshalVT()
 	if err != nil {
 		t.Fatal(err)
 	}

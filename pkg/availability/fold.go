@@ -17,8 +17,9 @@ import (
 // progressKey is the record key of progress rows. No SKU has control characters.
 const progressKey = "\x00progress"
 
-// rowFormat is that of the rows written here. 1 added what is under way; 0 had levels alone.
-const rowFormat = 1
+// rowFormat is that of the rows written here. 2 added the references of transfers, 1 what is under way; 0 had levels
+// alone.
+const rowFormat = 2
 
 // errOldRow means that a row is of an earlier format. Whoever reads it passes it over: the projector makes the
 // view again from the log.

@@ -23,7 +23,7 @@ func openWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 		t := c.TransferShipped
 		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{
 			TransferId: t.TransferId, FromLocation: place(row, t.FromLocation), ToLocation: place(row, t.ToLocation),
-			Shipped: t.Quantity, Remaining: t.Quantity, ShippedAtMicros: at,
+			Shipped: t.Quantity, Remaining: t.Quantity, ShippedAtMicros: at, Reference: fitting(row, t.Reference),
 		})
 	case *eventv1.InventoryEvent_TransferReceived:
 		receive(row, c.TransferReceived)
@@ -50,6 +50,22 @@ func openWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 			leave(row, w)
 		}
 	}
+}
+
+// MaxTransferReferencesBytes bounds the references of an item's transfers in a row: with as many and as long ones as the
+// rules allow, the row would be no record any more.
+const MaxTransferReferencesBytes = 32 << 10
+
+// fitting is the reference of a transfer as far as the row has room for it: all of it, or nothing.
+func fitting(row *eventv1.AvailabilityRow, reference string) string {
+	bytes := len(reference)
+	for _, t := range row.Transfers {
+		bytes += len(t.Reference)
+	}
+	if bytes > MaxTransferReferencesBytes {
+		return ""
+	}
+	return reference
 }
 
 // place is where a location stands in the row. An event states every location that it names, so all are there.
@@ -153,6 +169,7 @@ func renderStock(availability []byte, row *eventv1.AvailabilityRow) []byte {
 		b = appendString(appendEntry(b, i, `{"transfer_id":`), t.TransferId)
 		b = appendString(append(b, `,"from_location":`...), name(row, t.FromLocation))
 		b = appendString(append(b, `,"to_location":`...), name(row, t.ToLocation))
+		b = appendString(append(b, `,"reference":`...), t.Reference)
 		b = appendInt(b, `,"shipped":`, t.Shipped)
 		b = appendInt(b, `,"remaining":`, t.Remaining)
 		b = append(appendTime(b, `,"shipped_at":"`, t.ShippedAtMicros), '}')

@@ -3,6 +3,7 @@ package availability
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,6 +21,7 @@ import (
 type item struct {
 	state        inventory.Item
 	reservations map[string]inventory.Reservation
+	references   map[string]string // of transfers that have left
 	fold         *fold
 	offset       int64
 }
@@ -35,6 +37,9 @@ func (i *item) run(t *rapid.T, cmd inventory.Command) {
 		order := step.OrderID
 		if filled, ok := ev.Change.(inventory.BackorderFilled); ok {
 			order = filled.Step.OrderID
+		}
+		if shipped, ok := ev.Change.(inventory.TransferShipped); ok {
+			i.references[shipped.TransferID] = shipped.Reference
 		}
 		i.state, i.reservations[order] = inventory.Evolve(i.state, i.reservations[order], ev)
 		value, _, err := codec.AppendInventory(nil, "A", &codec.Meta{Version: i.state.Version, OccurredAtMicros: i.offset}, ev)
@@ -66,7 +71,7 @@ func drawStockCommand(t *rapid.T, item inventory.Item) inventory.Command {
 // What is under way in the row is what the rules go by.
 func TestOpenWorkIsThatOfTheRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		i := &item{reservations: map[string]inventory.Reservation{}, fold: newFold()}
+		i := &item{reservations: map[string]inventory.Reservation{}, references: map[string]string{}, fold: newFold()}
 		i.run(t, inventory.RegisterItem{Description: "a"})
 		i.run(t, inventory.SetBackorderLimit{Limit: 15})
 		for range rapid.IntRange(1, 60).Draw(t, "commands") {
@@ -75,6 +80,9 @@ func TestOpenWorkIsThatOfTheRules(t *testing.T) {
 			var got, want strings.Builder
 			for _, x := range row.Transfers {
 				fmt.Fprintln(&got, x.TransferId, name(row, x.FromLocation), name(row, x.ToLocation), x.Remaining)
+				if want := i.references[x.TransferId]; x.Reference != want {
+					t.Fatalf("transfer %s has the reference %q, want %q", x.TransferId, x.Reference, want)
+				}
 			}
 			for _, x := range i.state.Transfers {
 				fmt.Fprintln(&want, x.ID, x.FromLocation, x.ToLocation, x.Quantity)
@@ -116,7 +124,8 @@ func TestTheLargestRowIsARecord(t *testing.T) {
 	const last = inventory.MaxLocations - 1
 	for i := range inventory.MaxTransfers {
 		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{TransferId: text(inventory.MaxTransferIDBytes, i), FromLocation: last, ToLocation: last,
-			Shipped: inventory.MaxQuantity, Remaining: inventory.MaxQuantity, ShippedAtMicros: now})
+			Shipped: inventory.MaxQuantity, Remaining: inventory.MaxQuantity, ShippedAtMicros: now,
+			Reference: fitting(row, text(inventory.MaxReferenceBytes, i))})
 	}
 	for i := range inventory.MaxDeliveries {
 		row.Deliveries = append(row.Deliveries, &eventv1.OpenDelivery{Location: last, Reference: text(inventory.MaxReferenceBytes, i), Quantity: inventory.MaxQuantity})
@@ -137,15 +146,39 @@ func TestTheLargestRowIsARecord(t *testing.T) {
 	}
 }
 
+// References of transfers are shown as long as there is room, and there is again once transfers have arrived.
+func TestReferencesOfTransfersLeaveARowARecord(t *testing.T) {
+	row := &eventv1.AvailabilityRow{}
+	ship := func(id string) string {
+		openWork(row, &eventv1.InventoryEvent{Meta: &eventv1.Meta{}, Change: &eventv1.InventoryEvent_TransferShipped{TransferShipped: &eventv1.TransferShipped{
+			TransferId: id, FromLocation: "main", ToLocation: "north", Quantity: 1, Reference: strings.Repeat("r", 256)}}})
+		return row.Transfers[len(row.Transfers)-1].Reference
+	}
+	const fit = MaxTransferReferencesBytes / 256
+	for i := range fit {
+		if ship(strconv.Itoa(i)) == "" {
+			t.Fatalf("reference %d has no room", i)
+		}
+	}
+	if got := ship("one more"); got != "" {
+		t.Errorf("%d bytes beyond what there is room for", len(got))
+	}
+	openWork(row, &eventv1.InventoryEvent{Meta: &eventv1.Meta{}, Change: &eventv1.InventoryEvent_TransferReceived{
+		TransferReceived: &eventv1.TransferReceived{TransferId: "0", Quantity: 1}}})
+	if ship("the next") == "" {
+		t.Error("a transfer that has arrived takes room")
+	}
+}
+
 func TestStockShowsWhatIsUnderWay(t *testing.T) {
 	row := &eventv1.AvailabilityRow{
 		Sku: "A", Locations: []*eventv1.LocationLevel{{Location: "main"}, {Location: "north"}},
-		Transfers:  []*eventv1.OpenTransfer{{TransferId: "t-1", ToLocation: 1, Shipped: 5, Remaining: 2, ShippedAtMicros: 1_000_000}},
+		Transfers:  []*eventv1.OpenTransfer{{TransferId: "t-1", ToLocation: 1, Reference: "van 2", Shipped: 5, Remaining: 2, ShippedAtMicros: 1_000_000}},
 		Deliveries: []*eventv1.OpenDelivery{{Location: 1, Reference: "PO-1", Quantity: 7}, {Location: 9, Quantity: 1}},
 		Backorders: []*eventv1.WaitingOrder{{OrderId: "o-1", Quantity: 3}},
 	}
 	got := string(renderStock([]byte(`{"sku":"A"}`), row))
-	want := `{"sku":"A","transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","shipped":5,"remaining":2,"shipped_at":"1970-01-01T00:00:01Z"}],` +
+	want := `{"sku":"A","transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","reference":"van 2","shipped":5,"remaining":2,"shipped_at":"1970-01-01T00:00:01Z"}],` +
 		`"expected":[{"location":"north","reference":"PO-1","quantity":7},{"location":"#9","reference":"","quantity":1}],` +
 		`"backorders":[{"order_id":"o-1","location":"main","quantity":3,"since":"1970-01-01T00:00:00Z"}]}`
 	if got != want {

@@ -54,8 +54,9 @@ var advice = map[string]Advice{
 	CodePosition:       {"The view has not reached the position within 5 seconds; `reached` says how far it is.", "Read again later, or without the position."},
 	CodeInternal:       {"A fault of the service; its log has the reason.", "Retry with the same Idempotency-Key; report it when it stays."},
 
-	shard.CodeUnavailable:     {"No replica could say for certain: a shard changes hands, or a commit is unclear. The command may have taken effect.", retrySame},
-	shard.CodeTooManyRequests: {"The shard's queue is full, or too many of its orders wait for stock of other shards.", retrySame},
+	shard.CodeUnavailable: {"No replica could say for certain: a shard changes hands, or a commit is unclear. The command may have taken effect.", retrySame},
+	shard.CodeTooManyRequests: {"The shard has 16,384 commands waiting; or the replica that serves it has 65,536 messages, or 64 MiB, waiting at the one that took the request; or, for a new order or document, 32,768 orders of the shard wait for stock of other shards. Nothing was written.",
+		retrySame + " Wait longer each time, and send fewer at a time where it comes often."},
 	shard.CodeKeyReused:       {"The key came before with another request.", "Use a new key for a new request, and the same body for a retry."},
 	shard.CodeVersionMismatch: {"If-Match names another version than the current one, which stands in ETag and `current_version`.", "Read, decide again, and send the command with the current version."},
 	shard.CodeOrderNotFound:   {"No order has this ID; for a read, or the view has not seen it yet.", "Check the ID; for a read, send the Holdfast-Position of the answer that made the order."},

@@ -48,6 +48,10 @@ func Open(cfg Config) (*Client, error) {
 	return c, nil
 }
 
+// Config is what the client was opened with, and with the certificates that it has read. Writers and groups that are
+// opened later with it go on with those if the files are no good by then.
+func (c *Client) Config() Config { return c.cfg }
+
 // Close releases the connections. Readers and writers opened beside it go on.
 func (c *Client) Close() { c.kafka.Close() }
 

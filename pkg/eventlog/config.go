@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kprom"
+
+	"github.com/holdfast/holdfast/pkg/certs"
 )
 
 // Config says how to reach the cluster.
@@ -35,6 +37,8 @@ type Config struct {
 	TopicPrefix string
 	// Registerer gets the client's metrics when set.
 	Registerer prometheus.Registerer
+
+	certificates *certs.Source // of Security, once the first client has read them
 }
 
 // metadataMinAge is how soon a client may ask for metadata again. With the client's own default a
@@ -109,11 +113,17 @@ func (c *Config) newClient(metricsName string, opts ...kgo.Opt) (*kgo.Client, er
 			kprom.FetchAndProduceDetail(kprom.ByTopic, kprom.Records, kprom.Batches, kprom.CompressedBytes, kprom.ConsistentNaming),
 		)))
 	}
-	secure, err := c.Security.options()
-	if err != nil {
-		return nil, err
+	base = append(base, c.Security.sasl()...)
+	if c.Security.tls() {
+		if c.certificates == nil {
+			var err error
+			if c.certificates, err = c.Security.certificates(c.Logger); err != nil {
+				return nil, err
+			}
+		}
+		base = append(base, dialTLS(c.certificates))
 	}
-	cl, err := kgo.NewClient(append(append(base, secure...), opts...)...)
+	cl, err := kgo.NewClient(append(base, opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client: %w", err)
 	}

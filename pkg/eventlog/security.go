@@ -1,19 +1,24 @@
 package eventlog
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/holdfast/holdfast/pkg/certs"
 )
 
 // The SASL mechanisms.
@@ -23,7 +28,8 @@ const (
 	SASLScramSHA512 = "SCRAM-SHA-512"
 )
 
-// Security is how to reach brokers that encrypt, or ask who is there. The zero value is a plain connection.
+// Security is how to reach brokers that encrypt, or ask who is there. The zero value is a plain connection. Files that
+// change are read again, for the connections that are made from then on.
 type Security struct {
 	// TLS encrypts; so do CAFile and CertFile.
 	TLS bool
@@ -76,25 +82,39 @@ func (s *Security) validate() error {
 	return errors.Join(errs...)
 }
 
-// options are the client's; s is valid.
-func (s *Security) options() ([]kgo.Opt, error) {
-	var opts []kgo.Opt
-	if s.tls() {
-		cfg, err := s.tlsConfig()
-		if err != nil {
-			return nil, err
+// dialTimeout is the client's own, which dials in another way with TLS.
+const dialTimeout = 10 * time.Second
+
+// dialTLS makes each connection with the certificates that are in the files then.
+func dialTLS(files *certs.Source) kgo.Opt {
+	return kgo.Dialer(func(ctx context.Context, network, host string) (net.Conn, error) {
+		dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout}, Config: files.Config()}
+		return dialer.DialContext(ctx, network, host)
+	})
+}
+
+// certificates reads the files, and again when they change.
+func (s *Security) certificates(log *slog.Logger) (*certs.Source, error) {
+	var files []string
+	for _, file := range []string{s.CAFile, s.CertFile, s.KeyFile} {
+		if file != "" {
+			files = append(files, file)
 		}
-		opts = append(opts, kgo.DialTLSConfig(cfg))
 	}
+	return certs.New(log, s.tlsConfig, files...)
+}
+
+// sasl are the client's options for a user; s is valid.
+func (s *Security) sasl() []kgo.Opt {
 	switch s.Mechanism {
 	case SASLPlain:
-		opts = append(opts, kgo.SASL(plain.Auth{User: s.Username, Pass: string(s.Password)}.AsMechanism()))
+		return []kgo.Opt{kgo.SASL(plain.Auth{User: s.Username, Pass: string(s.Password)}.AsMechanism())}
 	case SASLScramSHA256:
-		opts = append(opts, kgo.SASL(scram.Auth{User: s.Username, Pass: string(s.Password)}.AsSha256Mechanism()))
+		return []kgo.Opt{kgo.SASL(scram.Auth{User: s.Username, Pass: string(s.Password)}.AsSha256Mechanism())}
 	case SASLScramSHA512:
-		opts = append(opts, kgo.SASL(scram.Auth{User: s.Username, Pass: string(s.Password)}.AsSha512Mechanism()))
+		return []kgo.Opt{kgo.SASL(scram.Auth{User: s.Username, Pass: string(s.Password)}.AsSha512Mechanism())}
 	}
-	return opts, nil
+	return nil
 }
 
 func (s *Security) tlsConfig() (*tls.Config, error) {

@@ -198,6 +198,50 @@ func TestAWriterPresentsItself(t *testing.T) {
 	}
 }
 
+// A certificate that is replaced is in use for new connections, and one that is no good changes nothing.
+func TestCertificatesAreReadAgainWhenTheyChange(t *testing.T) {
+	ca, stranger := newAuthority(t), newAuthority(t)
+	mutual := ca.broker("127.0.0.1")
+	mutual.ClientAuth = tls.RequireAndVerifyClientCert
+	seeds := secured(t, kfake.TLS(mutual))
+	dir := t.TempDir()
+	files := eventlog.Security{CAFile: filepath.Join(dir, "ca"), CertFile: filepath.Join(dir, "cert"), KeyFile: filepath.Join(dir, "key")}
+	become := func(a *authority) {
+		t.Helper()
+		cert, key := a.client()
+		for to, from := range map[string]string{files.CAFile: ca.file, files.CertFile: cert, files.KeyFile: key} {
+			content, err := os.ReadFile(from)
+			if err := errors.Join(err, os.WriteFile(to+".new", content, 0o600), os.Rename(to+".new", to)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	become(stranger)
+	c := open(t, eventlog.Config{Seeds: seeds, Embedded: true, Security: files})
+	if err := c.Ping(logtest.Context(t)); err == nil || !strings.Contains(err.Error(), "refuse this client's certificate") {
+		t.Fatalf("a stranger: %v", err)
+	}
+	become(ca)
+	if err := c.Ping(logtest.Context(t)); err != nil {
+		t.Fatalf("with another certificate: %v", err)
+	}
+	if _, err := c.EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 1, ShardCount: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{files.CAFile, files.CertFile, files.KeyFile} {
+		if err := os.WriteFile(file, []byte("half of a certi"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.ReadLayout(logtest.Context(t)); err != nil { // by a reader with connections of its own
+		t.Errorf("with certificates that are no good: %v", err)
+	}
+	later := open(t, c.Config())
+	if err := later.Ping(logtest.Context(t)); err != nil {
+		t.Errorf("a client that is opened later: %v", err)
+	}
+}
+
 func TestSecurityThatIsNoneIsRefused(t *testing.T) {
 	cert, key := newAuthority(t).client()
 	for _, test := range []struct {

@@ -1,13 +1,17 @@
 package httpapi
 
 import (
+	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
+	"github.com/holdfast/holdfast/pkg/shard"
 )
 
 // What the document shows as a body is taken as it stands.
@@ -31,6 +35,29 @@ func TestEveryDocumentedExampleIsTaken(t *testing.T) {
 	}
 	if sent < len(command.Types())-len([]string{"void", "fail", "start", "capture", "refund"})-1 {
 		t.Errorf("only %d examples", sent)
+	}
+}
+
+// Whoever gets a 429 finds in the document, and on the page of errors, which limits it may come from and what to do.
+func TestEveryLimitBehindA429IsDocumented(t *testing.T) {
+	document, err := os.ReadFile(filepath.Join("..", "..", "schemas", "openapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, response, _ := strings.Cut(string(document), "\n    TooManyRequests:\n")
+	response, _, _ = strings.Cut(response, "\n      headers:")
+	advice := command.AdviceOn(shard.CodeTooManyRequests)
+	thousands := func(n int) string { return fmt.Sprintf("%d,%03d", n/1_000, n%1_000) }
+	for _, want := range []string{
+		thousands(shard.MaxQueued), thousands(shard.MaxPeerQueued), fmt.Sprintf("%d MiB", shard.MaxPeerQueuedBytes>>20),
+		thousands(shard.MaxOpenSagas), "Retry-After", "same", "Idempotency-Key",
+	} {
+		if !strings.Contains(response, want) {
+			t.Errorf("schemas/openapi.yaml does not say %s of a 429", want)
+		}
+		if !strings.Contains(advice.Cause+advice.Remedy, want) {
+			t.Errorf("docs/errors.md does not say %s of too_many_requests", want)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package retail
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -11,20 +10,18 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// mirrorWait bounds the wait until the mirror holds what the log holds.
-const mirrorWait = 2 * time.Minute
+// mirrorPatience is how long the mirror may stand still while it is waited for.
+const mirrorPatience = 2 * time.Minute
 
 // Mirrored is what ClickHouse holds of a book's documents, in the sense of Logged.
 type Mirrored struct {
 	Documents, Moved Tally
 }
 
-// FoldMirror waits until the mirror covers the position, and adds up what it holds of the book.
+// FoldMirror waits until the mirror covers the position, for as long as it moves on, and adds up what it holds of the book.
 func FoldMirror(ctx context.Context, mirror *analytics.Reports, b *Book, position eventlog.Position) (*Mirrored, error) {
-	wait, cancel := context.WithTimeout(ctx, mirrorWait)
-	defer cancel()
-	if covered, err := mirror.Await(wait, position); err != nil {
-		return nil, fmt.Errorf("the mirror in ClickHouse is at %q and does not reach %s: is analytics-projector running? %w", covered.Position, position, err)
+	if _, err := mirror.AwaitMoving(ctx, position, mirrorPatience); err != nil {
+		return nil, err
 	}
 	f := newFold(b)
 	m := &Mirrored{Documents: NewTally(), Moved: NewTally()}

@@ -32,7 +32,7 @@ func (e *EventLog) Register(fs *flag.FlagSet) {
 	fs.StringVar(&e.TopicPrefix, "topic-prefix", "", "put before the name of every topic, where several platforms share a cluster")
 	fs.BoolVar(&e.Security.TLS, "kafka-tls", false, "reach the brokers over TLS; kafka-ca and kafka-cert do so too")
 	fs.StringVar(&e.Security.CAFile, "kafka-ca", "", "`file` of the certificates (PEM) that those of the brokers are signed with; empty: the system's")
-	fs.StringVar(&e.Security.CertFile, "kafka-cert", "", "`file` of this client's certificate (PEM), where brokers ask for one")
+	fs.StringVar(&e.Security.CertFile, "kafka-cert", "", "`file` of this client's certificate (PEM), where brokers ask for one. This file, that of kafka-key and that of kafka-ca are read again when they change")
 	fs.StringVar(&e.Security.KeyFile, "kafka-key", "", "`file` of the key (PEM) of kafka-cert")
 	fs.StringVar(&e.Security.Mechanism, "kafka-sasl-mechanism", "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, where brokers ask for a user")
 	fs.StringVar(&e.Security.Username, "kafka-username", "", "user of kafka-sasl-mechanism")

@@ -5,9 +5,11 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/grpc"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -55,6 +57,71 @@ func TestALinkThatHasEndedAnswers(t *testing.T) {
 	l.submit(0, &Command{}, fut)
 	if !closed(fut.Done()) || fut.Result().Code != CodeUnavailable {
 		t.Fatalf("%+v", fut.Result())
+	}
+}
+
+func TestMessagesThatFindNoRoomAreCounted(t *testing.T) {
+	node := idleLink(t).node
+	node.runners = make([]atomic.Pointer[runner], 2)
+	r := &runner{node: node, in: newInbox()}
+	node.runners[0].Store(r)
+	l := &link{node: node, out: newOutbox[peerv1.ExchangeRequest]()}
+	node.peers = &peers{owners: []owner{{}, {id: "owner", address: "peer"}}, links: map[string]*link{"peer": l}}
+	dropped := func() (shard, peer float64) {
+		return testutil.ToFloat64(node.metrics.dropped.WithLabelValues("shard")), testutil.ToFloat64(node.metrics.dropped.WithLabelValues("peer"))
+	}
+	for range MaxQueuedMessages {
+		node.sendStep(&peerv1.ReservationRequest{})
+	}
+	for range MaxPeerQueued {
+		node.sendQuery(&peerv1.OrderQuery{TargetShard: 1})
+	}
+	if shard, peer := dropped(); shard != 0 || peer != 0 {
+		t.Fatalf("%v and %v dropped while there was room", shard, peer)
+	}
+	node.sendStep(&peerv1.ReservationRequest{})
+	node.sendQuery(&peerv1.OrderQuery{})
+	node.answerHere(&peerv1.ReservationResponse{})
+	node.queryAnswerHere(&peerv1.OrderQueryResponse{})
+	server := &peerServer{node: node}
+	server.take(&peerv1.ExchangeRequest{Reservations: []stepRequest{{}}, OrderQueries: []query{{}}}, newReplies(1))
+	node.sendStep(&peerv1.ReservationRequest{TargetShard: 1})
+	node.sendQuery(&peerv1.OrderQuery{TargetShard: 1})
+	if shard, peer := dropped(); shard != 6 || peer != 2 {
+		t.Errorf("%v and %v were dropped, want 6 by the shard and 2 by the link", shard, peer)
+	}
+	r.in.close() // what comes for a shard that has left is no news of a full queue
+	node.sendStep(&peerv1.ReservationRequest{})
+	if shard, _ := dropped(); shard != 6 {
+		t.Errorf("%v", shard)
+	}
+}
+
+// What another part of a replica still sends while it stops starts nothing that nobody ends.
+func TestPeersThatAreClosedOpenNoLink(t *testing.T) {
+	address := "127.0.0.1:1"
+	p := &peers{
+		node: idleLink(t).node, stop: func() {}, links: map[string]*link{},
+		owners: []owner{{id: "one", address: address}, {id: "two", address: "127.0.0.1:2"}},
+	}
+	before, err := p.link(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.close()
+	if !closed(before.ended) {
+		t.Error("a link outlives the peers")
+	}
+	p.sendStep(&peerv1.ReservationRequest{TargetShard: 1})
+	for shard := range int32(2) {
+		fut := NewFuture()
+		p.submit(shard, &Command{}, fut)
+		if !closed(fut.Done()) || fut.Result().Code != CodeUnavailable || !strings.Contains(fut.Result().Detail, "is stopping") {
+			t.Errorf("%+v", fut.Result())
+		}
+	}
+	if len(p.links) != 1 || p.links[address] != before {
+		t.Errorf("%d links", len(p.links))
 	}
 }
 

@@ -56,9 +56,16 @@ type ownership struct {
 type metrics struct {
 	commitSeconds, batchEvents       prometheus.Histogram
 	resends, reconciled, refusedFull prometheus.Counter
+	dropped                          *prometheus.CounterVec // by queue
 	acquires                         *prometheus.CounterVec
 	ownedShards                      prometheus.Gauge
 }
+
+// Queues that may have no room for a message, in metrics.
+const (
+	queueOfShard = "shard"
+	queueOfPeer  = "peer"
+)
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
@@ -73,15 +80,21 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "holdfast_shard_reconciled_total", Help: "Differences between orders and stock that were found and mended; 0 on Apache Kafka."}),
 		refusedFull: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_queue_full_total", Help: "Commands refused because the queue of their shard, or of the replica that serves it, was full."}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "holdfast_shard_messages_dropped_total",
+			Help: "Messages between shards that found no room and are sent again later, by queue: of the shard that they were for, or of the replica that serves it."}, []string{"queue"}),
 		acquires: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_shard_acquires_total", Help: "Attempts to take over a shard, by result."}, []string{"result"}),
 		ownedShards: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "holdfast_shard_owned", Help: "Shards that this replica serves."}),
 	}
+	for _, queue := range []string{queueOfShard, queueOfPeer} {
+		m.dropped.WithLabelValues(queue) // 0 from the start
+	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.acquires, m.ownedShards} {
+	for _, c := range []prometheus.Collector{m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.dropped, m.acquires, m.ownedShards} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register the shard metrics: %w", err)
 		}
@@ -106,6 +119,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Log = client.Config() // with the certificates that it has read: writers are opened long after
 	n := &Node{cfg: cfg, log: cfg.Logger, client: client, metrics: m, owned: map[int32]*ownership{}, faults: map[int32]error{}}
 	if err := n.join(ctx); err != nil {
 		client.Close()
@@ -331,11 +345,18 @@ func (n *Node) enqueue(queue *inbox, cmd *Command, fut *Future) {
 	}
 }
 
+// pass puts a message of another shard into a shard's queue, or drops it, to come again.
+func (n *Node) pass(r *runner, message input) {
+	if _, full := r.in.put(message); full {
+		n.metrics.dropped.WithLabelValues(queueOfShard).Inc()
+	}
+}
+
 // sendStep delivers a step to its target's shard, here or at a peer; it may be lost.
 func (n *Node) sendStep(req stepRequest) {
 	n.cfg.Hooks.deliver(func() {
 		if r := n.runners[req.TargetShard].Load(); r != nil {
-			r.in.put(input{step: req, reply: n.answerHere})
+			n.pass(r, input{step: req, reply: n.answerHere})
 			return
 		}
 		n.peers.sendStep(req)
@@ -346,7 +367,7 @@ func (n *Node) sendStep(req stepRequest) {
 func (n *Node) answerHere(resp stepResponse) {
 	n.cfg.Hooks.deliver(func() {
 		if r := n.runners[resp.SourceShard].Load(); r != nil {
-			r.in.put(input{answer: resp})
+			n.pass(r, input{answer: resp})
 		}
 	})
 }
@@ -355,7 +376,7 @@ func (n *Node) answerHere(resp stepResponse) {
 func (n *Node) sendQuery(q query) {
 	n.cfg.Hooks.deliver(func() {
 		if r := n.runners[q.TargetShard].Load(); r != nil {
-			r.in.put(input{query: q, queryReply: n.queryAnswerHere})
+			n.pass(r, input{query: q, queryReply: n.queryAnswerHere})
 			return
 		}
 		n.peers.sendQuery(q)
@@ -368,7 +389,7 @@ func (n *Node) queryAnswerHere(a queryResponse) {
 	}
 	n.cfg.Hooks.deliver(func() {
 		if r := n.runners[a.SourceShard].Load(); r != nil {
-			r.in.put(input{queryAnswer: a})
+			n.pass(r, input{queryAnswer: a})
 		}
 	})
 }

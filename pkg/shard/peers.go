@@ -47,7 +47,7 @@ func (c peerCredentials) serverOptions() []grpc.ServerOption {
 
 func (c peerCredentials) dialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
-		grpc.WithTransportCredentials(c.client),
+		grpc.WithTransportCredentials(c.client()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceivedFrame)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: peerPingEvery, Timeout: peerPingTimeout}),
 	}
@@ -65,7 +65,10 @@ type peers struct {
 	mu     sync.Mutex
 	owners []owner // by shard, as announced
 	links  map[string]*link
+	closed bool
 }
+
+var errStopping = errors.New("this replica is stopping")
 
 type owner struct {
 	id      string
@@ -73,7 +76,7 @@ type owner struct {
 }
 
 func startPeers(ctx context.Context, n *Node) (*peers, error) {
-	creds, err := n.cfg.PeerTLS.credentials()
+	creds, err := n.cfg.PeerTLS.credentials(n.log)
 	if err != nil {
 		return nil, err
 	}
@@ -121,10 +124,14 @@ func (p *peers) close() {
 		p.server.Stop()
 	}
 	p.mu.Lock()
+	p.closed = true // from here on there are no more links
+	p.mu.Unlock()
 	for _, l := range p.links {
 		l.stop()
 	}
-	p.mu.Unlock()
+	for _, l := range p.links {
+		<-l.ended
+	}
 	p.done.Wait()
 }
 
@@ -180,6 +187,7 @@ func (p *peers) owner(shard int32) (string, error) {
 	}
 }
 
+// link is the stream to a shard's owner, or why there is none.
 func (p *peers) link(shard int32) (*link, error) {
 	address, err := p.owner(shard)
 	if err != nil {
@@ -187,6 +195,9 @@ func (p *peers) link(shard int32) (*link, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errStopping
+	}
 	l := p.links[address]
 	if l == nil {
 		l = newLink(p.node, address, p.creds)
@@ -222,6 +233,7 @@ type link struct {
 	address string
 	creds   peerCredentials
 	stop    context.CancelFunc
+	ended   chan struct{} // closed when nothing of it runs any more
 
 	out *outbox[peerv1.ExchangeRequest]
 
@@ -233,8 +245,14 @@ type link struct {
 
 func newLink(n *Node, address string, creds peerCredentials) *link {
 	ctx, cancel := context.WithCancel(context.Background())
-	l := &link{node: n, address: address, creds: creds, stop: cancel, out: newOutbox[peerv1.ExchangeRequest](), pending: map[uint64]*Future{}}
-	go l.run(ctx)
+	l := &link{
+		node: n, address: address, creds: creds, stop: cancel, ended: make(chan struct{}),
+		out: newOutbox[peerv1.ExchangeRequest](), pending: map[uint64]*Future{},
+	}
+	go func() {
+		defer close(l.ended)
+		l.run(ctx)
+	}()
 	return l
 }
 
@@ -242,7 +260,11 @@ func newLink(n *Node, address string, creds peerCredentials) *link {
 func (l *link) put(bytes int, add func(*peerv1.ExchangeRequest)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed && !l.out.full() {
+	switch {
+	case l.closed:
+	case l.out.full():
+		l.node.metrics.dropped.WithLabelValues(queueOfPeer).Inc()
+	default:
 		l.out.put(bytes, add)
 	}
 }
@@ -265,7 +287,7 @@ func (l *link) submit(shard int32, cmd *Command, fut *Future) {
 	l.mu.Unlock()
 	switch {
 	case closed:
-		fut.finish(unavailable("this replica is stopping: retry with the same Idempotency-Key"))
+		fut.finish(unavailable(errStopping.Error() + ": retry with the same Idempotency-Key"))
 	case full:
 		l.node.metrics.refusedFull.Inc()
 		fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1, Detail: "too many commands wait for " + l.address + "; retry later with the same key"})

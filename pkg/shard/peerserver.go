@@ -50,14 +50,14 @@ func (s *peerServer) take(f *peerv1.ExchangeRequest, out *replies) {
 	}
 	for _, req := range f.Reservations {
 		if r := s.runner(req.TargetShard); r != nil {
-			r.in.put(input{step: req, reply: func(resp stepResponse) {
+			s.node.pass(r, input{step: req, reply: func(resp stepResponse) {
 				s.node.cfg.Hooks.deliver(func() { out.reservation(resp) })
 			}})
 		}
 	}
 	for _, q := range f.OrderQueries {
 		if r := s.runner(q.TargetShard); r != nil {
-			r.in.put(input{query: q, queryReply: func(resp queryResponse) {
+			s.node.pass(r, input{query: q, queryReply: func(resp queryResponse) {
 				s.node.cfg.Hooks.deliver(func() {
 					out.put(resp.SizeVT(), func(f *peerv1.ExchangeResponse) { f.OrderQueries = append(f.OrderQueries, resp) })
 				})

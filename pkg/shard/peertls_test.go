@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -106,6 +107,60 @@ func TestReplicasKnowEachOtherByCertificate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// become replaces the files by those of another certificate.
+func (t PeerTLS) become(test *testing.T, other PeerTLS) {
+	test.Helper()
+	for ours, theirs := range map[string]string{t.Cert: other.Cert, t.Key: other.Key, t.CA: other.CA} {
+		content, err := os.ReadFile(theirs)
+		if err != nil {
+			test.Fatal(err)
+		}
+		if err := errors.Join(os.WriteFile(ours+".new", content, 0o600), os.Rename(ours+".new", ours)); err != nil {
+			test.Fatal(err)
+		}
+	}
+}
+
+// New connections are made with the certificates that are there when they are made, on both sides.
+func TestCertificatesAreRotatedWithoutARestart(t *testing.T) {
+	before, after := newAuthority(t), newAuthority(t)
+	here, there := before.replica("127.0.0.1"), before.replica("127.0.0.1")
+	here.CA, there.CA = writeCopy(t, here.CA), writeCopy(t, there.CA)
+	server := startPeer(t, credentialsOf(t, here))
+	creds := credentialsOf(t, there)
+	ask := func(creds peerCredentials, want string) {
+		t.Helper()
+		if r := call(t, server, creds).ask(t); !strings.HasPrefix(r.Detail, want) {
+			t.Errorf("%+v, want %s", r, want)
+		}
+	}
+	ask(creds, peerAnswered)
+	here.become(t, after.replica("127.0.0.1"))
+	ask(creds, peerGone) // which still is of the authority before
+	ask(credentialsOf(t, after.replica("127.0.0.1")), peerAnswered)
+	there.become(t, after.replica("127.0.0.1"))
+	ask(creds, peerAnswered)
+	for _, file := range []string{here.Cert, here.Key, here.CA, there.Cert, there.CA} {
+		if err := os.WriteFile(file, []byte("half of a certi"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ask(creds, peerAnswered)
+	}
+}
+
+func writeCopy(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.WriteFile(copied, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return copied
 }
 
 func TestCertificatesThatCannotBeUsedAreRefused(t *testing.T) {

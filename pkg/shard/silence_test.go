@@ -75,7 +75,7 @@ func listen(t *testing.T) net.Listener {
 
 func credentialsOf(t *testing.T, files PeerTLS) peerCredentials {
 	t.Helper()
-	creds, err := files.credentials()
+	creds, err := files.credentials(slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

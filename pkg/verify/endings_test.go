@@ -117,9 +117,9 @@ func TestHealthyEndings(t *testing.T) {
 		},
 		"one under way": func(s *story) { askedFor(s, 3) },
 		"an older row after a newer": func(s *story) {
-			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2, Format: 1})
+			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2, Format: 2})
 		},
-		"a progress row": func(s *story) { s.rows = append(s.rows, &eventv1.AvailabilityRow{SourceOffset: 4, Format: 1}) },
+		"a progress row": func(s *story) { s.rows = append(s.rows, &eventv1.AvailabilityRow{SourceOffset: 4, Format: 2}) },
 		"a backorder within its limit": func(s *story) {
 			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 2}}})
 			s.rows[0].BackorderLimit = 2

@@ -137,8 +137,8 @@ func (c *checker) mirror(ctx context.Context, client *eventlog.Client, address s
 }
 
 func (c *checker) mirrorTotals(ctx context.Context, conn *clickhouse.Conn) error {
-	if err := c.await(ctx, analytics.NewReports(conn)); err != nil {
-		return fmt.Errorf("%w; is analytics-projector running?", err)
+	if err := c.await(ctx, conn); err != nil {
+		return err
 	}
 	for _, m := range c.comparisons() {
 		if err := c.compareSums(ctx, conn, m); err != nil {
@@ -173,21 +173,9 @@ func (c *checker) compareSums(ctx context.Context, conn *clickhouse.Conn, m comp
 }
 
 // await waits until a mirror holds what was read of the log, for as long as it moves on.
-func (c *checker) await(ctx context.Context, reports *analytics.Reports) error {
-	position := eventlog.PositionOf(c.ends)
-	for last := ""; ; {
-		wait, cancel := context.WithTimeout(ctx, c.o.MirrorWait)
-		covered, err := reports.Await(wait, position)
-		cancel()
-		switch reached := covered.Position.String(); {
-		case err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
-			return err
-		case reached == last:
-			return fmt.Errorf("the mirror is at %q and has not moved for %v on its way to %s", reached, c.o.MirrorWait, position)
-		default:
-			last = reached
-		}
-	}
+func (c *checker) await(ctx context.Context, conn *clickhouse.Conn) error {
+	_, err := analytics.NewReports(conn).AwaitMoving(ctx, eventlog.PositionOf(c.ends), c.o.MirrorWait)
+	return err
 }
 
 // refill fills a database beside the mirror's from the start of the log, and compares the two.
@@ -228,7 +216,7 @@ func (c *checker) fillBeside(ctx context.Context, client *eventlog.Client, besid
 		_ = m.Run(filling) // alone, it tries until it is stopped
 	}()
 	defer func() { stop(); <-done }()
-	if err := c.await(ctx, analytics.NewReports(beside)); err != nil {
+	if err := c.await(ctx, beside); err != nil {
 		return errors.Join(err, m.Ready())
 	}
 	return nil

@@ -75,7 +75,7 @@ func healthy() *story {
 	s.addStock(4, level(10, 8, 0, 2), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationCommitted{ReservationCommitted: &eventv1.ReservationCommitted{Step: step(4), Quantity: 2, Allocations: take(2)}}})
 	s.addStock(5, level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockFulfilled{StockFulfilled: &eventv1.StockFulfilled{Step: step(5), Quantity: 1, FromCommitted: take(1)}}})
 	s.rows = []*eventv1.AvailabilityRow{{Sku: "A", Description: "a", Registered: true, Version: 5, Total: level(9, 8, 0, 1),
-		Locations: []*eventv1.LocationLevel{{Location: "main", Level: level(9, 8, 0, 1)}}, SourceOffset: 4, OccurredAtMicros: occurred, Format: 1}}
+		Locations: []*eventv1.LocationLevel{{Location: "main", Level: level(9, 8, 0, 1)}}, SourceOffset: 4, OccurredAtMicros: occurred, Format: 2}}
 	return s
 }
 

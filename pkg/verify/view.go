@@ -53,13 +53,16 @@ func (c *checker) moreRows(ctx context.Context, client *eventlog.Client) error {
 	return err
 }
 
+// rowFormat is the earliest format of rows that readers take.
+const rowFormat = 2
+
 func (c *checker) rowRecord(rec *eventlog.Record) {
 	row := &eventv1.AvailabilityRow{}
 	if err := row.UnmarshalVT(rec.Value); err != nil {
 		c.check(View, false, "%s: %v", at(rec), err)
 		return
 	}
-	if row.Format == 0 {
+	if row.Format < rowFormat {
 		return // of a version before, which readers pass over
 	}
 	p := row.SourcePartition

@@ -42,13 +42,13 @@ func (p *platform) startWork(t *testing.T) string {
 	must(api.SetBackorderLimit(ctx, openSKU, 9))
 	must(api.ReceiveStock(ctx, openSKU, client.ReceiveStock{Quantity: 5}))
 	must(api.ExpectStock(ctx, openSKU, client.ExpectStock{Quantity: 7, Reference: "PO-7"}))
-	sent, err := api.ShipTransfer(ctx, openSKU, client.ShipTransfer{ToLocation: "north", Quantity: 3})
+	sent, err := api.ShipTransfer(ctx, openSKU, client.ShipTransfer{ToLocation: "north", Quantity: 3, Reference: "van 2"})
 	must(sent, err)
 	order, err := api.PlaceOrder(ctx, client.PlaceOrder{CustomerID: "c", Currency: "GBP", Lines: []client.OrderLine{{SKU: openSKU, Quantity: 4, UnitPrice: "1"}}})
 	must(order, err)
 	item, err := api.Stock(ctx, openSKU, client.After(order.Position))
 	must(item, err)
-	if v := item.Value; len(v.Transfers) != 1 || v.Transfers[0].TransferID != sent.Value.TransferID || v.Transfers[0].Remaining != 3 ||
+	if v := item.Value; len(v.Transfers) != 1 || v.Transfers[0].TransferID != sent.Value.TransferID || v.Transfers[0].Remaining != 3 || v.Transfers[0].Reference != "van 2" ||
 		len(v.Expected) != 1 || v.Expected[0].Reference != "PO-7" || len(v.Backorders) != 1 ||
 		v.Backorders[0].OrderID != order.Value.OrderID || v.Backorders[0].Quantity != 2 {
 		t.Fatalf("under way is %+v", v)

@@ -56,6 +56,9 @@ var ErrNoBuild = errors.New("there is no embedded ClickHouse")
 // cacheEnv names the folder that keeps the library, instead of the user's cache folder.
 const cacheEnv = "HOLDFAST_CACHE"
 
+// lockName is the file that lets one process fetch at a time.
+const lockName = "fetch.lock"
+
 // tempPrefix begins the names of the folders that are fetched into.
 const tempPrefix = "fetch-"
 
@@ -161,11 +164,14 @@ func (f *fetcher) library(ctx context.Context) (string, error) {
 		return f.path(), nil
 	}
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
-		return "", fmt.Errorf("cache folder: %w", err)
+		return "", f.unwritable(err)
 	}
-	release, err := lockfile.Await(ctx, filepath.Join(f.dir, "fetch.lock"))
-	if err != nil {
+	release, err := lockfile.Await(ctx, filepath.Join(f.dir, lockName))
+	switch {
+	case errors.Is(err, lockfile.ErrTaken):
 		return "", fmt.Errorf("another process fetches the engine into %s: %w", f.dir, errors.Join(err, ctx.Err()))
+	case err != nil:
+		return "", f.unwritable(err)
 	}
 	defer release()
 	if f.checked() {
@@ -191,6 +197,12 @@ func (f *fetcher) library(ctx context.Context) (string, error) {
 	}
 	f.say("ready")
 	return f.path(), nil
+}
+
+// unwritable says that nothing can be kept in the cache folder, and what to do.
+func (f *fetcher) unwritable(err error) error {
+	return fmt.Errorf("the cache folder %s, which keeps the engine, cannot be written: %w\n"+
+		"Make it writable, or name another in %s, or use a server with --clickhouse DSN", f.dir, err, cacheEnv)
 }
 
 func (f *fetcher) say(format string, args ...any) {

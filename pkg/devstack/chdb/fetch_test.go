@@ -249,7 +249,7 @@ func TestFetchStopsWithItsContext(t *testing.T) {
 		t.Error("it succeeded")
 	}
 	// And so does the wait for another process.
-	release, err := lockfile.Take(filepath.Join(f.dir, "fetch.lock"))
+	release, err := lockfile.Take(filepath.Join(f.dir, lockName))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,6 +271,31 @@ func TestFetchNeedsAFolder(t *testing.T) {
 	}
 	if _, err := f.library(context.Background()); err == nil || !strings.Contains(err.Error(), "cache folder") {
 		t.Errorf("a file for a folder: %v", err)
+	}
+	for name, spoil := range map[string]func(dir string) error{
+		"a folder that is read only": func(dir string) error { return os.Chmod(dir, 0o555) },
+		"a lock that is a folder":    func(dir string) error { return os.Mkdir(filepath.Join(dir, lockName), 0o755) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := fetcherOf(t, pack(t, "package/library"), "")
+			f.dir = t.TempDir()
+			if err := spoil(f.dir); err != nil {
+				t.Fatal(err)
+			}
+			if file, err := os.Create(filepath.Join(f.dir, lockName)); err == nil {
+				_ = file.Close()
+				t.Skip("this user may write whatever the mode is")
+			}
+			_, err := f.library(context.Background())
+			for _, want := range []string{"the cache folder " + f.dir, "cannot be written", cacheEnv, "--clickhouse"} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%v does not say %s", err, want)
+				}
+			}
+			if err != nil && strings.Contains(err.Error(), "another process") {
+				t.Error(err)
+			}
+		})
 	}
 	t.Setenv(cacheEnv, "")
 	t.Setenv("HOME", "")

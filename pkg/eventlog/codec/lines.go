@@ -6,36 +6,51 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Lists are made of one array of messages and one of pointers to them: two allocations, not one an
-// element. Empty lists decode as nil.
-
-func toLines(lines []order.PlaceLine) []*eventv1.OrderLine {
-	values, out := make([]eventv1.OrderLine, len(lines)), make([]*eventv1.OrderLine, len(lines))
-	for i, l := range lines {
-		values[i].Sku, values[i].Quantity, values[i].UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
-		out[i] = &values[i]
+// messages makes a list of messages: one array of them and one of pointers to it, two allocations and not one an
+// element. None are nil, here and in values.
+func messages[M, T any](list []T, fill func(*M, *T)) []*M {
+	if len(list) == 0 {
+		return nil
+	}
+	array, out := make([]M, len(list)), make([]*M, len(list))
+	for i := range list {
+		fill(&array[i], &list[i])
+		out[i] = &array[i]
 	}
 	return out
 }
 
-func fromLines(lines []*eventv1.OrderLine) []order.PlaceLine {
-	if len(lines) == 0 {
+// values makes a list of what messages carry.
+func values[M, T any](list []*M, read func(*M) T) []T {
+	if len(list) == 0 {
 		return nil
 	}
-	out := make([]order.PlaceLine, len(lines))
-	for i, l := range lines {
-		out[i] = order.PlaceLine{SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+	out := make([]T, len(list))
+	for i, m := range list {
+		out[i] = read(m)
 	}
 	return out
+}
+
+func toLines(lines []order.PlaceLine) []*eventv1.OrderLine {
+	return messages(lines, func(m *eventv1.OrderLine, l *order.PlaceLine) {
+		m.Sku, m.Quantity, m.UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
+	})
+}
+
+func fromLines(lines []*eventv1.OrderLine) []order.PlaceLine {
+	return values(lines, func(l *eventv1.OrderLine) order.PlaceLine {
+		return order.PlaceLine{SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+	})
 }
 
 // toReturned and fromReturned carry goods that came back: a list for each condition here, one list with the condition
 // on each line in the schema.
 func toReturned(resellable, damaged []order.PlaceLine) []*eventv1.ReturnedLine {
 	n := len(resellable) + len(damaged)
-	values, out := make([]eventv1.ReturnedLine, n), make([]*eventv1.ReturnedLine, n)
+	array, out := make([]eventv1.ReturnedLine, n), make([]*eventv1.ReturnedLine, n)
 	for i := range out {
-		v, l := &values[i], (*order.PlaceLine)(nil)
+		v, l := &array[i], (*order.PlaceLine)(nil)
 		if i < len(resellable) {
 			l, v.Condition = &resellable[i], eventv1.Condition_CONDITION_RESELLABLE
 		} else {
@@ -65,92 +80,55 @@ func fromReturned(p *eventv1.ReturnReceivedV2) order.Event {
 }
 
 func toQuantities(lines []order.LineQuantity) []*eventv1.LineQuantity {
-	values, out := make([]eventv1.LineQuantity, len(lines)), make([]*eventv1.LineQuantity, len(lines))
-	for i, l := range lines {
-		values[i].Sku, values[i].Quantity = l.SKU, l.Quantity
-		out[i] = &values[i]
-	}
-	return out
+	return messages(lines, func(m *eventv1.LineQuantity, l *order.LineQuantity) {
+		m.Sku, m.Quantity = l.SKU, l.Quantity
+	})
 }
 
 func fromQuantities(lines []*eventv1.LineQuantity) []order.LineQuantity {
-	if len(lines) == 0 {
-		return nil
-	}
-	out := make([]order.LineQuantity, len(lines))
-	for i, l := range lines {
-		out[i] = order.LineQuantity{SKU: l.Sku, Quantity: l.Quantity}
-	}
-	return out
+	return values(lines, func(l *eventv1.LineQuantity) order.LineQuantity {
+		return order.LineQuantity{SKU: l.Sku, Quantity: l.Quantity}
+	})
 }
 
 func toAmended(lines []order.AmendedLine) []*eventv1.AmendedLine {
-	values, out := make([]eventv1.AmendedLine, len(lines)), make([]*eventv1.AmendedLine, len(lines))
-	for i, l := range lines {
-		v := &values[i]
-		v.Line, v.Sku, v.Quantity, v.UnitPriceMicros = uint32(l.Line), l.SKU, l.Quantity, l.UnitPriceMicros
-		v.FormerQuantity, v.FormerUnitPriceMicros = l.FormerQuantity, l.FormerUnitPriceMicros
-		out[i] = v
-	}
-	return out
+	return messages(lines, func(m *eventv1.AmendedLine, l *order.AmendedLine) {
+		m.Line, m.Sku, m.Quantity, m.UnitPriceMicros = uint32(l.Line), l.SKU, l.Quantity, l.UnitPriceMicros
+		m.FormerQuantity, m.FormerUnitPriceMicros = l.FormerQuantity, l.FormerUnitPriceMicros
+	})
 }
 
 func fromAmended(lines []*eventv1.AmendedLine) []order.AmendedLine {
-	if len(lines) == 0 {
-		return nil
-	}
-	out := make([]order.AmendedLine, len(lines))
-	for i, l := range lines {
-		out[i] = order.AmendedLine{
+	return values(lines, func(l *eventv1.AmendedLine) order.AmendedLine {
+		return order.AmendedLine{
 			Line: int32(l.Line), SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
 			FormerQuantity: l.FormerQuantity, FormerUnitPriceMicros: l.FormerUnitPriceMicros,
 		}
-	}
-	return out
+	})
 }
 
 func toShort(short []order.ShortLine) []*eventv1.ShortLine {
-	values, out := make([]eventv1.ShortLine, len(short)), make([]*eventv1.ShortLine, len(short))
-	for i, s := range short {
-		v := &values[i]
-		v.Sku, v.Requested, v.Available, v.Reason = s.SKU, s.Requested, s.Available, eventv1.RejectionReason(s.Reason)
-		out[i] = v
-	}
-	return out
+	return messages(short, func(m *eventv1.ShortLine, s *order.ShortLine) {
+		m.Sku, m.Requested, m.Available, m.Reason = s.SKU, s.Requested, s.Available, eventv1.RejectionReason(s.Reason)
+	})
 }
 
 func fromShort(short []*eventv1.ShortLine) []order.ShortLine {
-	if len(short) == 0 {
-		return nil
-	}
-	out := make([]order.ShortLine, len(short))
-	for i, s := range short {
-		out[i] = order.ShortLine{SKU: s.Sku, Requested: s.Requested, Available: s.Available, Reason: int32(s.Reason)}
-	}
-	return out
+	return values(short, func(s *eventv1.ShortLine) order.ShortLine {
+		return order.ShortLine{SKU: s.Sku, Requested: s.Requested, Available: s.Available, Reason: int32(s.Reason)}
+	})
 }
 
 func toAllocations(allocations []inventory.Allocation) []*eventv1.Allocation {
-	if len(allocations) == 0 {
-		return nil
-	}
-	values, out := make([]eventv1.Allocation, len(allocations)), make([]*eventv1.Allocation, len(allocations))
-	for i, a := range allocations {
-		values[i].Location, values[i].Quantity = a.Location, a.Quantity
-		out[i] = &values[i]
-	}
-	return out
+	return messages(allocations, func(m *eventv1.Allocation, a *inventory.Allocation) {
+		m.Location, m.Quantity = a.Location, a.Quantity
+	})
 }
 
 func fromAllocations(allocations []*eventv1.Allocation) []inventory.Allocation {
-	if len(allocations) == 0 {
-		return nil
-	}
-	out := make([]inventory.Allocation, len(allocations))
-	for i, a := range allocations {
-		out[i] = inventory.Allocation{Location: a.Location, Quantity: a.Quantity}
-	}
-	return out
+	return values(allocations, func(a *eventv1.Allocation) inventory.Allocation {
+		return inventory.Allocation{Location: a.Location, Quantity: a.Quantity}
+	})
 }
 
 // ToOrderRule and its like carry an allocation rule between the domain and the schema; none is nil in both.
@@ -185,26 +163,16 @@ func FromStockRule(rule *eventv1.AllocationRule) *inventory.AllocationRule {
 
 // ToReturnedAt and FromReturnedAt carry what came back to a location that was named for it, for stock.
 func ToReturnedAt(at []inventory.ReturnedAt) []*eventv1.ReturnedAt {
-	if len(at) == 0 {
-		return nil
-	}
-	out := make([]*eventv1.ReturnedAt, len(at))
-	for i, r := range at {
-		out[i] = &eventv1.ReturnedAt{Location: r.Location, Restocked: r.Restocked, Damaged: r.Damaged}
-	}
-	return out
+	return messages(at, func(m *eventv1.ReturnedAt, r *inventory.ReturnedAt) {
+		m.Location, m.Restocked, m.Damaged = r.Location, r.Restocked, r.Damaged
+	})
 }
 
 // FromReturnedAt is its inverse.
 func FromReturnedAt(at []*eventv1.ReturnedAt) []inventory.ReturnedAt {
-	if len(at) == 0 {
-		return nil
-	}
-	out := make([]inventory.ReturnedAt, len(at))
-	for i, r := range at {
-		out[i] = inventory.ReturnedAt{Location: r.Location, Restocked: r.Restocked, Damaged: r.Damaged}
-	}
-	return out
+	return values(at, func(r *eventv1.ReturnedAt) inventory.ReturnedAt {
+		return inventory.ReturnedAt{Location: r.Location, Restocked: r.Restocked, Damaged: r.Damaged}
+	})
 }
 
 func fillLevel(dst *eventv1.Level, l *inventory.Level) {

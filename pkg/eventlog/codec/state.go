@@ -53,18 +53,11 @@ func onHandVersions(versions []uint64, locations []inventory.LocationLevel, now 
 }
 
 func toBackorders(backorders []inventory.Backorder) []*statev1.Backorder {
-	if len(backorders) == 0 {
-		return nil
-	}
-	values, out := make([]statev1.Backorder, len(backorders)), make([]*statev1.Backorder, len(backorders))
-	for i := range backorders {
-		v, b := &values[i], &backorders[i]
-		v.OrderId, v.PlacedEventId, v.Version, v.Location = b.OrderID, b.PlacedEventID[:], b.Version, b.Location
-		v.Quantity, v.Reserved, v.Committed = b.Quantity, b.Reserved, b.Committed
-		v.Allocation = toStockRule(b.Allocation)
-		out[i] = v
-	}
-	return out
+	return messages(backorders, func(m *statev1.Backorder, b *inventory.Backorder) {
+		m.OrderId, m.PlacedEventId, m.Version, m.Location = b.OrderID, b.PlacedEventID[:], b.Version, b.Location
+		m.Quantity, m.Reserved, m.Committed = b.Quantity, b.Reserved, b.Committed
+		m.Allocation = toStockRule(b.Allocation)
+	})
 }
 
 func fromBackorders(backorders []*statev1.Backorder) ([]inventory.Backorder, error) {
@@ -85,47 +78,27 @@ func fromBackorders(backorders []*statev1.Backorder) ([]inventory.Backorder, err
 }
 
 func toTransfers(transfers []inventory.Transfer) []*statev1.Transfer {
-	if len(transfers) == 0 {
-		return nil
-	}
-	out := make([]*statev1.Transfer, len(transfers))
-	for i, t := range transfers {
-		out[i] = &statev1.Transfer{TransferId: t.ID, FromLocation: t.FromLocation, ToLocation: t.ToLocation, Quantity: t.Quantity}
-	}
-	return out
+	return messages(transfers, func(m *statev1.Transfer, t *inventory.Transfer) {
+		m.TransferId, m.FromLocation, m.ToLocation, m.Quantity = t.ID, t.FromLocation, t.ToLocation, t.Quantity
+	})
 }
 
 func fromTransfers(transfers []*statev1.Transfer) []inventory.Transfer {
-	if len(transfers) == 0 {
-		return nil
-	}
-	out := make([]inventory.Transfer, len(transfers))
-	for i, t := range transfers {
-		out[i] = inventory.Transfer{ID: t.TransferId, FromLocation: t.FromLocation, ToLocation: t.ToLocation, Quantity: t.Quantity}
-	}
-	return out
+	return values(transfers, func(t *statev1.Transfer) inventory.Transfer {
+		return inventory.Transfer{ID: t.TransferId, FromLocation: t.FromLocation, ToLocation: t.ToLocation, Quantity: t.Quantity}
+	})
 }
 
 func toDeliveries(deliveries []inventory.Delivery) []*statev1.Delivery {
-	if len(deliveries) == 0 {
-		return nil
-	}
-	out := make([]*statev1.Delivery, len(deliveries))
-	for i, d := range deliveries {
-		out[i] = &statev1.Delivery{Location: d.Location, Reference: d.Reference, Quantity: d.Quantity}
-	}
-	return out
+	return messages(deliveries, func(m *statev1.Delivery, d *inventory.Delivery) {
+		m.Location, m.Reference, m.Quantity = d.Location, d.Reference, d.Quantity
+	})
 }
 
 func fromDeliveries(deliveries []*statev1.Delivery) []inventory.Delivery {
-	if len(deliveries) == 0 {
-		return nil
-	}
-	out := make([]inventory.Delivery, len(deliveries))
-	for i, d := range deliveries {
-		out[i] = inventory.Delivery{Location: d.Location, Reference: d.Reference, Quantity: d.Quantity}
-	}
-	return out
+	return values(deliveries, func(d *statev1.Delivery) inventory.Delivery {
+		return inventory.Delivery{Location: d.Location, Reference: d.Reference, Quantity: d.Quantity}
+	})
 }
 
 // EncodeReservation appends what an order holds of a SKU to dst.
@@ -240,51 +213,35 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 }
 
 func toReturnedTo(to []order.ReturnedTo) []*statev1.ReturnedTo {
-	out := make([]*statev1.ReturnedTo, len(to))
-	for i, r := range to {
-		out[i] = &statev1.ReturnedTo{Sku: r.SKU, At: &eventv1.ReturnedAt{Location: r.Location, Restocked: r.Restocked, Damaged: r.Damaged}}
-	}
-	return out
+	return messages(to, func(m *statev1.ReturnedTo, r *order.ReturnedTo) {
+		m.Sku, m.At = r.SKU, &eventv1.ReturnedAt{Location: r.Location, Restocked: r.Restocked, Damaged: r.Damaged}
+	})
 }
 
 func fromReturnedTo(to []*statev1.ReturnedTo) []order.ReturnedTo {
-	if len(to) == 0 {
-		return nil
-	}
-	out := make([]order.ReturnedTo, len(to))
-	for i, r := range to {
-		out[i] = order.ReturnedTo{SKU: r.Sku, ReturnedAt: order.ReturnedAt{
+	return values(to, func(r *statev1.ReturnedTo) order.ReturnedTo {
+		return order.ReturnedTo{SKU: r.Sku, ReturnedAt: order.ReturnedAt{
 			Location: r.At.GetLocation(), Restocked: r.At.GetRestocked(), Damaged: r.At.GetDamaged(),
 		}}
-	}
-	return out
+	})
 }
 
 func toStateLines(lines []order.Line) []*statev1.OrderLine {
-	values, out := make([]statev1.OrderLine, len(lines)), make([]*statev1.OrderLine, len(lines))
-	for i := range lines {
-		v, l := &values[i], &lines[i]
-		v.Sku, v.Quantity, v.UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
-		v.Backordered, v.Cancelled, v.Shipped, v.Delivered = l.Backordered, l.Cancelled, l.Shipped, l.Delivered
-		v.Returned, v.Damaged = l.Returned, l.Damaged
-		out[i] = v
-	}
-	return out
+	return messages(lines, func(m *statev1.OrderLine, l *order.Line) {
+		m.Sku, m.Quantity, m.UnitPriceMicros = l.SKU, l.Quantity, l.UnitPriceMicros
+		m.Backordered, m.Cancelled, m.Shipped, m.Delivered = l.Backordered, l.Cancelled, l.Shipped, l.Delivered
+		m.Returned, m.Damaged = l.Returned, l.Damaged
+	})
 }
 
 func fromStateLines(lines []*statev1.OrderLine) []order.Line {
-	if len(lines) == 0 {
-		return nil
-	}
-	out := make([]order.Line, len(lines))
-	for i, l := range lines {
-		out[i] = order.Line{
+	return values(lines, func(l *statev1.OrderLine) order.Line {
+		return order.Line{
 			SKU: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros,
 			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered,
 			Returned: l.Returned, Damaged: l.Damaged,
 		}
-	}
-	return out
+	})
 }
 
 func toAmendment(a *order.Amendment) *statev1.Amendment {
@@ -302,118 +259,69 @@ func fromAmendment(a *statev1.Amendment) *order.Amendment {
 }
 
 func toPayments(payments []order.Payment) []*statev1.Payment {
-	if len(payments) == 0 {
-		return nil
-	}
-	values, out := make([]statev1.Payment, len(payments)), make([]*statev1.Payment, len(payments))
-	for i, p := range payments {
-		values[i].Action, values[i].Reference, values[i].AmountMicros = int32(p.Action), p.Reference, p.AmountMicros
-		out[i] = &values[i]
-	}
-	return out
+	return messages(payments, func(m *statev1.Payment, p *order.Payment) {
+		m.Action, m.Reference, m.AmountMicros = int32(p.Action), p.Reference, p.AmountMicros
+	})
 }
 
 func fromPayments(payments []*statev1.Payment) []order.Payment {
-	if len(payments) == 0 {
-		return nil
-	}
-	out := make([]order.Payment, len(payments))
-	for i, p := range payments {
-		out[i] = order.Payment{Action: order.PaymentAction(p.Action), Reference: p.Reference, AmountMicros: p.AmountMicros}
-	}
-	return out
+	return values(payments, func(p *statev1.Payment) order.Payment {
+		return order.Payment{Action: order.PaymentAction(p.Action), Reference: p.Reference, AmountMicros: p.AmountMicros}
+	})
 }
 
 func toReturns(returns []order.Return) []*statev1.Return {
-	if len(returns) == 0 {
-		return nil
-	}
-	out := make([]*statev1.Return, len(returns))
-	for i, r := range returns {
-		lines := make([]*statev1.ReturnLine, len(r.Lines))
-		for k, l := range r.Lines {
-			lines[k] = &statev1.ReturnLine{Sku: l.SKU, Quantity: l.Quantity, Received: l.Received}
-		}
-		out[i] = &statev1.Return{ReturnId: r.ID, Lines: lines}
-	}
-	return out
+	return messages(returns, func(m *statev1.Return, r *order.Return) {
+		m.ReturnId, m.Lines = r.ID, messages(r.Lines, func(m *statev1.ReturnLine, l *order.ReturnLine) {
+			m.Sku, m.Quantity, m.Received = l.SKU, l.Quantity, l.Received
+		})
+	})
 }
 
 func fromReturns(returns []*statev1.Return) []order.Return {
-	if len(returns) == 0 {
-		return nil
-	}
-	out := make([]order.Return, len(returns))
-	for i, r := range returns {
-		out[i] = order.Return{ID: r.ReturnId}
-		for _, l := range r.Lines {
-			out[i].Lines = append(out[i].Lines, order.ReturnLine{SKU: l.Sku, Quantity: l.Quantity, Received: l.Received})
-		}
-	}
-	return out
+	return values(returns, func(r *statev1.Return) order.Return {
+		return order.Return{ID: r.ReturnId, Lines: values(r.Lines, func(l *statev1.ReturnLine) order.ReturnLine {
+			return order.ReturnLine{SKU: l.Sku, Quantity: l.Quantity, Received: l.Received}
+		})}
+	})
 }
 
 func toFulfilments(fulfilments []order.Fulfilment) []*statev1.Fulfilment {
-	out := make([]*statev1.Fulfilment, len(fulfilments))
-	for i, f := range fulfilments {
-		out[i] = &statev1.Fulfilment{
-			FulfilmentId: f.ID, Lines: toNamed(f.Lines), Pending: f.Pending, Delivered: f.Delivered, Arrived: toNamed(f.Arrived),
-		}
-	}
-	return out
+	return messages(fulfilments, func(m *statev1.Fulfilment, f *order.Fulfilment) {
+		m.FulfilmentId, m.Pending, m.Delivered = f.ID, f.Pending, f.Delivered
+		m.Lines, m.Arrived = toNamed(f.Lines), toNamed(f.Arrived)
+	})
 }
 
 func fromFulfilments(fulfilments []*statev1.Fulfilment) []order.Fulfilment {
-	if len(fulfilments) == 0 {
-		return nil
-	}
-	out := make([]order.Fulfilment, len(fulfilments))
-	for i, f := range fulfilments {
-		out[i] = order.Fulfilment{
+	return values(fulfilments, func(f *statev1.Fulfilment) order.Fulfilment {
+		return order.Fulfilment{
 			ID: f.FulfilmentId, Lines: fromNamed(f.Lines), Pending: f.Pending, Delivered: f.Delivered, Arrived: fromNamed(f.Arrived),
 		}
-	}
-	return out
+	})
 }
 
 // toNamed uses the schema's pair of a name and a quantity; here the name is a SKU.
 func toNamed(lines []order.LineQuantity) []*eventv1.Allocation {
-	if len(lines) == 0 {
-		return nil
-	}
-	out := make([]*eventv1.Allocation, len(lines))
-	for i, l := range lines {
-		out[i] = &eventv1.Allocation{Location: l.SKU, Quantity: l.Quantity}
-	}
-	return out
+	return messages(lines, func(m *eventv1.Allocation, l *order.LineQuantity) {
+		m.Location, m.Quantity = l.SKU, l.Quantity
+	})
 }
 
 func fromNamed(lines []*eventv1.Allocation) []order.LineQuantity {
-	if len(lines) == 0 {
-		return nil
-	}
-	out := make([]order.LineQuantity, len(lines))
-	for i, l := range lines {
-		out[i] = order.LineQuantity{SKU: l.Location, Quantity: l.Quantity}
-	}
-	return out
+	return values(lines, func(l *eventv1.Allocation) order.LineQuantity {
+		return order.LineQuantity{SKU: l.Location, Quantity: l.Quantity}
+	})
 }
 
 func toStateShort(short []order.ShortLine) []*statev1.ShortLine {
-	out := make([]*statev1.ShortLine, len(short))
-	for i, s := range short {
-		out[i] = &statev1.ShortLine{Sku: s.SKU, Requested: s.Requested, Available: s.Available, Reason: s.Reason}
-	}
-	return out
+	return messages(short, func(m *statev1.ShortLine, s *order.ShortLine) {
+		m.Sku, m.Requested, m.Available, m.Reason = s.SKU, s.Requested, s.Available, s.Reason
+	})
 }
 
 func fromStateShort(short []*statev1.ShortLine) []order.ShortLine {
-	if len(short) == 0 {
-		return nil
-	}
-	out := make([]order.ShortLine, len(short))
-	for i, s := range short {
-		out[i] = order.ShortLine{SKU: s.Sku, Requested: s.Requested, Available: s.Available, Reason: s.Reason}
-	}
-	return out
+	return values(short, func(s *statev1.ShortLine) order.ShortLine {
+		return order.ShortLine{SKU: s.Sku, Requested: s.Requested, Available: s.Available, Reason: s.Reason}
+	})
 }

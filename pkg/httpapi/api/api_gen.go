@@ -899,6 +899,9 @@ type OpenDelivery struct {
 type OpenTransfer struct {
 	FromLocation string `json:"from_location"`
 
+	// Reference Of the document that sent it; empty where it had none, or where those of the transfers of this item that left before come to 32 KiB
+	Reference string `json:"reference"`
+
 	// Remaining Units that are on their way: not arrived, and not missing
 	Remaining int64 `json:"remaining"`
 

@@ -339,8 +339,10 @@ type OpenTransfer struct {
 	Shipped         int64                  `protobuf:"varint,4,opt,name=shipped,proto3" json:"shipped,omitempty"`
 	Remaining       int64                  `protobuf:"varint,5,opt,name=remaining,proto3" json:"remaining,omitempty"`
 	ShippedAtMicros int64                  `protobuf:"varint,6,opt,name=shipped_at_micros,json=shippedAtMicros,proto3" json:"shipped_at_micros,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Reference of the document that sent it. Empty where it had none, or where the row has no room for it.
+	Reference     string `protobuf:"bytes,7,opt,name=reference,proto3" json:"reference,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OpenTransfer) Reset() {
@@ -413,6 +415,13 @@ func (x *OpenTransfer) GetShippedAtMicros() int64 {
 		return x.ShippedAtMicros
 	}
 	return 0
+}
+
+func (x *OpenTransfer) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
 }
 
 // OpenDelivery is what is still to come to a location under a reference.
@@ -597,7 +606,7 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\n" +
 	"backorders\x18\r \x03(\v2\x1f.holdfast.event.v1.WaitingOrderR\n" +
 	"backorders\x12\x16\n" +
-	"\x06format\x18\x0e \x01(\rR\x06format\"\xd9\x01\n" +
+	"\x06format\x18\x0e \x01(\rR\x06format\"\xf7\x01\n" +
 	"\fOpenTransfer\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +
@@ -606,7 +615,8 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"toLocation\x12\x18\n" +
 	"\ashipped\x18\x04 \x01(\x03R\ashipped\x12\x1c\n" +
 	"\tremaining\x18\x05 \x01(\x03R\tremaining\x12*\n" +
-	"\x11shipped_at_micros\x18\x06 \x01(\x03R\x0fshippedAtMicros\"d\n" +
+	"\x11shipped_at_micros\x18\x06 \x01(\x03R\x0fshippedAtMicros\x12\x1c\n" +
+	"\treference\x18\a \x01(\tR\treference\"d\n" +
 	"\fOpenDelivery\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\rR\blocation\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x1a\n" +
