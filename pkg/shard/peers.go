@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -295,13 +296,20 @@ func (l *link) submit(shard int32, cmd *Command, fut *Future) {
 }
 
 func (l *link) run(ctx context.Context) {
+	var told string
 	for ctx.Err() == nil {
 		err := l.exchange(ctx)
 		l.fail()
 		if ctx.Err() != nil {
 			break
 		}
-		l.node.log.Warn("the stream to a peer ended", "peer", l.address, "error", err)
+		level := slog.LevelWarn
+		if said := err.Error(); said == told { // a peer that is gone is dialed several times a second
+			level = slog.LevelDebug
+		} else {
+			told = said
+		}
+		l.node.log.Log(ctx, level, "the stream to a peer ended", "peer", l.address, "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(reacquireBackoff):
