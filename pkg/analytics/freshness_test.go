@@ -123,12 +123,28 @@ func TestAMirrorIsReadyOnceItHeldWhatStoodInTheLog(t *testing.T) {
 	}
 }
 
+// A mirror that is filled goes on for as long as the log is long; what runs beside it need not wait.
+func TestAMirrorGoesBeforeItHasCaughtUp(t *testing.T) {
+	m, _ := newIdleMirror(t)
+	if err := m.Going(); err == nil || err.Error() != "the mirror is starting" {
+		t.Errorf("it has not begun, and says %v", err)
+	}
+	m.began(eventlog.Offsets{busy: 0}, eventlog.Offsets{busy: 10}, time.Now())
+	if err := m.Going(); err != nil || m.Ready() == nil {
+		t.Errorf("it is filled, and says %v", err)
+	}
+	m.fault = errors.New("ClickHouse does not answer")
+	if err := m.Going(); !errors.Is(err, m.fault) {
+		t.Errorf("it fails, and says %v", err)
+	}
+}
+
 // A replica that has lost all its partitions has nothing left that could fail.
 func TestAReplicaWithoutPartitionsIsReady(t *testing.T) {
 	m, registry := newIdleMirror(t)
 	m.fault = errors.New("ClickHouse does not answer")
 	m.keep(context.Background(), nil)
-	if err := m.Ready(); err != nil || !up(t, registry) || m.age() != 0 {
+	if err := errors.Join(m.Ready(), m.Going()); err != nil || !up(t, registry) || m.age() != 0 {
 		t.Errorf("up: %v, it says %v", up(t, registry), err)
 	}
 }

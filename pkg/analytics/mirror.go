@@ -126,6 +126,20 @@ func (m *Mirror) Ready() error {
 	return nil
 }
 
+// Going is nil once the mirror follows the log, unless it fails now: ClickHouse answers, and its tables are of this log.
+// It may be far behind.
+func (m *Mirror) Going() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.fault != nil:
+		return fmt.Errorf("the mirror: %w", m.fault)
+	case m.fresh == nil && !m.idle:
+		return errors.New("the mirror is starting")
+	}
+	return nil
+}
+
 // age is how long ago the mirror was last known to hold all of the log.
 func (m *Mirror) age() time.Duration {
 	m.mu.Lock()

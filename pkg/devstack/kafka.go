@@ -82,7 +82,7 @@ func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
 	}
 	k := &Kafka{cluster: cluster, addrs: cluster.ListenAddrs(), unlock: unlock}
 	if !clean {
-		if err := closeTails(ctx, k.addrs); err != nil {
+		if err := closeTails(ctx, o.Dir, k.addrs); err != nil {
 			cluster.Close()
 			unlock()
 			return nil, err

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -172,8 +173,8 @@ func mend(t *testing.T, w *eventlog.Writer, layout eventlog.Layout, got map[even
 	next.Add(1)
 }
 
-// killWhileCommitting starts a broker in a process of its own and kills it in the middle of commits.
-func killWhileCommitting(t *testing.T, dir string, next *atomic.Int64) {
+// killable starts a broker in a process of its own. kill returns when that is gone.
+func killable(t *testing.T, dir string) (addr string, kill func()) {
 	t.Helper()
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), childEnv+"="+dir)
@@ -181,7 +182,6 @@ func killWhileCommitting(t *testing.T, dir string, next *atomic.Int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = stdin.Close() }()
 	stdout, err := child.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -189,12 +189,24 @@ func killWhileCommitting(t *testing.T, dir string, next *atomic.Int64) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = child.Process.Kill(); _ = child.Wait() }()
-	addr, err := bufio.NewReader(stdout).ReadString('\n')
+	kill = sync.OnceFunc(func() {
+		_ = child.Process.Kill()
+		_ = child.Wait()
+		_ = stdin.Close()
+	})
+	t.Cleanup(kill)
+	addr, err = bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, w, layout := acquire(t, strings.TrimSpace(addr))
+	return strings.TrimSpace(addr), kill
+}
+
+// killWhileCommitting kills a broker in the middle of commits.
+func killWhileCommitting(t *testing.T, dir string, next *atomic.Int64) {
+	t.Helper()
+	addr, kill := killable(t, dir)
+	_, w, layout := acquire(t, addr)
 	enough := make(chan struct{})
 	ended := make(chan error)
 	go func() {
@@ -214,10 +226,7 @@ func killWhileCommitting(t *testing.T, dir string, next *atomic.Int64) {
 	case err := <-ended:
 		t.Fatal(err)
 	}
-	if err := child.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = child.Wait()
+	kill()
 	w.Close() // the client would look for its broker for a long time
 	if err := <-ended; err == nil {
 		t.Error("commits went on without a broker")

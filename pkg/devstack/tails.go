@@ -41,7 +41,7 @@ func takeClean(dir string) (bool, error) {
 	return false, fmt.Errorf("embedded kafka: %w", err)
 }
 
-// tailTimeout bounds the look through the whole log after an unclean end.
+// tailTimeout bounds the look through the log after an unclean end.
 const tailTimeout = 2 * time.Minute
 
 type topicPartition struct {
@@ -49,19 +49,20 @@ type topicPartition struct {
 	partition int32
 }
 
-// openTransactions are the producers, with their epochs, whose last transaction has no marker.
-type openTransactions map[topicPartition]map[int64]int16
+// openTransactions are the producers, with their epochs, whose last transaction in a partition has no marker.
+type openTransactions map[int64]int16
 
-// closeTails aborts in the log what the broker aborted in memory when it was loaded.
-func closeTails(ctx context.Context, seeds []string) error {
+// closeTails aborts in the log what the broker over that directory aborted in memory when it was loaded. A crash in the
+// middle of it leaves fewer for the next time: what is missing is found in the log alone, each time.
+func closeTails(ctx context.Context, dir string, seeds []string) error {
 	ctx, cancel := context.WithTimeout(ctx, tailTimeout)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.KeepControlRecords(), kgo.FetchIsolationLevel(kgo.ReadUncommitted()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(seeds...))
 	if err != nil {
 		return fmt.Errorf("embedded kafka: %w", err)
 	}
 	defer client.Close()
-	open, err := findOpen(ctx, client)
+	open, err := findOpen(ctx, kadm.NewClient(client), dir)
 	if err != nil {
 		return fmt.Errorf("embedded kafka: look for open transactions: %w", err)
 	}
@@ -75,9 +76,9 @@ func closeTails(ctx context.Context, seeds []string) error {
 	return nil
 }
 
-// findOpen reads every partition to its end.
-func findOpen(ctx context.Context, client *kgo.Client) (openTransactions, error) {
-	admin := kadm.NewClient(client)
+// findOpen looks through every partition to its end. The broker has cut off by now what was torn in the middle of a
+// batch; its ends say how far it takes the files to be a log.
+func findOpen(ctx context.Context, admin *kadm.Client, dir string) (map[topicPartition]openTransactions, error) {
 	starts, err := admin.ListStartOffsets(ctx)
 	if err != nil {
 		return nil, err
@@ -86,46 +87,31 @@ func findOpen(ctx context.Context, client *kgo.Client) (openTransactions, error)
 	if err != nil {
 		return nil, err
 	}
-	left := map[topicPartition]int64{} // the last offset to see
-	from := map[string]map[int32]kgo.Offset{}
-	ends.Each(func(o kadm.ListedOffset) {
-		start, ok := starts.Lookup(o.Topic, o.Partition)
-		if !ok || start.Offset >= o.Offset {
-			return
-		}
-		left[topicPartition{o.Topic, o.Partition}] = o.Offset - 1
-		if from[o.Topic] == nil {
-			from[o.Topic] = map[int32]kgo.Offset{}
-		}
-		from[o.Topic][o.Partition] = kgo.NewOffset().At(start.Offset)
-	})
-	client.AddConsumePartitions(from)
-	open := openTransactions{}
-	for len(left) > 0 {
-		fetches := client.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			return nil, err
-		}
-		fetches.EachRecord(func(rec *kgo.Record) {
-			tp := topicPartition{rec.Topic, rec.Partition}
-			open.see(tp, rec)
-			if last, ok := left[tp]; ok && rec.Offset >= last {
-				delete(left, tp)
-			}
-		})
+	if err := errors.Join(starts.Error(), ends.Error()); err != nil {
+		return nil, err
 	}
-	return open, nil
+	found := map[topicPartition]openTransactions{}
+	for _, end := range ends.Offsets().Sorted() {
+		if start, ok := starts.Lookup(end.Topic, end.Partition); ok && start.Offset >= end.At {
+			continue // nothing is in it, and there may be no file
+		}
+		open := openTransactions{}
+		if err := readBatches(partitionDir(dir, end.Topic, end.Partition), end.At, open.see); err != nil {
+			return nil, fmt.Errorf("%s partition %d: %w", end.Topic, end.Partition, err)
+		}
+		if len(open) > 0 {
+			found[topicPartition{end.Topic, end.Partition}] = open
+		}
+	}
+	return found, nil
 }
 
-func (o openTransactions) see(tp topicPartition, rec *kgo.Record) {
+func (o openTransactions) see(b batchHeader) {
 	switch {
-	case rec.Attrs.IsControl():
-		delete(o[tp], rec.ProducerID)
-	case rec.Attrs.IsTransactional():
-		if o[tp] == nil {
-			o[tp] = map[int64]int16{}
-		}
-		o[tp][rec.ProducerID] = rec.ProducerEpoch
+	case b.control():
+		delete(o, b.producerID)
+	case b.transactional():
+		o[b.producerID] = b.producerEpoch
 	}
 }
 

@@ -51,7 +51,12 @@ func AnalyticsProjector(ctx context.Context, cfg AnalyticsConfig) error {
 	if err != nil {
 		return err
 	}
-	server.AddCheck(m.Ready)
+	if cfg.Server != nil {
+		// Orders and stock of the same process do not wait until a long log is in ClickHouse. Reports say how far they are.
+		server.AddCheck(m.Going)
+	} else {
+		server.AddCheck(m.Ready)
+	}
 	return service.Run(ctx, m.Run, serve)
 }
 
