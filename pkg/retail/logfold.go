@@ -91,6 +91,8 @@ type fold struct {
 	keys   map[string]bool
 	// orders are where an imported order's figures are counted.
 	orders map[string]place
+	// asked are the keys of documents that stock is asked for, by order.
+	asked map[string]string
 	// adjusted has the invoices of adjustments that were counted as a document.
 	adjusted map[string]bool
 }
@@ -100,7 +102,7 @@ func newFold(b *Book) *fold {
 		out:    Logged{Documents: NewTally(), Moved: NewTally()},
 		behind: eventlog.Offsets{},
 		keys:   make(map[string]bool, len(b.Documents)),
-		orders: make(map[string]place, len(b.Documents)), adjusted: map[string]bool{},
+		orders: make(map[string]place, len(b.Documents)), adjusted: map[string]bool{}, asked: map[string]string{},
 	}
 	for _, d := range b.Documents {
 		if d.Kind != KindAdjustment {
@@ -144,8 +146,7 @@ func (f *fold) record(r *eventlog.Record) error {
 }
 
 // mine tells whether an event is of this book, and counts those of other imports.
-func (f *fold) mine(meta *eventv1.Meta) bool {
-	key := meta.GetIdempotencyKey()
+func (f *fold) mine(key string) bool {
 	if !strings.HasPrefix(key, KeyPrefix) {
 		return false
 	}
@@ -158,6 +159,8 @@ func (f *fold) mine(meta *eventv1.Meta) bool {
 
 func (f *fold) order(e *eventv1.OrderEvent) error {
 	switch c := e.GetChange().(type) {
+	case *eventv1.OrderEvent_ImportRequested:
+		f.asked[e.GetOrderId()] = e.GetMeta().GetIdempotencyKey()
 	case *eventv1.OrderEvent_OrderImported:
 		o := c.OrderImported
 		return f.document(e, 1, o.GetLines(), o.GetSubtotalMicros(), o.GetCountry())
@@ -169,11 +172,16 @@ func (f *fold) order(e *eventv1.OrderEvent) error {
 }
 
 func (f *fold) document(e *eventv1.OrderEvent, sign int64, lines []*eventv1.OrderLine, subtotal int64, country string) error {
-	if !f.mine(e.GetMeta()) {
+	key := e.GetMeta().GetIdempotencyKey()
+	if key == "" {
+		key = f.asked[e.GetOrderId()]
+	}
+	delete(f.asked, e.GetOrderId())
+	if !f.mine(key) {
 		return nil
 	}
-	if want := command.OrderID(command.DefaultTenant, e.GetMeta().GetIdempotencyKey()); want != e.GetOrderId() {
-		return fmt.Errorf("key %s stands for order %s, not %s", e.GetMeta().GetIdempotencyKey(), want, e.GetOrderId())
+	if want := command.OrderID(command.DefaultTenant, key); want != e.GetOrderId() {
+		return fmt.Errorf("key %s stands for order %s, not %s", key, want, e.GetOrderId())
 	}
 	figures := Figures{Documents: 1, Rows: int64(len(lines))}
 	for _, l := range lines {
@@ -209,7 +217,7 @@ func (f *fold) move(e *eventv1.InventoryEvent, step *eventv1.ReservationStep, qu
 
 func (f *fold) adjustment(e *eventv1.InventoryEvent, a *eventv1.StockAdjusted) error {
 	key, country, ok := cutReference(a.GetReference())
-	if !f.mine(e.GetMeta()) {
+	if !f.mine(e.GetMeta().GetIdempotencyKey()) {
 		return nil
 	}
 	if !ok || key != e.GetMeta().GetIdempotencyKey() {

@@ -178,6 +178,9 @@ func (r *runner) checkBackorders(e *entry, h *holdings) error {
 
 // completeShipment records as shipped what stock has fulfilled and the order does not know of.
 func (r *runner) completeShipment(e *entry, h *holdings) error {
+	if e.o.Kind != order.KindOrder {
+		return nil // stock answers that it has the document, which is imported then
+	}
 	shipped := map[string]int64{}
 	for _, w := range e.o.Wanted() {
 		shipped[w.SKU] = w.Fulfilled
@@ -296,9 +299,13 @@ func (r *runner) handleQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuery
 		return r.overtake(e, q.Version)
 	}
 	for _, w := range e.o.Wanted() {
-		if w.SKU == q.Sku && (w.Reserved != q.Held.Reserved || w.Committed != q.Held.Committed || w.Fulfilled != q.Held.Fulfilled) {
-			return r.repeatStep(e, origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
+		if w.SKU != q.Sku || w.Reserved == q.Held.Reserved && w.Committed == q.Held.Committed && w.Fulfilled == q.Held.Fulfilled {
+			continue
 		}
+		if q.Version == e.o.ReservationVersion && w.Fulfilled == q.Held.Fulfilled {
+			return r.overtake(e, q.Version) // of that version it has another step, and would take no repeat of it
+		}
+		return r.repeatStep(e, origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ type violation struct {
 }
 
 func TestViolationsAreFound(t *testing.T) {
-	for _, list := range [][]violation{stockViolations, orderViolations, amendmentViolations, agreementViolations, answerViolations, envelopeViolations, viewViolations} {
+	for _, list := range [][]violation{stockViolations, orderViolations, amendmentViolations, documentViolations, agreementViolations, answerViolations, envelopeViolations, viewViolations} {
 		for _, v := range list {
 			t.Run(v.name, func(t *testing.T) {
 				s := healthy()
@@ -285,6 +285,76 @@ var amendmentViolations = []violation{
 		followed(s)
 		s.addOrder("o-1", 8, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{FulfilmentId: "g", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}})
 	}},
+}
+
+// document is o-2, which stock is asked for, of so many of A.
+func document(s *story, quantity int64) *eventv1.OrderImported {
+	d := &eventv1.OrderImported{
+		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: 1_000_000}},
+		SubtotalMicros: quantity * 1_000_000, TotalMicros: quantity * 1_000_000,
+	}
+	s.addOrder("o-2", 1, "k-2", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ImportRequested{ImportRequested: &eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: d}}}})
+	return d
+}
+
+// documentRefused is o-2 without stock for it.
+func documentRefused(s *story) {
+	document(s, 20)
+	s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{Short: []*eventv1.ShortLine{{Sku: "A", Requested: 20, Available: 8, Reason: short}}}}})
+	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationRejected{ReservationRejected: &eventv1.ReservationRejected{Step: stepOf(s, "o-2", 1), Quantity: 20, Available: 8, Reason: short}}})
+}
+
+// documentAgain imports what had been refused, and is there now, under the same key.
+func documentAgain(s *story) {
+	documentRefused(s)
+	s.addOrder("o-2", 3, "k-2", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: &eventv1.OrderImported{
+		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 1_000_000}}, SubtotalMicros: 1_000_000, TotalMicros: 1_000_000,
+	}}})
+	s.end(level(8, 7, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockFulfilled{StockFulfilled: &eventv1.StockFulfilled{Step: stepOf(s, "o-2", 3), Quantity: 1, FromAvailable: fromMain(1)}}})
+}
+
+// Past documents that stock is asked for.
+var documentViolations = []violation{
+	{"imported otherwise than asked for", verify.Transitions, "", func(s *story) {
+		document(s, 2)
+		s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: document(&story{}, 3)}})
+	}},
+	{"an order that is imported", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "x", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ImportRequested{ImportRequested: &eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: document(&story{}, 3)}}}})
+	}},
+	{"asked for twice at a time", verify.Transitions, "", func(s *story) {
+		document(s, 2)
+		document(s, 2)
+		s.orders[len(s.orders)-1].Meta.Version = 2
+	}},
+	{"imported without the stock", verify.Agreement, "", func(s *story) {
+		d := document(s, 2)
+		s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: d}})
+	}},
+	{"a refused document that holds stock", verify.Agreement, "", func(s *story) {
+		documentRefused(s)
+		s.end(level(9, 7, 1, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReserved{StockReserved: &eventv1.StockReserved{Step: stepOf(s, "o-2", 2), Quantity: 1, Allocations: fromMain(1)}}})
+	}},
+	{"a refused document that is cancelled", verify.Transitions, "", func(s *story) {
+		documentRefused(s)
+		s.addOrder("o-2", 3, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{}}})
+	}},
+	{"a document imported for a second time", verify.OneKey, "", func(s *story) {
+		documentAgain(s)
+		again := s.orders[len(s.orders)-1].GetOrderImported()
+		s.addOrder("o-2", 4, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReservationSettled{ReservationSettled: &eventv1.ReservationSettled{ReservationVersion: 3}}})
+		s.addOrder("o-2", 5, "k-2", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: again}})
+	}},
+}
+
+func TestARefusedDocumentMayComeAgain(t *testing.T) {
+	for name, tell := range map[string]func(*story){"refused": documentRefused, "imported": documentAgain} {
+		s := healthy()
+		tell(s)
+		if r := s.tell(t, ""); len(violated(r)) > 0 {
+			t.Errorf("%s: %v", name, violated(r))
+		}
+	}
 }
 
 // Orders and stock against each other.
