@@ -45,11 +45,8 @@ func TestAnOrderWhoseStockInAnotherShardIsGoneIsCancelled(t *testing.T) {
 			p, id := lostAcross(t)
 			nodes := p.replicas(deliver)
 			eventually(t, func() string {
-				r := do(t, nodes[0], command.HoldOrder, id, "hold", `{}`)
-				if r.Code == "" { // not heard yet
-					r = ok(t, do(t, nodes[1], command.ResumeOrder, id, "resume", `{}`))
-				}
-				if r.Status != "cancelled" {
+				// Neither a confirmed order nor a cancelled one takes it, and the refusal says which it is.
+				if r := do(t, nodes[1], command.ConfirmOrder, id, "confirm", `{}`); r.Status != "cancelled" {
 					return fmt.Sprintf("%+v", r)
 				}
 				return ""
@@ -107,7 +104,7 @@ func TestStockWithAnotherStepOfTheSameVersionIsTold(t *testing.T) {
 	ok(t, do(t, n, command.PlaceOrder, "", key, orderBody("prepaid", "A")))
 	stockIs(t, n, "A", inventory.Level{OnHand: 3, Available: 2, Reserved: 1})
 	p.stop(n)
-	p.torn(p.committed("A", id))
+	p.torn(p.unheard("A", inventory.SetReservation{OrderID: id, Version: 3, Committed: 1}))
 	mail.held = make(chan func(), 10_000)
 	n = p.start(dir, shard.Hooks{Deliver: mail.deliver})
 	ok(t, do(t, n, command.CancelOrder, id, "c", `{}`)) // before anything of that is heard
@@ -126,8 +123,44 @@ func TestStockWithAnotherStepOfTheSameVersionIsTold(t *testing.T) {
 	p.verify()
 }
 
-// committed is an event of stock that commits what an order has reserved of a SKU, for a step that the order does not know.
-func (p *platform) committed(sku, orderID string) *eventlog.Record {
+// A document that goes past a step of stock's is imported at its own time all the same.
+func TestADocumentThatIsBehindItsStockKeepsItsTime(t *testing.T) {
+	p, dir := newPlatform(t, 2), t.TempDir()
+	n := p.start(dir, shard.Hooks{Deliver: func(func()) {}})
+	cmd, err := decode(command.ImportOrder, "", "d", []byte(documentOf("x=1")), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := "", farSKU(n, cmd.ID)
+	for i := 0; near == ""; i++ {
+		if sku := fmt.Sprint("near-", i); n.ShardOf(sku) == n.ShardOf(cmd.ID) {
+			near = sku
+		}
+	}
+	stock(t, n, near, 3)
+	stock(t, n, far, 3)
+	if cmd, err = decode(command.ImportOrder, "", "d", []byte(documentOf(near+"=1", far+"=1")), 1); err != nil {
+		t.Fatal(err)
+	}
+	<-n.Submit(cmd).Accepted()
+	p.stop(n)
+	p.torn(p.unheard(near, inventory.SetReservation{OrderID: cmd.ID, Version: 3, Reserved: 1, Imported: true}))
+	n = p.start(dir, shard.Hooks{})
+	levelIs(t, n, near, 2)
+	levelIs(t, n, far, 2)
+	p.stop(n)
+	p.readAll(eventlog.TopicOrders, p.want.PartitionCount, func(rec *eventlog.Record) error {
+		_, m, ev, err := codec.DecodeOrder(rec.Value)
+		if m.OccurredAtMicros != cmd.OccurredAtMicros {
+			t.Errorf("%T occurred at %d, the document at %d", ev, m.OccurredAtMicros, cmd.OccurredAtMicros)
+		}
+		return err
+	})
+	p.verify()
+}
+
+// unheard is an event of stock that takes the newest reservation of a SKU to a step that the order does not know.
+func (p *platform) unheard(sku string, step inventory.SetReservation) *eventlog.Record {
 	p.t.Helper()
 	item, res := inventory.Item{SKU: sku}, inventory.Reservation{}
 	p.readAll(eventlog.TopicInventory, p.want.PartitionCount, func(rec *eventlog.Record) error {
@@ -137,7 +170,8 @@ func (p *platform) committed(sku, orderID string) *eventlog.Record {
 		}
 		return err
 	})
-	evs, err := inventory.Decide(item, res, inventory.SetReservation{OrderID: orderID, PlacedEventID: res.PlacedEventID, Version: 3, Committed: 1})
+	step.PlacedEventID = res.PlacedEventID
+	evs, err := inventory.Decide(item, res, step)
 	if err != nil || len(evs) != 1 {
 		p.t.Fatal(evs, err)
 	}
