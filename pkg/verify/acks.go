@@ -82,7 +82,7 @@ func (c *checker) effect(a *ack) {
 			return // it may have been written after the log was read
 		}
 		so := known && slices.Contains(mayChangeNothing, a.Type)
-		done = done && !(refused && a.Status == http.StatusCreated)
+		done = done && (!refused || a.Status != http.StatusCreated)
 		c.check(Acknowledged, done || so, "%s of %q with key %q was answered %d, and is not in the log", a.Type, id, a.Key, a.Status)
 		c.position(a)
 	case refusesForGood(a.Status) && a.Type != "amend_order": // stock declines amendments after their event
