@@ -193,6 +193,8 @@ func stepRowOf(ev *eventv1.OrderEvent) (orderRow, bool) {
 			row.quantity += short.Requested
 		}
 		return row, true
+	case *eventv1.OrderEvent_ImportRequested:
+		return orderRow{typ: "import_requested", status: "placed"}, true // the document comes with its import, and counts from then on
 	case *eventv1.OrderEvent_AmendmentRequested:
 		row := document("amendment_requested", "", 1, amendedBy(c.AmendmentRequested.Lines), orderRow{reason: c.AmendmentRequested.Reason})
 		row.lines, row.priced = uint32(len(c.AmendmentRequested.Lines)), nil // nothing is sold by asking

@@ -167,6 +167,26 @@ func TestRevenueFollowsAmendments(t *testing.T) {
 	}
 }
 
+// A past document counts once it is imported. What stock is asked for, or has refused, does not.
+func TestRevenueIsOfImportedDocuments(t *testing.T) {
+	f := newFixture(t)
+	f.mirror()
+	march := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	document := &eventv1.OrderImported{
+		CustomerId: "c", Currency: "GBP", Country: "FR", SubtotalMicros: 5_000_000, TotalMicros: 5_000_000,
+		Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 5, UnitPriceMicros: 1_000_000}},
+	}
+	for _, id := range []string{"asked", "refused", "imported"} {
+		asked := &eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: document}}
+		f.order(id, march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ImportRequested{ImportRequested: asked}})
+	}
+	f.order("refused", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{}}})
+	f.order("imported", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: document}})
+	if got, want := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}), "2026-03 GBP 1 0 1 5 5 0 5"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // Goods that come back come off when they do, whatever their condition.
 func TestRevenueGoesWithoutWhatCameBack(t *testing.T) {
 	f := newFixture(t)

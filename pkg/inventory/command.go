@@ -86,7 +86,7 @@ type SetReservation struct {
 	ReturnedAt []ReturnedAt
 	// Allocation says how growth is spread over locations; nil: in order of their first use.
 	Allocation *AllocationRule
-	// Imported: a past document; what is missing is taken from available at once.
+	// Imported: a past document; what is missing is taken from available at once, or reserved of what is there.
 	Imported bool
 	// Refuse: another SKU of the same order cannot be had, so this one records a rejection too.
 	Refuse bool

@@ -37,7 +37,8 @@ import (
 //	INV-13  Growth that does not fit, an item that is not registered, and Refuse write ReservationRejected,
 //	        which takes nothing; in this order of reasons: unknown_sku, insufficient_stock, other_line. What the order
 //	        held before it holds still, and the next step that asks for no more finds it.
-//	INV-14  Imported: growth must fit available of the locations above 0, and goes straight from there (StockFulfilled).
+//	INV-14  Imported: growth must fit available of the locations above 0, and goes straight from there (StockFulfilled), or
+//	        is reserved first where the step says so. An item that is not registered is refused also where nothing grows.
 //	INV-15  Shrinking releases what exceeds the step, from reserved first, then from committed.
 //	INV-16  Reserved becomes committed as the step says (ReservationCommitted); committed never goes back.
 //	INV-17  Committed, then reserved, becomes fulfilled (StockFulfilled), always: it has left the shelf, even
@@ -47,7 +48,7 @@ import (
 //	        first, as far as it has not come back there; what never left goes to the first location (StockRestocked, reason return).
 //	INV-19  A new step writes at least one event: ReservationReleased of 0 when there is nothing to change.
 //	INV-20  A step's quantities are 0 to MaxStepQuantity (invalid_quantity), its order ID is set, its version is at least 1
-//	        and Imported goes without reserved and committed (invalid_step).
+//	        and Imported goes without committed, and with reserved or fulfilled, not both (invalid_step).
 //	INV-21  Every event carries the levels of the locations that it changed, and of all added up.
 //	INV-22  MoveStock: 1 to MaxQuantity (invalid_quantity) from one state to another one (invalid_state), at
 //	        one location. The state that it leaves must have it (insufficient_stock).

@@ -108,7 +108,10 @@ func drawCommand(t *rapid.T) Command {
 		Refuse:        rapid.IntRange(0, 9).Draw(t, "refuse") == 0,
 		Allocation:    drawRule(t),
 	}
-	if !c.Imported {
+	switch {
+	case c.Imported && rapid.Bool().Draw(t, "asks"):
+		c.Fulfilled, c.Reserved = 0, c.Fulfilled
+	case !c.Imported:
 		c.Reserved, c.Committed = small.Draw(t, "reserved"), small.Draw(t, "committed")
 	}
 	return c

@@ -58,8 +58,8 @@ func checkStep(c SetReservation) error {
 		return refuse(CodeInvalidStep, "", "a step's version is at least 1")
 	case c.Allocation != nil && (c.Allocation.Policy < SingleLocation || c.Allocation.Policy > Split):
 		return refuse(CodeInvalidStep, "", "an allocation has one of the known policies")
-	case c.Imported && (c.Reserved > 0 || c.Committed > 0):
-		return refuse(CodeInvalidStep, "", "a past document reserves nothing")
+	case c.Imported && (c.Committed > 0 || c.Reserved > 0 && c.Fulfilled > 0):
+		return refuse(CodeInvalidStep, "", "a past document commits nothing, and reserves only before it takes")
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (s *step) excess() int64 {
 func (s *step) grow() bool {
 	growth := max(0, -s.excess())
 	restock := max(0, s.cmd.Restocked-s.restocked) + max(0, s.cmd.Damaged-s.damaged)
-	if growth == 0 && !s.cmd.Refuse && (restock == 0 || s.item.Registered) {
+	if growth == 0 && !s.cmd.Refuse && (restock == 0 && !s.cmd.Imported || s.item.Registered) {
 		return true
 	}
 	reservable := s.reservable()
@@ -126,7 +126,7 @@ func (s *step) grow() bool {
 // take takes a quantity that fits.
 func (s *step) take(quantity int64) {
 	taken, backordered := s.allocate(quantity)
-	if s.cmd.Imported {
+	if s.cmd.Imported && s.cmd.Reserved == 0 {
 		s.fulfilled += quantity
 		changed := s.levels(move{taken, func(l *Level, q int64) { l.Available -= q; l.OnHand -= q }})
 		s.emit(StockFulfilled{Step: s.id, Quantity: quantity, FromAvailable: taken}, changed)

@@ -154,6 +154,19 @@ func TestINV14Imported(t *testing.T) {
 	s.when(imported(2, 5)).then(ReservationReleased{Step: stepOf(2)})
 	given(t, append(stock(4), SetBackorderLimit{9})...).when(imported(1, 5)).then(ReservationRejected{stepOf(1), 5, 4, InsufficientStock})
 	given(t).when(imported(1, 5)).then(ReservationRejected{stepOf(1), 5, 0, UnknownSKU})
+
+	reserved := func(quantity int64) SetReservation {
+		c := want(1, quantity, 0, 0)
+		c.Imported = true
+		return c
+	}
+	s = given(t, append(stock(4), SetBackorderLimit{9})...)
+	s.when(reserved(5)).then(ReservationRejected{stepOf(1), 5, 4, InsufficientStock})
+	s = given(t, append(stock(4), SetBackorderLimit{9})...)
+	s.when(reserved(4)).then(StockReserved{stepOf(1), 4, at("main", 4)}).when(imported(2, 4)).then(
+		StockFulfilled{Step: stepOf(2), Quantity: 4, FromReserved: at("main", 4)})
+	given(t, stock(4)...).when(reserved(0)).then(ReservationReleased{Step: stepOf(1)})
+	given(t).when(reserved(0)).then(ReservationRejected{stepOf(1), 0, 0, UnknownSKU})
 }
 
 func TestINV15Shrink(t *testing.T) {
@@ -232,9 +245,10 @@ func TestINV20StepsAreChecked(t *testing.T) {
 	s.when(want(1, 0, 0, MaxStepQuantity+1)).refused(CodeInvalidQuantity)
 	s.when(want(0, 1, 0, 0)).refused(CodeInvalidStep)
 	s.when(SetReservation{PlacedEventID: placed, Version: 1}).refused(CodeInvalidStep)
-	c := want(1, 1, 0, 0)
-	c.Imported = true
-	s.when(c).refused(CodeInvalidStep)
+	for _, c := range []SetReservation{want(1, 0, 1, 0), want(1, 1, 0, 1)} {
+		c.Imported = true
+		s.when(c).refused(CodeInvalidStep)
+	}
 }
 
 // Every when checks INV-21; this one says it once in figures.

@@ -254,17 +254,13 @@ func (o *Order) backorderedAfter(lines []AmendedLine, held []Held) []LineQuantit
 }
 
 // amendmentAnswered applies ORD-56 and ORD-58 to stock's answers; neither all nor a rejection is no answer.
-func (o *Order) amendmentAnswered(held []Held, rejected, covered, reconciliation bool) ([]Event, error) {
+func (o *Order) amendmentAnswered(held []Held, rejected, covered bool) ([]Event, error) {
 	switch {
-	case rejected || reconciliation && !covered:
+	case rejected:
 		var short []ShortLine
 		for _, more := range growth(o.Amendment.Lines) {
-			h := find(held, more.SKU)
-			switch {
-			case h != nil && h.Rejected && h.RejectionReason != ReasonOtherLine:
+			if h := find(held, more.SKU); h != nil && h.Rejected && h.RejectionReason != ReasonOtherLine {
 				short = append(short, ShortLine{more.SKU, more.Quantity, h.Available, h.RejectionReason})
-			case !rejected:
-				short = append(short, ShortLine{more.SKU, more.Quantity, 0, ReasonInsufficientStock})
 			}
 		}
 		return []Event{AmendmentDeclined{Short: short}}, nil

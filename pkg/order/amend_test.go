@@ -206,7 +206,7 @@ func TestORD58Declined(t *testing.T) {
 	found := given(t, append(confirmed(), amend(AmendLine{SKU: "b", Quantity: 9}))...)
 	found.when(stockAnswers(func(o Order) RecordReservation {
 		c := held(o)
-		c.Held[1].Reserved, c.Reconciliation = 2, true
+		c.Held[1].Reserved, c.Held[1].Rejected, c.Held[1].RejectionReason = 2, true, ReasonInsufficientStock
 		return c
 	})).then(AmendmentDeclined{Short: []ShortLine{{"b", 5, 0, ReasonInsufficientStock}}})
 }

@@ -44,13 +44,12 @@ func (h Held) RefusedAll() bool {
 // RecordReservation brings stock's answers to the step of ReservationVersion: all SKUs answered, or
 // at least one rejected. Answers to an older step change nothing.
 // It yields OrderReserved, OrderBackordered or OrderRejected (from Placed; on account followed by OrderConfirmed),
-// ReservationSettled (other states), and for imported documents ReservationSettled. An amendment under way becomes
-// OrderAmended or AmendmentDeclined.
-// A reconciliation may bring answers that no longer cover an order (Reconciliation set).
+// ReservationSettled (other states, and for imported documents). An amendment under way becomes
+// OrderAmended or AmendmentDeclined. An import that was asked for becomes the document, or OrderRejected; an order whose
+// stock is lost, OrderCancelled.
 type RecordReservation struct {
 	ReservationVersion uint64
 	Held               []Held
-	Reconciliation     bool
 }
 
 // RecordBackorder brings how much of a SKU is still backordered, as stock has it for the step of
@@ -186,7 +185,8 @@ type CancelReturn struct{ ReturnID, Reason string }
 // Expire ends an order whose payment deadline has passed at AtMicros; before the deadline, or when it is not waiting for a payment, it does nothing.
 type Expire struct{ AtMicros int64 }
 
-// ImportDocument records a past order or credit note. Quantities are positive.
+// ImportDocument records a past order or credit note. Quantities are positive. AskStock is set by the writer where stock
+// is that of other shards: the document then waits for their answer.
 type ImportDocument struct {
 	OrderID              string
 	Kind                 Kind
@@ -194,6 +194,7 @@ type ImportDocument struct {
 	Country, Reference   string
 	Lines                []PlaceLine
 	AtMicros             int64
+	AskStock             bool
 }
 
 // ReconcileShipment completes the order's side of stock found fulfilled.

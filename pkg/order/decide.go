@@ -9,11 +9,12 @@ type Facts struct {
 // Decide says what a command does to an order. A refusal is an *Error; it writes nothing.
 //
 // What may follow what. "·" is illegal_transition, "–" writes nothing and is no error; a past
-// document is Completed and takes RecordReservation only:
+// document is Completed, or Placed while stock is asked for it, and takes RecordReservation only; once Rejected,
+// ImportDocument again:
 //
 //	                   none      placed     reserved   confirmed  completed  rejected, cancelled, expired
 //	Place              placed    already_placed everywhere else
-//	ImportDocument     completed already_placed everywhere else
+//	ImportDocument     completed⁹ already_placed everywhere else, but for a document that was rejected
 //	RecordReservation  –         reserved¹  settled²   settled²   settled²   settled²
 //	RecordBackorder    –         –          yes⁷       yes⁷       –          –
 //	StartPayment       ·         yes        yes        ·          ·          ·
@@ -39,10 +40,11 @@ type Facts struct {
 //	ReconcileShipment  ·         confirmed⁵ confirmed⁵ completed⁵ ·          ·
 //
 //	¹ or rejected; goes on to confirmed on account, and when there is nothing to pay
-//	² ReservationSettled, once for each ReservationVersion; see ORD-9 for reconciliation
+//	² ReservationSettled, once for each ReservationVersion; see ORD-9 for stock that was lost
 //	³ once the total is authorized  ⁴ unless something has shipped  ⁵ completed once everything has shipped
 //	⁶ expired, and the total is authorized at once  ⁷ OrderBackorderFilled, when less is backordered than before
 //	⁸ AmendmentRequested; RecordReservation then makes it OrderAmended or AmendmentDeclined
+//	⁹ or placed, where stock is asked first: RecordReservation then makes it completed or rejected
 //
 // An order on hold takes Resume, and of what it took before: CancelLines, CancelFulfilment, Cancel, Deliver, returns,
 // payments but for StartPayment, RecordReservation, RecordBackorder and ReconcileShipment. A payment that the order has
@@ -63,8 +65,9 @@ type Facts struct {
 //	ORD-7   From placed, answers that cover all that is wanted reserve the order: OrderBackordered when part
 //	        of it is backordered, else OrderReserved. Answers that do not cover it, without a rejection, are none.
 //	ORD-8   On account, or with nothing to pay, OrderConfirmed follows in the same decision.
-//	ORD-9   A reconciliation whose answers no longer cover the order ends it: rejected from placed, cancelled from reserved,
-//	        or from confirmed with nothing shipped. Answers that cover it: as without reconciliation.
+//	ORD-9   Stock that rejects what an order has already ends it, wherever that stock is: cancelled from reserved, or from
+//	        confirmed with nothing shipped, on hold too. Only stock that has lost a step does so. Answers that do not cover such an order,
+//	        without a rejection, are none: stock remembers another step, and is asked anew.
 //	ORD-10  AuthorizePayment: more than 0 (invalid_amount), at most what is kept (ORD-61) and neither paid nor authorized
 //	        (over_authorization). From reserved, OrderConfirmed follows once the total is authorized; before, and from
 //	        placed, PaymentStarted, while ORD-20 allows it. A placed order is confirmed with stock's answer.
@@ -160,6 +163,9 @@ type Facts struct {
 //	ORD-62  What providers and carriers did is recorded wherever the order stands, on hold and after its end too: it has
 //	        happened. AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, and Deliver of what has
 //	        shipped.
+//	ORD-63  Where stock of other shards is asked for a past document, ImportRequested goes first: goods of an order are
+//	        reserved, of a credit note nothing is wanted yet. Answers that cover it import it as ORD-18 does, one rejected SKU
+//	        rejects it. What was rejected has no key and no place: ImportDocument takes it, or another in its stead, again.
 func Decide(o Order, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case Place:

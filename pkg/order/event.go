@@ -105,6 +105,8 @@ type (
 		SubtotalMicros, TotalMicros int64
 		Country, Reference          string
 	}
+	// ImportRequested: stock is asked whether it has the Document, which follows if it does.
+	ImportRequested struct{ Document DocumentImported }
 	ReturnRequested struct {
 		ReturnID string
 		Lines    []LineQuantity
@@ -158,6 +160,7 @@ func (FulfilmentCreated) isEvent()    {}
 func (FulfilmentCancelled) isEvent()  {}
 func (LinesDelivered) isEvent()       {}
 func (DocumentImported) isEvent()     {}
+func (ImportRequested) isEvent()      {}
 func (ReturnRequested) isEvent()      {}
 func (ReturnReceived) isEvent()       {}
 func (ReturnCancelled) isEvent()      {}

@@ -3,11 +3,11 @@ package order
 import "slices"
 
 // Evolve returns the state after an event; it never fails on what Decide produced and does not change its argument.
-// It sets Version+1, PlacedEventID from f.EventID on OrderPlaced/DocumentImported, and ReservationVersion = the new Version (Settled=false)
-// on every event that changes what Wanted returns: OrderPlaced, DocumentImported, OrderRejected,
+// It sets Version+1, PlacedEventID from f.EventID on the first of OrderPlaced, ImportRequested and DocumentImported, and ReservationVersion = the new Version (Settled=false)
+// on every event that changes what Wanted returns: OrderPlaced, ImportRequested, DocumentImported, OrderRejected,
 // OrderConfirmed, OrderCancelled, OrderExpired, OrderReopened, LinesCancelled, AmendmentRequested, OrderAmended,
 // AmendmentDeclined, LinesShipped, ShipmentReconciled and ReturnReceived.
-// OccurredAtMicros is that of the first event. ID is the state's key: whoever keeps the state sets it.
+// OccurredAtMicros is that of the first event, of a past document its own. ID is the state's key: whoever keeps the state sets it.
 func Evolve(o Order, ev Event, f Facts) Order {
 	o.Version++
 	switch e := ev.(type) {
@@ -15,6 +15,8 @@ func Evolve(o Order, ev Event, f Facts) Order {
 		o.evolvePlaced(e, f)
 	case DocumentImported:
 		o.evolveImported(e, f)
+	case ImportRequested:
+		o.evolveDocument(e.Document, f)
 	case OrderReserved:
 		o.Lifecycle, o.Settled = Reserved, true
 	case OrderBackordered:
@@ -165,13 +167,29 @@ func (o *Order) evolvePlaced(e OrderPlaced, f Facts) {
 	o.wantChanged()
 }
 
-func (o *Order) evolveImported(e DocumentImported, f Facts) {
+// evolveDocument takes a past document, which is placed until it is imported. One that was asked for stays the same to
+// stock: of whatever lines it had before, that may still hold something.
+func (o *Order) evolveDocument(e DocumentImported, f Facts) {
+	for i := range o.Lines {
+		sku := o.Lines[i].SKU
+		if !slices.ContainsFunc(e.Lines, func(l PlaceLine) bool { return l.SKU == sku }) && !slices.Contains(o.Asked, sku) {
+			o.Asked = append(slices.Clip(o.Asked), sku)
+		}
+	}
+	if o.Lifecycle != None {
+		f.EventID = o.PlacedEventID
+	}
 	o.evolvePlaced(OrderPlaced{
 		CustomerID: e.CustomerID, Currency: e.Currency, Lines: e.Lines,
 		SubtotalMicros: e.SubtotalMicros, TotalMicros: e.TotalMicros,
 		Terms: OnAccount, Country: e.Country, Reference: e.Reference,
 	}, f)
-	o.Kind, o.Lifecycle = e.Kind, Completed
+	o.Kind, o.Short = e.Kind, nil
+}
+
+func (o *Order) evolveImported(e DocumentImported, f Facts) {
+	o.evolveDocument(e, f)
+	o.Lifecycle = Completed
 	if e.Kind == KindImportedOrder {
 		for i := range o.Lines {
 			o.Lines[i].Shipped = o.Lines[i].Quantity

@@ -80,28 +80,27 @@ func TestORD8ConfirmedAtOnce(t *testing.T) {
 	given(t, free).when(stockAnswers(held)).then(OrderReserved{}, OrderConfirmed{})
 }
 
-func TestORD9Reconciliation(t *testing.T) {
-	lost := stockAnswers(func(o Order) RecordReservation {
-		c := held(o)
-		c.Reconciliation = true
-		c.Held[0].Reserved, c.Held[0].Committed = 1, 0
-		return c
+func TestORD9LostStock(t *testing.T) {
+	answer := func(change func(h *Held)) stockAnswers {
+		return func(o Order) RecordReservation {
+			c := held(o)
+			change(&c.Held[0])
+			return c
+		}
+	}
+	lost := answer(func(h *Held) {
+		h.Reserved, h.Committed, h.Rejected, h.RejectionReason = 1, 0, true, ReasonInsufficientStock
 	})
-	kept := stockAnswers(func(o Order) RecordReservation {
-		c := held(o)
-		c.Reconciliation = true
-		return c
-	})
-	none := stockAnswers(func(o Order) RecordReservation {
-		return RecordReservation{ReservationVersion: o.ReservationVersion, Reconciliation: true}
-	})
-	given(t, twoSKUs(Prepaid)).when(lost).then(OrderRejected{Short: []ShortLine{{"a", 3, 1, ReasonInsufficientStock}}})
-	given(t, twoSKUs(Prepaid)).when(none).then(OrderRejected{
-		Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}, {"b", 4, 0, ReasonInsufficientStock}}})
+	less := answer(func(h *Held) { h.Reserved, h.Committed = 1, 0 }) // of another step
+	kept := answer(func(*Held) {})
+	given(t, twoSKUs(Prepaid)).when(lost).then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}})
+	given(t, twoSKUs(Prepaid)).when(less).then()
 	given(t, twoSKUs(Prepaid)).when(kept).then(OrderReserved{})
 	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(kept).then()
+	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(less).then()
 	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(lost).then(OrderCancelled{Reason: ReconciliationReason})
 	given(t, paid()...).when(kept).then(ReservationSettled{4})
+	given(t, paid()...).when(less).then()
 	given(t, paid()...).when(lost).then(OrderCancelled{ReconciliationReason, twoSKUsTotal, 0})
 	shipped := append(paid(), Ship{FulfilmentID: "f", Lines: line("b", 1)})
 	given(t, shipped...).when(lost).then(ReservationSettled{5})

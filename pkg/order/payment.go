@@ -229,6 +229,9 @@ func (o *Order) cancel(c Cancel) ([]Event, error) {
 }
 
 func (o *Order) cancellable() bool {
+	if o.Kind != KindOrder {
+		return false
+	}
 	switch o.phase() {
 	case Placed, Reserved:
 		return true

@@ -39,9 +39,9 @@ func (o *Order) place(c Place) ([]Event, error) {
 	}}, nil
 }
 
-// importDocument applies ORD-1 to ORD-4 and ORD-18.
+// importDocument applies ORD-1 to ORD-4, ORD-18 and ORD-63.
 func (o *Order) importDocument(c ImportDocument) ([]Event, error) {
-	if o.Lifecycle != None {
+	if o.Lifecycle != None && !o.RefusedDocument() {
 		return nil, o.refuseHere(CodeAlreadyPlaced, "the document exists")
 	}
 	if c.Kind != KindImportedOrder && c.Kind != KindCreditNote {
@@ -54,8 +54,27 @@ func (o *Order) importDocument(c ImportDocument) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []Event{DocumentImported{
+	document := DocumentImported{
 		Kind: c.Kind, CustomerID: c.CustomerID, Currency: c.Currency, Lines: slices.Clone(c.Lines),
 		SubtotalMicros: subtotal, TotalMicros: total, Country: c.Country, Reference: c.Reference,
-	}}, nil
+	}
+	if c.AskStock {
+		return []Event{ImportRequested{document}}, nil
+	}
+	return []Event{document}, nil
+}
+
+// RefusedDocument reports whether this is a past document that stock has refused: it is as if it had never been asked for.
+func (o *Order) RefusedDocument() bool { return o.Kind != KindOrder && o.Lifecycle == Rejected }
+
+// document is the past document that was asked for.
+func (o *Order) document() DocumentImported {
+	lines := make([]PlaceLine, len(o.Lines))
+	for i, l := range o.Lines {
+		lines[i] = PlaceLine{SKU: l.SKU, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+	}
+	return DocumentImported{
+		Kind: o.Kind, CustomerID: o.CustomerID, Currency: o.Currency, Lines: lines,
+		SubtotalMicros: o.SubtotalMicros, TotalMicros: o.TotalMicros, Country: o.Country, Reference: o.Reference,
+	}
 }

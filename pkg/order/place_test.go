@@ -117,3 +117,57 @@ func TestORD18Documents(t *testing.T) {
 	document.Currency, document.Country = "GBP", "\xff"
 	given(t).when(document).refused("invalid_country")
 }
+
+func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
+	document := ImportDocument{
+		OrderID: "o-1", Kind: KindImportedOrder, Currency: "GBP", Country: "EIRE", Reference: "536365",
+		Lines: []PlaceLine{{"b", 6, 2_550_000}, {"a", 1, 125_000}, {"b", 1, 0}}, AskStock: true,
+	}
+	imported := DocumentImported{
+		Kind: KindImportedOrder, Currency: "GBP", Country: "EIRE", Reference: "536365", Lines: document.Lines,
+		SubtotalMicros: 15_425_000, TotalMicros: 15_420_000,
+	}
+	refusing := stockAnswers(func(o Order) RecordReservation {
+		c := held(o)
+		c.Held[0].Reserved, c.Held[0].Rejected, c.Held[0].RejectionReason = 0, true, ReasonOtherLine
+		c.Held[1].Reserved, c.Held[1].Rejected, c.Held[1].Available, c.Held[1].RejectionReason = 0, true, 2, ReasonInsufficientStock
+		return c
+	})
+	s := given(t).when(document).then(ImportRequested{imported}).at(Placed, "pending", "unfulfilled")
+	s.wants(true, Wanted{SKU: "a", Reserved: 1, Imported: true}, Wanted{SKU: "b", Reserved: 7, Imported: true})
+	for _, cmd := range []Command{
+		Cancel{}, Confirm{}, Hold{}, Ship{FulfilmentID: "f"}, AuthorizePayment{1, "", 0}, CapturePayment{1, ""}, ReconcileShipment{line("a", 1)},
+	} {
+		s.when(cmd).refused(CodeIllegalTransition)
+	}
+	s.when(Expire{AtMicros: math.MaxInt64}).then()
+	s.when(document).refused(CodeAlreadyPlaced)
+	s.when(stockAnswers(held)).then(imported).at(Completed, "pending", "fulfilled")
+	s.wants(true, Wanted{SKU: "a", Fulfilled: 1, Imported: true}, Wanted{SKU: "b", Fulfilled: 7, Imported: true})
+	if s.order.PlacedEventID != (ID{1}) {
+		t.Fatalf("to stock it is another document: %+v", s.order)
+	}
+	s.when(stockAnswers(held)).then(ReservationSettled{2})
+	s.when(document).refused(CodeAlreadyPlaced)
+
+	s = given(t, document).when(refusing).then(OrderRejected{Short: []ShortLine{{"b", 7, 2, ReasonInsufficientStock}}}).at(Rejected, "pending", "unfulfilled")
+	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
+	s.when(Place{Currency: "GBP", Lines: document.Lines}).refused(CodeAlreadyPlaced)
+	again := document
+	again.Kind, again.Lines = KindCreditNote, []PlaceLine{{"c", 2, 1_000_000}, {"b", 1, 0}}
+	s.when(again).at(Placed, "pending", "")
+	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b", Imported: true}, Wanted{SKU: "c", Imported: true})
+	if s.order.PlacedEventID != (ID{1}) || s.order.Short != nil {
+		t.Fatalf("%+v", s.order)
+	}
+	unknown := stockAnswers(func(o Order) RecordReservation {
+		c := held(o)
+		c.Held[2].Rejected, c.Held[2].RejectionReason = true, ReasonUnknownSKU
+		return c
+	})
+	s.when(unknown).then(OrderRejected{Short: []ShortLine{{"c", 2, 0, ReasonUnknownSKU}}})
+	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"}, Wanted{SKU: "c"})
+	again.AskStock = false // all of it is of one shard by now
+	s.when(again).at(Completed, "pending", "")
+	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b", Restocked: 1}, Wanted{SKU: "c", Restocked: 2})
+}

@@ -15,7 +15,7 @@ const (
 // ReconciliationReason is the reason of a cancellation that a reconciliation decided.
 const ReconciliationReason = "reconciliation"
 
-// recordReservation applies ORD-5 to ORD-9, ORD-56 and ORD-58.
+// recordReservation applies ORD-5 to ORD-9, ORD-56, ORD-58 and ORD-63.
 func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
 	if o.Lifecycle == None || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
@@ -25,15 +25,17 @@ func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
 	covered := !rejected && covers(held, wanted)
 	switch {
 	case o.Amendment != nil:
-		return o.amendmentAnswered(held, rejected, covered, c.Reconciliation)
-	case o.Lifecycle == Placed && (rejected || c.Reconciliation && !covered):
-		return o.rejected(shortLines(held, wanted)), nil
+		return o.amendmentAnswered(held, rejected, covered)
+	case o.Lifecycle == Placed && rejected:
+		return o.rejected(o.shortLines(held, wanted)), nil
+	case o.Lifecycle == Placed && covered && o.Kind != KindOrder:
+		return []Event{o.document()}, nil
 	case o.Lifecycle == Placed && covered:
 		return o.reserved(held), nil
-	case o.Lifecycle == Placed:
-		return nil, nil
-	case c.Reconciliation && !covered && o.cancellable():
+	case rejected && o.cancellable():
 		return []Event{o.cancelled(ReconciliationReason)}, nil
+	case !covered && (o.Lifecycle == Placed || o.cancellable()):
+		return nil, nil
 	}
 	events := o.backordersFilled(held)
 	if !o.Settled {
@@ -139,23 +141,22 @@ func find(held []Held, sku string) *Held {
 	return &held[i]
 }
 
-// shortLines says what stood in the way (ORD-6): rejected SKUs; in a reconciliation also those that
-// stock no longer holds in full.
-func shortLines(held []Held, wanted []Wanted) []ShortLine {
+// shortLines says what stood in the way (ORD-6): rejected SKUs, with what the order asked for of each.
+func (o *Order) shortLines(held []Held, wanted []Wanted) []ShortLine {
 	var short []ShortLine
-	rejected := slices.ContainsFunc(held, func(h Held) bool { return h.Rejected })
 	for i := range wanted {
-		w := &wanted[i]
-		requested := w.Reserved + w.Committed + w.Fulfilled + w.Restocked + w.Damaged
-		switch h := find(held, w.SKU); {
-		case h == nil && !rejected:
-			short = append(short, ShortLine{w.SKU, requested, 0, ReasonInsufficientStock})
-		case h == nil, h.Rejected && h.RejectionReason == ReasonOtherLine:
-		case h.Rejected:
-			short = append(short, ShortLine{w.SKU, requested, h.Available, h.RejectionReason})
-		case !rejected && !covers(held, wanted[i:i+1]):
-			short = append(short, ShortLine{w.SKU, requested, h.Reserved + h.Committed, ReasonInsufficientStock})
+		sku := wanted[i].SKU
+		h := find(held, sku)
+		if h == nil || !h.Rejected || h.RejectionReason == ReasonOtherLine {
+			continue
 		}
+		var requested int64
+		for k := range o.Lines {
+			if o.Lines[k].SKU == sku {
+				requested += o.Lines[k].Quantity
+			}
+		}
+		short = append(short, ShortLine{sku, requested, h.Available, h.RejectionReason})
 	}
 	return short
 }

@@ -62,6 +62,9 @@ func (s *shop) write(o order.Order, events []order.Event) {
 		if problem := order.CheckOrder(was, o); problem != "" {
 			s.problem = fmt.Sprintf("%T: %s", ev, problem)
 		}
+		if end, ok := ev.(order.OrderCancelled); ok && end.Reason == order.ReconciliationReason {
+			s.problem = fmt.Sprintf("%s is cancelled for stock that was never lost: %+v", o.ID, was) // ORD-9
+		}
 	}
 	if len(events) > 0 {
 		s.orders[o.ID] = o
@@ -196,7 +199,7 @@ func (s *shop) deliverAnswer(m message) error {
 		_, has := s.answered[m.order][w.SKU]
 		all = all && has
 	}
-	if !all && (!m.answer.Rejected || !o.Undecided()) {
+	if !all && (!m.answer.Rejected || !o.Undecided() || o.Kind != order.KindOrder) {
 		return nil
 	}
 	c := order.RecordReservation{ReservationVersion: m.version}
@@ -240,7 +243,7 @@ var (
 // happen lets one thing happen: a client's command on an order or on stock, or something to a message.
 func (s *shop) happen(t *rapid.T) error {
 	id := ordertest.One(t, orderIDs)
-	what := ordertest.One(t, []string{"order", "order", "order", "stock", "message", "message", "message", "message", "repeated", "lost", "resent", "resent"})
+	what := ordertest.One(t, []string{"order", "order", "order", "import", "stock", "message", "message", "message", "message", "repeated", "lost", "resent", "resent"})
 	k := 0
 	if n := len(s.network); n > 0 {
 		k = rapid.IntRange(0, n-1).Draw(t, "message")
@@ -248,6 +251,10 @@ func (s *shop) happen(t *rapid.T) error {
 	switch {
 	case what == "order":
 		_ = s.order(id, ordertest.Client(t, s.orders[id])) // refusals write nothing
+	case what == "import":
+		if o := s.orders[id]; o.Version == 0 || o.RefusedDocument() {
+			_ = s.order(id, ordertest.Document(t))
+		}
 	case what == "stock":
 		sku := ordertest.One(t, allSKUs)
 		_ = s.stock(sku, inventorytest.Command(t, s.items[sku]))
@@ -312,9 +319,15 @@ func (s *shop) tell(t *rapid.T, id string) {
 func checkOutcomes(t *rapid.T, o order.Order) {
 	for i, l := range o.Lines {
 		open := l.Quantity - l.Cancelled - l.Shipped
+		if o.Kind == order.KindCreditNote {
+			open = 0
+		}
 		ended := o.Lifecycle == order.Completed || o.Lifecycle == order.Cancelled
 		if open < 0 || min(l.Cancelled, l.Shipped, l.Delivered, l.Returned) < 0 || ended && open > 0 || l.Delivered > l.Shipped || l.Returned > l.Delivered {
 			t.Fatalf("line %d of an order that is %s has no outcome, or several: %+v", i+1, o.Lifecycle, l)
+		}
+		if o.Kind != order.KindOrder && o.Lifecycle != order.Completed && o.Lifecycle != order.Rejected {
+			t.Fatalf("a past document is %s", o.Lifecycle)
 		}
 		if unplaced := o.Lifecycle == order.Rejected || o.Lifecycle == order.Expired; unplaced && l.Shipped > 0 {
 			t.Fatalf("line %d of an order that is %s has shipped: %+v", i+1, o.Lifecycle, l)

@@ -283,9 +283,7 @@ func (f *Fulfilment) arrive(lines []LineQuantity) {
 
 // reconcileShipment applies ORD-19.
 func (o *Order) reconcileShipment(c ReconcileShipment) ([]Event, error) {
-	switch o.phase() {
-	case Placed, Reserved, Confirmed:
-	case None, Completed, Rejected, Cancelled, Expired, OnHold:
+	if phase := o.phase(); o.Kind != KindOrder || phase != Placed && phase != Reserved && phase != Confirmed {
 		return nil, o.illegal("reconcile_shipment")
 	}
 	if len(c.Lines) == 0 {

@@ -57,7 +57,7 @@ var operations = []variant{
 var happenings = []variant{
 	{"stock has it all", just(stockAnswers(held))},
 	{"stock has part of it to come", just(backordered(2))},
-	{"stock is short", just(stockAnswers(func(o Order) RecordReservation {
+	{"stock is short, or has lost what it held", just(stockAnswers(func(o Order) RecordReservation {
 		c := held(o)
 		for i := range c.Held {
 			c.Held[i].Rejected, c.Held[i].RejectionReason = true, ReasonInsufficientStock

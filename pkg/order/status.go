@@ -7,7 +7,8 @@ import (
 
 // Wanted returns what the order wants of each SKU, sorted by SKU.
 // Until it is confirmed that is reserved, from then on committed, and fulfilled what has shipped;
-// an order that ended wants no more than what has shipped, a credit note its lines back in stock. What came
+// an order that ended wants no more than what has shipped, a credit note its lines back in stock, a document that was
+// refused nothing. What came
 // back of an order is restocked, or damaged. What an amendment under way wants more is to be reserved; what it wants
 // less is kept until it is decided.
 func (o Order) Wanted() []Wanted {
@@ -35,6 +36,7 @@ func (o Order) Wanted() []Wanted {
 			merged[n-1].Fulfilled += w.Fulfilled
 			merged[n-1].Restocked += w.Restocked
 			merged[n-1].Damaged += w.Damaged
+			merged[n-1].Imported = merged[n-1].Imported || w.Imported
 			continue
 		}
 		merged = append(merged, w)
@@ -55,11 +57,8 @@ func (w *Wanted) Nothing() bool {
 func (o *Order) wantedOf(l *Line) Wanted {
 	w := Wanted{SKU: l.SKU, Fulfilled: l.Shipped, Restocked: l.Returned - l.Damaged, Damaged: l.Damaged}
 	switch o.Kind {
-	case KindCreditNote:
-		return Wanted{SKU: l.SKU, Restocked: l.Quantity}
-	case KindImportedOrder:
-		w.Imported = true
-		return w
+	case KindCreditNote, KindImportedOrder:
+		return o.wantedOfDocument(l)
 	case KindOrder:
 	}
 	switch o.phase() {
@@ -68,6 +67,25 @@ func (o *Order) wantedOf(l *Line) Wanted {
 	case Confirmed, Completed:
 		w.Committed = l.left()
 	case None, Rejected, Cancelled, Expired, OnHold:
+	}
+	return w
+}
+
+// wantedOfDocument: until it is imported, an order's goods are reserved, and a credit note wants nothing yet, so that stock
+// only says whether it knows the SKU.
+func (o *Order) wantedOfDocument(l *Line) Wanted {
+	w := Wanted{SKU: l.SKU}
+	switch {
+	case o.Lifecycle == Placed:
+		w.Imported = true
+		if o.Kind == KindImportedOrder {
+			w.Reserved = l.Quantity
+		}
+	case o.Lifecycle == Rejected:
+	case o.Kind == KindImportedOrder:
+		w.Imported, w.Fulfilled = true, l.Shipped
+	default:
+		w.Restocked = l.Quantity
 	}
 	return w
 }

@@ -133,16 +133,20 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlaced:
 		o.place(c.OrderPlaced)
+	case *eventv1.OrderEvent_ImportRequested:
+		o.place(asked(c.ImportRequested))
+		o.Kind = "imported_order"
+		if c.ImportRequested.GetCreditNote() != nil {
+			o.Kind = "credit_note"
+		}
 	case *eventv1.OrderEvent_OrderImported:
-		d := c.OrderImported
-		o.place(&eventv1.OrderPlaced{CustomerId: d.CustomerId, Currency: d.Currency, Lines: d.Lines, SubtotalMicros: d.SubtotalMicros, TotalMicros: d.TotalMicros, Country: d.Country, Reference: d.Reference})
+		o.place(importedOrder(c.OrderImported))
 		o.Kind = "imported_order"
 		for i := range o.Lines {
 			o.Lines[i].Shipped = o.Lines[i].Quantity
 		}
 	case *eventv1.OrderEvent_CreditNoteImported:
-		d := c.CreditNoteImported
-		o.place(&eventv1.OrderPlaced{CustomerId: d.CustomerId, Currency: d.Currency, Lines: d.Lines, SubtotalMicros: d.SubtotalMicros, TotalMicros: d.TotalMicros, Country: d.Country, Reference: d.Reference})
+		o.place(creditNote(c.CreditNoteImported))
 		o.Kind = "credit_note"
 	case *eventv1.OrderEvent_OrderBackordered:
 		e.Lines = o.backorder(c.OrderBackordered.Backordered)
@@ -237,8 +241,31 @@ func (o *Order) setDeadline(micros int64) {
 	}
 }
 
+// asked is the past document that stock is asked for, as if it were placed.
+func asked(r *eventv1.ImportRequested) *eventv1.OrderPlaced {
+	if d := r.GetCreditNote(); d != nil {
+		return creditNote(d)
+	}
+	return importedOrder(r.GetOrder())
+}
+
+func importedOrder(d *eventv1.OrderImported) *eventv1.OrderPlaced {
+	return &eventv1.OrderPlaced{
+		CustomerId: d.GetCustomerId(), Currency: d.GetCurrency(), Lines: d.GetLines(), SubtotalMicros: d.GetSubtotalMicros(), TotalMicros: d.GetTotalMicros(),
+		Country: d.GetCountry(), Reference: d.GetReference(),
+	}
+}
+
+func creditNote(d *eventv1.CreditNoteImported) *eventv1.OrderPlaced {
+	return &eventv1.OrderPlaced{
+		CustomerId: d.CustomerId, Currency: d.Currency, Lines: d.Lines, SubtotalMicros: d.SubtotalMicros, TotalMicros: d.TotalMicros,
+		Country: d.Country, Reference: d.Reference,
+	}
+}
+
+// place takes an order, or a past document that was asked for, or may have been asked for before.
 func (o *Order) place(p *eventv1.OrderPlaced) {
-	o.Kind = "order"
+	o.Kind, o.Lines, o.Short = "order", nil, nil
 	o.CustomerID, o.Country, o.Reference, o.Currency = p.CustomerId, p.Country, p.Reference, p.Currency
 	o.Subtotal, o.Total, o.totalMicros = money.Format(p.SubtotalMicros), o.amount(p.TotalMicros), p.TotalMicros
 	o.setDeadline(p.PaymentDeadlineMicros)

@@ -2,6 +2,7 @@ package orderview
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -50,5 +51,38 @@ func TestACreditNoteHasNothingToFulfil(t *testing.T) {
 	var o map[string]any
 	if err != nil || json.Unmarshal(body, &o) != nil || o["fulfilment_status"] != nil || o["status"] != "completed" {
 		t.Fatalf("%v %s", err, body)
+	}
+}
+
+// A document that stock is asked for is placed; refused, it may come again with other lines, and is told as it then is.
+func TestADocumentThatStockIsAskedFor(t *testing.T) {
+	lines := func(skus ...string) (lines []*eventv1.OrderLine) {
+		for _, sku := range skus {
+			lines = append(lines, &eventv1.OrderLine{Sku: sku, Quantity: 2, UnitPriceMicros: 1_000_000})
+		}
+		return lines
+	}
+	note := &eventv1.CreditNoteImported{Currency: "GBP", CustomerId: "other", Lines: lines("A")}
+	first := &eventv1.OrderImported{Currency: "GBP", CustomerId: "c", Lines: lines("A", "B")}
+	events := []*eventv1.OrderEvent{
+		{Change: &eventv1.OrderEvent_ImportRequested{ImportRequested: &eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: first}}}},
+		{Change: &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{Short: []*eventv1.ShortLine{{Sku: "B", Requested: 2}}}}},
+		{Change: &eventv1.OrderEvent_ImportRequested{ImportRequested: &eventv1.ImportRequested{Document: &eventv1.ImportRequested_CreditNote{CreditNote: note}}}},
+		{Change: &eventv1.OrderEvent_CreditNoteImported{CreditNoteImported: note}},
+	}
+	for i, want := range []string{
+		"placed imported_order c 2 0", "rejected imported_order c 2 1", "placed credit_note other 1 0", "completed credit_note other 1 0",
+	} {
+		for k, ev := range events[:i+1] {
+			ev.OrderId, ev.Meta = "d", &eventv1.Meta{Version: uint64(k + 1)}
+		}
+		body, err := render(events[:i+1])
+		var o Order
+		if err == nil {
+			err = json.Unmarshal(body, &o)
+		}
+		if got := fmt.Sprint(o.Status, " ", o.Kind, " ", o.CustomerID, " ", len(o.Lines), " ", len(o.Short)); err != nil || got != want {
+			t.Errorf("after event %d: %v, got %s, want %s", i+1, err, got, want)
+		}
 	}
 }

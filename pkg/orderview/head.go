@@ -19,8 +19,8 @@ type head struct {
 	customer string
 	version  uint64
 
-	// indexed is the status that the index on disk has.
-	indexed string
+	// indexed is the status that the index on disk has, indexedCustomer its customer.
+	indexed, indexedCustomer string
 }
 
 // follow keeps the indexes true to an order's newest event.
@@ -32,6 +32,8 @@ func (h *head) follow(ev *eventv1.OrderEvent) {
 		h.customer = c.OrderImported.CustomerId
 	case *eventv1.OrderEvent_CreditNoteImported:
 		h.customer = c.CreditNoteImported.CustomerId
+	case *eventv1.OrderEvent_ImportRequested:
+		h.customer = asked(c.ImportRequested).CustomerId
 	case *eventv1.OrderEvent_LinesShipped:
 		h.ship(c.LinesShipped.Lines)
 	case *eventv1.OrderEvent_ShipmentReconciled:
@@ -54,16 +56,21 @@ func (h *head) follow(ev *eventv1.OrderEvent) {
 // index moves the order in the index by status, and enters a new one in the index by customer. scratch is memory to
 // make keys in.
 func (h *head) index(b *pebble.Batch, id string, scratch []byte) ([]byte, error) {
-	if h.status == h.indexed {
+	if h.status == h.indexed && h.customer == h.indexedCustomer {
 		return scratch, nil
 	}
 	var err error
-	if h.indexed == "" {
-		scratch = indexKey(scratch[:0], keyCustomer, h.customer, h.placedAt, id)
-		err = b.Set(scratch, nil, nil)
-	} else {
+	if h.indexed != "" {
 		scratch = indexKey(scratch[:0], keyStatus, h.indexed, h.placedAt, id)
 		err = b.Delete(scratch, nil)
+	}
+	if h.indexed != "" && h.customer != h.indexedCustomer { // a document that was refused has come again, with another one
+		scratch = indexKey(scratch[:0], keyCustomer, h.indexedCustomer, h.placedAt, id)
+		err = errors.Join(err, b.Delete(scratch, nil))
+	}
+	if h.indexed == "" || h.customer != h.indexedCustomer {
+		scratch = indexKey(scratch[:0], keyCustomer, h.customer, h.placedAt, id)
+		err = errors.Join(err, b.Set(scratch, nil, nil))
 	}
 	scratch = indexKey(scratch[:0], keyStatus, h.status, h.placedAt, id)
 	return scratch, errors.Join(err, b.Set(scratch, nil, nil))
@@ -129,6 +136,6 @@ func (h *head) decode(v []byte) error {
 	h.left = int64(binary.BigEndian.Uint64(v[8:]))
 	h.version = binary.BigEndian.Uint64(v[16:])
 	h.status, h.customer, _ = strings.Cut(string(v[headBytes:]), "\x00")
-	h.indexed = h.status
+	h.indexed, h.indexedCustomer = h.status, h.customer
 	return nil
 }

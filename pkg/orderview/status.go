@@ -31,7 +31,7 @@ var policies = map[eventv1.AllocationPolicy]string{
 // quantities decide.
 func statusAfter(ev *eventv1.OrderEvent) string {
 	switch c := ev.Change.(type) {
-	case *eventv1.OrderEvent_OrderPlaced, *eventv1.OrderEvent_OrderReopened:
+	case *eventv1.OrderEvent_OrderPlaced, *eventv1.OrderEvent_OrderReopened, *eventv1.OrderEvent_ImportRequested:
 		return "placed"
 	case *eventv1.OrderEvent_OrderReserved, *eventv1.OrderEvent_OrderBackordered:
 		return "reserved"

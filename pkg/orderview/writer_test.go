@@ -67,6 +67,10 @@ var changes = []struct {
 		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{
 			Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}}
 	}},
+	{"placed", func() *eventv1.OrderEvent {
+		again := &eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: &eventv1.OrderImported{CustomerId: "c-3", Currency: "GBP", Lines: lines}}}
+		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ImportRequested{ImportRequested: again}}
+	}},
 	{"", func() *eventv1.OrderEvent {
 		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentCaptured{PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: 1}}}
 	}},
@@ -95,6 +99,9 @@ func drawHistory(t *rapid.T) ([]eventlog.Record, *model) {
 			ev = c.event()
 			if c.status != "" {
 				m.status[id] = c.status
+			}
+			if again := ev.GetImportRequested(); again != nil {
+				m.customer[id] = again.GetOrder().CustomerId
 			}
 		}
 		ev.OrderId = id

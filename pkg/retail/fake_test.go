@@ -28,6 +28,8 @@ type platform struct {
 	requests int
 	// late are records that come into the log when its end has been asked for once.
 	late []eventlog.Record
+	// documents counts imported orders.
+	documents int
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -96,9 +98,7 @@ func (p *platform) run(c retail.Command) client.Outcome {
 				return client.Outcome{Status: http.StatusConflict, Code: "insufficient_stock", Detail: sku}
 			}
 		}
-		p.order(&eventv1.OrderEvent{Meta: meta, OrderId: id, Change: &eventv1.OrderEvent_OrderImported{
-			OrderImported: &eventv1.OrderImported{Lines: lines, SubtotalMicros: subtotal, Country: body.Country},
-		}})
+		p.imported(meta, id, &eventv1.OrderImported{Lines: lines, SubtotalMicros: subtotal, Country: body.Country})
 		p.move(meta, id, taken, 1)
 	case command.ImportCreditNote:
 		p.order(&eventv1.OrderEvent{Meta: meta, OrderId: id, Change: &eventv1.OrderEvent_CreditNoteImported{
@@ -115,6 +115,26 @@ func (p *platform) run(c retail.Command) client.Outcome {
 	}
 	p.keys[c.Key] = true
 	return client.Outcome{Status: http.StatusCreated}
+}
+
+// imported writes a document: for every third one stock of other shards is asked, and every ninth is refused once before.
+func (p *platform) imported(meta *eventv1.Meta, id string, d *eventv1.OrderImported) {
+	p.documents++
+	ask := func() {
+		p.order(&eventv1.OrderEvent{Meta: meta, OrderId: id, Change: &eventv1.OrderEvent_ImportRequested{
+			ImportRequested: &eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: d}},
+		}})
+	}
+	stock := &eventv1.Meta{OccurredAtMicros: meta.OccurredAtMicros} // its answers have no key
+	if p.documents%9 == 0 {
+		ask()
+		p.order(&eventv1.OrderEvent{Meta: stock, OrderId: id, Change: &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{}}})
+	}
+	if p.documents%3 == 0 {
+		ask()
+		meta = stock
+	}
+	p.order(&eventv1.OrderEvent{Meta: meta, OrderId: id, Change: &eventv1.OrderEvent_OrderImported{OrderImported: d}})
 }
 
 // move takes an order's goods off the shelf (sign 1) or puts a credit note's back (-1).

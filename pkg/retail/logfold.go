@@ -58,8 +58,8 @@ func LogEnd(ctx context.Context, log LogReader) (eventlog.Offsets, error) {
 var foldedTopics = []string{eventlog.TopicOrders, eventlog.TopicInventory}
 
 const (
-	// stockPatience is given to stock to follow the orders that were imported last: on a shard of its own it does so a
-	// moment after they are answered. What has not followed by then is missing.
+	// stockPatience is given to stock to answer and follow the orders that were imported last: on a shard of its own it does
+	// so a moment after they are answered. What has not followed by then is missing.
 	stockPatience = 10 * time.Second
 	stockPause    = 50 * time.Millisecond
 )
@@ -78,7 +78,7 @@ func FoldLog(ctx context.Context, log LogReader, b *Book, since eventlog.Offsets
 		if err := f.read(ctx, log, from, end); err != nil {
 			return Logged{}, fmt.Errorf("fold the log: %w", err)
 		}
-		if len(f.owed) == 0 || time.Since(began) > stockPatience {
+		if len(f.owed)+len(f.asked) == 0 || time.Since(began) > stockPatience {
 			f.out.Position = eventlog.PositionOf(f.behind)
 			return f.out, nil
 		}
@@ -120,6 +120,8 @@ type fold struct {
 	orders map[string]place
 	// owed are the units of an imported order that stock has not moved yet, signed as in the file.
 	owed map[string]int64
+	// asked are the keys of documents that stock is asked for, by order.
+	asked map[string]string
 	// adjusted has the invoices of adjustments that were counted as a document.
 	adjusted map[string]bool
 }
@@ -129,7 +131,7 @@ func newFold(b *Book) *fold {
 		out:    Logged{Documents: NewTally(), Moved: NewTally()},
 		behind: eventlog.Offsets{},
 		keys:   make(map[string]bool, len(b.Documents)),
-		orders: make(map[string]place, len(b.Documents)), owed: map[string]int64{}, adjusted: map[string]bool{},
+		orders: make(map[string]place, len(b.Documents)), owed: map[string]int64{}, asked: map[string]string{}, adjusted: map[string]bool{},
 	}
 	for _, d := range b.Documents {
 		if d.Kind != KindAdjustment {
@@ -173,8 +175,7 @@ func (f *fold) record(r *eventlog.Record) error {
 }
 
 // mine tells whether an event is of this book, and counts those of other imports.
-func (f *fold) mine(meta *eventv1.Meta) bool {
-	key := meta.GetIdempotencyKey()
+func (f *fold) mine(key string) bool {
 	if !strings.HasPrefix(key, KeyPrefix) {
 		return false
 	}
@@ -187,6 +188,10 @@ func (f *fold) mine(meta *eventv1.Meta) bool {
 
 func (f *fold) order(e *eventv1.OrderEvent) error {
 	switch c := e.GetChange().(type) {
+	case *eventv1.OrderEvent_ImportRequested:
+		f.asked[e.GetOrderId()] = e.GetMeta().GetIdempotencyKey()
+	case *eventv1.OrderEvent_OrderRejected:
+		delete(f.asked, e.GetOrderId())
 	case *eventv1.OrderEvent_OrderImported:
 		o := c.OrderImported
 		return f.document(e, 1, o.GetLines(), o.GetSubtotalMicros(), o.GetCountry())
@@ -198,11 +203,16 @@ func (f *fold) order(e *eventv1.OrderEvent) error {
 }
 
 func (f *fold) document(e *eventv1.OrderEvent, sign int64, lines []*eventv1.OrderLine, subtotal int64, country string) error {
-	if !f.mine(e.GetMeta()) {
+	key := e.GetMeta().GetIdempotencyKey()
+	if key == "" {
+		key = f.asked[e.GetOrderId()]
+	}
+	delete(f.asked, e.GetOrderId())
+	if !f.mine(key) {
 		return nil
 	}
-	if want := command.OrderID(command.DefaultTenant, e.GetMeta().GetIdempotencyKey()); want != e.GetOrderId() {
-		return fmt.Errorf("key %s stands for order %s, not %s", e.GetMeta().GetIdempotencyKey(), want, e.GetOrderId())
+	if want := command.OrderID(command.DefaultTenant, key); want != e.GetOrderId() {
+		return fmt.Errorf("key %s stands for order %s, not %s", key, want, e.GetOrderId())
 	}
 	figures := Figures{Documents: 1, Rows: int64(len(lines))}
 	for _, l := range lines {
@@ -246,7 +256,7 @@ func (f *fold) move(e *eventv1.InventoryEvent, step *eventv1.ReservationStep, qu
 
 func (f *fold) adjustment(e *eventv1.InventoryEvent, a *eventv1.StockAdjusted) error {
 	key, country, ok := cutReference(a.GetReference())
-	if !f.mine(e.GetMeta()) {
+	if !f.mine(e.GetMeta().GetIdempotencyKey()) {
 		return nil
 	}
 	if !ok || key != e.GetMeta().GetIdempotencyKey() {

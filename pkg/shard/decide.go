@@ -37,7 +37,8 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 	if err != nil {
 		return err
 	}
-	if cmd.Key != "" {
+	again := importsAgain(&e.o, cmd.Order)
+	if cmd.Key != "" && !again {
 		if seen := e.command(cmd.Key); seen != nil {
 			r.repeatOrder(e, seen, cmd, fut)
 			return nil
@@ -51,12 +52,12 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 		r.refuse(fut, cmd, versionMismatch(e.o.Version, *cmd.ExpectedVersion))
 		return nil
 	}
-	if e.o.Version == 0 && len(r.sagas) >= MaxOpenSagas {
+	if (e.o.Version == 0 || again) && len(r.sagas) >= MaxOpenSagas {
 		r.refuse(fut, cmd, Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
 			Detail: fmt.Sprintf("shard %d has %d orders that wait for stock of other shards; retry later with the same key", r.shard, len(r.sagas))})
 		return nil
 	}
-	evs, err := order.Decide(e.o, cmd.Order)
+	evs, err := order.Decide(e.o, r.asking(cmd.Order))
 	if err != nil {
 		r.refuse(fut, cmd, refusal(err, e.o.Version))
 		return nil
@@ -65,7 +66,7 @@ func (r *runner) handleOrder(cmd *Command, fut *Future) error {
 		r.refuse(fut, cmd, r.outcome(e, cmd, 0))
 		return nil
 	}
-	if doc, ok := cmd.Order.(order.ImportDocument); ok {
+	if doc, ok := evs[0].(order.DocumentImported); ok {
 		short, err := r.shortForImport(&doc)
 		if err != nil {
 			return err
@@ -151,6 +152,9 @@ func (r *runner) outcome(e *entry, cmd *Command, version uint64) Result {
 			return declinedResult(o, version)
 		}
 	}
+	if o.RefusedDocument() {
+		return shortResult(o.Short)
+	}
 	if o.Lifecycle == order.Rejected && opensOrder(cmd.Order) {
 		short := shortResult(o.Short)
 		res.Code, res.Short, res.Detail, res.Status = short.Code, short.Short, short.Detail, o.Lifecycle.String()
@@ -179,14 +183,28 @@ func shortResult(short []order.ShortLine) Result {
 	return Result{Code: CodeInsufficient, Short: short, Detail: "not every line can be had; nothing was reserved"}
 }
 
-// shortForImport says which of a past document's SKUs this shard cannot cover. A document is a fact and
-// has no outcome to wait for, so it is refused before it is written.
-func (r *runner) shortForImport(doc *order.ImportDocument) ([]order.ShortLine, error) {
+// asking has a past document wait for stock where that is not all of this shard.
+func (r *runner) asking(cmd order.Command) order.Command {
+	if doc, ok := cmd.(order.ImportDocument); ok {
+		doc.AskStock = slices.ContainsFunc(doc.Lines, func(l order.PlaceLine) bool { return r.foreign(l.SKU) })
+		return doc
+	}
+	return cmd
+}
+
+// importsAgain reports whether a command asks anew for a past document that was refused. Where all stock is of one shard a
+// refusal leaves nothing behind, its key neither, and so it is here.
+func importsAgain(o *order.Order, cmd order.Command) bool {
+	_, imports := cmd.(order.ImportDocument)
+	return imports && o.RefusedDocument()
+}
+
+// shortForImport says which of a past document's SKUs stock cannot cover. All of them are this shard's, so that there is
+// nothing to wait for: it is refused before it is written.
+func (r *runner) shortForImport(doc *order.DocumentImported) ([]order.ShortLine, error) {
 	wanted := map[string]int64{}
 	for _, l := range doc.Lines {
-		if !r.foreign(l.SKU) {
-			wanted[l.SKU] += l.Quantity
-		}
+		wanted[l.SKU] += l.Quantity
 	}
 	var short []order.ShortLine
 	for sku, quantity := range wanted {

@@ -135,9 +135,7 @@ func (r *runner) mend(e *entry) error {
 	if r.lostStep(e) {
 		r.node.metrics.reconciled.Inc()
 		r.log.Warn("stock has not seen the order's newest step; repeating it", "order_id", e.o.ID)
-		from := r.sagaOrigin(e)
-		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
-		return r.repeatStep(e, from)
+		return r.repeatStep(e, r.mendOrigin(e))
 	}
 	if !e.o.Settled && r.sagas[e.o.ID] == nil {
 		return r.repeatStep(e, r.sagaOrigin(e))
@@ -178,6 +176,9 @@ func (r *runner) checkBackorders(e *entry, h *holdings) error {
 
 // completeShipment records as shipped what stock has fulfilled and the order does not know of.
 func (r *runner) completeShipment(e *entry, h *holdings) error {
+	if e.o.Kind != order.KindOrder {
+		return nil // stock answers that it has the document, which is imported then
+	}
 	shipped := map[string]int64{}
 	for _, w := range e.o.Wanted() {
 		shipped[w.SKU] = w.Fulfilled
@@ -226,8 +227,15 @@ func (r *runner) releaseOrphan(h *holdings, placed []byte) error {
 // overtake moves an order's reservation past a version that stock has seen and the order has not, and
 // sends it again.
 func (r *runner) overtake(e *entry, seen uint64) error {
-	from := origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION}
+	from := r.mendOrigin(e)
 	return r.writeOrder(e, r.past(e, seen), &from)
+}
+
+// mendOrigin is that of a step that mends a difference.
+func (r *runner) mendOrigin(e *entry) origin {
+	from := r.sagaOrigin(e)
+	from.cause = eventv1.Cause_CAUSE_RECONCILIATION
+	return from
 }
 
 // past are the events that make an order's step newer than what stock has seen.
@@ -296,9 +304,13 @@ func (r *runner) handleQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuery
 		return r.overtake(e, q.Version)
 	}
 	for _, w := range e.o.Wanted() {
-		if w.SKU == q.Sku && (w.Reserved != q.Held.Reserved || w.Committed != q.Held.Committed || w.Fulfilled != q.Held.Fulfilled) {
-			return r.repeatStep(e, origin{occurredAt: r.b.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
+		if w.SKU != q.Sku || w.Reserved == q.Held.Reserved && w.Committed == q.Held.Committed && w.Fulfilled == q.Held.Fulfilled {
+			continue
 		}
+		if q.Version == e.o.ReservationVersion && w.Fulfilled == q.Held.Fulfilled && !q.Held.Rejected {
+			return r.overtake(e, q.Version) // of that version it has another step, and would take no repeat of it
+		}
+		return r.repeatStep(e, r.mendOrigin(e))
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (p *platform) torn(recs ...*eventlog.Record) {
 // record is an event as a shard writes it.
 func (p *platform) record(topic, key string, m *codec.Meta, encode func(m *codec.Meta) (value []byte, ceType string, err error)) *eventlog.Record {
 	p.t.Helper()
-	m.EventID, m.Generation = [16]byte(uuid.New()), 1
+	m.EventID, m.Generation, m.Shard = [16]byte(uuid.New()), 1, uint32(p.want.ShardOf(eventlog.PartitionFor(key, p.want.PartitionCount)))
 	m.OccurredAtMicros, m.RecordedAtMicros = time.Now().UnixMicro(), time.Now().UnixMicro()
 	value, ceType, err := encode(m)
 	if err != nil {

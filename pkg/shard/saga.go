@@ -24,7 +24,9 @@ type saga struct {
 	position eventlog.Offsets
 	// neverSent: decided here before any other shard was asked.
 	neverSent bool
-	attempts  int
+	// reconciles: the step mends a difference, and so does what stock and order write for it.
+	reconciles bool
+	attempts   int
 }
 
 type waiter struct {
@@ -43,7 +45,7 @@ func (r *runner) carryStep(e *entry, s *saga, from *origin) error {
 		if err != nil || asked {
 			return err
 		}
-		if !e.o.Undecided() && next.cause != eventv1.Cause_CAUSE_RECONCILIATION {
+		if !e.o.Undecided() && next.cause != eventv1.Cause_CAUSE_RECONCILIATION && !refuses(held) {
 			// No event says so: restoring the shard finds stock and order in the same log.
 			e.o.Settled = true
 			return nil
@@ -72,10 +74,10 @@ func (r *runner) startStep(e *entry, old *saga, from *origin) (held []order.Held
 		if held, err = r.runStep(step, local, from); err != nil {
 			return nil, false, err
 		}
-		refused = slices.ContainsFunc(held, func(h order.Held) bool { return h.Rejected })
+		refused = refuses(held)
 	}
-	if len(remote) > 0 && (!refused || !e.o.Undecided()) {
-		r.openSaga(e, old, remote, held)
+	if len(remote) > 0 && (!refused || !endsAtRefusal(&e.o)) {
+		r.openSaga(e, old, remote, held, from.cause == eventv1.Cause_CAUSE_RECONCILIATION)
 		return nil, true, nil
 	}
 	r.closeSaga(e.o.ID)
@@ -89,8 +91,22 @@ func (r *runner) startStep(e *entry, old *saga, from *origin) (held []order.Held
 	return held, false, nil
 }
 
-func (r *runner) openSaga(e *entry, old *saga, remote map[int32]*peerv1.ReservationRequest, held []order.Held) {
-	s := &saga{orderID: e.o.ID, version: e.o.ReservationVersion, waiting: remote, held: map[string]order.Held{}, position: eventlog.Offsets{}}
+func refuses(held []order.Held) bool {
+	return slices.ContainsFunc(held, func(h order.Held) bool { return h.Rejected })
+}
+
+// endsAtRefusal reports whether one rejected SKU is answer enough. A past document waits for all, so that it is refused with
+// every reason that there is, wherever its stock lives.
+func endsAtRefusal(o *order.Order) bool { return o.Undecided() && o.Kind == order.KindOrder }
+
+func (r *runner) openSaga(e *entry, old *saga, remote map[int32]*peerv1.ReservationRequest, held []order.Held, reconciles bool) {
+	s := &saga{
+		orderID: e.o.ID, version: e.o.ReservationVersion, waiting: remote, held: map[string]order.Held{}, position: eventlog.Offsets{},
+		reconciles: reconciles,
+	}
+	for _, req := range remote {
+		req.Reconciliation = reconciles
+	}
 	if old != nil {
 		s.position = old.position
 	}
@@ -109,21 +125,31 @@ func (r *runner) closeSaga(orderID string) {
 }
 
 // takeAnswer decides what stock's answer to the newest step makes of an order, and makes from the origin of that. Where stock
-// neither holds all nor refuses, it is asked again, as a newer step.
+// neither holds all nor refuses, it remembers another step of that version: it is asked again, as a newer one.
 func (r *runner) takeAnswer(e *entry, held []order.Held, from *origin) ([]order.Event, error) {
-	reconciles := from.cause == eventv1.Cause_CAUSE_RECONCILIATION
-	evs, err := order.Decide(e.o, order.RecordReservation{ReservationVersion: e.o.ReservationVersion, Held: held, Reconciliation: reconciles})
+	evs, err := order.Decide(e.o, order.RecordReservation{ReservationVersion: e.o.ReservationVersion, Held: held})
 	if err != nil {
 		return nil, fmt.Errorf("order %s refuses stock's answer, which its rules forbid: %w", e.o.ID, err)
 	}
 	from.key, from.fingerprint = "", [16]byte{}
-	if !reconciles {
+	if from.cause != eventv1.Cause_CAUSE_RECONCILIATION {
 		from.cause = eventv1.Cause_CAUSE_SAGA
 	}
-	if len(evs) == 0 && e.o.Undecided() {
+	if len(evs) == 0 && (e.o.Undecided() || !e.o.Settled) {
 		evs, from.cause = r.past(e, e.o.ReservationVersion), eventv1.Cause_CAUSE_RECONCILIATION
 	}
+	if len(evs) > 0 && lostStock(evs[0]) {
+		r.node.metrics.reconciled.Inc()
+		r.log.Warn("stock has lost what the order had; the order is cancelled", "order_id", e.o.ID)
+		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
+	}
 	return evs, nil
+}
+
+// lostStock tells the end of an order whose stock is gone: stock's answers cancel no other.
+func lostStock(ev order.Event) bool {
+	_, cancelled := ev.(order.OrderCancelled)
+	return cancelled
 }
 
 // splitWanted sorts what an order wants by shard, leaving out what a target that rejected it has
@@ -133,7 +159,7 @@ func (r *runner) splitWanted(e *entry, old *saga) (local []order.Wanted, remote 
 	local = make([]order.Wanted, 0, len(all))
 	for _, w := range all {
 		target := r.shardOf(w.SKU)
-		nothing := w.Nothing()
+		nothing := w.Nothing() && !w.Imported // a document asks of nothing whether it could be had
 		if target == r.shard {
 			if nothing && e.neverHeld(w.SKU) {
 				continue
@@ -313,11 +339,13 @@ func (r *runner) handleStep(req *peerv1.ReservationRequest, reply func(*peerv1.R
 		SourceShard: req.SourceShard, TargetShard: req.TargetShard, OrderId: req.OrderId,
 		PlacedEventId: req.PlacedEventId, Version: req.Version, Held: wireHeld(held),
 	}
-	if len(wanted) > 0 {
-		if h, err := r.st.held(req.OrderId); err == nil {
-			if res := h.of(wanted[0].SKU); res.Version > req.Version && res.PlacedEventID == step.PlacedEventID {
-				resp.Version = res.Version
-			}
+	h, err := r.st.held(req.OrderId)
+	if err != nil {
+		return err
+	}
+	for i := range wanted { // one of them may have seen a newer step that left the others out
+		if res := h.find(wanted[i].SKU); res != nil && res.PlacedEventID == step.PlacedEventID {
+			resp.Version = max(resp.Version, res.Version)
 		}
 	}
 	r.b.after = append(r.b.after, func(*batch) {
@@ -373,13 +401,11 @@ func (r *runner) handleAnswer(resp *peerv1.ReservationResponse) error {
 		return nil
 	}
 	delete(s.waiting, int32(resp.TargetShard))
-	refused := false
 	for _, h := range resp.Held {
 		s.held[h.Sku] = order.Held{
 			SKU: h.Sku, Reserved: h.Reserved, Committed: h.Committed, Fulfilled: h.Fulfilled, Restocked: h.Restocked, Damaged: h.Damaged,
 			Backordered: h.Backordered, Rejected: h.Rejected, Available: h.Available, RejectionReason: h.RejectionReason,
 		}
-		refused = refused || h.Rejected
 	}
 	for _, p := range resp.Position {
 		topic := eventlog.TopicInventory
@@ -389,7 +415,8 @@ func (r *runner) handleAnswer(resp *peerv1.ReservationResponse) error {
 		tp := eventlog.TopicPartition{Topic: topic, Partition: p.Partition}
 		s.position[tp] = max(s.position[tp], p.Offset)
 	}
-	if len(s.waiting) > 0 && (!refused || !e.o.Undecided()) {
+	refused := slices.ContainsFunc(resp.Held, func(h *peerv1.Held) bool { return h.Rejected })
+	if len(s.waiting) > 0 && (!refused || !endsAtRefusal(&e.o)) {
 		return nil
 	}
 	return r.concludeSaga(e, s)
@@ -413,6 +440,9 @@ func (r *runner) sagaOrigin(e *entry) origin {
 // concludeSaga tells the order what stock has answered.
 func (r *runner) concludeSaga(e *entry, s *saga) error {
 	from := r.sagaOrigin(e)
+	if s.reconciles {
+		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
+	}
 	evs, err := r.takeAnswer(e, slices.Collect(maps.Values(s.held)), &from)
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ func indexOf(o *order.Order) indexed { return indexed{deadlineOf(o), o.Version >
 // hasSeen reports whether stock of this shard has seen the order's newest step of a SKU. Where it rejected the order
 // and holds nothing of it, it is not told that nothing is wanted any more.
 func (e *entry) hasSeen(w *order.Wanted) bool {
-	if w.Nothing() && e.neverHeld(w.SKU) {
+	if w.Nothing() && !w.Imported && e.neverHeld(w.SKU) {
 		return true
 	}
 	res := e.held.find(w.SKU)
@@ -250,6 +250,9 @@ func (s *store) answeredHere(e *entry) bool {
 		if s.foreign(wanted[i].SKU) || !e.hasSeen(&wanted[i]) {
 			return false
 		}
+		if res := e.held.find(wanted[i].SKU); res.Rejected != nil && !wanted[i].Nothing() {
+			return false // refused by stock that was another shard's, and the order has not heard
+		}
 	}
 	return true
 }
@@ -266,7 +269,7 @@ func (s *store) applyOrder(e *entry, m *codec.Meta, ev order.Event) {
 func (e *entry) remember(m *codec.Meta) {
 	for i := range e.commands {
 		if e.commands[i].key == m.IdempotencyKey {
-			e.commands[i].version = m.Version
+			e.commands[i].fingerprint, e.commands[i].version = m.Fingerprint, m.Version
 			return
 		}
 	}

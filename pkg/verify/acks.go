@@ -74,16 +74,19 @@ func (c *checker) effect(a *ack) {
 		known = c.items[id] != nil
 	}
 	done := c.effects.has(topic, id, a.Key)
+	o := c.orders[a.OrderID]
+	refused := o != nil && o.pastDocument() && o.status == "rejected" // it was asked for under its key, and had no effect
 	switch {
 	case isSuccess(a.Status):
 		if !done && c.report.Moving {
 			return // it may have been written after the log was read
 		}
 		so := known && slices.Contains(mayChangeNothing, a.Type)
+		done = done && (!refused || a.Status != http.StatusCreated)
 		c.check(Acknowledged, done || so, "%s of %q with key %q was answered %d, and is not in the log", a.Type, id, a.Key, a.Status)
 		c.position(a)
 	case refusesForGood(a.Status) && a.Type != "amend_order": // stock declines amendments after their event
-		c.check(Refused, !done, "%s of %q with key %q was refused with %d, and is in the log", a.Type, id, a.Key, a.Status)
+		c.check(Refused, !done || refused, "%s of %q with key %q was refused with %d, and is in the log", a.Type, id, a.Key, a.Status)
 	}
 }
 

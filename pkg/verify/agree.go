@@ -86,7 +86,7 @@ func (o *order) phase() string {
 // wanted is what an order wants of a line's SKU.
 func (o *order) wanted(l *line) held {
 	switch {
-	case o.kind == kindCreditNote:
+	case o.kind == kindCreditNote && o.status == "completed":
 		return held{restocked: l.ordered}
 	case o.phase() == "reserved":
 		return held{reserved: l.ordered - l.shipped, fulfilled: l.shipped}

@@ -41,7 +41,11 @@ func underWay(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 }
 
 func stepOf(s *story, order string, version uint64) *eventv1.ReservationStep {
-	return &eventv1.ReservationStep{OrderId: order, PlacedEventId: s.orders[0].Meta.EventId, Version: version}
+	placed := s.orders[0]
+	if i := slices.IndexFunc(s.orders, func(ev *eventv1.OrderEvent) bool { return ev.OrderId == order }); i >= 0 {
+		placed = s.orders[i]
+	}
+	return &eventv1.ReservationStep{OrderId: order, PlacedEventId: placed.Meta.EventId, Version: version}
 }
 
 func fromMain(n int64) []*eventv1.Allocation {

@@ -273,7 +273,7 @@ func (c change) status() string {
 	switch c.name {
 	case "order_imported", "credit_note_imported":
 		return "completed"
-	case "order_reopened":
+	case "order_reopened", "import_requested":
 		return "placed"
 	case "order_backordered":
 		return "reserved"

@@ -81,7 +81,7 @@ var afterPlacing = []string{"placed", "reserved", "confirmed", "on_hold", "compl
 
 // before lists the statuses that an event may follow.
 var before = map[string][]string{
-	"order_placed": {""}, "order_imported": {""}, "credit_note_imported": {""},
+	"order_placed": {""}, "import_requested": {"", "rejected"}, "order_imported": {"", "placed", "rejected"}, "credit_note_imported": {"", "placed", "rejected"},
 	"order_reserved": {"placed"}, "order_backordered": {"placed"}, "order_rejected": {"placed"},
 	"order_backorder_filled": {"reserved", "confirmed", "on_hold"},
 	"order_held":             {"reserved", "confirmed"}, "order_resumed": {"on_hold"}, "lines_cancelled": {"reserved", "confirmed", "on_hold"},
@@ -98,9 +98,15 @@ var before = map[string][]string{
 
 // wanting lists the events after which an order wants another reservation.
 var wanting = []string{
-	"order_placed", "order_imported", "credit_note_imported", "order_rejected", "order_confirmed",
+	"order_placed", "import_requested", "order_imported", "credit_note_imported", "order_rejected", "order_confirmed",
 	"order_cancelled", "order_expired", "order_reopened", "lines_cancelled", "amendment_requested", "order_amended", "amendment_declined", "lines_shipped", "shipment_reconciled", "return_received",
 }
+
+// importing lists the events of which a past document is made, ofDocuments all that it may have after the first.
+var (
+	importing   = []string{"import_requested", "order_imported", "credit_note_imported"}
+	ofDocuments = append([]string{"reservation_settled", "order_rejected"}, importing...)
+)
 
 func (c *checker) orderRecord(rec *eventlog.Record) {
 	var ev eventv1.OrderEvent
@@ -125,8 +131,9 @@ func (c *checker) orderRecord(rec *eventlog.Record) {
 	c.check(Versions, ev.Meta.Version == o.version+1, "%s: order %s has version %d after %d", at(rec), ev.OrderId, ev.Meta.Version, o.version)
 	o.version = ev.Meta.Version
 	c.check(Transitions, slices.Contains(before[name], o.status), "%s: %s of order %s while it is %q", at(rec), name, ev.OrderId, o.status)
-	document := o.kind == kindImported || o.kind == kindCreditNote
-	c.check(Transitions, !document || name == "reservation_settled", "%s: %s of a past document", at(rec), name)
+	document := o.pastDocument()
+	c.check(Transitions, !document || slices.Contains(ofDocuments, name), "%s: %s of a past document", at(rec), name)
+	c.check(Transitions, document || o.kind == "" || !slices.Contains(importing, name), "%s: %s of order %s, which is no past document", at(rec), name, ev.OrderId)
 	if slices.Contains(wanting, name) {
 		o.wants, o.settled = max(o.version, o.wants+1), false
 	}
@@ -145,17 +152,19 @@ func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		c.money(rec, p.Lines, p.Currency, p.SubtotalMicros, p.TotalMicros)
 		c.open(rec, o, ev, kindOrder, "placed", p.Lines, p.TotalMicros)
 		o.currency, o.subtotal, o.rule = p.Currency, p.SubtotalMicros, p.Allocation
+	case *eventv1.OrderEvent_ImportRequested:
+		if d := ch.ImportRequested.GetCreditNote(); d != nil {
+			c.document(rec, o, ev, kindCreditNote, "placed", d)
+		} else {
+			c.document(rec, o, ev, kindImported, "placed", ch.ImportRequested.GetOrder())
+		}
 	case *eventv1.OrderEvent_OrderImported:
-		d := ch.OrderImported
-		c.money(rec, d.Lines, d.Currency, d.SubtotalMicros, d.TotalMicros)
-		c.open(rec, o, ev, kindImported, "completed", d.Lines, d.TotalMicros)
+		c.document(rec, o, ev, kindImported, "completed", ch.OrderImported)
 		for i := range o.lines {
 			o.lines[i].shipped = o.lines[i].ordered
 		}
 	case *eventv1.OrderEvent_CreditNoteImported:
-		d := ch.CreditNoteImported
-		c.money(rec, d.Lines, d.Currency, d.SubtotalMicros, d.TotalMicros)
-		c.open(rec, o, ev, kindCreditNote, "completed", d.Lines, d.TotalMicros)
+		c.document(rec, o, ev, kindCreditNote, "completed", ch.CreditNoteImported)
 	case *eventv1.OrderEvent_OrderReserved:
 		o.status, o.settled = "reserved", true
 		o.answered("reserved")
@@ -260,17 +269,38 @@ func (o *order) answered(outcome string) {
 }
 
 // open begins an order, once and for one key.
+// pastDocument is an order or a credit note, imported or asked for.
+type pastDocument interface {
+	GetLines() []*eventv1.OrderLine
+	GetCurrency() string
+	GetSubtotalMicros() int64
+	GetTotalMicros() int64
+}
+
+func (o *order) pastDocument() bool { return o.kind == kindImported || o.kind == kindCreditNote }
+
+// document follows a past document: the one that is imported is the one that was asked for.
+func (c *checker) document(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, kind, status string, d pastDocument) {
+	c.money(rec, d.GetLines(), d.GetCurrency(), d.GetSubtotalMicros(), d.GetTotalMicros())
+	if o.kind == "" {
+		c.open(rec, o, ev, kind, status, d.GetLines(), d.GetTotalMicros())
+		return
+	}
+	if o.status == "placed" {
+		asked, total := o.lines, o.total
+		c.lines(o, d.GetLines())
+		c.check(Transitions, o.kind == kind && total == d.GetTotalMicros() && slices.EqualFunc(asked, o.lines, func(a, b line) bool { return a.sku == b.sku && a.ordered == b.ordered }),
+			"%s: document %s is imported otherwise than it was asked for", at(rec), ev.OrderId)
+	} else {
+		c.lines(o, d.GetLines())
+	}
+	o.kind, o.status, o.total = kind, status, d.GetTotalMicros()
+}
+
 func (c *checker) open(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, kind, status string, lines []*eventv1.OrderLine, total int64) {
 	c.check(OneKey, o.kind == "", "%s: order %s is placed for a second time", at(rec), ev.OrderId)
 	o.kind, o.status, o.placed, o.total = kind, status, idOf(ev.Meta.EventId), total
-	o.lines = make([]line, 0, len(lines))
-	for _, l := range lines {
-		if have := o.line(l.Sku); have != nil {
-			have.ordered += l.Quantity
-			continue
-		}
-		o.lines = append(o.lines, line{sku: c.intern(l.Sku), ordered: l.Quantity})
-	}
+	c.lines(o, lines)
 	c.check(Transitions, len(lines) > 0, "%s: an order without lines", at(rec))
 	key := ev.Meta.IdempotencyKey
 	if key == "" {
@@ -280,6 +310,18 @@ func (c *checker) open(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, k
 	other, seen := c.keys[key]
 	c.check(OneKey, !seen, "%s: key %q placed %s and %s", at(rec), key, other, ev.OrderId)
 	c.keys[key] = ev.OrderId
+}
+
+// lines are those of an order, by SKU.
+func (c *checker) lines(o *order, lines []*eventv1.OrderLine) {
+	o.lines = make([]line, 0, len(lines))
+	for _, l := range lines {
+		if have := o.line(l.Sku); have != nil {
+			have.ordered += l.Quantity
+			continue
+		}
+		o.lines = append(o.lines, line{sku: c.intern(l.Sku), ordered: l.Quantity})
+	}
 }
 
 // intern keeps one copy of a SKU's name: an order is small beside the names of its lines.

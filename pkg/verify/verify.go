@@ -278,6 +278,9 @@ func (c *checker) envelope(rec *eventlog.Record, meta *eventv1.Meta, id, source,
 		"%s: written by generation %d after generation %d, the layout's is %d", at(rec), meta.Generation, last, c.layout.Generation)
 	c.generations[rec.TopicPartition] = max(last, meta.Generation)
 	again := meta.IdempotencyKey != "" && meta.Cause == eventv1.Cause_CAUSE_COMMAND && c.effects.again(rec.Topic, id, meta)
-	c.check(OneKey, !again, "%s: key %q takes effect on %q for a second time", at(rec), meta.IdempotencyKey, id)
+	// A document that was refused has no key: it may come again under the same one.
+	o := c.orders[id]
+	refused := rec.Topic == eventlog.TopicOrders && o != nil && o.pastDocument() && o.status == "rejected"
+	c.check(OneKey, !again || refused, "%s: key %q takes effect on %q for a second time", at(rec), meta.IdempotencyKey, id)
 	return true
 }

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -15,7 +16,7 @@ type violation struct {
 }
 
 func TestViolationsAreFound(t *testing.T) {
-	for _, list := range [][]violation{stockViolations, orderViolations, amendmentViolations, agreementViolations, answerViolations, envelopeViolations, viewViolations} {
+	for _, list := range [][]violation{stockViolations, orderViolations, amendmentViolations, documentViolations, agreementViolations, answerViolations, envelopeViolations, viewViolations} {
 		for _, v := range list {
 			t.Run(v.name, func(t *testing.T) {
 				s := healthy()
@@ -287,6 +288,77 @@ var amendmentViolations = []violation{
 	}},
 }
 
+// document is o-2, which stock is asked for, of so many of A.
+func document(s *story, quantity int64) *eventv1.OrderImported {
+	d := &eventv1.OrderImported{
+		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: 1_000_000}},
+		SubtotalMicros: quantity * 1_000_000, TotalMicros: quantity * 1_000_000,
+	}
+	s.addOrder("o-2", 1, "k-2", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ImportRequested{ImportRequested: &eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: d}}}})
+	return d
+}
+
+// documentRefused is o-2 without stock for it.
+func documentRefused(s *story) {
+	document(s, 20)
+	s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{Short: []*eventv1.ShortLine{{Sku: "A", Requested: 20, Available: 8, Reason: short}}}}})
+	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationRejected{ReservationRejected: &eventv1.ReservationRejected{Step: stepOf(s, "o-2", 1), Quantity: 20, Available: 8, Reason: short}}})
+}
+
+// documentAgain imports what had been refused, and is there now, under the same key.
+func documentAgain(s *story) {
+	documentRefused(s)
+	s.addOrder("o-2", 3, "k-2", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: &eventv1.OrderImported{
+		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 1_000_000}}, SubtotalMicros: 1_000_000, TotalMicros: 1_000_000,
+	}}})
+	s.end(level(8, 7, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockFulfilled{StockFulfilled: &eventv1.StockFulfilled{Step: stepOf(s, "o-2", 3), Quantity: 1, FromAvailable: fromMain(1)}}})
+}
+
+// Past documents that stock is asked for.
+var documentViolations = []violation{
+	{"imported otherwise than asked for", verify.Transitions, "", func(s *story) {
+		document(s, 2)
+		s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: document(&story{}, 3)}})
+	}},
+	{"an order that is imported", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "x", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ImportRequested{ImportRequested: &eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: document(&story{}, 3)}}}})
+	}},
+	{"asked for twice at a time", verify.Transitions, "", func(s *story) {
+		document(s, 2)
+		document(s, 2)
+		s.orders[len(s.orders)-1].Meta.Version = 2
+	}},
+	{"imported without the stock", verify.Agreement, "", func(s *story) {
+		d := document(s, 2)
+		s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: d}})
+	}},
+	{"a refused document that holds stock", verify.Agreement, "", func(s *story) {
+		documentRefused(s)
+		s.end(level(9, 7, 1, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReserved{StockReserved: &eventv1.StockReserved{Step: stepOf(s, "o-2", 2), Quantity: 1, Allocations: fromMain(1)}}})
+	}},
+	{"a refused document that is cancelled", verify.Transitions, "", func(s *story) {
+		documentRefused(s)
+		s.addOrder("o-2", 3, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{}}})
+	}},
+	{"a document imported for a second time", verify.OneKey, "", func(s *story) {
+		documentAgain(s)
+		again := s.orders[len(s.orders)-1].GetOrderImported()
+		s.addOrder("o-2", 4, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReservationSettled{ReservationSettled: &eventv1.ReservationSettled{ReservationVersion: 3}}})
+		s.addOrder("o-2", 5, "k-2", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: again}})
+	}},
+}
+
+func TestARefusedDocumentMayComeAgain(t *testing.T) {
+	for name, tell := range map[string]func(*story){"refused": documentRefused, "imported": documentAgain} {
+		s := healthy()
+		tell(s)
+		status := map[string]int{"refused": 409, "imported": 201}[name]
+		if r := s.tell(t, fmt.Sprintf(`{"key":"k-2","type":"import_order","order_id":"o-2","status":%d}`, status)); len(violated(r)) > 0 {
+			t.Errorf("%s: %v", name, violated(r))
+		}
+	}
+}
+
 // Orders and stock against each other.
 var agreementViolations = []violation{
 	{"stock that no order wants", verify.Agreement, "", func(s *story) { s.orders = nil }},
@@ -332,6 +404,7 @@ var answerViolations = []violation{
 	{"an acknowledged registration of nothing", verify.Acknowledged, `{"key":"r-9","type":"register_item","sku":"B","status":200}`, func(*story) {}},
 	{"a receipt beyond the log", verify.Acknowledged, `{"key":"r-9","type":"register_item","sku":"A","status":200,"position":"i0.99"}`, func(*story) {}},
 	{"a refused shipment that was made", verify.Refused, `{"key":"s","type":"ship_order","order_id":"o-1","status":409}`, func(*story) {}},
+	{"an acknowledged document that was refused", verify.Acknowledged, `{"key":"k-2","type":"import_order","order_id":"o-2","status":201}`, documentRefused},
 	{"a position beyond the log", verify.Acknowledged, `{"key":"k-1","order_id":"o-1","status":201,"position":"o0.99"}`, func(*story) {}},
 }
 

@@ -51,9 +51,9 @@ type platform struct {
 }
 
 // dev starts the platform on free ports and waits for its banner.
-func dev(t *testing.T, binary, dir string) *platform {
+func dev(t *testing.T, binary, dir string, args ...string) *platform {
 	t.Helper()
-	cmd := exec.Command(binary, "dev", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0")
+	cmd := exec.Command(binary, append([]string{"dev", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0"}, args...)...)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

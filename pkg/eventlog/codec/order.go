@@ -158,6 +158,8 @@ func setDocumentOrSettlement(e *eventv1.OrderEvent, ev order.Event) string {
 		return "holdfast.lines_delivered.v1"
 	case order.DocumentImported:
 		return setDocument(e, c)
+	case order.ImportRequested:
+		return setImportRequested(e, c)
 	case order.ReturnRequested, order.ReturnReceived, order.ReturnCancelled:
 		return setReturn(e, ev)
 	case order.ReservationSettled:
@@ -220,20 +222,42 @@ func setReturn(e *eventv1.OrderEvent, ev order.Event) string {
 func setDocument(e *eventv1.OrderEvent, c order.DocumentImported) string {
 	switch c.Kind {
 	case order.KindImportedOrder:
-		e.Change = &eventv1.OrderEvent_OrderImported{OrderImported: &eventv1.OrderImported{
-			CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
-			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros, Country: c.Country, Reference: c.Reference,
-		}}
+		e.Change = &eventv1.OrderEvent_OrderImported{OrderImported: toImportedOrder(c)}
 		return "holdfast.order_imported.v1"
 	case order.KindCreditNote:
-		e.Change = &eventv1.OrderEvent_CreditNoteImported{CreditNoteImported: &eventv1.CreditNoteImported{
-			CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
-			SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros, Country: c.Country, Reference: c.Reference,
-		}}
+		e.Change = &eventv1.OrderEvent_CreditNoteImported{CreditNoteImported: toCreditNote(c)}
 		return "holdfast.credit_note_imported.v1"
 	case order.KindOrder:
 	}
 	return ""
+}
+
+func setImportRequested(e *eventv1.OrderEvent, c order.ImportRequested) string {
+	asked := &eventv1.ImportRequested{}
+	switch c.Document.Kind {
+	case order.KindImportedOrder:
+		asked.Document = &eventv1.ImportRequested_Order{Order: toImportedOrder(c.Document)}
+	case order.KindCreditNote:
+		asked.Document = &eventv1.ImportRequested_CreditNote{CreditNote: toCreditNote(c.Document)}
+	case order.KindOrder:
+		return ""
+	}
+	e.Change = &eventv1.OrderEvent_ImportRequested{ImportRequested: asked}
+	return "holdfast.import_requested.v1"
+}
+
+func toImportedOrder(c order.DocumentImported) *eventv1.OrderImported {
+	return &eventv1.OrderImported{
+		CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
+		SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros, Country: c.Country, Reference: c.Reference,
+	}
+}
+
+func toCreditNote(c order.DocumentImported) *eventv1.CreditNoteImported {
+	return &eventv1.CreditNoteImported{
+		CustomerId: c.CustomerID, Currency: c.Currency, Lines: toLines(c.Lines),
+		SubtotalMicros: c.SubtotalMicros, TotalMicros: c.TotalMicros, Country: c.Country, Reference: c.Reference,
+	}
 }
 
 // DecodeOrder reads a record value of orders.events. Errors wrap ErrMalformed or ErrIncomplete.
@@ -355,21 +379,34 @@ func amendment(e *eventv1.OrderEvent) order.Event {
 	return nil
 }
 
+func fromImportedOrder(p *eventv1.OrderImported) order.DocumentImported {
+	return order.DocumentImported{
+		Kind: order.KindImportedOrder, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
+		SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
+	}
+}
+
+func fromCreditNote(p *eventv1.CreditNoteImported) order.DocumentImported {
+	return order.DocumentImported{
+		Kind: order.KindCreditNote, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
+		SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
+	}
+}
+
 func documentOrSettlement(e *eventv1.OrderEvent) order.Event {
 	switch c := e.Change.(type) {
 	case *eventv1.OrderEvent_LinesDelivered:
 		return order.LinesDelivered{FulfilmentID: c.LinesDelivered.FulfilmentId, Lines: fromQuantities(c.LinesDelivered.Lines)}
 	case *eventv1.OrderEvent_OrderImported:
-		p := c.OrderImported
-		return order.DocumentImported{
-			Kind: order.KindImportedOrder, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
-			SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
-		}
+		return fromImportedOrder(c.OrderImported)
 	case *eventv1.OrderEvent_CreditNoteImported:
-		p := c.CreditNoteImported
-		return order.DocumentImported{
-			Kind: order.KindCreditNote, CustomerID: p.CustomerId, Currency: p.Currency, Lines: fromLines(p.Lines),
-			SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros, Country: p.Country, Reference: p.Reference,
+		return fromCreditNote(c.CreditNoteImported)
+	case *eventv1.OrderEvent_ImportRequested:
+		switch d := c.ImportRequested.Document.(type) {
+		case *eventv1.ImportRequested_Order:
+			return order.ImportRequested{Document: fromImportedOrder(d.Order)}
+		case *eventv1.ImportRequested_CreditNote:
+			return order.ImportRequested{Document: fromCreditNote(d.CreditNote)}
 		}
 	case *eventv1.OrderEvent_ReturnRequested:
 		p := c.ReturnRequested

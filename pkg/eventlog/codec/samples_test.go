@@ -79,6 +79,10 @@ var orderSamples = map[string]order.Event{
 		Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
 		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
 	},
+	"import_requested": order.ImportRequested{Document: order.DocumentImported{
+		Kind: order.KindCreditNote, CustomerID: "17850", Currency: "GBP", Lines: sampleLines,
+		SubtotalMicros: 28_050_000, TotalMicros: 28_050_000, Country: "EIRE", Reference: "C536379",
+	}},
 	"return_requested": order.ReturnRequested{ReturnID: "r-1", Lines: sampleQuantities, Reason: "too big"},
 	"return_received": order.ReturnReceived{
 		ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000, VoidedMicros: 2_550_000,

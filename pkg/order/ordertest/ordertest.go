@@ -42,17 +42,25 @@ func Command(t *rapid.T, o order.Order) order.Command {
 	case 6:
 		return order.ReconcileShipment{Lines: quantities(t, o)}
 	case 7:
-		if o.Version == 0 {
-			return order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365", Lines: lines(t)}
+		if o.Version == 0 || o.RefusedDocument() {
+			return order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365", Lines: lines(t), AskStock: dice(t, 2) == 0}
 		}
 	}
 	return Client(t, o)
 }
 
+// Document draws a past document that stock is asked for.
+func Document(t *rapid.T) order.ImportDocument {
+	c := order.ImportDocument{Kind: order.Kind(1 + dice(t, 2)), CustomerID: "c-1", Currency: "EUR", Reference: "536365", Lines: lines(t), AskStock: true}
+	if dice(t, 4) == 0 {
+		c.Lines[0].SKU = "d"
+	}
+	return c
+}
+
 // Answers draws what stock may say to the order's newest step: it has all, waits for some, lost some, or refuses.
 func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 	c := order.RecordReservation{ReservationVersion: o.ReservationVersion}
-	c.Reconciliation = dice(t, 10) == 0
 	refused := ""
 	if asks := asked(o); len(asks) > 0 && dice(t, 6) == 0 {
 		refused = One(t, asks)
@@ -86,6 +94,9 @@ func asked(o order.Order) []string {
 	} else if o.Lifecycle == order.Placed {
 		for _, w := range o.Wanted() {
 			more[w.SKU] = w.Reserved
+			if w.Imported {
+				more[w.SKU] = max(w.Reserved, 1) // a credit note wants nothing, and asks all the same
+			}
 		}
 	}
 	maps.DeleteFunc(more, func(_ string, n int64) bool { return n <= 0 })

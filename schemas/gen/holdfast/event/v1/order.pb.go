@@ -164,6 +164,7 @@ type OrderEvent struct {
 	//	*OrderEvent_AmendmentRequested
 	//	*OrderEvent_OrderAmended
 	//	*OrderEvent_AmendmentDeclined
+	//	*OrderEvent_ImportRequested
 	//	*OrderEvent_ReturnReceivedV2
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
@@ -509,6 +510,15 @@ func (x *OrderEvent) GetAmendmentDeclined() *AmendmentDeclined {
 	return nil
 }
 
+func (x *OrderEvent) GetImportRequested() *ImportRequested {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_ImportRequested); ok {
+			return x.ImportRequested
+		}
+	}
+	return nil
+}
+
 func (x *OrderEvent) GetReturnReceivedV2() *ReturnReceivedV2 {
 	if x != nil {
 		if x, ok := x.Change.(*OrderEvent_ReturnReceivedV2); ok {
@@ -650,6 +660,10 @@ type OrderEvent_AmendmentDeclined struct {
 	AmendmentDeclined *AmendmentDeclined `protobuf:"bytes,52,opt,name=amendment_declined,json=amendmentDeclined,proto3,oneof"`
 }
 
+type OrderEvent_ImportRequested struct {
+	ImportRequested *ImportRequested `protobuf:"bytes,53,opt,name=import_requested,json=importRequested,proto3,oneof"`
+}
+
 type OrderEvent_ReturnReceivedV2 struct {
 	// From 60 on: newer versions of the changes above, named <change>_v<N>. Writers use the newest one alone; readers
 	// take every older one to it (pkg/eventlog/schema).
@@ -719,6 +733,8 @@ func (*OrderEvent_AmendmentRequested) isOrderEvent_Change() {}
 func (*OrderEvent_OrderAmended) isOrderEvent_Change() {}
 
 func (*OrderEvent_AmendmentDeclined) isOrderEvent_Change() {}
+
+func (*OrderEvent_ImportRequested) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnReceivedV2) isOrderEvent_Change() {}
 
@@ -2352,6 +2368,91 @@ func (x *CreditNoteImported) GetReference() string {
 	return ""
 }
 
+// ImportRequested: stock of other shards is asked whether it has a past document. The same document follows as
+// OrderImported or CreditNoteImported, or OrderRejected; until then, and after that, it counts nowhere. One that was rejected
+// may be asked for again.
+type ImportRequested struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Document:
+	//
+	//	*ImportRequested_Order
+	//	*ImportRequested_CreditNote
+	Document      isImportRequested_Document `protobuf_oneof:"document"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ImportRequested) Reset() {
+	*x = ImportRequested{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ImportRequested) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ImportRequested) ProtoMessage() {}
+
+func (x *ImportRequested) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ImportRequested.ProtoReflect.Descriptor instead.
+func (*ImportRequested) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ImportRequested) GetDocument() isImportRequested_Document {
+	if x != nil {
+		return x.Document
+	}
+	return nil
+}
+
+func (x *ImportRequested) GetOrder() *OrderImported {
+	if x != nil {
+		if x, ok := x.Document.(*ImportRequested_Order); ok {
+			return x.Order
+		}
+	}
+	return nil
+}
+
+func (x *ImportRequested) GetCreditNote() *CreditNoteImported {
+	if x != nil {
+		if x, ok := x.Document.(*ImportRequested_CreditNote); ok {
+			return x.CreditNote
+		}
+	}
+	return nil
+}
+
+type isImportRequested_Document interface {
+	isImportRequested_Document()
+}
+
+type ImportRequested_Order struct {
+	Order *OrderImported `protobuf:"bytes,1,opt,name=order,proto3,oneof"`
+}
+
+type ImportRequested_CreditNote struct {
+	CreditNote *CreditNoteImported `protobuf:"bytes,2,opt,name=credit_note,json=creditNote,proto3,oneof"`
+}
+
+func (*ImportRequested_Order) isImportRequested_Document() {}
+
+func (*ImportRequested_CreditNote) isImportRequested_Document() {}
+
 // ReservationSettled: stock in other shards has answered the order's newest step.
 type ReservationSettled struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
@@ -2362,7 +2463,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2374,7 +2475,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2387,7 +2488,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -2409,7 +2510,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2421,7 +2522,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2434,7 +2535,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -2464,7 +2565,7 @@ type ReturnRequested struct {
 
 func (x *ReturnRequested) Reset() {
 	*x = ReturnRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2476,7 +2577,7 @@ func (x *ReturnRequested) String() string {
 func (*ReturnRequested) ProtoMessage() {}
 
 func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2489,7 +2590,7 @@ func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
 func (*ReturnRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ReturnRequested) GetReturnId() string {
@@ -2529,7 +2630,7 @@ type ReturnReceived struct {
 
 func (x *ReturnReceived) Reset() {
 	*x = ReturnReceived{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2541,7 +2642,7 @@ func (x *ReturnReceived) String() string {
 func (*ReturnReceived) ProtoMessage() {}
 
 func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2554,7 +2655,7 @@ func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
 func (*ReturnReceived) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ReturnReceived) GetReturnId() string {
@@ -2598,7 +2699,7 @@ type ReturnedLine struct {
 
 func (x *ReturnedLine) Reset() {
 	*x = ReturnedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2610,7 +2711,7 @@ func (x *ReturnedLine) String() string {
 func (*ReturnedLine) ProtoMessage() {}
 
 func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2623,7 +2724,7 @@ func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
 func (*ReturnedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ReturnedLine) GetSku() string {
@@ -2671,7 +2772,7 @@ type ReturnReceivedV2 struct {
 
 func (x *ReturnReceivedV2) Reset() {
 	*x = ReturnReceivedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2683,7 +2784,7 @@ func (x *ReturnReceivedV2) String() string {
 func (*ReturnReceivedV2) ProtoMessage() {}
 
 func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +2797,7 @@ func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ReturnReceivedV2) GetReturnId() string {
@@ -2746,7 +2847,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2758,7 +2859,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2771,7 +2872,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -2813,7 +2914,7 @@ type AmendedLine struct {
 
 func (x *AmendedLine) Reset() {
 	*x = AmendedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2825,7 +2926,7 @@ func (x *AmendedLine) String() string {
 func (*AmendedLine) ProtoMessage() {}
 
 func (x *AmendedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2838,7 +2939,7 @@ func (x *AmendedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
 func (*AmendedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AmendedLine) GetLine() uint32 {
@@ -2894,7 +2995,7 @@ type AmendmentRequested struct {
 
 func (x *AmendmentRequested) Reset() {
 	*x = AmendmentRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2906,7 +3007,7 @@ func (x *AmendmentRequested) String() string {
 func (*AmendmentRequested) ProtoMessage() {}
 
 func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2919,7 +3020,7 @@ func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
 func (*AmendmentRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *AmendmentRequested) GetLines() []*AmendedLine {
@@ -2957,7 +3058,7 @@ type OrderAmended struct {
 
 func (x *OrderAmended) Reset() {
 	*x = OrderAmended{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2969,7 +3070,7 @@ func (x *OrderAmended) String() string {
 func (*OrderAmended) ProtoMessage() {}
 
 func (x *OrderAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2982,7 +3083,7 @@ func (x *OrderAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
 func (*OrderAmended) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *OrderAmended) GetLines() []*AmendedLine {
@@ -3047,7 +3148,7 @@ type AmendmentDeclined struct {
 
 func (x *AmendmentDeclined) Reset() {
 	*x = AmendmentDeclined{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3059,7 +3160,7 @@ func (x *AmendmentDeclined) String() string {
 func (*AmendmentDeclined) ProtoMessage() {}
 
 func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3072,7 +3173,7 @@ func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
 func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *AmendmentDeclined) GetShort() []*ShortLine {
@@ -3093,7 +3194,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xb1\x15\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x82\x16\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -3131,7 +3232,8 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x10return_cancelled\x18* \x01(\v2\".holdfast.event.v1.ReturnCancelledH\x00R\x0freturnCancelled\x12X\n" +
 	"\x13amendment_requested\x182 \x01(\v2%.holdfast.event.v1.AmendmentRequestedH\x00R\x12amendmentRequested\x12F\n" +
 	"\rorder_amended\x183 \x01(\v2\x1f.holdfast.event.v1.OrderAmendedH\x00R\forderAmended\x12U\n" +
-	"\x12amendment_declined\x184 \x01(\v2$.holdfast.event.v1.AmendmentDeclinedH\x00R\x11amendmentDeclined\x12S\n" +
+	"\x12amendment_declined\x184 \x01(\v2$.holdfast.event.v1.AmendmentDeclinedH\x00R\x11amendmentDeclined\x12O\n" +
+	"\x10import_requested\x185 \x01(\v2\".holdfast.event.v1.ImportRequestedH\x00R\x0fimportRequested\x12S\n" +
 	"\x12return_received_v2\x18< \x01(\v2#.holdfast.event.v1.ReturnReceivedV2H\x00R\x10returnReceivedV2B\b\n" +
 	"\x06change\"e\n" +
 	"\tOrderLine\x12\x10\n" +
@@ -3243,7 +3345,13 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0fsubtotal_micros\x18\x04 \x01(\x03R\x0esubtotalMicros\x12!\n" +
 	"\ftotal_micros\x18\x05 \x01(\x03R\vtotalMicros\x12\x18\n" +
 	"\acountry\x18\x06 \x01(\tR\acountry\x12\x1c\n" +
-	"\treference\x18\a \x01(\tR\treference\"E\n" +
+	"\treference\x18\a \x01(\tR\treference\"\xa1\x01\n" +
+	"\x0fImportRequested\x128\n" +
+	"\x05order\x18\x01 \x01(\v2 .holdfast.event.v1.OrderImportedH\x00R\x05order\x12H\n" +
+	"\vcredit_note\x18\x02 \x01(\v2%.holdfast.event.v1.CreditNoteImportedH\x00R\n" +
+	"creditNoteB\n" +
+	"\n" +
+	"\bdocument\"E\n" +
 	"\x12ReservationSettled\x12/\n" +
 	"\x13reservation_version\x18\x01 \x01(\x04R\x12reservationVersion\"p\n" +
 	"\x12ShipmentReconciled\x125\n" +
@@ -3318,7 +3426,7 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
 	(Condition)(0),               // 1: holdfast.event.v1.Condition
@@ -3350,23 +3458,24 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*LinesDelivered)(nil),       // 27: holdfast.event.v1.LinesDelivered
 	(*OrderImported)(nil),        // 28: holdfast.event.v1.OrderImported
 	(*CreditNoteImported)(nil),   // 29: holdfast.event.v1.CreditNoteImported
-	(*ReservationSettled)(nil),   // 30: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 31: holdfast.event.v1.ShipmentReconciled
-	(*ReturnRequested)(nil),      // 32: holdfast.event.v1.ReturnRequested
-	(*ReturnReceived)(nil),       // 33: holdfast.event.v1.ReturnReceived
-	(*ReturnedLine)(nil),         // 34: holdfast.event.v1.ReturnedLine
-	(*ReturnReceivedV2)(nil),     // 35: holdfast.event.v1.ReturnReceivedV2
-	(*ReturnCancelled)(nil),      // 36: holdfast.event.v1.ReturnCancelled
-	(*AmendedLine)(nil),          // 37: holdfast.event.v1.AmendedLine
-	(*AmendmentRequested)(nil),   // 38: holdfast.event.v1.AmendmentRequested
-	(*OrderAmended)(nil),         // 39: holdfast.event.v1.OrderAmended
-	(*AmendmentDeclined)(nil),    // 40: holdfast.event.v1.AmendmentDeclined
-	(*Meta)(nil),                 // 41: holdfast.event.v1.Meta
-	(*AllocationRule)(nil),       // 42: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 43: holdfast.event.v1.RejectionReason
+	(*ImportRequested)(nil),      // 30: holdfast.event.v1.ImportRequested
+	(*ReservationSettled)(nil),   // 31: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 32: holdfast.event.v1.ShipmentReconciled
+	(*ReturnRequested)(nil),      // 33: holdfast.event.v1.ReturnRequested
+	(*ReturnReceived)(nil),       // 34: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 35: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 36: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnCancelled)(nil),      // 37: holdfast.event.v1.ReturnCancelled
+	(*AmendedLine)(nil),          // 38: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 39: holdfast.event.v1.AmendmentRequested
+	(*OrderAmended)(nil),         // 40: holdfast.event.v1.OrderAmended
+	(*AmendmentDeclined)(nil),    // 41: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 42: holdfast.event.v1.Meta
+	(*AllocationRule)(nil),       // 43: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 44: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	41, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	42, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	5,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	6,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	7,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
@@ -3380,8 +3489,8 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	27, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
 	28, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
 	29, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	30, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	31, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	31, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	32, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
 	13, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
 	14, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
 	15, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
@@ -3393,42 +3502,45 @@ var file_holdfast_event_v1_order_proto_depIdxs = []int32{
 	25, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
 	26, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
 	8,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
-	32, // 27: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	33, // 28: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	36, // 29: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	38, // 30: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
-	39, // 31: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
-	40, // 32: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
-	35, // 33: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
-	3,  // 34: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 35: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	42, // 36: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	4,  // 37: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 38: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	43, // 39: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	9,  // 40: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	4,  // 41: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 42: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	4,  // 43: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 44: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 45: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 46: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	4,  // 47: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 48: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 49: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	3,  // 50: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	1,  // 51: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	34, // 52: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	4,  // 53: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	37, // 54: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	37, // 55: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	4,  // 56: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	9,  // 57: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	33, // 27: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	34, // 28: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	37, // 29: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	39, // 30: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	40, // 31: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	41, // 32: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	30, // 33: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
+	36, // 34: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	3,  // 35: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,  // 36: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	43, // 37: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	4,  // 38: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 39: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	44, // 40: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	9,  // 41: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	4,  // 42: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 43: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	4,  // 44: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 45: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 46: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 47: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	28, // 48: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	29, // 49: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	4,  // 50: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 51: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 52: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	3,  // 53: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	1,  // 54: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	35, // 55: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	4,  // 56: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	38, // 57: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	38, // 58: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	4,  // 59: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	9,  // 60: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	61, // [61:61] is the sub-list for method output_type
+	61, // [61:61] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -3471,7 +3583,12 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_AmendmentRequested)(nil),
 		(*OrderEvent_OrderAmended)(nil),
 		(*OrderEvent_AmendmentDeclined)(nil),
+		(*OrderEvent_ImportRequested)(nil),
 		(*OrderEvent_ReturnReceivedV2)(nil),
+	}
+	file_holdfast_event_v1_order_proto_msgTypes[28].OneofWrappers = []any{
+		(*ImportRequested_Order)(nil),
+		(*ImportRequested_CreditNote)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3479,7 +3596,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

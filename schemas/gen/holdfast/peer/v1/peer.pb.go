@@ -337,7 +337,7 @@ type Wanted struct {
 	Committed int64                  `protobuf:"varint,3,opt,name=committed,proto3" json:"committed,omitempty"`
 	Fulfilled int64                  `protobuf:"varint,4,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
 	Restocked int64                  `protobuf:"varint,5,opt,name=restocked,proto3" json:"restocked,omitempty"`
-	// The part that a past document takes without having reserved it.
+	// A past document: it takes, or reserves, what is there alone, and where nothing is wanted asks whether the SKU is registered.
 	Imported bool `protobuf:"varint,6,opt,name=imported,proto3" json:"imported,omitempty"`
 	// Came back, and cannot be sold again.
 	Damaged int64 `protobuf:"varint,7,opt,name=damaged,proto3" json:"damaged,omitempty"`
@@ -443,7 +443,8 @@ type ReservationRequest struct {
 	Version          uint64                 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
 	Wanted           []*Wanted              `protobuf:"bytes,6,rep,name=wanted,proto3" json:"wanted,omitempty"`
 	OccurredAtMicros int64                  `protobuf:"varint,7,opt,name=occurred_at_micros,json=occurredAtMicros,proto3" json:"occurred_at_micros,omitempty"`
-	Reconciliation   bool                   `protobuf:"varint,8,opt,name=reconciliation,proto3" json:"reconciliation,omitempty"`
+	// The step mends a difference, and is the cause of what stock writes for it; how stock answers does not depend on it.
+	Reconciliation bool `protobuf:"varint,8,opt,name=reconciliation,proto3" json:"reconciliation,omitempty"`
 	// How each SKU is spread over its locations; absent when the order does not say.
 	Allocation    *v1.AllocationRule `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	unknownFields protoimpl.UnknownFields
