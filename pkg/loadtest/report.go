@@ -81,7 +81,7 @@ func (cfg *Config) settings() Settings {
 	s := Settings{
 		Concurrency: cfg.Concurrency, Rate: cfg.Rate, Bulk: cfg.Bulk, Lines: cfg.Lines, SKUs: cfg.SKUs,
 		OnAccount: cfg.OnAccount, WarmupS: cfg.Warmup.Seconds(),
-		GoVersion: runtime.Version(), CPUs: runtime.GOMAXPROCS(0),
+		GoVersion: runtime.Version(), CPUs: runtime.NumCPU(),
 	}
 	if cfg.Bulk {
 		s.Concurrency = 0 // streams, not callers

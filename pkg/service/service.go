@@ -11,8 +11,10 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,7 +45,7 @@ func Registry() *prometheus.Registry {
 
 // Main runs a service until it ends or the process is told to: exit status 0 after a clean stop.
 func Main(name string, run func(ctx context.Context) error) {
-	TuneMemory()
+	Tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()
@@ -60,12 +62,19 @@ func Main(name string, run func(ctx context.Context) error) {
 // default the collector takes a fifth of the CPU under load.
 const gcPercent = 400
 
-// TuneMemory sets the collector for a service, unless GOGC says otherwise.
-func TuneMemory() {
+// waitingForFiles are threads that run Go code beyond one for each processor. Whoever reads or writes a file, such as a
+// store that saves what it has in memory, keeps a processor of Go's from the rest until the system call returns.
+const waitingForFiles = 2
+
+// Tune sets the collector and the scheduler of the process, once, unless GOGC and GOMAXPROCS say otherwise.
+var Tune = sync.OnceFunc(func() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + waitingForFiles)
+	}
+})
 
 // Run runs parts together until ctx is done or one of them ends with an error. Then they stop in reverse
 // order, each when the one after it has ended: what serves requests is last, so that it ends before what it

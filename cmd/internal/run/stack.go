@@ -98,7 +98,7 @@ type Stack struct {
 
 // StartStack starts the platform and returns when it is ready. ctx bounds the start only; Close stops it.
 func StartStack(ctx context.Context, cfg StackConfig) (*Stack, error) {
-	service.TuneMemory()
+	service.Tune()
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
