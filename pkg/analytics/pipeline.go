@@ -253,22 +253,17 @@ func (p *pipeline) writeBatch(ctx context.Context, b *batch, earlier <-chan stru
 	return nil
 }
 
-// writeRows writes the tables side by side.
+// writeRows writes the tables, one at a time: a batch is enough work for one core, and those who take orders beside it
+// keep the others.
 func (p *pipeline) writeRows(ctx context.Context, b *batch) error {
-	inserts := b.inserts()
-	errs := make([]error, len(inserts))
-	var writers sync.WaitGroup
-	for i, in := range inserts {
-		writers.Go(func() { errs[i] = p.m.cfg.Conn.Insert(ctx, in.table, in.columns) })
-	}
-	writers.Wait()
-	for i, in := range inserts {
-		if errs[i] == nil {
-			p.m.metrics.rows.WithLabelValues(in.table).Add(float64(in.rows))
-			p.m.metrics.insert.WithLabelValues(in.table).Observe(float64(in.rows))
+	for _, in := range b.inserts() {
+		if err := p.m.cfg.Conn.Insert(ctx, in.table, in.columns); err != nil {
+			return err
 		}
+		p.m.metrics.rows.WithLabelValues(in.table).Add(float64(in.rows))
+		p.m.metrics.insert.WithLabelValues(in.table).Observe(float64(in.rows))
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 var errMirrorGone = errors.New("the mirror was dropped or made anew; filling it from the start")
