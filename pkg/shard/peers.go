@@ -304,7 +304,7 @@ func (l *link) run(ctx context.Context) {
 			break
 		}
 		level := slog.LevelWarn
-		if said := err.Error(); said == told { // a peer that is gone is dialed several times a second
+		if said := err.Error(); said == told { // a peer that is gone is dialled several times a second
 			level = slog.LevelDebug
 		} else {
 			told = said
