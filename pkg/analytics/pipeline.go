@@ -82,9 +82,9 @@ func (p *pipeline) run(ctx context.Context, tps []eventlog.TopicPartition) error
 	return context.Cause(ctx)
 }
 
-// read hands over what the follower gets. At the log's end it lets records gather: each fetch costs the broker, and
-// the batch waits for its flush anyhow.
+// read hands over what the follower gets.
 func (p *pipeline) read(ctx context.Context) error {
+	busy := newCrowd()
 	for {
 		records, reached, err := p.follower.Poll(ctx)
 		if err != nil {
@@ -95,9 +95,9 @@ func (p *pipeline) read(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if len(records) < gatherBelow {
+		if pause := rest(len(records), p.m.cfg.FlushInterval, busy.waits()); pause > 0 {
 			select {
-			case <-time.After(p.m.cfg.FlushInterval / gatherParts):
+			case <-time.After(pause):
 			case <-ctx.Done():
 				return ctx.Err()
 			}
