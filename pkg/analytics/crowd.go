@@ -8,7 +8,7 @@ import (
 
 const (
 	// More than one in crowdedShare of the goroutines of this process waits for a processor longer than crowdedWait: it has
-	// more to do than it can. Of fewer than crowdedSamples nothing is concluded.
+	// more to do than it can. Fewer than crowdedSamples change nobody's mind.
 	crowdedWait    = 250 * time.Microsecond
 	crowdedShare   = 10
 	crowdedSamples = 50
@@ -18,12 +18,13 @@ const (
 	crowdedRest    = time.Second
 )
 
-// crowd tells whether this process is so busy that its goroutines wait for each other. A mirror has a process of its own
-// where it matters, and there it never is. In one process with those who take orders, the mirror gives way: it falls
-// behind while they need all there is, says so in its age, and catches up afterwards.
+// crowd tells whether this process is so busy that its goroutines wait for each other. In one process with those who take
+// orders, a mirror gives way then: it falls behind while they need all there is, says so in its age, and catches up
+// afterwards.
 type crowd struct {
 	sample []runtimemetrics.Sample
 	seen   []uint64
+	waited bool
 }
 
 func newCrowd() *crowd {
@@ -32,7 +33,7 @@ func newCrowd() *crowd {
 	return c
 }
 
-// waits reports whether it was so since the last call.
+// waits reports whether it was so lately.
 func (c *crowd) waits() bool {
 	runtimemetrics.Read(c.sample)
 	h := c.sample[0].Value.Float64Histogram()
@@ -40,12 +41,15 @@ func (c *crowd) waits() bool {
 	for i, n := range c.seen {
 		since[i] -= n
 	}
-	c.seen = append(c.seen[:0], h.Counts...)
-	return crowded(since, h.Buckets)
+	if waited, known := crowded(since, h.Buckets); known {
+		c.waited = waited
+		c.seen = append(c.seen[:0], h.Counts...)
+	}
+	return c.waited
 }
 
-// crowded judges a histogram of waits; bucket i holds those from buckets[i] seconds on.
-func crowded(counts []uint64, buckets []float64) bool {
+// crowded judges a histogram of waits, if they are enough; bucket i holds those from buckets[i] seconds on.
+func crowded(counts []uint64, buckets []float64) (waited, known bool) {
 	var all, long uint64
 	for i, n := range counts {
 		all += n
@@ -53,7 +57,7 @@ func crowded(counts []uint64, buckets []float64) bool {
 			long += n
 		}
 	}
-	return all >= crowdedSamples && long*crowdedShare > all
+	return long*crowdedShare > all, all >= crowdedSamples
 }
 
 // rest is how long a reader rests after a poll. At the log's end records gather: each fetch costs the broker, and the

@@ -10,18 +10,19 @@ import (
 func TestCrowded(t *testing.T) {
 	buckets := []float64{0, crowdedWait.Seconds() / 2, crowdedWait.Seconds(), 1}
 	for name, c := range map[string]struct {
-		counts  []uint64
-		crowded bool
+		counts         []uint64
+		crowded, known bool
 	}{
-		"few wait":                    {[]uint64{900, 20, 80}, false},
-		"a tenth waits long":          {[]uint64{900, 0, 100}, false},
-		"more than a tenth":           {[]uint64{890, 0, 110}, true},
-		"many wait, but not for long": {[]uint64{100, 900, 0}, false},
-		"nobody":                      {[]uint64{0, 0, 0}, false},
-		"too few to tell":             {[]uint64{0, 0, crowdedSamples - 1}, false},
+		"few wait":                    {[]uint64{900, 20, 80}, false, true},
+		"a tenth waits long":          {[]uint64{900, 0, 100}, false, true},
+		"more than a tenth":           {[]uint64{890, 0, 110}, true, true},
+		"many wait, but not for long": {[]uint64{100, 900, 0}, false, true},
+		"nobody":                      {[]uint64{0, 0, 0}, false, false},
+		"too few to tell":             {[]uint64{0, 0, crowdedSamples - 1}, true, false},
+		"just enough":                 {[]uint64{0, 0, crowdedSamples}, true, true},
 	} {
-		if got := crowded(c.counts, buckets); got != c.crowded {
-			t.Errorf("%s: %t", name, got)
+		if got, known := crowded(c.counts, buckets); got != c.crowded || known != c.known {
+			t.Errorf("%s: %t, %t", name, got, known)
 		}
 	}
 }

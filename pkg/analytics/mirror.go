@@ -71,7 +71,9 @@ type Config struct {
 	Alone bool
 	// Refill says that the mirror is this program's alone, a cache of the log: one that knows more than the log holds,
 	// or whose tables an older program has made, is dropped and filled again. Otherwise that is an error.
-	Refill     bool
+	Refill bool
+	// GiveWay says that those who take orders run in the same process: while it has too much to do, they go first.
+	GiveWay    bool
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics
 }

@@ -95,7 +95,7 @@ func (p *pipeline) read(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if pause := rest(len(records), p.m.cfg.FlushInterval, busy.waits()); pause > 0 {
+		if pause := rest(len(records), p.m.cfg.FlushInterval, p.m.cfg.GiveWay && busy.waits()); pause > 0 {
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():

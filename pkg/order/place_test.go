@@ -162,6 +162,7 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	}
 	unknown := stockAnswers(func(o Order) RecordReservation {
 		c := held(o)
+		c.Held[0].Rejected, c.Held[0].RejectionReason = true, ReasonUnknownSKU // it is not in the document any more
 		c.Held[2].Rejected, c.Held[2].RejectionReason = true, ReasonUnknownSKU
 		return c
 	})

@@ -141,7 +141,8 @@ func find(held []Held, sku string) *Held {
 	return &held[i]
 }
 
-// shortLines says what stood in the way (ORD-6): rejected SKUs, with what the order asked for of each.
+// shortLines says what stood in the way (ORD-6): rejected SKUs, with what the order asked for of each. What it does not
+// ask for any more is rejected beside them, and stood in nobody's way.
 func (o *Order) shortLines(held []Held, wanted []Wanted) []ShortLine {
 	var short []ShortLine
 	for i := range wanted {
@@ -155,6 +156,9 @@ func (o *Order) shortLines(held []Held, wanted []Wanted) []ShortLine {
 			if o.Lines[k].SKU == sku {
 				requested += o.Lines[k].Quantity
 			}
+		}
+		if requested == 0 {
+			continue
 		}
 		short = append(short, ShortLine{sku, requested, h.Available, h.RejectionReason})
 	}

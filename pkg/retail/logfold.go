@@ -70,7 +70,8 @@ func FoldLog(ctx context.Context, log LogReader, b *Book, since eventlog.Offsets
 	f := newFold(b)
 	f.since = since
 	var from eventlog.Offsets
-	for began := time.Now(); ; {
+	var began time.Time // to wait, once all that there was has been read
+	for {
 		end, err := LogEnd(ctx, log)
 		if err != nil {
 			return Logged{}, err
@@ -78,7 +79,10 @@ func FoldLog(ctx context.Context, log LogReader, b *Book, since eventlog.Offsets
 		if err := f.read(ctx, log, from, end); err != nil {
 			return Logged{}, fmt.Errorf("fold the log: %w", err)
 		}
-		if len(f.owed)+len(f.asked) == 0 || time.Since(began) > stockPatience {
+		if began.IsZero() {
+			began = time.Now()
+		}
+		if !f.unfinished() || time.Since(began) > stockPatience {
 			f.out.Position = eventlog.PositionOf(f.behind)
 			return f.out, nil
 		}
@@ -89,6 +93,16 @@ func FoldLog(ctx context.Context, log LogReader, b *Book, since eventlog.Offsets
 		}
 		from = end
 	}
+}
+
+// unfinished reports whether stock has not answered or followed a document of the book.
+func (f *fold) unfinished() bool {
+	for _, key := range f.asked {
+		if f.keys[key] {
+			return true
+		}
+	}
+	return len(f.owed) > 0
 }
 
 // read adds up what stands between two positions, topic by topic.

@@ -66,7 +66,8 @@ const gcPercent = 400
 // store that saves what it has in memory, keeps a processor of Go's from the rest until the system call returns.
 const waitingForFiles = 2
 
-// Tune sets the collector and the scheduler of the process, once, unless GOGC and GOMAXPROCS say otherwise.
+// Tune sets the collector and the scheduler of the process, once, unless GOGC and GOMAXPROCS say otherwise. A container
+// whose CPU limit changes while it runs keeps what was right when it started.
 var Tune = sync.OnceFunc(func() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

@@ -53,7 +53,7 @@ func (r *runner) depart() (departed bool, err error) {
 	if r.checkpointDue() {
 		r.flying.saved, err = r.st.prepare()
 	} else {
-		err = r.st.encode()
+		err = r.st.encodeSome()
 	}
 	if err != nil {
 		return false, r.abandon(err)

@@ -2,9 +2,10 @@ package shard
 
 import "github.com/bits-and-blooms/bloom/v3"
 
-// knownOrders is how many orders the filter is made for; beyond that it lets more look-ups through.
+// knownOrders is how many orders, of this shard and with stock of it, the filter is made for; beyond that it lets more
+// look-ups through.
 const (
-	knownOrders     = 5_000_000
+	knownOrders     = 10_000_000
 	knownFalseRatio = 0.01
 )
 

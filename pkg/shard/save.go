@@ -38,6 +38,15 @@ func (s *store) encode() error {
 	return s.encodeErr
 }
 
+// encodeSome does the same while there is room: where the checkpoint before takes its time, what changes again and again
+// would pile up.
+func (s *store) encodeSome() error {
+	if len(s.changes.arena) > changesRetained {
+		return nil
+	}
+	return s.encode()
+}
+
 // prepare encodes all that changed since the last checkpoint. The state must be what the log holds, or will hold
 // once the commit has succeeded after which apply is called. nil: the last checkpoint is still on its way.
 func (s *store) prepare() (*changes, error) {

@@ -268,7 +268,6 @@ func (o *order) answered(outcome string) {
 	}
 }
 
-// open begins an order, once and for one key.
 // pastDocument is an order or a credit note, imported or asked for.
 type pastDocument interface {
 	GetLines() []*eventv1.OrderLine
@@ -297,6 +296,7 @@ func (c *checker) document(rec *eventlog.Record, o *order, ev *eventv1.OrderEven
 	o.kind, o.status, o.total = kind, status, d.GetTotalMicros()
 }
 
+// open begins an order, once and for one key.
 func (c *checker) open(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, kind, status string, lines []*eventv1.OrderLine, total int64) {
 	c.check(OneKey, o.kind == "", "%s: order %s is placed for a second time", at(rec), ev.OrderId)
 	o.kind, o.status, o.placed, o.total = kind, status, idOf(ev.Meta.EventId), total

@@ -42,7 +42,7 @@ func AnalyticsProjector(ctx context.Context, cfg AnalyticsConfig) error {
 	}
 	m, err := analytics.New(analytics.Config{
 		Log: cfg.Log, Client: client, Layout: layout, Conn: conn, FlushInterval: cfg.FlushInterval, FlushRows: cfg.FlushRows,
-		Alone: cfg.Alone, Refill: cfg.Alone, Logger: cfg.Logger, Registerer: cfg.Registry,
+		Alone: cfg.Alone, Refill: cfg.Alone, GiveWay: cfg.Server != nil, Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return err
