@@ -3,6 +3,7 @@ package verify
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +46,7 @@ func (c *checker) acks(r io.Reader) error {
 			}
 		}
 		if torn {
+			c.refusals()
 			return nil
 		}
 	}
@@ -82,11 +84,26 @@ func (c *checker) effect(a *ack) {
 			return // it may have been written after the log was read
 		}
 		so := known && slices.Contains(mayChangeNothing, a.Type)
+		c.succeeded[commandOf(a)] = true
 		done = done && (!refused || a.Status != http.StatusCreated)
 		c.check(Acknowledged, done || so, "%s of %q with key %q was answered %d, and is not in the log", a.Type, id, a.Key, a.Status)
 		c.position(a)
-	case refusesForGood(a.Status) && a.Type != "amend_order": // stock declines amendments after their event
-		c.check(Refused, !done || refused, "%s of %q with key %q was refused with %d, and is in the log", a.Type, id, a.Key, a.Status)
+	case refusesForGood(a.Status) && a.Type != "amend_order" && done && !refused: // stock declines amendments after their event
+		c.refused = append(c.refused, *a)
+	case refusesForGood(a.Status):
+		c.check(Refused, true, "")
+	}
+}
+
+// commandOf is what a client repeats when it tries again.
+func commandOf(a *ack) ack { return ack{Key: a.Key, Type: a.Type, OrderID: a.OrderID, SKU: a.SKU} }
+
+// refusals judges commands that were refused and are in the log: a refusal keeps no key, and the same command may have
+// succeeded under it later.
+func (c *checker) refusals() {
+	for i := range c.refused {
+		a := &c.refused[i]
+		c.check(Refused, c.succeeded[commandOf(a)], "%s of %q with key %q was refused with %d, and is in the log", a.Type, cmp.Or(a.SKU, a.OrderID), a.Key, a.Status)
 	}
 }
 
@@ -94,7 +111,7 @@ func isSuccess(status int) bool {
 	return status == http.StatusOK || status == http.StatusCreated || status == http.StatusAccepted
 }
 
-// refusesForGood reports whether a status says that the command was not done, and never will be under its key.
+// refusesForGood reports whether a status says that the command was not done.
 func refusesForGood(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusUnprocessableEntity:

@@ -102,6 +102,9 @@ type checker struct {
 	// keys: idempotency key of a placement → order ID.
 	keys    map[string]string
 	effects effects
+	// succeeded are the commands that an acks file says were done, refused those that are in the log and were told not to be.
+	succeeded map[ack]bool
+	refused   []ack
 	// generations that wrote each partition last.
 	generations map[eventlog.TopicPartition]uint32
 	ends        eventlog.Offsets
@@ -118,7 +121,7 @@ func newChecker(layout eventlog.Layout, o Options) *checker {
 		o.MirrorWait = DefaultMirrorWait
 	}
 	c := &checker{o: o, byID: map[string]*Invariant{}, report: &Report{}, layout: layout,
-		items: map[string]*item{}, orders: map[string]*order{}, skus: map[string]string{}, keys: map[string]string{}, effects: newEffects(),
+		items: map[string]*item{}, orders: map[string]*order{}, skus: map[string]string{}, keys: map[string]string{}, effects: newEffects(), succeeded: map[ack]bool{},
 		generations: map[eventlog.TopicPartition]uint32{}, ends: eventlog.Offsets{}, rows: newRows()}
 	for _, n := range names {
 		inv := &Invariant{ID: n.id, Name: n.name}

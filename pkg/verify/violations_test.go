@@ -357,6 +357,15 @@ func TestARefusedDocumentMayComeAgain(t *testing.T) {
 			t.Errorf("%s: %v", name, violated(r))
 		}
 	}
+	s := healthy()
+	documentAgain(s)
+	told := `{"key":"k-2","type":"import_order","order_id":"o-2","status":%d}`
+	if r := s.tell(t, fmt.Sprintf(told+"\n"+told, 409, 201)); len(violated(r)) > 0 {
+		t.Errorf("refused, and imported when it came again: %v", violated(r))
+	}
+	if r := s.tell(t, fmt.Sprintf(told, 409)); len(violated(r)) != 1 {
+		t.Errorf("imported, and told that it was not: %v", violated(r))
+	}
 }
 
 // Orders and stock against each other.
