@@ -15,7 +15,7 @@ const (
 	// crowdedRecords a second are what a mirror takes then, some three thousand orders; at most crowdedRest lies between two
 	// polls.
 	crowdedRecords = 15_000
-	crowdedRest    = time.Second
+	crowdedRest    = 3 * time.Second
 )
 
 // crowd tells whether this process is so busy that its goroutines wait for each other. In one process with those who take
