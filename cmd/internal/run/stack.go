@@ -20,8 +20,9 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// stackStartTimeout bounds the wait until an embedded platform is ready; a long log is read in it.
-const stackStartTimeout = 2 * time.Minute
+// stackStartTimeout bounds the wait until an embedded platform is ready. Where its caches are gone, the whole log is read in
+// it, about a million orders in 45 s.
+const stackStartTimeout = 10 * time.Minute
 
 // engineNice lets the embedded ClickHouse give way to the rest of the platform, which is in this process: a report may
 // take longer while orders come in as fast as they can.
