@@ -88,10 +88,12 @@ func (c *checker) effect(a *ack) {
 		done = done && (!refused || a.Status != http.StatusCreated)
 		c.check(Acknowledged, done || so, "%s of %q with key %q was answered %d, and is not in the log", a.Type, id, a.Key, a.Status)
 		c.position(a)
-	case refusesForGood(a.Status) && a.Type != "amend_order" && done && !refused: // stock declines amendments after their event
-		c.refused = append(c.refused, *a)
-	case refusesForGood(a.Status):
-		c.check(Refused, true, "")
+	case refusesForGood(a.Status) && a.Type != "amend_order": // stock declines amendments after their event
+		if done && !refused {
+			c.refused = append(c.refused, *a) // judged when all answers are known
+		} else {
+			c.check(Refused, true, "")
+		}
 	}
 }
 
