@@ -23,9 +23,11 @@ import (
 // Limits.
 const (
 	requestTimeout = 30 * time.Second
-	// defaultRetryFor bounds how long one order is sent again with its key; retryPause is between two tries.
+	// defaultRetryFor bounds how long one order is sent again with its key. retryPause is between two tries; for an order it
+	// doubles up to maxRetryPause, as clients do, so that callers who wait for a platform that is away leave it the machine.
 	defaultRetryFor = 60 * time.Second
 	retryPause      = 5 * time.Millisecond
+	maxRetryPause   = 320 * time.Millisecond
 	// gaveUpAfter stands before the last answer of an order that never had a definite one.
 	gaveUpAfter = "gave up after "
 	// maxLatencyMicros is the most that the histogram tells apart; longer ones count as that.

@@ -91,7 +91,8 @@ func (c *caller) definite(n int64) (answer string, ok bool) {
 	key := c.key(n)
 	c.req.Header.Set("Idempotency-Key", key)
 	c.req.SetBodyRaw(c.body(n))
-	for end := time.Now().Add(c.cfg.RetryFor); time.Now().Before(end); {
+	pause := retryPause
+	for end := time.Now().Add(c.cfg.RetryFor); time.Now().Before(end); pause = min(2*pause, maxRetryPause) {
 		err := c.client.DoTimeout(c.req, c.resp, min(requestTimeout, time.Until(end)))
 		if err == nil {
 			status := c.resp.StatusCode()
@@ -105,7 +106,7 @@ func (c *caller) definite(n int64) (answer string, ok bool) {
 		}
 		c.retried(answer)
 		answer = gaveUpAfter + answer
-		time.Sleep(retryPause)
+		time.Sleep(pause)
 		c.replica++
 		c.aim()
 	}

@@ -28,6 +28,9 @@ const (
 	ordersRate = 1200
 	// carriedRate is what of ordersRate must be acknowledged a second while nothing is broken.
 	carriedRate = 1000
+	// callers is how many orders may be under way at once. As many shops wait while shards are without an owner; a few dozen
+	// would let too little be under way afterwards, and measure themselves instead of the platform.
+	callers = 1000
 )
 
 // programs is the folder of this checkout's programs; build fills it when the first test asks for it.
@@ -184,7 +187,7 @@ func startLoad(t *testing.T, bin, urls string, rate int) *load {
 	}
 	t.Cleanup(func() { l.file.Close() })
 	l.cmd = exec.CommandContext(ctx, filepath.Join(bin, "holdfast"), "bench", "orders", "--url", urls, "--rate", strconv.Itoa(rate),
-		"--warmup", "0s", "--duration", patience.String(), "--acks", l.acks, "--on-account", "--skus", "200")
+		"--concurrency", strconv.Itoa(callers), "--warmup", "0s", "--duration", patience.String(), "--acks", l.acks, "--on-account", "--skus", "200")
 	l.cmd.Cancel = func() error { return l.cmd.Process.Signal(os.Interrupt) }
 	l.cmd.Stdout, l.cmd.Stderr = &l.out, &l.out
 	if err := l.cmd.Start(); err != nil {
