@@ -17,6 +17,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
@@ -62,16 +63,21 @@ func Main(name string, run func(ctx context.Context) error) {
 // default the collector takes a fifth of the CPU under load.
 const gcPercent = 400
 
+// memoryShare of what a container may use is for Go: as the heap comes near to it the collector works harder than gcPercent
+// asks for. The rest is for files that the kernel keeps in memory, and for what the collector is late with.
+const memoryShare = 0.8
+
 // waitingForFiles are threads that run Go code beyond one for each processor. Whoever reads or writes a file, such as a
 // store that saves what it has in memory, keeps a processor of Go's from the rest until the system call returns.
 const waitingForFiles = 2
 
-// Tune sets the collector and the scheduler of the process, once, unless GOGC and GOMAXPROCS say otherwise. A container
-// whose CPU limit changes while it runs keeps what was right when it started.
+// Tune sets the collector and the scheduler of the process, once, unless GOGC, GOMEMLIMIT and GOMAXPROCS say otherwise. A
+// container whose limits change while it runs keeps what was right when it started.
 var Tune = sync.OnceFunc(func() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	_, _ = memlimit.Set(memlimit.WithRatio(memoryShare)) // where nothing tells of a limit there is none
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + waitingForFiles)
 	}
