@@ -69,12 +69,14 @@ func (f *devFlags) start(c *cobra.Command) (*run.Stack, error) {
 	if clickHouse == "" && os.Getenv("CI") == "true" { // going on without it would leave it untested
 		clickHouse = run.EmbeddedClickHouse
 	}
+	progress := newStarting(c.ErrOrStderr())
 	stack, err := run.StartStack(c.Context(), run.StackConfig{
 		Dir: f.dir, Listen: f.listen, KafkaListen: f.kafkaListen, Log: log,
 		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
-		Logger: slog.New(slog.NewJSONHandler(logFile, nil)),
+		Waiting: progress.waiting, Logger: slog.New(slog.NewJSONHandler(logFile, nil)),
 	})
+	progress.close()
 	if err != nil {
 		_ = logFile.Close()
 		return nil, explain(err)

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
@@ -116,7 +115,7 @@ const progressLineEvery = 3 * time.Second
 
 func newProgress(out io.Writer, total int, unit string) *progress {
 	p := &progress{out: out, total: total, unit: unit, start: time.Now(), next: time.Now().Add(progressLineEvery)}
-	if f, ok := out.(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+	if isTerminal(out) {
 		p.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("  importing"), progressbar.OptionSetWidth(30),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit),

@@ -65,6 +65,7 @@ type Ownership struct {
 	shardCount int32 // 0: all
 
 	mu      sync.Mutex
+	joined  bool // the group has said what this replica is given
 	owned   map[int32]bool
 	queue   []OwnershipEvent // events not yet received, in order; at most two for each change of the group
 	arrived chan struct{}    // capacity 1: the queue has something
@@ -101,7 +102,12 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 		kgo.RebalanceTimeout(opts.SessionTimeout),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()),
 		kgo.DisableAutoCommit(),
-		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, parts map[string][]int32) { o.note(parts[topic], true) }),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
+			o.note(parts[topic], true)
+			o.mu.Lock()
+			o.joined = true
+			o.mu.Unlock()
+		}),
 		kgo.OnPartitionsRevoked(taken),
 		kgo.OnPartitionsLost(taken),
 	)
@@ -155,6 +161,13 @@ func (o *Ownership) deliver() {
 
 // Events tells of every change, in order. When it is closed, nothing is owned any more.
 func (o *Ownership) Events() <-chan OwnershipEvent { return o.events }
+
+// Joined is whether the group has said what this replica is given, be it nothing.
+func (o *Ownership) Joined() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.joined
+}
 
 // Owned is whether this replica holds the shard, as far as it knows.
 func (o *Ownership) Owned(shard int32) bool {

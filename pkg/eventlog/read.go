@@ -16,7 +16,7 @@ import (
 // middle of a partition, it leaves out which of the records there were aborted, and they would be taken for committed.
 const (
 	fetchMaxBytes          = 96 << 20
-	fetchPartitionsBytes   = 64 << 20
+	fetchPartitionsBytes   = 8 << 20
 	fetchMaxPartitionBytes = 8 << 20
 	stepPartitionBytes     = 128 << 10
 	fetchMaxWait           = 500 * time.Millisecond
@@ -47,6 +47,17 @@ func (e *OffsetError) Error() string {
 // The *Record is valid only during the call; its key, value and headers may be kept. An error from fn stops
 // the read and is returned as it is.
 func (c *Client) Read(ctx context.Context, from, to Offsets, fn func(*Record) error) error {
+	return c.read(ctx, from, to, readerOptions{}, fn)
+}
+
+// ReadInStep is Read with the partitions side by side: one that is more than stepAhead of the slowest waits, by the
+// records' timestamps. What belongs together comes together, wherever it is in the log: an order's events and those of its
+// stock are in different topics, of which one is shorter.
+func (c *Client) ReadInStep(ctx context.Context, from, to Offsets, fn func(*Record) error) error {
+	return c.read(ctx, from, to, readerOptions{partitionBytes: stepPartitionBytes, inStep: true}, fn)
+}
+
+func (c *Client) read(ctx context.Context, from, to Offsets, o readerOptions, fn func(*Record) error) error {
 	start := make(Offsets, len(to))
 	for tp, end := range to {
 		if from[tp] < end {
@@ -56,11 +67,15 @@ func (c *Client) Read(ctx context.Context, from, to Offsets, fn func(*Record) er
 	if len(start) == 0 {
 		return nil
 	}
-	r, err := c.newReader(ctx, start, readerOptions{})
+	r, err := c.newReader(ctx, start, o)
 	if err != nil {
 		return err
 	}
 	defer r.close()
+	var s *step
+	if o.inStep {
+		s = newStep(r, start)
+	}
 	remaining := len(start)
 	var rec Record
 	for remaining > 0 {
@@ -86,10 +101,17 @@ func (c *Client) Read(ctx context.Context, from, to Offsets, fn func(*Record) er
 					return err
 				}
 			}
-			if r.advance(p) >= end {
+			done := r.advance(p) >= end
+			if done {
 				remaining--
 				r.pause(p.tp)
 			}
+			if s != nil {
+				s.reached(p, done)
+			}
+		}
+		if s != nil {
+			s.keep()
 		}
 	}
 	return nil
@@ -115,6 +137,8 @@ type readerOptions struct {
 	lossy bool
 	// partitionBytes bounds what is fetched of a partition at a time; 0: fetchMaxPartitionBytes.
 	partitionBytes int32
+	// inStep lets partitions that are ahead of the others wait.
+	inStep bool
 }
 
 // newReader checks the starts and opens a client for them.
@@ -225,8 +249,19 @@ func (r *reader) advance(p partitionRecords) int64 {
 	return next
 }
 
-func (r *reader) pause(tp TopicPartition) {
-	r.kafka.PauseFetchPartitions(map[string][]int32{r.cfg.clusterTopic(tp.Topic): {tp.Partition}})
+func (r *reader) pause(tps ...TopicPartition) { r.kafka.PauseFetchPartitions(r.clusterPartitions(tps)) }
+
+func (r *reader) resume(tps ...TopicPartition) {
+	r.kafka.ResumeFetchPartitions(r.clusterPartitions(tps))
+}
+
+func (r *reader) clusterPartitions(tps []TopicPartition) map[string][]int32 {
+	partitions := make(map[string][]int32)
+	for _, tp := range tps {
+		name := r.cfg.clusterTopic(tp.Topic)
+		partitions[name] = append(partitions[name], tp.Partition)
+	}
+	return partitions
 }
 
 func (r *reader) close() { r.kafka.Close() }

@@ -55,7 +55,7 @@ type Runtime struct {
 	reached eventlog.Offsets // what the view holds; nil until it has begun
 	end     eventlog.Offsets // where the log ended at endAt
 	endAt   time.Time
-	behind  bool      // reached is before end
+	lag     int64     // offsets from reached to end
 	atEnd   time.Time // when the view was last known to stand at the end; zero: never
 	bad     map[eventlog.TopicPartition]*BadEventError
 	fault   error // why the last attempt ended; nil once the view has caught up again
@@ -86,8 +86,11 @@ func (r *Runtime) Ready() error {
 		slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 		return errors.Join(errs...)
 	}
-	if r.atEnd.IsZero() {
-		return fmt.Errorf("the view %s is catching up", r.cfg.Name)
+	switch {
+	case r.reached == nil:
+		return fmt.Errorf("the view %s is starting", r.cfg.Name)
+	case r.atEnd.IsZero():
+		return fmt.Errorf("the view %s is catching up: %d records of the log to go", r.cfg.Name, r.lag)
 	}
 	return nil
 }
@@ -171,9 +174,9 @@ func (r *Runtime) attempt(ctx context.Context) error {
 // rest lets records gather after a flush, unless the view has more to catch up with.
 func (r *Runtime) rest(ctx context.Context, took time.Duration) {
 	r.mu.Lock()
-	behind := r.behind
+	lag := r.lag
 	r.mu.Unlock()
-	if behind {
+	if lag > 0 {
 		return
 	}
 	select {
@@ -237,7 +240,7 @@ func (r *Runtime) settle() {
 	for tp, end := range r.end {
 		lag += max(0, end-r.reached[tp])
 	}
-	r.behind = lag > 0
+	r.lag = lag
 	r.metrics.lag.Set(float64(lag))
 	r.metrics.stopped.Set(float64(len(r.bad)))
 	if lag == 0 {

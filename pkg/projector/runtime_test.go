@@ -24,6 +24,7 @@ type listing struct {
 	folded, flushed   []string
 	failFold, failEnd string // values at which Fold, and the Flush after them, fail once
 	failing           bool
+	hold              chan struct{} // the value "held" is folded once it is closed
 }
 
 func (l *listing) Begin(context.Context, eventlog.Offsets) (eventlog.Offsets, error) {
@@ -34,9 +35,12 @@ func (l *listing) Begin(context.Context, eventlog.Offsets) (eventlog.Offsets, er
 }
 
 func (l *listing) Fold(rec *eventlog.Record) error {
+	v := string(rec.Value)
+	if v == "held" {
+		<-l.hold
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := string(rec.Value)
 	switch v {
 	case "bad":
 		return projector.Bad(rec, errors.New("it is bad"))
@@ -132,6 +136,22 @@ func TestAViewHoldsEveryRecordOnceAcrossErrors(t *testing.T) {
 		t.Fatalf("it holds %s", got)
 	}
 	f.counts(map[string]float64{"holdfast_view_restarts_total": 2, "holdfast_view_events_total": 5})
+}
+
+func TestAViewSaysHowFarItIsBehind(t *testing.T) {
+	f := newFixture(t)
+	f.view.hold = make(chan struct{})
+	f.write(0, "a", "held")
+	end, err := f.Client.StableOffsets(t.Context(), projector.Partitions(eventlog.TopicOrders, f.Layout))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := end[eventlog.TopicPartition{Topic: eventlog.TopicOrders}]
+	want := fmt.Sprintf("the view listing is catching up: %d records of the log to go", left)
+	r := f.run(nil)
+	f.Eventually(want, func() bool { err := r.Ready(); return err != nil && err.Error() == want })
+	close(f.view.hold)
+	f.Eventually("ready", func() bool { return r.Ready() == nil })
 }
 
 func TestABadRecordStopsItsPartitionOnly(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -103,6 +104,7 @@ func (r *runner) deleteFormer() {
 // restore opens the checkpoint and folds the log's tail into it. A checkpoint that the log
 // contradicts (an embedded broker that lost its last writes) is dropped and built again.
 func (r *runner) restore(ctx context.Context) error {
+	defer r.node.restoring[r.shard].Store(0)
 	tps := r.layout.Partitions(r.shard)
 	ends, err := r.node.client.EndOffsets(ctx, tps)
 	if err != nil {
@@ -138,6 +140,13 @@ type fold struct {
 	stale bool
 }
 
+// restoreTellEvery is after how many records of a restore Ready learns how far it is, restoreSayEvery how often the
+// logger does.
+const (
+	restoreTellEvery = 4096
+	restoreSayEvery  = 5 * time.Second
+)
+
 // maxTouched events at the ends of all partitions, and no more, name orders that reconciliation looks at: far more
 // than the one transaction that may be torn.
 const maxTouched = 1_000_000
@@ -158,9 +167,19 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 		from[tp] = max(c.last, 0)
 		f.resumedAt[tp] = c.last
 	}
-	err := f.r.node.client.Read(ctx, from, ends, func(rec *eventlog.Record) error {
+	read, sayAt := 0, time.Now().Add(restoreSayEvery)
+	f.tellLeft(ends)
+	f.r.node.cfg.Hooks.acquire(f.r.shard, "read")
+	err := f.r.node.client.ReadInStep(ctx, from, ends, func(rec *eventlog.Record) error {
 		if f.stale {
 			return nil
+		}
+		if read++; read%restoreTellEvery == 0 {
+			left := f.tellLeft(ends)
+			if time.Now().After(sayAt) {
+				sayAt = time.Now().Add(restoreSayEvery)
+				f.r.log.Info("restoring the shard from the log", "shard", f.r.shard, "records_left", left)
+			}
 		}
 		if err := f.apply(rec); err != nil {
 			return &badEventError{rec.TopicPartition, rec.Offset, err}
@@ -180,6 +199,16 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 		c.next = max(c.next, ends[tp])
 	}
 	return nil
+}
+
+// tellLeft notes for Ready how many records of the log the restore has still to read, and returns it.
+func (f *fold) tellLeft(ends eventlog.Offsets) int64 {
+	left := int64(0)
+	for tp, c := range f.r.st.cursors {
+		left += max(0, ends[tp]-c.next)
+	}
+	f.r.node.restoring[f.r.shard].Store(left)
+	return left
 }
 
 func (f *fold) apply(rec *eventlog.Record) error {

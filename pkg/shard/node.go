@@ -33,6 +33,10 @@ type Node struct {
 	owned   map[int32]*ownership
 	runners []atomic.Pointer[runner] // by shard; nil: not serving here
 	faults  map[int32]error          // shards that cannot be served until someone mends them
+
+	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
+	restoring []atomic.Int64
+	started   atomic.Bool // the shards that were given first are served
 }
 
 // StoppedError says that a shard has stopped until someone mends what is in its way: time does not heal it.
@@ -134,6 +138,7 @@ func (n *Node) join(ctx context.Context) error {
 		return err
 	}
 	n.runners = make([]atomic.Pointer[runner], n.layout.ShardCount)
+	n.restoring = make([]atomic.Int64, n.layout.ShardCount)
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	if n.peers, err = startPeers(run, n); err != nil {
@@ -279,10 +284,13 @@ func (n *Node) ShardOf(id string) int32 {
 	return n.layout.ShardOf(eventlog.PartitionFor(id, n.layout.PartitionCount))
 }
 
-// Ready is nil when every shard is served, here or by a replica that is known. A shard that has stopped for good is a
-// *StoppedError.
+// Ready is nil once this replica serves the shards that it was given first, and while every shard is served, here or by
+// a replica that is known. A shard that has stopped for good is a *StoppedError.
 func (n *Node) Ready() error {
 	if err := n.stoppedShards(); err != nil {
+		return err
+	}
+	if err := n.starting(); err != nil {
 		return err
 	}
 	for shard := range n.layout.ShardCount {
@@ -293,6 +301,28 @@ func (n *Node) Ready() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// starting is nil once this replica serves the shards that it was given first: until then the owner that is known may be
+// one that is gone. What it is given later it takes over while it serves the others, and stays ready.
+func (n *Node) starting() error {
+	if n.started.Load() {
+		return nil
+	}
+	if !n.group.Joined() {
+		return errors.New("the group has not said yet which shards are this replica's")
+	}
+	for shard := range n.layout.ShardCount {
+		if !n.group.Owned(shard) || n.Owns(shard) {
+			continue
+		}
+		if left := n.restoring[shard].Load(); left > 0 {
+			return fmt.Errorf("shard %d is being restored: %d records of the log to go", shard, left)
+		}
+		return fmt.Errorf("shard %d is being taken over", shard)
+	}
+	n.started.Store(true)
 	return nil
 }
 

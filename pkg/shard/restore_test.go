@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -69,6 +70,32 @@ func TestRestoresFromTheLogAlone(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The log still names the former owner, at an address where nobody is any more.
+func TestReadySaysHowFarARestoreIs(t *testing.T) {
+	p := newPlatform(t, 1)
+	n := p.start(t.TempDir(), shard.Hooks{})
+	stock(t, n, "A", 100)
+	place(t, n, 10, []string{"A"}, "prepaid")
+	p.stop(n)
+	released := make(chan struct{})
+	n = p.start(t.TempDir(), shard.Hooks{Acquire: func(_ int32, step string) {
+		if step == "read" {
+			<-released
+		}
+	}})
+	says := regexp.MustCompile(`^shard 0 is being restored: [1-9]\d* records of the log to go$`)
+	eventually(t, func() string {
+		if err := n.Ready(); err == nil {
+			t.Fatal("a replica that restores its shard is ready")
+		} else if !says.MatchString(err.Error()) {
+			return fmt.Sprintf("a replica that restores a shard says %v", err)
+		}
+		return ""
+	})
+	close(released)
+	eventually(t, func() string { return text(n.Ready()) })
 }
 
 // place places orders of two lines, from eight callers.

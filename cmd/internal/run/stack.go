@@ -29,10 +29,11 @@ const stackStartTimeout = 10 * time.Minute
 const engineNice = 10
 
 // stackPoll is how often a starting platform is asked whether it is ready, and faultPoll how often one that is up
-// whether a part of it has stopped.
+// whether a part of it has stopped. waitingEvery is how often a start that takes long says what it waits for.
 const (
-	stackPoll = 5 * time.Millisecond
-	faultPoll = time.Second
+	stackPoll    = 5 * time.Millisecond
+	waitingEvery = 200 * time.Millisecond
+	faultPoll    = time.Second
 )
 
 // maxUntoldFaults wait for somebody who listens; what comes beyond is in the log alone.
@@ -58,6 +59,8 @@ type StackConfig struct {
 	PaymentWindow      time.Duration
 	// Replicas of order-api; 0: one. The first is on Listen with everything else, each other has an address of its own.
 	Replicas int
+	// Waiting is told now and then, from the goroutine of StartStack, what the start still waits for; nil: nobody is.
+	Waiting func(reason error)
 	// Logger; nil: nothing is logged.
 	Logger *slog.Logger
 
@@ -369,10 +372,15 @@ func (s *Stack) listen(ctx, serving context.Context, server *Shared) error {
 func (s *Stack) waitReady(ctx context.Context, server *Shared) error {
 	tick := time.NewTicker(stackPoll)
 	defer tick.Stop()
+	told := time.Now()
 	for {
 		err := errors.Join(server.Ready(), s.spread())
 		if err == nil {
 			return nil
+		}
+		if s.cfg.Waiting != nil && time.Since(told) > waitingEvery {
+			told = time.Now()
+			s.cfg.Waiting(err)
 		}
 		if fault := server.Faults(); fault != nil {
 			return fmt.Errorf("the platform cannot become ready: %w", fault)
