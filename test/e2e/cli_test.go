@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/holdfast/holdfast/pkg/client"
 )
@@ -21,17 +21,28 @@ func (p *platform) cli(t *testing.T, binary string, args ...string) (string, err
 	return string(out), err
 }
 
+// positionPrinted is how a command that changes something says where that is in the log, in a table or in JSON.
+var positionPrinted = regexp.MustCompile(`(?m)(?:^position |"position": ?")([^"\s]+)`)
+
 // A shop's day on the command line: every answer names the status that the order or the stock has then.
 func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	binary := build(t)
 	p := dev(t, binary, t.TempDir())
+	position := ""
 	must := func(want, line string) string {
 		t.Helper()
 		out, err := p.cli(t, binary, strings.Fields(line)...)
 		if err != nil || !strings.Contains(out, want) {
 			t.Fatalf("holdfast %s: %v\n%s\nwant %q", line, err, out, want)
 		}
+		if found := positionPrinted.FindStringSubmatch(out); found != nil {
+			position = found[1]
+		}
 		return out
+	}
+	look := func(want, line string) { // at what the last command has changed
+		t.Helper()
+		must(want, line+" --after "+position)
 	}
 	id := func(out string) string {
 		t.Helper()
@@ -50,11 +61,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	if err := json.Unmarshal([]byte(must("transfer_id", "stock transfer A1 3 --to north --reference van-2 -o json")), &sent); err != nil || sent.TransferID == "" {
 		t.Fatalf("%v, %+v", err, sent)
 	}
-	for deadline := time.Now().Add(patience); !strings.Contains(must("A1", "stock show A1"), sent.TransferID); { // the view follows
-		if time.Now().After(deadline) {
-			t.Fatal("the transfer is not shown")
-		}
-	}
+	look(sent.TransferID, "stock show A1")
 	must("north", "stock receive-transfer A1 "+sent.TransferID+" 1 --damaged 1 --missing 1")
 	must("A1", "stock adjust A1 --reason shrinkage -- -1")
 	must("A1", "stock count A1 10 --counted-at-version "+strconv.FormatInt(sent.Version+2, 10))
@@ -79,9 +86,9 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("fulfilled", "order deliver "+order+" "+fulfilment)
 	must("captured", "order capture-payment "+order+" --amount 5.10")
 	must("partially_refunded", "order refund-payment "+order+" --amount 1.00 --reason late")
-	must("lines_cancelled", "order get "+order)
+	look("lines_cancelled", "order get "+order)
 	away := strings.Fields(id(must("reserved", "order place --customer c-4 --currency GBP --line A1=1@1 --allocation single_location --from-location north -o json")))[0]
-	must("single_location north", "order get "+away)
+	look("single_location north", "order get "+away)
 	must("cancelled", "order cancel "+away)
 	var asked client.OrderSummary
 	if err := json.Unmarshal([]byte(must("requested", "order request-return "+order+" --line A1=2 --reason big -o json")), &asked); err != nil {
@@ -90,7 +97,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	back := order + " " + asked.ReturnID
 	must("partially_received", "order receive-return "+back+" --line A1=1@damaged")
 	must("received", "order cancel-return "+back+" --reason kept")
-	must("return_received", "order get "+order)
+	look("return_received", "order get "+order)
 
 	account := strings.Fields(id(must("confirmed", "order place --customer c-2 --currency GBP --terms on_account --line A1=1@1 -o json")))[0]
 	must("B2", "stock register B2")
@@ -101,7 +108,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 		t.Fatalf("amended beyond the stock: %v\n%s", err, out)
 	}
 	for _, want := range []string{"6.00", "order_amended", "amendment_declined"} {
-		must(want, "order get "+account)
+		look(want, "order get "+account)
 	}
 	must("cancelled", "order cancel "+account+" --reason mind")
 	late := strings.Fields(id(must("reserved", "order place --customer c-3 --currency GBP --line A1=1@1 -o json")))[0]
