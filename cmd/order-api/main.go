@@ -23,6 +23,7 @@ func main() {
 			fs.StringVar(&cfg.PeerTLS.CA, "peer-ca", "", "PEM `file` with the authority that signed the certificates of all replicas, and no others")
 			fs.DurationVar(&cfg.PaymentWindow, "payment-window", command.DefaultPaymentWindow, "how long a prepaid order waits for its payment")
 			fs.DurationVar(&cfg.SessionTimeout, "session-timeout", eventlog.DefaultSessionTimeout, "after how long a replica that is not heard of loses its shards")
+			fs.DurationVar(&cfg.StandbyEvery, "standby-every", run.DefaultStandbyEvery, "how often this replica's checkpoints of shards that others serve follow the log, so that taking one over is quick however long its history is; 0: never")
 		},
 		Run: func(ctx context.Context, s run.Service) error {
 			cfg.Service = s

@@ -55,9 +55,14 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	stop := context.AfterFunc(ctx, w.Close)
 	defer stop()
 	n.cfg.Hooks.acquire(shard, "restore")
-	if err := r.restore(ctx); err != nil {
+	ends, err := n.client.EndOffsets(ctx, r.layout.Partitions(shard))
+	if err != nil {
 		return nil, err
 	}
+	if err := r.restore(ctx, ends); err != nil {
+		return nil, err
+	}
+	n.metrics.restored.Add(float64(r.restored))
 	r.deleteFormer()
 	n.cfg.Hooks.acquire(shard, "announce")
 	if err := w.Commit([]*eventlog.Record{r.announcement()}); err != nil {
@@ -101,27 +106,26 @@ func (r *runner) deleteFormer() {
 	}
 }
 
-// restore opens the checkpoint and folds the log's tail into it. A checkpoint that the log
+// restore opens the checkpoint and folds the log's tail into it, up to ends. A checkpoint that the log
 // contradicts (an embedded broker that lost its last writes) is dropped and built again.
-func (r *runner) restore(ctx context.Context) error {
+func (r *runner) restore(ctx context.Context, ends eventlog.Offsets) (err error) {
 	defer r.node.restoring[r.shard].Store(0)
 	tps := r.layout.Partitions(r.shard)
-	ends, err := r.node.client.EndOffsets(ctx, tps)
-	if err != nil {
-		return err
-	}
 	dir := filepath.Join(r.node.cfg.DataDir, fmt.Sprintf(checkpointDir, r.layout.Generation, r.shard, checkpointFormat))
 	for _, fresh := range []bool{false, true} {
 		if r.st, err = openStore(dir, tps, r.foreign, fresh); err != nil {
 			return err
 		}
-		f := &fold{r: r, touchFrom: touchFrom(ends), resumedAt: eventlog.Offsets{}, confirmed: map[eventlog.TopicPartition]bool{}}
+		f := newFold(r, ends)
 		if f.contradicted(ends) {
 			r.log.Warn("the checkpoint is ahead of the log; building it again", "shard", r.shard)
 		} else if err = f.run(ctx, ends); err != nil || !f.stale {
+			r.restored = f.read
 			return err
 		}
-		if err := r.st.close(); err != nil {
+		st := r.st
+		r.st = nil
+		if err := st.close(); err != nil {
 			return err
 		}
 	}
@@ -138,6 +142,11 @@ type fold struct {
 	confirmed map[eventlog.TopicPartition]bool
 	// stale: the checkpoint's last event of a partition is not the log's.
 	stale bool
+	read  int // records
+}
+
+func newFold(r *runner, ends eventlog.Offsets) *fold {
+	return &fold{r: r, touchFrom: touchFrom(ends), resumedAt: eventlog.Offsets{}, confirmed: map[eventlog.TopicPartition]bool{}}
 }
 
 // restoreTellEvery is after how many records of a restore Ready learns how far it is, restoreSayEvery how often the
@@ -167,14 +176,14 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 		from[tp] = max(c.last, 0)
 		f.resumedAt[tp] = c.last
 	}
-	read, sayAt := 0, time.Now().Add(restoreSayEvery)
+	sayAt := time.Now().Add(restoreSayEvery)
 	f.tellLeft(ends)
 	f.r.node.cfg.Hooks.acquire(f.r.shard, "read")
 	err := f.r.node.client.ReadInStep(ctx, from, ends, func(rec *eventlog.Record) error {
 		if f.stale {
 			return nil
 		}
-		if read++; read%restoreTellEvery == 0 {
+		if f.read++; f.read%restoreTellEvery == 0 {
 			left := f.tellLeft(ends)
 			if time.Now().After(sayAt) {
 				sayAt = time.Now().Add(restoreSayEvery)
@@ -203,11 +212,15 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 
 // tellLeft notes for Ready how many records of the log the restore has still to read, and returns it.
 func (f *fold) tellLeft(ends eventlog.Offsets) int64 {
-	left := int64(0)
+	left := f.left(ends)
+	f.r.node.restoring[f.r.shard].Store(left)
+	return left
+}
+
+func (f *fold) left(ends eventlog.Offsets) (left int64) {
 	for tp, c := range f.r.st.cursors {
 		left += max(0, ends[tp]-c.next)
 	}
-	f.r.node.restoring[f.r.shard].Store(left)
 	return left
 }
 

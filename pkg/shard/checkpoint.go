@@ -42,7 +42,7 @@ func openStore(dir string, tps []eventlog.TopicPartition, foreign func(orderID s
 		return nil, fmt.Errorf("the checkpoint: %w", err)
 	}
 	s := &store{
-		db: db, dir: dir, foreign: foreign,
+		db: db, dir: dir, foreign: foreign, cached: maxCached,
 		items: newCache[string, inventory.Item](), holdings: newCache[string, holdings](),
 		orders: newCache[string, entry](), commands: newCache[pairKey, commandRecord](),
 		cursors: map[eventlog.TopicPartition]*cursor{}, changes: &changes{}, spare: &changes{}, saved: make(chan saved, 1),

@@ -57,10 +57,13 @@ type Config struct {
 	PeerTLS PeerTLS
 	// SessionTimeout of the ownership group; 0: the event log's default.
 	SessionTimeout time.Duration
-	Decode         DecodeFunc
-	Logger         *slog.Logger
-	Registerer     prometheus.Registerer
-	Hooks          Hooks
+	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log, so that taking one over
+	// means reading what came since. 0: never; taking over a shard that this replica never had means reading all of its log.
+	StandbyEvery time.Duration
+	Decode       DecodeFunc
+	Logger       *slog.Logger
+	Registerer   prometheus.Registerer
+	Hooks        Hooks
 }
 
 // Hooks let tests disturb a node; all may be nil.

@@ -29,10 +29,12 @@ type Node struct {
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
 
-	mu      sync.Mutex
-	owned   map[int32]*ownership
-	runners []atomic.Pointer[runner] // by shard; nil: not serving here
-	faults  map[int32]error          // shards that cannot be served until someone mends them
+	mu       sync.Mutex
+	owned    map[int32]*ownership
+	standbys map[int32]*ownership // of shards that are not owned
+	closing  bool
+	runners  []atomic.Pointer[runner] // by shard; nil: not serving here
+	faults   map[int32]error          // shards that cannot be served until someone mends them
 
 	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
 	restoring []atomic.Int64
@@ -51,7 +53,7 @@ func (e *StoppedError) Error() string { return fmt.Sprintf("shard %d has stopped
 // Unwrap implements errors.Unwrap.
 func (e *StoppedError) Unwrap() error { return e.Err }
 
-// ownership is the time from when the group gives a shard to when it takes it away.
+// ownership is the time from when the group gives a shard to when it takes it away; also that of a standby in between.
 type ownership struct {
 	cancel  context.CancelFunc
 	stopped chan struct{}
@@ -62,7 +64,9 @@ type metrics struct {
 	resends, reconciled, refusedFull prometheus.Counter
 	dropped                          *prometheus.CounterVec // by queue
 	acquires                         *prometheus.CounterVec
+	restored                         prometheus.Counter
 	ownedShards                      prometheus.Gauge
+	standbyLag                       *prometheus.GaugeVec // by shard
 }
 
 // Queues that may have no room for a message, in metrics.
@@ -89,6 +93,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Messages between shards that found no room and are sent again later, by queue: of the shard that they were for, or of the replica that serves it."}, []string{"queue"}),
 		acquires: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_shard_acquires_total", Help: "Attempts to take over a shard, by result."}, []string{"result"}),
+		restored: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_restored_records_total", Help: "Records of the log that were read to take shards over."}),
+		standbyLag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_shard_standby_lag_records",
+			Help: "Offsets between the checkpoint of a shard that another replica serves and the log, when it last began to follow."}, []string{"shard"}),
 		ownedShards: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "holdfast_shard_owned", Help: "Shards that this replica serves."}),
 	}
@@ -98,7 +107,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.dropped, m.acquires, m.ownedShards} {
+	for _, c := range []prometheus.Collector{m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.dropped, m.acquires, m.restored, m.standbyLag, m.ownedShards} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register the shard metrics: %w", err)
 		}
@@ -115,6 +124,9 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if cfg.Decode == nil || cfg.DataDir == "" {
 		return nil, errors.New("shard: Config needs Decode and DataDir")
 	}
+	if cfg.StandbyEvery < 0 {
+		return nil, fmt.Errorf("a standby cannot follow the log every %s; 0 turns standbys off", cfg.StandbyEvery)
+	}
 	m, err := newMetrics(cfg.Registerer)
 	if err != nil {
 		return nil, err
@@ -124,7 +136,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	cfg.Log = client.Config() // with the certificates that it has read: writers are opened long after
-	n := &Node{cfg: cfg, log: cfg.Logger, client: client, metrics: m, owned: map[int32]*ownership{}, faults: map[int32]error{}}
+	n := &Node{cfg: cfg, log: cfg.Logger, client: client, metrics: m, owned: map[int32]*ownership{}, standbys: map[int32]*ownership{}, faults: map[int32]error{}}
 	if err := n.join(ctx); err != nil {
 		client.Close()
 		return nil, err
@@ -153,6 +165,13 @@ func (n *Node) join(ctx context.Context) error {
 	}
 	n.done.Add(1)
 	go n.follow(run)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for shard := range n.layout.ShardCount {
+		if n.owned[shard] == nil {
+			n.startStandby(run, shard)
+		}
+	}
 	return nil
 }
 
@@ -171,18 +190,28 @@ func (n *Node) follow(ctx context.Context) {
 func (n *Node) take(ctx context.Context, shard int32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	before := n.owned[shard]
-	ctx, cancel := context.WithCancel(ctx)
+	before, standby := n.owned[shard], n.standbys[shard]
+	delete(n.standbys, shard)
+	held, cancel := context.WithCancel(ctx)
 	o := &ownership{cancel: cancel, stopped: make(chan struct{})}
 	n.owned[shard] = o
 	n.done.Add(1)
 	go func() {
 		defer n.done.Done()
-		defer close(o.stopped)
-		if before != nil {
-			<-before.stopped // the checkpoint has one user at a time
+		// The checkpoint has one user at a time.
+		for _, other := range []*ownership{before, standby} {
+			if other != nil {
+				other.cancel()
+				<-other.stopped
+			}
 		}
-		n.hold(ctx, shard)
+		n.hold(held, shard)
+		close(o.stopped)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.owned[shard] == o && n.faults[shard] == nil {
+			n.startStandby(ctx, shard)
+		}
 	}()
 }
 
@@ -439,7 +468,11 @@ func (n *Node) endCommits() {
 // Close gives all shards up, so that other replicas take over at once, and waits for the last commit.
 func (n *Node) Close(ctx context.Context) error {
 	n.mu.Lock()
+	n.closing = true // a shard that is given up gets no standby
 	owned := slices.Collect(maps.Values(n.owned))
+	for _, standby := range n.standbys {
+		standby.cancel()
+	}
 	n.mu.Unlock()
 	for _, o := range owned {
 		o.cancel()

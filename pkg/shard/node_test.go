@@ -18,6 +18,9 @@ import (
 
 const waitLimit = 60 * time.Second
 
+// standbyEvery is short, so that standbys are about whenever a shard moves.
+const standbyEvery = 20 * time.Millisecond
+
 // platform is a log with some replicas of the write side on it.
 type platform struct {
 	t    testing.TB
@@ -49,6 +52,7 @@ func (p *platform) start(dir string, hooks shard.Hooks) *shard.Node {
 // startAs starts a replica with what of its settings matters to the test.
 func (p *platform) startAs(cfg shard.Config) *shard.Node {
 	p.t.Helper()
+	cfg.StandbyEvery = standbyEvery
 	cfg.Log, cfg.Want, cfg.PeerListen, cfg.Decode, cfg.Logger = p.log, p.want, "127.0.0.1:0", decode, testLogger()
 	n, err := shard.Start(context.Background(), cfg)
 	if err != nil {

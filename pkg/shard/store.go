@@ -120,12 +120,12 @@ func (c *cache[K, V]) get(k K) (*V, bool) {
 	return v, ok
 }
 
-// age lets the older generation go, but for what is not in the checkpoint yet.
-func (c *cache[K, V]) age(dirty map[K]*V) {
-	if len(c.young) <= maxCached {
+// age lets the older generation go when the younger one is full, but for what is not in the checkpoint yet.
+func (c *cache[K, V]) age(full int, dirty map[K]*V) {
+	if len(c.young) <= full {
 		return
 	}
-	c.old, c.young = c.young, make(map[K]*V, maxCached)
+	c.old, c.young = c.young, make(map[K]*V, full)
 	maps.Copy(c.young, dirty)
 }
 
@@ -146,6 +146,7 @@ type store struct {
 	holdings cache[string, holdings] // of orders of other shards
 	orders   cache[string, entry]
 	commands cache[pairKey, commandRecord]
+	cached   int // of each kind, maxCached or less
 	known    *known
 
 	dirtyItems    map[string]*inventory.Item
@@ -353,8 +354,8 @@ func deadlineOf(o *order.Order) int64 {
 // age lets unused entries go; only while no checkpoint is being applied, since the dirty sets do not have what
 // is on its way.
 func (s *store) age() {
-	s.items.age(s.dirtyItems)
-	s.holdings.age(s.dirtyHoldings)
-	s.orders.age(s.dirtyOrders)
-	s.commands.age(s.dirtyCommands)
+	s.items.age(s.cached, s.dirtyItems)
+	s.holdings.age(s.cached, s.dirtyHoldings)
+	s.orders.age(s.cached, s.dirtyOrders)
+	s.commands.age(s.cached, s.dirtyCommands)
 }

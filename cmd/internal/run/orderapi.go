@@ -17,6 +17,9 @@ const (
 	DefaultShards     = 1
 )
 
+// DefaultStandbyEvery is how often checkpoints follow the log as a rule: what comes in ten seconds is read in less than one.
+const DefaultStandbyEvery = 10 * time.Second
+
 // stopTimeout bounds how long giving up the shards may take.
 const stopTimeout = 15 * time.Second
 
@@ -31,6 +34,8 @@ type OrderAPIConfig struct {
 	PeerTLS                   shard.PeerTLS
 	PaymentWindow             time.Duration
 	SessionTimeout            time.Duration
+	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log; 0: never.
+	StandbyEvery time.Duration
 	// Joined is told the node that takes part in the write side; nil: nobody asks.
 	Joined func(*shard.Node)
 }
@@ -45,7 +50,7 @@ func OrderAPI(ctx context.Context, cfg OrderAPIConfig) (err error) {
 	}
 	node, err := shard.Start(ctx, shard.Config{
 		Log: cfg.Log, Want: cfg.Layout, DataDir: cfg.DataDir,
-		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS, SessionTimeout: cfg.SessionTimeout,
+		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS, SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery,
 		Decode: decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {

@@ -290,7 +290,7 @@ func (s *Stack) services(server *Shared, registry *prometheus.Registry) []part {
 		}
 	}
 	orderAPI := func(in Service, dir string) OrderAPIConfig {
-		return OrderAPIConfig{Service: in, DataDir: filepath.Join(s.cfg.Dir, dir), PaymentWindow: s.cfg.PaymentWindow, Joined: s.joined}
+		return OrderAPIConfig{Service: in, DataDir: filepath.Join(s.cfg.Dir, dir), PaymentWindow: s.cfg.PaymentWindow, StandbyEvery: DefaultStandbyEvery, Joined: s.joined}
 	}
 	parts := []part{
 		{"order-api", func(ctx context.Context, registered func(string)) error {

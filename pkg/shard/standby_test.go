@@ -1,0 +1,91 @@
+package shard_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// metric is the sum of a metric over its labels, and how many there are.
+func metric(t testing.TB, reg *prometheus.Registry, name string) (sum float64, series int) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			for _, m := range family.Metric {
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+			return sum, len(family.Metric)
+		}
+	}
+	return 0, 0
+}
+
+// A replica that never had the other's shard takes it over without reading its history, with all that was in it; and
+// again, once it has given it back.
+func TestAShardIsTakenOverFromItsStandby(t *testing.T) {
+	const orders = 300
+	p := newPlatform(t, 2)
+	skus := []string{"A", "B", "C", "D"}
+	var regs [2]*prometheus.Registry
+	var nodes [2]*shard.Node
+	start := func(i int) {
+		regs[i] = prometheus.NewRegistry()
+		nodes[i] = p.startAs(shard.Config{DataDir: t.TempDir(), Registerer: regs[i]})
+	}
+	start(0)
+	eventually(t, func() string { return text(nodes[0].Ready()) })
+	for _, sku := range skus {
+		stock(t, nodes[0], sku, 10_000)
+	}
+	place(t, nodes[0], orders, skus, "prepaid")
+	for round := range 2 {
+		leaver, stayer := round, 1-round
+		start(1 - round)
+		// It takes one shard, and stands by for the other.
+		eventually(t, func() string {
+			lag, standbys := metric(t, regs[stayer], "holdfast_shard_standby_lag_records")
+			if nodes[stayer].OwnedShards() != 1 || standbys != 1 || lag != 0 {
+				return fmt.Sprintf("%d shards, %d standbys, %v records behind", nodes[stayer].OwnedShards(), standbys, lag)
+			}
+			return ""
+		})
+		read, _ := metric(t, regs[stayer], "holdfast_shard_restored_records_total")
+		p.stop(nodes[leaver])
+		eventually(t, func() string {
+			if n := nodes[stayer].OwnedShards(); n != 2 {
+				return fmt.Sprintf("it serves %d shards", n)
+			}
+			return ""
+		})
+		after, _ := metric(t, regs[stayer], "holdfast_shard_restored_records_total")
+		_, standbys := metric(t, regs[stayer], "holdfast_shard_standby_lag_records")
+		// What is not in the checkpoint: the last event of each partition, read again, and what the other wrote as it left.
+		if after-read > orders/4 || standbys != 0 {
+			t.Errorf("round %d: it read %v records of the log to take the shard over; %d standbys are left", round, after-read, standbys)
+		}
+		place(t, nodes[stayer], orders, skus, "prepaid") // the keys of before: nothing happens
+		for _, sku := range skus {
+			if s := stockOf(t, nodes[stayer], sku); s.Total.OnHand != 10_000 || s.Total.Available != 10_000-s.Total.Reserved || s.Total.Reserved == 0 {
+				t.Errorf("%s: %+v", sku, s.Total)
+			}
+		}
+	}
+	p.stop(nodes[0])
+	p.stop(nodes[1])
+	p.verify()
+}
+
+func TestAStandbyIntervalBelowZeroIsRefused(t *testing.T) {
+	p := newPlatform(t, 1)
+	_, err := shard.Start(t.Context(), shard.Config{Log: p.log, DataDir: t.TempDir(), Decode: decode, StandbyEvery: -1})
+	if err == nil || err.Error() != "a standby cannot follow the log every -1ns; 0 turns standbys off" {
+		t.Error(err)
+	}
+}
