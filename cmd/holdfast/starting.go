@@ -12,6 +12,8 @@ import (
 const (
 	startQuiet     = 2 * time.Second
 	startLineEvery = 3 * time.Second
+	// startColumns of a terminal's line are written over; a longer text would leave its first lines behind.
+	startColumns = 79
 )
 
 // starting tells what a platform that starts still waits for: where its caches are gone, it reads the whole log.
@@ -36,7 +38,7 @@ func (s *starting) waiting(reason error) {
 	first, _, _ := strings.Cut(reason.Error(), "\n")
 	text := fmt.Sprintf("Starting, %.0f s: %s", now.Sub(s.begin).Seconds(), first)
 	if isTerminal(s.out) {
-		fmt.Fprintf(s.out, "\r%s\x1b[K", text)
+		fmt.Fprintf(s.out, "\r%.*s\x1b[K", startColumns, text)
 		return
 	}
 	s.next = now.Add(startLineEvery)

@@ -71,8 +71,8 @@ const memoryShare = 0.8
 // store that saves what it has in memory, keeps a processor of Go's from the rest until the system call returns.
 const waitingForFiles = 2
 
-// Tune sets the collector and the scheduler of the process, once, unless GOGC, GOMEMLIMIT and GOMAXPROCS say otherwise. A
-// container whose limits change while it runs keeps what was right when it started.
+// Tune sets the collector and the scheduler of the process, once, unless GOGC, GOMEMLIMIT (or AUTOMEMLIMIT, for another
+// share) and GOMAXPROCS say otherwise. A container whose limits change while it runs keeps what was right when it started.
 var Tune = sync.OnceFunc(func() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

@@ -59,7 +59,8 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := r.restore(ctx, ends); err != nil {
+	defer n.restoring[shard].Store(0)
+	if err := r.restore(ctx, ends, func(left int64) { n.tellRestoring(shard, left) }); err != nil {
 		return nil, err
 	}
 	n.metrics.restored.Add(float64(r.restored))
@@ -108,15 +109,15 @@ func (r *runner) deleteFormer() {
 
 // restore opens the checkpoint and folds the log's tail into it, up to ends. A checkpoint that the log
 // contradicts (an embedded broker that lost its last writes) is dropped and built again.
-func (r *runner) restore(ctx context.Context, ends eventlog.Offsets) (err error) {
-	defer r.node.restoring[r.shard].Store(0)
+// progress is told how many records are left to read.
+func (r *runner) restore(ctx context.Context, ends eventlog.Offsets, progress func(left int64)) (err error) {
 	tps := r.layout.Partitions(r.shard)
 	dir := filepath.Join(r.node.cfg.DataDir, fmt.Sprintf(checkpointDir, r.layout.Generation, r.shard, checkpointFormat))
 	for _, fresh := range []bool{false, true} {
 		if r.st, err = openStore(dir, tps, r.foreign, fresh); err != nil {
 			return err
 		}
-		f := newFold(r, ends)
+		f := newFold(r, ends, progress)
 		if f.contradicted(ends) {
 			r.log.Warn("the checkpoint is ahead of the log; building it again", "shard", r.shard)
 		} else if err = f.run(ctx, ends); err != nil || !f.stale {
@@ -143,14 +144,17 @@ type fold struct {
 	// stale: the checkpoint's last event of a partition is not the log's.
 	stale bool
 	read  int // records
+	// progress is told how many there are still to read.
+	progress func(left int64)
+	// recent gets the orders that are touched; nil: nobody asks.
+	recent map[string]struct{}
 }
 
-func newFold(r *runner, ends eventlog.Offsets) *fold {
-	return &fold{r: r, touchFrom: touchFrom(ends), resumedAt: eventlog.Offsets{}, confirmed: map[eventlog.TopicPartition]bool{}}
+func newFold(r *runner, ends eventlog.Offsets, progress func(left int64)) *fold {
+	return &fold{r: r, touchFrom: touchFrom(ends), resumedAt: eventlog.Offsets{}, confirmed: map[eventlog.TopicPartition]bool{}, progress: progress}
 }
 
-// restoreTellEvery is after how many records of a restore Ready learns how far it is, restoreSayEvery how often the
-// logger does.
+// restoreTellEvery is after how many records it is told how far a restore is, restoreSayEvery how often the logger is.
 const (
 	restoreTellEvery = 4096
 	restoreSayEvery  = 5 * time.Second
@@ -177,14 +181,14 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 		f.resumedAt[tp] = c.last
 	}
 	sayAt := time.Now().Add(restoreSayEvery)
-	f.tellLeft(ends)
-	f.r.node.cfg.Hooks.acquire(f.r.shard, "read")
+	f.progress(f.left(ends))
 	err := f.r.node.client.ReadInStep(ctx, from, ends, func(rec *eventlog.Record) error {
 		if f.stale {
 			return nil
 		}
 		if f.read++; f.read%restoreTellEvery == 0 {
-			left := f.tellLeft(ends)
+			left := f.left(ends)
+			f.progress(left)
 			if time.Now().After(sayAt) {
 				sayAt = time.Now().Add(restoreSayEvery)
 				f.r.log.Info("restoring the shard from the log", "shard", f.r.shard, "records_left", left)
@@ -210,13 +214,7 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 	return nil
 }
 
-// tellLeft notes for Ready how many records of the log the restore has still to read, and returns it.
-func (f *fold) tellLeft(ends eventlog.Offsets) int64 {
-	left := f.left(ends)
-	f.r.node.restoring[f.r.shard].Store(left)
-	return left
-}
-
+// left is how many offsets there are still to read.
 func (f *fold) left(ends eventlog.Offsets) (left int64) {
 	for tp, c := range f.r.st.cursors {
 		left += max(0, ends[tp]-c.next)
@@ -277,6 +275,9 @@ func touchFrom(ends eventlog.Offsets) eventlog.Offsets {
 func (f *fold) touch(rec *eventlog.Record, orderID string) {
 	if rec.Offset >= f.touchFrom[rec.TopicPartition] && !f.r.foreign(orderID) {
 		f.r.st.newlyTouched[orderID] = struct{}{}
+		if f.recent != nil {
+			f.recent[orderID] = struct{}{}
+		}
 	}
 }
 

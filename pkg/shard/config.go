@@ -71,7 +71,7 @@ type Hooks struct {
 	// Deliver is called with the sending of each step, each query, and each answer to one between shards: it may send
 	// it never, twice, later, or behind another.
 	Deliver func(send func())
-	// Acquire is called before each step of acquiring a shard.
+	// Acquire is called before each step of acquiring a shard, and as the log is read for it.
 	Acquire func(shard int32, step string)
 }
 

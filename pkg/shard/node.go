@@ -115,8 +115,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// Start joins the platform, creating it when it is empty, and returns at once; Ready tells when every
-// shard has an owner that is known.
+// Start joins the platform, creating it when it is empty, and returns at once; Ready tells when it can be used.
 func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -334,7 +333,8 @@ func (n *Node) Ready() error {
 }
 
 // starting is nil once this replica serves the shards that it was given first: until then the owner that is known may be
-// one that is gone. What it is given later it takes over while it serves the others, and stays ready.
+// one that is gone. What it is given later it takes over while it serves the others, and stays ready. One that joins others
+// is given nothing at first, since they must let go of their shards before; it is ready to hand commands to them.
 func (n *Node) starting() error {
 	if n.started.Load() {
 		return nil
@@ -353,6 +353,12 @@ func (n *Node) starting() error {
 	}
 	n.started.Store(true)
 	return nil
+}
+
+// tellRestoring notes how many records of the log are left to read before a shard is served.
+func (n *Node) tellRestoring(shard int32, left int64) {
+	n.restoring[shard].Store(left)
+	n.cfg.Hooks.acquire(shard, "read")
 }
 
 func (n *Node) stoppedShards() error {

@@ -26,6 +26,8 @@ type platform struct {
 	t    testing.TB
 	log  eventlog.Config
 	want eventlog.Layout
+	// standby is how often standbys follow the log.
+	standby time.Duration
 }
 
 // newPlatform uses the broker named in HOLDFAST_TEST_KAFKA, or an embedded one.
@@ -33,7 +35,7 @@ func newPlatform(t testing.TB, shards int32) *platform {
 	t.Helper()
 	cfg := logtest.Config(t)
 	cfg.Logger = testLogger()
-	return &platform{t: t, log: cfg, want: eventlog.Layout{PartitionCount: 12, ShardCount: shards}}
+	return &platform{t: t, log: cfg, want: eventlog.Layout{PartitionCount: 12, ShardCount: shards}, standby: standbyEvery}
 }
 
 func testLogger() *slog.Logger {
@@ -52,7 +54,7 @@ func (p *platform) start(dir string, hooks shard.Hooks) *shard.Node {
 // startAs starts a replica with what of its settings matters to the test.
 func (p *platform) startAs(cfg shard.Config) *shard.Node {
 	p.t.Helper()
-	cfg.StandbyEvery = standbyEvery
+	cfg.StandbyEvery = p.standby
 	cfg.Log, cfg.Want, cfg.PeerListen, cfg.Decode, cfg.Logger = p.log, p.want, "127.0.0.1:0", decode, testLogger()
 	n, err := shard.Start(context.Background(), cfg)
 	if err != nil {

@@ -31,6 +31,7 @@ func TestRestoresFromTheLogAlone(t *testing.T) {
 		for _, keep := range []bool{true, false} {
 			t.Run(fmt.Sprintf("shards=%d,checkpoint=%v", shards, keep), func(t *testing.T) {
 				p := newPlatform(t, shards)
+				p.standby = 0 // it would restore first
 				dir := t.TempDir()
 				n := p.start(dir, shard.Hooks{})
 				skus := []string{"A", "B", "C", "D"}
@@ -75,6 +76,7 @@ func TestRestoresFromTheLogAlone(t *testing.T) {
 // The log still names the former owner, at an address where nobody is any more.
 func TestReadySaysHowFarARestoreIs(t *testing.T) {
 	p := newPlatform(t, 1)
+	p.standby = 0 // it would restore first
 	n := p.start(t.TempDir(), shard.Hooks{})
 	stock(t, n, "A", 100)
 	place(t, n, 10, []string{"A"}, "prepaid")

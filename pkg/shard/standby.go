@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"strconv"
 	"time"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// Bounds of a standby. Nothing of it is urgent: it has a smaller cache than a shard that serves, and what it read last is
-// all that reconciliation looks at, far more than the one transaction that may be torn.
+// Bounds of a standby. It has a smaller cache than a shard that serves. What reconciliation would look at after an acquire
+// are the orders of its last standbyTouched, or up to twice as many: far more than one transaction, which may be torn, names.
 const (
 	standbyCached  = 5_000
 	standbyTouched = 20_000
@@ -34,12 +36,12 @@ func (n *Node) startStandby(ctx context.Context, shard int32) {
 func (n *Node) standBy(ctx context.Context, shard int32) {
 	var told string
 	for n.pauseStandby(ctx) == nil {
-		err := n.followInRounds(ctx, shard)
+		followed, err := n.followInRounds(ctx, shard)
 		if ctx.Err() != nil {
 			return
 		}
 		level := slog.LevelWarn
-		if said := err.Error(); said == told { // it stays so until somebody mends it
+		if said := err.Error(); said == told && !followed { // it stays so until somebody mends it
 			level = slog.LevelDebug
 		} else {
 			told = said
@@ -62,48 +64,72 @@ func (n *Node) pauseStandby(ctx context.Context) error {
 // errNotAPrefix says that a checkpoint is not of the log that there is.
 var errNotAPrefix = errors.New("the checkpoint is not what the log holds; it is built again")
 
-// followInRounds folds what has been committed since the last round, again and again.
-func (n *Node) followInRounds(ctx context.Context, shard int32) (err error) {
-	r := &runner{node: n, shard: shard, layout: n.layout, log: n.log}
-	lag := n.metrics.standbyLag.WithLabelValues(strconv.Itoa(int(shard)))
+// followInRounds folds what has been committed since the last round, again and again. followed: the checkpoint has once
+// been at the log's end.
+func (n *Node) followInRounds(ctx context.Context, shard int32) (followed bool, err error) {
+	s := &standby{r: &runner{node: n, shard: shard, layout: n.layout, log: n.log}, recent: map[string]struct{}{}}
+	label := strconv.Itoa(int(shard))
 	defer func() {
-		n.metrics.standbyLag.DeleteLabelValues(strconv.Itoa(int(shard)))
-		if r.st != nil {
-			err = errors.Join(err, r.st.close())
+		n.metrics.standbyLag.DeleteLabelValues(label)
+		if s.r.st != nil {
+			err = errors.Join(err, s.r.st.close())
 		}
 	}()
 	ends, err := n.client.StableOffsets(ctx, n.layout.Partitions(shard))
 	if err != nil {
-		return err
+		return false, err
 	}
-	if err := r.restore(ctx, ends); err != nil {
-		return err
+	if err := s.r.restore(ctx, ends, func(int64) {}); err != nil {
+		return false, err
 	}
-	for touched := 0; ; {
-		r.st.cached = standbyCached
-		if err := r.st.checkpoint(); err != nil {
-			return err
+	s.r.deleteFormer()
+	s.r.st.cached = standbyCached
+	for {
+		if err := s.r.st.checkpoint(); err != nil {
+			return true, err
+		}
+		if !followed { // a standby that is not there yet shows no lag
+			n.metrics.standbyLag.WithLabelValues(label).Set(0)
+			followed = true
 		}
 		if err := n.pauseStandby(ctx); err != nil {
-			return err
+			return true, err
 		}
 		if ends, err = n.client.StableOffsets(ctx, n.layout.Partitions(shard)); err != nil {
-			return err
+			return true, err
 		}
-		f := newFold(r, ends)
-		lag.Set(float64(f.left(ends)))
-		if touched > standbyTouched {
-			r.st.forgetTouched, touched = true, 0
+		lag, err := s.round(ctx, ends)
+		if err != nil {
+			return true, err
 		}
-		if f.contradicted(ends) {
-			return errNotAPrefix
-		}
-		if err := f.run(ctx, ends); err != nil {
-			return err
-		}
-		if f.stale {
-			return errNotAPrefix
-		}
-		touched += f.read
+		n.metrics.standbyLag.WithLabelValues(label).Set(float64(lag))
 	}
+}
+
+// standby is a checkpoint that follows the log.
+type standby struct {
+	r *runner
+	// recent orders were touched since others were last forgotten.
+	recent map[string]struct{}
+}
+
+// round folds what has been committed up to ends, and returns how many offsets that were.
+func (s *standby) round(ctx context.Context, ends eventlog.Offsets) (lag int64, err error) {
+	f := newFold(s.r, ends, func(int64) {})
+	f.recent = s.recent
+	if f.contradicted(ends) {
+		return 0, errNotAPrefix
+	}
+	lag = f.left(ends)
+	if err := f.run(ctx, ends); err != nil {
+		return 0, err
+	}
+	if f.stale {
+		return 0, errNotAPrefix
+	}
+	if len(s.recent) > standbyTouched { // what was touched before these goes, these stay for another while
+		s.r.st.forgetTouched = true
+		s.r.st.newlyTouched, s.recent = s.recent, map[string]struct{}{}
+	}
+	return lag, nil
 }
