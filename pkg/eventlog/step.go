@@ -2,7 +2,9 @@ package eventlog
 
 import "time"
 
-// stepAhead is how far a partition may be ahead of the slowest, in the time of the log.
+// stepAhead is how far a partition may be ahead of the slowest, in the time of the log: little enough that what belongs
+// together is still in memory where thousands of orders came a second, enough that where few came a fetch is not for one
+// partition alone.
 const stepAhead = time.Second
 
 // step keeps the partitions of a reader side by side.
