@@ -120,12 +120,13 @@ func (s *standby) round(ctx context.Context, ends eventlog.Offsets) (lag int64, 
 	if f.contradicted(ends) {
 		return 0, errNotAPrefix
 	}
-	lag = f.left(ends)
-	if err := f.run(ctx, ends); err != nil {
-		return 0, err
-	}
-	if f.stale {
-		return 0, errNotAPrefix
+	if lag = f.left(ends); lag > 0 {
+		if err := f.run(ctx, ends); err != nil {
+			return 0, err
+		}
+		if f.stale {
+			return 0, errNotAPrefix
+		}
 	}
 	if len(s.recent) > standbyTouched { // what was touched before these goes, these stay for another while
 		s.r.st.forgetTouched = true

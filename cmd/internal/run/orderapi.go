@@ -17,8 +17,9 @@ const (
 	DefaultShards     = 1
 )
 
-// DefaultStandbyEvery is how often checkpoints follow the log as a rule: what comes in ten seconds is read in less than one.
-const DefaultStandbyEvery = 10 * time.Second
+// DefaultStandbyEvery is how often checkpoints follow the log as a rule: what comes in three seconds is read in a fraction of
+// one.
+const DefaultStandbyEvery = 3 * time.Second
 
 // stopTimeout bounds how long giving up the shards may take.
 const stopTimeout = 15 * time.Second
