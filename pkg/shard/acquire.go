@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // badEventError says where the log holds something that this program cannot fold. The shard stops:
@@ -32,6 +33,9 @@ func (e *badEventError) Unwrap() error { return e.err }
 // after that, announce, reconcile. Nothing is decided before the announcement has committed. From its return on the
 // runner takes commands.
 func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) {
+	phases := []any{"shard", shard}
+	began := time.Now()
+	took := func(phase string) { phases, began = append(phases, phase, time.Since(began).String()), time.Now() }
 	n.cfg.Hooks.acquire(shard, "fence")
 	w, err := eventlog.OpenWriter(ctx, n.cfg.Log, n.layout, shard, eventlog.Pause(func(step string) { n.cfg.Hooks.acquire(shard, step) }))
 	if err != nil {
@@ -54,21 +58,24 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	// what became of the commit the next owner finds in the log.
 	stop := context.AfterFunc(ctx, w.Close)
 	defer stop()
+	took("fence")
 	n.cfg.Hooks.acquire(shard, "restore")
 	ends, err := n.client.EndOffsets(ctx, r.layout.Partitions(shard))
 	if err != nil {
 		return nil, err
 	}
 	defer n.restoring[shard].Store(0)
-	if err := r.restore(ctx, ends, func(left int64) { n.tellRestoring(shard, left) }); err != nil {
+	if err := r.restore(ctx, ends, &logEnd{}, func(left int64) { n.tellRestoring(shard, left) }); err != nil {
 		return nil, err
 	}
 	n.metrics.restored.Add(float64(r.restored))
 	r.deleteFormer()
+	took("restore")
 	n.cfg.Hooks.acquire(shard, "announce")
 	if err := w.Commit([]*eventlog.Record{r.announcement()}); err != nil {
 		return nil, err
 	}
+	took("announce")
 	n.cfg.Hooks.acquire(shard, "reconcile")
 	if err := r.reconcile(); err != nil {
 		return nil, err
@@ -76,6 +83,8 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	if err := r.st.checkpoint(); err != nil {
 		return nil, err
 	}
+	took("reconcile")
+	n.log.Info("serving the shard", append(phases, "records", r.restored)...)
 	n.runners[shard].Store(r)
 	return r, nil
 }
@@ -110,14 +119,14 @@ func (r *runner) deleteFormer() {
 // restore opens the checkpoint and folds the log's tail into it, up to ends. A checkpoint that the log
 // contradicts (an embedded broker that lost its last writes) is dropped and built again.
 // progress is told how many records are left to read.
-func (r *runner) restore(ctx context.Context, ends eventlog.Offsets, progress func(left int64)) (err error) {
+func (r *runner) restore(ctx context.Context, ends eventlog.Offsets, end *logEnd, progress func(left int64)) (err error) {
 	tps := r.layout.Partitions(r.shard)
 	dir := filepath.Join(r.node.cfg.DataDir, fmt.Sprintf(checkpointDir, r.layout.Generation, r.shard, checkpointFormat))
 	for _, fresh := range []bool{false, true} {
 		if r.st, err = openStore(dir, tps, r.foreign, fresh); err != nil {
 			return err
 		}
-		f := newFold(r, ends, progress)
+		f := newFold(r, end, progress)
 		if f.contradicted(ends) {
 			r.log.Warn("the checkpoint is ahead of the log; building it again", "shard", r.shard)
 		} else if err = f.run(ctx, ends); err != nil || !f.stale {
@@ -136,8 +145,6 @@ func (r *runner) restore(ctx context.Context, ends eventlog.Offsets, progress fu
 // fold applies the log's tail to a store.
 type fold struct {
 	r *runner
-	// touchFrom is, by partition, from where on events name orders for reconciliation to look at.
-	touchFrom eventlog.Offsets
 	// resumedAt is the last event of each partition that the checkpoint has; confirmed: the log has it too.
 	resumedAt eventlog.Offsets
 	confirmed map[eventlog.TopicPartition]bool
@@ -146,12 +153,53 @@ type fold struct {
 	read  int // records
 	// progress is told how many there are still to read.
 	progress func(left int64)
-	// recent gets the orders that are touched; nil: nobody asks.
-	recent map[string]struct{}
+	end      *logEnd
 }
 
-func newFold(r *runner, ends eventlog.Offsets, progress func(left int64)) *fold {
-	return &fold{r: r, touchFrom: touchFrom(ends), resumedAt: eventlog.Offsets{}, confirmed: map[eventlog.TopicPartition]bool{}, progress: progress}
+// tornWithin is how much of the log's end names orders that reconciliation looks at, in the time of the log: far more than
+// the one transaction that may be torn.
+const tornWithin = time.Second
+
+// logEnd has the orders that events of the log's last moments name.
+type logEnd struct {
+	newest  int64 // in microseconds; mending, which may be torn in turn, is not counted
+	touched []touchedOrder
+}
+
+type touchedOrder struct {
+	id string
+	at int64 // newest when the event was read, so that no clock that goes back makes it old
+}
+
+// pass takes a record into account.
+func (e *logEnd) pass(rec *eventlog.Record, m *codec.Meta) {
+	if m.Cause != eventv1.Cause_CAUSE_RECONCILIATION {
+		e.newest = max(e.newest, rec.TimestampMicros)
+	}
+	old := 0
+	for old < len(e.touched) && e.touched[old].at < e.newest-tornWithin.Microseconds() {
+		old++
+	}
+	e.touched = e.touched[old:]
+}
+
+func (e *logEnd) touch(orderID string) {
+	e.touched = append(e.touched, touchedOrder{orderID, e.newest})
+}
+
+func (e *logEnd) orders() map[string]struct{} {
+	ids := make(map[string]struct{}, len(e.touched))
+	for _, t := range e.touched {
+		ids[t.id] = struct{}{}
+	}
+	return ids
+}
+
+func newFold(r *runner, end *logEnd, progress func(left int64)) *fold {
+	return &fold{
+		r: r, resumedAt: eventlog.Offsets{}, confirmed: map[eventlog.TopicPartition]bool{},
+		end: end, progress: progress,
+	}
 }
 
 // restoreTellEvery is after how many records it is told how far a restore is, restoreSayEvery how often the logger is.
@@ -159,10 +207,6 @@ const (
 	restoreTellEvery = 4096
 	restoreSayEvery  = 5 * time.Second
 )
-
-// maxTouched events at the ends of all partitions, and no more, name orders that reconciliation looks at: far more
-// than the one transaction that may be torn.
-const maxTouched = 1_000_000
 
 func (f *fold) contradicted(ends eventlog.Offsets) bool {
 	for tp, c := range f.r.st.cursors {
@@ -200,11 +244,13 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 		if f.r.st.dirty() < maxDirty {
 			return nil
 		}
+		f.r.st.newlyTouched = f.end.orders() // should this be the last that is saved
 		return f.r.st.checkpoint()
 	})
 	if err != nil {
 		return err
 	}
+	f.r.st.newlyTouched = f.end.orders()
 	for tp, c := range f.r.st.cursors {
 		if !f.stale && f.resumedAt[tp] >= 0 && !f.confirmed[tp] {
 			f.stale = true // the event that was applied last is not in the log any more
@@ -258,26 +304,15 @@ func (f *fold) applyOrder(rec *eventlog.Record, c *cursor) error {
 		return fmt.Errorf("order %s has version %d after %d", id, m.Version, e.o.Version)
 	}
 	f.r.st.applyOrder(e, &m, ev)
-	f.touch(rec, id)
+	f.end.pass(rec, &m)
+	f.touch(id)
 	f.r.st.advance(rec.TopicPartition, rec.Offset, m.EventID)
 	return nil
 }
 
-// touchFrom shares maxTouched among the partitions.
-func touchFrom(ends eventlog.Offsets) eventlog.Offsets {
-	from := make(eventlog.Offsets, len(ends))
-	for tp, end := range ends {
-		from[tp] = end - maxTouched/int64(len(ends))
-	}
-	return from
-}
-
-func (f *fold) touch(rec *eventlog.Record, orderID string) {
-	if rec.Offset >= f.touchFrom[rec.TopicPartition] && !f.r.foreign(orderID) {
-		f.r.st.newlyTouched[orderID] = struct{}{}
-		if f.recent != nil {
-			f.recent[orderID] = struct{}{}
-		}
+func (f *fold) touch(orderID string) {
+	if !f.r.foreign(orderID) {
+		f.end.touch(orderID)
 	}
 }
 
@@ -293,12 +328,13 @@ func (f *fold) applyStock(rec *eventlog.Record, c *cursor) error {
 	if m.Version != it.Version+1 {
 		return fmt.Errorf("SKU %s has version %d after %d", sku, m.Version, it.Version)
 	}
+	f.end.pass(rec, &m)
 	var h *holdings
 	if step, ok := inventory.StepOf(ev.Change); ok {
 		if h, err = f.r.st.held(step.OrderID); err != nil {
 			return err
 		}
-		f.touch(rec, step.OrderID)
+		f.touch(step.OrderID)
 	}
 	if err := f.r.st.applyStock(it, h, &m, ev); err != nil {
 		return err

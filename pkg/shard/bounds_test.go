@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // beforeServing is a runner with a checkpoint of its own, and no log.
@@ -60,23 +63,28 @@ func TestTakingUpHistoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestTheEndOfALongTailIsLookedAt: a transaction that is torn is the last one, however long the tail is.
+// TestTheEndOfALongTailIsLookedAt: a transaction that is torn is the last one, however long the tail is, whatever the
+// clocks say, and however much of it has been mended.
 func TestTheEndOfALongTailIsLookedAt(t *testing.T) {
-	r := beforeServing(t)
-	tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory}
-	const partitions = 24
-	end, ends := int64(maxTouched/partitions+500), eventlog.Offsets{}
-	for i := range int32(partitions) {
-		ends[eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: i}] = end
+	var end logEnd
+	read := func(id string, at time.Duration, cause eventv1.Cause) {
+		end.pass(&eventlog.Record{TimestampMicros: at.Microseconds()}, &codec.Meta{Cause: cause})
+		end.touch(id)
 	}
-	f := fold{r: r, touchFrom: touchFrom(ends)}
-	for offset := range end {
-		f.touch(&eventlog.Record{TopicPartition: tp, Offset: offset}, fmt.Sprint("o-", offset))
+	const command, mended = eventv1.Cause_CAUSE_COMMAND, eventv1.Cause_CAUSE_RECONCILIATION
+	for i := range 10_000 {
+		read(fmt.Sprint("o-", i), time.Hour+time.Duration(i)*time.Millisecond, command)
 	}
-	_, first := r.st.newlyTouched["o-499"]
-	_, last := r.st.newlyTouched[fmt.Sprint("o-", end-1)]
-	if n := len(r.st.newlyTouched); n != maxTouched/partitions || first || !last {
-		t.Errorf("%d orders are looked at, one before the end: %t, the last: %t", n, first, last)
+	read("clock-went-back", time.Minute, command)
+	read("mended", 2*time.Hour, mended)
+	_, before := end.orders()["o-8998"]
+	for _, id := range []string{"o-8999", "o-9999", "clock-went-back", "mended"} {
+		if _, ok := end.orders()[id]; !ok {
+			t.Errorf("%s is not looked at", id)
+		}
+	}
+	if n := len(end.orders()); n != 1003 || before {
+		t.Errorf("%d orders are looked at, one before the end: %t", n, before)
 	}
 }
 

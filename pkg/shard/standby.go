@@ -10,12 +10,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// Bounds of a standby. It has a smaller cache than a shard that serves. What reconciliation would look at after an acquire
-// are the orders of its last standbyTouched, or up to twice as many: far more than one transaction, which may be torn, names.
-const (
-	standbyCached  = 5_000
-	standbyTouched = 20_000
-)
+// standbyCached entries of each kind stay in a standby's memory: nothing of it is urgent.
+const standbyCached = 5_000
 
 // startStandby begins to keep the checkpoint of a shard that another replica serves, until this one takes it; with mu held.
 func (n *Node) startStandby(ctx context.Context, shard int32) {
@@ -67,7 +63,7 @@ var errNotAPrefix = errors.New("the checkpoint is not what the log holds; it is 
 // followInRounds folds what has been committed since the last round, again and again. followed: the checkpoint has once
 // been at the log's end.
 func (n *Node) followInRounds(ctx context.Context, shard int32) (followed bool, err error) {
-	s := &standby{r: &runner{node: n, shard: shard, layout: n.layout, log: n.log}, recent: map[string]struct{}{}}
+	s := &standby{r: &runner{node: n, shard: shard, layout: n.layout, log: n.log}}
 	label := strconv.Itoa(int(shard))
 	defer func() {
 		n.metrics.standbyLag.DeleteLabelValues(label)
@@ -79,11 +75,14 @@ func (n *Node) followInRounds(ctx context.Context, shard int32) (followed bool, 
 	if err != nil {
 		return false, err
 	}
-	if err := s.r.restore(ctx, ends, func(int64) {}); err != nil {
+	if err := s.r.restore(ctx, ends, &s.end, func(int64) {}); err != nil {
 		return false, err
 	}
 	s.r.deleteFormer()
 	s.r.st.cached = standbyCached
+	if err := s.resume(); err != nil {
+		return false, err
+	}
 	for {
 		if err := s.r.st.checkpoint(); err != nil {
 			return true, err
@@ -108,29 +107,37 @@ func (n *Node) followInRounds(ctx context.Context, shard int32) (followed bool, 
 
 // standby is a checkpoint that follows the log.
 type standby struct {
-	r *runner
-	// recent orders were touched since others were last forgotten.
-	recent map[string]struct{}
+	r   *runner
+	end logEnd
+}
+
+// resume goes on with the orders at the log's end that an earlier standby, or an acquire that did not come to mend them, has
+// left; they are as new as what was read last.
+func (s *standby) resume() error {
+	if s.end.newest == 0 {
+		s.end.newest = nowMicros()
+	}
+	return s.r.st.touched(func(orderID string) error {
+		s.end.touch(orderID)
+		return nil
+	})
 }
 
 // round folds what has been committed up to ends, and returns how many offsets that were.
 func (s *standby) round(ctx context.Context, ends eventlog.Offsets) (lag int64, err error) {
-	f := newFold(s.r, ends, func(int64) {})
-	f.recent = s.recent
+	f := newFold(s.r, &s.end, func(int64) {})
 	if f.contradicted(ends) {
 		return 0, errNotAPrefix
 	}
-	if lag = f.left(ends); lag > 0 {
-		if err := f.run(ctx, ends); err != nil {
-			return 0, err
-		}
-		if f.stale {
-			return 0, errNotAPrefix
-		}
+	if lag = f.left(ends); lag == 0 {
+		return 0, nil
 	}
-	if len(s.recent) > standbyTouched { // what was touched before these goes, these stay for another while
-		s.r.st.forgetTouched = true
-		s.r.st.newlyTouched, s.recent = s.recent, map[string]struct{}{}
+	if err := f.run(ctx, ends); err != nil {
+		return 0, err
 	}
+	if f.stale {
+		return 0, errNotAPrefix
+	}
+	s.r.st.forgetTouched = true // but for those that run has left
 	return lag, nil
 }

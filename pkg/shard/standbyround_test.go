@@ -2,16 +2,17 @@ package shard
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 var stockTopic = eventlog.TopicPartition{Topic: eventlog.TopicInventory}
@@ -30,8 +31,8 @@ func newStandby(t *testing.T) (*standby, *logtest.Log) {
 		t.Fatal(err)
 	}
 	log.Write(eventlog.TopicInventory, 0, "A", value)
-	s := &standby{r: &runner{node: n, layout: n.layout, log: n.log}, recent: map[string]struct{}{}}
-	if err := s.r.restore(t.Context(), stableEnds(t, log), func(int64) {}); err != nil {
+	s := &standby{r: &runner{node: n, layout: n.layout, log: n.log}}
+	if err := s.r.restore(t.Context(), stableEnds(t, log), &s.end, func(int64) {}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -76,12 +77,15 @@ func TestAStandbyTrustsNoCheckpointAndNoLog(t *testing.T) {
 	}
 }
 
-// Orders at the log's end are kept for reconciliation, also through rounds in which nothing comes; those before them go.
+// Orders at the log's end are kept for reconciliation, also those that an earlier standby has left, and through rounds in
+// which nothing comes; once the log has gone on, they go.
 func TestAStandbyForgetsWhatIsFarFromTheEnd(t *testing.T) {
 	s, log := newStandby(t)
-	ends := stableEnds(t, log)
 	touched := func() (ids []string) {
 		t.Helper()
+		if _, err := s.round(t.Context(), stableEnds(t, log)); err != nil {
+			t.Fatal(err)
+		}
 		if err := s.r.st.checkpoint(); err != nil {
 			t.Fatal(err)
 		}
@@ -90,19 +94,40 @@ func TestAStandbyForgetsWhatIsFarFromTheEnd(t *testing.T) {
 		}
 		return ids
 	}
-	s.r.st.newlyTouched["before"] = struct{}{}
-	if got := touched(); !slices.Equal(got, []string{"before"}) {
-		t.Fatalf("touched: %v", got)
-	}
-	for i := range standbyTouched + 1 {
-		s.recent[fmt.Sprint("order-", i)] = struct{}{}
-	}
-	for range 3 { // the first forgets, the others find nothing new
-		if _, err := s.round(t.Context(), ends); err != nil {
+	version := uint64(1)
+	write := func(after time.Duration, cause eventv1.Cause) {
+		t.Helper()
+		version++
+		m := &codec.Meta{EventID: [16]byte{byte(version)}, Version: version, Cause: cause}
+		value, _, err := codec.AppendInventory(nil, "A", m, inventory.Event{Change: inventory.ItemRegistered{Description: "a"}})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if got := touched(); len(got) != standbyTouched+1 || slices.Contains(got, "before") {
-			t.Fatalf("%d are touched, want the newest %d", len(got), standbyTouched+1)
+		rec := &eventlog.Record{TopicPartition: stockTopic, Key: []byte("A"), Value: value, TimestampMicros: time.Now().Add(after).UnixMicro()}
+		if err := log.Client.Produce(t.Context(), []*eventlog.Record{rec}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.r.st.newlyTouched["left"] = struct{}{}
+	if err := s.r.st.checkpoint(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.resume(); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		name string
+		do   func()
+		want []string
+	}{
+		{"nothing has come", func() {}, []string{"left"}},
+		{"some of it has been mended, long after", func() { write(time.Hour, eventv1.Cause_CAUSE_RECONCILIATION) }, []string{"left"}},
+		{"the log has gone on a little", func() { write(0, eventv1.Cause_CAUSE_COMMAND) }, []string{"left"}},
+		{"the log has gone on", func() { write(2*tornWithin, eventv1.Cause_CAUSE_COMMAND) }, nil},
+	} {
+		step.do()
+		if got := touched(); !slices.Equal(got, step.want) {
+			t.Errorf("%s: %v are looked at, want %v", step.name, got, step.want)
 		}
 	}
 }
