@@ -261,17 +261,11 @@ func (f *fixture) exact() {
 
 func gauge(t *testing.T, reg *prometheus.Registry, name string) float64 {
 	t.Helper()
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
+	value, series := logtest.Metric(t, reg, name)
+	if series == 0 {
+		t.Fatalf("there is no metric %s", name)
 	}
-	for _, family := range families {
-		if family.GetName() == name {
-			return family.Metric[0].GetGauge().GetValue()
-		}
-	}
-	t.Fatalf("there is no metric %s", name)
-	return 0
+	return value
 }
 
 func openAt(t *testing.T, dsn string) *clickhouse.Conn {

@@ -128,7 +128,7 @@ func (c *Client) fence(ctx context.Context, id string) error {
 		if err == nil || !errors.Is(err, kerr.ConcurrentTransactions) && !kerr.IsRetriable(err) {
 			return err
 		}
-		if waitErr := pause(ctx, retryPause); waitErr != nil {
+		if waitErr := Sleep(ctx, retryPause); waitErr != nil {
 			return errors.Join(waitErr, err)
 		}
 	}

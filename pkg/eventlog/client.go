@@ -116,7 +116,7 @@ func (c *Client) listOffsets(
 		if unknown || !kerr.IsRetriable(err) {
 			return nil, fmt.Errorf("%s offsets: %w", which, err)
 		}
-		if pause(ctx, retryPause) != nil {
+		if Sleep(ctx, retryPause) != nil {
 			return nil, fmt.Errorf("%s offsets: gave up: %w", which, err)
 		}
 	}

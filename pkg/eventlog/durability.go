@@ -75,7 +75,7 @@ func (c *Client) describeConfigs(ctx context.Context, topics []string) (kadm.Res
 		if err == nil {
 			return configs, nil
 		}
-		if !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Since(began) > unknownTopicTimeout || pause(ctx, retryPause) != nil {
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Since(began) > unknownTopicTimeout || Sleep(ctx, retryPause) != nil {
 			return nil, fmt.Errorf("describe the topics' configuration: %w", err)
 		}
 	}

@@ -141,7 +141,7 @@ func (c *Client) appendLayout(ctx context.Context, decide decideLayout) (Layout,
 		if !errors.As(lastErr, &unclear) {
 			return Layout{}, lastErr
 		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
+		if err := Sleep(ctx, 20*time.Millisecond); err != nil {
 			return Layout{}, err
 		}
 	}
@@ -188,8 +188,8 @@ func (c *Client) tryAppendLayout(ctx context.Context, decide decideLayout) (Layo
 	return l, nil
 }
 
-// pause waits, or returns early with the context's error.
-func pause(ctx context.Context, d time.Duration) error {
+// Sleep waits, or returns early with the context's error.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -102,12 +102,7 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 		kgo.RebalanceTimeout(opts.SessionTimeout),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()),
 		kgo.DisableAutoCommit(),
-		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, parts map[string][]int32) {
-			o.note(parts[topic], true)
-			o.mu.Lock()
-			o.joined = true
-			o.mu.Unlock()
-		}),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, parts map[string][]int32) { o.note(parts[topic], true) }),
 		kgo.OnPartitionsRevoked(taken),
 		kgo.OnPartitionsLost(taken),
 	)
@@ -122,6 +117,7 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 // note is called from the group's callbacks and returns at once: a callback that waits holds up the group.
 func (o *Ownership) note(shards []int32, owned bool) {
 	o.mu.Lock()
+	o.joined = o.joined || owned // what is given may be nothing
 	for _, shard := range shards {
 		if o.owned[shard] != owned && (o.shardCount == 0 || shard < o.shardCount) {
 			o.owned[shard] = owned
@@ -201,7 +197,7 @@ func (o *Ownership) Confirm(ctx context.Context, shard int32) (bool, error) {
 			return false, fmt.Errorf("confirm shard %d: %w", shard, err)
 		}
 		// The group has gone on to a generation that we are about to learn of.
-		if pause(ctx, retryPause) != nil {
+		if Sleep(ctx, retryPause) != nil {
 			return false, fmt.Errorf("confirm shard %d: %w", shard, errors.Join(ctx.Err(), err))
 		}
 	}

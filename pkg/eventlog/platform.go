@@ -256,7 +256,7 @@ func (c *Client) awaitTopic(ctx context.Context, topic string, partitions int32)
 		if state.usable && state.partitions >= partitions {
 			return state.partitions, nil
 		}
-		if pause(ctx, wait) != nil {
+		if Sleep(ctx, wait) != nil {
 			return 0, fmt.Errorf("topic %s: not all of its partitions have a leader: %w", c.cfg.clusterTopic(topic), ctx.Err())
 		}
 	}

@@ -15,11 +15,10 @@ import (
 // (fetchPartitionsBytes) stays well below what a fetch may (fetchMaxBytes): where the embedded broker ends a fetch in the
 // middle of a partition, it leaves out which of the records there were aborted, and they would be taken for committed.
 const (
-	fetchMaxBytes          = 96 << 20
-	fetchPartitionsBytes   = 8 << 20
-	fetchMaxPartitionBytes = 8 << 20
-	stepPartitionBytes     = 128 << 10
-	fetchMaxWait           = 500 * time.Millisecond
+	fetchMaxBytes        = 96 << 20
+	fetchPartitionsBytes = 8 << 20
+	stepPartitionBytes   = 128 << 10
+	fetchMaxWait         = 500 * time.Millisecond
 )
 
 // OffsetError says that a read was to start where the log has nothing: below its start (deleted), or beyond
@@ -135,7 +134,7 @@ type readerOptions struct {
 	metricsName string
 	// lossy lets a reader go on at the log's start when records were deleted before it.
 	lossy bool
-	// partitionBytes bounds what is fetched of a partition at a time; 0: fetchMaxPartitionBytes.
+	// partitionBytes bounds what is fetched of a partition at a time; 0: its share of fetchPartitionsBytes.
 	partitionBytes int32
 	// inStep lets partitions that are ahead of the others wait.
 	inStep bool
@@ -164,7 +163,7 @@ func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
 	if o.lossy {
 		reset = kgo.NewOffset().AtStart()
 	}
-	partitionBytes := min(cmp.Or(o.partitionBytes, fetchMaxPartitionBytes), fetchPartitionsBytes/int32(max(1, len(start))))
+	partitionBytes := min(cmp.Or(o.partitionBytes, fetchPartitionsBytes), fetchPartitionsBytes/int32(max(1, len(start))))
 	kafka, err := c.cfg.newClient(o.metricsName,
 		kgo.ConsumePartitions(partitions),
 		kgo.ConsumeResetOffset(reset),

@@ -110,14 +110,9 @@ func (f *fixture) run(beside func(context.Context) error) *projector.Runtime {
 
 func (f *fixture) counts(want map[string]float64) {
 	f.T.Helper()
-	families, err := f.reg.Gather()
-	if err != nil {
-		f.T.Fatal(err)
-	}
-	for _, family := range families {
-		m := family.Metric[0]
-		if n, ok := want[family.GetName()]; ok && m.GetCounter().GetValue()+m.GetGauge().GetValue() != n {
-			f.T.Errorf("%s is %v, want %v", family.GetName(), m, n)
+	for name, n := range want {
+		if got, _ := logtest.Metric(f.T, f.reg, name); got != n {
+			f.T.Errorf("%s is %v, want %v", name, got, n)
 		}
 	}
 }

@@ -65,10 +65,11 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 		return nil, err
 	}
 	defer n.restoring[shard].Store(0)
-	if err := r.restore(ctx, ends, &logEnd{}, func(left int64) { n.tellRestoring(shard, left) }); err != nil {
+	records, err := r.restore(ctx, ends, &logEnd{}, func(left int64) { n.tellRestoring(shard, left) })
+	if err != nil {
 		return nil, err
 	}
-	n.metrics.restored.Add(float64(r.restored))
+	n.metrics.restored.Add(float64(records))
 	r.deleteFormer()
 	took("restore")
 	n.cfg.Hooks.acquire(shard, "announce")
@@ -84,7 +85,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 		return nil, err
 	}
 	took("reconcile")
-	n.log.Info("serving the shard", append(phases, "records", r.restored)...)
+	n.log.Info("serving the shard", append(phases, "records", records)...)
 	n.runners[shard].Store(r)
 	return r, nil
 }
@@ -118,28 +119,27 @@ func (r *runner) deleteFormer() {
 
 // restore opens the checkpoint and folds the log's tail into it, up to ends. A checkpoint that the log
 // contradicts (an embedded broker that lost its last writes) is dropped and built again.
-// progress is told how many records are left to read.
-func (r *runner) restore(ctx context.Context, ends eventlog.Offsets, end *logEnd, progress func(left int64)) (err error) {
+// progress is told how many records are left to read; records is how many were.
+func (r *runner) restore(ctx context.Context, ends eventlog.Offsets, end *logEnd, progress func(left int64)) (records int, err error) {
 	tps := r.layout.Partitions(r.shard)
 	dir := filepath.Join(r.node.cfg.DataDir, fmt.Sprintf(checkpointDir, r.layout.Generation, r.shard, checkpointFormat))
 	for _, fresh := range []bool{false, true} {
 		if r.st, err = openStore(dir, tps, r.foreign, fresh); err != nil {
-			return err
+			return 0, err
 		}
 		f := newFold(r, end, progress)
 		if f.contradicted(ends) {
 			r.log.Warn("the checkpoint is ahead of the log; building it again", "shard", r.shard)
 		} else if err = f.run(ctx, ends); err != nil || !f.stale {
-			r.restored = f.read
-			return err
+			return f.read, err
 		}
 		st := r.st
 		r.st = nil
 		if err := st.close(); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return fmt.Errorf("shard %d: the log changed while it was read", r.shard)
+	return 0, fmt.Errorf("shard %d: the log changed while it was read", r.shard)
 }
 
 // fold applies the log's tail to a store.

@@ -248,10 +248,8 @@ func (n *Node) hold(ctx context.Context, shard int32) {
 // that acquired on its own would fence the new one in turn.
 func (n *Node) stillOurs(ctx context.Context, shard int32) bool {
 	for {
-		select {
-		case <-ctx.Done():
+		if eventlog.Sleep(ctx, reacquireBackoff) != nil {
 			return false
-		case <-time.After(reacquireBackoff):
 		}
 		ask, cancel := context.WithTimeout(ctx, 5*time.Second)
 		ours, err := n.group.Confirm(ask, shard)

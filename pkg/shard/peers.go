@@ -295,21 +295,28 @@ func (l *link) submit(shard int32, cmd *Command, fut *Future) {
 	}
 }
 
+// lastError is what was last told of something that is tried again and again, and fails until somebody mends it.
+type lastError string
+
+// level is that of an error in the log: it is told once, until there is another.
+func (l *lastError) level(err error) slog.Level {
+	if said := lastError(err.Error()); said != *l {
+		*l = said
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}
+
 func (l *link) run(ctx context.Context) {
-	var told string
+	var told lastError
 	for ctx.Err() == nil {
 		err := l.exchange(ctx)
 		l.fail()
 		if ctx.Err() != nil {
 			break
 		}
-		level := slog.LevelWarn
-		if said := err.Error(); said == told { // a peer that is gone is dialled several times a second
-			level = slog.LevelDebug
-		} else {
-			told = said
-		}
-		l.node.log.Log(ctx, level, "the stream to a peer ended", "peer", l.address, "error", err)
+		// A peer that is gone is dialled several times a second.
+		l.node.log.Log(ctx, told.level(err), "the stream to a peer ended", "peer", l.address, "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(reacquireBackoff):

@@ -20,23 +20,21 @@ type runner struct {
 	layout eventlog.Layout
 	log    *slog.Logger
 
-	st *store
-	// restored is how many records of the log were read to have the state.
-	restored int
-	w        *eventlog.Writer
-	ownerID  [16]byte
-	in       *inbox
-	stop     chan struct{} // closed to release the shard
-	stopped  chan struct{} // closed when it is released
-	ids      *eventIDs
-	rest     []input // taken from the inbox, not decided yet
-	b        *batch  // being decided
-	flying   *batch  // committing; nil: none
-	spare    *batch
-	commits  commitLoop
-	gather   gathering
-	sagas    map[string]*saga
-	resends  schedule[string] // of sagas
+	st      *store
+	w       *eventlog.Writer
+	ownerID [16]byte
+	in      *inbox
+	stop    chan struct{} // closed to release the shard
+	stopped chan struct{} // closed when it is released
+	ids     *eventIDs
+	rest    []input // taken from the inbox, not decided yet
+	b       *batch  // being decided
+	flying  *batch  // committing; nil: none
+	spare   *batch
+	commits commitLoop
+	gather  gathering
+	sagas   map[string]*saga
+	resends schedule[string] // of sagas
 	// waiters wait for the outcome of an order that has a saga.
 	waiters map[string][]waiter
 	news    map[pairKey]*fillNews // by order and SKU

@@ -3,9 +3,7 @@ package shard
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strconv"
-	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
@@ -30,30 +28,16 @@ func (n *Node) startStandby(ctx context.Context, shard int32) {
 // standBy keeps the checkpoint near the log's end, so that taking the shard over takes no longer the longer its history
 // is: what is left to read is what came since the last round.
 func (n *Node) standBy(ctx context.Context, shard int32) {
-	var told string
-	for n.pauseStandby(ctx) == nil {
+	var told lastError
+	for eventlog.Sleep(ctx, n.cfg.StandbyEvery) == nil {
 		followed, err := n.followInRounds(ctx, shard)
 		if ctx.Err() != nil {
 			return
 		}
-		level := slog.LevelWarn
-		if said := err.Error(); said == told && !followed { // it stays so until somebody mends it
-			level = slog.LevelDebug
-		} else {
-			told = said
+		if followed {
+			told = ""
 		}
-		n.log.Log(ctx, level, "the checkpoint of another replica's shard does not follow the log", "shard", shard, "error", err)
-	}
-}
-
-func (n *Node) pauseStandby(ctx context.Context) error {
-	timer := time.NewTimer(n.cfg.StandbyEvery)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+		n.log.Log(ctx, told.level(err), "the checkpoint of another replica's shard does not follow the log", "shard", shard, "error", err)
 	}
 }
 
@@ -75,7 +59,7 @@ func (n *Node) followInRounds(ctx context.Context, shard int32) (followed bool, 
 	if err != nil {
 		return false, err
 	}
-	if err := s.r.restore(ctx, ends, &s.end, func(int64) {}); err != nil {
+	if _, err := s.r.restore(ctx, ends, &s.end, func(int64) {}); err != nil {
 		return false, err
 	}
 	s.r.deleteFormer()
@@ -91,7 +75,7 @@ func (n *Node) followInRounds(ctx context.Context, shard int32) (followed bool, 
 			n.metrics.standbyLag.WithLabelValues(label).Set(0)
 			followed = true
 		}
-		if err := n.pauseStandby(ctx); err != nil {
+		if err := eventlog.Sleep(ctx, n.cfg.StandbyEvery); err != nil {
 			return true, err
 		}
 		if ends, err = n.client.StableOffsets(ctx, n.layout.Partitions(shard)); err != nil {

@@ -6,26 +6,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
-
-// metric is the sum of a metric over its labels, and how many there are.
-func metric(t testing.TB, reg *prometheus.Registry, name string) (sum float64, series int) {
-	t.Helper()
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, family := range families {
-		if family.GetName() == name {
-			for _, m := range family.Metric {
-				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
-			}
-			return sum, len(family.Metric)
-		}
-	}
-	return 0, 0
-}
 
 // A replica that never had the other's shard takes it over without reading its history, with all that was in it; and
 // again, once it has given it back.
@@ -50,13 +33,13 @@ func TestAShardIsTakenOverFromItsStandby(t *testing.T) {
 		start(1 - round)
 		// It takes one shard, and stands by for the other.
 		eventually(t, func() string {
-			lag, standbys := metric(t, regs[stayer], "holdfast_shard_standby_lag_records")
+			lag, standbys := logtest.Metric(t, regs[stayer], "holdfast_shard_standby_lag_records")
 			if nodes[stayer].OwnedShards() != 1 || standbys != 1 || lag != 0 {
 				return fmt.Sprintf("%d shards, %d standbys, %v records behind", nodes[stayer].OwnedShards(), standbys, lag)
 			}
 			return ""
 		})
-		read, _ := metric(t, regs[stayer], "holdfast_shard_restored_records_total")
+		read, _ := logtest.Metric(t, regs[stayer], "holdfast_shard_restored_records_total")
 		p.stop(nodes[leaver])
 		eventually(t, func() string {
 			if n := nodes[stayer].OwnedShards(); n != 2 {
@@ -64,8 +47,8 @@ func TestAShardIsTakenOverFromItsStandby(t *testing.T) {
 			}
 			return ""
 		})
-		after, _ := metric(t, regs[stayer], "holdfast_shard_restored_records_total")
-		_, standbys := metric(t, regs[stayer], "holdfast_shard_standby_lag_records")
+		after, _ := logtest.Metric(t, regs[stayer], "holdfast_shard_restored_records_total")
+		_, standbys := logtest.Metric(t, regs[stayer], "holdfast_shard_standby_lag_records")
 		// What is not in the checkpoint: the last event of each partition, read again, and what the other wrote as it left.
 		if after-read > orders/4 || standbys != 0 {
 			t.Errorf("round %d: it read %v records of the log to take the shard over; %d standbys are left", round, after-read, standbys)

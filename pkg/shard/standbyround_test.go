@@ -32,7 +32,7 @@ func newStandby(t *testing.T) (*standby, *logtest.Log) {
 	}
 	log.Write(eventlog.TopicInventory, 0, "A", value)
 	s := &standby{r: &runner{node: n, layout: n.layout, log: n.log}}
-	if err := s.r.restore(t.Context(), stableEnds(t, log), &s.end, func(int64) {}); err != nil {
+	if _, err := s.r.restore(t.Context(), stableEnds(t, log), &s.end, func(int64) {}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

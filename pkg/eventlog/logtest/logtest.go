@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -169,4 +170,22 @@ func (l *Log) Background(fn func(context.Context) error) (stop func()) {
 	stop = func() { cancel(); <-done }
 	l.T.Cleanup(stop)
 	return stop
+}
+
+// Metric is the sum of a counter or gauge over its labels, and how many series it has.
+func Metric(t testing.TB, reg prometheus.Gatherer, name string) (sum float64, series int) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			for _, m := range family.Metric {
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+			return sum, len(family.Metric)
+		}
+	}
+	return 0, 0
 }
