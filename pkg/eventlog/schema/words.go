@@ -1,0 +1,66 @@
+package schema
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// The words of the event schema's enums. They are the same in JSON, SQL, the command line and the documentation.
+var (
+	Reasons            = wordsOf[eventv1.Reason]()
+	StockStates        = wordsOf[eventv1.StockState]()
+	Conditions         = wordsOf[eventv1.Condition]()
+	PaymentTerms       = wordsOf[eventv1.PaymentTerms]()
+	AllocationPolicies = wordsOf[eventv1.AllocationPolicy]()
+	RejectionReasons   = wordsOf[eventv1.RejectionReason]()
+)
+
+// enum is a generated enum of the event schema.
+type enum interface {
+	~int32
+	protoreflect.Enum
+}
+
+// Words are the words of one enum, derived from the names of its values: REASON_CYCLE_COUNT is "cycle_count". A
+// value is found by its number, which domain types share with the schema. The zero value has no word: it means that
+// none was given.
+type Words[E enum] struct{ byNumber []string }
+
+// wordsOf derives the words. The values of an enum are numbered from 0 without gaps; the first one is
+// <PREFIX>_UNSPECIFIED.
+func wordsOf[E enum]() Words[E] {
+	var zero E
+	values := zero.Descriptor().Values()
+	prefix := strings.TrimSuffix(string(values.ByNumber(0).Name()), "UNSPECIFIED")
+	byNumber := make([]string, values.Len())
+	for i := range byNumber {
+		name := values.ByNumber(protoreflect.EnumNumber(i)).Name()
+		byNumber[i] = strings.ToLower(strings.TrimPrefix(string(name), prefix))
+	}
+	byNumber[0] = ""
+	return Words[E]{byNumber}
+}
+
+// All are the words in the order of the schema.
+func (w Words[E]) All() []string { return slices.Clone(w.byNumber[1:]) }
+
+// Word is the word of a value; "" of the zero value, and of one that this program does not know.
+func (w Words[E]) Word(value E) string {
+	if value < 0 || int(value) >= len(w.byNumber) {
+		return ""
+	}
+	return w.byNumber[value]
+}
+
+// Parse is the value of a word. ok is false where there is no such word.
+func (w Words[E]) Parse(word string) (value E, ok bool) {
+	if word == "" {
+		return 0, false
+	}
+	i := slices.Index(w.byNumber, word)
+	return E(max(i, 0)), i > 0
+}
