@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // FuzzDecode: whatever comes in, the answer is a command or a problem of the client's making, and the same
@@ -55,7 +57,7 @@ func FuzzParseLine(f *testing.F) {
 
 func checkProblem(t *testing.T, err error) {
 	t.Helper()
-	var p *Problem
+	var p *problem.Problem
 	if !errors.As(err, &p) {
 		t.Fatalf("not a problem: %v", err)
 	}
