@@ -27,29 +27,34 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		want      any
 		occurred  int64
 	}{
-		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}],"total":"5.10","country":"EIRE"}`, order.Place{
+		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}],` +
+			`"total":"5.10","country":"EIRE"}`, order.Place{
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Country: "EIRE", Terms: order.Prepaid, TotalMicros: &total,
 			Lines:    []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 2_550_000}},
 			AtMicros: 1_000, PaymentDeadlineMicros: 1_000 + time.Hour.Microseconds(),
 		}, 0},
-		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","payment_terms":"on_account","lines":[{"sku":"A1","quantity":2,"unit_price":"0"}]}`, order.Place{
+		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","payment_terms":"on_account","lines":[{"sku":"A1","quantity":` +
+			`2,"unit_price":"0"}]}`, order.Place{
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
 		}, 0},
-		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"0"}],"payment_terms":"on_account",` +
+		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"0"}],` +
+			`"payment_terms":"on_account",` +
 			`"allocation":{"policy":"fewest_locations","locations":["north","main"]}}`, order.Place{
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
 			Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
 		}, 0},
-		{ImportCreditNote, `{"reference":"C1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1","quantity":2,"unit_price":"1"}]}`, order.ImportDocument{
+		{ImportCreditNote, `{"reference":"C1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1",` +
+			`"quantity":2,"unit_price":"1"}]}`, order.ImportDocument{
 			OrderID: testOrderID, Kind: order.KindCreditNote, Currency: "GBP", Reference: "C1", AtMicros: at,
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 1_000_000}},
 		}, at},
 		{CancelOrder, `{"reason":"x"}`, order.Cancel{Reason: "x"}, 0},
 		{AuthorizePayment, `{"amount":"7.65","reference":"pi"}`, order.AuthorizePayment{
 			AmountMicros: 7_650_000, Reference: "pi", DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
-		{StartPayment, `{"action":"start","reference":"pi"}`, order.StartPayment{Reference: "pi", DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
+		{StartPayment, `{"action":"start","reference":"pi"}`,
+			order.StartPayment{Reference: "pi", DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
 		{VoidPayment, `{"reason":"x"}`, order.VoidPayment{Reason: "x"}, 0},
 		{RefundPayment, `{"amount":"0.50","reference":"re"}`, order.RefundPayment{AmountMicros: 500_000, Reference: "re"}, 0},
 		{FailPayment, `{"reference":"pi","reason":"declined"}`, order.FailPayment{Reference: "pi", Reason: "declined"}, 0},
@@ -63,40 +68,54 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{CreateFulfilment, `{"action":"create"}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{CreateFulfilment, `{"lines":[{"sku":"A1","quantity":2}]}`, order.CreateFulfilment{
 			FulfilmentID: FulfilmentID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
-		{ShipFulfilment, `{"fulfilment_id":"f","tracking_reference":"1Z","capture":true}`, order.ShipFulfilment{FulfilmentID: "f", TrackingReference: "1Z", Capture: true}, 0},
-		{ShipFulfilment, `{"fulfilment_id":"f","capture":true,"payment_reference":"c"}`, order.ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "c"}, 0},
-		{ShipOrder, `{"capture":true,"payment_reference":"c"}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k"), Capture: true, PaymentReference: "c"}, 0},
+		{ShipFulfilment, `{"fulfilment_id":"f","tracking_reference":"1Z","capture":true}`,
+			order.ShipFulfilment{FulfilmentID: "f", TrackingReference: "1Z", Capture: true}, 0},
+		{ShipFulfilment, `{"fulfilment_id":"f","capture":true,"payment_reference":"c"}`,
+			order.ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "c"}, 0},
+		{ShipOrder, `{"capture":true,"payment_reference":"c"}`,
+			order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k"), Capture: true, PaymentReference: "c"}, 0},
 		{CancelFulfilment, `{"fulfilment_id":"f","reason":"x"}`, order.CancelFulfilment{FulfilmentID: "f", Reason: "x"}, 0},
-		{CancelLines, `{"lines":[{"sku":"A1","quantity":2}],"reason":"x"}`, order.CancelLines{Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}, Reason: "x"}, 0},
-		{AmendOrder, `{"lines":[{"sku":"A1","quantity":0},{"sku":"B","line":2,"quantity":3,"unit_price":"0"}],"reason":"x"}`, order.Amend{
-			Lines: []order.AmendLine{{SKU: "A1"}, {SKU: "B", Line: 2, Quantity: 3, UnitPriceMicros: new(int64)}}, Reason: "x"}, 0},
+		{CancelLines, `{"lines":[{"sku":"A1","quantity":2}],"reason":"x"}`,
+			order.CancelLines{Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}, Reason: "x"}, 0},
+		{AmendOrder, `{"lines":[{"sku":"A1","quantity":0},{"sku":"B","line":2,"quantity":3,"unit_price":"0"}],"reason":"x"}`,
+			order.Amend{
+				Lines: []order.AmendLine{{SKU: "A1"}, {SKU: "B", Line: 2, Quantity: 3,
+					UnitPriceMicros: new(int64)}}, Reason: "x"}, 0},
 		{HoldOrder, `{"reason":"x"}`, order.Hold{Reason: "x"}, 0},
 		{ResumeOrder, ``, order.Resume{DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
 		{RequestReturn, `{"reason":"x"}`, order.RequestReturn{ReturnID: ReturnID(testOrderID, "k"), Reason: "x"}, 0},
 		{RequestReturn, `{"lines":[{"sku":"A1","quantity":2}]}`, order.RequestReturn{
 			ReturnID: ReturnID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}},
 		}, 0},
-		{ReceiveReturn, `{"return_id":"r","lines":[{"sku":"A1","quantity":2,"condition":"damaged"}],"location":"north"}`, order.ReceiveReturn{
-			ReturnID: "r", Lines: []order.ReturnedLine{{SKU: "A1", Quantity: 2, Condition: order.Damaged}}, Location: "north"}, 0},
+		{ReceiveReturn, `{"return_id":"r","lines":[{"sku":"A1","quantity":2,"condition":"damaged"}],"location":"north"}`,
+			order.ReceiveReturn{
+				ReturnID: "r", Lines: []order.ReturnedLine{{SKU: "A1", Quantity: 2,
+					Condition: order.Damaged}}, Location: "north"}, 0},
 		{ReceiveReturn, `{"return_id":"r","lines":[{"sku":"A1","quantity":2,"condition":"damaged"}]}`, order.ReceiveReturn{
 			ReturnID: "r", Lines: []order.ReturnedLine{{SKU: "A1", Quantity: 2, Condition: order.Damaged}},
 		}, 0},
 		{CancelReturn, `{"return_id":"r"}`, order.CancelReturn{ReturnID: "r"}, 0},
 		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
-		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`, inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
+		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`,
+			inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
 		{ExpectStock, `{"quantity":0,"reference":"PO-1"}`, inventory.ExpectStock{Location: "main", Reference: "PO-1"}, 0},
 		{ShipTransfer, `{"to_location":"north","quantity":2,"reference":"van 2"}`, inventory.ShipTransfer{
 			TransferID: TransferID(testOrderID, "k"), FromLocation: "main", ToLocation: "north", Quantity: 2, Reference: "van 2",
 		}, 0},
-		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"missing":1}`, inventory.ReceiveTransfer{TransferID: "t", Quantity: 1, Missing: 1}, 0},
-		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"damaged":2}`, inventory.ReceiveTransfer{TransferID: "t", Damaged: 2}, 0},
-		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"rejected":2,"reason":"torn"}`, inventory.ReceiveTransfer{TransferID: "t", Rejected: 2, Reason: "torn"}, 0},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"missing":1}`,
+			inventory.ReceiveTransfer{TransferID: "t", Quantity: 1, Missing: 1}, 0},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"damaged":2}`,
+			inventory.ReceiveTransfer{TransferID: "t", Damaged: 2}, 0},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"rejected":2,"reason":"torn"}`,
+			inventory.ReceiveTransfer{TransferID: "t", Rejected: 2, Reason: "torn"}, 0},
 		{MoveStock, `{"from":"available","to":"damaged","quantity":2}`, inventory.MoveStock{
 			Location: "main", From: inventory.StateAvailable, To: inventory.StateDamaged, Quantity: 2,
 		}, 0},
-		{AdjustStock, `{"location":"x","delta":-3,"reason":"other"}`, inventory.AdjustStock{Location: "x", Delta: -3, Reason: inventory.ReasonOther}, 0},
+		{AdjustStock, `{"location":"x","delta":-3,"reason":"other"}`,
+			inventory.AdjustStock{Location: "x", Delta: -3, Reason: inventory.ReasonOther}, 0},
 		{CountStock, `{"counted":0}`, inventory.CountStock{Location: "main"}, 0},
-		{CountStock, `{"counted":1,"counted_at_version":7}`, inventory.CountStock{Location: "main", Counted: 1, CountedAtVersion: 7}, 0},
+		{CountStock, `{"counted":1,"counted_at_version":7}`,
+			inventory.CountStock{Location: "main", Counted: 1, CountedAtVersion: 7}, 0},
 		{SetSafetyStock, `{"quantity":0}`, inventory.SetSafetyStock{Location: "main"}, 0},
 		{SetBackorderLimit, `{"limit":7}`, inventory.SetBackorderLimit{Limit: 7}, 0},
 	} {
@@ -142,7 +161,8 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{PlaceOrder, allocated(`{"policy":"nearest"}`), "invalid_allocation /allocation/policy"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":["n","n"]}`), "invalid_allocation /allocation/locations/1"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":[" n"]}`), "invalid_allocation /allocation/locations/0"},
-		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", input.MaxLocationBytes+1) + `","to_location":"n","quantity":1}`, "invalid_location /from_location"},
+		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", input.MaxLocationBytes+1) +
+			`","to_location":"n","quantity":1}`, "invalid_location /from_location"},
 		{ShipTransfer, `{"to_location":"a\nb","quantity":1}`, "invalid_location /to_location"},
 		{ShipTransfer, `{"to_location":"n","quantity":0}`, "invalid_quantity /quantity"},
 		{ShipTransfer, `{"to":"n"}`, "unknown_field /to"},
@@ -207,7 +227,8 @@ func TestPaymentsNameTheirFaults(t *testing.T) {
 		}
 	}
 	for body, want := range map[string]string{
-		`{}`: "missing_field /action", `{"action":"steal"}`: "invalid_action /action", `{"acton":"void"}`: "unknown_field /acton",
+		`{}`: "missing_field /action", `{"action":"steal"}`: "invalid_action /action",
+		`{"acton":"void"}`: "unknown_field /acton",
 	} {
 		_, err := route.Choose([]byte(body))
 		if p := problem.Of(err); p.Code+" "+p.Errors[0].Pointer != want {
@@ -247,7 +268,8 @@ func TestAmendmentsNameTheirFaults(t *testing.T) {
 		}
 	}
 	prints := map[[16]byte]string{}
-	for _, body := range []string{`[{"sku":"A","quantity":1}]`, `[{"sku":"A","quantity":1,"line":1}]`, `[{"sku":"A","quantity":1,"unit_price":"0"}]`, `[{"sku":"A","quantity":0}]`} {
+	for _, body := range []string{`[{"sku":"A","quantity":1}]`, `[{"sku":"A","quantity":1,"line":1}]`,
+		`[{"sku":"A","quantity":1,"unit_price":"0"}]`, `[{"sku":"A","quantity":0}]`} {
 		o, _, _, err := Decode(AmendOrder, testOrderID, "k", []byte(`{"lines":`+body+`}`), 0, Options{})
 		f := Fingerprint(AmendOrder, testOrderID, o, nil, 0)
 		if other, seen := prints[f]; err != nil || seen {
@@ -290,7 +312,8 @@ func TestFulfilmentsNameTheirFaults(t *testing.T) {
 		t.Error(err)
 	}
 	for body, want := range map[string]string{
-		``: `{"fulfilment_id":"f"}`, ` {} `: `{"fulfilment_id":"f"}`, `{"a":1}`: `{"fulfilment_id":"f","a":1}`, `[]`: `[]`, `7`: `7`, `{`: `{"fulfilment_id":"f"}`,
+		``: `{"fulfilment_id":"f"}`, ` {} `: `{"fulfilment_id":"f"}`, `{"a":1}`: `{"fulfilment_id":"f","a":1}`, `[]`: `[]`,
+		`7`: `7`, `{`: `{"fulfilment_id":"f"}`,
 	} {
 		if got := string(WithMember([]byte(body), "fulfilment_id", "f")); got != want {
 			t.Errorf("%q becomes %s, want %s", body, got, want)
@@ -316,12 +339,14 @@ func TestFingerprintIsOfTheMeaning(t *testing.T) {
 		return cmd.Fingerprint
 	}
 	base := fingerprint(ReceiveStock, `{"quantity":5}`)
-	for _, same := range []string{`{ "quantity" : 5 }`, `{"location":"main","quantity":5}`, `{"quantity":5,"reference":""}`} {
+	for _, same := range []string{`{ "quantity" : 5 }`, `{"location":"main","quantity":5}`,
+		`{"quantity":5,"reference":""}`} {
 		if fingerprint(ReceiveStock, same) != base {
 			t.Errorf("%s differs from the same body", same)
 		}
 	}
-	for _, other := range []string{`{"quantity":6}`, `{"quantity":5,"reference":"x"}`, `{"quantity":5,"location":"b"}`, `{"quantity":5,"occurred_at":"2011-01-01T00:00:00Z"}`} {
+	for _, other := range []string{`{"quantity":6}`, `{"quantity":5,"reference":"x"}`, `{"quantity":5,"location":"b"}`,
+		`{"quantity":5,"occurred_at":"2011-01-01T00:00:00Z"}`} {
 		if fingerprint(ReceiveStock, other) == base {
 			t.Errorf("%s is taken for another body", other)
 		}
@@ -395,7 +420,8 @@ func TestParseLine(t *testing.T) {
 func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Parse(Request{Type: PlaceOrder, Key: "a-key-of-usual-length", Body: []byte(threeLines)}, Options{}); err != nil {
+		if _, err := Parse(Request{Type: PlaceOrder, Key: "a-key-of-usual-length", Body: []byte(threeLines)},
+			Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}

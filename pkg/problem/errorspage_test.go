@@ -14,15 +14,16 @@ import (
 
 var update = flag.Bool("update", false, "write docs/errors.md again")
 
-const errorsHead = `# Errors
+var errorsHead = strings.ReplaceAll(`# Errors
 
-Every refusal is a problem (RFC 9457, ` + "`application/problem+json`" + `) with a stable ` + "`code`" + `; ` + "`detail`" + ` is for people and may change,
-` + "`errors`" + ` points into the body. Only 408, 429 and 503, and 500, are worth a retry, always with the same
-Idempotency-Key; other refusals stay until something else changes. This page is made from the code: ` + "`go test ./pkg/problem -update`" + `.
+Every refusal is a problem (RFC 9457, 'application/problem+json') with a stable 'code'; 'detail' is for people and may
+change, 'errors' points into the body. Only 408, 429 and 503, and 500, are worth a retry, always with the same
+Idempotency-Key; other refusals stay until something else changes. This page is made from the code:
+'go test ./pkg/problem -update'.
 
 | code | status | |
 |---|---|---|
-`
+`, "'", "`")
 
 // The page of errors has every code, with why it comes and what to do then.
 func TestThePageOfErrorsIsUpToDate(t *testing.T) {

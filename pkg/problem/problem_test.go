@@ -67,12 +67,14 @@ func TestTheDocumentOfAProblem(t *testing.T) {
 		Code: "insufficient_stock", Detail: "not every line can be had", Instance: "/v1/orders", OrderID: "o",
 		Errors:        []problem.FieldError{{Pointer: "/lines/0", Detail: "a \"quote\""}},
 		Short:         []problem.Short{{SKU: "A1", Requested: 2, Available: 1, Reason: "insufficient_stock"}, {SKU: "A2"}},
-		CurrentStatus: "placed", Allowed: []string{"cancel", "hold"}, CurrentVersion: 7, CurrentOnHand: &onHand, Reached: "i0.1",
+		CurrentStatus: "placed", Allowed: []string{"cancel",
+			"hold"}, CurrentVersion: 7, CurrentOnHand: &onHand, Reached: "i0.1",
 	}
-	const want = `{"type":"/errors/insufficient_stock","title":"Not enough stock","status":409,"code":"insufficient_stock",` +
-		`"detail":"not every line can be had","instance":"/v1/orders",` +
+	const want = `{"type":"/errors/insufficient_stock","title":"Not enough stock","status":409,` +
+		`"code":"insufficient_stock","detail":"not every line can be had","instance":"/v1/orders",` +
 		`"errors":[{"pointer":"/lines/0","detail":"a \"quote\""}],` +
-		`"short":[{"sku":"A1","requested":2,"available":1,"reason":"insufficient_stock"},{"sku":"A2","requested":0,"available":0}],` +
+		`"short":[{"sku":"A1","requested":2,"available":1,"reason":"insufficient_stock"},{"sku":"A2","requested":0,` +
+		`"available":0}],` +
 		`"order_id":"o","current_status":"placed","allowed":["cancel","hold"],"current_version":7,"current_on_hand":3,` +
 		`"reached":"i0.1"}`
 	if got := string(p.AppendJSON(nil)); got != want || !json.Valid([]byte(got)) {

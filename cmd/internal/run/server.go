@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/httpapi"
 )
 
-// Server is one HTTP server for the services of a process: each adds its routes and what it needs to be ready. A service
-// that runs alone makes one for itself.
+// Server is one HTTP server for the services of a process: each adds its routes and what it needs to be ready. A
+// service that runs alone makes one for itself.
 type Server struct {
 	server *httpapi.Server
 
@@ -79,8 +79,8 @@ func (s *Server) Run(ctx context.Context, address string, ready func(address str
 	return s.server.Run(ctx, address, ready)
 }
 
-// HTTP returns the server that the service adds its routes to, and a function that serves until ctx is done. On a server
-// that several services share, which somebody else runs, that function says that the routes are there and waits.
+// HTTP returns the server that the service adds its routes to, and a function that serves until ctx is done. On a
+// server that several services share, which somebody else runs, that function says that the routes are there and waits.
 func (s *Service) HTTP() (*Server, func(ctx context.Context) error, error) {
 	ready := s.Ready
 	if ready == nil {

@@ -64,7 +64,8 @@ func TestReadyAsksTheServiceThatRuns(t *testing.T) {
 		t.Error(err)
 	}
 	fault = errors.New("shard 1 has no owner")
-	if err := ask(); err == nil || !strings.Contains(err.Error(), "not ready: 503") || !strings.Contains(err.Error(), fault.Error()) {
+	if err := ask(); err == nil || !strings.Contains(err.Error(), "not ready: 503") || !strings.Contains(err.Error(),
+		fault.Error()) {
 		t.Errorf("it says %v", err)
 	}
 	stop()
@@ -79,7 +80,8 @@ func TestReadyAsksTheServiceThatRuns(t *testing.T) {
 // A service that the brokers refuse says what to set, whether it is checked or started; its password comes from the
 // environment as well.
 func TestBrokersThatAskForAUser(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "shop", "p-word"))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(),
+		kfake.Superuser("SCRAM-SHA-256", "shop", "p-word"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,8 @@ func TestBulkKeepsTheOrderOfCommandsOnOneOrder(t *testing.T) {
 	for _, cmd := range d.taken() {
 		got = append(got, cmd.Type)
 	}
-	if want := "place_order receive_stock confirm_order cancel_order"; strings.Join(got, " ") != want || len(results) != 4 {
+	if want := "place_order receive_stock confirm_order cancel_order"; strings.Join(got, " ") != want ||
+		len(results) != 4 {
 		t.Errorf("submitted %v with %d results, want %s", got, len(results), want)
 	}
 }
@@ -186,7 +187,8 @@ func TestBulkAnswersBadLinesWithProblems(t *testing.T) {
 		id, code, pointer string
 		status            int
 	}{
-		{"", "malformed_json", "", 400}, {"a", "invalid_quantity", "/body/quantity", 400}, {"b", "", "", 201}, {"", "line_too_long", "", 413},
+		{"", "malformed_json", "", 400}, {"a", "invalid_quantity", "/body/quantity", 400}, {"b", "", "", 201}, {"",
+			"line_too_long", "", 413},
 	}
 	if len(results) != len(want) {
 		t.Fatalf("results %+v", results)
@@ -270,7 +272,8 @@ func TestBulkWaitsForRoomInAPeersQueue(t *testing.T) {
 		<-other
 		first.finish(shard.Result{})
 	}()
-	for _, r := range s.bulk(t, strings.NewReader(receiveLine("first", "A1")+receiveLine("second", "A1")+receiveLine("other", "A2"))) {
+	for _, r := range s.bulk(t, strings.NewReader(receiveLine("first", "A1")+receiveLine("second",
+		"A1")+receiveLine("other", "A2"))) {
 		if r.Status != 201 {
 			t.Errorf("result %+v", r)
 		}
@@ -352,7 +355,8 @@ func TestBulkRunsNothingAheadOfALineThatIsRefusedLate(t *testing.T) {
 				<-elsewhere
 				first.finish(shard.Result{Code: code})
 			}()
-			results := s.bulk(t, strings.NewReader(receiveLine("first", "A1")+receiveLine("second", "A1")+receiveLine("other", "A2")))
+			results := s.bulk(t, strings.NewReader(receiveLine("first", "A1")+receiveLine("second", "A1")+receiveLine("other",
+				"A2")))
 			if len(results) != 3 || results[0].Problem.Code != code || results[1].Status != 503 || results[2].Status != 201 {
 				t.Errorf("results %+v", results)
 			}
@@ -383,7 +387,8 @@ func TestStopEndsBulkStreams(t *testing.T) {
 	}
 	defer connection.Close()
 	line := placeLine("a")
-	fmt.Fprintf(connection, "POST /v1/commands HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(line), line)
+	fmt.Fprintf(connection, "POST /v1/commands HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n",
+		len(line), line)
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	if err != nil {
 		t.Fatal(err)

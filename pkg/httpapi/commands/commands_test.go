@@ -134,21 +134,27 @@ func TestProblemBodies(t *testing.T) {
 		result     shard.Result
 		status     int
 	}{
-		"insufficient_stock": {orders, goodOrder, shard.Result{Code: problem.InsufficientStock, Detail: "Not enough of 1 SKU.", Short: short}, 409},
-		"unknown_sku_order":  {orders, goodOrder, shard.Result{Code: problem.UnknownSKU, Short: []order.ShortLine{{SKU: "A1", Requested: 2, Reason: int32(inventory.UnknownSKU)}}}, 409},
-		"unknown_sku_stock":  {stock, `{"quantity":1}`, shard.Result{Code: problem.UnknownSKU}, 404},
-		"key_reused":         {orders, goodOrder, shard.Result{Code: problem.KeyReused, Detail: "The key k-1 placed another order."}, 422},
-		"version_mismatch":   {stock, `{"quantity":1}`, shard.Result{Code: problem.VersionMismatch, Version: 9}, 412},
+		"insufficient_stock": {orders, goodOrder, shard.Result{Code: problem.InsufficientStock,
+			Detail: "Not enough of 1 SKU.", Short: short}, 409},
+		"unknown_sku_order": {orders, goodOrder, shard.Result{Code: problem.UnknownSKU,
+			Short: []order.ShortLine{{SKU: "A1", Requested: 2, Reason: int32(inventory.UnknownSKU)}}}, 409},
+		"unknown_sku_stock": {stock, `{"quantity":1}`, shard.Result{Code: problem.UnknownSKU}, 404},
+		"key_reused": {orders, goodOrder, shard.Result{Code: problem.KeyReused,
+			Detail: "The key k-1 placed another order."}, 422},
+		"version_mismatch": {stock, `{"quantity":1}`, shard.Result{Code: problem.VersionMismatch, Version: 9}, 412},
 		"count_outdated": {
 			"/v1/stock/A1/counts", `{"counted":1,"counted_at_version":4}`,
-			shard.Result{Code: inventory.CodeCountOutdated, Detail: "the location has 0 on hand since version 7: count again", Pointer: "/counted_at_version", Version: 9, OnHand: new(int64)}, 409,
+			shard.Result{Code: inventory.CodeCountOutdated, Detail: "the location has 0 on hand since version 7: count again",
+				Pointer: "/counted_at_version", Version: 9, OnHand: new(int64)}, 409,
 		},
 		"too_many_requests": {orders, goodOrder, shard.Result{Code: problem.TooManyRequests, RetryAfterSeconds: 1}, 429},
 		"illegal_transition": {
 			"/v1/orders/" + someOrder + "/confirm", `{}`,
-			shard.Result{Code: order.CodeIllegalTransition, Detail: "an order that is placed does not take confirm", Status: "placed", Allowed: []string{"cancel"}}, 409,
+			shard.Result{Code: order.CodeIllegalTransition, Detail: "an order that is placed does not take confirm",
+				Status: "placed", Allowed: []string{"cancel"}}, 409,
 		},
-		"total_mismatch": {orders, goodOrder, shard.Result{Code: order.CodeTotalMismatch, Detail: "the lines add up to another total", Pointer: "/total"}, 409},
+		"total_mismatch": {orders, goodOrder, shard.Result{Code: order.CodeTotalMismatch,
+			Detail: "the lines add up to another total", Pointer: "/total"}, 409},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, &desk{decide: func(_ *shard.Command, f *handFuture) { f.finish(test.result) }})

@@ -20,7 +20,8 @@ import (
 // What the document shows as a body is taken as it stands.
 func TestEveryDocumentedExampleIsTaken(t *testing.T) {
 	s := newSite(t, &desk{})
-	fill := strings.NewReplacer("{order_id}", someOrder, "{sku}", "A1", "{fulfilment_id}", "f", "{return_id}", "r", "{transfer_id}", "t")
+	fill := strings.NewReplacer("{order_id}", someOrder, "{sku}", "A1", "{fulfilment_id}", "f", "{return_id}", "r",
+		"{transfer_id}", "t")
 	sent := 0
 	for _, op := range apitest.Open(t).Operations() {
 		if op.Method == http.MethodGet || op.ID == "getAvailabilities" {
@@ -82,7 +83,8 @@ func TestDocumentedCodesAreThoseOfTheCode(t *testing.T) {
 		}
 	}
 	// These have no operation, or stand on a line of bulk alone.
-	elsewhere := []string{"not_found", "method_not_allowed", "internal", "invalid_step", "invalid_line", "unknown_command", "line_too_long"}
+	elsewhere := []string{"not_found", "method_not_allowed", "internal", "invalid_step", "invalid_line", "unknown_command",
+		"line_too_long"}
 	// These are refused before the rules are asked: an API makes its IDs by itself.
 	never := []string{"invalid_order_id", "invalid_kind"}
 	for _, row := range problem.Rows() {

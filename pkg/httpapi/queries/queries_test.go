@@ -80,7 +80,8 @@ func TestQueries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newQuerySite(t, &shelf{reached: reached, rows: map[string]string{"A1": `{"sku":"A1"}`, "A/2": `{"sku":"A/2"}`, "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11": `{}`}})
+	s := newQuerySite(t, &shelf{reached: reached,
+		rows: map[string]string{"A1": `{"sku":"A1"}`, "A/2": `{"sku":"A/2"}`, "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11": `{}`}})
 	const get, post = http.MethodGet, http.MethodPost
 	for _, test := range []struct {
 		method, path, body, header string
@@ -98,7 +99,8 @@ func TestQueries(t *testing.T) {
 		{get, "/v1/stock/A1", "", "Holdfast-Min-Position: i7.89", 503, `"position_not_reached"`},
 		{get, "/v1/stock/A9", "", "", 404, `"unknown_sku"`},
 		{get, "/v1/availability/A9", "", "", 404, `"unknown_sku"`},
-		{post, "/v1/availability", `{"skus":["A1","zz","A/2"]}`, "", 200, `{"items":[{"sku":"A1"},{"sku":"A/2"}],"unknown":["zz"]}`},
+		{post, "/v1/availability", `{"skus":["A1","zz","A/2"]}`, "", 200,
+			`{"items":[{"sku":"A1"},{"sku":"A/2"}],"unknown":["zz"]}`},
 		{post, "/v1/availability", `{"skus":[]}`, "", 400, `"/skus"`},
 		{post, "/v1/availability", `{"skus":["A1",""]}`, "", 400, `"/skus/1"`},
 		{post, "/v1/availability", `{"skus":["A1"` + strings.Repeat(`,"A1"`, 1_000) + `]}`, "", 400, `"too_many_skus"`},
@@ -113,9 +115,11 @@ func TestQueries(t *testing.T) {
 	} {
 		r := s.Do(t, test.method, test.path, test.body, test.header)
 		if r.Status != test.status || !strings.Contains(r.Body, test.want) {
-			t.Errorf("%s %s %s: got %d %s, want %d %s", test.method, test.path, test.header, r.Status, r.Body, test.status, test.want)
+			t.Errorf("%s %s %s: got %d %s, want %d %s", test.method, test.path, test.header, r.Status, r.Body, test.status,
+				test.want)
 		}
-		if r.Status == 200 && strings.HasPrefix(test.path, "/v1") && (r.Header.Get("Holdfast-Position") != "o3.10~i7.88" || r.Header.Get("Holdfast-Age-Ms") != "12") {
+		if r.Status == 200 && strings.HasPrefix(test.path, "/v1") &&
+			(r.Header.Get("Holdfast-Position") != "o3.10~i7.88" || r.Header.Get("Holdfast-Age-Ms") != "12") {
 			t.Errorf("%s does not say how fresh it is: %v", test.path, r.Header)
 		}
 	}
@@ -144,7 +148,8 @@ func TestACursorHasOneText(t *testing.T) {
 	s := newQuerySite(t, &shelf{})
 	cursor := listQuery{customerID: "c-1"}.cursor("place")
 	for _, other := range []string{cursor + "%0A", "%0D" + cursor, cursor[:3] + "%0A" + cursor[3:]} {
-		if r := s.Do(t, http.MethodGet, "/v1/orders?customer_id=c-1&cursor="+other, ""); r.Status != 400 || r.Problem(t).Code != "invalid_cursor" {
+		if r := s.Do(t, http.MethodGet, "/v1/orders?customer_id=c-1&cursor="+other, ""); r.Status != 400 ||
+			r.Problem(t).Code != "invalid_cursor" {
 			t.Errorf("%q: %d", other, r.Status)
 		}
 	}

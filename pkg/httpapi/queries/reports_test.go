@@ -93,16 +93,23 @@ func (s *reportSite) get(t *testing.T, path, accept, position string) (*http.Res
 func TestReportsInEveryFormat(t *testing.T) {
 	s := newReportSite(t, &ledger{})
 	for accept, want := range map[string]struct{ contentType, body string }{
-		"":                                      {"application/json", `{"items":[{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"},{"country":"EIRE","orders":1,"revenue":"-2"}],"next_cursor":"`},
-		"text/html;q=0.9, application/x-ndjson": {"application/x-ndjson", `{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"}` + "\n" + `{"country":"EIRE","orders":1,"revenue":"-2"}` + "\n"},
-		"application/json;q=0, text/*":          {"text/csv; charset=utf-8", "country,orders,revenue\n\"Isle, \"\"of\"\" Man\",2,1.105\nEIRE,1,-2\n"},
-		"*/*":                                   {"application/json", `{"items":[`},
+		"": {"application/json",
+			`{"items":[{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"},{"country":"EIRE","orders":1,"revenue":` +
+				`"-2"}],"next_cursor":"`},
+		"text/html;q=0.9, application/x-ndjson": {"application/x-ndjson",
+			`{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"}` + "\n" +
+				`{"country":"EIRE","orders":1,"revenue":"-2"}` + "\n"},
+		"application/json;q=0, text/*": {"text/csv; charset=utf-8",
+			"country,orders,revenue\n\"Isle, \"\"of\"\" Man\",2,1.105\nEIRE,1,-2\n"},
+		"*/*": {"application/json", `{"items":[`},
 	} {
 		answer, body := s.get(t, "/v1/reports/revenue?by=country", accept, "i7.3")
-		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != want.contentType || !strings.HasPrefix(body, want.body) {
+		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != want.contentType ||
+			!strings.HasPrefix(body, want.body) {
 			t.Errorf("%s: %d %s\n%s", accept, answer.StatusCode, answer.Header.Get("Content-Type"), body)
 		}
-		if h := answer.Header; h.Get("Holdfast-Position") != "o3.10~i7.88" || h.Get("Holdfast-Age-Ms") != "42" || h.Get("Holdfast-Next-Cursor") == "" {
+		if h := answer.Header; h.Get("Holdfast-Position") != "o3.10~i7.88" || h.Get("Holdfast-Age-Ms") != "42" ||
+			h.Get("Holdfast-Next-Cursor") == "" {
 			t.Errorf("%s: headers %v", accept, h)
 		}
 	}
@@ -125,7 +132,8 @@ func TestReportsGoOnWhereTheCursorSays(t *testing.T) {
 		t.Fatal(body)
 	}
 	cursor := "&cursor=" + url.QueryEscape(answer.Header.Get("Holdfast-Next-Cursor"))
-	if answer, body = s.get(t, query+cursor+"&limit=7", "", ""); answer.StatusCode != http.StatusOK || strings.Contains(body, "next_cursor") {
+	if answer, body = s.get(t, query+cursor+"&limit=7", "", ""); answer.StatusCode != http.StatusOK ||
+		strings.Contains(body, "next_cursor") {
 		t.Fatalf("%d %s", answer.StatusCode, body)
 	}
 	want := analytics.ReportQuery{
@@ -135,7 +143,8 @@ func TestReportsGoOnWhereTheCursorSays(t *testing.T) {
 	if l.asked != want {
 		t.Fatalf("asked for %+v, want %+v", l.asked, want)
 	}
-	if answer, body = s.get(t, query+"&location=main"+cursor, "", ""); answer.StatusCode != http.StatusBadRequest || !strings.Contains(body, "invalid_cursor") {
+	if answer, body = s.get(t, query+"&location=main"+cursor, "", ""); answer.StatusCode != http.StatusBadRequest ||
+		!strings.Contains(body, "invalid_cursor") {
 		t.Fatalf("another query: %d %s", answer.StatusCode, body)
 	}
 }
@@ -191,20 +200,23 @@ func TestReportsPointToTheParameterThatIsWrong(t *testing.T) {
 		check("/v1/reports/stock-movements"+c.query, c.code, c.pointer)
 	}
 	for query, pointer := range map[string]string{
-		"?by=location": "/by", "?by=month&location=main": "/location", "?by=month&currency=POUND": "/currency", "?by=month&currency=gbp": "/currency",
+		"?by=location": "/by", "?by=month&location=main": "/location", "?by=month&currency=POUND": "/currency",
+		"?by=month&currency=gbp": "/currency",
 		"?by=month&currency=Gbp": "/currency", "?by=month&currency=XXX": "/currency", "?by=month&currency=%20GB": "/currency",
 	} {
 		check("/v1/reports/revenue"+query, "invalid_parameter", pointer)
 	}
 	for query, pointer := range map[string]string{
-		"?by=country": "/by", "?by=month&currency=GBP": "/currency", "?by=month&location=%20main": "/location", "?by=month&location=a%00": "/location",
+		"?by=country": "/by", "?by=month&currency=GBP": "/currency", "?by=month&location=%20main": "/location",
+		"?by=month&location=a%00":                       "/location",
 		"?by=month&location=" + strings.Repeat("x", 65): "/location",
 	} {
 		check("/v1/reports/stock-movements"+query, "invalid_parameter", pointer)
 	}
 	s.refused(t, "/v1/reports/revenue?by=month&currency=%zz", "", "", http.StatusBadRequest, "The query cannot be read")
 	s.refused(t, "/v1/reports/revenue?by=month;currency=GBP", "", "", http.StatusBadRequest, "The query cannot be read")
-	s.refused(t, "/v1/reports/revenue?by=week&limit=0", "", "", http.StatusBadRequest, `"errors":[{"pointer":"/by","detail":"must be one of [month day country sku customer]"},{"pointer":"/limit"`)
+	s.refused(t, "/v1/reports/revenue?by=week&limit=0", "", "", http.StatusBadRequest,
+		`"errors":[{"pointer":"/by","detail":"must be one of [month day country sku customer]"},{"pointer":"/limit"`)
 }
 
 func TestReportsRefuse(t *testing.T) {
@@ -234,7 +246,8 @@ func TestReportsSayWhatTheClientCanDo(t *testing.T) {
 	} {
 		l.broken = broken
 		answer, body := s.get(t, "/v1/reports/revenue?by=month", "", "")
-		if answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, want) || strings.Contains(body, "secret") || strings.Contains(body, "inside") {
+		if answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, want) || strings.Contains(body,
+			"secret") || strings.Contains(body, "inside") {
 			t.Errorf("%v: %d %s, want %q", broken, answer.StatusCode, body, want)
 		}
 	}
@@ -242,5 +255,6 @@ func TestReportsSayWhatTheClientCanDo(t *testing.T) {
 
 func TestAReportOfAClickHouseThatHangsDoesNotBlameThePosition(t *testing.T) {
 	s := newReportSite(t, &ledger{hangs: true})
-	s.refused(t, "/v1/reports/revenue?by=month", "", "", http.StatusServiceUnavailable, "ClickHouse does not answer as it should")
+	s.refused(t, "/v1/reports/revenue?by=month", "", "", http.StatusServiceUnavailable,
+		"ClickHouse does not answer as it should")
 }

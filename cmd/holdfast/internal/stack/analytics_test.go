@@ -18,7 +18,8 @@ import (
 func TestTheStackStartsOnTablesOfAnOlderProgram(t *testing.T) {
 	ctx, dir := logtest.Context(t), t.TempDir()
 	for range 2 {
-		stack, err := Start(ctx, Config{Dir: dir, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", ClickHouseListen: "127.0.0.1:0", Shards: 1})
+		stack, err := Start(ctx, Config{Dir: dir, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0",
+			ClickHouseListen: "127.0.0.1:0", Shards: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,7 +27,8 @@ func TestTheStackStartsOnTablesOfAnOlderProgram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = conn.Exec(ctx, "INSERT INTO schema_migrations (number, name, checksum) VALUES (1, 'mirror', 'edited')", nil, nil)
+		err = conn.Exec(ctx, "INSERT INTO schema_migrations (number, name, checksum) VALUES (1, 'mirror', 'edited')", nil,
+			nil)
 		if err != nil {
 			t.Error(err)
 		}

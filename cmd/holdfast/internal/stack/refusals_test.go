@@ -140,27 +140,46 @@ func TestRefusalsWriteNoEvent(t *testing.T) {
 	}{
 		{"malformed", request{"POST", "/v1/orders", "new", `{"lines":[`, ""}, 400, "malformed_json", "/lines"},
 		{"unknown field", request{"POST", "/v1/orders", "new", `{"colour":"red"}`, ""}, 400, "unknown_field", "/colour"},
-		{"wrong type", request{"POST", "/v1/stock/A1/receipts", "new", `{"quantity":"3"}`, ""}, 400, "wrong_type", "/quantity"},
-		{"no quantity", request{"POST", "/v1/stock/A1/receipts", "new", `{"quantity":0}`, ""}, 400, "invalid_quantity", "/quantity"},
-		{"no number", request{"POST", "/v1/orders", "new", strings.Replace(twoOfA1, "2.55", "NaN", 1), ""}, 400, "invalid_price", "/lines/0/unit_price"},
-		{"no currency", request{"POST", "/v1/orders", "new", strings.Replace(twoOfA1, "GBP", "ZZZ", 1), ""}, 400, "unknown_currency", "/currency"},
+		{"wrong type", request{"POST", "/v1/stock/A1/receipts", "new", `{"quantity":"3"}`, ""}, 400, "wrong_type",
+			"/quantity"},
+		{"no quantity", request{"POST", "/v1/stock/A1/receipts", "new", `{"quantity":0}`, ""}, 400, "invalid_quantity",
+			"/quantity"},
+		{"no number", request{"POST", "/v1/orders", "new", strings.Replace(twoOfA1, "2.55", "NaN", 1), ""}, 400,
+			"invalid_price", "/lines/0/unit_price"},
+		{"no currency", request{"POST", "/v1/orders", "new", strings.Replace(twoOfA1, "GBP", "ZZZ", 1), ""}, 400,
+			"unknown_currency", "/currency"},
 		{"oversized", request{"POST", "/v1/orders", "new", strings.Repeat(" ", 5<<20), ""}, 413, "body_too_large", ""},
-		{"another order under a key", request{"POST", "/v1/orders", "placed", strings.Replace(twoOfA1, ":2,", ":3,", 1), ""}, 422, "idempotency_key_reused", ""},
-		{"another receipt under a key", request{"POST", "/v1/stock/A1/receipts", "received", `{"quantity":11}`, ""}, 422, "idempotency_key_reused", ""},
-		{"another command under a key", request{"POST", "/v1/stock/A1/adjustments", "received", `{"delta":10,"reason":"other"}`, ""}, 422, "idempotency_key_reused", ""},
-		{"stock of an unknown SKU", request{"POST", "/v1/stock/nobody/receipts", "new", `{"quantity":1}`, ""}, 404, "unknown_sku", ""},
-		{"safety stock of an unknown SKU", request{"PUT", "/v1/stock/nobody/safety-stock", "new", `{"quantity":1}`, ""}, 404, "unknown_sku", ""},
-		{"an unknown order", request{"POST", "/v1/orders/00000000-0000-5000-8000-000000000000/cancel", "new", `{}`, ""}, 404, "order_not_found", ""},
-		{"stock at another version", request{"POST", "/v1/stock/A1/counts", "new", `{"counted":1}`, `"99"`}, 412, "version_mismatch", ""},
-		{"stock at a version that is none", request{"POST", "/v1/stock/A1/counts", "new", `{"counted":1}`, `"mine"`}, 412, "version_mismatch", ""},
+		{"another order under a key", request{"POST", "/v1/orders", "placed", strings.Replace(twoOfA1, ":2,", ":3,", 1), ""},
+			422, "idempotency_key_reused", ""},
+		{"another receipt under a key", request{"POST", "/v1/stock/A1/receipts", "received", `{"quantity":11}`, ""}, 422,
+			"idempotency_key_reused", ""},
+		{"another command under a key", request{"POST", "/v1/stock/A1/adjustments", "received",
+			`{"delta":10,"reason":"other"}`, ""}, 422, "idempotency_key_reused", ""},
+		{"stock of an unknown SKU", request{"POST", "/v1/stock/nobody/receipts", "new", `{"quantity":1}`, ""}, 404,
+			"unknown_sku", ""},
+		{"safety stock of an unknown SKU", request{"PUT", "/v1/stock/nobody/safety-stock", "new", `{"quantity":1}`, ""}, 404,
+			"unknown_sku", ""},
+		{"an unknown order", request{"POST", "/v1/orders/00000000-0000-5000-8000-000000000000/cancel", "new", `{}`, ""}, 404,
+			"order_not_found", ""},
+		{"stock at another version", request{"POST", "/v1/stock/A1/counts", "new", `{"counted":1}`, `"99"`}, 412,
+			"version_mismatch", ""},
+		{"stock at a version that is none", request{"POST", "/v1/stock/A1/counts", "new", `{"counted":1}`, `"mine"`}, 412,
+			"version_mismatch", ""},
 		{"an order at another version", request{"POST", order + "/cancel", "new", `{}`, `"1"`}, 412, "version_mismatch", ""},
-		{"more paid than due", request{"POST", order + "/payments", "new", `{"action":"authorize","amount":"5.11"}`, ""}, 409, "over_authorization", "/amount"},
-		{"shipped before it is confirmed", request{"POST", order + "/fulfilments", "new", `{}`, ""}, 409, "illegal_transition", ""},
-		{"more adjusted than is on hand", request{"POST", "/v1/stock/A1/adjustments", "new", `{"delta":-11,"reason":"shrinkage"}`, ""}, 409, "negative_on_hand", "/delta"},
-		{"more held back than there is", request{"PUT", "/v1/stock/A1/safety-stock", "new", `{"quantity":11}`, ""}, 409, "insufficient_stock", "/quantity"},
-		{"more sent away than there is", request{"POST", "/v1/stock/A1/transfers", "new", `{"to_location":"north","quantity":11}`, ""}, 409, "insufficient_stock", "/quantity"},
-		{"a count of another state", request{"POST", "/v1/stock/A1/counts", "new", `{"counted":9,"counted_at_version":1}`, ""}, 409, "count_outdated", "/counted_at_version"},
-		{"a transfer that nobody knows", request{"POST", "/v1/stock/A1/transfers/t/receipt", "new", `{"quantity":1}`, ""}, 404, "unknown_transfer", "/transfer_id"},
+		{"more paid than due", request{"POST", order + "/payments", "new", `{"action":"authorize","amount":"5.11"}`, ""}, 409,
+			"over_authorization", "/amount"},
+		{"shipped before it is confirmed", request{"POST", order + "/fulfilments", "new", `{}`, ""}, 409,
+			"illegal_transition", ""},
+		{"more adjusted than is on hand", request{"POST", "/v1/stock/A1/adjustments", "new",
+			`{"delta":-11,"reason":"shrinkage"}`, ""}, 409, "negative_on_hand", "/delta"},
+		{"more held back than there is", request{"PUT", "/v1/stock/A1/safety-stock", "new", `{"quantity":11}`, ""}, 409,
+			"insufficient_stock", "/quantity"},
+		{"more sent away than there is", request{"POST", "/v1/stock/A1/transfers", "new",
+			`{"to_location":"north","quantity":11}`, ""}, 409, "insufficient_stock", "/quantity"},
+		{"a count of another state", request{"POST", "/v1/stock/A1/counts", "new", `{"counted":9,"counted_at_version":1}`,
+			""}, 409, "count_outdated", "/counted_at_version"},
+		{"a transfer that nobody knows", request{"POST", "/v1/stock/A1/transfers/t/receipt", "new", `{"quantity":1}`, ""},
+			404, "unknown_transfer", "/transfer_id"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := s.refused(test.request)
@@ -198,11 +217,14 @@ func TestReadsAreAsDocumented(t *testing.T) {
 		{"POST", order + "/payments", "", `{"action":"authorize","amount":"2.55"}`, ""},
 		{"POST", order + "/cancel-lines", "", `{"lines":[{"sku":"A1","quantity":1}],"reason":"fewer"}`, ""},
 		{"POST", order + "/fulfilments", "", `{"action":"create","lines":[{"sku":"A1","quantity":1}]}`, ""},
-		{"POST", order + "/fulfilments", "sent", `{"lines":[{"sku":"A1","quantity":1}],"tracking_reference":"1Z","capture":true}`, ""},
+		{"POST", order + "/fulfilments", "sent",
+			`{"lines":[{"sku":"A1","quantity":1}],"tracking_reference":"1Z","capture":true}`, ""},
 		{"POST", order + "/fulfilments/" + command.FulfilmentID(s.order, "sent") + "/delivery", "", `{}`, ""},
 		{"POST", order + "/returns", "", `{"reason":"too big"}`, ""},
 		{"POST", "/v1/orders", "", strings.Replace(twoOfA1, ":2,", ":40,", 1), ""},
-		{"POST", "/v1/imports/orders", "", `{"reference":"1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1","quantity":1,"unit_price":"1"}]}`, ""},
+		{"POST", "/v1/imports/orders", "",
+			`{"reference":"1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1","quantity":1,` +
+				`"unit_price":"1"}]}`, ""},
 	} {
 		if r.key == "" {
 			r.key = fmt.Sprint("read-", i)
@@ -211,8 +233,10 @@ func TestReadsAreAsDocumented(t *testing.T) {
 			t.Fatalf("%s: %d %s", r.path, status, body)
 		}
 	}
-	for _, path := range []string{order, "/v1/orders?limit=2", "/v1/orders?customer_id=c-1&status=completed", "/v1/stock/A1", "/v1/availability/A1", "/v1/stock/none",
-		"/v1/availability/none", "/v1/orders/none", "/v1/orders?limit=none", "/v1/orders?cursor=none", "/healthz", "/readyz"} {
+	for _, path := range []string{order, "/v1/orders?limit=2", "/v1/orders?customer_id=c-1&status=completed",
+		"/v1/stock/A1", "/v1/availability/A1", "/v1/stock/none",
+		"/v1/availability/none", "/v1/orders/none", "/v1/orders?limit=none", "/v1/orders?cursor=none", "/healthz",
+		"/readyz"} {
 		s.send(request{"GET", path, "", "", ""})
 	}
 	s.send(request{"POST", "/v1/availability", "", `{"skus":["A1","none"]}`, ""})
@@ -224,7 +248,8 @@ func TestAnUnknownSKUReservesNothing(t *testing.T) {
 	body := strings.Replace(twoOfA1, `{"sku":`, `{"sku":"nobody","quantity":3,"unit_price":"1"},{"sku":`, 1)
 	for range 2 { // the repeat says the same
 		p := s.refused(request{"POST", "/v1/orders", "unknown", body, ""})
-		if p.Status != http.StatusConflict || p.Code != "unknown_sku" || len(p.Short) != 1 || p.Short[0].SKU != "nobody" || p.Short[0].Requested != 3 {
+		if p.Status != http.StatusConflict || p.Code != "unknown_sku" || len(p.Short) != 1 || p.Short[0].SKU != "nobody" ||
+			p.Short[0].Requested != 3 {
 			t.Errorf("%+v", p)
 		}
 	}

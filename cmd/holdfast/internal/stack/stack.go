@@ -5,21 +5,14 @@ package stack
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
-	"github.com/holdfast/holdfast/cmd/internal/run/analytics"
-	"github.com/holdfast/holdfast/cmd/internal/run/inventory"
-	"github.com/holdfast/holdfast/cmd/internal/run/orderapi"
-	"github.com/holdfast/holdfast/cmd/internal/run/queryapi"
-	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -27,8 +20,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// stackStartTimeout bounds the wait until an embedded platform is ready. Where its caches are gone, the whole log is read in
-// it, about a million orders in 45 s.
+// stackStartTimeout bounds the wait until an embedded platform is ready. Where its caches are gone, the whole log is
+// read in it, about a million orders in 45 s.
 const stackStartTimeout = 10 * time.Minute
 
 // engineNice lets the embedded ClickHouse give way to the rest of the platform, which is in this process: a report may
@@ -122,7 +115,8 @@ func Start(ctx context.Context, cfg Config) (*Stack, error) {
 	if cfg.Partitions == 0 {
 		cfg.Partitions = run.DefaultPartitions
 	}
-	s := &Stack{cfg: cfg, log: cfg.Log, failed: make(chan error, 1), faults: make(chan error, maxUntoldFaults), serverDone: make(chan struct{})}
+	s := &Stack{cfg: cfg, log: cfg.Log, failed: make(chan error, 1), faults: make(chan error, maxUntoldFaults),
+		serverDone: make(chan struct{})}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	serving, stopServer := context.WithCancel(background)
 	s.stop, s.stopServer = stop, stopServer
@@ -161,7 +155,8 @@ func (s *Stack) Log() eventlog.Config { return s.log }
 // Failed tells of a service that ended by itself; the platform is of no use then.
 func (s *Stack) Failed() <-chan error { return s.failed }
 
-// Faults tells of what has stopped for good while the rest goes on, such as a shard before an event that it cannot read.
+// Faults tells of what has stopped for good while the rest goes on, such as a shard before an event that it cannot
+// read.
 func (s *Stack) Faults() <-chan error { return s.faults }
 
 func (s *Stack) start(ctx, background, serving context.Context) error {
@@ -210,44 +205,6 @@ func (s *Stack) ensurePlatform(ctx context.Context) error {
 	return err
 }
 
-// startClickHouse starts the embedded engine, unless there is none, or another, which must answer: a mistake in its
-// address would show in reports alone, and late.
-func (s *Stack) startClickHouse(ctx, background context.Context) error {
-	switch s.cfg.ClickHouse {
-	case "", EmbeddedClickHouse:
-	case NoClickHouse:
-		return nil
-	default:
-		if err := clickhouse.Reach(ctx, s.cfg.ClickHouse); err != nil {
-			return fmt.Errorf("%w\nStart it, or name another with --clickhouse; --clickhouse %s runs without reports", err, NoClickHouse)
-		}
-		s.clickHouse = s.cfg.ClickHouse
-		return nil
-	}
-	engine, err := s.cfg.startEngine(ctx, chdb.Options{
-		Dir: filepath.Join(s.cfg.Dir, "clickhouse"), Listen: s.cfg.ClickHouseListen, Nice: engineNice, Logger: s.cfg.Logger,
-	})
-	if errors.Is(err, chdb.ErrNoBuild) && s.cfg.ClickHouse == "" {
-		s.notice = "It runs without reports: " + chdb.ErrNoBuild.Error() + " for this machine; --clickhouse names a server."
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%w\n--clickhouse %s runs without reports", err, NoClickHouse)
-	}
-	s.done.Go(func() { s.watchEngine(background, engine) })
-	s.engine, s.clickHouse = engine, "http://"+engine.Addr()+"/"+clickhouse.DefaultDatabase
-	return nil
-}
-
-// watchEngine reports an engine that does not start again.
-func (s *Stack) watchEngine(background context.Context, engine *chdb.Server) {
-	select {
-	case err := <-engine.Failed():
-		s.report(background, "clickhouse", err)
-	case <-background.Done():
-	}
-}
-
 // ClickHouse is the address of ClickHouse; empty: there is none.
 func (s *Stack) ClickHouse() string { return s.clickHouse }
 
@@ -258,105 +215,6 @@ func (s *Stack) eventLog(name string) eventlog.Config {
 	cfg := s.log
 	cfg.ClientID, cfg.Logger = name, s.cfg.Logger
 	return cfg
-}
-
-// part is one Run function; it calls registered once its routes are there.
-type part struct {
-	name string
-	run  func(ctx context.Context, registered func(string)) error
-}
-
-// startServices starts each service when the one before has registered.
-func (s *Stack) startServices(ctx, background context.Context, parts []part) error {
-	for _, one := range parts {
-		registered := make(chan struct{})
-		var once sync.Once
-		ended := make(chan struct{})
-		s.done.Add(1)
-		go func() {
-			defer s.done.Done()
-			defer close(ended)
-			s.report(background, one.name, one.run(background, func(string) { once.Do(func() { close(registered) }) }))
-		}()
-		select {
-		case <-registered:
-		case <-ended:
-			return s.takeErrors()
-		case <-ctx.Done():
-			return fmt.Errorf("start %s: %w", one.name, context.Cause(ctx))
-		}
-	}
-	return nil
-}
-
-func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []part {
-	inStack := func(name string, registered func(string)) run.Service {
-		return run.Service{
-			Log: s.eventLog(name), Layout: s.layout,
-			Logger: s.cfg.Logger, Registry: registry, Server: server, Ready: registered,
-		}
-	}
-	orderAPI := func(in run.Service, dir string) orderapi.Config {
-		return orderapi.Config{Service: in, DataDir: filepath.Join(s.cfg.Dir, dir), PaymentWindow: s.cfg.PaymentWindow, StandbyEvery: orderapi.DefaultStandbyEvery, Joined: s.joined}
-	}
-	parts := []part{
-		{"order-api", func(ctx context.Context, registered func(string)) error {
-			return orderapi.Run(ctx, orderAPI(inStack("order-api", registered), "order-api"))
-		}},
-		{"inventory-projector", func(ctx context.Context, registered func(string)) error {
-			return inventory.Run(ctx, inStack("inventory-projector", registered))
-		}},
-		{"query-api", func(ctx context.Context, registered func(string)) error {
-			return queryapi.Run(ctx, queryapi.Config{
-				Service: inStack("query-api", registered), DataDir: filepath.Join(s.cfg.Dir, "query-api"), ClickHouse: s.clickHouse,
-			})
-		}},
-	}
-	for i := 2; i <= s.cfg.Replicas; i++ {
-		name := fmt.Sprintf("order-api-%d", i)
-		parts = append(parts, part{name, func(ctx context.Context, registered func(string)) error {
-			in := inStack(name, func(address string) { s.addReplica(address); registered(address) })
-			in.Server, in.Registry, in.Listen = nil, prometheus.NewRegistry(), "127.0.0.1:0"
-			return orderapi.Run(ctx, orderAPI(in, name))
-		}})
-	}
-	if s.clickHouse != "" {
-		parts = append(parts, part{"analytics-projector", func(ctx context.Context, registered func(string)) error {
-			return analytics.Run(ctx, analytics.Config{
-				Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse, Alone: s.engine != nil,
-			})
-		}})
-	}
-	return parts
-}
-
-func (s *Stack) joined(node *shard.Node) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.nodes = append(s.nodes, node)
-}
-
-func (s *Stack) addReplica(address string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.replicas = append(s.replicas, "http://"+address)
-}
-
-// spread is nil once every replica is ready and the group has shared out the shards, evenly.
-func (s *Stack) spread() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var owned []int
-	for _, node := range s.nodes {
-		if err := node.Ready(); err != nil {
-			return err
-		}
-		owned = append(owned, node.OwnedShards())
-	}
-	if slices.Max(owned)-slices.Min(owned) > 1 {
-		return fmt.Errorf("the shards are being shared out: the replicas have %v", owned)
-	}
-	return nil
 }
 
 // listen starts the API's server.
@@ -374,86 +232,6 @@ func (s *Stack) listen(ctx, serving context.Context, server *run.Server) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-func (s *Stack) waitReady(ctx context.Context, server *run.Server) error {
-	tick := time.NewTicker(stackPoll)
-	defer tick.Stop()
-	told := time.Now()
-	for {
-		err := errors.Join(server.Ready(), s.spread())
-		if err == nil {
-			return nil
-		}
-		if s.cfg.Waiting != nil && time.Since(told) > waitingEvery {
-			told = time.Now()
-			s.cfg.Waiting(err)
-		}
-		if fault := server.Faults(); fault != nil {
-			return fmt.Errorf("the platform cannot become ready: %w", fault)
-		}
-		select {
-		case <-tick.C:
-		case failed := <-s.failed:
-			return failed
-		case <-ctx.Done():
-			return fmt.Errorf("the platform did not become ready within %v: %w", stackStartTimeout, err)
-		}
-	}
-}
-
-// watchFaults tells of each fault once.
-func (s *Stack) watchFaults(ctx context.Context, server *run.Server) {
-	tick := time.NewTicker(faultPoll)
-	defer tick.Stop()
-	told := ""
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		fault := server.Faults()
-		if fault == nil || fault.Error() == told {
-			continue
-		}
-		told = fault.Error()
-		select {
-		case s.faults <- fault:
-		default:
-		}
-	}
-}
-
-// report notes how a service ended. One that ends before it is told to has failed, with or without an error.
-func (s *Stack) report(ctx context.Context, name string, err error) {
-	early := ctx.Err() == nil
-	switch {
-	case err == nil && early:
-		err = fmt.Errorf("%s ended by itself", name)
-	case err == nil, errors.Is(err, context.Canceled) && !early:
-		return
-	default:
-		err = fmt.Errorf("%s: %w", name, err)
-	}
-	s.cfg.Logger.Error("service ended", "service", name, "error", err)
-	if early {
-		select {
-		case s.failed <- err:
-		default:
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.errs = append(s.errs, err)
-}
-
-func (s *Stack) takeErrors() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := errors.Join(s.errs...)
-	s.errs = nil
-	return err
 }
 
 // Close stops the API, then the services, then the broker, and returns what went wrong while they stopped.

@@ -23,7 +23,8 @@ import (
 // startOn starts a stack on a cluster that others use too.
 func startOn(t *testing.T, log eventlog.Config, shards int32) *Stack {
 	t.Helper()
-	stack, err := Start(logtest.Context(t), Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: log, ClickHouse: NoClickHouse, Shards: shards})
+	stack, err := Start(logtest.Context(t), Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: log,
+		ClickHouse: NoClickHouse, Shards: shards})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,8 @@ func register(t *testing.T, stack *Stack, sku string) {
 func registerAt(t *testing.T, url, sku string) {
 	t.Helper()
 	for ctx := logtest.Context(t); ; {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPut, url+"/v1/stock/"+sku, strings.NewReader(`{"description":"Heart"}`))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPut, url+"/v1/stock/"+sku,
+			strings.NewReader(`{"description":"Heart"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +89,8 @@ func TestAStackSaysTheLayoutThatThereIs(t *testing.T) {
 // A ClickHouse of the stack's own is filled by nobody else, and takes nothing from those who fill another one.
 func TestAnEmbeddedMirrorJoinsNoGroup(t *testing.T) {
 	log := logtest.Config(t)
-	stack, err := Start(logtest.Context(t), Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: log, ClickHouseListen: "127.0.0.1:0"})
+	stack, err := Start(logtest.Context(t), Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: log,
+		ClickHouseListen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +104,8 @@ func TestAnEmbeddedMirrorJoinsNoGroup(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names := groups.Groups(); !slices.Contains(names, log.Env+"-shards") || slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, log.Env+"-analytics") }) {
+	if names := groups.Groups(); !slices.Contains(names, log.Env+"-shards") || slices.ContainsFunc(names,
+		func(name string) bool { return strings.HasPrefix(name, log.Env+"-analytics") }) {
 		t.Errorf("the groups are %v", names)
 	}
 }
@@ -114,10 +118,12 @@ func poison(t *testing.T, log eventlog.Config) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	if _, err := client.EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: run.DefaultPartitions, ShardCount: 1}); err != nil {
+	if _, err := client.EnsurePlatform(logtest.Context(t),
+		eventlog.Layout{PartitionCount: run.DefaultPartitions, ShardCount: 1}); err != nil {
 		t.Fatal(err)
 	}
-	bad := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: 5}, Key: []byte("A"), Value: []byte("not a protobuf")}
+	bad := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: 5},
+		Key: []byte("A"), Value: []byte("not a protobuf")}
 	if err := client.Produce(logtest.Context(t), []*eventlog.Record{bad}); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +135,8 @@ const poisoned = "inventory.events partition 5 offset 0: "
 func TestAnEventThatNobodyCanReadEndsTheStart(t *testing.T) {
 	log := logtest.Config(t)
 	poison(t, log)
-	stack, err := Start(logtest.Context(t), Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: log, ClickHouse: NoClickHouse})
+	stack, err := Start(logtest.Context(t), Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: log,
+		ClickHouse: NoClickHouse})
 	if err == nil {
 		stack.Close()
 	}
@@ -156,8 +163,10 @@ func TestAPartThatStopsIsToldOf(t *testing.T) {
 
 // A server that is named must be there: orders would go on without it, and nobody would know.
 func TestAClickHouseThatDoesNotAnswerEndsTheStart(t *testing.T) {
-	_, err := Start(logtest.Context(t), Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", ClickHouse: "http://127.0.0.1:1/holdfast"})
-	if err == nil || !strings.Contains(err.Error(), "reach ClickHouse: ") || !strings.Contains(err.Error(), "--clickhouse off runs without reports") {
+	_, err := Start(logtest.Context(t), Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0",
+		ClickHouse: "http://127.0.0.1:1/holdfast"})
+	if err == nil || !strings.Contains(err.Error(), "reach ClickHouse: ") || !strings.Contains(err.Error(),
+		"--clickhouse off runs without reports") {
 		t.Errorf("it says %v", err)
 	}
 }
@@ -205,7 +214,8 @@ func TestAMachineWithoutAnEngine(t *testing.T) {
 	}
 	register(t, stack, "sku")
 	cfg.Dir, cfg.ClickHouse = t.TempDir(), EmbeddedClickHouse
-	if _, err := Start(logtest.Context(t), cfg); !errors.Is(err, chdb.ErrNoBuild) || !strings.Contains(err.Error(), "--clickhouse off runs without reports") {
+	if _, err := Start(logtest.Context(t), cfg); !errors.Is(err, chdb.ErrNoBuild) || !strings.Contains(err.Error(),
+		"--clickhouse off runs without reports") {
 		t.Errorf("where it must be there: %v", err)
 	}
 }

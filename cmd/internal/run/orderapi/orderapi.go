@@ -15,8 +15,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// DefaultStandbyEvery is how often the checkpoints of other replicas' shards follow the log. What comes in three seconds
-// is read in a fraction of one.
+// DefaultStandbyEvery is how often the checkpoints of other replicas' shards follow the log. What comes in three
+// seconds is read in a fraction of one.
 const DefaultStandbyEvery = 3 * time.Second
 
 // stopTimeout bounds how long giving up the shards may take.

@@ -55,5 +55,6 @@ func outgoingHost(seeds []string) (string, error) {
 		host, _, err := net.SplitHostPort(conn.LocalAddr().String())
 		return host, errors.Join(err, conn.Close())
 	}
-	return "", fmt.Errorf("this machine's address on the way to the brokers cannot be told; set --peer-listen and --peer-advertise: %w", errors.Join(errs...))
+	return "", fmt.Errorf("this machine's address on the way to the brokers cannot be told; set --peer-listen and "+
+		"--peer-advertise: %w", errors.Join(errs...))
 }

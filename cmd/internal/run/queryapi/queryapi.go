@@ -62,7 +62,8 @@ type views struct {
 // openViews opens the read models.
 func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*views, error) {
 	orders, err := orderview.Open(orderview.Config{
-		Dir: filepath.Join(cfg.DataDir, "orders"), Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
+		Dir: filepath.Join(cfg.DataDir,
+			"orders"), Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return nil, err
