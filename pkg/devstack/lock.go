@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
 )
 
-// lockDir keeps a second process out of a data directory; two would destroy it. It does nothing for the empty
-// directory name.
+// lockDir makes this process the only user of a data directory: two brokers over one directory would destroy its log.
+// It does nothing when dir is empty, that is, when the log is in memory.
 func lockDir(dir string) (unlock func(), err error) {
 	if dir == "" {
 		return func() {}, nil
@@ -18,9 +18,9 @@ func lockDir(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("embedded kafka: data directory: %w", err)
 	}
-	// Beside the data: the broker owns what is inside.
-	unlock, err = lockfile.Take(filepath.Clean(dir) + ".lock")
-	if errors.Is(err, lockfile.ErrTaken) {
+	// The lock file is a sibling of the directory, because the broker owns every file inside.
+	unlock, err = lockfile.Acquire(filepath.Clean(dir) + ".lock")
+	if errors.Is(err, lockfile.ErrLocked) {
 		return nil, fmt.Errorf("embedded kafka: another process uses the data directory %s; stop it or choose another", dir)
 	}
 	if err != nil {
