@@ -1,9 +1,8 @@
 // Package devstack runs a Kafka broker inside this process, for development and tests. Clients use it as they use
 // Apache Kafka. It is not for production: it does not replicate, and it does not wait for the disk.
 //
-// kafka.go starts and stops the broker (kfake, from franz-go). lock.go lets one process at a time use a data directory.
-// recovery.go repairs the log after the process was killed, and segments.go reads the broker's files for that. The
-// embedded ClickHouse is package chdb.
+// kafka.go starts and stops the broker (kfake, from franz-go). recovery.go repairs the log after the process was
+// killed, and segments.go reads the broker's files for that. The embedded ClickHouse is package chdb.
 //
 // Only cmd/holdfast and tests import this package, so that the services do not link a broker.
 package devstack
@@ -18,6 +17,8 @@ import (
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
 )
 
 // DefaultKafkaListen lets the operating system choose a free port.
@@ -60,9 +61,13 @@ func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
 	if _, _, err := net.SplitHostPort(o.Listen); err != nil {
 		return nil, fmt.Errorf("embedded kafka: listen address %q is not host:port: %w", o.Listen, err)
 	}
-	unlock, err := lockDir(o.Dir)
-	if err != nil {
-		return nil, err
+	unlock := func() {}
+	if o.Dir != "" {
+		var err error
+		// Two brokers over one directory would destroy its log.
+		if unlock, err = lockfile.AcquireDir(ctx, o.Dir, 0); err != nil {
+			return nil, fmt.Errorf("embedded kafka: %w", err)
+		}
 	}
 	k, err := startLocked(ctx, o)
 	if err != nil {

@@ -87,8 +87,9 @@ func abortOpenTransactions(ctx context.Context, dir string, seeds []string) erro
 	return nil
 }
 
-// findOpenTransactions reads the batch headers of every partition up to the end offset that the broker reports. The
-// broker has truncated batches that were written in part, so the files may be longer than its log, but never shorter.
+// findOpenTransactions reads the batch headers of every partition up to the end offset that the broker reports. When
+// the broker loaded the files, it discarded a last batch that was incomplete, so the files may reach further than its
+// log.
 func findOpenTransactions(
 	ctx context.Context, admin *kadm.Client, dir string,
 ) (map[topicPartition]openTransactions, error) {

@@ -20,7 +20,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -72,7 +71,7 @@ func runChild(args []string) error {
 		awaitStopLine()
 		cancel()
 	}()
-	release, err := lockDir(ctx, *dir)
+	release, err := lockfile.AcquireDir(ctx, *dir, lockTimeout)
 	if err != nil {
 		return err
 	}
@@ -87,24 +86,6 @@ func awaitStopLine() {
 	if line, _ := bufio.NewReader(os.Stdin).ReadString('\n'); line != link.StopLine+"\n" {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
-}
-
-// lockDir creates the data directory if needed, and makes this process its only user.
-func lockDir(ctx context.Context, dir string) (release func(), err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
-	defer cancel()
-	// The lock file is a sibling of the directory, because the engine owns every file inside.
-	release, err = lockfile.AcquireWait(ctx, filepath.Clean(dir)+".lock")
-	if errors.Is(err, lockfile.ErrLocked) {
-		return nil, fmt.Errorf("another process uses the data directory %s; stop it or choose another", dir)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
-	}
-	return release, nil
 }
 
 // lowerPriority gives every thread at least that nice value. Linux has one nice value per thread, and a new thread

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -49,4 +50,23 @@ func AcquireWait(ctx context.Context, path string) (release func(), err error) {
 		case <-poll.C:
 		}
 	}
+}
+
+// AcquireDir makes this process the only user of a data directory, and creates the directory if needed. If another
+// process uses it, AcquireDir waits for that one to end, but at most for that long.
+func AcquireDir(ctx context.Context, dir string, wait time.Duration) (release func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	// The lock file is a sibling of the directory, because the broker or the engine owns every file inside.
+	release, err = AcquireWait(ctx, filepath.Clean(dir)+".lock")
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("another process uses the data directory %s; stop it or choose another", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	return release, nil
 }
