@@ -19,10 +19,10 @@ import (
 const (
 	tornTopic      = "torn"
 	tornPartitions = 2
-	tornID         = "torn" // the transactional id of who is torn
-	// smallSegment makes every few records a new file of the broker; padBytes is each one's key.
-	smallSegment = 1 << 10
-	padBytes     = smallSegment / 4
+	tornID         = "torn" // transactional id of the producer whose transaction stays open
+	// With segments this small the broker begins a new file every few records. Each record has a key of paddingBytes.
+	segmentBytes = 1 << 10
+	paddingBytes = segmentBytes / 4
 )
 
 func tornClient(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
@@ -38,9 +38,9 @@ func tornClient(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
 
 func makeTornTopic(t *testing.T, addr string) {
 	t.Helper()
-	segmentBytes := strconv.Itoa(smallSegment)
+	size := strconv.Itoa(segmentBytes)
 	_, err := kadm.NewClient(tornClient(t, addr)).CreateTopic(testContext(t), tornPartitions, 1,
-		map[string]*string{"segment.bytes": &segmentBytes}, tornTopic)
+		map[string]*string{"segment.bytes": &size}, tornTopic)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,8 @@ func begin(t *testing.T, addr, id, value string) *kgo.Client {
 		t.Fatal(err)
 	}
 	for p := range int32(tornPartitions) {
-		if err := client.ProduceSync(testContext(t), &kgo.Record{Partition: p, Key: make([]byte, padBytes), Value: []byte(value)}).FirstErr(); err != nil {
+		rec := &kgo.Record{Partition: p, Key: make([]byte, paddingBytes), Value: []byte(value)}
+		if err := client.ProduceSync(testContext(t), rec).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -70,16 +71,17 @@ func commitOne(t *testing.T, addr, id, value string) {
 	client.Close()
 }
 
-// tail is what a partition holds: the values that are committed in it, and how many transactions were aborted.
-type tail struct {
+// contents of a partition: the committed values, and the number of aborted transactions.
+type contents struct {
 	committed []string
 	aborts    int
 }
 
-// tails reads both partitions to their ends, as a reader that stops at open transactions does.
-func tails(t *testing.T, addr string) [tornPartitions]tail {
+// readAll reads both partitions to their ends with read-committed isolation. It would wait for ever at an open
+// transaction.
+func readAll(t *testing.T, addr string) [tornPartitions]contents {
 	t.Helper()
-	var got [tornPartitions]tail
+	var got [tornPartitions]contents
 	ends, err := kadm.NewClient(tornClient(t, addr)).ListEndOffsets(testContext(t), tornTopic)
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +100,7 @@ func tails(t *testing.T, addr string) [tornPartitions]tail {
 				switch {
 				case !rec.Attrs.IsControl():
 					got[p].committed = append(got[p].committed, string(rec.Value))
-				case rec.Key[3] == 0: // its type: 0 aborts, 1 commits
+				case rec.Key[3] == 0: // the marker's type: 0 is an abort, 1 a commit
 					got[p].aborts++
 				}
 			})
@@ -108,20 +110,21 @@ func tails(t *testing.T, addr string) [tornPartitions]tail {
 	return got
 }
 
-func wantTails(t *testing.T, addr string, aborts int, committed ...string) {
+// wantContents compares both partitions with the same expectation.
+func wantContents(t *testing.T, addr string, aborts int, committed ...string) {
 	t.Helper()
-	for p, got := range tails(t, addr) {
+	for p, got := range readAll(t, addr) {
 		if got.aborts != aborts || !slices.Equal(got.committed, committed) {
-			t.Errorf("partition %d holds %q and %d aborts, want %q and %d", p, got.committed, got.aborts, committed, aborts)
+			t.Errorf("partition %d has %q and %d aborts, want %q and %d", p, got.committed, got.aborts, committed, aborts)
 		}
 	}
 }
 
-// killWhileOpen leaves a log with one transaction that has no end, and others behind it in other files. It returns what
-// is committed.
+// killWhileOpen kills a broker and leaves a log with one open transaction, and committed ones after it that reach into
+// other files. It returns the committed values.
 func killWhileOpen(t *testing.T, dir string) (committed []string) {
 	t.Helper()
-	addr, kill := killable(t, dir)
+	addr, kill := startKillable(t, dir)
 	makeTornTopic(t, addr)
 	commitOne(t, addr, "other", "first")
 	begin(t, addr, tornID, "torn")
@@ -133,12 +136,12 @@ func killWhileOpen(t *testing.T, dir string) (committed []string) {
 	}
 	kill()
 	if files := segments(t, dir, 0); len(files) < 3 {
-		t.Fatalf("%d files do not show that all are looked through", len(files))
+		t.Fatalf("with %d files the test does not prove that all of them are read", len(files))
 	}
 	return committed
 }
 
-// segments are a partition's files, the last one last.
+// segments lists a partition's files in the order of their offsets.
 func segments(t *testing.T, dir string, partition int) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "partitions", fmt.Sprintf("%s-%d", tornTopic, partition), "*.dat"))
@@ -158,7 +161,7 @@ func firstOffset(t *testing.T, file string) int {
 	return n
 }
 
-// cutLastBatch takes the last batch off a partition, but for so many bytes of it.
+// cutLastBatch truncates a partition's last file so that only the first keep bytes of its last batch are left.
 func cutLastBatch(t *testing.T, dir string, partition, keep int) {
 	t.Helper()
 	files := segments(t, dir, partition)
@@ -170,13 +173,14 @@ func cutLastBatch(t *testing.T, dir string, partition, keep int) {
 	begin, next := 0, 0
 	for next < len(data) {
 		begin = next
-		next += 12 + int(binary.BigEndian.Uint32(data[begin+8:])) // an offset, a length, and so many bytes
+		next += 12 + int(binary.BigEndian.Uint32(data[begin+8:])) // offset (8 bytes), length (4), then that many bytes
 	}
 	if err := os.Truncate(last, int64(begin+keep)); err != nil {
 		t.Fatal(err)
 	}
 }
 
+// zero overwrites a file with zeros.
 func zero(t *testing.T, file string) {
 	t.Helper()
 	info, err := os.Stat(file)
@@ -191,60 +195,60 @@ func zero(t *testing.T, file string) {
 func TestATornTransactionIsAbortedHoweverFarBack(t *testing.T) {
 	dir := t.TempDir() + "/kafka"
 	committed := killWhileOpen(t, dir)
-	addr, kill := killable(t, dir)
-	wantTails(t, addr, 1, committed...)
-	// Its producer's next commit does not bring it back.
+	addr, kill := startKillable(t, dir)
+	wantContents(t, addr, 1, committed...)
+	// The next commit of the same producer must not make the aborted records count as committed.
 	commitOne(t, addr, tornID, "whole")
 	committed = append(committed, "whole")
 	kill()
-	// Everything has an end now, so the next start has nothing to write.
+	// No transaction is open now, so the next start writes no markers.
 	kafka := start(t, devstack.KafkaOptions{Dir: dir})
-	wantTails(t, kafka.Addrs()[0], 1, committed...)
+	wantContents(t, kafka.Addrs()[0], 1, committed...)
 }
 
 func TestACrashWhileTornTransactionsAreAborted(t *testing.T) {
 	dir := t.TempDir() + "/kafka"
 	committed := killWhileOpen(t, dir)
-	_, kill := killable(t, dir)
+	_, kill := startKillable(t, dir)
 	kill()
-	// As though it had been killed between the two partitions' markers.
+	// Remove one of the two abort markers, as if the second process had been killed between them.
 	cutLastBatch(t, dir, 1, 0)
 	kafka := start(t, devstack.KafkaOptions{Dir: dir})
-	wantTails(t, kafka.Addrs()[0], 1, committed...)
+	wantContents(t, kafka.Addrs()[0], 1, committed...)
 }
 
 func TestATransactionWhoseMarkerIsTorn(t *testing.T) {
 	dir := t.TempDir() + "/kafka"
-	addr, kill := killable(t, dir)
+	addr, kill := startKillable(t, dir)
 	makeTornTopic(t, addr)
 	commitOne(t, addr, "other", "first")
 	commitOne(t, addr, tornID, "torn")
 	kill()
 	for p := range tornPartitions {
-		cutLastBatch(t, dir, p, 20) // bytes of the marker are left
+		cutLastBatch(t, dir, p, 20) // the commit marker is truncated
 	}
 	kafka := start(t, devstack.KafkaOptions{Dir: dir})
-	wantTails(t, kafka.Addrs()[0], 1, "first")
+	wantContents(t, kafka.Addrs()[0], 1, "first")
 }
 
-func TestPowerThatIsLostTakesTheEndOfTheLog(t *testing.T) {
+func TestALogThatLostItsEndInAPowerCut(t *testing.T) {
 	dir := t.TempDir() + "/kafka"
 	committed := killWhileOpen(t, dir)
 	for p := range tornPartitions {
-		// The file of last changes is there and its blocks are not: everything in it reads as zeros.
+		// The newest file has its size, but its content has not reached the disk and reads as zeros.
 		files := segments(t, dir, p)
 		zero(t, files[len(files)-1])
 	}
 	kafka := start(t, devstack.KafkaOptions{Dir: dir})
-	for p, got := range tails(t, kafka.Addrs()[0]) {
+	for p, got := range readAll(t, kafka.Addrs()[0]) {
 		n := len(got.committed)
 		if n == 0 || n >= len(committed) || !slices.Equal(got.committed, committed[:n]) || got.aborts == 0 {
-			t.Errorf("partition %d holds %q and %d aborts, want a beginning of %q", p, got.committed, got.aborts, committed)
+			t.Errorf("partition %d has %q and %d aborts, want a beginning of %q", p, got.committed, got.aborts, committed)
 		}
 	}
 }
 
-func TestFilesThatTheBrokerDoesNotHave(t *testing.T) {
+func TestFilesThatAreNoSegments(t *testing.T) {
 	dir := t.TempDir() + "/kafka"
 	killWhileOpen(t, dir)
 	stray := filepath.Join(dir, "partitions", tornTopic+"-0", "stray.dat")
@@ -258,17 +262,17 @@ func TestFilesThatTheBrokerDoesNotHave(t *testing.T) {
 	if err := os.Remove(stray); err != nil {
 		t.Fatal(err)
 	}
-	// The start that failed was no clean end.
+	// The failed start must not count as a clean end: the marker is still to be written.
 	kafka := start(t, devstack.KafkaOptions{Dir: dir})
-	if aborts := tails(t, kafka.Addrs()[0])[0].aborts; aborts != 1 {
+	if aborts := readAll(t, kafka.Addrs()[0])[0].aborts; aborts != 1 {
 		t.Errorf("%d aborts", aborts)
 	}
 }
 
-func TestATopicThatIsMadeAgain(t *testing.T) {
+func TestATopicThatIsCreatedAgain(t *testing.T) {
 	dir := t.TempDir() + "/kafka"
 	killWhileOpen(t, dir)
-	addr, kill := killable(t, dir)
+	addr, kill := startKillable(t, dir)
 	admin := kadm.NewClient(tornClient(t, addr))
 	if _, err := admin.DeleteTopic(testContext(t), tornTopic); err != nil {
 		t.Fatal(err)
@@ -277,14 +281,14 @@ func TestATopicThatIsMadeAgain(t *testing.T) {
 	begin(t, addr, tornID, "torn")
 	kill()
 	kafka := start(t, devstack.KafkaOptions{Dir: dir})
-	wantTails(t, kafka.Addrs()[0], 1)
+	wantContents(t, kafka.Addrs()[0], 1)
 }
 
-// A log whose old end was deleted, whole or in part, has files that do not begin at 0, or none.
+// After DeleteRecords a partition's files do not begin at offset 0, or there are none.
 func TestALogWhoseBeginningWasDeleted(t *testing.T) {
 	dir := t.TempDir() + "/kafka"
 	committed := killWhileOpen(t, dir)
-	addr, kill := killable(t, dir)
+	addr, kill := startKillable(t, dir)
 	admin := kadm.NewClient(tornClient(t, addr))
 	ends, err := admin.ListEndOffsets(testContext(t), tornTopic)
 	if err != nil {
@@ -294,14 +298,14 @@ func TestALogWhoseBeginningWasDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	kill()
-	addr, kill = killable(t, dir) // nothing is there
+	addr, kill = startKillable(t, dir) // the partitions are empty
 	begin(t, addr, tornID, "torn again")
 	commitOne(t, addr, "other", "last")
 	kill()
 	kafka := start(t, devstack.KafkaOptions{Dir: dir})
-	for p, got := range tails(t, kafka.Addrs()[0]) {
+	for p, got := range readAll(t, kafka.Addrs()[0]) {
 		if n := len(got.committed); n == 0 || n > len(committed) || got.committed[n-1] != "last" || got.aborts == 0 {
-			t.Errorf("partition %d holds %q and %d aborts", p, got.committed, got.aborts)
+			t.Errorf("partition %d has %q and %d aborts", p, got.committed, got.aborts)
 		}
 	}
 }
