@@ -16,9 +16,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/loadtest"
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/eventlog"
-	"github.com/holdfast/holdfast/pkg/loadtest"
 )
 
 // benchFlags are the settings of a load test.

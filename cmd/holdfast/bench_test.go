@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/holdfast/holdfast/pkg/loadtest"
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/loadtest"
 )
 
 // shopOf sells so many, and refuses the rest.

@@ -16,12 +16,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/money"
-	"github.com/holdfast/holdfast/pkg/retail"
 )
 
 // demoSeed makes the generated retailer the same on every machine.

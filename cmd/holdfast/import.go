@@ -9,11 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/client"
-	"github.com/holdfast/holdfast/pkg/retail"
 )
 
 func newImportCommand() *cobra.Command {

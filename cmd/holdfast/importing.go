@@ -12,10 +12,10 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/eventlog"
-	"github.com/holdfast/holdfast/pkg/retail"
 )
 
 // importJob is one import with its reconciliation: of a file, or of the demo's generated retailer.

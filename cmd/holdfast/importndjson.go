@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/ndjson"
 	"github.com/holdfast/holdfast/pkg/client"
-	"github.com/holdfast/holdfast/pkg/ndjson"
 )
 
 func newImportNDJSONCommand() *cobra.Command {
