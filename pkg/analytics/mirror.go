@@ -314,7 +314,7 @@ func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
 	if err := m.compare(ctx, from, last, end); err != nil {
 		return m.refill(ctx, err)
 	}
-	follower, err := m.cfg.Client.FollowInStep(from) // a batch then holds few months
+	follower, err := m.cfg.Client.FollowInterleaved(from) // a batch then holds few months
 	if err != nil {
 		return err
 	}

@@ -2,64 +2,64 @@ package eventlog
 
 import "time"
 
-// stepAhead is how far a partition may be ahead of the slowest, in the time of the log: little enough that what belongs
-// together is still in memory where thousands of orders came a second, enough that where few came a fetch is not for one
-// partition alone.
-const stepAhead = time.Second
+// mergeWindow is how far a partition may be ahead of the slowest one in a merged read, by the records' timestamps. It
+// is short, so that at thousands of orders a second what belongs together is still in memory. It is long enough that on
+// a quiet log a fetch is not for one partition alone.
+const mergeWindow = time.Second
 
-// step keeps the partitions of a reader side by side.
-type step struct {
-	r          *reader
-	partitions map[TopicPartition]*stepped // that are not at their ends
+// merger keeps the partitions of a reader together in time: it pauses those that are ahead of the slowest one.
+type merger struct {
+	reader  *reader
+	reading map[TopicPartition]*mergedPartition // those that are not at their ends yet
 }
 
-type stepped struct {
-	at    time.Time // of the last record; zero: none yet
-	waits bool
+type mergedPartition struct {
+	at     time.Time // of the last record; zero: none was read yet
+	paused bool
 }
 
-func newStep(r *reader, start Offsets) *step {
-	s := &step{r: r, partitions: make(map[TopicPartition]*stepped, len(start))}
+func newMerger(r *reader, start Offsets) *merger {
+	m := &merger{reader: r, reading: make(map[TopicPartition]*mergedPartition, len(start))}
 	for tp := range start {
-		s.partitions[tp] = &stepped{}
+		m.reading[tp] = &mergedPartition{}
 	}
-	return s
+	return m
 }
 
-// reached notes where a partition is.
-func (s *step) reached(p partitionRecords, done bool) {
+// advance notes the timestamp that a partition has reached, or with done that it is at its end.
+func (m *merger) advance(p partitionRecords, done bool) {
 	if done {
-		delete(s.partitions, p.tp)
+		delete(m.reading, p.tp)
 		return
 	}
-	s.partitions[p.tp].at = p.records[len(p.records)-1].Timestamp
+	m.reading[p.tp].at = p.records[len(p.records)-1].Timestamp
 }
 
-// keep lets those wait that are ahead, and go on that are so no more.
-func (s *step) keep() {
+// balance pauses the partitions that are ahead of the slowest, and resumes those that are no longer ahead.
+func (m *merger) balance() {
 	var slowest time.Time
 	first := true
-	for _, p := range s.partitions {
+	for _, p := range m.reading {
 		if first || p.at.Before(slowest) {
 			slowest, first = p.at, false
 		}
 	}
-	var wait, resume []TopicPartition
-	for tp, p := range s.partitions {
-		switch ahead := p.at.Sub(slowest) > stepAhead; {
-		case ahead && !p.waits:
-			wait = append(wait, tp)
-		case !ahead && p.waits:
+	var pause, resume []TopicPartition
+	for tp, p := range m.reading {
+		switch ahead := p.at.Sub(slowest) > mergeWindow; {
+		case ahead && !p.paused:
+			pause = append(pause, tp)
+		case !ahead && p.paused:
 			resume = append(resume, tp)
 		default:
 			continue
 		}
-		p.waits = !p.waits
+		p.paused = !p.paused
 	}
-	if len(wait) > 0 {
-		s.r.pause(wait...)
+	if len(pause) > 0 {
+		m.reader.pause(pause...)
 	}
 	if len(resume) > 0 {
-		s.r.resume(resume...)
+		m.reader.resume(resume...)
 	}
 }
