@@ -13,16 +13,16 @@ const (
 	endTolerance = 3
 )
 
-// EndWatcher asks once a second where partitions end. Who follows them learns from it how far behind it is, and
-// whether a topic was deleted and created again: then a partition ends before where it ended earlier.
+// EndWatcher asks once a second where partitions end. A follower uses it to know how far behind it is, and to notice
+// when a topic was deleted and created again: then a partition ends before an offset that existed earlier.
 type EndWatcher struct {
 	// Ask is Client.StableOffsets or Client.EndOffsets.
 	Ask        func(context.Context, []TopicPartition) (Offsets, error)
 	Partitions []TopicPartition
-	// Observe gets each answer, and the time just before it was asked for. It returns an error when a partition ends
-	// before what the caller has read or was told before.
+	// Observe gets each answer with the time just before the request. It returns an error when a partition ends before an
+	// offset that the caller has read, or before the end in an earlier answer.
 	Observe func(end Offsets, asked time.Time) error
-	// Failed gets each error of Ask. The error that it returns ends the watch; nil goes on.
+	// Failed gets each error of Ask. The error that it returns ends the watch. When it returns nil the watch goes on.
 	Failed func(error) error
 }
 

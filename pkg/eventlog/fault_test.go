@@ -44,7 +44,7 @@ func TestOneFailedRecordFailsTheCommit(t *testing.T) {
 		t.Errorf("%v does not tell the cause", err)
 	}
 	if err := w.Commit([]*eventlog.Record{order(0, "late")}); !errors.Is(err, eventlog.ErrWriterDead) {
-		t.Errorf("the writer lives on: %v", err)
+		t.Errorf("the writer is not dead: %v", err)
 	}
 	p.onlyKept(t)
 }

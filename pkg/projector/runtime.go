@@ -41,7 +41,7 @@ type Config struct {
 	Source string
 	View   View
 	// Beside runs in the background from Begin until the view ends or starts again. Its error is an error of the view.
-	// nil: there is none.
+	// It may be nil.
 	Beside     func(ctx context.Context) error
 	Client     *eventlog.Client
 	Logger     *slog.Logger          // nil: nothing is logged
