@@ -49,6 +49,9 @@ func (e *BadEventError) Error() string {
 // Unwrap implements errors.Unwrap.
 func (e *BadEventError) Unwrap() error { return e.Err }
 
+// Permanent marks the error as one that does not pass with time.
+func (*BadEventError) Permanent() {}
+
 // Partitions are all partitions of an event topic, or of a topic with the same number of partitions.
 func Partitions(topic string, layout eventlog.Layout) []eventlog.TopicPartition {
 	tps := make([]eventlog.TopicPartition, layout.PartitionCount)
