@@ -116,10 +116,10 @@ func saveProgress(ctx context.Context, conn *clickhouse.Conn, mirror uuid.UUID, 
 		offsets, times = append(offsets, offset), append(times, at)
 	}
 	return conn.Insert(ctx, tableProgress, []clickhouse.Column{
-		{Name: "mirror_id", Wire: wireUUID, Values: ids},
-		{Name: "topic", Wire: wireString, Values: topics},
-		{Name: "partition", Wire: wireInt32, Values: partitions},
-		{Name: "next_offset", Wire: wireInt64, Values: offsets},
-		{Name: "current_at", Wire: wireTime, Values: times},
+		columnOf("mirror_id", &ids).Column,
+		columnOf("topic", &topics).Column,
+		columnOf("partition", &partitions).Column,
+		columnOf("next_offset", &offsets).Column,
+		columnOf("current_at", &times).Column,
 	})
 }
