@@ -90,8 +90,8 @@ func (r *rows) inserts() []insert {
 	return out
 }
 
-// place is the record that a row comes from. The table eventRows adds the topic; in the other tables, the column topic
-// has a default.
+// place says which record a row comes from: its partition and its offset. The topic is written to the table events
+// only; in the other tables that column has a default.
 type place struct {
 	partition []int32
 	offset    []int64

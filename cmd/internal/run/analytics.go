@@ -42,7 +42,7 @@ func AnalyticsProjector(ctx context.Context, cfg AnalyticsConfig) error {
 	}
 	m, err := analytics.New(analytics.Config{
 		Log: cfg.Log, Client: client, Layout: layout, Conn: conn, FlushInterval: cfg.FlushInterval, FlushRows: cfg.FlushRows,
-		Alone: cfg.Alone, Refill: cfg.Alone, GiveWay: cfg.Server != nil, Logger: cfg.Logger, Registerer: cfg.Registry,
+		Alone: cfg.Alone, Refill: cfg.Alone, YieldCPU: cfg.Server != nil, Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func AnalyticsProjector(ctx context.Context, cfg AnalyticsConfig) error {
 	}
 	if cfg.Server != nil {
 		// Orders and stock of the same process do not wait until a long log is in ClickHouse. Reports say how far they are.
-		server.AddCheck(m.Going)
+		server.AddCheck(m.Started)
 	} else {
 		server.AddCheck(m.Ready)
 	}
