@@ -38,8 +38,8 @@ func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
 	if err := m.checkSameLog(ctx, from, last, end); err != nil {
 		return m.refill(ctx, err)
 	}
-	// A merged read gives a batch events of about the same time, so that its rows are in few monthly partitions.
-	follower, err := m.cfg.Client.FollowInStep(from)
+	// An interleaved read gives a batch events of about the same time, so that its rows are in few monthly partitions.
+	follower, err := m.cfg.Client.FollowInterleaved(from)
 	if err != nil {
 		return err
 	}

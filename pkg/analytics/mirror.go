@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
@@ -37,12 +38,8 @@ const (
 	// batchesWritten is how many batches are written at the same time. Meanwhile another one is filled.
 	batchesWritten  = 2
 	batchesInMemory = batchesWritten + 1
-	// endInterval is how often the log is asked where it ends; beatInterval how often an idle mirror says that
-	// it is current.
-	endInterval  = time.Second
+	// beatInterval is how often an idle mirror writes that it is current.
 	beatInterval = 2 * time.Second
-	// shrunkLimit is how often in a row the end must have gone back: a new leader may know it late.
-	shrunkLimit = 3
 	// firstBackoff is the pause between the first error and the next attempt. It doubles up to longestBackoff.
 	firstBackoff   = 250 * time.Millisecond
 	longestBackoff = 10 * time.Second
@@ -256,7 +253,7 @@ func (m *Mirror) mirrorPartitions(ctx context.Context, partitions []int32) {
 
 // retry calls attempt until it returns nil or ctx is done, with pauses after errors.
 func (m *Mirror) retry(ctx context.Context, attempt func() error) {
-	backoff := firstBackoff
+	pauses := backoff.Backoff{First: firstBackoff, Longest: longestBackoff}
 	for {
 		began := time.Now()
 		err := attempt()
@@ -268,13 +265,13 @@ func (m *Mirror) retry(ctx context.Context, attempt func() error) {
 		m.mu.Unlock()
 		m.metrics.restarts.Inc()
 		if time.Since(began) > longestBackoff {
-			backoff = firstBackoff
+			pauses.Reset()
 		}
-		m.cfg.Logger.Error("the mirror stops and begins again", "error", err, "in", backoff)
-		if eventlog.Sleep(ctx, backoff) != nil {
+		pause := pauses.Next()
+		m.cfg.Logger.Error("the mirror stops and begins again", "error", err, "in", pause)
+		if backoff.Sleep(ctx, pause) != nil {
 			return
 		}
-		backoff = min(2*backoff, longestBackoff)
 	}
 }
 
@@ -283,7 +280,7 @@ func (m *Mirror) began(from, end eventlog.Offsets, asked time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.fresh = newFreshness(from, end, asked)
-	m.settle()
+	m.updateCurrent()
 }
 
 // progressAfter is the progress to save once the mirror has reached these offsets.
@@ -299,20 +296,23 @@ func (m *Mirror) advance(reached eventlog.Offsets) {
 	defer m.mu.Unlock()
 	m.fault = nil
 	m.fresh.advance(reached)
-	m.settle()
+	m.updateCurrent()
 }
 
-// markEnd notes where the log ends; false when that is before what the mirror holds.
-func (m *Mirror) markEnd(end eventlog.Offsets, asked time.Time) bool {
+// markEnd records where the log ends. It returns an error when that is before what the mirror has.
+func (m *Mirror) markEnd(end eventlog.Offsets, asked time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	holds := m.fresh.ended(end, asked)
-	m.settle()
-	return holds
+	reached := m.fresh.ended(end, asked)
+	m.updateCurrent()
+	if !reached {
+		return errors.New("a topic ends before what the mirror has read of it: it was made again")
+	}
+	return nil
 }
 
-// settle updates the lag and currentAt after fresh has changed; mu must be locked.
-func (m *Mirror) settle() {
+// updateCurrent updates the lag and currentAt after fresh has changed; mu must be locked.
+func (m *Mirror) updateCurrent() {
 	m.metrics.lag.Set(float64(m.fresh.lag()))
 	if m.fresh.currentAt.After(m.currentAt) {
 		m.currentAt = m.fresh.currentAt

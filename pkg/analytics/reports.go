@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
@@ -112,7 +113,7 @@ func await(
 		if time.Since(moved) >= patience {
 			return reached, &StalledError{Reached: reached.Position, Wanted: position, Unmoved: patience}
 		}
-		if err := eventlog.Sleep(ctx, awaitPoll); err != nil {
+		if err := backoff.Sleep(ctx, awaitPoll); err != nil {
 			return reached, err
 		}
 	}

@@ -43,13 +43,6 @@ func (t *topicState) holds(row *eventv1.AvailabilityRow) bool {
 	return ok && !stale && newest >= row.SourceOffset
 }
 
-// How the own topic is watched: it may be deleted while nothing happens in it.
-const (
-	topicInterval = time.Second
-	// shrunkLimit is how often in a row its end must have gone back: a new leader may know it late.
-	shrunkLimit = 3
-)
-
 var errTopicGone = errors.New("the topic " + eventlog.TopicAvailability + " was deleted or made again; building it anew")
 
 // readAlong reads the own topic beside the projection, from where restore ended.
@@ -125,28 +118,21 @@ func (p *projection) note(recs []eventlog.Record) ([]*eventlog.Record, error) {
 	return mend, nil
 }
 
-// watchTopic returns when the topic is no longer the one that was restored from.
+// watchTopic ends with an error when the topic is no longer the one that was restored from. It may be deleted while
+// nothing is written to it.
 func (p *projection) watchTopic(ctx context.Context) error {
-	tick := time.NewTicker(topicInterval)
-	defer tick.Stop()
 	before := p.restored
-	for shrunk := 0; shrunk < shrunkLimit; {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		end, err := p.client.EndOffsets(ctx, projector.Partitions(eventlog.TopicAvailability, p.layout))
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			return fmt.Errorf("%w: %w", errTopicGone, err)
-		case end.Covers(before):
-			before, shrunk = end, 0
-		default:
-			shrunk++
-		}
+	watcher := eventlog.EndWatcher{
+		Ask:        p.client.EndOffsets,
+		Partitions: projector.Partitions(eventlog.TopicAvailability, p.layout),
+		Observe: func(end eventlog.Offsets, _ time.Time) error {
+			if !end.Covers(before) {
+				return errTopicGone
+			}
+			before = end
+			return nil
+		},
+		Failed: func(err error) error { return fmt.Errorf("%w: %w", errTopicGone, err) },
 	}
-	return errTopicGone
+	return watcher.Run(ctx)
 }
