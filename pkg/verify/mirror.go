@@ -184,7 +184,7 @@ func (c *checker) refill(ctx context.Context, client *eventlog.Client, conn *cli
 		c.byID[Replayed].Note = "the log is empty"
 		return nil
 	}
-	beside, err := conn.Beside("verify")
+	beside, err := conn.Sibling("verify")
 	if err != nil {
 		return err
 	}
