@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/money"
-	"github.com/holdfast/holdfast/pkg/retail"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/ulikunitz/xz"
 
-	"github.com/holdfast/holdfast/pkg/retail"
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

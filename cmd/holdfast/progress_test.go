@@ -12,8 +12,11 @@ import (
 func TestALongStartSaysWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		s := newStarting(&out)
-		reason := errors.Join(errors.New("shard 0 is being restored: 9 records of the log to go"), errors.New("the view orders is starting"))
+		s := newStartProgress(&out)
+		reason := errors.Join(
+			errors.New("shard 0 is being restored: 9 records of the log to go"),
+			errors.New("the view orders is starting"),
+		)
 		for range 55 { // 5.5 s
 			s.waiting(reason)
 			time.Sleep(100 * time.Millisecond)

@@ -54,7 +54,7 @@ func (im *Importer) Import(ctx context.Context, f *File) (Summary, error) {
 			return im.summary, err
 		}
 		if len(lines) > 0 {
-			if err := client.Settle(ctx, lines, im.send, im.settled); err != nil {
+			if err := client.Complete(ctx, lines, im.send, im.settled); err != nil {
 				return im.summary, err
 			}
 		}

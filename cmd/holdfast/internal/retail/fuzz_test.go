@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/holdfast/holdfast/pkg/retail"
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 )
 
 // FuzzRead: a CSV text is refused as a whole, or every row of it is accounted for, and what cannot be used is written

@@ -61,7 +61,7 @@ func chunk(commands []Command) int {
 
 // send repeats the commands until each has a definite outcome.
 func (im *Importer) send(ctx context.Context, commands []Command) error {
-	return client.Settle(ctx, commands, im.Sender.Send, func(c Command, o client.Outcome) error {
+	return client.Complete(ctx, commands, im.Sender.Send, func(c Command, o client.Outcome) error {
 		if !o.Done() && c.Rows == 0 {
 			return fmt.Errorf("%s %s was refused: %s: %s", c.Type, c.Key, o.Code, o.Detail)
 		}

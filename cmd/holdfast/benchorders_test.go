@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/holdfast/holdfast/pkg/loadtest"
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/loadtest"
 )
 
 // shopOf sells so many, and refuses the rest.
@@ -40,16 +40,20 @@ func shopOf(t *testing.T, stock int64) string {
 
 // Orders that are refused, or never answered, end the command with an error; an oversell test expects refusals alone.
 func TestABenchWithErrorsFails(t *testing.T) {
-	out, err := holdfast(t, "bench", "orders", "--url", shopOf(t, 30), "--orders", "50", "--skus", "3", "--quiet")
+	bench := func(orders string, more ...string) (string, error) {
+		args := []string{"bench", "orders", "--url", shopOf(t, 30), "--orders", orders, "--skus", "3", "--quiet"}
+		return holdfast(t, append(args, more...)...)
+	}
+	out, err := bench("50")
 	if err == nil || !strings.Contains(err.Error(), "20 orders got no answer that counts: 201 × 30, 409 × 20") ||
 		!strings.Contains(out, "30 in ") || !strings.Contains(out, "errors     20\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
-	out, err = holdfast(t, "bench", "orders", "--url", shopOf(t, 30), "--orders", "50", "--skus", "3", "--quiet", "-o", "json")
+	out, err = bench("50", "-o", "json")
 	if err == nil || !strings.Contains(out, `"errors": 20,`) {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if out, err := holdfast(t, "bench", "orders", "--url", shopOf(t, 30), "--orders", "30", "--skus", "3", "--quiet"); err != nil || !strings.Contains(out, "errors     0\n") {
+	if out, err := bench("30"); err != nil || !strings.Contains(out, "errors     0\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -59,15 +63,18 @@ func TestOversellIsExact(t *testing.T) {
 	for _, test := range []struct {
 		sells int64
 		want  string
-	}{{30, ""}, {31, "31 reserved and 19 refused of 50 orders for 30 in stock"}, {29, "29 reserved and 21 refused"}} {
-		out, err := holdfast(t, "bench", "orders", "--url", shopOf(t, test.sells), "--oversell", "50", "--stock", "30", "--concurrency", "8", "--quiet")
+	}{
+		{30, ""},
+		{31, "31 reserved and 19 refused of 50 orders for 30 in stock"},
+		{29, "29 reserved and 21 refused"},
+	} {
+		out, err := holdfast(t, "bench", "orders", "--url", shopOf(t, test.sells),
+			"--oversell", "50", "--stock", "30", "--concurrency", "8", "--quiet")
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("a shop that sells %d of 30: %v, want %q\n%s", test.sells, err, test.want, out)
 		}
 	}
-	if _, err := holdfast(t, "bench", "orders", "--oversell", "50"); err == nil || !strings.Contains(err.Error(), "--stock") {
-		t.Errorf("without stock: %v", err)
-	}
+	holdfastFails(t, "--stock", "bench", "orders", "--oversell", "50")
 }
 
 // The mirror's bench copies all that was mirrored: each order of 20 lines is a row in two more tables.
@@ -77,7 +84,8 @@ func TestBenchMirrorComparesAllRows(t *testing.T) {
 	if err := errors.Join(err, json.Unmarshal([]byte(out), &r)); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if r.Lines != 200 || r.Events != 10 || r.Rows != 220 || r.Ratio != r.RowsPerSecond/r.CopyRowsPerSecond || r.LiveHeapMB < r.IdleHeapMB {
+	if r.Lines != 200 || r.Events != 10 || r.Rows != 220 ||
+		r.Ratio != r.RowsPerSecond/r.CopyRowsPerSecond || r.LiveHeapMB < r.IdleHeapMB {
 		t.Errorf("%+v", r)
 	}
 	if runtime.GOOS == "linux" && r.EnginePeakMB == 0 {
@@ -87,7 +95,8 @@ func TestBenchMirrorComparesAllRows(t *testing.T) {
 
 // Callers spread over replicas that share the shards; the report says how many there were of both.
 func TestBenchOfReplicas(t *testing.T) {
-	out, err := holdfast(t, "bench", "orders", "--replicas", "2", "--shards", "4", "--orders", "60", "--skus", "10", "--concurrency", "4", "--quiet", "-o", "json")
+	out, err := holdfast(t, "bench", "orders", "--replicas", "2", "--shards", "4",
+		"--orders", "60", "--skus", "10", "--concurrency", "4", "--quiet", "-o", "json")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -98,12 +107,11 @@ func TestBenchOfReplicas(t *testing.T) {
 	if report.Answers["201"] != 60 || report.Settings.Replicas != 2 || report.Settings.Shards != 4 {
 		t.Errorf("%+v", report)
 	}
-	if out, err := holdfast(t, "bench", "orders", "--replicas", "2", "--orders", "10", "--skus", "3", "--quiet"); err != nil || !strings.Contains(out, "2 of order-api, 2 shards") {
+	out, err = holdfast(t, "bench", "orders", "--replicas", "2", "--orders", "10", "--skus", "3", "--quiet")
+	if err != nil || !strings.Contains(out, "2 of order-api, 2 shards") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	for _, args := range [][]string{{"--replicas", "0"}, {"--replicas", "2", "--url", "http://127.0.0.1:1"}} {
-		if _, err := holdfast(t, append([]string{"bench", "orders"}, args...)...); err == nil || !strings.Contains(err.Error(), "--replicas is a number") {
-			t.Errorf("%v: %v", args, err)
-		}
+		holdfastFails(t, "--replicas is a number", append([]string{"bench", "orders"}, args...)...)
 	}
 }

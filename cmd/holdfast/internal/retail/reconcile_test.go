@@ -11,8 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 	"github.com/holdfast/holdfast/pkg/eventlog"
-	"github.com/holdfast/holdfast/pkg/retail"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -216,7 +216,7 @@ func edit(p *platform, change func(*eventv1.OrderImported)) {
 func TestRealFile(t *testing.T) {
 	path := os.Getenv("HOLDFAST_DATA")
 	if path == "" {
-		path = "../../../shared/data/online_retail.csv.xz"
+		path = "../../../../../shared/data/online_retail.csv.xz"
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("the data set is not there: %v", err)

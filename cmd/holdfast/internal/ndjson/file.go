@@ -11,7 +11,7 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/holdfast/holdfast/pkg/datafile"
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/datafile"
 )
 
 // Stdin is the path that stands for the standard input.

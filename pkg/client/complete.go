@@ -12,24 +12,25 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MaxPatience bounds how long Settle sends the same commands again while none of them gets an outcome.
+// MaxPatience bounds how long Complete sends the same commands again while none of them gets an outcome.
 const MaxPatience = 2 * time.Minute
 
-// Outcome is the API's answer to one line of bulk, as much of it as those who send many need.
+// Outcome is the API's answer to one line of Bulk, without the members that senders of many commands do not need.
 type Outcome struct {
-	// Status is that of HTTP; 0: none came.
+	// Status is the HTTP status; 0: no answer came.
 	Status int
-	// Repeated: done before, under the same key, as far as that is known.
+	// Repeated means that the answer says that an earlier request with the same key carried the command out.
 	Repeated bool
-	// Code and Detail are those of Problem, the JSON of the refusal, where there is one.
+	// Problem is the JSON of a refusal. Code and Detail are its members of these names.
 	Code, Detail string
 	Problem      jsontext.Value
 }
 
-// Done means carried out, now or by an earlier request with the same key.
+// Done means that the command was carried out, now or by an earlier request with the same key.
 func (o Outcome) Done() bool { return o.Status == http.StatusOK || o.Status == http.StatusCreated }
 
-// Open means that it is not known, or not decided, what came of it. Sending the same key again is safe and leads to an outcome.
+// Open means that the outcome is not known or not decided yet. Sending the same key again is safe and leads to an
+// outcome.
 func (o Outcome) Open() bool {
 	switch o.Status {
 	case 0, http.StatusAccepted, http.StatusRequestTimeout, http.StatusTooManyRequests:
@@ -38,8 +39,8 @@ func (o Outcome) Open() bool {
 	return o.Status >= http.StatusInternalServerError
 }
 
-// Outcomes sends lines in one request and returns their outcomes, in order. Every line has its ID before any other
-// member. On an error the outcomes may be fewer than the lines; those of the others are open.
+// Outcomes sends lines in one request and returns their outcomes in order. Each line must have its ID before any other
+// member. On an error there may be fewer outcomes than lines; the missing ones are open.
 func (c *Client) Outcomes(ctx context.Context, ids []string, lines io.Reader) ([]Outcome, error) {
 	stream, err := c.Bulk(ctx, lines)
 	if err != nil {
@@ -67,7 +68,7 @@ func (c *Client) Outcomes(ctx context.Context, ids []string, lines io.Reader) ([
 	}
 }
 
-// readOutcome reads what matters of a result: most of it is of no interest here, and a narrow type is cheap to decode.
+// readOutcome reads a line of results. It decodes only what an Outcome has, which is faster than a whole ResultLine.
 func readOutcome(line []byte) (string, Outcome, error) {
 	var r struct {
 		ID       string         `json:"id"`
@@ -92,9 +93,12 @@ func readOutcome(line []byte) (string, Outcome, error) {
 	return r.ID, o, nil
 }
 
-// Settle sends commands until each has a definite outcome, which it hands to settled: what is left open is sent again,
-// in the same order. It gives up when nothing has moved for MaxPatience.
-func Settle[C any](ctx context.Context, commands []C, send func(context.Context, []C) ([]Outcome, error), settled func(C, Outcome) error) error {
+// Complete sends commands until each has a definite outcome, and passes it to completed. It sends again those whose
+// outcome is open, in the same order. It fails when no command has got an outcome for MaxPatience.
+func Complete[C any](
+	ctx context.Context, commands []C,
+	send func(context.Context, []C) ([]Outcome, error), completed func(C, Outcome) error,
+) error {
 	var deadline time.Time
 	for attempt := 1; ; attempt++ {
 		outcomes, err := send(ctx, commands)
@@ -106,48 +110,51 @@ func Settle[C any](ctx context.Context, commands []C, send func(context.Context,
 		case len(outcomes) > len(commands):
 			return fmt.Errorf("%d results came for %d commands", len(outcomes), len(commands))
 		}
-		left, err := settle(commands, outcomes, settled, err)
-		if len(left) == 0 {
+		open, err := complete(commands, outcomes, completed, err)
+		if len(open) == 0 {
 			return err
 		}
-		if len(left) < len(commands) || deadline.IsZero() {
+		if len(open) < len(commands) || deadline.IsZero() {
 			deadline = time.Now().Add(MaxPatience)
 			attempt = 1
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("no outcome for %d commands within %v; run again, it goes on where it stopped: %w", len(left), MaxPatience, err)
+			return fmt.Errorf("no outcome for %d commands within %v; run again, it goes on where it stopped: %w",
+				len(open), MaxPatience, err)
 		}
-		commands = left
+		commands = open
 		if err := pause(ctx, attempt, err); err != nil {
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// settle takes what has a definite outcome, and returns the rest with the reason why it has none. An error without a
-// rest ends it.
-func settle[C any](commands []C, outcomes []Outcome, settled func(C, Outcome) error, cause error) (left []C, why error) {
+// complete passes definite outcomes to completed. It returns the commands whose outcome is open, with the reason for
+// that. An error of completed comes back without commands.
+func complete[C any](
+	commands []C, outcomes []Outcome, completed func(C, Outcome) error, cause error,
+) (open []C, reason error) {
 	for i, c := range commands {
 		var o Outcome
 		if i < len(outcomes) {
 			o = outcomes[i]
 		}
 		if !o.Open() {
-			if err := settled(c, o); err != nil {
+			if err := completed(c, o); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		left = append(left, c)
+		open = append(open, c)
 		if cause == nil && o.Status != 0 {
 			cause = fmt.Errorf("status %d %s: %s", o.Status, o.Code, o.Detail)
 		}
 	}
-	if len(left) == 0 {
+	if len(open) == 0 {
 		return nil, nil
 	}
 	if cause == nil {
 		cause = errors.New("the stream ended before all results came")
 	}
-	return left, cause
+	return open, cause
 }

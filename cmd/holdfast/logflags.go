@@ -15,21 +15,21 @@ import (
 	"github.com/holdfast/holdfast/pkg/service"
 )
 
-// pingTimeout bounds the first question to a server, before any work is done.
+// pingTimeout bounds the check that a server answers, before any work is done.
 const pingTimeout = 5 * time.Second
 
-// logFlags say where the event log is: the settings of the services.
+// logFlags say where the event log is. They are the settings of the services.
 type logFlags struct {
 	service.EventLog
 	replicationFactor int16
 	set               *flag.FlagSet
 }
 
-// add adds the flags to a command that reads the log, and to those under it.
+// add adds the flags to a command that reads the log, and to its subcommands.
 func (f *logFlags) add(c *cobra.Command) {
 	f.set = flag.NewFlagSet(c.Name(), flag.ContinueOnError)
 	f.Register(f.set)
-	f.set.VisitAll(func(one *flag.Flag) { one.Usage += " (" + service.Variable(one.Name) + ")" })
+	f.set.VisitAll(func(setting *flag.Flag) { setting.Usage += " (" + service.Variable(setting.Name) + ")" })
 	c.PersistentFlags().AddGoFlagSet(f.set)
 }
 
@@ -38,27 +38,30 @@ func (f *logFlags) addCluster(c *cobra.Command) {
 	f.add(c)
 	f.Kafka = ""
 	kafka := c.PersistentFlags().Lookup("kafka")
-	kafka.DefValue, kafka.Usage = "", "brokers of a real cluster, `host:port`, comma-separated, instead of the embedded one"
-	c.Flags().Int16Var(&f.replicationFactor, "replication-factor", 0, "replicas of each topic that is created on --kafka (default one for each broker, at most 3)")
+	kafka.DefValue = ""
+	kafka.Usage = "brokers of a real cluster, `host:port`, comma-separated, instead of the embedded one"
+	c.Flags().Int16Var(&f.replicationFactor, "replication-factor", 0,
+		"replicas of each topic that is created on --kafka (default one for each broker, at most 3)")
 }
 
-// config is how to reach the log. What no flag says comes from the environment, except what is named.
+// config is how to reach the log. Settings without a flag come from the environment, apart from those in except.
 func (f *logFlags) config(c *cobra.Command, except ...string) (eventlog.Config, error) {
 	var err error
-	f.set.VisitAll(func(one *flag.Flag) {
-		value := os.Getenv(service.Variable(one.Name))
-		if err != nil || value == "" || c.Flags().Changed(one.Name) || slices.Contains(except, one.Name) {
+	f.set.VisitAll(func(setting *flag.Flag) {
+		variable := service.Variable(setting.Name)
+		value := os.Getenv(variable)
+		if err != nil || value == "" || c.Flags().Changed(setting.Name) || slices.Contains(except, setting.Name) {
 			return
 		}
-		if bad := one.Value.Set(value); bad != nil {
-			err = fmt.Errorf("%s: %w", service.Variable(one.Name), bad)
+		if invalid := setting.Value.Set(value); invalid != nil {
+			err = fmt.Errorf("%s: %w", variable, invalid)
 		}
 	})
 	return f.Config(), err
 }
 
-// clusterConfig is the same for a command that starts a platform, once a broker has answered. The embedded broker is
-// this process's own: nothing of the environment is meant for it, and a variable alone never leads to a real cluster.
+// clusterConfig is config for a command that starts a platform, after a broker has answered. With the embedded broker
+// the environment is ignored: only --kafka leads to a real cluster, never a variable alone.
 func (f *logFlags) clusterConfig(c *cobra.Command, except ...string) (eventlog.Config, error) {
 	if f.Kafka == "" {
 		return f.Config(), nil
@@ -75,7 +78,7 @@ func (f *logFlags) clusterConfig(c *cobra.Command, except ...string) (eventlog.C
 	return cfg, err
 }
 
-// open makes sure that the log can be read, and that there is one, before anything else is done.
+// open connects to the log and makes sure that it belongs to a platform.
 func (f *logFlags) open(c *cobra.Command) (*eventlog.Client, error) {
 	cfg, err := f.config(c)
 	if err != nil {
@@ -89,12 +92,14 @@ func (f *logFlags) open(c *cobra.Command) (*eventlog.Client, error) {
 	defer cancel()
 	if _, err := log.ReadLayout(ctx); err != nil {
 		log.Close()
-		return nil, fmt.Errorf("no platform at %s whose topics begin with %q (--kafka and --topic-prefix, or HOLDFAST_KAFKA and HOLDFAST_TOPIC_PREFIX, name others): %w",
+		return nil, fmt.Errorf("no platform at %s whose topics begin with %q "+
+			"(--kafka and --topic-prefix, or HOLDFAST_KAFKA and HOLDFAST_TOPIC_PREFIX, name others): %w",
 			strings.Join(cfg.Seeds, ","), cfg.TopicPrefix, err)
 	}
 	return log, nil
 }
 
+// openLog connects to brokers and makes sure that one answers.
 func openLog(ctx context.Context, cfg eventlog.Config) (*eventlog.Client, error) {
 	log, err := eventlog.Open(cfg)
 	if err != nil {
@@ -104,7 +109,8 @@ func openLog(ctx context.Context, cfg eventlog.Config) (*eventlog.Client, error)
 	defer cancel()
 	if err := log.Ping(ctx); err != nil {
 		log.Close()
-		return nil, fmt.Errorf("no Kafka broker answers at %s (--kafka or HOLDFAST_KAFKA names others): %w", strings.Join(cfg.Seeds, ","), err)
+		return nil, fmt.Errorf("no Kafka broker answers at %s (--kafka or HOLDFAST_KAFKA names others): %w",
+			strings.Join(cfg.Seeds, ","), err)
 	}
 	return log, nil
 }

@@ -10,12 +10,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/eventlog"
-	"github.com/holdfast/holdfast/pkg/retail"
 )
 
 // importJob is one import with its reconciliation: of a file, or of the demo's generated retailer.
@@ -24,9 +22,9 @@ type importJob struct {
 	client *client.Client
 	log    *eventlog.Client
 	mirror *analytics.Reports // nil: the reconciliation leaves ClickHouse out
-	// rejects is the file for rows that were not imported; empty: only counted by reason.
+	// rejects is the file for rows that were not imported. Empty: they are only counted by reason.
 	rejects string
-	// out is for people; progress for what is of interest only while it runs.
+	// out gets the result, and progress what is of interest only while the import runs.
 	out, progress io.Writer
 }
 
@@ -42,10 +40,10 @@ func (j *importJob) run(ctx context.Context) (*retail.Reconciliation, error) {
 	fmt.Fprintf(j.out, "  %s units to receive before the first sale: for each item the most that its sales\n"+
 		"  ever ran ahead of its returns, taking each day's sales first\n", count(opening.Units))
 	start := time.Now()
-	report := newProgress(j.progress, j.book.AcceptedRows(), "rows")
-	importer := &retail.Importer{Sender: retail.APISender{Client: j.client}, Progress: report.show}
+	bar := newImportProgress(j.progress, j.book.AcceptedRows(), "rows")
+	importer := &retail.Importer{Sender: retail.APISender{Client: j.client}, Progress: bar.show}
 	refused, err := importer.Import(ctx, j.book)
-	report.close()
+	bar.close()
 	if err != nil {
 		return nil, fmt.Errorf("import: %w", err)
 	}
@@ -69,10 +67,10 @@ func (j *importJob) run(ctx context.Context) (*retail.Reconciliation, error) {
 	return &r, nil
 }
 
-// maxReasonsShown bounds the list of reasons; the rejects file has all.
+// maxReasonsShown bounds the list of reasons. The rejects file has all.
 const maxReasonsShown = 10
 
-// reject says what was not imported and why, and writes it to the rejects file.
+// reject prints why rows were not imported, and writes these rows to the rejects file.
 func (j *importJob) reject(refused retail.Refused) error {
 	reasons := j.book.Reasons(refused)
 	if len(reasons) == 0 {
@@ -99,55 +97,4 @@ func (j *importJob) reject(refused retail.Refused) error {
 		fmt.Fprintf(j.out, "    %s × %s\n", count(reasons[reason]), reason)
 	}
 	return nil
-}
-
-// progress shows how far the import is: a bar on a terminal, else a line every few seconds.
-type progress struct {
-	bar   *progressbar.ProgressBar
-	out   io.Writer
-	total int
-	unit  string
-	start time.Time
-	next  time.Time
-}
-
-const progressLineEvery = 3 * time.Second
-
-func newProgress(out io.Writer, total int, unit string) *progress {
-	p := &progress{out: out, total: total, unit: unit, start: time.Now(), next: time.Now().Add(progressLineEvery)}
-	if isTerminal(out) {
-		p.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(out), progressbar.OptionSetDescription("  importing"), progressbar.OptionSetWidth(30),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit),
-			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
-		)
-	}
-	return p
-}
-
-func (p *progress) show(done int) {
-	if p.bar != nil {
-		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
-		return
-	}
-	if now := time.Now(); now.After(p.next) {
-		p.next = now.Add(progressLineEvery)
-		rate := float64(done) / now.Sub(p.start).Seconds()
-		fmt.Fprintf(p.out, "  importing: %s of %s %s, %s %s/s\n", count(int64(done)), count(int64(p.total)), p.unit, count(int64(rate)), p.unit)
-	}
-}
-
-func (p *progress) close() {
-	if p.bar != nil {
-		_ = p.bar.Finish()
-	}
-}
-
-// count writes a number with its thousands apart.
-func count(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

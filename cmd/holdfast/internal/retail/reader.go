@@ -11,7 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/holdfast/holdfast/pkg/datafile"
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/datafile"
 )
 
 // Columns of the data set, in the order in which WriteCSV writes them. A file may have them in any order.
