@@ -6,16 +6,18 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// topicState is what stands in the availability topic, as far as it was read. A projector that was held up
-// may write an older row behind a newer one, and compaction keeps the last: so whoever sees that writes the
-// newer one again.
+// topicState is what the availability topic has of each SKU, as far as it was read. Compaction keeps the last row of a
+// SKU. A projector that was delayed may write an older row after a newer one, and compaction would then keep the older
+// one. So every projector watches the topic, and writes the newer row again.
 type topicState struct {
-	newest map[string]int64    // by SKU: the greatest source offset
+	newest map[string]int64    // by SKU: the greatest source offset of its rows
 	stale  map[string]struct{} // SKUs whose last row is not their newest
 }
 
@@ -23,8 +25,8 @@ func newTopicState() *topicState {
 	return &topicState{newest: map[string]int64{}, stale: map[string]struct{}{}}
 }
 
-// see takes a record of the topic, in its order.
-func (t *topicState) see(row *eventv1.AvailabilityRow) {
+// add notes a row of the topic. Rows must be added in the topic's order.
+func (t *topicState) add(row *eventv1.AvailabilityRow) {
 	if row.Sku == "" {
 		return
 	}
@@ -36,107 +38,105 @@ func (t *topicState) see(row *eventv1.AvailabilityRow) {
 	delete(t.stale, row.Sku)
 }
 
-// holds reports whether the row, or a newer one, is the SKU's last in the topic.
-func (t *topicState) holds(row *eventv1.AvailabilityRow) bool {
+// has reports whether the row, or a newer one, is the SKU's last in the topic.
+func (t *topicState) has(row *eventv1.AvailabilityRow) bool {
 	newest, ok := t.newest[row.Sku]
 	_, stale := t.stale[row.Sku]
 	return ok && !stale && newest >= row.SourceOffset
 }
 
-// How the own topic is watched: it may be deleted while nothing happens in it.
+// How the availability topic is watched. It may be deleted while nothing is written to it.
 const (
 	topicInterval = time.Second
-	// shrunkLimit is how often in a row its end must have gone back: a new leader may know it late.
+	// shrunkLimit is how often in a row the topic's end must have gone back before the topic counts as deleted. A new
+	// leader of a partition may report an end that is too low for a moment.
 	shrunkLimit = 3
 )
 
-var errTopicGone = errors.New("the topic " + eventlog.TopicAvailability + " was deleted or made again; building it anew")
+var errTopicGone = errors.New(
+	"the topic " + eventlog.TopicAvailability + " was deleted or made again; building it anew")
 
-// readAlong reads the own topic beside the projection, from where restore ended.
-func (p *projection) readAlong(ctx context.Context) error {
-	follower, err := p.client.Follow(p.restored)
+// followTopic reads the availability topic from where restore ended, at the same time as events are projected. It
+// returns when the topic was deleted or made again, too.
+func (v *projectorView) followTopic(ctx context.Context) error {
+	follower, err := v.client.Follow(v.restoredUpTo)
 	if err != nil {
 		return err
 	}
 	defer follower.Close()
-	ctx, cancel := context.WithCancelCause(ctx)
-	watching := make(chan struct{})
-	go func() {
-		defer close(watching)
-		cancel(p.watchTopic(ctx))
-	}()
-	defer func() { cancel(nil); <-watching }()
-	for {
-		recs, _, err := follower.Poll(ctx)
-		if err == nil {
-			err = p.see(ctx, recs)
-		}
-		if err != nil {
-			if cause := context.Cause(ctx); cause != nil {
-				return cause
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return v.watchTopic(ctx) })
+	group.Go(func() error {
+		for {
+			recs, _, err := follower.Poll(ctx)
+			if err == nil {
+				err = v.repair(ctx, recs)
 			}
-			return err
+			if err != nil {
+				return err
+			}
 		}
-	}
+	})
+	return group.Wait()
 }
 
-// see notes what stands in the topic, and writes again what an older row covers.
-func (p *projection) see(ctx context.Context, recs []eventlog.Record) error {
-	mend, err := p.note(recs)
-	if err != nil || len(mend) == 0 {
+// repair notes what is in the topic, and writes the rows again that older ones have replaced.
+func (v *projectorView) repair(ctx context.Context, recs []eventlog.Record) error {
+	replaced, err := v.replacedRows(recs)
+	if err != nil || len(replaced) == 0 {
 		return err
 	}
-	if err := p.client.Produce(ctx, mend); err != nil {
+	if err := v.client.Produce(ctx, replaced); err != nil {
 		return err
 	}
-	p.mended.Add(float64(len(mend)))
+	v.rowsRepaired.Add(float64(len(replaced)))
 	return nil
 }
 
-// note returns the rows to write again. A row that this projector does not have yet is left to the fold:
-// it will come to it, and find it covered.
-func (p *projection) note(recs []eventlog.Record) ([]*eventlog.Record, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// replacedRows returns the rows to write again. A row newer than the fold's own is not among them: when the fold gets
+// to that row's event, Flush finds that the topic does not have the row, and writes it.
+func (v *projectorView) replacedRows(recs []eventlog.Record) ([]*eventlog.Record, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	touched := map[string]struct{}{}
 	for i := range recs {
 		row := &eventv1.AvailabilityRow{}
 		switch err := decodeRow(&recs[i], row); {
 		case errors.Is(err, errOldRow):
-			continue // of a projector that is still to be upgraded: readers pass it over
+			continue // a projector that is not upgraded yet has written it; readers pass over it
 		case err != nil:
 			return nil, err
 		}
-		p.topic.see(row)
+		v.topic.add(row)
 		touched[row.Sku] = struct{}{}
 	}
-	var mend []*eventlog.Record
+	var replaced []*eventlog.Record
 	for sku := range touched {
-		row := p.fold.rows[sku]
-		if _, stale := p.topic.stale[sku]; !stale || row == nil || row.SourceOffset < p.topic.newest[sku] {
+		row := v.fold.rows[sku]
+		if _, stale := v.topic.stale[sku]; !stale || row == nil || row.SourceOffset < v.topic.newest[sku] {
 			continue
 		}
-		rec, err := record(sku, row)
+		rec, err := encodeRow(row)
 		if err != nil {
 			return nil, err
 		}
-		mend = append(mend, rec)
+		replaced = append(replaced, rec)
 	}
-	return mend, nil
+	return replaced, nil
 }
 
-// watchTopic returns when the topic is no longer the one that was restored from.
-func (p *projection) watchTopic(ctx context.Context) error {
+// watchTopic returns when the topic is no longer the one that the fold was restored from.
+func (v *projectorView) watchTopic(ctx context.Context) error {
 	tick := time.NewTicker(topicInterval)
 	defer tick.Stop()
-	before := p.restored
+	before := v.restoredUpTo
 	for shrunk := 0; shrunk < shrunkLimit; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-tick.C:
 		}
-		end, err := p.client.EndOffsets(ctx, projector.Partitions(eventlog.TopicAvailability, p.layout))
+		end, err := v.client.EndOffsets(ctx, projector.Partitions(eventlog.TopicAvailability, v.layout))
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
