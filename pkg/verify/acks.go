@@ -50,10 +50,20 @@ func (a *ack) refused() bool {
 // checkAcks checks the log against what clients were told (I3, I4, I5).
 //
 // A refused command that is in the log is no violation where the same command was also done: a refusal keeps no key, so
-// that the command may succeed under the same key later.
-func (c *checker) checkAcks(file io.Reader) error {
-	doubtful := refusals{done: map[command]bool{}}
+// that the command may succeed under the same key later. Only such refusals are kept in memory. If there are any, the
+// file is read again, to find whether their commands were done.
+func (c *checker) checkAcks(file io.ReadSeeker) error {
+	doubtful := refusals{}
 	if err := readAcks(file, func(a *ack) { c.checkAck(a, &doubtful) }); err != nil {
+		return err
+	}
+	if len(doubtful.acks) == 0 {
+		return nil
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read the acks file again: %w", err)
+	}
+	if err := readAcks(file, doubtful.note); err != nil {
 		return err
 	}
 	for i := range doubtful.acks {
@@ -67,10 +77,23 @@ func (c *checker) checkAcks(file io.Reader) error {
 // refusals are refused commands that are in the log.
 type refusals struct {
 	acks []ack            // in the order of the file
-	done map[command]bool // commands that were answered as done
+	done map[command]bool // whether the command was answered as done, too
 }
 
-func (r *refusals) add(a *ack) { r.acks = append(r.acks, *a) }
+func (r *refusals) add(a *ack) {
+	if r.done == nil {
+		r.done = map[command]bool{}
+	}
+	r.acks = append(r.acks, *a)
+	r.done[a.command()] = false
+}
+
+// note notes that a refused command was also done.
+func (r *refusals) note(a *ack) {
+	if _, ok := r.done[a.command()]; ok && a.succeeded() {
+		r.done[a.command()] = true
+	}
+}
 
 // readAcks calls fn with each line of an acks file.
 func readAcks(file io.Reader, fn func(*ack)) error {
@@ -159,7 +182,6 @@ func (c *checker) checkEffect(a *ack, doubtful *refusals) {
 		if !inLog && c.report.Moving {
 			return // it may have been written after the log was read
 		}
-		doubtful.done[a.command()] = true
 		done := inLog && (!refusedDocument || a.Status != http.StatusCreated)
 		unchanged := exists && slices.Contains(mayChangeNothing, a.Type)
 		c.check(Acknowledged, done || unchanged,

@@ -30,8 +30,9 @@ const DefaultExamples = 5
 
 // Options say what to verify besides the log.
 type Options struct {
-	// Acks are the answers that clients got, as holdfast bench writes them; nil: there are none.
-	Acks io.Reader
+	// Acks are the answers that clients got, as holdfast bench writes them; nil: there are none. They are read a second
+	// time where a refused command is found in the log.
+	Acks io.ReadSeeker
 	// ClickHouse is the address of the mirror; empty: the mirror is not verified.
 	ClickHouse string
 	// MirrorWait is how long the mirror may make no progress before it has what was read of the log; 0:
