@@ -8,6 +8,8 @@ SERVICES := order-api inventory-projector analytics-projector query-api holdfast
 DATA ?= $(wildcard ../shared/data/online_retail.csv.xz)
 KAFKA_TESTS := ./pkg/eventlog/... ./pkg/shard/... ./pkg/availability/... ./pkg/orderview/... ./pkg/analytics/...
 CHAOS := go test -count=1 -v ./test/chaos
+# gRPC without its traces, which nobody reads here: they would keep html/template, and with it what the linker drops else.
+TAGS := grpcnotrace
 export CGO_ENABLED := 0
 
 .PHONY: help
@@ -17,7 +19,7 @@ help: ## List the targets
 .PHONY: build
 build: ## Build all binaries into bin/
 	@mkdir -p $(BIN)
-	go build -trimpath -o $(BIN)/ $(addprefix ./cmd/,$(SERVICES))
+	go build -trimpath -tags $(TAGS) -o $(BIN)/ $(addprefix ./cmd/,$(SERVICES))
 
 .PHONY: demo
 demo: build ## Import a retailer's history into an embedded stack and look at it (DATA=file, EXIT=1, ARGS='--clickhouse off')

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Refuses changes of the schemas that would break a reader: of all of them against the commit before, and of events,
-# which are for ever, against every version that the history has.
+# Fails when a change of the schemas would break a reader. All schemas are compared with the commit before. Events are
+# kept for ever, so their schemas are compared with every commit of the history that changed them.
 set -euo pipefail
 cd "$(dirname "$0")/../schemas"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fetches Debian's ClickHouse, 18.16, into .local and prints its program, to test against a server that is too old. Nothing
-# is installed and nothing is started. It needs a Debian or Ubuntu that has the package.
+# Downloads Debian's ClickHouse, 18.16, into .local and prints the path of its program, for tests against a server that
+# is too old. It installs nothing and starts nothing. It needs a Debian or Ubuntu that has the package.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,12 +8,15 @@ home=$PWD/.local/clickhouse-old
 program=$home/run
 
 if [ ! -x "$program" ]; then
-  command -v apt-get >/dev/null || { echo "the old ClickHouse is Debian's package clickhouse-server, and there is no apt-get here" >&2; exit 1; }
-  apt-cache show clickhouse-server >/dev/null 2>&1 || apt-get update -qq >&2 # which alone needs rights
+  if ! command -v apt-get >/dev/null; then
+    echo "the old ClickHouse is Debian's package clickhouse-server, and there is no apt-get here" >&2
+    exit 1
+  fi
+  apt-cache show clickhouse-server >/dev/null 2>&1 || apt-get update -qq >&2 # the only command that needs root
   rm -rf "$home"
   mkdir -p "$home/packages" "$home/root"
   packages=$(apt-get install --simulate --no-install-recommends clickhouse-server | awk '$1 == "Inst" {print $2}')
-  if [ -n "$packages" ]; then # otherwise it is installed
+  if [ -n "$packages" ]; then # empty: the package is installed on this machine
     echo "fetching Debian's clickhouse-server" >&2
     # shellcheck disable=SC2086 # a list of words
     (cd "$home/packages" && apt-get download -qq $packages >&2)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for FUZZTIME (default 10s), one after the other; with names, only those.
+# Runs every fuzz target for FUZZTIME (default 10s), one after the other. With names as arguments it runs only those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

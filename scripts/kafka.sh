@@ -67,7 +67,7 @@ start() { # node
   echo $! >"$home/$1.pid"
 }
 
-await() { # node: its port answers
+await() { # node; waits until its port accepts connections
   local deadline=$((SECONDS + 60))
   until (exec 3<>"/dev/tcp/127.0.0.1/$(client_port "$1")") 2>/dev/null; do
     running "$1" || { echo "node $1 ended; its log:" >&2; tail -20 "$home/$1/broker.log" >&2; exit 1; }
@@ -102,7 +102,9 @@ up)
   echo "$brokers" >"$home/brokers"
   for n in $(seq "$brokers"); do start "$n"; done
   for n in $(seq "$brokers"); do await "$n"; done
-  echo "Apache Kafka listens on $(for n in $(seq "$brokers"); do printf '%s127.0.0.1:%s' "$([ "$n" = 1 ] || echo ,)" "$(client_port "$n")"; done)"
+  addresses=""
+  for n in $(seq "$brokers"); do addresses+="${addresses:+,}127.0.0.1:$(client_port "$n")"; done
+  echo "Apache Kafka listens on $addresses"
   ;;
 down)
   for n in $(nodes); do stop "$n" TERM; done
@@ -110,6 +112,10 @@ down)
   ;;
 kill) stop "${2:?which node}" KILL ;;
 start) start "${2:?which node}"; await "$2" ;;
-status) for n in $(seq "$brokers"); do if running "$n"; then echo "node $n: 127.0.0.1:$(client_port "$n")"; else echo "node $n: down"; fi; done ;;
+status)
+  for n in $(seq "$brokers"); do
+    if running "$n"; then echo "node $n: 127.0.0.1:$(client_port "$n")"; else echo "node $n: down"; fi
+  done
+  ;;
 *) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

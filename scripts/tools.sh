@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the tools that linting and code generation need into .local/bin, once a version.
+# Builds the tools for linting or code generation into .local/bin. Each version of a tool is built once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.local/bin

@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/loadtest"
 )
@@ -212,7 +212,7 @@ func (f *benchFlags) show(out io.Writer, report *loadtest.Report) error {
 }
 
 // startStack starts the platform to load. stop ends it and removes what it leaves.
-func (f *benchFlags) startStack(c *cobra.Command) (_ *run.Stack, stop func() error, err error) {
+func (f *benchFlags) startStack(c *cobra.Command) (_ *stack.Stack, stop func() error, err error) {
 	log, err := f.log.clusterConfig(c, "env", "topic-prefix")
 	if err != nil {
 		return nil, nil, err
@@ -226,15 +226,15 @@ func (f *benchFlags) startStack(c *cobra.Command) (_ *run.Stack, stop func() err
 	if err != nil {
 		return nil, nil, fmt.Errorf("temporary directory: %w", err)
 	}
-	cfg := run.StackConfig{
+	cfg := stack.Config{
 		Dir: dir, Listen: "127.0.0.1:0", KafkaListen: "127.0.0.1:0", Log: log, Shards: f.shards, Replicas: f.replicas,
 		Logger: slog.New(slog.DiscardHandler),
 	}
 	if !c.Flags().Changed("shards") {
 		cfg.Shards = int32(f.replicas)
 	}
-	if cfg.ClickHouse = run.NoClickHouse; f.mirror {
-		cfg.ClickHouse, cfg.ClickHouseListen = run.EmbeddedClickHouse, "127.0.0.1:0"
+	if cfg.ClickHouse = stack.NoClickHouse; f.mirror {
+		cfg.ClickHouse, cfg.ClickHouseListen = stack.EmbeddedClickHouse, "127.0.0.1:0"
 	}
 	remove := func() error {
 		err := os.RemoveAll(dir)
@@ -243,7 +243,7 @@ func (f *benchFlags) startStack(c *cobra.Command) (_ *run.Stack, stop func() err
 		}
 		return err
 	}
-	stack, err := run.StartStack(c.Context(), cfg)
+	stack, err := stack.Start(c.Context(), cfg)
 	if err != nil {
 		return nil, nil, errors.Join(err, remove())
 	}

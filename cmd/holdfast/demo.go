@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -40,7 +40,7 @@ type demo struct {
 	orders int
 	out    io.Writer
 	errOut io.Writer
-	stack  *run.Stack
+	stack  *stack.Stack
 	client *client.Client
 	book   *retail.Book
 	result *retail.Reconciliation

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -53,7 +54,7 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 }
 
 // start starts the platform. Its log goes to a file, so that the terminal stays readable.
-func (f *devFlags) start(c *cobra.Command) (*run.Stack, error) {
+func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 	log, err := f.log.clusterConfig(c)
 	if err != nil {
 		return nil, err
@@ -67,10 +68,10 @@ func (f *devFlags) start(c *cobra.Command) (*run.Stack, error) {
 	}
 	clickHouse := f.clickHouse
 	if clickHouse == "" && os.Getenv("CI") == "true" { // going on without it would leave it untested
-		clickHouse = run.EmbeddedClickHouse
+		clickHouse = stack.EmbeddedClickHouse
 	}
 	progress := newStarting(c.ErrOrStderr())
-	stack, err := run.StartStack(c.Context(), run.StackConfig{
+	stack, err := stack.Start(c.Context(), stack.Config{
 		Dir: f.dir, Listen: f.listen, KafkaListen: f.kafkaListen, Log: log,
 		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
@@ -131,7 +132,7 @@ look into. What it holds is kept in --dir between runs. For development and test
 }
 
 // stayUp waits for Ctrl-C, or for a service that fails, and stops in order. A part that stops alone is told of.
-func stayUp(ctx context.Context, out io.Writer, stack *run.Stack) error {
+func stayUp(ctx context.Context, out io.Writer, stack *stack.Stack) error {
 	var failed error
 	for stay := true; stay; {
 		select {
@@ -152,14 +153,14 @@ func stayUp(ctx context.Context, out io.Writer, stack *run.Stack) error {
 }
 
 // clickHouseLine says where ClickHouse is, if there is one.
-func clickHouseLine(stack *run.Stack) string {
+func clickHouseLine(stack *stack.Stack) string {
 	if stack.ClickHouse() == "" {
 		return ""
 	}
 	return "  ClickHouse  " + stack.ClickHouse() + "\n"
 }
 
-func writeBanner(w io.Writer, stack *run.Stack, dir string, took time.Duration) {
+func writeBanner(w io.Writer, stack *stack.Stack, dir string, took time.Duration) {
 	fmt.Fprintf(w, `Holdfast is ready (%.1f s). Ctrl-C stops it.
 
   API         %s

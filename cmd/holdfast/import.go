@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/client"
@@ -62,7 +62,7 @@ func importRetail(cmd *cobra.Command, where *logFlags, file, url, clickHouse, re
 	}
 	defer log.Close()
 	var mirror *analytics.Reports
-	if clickHouse != run.NoClickHouse {
+	if clickHouse != stack.NoClickHouse {
 		conn, err := openClickHouse(ctx, clickHouse)
 		if err != nil {
 			return err

@@ -2,8 +2,9 @@
 // inventory.availability.
 package main
 
-import "github.com/holdfast/holdfast/cmd/internal/run"
+import (
+	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/cmd/internal/run/inventory"
+)
 
-func main() {
-	run.Main(run.Program{Name: "inventory-projector", Run: run.InventoryProjector})
-}
+func main() { run.Main(inventory.Program()) }

@@ -2,18 +2,17 @@ package command
 
 import (
 	"bytes"
-	"errors"
-	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-
+	"github.com/holdfast/holdfast/pkg/appendjson"
+	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // Options are the settings that decide what a body means.
@@ -25,214 +24,213 @@ type Options struct {
 // DefaultPaymentWindow is how long a prepaid order may wait for its payment.
 const DefaultPaymentWindow = 24 * time.Hour
 
-// Decode turns a command's JSON into the domain's command. It is a function of its arguments alone, so
-// that any replica decodes the same body alike. Errors are a *Problem.
-func Decode(typ, id, key string, body []byte, receivedAtMicros int64, opts Options) (order.Command, inventory.Command, int64, error) {
-	d := decoding{typ: typ, id: id, key: key, body: body, receivedAtMicros: receivedAtMicros, opts: opts}
-	info, ok := Lookup(typ)
-	switch {
-	case !ok:
-		return nil, nil, 0, &Problem{Code: CodeUnknownCommand, Detail: "There is no command " + strconv.Quote(typ) + "."}
-	case info.Aggregate == Order:
-		cmd := d.orderCommand()
-		if err := d.problem(); err != nil {
-			return nil, nil, 0, err
-		}
-		return cmd, nil, d.occurredAtMicros, nil
-	default:
-		cmd := d.stockCommand()
-		if err := d.problem(); err != nil {
-			return nil, nil, 0, err
-		}
-		return nil, cmd, d.occurredAtMicros, nil
+// Decode turns a command's JSON into the domain's command, of which one is set. It is a function of its arguments
+// alone, so that every replica decodes the same body alike. occurredAtMicros is when it happened, where the body says
+// so. The error is a *problem.Problem.
+func Decode(name, id, key string, body []byte, receivedAtMicros int64, opts Options) (
+	o order.Command, s inventory.Command, occurredAtMicros int64, err error,
+) {
+	c, ok := Lookup(name)
+	if !ok {
+		return nil, nil, 0, unknownCommand(name)
 	}
+	d := decoding{Body: input.Body{JSON: body}, id: id, key: key, receivedAtMicros: receivedAtMicros, opts: opts}
+	if c.Aggregate == Order {
+		o = c.decodeOrder(&d)
+	} else {
+		s = c.decodeStock(&d)
+	}
+	if err := d.Problem(); err != nil {
+		return nil, nil, 0, err
+	}
+	return o, s, d.occurredAtMicros, nil
 }
 
-// decoding is one body on its way to a command. The checks note faults and go on, so that a client
-// learns of all of them at once.
+// decoding is one body on its way to a command, with what the command needs beside the body.
 type decoding struct {
-	typ, id, key     string
-	body             []byte
+	input.Body
+	// id is the order ID or SKU, key the client's idempotency key: other IDs derive from both.
+	id, key          string
 	receivedAtMicros int64
+	// occurredAtMicros is set from the body's occurred_at; 0: it has none.
 	occurredAtMicros int64
 	opts             Options
-	code             string
-	faults           []FieldError
 }
 
-// fault notes what is wrong; the first one's code is the problem's.
-func (d *decoding) fault(code, pointer, detail string) {
-	if d.code == "" {
-		d.code = code
+// paymentDeadline is when an order has to be paid that is placed now, or whose payment begins now.
+func (d *decoding) paymentDeadline() int64 {
+	window := d.opts.PaymentWindow
+	if window == 0 {
+		window = DefaultPaymentWindow
 	}
-	if len(d.faults) < MaxFieldErrors {
-		d.faults = append(d.faults, FieldError{pointer, detail})
+	return d.receivedAtMicros + window.Microseconds()
+}
+
+func (d *decoding) reason(s string) string { return d.Text("/reason", s, input.MaxReasonBytes) }
+
+func (d *decoding) reference(s string) string {
+	return d.Text("/reference", s, input.MaxReferenceBytes)
+}
+
+func (d *decoding) location(s string) string { return d.Location("/location", s) }
+
+// occurredAt notes when something happened, where the body says so.
+func (d *decoding) occurredAt(s string) {
+	if s != "" {
+		d.occurredAtMicros = d.Time("/occurred_at", s)
 	}
 }
 
-// invalid notes a fault under the code that the domain gives too: invalid_ and the member's name.
-func (d *decoding) invalid(pointer, detail string) {
-	d.fault("invalid_"+pointer[strings.LastIndexByte(pointer, '/')+1:], pointer, detail)
+func (d *decoding) currency(code string) string {
+	if _, ok := money.Lookup(code); !ok {
+		if code == "" {
+			d.Missing("/currency")
+		} else {
+			d.Fault(order.CodeUnknownCurrency, "/currency", "is no ISO 4217 code of a currency")
+		}
+	}
+	return code
 }
 
-func (d *decoding) problem() error {
-	if d.code == "" {
+// action checks an action that stands beside a command, which says the same.
+func (d *decoding) action(got, want string) {
+	if got != "" && got != want {
+		d.Fault(problem.InvalidAction, "/action", "must be "+want+" in this command")
+	}
+}
+
+// lineBody is a line of a new order or of a document.
+type lineBody struct {
+	SKU       string `json:"sku"`
+	Quantity  int64  `json:"quantity"`
+	UnitPrice string `json:"unit_price"`
+}
+
+// quantityBody is a line that names units of an order's SKU.
+type quantityBody struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+func (d *decoding) placeLines(lines []lineBody) []order.PlaceLine {
+	if !d.countLines(len(lines)) {
 		return nil
 	}
-	return &Problem{Code: d.code, Detail: d.faults[0].Detail, Errors: d.faults}
-}
-
-var strict = json.JoinOptions(json.RejectUnknownMembers(true))
-
-// read decodes the body strictly; false means that the fault is noted.
-func (d *decoding) read(into any) bool {
-	body := bytes.TrimLeft(d.body, " \t\r\n")
-	switch {
-	case len(body) == 0:
-		return true // as {}: commands without required members need no body
-	case body[0] != '{' && jsontext.Value(body).IsValid():
-		d.fault(CodeWrongType, "", "must be a JSON object")
-		return false
-	}
-	if err := json.Unmarshal(body, into, strict); err != nil {
-		d.unreadable(err)
-		return false
-	}
-	return true
-}
-
-func (d *decoding) unreadable(err error) {
-	code, pointer, detail := explain(err)
-	d.fault(code, pointer, detail)
-}
-
-// explain words an error of the JSON package.
-func explain(err error) (code, pointer, detail string) {
-	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		if errors.Is(err, jsontext.ErrDuplicateName) {
-			return CodeDuplicateField, string(syntax.JSONPointer), "is there twice"
+	placed := make([]order.PlaceLine, len(lines))
+	for i, line := range lines {
+		d.checkLine(i, line.SKU, line.Quantity)
+		micros, fault := input.ParseAmount(line.UnitPrice)
+		if fault != "" {
+			d.Amount(linePointer(i)+"/unit_price", line.UnitPrice, order.CodeInvalidPrice)
 		}
-		return CodeMalformedJSON, string(syntax.JSONPointer), "is not well-formed JSON at byte " + strconv.FormatInt(syntax.ByteOffset, 10)
+		placed[i] = order.PlaceLine{SKU: line.SKU, Quantity: line.Quantity, UnitPriceMicros: micros}
 	}
-	semantic, ok := errors.AsType[*json.SemanticError](err)
+	return placed
+}
+
+func (d *decoding) quantities(lines []quantityBody) []order.LineQuantity {
+	if !d.countLines(len(lines)) {
+		return nil
+	}
+	out := make([]order.LineQuantity, len(lines))
+	for i, line := range lines {
+		d.checkLine(i, line.SKU, line.Quantity)
+		out[i] = order.LineQuantity{SKU: line.SKU, Quantity: line.Quantity}
+	}
+	return out
+}
+
+// optionalQuantities are the lines of a command that means all there is when it has none.
+func (d *decoding) optionalQuantities(lines *[]quantityBody) []order.LineQuantity {
+	if lines == nil {
+		return nil
+	}
+	return d.quantities(*lines)
+}
+
+func (d *decoding) countLines(n int) bool {
 	switch {
-	case !ok:
-		return CodeMalformedJSON, "", "is not well-formed JSON"
-	case errors.Is(err, json.ErrUnknownName):
-		return CodeUnknownField, string(semantic.JSONPointer), "is not a member of this body"
+	case n == 0:
+		d.Fault(problem.MissingField, "/lines", "must hold at least one line")
+	case n > input.MaxLines:
+		d.Fault(problem.TooManyLines, "/lines",
+			"holds "+strconv.Itoa(n)+" lines; at most "+strconv.Itoa(input.MaxLines)+" are taken")
 	}
-	return CodeWrongType, string(semantic.JSONPointer), "must be " + wanted(semantic.GoType)
+	return n > 0 && n <= input.MaxLines
 }
 
-func wanted(t reflect.Type) string {
-	for t != nil && t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch {
-	case t == nil:
-		return "of another type"
-	case t.Kind() == reflect.String:
-		return "a string"
-	case t.Kind() == reflect.Int64, t.Kind() == reflect.Uint64:
-		return "a whole number, not a string, fraction or exponent"
-	case t.Kind() == reflect.Slice:
-		return "an array"
-	}
-	return "an object"
-}
-
-// text checks a string that may be empty: its length, and that no control characters hide in it.
-func (d *decoding) text(pointer, s string, maxBytes int) string {
-	switch {
-	case len(s) > maxBytes:
-		d.invalid(pointer, "is longer than "+strconv.Itoa(maxBytes)+" bytes")
-	case !printable(s):
-		d.invalid(pointer, "holds control characters")
-	}
-	return s
-}
-
-// name checks a string that must be there and identifies something.
-func (d *decoding) name(pointer, s string, maxBytes int) string {
-	if s == "" {
-		d.fault(CodeMissingField, pointer, "is required")
-		return s
-	}
-	if s[0] == ' ' || s[len(s)-1] == ' ' {
-		d.invalid(pointer, "begins or ends with a space")
-		return s
-	}
-	return d.text(pointer, s, maxBytes)
-}
-
-func (d *decoding) location(s string) string { return d.locationAt("/location", s) }
-
-// locationAt is a location under a member of that name; one that is left out is the default.
-func (d *decoding) locationAt(pointer, s string) string {
-	switch {
-	case s == "":
-		return DefaultLocation
-	case s[0] == ' ' || s[len(s)-1] == ' ':
-		d.fault(inventory.CodeInvalidLocation, pointer, "begins or ends with a space")
-	case len(s) > MaxLocationBytes:
-		d.fault(inventory.CodeInvalidLocation, pointer, "is longer than "+strconv.Itoa(MaxLocationBytes)+" bytes")
-	case !printable(s):
-		d.fault(inventory.CodeInvalidLocation, pointer, "holds control characters")
-	}
-	return s
-}
-
-func (d *decoding) quantity(pointer string, n int64) int64 {
-	if n < 1 || n > MaxQuantity {
-		d.fault(CodeBadQuantity, pointer, "must be from 1 to 1000000000")
-	}
-	return n
-}
-
-// level checks a quantity that may be 0 but must be there.
-func (d *decoding) level(pointer string, n *int64) int64 {
-	switch {
-	case n == nil:
-		d.fault(CodeMissingField, pointer, "is required")
-		return 0
-	case *n < 0 || *n > MaxQuantity:
-		d.fault(CodeBadQuantity, pointer, "must be from 0 to 1000000000")
-	}
-	return *n
-}
-
-// time reads an RFC 3339 time into microseconds since 1970.
-func (d *decoding) time(pointer, s string) int64 {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	switch {
-	case err != nil:
-		d.invalid(pointer, "must be a time as RFC 3339 has it, like 2011-12-09T12:50:00Z")
-	case t.Year() < 1970 || t.Year() > 2199:
-		d.invalid(pointer, "must be in the years 1970 to 2199")
-	}
-	return t.UnixMicro()
-}
-
-func printable(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] == 0x7f {
-			return false
+// checkLine checks what every kind of line has. Pointers are made only for faults.
+func (d *decoding) checkLine(i int, sku string, quantity int64) {
+	if fault := input.SKUFault(sku); fault != "" {
+		code := problem.InvalidSKU
+		if sku == "" {
+			code = problem.MissingField
 		}
+		d.Fault(code, linePointer(i)+"/sku", fault)
 	}
-	return true
+	if !input.ValidQuantity(quantity) {
+		d.Quantity(linePointer(i)+"/quantity", quantity)
+	}
 }
 
-// ValidSKU says what is wrong with a SKU, or "".
-func ValidSKU(sku string) string {
-	switch {
-	case sku == "":
-		return "is required"
-	case len(sku) > MaxSKUBytes:
-		return "is longer than " + strconv.Itoa(MaxSKUBytes) + " bytes"
-	case sku[0] == ' ' || sku[len(sku)-1] == ' ':
-		return "begins or ends with a space"
-	case !printable(sku) || !utf8.ValidString(sku):
-		return "holds control characters"
+func linePointer(i int) string { return "/lines/" + strconv.Itoa(i) }
+
+// chooseByAction returns the command of a route that the body's action names; the zero action is the default of
+// routes that have one. B has the members of all commands of the route.
+func chooseByAction[B any](
+	actionOf func(*B) string, defaultAction, wanted string,
+) func(*Route, []byte) (*Command, error) {
+	return func(r *Route, raw []byte) (*Command, error) {
+		var body B
+		d := input.Body{JSON: raw}
+		if !d.Read(&body) {
+			return nil, d.Problem()
+		}
+		action := actionOf(&body)
+		if action == "" {
+			action = defaultAction
+		}
+		i := slices.IndexFunc(r.Commands, func(c *Command) bool { return c.Action == action })
+		switch {
+		case i >= 0:
+			return r.Commands[i], nil
+		case action == "":
+			d.Missing("/action")
+		default:
+			d.Fault(problem.InvalidAction, "/action", "must be "+wanted)
+		}
+		return nil, d.Problem()
 	}
-	return ""
+}
+
+// actions are the routes whose commands an action tells apart, by path.
+var actions = map[string]func(*Route, []byte) (*Command, error){
+	paymentsPath: chooseByAction(func(b *anyPaymentBody) string { return b.Action }, "",
+		"one of "+strings.Join(actionsOf(payments), ", ")),
+	fulfilmentsPath: chooseByAction(func(b *shipBody) string { return b.Action }, "ship", "ship or create"),
+}
+
+func actionsOf(commands []*Command) []string {
+	names := make([]string, len(commands))
+	for i, c := range commands {
+		names[i] = c.Action
+	}
+	return names
+}
+
+// WithMember returns a body with the ID that stands in the path instead. A body that is no object is returned as it is,
+// for Decode to refuse.
+func WithMember(body []byte, member, id string) []byte {
+	remaining, isObject := bytes.CutPrefix(bytes.TrimSpace(body), []byte("{"))
+	if !isObject && len(remaining) > 0 {
+		return body
+	}
+	out := appendjson.String([]byte(`{"`+member+`":`), id)
+	switch remaining = bytes.TrimSpace(remaining); {
+	case len(remaining) == 0:
+		return append(out, '}')
+	case remaining[0] != '}':
+		out = append(out, ',')
+	}
+	return append(out, remaining...)
 }

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 const testOrderID = "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11"
@@ -25,29 +27,34 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		want      any
 		occurred  int64
 	}{
-		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}],"total":"5.10","country":"EIRE"}`, order.Place{
+		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}],` +
+			`"total":"5.10","country":"EIRE"}`, order.Place{
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Country: "EIRE", Terms: order.Prepaid, TotalMicros: &total,
 			Lines:    []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 2_550_000}},
 			AtMicros: 1_000, PaymentDeadlineMicros: 1_000 + time.Hour.Microseconds(),
 		}, 0},
-		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","payment_terms":"on_account","lines":[{"sku":"A1","quantity":2,"unit_price":"0"}]}`, order.Place{
+		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","payment_terms":"on_account","lines":[{"sku":"A1","quantity":` +
+			`2,"unit_price":"0"}]}`, order.Place{
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
 		}, 0},
-		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"0"}],"payment_terms":"on_account",` +
+		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"0"}],` +
+			`"payment_terms":"on_account",` +
 			`"allocation":{"policy":"fewest_locations","locations":["north","main"]}}`, order.Place{
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
 			Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
 		}, 0},
-		{ImportCreditNote, `{"reference":"C1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1","quantity":2,"unit_price":"1"}]}`, order.ImportDocument{
+		{ImportCreditNote, `{"reference":"C1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1",` +
+			`"quantity":2,"unit_price":"1"}]}`, order.ImportDocument{
 			OrderID: testOrderID, Kind: order.KindCreditNote, Currency: "GBP", Reference: "C1", AtMicros: at,
 			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 1_000_000}},
 		}, at},
 		{CancelOrder, `{"reason":"x"}`, order.Cancel{Reason: "x"}, 0},
 		{AuthorizePayment, `{"amount":"7.65","reference":"pi"}`, order.AuthorizePayment{
 			AmountMicros: 7_650_000, Reference: "pi", DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
-		{StartPayment, `{"action":"start","reference":"pi"}`, order.StartPayment{Reference: "pi", DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
+		{StartPayment, `{"action":"start","reference":"pi"}`,
+			order.StartPayment{Reference: "pi", DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
 		{VoidPayment, `{"reason":"x"}`, order.VoidPayment{Reason: "x"}, 0},
 		{RefundPayment, `{"amount":"0.50","reference":"re"}`, order.RefundPayment{AmountMicros: 500_000, Reference: "re"}, 0},
 		{FailPayment, `{"reference":"pi","reason":"declined"}`, order.FailPayment{Reference: "pi", Reason: "declined"}, 0},
@@ -61,40 +68,54 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{CreateFulfilment, `{"action":"create"}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{CreateFulfilment, `{"lines":[{"sku":"A1","quantity":2}]}`, order.CreateFulfilment{
 			FulfilmentID: FulfilmentID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
-		{ShipFulfilment, `{"fulfilment_id":"f","tracking_reference":"1Z","capture":true}`, order.ShipFulfilment{FulfilmentID: "f", TrackingReference: "1Z", Capture: true}, 0},
-		{ShipFulfilment, `{"fulfilment_id":"f","capture":true,"payment_reference":"c"}`, order.ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "c"}, 0},
-		{ShipOrder, `{"capture":true,"payment_reference":"c"}`, order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k"), Capture: true, PaymentReference: "c"}, 0},
+		{ShipFulfilment, `{"fulfilment_id":"f","tracking_reference":"1Z","capture":true}`,
+			order.ShipFulfilment{FulfilmentID: "f", TrackingReference: "1Z", Capture: true}, 0},
+		{ShipFulfilment, `{"fulfilment_id":"f","capture":true,"payment_reference":"c"}`,
+			order.ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "c"}, 0},
+		{ShipOrder, `{"capture":true,"payment_reference":"c"}`,
+			order.Ship{FulfilmentID: FulfilmentID(testOrderID, "k"), Capture: true, PaymentReference: "c"}, 0},
 		{CancelFulfilment, `{"fulfilment_id":"f","reason":"x"}`, order.CancelFulfilment{FulfilmentID: "f", Reason: "x"}, 0},
-		{CancelLines, `{"lines":[{"sku":"A1","quantity":2}],"reason":"x"}`, order.CancelLines{Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}, Reason: "x"}, 0},
-		{AmendOrder, `{"lines":[{"sku":"A1","quantity":0},{"sku":"B","line":2,"quantity":3,"unit_price":"0"}],"reason":"x"}`, order.Amend{
-			Lines: []order.AmendLine{{SKU: "A1"}, {SKU: "B", Line: 2, Quantity: 3, UnitPriceMicros: new(int64)}}, Reason: "x"}, 0},
+		{CancelLines, `{"lines":[{"sku":"A1","quantity":2}],"reason":"x"}`,
+			order.CancelLines{Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}, Reason: "x"}, 0},
+		{AmendOrder, `{"lines":[{"sku":"A1","quantity":0},{"sku":"B","line":2,"quantity":3,"unit_price":"0"}],"reason":"x"}`,
+			order.Amend{
+				Lines: []order.AmendLine{{SKU: "A1"}, {SKU: "B", Line: 2, Quantity: 3,
+					UnitPriceMicros: new(int64)}}, Reason: "x"}, 0},
 		{HoldOrder, `{"reason":"x"}`, order.Hold{Reason: "x"}, 0},
 		{ResumeOrder, ``, order.Resume{DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
 		{RequestReturn, `{"reason":"x"}`, order.RequestReturn{ReturnID: ReturnID(testOrderID, "k"), Reason: "x"}, 0},
 		{RequestReturn, `{"lines":[{"sku":"A1","quantity":2}]}`, order.RequestReturn{
 			ReturnID: ReturnID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}},
 		}, 0},
-		{ReceiveReturn, `{"return_id":"r","lines":[{"sku":"A1","quantity":2,"condition":"damaged"}],"location":"north"}`, order.ReceiveReturn{
-			ReturnID: "r", Lines: []order.ReturnedLine{{SKU: "A1", Quantity: 2, Condition: order.Damaged}}, Location: "north"}, 0},
+		{ReceiveReturn, `{"return_id":"r","lines":[{"sku":"A1","quantity":2,"condition":"damaged"}],"location":"north"}`,
+			order.ReceiveReturn{
+				ReturnID: "r", Lines: []order.ReturnedLine{{SKU: "A1", Quantity: 2,
+					Condition: order.Damaged}}, Location: "north"}, 0},
 		{ReceiveReturn, `{"return_id":"r","lines":[{"sku":"A1","quantity":2,"condition":"damaged"}]}`, order.ReceiveReturn{
 			ReturnID: "r", Lines: []order.ReturnedLine{{SKU: "A1", Quantity: 2, Condition: order.Damaged}},
 		}, 0},
 		{CancelReturn, `{"return_id":"r"}`, order.CancelReturn{ReturnID: "r"}, 0},
 		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
-		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`, inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
+		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`,
+			inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
 		{ExpectStock, `{"quantity":0,"reference":"PO-1"}`, inventory.ExpectStock{Location: "main", Reference: "PO-1"}, 0},
 		{ShipTransfer, `{"to_location":"north","quantity":2,"reference":"van 2"}`, inventory.ShipTransfer{
 			TransferID: TransferID(testOrderID, "k"), FromLocation: "main", ToLocation: "north", Quantity: 2, Reference: "van 2",
 		}, 0},
-		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"missing":1}`, inventory.ReceiveTransfer{TransferID: "t", Quantity: 1, Missing: 1}, 0},
-		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"damaged":2}`, inventory.ReceiveTransfer{TransferID: "t", Damaged: 2}, 0},
-		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"rejected":2,"reason":"torn"}`, inventory.ReceiveTransfer{TransferID: "t", Rejected: 2, Reason: "torn"}, 0},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":1,"missing":1}`,
+			inventory.ReceiveTransfer{TransferID: "t", Quantity: 1, Missing: 1}, 0},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"damaged":2}`,
+			inventory.ReceiveTransfer{TransferID: "t", Damaged: 2}, 0},
+		{ReceiveTransfer, `{"transfer_id":"t","quantity":0,"rejected":2,"reason":"torn"}`,
+			inventory.ReceiveTransfer{TransferID: "t", Rejected: 2, Reason: "torn"}, 0},
 		{MoveStock, `{"from":"available","to":"damaged","quantity":2}`, inventory.MoveStock{
 			Location: "main", From: inventory.StateAvailable, To: inventory.StateDamaged, Quantity: 2,
 		}, 0},
-		{AdjustStock, `{"location":"x","delta":-3,"reason":"other"}`, inventory.AdjustStock{Location: "x", Delta: -3, Reason: inventory.ReasonOther}, 0},
+		{AdjustStock, `{"location":"x","delta":-3,"reason":"other"}`,
+			inventory.AdjustStock{Location: "x", Delta: -3, Reason: inventory.ReasonOther}, 0},
 		{CountStock, `{"counted":0}`, inventory.CountStock{Location: "main"}, 0},
-		{CountStock, `{"counted":1,"counted_at_version":7}`, inventory.CountStock{Location: "main", Counted: 1, CountedAtVersion: 7}, 0},
+		{CountStock, `{"counted":1,"counted_at_version":7}`,
+			inventory.CountStock{Location: "main", Counted: 1, CountedAtVersion: 7}, 0},
 		{SetSafetyStock, `{"quantity":0}`, inventory.SetSafetyStock{Location: "main"}, 0},
 		{SetBackorderLimit, `{"limit":7}`, inventory.SetBackorderLimit{Limit: 7}, 0},
 	} {
@@ -118,7 +139,7 @@ func TestReturnedLinesSayTheirCondition(t *testing.T) {
 		`[]`: "wrong_type ",
 	} {
 		_, _, _, err := Decode(ReceiveReturn, testOrderID, "k", []byte(body), 0, Options{})
-		if p := AsProblem(err); p.Code+" "+p.Errors[0].Pointer != want {
+		if p := problem.Of(err); p.Code+" "+p.Errors[0].Pointer != want {
 			t.Errorf("%s: %v, want %s", body, err, want)
 		}
 	}
@@ -140,7 +161,8 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{PlaceOrder, allocated(`{"policy":"nearest"}`), "invalid_allocation /allocation/policy"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":["n","n"]}`), "invalid_allocation /allocation/locations/1"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":[" n"]}`), "invalid_allocation /allocation/locations/0"},
-		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", MaxLocationBytes+1) + `","to_location":"n","quantity":1}`, "invalid_location /from_location"},
+		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", input.MaxLocationBytes+1) +
+			`","to_location":"n","quantity":1}`, "invalid_location /from_location"},
 		{ShipTransfer, `{"to_location":"a\nb","quantity":1}`, "invalid_location /to_location"},
 		{ShipTransfer, `{"to_location":"n","quantity":0}`, "invalid_quantity /quantity"},
 		{ShipTransfer, `{"to":"n"}`, "unknown_field /to"},
@@ -154,7 +176,7 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{ReceiveTransfer, `[]`, "wrong_type "},
 	} {
 		_, _, _, err := Decode(test.typ, "A1", "k", []byte(test.body), 0, Options{})
-		if p := AsProblem(err); len(p.Errors) == 0 || p.Code+" "+p.Errors[0].Pointer != test.want {
+		if p := problem.Of(err); len(p.Errors) == 0 || p.Code+" "+p.Errors[0].Pointer != test.want {
 			t.Errorf("%s %s: %v, want %s", test.typ, test.body, err, test.want)
 		}
 	}
@@ -163,8 +185,8 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 func TestDecodeNamesEveryFault(t *testing.T) {
 	_, _, _, err := Decode(PlaceOrder, testOrderID, "k", []byte(
 		`{"currency":"XXX","lines":[{"sku":"","quantity":0,"unit_price":"NaN"}],"payment_terms":"later"}`), 0, Options{})
-	var p *Problem
-	if !errors.As(err, &p) || p.Code != CodeMissingField {
+	var p *problem.Problem
+	if !errors.As(err, &p) || p.Code != problem.MissingField {
 		t.Fatalf("got %v", err)
 	}
 	var pointers []string
@@ -179,57 +201,75 @@ func TestDecodeNamesEveryFault(t *testing.T) {
 
 func TestPaymentsNameTheirFaults(t *testing.T) {
 	for _, test := range []struct{ typ, body, code, pointer string }{
-		{StartPayment, `{"amount":"1"}`, CodeUnknownField, "/amount"},
-		{FailPayment, `{"amount":"1"}`, CodeUnknownField, "/amount"},
-		{StartPayment, `{"action":"stop"}`, CodeBadAction, "/action"},
+		{StartPayment, `{"amount":"1"}`, problem.UnknownField, "/amount"},
+		{FailPayment, `{"amount":"1"}`, problem.UnknownField, "/amount"},
+		{StartPayment, `{"action":"stop"}`, problem.InvalidAction, "/action"},
 		{VoidPayment, `{"amount":"0"}`, order.CodeInvalidAmount, "/amount"},
-		{VoidPayment, `{"action":"refund"}`, CodeBadAction, "/action"},
+		{VoidPayment, `{"action":"refund"}`, problem.InvalidAction, "/action"},
 		{RefundPayment, `{"amount":"-1"}`, order.CodeInvalidAmount, "/amount"},
-		{RefundPayment, `[]`, CodeWrongType, ""},
-		{FailPayment, `{"action":"void"}`, CodeBadAction, "/action"},
-		{AuthorizePayment, `{}`, CodeMissingField, "/amount"},
+		{RefundPayment, `[]`, problem.WrongType, ""},
+		{FailPayment, `{"action":"void"}`, problem.InvalidAction, "/action"},
+		{AuthorizePayment, `{}`, problem.MissingField, "/amount"},
 		{CapturePayment, `{"amount":"0"}`, order.CodeInvalidAmount, "/amount"},
-		{CapturePayment, `{"amount":"1","reason":"x"}`, CodeUnknownField, "/reason"},
+		{CapturePayment, `{"amount":"1","reason":"x"}`, problem.UnknownField, "/reason"},
 	} {
 		_, _, _, err := Decode(test.typ, testOrderID, "k", []byte(test.body), 0, Options{})
-		p := AsProblem(err)
+		p := problem.Of(err)
 		if p.Code != test.code || len(p.Errors) == 0 || p.Errors[0].Pointer != test.pointer {
 			t.Errorf("%s %s: got %s %v, want %s %s", test.typ, test.body, p.Code, p.Errors, test.code, test.pointer)
 		}
 	}
-	for _, action := range paymentActions {
-		typ, err := PaymentType([]byte(`{"action":"` + action + `"}`))
-		if _, known := Lookup(typ); err != nil || !known {
-			t.Errorf("%s is %q, %v", action, typ, err)
+	route := routeOf(t, paymentsPath)
+	for _, payment := range route.Commands {
+		c, err := route.Choose([]byte(`{"action":"` + payment.Action + `"}`))
+		if err != nil || c != payment {
+			t.Errorf("%s is %+v, %v", payment.Action, c, err)
 		}
 	}
-	for body, pointer := range map[string]string{`{}`: "/action", `{"action":"steal"}`: "/action", `{"acton":"void"}`: "/acton"} {
-		if _, err := PaymentType([]byte(body)); AsProblem(err).Errors[0].Pointer != pointer {
-			t.Errorf("%s: %v", body, err)
+	for body, want := range map[string]string{
+		`{}`: "missing_field /action", `{"action":"steal"}`: "invalid_action /action",
+		`{"acton":"void"}`: "unknown_field /acton",
+	} {
+		_, err := route.Choose([]byte(body))
+		if p := problem.Of(err); p.Code+" "+p.Errors[0].Pointer != want {
+			t.Errorf("%s: %v, want %s", body, err, want)
 		}
 	}
 }
 
+// routeOf is the route of a path that several commands share.
+func routeOf(t *testing.T, path string) *Route {
+	t.Helper()
+	for _, r := range Routes() {
+		if r.Path == path {
+			return &r
+		}
+	}
+	t.Fatalf("no command has the path %s", path)
+	return nil
+}
+
 func TestAmendmentsNameTheirFaults(t *testing.T) {
 	for _, test := range []struct{ body, code, pointer string }{
-		{`{}`, CodeMissingField, "/lines"},
-		{`{"lines":[{"sku":"A"}]}`, CodeMissingField, "/lines/0/quantity"},
-		{`{"lines":[{"sku":"A","quantity":-1}]}`, CodeBadQuantity, "/lines/0/quantity"},
-		{`{"lines":[{"quantity":1}]}`, CodeMissingField, "/lines/0/sku"},
+		{`{}`, problem.MissingField, "/lines"},
+		{`{"lines":[{"sku":"A"}]}`, problem.MissingField, "/lines/0/quantity"},
+		{`{"lines":[{"sku":"A","quantity":-1}]}`, problem.InvalidQuantity, "/lines/0/quantity"},
+		{`{"lines":[{"quantity":1}]}`, problem.MissingField, "/lines/0/sku"},
 		{`{"lines":[{"sku":"A","quantity":1,"line":0}]}`, order.CodeInvalidLines, "/lines/0/line"},
 		{`{"lines":[{"sku":"A","quantity":1,"line":99999999999}]}`, order.CodeInvalidLines, "/lines/0/line"},
 		{`{"lines":[{"sku":"A","quantity":1,"unit_price":"-1"}]}`, order.CodeInvalidPrice, "/lines/0/unit_price"},
-		{`{"lines":[{"sku":"A","quantity":1,"unit_price":""}]}`, CodeMissingField, "/lines/0/unit_price"},
-		{`{"lines":[{"sku":"A","quantity":1,"delta":1}]}`, CodeUnknownField, "/lines/0/delta"},
+		{`{"lines":[{"sku":"A","quantity":1,"unit_price":""}]}`, problem.MissingField, "/lines/0/unit_price"},
+		{`{"lines":[{"sku":"A","quantity":1,"delta":1}]}`, problem.UnknownField, "/lines/0/delta"},
 	} {
 		_, _, _, err := Decode(AmendOrder, testOrderID, "k", []byte(test.body), 0, Options{})
-		p := AsProblem(err)
+		p := problem.Of(err)
 		if p.Code != test.code || len(p.Errors) != 1 || p.Errors[0].Pointer != test.pointer {
 			t.Errorf("%s: %s %+v, want %s at %s", test.body, p.Code, p.Errors, test.code, test.pointer)
 		}
 	}
 	prints := map[[16]byte]string{}
-	for _, body := range []string{`[{"sku":"A","quantity":1}]`, `[{"sku":"A","quantity":1,"line":1}]`, `[{"sku":"A","quantity":1,"unit_price":"0"}]`, `[{"sku":"A","quantity":0}]`} {
+	for _, body := range []string{`[{"sku":"A","quantity":1}]`, `[{"sku":"A","quantity":1,"line":1}]`,
+		`[{"sku":"A","quantity":1,"unit_price":"0"}]`, `[{"sku":"A","quantity":0}]`} {
 		o, _, _, err := Decode(AmendOrder, testOrderID, "k", []byte(`{"lines":`+body+`}`), 0, Options{})
 		f := Fingerprint(AmendOrder, testOrderID, o, nil, 0)
 		if other, seen := prints[f]; err != nil || seen {
@@ -241,35 +281,39 @@ func TestAmendmentsNameTheirFaults(t *testing.T) {
 
 func TestFulfilmentsNameTheirFaults(t *testing.T) {
 	for _, test := range []struct{ typ, body, code, pointer string }{
-		{CancelLines, `{}`, CodeMissingField, "/lines"},
-		{CancelLines, `{"lines":[{"sku":"A1","quantity":0}]}`, CodeBadQuantity, "/lines/0/quantity"},
-		{CreateFulfilment, `{"lines":[]}`, CodeMissingField, "/lines"},
-		{CreateFulfilment, `{"action":"ship"}`, CodeBadAction, "/action"},
-		{CreateFulfilment, `{"tracking_reference":"1Z"}`, CodeUnknownField, "/tracking_reference"},
+		{CancelLines, `{}`, problem.MissingField, "/lines"},
+		{CancelLines, `{"lines":[{"sku":"A1","quantity":0}]}`, problem.InvalidQuantity, "/lines/0/quantity"},
+		{CreateFulfilment, `{"lines":[]}`, problem.MissingField, "/lines"},
+		{CreateFulfilment, `{"action":"ship"}`, problem.InvalidAction, "/action"},
+		{CreateFulfilment, `{"tracking_reference":"1Z"}`, problem.UnknownField, "/tracking_reference"},
 		{ShipOrder, `{"payment_reference":"c"}`, "invalid_payment_reference", "/payment_reference"},
 		{ShipFulfilment, `{"fulfilment_id":"f","payment_reference":"c"}`, "invalid_payment_reference", "/payment_reference"},
-		{ShipOrder, `{"action":"create"}`, CodeBadAction, "/action"},
-		{ShipFulfilment, `{}`, CodeMissingField, "/fulfilment_id"},
-		{CancelFulfilment, `{"fulfilment_id":"f","reason":7}`, CodeWrongType, "/reason"},
-		{HoldOrder, `{"why":"x"}`, CodeUnknownField, "/why"},
-		{ResumeOrder, `{"reason":"x"}`, CodeUnknownField, "/reason"},
+		{ShipOrder, `{"action":"create"}`, problem.InvalidAction, "/action"},
+		{ShipFulfilment, `{}`, problem.MissingField, "/fulfilment_id"},
+		{CancelFulfilment, `{"fulfilment_id":"f","reason":7}`, problem.WrongType, "/reason"},
+		{HoldOrder, `{"why":"x"}`, problem.UnknownField, "/why"},
+		{ResumeOrder, `{"reason":"x"}`, problem.UnknownField, "/reason"},
 	} {
 		_, _, _, err := Decode(test.typ, testOrderID, "k", []byte(test.body), 0, Options{})
-		p := AsProblem(err)
+		p := problem.Of(err)
 		if p.Code != test.code || len(p.Errors) == 0 || p.Errors[0].Pointer != test.pointer {
 			t.Errorf("%s %s: got %s %v, want %s %s", test.typ, test.body, p.Code, p.Errors, test.code, test.pointer)
 		}
 	}
-	for body, want := range map[string]string{``: ShipOrder, `{}`: ShipOrder, `{"action":"ship"}`: ShipOrder, `{"action":"create"}`: CreateFulfilment} {
-		if typ, err := FulfilmentType([]byte(body)); err != nil || typ != want {
-			t.Errorf("%s is %q, %v", body, typ, err)
+	route := routeOf(t, fulfilmentsPath)
+	for body, want := range map[string]string{
+		``: ShipOrder, `{}`: ShipOrder, `{"action":"ship"}`: ShipOrder, `{"action":"create"}`: CreateFulfilment,
+	} {
+		if c, err := route.Choose([]byte(body)); err != nil || c.Type != want {
+			t.Errorf("%s is %+v, %v", body, c, err)
 		}
 	}
-	if _, err := FulfilmentType([]byte(`{"action":"eat"}`)); AsProblem(err).Code != CodeBadAction {
+	if _, err := route.Choose([]byte(`{"action":"eat"}`)); problem.Of(err).Code != problem.InvalidAction {
 		t.Error(err)
 	}
 	for body, want := range map[string]string{
-		``: `{"fulfilment_id":"f"}`, ` {} `: `{"fulfilment_id":"f"}`, `{"a":1}`: `{"fulfilment_id":"f","a":1}`, `[]`: `[]`, `7`: `7`, `{`: `{"fulfilment_id":"f"}`,
+		``: `{"fulfilment_id":"f"}`, ` {} `: `{"fulfilment_id":"f"}`, `{"a":1}`: `{"fulfilment_id":"f","a":1}`, `[]`: `[]`,
+		`7`: `7`, `{`: `{"fulfilment_id":"f"}`,
 	} {
 		if got := string(WithMember([]byte(body), "fulfilment_id", "f")); got != want {
 			t.Errorf("%q becomes %s, want %s", body, got, want)
@@ -278,10 +322,10 @@ func TestFulfilmentsNameTheirFaults(t *testing.T) {
 }
 
 func TestFaultsAreBounded(t *testing.T) {
-	body := `{"customer_id":"c","currency":"GBP","lines":[` + strings.Repeat(`{},`, MaxLines-1) + `{}]}`
+	body := `{"customer_id":"c","currency":"GBP","lines":[` + strings.Repeat(`{},`, input.MaxLines-1) + `{}]}`
 	_, _, _, err := Decode(PlaceOrder, testOrderID, "k", []byte(body), 0, Options{})
-	if p := AsProblem(err); len(p.Errors) != MaxFieldErrors {
-		t.Errorf("%d faults, want %d", len(p.Errors), MaxFieldErrors)
+	if p := problem.Of(err); len(p.Errors) != input.MaxFieldErrors {
+		t.Errorf("%d faults, want %d", len(p.Errors), input.MaxFieldErrors)
 	}
 }
 
@@ -295,12 +339,14 @@ func TestFingerprintIsOfTheMeaning(t *testing.T) {
 		return cmd.Fingerprint
 	}
 	base := fingerprint(ReceiveStock, `{"quantity":5}`)
-	for _, same := range []string{`{ "quantity" : 5 }`, `{"location":"main","quantity":5}`, `{"quantity":5,"reference":""}`} {
+	for _, same := range []string{`{ "quantity" : 5 }`, `{"location":"main","quantity":5}`,
+		`{"quantity":5,"reference":""}`} {
 		if fingerprint(ReceiveStock, same) != base {
 			t.Errorf("%s differs from the same body", same)
 		}
 	}
-	for _, other := range []string{`{"quantity":6}`, `{"quantity":5,"reference":"x"}`, `{"quantity":5,"location":"b"}`, `{"quantity":5,"occurred_at":"2011-01-01T00:00:00Z"}`} {
+	for _, other := range []string{`{"quantity":6}`, `{"quantity":5,"reference":"x"}`, `{"quantity":5,"location":"b"}`,
+		`{"quantity":5,"occurred_at":"2011-01-01T00:00:00Z"}`} {
 		if fingerprint(ReceiveStock, other) == base {
 			t.Errorf("%s is taken for another body", other)
 		}
@@ -340,22 +386,22 @@ func TestParseLine(t *testing.T) {
 		{`{"id":"k","type":"place_order","body":` + threeLines + `}`, "", ""},
 		{`{"type":"register_item","sku":"A1","body":{}}`, "", ""},
 		{`{"id":"k","type":"confirm_order","order_id":"` + testOrderID + `","if_match":3}`, "", ""},
-		{`{"id":"k"`, CodeMalformedJSON, ""},
-		{`[]`, CodeWrongType, ""},
-		{`{"id":"k","type":"nope"}`, CodeUnknownCommand, "/type"},
-		{`{"id":"k","id":"l"}`, CodeDuplicateField, "/id"},
-		{`{"id":"k","typ":"x"}`, CodeUnknownField, "/typ"},
-		{`{"id":7}`, CodeWrongType, "/id"},
-		{`{"id":"k","type":"place_order","order_id":"` + testOrderID + `","body":{}}`, CodeBadEnvelope, "/order_id"},
-		{`{"id":"k","type":"receive_stock","order_id":"x","sku":"A1"}`, CodeBadEnvelope, "/order_id"},
-		{`{"id":"k","type":"cancel_order","sku":"A1"}`, CodeBadEnvelope, "/sku"},
-		{`{"type":"receive_stock","sku":"A1","body":{"quantity":1}}`, CodeKeyRequired, "/id"},
-		{`{"id":"é","type":"receive_stock","sku":"A1","body":{"quantity":1}}`, CodeBadKey, "/id"},
-		{`{"id":"k","type":"receive_stock","body":{"quantity":1}}`, CodeBadSKU, "/sku"},
+		{`{"id":"k"`, problem.MalformedJSON, ""},
+		{`[]`, problem.WrongType, ""},
+		{`{"id":"k","type":"nope"}`, problem.UnknownCommand, "/type"},
+		{`{"id":"k","id":"l"}`, problem.DuplicateField, "/id"},
+		{`{"id":"k","typ":"x"}`, problem.UnknownField, "/typ"},
+		{`{"id":7}`, problem.WrongType, "/id"},
+		{`{"id":"k","type":"place_order","order_id":"` + testOrderID + `","body":{}}`, problem.InvalidLine, "/order_id"},
+		{`{"id":"k","type":"receive_stock","order_id":"x","sku":"A1"}`, problem.InvalidLine, "/order_id"},
+		{`{"id":"k","type":"cancel_order","sku":"A1"}`, problem.InvalidLine, "/sku"},
+		{`{"type":"receive_stock","sku":"A1","body":{"quantity":1}}`, problem.KeyRequired, "/id"},
+		{`{"id":"é","type":"receive_stock","sku":"A1","body":{"quantity":1}}`, problem.InvalidKey, "/id"},
+		{`{"id":"k","type":"receive_stock","body":{"quantity":1}}`, problem.InvalidSKU, "/sku"},
 		{`{"id":"k","type":"cancel_order","order_id":"7","body":{}}`, "order_not_found", "/order_id"},
-		{`{"id":"k","type":"place_order","if_match":1,"body":` + threeLines + `}`, CodeBadIfMatch, "/if_match"},
-		{`{"id":"k","type":"receive_stock","sku":"A1","body":{"quantity":-1}}`, CodeBadQuantity, "/body/quantity"},
-		{`{"id":"k","type":"receive_stock","sku":"A1","body":[]}`, CodeWrongType, "/body"},
+		{`{"id":"k","type":"place_order","if_match":1,"body":` + threeLines + `}`, problem.InvalidIfMatch, "/if_match"},
+		{`{"id":"k","type":"receive_stock","sku":"A1","body":{"quantity":-1}}`, problem.InvalidQuantity, "/body/quantity"},
+		{`{"id":"k","type":"receive_stock","sku":"A1","body":[]}`, problem.WrongType, "/body"},
 	} {
 		_, cmd, err := ParseLine([]byte(test.line), 1, Options{})
 		if test.code == "" {
@@ -364,7 +410,7 @@ func TestParseLine(t *testing.T) {
 			}
 			continue
 		}
-		p := AsProblem(err)
+		p := problem.Of(err)
 		if p.Code != test.code || len(p.Errors) == 0 || p.Errors[0].Pointer != test.pointer {
 			t.Errorf("%s: got %s %v, want %s %s", test.line, p.Code, p.Errors, test.code, test.pointer)
 		}
@@ -374,7 +420,8 @@ func TestParseLine(t *testing.T) {
 func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Parse(Request{Type: PlaceOrder, Key: "a-key-of-usual-length", Body: []byte(threeLines)}, Options{}); err != nil {
+		if _, err := Parse(Request{Type: PlaceOrder, Key: "a-key-of-usual-length", Body: []byte(threeLines)},
+			Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}

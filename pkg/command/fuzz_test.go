@@ -6,13 +6,16 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // FuzzDecode: whatever comes in, the answer is a command or a problem of the client's making, and the same
 // the second time.
 func FuzzDecode(f *testing.F) {
 	f.Add(PlaceOrder, []byte(threeLines))
-	f.Add(ImportOrder, []byte(`{"reference":"1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A","quantity":1,"unit_price":"1e3"}]}`))
+	f.Add(ImportOrder, []byte(`{"reference":"1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":`+
+		`"A","quantity":1,"unit_price":"1e3"}]}`))
 	f.Add(AdjustStock, []byte(`{"delta":-1,"reason":"other","location":"\u0000"}`))
 	f.Add(ShipOrder, []byte(`{"lines":null}`))
 	f.Add(CountStock, []byte(`{"counted":1,"counted":2}`))
@@ -55,7 +58,7 @@ func FuzzParseLine(f *testing.F) {
 
 func checkProblem(t *testing.T, err error) {
 	t.Helper()
-	var p *Problem
+	var p *problem.Problem
 	if !errors.As(err, &p) {
 		t.Fatalf("not a problem: %v", err)
 	}

@@ -1,9 +1,10 @@
 package command
 
 import (
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -18,19 +19,18 @@ type lineEnvelope struct {
 }
 
 // ParseLine builds the command of one line of bulk, through the same Parse as a single request. id is
-// what the line calls itself, as far as it could be read. It keeps nothing of line. Errors are a *Problem
+// what the line calls itself, as far as it could be read. It keeps nothing of line. Errors are a *problem.Problem
 // whose pointers start at the line: "/body/quantity".
 func ParseLine(line []byte, receivedAtMicros int64, opts Options) (id string, cmd *shard.Command, err error) {
 	var e lineEnvelope
-	if err := json.Unmarshal(line, &e, strict); err != nil {
-		code, pointer, detail := explain(err)
-		return e.ID, nil, &Problem{Code: code, Detail: detail, Errors: []FieldError{{pointer, detail}}}
+	if err := input.ReadLine(line, &e); err != nil {
+		return e.ID, nil, err
 	}
-	info, ok := Lookup(e.Type)
+	c, ok := Lookup(e.Type)
 	if !ok {
-		return e.ID, nil, pointed(unknownType(e.Type), "/type")
+		return e.ID, nil, pointed(unknownCommand(e.Type), "/type")
 	}
-	target, fault := e.target(info)
+	target, fault := e.target(c)
 	if fault != nil {
 		return e.ID, nil, fault
 	}
@@ -43,30 +43,29 @@ func ParseLine(line []byte, receivedAtMicros int64, opts Options) (id string, cm
 		ReceivedAtMicros: receivedAtMicros,
 	}, opts)
 	if err != nil {
-		return e.ID, nil, inLine(AsProblem(err), info)
+		return e.ID, nil, inLine(problem.Of(err), c)
 	}
 	return e.ID, cmd, nil
 }
 
 // target picks the member that names the aggregate and refuses the other.
-func (e *lineEnvelope) target(info Info) (string, *Problem) {
+func (e *lineEnvelope) target(c *Command) (string, *problem.Problem) {
 	var pointer string
 	switch {
-	case e.OrderID != "" && (info.Aggregate == Stock || info.Creates):
+	case e.OrderID != "" && (c.Aggregate == Stock || c.Creates):
 		pointer = "/order_id"
-	case e.SKU != "" && info.Aggregate == Order:
+	case e.SKU != "" && c.Aggregate == Order:
 		pointer = "/sku"
-	case info.Aggregate == Stock:
+	case c.Aggregate == Stock:
 		return e.SKU, nil
 	default:
 		return e.OrderID, nil
 	}
-	const detail = "must be absent in this command"
-	return "", &Problem{Code: CodeBadEnvelope, Detail: detail, Errors: []FieldError{{pointer, detail}}}
+	return "", problem.At(problem.InvalidLine, pointer, "must be absent in this command")
 }
 
 // inLine moves a problem's pointers from the body to the line around it.
-func inLine(p *Problem, info Info) *Problem {
+func inLine(p *problem.Problem, c *Command) *problem.Problem {
 	for i := range p.Errors {
 		p.Errors[i].Pointer = "/body" + p.Errors[i].Pointer
 	}
@@ -74,18 +73,18 @@ func inLine(p *Problem, info Info) *Problem {
 		return p
 	}
 	switch p.Code {
-	case CodeKeyRequired, CodeBadKey:
+	case problem.KeyRequired, problem.InvalidKey:
 		return pointed(p, "/id")
-	case CodeBadIfMatch:
+	case problem.InvalidIfMatch:
 		return pointed(p, "/if_match")
 	}
-	if info.Aggregate == Stock {
+	if c.Aggregate == Stock {
 		return pointed(p, "/sku")
 	}
 	return pointed(p, "/order_id")
 }
 
-func pointed(p *Problem, pointer string) *Problem {
-	p.Errors = []FieldError{{pointer, p.Detail}}
+func pointed(p *problem.Problem, pointer string) *problem.Problem {
+	p.Errors = []problem.FieldError{{Pointer: pointer, Detail: p.Detail}}
 	return p
 }

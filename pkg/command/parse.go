@@ -1,18 +1,22 @@
-// Package command turns what clients write into the domain's commands, and refusals into what clients
-// read: strict JSON, limits, idempotency keys, fingerprints, and the table of problem codes.
+// Package command has a row for each command of the API (command.go), turns what clients write into the domain's
+// commands, and turns outcomes into what clients read.
 //
-// It does not know HTTP beyond status numbers, and decides nothing about orders or stock: a command that
-// leaves here is well-formed, not yet allowed.
+// It owns names, routes, bodies, idempotency keys and fingerprints. It does not own HTTP beyond methods, paths and
+// status numbers. It decides nothing about orders or stock: a command that leaves here is well-formed, and may still
+// be refused.
 package command
 
 import (
 	"strconv"
 
+	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
 // Request is one command as it came in, over its own route or on a line of bulk.
 type Request struct {
+	// Type is the command's name, such as "receive_stock".
 	Type string
 	// ID is the order ID or SKU; empty for commands that create an order.
 	ID string
@@ -26,16 +30,16 @@ type Request struct {
 	Tenant string
 }
 
-// Parse builds the command to submit. Errors are a *Problem. The command keeps r.Body.
+// Parse builds the command to submit. The error is a *problem.Problem. The command keeps r.Body.
 func Parse(r Request, opts Options) (*shard.Command, error) {
-	info, ok := Lookup(r.Type)
+	c, ok := Lookup(r.Type)
 	if !ok {
-		return nil, unknownType(r.Type)
+		return nil, unknownCommand(r.Type)
 	}
-	if err := checkKey(r.Key, info.Keyed); err != nil {
+	if err := checkKey(r.Key, !c.Unkeyed); err != nil {
 		return nil, err
 	}
-	id, err := resolveID(r, info)
+	id, err := c.resolveID(&r)
 	if err != nil {
 		return nil, err
 	}
@@ -58,50 +62,56 @@ func Parse(r Request, opts Options) (*shard.Command, error) {
 }
 
 // resolveID derives or checks the aggregate's ID.
-func resolveID(r Request, info Info) (string, error) {
+func (c *Command) resolveID(r *Request) (string, error) {
 	switch {
-	case info.Creates && r.ExpectedVersion != nil:
-		return "", &Problem{Code: CodeBadIfMatch, Detail: "A new order has no version to match."}
-	case info.Creates:
+	case c.Creates && r.ExpectedVersion != nil:
+		return "", problem.New(problem.InvalidIfMatch, "A new order has no version to match.")
+	case c.Creates:
 		tenant := r.Tenant
 		if tenant == "" {
 			tenant = DefaultTenant
 		}
 		return OrderID(tenant, r.Key), nil
-	case info.Aggregate == Order:
+	case c.Aggregate == Order:
 		if !ValidOrderID(r.ID) {
-			return "", &Problem{Code: shard.CodeOrderNotFound, Detail: "No order has this ID: order IDs are UUIDs."}
+			return "", problem.New(problem.OrderNotFound, "No order has this ID: order IDs are UUIDs.")
 		}
 	default:
-		if fault := ValidSKU(r.ID); fault != "" {
-			return "", &Problem{Code: CodeBadSKU, Detail: "The SKU " + fault + "."}
+		if fault := input.SKUFault(r.ID); fault != "" {
+			return "", problem.New(problem.InvalidSKU, "The SKU "+fault+".")
 		}
 	}
 	return r.ID, nil
 }
 
+// maxQuotedName bounds how much of an unknown name is repeated in its refusal.
+const maxQuotedName = 40
+
 // checkKey checks an idempotency key: required where a repeat would do the thing twice.
 func checkKey(key string, required bool) error {
 	if key == "" {
 		if required {
-			return &Problem{Code: CodeKeyRequired, Detail: "Send an Idempotency-Key that you keep for retries of this request."}
+			return problem.New(problem.KeyRequired,
+				"Send an Idempotency-Key that you keep for retries of this request.")
 		}
 		return nil
 	}
-	if len(key) > MaxKeyBytes {
-		return &Problem{Code: CodeBadKey, Detail: "The idempotency key is longer than " + strconv.Itoa(MaxKeyBytes) + " characters."}
+	if len(key) > input.MaxKeyBytes {
+		return problem.New(problem.InvalidKey,
+			"The idempotency key is longer than "+strconv.Itoa(input.MaxKeyBytes)+" characters.")
 	}
 	for i := range len(key) {
 		if key[i] < 0x20 || key[i] > 0x7e {
-			return &Problem{Code: CodeBadKey, Detail: "The idempotency key may hold printable ASCII characters only."}
+			return problem.New(problem.InvalidKey, "The idempotency key may hold printable ASCII characters only.")
 		}
 	}
 	return nil
 }
 
-func unknownType(typ string) *Problem {
-	if len(typ) > 40 {
-		typ = typ[:40] + "…"
+// unknownCommand refuses a name that no command has, and repeats no more than the start of it.
+func unknownCommand(name string) *problem.Problem {
+	if len(name) > maxQuotedName {
+		name = name[:maxQuotedName] + "…"
 	}
-	return &Problem{Code: CodeUnknownCommand, Detail: "There is no command " + strconv.Quote(typ) + "."}
+	return problem.New(problem.UnknownCommand, "There is no command "+strconv.Quote(name)+".")
 }

@@ -2,20 +2,23 @@ package command
 
 import (
 	"net/http"
-	"strconv"
 
+	"github.com/holdfast/holdfast/pkg/appendjson"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/money"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Refusal is the problem that a result stands for; nil when the command was done. Pointers of the
-// domain's refusals point into the body.
-func Refusal(cmd *shard.Command, r *shard.Result) *Problem {
+// Refusal is the problem of a result; nil when the command was done. The pointers of a rule's refusal point into the
+// body.
+func Refusal(cmd *shard.Command, r *shard.Result) *problem.Problem {
 	if r.Code == "" {
 		return nil
 	}
-	p := &Problem{
+	p := &problem.Problem{
 		Code:              r.Code,
 		Detail:            r.Detail,
 		CurrentStatus:     r.Status,
@@ -23,43 +26,38 @@ func Refusal(cmd *shard.Command, r *shard.Result) *Problem {
 		RetryAfterSeconds: r.RetryAfterSeconds,
 	}
 	if r.Pointer != "" {
-		p.Errors = []FieldError{{r.Pointer, r.Detail}}
+		p.Errors = []problem.FieldError{{Pointer: r.Pointer, Detail: r.Detail}}
 	}
-	if r.Code == shard.CodeVersionMismatch || r.Code == inventory.CodeCountOutdated {
+	if r.Code == problem.VersionMismatch || r.Code == problem.CountOutdated {
 		p.CurrentVersion, p.CurrentOnHand = r.Version, r.OnHand
 	}
-	if r.Code == shard.CodeUnknownSKU && cmd.Order != nil {
-		p.Status = http.StatusConflict
+	if r.Code == problem.UnknownSKU && cmd.Order != nil {
+		p.Status = http.StatusConflict // the order is known, what it names is not
 	}
 	if r.Order != nil {
 		p.OrderID = r.Order.ID
 	}
 	for _, s := range r.Short {
-		reason := RejectionReason(inventory.RejectionReason(s.Reason))
-		p.Short = append(p.Short, Short{SKU: s.SKU, Requested: s.Requested, Available: s.Available, Reason: reason})
+		p.Short = append(p.Short, problem.Short{
+			SKU: s.SKU, Requested: s.Requested, Available: s.Available,
+			Reason: schema.RejectionReasons.Word(eventv1.RejectionReason(s.Reason)),
+		})
 	}
 	return p
 }
 
-// AppendOrder appends the answer to an order command.
+// AppendOrder appends the answer to a command on an order.
 func AppendOrder(b []byte, o *shard.OrderSummary) []byte {
-	b = append(b, `{"order_id":`...)
-	b = AppendString(b, o.ID)
-	b = append(b, `,"version":`...)
-	b = strconv.AppendUint(b, o.Version, 10)
-	b = append(b, `,"status":`...)
-	b = AppendString(b, o.Status)
-	b = append(b, `,"payment_status":`...)
-	b = AppendString(b, o.PaymentStatus)
-	b = appendMember(b, "fulfilment_status", o.FulfilmentStatus)
-	b = appendMember(b, "return_status", o.ReturnStatus)
-	b = append(b, `,"currency":`...)
-	b = AppendString(b, o.Currency)
-	b = append(b, `,"total":"`...)
-	b = append(b, formatAmount(o.Currency, o.TotalMicros)...)
-	b = append(b, '"')
-	b = appendMember(b, "fulfilment_id", o.FulfilmentID)
-	b = appendMember(b, "return_id", o.ReturnID)
+	b = appendjson.String(append(b, `{"order_id":`...), o.ID)
+	b = appendjson.Uint(b, "version", o.Version)
+	b = appendjson.Member(b, "status", o.Status)
+	b = appendjson.Member(b, "payment_status", o.PaymentStatus)
+	b = appendjson.Member(b, "fulfilment_status", o.FulfilmentStatus)
+	b = appendjson.Member(b, "return_status", o.ReturnStatus)
+	b = appendjson.Member(b, "currency", o.Currency)
+	b = appendjson.Member(b, "total", formatAmount(o.Currency, o.TotalMicros))
+	b = appendjson.Member(b, "fulfilment_id", o.FulfilmentID)
+	b = appendjson.Member(b, "return_id", o.ReturnID)
 	if o.Backordered {
 		b = append(b, `,"backordered":true`...)
 	}
@@ -73,58 +71,36 @@ func formatAmount(currency string, micros int64) string {
 	return money.Format(micros)
 }
 
-// AppendStock appends the answer to a stock command, with the members of GET /v1/availability/{sku} that
-// the writer knows.
+// AppendStock appends the answer to a command on stock: the members of GET /v1/availability/{sku} that the writer
+// knows. A location that is short does not reduce what the others can sell.
 func AppendStock(b []byte, s *shard.StockSummary) []byte {
 	total, backordered := s.Total, int64(0)
-	total.Available = 0 // what can be sold: a location that is short does not take from the others
+	total.Available = 0
 	for _, l := range s.Locations {
 		total.Available += max(0, l.Level.Available)
 		backordered += max(0, -l.Level.Available)
 	}
-	b = append(b, `{"sku":`...)
-	b = AppendString(b, s.SKU)
-	b = append(b, `,"description":`...)
-	b = AppendString(b, s.Description)
-	b = append(b, `,"version":`...)
-	b = strconv.AppendUint(b, s.Version, 10)
-	b = appendLevel(b, total)
-	b = append(b, `,"backorder_limit":`...)
-	b = strconv.AppendInt(b, s.BackorderLimit, 10)
-	b = append(b, `,"backordered":`...)
-	b = strconv.AppendInt(b, backordered, 10)
-	b = appendMember(b, "transfer_id", s.TransferID)
-	b = append(b, `,"locations":[`...)
-	for i, l := range s.Locations {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, `{"location":`...)
-		b = AppendString(b, l.Location)
-		level := l.Level
-		level.Available = max(0, level.Available)
-		b = appendLevel(b, level)
-		b = append(b, '}')
-	}
-	return append(b, ']', '}')
+	b = appendjson.String(append(b, `{"sku":`...), s.SKU)
+	b = appendjson.String(append(b, `,"description":`...), s.Description)
+	b = appendjson.Uint(b, "version", s.Version)
+	b = levelOf(&total).Append(b)
+	b = appendjson.Int(b, "backorder_limit", s.BackorderLimit)
+	b = appendjson.Int(b, "backordered", backordered)
+	b = appendjson.Member(b, "transfer_id", s.TransferID)
+	b = appendjson.Array(append(b, `,"locations":`...), s.Locations, appendLocation)
+	return append(b, '}')
 }
 
-func appendLevel(b []byte, l inventory.Level) []byte {
-	for _, m := range [...]struct {
-		name  string
-		units int64
-	}{
-		{`,"available":`, l.Available},
-		{`,"on_hand":`, l.OnHand},
-		{`,"reserved":`, l.Reserved},
-		{`,"committed":`, l.Committed},
-		{`,"safety_stock":`, l.SafetyStock},
-		{`,"damaged":`, l.Damaged},
-		{`,"quality_control":`, l.QualityControl},
-		{`,"incoming":`, l.Incoming},
-	} {
-		b = append(b, m.name...)
-		b = strconv.AppendInt(b, m.units, 10)
+func appendLocation(b []byte, l inventory.LocationLevel) []byte {
+	b = appendjson.String(append(b, `{"location":`...), l.Location)
+	level := levelOf(&l.Level)
+	level.Available = max(0, level.Available)
+	return append(level.Append(b), '}')
+}
+
+func levelOf(l *inventory.Level) appendjson.Level {
+	return appendjson.Level{
+		Available: l.Available, OnHand: l.OnHand, Reserved: l.Reserved, Committed: l.Committed,
+		SafetyStock: l.SafetyStock, Damaged: l.Damaged, QualityControl: l.QualityControl, Incoming: l.Incoming,
 	}
-	return b
 }

@@ -1,64 +1,91 @@
 package command
 
 import (
-	"slices"
-	"strconv"
-	"strings"
-
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
-func (d *decoding) returnCommand() order.Command {
-	switch d.typ {
-	case RequestReturn:
-		var b requestReturnBody
-		if !d.read(&b) {
-			return nil
-		}
-		cmd := order.RequestReturn{ReturnID: ReturnID(d.id, d.key), Reason: d.text("/reason", b.Reason, MaxReasonBytes)}
-		if b.Lines != nil { // otherwise all that has been delivered
-			cmd.Lines = d.quantities(*b.Lines)
-		}
-		return cmd
-	case ReceiveReturn:
-		var b receiveReturnBody
-		if !d.read(&b) {
-			return nil
-		}
-		cmd := order.ReceiveReturn{ReturnID: d.name("/return_id", b.ReturnID, MaxReturnBytes), Lines: d.returned(b.Lines)}
-		if b.Location != "" { // otherwise where they had left from
-			cmd.Location = d.location(b.Location)
-		}
-		return cmd
-	default: // CancelReturn: orderCommand sends no other
-		var b cancelReturnBody
-		if !d.read(&b) {
-			return nil
-		}
-		return order.CancelReturn{
-			ReturnID: d.name("/return_id", b.ReturnID, MaxReturnBytes), Reason: d.text("/reason", b.Reason, MaxReasonBytes),
-		}
-	}
+// The names of the commands on what customers send back.
+const (
+	RequestReturn = "request_return"
+	ReceiveReturn = "receive_return"
+	CancelReturn  = "cancel_return"
+)
+
+const returnsPath = "/v1/orders/:order_id/returns"
+
+type requestReturnBody struct {
+	Lines  *[]quantityBody `json:"lines"` // nil: all that was delivered
+	Reason string          `json:"reason"`
 }
 
-// Conditions are the API's words for order.Condition, in its order from 1.
-var Conditions = []string{"resellable", "damaged"}
+type returnedBody struct {
+	SKU       string `json:"sku"`
+	Quantity  int64  `json:"quantity"`
+	Condition string `json:"condition"`
+}
 
-func (d *decoding) returned(lines []returnedBody) []order.ReturnedLine {
+type receiveReturnBody struct {
+	ReturnID string         `json:"return_id"`
+	Lines    []returnedBody `json:"lines"`
+	Location string         `json:"location"` // empty: where the goods left from
+}
+
+type cancelReturnBody struct {
+	ReturnID string `json:"return_id"`
+	Reason   string `json:"reason"`
+}
+
+var returns = []*Command{
+	onOrder(created(RequestReturn, returnsPath),
+		func(d *decoding, b *requestReturnBody) order.RequestReturn {
+			return order.RequestReturn{
+				ReturnID: ReturnID(d.id, d.key), Reason: d.reason(b.Reason), Lines: d.optionalQuantities(b.Lines),
+			}
+		},
+		func(f *fingerprint, cmd order.RequestReturn) {
+			f.text(tagReason, cmd.Reason)
+			f.quantities(cmd.Lines)
+		}),
+	onOrder(changed(ReceiveReturn, returnsPath+"/:return_id/receipt"),
+		func(d *decoding, b *receiveReturnBody) order.ReceiveReturn {
+			cmd := order.ReceiveReturn{ReturnID: d.returnID(b.ReturnID), Lines: d.returnedLines(b.Lines)}
+			if b.Location != "" {
+				cmd.Location = d.location(b.Location)
+			}
+			return cmd
+		},
+		func(f *fingerprint, cmd order.ReceiveReturn) {
+			f.text(tagReturnID, cmd.ReturnID)
+			f.text(tagLocation, cmd.Location)
+			for _, line := range cmd.Lines {
+				f.line(line.SKU, line.Quantity)
+				f.number(tagCondition, int64(line.Condition))
+			}
+		}),
+	onOrder(changed(CancelReturn, returnsPath+"/:return_id/cancel"),
+		func(d *decoding, b *cancelReturnBody) order.CancelReturn {
+			return order.CancelReturn{ReturnID: d.returnID(b.ReturnID), Reason: d.reason(b.Reason)}
+		},
+		func(f *fingerprint, cmd order.CancelReturn) {
+			f.text(tagReason, cmd.Reason)
+			f.text(tagReturnID, cmd.ReturnID)
+		}),
+}
+
+func (d *decoding) returnID(s string) string { return d.Name("/return_id", s, input.MaxReturnBytes) }
+
+func (d *decoding) returnedLines(lines []returnedBody) []order.ReturnedLine {
 	if !d.countLines(len(lines)) {
 		return nil
 	}
 	out := make([]order.ReturnedLine, len(lines))
-	for i, l := range lines {
-		d.line(i, l.SKU, l.Quantity)
-		k := slices.Index(Conditions, l.Condition)
-		switch pointer := "/lines/" + strconv.Itoa(i) + "/condition"; {
-		case l.Condition == "":
-			d.fault(CodeMissingField, pointer, "is required")
-		case k < 0:
-			d.fault(order.CodeInvalidCondition, pointer, "must be one of "+strings.Join(Conditions, ", "))
-		}
-		out[i] = order.ReturnedLine{SKU: l.SKU, Quantity: l.Quantity, Condition: order.Condition(k + 1)}
+	for i, line := range lines {
+		d.checkLine(i, line.SKU, line.Quantity)
+		condition := input.Word(&d.Body, linePointer(i)+"/condition", line.Condition, order.CodeInvalidCondition,
+			schema.Conditions.All, schema.Conditions.Parse)
+		out[i] = order.ReturnedLine{SKU: line.SKU, Quantity: line.Quantity, Condition: order.Condition(condition)}
 	}
 	return out
 }

@@ -1,5 +1,10 @@
-// Package devstack runs what production has as servers inside this process, for development and tests:
-// a Kafka broker. Its clients are the same as in production. It is not for production use.
+// Package devstack runs a Kafka broker inside this process, for development and tests. Clients use it as they use
+// Apache Kafka. It is not for production: it does not replicate, and it does not wait for the disk.
+//
+// kafka.go starts and stops the broker (kfake, from franz-go). recovery.go repairs the log after the process was
+// killed, and segments.go reads the broker's files for that. The embedded ClickHouse is package chdb.
+//
+// Only cmd/holdfast and tests import this package, so that the services do not link a broker.
 package devstack
 
 import (
@@ -8,40 +13,41 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"sync"
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
 )
 
-// DefaultKafkaListen lets the system choose a port that is free.
+// DefaultKafkaListen lets the operating system choose a free port.
 const DefaultKafkaListen = "127.0.0.1:0"
 
 // KafkaOptions configure the embedded broker.
 type KafkaOptions struct {
-	// Dir keeps the log between runs. Empty: in memory. One process at a time may use it.
+	// Dir keeps the log between runs. One process at a time may use it. Empty: the log is in memory.
 	Dir string
-	// Listen is a host:port. Default DefaultKafkaListen.
+	// Listen is the host:port to listen on. Default: DefaultKafkaListen.
 	Listen string
-	// Logger gets warnings and errors. Default: none.
+	// Logger gets the broker's warnings and errors. Default: none.
 	Logger *slog.Logger
 }
 
-// Kafka is a single broker in this process. It commits what it is told to, but does not replicate, and does not
-// wait for the disk: after a crash of the machine, and for the last transaction after a kill of the process,
-// less may be there than was answered.
+// Kafka is a single broker in this process. A commit that it has acknowledged may be lost: when the machine crashes,
+// because the broker does not wait for the disk; and when the process is killed, because the last transaction may then
+// be in some partitions and not in others.
 type Kafka struct {
-	cluster *kfake.Cluster
-	addrs   []string
-	closing sync.Once
-	unlock  func()
-	// markClean tells the next process that this one ended in order.
+	cluster   *kfake.Cluster
+	addrs     []string
+	closeOnce sync.Once
+	unlock    func()
+	// markClean tells the next start that this process closed the broker in order.
 	markClean func()
 }
 
-// StartKafka starts the broker. Topics are never created by themselves, and must never be compacted
-// (cleanup.policy=compact): this broker loses committed records when it does.
+// StartKafka starts the broker. It never creates topics on demand. No topic may have cleanup.policy=compact, because
+// this broker loses committed records when it compacts.
 func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -55,15 +61,49 @@ func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
 	if _, _, err := net.SplitHostPort(o.Listen); err != nil {
 		return nil, fmt.Errorf("embedded kafka: listen address %q is not host:port: %w", o.Listen, err)
 	}
-	unlock, err := lockDir(o.Dir)
-	if err != nil {
-		return nil, err
+	unlock := func() {}
+	if o.Dir != "" {
+		var err error
+		// Two brokers over one directory would destroy its log.
+		if unlock, err = lockfile.AcquireDir(ctx, o.Dir, 0); err != nil {
+			return nil, fmt.Errorf("embedded kafka: %w", err)
+		}
 	}
-	clean, err := takeClean(o.Dir)
+	k, err := startLocked(ctx, o)
 	if err != nil {
 		unlock()
 		return nil, err
 	}
+	k.unlock = unlock
+	return k, nil
+}
+
+// startLocked starts the broker over a directory that this process has locked.
+func startLocked(ctx context.Context, o KafkaOptions) (*Kafka, error) {
+	clean, err := consumeCleanMarker(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := newCluster(o)
+	if err != nil {
+		return nil, err
+	}
+	k := &Kafka{cluster: cluster, addrs: cluster.ListenAddrs()}
+	if !clean {
+		if err := abortOpenTransactions(ctx, o.Dir, k.addrs); err != nil {
+			cluster.Close()
+			return nil, err
+		}
+	}
+	k.markClean = func() {
+		if err := writeCleanMarker(o.Dir); err != nil {
+			o.Logger.Warn("the next start will treat this end as a crash", "error", err)
+		}
+	}
+	return k, nil
+}
+
+func newCluster(o KafkaOptions) (*kfake.Cluster, error) {
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.WithLogger(kafkaLogger{o.Logger}),
@@ -73,45 +113,29 @@ func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
 		opts = append(opts, kfake.DataDir(o.Dir))
 	}
 	cluster, err := kfake.NewCluster(opts...)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf(
+			"embedded kafka: another program listens on %s already; stop it or choose another address: %w", o.Listen, err)
+	}
 	if err != nil {
-		unlock()
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("embedded kafka: another program listens on %s already; stop it or choose another address: %w", o.Listen, err)
-		}
 		return nil, fmt.Errorf("embedded kafka: %w", err)
 	}
-	k := &Kafka{cluster: cluster, addrs: cluster.ListenAddrs(), unlock: unlock}
-	if !clean {
-		if err := closeTails(ctx, o.Dir, k.addrs); err != nil {
-			cluster.Close()
-			unlock()
-			return nil, err
-		}
-	}
-	k.markClean = func() {
-		if o.Dir == "" {
-			return
-		}
-		if err := os.WriteFile(cleanFile(o.Dir), nil, 0o644); err != nil {
-			o.Logger.Warn("the next start will take this end for a crash", "error", err)
-		}
-	}
-	return k, nil
+	return cluster, nil
 }
 
-// Addrs are the broker's addresses, to be used as seeds.
+// Addrs are the broker's addresses. Clients use them as seeds.
 func (k *Kafka) Addrs() []string { return k.addrs }
 
-// Close stops the broker and writes what it keeps.
+// Close stops the broker and writes what it keeps to its data directory.
 func (k *Kafka) Close() {
-	k.closing.Do(func() {
+	k.closeOnce.Do(func() {
 		k.cluster.Close()
 		k.markClean()
 		k.unlock()
 	})
 }
 
-// kafkaLogger hands the broker's warnings and errors to slog.
+// kafkaLogger passes the broker's warnings and errors to slog.
 type kafkaLogger struct{ log *slog.Logger }
 
 // Logf implements kfake.Logger.

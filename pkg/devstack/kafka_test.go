@@ -17,7 +17,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// childEnv makes the test binary serve a broker over that directory until it is killed.
+// childEnv makes the test binary run a broker over that directory until it is killed.
 const childEnv = "HOLDFAST_TEST_KAFKA_CHILD"
 
 const patience = 60 * time.Second
@@ -36,7 +36,7 @@ func serveUntilKilled(dir string) {
 		os.Exit(1)
 	}
 	fmt.Println(kafka.Addrs()[0])
-	_, _ = os.Stdin.Read(make([]byte, 1)) // ends with the test that started us, if it forgets
+	_, _ = os.Stdin.Read(make([]byte, 1)) // returns when the test has ended without killing this process
 	os.Exit(1)
 }
 
@@ -57,7 +57,7 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
-// acquire opens the platform's only shard.
+// acquire opens a client and the writer of the platform's only shard.
 func acquire(t *testing.T, addr string) (*eventlog.Client, *eventlog.Writer, eventlog.Layout) {
 	t.Helper()
 	cfg := eventlog.Config{Seeds: []string{addr}, Embedded: true}
@@ -78,7 +78,7 @@ func acquire(t *testing.T, addr string) (*eventlog.Client, *eventlog.Writer, eve
 	return c, w, layout
 }
 
-// commit appends number n to every partition, in one transaction.
+// commit appends the number n to every partition, in one transaction.
 func commit(w *eventlog.Writer, layout eventlog.Layout, n int64) error {
 	var recs []*eventlog.Record
 	for _, tp := range layout.Partitions(0) {
@@ -87,7 +87,7 @@ func commit(w *eventlog.Writer, layout eventlog.Layout, n int64) error {
 	return w.Commit(recs)
 }
 
-// numbers reads what every partition holds.
+// numbers reads the values of every partition.
 func numbers(t *testing.T, c *eventlog.Client, layout eventlog.Layout) map[eventlog.TopicPartition][]string {
 	t.Helper()
 	end, err := c.EndOffsets(testContext(t), layout.Partitions(0))
@@ -105,12 +105,12 @@ func numbers(t *testing.T, c *eventlog.Client, layout eventlog.Layout) map[event
 	return got
 }
 
-// check wants the numbers from 0 in every partition: all that were acknowledged, and at most one more.
+// check expects in every partition the numbers from 0 on: all that were acknowledged, and at most one more.
 func check(t *testing.T, got map[eventlog.TopicPartition][]string, layout eventlog.Layout, acknowledged int64) {
 	t.Helper()
 	for _, tp := range layout.Partitions(0) {
 		if n := int64(len(got[tp])); n < acknowledged || n > acknowledged+1 {
-			t.Errorf("%v holds %d numbers, %d were acknowledged", tp, n, acknowledged)
+			t.Errorf("%v has %d numbers, %d were acknowledged", tp, n, acknowledged)
 		}
 		for i, value := range got[tp] {
 			if value != fmt.Sprint(i) {
@@ -149,15 +149,18 @@ func TestKafkaComesBackAfterAKill(t *testing.T) {
 		c, w, layout := acquire(t, kafka.Addrs()[0])
 		got := numbers(t, c, layout)
 		check(t, got, layout, next.Load())
-		// The last transaction may be torn: complete it where it is missing, as reconciliation would.
-		mend(t, w, layout, got, &next)
+		// The last transaction may be in some partitions only. Complete it, as reconciliation does.
+		completeLast(t, w, layout, got, &next)
 		w.Close()
 		c.Close()
 		kafka.Close()
 	}
 }
 
-func mend(t *testing.T, w *eventlog.Writer, layout eventlog.Layout, got map[eventlog.TopicPartition][]string, next *atomic.Int64) {
+// completeLast appends the number next to the partitions that do not have it.
+func completeLast(
+	t *testing.T, w *eventlog.Writer, layout eventlog.Layout, got map[eventlog.TopicPartition][]string, next *atomic.Int64,
+) {
 	t.Helper()
 	var recs []*eventlog.Record
 	for _, tp := range layout.Partitions(0) {
@@ -173,8 +176,8 @@ func mend(t *testing.T, w *eventlog.Writer, layout eventlog.Layout, got map[even
 	next.Add(1)
 }
 
-// killable starts a broker in a process of its own. kill returns when that is gone.
-func killable(t *testing.T, dir string) (addr string, kill func()) {
+// startKillable starts a broker in a process of its own. kill returns when that process has ended.
+func startKillable(t *testing.T, dir string) (addr string, kill func()) {
 	t.Helper()
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), childEnv+"="+dir)
@@ -202,50 +205,50 @@ func killable(t *testing.T, dir string) (addr string, kill func()) {
 	return strings.TrimSpace(addr), kill
 }
 
-// killWhileCommitting kills a broker in the middle of commits.
+// killWhileCommitting kills a broker after some dozens of commits, while more are being made.
 func killWhileCommitting(t *testing.T, dir string, next *atomic.Int64) {
 	t.Helper()
-	addr, kill := killable(t, dir)
+	addr, kill := startKillable(t, dir)
 	_, w, layout := acquire(t, addr)
-	enough := make(chan struct{})
-	ended := make(chan error)
+	committedSome := make(chan struct{})
+	commitErr := make(chan error)
 	go func() {
 		for n := 0; ; n++ {
 			if n == 50 {
-				close(enough)
+				close(committedSome)
 			}
 			if err := commit(w, layout, next.Load()); err != nil {
-				ended <- err
+				commitErr <- err
 				return
 			}
 			next.Add(1)
 		}
 	}()
 	select {
-	case <-enough:
-	case err := <-ended:
+	case <-committedSome:
+	case err := <-commitErr:
 		t.Fatal(err)
 	}
 	kill()
-	w.Close() // the client would look for its broker for a long time
-	if err := <-ended; err == nil {
+	w.Close() // otherwise the client would try to reach its broker for a long time
+	if err := <-commitErr; err == nil {
 		t.Error("commits went on without a broker")
 	}
 }
 
-func TestKafkaNamesThePortThatIsTaken(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+func TestKafkaNamesThePortThatIsInUse(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = taken.Close() }()
-	addr := taken.Addr().String()
+	defer func() { _ = other.Close() }()
+	addr := other.Addr().String()
 	dir := t.TempDir() + "/kafka"
 	_, err = devstack.StartKafka(context.Background(), devstack.KafkaOptions{Listen: addr, Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "listens on") {
 		t.Errorf("port in use: %v", err)
 	}
-	start(t, devstack.KafkaOptions{Dir: dir}) // the failed start let go of the directory
+	start(t, devstack.KafkaOptions{Dir: dir}) // the failed start has released the directory
 	if _, err := devstack.StartKafka(context.Background(), devstack.KafkaOptions{Listen: "9092"}); err == nil {
 		t.Error("an address without a host was accepted")
 	}
@@ -254,7 +257,8 @@ func TestKafkaNamesThePortThatIsTaken(t *testing.T) {
 func TestKafkaKeepsOthersOutOfItsDirectory(t *testing.T) {
 	dir := t.TempDir() + "/kafka"
 	start(t, devstack.KafkaOptions{Dir: dir})
-	if _, err := devstack.StartKafka(context.Background(), devstack.KafkaOptions{Dir: dir}); err == nil || !strings.Contains(err.Error(), dir) {
+	_, err := devstack.StartKafka(context.Background(), devstack.KafkaOptions{Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("the second broker over one directory: %v", err)
 	}
 }
@@ -268,6 +272,6 @@ func TestKafkaDoesNotCreateTopicsByItself(t *testing.T) {
 	defer c.Close()
 	r := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicAvailability}}
 	if err := c.Produce(testContext(t), []*eventlog.Record{r}); err == nil {
-		t.Error("a topic came into being")
+		t.Error("a topic was created")
 	}
 }

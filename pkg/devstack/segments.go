@@ -12,28 +12,31 @@ import (
 	"strings"
 )
 
-// Which transactions are open is in the headers of batches. A client gets whole batches, over the broker's one goroutine,
-// and takes them apart; in the broker's files the headers alone are read, a hundred times as fast. These files are batches as
-// Kafka sends them, one after the other, in a directory a partition, and each file is named for its first offset.
+// This file reads the headers of record batches in the broker's files, which say which transactions are open. A client
+// would fetch whole batches through the broker's single goroutine and decode them; reading only headers from the files
+// is a hundred times as fast.
+//
+// The broker has one directory per partition. Its segment files contain batches as Kafka sends them, one after the
+// other, and each file is named for its first offset, such as 4711.dat.
 
-// The parts of a batch's header that matter here (Kafka's record batch, version 2; big endian).
+// Places in a batch's header (Kafka's record batch, version 2; big endian). Only the fields used here.
 const (
 	headerBytes      = 61
-	lengthAt         = 8 // of what follows it
+	lengthAt         = 8 // the length counts the bytes after this field
 	lengthEnd        = lengthAt + 4
 	attributesAt     = 21
-	lastOffsetAt     = 23 // less the first
+	lastOffsetAt     = 23 // relative to the first offset
 	producerIDAt     = 43
 	producerEpochAt  = 51
 	transactionalBit = 1 << 4
 	controlBit       = 1 << 5
 )
 
-// headerReadBytes are read at once. Small batches come many together; most of a large one is passed over.
+// headerReadBytes is the size of one read: enough for many small batches at once, and little of a large one.
 const headerReadBytes = 16 << 10
 
 type batchHeader struct {
-	bytes         int64 // with the header
+	bytes         int64 // size of the batch, header included
 	lastOffset    int64
 	attributes    uint16
 	producerID    int64
@@ -43,14 +46,14 @@ type batchHeader struct {
 func (b batchHeader) control() bool       { return b.attributes&controlBit != 0 }
 func (b batchHeader) transactional() bool { return b.attributes&transactionalBit != 0 }
 
-// partitionDir is where the broker keeps a partition.
+// partitionDir is the directory of a partition's segment files.
 func partitionDir(dir, topic string, partition int32) string {
 	return filepath.Join(dir, "partitions", fmt.Sprintf("%s-%d", topic, partition))
 }
 
-// readBatches shows a partition's batches in their order up to the end offset. That the files do not reach it is an
-// error: they are not what the broker has loaded then, and an open transaction would go unseen.
-func readBatches(partitionDir string, end int64, see func(batchHeader)) error {
+// readBatches calls onBatch for each batch of a partition, in order, up to the end offset. Files that end before it are
+// an error: they are not what the broker has loaded, and an open transaction could be missed.
+func readBatches(partitionDir string, end int64, onBatch func(batchHeader)) error {
 	segments, err := segmentFiles(partitionDir)
 	if err != nil {
 		return err
@@ -58,10 +61,10 @@ func readBatches(partitionDir string, end int64, see func(batchHeader)) error {
 	reached := int64(0)
 	for _, path := range segments {
 		err := readSegment(path, func(b batchHeader) (more bool) {
-			if reached >= end { // of a client that is faster than we are
+			if reached >= end { // a client has already written more
 				return false
 			}
-			see(b)
+			onBatch(b)
 			reached = b.lastOffset + 1
 			return true
 		})
@@ -75,34 +78,34 @@ func readBatches(partitionDir string, end int64, see func(batchHeader)) error {
 	return nil
 }
 
-// segmentFiles are a partition's files in the order of their offsets.
+// segmentFiles lists a partition's files in the order of their offsets.
 func segmentFiles(partitionDir string) ([]string, error) {
 	entries, err := os.ReadDir(partitionDir)
 	if err != nil {
 		return nil, err
 	}
-	var firsts []int64
+	var firstOffsets []int64
 	for _, entry := range entries {
 		name, ok := strings.CutSuffix(entry.Name(), ".dat")
 		if !ok {
 			continue
 		}
-		first, err := strconv.ParseInt(name, 10, 64)
+		firstOffset, err := strconv.ParseInt(name, 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %q is not the name of a segment", partitionDir, entry.Name())
 		}
-		firsts = append(firsts, first)
+		firstOffsets = append(firstOffsets, firstOffset)
 	}
-	slices.Sort(firsts)
+	slices.Sort(firstOffsets)
 	var paths []string
-	for _, first := range firsts {
-		paths = append(paths, filepath.Join(partitionDir, strconv.FormatInt(first, 10)+".dat"))
+	for _, firstOffset := range firstOffsets {
+		paths = append(paths, filepath.Join(partitionDir, strconv.FormatInt(firstOffset, 10)+".dat"))
 	}
 	return paths, nil
 }
 
-// readSegment shows the batches of one file until there are no more, or see wants no more.
-func readSegment(path string, see func(batchHeader) (more bool)) error {
+// readSegment calls onBatch for each batch of one file, until the file ends or onBatch returns false.
+func readSegment(path string, onBatch func(batchHeader) (more bool)) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -117,24 +120,25 @@ func readSegment(path string, see func(batchHeader) (more bool)) error {
 		if err != nil {
 			return fmt.Errorf("%s at byte %d: %w", path, at, err)
 		}
-		if !see(header) {
+		if !onBatch(header) {
 			return nil
 		}
 		at += header.bytes
 	}
 }
 
-// headerReader reads headers at growing places of a file.
+// headerReader reads headers of a file, each further on than the one before.
 type headerReader struct {
 	file *os.File
 	buf  []byte
-	held []byte // of buf: what was read last,
-	from int64  // and where it begins in the file
+	// window is the filled portion of buf, and windowAt is the place in the file that it was read from.
+	window   []byte
+	windowAt int64
 }
 
-// read returns the header at that byte; io.EOF where the file has ended.
+// read returns the header at that place in the file. It returns io.EOF when less than a header is left.
 func (r *headerReader) read(at int64) (batchHeader, error) {
-	if at+headerBytes > r.from+int64(len(r.held)) {
+	if at+headerBytes > r.windowAt+int64(len(r.window)) {
 		n, err := r.file.ReadAt(r.buf, at)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return batchHeader{}, err
@@ -142,9 +146,9 @@ func (r *headerReader) read(at int64) (batchHeader, error) {
 		if n < headerBytes {
 			return batchHeader{}, io.EOF
 		}
-		r.held, r.from = r.buf[:n], at
+		r.window, r.windowAt = r.buf[:n], at
 	}
-	return parseHeader(r.held[at-r.from:])
+	return parseHeader(r.window[at-r.windowAt:])
 }
 
 func parseHeader(b []byte) (batchHeader, error) {

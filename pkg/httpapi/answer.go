@@ -1,105 +1,48 @@
 package httpapi
 
 import (
-	"context"
 	"net/http"
-	"net/url"
-	"time"
+	"sync"
 
 	"github.com/labstack/echo/v4"
-
-	"github.com/holdfast/holdfast/pkg/command"
-	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// outcome is how far a command got within a client's wait.
-type outcome int
-
-const (
-	open     outcome = iota // nothing is known
-	accepted                // durable, the outcome is to come
-	done
+// Content types as header values. net/http only reads them, so that all answers share them.
+var (
+	JSONContentType    = []string{"application/json"}
+	ProblemContentType = []string{"application/problem+json"}
+	LinesContentType   = []string{"application/x-ndjson"}
 )
 
-// await waits as the client prefers. A client that goes away ends the wait, not the command.
-func await(ctx context.Context, f future, p preference) outcome {
-	until := f.Done()
-	if p.async {
-		until = f.Accepted()
+// WriteBody writes an answer; a HEAD request gets its headers alone.
+func WriteBody(c echo.Context, status int, contentType []string, body []byte) error {
+	c.Response().Header()["Content-Type"] = contentType
+	c.Response().WriteHeader(status)
+	if c.Request().Method == http.MethodHead {
+		return nil
 	}
-	timer := time.NewTimer(p.wait)
-	defer timer.Stop()
-	select {
-	case <-until:
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return progress(f)
+	_, err := c.Response().Write(body)
+	return err
 }
 
-func progress(f future) outcome {
-	select {
-	case <-f.Done():
-		return done
-	default:
-	}
-	select {
-	case <-f.Accepted():
-		return accepted
-	default:
-		return open
-	}
+// Buffer is a pooled byte slice in which an answer is rendered.
+type Buffer struct{ B []byte }
+
+// maxPooledBytes keeps rare giants from staying in the pool.
+const maxPooledBytes = 256 << 10
+
+var buffers = sync.Pool{New: func() any { return &Buffer{make([]byte, 0, 4<<10)} }}
+
+// TakeBuffer returns an empty buffer, which must be released.
+func TakeBuffer() *Buffer {
+	buf, _ := buffers.Get().(*Buffer)
+	buf.B = buf.B[:0]
+	return buf
 }
 
-// answer writes a command's outcome.
-func answer(c echo.Context, cmd *shard.Command, r *shard.Result) error {
-	setPosition(c.Response().Header(), r)
-	if p := command.Refusal(cmd, r); p != nil {
-		return p
+// Release gives the buffer back once its bytes are written.
+func (b *Buffer) Release() {
+	if cap(b.B) <= maxPooledBytes {
+		buffers.Put(b)
 	}
-	info, _ := command.Lookup(cmd.Type)
-	if info.Creates {
-		c.Response().Header()["Location"] = []string{location(cmd)}
-	}
-	return writeResult(c, info.Status, r)
-}
-
-// answerAccepted writes 202: the command is durable, its outcome will be seen at Location.
-func answerAccepted(c echo.Context, cmd *shard.Command, r *shard.Result) error {
-	setPosition(c.Response().Header(), r)
-	c.Response().Header()["Location"] = []string{location(cmd)}
-	return writeResult(c, http.StatusAccepted, r)
-}
-
-func writeResult(c echo.Context, status int, r *shard.Result) error {
-	buf := takeBuffer()
-	defer buf.release()
-	version := r.Version
-	switch {
-	case r.Order != nil:
-		version = r.Order.Version
-		buf.b = command.AppendOrder(buf.b, r.Order)
-	case r.Stock != nil:
-		version = r.Stock.Version
-		buf.b = command.AppendStock(buf.b, r.Stock)
-	default:
-		buf.b = append(buf.b, "{}"...)
-	}
-	if version != 0 {
-		c.Response().Header()["Etag"] = []string{etag(version)}
-	}
-	return writeBody(c, status, jsonContentType, buf.b)
-}
-
-func setPosition(header http.Header, r *shard.Result) {
-	if !r.Position.IsZero() {
-		header["Holdfast-Position"] = []string{r.Position.String()}
-	}
-}
-
-func location(cmd *shard.Command) string {
-	if cmd.Order != nil {
-		return "/v1/orders/" + cmd.ID
-	}
-	return "/v1/availability/" + url.PathEscape(cmd.ID)
 }

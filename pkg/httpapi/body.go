@@ -11,22 +11,23 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // trustedBodyBytes is how much is allocated on the word of a Content-Length alone.
 const trustedBodyBytes = 64 << 10
 
-// readBody reads a JSON body within its limits of size and time. The caller owns the bytes.
-func readBody(c echo.Context) ([]byte, error) {
+// ReadBody reads a JSON body within its limits of size and time. The caller owns the bytes.
+func ReadBody(c echo.Context) ([]byte, error) {
 	r := c.Request()
-	if err := checkMediaType(r.Header, "application/json"); err != nil {
+	if err := CheckMediaType(r.Header, "application/json"); err != nil {
 		return nil, err
 	}
 	switch {
 	case r.ContentLength == 0:
 		return nil, nil
-	case r.ContentLength > command.MaxBodyBytes:
+	case r.ContentLength > input.MaxBodyBytes:
 		return nil, bodyTooLarge()
 	}
 	control := http.NewResponseController(c.Response().Writer)
@@ -46,8 +47,8 @@ func readLimited(body io.Reader, length int64) ([]byte, error) {
 		return b, bodyError(err)
 	}
 	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(body, command.MaxBodyBytes+1))
-	if n > command.MaxBodyBytes {
+	n, err := b.ReadFrom(io.LimitReader(body, input.MaxBodyBytes+1))
+	if n > input.MaxBodyBytes {
 		return nil, bodyTooLarge()
 	}
 	return b.Bytes(), bodyError(err)
@@ -58,11 +59,11 @@ func bodyError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &command.Problem{Code: command.CodeRequestTimeout, Detail: "The body took longer than " + BodyTimeout.String() + "."}
+		return problem.New(problem.RequestTimeout, "The body took longer than "+BodyTimeout.String()+".")
 	}
-	return &command.Problem{Code: command.CodeMalformedJSON, Detail: "The body ended before its announced length, or its encoding is broken."}
+	return problem.New(problem.MalformedJSON, "The body ended before its announced length, or its encoding is broken.")
 }
 
 func bodyTooLarge() error {
-	return &command.Problem{Code: command.CodeBodyTooLarge, Detail: "A body may have " + strconv.Itoa(command.MaxBodyBytes) + " bytes."}
+	return problem.New(problem.BodyTooLarge, "A body may have "+strconv.Itoa(input.MaxBodyBytes)+" bytes.")
 }

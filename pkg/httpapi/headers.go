@@ -2,99 +2,26 @@ package httpapi
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/holdfast/holdfast/pkg/command"
-	"github.com/holdfast/holdfast/pkg/shard"
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
-// Waits for a command's outcome (Prefer: wait=N, RFC 7240).
-const (
-	DefaultWait = 10 * time.Second
-	MaxWait     = 60 * time.Second
-)
-
-// preference is what a client wants to wait for.
-type preference struct {
-	wait time.Duration
-	// async: answer as soon as the command is durable, whatever its outcome will be.
-	async bool
-}
-
-// parsePrefer reads wait and respond-async; as RFC 7240 asks, what is unknown or malformed is passed over.
-func parsePrefer(header http.Header) preference {
-	p := preference{wait: DefaultWait}
-	values := header["Prefer"]
-	if len(values) == 0 {
-		return p
-	}
-	waitGiven := false
-	for _, value := range values {
-		for item := range strings.SplitSeq(value, ",") {
-			name, argument, _ := strings.Cut(strings.TrimSpace(item), "=")
-			switch {
-			case strings.EqualFold(name, "respond-async"):
-				p.async = true
-			case strings.EqualFold(name, "wait") && !waitGiven:
-				if seconds, err := strconv.ParseUint(argument, 10, 31); err == nil {
-					p.wait, waitGiven = min(time.Duration(seconds)*time.Second, MaxWait), true
-				}
-			}
-		}
-	}
-	switch {
-	case waitGiven && p.wait == 0:
-		p.wait, p.async = DefaultWait, true
-	case waitGiven:
-		p.async = false // respond-async, wait=N: wait N first
-	}
-	return p
-}
-
-// parseIfMatch reads the version that a client expects; nil: any. A tag that is well-formed but not one of
-// ours can match no version, so it is a mismatch and not a fault of form.
-func parseIfMatch(header http.Header) (*uint64, error) {
-	values := header["If-Match"]
-	if len(values) == 0 {
-		return nil, nil
-	}
-	value := strings.TrimSpace(values[0])
-	if value == "*" && len(values) == 1 {
-		return nil, nil
-	}
-	opaque, weak := strings.CutPrefix(value, "W/")
-	inner, ok := unquote(opaque)
-	if !ok || len(values) > 1 {
-		return nil, &command.Problem{Code: command.CodeBadIfMatch, Detail: `If-Match takes one entity tag like "3", or *.`}
-	}
-	version, err := strconv.ParseUint(inner, 10, 64)
-	if err != nil || weak || strconv.FormatUint(version, 10) != inner {
-		return nil, &command.Problem{Code: shard.CodeVersionMismatch, Detail: "If-Match names no version of this resource."}
-	}
-	return &version, nil
-}
-
-func unquote(s string) (string, bool) {
-	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
-		return "", false
-	}
-	inner := s[1 : len(s)-1]
-	return inner, !strings.ContainsAny(inner, "\" ,\t")
-}
-
-// header reads one header without canonicalizing its name again.
-func headerValue(header http.Header, canonicalName string) string {
+// HeaderValue reads one header, whose name must be in canonical form: "Idempotency-Key".
+func HeaderValue(header http.Header, canonicalName string) string {
 	if values := header[canonicalName]; len(values) > 0 {
 		return values[0]
 	}
 	return ""
 }
 
-// checkMediaType refuses a body that says it is something else.
-func checkMediaType(header http.Header, allowed ...string) error {
-	value := headerValue(header, "Content-Type")
+// CheckMediaType refuses a body that says it is something else.
+func CheckMediaType(header http.Header, allowed ...string) error {
+	value := HeaderValue(header, "Content-Type")
 	if value == "" {
 		return nil
 	}
@@ -105,5 +32,25 @@ func checkMediaType(header http.Header, allowed ...string) error {
 			return nil
 		}
 	}
-	return &command.Problem{Code: command.CodeMediaType, Detail: "Send " + strings.Join(allowed, " or ") + "."}
+	return problem.New(problem.UnsupportedMediaType, "Send "+strings.Join(allowed, " or ")+".")
+}
+
+// PathParameter returns a parameter of the path, decoded once: echo routes on the raw path when there is one.
+func PathParameter(c echo.Context, name string) string {
+	value := c.Param(name)
+	if c.Request().URL.RawPath == "" {
+		return value
+	}
+	if decoded, err := url.PathUnescape(value); err == nil {
+		return decoded
+	}
+	return value
+}
+
+// ETag is the entity tag of a version: "3" in quotes.
+func ETag(version uint64) string {
+	b := make([]byte, 0, 24)
+	b = append(b, '"')
+	b = strconv.AppendUint(b, version, 10)
+	return string(append(b, '"'))
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/appendjson"
 )
 
 func (s *Server) registerHealth() {
@@ -34,14 +34,8 @@ func (s *Server) readiness(c echo.Context) error {
 	if len(reasons) == 0 {
 		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ready"}`))
 	}
-	body := []byte(`{"status":"not_ready","reasons":[`)
-	for i, reason := range reasons {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = command.AppendString(body, reason)
-	}
-	return c.JSONBlob(http.StatusServiceUnavailable, append(body, ']', '}'))
+	body := appendjson.Array([]byte(`{"status":"not_ready","reasons":`), reasons, appendjson.String)
+	return c.JSONBlob(http.StatusServiceUnavailable, append(body, '}'))
 }
 
 // reasonsOf takes errors.Join apart.

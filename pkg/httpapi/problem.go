@@ -3,13 +3,11 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strconv"
-	"sync"
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // errPanic stands for a panic that is logged already.
@@ -30,84 +28,45 @@ func (s *Server) answerError(err error, c echo.Context) {
 	}
 }
 
-func (s *Server) problemOf(err error, c echo.Context) *command.Problem {
-	var p *command.Problem
+func (s *Server) problemOf(err error, c echo.Context) *problem.Problem {
+	var p *problem.Problem
 	if errors.As(err, &p) {
-		if p.Cause != nil {
-			s.config.Logger.Error("request failed", "method", c.Request().Method, "path", c.Request().URL.Path, "error", p.Cause)
+		if p.Reason != nil {
+			s.logFailure(c, p.Reason)
 		}
 		return p
 	}
 	switch {
 	case errors.Is(err, echo.ErrNotFound):
-		return &command.Problem{Code: command.CodeNotFound, Detail: "No route has this path."}
+		return problem.New(problem.NotFound, "No route has this path.")
 	case errors.Is(err, echo.ErrMethodNotAllowed):
-		return &command.Problem{Code: command.CodeMethod, Detail: "Allowed here: " + c.Response().Header().Get(echo.HeaderAllow) + "."}
+		return problem.New(problem.MethodNotAllowed, "Allowed here: "+c.Response().Header().Get(echo.HeaderAllow)+".")
 	case errors.Is(err, context.Canceled):
-		return &command.Problem{Code: command.CodeRequestTimeout, Detail: "The client went away."}
+		return problem.New(problem.RequestTimeout, "The client went away.")
 	case !errors.Is(err, errPanic):
-		s.config.Logger.Error("request failed", "method", c.Request().Method, "path", c.Request().URL.Path, "error", err)
+		s.logFailure(c, err)
 	}
-	return command.AsProblem(err)
+	return problem.Of(err)
 }
 
-func writeProblem(c echo.Context, p *command.Problem) error {
+func (s *Server) logFailure(c echo.Context, err error) {
+	s.config.Logger.Error("request failed",
+		"method", c.Request().Method, "path", c.Request().URL.Path, "error", err)
+}
+
+func writeProblem(c echo.Context, p *problem.Problem) error {
 	if p.Instance == "" {
 		p.Instance = c.Request().URL.Path
 	}
 	header := c.Response().Header()
 	if p.CurrentVersion != 0 {
-		header["Etag"] = []string{etag(p.CurrentVersion)}
+		header["Etag"] = []string{ETag(p.CurrentVersion)}
 	}
 	if p.RetryAfterSeconds > 0 {
 		header["Retry-After"] = []string{strconv.Itoa(p.RetryAfterSeconds)}
 	}
-	buf := takeBuffer()
-	defer buf.release()
-	buf.b = p.AppendJSON(buf.b)
-	return writeBody(c, p.HTTPStatus(), problemContentType, buf.b)
-}
-
-// Shared header values: net/http only reads them.
-var (
-	jsonContentType    = []string{"application/json"}
-	problemContentType = []string{"application/problem+json"}
-	linesContentType   = []string{"application/x-ndjson"}
-)
-
-func writeBody(c echo.Context, status int, contentType []string, body []byte) error {
-	c.Response().Header()["Content-Type"] = contentType
-	c.Response().WriteHeader(status)
-	if c.Request().Method == http.MethodHead {
-		return nil
-	}
-	_, err := c.Response().Write(body)
-	return err
-}
-
-// buffer is a pooled byte slice.
-type buffer struct{ b []byte }
-
-// maxPooledBytes keeps rare giants from staying in the pool.
-const maxPooledBytes = 256 << 10
-
-var buffers = sync.Pool{New: func() any { return &buffer{make([]byte, 0, 4<<10)} }}
-
-func takeBuffer() *buffer {
-	buf, _ := buffers.Get().(*buffer)
-	buf.b = buf.b[:0]
-	return buf
-}
-
-func (b *buffer) release() {
-	if cap(b.b) <= maxPooledBytes {
-		buffers.Put(b)
-	}
-}
-
-func etag(version uint64) string {
-	b := make([]byte, 0, 24)
-	b = append(b, '"')
-	b = strconv.AppendUint(b, version, 10)
-	return string(append(b, '"'))
+	buf := TakeBuffer()
+	defer buf.Release()
+	buf.B = p.AppendJSON(buf.B)
+	return WriteBody(c, p.HTTPStatus(), ProblemContentType, buf.B)
 }

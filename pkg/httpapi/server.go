@@ -1,8 +1,8 @@
-// Package httpapi is the HTTP surface: commands in, queries out, problems, health and metrics. It is the
-// only importer of echo.
+// Package httpapi is the HTTP server: limits, timeouts, bodies, headers, problems, health and metrics. It and the two
+// packages below it are the only importers of echo.
 //
-// It owns limits, timeouts and headers. It does not own what a body means (package command), what is
-// decided (package shard) or what a view holds (the views themselves): those come in as dependencies.
+// Routes stand below: commands (the write side) and queries (the read side), so that a service links one of them. What
+// a body means, what is decided and what a view has come in as dependencies of those.
 package httpapi
 
 import (
@@ -18,12 +18,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Limits of the server. Bodies are bounded in package command.
+// Limits of the server. Those of bodies stand in package input.
 const (
-	MaxHeaderBytes    = 64 << 10
-	HeaderTimeout     = 5 * time.Second
-	BodyTimeout       = 10 * time.Second
-	IdleTimeout       = 2 * time.Minute
+	MaxHeaderBytes = 64 << 10
+	HeaderTimeout  = 5 * time.Second
+	BodyTimeout    = 10 * time.Second
+	IdleTimeout    = 2 * time.Minute
+	// MaxWait bounds how long a request may wait for its command's outcome.
+	MaxWait           = 60 * time.Second
 	WriteTimeout      = MaxWait + 30*time.Second
 	DefaultStopPeriod = 10 * time.Second
 )
@@ -128,7 +130,8 @@ func (s *Server) stop(server *http.Server) error {
 // stoppingKey finds the channel that closes when the server begins to stop: long streams end on it.
 type stoppingKey struct{}
 
-func stoppingOf(ctx context.Context) <-chan struct{} {
+// Stopping closes when the server of a request begins to stop.
+func Stopping(ctx context.Context) <-chan struct{} {
 	stopping, _ := ctx.Value(stoppingKey{}).(chan struct{})
 	return stopping
 }

@@ -9,13 +9,15 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	api "github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/appendjson"
+	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // Limits of lines.
 const (
 	// MaxLineBytes bounds a line, with the id that it gets when it brings none.
-	MaxLineBytes = api.MaxBulkLineBytes
+	MaxLineBytes = input.MaxBulkLineBytes
 	// maxRejectBytes bounds what the rejects file shows of a line that is over MaxLineBytes.
 	maxRejectBytes = 1 << 10
 )
@@ -31,7 +33,7 @@ type command struct {
 }
 
 // parse reads a line's id and no more. What is no JSON object of legal length never reaches the API.
-func parse(l line, id string) (command, *api.Problem) {
+func parse(l line, id string) (command, *problem.Problem) {
 	c := command{number: l.number, id: id}
 	if len(l.text) > MaxLineBytes {
 		c.asRead, c.cut = bytes.Clone(l.text[:maxRejectBytes]), true
@@ -102,29 +104,29 @@ func split(text []byte) (id string, members []byte, err error) {
 	return id, members, nil
 }
 
-func tooLong(size int) *api.Problem {
-	return &api.Problem{Code: api.CodeLineTooLong,
+func tooLong(size int) *problem.Problem {
+	return &problem.Problem{Code: problem.LineTooLong,
 		Detail: "A line may have " + strconv.Itoa(MaxLineBytes) + " bytes; this one has " + strconv.Itoa(size) + "."}
 }
 
-func unreadable(err error) *api.Problem {
-	code := api.CodeMalformedJSON
+func unreadable(err error) *problem.Problem {
+	code := problem.MalformedJSON
 	switch {
 	case errors.Is(err, errWrongType):
-		code = api.CodeWrongType
+		code = problem.WrongType
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		code = api.CodeDuplicateField
+		code = problem.DuplicateField
 	}
-	return &api.Problem{Code: code, Detail: err.Error()}
+	return &problem.Problem{Code: code, Detail: err.Error()}
 }
 
 // writeReject writes a line of the rejects file.
 func writeReject(to io.Writer, c command, problem jsontext.Value) error {
 	b := append([]byte(`{"line":`), strconv.Itoa(c.number)...)
 	b = append(b, `,"id":`...)
-	b = api.AppendString(b, c.id)
+	b = appendjson.String(b, c.id)
 	b = append(b, `,"text":`...)
-	b = api.AppendString(b, string(c.asRead))
+	b = appendjson.String(b, string(c.asRead))
 	if c.cut {
 		b = append(b, `,"cut":true`...)
 	}

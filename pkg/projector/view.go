@@ -49,6 +49,9 @@ func (e *BadEventError) Error() string {
 // Unwrap implements errors.Unwrap.
 func (e *BadEventError) Unwrap() error { return e.Err }
 
+// Permanent marks an error that time does not heal.
+func (*BadEventError) Permanent() {}
+
 // Partitions are all partitions of an event topic, or of a topic with as many.
 func Partitions(topic string, layout eventlog.Layout) []eventlog.TopicPartition {
 	tps := make([]eventlog.TopicPartition, layout.PartitionCount)

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
@@ -114,7 +114,7 @@ func (g *grouper) parse(fields *[columnCount]string) (parsed, error) {
 	} else {
 		errs = append(errs, fmt.Errorf("InvoiceDate %q is no date like 2010-12-01 08:26:00", fields[columnDate]))
 	}
-	if c := strings.TrimSpace(fields[columnCountry]); c != "" && len(c) <= command.MaxCountryBytes {
+	if c := strings.TrimSpace(fields[columnCountry]); c != "" && len(c) <= input.MaxCountryBytes {
 		p.country = g.keep(text(c))
 	} else {
 		errs = append(errs, fmt.Errorf("column Country: %q is empty or too long", c))
@@ -124,8 +124,8 @@ func (g *grouper) parse(fields *[columnCount]string) (parsed, error) {
 	switch amount, err := money.Multiply(price, quantity); {
 	case errQuantity != nil:
 		errs = append(errs, fmt.Errorf("column Quantity: %q is no whole number", fields[columnQuantity]))
-	case quantity > command.MaxQuantity || quantity < -command.MaxQuantity:
-		errs = append(errs, fmt.Errorf("column Quantity: %d is beyond %d", quantity, command.MaxQuantity))
+	case quantity > input.MaxQuantity || quantity < -input.MaxQuantity:
+		errs = append(errs, fmt.Errorf("column Quantity: %d is beyond %d", quantity, input.MaxQuantity))
 	case errPrice != nil:
 		p.quantity = quantity
 		errs = append(errs, fmt.Errorf("UnitPrice: %w", errPrice))
@@ -159,7 +159,7 @@ func (g *grouper) date(s string) (time.Time, bool) {
 
 // checkSKU: a stock code becomes part of idempotency keys, which are printable ASCII.
 func checkSKU(sku string) error {
-	if fault := command.ValidSKU(sku); fault != "" {
+	if fault := input.SKUFault(sku); fault != "" {
 		return fmt.Errorf("StockCode %q %s", sku, fault)
 	}
 	for i := range len(sku) {
@@ -209,8 +209,8 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 	if customer == "" {
 		customer = GuestCustomer
 	}
-	if len(customer) > command.MaxCustomerIDBytes {
-		return nil, fmt.Errorf("CustomerID is longer than %d characters", command.MaxCustomerIDBytes)
+	if len(customer) > input.MaxCustomerIDBytes {
+		return nil, fmt.Errorf("CustomerID is longer than %d characters", input.MaxCustomerIDBytes)
 	}
 	d := g.documents[id]
 	switch {
@@ -224,8 +224,8 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 		return nil, fmt.Errorf("Country differs from %q on the invoice's first row", d.Country)
 	case d.CustomerID != customer:
 		return nil, fmt.Errorf("CustomerID differs from %q on the invoice's first row", d.CustomerID)
-	case id.kind != KindAdjustment && len(d.Lines) >= command.MaxLines:
-		return nil, fmt.Errorf("the invoice has more than %d lines", command.MaxLines)
+	case id.kind != KindAdjustment && len(d.Lines) >= input.MaxLines:
+		return nil, fmt.Errorf("the invoice has more than %d lines", input.MaxLines)
 	}
 	return d, nil
 }
@@ -233,7 +233,7 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 // item notes the stock code. Rows without a price carry remarks ("mailout") where others have the description.
 func (g *grouper) item(l *Line, description string) {
 	description = strings.TrimSpace(text(description))
-	if l.UnitPriceMicros == 0 || len(description) > command.MaxDescriptionBytes {
+	if l.UnitPriceMicros == 0 || len(description) > input.MaxDescriptionBytes {
 		description = ""
 	}
 	i, known := g.items[l.SKU]

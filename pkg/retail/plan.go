@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
@@ -139,7 +140,7 @@ func (b *Book) openingCommands() ([]Command, error) {
 		}
 		key := KeyPrefix + "opening/" + item.SKU
 		receive, err := encode(key, command.ReceiveStock, item.SKU, receiptBody{
-			Location: command.DefaultLocation, Quantity: needs[item.SKU], Reference: "opening stock", OccurredAt: before,
+			Location: input.DefaultLocation, Quantity: needs[item.SKU], Reference: "opening stock", OccurredAt: before,
 		})
 		if err != nil {
 			return nil, err
@@ -180,7 +181,7 @@ func (d *Document) commands() ([]Command, error) {
 		for i := range d.Lines {
 			l := &d.Lines[i]
 			c, err := encode(d.LineKey(l), command.AdjustStock, l.SKU, adjustmentBody{
-				Location: command.DefaultLocation, Delta: l.Quantity, Reason: l.Reason,
+				Location: input.DefaultLocation, Delta: l.Quantity, Reason: l.Reason,
 				Reference: d.LineReference(l), OccurredAt: at,
 			})
 			if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/httpapi/commands"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -34,7 +35,7 @@ func (p *platform) startCounted(cfg shard.Config) *counted {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	httpapi.RegisterCommands(server.Router(), httpapi.CommandDeps{Submit: n.Submit})
+	commands.Register(server.Router(), commands.Deps{Submit: n.Submit})
 	api := httptest.NewServer(server.Handler())
 	p.t.Cleanup(api.Close)
 	return &counted{n, registry, api.URL}

@@ -53,6 +53,9 @@ func (e *StoppedError) Error() string { return fmt.Sprintf("shard %d has stopped
 // Unwrap implements errors.Unwrap.
 func (e *StoppedError) Unwrap() error { return e.Err }
 
+// Permanent marks an error that time does not heal.
+func (*StoppedError) Permanent() {}
+
 // ownership is the time from when the group gives a shard to when it takes it away; also that of a standby in between.
 type ownership struct {
 	cancel  context.CancelFunc

@@ -80,7 +80,8 @@ func TestComposeRunsEveryService(t *testing.T) {
 	if run := slices.Sorted(maps.Keys(built)); !slices.Equal(run, services) {
 		t.Errorf("docker-compose.yml runs %v, cmd has %v", run, services)
 	}
-	if programs := found(t, "Dockerfile", `\./cmd/([a-z-]+)`); !slices.Equal(slices.Sorted(slices.Values(programs)), services) {
+	if programs := found(t, "Dockerfile", `\./cmd/([a-z-]+)`); !slices.Equal(slices.Sorted(slices.Values(programs)),
+		services) {
 		t.Errorf("Dockerfile builds %v, cmd has %v", programs, services)
 	}
 	for name, s := range built {

@@ -2,11 +2,16 @@
 package architecture_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -19,23 +24,41 @@ type pkg struct {
 	Imports, Deps []string
 }
 
+// place is a package's folder.
+func (p *pkg) place() string { return strings.TrimPrefix(p.ImportPath, module) }
+
 // packages lists those of this module, with what they import outside tests, directly and altogether.
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=Name,ImportPath,Imports,Deps", module+"...").Output()
+	all, err := listed(found(t, "Makefile", `(?m)^TAGS := (\S+)$`)[0])
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		t.Fatal(err)
 	}
-	var all []pkg
-	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p pkg
-		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
-			return all
-		} else if err != nil {
-			t.Fatal(err)
+	return all
+}
+
+var (
+	listing sync.Once
+	all     []pkg
+	failed  error
+)
+
+// listed asks the go command once: it takes seconds.
+func listed(tags string) ([]pkg, error) {
+	listing.Do(func() {
+		var out []byte
+		out, failed = exec.Command("go", "list", "-tags", tags, "-json=Name,ImportPath,Imports,Deps", module+"...").Output()
+		for dec := json.NewDecoder(bytes.NewReader(out)); failed == nil; {
+			var p pkg
+			if failed = dec.Decode(&p); failed == nil {
+				all = append(all, p)
+			}
 		}
-		all = append(all, p)
-	}
+		if errors.Is(failed, io.EOF) {
+			failed = nil
+		}
+	})
+	return all, failed
 }
 
 func standard(path string) bool { return !strings.Contains(strings.SplitN(path, "/", 2)[0], ".") }
@@ -55,40 +78,49 @@ func TestTheDomainImportsTheStandardLibraryOnly(t *testing.T) {
 	}
 }
 
+// Who may import a library or package directly; a folder allows what is below it.
+var importers = map[string][]string{
+	"github.com/twmb/franz-go":              {"pkg/eventlog", "pkg/devstack"},
+	"github.com/labstack/echo":              {"pkg/httpapi"},
+	"github.com/ClickHouse/clickhouse-go":   {"pkg/clickhouse"},
+	"github.com/ClickHouse/ch-go":           {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
+	"github.com/cockroachdb/pebble":         {"pkg/shard", "pkg/orderview", "pkg/localstore"},
+	"github.com/ebitengine/purego":          {"pkg/devstack/chdb/engine"},
+	"github.com/spf13/cobra":                {"cmd/holdfast"},
+	module + "pkg/eventlog/logtest":         {}, // tests alone
+	module + "pkg/eventlog/codec/codectest": {}, // likewise
+	module + "pkg/devstack/chdb/chdbtest":   {},
+	module + "pkg/httpapi/apitest":          {},
+}
+
 func TestOneImporterEach(t *testing.T) {
-	owners := map[string][]string{
-		"github.com/twmb/franz-go":              {"pkg/eventlog", "pkg/devstack", "pkg/eventlog/logtest"},
-		module + "pkg/eventlog/logtest":         {}, // tests alone
-		module + "pkg/eventlog/codec/codectest": {}, // likewise
-		module + "pkg/devstack/chdb/chdbtest":   {},
-		"github.com/labstack/echo":              {"pkg/httpapi", "pkg/httpapi/api"},
-		"github.com/ClickHouse/clickhouse-go":   {"pkg/clickhouse"},
-		"github.com/cockroachdb/pebble":         {"pkg/shard", "pkg/orderview", "pkg/localstore"},
-		"github.com/ClickHouse/ch-go":           {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
-		"github.com/ebitengine/purego":          {"pkg/devstack/chdb/engine"},
-	}
 	for _, p := range packages(t) {
-		place := strings.TrimPrefix(p.ImportPath, module)
 		for _, i := range p.Imports {
-			for library, allowed := range owners {
-				if strings.HasPrefix(i, library) && !contains(allowed, place) {
-					t.Errorf("%s imports %s; only %v may", place, i, allowed)
+			for library, allowed := range importers {
+				if below(i, library) && !slices.ContainsFunc(allowed,
+					func(folder string) bool { return below(p.place(), folder) }) {
+					t.Errorf("%s imports %s; only %v may", p.place(), i, allowed)
 				}
 			}
 		}
 	}
 }
 
+// Views fold the event schema: they import neither the write side nor its rules.
 func TestViewsNeverImportTheWriteSide(t *testing.T) {
-	writeSide := []string{"pkg/shard", "pkg/order", "pkg/inventory", "pkg/command", "pkg/eventlog/codec"}
+	writeSide := []string{"pkg/shard", "pkg/order", "pkg/inventory", "pkg/command", "pkg/eventlog/codec",
+		"pkg/httpapi/commands"}
+	views := []string{
+		"pkg/availability", "pkg/orderview", "pkg/projector", "pkg/verify", "pkg/analytics", "pkg/clickhouse",
+		"pkg/httpapi/queries",
+	}
 	for _, p := range packages(t) {
-		place := strings.TrimPrefix(p.ImportPath, module)
-		if !contains([]string{"pkg/availability", "pkg/orderview", "pkg/projector", "pkg/verify", "pkg/analytics", "pkg/clickhouse"}, place) {
+		if !slices.ContainsFunc(views, func(folder string) bool { return below(p.place(), folder) }) {
 			continue
 		}
-		for _, i := range p.Imports {
-			if contains(writeSide, strings.TrimPrefix(i, module)) {
-				t.Errorf("%s imports %s", place, i)
+		for _, i := range p.Deps {
+			if place, ours := strings.CutPrefix(i, module); ours && slices.Contains(writeSide, place) {
+				t.Errorf("%s needs %s", p.place(), place)
 			}
 		}
 	}
@@ -104,27 +136,81 @@ func TestOnlyCommandsWire(t *testing.T) {
 	}
 }
 
-// A program that links purego needs the C library's loader at run time, and the images of the services hold nothing but
-// the program.
-func TestServicesAreStatic(t *testing.T) {
+// links says which programs may link a package, with all that is below it. What no row names, any program may.
+var links = map[string][]string{
+	module + "pkg/shard":                  {"order-api", "holdfast"},
+	module + "pkg/command":                {"order-api", "holdfast"},
+	module + "pkg/httpapi/commands":       {"order-api", "holdfast"},
+	"google.golang.org/grpc":              {"order-api", "holdfast"},
+	module + "pkg/httpapi/queries":        {"query-api", "holdfast"},
+	module + "pkg/orderview":              {"query-api", "holdfast"},
+	module + "pkg/localstore":             {"order-api", "query-api", "holdfast"},
+	"github.com/cockroachdb/pebble":       {"order-api", "query-api", "holdfast"},
+	module + "pkg/clickhouse":             {"analytics-projector", "query-api", "holdfast"},
+	module + "pkg/analytics":              {"analytics-projector", "query-api", "holdfast"},
+	"github.com/ClickHouse/clickhouse-go": {"analytics-projector", "query-api", "holdfast"},
+	module + "pkg/availability":           {"inventory-projector", "query-api", "holdfast"},
+	module + "pkg/devstack":               {"holdfast"},
+	module + "pkg/verify":                 {"holdfast"},
+	module + "pkg/client":                 {"holdfast"},
+	"github.com/twmb/franz-go/pkg/kfake":  {"holdfast"},
+	"github.com/spf13/cobra":              {"holdfast"},
+	// It needs the C library's loader at run time, and the images of the services have nothing but the program.
+	"github.com/ebitengine/purego": {"holdfast"},
+	// They keep every exported method of every type from being dropped by the linker.
+	"html/template": {"holdfast"},
+	"text/template": {"holdfast"},
+}
+
+// Each program links what it needs, and nothing else.
+func TestProgramsLinkWhatTheyNeed(t *testing.T) {
 	for _, p := range packages(t) {
-		place := strings.TrimPrefix(p.ImportPath, module)
-		if p.Name != "main" || place == "cmd/holdfast" {
+		if p.Name != "main" {
 			continue
 		}
+		program := strings.TrimPrefix(p.place(), "cmd/")
 		for _, d := range p.Deps {
-			if strings.HasPrefix(d, "github.com/ebitengine/purego") {
-				t.Errorf("%s is linked against %s", place, d)
+			for library, allowed := range links {
+				if below(d, library) && !slices.Contains(allowed, program) {
+					t.Errorf("%s links %s; only %v may", program, d, allowed)
+				}
 			}
 		}
 	}
 }
 
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
+// below reports whether a path is a folder, or inside of it. Libraries carry their major version at the end.
+func below(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+
+// mostMegabytes bounds the size of each program without symbols, in millions of bytes: images are pulled, and a
+// dependency that comes along unnoticed shows here.
+var mostMegabytes = map[string]int64{
+	"inventory-projector": 20, "analytics-projector": 30, "query-api": 30, "order-api": 30, "holdfast": 55,
+}
+
+func TestProgramsAreSmall(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links every program")
+	}
+	dir := t.TempDir()
+	tags := found(t, "Makefile", `(?m)^TAGS := (\S+)$`)[0]
+	if inImages := found(t, "Dockerfile", `-tags (\S+)`)[0]; inImages != tags {
+		t.Errorf("Dockerfile builds with -tags %s, Makefile with %s", inImages, tags)
+	}
+	for program, most := range mostMegabytes {
+		file := filepath.Join(dir, program)
+		build := exec.Command("go", "build", "-trimpath", "-tags", tags, "-ldflags=-s -w", "-o", file, module+"cmd/"+program)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", program, err, out)
+		}
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %.1f MB", program, float64(info.Size())/1e6)
+		if info.Size() > most*1_000_000 {
+			t.Errorf("%s has %d bytes; at most %d million are allowed", program, info.Size(), most)
 		}
 	}
-	return false
 }

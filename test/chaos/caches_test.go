@@ -19,23 +19,23 @@ import (
 
 const cachedOrders, cachedSKUs = 500, 50
 
-// The event topics hold the truth, on Apache Kafka too, where the availability topic is compacted. The query API's store
-// comes back from a topic of which most has been compacted away; then the topic, the shards' checkpoints and that store come
-// back together, equal.
+// Everything but the event topics is a cache, also on Apache Kafka, where the availability topic is compacted. First
+// the query API rebuilds its store from a topic most of which has been compacted away. Then that topic, the shards'
+// checkpoints and the store are deleted together. Both times the answers are the same as before.
 func TestEveryStoreButTheLogComesBackEqualOnApacheKafka(t *testing.T) {
 	c := startCluster(t)
 	c.log.CompactSoon(eventlog.TopicAvailability)
 	acks := filepath.Join(t.TempDir(), "acks")
-	c.place(acks)
-	c.compacted(acks)
+	c.placeOrders(acks)
+	c.placeUntilCompacted(acks)
 	verify(t, c.bin, c.kafka, c.prefix, acks, "--settled")
-	before := c.answers(acks)
+	before := c.queryAnswers(acks)
 
 	c.query.kill()
-	c.clear(c.dataDirs[len(c.dataDirs)-1])
+	c.deleteStore(c.dataDirs[len(c.dataDirs)-1])
 	c.query.start()
-	c.query.await(4 * backWithin)
-	if after := c.answers(acks); after != before {
+	c.query.awaitReady(4 * backWithin)
+	if after := c.queryAnswers(acks); after != before {
 		t.Errorf("the answers differ after reading a compacted topic:\n%s\nbefore:\n%s", after, before)
 	}
 
@@ -43,62 +43,71 @@ func TestEveryStoreButTheLogComesBackEqualOnApacheKafka(t *testing.T) {
 		p.kill()
 	}
 	for _, dir := range c.dataDirs {
-		c.clear(dir)
+		c.deleteStore(dir)
 	}
 	logtest.DeleteTopic(t, c.log.Config, eventlog.TopicAvailability)
 	for _, p := range c.services() {
 		p.start()
 	}
-	c.await()
-	if after := c.answers(acks); after != before {
+	c.awaitReady()
+	if after := c.queryAnswers(acks); after != before {
 		t.Errorf("the answers differ without any store:\n%s\nbefore:\n%s", after, before)
 	}
-	c.place(acks) // the shards go on with the stock that there is
+	c.placeOrders(acks) // the shards continue with the stock of before
 	verify(t, c.bin, c.kafka, c.prefix, acks)
 }
 
-// place places some orders and waits for their answers.
-func (c *cluster) place(acks string) {
+// placeOrders places cachedOrders orders and waits for their answers.
+func (c *cluster) placeOrders(acks string) {
 	c.log.T.Helper()
-	out, err := exec.Command(filepath.Join(c.bin, "holdfast"), "bench", "orders", "--url", c.urls(), "--orders", fmt.Sprint(cachedOrders),
-		"--duration", patience.String(), "--skus", fmt.Sprint(cachedSKUs), "--acks", acks, "--on-account").CombinedOutput()
+	out, err := exec.Command(filepath.Join(c.bin, "holdfast"), "bench", "orders",
+		"--url", c.orderURLs(),
+		"--orders", fmt.Sprint(cachedOrders),
+		"--duration", patience.String(),
+		"--skus", fmt.Sprint(cachedSKUs),
+		"--acks", acks,
+		"--on-account").CombinedOutput()
 	if err != nil {
 		c.log.T.Fatalf("bench: %v\n%s", err, out)
 	}
 }
 
-// compacted places orders until half of what was written to the availability topic is gone: segments roll only when
-// something is written.
-func (c *cluster) compacted(acks string) {
+// placeUntilCompacted waits until half of the records of the availability topic have been compacted away. It places
+// orders meanwhile, because Kafka begins a new segment, and compacts the one before, only when something is written.
+func (c *cluster) placeUntilCompacted(acks string) {
 	t := c.log.T
 	t.Helper()
 	for start := time.Now(); ; {
-		var written, there int64
-		for _, end := range c.read(eventlog.TopicAvailability, c.log.Layout.PartitionCount, func(*eventlog.Record) { there++ }) {
+		var written, remaining int64
+		count := func(*eventlog.Record) { remaining++ }
+		for _, end := range c.readTopic(eventlog.TopicAvailability, c.log.Layout.PartitionCount, count) {
 			written += end
 		}
-		if there < written/2 {
-			t.Logf("%d of %d availability records are left", there, written)
+		if remaining < written/2 {
+			t.Logf("%d of %d availability records are left", remaining, written)
 			return
 		}
 		if time.Since(start) > 6*backWithin {
-			t.Fatalf("%d of %d availability records are still there: the topic is not compacted", there, written)
+			t.Fatalf("%d of %d availability records are left: the topic is not compacted", remaining, written)
 		}
-		c.place(acks)
+		c.placeOrders(acks)
 	}
 }
 
-// position is behind the last event, which every view can reach.
-func (c *cluster) position() string {
+// lastPosition is the position after the last event of each partition. The end offsets themselves would not do, because
+// transaction markers count in them, and not every view reaches those.
+func (c *cluster) lastPosition() string {
 	c.log.T.Helper()
 	ends := eventlog.Offsets{}
 	for _, topic := range []string{eventlog.TopicOrders, eventlog.TopicInventory} {
-		c.read(topic, c.log.Layout.PartitionCount, func(rec *eventlog.Record) { ends[rec.TopicPartition] = rec.Offset + 1 })
+		c.readTopic(topic, c.log.Layout.PartitionCount, func(rec *eventlog.Record) {
+			ends[rec.TopicPartition] = rec.Offset + 1
+		})
 	}
 	return eventlog.PositionOf(ends).String()
 }
 
-func (c *cluster) clear(dir string) {
+func (c *cluster) deleteStore(dir string) {
 	c.log.T.Helper()
 	stored, err := os.ReadDir(dir)
 	if err != nil || len(stored) == 0 {
@@ -109,8 +118,9 @@ func (c *cluster) clear(dir string) {
 	}
 }
 
-// answers are what the query API says of every SKU and of some orders, once it has all that is in the log.
-func (c *cluster) answers(acks string) string {
+// queryAnswers are the query API's answers for the list of orders, some single orders and every SKU, once its views
+// have reached the end of the log.
+func (c *cluster) queryAnswers(acks string) string {
 	t := c.log.T
 	t.Helper()
 	text, err := os.ReadFile(acks)
@@ -133,19 +143,19 @@ func (c *cluster) answers(acks string) string {
 		paths = append(paths, fmt.Sprintf("/v1/availability/bench-%04d", i))
 	}
 	var all strings.Builder
-	position := c.position()
+	position := c.lastPosition()
 	for _, path := range paths {
 		all.WriteString(c.get(path, position) + "\n")
 	}
 	return all.String()
 }
 
-// get asks the query API, and again while its views are behind.
+// get sends a query, and again while the views have not reached the position.
 func (c *cluster) get(path, position string) string {
 	t := c.log.T
 	t.Helper()
 	for start := time.Now(); ; {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+c.query.health+path, nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+c.query.httpAddr+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

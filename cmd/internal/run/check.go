@@ -1,5 +1,3 @@
-// Package run starts Holdfast's services: the same functions for the binaries and for the embedded
-// platform. It wires; it decides nothing.
 package run
 
 import (

@@ -1,3 +1,5 @@
+// Package run starts Holdfast's services. It has what they all need of a process; each service has a package of its own
+// below, so that a binary links what it needs and nothing else. It wires, and decides nothing.
 package run
 
 import (
@@ -13,8 +15,15 @@ import (
 	"github.com/holdfast/holdfast/pkg/service"
 )
 
+// Defaults of a platform that is created.
+const (
+	DefaultPartitions = 12
+	DefaultShards     = 1
+)
+
 // Service is what every service needs of the process that it runs in.
 type Service struct {
+	// Log reaches the brokers.
 	Log eventlog.Config
 	// Layout is that of a platform which this process creates; an existing one keeps its own.
 	Layout eventlog.Layout
@@ -23,7 +32,7 @@ type Service struct {
 	Logger   *slog.Logger
 	Registry *prometheus.Registry
 	// Server is shared with other services, and somebody else runs it; nil: a server of its own.
-	Server *Shared
+	Server *Server
 	// Ready is called with the HTTP address once it listens, or with "" once the routes are on the shared server.
 	Ready func(address string)
 }

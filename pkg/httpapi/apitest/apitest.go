@@ -142,7 +142,8 @@ func (c *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	_ = response.Body.Close()
 	response.Body = io.NopCloser(bytes.NewReader(got))
 	if faults := c.Check(request, sent, response, got); faults != "" {
-		c.t.Errorf("%s %s: %d is not as schemas/openapi.yaml has it:\n%s%s", request.Method, request.URL, response.StatusCode, faults, got)
+		c.t.Errorf("%s %s: %d is not as schemas/openapi.yaml has it:\n%s%s", request.Method, request.URL, response.StatusCode,
+			faults, got)
 	}
 	return response, nil
 }

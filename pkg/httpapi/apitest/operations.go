@@ -121,3 +121,33 @@ func at(object map[string]any, names ...string) map[string]any {
 	}
 	return object
 }
+
+// Enum are the words of a schema, which the path leads to below components/schemas: "AdjustStock", or "ReturnedLine",
+// "properties", "condition".
+func (d *Document) Enum(path ...string) []string {
+	list, _ := at(d.raw, append([]string{"components", "schemas"}, path...)...)["enum"].([]any)
+	words := make([]string, 0, len(list))
+	for _, word := range list {
+		if text, ok := word.(string); ok {
+			words = append(words, text)
+		}
+	}
+	return words
+}
+
+// MaxLengths are the limits of a string member, by the schema that has it; schemas that set none are left out.
+func (d *Document) MaxLengths(member string) map[string]int { return d.limits(member, "maxLength") }
+
+// MaxItems are those of an array.
+func (d *Document) MaxItems(member string) map[string]int { return d.limits(member, "maxItems") }
+
+func (d *Document) limits(member, keyword string) map[string]int {
+	limits := map[string]int{}
+	schemas := at(d.raw, "components", "schemas")
+	for name := range schemas {
+		if limit, ok := at(schemas, name, "properties", member)[keyword].(float64); ok {
+			limits[name] = int(limit)
+		}
+	}
+	return limits
+}

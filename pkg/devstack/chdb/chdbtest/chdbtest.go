@@ -1,5 +1,6 @@
-// Package chdbtest gives the tests of a package one ClickHouse, and each of them a database of its own: an embedded one,
-// or the server whose address HOLDFAST_TEST_CLICKHOUSE holds.
+// Package chdbtest gives the tests of a package a ClickHouse to share, and each test a database of its own. The
+// ClickHouse is an embedded one, or the server whose address is in HOLDFAST_TEST_CLICKHOUSE. proxy.go is a proxy with a
+// password, TLS and injected faults.
 package chdbtest
 
 import (
@@ -19,7 +20,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 )
 
-// shared starts with the first test that asks for it, and ends with the last of all.
+// shared is the package's embedded server. The first test that needs it starts it; Main closes it.
 var shared struct {
 	once   sync.Once
 	dir    string
@@ -27,24 +28,26 @@ var shared struct {
 	err    error
 }
 
-var databases atomic.Int64
+// databaseCount numbers the databases on embedded servers.
+var databaseCount atomic.Int64
 
-// Main is a package's TestMain. The engine is the test program again, and so may be other processes that the tests
-// need: each of asChild looks whether it is meant, and does not return then.
-func Main(m *testing.M, asChild ...func()) {
+// Main is a package's TestMain. The engine's process runs the test binary too, and so may other processes that tests
+// start. Each function of runIfChild must return at once in the test's own process, and must not return in the process
+// that it is meant for.
+func Main(m *testing.M, runIfChild ...func()) {
 	engine.RunIfChild()
-	for _, run := range asChild {
+	for _, run := range runIfChild {
 		run()
 	}
 	status := m.Run()
 	if shared.server != nil {
 		shared.server.Close()
 	}
-	_ = os.RemoveAll(shared.dir) // the status is what counts
+	_ = os.RemoveAll(shared.dir) // a leftover folder must not change the status of the tests
 	os.Exit(status)
 }
 
-// Server is the package's embedded server, which its tests leave running.
+// Server is the package's embedded server. Tests must not close it or kill its engine.
 func Server(t testing.TB) *chdb.Server {
 	t.Helper()
 	shared.once.Do(func() {
@@ -58,26 +61,27 @@ func Server(t testing.TB) *chdb.Server {
 	return shared.server
 }
 
-// serverVariable holds the address of a real server, with a user who may create and drop databases.
-const serverVariable = "HOLDFAST_TEST_CLICKHOUSE"
+// serverEnv names the variable with the address of a real server. Its user must be allowed to create and drop
+// databases.
+const serverEnv = "HOLDFAST_TEST_CLICKHOUSE"
 
-// Database is the address of a database that nobody else uses, and that is not there yet.
+// Database is the address of a database that does not exist yet and that no other test uses.
 func Database(t testing.TB) string {
 	t.Helper()
-	address := os.Getenv(serverVariable)
+	address := os.Getenv(serverEnv)
 	if address == "" {
 		return DatabaseOn(Server(t))
 	}
 	dsn, err := url.Parse(address)
 	if err != nil {
-		t.Fatalf("%s is no address: %v", serverVariable, err)
+		t.Fatalf("%s is no address: %v", serverEnv, err)
 	}
 	dsn.Path = "/test_" + strings.ToLower(rand.Text())
 	t.Cleanup(func() { drop(t, dsn.String()) })
 	return dsn.String()
 }
 
-// dropTimeout bounds what a test leaves to do.
+// dropTimeout bounds the clean-up after a test.
 const dropTimeout = 30 * time.Second
 
 func drop(t testing.TB, address string) {
@@ -94,7 +98,7 @@ func drop(t testing.TB, address string) {
 	}
 }
 
-// DatabaseOn is Database on an embedded server of the test's own.
+// DatabaseOn is Database on an embedded server that the test has started itself.
 func DatabaseOn(server *chdb.Server) string {
-	return fmt.Sprintf("http://%s/test_%d", server.Addr(), databases.Add(1))
+	return fmt.Sprintf("http://%s/test_%d", server.Addr(), databaseCount.Add(1))
 }

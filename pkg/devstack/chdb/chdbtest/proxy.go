@@ -26,33 +26,34 @@ import (
 	"time"
 )
 
-// peekedBytes of a query are looked at to see what it is.
+// peekedBytes is how much of a query is searched for a fault's text.
 const peekedBytes = 64 << 10
 
-// Proxy stands in front of the package's embedded ClickHouse and does what that cannot: it has a user with a password,
-// TLS, and faults on demand.
+// Proxy is a proxy in front of the package's embedded ClickHouse. It adds what that lacks: a user with a password, TLS,
+// and faults on demand.
 type Proxy struct {
-	// User and Password are the ones that it lets in.
+	// User and Password are those that a client must send.
 	User, Password string
-	// CA is the file of the certificate, where there is TLS.
+	// CA is the file with the proxy's certificate; empty without TLS.
 	CA     string
 	server *httptest.Server
 	engine *httputil.ReverseProxy
 	faults atomic.Int64
 
-	mu    sync.Mutex
-	away  bool
-	fault *Fault
+	mu       sync.Mutex
+	refusing bool
+	fault    *Fault
 }
 
-// Fault is what the proxy answers in ClickHouse's place.
+// Fault is an error that the proxy returns in ClickHouse's place.
 type Fault struct {
-	// Queries that contain this text fail; empty: all.
+	// Queries selects the queries that contain this text; empty: all.
 	Queries string
-	Code    int
-	// Message is ClickHouse's own, with the name of the code: "Not enough space. (NOT_ENOUGH_SPACE)".
+	// Code is ClickHouse's error code.
+	Code int
+	// Message is in ClickHouse's wording, with the code's name, such as "Not enough space. (NOT_ENOUGH_SPACE)".
 	Message string
-	// Late faults are told once the query has done its work.
+	// Late runs the query first, and then returns the error instead of its result.
 	Late bool
 }
 
@@ -83,7 +84,7 @@ func newProxy(t testing.TB) *Proxy {
 	p.engine = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(engine) }}
 	p.server = httptest.NewUnstartedServer(p)
 	p.server.Config.ErrorLog = nil
-	p.server.Listener = &moodyListener{p.server.Listener, p}
+	p.server.Listener = &resettingListener{p.server.Listener, p}
 	t.Cleanup(p.server.Close)
 	return p
 }
@@ -91,7 +92,7 @@ func newProxy(t testing.TB) *Proxy {
 // Addr is the proxy's host:port.
 func (p *Proxy) Addr() string { return p.server.Listener.Addr().String() }
 
-// DSN is the address of the database for the user, by the CA where there is TLS.
+// DSN is the address of a database behind the proxy, with user and password, and with the CA if there is TLS.
 func (p *Proxy) DSN(database string) string {
 	dsn := url.URL{Scheme: "http", User: url.UserPassword(p.User, p.Password), Host: p.Addr(), Path: "/" + database}
 	if p.CA != "" {
@@ -100,37 +101,38 @@ func (p *Proxy) DSN(database string) string {
 	return dsn.String()
 }
 
-// Refuse lets nobody connect, and ends the connections that there are.
+// Refuse closes all connections and refuses new ones, until Fail or Heal is called.
 func (p *Proxy) Refuse() {
 	p.set(true, nil)
 	p.server.CloseClientConnections()
 }
 
-// Fail answers with the fault until the next call.
+// Fail returns the fault for the queries that it selects, until Refuse, Fail or Heal is called.
 func (p *Proxy) Fail(f Fault) { p.set(false, &f) }
 
-// Heal lets everything through again.
+// Heal forwards everything again.
 func (p *Proxy) Heal() { p.set(false, nil) }
 
-// Faults counts the queries that failed as Fail said.
+// Faults is how many queries have failed with a fault so far.
 func (p *Proxy) Faults() int64 { return p.faults.Load() }
 
-func (p *Proxy) set(away bool, fault *Fault) {
+func (p *Proxy) set(refusing bool, fault *Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.away, p.fault = away, fault
+	p.refusing, p.fault = refusing, fault
 }
 
-func (p *Proxy) state() (away bool, fault *Fault) {
+func (p *Proxy) state() (refusing bool, fault *Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.away, p.fault
+	return p.refusing, p.fault
 }
 
 // ServeHTTP implements http.Handler.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if user, password := credentials(r); user != p.User || password != p.Password {
-		refuse(w, http.StatusForbidden, 516, user+": Authentication failed: password is incorrect, or there is no user with such name. (AUTHENTICATION_FAILED)")
+		writeError(w, http.StatusForbidden, 516, user+": Authentication failed: password is incorrect, "+
+			"or there is no user with such name. (AUTHENTICATION_FAILED)")
 		return
 	}
 	_, fault := p.state()
@@ -142,8 +144,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fault.Late {
 		p.engine.ServeHTTP(httptest.NewRecorder(), r)
 	}
-	_, _ = io.Copy(io.Discard, r.Body) // so that the client gets to reading why
-	refuse(w, http.StatusInternalServerError, fault.Code, fault.Message)
+	_, _ = io.Copy(io.Discard, r.Body) // the client reads the error only once it has sent its data
+	writeError(w, http.StatusInternalServerError, fault.Code, fault.Message)
 }
 
 func credentials(r *http.Request) (user, password string) {
@@ -153,52 +155,53 @@ func credentials(r *http.Request) (user, password string) {
 	return r.Header.Get("X-ClickHouse-User"), r.Header.Get("X-ClickHouse-Key")
 }
 
-// queryOf is the text of the query, or its beginning, and leaves the body as it was.
+// queryOf is the text of the query, or its beginning. The body can still be read from its start afterwards.
 func queryOf(r *http.Request) string {
 	if query := r.URL.Query().Get("query"); query != "" {
 		return query
 	}
 	head, err := io.ReadAll(io.LimitReader(r.Body, peekedBytes))
-	rest := r.Body
+	remaining := r.Body
 	if err != nil {
-		rest = http.NoBody
+		remaining = http.NoBody
 	}
 	r.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(bytes.NewReader(head), rest), r.Body}
+	}{io.MultiReader(bytes.NewReader(head), remaining), r.Body}
 	return string(head)
 }
 
-// refuse answers as ClickHouse does.
-func refuse(w http.ResponseWriter, status, code int, message string) {
+// writeError writes an error as ClickHouse does.
+func writeError(w http.ResponseWriter, status, code int, message string) {
 	w.Header().Set("X-ClickHouse-Exception-Code", strconv.Itoa(code))
 	w.WriteHeader(status)
 	fmt.Fprintf(w, "Code: %d. DB::Exception: %s (version 26.7.3.1 (official build))\n", code, message)
 }
 
-// moodyListener resets connections while the proxy is away.
-type moodyListener struct {
+// resettingListener resets new connections while the proxy refuses them.
+type resettingListener struct {
 	net.Listener
 	proxy *Proxy
 }
 
 // Accept implements net.Listener.
-func (l *moodyListener) Accept() (net.Conn, error) {
+func (l *resettingListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		if away, _ := l.proxy.state(); !away {
+		if refusing, _ := l.proxy.state(); !refusing {
 			return conn, nil
 		}
-		_ = conn.(*net.TCPConn).SetLinger(0) // the reset that a closed port sends
+		_ = conn.(*net.TCPConn).SetLinger(0) // Close then sends a reset, as a closed port does
 		_ = conn.Close()
 	}
 }
 
-// Certificate makes one for this machine, signed by itself, and returns the files of it and of its key.
+// Certificate creates a self-signed certificate for this machine. It returns the files of the certificate and of its
+// key.
 func Certificate(t testing.TB) (certificate, key string) {
 	t.Helper()
 	secret, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -206,8 +209,12 @@ func Certificate(t testing.TB) (certificate, key string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		SerialNumber:          big.NewInt(1),
+		NotAfter:              time.Now().Add(time.Hour),
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	signed, err := x509.CreateCertificate(rand.Reader, template, template, secret.Public(), secret)
 	if err != nil {

@@ -1,10 +1,13 @@
-// Package engine is the process of the embedded ClickHouse: libchdb, the real engine as a library, behind ClickHouse's
-// HTTP interface. It answers this machine only, and without a password: whoever can reach its port can do what its user
-// can, reading files by SQL included.
+// Package engine is the process of the embedded ClickHouse. It loads ClickHouse's engine as a library, libchdb, and
+// puts ClickHouse's HTTP interface in front of it. It accepts connections from this machine only and has no passwords.
+// Whoever can connect to its port can do what its operating system user can, also read files by SQL.
 //
-// Programs that import it are linked against the C library's loader, so services must not; pkg/devstack/chdb, which
-// starts the process, is free of it. child.go is the process, gateway.go answers requests, engine.go and library.go call
-// the library.
+// A program that imports this package links purego, and then needs the C library's loader at run time. The services'
+// images have none, so only cmd/holdfast and tests import it. Package chdb, which starts the process, does not.
+//
+// child.go is the process. gateway.go answers requests: request.go parses them, split.go finds an INSERT's data,
+// output.go and failure.go write responses, hello.go answers the driver's first query. engine.go and library.go call
+// libchdb.
 package engine
 
 import (
@@ -17,7 +20,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -27,14 +29,16 @@ import (
 )
 
 const (
-	// lockPatience is given to an engine whose parent was killed: it ends by itself.
-	lockPatience = 2 * time.Second
-	// headerTimeout bounds how slowly a request may begin.
+	// lockTimeout is how long to wait for the data directory. An engine whose parent was killed ends by itself, a moment
+	// later.
+	lockTimeout = 2 * time.Second
+	// headerTimeout bounds how long a client may take to send a request's headers.
 	headerTimeout = 10 * time.Second
 )
 
-// RunIfChild turns this process into the engine, and does not return, if chdb.Start of another one began it for
-// that. Every program that calls Start must call it first in main, and tests in TestMain.
+// RunIfChild returns at once unless chdb.Start in another process started this one to be the engine. Then it runs the
+// engine and does not return. A program that calls chdb.Start must call RunIfChild first in main, and a test in
+// TestMain.
 func RunIfChild() {
 	if len(os.Args) < 2 || os.Args[1] != link.Command {
 		return
@@ -43,8 +47,8 @@ func RunIfChild() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	// Nothing is closed in the library: what was acknowledged must outlive a kill anyway, and closing a
-	// session with a query in it can abort the process.
+	// The library is not closed. Acknowledged inserts must outlive a kill anyway, and closing a session in which a query
+	// runs can abort the process.
 	os.Exit(0)
 }
 
@@ -52,49 +56,44 @@ func runChild(args []string) error {
 	flags := flag.NewFlagSet(link.Command, flag.ContinueOnError)
 	dir := flags.String(link.DirFlag, "", "data directory")
 	path := flags.String(link.LibraryFlag, "", "libchdb")
-	nice := flags.Int(link.NiceFlag, 0, "how far to give way to other processes")
+	nice := flags.Int(link.NiceFlag, 0, "nice value of this process")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if err := giveWay(*nice); err != nil {
+	if err := lowerPriority(*nice); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	ctx, told := context.WithCancel(ctx)
-	defer told()
-	go func() {
-		defer told()
-		if line, _ := bufio.NewReader(os.Stdin).ReadString('\n'); line != link.StopLine+"\n" {
-			// The parent has ended, in whatever way, and nobody waits for an answer. The address and the directory
-			// must be free at once: an exit may run what the library has registered for it.
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		}
-	}()
-
-	if err := os.MkdirAll(*dir, 0o755); err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	patience, cancel := context.WithTimeout(ctx, lockPatience)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// Beside the data: the engine owns what is inside.
-	release, err := lockfile.Await(patience, filepath.Clean(*dir)+".lock")
-	if errors.Is(err, lockfile.ErrTaken) {
-		return fmt.Errorf("another process uses the data directory %s; stop it or choose another", *dir)
-	}
+	go func() {
+		awaitStopLine()
+		cancel()
+	}()
+	release, err := lockfile.AcquireDir(ctx, *dir, lockTimeout)
 	if err != nil {
-		return fmt.Errorf("data directory: %w", err)
+		return err
 	}
 	defer release()
 	return serveEngine(ctx, *path, *dir)
 }
 
-// giveWay lowers the priority of every thread to that of nice, unless it is lower already. Linux has one for each, and a
-// new thread takes that of its maker; so the list is gone through until it holds no thread that was not there before.
-func giveWay(nice int) error {
+// awaitStopLine returns when the parent says to stop. When the parent has ended instead, nobody waits for answers, and
+// the address and the directory must become free at once: awaitStopLine then kills this process. An ordinary exit could
+// be slow, because it runs the library's exit handlers.
+func awaitStopLine() {
+	if line, _ := bufio.NewReader(os.Stdin).ReadString('\n'); line != link.StopLine+"\n" {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	}
+}
+
+// lowerPriority gives every thread at least that nice value. Linux has one nice value per thread, and a new thread
+// inherits that of the thread that created it. So the list of threads is read again until it has no new ones.
+func lowerPriority(nice int) error {
 	const threads = "/proc/self/task"
-	for seen, found := map[string]bool{}, nice != 0; found; {
-		found = false
+	for seen, more := map[string]bool{}, nice != 0; more; {
+		more = false
 		tasks, err := os.ReadDir(threads)
 		if err != nil {
 			return fmt.Errorf("the threads of this process: %w", err)
@@ -103,22 +102,22 @@ func giveWay(nice int) error {
 			if seen[task.Name()] {
 				continue
 			}
-			seen[task.Name()], found = true, true
+			seen[task.Name()], more = true, true
 			id, err := strconv.Atoi(task.Name())
 			if err != nil {
 				return fmt.Errorf("%s/%s is no thread: %w", threads, task.Name(), err)
 			}
-			if err := lower(id, nice); err != nil && !errors.Is(err, syscall.ESRCH) { // it may have ended meanwhile
-				return fmt.Errorf("give way to other processes (nice %d): %w", nice, err)
+			if err := lowerThread(id, nice); err != nil && !errors.Is(err, syscall.ESRCH) { // it may have ended
+				return fmt.Errorf("set the nice value %d: %w", nice, err)
 			}
 		}
 	}
 	return nil
 }
 
-// lower takes a thread to nice; going up again would need a privilege.
-func lower(thread, nice int) error {
-	const zero = 20 // the system call answers 20 - nice
+// lowerThread gives a thread that nice value, unless its own is as high already: only the superuser may reduce it.
+func lowerThread(thread, nice int) error {
+	const zero = 20 // getpriority(2) returns 20 - nice
 	priority, err := syscall.Getpriority(syscall.PRIO_PROCESS, thread)
 	if err != nil || zero-priority >= nice {
 		return err
@@ -140,7 +139,7 @@ func serveEngine(ctx context.Context, path, dir string) error {
 	if err != nil {
 		return fmt.Errorf("the socket of the parent process: %w", err)
 	}
-	_ = socket.Close() // so that the address is free as soon as the listener is closed
+	_ = socket.Close() // FileListener has duplicated it; the address must be free once the listener is closed
 	server := &http.Server{Handler: g.handler(), ReadHeaderTimeout: headerTimeout}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -152,6 +151,6 @@ func serveEngine(ctx context.Context, path, dir string) error {
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), link.DrainTimeout)
 	defer cancel()
-	_ = server.Shutdown(drain) // what has not ended by now is cut off
+	_ = server.Shutdown(drain) // requests that have not ended by then are cut off
 	return nil
 }

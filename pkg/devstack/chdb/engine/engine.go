@@ -7,17 +7,17 @@ import (
 	"unsafe"
 )
 
-// Bounds of the engine, in bytes: a query that would pass the first fails with MEMORY_LIMIT_EXCEEDED.
+// Limits of the engine. A query that would need more than maxMemoryBytes fails with MEMORY_LIMIT_EXCEEDED.
 const (
 	maxMemoryBytes    = 4 << 30
 	maxMarkCacheBytes = 256 << 20
 )
 
-// engine is ClickHouse over one data directory. There is one in a process.
+// engine is ClickHouse over one data directory. A process can have only one.
 type engine struct {
 	lib *library
 	dir string
-	// first stays open: closing the last session would stop the engine.
+	// first is never closed, because the engine stops when its last session is closed.
 	first *session
 }
 
@@ -33,7 +33,7 @@ func openEngine(libraryPath, dir string) (*engine, error) {
 	return e, nil
 }
 
-// session has a current database and settings. It runs one statement at a time; opening one takes 0.1 ms.
+// session has a current database and settings, and runs one statement at a time. Opening one takes 0.1 ms.
 type session struct {
 	lib     *library
 	address unsafe.Pointer // chdb_connection *
@@ -41,7 +41,7 @@ type session struct {
 }
 
 func (e *engine) open() (*session, error) {
-	// The first session's arguments count for the engine. C wants their ends marked.
+	// The engine uses the arguments of its first session. They are C strings, which end with a zero byte.
 	args := []string{
 		"clickhouse\x00",
 		"--path=" + e.dir + "\x00",
@@ -72,9 +72,9 @@ type statement struct {
 
 type param struct{ name, value string }
 
-func (s *session) execute(f execute, st statement) uintptr {
+func (s *session) execute(f executeFunc, st statement) uintptr {
 	n := len(st.params)
-	// One more than needed, so that there is an address to take.
+	// One element more than needed, so that index 0 exists.
 	names, values := make([]unsafe.Pointer, n+1), make([]unsafe.Pointer, n+1)
 	nameLens, valueLens := make([]uintptr, n+1), make([]uintptr, n+1)
 	for i, p := range st.params {
@@ -91,7 +91,7 @@ func (s *session) execute(f execute, st statement) uintptr {
 	return handle
 }
 
-// empty is where empty strings are: the library takes no null pointers.
+// empty is the address of empty strings, because the library accepts no null pointers.
 var empty [1]byte
 
 func address(s string) (unsafe.Pointer, uintptr) {
@@ -101,7 +101,7 @@ func address(s string) (unsafe.Pointer, uintptr) {
 	return unsafe.Pointer(unsafe.StringData(s)), uintptr(len(s))
 }
 
-// result is what a statement answered, in the engine's memory until it is freed.
+// result is a statement's result or error. It is in the engine's memory until it is freed.
 type result struct {
 	lib    *library
 	handle uintptr
@@ -109,7 +109,7 @@ type result struct {
 
 func (r result) free() { r.lib.destroyResult(r.handle) }
 
-// bytes are good until free.
+// bytes are valid until free.
 func (r result) bytes() []byte {
 	return unsafe.Slice((*byte)(r.lib.resultBuffer(r.handle)), int(r.lib.resultLength(r.handle)))
 }
@@ -121,7 +121,7 @@ func (r result) err() error {
 	return engineError(r.lib.resultError(r.handle))
 }
 
-// run executes a statement and waits for all of its result, which the engine holds in memory.
+// run executes a statement and waits for its complete result, which the engine keeps in memory.
 func (s *session) run(st statement) (result, error) {
 	r := result{s.lib, s.execute(s.lib.query, st)}
 	if err := r.err(); err != nil {
@@ -131,7 +131,7 @@ func (s *session) run(st statement) (result, error) {
 	return r, nil
 }
 
-// exec is run for statements that answer nothing.
+// exec runs a statement without a result.
 func (s *session) exec(sql string) error {
 	r, err := s.run(statement{sql: sql, format: "Null"})
 	if err == nil {
@@ -140,24 +140,25 @@ func (s *session) exec(sql string) error {
 	return err
 }
 
-// rows executes a SELECT and hands over its result block by block. Each block is formatted by itself, so the
-// format must be one that can be joined. It returns errNotStreamed, having run nothing, for other statements.
-func (s *session) rows(st statement, block func([]byte) error) error {
+// streamResult executes a SELECT and calls onBlock for each block of its result. The engine formats each block by
+// itself, so the format must be one whose outputs may be concatenated. For other statements than SELECT it runs nothing
+// and returns an error that isNotStreamed recognises.
+func (s *session) streamResult(st statement, onBlock func([]byte) error) error {
 	stream := result{s.lib, s.execute(s.lib.stream, st)}
 	defer stream.free()
 	if err := stream.err(); err != nil {
 		return err
 	}
 	for {
-		chunk := result{s.lib, s.lib.fetch(s.conn, stream.handle)}
-		err := chunk.err()
+		block := result{s.lib, s.lib.fetch(s.conn, stream.handle)}
+		err := block.err()
 		n := 0
 		if err == nil {
-			if n = len(chunk.bytes()); n > 0 {
-				err = block(chunk.bytes())
+			if n = len(block.bytes()); n > 0 {
+				err = onBlock(block.bytes())
 			}
 		}
-		chunk.free()
+		block.free()
 		if err != nil {
 			s.lib.cancelStream(s.conn, stream.handle)
 			return err
@@ -168,13 +169,13 @@ func (s *session) rows(st statement, block func([]byte) error) error {
 	}
 }
 
-// insertion is an INSERT whose data comes in pieces.
+// insertion is an INSERT whose data arrives in chunks.
 type insertion struct {
 	lib    *library
 	handle uintptr
 }
 
-// insert begins an insertion; its SQL ends before the data and before FORMAT.
+// insert begins an insertion. The statement's SQL ends before the FORMAT clause.
 func (s *session) insert(st statement) (insertion, error) {
 	in := insertion{s.lib, s.execute(s.lib.insert, st)}
 	if err := engineError(s.lib.insertError(in.handle)); err != nil {
@@ -184,33 +185,34 @@ func (s *session) insert(st statement) (insertion, error) {
 	return in, nil
 }
 
-// add copies data; false says that the insertion has failed, and finish says why.
-func (in insertion) add(data []byte) bool {
+// append copies data to the engine. False means that the insertion has failed; finish then returns the reason.
+func (in insertion) append(data []byte) bool {
 	return len(data) == 0 || in.lib.appendInsert(in.handle, unsafe.Pointer(&data[0]), uintptr(len(data))) == 0
 }
 
-// finish waits until everything is written.
-func (in insertion) finish() (written, error) {
+// finish waits until all data is written.
+func (in insertion) finish() (writeCounts, error) {
 	defer in.lib.destroyInsert(in.handle)
 	r := result{in.lib, in.lib.finishInsert(in.handle)}
 	defer r.free()
 	if err := r.err(); err != nil {
-		return written{}, err
+		return writeCounts{}, err
 	}
-	return written{rows: in.lib.rowsWritten(r.handle), bytes: in.lib.bytesWritten(r.handle)}, nil
+	return writeCounts{rows: in.lib.rowsWritten(r.handle), bytes: in.lib.bytesWritten(r.handle)}, nil
 }
 
-// cancel drops what has not been written as a part yet.
+// cancel discards data that the engine has not yet written as a data part.
 func (in insertion) cancel() {
 	in.lib.cancelInsert(in.handle)
 	in.lib.destroyInsert(in.handle)
 }
 
-type written struct{ rows, bytes uint64 }
+// writeCounts is what a statement has written to tables.
+type writeCounts struct{ rows, bytes uint64 }
 
-// statements counts those in the text; 0 when it does not parse.
-func (s *session) statements(sql string) int {
-	// struct chdb_query_analysis_v1: its size, statements, flags, class.
+// countStatements counts the statements in a text. It returns 0 when the text does not parse.
+func (s *session) countStatements(sql string) int {
+	// struct chdb_query_analysis_v1 has its own size, the number of statements, flags and a class.
 	analysis := [4]uint32{16}
 	text, n := address(sql)
 	if s.lib.classify(s.conn, text, n, nil, 0, unsafe.Pointer(&analysis[0])) != 0 {

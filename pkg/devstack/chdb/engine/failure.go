@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Codes of ClickHouse that the gateway gives by itself, or maps to a status.
+// ClickHouse's error codes that the gateway returns itself, or maps to an HTTP status.
 const (
 	codeCannotParse       = 27
 	codeReadAfterEnd      = 32
@@ -29,7 +29,7 @@ const (
 	codeUnknown           = 1002
 )
 
-// failure is an error as ClickHouse says it.
+// failure is an error with ClickHouse's code and in ClickHouse's wording.
 type failure struct {
 	code int
 	text string
@@ -39,12 +39,13 @@ type failure struct {
 func (f *failure) Error() string { return f.text }
 
 func fail(code int, name, format string, args ...any) *failure {
-	return &failure{code: code, text: fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), name)}
+	text := fmt.Sprintf("Code: %d. DB::Exception: %s. (%s)", code, fmt.Sprintf(format, args...), name)
+	return &failure{code: code, text: text}
 }
 
 var exceptionCode = regexp.MustCompile(`^Code: (\d+)\. DB::Exception: `)
 
-// engineError is what the engine says, or nil.
+// engineError turns the engine's error text into an error, nil for an empty text.
 func engineError(text string) error {
 	if text == "" {
 		return nil
@@ -52,7 +53,7 @@ func engineError(text string) error {
 	code := codeUnknown
 	if m := exceptionCode.FindStringSubmatch(text); m != nil {
 		code, _ = strconv.Atoi(m[1])
-		// Some errors come wrapped in themselves.
+		// Some texts begin with the same prefix several times.
 		for m[0] != "" && strings.HasPrefix(text[len(m[0]):], m[0]) {
 			text = text[len(m[0]):]
 		}
@@ -62,8 +63,8 @@ func engineError(text string) error {
 	return &failure{code: code, text: text}
 }
 
-// notStreamed begins what the engine says of statements whose result it does not hand over in blocks. It
-// says so before it runs anything.
+// notStreamed begins the engine's error for statements whose result it cannot return in blocks. It returns this error
+// before it runs anything.
 const notStreamed = "Streaming query is not supported"
 
 func isNotStreamed(err error) bool {
@@ -71,7 +72,7 @@ func isNotStreamed(err error) bool {
 	return ok && f.code == codeBadArguments && strings.Contains(f.text, notStreamed)
 }
 
-// asFailure gives every error a code.
+// asFailure gives an error without a code ClickHouse's code for unknown exceptions.
 func asFailure(err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
@@ -79,11 +80,11 @@ func asFailure(err error) *failure {
 	return fail(codeUnknown, "UNKNOWN_EXCEPTION", "%s", err)
 }
 
-// status is the HTTP status that the server answers with for a code.
+// status is the HTTP status that a ClickHouse server answers with for this code.
 func (f *failure) status() int {
 	switch f.code {
-	case codeCannotParse, codeReadAfterEnd, codeCannotReadAll, codeBadArguments, codeChecksum, codeUnknownIdentifier, codeSyntaxError,
-		codeUnknownSetting, codeBadData, codeNoParameter, codeBadParameter:
+	case codeCannotParse, codeReadAfterEnd, codeCannotReadAll, codeBadArguments, codeChecksum, codeUnknownIdentifier,
+		codeSyntaxError, codeUnknownSetting, codeBadData, codeNoParameter, codeBadParameter:
 		return http.StatusBadRequest
 	case codeUnknownTable, codeUnknownDatabase:
 		return http.StatusNotFound

@@ -17,22 +17,24 @@ const (
 	native      = "Native"
 	displayName = "holdfast"
 
-	// maxQueries run at a time; more wait.
+	// maxQueries is how many queries run at a time. More wait.
 	maxQueries = 32
-	// maxWholeResultBytes bounds results that the engine must hold in memory: all but a SELECT in Native.
+	// maxWholeResultBytes bounds a result that the engine keeps in memory, which is every result but that of a SELECT in
+	// the Native format.
 	maxWholeResultBytes = 256 << 20
-	// insertPieceBytes go to the engine at a time.
-	insertPieceBytes = 1 << 20
-	// maxDrainBytes of a body are read after its insert failed, so that its client gets to reading why.
+	// insertChunkBytes is how much of an INSERT's data is passed to the engine at a time.
+	insertChunkBytes = 1 << 20
+	// maxDrainBytes is how much of a body is still read after its insert has failed: a client reads the error only once it
+	// has sent its data.
 	maxDrainBytes = 256 << 20
-	// killPause lies between attempts to end a query whose client has left.
-	killPause = 100 * time.Millisecond
+	// killInterval is the time between attempts to kill a query whose client has disconnected.
+	killInterval = 100 * time.Millisecond
 )
 
-// gateway speaks ClickHouse's HTTP interface for an engine in this process.
+// gateway is ClickHouse's HTTP interface for the engine in this process.
 type gateway struct {
 	engine            *engine
-	slots             chan struct{}
+	slots             chan struct{} // has an element for each query that runs
 	version, timezone string
 }
 
@@ -47,7 +49,7 @@ func newGateway(e *engine) (*gateway, error) {
 	return g, nil
 }
 
-// handler serves clients on this machine. Pages in a browser are kept out: there is no password.
+// handler answers clients on this machine. It refuses requests of web pages in a browser, because there is no password.
 func (g *gateway) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "Ok.\n") })
@@ -55,7 +57,8 @@ func (g *gateway) handler() http.Handler {
 	return http.NewCrossOriginProtection().Handler(localOnly(mux))
 }
 
-// localOnly refuses host names that somebody may have pointed at this machine.
+// localOnly refuses requests for other host names than this machine's. Otherwise a web page could reach the engine by a
+// DNS name that resolves to 127.0.0.1.
 func localOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
@@ -63,7 +66,8 @@ func localOnly(next http.Handler) http.Handler {
 			host = r.Host
 		}
 		if ip := net.ParseIP(strings.Trim(host, "[]")); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			http.Error(w, "the embedded ClickHouse answers to localhost only, not to "+host, http.StatusMisdirectedRequest)
+			http.Error(w, "the embedded ClickHouse answers to localhost only, not to "+host,
+				http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -77,7 +81,7 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-ClickHouse-Server-Display-Name", displayName)
 	w.Header().Set("X-ClickHouse-Timezone", g.timezone)
 	w.Header().Set("X-ClickHouse-Format", q.format)
-	w.Header().Set("X-ClickHouse-Exception-Tag", out.tag)
+	w.Header().Set("X-ClickHouse-Exception-Tag", out.exceptionTag)
 	if err == nil {
 		err = g.answer(r, q, out)
 	}
@@ -98,7 +102,7 @@ func (g *gateway) answer(r *http.Request, q *request, out *output) error {
 		}
 		return fail(codeSyntaxError, "SYNTAX_ERROR", "Empty query")
 	case isHello(q, text):
-		answer, err := g.hello(q.protocol)
+		answer, err := g.hello(q.protocolRevision)
 		if err != nil {
 			return err
 		}
@@ -109,26 +113,27 @@ func (g *gateway) answer(r *http.Request, q *request, out *output) error {
 	case g.slots <- struct{}{}:
 		defer func() { <-g.slots }()
 	case <-r.Context().Done():
-		return r.Context().Err() // nobody is there to be told
+		return r.Context().Err() // the client has disconnected
 	}
-	// Only blocks of Native can be joined whatever the query.
-	streamed := data != nil || q.format == native && !q.whole && !mentionsFormat(text)
-	s, mark, err := g.session(r, q, streamed)
+	// Native is the only format whose blocks may be concatenated for every query.
+	streamed := data != nil || q.format == native && !q.waitEnd && !mentionsFormat(text)
+	s, comment, err := g.session(r, q, streamed)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	defer g.killWhenGone(r.Context(), mark)()
+	defer g.killOnDisconnect(r.Context(), comment)()
 	if data != nil {
 		return g.insert(s, q, in, data, out)
 	}
 	return g.query(s, statement{sql: text, format: q.format, params: q.params}, streamed, out)
 }
 
-// session opens a session for one request. Whatever it sets ends with it.
-func (g *gateway) session(r *http.Request, q *request, streamed bool) (s *session, mark string, err error) {
-	mark = newID()
-	set, err := settings(r, q, streamed, mark)
+// session opens a session for one request, with its database and settings. The session's queries can be found by
+// comment, a unique value of the setting log_comment.
+func (g *gateway) session(r *http.Request, q *request, streamed bool) (s *session, comment string, err error) {
+	comment = newID()
+	set, err := setStatement(r, q, streamed, comment)
 	if err != nil {
 		return nil, "", err
 	}
@@ -145,22 +150,22 @@ func (g *gateway) session(r *http.Request, q *request, streamed bool) (s *sessio
 		s.close()
 		return nil, "", err
 	}
-	return s, mark, nil
+	return s, comment, nil
 }
 
-// settings is the SET for a request; later ones win.
-func settings(r *http.Request, q *request, streamed bool, mark string) (string, error) {
+// setStatement is the SET statement for a request's settings. Of two values for one setting the later one counts.
+func setStatement(r *http.Request, q *request, streamed bool, comment string) (string, error) {
 	all := []param{{"implicit_select", "0"}}
 	if !streamed {
 		all = append(all, param{"max_result_bytes", fmt.Sprint(maxWholeResultBytes)})
 	}
-	all = append(append(all, q.settings...), param{"log_comment", mark})
+	all = append(append(all, q.settings...), param{"log_comment", comment})
 	if r.Method == http.MethodGet {
 		all = append(all, param{"readonly", "2"})
 	}
 	var sql strings.Builder
 	for i, p := range all {
-		if strings.Trim(p.name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
+		if strings.Trim(p.name, settingNameChars) != "" {
 			return "", fail(codeUnknownSetting, "UNKNOWN_SETTING", "Unknown setting %s", quote(p.name, '\''))
 		}
 		sql.WriteString([]string{"SET ", ", "}[min(i, 1)] + p.name + " = " + quote(p.value, '\''))
@@ -168,18 +173,21 @@ func settings(r *http.Request, q *request, streamed bool, mark string) (string, 
 	return sql.String(), nil
 }
 
+const settingNameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
+// quote puts s into quotation marks, ' for a string or ` for a name.
 func quote(s string, mark byte) string {
 	m := string(mark)
 	return m + strings.NewReplacer(`\`, `\\`, m, `\`+m).Replace(s) + m
 }
 
-// query answers a statement whose text is complete.
+// query runs a statement that is not an INSERT with data.
 func (g *gateway) query(s *session, st statement, streamed bool, out *output) error {
-	if n := s.statements(st.sql); n > 1 {
+	if n := s.countStatements(st.sql); n > 1 {
 		return fail(codeSyntaxError, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed): there are %d", n)
 	}
 	if streamed {
-		err := s.rows(st, func(block []byte) error {
+		err := s.streamResult(st, func(block []byte) error {
 			_, err := out.Write(block)
 			return err
 		})
@@ -192,7 +200,7 @@ func (g *gateway) query(s *session, st statement, streamed bool, out *output) er
 		return err
 	}
 	defer r.free()
-	summarize(out.w, written{s.lib.rowsWritten(r.handle), s.lib.bytesWritten(r.handle)})
+	setSummary(out.w, writeCounts{s.lib.rowsWritten(r.handle), s.lib.bytesWritten(r.handle)})
 	if len(r.bytes()) == 0 {
 		return nil
 	}
@@ -200,17 +208,17 @@ func (g *gateway) query(s *session, st statement, streamed bool, out *output) er
 	return err
 }
 
-// insert hands data to the engine as it comes. When it does not come to its end, nothing that is still in
-// memory is written.
+// insert passes data to the engine as it arrives. When the data breaks off, the engine discards what it has not yet
+// written to disk.
 func (g *gateway) insert(s *session, q *request, text insertText, data io.Reader, out *output) error {
 	in, err := s.insert(statement{sql: text.sql, format: text.format, params: q.params})
 	if err != nil {
 		return err
 	}
-	piece := make([]byte, insertPieceBytes)
+	chunk := make([]byte, insertChunkBytes)
 	for {
-		n, err := fill(data, piece)
-		if !in.add(piece[:n]) {
+		n, err := fill(data, chunk)
+		if !in.append(chunk[:n]) {
 			_, _ = io.CopyN(io.Discard, data, maxDrainBytes)
 			break
 		}
@@ -222,41 +230,44 @@ func (g *gateway) insert(s *session, q *request, text insertText, data io.Reader
 			return bodyError(err)
 		}
 	}
-	w, err := in.finish()
+	counts, err := in.finish()
 	if err != nil {
 		return err
 	}
-	summarize(out.w, w)
+	setSummary(out.w, counts)
 	return nil
 }
 
-func summarize(w http.ResponseWriter, n written) {
+func setSummary(w http.ResponseWriter, n writeCounts) {
 	text, _ := json.Marshal(map[string]string{"written_rows": fmt.Sprint(n.rows), "written_bytes": fmt.Sprint(n.bytes)})
 	w.Header().Set("X-ClickHouse-Summary", string(text))
 }
 
-// killWhenGone ends the marked query when its client leaves. The returned function ends the watch.
-func (g *gateway) killWhenGone(ctx context.Context, mark string) (done func()) {
-	over := make(chan struct{})
+// killOnDisconnect kills the query with that log_comment when ctx ends, which net/http does when the client
+// disconnects. The caller must call ended when the query has ended.
+func (g *gateway) killOnDisconnect(ctx context.Context, comment string) (ended func()) {
+	queryEnded := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		killer, err := g.engine.open()
 		if err != nil {
 			return // the query then runs to its end
 		}
 		defer killer.close()
-		// The query may not have begun.
+		retry := time.NewTicker(killInterval)
+		defer retry.Stop()
+		// A single KILL could come before the query has begun, and would have no effect.
 		for {
-			_ = killer.exec("KILL QUERY WHERE Settings['log_comment'] = " + quote(mark, '\''))
+			_ = killer.exec("KILL QUERY WHERE Settings['log_comment'] = " + quote(comment, '\''))
 			select {
-			case <-over:
+			case <-queryEnded:
 				return
-			case <-time.After(killPause):
+			case <-retry.C:
 			}
 		}
 	})
 	return func() {
 		stop()
-		close(over)
+		close(queryEnded)
 	}
 }
 

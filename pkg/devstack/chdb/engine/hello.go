@@ -6,16 +6,17 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 )
 
-// helloQuery is the first thing that clickhouse-go asks of a server.
+// helloQuery is the first query that clickhouse-go sends to a server.
 const helloQuery = "SELECT displayName(), version(), revision(), timezone()"
 
 func isHello(q *request, text string) bool {
-	return q.protocol > 0 && q.format == native && strings.TrimSpace(text) == helloQuery
+	return q.protocolRevision > 0 && q.format == native && strings.TrimSpace(text) == helloQuery
 }
 
-// hello answers in the engine's place. The library writes Native as of revision 0, whatever the client can
-// read; a server that says it is of revision 0 is read like that.
-func (g *gateway) hello(protocol int) ([]byte, error) {
+// hello answers helloQuery in the engine's place, and says that the server has protocol revision 0. The library always
+// writes the Native format of revision 0, while the engine would report its newest revision, and the client would then
+// misread its blocks.
+func (g *gateway) hello(protocolRevision int) ([]byte, error) {
 	var name, version, zone proto.ColStr
 	name.Append(displayName)
 	version.Append(g.version)
@@ -28,6 +29,6 @@ func (g *gateway) hello(protocol int) ([]byte, error) {
 	}
 	var buf proto.Buffer
 	block := proto.Block{Info: proto.BlockInfo{BucketNum: -1}, Columns: len(columns), Rows: 1}
-	err := block.EncodeBlock(&buf, protocol, columns)
+	err := block.EncodeBlock(&buf, protocolRevision, columns)
 	return buf.Buf, err
 }

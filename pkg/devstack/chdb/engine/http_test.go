@@ -14,25 +14,28 @@ import (
 
 	"github.com/ClickHouse/ch-go/compress"
 
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 )
 
-// answer is what plain HTTP gives.
+// answer is an HTTP response.
 type answer struct {
 	status int
 	header http.Header
 	body   string
-	err    error // of reading the body
+	err    error // from reading the body
 }
 
-// ask sends a body to the gateway, with "a=b&c=d" as the query string.
+// ask sends a request to the gateway: a query string such as "a=b&c=d", a body (nil: GET), and pairs of header name and
+// value.
 func ask(t *testing.T, query string, body io.Reader, header ...string) answer {
 	t.Helper()
 	method := http.MethodPost
 	if body == nil {
 		method = http.MethodGet
 	}
-	req, err := http.NewRequestWithContext(testContext(t), method, "http://"+server(t).Addr()+"/?"+query, body)
+	url := "http://" + chdbtest.Server(t).Addr() + "/?" + query
+	req, err := http.NewRequestWithContext(chdbtest.Context(t), method, url, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +54,7 @@ func ask(t *testing.T, query string, body io.Reader, header ...string) answer {
 	return answer{resp.StatusCode, resp.Header, string(text), err}
 }
 
-// sql asks for a statement's result.
+// sql is the result of a statement that must succeed.
 func sql(t *testing.T, statement string) string {
 	t.Helper()
 	a := ask(t, "", strings.NewReader(statement))
@@ -79,7 +82,7 @@ func TestHTTPResults(t *testing.T) {
 		{"param_s=a%5Cnb%5Ct%27%22&param_n=-5", "SELECT {s:String}, {n:Int8} + 1", "a\\nb\\t\\'\"\t-4\n"},
 		{"param_t=one", "SELECT count() FROM system.{t:Identifier}", "1\n"},
 		{"max_threads=3&max_block_size=77", "SELECT getSetting('max_threads'), getSetting('max_block_size')", "3\t77\n"},
-		{"", "SELECT getSetting('max_block_size')", "65409\n"}, // that of the request before is gone
+		{"", "SELECT getSetting('max_block_size')", "65409\n"}, // the default, not the setting of the request before
 		{"", "SELECT timezone()", "UTC\n"},
 		{"user=somebody&password=secret&quota_key=x", "SELECT 1", "1\n"},
 		{"", "SET max_threads = 7", ""},
@@ -116,11 +119,18 @@ func TestHTTPErrors(t *testing.T) {
 		{"query=INSERT+INTO+nowhere+FORMAT+TSV", "1", 404, 60, "nowhere"},
 		{"query=INSERT+INTO+FUNCTION+null('a+Int8')+FORMAT+TSV", "1\nx\n", 400, 27, "Cannot parse"},
 		{"query=INSERT+INTO+FUNCTION+null('a+Int8')+FORMAT+Native", "\x01\x05\x01a", 400, 32, "after eof"},
-		{"decompress=1&query=INSERT+INTO+FUNCTION+null('a+Int8')+FORMAT+TSV", strings.Repeat("no frame", 10), 400, 117, "body"},
-		{"decompress=1", strings.Repeat("no frame", 10), 400, 117, "body"},
+		{
+			"decompress=1&query=INSERT+INTO+FUNCTION+null('a+Int8')+FORMAT+TSV", strings.Repeat("no block", 10),
+			400, 117, "body",
+		},
+		{"decompress=1", strings.Repeat("no block", 10), 400, 117, "body"},
 		{"max_memory_usage=50000000", "SELECT groupArray(number) FROM numbers(100000000)", 500, 241, "memory limit"},
 		{"", "SELECT '" + strings.Repeat("x", engine.MaxStatementBytes) + "'", 413, 161, "longer than"},
-		{"", fmt.Sprintf("SELECT repeat(toString(number %% 10), 1000000) FROM numbers(%d)", engine.MaxWholeResultBytes/1_000_000+100), 500, 396, "Limit for result"},
+		{
+			"", fmt.Sprintf("SELECT repeat(toString(number %% 10), 1000000) FROM numbers(%d)",
+				engine.MaxWholeResultBytes/1_000_000+100),
+			500, 396, "Limit for result",
+		},
 	} {
 		a := ask(t, c.query, strings.NewReader(c.body))
 		name := c.query + " " + c.body[:min(80, len(c.body))]
@@ -128,23 +138,32 @@ func TestHTTPErrors(t *testing.T) {
 		if a.status != c.status || a.header.Get("X-ClickHouse-Exception-Code") != fmt.Sprint(c.code) {
 			t.Errorf("%s: %d, code %s: %s", name, a.status, a.header.Get("X-ClickHouse-Exception-Code"), a.body)
 		}
-		if !strings.HasPrefix(a.body, fmt.Sprintf("Code: %d. DB::Exception: ", c.code)) || !strings.Contains(strings.ToLower(a.body), strings.ToLower(c.says)) {
+		if !strings.HasPrefix(a.body, fmt.Sprintf("Code: %d. DB::Exception: ", c.code)) ||
+			!strings.Contains(strings.ToLower(a.body), strings.ToLower(c.says)) {
 			t.Errorf("%s: %s", name, a.body)
 		}
 	}
 }
 
 func TestHTTPRefusesWhatItDoesNotDo(t *testing.T) {
-	for _, header := range [][]string{{"Content-Encoding", "gzip"}, {"Content-Type", "multipart/form-data; boundary=x"}} {
-		if a := ask(t, "", strings.NewReader("SELECT 1"), header...); a.status != http.StatusNotImplemented || !strings.HasPrefix(a.body, "Code: 48. ") {
+	for _, header := range [][]string{
+		{"Content-Encoding", "gzip"},
+		{"Content-Type", "multipart/form-data; boundary=x"},
+	} {
+		a := ask(t, "", strings.NewReader("SELECT 1"), header...)
+		if a.status != http.StatusNotImplemented || !strings.HasPrefix(a.body, "Code: 48. ") {
 			t.Errorf("%v: %d %s", header, a.status, a.body)
 		}
 	}
-	// There is no password, so that pages which a browser shows must be kept out.
-	if a := ask(t, "", strings.NewReader("SELECT 1"), "Origin", "https://elsewhere.example"); a.status != http.StatusForbidden {
+	// There is no password, so requests of web pages in a browser must be refused.
+	a := ask(t, "", strings.NewReader("SELECT 1"), "Origin", "https://elsewhere.example")
+	if a.status != http.StatusForbidden {
 		t.Errorf("a page from elsewhere: %d %s", a.status, a.body)
 	}
-	for host, status := range map[string]int{"elsewhere.example": 421, "elsewhere.example:8123": 421, "10.0.0.1": 421, "localhost": 200, "127.0.0.1:1": 200, "[::1]:8123": 200} {
+	for host, status := range map[string]int{
+		"elsewhere.example": 421, "elsewhere.example:8123": 421, "10.0.0.1": 421,
+		"localhost": 200, "127.0.0.1:1": 200, "[::1]:8123": 200,
+	} {
 		if a := ask(t, "", strings.NewReader("SELECT 1"), "Host", host); a.status != status {
 			t.Errorf("host %s: %d %s", host, a.status, a.body)
 		}
@@ -161,7 +180,7 @@ func TestGETOnlyReads(t *testing.T) {
 	if a := ask(t, "", nil); a.body != "Ok.\n" {
 		t.Errorf("nothing: %d %s", a.status, a.body)
 	}
-	resp, err := http.Get("http://" + server(t).Addr() + "/ping")
+	resp, err := http.Get("http://" + chdbtest.Server(t).Addr() + "/ping")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,8 +206,9 @@ func TestInsertsOverHTTP(t *testing.T) {
 		{"default_format=Native", "WITH 'a\n\nb;' AS s INSERT INTO inserts SELECT s, 9"},
 	} {
 		a := ask(t, c.query, strings.NewReader(c.body))
-		if a.status != http.StatusOK || a.body != "" || !strings.Contains(a.header.Get("X-ClickHouse-Summary"), `"written_rows":"1"`) {
-			t.Errorf("%d: %s %s: %d %s %s", i, c.query, c.body, a.status, a.body, a.header.Get("X-ClickHouse-Summary"))
+		summary := a.header.Get("X-ClickHouse-Summary")
+		if a.status != http.StatusOK || a.body != "" || !strings.Contains(summary, `"written_rows":"1"`) {
+			t.Errorf("%d: %s %s: %d %s %s", i, c.query, c.body, a.status, a.body, summary)
 		}
 	}
 	if got := sql(t, "SELECT n, hex(s) FROM inserts WHERE s != 'a\n\nb;' OR n < 0"); got != "" {
@@ -199,7 +219,7 @@ func TestInsertsOverHTTP(t *testing.T) {
 	}
 }
 
-// A body that ends early must not be taken for a whole one.
+// A body that ends early must not be treated as complete.
 func TestABodyThatBreaksInsertsNothing(t *testing.T) {
 	sql(t, "CREATE TABLE broken (n UInt64) ENGINE = MergeTree ORDER BY n")
 	defer sql(t, "DROP TABLE broken")
@@ -207,30 +227,31 @@ func TestABodyThatBreaksInsertsNothing(t *testing.T) {
 	for i := range 1000 {
 		binary.LittleEndian.PutUint64(rows[8*i:], uint64(i))
 	}
-	frame := compress.NewWriter(compress.LevelZero, compress.LZ4)
-	if err := frame.Compress(rows); err != nil {
+	compressor := compress.NewWriter(compress.LevelZero, compress.LZ4)
+	if err := compressor.Compress(rows); err != nil {
 		t.Fatal(err)
 	}
-	torn := bytes.Clone(frame.Data)
-	torn[len(torn)-1]++
+	block := compressor.Data
+	corrupt := bytes.Clone(block)
+	corrupt[len(corrupt)-1]++
 	insert := "query=" + url.QueryEscape("INSERT INTO broken FORMAT RowBinary")
 	for name, c := range map[string]struct {
 		query string
 		body  []byte
 		code  string
 	}{
-		"a frame that was changed":   {insert + "&decompress=1", torn, "40"},
-		"a frame that is cut":        {insert + "&decompress=1", frame.Data[:len(frame.Data)-5], "117"},
-		"a second frame that is cut": {insert + "&decompress=1", append(bytes.Clone(frame.Data), frame.Data[:20]...), "117"},
-		"a row that is cut":          {insert, rows[:len(rows)-3], "33"},
+		"a corrupt block":             {insert + "&decompress=1", corrupt, "40"},
+		"a truncated block":           {insert + "&decompress=1", block[:len(block)-5], "117"},
+		"a truncated block after one": {insert + "&decompress=1", append(bytes.Clone(block), block[:20]...), "117"},
+		"a truncated row":             {insert, rows[:len(rows)-3], "33"},
 	} {
 		a := ask(t, c.query, bytes.NewReader(c.body))
 		if a.status != http.StatusBadRequest || a.header.Get("X-ClickHouse-Exception-Code") != c.code {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	// A client that announces more than it sends, and leaves.
-	conn, err := (&net.Dialer{}).DialContext(testContext(t), "tcp", server(t).Addr())
+	// A client that announces more than it sends, and then closes its side of the connection.
+	conn, err := (&net.Dialer{}).DialContext(chdbtest.Context(t), "tcp", chdbtest.Server(t).Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,15 +266,16 @@ func TestABodyThatBreaksInsertsNothing(t *testing.T) {
 	if got := sql(t, "SELECT count() FROM broken"); got != "0\n" {
 		t.Errorf("%s rows are there", got)
 	}
-	if a := ask(t, insert+"&decompress=1", bytes.NewReader(append(bytes.Clone(frame.Data), frame.Data...))); a.status != http.StatusOK {
-		t.Errorf("two whole frames: %d %s", a.status, a.body)
+	twoBlocks := append(bytes.Clone(block), block...)
+	if a := ask(t, insert+"&decompress=1", bytes.NewReader(twoBlocks)); a.status != http.StatusOK {
+		t.Errorf("two complete blocks: %d %s", a.status, a.body)
 	}
 	if got := sql(t, "SELECT count() FROM broken"); got != "2000\n" {
 		t.Errorf("%s rows are there", got)
 	}
 }
 
-// An error behind rows that have been sent must not look like their end.
+// When a query fails after rows have been sent, the response must not look complete.
 func TestAnErrorBehindRowsCutsTheConnection(t *testing.T) {
 	for _, query := range []string{"default_format=Native", "default_format=Native&compress=1"} {
 		a := ask(t, query, strings.NewReader("SELECT throwIf(number = 3000000) FROM numbers(10000000)"))
@@ -261,7 +283,8 @@ func TestAnErrorBehindRowsCutsTheConnection(t *testing.T) {
 		if a.status != http.StatusOK || a.err == nil || len(tag) != 16 {
 			t.Errorf("%s: %d, %v, tag %q", query, a.status, a.err, tag)
 		}
-		if !strings.Contains(a.body, "\r\n__exception__\r\n"+tag+"\r\nCode: 395. DB::Exception: ") || !strings.HasSuffix(a.body, tag+"\r\n__exception__\r\n") {
+		if !strings.Contains(a.body, "\r\n__exception__\r\n"+tag+"\r\nCode: 395. DB::Exception: ") ||
+			!strings.HasSuffix(a.body, tag+"\r\n__exception__\r\n") {
 			t.Errorf("%s ends with %q", query, a.body[max(0, len(a.body)-500):])
 		}
 	}
@@ -273,18 +296,19 @@ func TestStatementsEndWithTheirClient(t *testing.T) {
 		return strings.TrimSpace(sql(t, "SELECT count() FROM system.processes WHERE query LIKE 'SELECT max(sip%'"))
 	}
 	for _, query := range []string{"", "?default_format=Native"} {
-		ctx, cancel := context.WithCancel(testContext(t))
+		ctx, cancel := context.WithCancel(chdbtest.Context(t))
 		left := make(chan error)
 		go func() {
-			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+server(t).Addr()+"/"+query, strings.NewReader(slow))
+			url := "http://" + chdbtest.Server(t).Addr() + "/" + query
+			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(slow))
 			_, err := http.DefaultClient.Do(req)
 			left <- err
 		}()
-		await(t, "the query runs", func() bool { return running() == "1" })
+		chdbtest.Eventually(t, "the query runs", func() bool { return running() == "1" })
 		cancel()
 		if err := <-left; err == nil {
 			t.Error("the query ended by itself")
 		}
-		await(t, "the query is gone", func() bool { return running() == "0" })
+		chdbtest.Eventually(t, "the query has ended", func() bool { return running() == "0" })
 	}
 }

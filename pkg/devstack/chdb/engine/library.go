@@ -7,15 +7,16 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// library is what is used of libchdb. Handles are addresses in its memory; lengths are bytes.
+// library has the functions of libchdb that are used here. Handles are addresses in its memory; lengths are in bytes.
 type library struct {
 	setSignalHandlers func(enabled int32)
 	connect           func(argc int32, argv unsafe.Pointer) unsafe.Pointer
 	closeConn         func(conn unsafe.Pointer)
-	classify          func(conn uintptr, sql unsafe.Pointer, sqlLen uintptr, database unsafe.Pointer, databaseLen uintptr, analysis unsafe.Pointer) int32
+	classify          func(conn uintptr, sql unsafe.Pointer, sqlLen uintptr, database unsafe.Pointer,
+		databaseLen uintptr, analysis unsafe.Pointer) int32
 
-	query         execute
-	stream        execute
+	query         executeFunc
+	stream        executeFunc
 	fetch         func(conn, stream uintptr) uintptr
 	cancelStream  func(conn, stream uintptr)
 	destroyResult func(result uintptr)
@@ -25,7 +26,7 @@ type library struct {
 	rowsWritten   func(result uintptr) uint64
 	bytesWritten  func(result uintptr) uint64
 
-	insert        execute
+	insert        executeFunc
 	appendInsert  func(stream uintptr, data unsafe.Pointer, n uintptr) int32
 	finishInsert  func(stream uintptr) uintptr
 	cancelInsert  func(stream uintptr)
@@ -33,11 +34,11 @@ type library struct {
 	destroyInsert func(stream uintptr)
 }
 
-// execute runs a statement, or begins to, and returns a handle.
-type execute func(conn uintptr, sql unsafe.Pointer, sqlLen uintptr, format unsafe.Pointer, formatLen uintptr,
+// executeFunc runs a statement, or begins to run it, and returns a handle.
+type executeFunc func(conn uintptr, sql unsafe.Pointer, sqlLen uintptr, format unsafe.Pointer, formatLen uintptr,
 	names, nameLens, values, valueLens unsafe.Pointer, count uintptr) uintptr
 
-// loadLibrary maps libchdb into this process, for as long as it lives.
+// loadLibrary loads libchdb into this process. It is never unloaded.
 func loadLibrary(path string) (*library, error) {
 	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
@@ -72,8 +73,8 @@ func loadLibrary(path string) (*library, error) {
 		}
 		purego.RegisterFunc(function, symbol)
 	}
-	// The engine's own handlers would hold a crashed process for minutes. This resets the runtime's as well:
-	// a fault anywhere now ends the process at once, and the parent starts another.
+	// With the engine's own signal handlers a crashed process takes minutes to end. This call resets the handlers of the
+	// Go runtime as well, so that a fault anywhere ends the process at once, and the parent starts another.
 	lib.setSignalHandlers(0)
 	return lib, nil
 }

@@ -11,24 +11,25 @@ import (
 )
 
 const (
-	// frameBytes are compressed at a time.
-	frameBytes = 1 << 20
-	// slowestWrite is how long a client may take to take one block.
-	slowestWrite = time.Minute
+	// compressedBlockBytes is the most that goes into one compressed block, before compression.
+	compressedBlockBytes = 1 << 20
+	// writeTimeout is how long a client may take to receive one block of a result.
+	writeTimeout = time.Minute
 )
 
-// output is a response: compressed when the client asked for it.
+// output is the body of a response, compressed if the client asked for that.
 type output struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
-	compress *compress.Writer // nil: plain
-	tag      string
-	began    bool
+	compress *compress.Writer // nil: not compressed
+	// exceptionTag is a random text that encloses an error behind rows, so that rows cannot be mistaken for it.
+	exceptionTag string
+	started      bool // some of the body has been sent
 }
 
 func newOutput(w http.ResponseWriter, q *request) *output {
-	o := &output{w: w, control: http.NewResponseController(w), tag: rand.Text()[:16]}
-	_ = o.control.SetWriteDeadline(time.Time{}) // that of the request before, on this connection
+	o := &output{w: w, control: http.NewResponseController(w), exceptionTag: rand.Text()[:16]}
+	_ = o.control.SetWriteDeadline(time.Time{}) // clear the deadline of the connection's previous request
 	if q.compress {
 		method := compress.LZ4
 		if q.zstd {
@@ -39,42 +40,43 @@ func newOutput(w http.ResponseWriter, q *request) *output {
 	return o
 }
 
-// Write sends a block.
+// Write sends a block of the result.
 func (o *output) Write(block []byte) (int, error) {
-	o.began = true
-	if err := o.control.SetWriteDeadline(time.Now().Add(slowestWrite)); err != nil {
+	o.started = true
+	if err := o.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return 0, err
 	}
 	if o.compress == nil {
 		return o.w.Write(block)
 	}
-	for rest := block; len(rest) > 0; {
-		n := min(len(rest), frameBytes)
-		if err := o.compress.Compress(rest[:n]); err != nil {
+	for remaining := block; len(remaining) > 0; {
+		n := min(len(remaining), compressedBlockBytes)
+		if err := o.compress.Compress(remaining[:n]); err != nil {
 			return 0, err
 		}
 		if _, err := o.w.Write(o.compress.Data); err != nil {
 			return 0, err
 		}
-		rest = rest[n:]
+		remaining = remaining[n:]
 	}
 	return len(block), nil
 }
 
-// fail says what went wrong: by status and header, or, once rows have been sent, in ClickHouse's frame behind
-// them. Then the connection is cut, so that nobody takes the rows for all of them.
+// fail sends an error: as status, header and body, or, if rows have been sent already, behind them between ClickHouse's
+// exception markers. In the latter case it also cuts the connection, so that no client mistakes these rows for the
+// complete result.
 func (o *output) fail(err error) {
 	f := asFailure(err)
-	_ = o.control.SetWriteDeadline(time.Now().Add(slowestWrite))
-	if !o.began {
+	_ = o.control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if !o.started {
 		o.w.Header().Set("X-ClickHouse-Exception-Code", fmt.Sprint(f.code))
 		o.w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 		o.w.WriteHeader(f.status())
 		_, _ = io.WriteString(o.w, f.text+"\n")
 		return
 	}
-	const mark = "\r\n__exception__\r\n"
-	fmt.Fprintf(o.w, "%s%s\r\n%s\n%d %s%s", mark, o.tag, f.text, len(f.text)+1, o.tag, mark)
+	const marker = "\r\n__exception__\r\n"
+	fmt.Fprintf(o.w, "%s%s\r\n%s\n%d %s%s", marker, o.exceptionTag, f.text, len(f.text)+1, o.exceptionTag, marker)
 	_ = o.control.Flush()
 	panic(http.ErrAbortHandler)
 }

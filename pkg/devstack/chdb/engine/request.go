@@ -13,34 +13,38 @@ import (
 )
 
 const (
-	// maxStatementBytes bounds a statement, and the data of an INSERT … VALUES; data in a format is not bounded.
+	// maxStatementBytes bounds a statement, including the data of an INSERT … VALUES. The data of an INSERT … FORMAT is
+	// not bounded.
 	maxStatementBytes = 16 << 20
-	// insertHeadBytes are looked at to find where the data of an INSERT begins.
+	// insertHeadBytes of a query are searched for the place where the data of an INSERT begins.
 	insertHeadBytes = 256 << 10
-	// slowestRead is how long a client may take to send the next piece of a body.
-	slowestRead = time.Minute
+	// readTimeout is how long a client may take to send the next bytes of a body.
+	readTimeout = time.Minute
 )
 
-// request is a query as ClickHouse's HTTP interface takes it.
+// request is a query as ClickHouse's HTTP interface accepts it.
 type request struct {
 	id       string
 	database string
 	format   string
-	protocol int // what the client would read; 0: no Native headers
-	compress bool
-	zstd     bool
-	// whole asks for the complete result before the first byte.
-	whole    bool
+	// protocolRevision is the newest revision that a client of the Native format can read; 0: none was named.
+	protocolRevision int
+	compress         bool
+	zstd             bool
+	// waitEnd asks for the complete result before the first byte is sent (wait_end_of_query).
+	waitEnd  bool
 	settings []param
-	params   []param
-	// text is the query parameter; body follows it.
+	params   []param // values for {name:Type} in the query
+	// The query is text, the URL's query parameter, followed by the body.
 	text string
 	body io.Reader
 }
 
-// Parameters of the interface itself that are taken and mean nothing here: there are no users, quotas or
+// ignored are parameters of the interface that are accepted and have no effect, because there are no users, quotas or
 // buffers.
-var ignored = map[string]bool{"user": true, "password": true, "quota_key": true, "buffer_size": true, "stacktrace": true, "role": true}
+var ignored = map[string]bool{
+	"user": true, "password": true, "quota_key": true, "buffer_size": true, "stacktrace": true, "role": true,
+}
 
 func parseRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
 	q := &request{id: newID(), format: "TabSeparated", database: r.Header.Get("X-ClickHouse-Database")}
@@ -51,84 +55,101 @@ func parseRequest(w http.ResponseWriter, r *http.Request) (*request, error) {
 	if err != nil {
 		return q, fail(codeBadArguments, "BAD_ARGUMENTS", "The query string cannot be read: %s", err)
 	}
-	decompress := false
+	decompress := isTrue(lastOf(parameters["decompress"]))
+	delete(parameters, "decompress")
 	for name, values := range parameters {
-		value := values[len(values)-1]
-		switch {
-		case name == "query":
-			q.text = value
-		case name == "database":
-			q.database = value
-		case name == "default_format":
-			q.format = value
-		case name == "query_id":
-			q.id = value
-		case name == "client_protocol_version":
-			if _, err := fmt.Sscan(value, &q.protocol); err != nil {
-				return q, fail(codeBadArguments, "BAD_ARGUMENTS", "client_protocol_version %q is not a number", value)
-			}
-		case name == "compress":
-			q.compress = isTrue(value)
-		case name == "decompress":
-			decompress = isTrue(value)
-		case name == "wait_end_of_query":
-			q.whole = isTrue(value)
-		case strings.HasPrefix(name, "session_"):
-			return q, fail(codeNotImplemented, "NOT_IMPLEMENTED", "The embedded ClickHouse keeps no sessions; leave %s out", name)
-		case strings.HasPrefix(name, "param_"):
-			q.params = append(q.params, param{strings.TrimPrefix(name, "param_"), value})
-		case !ignored[name]:
-			q.zstd = q.zstd || name == "network_compression_method" && strings.EqualFold(value, "ZSTD")
-			q.settings = append(q.settings, param{name, value})
+		if err := q.set(name, lastOf(values)); err != nil {
+			return q, err
 		}
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
-		return q, fail(codeNotImplemented, "NOT_IMPLEMENTED", "Content-Encoding %s is not taken here; send plain data, or LZ4 with decompress=1", e)
+		return q, fail(codeNotImplemented, "NOT_IMPLEMENTED",
+			"Content-Encoding %s is not taken here; send plain data, or LZ4 with decompress=1", e)
 	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
 		return q, fail(codeNotImplemented, "NOT_IMPLEMENTED", "The embedded ClickHouse takes no external tables")
 	}
-	q.body = &patientReader{http.NewResponseController(w), r.Body}
+	q.body = &deadlineReader{http.NewResponseController(w), r.Body}
 	if decompress {
-		q.body = frames{compress.NewReader(q.body)}
+		q.body = compressedReader{compress.NewReader(q.body)}
 	}
 	return q, nil
 }
 
+// lastOf is the value of a parameter that may be repeated.
+func lastOf(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
+// set applies one parameter of the URL. Names that the interface does not know are settings of the query.
+func (q *request) set(name, value string) error {
+	switch {
+	case name == "query":
+		q.text = value
+	case name == "database":
+		q.database = value
+	case name == "default_format":
+		q.format = value
+	case name == "query_id":
+		q.id = value
+	case name == "client_protocol_version":
+		if _, err := fmt.Sscan(value, &q.protocolRevision); err != nil {
+			return fail(codeBadArguments, "BAD_ARGUMENTS", "client_protocol_version %q is not a number", value)
+		}
+	case name == "compress":
+		q.compress = isTrue(value)
+	case name == "wait_end_of_query":
+		q.waitEnd = isTrue(value)
+	case strings.HasPrefix(name, "session_"):
+		return fail(codeNotImplemented, "NOT_IMPLEMENTED",
+			"The embedded ClickHouse keeps no sessions; leave %s out", name)
+	case strings.HasPrefix(name, "param_"):
+		q.params = append(q.params, param{strings.TrimPrefix(name, "param_"), value})
+	case !ignored[name]:
+		q.zstd = q.zstd || name == "network_compression_method" && strings.EqualFold(value, "ZSTD")
+		q.settings = append(q.settings, param{name, value})
+	}
+	return nil
+}
+
 func isTrue(value string) bool { return value == "1" || strings.EqualFold(value, "true") }
 
-// patientReader gives a client slowestRead for each piece.
-type patientReader struct {
+// deadlineReader reads a body, each time for at most readTimeout.
+type deadlineReader struct {
 	control *http.ResponseController
 	body    io.Reader
 }
 
 // Read implements io.Reader.
-func (p *patientReader) Read(b []byte) (int, error) {
-	if err := p.control.SetReadDeadline(time.Now().Add(slowestRead)); err != nil {
+func (d *deadlineReader) Read(b []byte) (int, error) {
+	if err := d.control.SetReadDeadline(time.Now().Add(readTimeout)); err != nil {
 		return 0, err
 	}
-	n, err := p.body.Read(b)
+	n, err := d.body.Read(b)
 	if err != nil {
-		// From here on the server looks whether the client is still there, and a deadline would look as if not.
-		_ = p.control.SetReadDeadline(time.Time{})
+		// From now on net/http reads from the connection to notice when the client disconnects. A deadline that passes
+		// would look like that.
+		_ = d.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
 
-// frames reads compressed data, with an end that is io.EOF itself.
-type frames struct{ *compress.Reader }
+// compressedReader reads ClickHouse's compressed blocks. Its end is io.EOF itself, where the library wraps it.
+type compressedReader struct{ *compress.Reader }
 
 // Read implements io.Reader.
-func (f frames) Read(b []byte) (int, error) {
-	n, err := f.Reader.Read(b)
+func (c compressedReader) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
 	if errors.Is(err, io.EOF) {
 		err = io.EOF
 	}
 	return n, err
 }
 
-// bodyError is what is wrong with a body that cannot be read to its end.
+// bodyError is ClickHouse's error for a body that cannot be read to its end.
 func bodyError(err error) error {
 	if _, ok := errors.AsType[*compress.CorruptedDataErr](err); ok {
 		return fail(codeChecksum, "CHECKSUM_DOESNT_MATCH", "The body is not what was compressed: %s", err)
@@ -136,7 +157,8 @@ func bodyError(err error) error {
 	return fail(codeBadData, "INCORRECT_DATA", "The body cannot be read to its end: %s", err)
 }
 
-// statement reads the query: an INSERT … FORMAT with its data as a stream, or the whole text of something else.
+// statement reads the query. For an INSERT … FORMAT it returns the INSERT and its data as a stream; for every other
+// statement it returns the whole text, and data is nil.
 func (q *request) statement() (text string, in insertText, data io.Reader, err error) {
 	head, err := q.head()
 	if err != nil {
@@ -145,18 +167,19 @@ func (q *request) statement() (text string, in insertText, data io.Reader, err e
 	if in, ok := splitInsert(head); ok {
 		return "", in, io.MultiReader(strings.NewReader(in.data), q.body), nil
 	}
-	rest, err := io.ReadAll(io.LimitReader(q.body, maxStatementBytes+1))
+	remaining, err := io.ReadAll(io.LimitReader(q.body, maxStatementBytes+1))
 	if err != nil {
 		return "", insertText{}, nil, bodyError(err)
 	}
-	text = head + string(rest)
+	text = head + string(remaining)
 	if len(text) > maxStatementBytes {
-		return "", insertText{}, nil, fail(codeTooLarge, "TOO_BIG_AST", "The query is longer than %d bytes; send data by INSERT … FORMAT", maxStatementBytes)
+		return "", insertText{}, nil, fail(codeTooLarge, "TOO_BIG_AST",
+			"The query is longer than %d bytes; send data by INSERT … FORMAT", maxStatementBytes)
 	}
 	return text, insertText{}, nil, nil
 }
 
-// head is the query as far as it is needed to see what it is.
+// head reads enough of the query to tell whether it is an INSERT with data.
 func (q *request) head() (string, error) {
 	if q.text != "" {
 		if _, ok := splitInsert(q.text); ok {
@@ -172,8 +195,8 @@ func (q *request) head() (string, error) {
 	return q.text + string(head[:n]), nil
 }
 
-// fill reads until buf is full, or the body ends: io.EOF, or breaks: another error. io.ReadFull tells neither
-// from the other.
+// fill reads until buf is full or the body ends. The error is io.EOF where the body ended properly, and another one
+// where it broke off; io.ReadFull does not distinguish these.
 func fill(r io.Reader, buf []byte) (n int, err error) {
 	for n < len(buf) && err == nil {
 		var m int

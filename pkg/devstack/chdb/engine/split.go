@@ -2,19 +2,20 @@ package engine
 
 import "strings"
 
-// An INSERT with data: the statement before the data, the data's format, and the data that came with it.
+// insertText is an INSERT … FORMAT in its three portions. For "INSERT INTO t FORMAT CSV 1,2" these are "INSERT INTO t
+// ", "CSV" and "1,2".
 type insertText struct {
 	sql, format, data string
 }
 
-// splitInsert finds where the data of an INSERT … FORMAT begins. Everything else, INSERT … VALUES and
-// INSERT … SELECT too, is for the engine to read, and ok is false.
+// splitInsert splits an INSERT … FORMAT. For every other statement, also INSERT … VALUES and INSERT … SELECT, ok is
+// false: the engine parses these itself.
 func splitInsert(text string) (in insertText, ok bool) {
 	s := scanner{text: text}
 	if !s.next() || !s.is("INSERT") || !s.next() || !s.is("INTO") {
 		return insertText{}, false
 	}
-	named := false // the table has been named, so that words are clauses
+	named := false // the table's name is complete, so the next words are clauses
 	for s.next() {
 		switch {
 		case !named:
@@ -36,14 +37,14 @@ func splitInsert(text string) (in insertText, ok bool) {
 	return insertText{}, false
 }
 
-// afterFormat drops what separates the data from the name of its format: spaces, a semicolon, one line break.
+// afterFormat removes what separates the data from the format's name: spaces, a semicolon, one line break.
 func afterFormat(data string) string {
 	data = strings.TrimLeft(data, " \t")
 	data = strings.TrimLeft(strings.TrimPrefix(data, ";"), " \t")
 	return strings.TrimPrefix(strings.TrimPrefix(data, "\r"), "\n")
 }
 
-// mentionsFormat reports whether a statement may say by itself how its result is formatted.
+// mentionsFormat reports whether the statement has a FORMAT clause for its result.
 func mentionsFormat(sql string) bool {
 	s := scanner{text: sql}
 	for s.next() {
@@ -54,21 +55,21 @@ func mentionsFormat(sql string) bool {
 	return false
 }
 
-// scanner goes through the words and signs of a statement outside of parentheses, comments and strings. A
-// quoted name is a token like another.
+// scanner returns the tokens of a statement that are outside of parentheses and comments. A string or a quoted name is
+// one token.
 type scanner struct {
 	text       string
-	start, end int
-	depth      int
+	start, end int // the current token
+	depth      int // of parentheses
 }
 
 func (s *scanner) token() string { return s.text[s.start:s.end] }
 
 func (s *scanner) is(word string) bool { return strings.EqualFold(s.token(), word) }
 
-// next steps to the next token; false at the end.
+// next goes to the next token outside of parentheses. It returns false at the end.
 func (s *scanner) next() bool {
-	for s.step() {
+	for s.nextAny() {
 		switch c := s.text[s.start]; {
 		case c == '(':
 			s.depth++
@@ -81,20 +82,21 @@ func (s *scanner) next() bool {
 	return false
 }
 
-func (s *scanner) step() bool {
+// nextAny goes to the next token, also inside of parentheses.
+func (s *scanner) nextAny() bool {
 	for {
-		rest := strings.TrimLeft(s.text[s.end:], " \t\r\n\f\v")
-		s.start = len(s.text) - len(rest)
+		remaining := strings.TrimLeft(s.text[s.end:], " \t\r\n\f\v")
+		s.start = len(s.text) - len(remaining)
 		switch {
-		case rest == "":
+		case remaining == "":
 			s.end = s.start
 			return false
-		case strings.HasPrefix(rest, "--"), strings.HasPrefix(rest, "#"):
-			s.end = s.until(s.start, "\n")
-		case strings.HasPrefix(rest, "/*"):
-			s.end = s.until(s.start+2, "*/")
-		case strings.ContainsRune("'\"`", rune(rest[0])):
-			s.end = s.quoted(s.start)
+		case strings.HasPrefix(remaining, "--"), strings.HasPrefix(remaining, "#"):
+			s.end = s.endOf(s.start, "\n")
+		case strings.HasPrefix(remaining, "/*"):
+			s.end = s.endOf(s.start+2, "*/")
+		case strings.ContainsRune("'\"`", rune(remaining[0])):
+			s.end = s.endOfQuoted(s.start)
 			return true
 		default:
 			s.end = s.start + 1
@@ -106,15 +108,17 @@ func (s *scanner) step() bool {
 	}
 }
 
-func (s *scanner) until(from int, mark string) int {
-	if i := strings.Index(s.text[from:], mark); i >= 0 {
-		return from + i + len(mark)
+// endOf is the place behind the next delimiter, or the end of the text.
+func (s *scanner) endOf(from int, delimiter string) int {
+	if i := strings.Index(s.text[from:], delimiter); i >= 0 {
+		return from + i + len(delimiter)
 	}
 	return len(s.text)
 }
 
-// quoted finds the end of a string or a quoted name; a doubled quote begins the next one, which is as good.
-func (s *scanner) quoted(from int) int {
+// endOfQuoted is the place behind the string or quoted name that begins at from. A doubled quote inside counts as the
+// end of one token and the beginning of another, which makes no difference here.
+func (s *scanner) endOfQuoted(from int) int {
 	for i := from + 1; i < len(s.text); i++ {
 		switch s.text[i] {
 		case '\\':

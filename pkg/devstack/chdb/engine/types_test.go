@@ -11,17 +11,21 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
+
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 )
 
-// compressions are the ways of data between client and gateway.
-var compressions = []clickhouse.CompressionMethod{clickhouse.CompressionNone, clickhouse.CompressionLZ4, clickhouse.CompressionZSTD}
+// compressionMethods are those that client and gateway have in common.
+var compressionMethods = []clickhouse.CompressionMethod{
+	clickhouse.CompressionNone, clickhouse.CompressionLZ4, clickhouse.CompressionZSTD,
+}
 
-func compressed(m clickhouse.CompressionMethod) func(*clickhouse.Options) {
+func withCompression(m clickhouse.CompressionMethod) func(*clickhouse.Options) {
 	return func(o *clickhouse.Options) { o.Compression = &clickhouse.Compression{Method: m} }
 }
 
-// typed are values of every type that the platform uses, and of some that people try.
-var typed = []struct {
+// typeSamples are values of every type that the platform uses, and of some others that are common.
+var typeSamples = []struct {
 	sqlType string
 	values  []any
 }{
@@ -32,7 +36,9 @@ var typed = []struct {
 	{"Int256", []any{*big.NewInt(-5), *new(big.Int).Lsh(big.NewInt(1), 200)}},
 	{"Float64", []any{1.5, math.Inf(-1)}},
 	{"Bool", []any{true, false}},
-	{"Decimal(18, 4)", []any{decimal.RequireFromString("-12.3400"), decimal.RequireFromString("99999999999999.9999")}},
+	{"Decimal(18, 4)", []any{
+		decimal.RequireFromString("-12.3400"), decimal.RequireFromString("99999999999999.9999"),
+	}},
 	{"Decimal(38, 6)", []any{decimal.RequireFromString("0.000001"), decimal.RequireFromString("-1.000000")}},
 	{"String", []any{"", "a\n\nb;\x00\xff'\"\\`"}},
 	{"FixedString(3)", []any{"abc", "x\x00\n"}},
@@ -56,13 +62,13 @@ var typed = []struct {
 func pointerTo[T any](v T) *T { return &v }
 
 func TestTypesComeBackAsTheyWere(t *testing.T) {
-	for _, method := range compressions {
+	for _, method := range compressionMethods {
 		t.Run(method.String(), func(t *testing.T) {
-			conn := connect(t, server(t), compressed(method))
-			for i, c := range typed {
+			conn := connect(t, chdbtest.Server(t), withCompression(method))
+			for i, c := range typeSamples {
 				table := fmt.Sprintf("types_%s_%d", method, i)
-				do(t, conn, "CREATE TABLE "+table+" (n UInt8, v "+c.sqlType+") ENGINE = MergeTree ORDER BY n")
-				batch, err := conn.PrepareBatch(testContext(t), "INSERT INTO "+table)
+				execute(t, conn, "CREATE TABLE "+table+" (n UInt8, v "+c.sqlType+") ENGINE = MergeTree ORDER BY n")
+				batch, err := conn.PrepareBatch(chdbtest.Context(t), "INSERT INTO "+table)
 				if err != nil {
 					t.Fatalf("%s: %v", c.sqlType, err)
 				}
@@ -76,13 +82,15 @@ func TestTypesComeBackAsTheyWere(t *testing.T) {
 				}
 				for n, want := range c.values {
 					got := reflect.New(reflect.TypeOf(want))
-					if err := conn.QueryRow(testContext(t), "SELECT v FROM "+table+" WHERE n = {n:UInt8}", clickhouse.Named("n", fmt.Sprint(n))).Scan(got.Interface()); err != nil {
+					row := conn.QueryRow(chdbtest.Context(t), "SELECT v FROM "+table+" WHERE n = {n:UInt8}",
+						clickhouse.Named("n", fmt.Sprint(n)))
+					if err := row.Scan(got.Interface()); err != nil {
 						t.Errorf("%s: %v", c.sqlType, err)
 					} else if !same(got.Elem().Interface(), want) {
 						t.Errorf("%s: %v came back as %v", c.sqlType, want, got.Elem().Interface())
 					}
 				}
-				do(t, conn, "DROP TABLE "+table)
+				execute(t, conn, "DROP TABLE "+table)
 			}
 		})
 	}
@@ -101,16 +109,19 @@ func same(got, want any) bool {
 	return reflect.DeepEqual(got, want)
 }
 
-// States of aggregates are what insights keep.
+// Aggregate states can be stored in a table and merged later.
 func TestAggregateStatesAreMergedAgain(t *testing.T) {
-	conn := connect(t, server(t), nil)
-	do(t, conn, "CREATE TABLE states (k UInt8, u AggregateFunction(uniqExact, UInt64), s AggregateFunction(sum, Decimal(18, 2))) ENGINE = ReplacingMergeTree ORDER BY k")
-	do(t, conn, "INSERT INTO states SELECT number % 2, uniqExactState(number), sumState(toDecimal64(number, 2)) FROM numbers(1000) GROUP BY 1")
-	if n := one[uint64](t, conn, "SELECT uniqExactMerge(u) FROM states"); n != 1000 {
+	conn := connect(t, chdbtest.Server(t), nil)
+	execute(t, conn, "CREATE TABLE states (k UInt8, u AggregateFunction(uniqExact, UInt64), "+
+		"s AggregateFunction(sum, Decimal(18, 2))) ENGINE = ReplacingMergeTree ORDER BY k")
+	execute(t, conn, "INSERT INTO states SELECT number % 2, uniqExactState(number), "+
+		"sumState(toDecimal64(number, 2)) FROM numbers(1000) GROUP BY 1")
+	if n := scalar[uint64](t, conn, "SELECT uniqExactMerge(u) FROM states"); n != 1000 {
 		t.Errorf("uniqExact is %d", n)
 	}
-	if s := one[decimal.Decimal](t, conn, "SELECT sumMerge(s) FROM states FINAL"); !s.Equal(decimal.NewFromInt(499500)) {
+	s := scalar[decimal.Decimal](t, conn, "SELECT sumMerge(s) FROM states FINAL")
+	if !s.Equal(decimal.NewFromInt(499500)) {
 		t.Errorf("sum is %v", s)
 	}
-	do(t, conn, "DROP TABLE states")
+	execute(t, conn, "DROP TABLE states")
 }

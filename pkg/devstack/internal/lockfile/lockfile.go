@@ -1,4 +1,5 @@
-// Package lockfile keeps processes apart. A lock ends with its process, however that ends.
+// Package lockfile lets one process at a time use something, by a lock on a file. The operating system releases the
+// lock when the process ends, also when it is killed.
 package lockfile
 
 import (
@@ -6,18 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
 
-// ErrTaken says that another process holds the lock.
-var ErrTaken = errors.New("another process holds the lock")
+// ErrLocked says that another process has the lock.
+var ErrLocked = errors.New("another process holds the lock")
 
-// poll is how often a lock is tried that another process holds.
-const poll = 20 * time.Millisecond
+// pollInterval is how often AcquireWait tries again. flock(2) can wait by itself, but not until a context ends.
+const pollInterval = 20 * time.Millisecond
 
-// Take locks the file, which is made if need be, or returns ErrTaken.
-func Take(path string) (release func(), err error) {
+// Acquire locks the file and creates it if needed. It returns ErrLocked at once when another process has the lock.
+func Acquire(path string) (release func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
@@ -28,22 +30,43 @@ func Take(path string) (release func(), err error) {
 	}
 	_ = f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, ErrTaken
+		return nil, ErrLocked
 	}
 	return nil, fmt.Errorf("lock %s: %w", path, err)
 }
 
-// Await locks the file once nobody else holds it; ErrTaken when ctx ends first.
-func Await(ctx context.Context, path string) (release func(), err error) {
+// AcquireWait is Acquire, but waits while another process has the lock. It returns ErrLocked when ctx ends first.
+func AcquireWait(ctx context.Context, path string) (release func(), err error) {
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
 	for {
-		release, err := Take(path)
-		if !errors.Is(err, ErrTaken) {
+		release, err := Acquire(path)
+		if !errors.Is(err, ErrLocked) {
 			return release, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ErrTaken
-		case <-time.After(poll):
+			return nil, ErrLocked
+		case <-poll.C:
 		}
 	}
+}
+
+// AcquireDir makes this process the only user of a data directory, and creates the directory if needed. If another
+// process uses it, AcquireDir waits for that one to end, but at most for that long.
+func AcquireDir(ctx context.Context, dir string, wait time.Duration) (release func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	// The lock file is a sibling of the directory, because the broker or the engine owns every file inside.
+	release, err = AcquireWait(ctx, filepath.Clean(dir)+".lock")
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("another process uses the data directory %s; stop it or choose another", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	return release, nil
 }

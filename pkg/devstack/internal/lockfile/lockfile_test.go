@@ -12,21 +12,21 @@ import (
 
 func TestOneHolderAtATime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	release, err := lockfile.Take(path)
+	release, err := lockfile.Acquire(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockfile.Take(path); !errors.Is(err, lockfile.ErrTaken) {
-		t.Errorf("the second holder: %v", err)
+	if _, err := lockfile.Acquire(path); !errors.Is(err, lockfile.ErrLocked) {
+		t.Errorf("a second lock: %v", err)
 	}
 	short, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := lockfile.Await(short, path); !errors.Is(err, lockfile.ErrTaken) {
-		t.Errorf("the second holder, after a while: %v", err)
+	if _, err := lockfile.AcquireWait(short, path); !errors.Is(err, lockfile.ErrLocked) {
+		t.Errorf("a second lock, after waiting: %v", err)
 	}
 	second := make(chan error)
 	go func() {
-		release, err := lockfile.Await(context.Background(), path)
+		release, err := lockfile.AcquireWait(context.Background(), path)
 		if err == nil {
 			release()
 		}
@@ -34,9 +34,10 @@ func TestOneHolderAtATime(t *testing.T) {
 	}()
 	release()
 	if err := <-second; err != nil {
-		t.Errorf("once it is free: %v", err)
+		t.Errorf("a lock that was released: %v", err)
 	}
-	if _, err := lockfile.Take(filepath.Join(path, "below a file")); err == nil || errors.Is(err, lockfile.ErrTaken) {
-		t.Errorf("a file that cannot be: %v", err)
+	_, err = lockfile.Acquire(filepath.Join(path, "below a file"))
+	if err == nil || errors.Is(err, lockfile.ErrLocked) {
+		t.Errorf("a file that cannot be created: %v", err)
 	}
 }

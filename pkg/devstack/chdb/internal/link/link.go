@@ -1,10 +1,11 @@
-// Package link is what the parent (pkg/devstack/chdb) and the process of the engine (pkg/devstack/chdb/engine) agree on.
+// Package link has the names and numbers that the parent process (pkg/devstack/chdb) and the engine's process
+// (pkg/devstack/chdb/engine) must agree on.
 package link
 
 import "time"
 
-// Command is the argument that makes a program the engine's process; the flags behind it name the data directory, the
-// library, and how far the process gives way to others (the nice value of setpriority(2)).
+// Command is the first argument of the engine's process. The flags after it name the data directory, the library, and
+// the process's nice value, as for setpriority(2): how much it yields the CPU to other processes.
 const (
 	Command     = "embedded-clickhouse"
 	DirFlag     = "dir"
@@ -12,15 +13,15 @@ const (
 	NiceFlag    = "nice"
 )
 
-// ListenerFD is where the parent has put the socket.
+// ListenerFD is the file descriptor of the listening socket, which the engine's process inherits.
 const ListenerFD = 3
 
-// ReadyLine is what the parent waits for, and StopLine what it says to end the engine. Input that ends without it says
-// that the parent has ended.
+// ReadyLine is what the engine's process prints once it answers requests. StopLine is what the parent writes to its
+// standard input to end it. When the input ends without StopLine, the parent has ended.
 const (
 	ReadyLine = "ready"
 	StopLine  = "stop"
 )
 
-// DrainTimeout is given to requests when the engine is told to stop.
+// DrainTimeout is how long requests may still run after the engine was told to stop.
 const DrainTimeout = 5 * time.Second

@@ -1,0 +1,126 @@
+// Package orderapi is the service order-api, the write side: it takes commands, decides them, and writes the log.
+package orderapi
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"time"
+
+	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi/commands"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// DefaultStandbyEvery is how often the checkpoints of other replicas' shards follow the log. What comes in three
+// seconds is read in a fraction of one.
+const DefaultStandbyEvery = 3 * time.Second
+
+// stopTimeout bounds how long giving up the shards may take.
+const stopTimeout = 15 * time.Second
+
+// Config is what the service needs.
+type Config struct {
+	run.Service
+	// DataDir holds the shards' checkpoints.
+	DataDir string
+	// PeerListen is where other replicas reach this one: empty, where this machine reaches the brokers; PeersOff,
+	// nowhere. PeerAdvertise is what they are told to call; empty: the same.
+	PeerListen, PeerAdvertise string
+	PeerTLS                   shard.PeerTLS
+	PaymentWindow             time.Duration
+	SessionTimeout            time.Duration
+	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log; 0: never.
+	StandbyEvery time.Duration
+	// Joined is told the node that takes part in the write side; nil: nobody asks.
+	Joined func(*shard.Node)
+}
+
+// Run takes commands until ctx is done, finishes those under way, and gives its
+// shards up.
+func Run(ctx context.Context, cfg Config) (err error) {
+	options := command.Options{PaymentWindow: cfg.PaymentWindow}
+	peerListen, peerAdvertise, err := peerAddresses(cfg.Log.Seeds, cfg.PeerListen, cfg.PeerAdvertise)
+	if err != nil {
+		return fmt.Errorf("order-api: %w", err)
+	}
+	node, err := shard.Start(ctx, shard.Config{
+		Log: cfg.Log, Want: cfg.Layout, DataDir: cfg.DataDir,
+		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS,
+		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery,
+		Decode: decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
+	})
+	if err != nil {
+		return fmt.Errorf("order-api: %w", err)
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+		defer cancel()
+		if closing := node.Close(stop); closing != nil {
+			err = errors.Join(err, fmt.Errorf("order-api: give up the shards: %w", closing))
+		}
+	}()
+	if cfg.Joined != nil {
+		cfg.Joined(node)
+	}
+	server, serve, err := cfg.HTTP()
+	if err != nil {
+		return fmt.Errorf("order-api: %w", err)
+	}
+	server.AddCheck(node.Ready)
+	commands.Register(server.Router(), commands.Deps{
+		Submit: node.Submit, SubmitBehind: node.SubmitBehind, Options: options,
+	})
+	return serve(ctx)
+}
+
+// decoder rebuilds commands that another replica handed over.
+func decoder(options command.Options) shard.DecodeFunc {
+	return func(typ, id, key string, body []byte, receivedAtMicros int64) (*shard.Command, error) {
+		o, s, occurredAtMicros, err := command.Decode(typ, id, key, body, receivedAtMicros, options)
+		if err != nil {
+			return nil, err
+		}
+		return &shard.Command{
+			Type: typ, ID: id, Key: key, Fingerprint: command.Fingerprint(typ, id, o, s, occurredAtMicros),
+			ReceivedAtMicros: receivedAtMicros, OccurredAtMicros: occurredAtMicros, Order: o, Stock: s, Body: body,
+		}, nil
+	}
+}
+
+// Program is the process of the service.
+func Program() run.Program {
+	var cfg Config
+	return run.Program{
+		Name:  "order-api",
+		Flags: cfg.register,
+		Run: func(ctx context.Context, s run.Service) error {
+			cfg.Service = s
+			return Run(ctx, cfg)
+		},
+	}
+}
+
+func (cfg *Config) register(fs *flag.FlagSet) {
+	fs.StringVar(&cfg.DataDir, "data-dir", ".local/order-api",
+		"folder of the shards' checkpoints; they are built again from the log when it is gone")
+	fs.StringVar(&cfg.PeerListen, "peer-listen", "", "`host:port` where other replicas reach this one; empty: "+
+		"the address from which this machine reaches the brokers, and a free port; off: this replica is the only one")
+	fs.StringVar(&cfg.PeerAdvertise, "peer-advertise", "", "`host:port` that other replicas are told to call; empty: "+
+		"that of peer-listen, and where it has no host, the address from which this machine reaches the brokers")
+	fs.StringVar(&cfg.PeerTLS.Cert, "peer-cert", "", "PEM `file` with the certificate that this replica shows to the "+
+		"others, for the host that they call; empty: replicas talk unencrypted, to anybody. This file, that of peer-key "+
+		"and that of peer-ca are read again when they change")
+	fs.StringVar(&cfg.PeerTLS.Key, "peer-key", "", "PEM `file` with the key of peer-cert")
+	fs.StringVar(&cfg.PeerTLS.CA, "peer-ca", "",
+		"PEM `file` with the authority that signed the certificates of all replicas, and no others")
+	fs.DurationVar(&cfg.PaymentWindow, "payment-window", command.DefaultPaymentWindow,
+		"how long a prepaid order waits for its payment")
+	fs.DurationVar(&cfg.SessionTimeout, "session-timeout", eventlog.DefaultSessionTimeout,
+		"after how long a replica that is not heard of loses its shards")
+	fs.DurationVar(&cfg.StandbyEvery, "standby-every", DefaultStandbyEvery, "how often this replica's checkpoints of "+
+		"shards that others serve follow the log, so that taking one over is quick however long its history is; 0: never")
+}

@@ -1,0 +1,136 @@
+// Package queryapi is the service query-api: it serves every read, availability from memory, orders with their
+// timelines, and reports from ClickHouse.
+package queryapi
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"path/filepath"
+
+	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/availability"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi/queries"
+	"github.com/holdfast/holdfast/pkg/orderview"
+	"github.com/holdfast/holdfast/pkg/service"
+)
+
+// Config is what the service needs.
+type Config struct {
+	run.Service
+	// DataDir holds the order view.
+	DataDir string
+	// ClickHouse is the address of the mirror; empty: there are no reports.
+	ClickHouse string
+}
+
+// Run serves every read until ctx is done.
+func Run(ctx context.Context, cfg Config) error {
+	client, err := eventlog.Open(cfg.Log)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	layout, err := client.EnsurePlatform(ctx, cfg.Layout)
+	if err != nil {
+		return err
+	}
+	v, err := openViews(client, layout, &cfg)
+	if err != nil {
+		return err
+	}
+	server, serve, err := cfg.HTTP()
+	if err != nil {
+		return errors.Join(err, v.Close())
+	}
+	server.AddCheck(v.Ready)
+	queries.Register(server.Router(), v.Deps())
+	err = service.Run(ctx, v.Run, serve)
+	return errors.Join(err, v.Close())
+}
+
+// views are the read models of the query API.
+type views struct {
+	availability *availability.Store
+	orders       *orderview.Store
+	clickHouse   *clickhouse.Conn // nil: no reports
+}
+
+// openViews opens the read models.
+func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*views, error) {
+	orders, err := orderview.Open(orderview.Config{
+		Dir: filepath.Join(cfg.DataDir,
+			"orders"), Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
+	})
+	if err != nil {
+		return nil, err
+	}
+	stock, err := availability.NewStore(availability.StoreConfig{
+		Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
+	})
+	if err != nil {
+		return nil, errors.Join(err, orders.Close())
+	}
+	v := &views{availability: stock, orders: orders}
+	if cfg.ClickHouse != "" {
+		if v.clickHouse, err = clickhouse.Open(cfg.ClickHouse); err != nil {
+			return nil, errors.Join(err, orders.Close())
+		}
+	}
+	return v, nil
+}
+
+// Run keeps the views current until ctx is done.
+func (v *views) Run(ctx context.Context) error {
+	return service.Run(ctx, v.availability.Run, v.orders.Run)
+}
+
+// Ready is nil when every view has caught up. Reports are not asked: without ClickHouse they alone fail.
+func (v *views) Ready() error { return errors.Join(v.availability.Ready(), v.orders.Ready()) }
+
+// Deps are the views as the API wants them.
+func (v *views) Deps() queries.Deps {
+	deps := queries.Deps{Availability: v.availability, Orders: v.orders}
+	if v.clickHouse != nil {
+		deps.Reports = analytics.NewReports(v.clickHouse)
+	}
+	return deps
+}
+
+// Close closes the stores; Run must have returned.
+func (v *views) Close() error {
+	err := v.orders.Close()
+	if v.clickHouse != nil {
+		err = errors.Join(err, v.clickHouse.Close())
+	}
+	return err
+}
+
+// Program is the process of the service.
+func Program() run.Program {
+	var cfg Config
+	return run.Program{
+		Name:  "query-api",
+		Flags: cfg.register,
+		Run: func(ctx context.Context, s run.Service) error {
+			cfg.Service = s
+			return Run(ctx, cfg)
+		},
+		Check: func(ctx context.Context) error {
+			if cfg.ClickHouse == "" {
+				return nil
+			}
+			return clickhouse.Reach(ctx, cfg.ClickHouse)
+		},
+	}
+}
+
+func (cfg *Config) register(fs *flag.FlagSet) {
+	fs.StringVar(&cfg.DataDir, "data-dir", ".local/query-api",
+		"folder of the order view; it is built again from the log when it is gone")
+	fs.StringVar(&cfg.ClickHouse, "clickhouse", "", "`address` of the ClickHouse that analytics-projector fills, "+
+		"written as it is there; without it there are no reports")
+}

@@ -1,0 +1,101 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/httpapi"
+)
+
+// Server is one HTTP server for the services of a process: each adds its routes and what it needs to be ready. A
+// service that runs alone makes one for itself.
+type Server struct {
+	server *httpapi.Server
+
+	mu     sync.Mutex
+	checks []func() error
+}
+
+// NewServer returns a server without routes but health and metrics.
+func NewServer(logger *slog.Logger, registry *prometheus.Registry) (*Server, error) {
+	s := &Server{}
+	server, err := httpapi.NewServer(httpapi.Config{
+		Logger: logger, Registerer: registry, Gatherer: registry, Ready: s.Ready,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.server = server
+	return s, nil
+}
+
+// Router is where routes are registered; only before Run.
+func (s *Server) Router() httpapi.Router { return s.server.Router() }
+
+// AddCheck adds what must be nil for the process to be ready.
+func (s *Server) AddCheck(check func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.checks = append(s.checks, check)
+}
+
+// Ready is nil when every check is.
+func (s *Server) Ready() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	errs := make([]error, 0, len(s.checks))
+	for _, check := range s.checks {
+		errs = append(errs, check())
+	}
+	return errors.Join(errs...)
+}
+
+// permanent is an error that time does not heal: a shard, or a view, has stopped at a record that it cannot read.
+type permanent interface {
+	error
+	Permanent()
+}
+
+// Faults is nil unless something has stopped for good. Other reasons for not being ready pass.
+func (s *Server) Faults() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, check := range s.checks {
+		err := check()
+		if _, ok := errors.AsType[permanent](err); ok {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Run listens and serves until ctx is done and the requests under way are answered.
+func (s *Server) Run(ctx context.Context, address string, ready func(address string)) error {
+	return s.server.Run(ctx, address, ready)
+}
+
+// HTTP returns the server that the service adds its routes to, and a function that serves until ctx is done. On a
+// server that several services share, which somebody else runs, that function says that the routes are there and waits.
+func (s *Service) HTTP() (*Server, func(ctx context.Context) error, error) {
+	ready := s.Ready
+	if ready == nil {
+		ready = func(string) {}
+	}
+	if s.Server != nil {
+		return s.Server, func(ctx context.Context) error {
+			ready("")
+			<-ctx.Done()
+			return nil
+		}, nil
+	}
+	own, err := NewServer(s.Logger, s.Registry)
+	if err != nil {
+		return nil, nil, err
+	}
+	return own, func(ctx context.Context) error { return own.Run(ctx, s.Listen, ready) }, nil
+}

@@ -1,0 +1,129 @@
+package command
+
+import (
+	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/order"
+)
+
+// The names of the commands on what leaves the house.
+const (
+	ShipOrder        = "ship_order"
+	CreateFulfilment = "create_fulfilment"
+	ShipFulfilment   = "ship_fulfilment"
+	CancelFulfilment = "cancel_fulfilment"
+	DeliverOrder     = "deliver_order"
+)
+
+const (
+	fulfilmentsPath = "/v1/orders/:order_id/fulfilments"
+	fulfilmentPath  = fulfilmentsPath + "/:fulfilment_id"
+)
+
+// shipBody has the members of both commands of its route.
+type shipBody struct {
+	Action            string          `json:"action"`
+	Lines             *[]quantityBody `json:"lines"` // nil: all that is left to ship
+	TrackingReference string          `json:"tracking_reference"`
+	captureBody
+}
+
+// captureBody is what both bodies that ship may say of the payment.
+type captureBody struct {
+	Capture          bool   `json:"capture"`
+	PaymentReference string `json:"payment_reference"`
+}
+
+type createFulfilmentBody struct {
+	Action string          `json:"action"`
+	Lines  *[]quantityBody `json:"lines"` // nil: all that is left to ship
+}
+
+type shipFulfilmentBody struct {
+	FulfilmentID      string `json:"fulfilment_id"`
+	TrackingReference string `json:"tracking_reference"`
+	captureBody
+}
+
+type cancelFulfilmentBody struct {
+	FulfilmentID string `json:"fulfilment_id"`
+	Reason       string `json:"reason"`
+}
+
+type deliverBody struct {
+	FulfilmentID string          `json:"fulfilment_id"`
+	Lines        *[]quantityBody `json:"lines"` // nil: all that has not arrived
+}
+
+var fulfilments = []*Command{
+	onOrder(created(CreateFulfilment, fulfilmentsPath).withAction("create"),
+		func(d *decoding, b *createFulfilmentBody) order.CreateFulfilment {
+			d.action(b.Action, "create")
+			return order.CreateFulfilment{FulfilmentID: FulfilmentID(d.id, d.key), Lines: d.optionalQuantities(b.Lines)}
+		},
+		func(f *fingerprint, cmd order.CreateFulfilment) { f.quantities(cmd.Lines) }),
+	onOrder(created(ShipOrder, fulfilmentsPath).withAction("ship"),
+		func(d *decoding, b *shipBody) order.Ship {
+			cmd := order.Ship{
+				FulfilmentID:      FulfilmentID(d.id, d.key),
+				TrackingReference: d.trackingReference(b.TrackingReference),
+				Capture:           b.Capture,
+				PaymentReference:  d.paymentReference(&b.captureBody),
+			}
+			d.action(b.Action, "ship")
+			cmd.Lines = d.optionalQuantities(b.Lines)
+			return cmd
+		},
+		func(f *fingerprint, cmd order.Ship) {
+			f.text(tagTrackingReference, cmd.TrackingReference)
+			f.quantities(cmd.Lines)
+			f.flag(tagCapture, cmd.Capture)
+			f.text(tagPaymentReference, cmd.PaymentReference)
+		}),
+	onOrder(changed(ShipFulfilment, fulfilmentPath+"/shipment"),
+		func(d *decoding, b *shipFulfilmentBody) order.ShipFulfilment {
+			return order.ShipFulfilment{
+				FulfilmentID:      d.fulfilmentID(b.FulfilmentID),
+				TrackingReference: d.trackingReference(b.TrackingReference),
+				Capture:           b.Capture,
+				PaymentReference:  d.paymentReference(&b.captureBody),
+			}
+		},
+		func(f *fingerprint, cmd order.ShipFulfilment) {
+			f.text(tagTrackingReference, cmd.TrackingReference)
+			f.text(tagFulfilmentID, cmd.FulfilmentID)
+			f.flag(tagCapture, cmd.Capture)
+			f.text(tagPaymentReference, cmd.PaymentReference)
+		}),
+	onOrder(changed(CancelFulfilment, fulfilmentPath+"/cancel"),
+		func(d *decoding, b *cancelFulfilmentBody) order.CancelFulfilment {
+			return order.CancelFulfilment{FulfilmentID: d.fulfilmentID(b.FulfilmentID), Reason: d.reason(b.Reason)}
+		},
+		func(f *fingerprint, cmd order.CancelFulfilment) {
+			f.text(tagReason, cmd.Reason)
+			f.text(tagFulfilmentID, cmd.FulfilmentID)
+		}),
+	onOrder(changed(DeliverOrder, fulfilmentPath+"/delivery"),
+		func(d *decoding, b *deliverBody) order.Deliver {
+			return order.Deliver{FulfilmentID: d.fulfilmentID(b.FulfilmentID), Lines: d.optionalQuantities(b.Lines)}
+		},
+		func(f *fingerprint, cmd order.Deliver) {
+			f.text(tagFulfilmentID, cmd.FulfilmentID)
+			f.quantities(cmd.Lines)
+		}),
+}
+
+func (d *decoding) fulfilmentID(s string) string {
+	return d.Name("/fulfilment_id", s, input.MaxFulfilmentBytes)
+}
+
+func (d *decoding) trackingReference(s string) string {
+	return d.Text("/tracking_reference", s, input.MaxReferenceBytes)
+}
+
+// paymentReference is the provider's name for a capture that goes with a shipment.
+func (d *decoding) paymentReference(b *captureBody) string {
+	if b.PaymentReference != "" && !b.Capture {
+		d.Invalid("/payment_reference", "names a capture: set capture, or leave it out")
+	}
+	return d.Text("/payment_reference", b.PaymentReference, input.MaxReferenceBytes)
+}

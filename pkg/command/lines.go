@@ -1,0 +1,78 @@
+package command
+
+import (
+	"strconv"
+
+	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/order"
+)
+
+// The names of the commands that change an order's lines.
+const (
+	CancelLines = "cancel_lines"
+	AmendOrder  = "amend_order"
+)
+
+type cancelLinesBody struct {
+	Lines  []quantityBody `json:"lines"`
+	Reason string         `json:"reason"`
+}
+
+type amendBody struct {
+	Lines  []amendLineBody `json:"lines"`
+	Reason string          `json:"reason"`
+}
+
+type amendLineBody struct {
+	SKU       string  `json:"sku"`
+	Line      *int64  `json:"line"` // its number from 1; nil: the only one of the SKU, or a new one
+	Quantity  *int64  `json:"quantity"`
+	UnitPrice *string `json:"unit_price"` // nil: as it is
+}
+
+var lines = []*Command{
+	onOrder(changed(CancelLines, "/v1/orders/:order_id/cancel-lines"),
+		func(d *decoding, b *cancelLinesBody) order.CancelLines {
+			return order.CancelLines{Lines: d.quantities(b.Lines), Reason: d.reason(b.Reason)}
+		},
+		func(f *fingerprint, cmd order.CancelLines) {
+			f.text(tagReason, cmd.Reason)
+			f.quantities(cmd.Lines)
+		}),
+	onOrder(changed(AmendOrder, "/v1/orders/:order_id/amend"),
+		func(d *decoding, b *amendBody) order.Amend {
+			cmd := order.Amend{Reason: d.reason(b.Reason)}
+			if d.countLines(len(b.Lines)) {
+				cmd.Lines = make([]order.AmendLine, len(b.Lines))
+			}
+			for i := range cmd.Lines {
+				cmd.Lines[i] = d.amendLine(i, &b.Lines[i])
+			}
+			return cmd
+		},
+		func(f *fingerprint, cmd order.Amend) {
+			f.text(tagReason, cmd.Reason)
+			for _, line := range cmd.Lines {
+				f.line(line.SKU, line.Quantity)
+				f.number(tagLineNumber, int64(line.Line))
+				f.optional(tagNewUnitPrice, line.UnitPriceMicros)
+			}
+		}),
+}
+
+func (d *decoding) amendLine(i int, b *amendLineBody) order.AmendLine {
+	pointer := linePointer(i)
+	d.checkLine(i, b.SKU, 1) // the SKU alone: a quantity may be 0 here
+	line := order.AmendLine{SKU: b.SKU, Quantity: d.Level(pointer+"/quantity", b.Quantity)}
+	if b.Line != nil {
+		if *b.Line < 1 || *b.Line > input.MaxLines {
+			d.Fault(order.CodeInvalidLines, pointer+"/line", "must be from 1 to "+strconv.Itoa(input.MaxLines))
+		}
+		line.Line = int32(min(*b.Line, input.MaxLines))
+	}
+	if b.UnitPrice != nil {
+		micros := d.Amount(pointer+"/unit_price", *b.UnitPrice, order.CodeInvalidPrice)
+		line.UnitPriceMicros = &micros
+	}
+	return line
+}

@@ -1,0 +1,131 @@
+package command
+
+import (
+	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/order"
+)
+
+// The names of the commands that record what happened to a payment.
+const (
+	StartPayment     = "start_payment"
+	AuthorizePayment = "authorize_payment"
+	CapturePayment   = "capture_payment"
+	VoidPayment      = "void_payment"
+	RefundPayment    = "refund_payment"
+	FailPayment      = "fail_payment"
+)
+
+const paymentsPath = "/v1/orders/:order_id/payments"
+
+// anyPaymentBody has the members of all payments.
+type anyPaymentBody struct {
+	Action    string `json:"action"`
+	Amount    string `json:"amount"`
+	Reference string `json:"reference"`
+	Reason    string `json:"reason"`
+}
+
+type startPaymentBody struct {
+	Action    string `json:"action"`
+	Reference string `json:"reference"`
+}
+
+type amountBody struct {
+	Action    string `json:"action"`
+	Amount    string `json:"amount"`
+	Reference string `json:"reference"`
+}
+
+// giveBackBody is a void or a refund; without an amount, of all that is left.
+type giveBackBody struct {
+	Action    string  `json:"action"`
+	Amount    *string `json:"amount"`
+	Reference string  `json:"reference"`
+	Reason    string  `json:"reason"`
+}
+
+type failPaymentBody struct {
+	Action    string `json:"action"`
+	Reference string `json:"reference"`
+	Reason    string `json:"reason"`
+}
+
+var payments = []*Command{
+	onOrder(created(StartPayment, paymentsPath).withAction("start"),
+		func(d *decoding, b *startPaymentBody) order.StartPayment {
+			d.action(b.Action, "start")
+			return order.StartPayment{Reference: d.reference(b.Reference), DeadlineMicros: d.paymentDeadline()}
+		},
+		func(f *fingerprint, cmd order.StartPayment) { f.text(tagReference, cmd.Reference) }),
+	onOrder(created(AuthorizePayment, paymentsPath).withAction("authorize"),
+		func(d *decoding, b *amountBody) order.AuthorizePayment {
+			d.action(b.Action, "authorize")
+			return order.AuthorizePayment{
+				AmountMicros: d.positive(b.Amount), Reference: d.reference(b.Reference), DeadlineMicros: d.paymentDeadline(),
+			}
+		},
+		func(f *fingerprint, cmd order.AuthorizePayment) {
+			f.number(tagAmount, cmd.AmountMicros)
+			f.text(tagReference, cmd.Reference)
+		}),
+	onOrder(created(CapturePayment, paymentsPath).withAction("capture"),
+		func(d *decoding, b *amountBody) order.CapturePayment {
+			d.action(b.Action, "capture")
+			return order.CapturePayment{AmountMicros: d.positive(b.Amount), Reference: d.reference(b.Reference)}
+		},
+		func(f *fingerprint, cmd order.CapturePayment) {
+			f.number(tagAmount, cmd.AmountMicros)
+			f.text(tagReference, cmd.Reference)
+		}),
+	onOrder(created(VoidPayment, paymentsPath).withAction("void"),
+		func(d *decoding, b *giveBackBody) order.VoidPayment {
+			d.action(b.Action, "void")
+			return order.VoidPayment{
+				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference), Reason: d.reason(b.Reason),
+			}
+		},
+		func(f *fingerprint, cmd order.VoidPayment) {
+			f.number(tagAmount, cmd.AmountMicros)
+			f.text(tagReference, cmd.Reference)
+			f.text(tagReason, cmd.Reason)
+		}),
+	onOrder(created(RefundPayment, paymentsPath).withAction("refund"),
+		func(d *decoding, b *giveBackBody) order.RefundPayment {
+			d.action(b.Action, "refund")
+			return order.RefundPayment{
+				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference), Reason: d.reason(b.Reason),
+			}
+		},
+		func(f *fingerprint, cmd order.RefundPayment) {
+			f.number(tagAmount, cmd.AmountMicros)
+			f.text(tagReference, cmd.Reference)
+			f.text(tagReason, cmd.Reason)
+		}),
+	onOrder(created(FailPayment, paymentsPath).withAction("fail"),
+		func(d *decoding, b *failPaymentBody) order.FailPayment {
+			d.action(b.Action, "fail")
+			return order.FailPayment{Reference: d.reference(b.Reference), Reason: d.reason(b.Reason)}
+		},
+		func(f *fingerprint, cmd order.FailPayment) {
+			f.text(tagReference, cmd.Reference)
+			f.text(tagReason, cmd.Reason)
+		}),
+}
+
+// positive is an amount of more than 0.
+func (d *decoding) positive(s string) int64 {
+	micros, fault := input.ParseAmount(s)
+	if fault == "" && micros == 0 {
+		d.Fault(order.CodeInvalidAmount, "/amount", "must be more than 0")
+		return 0
+	}
+	return d.Amount("/amount", s, order.CodeInvalidAmount)
+}
+
+// optionalPositive is the same, and 0 where there is none.
+func (d *decoding) optionalPositive(s *string) int64 {
+	if s == nil {
+		return 0
+	}
+	return d.positive(*s)
+}

@@ -1,0 +1,115 @@
+package commands
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/problem"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// outcome is how far a command got within a client's wait.
+type outcome int
+
+const (
+	open     outcome = iota // nothing is known
+	accepted                // durable, the outcome is to come
+	done
+)
+
+// await waits as the client prefers. A client that goes away ends the wait, not the command.
+func await(ctx context.Context, f future, p preference) outcome {
+	until := f.Done()
+	if p.async {
+		until = f.Accepted()
+	}
+	timer := time.NewTimer(p.wait)
+	defer timer.Stop()
+	select {
+	case <-until:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return progress(f)
+}
+
+func progress(f future) outcome {
+	select {
+	case <-f.Done():
+		return done
+	default:
+	}
+	select {
+	case <-f.Accepted():
+		return accepted
+	default:
+		return open
+	}
+}
+
+// answer writes a command's outcome.
+func answer(c echo.Context, cmd *shard.Command, r *shard.Result) error {
+	setPosition(c.Response().Header(), r)
+	if p := command.Refusal(cmd, r); p != nil {
+		return p
+	}
+	row, _ := command.Lookup(cmd.Type)
+	if row.Creates {
+		c.Response().Header()["Location"] = []string{location(cmd)}
+	}
+	return writeResult(c, row.Status, r)
+}
+
+// answerAccepted writes 202: the command is durable, its outcome will be seen at Location.
+func answerAccepted(c echo.Context, cmd *shard.Command, r *shard.Result) error {
+	setPosition(c.Response().Header(), r)
+	c.Response().Header()["Location"] = []string{location(cmd)}
+	return writeResult(c, http.StatusAccepted, r)
+}
+
+func writeResult(c echo.Context, status int, r *shard.Result) error {
+	buf := httpapi.TakeBuffer()
+	defer buf.Release()
+	version := r.Version
+	switch {
+	case r.Order != nil:
+		version = r.Order.Version
+		buf.B = command.AppendOrder(buf.B, r.Order)
+	case r.Stock != nil:
+		version = r.Stock.Version
+		buf.B = command.AppendStock(buf.B, r.Stock)
+	default:
+		buf.B = append(buf.B, "{}"...)
+	}
+	if version != 0 {
+		c.Response().Header()["Etag"] = []string{httpapi.ETag(version)}
+	}
+	return httpapi.WriteBody(c, status, httpapi.JSONContentType, buf.B)
+}
+
+func setPosition(header http.Header, r *shard.Result) {
+	if !r.Position.IsZero() {
+		header["Holdfast-Position"] = []string{r.Position.String()}
+	}
+}
+
+func location(cmd *shard.Command) string {
+	if cmd.Order != nil {
+		return "/v1/orders/" + cmd.ID
+	}
+	return "/v1/availability/" + url.PathEscape(cmd.ID)
+}
+
+// notDurable answers a command that was not durable when the wait ended.
+func notDurable() *problem.Problem {
+	return &problem.Problem{
+		Code: problem.Unavailable, RetryAfterSeconds: 1,
+		Detail: "The command was not durable within the wait. It may still come to be: retry with the same key.",
+	}
+}

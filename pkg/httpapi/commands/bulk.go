@@ -1,0 +1,391 @@
+package commands
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"hash/maphash"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/problem"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// Limits of POST /v1/commands. The stream as a whole has none.
+const (
+	// BulkWindow is how many lines may be under way in one request; then reading pauses.
+	BulkWindow = 4_096
+	// BulkIdleTimeout ends a stream whose client neither sends nor reads.
+	BulkIdleTimeout = 30 * time.Second
+	// BulkLineWait bounds the wait for one line's outcome.
+	BulkLineWait = 60 * time.Second
+	// BulkOverloadWait bounds how long a line waits for room in its shard's queue before it is answered 429.
+	BulkOverloadWait = 5 * time.Second
+
+	bulkOverloadPause = 2 * time.Millisecond
+	bulkReadBytes     = 64 << 10
+	bulkFlushBytes    = 32 << 10
+)
+
+// bulkLine is a line under way: refused before it was submitted, or with a future.
+type bulkLine struct {
+	id      string
+	problem *problem.Problem
+	cmd     *shard.Command
+	run     *submission
+}
+
+// submission is a command's future; submitted, when not nil, closes once there is one.
+type submission struct {
+	submitted chan struct{}
+	future    future
+}
+
+// bulkStream is one request to POST /v1/commands. Its reader parses and submits lines in order, at most
+// BulkWindow ahead of its writer, which answers them in order.
+type bulkStream struct {
+	api     *api
+	ctx     context.Context
+	cancel  context.CancelFunc
+	control *http.ResponseController
+	lines   chan bulkLine
+	// last is the newest command on each aggregate; the next one does not overtake it (follow).
+	last   map[aggregate]*submission
+	barred barred
+}
+
+// aggregate names an order or a stock item.
+type aggregate struct {
+	order bool
+	id    string
+}
+
+func (a *api) bulk(c echo.Context) error {
+	if err := httpapi.CheckMediaType(c.Request().Header, "application/x-ndjson", "application/json"); err != nil {
+		return err
+	}
+	// net/http ends the request's context when a read fails, a deadline's too; lines under way are answered
+	// all the same. The stream's own context ends when results can no longer be written.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
+	defer cancel()
+	s := &bulkStream{
+		api: a, ctx: ctx, cancel: cancel,
+		control: http.NewResponseController(c.Response().Writer),
+		lines:   make(chan bulkLine, BulkWindow),
+		last:    make(map[aggregate]*submission),
+		barred:  barred{seed: maphash.MakeSeed()},
+	}
+	// Without it HTTP/1.1 would read the whole body before the first result. An error means a connection
+	// that needs no such permission.
+	_ = s.control.EnableFullDuplex()
+	c.Response().Header()["Content-Type"] = httpapi.LinesContentType
+	c.Response().WriteHeader(http.StatusOK)
+	_ = s.control.Flush()
+
+	written := make(chan error, 1)
+	go func() { written <- s.write(c.Response()) }()
+	s.read(c.Request().Body)
+	close(s.lines)
+	return <-written
+}
+
+var bulkReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, bulkReadBytes) }}
+
+// read takes lines until the body ends, a line is too long, or the server stops.
+func (s *bulkStream) read(body io.Reader) {
+	reader, _ := bulkReaders.Get().(*bufio.Reader)
+	defer bulkReaders.Put(reader)
+	reader.Reset(&pacedBody{body, s})
+	defer reader.Reset(nil)
+	defer s.wakeOnStop()()
+	lines := lineReader{reader: reader}
+	for {
+		line, err := lines.next()
+		if len(line) > 0 && !s.push(s.parse(line)) {
+			return
+		}
+		if err != nil {
+			s.end(err)
+			return
+		}
+	}
+}
+
+// wakeOnStop ends a blocked read when the server begins to stop.
+func (s *bulkStream) wakeOnStop() (release func()) {
+	released := make(chan struct{})
+	stopping := httpapi.Stopping(s.ctx)
+	go func() {
+		select {
+		case <-stopping:
+			_ = s.control.SetReadDeadline(time.Now())
+		case <-released:
+		}
+	}()
+	return func() { close(released) }
+}
+
+// end says on a last line why reading ended early.
+func (s *bulkStream) end(err error) {
+	var p *problem.Problem
+	switch {
+	case errors.Is(err, io.EOF):
+		return
+	case s.stopping():
+		p = &problem.Problem{
+			Code: problem.Unavailable, RetryAfterSeconds: 1,
+			Detail: "The server is stopping. Lines without a result were not taken: send them again.",
+		}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		p = problem.New(problem.RequestTimeout, "Nothing came for "+BulkIdleTimeout.String()+".")
+	case errors.Is(err, errLineTooLong):
+		p = problem.New(problem.LineTooLong,
+			"A line may have "+strconv.Itoa(input.MaxBulkLineBytes)+" bytes; reading ends here.")
+	default:
+		p = problem.New(problem.MalformedJSON, "The body broke off.")
+	}
+	s.push(bulkLine{problem: p})
+}
+
+func (s *bulkStream) stopping() bool {
+	select {
+	case <-httpapi.Stopping(s.ctx):
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *bulkStream) push(line bulkLine) bool {
+	select {
+	case s.lines <- line:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+// parse turns a line into a command and submits it.
+func (s *bulkStream) parse(text []byte) bulkLine {
+	id, cmd, err := command.ParseLine(text, s.api.now().UnixMicro(), s.api.options)
+	if err != nil {
+		return bulkLine{id: id, problem: problem.Of(err)}
+	}
+	on := aggregate{cmd.Order != nil, cmd.ID}
+	line := bulkLine{id: id, cmd: cmd, run: s.start(on, cmd)}
+	s.remember(on, line.run)
+	return line
+}
+
+// start submits a command, unless one before it on its aggregate is under way or was left without an outcome.
+func (s *bulkStream) start(on aggregate, cmd *shard.Command) *submission {
+	previous := s.last[on]
+	switch {
+	case s.barred.has(on):
+		return &submission{future: notTaken}
+	case previous == nil:
+		return &submission{future: s.submit(cmd)}
+	case !previous.finished():
+		return s.follow(previous, on, cmd)
+	case previous.leftOpen(): // asked after finished: one that ends in between must not be overtaken
+		return &submission{future: notTaken}
+	default:
+		return &submission{future: s.submit(cmd)}
+	}
+}
+
+// follow submits a command after one on the same aggregate that has no outcome yet. On an item it goes into the same
+// queue at once, if that is this replica's: there each command is done in one commit, and whatever refuses the
+// former refuses the latter too. Otherwise it waits: the outcome of placing an order may take more than one commit,
+// and a peer may refuse the former and then take the latter.
+func (s *bulkStream) follow(previous *submission, on aggregate, cmd *shard.Command) *submission {
+	if !on.order && previous.ready() {
+		f := s.patiently(func() future { return s.api.behind(previous.future, cmd) })
+		if f != nil {
+			return &submission{future: f}
+		}
+	}
+	return s.submitAfter(previous, cmd)
+}
+
+// submit hands a command over.
+func (s *bulkStream) submit(cmd *shard.Command) future {
+	return s.patiently(func() future { return s.api.submit(cmd) })
+}
+
+// patiently submits again while the shard's queue is full: it makes the stream wait instead of the client.
+func (s *bulkStream) patiently(submit func() future) future {
+	var deadline time.Time
+	for {
+		f := submit()
+		if f == nil || !overloaded(f) {
+			return f
+		}
+		now := time.Now()
+		if deadline.IsZero() {
+			deadline = now.Add(BulkOverloadWait)
+		}
+		if now.After(deadline) || s.ctx.Err() != nil {
+			return f
+		}
+		time.Sleep(bulkOverloadPause) // not a wait for an event: the pace at which a full queue is tried
+	}
+}
+
+func overloaded(f future) bool {
+	select {
+	case <-f.Done():
+		return f.Result().Code == problem.TooManyRequests
+	default:
+		return false
+	}
+}
+
+// submitAfter submits once the previous command on the aggregate has its outcome. It has time to hear from a peer
+// that its queue is full, too.
+func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *submission {
+	run := &submission{submitted: make(chan struct{})}
+	go func() {
+		defer close(run.submitted)
+		switch {
+		case !previous.wait(s.ctx):
+		case previous.leftOpen():
+			run.future = notTaken
+		default:
+			run.future = s.patiently(func() future {
+				f := s.api.submit(cmd)
+				select {
+				case <-f.Accepted(): // or refused
+				case <-s.ctx.Done():
+				}
+				return f
+			})
+		}
+	}()
+	return run
+}
+
+// remember keeps the map within twice the window.
+func (s *bulkStream) remember(on aggregate, run *submission) {
+	if len(s.last) >= 2*BulkWindow {
+		for old, its := range s.last {
+			if !its.finished() {
+				continue
+			}
+			if its.leftOpen() {
+				s.barred.add(old)
+			}
+			delete(s.last, old)
+		}
+	}
+	s.last[on] = run
+}
+
+func (r *submission) finished() bool {
+	if r.submitted != nil {
+		select {
+		case <-r.submitted:
+		default:
+			return false
+		}
+	}
+	return r.future == nil || progress(r.future) == done
+}
+
+// leftOpen reports that the command has ended without an outcome: its client will send it again, and what comes after
+// it on the same aggregate must not overtake it.
+func (r *submission) leftOpen() bool {
+	if !r.finished() || r.future == nil {
+		return false
+	}
+	code := r.future.Result().Code
+	return code == problem.Unavailable || code == problem.TooManyRequests
+}
+
+// wait returns true when the command has its outcome, false when the stream is gone.
+func (r *submission) wait(ctx context.Context) bool {
+	if r.submitted != nil {
+		select {
+		case <-r.submitted:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	if r.future == nil {
+		return false
+	}
+	select {
+	case <-r.future.Done():
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+var errLineTooLong = errors.New("line too long")
+
+// lineReader returns lines without their end; a line is valid until the next call.
+type lineReader struct {
+	reader *bufio.Reader
+	long   []byte
+}
+
+// next returns a line, which may be empty, and io.EOF or another error with or after the last one.
+func (l *lineReader) next() ([]byte, error) {
+	chunk, err := l.reader.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		l.long = l.long[:0]
+		for errors.Is(err, bufio.ErrBufferFull) {
+			l.long = append(l.long, chunk...)
+			if len(l.long) > input.MaxBulkLineBytes {
+				return nil, errLineTooLong
+			}
+			chunk, err = l.reader.ReadSlice('\n')
+		}
+		l.long = append(l.long, chunk...)
+		if len(l.long) > input.MaxBulkLineBytes {
+			return nil, errLineTooLong
+		}
+		chunk = l.long
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err // half a line is no line
+	}
+	return trimSpace(chunk), err
+}
+
+func trimSpace(line []byte) []byte {
+	for len(line) > 0 && line[len(line)-1] <= ' ' {
+		line = line[:len(line)-1]
+	}
+	for len(line) > 0 && line[0] <= ' ' {
+		line = line[1:]
+	}
+	return line
+}
+
+// pacedBody allows BulkIdleTimeout for each read.
+type pacedBody struct {
+	body   io.Reader
+	stream *bulkStream
+}
+
+// Read sets its deadline before it looks whether the stream has ended: whoever ends it moves the deadline
+// after saying so, and one of the two is seen.
+func (p *pacedBody) Read(b []byte) (int, error) {
+	_ = p.stream.control.SetReadDeadline(time.Now().Add(BulkIdleTimeout))
+	if p.stream.stopping() || p.stream.ctx.Err() != nil {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return p.body.Read(b)
+}

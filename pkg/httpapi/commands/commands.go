@@ -1,0 +1,128 @@
+// Package commands has the HTTP routes of the write side: a route for each row of the table of commands, and the
+// stream of many commands in one request (bulk).
+//
+// It owns the wait for an outcome and the order of a stream's lines. It does not own what a command means (package
+// command) or what becomes of it (package shard).
+package commands
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// Deps is what the routes need.
+type Deps struct {
+	// Submit hands a command to its shard. It does not block; a full queue answers too_many_requests.
+	Submit func(*shard.Command) *shard.Future
+	// SubmitBehind hands a command on the same aggregate to the queue that took the previous one, and returns nil when
+	// no queue of this replica did. Without it each command waits for the previous one.
+	SubmitBehind func(previous *shard.Future, cmd *shard.Command) *shard.Future
+	// Options decide what bodies mean; all replicas of a platform have the same.
+	Options command.Options
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// future is an answer to come, as *shard.Future has it; tests answer by hand.
+type future interface {
+	Accepted() <-chan struct{}
+	Done() <-chan struct{}
+	Result() shard.Result
+	AcceptedResult() shard.Result
+}
+
+// api serves the routes.
+type api struct {
+	submit  func(*shard.Command) future
+	behind  func(previous future, cmd *shard.Command) future // nil: submit it when previous is done
+	options command.Options
+	now     func() time.Time
+}
+
+// Register adds the routes of all commands.
+func Register(router httpapi.Router, deps Deps) {
+	a := &api{
+		submit: func(cmd *shard.Command) future { return deps.Submit(cmd) },
+		behind: func(previous future, cmd *shard.Command) future {
+			if taken, ok := previous.(*shard.Future); ok && deps.SubmitBehind != nil {
+				if f := deps.SubmitBehind(taken, cmd); f != nil {
+					return f
+				}
+			}
+			return nil
+		},
+		options: deps.Options,
+		now:     deps.Now,
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	a.register(router)
+}
+
+func (a *api) register(router httpapi.Router) {
+	for _, route := range command.Routes() {
+		router.Add(route.Method, route.Path, a.handler(route))
+	}
+	router.Add(http.MethodPost, "/v1/commands", a.bulk)
+}
+
+// handler serves one route: its path and the body's action say which command it is, and on what.
+func (a *api) handler(route command.Route) echo.HandlerFunc {
+	parameters := route.Commands[0].Parameters()
+	return func(c echo.Context) error {
+		body, err := httpapi.ReadBody(c)
+		if err != nil {
+			return err
+		}
+		cmd, err := route.Choose(body)
+		if err != nil {
+			return err
+		}
+		id := ""
+		if len(parameters) > 0 {
+			id = httpapi.PathParameter(c, parameters[0])
+		}
+		for _, member := range parameters[min(1, len(parameters)):] {
+			body = command.WithMember(body, member, httpapi.PathParameter(c, member))
+		}
+		return a.run(c, cmd.Type, id, body)
+	}
+}
+
+// run parses a command, submits it, waits for its outcome as the client prefers, and answers.
+func (a *api) run(c echo.Context, typ, id string, body []byte) error {
+	header := c.Request().Header
+	version, err := parseIfMatch(header)
+	if err != nil {
+		return err
+	}
+	cmd, err := command.Parse(command.Request{
+		Type:             typ,
+		ID:               id,
+		Key:              httpapi.HeaderValue(header, "Idempotency-Key"),
+		Body:             body,
+		ExpectedVersion:  version,
+		ReceivedAtMicros: a.now().UnixMicro(),
+	}, a.options)
+	if err != nil {
+		return err
+	}
+	f := a.submit(cmd)
+	switch await(c.Request().Context(), f, parsePrefer(header)) {
+	case done:
+		result := f.Result()
+		return answer(c, cmd, &result)
+	case accepted:
+		result := f.AcceptedResult()
+		return answerAccepted(c, cmd, &result)
+	default:
+		return notDurable()
+	}
+}

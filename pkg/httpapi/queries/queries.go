@@ -1,0 +1,204 @@
+// Package queries has the HTTP routes of the read side: availability, orders and reports.
+//
+// It owns parameters, cursors and how fresh an answer has to be. What the answers say is owned by the views
+// (pkg/availability, pkg/orderview) and by the mirror's reports (pkg/analytics).
+package queries
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/appendjson"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/problem"
+)
+
+// View is what every read model says about its freshness.
+type View interface {
+	// WaitFor returns nil once the view holds everything up to the position, or ctx's error.
+	// Partitions of topics that the view does not follow are passed over.
+	WaitFor(ctx context.Context, p eventlog.Position) error
+	// Reached is what the view holds, as exclusive ends.
+	Reached() eventlog.Position
+	// Age is how long ago the view last knew that it stood at the end of the log.
+	Age() time.Duration
+}
+
+// AvailabilityStore is the availability view, served from memory.
+type AvailabilityStore interface {
+	View
+	// Row returns the answer's body for one SKU, ready to send and never changed afterwards, and its version.
+	Row(sku string) (jsonBody []byte, version uint64, ok bool)
+	// Stock returns the same with what is under way: transfers, expected deliveries, orders that wait.
+	Stock(sku string) (jsonBody []byte, version uint64, ok bool)
+}
+
+// OrderStore is the view of orders.
+type OrderStore interface {
+	View
+	// Order returns the answer's body for one order, ready to send, and its version.
+	Order(id string) (jsonBody []byte, version uint64, ok bool, err error)
+	// List returns up to limit orders, newest first; an empty customerID or status matches all. after is "", or a next
+	// that List returned for the same filter. It may be any bytes: the caller keeps it opaque to clients. next is "" at
+	// the end.
+	List(ctx context.Context, customerID, status, after string, limit int) (rows [][]byte, next string, err error)
+}
+
+// Limits of queries.
+const (
+	// MaxPositionWait bounds the wait for Holdfast-Min-Position.
+	MaxPositionWait = 5 * time.Second
+	// MaxSKUs bounds one look-up of many SKUs.
+	MaxSKUs = 1_000
+	// DefaultPage and MaxPage bound a page of a list.
+	DefaultPage = 50
+	MaxPage     = 500
+)
+
+// Deps is what the routes need; the routes of a nil store are not registered.
+type Deps struct {
+	Availability AvailabilityStore
+	Orders       OrderStore
+	Reports      ReportStore
+}
+
+// Register adds the routes.
+func Register(router httpapi.Router, deps Deps) {
+	if deps.Availability != nil {
+		a := &availabilityAPI{deps.Availability}
+		router.Add(http.MethodGet, "/v1/availability/:sku", a.one(deps.Availability.Row))
+		router.Add(http.MethodGet, "/v1/stock/:sku", a.one(deps.Availability.Stock))
+		router.Add(http.MethodPost, "/v1/availability", a.many)
+	}
+	if deps.Orders != nil {
+		o := &orderAPI{deps.Orders}
+		router.Add(http.MethodGet, "/v1/orders/:order_id", o.one)
+		router.Add(http.MethodGet, "/v1/orders", o.list)
+	}
+	if deps.Reports != nil {
+		registerReports(router, deps.Reports)
+	}
+}
+
+// fresh waits until the view has what the client has seen, and says on the answer how fresh it is.
+func fresh(c echo.Context, view View) error {
+	header := c.Response().Header()
+	if text := httpapi.HeaderValue(c.Request().Header, "Holdfast-Min-Position"); text != "" {
+		if err := waitFor(c.Request().Context(), view, text); err != nil {
+			return err
+		}
+	}
+	if reached := view.Reached(); !reached.IsZero() {
+		header["Holdfast-Position"] = []string{reached.String()}
+	}
+	header["Holdfast-Age-Ms"] = []string{strconv.FormatInt(view.Age().Milliseconds(), 10)}
+	return nil
+}
+
+func waitFor(ctx context.Context, view View, text string) error {
+	position, err := eventlog.ParsePosition(text)
+	if err != nil {
+		return problem.New(problem.InvalidPosition, "Send back a Holdfast-Position as you got it.")
+	}
+	ctx, cancel := context.WithTimeout(ctx, MaxPositionWait)
+	defer cancel()
+	if err := view.WaitFor(ctx, position); err != nil {
+		return &problem.Problem{
+			Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: view.Reached().String(),
+			Detail: "The view did not reach the position within " + MaxPositionWait.String() + ".",
+		}
+	}
+	return nil
+}
+
+// writeVersioned answers with a body that has a version, or 304 when the client has it.
+func writeVersioned(c echo.Context, body []byte, version uint64) error {
+	tag := httpapi.ETag(version)
+	c.Response().Header()["Etag"] = []string{tag}
+	if httpapi.HeaderValue(c.Request().Header, "If-None-Match") == tag {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return httpapi.WriteBody(c, http.StatusOK, httpapi.JSONContentType, body)
+}
+
+type availabilityAPI struct{ store AvailabilityStore }
+
+// one answers with what look has of a SKU.
+func (a *availabilityAPI) one(look func(sku string) ([]byte, uint64, bool)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := fresh(c, a.store); err != nil {
+			return err
+		}
+		body, version, ok := look(httpapi.PathParameter(c, "sku"))
+		if !ok {
+			return problem.New(problem.UnknownSKU, "No item is registered under this SKU.")
+		}
+		return writeVersioned(c, body, version)
+	}
+}
+
+func (a *availabilityAPI) many(c echo.Context) error {
+	body, err := httpapi.ReadBody(c)
+	if err != nil {
+		return err
+	}
+	skus, err := skuList(body)
+	if err != nil {
+		return err
+	}
+	if err := fresh(c, a.store); err != nil {
+		return err
+	}
+	buf := httpapi.TakeBuffer()
+	defer buf.Release()
+	buf.B = append(buf.B, `{"items":[`...)
+	var unknown []string
+	found := 0
+	for _, sku := range skus {
+		row, _, ok := a.store.Row(sku)
+		if !ok {
+			unknown = append(unknown, sku)
+			continue
+		}
+		if found > 0 {
+			buf.B = append(buf.B, ',')
+		}
+		buf.B = append(buf.B, row...)
+		found++
+	}
+	buf.B = append(buf.B, ']')
+	buf.B = appendjson.Array(append(buf.B, `,"unknown":`...), unknown, appendjson.String)
+	buf.B = append(buf.B, '}')
+	return httpapi.WriteBody(c, http.StatusOK, httpapi.JSONContentType, buf.B)
+}
+
+// skuList reads the body of POST /v1/availability: 1 to MaxSKUs SKUs.
+func skuList(raw []byte) ([]string, error) {
+	var list struct {
+		SKUs []string `json:"skus"`
+	}
+	body := input.Body{JSON: raw}
+	if !body.Read(&list) {
+		return nil, body.Problem()
+	}
+	switch {
+	case len(list.SKUs) == 0:
+		body.Fault(problem.MissingField, "/skus", "must name at least one SKU")
+	case len(list.SKUs) > MaxSKUs:
+		body.Fault(problem.TooManySKUs, "/skus",
+			"names "+strconv.Itoa(len(list.SKUs))+" SKUs; at most "+strconv.Itoa(MaxSKUs)+" are taken")
+	default:
+		for i, sku := range list.SKUs {
+			if fault := input.SKUFault(sku); fault != "" {
+				body.Fault(problem.InvalidSKU, "/skus/"+strconv.Itoa(i), fault)
+			}
+		}
+	}
+	return list.SKUs, body.Problem()
+}

@@ -1,0 +1,156 @@
+package queries
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
+)
+
+// shelf is both views at a fixed place.
+type shelf struct {
+	reached eventlog.Position
+	rows    map[string]string
+	broken  error
+}
+
+func (s *shelf) Reached() eventlog.Position { return s.reached }
+func (s *shelf) Age() time.Duration         { return 12 * time.Millisecond }
+
+func (s *shelf) WaitFor(_ context.Context, p eventlog.Position) error {
+	if !s.reached.Covers(p) {
+		return context.DeadlineExceeded // as after the wait
+	}
+	return nil
+}
+
+func (s *shelf) Row(sku string) ([]byte, uint64, bool) {
+	row, ok := s.rows[sku]
+	return []byte(row), 4, ok
+}
+
+func (s *shelf) Stock(sku string) ([]byte, uint64, bool) { return s.Row(sku) }
+
+func (s *shelf) Order(id string) ([]byte, uint64, bool, error) {
+	row, ok := s.rows[id]
+	return []byte(row), 4, ok, s.broken
+}
+
+func (s *shelf) List(_ context.Context, customerID, status, after string, limit int) ([][]byte, string, error) {
+	return [][]byte{fmt.Appendf(nil, "%q", customerID+"|"+status+"|"+after), fmt.Append(nil, limit)}, "next/1", nil
+}
+
+func newQuerySite(t *testing.T, v *shelf) *apitest.Site {
+	t.Helper()
+	ready := func() error { return errors.Join(errors.New("shard 1 restores"), errors.New("no broker")) }
+	s := apitest.NewSite(t, ready, func(r httpapi.Router) { Register(r, Deps{Availability: v, Orders: v}) })
+	s.Unchecked = true // the shelf has what a test puts there
+	return s
+}
+
+// The routes are those of schemas/openapi.yaml, no more and no fewer.
+func TestRoutesAreThoseOfTheSpecification(t *testing.T) {
+	var specified []string
+	for _, op := range apitest.Open(t).Operations() {
+		if strings.HasPrefix(op.Path, "/v1/") && (op.Method == http.MethodGet || op.ID == "getAvailabilities") {
+			specified = append(specified, op.Method+" "+op.Path)
+		}
+	}
+	slices.Sort(specified)
+	routes := apitest.Routes(func(r httpapi.Router) {
+		Register(r, Deps{Availability: &shelf{}, Orders: &shelf{}, Reports: &ledger{}})
+	})
+	if !slices.Equal(routes, specified) {
+		t.Errorf("routes\n got %v\nwant %v", routes, specified)
+	}
+}
+
+func TestQueries(t *testing.T) {
+	reached, err := eventlog.ParsePosition("o3.10~i7.88")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newQuerySite(t, &shelf{reached: reached,
+		rows: map[string]string{"A1": `{"sku":"A1"}`, "A/2": `{"sku":"A/2"}`, "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11": `{}`}})
+	const get, post = http.MethodGet, http.MethodPost
+	for _, test := range []struct {
+		method, path, body, header string
+		status                     int
+		want                       string
+	}{
+		{get, "/v1/availability/A1", "", "", 200, `{"sku":"A1"}`},
+		{get, "/v1/availability/A%2F2", "", "", 200, `{"sku":"A/2"}`},
+		{get, "/v1/availability/A1", "", "Holdfast-Min-Position: i7.88", 200, `{"sku":"A1"}`},
+		{get, "/v1/availability/A1", "", "Holdfast-Min-Position: i7.89", 503, `"position_not_reached"`},
+		{get, "/v1/availability/A1", "", "Holdfast-Min-Position: junk", 400, `"invalid_position"`},
+		{get, "/v1/availability/A1", "", `If-None-Match: "4"`, 304, ""},
+		{get, "/v1/stock/A%2F2", "", "", 200, `{"sku":"A/2"}`},
+		{get, "/v1/stock/A1", "", `If-None-Match: "4"`, 304, ""},
+		{get, "/v1/stock/A1", "", "Holdfast-Min-Position: i7.89", 503, `"position_not_reached"`},
+		{get, "/v1/stock/A9", "", "", 404, `"unknown_sku"`},
+		{get, "/v1/availability/A9", "", "", 404, `"unknown_sku"`},
+		{post, "/v1/availability", `{"skus":["A1","zz","A/2"]}`, "", 200,
+			`{"items":[{"sku":"A1"},{"sku":"A/2"}],"unknown":["zz"]}`},
+		{post, "/v1/availability", `{"skus":[]}`, "", 400, `"/skus"`},
+		{post, "/v1/availability", `{"skus":["A1",""]}`, "", 400, `"/skus/1"`},
+		{post, "/v1/availability", `{"skus":["A1"` + strings.Repeat(`,"A1"`, 1_000) + `]}`, "", 400, `"too_many_skus"`},
+		{get, "/v1/orders/" + "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11", "", "", 200, `{}`},
+		{get, "/v1/orders/zz", "", "", 404, `"order_not_found"`},
+		{get, "/v1/orders?status=open", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?limit=501", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?colour=red", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?cursor=abcd", "", "", 400, `"invalid_cursor"`},
+		{get, "/healthz", "", "", 200, `{"status":"ok"}`},
+		{get, "/readyz", "", "", 503, `{"status":"not_ready","reasons":["shard 1 restores","no broker"]}`},
+	} {
+		r := s.Do(t, test.method, test.path, test.body, test.header)
+		if r.Status != test.status || !strings.Contains(r.Body, test.want) {
+			t.Errorf("%s %s %s: got %d %s, want %d %s", test.method, test.path, test.header, r.Status, r.Body, test.status,
+				test.want)
+		}
+		if r.Status == 200 && strings.HasPrefix(test.path, "/v1") &&
+			(r.Header.Get("Holdfast-Position") != "o3.10~i7.88" || r.Header.Get("Holdfast-Age-Ms") != "12") {
+			t.Errorf("%s does not say how fresh it is: %v", test.path, r.Header)
+		}
+	}
+}
+
+func TestCursorsBelongToTheirFilter(t *testing.T) {
+	s := newQuerySite(t, &shelf{})
+	var page struct {
+		Next string `json:"next_cursor"`
+	}
+	first := s.Do(t, http.MethodGet, "/v1/orders?customer_id=c-1&limit=2", "")
+	if err := json.Unmarshal([]byte(first.Body), &page); err != nil || page.Next == "" {
+		t.Fatalf("%s: %v", first.Body, err)
+	}
+	second := s.Do(t, http.MethodGet, "/v1/orders?customer_id=c-1&limit=7&cursor="+page.Next, "")
+	if !strings.Contains(second.Body, `["c-1||next/1",7]`) {
+		t.Errorf("second page %s", second.Body)
+	}
+	if foreign := s.Do(t, http.MethodGet, "/v1/orders?customer_id=c-2&cursor="+page.Next, ""); foreign.Status != 400 {
+		t.Errorf("a cursor of another filter got %d", foreign.Status)
+	}
+}
+
+// Found by FuzzListCursor: base64 passes line ends over.
+func TestACursorHasOneText(t *testing.T) {
+	s := newQuerySite(t, &shelf{})
+	cursor := listQuery{customerID: "c-1"}.cursor("place")
+	for _, other := range []string{cursor + "%0A", "%0D" + cursor, cursor[:3] + "%0A" + cursor[3:]} {
+		if r := s.Do(t, http.MethodGet, "/v1/orders?customer_id=c-1&cursor="+other, ""); r.Status != 400 ||
+			r.Problem(t).Code != "invalid_cursor" {
+			t.Errorf("%q: %d", other, r.Status)
+		}
+	}
+}

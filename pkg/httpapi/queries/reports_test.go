@@ -1,0 +1,260 @@
+package queries
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
+)
+
+// ledger is a mirror at a fixed place with two pages.
+type ledger struct {
+	reached eventlog.Position
+	age     time.Duration
+	asked   analytics.ReportQuery
+	broken  error
+	hangs   bool
+}
+
+func (l *ledger) Await(ctx context.Context, p eventlog.Position) (analytics.Coverage, error) {
+	c := analytics.Coverage{Position: l.reached, Age: 42*time.Millisecond + l.age}
+	if l.hangs || !l.reached.Covers(p) {
+		<-ctx.Done()
+		return c, ctx.Err()
+	}
+	return c, nil
+}
+
+func (l *ledger) Revenue(_ context.Context, q analytics.ReportQuery) (*analytics.Report, error) {
+	if l.asked = q; l.broken != nil {
+		return nil, l.broken
+	}
+	page := &analytics.Report{
+		Columns: []analytics.ReportColumn{{Name: "country"}, {Name: "orders", Number: true}, {Name: "revenue"}},
+		Rows:    [][]string{{`Isle, "of" Man`, "2", "1.105"}, {"EIRE", "1", "-2"}},
+	}
+	if q.After == "" {
+		page.Next = `["-2","EIRE","GBP"]`
+	}
+	return page, nil
+}
+
+func (l *ledger) StockMovements(ctx context.Context, q analytics.ReportQuery) (*analytics.Report, error) {
+	return l.Revenue(ctx, q)
+}
+
+func newReportSite(t *testing.T, l *ledger) *reportSite {
+	t.Helper()
+	var err error
+	if l.reached, err = eventlog.ParsePosition("o3.10~i7.88"); err != nil {
+		t.Fatal(err)
+	}
+	s := apitest.NewSite(t, nil, func(r httpapi.Router) { Register(r, Deps{Reports: l}) })
+	s.Unchecked = true
+	return &reportSite{s}
+}
+
+// reportSite is a server with reports alone.
+type reportSite struct{ *apitest.Site }
+
+func (s *reportSite) get(t *testing.T, path, accept, position string) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, s.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if accept != "" {
+		request.Header.Set("Accept", accept)
+	}
+	request.Header.Set("Holdfast-Min-Position", position)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var b strings.Builder
+	if err := answer.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := strings.Cut(b.String(), "\r\n\r\n")
+	return answer, body
+}
+
+func TestReportsInEveryFormat(t *testing.T) {
+	s := newReportSite(t, &ledger{})
+	for accept, want := range map[string]struct{ contentType, body string }{
+		"": {"application/json",
+			`{"items":[{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"},{"country":"EIRE","orders":1,"revenue":` +
+				`"-2"}],"next_cursor":"`},
+		"text/html;q=0.9, application/x-ndjson": {"application/x-ndjson",
+			`{"country":"Isle, \"of\" Man","orders":2,"revenue":"1.105"}` + "\n" +
+				`{"country":"EIRE","orders":1,"revenue":"-2"}` + "\n"},
+		"application/json;q=0, text/*": {"text/csv; charset=utf-8",
+			"country,orders,revenue\n\"Isle, \"\"of\"\" Man\",2,1.105\nEIRE,1,-2\n"},
+		"*/*": {"application/json", `{"items":[`},
+	} {
+		answer, body := s.get(t, "/v1/reports/revenue?by=country", accept, "i7.3")
+		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != want.contentType ||
+			!strings.HasPrefix(body, want.body) {
+			t.Errorf("%s: %d %s\n%s", accept, answer.StatusCode, answer.Header.Get("Content-Type"), body)
+		}
+		if h := answer.Header; h.Get("Holdfast-Position") != "o3.10~i7.88" || h.Get("Holdfast-Age-Ms") != "42" ||
+			h.Get("Holdfast-Next-Cursor") == "" {
+			t.Errorf("%s: headers %v", accept, h)
+		}
+	}
+}
+
+func TestAReportThatWasNeverCurrentHasNoAge(t *testing.T) {
+	s := newReportSite(t, &ledger{age: -time.Second})
+	answer, body := s.get(t, "/v1/reports/revenue?by=country", "", "")
+	if answer.StatusCode != http.StatusOK || answer.Header["Holdfast-Age-Ms"] != nil || strings.Contains(body, "age_ms") {
+		t.Errorf("%d %v %s", answer.StatusCode, answer.Header, body)
+	}
+}
+
+func TestReportsGoOnWhereTheCursorSays(t *testing.T) {
+	l := &ledger{}
+	s := newReportSite(t, l)
+	const query = "/v1/reports/stock-movements?by=location&sku=A1&from=2011-03-01&to=2011-03-31T23:00:00-01:00"
+	answer, body := s.get(t, query, "", "")
+	if !strings.HasSuffix(body, `"position":"o3.10~i7.88","age_ms":42}`) {
+		t.Fatal(body)
+	}
+	cursor := "&cursor=" + url.QueryEscape(answer.Header.Get("Holdfast-Next-Cursor"))
+	if answer, body = s.get(t, query+cursor+"&limit=7", "", ""); answer.StatusCode != http.StatusOK ||
+		strings.Contains(body, "next_cursor") {
+		t.Fatalf("%d %s", answer.StatusCode, body)
+	}
+	want := analytics.ReportQuery{
+		By: analytics.ByLocation, SKU: "A1", Limit: 7, After: `["-2","EIRE","GBP"]`,
+		From: time.Date(2011, 3, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2011, 4, 1, 0, 0, 0, 0, time.UTC),
+	}
+	if l.asked != want {
+		t.Fatalf("asked for %+v, want %+v", l.asked, want)
+	}
+	if answer, body = s.get(t, query+"&location=main"+cursor, "", ""); answer.StatusCode != http.StatusBadRequest ||
+		!strings.Contains(body, "invalid_cursor") {
+		t.Fatalf("another query: %d %s", answer.StatusCode, body)
+	}
+}
+
+// refused sends a question and compares the problem.
+func (s *reportSite) refused(t *testing.T, path, accept, position string, status int, want string) {
+	t.Helper()
+	answer, body := s.get(t, path, accept, position)
+	if answer.StatusCode != status || !strings.Contains(body, want) {
+		t.Errorf("%s: %d %s, want %d %s", path, answer.StatusCode, body, status, want)
+	}
+}
+
+// Every parameter of every report, in every way that it can be wrong.
+func TestReportsPointToTheParameterThatIsWrong(t *testing.T) {
+	s := newReportSite(t, &ledger{})
+	both := []struct{ query, code, pointer string }{
+		{"", "invalid_parameter", "/by"},
+		{"?by=", "invalid_parameter", "/by"},
+		{"?by=week", "invalid_parameter", "/by"},
+		{"?by=Month", "invalid_parameter", "/by"},
+		{"?by=month&by=day", "invalid_parameter", "/by"},
+		{"?by=month&x=1", "invalid_parameter", "/x"},
+		{"?by=month&From=2011-01-01", "invalid_parameter", "/From"},
+		{"?by=month&from=yesterday", "invalid_parameter", "/from"},
+		{"?by=month&from=2011-02-29", "invalid_parameter", "/from"},
+		{"?by=month&from=1899-12-31", "invalid_parameter", "/from"},
+		{"?by=month&from=2011-01-01T00:00:00", "invalid_parameter", "/from"},
+		{"?by=month&from=2011-01-01&from=2011-01-02", "invalid_parameter", "/from"},
+		{"?by=month&to=2300-01-01", "invalid_parameter", "/to"},
+		{"?by=month&to=now", "invalid_parameter", "/to"},
+		{"?by=month&from=2011-01-01&to=2011-01-01", "invalid_parameter", "/to"},
+		{"?by=month&from=2011-01-02&to=2011-01-01", "invalid_parameter", "/to"},
+		{"?by=month&sku=%20a", "invalid_parameter", "/sku"},
+		{"?by=month&sku=a%0A", "invalid_parameter", "/sku"},
+		{"?by=month&sku=" + strings.Repeat("x", 65), "invalid_parameter", "/sku"},
+		{"?by=month&limit=0", "invalid_parameter", "/limit"},
+		{"?by=month&limit=-1", "invalid_parameter", "/limit"},
+		{"?by=month&limit=5001", "invalid_parameter", "/limit"},
+		{"?by=month&limit=many", "invalid_parameter", "/limit"},
+		{"?by=month&limit=99999999999999999999", "invalid_parameter", "/limit"},
+		{"?by=month&cursor=AAAAAAAA", "invalid_cursor", "/cursor"},
+		{"?by=month&cursor=A", "invalid_cursor", "/cursor"},
+		{"?by=month&cursor=%21", "invalid_cursor", "/cursor"},
+	}
+	check := func(path, code, pointer string) {
+		t.Helper()
+		s.refused(t, path, "", "", http.StatusBadRequest, `"code":"`+code+`"`)
+		s.refused(t, path, "", "", http.StatusBadRequest, `"errors":[{"pointer":"`+pointer+`"`)
+	}
+	for _, c := range both {
+		check("/v1/reports/revenue"+c.query, c.code, c.pointer)
+		check("/v1/reports/stock-movements"+c.query, c.code, c.pointer)
+	}
+	for query, pointer := range map[string]string{
+		"?by=location": "/by", "?by=month&location=main": "/location", "?by=month&currency=POUND": "/currency",
+		"?by=month&currency=gbp": "/currency",
+		"?by=month&currency=Gbp": "/currency", "?by=month&currency=XXX": "/currency", "?by=month&currency=%20GB": "/currency",
+	} {
+		check("/v1/reports/revenue"+query, "invalid_parameter", pointer)
+	}
+	for query, pointer := range map[string]string{
+		"?by=country": "/by", "?by=month&currency=GBP": "/currency", "?by=month&location=%20main": "/location",
+		"?by=month&location=a%00":                       "/location",
+		"?by=month&location=" + strings.Repeat("x", 65): "/location",
+	} {
+		check("/v1/reports/stock-movements"+query, "invalid_parameter", pointer)
+	}
+	s.refused(t, "/v1/reports/revenue?by=month&currency=%zz", "", "", http.StatusBadRequest, "The query cannot be read")
+	s.refused(t, "/v1/reports/revenue?by=month;currency=GBP", "", "", http.StatusBadRequest, "The query cannot be read")
+	s.refused(t, "/v1/reports/revenue?by=week&limit=0", "", "", http.StatusBadRequest,
+		`"errors":[{"pointer":"/by","detail":"must be one of [month day country sku customer]"},{"pointer":"/limit"`)
+}
+
+func TestReportsRefuse(t *testing.T) {
+	l := &ledger{}
+	s := newReportSite(t, l)
+	const revenue = "/v1/reports/revenue?by=month"
+	s.refused(t, revenue, "text/html", "", http.StatusNotAcceptable, "not_acceptable")
+	s.refused(t, revenue, "", "x", http.StatusBadRequest, "invalid_position")
+	s.refused(t, revenue, "", "o3.11", http.StatusServiceUnavailable, `"reached":"o3.10~i7.88"`)
+	l.broken = analytics.ErrCursor
+	s.refused(t, revenue, "", "", http.StatusBadRequest, "invalid_cursor")
+	l.broken = errors.New("a bug")
+	s.refused(t, revenue, "", "", http.StatusInternalServerError, `"code":"internal"`)
+}
+
+// What ClickHouse says is for the log; the client is told what it can do.
+func TestReportsSayWhatTheClientCanDo(t *testing.T) {
+	l := &ledger{}
+	s := newReportSite(t, l)
+	for want, broken := range map[string]error{
+		"ClickHouse does not answer as it should": &clickhouse.Error{Remedy: "secret", Err: errors.New("inside")},
+		"are not what this version needs":         &clickhouse.SchemaError{},
+		"ClickHouse or its tables are not what":   &clickhouse.VersionError{},
+		"tables are not what this version needs":  &clickhouse.Error{Code: 60, Remedy: "secret", Err: errors.New("inside")},
+		"ask for a shorter time (from, to)":       fmt.Errorf("ClickHouse: %w", context.DeadlineExceeded),
+		"more time or memory than it may take":    &clickhouse.Error{Code: 241, Remedy: "secret", Err: errors.New("inside")},
+	} {
+		l.broken = broken
+		answer, body := s.get(t, "/v1/reports/revenue?by=month", "", "")
+		if answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, want) || strings.Contains(body,
+			"secret") || strings.Contains(body, "inside") {
+			t.Errorf("%v: %d %s, want %q", broken, answer.StatusCode, body, want)
+		}
+	}
+}
+
+func TestAReportOfAClickHouseThatHangsDoesNotBlameThePosition(t *testing.T) {
+	s := newReportSite(t, &ledger{hangs: true})
+	s.refused(t, "/v1/reports/revenue?by=month", "", "", http.StatusServiceUnavailable,
+		"ClickHouse does not answer as it should")
+}

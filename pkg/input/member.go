@@ -1,0 +1,166 @@
+package input
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/holdfast/holdfast/pkg/money"
+	"github.com/holdfast/holdfast/pkg/problem"
+)
+
+// Text checks a string that may be empty: its length, and that it has no control characters.
+func (b *Body) Text(pointer, s string, maxBytes int) string {
+	switch {
+	case len(s) > maxBytes:
+		b.Invalid(pointer, "is longer than "+strconv.Itoa(maxBytes)+" bytes")
+	case !printable(s):
+		b.Invalid(pointer, "holds control characters")
+	}
+	return s
+}
+
+// Name checks a string that must be there and identifies something.
+func (b *Body) Name(pointer, s string, maxBytes int) string {
+	if s == "" {
+		b.Missing(pointer)
+		return s
+	}
+	if padded(s) {
+		b.Invalid(pointer, "begins or ends with a space")
+		return s
+	}
+	return b.Text(pointer, s, maxBytes)
+}
+
+// Location checks the name of a location. One that is left out is DefaultLocation.
+func (b *Body) Location(pointer, s string) string {
+	if s == "" {
+		return DefaultLocation
+	}
+	if fault := LocationFault(s); fault != "" {
+		b.Fault(problem.InvalidLocation, pointer, fault)
+	}
+	return s
+}
+
+// LocationFault says what is wrong with the name of a location, or "".
+func LocationFault(s string) string {
+	switch {
+	case padded(s):
+		return "begins or ends with a space"
+	case len(s) > MaxLocationBytes:
+		return "is longer than " + strconv.Itoa(MaxLocationBytes) + " bytes"
+	case !printable(s):
+		return "holds control characters"
+	}
+	return ""
+}
+
+// SKUFault says what is wrong with a SKU, or "".
+func SKUFault(sku string) string {
+	switch {
+	case sku == "":
+		return "is required"
+	case len(sku) > MaxSKUBytes:
+		return "is longer than " + strconv.Itoa(MaxSKUBytes) + " bytes"
+	case padded(sku):
+		return "begins or ends with a space"
+	case !printable(sku) || !utf8.ValidString(sku):
+		return "holds control characters"
+	}
+	return ""
+}
+
+func padded(s string) bool { return s != "" && (s[0] == ' ' || s[len(s)-1] == ' ') }
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// Quantity checks a quantity of at least one unit.
+func (b *Body) Quantity(pointer string, units int64) int64 {
+	if !ValidQuantity(units) {
+		b.Fault(problem.InvalidQuantity, pointer, "must be from 1 to "+strconv.Itoa(MaxQuantity))
+	}
+	return units
+}
+
+// ValidQuantity reports whether a quantity is at least one unit, and at most MaxQuantity.
+func ValidQuantity(units int64) bool { return units >= 1 && units <= MaxQuantity }
+
+// Level checks a quantity that may be 0 but must be there.
+func (b *Body) Level(pointer string, units *int64) int64 {
+	switch {
+	case units == nil:
+		b.Missing(pointer)
+		return 0
+	case *units < 0 || *units > MaxQuantity:
+		b.Fault(problem.InvalidQuantity, pointer, "must be from 0 to "+strconv.Itoa(MaxQuantity))
+	}
+	return *units
+}
+
+// Time reads an RFC 3339 time into microseconds since 1970.
+func (b *Body) Time(pointer, s string) int64 {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	switch {
+	case err != nil:
+		b.Invalid(pointer, "must be a time as RFC 3339 has it, like 2011-12-09T12:50:00Z")
+	case t.Year() < FirstYear || t.Year() > LastYear:
+		b.Invalid(pointer, "must be in the years "+strconv.Itoa(FirstYear)+" to "+strconv.Itoa(LastYear))
+	}
+	return t.UnixMicro()
+}
+
+// Amount reads a decimal amount of money, such as "2.55", into micro-units. invalid is the code of a fault, but for an
+// amount that is empty: that one is missing.
+func (b *Body) Amount(pointer, s, invalid string) int64 {
+	micros, fault := ParseAmount(s)
+	switch {
+	case fault == "":
+	case s == "":
+		b.Missing(pointer)
+	default:
+		b.Fault(invalid, pointer, fault)
+	}
+	return micros
+}
+
+// ParseAmount does the same where a pointer is made only for a fault; it says what is wrong, or "".
+func ParseAmount(s string) (micros int64, fault string) {
+	if s == "" {
+		return 0, "is required"
+	}
+	micros, err := money.Parse(s)
+	switch {
+	case errors.Is(err, money.ErrTooPrecise):
+		return 0, "has more than " + strconv.Itoa(money.MaxDecimals) + " decimals"
+	case errors.Is(err, money.ErrOverflow), micros > MaxAmountMicros:
+		return 0, "is more than " + strconv.Itoa(MaxAmountMicros/microsPerUnit)
+	case err != nil:
+		return 0, "must be a plain decimal like \"2.55\""
+	case micros < 0:
+		return 0, "must not be negative"
+	}
+	return micros, ""
+}
+
+// Word reads one of a closed set of words. parse finds its value, and code is that of a word that is not in the set.
+func Word[E any](b *Body, pointer, word, code string, all func() []string, parse func(string) (E, bool)) E {
+	value, ok := parse(word)
+	switch {
+	case word == "":
+		b.Missing(pointer)
+	case !ok:
+		b.Fault(code, pointer, "must be one of "+strings.Join(all(), ", "))
+	}
+	return value
+}

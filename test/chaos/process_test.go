@@ -1,0 +1,164 @@
+package chaos_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binDir has the programs of this checkout; buildOnce fills it when the first test needs them.
+var binDir string
+
+var buildOnce = sync.OnceValue(func() (err error) {
+	if binDir, err = os.MkdirTemp("", "holdfast-chaos-"); err != nil {
+		return err
+	}
+	args := []string{"build", "-o", binDir + string(filepath.Separator)}
+	for _, name := range []string{"holdfast", "order-api", "inventory-projector", "query-api"} {
+		args = append(args, "../../cmd/"+name)
+	}
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return nil
+})
+
+// buildPrograms builds the programs, once for all tests, and returns their folder.
+func buildPrograms(t *testing.T) string {
+	t.Helper()
+	if err := buildOnce(); err != nil {
+		t.Fatal(err)
+	}
+	return binDir
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	_ = os.RemoveAll(binDir) // a leftover folder must not change the status of the tests
+	os.Exit(status)
+}
+
+// freeAddress is a loopback address with a port that nobody listens on.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// pollInterval is the time between two evaluations of a condition.
+const pollInterval = 20 * time.Millisecond
+
+// waitUntil polls the condition and returns how long it took to become true. If it is still false after the limit, the
+// test fails with the text that failure returns.
+func waitUntil(t testing.TB, limit time.Duration, condition func() bool, failure func() string) time.Duration {
+	t.Helper()
+	start := time.Now()
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	for !condition() {
+		if time.Since(start) > limit {
+			t.Fatalf("after %s: %s", time.Since(start), failure())
+		}
+		<-poll.C
+	}
+	return time.Since(start)
+}
+
+// process is a program that a test starts, kills and starts again with the same arguments.
+type process struct {
+	t        testing.TB
+	path     string
+	args     []string
+	httpAddr string
+	cmd      *exec.Cmd
+	output   bytes.Buffer
+}
+
+func (p *process) start() {
+	p.t.Helper()
+	p.cmd = exec.Command(p.path, p.args...)
+	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := p.cmd
+	p.t.Cleanup(func() { _ = cmd.Process.Kill() })
+}
+
+func (p *process) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// kill sends SIGKILL and waits until the process has ended.
+func (p *process) kill() {
+	p.t.Helper()
+	p.signal(syscall.SIGKILL)
+	_ = p.cmd.Wait() // the error only says that the process was killed
+}
+
+// awaitReady waits until the process reports on /readyz that it is ready, and returns how long that took.
+func (p *process) awaitReady(limit time.Duration) time.Duration {
+	p.t.Helper()
+	var lastErr error
+	ready := func() bool {
+		resp, err := http.Get("http://" + p.httpAddr + "/readyz")
+		if lastErr = err; err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	}
+	return waitUntil(p.t, limit, ready, func() string {
+		return fmt.Sprintf("%s is not ready: %v\n%s", filepath.Base(p.path), lastErr, p.outputTail())
+	})
+}
+
+var ownedShardsMetric = regexp.MustCompile(`(?m)^holdfast_shard_owned (\d+)$`)
+
+// ownedShards is how many shards the process owns according to its metrics. It is 0 when the process does not answer.
+func (p *process) ownedShards() int {
+	resp, err := http.Get("http://" + p.httpAddr + "/metrics")
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body) // a body that breaks off lacks the metric, and counts as no answer
+	if found := ownedShardsMetric.FindSubmatch(body); found != nil {
+		n, _ := strconv.Atoi(string(found[1])) // the pattern matches digits only
+		return n
+	}
+	return 0
+}
+
+// awaitOwnsAll waits until the process owns all shards, and returns how long that took.
+func (p *process) awaitOwnsAll(shards int) time.Duration {
+	p.t.Helper()
+	ownsAll := func() bool { return p.ownedShards() == shards }
+	return waitUntil(p.t, 4*backWithin, ownsAll, func() string {
+		return fmt.Sprintf("%s does not own all shards\n%s", filepath.Base(p.path), p.outputTail())
+	})
+}
+
+// outputTail is the end of what the process has printed.
+func (p *process) outputTail() []byte {
+	b := p.output.Bytes()
+	return b[max(0, len(b)-4000):]
+}
