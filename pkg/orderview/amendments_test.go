@@ -13,14 +13,14 @@ import (
 func TestAnOrderTellsItsAmendments(t *testing.T) {
 	f := newFixture(t)
 	s, _ := f.open(t.TempDir())
-	asked := []*eventv1.AmendedLine{
+	requested := []*eventv1.AmendedLine{
 		{Line: 2, Sku: "A", Quantity: 4, UnitPriceMicros: 2_000_000, FormerQuantity: 3, FormerUnitPriceMicros: 2_000_000},
 		{Line: 3, Sku: "B", Quantity: 1, UnitPriceMicros: 500_000},
 	}
 	less := []*eventv1.AmendedLine{
 		{Line: 1, Sku: "A", UnitPriceMicros: 1_000_000, FormerQuantity: 2, FormerUnitPriceMicros: 1_000_000},
 	}
-	orders := func() (o orderview.Order) {
+	order := func() (o orderview.Order) {
 		t.Helper()
 		if err := s.WaitFor(f.Ctx, f.position()); err != nil {
 			t.Fatal(err)
@@ -35,29 +35,32 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		return o
 	}
 	version := uint64(0)
-	tell := func(events ...*eventv1.OrderEvent) orderview.Order {
+	fold := func(events ...*eventv1.OrderEvent) orderview.Order {
 		t.Helper()
 		for _, ev := range events {
 			version++
 			f.append("o-1", version, ev)
 		}
-		return orders()
+		return order()
 	}
-	tell(
-		schematest.OrderEvent(&eventv1.OrderPlaced{CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{
-			{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000},
-			{Sku: "A", Quantity: 3, UnitPriceMicros: 2_000_000}}, SubtotalMicros: 8_000_000,
-			TotalMicros: 8_000_000}),
+	fold(
+		schematest.OrderEvent(&eventv1.OrderPlaced{
+			CustomerId: "c", Currency: "GBP", SubtotalMicros: 8_000_000, TotalMicros: 8_000_000,
+			Lines: []*eventv1.OrderLine{
+				{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000},
+				{Sku: "A", Quantity: 3, UnitPriceMicros: 2_000_000},
+			},
+		}),
 		schematest.OrderEvent(&eventv1.OrderBackordered{Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}),
 		schematest.OrderEvent(&eventv1.PaymentAuthorized{AmountMicros: 8_000_000}),
 		schematest.OrderEvent(&eventv1.OrderConfirmed{}))
-	o := tell(schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: asked, Reason: "customer called"}))
+	o := fold(schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: requested, Reason: "customer called"}))
 	if e := o.Timeline[4]; len(o.Lines) != 2 || o.Total != "8.00" || e.Reason != "customer called" ||
 		!reflect.DeepEqual(e.Lines, []orderview.LineQuantity{{SKU: "A", Quantity: 4}, {SKU: "B", Quantity: 1}}) {
-		t.Errorf("asked for: %+v", o)
+		t.Errorf("requested: %+v", o)
 	}
-	o = tell(schematest.OrderEvent(&eventv1.OrderAmended{
-		Lines: asked, Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}, SubtotalMicros: 10_500_000,
+	o = fold(schematest.OrderEvent(&eventv1.OrderAmended{
+		Lines: requested, Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}, SubtotalMicros: 10_500_000,
 		TotalMicros: 10_500_000, PaymentDueMicros: 2_500_000}))
 	want := []orderview.Line{
 		{SKU: "A", Quantity: 2, UnitPrice: "1", Amount: "2"},
@@ -68,17 +71,17 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		o.Status != "confirmed" {
 		t.Errorf("amended: %+v", o)
 	}
-	o = tell(schematest.OrderEvent(&eventv1.PaymentAuthorized{AmountMicros: 2_500_000}),
-		schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: asked}),
-		schematest.OrderEvent(&eventv1.AmendmentDeclined{
-			Short: []*eventv1.ShortLine{
-				{Sku: "A", Requested: 9, Available: 1, Reason: eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK},
-			}}))
+	o = fold(schematest.OrderEvent(&eventv1.PaymentAuthorized{AmountMicros: 2_500_000}),
+		schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: requested}),
+		schematest.OrderEvent(&eventv1.AmendmentDeclined{Short: []*eventv1.ShortLine{{
+			Sku: "A", Requested: 9, Available: 1,
+			Reason: eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK,
+		}}}))
 	if e := o.Timeline[8]; o.PaymentDue != "" || o.PaymentStatus != "authorized" || len(o.Short) != 0 ||
 		!reflect.DeepEqual(e.Short, []orderview.Short{{SKU: "A", Requested: 9, Available: 1, Reason: "insufficient_stock"}}) {
 		t.Errorf("declined: %+v", o)
 	}
-	o = tell(schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: less}),
+	o = fold(schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: less}),
 		schematest.OrderEvent(&eventv1.OrderAmended{
 			Lines: less, SubtotalMicros: 8_500_000, TotalMicros: 8_500_000, VoidedMicros: 2_000_000}),
 		schematest.OrderEvent(&eventv1.LinesShipped{

@@ -14,14 +14,17 @@ func TestAnOrderTellsHoldsFulfilmentsAndCancelledLines(t *testing.T) {
 	s, _ := f.open(t.TempDir())
 	two := []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}
 	events := []*eventv1.OrderEvent{
-		schematest.OrderEvent(&eventv1.OrderPlaced{CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{
-			{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000},
-			{Sku: "A", Quantity: 3, UnitPriceMicros: 2_000_000}}, SubtotalMicros: 8_000_000,
-			TotalMicros: 8_000_000,
+		schematest.OrderEvent(&eventv1.OrderPlaced{
+			CustomerId: "c", Currency: "GBP", SubtotalMicros: 8_000_000, TotalMicros: 8_000_000,
+			Lines: []*eventv1.OrderLine{
+				{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000},
+				{Sku: "A", Quantity: 3, UnitPriceMicros: 2_000_000},
+			},
 			Allocation: &eventv1.AllocationRule{
 				Policy:    eventv1.AllocationPolicy_ALLOCATION_POLICY_FEWEST_LOCATIONS,
 				Locations: []string{"north"},
-			}}),
+			},
+		}),
 		schematest.OrderEvent(&eventv1.OrderReserved{}),
 		schematest.OrderEvent(&eventv1.OrderHeld{Reason: "fraud check"}),
 		schematest.OrderEvent(&eventv1.OrderResumed{PaymentDeadlineMicros: 1_700_000_000_000_000}),

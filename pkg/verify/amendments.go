@@ -73,8 +73,8 @@ func (c *checker) foldAmended(rec *eventlog.Record, o *order, e *eventv1.OrderAm
 func (c *checker) foldAmendedMoney(rec *eventlog.Record, o *order, e *eventv1.OrderAmended) {
 	rounded := roundHalfEven(e.SubtotalMicros, minorUnit(o.currency))
 	c.check(Money, rounded == e.TotalMicros,
-		"%s: the subtotal %d %s rounds to %d, not to the total %d", at(rec), e.SubtotalMicros, o.currency, rounded,
-		e.TotalMicros)
+		"%s: the subtotal %d %s rounds to %d, not to the total %d",
+		at(rec), e.SubtotalMicros, o.currency, rounded, e.TotalMicros)
 	rises := e.TotalMicros > o.total
 	o.subtotal, o.total = e.SubtotalMicros, e.TotalMicros
 	c.foldExcess(rec, o, e.VoidedMicros, e.RefundDueMicros)

@@ -28,8 +28,8 @@ func (c *checker) checkEnvelope(rec *eventlog.Record, meta *eventv1.Meta, id, so
 	}
 	last := c.generations[rec.TopicPartition]
 	c.check(Versions, meta.Generation >= last && meta.Generation <= c.layout.Generation,
-		"%s: written by generation %d after generation %d, the layout's is %d", at(rec), meta.Generation, last,
-		c.layout.Generation)
+		"%s: written by generation %d after generation %d, the layout's is %d",
+		at(rec), meta.Generation, last, c.layout.Generation)
 	c.generations[rec.TopicPartition] = max(last, meta.Generation)
 	again := meta.IdempotencyKey != "" && meta.Cause == eventv1.Cause_CAUSE_COMMAND && c.effects.again(rec.Topic, id, meta)
 	o := c.orders[id]

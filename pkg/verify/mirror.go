@@ -84,19 +84,19 @@ func (c *checker) comparisons() []comparison {
 	return []comparison{
 		{"events", "events", "concat(topic, '/', toString(partition), ' ', type)", []figure{
 			rows, {"version", "toInt64(sum(version))"}, {"digest", "reinterpretAsInt64(sum(digest))"},
-			rowsHash("offset", "aggregate_id", "event_id", "causation_id", "cause", "idempotency_key", "occurred_at",
-				"recorded_at"),
+			rowsHash("offset", "aggregate_id", "event_id", "causation_id", "cause", "idempotency_key",
+				"occurred_at", "recorded_at"),
 		}, c.mirrorSums.events},
 		{"orders", "orders", "concat(type, ' ', " + monthOf + ", ' ', country, ' ', currency)", []figure{
 			rows, {"lines", "toInt64(sum(lines))"}, sum("quantity"), sum("subtotal_micros"), sum("total_micros"),
 			sum("amount_micros"),
-			rowsHash("partition", "offset", "order_id", "version", "status", "customer_id", "reference", "reason", "occurred_at",
-				"recorded_at"),
+			rowsHash("partition", "offset", "order_id", "version", "status", "customer_id", "reference", "reason",
+				"occurred_at", "recorded_at"),
 		}, c.mirrorSums.orders},
 		{"lines", "order_lines", "concat(type, ' ', " + monthOf + ", ' ', country, ' ', currency)", []figure{
 			rows, sum("quantity"), sum("amount_micros"), sum("unit_price_micros"),
-			rowsHash("partition", "offset", "line", "order_id", "customer_id", "sku", "quantity", "unit_price_micros",
-				"occurred_at"),
+			rowsHash("partition", "offset", "line", "order_id", "customer_id", "sku",
+				"quantity", "unit_price_micros", "occurred_at"),
 		}, c.mirrorSums.lines},
 		{
 			"movements of stock", "stock_ledger", "concat(type, ' ', " + monthOf + ")",

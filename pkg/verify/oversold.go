@@ -18,8 +18,8 @@ func (c *checker) checkOversold(rec *eventlog.Record, it *item, ev *eventv1.Inve
 		c.check(Oversold, waits <= it.backorderLimit,
 			"%s: orders wait for %d of SKU %s after a backorder; its limit is %d", at(rec), waits, ev.Sku, it.backorderLimit)
 		c.check(Conserved, short-shortBefore == ch.StockBackordered.Backordered && short > shortBefore,
-			"%s: SKU %s says that %d are backordered, it is %d shorter", at(rec), ev.Sku, ch.StockBackordered.Backordered,
-			short-shortBefore)
+			"%s: SKU %s says that %d are backordered, it is %d shorter",
+			at(rec), ev.Sku, ch.StockBackordered.Backordered, short-shortBefore)
 	case *eventv1.InventoryEvent_BackorderFilled:
 		c.check(Oversold, short <= shortBefore,
 			"%s: SKU %s is %d short after a backorder was filled, and was %d short", at(rec), ev.Sku, short, shortBefore)

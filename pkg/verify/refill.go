@@ -72,8 +72,8 @@ func (c *checker) compareChecksums(ctx context.Context, conn, refilled *clickhou
 	var notes []string
 	for i, sum := range first {
 		c.check(Replayed, sum == again[i],
-			"%s: %d rows, hash %016x; filled again %d rows, hash %016x", sum.Table, sum.Rows, sum.Hash, again[i].Rows,
-			again[i].Hash)
+			"%s: %d rows, hash %016x; filled again %d rows, hash %016x",
+			sum.Table, sum.Rows, sum.Hash, again[i].Rows, again[i].Hash)
 		notes = append(notes, fmt.Sprintf("%s %d rows %016x", sum.Table, sum.Rows, sum.Hash))
 	}
 	c.byID[Replayed].Note = strings.Join(notes, ", ")

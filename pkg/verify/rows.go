@@ -105,9 +105,8 @@ func (c *checker) compareRow(rec *eventlog.Record, sku string, it *item) {
 		row.BackorderLimit == it.backorderLimit && row.OccurredAtMicros == it.occurredAt,
 		"SKU %s at %s: the view has version %d, %q, registered %t, backorder limit %d; "+
 			"the log makes version %d, %q, %t, %d",
-		sku, at(rec),
-		row.Version, row.Description, row.Registered, row.BackorderLimit, it.version, it.description, it.registered,
-		it.backorderLimit)
+		sku, at(rec), row.Version, row.Description, row.Registered, row.BackorderLimit,
+		it.version, it.description, it.registered, it.backorderLimit)
 	c.compareOpenWork(rec, row, it)
 }
 
@@ -138,8 +137,8 @@ func (c *checker) compareOpenWork(rec *eventlog.Record, row *eventv1.Availabilit
 	}
 	c.check(View, same, "SKU %s at %s: the view has %d transfers, %d deliveries and %d orders waiting, "+
 		"which are not those of the log: %d, %d and %d",
-		row.Sku, at(rec), len(row.Transfers), len(row.Deliveries), len(row.Backorders), len(it.transfers), len(it.expected),
-		len(it.waiting))
+		row.Sku, at(rec), len(row.Transfers), len(row.Deliveries), len(row.Backorders),
+		len(it.transfers), len(it.expected), len(it.waiting))
 }
 
 // checkRows compares the view with the end of the log. While nobody writes, it waits a little for rows that are behind.

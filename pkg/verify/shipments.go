@@ -85,8 +85,8 @@ func (c *checker) foldDelivery(rec *eventlog.Record, o *order, d *eventv1.LinesD
 	for _, q := range d.Lines {
 		i := slices.IndexFunc(f.undelivered, func(u undelivered) bool { return u.sku == q.Sku })
 		c.check(Transitions, i >= 0 && q.Quantity > 0 && q.Quantity <= f.undelivered[i].units,
-			"%s: delivered %d of %s in shipment %q, of which %v are on their way", at(rec), q.Quantity, q.Sku, d.FulfilmentId,
-			f.undelivered)
+			"%s: delivered %d of %s in shipment %q, of which %v are on their way",
+			at(rec), q.Quantity, q.Sku, d.FulfilmentId, f.undelivered)
 		if i >= 0 {
 			f.undelivered[i].units -= q.Quantity
 		}
