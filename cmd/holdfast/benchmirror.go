@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,12 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/loadtest"
 	"github.com/holdfast/holdfast/cmd/internal/run"
+
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/eventlog"
-	"github.com/holdfast/holdfast/pkg/loadtest"
 )
 
 func newBenchMirrorCommand() *cobra.Command {
@@ -25,7 +25,8 @@ func newBenchMirrorCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "mirror",
 		Short: "Mirror a log of imported orders into ClickHouse and measure how fast",
-		Long: `Fills the log of an embedded broker with imported orders of 20 lines, over more than a year, and mirrors it from its start into
+		Long: "Fills the log of an embedded broker with imported orders of 20 lines, over more than a year, " +
+			"and mirrors it from its start into" + `
 an embedded ClickHouse. Then ClickHouse copies the same rows of all tables by itself, to compare with.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -63,7 +64,8 @@ func benchMirror(ctx context.Context, lines, rows int) (report *loadtest.MirrorR
 		return nil, err
 	}
 	defer client.Close()
-	layout, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: run.DefaultPartitions, ShardCount: run.DefaultShards})
+	wanted := eventlog.Layout{PartitionCount: run.DefaultPartitions, ShardCount: run.DefaultShards}
+	layout, err := client.EnsurePlatform(ctx, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -73,22 +75,23 @@ func benchMirror(ctx context.Context, lines, rows int) (report *loadtest.MirrorR
 	}
 	defer conn.Close()
 	return loadtest.Mirror(ctx, loadtest.MirrorConfig{
-		Client: client, Layout: layout, Conn: conn, EnginePID: engine.PID(), Dir: dir, Lines: lines, FlushRows: rows,
+		Client: client, Layout: layout, Conn: conn, EnginePID: engine.PID(), Dir: dir,
+		Lines: lines, FlushRows: rows,
 	})
 }
 
 func printMirror(out io.Writer, format output, r *loadtest.MirrorReport) error {
 	if format == outputJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(r)
+		return writeJSON(out, r)
 	}
 	_, err := fmt.Fprintf(out, `mirror of %s order lines in %s orders, %s rows
   mirror     %.1f s: %s rows/s, %s of them lines
   copy       %s rows/s by ClickHouse's own INSERT … SELECT; the mirror runs at %.0f %% of it
   Go heap    %.0f MB at most; %.0f live, %.0f of them before (the broker)
   ClickHouse %.0f MB at most
-`, count(int64(r.Lines)), count(int64(r.Events)), count(r.Rows), r.Seconds, count(int64(r.RowsPerSecond)), count(int64(r.LinesPerSecond)),
-		count(int64(r.CopyRowsPerSecond)), 100*r.Ratio, r.PeakHeapMB, r.LiveHeapMB, r.IdleHeapMB, r.EnginePeakMB)
+`, count(int64(r.Lines)), count(int64(r.Events)), count(r.Rows),
+		r.Seconds, count(int64(r.RowsPerSecond)), count(int64(r.LinesPerSecond)),
+		count(int64(r.CopyRowsPerSecond)), 100*r.Ratio,
+		r.PeakHeapMB, r.LiveHeapMB, r.IdleHeapMB, r.EnginePeakMB)
 	return err
 }

@@ -15,8 +15,8 @@ import (
 
 func TestMain(m *testing.M) { chdbtest.Main(m) }
 
-// parkedEvent is a log with one event that is parked though it can be mirrored, as after an upgrade, and one
-// that cannot be.
+// parkedEvents is a log with two dead letters: an event that can be mirrored now, as after an upgrade, and one that
+// cannot.
 func parkedEvents(t *testing.T) (kafka string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -44,14 +44,18 @@ func parkedEvents(t *testing.T) (kafka string) {
 	}
 	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders}
 	recs := []*eventlog.Record{
-		{TopicPartition: tp, Key: []byte("o-1"), Value: value, Headers: []eventlog.Header{{Key: "ce_type", Value: []byte("t")}}},
+		{
+			TopicPartition: tp, Key: []byte("o-1"), Value: value,
+			Headers: []eventlog.Header{{Key: "ce_type", Value: []byte("t")}},
+		},
 		{TopicPartition: tp, Key: []byte("o-2"), Value: []byte{0xff}},
 	}
 	if err := client.Produce(ctx, recs); err != nil {
 		t.Fatal(err)
 	}
 	err = analytics.Park(ctx, client, []analytics.DeadLetter{
-		{Topic: tp.Topic, Reason: "not known yet", ParkedAt: time.Now()}, {Topic: tp.Topic, Offset: 1, Reason: "garbage", ParkedAt: time.Now()},
+		{Topic: tp.Topic, Reason: "not known yet", ParkedAt: time.Now()},
+		{Topic: tp.Topic, Offset: 1, Reason: "garbage", ParkedAt: time.Now()},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,29 +66,32 @@ func parkedEvents(t *testing.T) (kafka string) {
 func TestDeadLettersAreListedShownAndTriedAgain(t *testing.T) {
 	kafka := parkedEvents(t)
 	clickHouse := chdbtest.Database(t)
-	says := func(want string, fails bool, args ...string) {
+	says := func(want string, fails bool, line string) {
 		t.Helper()
-		out, err := holdfast(t, args...)
+		out, err := holdfast(t, strings.Fields(line)...)
 		if err != nil {
 			out += err.Error()
 		}
 		if (err != nil) != fails || !strings.Contains(out, want) {
-			t.Errorf("%v: %v\n%s\nwant %s", args, err, out, want)
+			t.Errorf("%s: %v\n%s\nwant %s", line, err, out, want)
 		}
 	}
-	says("not known yet\norders.events/0/1", false, "dead-letters", "ls", "--kafka", kafka)
-	says(`"ce_type": "t"`, false, "dead-letters", "show", "orders.events/0/0", "--kafka", kafka)
-	says("dead-letters ls lists", true, "dead-letters", "show", "orders.events/0/7", "--kafka", kafka)
-	says("does not answer", true, "dead-letters", "retry", "--kafka", kafka, "--clickhouse", "http://127.0.0.1:1/x")
-	says("database is missing", true, "dead-letters", "retry", "--kafka", kafka, "--clickhouse", clickHouse)
-	says("database is missing", true, "mirror", "rebuild", "--clickhouse", clickHouse)
+	onKafka := " --kafka " + kafka
+	onClickHouse := " --clickhouse " + clickHouse
+	says("not known yet\norders.events/0/1", false, "dead-letters ls"+onKafka)
+	says(`"ce_type": "t"`, false, "dead-letters show orders.events/0/0"+onKafka)
+	says("dead-letters ls lists", true, "dead-letters show orders.events/0/7"+onKafka)
+	says("does not answer", true, "dead-letters retry --clickhouse http://127.0.0.1:1/x"+onKafka)
+	says("database is missing", true, "dead-letters retry"+onKafka+onClickHouse)
+	says("database is missing", true, "mirror rebuild"+onClickHouse)
 	makeMirror(t, clickHouse)
-	says("is empty", false, "mirror", "rebuild", "--clickhouse", clickHouse)
-	says("dead-letters ls lists", true, "dead-letters", "retry", "x", "--kafka", kafka, "--clickhouse", clickHouse)
-	says("orders.events/0/0 is mirrored", false, "dead-letters", "retry", "orders.events/0/0", "--kafka", kafka, "--clickhouse", clickHouse)
-	says("orders.events/0/1 still cannot be mirrored", true, "dead-letters", "retry", "--kafka", kafka, "--clickhouse", clickHouse)
-	says("garbage", false, "dead-letters", "ls", "--kafka", kafka)
-	if out, err := holdfast(t, "dead-letters", "ls", "--kafka", kafka); err != nil || strings.Contains(out, "not known yet") {
+	says("is empty", false, "mirror rebuild"+onClickHouse)
+	says("dead-letters ls lists", true, "dead-letters retry x"+onKafka+onClickHouse)
+	says("orders.events/0/0 is mirrored", false, "dead-letters retry orders.events/0/0"+onKafka+onClickHouse)
+	says("orders.events/0/1 still cannot be mirrored", true, "dead-letters retry"+onKafka+onClickHouse)
+	says("garbage", false, "dead-letters ls"+onKafka)
+	out, err := holdfast(t, "dead-letters", "ls", "--kafka", kafka)
+	if err != nil || strings.Contains(out, "not known yet") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

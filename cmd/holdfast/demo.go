@@ -16,24 +16,26 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
+
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/money"
-	"github.com/holdfast/holdfast/pkg/retail"
 )
 
 // demoSeed makes the generated retailer the same on every machine.
 const demoSeed = 20_240_229
 
-// maxLookedUp SKUs are asked for in one request, and bestSellers of them shown.
 const (
-	maxLookedUp = 1_000
+	// maxQueried is how many SKUs are asked for in one request.
+	maxQueried = 1_000
+	// bestSellers is how many SKUs are shown.
 	bestSellers = 6
 )
 
-// demo is one run: the platform, what was imported, and who reads along.
+// demo is one run: the platform, what was imported, and where its output goes.
 type demo struct {
 	devFlags
 	file   string
@@ -44,9 +46,9 @@ type demo struct {
 	client *client.Client
 	book   *retail.Book
 	result *retail.Reconciliation
-	// keep is set when the directory outlives the demo.
+	// keep means that the directory is not removed at the end.
 	keep bool
-	// inStock are SKUs that can be bought after the import, those that sold most first.
+	// inStock are the SKUs that can be bought after the import, best sellers first.
 	inStock []client.Availability
 }
 
@@ -56,7 +58,8 @@ func newDemoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Show a year of a retailer's orders, from import to reconciliation",
-		Long: `Start the embedded platform, import a year of orders (a file of the UCI Online Retail data set, or a generated retailer),
+		Long: "Start the embedded platform, import a year of orders (a file of the UCI Online Retail data set, " +
+			"or a generated retailer)," + `
 show stock, an oversell that is refused, the reconciliation with the log and the revenue by month, and stay up.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -109,7 +112,8 @@ func (d *demo) run(cmd *cobra.Command, exit bool) error {
 		return err
 	}
 	d.stack, d.client = stack, client.New(stack.URL())
-	fmt.Fprintf(d.out, "  The whole platform runs in this process, ready in %.1f s.\n  Its log: %s\n", time.Since(begin).Seconds(), filepath.Join(d.dir, logName))
+	fmt.Fprintf(d.out, "  The whole platform runs in this process, ready in %.1f s.\n  Its log: %s\n",
+		time.Since(begin).Seconds(), filepath.Join(d.dir, logName))
 	if err := d.show(ctx); err != nil {
 		return errors.Join(err, stack.Close())
 	}
@@ -131,7 +135,13 @@ func (d *demo) heading(text string) { fmt.Fprintf(d.out, "\n%s\n\n", text) }
 
 // show goes through the demo's chapters.
 func (d *demo) show(ctx context.Context) error {
-	for _, chapter := range []func(context.Context) error{d.importBook, d.availability, d.oversell, d.reconciliation, d.revenue} {
+	for _, chapter := range []func(context.Context) error{
+		d.importBook,
+		d.availability,
+		d.oversell,
+		d.reconciliation,
+		d.revenue,
+	} {
 		if err := chapter(ctx); err != nil {
 			return err
 		}
@@ -171,16 +181,15 @@ func (d *demo) importBook(ctx context.Context) error {
 	return err
 }
 
-// generatedBook goes through the same CSV text as a file does.
+// generatedBook generates a retailer. It writes and reads it as CSV, so that the demo uses the same code as a file.
 func generatedBook(orders int) (*retail.Book, error) {
+	records := retail.Generate(retail.GeneratorConfig{Seed: demoSeed, Orders: orders})
 	reader, writer := io.Pipe()
-	go func() {
-		writer.CloseWithError(retail.WriteCSV(writer, retail.Generate(retail.GeneratorConfig{Seed: demoSeed, Orders: orders})))
-	}()
+	go func() { writer.CloseWithError(retail.WriteCSV(writer, records)) }()
 	return retail.Read(reader)
 }
 
-// topSKUs are those that sold most units.
+// topSKUs are all SKUs, best sellers first, and how many units of each were sold.
 func (d *demo) topSKUs() ([]string, map[string]int64) {
 	sold := map[string]int64{}
 	for _, document := range d.book.Documents {
@@ -202,7 +211,7 @@ func (d *demo) availability(ctx context.Context) error {
 	skus, sold := d.topSKUs()
 	// The answer must have everything that was imported.
 	after := client.After(d.result.Logged.Position.String())
-	answer, err := d.client.Availabilities(ctx, skus[:min(maxLookedUp, len(skus))], after)
+	answer, err := d.client.Availabilities(ctx, skus[:min(maxQueried, len(skus))], after)
 	if err != nil {
 		return fmt.Errorf("availability: %w", err)
 	}
@@ -215,7 +224,8 @@ func (d *demo) availability(ctx context.Context) error {
 	t := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "  SKU\tsold\ton hand\tavailable\tversion\t\n")
 	for _, a := range d.inStock[:min(bestSellers, len(d.inStock))] {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%d\t  %s\n", a.SKU, count(sold[a.SKU]), count(a.OnHand), count(a.Available), a.Version, a.Description)
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%d\t  %s\n",
+			a.SKU, count(sold[a.SKU]), count(a.OnHand), count(a.Available), a.Version, a.Description)
 	}
 	return t.Flush()
 }
@@ -246,7 +256,7 @@ func (d *demo) reconciliation(context.Context) error {
 	return d.result.WriteText(d.out)
 }
 
-// revenue shows the report of the API, or without ClickHouse what the reconciliation read in the log.
+// revenue shows the API's report, or without ClickHouse the figures that the reconciliation has read from the log.
 func (d *demo) revenue(ctx context.Context) error {
 	bars, source := d.loggedRevenue(), "from the log"
 	if d.stack.ClickHouse() != "" {
@@ -269,7 +279,8 @@ func (d *demo) loggedRevenue() []retail.Bar {
 }
 
 func (d *demo) reportedRevenue(ctx context.Context) ([]retail.Bar, error) {
-	answer, err := d.client.Revenue(ctx, client.ReportFilter{By: "month", Currency: retail.Currency}, client.After(d.result.Logged.Position.String()))
+	filter := client.ReportFilter{By: string(client.RevenueByMonth), Currency: retail.Currency}
+	answer, err := d.client.Revenue(ctx, filter, client.After(d.result.Logged.Position.String()))
 	if err != nil {
 		return nil, fmt.Errorf("revenue: %w", err)
 	}

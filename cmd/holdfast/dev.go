@@ -16,17 +16,14 @@ import (
 
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 	"github.com/holdfast/holdfast/cmd/internal/run"
-	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
 // Defaults of the embedded platform.
 const (
-	defaultListen      = "127.0.0.1:8080"
-	defaultKafkaListen = "127.0.0.1:9092"
-	// defaultClickHouseListen is where ClickHouse listens as a rule.
-	defaultClickHouseListen = "127.0.0.1:8123"
-	defaultClickHouse       = "http://" + defaultClickHouseListen + "/" + clickhouse.DefaultDatabase
+	defaultListen           = "127.0.0.1:8080"
+	defaultKafkaListen      = "127.0.0.1:9092"
+	defaultClickHouseListen = "127.0.0.1:8123" // ClickHouse's own default
 	defaultDir              = ".local/dev"
 	logName                 = "holdfast.log"
 )
@@ -46,11 +43,16 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 	flags.StringVar(&f.dir, "dir", dir, "where everything is kept between runs")
 	flags.StringVar(&f.listen, "listen", defaultListen, "address of the API")
 	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "address of the embedded Kafka broker")
-	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse; embedded: the embedded one, or an error where there is none; off: no reports (default the embedded one, where there is one)")
-	flags.StringVar(&f.clickHouseListen, "clickhouse-listen", defaultClickHouseListen, "address of the embedded ClickHouse")
+	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse; "+
+		"embedded: the embedded one, or an error where there is none; off: no reports "+
+		"(default the embedded one, where there is one)")
+	flags.StringVar(&f.clickHouseListen, "clickhouse-listen", defaultClickHouseListen,
+		"address of the embedded ClickHouse")
 	flags.Int32Var(&f.shards, "shards", run.DefaultShards, "writers, when the platform is created")
-	flags.Int32Var(&f.partitions, "partitions", run.DefaultPartitions, "partitions of each event topic, when the platform is created")
-	flags.DurationVar(&f.paymentWindow, "payment-window", 0, "how long a prepaid order waits for its payment (default 24h)")
+	flags.Int32Var(&f.partitions, "partitions", run.DefaultPartitions,
+		"partitions of each event topic, when the platform is created")
+	flags.DurationVar(&f.paymentWindow, "payment-window", 0,
+		"how long a prepaid order waits for its payment (default 24h)")
 }
 
 // start starts the platform. Its log goes to a file, so that the terminal stays readable.
@@ -70,7 +72,7 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 	if clickHouse == "" && os.Getenv("CI") == "true" { // going on without it would leave it untested
 		clickHouse = stack.EmbeddedClickHouse
 	}
-	progress := newStarting(c.ErrOrStderr())
+	progress := newStartProgress(c.ErrOrStderr())
 	stack, err := stack.Start(c.Context(), stack.Config{
 		Dir: f.dir, Listen: f.listen, KafkaListen: f.kafkaListen, Log: log,
 		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
@@ -82,29 +84,31 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 		_ = logFile.Close()
 		return nil, explain(err)
 	}
-	f.sayLayout(c, stack.Layout())
+	f.warnOfLayout(c, stack.Layout())
 	if notice := stack.Notice(); notice != "" {
 		fmt.Fprintln(c.ErrOrStderr(), notice)
 	}
 	return stack, nil
 }
 
-// sayLayout tells of settings that change nothing, for the platform is older than they are.
-func (f *devFlags) sayLayout(c *cobra.Command, layout eventlog.Layout) {
+// warnOfLayout warns of settings that change nothing, because the platform was created with others.
+func (f *devFlags) warnOfLayout(c *cobra.Command, layout eventlog.Layout) {
 	for _, setting := range []struct {
-		name        string
-		want, there int32
+		name         string
+		want, actual int32
 	}{{"shards", f.shards, layout.ShardCount}, {"partitions", f.partitions, layout.PartitionCount}} {
-		if c.Flags().Changed(setting.name) && setting.want != setting.there {
-			fmt.Fprintf(c.ErrOrStderr(), "--%s %d changes nothing: the platform has %d, which stay.\n", setting.name, setting.want, setting.there)
+		if c.Flags().Changed(setting.name) && setting.want != setting.actual {
+			fmt.Fprintf(c.ErrOrStderr(), "--%s %d changes nothing: the platform has %d, which stay.\n",
+				setting.name, setting.want, setting.actual)
 		}
 	}
 }
 
-// explain says what to do about the failures that a newcomer meets first.
+// explain adds to an error what to do about it.
 func explain(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w\nAnother program uses this address. Stop it, or choose another with --listen, --kafka-listen and --clickhouse-listen; port 0 takes a free one", err)
+		return fmt.Errorf("%w\nAnother program uses this address. Stop it, or choose another with "+
+			"--listen, --kafka-listen and --clickhouse-listen; port 0 takes a free one", err)
 	}
 	return err
 }
@@ -114,7 +118,8 @@ func newDevCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dev",
 		Short: "Run the whole platform in this process, with an embedded Kafka broker and ClickHouse",
-		Long: `Run the whole platform in this process: commands and queries on one port, and a Kafka broker and a ClickHouse that any client can
+		Long: "Run the whole platform in this process: commands and queries on one port, " +
+			"and a Kafka broker and a ClickHouse that any client can" + `
 look into. What it holds is kept in --dir between runs. For development and tests; not for production.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -131,16 +136,17 @@ look into. What it holds is kept in --dir between runs. For development and test
 	return c
 }
 
-// stayUp waits for Ctrl-C, or for a service that fails, and stops in order. A part that stops alone is told of.
+// stayUp waits for Ctrl-C or for the failure of a service, and then stops the platform in order. It reports components
+// that have stopped while the others go on.
 func stayUp(ctx context.Context, out io.Writer, stack *stack.Stack) error {
 	var failed error
-	for stay := true; stay; {
+	for running := true; running; {
 		select {
 		case <-ctx.Done():
 			fmt.Fprintln(out, "\nStopping …")
-			stay = false
+			running = false
 		case failed = <-stack.Failed():
-			stay = false
+			running = false
 		case fault := <-stack.Faults():
 			fmt.Fprintf(out, "\nA part has stopped, and stays so until that is mended; the rest goes on:\n%v\n", fault)
 		}
@@ -152,7 +158,7 @@ func stayUp(ctx context.Context, out io.Writer, stack *stack.Stack) error {
 	return nil
 }
 
-// clickHouseLine says where ClickHouse is, if there is one.
+// clickHouseLine is the banner's line with ClickHouse's address, if there is one.
 func clickHouseLine(stack *stack.Stack) string {
 	if stack.ClickHouse() == "" {
 		return ""
@@ -170,5 +176,6 @@ func writeBanner(w io.Writer, stack *stack.Stack, dir string, took time.Duration
 Try:
   curl -X PUT %s/v1/stock/A1 -H 'Content-Type: application/json' -d '{"description":"White hanging heart"}'
   curl %s/v1/availability/A1
-`, took.Seconds(), stack.URL(), strings.Join(stack.KafkaSeeds(), ","), clickHouseLine(stack), dir, filepath.Join(dir, logName), stack.URL(), stack.URL())
+`, took.Seconds(), stack.URL(), strings.Join(stack.KafkaSeeds(), ","), clickHouseLine(stack),
+		dir, filepath.Join(dir, logName), stack.URL(), stack.URL())
 }

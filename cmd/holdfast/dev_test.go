@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
-// A part that stops while the rest goes on is told on the terminal.
-func TestDevTellsOfAPartThatStops(t *testing.T) {
+// A component that stops while the others go on is reported on the terminal.
+func TestDevReportsAComponentThatStops(t *testing.T) {
 	kafka, _ := cluster(t)
 	ctx, cancel := context.WithCancel(logtest.Context(t))
 	defer cancel()
@@ -42,7 +42,11 @@ func TestDevTellsOfAPartThatStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	bad := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders}, Key: []byte("x"), Value: []byte("not a protobuf")}
+	bad := &eventlog.Record{
+		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders},
+		Key:            []byte("x"),
+		Value:          []byte("not a protobuf"),
+	}
 	if err := log.Produce(ctx, []*eventlog.Record{bad}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,19 +1,17 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
+
 	"github.com/holdfast/holdfast/pkg/analytics"
-	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/client"
-	"github.com/holdfast/holdfast/pkg/retail"
 )
 
 func newImportCommand() *cobra.Command {
@@ -34,7 +32,8 @@ func newImportRetailCommand() *cobra.Command {
 		Long: `Import the UCI Online Retail data set through the API, then read the log from its start, and ClickHouse, and
 compare both with the file, month by month and country by country, to the last thousandth.
 
-Numeric invoices become orders at their own time, C invoices credit notes; rows with a negative quantity outside them become stock
+Numeric invoices become orders at their own time, C invoices credit notes; rows with a negative quantity outside ` +
+			`them become stock
 adjustments. What cannot be imported is written to the rejects file with the reason. Ended early, the same
 command goes on where it stopped; run again, it adds nothing. The status is 1 when a figure differs.`,
 		Example: "  holdfast dev &\n  holdfast import online-retail online_retail.csv.xz",
@@ -47,10 +46,11 @@ command goes on where it stopped; run again, it adds nothing. The status is 1 wh
 			return importRetail(cmd, &log, args[0], url, clickHouse, rejects)
 		},
 	}
-	c.Flags().StringVar(&url, "url", environment("HOLDFAST_URL", defaultURL), "the API (HOLDFAST_URL)")
+	urlFlag(c, &url)
 	log.add(c)
-	c.Flags().StringVar(&clickHouse, "clickhouse", environment("HOLDFAST_CLICKHOUSE", defaultClickHouse), "ClickHouse for the reconciliation; off leaves it out (HOLDFAST_CLICKHOUSE)")
-	c.Flags().StringVar(&rejects, "rejects", "", "file for what is not imported (default FILE's name with .rejects.csv, here)")
+	clickHouseFlag(c, &clickHouse, "ClickHouse for the reconciliation; off leaves it out")
+	c.Flags().StringVar(&rejects, "rejects", "",
+		"file for what is not imported (default FILE's name with .rejects.csv, here)")
 	return c
 }
 
@@ -76,7 +76,8 @@ func importRetail(cmd *cobra.Command, where *logFlags, file, url, clickHouse, re
 		return err
 	}
 	job := importJob{
-		book: book, client: client.New(url), log: log, mirror: mirror, rejects: rejects, out: out, progress: cmd.ErrOrStderr(),
+		book: book, client: client.New(url), log: log, mirror: mirror,
+		rejects: rejects, out: out, progress: cmd.ErrOrStderr(),
 	}
 	r, err := job.run(ctx)
 	if err != nil {
@@ -90,18 +91,4 @@ func importRetail(cmd *cobra.Command, where *logFlags, file, url, clickHouse, re
 		return exitStatus(1)
 	}
 	return nil
-}
-
-// openClickHouse makes sure that ClickHouse answers, before anything is done.
-func openClickHouse(ctx context.Context, address string) (*clickhouse.Conn, error) {
-	conn, err := clickhouse.Open(address)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	if err := conn.Ping(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("--clickhouse names another one: %w", err), conn.Close())
-	}
-	return conn, nil
 }

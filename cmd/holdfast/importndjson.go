@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/ndjson"
 	"github.com/holdfast/holdfast/pkg/client"
-	"github.com/holdfast/holdfast/pkg/ndjson"
 )
 
 func newImportNDJSONCommand() *cobra.Command {
@@ -23,12 +23,14 @@ func newImportNDJSONCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ndjson FILE",
 		Short: "Send a file of commands, one JSON object a line (plain, .gz, .xz, or - for the standard input)",
-		Long: `Send a file of commands through the API, one JSON object a line, as POST /v1/commands takes them. Commands on one
+		Long: "Send a file of commands through the API, one JSON object a line, as POST /v1/commands takes them. " +
+			"Commands on one" + `
 order or item run in the order of their lines.
 
   {"id":"r-1","type":"register_item","sku":"A1","body":{"description":"White hanging heart"}}
   {"id":"r-2","type":"receive_stock","sku":"A1","body":{"quantity":5,"reference":"PO-1"}}
-  {"id":"o-1","type":"place_order","body":{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}]}}
+  {"id":"o-1","type":"place_order","body":{"customer_id":"c-1","currency":"GBP",` +
+			`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}]}}
 
 The types and bodies are those of CommandLine in schemas/openapi.yaml.
 
@@ -39,22 +41,24 @@ when it was sent leaves nothing to be recognised by.
 
 Lines that are refused, and those that are no JSON or over 1 MiB, go to the rejects file with their number, id, text and
 problem; each run writes it anew. The status is then 1. What is refused for now (429, 503) is sent again with its id.`,
-		Example: "  holdfast import ndjson commands.ndjson.gz\n  generate-commands | holdfast import ndjson - --rejects refused.ndjson",
-		Args:    cobra.ExactArgs(1),
+		Example: "  holdfast import ndjson commands.ndjson.gz\n" +
+			"  generate-commands | holdfast import ndjson - --rejects refused.ndjson",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if rejects == "" {
-				rejects = rejectsBeside(args[0])
+				rejects = rejectsFile(args[0])
 			}
 			return importNDJSON(cmd, args[0], url, rejects)
 		},
 	}
-	c.Flags().StringVar(&url, "url", environment("HOLDFAST_URL", defaultURL), "the API (HOLDFAST_URL)")
-	c.Flags().StringVar(&rejects, "rejects", "", "file for what is not accepted (default FILE's name with .rejects.ndjson, beside it)")
+	urlFlag(c, &url)
+	c.Flags().StringVar(&rejects, "rejects", "",
+		"file for what is not accepted (default FILE's name with .rejects.ndjson, beside it)")
 	return c
 }
 
-// rejectsBeside names the rejects file of a file.
-func rejectsBeside(path string) string {
+// rejectsFile is the default rejects file of a file.
+func rejectsFile(path string) string {
 	if path == ndjson.Stdin {
 		return "stdin.rejects.ndjson"
 	}
@@ -70,7 +74,7 @@ func importNDJSON(cmd *cobra.Command, path, url, rejects string) (err error) {
 		return errors.New("--rejects names the file that is read; name another")
 	}
 	api := client.New(url)
-	if err := answers(ctx, api); err != nil {
+	if err := pingAPI(ctx, api); err != nil {
 		return fmt.Errorf("no API answers at %s; --url names another one: %w", url, err)
 	}
 	file, err := ndjson.Open(path, cmd.InOrStdin())
@@ -83,7 +87,7 @@ func importNDJSON(cmd *cobra.Command, path, url, rejects string) (err error) {
 		return fmt.Errorf("write rejects, --rejects names another file: %w", err)
 	}
 	start := time.Now()
-	bar := newProgress(cmd.ErrOrStderr(), file.Lines, "lines")
+	bar := newImportProgress(cmd.ErrOrStderr(), file.Lines, "lines")
 	importer := &ndjson.Importer{Client: api, Rejects: rejected, Progress: bar.show}
 	summary, err := importer.Import(ctx, file)
 	bar.close()
@@ -100,8 +104,8 @@ func importNDJSON(cmd *cobra.Command, path, url, rejects string) (err error) {
 	return nil
 }
 
-// answers makes sure that there is an API, before anything is read: a stream without commands has no results.
-func answers(ctx context.Context, api *client.Client) error {
+// pingAPI makes sure that an API answers. It sends a stream without commands, which has no results.
+func pingAPI(ctx context.Context, api *client.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	_, err := api.Outcomes(ctx, nil, strings.NewReader(""))
@@ -109,7 +113,8 @@ func answers(ctx context.Context, api *client.Client) error {
 }
 
 func writeImported(out io.Writer, s ndjson.Summary, lines int, took time.Duration, rejects string) {
-	fmt.Fprintf(out, "%s lines read in %.1f s: %s accepted", count(int64(s.Read)), took.Seconds(), count(int64(s.Accepted)))
+	fmt.Fprintf(out, "%s lines read in %.1f s: %s accepted",
+		count(int64(s.Read)), took.Seconds(), count(int64(s.Accepted)))
 	if s.Repeated > 0 {
 		fmt.Fprintf(out, " (%s of them were there already)", count(int64(s.Repeated)))
 	}
@@ -121,6 +126,7 @@ func writeImported(out io.Writer, s ndjson.Summary, lines int, took time.Duratio
 		fmt.Fprintf(out, "  %s × %s\n", count(int64(s.Codes[code])), code)
 	}
 	if left := lines - s.Accepted - s.Rejected; left > 0 {
-		fmt.Fprintf(out, "%s lines have no outcome; run the same command again, it goes on there\n", count(int64(left)))
+		fmt.Fprintf(out,
+			"%s lines have no outcome; run the same command again, it goes on there\n", count(int64(left)))
 	}
 }

@@ -31,6 +31,19 @@ func holdfast(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
+// holdfastFails runs the command line, which must fail with an error that contains want.
+func holdfastFails(t *testing.T, want string, args ...string) {
+	t.Helper()
+	if out, err := holdfast(t, args...); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("holdfast %q: %v, want %q\n%s", args, err, want, out)
+	}
+}
+
+// freePorts are flags of a platform that must not meet another one.
+var freePorts = []string{
+	"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0",
+}
+
 func TestEveryCommandExplainsItself(t *testing.T) {
 	for _, c := range newRootCommand().Commands() {
 		if c.Short == "" {
@@ -58,8 +71,9 @@ func api(t *testing.T, path string, status int, body string) string {
 }
 
 func TestStockGet(t *testing.T) {
-	url := api(t, "/v1/availability", http.StatusOK, `{"items":[{"sku":"A1","description":"Heart","available":7,"on_hand":9,"reserved":2,`+
-		`"committed":0,"version":3,"locations":[{"location":"main","available":7,"on_hand":9,"reserved":2}]}],"unknown":["B2"]}`)
+	url := api(t, "/v1/availability", http.StatusOK, `{"items":[{"sku":"A1","description":"Heart",`+
+		`"available":7,"on_hand":9,"reserved":2,"committed":0,"version":3,`+
+		`"locations":[{"location":"main","available":7,"on_hand":9,"reserved":2}]}],"unknown":["B2"]}`)
 	out, err := holdfast(t, "stock", "get", "A1", "B2", "--url", url)
 	if err == nil || !strings.Contains(err.Error(), "B2") {
 		t.Errorf("an unknown SKU was passed over: %v", err)
@@ -78,9 +92,12 @@ func TestStockGet(t *testing.T) {
 
 func TestStockShow(t *testing.T) {
 	const at = `"2026-01-02T03:04:05Z"`
-	url := api(t, "/v1/stock/A1", http.StatusOK, `{"sku":"A1","description":"Heart","available":0,"on_hand":5,"reserved":7,"incoming":9,"backordered":2,"backorder_limit":4,`+
-		`"version":8,"locations":[],"transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","reference":"van 2","shipped":3,"remaining":2,"shipped_at":`+at+`}],`+
-		`"expected":[{"location":"main","reference":"PO-2","quantity":7}],"backorders":[{"order_id":"o-1","location":"main","quantity":2,"since":`+at+`}]}`)
+	url := api(t, "/v1/stock/A1", http.StatusOK, `{"sku":"A1","description":"Heart","available":0,"on_hand":5,`+
+		`"reserved":7,"incoming":9,"backordered":2,"backorder_limit":4,"version":8,"locations":[],`+
+		`"transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","reference":"van 2",`+
+		`"shipped":3,"remaining":2,"shipped_at":`+at+`}],`+
+		`"expected":[{"location":"main","reference":"PO-2","quantity":7}],`+
+		`"backorders":[{"order_id":"o-1","location":"main","quantity":2,"since":`+at+`}]}`)
 	out, err := holdfast(t, "stock", "show", "A1", "--url", url)
 	want := "A1  Heart\nversion 8, backorder limit 4, backordered 2\n" +
 		"LOCATION  AVAILABLE  RESERVED  COMMITTED  SAFETY  DAMAGED  QC  ON HAND  INCOMING\n" +
@@ -95,9 +112,7 @@ func TestStockShow(t *testing.T) {
 		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
 	}
 	missing := api(t, "/v1/stock/A1", http.StatusNotFound, `{"code":"unknown_sku","title":"","status":404,"type":""}`)
-	if _, err := holdfast(t, "stock", "show", "A1", "--url", missing); err == nil || !strings.Contains(err.Error(), "unknown_sku") {
-		t.Errorf("a SKU that nobody registered: %v", err)
-	}
+	holdfastFails(t, "unknown_sku", "stock", "show", "A1", "--url", missing)
 }
 
 // What a command has written is waited for by a look-up that names the position it printed.
@@ -138,8 +153,9 @@ func TestALookUpWaitsForWhatACommandHasWritten(t *testing.T) {
 		if !slices.Equal(asked, []string{"", position}) {
 			t.Errorf("%s asked for %q", line, asked)
 		}
-		if out, err := holdfast(t, append(append([]string{"__complete"}, strings.Fields(line)...), "--after", "")...); err != nil || !strings.HasPrefix(out, ":4\n") {
-			t.Errorf("%s --after is completed with %q, %v", line, out, err) // :4 is: no files
+		out, err := holdfast(t, append(append([]string{"__complete"}, strings.Fields(line)...), "--after", "")...)
+		if err != nil || !strings.HasPrefix(out, ":4\n") { // :4 means no files
+			t.Errorf("%s --after is completed with %q, %v", line, out, err)
 		}
 	}
 }
@@ -157,16 +173,15 @@ func TestNothingIsSentWithAWrongOutput(t *testing.T) {
 		}
 	}
 	for _, line := range []string{"bench orders", "bench mirror", "verify"} {
-		if _, err := holdfast(t, append(strings.Fields(line), "-o", "yaml")...); err == nil || !strings.Contains(err.Error(), "neither table nor json") {
-			t.Errorf("%s -o yaml: %v", line, err)
-		}
+		holdfastFails(t, "neither table nor json", append(strings.Fields(line), "-o", "yaml")...)
 	}
 }
 
 func TestOrderGet(t *testing.T) {
 	const id = "a2bc78c1-8641-5967-a8fd-6c4696bd9d2f"
-	url := api(t, "/v1/orders/"+id, http.StatusOK, `{"order_id":"`+id+`","version":1,"status":"reserved","currency":"GBP","total":"5.10",`+
-		`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}],"timeline":[{"type":"order_placed","version":1,`+
+	url := api(t, "/v1/orders/"+id, http.StatusOK, `{"order_id":"`+id+`","version":1,"status":"reserved",`+
+		`"currency":"GBP","total":"5.10","lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}],`+
+		`"timeline":[{"type":"order_placed","version":1,`+
 		`"occurred_at":"2026-01-02T03:04:05Z","recorded_at":"2026-01-02T03:04:05Z"}]}`)
 	out, err := holdfast(t, "order", "get", id, "--url", url)
 	if err != nil {
@@ -177,22 +192,26 @@ func TestOrderGet(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, out)
 		}
 	}
-	missing := api(t, "/v1/orders/"+id, http.StatusNotFound, `{"code":"order_not_found","title":"","status":404,"type":""}`)
-	if _, err := holdfast(t, "order", "get", id, "--url", missing); err == nil || !strings.Contains(err.Error(), "order_not_found") {
-		t.Errorf("a missing order: %v", err)
-	}
+	missing := api(t, "/v1/orders/"+id, http.StatusNotFound,
+		`{"code":"order_not_found","title":"","status":404,"type":""}`)
+	holdfastFails(t, "order_not_found", "order", "get", id, "--url", missing)
 }
 
 // Everything that the API has of an order is shown.
 func TestOrderGetShowsItsLife(t *testing.T) {
 	const at = `"2026-01-02T03:04:05Z"`
-	url := api(t, "/v1/orders/o-1", http.StatusOK, `{"order_id":"o-1","kind":"order","version":9,"status":"reserved","voided":"0.00","currency":"GBP","total":"5.10","authorized":"5.10",`+
+	url := api(t, "/v1/orders/o-1", http.StatusOK, `{"order_id":"o-1","kind":"order","version":9,`+
+		`"status":"reserved","voided":"0.00","currency":"GBP","total":"5.10","authorized":"5.10",`+
 		`"refund_due":"2.55","payment_deadline":`+at+`,"allocation":{"policy":"split","locations":["north"]},`+
-		`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55","amount":"5.1","backordered":1,"shipped":2,"delivered":2,"returned":1}],`+
+		`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55","amount":"5.1","backordered":1,"shipped":2,`+
+		`"delivered":2,"returned":1}],`+
 		`"short":[{"sku":"B2","requested":3,"available":1,"reason":"insufficient_stock"}],`+
-		`"fulfilments":[{"fulfilment_id":"f-1","status":"delivered","tracking_reference":"1Z","lines":[{"sku":"A1","quantity":2,"delivered":2}]}],`+
-		`"returns":[{"return_id":"r-1","status":"requested","reason":"too big","lines":[{"sku":"A1","quantity":2,"received":1}]}],`+
-		`"timeline":[{"type":"payment_authorized","version":3,"occurred_at":`+at+`,"recorded_at":`+at+`,"cause":"timer","amount":"5.10","reference":"pi_1","lines":[{"sku":"A1","quantity":2}],`+
+		`"fulfilments":[{"fulfilment_id":"f-1","status":"delivered","tracking_reference":"1Z",`+
+		`"lines":[{"sku":"A1","quantity":2,"delivered":2}]}],`+
+		`"returns":[{"return_id":"r-1","status":"requested","reason":"too big",`+
+		`"lines":[{"sku":"A1","quantity":2,"received":1}]}],`+
+		`"timeline":[{"type":"payment_authorized","version":3,"occurred_at":`+at+`,"recorded_at":`+at+`,`+
+		`"cause":"timer","amount":"5.10","reference":"pi_1","lines":[{"sku":"A1","quantity":2}],`+
 		`"short":[{"sku":"B2","requested":3,"available":1}]}]}`)
 	out, err := holdfast(t, "order", "get", "o-1", "--url", url)
 	if err != nil {
@@ -200,8 +219,11 @@ func TestOrderGetShowsItsLife(t *testing.T) {
 	}
 	for _, want := range []string{
 		"refund due  2.55\n", "pay until   2026-01-02T03:04:05Z\n", "allocation  split north\n",
-		"A1   2         2.55        5.1     1            0          2        2          1\n", "B2     3          1          insufficient_stock\n",
-		"f-1         delivered  1Z        A1=2\n", "r-1     requested  too big  A1=1/2\n", "5.10 pi_1 A1=2 B2: 1 of 3 (timer)\n",
+		"A1   2         2.55        5.1     1            0          2        2          1\n",
+		"B2     3          1          insufficient_stock\n",
+		"f-1         delivered  1Z        A1=2\n",
+		"r-1     requested  too big  A1=1/2\n",
+		"5.10 pi_1 A1=2 B2: 1 of 3 (timer)\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
@@ -222,19 +244,22 @@ func TestOrderList(t *testing.T) {
 		if r.URL.RequestURI() != "/v1/orders?customer_id=c-1&limit=1&status=reserved" {
 			t.Errorf("asked for %s", r.URL.RequestURI())
 		}
-		_, _ = w.Write([]byte(`{"items":[{"order_id":"o-1","status":"reserved","payment_status":"pending","customer_id":"c-1","total":"5.10","currency":"GBP",` +
+		_, _ = w.Write([]byte(`{"items":[{"order_id":"o-1","status":"reserved","payment_status":"pending",` +
+			`"customer_id":"c-1","total":"5.10","currency":"GBP",` +
 			`"timeline":[{"occurred_at":"2026-01-02T03:04:05Z"}]}],"next_cursor":"xyz"}`))
 	}))
 	t.Cleanup(server.Close)
-	out, err := holdfast(t, "order", "list", "--customer", "c-1", "--status", "reserved", "--limit", "1", "--url", server.URL)
-	want := "ORDER  STATUS    PAYMENT  CUSTOMER  TOTAL     PLACED\no-1    reserved  pending  c-1       5.10 GBP  2026-01-02\nmore: --cursor xyz\n"
+	out, err := holdfast(t, "order", "list",
+		"--customer", "c-1", "--status", "reserved", "--limit", "1", "--url", server.URL)
+	want := "ORDER  STATUS    PAYMENT  CUSTOMER  TOTAL     PLACED\n" +
+		"o-1    reserved  pending  c-1       5.10 GBP  2026-01-02\n" +
+		"more: --cursor xyz\n"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
 	}
-	refused := api(t, "/v1/orders", http.StatusBadRequest, `{"code":"invalid_parameter","title":"","status":400,"type":""}`)
-	if _, err := holdfast(t, "order", "list", "--status", "open", "--url", refused); err == nil || !strings.Contains(err.Error(), "invalid_parameter") {
-		t.Errorf("a status that is none: %v", err)
-	}
+	refused := api(t, "/v1/orders", http.StatusBadRequest,
+		`{"code":"invalid_parameter","title":"","status":400,"type":""}`)
+	holdfastFails(t, "invalid_parameter", "order", "list", "--status", "open", "--url", refused)
 }
 
 func TestClosedSetsAreCompleted(t *testing.T) {
@@ -271,7 +296,7 @@ func TestImportNeedsTheLog(t *testing.T) {
 
 func TestDemoGeneratesReconcilesAndEnds(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
-	out, err := holdfast(t, "demo", "--exit", "--orders", "100", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0")
+	out, err := holdfast(t, append([]string{"demo", "--exit", "--orders", "100", "--dir", dir}, freePorts...)...)
 	if err != nil || !strings.Contains(out, "Reconciled:") {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -285,7 +310,8 @@ func TestDemoGeneratesReconcilesAndEnds(t *testing.T) {
 // Reports and the log draw the same chart.
 func TestDemoWithoutClickHouse(t *testing.T) {
 	chart := func(clickHouse string) string {
-		out, err := holdfast(t, "demo", "--exit", "--orders", "100", "--clickhouse", clickHouse, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0")
+		args := []string{"demo", "--exit", "--orders", "100", "--clickhouse", clickHouse}
+		out, err := holdfast(t, append(args, freePorts...)...)
 		_, after, found := strings.Cut(out, "credit notes taken off: ")
 		if err != nil || !found || strings.Contains(out, "GET /v1/reports") != (clickHouse == "embedded") {
 			t.Fatalf("%v\n%s", err, out)
@@ -294,7 +320,8 @@ func TestDemoWithoutClickHouse(t *testing.T) {
 		bars, _, _ = strings.Cut(bars, "\n\n")
 		return bars
 	}
-	if logged, reported := chart("off"), chart("embedded"); logged != reported || !strings.Contains(logged, "2025-11  █") {
+	logged, reported := chart("off"), chart("embedded")
+	if logged != reported || !strings.Contains(logged, "2025-11  █") {
 		t.Errorf("the log says\n%s\nand the report\n%s", logged, reported)
 	}
 }
@@ -315,7 +342,8 @@ func TestFreeAddressAvoidsWhatIsTaken(t *testing.T) {
 }
 
 func TestExplainSaysWhatToDo(t *testing.T) {
-	if err := explain(syscall.EADDRINUSE); !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "--listen") {
+	err := explain(syscall.EADDRINUSE)
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "--listen") {
 		t.Error(err)
 	}
 }

@@ -3,39 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-
-	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/pkg/client"
 )
-
-// orderStatuses are those that a list is filtered by.
-var orderStatuses = []string{"placed", "reserved", "confirmed", "on_hold", "completed", "rejected", "cancelled", "expired"}
-
-func listOrdersCommand(l *lookup) *cobra.Command {
-	var filter client.OrderFilter
-	var status string
-	c := &cobra.Command{
-		Use:   "list",
-		Short: "List orders, newest first, by customer, by status, or all",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			filter.Status = client.OrderStatus(status)
-			answer, err := client.New(l.url).Orders(cmd.Context(), filter, l.options()...)
-			if err != nil {
-				return fmt.Errorf("list orders: %w", err)
-			}
-			return l.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error { return writeOrders(w, &answer.Value) })
-		},
-	}
-	c.Flags().StringVar(&filter.CustomerID, "customer", "", "those of a customer")
-	c.Flags().StringVar(&status, "status", "", "those that have a status: "+strings.Join(orderStatuses, ", "))
-	c.Flags().IntVar(&filter.Limit, "limit", 20, "how many, at most 500")
-	c.Flags().StringVar(&filter.Cursor, "cursor", "", "go on behind a page, which says how")
-	complete(c, "status", orderStatuses...)
-	return l.reading(c)
-}
 
 func writeOrders(w io.Writer, page *client.OrderPage) error {
 	t := newTable(w)
@@ -46,7 +18,8 @@ func writeOrders(w io.Writer, page *client.OrderPage) error {
 		if len(o.Timeline) > 0 {
 			placed = o.Timeline[0].OccurredAt.UTC().Format("2006-01-02")
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s %s\t%s\n", o.OrderID, o.Status, o.PaymentStatus, o.CustomerID, o.Total, o.Currency, placed)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s %s\t%s\n",
+			o.OrderID, o.Status, o.PaymentStatus, o.CustomerID, o.Total, o.Currency, placed)
 	}
 	if page.NextCursor != "" {
 		fmt.Fprintf(t, "more: --cursor %s\n", page.NextCursor)
@@ -54,19 +27,22 @@ func writeOrders(w io.Writer, page *client.OrderPage) error {
 	return t.Flush()
 }
 
-// writeFields shows what has a value, a line each.
-func writeFields(w io.Writer, fields ...[2]string) error {
+// field is a line of a description.
+type field struct{ name, value string }
+
+// writeFields shows the fields that have a value, each on its line.
+func writeFields(w io.Writer, fields ...field) error {
 	t := newTable(w)
 	for _, f := range fields {
-		if f[1] != "" {
-			fmt.Fprintf(t, "%s\t%s\n", f[0], f[1])
+		if f.value != "" {
+			fmt.Fprintf(t, "%s\t%s\n", f.name, f.value)
 		}
 	}
 	return t.Flush()
 }
 
-// some is an amount that is not 0.
-func some(amount string) string {
+// nonZero is an amount, or empty for 0.
+func nonZero(amount string) string {
 	if strings.Trim(amount, "0.") == "" {
 		return ""
 	}
@@ -75,18 +51,30 @@ func some(amount string) string {
 
 func writeOrder(w io.Writer, o *client.Order) error {
 	deadline := ""
-	if !o.PaymentDeadline.IsZero() && (o.Status == "placed" || o.Status == "reserved") { // it has no meaning later
-		deadline = instant(o.PaymentDeadline)
+	if !o.PaymentDeadline.IsZero() && (o.Status == client.OrderStatusPlaced || o.Status == client.OrderStatusReserved) {
+		deadline = formatTime(o.PaymentDeadline) // it has no meaning later
 	}
+	allocation := append([]string{string(o.Allocation.Policy)}, o.Allocation.Locations...)
 	err := writeFields(w,
-		[2]string{"order", o.OrderID}, [2]string{"kind", string(o.Kind)}, [2]string{"version", fmt.Sprint(o.Version)},
-		[2]string{"status", string(o.Status)}, [2]string{"payment", string(o.PaymentStatus)},
-		[2]string{"fulfilment", string(o.FulfilmentStatus)}, [2]string{"returns", string(o.ReturnStatus)},
-		[2]string{"customer", o.CustomerID}, [2]string{"country", o.Country}, [2]string{"reference", o.Reference},
-		[2]string{"allocation", strings.Join(append([]string{string(o.Allocation.Policy)}, o.Allocation.Locations...), " ")},
-		[2]string{"total", o.Total + " " + o.Currency}, [2]string{"authorized", o.Authorized}, [2]string{"captured", o.Captured},
-		[2]string{"voided", some(o.Voided)}, [2]string{"refunded", some(o.Refunded)}, [2]string{"refund due", some(o.RefundDue)},
-		[2]string{"payment due", o.PaymentDue}, [2]string{"pay until", deadline},
+		field{"order", o.OrderID},
+		field{"kind", string(o.Kind)},
+		field{"version", fmt.Sprint(o.Version)},
+		field{"status", string(o.Status)},
+		field{"payment", string(o.PaymentStatus)},
+		field{"fulfilment", string(o.FulfilmentStatus)},
+		field{"returns", string(o.ReturnStatus)},
+		field{"customer", o.CustomerID},
+		field{"country", o.Country},
+		field{"reference", o.Reference},
+		field{"allocation", strings.Join(allocation, " ")},
+		field{"total", o.Total + " " + o.Currency},
+		field{"authorized", o.Authorized},
+		field{"captured", o.Captured},
+		field{"voided", nonZero(o.Voided)},
+		field{"refunded", nonZero(o.Refunded)},
+		field{"refund due", nonZero(o.RefundDue)},
+		field{"payment due", o.PaymentDue},
+		field{"pay until", deadline},
 	)
 	if err != nil {
 		return err
@@ -94,14 +82,16 @@ func writeOrder(w io.Writer, o *client.Order) error {
 	t := newTable(w)
 	fmt.Fprintln(t, "\nSKU\tQUANTITY\tUNIT PRICE\tAMOUNT\tBACKORDERED\tCANCELLED\tSHIPPED\tDELIVERED\tRETURNED")
 	for _, l := range o.Lines {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", l.SKU, l.Quantity, l.UnitPrice, l.Amount, l.Backordered, l.Cancelled, l.Shipped, l.Delivered, l.Returned)
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", l.SKU, l.Quantity, l.UnitPrice, l.Amount,
+			l.Backordered, l.Cancelled, l.Shipped, l.Delivered, l.Returned)
 	}
 	writeShort(t, o.Short)
 	writeFulfilments(t, o)
+	writeReturns(t, o)
 	fmt.Fprintln(t, "\nVERSION\tEVENT\tOCCURRED\tDETAILS")
 	for i := range o.Timeline {
 		e := &o.Timeline[i]
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", e.Version, e.Type, instant(e.OccurredAt), details(e))
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", e.Version, e.Type, formatTime(e.OccurredAt), details(e))
 	}
 	return t.Flush()
 }
@@ -115,7 +105,7 @@ func writeShort(t io.Writer, short []client.ShortLine) {
 	}
 }
 
-// writeFulfilments shows what has left or will, and what comes back.
+// writeFulfilments shows the shipments that have left or will leave.
 func writeFulfilments(t io.Writer, o *client.Order) {
 	if len(o.Fulfilments) > 0 {
 		fmt.Fprintln(t, "\nFULFILMENT\tSTATUS\tTRACKING\tLINES")
@@ -127,6 +117,10 @@ func writeFulfilments(t io.Writer, o *client.Order) {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.FulfilmentID, f.Status, f.TrackingReference, strings.Join(lines, " "))
 	}
+}
+
+// writeReturns shows what a customer sends back.
+func writeReturns(t io.Writer, o *client.Order) {
 	if len(o.Returns) > 0 {
 		fmt.Fprintln(t, "\nRETURN\tSTATUS\tREASON\tLINES, RECEIVED OF ASKED")
 	}
@@ -139,23 +133,38 @@ func writeFulfilments(t io.Writer, o *client.Order) {
 	}
 }
 
-// details is what an event adds, and its cause where it is not a command's.
+// details are the values of an event, and its cause if that is not a command.
 func details(e *client.TimelineEntry) string {
-	parts := []string{e.Amount, e.Reference, e.Reason}
+	values := []string{e.Amount, e.Reference, e.Reason}
 	for _, l := range e.Lines {
-		parts = append(parts, fmt.Sprintf("%s=%d", l.SKU, l.Quantity))
+		values = append(values, fmt.Sprintf("%s=%d", l.SKU, l.Quantity))
 	}
 	for _, s := range e.Short {
-		parts = append(parts, fmt.Sprintf("%s: %d of %d", s.SKU, s.Available, s.Requested))
+		values = append(values, fmt.Sprintf("%s: %d of %d", s.SKU, s.Available, s.Requested))
 	}
-	if e.Cause != "" && e.Cause != "command" {
-		parts = append(parts, "("+string(e.Cause)+")")
+	if e.Cause != "" && e.Cause != client.Command {
+		values = append(values, "("+string(e.Cause)+")")
 	}
-	var shown []string
-	for _, p := range parts {
-		if p != "" {
-			shown = append(shown, p)
-		}
+	values = slices.DeleteFunc(values, func(v string) bool { return v == "" })
+	return strings.Join(values, " ")
+}
+
+// writeSummary shows what a command on an order answers.
+func writeSummary(w io.Writer, o *client.OrderSummary) error {
+	backordered := ""
+	if o.Backordered {
+		backordered = "it waits for stock to come"
 	}
-	return strings.Join(shown, " ")
+	return writeFields(w,
+		field{"order", o.OrderID},
+		field{"version", fmt.Sprint(o.Version)},
+		field{"status", string(o.Status)},
+		field{"payment", string(o.PaymentStatus)},
+		field{"fulfilment", string(o.FulfilmentStatus)},
+		field{"fulfilment ID", o.FulfilmentID},
+		field{"return", string(o.ReturnStatus)},
+		field{"return ID", o.ReturnID},
+		field{"total", o.Total + " " + o.Currency},
+		field{"backordered", backordered},
+	)
 }

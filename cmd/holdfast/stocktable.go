@@ -4,17 +4,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/holdfast/holdfast/pkg/client"
 )
-
-// newTable aligns columns that are separated by tabs.
-func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
-
-// instant is a time as tables show it.
-func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // writeStock shows items, a block each.
 func writeStock(w io.Writer, items []client.Availability) error {
@@ -29,7 +21,7 @@ func writeStock(w io.Writer, items []client.Availability) error {
 	return nil
 }
 
-// writeLevels shows an item's levels, location by location. on_hand is the sum of what stands before it.
+// writeLevels shows an item's levels by location. ON HAND is the sum of the columns before it.
 func writeLevels(w io.Writer, a *client.Availability) error {
 	fmt.Fprintln(w, strings.TrimSpace(a.SKU+"  "+a.Description))
 	fmt.Fprintf(w, "version %d, backorder limit %d, backordered %d\n", a.Version, a.BackorderLimit, a.Backordered)
@@ -42,18 +34,20 @@ func writeLevels(w io.Writer, a *client.Availability) error {
 		Location: "all", Available: a.Available, Reserved: a.Reserved, Committed: a.Committed, SafetyStock: a.SafetyStock,
 		Damaged: a.Damaged, QualityControl: a.QualityControl, OnHand: a.OnHand, Incoming: a.Incoming,
 	}) {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
-			l.Location, l.Available, l.Reserved, l.Committed, l.SafetyStock, l.Damaged, l.QualityControl, l.OnHand, l.Incoming)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", l.Location, l.Available, l.Reserved,
+			l.Committed, l.SafetyStock, l.Damaged, l.QualityControl, l.OnHand, l.Incoming)
 	}
 	return t.Flush()
 }
 
-// writeStockItem shows an item with what is under way; a table with nothing in it is left out.
+// writeStockItem shows an item with its transfers, expected deliveries and waiting orders. It leaves out empty tables.
 func writeStockItem(w io.Writer, s *client.StockItem) error {
 	err := writeLevels(w, &client.Availability{
-		SKU: s.SKU, Description: s.Description, Version: s.Version, BackorderLimit: s.BackorderLimit, Backordered: s.Backordered,
-		Available: s.Available, Reserved: s.Reserved, Committed: s.Committed, SafetyStock: s.SafetyStock, Damaged: s.Damaged,
-		QualityControl: s.QualityControl, OnHand: s.OnHand, Incoming: s.Incoming, Locations: s.Locations,
+		SKU: s.SKU, Description: s.Description, Version: s.Version,
+		BackorderLimit: s.BackorderLimit, Backordered: s.Backordered,
+		Available: s.Available, Reserved: s.Reserved, Committed: s.Committed, SafetyStock: s.SafetyStock,
+		Damaged: s.Damaged, QualityControl: s.QualityControl, OnHand: s.OnHand, Incoming: s.Incoming,
+		Locations: s.Locations,
 	})
 	if err != nil {
 		return err
@@ -63,7 +57,8 @@ func writeStockItem(w io.Writer, s *client.StockItem) error {
 		fmt.Fprintln(t, "\nTRANSFER\tFROM\tTO\tUNDER\tSHIPPED\tREMAINING\tSHIPPED AT")
 	}
 	for _, x := range s.Transfers {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", x.TransferID, x.FromLocation, x.ToLocation, x.Reference, x.Shipped, x.Remaining, instant(x.ShippedAt))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%d\t%s\n", x.TransferID, x.FromLocation, x.ToLocation,
+			x.Reference, x.Shipped, x.Remaining, formatTime(x.ShippedAt))
 	}
 	if len(s.Expected) > 0 {
 		fmt.Fprintln(t, "\nEXPECTED UNDER\tAT\tQUANTITY")
@@ -75,7 +70,7 @@ func writeStockItem(w io.Writer, s *client.StockItem) error {
 		fmt.Fprintln(t, "\nWAITING ORDER\tAT\tQUANTITY\tSINCE")
 	}
 	for _, x := range s.Backorders {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", x.OrderID, x.Location, x.Quantity, instant(x.Since))
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", x.OrderID, x.Location, x.Quantity, formatTime(x.Since))
 	}
 	return t.Flush()
 }

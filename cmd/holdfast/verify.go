@@ -1,13 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"time"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/pkg/verify"
@@ -32,7 +30,8 @@ func newVerifyCommand() *cobra.Command {
 		Long: `Reads the log from its start with a naive fold of its own, and checks what must always hold: never
 oversold, stock conserved, one key one order, versions gap-free, views equal to the log, money adding up.
 Prints a line for each invariant; exit status 1 on any violation. With --acks, the file that holdfast
-bench writes, it also checks that what clients were told is what the log says. With --clickhouse it compares the mirror with
+bench writes, it also checks that what clients were told is what the log says. With --clickhouse it compares the ` +
+			`mirror with
 the log, and fills another one in a database beside it, which it drops afterwards, to see that it is equal.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -44,8 +43,10 @@ the log, and fills another one in a database beside it, which it drops afterward
 	flags.StringVar(&f.acks, "acks", "", "what clients were answered, as holdfast bench --acks writes it")
 	flags.IntVar(&f.check.Examples, "examples", verify.DefaultExamples, "violations of each invariant that are shown")
 	flags.StringVar(&f.check.ClickHouse, "clickhouse", "", "ClickHouse to hold to the log, such as "+defaultClickHouse)
-	flags.DurationVar(&f.check.ViewWait, "view-wait", viewWait, "how long availability rows may take to follow a log that nobody writes")
-	flags.BoolVar(&f.check.Settled, "settled", false, "an order that is still open, or waits for stock to follow, is a violation too")
+	flags.DurationVar(&f.check.ViewWait, "view-wait", viewWait,
+		"how long availability rows may take to follow a log that nobody writes")
+	flags.BoolVar(&f.check.Settled, "settled", false,
+		"an order that is still open, or waits for stock to follow, is a violation too")
 	f.out.flag(flags)
 	return c
 }
@@ -77,9 +78,7 @@ func (f *verifyFlags) run(c *cobra.Command) error {
 		return err
 	}
 	if f.out == outputJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(report)
+		err = writeJSON(out, report)
 	} else {
 		err = printReport(out, report)
 	}
@@ -89,20 +88,17 @@ func (f *verifyFlags) run(c *cobra.Command) error {
 	return err
 }
 
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && isatty.IsTerminal(file.Fd())
-}
-
 func printReport(out io.Writer, r *verify.Report) error {
-	fmt.Fprintf(out, "%d events, %d orders (%d open, %d waiting for stock to follow), %d SKUs (%d availability rows behind)\n",
+	fmt.Fprintf(out, "%d events, %d orders (%d open, %d waiting for stock to follow), "+
+		"%d SKUs (%d availability rows behind)\n",
 		r.Events, r.Orders, r.OpenOrders, r.UnsettledOrders, r.SKUs, r.RowsBehind)
 	for _, inv := range r.Invariants {
-		word := "ok"
+		result := "ok"
 		if inv.Violations > 0 {
-			word = fmt.Sprintf("%d VIOLATIONS", inv.Violations)
+			result = fmt.Sprintf("%d VIOLATIONS", inv.Violations)
 		}
-		if _, err := fmt.Fprintf(out, "%-4s %-66s %10d checked  %s\n", inv.ID, inv.Name, inv.Checked, word); err != nil {
+		_, err := fmt.Fprintf(out, "%-4s %-66s %10d checked  %s\n", inv.ID, inv.Name, inv.Checked, result)
+		if err != nil {
 			return fmt.Errorf("write the report: %w", err)
 		}
 		for _, example := range inv.Examples {

@@ -37,12 +37,8 @@ const (
 	// batchesInMemory: while some are written, another one is filled.
 	batchesWritten  = 2
 	batchesInMemory = batchesWritten + 1
-	// endInterval is how often the log is asked where it ends; beatInterval how often an idle mirror says that
-	// it is current.
-	endInterval  = time.Second
+	// beatInterval is how often an idle mirror writes that it is current.
 	beatInterval = 2 * time.Second
-	// shrunkLimit is how often in a row the end must have gone back: a new leader may know it late.
-	shrunkLimit = 3
 	// firstPause and longestPause lie between an error and the next attempt; they double.
 	firstPause   = 250 * time.Millisecond
 	longestPause = 10 * time.Second
@@ -314,7 +310,7 @@ func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
 	if err := m.compare(ctx, from, last, end); err != nil {
 		return m.refill(ctx, err)
 	}
-	follower, err := m.cfg.Client.FollowInStep(from) // a batch then holds few months
+	follower, err := m.cfg.Client.FollowInterleaved(from) // a batch then holds few months
 	if err != nil {
 		return err
 	}
@@ -412,13 +408,16 @@ func (m *Mirror) advance(reached eventlog.Offsets) {
 	m.settle()
 }
 
-// markEnd notes where the log ends; false when that is before what the mirror holds.
-func (m *Mirror) markEnd(end eventlog.Offsets, asked time.Time) bool {
+// markEnd notes where the log ends. It returns an error when that is before what the mirror has.
+func (m *Mirror) markEnd(end eventlog.Offsets, asked time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	holds := m.fresh.ended(end, asked)
+	reached := m.fresh.ended(end, asked)
 	m.settle()
-	return holds
+	if !reached {
+		return errors.New("a topic ends before what the mirror has read of it: it was made again")
+	}
+	return nil
 }
 
 // settle draws conclusions from where the mirror and the log's ends are; with mu held.

@@ -285,29 +285,17 @@ func (p *pipeline) writeProgress(ctx context.Context, reached eventlog.Offsets) 
 	return nil
 }
 
-// watchEnd asks again and again where the log ends. An end that went back, and stays so, says that the topic was
-// made again.
+// watchEnd keeps the mirror's age current, and ends with an error when a topic was deleted and created again.
 func (p *pipeline) watchEnd(ctx context.Context, tps []eventlog.TopicPartition) error {
-	tick := time.NewTicker(endInterval)
-	defer tick.Stop()
-	for shrunk := 0; shrunk < shrunkLimit; {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		asked := time.Now()
-		end, err := p.m.cfg.Client.StableOffsets(ctx, tps)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil: // what the mirror holds stays good; its age tells
+	watcher := eventlog.EndWatcher{
+		Ask:        p.m.cfg.Client.StableOffsets,
+		Partitions: tps,
+		Observe:    p.m.markEnd,
+		Failed: func(err error) error {
+			// The mirror stays good. Its age grows, and shows that it may not be current.
 			p.m.cfg.Logger.Warn("the log does not say where it ends", "error", err)
-		case p.m.markEnd(end, asked):
-			shrunk = 0
-		default:
-			shrunk++
-		}
+			return nil
+		},
 	}
-	return errors.New("a topic ends before what the mirror has read of it: it was made again")
+	return watcher.Run(ctx)
 }

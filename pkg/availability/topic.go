@@ -45,14 +45,6 @@ func (t *topicState) has(row *eventv1.AvailabilityRow) bool {
 	return ok && !stale && newest >= row.SourceOffset
 }
 
-// How the availability topic is watched. It may be deleted while nothing is written to it.
-const (
-	topicInterval = time.Second
-	// shrunkLimit is how often in a row the topic's end must have gone back before the topic counts as deleted. A new
-	// leader of a partition may report an end that is too low for a moment.
-	shrunkLimit = 3
-)
-
 var errTopicGone = errors.New(
 	"the topic " + eventlog.TopicAvailability + " was deleted or made again; building it anew")
 
@@ -125,28 +117,21 @@ func (v *projectorView) replacedRows(recs []eventlog.Record) ([]*eventlog.Record
 	return replaced, nil
 }
 
-// watchTopic returns when the topic is no longer the one that the fold was restored from.
+// watchTopic ends with an error when the topic is no longer the one that the fold was restored from. It may be deleted
+// while nothing is written to it.
 func (v *projectorView) watchTopic(ctx context.Context) error {
-	tick := time.NewTicker(topicInterval)
-	defer tick.Stop()
 	before := v.restoredUpTo
-	for shrunk := 0; shrunk < shrunkLimit; {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-		end, err := v.client.EndOffsets(ctx, projector.Partitions(eventlog.TopicAvailability, v.layout))
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			return fmt.Errorf("%w: %w", errTopicGone, err)
-		case end.Covers(before):
-			before, shrunk = end, 0
-		default:
-			shrunk++
-		}
+	watcher := eventlog.EndWatcher{
+		Ask:        v.client.EndOffsets,
+		Partitions: projector.Partitions(eventlog.TopicAvailability, v.layout),
+		Observe: func(end eventlog.Offsets, _ time.Time) error {
+			if !end.Covers(before) {
+				return errTopicGone
+			}
+			before = end
+			return nil
+		},
+		Failed: func(err error) error { return fmt.Errorf("%w: %w", errTopicGone, err) },
 	}
-	return errTopicGone
+	return watcher.Run(ctx)
 }

@@ -1,5 +1,6 @@
-// Package certs keeps TLS configurations that are made of files, and makes them anew when the files change: certificates
-// are rotated without a restart. What the files are, and what is asked of the other side, is their user's to say.
+// Package certs makes TLS configurations from files, and makes them again when the files change, so that certificates
+// are rotated without a restart. It does not know what the files are: the caller's function reads them, and decides
+// what to ask of the other side.
 package certs
 
 import (
@@ -10,49 +11,49 @@ import (
 	"sync"
 )
 
-// Source has the configuration for each new connection. It is safe for concurrent use.
+// Source has the configuration for new connections. It is safe for concurrent use.
 type Source struct {
 	log   *slog.Logger
 	read  func() (*tls.Config, error)
 	files []string
 
-	mu     sync.Mutex
-	config *tls.Config
-	held   []os.FileInfo // the files as they were before config was read
-	broken []os.FileInfo // the same, when that last failed: it is told once
+	mu       sync.Mutex
+	config   *tls.Config
+	inUse    []os.FileInfo // the files just before config was read
+	reported []os.FileInfo // the files at the last error, so that each error is logged once; nil: there was none
 }
 
-// New reads the files, which must be good then. read makes a configuration of them, at any time.
+// New reads the files, which must be valid. read makes a configuration from them; it is called again when they change.
 func New(log *slog.Logger, read func() (*tls.Config, error), files ...string) (*Source, error) {
 	s := &Source{log: log, read: read, files: files}
-	s.held = s.stat()
+	s.inUse = s.stat()
 	var err error
 	s.config, err = read()
 	return s, err
 }
 
-// Config is the configuration for a new connection; it is not to be changed. It asks for the state of the files, and
-// reads those that have changed. If they are no good, the last ones that were stay in use.
+// Config is the configuration for a new connection. Do not change it. Config looks whether the files have changed, and
+// then reads them. If they are not valid, the former configuration stays in use.
 func (s *Source) Config() *tls.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.stat() // before they are read: a change from then on shows
-	if unchanged(now, s.held) {
+	now := s.stat() // before the read, so that a change during the read is noticed the next time
+	if unchanged(now, s.inUse) {
 		return s.config
 	}
 	config, err := s.read()
 	switch {
 	case err == nil:
-		s.config, s.held = config, now
+		s.config, s.inUse = config, now
 		s.log.Info("certificates have changed and are in use for new connections", "files", s.files)
-	case s.broken == nil || !unchanged(now, s.broken):
-		s.broken = now
+	case s.reported == nil || !unchanged(now, s.reported):
+		s.reported = now
 		s.log.Error("certificates have changed and cannot be used; those before stay in use", "error", err)
 	}
 	return s.config
 }
 
-// stat has nil for a file that is not there.
+// stat returns the state of each file; nil for one that does not exist.
 func (s *Source) stat() []os.FileInfo {
 	infos := make([]os.FileInfo, len(s.files))
 	for i, file := range s.files {

@@ -21,15 +21,15 @@ type BulkResults struct {
 	lines *bufio.Scanner
 }
 
-// Bulk sends NDJSON command lines and returns their results while they are still being sent. Read the
-// results as they come: the server takes at most 4,096 lines ahead of them. Nothing is retried here; a
-// stream that breaks can be sent again whole, since each line's id is its idempotency key.
+// Bulk sends NDJSON command lines and returns their results while lines are still being sent. Read the results as they
+// come: the server reads at most 4,096 lines ahead of them. Bulk retries nothing. A stream that breaks can be sent
+// again as a whole, because each line's id is its idempotency key.
 func (c *Client) Bulk(ctx context.Context, lines io.Reader) (*BulkResults, error) {
-	request, err := NewRunCommandsRequestWithBody(c.server, "application/x-ndjson", lines)
+	request, err := c.newRequest(ctx, http.MethodPost, path("commands"), nil, mediaNDJSON, lines)
 	if err != nil {
-		return nil, fmt.Errorf("build request: %w", err)
+		return nil, err
 	}
-	response, err := c.http.Do(request.WithContext(ctx))
+	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (c *Client) Bulk(ctx context.Context, lines io.Reader) (*BulkResults, error
 	return &BulkResults{response.Body, scanner}, nil
 }
 
-// NextLine returns the next result as it came, valid until the next call; io.EOF at the end.
+// NextLine returns the next result as JSON, or io.EOF at the end. It is valid until the next call.
 func (r *BulkResults) NextLine() ([]byte, error) {
 	if r.lines.Scan() {
 		return r.lines.Bytes(), nil
@@ -54,7 +54,7 @@ func (r *BulkResults) NextLine() ([]byte, error) {
 	return nil, io.EOF
 }
 
-// Next returns the next result; io.EOF at the end.
+// Next returns the next result, or io.EOF at the end.
 func (r *BulkResults) Next() (*ResultLine, error) {
 	line, err := r.NextLine()
 	if err != nil {
@@ -70,8 +70,8 @@ func (r *BulkResults) Next() (*ResultLine, error) {
 // Close ends the stream.
 func (r *BulkResults) Close() error { return r.body.Close() }
 
-// RunCommands streams commands and yields their results in order. A line without an ID gets a key of its
-// own. After an error nothing more is yielded.
+// RunCommands streams commands and yields their results in order. A line without an ID gets a new idempotency key. An
+// error is the last thing that it yields.
 func (c *Client) RunCommands(ctx context.Context, commands iter.Seq[CommandLine]) iter.Seq2[*ResultLine, error] {
 	return func(yield func(*ResultLine, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -94,7 +94,7 @@ func (c *Client) RunCommands(ctx context.Context, commands iter.Seq[CommandLine]
 	}
 }
 
-// encode writes lines in blocks, and at once when no further line is there yet.
+// encode writes lines through a buffer. It flushes the buffer when no further line is ready.
 func (c *Client) encode(ctx context.Context, to io.Writer, commands iter.Seq[CommandLine]) error {
 	lines := make(chan CommandLine, 256)
 	go func() {

@@ -20,7 +20,9 @@ func serve(t *testing.T, handler http.HandlerFunc, options ...Option) *Client {
 	return New(server.URL, options...)
 }
 
-var oneLine = PlaceOrder{CustomerID: "c-1", Currency: "GBP", Lines: []OrderLine{{SKU: "A1", Quantity: 2, UnitPrice: "2.55"}}}
+var oneLine = PlaceOrder{
+	CustomerID: "c-1", Currency: "GBP", Lines: []OrderLine{{SKU: "A1", Quantity: 2, UnitPrice: "2.55"}},
+}
 
 func TestRetriesKeepTheKey(t *testing.T) {
 	var keys, bodies []string
@@ -40,14 +42,16 @@ func TestRetriesKeepTheKey(t *testing.T) {
 			w.Header().Set("ETag", `"2"`)
 			w.Header().Set("Holdfast-Position", "o0.2")
 			w.WriteHeader(http.StatusCreated)
-			io.WriteString(w, `{"order_id":"o","version":2,"status":"reserved","payment_status":"pending","fulfilment_status":"unfulfilled","currency":"GBP","total":"5.10"}`)
+			io.WriteString(w, `{"order_id":"o","version":2,"status":"reserved","payment_status":"pending",`+
+				`"fulfilment_status":"unfulfilled","currency":"GBP","total":"5.10"}`)
 		}
 	})
 	answer, err := c.PlaceOrder(context.Background(), oneLine)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if answer.Value.Status != "reserved" || answer.Version != 2 || answer.Position != "o0.2" || answer.Status != http.StatusCreated {
+	if answer.Value.Status != "reserved" || answer.Version != 2 || answer.Position != "o0.2" ||
+		answer.Status != http.StatusCreated {
 		t.Errorf("answer %+v", answer)
 	}
 	const body = `{"currency":"GBP","customer_id":"c-1","lines":[{"quantity":2,"sku":"A1","unit_price":"2.55"}]}`
@@ -66,7 +70,8 @@ func TestRefusalsAreProblemsAndNotRetried(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		n.Add(1)
 		w.WriteHeader(http.StatusConflict)
-		io.WriteString(w, `{"type":"/errors/insufficient_stock","title":"x","status":409,"code":"insufficient_stock","detail":"d","short":[{"sku":"A1","requested":2,"available":1}]}`)
+		io.WriteString(w, `{"type":"/errors/insufficient_stock","title":"x","status":409,"code":"insufficient_stock",`+
+			`"detail":"d","short":[{"sku":"A1","requested":2,"available":1}]}`)
 	})
 	_, err := c.PlaceOrder(context.Background(), oneLine)
 	var p *Problem
@@ -93,29 +98,49 @@ func TestRequestsAreAsSpecified(t *testing.T) {
 	var got string
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		got = fmt.Sprint(r.Method, " ", r.URL.RequestURI(), " ", r.Header.Get("Idempotency-Key"), " ", r.Header.Get("If-Match"), " ", string(body))
+		got = fmt.Sprintf("%s %s %s %s %s",
+			r.Method, r.URL.RequestURI(), r.Header.Get("Idempotency-Key"), r.Header.Get("If-Match"), body)
 		io.WriteString(w, `{}`)
 	}, WithKeys(func() string { return "k" }))
 	ctx := context.Background()
+	damaged := ReceiveReturn{Lines: []ReturnedLine{{SKU: "A", Quantity: 1, Condition: "damaged"}}}
 	for want, call := range map[string]func() error{
-		`PUT /v1/stock/BANK%20CHARGES k  {"description":"d"}`: func() error { _, err := c.RegisterItem(ctx, "BANK CHARGES", "d"); return err },
+		`PUT /v1/stock/BANK%20CHARGES k  {"description":"d"}`: func() error {
+			return errorOf(c.RegisterItem(ctx, "BANK CHARGES", "d"))
+		},
 		`POST /v1/stock/A%2F1/receipts k "3" {"quantity":5}`: func() error {
-			_, err := c.ReceiveStock(ctx, "A/1", ReceiveStock{Quantity: 5}, IfVersion(3))
-			return err
+			return errorOf(c.ReceiveStock(ctx, "A/1", ReceiveStock{Quantity: 5}, IfVersion(3)))
 		},
-		`POST /v1/orders/o/cancel mine  {"reason":"r"}`:  func() error { _, err := c.CancelOrder(ctx, "o", "r", Key("mine")); return err },
-		`POST /v1/orders/o/fulfilments k  {}`:            func() error { _, err := c.ShipOrder(ctx, "o", ShipOrder{}); return err },
-		`POST /v1/orders/o/fulfilments/f/delivery k  {}`: func() error { _, err := c.DeliverOrder(ctx, "o", "f", DeliverOrder{}); return err },
-		`GET /v1/orders?customer_id=c+1&limit=2   `:      func() error { _, err := c.Orders(ctx, OrderFilter{CustomerID: "c 1", Limit: 2}); return err },
-		`POST /v1/orders/o/returns k  {}`:                func() error { _, err := c.RequestReturn(ctx, "o", RequestReturn{}); return err },
+		`POST /v1/orders/o/cancel mine  {"reason":"r"}`: func() error {
+			return errorOf(c.CancelOrder(ctx, "o", "r", Key("mine")))
+		},
+		`POST /v1/orders/o/fulfilments k  {}`: func() error {
+			return errorOf(c.ShipOrder(ctx, "o", ShipOrder{}))
+		},
+		`POST /v1/orders/o/fulfilments/f/delivery k  {}`: func() error {
+			return errorOf(c.DeliverOrder(ctx, "o", "f", DeliverOrder{}))
+		},
+		`GET /v1/orders?customer_id=c+1&limit=2   `: func() error {
+			return errorOf(c.Orders(ctx, OrderFilter{CustomerID: "c 1", Limit: 2}))
+		},
+		`POST /v1/orders/o/returns k  {}`: func() error {
+			return errorOf(c.RequestReturn(ctx, "o", RequestReturn{}))
+		},
 		`POST /v1/orders/o/returns/r/receipt k  {"lines":[{"condition":"damaged","quantity":1,"sku":"A"}]}`: func() error {
-			_, err := c.ReceiveReturn(ctx, "o", "r", ReceiveReturn{Lines: []ReturnedLine{{SKU: "A", Quantity: 1, Condition: ReturnedLineCondition("damaged")}}})
-			return err
+			return errorOf(c.ReceiveReturn(ctx, "o", "r", damaged))
 		},
-		`POST /v1/orders/o/returns/r/cancel k  {"reason":"kept"}`: func() error { _, err := c.CancelReturn(ctx, "o", "r", "kept"); return err },
-		`GET /v1/availability/A1   `:                              func() error { _, err := c.Availability(ctx, "A1"); return err },
-		`POST /v1/availability   {"skus":["A1"]}`:                 func() error { _, err := c.Availabilities(ctx, []string{"A1"}); return err },
-		`PUT /v1/stock/A1/backorder-limit k  {"limit":0}`:         func() error { _, err := c.SetBackorderLimit(ctx, "A1", 0); return err },
+		`POST /v1/orders/o/returns/r/cancel k  {"reason":"kept"}`: func() error {
+			return errorOf(c.CancelReturn(ctx, "o", "r", "kept"))
+		},
+		`GET /v1/availability/A1   `: func() error {
+			return errorOf(c.Availability(ctx, "A1"))
+		},
+		`POST /v1/availability   {"skus":["A1"]}`: func() error {
+			return errorOf(c.Availabilities(ctx, []string{"A1"}))
+		},
+		`PUT /v1/stock/A1/backorder-limit k  {"limit":0}`: func() error {
+			return errorOf(c.SetBackorderLimit(ctx, "A1", 0))
+		},
 	} {
 		if err := call(); err != nil || got != want {
 			t.Errorf("got %s, %v\nwant %s", got, err, want)
@@ -168,3 +193,6 @@ func counter() func() string {
 	n := 0
 	return func() string { n++; return fmt.Sprint("k-", n) }
 }
+
+// errorOf is the error of a call that also returns an answer.
+func errorOf[T any](_ T, err error) error { return err }

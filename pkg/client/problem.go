@@ -8,14 +8,14 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// Problem is a refusal: errors.AsType[*client.Problem] finds it.
+// Problem is a refusal, as an error. errors.AsType[*client.Problem] finds it.
 type Problem struct {
 	ProblemDocument
-	// RetryAfter is what the server asked for; 0: nothing.
+	// RetryAfter is the server's Retry-After; 0: it had none.
 	RetryAfter time.Duration
 }
 
-// Error names the code and where the fault lies.
+// Error has the code, the field at fault and the detail.
 func (p *Problem) Error() string {
 	text := p.Code
 	if len(p.Errors) > 0 && p.Errors[0].Pointer != "" {
@@ -27,7 +27,7 @@ func (p *Problem) Error() string {
 	return text
 }
 
-// problemOf reads a problem; what is none (a proxy's page) becomes one with the code http_<status>.
+// problemOf reads a problem. Another body, such as a proxy's page, becomes a problem with the code http_<status>.
 func problemOf(response *http.Response, body []byte) *Problem {
 	p := &Problem{}
 	if err := json.Unmarshal(body, &p.ProblemDocument); err != nil || p.Code == "" {

@@ -10,31 +10,38 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/holdfast/holdfast/pkg/backoff"
 )
 
 // WriterOption changes how a writer is opened.
 type WriterOption func(*writerOptions)
 
 type writerOptions struct {
-	pause func(step string)
+	pause func(phase string)
 }
 
-// Pause calls fn before each step of acquiring: "init-0" to "init-2", "layout", and "fence <transactional id>"
-// for ids of earlier generations. Tests stop and interleave acquirers with it.
-func Pause(fn func(step string)) WriterOption {
+// Pause calls fn before each phase of acquiring: "init-0" to "init-2", "layout", and "fence <transactional id>" for
+// each id of an earlier generation. Tests use it to stop and interleave acquirers.
+func Pause(fn func(phase string)) WriterOption {
 	return func(o *writerOptions) { o.pause = fn }
 }
 
-// OpenWriter takes the right to write the shard: it initialises the shard's transactional ids, strictly in
-// order, which fences the former writer and aborts what it left open; makes sure that the layout has not moved
-// (ErrLayoutMoved); and fences the ids of all earlier generations that wrote any of the shard's partitions.
+// OpenWriter acquires the right to write the shard, in three phases:
+//
+//  1. It initialises the shard's transactional ids, strictly in order. That fences the former writer and aborts the
+//     transaction that it left open.
+//  2. It checks that the layout has not changed (ErrLayoutMoved).
+//  3. It fences the ids of all earlier generations that wrote any of the shard's partitions.
+//
 // When it returns, nothing that an earlier writer does can become visible in these partitions any more.
 func OpenWriter(ctx context.Context, cfg Config, layout Layout, shard int32, opts ...WriterOption) (*Writer, error) {
 	if err := layout.Validate(); err != nil {
 		return nil, err
 	}
 	if layout.Generation == 0 || shard < 0 || shard >= layout.ShardCount {
-		return nil, fmt.Errorf("shard %d does not exist in generation %d with %d shards", shard, layout.Generation, layout.ShardCount)
+		return nil, fmt.Errorf("shard %d does not exist in generation %d with %d shards",
+			shard, layout.Generation, layout.ShardCount)
 	}
 	o := writerOptions{pause: func(string) {}}
 	for _, opt := range opts {
@@ -67,7 +74,7 @@ func (w *Writer) acquire(ctx context.Context, client *Client, o writerOptions) e
 			return initFailed(id, err)
 		}
 	}
-	// After our own ids: whoever writes a new generation later will have fenced them.
+	// Only after our own ids: a writer of a generation that is newer than what we read now will fence them.
 	o.pause("layout")
 	history, err := client.layoutHistory(ctx)
 	if err != nil {
@@ -88,12 +95,12 @@ func (w *Writer) acquire(ctx context.Context, client *Client, o writerOptions) e
 	return nil
 }
 
-// transactionalID names one of a shard's right to write.
+// transactionalID is the n-th of the ids under which a shard is written.
 func transactionalID(env string, generation uint32, shard int32, n int) string {
 	return fmt.Sprintf("%s-g%d-s%d-%d", env, generation, shard, n)
 }
 
-// formerIDs are the ids of all earlier generations' shards that wrote any partition of the shard in the last one.
+// formerIDs are the ids of all shards of earlier generations that wrote any partition of this shard.
 func formerIDs(env string, history []Layout, shard int32) []string {
 	now := history[len(history)-1]
 	var ids []string
@@ -113,7 +120,7 @@ func formerIDs(env string, history []Layout, shard int32) []string {
 	return ids
 }
 
-// fence initialises a transactional id for the only purpose that nobody else goes on with it.
+// fence initialises a transactional id only so that no former writer can use it any more.
 func (c *Client) fence(ctx context.Context, id string) error {
 	req := kmsg.NewPtrInitProducerIDRequest()
 	req.TransactionalID = &id
@@ -124,11 +131,11 @@ func (c *Client) fence(ctx context.Context, id string) error {
 			return err
 		}
 		err = kerr.ErrorForCode(resp.ErrorCode)
-		// The broker is aborting what the id left open and asks to come again.
+		// ConcurrentTransactions: the broker is still aborting the id's open transaction. Ask again.
 		if err == nil || !errors.Is(err, kerr.ConcurrentTransactions) && !kerr.IsRetriable(err) {
 			return err
 		}
-		if waitErr := Sleep(ctx, retryPause); waitErr != nil {
+		if waitErr := backoff.Sleep(ctx, retryPause); waitErr != nil {
 			return errors.Join(waitErr, err)
 		}
 	}
@@ -138,20 +145,20 @@ func initFailed(id string, err error) error {
 	return fmt.Errorf("initialise transactional id %s: %w", id, err)
 }
 
-// newTransactional opens a client for one transactional id. It asks the broker for nothing yet.
+// newTransactional opens a client for one transactional id. It sends nothing to the broker yet.
 func (c *Config) newTransactional(id, metricsName string) (*transactional, error) {
-	turned := &atomic.Bool{}
+	aborted := &atomic.Bool{}
 	client, err := c.newClient(metricsName,
-		kgo.WithLogger(abortWatch{clientLogger{c.Logger}, turned}),
+		kgo.WithLogger(abortWatch{clientLogger{c.Logger}, aborted}),
 		kgo.TransactionalID(id),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
-		kgo.MaxBufferedRecords(1<<20), // the caller bounds its batches
+		kgo.MaxBufferedRecords(1<<20), // the caller limits its batches
 	)
 	if err != nil {
 		return nil, err
 	}
-	return &transactional{client, turned}, nil
+	return &transactional{client, aborted}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
-// BenchmarkCommit commits batches of one shard of twelve partitions, as one caller after another would.
+// BenchmarkCommit commits batches of one shard with twelve partitions, one commit after the other.
 func BenchmarkCommit(b *testing.B) {
 	for _, records := range []int{1, 8, 200, 2000} {
 		b.Run(fmt.Sprintf("records=%d", records), func(b *testing.B) {
@@ -23,10 +23,17 @@ func BenchmarkCommit(b *testing.B) {
 				if i%2 == 1 {
 					tp.Topic = eventlog.TopicInventory
 				}
-				recs[i] = &eventlog.Record{TopicPartition: tp, Key: []byte("0198c3a2-7d5e-7c1f-9a44-0f2b6f1d2c3e"), Value: value,
-					Headers: []eventlog.Header{{Key: "ce_type", Value: value[:20]}, {Key: "ce_id", Value: value[:36]}}}
+				recs[i] = &eventlog.Record{
+					TopicPartition: tp,
+					Key:            []byte("0198c3a2-7d5e-7c1f-9a44-0f2b6f1d2c3e"),
+					Value:          value,
+					Headers: []eventlog.Header{
+						{Key: "ce_type", Value: value[:20]},
+						{Key: "ce_id", Value: value[:36]},
+					},
+				}
 			}
-			for range 6 { // every producer meets the topics
+			for range 6 { // so that every producer knows the topics
 				mustCommit(b, w, recs...)
 			}
 			b.ReportAllocs()
@@ -55,7 +62,8 @@ func BenchmarkRead(b *testing.B) {
 	for n := 0; n < total; n += batch {
 		recs := make([]*eventlog.Record, batch)
 		for i := range recs {
-			recs[i] = &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: int32(i) % 12}, Value: value}
+			tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: int32(i) % 12}
+			recs[i] = &eventlog.Record{TopicPartition: tp, Value: value}
 		}
 		mustCommit(b, w, recs...)
 	}
@@ -66,7 +74,8 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0
-		if err := p.Read(logtest.Context(b), nil, end, func(*eventlog.Record) error { n++; return nil }); err != nil || n != total {
+		err := p.Read(logtest.Context(b), nil, end, func(*eventlog.Record) error { n++; return nil })
+		if err != nil || n != total {
 			b.Fatalf("%d records, %v", n, err)
 		}
 	}

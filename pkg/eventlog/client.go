@@ -10,10 +10,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/holdfast/holdfast/pkg/backoff"
 )
 
-// Client administers the topics, reads, and appends outside of transactions (what is not an event, such as
-// availability rows). It is safe for concurrent use.
+// Client administers the topics, reads, and appends records outside of transactions. Those are records that are not
+// events, such as availability rows. It is safe for concurrent use.
 type Client struct {
 	cfg   Config
 	kafka *kgo.Client
@@ -22,14 +24,15 @@ type Client struct {
 	followers atomic.Int64 // numbers the followers, for their metrics
 }
 
-// Bounds on asking the cluster for something that it does not know yet.
+// Limits on requests about something that not every broker knows yet.
 const (
-	retryPause          = 50 * time.Millisecond
-	adminTimeout        = 30 * time.Second
+	retryPause   = 50 * time.Millisecond
+	adminTimeout = 30 * time.Second
+	// unknownTopicTimeout is after how long a topic that no broker knows does not exist.
 	unknownTopicTimeout = 5 * time.Second
 )
 
-// Open checks the configuration and makes a client. It does not wait for a broker: the first call does.
+// Open checks the configuration and returns a client. It does not connect: the first call does.
 func Open(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -48,23 +51,24 @@ func Open(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Config is what the client was opened with, and with the certificates that it has read. Writers and groups that are
-// opened later with it go on with those if the files are no good by then.
+// Config is the client's configuration, including the certificates that it has read. Open later writers and groups with
+// it: they can use these certificates even if the files have become invalid.
 func (c *Client) Config() Config { return c.cfg }
 
-// Close releases the connections. Readers and writers opened beside it go on.
+// Close releases the connections. Readers and writers have connections of their own, and stay open.
 func (c *Client) Close() { c.kafka.Close() }
 
-// Ping asks some broker for an answer. Where brokers refuse this client, the error says what to set.
+// Ping sends a request to any broker. When brokers refuse this client, the error says which setting to change.
 func (c *Client) Ping(ctx context.Context) error { return c.cfg.Security.explain(c.kafka.Ping(ctx)) }
 
-// Produce appends the records outside of a transaction, idempotently, and waits until all in-sync replicas
-// have all of them. It sets each record's Offset. On an error some may have been appended.
+// Produce appends the records outside of a transaction, idempotently, and waits until all in-sync replicas have all of
+// them. It sets each record's Offset. After an error some of the records may have been appended.
 func (c *Client) Produce(ctx context.Context, recs []*Record) error {
 	out := make([]*kgo.Record, len(recs))
 	for i, r := range recs {
 		if n := r.Size(); n > MaxRecordBytes {
-			return fmt.Errorf("%s/%d: a record of %d bytes is over the limit of %d", r.Topic, r.Partition, n, MaxRecordBytes)
+			return fmt.Errorf("%s/%d: a record of %d bytes is over the limit of %d",
+				r.Topic, r.Partition, n, MaxRecordBytes)
 		}
 		out[i] = &kgo.Record{
 			Topic: c.cfg.clusterTopic(r.Topic), Partition: r.Partition,
@@ -80,23 +84,23 @@ func (c *Client) Produce(ctx context.Context, recs []*Record) error {
 	return nil
 }
 
-// EndOffsets are the ends of the partitions, open transactions included (the high watermark).
+// EndOffsets are the ends of the partitions including open transactions (Kafka's high watermark).
 func (c *Client) EndOffsets(ctx context.Context, tps []TopicPartition) (Offsets, error) {
 	return c.listOffsets(ctx, tps, "end", c.admin.ListEndOffsets)
 }
 
-// StableOffsets are the ends of what a read-committed reader can see at this moment.
+// StableOffsets are the ends of what a read-committed reader can see now (Kafka's last stable offset).
 func (c *Client) StableOffsets(ctx context.Context, tps []TopicPartition) (Offsets, error) {
 	return c.listOffsets(ctx, tps, "stable", c.admin.ListCommittedOffsets)
 }
 
-// StartOffsets are the first offsets that the partitions still hold.
+// StartOffsets are the first offsets that the partitions still have.
 func (c *Client) StartOffsets(ctx context.Context, tps []TopicPartition) (Offsets, error) {
 	return c.listOffsets(ctx, tps, "start", c.admin.ListStartOffsets)
 }
 
-// listOffsets asks until every partition has answered: after a leader change some say "not yet", and of a new
-// topic not every broker knows at once.
+// listOffsets asks until every partition has an answer. After a change of leader some brokers are not ready to answer,
+// and not every broker knows a new topic at once.
 func (c *Client) listOffsets(
 	ctx context.Context, tps []TopicPartition, which string,
 	list func(context.Context, ...string) (kadm.ListedOffsets, error),
@@ -116,7 +120,7 @@ func (c *Client) listOffsets(
 		if unknown || !kerr.IsRetriable(err) {
 			return nil, fmt.Errorf("%s offsets: %w", which, err)
 		}
-		if Sleep(ctx, retryPause) != nil {
+		if backoff.Sleep(ctx, retryPause) != nil {
 			return nil, fmt.Errorf("%s offsets: gave up: %w", which, err)
 		}
 	}

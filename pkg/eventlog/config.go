@@ -17,32 +17,33 @@ import (
 	"github.com/holdfast/holdfast/pkg/certs"
 )
 
-// Config says how to reach the cluster.
+// Config says how to reach the Kafka cluster.
 type Config struct {
-	// Seeds are host:port addresses of some brokers; one that answers is enough.
+	// Seeds are host:port addresses of some brokers. One that answers is enough.
 	Seeds []string
-	// Security is for brokers that encrypt, or ask who is there.
+	// Security is for brokers that use TLS or authentication.
 	Security Security
 	// ClientID names this process to the brokers and in metrics. Default "holdfast".
 	ClientID string
-	// Env prefixes transactional ids and group names: several platforms may share a cluster. Default "holdfast".
+	// Env is the prefix of transactional ids and group names, so that several platforms can share a cluster. Default
+	// "holdfast".
 	Env string
 	// Logger gets the client's warnings and errors. Default: none.
 	Logger *slog.Logger
-	// Embedded is set for the in-process broker: replication 1 and no compaction.
+	// Embedded says that the broker is the one in this process: it gets replication factor 1 and no compaction.
 	Embedded bool
-	// ReplicationFactor of new topics; 0: min(3, brokers).
+	// ReplicationFactor is that of new topics; 0: min(3, number of brokers).
 	ReplicationFactor int16
-	// TopicPrefix is put before every topic's name in the cluster. It never shows outside this package.
+	// TopicPrefix is put before every topic's name in the cluster. Other packages never see it.
 	TopicPrefix string
 	// Registerer gets the client's metrics when set.
 	Registerer prometheus.Registerer
 
-	certificates *certs.Source // of Security, once the first client has read them
+	certificates *certs.Source // from the files of Security; nil until the first client was opened
 }
 
-// metadataMinAge is how soon a client may ask for metadata again. With the client's own default a
-// producer that meets a new topic stalls for five seconds.
+// metadataMinAge is how soon a client may ask for metadata again. With the Kafka client's default a producer waits five
+// seconds at its first record to a new topic.
 const metadataMinAge = 100 * time.Millisecond
 
 var (
@@ -50,7 +51,7 @@ var (
 	prefixPattern = regexp.MustCompile(`^[a-zA-Z0-9._-]{0,100}$`)
 )
 
-// withDefaults fills what was left empty.
+// withDefaults returns the configuration with defaults for empty fields.
 func (c Config) withDefaults() Config {
 	if c.ClientID == "" {
 		c.ClientID = "holdfast"
@@ -77,10 +78,12 @@ func (c Config) Validate() error {
 		}
 	}
 	if !envPattern.MatchString(c.Env) {
-		errs = append(errs, fmt.Errorf("kafka: environment name %q: use 1 to 64 letters, digits, dots, dashes or underscores", c.Env))
+		errs = append(errs, fmt.Errorf(
+			"kafka: environment name %q: use 1 to 64 letters, digits, dots, dashes or underscores", c.Env))
 	}
 	if !prefixPattern.MatchString(c.TopicPrefix) {
-		errs = append(errs, fmt.Errorf("kafka: topic prefix %q: use at most 100 letters, digits, dots, dashes or underscores", c.TopicPrefix))
+		errs = append(errs, fmt.Errorf(
+			"kafka: topic prefix %q: use at most 100 letters, digits, dots, dashes or underscores", c.TopicPrefix))
 	}
 	if c.ReplicationFactor < 0 {
 		errs = append(errs, fmt.Errorf("kafka: replication factor %d is negative", c.ReplicationFactor))
@@ -96,21 +99,22 @@ func (c *Config) ownTopic(clusterTopic string) string {
 	return strings.TrimPrefix(clusterTopic, c.TopicPrefix)
 }
 
-// newClient opens a Kafka client. A non-empty metricsName registers its metrics under that label.
+// newClient opens a Kafka client. Its metrics are registered under the label metricsName, unless that is empty.
 func (c *Config) newClient(metricsName string, opts ...kgo.Opt) (*kgo.Client, error) {
 	base := []kgo.Opt{
 		kgo.SeedBrokers(c.Seeds...),
 		kgo.ClientID(c.ClientID),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.WithLogger(clientLogger{c.Logger}),
-		// Brokers ask clients to push their metrics (KIP-714); ours are scraped, and the push delays closing.
+		// Brokers may ask clients to push metrics (KIP-714). Ours are scraped, and the push would delay closing.
 		kgo.DisableClientMetrics(),
 	}
 	if c.Registerer != nil && metricsName != "" {
 		labels := prometheus.Labels{"client": c.ClientID + "/" + metricsName}
 		base = append(base, kgo.WithHooks(kprom.NewMetrics("holdfast_kafka",
 			kprom.Registerer(lenientRegisterer{prometheus.WrapRegistererWith(labels, c.Registerer)}),
-			kprom.FetchAndProduceDetail(kprom.ByTopic, kprom.Records, kprom.Batches, kprom.CompressedBytes, kprom.ConsistentNaming),
+			kprom.FetchAndProduceDetail(
+				kprom.ByTopic, kprom.Records, kprom.Batches, kprom.CompressedBytes, kprom.ConsistentNaming),
 		)))
 	}
 	base = append(base, c.Security.sasl()...)
@@ -130,21 +134,21 @@ func (c *Config) newClient(metricsName string, opts ...kgo.Opt) (*kgo.Client, er
 	return cl, nil
 }
 
-// lenientRegisterer lets a client live whose metrics are registered already: a new writer of a shard may
-// be opened before its predecessor in the same process is closed.
+// lenientRegisterer ignores metrics that are registered already: a new writer of a shard may be opened before the
+// former one in the same process is closed, and both have the same metrics.
 type lenientRegisterer struct{ prometheus.Registerer }
 
-// MustRegister registers the collectors and passes over those that are known.
+// MustRegister registers the collectors that are not registered yet.
 func (r lenientRegisterer) MustRegister(cs ...prometheus.Collector) {
 	for _, collector := range cs {
-		var known prometheus.AlreadyRegisteredError
-		if err := r.Register(collector); err != nil && !errors.As(err, &known) {
+		var registered prometheus.AlreadyRegisteredError
+		if err := r.Register(collector); err != nil && !errors.As(err, &registered) {
 			panic(err)
 		}
 	}
 }
 
-// clientLogger hands the client's warnings and errors to slog; what it says below that is noise here.
+// clientLogger passes the Kafka client's warnings and errors to slog, and drops its lower levels.
 type clientLogger struct{ log *slog.Logger }
 
 // Level implements kgo.Logger.

@@ -16,7 +16,9 @@ func TestConfigSaysWhatIsWrong(t *testing.T) {
 		cfg  eventlog.Config
 		want []string
 	}{
-		"good":     {eventlog.Config{Seeds: []string{"kafka-0:9092", "[::1]:9092"}, Env: "shop-1", TopicPrefix: "a."}, nil},
+		"good": {
+			eventlog.Config{Seeds: []string{"kafka-0:9092", "[::1]:9092"}, Env: "shop-1", TopicPrefix: "a."}, nil,
+		},
 		"no seeds": {eventlog.Config{}, []string{"no seed broker"}},
 		"all at once": {
 			eventlog.Config{Seeds: []string{"kafka"}, Env: "a b", TopicPrefix: "ä", ReplicationFactor: -1},
@@ -50,7 +52,7 @@ func TestClientMetrics(t *testing.T) {
 	cfg.Registerer = registry
 	p := newPlatform(t, cfg, 2, 1)
 	mustCommit(t, p.writer(t, 0), order(0, "x"))
-	// The same clients once more, while the first ones are still registered.
+	// Another writer has the same metrics, while those of the first are still registered.
 	mustCommit(t, p.writer(t, 0), order(0, "y"))
 	families, err := registry.Gather()
 	if err != nil {

@@ -19,7 +19,7 @@ func TestDeletePlatformDeletesNoOther(t *testing.T) {
 	kept := newPlatform(t, cfg, 2, 1)
 	cfg.Env, cfg.TopicPrefix = cfg.Env+"-other", cfg.TopicPrefix+"other."
 	deleted := newPlatform(t, cfg, 2, 1)
-	for range 2 { // what is gone needs no deleting
+	for range 2 { // the second time there is nothing to delete
 		if err := deleted.DeletePlatform(logtest.Context(t)); err != nil {
 			t.Fatal(err)
 		}

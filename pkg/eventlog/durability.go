@@ -10,25 +10,24 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/holdfast/holdfast/pkg/backoff"
 )
 
-// safeReplicas survive one lost broker while another is being replaced.
+// safeReplicas is how many replicas a topic needs to survive the loss of one broker while another is being replaced.
 const safeReplicas = 3
 
-// truthTopics hold what nothing else does: everything but these can be built again.
-func truthTopics() []string { return []string{TopicOrders, TopicInventory, TopicLayout} }
-
-// checkTopics refuses topics of the truth that brokers would delete from, and warns of those that a broker could take
-// with it.
+// checkTopics refuses source topics from which brokers would delete records. It warns of those with so few replicas
+// that the loss of a broker may lose records.
 func (c *Client) checkTopics(ctx context.Context) error {
 	if err := c.checkKept(ctx); err != nil {
 		return err
 	}
 	if c.cfg.Embedded {
-		return nil // it has no other broker
+		return nil // there is one broker
 	}
 	var few []string
-	for _, topic := range truthTopics() {
+	for _, topic := range sourceTopics() {
 		state, err := c.describeTopic(ctx, topic)
 		if err != nil {
 			return err
@@ -39,16 +38,18 @@ func (c *Client) checkTopics(ctx context.Context) error {
 	}
 	if len(few) > 0 {
 		c.cfg.Logger.Warn("topics with few replicas: a broker that is lost may take events with it. "+
-			"Add replicas with kafka-reassign-partitions; --replication-factor is for topics that are created", "topics", strings.Join(few, ", "))
+			"Add replicas with kafka-reassign-partitions; --replication-factor is for topics that are created",
+			"topics", strings.Join(few, ", "))
 	}
 	return nil
 }
 
-// checkKept refuses topics of the truth that brokers would delete from.
+// checkKept refuses source topics from which brokers would delete records.
 func (c *Client) checkKept(ctx context.Context) error {
-	configs, err := c.describeConfigs(ctx, truthTopics())
+	configs, err := c.describeConfigs(ctx, sourceTopics())
 	if errors.Is(err, kerr.TopicAuthorizationFailed) {
-		c.cfg.Logger.Warn("the brokers do not say how long they keep the events; allow DescribeConfigs to have it checked", "error", err)
+		c.cfg.Logger.Warn("the brokers do not say how long they keep the events; "+
+			"allow DescribeConfigs to have it checked", "error", err)
 		return nil
 	}
 	if err != nil {
@@ -61,7 +62,7 @@ func (c *Client) checkKept(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// describeConfigs asks until the broker that answers knows the topics: of a new one, not every broker knows at once.
+// describeConfigs asks until a broker answers that knows the topics: not every broker knows a new topic at once.
 func (c *Client) describeConfigs(ctx context.Context, topics []string) (kadm.ResourceConfigs, error) {
 	names := make([]string, len(topics))
 	for i, topic := range topics {
@@ -75,14 +76,15 @@ func (c *Client) describeConfigs(ctx context.Context, topics []string) (kadm.Res
 		if err == nil {
 			return configs, nil
 		}
-		if !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Since(began) > unknownTopicTimeout || Sleep(ctx, retryPause) != nil {
+		giveUp := !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Since(began) > unknownTopicTimeout
+		if giveUp || backoff.Sleep(ctx, retryPause) != nil {
 			return nil, fmt.Errorf("describe the topics' configuration: %w", err)
 		}
 	}
 }
 
 func (c *Client) checkKeptTopic(topic kadm.ResourceConfig) error {
-	kept := keepForEver()
+	kept := keepForEver(c.cfg.Embedded)
 	var wrong, add []string
 	for _, config := range topic.Configs {
 		want, ok := kept[config.Key]

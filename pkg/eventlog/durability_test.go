@@ -18,7 +18,7 @@ import (
 
 var oneOfEach = eventlog.Layout{PartitionCount: 1, ShardCount: 1}
 
-// alter sets a topic's configuration behind the platform's back.
+// alter changes a topic's configuration, as an operator of the brokers could.
 func alter(t *testing.T, cfg eventlog.Config, topic, key, value string) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Seeds...))
@@ -26,7 +26,8 @@ func alter(t *testing.T, cfg eventlog.Config, topic, key, value string) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	answers, err := kadm.NewClient(client).AlterTopicConfigs(logtest.Context(t), []kadm.AlterConfig{{Name: key, Value: &value}}, cfg.TopicPrefix+topic)
+	change := []kadm.AlterConfig{{Name: key, Value: &value}}
+	answers, err := kadm.NewClient(client).AlterTopicConfigs(logtest.Context(t), change, cfg.TopicPrefix+topic)
 	if err == nil {
 		_, err = answers.On(cfg.TopicPrefix+topic, func(r *kadm.AlterConfigsResponse) error { return r.Err })
 	}
@@ -35,7 +36,7 @@ func alter(t *testing.T, cfg eventlog.Config, topic, key, value string) {
 	}
 }
 
-// A topic that brokers would delete events from is refused, with the command that mends it.
+// A topic from which brokers would delete events is refused. The error has the command that corrects its configuration.
 func TestTopicsAreKeptForEver(t *testing.T) {
 	for _, test := range []struct{ topic, key, value, forEver string }{
 		{eventlog.TopicOrders, "retention.ms", "604800000", "-1"},
@@ -50,8 +51,8 @@ func TestTopicsAreKeptForEver(t *testing.T) {
 		_, err := p.EnsurePlatform(logtest.Context(t), oneOfEach)
 		for _, want := range []string{
 			"topic " + name + " has " + test.key + "=" + test.value + ": ",
-			"kafka-configs.sh --bootstrap-server " + cfg.Seeds[0] + " --alter --entity-type topics --entity-name " + name +
-				" --add-config " + test.key + "=" + test.forEver,
+			"kafka-configs.sh --bootstrap-server " + cfg.Seeds[0] + " --alter --entity-type topics" +
+				" --entity-name " + name + " --add-config " + test.key + "=" + test.forEver,
 		} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("it says %v, want %q", err, want)
@@ -87,11 +88,13 @@ func refusing(t *testing.T, code *kerr.Error) []string {
 
 func TestConfigurationThatIsNotTold(t *testing.T) {
 	for code, want := range map[*kerr.Error]string{
-		kerr.TopicAuthorizationFailed: "", // a warning: the brokers may keep it from us
+		kerr.TopicAuthorizationFailed: "", // only a warning: the user may not have this right
 		kerr.InvalidRequest:           "describe the topics' configuration: INVALID_REQUEST",
 	} {
 		var log bytes.Buffer
-		c := open(t, eventlog.Config{Seeds: refusing(t, code), Embedded: true, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		c := open(t, eventlog.Config{
+			Seeds: refusing(t, code), Embedded: true, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
 		_, err := c.EnsurePlatform(logtest.Context(t), oneOfEach)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%v: %v, want %q", code, err, want)
@@ -102,7 +105,7 @@ func TestConfigurationThatIsNotTold(t *testing.T) {
 	}
 }
 
-// clusterOf has so many brokers, and is not taken for an embedded one.
+// clusterOf starts that many brokers, which the client does not treat as embedded.
 func clusterOf(t *testing.T, brokers int, replicas int16) (*eventlog.Client, *bytes.Buffer) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(brokers))
@@ -111,17 +114,23 @@ func clusterOf(t *testing.T, brokers int, replicas int16) (*eventlog.Client, *by
 	}
 	t.Cleanup(cluster.Close)
 	var log bytes.Buffer
-	return open(t, eventlog.Config{Seeds: cluster.ListenAddrs(), ReplicationFactor: replicas, Logger: slog.New(slog.NewTextHandler(&log, nil))}), &log
+	c := open(t, eventlog.Config{
+		Seeds: cluster.ListenAddrs(), ReplicationFactor: replicas, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	return c, &log
 }
 
-// The number of replicas is as told; few of them are warned of at every start, for they are for ever.
+// Topics get the number of replicas that is set. Every start warns of few replicas, because they stay few.
 func TestReplicas(t *testing.T) {
 	for _, test := range []struct {
 		brokers  int
 		replicas int16
 		warns    string
 	}{
-		{3, 0, ""}, {3, 3, ""}, {3, 1, "orders.events (1), inventory.events (1), holdfast.layout (1)"}, {1, 0, "orders.events (1)"},
+		{3, 0, ""},
+		{3, 3, ""},
+		{3, 1, "orders.events (1), inventory.events (1), holdfast.layout (1)"},
+		{1, 0, "orders.events (1)"},
 	} {
 		c, log := clusterOf(t, test.brokers, test.replicas)
 		for range 2 {
@@ -130,12 +139,14 @@ func TestReplicas(t *testing.T) {
 				t.Fatal(err)
 			}
 			if test.warns == "" && log.Len() > 0 || !strings.Contains(log.String(), test.warns) {
-				t.Errorf("%d brokers, %d replicas: the log says %q, want %q", test.brokers, test.replicas, log, test.warns)
+				t.Errorf("%d brokers, %d replicas: the log says %q, want %q",
+					test.brokers, test.replicas, log, test.warns)
 			}
 		}
 	}
 	few, _ := clusterOf(t, 1, 3)
-	if _, err := few.EnsurePlatform(logtest.Context(t), oneOfEach); err == nil || !strings.Contains(err.Error(), "3 replicas need as many brokers") {
+	_, err := few.EnsurePlatform(logtest.Context(t), oneOfEach)
+	if err == nil || !strings.Contains(err.Error(), "3 replicas need as many brokers") {
 		t.Errorf("3 replicas on one broker: %v", err)
 	}
 }

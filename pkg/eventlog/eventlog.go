@@ -1,10 +1,9 @@
-// Package eventlog is the log: topics, records, positions, transactional append and ordered read.
-// It is the only importer of the Kafka client. It knows nothing of orders or stock; package codec
-// beside it turns events into record values.
+// Package eventlog is the log: topics, records, positions, transactional appends and ordered reads. It is the only
+// importer of the Kafka client. It knows nothing of orders or stock; package codec turns events into record values.
 //
-// Three rights, three types: a Client reads anything and administers topics, a Writer is one shard's
-// exclusive right to append, and an Ownership schedules who should hold which right. Correctness rests
-// on the Writer alone: the broker itself refuses a former writer.
+// Three types have three rights. A Client reads everything and administers topics. A Writer is one shard's exclusive
+// right to append. An Ownership schedules which replica should own which shard. Correctness depends on the Writer
+// alone: the broker itself refuses the commits of a former writer.
 package eventlog
 
 import (
@@ -12,28 +11,17 @@ import (
 	"time"
 )
 
-// The topics.
+// Limits of the log.
 const (
-	TopicOrders       = "orders.events"
-	TopicInventory    = "inventory.events"
-	TopicAvailability = "inventory.availability"
-	TopicShards       = "holdfast.shards"
-	TopicLayout       = "holdfast.layout"
-	// TopicDeadLetters says which events the mirror could not take.
-	TopicDeadLetters = "analytics.dead_letters"
-)
-
-// Limits on what the log carries.
-const (
-	// MaxPartitionCount is the most partitions an event topic may have.
+	// MaxPartitionCount is the largest number of partitions of an event topic.
 	MaxPartitionCount = 1024
-	// MaxRecordBytes is the most that a record's key, value and headers may come to together. It leaves
-	// room for framing below the brokers' default limit of 1 MiB a batch.
+	// MaxRecordBytes is the largest sum of a record's key, value and headers. The brokers' default limit is 1 MiB a
+	// batch; the difference is for what the protocol adds.
 	MaxRecordBytes = 900 << 10
 )
 
-// TopicPartition names one partition. The topic is always one of the constants above: a configured
-// TopicPrefix is added and removed inside this package.
+// TopicPartition names one partition. The topic is always one of the Topic constants: this package adds and removes a
+// configured TopicPrefix.
 type TopicPartition struct {
 	Topic     string
 	Partition int32
@@ -45,17 +33,19 @@ type Header struct {
 	Value []byte
 }
 
-// Record is one record of the log. Offset is set on records that were read or committed. The log keeps
-// milliseconds: a TimestampMicros that is read back is rounded down, and 0 means now.
+// Record is one record of the log.
 type Record struct {
 	TopicPartition
-	Offset          int64
-	Key, Value      []byte
-	Headers         []Header
+	// Offset is set on records that were read or committed.
+	Offset     int64
+	Key, Value []byte
+	Headers    []Header
+	// TimestampMicros of a record to write may be 0: now. The log keeps milliseconds, so it is rounded down when it is
+	// read.
 	TimestampMicros int64
 }
 
-// Size is what the record counts against MaxRecordBytes.
+// Size is the number of bytes that count towards MaxRecordBytes.
 func (r *Record) Size() int {
 	n := len(r.Key) + len(r.Value)
 	for i := range r.Headers {
@@ -64,7 +54,7 @@ func (r *Record) Size() int {
 	return n
 }
 
-// timestamp is the record's time for the client; the zero time lets the client use the present.
+// timestamp is the record's time for the client, which writes the current time for the zero time.
 func (r *Record) timestamp() time.Time {
 	if r.TimestampMicros == 0 {
 		return time.Time{}
@@ -72,10 +62,10 @@ func (r *Record) timestamp() time.Time {
 	return time.UnixMicro(r.TimestampMicros)
 }
 
-// Offsets are exclusive ends: the offset after the last record, by partition.
+// Offsets are exclusive ends by partition: the offset after the last record.
 type Offsets map[TopicPartition]int64
 
-// Clone returns a copy that shares nothing.
+// Clone returns an independent copy.
 func (o Offsets) Clone() Offsets {
 	c := make(Offsets, len(o))
 	for tp, end := range o {
@@ -103,5 +93,5 @@ func (o Offsets) Covers(other Offsets) bool {
 	return true
 }
 
-// maxOffset bounds offsets read from outside, so that adding one never overflows.
+// maxOffset limits offsets that come from outside, so that adding one never overflows.
 const maxOffset = math.MaxInt64 - 1

@@ -1,13 +1,13 @@
 package eventlog
 
-// WaitingPartitions is in how many partitions somebody waits.
+// WaitingPartitions is the number of partitions with waiters.
 func WaitingPartitions(w *Watermark) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.waiting)
 }
 
-// UncheckedFollow follows without asking whether the log holds the starts.
+// UncheckedFollow follows without checking that the log has the starts.
 func (c *Client) UncheckedFollow(from Offsets) (*Follower, error) {
 	r, err := c.openReader(from, readerOptions{})
 	if err != nil {
@@ -16,5 +16,5 @@ func (c *Client) UncheckedFollow(from Offsets) (*Follower, error) {
 	return &Follower{reader: r}, nil
 }
 
-// Explain is what Ping says of an error.
+// Explain is what Ping adds to an error.
 func (s Security) Explain(err error) error { return s.explain(err) }

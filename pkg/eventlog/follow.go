@@ -5,29 +5,29 @@ import (
 	"strconv"
 )
 
-// Follower reads committed records as they come, from explicit offsets, until it is closed. It is for one
-// goroutine; only Close may be called from another.
+// Follower reads committed records as they come, from explicit offsets on, until it is closed. It is for one goroutine;
+// only Close may be called from another.
 type Follower struct {
 	reader *reader
 }
 
-// Follow starts to read behind the given offsets. A start that the log does not hold is an *OffsetError.
+// Follow reads from the given offsets on. An offset that the log does not have is an *OffsetError.
 func (c *Client) Follow(from Offsets) (*Follower, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
 	return c.follow(ctx, from, readerOptions{})
 }
 
-// FollowInStep is Follow in small bites: of a long log, the partitions are read a little of each in turn, so that
-// what comes together happened at about the same time.
-func (c *Client) FollowInStep(from Offsets) (*Follower, error) {
+// FollowInterleaved is Follow with small fetches: on a long log it reads a little of each partition in turn, so that
+// the records of one Poll happened at about the same time. Unlike ReadMerged it pauses no partition.
+func (c *Client) FollowInterleaved(from Offsets) (*Follower, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
-	return c.follow(ctx, from, readerOptions{partitionBytes: stepPartitionBytes})
+	return c.follow(ctx, from, readerOptions{partitionBytes: smallPartitionBytes})
 }
 
-// FollowAnnouncements follows what shard owners announce, from the oldest that is kept (an hour). The last
-// record of a partition is the present announcement of that shard.
+// FollowAnnouncements follows what the owners of shards announce, from the oldest announcement that the topic still has
+// (it keeps an hour). The last record of a partition is the current announcement of that shard.
 func (c *Client) FollowAnnouncements(ctx context.Context, layout Layout) (*Follower, error) {
 	tps := make([]TopicPartition, layout.ShardCount)
 	for shard := range layout.ShardCount {
@@ -37,7 +37,7 @@ func (c *Client) FollowAnnouncements(ctx context.Context, layout Layout) (*Follo
 	if err != nil {
 		return nil, err
 	}
-	return c.follow(ctx, from, readerOptions{lossy: true}) // the start moves on while we look at it
+	return c.follow(ctx, from, readerOptions{lossy: true}) // brokers may delete the start meanwhile
 }
 
 func (c *Client) follow(ctx context.Context, from Offsets, o readerOptions) (*Follower, error) {
@@ -49,10 +49,10 @@ func (c *Client) follow(ctx context.Context, from Offsets, o readerOptions) (*Fo
 	return &Follower{reader: r}, nil
 }
 
-// Poll waits for news. reached is the position of every followed partition after these records; it counts
-// transaction markers and aborted records, so Poll may return a new position without records. Headers are left
-// out: all that a view folds is in the value, and they are half of what a record costs to read. The slices and
-// the map are the caller's. After an error other than the context's the follower is of no more use.
+// Poll waits for records. reached is the offset after these records in every followed partition. Transaction markers
+// and aborted records count, so Poll may return new offsets without records. The records have no headers: views fold
+// values alone, and headers are half of the cost of reading a record. The slices and the map belong to the caller.
+// After any error but the context's, close the follower and start a new one.
 func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, err error) {
 	fetches, err := f.reader.poll(ctx)
 	if err != nil {
@@ -72,7 +72,7 @@ func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, er
 		}
 		f.reader.advance(p)
 	}
-	return recs, f.reader.positions.Clone(), nil
+	return recs, f.reader.reached.Clone(), nil
 }
 
 // Close releases the connections and ends a Poll that waits.

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
-// platform is a fresh one with its client.
+// platform is a new platform with a client.
 type platform struct {
 	*eventlog.Client
 	cfg    eventlog.Config
@@ -45,7 +45,7 @@ func (p *platform) writer(t testing.TB, shard int32, opts ...eventlog.WriterOpti
 	return w
 }
 
-// readAll reads what is committed in the partitions, from their starts to their ends.
+// readAll reads the committed records of the partitions, from their starts to their ends.
 func (p *platform) readAll(t testing.TB, tps []eventlog.TopicPartition) map[eventlog.TopicPartition][]string {
 	t.Helper()
 	ctx := logtest.Context(t)

@@ -9,19 +9,22 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/holdfast/holdfast/pkg/backoff"
 )
 
-// Layout is who writes what: partition p of both event topics is written by shard p mod ShardCount.
+// Layout says which shard writes which partitions: shard p mod ShardCount writes partition p of both event topics. For
+// example, with 12 partitions and 3 shards, shard 1 writes the partitions 1, 4, 7 and 10.
 type Layout struct {
 	Generation     uint32 `json:"generation"`
 	PartitionCount int32  `json:"partition_count"`
 	ShardCount     int32  `json:"shard_count"`
 }
 
-// ErrNoLayout says that the platform has not been created yet.
+// ErrNoLayout means that the platform has not been created yet.
 var ErrNoLayout = errors.New("the layout topic is empty: the platform has not been created")
 
-// ErrLayoutMoved says that a newer generation of the layout exists than the one that was given.
+// ErrLayoutMoved means that the log has a newer generation of the layout than the caller.
 var ErrLayoutMoved = errors.New("the layout has moved on to another generation")
 
 // Validate reports what makes the layout unusable.
@@ -30,7 +33,8 @@ func (l Layout) Validate() error {
 	case l.PartitionCount < 1 || l.PartitionCount > MaxPartitionCount:
 		return fmt.Errorf("layout: partition count %d is not between 1 and %d", l.PartitionCount, MaxPartitionCount)
 	case l.ShardCount < 1 || l.ShardCount > l.PartitionCount:
-		return fmt.Errorf("layout: shard count %d is not between 1 and the partition count %d", l.ShardCount, l.PartitionCount)
+		return fmt.Errorf("layout: shard count %d is not between 1 and the partition count %d",
+			l.ShardCount, l.PartitionCount)
 	}
 	return nil
 }
@@ -38,7 +42,7 @@ func (l Layout) Validate() error {
 // ShardOf is the shard that writes the partition.
 func (l Layout) ShardOf(partition int32) int32 { return partition % l.ShardCount }
 
-// Partitions are the event partitions that the shard writes, in both topics, ordered by partition.
+// Partitions are the partitions of both event topics that the shard writes, ordered by partition.
 func (l Layout) Partitions(shard int32) []TopicPartition {
 	if shard < 0 || shard >= l.ShardCount {
 		return nil
@@ -50,10 +54,15 @@ func (l Layout) Partitions(shard int32) []TopicPartition {
 	return tps
 }
 
-// maxLayoutAttempts bounds how often writers of the layout that fence one another begin again.
-const maxLayoutAttempts = 20
+// Several writers of the layout fence one another. Each tries again after layoutRetryPause, at most maxLayoutAttempts
+// times.
+const (
+	maxLayoutAttempts = 20
+	layoutRetryPause  = 20 * time.Millisecond
+)
 
-// ReadLayout reads the present layout: the last record of the layout topic. ErrNoLayout when there is none.
+// ReadLayout reads the current layout, which is the last record of the layout topic. Without one it returns
+// ErrNoLayout.
 func (c *Client) ReadLayout(ctx context.Context) (Layout, error) {
 	exists, err := c.partitionCount(ctx, TopicLayout)
 	if err != nil {
@@ -72,9 +81,9 @@ func (c *Client) ReadLayout(ctx context.Context) (Layout, error) {
 	return history[len(history)-1], nil
 }
 
-// ChangeLayout appends the next generation, with another shard count. Running shards notice when they
-// acquire next: stop all replicas, change, start. Concurrent changes follow one another; a change to the
-// present shard count does nothing.
+// ChangeLayout appends the next generation with another shard count. Running replicas notice it only when they acquire
+// a shard again, so stop all replicas before, and start them after. Concurrent changes happen one after the other. A
+// change to the current shard count does nothing.
 func (c *Client) ChangeLayout(ctx context.Context, shardCount int32) (Layout, error) {
 	return c.appendLayout(ctx, func(history []Layout) (Layout, bool, error) {
 		if len(history) == 0 {
@@ -88,7 +97,7 @@ func (c *Client) ChangeLayout(ctx context.Context, shardCount int32) (Layout, er
 		if err := next.Validate(); err != nil {
 			return Layout{}, false, err
 		}
-		// Partitions first: a layout must never name a shard that the group cannot hand out.
+		// Partitions first: a layout must never name a shard that the group cannot assign.
 		return next, true, c.growTopic(ctx, TopicShards, shardCount)
 	})
 }
@@ -110,7 +119,8 @@ func (c *Client) layoutHistory(ctx context.Context) ([]Layout, error) {
 			return fmt.Errorf("%s: offset %d: %w", TopicLayout, r.Offset, err)
 		}
 		if want := uint32(len(history) + 1); l.Generation != want {
-			return fmt.Errorf("%s: offset %d holds generation %d, not %d", TopicLayout, r.Offset, l.Generation, want)
+			return fmt.Errorf("%s: offset %d holds generation %d, not %d",
+				TopicLayout, r.Offset, l.Generation, want)
 		}
 		history = append(history, l)
 		return nil
@@ -118,11 +128,11 @@ func (c *Client) layoutHistory(ctx context.Context) ([]Layout, error) {
 	return history, err
 }
 
-// decideLayout looks at the history and says which layout is wanted and whether it has to be written.
+// decideLayout decides from the history which layout is wanted, and whether it has to be written.
 type decideLayout func(history []Layout) (l Layout, write bool, err error)
 
-// appendLayout decides and writes under the layout's own transactional id. Of two that do so at once, the
-// one that came later has fenced the other, which then begins again and finds what was written.
+// appendLayout decides on a layout and writes it under a transactional id for layouts. When two replicas do so at once,
+// the later one fences the other. The other starts again, and then reads what the later one wrote.
 func (c *Client) appendLayout(ctx context.Context, decide decideLayout) (Layout, error) {
 	var lastErr error
 	for range maxLayoutAttempts {
@@ -141,14 +151,14 @@ func (c *Client) appendLayout(ctx context.Context, decide decideLayout) (Layout,
 		if !errors.As(lastErr, &unclear) {
 			return Layout{}, lastErr
 		}
-		if err := Sleep(ctx, 20*time.Millisecond); err != nil {
+		if err := backoff.Sleep(ctx, layoutRetryPause); err != nil {
 			return Layout{}, err
 		}
 	}
 	return Layout{}, fmt.Errorf("layout: gave up after %d attempts: %w", maxLayoutAttempts, lastErr)
 }
 
-// tryAppendLayout takes the transactional id, reads to the end, decides again on what it read, and appends.
+// tryAppendLayout initialises the transactional id, reads to the end, decides again with what it read, and appends.
 func (c *Client) tryAppendLayout(ctx context.Context, decide decideLayout) (Layout, error) {
 	producer, err := c.cfg.newTransactional(c.cfg.Env+"-layout", "")
 	if err != nil {
@@ -173,7 +183,7 @@ func (c *Client) tryAppendLayout(ctx context.Context, decide decideLayout) (Layo
 	if err := producer.BeginTransaction(); err != nil {
 		return Layout{}, newUnclearError(err)
 	}
-	// No cancelling: an append that has begun is carried to its end.
+	// Without cancellation: a transaction that has begun must be brought to its end.
 	res := producer.ProduceSync(context.WithoutCancel(ctx), &kgo.Record{
 		Topic: c.cfg.clusterTopic(TopicLayout),
 		Key:   []byte(strconv.FormatUint(uint64(l.Generation), 10)),
@@ -188,14 +198,5 @@ func (c *Client) tryAppendLayout(ctx context.Context, decide decideLayout) (Layo
 	return l, nil
 }
 
-// Sleep waits, or returns early with the context's error.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+// Sleep is backoff.Sleep; use that one.
+func Sleep(ctx context.Context, d time.Duration) error { return backoff.Sleep(ctx, d) }

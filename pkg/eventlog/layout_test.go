@@ -81,7 +81,7 @@ func TestEnsurePlatformByReplicasAtOnce(t *testing.T) {
 	for i := range replicas {
 		c := open(t, cfg)
 		wg.Go(func() {
-			// They disagree on what they want; one of them must win for all.
+			// They want different layouts; one of them must win for all.
 			layouts[i], errs[i] = c.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: int32(4 + i), ShardCount: 1})
 		})
 	}
@@ -106,12 +106,12 @@ func TestEnsurePlatformRefusesTopicsThatTheLayoutDoesNotFit(t *testing.T) {
 	wantError(t, err, p.cfg.TopicPrefix+eventlog.TopicOrders, "has 4 partitions", "says 6", "delete the topic")
 }
 
-func TestEnsurePlatformRefusesTopicsThatWereThereBefore(t *testing.T) {
+func TestEnsurePlatformRefusesTopicsThatExistedBefore(t *testing.T) {
 	cfg := logtest.Config(t)
 	createTopic(t, cfg, eventlog.TopicInventory, 10)
 	_, err := open(t, cfg).EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 4, ShardCount: 1})
 	wantError(t, err, cfg.TopicPrefix+eventlog.TopicInventory, "has 10 partitions", "says 4", "partition count 10")
-	// As the message says, and the one that follows it.
+	// Do what the message says, and what the next one would say.
 	alter(t, cfg, eventlog.TopicInventory, "retention.ms", "-1")
 	l, err := open(t, cfg).EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 10, ShardCount: 1})
 	if err != nil || l.PartitionCount != 10 {
@@ -119,19 +119,19 @@ func TestEnsurePlatformRefusesTopicsThatWereThereBefore(t *testing.T) {
 	}
 }
 
-func wantError(t *testing.T, err error, parts ...string) {
+func wantError(t *testing.T, err error, texts ...string) {
 	t.Helper()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, part := range parts {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%q does not say %q", err, part)
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("%q does not say %q", err, text)
 		}
 	}
 }
 
-// createTopic creates a topic as somebody else would.
+// createTopic creates a topic with the brokers' default configuration.
 func createTopic(t *testing.T, cfg eventlog.Config, topic string, partitions int32) {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(cfg.Seeds...))
@@ -139,7 +139,8 @@ func createTopic(t *testing.T, cfg eventlog.Config, topic string, partitions int
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	if _, err := kadm.NewClient(cl).CreateTopic(logtest.Context(t), partitions, 1, nil, cfg.TopicPrefix+topic); err != nil {
+	admin := kadm.NewClient(cl)
+	if _, err := admin.CreateTopic(logtest.Context(t), partitions, 1, nil, cfg.TopicPrefix+topic); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -160,7 +161,8 @@ func TestChangeLayout(t *testing.T) {
 	if err != nil || l.Generation < 3 || l.Generation > 4 {
 		t.Fatalf("after three changes at once: %+v, %v", l, err)
 	}
-	if _, err := p.StableOffsets(ctx, []eventlog.TopicPartition{{Topic: eventlog.TopicShards, Partition: 3}}); err != nil {
+	last := []eventlog.TopicPartition{{Topic: eventlog.TopicShards, Partition: 3}}
+	if _, err := p.StableOffsets(ctx, last); err != nil {
 		t.Errorf("the shards topic was not grown: %v", err)
 	}
 	if _, err := p.ChangeLayout(ctx, 5); err == nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/holdfast/holdfast/pkg/backoff"
 )
 
 // Defaults of OwnershipOptions.
@@ -18,17 +20,18 @@ const (
 	DefaultHeartbeat      = 300 * time.Millisecond
 )
 
-// OwnershipOptions set how fast the group notices that a member is gone.
+// OwnershipOptions say which group to join, and how fast the group notices that a member is gone.
 type OwnershipOptions struct {
-	// SessionTimeout is after how long a member that is not heard of loses its shards. Default 6 s.
+	// SessionTimeout is after how long without a heartbeat a member loses its shards. Default 6 s.
 	SessionTimeout time.Duration
-	// Heartbeat is how often a member is heard of, and how fast it hears of others. Default 300 ms.
+	// Heartbeat is how often a member sends a heartbeat. It learns of changes from the response. Default 300 ms.
 	Heartbeat time.Duration
-	// ShardCount hides partitions beyond the layout's shards, which are left when the shard count was lowered.
+	// ShardCount hides partitions beyond the layout's shards. Such partitions exist after the shard count was lowered.
 	// Default: show all.
 	ShardCount int32
-	// Group is the group's name behind the environment's, and Topic the one whose partitions are shared out.
-	// Default: the shards of TopicShards. A view's replicas share the partitions of an event topic in the same way.
+	// Group is the group's name without the environment's prefix. Topic is the topic whose partitions the group assigns
+	// to its members. Default: the shards, one partition of TopicShards each. The replicas of the mirror share the
+	// partitions of an event topic in the same way.
 	Group, Topic string
 }
 
@@ -48,15 +51,16 @@ func (o OwnershipOptions) withDefaults() OwnershipOptions {
 	return o
 }
 
-// OwnershipEvent says that a shard was given to this replica or taken from it. Where another topic is shared
-// out, Shard is its partition.
+// OwnershipEvent means that the group has assigned a shard to this replica (Owned), or has taken it away. With another
+// topic than TopicShards, Shard is the partition.
 type OwnershipEvent struct {
 	Shard int32
 	Owned bool
 }
 
-// Ownership is the scheduler: it spreads the shards over the replicas that have joined. It grants no right to
-// write, a Writer does; when two replicas believe that they own a shard, the log still has one writer.
+// Ownership is the scheduler: a Kafka consumer group that spreads the shards over the replicas that have joined. It
+// does not grant the right to write, a Writer does. When two replicas think that they own a shard, the log still has
+// one writer.
 type Ownership struct {
 	cfg   Config
 	kafka *kgo.Client
@@ -65,10 +69,10 @@ type Ownership struct {
 	shardCount int32 // 0: all
 
 	mu      sync.Mutex
-	joined  bool // the group has said what this replica is given
+	joined  bool // the group has assigned something to this replica, possibly nothing
 	owned   map[int32]bool
-	queue   []OwnershipEvent // events not yet received, in order; at most two for each change of the group
-	arrived chan struct{}    // capacity 1: the queue has something
+	queue   []OwnershipEvent // events not received yet, in order; at most two for each change of the group
+	arrived chan struct{}    // capacity 1: the queue is not empty
 
 	events  chan OwnershipEvent
 	stop    chan struct{}
@@ -76,14 +80,15 @@ type Ownership struct {
 	closing sync.Once
 }
 
-// JoinOwnership joins the group of replicas. Shards are handed over when they come, through Events.
+// JoinOwnership joins the group of replicas. Assigned shards come through Events.
 func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	opts = opts.withDefaults()
 	if opts.Heartbeat > opts.SessionTimeout/3 {
-		return nil, fmt.Errorf("kafka: heartbeat %s is over a third of the session timeout %s", opts.Heartbeat, opts.SessionTimeout)
+		return nil, fmt.Errorf("kafka: heartbeat %s is over a third of the session timeout %s",
+			opts.Heartbeat, opts.SessionTimeout)
 	}
 	o := &Ownership{
 		cfg: cfg.withDefaults(), owned: make(map[int32]bool), arrived: make(chan struct{}, 1),
@@ -91,7 +96,8 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 	}
 	o.group, o.shardCount = o.cfg.Env+"-"+opts.Group, opts.ShardCount
 	topic := o.cfg.clusterTopic(opts.Topic)
-	taken := func(_ context.Context, _ *kgo.Client, parts map[string][]int32) { o.note(parts[topic], false) }
+	assigned := func(_ context.Context, _ *kgo.Client, tps map[string][]int32) { o.note(tps[topic], true) }
+	removed := func(_ context.Context, _ *kgo.Client, tps map[string][]int32) { o.note(tps[topic], false) }
 	var err error
 	o.kafka, err = o.cfg.newClient("ownership-"+opts.Group,
 		kgo.ConsumerGroup(o.group),
@@ -102,22 +108,23 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 		kgo.RebalanceTimeout(opts.SessionTimeout),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()),
 		kgo.DisableAutoCommit(),
-		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, parts map[string][]int32) { o.note(parts[topic], true) }),
-		kgo.OnPartitionsRevoked(taken),
-		kgo.OnPartitionsLost(taken),
+		kgo.OnPartitionsAssigned(assigned),
+		kgo.OnPartitionsRevoked(removed),
+		kgo.OnPartitionsLost(removed),
 	)
 	if err != nil {
 		return nil, err
 	}
-	o.kafka.PauseFetchTopics(topic) // the group is all that we want of this topic
+	o.kafka.PauseFetchTopics(topic) // only the group is of use, not the records
 	go o.deliver()
 	return o, nil
 }
 
-// note is called from the group's callbacks and returns at once: a callback that waits holds up the group.
+// note queues events for changes of the group. The group's callbacks call it, so it must not wait: a callback that
+// waits delays the whole group.
 func (o *Ownership) note(shards []int32, owned bool) {
 	o.mu.Lock()
-	o.joined = o.joined || owned // what is given may be nothing
+	o.joined = o.joined || owned // an assignment may be of no shards
 	for _, shard := range shards {
 		if o.owned[shard] != owned && (o.shardCount == 0 || shard < o.shardCount) {
 			o.owned[shard] = owned
@@ -131,7 +138,7 @@ func (o *Ownership) note(shards []int32, owned bool) {
 	}
 }
 
-// deliver hands the queue to the receiver of Events.
+// deliver sends the queued events to the receiver of Events.
 func (o *Ownership) deliver() {
 	defer close(o.stopped)
 	defer close(o.events)
@@ -155,25 +162,25 @@ func (o *Ownership) deliver() {
 	}
 }
 
-// Events tells of every change, in order. When it is closed, nothing is owned any more.
+// Events has every change, in order. When it is closed, this replica owns nothing any more.
 func (o *Ownership) Events() <-chan OwnershipEvent { return o.events }
 
-// Joined is whether the group has said what this replica is given, be it nothing.
+// Joined is whether the group has assigned shards to this replica, possibly none.
 func (o *Ownership) Joined() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.joined
 }
 
-// Owned is whether this replica holds the shard, as far as it knows.
+// Owned is whether this replica owns the shard, as far as it knows.
 func (o *Ownership) Owned(shard int32) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.owned[shard]
 }
 
-// Confirm asks the group's coordinator now whether this member still belongs to the group, and answers whether
-// it holds the shard. While the members join anew it waits: bound it with the context.
+// Confirm asks the group's coordinator whether this replica is still a member of the group, and returns whether it owns
+// the shard. While the group changes Confirm waits, so limit it with the context.
 func (o *Ownership) Confirm(ctx context.Context, shard int32) (bool, error) {
 	for {
 		member, generation := o.kafka.GroupMetadata()
@@ -189,23 +196,23 @@ func (o *Ownership) Confirm(ctx context.Context, shard int32) (bool, error) {
 		err = kerr.ErrorForCode(resp.ErrorCode)
 		switch {
 		case err == nil, errors.Is(err, kerr.RebalanceInProgress):
-			// While members join, each keeps what it has: a shard moves only after its holder has let go.
+			// During a rebalance each member keeps its shards: a shard moves only after its owner has given it up.
 			return o.Owned(shard), nil
 		case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.FencedInstanceID):
 			return false, nil
 		case !errors.Is(err, kerr.IllegalGeneration) && !kerr.IsRetriable(err):
 			return false, fmt.Errorf("confirm shard %d: %w", shard, err)
 		}
-		// The group has gone on to a generation that we are about to learn of.
-		if Sleep(ctx, retryPause) != nil {
+		// The group is in a newer generation, of which this client learns with its next heartbeat.
+		if backoff.Sleep(ctx, retryPause) != nil {
 			return false, fmt.Errorf("confirm shard %d: %w", shard, errors.Join(ctx.Err(), err))
 		}
 	}
 }
 
-// Close leaves the group, so that the others take over at once, and closes Events; events that nobody is
-// receiving by then are dropped. When ctx ends before the group has answered, its error is returned and the
-// session timeout hands the shards over.
+// Close leaves the group, so that the others get the shards at once, and closes Events. It drops events that nobody has
+// received by then. When ctx ends before the group has answered, Close returns the context's error, and the others get
+// the shards after the session timeout.
 func (o *Ownership) Close(ctx context.Context) error {
 	var err error
 	o.closing.Do(func() {

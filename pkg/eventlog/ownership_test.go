@@ -24,24 +24,24 @@ func join(t *testing.T, cfg eventlog.Config) *eventlog.Ownership {
 	return o
 }
 
-// awaitOwned receives events until the replica holds that many shards.
-func awaitOwned(t *testing.T, o *eventlog.Ownership, held map[int32]bool, want int) {
+// awaitOwned receives events until the replica owns that many shards.
+func awaitOwned(t *testing.T, o *eventlog.Ownership, owned map[int32]bool, want int) {
 	t.Helper()
 	ctx := logtest.Context(t)
-	for len(held) != want {
+	for len(owned) != want {
 		select {
 		case e, ok := <-o.Events():
 			if !ok {
-				t.Fatalf("the events ended with %v, want %d shards", held, want)
+				t.Fatalf("the events ended with %v, want %d shards", owned, want)
 			}
-			if held[e.Shard] == e.Owned {
-				t.Fatalf("event %+v changes nothing in %v", e, held)
+			if owned[e.Shard] == e.Owned {
+				t.Fatalf("event %+v changes nothing in %v", e, owned)
 			}
-			if delete(held, e.Shard); e.Owned {
-				held[e.Shard] = true
+			if delete(owned, e.Shard); e.Owned {
+				owned[e.Shard] = true
 			}
 		case <-ctx.Done():
-			t.Fatalf("held %v, want %d shards", held, want)
+			t.Fatalf("owned %v, want %d shards", owned, want)
 		}
 	}
 }
@@ -58,30 +58,30 @@ func confirmed(t *testing.T, o *eventlog.Ownership, shard int32) bool {
 func TestShardsMoveBetweenReplicas(t *testing.T) {
 	p := newPlatform(t, logtest.Config(t), 4, 4)
 	first := join(t, p.cfg)
-	heldByFirst, heldBySecond := map[int32]bool{}, map[int32]bool{}
-	awaitOwned(t, first, heldByFirst, 4)
+	ownedByFirst, ownedBySecond := map[int32]bool{}, map[int32]bool{}
+	awaitOwned(t, first, ownedByFirst, 4)
 
 	second := join(t, p.cfg)
-	awaitOwned(t, first, heldByFirst, 2)
-	awaitOwned(t, second, heldBySecond, 2)
+	awaitOwned(t, first, ownedByFirst, 2)
+	awaitOwned(t, second, ownedBySecond, 2)
 	for shard := range int32(4) {
-		if heldByFirst[shard] == heldBySecond[shard] {
-			t.Errorf("shard %d: first %v, second %v", shard, heldByFirst[shard], heldBySecond[shard])
+		if ownedByFirst[shard] == ownedBySecond[shard] {
+			t.Errorf("shard %d: first %v, second %v", shard, ownedByFirst[shard], ownedBySecond[shard])
 		}
-		if first.Owned(shard) != heldByFirst[shard] || confirmed(t, first, shard) != heldByFirst[shard] {
+		if first.Owned(shard) != ownedByFirst[shard] || confirmed(t, first, shard) != ownedByFirst[shard] {
 			t.Errorf("the first does not confirm shard %d", shard)
 		}
-		if second.Owned(shard) != heldBySecond[shard] || confirmed(t, second, shard) != heldBySecond[shard] {
+		if second.Owned(shard) != ownedBySecond[shard] || confirmed(t, second, shard) != ownedBySecond[shard] {
 			t.Errorf("the second does not confirm shard %d", shard)
 		}
 	}
 
-	// An explicit leave: the other has everything long before the session timeout.
+	// The first leaves, so the second gets its shards long before the session timeout.
 	began := time.Now()
 	if err := first.Close(logtest.Context(t)); err != nil {
 		t.Fatal(err)
 	}
-	awaitOwned(t, second, heldBySecond, 4)
+	awaitOwned(t, second, ownedBySecond, 4)
 	if took := time.Since(began); took >= eventlog.DefaultSessionTimeout {
 		t.Errorf("the hand-over took %s", took)
 	}
@@ -106,10 +106,10 @@ func TestShardsBeyondTheLayoutAreHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = o.Close(logtest.Context(t)) }()
-	held := map[int32]bool{}
-	awaitOwned(t, o, held, 2)
-	if !held[0] || !held[1] || o.Owned(2) || o.Owned(3) {
-		t.Errorf("held %v", held)
+	owned := map[int32]bool{}
+	awaitOwned(t, o, owned, 2)
+	if !owned[0] || !owned[1] || o.Owned(2) || o.Owned(3) {
+		t.Errorf("owned %v", owned)
 	}
 }
 
@@ -118,14 +118,18 @@ func TestConfirmAsksTheCoordinator(t *testing.T) {
 	o := join(t, p.cfg)
 	awaitOwned(t, o, map[int32]bool{}, 1)
 	if !confirmed(t, o, 0) || confirmed(t, o, 1) {
-		t.Error("the member holds shard 0 and no other")
+		t.Error("the member owns shard 0 and no other")
 	}
-	joining := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, Count: -1})
+	joining := cluster.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.RebalanceInProgress, Count: -1,
+	})
 	if !confirmed(t, o, 0) {
-		t.Error("a member that is to join anew has lost its shard")
+		t.Error("a member that has to join again has lost its shard")
 	}
 	joining.Remove()
-	refusing := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.GroupAuthorizationFailed, Count: -1})
+	refusing := cluster.Fault(kfake.Fault{
+		Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.GroupAuthorizationFailed, Count: -1,
+	})
 	if _, err := o.Confirm(logtest.Context(t), 0); !errors.Is(err, kerr.GroupAuthorizationFailed) {
 		t.Errorf("refused: %v", err)
 	}
@@ -140,13 +144,13 @@ func TestConfirmAsksTheCoordinator(t *testing.T) {
 func TestAMemberThatWasForgottenLosesItsShards(t *testing.T) {
 	p, cluster := faultyPlatform(t)
 	o := join(t, p.cfg)
-	held := map[int32]bool{}
-	awaitOwned(t, o, held, 1)
+	owned := map[int32]bool{}
+	awaitOwned(t, o, owned, 1)
 	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, Err: kerr.UnknownMemberID})
-	awaitOwned(t, o, held, 0)
-	awaitOwned(t, o, held, 1) // joins anew by itself
+	awaitOwned(t, o, owned, 0)
+	awaitOwned(t, o, owned, 1) // it has joined again by itself
 	if !confirmed(t, o, 0) {
-		t.Error("not confirmed after joining anew")
+		t.Error("not confirmed after joining again")
 	}
 }
 

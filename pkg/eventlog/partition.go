@@ -1,7 +1,7 @@
 package eventlog
 
-// PartitionFor is the partition of a key: Java's murmur2, so that every standard client finds the same one.
-// It does not allocate.
+// PartitionFor is the partition of a key. It is the same one that every standard Kafka client chooses: the hash is that
+// of the Java client, murmur2. It does not allocate.
 func PartitionFor(key string, partitionCount int32) int32 {
 	return int32(murmur2(key)&0x7fffffff) % partitionCount
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// javaMurmur2 are from Apache Kafka's own test of Utils.murmur2.
+// javaMurmur2 has the hashes in Apache Kafka's own test of Utils.murmur2.
 var javaMurmur2 = map[string]int32{
 	"21": -973932308, "foobar": -790332482, "a-little-bit-long-string": -985981536,
 	"a-little-bit-longer-string": -1486304829, "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,

@@ -8,18 +8,19 @@ import (
 	"strings"
 )
 
-// MaxPositionBytes bounds a position's text.
+// MaxPositionBytes is the largest size of a position's text.
 const MaxPositionBytes = 16 << 10
 
-// Position says how far into the two event topics something has got: an exclusive end offset for each partition
-// that matters. It is what a command's answer carries and what a read waits for. The zero Position is the
-// beginning. A Position is immutable; its methods return new ones.
+// Position is a place in the two event topics: an exclusive end offset for each partition that matters. For example,
+// "o3.1234~i7.88" is offset 1234 of partition 3 of orders.events, and offset 88 of partition 7 of inventory.events. The
+// response to a command has the position of its events, and a read can wait until a view has reached it. The zero
+// Position is the beginning of the log. A Position is immutable; its methods return new ones.
 type Position struct {
-	ends []partitionEnd // strictly ascending by key; ends are positive
+	ends []partitionEnd // strictly ascending by key; every end is positive
 }
 
 type partitionEnd struct {
-	key int64 // topic and partition in one number, in the order of the text
+	key int64 // topic and partition in one number, see eventKey; its order is that of the text
 	end int64
 }
 
@@ -29,7 +30,8 @@ const (
 	inventoryLetter = 'i'
 )
 
-// eventKey numbers the event partitions, orders before inventory. ok is false for other topics.
+// eventKey is the number of an event partition. Those of orders come before those of inventory. ok is false for other
+// topics.
 func eventKey(tp TopicPartition) (key int64, ok bool) {
 	switch tp.Topic {
 	case TopicOrders:
@@ -49,7 +51,7 @@ func (e partitionEnd) topicPartition() TopicPartition {
 
 func byKey(a, b partitionEnd) int { return cmp.Compare(a.key, b.key) }
 
-// PositionOf takes the event topics' partitions from the offsets.
+// PositionOf is the position of the offsets in the event topics. Offsets in other topics are ignored.
 func PositionOf(offsets Offsets) Position {
 	ends := make([]partitionEnd, 0, len(offsets))
 	for tp, end := range offsets {
@@ -61,7 +63,7 @@ func PositionOf(offsets Offsets) Position {
 	return Position{ends}
 }
 
-// PositionAfter is the position right behind the records, which must have been committed or read.
+// PositionAfter is the position just after the records, which must have been committed or read.
 func PositionAfter(recs []*Record) Position {
 	ends := make([]partitionEnd, 0, len(recs))
 	for _, r := range recs {
@@ -69,14 +71,14 @@ func PositionAfter(recs []*Record) Position {
 			ends = append(ends, partitionEnd{key, r.Offset + 1})
 		}
 	}
-	// The largest end of a partition first; Compact keeps the first.
+	// CompactFunc keeps the first of a partition, so its largest end must come first.
 	slices.SortFunc(ends, func(a, b partitionEnd) int {
 		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(b.end, a.end))
 	})
 	return Position{slices.CompactFunc(ends, func(a, b partitionEnd) bool { return a.key == b.key })}
 }
 
-// IsZero reports whether the position is the beginning, which everything covers.
+// IsZero reports whether the position is the beginning of the log. Every position covers it.
 func (p Position) IsZero() bool { return len(p.ends) == 0 }
 
 // Offsets are the position's ends by partition.
@@ -88,7 +90,7 @@ func (p Position) Offsets() Offsets {
 	return o
 }
 
-// End is the position's end in one partition, 0 when it has none there.
+// End is the position's end in one partition; 0 when it has none there.
 func (p Position) End(tp TopicPartition) int64 {
 	key, ok := eventKey(tp)
 	if !ok {
@@ -101,7 +103,7 @@ func (p Position) End(tp TopicPartition) int64 {
 	return p.ends[i].end
 }
 
-// Merge is the least position that covers both.
+// Merge is the smallest position that covers both.
 func (p Position) Merge(other Position) Position {
 	if len(p.ends) == 0 {
 		return other
@@ -125,7 +127,7 @@ func (p Position) Merge(other Position) Position {
 	return Position{append(append(merged, a...), b...)}
 }
 
-// Covers reports whether p has got at least as far as other in every partition.
+// Covers reports whether p is at least as far as other in every partition.
 func (p Position) Covers(other Position) bool {
 	have := p.ends
 	for _, want := range other.ends {
@@ -139,14 +141,13 @@ func (p Position) Covers(other Position) bool {
 	return true
 }
 
-// Equal reports whether the two are the same position.
+// Equal reports whether both are the same position.
 func (p Position) Equal(other Position) bool { return slices.Equal(p.ends, other.ends) }
 
-// String is the position as text, such as "o3.1234~i7.88": orders.events partition 3 up to, not including,
-// offset 1234, and inventory.events partition 7 up to 88. The beginning is the empty string.
+// String is the position as text, such as "o3.1234~i7.88". The beginning is the empty string.
 func (p Position) String() string { return string(p.Append(nil)) }
 
-// Append appends the position's text.
+// Append appends the position's text to b.
 func (p Position) Append(b []byte) []byte {
 	for i, e := range p.ends {
 		if i > 0 {
@@ -163,7 +164,7 @@ func (p Position) Append(b []byte) []byte {
 	return b
 }
 
-// ParsePosition reads what String wrote, and nothing else: each position has exactly one text.
+// ParsePosition parses the text of String. It accepts no other form: each position has exactly one text.
 func ParsePosition(s string) (Position, error) {
 	if s == "" {
 		return Position{}, nil
@@ -172,36 +173,36 @@ func ParsePosition(s string) (Position, error) {
 		return Position{}, fmt.Errorf("position: %d bytes is over the limit of %d", len(s), MaxPositionBytes)
 	}
 	ends := make([]partitionEnd, 0, strings.Count(s, "~")+1)
-	for part := range strings.SplitSeq(s, "~") {
-		e, err := parseEnd(part)
+	for entry := range strings.SplitSeq(s, "~") {
+		e, err := parseEnd(entry)
 		if err != nil {
 			return Position{}, err
 		}
 		if n := len(ends); n > 0 && ends[n-1].key >= e.key {
-			return Position{}, fmt.Errorf("position: %q repeats a partition or is out of order", part)
+			return Position{}, fmt.Errorf("position: %q repeats a partition or is out of order", entry)
 		}
 		ends = append(ends, e)
 	}
 	return Position{ends}, nil
 }
 
-// parseEnd reads one partition's part, such as "o3.1234".
-func parseEnd(part string) (partitionEnd, error) {
+// parseEnd parses the entry of one partition, such as "o3.1234".
+func parseEnd(entry string) (partitionEnd, error) {
 	bad := func(why string) (partitionEnd, error) {
-		return partitionEnd{}, fmt.Errorf("position: %q: %s", part, why)
+		return partitionEnd{}, fmt.Errorf("position: %q: %s", entry, why)
 	}
-	if part == "" {
+	if entry == "" {
 		return bad("a part is empty")
 	}
 	tp := TopicPartition{Topic: TopicOrders}
-	switch part[0] {
+	switch entry[0] {
 	case ordersLetter:
 	case inventoryLetter:
 		tp.Topic = TopicInventory
 	default:
 		return bad("it must begin with o or i")
 	}
-	number, offset, found := strings.Cut(part[1:], ".")
+	number, offset, found := strings.Cut(entry[1:], ".")
 	if !found {
 		return bad("the dot before the offset is missing")
 	}
@@ -218,7 +219,7 @@ func parseEnd(part string) (partitionEnd, error) {
 	return partitionEnd{key, end}, nil
 }
 
-// parseNumber reads decimal digits without sign or leading zeros.
+// parseNumber parses decimal digits without a sign or leading zeros.
 func parseNumber(s string) (int64, bool) {
 	if s == "" || len(s) > 1 && s[0] == '0' || s[0] < '0' || s[0] > '9' {
 		return 0, false
@@ -227,13 +228,13 @@ func parseNumber(s string) (int64, bool) {
 	return n, err == nil
 }
 
-// Of is the part of the position that concerns one topic.
+// Of is the position in one topic alone.
 func (p Position) Of(topic string) Position {
-	var part Position
+	var inTopic Position
 	for _, e := range p.ends {
 		if e.topicPartition().Topic == topic {
-			part.ends = append(part.ends, e)
+			inTopic.ends = append(inTopic.ends, e)
 		}
 	}
-	return part
+	return inTopic
 }

@@ -11,23 +11,26 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Fetch sizes. A read of the whole log wants few, large fetches from each broker. What partitions may bring together
-// (fetchPartitionsBytes) stays well below what a fetch may (fetchMaxBytes): where the embedded broker ends a fetch in the
-// middle of a partition, it leaves out which of the records there were aborted, and they would be taken for committed.
+// Fetch sizes. A read of the whole log wants few, large fetches from each broker. All partitions of a fetch together
+// (fetchPartitionsBytes) must stay well below the limit of the fetch (fetchMaxBytes). When the embedded broker ends a
+// fetch in the middle of a partition, it leaves out which records there were aborted, and they would be read as
+// committed.
 const (
 	fetchMaxBytes        = 96 << 20
 	fetchPartitionsBytes = 8 << 20
-	stepPartitionBytes   = 128 << 10
-	fetchMaxWait         = 500 * time.Millisecond
+	// smallPartitionBytes is for readers that must not get far in one partition before they read the others.
+	smallPartitionBytes = 128 << 10
+	fetchMaxWait        = 500 * time.Millisecond
 )
 
-// OffsetError says that a read was to start where the log has nothing: below its start (deleted), or beyond
-// its end (lost, or another cluster). Both mean that what was built on the log cannot be trusted to continue.
+// OffsetError means that a read should start where the log has nothing: below its start (the records were deleted), or
+// beyond its end (they were lost, or this is another cluster). In both cases the reader must not go on from what it has
+// built so far.
 type OffsetError struct {
 	TopicPartition
-	// Offset is where the read was to start, or had got to.
+	// Offset is where the read should start, or where it was when the broker refused.
 	Offset int64
-	// Start and End are the log's bounds; both -1 when the broker refused without saying.
+	// Start and End are the log's bounds. Both are -1 when the broker refused the offset without naming them.
 	Start, End int64
 }
 
@@ -36,24 +39,26 @@ func (e *OffsetError) Error() string {
 	if e.End < 0 {
 		return fmt.Sprintf("%s/%d: offset %d is out of the log's range", e.Topic, e.Partition, e.Offset)
 	}
-	return fmt.Sprintf("%s/%d: offset %d is out of the log's range %d to %d", e.Topic, e.Partition, e.Offset, e.Start, e.End)
+	return fmt.Sprintf("%s/%d: offset %d is out of the log's range %d to %d",
+		e.Topic, e.Partition, e.Offset, e.Start, e.End)
 }
 
-// Read hands the committed records in [from, to) to fn, in order within each partition, until the position of
-// every partition in to is reached. Positions count what readers do not see (transaction markers, aborted
-// records), so it never waits for a record that is not there; it does wait for open transactions below to.
-// A partition without a from starts at 0. A start that the log does not hold is an *OffsetError.
-// The *Record is valid only during the call; its key, value and headers may be kept. An error from fn stops
-// the read and is returned as it is.
+// Read calls fn with the committed records in [from, to), in order within each partition, until every partition has
+// reached its offset in to. A partition that is not in from starts at 0. A start that the log does not have is an
+// *OffsetError. Read waits for transactions below to that are open. It does not wait for a record at to - 1, which may
+// never come: markers and aborted records have offsets too.
+//
+// The *Record is valid only during the call; its key, value and headers may be kept. An error of fn stops the read and
+// is returned as it is.
 func (c *Client) Read(ctx context.Context, from, to Offsets, fn func(*Record) error) error {
 	return c.read(ctx, from, to, readerOptions{}, fn)
 }
 
-// ReadInStep is Read with the partitions side by side: one that is more than stepAhead of the slowest waits, by the
-// records' timestamps. What belongs together comes together, wherever it is in the log: an order's events and those of its
-// stock are in different topics, of which one is shorter.
-func (c *Client) ReadInStep(ctx context.Context, from, to Offsets, fn func(*Record) error) error {
-	return c.read(ctx, from, to, readerOptions{partitionBytes: stepPartitionBytes, inStep: true}, fn)
+// ReadMerged is Read with the partitions kept together in time: a partition that is more than mergeWindow ahead of the
+// slowest one, by the records' timestamps, is paused. So an order's events and those of its stock come at about the
+// same moment, although they are in different topics and one topic is longer than the other.
+func (c *Client) ReadMerged(ctx context.Context, from, to Offsets, fn func(*Record) error) error {
+	return c.read(ctx, from, to, readerOptions{partitionBytes: smallPartitionBytes, merged: true}, fn)
 }
 
 func (c *Client) read(ctx context.Context, from, to Offsets, o readerOptions, fn func(*Record) error) error {
@@ -71,9 +76,9 @@ func (c *Client) read(ctx context.Context, from, to Offsets, o readerOptions, fn
 		return err
 	}
 	defer r.close()
-	var s *step
-	if o.inStep {
-		s = newStep(r, start)
+	var merge *merger
+	if o.merged {
+		merge = newMerger(r, start)
 	}
 	remaining := len(start)
 	var rec Record
@@ -84,8 +89,8 @@ func (c *Client) read(ctx context.Context, from, to Offsets, o readerOptions, fn
 		}
 		for _, p := range fetches {
 			end := to[p.tp]
-			if r.positions[p.tp] >= end {
-				continue // was fetched before it was paused
+			if r.reached[p.tp] >= end {
+				continue // fetched before the partition was paused
 			}
 			for _, kr := range p.records {
 				if kr.Offset >= end {
@@ -105,26 +110,26 @@ func (c *Client) read(ctx context.Context, from, to Offsets, o readerOptions, fn
 				remaining--
 				r.pause(p.tp)
 			}
-			if s != nil {
-				s.reached(p, done)
+			if merge != nil {
+				merge.advance(p, done)
 			}
 		}
-		if s != nil {
-			s.keep()
+		if merge != nil {
+			merge.balance()
 		}
 	}
 	return nil
 }
 
-// reader consumes partitions from explicit offsets and keeps their positions, control records included.
+// reader consumes partitions from explicit offsets and knows how far it is in each, control records included.
 type reader struct {
-	cfg       *Config
-	kafka     *kgo.Client
-	positions Offsets
-	fetched   []partitionRecords // reused between polls
+	cfg     *Config
+	kafka   *kgo.Client
+	reached Offsets
+	fetched []partitionRecords // reused between polls
 }
 
-// partitionRecords are the records of one partition in one fetch; never empty.
+// partitionRecords are the records of one partition in one fetch. They are never empty.
 type partitionRecords struct {
 	tp      TopicPartition
 	records []*kgo.Record
@@ -132,15 +137,15 @@ type partitionRecords struct {
 
 type readerOptions struct {
 	metricsName string
-	// lossy lets a reader go on at the log's start when records were deleted before it.
+	// lossy lets a reader continue at the log's start when the records at its offset were deleted.
 	lossy bool
-	// partitionBytes bounds what is fetched of a partition at a time; 0: its share of fetchPartitionsBytes.
+	// partitionBytes limits what is fetched of a partition at a time; 0: its share of fetchPartitionsBytes.
 	partitionBytes int32
-	// inStep lets partitions that are ahead of the others wait.
-	inStep bool
+	// merged pauses partitions that are ahead of the others in time.
+	merged bool
 }
 
-// newReader checks the starts and opens a client for them.
+// newReader checks that the log has the starts, and opens a client for them.
 func (c *Client) newReader(ctx context.Context, start Offsets, o readerOptions) (*reader, error) {
 	if !o.lossy {
 		if err := c.checkStarts(ctx, start); err != nil {
@@ -163,7 +168,8 @@ func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
 	if o.lossy {
 		reset = kgo.NewOffset().AtStart()
 	}
-	partitionBytes := min(cmp.Or(o.partitionBytes, fetchPartitionsBytes), fetchPartitionsBytes/int32(max(1, len(start))))
+	share := fetchPartitionsBytes / int32(max(1, len(start)))
+	partitionBytes := min(cmp.Or(o.partitionBytes, fetchPartitionsBytes), share)
 	kafka, err := c.cfg.newClient(o.metricsName,
 		kgo.ConsumePartitions(partitions),
 		kgo.ConsumeResetOffset(reset),
@@ -176,10 +182,10 @@ func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reader{cfg: &c.cfg, kafka: kafka, positions: start.Clone()}, nil
+	return &reader{cfg: &c.cfg, kafka: kafka, reached: start.Clone()}, nil
 }
 
-// checkStarts names every start that the log does not hold.
+// checkStarts returns an *OffsetError for every start that the log does not have.
 func (c *Client) checkStarts(ctx context.Context, start Offsets) error {
 	tps := make([]TopicPartition, 0, len(start))
 	for tp := range start {
@@ -202,7 +208,7 @@ func (c *Client) checkStarts(ctx context.Context, start Offsets) error {
 	return errors.Join(errs...)
 }
 
-// poll waits for records, control records included. What it returns is valid until the next poll.
+// poll waits for records, control records included. The result is valid until the next poll.
 func (r *reader) poll(ctx context.Context) ([]partitionRecords, error) {
 	r.fetched = r.fetched[:0]
 	for len(r.fetched) == 0 {
@@ -221,7 +227,7 @@ func (r *reader) poll(ctx context.Context) ([]partitionRecords, error) {
 }
 
 func (r *reader) fetchError(ctx context.Context, fetches kgo.Fetches) error {
-	// What was fetched before ctx ended is not fetched again: it is handed over, and the next poll tells.
+	// Records that were fetched before ctx ended are not fetched again, so return them; the next poll returns the error.
 	if err := ctx.Err(); err != nil && fetches.NumRecords() == 0 {
 		return err
 	}
@@ -232,19 +238,19 @@ func (r *reader) fetchError(ctx context.Context, fetches kgo.Fetches) error {
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return
 		case errors.Is(err, kerr.OffsetOutOfRange):
-			err = &OffsetError{TopicPartition: tp, Offset: r.positions[tp], Start: -1, End: -1}
+			err = &OffsetError{TopicPartition: tp, Offset: r.reached[tp], Start: -1, End: -1}
 		case topic != "":
-			err = fmt.Errorf("read %s/%d at offset %d: %w", tp.Topic, tp.Partition, r.positions[tp], err)
+			err = fmt.Errorf("read %s/%d at offset %d: %w", tp.Topic, tp.Partition, r.reached[tp], err)
 		}
 		errs = append(errs, err)
 	})
 	return errors.Join(errs...)
 }
 
-// advance moves the partition's position behind its records and returns it.
+// advance moves the partition past its records and returns where it is now.
 func (r *reader) advance(p partitionRecords) int64 {
 	next := p.records[len(p.records)-1].Offset + 1
-	r.positions[p.tp] = next
+	r.reached[p.tp] = next
 	return next
 }
 
@@ -265,7 +271,7 @@ func (r *reader) clusterPartitions(tps []TopicPartition) map[string][]int32 {
 
 func (r *reader) close() { r.kafka.Close() }
 
-// fromClientRecord is what was fetched, without its headers.
+// fromClientRecord converts a record of the client, without its headers.
 func fromClientRecord(tp TopicPartition, kr *kgo.Record) Record {
 	return Record{
 		TopicPartition: tp, Offset: kr.Offset, Key: kr.Key, Value: kr.Value,

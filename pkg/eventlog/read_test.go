@@ -17,11 +17,15 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
-// transactional is a plain client under one of the writer's ids, for what a Writer never does: to abort, and to
-// leave a transaction open.
+// transactional is a Kafka client under a transactional id of the platform. Tests use it to abort, and to leave a
+// transaction open, which a Writer never does.
 func (p *platform) transactional(t *testing.T, id string, opts ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	cl, err := kgo.NewClient(append(opts, kgo.SeedBrokers(p.cfg.Seeds...), kgo.TransactionalID(p.cfg.Env+"-"+id), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	cl, err := kgo.NewClient(append(opts,
+		kgo.SeedBrokers(p.cfg.Seeds...),
+		kgo.TransactionalID(p.cfg.Env+"-"+id),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+	)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,14 +39,16 @@ func (p *platform) begin(t *testing.T, cl *kgo.Client, value string) {
 	if err := cl.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	res := cl.ProduceSync(logtest.Context(t), &kgo.Record{Topic: p.cfg.TopicPrefix + eventlog.TopicOrders, Partition: 0, Value: []byte(value)})
+	res := cl.ProduceSync(logtest.Context(t), &kgo.Record{
+		Topic: p.cfg.TopicPrefix + eventlog.TopicOrders, Partition: 0, Value: []byte(value),
+	})
 	if err := res.FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// awaitEnd waits until the partition has come to its end: a real broker writes the markers of a transaction a
-// moment after it has answered.
+// awaitEnd waits until the partition's end is at least want: a real broker writes the markers of a transaction a moment
+// after it has answered.
 func (p *platform) awaitEnd(t *testing.T, tp eventlog.TopicPartition, want int64) eventlog.Offsets {
 	t.Helper()
 	for ctx := logtest.Context(t); ; {
@@ -56,7 +62,7 @@ func (p *platform) awaitEnd(t *testing.T, tp eventlog.TopicPartition, want int64
 	}
 }
 
-// Every partition has an aborted record, and they hold more together than one fetch brings.
+// Every partition has an aborted record, and all of them together are larger than one fetch.
 func TestAbortedRecordsAreNotReadHoweverMuchIsFetched(t *testing.T) {
 	const partitions, records = 12, 10
 	p := newPlatform(t, logtest.Config(t), partitions, 1)
@@ -69,7 +75,8 @@ func TestAbortedRecordsAreNotReadHoweverMuchIsFetched(t *testing.T) {
 		}
 		for partition := range int32(partitions) {
 			cl.Produce(ctx, &kgo.Record{
-				Topic: p.cfg.TopicPrefix + eventlog.TopicOrders, Partition: partition, Key: []byte(value), Value: make([]byte, size),
+				Topic: p.cfg.TopicPrefix + eventlog.TopicOrders, Partition: partition,
+				Key: []byte(value), Value: make([]byte, size),
 			}, func(_ *kgo.Record, err error) {
 				if err != nil {
 					t.Error(err)
@@ -114,12 +121,12 @@ func TestReadPassesAnAbortedTail(t *testing.T) {
 	if err := cl.EndTransaction(logtest.Context(t), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}
-	// kept, its marker, aborted, its marker: Read must come to 4 though only one record is to be seen.
+	// The log is: kept, its marker, aborted, its marker. Read must reach 4 although only one record is visible.
 	end := p.awaitEnd(t, orders0, 4)
 	if got := p.readAll(t, p.layout.Partitions(0)); len(got) != 1 || !slices.Equal(got[orders0], []string{"kept"}) {
 		t.Errorf("read %v", got)
 	}
-	// From behind the last record: nothing but markers.
+	// After the last visible record there are only an aborted record and markers.
 	err := p.Read(logtest.Context(t), eventlog.Offsets{orders0: 1}, end, func(r *eventlog.Record) error {
 		t.Errorf("read %s at %d", r.Value, r.Offset)
 		return nil
@@ -176,11 +183,11 @@ func TestReadStopsAtItsEnd(t *testing.T) {
 	}
 }
 
-// Two partitions cover the same time, one with four times the bytes of the other: read alike, the short one would be at its
-// end when the long one is at a quarter.
-func TestPartitionsAreReadInStep(t *testing.T) {
-	const records, batch = 4000, 20 // a record a second; a partition is fetched a few hundred seconds at a time
-	const apart = records / 4 * time.Second
+// Two partitions have records of the same hours, and one has four times the bytes of the other. Without merging, the
+// short one would be at its end when the long one is at a quarter.
+func TestPartitionsAreReadMerged(t *testing.T) {
+	const records, batch = 4000, 20 // a record a second; a fetch has a few hundred seconds of a partition
+	const limit = records / 4 * time.Second
 	p := newPlatform(t, logtest.Config(t), 2, 1)
 	ctx := logtest.Context(t)
 	began := time.Now().Add(-records * time.Second)
@@ -190,9 +197,16 @@ func TestPartitionsAreReadInStep(t *testing.T) {
 		for i := range value { // so that it does not compress
 			value[i] = byte(random.Uint32())
 		}
-		return &eventlog.Record{TopicPartition: tp, Value: value, TimestampMicros: began.Add(time.Duration(n) * time.Second).UnixMicro()}
+		return &eventlog.Record{
+			TopicPartition:  tp,
+			Value:           value,
+			TimestampMicros: began.Add(time.Duration(n) * time.Second).UnixMicro(),
+		}
 	}
-	tps := []eventlog.TopicPartition{{Topic: eventlog.TopicOrders, Partition: 0}, {Topic: eventlog.TopicOrders, Partition: 1}}
+	tps := []eventlog.TopicPartition{
+		{Topic: eventlog.TopicOrders, Partition: 0},
+		{Topic: eventlog.TopicOrders, Partition: 1},
+	}
 	for n := 0; n < records; n += batch {
 		for _, tp := range tps {
 			recs := make([]*eventlog.Record, batch)
@@ -211,7 +225,7 @@ func TestPartitionsAreReadInStep(t *testing.T) {
 	reached := map[eventlog.TopicPartition]time.Time{tps[0]: began, tps[1]: began}
 	read := map[eventlog.TopicPartition]int64{}
 	var most time.Duration
-	if err := p.ReadInStep(ctx, nil, end, func(rec *eventlog.Record) error {
+	if err := p.ReadMerged(ctx, nil, end, func(rec *eventlog.Record) error {
 		if rec.Offset != read[rec.TopicPartition] {
 			t.Errorf("%v: offset %d comes after %d records", rec.TopicPartition, rec.Offset, read[rec.TopicPartition])
 		}
@@ -225,18 +239,18 @@ func TestPartitionsAreReadInStep(t *testing.T) {
 	if read[tps[0]] != records || read[tps[1]] != records {
 		t.Errorf("%v were read, want %d of each", read, records)
 	}
-	if most > apart {
-		t.Errorf("one partition was %s ahead of the other, want at most %s", most, apart)
+	if most > limit {
+		t.Errorf("one partition was %s ahead of the other, want at most %s", most, limit)
 	}
 	t.Logf("at most %s apart", most)
 }
 
-func TestStartsThatTheLogDoesNotHold(t *testing.T) {
+func TestStartsThatTheLogDoesNotHave(t *testing.T) {
 	p := newPlatform(t, logtest.Config(t), 2, 1)
 	w := p.writer(t, 0)
 	for i := range int64(5) {
 		mustCommit(t, w, order(0, "x"))
-		p.awaitEnd(t, orders0, 2*(i+1)) // the marker is there: on a real broker the next record may come before it
+		p.awaitEnd(t, orders0, 2*(i+1)) // wait for the marker: on a real broker the next record may come before it
 	}
 	p.deleteBefore(t, orders0, 4)
 	for _, tc := range []struct {
@@ -258,13 +272,14 @@ func TestStartsThatTheLogDoesNotHold(t *testing.T) {
 		}
 	}
 	n := 0
-	err := p.Read(logtest.Context(t), eventlog.Offsets{orders0: 4}, eventlog.Offsets{orders0: 10}, func(*eventlog.Record) error { n++; return nil })
+	err := p.Read(logtest.Context(t), eventlog.Offsets{orders0: 4}, eventlog.Offsets{orders0: 10},
+		func(*eventlog.Record) error { n++; return nil })
 	if err != nil || n != 3 {
-		t.Errorf("from the start that is left: %d records, %v", n, err)
+		t.Errorf("from the new start: %d records, %v", n, err)
 	}
 }
 
-// deleteBefore deletes what is below the offset, as retention would.
+// deleteBefore deletes the records below the offset, as retention would.
 func (p *platform) deleteBefore(t *testing.T, tp eventlog.TopicPartition, offset int64) {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(p.cfg.Seeds...))
@@ -289,7 +304,7 @@ func TestALogThatLostItsStartWhileItIsFollowed(t *testing.T) {
 	for range 3 {
 		mustCommit(t, w, order(0, "x"))
 	}
-	// Past the check of the starts, as when records are deleted between it and the fetch.
+	// Without the check of the starts, as if records were deleted between the check and the fetch.
 	f, err := p.UncheckedFollow(eventlog.Offsets{orders0: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +334,7 @@ func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	// a, its marker, aborted, its marker.
+	// The new records in orders0 are: a, its marker, aborted, its marker.
 	want := eventlog.Offsets{orders0: 6, stock0: 2}
 	for reached := (eventlog.Offsets{}); !reached.Covers(want); {
 		var recs []eventlog.Record
@@ -346,9 +361,9 @@ func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
 
 func TestFollowAnnouncements(t *testing.T) {
 	p := newPlatform(t, logtest.Config(t), 2, 2)
-	beats := []*eventlog.Writer{p.writer(t, 0), p.writer(t, 1)}
+	writers := []*eventlog.Writer{p.writer(t, 0), p.writer(t, 1)}
 	for _, value := range []string{"first", "second"} {
-		for shard, w := range beats {
+		for shard, w := range writers {
 			mustCommit(t, w, record(eventlog.TopicShards, int32(shard), value))
 		}
 	}
@@ -371,14 +386,19 @@ func TestFollowAnnouncements(t *testing.T) {
 
 func TestProduceOutsideOfTransactions(t *testing.T) {
 	p := newPlatform(t, logtest.Config(t), 2, 1)
-	rows := []*eventlog.Record{record(eventlog.TopicAvailability, 0, "a"), record(eventlog.TopicAvailability, 1, "b"), record(eventlog.TopicAvailability, 0, "c")}
+	rows := []*eventlog.Record{
+		record(eventlog.TopicAvailability, 0, "a"),
+		record(eventlog.TopicAvailability, 1, "b"),
+		record(eventlog.TopicAvailability, 0, "c"),
+	}
 	if err := p.Produce(logtest.Context(t), rows); err != nil {
 		t.Fatal(err)
 	}
 	if rows[0].Offset != 0 || rows[1].Offset != 0 || rows[2].Offset != 1 {
 		t.Errorf("offsets %d, %d, %d", rows[0].Offset, rows[1].Offset, rows[2].Offset)
 	}
-	if got := p.readAll(t, []eventlog.TopicPartition{rows[0].TopicPartition, rows[1].TopicPartition}); !slices.Equal(got[rows[0].TopicPartition], []string{"a", "c"}) {
+	got := p.readAll(t, []eventlog.TopicPartition{rows[0].TopicPartition, rows[1].TopicPartition})
+	if !slices.Equal(got[rows[0].TopicPartition], []string{"a", "c"}) {
 		t.Errorf("read %v", got)
 	}
 	large := record(eventlog.TopicAvailability, 0, strings.Repeat("x", eventlog.MaxRecordBytes))

@@ -28,22 +28,22 @@ const (
 	SASLScramSHA512 = "SCRAM-SHA-512"
 )
 
-// Security is how to reach brokers that encrypt, or ask who is there. The zero value is a plain connection. Files that
-// change are read again, for the connections that are made from then on.
+// Security is how to reach brokers that use TLS or authentication. The zero value is a plain connection. When the files
+// change, they are read again for new connections.
 type Security struct {
-	// TLS encrypts; so do CAFile and CertFile.
+	// TLS encrypts the connection. CAFile and CertFile switch it on, too.
 	TLS bool
-	// CAFile has the certificates (PEM) that those of the brokers are signed with; empty: the system's.
+	// CAFile has the certificates (PEM) of the authorities that sign the brokers' certificates; empty: the system's.
 	CAFile string
-	// CertFile and KeyFile are this client's own certificate (PEM), where brokers ask for one.
+	// CertFile and KeyFile are this client's own certificate and key (PEM), for brokers that ask for one.
 	CertFile, KeyFile string
-	// Mechanism is one of SASL; empty: brokers are not told a user.
+	// Mechanism is a mechanism of SASL; empty: no user is sent.
 	Mechanism string
 	Username  string
 	Password  Secret
 }
 
-// Secret is a text that is never printed; that there is none is.
+// Secret is a text that is never printed: it prints as "(secret)", or as nothing when it is empty.
 type Secret string
 
 // Format implements fmt.Formatter.
@@ -70,22 +70,25 @@ func (s *Security) validate() error {
 	switch s.Mechanism {
 	case "":
 		if s.Username != "" || s.Password != "" {
-			errs = append(errs, fmt.Errorf("kafka: a user needs --kafka-sasl-mechanism: %s, %s or %s", SASLPlain, SASLScramSHA256, SASLScramSHA512))
+			errs = append(errs, fmt.Errorf("kafka: a user needs --kafka-sasl-mechanism: %s, %s or %s",
+				SASLPlain, SASLScramSHA256, SASLScramSHA512))
 		}
 	case SASLPlain, SASLScramSHA256, SASLScramSHA512:
 		if s.Username == "" || s.Password == "" {
-			errs = append(errs, fmt.Errorf("kafka: SASL mechanism %s needs --kafka-username and --kafka-password", s.Mechanism))
+			errs = append(errs, fmt.Errorf("kafka: SASL mechanism %s needs --kafka-username and --kafka-password",
+				s.Mechanism))
 		}
 	default:
-		errs = append(errs, fmt.Errorf("kafka: SASL mechanism %q is none of %s, %s, %s", s.Mechanism, SASLPlain, SASLScramSHA256, SASLScramSHA512))
+		errs = append(errs, fmt.Errorf("kafka: SASL mechanism %q is none of %s, %s, %s",
+			s.Mechanism, SASLPlain, SASLScramSHA256, SASLScramSHA512))
 	}
 	return errors.Join(errs...)
 }
 
-// dialTimeout is the client's own, which dials in another way with TLS.
+// dialTimeout is the Kafka client's default, which our own dialer has to repeat.
 const dialTimeout = 10 * time.Second
 
-// dialTLS makes each connection with the certificates that are in the files then.
+// dialTLS makes each new connection with the certificates that are in the files at that time.
 func dialTLS(files *certs.Source) kgo.Opt {
 	return kgo.Dialer(func(ctx context.Context, network, host string) (net.Conn, error) {
 		dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout}, Config: files.Config()}
@@ -93,7 +96,7 @@ func dialTLS(files *certs.Source) kgo.Opt {
 	})
 }
 
-// certificates reads the files, and again when they change.
+// certificates is the source of the TLS configuration. It reads the files now, and again when they change.
 func (s *Security) certificates(log *slog.Logger) (*certs.Source, error) {
 	var files []string
 	for _, file := range []string{s.CAFile, s.CertFile, s.KeyFile} {
@@ -104,7 +107,7 @@ func (s *Security) certificates(log *slog.Logger) (*certs.Source, error) {
 	return certs.New(log, s.tlsConfig, files...)
 }
 
-// sasl are the client's options for a user; s is valid.
+// sasl are the client's options for authentication. s must be valid.
 func (s *Security) sasl() []kgo.Opt {
 	switch s.Mechanism {
 	case SASLPlain:
@@ -139,7 +142,7 @@ func (s *Security) tlsConfig() (*tls.Config, error) {
 	return cfg, nil
 }
 
-// refusedError says that brokers are there and will not talk with this client until its settings change.
+// refusedError means that brokers answered, but will refuse this client until its settings change.
 type refusedError struct {
 	remedy string
 	err    error
@@ -149,11 +152,11 @@ func (e *refusedError) Error() string { return e.remedy + ": " + e.err.Error() }
 
 func (e *refusedError) Unwrap() error { return e.err }
 
-// leaveTLS is what to do about brokers without TLS.
+// leaveTLS is the advice for brokers without TLS.
 const leaveTLS = "name their TLS port in --kafka, or leave --kafka-tls, --kafka-ca and --kafka-cert out"
 
-// otherwise is what else to try with brokers that end the connection without a word.
-func (s *Security) otherwise() string {
+// adviceOnHangup is the advice for brokers that close the connection without an answer.
+func (s *Security) adviceOnHangup() string {
 	encrypt := "if they want TLS, set --kafka-tls or --kafka-ca"
 	if s.tls() {
 		encrypt = "if they do not speak TLS at this port, " + leaveTLS
@@ -161,13 +164,14 @@ func (s *Security) otherwise() string {
 	if s.Mechanism == "" {
 		return encrypt + "; if they want a user, set --kafka-sasl-mechanism, --kafka-username and --kafka-password"
 	}
-	return fmt.Sprintf("check that they know user %q with this --kafka-password by --kafka-sasl-mechanism %s; %s", s.Username, s.Mechanism, encrypt)
+	return fmt.Sprintf("check that they know user %q with this --kafka-password by --kafka-sasl-mechanism %s; %s",
+		s.Username, s.Mechanism, encrypt)
 }
 
-// remoteAlert is the operation of an error that the other side of a TLS connection sent.
+// remoteAlert is the Op of a net.OpError for an error that the other side of a TLS connection sent.
 const remoteAlert = "remote error"
 
-// explain says what to set where brokers refuse this client; other errors stay as they are.
+// explain adds to an error which setting to change when brokers refuse this client. It returns other errors unchanged.
 func (s *Security) explain(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
@@ -178,11 +182,13 @@ func (s *Security) explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
-		remedy = fmt.Sprintf("the brokers refuse user %q with %s; check --kafka-username, --kafka-password and --kafka-sasl-mechanism", s.Username, s.Mechanism)
+		remedy = fmt.Sprintf("the brokers refuse user %q with %s; "+
+			"check --kafka-username, --kafka-password and --kafka-sasl-mechanism", s.Username, s.Mechanism)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		remedy = fmt.Sprintf("the brokers do not offer %s; choose another --kafka-sasl-mechanism", s.Mechanism)
 	case errors.As(err, &unknown):
-		remedy = "the brokers' certificate is signed by an authority that is not known here; name the file of its certificate in --kafka-ca"
+		remedy = "the brokers' certificate is signed by an authority that is not known here; " +
+			"name the file of its certificate in --kafka-ca"
 	case errors.As(err, &name):
 		remedy = "the brokers' certificate is for another name; write --kafka as the certificate does"
 	case errors.As(err, &alert) && alert.Op == remoteAlert:
@@ -190,7 +196,7 @@ func (s *Security) explain(err error) error {
 	case errors.As(err, &noTLS):
 		remedy = "the brokers do not speak TLS at this port; " + leaveTLS
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		remedy = "the brokers ended the connection; " + s.otherwise()
+		remedy = "the brokers ended the connection; " + s.adviceOnHangup()
 	default:
 		return err
 	}

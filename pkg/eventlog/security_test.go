@@ -39,13 +39,14 @@ func newAuthority(t *testing.T) *authority {
 	t.Helper()
 	a := &authority{t: t}
 	a.cert, a.key = a.issue(&x509.Certificate{
-		Subject: pkix.Name{CommonName: "authority"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		Subject: pkix.Name{CommonName: "authority"},
+		IsCA:    true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	})
 	a.file = a.write("CERTIFICATE", a.cert.Raw)
 	return a
 }
 
-// issue signs with the authority, or makes one that signs itself.
+// issue makes a certificate that the authority signs. The first one, its own, signs itself.
 func (a *authority) issue(template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
 	a.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -77,17 +78,24 @@ func (a *authority) write(kind string, der []byte) string {
 	return file
 }
 
-// broker has a certificate for an address.
+// broker is the configuration of a broker with a certificate for the address.
 func (a *authority) broker(ip string) *tls.Config {
-	cert, key := a.issue(&x509.Certificate{Subject: pkix.Name{CommonName: "broker"}, IPAddresses: []net.IP{net.ParseIP(ip)}})
+	cert, key := a.issue(&x509.Certificate{
+		Subject: pkix.Name{CommonName: "broker"}, IPAddresses: []net.IP{net.ParseIP(ip)},
+	})
 	clients := x509.NewCertPool()
 	clients.AddCert(a.cert)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}, ClientCAs: clients}
+	return &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}}, ClientCAs: clients,
+	}
 }
 
-// client has the files of a client's certificate.
+// client writes a client's certificate and key to files, and returns their names.
 func (a *authority) client() (cert, key string) {
-	c, k := a.issue(&x509.Certificate{Subject: pkix.Name{CommonName: "client"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	c, k := a.issue(&x509.Certificate{
+		Subject:     pkix.Name{CommonName: "client"},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
 	der, err := x509.MarshalECPrivateKey(k)
 	if err != nil {
 		a.t.Fatal(err)
@@ -95,7 +103,7 @@ func (a *authority) client() (cert, key string) {
 	return a.write("CERTIFICATE", c.Raw), a.write("EC PRIVATE KEY", der)
 }
 
-// secured starts a broker and returns its address.
+// secured starts a broker with the options and returns its address.
 func secured(t *testing.T, opts ...kfake.Opt) []string {
 	t.Helper()
 	c, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1))...)
@@ -113,7 +121,7 @@ func users() []kfake.Opt {
 	}
 }
 
-// answering listens like a server that takes what it reads for nonsense.
+// answering starts a server that sends the answer to whatever it reads, and hangs up.
 func answering(t *testing.T, answer string) []string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -135,7 +143,7 @@ func answering(t *testing.T, answer string) []string {
 	return []string{l.Addr().String()}
 }
 
-// Whoever is refused is told what to set, before anything is written or waited for.
+// A client that is refused learns which setting to change, before anything is written and without a long wait.
 func TestBrokersThatAskForMore(t *testing.T) {
 	ca, stranger := newAuthority(t), newAuthority(t)
 	mutual := ca.broker("127.0.0.1")
@@ -145,6 +153,22 @@ func TestBrokersThatAskForMore(t *testing.T) {
 	other, certified := secured(t, kfake.TLS(ca.broker("127.0.0.9"))), secured(t, kfake.TLS(mutual))
 	cert, key := ca.client()
 	strangersCert, strangersKey := stranger.client()
+	user := func(mechanism, name, password string) eventlog.Security {
+		return eventlog.Security{Mechanism: mechanism, Username: name, Password: eventlog.Secret(password)}
+	}
+	userOverTLS := user("SCRAM-SHA-512", "long", "l-word")
+	userOverTLS.CAFile = ca.file
+	own := eventlog.Security{CAFile: ca.file, CertFile: cert, KeyFile: key}
+	strangers := eventlog.Security{CAFile: ca.file, CertFile: strangersCert, KeyFile: strangersKey}
+	const (
+		checkPlain = `check that they know user "plain" with this --kafka-password`
+		checkShort = `check that they know user "short" with this --kafka-password`
+		setUser    = "if they want a user, set --kafka-sasl-mechanism"
+		setTLS     = "if they want TLS, set --kafka-tls"
+		leaveTLS   = "if they do not speak TLS at this port, name their TLS port"
+		nameCA     = "name the file of its certificate in --kafka-ca"
+		setCert    = "set --kafka-cert and --kafka-key"
+	)
 	for name, test := range map[string]struct {
 		seeds    []string
 		security eventlog.Security
@@ -152,32 +176,40 @@ func TestBrokersThatAskForMore(t *testing.T) {
 	}{
 		"plain":                           {plain, eventlog.Security{}, ""},
 		"TLS":                             {encrypted, eventlog.Security{CAFile: ca.file}, ""},
-		"a user by PLAIN":                 {asking, eventlog.Security{Mechanism: "PLAIN", Username: "plain", Password: "p-word"}, ""},
-		"a user by SCRAM-SHA-256":         {asking, eventlog.Security{Mechanism: "SCRAM-SHA-256", Username: "short", Password: "s-word"}, ""},
-		"a user by SCRAM-SHA-512 and TLS": {both, eventlog.Security{CAFile: ca.file, Mechanism: "SCRAM-SHA-512", Username: "long", Password: "l-word"}, ""},
-		"a client's certificate":          {certified, eventlog.Security{CAFile: ca.file, CertFile: cert, KeyFile: key}, ""},
+		"a user by PLAIN":                 {asking, user("PLAIN", "plain", "p-word"), ""},
+		"a user by SCRAM-SHA-256":         {asking, user("SCRAM-SHA-256", "short", "s-word"), ""},
+		"a user by SCRAM-SHA-512 and TLS": {both, userOverTLS, ""},
+		"a client's certificate":          {certified, own, ""},
 
 		// This broker closes the connection of a user it does not know; TestExplain has the answer of others.
-		"a wrong password":              {asking, eventlog.Security{Mechanism: "PLAIN", Username: "plain", Password: "guess"}, `check that they know user "plain" with this --kafka-password`},
-		"a wrong password by SCRAM":     {asking, eventlog.Security{Mechanism: "SCRAM-SHA-256", Username: "short", Password: "guess"}, `check that they know user "short" with this --kafka-password`},
-		"another mechanism":             {asking, eventlog.Security{Mechanism: "SCRAM-SHA-512", Username: "plain", Password: "p-word"}, `check that they know user "plain" with this --kafka-password`},
-		"no user":                       {asking, eventlog.Security{}, "if they want a user, set --kafka-sasl-mechanism"},
-		"no user over TLS":              {both, eventlog.Security{CAFile: ca.file}, "if they want a user, set --kafka-sasl-mechanism"},
-		"plain to TLS":                  {encrypted, eventlog.Security{}, "if they want TLS, set --kafka-tls"},
-		"a user to TLS":                 {encrypted, eventlog.Security{Mechanism: "PLAIN", Username: "plain", Password: "p-word"}, "if they want TLS, set --kafka-tls"},
-		"TLS to what hangs up":          {answering(t, ""), eventlog.Security{TLS: true}, "if they do not speak TLS at this port, name their TLS port"},
-		"TLS to what speaks otherwise":  {answering(t, "HTTP/1.0 400 Bad Request\r\n\r\n"), eventlog.Security{TLS: true}, "do not speak TLS at this port"},
-		"an unknown authority":          {encrypted, eventlog.Security{TLS: true}, "name the file of its certificate in --kafka-ca"},
-		"another authority":             {encrypted, eventlog.Security{CAFile: stranger.file}, "name the file of its certificate in --kafka-ca"},
-		"a certificate of another name": {other, eventlog.Security{CAFile: ca.file}, "write --kafka as the certificate does"},
-		"no client's certificate":       {certified, eventlog.Security{CAFile: ca.file}, "set --kafka-cert and --kafka-key"},
-		"a stranger's certificate":      {certified, eventlog.Security{CAFile: ca.file, CertFile: strangersCert, KeyFile: strangersKey}, "set --kafka-cert and --kafka-key"},
+		"a wrong password":              {asking, user("PLAIN", "plain", "guess"), checkPlain},
+		"a wrong password by SCRAM":     {asking, user("SCRAM-SHA-256", "short", "guess"), checkShort},
+		"another mechanism":             {asking, user("SCRAM-SHA-512", "plain", "p-word"), checkPlain},
+		"no user":                       {asking, eventlog.Security{}, setUser},
+		"no user over TLS":              {both, eventlog.Security{CAFile: ca.file}, setUser},
+		"plain to TLS":                  {encrypted, eventlog.Security{}, setTLS},
+		"a user to TLS":                 {encrypted, user("PLAIN", "plain", "p-word"), setTLS},
+		"TLS to a server that hangs up": {answering(t, ""), eventlog.Security{TLS: true}, leaveTLS},
+		"TLS to another protocol": {
+			answering(t, "HTTP/1.0 400 Bad Request\r\n\r\n"), eventlog.Security{TLS: true},
+			"do not speak TLS at this port",
+		},
+		"an unknown authority": {encrypted, eventlog.Security{TLS: true}, nameCA},
+		"another authority":    {encrypted, eventlog.Security{CAFile: stranger.file}, nameCA},
+		"a certificate of another name": {
+			other, eventlog.Security{CAFile: ca.file}, "write --kafka as the certificate does",
+		},
+		"no client's certificate":  {certified, eventlog.Security{CAFile: ca.file}, setCert},
+		"a stranger's certificate": {certified, strangers, setCert},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := open(t, eventlog.Config{Seeds: test.seeds, Embedded: true, Security: test.security})
 			_, created := c.EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 1, ShardCount: 1})
 			for what, err := range map[string]error{"ping": c.Ping(logtest.Context(t)), "start": created} {
-				if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+				if test.want == "" && err == nil {
+					continue
+				}
+				if test.want == "" || err == nil || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("%s: %v, want %q", what, err, test.want)
 				}
 			}
@@ -185,8 +217,8 @@ func TestBrokersThatAskForMore(t *testing.T) {
 	}
 }
 
-// Every client of the log presents itself, not only the one that administers it.
-func TestAWriterPresentsItself(t *testing.T) {
+// Every client of the log authenticates, not only the one that administers it.
+func TestAWriterAuthenticates(t *testing.T) {
 	ca := newAuthority(t)
 	p := newPlatform(t, eventlog.Config{
 		Seeds: secured(t, append(users(), kfake.TLS(ca.broker("127.0.0.1")))...), Embedded: true,
@@ -198,14 +230,18 @@ func TestAWriterPresentsItself(t *testing.T) {
 	}
 }
 
-// A certificate that is replaced is in use for new connections, and one that is no good changes nothing.
+// A certificate that is replaced is used for new connections. An invalid one is ignored.
 func TestCertificatesAreReadAgainWhenTheyChange(t *testing.T) {
 	ca, stranger := newAuthority(t), newAuthority(t)
 	mutual := ca.broker("127.0.0.1")
 	mutual.ClientAuth = tls.RequireAndVerifyClientCert
 	seeds := secured(t, kfake.TLS(mutual))
 	dir := t.TempDir()
-	files := eventlog.Security{CAFile: filepath.Join(dir, "ca"), CertFile: filepath.Join(dir, "cert"), KeyFile: filepath.Join(dir, "key")}
+	files := eventlog.Security{
+		CAFile:   filepath.Join(dir, "ca"),
+		CertFile: filepath.Join(dir, "cert"),
+		KeyFile:  filepath.Join(dir, "key"),
+	}
 	become := func(a *authority) {
 		t.Helper()
 		cert, key := a.client()
@@ -218,7 +254,8 @@ func TestCertificatesAreReadAgainWhenTheyChange(t *testing.T) {
 	}
 	become(stranger)
 	c := open(t, eventlog.Config{Seeds: seeds, Embedded: true, Security: files})
-	if err := c.Ping(logtest.Context(t)); err == nil || !strings.Contains(err.Error(), "refuse this client's certificate") {
+	err := c.Ping(logtest.Context(t))
+	if err == nil || !strings.Contains(err.Error(), "refuse this client's certificate") {
 		t.Fatalf("a stranger: %v", err)
 	}
 	become(ca)
@@ -233,8 +270,8 @@ func TestCertificatesAreReadAgainWhenTheyChange(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.ReadLayout(logtest.Context(t)); err != nil { // by a reader with connections of its own
-		t.Errorf("with certificates that are no good: %v", err)
+	if _, err := c.ReadLayout(logtest.Context(t)); err != nil { // a reader opens new connections
+		t.Errorf("with invalid certificates: %v", err)
 	}
 	later := open(t, c.Config())
 	if err := later.Ping(logtest.Context(t)); err != nil {
@@ -242,7 +279,7 @@ func TestCertificatesAreReadAgainWhenTheyChange(t *testing.T) {
 	}
 }
 
-func TestSecurityThatIsNoneIsRefused(t *testing.T) {
+func TestInvalidSecurityIsRefused(t *testing.T) {
 	cert, key := newAuthority(t).client()
 	for _, test := range []struct {
 		security eventlog.Security
@@ -270,7 +307,11 @@ func TestAPasswordIsNeverPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{string(asJSON), fmt.Sprint(cfg), fmt.Sprintf("%+v %#v %s %q", cfg, cfg, cfg.Security.Password, cfg.Security.Password)} {
+	for _, text := range []string{
+		string(asJSON),
+		fmt.Sprint(cfg),
+		fmt.Sprintf("%+v %#v %s %q", cfg, cfg, cfg.Security.Password, cfg.Security.Password),
+	} {
 		if strings.Contains(text, "p-word") || !strings.Contains(text, "(secret)") {
 			t.Errorf("it prints %s", text)
 		}
@@ -280,16 +321,18 @@ func TestAPasswordIsNeverPrinted(t *testing.T) {
 	}
 }
 
-// What the embedded broker never answers, others do.
+// These are errors that the embedded broker never returns, but others do.
 func TestExplain(t *testing.T) {
 	security := eventlog.Security{Mechanism: "PLAIN", Username: "me"}
 	for err, want := range map[error]string{
-		kerr.SaslAuthenticationFailed: `the brokers refuse user "me" with PLAIN; check --kafka-username, --kafka-password and --kafka-sasl-mechanism: `,
+		kerr.SaslAuthenticationFailed: `the brokers refuse user "me" with PLAIN; ` +
+			"check --kafka-username, --kafka-password and --kafka-sasl-mechanism: ",
 		kerr.UnsupportedSaslMechanism: "the brokers do not offer PLAIN; choose another --kafka-sasl-mechanism: ",
 		syscall.ECONNRESET:            "the brokers ended the connection; ",
 		syscall.ECONNREFUSED:          "connection refused",
 	} {
-		if got := security.Explain(fmt.Errorf("ping: %w", err)); !errors.Is(got, err) || !strings.Contains(got.Error(), want) {
+		got := security.Explain(fmt.Errorf("ping: %w", err))
+		if !errors.Is(got, err) || !strings.Contains(got.Error(), want) {
 			t.Errorf("%v: it says %q, want %q", err, got, want)
 		}
 	}

@@ -13,17 +13,17 @@ import (
 )
 
 func TestALogLineOfAnAbortIsNoticed(t *testing.T) {
-	turned := &atomic.Bool{}
-	w := abortWatch{next: clientLogger{Config{}.withDefaults().Logger}, turned: turned}
+	aborted := &atomic.Bool{}
+	w := abortWatch{next: clientLogger{Config{}.withDefaults().Logger}, aborted: aborted}
 	if w.Level() < kgo.LogLevelInfo {
-		t.Fatal("the line is not even formatted")
+		t.Fatal("the client does not log the line")
 	}
 	w.Log(kgo.LogLevelInfo, "something else")
-	if turned.Load() {
+	if aborted.Load() {
 		t.Fatal("another line counts")
 	}
 	w.Log(kgo.LogLevelInfo, turnedIntoAbort+"; issuing an abort to clear any server-side partition registrations")
-	if !turned.Load() {
+	if !aborted.Load() {
 		t.Fatal("the line is passed over")
 	}
 	if !errors.As(newUnclearError(errTurnedIntoAbort), new(*UnclearError)) {
@@ -31,8 +31,9 @@ func TestALogLineOfAnAbortIsNoticed(t *testing.T) {
 	}
 }
 
-// The line is the client's: a new version that words it otherwise must fail here, not lose commits.
-func TestTheClientStillSaysSo(t *testing.T) {
+// The line is the client's. When a new version of the client has another text, this test must fail; otherwise commits
+// would be lost.
+func TestTheClientStillLogsTheLine(t *testing.T) {
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/twmb/franz-go").Output()
 	if err != nil {
 		t.Fatal(err)

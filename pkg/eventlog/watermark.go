@@ -6,30 +6,33 @@ import (
 	"sync"
 )
 
-// Watermark says how far a view of the event topics has got, and lets readers wait until it is far enough:
-// read your own writes. One follower advances it, any number of goroutines wait. Waiting starts no goroutine
-// and polls nothing: a waiter sleeps in the heap of one partition that it still misses.
+// Watermark is how far a view of the event topics is. Readers wait on it until the view has their own writes. One
+// goroutine advances it, any number may wait.
+//
+// Waiting starts no goroutine and does not poll. Each partition has a heap of waiters, ordered by the offset that they
+// wait for. A waiter is in the heap of one partition that has not reached its position yet. When that partition has,
+// the waiter moves on to the next one, or is released.
 type Watermark struct {
 	mu      sync.Mutex
 	reached map[int64]int64       // by event key
 	waiting map[int64]*waiterHeap // by event key; never an empty heap
 }
 
-// waiter is one Wait that is blocked, standing in the heap of want[missing]'s partition.
+// waiter is one blocked Wait. It is in the heap of the partition of want[missing].
 type waiter struct {
 	want    []partitionEnd
 	missing int
-	index   int // in its heap; -1 once it has been released
+	index   int // in its heap; -1 once it is in none
 	done    chan struct{}
 }
 
-// NewWatermark begins at the beginning of the log.
+// NewWatermark returns a watermark at the beginning of the log.
 func NewWatermark() *Watermark {
 	return &Watermark{reached: make(map[int64]int64), waiting: make(map[int64]*waiterHeap)}
 }
 
-// Advance raises the watermark and releases the waiters that are satisfied. Offsets that are lower than
-// what was reached, and topics without events, change nothing.
+// Advance raises the watermark and releases the waiters whose position is reached. It ignores offsets that are lower
+// than before, and topics that are not event topics.
 func (w *Watermark) Advance(reached Offsets) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -45,8 +48,8 @@ func (w *Watermark) Advance(reached Offsets) {
 	}
 }
 
-// release takes the waiters out of the heap that this partition has satisfied; each is done, or goes on to
-// wait for another partition.
+// release removes the waiters whose offset in this partition is reached. Each is done, or moves to another partition.
+// mu must be locked.
 func (w *Watermark) release(key int64) {
 	h := w.waiting[key]
 	if h == nil {
@@ -63,7 +66,8 @@ func (w *Watermark) release(key int64) {
 	}
 }
 
-// enqueue puts the waiter into the heap of the first partition that it misses; false when it misses none.
+// enqueue adds the waiter to the heap of the first partition that is not far enough yet. It returns false when all are.
+// mu must be locked.
 func (w *Watermark) enqueue(wt *waiter) bool {
 	for ; wt.missing < len(wt.want); wt.missing++ {
 		e := wt.want[wt.missing]
@@ -99,7 +103,7 @@ func (w *Watermark) Wait(ctx context.Context, p Position) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if wt.index < 0 {
-		return nil // released at the last moment
+		return nil // released just before mu was locked
 	}
 	key := wt.want[wt.missing].key
 	heap.Remove(w.waiting[key], wt.index)
@@ -109,7 +113,7 @@ func (w *Watermark) Wait(ctx context.Context, p Position) error {
 	return ctx.Err()
 }
 
-// Reached is how far the watermark is.
+// Reached is the watermark's position.
 func (w *Watermark) Reached() Position {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,10 +124,10 @@ func (w *Watermark) Reached() Position {
 	return PositionOf(offsets)
 }
 
-// wanted is the end that the waiter misses in the partition whose heap it stands in.
+// wanted is the end that the waiter waits for in the partition in whose heap it is.
 func (wt *waiter) wanted() int64 { return wt.want[wt.missing].end }
 
-// waiterHeap has the waiter with the lowest wanted offset first.
+// waiterHeap is a heap with the lowest wanted offset first.
 type waiterHeap []*waiter
 
 // Len implements heap.Interface.

@@ -12,24 +12,26 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// producersPerWriter is how many transactional ids a writer takes in turn: while the broker still writes the
-// markers of one transaction, the next runs under another id. With one id every commit waits 20 ms for that.
+// producersPerWriter is how many transactional ids a writer uses in turn. While the broker still writes the markers of
+// one transaction, the next one runs under another id. With a single id every commit would wait about 20 ms for the
+// markers.
 const producersPerWriter = 3
 
 // transactionTimeout is after how long the broker aborts a transaction that its writer left open.
 const transactionTimeout = 10 * time.Second
 
-// ErrWriterDead is every answer of a writer after a commit of it failed or was unclear, or after Close.
+// ErrWriterDead is the error of every commit after an unclear commit, and after Close.
 var ErrWriterDead = errors.New("the writer is dead: acquire the shard again")
 
-// ErrEmptyCommit refuses a commit without records: the client would report success without asking the broker.
+// ErrEmptyCommit refuses a commit without records. The Kafka client would report success without asking the broker, so
+// a writer that is fenced would not notice.
 var ErrEmptyCommit = errors.New("a commit needs at least one record")
 
-// UnclearError says that a commit may or may not have happened. Nothing may be concluded from it: discard the
-// state that was decided on, and acquire again if the shard is still ours.
+// UnclearError means that a commit may or may not have happened. The caller must discard the state that it decided on,
+// and acquire the shard again if it still owns it.
 type UnclearError struct {
-	// Fenced says that the broker refused this writer: another one has acquired the shard, or the broker
-	// aborted the transaction because it took too long.
+	// Fenced says that the broker refused this writer. Another one has acquired the shard, or the broker has aborted the
+	// transaction because it took too long.
 	Fenced bool
 
 	err error
@@ -48,7 +50,8 @@ func (e *UnclearError) Unwrap() error { return e.err }
 
 func newUnclearError(err error) *UnclearError { return &UnclearError{Fenced: isFenced(err), err: err} }
 
-// isFenced: which of these the broker says depends on its version and on what it noticed first.
+// isFenced reports whether the broker refuses the writer. Which of these errors it returns depends on its version and
+// on what it noticed first.
 func isFenced(err error) bool {
 	for _, fenced := range []error{
 		kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidTxnState,
@@ -61,8 +64,8 @@ func isFenced(err error) bool {
 	return false
 }
 
-// Writer is one shard's right to append: three transactional ids in turn, never two transactions open.
-// Commit is for one goroutine; Close may be called from any and ends a Commit that waits.
+// Writer is one shard's right to append. It uses three transactional ids in turn, with at most one transaction open.
+// Commit is for one goroutine. Close may be called from any goroutine, and ends a Commit that waits.
 type Writer struct {
 	cfg       Config
 	layout    Layout
@@ -76,15 +79,15 @@ type Writer struct {
 	batch batch
 }
 
-// batch is the memory of a commit, reused by the next one.
+// batch is the memory of a commit, which the next commit uses again.
 type batch struct {
 	records []kgo.Record
 	headers []kgo.RecordHeader
 
-	pending atomic.Int64
-	done    chan struct{} // gets one value when the last promise is kept or broken
-	failed  chan error    // gets the first broken promise's error
-	promise func(*kgo.Record, error)
+	pending atomic.Int64             // records without a response
+	done    chan struct{}            // gets a value when the last record has its response
+	failed  chan error               // gets the error of the first record that failed
+	promise func(*kgo.Record, error) // the client calls it with the response for each record
 }
 
 func (b *batch) init() {
@@ -109,9 +112,9 @@ func (w *Writer) Shard() int32 { return w.shard }
 // Layout is the layout that this writer was opened under.
 func (w *Writer) Layout() Layout { return w.layout }
 
-// Commit appends the records in one transaction and sets each record's Offset. Their partitions must be set and
-// be the shard's; otherwise, or when a record is too large or there is none, nothing happens, the writer lives
-// on, and the error is not an *UnclearError. Any other error is an *UnclearError, and the writer is dead.
+// Commit appends the records in one transaction and sets each record's Offset. There must be at least one record, none
+// may be too large, and their partitions must be the shard's. Otherwise nothing happens, the writer can go on, and the
+// error is not an *UnclearError. Any other error is an *UnclearError, and the writer is dead.
 func (w *Writer) Commit(recs []*Record) error {
 	if w.dead.Load() {
 		return ErrWriterDead
@@ -128,8 +131,8 @@ func (w *Writer) Commit(recs []*Record) error {
 	if err := w.produce(producer); err != nil {
 		return w.die(err)
 	}
-	// Every promise succeeded: only now may we ask for a commit, since the client reports success also for
-	// a transaction whose records failed. No cancelling, it would leave the outcome open.
+	// Commit only now that every record has succeeded: the client reports success also for a transaction whose records
+	// failed. Without cancellation, because a cancelled commit may or may not happen.
 	if err := producer.commit(context.Background()); err != nil {
 		return w.die(err)
 	}
@@ -139,27 +142,34 @@ func (w *Writer) Commit(recs []*Record) error {
 	return nil
 }
 
-// check refuses what must never reach the log, before a transaction begins.
+// check refuses records that must never reach the log, before a transaction begins.
 func (w *Writer) check(recs []*Record) error {
 	if len(recs) == 0 {
 		return ErrEmptyCommit
 	}
 	for _, r := range recs {
-		mine := false
-		switch r.Topic {
-		case TopicOrders, TopicInventory:
-			mine = r.Partition >= 0 && r.Partition < w.layout.PartitionCount && w.layout.ShardOf(r.Partition) == w.shard
-		case TopicShards:
-			mine = r.Partition == w.shard
-		}
-		if !mine {
-			return fmt.Errorf("%s/%d is not a partition of shard %d (of %d)", r.Topic, r.Partition, w.shard, w.layout.ShardCount)
+		if !w.mayWrite(r.TopicPartition) {
+			return fmt.Errorf("%s/%d is not a partition of shard %d (of %d)",
+				r.Topic, r.Partition, w.shard, w.layout.ShardCount)
 		}
 		if n := r.Size(); n > MaxRecordBytes {
-			return fmt.Errorf("%s/%d: a record of %d bytes is over the limit of %d", r.Topic, r.Partition, n, MaxRecordBytes)
+			return fmt.Errorf("%s/%d: a record of %d bytes is over the limit of %d",
+				r.Topic, r.Partition, n, MaxRecordBytes)
 		}
 	}
 	return nil
+}
+
+// mayWrite reports whether the partition is the shard's: of an event topic, or the one for its announcements.
+func (w *Writer) mayWrite(tp TopicPartition) bool {
+	switch tp.Topic {
+	case TopicOrders, TopicInventory:
+		exists := tp.Partition >= 0 && tp.Partition < w.layout.PartitionCount
+		return exists && w.layout.ShardOf(tp.Partition) == w.shard
+	case TopicShards:
+		return tp.Partition == w.shard
+	}
+	return false
 }
 
 // fill copies the records into the batch's memory in the client's form.
@@ -188,7 +198,7 @@ func (w *Writer) fill(recs []*Record) {
 	}
 }
 
-// produce sends the batch and waits until every promise is kept, or the first one is broken.
+// produce sends the batch and waits until every record has succeeded, or the first one has failed.
 func (w *Writer) produce(producer *transactional) error {
 	b := &w.batch
 	b.pending.Store(int64(len(b.records)))
@@ -200,7 +210,7 @@ func (w *Writer) produce(producer *transactional) error {
 	case err := <-b.failed:
 		return err
 	}
-	select { // both may have been ready
+	select { // both channels may have been ready
 	case err := <-b.failed:
 		return err
 	default:
@@ -208,15 +218,15 @@ func (w *Writer) produce(producer *transactional) error {
 	}
 }
 
-// die ends the writer: its clients are closed without aborting or beginning anything, and without asking for a
-// producer id again, since that could take the right back from a newer owner. The broker aborts what is open
-// when the next owner acquires or the transaction times out.
+// die ends the writer after an error. It closes the clients without aborting the transaction. It must not ask for a
+// producer id again, because that would fence a newer owner of the shard. The broker aborts the open transaction when
+// the next owner acquires the shard, or after transactionTimeout.
 func (w *Writer) die(err error) error {
 	w.Close()
 	return newUnclearError(err)
 }
 
-// Close gives the writer up. It does not abort: an open transaction ends when the shard is acquired next.
+// Close gives up the writer. It does not abort an open transaction: that ends when the shard is acquired again.
 func (w *Writer) Close() {
 	w.dead.Store(true)
 	w.closing.Do(func() {

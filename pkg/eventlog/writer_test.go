@@ -16,7 +16,11 @@ func TestCommitSetsOffsetsAndIsRead(t *testing.T) {
 	p := newPlatform(t, logtest.Config(t), 4, 2)
 	w := p.writer(t, 0)
 	for i := range 7 { // each producer more than twice
-		recs := []*eventlog.Record{order(0, fmt.Sprint("a", i)), stock(2, fmt.Sprint("b", i)), order(0, fmt.Sprint("c", i))}
+		recs := []*eventlog.Record{
+			order(0, fmt.Sprint("a", i)),
+			stock(2, fmt.Sprint("b", i)),
+			order(0, fmt.Sprint("c", i)),
+		}
 		recs[0].TimestampMicros = 1_700_000_000_123_000
 		mustCommit(t, w, recs...)
 		for _, r := range recs {
@@ -37,7 +41,7 @@ func TestCommitSetsOffsetsAndIsRead(t *testing.T) {
 	}
 }
 
-// readOne reads the record at the offset where r says it is.
+// readOne reads the record at r's offset.
 func (p *platform) readOne(t *testing.T, r *eventlog.Record) eventlog.Record {
 	t.Helper()
 	var got eventlog.Record
@@ -56,7 +60,7 @@ func TestCommitRefusesWithoutDying(t *testing.T) {
 	for name, recs := range map[string][]*eventlog.Record{
 		"no records":          nil,
 		"another shard":       {order(1, "mine"), order(2, "theirs")},
-		"another beat":        {record(eventlog.TopicShards, 0, "x")},
+		"another shard's":     {record(eventlog.TopicShards, 0, "x")},
 		"no such partition":   {order(5, "x")},
 		"negative partition":  {order(-1, "x")},
 		"the layout":          {record(eventlog.TopicLayout, 0, "x")},
@@ -69,15 +73,16 @@ func TestCommitRefusesWithoutDying(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	mustCommit(t, w, order(1, "good"), stock(3, "good"), record(eventlog.TopicShards, 1, "beat"))
-	if got := p.readAll(t, p.layout.Partitions(1))[eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: 1}]; !slices.Equal(got, []string{"good"}) {
+	mustCommit(t, w, order(1, "good"), stock(3, "good"), record(eventlog.TopicShards, 1, "announcement"))
+	orders1 := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: 1}
+	if got := p.readAll(t, p.layout.Partitions(1))[orders1]; !slices.Equal(got, []string{"good"}) {
 		t.Errorf("read %v", got)
 	}
 }
 
 func TestSecondWriterFencesTheFirst(t *testing.T) {
 	p := newPlatform(t, logtest.Config(t), 4, 2)
-	// However many commits the first has done, its next one meets an id that was fenced.
+	// After any number of commits of the first writer, the id of its next one is fenced.
 	for commits := range 4 {
 		t.Run(fmt.Sprint("after commits ", commits), func(t *testing.T) {
 			first := p.writer(t, 0)
@@ -98,7 +103,7 @@ func TestSecondWriterFencesTheFirst(t *testing.T) {
 	}
 	for tp, values := range p.readAll(t, p.layout.Partitions(0)) {
 		if slices.Contains(values, "lost") {
-			t.Errorf("%v holds %v", tp, values)
+			t.Errorf("%v has %v", tp, values)
 		}
 	}
 }
@@ -108,13 +113,13 @@ func TestTwoAcquirersAtOnceLeaveOneWriter(t *testing.T) {
 	for _, at := range []string{"init-0", "init-1", "init-2", "layout"} {
 		t.Run("the other comes before "+at, func(t *testing.T) {
 			var other *eventlog.Writer
-			slow := p.writer(t, 0, eventlog.Pause(func(step string) {
-				if step == at {
+			slow := p.writer(t, 0, eventlog.Pause(func(phase string) {
+				if phase == at {
 					other = p.writer(t, 0)
-					// It has come so far, but not announced: nothing is decided before that.
+					// It has acquired the shard, but not announced itself. An owner decides nothing before that.
 				}
 			}))
-			// Both announce with their first id. Of the two only one can have the last id 0.
+			// Both announce themselves under their first id. Only the last one to initialise that id can.
 			errs := []error{
 				slow.Commit([]*eventlog.Record{record(eventlog.TopicShards, 0, "slow")}),
 				other.Commit([]*eventlog.Record{record(eventlog.TopicShards, 0, "other")}),
@@ -143,13 +148,18 @@ func TestFormerGenerationsAreFenced(t *testing.T) {
 		p.layout = l
 	}
 	var fenced []string
-	p.writer(t, 1, eventlog.Pause(func(step string) {
-		if id, ok := strings.CutPrefix(step, "fence "+p.cfg.Env+"-"); ok {
+	p.writer(t, 1, eventlog.Pause(func(phase string) {
+		if id, ok := strings.CutPrefix(phase, "fence "+p.cfg.Env+"-"); ok {
 			fenced = append(fenced, id)
 		}
 	}))
-	// Shard 1 of 2 writes the partitions 1, 3 and 5: of three shards all wrote one of them.
-	want := []string{"g1-s1-0", "g1-s1-1", "g1-s1-2", "g1-s0-0", "g1-s0-1", "g1-s0-2", "g1-s2-0", "g1-s2-1", "g1-s2-2", "g2-s0-0", "g2-s0-1", "g2-s0-2"}
+	// Shard 1 of 2 writes the partitions 1, 3 and 5. In generation 1 each of the three shards wrote one of them.
+	want := []string{
+		"g1-s1-0", "g1-s1-1", "g1-s1-2",
+		"g1-s0-0", "g1-s0-1", "g1-s0-2",
+		"g1-s2-0", "g1-s2-1", "g1-s2-2",
+		"g2-s0-0", "g2-s0-1", "g2-s0-2",
+	}
 	if !slices.Equal(fenced, want) {
 		t.Errorf("fenced %v, want %v", fenced, want)
 	}
@@ -174,7 +184,8 @@ func TestOpenWriterUnderAnOldLayout(t *testing.T) {
 func TestOpenWriterRefusesShardsThatDoNotExist(t *testing.T) {
 	cfg := logtest.Config(t)
 	for _, shard := range []int32{-1, 2} {
-		if _, err := eventlog.OpenWriter(context.Background(), cfg, eventlog.Layout{Generation: 1, PartitionCount: 4, ShardCount: 2}, shard); err == nil {
+		layout := eventlog.Layout{Generation: 1, PartitionCount: 4, ShardCount: 2}
+		if _, err := eventlog.OpenWriter(context.Background(), cfg, layout, shard); err == nil {
 			t.Errorf("shard %d was opened", shard)
 		}
 	}

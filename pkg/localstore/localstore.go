@@ -1,5 +1,6 @@
-// Package localstore opens the Pebble databases that processes keep of the event log on their own disk. Each is a
-// cache: delete its folder, and the log gives everything back.
+// Package localstore opens the Pebble databases that processes have on their own disk. Each is a cache of the event
+// log: when its folder is deleted, it is built again from the log. The package owns the options of Pebble, not the
+// contents.
 package localstore
 
 import (
@@ -11,35 +12,37 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Keys are random (orders are named by hashes), so every merge of new tables into the big level rewrites most of it:
-// what counts is that merges are few. Look-ups pay with a few more Bloom filters.
+// The options of Pebble. Keys are random, because order IDs are hashes. So each compaction of new tables into the large
+// level rewrites most of that level, and the options make compactions rare. The price is that a look-up asks a few more
+// Bloom filters.
 const (
-	// memTableBytes bounds the tail of the log that a restart folds again.
+	// memTableBytes limits how much of the log a restart folds again.
 	memTableBytes = 64 << 20
-	// mergeAfter is how many tables of new data are merged at once; writes wait at stopWritesAt.
-	mergeAfter   = 16
+	// compactAt is the number of tables with new data (in level 0) that starts a compaction. Writes wait at stopWritesAt.
+	compactAt    = 16
 	stopWritesAt = 48
-	// baseBytes is how big the first level under the new data may be.
+	// baseBytes is the largest size of the first level below level 0.
 	baseBytes = 1 << 30
-	// filterBits of the Bloom filters, for each key: one look-up in a hundred reads a table for nothing.
+	// filterBits is the size of the Bloom filters per key. With 10 bits one look-up in a hundred reads a table in vain.
 	filterBits = 10
 )
 
-// Open opens the database in dir, and makes it when it is not there.
+// Open opens the database in dir. It creates the database if there is none.
 func Open(dir string) (*pebble.DB, error) { return OpenOn(vfs.Default, dir) }
 
 // OpenOn is Open on another file system.
 func OpenOn(fs vfs.FS, dir string) (*pebble.DB, error) {
-	// No write-ahead log: what a crash takes of the newest memtable, the log of events gives back. Memtables reach
-	// the disk whole and in order, so what is there stays a prefix of what was written.
+	// There is no write-ahead log. When a crash loses the newest memtable, its data is read from the event log again.
+	// Memtables reach the disk whole and in order, so the disk always has a prefix of what was written.
 	opts := &pebble.Options{
 		FS: fs, MemTableSize: memTableBytes, DisableWAL: true, Logger: quiet{},
-		L0CompactionThreshold: mergeAfter, L0StopWritesThreshold: stopWritesAt, LBaseMaxBytes: baseBytes,
+		L0CompactionThreshold: compactAt, L0StopWritesThreshold: stopWritesAt, LBaseMaxBytes: baseBytes,
 	}
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(filterBits)
 	}
-	opts.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression } // merged soon
+	// Tables of level 0 are soon compacted into level 1, so it is not worth while to compress them.
+	opts.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	opts.Levels[1].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	db, err := pebble.Open(dir, opts)
 	if err != nil {
@@ -48,7 +51,7 @@ func OpenOn(fs vfs.FS, dir string) (*pebble.DB, error) {
 	return db, nil
 }
 
-// quiet drops Pebble's information; its errors come back from its calls.
+// quiet drops Pebble's log. Pebble's calls return its errors, too.
 type quiet struct{}
 
 func (quiet) Infof(string, ...any)              {}

@@ -11,34 +11,37 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
 // Pauses of a runtime.
 const (
-	// restartAfter is between an error and the next attempt.
-	restartAfter = time.Second
-	// endInterval is how often the log is asked where it ends: age and lag are that exact.
-	endInterval = time.Second
-	// shrunkLimit is how often in a row the end must have gone back: a new leader may know it late.
-	shrunkLimit = 3
-	// A view that is at the log's end rests after each flush, for restFactor times what the flush took, within
-	// bounds: the first record after a quiet moment is flushed at once, and under load a flush takes what came
-	// meanwhile. Each one costs the broker a fetch for every reader behind, and rows that the next one replaces.
-	restFactor   = 3
-	shortestRest = 10 * time.Millisecond
-	longestRest  = 100 * time.Millisecond
+	// restartPause is between an error and the next attempt.
+	restartPause = time.Second
+	// A view that is at the log's end pauses after each flush, for flushFactor times as long as the flush took, within
+	// limits. So the first record after a quiet time is flushed at once, and under load the next flush has all records
+	// that came in the meantime. Without the pause there would be more flushes: each costs the broker a fetch for every
+	// reader of the view's rows, and writes rows that the next flush replaces.
+	flushFactor   = 3
+	shortestPause = 10 * time.Millisecond
+	longestPause  = 100 * time.Millisecond
 )
 
 // Config is what a runtime needs.
 type Config struct {
-	// Name is the view's name in metrics, in logs and in what Ready says.
+	// Name is the view's name in metrics, in logs and in the errors of Ready.
 	Name string
-	// Partitions are followed; all of one topic, as a rule.
+	// Partitions are followed. They are usually all partitions of one topic.
 	Partitions []eventlog.TopicPartition
-	View       View
-	// Beside runs from after Begin until the view ends or begins again; its error is one of the view. nil: nothing does.
+	// Source is the event topic whose positions WaitFor and Reached use; empty: the topic of the Partitions. A view that
+	// reads rows which a projector makes of events sets it, and calls Advance itself.
+	Source string
+	View   View
+	// Beside runs in the background from Begin until the view ends or starts again. Its error is an error of the view.
+	// It may be nil.
 	Beside     func(ctx context.Context) error
 	Client     *eventlog.Client
 	Logger     *slog.Logger          // nil: nothing is logged
@@ -47,17 +50,18 @@ type Config struct {
 
 // Runtime keeps a view current.
 type Runtime struct {
-	cfg     Config
-	metrics metrics
-	created time.Time
+	cfg       Config
+	metrics   metrics
+	created   time.Time
+	watermark *eventlog.Watermark
 
 	mu      sync.Mutex
-	reached eventlog.Offsets // what the view holds; nil until it has begun
+	reached eventlog.Offsets // what the view has; nil until it has begun
 	end     eventlog.Offsets // where the log ended at endAt
 	endAt   time.Time
 	lag     int64     // offsets from reached to end
-	atEnd   time.Time // when the view was last known to stand at the end; zero: never
-	bad     map[eventlog.TopicPartition]*BadEventError
+	atEnd   time.Time // when the view was last known to be at the end; zero: never
+	stopped map[eventlog.TopicPartition]*BadEventError
 	fault   error // why the last attempt ended; nil once the view has caught up again
 }
 
@@ -66,21 +70,24 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Runtime{cfg: cfg, created: time.Now()}
+	if cfg.Source == "" && len(cfg.Partitions) > 0 {
+		cfg.Source = cfg.Partitions[0].Topic
+	}
+	r := &Runtime{cfg: cfg, created: time.Now(), watermark: eventlog.NewWatermark()}
 	return r, r.newMetrics(cfg.Registerer)
 }
 
-// Ready is nil once the view has held all that stood in the log at its start, unless it fails now or stands
-// before records that it cannot fold; each of those is one of the joined errors.
+// Ready is nil once the view has had all records that were in the log at its start. It is an error while the view
+// fails, or has stopped at records that it cannot fold; then each of these records is one of the joined errors.
 func (r *Runtime) Ready() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fault != nil {
 		return r.fault
 	}
-	if len(r.bad) > 0 {
-		errs := make([]error, 0, len(r.bad))
-		for _, bad := range r.bad {
+	if len(r.stopped) > 0 {
+		errs := make([]error, 0, len(r.stopped))
+		for _, bad := range r.stopped {
 			errs = append(errs, bad)
 		}
 		slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
@@ -95,7 +102,7 @@ func (r *Runtime) Ready() error {
 	return nil
 }
 
-// Age is how long ago the view was last known to stand at the end of its topics.
+// Age is how long ago the view was last known to be at the end of its topics.
 func (r *Runtime) Age() time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -105,7 +112,20 @@ func (r *Runtime) Age() time.Duration {
 	return time.Since(r.atEnd)
 }
 
-// Run keeps the view current until ctx is done. It begins again after an error that time may heal.
+// WaitFor waits until the view has everything up to a position of its source topic, or returns the context's error.
+func (r *Runtime) WaitFor(ctx context.Context, p eventlog.Position) error {
+	return r.watermark.Wait(ctx, p.Of(r.cfg.Source))
+}
+
+// Reached is how far the view is in its source topic.
+func (r *Runtime) Reached() eventlog.Position { return r.watermark.Reached() }
+
+// Advance raises the view's watermark. The runtime does so after each Flush with the offsets of the Partitions. A view
+// calls it with what it has saved of an earlier run, and when its Partitions are not those of its source topic.
+func (r *Runtime) Advance(reached eventlog.Offsets) { r.watermark.Advance(reached) }
+
+// Run keeps the view current until ctx is done. After an error it starts the view again, because most errors of the log
+// and of disks pass.
 func (r *Runtime) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := r.attempt(ctx)
@@ -117,16 +137,13 @@ func (r *Runtime) Run(ctx context.Context) error {
 		r.mu.Unlock()
 		r.metrics.restarts.Inc()
 		r.cfg.Logger.Error("the view stops and begins again", "view", r.cfg.Name, "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(restartAfter):
-		}
+		_ = backoff.Sleep(ctx, restartPause) // the loop looks at ctx
 	}
 	return nil
 }
 
-// attempt runs the view until the first error. The log's end is asked for beside the poll, never by giving
-// the poll a deadline: records that arrive as it passes would be lost.
+// attempt runs the view until the first error. The end of the log is watched in the background: if instead each poll
+// had a deadline, records that arrive at the deadline would be lost.
 func (r *Runtime) attempt(ctx context.Context) error {
 	asked := time.Now()
 	end, err := r.cfg.Client.StableOffsets(ctx, r.cfg.Partitions)
@@ -143,62 +160,56 @@ func (r *Runtime) attempt(ctx context.Context) error {
 	}
 	defer follower.Close()
 	r.begin(from, end, asked)
-	ctx, cancel := context.WithCancelCause(ctx)
-	var beside sync.WaitGroup
-	defer func() { cancel(nil); beside.Wait() }()
-	for _, run := range []func(context.Context) error{r.watchEnd, r.cfg.Beside} {
-		if run != nil {
-			beside.Go(func() {
-				if err := run(ctx); err != nil {
-					cancel(err)
-				}
-			})
-		}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.follow(ctx, follower) })
+	group.Go(func() error { return r.watchEnd(ctx) })
+	if r.cfg.Beside != nil {
+		group.Go(func() error { return r.cfg.Beside(ctx) })
 	}
-	for {
-		recs, reached, err := follower.Poll(ctx)
-		polled := time.Now()
-		if err == nil {
-			err = r.take(ctx, recs, reached)
-		}
-		if err != nil {
-			if cause := context.Cause(ctx); cause != nil {
-				return cause
-			}
-			return err
-		}
-		r.rest(ctx, time.Since(polled))
-	}
+	return group.Wait()
 }
 
-// rest lets records gather after a flush, unless the view has more to catch up with.
-func (r *Runtime) rest(ctx context.Context, took time.Duration) {
-	r.mu.Lock()
-	lag := r.lag
-	r.mu.Unlock()
-	if lag > 0 {
-		return
-	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(min(max(restFactor*took, shortestRest), longestRest)):
-	}
-}
-
+// begin notes where an attempt starts.
 func (r *Runtime) begin(from, end eventlog.Offsets, asked time.Time) {
+	r.watermark.Advance(from)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reached, r.end, r.endAt = from.Clone(), end, asked
-	r.bad = map[eventlog.TopicPartition]*BadEventError{}
-	r.settle()
+	r.stopped = map[eventlog.TopicPartition]*BadEventError{}
+	r.update()
 }
 
-// take folds and flushes a batch, without what stands behind a bad record.
-func (r *Runtime) take(ctx context.Context, recs []eventlog.Record, reached eventlog.Offsets) error {
+// follow folds and flushes records until the first error.
+func (r *Runtime) follow(ctx context.Context, follower *eventlog.Follower) error {
+	for {
+		recs, reached, err := follower.Poll(ctx)
+		if err != nil {
+			return err
+		}
+		polled := time.Now()
+		if err := r.apply(ctx, recs, reached); err != nil {
+			return err
+		}
+		r.pause(ctx, time.Since(polled))
+	}
+}
+
+// pause lets records gather after a flush that took that long, unless there are more to read already.
+func (r *Runtime) pause(ctx context.Context, took time.Duration) {
+	r.mu.Lock()
+	lag := r.lag
+	r.mu.Unlock()
+	if lag == 0 {
+		_ = backoff.Sleep(ctx, min(max(flushFactor*took, shortestPause), longestPause)) // the next poll looks at ctx
+	}
+}
+
+// apply folds and flushes the records of a poll. It skips the records of partitions that have stopped.
+func (r *Runtime) apply(ctx context.Context, recs []eventlog.Record, reached eventlog.Offsets) error {
 	folded := 0
 	for i := range recs {
 		rec := &recs[i]
-		if r.bad[rec.TopicPartition] != nil { // only this goroutine writes it
+		if r.stopped[rec.TopicPartition] != nil { // no lock: only this goroutine writes it
 			continue
 		}
 		err := r.cfg.View.Fold(rec)
@@ -212,17 +223,18 @@ func (r *Runtime) take(ctx context.Context, recs []eventlog.Record, reached even
 			folded++
 		}
 	}
-	for tp, bad := range r.bad {
+	for tp, bad := range r.stopped {
 		reached[tp] = min(reached[tp], bad.Offset)
 	}
 	if err := r.cfg.View.Flush(ctx, reached); err != nil {
 		return err
 	}
+	r.watermark.Advance(reached)
 	r.metrics.events.Add(float64(folded))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reached = reached
-	r.settle()
+	r.update()
 	return nil
 }
 
@@ -231,18 +243,18 @@ func (r *Runtime) stopAt(bad *BadEventError) {
 		"topic", bad.Topic, "partition", bad.Partition, "offset", bad.Offset, "error", bad.Err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.bad[bad.TopicPartition] = bad
+	r.stopped[bad.TopicPartition] = bad
 }
 
-// settle draws conclusions from where the view and the log's end are; with mu held.
-func (r *Runtime) settle() {
+// update computes lag and age from where the view and the log's end are. mu must be locked.
+func (r *Runtime) update() {
 	var lag int64
 	for tp, end := range r.end {
 		lag += max(0, end-r.reached[tp])
 	}
 	r.lag = lag
 	r.metrics.lag.Set(float64(lag))
-	r.metrics.stopped.Set(float64(len(r.bad)))
+	r.metrics.stopped.Set(float64(len(r.stopped)))
 	if lag == 0 {
 		r.fault = nil
 		if r.endAt.After(r.atEnd) {
@@ -251,37 +263,23 @@ func (r *Runtime) settle() {
 	}
 }
 
-// watchEnd asks again and again where the log ends. An end that went back, and stays so, says that the topic
-// was deleted and made again.
+// watchEnd keeps lag and age current, and ends with an error when the topic was deleted and created again.
 func (r *Runtime) watchEnd(ctx context.Context) error {
-	shrunk := 0
-	tick := time.NewTicker(endInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	watcher := eventlog.EndWatcher{
+		Ask:        r.cfg.Client.StableOffsets,
+		Partitions: r.cfg.Partitions,
+		Observe:    r.observeEnd,
+		Failed: func(err error) error {
+			// The view stays good. Its age grows, and shows that it may not be current.
+			r.cfg.Logger.Warn("the log does not say where it ends", "view", r.cfg.Name, "error", err)
 			return nil
-		case <-tick.C:
-		}
-		asked := time.Now()
-		end, err := r.cfg.Client.StableOffsets(ctx, r.cfg.Partitions)
-		if err != nil {
-			if ctx.Err() == nil { // what the view holds stays good; its age tells
-				r.cfg.Logger.Warn("the log does not say where it ends", "view", r.cfg.Name, "error", err)
-			}
-			continue
-		}
-		err = r.markEnd(end, asked)
-		if err == nil {
-			shrunk = 0
-		} else if shrunk++; shrunk == shrunkLimit {
-			return err
-		}
+		},
 	}
+	return watcher.Run(ctx)
 }
 
-// markEnd notes where the log ends; an error when it ended later before.
-func (r *Runtime) markEnd(end eventlog.Offsets, asked time.Time) error {
+// observeEnd notes where the log ends. It returns an error when a partition ended later before.
+func (r *Runtime) observeEnd(end eventlog.Offsets, asked time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for tp, e := range end {
@@ -291,6 +289,6 @@ func (r *Runtime) markEnd(end eventlog.Offsets, asked time.Time) error {
 		}
 	}
 	r.end, r.endAt = end, asked
-	r.settle()
+	r.update()
 	return nil
 }

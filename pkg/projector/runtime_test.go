@@ -17,14 +17,15 @@ import (
 	"github.com/holdfast/holdfast/pkg/projector"
 )
 
-// listing is a view that keeps what it read, and fails when it is told to.
+// listing is a view that keeps the values that it read. It can be made to fail and to wait.
 type listing struct {
-	mu                sync.Mutex
-	next              eventlog.Offsets
-	folded, flushed   []string
-	failFold, failEnd string // values at which Fold, and the Flush after them, fail once
-	failing           bool
-	hold              chan struct{} // the value "held" is folded once it is closed
+	mu              sync.Mutex
+	next            eventlog.Offsets
+	folded, flushed []string
+	failFold        string        // Fold fails once at this value
+	failFlush       string        // Flush fails once after this value
+	failing         bool          // the next Flush fails
+	release         chan struct{} // the value "slow" is folded once this is closed
 }
 
 func (l *listing) Begin(context.Context, eventlog.Offsets) (eventlog.Offsets, error) {
@@ -36,8 +37,8 @@ func (l *listing) Begin(context.Context, eventlog.Offsets) (eventlog.Offsets, er
 
 func (l *listing) Fold(rec *eventlog.Record) error {
 	v := string(rec.Value)
-	if v == "held" {
-		<-l.hold
+	if v == "slow" {
+		<-l.release
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -47,7 +48,7 @@ func (l *listing) Fold(rec *eventlog.Record) error {
 	case l.failFold:
 		l.failFold = ""
 		return errors.New("the fold failed")
-	case l.failEnd:
+	case l.failFlush:
 		l.failing = true
 	}
 	l.folded = append(l.folded, v)
@@ -58,7 +59,7 @@ func (l *listing) Flush(_ context.Context, reached eventlog.Offsets) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failing {
-		l.failing, l.failEnd = false, ""
+		l.failing, l.failFlush = false, ""
 		return errors.New("the flush failed")
 	}
 	l.flushed = append(l.flushed, l.folded...)
@@ -67,7 +68,7 @@ func (l *listing) Flush(_ context.Context, reached eventlog.Offsets) error {
 	return nil
 }
 
-func (l *listing) has() []string {
+func (l *listing) values() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Sorted(slices.Values(l.flushed))
@@ -81,7 +82,10 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return &fixture{Log: logtest.New(t, eventlog.Layout{PartitionCount: 3, ShardCount: 1}), view: &listing{next: eventlog.Offsets{}}}
+	return &fixture{
+		Log:  logtest.New(t, eventlog.Layout{PartitionCount: 3, ShardCount: 1}),
+		view: &listing{next: eventlog.Offsets{}},
+	}
 }
 
 func (f *fixture) write(partition int32, values ...string) {
@@ -91,16 +95,21 @@ func (f *fixture) write(partition int32, values ...string) {
 	}
 }
 
-func (f *fixture) run(beside func(context.Context) error) *projector.Runtime {
+func (f *fixture) run(background func(context.Context) error) *projector.Runtime {
+	f.T.Helper()
+	return f.runWith(projector.Config{Beside: background})
+}
+
+// runWith runs the view with the configuration, whose other fields it fills.
+func (f *fixture) runWith(cfg projector.Config) *projector.Runtime {
 	f.T.Helper()
 	f.reg = prometheus.NewRegistry()
-	partitions := projector.Partitions(eventlog.TopicOrders, f.Layout)
-	for _, tp := range partitions {
+	cfg.Name, cfg.View, cfg.Client, cfg.Registerer = "listing", f.view, f.Client, f.reg
+	cfg.Partitions = projector.Partitions(eventlog.TopicOrders, f.Layout)
+	for _, tp := range cfg.Partitions {
 		f.view.next.Merge(eventlog.Offsets{tp: 0})
 	}
-	r, err := projector.New(projector.Config{
-		Name: "listing", Partitions: partitions, View: f.view, Beside: beside, Client: f.Client, Registerer: f.reg,
-	})
+	r, err := projector.New(cfg)
 	if err != nil {
 		f.T.Fatal(err)
 	}
@@ -117,26 +126,26 @@ func (f *fixture) counts(want map[string]float64) {
 	}
 }
 
-func TestAViewHoldsEveryRecordOnceAcrossErrors(t *testing.T) {
+func TestAViewHasEveryRecordOnceAfterErrors(t *testing.T) {
 	f := newFixture(t)
-	f.view.failFold, f.view.failEnd = "b", "d"
+	f.view.failFold, f.view.failFlush = "b", "d"
 	f.write(0, "a", "b")
 	f.write(1, "c")
 	r := f.run(nil)
-	f.Eventually("the first are there", func() bool { return len(f.view.has()) >= 3 })
+	f.Eventually("the first are there", func() bool { return len(f.view.values()) >= 3 })
 	f.write(2, "d", "e")
-	f.Eventually("the others are there", func() bool { return len(f.view.has()) >= 5 })
+	f.Eventually("the others are there", func() bool { return len(f.view.values()) >= 5 })
 	f.Eventually("ready", func() bool { return r.Ready() == nil })
-	if got := strings.Join(f.view.has(), ""); got != "abcde" {
-		t.Fatalf("it holds %s", got)
+	if got := strings.Join(f.view.values(), ""); got != "abcde" {
+		t.Fatalf("it has %s", got)
 	}
 	f.counts(map[string]float64{"holdfast_view_restarts_total": 2, "holdfast_view_events_total": 5})
 }
 
 func TestAViewSaysHowFarItIsBehind(t *testing.T) {
 	f := newFixture(t)
-	f.view.hold = make(chan struct{})
-	f.write(0, "a", "held")
+	f.view.release = make(chan struct{})
+	f.write(0, "a", "slow")
 	end, err := f.Client.StableOffsets(t.Context(), projector.Partitions(eventlog.TopicOrders, f.Layout))
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +154,7 @@ func TestAViewSaysHowFarItIsBehind(t *testing.T) {
 	want := fmt.Sprintf("the view listing is catching up: %d records of the log to go", left)
 	r := f.run(nil)
 	f.Eventually(want, func() bool { err := r.Ready(); return err != nil && err.Error() == want })
-	close(f.view.hold)
+	close(f.view.release)
 	f.Eventually("ready", func() bool { return r.Ready() == nil })
 }
 
@@ -155,16 +164,21 @@ func TestABadRecordStopsItsPartitionOnly(t *testing.T) {
 	f.write(1, "b", "c")
 	f.write(2, "bad")
 	r := f.run(nil)
-	want := "cannot fold orders.events partition 0 offset 1: it is bad\ncannot fold orders.events partition 2 offset 0: it is bad"
-	f.Eventually("ready tells both places", func() bool { err := r.Ready(); return err != nil && err.Error() == want })
+	want := "cannot fold orders.events partition 0 offset 1: it is bad\n" +
+		"cannot fold orders.events partition 2 offset 0: it is bad"
+	f.Eventually("Ready names both records", func() bool {
+		err := r.Ready()
+		return err != nil && err.Error() == want
+	})
 	f.write(0, "never")
 	f.write(1, "d")
-	f.Eventually("the other partition goes on", func() bool { return strings.Join(f.view.has(), "") == "abcd" })
+	f.Eventually("the other partition goes on", func() bool { return strings.Join(f.view.values(), "") == "abcd" })
 	f.view.mu.Lock()
 	defer f.view.mu.Unlock()
 	for partition, next := range []int64{1, 3, 0} {
-		if got := f.view.next[eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: int32(partition)}]; got != next {
-			t.Errorf("partition %d stands at %d, want %d", partition, got, next)
+		tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: int32(partition)}
+		if got := f.view.next[tp]; got != next {
+			t.Errorf("partition %d is at %d, want %d", partition, got, next)
 		}
 	}
 	f.counts(map[string]float64{"holdfast_view_stopped_partitions": 2, "holdfast_view_restarts_total": 0})
@@ -180,23 +194,61 @@ func TestAnIdleViewStaysFresh(t *testing.T) {
 		grown = r.Age()
 		return grown < before
 	})
-	if n, err := testutil.GatherAndCount(f.reg, "holdfast_view_lag_seconds", "holdfast_view_lag_records"); n != 2 || err != nil {
+	n, err := testutil.GatherAndCount(f.reg, "holdfast_view_lag_seconds", "holdfast_view_lag_records")
+	if n != 2 || err != nil {
 		t.Fatalf("%d metrics of lag: %v", n, err)
 	}
 }
 
-func TestWhatRunsBesideEndsTheAttempt(t *testing.T) {
+func TestAnErrorInTheBackgroundRestartsTheView(t *testing.T) {
 	f := newFixture(t)
 	failed := false
 	r := f.run(func(ctx context.Context) error {
 		if !failed {
 			failed = true
-			return fmt.Errorf("something beside failed")
+			return errors.New("the background failed")
 		}
 		<-ctx.Done()
 		return nil
 	})
-	f.Eventually("it is told", func() bool { err := r.Ready(); return err != nil && err.Error() == "something beside failed" })
+	f.Eventually("Ready has the error", func() bool {
+		err := r.Ready()
+		return err != nil && err.Error() == "the background failed"
+	})
 	f.write(0, "a")
-	f.Eventually("it begins again", func() bool { return r.Ready() == nil && len(f.view.has()) == 1 })
+	f.Eventually("it begins again", func() bool { return r.Ready() == nil && len(f.view.values()) == 1 })
+}
+
+func TestReadersWaitForTheView(t *testing.T) {
+	f := newFixture(t)
+	f.view.release = make(chan struct{})
+	f.write(0, "a", "slow")
+	position := f.Write(eventlog.TopicOrders, 1, "", []byte("b"))
+	stock, err := eventlog.ParsePosition("i0.99") // of another topic than the view's
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := f.run(nil)
+	close(f.view.release)
+	if err := r.WaitFor(f.Ctx, position.Merge(stock)); err != nil {
+		t.Fatal(err)
+	}
+	if reached := r.Reached(); !reached.Covers(position) || reached.Covers(stock) {
+		t.Errorf("after %s it has reached %s", position, reached)
+	}
+}
+
+func TestAViewOfRowsSaysHowFarTheirSourceIs(t *testing.T) {
+	f := newFixture(t)
+	r := f.runWith(projector.Config{Source: eventlog.TopicInventory})
+	source := eventlog.Offsets{{Topic: eventlog.TopicInventory, Partition: 2}: 7}
+	ctx, cancel := context.WithCancel(f.Ctx)
+	cancel()
+	if err := r.WaitFor(ctx, eventlog.PositionOf(source)); !errors.Is(err, context.Canceled) {
+		t.Errorf("before: %v", err)
+	}
+	r.Advance(source)
+	if err := r.WaitFor(ctx, eventlog.PositionOf(source)); err != nil {
+		t.Errorf("after: %v", err)
+	}
 }

@@ -1,9 +1,9 @@
-// Package projector is the read runtime that every view shares: it follows the view's topics, hands each
-// record to the view in order, lets the view flush a batch, and knows how fresh the view is.
+// Package projector is the runtime that all views share. It follows the view's topics, passes each record to the view
+// in order, and tells the view when to flush.
 //
-// It owns starting again after errors, stopping at a record that cannot be folded, readiness, age and lag.
-// It does not own what a view holds, nor where the view keeps its offsets: those belong together in the
-// view, so that neither can be ahead of the other.
+// It owns the restart after errors, the stop at a record that cannot be folded, the watermark, readiness, age and lag.
+// It does not own the view's data, nor the place where the view saves its offsets: both belong to the view, so that
+// neither can be ahead of the other.
 package projector
 
 import (
@@ -13,23 +13,23 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// View is what a runtime drives. It is called from one goroutine at a time: Begin, then Fold for each
-// record of a batch, then Flush, and so on; Begin again after any error.
+// View is what a runtime drives. Calls never overlap: first Begin, then Fold for each record of a batch, then Flush,
+// then the next batch. After any error the runtime calls Begin again.
 type View interface {
-	// Begin drops what was folded and not flushed, and says where to go on. end is where the followed
-	// partitions ended a moment before.
+	// Begin drops what was folded and not flushed, and returns the offsets to follow from. end is where the followed
+	// partitions ended just before.
 	Begin(ctx context.Context, end eventlog.Offsets) (from eventlog.Offsets, err error)
-	// Fold takes a record over. A *BadEventError stops the record's partition, and the view must be as it
-	// was before the record; any other error starts the view again. A record may come that the view holds
-	// already. The record is valid only during the call; its key and value may be kept.
+	// Fold applies a record to the view. The view may have applied it already in an earlier run, and must ignore it then.
+	// A *BadEventError stops the record's partition, and Fold must not have changed the view. Any other error starts the
+	// view again. The record is valid only during the call; its key and value may be kept.
 	Fold(rec *eventlog.Record) error
-	// Flush makes durable what was folded since the last, together with how far that reaches. reached counts
-	// what readers do not see, such as transaction markers, so it may grow without any Fold.
+	// Flush saves what was folded since the last Flush, together with the offsets reached. Transaction markers count in
+	// reached, so it may grow without any Fold.
 	Flush(ctx context.Context, reached eventlog.Offsets) error
 }
 
-// BadEventError says where the log holds something that cannot be folded. Its partition stops there: going
-// on would show what is not so. Other partitions go on.
+// BadEventError names a record that cannot be folded. Its partition stops there, because the view would be wrong if it
+// went on. Other partitions go on.
 type BadEventError struct {
 	eventlog.TopicPartition
 	Offset int64
@@ -49,10 +49,10 @@ func (e *BadEventError) Error() string {
 // Unwrap implements errors.Unwrap.
 func (e *BadEventError) Unwrap() error { return e.Err }
 
-// Permanent marks an error that time does not heal.
+// Permanent marks the error as one that does not pass with time.
 func (*BadEventError) Permanent() {}
 
-// Partitions are all partitions of an event topic, or of a topic with as many.
+// Partitions are all partitions of an event topic, or of a topic with the same number of partitions.
 func Partitions(topic string, layout eventlog.Layout) []eventlog.TopicPartition {
 	tps := make([]eventlog.TopicPartition, layout.PartitionCount)
 	for p := range tps {

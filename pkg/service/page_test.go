@@ -12,14 +12,12 @@ import (
 
 var update = flag.Bool("update", false, "write docs/config.md again")
 
-const pageHead = `# Settings
+const pageHead = "# Settings\n\n" +
+	"Every service reads its settings from flags, then from the environment, then from the file that `--config` names " +
+	"(one\n`flag value` a line), then from defaults. What is not valid is refused at start. " +
+	"This page is made from the code:\n`go test ./pkg/service -update`.\n"
 
-Every service reads its settings from flags, then from the environment, then from the file that ` + "`--config`" + ` names (one
-` + "`flag value`" + ` a line), then from defaults. What is not valid is refused at start. This page is made from the code:
-` + "`go test ./pkg/service -update`" + `.
-`
-
-// The page of settings is what the services say of themselves.
+// docs/config.md has what each service prints with --help.
 func TestThePageOfSettingsIsUpToDate(t *testing.T) {
 	root := filepath.Join("..", "..")
 	page := []byte(pageHead)

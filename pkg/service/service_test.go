@@ -22,7 +22,8 @@ func parse(t *testing.T, args ...string) (service.Common, error) {
 
 func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "settings")
-	if err := os.WriteFile(file, []byte("kafka from-file:1\nenv from-file\nshards 5\nreplication-factor 3\n"), 0o600); err != nil {
+	settings := []byte("kafka from-file:1\nenv from-file\nshards 5\nreplication-factor 3\n")
+	if err := os.WriteFile(file, settings, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("HOLDFAST_ENV", "from-environment")
@@ -31,21 +32,25 @@ func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Kafka != "from-flag:1" || c.Env != "from-environment" || c.Shards != 5 || c.Partitions != 12 || c.Log("", nil, nil).ReplicationFactor != 3 {
-		t.Fatalf("%+v", c)
+	if c.Kafka != "from-flag:1" || c.Env != "from-environment" || c.Shards != 5 || c.Partitions != 12 {
+		t.Errorf("%+v", c)
+	}
+	if got := c.Log("", nil, nil).ReplicationFactor; got != 3 {
+		t.Errorf("replication factor %d, want 3", got)
 	}
 }
 
-func TestASettingThatIsNoneIsRefused(t *testing.T) {
+func TestInvalidSettingsAreRefused(t *testing.T) {
 	if _, err := parse(t, "--shards", "many"); err == nil || !strings.Contains(err.Error(), "shards") {
 		t.Fatalf("it says %v", err)
 	}
-	if _, err := service.Logger(os.Stderr, "loud"); err == nil || !strings.Contains(err.Error(), "debug, info, warn, error") {
+	_, err := service.Logger(os.Stderr, "loud")
+	if err == nil || !strings.Contains(err.Error(), "debug, info, warn, error") {
 		t.Fatalf("it says %v", err)
 	}
 }
 
-func TestThePartThatFailsStopsTheOthers(t *testing.T) {
+func TestAComponentThatFailsStopsTheOthers(t *testing.T) {
 	broken := errors.New("broken")
 	err := service.Run(context.Background(),
 		func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
@@ -55,11 +60,11 @@ func TestThePartThatFailsStopsTheOthers(t *testing.T) {
 	}
 }
 
-func TestPartsStopInReverse(t *testing.T) {
+func TestComponentsStopInReverse(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	var ended []string // each writes before the one before it is stopped
+	var ended []string // no lock: each component ends before the next one is stopped
 	begun := make(chan struct{}, 3)
-	part := func(name string) func(context.Context) error {
+	component := func(name string) func(context.Context) error {
 		return func(ctx context.Context) error {
 			begun <- struct{}{}
 			<-ctx.Done()
@@ -73,7 +78,7 @@ func TestPartsStopInReverse(t *testing.T) {
 		}
 		cancel()
 	}()
-	if err := service.Run(ctx, part("store"), part("view"), part("server")); err != nil {
+	if err := service.Run(ctx, component("store"), component("view"), component("server")); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(ended, " "); got != "server view store" {
@@ -81,7 +86,7 @@ func TestPartsStopInReverse(t *testing.T) {
 	}
 }
 
-func TestSettingsAreCheckedWhereverTheyComeFrom(t *testing.T) {
+func TestSettingsAreCheckedFromEverySource(t *testing.T) {
 	t.Setenv("HOLDFAST_KAFKA", "no-port")
 	if _, err := parse(t); err == nil || !strings.Contains(err.Error(), `"no-port" is not host:port`) {
 		t.Errorf("it says %v", err)
@@ -100,7 +105,7 @@ func TestSettingsAreCheckedWhereverTheyComeFrom(t *testing.T) {
 	}
 }
 
-func TestLogsAreJSONWhenNobodyLooks(t *testing.T) {
+func TestLogsAreJSONUnlessOnATerminal(t *testing.T) {
 	var b strings.Builder
 	log, err := service.Logger(&b, "warn")
 	if err != nil {
@@ -108,7 +113,8 @@ func TestLogsAreJSONWhenNobodyLooks(t *testing.T) {
 	}
 	log.Info("not this")
 	log.Warn("this", "n", 1)
-	if got := b.String(); !strings.HasPrefix(got, "{") || strings.Contains(got, "not this") || !strings.Contains(got, `"n":1`) {
+	got := b.String()
+	if !strings.HasPrefix(got, "{") || strings.Contains(got, "not this") || !strings.Contains(got, `"n":1`) {
 		t.Fatalf("%s", got)
 	}
 }

@@ -226,7 +226,7 @@ func (f *fold) run(ctx context.Context, ends eventlog.Offsets) error {
 	}
 	sayAt := time.Now().Add(restoreSayEvery)
 	f.progress(f.left(ends))
-	err := f.r.node.client.ReadInStep(ctx, from, ends, func(rec *eventlog.Record) error {
+	err := f.r.node.client.ReadMerged(ctx, from, ends, func(rec *eventlog.Record) error {
 		if f.stale {
 			return nil
 		}

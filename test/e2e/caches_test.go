@@ -62,11 +62,11 @@ const openSKU = "UNDER-WAY"
 // running platform, then that topic, the shards' checkpoints and the query API's store together.
 func TestEveryStoreButTheLogComesBackEqual(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
-	file, book := generated(t, 200)
+	file, skus := writeRetailer(t, 200)
 	p := dev(t, binary, dir)
 	p.importFile(t, binary, file)
 	work := p.startWork(t)
-	before := p.answers(t, book)
+	before := p.answers(t, skus)
 	still := func() {
 		t.Helper()
 		if after := p.get(t, "/v1/stock/"+openSKU, ""); after != work {
@@ -77,7 +77,7 @@ func TestEveryStoreButTheLogComesBackEqual(t *testing.T) {
 	logtest.DeleteTopic(t, eventlog.Config{Seeds: []string{p.kafka}}, eventlog.TopicAvailability)
 	p.verify(t, binary)
 	still()
-	if after := p.answers(t, book); after != before {
+	if after := p.answers(t, skus); after != before {
 		t.Errorf("the answers differ after the topic came back:\n%s\nbefore:\n%s", after, before)
 	}
 
@@ -95,7 +95,7 @@ func TestEveryStoreButTheLogComesBackEqual(t *testing.T) {
 		}
 	}
 	p = dev(t, binary, dir)
-	if after := p.answers(t, book); after != before {
+	if after := p.answers(t, skus); after != before {
 		t.Errorf("the answers differ:\n%s\nbefore:\n%s", after, before)
 	}
 	p.verify(t, binary)

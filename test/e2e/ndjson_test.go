@@ -17,7 +17,7 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/client"
-	"github.com/holdfast/holdfast/pkg/ndjson"
+	"github.com/holdfast/holdfast/pkg/input"
 )
 
 // importLines runs `import ndjson` and returns what it printed and its exit status.
@@ -84,7 +84,7 @@ func (p *platform) onHand(t *testing.T, sku string) int64 {
 func TestImportOfCommandLines(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
 	p := dev(t, binary, filepath.Join(dir, "data"))
-	long := `{"type":"receive_stock","sku":"A1","body":{"reference":"` + strings.Repeat("x", ndjson.MaxLineBytes) + `"}}`
+	long := `{"type":"receive_stock","sku":"A1","body":{"reference":"` + strings.Repeat("x", input.MaxBulkLineBytes) + `"}}`
 	text := "\ufeff" + `{"id":"r-1","type":"register_item","sku":"A1"}` + "\n\r\n" +
 		`{"type":"receive_stock","sku":"A1","body":{"quantity":5}}` + "\r\n" +
 		`{"type":"receive_stock","sku":"A1","body":{"quantity":5}}` + "\n" +

@@ -1,8 +1,8 @@
-// Package schema reads events in the shape of today, whatever version they were written in.
+// Package schema decodes events and upgrades them to their newest version.
 //
-// The log is kept for ever, and so is every version of every event that was ever written. Whoever reads events reads
-// them here, so that folds, rules and checks know one shape of each: the newest. How to add a version:
-// CONTRIBUTING.md.
+// The log is kept for ever, so it has every version of every event that was ever written. All readers decode events
+// here, so that folds, rules and checks know one version of each: the newest. CONTRIBUTING.md says how to add a
+// version.
 package schema
 
 import (
@@ -20,11 +20,11 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// ErrNewer means that the event was written by a newer program, in a version that this one does not know.
+// ErrNewer means that a newer program wrote the event, in a version that this program does not know.
 var ErrNewer = errors.New("event of a newer version")
 
-// ReadOrder decodes a record value of orders.events into ev, which must be empty. An event without any change is left
-// for its reader to refuse.
+// ReadOrder decodes a record value of orders.events into ev, which must be empty, and upgrades it. An event without any
+// change is not an error here; the caller must refuse it.
 func ReadOrder(value []byte, ev *eventv1.OrderEvent) error {
 	if err := ev.UnmarshalVT(value); err != nil {
 		return err
@@ -36,7 +36,7 @@ func ReadOrder(value []byte, ev *eventv1.OrderEvent) error {
 	return nil
 }
 
-// ReadInventory decodes a record value of inventory.events likewise; none of them has an older version yet.
+// ReadInventory does the same for inventory.events. None of these events has an older version yet.
 func ReadInventory(value []byte, ev *eventv1.InventoryEvent) error {
 	if err := ev.UnmarshalVT(value); err != nil {
 		return err
@@ -47,8 +47,8 @@ func ReadInventory(value []byte, ev *eventv1.InventoryEvent) error {
 	return nil
 }
 
-// Name is the name of an event's change, the same in all its versions, and the version that it is in. An event
-// without a change has neither.
+// Name is the name of an event's change, which is the same in all versions, and the change's version. An event without
+// a change has neither.
 func Name(ev protoreflect.ProtoMessage) (name string, version int) {
 	m := ev.ProtoReflect()
 	f := m.WhichOneof(m.Descriptor().Oneofs().ByName("change"))
@@ -58,7 +58,7 @@ func Name(ev protoreflect.ProtoMessage) (name string, version int) {
 	return SplitName(string(f.Name()))
 }
 
-// SplitName takes the name of a change's field apart: "return_received_v2" is version 2 of "return_received".
+// SplitName splits the field name of a change: "return_received_v2" is version 2 of "return_received".
 func SplitName(field string) (name string, version int) {
 	if i := strings.LastIndex(field, "_v"); i > 0 {
 		if n, err := strconv.Atoi(field[i+len("_v"):]); err == nil {
@@ -68,26 +68,27 @@ func SplitName(field string) (name string, version int) {
 	return field, 1
 }
 
-// firstChange is the lowest field number of a change.
+// firstChange is the lowest field number of a change in the event messages.
 const firstChange = 10
 
-// Newer looks for a change in the value of an event in which this program found none. Its error names the program that
-// is too old, since several read the log and each stops by itself.
+// Newer looks for an unknown change in the value of an event in which this program found none. Its error is ErrNewer
+// and names the program that is too old: several programs read the log, and each stops on its own.
 func Newer(value []byte) error {
 	for len(value) > 0 {
 		field, _, n := protowire.ConsumeField(value)
 		if n < 0 {
-			return nil // Protobuf has let it pass; its reader finds no change
+			return nil // Protobuf accepted the value; the caller refuses it because it has no change
 		}
 		if field >= firstChange {
-			return fmt.Errorf("%w: change number %d was written by a newer program, and %s is too old to read it; upgrade it", ErrNewer, field, program())
+			return fmt.Errorf("%w: change number %d was written by a newer program, "+
+				"and %s is too old to read it; upgrade it", ErrNewer, field, program())
 		}
 		value = value[n:]
 	}
 	return nil
 }
 
-// program is this binary with its version, as far as it is known.
+// program is the name of this binary, with its version if that is known.
 func program() string {
 	name := filepath.Base(os.Args[0])
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {

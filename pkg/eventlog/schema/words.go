@@ -30,7 +30,7 @@ type enum interface {
 // none was given.
 type Words[E enum] struct{ byNumber []string }
 
-// wordsOf derives the words. The values of an enum are numbered from 0 without gaps; the first one is
+// wordsOf derives the words. The values of an enum must be numbered from 0 without gaps, and the first one must be
 // <PREFIX>_UNSPECIFIED.
 func wordsOf[E enum]() Words[E] {
 	var zero E
@@ -45,10 +45,10 @@ func wordsOf[E enum]() Words[E] {
 	return Words[E]{byNumber}
 }
 
-// All are the words in the order of the schema.
+// All is the list of words in the order of the schema.
 func (w Words[E]) All() []string { return slices.Clone(w.byNumber[1:]) }
 
-// Word is the word of a value; "" of the zero value, and of one that this program does not know.
+// Word is the word of a value. The zero value has none (""), nor has a value that this program does not know.
 func (w Words[E]) Word(value E) string {
 	if value < 0 || int(value) >= len(w.byNumber) {
 		return ""
@@ -56,7 +56,7 @@ func (w Words[E]) Word(value E) string {
 	return w.byNumber[value]
 }
 
-// Parse is the value of a word. ok is false where there is no such word.
+// Parse is the value of a word. ok is false when there is no such word.
 func (w Words[E]) Parse(word string) (value E, ok bool) {
 	if word == "" {
 		return 0, false

@@ -8,13 +8,15 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Words are part of the API and of ClickHouse's rows: they may be added to, and never change.
+// Words are part of the API and of the rows in ClickHouse. New ones may be added; none may change.
 func TestWordsOfTheSchema(t *testing.T) {
 	for name, test := range map[string]struct{ have, want []string }{
 		"reasons": {schema.Reasons.All(), []string{
 			"correction", "cycle_count", "damaged", "received", "restock", "shrinkage", "promotion", "return", "other",
 		}},
-		"stock states":        {schema.StockStates.All(), []string{"available", "damaged", "quality_control", "safety_stock"}},
+		"stock states": {schema.StockStates.All(), []string{
+			"available", "damaged", "quality_control", "safety_stock",
+		}},
 		"conditions":          {schema.Conditions.All(), []string{"resellable", "damaged"}},
 		"payment terms":       {schema.PaymentTerms.All(), []string{"prepaid", "on_account"}},
 		"allocation policies": {schema.AllocationPolicies.All(), []string{"single_location", "fewest_locations", "split"}},

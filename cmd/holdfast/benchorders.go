@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/loadtest"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// benchFlags are the settings of a load test.
+type benchFlags struct {
+	load       loadtest.Config
+	log        logFlags
+	url, acks  string
+	out        output
+	cpuProfile string
+	shards     int32
+	replicas   int
+	oversell   int64
+	quiet      bool
+	mirror     bool
+}
+
+// oversellBound ends an oversell test that does not end by itself.
+const oversellBound = 10 * time.Minute
+
+func newBenchOrdersCommand() *cobra.Command {
+	var f benchFlags
+	c := &cobra.Command{
+		Use:   "orders",
+		Short: "Place orders of three lines and measure the answers",
+		Long: `Places orders of three lines with unique keys, in a closed loop (--concurrency callers) or an open
+one (--rate orders a second, latency from when each was meant to start). Without --url it starts a
+platform of its own in a temporary directory, on the embedded broker or on --kafka.
+
+On --kafka that platform has topics, groups and transactional ids under a name that nothing else in the cluster ` +
+			`has, and its
+topics are deleted at the end. With --topic-prefix or --env it is the platform of that name instead: it is shared ` +
+			`with the
+replicas that run it, and keeps the orders for ever.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
+	}
+	f.log.addCluster(c)
+	flags := c.Flags()
+	flags.StringVar(&f.url, "url", "",
+		"platform to load, or its replicas, comma-separated; without it one is started in this process")
+	flags.Int32Var(&f.shards, "shards", 1,
+		"writers of the platform that is started (default one for each of --replicas)")
+	flags.Lookup("shards").DefValue = "0" // the usage names the default
+	flags.IntVar(&f.replicas, "replicas", 1,
+		"replicas of order-api in the platform that is started; they share the shards, and callers spread over them")
+	flags.IntVar(&f.load.Concurrency, "concurrency", 64, "callers at once")
+	flags.Float64Var(&f.load.Rate, "rate", 0, "orders a second of an open loop; 0: closed loop")
+	flags.DurationVar(&f.load.Duration, "duration", 10*time.Second, "how long to measure")
+	flags.DurationVar(&f.load.Warmup, "warmup", 2*time.Second, "how long to load before measuring")
+	flags.Int64Var(&f.load.Orders, "orders", 0, "end after so many orders, without a warm-up")
+	flags.BoolVar(&f.load.Hot, "hot", false, "every line for the same SKU")
+	flags.IntVar(&f.load.SKUs, "skus", 1000, "SKUs that the lines spread over")
+	flags.BoolVar(&f.load.Bulk, "bulk", false, "send orders as lines of POST /v1/commands")
+	flags.BoolVar(&f.load.OnAccount, "on-account", false, "orders on account, confirmed at once")
+	flags.Int64Var(&f.load.Stock, "stock", 0, "stock received for each SKU (default plenty)")
+	flags.Int64Var(&f.oversell, "oversell", 0, "place so many orders of one unit for one new SKU with --stock, "+
+		"at once, and count the outcomes; status 1 if they are not exact")
+	flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
+	flags.BoolVar(&f.mirror, "mirror", false,
+		"let the platform that is started mirror the log into ClickHouse meanwhile")
+	flags.BoolVar(&f.load.Reports, "reports", false,
+		"with --mirror: follow orders into reports and measure when they are seen")
+	flags.StringVar(&f.acks, "acks", "", "file for what each order was answered, for holdfast verify --acks")
+	flags.StringVar(&f.cpuProfile, "cpuprofile", "", "file for a CPU profile of this process")
+	f.out.flag(flags)
+	return c
+}
+
+func (f *benchFlags) run(c *cobra.Command) (err error) {
+	progress := c.ErrOrStderr()
+	if f.replicas < 1 || f.url != "" && c.Flags().Changed("replicas") {
+		return errors.New("--replicas is a number of replicas to start, at least 1; " +
+			"those of a platform that runs are named in --url")
+	}
+	if err := f.prepareOversell(); err != nil {
+		return err
+	}
+	if !f.quiet && isTerminal(progress) {
+		f.load.Progress = func(orders, retries int64) {
+			fmt.Fprintf(progress, "\r%d orders, %d retries ", orders, retries)
+		}
+	}
+	if f.acks != "" {
+		file, err := os.OpenFile(f.acks, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		if err != nil {
+			return fmt.Errorf("acks file: %w", err)
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		f.load.Acks = file
+	}
+	for url := range strings.SplitSeq(f.url, ",") {
+		f.load.URLs = append(f.load.URLs, strings.TrimSuffix(url, "/"))
+	}
+	var layout eventlog.Layout
+	if f.url == "" {
+		stack, stop, serr := f.startStack(c)
+		if serr != nil {
+			return serr
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+		f.load.URLs = stack.CommandURLs()
+		if f.mirror {
+			f.load.ReportsURL = stack.URL()
+		}
+		layout = stack.Layout()
+	}
+	stopProfile, err := f.profile()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopProfile()) }()
+	report, err := loadtest.Run(c.Context(), f.load)
+	if f.load.Progress != nil {
+		fmt.Fprintln(progress)
+	}
+	if err != nil {
+		return err
+	}
+	f.describe(report, layout)
+	return f.show(c.OutOrStdout(), report)
+}
+
+// describe adds to the report what only this command knows of the platform.
+func (f *benchFlags) describe(report *loadtest.Report, layout eventlog.Layout) {
+	if f.url != "" {
+		report.CPUIncludes = "this process: the load generator alone"
+		return
+	}
+	report.CPUIncludes = "this process: load generator, all services, embedded broker"
+	report.Settings.Broker = "embedded"
+	if f.log.Kafka != "" {
+		report.CPUIncludes = "this process: load generator and all services, not the brokers"
+		report.Settings.Broker = f.log.Kafka
+	}
+	report.Settings.Shards, report.Settings.Replicas = layout.ShardCount, f.replicas
+}
+
+// prepareOversell turns the load into an oversell test if --oversell asks for one.
+func (f *benchFlags) prepareOversell() error {
+	if f.oversell == 0 {
+		return nil
+	}
+	if f.load.Stock <= 0 || f.oversell < 0 {
+		return errors.New("--oversell is a number of orders, and needs --stock: how much there is of the SKU")
+	}
+	f.load.Hot, f.load.Lines, f.load.Orders = true, 1, f.oversell
+	f.load.Duration, f.load.Refusals = oversellBound, true
+	// A new SKU, because stock of an earlier run would count too.
+	f.load.SKUPrefix = fmt.Sprintf("oversell-%d", time.Now().UnixNano())
+	return nil
+}
+
+// profile starts a CPU profile if --cpuprofile asks for one.
+func (f *benchFlags) profile() (stop func() error, err error) {
+	if f.cpuProfile == "" {
+		return func() error { return nil }, nil
+	}
+	file, err := os.Create(f.cpuProfile)
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return func() error { pprof.StopCPUProfile(); return file.Close() }, nil
+}

@@ -1,0 +1,166 @@
+package ndjson
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/datafile"
+)
+
+// Stdin is the path that stands for the standard input.
+const Stdin = "-"
+
+// File is a file of commands, read once already.
+type File struct {
+	// Lines is how many there are, without empty ones.
+	Lines int
+
+	path string
+	// spooled: path is a copy of the standard input, which cannot be read twice.
+	spooled bool
+	sum     string
+}
+
+// Open reads a file once, plain, .gz or .xz, or stdin for the path "-".
+func Open(path string, stdin io.Reader) (*File, error) {
+	f := &File{path: path}
+	if path == Stdin {
+		if err := f.spool(stdin); err != nil {
+			return nil, fmt.Errorf("keep the standard input: %w", err)
+		}
+	}
+	if err := f.scan(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Close deletes the copy of the standard input.
+func (f *File) Close() error {
+	if !f.spooled {
+		return nil
+	}
+	return os.Remove(f.path)
+}
+
+func (f *File) spool(from io.Reader) error {
+	to, err := os.CreateTemp("", "holdfast-import-*.ndjson")
+	if err != nil {
+		return err
+	}
+	f.path, f.spooled = to.Name(), true
+	_, err = io.Copy(to, from)
+	if err = errors.Join(err, to.Close()); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return nil
+}
+
+// scan counts the lines, and makes the sum that tells the content from others, however it is compressed.
+func (f *File) scan() error {
+	r, err := f.reader()
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	r.sum = sha256.New()
+	for {
+		if _, err := r.next(); errors.Is(err, io.EOF) {
+			f.sum = hex.EncodeToString(r.sum.Sum(nil)[:16])
+			return nil
+		} else if err != nil {
+			return err
+		}
+		f.Lines++
+	}
+}
+
+// id is that of a line that brings none. It is the same in every run over the same content, and another one in every
+// other file, where the same line means another command.
+func (f *File) id(line int) string { return "file-" + f.sum + "-" + strconv.Itoa(line) }
+
+func (f *File) reader() (*lineReader, error) {
+	file, err := datafile.Open(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("read commands: %w", err)
+	}
+	return &lineReader{path: f.path, file: file, in: bufio.NewReaderSize(file, 64<<10)}, nil
+}
+
+// lineReader reads lines that are not empty.
+type lineReader struct {
+	path   string
+	file   io.Closer
+	in     *bufio.Reader
+	sum    hash.Hash // nil: nobody asks for it
+	number int
+	text   []byte
+}
+
+// line is a line as it was read; text is valid until the next one, and cut where it is over its limit.
+type line struct {
+	number int
+	text   []byte
+	// bytes is how long it is, the part that was cut included.
+	bytes int
+}
+
+func (r *lineReader) close() { _ = r.file.Close() } // it was read only
+
+// next returns a line without its end, or io.EOF.
+func (r *lineReader) next() (line, error) {
+	for {
+		l, err := r.read()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return line{}, fmt.Errorf("read %s, line %d: %w", r.path, r.number, err)
+		}
+		if l.text = trim(l.text, r.number == 1); len(l.text) > 0 {
+			return l, nil
+		}
+		if err != nil {
+			return line{}, err
+		}
+	}
+}
+
+// read returns a line, which may be empty; with or after the last one io.EOF.
+func (r *lineReader) read() (line, error) {
+	r.number++
+	l := line{number: r.number}
+	r.text = r.text[:0]
+	for {
+		chunk, err := r.in.ReadSlice('\n')
+		if r.sum != nil {
+			r.sum.Write(chunk)
+		}
+		l.bytes += len(chunk)
+		r.text = append(r.text, chunk[:min(len(chunk), MaxLineBytes+1-min(len(r.text), MaxLineBytes+1))]...)
+		l.text = r.text
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return l, err
+		}
+	}
+}
+
+var byteOrderMark = "\ufeff"
+
+// trim takes white space off both ends, and what some editors put before the first line.
+func trim(text []byte, first bool) []byte {
+	if first && len(text) >= len(byteOrderMark) && string(text[:len(byteOrderMark)]) == byteOrderMark {
+		text = text[len(byteOrderMark):]
+	}
+	for len(text) > 0 && text[len(text)-1] <= ' ' {
+		text = text[:len(text)-1]
+	}
+	for len(text) > 0 && text[0] <= ' ' {
+		text = text[1:]
+	}
+	return text
+}

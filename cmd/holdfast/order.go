@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/pkg/client"
+)
+
+func newOrderCommand() *cobra.Command {
+	api := &apiFlags{}
+	c := &cobra.Command{Use: "order", Short: "Place orders, change them, look them up"}
+	api.add(c)
+	c.AddCommand(newGetOrderCommand(api), newListOrdersCommand(api))
+	c.AddCommand(orderChanges(api)...)
+	return c
+}
+
+func newGetOrderCommand(api *apiFlags) *cobra.Command {
+	return api.addAfter(&cobra.Command{
+		Use:   "get ORDER_ID",
+		Short: "Show an order with its timeline",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			answer, err := api.client().Order(cmd.Context(), args[0], api.queryOptions()...)
+			if err != nil {
+				return fmt.Errorf("order %s: %w", args[0], err)
+			}
+			return api.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error {
+				return writeOrder(w, &answer.Value)
+			})
+		},
+	})
+}
+
+// orderStatuses are those that a list can be filtered by, in the order in which an order has them.
+var orderStatuses = []string{
+	string(client.OrderStatusPlaced),
+	string(client.OrderStatusReserved),
+	string(client.OrderStatusConfirmed),
+	string(client.OrderStatusOnHold),
+	string(client.OrderStatusCompleted),
+	string(client.OrderStatusRejected),
+	string(client.OrderStatusCancelled),
+	string(client.OrderStatusExpired),
+}
+
+func newListOrdersCommand(api *apiFlags) *cobra.Command {
+	var filter client.OrderFilter
+	var status string
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List orders, newest first, by customer, by status, or all",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter.Status = client.OrderStatus(status)
+			answer, err := api.client().Orders(cmd.Context(), filter, api.queryOptions()...)
+			if err != nil {
+				return fmt.Errorf("list orders: %w", err)
+			}
+			return api.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error {
+				return writeOrders(w, &answer.Value)
+			})
+		},
+	}
+	c.Flags().StringVar(&filter.CustomerID, "customer", "", "those of a customer")
+	c.Flags().StringVar(&status, "status", "", "those that have a status: "+strings.Join(orderStatuses, ", "))
+	c.Flags().IntVar(&filter.Limit, "limit", 20, "how many, at most 500")
+	c.Flags().StringVar(&filter.Cursor, "cursor", "", "go on behind a page, which says how")
+	completeFlag(c, "status", orderStatuses...)
+	return api.addAfter(c)
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/pkg/client"
+)
+
+// returnCommands are the commands on goods that come back.
+func returnCommands(api *apiFlags) []*cobra.Command {
+	return []*cobra.Command{
+		newRequestReturnCommand(api),
+		newReceiveReturnCommand(api),
+		newCancelReturnCommand(api),
+	}
+}
+
+func newRequestReturnCommand(api *apiFlags) *cobra.Command {
+	var lines []string
+	var request client.RequestReturn
+	c := newOrderChange(api,
+		"request-return ORDER_ID", "A customer will send lines back; without --line all that was delivered", 1,
+		func(c *call) (*client.OrderAnswer, error) {
+			var err error
+			if request.Lines, err = quantities(lines); err != nil {
+				return nil, err
+			}
+			return c.api.RequestReturn(c.ctx, c.args[0], request, c.options...)
+		})
+	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
+	c.Flags().StringVar(&request.Reason, "reason", "", "why")
+	return c
+}
+
+func newReceiveReturnCommand(api *apiFlags) *cobra.Command {
+	var lines []string
+	var location string
+	c := newOrderChange(api, "receive-return ORDER_ID RETURN_ID", "Record lines that came back", 2,
+		func(c *call) (*client.OrderAnswer, error) {
+			returned, err := returnedLines(lines)
+			if err != nil {
+				return nil, err
+			}
+			receipt := client.ReceiveReturn{Lines: returned, Location: location}
+			return c.api.ReceiveReturn(c.ctx, c.args[0], c.args[1], receipt, c.options...)
+		})
+	c.Flags().StringArrayVar(&lines, "line", nil,
+		"SKU=QUANTITY@CONDITION, as in A1=2@resellable or A1=1@damaged; several times for several")
+	c.Flags().StringVar(&location, "location", "",
+		"where they came back to; where they had left from, without")
+	return c
+}
+
+func newCancelReturnCommand(api *apiFlags) *cobra.Command {
+	var reason string
+	c := newOrderChange(api, "cancel-return ORDER_ID RETURN_ID", "Give up what of a return has not come", 2,
+		func(c *call) (*client.OrderAnswer, error) {
+			return c.api.CancelReturn(c.ctx, c.args[0], c.args[1], reason, c.options...)
+		})
+	c.Flags().StringVar(&reason, "reason", "", "why")
+	return c
+}

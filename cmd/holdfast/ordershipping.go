@@ -1,0 +1,91 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/pkg/client"
+)
+
+// shippingCommands are the commands on fulfilments.
+func shippingCommands(api *apiFlags) []*cobra.Command {
+	return []*cobra.Command{
+		newShipCommand(api),
+		newCreateFulfilmentCommand(api),
+		newShipFulfilmentCommand(api),
+		newCancelFulfilmentCommand(api),
+		newDeliverCommand(api),
+	}
+}
+
+func newShipCommand(api *apiFlags) *cobra.Command {
+	var lines []string
+	var shipment client.ShipOrder
+	c := newOrderChange(api, "ship ORDER_ID", "Record that lines left; without --line all that can", 1,
+		func(c *call) (*client.OrderAnswer, error) {
+			var err error
+			if shipment.Lines, err = quantities(lines); err != nil {
+				return nil, err
+			}
+			return c.api.ShipOrder(c.ctx, c.args[0], shipment, c.options...)
+		})
+	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
+	c.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "tracking reference")
+	c.Flags().BoolVar(&shipment.Capture, "capture", false, captureUsage)
+	c.Flags().StringVar(&shipment.PaymentReference, "payment-reference", "", paidUsage)
+	return c
+}
+
+func newCreateFulfilmentCommand(api *apiFlags) *cobra.Command {
+	var lines []string
+	c := newOrderChange(api,
+		"create-fulfilment ORDER_ID", "Set lines aside for a shipment; without --line all that can ship", 1,
+		func(c *call) (*client.OrderAnswer, error) {
+			chosen, err := quantities(lines)
+			if err != nil {
+				return nil, err
+			}
+			shipment := client.ShipOrder{Action: client.Create, Lines: chosen}
+			return c.api.ShipOrder(c.ctx, c.args[0], shipment, c.options...)
+		})
+	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
+	return c
+}
+
+func newShipFulfilmentCommand(api *apiFlags) *cobra.Command {
+	var shipment client.ShipFulfilment
+	c := newOrderChange(api, "ship-fulfilment ORDER_ID FULFILMENT_ID", "Record that a fulfilment left", 2,
+		func(c *call) (*client.OrderAnswer, error) {
+			return c.api.ShipFulfilment(c.ctx, c.args[0], c.args[1], shipment, c.options...)
+		})
+	c.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "tracking reference")
+	c.Flags().BoolVar(&shipment.Capture, "capture", false, captureUsage)
+	c.Flags().StringVar(&shipment.PaymentReference, "payment-reference", "", paidUsage)
+	return c
+}
+
+func newCancelFulfilmentCommand(api *apiFlags) *cobra.Command {
+	var reason string
+	c := newOrderChange(api,
+		"cancel-fulfilment ORDER_ID FULFILMENT_ID", "Give up a fulfilment that has not left", 2,
+		func(c *call) (*client.OrderAnswer, error) {
+			return c.api.CancelFulfilment(c.ctx, c.args[0], c.args[1], reason, c.options...)
+		})
+	c.Flags().StringVar(&reason, "reason", "", "why")
+	return c
+}
+
+func newDeliverCommand(api *apiFlags) *cobra.Command {
+	var lines []string
+	c := newOrderChange(api,
+		"deliver ORDER_ID FULFILMENT_ID", "Record that a shipment arrived; with --line, lines of it", 2,
+		func(c *call) (*client.OrderAnswer, error) {
+			arrived, err := quantities(lines)
+			if err != nil {
+				return nil, err
+			}
+			delivery := client.DeliverOrder{Lines: arrived}
+			return c.api.DeliverOrder(c.ctx, c.args[0], c.args[1], delivery, c.options...)
+		})
+	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
+	return c
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+func newStockCommand() *cobra.Command {
+	api := &apiFlags{}
+	c := &cobra.Command{Use: "stock", Short: "Book stock, look it up"}
+	api.add(c)
+	c.AddCommand(newGetStockCommand(api), newShowStockCommand(api))
+	c.AddCommand(stockChanges(api)...)
+	return c
+}
+
+func newGetStockCommand(api *apiFlags) *cobra.Command {
+	return api.addAfter(&cobra.Command{
+		Use:   "get SKU...",
+		Short: "Show what is available, in all and by location",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			answer, err := api.client().Availabilities(cmd.Context(), args, api.queryOptions()...)
+			if err != nil {
+				return fmt.Errorf("availability: %w", err)
+			}
+			err = api.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error {
+				return writeStock(w, answer.Value.Items)
+			})
+			if err != nil {
+				return err
+			}
+			if len(answer.Value.Unknown) > 0 {
+				return fmt.Errorf("unknown SKU: %v", answer.Value.Unknown)
+			}
+			return nil
+		},
+	})
+}
+
+func newShowStockCommand(api *apiFlags) *cobra.Command {
+	return api.addAfter(&cobra.Command{
+		Use:   "show SKU",
+		Short: "Show an item with its transfers, its expected deliveries, and the orders that wait for it",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			answer, err := api.client().Stock(cmd.Context(), args[0], api.queryOptions()...)
+			if err != nil {
+				return fmt.Errorf("stock %s: %w", args[0], err)
+			}
+			return api.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error {
+				return writeStockItem(w, &answer.Value)
+			})
+		},
+	})
+}

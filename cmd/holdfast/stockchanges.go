@@ -1,0 +1,197 @@
+package main
+
+import (
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/pkg/client"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/input"
+)
+
+// newStockChange is a command of `holdfast stock`. Its first argument is the SKU.
+func newStockChange(
+	api *apiFlags, use, short string, args int, send func(*call) (*client.StockAnswer, error),
+) *cobra.Command {
+	print := func(w io.Writer, a *client.Availability) error { return writeStock(w, []client.Availability{*a}) }
+	return changeCommand[client.Availability]{use, short, args, send, print}.build(api)
+}
+
+// stockChanges are the commands on stock items, one for each of the API's.
+func stockChanges(api *apiFlags) []*cobra.Command {
+	return []*cobra.Command{
+		newRegisterCommand(api),
+		newBackorderLimitCommand(api),
+		newReceiveCommand(api),
+		newExpectCommand(api),
+		newMoveCommand(api),
+		newAdjustCommand(api),
+		newCountCommand(api),
+		newSafetyStockCommand(api),
+		newTransferCommand(api),
+		newReceiveTransferCommand(api),
+	}
+}
+
+func newRegisterCommand(api *apiFlags) *cobra.Command {
+	var description string
+	c := newStockChange(api, "register SKU", "Make a SKU known, or change its description", 1,
+		func(c *call) (*client.StockAnswer, error) {
+			return c.api.RegisterItem(c.ctx, c.args[0], description, c.options...)
+		})
+	c.Flags().StringVar(&description, "description", "", "what it is")
+	return c
+}
+
+func newBackorderLimitCommand(api *apiFlags) *cobra.Command {
+	return newStockChange(api, "backorder-limit SKU LIMIT", "Let orders take so much more than there is", 2,
+		func(c *call) (*client.StockAnswer, error) {
+			limit, err := number("limit", c.args[1])
+			if err != nil {
+				return nil, err
+			}
+			return c.api.SetBackorderLimit(c.ctx, c.args[0], limit, c.options...)
+		})
+}
+
+// stockFlags say where stock changes and which document it belongs to.
+type stockFlags struct{ location, reference string }
+
+// newQuantityChange is a command whose second argument is a quantity.
+func newQuantityChange(
+	api *apiFlags, use, short string, send func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error),
+) *cobra.Command {
+	f := &stockFlags{}
+	c := newStockChange(api, use, short, 2, func(c *call) (*client.StockAnswer, error) {
+		n, err := c.quantity(1)
+		if err != nil {
+			return nil, err
+		}
+		return send(c, n, f)
+	})
+	c.Flags().StringVar(&f.location, "location", input.DefaultLocation, "location")
+	return c
+}
+
+// newDocumentedChange is a command whose second argument is a quantity, and which has --reference.
+func newDocumentedChange(
+	api *apiFlags, use, short string, send func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error),
+) *cobra.Command {
+	var reference string
+	c := newQuantityChange(api, use, short, func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
+		f.reference = reference
+		return send(c, n, f)
+	})
+	c.Flags().StringVar(&reference, "reference", "", "reference of the document, such as a purchase order")
+	return c
+}
+
+func newReceiveCommand(api *apiFlags) *cobra.Command {
+	return newDocumentedChange(api, "receive SKU QUANTITY", "Goods arrived",
+		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
+			receipt := client.ReceiveStock{Location: f.location, Quantity: n, Reference: f.reference}
+			return c.api.ReceiveStock(c.ctx, c.args[0], receipt, c.options...)
+		})
+}
+
+func newExpectCommand(api *apiFlags) *cobra.Command {
+	return newDocumentedChange(api, "expect SKU QUANTITY", "So much of a delivery is still to come",
+		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
+			delivery := client.ExpectStock{Location: f.location, Quantity: n, Reference: f.reference}
+			return c.api.ExpectStock(c.ctx, c.args[0], delivery, c.options...)
+		})
+}
+
+func newMoveCommand(api *apiFlags) *cobra.Command {
+	var from, to string
+	c := newDocumentedChange(api,
+		"move SKU QUANTITY", "Move units between available, damaged, quality_control and safety_stock",
+		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
+			move := client.MoveStock{
+				Location: f.location, Quantity: n, Reference: f.reference,
+				From: client.StockState(from), To: client.StockState(to),
+			}
+			return c.api.MoveStock(c.ctx, c.args[0], move, c.options...)
+		})
+	c.Flags().StringVar(&from, "from", string(client.StockStateAvailable), "state that they leave")
+	c.Flags().StringVar(&to, "to", "", "state that they go to")
+	completeFlag(c, "from", schema.StockStates.All()...)
+	completeFlag(c, "to", schema.StockStates.All()...)
+	return c
+}
+
+func newAdjustCommand(api *apiFlags) *cobra.Command {
+	var reason string
+	c := newDocumentedChange(api,
+		"adjust SKU DELTA", "Change what is on hand, for a reason; below 0 after `--`",
+		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
+			adjustment := client.AdjustStock{
+				Location: f.location, Delta: n, Reference: f.reference, Reason: client.Reason(reason),
+			}
+			return c.api.AdjustStock(c.ctx, c.args[0], adjustment, c.options...)
+		})
+	reasons := schema.Reasons.All()
+	last := len(reasons) - 1
+	c.Flags().StringVar(&reason, "reason", string(client.ReasonCorrection),
+		strings.Join(reasons[:last], ", ")+" or "+reasons[last])
+	completeFlag(c, "reason", reasons...)
+	return c
+}
+
+func newCountCommand(api *apiFlags) *cobra.Command {
+	var countedAt int64
+	c := newDocumentedChange(api, "count SKU QUANTITY", "Set what is on hand to what was counted",
+		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
+			count := client.CountStock{
+				Location: f.location, Counted: n, Reference: f.reference, CountedAtVersion: countedAt,
+			}
+			return c.api.CountStock(c.ctx, c.args[0], count, c.options...)
+		})
+	c.Flags().Int64Var(&countedAt, "counted-at-version", 0,
+		"the item's version when counting began; refused if goods of the location have moved since")
+	return c
+}
+
+func newSafetyStockCommand(api *apiFlags) *cobra.Command {
+	return newQuantityChange(api, "safety-stock SKU QUANTITY", "Hold a quantity back from sale",
+		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
+			safety := client.SetSafetyStock{Location: f.location, Quantity: n}
+			return c.api.SetSafetyStock(c.ctx, c.args[0], safety, c.options...)
+		})
+}
+
+func newTransferCommand(api *apiFlags) *cobra.Command {
+	var shipment client.ShipTransfer
+	c := newStockChange(api,
+		"transfer SKU QUANTITY", "Send stock to another location; the answer has the transfer_id", 2,
+		func(c *call) (*client.StockAnswer, error) {
+			var err error
+			if shipment.Quantity, err = c.quantity(1); err != nil {
+				return nil, err
+			}
+			return c.api.ShipTransfer(c.ctx, c.args[0], shipment, c.options...)
+		})
+	c.Flags().StringVar(&shipment.FromLocation, "from", input.DefaultLocation, "location that it leaves")
+	c.Flags().StringVar(&shipment.ToLocation, "to", "", "location that it goes to")
+	c.Flags().StringVar(&shipment.Reference, "reference", "", "reference of the document")
+	return c
+}
+
+func newReceiveTransferCommand(api *apiFlags) *cobra.Command {
+	var receipt client.ReceiveTransfer
+	c := newStockChange(api, "receive-transfer SKU TRANSFER QUANTITY", "So much of a transfer has arrived", 3,
+		func(c *call) (*client.StockAnswer, error) {
+			var err error
+			if receipt.Quantity, err = c.quantity(2); err != nil {
+				return nil, err
+			}
+			return c.api.ReceiveTransfer(c.ctx, c.args[0], c.args[1], receipt, c.options...)
+		})
+	c.Flags().Int64Var(&receipt.Missing, "missing", 0, "units that will not arrive")
+	c.Flags().Int64Var(&receipt.Damaged, "damaged", 0, "units that have arrived and cannot be sold")
+	c.Flags().Int64Var(&receipt.Rejected, "rejected", 0, "units that go back to where they came from")
+	c.Flags().StringVar(&receipt.Reason, "reason", "", "with --rejected: why")
+	return c
+}

@@ -1,0 +1,102 @@
+package client_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/client"
+	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
+)
+
+// Each operation of schemas/openapi.yaml has a method that sends its request. The calls pass the names of the path's
+// parameters as their values.
+func TestEveryOperationHasAMethod(t *testing.T) {
+	var got string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Method + " " + r.URL.Path
+		io.WriteString(w, `{}`)
+	}))
+	defer server.Close()
+	calls := callsOf(client.New(server.URL))
+	for _, o := range apitest.Open(t).Operations() {
+		if !strings.HasPrefix(o.Path, "/v1/") {
+			continue // health and metrics are for operators
+		}
+		want := o.Method + " " + strings.NewReplacer("{", "", "}", "").Replace(o.Path)
+		call, ok := calls[o.ID]
+		if !ok {
+			t.Errorf("%s: no method calls it", o.ID)
+			continue
+		}
+		if err := call(t.Context()); err != nil || got != want {
+			t.Errorf("%s: got %s, %v; want %s", o.ID, got, err, want)
+		}
+		delete(calls, o.ID)
+	}
+	for id := range calls {
+		t.Errorf("%s is no operation", id)
+	}
+}
+
+// callsOf are calls of the client's methods, by the ID of the operation.
+func callsOf(c *client.Client) map[string]func(context.Context) error {
+	const order, fulfilment, returned, sku, transfer = "order_id", "fulfilment_id", "return_id", "sku", "transfer_id"
+	type ctx = context.Context
+	return map[string]func(ctx) error{
+		"placeOrder":       func(x ctx) error { return errorOf(c.PlaceOrder(x, client.PlaceOrder{})) },
+		"cancelOrder":      func(x ctx) error { return errorOf(c.CancelOrder(x, order, "")) },
+		"confirmOrder":     func(x ctx) error { return errorOf(c.ConfirmOrder(x, order)) },
+		"recordPayment":    func(x ctx) error { return errorOf(c.RecordPayment(x, order, client.Payment{})) },
+		"shipOrder":        func(x ctx) error { return errorOf(c.ShipOrder(x, order, client.ShipOrder{})) },
+		"cancelLines":      func(x ctx) error { return errorOf(c.CancelLines(x, order, client.CancelLines{})) },
+		"amendOrder":       func(x ctx) error { return errorOf(c.AmendOrder(x, order, client.AmendOrder{})) },
+		"holdOrder":        func(x ctx) error { return errorOf(c.HoldOrder(x, order, "")) },
+		"resumeOrder":      func(x ctx) error { return errorOf(c.ResumeOrder(x, order)) },
+		"cancelFulfilment": func(x ctx) error { return errorOf(c.CancelFulfilment(x, order, fulfilment, "")) },
+		"shipFulfilment": func(x ctx) error {
+			return errorOf(c.ShipFulfilment(x, order, fulfilment, client.ShipFulfilment{}))
+		},
+		"deliverOrder": func(x ctx) error {
+			return errorOf(c.DeliverOrder(x, order, fulfilment, client.DeliverOrder{}))
+		},
+		"requestReturn": func(x ctx) error { return errorOf(c.RequestReturn(x, order, client.RequestReturn{})) },
+		"receiveReturn": func(x ctx) error {
+			return errorOf(c.ReceiveReturn(x, order, returned, client.ReceiveReturn{}))
+		},
+		"cancelReturn":     func(x ctx) error { return errorOf(c.CancelReturn(x, order, returned, "")) },
+		"importOrder":      func(x ctx) error { return errorOf(c.ImportOrder(x, client.ImportDocument{})) },
+		"importCreditNote": func(x ctx) error { return errorOf(c.ImportCreditNote(x, client.ImportDocument{})) },
+		"registerItem":     func(x ctx) error { return errorOf(c.RegisterItem(x, sku, "")) },
+		"receiveStock":     func(x ctx) error { return errorOf(c.ReceiveStock(x, sku, client.ReceiveStock{})) },
+		"expectStock":      func(x ctx) error { return errorOf(c.ExpectStock(x, sku, client.ExpectStock{})) },
+		"moveStock":        func(x ctx) error { return errorOf(c.MoveStock(x, sku, client.MoveStock{})) },
+		"shipTransfer":     func(x ctx) error { return errorOf(c.ShipTransfer(x, sku, client.ShipTransfer{})) },
+		"receiveTransfer": func(x ctx) error {
+			return errorOf(c.ReceiveTransfer(x, sku, transfer, client.ReceiveTransfer{}))
+		},
+		"adjustStock":       func(x ctx) error { return errorOf(c.AdjustStock(x, sku, client.AdjustStock{})) },
+		"countStock":        func(x ctx) error { return errorOf(c.CountStock(x, sku, client.CountStock{})) },
+		"setSafetyStock":    func(x ctx) error { return errorOf(c.SetSafetyStock(x, sku, client.SetSafetyStock{})) },
+		"setBackorderLimit": func(x ctx) error { return errorOf(c.SetBackorderLimit(x, sku, 0)) },
+		"getAvailability":   func(x ctx) error { return errorOf(c.Availability(x, sku)) },
+		"getAvailabilities": func(x ctx) error { return errorOf(c.Availabilities(x, nil)) },
+		"getStock":          func(x ctx) error { return errorOf(c.Stock(x, sku)) },
+		"getOrder":          func(x ctx) error { return errorOf(c.Order(x, order)) },
+		"listOrders":        func(x ctx) error { return errorOf(c.Orders(x, client.OrderFilter{})) },
+		"getRevenue":        func(x ctx) error { return errorOf(c.Revenue(x, client.ReportFilter{})) },
+		"getStockMovements": func(x ctx) error { return errorOf(c.StockMovements(x, client.ReportFilter{})) },
+		"runCommands": func(x ctx) error {
+			results, err := c.Bulk(x, strings.NewReader(""))
+			if err == nil {
+				err = results.Close()
+			}
+			return err
+		},
+	}
+}
+
+func errorOf[T any](_ T, err error) error { return err }

@@ -1,0 +1,45 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// Limits of retries.
+const (
+	DefaultAttempts = 8
+	MinBackoff      = 50 * time.Millisecond
+	MaxBackoff      = 3 * time.Second
+)
+
+// retryable tells whether the same request may get another answer later.
+func retryable(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable
+	}
+	return true // the connection broke: the command may have been carried out or not
+}
+
+// pause waits before the next attempt, longer each time and with jitter, and at least as long as the server's
+// Retry-After.
+func pause(ctx context.Context, attempt int, err error) error {
+	backoff := min(MinBackoff<<min(attempt-1, 10), MaxBackoff)
+	backoff = backoff/2 + rand.N(backoff/2+1)
+	if p, ok := errors.AsType[*Problem](err); ok {
+		backoff = max(backoff, min(p.RetryAfter, MaxBackoff))
+	}
+	timer := time.NewTimer(backoff)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
