@@ -1,11 +1,5 @@
 package availability
 
-import (
-	"context"
-
-	"github.com/holdfast/holdfast/pkg/eventlog"
-)
-
 // Row returns the availability of a SKU as JSON, and its version. The bytes never change.
 func (s *Store) Row(sku string) (jsonBody []byte, version uint64, ok bool) {
 	row := s.view.rows.get(sku)
@@ -21,11 +15,3 @@ func (s *Store) Stock(sku string) (jsonBody []byte, version uint64, ok bool) {
 	}
 	return renderStock(row.body, row.open), row.version, true
 }
-
-// WaitFor waits until the view has everything up to a position of inventory.events.
-func (s *Store) WaitFor(ctx context.Context, p eventlog.Position) error {
-	return s.view.watermark.Wait(ctx, p.Of(eventlog.TopicInventory))
-}
-
-// Reached is how far the view is in inventory.events.
-func (s *Store) Reached() eventlog.Position { return s.view.watermark.Reached() }

@@ -20,8 +20,8 @@ type StoreConfig struct {
 }
 
 // Store is the view as readers see it: every row in memory with its answer ready, kept current from the availability
-// topic. Run, Ready and Age come from the runtime. A topic that was deleted and made again is read from its start; rows
-// that are in memory stay until newer ones come.
+// topic. Run, Ready, Age, WaitFor and Reached come from the runtime; positions are those of inventory.events. A topic
+// that was deleted and made again is read from its start; rows that are in memory stay until newer ones come.
 type Store struct {
 	*projector.Runtime
 	view *storeView
@@ -30,17 +30,21 @@ type Store struct {
 // NewStore returns an empty store; Run fills it.
 func NewStore(cfg StoreConfig) (*Store, error) {
 	v := &storeView{
-		client:    cfg.Client,
-		layout:    cfg.Layout,
-		watermark: eventlog.NewWatermark(),
-		changed:   map[string]*eventv1.AvailabilityRow{},
-		rows:      rows{bySKU: map[string]storedRow{}},
+		client:  cfg.Client,
+		layout:  cfg.Layout,
+		changed: map[string]*eventv1.AvailabilityRow{},
+		rows:    rows{bySKU: map[string]storedRow{}},
 	}
 	runtime, err := projector.New(projector.Config{
 		Name: "availability", Partitions: projector.Partitions(eventlog.TopicAvailability, cfg.Layout),
-		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		Source: eventlog.TopicInventory, View: v,
+		Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
 	})
-	return &Store{runtime, v}, err
+	if err != nil {
+		return nil, err
+	}
+	v.advance = runtime.Advance
+	return &Store{runtime, v}, nil
 }
 
 // rows is the storage of the view.

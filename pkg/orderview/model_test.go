@@ -33,7 +33,7 @@ func openStore(t fataler, fs vfs.FS) *Store {
 		t.Fatal(err)
 	}
 	v := &storeView{
-		db: db, log: slog.New(slog.DiscardHandler), watermark: eventlog.NewWatermark(), next: eventlog.Offsets{},
+		db: db, log: slog.New(slog.DiscardHandler), next: eventlog.Offsets{},
 		caughtUp: func() bool { return true },
 	}
 	if v.next[partition], err = readOffset(db, 0); err != nil {

@@ -7,8 +7,6 @@ import (
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
-
-	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
 // Order returns an order as JSON, folded from its events, and its version.
@@ -71,11 +69,3 @@ func (s *Store) List(
 	}
 	return rows, "", it.error()
 }
-
-// WaitFor waits until the view has everything up to a position of orders.events.
-func (s *Store) WaitFor(ctx context.Context, p eventlog.Position) error {
-	return s.view.watermark.Wait(ctx, p.Of(eventlog.TopicOrders))
-}
-
-// Reached is how far the view is in orders.events.
-func (s *Store) Reached() eventlog.Position { return s.view.watermark.Reached() }

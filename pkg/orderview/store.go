@@ -26,8 +26,8 @@ type Config struct {
 }
 
 // Store is the view as readers see it: a Pebble database with the events of every order and the indexes. It is a cache
-// of the log: when its folder is deleted, it is built again and comes out equal. Run, Ready and Age come from the
-// runtime.
+// of the log: when its folder is deleted, it is built again and comes out equal. Run, Ready, Age, WaitFor and
+// Reached come from the runtime; positions are those of orders.events.
 type Store struct {
 	*projector.Runtime
 	view *storeView
@@ -43,11 +43,10 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("the order view: %w", err)
 	}
 	v := &storeView{
-		client:    cfg.Client,
-		log:       cfg.Logger,
-		db:        db,
-		watermark: eventlog.NewWatermark(),
-		next:      eventlog.Offsets{},
+		client: cfg.Client,
+		log:    cfg.Logger,
+		db:     db,
+		next:   eventlog.Offsets{},
 	}
 	partitions := projector.Partitions(eventlog.TopicOrders, cfg.Layout)
 	for _, tp := range partitions {
@@ -55,7 +54,6 @@ func Open(cfg Config) (*Store, error) {
 			return nil, errors.Join(err, db.Close())
 		}
 	}
-	v.watermark.Advance(v.next)
 	runtime, err := projector.New(projector.Config{
 		Name: "orders", Partitions: partitions,
 		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
@@ -63,6 +61,7 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	runtime.Advance(v.next)
 	v.caughtUp = func() bool { return runtime.Ready() == nil }
 	return &Store{runtime, v}, nil
 }

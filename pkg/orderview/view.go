@@ -16,11 +16,10 @@ import (
 
 // storeView is the store as the runtime drives it: order events to histories and indexes on disk.
 type storeView struct {
-	client    *eventlog.Client
-	log       *slog.Logger
-	db        *pebble.DB
-	watermark *eventlog.Watermark
-	next      eventlog.Offsets // up to where the store on disk is
+	client *eventlog.Client
+	log    *slog.Logger
+	db     *pebble.DB
+	next   eventlog.Offsets // up to where the store on disk is
 	// caughtUp reports whether the view has been at the log's end. Until then the store may have an event already,
 	// because the log is read again from the last flush; so an order's first event is looked up, too.
 	caughtUp func() bool
@@ -141,7 +140,6 @@ func (v *storeView) Flush(_ context.Context, reached eventlog.Offsets) error {
 		return fmt.Errorf("write the order view: %w", err)
 	}
 	v.next.Merge(reached)
-	v.watermark.Advance(reached)
 	v.live = v.live || v.caughtUp()
 	v.newBatch()
 	return nil
