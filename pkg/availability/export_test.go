@@ -11,5 +11,5 @@ func (p *Projector) BeginAt(ctx context.Context, end eventlog.Offsets) (eventlog
 	return p.view.Begin(ctx, end)
 }
 
-// Close ends what BeginAt began.
+// Close closes the client that BeginAt opened.
 func (p *Projector) Close() { p.view.close() }

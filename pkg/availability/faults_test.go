@@ -121,12 +121,13 @@ func TestMetricsCountEventsAndLag(t *testing.T) {
 	if n := f.metric("holdfast_view_lag_seconds", "availability_projector"); n < 0 || n > logtest.Patience.Seconds() {
 		t.Errorf("a lag of %v seconds", n)
 	}
-	if n, err := testutil.GatherAndCount(f.metrics, "holdfast_availability_rows_total", "holdfast_view_restarts_total"); n != 2 || err != nil {
+	n, err := testutil.GatherAndCount(f.metrics, "holdfast_availability_rows_total", "holdfast_view_restarts_total")
+	if n != 2 || err != nil {
 		t.Errorf("%d metrics of rows and restarts: %v", n, err)
 	}
 }
 
-// A transaction ends with a marker that takes an offset: the log's end is then behind any record.
+// A transaction ends with a marker that has an offset, so that the log ends after its last record.
 func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
 	f := newFixture(t)
 	f.project()
@@ -136,7 +137,9 @@ func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: eventlog.PartitionFor("A", f.Layout.PartitionCount)}
+	tp := eventlog.TopicPartition{
+		Topic: eventlog.TopicInventory, Partition: eventlog.PartitionFor("A", f.Layout.PartitionCount),
+	}
 	for i := range 20 {
 		ev := &eventv1.InventoryEvent{
 			Sku: "A", Meta: &eventv1.Meta{Version: uint64(i + 1)}, Total: &eventv1.Level{},
@@ -175,13 +178,13 @@ func TestAnOlderRowNeverReplacesANewer(t *testing.T) {
 	old := f.lastRow("A")
 	p = f.receive("A", 5)
 	f.want(s, p, "A", 10)
-	f.row(old) // a projector that was held up
+	f.row(old) // a projector that was delayed
 	f.Eventually("the newest row is the topic's last again", func() bool { return f.lastRow("A").Version == 3 })
 	f.want(s, p, "A", 10)
 	f.want(f.store(), p, "A", 10)
 }
 
-func TestAnOlderRowIsMendedAtTheNextStartToo(t *testing.T) {
+func TestAnOlderRowIsRepairedAtTheNextStartToo(t *testing.T) {
 	f := newFixture(t)
 	_, stop := f.project()
 	s := f.store()
@@ -194,7 +197,7 @@ func TestAnOlderRowIsMendedAtTheNextStartToo(t *testing.T) {
 	f.Eventually("the newest row is the topic's last again", func() bool { return f.lastRow("A").Version == 3 })
 }
 
-// A projector that is killed between its rows and its progress leaves rows without it.
+// A projector that is killed between writing rows and progress leaves rows without progress.
 func TestRowsWithoutProgressAreFoldedAgain(t *testing.T) {
 	f := newFixture(t)
 	_, stop := f.project()
@@ -261,7 +264,7 @@ func TestWhatIsNoRowStopsTheReader(t *testing.T) {
 	})
 }
 
-// What an earlier version has left in the topic is made again from the log, and what is under way with it.
+// Rows of an earlier version are made again from the log, with their open work.
 func TestRowsOfAnEarlierFormatAreMadeAgain(t *testing.T) {
 	for format := range uint32(2) {
 		t.Run(fmt.Sprint(format), func(t *testing.T) { rowsAreMadeAgain(t, format) })
@@ -275,7 +278,9 @@ func rowsAreMadeAgain(t *testing.T, format uint32) {
 	f.want(s, f.receive("A", 5), "A", 5)
 	p := f.append("A", &eventv1.InventoryEvent{
 		Locations: []*eventv1.LocationLevel{{Location: "main", Level: f.items["A"]}},
-		Change:    &eventv1.InventoryEvent_StockExpected{StockExpected: &eventv1.StockExpected{Location: "main", Quantity: 7, Delta: 7, Reference: "PO-1"}},
+		Change: &eventv1.InventoryEvent_StockExpected{
+			StockExpected: &eventv1.StockExpected{Location: "main", Quantity: 7, Delta: 7, Reference: "PO-1"},
+		},
 	})
 	f.want(s, p, "A", 5)
 	old := f.lastRow("A")
@@ -286,7 +291,9 @@ func rowsAreMadeAgain(t *testing.T, format uint32) {
 	}
 	old.Format, old.Deliveries = format, nil
 	f.row(old)
-	progress := &eventv1.AvailabilityRow{SourcePartition: f.PartitionOf("A"), SourceOffset: old.SourceOffset, Format: format}
+	progress := &eventv1.AvailabilityRow{
+		SourcePartition: f.PartitionOf("A"), SourceOffset: old.SourceOffset, Format: format,
+	}
 	v, err := progress.MarshalVT()
 	if err != nil {
 		t.Fatal(err)
@@ -334,7 +341,9 @@ func TestAProjectorStartsBesideOneThatIsAhead(t *testing.T) {
 	}
 	f.project()
 	f.want(f.store(), f.receive("A", 5), "A", 5)
-	second, err := availability.NewProjector(availability.ProjectorConfig{Client: f.Client, Log: f.Config, Layout: f.Layout})
+	second, err := availability.NewProjector(availability.ProjectorConfig{
+		Client: f.Client, Log: f.Config, Layout: f.Layout,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,9 @@
-// Package availability is the stock view: its fold (inventory events to rows), its projector (rows
-// into a topic), and its store (rows from the topic, served from memory).
+// Package availability is the view of stock: for each SKU one row with what is in stock, by location, and what is under
+// way. It has two halves. The projector folds inventory.events into rows and writes them to the topic
+// inventory.availability. The store reads that topic into memory and answers queries from there.
 //
-// It reads the event schema, and knows nothing of how stock is decided.
+// It owns the rows, their topic and their JSON. It reads the event schema, and does not know the rules by which stock
+// is decided.
 package availability
 
 import (
@@ -14,42 +16,10 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// progressKey is the record key of progress rows. No SKU has control characters.
-const progressKey = "\x00progress"
-
-// rowFormat is that of the rows written here. 2 added the references of transfers, 1 what is under way; 0 had levels
-// alone.
-const rowFormat = 2
-
-// errOldRow means that a row is of an earlier format. Whoever reads it passes it over: the projector makes the
-// view again from the log.
-var errOldRow = errors.New("a row of an earlier format")
-
-// decodeRow takes a record of the availability topic apart. What is none of ours stops the reader: only
-// projectors write there, so whatever else is in it, the rows beside it are not to be trusted either.
-func decodeRow(rec *eventlog.Record, row *eventv1.AvailabilityRow) error {
-	row.Reset()
-	err := row.UnmarshalVT(rec.Value)
-	switch {
-	case err != nil:
-	case row.Sku == "" && string(rec.Key) != progressKey, row.Sku != "" && string(rec.Key) != row.Sku:
-		err = fmt.Errorf("its key %q is not that of its row", rec.Key)
-	case row.SourcePartition != rec.Partition:
-		err = fmt.Errorf("it comes from partition %d", row.SourcePartition)
-	case row.Format < rowFormat:
-		return errOldRow
-	case row.Format > rowFormat:
-		return projector.Bad(rec, fmt.Errorf("a newer version has written it, in format %d; this one knows %d: upgrade", row.Format, rowFormat))
-	default:
-		return nil
-	}
-	return projector.Bad(rec, fmt.Errorf("it is not a row; delete the topic, it is built again: %w", err))
-}
-
-// fold is the view in the projector's memory.
+// fold is the projector's state: every row, and how far the events of each source partition are folded into them.
 type fold struct {
-	rows map[string]*eventv1.AvailabilityRow
-	// next is where each source partition goes on.
+	rows map[string]*eventv1.AvailabilityRow // by SKU
+	// next is the offset of inventory.events, by partition, at which folding resumes.
 	next map[int32]int64
 }
 
@@ -57,8 +27,7 @@ func newFold() *fold {
 	return &fold{rows: map[string]*eventv1.AvailabilityRow{}, next: map[int32]int64{}}
 }
 
-// restore takes a row of the availability topic: what an earlier projector had done. The row becomes the
-// fold's.
+// restore adds a row of the availability topic, which an earlier projector has written. The fold keeps the row.
 func (f *fold) restore(row *eventv1.AvailabilityRow) {
 	if row.Sku == "" {
 		f.next[row.SourcePartition] = max(f.next[row.SourcePartition], row.SourceOffset+1)
@@ -69,11 +38,11 @@ func (f *fold) restore(row *eventv1.AvailabilityRow) {
 	}
 }
 
-// apply folds one event and returns the row that it changed; nil when the row holds it already. An event
-// that cannot be folded changes nothing.
+// apply folds one event and returns the row that it changed; nil when the row has the event already. An event that
+// cannot be folded changes nothing.
 func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
 	ev := eventv1.InventoryEventFromVTPool()
-	defer ev.ReturnToVTPool() // what is kept of it is copied
+	defer ev.ReturnToVTPool() // the row only gets copies
 	if err := schema.ReadInventory(rec.Value, ev); err != nil {
 		return nil, projector.Bad(rec, err)
 	}
@@ -99,7 +68,7 @@ func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
 	return row, nil
 }
 
-// change takes over what an event says: levels are absolute in it.
+// change folds an event into its row. Levels are copied: an event states them as they are after it.
 func change(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 	row.Version = ev.Meta.Version
 	row.OccurredAtMicros = ev.Meta.OccurredAtMicros
@@ -113,29 +82,18 @@ func change(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 	case *eventv1.InventoryEvent_BackorderLimitSet:
 		row.BackorderLimit = c.BackorderLimitSet.Limit
 	default:
-		openWork(row, ev)
+		changeOpenWork(row, ev)
 	}
 }
 
-func setLocation(row *eventv1.AvailabilityRow, l *eventv1.LocationLevel) {
-	for _, have := range row.Locations {
-		if have.Location == l.Location {
-			have.Level = copyLevel(have.Level, l.Level)
+func setLocation(row *eventv1.AvailabilityRow, stated *eventv1.LocationLevel) {
+	for _, l := range row.Locations {
+		if l.Location == stated.Location {
+			l.Level = copyLevel(l.Level, stated.Level)
 			return
 		}
 	}
-	row.Locations = append(row.Locations, &eventv1.LocationLevel{Location: l.Location, Level: copyLevel(nil, l.Level)})
-}
-
-// copyLevel copies quantities into the level that a row has.
-func copyLevel(dst, src *eventv1.Level) *eventv1.Level {
-	if src == nil {
-		return nil
-	}
-	if dst == nil {
-		dst = &eventv1.Level{}
-	}
-	dst.OnHand, dst.Available, dst.Reserved, dst.Committed = src.OnHand, src.Available, src.Reserved, src.Committed
-	dst.SafetyStock, dst.Damaged, dst.QualityControl, dst.Incoming = src.SafetyStock, src.Damaged, src.QualityControl, src.Incoming
-	return dst
+	row.Locations = append(row.Locations, &eventv1.LocationLevel{
+		Location: stated.Location, Level: copyLevel(nil, stated.Level),
+	})
 }

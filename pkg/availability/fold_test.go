@@ -23,11 +23,15 @@ func history(t *rapid.T) []eventlog.Record {
 		sku := rapid.SampledFrom([]string{"A", "B", "C", "D"}).Draw(t, "sku")
 		versions[sku]++
 		level := func() *eventv1.Level {
-			return &eventv1.Level{OnHand: rapid.Int64Range(0, 9).Draw(t, "on hand"), Available: rapid.Int64Range(-9, 9).Draw(t, "available")}
+			return &eventv1.Level{
+				OnHand: rapid.Int64Range(0, 9).Draw(t, "on hand"), Available: rapid.Int64Range(-9, 9).Draw(t, "available"),
+			}
 		}
 		ev := &eventv1.InventoryEvent{
 			Sku: sku, Meta: &eventv1.Meta{Version: versions[sku], OccurredAtMicros: offset}, Total: level(),
-			Change: &eventv1.InventoryEvent_ItemRegistered{ItemRegistered: &eventv1.ItemRegistered{Description: fmt.Sprint(offset)}},
+			Change: &eventv1.InventoryEvent_ItemRegistered{
+				ItemRegistered: &eventv1.ItemRegistered{Description: fmt.Sprint(offset)},
+			},
 		}
 		switch rapid.IntRange(0, 3).Draw(t, "kind") {
 		case 0:
@@ -41,13 +45,18 @@ func history(t *rapid.T) []eventlog.Record {
 		if err != nil {
 			t.Fatal(err)
 		}
-		recs = append(recs, eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicInventory}, Offset: offset, Key: []byte(sku), Value: v})
+		recs = append(recs, eventlog.Record{
+			TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicInventory},
+			Offset:         offset,
+			Key:            []byte(sku),
+			Value:          v,
+		})
 		offset += rapid.Int64Range(1, 3).Draw(t, "gap")
 	}
 	return recs
 }
 
-// naive is the row that a SKU must have, worked out from all of its events at once.
+// naive is the row that a SKU must have, made from all of its events at once.
 func naive(t *rapid.T, recs []eventlog.Record, sku string) *eventv1.AvailabilityRow {
 	row := &eventv1.AvailabilityRow{Sku: sku, Format: rowFormat}
 	levels := map[string]*eventv1.Level{}
@@ -72,7 +81,8 @@ func naive(t *rapid.T, recs []eventlog.Record, sku string) *eventv1.Availability
 		if b := ev.GetBackorderLimitSet(); b != nil {
 			row.BackorderLimit = b.Limit
 		}
-		row.Version, row.Total, row.OccurredAtMicros, row.SourceOffset = ev.Meta.Version, ev.Total, ev.Meta.OccurredAtMicros, recs[i].Offset
+		row.Version, row.OccurredAtMicros = ev.Meta.Version, ev.Meta.OccurredAtMicros
+		row.Total, row.SourceOffset = ev.Total, recs[i].Offset
 	}
 	for _, l := range order {
 		row.Locations = append(row.Locations, &eventv1.LocationLevel{Location: l, Level: levels[l]})
@@ -80,8 +90,8 @@ func naive(t *rapid.T, recs []eventlog.Record, sku string) *eventv1.Availability
 	return row
 }
 
-// However the log is cut into batches, whatever of a batch reaches the topic before the projector is
-// killed, and in whatever order the rows of a late one come, the rows are those of the naive fold.
+// The rows are those of the naive fold however the log is cut into batches, whatever of a batch reaches the topic
+// before the projector is killed, and in whatever order a delayed projector writes its rows.
 func TestRowsAreThoseOfANaiveFold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		recs := history(t)
@@ -134,24 +144,24 @@ func TestRowsAreThoseOfANaiveFold(t *testing.T) {
 	})
 }
 
-func TestTheTopicKnowsWhichRowsAreCovered(t *testing.T) {
+func TestTheTopicStateKnowsWhichRowsAreStale(t *testing.T) {
 	s := newTopicState()
 	row := func(offset int64) *eventv1.AvailabilityRow {
 		return &eventv1.AvailabilityRow{Sku: "A", SourceOffset: offset}
 	}
-	if s.holds(row(0)) {
-		t.Fatal("an empty topic holds nothing")
+	if s.has(row(0)) {
+		t.Fatal("an empty topic has no rows")
 	}
-	s.see(row(5))
-	if !s.holds(row(5)) || !s.holds(row(4)) || s.holds(row(6)) {
-		t.Fatal("it holds what was seen, and what is older")
+	s.add(row(5))
+	if !s.has(row(5)) || !s.has(row(4)) || s.has(row(6)) {
+		t.Fatal("it has the row that was added, and older ones")
 	}
-	s.see(row(3))
-	if s.holds(row(5)) || s.holds(row(3)) {
-		t.Fatal("a covered row has to be written again")
+	s.add(row(3))
+	if s.has(row(5)) || s.has(row(3)) {
+		t.Fatal("a row behind which an older one was written is stale")
 	}
-	s.see(row(5))
-	if !s.holds(row(5)) {
-		t.Fatal("it was written again")
+	s.add(row(5))
+	if !s.has(row(5)) {
+		t.Fatal("the newest row is last again")
 	}
 }

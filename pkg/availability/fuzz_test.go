@@ -9,7 +9,7 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// FuzzFold: an event changes its row or is refused, and the row is a record of the topic that reads back as it was.
+// FuzzFold: an event changes its row or is refused. The row survives being encoded and decoded.
 func FuzzFold(f *testing.F) {
 	for _, s := range codectest.Samples(f) {
 		f.Add(s.Value)
@@ -18,7 +18,9 @@ func FuzzFold(f *testing.F) {
 		view := newFold()
 		var ev eventv1.InventoryEvent
 		if ev.UnmarshalVT(value) == nil && ev.Meta != nil && ev.Sku != "" { // the version that it follows
-			view.rows[ev.Sku] = &eventv1.AvailabilityRow{Sku: ev.Sku, Version: ev.Meta.Version - 1, SourceOffset: -1, Format: rowFormat}
+			view.rows[ev.Sku] = &eventv1.AvailabilityRow{
+				Sku: ev.Sku, Version: ev.Meta.Version - 1, SourceOffset: -1, Format: rowFormat,
+			}
 		}
 		row, err := view.apply(&eventlog.Record{Value: value})
 		if err != nil || row == nil {
@@ -29,16 +31,17 @@ func FuzzFold(f *testing.F) {
 			t.Fatal(err)
 		}
 		var back eventv1.AvailabilityRow
-		if err := decodeRow(&eventlog.Record{Key: []byte(row.Sku), Value: record}, &back); err != nil || string(shown(&back)) != string(shown(row)) {
+		err = decodeRow(&eventlog.Record{Key: []byte(row.Sku), Value: record}, &back)
+		if err != nil || string(shown(&back)) != string(shown(row)) {
 			t.Fatalf("%v: %s, then %s", err, shown(row), shown(&back))
 		}
 	})
 }
 
-// shown is all that is shown of a row.
+// shown is the whole JSON of a row.
 func shown(row *eventv1.AvailabilityRow) []byte { return renderStock(render(row), row) }
 
-// FuzzDecodeRow: a row of the topic is refused, or can be shown.
+// FuzzDecodeRow: a record of the topic is refused, or is a row with valid JSON.
 func FuzzDecodeRow(f *testing.F) {
 	level := &eventv1.Level{OnHand: 5, Available: -2, Reserved: 7}
 	for _, row := range []*eventv1.AvailabilityRow{

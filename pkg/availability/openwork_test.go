@@ -8,16 +8,18 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/inventory/inventorytest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// item is one as the rules have it, and the fold of its events.
+// item is the state of an item as the rules have it, and the fold of the same events.
 type item struct {
 	state        inventory.Item
 	reservations map[string]inventory.Reservation
@@ -26,7 +28,7 @@ type item struct {
 	offset       int64
 }
 
-// run lets the rules decide, and folds what they say. What they refuse changes nothing.
+// run lets the rules decide a command, and folds the events. A refused command has none.
 func (i *item) run(t *rapid.T, cmd inventory.Command) {
 	step, _ := cmd.(inventory.SetReservation)
 	events, err := inventory.Decide(i.state, i.reservations[step.OrderID], cmd)
@@ -42,7 +44,8 @@ func (i *item) run(t *rapid.T, cmd inventory.Command) {
 			i.references[shipped.TransferID] = shipped.Reference
 		}
 		i.state, i.reservations[order] = inventory.Evolve(i.state, i.reservations[order], ev)
-		value, _, err := codec.AppendInventory(nil, "A", &codec.Meta{Version: i.state.Version, OccurredAtMicros: i.offset}, ev)
+		meta := &codec.Meta{Version: i.state.Version, OccurredAtMicros: i.offset}
+		value, _, err := codec.AppendInventory(nil, "A", meta, ev)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +60,8 @@ func drawStockCommand(t *rapid.T, item inventory.Item) inventory.Command {
 	if rapid.Bool().Draw(t, "by a client") {
 		return inventorytest.Command(t, item)
 	}
-	order := rapid.SampledFrom([]string{"o-1", "o-2", "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11", "urn:uuid:5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11"}).Draw(t, "order")
+	ids := []string{"o-1", "o-2", "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11", "urn:uuid:5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11"}
+	order := rapid.SampledFrom(ids).Draw(t, "order")
 	c := inventory.SetReservation{
 		OrderID: order, PlacedEventID: inventory.ID{rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "placed")},
 		Version: rapid.Uint64Range(1, 40).Draw(t, "version"), Reserved: rapid.Int64Range(0, 9).Draw(t, "reserved"),
@@ -68,7 +72,7 @@ func drawStockCommand(t *rapid.T, item inventory.Item) inventory.Command {
 	return c
 }
 
-// What is under way in the row is what the rules go by.
+// The open work of a row is equal to what the rules keep of it.
 func TestOpenWorkIsThatOfTheRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		i := &item{reservations: map[string]inventory.Reservation{}, references: map[string]string{}, fold: newFold()}
@@ -79,7 +83,7 @@ func TestOpenWorkIsThatOfTheRules(t *testing.T) {
 			row := i.fold.rows["A"]
 			var got, want strings.Builder
 			for _, x := range row.Transfers {
-				fmt.Fprintln(&got, x.TransferId, name(row, x.FromLocation), name(row, x.ToLocation), x.Remaining)
+				fmt.Fprintln(&got, x.TransferId, locationName(row, x.FromLocation), locationName(row, x.ToLocation), x.Remaining)
 				if want := i.references[x.TransferId]; x.Reference != want {
 					t.Fatalf("transfer %s has the reference %q, want %q", x.TransferId, x.Reference, want)
 				}
@@ -88,13 +92,13 @@ func TestOpenWorkIsThatOfTheRules(t *testing.T) {
 				fmt.Fprintln(&want, x.ID, x.FromLocation, x.ToLocation, x.Quantity)
 			}
 			for _, x := range row.Deliveries {
-				fmt.Fprintln(&got, name(row, x.Location), x.Reference, x.Quantity)
+				fmt.Fprintln(&got, locationName(row, x.Location), x.Reference, x.Quantity)
 			}
 			for _, x := range i.state.Expected {
 				fmt.Fprintln(&want, x.Location, x.Reference, x.Quantity)
 			}
 			for _, x := range row.Backorders {
-				fmt.Fprintln(&got, OrderID(x), name(row, x.Location), x.Quantity)
+				fmt.Fprintln(&got, OrderID(x), locationName(row, x.Location), x.Quantity)
 			}
 			for _, x := range i.state.Backorders {
 				fmt.Fprintln(&want, x.OrderID, x.Location, x.Quantity)
@@ -106,35 +110,43 @@ func TestOpenWorkIsThatOfTheRules(t *testing.T) {
 	})
 }
 
-// A row must be a record, whatever the rules allow to be under way at a time.
+// A row must fit into a record with as much open work as the rules allow.
 func TestTheLargestRowIsARecord(t *testing.T) {
 	text := func(n, i int) string { return fmt.Sprintf("%0*d", n, i) }
+	const most = inventory.MaxLevel
 	level := &eventv1.Level{
-		OnHand: inventory.MaxLevel, Available: -inventory.MaxLevel, Reserved: inventory.MaxLevel, Committed: inventory.MaxLevel,
-		SafetyStock: inventory.MaxLevel, Damaged: inventory.MaxLevel, QualityControl: inventory.MaxLevel, Incoming: inventory.MaxLevel,
+		OnHand: most, Available: -most, Reserved: most, Committed: most,
+		SafetyStock: most, Damaged: most, QualityControl: most, Incoming: most,
 	}
 	now := int64(1) << 51 // micros, in the year 2041
 	row := &eventv1.AvailabilityRow{
-		Sku: text(inventory.MaxSKUBytes, 0), Description: text(inventory.MaxDescriptionBytes, 0), Registered: true, Version: 1 << 60, Total: level,
-		BackorderLimit: inventory.MaxBackorderLimit, SourcePartition: 1 << 20, SourceOffset: 1 << 60, OccurredAtMicros: now, Format: rowFormat,
+		Sku: text(inventory.MaxSKUBytes, 0), Description: text(inventory.MaxDescriptionBytes, 0),
+		Registered: true, Version: 1 << 60, Total: level, BackorderLimit: inventory.MaxBackorderLimit,
+		SourcePartition: 1 << 20, SourceOffset: 1 << 60, OccurredAtMicros: now, Format: rowFormat,
 	}
 	for i := range inventory.MaxLocations {
-		row.Locations = append(row.Locations, &eventv1.LocationLevel{Location: text(inventory.MaxLocationBytes, i), Level: level})
+		row.Locations = append(row.Locations, &eventv1.LocationLevel{
+			Location: text(inventory.MaxLocationBytes, i), Level: level,
+		})
 	}
 	const last = inventory.MaxLocations - 1
 	for i := range inventory.MaxTransfers {
-		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{TransferId: text(inventory.MaxTransferIDBytes, i), FromLocation: last, ToLocation: last,
+		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{
+			TransferId: text(inventory.MaxTransferIDBytes, i), FromLocation: last, ToLocation: last,
 			Shipped: inventory.MaxQuantity, Remaining: inventory.MaxQuantity, ShippedAtMicros: now,
-			Reference: fitting(row, text(inventory.MaxReferenceBytes, i))})
+			Reference: fittingReference(row, text(inventory.MaxReferenceBytes, i)),
+		})
 	}
 	for i := range inventory.MaxDeliveries {
-		row.Deliveries = append(row.Deliveries, &eventv1.OpenDelivery{Location: last, Reference: text(inventory.MaxReferenceBytes, i), Quantity: inventory.MaxQuantity})
+		row.Deliveries = append(row.Deliveries, &eventv1.OpenDelivery{
+			Location: last, Reference: text(inventory.MaxReferenceBytes, i), Quantity: inventory.MaxQuantity,
+		})
 	}
 	for range inventory.MaxBackorders {
-		w := waiting(row, uuid.NewString(), text(inventory.MaxLocationBytes, last), now)
+		w := addBackorder(row, uuid.NewString(), text(inventory.MaxLocationBytes, last), now)
 		w.Quantity = inventory.MaxBackorderLimit / inventory.MaxBackorders
 	}
-	rec, err := record(row.Sku, row)
+	rec, err := encodeRow(row)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,12 +158,18 @@ func TestTheLargestRowIsARecord(t *testing.T) {
 	}
 }
 
-// References of transfers are shown as long as there is room, and there is again once transfers have arrived.
+// References of transfers are kept as long as the row has room. Transfers that have arrived make room again.
 func TestReferencesOfTransfersLeaveARowARecord(t *testing.T) {
 	row := &eventv1.AvailabilityRow{}
+	change := func(change proto.Message) {
+		ev := schematest.StockEvent(change)
+		ev.Meta = &eventv1.Meta{}
+		changeOpenWork(row, ev)
+	}
 	ship := func(id string) string {
-		openWork(row, &eventv1.InventoryEvent{Meta: &eventv1.Meta{}, Change: &eventv1.InventoryEvent_TransferShipped{TransferShipped: &eventv1.TransferShipped{
-			TransferId: id, FromLocation: "main", ToLocation: "north", Quantity: 1, Reference: strings.Repeat("r", 256)}}})
+		change(&eventv1.TransferShipped{
+			TransferId: id, FromLocation: "main", ToLocation: "north", Quantity: 1, Reference: strings.Repeat("r", 256),
+		})
 		return row.Transfers[len(row.Transfers)-1].Reference
 	}
 	const fit = MaxTransferReferencesBytes / 256
@@ -163,8 +181,7 @@ func TestReferencesOfTransfersLeaveARowARecord(t *testing.T) {
 	if got := ship("one more"); got != "" {
 		t.Errorf("%d bytes beyond what there is room for", len(got))
 	}
-	openWork(row, &eventv1.InventoryEvent{Meta: &eventv1.Meta{}, Change: &eventv1.InventoryEvent_TransferReceived{
-		TransferReceived: &eventv1.TransferReceived{TransferId: "0", Quantity: 1}}})
+	change(&eventv1.TransferReceived{TransferId: "0", Quantity: 1})
 	if ship("the next") == "" {
 		t.Error("a transfer that has arrived takes room")
 	}
@@ -173,18 +190,22 @@ func TestReferencesOfTransfersLeaveARowARecord(t *testing.T) {
 func TestStockShowsWhatIsUnderWay(t *testing.T) {
 	row := &eventv1.AvailabilityRow{
 		Sku: "A", Locations: []*eventv1.LocationLevel{{Location: "main"}, {Location: "north"}},
-		Transfers:  []*eventv1.OpenTransfer{{TransferId: "t-1", ToLocation: 1, Reference: "van 2", Shipped: 5, Remaining: 2, ShippedAtMicros: 1_000_000}},
+		Transfers: []*eventv1.OpenTransfer{
+			{TransferId: "t-1", ToLocation: 1, Reference: "van 2", Shipped: 5, Remaining: 2, ShippedAtMicros: 1_000_000},
+		},
 		Deliveries: []*eventv1.OpenDelivery{{Location: 1, Reference: "PO-1", Quantity: 7}, {Location: 9, Quantity: 1}},
 		Backorders: []*eventv1.WaitingOrder{{OrderId: "o-1", Quantity: 3}},
 	}
 	got := string(renderStock([]byte(`{"sku":"A"}`), row))
-	want := `{"sku":"A","transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north","reference":"van 2","shipped":5,"remaining":2,"shipped_at":"1970-01-01T00:00:01Z"}],` +
+	want := `{"sku":"A","transfers":[{"transfer_id":"t-1","from_location":"main","to_location":"north",` +
+		`"reference":"van 2","shipped":5,"remaining":2,"shipped_at":"1970-01-01T00:00:01Z"}],` +
 		`"expected":[{"location":"north","reference":"PO-1","quantity":7},{"location":"#9","reference":"","quantity":1}],` +
 		`"backorders":[{"order_id":"o-1","location":"main","quantity":3,"since":"1970-01-01T00:00:00Z"}]}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got, want := string(renderStock([]byte(`{"sku":"A"}`), nil)), `{"sku":"A","transfers":[],"expected":[],"backorders":[]}`; got != want {
+	got, want = string(renderStock([]byte(`{"sku":"A"}`), nil)), `{"sku":"A","transfers":[],"expected":[],"backorders":[]}`
+	if got != want {
 		t.Errorf("nothing under way: %s, want %s", got, want)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,39 +18,46 @@ import (
 type ProjectorConfig struct {
 	// Client reads.
 	Client *eventlog.Client
-	// Log opens the client that writes, a new one for each attempt: a client holds on to the ID of a topic that
-	// was deleted, and fails for ever on the one that was made in its place.
+	// Log opens the client that writes, a new one for each attempt. A client remembers the ID of a topic, so that after
+	// the topic was deleted and made again it would fail for ever.
 	Log        eventlog.Config
 	Layout     eventlog.Layout
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
 
-// Projector folds inventory.events into inventory.availability. Its own state is that topic. Several may
-// run: each folds everything, leaves out rows that another has written, and puts right what a late one has
-// covered with older rows. Ready, Age and Run are the runtime's.
+// Projector folds inventory.events into rows of inventory.availability. That topic is also its only state: a projector
+// that starts restores itself from there. Several may run at the same time. Each folds every event, leaves out rows
+// that another has written, and repairs rows that a late one has replaced by older ones. Ready, Age and Run come from
+// the runtime.
 type Projector struct {
 	*projector.Runtime
-	view *projection
+	view *projectorView
 }
 
 // NewProjector returns a projector that has not started.
 func NewProjector(cfg ProjectorConfig) (*Projector, error) {
-	cfg.Log.Registerer = nil // the clients that write come and go
-	v := &projection{
+	cfg.Log.Registerer = nil // each attempt opens another client, and metrics are registered once
+	v := &projectorView{
 		log: cfg.Log, layout: cfg.Layout,
-		rows:   prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_availability_rows_total", Help: "Availability rows written."}),
-		mended: prometheus.NewCounter(prometheus.CounterOpts{Name: "holdfast_availability_rows_mended_total", Help: "Rows written again because an older one stood behind them in the topic."}),
+		rowsWritten: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_availability_rows_total",
+			Help: "Availability rows written.",
+		}),
+		rowsRepaired: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_availability_rows_mended_total",
+			Help: "Rows written again because an older one stood behind them in the topic.",
+		}),
 	}
 	runtime, err := projector.New(projector.Config{
 		Name: "availability_projector", Partitions: projector.Partitions(eventlog.TopicInventory, cfg.Layout),
-		View: v, Beside: v.readAlong, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		View: v, Beside: v.followTopic, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
 	})
 	if err != nil {
 		return nil, err
 	}
 	if cfg.Registerer != nil {
-		for _, c := range []prometheus.Collector{v.rows, v.mended} {
+		for _, c := range []prometheus.Collector{v.rowsWritten, v.rowsRepaired} {
 			if err := cfg.Registerer.Register(c); err != nil {
 				return nil, fmt.Errorf("register the projector's metrics: %w", err)
 			}
@@ -66,89 +72,91 @@ func (p *Projector) Run(ctx context.Context) error {
 	return p.Runtime.Run(ctx)
 }
 
-// projection is the projector as the runtime drives it.
-type projection struct {
-	log          eventlog.Config
-	layout       eventlog.Layout
-	rows, mended prometheus.Counter
+// projectorView is the projector as the runtime drives it: inventory events to rows in the availability topic.
+type projectorView struct {
+	log                       eventlog.Config
+	layout                    eventlog.Layout
+	rowsWritten, rowsRepaired prometheus.Counter
 
-	client   *eventlog.Client // of this attempt
-	written  map[int32]int64  // the progress that stands in the topic, by source partition
-	restored eventlog.Offsets // where the own topic ended when it was restored from
+	client       *eventlog.Client // writes; opened by each attempt
+	progress     map[int32]int64  // as the topic has it, by source partition
+	restoredUpTo eventlog.Offsets // the end of the availability topic when the fold was restored from it
 
-	mu      sync.Mutex // readAlong looks at what follows
+	mu      sync.Mutex // followTopic runs at the same time, and uses what follows
 	fold    *fold
-	changed map[string]*eventv1.AvailabilityRow
+	changed map[string]*eventv1.AvailabilityRow // since the last flush
 	topic   *topicState
 }
 
-// Begin restores the fold from the availability topic, which it makes anew when it was deleted.
-func (p *projection) Begin(ctx context.Context, end eventlog.Offsets) (eventlog.Offsets, error) {
-	p.close()
+// Begin restores the fold from the availability topic, which is created where it was deleted.
+func (v *projectorView) Begin(ctx context.Context, end eventlog.Offsets) (eventlog.Offsets, error) {
+	v.close()
 	var err error
-	if p.client, err = eventlog.Open(p.log); err != nil {
+	if v.client, err = eventlog.Open(v.log); err != nil {
 		return nil, err
 	}
-	if _, err := p.client.EnsurePlatform(ctx, p.layout); err != nil {
+	if _, err := v.client.EnsurePlatform(ctx, v.layout); err != nil {
 		return nil, err
 	}
-	p.fold, p.topic = newFold(), newTopicState()
-	p.changed, p.written = map[string]*eventv1.AvailabilityRow{}, map[int32]int64{}
-	if err := p.restore(ctx); err != nil {
+	v.fold, v.topic = newFold(), newTopicState()
+	v.changed, v.progress = map[string]*eventv1.AvailabilityRow{}, map[int32]int64{}
+	if err := v.restore(ctx); err != nil {
 		return nil, err
 	}
 	from := eventlog.Offsets{}
-	for partition := range p.layout.PartitionCount {
+	for partition := range v.layout.PartitionCount {
 		tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: partition}
-		from[tp] = p.fold.next[partition]
-		p.written[partition] = from[tp]
+		from[tp] = v.fold.next[partition]
+		v.progress[partition] = from[tp]
 	}
-	if err := p.checkEnd(ctx, from, end); err != nil {
+	if err := v.checkEnd(ctx, from, end); err != nil {
 		return nil, err
 	}
-	for sku := range p.topic.stale {
-		p.changed[sku] = p.fold.rows[sku]
+	for sku := range v.topic.stale {
+		v.changed[sku] = v.fold.rows[sku]
 	}
-	return from, p.Flush(ctx, from)
+	return from, v.Flush(ctx, from)
 }
 
-// checkEnd refuses to begin behind the end of the log: it would be another log than the topic was made from. The end
-// that was asked for before the restore may be too low, since another projector went on meanwhile.
-func (p *projection) checkEnd(ctx context.Context, from, end eventlog.Offsets) error {
+// checkEnd returns an error where the topic has rows of events beyond the end of the log: the rows then come from
+// another log. end may be too low, because it was asked for before the restore, and another projector may have gone on
+// since. So the log is asked again before the error is returned.
+func (v *projectorView) checkEnd(ctx context.Context, from, end eventlog.Offsets) error {
 	if end.Covers(from) {
 		return nil
 	}
-	end, err := p.client.StableOffsets(ctx, projector.Partitions(eventlog.TopicInventory, p.layout))
+	end, err := v.client.StableOffsets(ctx, projector.Partitions(eventlog.TopicInventory, v.layout))
 	if err != nil {
 		return err
 	}
 	for tp, next := range from {
 		if next > end[tp] {
-			return fmt.Errorf("%s knows %s partition %d up to offset %d, but it ends at %d: if the log is the right one, delete the topic %s, it is built again",
+			return fmt.Errorf("%s knows %s partition %d up to offset %d, but it ends at %d: "+
+				"if the log is the right one, delete the topic %s, it is built again",
 				eventlog.TopicAvailability, tp.Topic, tp.Partition, next, end[tp], eventlog.TopicAvailability)
 		}
 	}
 	return nil
 }
 
-func (p *projection) close() {
-	if p.client != nil {
-		p.client.Close()
-		p.client = nil
+func (v *projectorView) close() {
+	if v.client != nil {
+		v.client.Close()
+		v.client = nil
 	}
 }
 
 // restore reads the availability topic to its end.
-func (p *projection) restore(ctx context.Context) error {
-	tps := projector.Partitions(eventlog.TopicAvailability, p.layout)
-	from, err := p.client.StartOffsets(ctx, tps)
+func (v *projectorView) restore(ctx context.Context) error {
+	tps := projector.Partitions(eventlog.TopicAvailability, v.layout)
+	from, err := v.client.StartOffsets(ctx, tps)
 	if err != nil {
 		return err
 	}
-	if p.restored, err = p.client.EndOffsets(ctx, tps); err != nil {
+	if v.restoredUpTo, err = v.client.EndOffsets(ctx, tps); err != nil {
 		return err
 	}
-	return p.client.Read(ctx, from, p.restored, func(rec *eventlog.Record) error {
+	return v.client.Read(ctx, from, v.restoredUpTo, func(rec *eventlog.Record) error {
 		row := &eventv1.AvailabilityRow{}
 		switch err := decodeRow(rec, row); {
 		case errors.Is(err, errOldRow):
@@ -156,88 +164,77 @@ func (p *projection) restore(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		p.topic.see(row)
-		p.fold.restore(row)
+		v.topic.add(row)
+		v.fold.restore(row)
 		return nil
 	})
 }
 
-// Fold takes an event over.
-func (p *projection) Fold(rec *eventlog.Record) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	row, err := p.fold.apply(rec)
+// Fold folds an event, and notes the row that it changed.
+func (v *projectorView) Fold(rec *eventlog.Record) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	row, err := v.fold.apply(rec)
 	if row != nil {
-		p.changed[row.Sku] = row
+		v.changed[row.Sku] = row
 	}
 	return err
 }
 
-// Flush writes the rows that changed, one each, and when all of them are in the topic, how far each
-// partition is: a row that failed while the progress behind it did not would be lost. Nothing is remembered
-// elsewhere: a batch that was written in part is folded again.
-func (p *projection) Flush(ctx context.Context, reached eventlog.Offsets) error {
-	rows, err := p.takeRows()
+// Flush writes each row that changed once. Only when all of them are in the topic it writes the progress of each
+// partition: progress without its rows would lose them. A batch that was written in part is folded again, because
+// the progress is kept nowhere else.
+func (v *projectorView) Flush(ctx context.Context, reached eventlog.Offsets) error {
+	rows, err := v.drainChanged()
 	if err != nil {
 		return err
 	}
-	if err := p.produce(ctx, rows); err != nil {
+	if err := v.produce(ctx, rows); err != nil {
 		return err
 	}
-	p.rows.Add(float64(len(rows)))
+	v.rowsWritten.Add(float64(len(rows)))
 	var progress []*eventlog.Record
 	for tp, next := range reached {
-		if next <= p.written[tp.Partition] {
+		if next <= v.progress[tp.Partition] {
 			continue
 		}
-		rec, err := record(progressKey, &eventv1.AvailabilityRow{SourcePartition: tp.Partition, SourceOffset: next - 1, Format: rowFormat})
+		rec, err := encodeProgress(tp.Partition, next)
 		if err != nil {
 			return err
 		}
 		progress = append(progress, rec)
 	}
-	if err := p.produce(ctx, progress); err != nil {
+	if err := v.produce(ctx, progress); err != nil {
 		return err
 	}
 	for tp, next := range reached {
-		p.written[tp.Partition] = max(p.written[tp.Partition], next)
+		v.progress[tp.Partition] = max(v.progress[tp.Partition], next)
 	}
 	return nil
 }
 
-// takeRows encodes what changed and is not in the topic already.
-func (p *projection) takeRows() ([]*eventlog.Record, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	recs := make([]*eventlog.Record, 0, len(p.changed))
-	for sku, row := range p.changed {
-		if p.topic.holds(row) {
+// drainChanged encodes the rows that changed and are not in the topic already.
+func (v *projectorView) drainChanged() ([]*eventlog.Record, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	recs := make([]*eventlog.Record, 0, len(v.changed))
+	for _, row := range v.changed {
+		if v.topic.has(row) {
 			continue
 		}
-		rec, err := record(sku, row)
+		rec, err := encodeRow(row)
 		if err != nil {
 			return nil, err
 		}
 		recs = append(recs, rec)
 	}
-	clear(p.changed)
+	clear(v.changed)
 	return recs, nil
 }
 
-func (p *projection) produce(ctx context.Context, recs []*eventlog.Record) error {
+func (v *projectorView) produce(ctx context.Context, recs []*eventlog.Record) error {
 	if len(recs) == 0 {
 		return nil
 	}
-	return p.client.Produce(ctx, recs)
-}
-
-func record(key string, row *eventv1.AvailabilityRow) (*eventlog.Record, error) {
-	v, err := row.MarshalVT()
-	if err != nil {
-		return nil, fmt.Errorf("encode the row of %q: %w", key, err)
-	}
-	return &eventlog.Record{
-		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicAvailability, Partition: row.SourcePartition},
-		Key:            []byte(key), Value: v, TimestampMicros: time.Now().UnixMicro(),
-	}, nil
+	return v.client.Produce(ctx, recs)
 }

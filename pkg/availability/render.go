@@ -1,20 +1,15 @@
 package availability
 
 import (
-	"encoding/json"
-	"strconv"
+	"time"
 
+	"github.com/holdfast/holdfast/pkg/appendjson"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// render writes a row as GET /v1/availability/{sku} answers it. available is what can be sold: a
-// location that is short does not take from the others, and what is missing there stands in
-// backordered.
+// render writes a row as GET /v1/availability/{sku} answers it. The member available is what can be sold: a location
+// with less than nothing does not lower what the others can sell. What such locations lack is the member backordered.
 func render(row *eventv1.AvailabilityRow) []byte {
-	total := row.Total
-	if total == nil {
-		total = &eventv1.Level{}
-	}
 	var available, backordered int64
 	for _, l := range row.Locations {
 		a := l.GetLevel().GetAvailable()
@@ -22,47 +17,72 @@ func render(row *eventv1.AvailabilityRow) []byte {
 		backordered += max(0, -a)
 	}
 	b := append(make([]byte, 0, 512), `{"sku":`...)
-	b = appendString(b, row.Sku)
-	b = append(b, `,"description":`...)
-	b = appendString(b, row.Description)
-	b = append(b, `,"version":`...)
-	b = strconv.AppendUint(b, row.Version, 10)
-	b = appendLevel(b, total, available)
-	b = appendInt(b, `,"backorder_limit":`, row.BackorderLimit)
-	b = appendInt(b, `,"backordered":`, backordered)
-	b = appendTime(b, `,"occurred_at":"`, row.OccurredAtMicros)
-	b = append(b, `,"locations":[`...)
-	for i, l := range row.Locations {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, `{"location":`...)
-		b = appendString(b, l.Location)
-		b = appendLevel(b, l.Level, max(0, l.GetLevel().GetAvailable()))
-		b = append(b, '}')
-	}
-	return append(b, "]}"...)
+	b = appendjson.String(b, row.Sku)
+	b = appendText(b, "description", row.Description)
+	b = appendjson.Uint(b, "version", row.Version)
+	b = appendLevel(b, row.Total, available)
+	b = appendjson.Int(b, "backorder_limit", row.BackorderLimit)
+	b = appendjson.Int(b, "backordered", backordered)
+	b = appendTime(b, "occurred_at", row.OccurredAtMicros)
+	b = append(b, `,"locations":`...)
+	b = appendjson.Array(b, row.Locations, func(b []byte, l *eventv1.LocationLevel) []byte {
+		b = appendjson.String(append(b, `{"location":`...), l.Location)
+		return append(appendLevel(b, l.Level, max(0, l.GetLevel().GetAvailable())), '}')
+	})
+	return append(b, '}')
 }
 
+// renderStock writes a row as GET /v1/stock/{sku} answers it: the availability as render has it, and the open work.
+func renderStock(availability []byte, row *eventv1.AvailabilityRow) []byte {
+	const perEntry = 200
+	entries := len(row.GetTransfers()) + len(row.GetDeliveries()) + len(row.GetBackorders())
+	b := make([]byte, 0, len(availability)+64+perEntry*entries)
+	b = append(b, availability[:len(availability)-1]...)
+	b = append(b, `,"transfers":`...)
+	b = appendjson.Array(b, row.GetTransfers(), func(b []byte, t *eventv1.OpenTransfer) []byte {
+		b = appendjson.String(append(b, `{"transfer_id":`...), t.TransferId)
+		b = appendText(b, "from_location", locationName(row, t.FromLocation))
+		b = appendText(b, "to_location", locationName(row, t.ToLocation))
+		b = appendText(b, "reference", t.Reference)
+		b = appendjson.Int(b, "shipped", t.Shipped)
+		b = appendjson.Int(b, "remaining", t.Remaining)
+		return append(appendTime(b, "shipped_at", t.ShippedAtMicros), '}')
+	})
+	b = append(b, `,"expected":`...)
+	b = appendjson.Array(b, row.GetDeliveries(), func(b []byte, d *eventv1.OpenDelivery) []byte {
+		b = appendjson.String(append(b, `{"location":`...), locationName(row, d.Location))
+		b = appendText(b, "reference", d.Reference)
+		return append(appendjson.Int(b, "quantity", d.Quantity), '}')
+	})
+	b = append(b, `,"backorders":`...)
+	b = appendjson.Array(b, row.GetBackorders(), func(b []byte, w *eventv1.WaitingOrder) []byte {
+		b = appendjson.String(append(b, `{"order_id":`...), OrderID(w))
+		b = appendText(b, "location", locationName(row, w.Location))
+		b = appendjson.Int(b, "quantity", w.Quantity)
+		return append(appendTime(b, "since", w.SinceMicros), '}')
+	})
+	return append(b, '}')
+}
+
+// appendLevel appends the members of a level with another figure for what is available.
 func appendLevel(b []byte, l *eventv1.Level, available int64) []byte {
-	b = appendInt(b, `,"available":`, available)
-	b = appendInt(b, `,"on_hand":`, l.GetOnHand())
-	b = appendInt(b, `,"reserved":`, l.GetReserved())
-	b = appendInt(b, `,"committed":`, l.GetCommitted())
-	b = appendInt(b, `,"safety_stock":`, l.GetSafetyStock())
-	b = appendInt(b, `,"damaged":`, l.GetDamaged())
-	b = appendInt(b, `,"quality_control":`, l.GetQualityControl())
-	return appendInt(b, `,"incoming":`, l.GetIncoming())
+	return appendjson.Level{
+		Available: available, OnHand: l.GetOnHand(), Reserved: l.GetReserved(), Committed: l.GetCommitted(),
+		SafetyStock: l.GetSafetyStock(), Damaged: l.GetDamaged(), QualityControl: l.GetQualityControl(),
+		Incoming: l.GetIncoming(),
+	}.Append(b)
 }
 
-func appendInt(b []byte, name string, v int64) []byte {
-	return strconv.AppendInt(append(b, name...), v, 10)
+// appendText appends a member that is there even where its text is empty.
+func appendText(b []byte, name, text string) []byte {
+	return appendjson.String(appendName(b, name), text)
 }
 
-func appendString(b []byte, s string) []byte {
-	quoted, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // no string fails to encode
-	}
-	return append(b, quoted...)
+func appendTime(b []byte, name string, micros int64) []byte {
+	b = append(appendName(b, name), '"')
+	return append(time.UnixMicro(micros).UTC().AppendFormat(b, time.RFC3339Nano), '"')
+}
+
+func appendName(b []byte, name string) []byte {
+	return append(append(append(b, `,"`...), name...), `":`...)
 }

@@ -1,8 +1,6 @@
 package availability
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"sync"
 
@@ -21,125 +19,71 @@ type StoreConfig struct {
 	Registerer prometheus.Registerer
 }
 
-// Store is the view as a reader has it: every row in memory with its answer ready, kept current from
-// the availability topic. Run, Ready and Age are the runtime's. When the topic was deleted and made again it
-// is read from its start; rows already here stay until newer ones come.
+// Store is the view as readers see it: every row in memory with its answer ready, kept current from the availability
+// topic. Run, Ready, Age, WaitFor and Reached come from the runtime; positions are those of inventory.events. A topic
+// that was deleted and made again is read from its start; rows that are in memory stay until newer ones come.
 type Store struct {
 	*projector.Runtime
-	view *loaded
+	view *storeView
 }
 
 // NewStore returns an empty store; Run fills it.
 func NewStore(cfg StoreConfig) (*Store, error) {
-	v := &loaded{client: cfg.Client, layout: cfg.Layout, rows: map[string]stored{}, changed: map[string]*eventv1.AvailabilityRow{}, watermark: eventlog.NewWatermark()}
+	v := &storeView{
+		client:  cfg.Client,
+		layout:  cfg.Layout,
+		changed: map[string]*eventv1.AvailabilityRow{},
+		rows:    rows{bySKU: map[string]storedRow{}},
+	}
 	runtime, err := projector.New(projector.Config{
 		Name: "availability", Partitions: projector.Partitions(eventlog.TopicAvailability, cfg.Layout),
-		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		Source: eventlog.TopicInventory, View: v,
+		Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
 	})
-	return &Store{runtime, v}, err
-}
-
-// Row returns the answer for a SKU, and its version. The bytes never change.
-func (s *Store) Row(sku string) (jsonBody []byte, version uint64, ok bool) {
-	s.view.mu.RLock()
-	defer s.view.mu.RUnlock()
-	row, ok := s.view.rows[sku]
-	return row.body, row.version, ok && row.body != nil
-}
-
-// Stock returns the answer for a SKU with what is under way, and its version. It is made when it is asked for: an
-// item may have thousands of orders that wait.
-func (s *Store) Stock(sku string) (jsonBody []byte, version uint64, ok bool) {
-	s.view.mu.RLock()
-	row := s.view.rows[sku]
-	s.view.mu.RUnlock()
-	if row.body == nil {
-		return nil, 0, false
+	if err != nil {
+		return nil, err
 	}
-	return renderStock(row.body, row.open), row.version, true
+	v.advance = runtime.Advance
+	return &Store{runtime, v}, nil
 }
 
-// WaitFor waits until the view holds everything up to a position of inventory.events.
-func (s *Store) WaitFor(ctx context.Context, p eventlog.Position) error {
-	return s.view.watermark.Wait(ctx, p.Of(eventlog.TopicInventory))
+// rows is the storage of the view.
+type rows struct {
+	mu    sync.RWMutex
+	bySKU map[string]storedRow
 }
 
-// Reached is how far the view is in inventory.events.
-func (s *Store) Reached() eventlog.Position { return s.view.watermark.Reached() }
-
-// loaded is the store as the runtime drives it.
-type loaded struct {
-	client    *eventlog.Client
-	layout    eventlog.Layout
-	watermark *eventlog.Watermark
-	progress  eventlog.Offsets                    // of inventory.events, since the last flush
-	changed   map[string]*eventv1.AvailabilityRow // the newest of each SKU, since the last flush
-
-	mu   sync.RWMutex
-	rows map[string]stored
-}
-
-type stored struct {
-	body    []byte
+// storedRow is a row as it is kept for answers.
+type storedRow struct {
+	body    []byte // the answer; nil for an item that is not registered
 	version uint64
-	offset  int64
-	// open is the row of an item of which something is under way; it never changes.
+	offset  int64 // of the event that the row was made from
+	// open is the row of an item with open work, which Stock renders. It never changes.
 	open *eventv1.AvailabilityRow
 }
 
-// Begin goes to the start of the topic: nothing is kept between runs.
-func (l *loaded) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Offsets, error) {
-	l.progress = eventlog.Offsets{}
-	clear(l.changed)
-	return l.client.StartOffsets(ctx, projector.Partitions(eventlog.TopicAvailability, l.layout))
+func (r *rows) get(sku string) storedRow {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.bySKU[sku]
 }
 
-// Fold takes a row over, unless there is a newer one.
-func (l *loaded) Fold(rec *eventlog.Record) error {
-	row := &eventv1.AvailabilityRow{}
-	switch err := decodeRow(rec, row); {
-	case errors.Is(err, errOldRow):
-		return nil
-	case err != nil:
-		return err
-	}
-	if row.Sku == "" {
-		tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: row.SourcePartition}
-		l.progress[tp] = max(l.progress[tp], row.SourceOffset+1)
-		return nil
-	}
-	if newest := l.changed[row.Sku]; newest == nil || newest.SourceOffset < row.SourceOffset {
-		l.changed[row.Sku] = row
-	}
-	return nil
-}
-
-// Flush makes the answers of what changed, and moves the watermark to the progress that stands behind the rows.
-func (l *loaded) Flush(context.Context, eventlog.Offsets) error {
-	for _, row := range l.changed {
-		l.put(row)
-	}
-	clear(l.changed)
-	l.watermark.Advance(l.progress)
-	clear(l.progress)
-	return nil
-}
-
-func (l *loaded) put(row *eventv1.AvailabilityRow) {
-	l.mu.RLock()
-	old, ok := l.rows[row.Sku]
-	l.mu.RUnlock()
+// put stores a row, unless the store has a newer one.
+func (r *rows) put(row *eventv1.AvailabilityRow) {
+	r.mu.RLock()
+	old, ok := r.bySKU[row.Sku]
+	r.mu.RUnlock()
 	if ok && old.offset >= row.SourceOffset {
 		return
 	}
-	next := stored{version: row.Version, offset: row.SourceOffset}
+	next := storedRow{version: row.Version, offset: row.SourceOffset}
 	if row.Registered {
 		next.body = render(row)
 		if hasOpenWork(row) {
 			next.open = row
 		}
 	}
-	l.mu.Lock()
-	l.rows[row.Sku] = next
-	l.mu.Unlock()
+	r.mu.Lock()
+	r.bySKU[row.Sku] = next
+	r.mu.Unlock()
 }

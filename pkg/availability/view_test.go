@@ -11,6 +11,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/availability"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -24,7 +25,11 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	return &fixture{Log: logtest.New(t, eventlog.Layout{PartitionCount: 3, ShardCount: 1}), items: map[string]*eventv1.Level{}, vers: map[string]uint64{}}
+	return &fixture{
+		Log:   logtest.New(t, eventlog.Layout{PartitionCount: 3, ShardCount: 1}),
+		items: map[string]*eventv1.Level{},
+		vers:  map[string]uint64{},
+	}
 }
 
 // receive appends a receipt (and before the first, the registration) and returns the position after it.
@@ -32,14 +37,16 @@ func (f *fixture) receive(sku string, quantity int64) eventlog.Position {
 	f.T.Helper()
 	if f.vers[sku] == 0 {
 		f.items[sku] = &eventv1.Level{}
-		f.append(sku, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ItemRegistered{ItemRegistered: &eventv1.ItemRegistered{Description: "the " + sku}}})
+		f.append(sku, schematest.StockEvent(&eventv1.ItemRegistered{Description: "the " + sku}))
 	}
 	level := f.items[sku]
 	level.OnHand += quantity
 	level.Available += quantity
 	return f.append(sku, &eventv1.InventoryEvent{
 		Locations: []*eventv1.LocationLevel{{Location: "main", Level: level}},
-		Change:    &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: quantity}},
+		Change: &eventv1.InventoryEvent_StockReceived{
+			StockReceived: &eventv1.StockReceived{Location: "main", Quantity: quantity},
+		},
 	})
 }
 
@@ -64,7 +71,9 @@ func (f *fixture) write(sku string, value []byte) eventlog.Position {
 func (f *fixture) project() (p *availability.Projector, stop func()) {
 	f.T.Helper()
 	f.metrics = prometheus.NewRegistry()
-	p, err := availability.NewProjector(availability.ProjectorConfig{Client: f.Client, Log: f.Config, Layout: f.Layout, Registerer: f.metrics})
+	p, err := availability.NewProjector(availability.ProjectorConfig{
+		Client: f.Client, Log: f.Config, Layout: f.Layout, Registerer: f.metrics,
+	})
 	if err != nil {
 		f.T.Fatal(err)
 	}

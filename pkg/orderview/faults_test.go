@@ -9,11 +9,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 func reserved() *eventv1.OrderEvent {
-	return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}}
+	return schematest.OrderEvent(&eventv1.OrderReserved{})
 }
 
 func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
@@ -44,7 +45,11 @@ func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
 
 func TestWhatIsNoEventStopsThePartition(t *testing.T) {
 	f := newFixture(t)
-	rec := &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders}, Key: []byte("x"), Value: []byte("not a protobuf")}
+	rec := &eventlog.Record{
+		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders},
+		Key:            []byte("x"),
+		Value:          []byte("not a protobuf"),
+	}
 	if err := f.Client.Produce(f.Ctx, []*eventlog.Record{rec}); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +60,7 @@ func TestWhatIsNoEventStopsThePartition(t *testing.T) {
 	})
 }
 
-// A transaction ends with a marker that takes an offset: the log's end is then behind any record.
+// A transaction ends with a marker that has an offset, so that the log ends after its last record.
 func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
 	f := newFixture(t)
 	s, _ := f.open(t.TempDir())
@@ -64,7 +69,9 @@ func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: eventlog.PartitionFor("o-1", f.Layout.PartitionCount)}
+	tp := eventlog.TopicPartition{
+		Topic: eventlog.TopicOrders, Partition: eventlog.PartitionFor("o-1", f.Layout.PartitionCount),
+	}
 	for version := uint64(1); version <= 20; version++ {
 		ev := reserved()
 		ev.OrderId, ev.Meta = "o-1", &eventv1.Meta{Version: version}

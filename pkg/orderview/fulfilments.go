@@ -7,26 +7,6 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Fulfilment is a shipment, or one that is being packed. What was shipped before this platform knew of it, an imported
-// order, is in the lines' quantities alone.
-type Fulfilment struct {
-	ID     string `json:"fulfilment_id"`
-	Status string `json:"status"` // pending, shipped, partially_delivered, delivered, cancelled
-	// TrackingReference is the carrier's.
-	TrackingReference string           `json:"tracking_reference,omitempty"`
-	ShippedAt         *time.Time       `json:"shipped_at,omitempty"`
-	DeliveredAt       *time.Time       `json:"delivered_at,omitempty"` // of the last delivery
-	Reason            string           `json:"reason,omitempty"`       // why it was cancelled
-	Lines             []FulfilmentLine `json:"lines"`
-}
-
-// FulfilmentLine is a SKU's part of a fulfilment, in units.
-type FulfilmentLine struct {
-	SKU       string `json:"sku"`
-	Quantity  int64  `json:"quantity"`
-	Delivered int64  `json:"delivered"`
-}
-
 // The statuses of a fulfilment.
 const (
 	fulfilmentPending            = "pending"
@@ -36,28 +16,26 @@ const (
 	fulfilmentCancelled          = "cancelled"
 )
 
-// fulfil folds what an event says of fulfilments; the lines' own quantities are followed elsewhere.
-func (o *Order) fulfil(ev *eventv1.OrderEvent, at time.Time) {
+// applyFulfilment folds what an event says of fulfilments. The quantities of the order's lines are folded elsewhere.
+func (o *Order) applyFulfilment(ev *eventv1.OrderEvent, at time.Time) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_FulfilmentCreated:
-		o.pack(c.FulfilmentCreated.FulfilmentId, c.FulfilmentCreated.Lines).Status = fulfilmentPending
+		o.setFulfilment(c.FulfilmentCreated.FulfilmentId, c.FulfilmentCreated.Lines).Status = fulfilmentPending
 	case *eventv1.OrderEvent_LinesShipped:
-		f := o.pack(c.LinesShipped.FulfilmentId, c.LinesShipped.Lines)
+		f := o.setFulfilment(c.LinesShipped.FulfilmentId, c.LinesShipped.Lines)
 		f.Status, f.TrackingReference, f.ShippedAt = fulfilmentShipped, c.LinesShipped.TrackingReference, &at
 	case *eventv1.OrderEvent_ShipmentReconciled:
-		if id := c.ShipmentReconciled.FulfilmentId; id != "" { // none in events of before they had one
-			f := o.pack(id, c.ShipmentReconciled.Lines)
+		if id := c.ShipmentReconciled.FulfilmentId; id != "" { // early events of this type have none
+			f := o.setFulfilment(id, c.ShipmentReconciled.Lines)
 			f.Status, f.ShippedAt = fulfilmentShipped, &at
 		}
 	case *eventv1.OrderEvent_LinesDelivered:
-		o.arrive(c.LinesDelivered, at)
+		o.deliverFulfilment(c.LinesDelivered, at)
 	case *eventv1.OrderEvent_FulfilmentCancelled:
-		for i := range o.Fulfilments {
-			if f := &o.Fulfilments[i]; f.ID == c.FulfilmentCancelled.FulfilmentId {
-				f.Status, f.Reason = fulfilmentCancelled, c.FulfilmentCancelled.Reason
-			}
+		if f := o.fulfilment(c.FulfilmentCancelled.FulfilmentId); f != nil {
+			f.Status, f.Reason = fulfilmentCancelled, c.FulfilmentCancelled.Reason
 		}
-	case *eventv1.OrderEvent_OrderCancelled, *eventv1.OrderEvent_OrderExpired: // what was being packed will not leave
+	case *eventv1.OrderEvent_OrderCancelled, *eventv1.OrderEvent_OrderExpired: // pending ones do not ship any more
 		for i := range o.Fulfilments {
 			if f := &o.Fulfilments[i]; f.Status == fulfilmentPending {
 				f.Status = fulfilmentCancelled
@@ -66,32 +44,39 @@ func (o *Order) fulfil(ev *eventv1.OrderEvent, at time.Time) {
 	}
 }
 
-// pack finds a fulfilment, which is made when it is new, and says what is in it.
-func (o *Order) pack(id string, lines []*eventv1.LineQuantity) *Fulfilment {
+// fulfilment finds a fulfilment; nil: there is none with this ID.
+func (o *Order) fulfilment(id string) *Fulfilment {
 	i := slices.IndexFunc(o.Fulfilments, func(f Fulfilment) bool { return f.ID == id })
 	if i < 0 {
-		i = len(o.Fulfilments)
-		o.Fulfilments = append(o.Fulfilments, Fulfilment{ID: id})
+		return nil
 	}
-	f := &o.Fulfilments[i]
+	return &o.Fulfilments[i]
+}
+
+// setFulfilment sets the lines of a fulfilment, which is added where it is new.
+func (o *Order) setFulfilment(id string, lines []*eventv1.LineQuantity) *Fulfilment {
+	f := o.fulfilment(id)
+	if f == nil {
+		o.Fulfilments = append(o.Fulfilments, Fulfilment{ID: id})
+		f = &o.Fulfilments[len(o.Fulfilments)-1]
+	}
 	f.Lines = make([]FulfilmentLine, len(lines))
-	for k, l := range lines {
-		f.Lines[k] = FulfilmentLine{SKU: l.Sku, Quantity: l.Quantity}
+	for i, l := range lines {
+		f.Lines[i] = FulfilmentLine{SKU: l.Sku, Quantity: l.Quantity}
 	}
 	return f
 }
 
-// arrive notes a delivery; a SKU that stands in several lines fills the first first.
-func (o *Order) arrive(d *eventv1.LinesDelivered, at time.Time) {
-	i := slices.IndexFunc(o.Fulfilments, func(f Fulfilment) bool { return f.ID == d.FulfilmentId })
-	if i < 0 {
+// deliverFulfilment notes a delivery. Where several lines have the same SKU, the first ones are delivered first.
+func (o *Order) deliverFulfilment(d *eventv1.LinesDelivered, at time.Time) {
+	f := o.fulfilment(d.FulfilmentId)
+	if f == nil {
 		return
 	}
-	f := &o.Fulfilments[i]
 	for _, q := range d.Lines {
 		left := q.Quantity
-		for k := range f.Lines {
-			if l := &f.Lines[k]; l.SKU == q.Sku {
+		for i := range f.Lines {
+			if l := &f.Lines[i]; l.SKU == q.Sku {
 				n := min(left, l.Quantity-l.Delivered)
 				l.Delivered += n
 				left -= n
@@ -102,4 +87,25 @@ func (o *Order) arrive(d *eventv1.LinesDelivered, at time.Time) {
 	if slices.ContainsFunc(f.Lines, func(l FulfilmentLine) bool { return l.Delivered < l.Quantity }) {
 		f.Status = fulfilmentPartiallyDelivered
 	}
+}
+
+// fulfilmentStatus is that of the order as a whole; "" for a credit note, which has nothing to fulfil.
+func (o *Order) fulfilmentStatus() string {
+	if o.Kind == "credit_note" {
+		return ""
+	}
+	var shipped, delivered int64
+	for i := range o.Lines {
+		shipped += o.Lines[i].Shipped
+		delivered += o.Lines[i].Delivered
+	}
+	switch {
+	case shipped == 0:
+		return "unfulfilled"
+	case o.unshipped() > 0:
+		return "partially_fulfilled"
+	case delivered < shipped:
+		return "fulfilled"
+	}
+	return "delivered"
 }

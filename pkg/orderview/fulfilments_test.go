@@ -4,40 +4,51 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 func TestFulfilments(t *testing.T) {
 	created := func(id string) *eventv1.OrderEvent {
-		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_FulfilmentCreated{FulfilmentCreated: &eventv1.FulfilmentCreated{FulfilmentId: id, Lines: quantity("A", 3)}}}
+		return schematest.OrderEvent(&eventv1.FulfilmentCreated{FulfilmentId: id, Lines: quantity("A", 3)})
 	}
 	shipped := func(id string) *eventv1.OrderEvent {
-		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{FulfilmentId: id, TrackingReference: "1Z", Lines: quantity("A", 3)}}}
+		return schematest.OrderEvent(&eventv1.LinesShipped{
+			FulfilmentId: id, TrackingReference: "1Z", Lines: quantity("A", 3),
+		})
 	}
 	delivered := func(id string, n int64) *eventv1.OrderEvent {
-		return &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: id, Lines: quantity("A", n)}}}
+		return schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: id, Lines: quantity("A", n)})
 	}
-	cancelled := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_FulfilmentCancelled{FulfilmentCancelled: &eventv1.FulfilmentCancelled{FulfilmentId: "f-1", Reason: "no box"}}}
-	ended := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{}}}
-	reconciled := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ShipmentReconciled{ShipmentReconciled: &eventv1.ShipmentReconciled{Lines: quantity("A", 5)}}}
+	cancelled := schematest.OrderEvent(&eventv1.FulfilmentCancelled{FulfilmentId: "f-1", Reason: "no box"})
+	ended := schematest.OrderEvent(&eventv1.OrderCancelled{})
+	reconciled := schematest.OrderEvent(&eventv1.ShipmentReconciled{Lines: quantity("A", 5)})
 	for name, test := range map[string]struct {
 		events    []*eventv1.OrderEvent
 		statuses  []string
 		delivered int64 // of the first
 	}{
-		"none":                  {nil, nil, 0},
-		"being packed":          {[]*eventv1.OrderEvent{created("f-1")}, []string{"pending"}, 0},
-		"packed, then left":     {[]*eventv1.OrderEvent{created("f-1"), shipped("f-1")}, []string{"shipped"}, 0},
-		"left at once":          {[]*eventv1.OrderEvent{shipped("f-1")}, []string{"shipped"}, 0},
-		"arrived in part":       {[]*eventv1.OrderEvent{shipped("f-1"), delivered("f-1", 2)}, []string{"partially_delivered"}, 2},
-		"arrived":               {[]*eventv1.OrderEvent{shipped("f-1"), delivered("f-1", 2), delivered("f-1", 1)}, []string{"delivered"}, 3},
-		"given up, another one": {[]*eventv1.OrderEvent{created("f-1"), cancelled, created("f-2")}, []string{"cancelled", "pending"}, 0},
-		"the order ended":       {[]*eventv1.OrderEvent{created("f-1"), ended}, []string{"cancelled"}, 0},
-		"stock has shipped":     {[]*eventv1.OrderEvent{shipped("f-1"), created("f-2"), reconciled}, []string{"shipped", "pending"}, 0},
-		"arrived of nothing":    {[]*eventv1.OrderEvent{delivered("f-9", 1)}, nil, 0},
+		"none":              {nil, nil, 0},
+		"being packed":      {[]*eventv1.OrderEvent{created("f-1")}, []string{"pending"}, 0},
+		"packed, then left": {[]*eventv1.OrderEvent{created("f-1"), shipped("f-1")}, []string{"shipped"}, 0},
+		"left at once":      {[]*eventv1.OrderEvent{shipped("f-1")}, []string{"shipped"}, 0},
+		"arrived in part": {
+			[]*eventv1.OrderEvent{shipped("f-1"), delivered("f-1", 2)}, []string{"partially_delivered"}, 2,
+		},
+		"arrived": {
+			[]*eventv1.OrderEvent{shipped("f-1"), delivered("f-1", 2), delivered("f-1", 1)}, []string{"delivered"}, 3,
+		},
+		"given up, another one": {
+			[]*eventv1.OrderEvent{created("f-1"), cancelled, created("f-2")}, []string{"cancelled", "pending"}, 0,
+		},
+		"the order ended": {[]*eventv1.OrderEvent{created("f-1"), ended}, []string{"cancelled"}, 0},
+		"stock has shipped": {
+			[]*eventv1.OrderEvent{shipped("f-1"), created("f-2"), reconciled}, []string{"shipped", "pending"}, 0,
+		},
+		"arrived of nothing": {[]*eventv1.OrderEvent{delivered("f-9", 1)}, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := told(t, test.events...)
+			o := folded(t, test.events...)
 			var statuses []string
 			for _, f := range o.Fulfilments {
 				statuses = append(statuses, f.Status)
@@ -49,7 +60,8 @@ func TestFulfilments(t *testing.T) {
 				return
 			}
 			f := o.Fulfilments[0]
-			if f.Lines[0] != (FulfilmentLine{"A", 3, test.delivered}) || (f.ShippedAt != nil) != (f.TrackingReference == "1Z") || (f.DeliveredAt != nil) != (test.delivered > 0) ||
+			if f.Lines[0] != (FulfilmentLine{"A", 3, test.delivered}) || (f.ShippedAt != nil) != (f.TrackingReference == "1Z") ||
+				(f.DeliveredAt != nil) != (test.delivered > 0) ||
 				(f.Reason == "no box") != (name == "given up, another one") {
 				t.Errorf("%+v", f)
 			}

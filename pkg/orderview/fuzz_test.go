@@ -11,55 +11,59 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// FuzzRender: an order can be followed through any two events that have what Fold asks for.
+// FuzzRender: an order can be rendered after any two events that Fold accepts.
 func FuzzRender(f *testing.F) {
 	samples := codectest.Samples(f)
 	for i, s := range samples {
 		f.Add(samples[(i+1)%len(samples)].Value, s.Value)
 	}
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		var h head
+		var s summary
 		var events []*eventv1.OrderEvent
 		for _, value := range [][]byte{first, second} {
 			ev := &eventv1.OrderEvent{}
 			if ev.UnmarshalVT(value) != nil || ev.OrderId == "" || ev.Meta == nil || ev.Change == nil {
 				return
 			}
-			h.follow(ev)
+			s.apply(ev)
 			events = append(events, ev)
 		}
-		var back head
-		if err := back.decode(h.encode(nil)); err != nil || back.version != h.version || back.left != h.left {
-			t.Fatalf("%v: %+v, then %+v", err, h, back)
+		var back summary
+		if err := back.decode(s.encode(nil)); err != nil || back.version != s.version || back.unshipped != s.unshipped {
+			t.Fatalf("%v: %+v, then %+v", err, s, back)
 		}
 		_, _ = render(events) // an error names the order; a year beyond 9999 has no text
 	})
 }
 
-// FuzzHistory: what is stored of an order reads as events or is refused, whatever it is.
+// FuzzHistory: any stored value is read as events, or refused.
 func FuzzHistory(f *testing.F) {
-	for _, s := range codectest.Samples(f) {
-		var h head
-		chapter := appendFrame(appendFrame(nil, h.encode(nil)), appendFrame(nil, s.Value))
-		f.Add(appendFrame(nil, chapter))
+	for _, sample := range codectest.Samples(f) {
+		chunk := appendWithLength(nil, (&summary{}).encode(nil))
+		chunk = append(chunk, appendWithLength(nil, sample.Value)...)
+		f.Add(appendWithLength(nil, chunk))
 	}
 	f.Fuzz(func(t *testing.T, history []byte) {
 		events, err := eventsOf(history)
 		if err == nil && len(events) == 0 {
 			t.Fatal("no events, and no error")
 		}
-		var h head
-		_ = chapters(history, func(head, _ []byte) error { return h.decode(head) })
+		var s summary
+		_ = eachChunk(history, func(summary, _ []byte) error { return s.decode(summary) })
 	})
 }
 
-// FuzzListPlace: a list goes on behind any place, also one that no list has named.
-func FuzzListPlace(f *testing.F) {
-	s := openWriter(f, vfs.NewMem())
-	defer closeWriter(f, s)
+// FuzzListCursor: a list goes on after any cursor, also one that no list has returned.
+func FuzzListCursor(f *testing.F) {
+	s := openStore(f, vfs.NewMem())
+	defer closeStore(f, s)
 	for i, id := range []string{"o-1", "o-2", "o-3"} {
-		ev := &eventv1.OrderEvent{OrderId: id, Meta: &eventv1.Meta{Version: 1, OccurredAtMicros: int64(i)}, Change: &eventv1.OrderEvent_OrderPlaced{
-			OrderPlaced: &eventv1.OrderPlaced{CustomerId: "c-1", Currency: "GBP", Lines: lines}}}
+		ev := &eventv1.OrderEvent{
+			OrderId: id,
+			Meta:    &eventv1.Meta{Version: 1, OccurredAtMicros: int64(i)},
+			Change: &eventv1.OrderEvent_OrderPlaced{
+				OrderPlaced: &eventv1.OrderPlaced{CustomerId: "c-1", Currency: "GBP", Lines: lines}},
+		}
 		rec := record(f, int64(i), ev)
 		if err := s.view.Fold(&rec); err != nil {
 			f.Fatal(err)
@@ -77,7 +81,8 @@ func FuzzListPlace(f *testing.F) {
 	f.Add("c-1", "placed", "\xff")
 	f.Add("c", "1\x00", next)
 	f.Fuzz(func(t *testing.T, customerID, status, after string) {
-		if rows, next, err := s.List(context.Background(), customerID, status, after, 2); err != nil || len(rows) > 2 || next != "" && len(rows) < 2 {
+		rows, next, err := s.List(context.Background(), customerID, status, after, 2)
+		if err != nil || len(rows) > 2 || next != "" && len(rows) < 2 {
 			t.Fatalf("%d rows, next %q, %v", len(rows), next, err)
 		}
 	})

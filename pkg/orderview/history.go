@@ -5,66 +5,95 @@ import (
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// A history is what the store holds of an order: the events as they stand in the log, in chapters. A chapter has its
-// length, the head as it is after the chapter's last event, and the events, each after its length. Chapters are
-// appended without reading what is there: the database joins them (its default merge operator).
+// A history is the stored value of an order: its events as they stand in the log, in chunks. A chunk is:
 //
-// chapter gathers events of one order that follow each other.
-type chapter struct {
+//	length of the chunk, then in the chunk
+//	    length, the summary as it is after the chunk's last event
+//	    length, an event; and so on
+//
+// Lengths are uvarints. A chunk is appended without reading what is stored: the database joins the chunks (its default
+// merge operator). The last chunk's summary is the order's.
+//
+// chunk gathers consecutive events of one order.
+type chunk struct {
 	orderID string
-	head    *head
+	summary *summary
 	events  []byte
 }
 
-func (c *chapter) add(event []byte) { c.events = appendFrame(c.events, event) }
+func (c *chunk) add(event []byte) { c.events = appendWithLength(c.events, event) }
 
-// close appends the chapter to the order's history in the batch, and begins the next one. scratch is memory to
-// encode the head in.
-func (c *chapter) close(b *pebble.Batch, scratch []byte) ([]byte, error) {
+// flush appends the chunk to the order's history in the batch, and empties it. buf is memory to encode the summary in,
+// which is returned.
+func (c *chunk) flush(b *pebble.Batch, buf []byte) ([]byte, error) {
 	if len(c.events) == 0 {
-		return scratch, nil
+		return buf, nil
 	}
-	scratch = c.head.encode(scratch[:0])
-	framed := uvarintLen(len(scratch)) + len(scratch)
-	size := framed + len(c.events)
+	buf = c.summary.encode(buf[:0])
+	size := uvarintLen(len(buf)) + len(buf) + len(c.events)
 	op := b.MergeDeferred(1+len(c.orderID), uvarintLen(size)+size)
 	op.Key[0] = keyHistory
 	copy(op.Key[1:], c.orderID)
 	v := binary.AppendUvarint(op.Value[:0], uint64(size))
-	copy(op.Value[len(appendFrame(v, scratch)):], c.events)
-	c.orderID, c.head, c.events = "", nil, c.events[:0]
-	return scratch, op.Finish()
+	copy(op.Value[len(appendWithLength(v, buf)):], c.events)
+	c.orderID, c.summary, c.events = "", nil, c.events[:0]
+	return buf, op.Finish()
 }
 
 var errShortHistory = errors.New("the history ends too early")
 
-// chapters calls fn with the head and the framed events of each chapter.
-func chapters(history []byte, fn func(head, events []byte) error) error {
+// eachChunk calls fn with the summary and the events of each chunk; each event follows its length.
+func eachChunk(history []byte, fn func(summary, events []byte) error) error {
 	for len(history) > 0 {
-		chapter, rest, err := frame(history)
+		chunk, next, err := cutWithLength(history)
 		if err != nil {
 			return err
 		}
-		head, events, err := frame(chapter)
+		summary, events, err := cutWithLength(chunk)
 		if err != nil {
 			return err
 		}
-		if err := fn(head, events); err != nil {
+		if err := fn(summary, events); err != nil {
 			return err
 		}
-		history = rest
+		history = next
 	}
 	return nil
 }
 
-func appendFrame(dst, b []byte) []byte {
+// eventsOf decodes all events of a history.
+func eventsOf(history []byte) (events []*eventv1.OrderEvent, err error) {
+	err = eachChunk(history, func(_, stored []byte) error {
+		for len(stored) > 0 {
+			value, next, err := cutWithLength(stored)
+			if err != nil {
+				return err
+			}
+			ev := &eventv1.OrderEvent{}
+			if err := schema.ReadOrder(value, ev); err != nil {
+				return err
+			}
+			events, stored = append(events, ev), next
+		}
+		return nil
+	})
+	if err == nil && len(events) == 0 {
+		err = errShortHistory
+	}
+	return events, err
+}
+
+func appendWithLength(dst, b []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
 }
 
-// frame cuts a length and as many bytes off v.
-func frame(v []byte) (framed, rest []byte, err error) {
+// cutWithLength cuts a length, and as many bytes, off v.
+func cutWithLength(v []byte) (b, after []byte, err error) {
 	n, w := binary.Uvarint(v)
 	if w <= 0 || uint64(len(v)-w) < n {
 		return nil, nil, errShortHistory

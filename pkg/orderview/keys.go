@@ -6,10 +6,11 @@ import (
 	"math"
 )
 
-// storeFormat names the folder of a store. It rises when keys or values change: the new store is then built from the log.
+// storeFormat is in the name of a store's folder. It rises when keys or values change; the new store is then built from
+// the log.
 const storeFormat = 2
 
-// Keys: a letter, then the parts. Times are inverted, so that the newest comes first.
+// Keys begin with a letter for their kind. Times in them are inverted, so that the newest order comes first.
 const (
 	keyHistory  = 'e' // order ID → history
 	keyCustomer = 'c' // customer ID \0 inverted time, order ID
@@ -30,6 +31,9 @@ func indexPrefix(dst []byte, kind byte, value string) []byte {
 func indexKey(dst []byte, kind byte, value string, at int64, id string) []byte {
 	return append(binary.BigEndian.AppendUint64(indexPrefix(dst, kind, value), uint64(math.MaxInt64-at)), id...)
 }
+
+// orderIDOf is the order ID in a list's cursor, which is what follows an index key's prefix.
+func orderIDOf(cursor []byte) string { return string(cursor[8:]) }
 
 func upperBound(prefix []byte) []byte {
 	end := bytes.Clone(prefix)

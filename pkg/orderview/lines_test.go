@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -13,25 +14,38 @@ func TestAnOrderTellsHoldsFulfilmentsAndCancelledLines(t *testing.T) {
 	s, _ := f.open(t.TempDir())
 	two := []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}
 	events := []*eventv1.OrderEvent{
-		{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{
-			{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000}, {Sku: "A", Quantity: 3, UnitPriceMicros: 2_000_000}}, SubtotalMicros: 8_000_000, TotalMicros: 8_000_000,
-			Allocation: &eventv1.AllocationRule{Policy: eventv1.AllocationPolicy_ALLOCATION_POLICY_FEWEST_LOCATIONS, Locations: []string{"north"}}}}},
-		{Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}},
-		{Change: &eventv1.OrderEvent_OrderHeld{OrderHeld: &eventv1.OrderHeld{Reason: "fraud check"}}},
-		{Change: &eventv1.OrderEvent_OrderResumed{OrderResumed: &eventv1.OrderResumed{PaymentDeadlineMicros: 1_700_000_000_000_000}}},
-		{Change: &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}},
-		{Change: &eventv1.OrderEvent_LinesCancelled{LinesCancelled: &eventv1.LinesCancelled{
-			Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_000_000}}, Reason: "sold out", SubtotalMicros: 4_000_000, TotalMicros: 4_000_000}}},
-		{Change: &eventv1.OrderEvent_FulfilmentCreated{FulfilmentCreated: &eventv1.FulfilmentCreated{FulfilmentId: "f1", Lines: two}}},
-		{Change: &eventv1.OrderEvent_FulfilmentCancelled{FulfilmentCancelled: &eventv1.FulfilmentCancelled{FulfilmentId: "f1", Reason: "no box"}}},
-		{Change: &eventv1.OrderEvent_OrderHeld{OrderHeld: &eventv1.OrderHeld{}}},
-		{Change: &eventv1.OrderEvent_OrderResumed{OrderResumed: &eventv1.OrderResumed{Confirmed: true}}},
-		{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{FulfilmentId: "f2", Lines: two}}},
-		{Change: &eventv1.OrderEvent_LinesCancelled{LinesCancelled: &eventv1.LinesCancelled{
-			Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_000_000}}, SubtotalMicros: 2_000_000, TotalMicros: 2_000_000}}},
-		{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: "f2", Lines: two}}},
+		schematest.OrderEvent(&eventv1.OrderPlaced{
+			CustomerId: "c", Currency: "GBP", SubtotalMicros: 8_000_000, TotalMicros: 8_000_000,
+			Lines: []*eventv1.OrderLine{
+				{Sku: "A", Quantity: 2, UnitPriceMicros: 1_000_000},
+				{Sku: "A", Quantity: 3, UnitPriceMicros: 2_000_000},
+			},
+			Allocation: &eventv1.AllocationRule{
+				Policy:    eventv1.AllocationPolicy_ALLOCATION_POLICY_FEWEST_LOCATIONS,
+				Locations: []string{"north"},
+			},
+		}),
+		schematest.OrderEvent(&eventv1.OrderReserved{}),
+		schematest.OrderEvent(&eventv1.OrderHeld{Reason: "fraud check"}),
+		schematest.OrderEvent(&eventv1.OrderResumed{PaymentDeadlineMicros: 1_700_000_000_000_000}),
+		schematest.OrderEvent(&eventv1.OrderConfirmed{}),
+		schematest.OrderEvent(&eventv1.LinesCancelled{
+			Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_000_000}}, Reason: "sold out",
+			SubtotalMicros: 4_000_000, TotalMicros: 4_000_000}),
+		schematest.OrderEvent(&eventv1.FulfilmentCreated{FulfilmentId: "f1", Lines: two}),
+		schematest.OrderEvent(&eventv1.FulfilmentCancelled{FulfilmentId: "f1", Reason: "no box"}),
+		schematest.OrderEvent(&eventv1.OrderHeld{}),
+		schematest.OrderEvent(&eventv1.OrderResumed{Confirmed: true}),
+		schematest.OrderEvent(&eventv1.LinesShipped{FulfilmentId: "f2", Lines: two}),
+		schematest.OrderEvent(&eventv1.LinesCancelled{
+			Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_000_000}}, SubtotalMicros: 2_000_000,
+			TotalMicros: 2_000_000}),
+		schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "f2", Lines: two}),
 	}
-	statuses := []string{"placed", "reserved", "on_hold", "reserved", "confirmed", "confirmed", "confirmed", "confirmed", "on_hold", "confirmed", "confirmed", "completed", "completed"}
+	statuses := []string{
+		"placed", "reserved", "on_hold", "reserved", "confirmed", "confirmed", "confirmed", "confirmed", "on_hold",
+		"confirmed", "confirmed", "completed", "completed",
+	}
 	var o orderview.Order
 	for i, ev := range events {
 		f.append("o-1", uint64(i+1), ev)
@@ -53,7 +67,8 @@ func TestAnOrderTellsHoldsFulfilmentsAndCancelledLines(t *testing.T) {
 	if o.Lines[0].Shipped != 2 || o.Lines[1].Cancelled != 3 || o.Total != "2.00" || o.FulfilmentStatus != "delivered" {
 		t.Errorf("%+v", o)
 	}
-	if a := o.Allocation; a == nil || a.Policy != "fewest_locations" || len(a.Locations) != 1 || a.Locations[0] != "north" {
+	if a := o.Allocation; a == nil || a.Policy != "fewest_locations" || len(a.Locations) != 1 ||
+		a.Locations[0] != "north" {
 		t.Errorf("%+v", o.Allocation)
 	}
 	for i, want := range map[int]string{2: "fraud check", 5: "sold out", 7: "no box"} {

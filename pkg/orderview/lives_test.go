@@ -15,11 +15,11 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// The view folds the events that the rules write to what the rules have: statuses, lines, returns and money, and the
-// index by status too.
+// The view folds events to what the rules have after deciding them: statuses, lines, returns and money. So does the
+// summary that the index by status is made from.
 func TestTheViewAgreesWithTheRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o, h := order.Order{ID: "o-1"}, head{}
+		o, h := order.Order{ID: "o-1"}, summary{}
 		var log []*eventv1.OrderEvent
 		for range ordertest.Length(t) {
 			events, _ := order.Decide(o, ordertest.Command(t, o)) // refusals write nothing
@@ -34,7 +34,7 @@ func TestTheViewAgreesWithTheRules(t *testing.T) {
 					t.Fatal(err)
 				}
 				log = append(log, read)
-				h.follow(read)
+				h.apply(read)
 				o = order.Evolve(o, ev, order.Facts{})
 			}
 			if o.Version > 0 {
@@ -44,7 +44,7 @@ func TestTheViewAgreesWithTheRules(t *testing.T) {
 	})
 }
 
-func sameAs(t *rapid.T, o *order.Order, h *head, log []*eventv1.OrderEvent) {
+func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 	b, err := render(log)
 	var v Order
 	if err != nil || json.Unmarshal(b, &v) != nil {
@@ -75,7 +75,8 @@ func sameAs(t *rapid.T, o *order.Order, h *head, log []*eventv1.OrderEvent) {
 	}
 	for i, l := range o.Lines {
 		want := Line{
-			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: money.Format(l.UnitPriceMicros), Amount: money.Format(l.Quantity * l.UnitPriceMicros),
+			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: money.Format(l.UnitPriceMicros),
+			Amount:      money.Format(l.Quantity * l.UnitPriceMicros),
 			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered, Returned: l.Returned,
 		}
 		if v.Lines[i] != want {
@@ -84,7 +85,8 @@ func sameAs(t *rapid.T, o *order.Order, h *head, log []*eventv1.OrderEvent) {
 	}
 	for _, f := range o.Fulfilments {
 		k := slices.IndexFunc(v.Fulfilments, func(mine Fulfilment) bool { return mine.ID == f.ID })
-		if k < 0 || len(v.Fulfilments[k].Lines) != len(f.Lines) || (v.Fulfilments[k].Status == fulfilmentPending) != f.Pending ||
+		if k < 0 || len(v.Fulfilments[k].Lines) != len(f.Lines) ||
+			(v.Fulfilments[k].Status == fulfilmentPending) != f.Pending ||
 			(v.Fulfilments[k].Status == fulfilmentDelivered) != f.Delivered {
 			t.Fatalf("the view has %+v, the rules %+v", v.Fulfilments, f)
 		}

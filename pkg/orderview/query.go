@@ -7,12 +7,9 @@ import (
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
-
-	"github.com/holdfast/holdfast/pkg/eventlog/schema"
-	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Order returns the answer for one order, folded from its events, and its version.
+// Order returns an order as JSON, folded from its events, and its version.
 func (s *Store) Order(id string) (jsonBody []byte, version uint64, ok bool, err error) {
 	v, closer, err := s.view.db.Get(historyKey(id))
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -29,49 +26,32 @@ func (s *Store) Order(id string) (jsonBody []byte, version uint64, ok bool, err 
 	return jsonBody, events[len(events)-1].Meta.Version, err == nil, err
 }
 
-func eventsOf(history []byte) (events []*eventv1.OrderEvent, err error) {
-	err = chapters(history, func(_, framed []byte) error {
-		for len(framed) > 0 {
-			value, rest, err := frame(framed)
-			if err != nil {
-				return err
-			}
-			ev := &eventv1.OrderEvent{}
-			if err := schema.ReadOrder(value, ev); err != nil {
-				return err
-			}
-			events, framed = append(events, ev), rest
-		}
-		return nil
-	})
-	if err == nil && len(events) == 0 {
-		err = errShortHistory
-	}
-	return events, err
-}
-
-// List returns up to limit orders, newest first, of a customer, of a status, of both, or of all.
-func (s *Store) List(ctx context.Context, customerID, status, after string, limit int) (rows [][]byte, next string, err error) {
+// List returns up to limit orders, newest first: of a customer, of a status, of both, or of all. after is the cursor
+// that the page before returned as next; "" is the first page. next is "" on the last page.
+func (s *Store) List(
+	ctx context.Context, customerID, status, after string, limit int,
+) (rows [][]byte, next string, err error) {
 	var from []byte
 	if after != "" {
 		from = append([]byte(after), 0)
 	}
-	it, err := s.view.newest(customerID, status, from)
+	it, err := newestFrom(s.view.db, customerID, status, from)
 	if err != nil {
 		return nil, "", fmt.Errorf("list orders: %w", err)
 	}
 	defer func() { err = errors.Join(err, it.close()) }()
 	var last []byte
-	for place := it.place(); place != nil; place = it.next() {
+	for cursor := it.cursor(); cursor != nil; cursor = it.next() {
 		if err := ctx.Err(); err != nil {
 			return nil, "", err
 		}
-		id := string(place[8:])
-		if customerID != "" && status != "" {
-			if h, err := s.view.head(id); err != nil || h.status != status {
-				if err != nil {
-					return nil, "", err
-				}
+		id := orderIDOf(cursor)
+		if customerID != "" && status != "" { // the index by customer has all statuses
+			summary, err := readSummary(s.view.db, id)
+			if err != nil {
+				return nil, "", err
+			}
+			if summary.status != status {
 				continue
 			}
 		}
@@ -84,7 +64,7 @@ func (s *Store) List(ctx context.Context, customerID, status, after string, limi
 		}
 		if ok {
 			rows = append(rows, body)
-			last = bytes.Clone(place)
+			last = bytes.Clone(cursor)
 		}
 	}
 	return rows, "", it.error()

@@ -7,76 +7,52 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Return is goods that a customer sends back.
-type Return struct {
-	ID     string       `json:"return_id"`
-	Status string       `json:"status"` // requested, partially_received, received, cancelled
-	Reason string       `json:"reason,omitempty"`
-	Lines  []ReturnLine `json:"lines"`
-}
-
-// ReturnLine is a SKU's part of a return, in units; Damaged is a part of Received.
-type ReturnLine struct {
-	SKU      string `json:"sku"`
-	Quantity int64  `json:"quantity"`
-	Received int64  `json:"received"`
-	Damaged  int64  `json:"damaged,omitempty"`
-}
-
-// giveBack folds what comes back.
-func (o *Order) giveBack(ev *eventv1.OrderEvent, e *Entry) {
+// applyReturn folds events of returns.
+func (o *Order) applyReturn(ev *eventv1.OrderEvent, e *Entry) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_ReturnRequested:
 		e.ReturnID, e.Reason = c.ReturnRequested.ReturnId, c.ReturnRequested.Reason
-		r := o.returnOf(e.ReturnID)
+		r := o.returnWith(e.ReturnID)
 		r.Reason = e.Reason
-		for _, l := range c.ReturnRequested.Lines {
-			e.Lines = append(e.Lines, LineQuantity{l.Sku, l.Quantity})
-			r.line(l.Sku).Quantity += l.Quantity
-		}
-		r.settle()
+		r.addQuantities(c.ReturnRequested.Lines, e, 1)
 	case *eventv1.OrderEvent_ReturnReceivedV2:
 		e.ReturnID = c.ReturnReceivedV2.ReturnId
-		r := o.returnOf(e.ReturnID)
-		o.takeBack(r, c.ReturnReceivedV2.Lines, e)
+		r := o.returnWith(e.ReturnID)
+		o.receiveReturn(r, c.ReturnReceivedV2.Lines, e)
 		o.refundDue += c.ReturnReceivedV2.RefundDueMicros
 		o.voided += c.ReturnReceivedV2.VoidedMicros
-		o.paidUp()
-		r.settle()
+		o.clearPaymentDue()
+		r.setStatus()
 	case *eventv1.OrderEvent_ReturnCancelled:
 		e.ReturnID, e.Reason = c.ReturnCancelled.ReturnId, c.ReturnCancelled.Reason
-		r := o.returnOf(e.ReturnID)
-		for _, l := range c.ReturnCancelled.Lines {
-			e.Lines = append(e.Lines, LineQuantity{l.Sku, l.Quantity})
-			r.line(l.Sku).Quantity -= l.Quantity
-		}
-		r.settle()
+		o.returnWith(e.ReturnID).addQuantities(c.ReturnCancelled.Lines, e, -1)
 	}
 }
 
-// takeBack takes goods off lines of their SKU and price, the first first.
-func (o *Order) takeBack(r *Return, back []*eventv1.ReturnedLine, e *Entry) {
-	for _, b := range back {
-		e.Lines = append(e.Lines, LineQuantity{b.Sku, b.Quantity})
-		line := r.line(b.Sku)
-		line.Received += b.Quantity
-		o.returned += b.Quantity * b.UnitPriceMicros
-		if b.Condition == eventv1.Condition_CONDITION_DAMAGED {
-			line.Damaged += b.Quantity
+// receiveReturn notes goods that came back on the return, and on the order's lines of their SKU and price, from the
+// first line on.
+func (o *Order) receiveReturn(r *Return, received []*eventv1.ReturnedLine, e *Entry) {
+	for _, back := range received {
+		e.Lines = append(e.Lines, LineQuantity{back.Sku, back.Quantity})
+		line := r.line(back.Sku)
+		line.Received += back.Quantity
+		o.returned += back.Quantity * back.UnitPriceMicros
+		if back.Condition == eventv1.Condition_CONDITION_DAMAGED {
+			line.Damaged += back.Quantity
 		}
-		rest, price := b.Quantity, money.Format(b.UnitPriceMicros)
+		left, price := back.Quantity, money.Format(back.UnitPriceMicros)
 		for i := range o.Lines {
-			if l := &o.Lines[i]; l.SKU == b.Sku && l.UnitPrice == price {
-				n := min(rest, l.Delivered-l.Returned)
+			if l := &o.Lines[i]; l.SKU == back.Sku && l.UnitPrice == price {
+				n := min(left, l.Delivered-l.Returned)
 				l.Returned += n
-				rest -= n
+				left -= n
 			}
 		}
 	}
 }
 
-// returnOf finds a return, which is made when it is new.
-func (o *Order) returnOf(id string) *Return {
+// returnWith finds the return with an ID, which is added where it is new.
+func (o *Order) returnWith(id string) *Return {
 	i := slices.IndexFunc(o.Returns, func(r Return) bool { return r.ID == id })
 	if i < 0 {
 		i = len(o.Returns)
@@ -85,6 +61,7 @@ func (o *Order) returnOf(id string) *Return {
 	return &o.Returns[i]
 }
 
+// line finds a return's line of a SKU, which is added where it is new.
 func (r *Return) line(sku string) *ReturnLine {
 	i := slices.IndexFunc(r.Lines, func(l ReturnLine) bool { return l.SKU == sku })
 	if i < 0 {
@@ -94,22 +71,36 @@ func (r *Return) line(sku string) *ReturnLine {
 	return &r.Lines[i]
 }
 
-func (r *Return) settle() {
-	var quantity, received int64
-	for _, l := range r.Lines {
-		quantity, received = quantity+l.Quantity, received+l.Received
+// addQuantities adds to what is to come back, or takes off it where sign is -1.
+func (r *Return) addQuantities(lines []*eventv1.LineQuantity, e *Entry, sign int64) {
+	for _, l := range lines {
+		r.line(l.Sku).Quantity += sign * l.Quantity
 	}
+	e.Lines = append(e.Lines, lineQuantities(lines)...)
+	r.setStatus()
+}
+
+// setStatus sets the return's status by its quantities. A return of nothing was cancelled.
+func (r *Return) setStatus() {
+	quantity, received := r.units()
 	if r.Status = returnStatus(quantity, received); quantity == 0 {
 		r.Status = "cancelled"
 	}
 }
 
+func (r *Return) units() (quantity, received int64) {
+	for _, l := range r.Lines {
+		quantity, received = quantity+l.Quantity, received+l.Received
+	}
+	return quantity, received
+}
+
+// returnStatus is that of the order as a whole.
 func (o *Order) returnStatus() string {
 	var quantity, received int64
-	for _, r := range o.Returns {
-		for _, l := range r.Lines {
-			quantity, received = quantity+l.Quantity, received+l.Received
-		}
+	for i := range o.Returns {
+		q, r := o.Returns[i].units()
+		quantity, received = quantity+q, received+r
 	}
 	return returnStatus(quantity, received)
 }

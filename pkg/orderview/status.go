@@ -1,76 +1,68 @@
 package orderview
 
 import (
-	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"slices"
+
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// statusCompleted is reached when nothing is left to ship; all others by an event of their own.
+// The statuses of an order. An order is completed when nothing is left to ship; every other status is reached by an
+// event of its own.
 const (
+	statusPlaced    = "placed"
+	statusReserved  = "reserved"
+	statusConfirmed = "confirmed"
 	statusCompleted = "completed"
+	statusRejected  = "rejected"
+	statusCancelled = "cancelled"
+	statusExpired   = "expired"
 	statusOnHold    = "on_hold"
 )
 
-// statuses are all that an order can have.
-var statuses = []string{"placed", "reserved", "confirmed", statusOnHold, statusCompleted, "rejected", "cancelled", "expired"}
-
-var causes = map[eventv1.Cause]string{
-	eventv1.Cause_CAUSE_COMMAND:        "command",
-	eventv1.Cause_CAUSE_SAGA:           "saga",
-	eventv1.Cause_CAUSE_TIMER:          "timer",
-	eventv1.Cause_CAUSE_RECONCILIATION: "reconciliation",
+var statuses = []string{
+	statusPlaced, statusReserved, statusConfirmed, statusCompleted,
+	statusRejected, statusCancelled, statusExpired, statusOnHold,
 }
 
-var policies = map[eventv1.AllocationPolicy]string{
-	eventv1.AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION:  "single_location",
-	eventv1.AllocationPolicy_ALLOCATION_POLICY_FEWEST_LOCATIONS: "fewest_locations",
-	eventv1.AllocationPolicy_ALLOCATION_POLICY_SPLIT:            "split",
-}
+// Statuses are all that an order can have, in the order in which the API lists them.
+func Statuses() []string { return slices.Clone(statuses) }
 
-// statusAfter is the status that an event leads to by itself; "" when it leaves the status, or when the
-// quantities decide.
+// statusAfter is the status that an event leads to by itself. It is "" where the event keeps the status, or where the
+// quantities that are left decide.
 func statusAfter(ev *eventv1.OrderEvent) string {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlaced, *eventv1.OrderEvent_OrderReopened, *eventv1.OrderEvent_ImportRequested:
-		return "placed"
+		return statusPlaced
 	case *eventv1.OrderEvent_OrderReserved, *eventv1.OrderEvent_OrderBackordered:
-		return "reserved"
+		return statusReserved
 	case *eventv1.OrderEvent_OrderRejected:
-		return "rejected"
+		return statusRejected
 	case *eventv1.OrderEvent_OrderConfirmed:
-		return "confirmed"
+		return statusConfirmed
 	case *eventv1.OrderEvent_OrderCancelled:
-		return "cancelled"
+		return statusCancelled
 	case *eventv1.OrderEvent_OrderExpired:
-		return "expired"
+		return statusExpired
 	case *eventv1.OrderEvent_OrderHeld:
 		return statusOnHold
 	case *eventv1.OrderEvent_OrderResumed:
 		if c.OrderResumed.Confirmed {
-			return "confirmed"
+			return statusConfirmed
 		}
-		return "reserved"
+		return statusReserved
 	case *eventv1.OrderEvent_OrderImported, *eventv1.OrderEvent_CreditNoteImported:
 		return statusCompleted
 	}
 	return ""
 }
 
-// statusShipped is the status after a shipment that leaves units to ship.
-func statusShipped(status string, left int64) string {
+// statusAfterShipment is the status after a shipment; unshipped are the units that are left to ship.
+func statusAfterShipment(status string, unshipped int64) string {
 	switch {
-	case left <= 0:
+	case unshipped <= 0:
 		return statusCompleted
 	case status == statusOnHold:
-		return statusOnHold // only a reconciled shipment finds it so
+		return statusOnHold // only a reconciled shipment ships an order on hold
 	}
-	return "confirmed"
-}
-
-// TypeOf is the API's name of an event: the same in all its versions.
-func TypeOf(ev *eventv1.OrderEvent) string {
-	if name, _ := schema.Name(ev); name != "" {
-		return name
-	}
-	return "unknown"
+	return statusConfirmed
 }

@@ -1,12 +1,13 @@
 package orderview
 
 import (
-	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -24,11 +25,12 @@ type Config struct {
 	Registerer prometheus.Registerer
 }
 
-// Store holds the view. It is a cache of the log: delete its folder and it comes back equal. Run, Ready and
-// Age are the runtime's.
+// Store is the view as readers see it: a Pebble database with the events of every order and the indexes. It is a cache
+// of the log: when its folder is deleted, it is built again and comes out equal. Run, Ready, Age, WaitFor and
+// Reached come from the runtime; positions are those of orders.events.
 type Store struct {
 	*projector.Runtime
-	view *writer
+	view *storeView
 }
 
 // Open opens the store; Run brings it up to date.
@@ -40,31 +42,49 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the order view: %w", err)
 	}
-	w := &writer{client: cfg.Client, log: cfg.Logger, db: db, next: eventlog.Offsets{}, watermark: eventlog.NewWatermark()}
+	v := &storeView{
+		client: cfg.Client,
+		log:    cfg.Logger,
+		db:     db,
+		next:   eventlog.Offsets{},
+	}
 	partitions := projector.Partitions(eventlog.TopicOrders, cfg.Layout)
 	for _, tp := range partitions {
-		if w.next[tp], err = w.loadOffset(tp.Partition); err != nil {
+		if v.next[tp], err = readOffset(db, tp.Partition); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
 	}
-	w.watermark.Advance(w.next)
 	runtime, err := projector.New(projector.Config{
-		Name: "orders", Partitions: partitions, View: w, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		Name: "orders", Partitions: partitions,
+		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	w.caughtUp = func() bool { return runtime.Ready() == nil }
-	return &Store{runtime, w}, nil
+	runtime.Advance(v.next)
+	v.caughtUp = func() bool { return runtime.Ready() == nil }
+	return &Store{runtime, v}, nil
 }
 
 // Close closes the store; Run must have returned.
 func (s *Store) Close() error { return s.view.close() }
 
-// WaitFor waits until the view holds everything up to a position of orders.events.
-func (s *Store) WaitFor(ctx context.Context, p eventlog.Position) error {
-	return s.view.watermark.Wait(ctx, p.Of(eventlog.TopicOrders))
+// readOffset reads at which offset of a partition the view goes on; 0: at the start.
+func readOffset(db *pebble.DB, partition int32) (int64, error) {
+	v, closer, err := db.Get(offsetKey(partition))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the order view's offsets: %w", err)
+	}
+	if len(v) != 8 {
+		err := fmt.Errorf("the order view's offset of partition %d has %d bytes; delete its folder", partition, len(v))
+		return 0, errors.Join(err, closer.Close())
+	}
+	return int64(binary.BigEndian.Uint64(v)), closer.Close()
 }
 
-// Reached is how far the view is in orders.events.
-func (s *Store) Reached() eventlog.Position { return s.view.watermark.Reached() }
+func writeOffset(b *pebble.Batch, partition int32, next int64) error {
+	return b.Set(offsetKey(partition), binary.BigEndian.AppendUint64(nil, uint64(next)), nil)
+}

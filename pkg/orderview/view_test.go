@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -46,15 +47,17 @@ func (f *fixture) position() eventlog.Position { return eventlog.PositionOf(f.la
 
 // life writes an order from its placement to its delivery.
 func (f *fixture) life(id, customer string) {
-	lines := []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_550_000}, {Sku: "A", Quantity: 1, UnitPriceMicros: 2_550_000}}
-	f.append(id, 1, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
-		CustomerId: customer, Currency: "GBP", Lines: lines, SubtotalMicros: 7_650_000, TotalMicros: 7_650_000}}})
-	f.append(id, 2, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}})
-	f.append(id, 3, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentAuthorized{PaymentAuthorized: &eventv1.PaymentAuthorized{AmountMicros: 7_650_000}}})
-	f.append(id, 4, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}})
+	lines := []*eventv1.OrderLine{
+		{Sku: "A", Quantity: 2, UnitPriceMicros: 2_550_000}, {Sku: "A", Quantity: 1, UnitPriceMicros: 2_550_000},
+	}
+	f.append(id, 1, schematest.OrderEvent(&eventv1.OrderPlaced{
+		CustomerId: customer, Currency: "GBP", Lines: lines, SubtotalMicros: 7_650_000, TotalMicros: 7_650_000}))
+	f.append(id, 2, schematest.OrderEvent(&eventv1.OrderReserved{}))
+	f.append(id, 3, schematest.OrderEvent(&eventv1.PaymentAuthorized{AmountMicros: 7_650_000}))
+	f.append(id, 4, schematest.OrderEvent(&eventv1.OrderConfirmed{}))
 	ship := []*eventv1.LineQuantity{{Sku: "A", Quantity: 3}}
-	f.append(id, 5, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{FulfilmentId: "f1", Lines: ship}}})
-	f.append(id, 6, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: "f1", Lines: ship}}})
+	f.append(id, 5, schematest.OrderEvent(&eventv1.LinesShipped{FulfilmentId: "f1", Lines: ship}))
+	f.append(id, 6, schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "f1", Lines: ship}))
 }
 
 func (f *fixture) open(dir string) (s *orderview.Store, stop func()) {
@@ -94,7 +97,8 @@ func TestAnOrderTellsItsLife(t *testing.T) {
 	if err := json.Unmarshal(body, &o); err != nil {
 		t.Fatal(err)
 	}
-	if o.Status != "completed" || o.PaymentStatus != "authorized" || o.FulfilmentStatus != "delivered" || o.Total != "7.65" || len(o.Timeline) != 6 {
+	if o.Status != "completed" || o.PaymentStatus != "authorized" || o.FulfilmentStatus != "delivered" ||
+		o.Total != "7.65" || len(o.Timeline) != 6 {
 		t.Fatalf("%s", body)
 	}
 	if o.Timeline[4].Type != "lines_shipped" || o.Timeline[4].FulfilmentID != "f1" || o.Lines[1].Delivered != 1 {
@@ -126,7 +130,10 @@ func TestListsByCustomerAndStatus(t *testing.T) {
 	for _, c := range []struct {
 		customer, status string
 		want             int
-	}{{"", "", 5}, {"c-0", "", 3}, {"c-1", "", 2}, {"", "completed", 5}, {"", "placed", 0}, {"c-1", "completed", 2}, {"c-1", "reserved", 0}} {
+	}{
+		{"", "", 5}, {"c-0", "", 3}, {"c-1", "", 2}, {"", "completed", 5}, {"", "placed", 0}, {"c-1", "completed", 2},
+		{"c-1", "reserved", 0},
+	} {
 		for _, page := range []int{1, 2, 100} {
 			if n := count(c.customer, c.status, page); n != c.want {
 				t.Errorf("%q %q in pages of %d: %d orders, want %d", c.customer, c.status, page, n, c.want)

@@ -7,78 +7,90 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// spot is what an order with an allocation rule has at a location: still there, or gone from there.
-type spot struct{ open, gone int64 }
+// locationUnits is what an order with an allocation rule has at a location, and what was shipped to it from there.
+type locationUnits struct{ present, shipped int64 }
 
-// note follows where an order's units are. Orders without a rule may have them anywhere.
-func (r *reservation) note(location string, open, gone int64) {
+// track follows where an order's units are. Units of orders without a rule may be anywhere.
+func (r *reservation) track(location string, present, shipped int64) {
 	if r.rule == nil {
 		return
 	}
-	if r.spots == nil {
-		r.spots = map[string]spot{}
+	if r.byLocation == nil {
+		r.byLocation = map[string]locationUnits{}
 	}
-	s := r.spots[location]
-	if s.open, s.gone = s.open+open, s.gone+gone; s == (spot{}) {
-		delete(r.spots, location)
+	u := r.byLocation[location]
+	if u.present, u.shipped = u.present+present, u.shipped+shipped; u == (locationUnits{}) {
+		delete(r.byLocation, location)
 		return
 	}
-	r.spots[location] = s
+	r.byLocation[location] = u
 }
 
-// replaced forgets what a former placement has shipped.
-func (r *reservation) replaced() {
-	for location, s := range r.spots {
-		r.note(location, 0, -s.gone)
+// forgetShipped forgets what was shipped to a former placement of the order.
+func (r *reservation) forgetShipped() {
+	for location, u := range r.byLocation {
+		r.track(location, 0, -u.shipped)
 	}
 }
 
-// allocated holds a reservation that is about to be made to the order's rule. Stock is as it was before.
-func (c *checker) allocated(rec *eventlog.Record, it *item, r *reservation, quantity, backordered int64, allocations []*eventv1.Allocation) {
+// checkAllocation checks that a reservation follows the order's rule. Stock is as it was before the reservation.
+func (c *checker) checkAllocation(
+	rec *eventlog.Record, it *item, r *reservation, quantity, backordered int64, allocations []*eventv1.Allocation,
+) {
 	if r.rule == nil {
 		return
 	}
 	if r.rule.Policy == eventv1.AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION {
-		c.atOne(rec, it, r, quantity, backordered, allocations)
+		c.checkSingleLocation(rec, it, r, quantity, backordered, allocations)
 		return
 	}
 	if backordered > 0 {
-		c.check(Agreement, it.sellable()+backordered == quantity, "%s: %d of %d are backordered with %d on the shelf", at(rec), backordered, quantity, it.sellable())
+		c.check(Agreement, it.sellable()+backordered == quantity,
+			"%s: %d of %d are backordered with %d on the shelf", at(rec), backordered, quantity, it.sellable())
 		return
 	}
 	if r.rule.Policy == eventv1.AllocationPolicy_ALLOCATION_POLICY_FEWEST_LOCATIONS {
-		got, least := it.fewest(r, quantity, allocations)
-		c.check(Agreement, got == least, "%s: %d further locations give %d, %d would do", at(rec), got, quantity, least)
+		got, least := it.fewestLocations(r, quantity, allocations)
+		c.check(Agreement, got == least,
+			"%s: %d further locations give %d, %d would do", at(rec), got, quantity, least)
 		return
 	}
-	c.inOrder(rec, it, r, quantity, allocations)
+	c.checkSplit(rec, it, r, quantity, allocations)
 }
 
-// atOne: one location gives all of it, the one that gave before; backordered is only what no location has.
-func (c *checker) atOne(rec *eventlog.Record, it *item, r *reservation, quantity, backordered int64, allocations []*eventv1.Allocation) {
+// checkSingleLocation: one location gives all units, the same one for all reservations of the order. Units are
+// backordered only where no location has enough.
+func (c *checker) checkSingleLocation(
+	rec *eventlog.Record, it *item, r *reservation, quantity, backordered int64, allocations []*eventv1.Allocation,
+) {
 	if len(allocations) != 1 {
 		c.check(Agreement, false, "%s: %d locations give what one should", at(rec), len(allocations))
 		return
 	}
 	name := allocations[0].Location
-	_, before := r.spots[name]
-	c.check(Agreement, before || len(r.spots) == 0, "%s: %s gives to an order that has all at %v", at(rec), name, r.spots)
-	c.check(Agreement, before || backordered == 0 || it.most() == it.has(name),
-		"%s: %d of %d are backordered at %s, another location has %d", at(rec), backordered, quantity, name, it.most())
+	_, before := r.byLocation[name]
+	c.check(Agreement, before || len(r.byLocation) == 0,
+		"%s: %s gives to an order that has all at %v", at(rec), name, r.byLocation)
+	c.check(Agreement, before || backordered == 0 || it.largestAvailable() == it.availableAt(name),
+		"%s: %d of %d are backordered at %s, another location has %d",
+		at(rec), backordered, quantity, name, it.largestAvailable())
 }
 
-// fewest counts the locations that an order has nothing at and that give something, and how few would do.
-func (it *item) fewest(r *reservation, quantity int64, allocations []*eventv1.Allocation) (got, least int) {
+// fewestLocations counts the locations that give something and had nothing of the order before, and how few of such
+// would have been enough.
+func (it *item) fewestLocations(
+	r *reservation, quantity int64, allocations []*eventv1.Allocation,
+) (got, least int) {
 	var others []int64
 	for _, l := range it.locations {
-		if _, held := r.spots[l.name]; held {
+		if _, before := r.byLocation[l.name]; before {
 			quantity -= max(0, l.level.Available)
 		} else {
 			others = append(others, max(0, l.level.Available))
 		}
 	}
 	for _, a := range allocations {
-		if _, held := r.spots[a.Location]; !held {
+		if _, before := r.byLocation[a.Location]; !before {
 			got++
 		}
 	}
@@ -89,8 +101,10 @@ func (it *item) fewest(r *reservation, quantity int64, allocations []*eventv1.Al
 	return got, least
 }
 
-// inOrder: every location gives what it has before the next one gives anything.
-func (c *checker) inOrder(rec *eventlog.Record, it *item, r *reservation, quantity int64, allocations []*eventv1.Allocation) {
+// checkSplit: in the rule's order, and then the item's, every location gives all it has before the next one gives.
+func (c *checker) checkSplit(
+	rec *eventlog.Record, it *item, r *reservation, quantity int64, allocations []*eventv1.Allocation,
+) {
 	names := slices.Clone(r.rule.Locations)
 	for _, l := range it.locations {
 		names = append(names, l.name)
@@ -105,28 +119,29 @@ func (c *checker) inOrder(rec *eventlog.Record, it *item, r *reservation, quanti
 			continue
 		}
 		seen[name] = true
-		should := min(quantity, it.has(name))
-		c.check(Agreement, given[name] == should, "%s: %s gives %d, in its turn it should give %d", at(rec), name, given[name], should)
+		should := min(quantity, it.availableAt(name))
+		c.check(Agreement, given[name] == should,
+			"%s: %s gives %d, in its turn it should give %d", at(rec), name, given[name], should)
 		quantity -= should
 	}
 }
 
-// most is what the location has that has most.
-func (it *item) most() (most int64) {
+// largestAvailable is what the location with the most units has.
+func (it *item) largestAvailable() (most int64) {
 	for _, l := range it.locations {
 		most = max(most, l.level.Available)
 	}
 	return most
 }
 
-func (it *item) has(name string) int64 {
+func (it *item) availableAt(name string) int64 {
 	if l := it.find(name); l != nil {
 		return max(0, l.level.Available)
 	}
 	return 0
 }
 
-// sellable adds up what locations have; one that is short takes nothing from the others.
+// sellable adds up what locations have. A location with less than nothing does not lower what the others can sell.
 func (it *item) sellable() (sum int64) {
 	for _, l := range it.locations {
 		sum += max(0, l.level.Available)
@@ -134,25 +149,26 @@ func (it *item) sellable() (sum int64) {
 	return sum
 }
 
-// reservable is what a step's order could have had.
+// reservable is how much a step's order could have got, backordered units included.
 func (it *item) reservable(step *eventv1.ReservationStep) int64 {
 	if !it.registered {
 		return 0
 	}
-	left := max(0, it.backorderLimit-it.waitedFor())
+	left := max(0, it.backorderLimit-it.backorderedUnits())
 	if step.GetAllocation().GetPolicy() != eventv1.AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION {
 		return it.sellable() + left
 	}
-	there := it.most()
-	if r := it.reservations[step.OrderId]; r != nil && len(r.spots) > 0 {
+	there := it.largestAvailable()
+	if r := it.reservations[step.OrderId]; r != nil && len(r.byLocation) > 0 {
 		there = 0
-		for name := range r.spots { // one, if its rule was followed
-			there += it.has(name)
+		for name := range r.byLocation { // one location, where the rule was followed
+			there += it.availableAt(name)
 		}
 	}
 	return there + left
 }
 
 func sameRule(a, b *eventv1.AllocationRule) bool {
-	return (a == nil) == (b == nil) && a.GetPolicy() == b.GetPolicy() && slices.Equal(a.GetLocations(), b.GetLocations())
+	return (a == nil) == (b == nil) && a.GetPolicy() == b.GetPolicy() &&
+		slices.Equal(a.GetLocations(), b.GetLocations())
 }

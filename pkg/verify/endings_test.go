@@ -4,33 +4,39 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// end appends a stock event to a healthy story, and takes its row to there.
-func (s *story) end(l *eventv1.Level, ev *eventv1.InventoryEvent) {
+// appendStock appends a stock event to a healthy story, and brings its availability row up to date.
+func (s *story) appendStock(l *eventv1.Level, ev *eventv1.InventoryEvent) {
 	version := uint64(len(s.stock) + 1)
 	s.addStock(version, l, ev)
 	row := s.rows[0]
 	row.Version, row.SourceOffset, row.Total = version, int64(version-1), l
 	row.Locations[0].Level = l
-	underWay(row, ev)
+	applyOpenWork(row, ev)
 }
 
-// underWay is what the view makes of an event, with one order or transfer at a time. Main is the row's first location.
-func underWay(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
+// applyOpenWork changes the open work of a row as the view does, for one order or transfer at a time. Main is its
+// first location.
+func applyOpenWork(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 	place := map[string]uint32{"north": 1, "south": 2}
 	switch c := ev.Change.(type) {
 	case *eventv1.InventoryEvent_StockBackordered:
 		b := c.StockBackordered
-		row.Backorders = append(row.Backorders, &eventv1.WaitingOrder{OrderId: b.Step.OrderId, Location: place[b.Allocations[0].Location], Quantity: b.Backordered})
+		row.Backorders = append(row.Backorders, &eventv1.WaitingOrder{
+			OrderId: b.Step.OrderId, Location: place[b.Allocations[0].Location], Quantity: b.Backordered,
+		})
 	case *eventv1.InventoryEvent_BackorderFilled:
 		row.Backorders = slices.DeleteFunc(row.Backorders, func(w *eventv1.WaitingOrder) bool {
 			w.Quantity = c.BackorderFilled.Backordered
 			return w.Quantity == 0
 		})
 	case *eventv1.InventoryEvent_TransferShipped:
-		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{TransferId: c.TransferShipped.TransferId, ToLocation: 1, Remaining: c.TransferShipped.Quantity})
+		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{
+			TransferId: c.TransferShipped.TransferId, ToLocation: 1, Remaining: c.TransferShipped.Quantity,
+		})
 	case *eventv1.InventoryEvent_TransferReceived:
 		r := c.TransferReceived
 		row.Transfers = slices.DeleteFunc(row.Transfers, func(t *eventv1.OpenTransfer) bool {
@@ -52,97 +58,109 @@ func fromMain(n int64) []*eventv1.Allocation {
 	return []*eventv1.Allocation{{Location: "main", Quantity: n}}
 }
 
-func refused(s *story, quantity, available int64, reason eventv1.RejectionReason) {
-	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationRejected{ReservationRejected: &eventv1.ReservationRejected{
-		Step: stepOf(s, "o-9", 1), Quantity: quantity, Available: available, Reason: reason}}})
+func rejectReservation(s *story, quantity, available int64, reason eventv1.RejectionReason) {
+	s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.ReservationRejected{
+		Step: stepOf(s, "o-9", 1), Quantity: quantity, Available: available, Reason: reason}))
 }
 
-func receipt(s *story, key string) {
-	s.end(level(10, 9, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 1}}})
+func receiveOne(s *story, key string) {
+	s.appendStock(level(10, 9, 0, 1), schematest.StockEvent(&eventv1.StockReceived{Location: "main", Quantity: 1}))
 	s.stock[len(s.stock)-1].Meta.IdempotencyKey = key
 }
 
-// moved moves three units from one state to another.
-func moved(s *story, l *eventv1.Level, from, to eventv1.StockState) {
-	s.end(l, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockMoved{StockMoved: &eventv1.StockMoved{Location: "main", From: from, To: to, Quantity: 3}}})
+// moveStock moves three units from one state to another.
+func moveStock(s *story, l *eventv1.Level, from, to eventv1.StockState) {
+	s.appendStock(l, schematest.StockEvent(&eventv1.StockMoved{Location: "main", From: from, To: to, Quantity: 3}))
 }
 
-// comeBack delivers the A that o-1 has shipped, captures all its money, and takes the A back, in version 1 of the event.
-func comeBack(s *story, due int64) {
-	askBack(s)
-	s.addOrder("o-1", 9, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceived{ReturnReceived: &eventv1.ReturnReceived{
-		ReturnId: "r", Damaged: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_555_000}}, RefundDueMicros: due}}})
+// receiveReturnV1 delivers the A that o-1 has shipped, captures all money and returns the A, in version 1 of the event.
+func receiveReturnV1(s *story, due int64) {
+	requestReturn(s)
+	s.addOrder("o-1", 9, "", schematest.OrderEvent(&eventv1.ReturnReceived{
+		ReturnId: "r", Damaged: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_555_000}},
+		RefundDueMicros: due}))
 }
 
-// comeBackNow is comeBack in the version that is written today.
-func comeBackNow(s *story, condition eventv1.Condition) {
-	askBack(s)
-	s.addOrder("o-1", 9, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceivedV2{ReturnReceivedV2: &eventv1.ReturnReceivedV2{
-		ReturnId: "r", Lines: []*eventv1.ReturnedLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_555_000, Condition: condition}}, RefundDueMicros: 2_560_000}}})
-	s.end(&eventv1.Level{OnHand: 10, Available: 8, Committed: 1, Damaged: 1}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{
-		Step: stepOf(s, "o-1", 9), Quantity: 1, Damaged: fromMain(1)}}})
+// receiveReturn is receiveReturnV1 in the version that is written today.
+func receiveReturn(s *story, condition eventv1.Condition) {
+	requestReturn(s)
+	s.addOrder("o-1", 9, "", schematest.OrderEvent(&eventv1.ReturnReceivedV2{
+		ReturnId:        "r",
+		Lines:           []*eventv1.ReturnedLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 2_555_000, Condition: condition}},
+		RefundDueMicros: 2_560_000}))
+	s.appendStock(&eventv1.Level{OnHand: 10, Available: 8, Committed: 1, Damaged: 1},
+		schematest.StockEvent(&eventv1.StockRestocked{
+			Step: stepOf(s, "o-1", 9), Quantity: 1, Damaged: fromMain(1)}))
 }
 
-func askBack(s *story) {
+func requestReturn(s *story) {
 	a := []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
-	s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesDelivered{LinesDelivered: &eventv1.LinesDelivered{FulfilmentId: "f", Lines: a}}})
-	s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentCaptured{PaymentCaptured: &eventv1.PaymentCaptured{AmountMicros: 5_110_000}}})
-	s.addOrder("o-1", 8, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnRequested{ReturnRequested: &eventv1.ReturnRequested{ReturnId: "r", Lines: a}}})
+	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "f", Lines: a}))
+	s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCaptured{AmountMicros: 5_110_000}))
+	s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.ReturnRequested{ReturnId: "r", Lines: a}))
 }
 
 const short = eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK
 
 func TestHealthyEndings(t *testing.T) {
 	for name, plant := range map[string]func(*story){
-		"a true refusal": func(s *story) { refused(s, 9, 8, short) },
-		"a receipt":      func(s *story) { receipt(s, "r-1") },
+		"a true refusal": func(s *story) { rejectReservation(s, 9, 8, short) },
+		"a receipt":      func(s *story) { receiveOne(s, "r-1") },
 		"a move to damaged, and back": func(s *story) {
-			moved(s, &eventv1.Level{OnHand: 9, Available: 5, Committed: 1, Damaged: 3}, 1, 2)
-			moved(s, level(9, 8, 0, 1), 2, 1)
+			moveStock(s, &eventv1.Level{OnHand: 9, Available: 5, Committed: 1, Damaged: 3}, 1, 2)
+			moveStock(s, level(9, 8, 0, 1), 2, 1)
 		},
 		"a delivery expected and received": func(s *story) {
-			s.end(&eventv1.Level{OnHand: 9, Available: 8, Committed: 1, Incoming: 5}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockExpected{
-				StockExpected: &eventv1.StockExpected{Location: "main", Quantity: 5, Delta: 5}}})
-			s.end(level(14, 13, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{
-				StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 5, Expected: 5}}})
+			s.appendStock(&eventv1.Level{OnHand: 9, Available: 8, Committed: 1, Incoming: 5},
+				schematest.StockEvent(&eventv1.StockExpected{Location: "main", Quantity: 5, Delta: 5}))
+			s.appendStock(level(14, 13, 0, 1), schematest.StockEvent(&eventv1.StockReceived{
+				Location: "main", Quantity: 5, Expected: 5,
+			}))
 		},
-		"goods that come back, as events say it today": func(s *story) { comeBackNow(s, eventv1.Condition_CONDITION_DAMAGED) },
+		"goods that come back, as events say it today": func(s *story) {
+			receiveReturn(s, eventv1.Condition_CONDITION_DAMAGED)
+		},
 		"goods that come back": func(s *story) {
-			comeBack(s, 2_560_000) // 2.555 half to even
-			s.end(&eventv1.Level{OnHand: 10, Available: 8, Committed: 1, Damaged: 1}, &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockRestocked{StockRestocked: &eventv1.StockRestocked{
-				Step: stepOf(s, "o-1", 9), Quantity: 1, Damaged: fromMain(1)}}})
+			receiveReturnV1(s, 2_560_000) // 2.555 half to even
+			s.appendStock(&eventv1.Level{OnHand: 10, Available: 8, Committed: 1, Damaged: 1},
+				schematest.StockEvent(&eventv1.StockRestocked{
+					Step: stepOf(s, "o-1", 9), Quantity: 1, Damaged: fromMain(1)}))
 		},
-		"an amendment that stock has followed": func(s *story) { amended(s, 3, 7_660_000, 2_550_000); followed(s) },
+		"an amendment that stock has followed": func(s *story) { amendOrder(s, 3, 7_660_000, 2_550_000); stockFollows(s) },
 		"one that stock does not have": func(s *story) {
-			askedFor(s, 12)
-			refuse(s, 7, 10)
-			s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentDeclined{AmendmentDeclined: &eventv1.AmendmentDeclined{
-				Short: []*eventv1.ShortLine{{Sku: "A", Requested: 10, Available: 8, Reason: short}}}}})
+			requestAmendment(s, 12)
+			stockRejects(s, 7, 10)
+			s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.AmendmentDeclined{
+				Short: []*eventv1.ShortLine{{Sku: "A", Requested: 10, Available: 8, Reason: short}}}))
 		},
-		"one under way": func(s *story) { askedFor(s, 3) },
+		"one under way": func(s *story) { requestAmendment(s, 3) },
 		"an older row after a newer": func(s *story) {
 			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2, Format: 2})
 		},
 		"a progress row": func(s *story) { s.rows = append(s.rows, &eventv1.AvailabilityRow{SourceOffset: 4, Format: 2}) },
 		"a backorder within its limit": func(s *story) {
-			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 2}}})
+			s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.BackorderLimitSet{Limit: 2}))
 			s.rows[0].BackorderLimit = 2
 			backorder(s, 10)
 		},
 		"a backorder that is filled": func(s *story) {
-			s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 9}}})
+			s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.BackorderLimitSet{Limit: 9}))
 			s.rows[0].BackorderLimit = 9
 			backorder(s, 10)
-			s.addOrder("o-2", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackordered{OrderBackordered: &eventv1.OrderBackordered{Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}})
-			s.end(level(11, 0, 10, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 2}}})
-			filled(s, 2, 0)
-			s.addOrder("o-2", 3, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderBackorderFilled{OrderBackorderFilled: &eventv1.OrderBackorderFilled{Filled: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}}}})
+			s.addOrder("o-2", 2, "", schematest.OrderEvent(&eventv1.OrderBackordered{
+				Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}},
+			}))
+			s.appendStock(level(11, 0, 10, 1), schematest.StockEvent(&eventv1.StockReceived{Location: "main", Quantity: 2}))
+			fillBackorder(s, 2, 0)
+			s.addOrder("o-2", 3, "", schematest.OrderEvent(&eventv1.OrderBackorderFilled{
+				Filled: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}},
+			}))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := healthy()
 			plant(s)
-			if report := s.tell(t, ""); !report.Clean() {
+			if report := s.verify(t, ""); !report.Clean() {
 				for _, inv := range report.Invariants {
 					t.Log(inv.ID, inv.Examples)
 				}
@@ -154,73 +172,87 @@ func TestHealthyEndings(t *testing.T) {
 
 // backorder reserves for an order that waits for its outcome, so that nothing else is compared with it.
 func backorder(s *story, quantity int64) {
-	placed := s.addOrder("o-2", 1, "k-2", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
-		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity}}, PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID}}})
-	s.end(level(9, 8-quantity, quantity, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockBackordered{StockBackordered: &eventv1.StockBackordered{
-		Step: &eventv1.ReservationStep{OrderId: "o-2", PlacedEventId: placed.Meta.EventId, Version: 1}, Quantity: quantity, Backordered: quantity - 8, Allocations: fromMain(quantity)}}})
+	placed := s.addOrder("o-2", 1, "k-2", schematest.OrderEvent(&eventv1.OrderPlaced{
+		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity}},
+		PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID}))
+	s.appendStock(level(9, 8-quantity, quantity, 1), schematest.StockEvent(&eventv1.StockBackordered{
+		Step: &eventv1.ReservationStep{OrderId: "o-2", PlacedEventId: placed.Meta.EventId, Version: 1}, Quantity: quantity,
+		Backordered: quantity - 8, Allocations: fromMain(quantity)}))
 }
 
-// filled gives order o-2 what it waits for.
-func filled(s *story, quantity, left int64) {
+// fillBackorder fills units of order o-2.
+func fillBackorder(s *story, quantity, left int64) {
 	placed := s.orders[len(s.orders)-1]
 	for _, ev := range s.orders {
 		if ev.OrderId == "o-2" && ev.Meta.Version == 1 {
 			placed = ev
 		}
 	}
-	s.end(level(11, 0, 10, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderFilled{BackorderFilled: &eventv1.BackorderFilled{
-		Step: &eventv1.ReservationStep{OrderId: "o-2", PlacedEventId: placed.Meta.EventId, Version: 1}, Location: "main", Quantity: quantity, Backordered: left}}})
+	s.appendStock(level(11, 0, 10, 1), schematest.StockEvent(&eventv1.BackorderFilled{
+		Step: &eventv1.ReservationStep{OrderId: "o-2", PlacedEventId: placed.Meta.EventId, Version: 1}, Location: "main",
+		Quantity: quantity, Backordered: left}))
 }
 
-// waits2 is order o-2, which waits for two more of A than there are.
-func waits2(s *story) {
-	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 9}}})
+// backorderTwo places order o-2 of ten A, of which two are backordered. Then two are received.
+func backorderTwo(s *story) {
+	s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.BackorderLimitSet{Limit: 9}))
 	s.rows[0].BackorderLimit = 9
 	backorder(s, 10)
-	s.end(level(11, 0, 10, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 2}}})
+	s.appendStock(level(11, 0, 10, 1), schematest.StockEvent(&eventv1.StockReceived{Location: "main", Quantity: 2}))
 }
 
-// askedFor amends the two A of o-1, of which one has shipped.
-func askedFor(s *story, quantity int64) []*eventv1.AmendedLine {
-	lines := []*eventv1.AmendedLine{{Line: 1, Sku: "A", Quantity: quantity, UnitPriceMicros: 2_555_000, FormerQuantity: 2, FormerUnitPriceMicros: 2_555_000}}
-	s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentRequested{AmendmentRequested: &eventv1.AmendmentRequested{Lines: lines}}})
+// requestAmendment amends the two A of o-1, of which one has shipped.
+func requestAmendment(s *story, quantity int64) []*eventv1.AmendedLine {
+	lines := []*eventv1.AmendedLine{
+		{
+			Line: 1, Sku: "A", Quantity: quantity, UnitPriceMicros: 2_555_000, FormerQuantity: 2,
+			FormerUnitPriceMicros: 2_555_000,
+		},
+	}
+	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.AmendmentRequested{Lines: lines}))
 	return lines
 }
 
-func amended(s *story, quantity, total, due int64) *eventv1.OrderAmended {
-	e := &eventv1.OrderAmended{Lines: askedFor(s, quantity), SubtotalMicros: quantity * 2_555_000, TotalMicros: total, PaymentDueMicros: due}
-	s.addOrder("o-1", 7, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderAmended{OrderAmended: e}})
+func amendOrder(s *story, quantity, total, due int64) *eventv1.OrderAmended {
+	e := &eventv1.OrderAmended{
+		Lines: requestAmendment(s, quantity), SubtotalMicros: quantity * 2_555_000, TotalMicros: total, PaymentDueMicros: due,
+	}
+	s.addOrder("o-1", 7, "", schematest.OrderEvent(e))
 	return e
 }
 
-// followed is stock that reserves one more A for o-1, and commits it.
-func followed(s *story) {
-	s.end(level(9, 7, 1, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReserved{StockReserved: &eventv1.StockReserved{Step: stepOf(s, "o-1", 6), Quantity: 1, Allocations: fromMain(1)}}})
-	s.end(level(9, 7, 0, 2), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationCommitted{ReservationCommitted: &eventv1.ReservationCommitted{Step: stepOf(s, "o-1", 7), Quantity: 1, Allocations: fromMain(1)}}})
+// stockFollows reserves one more A for o-1, and commits it.
+func stockFollows(s *story) {
+	s.appendStock(level(9, 7, 1, 1), schematest.StockEvent(&eventv1.StockReserved{
+		Step: stepOf(s, "o-1", 6), Quantity: 1, Allocations: fromMain(1),
+	}))
+	s.appendStock(level(9, 7, 0, 2), schematest.StockEvent(&eventv1.ReservationCommitted{
+		Step: stepOf(s, "o-1", 7), Quantity: 1, Allocations: fromMain(1),
+	}))
 }
 
-// refuse is stock that has not got what o-1 asks for on top, and hears that it keeps what it has.
-func refuse(s *story, version uint64, quantity int64) {
-	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationRejected{ReservationRejected: &eventv1.ReservationRejected{
-		Step: stepOf(s, "o-1", version-1), Quantity: quantity, Available: 8, Reason: short}}})
-	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationReleased{ReservationReleased: &eventv1.ReservationReleased{Step: stepOf(s, "o-1", version)}}})
+// stockRejects is stock that has too little for the growth of o-1, and keeps the reservation as it was.
+func stockRejects(s *story, version uint64, quantity int64) {
+	s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.ReservationRejected{
+		Step: stepOf(s, "o-1", version-1), Quantity: quantity, Available: 8, Reason: short}))
+	s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.ReservationReleased{Step: stepOf(s, "o-1", version)}))
 }
 
 func TestOpenOrdersAreNoViolation(t *testing.T) {
 	s := healthy()
-	s.end(level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: 2}}})
+	s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.BackorderLimitSet{Limit: 2}))
 	s.rows[0].BackorderLimit = 2
 	backorder(s, 10)
-	report := s.tell(t, goodAck+`{"key":"torn`)
+	report := s.verify(t, goodAck+`{"key":"torn`)
 	if !report.Clean() || report.OpenOrders != 1 || report.Orders != 2 {
 		t.Fatalf("%+v violated %v", report, violated(report))
 	}
 }
 
-// linesCancelled takes units of A off the order.
+// linesCancelled cancels units of A.
 func linesCancelled(s *story, quantity, total, voided int64) {
-	s.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesCancelled{LinesCancelled: &eventv1.LinesCancelled{
+	s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesCancelled{
 		Lines:          []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: 2_555_000}},
 		SubtotalMicros: 5_110_000 - quantity*2_555_000, TotalMicros: total, VoidedMicros: voided,
-	}}})
+	}))
 }

@@ -8,18 +8,20 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// CompareMirror holds ClickHouse's tables, but those left out, to the log, and fills nothing again.
-func CompareMirror(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, without ...string) (*Invariant, error) {
+// CompareMirror compares ClickHouse's tables with the log, without the given ones, and fills no copy.
+func CompareMirror(
+	ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, without ...string,
+) (*Invariant, error) {
 	layout, err := client.ReadLayout(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := newChecker(layout, Options{})
-	c.mirrored = newMirrorFold()
-	if err := c.readTopic(ctx, client, eventlog.TopicOrders, c.orderRecord); err != nil {
+	c.mirrorSums = newMirrorSums()
+	if err := c.readTopic(ctx, client, eventlog.TopicOrders, c.foldOrder); err != nil {
 		return nil, err
 	}
-	if err := c.readTopic(ctx, client, eventlog.TopicInventory, c.stockRecord); err != nil {
+	if err := c.readTopic(ctx, client, eventlog.TopicInventory, c.foldStock); err != nil {
 		return nil, err
 	}
 	for _, m := range c.comparisons() {

@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/codec/codectest"
 )
 
-// FuzzRecords: whatever stands in the log is judged, three records in a row of one of the topics.
+// FuzzRecords: any three records of a topic are folded and checked.
 func FuzzRecords(f *testing.F) {
 	samples := codectest.Samples(f)
 	for i, s := range samples {
@@ -21,25 +21,27 @@ func FuzzRecords(f *testing.F) {
 			switch which % 3 {
 			case 0:
 				rec.Topic = eventlog.TopicOrders
-				c.orderRecord(rec)
+				c.foldOrder(rec)
 			case 1:
 				rec.Topic = eventlog.TopicInventory
-				c.stockRecord(rec)
+				c.foldStock(rec)
 			default:
 				rec.Topic = eventlog.TopicAvailability
-				c.rowRecord(rec)
+				c.addRow(rec)
 			}
 		}
-		c.agree()
+		c.checkAgreement()
 	})
 }
 
-// FuzzAcks: a file of acknowledgements is held to the log, or refused with its line.
+// FuzzAcks: any acks file is checked, or refused with the number of a line.
 func FuzzAcks(f *testing.F) {
-	f.Add([]byte(`{"key":"k","order_id":"o","status":201,"outcome":"reserved","position":"o1.2"}` + "\n" + `{"key":"k2","status":409,"outcome":"rejected"}`))
-	f.Add([]byte(`{"key":"r","type":"receive_stock","sku":"A","status":201}` + "\n" + `{"key":"c","type":"cancel_order","order_id":"o","status":409}`))
+	f.Add([]byte(`{"key":"k","order_id":"o","status":201,"outcome":"reserved","position":"o1.2"}` + "\n" +
+		`{"key":"k2","status":409,"outcome":"rejected"}`))
+	f.Add([]byte(`{"key":"r","type":"receive_stock","sku":"A","status":201}` + "\n" +
+		`{"key":"c","type":"cancel_order","order_id":"o","status":409}`))
 	f.Fuzz(func(_ *testing.T, text []byte) {
 		c := newChecker(eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}, Options{})
-		_ = c.acks(bytes.NewReader(text)) // an error names the line
+		_ = c.checkAcks(bytes.NewReader(text)) // an error names the line
 	})
 }

@@ -19,14 +19,17 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec/codectest"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/verify"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 func TestMain(m *testing.M) { chdbtest.Main(m) }
 
-// mirrored is a log and its mirror in ClickHouse, which is complete.
-func mirrored(t *testing.T, records func(eventlog.Layout) []*eventlog.Record) (context.Context, *eventlog.Client, *clickhouse.Conn, string) {
+// mirrored is a log and its complete mirror in ClickHouse.
+func mirrored(
+	t *testing.T, records func(eventlog.Layout) []*eventlog.Record,
+) (context.Context, *eventlog.Client, *clickhouse.Conn, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
@@ -40,7 +43,9 @@ func mirrored(t *testing.T, records func(eventlog.Layout) []*eventlog.Record) (c
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	m, err := analytics.New(analytics.Config{Log: log.Config, Client: log.Client, Layout: log.Layout, Conn: conn, Alone: true})
+	m, err := analytics.New(analytics.Config{
+		Log: log.Config, Client: log.Client, Layout: log.Layout, Conn: conn, Alone: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +53,9 @@ func mirrored(t *testing.T, records func(eventlog.Layout) []*eventlog.Record) (c
 	done := make(chan struct{})
 	go func() { defer close(done); _ = m.Run(running) }()
 	defer func() { stop(); <-done }()
-	end, err := log.Client.StableOffsets(ctx, []eventlog.TopicPartition{{Topic: eventlog.TopicOrders}, {Topic: eventlog.TopicInventory}})
+	end, err := log.Client.StableOffsets(ctx, []eventlog.TopicPartition{
+		{Topic: eventlog.TopicOrders}, {Topic: eventlog.TopicInventory},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +78,8 @@ func execute(t *testing.T, ctx context.Context, conn *clickhouse.Conn, statement
 	}
 }
 
-// Every event that the log can hold: what verify knows of it is what the mirror has. Samples do not follow from one
-// another, as levels of stock must, so the ledger is left out.
+// The mirror has what verify makes of every type of event. The ledger is left out, because the samples' levels do not
+// follow from each other.
 func TestEveryEventIsMirroredAsVerifyKnowsIt(t *testing.T) {
 	ctx, client, conn, _ := mirrored(t, func(eventlog.Layout) (recs []*eventlog.Record) {
 		for _, s := range codectest.Samples(t) {
@@ -80,7 +87,11 @@ func TestEveryEventIsMirroredAsVerifyKnowsIt(t *testing.T) {
 			if name := strings.Split(s.Type, ".")[1]; changes.ByName(protoreflect.Name(name)) != nil {
 				topic = eventlog.TopicOrders
 			}
-			recs = append(recs, &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: topic}, Key: []byte("k"), Value: s.Value})
+			recs = append(recs, &eventlog.Record{
+				TopicPartition: eventlog.TopicPartition{Topic: topic},
+				Key:            []byte("k"),
+				Value:          s.Value,
+			})
 		}
 		return recs
 	})
@@ -90,7 +101,7 @@ func TestEveryEventIsMirroredAsVerifyKnowsIt(t *testing.T) {
 	}
 }
 
-// One value of one row is enough, whatever its column.
+// A violation is found when one value of one row differs, in any column.
 func TestEveryColumnOfTheMirrorIsCompared(t *testing.T) {
 	ctx, client, conn, _ := mirroredStory(t)
 	violations := func() int64 {
@@ -106,8 +117,9 @@ func TestEveryColumnOfTheMirrorIsCompared(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := map[string]string{
-		"String": "concat(%s, 'x')", "LowCardinality(String)": "concat(%s, 'x')", "UUID": "generateUUIDv4()", "DateTime64(6, 'UTC')": "addMicroseconds(%s, 1)",
-		"Int32": "%s + 1", "Int64": "%s + 1", "UInt32": "%s + 1", "UInt64": "%s + 1",
+		"String": "concat(%s, 'x')", "LowCardinality(String)": "concat(%s, 'x')", "UUID": "generateUUIDv4()",
+		"DateTime64(6, 'UTC')": "addMicroseconds(%s, 1)",
+		"Int32":                "%s + 1", "Int64": "%s + 1", "UInt32": "%s + 1", "UInt64": "%s + 1",
 	}
 	for _, table := range m.Tables()[:4] {
 		kept := table.Name + "_kept"
@@ -119,7 +131,9 @@ func TestEveryColumnOfTheMirrorIsCompared(t *testing.T) {
 		}
 		for _, column := range table.Columns {
 			changed := strings.ReplaceAll(other[column.Type], "%s", column.Name)
-			refill(fmt.Sprintf("* REPLACE (if((topic, partition, offset) = (SELECT max((topic, partition, offset)) FROM %s), %s, %s) AS %s)", kept, changed, column.Name, column.Name))
+			refill(fmt.Sprintf("* REPLACE (if((topic, partition, offset) = "+
+				"(SELECT max((topic, partition, offset)) FROM %s), %s, %s) AS %s)",
+				kept, changed, column.Name, column.Name))
 			if violations() == 0 {
 				t.Errorf("%s.%s is another, and nothing was found", table.Name, column.Name)
 			}
@@ -155,7 +169,11 @@ func TestAMirrorIsHeldToTheLog(t *testing.T) {
 		statement string
 		healthy   bool
 	}{
-		{"INSERT INTO order_lines (partition, offset, line, type, quantity, amount_micros) VALUES (0, 0, 7, 'order_placed', 1, 1)", false},
+		{
+			"INSERT INTO order_lines (partition, offset, line, type, quantity, amount_micros) " +
+				"VALUES (0, 0, 7, 'order_placed', 1, 1)",
+			false,
+		},
 		{"ALTER TABLE order_lines DELETE WHERE line = 7", true},
 		{"ALTER TABLE stock_ledger UPDATE on_hand = on_hand + 1 WHERE version = 5", false},
 		{"ALTER TABLE stock_ledger UPDATE on_hand = on_hand - 1 WHERE version = 5", true},
@@ -169,7 +187,7 @@ func TestAMirrorIsHeldToTheLog(t *testing.T) {
 	}
 }
 
-// refusing is the address of a ClickHouse that has no room for the events of a mirror that is filled again.
+// refusing is the address of a ClickHouse that has no disk space for the events of a copy.
 func refusing(t *testing.T, address string) string {
 	t.Helper()
 	engine, err := url.Parse(address)
@@ -195,28 +213,33 @@ func refusing(t *testing.T, address string) string {
 // A mirror that cannot be filled again ends the verification with the reason, and leaves nothing behind.
 func TestAMirrorThatCannotBeFilledAgainIsGivenUp(t *testing.T) {
 	ctx, client, conn, address := mirroredStory(t)
-	_, err := verify.Run(ctx, client, verify.Options{ClickHouse: refusing(t, address), MirrorWait: 1500 * time.Millisecond})
-	if err == nil || !strings.Contains(err.Error(), "has not moved for 1.5s") || !strings.Contains(err.Error(), "disk is full") {
+	_, err := verify.Run(ctx, client, verify.Options{
+		ClickHouse: refusing(t, address), MirrorWait: 1500 * time.Millisecond,
+	})
+	if err == nil || !strings.Contains(err.Error(), "has not moved for 1.5s") ||
+		!strings.Contains(err.Error(), "disk is full") {
 		t.Errorf("it says %v", err)
 	}
 	var left uint64
-	err = conn.Each(ctx, "SELECT count() FROM system.databases WHERE name = concat(currentDatabase(), '_verify')", nil, nil,
+	const copies = "SELECT count() FROM system.databases WHERE name = concat(currentDatabase(), '_verify')"
+	err = conn.Each(ctx, copies, nil, nil,
 		func(rows clickhouse.Rows) error { return rows.Scan(&left) })
 	if err != nil || left != 0 {
 		t.Errorf("%d databases are left behind, %v", left, err)
 	}
 }
 
-// A mirror that nobody fills is not waited for without end either.
+// The wait for a mirror that nobody fills ends, too.
 func TestAMirrorThatStandsStillIsGivenUp(t *testing.T) {
 	ctx, client, _, address := mirroredStory(t)
 	more := healthy()
-	more.addOrder("o-1", 6, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderHeld{OrderHeld: &eventv1.OrderHeld{}}})
+	more.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.OrderHeld{}))
 	if err := client.Produce(ctx, more.records(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})); err != nil {
 		t.Fatal(err)
 	}
 	_, err := verify.Run(ctx, client, verify.Options{ClickHouse: address, MirrorWait: 50 * time.Millisecond})
-	if err == nil || !strings.Contains(err.Error(), "is analytics-projector running?") || !strings.Contains(err.Error(), "has not moved") {
+	if err == nil || !strings.Contains(err.Error(), "is analytics-projector running?") ||
+		!strings.Contains(err.Error(), "has not moved") {
 		t.Errorf("it says %v", err)
 	}
 }

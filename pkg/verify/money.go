@@ -8,11 +8,35 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// money holds a document's amounts to its lines: the subtotal is exact, the total rounded once.
-func (c *checker) money(rec *eventlog.Record, lines []*eventv1.OrderLine, currency string, subtotal, total int64) {
+// uncaptured is what is authorized and not captured: providers keep it for the order.
+func (o *order) uncaptured() int64 { return o.authorized - o.voided - o.captured }
+
+// paid is what was captured, was not refunded, and is not due for refund.
+func (o *order) paid() int64 { return o.captured - o.refunded - o.refundDue }
+
+// owed is the order's total without the price of what came back.
+func (o *order) owed() int64 {
+	return max(0, o.total-roundHalfEven(o.returned, minorUnit(o.currency)))
+}
+
+// uncovered is what of the owed amount is neither paid nor authorized.
+func (o *order) uncovered() int64 { return max(0, o.owed()-o.paid()-o.uncaptured()) }
+
+// excess is the money beyond the owed amount: what is authorized is voided, what is paid is due for refund.
+func (o *order) excess() (voided, refundDue int64) {
+	refundDue = max(0, o.paid()-o.owed())
+	return min(o.uncaptured(), max(0, o.uncaptured()+o.paid()-refundDue-o.owed())), refundDue
+}
+
+// checkDocumentMoney checks an order's amounts against its lines (I10). The subtotal is exact, the total is rounded
+// once.
+func (c *checker) checkDocumentMoney(
+	rec *eventlog.Record, lines []*eventv1.OrderLine, currency string, subtotal, total int64,
+) {
 	sum, fits := int64(0), true
 	for _, l := range lines {
-		c.check(Money, l.Quantity > 0 && l.UnitPriceMicros >= 0, "%s: a line of %d at %d", at(rec), l.Quantity, l.UnitPriceMicros)
+		c.check(Money, l.Quantity > 0 && l.UnitPriceMicros >= 0,
+			"%s: a line of %d at %d", at(rec), l.Quantity, l.UnitPriceMicros)
 		hi, lo := bits.Mul64(uint64(l.Quantity), uint64(l.UnitPriceMicros))
 		fits = fits && hi == 0 && lo <= uint64(math.MaxInt64-sum)
 		if !fits {
@@ -23,13 +47,15 @@ func (c *checker) money(rec *eventlog.Record, lines []*eventv1.OrderLine, curren
 	c.check(Money, fits && sum == subtotal, "%s: lines add up to %d, the subtotal is %d", at(rec), sum, subtotal)
 	c.check(Money, len(currency) == 3, "%s: %q is no currency", at(rec), currency)
 	rounded := roundHalfEven(subtotal, minorUnit(currency))
-	c.check(Money, rounded == total, "%s: the subtotal %d %s rounds to %d, not to the total %d", at(rec), subtotal, currency, rounded, total)
+	c.check(Money, rounded == total,
+		"%s: the subtotal %d %s rounds to %d, not to the total %d", at(rec), subtotal, currency, rounded, total)
 }
 
 // minorUnit is the smallest amount of a currency that is paid, in micro-units (ISO 4217's exponent).
 func minorUnit(currency string) int64 {
 	switch currency {
-	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF":
+	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF",
+		"XPF":
 		return 1_000_000
 	case "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND":
 		return 1_000
@@ -39,9 +65,10 @@ func minorUnit(currency string) int64 {
 	return 10_000
 }
 
+// roundHalfEven rounds an amount that is not negative to a multiple of unit, and halves to the even multiple.
 func roundHalfEven(amount, unit int64) int64 {
-	whole, rest := amount/unit, amount%unit
-	if 2*rest > unit || 2*rest == unit && whole%2 == 1 {
+	whole, remainder := amount/unit, amount%unit
+	if 2*remainder > unit || 2*remainder == unit && whole%2 == 1 {
 		whole++
 	}
 	return whole * unit

@@ -8,43 +8,45 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Kinds of what the orders' topic holds.
+// Kinds of what the topic of orders has.
 const (
 	kindOrder      = "order"
 	kindImported   = "imported order"
 	kindCreditNote = "credit note"
 )
 
-// order is the naive fold of one order or document.
+// order is the naive fold of one order or past document. Amounts are in micro-units.
 type order struct {
 	version              uint64
 	status, kind         string
-	placed               id
-	lines                []line // one a SKU
+	placed               id     // of the event that placed it
+	lines                []line // one for each SKU
 	subtotal, total      int64
 	authorized, captured int64
 	voided, refunded     int64
 	refundDue            int64
 	deadline             int64
 	onAccount            bool
-	// outcome is what stock answered first: reserved or rejected.
+	// outcome is what stock answered first: reserved or rejected. The client was told that.
 	outcome     string
-	fulfilments map[string]fulfilment
-	// returns have the units that are still to come; returned is what all that came had cost, exactly.
+	fulfilments map[string]fulfilment // by ID
+	// returns has the units that are still to come back, by return ID. returned is the price of all that came back, not
+	// rounded.
 	returns  map[string]int64
 	returned int64
 	currency string
 	rule     *eventv1.AllocationRule
-	// amending are the lines that stock is asked about, paymentDue that what they cost more is not authorized.
+	// amending are the lines of an amendment that stock has not answered. paymentDue says that an amendment raised the
+	// total, and that not all of it is authorized.
 	amending   []*eventv1.AmendedLine
 	paymentDue bool
-	// heldFrom is the status before on_hold.
-	heldFrom string
-	// wants is the version at which it last wanted another reservation; settled: stock has followed.
-	wants     uint64
-	settled   bool
-	partition int32
-	offset    int64
+	// statusBeforeHold is the status of an order on hold before it was put on hold.
+	statusBeforeHold string
+	// wantedVersion is the order's version at which its wanted reservation last changed. settled: stock has followed.
+	wantedVersion uint64
+	settled       bool
+	partition     int32
+	offset        int64
 }
 
 // line adds up an order's lines of one SKU.
@@ -52,19 +54,6 @@ type line struct {
 	sku                           string
 	ordered, shipped, backordered int64
 	delivered, returned, damaged  int64
-}
-
-// fulfilment is one shipment.
-type fulfilment struct {
-	units   int64
-	pending bool
-	left    []underWay
-}
-
-// underWay is what of a SKU has not arrived.
-type underWay struct {
-	sku   string
-	units int64
 }
 
 func (o *order) line(sku string) *line {
@@ -76,39 +65,13 @@ func (o *order) line(sku string) *line {
 	return nil
 }
 
-// afterPlacing are all statuses of an order that is there.
-var afterPlacing = []string{"placed", "reserved", "confirmed", "on_hold", "completed", "rejected", "cancelled", "expired"}
-
-// before lists the statuses that an event may follow.
-var before = map[string][]string{
-	"order_placed": {""}, "import_requested": {"", "rejected"}, "order_imported": {"", "placed", "rejected"}, "credit_note_imported": {"", "placed", "rejected"},
-	"order_reserved": {"placed"}, "order_backordered": {"placed"}, "order_rejected": {"placed"},
-	"order_backorder_filled": {"reserved", "confirmed", "on_hold"},
-	"order_held":             {"reserved", "confirmed"}, "order_resumed": {"on_hold"}, "lines_cancelled": {"reserved", "confirmed", "on_hold"},
-	"amendment_requested": {"reserved", "confirmed"}, "order_amended": {"reserved", "confirmed", "on_hold"}, "amendment_declined": {"reserved", "confirmed", "on_hold"},
-	"fulfilment_created": {"confirmed"}, "fulfilment_cancelled": {"confirmed", "on_hold", "completed"},
-	"payment_started": {"placed", "reserved"}, "payment_authorized": afterPlacing,
-	"payment_captured": afterPlacing, "payment_voided": afterPlacing, "payment_refunded": afterPlacing, "payment_failed": afterPlacing,
-	"order_reopened":  {"expired"},
-	"order_confirmed": {"reserved"}, "order_cancelled": {"placed", "reserved", "confirmed", "on_hold"}, "order_expired": {"placed", "reserved"},
-	"lines_shipped": {"confirmed"}, "shipment_reconciled": {"placed", "reserved", "confirmed", "on_hold"}, "lines_delivered": {"confirmed", "completed", "on_hold"},
-	"return_requested": {"confirmed", "completed", "on_hold"}, "return_received": {"confirmed", "completed", "on_hold"}, "return_cancelled": {"confirmed", "completed", "on_hold"},
-	"reservation_settled": afterPlacing,
+// allShipped reports whether nothing is left to ship.
+func (o *order) allShipped() bool {
+	return !slices.ContainsFunc(o.lines, func(l line) bool { return l.shipped < l.ordered })
 }
 
-// wanting lists the events after which an order wants another reservation.
-var wanting = []string{
-	"order_placed", "import_requested", "order_imported", "credit_note_imported", "order_rejected", "order_confirmed",
-	"order_cancelled", "order_expired", "order_reopened", "lines_cancelled", "amendment_requested", "order_amended", "amendment_declined", "lines_shipped", "shipment_reconciled", "return_received",
-}
-
-// importing lists the events of which a past document is made, ofDocuments all that it may have after the first.
-var (
-	importing   = []string{"import_requested", "order_imported", "credit_note_imported"}
-	ofDocuments = append([]string{"reservation_settled", "order_rejected"}, importing...)
-)
-
-func (c *checker) orderRecord(rec *eventlog.Record) {
+// foldOrder folds a record of the topic of orders.
+func (c *checker) foldOrder(rec *eventlog.Record) {
 	var ev eventv1.OrderEvent
 	err := ev.UnmarshalVT(rec.Value)
 	name, written := schema.Name(&ev)
@@ -120,7 +83,7 @@ func (c *checker) orderRecord(rec *eventlog.Record) {
 		return
 	}
 	schema.UpcastOrder(&ev)
-	if !c.envelope(rec, ev.Meta, ev.OrderId, "/holdfast/orders", name, written) {
+	if !c.checkEnvelope(rec, ev.Meta, ev.OrderId, "/holdfast/orders", name, written) {
 		return
 	}
 	o := c.orders[ev.OrderId]
@@ -128,243 +91,189 @@ func (c *checker) orderRecord(rec *eventlog.Record) {
 		o = &order{partition: rec.Partition, offset: rec.Offset}
 		c.orders[ev.OrderId] = o
 	}
-	c.check(Versions, ev.Meta.Version == o.version+1, "%s: order %s has version %d after %d", at(rec), ev.OrderId, ev.Meta.Version, o.version)
+	c.check(Versions, ev.Meta.Version == o.version+1,
+		"%s: order %s has version %d after %d", at(rec), ev.OrderId, ev.Meta.Version, o.version)
 	o.version = ev.Meta.Version
-	c.check(Transitions, slices.Contains(before[name], o.status), "%s: %s of order %s while it is %q", at(rec), name, ev.OrderId, o.status)
-	document := o.pastDocument()
-	c.check(Transitions, !document || slices.Contains(ofDocuments, name), "%s: %s of a past document", at(rec), name)
-	c.check(Transitions, document || o.kind == "" || !slices.Contains(importing, name), "%s: %s of order %s, which is no past document", at(rec), name, ev.OrderId)
-	if slices.Contains(wanting, name) {
-		o.wants, o.settled = max(o.version, o.wants+1), false
+	c.checkTransition(rec, o, ev.OrderId, name)
+	if slices.Contains(changesWanted, name) {
+		o.wantedVersion, o.settled = max(o.version, o.wantedVersion+1), false
 	}
-	c.check(Transitions, o.amending == nil || !slices.Contains(notWhileAmending, name), "%s: %s of order %s, which stock is asked about", at(rec), name, ev.OrderId)
-	c.stillDue(rec, o, name)
-	c.orderChange(rec, o, &ev)
+	c.checkPaymentDue(rec, o, name)
+	c.foldOrderChange(rec, o, &ev)
 }
 
-func (c *checker) orderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
+// checkTransition checks that the event may follow the order's status (I12).
+func (c *checker) checkTransition(rec *eventlog.Record, o *order, id, name string) {
+	c.check(Transitions, slices.Contains(statusesBefore[name], o.status),
+		"%s: %s of order %s while it is %q", at(rec), name, id, o.status)
+	document := o.pastDocument()
+	c.check(Transitions, !document || slices.Contains(documentMayHave, name), "%s: %s of a past document", at(rec), name)
+	c.check(Transitions, document || o.kind == "" || !slices.Contains(documentEvents, name),
+		"%s: %s of order %s, which is no past document", at(rec), name, id)
+	c.check(Transitions, o.amending == nil || !slices.Contains(notWhileAmending, name),
+		"%s: %s of order %s, which stock is asked about", at(rec), name, id)
+}
+
+// foldOrderChange folds how an order begins and what stock answers; foldLaterChange and what it calls the other events.
+func (c *checker) foldOrderChange(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
 	switch ch := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderPlaced:
 		p := ch.OrderPlaced
 		o.onAccount = p.PaymentTerms == eventv1.PaymentTerms_PAYMENT_TERMS_ON_ACCOUNT
 		o.deadline = p.PaymentDeadlineMicros
-		c.check(Transitions, p.PaymentTerms != 0 && (!o.onAccount || o.deadline == 0), "%s: terms %v with a deadline of %d", at(rec), p.PaymentTerms, o.deadline)
-		c.money(rec, p.Lines, p.Currency, p.SubtotalMicros, p.TotalMicros)
-		c.open(rec, o, ev, kindOrder, "placed", p.Lines, p.TotalMicros)
+		c.check(Transitions, p.PaymentTerms != 0 && (!o.onAccount || o.deadline == 0),
+			"%s: terms %v with a deadline of %d", at(rec), p.PaymentTerms, o.deadline)
+		c.checkDocumentMoney(rec, p.Lines, p.Currency, p.SubtotalMicros, p.TotalMicros)
+		c.beginOrder(rec, o, ev, kindOrder, "placed", p.Lines, p.TotalMicros)
 		o.currency, o.subtotal, o.rule = p.Currency, p.SubtotalMicros, p.Allocation
 	case *eventv1.OrderEvent_ImportRequested:
 		if d := ch.ImportRequested.GetCreditNote(); d != nil {
-			c.document(rec, o, ev, kindCreditNote, "placed", d)
+			c.foldDocument(rec, o, ev, kindCreditNote, "placed", d)
 		} else {
-			c.document(rec, o, ev, kindImported, "placed", ch.ImportRequested.GetOrder())
+			c.foldDocument(rec, o, ev, kindImported, "placed", ch.ImportRequested.GetOrder())
 		}
 	case *eventv1.OrderEvent_OrderImported:
-		c.document(rec, o, ev, kindImported, "completed", ch.OrderImported)
+		c.foldDocument(rec, o, ev, kindImported, "completed", ch.OrderImported)
 		for i := range o.lines {
 			o.lines[i].shipped = o.lines[i].ordered
 		}
 	case *eventv1.OrderEvent_CreditNoteImported:
-		c.document(rec, o, ev, kindCreditNote, "completed", ch.CreditNoteImported)
+		c.foldDocument(rec, o, ev, kindCreditNote, "completed", ch.CreditNoteImported)
 	case *eventv1.OrderEvent_OrderReserved:
 		o.status, o.settled = "reserved", true
-		o.answered("reserved")
+		o.setOutcome("reserved")
 	case *eventv1.OrderEvent_OrderBackordered:
 		o.status, o.settled = "reserved", true
-		o.answered("reserved")
+		o.setOutcome("reserved")
 		c.check(Transitions, len(ch.OrderBackordered.Backordered) > 0, "%s: backordered, and says nothing of what", at(rec))
-		c.backordered(rec, o, ch.OrderBackordered.Backordered, 1)
+		c.foldBackordered(rec, o, ch.OrderBackordered.Backordered, 1)
 	case *eventv1.OrderEvent_OrderBackorderFilled:
 		c.check(Transitions, len(ch.OrderBackorderFilled.Filled) > 0, "%s: filled, and says nothing of what", at(rec))
-		c.backordered(rec, o, ch.OrderBackorderFilled.Filled, -1)
+		c.foldBackordered(rec, o, ch.OrderBackorderFilled.Filled, -1)
 	case *eventv1.OrderEvent_OrderRejected:
-		o.status = "rejected"
-		o.answered("rejected")
-		c.check(Money, ch.OrderRejected.RefundDueMicros == o.paid(), "%s: %d are due for refund, it should be %d", at(rec), ch.OrderRejected.RefundDueMicros, o.paid())
-		o.refundDue += ch.OrderRejected.RefundDueMicros
-		for _, s := range ch.OrderRejected.Short {
-			l := o.line(s.Sku)
-			c.check(Refused, l != nil && s.Requested > 0 && s.Requested <= l.ordered, "%s: refused for %d of %s, which was not ordered", at(rec), s.Requested, s.Sku)
-		}
-	case *eventv1.OrderEvent_LinesShipped:
-		c.shipment(rec, o, ch.LinesShipped.FulfilmentId, ch.LinesShipped.Lines)
-	case *eventv1.OrderEvent_ShipmentReconciled:
-		c.shipment(rec, o, ch.ShipmentReconciled.FulfilmentId, ch.ShipmentReconciled.Lines)
-	case *eventv1.OrderEvent_LinesDelivered:
-		c.deliver(rec, o, ch.LinesDelivered)
+		c.foldRejected(rec, o, ch.OrderRejected)
 	case *eventv1.OrderEvent_ReservationSettled:
-		// A version beyond what the order wants takes it past that, and it is sent again.
+		// A version beyond the wanted one raises that, and the order's shard sends its step again.
 		to := ch.ReservationSettled.ReservationVersion
-		o.settled = o.settled && to <= o.wants || to == o.wants
-		o.wants = max(o.wants, to)
+		o.settled = o.settled && to <= o.wantedVersion || to == o.wantedVersion
+		o.wantedVersion = max(o.wantedVersion, to)
 	default:
-		c.changed(rec, o, ev)
+		c.foldLaterChange(rec, o, ev)
 	}
 }
 
-// changed follows what a shop does to an order after it was placed.
-func (c *checker) changed(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
+// foldLaterChange folds what changes an order after it was placed.
+func (c *checker) foldLaterChange(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
 	switch ch := ev.Change.(type) {
 	case *eventv1.OrderEvent_OrderHeld:
-		o.status, o.heldFrom = "on_hold", o.status
+		o.status, o.statusBeforeHold = "on_hold", o.status
 	case *eventv1.OrderEvent_OrderResumed:
 		r := ch.OrderResumed
-		c.check(Transitions, r.Confirmed == (o.heldFrom == "confirmed"), "%s: resumed as confirmed: %t, it was %s", at(rec), r.Confirmed, o.heldFrom)
-		o.status, o.heldFrom = o.heldFrom, ""
+		c.check(Transitions, r.Confirmed == (o.statusBeforeHold == "confirmed"),
+			"%s: resumed as confirmed: %t, it was %s", at(rec), r.Confirmed, o.statusBeforeHold)
+		o.status, o.statusBeforeHold = o.statusBeforeHold, ""
 		if !r.Confirmed {
 			o.deadline = r.PaymentDeadlineMicros
 		}
 	case *eventv1.OrderEvent_LinesCancelled:
-		c.linesCancelled(rec, o, ch.LinesCancelled)
-	case *eventv1.OrderEvent_FulfilmentCreated:
-		f := ch.FulfilmentCreated
-		_, again := o.fulfilments[f.FulfilmentId]
-		c.check(Transitions, !again && f.FulfilmentId != "" && units(f.Lines) > 0, "%s: fulfilment %q is there already, or of nothing", at(rec), f.FulfilmentId)
-		o.keep(f.FulfilmentId, fulfilment{units: units(f.Lines), pending: true})
-	case *eventv1.OrderEvent_FulfilmentCancelled:
-		id := ch.FulfilmentCancelled.FulfilmentId
-		c.check(Transitions, o.fulfilments[id].pending, "%s: fulfilment %q is not waiting to ship", at(rec), id)
-		delete(o.fulfilments, id)
+		c.foldLinesCancelled(rec, o, ch.LinesCancelled)
+	case *eventv1.OrderEvent_LinesShipped, *eventv1.OrderEvent_ShipmentReconciled, *eventv1.OrderEvent_LinesDelivered,
+		*eventv1.OrderEvent_FulfilmentCreated, *eventv1.OrderEvent_FulfilmentCancelled:
+		c.foldFulfilment(rec, o, ev)
+	case *eventv1.OrderEvent_AmendmentRequested, *eventv1.OrderEvent_OrderAmended, *eventv1.OrderEvent_AmendmentDeclined:
+		c.foldAmendment(rec, o, ev)
+	case *eventv1.OrderEvent_ReturnRequested, *eventv1.OrderEvent_ReturnReceivedV2, *eventv1.OrderEvent_ReturnCancelled:
+		c.foldReturn(rec, o, ev)
 	default:
-		c.amendment(rec, o, ev)
+		c.foldPayment(rec, o, ev)
 	}
 }
 
-func (o *order) keep(id string, f fulfilment) {
-	if o.fulfilments == nil {
-		o.fulfilments = map[string]fulfilment{}
-	}
-	o.fulfilments[id] = f
-}
-
-// linesCancelled follows quantities and money that an order goes without.
-func (c *checker) linesCancelled(rec *eventlog.Record, o *order, e *eventv1.LinesCancelled) {
-	c.check(Transitions, len(e.Lines) > 0, "%s: nothing was cancelled", at(rec))
-	for _, gone := range e.Lines {
-		l := o.line(gone.Sku)
-		if l == nil {
-			c.check(Transitions, false, "%s: cancelled %s, which was not ordered", at(rec), gone.Sku)
-			continue
-		}
-		l.ordered -= gone.Quantity
-		l.backordered = max(0, l.backordered-gone.Quantity) // it is given up first
-		c.check(Transitions, gone.Quantity > 0 && l.ordered >= l.shipped, "%s: cancelled %d of %s, of which %d have shipped", at(rec), gone.Quantity, l.sku, l.shipped)
-	}
-	c.check(Money, e.TotalMicros >= 0 && e.TotalMicros <= o.total, "%s: the total goes from %d to %d", at(rec), o.total, e.TotalMicros)
-	o.subtotal, o.total = e.SubtotalMicros, e.TotalMicros
-	voided, due := o.setFree()
-	c.check(Money, e.VoidedMicros == voided && e.RefundDueMicros == due,
-		"%s: %d voided and %d due, should be %d and %d", at(rec), e.VoidedMicros, e.RefundDueMicros, voided, due)
-	o.voided += e.VoidedMicros
-	o.refundDue += e.RefundDueMicros
-	if !slices.ContainsFunc(o.lines, func(l line) bool { return l.shipped < l.ordered }) {
-		o.status = "completed"
-	}
-}
-
-// answered keeps the first outcome: it is what the client was told.
-func (o *order) answered(outcome string) {
-	if o.outcome == "" {
-		o.outcome = outcome
-	}
-}
-
-// pastDocument is an order or a credit note, imported or asked for.
-type pastDocument interface {
-	GetLines() []*eventv1.OrderLine
-	GetCurrency() string
-	GetSubtotalMicros() int64
-	GetTotalMicros() int64
-}
-
-func (o *order) pastDocument() bool { return o.kind == kindImported || o.kind == kindCreditNote }
-
-// document follows a past document: the one that is imported is the one that was asked for.
-func (c *checker) document(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, kind, status string, d pastDocument) {
-	c.money(rec, d.GetLines(), d.GetCurrency(), d.GetSubtotalMicros(), d.GetTotalMicros())
-	if o.kind == "" {
-		c.open(rec, o, ev, kind, status, d.GetLines(), d.GetTotalMicros())
-		return
-	}
-	if o.status == "placed" {
-		asked, total := o.lines, o.total
-		c.lines(o, d.GetLines())
-		c.check(Transitions, o.kind == kind && total == d.GetTotalMicros() && slices.EqualFunc(asked, o.lines, func(a, b line) bool { return a.sku == b.sku && a.ordered == b.ordered }),
-			"%s: document %s is imported otherwise than it was asked for", at(rec), ev.OrderId)
-	} else {
-		c.lines(o, d.GetLines())
-	}
-	o.kind, o.status, o.total = kind, status, d.GetTotalMicros()
-}
-
-// open begins an order, once and for one key.
-func (c *checker) open(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, kind, status string, lines []*eventv1.OrderLine, total int64) {
+// beginOrder begins an order or a past document. Each has a key of its own (I4).
+func (c *checker) beginOrder(
+	rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, kind, status string, lines []*eventv1.OrderLine, total int64,
+) {
 	c.check(OneKey, o.kind == "", "%s: order %s is placed for a second time", at(rec), ev.OrderId)
 	o.kind, o.status, o.placed, o.total = kind, status, idOf(ev.Meta.EventId), total
-	c.lines(o, lines)
+	c.setLines(o, lines)
 	c.check(Transitions, len(lines) > 0, "%s: an order without lines", at(rec))
 	key := ev.Meta.IdempotencyKey
 	if key == "" {
 		c.check(OneKey, false, "%s: an order without its key", at(rec))
 		return
 	}
-	other, seen := c.keys[key]
+	other, seen := c.placedBy[key]
 	c.check(OneKey, !seen, "%s: key %q placed %s and %s", at(rec), key, other, ev.OrderId)
-	c.keys[key] = ev.OrderId
+	c.placedBy[key] = ev.OrderId
 }
 
-// lines are those of an order, by SKU.
-func (c *checker) lines(o *order, lines []*eventv1.OrderLine) {
+// setLines adds up an order's lines by SKU.
+func (c *checker) setLines(o *order, lines []*eventv1.OrderLine) {
 	o.lines = make([]line, 0, len(lines))
 	for _, l := range lines {
-		if have := o.line(l.Sku); have != nil {
-			have.ordered += l.Quantity
+		if same := o.line(l.Sku); same != nil {
+			same.ordered += l.Quantity
 			continue
 		}
 		o.lines = append(o.lines, line{sku: c.intern(l.Sku), ordered: l.Quantity})
 	}
 }
 
-// intern keeps one copy of a SKU's name: an order is small beside the names of its lines.
+// intern returns the one copy of a SKU's name that is kept. The names of an order's lines would need more memory than
+// the order.
 func (c *checker) intern(sku string) string {
-	if known, ok := c.skus[sku]; ok {
-		return known
+	if name, ok := c.skuNames[sku]; ok {
+		return name
 	}
-	c.skus[sku] = sku
+	c.skuNames[sku] = sku
 	return sku
 }
 
-// shipment follows one that is new, or was being packed.
-func (c *checker) shipment(rec *eventlog.Record, o *order, id string, lines []*eventv1.LineQuantity) {
-	packed, again := o.fulfilments[id]
-	c.check(Transitions, id != "" && (!again || packed.pending && packed.units == units(lines)), "%s: shipment %q is there already", at(rec), id)
-	o.keep(id, fulfilment{units: units(lines), left: c.underWay(lines)})
-	c.ship(rec, o, lines)
+// setOutcome keeps the first outcome.
+func (o *order) setOutcome(outcome string) {
+	if o.outcome == "" {
+		o.outcome = outcome
+	}
 }
 
-func (c *checker) ship(rec *eventlog.Record, o *order, lines []*eventv1.LineQuantity) {
-	c.check(Transitions, len(lines) > 0, "%s: a shipment of nothing", at(rec))
-	for _, shipped := range lines {
-		l := o.line(shipped.Sku)
+func (c *checker) foldRejected(rec *eventlog.Record, o *order, e *eventv1.OrderRejected) {
+	o.status = "rejected"
+	o.setOutcome("rejected")
+	c.check(Money, e.RefundDueMicros == o.paid(),
+		"%s: %d are due for refund, it should be %d", at(rec), e.RefundDueMicros, o.paid())
+	o.refundDue += e.RefundDueMicros
+	for _, s := range e.Short {
+		l := o.line(s.Sku)
+		c.check(Refused, l != nil && s.Requested > 0 && s.Requested <= l.ordered,
+			"%s: refused for %d of %s, which was not ordered", at(rec), s.Requested, s.Sku)
+	}
+}
+
+// foldLinesCancelled folds quantities that are cancelled, and money that is not needed for them any more.
+func (c *checker) foldLinesCancelled(rec *eventlog.Record, o *order, e *eventv1.LinesCancelled) {
+	c.check(Transitions, len(e.Lines) > 0, "%s: nothing was cancelled", at(rec))
+	for _, cancelled := range e.Lines {
+		l := o.line(cancelled.Sku)
 		if l == nil {
-			c.check(Transitions, false, "%s: shipped %s, which was not ordered", at(rec), shipped.Sku)
+			c.check(Transitions, false, "%s: cancelled %s, which was not ordered", at(rec), cancelled.Sku)
 			continue
 		}
-		l.shipped += shipped.Quantity
-		l.backordered = min(l.backordered, l.ordered-l.shipped)
-		c.check(Transitions, shipped.Quantity > 0 && l.shipped <= l.ordered, "%s: shipped %d of %d ordered of %s", at(rec), l.shipped, l.ordered, l.sku)
+		l.ordered -= cancelled.Quantity
+		l.backordered = max(0, l.backordered-cancelled.Quantity) // backordered units are cancelled first
+		c.check(Transitions, cancelled.Quantity > 0 && l.ordered >= l.shipped,
+			"%s: cancelled %d of %s, of which %d have shipped", at(rec), cancelled.Quantity, l.sku, l.shipped)
 	}
-	switch {
-	case !slices.ContainsFunc(o.lines, func(l line) bool { return l.shipped < l.ordered }):
+	c.check(Money, e.TotalMicros >= 0 && e.TotalMicros <= o.total,
+		"%s: the total goes from %d to %d", at(rec), o.total, e.TotalMicros)
+	o.subtotal, o.total = e.SubtotalMicros, e.TotalMicros
+	c.foldExcess(rec, o, e.VoidedMicros, e.RefundDueMicros)
+	if o.allShipped() {
 		o.status = "completed"
-	case o.status == "on_hold":
-		o.heldFrom = "confirmed"
-	default:
-		o.status = "confirmed"
 	}
 }
 
-// backordered follows what an order waits for.
-func (c *checker) backordered(rec *eventlog.Record, o *order, lines []*eventv1.LineQuantity, sign int64) {
+// foldBackordered folds what an order waits for; sign is -1 for what has come.
+func (c *checker) foldBackordered(rec *eventlog.Record, o *order, lines []*eventv1.LineQuantity, sign int64) {
 	for _, b := range lines {
 		l := o.line(b.Sku)
 		if l == nil {
@@ -375,37 +284,4 @@ func (c *checker) backordered(rec *eventlog.Record, o *order, lines []*eventv1.L
 		c.check(Transitions, b.Quantity > 0 && l.backordered >= 0 && l.backordered <= l.ordered-l.shipped,
 			"%s: waits for %d of %s, of which %d are to ship", at(rec), l.backordered, l.sku, l.ordered-l.shipped)
 	}
-}
-
-// deliver follows what of a shipment arrives, in parts or all at once.
-func (c *checker) deliver(rec *eventlog.Record, o *order, d *eventv1.LinesDelivered) {
-	f, ok := o.fulfilments[d.FulfilmentId]
-	c.check(Transitions, ok && !f.pending && len(d.Lines) > 0, "%s: delivered %d lines of %q, which has not shipped", at(rec), len(d.Lines), d.FulfilmentId)
-	for _, q := range d.Lines {
-		k := slices.IndexFunc(f.left, func(u underWay) bool { return u.sku == q.Sku })
-		c.check(Transitions, k >= 0 && q.Quantity > 0 && q.Quantity <= f.left[k].units,
-			"%s: delivered %d of %s in shipment %q, of which %v are on their way", at(rec), q.Quantity, q.Sku, d.FulfilmentId, f.left)
-		if k >= 0 {
-			f.left[k].units -= q.Quantity
-		}
-		if l := o.line(q.Sku); l != nil {
-			l.delivered += q.Quantity
-		}
-	}
-}
-
-// underWay is what of a shipment has not arrived.
-func (c *checker) underWay(lines []*eventv1.LineQuantity) []underWay {
-	left := make([]underWay, len(lines))
-	for i, l := range lines {
-		left[i] = underWay{c.intern(l.Sku), l.Quantity}
-	}
-	return left
-}
-
-func units(lines []*eventv1.LineQuantity) (n int64) {
-	for _, l := range lines {
-		n += l.Quantity
-	}
-	return n
 }

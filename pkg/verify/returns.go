@@ -5,45 +5,46 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// returns follows goods that come back, and the money that is due for them.
-func (c *checker) returns(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
+// foldReturn folds goods that come back, and the money that is due for them.
+func (c *checker) foldReturn(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
 	switch ch := ev.Change.(type) {
 	case *eventv1.OrderEvent_ReturnRequested:
 		r := ch.ReturnRequested
 		_, again := o.returns[r.ReturnId]
-		c.check(Transitions, !again && r.ReturnId != "" && units(r.Lines) > 0, "%s: return %q is there already, or of nothing", at(rec), r.ReturnId)
+		c.check(Transitions, !again && r.ReturnId != "" && units(r.Lines) > 0,
+			"%s: return %q is there already, or of nothing", at(rec), r.ReturnId)
 		if o.returns == nil {
 			o.returns = map[string]int64{}
 		}
 		o.returns[r.ReturnId] = units(r.Lines)
-		c.asked(rec, o)
+		c.checkReturnRequest(rec, o)
 	case *eventv1.OrderEvent_ReturnReceivedV2:
-		c.returned(rec, o, ch.ReturnReceivedV2)
+		c.foldReturnReceived(rec, o, ch.ReturnReceivedV2)
 	case *eventv1.OrderEvent_ReturnCancelled:
 		r := ch.ReturnCancelled
 		left, ok := o.returns[r.ReturnId]
-		c.check(Transitions, ok && left > 0 && units(r.Lines) == left, "%s: gives up %d units of return %q, of which %d are to come", at(rec), units(r.Lines), r.ReturnId, left)
+		c.check(Transitions, ok && left > 0 && units(r.Lines) == left,
+			"%s: gives up %d units of return %q, of which %d are to come", at(rec), units(r.Lines), r.ReturnId, left)
 		if ok {
 			o.returns[r.ReturnId] = 0
 		}
-	default:
-		c.payment(rec, o, ev)
 	}
 }
 
-// asked holds what is to come back, in all, to what has arrived and is there still.
-func (c *checker) asked(rec *eventlog.Record, o *order) {
-	var there, open int64
+// checkReturnRequest checks that no more is to come back, in all returns, than was delivered and has not come back.
+func (c *checker) checkReturnRequest(rec *eventlog.Record, o *order) {
+	var there, requested int64
 	for _, l := range o.lines {
 		there += l.delivered - l.returned
 	}
 	for _, left := range o.returns {
-		open += left
+		requested += left
 	}
-	c.check(Transitions, open <= there, "%s: %d units are to come back of %d that were delivered", at(rec), open, there)
+	c.check(Transitions, requested <= there,
+		"%s: %d units are to come back of %d that were delivered", at(rec), requested, there)
 }
 
-func (c *checker) returned(rec *eventlog.Record, o *order, r *eventv1.ReturnReceivedV2) {
+func (c *checker) foldReturnReceived(rec *eventlog.Record, o *order, r *eventv1.ReturnReceivedV2) {
 	left, ok := o.returns[r.ReturnId]
 	var came int64
 	for _, back := range r.Lines {
@@ -62,15 +63,13 @@ func (c *checker) returned(rec *eventlog.Record, o *order, r *eventv1.ReturnRece
 		default:
 			c.check(Transitions, false, "%s: %s came back in condition %v", at(rec), back.Sku, back.Condition)
 		}
-		c.check(Transitions, back.Quantity > 0 && l.returned <= l.delivered, "%s: %d of %s came back, %d were delivered", at(rec), l.returned, l.sku, l.delivered)
+		c.check(Transitions, back.Quantity > 0 && l.returned <= l.delivered,
+			"%s: %d of %s came back, %d were delivered", at(rec), l.returned, l.sku, l.delivered)
 	}
-	c.check(Transitions, ok && came > 0 && came <= left, "%s: %d units of return %q came, of which %d were to come", at(rec), came, r.ReturnId, left)
+	c.check(Transitions, ok && came > 0 && came <= left,
+		"%s: %d units of return %q came, of which %d were to come", at(rec), came, r.ReturnId, left)
 	if ok {
 		o.returns[r.ReturnId] = left - came
 	}
-	voided, due := o.setFree()
-	c.check(Money, r.RefundDueMicros == due && r.VoidedMicros == voided,
-		"%s: %d voided and %d due, should be %d and %d", at(rec), r.VoidedMicros, r.RefundDueMicros, voided, due)
-	o.refundDue += r.RefundDueMicros
-	o.voided += r.VoidedMicros
+	c.foldExcess(rec, o, r.VoidedMicros, r.RefundDueMicros)
 }

@@ -12,13 +12,14 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/verify"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 const occurred = 1_700_000_000_000_000
 
-// story is a log under construction: events as they would be written, to be spoilt by a test.
+// story is the events of a log before they are written, so that a test can spoil them.
 type story struct {
 	stock  []*eventv1.InventoryEvent
 	orders []*eventv1.OrderEvent
@@ -32,7 +33,10 @@ func (s *story) meta(version uint64, key string) *eventv1.Meta {
 	s.next++
 	id := make([]byte, 16)
 	id[0] = s.next
-	return &eventv1.Meta{EventId: id, Version: version, OccurredAtMicros: occurred, RecordedAtMicros: occurred, IdempotencyKey: key, Cause: eventv1.Cause_CAUSE_COMMAND}
+	return &eventv1.Meta{
+		EventId: id, Version: version, OccurredAtMicros: occurred, RecordedAtMicros: occurred, IdempotencyKey: key,
+		Cause: eventv1.Cause_CAUSE_COMMAND,
+	}
 }
 
 func level(onHand, available, reserved, committed int64) *eventv1.Level {
@@ -54,32 +58,41 @@ func (s *story) addOrder(id string, version uint64, key string, ev *eventv1.Orde
 	return ev
 }
 
-// healthy is an order of two, from ten in stock, paid and shipped in part.
+// healthy is an order of two units, of ten in stock. It is paid, and one unit has shipped.
 func healthy() *story {
 	s := &story{}
-	placed := s.addOrder("o-1", 1, "k-1", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+	placed := s.addOrder("o-1", 1, "k-1", schematest.OrderEvent(&eventv1.OrderPlaced{
 		CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_555_000}},
-		SubtotalMicros: 5_110_000, TotalMicros: 5_110_000, PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID}}})
-	s.addOrder("o-1", 2, "", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}})
-	s.addOrder("o-1", 3, "p", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_PaymentAuthorized{PaymentAuthorized: &eventv1.PaymentAuthorized{AmountMicros: 5_110_000}}})
-	s.addOrder("o-1", 4, "p", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}})
-	s.addOrder("o-1", 5, "s", &eventv1.OrderEvent{Change: &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{
-		FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}}})
+		SubtotalMicros: 5_110_000, TotalMicros: 5_110_000, PaymentTerms: eventv1.PaymentTerms_PAYMENT_TERMS_PREPAID}))
+	s.addOrder("o-1", 2, "", schematest.OrderEvent(&eventv1.OrderReserved{}))
+	s.addOrder("o-1", 3, "p", schematest.OrderEvent(&eventv1.PaymentAuthorized{AmountMicros: 5_110_000}))
+	s.addOrder("o-1", 4, "p", schematest.OrderEvent(&eventv1.OrderConfirmed{}))
+	s.addOrder("o-1", 5, "s", schematest.OrderEvent(&eventv1.LinesShipped{
+		FulfilmentId: "f", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))
 	step := func(version uint64) *eventv1.ReservationStep {
 		return &eventv1.ReservationStep{OrderId: "o-1", PlacedEventId: placed.Meta.EventId, Version: version}
 	}
 	take := func(n int64) []*eventv1.Allocation { return []*eventv1.Allocation{{Location: "main", Quantity: n}} }
-	s.addStock(1, level(0, 0, 0, 0), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ItemRegistered{ItemRegistered: &eventv1.ItemRegistered{Description: "a"}}})
-	s.addStock(2, level(10, 10, 0, 0), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: 10}}})
-	s.addStock(3, level(10, 8, 2, 0), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockReserved{StockReserved: &eventv1.StockReserved{Step: step(1), Quantity: 2, Allocations: take(2)}}})
-	s.addStock(4, level(10, 8, 0, 2), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_ReservationCommitted{ReservationCommitted: &eventv1.ReservationCommitted{Step: step(4), Quantity: 2, Allocations: take(2)}}})
-	s.addStock(5, level(9, 8, 0, 1), &eventv1.InventoryEvent{Change: &eventv1.InventoryEvent_StockFulfilled{StockFulfilled: &eventv1.StockFulfilled{Step: step(5), Quantity: 1, FromCommitted: take(1)}}})
-	s.rows = []*eventv1.AvailabilityRow{{Sku: "A", Description: "a", Registered: true, Version: 5, Total: level(9, 8, 0, 1),
-		Locations: []*eventv1.LocationLevel{{Location: "main", Level: level(9, 8, 0, 1)}}, SourceOffset: 4, OccurredAtMicros: occurred, Format: 2}}
+	s.addStock(1, level(0, 0, 0, 0), schematest.StockEvent(&eventv1.ItemRegistered{Description: "a"}))
+	s.addStock(2, level(10, 10, 0, 0), schematest.StockEvent(&eventv1.StockReceived{Location: "main", Quantity: 10}))
+	s.addStock(3, level(10, 8, 2, 0), schematest.StockEvent(&eventv1.StockReserved{
+		Step: step(1), Quantity: 2, Allocations: take(2),
+	}))
+	s.addStock(4, level(10, 8, 0, 2), schematest.StockEvent(&eventv1.ReservationCommitted{
+		Step: step(4), Quantity: 2, Allocations: take(2),
+	}))
+	s.addStock(5, level(9, 8, 0, 1), schematest.StockEvent(&eventv1.StockFulfilled{
+		Step: step(5), Quantity: 1, FromCommitted: take(1),
+	}))
+	s.rows = []*eventv1.AvailabilityRow{
+		{Sku: "A", Description: "a", Registered: true, Version: 5, Total: level(9, 8, 0, 1),
+			Locations: []*eventv1.LocationLevel{{Location: "main", Level: level(9, 8, 0, 1)}}, SourceOffset: 4,
+			OccurredAtMicros: occurred, Format: 2},
+	}
 	return s
 }
 
-func (s *story) tell(t *testing.T, acks string) *verify.Report {
+func (s *story) verify(t *testing.T, acks string) *verify.Report {
 	t.Helper()
 	log := logtest.New(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
 	if err := log.Client.Produce(log.Ctx, s.records(t, log.Layout)); err != nil {
@@ -101,11 +114,13 @@ func (s *story) records(t *testing.T, layout eventlog.Layout) []*eventlog.Record
 	var out []*eventlog.Record
 	for _, ev := range s.orders {
 		v, err := ev.MarshalVT()
-		out = append(out, s.record(t, layout, eventlog.TopicOrders, ev.OrderId, v, err, ev.Meta, "/holdfast/orders", typeOf(ev)))
+		out = append(out,
+			s.record(t, layout, eventlog.TopicOrders, ev.OrderId, v, err, ev.Meta, "/holdfast/orders", typeOf(ev)))
 	}
 	for _, ev := range s.stock {
 		v, err := ev.MarshalVT()
-		out = append(out, s.record(t, layout, eventlog.TopicInventory, ev.Sku, v, err, ev.Meta, "/holdfast/inventory", typeOf(ev)))
+		out = append(out,
+			s.record(t, layout, eventlog.TopicInventory, ev.Sku, v, err, ev.Meta, "/holdfast/inventory", typeOf(ev)))
 	}
 	for _, row := range s.rows {
 		v, err := row.MarshalVT()
@@ -114,7 +129,10 @@ func (s *story) records(t *testing.T, layout eventlog.Layout) []*eventlog.Record
 	return out
 }
 
-func (s *story) record(t *testing.T, layout eventlog.Layout, topic, key string, value []byte, err error, m *eventv1.Meta, source, ceType string) *eventlog.Record {
+func (s *story) record(
+	t *testing.T, layout eventlog.Layout, topic, key string, value []byte, err error, m *eventv1.Meta,
+	source, ceType string,
+) *eventlog.Record {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +170,7 @@ func violated(r *verify.Report) map[string]bool {
 
 const goodAck = `{"key":"k-1","order_id":"o-1","status":201,"outcome":"reserved"}` + "\n"
 
-// goodAcks are of every kind: of a placement and of other commands, done, repeated, refused, and not known.
+// goodAcks are of every kind: of a placement and of other commands, done, repeated, refused, and unknown.
 const goodAcks = goodAck + `{"key":"k-1","type":"place_order","order_id":"o-1","status":201,"outcome":"reserved"}
 {"key":"s","type":"ship_order","order_id":"o-1","status":201,"outcome":"confirmed","position":"o0.5"}
 {"key":"again","type":"register_item","sku":"A","status":200}
@@ -163,7 +181,7 @@ const goodAcks = goodAck + `{"key":"k-1","type":"place_order","order_id":"o-1","
 `
 
 func TestAHealthyLogIsClean(t *testing.T) {
-	report := healthy().tell(t, goodAcks)
+	report := healthy().verify(t, goodAcks)
 	if !report.Clean() {
 		t.Fatalf("%v: %+v", violated(report), report.Invariants)
 	}

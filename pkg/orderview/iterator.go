@@ -7,22 +7,24 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// newestFirst goes through orders from the newest to the oldest: through one index, or, for all orders, through that
-// of every status at once. A place is an inverted time and an order ID.
+// newestFirst iterates over orders from the newest to the oldest. Orders of a customer or of a status come from one
+// index; all orders come from the index by status, through the ranges of all statuses at once. A cursor is the place
+// of an order in that sequence: its inverted time and its ID.
 type newestFirst struct {
-	snapshot *pebble.Snapshot // an order that changes its status meanwhile is found once
+	// snapshot makes an order that changes its status meanwhile appear once.
+	snapshot *pebble.Snapshot
 	ranges   []indexRange
-	current  int // -1: all are at their ends
+	current  int // index of the range with the newest order; -1: all are at their ends
 }
 
 type indexRange struct {
 	*pebble.Iterator
-	prefix int // length of what stands before a place
+	prefixLen int // of the keys, before the cursor
 }
 
-// newest stands at the first place at or after from: of a customer, of a status, or of all orders.
-func (w *writer) newest(customerID, status string, from []byte) (_ *newestFirst, err error) {
-	n := &newestFirst{snapshot: w.db.NewSnapshot()}
+// newestFrom iterates over orders of a customer, of a status, or over all, from a cursor on (nil: from the newest).
+func newestFrom(db *pebble.DB, customerID, status string, from []byte) (_ *newestFirst, err error) {
+	n := &newestFirst{snapshot: db.NewSnapshot()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.close())
@@ -51,30 +53,30 @@ func (w *writer) newest(customerID, status string, from []byte) (_ *newestFirst,
 	return n, nil
 }
 
-// choose finds the range that stands at the newest place.
+// choose finds the range with the newest order.
 func (n *newestFirst) choose() {
 	n.current = -1
 	for i := range n.ranges {
-		if n.ranges[i].Valid() && (n.current < 0 || bytes.Compare(n.ranges[i].place(), n.place()) < 0) {
+		if n.ranges[i].Valid() && (n.current < 0 || bytes.Compare(n.ranges[i].cursor(), n.cursor()) < 0) {
 			n.current = i
 		}
 	}
 }
 
-func (r *indexRange) place() []byte { return r.Key()[r.prefix:] }
+func (r *indexRange) cursor() []byte { return r.Key()[r.prefixLen:] }
 
-// place is the current one, until next; nil at the end.
-func (n *newestFirst) place() []byte {
+// cursor is that of the current order, valid until next; nil at the end.
+func (n *newestFirst) cursor() []byte {
 	if n.current < 0 {
 		return nil
 	}
-	return n.ranges[n.current].place()
+	return n.ranges[n.current].cursor()
 }
 
 func (n *newestFirst) next() []byte {
 	n.ranges[n.current].Next()
 	n.choose()
-	return n.place()
+	return n.cursor()
 }
 
 func (n *newestFirst) error() error {

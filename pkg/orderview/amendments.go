@@ -1,0 +1,53 @@
+package orderview
+
+import (
+	"github.com/holdfast/holdfast/pkg/money"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// applyAmendment folds an amendment: its request, and whether it was granted or declined. The lines of the timeline's
+// entries are what the amended lines should be.
+func (o *Order) applyAmendment(ev *eventv1.OrderEvent, e *Entry) {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_AmendmentRequested:
+		e.Lines, e.Reason = amendedQuantities(c.AmendmentRequested.Lines), c.AmendmentRequested.Reason
+	case *eventv1.OrderEvent_OrderAmended:
+		e.Lines = amendedQuantities(c.OrderAmended.Lines)
+		o.amendLines(c.OrderAmended)
+	case *eventv1.OrderEvent_AmendmentDeclined:
+		e.Short, e.Reason = short(c.AmendmentDeclined.Short), c.AmendmentDeclined.Reason
+	}
+}
+
+func amendedQuantities(lines []*eventv1.AmendedLine) []LineQuantity {
+	out := make([]LineQuantity, len(lines))
+	for i, l := range lines {
+		out[i] = LineQuantity{l.Sku, l.Quantity}
+	}
+	return out
+}
+
+func (o *Order) amendLines(e *eventv1.OrderAmended) {
+	amended := map[string]bool{} // by SKU
+	for _, l := range e.Lines {
+		amended[l.Sku] = true
+		at := int(l.Line) - 1
+		if at < 0 || at >= len(o.Lines) {
+			at = len(o.Lines)
+			o.Lines = append(o.Lines, Line{SKU: l.Sku})
+		}
+		line := &o.Lines[at]
+		line.Quantity, line.UnitPrice = l.Quantity, money.Format(l.UnitPriceMicros)
+		line.Amount = money.Format(l.Quantity * l.UnitPriceMicros)
+	}
+	for i := range o.Lines {
+		if amended[o.Lines[i].SKU] {
+			o.Lines[i].Backordered = 0 // the event states all that is backordered of an amended SKU
+		}
+	}
+	o.backorder(e.Backordered)
+	o.setTotals(e.SubtotalMicros, e.TotalMicros)
+	o.voided += e.VoidedMicros
+	o.refundDue += e.RefundDueMicros
+	o.costsMore = e.PaymentDueMicros > 0
+}

@@ -1,0 +1,113 @@
+package orderview
+
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/money"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// Events name quantities by SKU, and an order may have several lines of one SKU. So each change says in which order the
+// lines get their share, and how much a line has room for.
+
+// distribute gives quantities to the lines of their SKUs, from the first line on. room is how much a line can get. It
+// returns the quantities for the timeline.
+func (o *Order) distribute(
+	quantities []*eventv1.LineQuantity, room func(*Line) int64, give func(*Line, int64),
+) []LineQuantity {
+	for _, q := range quantities {
+		left := q.Quantity
+		for i := range o.Lines {
+			if l := &o.Lines[i]; l.SKU == q.Sku {
+				n := min(left, room(l))
+				give(l, n)
+				left -= n
+			}
+		}
+	}
+	return lineQuantities(quantities)
+}
+
+func lineQuantities(quantities []*eventv1.LineQuantity) (out []LineQuantity) {
+	for _, q := range quantities {
+		out = append(out, LineQuantity{q.Sku, q.Quantity})
+	}
+	return out
+}
+
+// backorder marks units as backordered, from the last line of a SKU on: fill begins with the first.
+func (o *Order) backorder(q []*eventv1.LineQuantity) []LineQuantity {
+	slices.Reverse(o.Lines)
+	defer slices.Reverse(o.Lines)
+	return o.distribute(q,
+		func(l *Line) int64 { return l.unshipped() - l.Backordered },
+		func(l *Line, n int64) { l.Backordered += n })
+}
+
+// fill notes stock that has come for backordered units.
+func (o *Order) fill(q []*eventv1.LineQuantity) []LineQuantity {
+	return o.distribute(q,
+		func(l *Line) int64 { return l.Backordered },
+		func(l *Line, n int64) { l.Backordered -= n })
+}
+
+func (o *Order) ship(q []*eventv1.LineQuantity) []LineQuantity {
+	lines := o.distribute(q, (*Line).unshipped, func(l *Line, n int64) { l.Shipped += n })
+	for i := range o.Lines {
+		o.Lines[i].Backordered = min(o.Lines[i].Backordered, o.Lines[i].unshipped())
+	}
+	o.Status = statusAfterShipment(o.Status, o.unshipped())
+	return lines
+}
+
+func (o *Order) deliver(q []*eventv1.LineQuantity) []LineQuantity {
+	return o.distribute(q,
+		func(l *Line) int64 { return l.Shipped - l.Delivered },
+		func(l *Line, n int64) { l.Delivered += n })
+}
+
+// cancelLines cancels units, from the last line of a SKU and price on.
+func (o *Order) cancelLines(c *eventv1.LinesCancelled) []LineQuantity {
+	var out []LineQuantity
+	for _, cancelled := range c.Lines {
+		out = append(out, LineQuantity{cancelled.Sku, cancelled.Quantity})
+		left, price := cancelled.Quantity, money.Format(cancelled.UnitPriceMicros)
+		for i := len(o.Lines) - 1; i >= 0 && left > 0; i-- {
+			l := &o.Lines[i]
+			if l.SKU != cancelled.Sku || l.UnitPrice != price {
+				continue
+			}
+			n := min(left, l.unshipped())
+			l.Cancelled += n
+			l.Backordered = max(0, l.Backordered-n)
+			left -= n
+		}
+	}
+	o.setTotals(c.SubtotalMicros, c.TotalMicros)
+	o.voided += c.VoidedMicros
+	o.refundDue += c.RefundDueMicros
+	o.clearPaymentDue()
+	if o.unshipped() == 0 {
+		o.Status = statusCompleted
+	}
+	return out
+}
+
+// endLines ends what has not shipped, when the order ends: nothing is backordered any more.
+func (o *Order) endLines(end func(*Line)) {
+	for i := range o.Lines {
+		o.Lines[i].Backordered = 0
+		end(&o.Lines[i])
+	}
+}
+
+// unshipped is what is still to ship of a line.
+func (l *Line) unshipped() int64 { return l.Quantity - l.Cancelled - l.Shipped }
+
+// unshipped is what is still to ship of all lines.
+func (o *Order) unshipped() (units int64) {
+	for i := range o.Lines {
+		units += o.Lines[i].unshipped()
+	}
+	return units
+}

@@ -1,0 +1,126 @@
+package orderview
+
+import "time"
+
+// Order is an order, or a past document, as GET /v1/orders/{id} shows it.
+type Order struct {
+	ID               string       `json:"order_id"`
+	Kind             string       `json:"kind"` // order, imported_order, credit_note
+	Version          uint64       `json:"version"`
+	Status           string       `json:"status"`
+	PaymentStatus    string       `json:"payment_status"`
+	FulfilmentStatus string       `json:"fulfilment_status,omitempty"`
+	ReturnStatus     string       `json:"return_status"`
+	CustomerID       string       `json:"customer_id,omitempty"`
+	Country          string       `json:"country,omitempty"`
+	Reference        string       `json:"reference,omitempty"`
+	Currency         string       `json:"currency"`
+	Subtotal         string       `json:"subtotal"`
+	Total            string       `json:"total"`
+	Authorized       string       `json:"authorized"`
+	Captured         string       `json:"captured"`
+	Voided           string       `json:"voided"`
+	Refunded         string       `json:"refunded"`
+	RefundDue        string       `json:"refund_due"`
+	PaymentDue       string       `json:"payment_due,omitempty"`
+	PaymentDeadline  string       `json:"payment_deadline,omitempty"`
+	Allocation       *Allocation  `json:"allocation,omitempty"`
+	Lines            []Line       `json:"lines"`
+	Fulfilments      []Fulfilment `json:"fulfilments,omitempty"`
+	Returns          []Return     `json:"returns,omitempty"`
+	Short            []Short      `json:"short,omitempty"`
+	Timeline         []Entry      `json:"timeline"`
+
+	// What the fold needs beside what is shown; amounts in micro-units.
+	totalMicros, authorized, captured, voided, refunded, refundDue int64
+	// returned is the price of all goods that came back, not rounded.
+	returned      int64
+	paymentFailed bool
+	// costsMore is set by an amendment that raises the total, until the whole order is authorized.
+	costsMore bool
+}
+
+// Allocation says where the order's goods come from.
+type Allocation struct {
+	Policy    string   `json:"policy"`
+	Locations []string `json:"locations,omitempty"`
+}
+
+// Line is a line of an order, in units.
+type Line struct {
+	SKU         string `json:"sku"`
+	Quantity    int64  `json:"quantity"`
+	UnitPrice   string `json:"unit_price"`
+	Amount      string `json:"amount"`
+	Backordered int64  `json:"backordered,omitempty"`
+	Cancelled   int64  `json:"cancelled,omitempty"`
+	Shipped     int64  `json:"shipped"`
+	Delivered   int64  `json:"delivered"`
+	Returned    int64  `json:"returned,omitempty"`
+}
+
+// Fulfilment is a shipment, or one that is being packed. An imported order has none: it shipped before this platform
+// knew it, and its lines alone say what was shipped.
+type Fulfilment struct {
+	ID     string `json:"fulfilment_id"`
+	Status string `json:"status"` // pending, shipped, partially_delivered, delivered, cancelled
+	// TrackingReference is the carrier's.
+	TrackingReference string           `json:"tracking_reference,omitempty"`
+	ShippedAt         *time.Time       `json:"shipped_at,omitempty"`
+	DeliveredAt       *time.Time       `json:"delivered_at,omitempty"` // of the last delivery
+	Reason            string           `json:"reason,omitempty"`       // why it was cancelled
+	Lines             []FulfilmentLine `json:"lines"`
+}
+
+// FulfilmentLine is what a fulfilment has of a SKU, in units.
+type FulfilmentLine struct {
+	SKU       string `json:"sku"`
+	Quantity  int64  `json:"quantity"`
+	Delivered int64  `json:"delivered"`
+}
+
+// Return is goods that a customer sends back.
+type Return struct {
+	ID     string       `json:"return_id"`
+	Status string       `json:"status"` // requested, partially_received, received, cancelled
+	Reason string       `json:"reason,omitempty"`
+	Lines  []ReturnLine `json:"lines"`
+}
+
+// ReturnLine is what a return has of a SKU, in units. Damaged is included in Received.
+type ReturnLine struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+	Received int64  `json:"received"`
+	Damaged  int64  `json:"damaged,omitempty"`
+}
+
+// Short says of which SKU there was too little for an order or an amendment, and why.
+type Short struct {
+	SKU       string `json:"sku"`
+	Requested int64  `json:"requested"`
+	Available int64  `json:"available"`
+	Reason    string `json:"reason"`
+}
+
+// Entry is one event in the order's timeline. Members that an event does not have are left out.
+type Entry struct {
+	Type         string         `json:"type"`
+	Version      uint64         `json:"version"`
+	OccurredAt   time.Time      `json:"occurred_at"`
+	RecordedAt   time.Time      `json:"recorded_at"`
+	Cause        string         `json:"cause"`
+	Amount       string         `json:"amount,omitempty"`
+	Reference    string         `json:"reference,omitempty"`
+	Reason       string         `json:"reason,omitempty"`
+	FulfilmentID string         `json:"fulfilment_id,omitempty"`
+	ReturnID     string         `json:"return_id,omitempty"`
+	Lines        []LineQuantity `json:"lines,omitempty"`
+	Short        []Short        `json:"short,omitempty"`
+}
+
+// LineQuantity is a quantity of a SKU.
+type LineQuantity struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}

@@ -1,0 +1,71 @@
+package orderview_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
+	"github.com/holdfast/holdfast/pkg/orderview"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+func TestAnOrderTellsItsPayments(t *testing.T) {
+	f := newFixture(t)
+	s, _ := f.open(t.TempDir())
+	lines := []*eventv1.OrderLine{{Sku: "A", Quantity: 3, UnitPriceMicros: 2_550_000}}
+	steps := []struct {
+		event                            *eventv1.OrderEvent
+		status, payment, amount, pending string
+	}{
+		{schematest.OrderEvent(&eventv1.OrderPlaced{
+			CustomerId: "c", Currency: "GBP", Lines: lines, SubtotalMicros: 7_650_000, TotalMicros: 7_650_000,
+			PaymentDeadlineMicros: 1_700_000_000_000_000}),
+			"placed", "pending", "", "2023-11-14T22:13:20Z"},
+		{schematest.OrderEvent(&eventv1.OrderReserved{}), "reserved", "pending", "", "2023-11-14T22:13:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentStarted{Reference: "pi", PaymentDeadlineMicros: 1_700_000_060_000_000}),
+			"reserved", "pending", "", "2023-11-14T22:14:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentFailed{Reference: "pi", Reason: "declined"}),
+			"reserved", "failed", "", "2023-11-14T22:14:20Z"},
+		{schematest.OrderEvent(&eventv1.OrderExpired{}), "expired", "failed", "", "2023-11-14T22:14:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentAuthorized{AmountMicros: 7_650_000, Reference: "pj"}),
+			"expired", "authorized", "7.65", "2023-11-14T22:14:20Z"},
+		{schematest.OrderEvent(&eventv1.OrderReopened{PaymentDeadlineMicros: 1_700_000_120_000_000}),
+			"placed", "authorized", "", "2023-11-14T22:15:20Z"},
+		{schematest.OrderEvent(&eventv1.OrderReserved{}), "reserved", "authorized", "", "2023-11-14T22:15:20Z"},
+		{schematest.OrderEvent(&eventv1.OrderConfirmed{}), "confirmed", "authorized", "", "2023-11-14T22:15:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentCaptured{AmountMicros: 5_000_000}),
+			"confirmed", "partially_captured", "5.00", "2023-11-14T22:15:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentRefunded{AmountMicros: 1_000_000, Reason: "late"}),
+			"confirmed", "partially_refunded", "1.00", "2023-11-14T22:15:20Z"},
+		{schematest.OrderEvent(&eventv1.OrderCancelled{VoidedMicros: 2_650_000, RefundDueMicros: 4_000_000}),
+			"cancelled", "partially_refunded", "", "2023-11-14T22:15:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentRefunded{AmountMicros: 4_000_000}),
+			"cancelled", "refunded", "4.00", "2023-11-14T22:15:20Z"},
+	}
+	for i, step := range steps {
+		f.append("o-1", uint64(i+1), step.event)
+		if err := s.WaitFor(f.Ctx, f.position()); err != nil {
+			t.Fatal(err)
+		}
+		body, _, _, err := s.Order("o-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var o orderview.Order
+		if err := json.Unmarshal(body, &o); err != nil {
+			t.Fatal(err)
+		}
+		entry := o.Timeline[len(o.Timeline)-1]
+		if o.Status != step.status || o.PaymentStatus != step.payment || entry.Amount != step.amount ||
+			o.PaymentDeadline != step.pending {
+			t.Errorf("after %s: %s, %s, %q until %s; want %s, %s, %q until %s", entry.Type,
+				o.Status, o.PaymentStatus, entry.Amount, o.PaymentDeadline, step.status, step.payment, step.amount, step.pending)
+		}
+		if entry.Type == "payment_refunded" && o.RefundDue != "0.00" {
+			t.Errorf("%s is due after a refund", o.RefundDue)
+		}
+		if entry.Type == "order_cancelled" && (o.RefundDue != "4.00" || o.Voided != "2.65") {
+			t.Errorf("cancelled with %s due and %s voided", o.RefundDue, o.Voided)
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package orderview
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/holdfast/holdfast/pkg/money"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// render folds an order's events, oldest first, and writes the order as GET /v1/orders/{id} answers it.
+func render(events []*eventv1.OrderEvent) ([]byte, error) {
+	var o Order
+	for _, ev := range events {
+		o.apply(ev)
+	}
+	o.PaymentStatus, o.FulfilmentStatus, o.ReturnStatus = o.paymentStatus(), o.fulfilmentStatus(), o.returnStatus()
+	o.Authorized, o.Captured, o.Voided = o.amount(o.authorized), o.amount(o.captured), o.amount(o.voided)
+	o.Refunded, o.RefundDue = o.amount(o.refunded), o.amount(o.refundDue)
+	if missing := o.uncovered(); o.costsMore && missing > 0 {
+		o.PaymentDue = o.amount(missing)
+	}
+	b, err := json.Marshal(&o)
+	if err != nil {
+		return nil, fmt.Errorf("render order %s: %w", o.ID, err)
+	}
+	return b, nil
+}
+
+// amount is money to be paid, with the digits of the order's currency.
+func (o *Order) amount(micros int64) string {
+	if c, ok := money.Lookup(o.Currency); ok {
+		return c.Format(micros)
+	}
+	return money.Format(micros)
+}

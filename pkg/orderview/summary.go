@@ -1,0 +1,138 @@
+package orderview
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// summary is what the indexes need to know of an order, so that the whole order need not be folded for each event. It
+// is kept in the order's history.
+type summary struct {
+	status    string
+	placedAt  int64 // micros
+	unshipped int64 // units still to ship
+	customer  string
+	version   uint64
+
+	// indexed is the status under which the index on disk has the order, indexedCustomer the customer. Both are empty
+	// for an order that is not in the store.
+	indexed, indexedCustomer string
+}
+
+// apply updates the summary by the order's next event.
+func (s *summary) apply(ev *eventv1.OrderEvent) {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_OrderPlaced:
+		s.customer, s.unshipped = c.OrderPlaced.CustomerId, units(c.OrderPlaced.Lines)
+	case *eventv1.OrderEvent_OrderImported:
+		s.customer = c.OrderImported.CustomerId
+	case *eventv1.OrderEvent_CreditNoteImported:
+		s.customer = c.CreditNoteImported.CustomerId
+	case *eventv1.OrderEvent_ImportRequested:
+		s.customer = requestedDocument(c.ImportRequested).CustomerId
+	case *eventv1.OrderEvent_LinesShipped:
+		s.ship(c.LinesShipped.Lines)
+	case *eventv1.OrderEvent_ShipmentReconciled:
+		s.ship(c.ShipmentReconciled.Lines)
+	case *eventv1.OrderEvent_OrderAmended:
+		for _, l := range c.OrderAmended.Lines {
+			s.unshipped += l.Quantity - l.FormerQuantity
+		}
+	case *eventv1.OrderEvent_LinesCancelled:
+		if s.unshipped -= units(c.LinesCancelled.Lines); s.unshipped <= 0 {
+			s.status = statusCompleted
+		}
+	}
+	if ev.Meta.Version == 1 {
+		s.placedAt = ev.Meta.OccurredAtMicros
+	}
+	if status := statusAfter(ev); status != "" {
+		s.status = status
+	}
+}
+
+func (s *summary) ship(lines []*eventv1.LineQuantity) {
+	for _, l := range lines {
+		s.unshipped -= l.Quantity
+	}
+	s.status = statusAfterShipment(s.status, s.unshipped)
+}
+
+func units(lines []*eventv1.OrderLine) (n int64) {
+	for _, l := range lines {
+		n += l.Quantity
+	}
+	return n
+}
+
+// writeIndexes moves the order in the index by status, and enters a new order into the index by customer. buf is memory
+// to make keys in, which is returned.
+func (s *summary) writeIndexes(b *pebble.Batch, id string, buf []byte) ([]byte, error) {
+	if s.status == s.indexed && s.customer == s.indexedCustomer {
+		return buf, nil
+	}
+	var err error
+	if s.indexed != "" {
+		buf = indexKey(buf[:0], keyStatus, s.indexed, s.placedAt, id)
+		err = b.Delete(buf, nil)
+	}
+	if s.indexed != "" && s.customer != s.indexedCustomer { // a document that was refused comes again with another one
+		buf = indexKey(buf[:0], keyCustomer, s.indexedCustomer, s.placedAt, id)
+		err = errors.Join(err, b.Delete(buf, nil))
+	}
+	if s.indexed == "" || s.customer != s.indexedCustomer {
+		buf = indexKey(buf[:0], keyCustomer, s.customer, s.placedAt, id)
+		err = errors.Join(err, b.Set(buf, nil, nil))
+	}
+	buf = indexKey(buf[:0], keyStatus, s.status, s.placedAt, id)
+	return buf, errors.Join(err, b.Set(buf, nil, nil))
+}
+
+// readSummary reads the summary of an order; that of an order that is not in the store is empty.
+func readSummary(db *pebble.DB, id string) (*summary, error) {
+	s := &summary{}
+	v, closer, err := db.Get(historyKey(id))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read order %s: %w", id, err)
+	}
+	var last []byte
+	err = eachChunk(v, func(summary, _ []byte) error { last = summary; return nil })
+	if err == nil {
+		err = s.decode(last)
+	}
+	if err != nil {
+		err = fmt.Errorf("read order %s: %w; delete the order view's folder, the log restores it", id, err)
+	}
+	return s, errors.Join(err, closer.Close())
+}
+
+// summaryBytes is the size of an encoded summary up to the status.
+const summaryBytes = 24
+
+func (s *summary) encode(b []byte) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(s.placedAt))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.unshipped))
+	b = binary.BigEndian.AppendUint64(b, s.version)
+	return append(append(append(b, s.status...), 0), s.customer...)
+}
+
+func (s *summary) decode(v []byte) error {
+	if len(v) < summaryBytes {
+		return errShortHistory
+	}
+	s.placedAt = int64(binary.BigEndian.Uint64(v))
+	s.unshipped = int64(binary.BigEndian.Uint64(v[8:]))
+	s.version = binary.BigEndian.Uint64(v[16:])
+	s.status, s.customer, _ = strings.Cut(string(v[summaryBytes:]), "\x00")
+	s.indexed, s.indexedCustomer = s.status, s.customer
+	return nil
+}

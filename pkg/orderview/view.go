@@ -1,0 +1,154 @@
+package orderview
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/projector"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// storeView is the store as the runtime drives it: order events to histories and indexes on disk.
+type storeView struct {
+	client *eventlog.Client
+	log    *slog.Logger
+	db     *pebble.DB
+	next   eventlog.Offsets // up to where the store on disk is
+	// caughtUp reports whether the view has been at the log's end. Until then the store may have an event already,
+	// because the log is read again from the last flush; so an order's first event is looked up, too.
+	caughtUp func() bool
+
+	live      bool // caughtUp, as of the last flush
+	batch     *pebble.Batch
+	summaries map[string]*summary // of the orders in the batch, by ID
+	chunk     chunk               // consecutive events of one order, not in the batch yet
+	buf       []byte              // reused
+}
+
+// Begin drops what was not flushed, and returns where the store on disk is.
+func (v *storeView) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Offsets, error) {
+	if err := v.dropIfAhead(ctx); err != nil {
+		return nil, err
+	}
+	v.newBatch()
+	return v.next.Clone(), nil
+}
+
+// batchRetained is up to what size the memory of a batch is kept for the next.
+const batchRetained = 32 << 20
+
+func (v *storeView) newBatch() {
+	if v.batch == nil {
+		v.batch = v.db.NewBatch(pebble.WithMaxRetainedSizeBytes(batchRetained))
+	}
+	v.batch.Reset()
+	v.summaries, v.chunk = map[string]*summary{}, chunk{events: v.chunk.events[:0]}
+}
+
+// dropIfAhead empties a store that has more than the log. An embedded broker that was killed may have lost its last
+// writes.
+func (v *storeView) dropIfAhead(ctx context.Context) error {
+	tps := make([]eventlog.TopicPartition, 0, len(v.next))
+	for tp := range v.next {
+		tps = append(tps, tp)
+	}
+	// Not the stable offsets: a new leader of a partition may report those too low for a moment.
+	end, err := v.client.EndOffsets(ctx, tps)
+	if err != nil || end.Covers(v.next) {
+		return err
+	}
+	v.log.Warn("the order view is ahead of the log; building it again", "view", v.next, "log", end)
+	if err := v.db.DeleteRange([]byte{0}, []byte{0xff}, pebble.NoSync); err != nil {
+		return fmt.Errorf("empty the order view: %w", err)
+	}
+	for tp := range v.next {
+		v.next[tp] = 0
+	}
+	return nil
+}
+
+// Fold adds an event to the batch.
+func (v *storeView) Fold(rec *eventlog.Record) error {
+	ev := eventv1.OrderEventFromVTPool()
+	defer ev.ReturnToVTPool() // only strings of it are kept
+	if err := schema.ReadOrder(rec.Value, ev); err != nil {
+		return projector.Bad(rec, err)
+	}
+	if ev.OrderId == "" || ev.Meta == nil || ev.Change == nil {
+		return projector.Bad(rec, errors.New("an event without order ID, meta or a known change"))
+	}
+	s := v.summaries[ev.OrderId]
+	if s == nil {
+		s = &summary{}
+		if ev.Meta.Version > 1 || !v.live {
+			var err error
+			if s, err = readSummary(v.db, ev.OrderId); err != nil {
+				return err
+			}
+		}
+	}
+	if ev.Meta.Version <= s.version {
+		return nil // the view has it
+	}
+	if ev.Meta.Version != s.version+1 {
+		return projector.Bad(rec, fmt.Errorf("order %s has version %d after %d", ev.OrderId, ev.Meta.Version, s.version))
+	}
+	if v.chunk.summary != s {
+		if err := v.flushChunk(); err != nil {
+			return err
+		}
+		v.summaries[ev.OrderId] = s
+		v.chunk.orderID, v.chunk.summary = ev.OrderId, s
+	}
+	s.version = ev.Meta.Version
+	s.apply(ev)
+	v.chunk.add(rec.Value)
+	return nil
+}
+
+func (v *storeView) flushChunk() (err error) {
+	if v.buf, err = v.chunk.flush(v.batch, v.buf); err != nil {
+		return fmt.Errorf("write the order view: %w", err)
+	}
+	return nil
+}
+
+// Flush commits histories, indexes and offsets in one Pebble batch, so that none can be ahead of the others. It does
+// not sync: what a power cut takes is read from the log again.
+func (v *storeView) Flush(_ context.Context, reached eventlog.Offsets) error {
+	if err := v.flushChunk(); err != nil {
+		return err
+	}
+	for id, s := range v.summaries {
+		var err error
+		if v.buf, err = s.writeIndexes(v.batch, id, v.buf); err != nil {
+			return fmt.Errorf("write the order view: %w", err)
+		}
+	}
+	for tp, next := range reached {
+		if err := writeOffset(v.batch, tp.Partition, next); err != nil {
+			return err
+		}
+	}
+	if err := v.batch.Commit(pebble.NoSync); err != nil {
+		return fmt.Errorf("write the order view: %w", err)
+	}
+	v.next.Merge(reached)
+	v.live = v.live || v.caughtUp()
+	v.newBatch()
+	return nil
+}
+
+func (v *storeView) close() error {
+	var err error
+	if v.batch != nil {
+		err = v.batch.Close()
+	}
+	return errors.Join(err, v.db.Flush(), v.db.Close())
+}

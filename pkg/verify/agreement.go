@@ -1,0 +1,114 @@
+package verify
+
+// checkAgreement compares, at the end of the log, what each order wants of stock with what stock has set aside for it,
+// shipped to it and got back from it (I16).
+func (c *checker) checkAgreement() {
+	unsettled := 0
+	for id, o := range c.orders {
+		if o.status == "placed" || o.amending != nil {
+			c.report.OpenOrders++
+			continue
+		}
+		if !c.checkOrderAgainstStock(id, o) {
+			unsettled++
+		}
+	}
+	for sku, it := range c.items {
+		for id, r := range it.reservations {
+			c.checkReservation(sku, it, id, r)
+		}
+	}
+	c.report.UnsettledOrders = unsettled
+	if c.report.Moving {
+		c.byID[Agreement].Note = "not checked: the log was written while it was read"
+	} else if c.o.Settled {
+		c.check(Agreement, c.report.OpenOrders+unsettled == 0,
+			"%d orders have no outcome, %d wait for stock to follow", c.report.OpenOrders, unsettled)
+	}
+}
+
+// checkOrderAgainstStock checks that stock has what the order wants. It returns false where stock of another shard has
+// not followed the order yet.
+func (c *checker) checkOrderAgainstStock(id string, o *order) (settled bool) {
+	settled = true
+	for i := range o.lines {
+		l := &o.lines[i]
+		want, got, backordered := o.wantedQuantities(l), quantities{}, int64(0)
+		if r := c.reservationOf(l.sku, id); r != nil && r.placed == o.placed {
+			got, backordered = r.quantities, r.backordered
+			c.check(Agreement, sameRule(r.rule, o.rule),
+				"order %s of %s: stock was asked by the rule %v, the order has %v", id, l.sku, r.rule, o.rule)
+		}
+		if got != want && c.awaitsOtherShard(o, l.sku) {
+			settled = false
+			continue
+		}
+		if c.report.Moving {
+			continue
+		}
+		c.check(Agreement, got == want, "order %s (%s, placed at %d@%d) of %s: stock holds %+v, the order wants %+v",
+			id, o.status, o.partition, o.offset, l.sku, got, want)
+		// Another shard may have filled a backorder, and its message may still be under way, unless nothing is.
+		active := o.status == "reserved" || o.status == "confirmed"
+		if active && (c.o.Settled || c.sameShard(o, l.sku)) {
+			c.check(Agreement, backordered == l.backordered,
+				"order %s of %s: stock says that %d are backordered, the order %d", id, l.sku, backordered, l.backordered)
+		}
+	}
+	return settled
+}
+
+func (c *checker) reservationOf(sku, orderID string) *reservation {
+	if it := c.items[sku]; it != nil {
+		return it.reservations[orderID]
+	}
+	return nil
+}
+
+// awaitsOtherShard reports whether the SKU's stock is in another shard, which need not have followed the order yet.
+func (c *checker) awaitsOtherShard(o *order, sku string) bool {
+	return !o.settled && !c.sameShard(o, sku)
+}
+
+// sameShard reports whether an order and a SKU are written by one shard.
+func (c *checker) sameShard(o *order, sku string) bool {
+	shards := c.layout.ShardCount
+	return o.partition%shards == partitionOf(sku, c.layout.PartitionCount)%shards
+}
+
+// checkReservation checks that what is set aside for an order is wanted by the order.
+func (c *checker) checkReservation(sku string, it *item, orderID string, r *reservation) {
+	setAside := r.reserved + r.committed
+	if c.report.Moving || setAside == 0 {
+		return
+	}
+	o := c.orders[orderID]
+	wants := o != nil && o.line(sku) != nil && o.placed == r.placed
+	c.check(Agreement, wants, "SKU %s (%d@%d) holds %d for order %s, which does not want it",
+		sku, it.partition, r.offset, setAside, orderID)
+}
+
+// statusWithoutHold is an order's status, or that of an order on hold before it was put on hold.
+func (o *order) statusWithoutHold() string {
+	if o.status == "on_hold" {
+		return o.statusBeforeHold
+	}
+	return o.status
+}
+
+// wantedQuantities is what an order wants of a line's SKU.
+func (o *order) wantedQuantities(l *line) quantities {
+	status := o.statusWithoutHold()
+	switch {
+	case o.kind == kindCreditNote && o.status == "completed":
+		return quantities{restocked: l.ordered}
+	case status == "reserved":
+		return quantities{reserved: l.ordered - l.shipped, fulfilled: l.shipped}
+	case status == "confirmed", o.status == "completed":
+		return quantities{
+			committed: l.ordered - l.shipped, fulfilled: l.shipped,
+			restocked: l.returned - l.damaged, damaged: l.damaged,
+		}
+	}
+	return quantities{fulfilled: l.shipped}
+}

@@ -1,0 +1,100 @@
+package verify
+
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// waitingOrder is an order that waits for stock at a location.
+type waitingOrder struct{ order, location string }
+
+// addBackordered changes the backordered units of a reservation at a location.
+func (r *reservation) addBackordered(location string, delta int64) {
+	if delta == 0 {
+		return
+	}
+	if r.backorderedAt == nil {
+		r.backorderedAt = map[string]int64{}
+	}
+	r.backorderedAt[location] += delta
+	r.backordered += delta
+}
+
+// backorderedUnits is what all orders together wait for.
+func (it *item) backorderedUnits() (units int64) {
+	for _, w := range it.waiting {
+		units += it.backorderedOf(w)
+	}
+	return units
+}
+
+// backorderedOf is what an order waits for at its location.
+func (it *item) backorderedOf(w waitingOrder) int64 {
+	return it.reservations[w.order].backorderedAt[w.location]
+}
+
+// dropFilled removes the orders that wait for nothing any more.
+func (it *item) dropFilled() {
+	it.waiting = slices.DeleteFunc(it.waiting, func(w waitingOrder) bool { return it.backorderedOf(w) == 0 })
+}
+
+// foldStockBackordered lets an order wait, behind those that wait already.
+func (c *checker) foldStockBackordered(rec *eventlog.Record, it *item, ch *eventv1.StockBackordered) {
+	r := it.reservations[ch.Step.GetOrderId()]
+	if r == nil || len(ch.Allocations) == 0 {
+		c.check(Conserved, false, "%s: backordered nowhere, or for nobody", at(rec))
+		return
+	}
+	location := ch.Allocations[0].Location
+	if r.backorderedAt[location] == 0 {
+		it.waiting = append(it.waiting, waitingOrder{ch.Step.OrderId, location})
+	}
+	r.addBackordered(location, ch.Backordered)
+}
+
+// foldBackorderFilled folds stock that has come for an order. At each location, the order that waited first is filled
+// first. What fills it may be at another location than it waits at; the reservation then moves there.
+func (c *checker) foldBackorderFilled(rec *eventlog.Record, it *item, ch *eventv1.BackorderFilled) {
+	r := it.reservations[ch.Step.GetOrderId()]
+	if r == nil || ch.Step.Version != r.version || idOf(ch.Step.PlacedEventId) != r.placed {
+		c.check(Conserved, false, "%s: filled a backorder of order %s, which has none", at(rec), ch.Step.GetOrderId())
+		return
+	}
+	for _, w := range it.waiting {
+		if w.order == ch.Step.OrderId {
+			break
+		}
+		c.check(Conserved, w.location != ch.Location || it.backorderedOf(w) == 0,
+			"%s: order %s was filled while %s waits since before", at(rec), ch.Step.OrderId, w.order)
+	}
+	r.addBackordered(ch.Location, -ch.Quantity)
+	c.check(Conserved, ch.Quantity > 0 && r.backorderedAt[ch.Location] == ch.Backordered,
+		"%s: %d are said to be backordered, it should be %d", at(rec), ch.Backordered, r.backorderedAt[ch.Location])
+	it.dropFilled()
+	giveBack := func(sum int64, give func(*eventv1.Level, int64)) {
+		if sum > 0 {
+			give(it.touch(ch.Location), sum)
+		}
+	}
+	reserved := c.applyAllocations(rec, it, ch.Reserved, func(l *eventv1.Level, q int64) {
+		l.Available -= q
+		l.Reserved += q
+	})
+	giveBack(reserved, func(l *eventv1.Level, q int64) { l.Available += q; l.Reserved -= q })
+	committed := c.applyAllocations(rec, it, ch.Committed, func(l *eventv1.Level, q int64) {
+		l.Available -= q
+		l.Committed += q
+	})
+	giveBack(committed, func(l *eventv1.Level, q int64) { l.Available += q; l.Committed -= q })
+	for _, a := range slices.Concat(ch.Reserved, ch.Committed) {
+		r.track(a.Location, a.Quantity, 0)
+		r.track(ch.Location, -a.Quantity, 0)
+	}
+	single := r.rule.GetPolicy() == eventv1.AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION
+	c.check(Agreement, !single || reserved+committed == 0,
+		"%s: filled from %v and %v, all should be at one location", at(rec), ch.Reserved, ch.Committed)
+	c.check(Conserved, reserved+committed <= ch.Quantity,
+		"%s: moved %d to fill %d", at(rec), reserved+committed, ch.Quantity)
+}

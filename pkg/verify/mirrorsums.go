@@ -1,0 +1,200 @@
+package verify
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/google/uuid"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// maxFigures is how many figures are added up under one name.
+const maxFigures = 8
+
+// sums are figures under the names by which ClickHouse groups them, such as "order_placed 2026-01 GB GBP".
+type sums map[string][maxFigures]int64
+
+func (s sums) add(name string, figures ...int64) {
+	sum := s[name]
+	for i, f := range figures {
+		sum[i] += f
+	}
+	s[name] = sum
+}
+
+// mirrorSums adds up what the mirror should have, from the log alone (I9). It finds fields by their names, where the
+// mirror has code for each type of change, so that neither repeats the other's mistakes.
+//
+// The last figure of each sum is a sum of hashes. A row's hash is made of all columns that are not added up themselves.
+type mirrorSums struct {
+	events, orders, lines, stock sums
+	// levels are those that each location of a SKU had last.
+	levels map[[2]string][8]int64
+	row    rowHash
+}
+
+func newMirrorSums() *mirrorSums {
+	return &mirrorSums{
+		events: sums{}, orders: sums{}, lines: sums{}, stock: sums{}, levels: map[[2]string][8]int64{},
+	}
+}
+
+// rowHash hashes a row's columns as text, as ClickHouse does with xxHash64(concatWithSeparator('|', …)).
+type rowHash struct{ text []byte }
+
+func (h *rowHash) of(columns ...any) int64 {
+	h.text = h.text[:0]
+	for i, column := range columns {
+		if i > 0 {
+			h.text = append(h.text, '|')
+		}
+		switch c := column.(type) {
+		case string:
+			h.text = append(h.text, c...)
+		case int64:
+			h.text = strconv.AppendInt(h.text, c, 10)
+		default:
+			h.text = fmt.Append(h.text, c)
+		}
+	}
+	return int64(xxhash.Sum64(h.text))
+}
+
+// record adds the rows that the mirror makes of an event.
+func (m *mirrorSums) record(rec *eventlog.Record) {
+	if rec.Topic == eventlog.TopicInventory {
+		var ev eventv1.InventoryEvent
+		if schema.ReadInventory(rec.Value, &ev) == nil && ev.Meta != nil {
+			change := changeOf(&ev)
+			m.event(rec, change.name, ev.Sku, ev.Meta)
+			m.stockEvent(rec, change, &ev)
+		}
+		return
+	}
+	var ev eventv1.OrderEvent
+	if schema.ReadOrder(rec.Value, &ev) != nil || ev.Meta == nil {
+		return // a violation of ENV, which is counted there
+	}
+	change := changeOf(&ev)
+	m.event(rec, change.name, ev.OrderId, ev.Meta)
+	m.orderEvent(rec, change, &ev)
+	m.orderLines(rec, change.name, &ev)
+}
+
+func (m *mirrorSums) event(rec *eventlog.Record, name, id string, meta *eventv1.Meta) {
+	cause := ""
+	if meta.Cause != eventv1.Cause_CAUSE_UNSPECIFIED {
+		cause = enumWord(meta.Cause.String(), "CAUSE_")
+	}
+	var eventID, causationID uuid.UUID
+	copy(eventID[:], meta.EventId)
+	copy(causationID[:], meta.CausationId)
+	m.events.add(fmt.Sprintf("%s/%d %s", rec.Topic, rec.Partition, name),
+		1, int64(meta.Version), int64(xxhash.Sum64(rec.Value)),
+		m.row.of(rec.Offset, id, eventID, causationID, cause, meta.IdempotencyKey,
+			meta.OccurredAtMicros, meta.RecordedAtMicros))
+}
+
+func (m *mirrorSums) orderEvent(rec *eventlog.Record, c change, ev *eventv1.OrderEvent) {
+	sign := int64(1)
+	if c.name == "credit_note_imported" {
+		sign = -1
+	}
+	lines, quantity := c.lines()
+	m.orders.add(strings.Join([]string{c.name, month(ev.Meta), c.text("country"), c.text("currency")}, " "),
+		1, lines, quantity, sign*c.number("subtotal_micros"), sign*c.number("total_micros"), c.amount(),
+		m.row.of(rec.Partition, rec.Offset, ev.OrderId, ev.Meta.Version, c.status(), c.text("customer_id"),
+			c.reference(), c.text("reason"), ev.Meta.OccurredAtMicros, ev.Meta.RecordedAtMicros))
+}
+
+func (m *mirrorSums) orderLines(rec *eventlog.Record, name string, ev *eventv1.OrderEvent) {
+	sign := int64(1)
+	var lines []*eventv1.OrderLine
+	var customer, country, currency string
+	switch {
+	case ev.GetOrderPlaced() != nil:
+		p := ev.GetOrderPlaced()
+		lines, customer, country, currency = p.Lines, p.CustomerId, p.Country, p.Currency
+	case ev.GetOrderImported() != nil:
+		p := ev.GetOrderImported()
+		lines, customer, country, currency = p.Lines, p.CustomerId, p.Country, p.Currency
+	case ev.GetCreditNoteImported() != nil:
+		p := ev.GetCreditNoteImported()
+		sign, lines, customer, country, currency = -1, p.Lines, p.CustomerId, p.Country, p.Currency
+	case ev.GetLinesCancelled() != nil:
+		sign, lines = -1, ev.GetLinesCancelled().Lines
+	case ev.GetReturnReceivedV2() != nil:
+		sign = -1
+		for _, l := range ev.GetReturnReceivedV2().Lines {
+			lines = append(lines, &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros})
+		}
+	case ev.GetOrderAmended() != nil:
+		lines = amendedDifferences(ev.GetOrderAmended().Lines)
+	}
+	group := strings.Join([]string{name, month(ev.Meta), country, currency}, " ")
+	for i, l := range lines {
+		m.lines.add(group, 1, sign*l.Quantity, sign*l.Quantity*l.UnitPriceMicros, l.UnitPriceMicros,
+			m.row.of(rec.Partition, rec.Offset, i, ev.OrderId, customer, l.Sku, sign*l.Quantity, l.UnitPriceMicros,
+				ev.Meta.OccurredAtMicros))
+	}
+}
+
+// amendedDifferences are what an amendment adds to lines, and what it removes from them. Where the price changes, the
+// whole line is removed at the old price and added at the new one.
+func amendedDifferences(amended []*eventv1.AmendedLine) []*eventv1.OrderLine {
+	var out []*eventv1.OrderLine
+	for _, l := range amended {
+		more := l.Quantity - l.FormerQuantity
+		if l.FormerQuantity > 0 && l.UnitPriceMicros != l.FormerUnitPriceMicros {
+			out = append(out, &eventv1.OrderLine{
+				Sku: l.Sku, Quantity: -l.FormerQuantity, UnitPriceMicros: l.FormerUnitPriceMicros,
+			})
+			more = l.Quantity
+		}
+		if more != 0 {
+			out = append(out, &eventv1.OrderLine{Sku: l.Sku, Quantity: more, UnitPriceMicros: l.UnitPriceMicros})
+		}
+	}
+	return out
+}
+
+// stockEvent adds rows of the stock ledger. Its changes are the differences between the levels that events state.
+func (m *mirrorSums) stockEvent(rec *eventlog.Record, c change, ev *eventv1.InventoryEvent) {
+	for i, l := range ev.Locations {
+		place := [2]string{ev.Sku, l.Location}
+		before, after := m.levels[place], levelFigures(l.Level)
+		m.levels[place] = after
+		columns := []any{
+			rec.Partition, rec.Offset, i, ev.Sku, ev.Meta.Version, l.Location,
+			c.stockReason(), c.orderOfStep(), c.stockReference(), ev.Meta.OccurredAtMicros,
+		}
+		for i := range after {
+			columns = append(columns, after[i]-before[i])
+		}
+		for i := range after {
+			columns = append(columns, after[i])
+		}
+		m.stock.add(c.name+" "+month(ev.Meta), 1, m.row.of(columns...))
+	}
+}
+
+// levelFigures are in the order of levelColumns.
+func levelFigures(l *eventv1.Level) [8]int64 {
+	return [8]int64{
+		l.GetOnHand(), l.GetAvailable(), l.GetReserved(), l.GetCommitted(), l.GetSafetyStock(), l.GetDamaged(),
+		l.GetQualityControl(), l.GetIncoming(),
+	}
+}
+
+func month(meta *eventv1.Meta) string {
+	return time.UnixMicro(meta.OccurredAtMicros).UTC().Format("2006-01")
+}
+
+// enumWord is the word of an enum's value, such as cycle_count of REASON_CYCLE_COUNT.
+func enumWord(name, prefix string) string { return strings.ToLower(strings.TrimPrefix(name, prefix)) }

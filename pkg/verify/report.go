@@ -1,0 +1,88 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+)
+
+// The invariants, by their numbers in ARCHITECTURE.md. I11 and I13 to I15 are about processes that run, and do not show
+// in a log. Envelope has no number there.
+const (
+	Oversold     = "I1"
+	Conserved    = "I2"
+	Acknowledged = "I3"
+	OneKey       = "I4"
+	Refused      = "I5"
+	Versions     = "I6"
+	View         = "I7"
+	Replayed     = "I8"
+	Mirror       = "I9"
+	Money        = "I10"
+	Transitions  = "I12"
+	Agreement    = "I16"
+	Envelope     = "ENV"
+)
+
+// names are in the order of the report.
+var names = []struct{ id, name string }{
+	{Oversold, "never oversold, at any prefix of a SKU's partition"},
+	{Conserved, "stock is conserved, and each reservation is accounted for"},
+	{Acknowledged, "every acknowledged command is in the log"},
+	{OneKey, "one key, one order, one effect"},
+	{Refused, "a refusal is true, and left nothing but its outcome"},
+	{Versions, "versions per aggregate are gap-free, keys and partitions right"},
+	{View, "availability rows equal the fold of the log"},
+	{Replayed, "ClickHouse filled again from the log is equal"},
+	{Mirror, "ClickHouse equals the log"},
+	{Money, "money adds up"},
+	{Transitions, "only legal changes of status"},
+	{Agreement, "orders and stock agree"},
+	{Envelope, "every event decodes, with its CloudEvents headers"},
+}
+
+// Report is what was found.
+type Report struct {
+	Events int64 `json:"events"`
+	Orders int   `json:"orders"`
+	SKUs   int   `json:"skus"`
+	// OpenOrders have no outcome yet: stock has not answered.
+	OpenOrders int `json:"open_orders"`
+	// UnsettledOrders wait for stock of another shard to follow their last change.
+	UnsettledOrders int `json:"unsettled_orders"`
+	// RowsBehind are availability rows that are older than what was read of the log.
+	RowsBehind int `json:"rows_behind"`
+	// Moving says that events were written while the log was read. Orders, stock and views were then read at different
+	// moments, and are not compared with each other.
+	Moving     bool         `json:"moving"`
+	Invariants []*Invariant `json:"invariants"`
+}
+
+// Invariant is one thing that must always hold, and how often it was checked.
+type Invariant struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name"`
+	Checked    int64    `json:"checked"`
+	Violations int64    `json:"violations"`
+	Examples   []string `json:"examples,omitempty"`
+	// Note says what was not checked.
+	Note string `json:"note,omitempty"`
+}
+
+// Clean reports whether no invariant is violated.
+func (r *Report) Clean() bool {
+	return !slices.ContainsFunc(r.Invariants, func(i *Invariant) bool { return i.Violations > 0 })
+}
+
+// check counts one check of an invariant, and a violation where ok is false. The message is formatted only where it is
+// kept as an example.
+func (c *checker) check(id string, ok bool, format string, args ...any) {
+	inv := c.byID[id]
+	inv.Checked++
+	if ok {
+		return
+	}
+	inv.Violations++
+	if len(inv.Examples) < c.o.Examples {
+		inv.Examples = append(inv.Examples, fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,113 @@
+package verify
+
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// fulfilment is one shipment, or one that is being packed.
+type fulfilment struct {
+	units       int64
+	pending     bool // it has not shipped
+	undelivered []undelivered
+}
+
+// undelivered is what of a SKU has shipped and not arrived.
+type undelivered struct {
+	sku   string
+	units int64
+}
+
+// foldFulfilment folds what is packed, shipped and delivered.
+func (c *checker) foldFulfilment(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
+	switch ch := ev.Change.(type) {
+	case *eventv1.OrderEvent_FulfilmentCreated:
+		f := ch.FulfilmentCreated
+		_, again := o.fulfilments[f.FulfilmentId]
+		c.check(Transitions, !again && f.FulfilmentId != "" && units(f.Lines) > 0,
+			"%s: fulfilment %q is there already, or of nothing", at(rec), f.FulfilmentId)
+		o.setFulfilment(f.FulfilmentId, fulfilment{units: units(f.Lines), pending: true})
+	case *eventv1.OrderEvent_FulfilmentCancelled:
+		id := ch.FulfilmentCancelled.FulfilmentId
+		c.check(Transitions, o.fulfilments[id].pending, "%s: fulfilment %q is not waiting to ship", at(rec), id)
+		delete(o.fulfilments, id)
+	case *eventv1.OrderEvent_LinesShipped:
+		c.foldShipment(rec, o, ch.LinesShipped.FulfilmentId, ch.LinesShipped.Lines)
+	case *eventv1.OrderEvent_ShipmentReconciled:
+		c.foldShipment(rec, o, ch.ShipmentReconciled.FulfilmentId, ch.ShipmentReconciled.Lines)
+	case *eventv1.OrderEvent_LinesDelivered:
+		c.foldDelivery(rec, o, ch.LinesDelivered)
+	}
+}
+
+func (o *order) setFulfilment(id string, f fulfilment) {
+	if o.fulfilments == nil {
+		o.fulfilments = map[string]fulfilment{}
+	}
+	o.fulfilments[id] = f
+}
+
+// foldShipment folds a shipment, which is a new fulfilment or one that was pending.
+func (c *checker) foldShipment(rec *eventlog.Record, o *order, id string, lines []*eventv1.LineQuantity) {
+	packed, again := o.fulfilments[id]
+	c.check(Transitions, id != "" && (!again || packed.pending && packed.units == units(lines)),
+		"%s: shipment %q is there already", at(rec), id)
+	o.setFulfilment(id, fulfilment{units: units(lines), undelivered: c.allUndelivered(lines)})
+	c.check(Transitions, len(lines) > 0, "%s: a shipment of nothing", at(rec))
+	for _, shipped := range lines {
+		l := o.line(shipped.Sku)
+		if l == nil {
+			c.check(Transitions, false, "%s: shipped %s, which was not ordered", at(rec), shipped.Sku)
+			continue
+		}
+		l.shipped += shipped.Quantity
+		l.backordered = min(l.backordered, l.ordered-l.shipped)
+		c.check(Transitions, shipped.Quantity > 0 && l.shipped <= l.ordered,
+			"%s: shipped %d of %d ordered of %s", at(rec), l.shipped, l.ordered, l.sku)
+	}
+	switch {
+	case o.allShipped():
+		o.status = "completed"
+	case o.status == "on_hold":
+		o.statusBeforeHold = "confirmed"
+	default:
+		o.status = "confirmed"
+	}
+}
+
+// foldDelivery folds what of a shipment arrives, in several deliveries or all at once.
+func (c *checker) foldDelivery(rec *eventlog.Record, o *order, d *eventv1.LinesDelivered) {
+	f, ok := o.fulfilments[d.FulfilmentId]
+	c.check(Transitions, ok && !f.pending && len(d.Lines) > 0,
+		"%s: delivered %d lines of %q, which has not shipped", at(rec), len(d.Lines), d.FulfilmentId)
+	for _, q := range d.Lines {
+		i := slices.IndexFunc(f.undelivered, func(u undelivered) bool { return u.sku == q.Sku })
+		c.check(Transitions, i >= 0 && q.Quantity > 0 && q.Quantity <= f.undelivered[i].units,
+			"%s: delivered %d of %s in shipment %q, of which %v are on their way",
+			at(rec), q.Quantity, q.Sku, d.FulfilmentId, f.undelivered)
+		if i >= 0 {
+			f.undelivered[i].units -= q.Quantity
+		}
+		if l := o.line(q.Sku); l != nil {
+			l.delivered += q.Quantity
+		}
+	}
+}
+
+// allUndelivered is a shipment of which nothing has arrived.
+func (c *checker) allUndelivered(lines []*eventv1.LineQuantity) []undelivered {
+	out := make([]undelivered, len(lines))
+	for i, l := range lines {
+		out[i] = undelivered{c.intern(l.Sku), l.Quantity}
+	}
+	return out
+}
+
+func units(lines []*eventv1.LineQuantity) (n int64) {
+	for _, l := range lines {
+		n += l.Quantity
+	}
+	return n
+}

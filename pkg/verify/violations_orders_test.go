@@ -1,0 +1,110 @@
+package verify_test
+
+import (
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
+	"github.com/holdfast/holdfast/pkg/verify"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// Orders: money and changes of status.
+var orderViolations = []violation{
+	{"lines that do not make the subtotal", verify.Money, "", func(s *story) { s.placed().SubtotalMicros++ }},
+	{"a total rounded the wrong way", verify.Money, "", func(s *story) { s.placed().TotalMicros = 5_120_000 }},
+	{"more captured than authorized", verify.Money, "", func(s *story) {
+		s.addOrder("o-1", 6, "c", schematest.OrderEvent(&eventv1.PaymentCaptured{AmountMicros: 6_000_000}))
+	}},
+	{"shipped before it was confirmed", verify.Transitions, "", func(s *story) {
+		s.orders[3], s.orders[4] = s.orders[4], s.orders[3]
+		s.orders[3].Meta.Version, s.orders[4].Meta.Version = 4, 5
+	}},
+	{"more shipped than ordered", verify.Transitions, "", func(s *story) {
+		s.orders[4].Change.(*eventv1.OrderEvent_LinesShipped).LinesShipped.Lines[0].Quantity = 3
+	}},
+	{"an order filled with more than it waits for", verify.Transitions, "", func(s *story) {
+		backorderTwo(s)
+		s.addOrder("o-2", 2, "", schematest.OrderEvent(&eventv1.OrderBackordered{
+			Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}},
+		}))
+		s.addOrder("o-2", 3, "", schematest.OrderEvent(&eventv1.OrderBackorderFilled{
+			Filled: []*eventv1.LineQuantity{{Sku: "A", Quantity: 3}},
+		}))
+	}},
+	{"cancelled with too little voided", verify.Money, "", func(s *story) {
+		s.orders[4] = s.addOrder("o-1", 5, "", schematest.OrderEvent(&eventv1.OrderCancelled{VoidedMicros: 1}))
+		s.orders = s.orders[:5]
+	}},
+	{"resumed as what it was not", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.OrderHeld{}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.OrderResumed{}))
+	}},
+	{"shipped while on hold", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.OrderHeld{}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesShipped{
+			FulfilmentId: "g", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))
+	}},
+	{"more cancelled than was left", verify.Transitions, "", func(s *story) { linesCancelled(s, 2, 0, 5_110_000) }},
+	{"too little voided for cancelled lines", verify.Money, "", func(s *story) { linesCancelled(s, 1, 2_560_000, 0) }},
+	{"a fulfilment cancelled after it shipped", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.FulfilmentCancelled{FulfilmentId: "f"}))
+	}},
+	{"a fulfilment delivered before it shipped", verify.Transitions, "", func(s *story) {
+		one := []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.FulfilmentCreated{FulfilmentId: "g", Lines: one}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "g", Lines: one}))
+	}},
+	{"more voided than was held", verify.Money, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoided{AmountMicros: 5_110_001}))
+	}},
+	{"more refunded than was captured", verify.Money, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentRefunded{AmountMicros: 1}))
+	}},
+	{"captured after it was voided", verify.Money, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoided{AmountMicros: 5_110_000}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCaptured{AmountMicros: 1}))
+	}},
+	{"reopened without its money", verify.Money, "", func(s *story) {
+		s.orders = s.orders[:2]
+		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced.PaymentDeadlineMicros = 1
+		s.addOrder("o-1", 3, "", schematest.OrderEvent(&eventv1.OrderExpired{}))
+		s.addOrder("o-1", 4, "", schematest.OrderEvent(&eventv1.OrderReopened{}))
+	}},
+	{"a deadline that goes back", verify.Transitions, "", func(s *story) {
+		s.orders = s.orders[:2]
+		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced.PaymentDeadlineMicros = 10
+		s.addOrder("o-1", 3, "", schematest.OrderEvent(&eventv1.PaymentStarted{PaymentDeadlineMicros: 9}))
+	}},
+	{"confirmed without its money", verify.Money, "", func(s *story) {
+		s.orders[2].Change.(*eventv1.OrderEvent_PaymentAuthorized).PaymentAuthorized.AmountMicros = 1
+	}},
+	{"cancelled after it shipped", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.OrderCancelled{VoidedMicros: 5_110_000}))
+	}},
+	{"delivered more than shipped", verify.Transitions, "", func(s *story) { deliveries(s, 2) }},
+	{"delivered twice", verify.Transitions, "", func(s *story) { deliveries(s, 1, 1) }},
+	{"delivered less than nothing", verify.Transitions, "", func(s *story) { deliveries(s, -1) }},
+	{"delivered what was in another shipment", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesShipped{
+			FulfilmentId: "g", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))
+		deliveries(s, 1, 1)
+	}},
+	{"delivered without a shipment", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "g"}))
+	}},
+	{"expired before its deadline", verify.Transitions, "", func(s *story) {
+		s.orders = s.orders[:2]
+		s.addOrder("o-1", 3, "", schematest.OrderEvent(&eventv1.OrderExpired{}))
+		s.orders[0].Change.(*eventv1.OrderEvent_OrderPlaced).OrderPlaced.PaymentDeadlineMicros = occurred + 1
+	}},
+	{"a return with too little due", verify.Money, "", func(s *story) { receiveReturnV1(s, 1) }},
+	{"more came back than was asked for", verify.Transitions, "", func(s *story) {
+		receiveReturnV1(s, 2_560_000)
+		s.addOrder("o-1", 10, "", &eventv1.OrderEvent{Change: s.orders[len(s.orders)-1].Change})
+	}},
+	{"asked back before it was delivered", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ReturnRequested{
+			ReturnId: "r", Lines: []*eventv1.LineQuantity{{Sku: "A", Quantity: 1}}}))
+	}},
+	{"gave up a return that is not there", verify.Transitions, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.ReturnCancelled{ReturnId: "q"}))
+	}},
+}
