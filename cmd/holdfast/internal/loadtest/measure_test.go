@@ -94,7 +94,8 @@ func (p *platform) commands(w http.ResponseWriter, r *http.Request) {
 		if line.SKU != "" {
 			fmt.Fprintf(w, `{"id":%q,"status":201,"sku":%q,"position":"i0.7","stock":{}}`+"\n", line.ID, line.SKU)
 		} else if status == http.StatusCreated {
-			fmt.Fprintf(w, `{"id":%q,"status":201,"order_id":"order of %s","position":"o0.7","order":{"status":"reserved"}}`+"\n", line.ID, line.ID)
+			fmt.Fprintf(w, `{"id":%q,"status":201,"order_id":"order of %s","position":"o0.7",`+
+				`"order":{"status":"reserved"}}`+"\n", line.ID, line.ID)
 		} else {
 			fmt.Fprintf(w, `{"id":%q,"status":%d,"problem":{"code":"insufficient_stock"}}`+"\n", line.ID, status)
 		}
@@ -147,7 +148,9 @@ func TestLoopsSeeAStallDifferently(t *testing.T) {
 func TestOrdersThatWereNeverSentAreTold(t *testing.T) {
 	p := newPlatform(t)
 	p.delay = func() { time.Sleep(50 * time.Millisecond) }
-	report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 1, Rate: 200, Duration: 500 * time.Millisecond, SKUs: 3})
+	report := measure(t, Config{
+		URLs: []string{p.URL}, Concurrency: 1, Rate: 200, Duration: 500 * time.Millisecond, SKUs: 3,
+	})
 	if report.NotStarted < 50 || report.NotStarted > 95 || report.Orders > 12 {
 		t.Errorf("%+v", report)
 	}
@@ -168,7 +171,8 @@ func TestRetriesKeepTheirKeyAndBody(t *testing.T) {
 			return http.StatusCreated
 		}
 		report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 4, Orders: 100, SKUs: 50, Bulk: bulk, Refusals: true})
-		if report.Orders != 100 || report.Errors != 0 || report.Answers["201"] != 90 || report.Answers["409"] != 10 || report.Retries != 30 ||
+		if report.Orders != 100 || report.Errors != 0 || report.Retries != 30 ||
+			report.Answers["201"] != 90 || report.Answers["409"] != 10 ||
 			report.RetriedFor["429"] != 10 || report.RetriedFor["503"] != 20 {
 			t.Errorf("bulk %t: %+v", bulk, report)
 		}
@@ -188,7 +192,9 @@ func TestAcksTellWhatWasAnswered(t *testing.T) {
 			return http.StatusCreated
 		}
 		var file bytes.Buffer
-		measure(t, Config{URLs: []string{p.URL}, Concurrency: 3, Orders: 10, SKUs: 3, Bulk: bulk, Acks: &file, KeyPrefix: "k"})
+		measure(t, Config{
+			URLs: []string{p.URL}, Concurrency: 3, Orders: 10, SKUs: 3, Bulk: bulk, Acks: &file, KeyPrefix: "k",
+		})
 		acks := map[string]Ack{}
 		for line := range strings.Lines(file.String()) {
 			var a Ack
@@ -207,7 +213,8 @@ func TestAcksTellWhatWasAnswered(t *testing.T) {
 			t.Errorf("bulk %t: %+v, want %+v", bulk, acks["k-2"], want)
 		}
 		refused := acks["k-4"]
-		if refused.Position = ""; refused != (Ack{Key: "k-4", Type: "place_order", Status: 409, Outcome: "insufficient_stock"}) {
+		refused.Position = ""
+		if refused != (Ack{Key: "k-4", Type: "place_order", Status: 409, Outcome: "insufficient_stock"}) {
 			t.Errorf("bulk %t: %+v", bulk, refused)
 		}
 	}
@@ -229,7 +236,9 @@ func TestErrorsAreNoOrders(t *testing.T) {
 			}
 			return http.StatusCreated
 		}
-		report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 4, Orders: 40, SKUs: 3, Bulk: bulk, RetryFor: patience})
+		report := measure(t, Config{
+			URLs: []string{p.URL}, Concurrency: 4, Orders: 40, SKUs: 3, Bulk: bulk, RetryFor: patience,
+		})
 		if report.Orders != 28 || report.Errors != 12 || report.Answers["201"] != 28 || report.Answers["409"] != 4 ||
 			report.Answers["500"] != 4 || report.Answers["gave up after 503"] != 4 {
 			t.Errorf("bulk %t: %+v", bulk, report)
@@ -247,10 +256,13 @@ func TestAPlatformThatNeverAnswers(t *testing.T) {
 	t.Cleanup(func() { close(gone) }) // before the server is closed, which waits for its requests
 	p.delay = func() { <-gone }
 	report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 2, Orders: 2, SKUs: 3, RetryFor: patience})
-	if report.Orders != 0 || report.PerSecond != 0 || report.Errors != 2 || report.Answers["gave up after no answer"] != 2 {
+	if report.Orders != 0 || report.PerSecond != 0 || report.Errors != 2 ||
+		report.Answers["gave up after no answer"] != 2 {
 		t.Errorf("%+v", report)
 	}
-	_, err := Run(context.Background(), Config{URLs: []string{p.URL}, Orders: 10, Duration: 20 * time.Second, SKUs: 3, Bulk: true, RetryFor: patience})
+	_, err := Run(context.Background(), Config{
+		URLs: []string{p.URL}, Orders: 10, Duration: 20 * time.Second, SKUs: 3, Bulk: true, RetryFor: patience,
+	})
 	if err == nil || !strings.Contains(err.Error(), "no result for 200ms") {
 		t.Errorf("a silent stream: %v", err)
 	}
@@ -260,7 +272,9 @@ func TestAPlatformThatNeverAnswers(t *testing.T) {
 func TestAStreamThatBreaksOff(t *testing.T) {
 	p := newPlatform(t)
 	p.breaksOff = func(line int64) bool { return line == 4 || line > 100 } // of six to set up, and in the measurement
-	_, err := Run(context.Background(), Config{URLs: []string{p.URL}, Orders: 1_000, Duration: 20 * time.Second, SKUs: 3, Bulk: true})
+	_, err := Run(context.Background(), Config{
+		URLs: []string{p.URL}, Orders: 1_000, Duration: 20 * time.Second, SKUs: 3, Bulk: true,
+	})
 	if err == nil || !strings.Contains(err.Error(), "lines unanswered") {
 		t.Errorf("the lost lines are not told of: %v", err)
 	}
@@ -290,7 +304,7 @@ func TestAReplicaThatDoesNotAnswerIsLeft(t *testing.T) {
 
 func TestBodies(t *testing.T) {
 	for _, hot := range []bool{false, true} {
-		cfg, err := Config{URLs: []string{"http://x"}, SKUs: 40, Hot: hot, OnAccount: true}.checked()
+		cfg, err := Config{URLs: []string{"http://x"}, SKUs: 40, Hot: hot, OnAccount: true}.withDefaults()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -316,7 +330,11 @@ func TestBodies(t *testing.T) {
 }
 
 func TestSettingsThatMakeNoSense(t *testing.T) {
-	for _, cfg := range []Config{{}, {URLs: []string{"http://x"}, Bulk: true, Rate: 1}, {URLs: []string{"http://x"}, SKUs: -1}} {
+	for _, cfg := range []Config{
+		{},
+		{URLs: []string{"http://x"}, Bulk: true, Rate: 1},
+		{URLs: []string{"http://x"}, SKUs: -1},
+	} {
 		if _, err := Run(context.Background(), cfg); err == nil {
 			t.Errorf("%+v was taken", cfg)
 		}

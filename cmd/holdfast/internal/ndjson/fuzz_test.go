@@ -13,13 +13,17 @@ import (
 // FuzzParse: a line is sent as JSON of legal length under its ID, or rejected by a problem of the client's making. Read
 // again, what is sent stays what it is.
 func FuzzParse(f *testing.F) {
-	for _, text := range []string{`{"id":"k","type":"receive_stock","sku":"A1","body":{"quantity":5}}`, `{"type":"x"}`, `{"id":7}`, `[]`, `{"id":"\ud800"}`, `{}{}`} {
+	for _, text := range []string{
+		`{"id":"k","type":"receive_stock","sku":"A1","body":{"quantity":5}}`,
+		`{"type":"x"}`, `{"id":7}`, `[]`, `{"id":"\ud800"}`, `{}{}`,
+	} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, problem := parse(line{number: 1, text: text, bytes: len(text)}, "derived")
 		if problem != nil {
-			if status := problem.HTTPStatus(); status < 400 || status > 499 || !jsontext.Value(problem.AppendJSON(nil)).IsValid() {
+			status := problem.HTTPStatus()
+			if status < 400 || status > 499 || !jsontext.Value(problem.AppendJSON(nil)).IsValid() {
 				t.Fatalf("%+v", problem)
 			}
 			var out bytes.Buffer
@@ -49,7 +53,8 @@ func FuzzLines(f *testing.F) {
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			if err != nil || l.number <= last || len(l.text) == 0 || len(l.text) > MaxLineBytes+1 || !bytes.Contains(file, l.text) {
+			if err != nil || l.number <= last || len(l.text) == 0 || len(l.text) > MaxLineBytes+1 ||
+				!bytes.Contains(file, l.text) {
 				t.Fatalf("%v: line %d after %d is %q", err, l.number, last, l.text)
 			}
 			last = l.number

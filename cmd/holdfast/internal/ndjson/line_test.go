@@ -28,10 +28,12 @@ func TestALineHasItsIDFirst(t *testing.T) {
 func TestLinesThatAreNotSent(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"type":`: "malformed_json", `{}{}`: "malformed_json", `{} x`: "malformed_json", `nope`: "malformed_json",
-		"{\"id\":\"\xff\"}": "malformed_json", `{"id":"a","id":"b"}`: "duplicate_field", `[]`: "wrong_type", `{"id":null}`: "wrong_type",
+		"{\"id\":\"\xff\"}": "malformed_json", `{"id":"a","id":"b"}`: "duplicate_field",
+		`[]`: "wrong_type", `{"id":null}`: "wrong_type",
 		`{"a":"` + strings.Repeat("x", MaxLineBytes-8) + `"}`: "line_too_long", // fits only without the id that it gets
 	} {
-		if _, problem := parse(line{number: 1, text: []byte(text), bytes: len(text)}, "derived"); problem == nil || problem.Code != want {
+		_, problem := parse(line{number: 1, text: []byte(text), bytes: len(text)}, "derived")
+		if problem == nil || problem.Code != want {
 			t.Errorf("%.40s: %v, want %s", text, problem, want)
 		}
 	}

@@ -117,7 +117,8 @@ func (p *platform) run(c retail.Command) client.Outcome {
 	return client.Outcome{Status: http.StatusCreated}
 }
 
-// imported writes a document: for every third one stock of other shards is asked, and every ninth is refused once before.
+// imported writes a document: for every third one stock of other shards is asked, and every ninth is refused once
+// before.
 func (p *platform) imported(meta *eventv1.Meta, id string, d *eventv1.OrderImported) {
 	p.documents++
 	ask := func() {
@@ -128,7 +129,10 @@ func (p *platform) imported(meta *eventv1.Meta, id string, d *eventv1.OrderImpor
 	stock := &eventv1.Meta{OccurredAtMicros: meta.OccurredAtMicros} // its answers have no key
 	if p.documents%9 == 0 {
 		ask()
-		p.order(&eventv1.OrderEvent{Meta: stock, OrderId: id, Change: &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{}}})
+		p.order(&eventv1.OrderEvent{
+			Meta: stock, OrderId: id,
+			Change: &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{}},
+		})
 	}
 	if p.documents%3 == 0 {
 		ask()

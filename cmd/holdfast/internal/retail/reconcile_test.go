@@ -113,7 +113,8 @@ func TestRefusedDocumentsAreRejected(t *testing.T) {
 		t.Errorf("%d refused, rejected %+v, differences %+v", len(refused), r.Rejected.Total, r.Differences)
 	}
 	var rejects bytes.Buffer
-	if err := b.WriteRejects(&rejects, refused); err != nil || strings.Count(rejects.String(), "insufficient_stock") != len(refused) {
+	err = b.WriteRejects(&rejects, refused)
+	if err != nil || strings.Count(rejects.String(), "insufficient_stock") != len(refused) {
 		t.Errorf("rejects file (%v):\n%s", err, rejects.String())
 	}
 }
@@ -149,7 +150,8 @@ func TestReconciliationFindsPlantedDifferences(t *testing.T) {
 			if err := r.WriteText(&text); err != nil {
 				t.Fatal(err)
 			}
-			if r.OK() || !strings.Contains(text.String(), "NOT reconciled") || !strings.Contains(fmt.Sprint(r.Differences), name) {
+			if r.OK() || !strings.Contains(text.String(), "NOT reconciled") ||
+				!strings.Contains(fmt.Sprint(r.Differences), name) {
 				t.Errorf("not found: %+v", r.Differences)
 			}
 		})
@@ -211,8 +213,8 @@ func edit(p *platform, change func(*eventv1.OrderImported)) {
 	p.records[i].Value = value
 }
 
-// TestRealFile checks what is known of the data set, computed independently. The project does not hold a copy: HOLDFAST_DATA names
-// it, or it lies beside the checkout.
+// TestRealFile checks what is known of the data set, computed independently. The project does not hold a copy:
+// HOLDFAST_DATA names it, or it lies beside the checkout.
 func TestRealFile(t *testing.T) {
 	path := os.Getenv("HOLDFAST_DATA")
 	if path == "" {
@@ -232,7 +234,8 @@ func TestRealFile(t *testing.T) {
 	if n := kinds[retail.KindOrder] + kinds[retail.KindAdjustment]; n != 22_061 || kinds[retail.KindCreditNote] != 3_836 {
 		t.Errorf("documents %v", kinds)
 	}
-	if want := (retail.Figures{Documents: 25_900, Rows: 541_909, Quantity: 5_176_450, Micros: 9_747_747_934_000}); b.Read != want {
+	want := retail.Figures{Documents: 25_900, Rows: 541_909, Quantity: 5_176_450, Micros: 9_747_747_934_000}
+	if b.Read != want {
 		t.Errorf("read %+v, want %+v", b.Read, want)
 	}
 	if len(b.Rejected) != 3 || b.AcceptedRows() != 541_906 || len(b.Items) != 4_069 { // 4,070 with the bad debt's own code
