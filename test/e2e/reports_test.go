@@ -25,8 +25,8 @@ func realFile(t *testing.T) string {
 	return path
 }
 
-// What is known of the data set, computed independently of this project. Of its invoices, the numeric ones are orders or,
-// where quantities are below 0, adjustments of stock, each a row and an invoice of its own.
+// What is known of the data set, computed independently of this project. Of its invoices, the numeric ones are orders
+// or, where quantities are below 0, adjustments of stock, each a row and an invoice of its own.
 const (
 	realInvoices    = 25_900
 	realNumeric     = 22_061
@@ -55,7 +55,8 @@ var (
 	badDebtMonth  = "2011-08"
 	badDebtPlace  = "United Kingdom"
 	realByCountry = map[string]figures{
-		"United Kingdom": {"8187806.364", "9003097.964"}, "Netherlands": {"284661.54", "285446.34"}, "EIRE": {"263276.82", "283453.96"},
+		"United Kingdom": {"8187806.364", "9003097.964"}, "Netherlands": {"284661.54", "285446.34"},
+		"EIRE":    {"263276.82", "283453.96"},
 		"Germany": {"221698.21", "228867.14"}, "France": {"197403.90", "209715.11"},
 	}
 	realByCode = map[string]figures{
@@ -66,7 +67,8 @@ var (
 		"2010-12": {"748957.02", "823746.14"}, "2011-01": {"560000.26", "691364.56"}, "2011-02": {"498062.65", "523631.89"},
 		"2011-03": {"683267.08", "717639.36"}, "2011-04": {"493207.121", "537808.621"}, "2011-05": {"723333.51", "770536.02"},
 		"2011-06": {"691123.12", "761739.90"}, "2011-07": {"681300.111", "719221.191"}, "2011-08": {"682680.51", "737014.26"},
-		"2011-09": {"1019687.622", "1058590.172"}, "2011-10": {"1070704.67", "1154979.30"}, "2011-11": {"1461756.25", "1509496.33"},
+		"2011-09": {"1019687.622", "1058590.172"}, "2011-10": {"1070704.67", "1154979.30"},
+		"2011-11": {"1461756.25", "1509496.33"},
 		"2011-12": {"433668.01", "638792.68"},
 	}
 )
@@ -129,7 +131,8 @@ func add(t *testing.T, rows []client.RevenueRow, key func(client.RevenueRow) str
 		if all != sales+micros(t, row.Credits) {
 			t.Errorf("%s: %s is not %s and %s", key(row), row.Revenue, row.Sales, row.Credits)
 		}
-		s.orders, s.credits, s.lines, s.units = s.orders+row.Orders, s.credits+row.CreditNotes, s.lines+row.Lines, s.units+row.Quantity
+		s.orders, s.credits = s.orders+row.Orders, s.credits+row.CreditNotes
+		s.lines, s.units = s.lines+row.Lines, s.units+row.Quantity
 		s.all, s.sales = s.all+all, s.sales+sales
 		s.allOf[key(row)], s.salesOf[key(row)] = all, sales
 	}
@@ -150,10 +153,10 @@ func (s *sums) holds(t *testing.T, want map[string]figures, withDebt string) {
 	}
 }
 
-// Every figure that is known of the data set comes out of the report API, to the last thousandth. What no report can give
-// is held to the file by pkg/retail: the three A invoices themselves, which are not imported (TestRealFile); the rows of C
-// invoices apart from others (they are in the sum of rows here, and apart in the reconciliation that the import ends with);
-// and how invoices lie in the file, of which one is not contiguous and 43 span more than a minute
+// Every figure that is known of the data set comes out of the report API, to the last thousandth. What no report can
+// give is held to the file by pkg/retail: the three A invoices themselves, which are not imported (TestRealFile); the
+// rows of C invoices apart from others (they are in the sum of rows here, and apart in the reconciliation that the
+// import ends with); and how invoices lie in the file, of which one is not contiguous and 43 span more than a minute
 // (TestReadGroupsRowsIntoDocuments has one that does both).
 func TestReportsOfTheRealFile(t *testing.T) {
 	file, binary := realFile(t), build(t)
@@ -167,7 +170,9 @@ func TestReportsOfTheRealFile(t *testing.T) {
 	months.holds(t, realByMonth, badDebtMonth)
 	countries.holds(t, realByCountry, badDebtPlace)
 	codes.holds(t, realByCode, "")
-	if len(months.allOf) != len(realByMonth) || len(countries.allOf) != realCountries || len(customers.allOf) != realCustomers+1 { // and those without a number, as one
+	// Rows without a customer are one more customer.
+	if len(months.allOf) != len(realByMonth) || len(countries.allOf) != realCountries ||
+		len(customers.allOf) != realCustomers+1 {
 		t.Errorf("%d months, %d countries, %d customers", len(months.allOf), len(countries.allOf), len(customers.allOf))
 	}
 	for by, s := range map[string]sums{"month": months, "country": countries, "sku": codes, "customer": customers} {
@@ -179,7 +184,8 @@ func TestReportsOfTheRealFile(t *testing.T) {
 			t.Errorf("by %s: %d lines, %d units", by, s.lines, s.units)
 		}
 		// A document counts once for each code in it.
-		if by != "sku" && (s.orders != realNumeric-realAdjustments || s.credits != realCredits || s.orders+s.credits != realInvoices-realAdjustments-realRefused) {
+		if by != "sku" && (s.orders != realNumeric-realAdjustments || s.credits != realCredits ||
+			s.orders+s.credits != realInvoices-realAdjustments-realRefused) {
 			t.Errorf("by %s: %d orders, %d credit notes", by, s.orders, s.credits)
 		}
 	}
