@@ -16,18 +16,18 @@ import (
 	"time"
 )
 
-// platform answers as one does, by what a test says of each placement.
+// platform answers like a platform. The test decides the answer to each attempt to place an order.
 type platform struct {
 	*httptest.Server
-	// status of the try-th attempt (from 1) at a key; default 201.
+	// status is the status of an attempt with a key, counted from 1; default 201.
 	status func(key string, try int) int
-	// delay before an answer.
+	// delay is the time before an answer.
 	delay func()
 	mu    sync.Mutex
 	tries map[string]int
 	body  map[string]string
 	mixed atomic.Int64 // keys that came again with another body
-	// breaksOff ends the answers of a stream before a line; lines are counted from 1.
+	// breaksOff ends the answers of a stream before a line. Lines are counted from 1.
 	breaksOff func(line int64) bool
 	lines     atomic.Int64
 }
@@ -117,8 +117,8 @@ func measure(t *testing.T, cfg Config) *Report {
 	return report
 }
 
-// A platform that stalls once for 400 ms holds one caller up. A closed loop sees one slow answer; an open
-// loop sees every order that was due meanwhile.
+// A platform stalls once for 400 ms. A closed loop sees one slow answer. An open loop sees every order that was due
+// during the stall.
 func TestLoopsSeeAStallDifferently(t *testing.T) {
 	const stall = 400 * time.Millisecond
 	stalling := func() *platform {
@@ -132,7 +132,7 @@ func TestLoopsSeeAStallDifferently(t *testing.T) {
 		return p
 	}
 	open := measure(t, Config{URLs: []string{stalling().URL}, Concurrency: 1, Rate: 500, Orders: 500, SKUs: 3})
-	// 200 of 500 orders were due during the stall, evenly late by up to all of it.
+	// 200 of 500 orders were due during the stall. Their delays are spread evenly over its length.
 	if open.Orders != 500 || open.P50 > 300 || open.Max < 350 || open.P99 < 300 {
 		t.Errorf("open loop: %+v", open)
 	}
@@ -220,7 +220,7 @@ func TestAcksTellWhatWasAnswered(t *testing.T) {
 	}
 }
 
-// What a platform refuses, and what it never answers, is an error, and neither rate nor latency.
+// Orders that are refused or never answered are errors. They count for neither rate nor latency.
 func TestErrorsAreNoOrders(t *testing.T) {
 	const patience = 500 * time.Millisecond
 	for _, bulk := range []bool{false, true} {
@@ -268,7 +268,7 @@ func TestAPlatformThatNeverAnswers(t *testing.T) {
 	}
 }
 
-// A stream that ends before its lines are answered loses none of them silently.
+// A stream that ends before all lines have results is an error.
 func TestAStreamThatBreaksOff(t *testing.T) {
 	p := newPlatform(t)
 	p.breaksOff = func(line int64) bool { return line == 4 || line > 100 } // of six to set up, and in the measurement

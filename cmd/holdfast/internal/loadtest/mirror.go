@@ -59,7 +59,7 @@ type MirrorReport struct {
 	PeakHeapMB float64 `json:"peak_heap_mb"`
 	LiveHeapMB float64 `json:"live_heap_mb"`
 	IdleHeapMB float64 `json:"idle_heap_mb"`
-	// EnginePeakMB is the most memory that ClickHouse's process has had; 0 where the system does not tell.
+	// EnginePeakMB is the most memory that ClickHouse's process has had; 0 if the system does not provide it.
 	EnginePeakMB float64 `json:"engine_peak_mb"`
 }
 
@@ -172,7 +172,7 @@ func heapMB() (inUse, live float64) {
 	return mb(objects + unused), mb(lastLive)
 }
 
-// peakMB is the most memory that a process has had; 0 where the system does not tell.
+// peakMB is the most memory that a process has had; 0 if the system does not provide it.
 func peakMB(pid int) float64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/datafile"
 )
 
-// Stdin is the path that stands for the standard input.
+// Stdin is the path of the standard input.
 const Stdin = "-"
 
 // File is a file of commands that has been read once.

@@ -10,8 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzParse: a line is sent as JSON of legal length under its ID, or rejected by a problem of the client's making. Read
-// again, what is sent stays what it is.
+// FuzzParse: a line is sent as JSON of legal length under its ID, or rejected with a problem. Parsing what is sent
+// again changes nothing.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		`{"id":"k","type":"receive_stock","sku":"A1","body":{"quantity":5}}`,
@@ -42,7 +42,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzLines: lines come as they stand, no longer than may be kept, and none of them empty.
+// FuzzLines: lines are unchanged, not longer than the limit, and not empty.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("\ufeff{}\r\n\n {} \n"))
 	f.Add(bytes.Repeat([]byte("x"), 100<<10))

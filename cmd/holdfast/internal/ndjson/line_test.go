@@ -39,7 +39,7 @@ func TestLinesThatAreNotSent(t *testing.T) {
 	}
 }
 
-// A file that cannot be read to its end is refused before anything is sent, and says where.
+// A file that cannot be read to its end is refused before anything is sent. The error has the line.
 func TestATornFileIsAnError(t *testing.T) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -80,7 +80,7 @@ type torn struct{}
 
 func (torn) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// The ID of a line without one is the same however the file is compressed, and another one in another file.
+// The ID of a line that has none does not depend on compression, and differs between files.
 func TestDerivedIDsStandForTheContent(t *testing.T) {
 	dir := t.TempDir()
 	id := func(name, text string) string {

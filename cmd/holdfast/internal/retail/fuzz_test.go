@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 )
 
-// FuzzRead: a CSV text is refused as a whole, or every row of it is accounted for, and what cannot be used is written
-// out again.
+// FuzzRead: a CSV text is refused as a whole, or every row of it is counted. Rows that cannot be used are written to
+// the rejects.
 func FuzzRead(f *testing.F) {
 	sample, err := os.ReadFile("testdata/generated.golden")
 	if err != nil {
