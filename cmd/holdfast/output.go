@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -55,6 +56,12 @@ func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 
 
 // formatTime is a time as tables show it.
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// enumerate lists words: with "or", a, b and c are "a, b or c".
+func enumerate(words []string, conjunction string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " " + conjunction + " " + words[last]
+}
 
 // count is a number with commas between its thousands.
 func count(n int64) string { return retail.FormatCount(n) }
