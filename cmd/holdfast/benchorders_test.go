@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/loadtest"
 )
 
-// shopOf sells so many, and refuses the rest.
+// shopOf is an API that accepts this number of orders and refuses the others.
 func shopOf(t *testing.T, stock int64) string {
 	t.Helper()
 	var sold atomic.Int64
@@ -38,7 +38,7 @@ func shopOf(t *testing.T, stock int64) string {
 	return server.URL
 }
 
-// Orders that are refused, or never answered, end the command with an error; an oversell test expects refusals alone.
+// The command fails if orders are refused or never answered. Only an oversell test expects refusals.
 func TestABenchWithErrorsFails(t *testing.T) {
 	bench := func(orders string, more ...string) (string, error) {
 		args := []string{"bench", "orders", "--url", shopOf(t, 30), "--orders", orders, "--skus", "3", "--quiet"}
@@ -58,7 +58,7 @@ func TestABenchWithErrorsFails(t *testing.T) {
 	}
 }
 
-// An oversell test fails unless exactly what is in stock was sold, and says both numbers.
+// An oversell test fails unless exactly the stock was sold. Its error has both numbers.
 func TestOversellIsExact(t *testing.T) {
 	for _, test := range []struct {
 		sells int64
@@ -93,7 +93,7 @@ func TestBenchMirrorComparesAllRows(t *testing.T) {
 	}
 }
 
-// Callers spread over replicas that share the shards; the report says how many there were of both.
+// Callers spread over replicas that share the shards. The report has the numbers of both.
 func TestBenchOfReplicas(t *testing.T) {
 	out, err := holdfast(t, "bench", "orders", "--replicas", "2", "--shards", "4",
 		"--orders", "60", "--skus", "10", "--concurrency", "4", "--quiet", "-o", "json")

@@ -41,7 +41,7 @@ func TestImportNDJSONSaysWhatIsInTheWay(t *testing.T) {
 	}
 }
 
-// An API that is something else ends the import at once, and says how far it came.
+// A refusal of the whole request ends the import at once.
 func TestImportNDJSONEndsAtARefusalForGood(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "commands.ndjson")
 	if err := os.WriteFile(file, []byte(`{"id":"k","type":"register_item","sku":"A1"}`), 0o600); err != nil {

@@ -33,7 +33,7 @@ func (f *logFlags) add(c *cobra.Command) {
 	c.PersistentFlags().AddGoFlagSet(f.set)
 }
 
-// addCluster adds the flags to a command that starts a platform: on the embedded broker unless --kafka says otherwise.
+// addCluster adds the flags to a command that starts a platform. Without --kafka it is on the embedded broker.
 func (f *logFlags) addCluster(c *cobra.Command) {
 	f.add(c)
 	f.Kafka = ""

@@ -13,7 +13,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
-// cluster is a broker that the command line is not told to be embedded.
+// cluster is a broker that the command line takes for a real one.
 func cluster(t *testing.T) (address string, topics func() []string) {
 	t.Helper()
 	kafka, err := devstack.StartKafka(t.Context(), devstack.KafkaOptions{})
@@ -36,7 +36,7 @@ func cluster(t *testing.T) (address string, topics func() []string) {
 	}
 }
 
-// A load test on a cluster leaves nothing there, unless it is told the platform's name.
+// A load test on a cluster deletes its topics, unless a flag names the platform.
 func TestBenchLeavesNoTopicsBehind(t *testing.T) {
 	kafka, topics := cluster(t)
 	t.Setenv("HOLDFAST_TOPIC_PREFIX", "production.") // not meant for a load test
@@ -78,7 +78,7 @@ func TestTheEnvironmentAloneStartsNothingOnACluster(t *testing.T) {
 	}
 }
 
-// noBroker is said of an address where no broker is.
+// noBroker is the error for an address without a broker.
 const noBroker = "no Kafka broker answers at 127.0.0.1:1 (--kafka or HOLDFAST_KAFKA names others)"
 
 func TestImportReadsThePlatformThatIsNamed(t *testing.T) {

@@ -39,7 +39,8 @@ func execute(ctx context.Context) int {
 	return 1
 }
 
-// exitStatus ends the process with a status and without a message: the command has said why.
+// exitStatus is an error that ends the process with a status and no message, because the command has printed the
+// reason.
 type exitStatus int
 
 // Error implements error.

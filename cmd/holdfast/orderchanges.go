@@ -41,6 +41,7 @@ func newPlaceCommand(api *apiFlags) *cobra.Command {
 	var order client.PlaceOrder
 	var lines []string
 	var terms, policy string
+	allTerms, allPolicies := schema.PaymentTerms.All(), schema.AllocationPolicies.All()
 	c := newOrderChange(api, "place", "Place an order, and wait for its reservation", 0,
 		func(c *call) (*client.OrderAnswer, error) {
 			var err error
@@ -55,16 +56,16 @@ func newPlaceCommand(api *apiFlags) *cobra.Command {
 	flags.StringVar(&order.CustomerID, "customer", "", "customer ID")
 	flags.StringVar(&order.Currency, "currency", "", "ISO 4217 code")
 	flags.StringArrayVar(&lines, "line", nil, "SKU=QUANTITY@PRICE, as in A1=2@2.55; several times for several")
-	flags.StringVar(&terms, "terms", string(client.Prepaid), "prepaid or on_account")
+	flags.StringVar(&terms, "terms", string(client.Prepaid), enumerate(allTerms, "or"))
 	flags.StringVar(&order.Country, "country", "", "country")
 	flags.StringVar(&order.Reference, "reference", "", "the shop's own number")
 	flags.StringVar(&policy, "allocation", "",
-		"where each SKU comes from: single_location, fewest_locations or split")
+		"where each SKU comes from: "+enumerate(allPolicies, "or"))
 	flags.StringArrayVar(&order.Allocation.Locations, "from-location", nil,
 		"location to try first; several times for several, in their order")
 	flags.StringVar(&order.Total, "total", "", "what the customer expects to pay; another total is refused")
-	completeFlag(c, "terms", schema.PaymentTerms.All()...)
-	completeFlag(c, "allocation", schema.AllocationPolicies.All()...)
+	completeFlag(c, "terms", allTerms...)
+	completeFlag(c, "allocation", allPolicies...)
 	return c
 }
 

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
 )
 
 // output is the format of an answer. It implements pflag.Value, so that a wrong value is refused before a command is
@@ -54,11 +57,11 @@ func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 
 // formatTime is a time as tables show it.
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// count is a number with commas between its thousands.
-func count(n int64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
+// enumerate lists words: with "or", a, b and c are "a, b or c".
+func enumerate(words []string, conjunction string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " " + conjunction + " " + words[last]
 }
+
+// count is a number with commas between its thousands.
+func count(n int64) string { return retail.FormatCount(n) }

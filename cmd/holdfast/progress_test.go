@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A quick start is silent; a long one says every few seconds what it waits for.
+// A quick start prints nothing. A long one prints every few seconds what it waits for.
 func TestALongStartSaysWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer

@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -106,8 +105,8 @@ func newExpectCommand(api *apiFlags) *cobra.Command {
 
 func newMoveCommand(api *apiFlags) *cobra.Command {
 	var from, to string
-	c := newDocumentedChange(api,
-		"move SKU QUANTITY", "Move units between available, damaged, quality_control and safety_stock",
+	states := schema.StockStates.All()
+	c := newDocumentedChange(api, "move SKU QUANTITY", "Move units between "+enumerate(states, "and"),
 		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
 			move := client.MoveStock{
 				Location: f.location, Quantity: n, Reference: f.reference,
@@ -117,8 +116,8 @@ func newMoveCommand(api *apiFlags) *cobra.Command {
 		})
 	c.Flags().StringVar(&from, "from", string(client.StockStateAvailable), "state that they leave")
 	c.Flags().StringVar(&to, "to", "", "state that they go to")
-	completeFlag(c, "from", schema.StockStates.All()...)
-	completeFlag(c, "to", schema.StockStates.All()...)
+	completeFlag(c, "from", states...)
+	completeFlag(c, "to", states...)
 	return c
 }
 
@@ -133,9 +132,7 @@ func newAdjustCommand(api *apiFlags) *cobra.Command {
 			return c.api.AdjustStock(c.ctx, c.args[0], adjustment, c.options...)
 		})
 	reasons := schema.Reasons.All()
-	last := len(reasons) - 1
-	c.Flags().StringVar(&reason, "reason", string(client.ReasonCorrection),
-		strings.Join(reasons[:last], ", ")+" or "+reasons[last])
+	c.Flags().StringVar(&reason, "reason", string(client.ReasonCorrection), enumerate(reasons, "or"))
 	completeFlag(c, "reason", reasons...)
 	return c
 }

@@ -19,7 +19,7 @@ type verifyFlags struct {
 	check verify.Options
 }
 
-// viewWait is how long availability rows may take to follow a log that nobody writes.
+// viewWait is how long availability rows may lag behind a log that nobody writes to.
 const viewWait = 5 * time.Second
 
 func newVerifyCommand() *cobra.Command {

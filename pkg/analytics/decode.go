@@ -48,13 +48,5 @@ func checkEnvelope(meta *eventv1.Meta, aggregateID string) error {
 	return nil
 }
 
-// causes are the words for the kinds of input that a writer decides on.
-var causes = map[eventv1.Cause]string{
-	eventv1.Cause_CAUSE_COMMAND:        "command",
-	eventv1.Cause_CAUSE_SAGA:           "saga",
-	eventv1.Cause_CAUSE_TIMER:          "timer",
-	eventv1.Cause_CAUSE_RECONCILIATION: "reconciliation",
-}
-
 // digestOf is the fingerprint of an event's bytes: the column digest.
 func digestOf(rec *eventlog.Record) uint64 { return xxhash.Sum64(rec.Value) }

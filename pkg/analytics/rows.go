@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -141,7 +142,7 @@ func (r *eventRows) add(rec *eventlog.Record, typ, aggregateID string, meta *eve
 	r.version = append(r.version, meta.Version)
 	r.eventID = append(r.eventID, uuid.UUID(meta.EventId))
 	r.causationID = append(r.causationID, causation)
-	r.cause = append(r.cause, causes[meta.Cause])
+	r.cause = append(r.cause, schema.Causes.Word(meta.Cause))
 	r.idempotencyKey = append(r.idempotencyKey, meta.IdempotencyKey)
 	r.occurredAt = append(r.occurredAt, time.UnixMicro(meta.OccurredAtMicros))
 	r.recordedAt = append(r.recordedAt, time.UnixMicro(meta.RecordedAtMicros))

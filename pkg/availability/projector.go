@@ -51,7 +51,7 @@ func NewProjector(cfg ProjectorConfig) (*Projector, error) {
 	}
 	runtime, err := projector.New(projector.Config{
 		Name: "availability_projector", Partitions: projector.Partitions(eventlog.TopicInventory, cfg.Layout),
-		View: v, Beside: v.followTopic, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		View: v, Background: v.followTopic, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
 	})
 	if err != nil {
 		return nil, err

@@ -165,7 +165,7 @@ func TestRunCommandsStreams(t *testing.T) {
 			}
 		}
 	}, WithKeys(counter()))
-	// Each command is made only after the result of the one before: the stream must not hold lines back.
+	// Each command is made only after the result of the one before, so that a line that stays in a buffer would block.
 	next := make(chan struct{}, 1)
 	next <- struct{}{}
 	commands := func(yield func(CommandLine) bool) {

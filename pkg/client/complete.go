@@ -19,7 +19,7 @@ const MaxPatience = 2 * time.Minute
 type Outcome struct {
 	// Status is the HTTP status; 0: no answer came.
 	Status int
-	// Repeated means that the answer says that an earlier request with the same key carried the command out.
+	// Repeated means that an earlier request with the same key carried the command out, according to the answer.
 	Repeated bool
 	// Problem is the JSON of a refusal. Code and Detail are its members of these names.
 	Code, Detail string
@@ -61,7 +61,7 @@ func (c *Client) Outcomes(ctx context.Context, ids []string, lines io.Reader) ([
 			return outcomes, err
 		}
 		if len(outcomes) == len(ids) || id != ids[len(outcomes)] {
-			// A line without a command's key says why the stream ends.
+			// A line without the command's key has the reason why the stream ends.
 			return outcomes, fmt.Errorf("the stream ended: %s: %s", o.Code, o.Detail)
 		}
 		outcomes = append(outcomes, o)

@@ -2,7 +2,7 @@ package client
 
 import "testing"
 
-// FuzzReadOutcome: a result line is an outcome or an error, whatever a server says.
+// FuzzReadOutcome: any line is an outcome or an error, and no outcome is both done and open.
 func FuzzReadOutcome(f *testing.F) {
 	f.Add([]byte(`{"id":"k-1","status":201,"sku":"A1","version":2,"position":"i0.17","repeated":true,` +
 		`"stock":{"sku":"A1"}}`))

@@ -51,7 +51,7 @@ func (c *Client) Orders(ctx context.Context, filter OrderFilter, options ...Call
 
 // ReportFilter selects a page of a report. Zero values select all.
 type ReportFilter struct {
-	// By is what a row stands for, such as "month".
+	// By is the key of the rows, such as "month".
 	By string
 	// From and To are days or times. What happened at To is not included.
 	From, To string

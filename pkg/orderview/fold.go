@@ -18,7 +18,7 @@ import (
 func (o *Order) apply(ev *eventv1.OrderEvent) {
 	o.ID, o.Version = ev.OrderId, ev.Meta.Version
 	e := Entry{
-		Type: TypeOf(ev), Version: ev.Meta.Version, Cause: causes[ev.Meta.Cause],
+		Type: TypeOf(ev), Version: ev.Meta.Version, Cause: schema.Causes.Word(ev.Meta.Cause),
 		OccurredAt: time.UnixMicro(ev.Meta.OccurredAtMicros).UTC(),
 		RecordedAt: time.UnixMicro(ev.Meta.RecordedAtMicros).UTC(),
 	}
@@ -91,14 +91,6 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		o.applyPayment(ev, &e)
 	}
 	o.Timeline = append(o.Timeline, e)
-}
-
-// causes are the words of what made an event.
-var causes = map[eventv1.Cause]string{
-	eventv1.Cause_CAUSE_COMMAND:        "command",
-	eventv1.Cause_CAUSE_SAGA:           "saga",
-	eventv1.Cause_CAUSE_TIMER:          "timer",
-	eventv1.Cause_CAUSE_RECONCILIATION: "reconciliation",
 }
 
 // TypeOf is the API's name of an event: the same in all its versions.

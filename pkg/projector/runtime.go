@@ -40,9 +40,9 @@ type Config struct {
 	// reads rows which a projector makes of events sets it, and calls Advance itself.
 	Source string
 	View   View
-	// Beside runs in the background from Begin until the view ends or starts again. Its error is an error of the view.
+	// Background runs in the background from Begin until the view ends or starts again. Its error is an error of the view.
 	// It may be nil.
-	Beside     func(ctx context.Context) error
+	Background     func(ctx context.Context) error
 	Client     *eventlog.Client
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics
@@ -163,8 +163,8 @@ func (r *Runtime) attempt(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.follow(ctx, follower) })
 	group.Go(func() error { return r.watchEnd(ctx) })
-	if r.cfg.Beside != nil {
-		group.Go(func() error { return r.cfg.Beside(ctx) })
+	if r.cfg.Background != nil {
+		group.Go(func() error { return r.cfg.Background(ctx) })
 	}
 	return group.Wait()
 }

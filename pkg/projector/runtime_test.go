@@ -97,7 +97,7 @@ func (f *fixture) write(partition int32, values ...string) {
 
 func (f *fixture) run(background func(context.Context) error) *projector.Runtime {
 	f.T.Helper()
-	return f.runWith(projector.Config{Beside: background})
+	return f.runWith(projector.Config{Background: background})
 }
 
 // runWith runs the view with the configuration, whose other fields it fills.

@@ -82,7 +82,7 @@ func (c *checker) foldOrder(rec *eventlog.Record) {
 		c.check(Envelope, false, "%s: %v", at(rec), err)
 		return
 	}
-	schema.UpcastOrder(&ev)
+	schema.UpgradeOrder(&ev)
 	if !c.checkEnvelope(rec, ev.Meta, ev.OrderId, "/holdfast/orders", name, written) {
 		return
 	}

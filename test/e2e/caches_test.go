@@ -14,11 +14,12 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
-// verify holds the log and the availability topic to the invariants; a deleted topic gets time to come back.
+// verify runs holdfast verify on the log and the availability topic. It waits until a deleted topic is created again.
 func (p *platform) verify(t *testing.T, binary string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; {
-		out, err := exec.CommandContext(testContext(t), binary, "verify", "--kafka", p.kafka, "--settled", "--view-wait", patience.String()).CombinedOutput()
+		out, err := exec.CommandContext(testContext(t), binary,
+			"verify", "--kafka", p.kafka, "--settled", "--view-wait", patience.String()).CombinedOutput()
 		if err == nil {
 			return
 		}
@@ -28,7 +29,8 @@ func (p *platform) verify(t *testing.T, binary string) {
 	}
 }
 
-// startWork leaves an item with a transfer, a delivery and an order under way, and returns the item as it then is.
+// startWork creates an item with an open transfer, an expected delivery and a waiting order. It returns the item's
+// JSON.
 func (p *platform) startWork(t *testing.T) string {
 	t.Helper()
 	ctx, api := testContext(t), client.New(p.url)
@@ -44,11 +46,14 @@ func (p *platform) startWork(t *testing.T) string {
 	must(api.ExpectStock(ctx, openSKU, client.ExpectStock{Quantity: 7, Reference: "PO-7"}))
 	sent, err := api.ShipTransfer(ctx, openSKU, client.ShipTransfer{ToLocation: "north", Quantity: 3, Reference: "van 2"})
 	must(sent, err)
-	order, err := api.PlaceOrder(ctx, client.PlaceOrder{CustomerID: "c", Currency: "GBP", Lines: []client.OrderLine{{SKU: openSKU, Quantity: 4, UnitPrice: "1"}}})
+	order, err := api.PlaceOrder(ctx, client.PlaceOrder{
+		CustomerID: "c", Currency: "GBP", Lines: []client.OrderLine{{SKU: openSKU, Quantity: 4, UnitPrice: "1"}},
+	})
 	must(order, err)
 	item, err := api.Stock(ctx, openSKU, client.After(order.Position))
 	must(item, err)
-	if v := item.Value; len(v.Transfers) != 1 || v.Transfers[0].TransferID != sent.Value.TransferID || v.Transfers[0].Remaining != 3 || v.Transfers[0].Reference != "van 2" ||
+	if v := item.Value; len(v.Transfers) != 1 || v.Transfers[0].TransferID != sent.Value.TransferID ||
+		v.Transfers[0].Remaining != 3 || v.Transfers[0].Reference != "van 2" ||
 		len(v.Expected) != 1 || v.Expected[0].Reference != "PO-7" || len(v.Backorders) != 1 ||
 		v.Backorders[0].OrderID != order.Value.OrderID || v.Backorders[0].Quantity != 2 {
 		t.Fatalf("under way is %+v", v)
@@ -58,8 +63,8 @@ func (p *platform) startWork(t *testing.T) string {
 
 const openSKU = "UNDER-WAY"
 
-// The event topics hold the truth. Whatever else is deleted comes back equal: the availability topic under the
-// running platform, then that topic, the shards' checkpoints and the query API's store together.
+// Everything but the event topics can be deleted and comes back equal: the availability topic of a running platform,
+// then this topic, the shards' checkpoints and the query API's store together.
 func TestEveryStoreButTheLogComesBackEqual(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
 	file, skus := writeRetailer(t, 200)

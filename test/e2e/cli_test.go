@@ -12,7 +12,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/client"
 )
 
-// cli runs the command line against the platform; what it prints, and its exit status.
+// cli runs the command line against the platform. It returns what it prints, and an error for another exit status than
+// 0.
 func (p *platform) cli(t *testing.T, binary string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(testContext(t), binary, args...)
@@ -21,10 +22,10 @@ func (p *platform) cli(t *testing.T, binary string, args ...string) (string, err
 	return string(out), err
 }
 
-// positionPrinted is how a command that changes something says where that is in the log, in a table or in JSON.
+// positionPrinted finds the position that a command prints, in a table or in JSON.
 var positionPrinted = regexp.MustCompile(`(?m)(?:^position |"position": ?")([^"\s]+)`)
 
-// A shop's day on the command line: every answer names the status that the order or the stock has then.
+// A shop's day on the command line. Every answer has the status of the order or the stock.
 func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	binary := build(t)
 	p := dev(t, binary, t.TempDir())
@@ -58,7 +59,8 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("A1", "stock move A1 2 --to quality_control")
 	must("A1", "stock move A1 2 --from quality_control --to available")
 	var sent client.Availability
-	if err := json.Unmarshal([]byte(must("transfer_id", "stock transfer A1 3 --to north --reference van-2 -o json")), &sent); err != nil || sent.TransferID == "" {
+	out := must("transfer_id", "stock transfer A1 3 --to north --reference van-2 -o json")
+	if err := json.Unmarshal([]byte(out), &sent); err != nil || sent.TransferID == "" {
 		t.Fatalf("%v, %+v", err, sent)
 	}
 	look(sent.TransferID, "stock show A1")
@@ -68,7 +70,8 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("A1", "stock safety-stock A1 1")
 	must("A1", "stock backorder-limit A1 5")
 
-	order := strings.Fields(id(must("reserved", "order place --customer c-1 --currency GBP --line A1=5@2.55 --key o-1 -o json")))[0]
+	order := strings.Fields(id(must("reserved",
+		"order place --customer c-1 --currency GBP --line A1=5@2.55 --key o-1 -o json")))[0]
 	must(order, "order place --customer c-1 --currency GBP --line A1=5@2.55 --key o-1") // the same key, the same order
 	must("reserved", "order start-payment "+order+" --reference pi-1")
 	must("failed", "order fail-payment "+order+" --reference pi-1 --reason declined")
@@ -87,11 +90,13 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("captured", "order capture-payment "+order+" --amount 5.10")
 	must("partially_refunded", "order refund-payment "+order+" --amount 1.00 --reason late")
 	look("lines_cancelled", "order get "+order)
-	away := strings.Fields(id(must("reserved", "order place --customer c-4 --currency GBP --line A1=1@1 --allocation single_location --from-location north -o json")))[0]
+	away := strings.Fields(id(must("reserved", "order place --customer c-4 --currency GBP --line A1=1@1 "+
+		"--allocation single_location --from-location north -o json")))[0]
 	look("single_location north", "order get "+away)
 	must("cancelled", "order cancel "+away)
 	var asked client.OrderSummary
-	if err := json.Unmarshal([]byte(must("requested", "order request-return "+order+" --line A1=2 --reason big -o json")), &asked); err != nil {
+	out = must("requested", "order request-return "+order+" --line A1=2 --reason big -o json")
+	if err := json.Unmarshal([]byte(out), &asked); err != nil {
 		t.Fatal(err)
 	}
 	back := order + " " + asked.ReturnID
@@ -99,12 +104,14 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("received", "order cancel-return "+back+" --reason kept")
 	look("return_received", "order get "+order)
 
-	account := strings.Fields(id(must("confirmed", "order place --customer c-2 --currency GBP --terms on_account --line A1=1@1 -o json")))[0]
+	account := strings.Fields(id(must("confirmed",
+		"order place --customer c-2 --currency GBP --terms on_account --line A1=1@1 -o json")))[0]
 	must("B2", "stock register B2")
 	must("B2", "stock receive B2 1")
 	must("7.00 GBP", "order amend "+account+" --line A1=2 --line B2=1@5 --reason called")
 	must(account, "order amend "+account+" --line A1=2@0.50#1 -o json")
-	if out, err := p.cli(t, binary, strings.Fields("order amend "+account+" --line A1=3 --line B2=2 --key short")...); err == nil || !strings.Contains(out, "insufficient_stock") {
+	amend := "order amend " + account + " --line A1=3 --line B2=2 --key short"
+	if out, err := p.cli(t, binary, strings.Fields(amend)...); err == nil || !strings.Contains(out, "insufficient_stock") {
 		t.Fatalf("amended beyond the stock: %v\n%s", err, out)
 	}
 	for _, want := range []string{"6.00", "order_amended", "amendment_declined"} {

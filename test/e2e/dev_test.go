@@ -34,24 +34,30 @@ func testContext(t *testing.T) context.Context {
 func build(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "holdfast")
-	if out, err := exec.CommandContext(testContext(t), "go", "build", "-o", path, "../../cmd/holdfast").CombinedOutput(); err != nil {
+	command := exec.CommandContext(testContext(t), "go", "build", "-o", path, "../../cmd/holdfast")
+	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return path
+}
+
+// freePorts are flags of a platform that listens on free ports.
+var freePorts = []string{
+	"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0",
 }
 
 // platform is a `holdfast dev` that runs.
 type platform struct {
 	cmd                    *exec.Cmd
 	url, kafka, clickHouse string
-	// rest is what it says after its banner, once it has ended.
-	rest chan string
+	// output gets what it prints after its banner, once it has ended.
+	output chan string
 }
 
 // dev starts the platform on free ports and waits for its banner.
 func dev(t *testing.T, binary, dir string, args ...string) *platform {
 	t.Helper()
-	cmd := exec.Command(binary, append([]string{"dev", "--dir", dir, "--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0"}, args...)...)
+	cmd := exec.Command(binary, append(append([]string{"dev", "--dir", dir}, freePorts...), args...)...)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -61,7 +67,7 @@ func dev(t *testing.T, binary, dir string, args ...string) *platform {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	p := &platform{cmd: cmd, rest: make(chan string, 1)}
+	p := &platform{cmd: cmd, output: make(chan string, 1)}
 	lines := bufio.NewReader(stdout)
 	for p.url == "" || p.kafka == "" || p.clickHouse == "" {
 		line, err := lines.ReadString('\n')
@@ -77,27 +83,28 @@ func dev(t *testing.T, binary, dir string, args ...string) *platform {
 		}
 	}
 	go func() {
-		rest, _ := io.ReadAll(lines) // a killed process breaks its pipe
-		p.rest <- string(rest)
+		output, _ := io.ReadAll(lines) // a killed process breaks its pipe
+		p.output <- string(output)
 	}()
 	return p
 }
 
-// end sends the signal and returns what was said last, and how the process ended.
+// end sends the signal and returns what the process printed last, and how it ended.
 func (p *platform) end(t *testing.T, signal os.Signal) (string, error) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
-	rest := <-p.rest
-	return rest, p.cmd.Wait()
+	output := <-p.output
+	return output, p.cmd.Wait()
 }
 
 // importing is the command that imports the file through the API at url.
 func (p *platform) importing(t *testing.T, binary, file, url string) *exec.Cmd {
 	t.Helper()
 	return exec.CommandContext(testContext(t), binary, "import", "online-retail", file,
-		"--url", url, "--kafka", p.kafka, "--clickhouse", p.clickHouse, "--rejects", filepath.Join(t.TempDir(), "rejects.csv"))
+		"--url", url, "--kafka", p.kafka, "--clickhouse", p.clickHouse,
+		"--rejects", filepath.Join(t.TempDir(), "rejects.csv"))
 }
 
 // importFile runs the import and returns what it printed.
@@ -210,19 +217,21 @@ func TestImportTwiceAndRestart(t *testing.T) {
 	binary, dir := build(t), filepath.Join(t.TempDir(), "data")
 	file, skus := writeRetailer(t, 200)
 	p := dev(t, binary, dir)
-	if out := p.importFile(t, binary, file); !strings.Contains(out, "Reconciled:") || strings.Contains(out, " 0 events added") {
+	out := p.importFile(t, binary, file)
+	if !strings.Contains(out, "Reconciled:") || strings.Contains(out, " 0 events added") {
 		t.Fatalf("first import:\n%s", out)
 	}
 	before := p.answers(t, skus)
-	if out := p.importFile(t, binary, file); !strings.Contains(out, "Reconciled:") || !strings.Contains(out, " 0 events added") {
+	out = p.importFile(t, binary, file)
+	if !strings.Contains(out, "Reconciled:") || !strings.Contains(out, " 0 events added") {
 		t.Fatalf("second import:\n%s", out)
 	}
 	if p.answers(t, skus) != before {
 		t.Error("answers changed by importing again")
 	}
-	rest, err := p.end(t, os.Interrupt)
-	if err != nil || !strings.Contains(rest, "Stopped") {
-		t.Errorf("stop: %v\n%s", err, rest)
+	output, err := p.end(t, os.Interrupt)
+	if err != nil || !strings.Contains(output, "Stopped") {
+		t.Errorf("stop: %v\n%s", err, output)
 	}
 	p = dev(t, binary, dir)
 	if p.answers(t, skus) != before {
@@ -238,8 +247,8 @@ func TestImportTwiceAndRestart(t *testing.T) {
 	}
 }
 
-// The import of documents is killed when the platform has done a part of them and told nobody; run again, it completes the
-// rest, adds nothing twice, and reconciles to the last thousandth.
+// The import of documents is killed after the platform has carried out some of them and before it gets their results.
+// Run again, it completes the file, adds nothing twice, and reconciles to the last thousandth.
 func TestAKilledImportOfDocumentsGoesOn(t *testing.T) {
 	binary := build(t)
 	file, _ := writeRetailer(t, 5_000) // several requests
@@ -251,7 +260,7 @@ func TestAKilledImportOfDocumentsGoesOn(t *testing.T) {
 			close(done)
 			<-release
 		}
-		_, _ = w.Write(answer) // whoever is gone reads nothing
+		_, _ = w.Write(answer) // a killed import does not read it
 	})
 	defer close(release)
 	cmd := p.importing(t, binary, file, url)
@@ -265,10 +274,12 @@ func TestAKilledImportOfDocumentsGoesOn(t *testing.T) {
 	half := p.events(t, binary)
 	out := p.importFile(t, binary, file)
 	all := p.events(t, binary)
-	if half == 0 || all-half < 1_000 || !strings.Contains(out, " "+thousands(all-half)+" events added") || !strings.Contains(out, "Reconciled:") {
+	if half == 0 || all-half < 1_000 || !strings.Contains(out, "Reconciled:") ||
+		!strings.Contains(out, " "+thousands(all-half)+" events added") {
 		t.Errorf("%d events when it was killed, %d in the end:\n%s", half, all, out)
 	}
-	if out := p.importFile(t, binary, file); !strings.Contains(out, " 0 events added") || !strings.Contains(out, "Reconciled:") {
+	out = p.importFile(t, binary, file)
+	if !strings.Contains(out, " 0 events added") || !strings.Contains(out, "Reconciled:") {
 		t.Errorf("run once more:\n%s", out)
 	}
 	p.verify(t, binary)
@@ -288,8 +299,8 @@ func (p *platform) events(t *testing.T, binary string) (n int64) {
 }
 
 func TestDemoReconciles(t *testing.T) {
-	out, err := exec.CommandContext(testContext(t), build(t), "demo", "--exit", "--orders", "300",
-		"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0").CombinedOutput()
+	args := append([]string{"demo", "--exit", "--orders", "300"}, freePorts...)
+	out, err := exec.CommandContext(testContext(t), build(t), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("demo: %v\n%s", err, out)
 	}

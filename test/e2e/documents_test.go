@@ -14,7 +14,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 )
 
-// pastDocuments are files: stock of five SKUs, and documents, one each, of which some cannot be had.
+// pastDocuments are files of commands: one with the stock of five SKUs, and one for each document. Stock does not cover
+// some of the documents.
 func pastDocuments() (files []string) {
 	var b strings.Builder
 	for i := range 5 {
@@ -29,8 +30,8 @@ func pastDocuments() (files []string) {
 				lines = append(lines, fmt.Sprintf(`{"sku":"S%d","quantity":%d,"unit_price":"2.50"}`, i, q))
 			}
 		}
-		files = append(files, fmt.Sprintf(`{"id":%q,"type":%q,"body":{"reference":%q,"customer_id":"c","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[%s]}}`,
-			id, typ, id, strings.Join(lines, ",")))
+		files = append(files, fmt.Sprintf(`{"id":%q,"type":%q,"body":{"reference":%q,"customer_id":"c","currency":"GBP",`+
+			`"occurred_at":"2010-12-01T08:26:00Z","lines":[%s]}}`, id, typ, id, strings.Join(lines, ",")))
 	}
 	document(command.ImportOrder, "fine", 1, 1, 1, 1, 1)
 	document(command.ImportOrder, "short", 3, 2, 2, 3, 2)
@@ -43,10 +44,11 @@ func pastDocuments() (files []string) {
 // versions count events, of which a document that asks other shards has more.
 var versions = regexp.MustCompile(`"version":\d+,`)
 
-// A user who imports with four writers gets the answers and the figures of one: what is refused counts nowhere.
+// An import into four shards gets the same answers and figures as one into a single shard. Refused documents count
+// nowhere.
 func TestPastDocumentsCountAlikeOnAnyNumberOfShards(t *testing.T) {
 	binary := build(t)
-	var told [2]string
+	var reported [2]string
 	for i, shards := range []string{"1", "4"} {
 		dir := t.TempDir()
 		p := dev(t, binary, filepath.Join(dir, "data"), "--shards", shards)
@@ -71,7 +73,7 @@ func TestPastDocumentsCountAlikeOnAnyNumberOfShards(t *testing.T) {
 				fmt.Fprintf(&all, "S%d %d\n", sku, p.onHand(t, fmt.Sprintf("S%d", sku)))
 			}
 			c := client.New(p.url)
-			answer, err := c.RegisterItem(testContext(t), "S0", "") // rests on what was refused
+			answer, err := c.RegisterItem(testContext(t), "S0", "") // its position is behind the refusals
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,20 +93,21 @@ func TestPastDocumentsCountAlikeOnAnyNumberOfShards(t *testing.T) {
 			}
 		}
 		importAll()
-		told[i] = all.String()
+		reported[i] = all.String()
 	}
-	if told[0] != told[1] {
-		t.Errorf("one shard says\n%s\nfour say\n%s", told[0], told[1])
+	if reported[0] != reported[1] {
+		t.Errorf("one shard says\n%s\nfour say\n%s", reported[0], reported[1])
 	}
-	if strings.Count(told[0], "short {") != 1 || strings.Count(told[0], `"code":"unknown_sku"`) != 4 {
-		t.Errorf("what was refused, once or twice, is not told:\n%s", told[0])
+	if strings.Count(reported[0], "short {") != 1 || strings.Count(reported[0], `"code":"unknown_sku"`) != 4 {
+		t.Errorf("what was refused, once or twice, is not reported:\n%s", reported[0])
 	}
 }
 
-// verifyMirror waits until nothing is under way, and holds the log, the views and the mirror to each other.
+// verifyMirror runs holdfast verify on the log, the views and the mirror, when no order waits for stock any more.
 func (p *platform) verifyMirror(t *testing.T, binary string) {
 	t.Helper()
-	out, err := exec.CommandContext(testContext(t), binary, "verify", "--kafka", p.kafka, "--clickhouse", p.clickHouse, "--settled", "--view-wait", patience.String()).CombinedOutput()
+	out, err := exec.CommandContext(testContext(t), binary, "verify", "--kafka", p.kafka,
+		"--clickhouse", p.clickHouse, "--settled", "--view-wait", patience.String()).CombinedOutput()
 	if err != nil {
 		t.Fatalf("verify: %v\n%s", err, out)
 	}

@@ -68,7 +68,7 @@ func readRejects(t *testing.T, path string) []reject {
 	}
 }
 
-// onHand is what a SKU has, by the command side: a repeat of its registration changes nothing and says.
+// onHand is a SKU's stock as the command side has it. Registering it again changes nothing and answers with its levels.
 func (p *platform) onHand(t *testing.T, sku string) int64 {
 	t.Helper()
 	c := client.New(p.url)
@@ -79,12 +79,13 @@ func (p *platform) onHand(t *testing.T, sku string) int64 {
 	return answer.Value.OnHand
 }
 
-// A file with everything that can be wrong with a line: what is right is done once, however often and in whatever
-// form the file comes, and what is not is in the rejects file.
+// A file has lines with every possible fault. Its correct lines are carried out once, however often the file is
+// imported and however it is compressed. The others are in the rejects file.
 func TestImportOfCommandLines(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
 	p := dev(t, binary, filepath.Join(dir, "data"))
-	long := `{"type":"receive_stock","sku":"A1","body":{"reference":"` + strings.Repeat("x", input.MaxBulkLineBytes) + `"}}`
+	reference := strings.Repeat("x", input.MaxBulkLineBytes)
+	long := `{"type":"receive_stock","sku":"A1","body":{"reference":"` + reference + `"}}`
 	text := "\ufeff" + `{"id":"r-1","type":"register_item","sku":"A1"}` + "\n\r\n" +
 		`{"type":"receive_stock","sku":"A1","body":{"quantity":5}}` + "\r\n" +
 		`{"type":"receive_stock","sku":"A1","body":{"quantity":5}}` + "\n" +
@@ -92,13 +93,16 @@ func TestImportOfCommandLines(t *testing.T) {
 		`[1]` + "\n" + `{"id":7,"type":"register_item","sku":"A1"}` + "\n" +
 		`{"type":"receive_stock","sku":"B2","body":{"quantity":5}}` + "\n" +
 		`{"type":"fly","id":"f-1"}` + "\n" +
-		`{"type":"place_order","body":{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}]},"id":"o-1"}`
+		`{"type":"place_order","body":{"customer_id":"c-1","currency":"GBP",` +
+		`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}]},"id":"o-1"}`
 	file := write(t, filepath.Join(dir, "commands.ndjson"), text)
 	out, status := p.importLines(t, binary, p.url, nil, file)
 	if status != 1 || !strings.Contains(out, "10 lines read") || !strings.Contains(out, "4 accepted, 6 rejected") {
 		t.Fatalf("status %d\n%s", status, out)
 	}
-	want := map[int]string{5: "malformed_json", 6: "line_too_long", 7: "wrong_type", 8: "wrong_type", 9: "unknown_sku", 10: "unknown_command"}
+	want := map[int]string{
+		5: "malformed_json", 6: "line_too_long", 7: "wrong_type", 8: "wrong_type", 9: "unknown_sku", 10: "unknown_command",
+	}
 	for _, r := range readRejects(t, filepath.Join(dir, "commands.rejects.ndjson")) {
 		if want[r.Line] != r.Problem.Code || r.ID == "" || r.Text == "" || r.Cut != (r.Line == 6) || r.Problem.Status < 400 {
 			t.Errorf("rejected %.300q", fmt.Sprintf("%+v", r))
@@ -123,7 +127,8 @@ func TestImportOfCommandLines(t *testing.T) {
 			return p.importLines(t, binary, p.url, strings.NewReader(text), "-", "--rejects", filepath.Join(dir, "in.ndjson"))
 		},
 	} {
-		if out, status := run(); status != 1 || !strings.Contains(out, "4 accepted (4 of them were there already), 6 rejected") {
+		out, status := run()
+		if status != 1 || !strings.Contains(out, "4 accepted (4 of them were there already), 6 rejected") {
 			t.Errorf("%s: status %d\n%s", name, status, out)
 		}
 	}
@@ -138,12 +143,13 @@ func TestImportOfCommandLines(t *testing.T) {
 	}
 	_, example, _ := strings.Cut(string(page), "```json\n")
 	example, _, _ = strings.Cut(example, "```")
-	if out, status := p.importLines(t, binary, p.url, strings.NewReader(example), "-"); status != 0 || !strings.Contains(out, "7 accepted\n") {
+	out, status = p.importLines(t, binary, p.url, strings.NewReader(example), "-")
+	if status != 0 || !strings.Contains(out, "7 accepted\n") {
 		t.Errorf("the example of the documentation: status %d\n%s", status, out)
 	}
 }
 
-// gate stands between the import and the platform, and decides what becomes of each request.
+// gate is a proxy between the import and the platform. through decides what happens to each request.
 func gate(t *testing.T, p *platform, through func(request int64, w http.ResponseWriter, forward func() []byte)) string {
 	t.Helper()
 	var requests atomic.Int64
@@ -170,12 +176,14 @@ func gate(t *testing.T, p *platform, through func(request int64, w http.Response
 	return server.URL
 }
 
-// receipts are n lines without ids, which all change the same item.
+// receipts are n lines without ids that all change the same item.
 func receipts(n int) string {
-	return `{"type":"register_item","sku":"A1"}` + "\n" + strings.Repeat(`{"type":"receive_stock","sku":"A1","body":{"quantity":1}}`+"\n", n)
+	receipt := `{"type":"receive_stock","sku":"A1","body":{"quantity":1}}` + "\n"
+	return `{"type":"register_item","sku":"A1"}` + "\n" + strings.Repeat(receipt, n)
 }
 
-// The import is killed when the platform has done part of it and told nobody; run again, it completes the rest.
+// The import is killed after the platform has carried out some lines and before it gets their results. Run again, it
+// completes the file.
 func TestAKilledImportGoesOn(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
 	p := dev(t, binary, filepath.Join(dir, "data"))
@@ -185,11 +193,11 @@ func TestAKilledImportGoesOn(t *testing.T) {
 	release := make(chan struct{})
 	url := gate(t, p, func(request int64, w http.ResponseWriter, forward func() []byte) {
 		answer := forward()
-		if request == 3 { // after the first question, and the first lines
+		if request == 3 { // after the ping and the first lines
 			close(done)
 			<-release
 		}
-		_, _ = w.Write(answer) // whoever is gone reads nothing
+		_, _ = w.Write(answer) // a killed import does not read it
 	})
 	defer close(release)
 	cmd := exec.Command(binary, "import", "ndjson", "--url", url, file)
@@ -226,7 +234,7 @@ func ignoreExit(err error) error {
 
 func thousands(n int64) string { return fmt.Sprintf("%d,%03d", n/1000, n%1000) }
 
-// What the platform cannot do now is sent again under the same ids, a request or a part of its lines.
+// Requests and lines that the platform refuses for now are sent again with the same ids.
 func TestAnImportOutlastsRefusalsForNow(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
 	p := dev(t, binary, filepath.Join(dir, "data"))
@@ -238,15 +246,16 @@ func TestAnImportOutlastsRefusalsForNow(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		case 3:
 			w.WriteHeader(http.StatusTooManyRequests)
-		case 4: // all of it is done; the answer breaks off after two lines, in the third
+		case 4: // all lines are carried out; the answer breaks off within the third one
 			lines := bytes.SplitAfter(forward(), []byte("\n"))
-			_, _ = w.Write(bytes.Join([][]byte{lines[0], lines[1], lines[2][:9]}, nil)) // the status and the sums tell
+			_, _ = w.Write(bytes.Join([][]byte{lines[0], lines[1], lines[2][:9]}, nil)) // the status and the sums show it
 		default:
 			_, _ = w.Write(forward()) // likewise
 		}
 	})
 	out, status := p.importLines(t, binary, url, nil, file)
-	if status != 0 || !strings.Contains(out, "21 lines read") || !strings.Contains(out, "21 accepted (19 of them were there already)") {
+	if status != 0 || !strings.Contains(out, "21 lines read") ||
+		!strings.Contains(out, "21 accepted (19 of them were there already)") {
 		t.Errorf("status %d\n%s", status, out)
 	}
 	if got := p.onHand(t, "A1"); got != units {

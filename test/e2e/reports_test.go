@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
-// realFile is the data set's place. The project does not hold a copy: HOLDFAST_DATA names it, or it lies beside the
-// checkout. Where changes are judged (CI=true) it must be there.
+// realFile is the path of the data set. It is not part of the project. HOLDFAST_DATA names it, or it is beside the
+// checkout. In CI (CI=true) it must be there.
 func realFile(t *testing.T) string {
 	t.Helper()
 	path := os.Getenv("HOLDFAST_DATA")
@@ -25,8 +25,8 @@ func realFile(t *testing.T) string {
 	return path
 }
 
-// What is known of the data set, computed independently of this project. Of its invoices, the numeric ones are orders or,
-// where quantities are below 0, adjustments of stock, each a row and an invoice of its own.
+// Figures of the data set, which were computed without this project. Numeric invoices are orders, or adjustments of
+// stock if their quantity is below 0. Each adjustment is one row with an invoice of its own.
 const (
 	realInvoices    = 25_900
 	realNumeric     = 22_061
@@ -50,12 +50,13 @@ type figures struct{ all, sales string }
 
 var (
 	realTotal = figures{"9747747.934", "10644560.424"}
-	// badDebt are the A invoices, all in August 2011 and the United Kingdom. The figures hold them, and no report does.
+	// badDebt are the A invoices, all in August 2011 and the United Kingdom. They are in these figures, but in no report.
 	badDebt       = figures{"-11062.06", "-11062.06"}
 	badDebtMonth  = "2011-08"
 	badDebtPlace  = "United Kingdom"
 	realByCountry = map[string]figures{
-		"United Kingdom": {"8187806.364", "9003097.964"}, "Netherlands": {"284661.54", "285446.34"}, "EIRE": {"263276.82", "283453.96"},
+		"United Kingdom": {"8187806.364", "9003097.964"}, "Netherlands": {"284661.54", "285446.34"},
+		"EIRE":    {"263276.82", "283453.96"},
 		"Germany": {"221698.21", "228867.14"}, "France": {"197403.90", "209715.11"},
 	}
 	realByCode = map[string]figures{
@@ -66,7 +67,8 @@ var (
 		"2010-12": {"748957.02", "823746.14"}, "2011-01": {"560000.26", "691364.56"}, "2011-02": {"498062.65", "523631.89"},
 		"2011-03": {"683267.08", "717639.36"}, "2011-04": {"493207.121", "537808.621"}, "2011-05": {"723333.51", "770536.02"},
 		"2011-06": {"691123.12", "761739.90"}, "2011-07": {"681300.111", "719221.191"}, "2011-08": {"682680.51", "737014.26"},
-		"2011-09": {"1019687.622", "1058590.172"}, "2011-10": {"1070704.67", "1154979.30"}, "2011-11": {"1461756.25", "1509496.33"},
+		"2011-09": {"1019687.622", "1058590.172"}, "2011-10": {"1070704.67", "1154979.30"},
+		"2011-11": {"1461756.25", "1509496.33"},
 		"2011-12": {"433668.01", "638792.68"},
 	}
 )
@@ -80,7 +82,7 @@ func micros(t *testing.T, text string) int64 {
 	return n
 }
 
-// revenue asks for all pages.
+// revenue reads all pages.
 func revenue(t *testing.T, c *client.Client, by string) []client.RevenueRow {
 	t.Helper()
 	filter := client.ReportFilter{By: by, Currency: "GBP", Limit: 1_000}
@@ -97,7 +99,7 @@ func revenue(t *testing.T, c *client.Client, by string) []client.RevenueRow {
 	}
 }
 
-// movements asks for all pages.
+// movements reads all pages.
 func movements(t *testing.T, c *client.Client, by string) []client.StockMovementsRow {
 	t.Helper()
 	filter := client.ReportFilter{By: by, Limit: 1_000}
@@ -114,7 +116,7 @@ func movements(t *testing.T, c *client.Client, by string) []client.StockMovement
 	}
 }
 
-// sums are what the rows of a report add up to, and both columns of money by key.
+// sums are the totals of a report's rows, and both columns of money by key.
 type sums struct {
 	orders, credits, lines, units int64
 	all, sales                    int64
@@ -129,32 +131,32 @@ func add(t *testing.T, rows []client.RevenueRow, key func(client.RevenueRow) str
 		if all != sales+micros(t, row.Credits) {
 			t.Errorf("%s: %s is not %s and %s", key(row), row.Revenue, row.Sales, row.Credits)
 		}
-		s.orders, s.credits, s.lines, s.units = s.orders+row.Orders, s.credits+row.CreditNotes, s.lines+row.Lines, s.units+row.Quantity
+		s.orders, s.credits = s.orders+row.Orders, s.credits+row.CreditNotes
+		s.lines, s.units = s.lines+row.Lines, s.units+row.Quantity
 		s.all, s.sales = s.all+all, s.sales+sales
 		s.allOf[key(row)], s.salesOf[key(row)] = all, sales
 	}
 	return s
 }
 
-// holds compares both columns of money with what is known, which for one key holds the bad debt too.
-func (s *sums) holds(t *testing.T, want map[string]figures, withDebt string) {
+// compare compares both columns of money with the figures. Those of the key withDebt include the bad debt.
+func (s *sums) compare(t *testing.T, want map[string]figures, withDebt string) {
 	t.Helper()
-	for key, known := range want {
+	for key, figures := range want {
 		all, sales := s.allOf[key], s.salesOf[key]
 		if key == withDebt {
 			all, sales = all+micros(t, badDebt.all), sales+micros(t, badDebt.sales)
 		}
-		if all != micros(t, known.all) || sales != micros(t, known.sales) {
-			t.Errorf("%s: %s and %s, want %+v", key, money.Format(all), money.Format(sales), known)
+		if all != micros(t, figures.all) || sales != micros(t, figures.sales) {
+			t.Errorf("%s: %s and %s, want %+v", key, money.Format(all), money.Format(sales), figures)
 		}
 	}
 }
 
-// Every figure that is known of the data set comes out of the report API, to the last thousandth. What no report can give
-// is held to the file by pkg/retail: the three A invoices themselves, which are not imported (TestRealFile); the rows of C
-// invoices apart from others (they are in the sum of rows here, and apart in the reconciliation that the import ends with);
-// and how invoices lie in the file, of which one is not contiguous and 43 span more than a minute
-// (TestReadGroupsRowsIntoDocuments has one that does both).
+// The report API has every figure of the data set, to the last thousandth. Tests of package retail check what reports
+// do not have: the three A invoices, which are not imported (TestRealFile), and invoices whose rows are not together or
+// span more than a minute (TestReadGroupsRowsIntoDocuments). Rows of C invoices are only in the sum of rows here. The
+// reconciliation at the end of the import has them separately.
 func TestReportsOfTheRealFile(t *testing.T) {
 	file, binary := realFile(t), build(t)
 	p := dev(t, binary, t.TempDir())
@@ -164,10 +166,12 @@ func TestReportsOfTheRealFile(t *testing.T) {
 	countries := add(t, revenue(t, c, "country"), func(r client.RevenueRow) string { return r.Country })
 	codes := add(t, revenue(t, c, "sku"), func(r client.RevenueRow) string { return r.SKU })
 	customers := add(t, revenue(t, c, "customer"), func(r client.RevenueRow) string { return r.CustomerID })
-	months.holds(t, realByMonth, badDebtMonth)
-	countries.holds(t, realByCountry, badDebtPlace)
-	codes.holds(t, realByCode, "")
-	if len(months.allOf) != len(realByMonth) || len(countries.allOf) != realCountries || len(customers.allOf) != realCustomers+1 { // and those without a number, as one
+	months.compare(t, realByMonth, badDebtMonth)
+	countries.compare(t, realByCountry, badDebtPlace)
+	codes.compare(t, realByCode, "")
+	// Rows without a customer are one more customer.
+	if len(months.allOf) != len(realByMonth) || len(countries.allOf) != realCountries ||
+		len(customers.allOf) != realCustomers+1 {
 		t.Errorf("%d months, %d countries, %d customers", len(months.allOf), len(countries.allOf), len(customers.allOf))
 	}
 	for by, s := range map[string]sums{"month": months, "country": countries, "sku": codes, "customer": customers} {
@@ -179,7 +183,8 @@ func TestReportsOfTheRealFile(t *testing.T) {
 			t.Errorf("by %s: %d lines, %d units", by, s.lines, s.units)
 		}
 		// A document counts once for each code in it.
-		if by != "sku" && (s.orders != realNumeric-realAdjustments || s.credits != realCredits || s.orders+s.credits != realInvoices-realAdjustments-realRefused) {
+		if by != "sku" && (s.orders != realNumeric-realAdjustments || s.credits != realCredits ||
+			s.orders+s.credits != realInvoices-realAdjustments-realRefused) {
 			t.Errorf("by %s: %d orders, %d credit notes", by, s.orders, s.credits)
 		}
 	}
@@ -187,17 +192,17 @@ func TestReportsOfTheRealFile(t *testing.T) {
 	checkStock(t, c)
 }
 
-// checkTop: the codes and countries with the most revenue come first.
+// checkTop checks that the codes with the most revenue come first.
 func checkTop(t *testing.T, rows []client.RevenueRow) {
 	t.Helper()
 	for _, row := range rows[:len(realByCode)] {
-		if _, known := realByCode[row.SKU]; !known {
+		if _, ok := realByCode[row.SKU]; !ok {
 			t.Errorf("%s is among the first", row.SKU)
 		}
 	}
 }
 
-// checkStock compares units: what orders took, what credit notes put back, and what was adjusted.
+// checkStock compares units that orders fulfilled, that credit notes restocked, and that were adjusted.
 func checkStock(t *testing.T, c *client.Client) {
 	t.Helper()
 	byType := map[string]client.StockMovementsRow{}

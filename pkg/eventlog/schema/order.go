@@ -2,9 +2,9 @@ package schema
 
 import eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 
-// UpcastOrder upgrades a change to its newest version, one version at a time: the upgrade from version 1 comes before
+// UpgradeOrder upgrades a change to its newest version, one version at a time: the upgrade from version 1 comes before
 // the one from version 2. For an event of the newest version it costs the comparisons and does not allocate.
-func UpcastOrder(ev *eventv1.OrderEvent) {
+func UpgradeOrder(ev *eventv1.OrderEvent) {
 	if c, ok := ev.Change.(*eventv1.OrderEvent_ReturnReceived); ok {
 		ev.Change = &eventv1.OrderEvent_ReturnReceivedV2{ReturnReceivedV2: returnReceivedV2(c.ReturnReceived)}
 	}

@@ -32,7 +32,7 @@ func ReadOrder(value []byte, ev *eventv1.OrderEvent) error {
 	if ev.Change == nil {
 		return Newer(value)
 	}
-	UpcastOrder(ev)
+	UpgradeOrder(ev)
 	return nil
 }
 

@@ -107,7 +107,7 @@ func TestOtherFaultsAreNotNewer(t *testing.T) {
 
 func TestNewestVersionsAreReadWithoutAllocating(t *testing.T) {
 	ev := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{}}}
-	if n := testing.AllocsPerRun(100, func() { schema.UpcastOrder(ev) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { schema.UpgradeOrder(ev) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -17,6 +17,7 @@ var (
 	PaymentTerms       = wordsOf[eventv1.PaymentTerms]()
 	AllocationPolicies = wordsOf[eventv1.AllocationPolicy]()
 	RejectionReasons   = wordsOf[eventv1.RejectionReason]()
+	Causes             = wordsOf[eventv1.Cause]()
 )
 
 // enum is a generated enum of the event schema.

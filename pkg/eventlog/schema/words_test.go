@@ -21,6 +21,7 @@ func TestWordsOfTheSchema(t *testing.T) {
 		"payment terms":       {schema.PaymentTerms.All(), []string{"prepaid", "on_account"}},
 		"allocation policies": {schema.AllocationPolicies.All(), []string{"single_location", "fewest_locations", "split"}},
 		"rejection reasons":   {schema.RejectionReasons.All(), []string{"insufficient_stock", "unknown_sku", "other_line"}},
+		"causes":              {schema.Causes.All(), []string{"command", "saga", "timer", "reconciliation"}},
 	} {
 		if !slices.Equal(test.have, test.want) {
 			t.Errorf("%s: %q, want %q", name, test.have, test.want)

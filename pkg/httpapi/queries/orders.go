@@ -13,13 +13,12 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // orderStatuses are the values of the status filter.
-var orderStatuses = []string{
-	"placed", "reserved", "confirmed", "completed", "rejected", "cancelled", "expired", "on_hold",
-}
+var orderStatuses = orderview.Statuses()
 
 type orderAPI struct{ store OrderStore }
 

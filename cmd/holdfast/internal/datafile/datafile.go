@@ -1,4 +1,4 @@
-// Package datafile opens files that people bring, plain or compressed.
+// Package datafile opens files that users import, plain or compressed.
 package datafile
 
 import (
@@ -14,7 +14,7 @@ import (
 
 const readAheadBytes = 1 << 20
 
-// Open opens a file and undoes the compression that its name tells: .gz or .xz.
+// Open opens a file, and decompresses it if its name ends in .gz or .xz.
 func Open(path string) (io.ReadCloser, error) {
 	f, err := os.Open(path)
 	if err != nil {

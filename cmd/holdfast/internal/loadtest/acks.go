@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Ack is a line of an acks file: what a client was told, definitely. holdfast verify holds the log to it.
+// Ack is a line of an acks file: a definite answer that a client got. holdfast verify compares the log with it.
 type Ack struct {
 	Key  string `json:"key"`
 	Type string `json:"type"`
@@ -19,7 +19,7 @@ type Ack struct {
 	Status  int    `json:"status"`
 	// Outcome is the order's status, or the code of the refusal.
 	Outcome string `json:"outcome"`
-	// Position is how far the log reached with the answer.
+	// Position is the answer's position.
 	Position string `json:"position,omitempty"`
 }
 
@@ -30,8 +30,8 @@ const (
 	receiveStock = "receive_stock"
 )
 
-// ackWriter writes acks of many callers. Every line reaches the file before the next order starts, so
-// that a killed load test has told all that it knows.
+// ackWriter writes the acks of many callers. It writes every line to the file before the next order starts, so that a
+// killed load test loses none.
 type ackWriter struct {
 	mu  sync.Mutex
 	w   *bufio.Writer
@@ -45,7 +45,7 @@ func newAckWriter(w io.Writer) *ackWriter {
 	return &ackWriter{w: bufio.NewWriter(w)}
 }
 
-// answer notes an answer to one placement.
+// answer writes the answer to a request that placed an order.
 func (a *ackWriter) answer(key string, status int, position string, body []byte) {
 	if a.w == nil {
 		return
@@ -54,7 +54,7 @@ func (a *ackWriter) answer(key string, status int, position string, body []byte)
 	a.write(Ack{Key: key, Type: placeOrder, OrderID: orderID, Status: status, Outcome: outcome, Position: position}, err)
 }
 
-// result notes a result line of a bulk stream.
+// result writes a result line of a bulk stream.
 func (a *ackWriter) result(key, typ string, line []byte) {
 	if a.w == nil {
 		return
@@ -72,7 +72,10 @@ func (a *ackWriter) result(key, typ string, line []byte) {
 		} `json:"problem"`
 	}
 	err := json.Unmarshal(line, &result)
-	ack := Ack{Key: key, Type: typ, OrderID: result.OrderID, SKU: result.SKU, Status: result.Status, Outcome: result.Order.Status, Position: result.Position}
+	ack := Ack{
+		Key: key, Type: typ, OrderID: result.OrderID, SKU: result.SKU,
+		Status: result.Status, Outcome: result.Order.Status, Position: result.Position,
+	}
 	if ack.Outcome == "" {
 		ack.Outcome = result.Problem.Code
 	}
@@ -99,11 +102,11 @@ func (a *ackWriter) close() error {
 	return a.err
 }
 
-// outcomeOf reads what an answer says of its order.
+// outcomeOf reads the order and its status, or the code of the refusal, from an answer.
 func outcomeOf(body []byte) (orderID, outcome string, err error) {
 	var a struct {
 		OrderID string `json:"order_id"`
-		Status  any    `json:"status"` // an order's word, or a problem's number
+		Status  any    `json:"status"` // a string in an order, a number in a problem
 		Code    string `json:"code"`
 	}
 	if err := json.Unmarshal(body, &a); err != nil {

@@ -15,27 +15,25 @@ import (
 
 const (
 	bulkStreams = 2
-	// bulkAhead lines of one stream are under way at most.
+	// bulkAhead is the most lines of one stream that wait for their result.
 	bulkAhead    = 4_000
 	maxLineBytes = 1 << 20
 	bulkBuffer   = 64 << 10
 )
 
-// bulk sends orders as lines of a few long requests; the results come back in order.
+// bulk sends orders as lines of a few long requests. Their results come back in order.
 func (r *run) bulk(ctx context.Context) error {
-	errs := make(chan error, bulkStreams)
-	for stream := range bulkStreams {
-		go func() { errs <- r.stream(ctx, r.cfg.URLs[stream%len(r.cfg.URLs)]) }()
+	var streams sync.WaitGroup
+	var errs [bulkStreams]error
+	for n := range bulkStreams {
+		streams.Go(func() { errs[n] = r.stream(ctx, r.cfg.URLs[n%len(r.cfg.URLs)]) })
 	}
-	var all error
-	for range bulkStreams {
-		all = errors.Join(all, <-errs)
-	}
-	return all
+	streams.Wait()
+	return errors.Join(errs[:]...)
 }
 
-// stream sends lines until none are left, and in further requests those that were told to come again after
-// the last line had gone out.
+// stream sends lines until none is left. Lines that must be retried after the last line was sent go into further
+// requests.
 func (r *run) stream(ctx context.Context, url string) error {
 	w := newWindow(bulkAhead)
 	for {
@@ -50,7 +48,8 @@ func (r *run) stream(ctx context.Context, url string) error {
 
 func (r *run) request(ctx context.Context, url string, w *window) error {
 	body, in := io.Pipe()
-	// The stream ends by the end of its lines, or by the platform's silence, not by the run's: every line sent is answered.
+	// The stream does not end with the run, so that every line gets its result. It ends after its last line, or when the
+	// platform is silent for too long.
 	alive, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	silence := time.AfterFunc(r.cfg.RetryFor, func() { cancel(fmt.Errorf("no result for %s", r.cfg.RetryFor)) })
@@ -61,11 +60,7 @@ func (r *run) request(ctx context.Context, url string, w *window) error {
 	}
 	req.Header.Set("Content-Type", "application/x-ndjson")
 	var sending sync.WaitGroup
-	sending.Add(1)
-	go func() {
-		defer sending.Done()
-		r.sendLines(ctx, in, w)
-	}()
+	sending.Go(func() { r.sendLines(ctx, in, w) })
 	defer sending.Wait()
 	defer func() { _ = body.CloseWithError(errors.New("nobody reads the results")) }()
 	defer w.end()
@@ -80,7 +75,7 @@ func (r *run) request(ctx context.Context, url string, w *window) error {
 	if err := r.readResults(resp.Body, w, silence); err != nil {
 		return errors.Join(err, context.Cause(alive))
 	}
-	if n := w.underWay(); n > 0 {
+	if n := w.pending(); n > 0 {
 		return fmt.Errorf("a bulk stream ended with %d lines unanswered", n)
 	}
 	return nil
@@ -89,37 +84,37 @@ func (r *run) request(ctx context.Context, url string, w *window) error {
 // sendLines writes lines until there are no more.
 func (r *run) sendLines(ctx context.Context, in *io.PipeWriter, w *window) {
 	out := bufio.NewWriterSize(in, bulkBuffer)
-	fresh := func() (int64, bool) {
+	nextOrder := func() (int64, bool) {
 		if ctx.Err() != nil {
 			return 0, false
 		}
-		return r.take()
+		return r.nextOrder()
 	}
 	var line []byte
-	var rested time.Time
+	var lastPause time.Time
 	for {
-		s, next := w.claim(fresh)
+		s, next := w.claim(nextOrder)
 		switch next {
 		case turnEnd:
 			_ = in.CloseWithError(out.Flush()) // nil closes the stream as ended
 			return
 		case turnWait:
-			// What is buffered must go out before its answers are waited for.
+			// Buffered lines must be sent before the stream waits for their results.
 			if out.Flush() != nil {
-				return // the reader of results says why
+				return // the reader of results returns the reason
 			}
 			w.wait()
 			continue
-		case turnResend:
-			if time.Since(rested) > retryPause {
+		case turnRetry:
+			if time.Since(lastPause) > retryPause {
 				time.Sleep(retryPause)
-				rested = time.Now()
+				lastPause = time.Now()
 			}
 		case turnSend:
 		}
 		line = r.appendLine(line[:0], s.n)
 		if _, err := out.Write(line); err != nil {
-			return // the reader of results says why
+			return // the reader of results returns the reason
 		}
 	}
 }
@@ -134,22 +129,22 @@ func (r *run) appendLine(b []byte, n int64) []byte {
 	return append(b, '}', '\n')
 }
 
-// readResults takes results until the stream ends; each one puts off the end of a silent stream.
+// readResults reads results until the stream ends. Each one resets the timer of a silent stream.
 func (r *run) readResults(body io.Reader, w *window, silence *time.Timer) error {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(make([]byte, bulkBuffer), maxLineBytes)
 	for lines.Scan() {
-		s, ok := w.takeOff()
+		s, ok := w.remove()
 		if !ok {
 			return fmt.Errorf("more results than lines: %s", lines.Bytes())
 		}
 		silence.Reset(r.cfg.RetryFor)
 		answer := statusOf(lines.Bytes())
-		status, _ := strconv.Atoi(answer) // 0, no status, is none that is expected
+		status, _ := strconv.Atoi(answer) // 0 without a status, which is never expected
 		if retryable(status) {
 			r.retried(answer)
 			if time.Since(s.at) < r.cfg.RetryFor {
-				w.sendAgain(s)
+				w.retry(s)
 				continue
 			}
 			answer = gaveUpAfter + answer
@@ -164,12 +159,12 @@ func (r *run) readResults(body io.Reader, w *window, silence *time.Timer) error 
 	return nil
 }
 
-// statusOf finds the status of a result line without decoding the rest: it stands before any text that a
-// client could have put there.
+// statusOf finds the status of a result line without decoding the line. The first "status" is the right one, because
+// the server writes it before any text that comes from a client.
 func statusOf(line []byte) string {
-	_, rest, ok := bytes.Cut(line, []byte(`"status":`))
-	if !ok || len(rest) < 3 {
+	_, after, ok := bytes.Cut(line, []byte(`"status":`))
+	if !ok || len(after) < 3 {
 		return "no status"
 	}
-	return string(rest[:3])
+	return string(after[:3])
 }

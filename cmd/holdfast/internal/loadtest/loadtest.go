@@ -1,8 +1,9 @@
-// Package loadtest places orders at a platform over HTTP and measures how it answers: in a closed loop
-// (so many callers, each waiting for its answer) or an open one (so many orders a second, latency from
-// when each was meant to start, so that a stall counts for every order behind it).
+// Package loadtest measures a platform under load. It places orders over HTTP in a closed loop, where a number of
+// callers each wait for their answer, or in an open loop, which starts a number of orders a second. In an open loop the
+// latency counts from the time when an order was due, so that a stall counts for every order behind it. Mirror measures
+// the mirror in ClickHouse.
 //
-// It knows the platform's HTTP interface and nothing else of it. It does not start one.
+// Load tests know nothing of the platform but its HTTP interface. The package does not start a platform.
 package loadtest
 
 import (
@@ -23,67 +24,68 @@ import (
 // Limits.
 const (
 	requestTimeout = 30 * time.Second
-	// defaultRetryFor bounds how long one order is sent again with its key. retryPause is between two tries; for an order it
-	// doubles up to maxRetryPause, as clients do, so that callers who wait for a platform that is away leave it the machine.
+	// defaultRetryFor bounds how long one order is retried with its key.
 	defaultRetryFor = 60 * time.Second
-	retryPause      = 5 * time.Millisecond
-	maxRetryPause   = 320 * time.Millisecond
-	// gaveUpAfter stands before the last answer of an order that never had a definite one.
+	// retryPause is the pause before the first retry. It doubles with each retry of an order, up to maxRetryPause, so
+	// that callers leave the CPU to a platform that is starting.
+	retryPause    = 5 * time.Millisecond
+	maxRetryPause = 320 * time.Millisecond
+	// gaveUpAfter is put before the last answer of an order that never got a definite one.
 	gaveUpAfter = "gave up after "
-	// maxLatencyMicros is the most that the histogram tells apart; longer ones count as that.
+	// maxLatencyMicros is the longest latency in the histogram. Longer ones count as this one.
 	maxLatencyMicros = 60_000_000
 	latencyDigits    = 3
 	progressEvery    = time.Second
 )
 
-// Config says what to do.
+// Config describes a load test.
 type Config struct {
-	// URLs are the API of one or more replicas; callers spread over them, and go to the next one when
-	// theirs does not answer.
+	// URLs are the APIs of one or more replicas. Callers spread over them, and go to the next one when theirs does not
+	// answer.
 	URLs        []string
 	Concurrency int
 	// Rate is orders a second of an open loop; 0: closed loop.
 	Rate     float64
 	Duration time.Duration
 	Warmup   time.Duration
-	// Orders ends the run after so many, without a warm-up; 0: the duration does.
+	// Orders ends the run after this number of orders, without a warm-up. 0: the duration ends it.
 	Orders int64
-	// Hot puts every line on one SKU; otherwise lines spread over SKUs.
+	// Hot puts every line on one SKU. Otherwise lines spread over SKUs.
 	Hot  bool
 	SKUs int
-	// Bulk sends NDJSON through /v1/commands instead of a request each.
+	// Bulk sends orders as lines of POST /v1/commands instead of one request each.
 	Bulk bool
-	// OnAccount orders are confirmed at once; otherwise they are reserved and wait for their payment.
+	// OnAccount makes orders that are confirmed at once. Otherwise they are reserved and wait for their payment.
 	OnAccount bool
 	// Lines of an order; default 3.
 	Lines int
-	// Stock received for each SKU; default: plenty.
+	// Stock is received for each SKU; default: plenty.
 	Stock int64
-	// Refusals are expected: 409 is an answer like any other, and no error.
+	// Refusals means that 409 is an expected answer and no error.
 	Refusals bool
-	// RetryFor is how long an order is sent again with its key, and how long a bulk stream may be silent; default a minute.
+	// RetryFor is how long an order is retried with its key, and how long a bulk stream may be silent; default a minute.
 	RetryFor time.Duration
-	// Acks gets a line for every definite answer; nil: nobody keeps them.
+	// Acks gets a line for every definite answer; nil: they are not kept.
 	Acks io.Writer
-	// KeyPrefix makes the keys of this run its own, SKUPrefix its SKUs; default "bench".
+	// KeyPrefix begins the idempotency keys of this run, SKUPrefix its SKUs. The defaults are a new name and "bench".
 	KeyPrefix, SKUPrefix string
-	// ReportsURL is the query API of a platform with reports: at the end, one is asked for that holds the last order.
-	// With Reports, an order of its own is followed into a report every quarter of a second meanwhile, too.
+	// ReportsURL is the query API of a platform with reports. At the end the run waits for a report that includes the
+	// last order. With Reports it also follows an order into a report every quarter of a second during the load.
 	ReportsURL string
 	Reports    bool
-	// Progress is told once a second how many orders have been answered; nil: nobody asks.
+	// Progress is called once a second with the number of answered orders; nil: it is not called.
 	Progress func(orders, retries int64)
 }
 
-// run is one measurement under way.
+// run is one measurement.
 type run struct {
 	cfg    Config
 	bodies [][]byte
 	next   atomic.Int64
-	// started orders were sent at least once; answered ones definitely, warm-up included; measured ones
-	// of them were meant to start after it. errors are the others.
+	// started orders were sent at least once. answered ones got a definite answer, those of the warm-up included.
+	// measured ones are answered and were due after the warm-up. errors are orders with another answer or none.
 	started, answered, measured, errors, retries atomic.Int64
-	// began is when the first order was meant to start, start when the measurement does.
+	// began is when the first order is due, start when the measurement begins.
 	began, start time.Time
 	mu           sync.Mutex
 	hist         *hdrhistogram.Histogram
@@ -92,10 +94,10 @@ type run struct {
 	acks         *ackWriter
 }
 
-// Run sets up stock, places orders until the duration or the number of orders ends it, and reports. Orders
-// that are under way at the end are waited for. When ctx ends first, what was measured is reported.
+// Run sets up stock, places orders until the duration or the number of orders ends it, and reports. At the end it waits
+// for the answers of the orders that it has sent. If ctx ends first, it reports what was measured until then.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	cfg, err := cfg.checked()
+	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +105,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := r.setUp(ctx); err != nil {
 		return nil, err
 	}
-	asker := newAsker(ctx, r)
+	follower := newFollower(ctx, r)
 	ctx, cancel := context.WithTimeout(ctx, cfg.Warmup+cfg.Duration)
 	defer cancel()
 	r.began = time.Now()
@@ -112,9 +114,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	atStart.Store(int64(cpuTime()))
 	defer time.AfterFunc(cfg.Warmup, func() { atStart.Store(int64(cpuTime())) }).Stop()
 	stopProgress := r.progress()
-	var asking sync.WaitGroup
+	var following sync.WaitGroup
 	if cfg.Reports {
-		asking.Go(func() { asker.ask(ctx) })
+		following.Go(func() { follower.followOrders(ctx) })
 	}
 	if cfg.Bulk {
 		err = r.bulk(ctx)
@@ -124,18 +126,24 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	stopProgress()
 	elapsed := max(0, time.Since(r.start))
 	report := r.report(elapsed, cpuTime()-time.Duration(atStart.Load()))
-	asking.Wait()
-	err = errors.Join(err, asker.complete(report))
+	following.Wait()
+	err = errors.Join(err, follower.complete(report))
 	return report, errors.Join(err, r.acks.close())
 }
 
 func newRun(cfg Config) *run {
-	return &run{cfg: cfg, bodies: cfg.makeBodies(), hist: newHistogram(), answers: map[string]int64{},
-		retriedFor: map[string]int64{}, acks: newAckWriter(cfg.Acks)}
+	return &run{
+		cfg:        cfg,
+		bodies:     cfg.makeBodies(),
+		hist:       newHistogram(),
+		answers:    map[string]int64{},
+		retriedFor: map[string]int64{},
+		acks:       newAckWriter(cfg.Acks),
+	}
 }
 
-// checked fills in defaults.
-func (cfg Config) checked() (Config, error) {
+// withDefaults checks the configuration and fills in defaults.
+func (cfg Config) withDefaults() (Config, error) {
 	switch {
 	case len(cfg.URLs) == 0:
 		return cfg, errors.New("load test: no URL to load")
@@ -176,9 +184,10 @@ func (cfg Config) checked() (Config, error) {
 	return cfg, nil
 }
 
-// expected reports whether a status is an answer that the run is about; any other is an error.
+// expected reports whether a status is an expected answer. Any other is an error.
 func (cfg *Config) expected(status int) bool {
-	return status >= http.StatusOK && status < http.StatusMultipleChoices || status == http.StatusConflict && cfg.Refusals
+	success := status >= http.StatusOK && status < http.StatusMultipleChoices
+	return success || status == http.StatusConflict && cfg.Refusals
 }
 
 func newHistogram() *hdrhistogram.Histogram {
@@ -188,14 +197,14 @@ func newHistogram() *hdrhistogram.Histogram {
 // key is the idempotency key of order n.
 func (r *run) key(n int64) string { return r.cfg.KeyPrefix + "-" + strconv.FormatInt(n, 10) }
 
-// take hands out the next order's number; false when there are enough.
-func (r *run) take() (int64, bool) {
+// nextOrder is the number of the next order; false when there are enough.
+func (r *run) nextOrder() (int64, bool) {
 	n := r.next.Add(1) - 1
 	return n, r.cfg.Orders == 0 || n < r.cfg.Orders
 }
 
-// record counts an answer that took from its start until now, or an error. All callers share a histogram: one takes a
-// quarter of a megabyte, and there may be ten thousand of them.
+// record counts the answer of an order, or an error. All callers share one histogram, because it needs a quarter of a
+// megabyte and there may be ten thousand callers.
 func (r *run) record(answer string, ok bool, started time.Time) {
 	took := max(0, time.Since(started).Microseconds())
 	r.mu.Lock()
@@ -210,10 +219,10 @@ func (r *run) record(answer string, ok bool, started time.Time) {
 		return
 	}
 	r.measured.Add(1)
-	_ = r.hist.RecordValue(min(took, maxLatencyMicros)) // in range, so it is always taken
+	_ = r.hist.RecordValue(min(took, maxLatencyMicros)) // no error: it is in range
 }
 
-// retried counts an order that has to be sent again.
+// retried counts a retry, by the answer that made it necessary.
 func (r *run) retried(answer string) {
 	r.retries.Add(1)
 	r.mu.Lock()
@@ -221,29 +230,29 @@ func (r *run) retried(answer string) {
 	r.retriedFor[answer]++
 }
 
-// progress tells how far the run is, until it is stopped.
+// progress reports progress until it is stopped.
 func (r *run) progress() (stop func()) {
 	if r.cfg.Progress == nil {
 		return func() {}
 	}
-	ended, gone := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(gone)
+	end := make(chan struct{})
+	var reporting sync.WaitGroup
+	reporting.Go(func() {
 		tick := time.NewTicker(progressEvery)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
 				r.cfg.Progress(r.answered.Load(), r.retries.Load())
-			case <-ended:
+			case <-end:
 				return
 			}
 		}
-	}()
-	return func() { close(ended); <-gone }
+	})
+	return func() { close(end); reporting.Wait() }
 }
 
-// cpuTime is what this process has used so far, user and system.
+// cpuTime is the CPU time that this process has used so far, user and system.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -16,18 +16,18 @@ import (
 	"time"
 )
 
-// platform answers as one does, by what a test says of each placement.
+// platform answers like a platform. The test decides the answer to each attempt to place an order.
 type platform struct {
 	*httptest.Server
-	// status of the try-th attempt (from 1) at a key; default 201.
+	// status is the status of an attempt with a key, counted from 1; default 201.
 	status func(key string, try int) int
-	// delay before an answer.
+	// delay is the time before an answer.
 	delay func()
 	mu    sync.Mutex
 	tries map[string]int
 	body  map[string]string
 	mixed atomic.Int64 // keys that came again with another body
-	// breaksOff ends the answers of a stream before a line; lines are counted from 1.
+	// breaksOff ends the answers of a stream before a line. Lines are counted from 1.
 	breaksOff func(line int64) bool
 	lines     atomic.Int64
 }
@@ -94,7 +94,8 @@ func (p *platform) commands(w http.ResponseWriter, r *http.Request) {
 		if line.SKU != "" {
 			fmt.Fprintf(w, `{"id":%q,"status":201,"sku":%q,"position":"i0.7","stock":{}}`+"\n", line.ID, line.SKU)
 		} else if status == http.StatusCreated {
-			fmt.Fprintf(w, `{"id":%q,"status":201,"order_id":"order of %s","position":"o0.7","order":{"status":"reserved"}}`+"\n", line.ID, line.ID)
+			fmt.Fprintf(w, `{"id":%q,"status":201,"order_id":"order of %s","position":"o0.7",`+
+				`"order":{"status":"reserved"}}`+"\n", line.ID, line.ID)
 		} else {
 			fmt.Fprintf(w, `{"id":%q,"status":%d,"problem":{"code":"insufficient_stock"}}`+"\n", line.ID, status)
 		}
@@ -116,8 +117,8 @@ func measure(t *testing.T, cfg Config) *Report {
 	return report
 }
 
-// A platform that stalls once for 400 ms holds one caller up. A closed loop sees one slow answer; an open
-// loop sees every order that was due meanwhile.
+// A platform stalls once for 400 ms. A closed loop sees one slow answer. An open loop sees every order that was due
+// during the stall.
 func TestLoopsSeeAStallDifferently(t *testing.T) {
 	const stall = 400 * time.Millisecond
 	stalling := func() *platform {
@@ -131,7 +132,7 @@ func TestLoopsSeeAStallDifferently(t *testing.T) {
 		return p
 	}
 	open := measure(t, Config{URLs: []string{stalling().URL}, Concurrency: 1, Rate: 500, Orders: 500, SKUs: 3})
-	// 200 of 500 orders were due during the stall, evenly late by up to all of it.
+	// 200 of 500 orders were due during the stall. Their delays are spread evenly over its length.
 	if open.Orders != 500 || open.P50 > 300 || open.Max < 350 || open.P99 < 300 {
 		t.Errorf("open loop: %+v", open)
 	}
@@ -147,7 +148,9 @@ func TestLoopsSeeAStallDifferently(t *testing.T) {
 func TestOrdersThatWereNeverSentAreTold(t *testing.T) {
 	p := newPlatform(t)
 	p.delay = func() { time.Sleep(50 * time.Millisecond) }
-	report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 1, Rate: 200, Duration: 500 * time.Millisecond, SKUs: 3})
+	report := measure(t, Config{
+		URLs: []string{p.URL}, Concurrency: 1, Rate: 200, Duration: 500 * time.Millisecond, SKUs: 3,
+	})
 	if report.NotStarted < 50 || report.NotStarted > 95 || report.Orders > 12 {
 		t.Errorf("%+v", report)
 	}
@@ -168,7 +171,8 @@ func TestRetriesKeepTheirKeyAndBody(t *testing.T) {
 			return http.StatusCreated
 		}
 		report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 4, Orders: 100, SKUs: 50, Bulk: bulk, Refusals: true})
-		if report.Orders != 100 || report.Errors != 0 || report.Answers["201"] != 90 || report.Answers["409"] != 10 || report.Retries != 30 ||
+		if report.Orders != 100 || report.Errors != 0 || report.Retries != 30 ||
+			report.Answers["201"] != 90 || report.Answers["409"] != 10 ||
 			report.RetriedFor["429"] != 10 || report.RetriedFor["503"] != 20 {
 			t.Errorf("bulk %t: %+v", bulk, report)
 		}
@@ -188,7 +192,9 @@ func TestAcksTellWhatWasAnswered(t *testing.T) {
 			return http.StatusCreated
 		}
 		var file bytes.Buffer
-		measure(t, Config{URLs: []string{p.URL}, Concurrency: 3, Orders: 10, SKUs: 3, Bulk: bulk, Acks: &file, KeyPrefix: "k"})
+		measure(t, Config{
+			URLs: []string{p.URL}, Concurrency: 3, Orders: 10, SKUs: 3, Bulk: bulk, Acks: &file, KeyPrefix: "k",
+		})
 		acks := map[string]Ack{}
 		for line := range strings.Lines(file.String()) {
 			var a Ack
@@ -207,13 +213,14 @@ func TestAcksTellWhatWasAnswered(t *testing.T) {
 			t.Errorf("bulk %t: %+v, want %+v", bulk, acks["k-2"], want)
 		}
 		refused := acks["k-4"]
-		if refused.Position = ""; refused != (Ack{Key: "k-4", Type: "place_order", Status: 409, Outcome: "insufficient_stock"}) {
+		refused.Position = ""
+		if refused != (Ack{Key: "k-4", Type: "place_order", Status: 409, Outcome: "insufficient_stock"}) {
 			t.Errorf("bulk %t: %+v", bulk, refused)
 		}
 	}
 }
 
-// What a platform refuses, and what it never answers, is an error, and neither rate nor latency.
+// Orders that are refused or never answered are errors. They count for neither rate nor latency.
 func TestErrorsAreNoOrders(t *testing.T) {
 	const patience = 500 * time.Millisecond
 	for _, bulk := range []bool{false, true} {
@@ -229,7 +236,9 @@ func TestErrorsAreNoOrders(t *testing.T) {
 			}
 			return http.StatusCreated
 		}
-		report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 4, Orders: 40, SKUs: 3, Bulk: bulk, RetryFor: patience})
+		report := measure(t, Config{
+			URLs: []string{p.URL}, Concurrency: 4, Orders: 40, SKUs: 3, Bulk: bulk, RetryFor: patience,
+		})
 		if report.Orders != 28 || report.Errors != 12 || report.Answers["201"] != 28 || report.Answers["409"] != 4 ||
 			report.Answers["500"] != 4 || report.Answers["gave up after 503"] != 4 {
 			t.Errorf("bulk %t: %+v", bulk, report)
@@ -247,20 +256,25 @@ func TestAPlatformThatNeverAnswers(t *testing.T) {
 	t.Cleanup(func() { close(gone) }) // before the server is closed, which waits for its requests
 	p.delay = func() { <-gone }
 	report := measure(t, Config{URLs: []string{p.URL}, Concurrency: 2, Orders: 2, SKUs: 3, RetryFor: patience})
-	if report.Orders != 0 || report.PerSecond != 0 || report.Errors != 2 || report.Answers["gave up after no answer"] != 2 {
+	if report.Orders != 0 || report.PerSecond != 0 || report.Errors != 2 ||
+		report.Answers["gave up after no answer"] != 2 {
 		t.Errorf("%+v", report)
 	}
-	_, err := Run(context.Background(), Config{URLs: []string{p.URL}, Orders: 10, Duration: 20 * time.Second, SKUs: 3, Bulk: true, RetryFor: patience})
+	_, err := Run(context.Background(), Config{
+		URLs: []string{p.URL}, Orders: 10, Duration: 20 * time.Second, SKUs: 3, Bulk: true, RetryFor: patience,
+	})
 	if err == nil || !strings.Contains(err.Error(), "no result for 200ms") {
 		t.Errorf("a silent stream: %v", err)
 	}
 }
 
-// A stream that ends before its lines are answered loses none of them silently.
+// A stream that ends before all lines have results is an error.
 func TestAStreamThatBreaksOff(t *testing.T) {
 	p := newPlatform(t)
 	p.breaksOff = func(line int64) bool { return line == 4 || line > 100 } // of six to set up, and in the measurement
-	_, err := Run(context.Background(), Config{URLs: []string{p.URL}, Orders: 1_000, Duration: 20 * time.Second, SKUs: 3, Bulk: true})
+	_, err := Run(context.Background(), Config{
+		URLs: []string{p.URL}, Orders: 1_000, Duration: 20 * time.Second, SKUs: 3, Bulk: true,
+	})
 	if err == nil || !strings.Contains(err.Error(), "lines unanswered") {
 		t.Errorf("the lost lines are not told of: %v", err)
 	}
@@ -290,7 +304,7 @@ func TestAReplicaThatDoesNotAnswerIsLeft(t *testing.T) {
 
 func TestBodies(t *testing.T) {
 	for _, hot := range []bool{false, true} {
-		cfg, err := Config{URLs: []string{"http://x"}, SKUs: 40, Hot: hot, OnAccount: true}.checked()
+		cfg, err := Config{URLs: []string{"http://x"}, SKUs: 40, Hot: hot, OnAccount: true}.withDefaults()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -316,7 +330,11 @@ func TestBodies(t *testing.T) {
 }
 
 func TestSettingsThatMakeNoSense(t *testing.T) {
-	for _, cfg := range []Config{{}, {URLs: []string{"http://x"}, Bulk: true, Rate: 1}, {URLs: []string{"http://x"}, SKUs: -1}} {
+	for _, cfg := range []Config{
+		{},
+		{URLs: []string{"http://x"}, Bulk: true, Rate: 1},
+		{URLs: []string{"http://x"}, SKUs: -1},
+	} {
 		if _, err := Run(context.Background(), cfg); err == nil {
 			t.Errorf("%+v was taken", cfg)
 		}

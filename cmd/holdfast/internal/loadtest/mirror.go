@@ -9,6 +9,7 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,15 +20,15 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// What a mirror is measured on: imported orders, as a retailer's history has them.
+// The log that is mirrored has imported orders, like a retailer's history.
 const (
-	linesAnOrder  = 20
-	mirrorSKUs    = 4_000
-	mirrorWindow  = 400 * 24 * time.Hour // more than a year, in order of time
-	recordsAtOnce = 2_000
+	linesPerOrder   = 20
+	mirrorSKUs      = 4_000
+	mirrorPeriod    = 400 * 24 * time.Hour // more than a year, in order of time
+	recordsPerBatch = 2_000
 )
 
-// MirrorConfig says what to mirror.
+// MirrorConfig describes a measurement of the mirror.
 type MirrorConfig struct {
 	Client *eventlog.Client
 	Layout eventlog.Layout
@@ -35,41 +36,43 @@ type MirrorConfig struct {
 	// EnginePID is ClickHouse's process, and Dir a directory that it can write to.
 	EnginePID int
 	Dir       string
-	// Lines are order lines; FlushRows the rows of a batch, 0: the mirror's default.
+	// Lines is the number of order lines, FlushRows the rows of a batch; 0: the mirror's default.
 	Lines, FlushRows int
 }
 
-// MirrorReport is how fast the log came into ClickHouse.
+// MirrorReport is how fast the log was mirrored into ClickHouse.
 type MirrorReport struct {
 	Lines   int     `json:"lines"`
 	Events  int     `json:"events"`
 	Rows    int64   `json:"rows"` // of all tables
 	Seconds float64 `json:"seconds"`
-	// LinesPerSecond counts order lines only; each order also has a row in two other tables.
+	// LinesPerSecond counts order lines only. Each order also has a row in two other tables.
 	LinesPerSecond float64 `json:"lines_per_second"`
 	RowsPerSecond  float64 `json:"rows_per_second"`
-	// CopyRowsPerSecond is ClickHouse's own INSERT … SELECT of the same rows, from files in its Native format into tables of
-	// the same kind, right afterwards. Ratio is the mirror's rate by that.
+	// CopyRowsPerSecond is the rate of ClickHouse's own INSERT … SELECT of the same rows, from files in its Native format
+	// into tables of the same kind. Ratio is the mirror's rate divided by it.
 	CopyRowsPerSecond float64 `json:"copy_rows_per_second"`
 	Ratio             float64 `json:"ratio"`
-	// PeakHeapMB is the most memory that Go's heap had while mirroring, sampled: with the embedded broker's, and with garbage
-	// that was not collected yet. LiveHeapMB is the most that a collection left, IdleHeapMB what one left before: what lies
-	// between them is the mirror's own.
+	// PeakHeapMB is the largest sampled size of Go's heap while mirroring. It includes the embedded broker, and garbage
+	// that is not collected yet. LiveHeapMB is the most that a garbage collection left, and IdleHeapMB what one left
+	// before. The difference of these two is the mirror's own memory.
 	PeakHeapMB float64 `json:"peak_heap_mb"`
 	LiveHeapMB float64 `json:"live_heap_mb"`
 	IdleHeapMB float64 `json:"idle_heap_mb"`
-	// EnginePeakMB is the most memory that ClickHouse's process ever had until then; 0 where the system does not tell.
+	// EnginePeakMB is the most memory that ClickHouse's process has had; 0 if the system does not provide it.
 	EnginePeakMB float64 `json:"engine_peak_mb"`
 }
 
-// Mirror fills the log with orders, mirrors them from its start, and measures that alone.
+// Mirror fills the log with orders, then mirrors them from the log's start. It measures the mirroring alone.
 func Mirror(ctx context.Context, cfg MirrorConfig) (*MirrorReport, error) {
-	r := &MirrorReport{Events: (cfg.Lines + linesAnOrder - 1) / linesAnOrder}
-	r.Lines = r.Events * linesAnOrder
+	r := &MirrorReport{Events: (cfg.Lines + linesPerOrder - 1) / linesPerOrder}
+	r.Lines = r.Events * linesPerOrder
 	if err := fillLog(ctx, cfg, r.Events); err != nil {
 		return nil, err
 	}
-	m, err := analytics.New(analytics.Config{Client: cfg.Client, Layout: cfg.Layout, Conn: cfg.Conn, FlushRows: cfg.FlushRows, Alone: true})
+	m, err := analytics.New(analytics.Config{
+		Client: cfg.Client, Layout: cfg.Layout, Conn: cfg.Conn, FlushRows: cfg.FlushRows, Alone: true,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -78,21 +81,16 @@ func Mirror(ctx context.Context, cfg MirrorConfig) (*MirrorReport, error) {
 		return nil, err
 	}
 	running, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
 	runtime.GC()
 	_, r.IdleHeapMB = heapMB()
 	begin := time.Now()
-	go func() {
-		defer close(done)
-		_ = m.Run(running) // alone, it tries until it is stopped
-	}()
-	sampled := make(chan struct{})
-	go func() { defer close(sampled); r.sampleHeap(done) }()
+	var tasks sync.WaitGroup
+	tasks.Go(func() { _ = m.Run(running) }) // with Alone it retries until it is stopped
+	tasks.Go(func() { r.sampleHeap(running) })
 	_, err = analytics.NewReports(cfg.Conn).Await(ctx, eventlog.PositionOf(end))
 	r.Seconds = time.Since(begin).Seconds()
 	stop()
-	<-done
-	<-sampled
+	tasks.Wait()
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +99,7 @@ func Mirror(ctx context.Context, cfg MirrorConfig) (*MirrorReport, error) {
 	return r, r.measureCopy(ctx, cfg)
 }
 
-// measureCopy lets ClickHouse copy every table that was filled.
+// measureCopy lets ClickHouse copy every table that has rows.
 func (r *MirrorReport) measureCopy(ctx context.Context, cfg MirrorConfig) error {
 	sums, err := analytics.NewReports(cfg.Conn).Checksums(ctx, "true")
 	if err != nil {
@@ -122,8 +120,9 @@ func (r *MirrorReport) measureCopy(ctx context.Context, cfg MirrorConfig) error 
 				return err
 			}
 		}
+		insert := fmt.Sprintf("INSERT INTO copied_%s SELECT * FROM %s", table.Table, file)
 		begin := time.Now()
-		if err := cfg.Conn.Exec(ctx, fmt.Sprintf("INSERT INTO copied_%s SELECT * FROM %s", table.Table, file), settings, nil); err != nil {
+		if err := cfg.Conn.Exec(ctx, insert, settings, nil); err != nil {
 			return err
 		}
 		took += time.Since(begin)
@@ -138,13 +137,15 @@ func (r *MirrorReport) measureCopy(ctx context.Context, cfg MirrorConfig) error 
 func eventPartitions(l eventlog.Layout) []eventlog.TopicPartition {
 	var tps []eventlog.TopicPartition
 	for p := range l.PartitionCount {
-		tps = append(tps, eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: p}, eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: p})
+		tps = append(tps,
+			eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: p},
+			eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: p})
 	}
 	return tps
 }
 
-// sampleHeap looks at the heap until done.
-func (r *MirrorReport) sampleHeap(done <-chan struct{}) {
+// sampleHeap samples the heap until ctx ends.
+func (r *MirrorReport) sampleHeap(ctx context.Context) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -152,44 +153,50 @@ func (r *MirrorReport) sampleHeap(done <-chan struct{}) {
 		r.PeakHeapMB, r.LiveHeapMB = max(r.PeakHeapMB, inUse), max(r.LiveHeapMB, live)
 		select {
 		case <-tick.C:
-		case <-done:
+		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// heapMB is what Go's heap holds, and what the last collection left of it.
+// heapMB is the size of Go's heap, and how much of it was live after the last collection.
 func heapMB() (inUse, live float64) {
-	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/gc/heap/live:bytes"}}
+	samples := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/gc/heap/live:bytes"},
+	}
 	metrics.Read(samples)
-	return float64(samples[0].Value.Uint64()+samples[1].Value.Uint64()) / (1 << 20), float64(samples[2].Value.Uint64()) / (1 << 20)
+	mb := func(n uint64) float64 { return float64(n) / (1 << 20) }
+	objects, unused, lastLive := samples[0].Value.Uint64(), samples[1].Value.Uint64(), samples[2].Value.Uint64()
+	return mb(objects + unused), mb(lastLive)
 }
 
-// peakMB is the most memory that a process ever had; 0 where the system does not tell.
+// peakMB is the most memory that a process has had; 0 if the system does not provide it.
 func peakMB(pid int) float64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
 	var kb float64
-	if _, err := fmt.Sscan(rest, &kb); err != nil {
+	if _, err := fmt.Sscan(peak, &kb); err != nil {
 		return 0
 	}
 	return kb / 1024
 }
 
-// fillLog appends the orders, without transactions: nobody decides anything here.
+// fillLog appends the orders. It needs no transactions, because nothing else writes this log.
 func fillLog(ctx context.Context, cfg MirrorConfig, orders int) error {
 	first := time.Date(2010, 12, 1, 0, 0, 0, 0, time.UTC)
-	recs := make([]*eventlog.Record, 0, recordsAtOnce)
+	recs := make([]*eventlog.Record, 0, recordsPerBatch)
 	for n := range orders {
-		at := first.Add(time.Duration(float64(mirrorWindow) * float64(n) / float64(orders)))
+		at := first.Add(time.Duration(float64(mirrorPeriod) * float64(n) / float64(orders)))
 		rec, err := importedOrder(n, at, cfg.Layout)
 		if err != nil {
 			return err
 		}
-		if recs = append(recs, rec); len(recs) == recordsAtOnce || n == orders-1 {
+		if recs = append(recs, rec); len(recs) == recordsPerBatch || n == orders-1 {
 			if err := cfg.Client.Produce(ctx, recs); err != nil {
 				return err
 			}
@@ -203,11 +210,16 @@ func importedOrder(n int, at time.Time, layout eventlog.Layout) (*eventlog.Recor
 	id := uuid.NewSHA1(uuid.NameSpaceOID, strconv.AppendInt(nil, int64(n), 10)).String()
 	eventID := uuid.New()
 	order := &eventv1.OrderImported{
-		CustomerId: strconv.Itoa(12_000 + n%5_000), Currency: "GBP", Country: "United Kingdom", Reference: strconv.Itoa(536_365 + n),
+		CustomerId: strconv.Itoa(12_000 + n%5_000),
+		Currency:   "GBP",
+		Country:    "United Kingdom",
+		Reference:  strconv.Itoa(536_365 + n),
 	}
-	for i := range linesAnOrder {
+	for i := range linesPerOrder {
 		line := &eventv1.OrderLine{
-			Sku: strconv.Itoa(20_000 + (n*7+i*31)%mirrorSKUs), Quantity: int64(i%12 + 1), UnitPriceMicros: int64(n%900)*10_000 + 850_000,
+			Sku:             strconv.Itoa(20_000 + (n*7+i*31)%mirrorSKUs),
+			Quantity:        int64(i%12 + 1),
+			UnitPriceMicros: int64(n%900)*10_000 + 850_000,
 		}
 		order.SubtotalMicros += line.Quantity * line.UnitPriceMicros
 		order.Lines = append(order.Lines, line)
@@ -225,8 +237,10 @@ func importedOrder(n int, at time.Time, layout eventlog.Layout) (*eventlog.Recor
 	if err != nil {
 		return nil, fmt.Errorf("encode an order: %w", err)
 	}
+	partition := eventlog.PartitionFor(id, layout.PartitionCount)
 	return &eventlog.Record{
-		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: eventlog.PartitionFor(id, layout.PartitionCount)},
-		Key:            []byte(id), Value: value,
+		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: partition},
+		Key:            []byte(id),
+		Value:          value,
 	}, nil
 }

@@ -10,7 +10,7 @@ import (
 
 // Report is what was measured. Latencies are milliseconds.
 type Report struct {
-	// Orders that were placed (or refused, where that is expected), of those meant to start after the warm-up.
+	// Orders were due after the warm-up and were placed, or refused where that is expected.
 	Orders    int64   `json:"orders"`
 	Seconds   float64 `json:"seconds"`
 	PerSecond float64 `json:"orders_per_second"`
@@ -18,26 +18,27 @@ type Report struct {
 	P99       float64 `json:"p99_ms"`
 	P999      float64 `json:"p99_9_ms"`
 	Max       float64 `json:"max_ms"`
-	// Errors are orders that got another answer than the run is about, or none that stays; warm-up included. They are in
-	// neither rate nor percentiles.
+	// Errors are orders that got an unexpected answer, or no definite one. They are in neither rate nor percentiles.
+	// Those of the warm-up are included.
 	Errors int64 `json:"errors"`
-	// Answers by status, warm-up included; Retries are answers that were not definite, by what they were.
+	// Answers are the definite answers by status, those of the warm-up included. Retries counts the other answers, and
+	// RetriedFor counts them by status.
 	Answers    map[string]int64 `json:"answers"`
 	Retries    int64            `json:"retries"`
 	RetriedFor map[string]int64 `json:"retried_for,omitempty"`
-	// NotStarted orders of an open loop were due and never sent: every caller was still waiting. Their
-	// latency is in no percentile, so a report with any of them shows too little.
+	// NotStarted orders of an open loop were due and never sent, because every caller was still waiting. Their latency
+	// is in no percentile, so that the percentiles of such a report are too low.
 	NotStarted    int64   `json:"not_started"`
 	CPUPerOrderMS float64 `json:"cpu_ms_per_order"`
 	CPUIncludes   string  `json:"cpu_includes"`
-	// ReportsBehindMS is how long after the end of the load a report held the last order; Visible is the same for
-	// orders that were followed under load.
+	// ReportsBehindMS is how long after the end of the load a report included the last order. Visible is the same for
+	// orders that were followed during the load.
 	ReportsBehindMS float64     `json:"reports_behind_ms,omitempty"`
 	Visible         *Visibility `json:"visible,omitempty"`
 	Settings        Settings    `json:"settings"`
 }
 
-// Settings are what a figure holds for.
+// Settings are the conditions under which a figure was measured.
 type Settings struct {
 	Concurrency int     `json:"concurrency,omitempty"`
 	Rate        float64 `json:"rate,omitempty"`
@@ -46,7 +47,7 @@ type Settings struct {
 	SKUs        int     `json:"skus"`
 	OnAccount   bool    `json:"on_account"`
 	WarmupS     float64 `json:"warmup_s"`
-	// Shards, Replicas (of order-api) and Broker are those of a platform that was started for the run.
+	// Shards, Replicas (of order-api) and Broker belong to a platform that was started for the run.
 	Shards    int32  `json:"shards,omitempty"`
 	Replicas  int    `json:"replicas,omitempty"`
 	Broker    string `json:"broker,omitempty"`
@@ -57,7 +58,8 @@ type Settings struct {
 
 func (r *run) report(elapsed, cpu time.Duration) *Report {
 	rep := &Report{
-		Orders: r.measured.Load(), Seconds: elapsed.Seconds(), Errors: r.errors.Load(), Answers: r.answers, Retries: r.retries.Load(), RetriedFor: r.retriedFor,
+		Orders: r.measured.Load(), Seconds: elapsed.Seconds(), Errors: r.errors.Load(),
+		Answers: r.answers, Retries: r.retries.Load(), RetriedFor: r.retriedFor,
 		P50: ms(r.hist, 50), P99: ms(r.hist, 99), P999: ms(r.hist, 99.9), Max: float64(r.hist.Max()) / 1000,
 		Settings: r.cfg.settings(),
 	}

@@ -11,18 +11,20 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
 const (
-	// askEvery is how often an order is followed into a report.
-	askEvery = 250 * time.Millisecond
-	// reportPath is a report that costs little: what an order waits for is the mirror.
+	// followEvery is how often an order is followed into a report.
+	followEvery = 250 * time.Millisecond
+	// reportPath is a cheap report, so that the time until it includes an order is the mirror's.
 	reportPath = "/v1/reports/revenue?by=country&limit=1"
 	// catchUpLimit bounds the wait for the last order.
 	catchUpLimit = 2 * time.Minute
 )
 
-// Visibility is how long it took from an order's answer until a report that has to hold it came. Milliseconds.
+// Visibility is the time from an order's answer to a report that includes it, in milliseconds.
 type Visibility struct {
 	Orders int64   `json:"orders"`
 	P50    float64 `json:"p50_ms"`
@@ -30,25 +32,25 @@ type Visibility struct {
 	Max    float64 `json:"max_ms"`
 }
 
-// asker follows orders of its own into reports.
-type asker struct {
+// follower follows orders of its own into reports.
+type follower struct {
 	*run
-	ctx    context.Context // of the whole measurement: what is under way when the load ends is still followed
+	ctx    context.Context // of the whole measurement, so that orders are followed beyond the end of the load
 	client *http.Client
 	mu     sync.Mutex
 	hist   *hdrhistogram.Histogram
 	err    error // the first
 }
 
-func newAsker(ctx context.Context, r *run) *asker {
-	return &asker{run: r, ctx: ctx, client: &http.Client{Timeout: requestTimeout}, hist: newHistogram()}
+func newFollower(ctx context.Context, r *run) *follower {
+	return &follower{run: r, ctx: ctx, client: &http.Client{Timeout: requestTimeout}, hist: newHistogram()}
 }
 
-// ask follows an order every askEvery, until load ends and all have been seen.
-func (a *asker) ask(load context.Context) {
+// followOrders follows an order every followEvery, until load ends and reports include all of them.
+func (f *follower) followOrders(load context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
-	tick := time.NewTicker(askEvery)
+	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		select {
@@ -56,32 +58,33 @@ func (a *asker) ask(load context.Context) {
 			return
 		case <-tick.C:
 		}
-		isMeasured := time.Now().After(a.start)
+		isMeasured := time.Now().After(f.start)
 		all.Go(func() {
-			took, err := a.follow(fmt.Sprintf("%s-report-%d", a.cfg.KeyPrefix, n))
-			a.mu.Lock()
-			defer a.mu.Unlock()
+			took, err := f.follow(fmt.Sprintf("%s-report-%d", f.cfg.KeyPrefix, n))
+			f.mu.Lock()
+			defer f.mu.Unlock()
 			switch {
 			case err != nil:
-				a.err = cmp.Or(a.err, err)
+				f.err = cmp.Or(f.err, err)
 			case isMeasured:
-				_ = a.hist.RecordValue(min(took.Microseconds(), maxLatencyMicros)) // in range
+				_ = f.hist.RecordValue(min(took.Microseconds(), maxLatencyMicros)) // in range
 			}
 		})
 	}
 }
 
-// follow places an order and returns how long after its answer a report held it.
-func (a *asker) follow(key string) (time.Duration, error) {
-	ctx, cancel := context.WithTimeoutCause(a.ctx, catchUpLimit, fmt.Errorf("no report held an order within %s", catchUpLimit))
+// follow places an order and returns how long after its answer a report included it.
+func (f *follower) follow(key string) (time.Duration, error) {
+	cause := fmt.Errorf("no report held an order within %s", catchUpLimit)
+	ctx, cancel := context.WithTimeoutCause(f.ctx, catchUpLimit, cause)
 	defer cancel()
-	position, err := a.place(ctx, key)
+	position, err := f.place(ctx, key)
 	if err != nil {
 		return 0, err
 	}
 	answered := time.Now()
-	_, err = a.until(ctx, func() (*http.Request, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.cfg.ReportsURL+reportPath, nil)
+	_, err = f.until(ctx, func() (*http.Request, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.cfg.ReportsURL+reportPath, nil)
 		if err == nil {
 			req.Header.Set("Holdfast-Min-Position", position)
 		}
@@ -91,9 +94,10 @@ func (a *asker) follow(key string) (time.Duration, error) {
 }
 
 // place places an order and returns its position.
-func (a *asker) place(ctx context.Context, key string) (string, error) {
-	header, err := a.until(ctx, func() (*http.Request, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.cfg.URLs[0]+"/v1/orders", bytes.NewReader(a.body(0)))
+func (f *follower) place(ctx context.Context, key string) (string, error) {
+	header, err := f.until(ctx, func() (*http.Request, error) {
+		url := f.cfg.URLs[0] + "/v1/orders"
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(f.body(0)))
 		if err == nil {
 			req.Header.Set("Content-Type", "application/json")
 			req.Header.Set("Idempotency-Key", key)
@@ -111,15 +115,15 @@ func (a *asker) place(ctx context.Context, key string) (string, error) {
 }
 
 // until sends a request until it succeeds, and returns the answer's header.
-func (a *asker) until(ctx context.Context, makeRequest func() (*http.Request, error)) (http.Header, error) {
+func (f *follower) until(ctx context.Context, makeRequest func() (*http.Request, error)) (http.Header, error) {
 	for {
 		req, err := makeRequest()
 		if err != nil {
 			return nil, err
 		}
-		resp, err := a.client.Do(req)
+		resp, err := f.client.Do(req)
 		if err == nil {
-			_ = resp.Body.Close() // nothing of it is needed
+			_ = resp.Body.Close() // the header is enough
 			switch {
 			case resp.StatusCode < http.StatusMultipleChoices:
 				return resp.Header, nil
@@ -127,23 +131,23 @@ func (a *asker) until(ctx context.Context, makeRequest func() (*http.Request, er
 				return nil, fmt.Errorf("%s %s was answered with status %d", req.Method, req.URL.Path, resp.StatusCode)
 			}
 		}
-		select {
-		case <-time.After(retryPause):
-		case <-ctx.Done():
+		if eventlog.Sleep(ctx, retryPause) != nil {
 			return nil, errors.Join(context.Cause(ctx), err)
 		}
 	}
 }
 
-// complete adds to the report what was measured, and how far the reports were behind at the end.
-func (a *asker) complete(rep *Report) error {
-	if a.cfg.ReportsURL == "" {
+// complete adds to the report how long orders took to get into reports, during the load and at its end.
+func (f *follower) complete(rep *Report) error {
+	if f.cfg.ReportsURL == "" {
 		return nil
 	}
-	behind, err := a.follow(a.cfg.KeyPrefix + "-last")
+	behind, err := f.follow(f.cfg.KeyPrefix + "-last")
 	rep.ReportsBehindMS = float64(behind.Microseconds()) / 1000
-	if n := a.hist.TotalCount(); n > 0 {
-		rep.Visible = &Visibility{Orders: n, P50: ms(a.hist, 50), P99: ms(a.hist, 99), Max: float64(a.hist.Max()) / 1000}
+	if n := f.hist.TotalCount(); n > 0 {
+		rep.Visible = &Visibility{
+			Orders: n, P50: ms(f.hist, 50), P99: ms(f.hist, 99), Max: float64(f.hist.Max()) / 1000,
+		}
 	}
-	return errors.Join(a.err, err)
+	return errors.Join(f.err, err)
 }

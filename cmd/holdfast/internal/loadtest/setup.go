@@ -12,23 +12,25 @@ import (
 
 const (
 	stockEach = 1_000_000_000
-	// setUpPause is between two tries to set up the stock.
+	// setUpPause is the pause before another attempt to set up the stock.
 	setUpPause = 200 * time.Millisecond
-	// bodyCount bodies are made before the run and then taken in turn: the generator shares the machine
-	// with what it measures.
+	// bodyCount bodies are made before the run and then used in turn, because the load generator shares the machine with
+	// the platform that it measures.
 	bodyCount = 4096
 )
 
 func (cfg *Config) sku(n int) string { return fmt.Sprintf("%s-%04d", cfg.SKUPrefix, n) }
 
-// setUp registers the SKUs and receives their stock, in one bulk request. It is sent again with the same
-// keys while a shard is changing hands.
+// setUp registers the SKUs and receives their stock, in one bulk request. It retries with the same keys while a shard
+// gets a new owner.
 func (r *run) setUp(ctx context.Context) error {
 	var body bytes.Buffer
 	for i := range r.cfg.SKUs {
 		sku := r.cfg.sku(i)
-		fmt.Fprintf(&body, `{"id":"%s-reg-%d","type":%q,"sku":%q,"body":{"description":"load test"}}`+"\n", r.cfg.KeyPrefix, i, registerItem, sku)
-		fmt.Fprintf(&body, `{"id":"%s-rcv-%d","type":%q,"sku":%q,"body":{"location":"main","quantity":%d}}`+"\n", r.cfg.KeyPrefix, i, receiveStock, sku, r.cfg.Stock)
+		fmt.Fprintf(&body, `{"id":"%s-reg-%d","type":%q,"sku":%q,"body":{"description":"load test"}}`+"\n",
+			r.cfg.KeyPrefix, i, registerItem, sku)
+		fmt.Fprintf(&body, `{"id":"%s-rcv-%d","type":%q,"sku":%q,"body":{"location":"main","quantity":%d}}`+"\n",
+			r.cfg.KeyPrefix, i, receiveStock, sku, r.cfg.Stock)
 	}
 	for end := time.Now().Add(r.cfg.RetryFor); ; {
 		retry, err := r.sendSetUp(ctx, body.Bytes())
@@ -73,12 +75,12 @@ func (r *run) sendSetUp(ctx context.Context, body []byte) (retry bool, err error
 	return false, nil
 }
 
-// retryable reports whether a status says nothing definite, and asks for the same key again.
+// retryable reports whether a status is no definite answer, so that the same key must be sent again.
 func retryable(status int) bool {
 	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }
 
-// makeBodies makes the bodies of orders; SKUs are drawn evenly, from the same seed every time.
+// makeBodies makes the bodies of orders. SKUs are drawn evenly, each time from the same seed.
 func (cfg *Config) makeBodies() [][]byte {
 	rng := rand.New(rand.NewPCG(1, 7))
 	bodies := make([][]byte, bodyCount)
@@ -101,5 +103,5 @@ func (cfg *Config) makeBodies() [][]byte {
 	return bodies
 }
 
-// body is that of order n: the same one when it is sent again.
+// body is the body of order n. It is the same one for each attempt.
 func (r *run) body(n int64) []byte { return r.bodies[n%bodyCount] }

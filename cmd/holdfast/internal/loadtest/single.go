@@ -7,28 +7,28 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// single sends a request an order. The client is fasthttp's: the load generator shares the machine with
-// what it measures, and net/http's client costs several times the CPU.
+// single sends one request for each order. It uses the client of fasthttp, because the load generator shares the
+// machine with the platform that it measures, and the client of net/http needs several times the CPU.
 func (r *run) single(ctx context.Context) {
 	client := &fasthttp.Client{
 		MaxConnsPerHost: r.cfg.Concurrency, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
 		NoDefaultUserAgentHeader: true, DisablePathNormalizing: true, MaxIdemponentCallAttempts: 1,
 	}
-	var wg sync.WaitGroup
-	for number := range r.cfg.Concurrency {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			w := &caller{run: r, client: client, replica: number}
-			w.work(ctx)
-		}()
+	var callers sync.WaitGroup
+	for n := range r.cfg.Concurrency {
+		callers.Go(func() {
+			c := &caller{run: r, client: client, replica: n}
+			c.placeOrders(ctx)
+		})
 	}
-	wg.Wait()
+	callers.Wait()
 }
 
-// caller places one order after the other.
+// caller places one order after another.
 type caller struct {
 	*run
 	client  *fasthttp.Client
@@ -37,36 +37,36 @@ type caller struct {
 	resp    *fasthttp.Response
 }
 
-func (c *caller) work(ctx context.Context) {
+func (c *caller) placeOrders(ctx context.Context) {
 	c.req, c.resp = fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(c.req)
 	defer fasthttp.ReleaseResponse(c.resp)
 	c.req.Header.SetMethod(fasthttp.MethodPost)
 	c.req.Header.SetContentType("application/json")
-	c.aim()
+	c.setReplica()
 	for ctx.Err() == nil {
-		n, more := c.take()
+		n, more := c.nextOrder()
 		if !more {
 			return
 		}
-		started, ok := c.startOf(ctx, n)
+		started, ok := c.awaitStart(ctx, n)
 		if !ok {
 			return
 		}
 		c.started.Add(1)
-		answer, ok := c.definite(n)
+		answer, ok := c.placeOrder(n)
 		c.record(answer, ok, started)
 	}
 }
 
-// aim points the request at the caller's replica.
-func (c *caller) aim() {
+// setReplica sends the caller's next request to its current replica.
+func (c *caller) setReplica() {
 	c.req.SetRequestURI(c.cfg.URLs[c.replica%len(c.cfg.URLs)] + "/v1/orders")
 }
 
-// startOf is when an order is meant to start: now, or in an open loop at its place in the schedule, which
-// does not move when the platform is slow.
-func (r *run) startOf(ctx context.Context, n int64) (time.Time, bool) {
+// awaitStart waits until an order is due, and returns when that is. In a closed loop an order is due at once. In an
+// open loop its time in the schedule does not move when the platform is slow.
+func (r *run) awaitStart(ctx context.Context, n int64) (time.Time, bool) {
 	if r.cfg.Rate <= 0 {
 		return time.Now(), true
 	}
@@ -75,19 +75,12 @@ func (r *run) startOf(ctx context.Context, n int64) (time.Time, bool) {
 	if wait <= 0 {
 		return at, true
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return at, true
-	case <-ctx.Done():
-		return at, false
-	}
+	return at, eventlog.Sleep(ctx, wait) == nil
 }
 
-// definite sends an order until its answer is one that stays: with the same key, as clients should. ok: it is an
-// answer that the run is about, not an error.
-func (c *caller) definite(n int64) (answer string, ok bool) {
+// placeOrder sends an order until it gets a definite answer, each time with the same key. ok means that the answer is
+// an expected one.
+func (c *caller) placeOrder(n int64) (answer string, ok bool) {
 	key := c.key(n)
 	c.req.Header.Set("Idempotency-Key", key)
 	c.req.SetBodyRaw(c.body(n))
@@ -108,7 +101,7 @@ func (c *caller) definite(n int64) (answer string, ok bool) {
 		answer = gaveUpAfter + answer
 		time.Sleep(pause)
 		c.replica++
-		c.aim()
+		c.setReplica()
 	}
 	return answer, false
 }

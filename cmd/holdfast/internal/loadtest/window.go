@@ -5,123 +5,123 @@ import (
 	"time"
 )
 
-// sent is a line that is under way.
-type sent struct {
+// sentLine is a line that waits for its result.
+type sentLine struct {
 	n  int64
 	at time.Time
 }
 
-// window is what one bulk stream has under way: a writer adds lines, a reader takes them off in order, and
-// gives back those that must be sent again.
+// window has the lines of one bulk stream that wait for their results. A writer adds lines. A reader removes them in
+// the same order, and gives back those that must be retried.
 type window struct {
 	mu      sync.Mutex
 	changed sync.Cond
-	ahead   []sent // a ring, full or not
+	ring    []sentLine // count lines from first on
 	first   int
 	count   int
-	again   []sent
-	broken  bool // the reader has ended
+	retries []sentLine
+	ended   bool // the reader has ended
 	waiting bool // the writer waits
 }
 
 func newWindow(size int) *window {
-	w := &window{ahead: make([]sent, size)}
+	w := &window{ring: make([]sentLine, size)}
 	w.changed.L = &w.mu
 	return w
 }
 
-// turn says what the writer does next.
+// turn is what the writer does next.
 type turn int
 
 const (
-	turnSend   turn = iota // a line for the first time
-	turnResend             // a line that was told to come again
-	turnWait               // the window is full
-	turnEnd                // nothing is left to send now; what is under way may still come again
+	turnSend  turn = iota // send a line for the first time
+	turnRetry             // send a line again
+	turnWait              // wait, because the window is full
+	turnEnd               // end the request; results that are still to come may lead to retries in another one
 )
 
-// claim gives the writer its next line. fresh hands out a new one while there are any.
-func (w *window) claim(fresh func() (int64, bool)) (sent, turn) {
+// claim gives the writer its next line: one to retry, or the order that nextOrder returns.
+func (w *window) claim(nextOrder func() (int64, bool)) (sentLine, turn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case w.broken:
-		return sent{}, turnEnd
-	case w.count == len(w.ahead):
-		return sent{}, turnWait
-	case len(w.again) > 0:
-		s := w.again[0]
-		w.again = w.again[1:]
+	case w.ended:
+		return sentLine{}, turnEnd
+	case w.count == len(w.ring):
+		return sentLine{}, turnWait
+	case len(w.retries) > 0:
+		s := w.retries[0]
+		w.retries = w.retries[1:]
 		w.push(s)
-		return s, turnResend
+		return s, turnRetry
 	}
-	n, ok := fresh()
+	n, ok := nextOrder()
 	if !ok {
-		return sent{}, turnEnd
+		return sentLine{}, turnEnd
 	}
-	s := sent{n, time.Now()}
+	s := sentLine{n, time.Now()}
 	w.push(s)
 	return s, turnSend
 }
 
-func (w *window) push(s sent) {
-	w.ahead[(w.first+w.count)%len(w.ahead)] = s
+func (w *window) push(s sentLine) {
+	w.ring[(w.first+w.count)%len(w.ring)] = s
 	w.count++
 }
 
-// wait lets the writer of a full window sleep until there is room.
+// wait lets the writer sleep until the window has room.
 func (w *window) wait() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for !w.broken && w.count == len(w.ahead) {
+	for !w.ended && w.count == len(w.ring) {
 		w.waiting = true
 		w.changed.Wait()
 	}
 	w.waiting = false
 }
 
-// reopen begins another request, and reports whether there is anything left to send in it.
+// reopen prepares another request. It reports whether there are lines to retry in it.
 func (w *window) reopen() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.broken = false
-	return len(w.again) > 0
+	w.ended = false
+	return len(w.retries) > 0
 }
 
-// takeOff is the line that a result answers; false when nothing is under way.
-func (w *window) takeOff() (sent, bool) {
+// remove removes the oldest line, which the next result belongs to; false when the window is empty.
+func (w *window) remove() (sentLine, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.count == 0 {
-		return sent{}, false
+		return sentLine{}, false
 	}
-	s := w.ahead[w.first]
-	w.first = (w.first + 1) % len(w.ahead)
+	s := w.ring[w.first]
+	w.first = (w.first + 1) % len(w.ring)
 	w.count--
 	w.wake()
 	return s, true
 }
 
-// underWay is how many lines wait for their result.
-func (w *window) underWay() int {
+// pending is how many lines wait for their result.
+func (w *window) pending() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.count
 }
 
-// sendAgain gives a line back to the writer.
-func (w *window) sendAgain(s sent) {
+// retry gives a line back to the writer.
+func (w *window) retry(s sentLine) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.again = append(w.again, s)
+	w.retries = append(w.retries, s)
 	w.wake()
 }
 
-// end tells the writer that nobody reads any more.
+// end tells the writer that the reader has ended.
 func (w *window) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.broken = true
+	w.ended = true
 	w.wake()
 }
 

@@ -14,21 +14,21 @@ import (
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/datafile"
 )
 
-// Stdin is the path that stands for the standard input.
+// Stdin is the path of the standard input.
 const Stdin = "-"
 
-// File is a file of commands, read once already.
+// File is a file of commands that has been read once.
 type File struct {
-	// Lines is how many there are, without empty ones.
+	// Lines is the number of lines, without empty ones.
 	Lines int
 
 	path string
-	// spooled: path is a copy of the standard input, which cannot be read twice.
+	// spooled means that path is a copy of the standard input, which cannot be read twice.
 	spooled bool
 	sum     string
 }
 
-// Open reads a file once, plain, .gz or .xz, or stdin for the path "-".
+// Open reads a file once: plain, .gz or .xz, or stdin for the path "-".
 func Open(path string, stdin io.Reader) (*File, error) {
 	f := &File{path: path}
 	if path == Stdin {
@@ -63,7 +63,7 @@ func (f *File) spool(from io.Reader) error {
 	return nil
 }
 
-// scan counts the lines, and makes the sum that tells the content from others, however it is compressed.
+// scan counts the lines and computes the checksum of the content, which does not depend on compression.
 func (f *File) scan() error {
 	r, err := f.reader()
 	if err != nil {
@@ -82,8 +82,8 @@ func (f *File) scan() error {
 	}
 }
 
-// id is that of a line that brings none. It is the same in every run over the same content, and another one in every
-// other file, where the same line means another command.
+// id is the id of a line that has none. It is the same in every import of the same content. In another file it differs,
+// because there the same line is another command.
 func (f *File) id(line int) string { return "file-" + f.sum + "-" + strconv.Itoa(line) }
 
 func (f *File) reader() (*lineReader, error) {
@@ -99,22 +99,22 @@ type lineReader struct {
 	path   string
 	file   io.Closer
 	in     *bufio.Reader
-	sum    hash.Hash // nil: nobody asks for it
+	sum    hash.Hash // nil: it is not needed
 	number int
 	text   []byte
 }
 
-// line is a line as it was read; text is valid until the next one, and cut where it is over its limit.
+// line is a line as it was read. text is valid until the next line is read. A line that is too long is cut.
 type line struct {
 	number int
 	text   []byte
-	// bytes is how long it is, the part that was cut included.
+	// bytes is the line's length before it was cut.
 	bytes int
 }
 
 func (r *lineReader) close() { _ = r.file.Close() } // it was read only
 
-// next returns a line without its end, or io.EOF.
+// next returns the next line without its end, or io.EOF.
 func (r *lineReader) next() (line, error) {
 	for {
 		l, err := r.read()
@@ -130,7 +130,7 @@ func (r *lineReader) next() (line, error) {
 	}
 }
 
-// read returns a line, which may be empty; with or after the last one io.EOF.
+// read returns a line, which may be empty. io.EOF comes with the last line or after it.
 func (r *lineReader) read() (line, error) {
 	r.number++
 	l := line{number: r.number}
@@ -151,7 +151,7 @@ func (r *lineReader) read() (line, error) {
 
 var byteOrderMark = "\ufeff"
 
-// trim takes white space off both ends, and what some editors put before the first line.
+// trim removes white space at both ends, and a byte order mark before the first line.
 func trim(text []byte, first bool) []byte {
 	if first && len(text) >= len(byteOrderMark) && string(text[:len(byteOrderMark)]) == byteOrderMark {
 		text = text[len(byteOrderMark):]

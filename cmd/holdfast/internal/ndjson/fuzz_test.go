@@ -10,16 +10,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzParse: a line is sent as JSON of legal length under its ID, or rejected by a problem of the client's making. Read
-// again, what is sent stays what it is.
+// FuzzParse: a line is sent as JSON of legal length under its ID, or rejected with a problem. Parsing what is sent
+// again changes nothing.
 func FuzzParse(f *testing.F) {
-	for _, text := range []string{`{"id":"k","type":"receive_stock","sku":"A1","body":{"quantity":5}}`, `{"type":"x"}`, `{"id":7}`, `[]`, `{"id":"\ud800"}`, `{}{}`} {
+	for _, text := range []string{
+		`{"id":"k","type":"receive_stock","sku":"A1","body":{"quantity":5}}`,
+		`{"type":"x"}`, `{"id":7}`, `[]`, `{"id":"\ud800"}`, `{}{}`,
+	} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, problem := parse(line{number: 1, text: text, bytes: len(text)}, "derived")
 		if problem != nil {
-			if status := problem.HTTPStatus(); status < 400 || status > 499 || !jsontext.Value(problem.AppendJSON(nil)).IsValid() {
+			status := problem.HTTPStatus()
+			if status < 400 || status > 499 || !jsontext.Value(problem.AppendJSON(nil)).IsValid() {
 				t.Fatalf("%+v", problem)
 			}
 			var out bytes.Buffer
@@ -38,7 +42,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzLines: lines come as they stand, no longer than may be kept, and none of them empty.
+// FuzzLines: lines are unchanged, not longer than the limit, and not empty.
 func FuzzLines(f *testing.F) {
 	f.Add([]byte("\ufeff{}\r\n\n {} \n"))
 	f.Add(bytes.Repeat([]byte("x"), 100<<10))
@@ -49,7 +53,8 @@ func FuzzLines(f *testing.F) {
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			if err != nil || l.number <= last || len(l.text) == 0 || len(l.text) > MaxLineBytes+1 || !bytes.Contains(file, l.text) {
+			if err != nil || l.number <= last || len(l.text) == 0 || len(l.text) > MaxLineBytes+1 ||
+				!bytes.Contains(file, l.text) {
 				t.Fatalf("%v: line %d after %d is %q", err, l.number, last, l.text)
 			}
 			last = l.number

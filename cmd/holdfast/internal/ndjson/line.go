@@ -16,23 +16,24 @@ import (
 
 // Limits of lines.
 const (
-	// MaxLineBytes bounds a line, with the id that it gets when it brings none.
+	// MaxLineBytes bounds a line with its id, also if the line had none.
 	MaxLineBytes = input.MaxBulkLineBytes
-	// maxRejectBytes bounds what the rejects file shows of a line that is over MaxLineBytes.
+	// maxRejectBytes bounds how much the rejects file shows of a line longer than MaxLineBytes.
 	maxRejectBytes = 1 << 10
 )
 
-// command is a line to send: text has the id before any other member, so that the API can tell whose the answer is
-// whatever else is wrong. asRead is the line as it stands in the file.
+// command is a line to send.
 type command struct {
 	number int
 	id     string
-	text   []byte
+	// text has the id before any other member, so that the API's answer can name it even if a later member is wrong.
+	text []byte
+	// asRead is the line as it is in the file, and cut means that it was cut to maxRejectBytes.
 	asRead []byte
 	cut    bool
 }
 
-// parse reads a line's id and no more. What is no JSON object of legal length never reaches the API.
+// parse reads only the id of a line. A line that is no JSON object, or too long, is not sent.
 func parse(l line, id string) (command, *problem.Problem) {
 	c := command{number: l.number, id: id}
 	if len(l.text) > MaxLineBytes {
@@ -61,7 +62,7 @@ func parse(l line, id string) (command, *problem.Problem) {
 
 var errWrongType = errors.New("wrong type")
 
-// split takes the id out of a JSON object; each of the other members begins with a comma.
+// split removes the id from a JSON object. Each of the members that it returns begins with a comma.
 func split(text []byte) (id string, members []byte, err error) {
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	if start, err := d.ReadToken(); err != nil {

@@ -28,16 +28,18 @@ func TestALineHasItsIDFirst(t *testing.T) {
 func TestLinesThatAreNotSent(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"type":`: "malformed_json", `{}{}`: "malformed_json", `{} x`: "malformed_json", `nope`: "malformed_json",
-		"{\"id\":\"\xff\"}": "malformed_json", `{"id":"a","id":"b"}`: "duplicate_field", `[]`: "wrong_type", `{"id":null}`: "wrong_type",
+		"{\"id\":\"\xff\"}": "malformed_json", `{"id":"a","id":"b"}`: "duplicate_field",
+		`[]`: "wrong_type", `{"id":null}`: "wrong_type",
 		`{"a":"` + strings.Repeat("x", MaxLineBytes-8) + `"}`: "line_too_long", // fits only without the id that it gets
 	} {
-		if _, problem := parse(line{number: 1, text: []byte(text), bytes: len(text)}, "derived"); problem == nil || problem.Code != want {
+		_, problem := parse(line{number: 1, text: []byte(text), bytes: len(text)}, "derived")
+		if problem == nil || problem.Code != want {
 			t.Errorf("%.40s: %v, want %s", text, problem, want)
 		}
 	}
 }
 
-// A file that cannot be read to its end is refused before anything is sent, and says where.
+// A file that cannot be read to its end is refused before anything is sent. The error has the line.
 func TestATornFileIsAnError(t *testing.T) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -78,7 +80,7 @@ type torn struct{}
 
 func (torn) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// The ID of a line without one is the same however the file is compressed, and another one in another file.
+// The ID of a line that has none does not depend on compression, and differs between files.
 func TestDerivedIDsStandForTheContent(t *testing.T) {
 	dir := t.TempDir()
 	id := func(name, text string) string {

@@ -1,7 +1,7 @@
-// Package ndjson imports files of commands, one JSON object a line, as POST /v1/commands takes them.
+// Package ndjson imports files of commands, which have one JSON object a line like POST /v1/commands.
 //
-// It reads a file twice: once to count its lines and to tell it from other files, and once to send it. What it knows
-// of a line is its id; everything else is for the API to judge.
+// It reads a file twice: first to count its lines and to compute the file's checksum, then to send it. Of a line it
+// reads only the id. The API checks everything else.
 package ndjson
 
 import (
@@ -24,23 +24,23 @@ const (
 // Importer sends files of commands.
 type Importer struct {
 	Client *client.Client
-	// Rejects gets a line of JSON for each that was not accepted.
+	// Rejects gets a line of JSON for each line that was not accepted.
 	Rejects io.Writer
-	// Progress, when set, hears how many lines have an outcome.
+	// Progress, if set, is called with the number of lines that have an outcome.
 	Progress func(lines int)
 
 	summary Summary
 }
 
-// Summary says what became of a file's lines. Accepted includes Repeated, those that were known to be there already.
+// Summary counts the outcomes of a file's lines. Accepted includes Repeated, which were accepted by an earlier import.
 type Summary struct {
 	Read, Accepted, Repeated, Rejected int
-	// Codes counts the rejected lines by the code of their problem.
+	// Codes counts rejected lines by the code of their problem.
 	Codes map[string]int
 }
 
-// Import sends all of the file's lines, in order. It may be ended at any point and started again: ids make repeats
-// harmless. On an error the summary tells how far it came.
+// Import sends all lines of the file in order. It may be interrupted at any point and started again, because each
+// line's id is its idempotency key. On an error the summary has what was done until then.
 func (im *Importer) Import(ctx context.Context, f *File) (Summary, error) {
 	im.summary = Summary{Codes: map[string]int{}}
 	r, err := f.reader()
@@ -49,12 +49,12 @@ func (im *Importer) Import(ctx context.Context, f *File) (Summary, error) {
 	}
 	defer r.close()
 	for {
-		lines, err := im.gather(f, r)
+		lines, err := im.readRequest(f, r)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return im.summary, err
 		}
 		if len(lines) > 0 {
-			if err := client.Complete(ctx, lines, im.send, im.settled); err != nil {
+			if err := client.Complete(ctx, lines, im.send, im.completed); err != nil {
 				return im.summary, err
 			}
 		}
@@ -64,8 +64,8 @@ func (im *Importer) Import(ctx context.Context, f *File) (Summary, error) {
 	}
 }
 
-// gather reads the lines of one request, and io.EOF with the last ones. Those that cannot be sent are rejected.
-func (im *Importer) gather(f *File, r *lineReader) ([]command, error) {
+// readRequest reads the lines of one request, with io.EOF after the last ones. It rejects those that cannot be sent.
+func (im *Importer) readRequest(f *File, r *lineReader) ([]command, error) {
 	var lines []command
 	for size := 0; len(lines) < maxRequestLines && size < maxRequestBytes; {
 		read, err := r.next()
@@ -97,7 +97,7 @@ func (im *Importer) send(ctx context.Context, lines []command) ([]client.Outcome
 	return im.Client.Outcomes(ctx, ids, &body)
 }
 
-func (im *Importer) settled(c command, o client.Outcome) error {
+func (im *Importer) completed(c command, o client.Outcome) error {
 	if !o.Done() {
 		return im.reject(c, o.Code, o.Problem)
 	}

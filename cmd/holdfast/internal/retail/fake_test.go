@@ -16,17 +16,17 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// platform is a stand-in for the API and the log behind it: it keeps stock, refuses what would oversell, remembers
-// keys, and records events.
+// platform replaces the API and the log behind it. It keeps stock, refuses to oversell, remembers keys, and records
+// events.
 type platform struct {
 	t       *testing.T
 	stock   map[string]int64
 	keys    map[string]bool
 	records []eventlog.Record
-	// cut is called with each request's number; an answer cuts the request after so many commands.
+	// cut is called with each request's number. It can break the request off after a number of commands.
 	cut      func(request int) (after int, cut bool)
 	requests int
-	// late are records that come into the log when its end has been asked for once.
+	// late are records that come into the log after its end was read once.
 	late []eventlog.Record
 	// documents counts imported orders.
 	documents int
@@ -42,7 +42,7 @@ func (p *platform) Send(_ context.Context, commands []retail.Command) ([]client.
 	for i, c := range commands {
 		if p.cut != nil {
 			if after, cut := p.cut(p.requests); cut && i == after {
-				p.run(c) // done, but nobody is told
+				p.run(c) // carried out, but without an answer
 				return results, fmt.Errorf("request %d broke off", p.requests)
 			}
 		}
@@ -117,7 +117,8 @@ func (p *platform) run(c retail.Command) client.Outcome {
 	return client.Outcome{Status: http.StatusCreated}
 }
 
-// imported writes a document: for every third one stock of other shards is asked, and every ninth is refused once before.
+// imported writes the events of a document. Every third document asks stock of other shards, and every ninth is refused
+// once before.
 func (p *platform) imported(meta *eventv1.Meta, id string, d *eventv1.OrderImported) {
 	p.documents++
 	ask := func() {
@@ -128,7 +129,10 @@ func (p *platform) imported(meta *eventv1.Meta, id string, d *eventv1.OrderImpor
 	stock := &eventv1.Meta{OccurredAtMicros: meta.OccurredAtMicros} // its answers have no key
 	if p.documents%9 == 0 {
 		ask()
-		p.order(&eventv1.OrderEvent{Meta: stock, OrderId: id, Change: &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{}}})
+		p.order(&eventv1.OrderEvent{
+			Meta: stock, OrderId: id,
+			Change: &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{}},
+		})
 	}
 	if p.documents%3 == 0 {
 		ask()
@@ -137,7 +141,7 @@ func (p *platform) imported(meta *eventv1.Meta, id string, d *eventv1.OrderImpor
 	p.order(&eventv1.OrderEvent{Meta: meta, OrderId: id, Change: &eventv1.OrderEvent_OrderImported{OrderImported: d}})
 }
 
-// move takes an order's goods off the shelf (sign 1) or puts a credit note's back (-1).
+// move removes an order's goods from stock (sign 1), or adds those of a credit note (-1).
 func (p *platform) move(document *eventv1.Meta, id string, quantities map[string]int64, sign int64) {
 	step := &eventv1.ReservationStep{OrderId: id}
 	for sku, n := range quantities {

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// GeneratorConfig describes a made-up retailer. Zero values take the defaults.
+// GeneratorConfig describes a generated retailer. Zero values mean the defaults.
 type GeneratorConfig struct {
-	// Seed makes everything: the same configuration gives the same rows.
+	// Seed determines the rows: the same configuration generates the same ones.
 	Seed uint64
-	// Orders is how many invoices there are, without credit notes and adjustments. Default 20,000.
+	// Orders is the number of invoices, without credit notes and adjustments. The default is 20,000.
 	Orders int
-	// SKUs and Customers are how many there are to choose from. Defaults 1,200 and 2,500.
+	// SKUs and Customers are the numbers to choose from. The defaults are 1,200 and 2,500.
 	SKUs, Customers int
 }
 
-// skewed draws numbers below its length, each i about 1/(i+flatness) as often: Zipf's law. It holds running sums of
-// integers, as everything here avoids floating point: its last digits differ between processors.
-type skewed []int64
+// zipf draws numbers below its length by Zipf's law: the frequency of i is proportional to 1/(i+flatness). Its elements
+// are running sums. They are integers, because the last digits of floating point differ between processors.
+type zipf []int64
 
-func newSkewed(n, flatness int) skewed {
-	sums := make(skewed, n)
+func newZipf(n, flatness int) zipf {
+	sums := make(zipf, n)
 	var sum int64
 	for i := range sums {
 		sum += 1_000_000_000 / int64(i+flatness)
@@ -32,13 +32,13 @@ func newSkewed(n, flatness int) skewed {
 	return sums
 }
 
-func (s skewed) draw(rng *rand.Rand) int {
+func (s zipf) draw(rng *rand.Rand) int {
 	at := rng.Int64N(s[len(s)-1])
 	return sort.Search(len(s), func(i int) bool { return s[i] > at })
 }
 
-// draws counts how often the generator goes on, with the given mean.
-func draws(rng *rand.Rand, mean int) int {
+// geometric draws a number with a geometric distribution of the given mean.
+func geometric(rng *rand.Rand, mean int) int {
 	n := 0
 	for rng.IntN(mean+1) != 0 {
 		n++
@@ -46,22 +46,22 @@ func draws(rng *rand.Rand, mean int) int {
 	return n
 }
 
-// generator draws rows in the data set's form.
+// generator generates rows in the data set's form.
 type generator struct {
 	cfg       GeneratorConfig
 	rng       *rand.Rand
 	skus      []Item
 	prices    []int // pence
-	popular   skewed
-	loyal     skewed
+	popular   zipf
+	loyal     zipf
 	invoice   int
 	records   [][]string
 	countries []string // by customer
 }
 
-// Generate makes a year of a retailer's invoices as CSV records under Columns, in order of time: a few
-// SKUs make most of the sales, autumn is the season, some goods come back, some are lost, and there is one
-// bad-debt entry that an import refuses.
+// Generate generates a year of a retailer's invoices as CSV records under Columns, in order of time. A few SKUs have
+// most of the sales, most sales are in autumn, some goods come back, some are lost, and there is one bad-debt entry
+// that an import refuses.
 func Generate(cfg GeneratorConfig) [][]string {
 	if cfg.Orders <= 0 {
 		cfg.Orders = 20_000
@@ -73,8 +73,8 @@ func Generate(cfg GeneratorConfig) [][]string {
 		cfg.Customers = 2_500
 	}
 	g := &generator{cfg: cfg, rng: rand.New(rand.NewPCG(cfg.Seed, 0x486f6c6466617374)), invoice: 600_000}
-	g.popular = newSkewed(cfg.SKUs, 12)
-	g.loyal = newSkewed(cfg.Customers, 30)
+	g.popular = newZipf(cfg.SKUs, 12)
+	g.loyal = newZipf(cfg.Customers, 30)
 	g.makeItems()
 	g.makeCustomers()
 	g.makeYear()
@@ -82,9 +82,16 @@ func Generate(cfg GeneratorConfig) [][]string {
 }
 
 var (
-	itemColours   = []string{"RED", "IVORY", "SKY BLUE", "SAGE GREEN", "ROSE", "SILVER", "OAK", "VINTAGE", "STRIPED", "SPOTTED"}
-	itemThings    = []string{"TEA TOWEL", "LANTERN", "MUG", "CAKE TIN", "PHOTO FRAME", "CANDLE", "CUSHION", "DOORSTOP", "LUNCH BOX", "WALL CLOCK", "GARLAND", "NOTEBOOK", "SOAP DISH", "BOTTLE OPENER", "UMBRELLA"}
-	itemOccasions = []string{"", "", "", " SET OF 3", " SET OF 6", " SMALL", " LARGE", " CHRISTMAS", " GARDEN", " TRAVEL"}
+	itemColours = []string{
+		"RED", "IVORY", "SKY BLUE", "SAGE GREEN", "ROSE", "SILVER", "OAK", "VINTAGE", "STRIPED", "SPOTTED",
+	}
+	itemThings = []string{
+		"TEA TOWEL", "LANTERN", "MUG", "CAKE TIN", "PHOTO FRAME", "CANDLE", "CUSHION", "DOORSTOP", "LUNCH BOX",
+		"WALL CLOCK", "GARLAND", "NOTEBOOK", "SOAP DISH", "BOTTLE OPENER", "UMBRELLA",
+	}
+	itemOccasions = []string{
+		"", "", "", " SET OF 3", " SET OF 6", " SMALL", " LARGE", " CHRISTMAS", " GARDEN", " TRAVEL",
+	}
 )
 
 // pricePoints are in pence; most goods are cheap.
@@ -101,7 +108,7 @@ func (g *generator) makeItems() {
 	}
 }
 
-// homes are countries by how many of ten customers live there, in hundredths.
+// homes are countries, and how many of a thousand customers live there.
 var homes = []struct {
 	country string
 	share   int
@@ -126,16 +133,16 @@ var firstDay = time.Date(2025, time.January, 2, 0, 0, 0, 0, time.UTC)
 
 const (
 	tradingDays = 358
-	// openHour and openSeconds: from 8 in the morning for ten hours.
+	// The shop opens at openHour, for openSeconds.
 	openHour    = 8
 	openSeconds = 10 * 3600
 )
 
-// busyMonths weigh a day's trade by its month: slow at first, twice that before Christmas.
+// busyMonths are weights of a day's trade by its month. Before Christmas it is twice that of January.
 var busyMonths = [12]int{10, 10, 11, 10, 12, 12, 11, 12, 16, 18, 24, 17}
 
-// season is how busy a day is.
-func season(day int) int {
+// dayWeight is how busy a day is.
+func dayWeight(day int) int {
 	date := firstDay.AddDate(0, 0, day)
 	busy := 2 * busyMonths[date.Month()-1]
 	switch date.Weekday() {
@@ -151,13 +158,13 @@ func season(day int) int {
 func (g *generator) makeYear() {
 	total := 0
 	for day := range tradingDays {
-		total += season(day)
+		total += dayWeight(day)
 	}
-	made, gone := 0, 0
+	generated, weight := 0, 0
 	for day := range tradingDays {
-		gone += season(day)
-		today := g.cfg.Orders*gone/total - made
-		made += today
+		weight += dayWeight(day)
+		today := g.cfg.Orders*weight/total - generated
+		generated += today
 		date := firstDay.AddDate(0, 0, day)
 		for i := range today {
 			g.makeOrder(date.Add(openHour*time.Hour + time.Duration(openSeconds*i/today)*time.Second))
@@ -174,12 +181,12 @@ func (g *generator) makeOrder(at time.Time) {
 	if g.rng.IntN(100) < 20 {
 		id, country = "", homes[0].country // bought without an account
 	}
-	lines := 1 + min(draws(g.rng, 6), 60)
+	lines := 1 + min(geometric(g.rng, 6), 60)
 	invoice := g.nextInvoice()
 	first := len(g.records)
 	for range lines {
 		sku := g.popular.draw(g.rng)
-		quantity := 1 + draws(g.rng, 5)
+		quantity := 1 + geometric(g.rng, 5)
 		if g.rng.IntN(40) == 0 {
 			quantity *= 12 // by the dozen
 		}
@@ -191,11 +198,12 @@ func (g *generator) makeOrder(at time.Time) {
 	if g.rng.IntN(250) == 0 {
 		sku := g.popular.draw(g.rng)
 		remark := pick(g.rng, []string{"damaged", "lost", "check", "thrown away", "wrong colour"})
-		g.record(g.nextInvoice(), g.skus[sku].SKU, remark, -1-g.rng.IntN(20), at.Add(2*time.Minute), "0.0", "", homes[0].country)
+		quantity := -1 - g.rng.IntN(20)
+		g.record(g.nextInvoice(), g.skus[sku].SKU, remark, quantity, at.Add(2*time.Minute), "0.0", "", homes[0].country)
 	}
 }
 
-// makeReturn gives back part of the newest order, under the credit note's own number.
+// makeReturn returns some goods of the newest order, under a credit note's number.
 func (g *generator) makeReturn(order [][]string, at time.Time) {
 	invoice := "C" + g.nextInvoice()
 	for i, row := range order {
@@ -206,7 +214,8 @@ func (g *generator) makeReturn(order [][]string, at time.Time) {
 		if err != nil {
 			panic(fmt.Sprintf("a generated quantity is no number: %q", row[columnQuantity]))
 		}
-		g.record(invoice, row[columnSKU], row[columnDescription], -1-g.rng.IntN(quantity), at, row[columnPrice], row[columnCustomer], row[columnCountry])
+		g.record(invoice, row[columnSKU], row[columnDescription], -1-g.rng.IntN(quantity), at,
+			row[columnPrice], row[columnCustomer], row[columnCountry])
 	}
 }
 
@@ -215,7 +224,9 @@ func (g *generator) nextInvoice() string {
 	return strconv.Itoa(g.invoice)
 }
 
-func (g *generator) record(invoice, sku, description string, quantity int, at time.Time, price, customer, country string) {
+func (g *generator) record(
+	invoice, sku, description string, quantity int, at time.Time, price, customer, country string,
+) {
 	g.records = append(g.records, []string{
 		invoice, sku, description, strconv.Itoa(quantity), at.Format(dateLayouts[0]), price, customer, country,
 	})

@@ -12,10 +12,10 @@ import (
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
-// unread is what a rejected row's month or country is counted under when it could not be read.
+// unread is the month or country of a rejected row that has none that can be read.
 const unread = "?"
 
-// dateLayouts: the data set's own, and that of its older copies.
+// dateLayouts are the layout of the data set and those of older copies.
 var dateLayouts = []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "1/2/2006 15:04"}
 
 type documentID struct {
@@ -23,14 +23,14 @@ type documentID struct {
 	kind    Kind
 }
 
-// grouper collects rows into documents. An invoice's rows need not stand together.
+// grouper groups rows into documents. The rows of an invoice need not be together.
 type grouper struct {
 	out       Book
 	documents map[documentID]*Document
-	// invoices has every invoice number with whether it has an accepted row.
+	// accepted has every invoice number, and whether the invoice has an accepted row.
 	accepted map[string]bool
 	items    map[string]int
-	// strings holds one copy of each text: the reader's buffers are used again, and most texts come back.
+	// strings has one copy of each text, because the reader reuses its buffers and most texts repeat.
 	strings map[string]string
 	dates   map[string]time.Time
 }
@@ -45,9 +45,10 @@ func newGrouper() *grouper {
 	}
 }
 
-func (g *grouper) keep(s string) string {
-	if kept, ok := g.strings[s]; ok {
-		return kept
+// intern returns the one copy of a text.
+func (g *grouper) intern(s string) string {
+	if copied, ok := g.strings[s]; ok {
+		return copied
 	}
 	s = strings.Clone(s)
 	g.strings[s] = s
@@ -61,7 +62,7 @@ type parsed struct {
 	country, month                      string
 }
 
-// rejectUnread rejects a row that is no CSV record of the right width: nothing of it can be counted but itself.
+// rejectUnread rejects a row that is no CSV record of the right width. It counts as a row, without any figures.
 func (g *grouper) rejectUnread(line, row int, record []string, reason string) {
 	g.out.Read.Rows++
 	g.out.Rejected = append(g.out.Rejected, Rejection{
@@ -69,11 +70,11 @@ func (g *grouper) rejectUnread(line, row int, record []string, reason string) {
 	})
 }
 
-// add takes one row: into its document, or into the rejected.
+// add adds a row to its document, or to the rejected rows.
 func (g *grouper) add(line, row int, fields *[columnCount]string) {
 	p, err := g.parse(fields)
-	invoice := g.keep(fields[columnInvoice])
-	if _, known := g.accepted[invoice]; !known {
+	invoice := g.intern(fields[columnInvoice])
+	if _, seen := g.accepted[invoice]; !seen {
 		g.accepted[invoice] = false
 	}
 	g.out.Read = g.out.Read.Plus(Figures{Rows: 1, Quantity: p.quantity, Micros: p.amountMicros})
@@ -94,7 +95,7 @@ func (g *grouper) add(line, row int, fields *[columnCount]string) {
 	}
 	g.accepted[invoice] = true
 	l := Line{
-		Row: row, SKU: g.keep(fields[columnSKU]), Quantity: p.quantity,
+		Row: row, SKU: g.intern(fields[columnSKU]), Quantity: p.quantity,
 		UnitPriceMicros: p.priceMicros, AmountMicros: p.amountMicros,
 	}
 	if kind == KindAdjustment {
@@ -104,18 +105,19 @@ func (g *grouper) add(line, row int, fields *[columnCount]string) {
 	g.item(&l, fields[columnDescription])
 }
 
-// parse reads what it can; of several faults it names the first. Figures that could be read are counted either way.
+// parse reads the fields that it can. Of several faults it returns the first. Figures of a faulty row are counted too,
+// if they can be read.
 func (g *grouper) parse(fields *[columnCount]string) (parsed, error) {
 	p := parsed{month: unread, country: unread}
 	var errs []error
 	at, ok := g.date(fields[columnDate])
 	if ok {
-		p.time, p.month = at, g.keep(at.Format(monthLayout))
+		p.time, p.month = at, g.intern(at.Format(monthLayout))
 	} else {
 		errs = append(errs, fmt.Errorf("InvoiceDate %q is no date like 2010-12-01 08:26:00", fields[columnDate]))
 	}
 	if c := strings.TrimSpace(fields[columnCountry]); c != "" && len(c) <= input.MaxCountryBytes {
-		p.country = g.keep(text(c))
+		p.country = g.intern(text(c))
 	} else {
 		errs = append(errs, fmt.Errorf("column Country: %q is empty or too long", c))
 	}
@@ -157,7 +159,7 @@ func (g *grouper) date(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// checkSKU: a stock code becomes part of idempotency keys, which are printable ASCII.
+// checkSKU checks a stock code. It becomes part of idempotency keys, which are printable ASCII.
 func checkSKU(sku string) error {
 	if fault := input.SKUFault(sku); fault != "" {
 		return fmt.Errorf("StockCode %q %s", sku, fault)
@@ -170,7 +172,7 @@ func checkSKU(sku string) error {
 	return nil
 }
 
-// classify decides what a row belongs to; the error says why it belongs nowhere.
+// classify decides which kind of document a row belongs to. The error is why it belongs to none.
 func classify(invoice string, p *parsed) (Kind, error) {
 	number, credit := strings.CutPrefix(invoice, "C")
 	switch {
@@ -203,7 +205,7 @@ func allDigits(s string) bool {
 	return s != "" && len(s) <= 32
 }
 
-// document finds the row's document, or begins it. A row must agree with its document's first.
+// document finds or creates the row's document. Its rows must have the same customer and country.
 func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed) (*Document, error) {
 	customer := strings.TrimSuffix(strings.TrimSpace(fields[columnCustomer]), ".0")
 	if customer == "" {
@@ -216,7 +218,8 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 	switch {
 	case d == nil:
 		d = &Document{
-			Kind: id.kind, InvoiceNo: id.invoice, CustomerID: g.keep(text(customer)), Country: p.country, Time: p.time,
+			Kind: id.kind, InvoiceNo: id.invoice, CustomerID: g.intern(text(customer)), Country: p.country,
+			Time: p.time,
 		}
 		g.documents[id] = d
 		g.out.Documents = append(g.out.Documents, d)
@@ -230,14 +233,15 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 	return d, nil
 }
 
-// item notes the stock code. Rows without a price carry remarks ("mailout") where others have the description.
+// item records the stock code. Its description comes from rows with a price. Other rows have a remark in its place,
+// such as "mailout".
 func (g *grouper) item(l *Line, description string) {
 	description = strings.TrimSpace(text(description))
 	if l.UnitPriceMicros == 0 || len(description) > input.MaxDescriptionBytes {
 		description = ""
 	}
-	i, known := g.items[l.SKU]
-	if !known {
+	i, seen := g.items[l.SKU]
+	if !seen {
 		g.items[l.SKU] = len(g.out.Items)
 		g.out.Items = append(g.out.Items, Item{SKU: l.SKU, Description: strings.Clone(description)})
 		return
@@ -247,7 +251,7 @@ func (g *grouper) item(l *Line, description string) {
 	}
 }
 
-// adjustmentReason reads the remark on an adjustment; the API knows a closed set of reasons.
+// adjustmentReason is the API's reason for the remark on an adjustment.
 func adjustmentReason(remark string) string {
 	remark = strings.ToLower(remark)
 	for _, r := range []struct{ word, reason string }{
@@ -264,7 +268,7 @@ func adjustmentReason(remark string) string {
 	return "other"
 }
 
-// book finishes: documents in order of time, and documents of which nothing was accepted counted as rejected.
+// book returns the book: documents in order of time, and documents without accepted rows counted as rejected.
 func (g *grouper) book() *Book {
 	b := &g.out
 	slices.SortStableFunc(b.Documents, func(x, y *Document) int { return x.Time.Compare(y.Time) })
@@ -272,10 +276,10 @@ func (g *grouper) book() *Book {
 	for i := range b.Rejected {
 		r := &b.Rejected[i]
 		if r.Month == unread && r.Country == unread && len(r.Record) != columnCount {
-			continue // not even an invoice number
+			continue // it has no invoice number
 		}
 		invoice := r.Record[columnInvoice]
-		if accepted, known := g.accepted[invoice]; known && !accepted && !counted[invoice] {
+		if accepted, seen := g.accepted[invoice]; seen && !accepted && !counted[invoice] {
 			r.Document, counted[invoice] = true, true
 		}
 	}

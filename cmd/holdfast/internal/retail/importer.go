@@ -7,15 +7,14 @@ import (
 	"github.com/holdfast/holdfast/pkg/client"
 )
 
-// Limits of an import.
+// Limits of one request.
 const (
-	// maxChunkCommands and maxChunkBytes bound one request.
-	maxChunkCommands = 2_000
-	maxChunkBytes    = 8 << 20
+	maxRequestCommands = 2_000
+	maxRequestBytes    = 8 << 20
 )
 
-// Sender carries out commands through the API and returns their results in order. On an error the results
-// may be fewer than the commands; the rest has an open outcome.
+// Sender sends commands to the API and returns their outcomes in order. On an error there may be fewer outcomes than
+// commands; the missing ones are open.
 type Sender interface {
 	Send(ctx context.Context, commands []Command) ([]client.Outcome, error)
 }
@@ -23,20 +22,21 @@ type Sender interface {
 // Importer sends a book.
 type Importer struct {
 	Sender Sender
-	// Progress, when set, hears how many of the book's accepted rows are done.
+	// Progress, if set, is called with the number of rows that have an outcome.
 	Progress func(rowsDone int)
 
 	refused Refused
 	rows    int
 }
 
-// Import sends everything the book holds and returns what the API refused for good. It may be ended at any point and
-// started again: keys make repeats harmless. Register and opening failures end it, since sales would fail after them.
+// Import sends all documents of the book and returns what the API refused for good. It may be interrupted at any point
+// and started again, because its keys are the same each time. It ends when an item or its opening stock is refused,
+// since sales would fail after that.
 func (im *Importer) Import(ctx context.Context, b *Book) (Refused, error) {
 	im.refused, im.rows = Refused{}, 0
 	err := b.phases(func(commands []Command) error {
 		for len(commands) > 0 {
-			n := chunk(commands)
+			n := requestLength(commands)
 			if err := im.send(ctx, commands[:n]); err != nil {
 				return err
 			}
@@ -47,19 +47,19 @@ func (im *Importer) Import(ctx context.Context, b *Book) (Refused, error) {
 	return im.refused, err
 }
 
-// chunk is how many of the commands fit into one request.
-func chunk(commands []Command) int {
+// requestLength is how many of the commands fit into one request.
+func requestLength(commands []Command) int {
 	size := 0
 	for i := range commands {
 		size += len(commands[i].Body)
-		if i == maxChunkCommands || (i > 0 && size > maxChunkBytes) {
+		if i == maxRequestCommands || (i > 0 && size > maxRequestBytes) {
 			return i
 		}
 	}
 	return len(commands)
 }
 
-// send repeats the commands until each has a definite outcome.
+// send sends commands until each has a definite outcome.
 func (im *Importer) send(ctx context.Context, commands []Command) error {
 	return client.Complete(ctx, commands, im.Sender.Send, func(c Command, o client.Outcome) error {
 		if !o.Done() && c.Rows == 0 {
@@ -76,7 +76,7 @@ func (im *Importer) send(ctx context.Context, commands []Command) error {
 	})
 }
 
-// AcceptedRows is how many rows an import of the book sends.
+// AcceptedRows is the number of rows that an import of the book sends.
 func (b *Book) AcceptedRows() int {
 	n := 0
 	for _, d := range b.Documents {

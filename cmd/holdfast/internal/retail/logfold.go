@@ -13,29 +13,30 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Logged is what the log holds of a book's documents.
+// Logged is what the log contains of a book's documents.
 type Logged struct {
-	// Documents are the figures of orders.events, and for adjustments of inventory.events.
+	// Documents are the figures of orders.events, and for adjustments those of inventory.events.
 	Documents Tally
-	// Moved has, as Quantity, what inventory.events moved for these documents, signed as in the file.
+	// Moved has, as Quantity, the units that inventory.events moved for these documents, with the sign as in the file.
 	Moved Tally
 	// Others counts imported documents and adjustments that are not in the book.
 	Others int64
-	// Events is how many events the two topics hold; Added how many of them came after the given offsets.
+	// Events is the number of events in the two topics. Added counts those after the given offsets.
 	Events, Added int64
-	// Position is right behind the last events, not behind the transaction markers that follow them: views count events.
+	// Position is right behind the last events. The transaction markers behind them are not included, because views
+	// count events only.
 	Position eventlog.Position
 }
 
-// LogReader reads the log; *eventlog.Client is one.
+// LogReader reads the log. *eventlog.Client implements it.
 type LogReader interface {
 	ReadLayout(ctx context.Context) (eventlog.Layout, error)
 	EndOffsets(ctx context.Context, tps []eventlog.TopicPartition) (eventlog.Offsets, error)
 	Read(ctx context.Context, from, to eventlog.Offsets, fn func(*eventlog.Record) error) error
 }
 
-// LogEnd is where the two event topics end, open transactions included: a broker says that a transaction is committed a
-// moment before readers see it, and what an import was told is in the log must be counted.
+// LogEnd is the end of the two event topics, open transactions included. A broker answers that a transaction is
+// committed a moment before readers see it, and everything that was answered to an import must be counted.
 func LogEnd(ctx context.Context, log LogReader) (eventlog.Offsets, error) {
 	layout, err := log.ReadLayout(ctx)
 	if err != nil {
@@ -54,23 +55,23 @@ func LogEnd(ctx context.Context, log LogReader) (eventlog.Offsets, error) {
 	return end, nil
 }
 
-// foldedTopics have orders first: stock events name their order, and only the order knows the country.
+// foldedTopics are read in this order, because events of stock name their order and only the order has the country.
 var foldedTopics = []string{eventlog.TopicOrders, eventlog.TopicInventory}
 
 const (
-	// stockPatience is given to stock to answer and follow the orders that were imported last: on a shard of its own it does
-	// so a moment after they are answered. What has not followed by then is missing.
+	// stockPatience bounds the wait until stock has moved the units of the orders that were imported last. Stock of
+	// another shard moves a moment after the order is answered. Units that have not moved by then count as missing.
 	stockPatience = 10 * time.Second
 	stockPause    = 50 * time.Millisecond
 )
 
-// FoldLog reads both event topics from the start and adds up what they hold of the book. What stands behind
-// the offsets in since is counted as added; nil: all of it.
+// FoldLog reads both event topics from the start and adds up what they contain of the book. Events behind the offsets
+// in since are counted as added; nil: all of them.
 func FoldLog(ctx context.Context, log LogReader, b *Book, since eventlog.Offsets) (Logged, error) {
 	f := newFold(b)
 	f.since = since
 	var from eventlog.Offsets
-	var began time.Time // to wait, once all that there was has been read
+	var began time.Time // when the wait for stock began, after the first read
 	for {
 		end, err := LogEnd(ctx, log)
 		if err != nil {
@@ -82,70 +83,72 @@ func FoldLog(ctx context.Context, log LogReader, b *Book, since eventlog.Offsets
 		if began.IsZero() {
 			began = time.Now()
 		}
-		if !f.unfinished() || time.Since(began) > stockPatience {
+		if !f.pending() || time.Since(began) > stockPatience {
 			f.out.Position = eventlog.PositionOf(f.behind)
 			return f.out, nil
 		}
-		select {
-		case <-ctx.Done():
-			return Logged{}, fmt.Errorf("fold the log: %w", ctx.Err())
-		case <-time.After(stockPause):
+		if err := eventlog.Sleep(ctx, stockPause); err != nil {
+			return Logged{}, fmt.Errorf("fold the log: %w", err)
 		}
 		from = end
 	}
 }
 
-// unfinished reports whether stock has not answered or followed a document of the book.
-func (f *fold) unfinished() bool {
-	for _, key := range f.asked {
+// pending reports whether stock has still to answer or to move units for a document of the book.
+func (f *fold) pending() bool {
+	for _, key := range f.requested {
 		if f.keys[key] {
 			return true
 		}
 	}
-	return len(f.owed) > 0
+	return len(f.unmoved) > 0
 }
 
-// read adds up what stands between two positions, topic by topic.
+// read adds up the events between two positions, topic by topic.
 func (f *fold) read(ctx context.Context, log LogReader, from, end eventlog.Offsets) error {
 	for _, topic := range foldedTopics {
-		part := make(eventlog.Offsets)
+		to := make(eventlog.Offsets)
 		for tp, offset := range end {
 			if tp.Topic == topic {
-				part[tp] = offset
+				to[tp] = offset
 			}
 		}
-		if err := log.Read(ctx, from, part, f.record); err != nil {
+		if err := log.Read(ctx, from, to, f.record); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// place is what figures are counted under.
 type place struct{ month, country string }
 
-// fold adds up events one by one. It keeps what belongs to the book's keys only.
+// fold adds up events one by one. It keeps only those with keys of the book.
 type fold struct {
 	out   Logged
 	since eventlog.Offsets
 	// behind is the offset after the last event of each partition.
 	behind eventlog.Offsets
 	keys   map[string]bool
-	// orders are where an imported order's figures are counted.
+	// orders are the imported orders, with the month and country that they are counted under.
 	orders map[string]place
-	// owed are the units of an imported order that stock has not moved yet, signed as in the file.
-	owed map[string]int64
-	// asked are the keys of documents that stock is asked for, by order.
-	asked map[string]string
-	// adjusted has the invoices of adjustments that were counted as a document.
+	// unmoved are the units of an imported order that stock has not moved yet, with the sign as in the file.
+	unmoved map[string]int64
+	// requested are the keys of documents that wait for an answer from stock, by order.
+	requested map[string]string
+	// adjusted are the invoices of adjustments that were counted as a document.
 	adjusted map[string]bool
 }
 
 func newFold(b *Book) *fold {
 	f := &fold{
-		out:    Logged{Documents: NewTally(), Moved: NewTally()},
-		behind: eventlog.Offsets{},
-		keys:   make(map[string]bool, len(b.Documents)),
-		orders: make(map[string]place, len(b.Documents)), owed: map[string]int64{}, asked: map[string]string{}, adjusted: map[string]bool{},
+		out:       Logged{Documents: NewTally(), Moved: NewTally()},
+		behind:    eventlog.Offsets{},
+		keys:      make(map[string]bool, len(b.Documents)),
+		orders:    make(map[string]place, len(b.Documents)),
+		unmoved:   map[string]int64{},
+		requested: map[string]string{},
+		adjusted:  map[string]bool{},
 	}
 	for _, d := range b.Documents {
 		if d.Kind != KindAdjustment {
@@ -188,8 +191,8 @@ func (f *fold) record(r *eventlog.Record) error {
 	return nil
 }
 
-// mine tells whether an event is of this book, and counts those of other imports.
-func (f *fold) mine(key string) bool {
+// inBook reports whether an event belongs to this book. It counts events of other imports.
+func (f *fold) inBook(key string) bool {
 	if !strings.HasPrefix(key, KeyPrefix) {
 		return false
 	}
@@ -203,9 +206,9 @@ func (f *fold) mine(key string) bool {
 func (f *fold) order(e *eventv1.OrderEvent) error {
 	switch c := e.GetChange().(type) {
 	case *eventv1.OrderEvent_ImportRequested:
-		f.asked[e.GetOrderId()] = e.GetMeta().GetIdempotencyKey()
+		f.requested[e.GetOrderId()] = e.GetMeta().GetIdempotencyKey()
 	case *eventv1.OrderEvent_OrderRejected:
-		delete(f.asked, e.GetOrderId())
+		delete(f.requested, e.GetOrderId())
 	case *eventv1.OrderEvent_OrderImported:
 		o := c.OrderImported
 		return f.document(e, 1, o.GetLines(), o.GetSubtotalMicros(), o.GetCountry())
@@ -216,13 +219,17 @@ func (f *fold) order(e *eventv1.OrderEvent) error {
 	return nil
 }
 
-func (f *fold) document(e *eventv1.OrderEvent, sign int64, lines []*eventv1.OrderLine, subtotal int64, country string) error {
+// document counts an imported order or credit note. sign is -1 for a credit note, whose quantities are negative in the
+// file.
+func (f *fold) document(
+	e *eventv1.OrderEvent, sign int64, lines []*eventv1.OrderLine, subtotal int64, country string,
+) error {
 	key := e.GetMeta().GetIdempotencyKey()
 	if key == "" {
-		key = f.asked[e.GetOrderId()]
+		key = f.requested[e.GetOrderId()]
 	}
-	delete(f.asked, e.GetOrderId())
-	if !f.mine(key) {
+	delete(f.requested, e.GetOrderId())
+	if !f.inBook(key) {
 		return nil
 	}
 	if want := command.OrderID(command.DefaultTenant, key); want != e.GetOrderId() {
@@ -234,18 +241,19 @@ func (f *fold) document(e *eventv1.OrderEvent, sign int64, lines []*eventv1.Orde
 		figures.Micros += sign * l.GetQuantity() * l.GetUnitPriceMicros()
 	}
 	if figures.Micros != sign*subtotal {
-		return fmt.Errorf("order %s: its lines add up to %d micros, its subtotal is %d", e.GetOrderId(), sign*figures.Micros, subtotal)
+		return fmt.Errorf("order %s: its lines add up to %d micros, its subtotal is %d",
+			e.GetOrderId(), sign*figures.Micros, subtotal)
 	}
 	at := place{monthOf(e.GetMeta()), country}
 	f.orders[e.GetOrderId()] = at
 	f.out.Documents.Add(at.month, at.country, figures)
-	f.owe(e.GetOrderId(), figures.Quantity)
+	f.addUnmoved(e.GetOrderId(), figures.Quantity)
 	return nil
 }
 
-func (f *fold) owe(order string, quantity int64) {
-	if f.owed[order] += quantity; f.owed[order] == 0 {
-		delete(f.owed, order)
+func (f *fold) addUnmoved(order string, quantity int64) {
+	if f.unmoved[order] += quantity; f.unmoved[order] == 0 {
+		delete(f.unmoved, order)
 	}
 }
 
@@ -264,17 +272,18 @@ func (f *fold) stock(e *eventv1.InventoryEvent) error {
 func (f *fold) move(e *eventv1.InventoryEvent, step *eventv1.ReservationStep, quantity int64) {
 	if at, ok := f.orders[step.GetOrderId()]; ok {
 		f.out.Moved.Add(monthOf(e.GetMeta()), at.country, Figures{Quantity: quantity})
-		f.owe(step.GetOrderId(), -quantity)
+		f.addUnmoved(step.GetOrderId(), -quantity)
 	}
 }
 
 func (f *fold) adjustment(e *eventv1.InventoryEvent, a *eventv1.StockAdjusted) error {
 	key, country, ok := cutReference(a.GetReference())
-	if !f.mine(e.GetMeta().GetIdempotencyKey()) {
+	if !f.inBook(e.GetMeta().GetIdempotencyKey()) {
 		return nil
 	}
 	if !ok || key != e.GetMeta().GetIdempotencyKey() {
-		return fmt.Errorf("the adjustment's reference %q does not belong to its key %s", a.GetReference(), e.GetMeta().GetIdempotencyKey())
+		return fmt.Errorf("the adjustment's reference %q does not belong to its key %s",
+			a.GetReference(), e.GetMeta().GetIdempotencyKey())
 	}
 	figures := Figures{Rows: 1, Quantity: a.GetDelta()}
 	invoice := key[:strings.LastIndexByte(key, '/')]
@@ -287,17 +296,17 @@ func (f *fold) adjustment(e *eventv1.InventoryEvent, a *eventv1.StockAdjusted) e
 	return nil
 }
 
-// cutReference takes LineReference apart: the prefix, invoice and row are the key, the rest is the country.
+// cutReference splits a LineReference into the key, which is the prefix, invoice and row, and the country.
 func cutReference(reference string) (key, country string, ok bool) {
-	rest, ok := strings.CutPrefix(reference, KeyPrefix)
+	after, ok := strings.CutPrefix(reference, KeyPrefix)
 	if !ok {
 		return "", "", false
 	}
-	invoice, rest, ok := strings.Cut(rest, "/")
+	invoice, after, ok := strings.Cut(after, "/")
 	if !ok {
 		return "", "", false
 	}
-	row, country, ok := strings.Cut(rest, "/")
+	row, country, ok := strings.Cut(after, "/")
 	if _, err := strconv.Atoi(row); err != nil {
 		return "", "", false
 	}

@@ -10,32 +10,36 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// mirrorPatience is how long the mirror may stand still while it is waited for.
+// mirrorPatience is how long FoldMirror waits for a mirror that makes no progress.
 const mirrorPatience = 2 * time.Minute
 
-// Mirrored is what ClickHouse holds of a book's documents, in the sense of Logged.
+// Mirrored is what ClickHouse contains of a book's documents, like Logged for the log.
 type Mirrored struct {
 	Documents, Moved Tally
 }
 
-// FoldMirror waits until the mirror covers the position, for as long as it moves on, and adds up what it holds of the book.
-func FoldMirror(ctx context.Context, mirror *analytics.Reports, b *Book, position eventlog.Position) (*Mirrored, error) {
+// FoldMirror waits until the mirror has the position, as long as it makes progress, and adds up what it contains of the
+// book.
+func FoldMirror(
+	ctx context.Context, mirror *analytics.Reports, b *Book, position eventlog.Position,
+) (*Mirrored, error) {
 	if _, err := mirror.AwaitMoving(ctx, position, mirrorPatience); err != nil {
 		return nil, err
 	}
 	f := newFold(b)
 	m := &Mirrored{Documents: NewTally(), Moved: NewTally()}
-	ours := make(map[string]bool, len(b.Documents))
+	orders := make(map[string]bool, len(b.Documents))
 	for _, d := range b.Documents {
 		if d.Kind != KindAdjustment {
-			ours[command.OrderID(command.DefaultTenant, d.Key())] = true
+			orders[command.OrderID(command.DefaultTenant, d.Key())] = true
 		}
 	}
 	countries := map[string]string{}
 	err := mirror.ImportedDocuments(ctx, func(d analytics.DocumentFigures) {
-		if ours[d.ID] {
+		if orders[d.ID] {
 			countries[d.ID] = d.Country
-			m.Documents.Add(d.Month, d.Country, Figures{Documents: 1, Rows: d.Rows, Quantity: d.Quantity, Micros: d.Micros})
+			figures := Figures{Documents: 1, Rows: d.Rows, Quantity: d.Quantity, Micros: d.Micros}
+			m.Documents.Add(d.Month, d.Country, figures)
 		}
 	})
 	if err != nil {

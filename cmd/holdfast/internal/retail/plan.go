@@ -10,23 +10,23 @@ import (
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
-// Command is one line for POST /v1/commands.
+// Command is one line of POST /v1/commands.
 type Command struct {
 	Key, Type, SKU string
 	Body           []byte
-	// Rows of the file that it stands for; 0 for what the import adds itself.
+	// Rows is the number of the file's rows that it stands for; 0: the import adds it itself.
 	Rows int
 }
 
-// openings are what each SKU needs in stock before the first sale.
+// openings are the stock that each SKU needs before the first sale.
 //
-// Documents are applied day by day, and with several shards in any order within a day. So the opening stock is the
-// most that a SKU's sales ever ran ahead of its returns, counting a day's outflows before its inflows: enough
-// in every order that can come about, and no more than the order of days demands.
+// Documents are applied day by day. Within a day, several shards may apply them in any order. The opening stock is the
+// most by which a SKU's sales ever exceed its returns, with each day's sales counted before its returns. So it is
+// enough for every order within a day, and the least that is.
 func (b *Book) openings() map[string]int64 {
 	type running struct {
 		day            time.Time
-		ahead, out, in int64
+		ahead, out, in int64 // sales less returns of the days before; sales and returns of this day
 		need           int64
 	}
 	skus := make(map[string]*running, len(b.Items))
@@ -63,7 +63,7 @@ func (b *Book) openings() map[string]int64 {
 
 func dayOf(d *Document) time.Time { return d.Time.Truncate(24 * time.Hour) }
 
-// Opening is what an import receives before the first sale.
+// Opening is the stock that an import receives before the first sale.
 type Opening struct {
 	SKUs, Units int64
 }
@@ -80,8 +80,8 @@ func (b *Book) Opening() Opening {
 	return o
 }
 
-// phases are the batches of commands in the order in which they must be done: each only when the one before is.
-// First the items and their opening stock, then one phase a day.
+// phases yields the commands in batches. Each must be completed before the next: first the items and their opening
+// stock, then the documents of one day after another.
 func (b *Book) phases(yield func([]Command) error) error {
 	opening, err := b.openingCommands()
 	if err != nil {
@@ -173,7 +173,7 @@ type adjustmentBody struct {
 	OccurredAt string `json:"occurred_at"`
 }
 
-// commands are what the document becomes: one command, or one for each line of an adjustment.
+// commands are the document's command, or those of an adjustment, which has one for each line.
 func (d *Document) commands() ([]Command, error) {
 	at := d.Time.Format(time.RFC3339)
 	if d.Kind == KindAdjustment {

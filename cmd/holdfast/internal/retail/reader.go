@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/datafile"
 )
 
-// Columns of the data set, in the order in which WriteCSV writes them. A file may have them in any order.
+// Columns are the data set's columns, in the order in which WriteCSV writes them. A file may have them in any order.
 var Columns = []string{
 	"InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country",
 }
@@ -48,11 +48,11 @@ func ReadFile(path string) (*Book, error) {
 	return book, nil
 }
 
-// Read reads the CSV text of the data set. Rows that cannot be used end in Book.Rejected with their line and
-// reason; an error means that the file as a whole cannot be read.
+// Read reads the CSV text of the data set. Rows that cannot be used are in Book.Rejected with their line and reason. An
+// error means that the file as a whole cannot be read.
 func Read(r io.Reader) (*Book, error) {
 	c := csv.NewReader(bufio.NewReaderSize(r, 1<<20))
-	c.FieldsPerRecord = -1 // checked row by row, so that one bad row does not end the import
+	c.FieldsPerRecord = -1 // Read checks it for each row, so that one bad row does not end the import
 	c.ReuseRecord = true
 	header, err := c.Read()
 	if errors.Is(err, io.EOF) {
@@ -109,7 +109,7 @@ func columnPositions(header []string) ([columnCount]int, error) {
 	return positions, nil
 }
 
-// text makes a field valid UTF-8. Copies of the data set go round in Latin-1 too; its bytes are its code points.
+// text makes a field valid UTF-8. There are copies of the data set in Latin-1, whose bytes are its code points.
 func text(s string) string {
 	if utf8.ValidString(s) {
 		return s

@@ -10,21 +10,21 @@ import (
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
-// Reconciliation sets what the file says against what the log and its mirror hold.
+// Reconciliation compares the file with the log and its mirror.
 type Reconciliation struct {
-	// Read is the file's own total; it must be Accepted plus Rejected.
+	// Read is the file's total. It must be Accepted plus Rejected.
 	Read               Figures
 	Accepted, Rejected Tally
 	Logged             Logged
-	Mirrored           *Mirrored // nil: there is no mirror to ask
+	Mirrored           *Mirrored // nil: there is no mirror
 	Differences        []Difference
 }
 
 // Difference is one figure on which two sides disagree.
 type Difference struct {
-	// Where is "total", a month or a country; Side is whose figure differs from the file's.
+	// Where is "total", a month or a country. Side is the side whose figure differs from the file's.
 	Where, Side, Figure string
-	// Expected is the file's side, Found the other.
+	// Expected is the file's figure, Found the other side's.
 	Expected, Found string
 }
 
@@ -35,11 +35,12 @@ const (
 	sideMirror = "ClickHouse"
 )
 
-// Reconcile compares the book, less what the API refused, with the log and, unless it is nil, the mirror. It never
+// Reconcile compares the book, without what the API refused, with the log and the mirror, unless that is nil. It never
 // rounds.
 func Reconcile(b *Book, refused Refused, logged Logged, mirrored *Mirrored) Reconciliation {
 	r := Reconciliation{
-		Read: b.Read, Accepted: b.Accepted(refused), Rejected: b.RejectedTally(refused), Logged: logged, Mirrored: mirrored,
+		Read: b.Read, Accepted: b.Accepted(refused), Rejected: b.RejectedTally(refused),
+		Logged: logged, Mirrored: mirrored,
 	}
 	r.compare("read", sideFile, r.Read, r.Accepted.Total.Plus(r.Rejected.Total))
 	r.compareSide(sideLog, logged.Documents, logged.Moved)
@@ -51,16 +52,16 @@ func Reconcile(b *Book, refused Refused, logged Logged, mirrored *Mirrored) Reco
 
 // compareSide compares the file with the documents of a side, and with the units that it moved for them.
 func (r *Reconciliation) compareSide(side string, documents, moved Tally) {
-	one := func(where string, accepted, held, moved Figures) {
-		r.compare(where, side, accepted, held)
+	compare := func(where string, accepted, found, moved Figures) {
+		r.compare(where, side, accepted, found)
 		r.count(where, side, "units moved in stock", accepted.Quantity, moved.Quantity)
 	}
-	one("total", r.Accepted.Total, documents.Total, moved.Total)
+	compare("total", r.Accepted.Total, documents.Total, moved.Total)
 	for _, m := range MonthNames(r.Accepted, documents, moved) {
-		one(m, r.Accepted.Months[m], documents.Months[m], moved.Months[m])
+		compare(m, r.Accepted.Months[m], documents.Months[m], moved.Months[m])
 	}
 	for _, c := range CountryNames(r.Accepted, documents, moved) {
-		one(c, r.Accepted.Countries[c], documents.Countries[c], moved.Countries[c])
+		compare(c, r.Accepted.Countries[c], documents.Countries[c], moved.Countries[c])
 	}
 }
 
@@ -73,7 +74,8 @@ func (r *Reconciliation) compare(where, side string, expected, found Figures) {
 	r.count(where, side, "quantity", expected.Quantity, found.Quantity)
 	if expected.Micros != found.Micros {
 		r.Differences = append(r.Differences, Difference{
-			Where: where, Side: side, Figure: "money", Expected: formatMoney(expected.Micros), Found: formatMoney(found.Micros),
+			Where: where, Side: side, Figure: "money",
+			Expected: formatMoney(expected.Micros), Found: formatMoney(found.Micros),
 		})
 	}
 }
@@ -81,12 +83,13 @@ func (r *Reconciliation) compare(where, side string, expected, found Figures) {
 func (r *Reconciliation) count(where, side, figure string, expected, found int64) {
 	if expected != found {
 		r.Differences = append(r.Differences, Difference{
-			Where: where, Side: side, Figure: figure, Expected: group(expected), Found: group(found),
+			Where: where, Side: side, Figure: figure,
+			Expected: FormatCount(expected), Found: FormatCount(found),
 		})
 	}
 }
 
-// WriteText writes the reconciliation for people: totals, then month by month and country by country.
+// WriteText writes the reconciliation as a table: totals, months and countries.
 func (r *Reconciliation) WriteText(w io.Writer) error {
 	months, countries := MonthNames(r.Accepted, r.Logged.Documents), CountryNames(r.Accepted, r.Logged.Documents)
 	width := 0
@@ -96,7 +99,7 @@ func (r *Reconciliation) WriteText(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	line := func(name string, f Figures, agrees string) {
 		fmt.Fprintf(t, "  %-*s\t%s\t%s\t%s\t%s\t  %s\n",
-			width, name, group(f.Documents), group(f.Rows), group(f.Quantity), formatMoney(f.Micros), agrees)
+			width, name, FormatCount(f.Documents), FormatCount(f.Rows), FormatCount(f.Quantity), formatMoney(f.Micros), agrees)
 	}
 	gap := func() { fmt.Fprintf(t, "\t\t\t\t\t\n") }
 	fmt.Fprintf(t, "  %-*s\tdocuments\trows\tquantity\t%s\t\n", width, "", Currency)
@@ -121,7 +124,7 @@ func (r *Reconciliation) WriteText(w io.Writer) error {
 	return r.writeVerdict(w)
 }
 
-// mark says whether a side agrees with the file; "": every side.
+// mark tells whether a side agrees with the file. With the side "" it tells whether all of them do.
 func (r *Reconciliation) mark(where, side string) string {
 	for _, d := range r.Differences {
 		if d.Where == where && (side == "" || d.Side == side) {
@@ -136,7 +139,8 @@ const maxDifferencesShown = 20
 func (r *Reconciliation) writeVerdict(w io.Writer) error {
 	var b strings.Builder
 	if r.Logged.Others > 0 {
-		fmt.Fprintf(&b, "\n  The log also holds %s imported documents of other files; they are not compared.\n", group(r.Logged.Others))
+		fmt.Fprintf(&b, "\n  The log also holds %s imported documents of other files; they are not compared.\n",
+			FormatCount(r.Logged.Others))
 	}
 	if r.OK() {
 		sides := "file and log"
@@ -179,38 +183,40 @@ func WriteChart(w io.Writer, bars []Bar) error {
 	for _, bar := range bars {
 		drawn := ""
 		if bar.Micros > 0 {
-			drawn = eighths(bar.Micros, most)
+			drawn = drawBar(bar.Micros, most)
 		}
 		padding := strings.Repeat(" ", chartWidth-utf8.RuneCountInString(drawn))
-		if _, err := fmt.Fprintf(w, "  %s  %s%s  %*s\n", bar.Name, drawn, padding, widest, wholeMoney(bar.Micros)); err != nil {
+		_, err := fmt.Fprintf(w, "  %s  %s%s  %*s\n", bar.Name, drawn, padding, widest, wholeMoney(bar.Micros))
+		if err != nil {
 			return fmt.Errorf("write chart: %w", err)
 		}
 	}
 	return nil
 }
 
-// eighths draws a bar in steps of an eighth of a character.
-func eighths(value, most int64) string {
-	steps := int(float64(value) / float64(most) * chartWidth * 8)
-	bar := strings.Repeat("█", steps/8)
-	if rest := steps % 8; rest > 0 {
-		bar += string([]rune(" ▏▎▍▌▋▊▉")[rest])
+// drawBar draws a bar with a resolution of an eighth of a character.
+func drawBar(value, most int64) string {
+	eighths := int(float64(value) / float64(most) * chartWidth * 8)
+	bar := strings.Repeat("█", eighths/8)
+	if last := eighths % 8; last > 0 {
+		bar += string([]rune(" ▏▎▍▌▋▊▉")[last])
 	}
 	return bar
 }
 
 func wholeMoney(micros int64) string {
-	return group((micros + money.MicrosPerUnit/2) / money.MicrosPerUnit)
+	return FormatCount((micros + money.MicrosPerUnit/2) / money.MicrosPerUnit)
 }
 
-// formatMoney writes an amount exactly, with thousands apart and at least the three decimals of the data set's prices.
+// formatMoney writes an amount exactly, with commas between thousands and at least three decimals, like the data set's
+// prices.
 func formatMoney(micros int64) string {
 	whole, decimals, _ := strings.Cut(money.Format(micros), ".")
 	return groupDigits(whole) + "." + decimals + strings.Repeat("0", max(0, 3-len(decimals)))
 }
 
-// group writes a number with its thousands apart.
-func group(n int64) string { return groupDigits(fmt.Sprint(n)) }
+// FormatCount writes a number with commas between its thousands.
+func FormatCount(n int64) string { return groupDigits(fmt.Sprint(n)) }
 
 func groupDigits(digits string) string {
 	sign := ""

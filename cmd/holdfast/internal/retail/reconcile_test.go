@@ -19,7 +19,7 @@ import (
 func reconcile(t *testing.T, p *platform, b *retail.Book, refused retail.Refused) retail.Reconciliation {
 	t.Helper()
 	var logged retail.Logged
-	// Stock that is missing is waited for: not in real time.
+	// In real time the test would wait for the missing stock.
 	synctest.Test(t, func(t *testing.T) {
 		var err error
 		if logged, err = retail.FoldLog(t.Context(), p, b, nil); err != nil {
@@ -29,7 +29,7 @@ func reconcile(t *testing.T, p *platform, b *retail.Book, refused retail.Refused
 	return retail.Reconcile(b, refused, logged, nil)
 }
 
-// imported is a platform with a small generated year in it.
+// imported is a platform with a small generated year.
 func imported(t *testing.T) (*platform, *retail.Book) {
 	t.Helper()
 	b := read(t, generated(t, 300))
@@ -57,7 +57,7 @@ func TestImportReconcilesAndAddsNothingTheSecondTime(t *testing.T) {
 	}
 }
 
-// Orders are answered before stock on another shard has followed them.
+// An order is answered before stock of another shard has moved.
 func TestStockThatFollowsIsWaitedFor(t *testing.T) {
 	p, b := imported(t)
 	all := p.records
@@ -113,12 +113,13 @@ func TestRefusedDocumentsAreRejected(t *testing.T) {
 		t.Errorf("%d refused, rejected %+v, differences %+v", len(refused), r.Rejected.Total, r.Differences)
 	}
 	var rejects bytes.Buffer
-	if err := b.WriteRejects(&rejects, refused); err != nil || strings.Count(rejects.String(), "insufficient_stock") != len(refused) {
+	err = b.WriteRejects(&rejects, refused)
+	if err != nil || strings.Count(rejects.String(), "insufficient_stock") != len(refused) {
 		t.Errorf("rejects file (%v):\n%s", err, rejects.String())
 	}
 }
 
-// Every planted difference between file and log must be found, and named.
+// The reconciliation finds and names each difference that the test makes between file and log.
 func TestReconciliationFindsPlantedDifferences(t *testing.T) {
 	for name, plant := range map[string]func(p *platform){
 		"documents": func(p *platform) { p.records = append(p.records, p.records[firstOf(p, eventlog.TopicOrders)]) },
@@ -149,19 +150,20 @@ func TestReconciliationFindsPlantedDifferences(t *testing.T) {
 			if err := r.WriteText(&text); err != nil {
 				t.Fatal(err)
 			}
-			if r.OK() || !strings.Contains(text.String(), "NOT reconciled") || !strings.Contains(fmt.Sprint(r.Differences), name) {
+			if r.OK() || !strings.Contains(text.String(), "NOT reconciled") ||
+				!strings.Contains(fmt.Sprint(r.Differences), name) {
 				t.Errorf("not found: %+v", r.Differences)
 			}
 		})
 	}
 }
 
-// copied is a tally that shares nothing.
+// copied is a copy of a tally.
 func copied(t retail.Tally) retail.Tally {
 	return retail.Tally{Total: t.Total, Months: maps.Clone(t.Months), Countries: maps.Clone(t.Countries)}
 }
 
-// What the mirror holds is compared like what the log holds, and named apart.
+// The mirror is compared like the log, and its differences are named separately.
 func TestAMirrorThatDiffersIsFound(t *testing.T) {
 	p, b := imported(t)
 	logged, err := retail.FoldLog(context.Background(), p, b, nil)
@@ -211,8 +213,8 @@ func edit(p *platform, change func(*eventv1.OrderImported)) {
 	p.records[i].Value = value
 }
 
-// TestRealFile checks what is known of the data set, computed independently. The project does not hold a copy: HOLDFAST_DATA names
-// it, or it lies beside the checkout.
+// TestRealFile checks figures of the data set, which were computed without this project. The data set is not part of
+// the project. HOLDFAST_DATA names it, or it is beside the checkout.
 func TestRealFile(t *testing.T) {
 	path := os.Getenv("HOLDFAST_DATA")
 	if path == "" {
@@ -232,7 +234,8 @@ func TestRealFile(t *testing.T) {
 	if n := kinds[retail.KindOrder] + kinds[retail.KindAdjustment]; n != 22_061 || kinds[retail.KindCreditNote] != 3_836 {
 		t.Errorf("documents %v", kinds)
 	}
-	if want := (retail.Figures{Documents: 25_900, Rows: 541_909, Quantity: 5_176_450, Micros: 9_747_747_934_000}); b.Read != want {
+	want := retail.Figures{Documents: 25_900, Rows: 541_909, Quantity: 5_176_450, Micros: 9_747_747_934_000}
+	if b.Read != want {
 		t.Errorf("read %+v, want %+v", b.Read, want)
 	}
 	if len(b.Rejected) != 3 || b.AcceptedRows() != 541_906 || len(b.Items) != 4_069 { // 4,070 with the bad debt's own code

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// WriteRejects writes the rows that were not imported as CSV: line, reason, then the row as it was.
-// Documents that the API refused follow with one line each; their rows are in the file under their InvoiceNo.
+// WriteRejects writes the rows that were not imported as CSV: line, reason, then the row as it is in the file.
+// Documents that the API refused follow with one line each. Their rows are in the file under their InvoiceNo.
 func (b *Book) WriteRejects(w io.Writer, refused Refused) error {
 	c := csv.NewWriter(w)
 	if err := c.Write(append([]string{"Line", "Reason"}, Columns...)); err != nil {
@@ -33,7 +33,8 @@ func (b *Book) WriteRejects(w io.Writer, refused Refused) error {
 			if !ok || d.Kind != KindAdjustment {
 				continue
 			}
-			row := []string{"", reason, d.InvoiceNo, l.SKU, "", strconv.FormatInt(l.Quantity, 10), "", "", d.CustomerID, d.Country}
+			quantity := strconv.FormatInt(l.Quantity, 10)
+			row := []string{"", reason, d.InvoiceNo, l.SKU, "", quantity, "", "", d.CustomerID, d.Country}
 			if err := c.Write(row); err != nil {
 				return fmt.Errorf("write rejects: %w", err)
 			}
@@ -46,7 +47,7 @@ func (b *Book) WriteRejects(w io.Writer, refused Refused) error {
 	return nil
 }
 
-// Reasons counts why rows were refused on reading, and commands by the API.
+// Reasons counts the reasons for which rows were rejected on reading, and commands by the API.
 func (b *Book) Reasons(refused Refused) map[string]int64 {
 	reasons := map[string]int64{}
 	for i := range b.Rejected {

@@ -1,8 +1,8 @@
-// Package retail reads the UCI "Online Retail" data set (one CSV row an invoice line), turns it into
-// commands for the API, and reconciles what the file says with what the log holds. It also generates a
-// retailer in the same form, for a demo without the file.
+// Package retail imports the UCI "Online Retail" data set, which has one CSV row for each line of an invoice. It reads
+// the file, turns it into commands for the API, and reconciles the file with the log and ClickHouse. It also generates
+// a retailer in the same form, for a demo without the file.
 //
-// It talks to Holdfast as any client does; only the reconciliation reads the log itself.
+// The import uses the API like any client. Only the reconciliation reads the log and ClickHouse.
 package retail
 
 import (
@@ -10,30 +10,31 @@ import (
 	"time"
 )
 
-// KeyPrefix begins the idempotency key of everything that an import sends. The keys are what makes an import
-// repeatable: a second run sends the same ones and adds nothing.
+// KeyPrefix begins the idempotency keys of an import. A second import of the same file sends the same keys, and so adds
+// nothing.
 const KeyPrefix = "online-retail/"
 
 // Currency of every amount in the data set.
 const Currency = "GBP"
 
-// GuestCustomer stands for the rows without a customer.
+// GuestCustomer is the customer of rows that name none.
 const GuestCustomer = "guest"
 
-// Kind says what a document becomes.
+// Kind is what a document becomes.
 type Kind int
 
 // The kinds of documents.
 const (
-	// KindOrder: the rows of a numeric invoice with a quantity above 0.
+	// KindOrder has the rows of a numeric invoice with a quantity above 0.
 	KindOrder Kind = iota + 1
-	// KindCreditNote: an invoice number that begins with C.
+	// KindCreditNote has the rows of an invoice whose number begins with C.
 	KindCreditNote
-	// KindAdjustment: rows of a numeric invoice with a quantity below 0, at price 0: stock that was lost or found broken.
+	// KindAdjustment has the rows of a numeric invoice with a quantity below 0 at price 0. They are stock that was lost or
+	// damaged.
 	KindAdjustment
 )
 
-// Line is one accepted row. Quantity is as in the file: negative in credit notes and adjustments.
+// Line is one accepted row. Its quantity is as in the file, negative in credit notes and adjustments.
 type Line struct {
 	// Row counts the file's rows after the header from 1.
 	Row             int
@@ -42,12 +43,12 @@ type Line struct {
 	UnitPriceMicros int64
 	// AmountMicros is Quantity times UnitPriceMicros, exact.
 	AmountMicros int64
-	// Reason is why stock changed, for adjustments: what the file says in place of a description.
+	// Reason is why an adjustment changed stock. The file has it in place of the description.
 	Reason string
 }
 
-// Document is the rows of one invoice that have one Kind, wherever they stand in the file. Its time,
-// customer and country are those of its first row.
+// Document is the rows of one invoice that have the same Kind, wherever they are in the file. Its time, customer and
+// country are those of its first row.
 type Document struct {
 	Kind       Kind
 	InvoiceNo  string
@@ -58,7 +59,7 @@ type Document struct {
 	Lines []Line
 }
 
-// Key is the document's idempotency key; adjustments have one for each line (see LineKey).
+// Key is the document's idempotency key. Adjustments have a key for each line instead, LineKey.
 func (d *Document) Key() string { return KeyPrefix + d.InvoiceNo }
 
 // LineKey is the idempotency key of one line of an adjustment.
@@ -66,7 +67,7 @@ func (d *Document) LineKey(l *Line) string {
 	return KeyPrefix + d.InvoiceNo + "/" + strconv.Itoa(l.Row)
 }
 
-// LineReference is an adjustment's reference. It carries the country, which stock does not know otherwise.
+// LineReference is the reference of an adjustment. It contains the country, which events of stock have no field for.
 func (d *Document) LineReference(l *Line) string { return d.LineKey(l) + "/" + d.Country }
 
 // Month is the document's month as in "2011-03".
@@ -82,14 +83,14 @@ type Item struct {
 
 // Rejection is a row, or a whole document, that was not imported.
 type Rejection struct {
-	// Line in the file, from 1, the header included; Row counts rows after the header.
+	// Line is the line in the file, counted from 1 with the header. Row counts rows after the header.
 	Line, Row int
-	// Record is the row as it stood there.
+	// Record is the row as it is in the file.
 	Record []string
 	Reason string
-	// Month and Country are what it is counted under; "?" where they could not be read.
+	// Month and Country are what it is counted under, "?" if they could not be read.
 	Month, Country string
-	// Document is set on one of the rejected rows of a document without any accepted row.
+	// Document is set on one rejected row of each document without accepted rows.
 	Document     bool
 	Quantity     int64
 	AmountMicros int64
@@ -97,11 +98,11 @@ type Rejection struct {
 
 // Book is a file, read and grouped.
 type Book struct {
-	// Documents in the order of their time, then of the file.
+	// Documents are in order of their time, then of the file.
 	Documents []*Document
-	// Items in order of first use in an accepted row.
+	// Items are in order of their first accepted row.
 	Items    []Item
 	Rejected []Rejection
-	// Read counts every row, before anything was decided about it.
+	// Read counts every row, accepted or rejected.
 	Read Figures
 }

@@ -9,12 +9,12 @@ import (
 	"github.com/holdfast/holdfast/pkg/client"
 )
 
-// APISender sends commands over POST /v1/commands.
+// APISender sends commands with POST /v1/commands.
 type APISender struct {
 	Client *client.Client
 }
 
-// commandLine is client.CommandLine with a body that is encoded already.
+// commandLine is a client.CommandLine whose body is already encoded.
 type commandLine struct {
 	ID   string          `json:"id"`
 	Type string          `json:"type"`

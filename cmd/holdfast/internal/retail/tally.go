@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Figures are what is compared.
+// Figures are the numbers that a reconciliation compares.
 type Figures struct {
 	Documents, Rows int64
-	// Quantity in units: sales above 0, credit notes and adjustments below.
+	// Quantity is in units. Sales are above 0, credit notes and adjustments below.
 	Quantity int64
 	// Micros is the money in millionths, exact and signed like Quantity.
 	Micros int64
@@ -60,10 +60,10 @@ func CountryNames(tallies ...Tally) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// Refused are the keys of commands that the API refused for good, with the reason.
+// Refused are the keys of commands that the API refused for good, with the reasons.
 type Refused map[string]string
 
-// Accepted is what the file's accepted rows add up to, without those that the API refused.
+// Accepted adds up the file's accepted rows, without those that the API refused.
 func (b *Book) Accepted(refused Refused) Tally {
 	t := NewTally()
 	for _, d := range b.Documents {
@@ -75,7 +75,7 @@ func (b *Book) Accepted(refused Refused) Tally {
 	return t
 }
 
-// RejectedTally is what was left out: rows that were refused on reading, and by the API.
+// RejectedTally adds up the rows that were not imported: those rejected on reading, and those that the API refused.
 func (b *Book) RejectedTally(refused Refused) Tally {
 	t := NewTally()
 	for i := range b.Rejected {
@@ -98,7 +98,7 @@ func (b *Book) RejectedTally(refused Refused) Tally {
 	return t
 }
 
-// figures adds up the document's lines whose command was refused, or those whose was not.
+// figures adds up the lines of the document whose command was refused, or those whose command was not.
 func (d *Document) figures(refused Refused, wantRefused bool) Figures {
 	var f Figures
 	_, whole := refused[d.Key()]
