@@ -1,11 +1,12 @@
-// Package analytics keeps ClickHouse: the mirror of the log, and the reports that read it.
+// Package analytics owns the tables in ClickHouse. It has two halves: the mirror, which copies the log into the tables,
+// and the reports, which read them.
 //
-// Each row of the mirror is a function of one event, under the event's place in the log: writing a row again
-// changes nothing, whoever does it and in whatever batches. So correctness rests neither on exactly-once
-// delivery nor on ClickHouse's deduplication of inserts (docs/adr/0005-mirror.md). How far the mirror is stands
-// in ClickHouse too, written after the rows.
+// Each row is a function of one event, and its key is the event's topic, partition and offset. Writing a row again
+// changes nothing, whoever writes it and in whatever batches. So the mirror needs neither exactly-once delivery nor
+// ClickHouse's deduplication of inserts (docs/adr/0005-mirror.md). The progress of the mirror is in ClickHouse too, and
+// is written after the rows.
 //
-// It reads the event schema, and knows nothing of how orders and stock are decided.
+// The package reads the event schema. It does not know how orders and stock are decided, and it does not serve HTTP.
 package analytics
 
 import (
@@ -20,7 +21,7 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// Migrations are the tables of the mirror.
+// Migrations define the tables of the mirror.
 func Migrations() (*clickhouse.Migrations, error) {
 	folder, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
@@ -37,15 +38,15 @@ func migrate(ctx context.Context, conn *clickhouse.Conn) error {
 	return conn.Migrate(ctx, m)
 }
 
-// Rebuild drops the mirror and makes its tables anew. Projectors that run notice, and fill it from the start of
-// the log.
+// Rebuild drops the tables of the mirror and creates them again. Running projectors notice, and fill them from the
+// start of the log.
 func Rebuild(ctx context.Context, conn *clickhouse.Conn) error {
 	m, err := Migrations()
 	if err != nil {
 		return err
 	}
-	// The progress goes after the rows it speaks of, and the record of the migrations last: a projector that
-	// starts in between refuses to work with half of the tables.
+	// The progress is dropped after the rows. schema_migrations is dropped last, so that a projector that starts in
+	// between refuses to work with some of the tables.
 	for _, table := range append(m.Tables(), clickhouse.Table{Name: "schema_migrations"}) {
 		if err := conn.Exec(ctx, "DROP TABLE IF EXISTS "+table.Name+" SYNC", nil, nil); err != nil {
 			return err

@@ -10,11 +10,12 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// movingMirror gains an event every so often, up to a last one.
+// movingMirror is a mirror that gains one event in each interval, up to the last one.
 func movingMirror(every time.Duration, last int64) func(context.Context) (Coverage, error) {
 	begin := time.Now()
 	return func(context.Context) (Coverage, error) {
-		return Coverage{Position: eventlog.PositionOf(eventlog.Offsets{busy: 1 + min(int64(time.Since(begin)/every), last-1)})}, nil
+		end := 1 + min(int64(time.Since(begin)/every), last-1)
+		return Coverage{Position: eventlog.PositionOf(eventlog.Offsets{busy: end})}, nil
 	}
 }
 
@@ -24,12 +25,12 @@ func TestAMirrorIsWaitedForAsLongAsItMoves(t *testing.T) {
 	for name, test := range map[string]struct {
 		every time.Duration
 		last  int64
-		stall time.Duration // after how long the wait is given up; 0: it is not
+		stall time.Duration // after how long the wait ends with an error; 0: it does not
 	}{
-		"an hour's way, in steps of most of the patience": {every: 59 * time.Second, last: 60},
-		"one that stands":                {every: time.Hour, last: 1, stall: patience},
-		"one that stops on its way":      {every: 50 * time.Second, last: 3, stall: 100*time.Second + patience},
-		"steps longer than the patience": {every: 61 * time.Second, last: 60, stall: patience},
+		"slow, but always within the patience": {every: 59 * time.Second, last: 60},
+		"does not move":                        {every: time.Hour, last: 1, stall: patience},
+		"stops on its way":                     {every: 50 * time.Second, last: 3, stall: 100*time.Second + patience},
+		"slower than the patience":             {every: 61 * time.Second, last: 60, stall: patience},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -49,9 +50,12 @@ func TestAMirrorIsWaitedForAsLongAsItMoves(t *testing.T) {
 
 func TestAWaitSaysWhatTheMirrorHasReached(t *testing.T) {
 	err := error(&StalledError{
-		Reached: eventlog.PositionOf(eventlog.Offsets{busy: 3}), Wanted: eventlog.PositionOf(eventlog.Offsets{busy: 60}), Unmoved: time.Minute,
+		Reached: eventlog.PositionOf(eventlog.Offsets{busy: 3}),
+		Wanted:  eventlog.PositionOf(eventlog.Offsets{busy: 60}),
+		Unmoved: time.Minute,
 	})
-	const want = "the mirror in ClickHouse is at \"o0.3\" and has not moved for 1m0s on its way to o0.60: is analytics-projector running? Its log and its /readyz say what is in its way"
+	const want = `the mirror in ClickHouse is at "o0.3" and has not moved for 1m0s on its way to o0.60: ` +
+		"is analytics-projector running? Its log and its /readyz say what is in its way"
 	if err.Error() != want {
 		t.Errorf("%s, want %s", err, want)
 	}

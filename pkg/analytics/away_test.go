@@ -19,7 +19,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/httpapi"
 )
 
-// proxied is a fixture whose mirror reaches ClickHouse through a proxy. The test itself asks ClickHouse directly.
+// proxied is a fixture whose mirror uses ClickHouse through a proxy. The test itself uses ClickHouse directly.
 type proxied struct {
 	*fixture
 	proxy  *chdbtest.Proxy
@@ -38,11 +38,13 @@ func newProxied(t *testing.T) *proxied {
 	return &proxied{fixture: f, proxy: proxy, behind: openAt(t, proxy.DSN(strings.TrimPrefix(dsn.Path, "/")))}
 }
 
-// start runs the mirror, with its health and metrics over HTTP.
+// start runs the mirror, with its readiness and metrics served over HTTP.
 func (p *proxied) start() {
 	p.t.Helper()
 	m, _ := p.mirror(func(c *analytics.Config) { c.Conn = p.behind })
-	server, err := httpapi.NewServer(httpapi.Config{Logger: slog.New(slog.DiscardHandler), Ready: m.Ready, Gatherer: p.metrics})
+	server, err := httpapi.NewServer(httpapi.Config{
+		Logger: slog.New(slog.DiscardHandler), Ready: m.Ready, Gatherer: p.metrics,
+	})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -68,7 +70,7 @@ func (p *proxied) get(path string) (status int, body string) {
 	return answer.StatusCode, string(text)
 }
 
-// down waits until the probe and the metrics say that the mirror is down, and the probe why.
+// down waits until the readiness probe says that the mirror is down, and why, and checks the metrics.
 func (p *proxied) down(why string) {
 	p.t.Helper()
 	p.eventually("not ready: "+why, func() bool {
@@ -80,7 +82,7 @@ func (p *proxied) down(why string) {
 	}
 }
 
-// up waits until they say that it is there again, and compares the mirror with the log.
+// up waits until the readiness probe says that the mirror is up again, and compares it with the log.
 func (p *proxied) up() {
 	p.t.Helper()
 	p.eventually("ready", func() bool {
@@ -95,10 +97,15 @@ func (p *proxied) up() {
 
 const (
 	noSpace = "Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)"
-	noGrant = "projector: Not enough privileges. To execute this query, it's necessary to have the grant INSERT(topic) ON holdfast.events. (ACCESS_DENIED)"
+	noGrant = "projector: Not enough privileges. To execute this query, " +
+		"it's necessary to have the grant INSERT(topic) ON holdfast.events. (ACCESS_DENIED)"
+	noDatabaseGrant = "projector: Not enough privileges. To execute this query, " +
+		"it's necessary to have the grant CREATE DATABASE ON holdfast.*. (ACCESS_DENIED)"
+	noMemory = "Memory limit (total) exceeded. (MEMORY_LIMIT_EXCEEDED)"
 )
 
-// ClickHouse goes away, has no room, takes a right away, and each time new events come: nothing is lost or doubled.
+// ClickHouse stops, has no disk space, revokes a grant, or has no memory, and each time new events come. No event is
+// lost, and none is counted twice.
 func TestTheMirrorComesBackFromWhateverClickHouseDoes(t *testing.T) {
 	p := newProxied(t)
 	p.fill(0, 30)
@@ -112,9 +119,18 @@ func TestTheMirrorComesBackFromWhateverClickHouseDoes(t *testing.T) {
 		chdbtest.Fault
 		want string
 	}{
-		{chdbtest.Fault{Queries: "INSERT INTO", Code: 243, Message: noSpace}, "ClickHouse's disk is full: free space or add a disk; the mirror goes on by itself"},
-		{chdbtest.Fault{Queries: "INSERT INTO events", Code: 497, Message: noGrant}, `the user \"projector\" lacks a grant: GRANT INSERT(topic) ON holdfast.events TO projector`},
-		{chdbtest.Fault{Queries: "INSERT INTO order_lines", Code: 241, Message: "Memory limit (total) exceeded. (MEMORY_LIMIT_EXCEEDED)"}, "ClickHouse has not the memory for it"},
+		{
+			chdbtest.Fault{Queries: "INSERT INTO", Code: 243, Message: noSpace},
+			"ClickHouse's disk is full: free space or add a disk; the mirror goes on by itself",
+		},
+		{
+			chdbtest.Fault{Queries: "INSERT INTO events", Code: 497, Message: noGrant},
+			`the user \"projector\" lacks a grant: GRANT INSERT(topic) ON holdfast.events TO projector`,
+		},
+		{
+			chdbtest.Fault{Queries: "INSERT INTO order_lines", Code: 241, Message: noMemory},
+			"ClickHouse has not the memory for it",
+		},
 	} {
 		p.proxy.Fail(fault.Fault)
 		p.fill(60+10*i, 70+10*i)
@@ -127,7 +143,7 @@ func TestTheMirrorComesBackFromWhateverClickHouseDoes(t *testing.T) {
 	}
 }
 
-// The worst that a full disk can do: rows are there, and the writer is told that they are not.
+// An insert may write its rows and still return an error. The rows are then written again.
 func TestAnInsertThatFailsAfterItsWorkDoublesNothing(t *testing.T) {
 	for _, table := range []string{"events", "orders", "order_lines", "stock_ledger", "mirror_progress"} {
 		t.Run(table, func(t *testing.T) {
@@ -137,7 +153,7 @@ func TestAnInsertThatFailsAfterItsWorkDoublesNothing(t *testing.T) {
 			p.start()
 			p.down("ClickHouse's disk is full")
 			p.fill(20, 40)
-			p.eventually("rows that nobody believes in", func() bool {
+			p.eventually("the rows are there", func() bool {
 				n, err := p.ask(fmt.Sprintf("SELECT toInt64(count()) FROM %s", table))
 				return err == nil && n > 0
 			})
@@ -147,13 +163,12 @@ func TestAnInsertThatFailsAfterItsWorkDoublesNothing(t *testing.T) {
 	}
 }
 
-// A user without a right is told at the start which one, and the mirror begins once it is given.
+// A mirror whose user lacks a grant says which one, and begins once the user has it.
 func TestTheMirrorStartsOnceItsUserMayDoWhatItDoes(t *testing.T) {
 	p := newProxied(t)
 	p.fill(0, 20)
 	p.proxy.Fail(chdbtest.Fault{
-		Queries: "CREATE DATABASE", Code: 497,
-		Message: "projector: Not enough privileges. To execute this query, it's necessary to have the grant CREATE DATABASE ON holdfast.*. (ACCESS_DENIED)",
+		Queries: "CREATE DATABASE", Code: 497, Message: noDatabaseGrant,
 	})
 	p.start()
 	p.down(`the user \"projector\" lacks a grant: GRANT CREATE DATABASE ON holdfast.* TO projector`)
@@ -163,18 +178,23 @@ func TestTheMirrorStartsOnceItsUserMayDoWhatItDoes(t *testing.T) {
 	p.up()
 }
 
-// A table that was made anew as another kind would count repeated rows twice: the mirror stops, and a rebuild heals it.
+// A table that was created again with another engine would count repeated rows twice. The mirror stops until it is
+// rebuilt.
 func TestAMirrorWhoseTableWasMadeAnewIsRebuilt(t *testing.T) {
 	p := newProxied(t)
 	p.fill(0, 20)
 	p.start()
 	p.up()
-	for _, statement := range []string{"CREATE TABLE plain AS events ENGINE = MergeTree ORDER BY tuple()", "EXCHANGE TABLES plain AND events", "DROP TABLE plain"} {
+	for _, statement := range []string{
+		"CREATE TABLE plain AS events ENGINE = MergeTree ORDER BY tuple()",
+		"EXCHANGE TABLES plain AND events",
+		"DROP TABLE plain",
+	} {
 		if err := p.conn.Exec(p.ctx, statement, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.proxy.Refuse() // whatever ends the attempt: the next one looks at the tables
+	p.proxy.Refuse() // ends the attempt; the next one checks the tables
 	p.down("does not answer")
 	p.proxy.Heal()
 	p.down("events has the engine MergeTree and should have ReplacingMergeTree")
@@ -184,7 +204,7 @@ func TestAMirrorWhoseTableWasMadeAnewIsRebuilt(t *testing.T) {
 	p.up()
 }
 
-// A reader finds out what was done to the tables: at its first report, and after each that failed.
+// A reader checks the tables before its first report, and again after a report has failed.
 func TestReportsNoticeATableThatWasChanged(t *testing.T) {
 	f := newFixture(t)
 	f.fill(0, 20)
@@ -206,12 +226,18 @@ func TestReportsNoticeATableThatWasChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *clickhouse.Error
-	if err := ask(reports); !errors.As(err, &refused) || !strings.Contains(err.Error(), "a column is missing: the table was changed by hand") {
+	err := ask(reports)
+	if !errors.As(err, &refused) ||
+		!strings.Contains(err.Error(), "a column is missing: the table was changed by hand") {
 		t.Errorf("the first report after the change: %v", err)
 	}
-	for name, r := range map[string]*analytics.Reports{"the next one": reports, "that of another reader": analytics.NewReports(f.conn)} {
+	for name, r := range map[string]*analytics.Reports{
+		"the next one":           reports,
+		"that of another reader": analytics.NewReports(f.conn),
+	} {
 		var schema *clickhouse.SchemaError
-		if err := ask(r); !errors.As(err, &schema) || !strings.Contains(err.Error(), "order_lines.country is gone") || !strings.Contains(err.Error(), "holdfast mirror rebuild") {
+		if err := ask(r); !errors.As(err, &schema) || !strings.Contains(err.Error(), "order_lines.country is gone") ||
+			!strings.Contains(err.Error(), "holdfast mirror rebuild") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

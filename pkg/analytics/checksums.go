@@ -8,16 +8,16 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
 
-// Checksum stands for all rows of a table: equal rows in any order give an equal one.
+// Checksum is the checksum of a table. Tables with equal rows, in any order, have equal checksums.
 type Checksum struct {
 	Table string `json:"table"`
 	Rows  uint64 `json:"rows"`
-	// Hash is the sum of the rows' hashes.
+	// Hash is the sum of the hashes of the rows.
 	Hash uint64 `json:"hash"`
 }
 
-// Checksums are those of every table with rows of events, where the condition holds: one of SQL on topic, partition
-// and offset.
+// Checksums are the checksums of every table with rows of events. where is an SQL condition on topic, partition and
+// offset; it chooses the rows.
 func (r *Reports) Checksums(ctx context.Context, where string) ([]Checksum, error) {
 	m, err := Migrations()
 	if err != nil {
@@ -33,8 +33,11 @@ func (r *Reports) Checksums(ctx context.Context, where string) ([]Checksum, erro
 			names[i] = col.Name
 		}
 		sum := Checksum{Table: table.Name}
-		query := fmt.Sprintf("SELECT count(), sum(cityHash64(%s)) FROM %s FINAL WHERE %s", strings.Join(names, ", "), table.Name, where)
-		err := r.conn.Each(ctx, query, readSettings, nil, func(rows clickhouse.Rows) error { return rows.Scan(&sum.Rows, &sum.Hash) })
+		query := fmt.Sprintf("SELECT count(), sum(cityHash64(%s)) FROM %s FINAL WHERE %s",
+			strings.Join(names, ", "), table.Name, where)
+		err := r.conn.Each(ctx, query, readSettings, nil, func(rows clickhouse.Rows) error {
+			return rows.Scan(&sum.Rows, &sum.Hash)
+		})
 		if err != nil {
 			return nil, err
 		}

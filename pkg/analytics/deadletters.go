@@ -11,28 +11,32 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// DeadLetter says that the mirror could not take an event. The event itself stays in the log, where it is found
-// by its place.
+// DeadLetter says that the mirror could not decode an event. It does not contain the event, which stays in the log at
+// this topic, partition and offset.
 type DeadLetter struct {
 	Topic     string    `json:"topic"`
 	Partition int32     `json:"partition"`
 	Offset    int64     `json:"offset"`
 	Reason    string    `json:"reason"`
 	ParkedAt  time.Time `json:"parked_at"`
-	// Settled is set once a retry has put its rows where they belong.
+	// Settled is true once a retry has written the rows of the event.
 	Settled bool `json:"settled,omitempty"`
 }
 
-// Place names the event, as `holdfast dead-letters` takes it.
+// Place is where the event is, in the form that `holdfast dead-letters` accepts: orders.events/3/17 is offset 17 of
+// partition 3.
 func (d DeadLetter) Place() string { return fmt.Sprintf("%s/%d/%d", d.Topic, d.Partition, d.Offset) }
 
 func deadLetter(rec *eventlog.Record, why error) DeadLetter {
-	return DeadLetter{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Reason: why.Error(), ParkedAt: time.Now().UTC()}
+	return DeadLetter{
+		Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset,
+		Reason: why.Error(), ParkedAt: time.Now().UTC(),
+	}
 }
 
 var deadLetterPartition = eventlog.TopicPartition{Topic: eventlog.TopicDeadLetters}
 
-// Park writes dead letters to their topic. An event may be parked again after a crash; it counts once, by its place.
+// Park writes dead letters to their topic. After a crash an event may be parked again; DeadLetters lists it once.
 func Park(ctx context.Context, client *eventlog.Client, letters []DeadLetter) error {
 	if len(letters) == 0 {
 		return nil
@@ -48,7 +52,7 @@ func Park(ctx context.Context, client *eventlog.Client, letters []DeadLetter) er
 	return client.Produce(ctx, recs)
 }
 
-// DeadLetters are the events that are parked and were not put right yet, those that were parked first first.
+// DeadLetters are the parked events that were not retried with success. The one that was parked first comes first.
 func DeadLetters(ctx context.Context, client *eventlog.Client) ([]DeadLetter, error) {
 	tps := []eventlog.TopicPartition{deadLetterPartition}
 	from, err := client.StartOffsets(ctx, tps)
@@ -66,8 +70,8 @@ func DeadLetters(ctx context.Context, client *eventlog.Client) ([]DeadLetter, er
 		if err := json.Unmarshal(rec.Value, &letter); err != nil {
 			return fmt.Errorf("%s offset %d is no dead letter: %w", rec.Topic, rec.Offset, err)
 		}
-		i, known := places[letter.Place()]
-		if !known {
+		i, seen := places[letter.Place()]
+		if !seen {
 			places[letter.Place()] = len(letters)
 			letters = append(letters, letter)
 		} else {
@@ -82,7 +86,8 @@ func DeadLetters(ctx context.Context, client *eventlog.Client) ([]DeadLetter, er
 func (d DeadLetter) Event(ctx context.Context, client *eventlog.Client) (*eventlog.Record, error) {
 	tp := eventlog.TopicPartition{Topic: d.Topic, Partition: d.Partition}
 	var event *eventlog.Record
-	err := client.Read(ctx, eventlog.Offsets{tp: d.Offset}, eventlog.Offsets{tp: d.Offset + 1}, func(rec *eventlog.Record) error {
+	from, to := eventlog.Offsets{tp: d.Offset}, eventlog.Offsets{tp: d.Offset + 1}
+	err := client.Read(ctx, from, to, func(rec *eventlog.Record) error {
 		found := *rec
 		event = &found
 		return nil
@@ -93,8 +98,8 @@ func (d DeadLetter) Event(ctx context.Context, client *eventlog.Client) (*eventl
 	return event, err
 }
 
-// Retry mirrors the event of a dead letter: after an upgrade its schema may be known. Its rows have the keys that
-// they would have had.
+// Retry mirrors the event of a dead letter. After an upgrade this program may know its schema. The rows get the same
+// keys as if the event had been mirrored at first.
 func Retry(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, letter DeadLetter) error {
 	event, err := letter.Event(ctx, client)
 	if err != nil {

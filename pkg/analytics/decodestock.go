@@ -2,13 +2,14 @@ package analytics
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// The places of the changes in a row; see deltaNames.
+// The levels of stock at a location.
 const (
 	onHand = iota
 	available
@@ -20,43 +21,71 @@ const (
 	incoming
 )
 
-// delta is how a location changed.
-type delta [len(deltaNames)]int64
+// levelNames are the columns of the levels. The column of a level's change is called the same, with _delta behind it.
+// A level that stock moves to and from has the word of its state in the event schema.
+var levelNames = [...]string{
+	onHand: "on_hand", available: "available", reserved: "reserved", committed: "committed",
+	safetyStock: "safety_stock", damaged: "damaged", qualityControl: "quality_control", incoming: "incoming",
+}
 
-// movement is what a stock event changed, location by location: most change one, and inventory.MaxLocations bounds them.
+// levels has a number of units for each level.
+type levels [len(levelNames)]int64
+
+func levelsOf(l *eventv1.Level) levels {
+	return levels{
+		onHand: l.OnHand, available: l.Available, reserved: l.Reserved, committed: l.Committed,
+		safetyStock: l.SafetyStock, damaged: l.Damaged, qualityControl: l.QualityControl, incoming: l.Incoming,
+	}
+}
+
+// levelOf is the level of a state that stock moves to and from. ok is false for a state of a newer schema.
+func levelOf(state eventv1.StockState) (level int, ok bool) {
+	level = slices.Index(levelNames[:], schema.StockStates.Word(state))
+	return level, level >= 0
+}
+
+// movement is the content of a stock event: what it changed, location by location. Most events change one location;
+// inventory.MaxLocations is the limit.
 type movement struct {
 	typ, reason, orderID, reference string
 	changed                         []changedLocation
 }
 
+// changedLocation is a location with the changes of its levels.
 type changedLocation struct {
 	location string
-	delta
+	deltas   levels
 }
 
-// change adds to a state at a location.
-func (m *movement) change(location string, state int, quantity int64) {
+// change adds units to a level at a location; quantity is below 0 to remove them.
+func (m *movement) change(location string, level int, quantity int64) {
 	for i := range m.changed {
 		if m.changed[i].location == location {
-			m.changed[i].delta[state] += quantity
+			m.changed[i].deltas[level] += quantity
 			return
 		}
 	}
 	m.changed = append(m.changed, changedLocation{location: location})
-	m.changed[len(m.changed)-1].delta[state] = quantity
+	m.changed[len(m.changed)-1].deltas[level] = quantity
 }
 
-// at is how a location changed.
-func (m *movement) at(location string) delta {
+// deltasOf are the changes of a location's levels.
+func (m *movement) deltasOf(location string) levels {
 	for i := range m.changed {
 		if m.changed[i].location == location {
-			return m.changed[i].delta
+			return m.changed[i].deltas
 		}
 	}
-	return delta{}
+	return levels{}
 }
 
-// move takes allocations from one state to another.
+// put adds units to a location: to on_hand, and to the level that they have there.
+func (m *movement) put(location string, level int, quantity int64) {
+	m.change(location, onHand, quantity)
+	m.change(location, level, quantity)
+}
+
+// move moves units from one level to another. Both are in on_hand, which stays the same.
 func (m *movement) move(allocations []*eventv1.Allocation, from, to int) {
 	for _, a := range allocations {
 		m.change(a.Location, from, -a.Quantity)
@@ -64,45 +93,24 @@ func (m *movement) move(allocations []*eventv1.Allocation, from, to int) {
 	}
 }
 
-// ship takes allocations off the shelf.
+// ship removes units from their locations.
 func (m *movement) ship(allocations []*eventv1.Allocation, from int) {
 	for _, a := range allocations {
-		m.change(a.Location, onHand, -a.Quantity)
-		m.change(a.Location, from, -a.Quantity)
+		m.put(a.Location, from, -a.Quantity)
 	}
-}
-
-// states are the places of the states that stock moves between.
-var states = map[eventv1.StockState]int{
-	eventv1.StockState_STOCK_STATE_AVAILABLE:       available,
-	eventv1.StockState_STOCK_STATE_DAMAGED:         damaged,
-	eventv1.StockState_STOCK_STATE_QUALITY_CONTROL: qualityControl,
-	eventv1.StockState_STOCK_STATE_SAFETY_STOCK:    safetyStock,
-}
-
-var reasons = map[eventv1.Reason]string{
-	eventv1.Reason_REASON_CORRECTION:  "correction",
-	eventv1.Reason_REASON_CYCLE_COUNT: "cycle_count",
-	eventv1.Reason_REASON_DAMAGED:     "damaged",
-	eventv1.Reason_REASON_RECEIVED:    "received",
-	eventv1.Reason_REASON_RESTOCK:     "restock",
-	eventv1.Reason_REASON_SHRINKAGE:   "shrinkage",
-	eventv1.Reason_REASON_PROMOTION:   "promotion",
-	eventv1.Reason_REASON_RETURN:      "return",
-	eventv1.Reason_REASON_OTHER:       "other",
 }
 
 func (r *rows) addStock(rec *eventlog.Record) error {
 	ev := eventv1.InventoryEventFromVTPool()
-	defer ev.ReturnToVTPool() // what rows keep of it are strings
+	defer ev.ReturnToVTPool() // the rows keep only strings of it
 	if err := schema.ReadInventory(rec.Value, ev); err != nil {
 		return err
 	}
-	if err := envelope(ev.Meta, ev.Sku); err != nil {
+	if err := checkEnvelope(ev.Meta, ev.Sku); err != nil {
 		return err
 	}
 	m := movement{changed: r.changed[:0]}
-	if !m.ofGoods(ev) && !m.ofOrders(ev) {
+	if !m.decodeStock(ev) && !m.decodeReservation(ev) {
 		return errEnvelope
 	}
 	for _, l := range ev.Locations {
@@ -118,8 +126,8 @@ func (r *rows) addStock(rec *eventlog.Record) error {
 	return nil
 }
 
-// ofGoods knows the changes that commands make; false: it is another.
-func (m *movement) ofGoods(ev *eventv1.InventoryEvent) bool {
+// decodeStock decodes the changes that stock commands make. It returns false for another change.
+func (m *movement) decodeStock(ev *eventv1.InventoryEvent) bool {
 	switch c := ev.Change.(type) {
 	case *eventv1.InventoryEvent_ItemRegistered:
 		m.typ = "item_registered"
@@ -128,8 +136,7 @@ func (m *movement) ofGoods(ev *eventv1.InventoryEvent) bool {
 	case *eventv1.InventoryEvent_StockReceived:
 		s := c.StockReceived
 		m.typ, m.reason, m.reference = "stock_received", "received", s.Reference
-		m.change(s.Location, onHand, s.Quantity)
-		m.change(s.Location, available, s.Quantity)
+		m.put(s.Location, available, s.Quantity)
 		m.change(s.Location, incoming, -s.Expected)
 	case *eventv1.InventoryEvent_StockExpected:
 		s := c.StockExpected
@@ -137,8 +144,8 @@ func (m *movement) ofGoods(ev *eventv1.InventoryEvent) bool {
 		m.change(s.Location, incoming, s.Delta)
 	case *eventv1.InventoryEvent_StockMoved:
 		s := c.StockMoved
-		from, okFrom := states[s.From]
-		to, okTo := states[s.To]
+		from, okFrom := levelOf(s.From)
+		to, okTo := levelOf(s.To)
 		if !okFrom || !okTo {
 			return false
 		}
@@ -148,31 +155,26 @@ func (m *movement) ofGoods(ev *eventv1.InventoryEvent) bool {
 	case *eventv1.InventoryEvent_TransferShipped:
 		t := c.TransferShipped
 		m.typ, m.reference = "transfer_shipped", t.TransferId
-		m.change(t.FromLocation, onHand, -t.Quantity)
-		m.change(t.FromLocation, available, -t.Quantity)
+		m.put(t.FromLocation, available, -t.Quantity)
 		m.change(t.ToLocation, incoming, t.Quantity)
 	case *eventv1.InventoryEvent_TransferReceived:
 		t := c.TransferReceived
 		m.typ, m.reference = "transfer_received", t.TransferId
-		m.change(t.ToLocation, onHand, t.Quantity+t.Damaged)
-		m.change(t.ToLocation, available, t.Quantity)
-		m.change(t.ToLocation, damaged, t.Damaged)
+		m.put(t.ToLocation, available, t.Quantity)
+		m.put(t.ToLocation, damaged, t.Damaged)
 		m.change(t.ToLocation, incoming, -t.Quantity-t.Damaged-t.Missing-t.Rejected)
 		if t.Rejected > 0 {
 			m.reason = "rejected"
-			m.change(t.FromLocation, onHand, t.Rejected)
-			m.change(t.FromLocation, qualityControl, t.Rejected)
+			m.put(t.FromLocation, qualityControl, t.Rejected)
 		}
 	case *eventv1.InventoryEvent_StockAdjusted:
 		s := c.StockAdjusted
-		m.typ, m.reason, m.reference = "stock_adjusted", reasons[s.Reason], s.Reference
-		m.change(s.Location, onHand, s.Delta)
-		m.change(s.Location, available, s.Delta)
+		m.typ, m.reason, m.reference = "stock_adjusted", schema.Reasons.Word(s.Reason), s.Reference
+		m.put(s.Location, available, s.Delta)
 	case *eventv1.InventoryEvent_StockCounted:
 		s := c.StockCounted
 		m.typ, m.reason, m.reference = "stock_counted", "cycle_count", s.Reference
-		m.change(s.Location, onHand, s.Delta)
-		m.change(s.Location, available, s.Delta)
+		m.put(s.Location, available, s.Delta)
 	case *eventv1.InventoryEvent_SafetyStockSet:
 		s := c.SafetyStockSet
 		m.typ = "safety_stock_set"
@@ -184,8 +186,8 @@ func (m *movement) ofGoods(ev *eventv1.InventoryEvent) bool {
 	return true
 }
 
-// ofOrders knows the changes that orders make; false: the event is of a newer schema.
-func (m *movement) ofOrders(ev *eventv1.InventoryEvent) bool {
+// decodeReservation decodes the changes that orders make. It returns false for another change.
+func (m *movement) decodeReservation(ev *eventv1.InventoryEvent) bool {
 	switch c := ev.Change.(type) {
 	case *eventv1.InventoryEvent_StockReserved:
 		m.typ, m.orderID = "stock_reserved", c.StockReserved.GetStep().GetOrderId()
@@ -196,17 +198,8 @@ func (m *movement) ofOrders(ev *eventv1.InventoryEvent) bool {
 	case *eventv1.InventoryEvent_BackorderFilled:
 		f := c.BackorderFilled
 		m.typ, m.orderID = "backorder_filled", f.GetStep().GetOrderId()
-		// What was found elsewhere is held there, and no longer where it was backordered.
-		m.move(f.Reserved, available, reserved)
-		m.move(f.Committed, available, committed)
-		for _, a := range f.Reserved {
-			m.change(f.Location, reserved, -a.Quantity)
-			m.change(f.Location, available, a.Quantity)
-		}
-		for _, a := range f.Committed {
-			m.change(f.Location, committed, -a.Quantity)
-			m.change(f.Location, available, a.Quantity)
-		}
+		m.fill(f.Location, f.Reserved, reserved)
+		m.fill(f.Location, f.Committed, committed)
 	case *eventv1.InventoryEvent_ReservationRejected:
 		m.typ, m.orderID = "reservation_rejected", c.ReservationRejected.GetStep().GetOrderId()
 	case *eventv1.InventoryEvent_ReservationCommitted:
@@ -222,14 +215,13 @@ func (m *movement) ofOrders(ev *eventv1.InventoryEvent) bool {
 		m.ship(c.StockFulfilled.FromCommitted, committed)
 		m.ship(c.StockFulfilled.FromAvailable, available)
 	case *eventv1.InventoryEvent_StockRestocked:
-		m.typ, m.orderID, m.reason = "stock_restocked", c.StockRestocked.GetStep().GetOrderId(), reasons[c.StockRestocked.Reason]
-		for _, a := range c.StockRestocked.Allocations {
-			m.change(a.Location, onHand, a.Quantity)
-			m.change(a.Location, available, a.Quantity)
+		s := c.StockRestocked
+		m.typ, m.orderID, m.reason = "stock_restocked", s.GetStep().GetOrderId(), schema.Reasons.Word(s.Reason)
+		for _, a := range s.Allocations {
+			m.put(a.Location, available, a.Quantity)
 		}
-		for _, a := range c.StockRestocked.Damaged {
-			m.change(a.Location, onHand, a.Quantity)
-			m.change(a.Location, damaged, a.Quantity)
+		for _, a := range s.Damaged {
+			m.put(a.Location, damaged, a.Quantity)
 		}
 	default:
 		return false
@@ -237,25 +229,12 @@ func (m *movement) ofOrders(ev *eventv1.InventoryEvent) bool {
 	return true
 }
 
-func (r *stockRows) add(rec *eventlog.Record, ev *eventv1.InventoryEvent, m *movement, i int, l *eventv1.LocationLevel) {
-	r.place.add(rec)
-	r.line = append(r.line, uint32(i))
-	r.typ = append(r.typ, m.typ)
-	r.sku = append(r.sku, ev.Sku)
-	r.version = append(r.version, ev.Meta.Version)
-	r.location = append(r.location, l.Location)
-	r.reason = append(r.reason, m.reason)
-	r.orderID = append(r.orderID, m.orderID)
-	r.reference = append(r.reference, m.reference)
-	r.occurredAt = append(r.occurredAt, timeOf(ev.Meta.OccurredAtMicros))
-	for i, d := range m.at(l.Location) {
-		r.deltas[i] = append(r.deltas[i], d)
-	}
-	levels := [len(levelNames)]int64{
-		l.Level.OnHand, l.Level.Available, l.Level.Reserved, l.Level.Committed,
-		l.Level.SafetyStock, l.Level.Damaged, l.Level.QualityControl, l.Level.Incoming,
-	}
-	for i, level := range levels {
-		r.levels[i] = append(r.levels[i], level)
+// fill moves a backorder from the location where it was recorded to the locations where stock has filled it. level is
+// reserved or committed.
+func (m *movement) fill(backorderedAt string, filled []*eventv1.Allocation, level int) {
+	m.move(filled, available, level)
+	for _, a := range filled {
+		m.change(backorderedAt, level, -a.Quantity)
+		m.change(backorderedAt, available, a.Quantity)
 	}
 }

@@ -6,30 +6,35 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
 
-// DocumentFigures are what the mirror holds of one past document, or of one adjustment of stock, in a month.
+// DocumentFigures are the figures of the mirror about one imported document, or one adjustment of stock, in one month.
 type DocumentFigures struct {
-	// ID is the order's, or of an adjustment its reference.
-	ID             string
+	// ID is the order ID of a document, or the reference of an adjustment.
+	ID string
+	// Month is for example "2026-02". Country is empty for figures of stock.
 	Month, Country string
+	// Rows is how many rows Quantity and Micros are summed over.
 	Rows, Quantity int64
 	Micros         int64
 }
 
 const monthText = "formatDateTime(occurred_at, '%Y-%m')"
 
-// ImportedDocuments hands over the past documents: lines, units and money, below 0 on credit notes.
+// ImportedDocuments calls fn for each imported document, with its lines, units and money. Units and money are below 0
+// for credit notes.
 func (r *Reports) ImportedDocuments(ctx context.Context, fn func(DocumentFigures)) error {
-	return r.documents(ctx, `SELECT order_id, `+monthText+` AS month, toString(any(country)), toInt64(count()), sum(quantity), sum(amount_micros)
+	return r.documents(ctx, `SELECT order_id, `+monthText+` AS month,
+    toString(any(country)), toInt64(count()), sum(quantity), sum(amount_micros)
 FROM order_lines FINAL WHERE type IN ('order_imported', 'credit_note_imported') GROUP BY order_id, month`, fn)
 }
 
-// MovedForOrders hands over the units that left stock for orders, below 0 where they came back.
+// MovedForOrders calls fn for each order, with the units that left stock for it. Units are below 0 when more came back
+// than left.
 func (r *Reports) MovedForOrders(ctx context.Context, fn func(DocumentFigures)) error {
 	return r.documents(ctx, `SELECT order_id, `+monthText+` AS month, '', toInt64(count()), -sum(on_hand_delta), toInt64(0)
 FROM stock_ledger FINAL WHERE type IN ('stock_fulfilled', 'stock_restocked') GROUP BY order_id, month`, fn)
 }
 
-// Adjustments hands over the changes of stock by hand, one for each event.
+// Adjustments calls fn for each adjustment of stock.
 func (r *Reports) Adjustments(ctx context.Context, fn func(DocumentFigures)) error {
 	return r.documents(ctx, `SELECT reference, `+monthText+` AS month, '', toInt64(1), on_hand_delta, toInt64(0)
 FROM stock_ledger FINAL WHERE type = 'stock_adjusted'`, fn)

@@ -16,7 +16,8 @@ var (
 	quiet = eventlog.TopicPartition{Topic: eventlog.TopicInventory}
 )
 
-// A log that grows by ten events a second, and inserts that take from none to minutes: the age is what they take.
+// The log grows by ten events a second, and inserts take from nothing to minutes. The age of the mirror is what they
+// take.
 func TestSteadyLatencyIsTheAge(t *testing.T) {
 	const seconds = 1_000
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -28,7 +29,7 @@ func TestSteadyLatencyIsTheAge(t *testing.T) {
 				t.Fatal("the log has not shrunk")
 			}
 			reached := eventlog.Offsets{busy: int64(10 * (second - latency + 1))}
-			if _, currentAt := f.with(reached); !currentAt[quiet].Equal(now) {
+			if currentAt := f.after(reached).currentAt; !currentAt[quiet].Equal(now) {
 				t.Fatalf("the partition that nobody writes was current at %v, not %v", currentAt[quiet], now)
 			}
 			f.advance(reached)
@@ -37,7 +38,7 @@ func TestSteadyLatencyIsTheAge(t *testing.T) {
 			}
 		}
 		end := start.Add(seconds * time.Second)
-		// Behind more than is remembered, it is known in steps of as much.
+		// When the mirror is behind by more than endsKept, its age is known less exactly.
 		atMost := time.Duration(latency) * time.Second
 		if latency >= endsKept {
 			atMost = 2 * time.Duration(latency) * time.Second
@@ -45,7 +46,7 @@ func TestSteadyLatencyIsTheAge(t *testing.T) {
 		if age := end.Sub(f.currentAt); age > atMost {
 			t.Errorf("inserts take %d s, the age is %v", latency, age)
 		}
-		if _, currentAt := f.with(nil); end.Sub(currentAt[busy]) > atMost {
+		if currentAt := f.after(nil).currentAt; end.Sub(currentAt[busy]) > atMost {
 			t.Errorf("inserts take %d s, the partition was current at %v", latency, currentAt[busy])
 		}
 		if lag := f.lag(); lag != int64(10*latency) {
@@ -54,7 +55,7 @@ func TestSteadyLatencyIsTheAge(t *testing.T) {
 	}
 }
 
-// A log that lost its end is noticed at once, and does not make the mirror current before its time.
+// A log that has lost its last events is noticed at once.
 func TestAnEndThatWentBackIsNoticed(t *testing.T) {
 	start := time.Now()
 	f := newFreshness(eventlog.Offsets{busy: 10}, eventlog.Offsets{busy: 10}, start)
@@ -88,7 +89,8 @@ func up(t *testing.T, registry *prometheus.Registry) bool {
 	return false
 }
 
-// After an outage a mirror that writes again is up, though it has not caught up; one that only began is not.
+// After an outage a mirror is up again once it has written, even if it has not caught up. It is not up when it has only
+// begun.
 func TestAFaultEndsWithTheFirstWrite(t *testing.T) {
 	m, registry := newIdleMirror(t)
 	m.fault = errors.New("ClickHouse does not answer")
@@ -106,7 +108,7 @@ func TestAFaultEndsWithTheFirstWrite(t *testing.T) {
 	}
 }
 
-// A mirror that catches up is ready while the log goes on, however long inserts take.
+// A mirror is ready once it has the events that were in the log when it began, however much the log has grown since.
 func TestAMirrorIsReadyOnceItHeldWhatStoodInTheLog(t *testing.T) {
 	m, _ := newIdleMirror(t)
 	now := time.Now()
@@ -123,18 +125,18 @@ func TestAMirrorIsReadyOnceItHeldWhatStoodInTheLog(t *testing.T) {
 	}
 }
 
-// A mirror that is filled goes on for as long as the log is long; what runs beside it need not wait.
-func TestAMirrorGoesBeforeItHasCaughtUp(t *testing.T) {
+// Filling a mirror from a long log takes long. Other services in the same process need not wait for it.
+func TestAMirrorIsStartedBeforeItHasCaughtUp(t *testing.T) {
 	m, _ := newIdleMirror(t)
-	if err := m.Going(); err == nil || err.Error() != "the mirror is starting" {
+	if err := m.Started(); err == nil || err.Error() != "the mirror is starting" {
 		t.Errorf("it has not begun, and says %v", err)
 	}
 	m.began(eventlog.Offsets{busy: 0}, eventlog.Offsets{busy: 10}, time.Now())
-	if err := m.Going(); err != nil || m.Ready() == nil {
+	if err := m.Started(); err != nil || m.Ready() == nil {
 		t.Errorf("it is filled, and says %v", err)
 	}
 	m.fault = errors.New("ClickHouse does not answer")
-	if err := m.Going(); !errors.Is(err, m.fault) {
+	if err := m.Started(); !errors.Is(err, m.fault) {
 		t.Errorf("it fails, and says %v", err)
 	}
 }
@@ -143,8 +145,8 @@ func TestAMirrorGoesBeforeItHasCaughtUp(t *testing.T) {
 func TestAReplicaWithoutPartitionsIsReady(t *testing.T) {
 	m, registry := newIdleMirror(t)
 	m.fault = errors.New("ClickHouse does not answer")
-	m.keep(context.Background(), nil)
-	if err := errors.Join(m.Ready(), m.Going()); err != nil || !up(t, registry) || m.age() != 0 {
+	m.mirrorPartitions(context.Background(), nil)
+	if err := errors.Join(m.Ready(), m.Started()); err != nil || !up(t, registry) || m.age() != 0 {
 		t.Errorf("up: %v, it says %v", up(t, registry), err)
 	}
 }

@@ -3,13 +3,15 @@ package analytics
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec/codectest"
 )
 
-// FuzzMirror: an event becomes rows, the same number in all columns of a table, or it is refused and leaves none.
+// FuzzMirror checks that an event becomes rows, with the same number of values in all columns of a table, or is refused
+// and leaves no rows.
 func FuzzMirror(f *testing.F) {
 	for _, s := range codectest.Samples(f) {
 		f.Add(true, s.Value)
@@ -27,13 +29,21 @@ func FuzzMirror(f *testing.F) {
 			}
 			return
 		}
-		if len(r.inserts()) == 0 {
+		inserts := r.inserts()
+		if len(inserts) == 0 {
 			t.Fatal("an event without rows")
+		}
+		for _, in := range inserts {
+			for _, col := range in.columns {
+				if n := reflect.ValueOf(col.Values).Len(); n != in.rows {
+					t.Fatalf("%s has %d rows, and %d values of %s", in.table, in.rows, n, col.Name)
+				}
+			}
 		}
 	})
 }
 
-// FuzzReportCursor: a cursor is one of ours or refused, and what it gives are values for each of its keys.
+// FuzzReportCursor checks that a cursor is refused, or gives a value for each sort key.
 func FuzzReportCursor(f *testing.F) {
 	f.Add(`["GBP","85123A"]`)
 	f.Add(`["1","2"]`)
@@ -55,7 +65,7 @@ func FuzzReportCursor(f *testing.F) {
 	})
 }
 
-// FuzzDeadLetter: what decodes encodes to the same again.
+// FuzzDeadLetter checks that a dead letter that can be decoded is the same after it was encoded and decoded again.
 func FuzzDeadLetter(f *testing.F) {
 	f.Add([]byte(`{"topic":"orders.events","partition":3,"offset":17,"reason":"why","parked_at":"2026-01-02T03:04:05Z"}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
@@ -65,9 +75,10 @@ func FuzzDeadLetter(f *testing.F) {
 		}
 		again, err := json.Marshal(first)
 		if err != nil {
-			return // a time that JSON has no text for; nobody parks at one
+			return // JSON has no form for such a time; the clock never shows one
 		}
-		if err := json.Unmarshal(again, &second); err != nil || first.Place() != second.Place() || first.Reason != second.Reason {
+		err = json.Unmarshal(again, &second)
+		if err != nil || first.Place() != second.Place() || first.Reason != second.Reason {
 			t.Fatalf("%v: %+v, then %+v", err, first, second)
 		}
 	})

@@ -13,11 +13,13 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 var update = flag.Bool("update", false, "write the golden files and the page of tables anew")
 
-// sameAs compares a text with its file, or writes it.
+// sameAs compares a text with a golden file. With -update it writes the file.
 func sameAs(t *testing.T, path string, text []byte) {
 	t.Helper()
 	if *update {
@@ -34,7 +36,7 @@ func sameAs(t *testing.T, path string, text []byte) {
 	}
 }
 
-// Every event that the log can hold, from the bytes that the codec keeps for ever, and the rows that it becomes.
+// Every event of the schema becomes the rows in the golden file. The events are the golden bytes of the codec.
 func TestRowsOfEveryEvent(t *testing.T) {
 	f := newFixture(t)
 	files, err := filepath.Glob("../eventlog/codec/testdata/*.golden")
@@ -52,7 +54,8 @@ func TestRowsOfEveryEvent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		recs = append(recs, &eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: topicOf(filepath.Base(file))}, Key: []byte("k"), Value: value})
+		tp := eventlog.TopicPartition{Topic: topicOf(filepath.Base(file))}
+		recs = append(recs, &eventlog.Record{TopicPartition: tp, Key: []byte("k"), Value: value})
 	}
 	f.append(recs...)
 	f.mirror()
@@ -74,17 +77,20 @@ func TestRowsOfEveryEvent(t *testing.T) {
 	sameAs(t, "testdata/rows.golden", b.Bytes())
 }
 
-// topicOf tells by its name what an event is of.
-func topicOf(name string) string {
-	for _, stock := range []string{"stock_", "item_", "transfer_", "safety_", "backorder_limit", "backorder_filled", "reservation_rejected", "reservation_committed", "reservation_released"} {
-		if strings.HasPrefix(name, stock) {
+// topicOf is the topic of an event, by the name of its golden file: stock_received-2.v1.golden is a stock event,
+// because stock_received is a change of InventoryEvent.
+func topicOf(file string) string {
+	event := file[:strings.IndexAny(file, "-.")]
+	changes := new(eventv1.InventoryEvent).ProtoReflect().Descriptor().Oneofs().ByName("change").Fields()
+	for i := range changes.Len() {
+		if name, _ := schema.SplitName(string(changes.Get(i).Name())); name == event {
 			return eventlog.TopicInventory
 		}
 	}
 	return eventlog.TopicOrders
 }
 
-// dump writes the rows of a table, a column a line, those that are empty or 0 left out.
+// dump writes the rows of a table, one line for each column. Columns that are empty or 0 are left out.
 func (f *fixture) dump(b *bytes.Buffer, table clickhouse.Table) {
 	f.t.Helper()
 	fmt.Fprintf(b, "== %s\n", table.Name)
@@ -116,14 +122,14 @@ func (f *fixture) dump(b *bytes.Buffer, table clickhouse.Table) {
 	fmt.Fprintln(b)
 }
 
-const tablesHead = `# Tables in ClickHouse
+const tablesHead = "# Tables in ClickHouse\n\n" +
+	"The mirror of the log, made by analytics-projector (`pkg/analytics/migrations`). " +
+	"Rows are functions of single events and never\n" +
+	"change; read them with `FINAL` and `do_not_merge_across_partitions_select_final = 1`. " +
+	"Amounts are millionths: add them up as\n" +
+	"`sum(toInt128(amount_micros))`. This page is made from the migrations: `go test ./pkg/analytics -update`.\n"
 
-The mirror of the log, made by analytics-projector (` + "`pkg/analytics/migrations`" + `). Rows are functions of single events and never
-change; read them with ` + "`FINAL`" + ` and ` + "`do_not_merge_across_partitions_select_final = 1`" + `. Amounts are millionths: add them up as
-` + "`sum(toInt128(amount_micros))`" + `. This page is made from the migrations: ` + "`go test ./pkg/analytics -update`" + `.
-`
-
-// The page of tables is what the migrations say.
+// docs/tables.md is generated from the migrations.
 func TestThePageOfTablesIsUpToDate(t *testing.T) {
 	m, err := analytics.Migrations()
 	if err != nil {
@@ -131,7 +137,8 @@ func TestThePageOfTablesIsUpToDate(t *testing.T) {
 	}
 	b := bytes.NewBufferString(tablesHead)
 	for _, table := range m.Tables() {
-		fmt.Fprintf(b, "\n## %s\n\n%s.\n\n```sql\n%s\n```\n\n| column | type | |\n|---|---|---|\n", table.Name, table.Comment, strings.Join(table.Engine, "\n"))
+		fmt.Fprintf(b, "\n## %s\n\n%s.\n\n```sql\n%s\n```\n\n| column | type | |\n|---|---|---|\n",
+			table.Name, table.Comment, strings.Join(table.Engine, "\n"))
 		for _, col := range table.Columns {
 			typ := col.Type
 			if col.Default != "" {

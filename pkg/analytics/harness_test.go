@@ -22,7 +22,7 @@ const waitLimit = 2 * time.Minute
 
 func TestMain(m *testing.M) { chdbtest.Main(m, runAsProjector) }
 
-// fixture is a platform without its write side: a log to append to, and a database.
+// fixture is a log that the test appends to, and a database for the mirror.
 type fixture struct {
 	t      *testing.T
 	ctx    context.Context
@@ -34,7 +34,7 @@ type fixture struct {
 
 	versions map[string]uint64
 	metrics  *prometheus.Registry // of the last mirror
-	// What the log holds.
+	// What was appended to the log.
 	events, lines int64
 	micros        int64
 	onHand        map[string]int64
@@ -67,12 +67,12 @@ func (f *fixture) meta(id string, at time.Time) *eventv1.Meta {
 	f.versions[id]++
 	eventID := uuid.New()
 	return &eventv1.Meta{
-		EventId: eventID[:], Version: f.versions[id], OccurredAtMicros: at.UnixMicro(), RecordedAtMicros: time.Now().UnixMicro(),
-		Cause: eventv1.Cause_CAUSE_COMMAND,
+		EventId: eventID[:], Version: f.versions[id], Cause: eventv1.Cause_CAUSE_COMMAND,
+		OccurredAtMicros: at.UnixMicro(), RecordedAtMicros: time.Now().UnixMicro(),
 	}
 }
 
-// month is the time of the nth document: a few months, so that there are a few partitions.
+// month is the time of document n. There are five months, and each is a partition of the tables.
 func month(n int) time.Time {
 	return time.Date(2010, 12, 1, 8, 26, 0, 0, time.UTC).AddDate(0, n%5, n%28)
 }
@@ -85,16 +85,24 @@ func (f *fixture) imported(n int, credit bool) *eventlog.Record {
 	var lines []*eventv1.OrderLine
 	var subtotal int64
 	for i := range 3 {
-		line := &eventv1.OrderLine{Sku: fmt.Sprintf("sku-%d", (n+i)%17), Quantity: int64(n%7 + i + 1), UnitPriceMicros: int64(n)*1_001 + 105_000}
+		line := &eventv1.OrderLine{
+			Sku: fmt.Sprintf("sku-%d", (n+i)%17), Quantity: int64(n%7 + i + 1), UnitPriceMicros: int64(n)*1_001 + 105_000,
+		}
 		subtotal += line.Quantity * line.UnitPriceMicros
 		lines = append(lines, line)
 	}
 	country, customer := fmt.Sprintf("Country %d", n%3), fmt.Sprintf("customer-%d", n%11)
 	if credit {
 		subtotal = -subtotal
-		ev.Change = &eventv1.OrderEvent_CreditNoteImported{CreditNoteImported: &eventv1.CreditNoteImported{CustomerId: customer, Currency: "GBP", Lines: lines, SubtotalMicros: -subtotal, TotalMicros: -subtotal, Country: country}}
+		ev.Change = &eventv1.OrderEvent_CreditNoteImported{CreditNoteImported: &eventv1.CreditNoteImported{
+			CustomerId: customer, Currency: "GBP", Country: country, Lines: lines,
+			SubtotalMicros: -subtotal, TotalMicros: -subtotal,
+		}}
 	} else {
-		ev.Change = &eventv1.OrderEvent_OrderImported{OrderImported: &eventv1.OrderImported{CustomerId: customer, Currency: "GBP", Lines: lines, SubtotalMicros: subtotal, TotalMicros: subtotal, Country: country}}
+		ev.Change = &eventv1.OrderEvent_OrderImported{OrderImported: &eventv1.OrderImported{
+			CustomerId: customer, Currency: "GBP", Country: country, Lines: lines,
+			SubtotalMicros: subtotal, TotalMicros: subtotal,
+		}}
 	}
 	f.lines += 3
 	f.micros += subtotal
@@ -111,10 +119,13 @@ func (f *fixture) single(n int) *eventlog.Record {
 	return f.record(eventlog.TopicOrders, id, &eventv1.OrderEvent{
 		Meta: f.meta(id, month(0)), OrderId: id,
 		Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
-			CustomerId: "customer-1", Currency: "GBP", Lines: []*eventv1.OrderLine{line}, SubtotalMicros: line.UnitPriceMicros, TotalMicros: line.UnitPriceMicros}},
+			CustomerId: "customer-1", Currency: "GBP", Lines: []*eventv1.OrderLine{line},
+			SubtotalMicros: line.UnitPriceMicros, TotalMicros: line.UnitPriceMicros,
+		}},
 	})
 }
 
+// received is a receipt of stock.
 func (f *fixture) received(n int) *eventlog.Record {
 	sku := fmt.Sprintf("sku-%d", n%17)
 	quantity := int64(n%13 + 1)
@@ -123,7 +134,9 @@ func (f *fixture) received(n int) *eventlog.Record {
 	return f.record(eventlog.TopicInventory, sku, &eventv1.InventoryEvent{
 		Meta: f.meta("stock "+sku, month(n)), Sku: sku, Total: level,
 		Locations: []*eventv1.LocationLevel{{Location: "main", Level: level}},
-		Change:    &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{Location: "main", Quantity: quantity}},
+		Change: &eventv1.InventoryEvent_StockReceived{StockReceived: &eventv1.StockReceived{
+			Location: "main", Quantity: quantity,
+		}},
 	})
 }
 
@@ -149,7 +162,7 @@ func (f *fixture) append(recs ...*eventlog.Record) {
 	}
 }
 
-// fill appends documents and receipts.
+// fill appends documents and receipts from number from to number to, which is excluded.
 func (f *fixture) fill(from, to int) {
 	f.t.Helper()
 	var recs []*eventlog.Record
@@ -187,9 +200,10 @@ func (f *fixture) mirror(change ...func(*analytics.Config)) (m *analytics.Mirror
 	return m, stop
 }
 
-func (f *fixture) eventually(what string, holds func() bool) {
+// eventually waits until a condition is true.
+func (f *fixture) eventually(what string, condition func() bool) {
 	f.t.Helper()
-	for !holds() {
+	for !condition() {
 		select {
 		case <-f.ctx.Done():
 			f.t.Fatalf("never came true: %s", what)
@@ -198,7 +212,7 @@ func (f *fixture) eventually(what string, holds func() bool) {
 	}
 }
 
-// value asks for one number.
+// value is the result of a query for one number.
 func (f *fixture) value(query string) int64 {
 	f.t.Helper()
 	v, err := f.ask(query)
@@ -225,7 +239,9 @@ func (f *fixture) end() eventlog.Position {
 	f.t.Helper()
 	var tps []eventlog.TopicPartition
 	for p := range f.layout.PartitionCount {
-		tps = append(tps, eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: p}, eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: p})
+		tps = append(tps,
+			eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: p},
+			eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: p})
 	}
 	end, err := f.client.StableOffsets(f.ctx, tps)
 	if err != nil {
@@ -234,7 +250,7 @@ func (f *fixture) end() eventlog.Position {
 	return eventlog.PositionOf(end)
 }
 
-// exact waits until the mirror says that it holds the log, and compares.
+// exact waits until the mirror has reached the end of the log, and compares it with what was appended.
 func (f *fixture) exact() {
 	f.t.Helper()
 	reports := analytics.NewReports(f.conn)
@@ -246,12 +262,13 @@ func (f *fixture) exact() {
 		onHand += n
 	}
 	for query, want := range map[string]int64{
-		"SELECT toInt64(count()) FROM events FINAL":                                                                f.events,
-		"SELECT toInt64(count()) FROM order_lines FINAL":                                                           f.lines,
-		"SELECT sum(amount_micros) FROM order_lines FINAL":                                                         f.micros,
-		"SELECT sum(subtotal_micros) FROM orders FINAL":                                                            f.micros,
-		"SELECT sum(on_hand_delta) FROM stock_ledger FINAL":                                                        onHand,
-		"SELECT sum(l) FROM (SELECT argMax(on_hand, version) AS l FROM stock_ledger FINAL GROUP BY sku, location)": onHand,
+		"SELECT toInt64(count()) FROM events FINAL":         f.events,
+		"SELECT toInt64(count()) FROM order_lines FINAL":    f.lines,
+		"SELECT sum(amount_micros) FROM order_lines FINAL":  f.micros,
+		"SELECT sum(subtotal_micros) FROM orders FINAL":     f.micros,
+		"SELECT sum(on_hand_delta) FROM stock_ledger FINAL": onHand,
+		"SELECT sum(l) FROM (SELECT argMax(on_hand, version) AS l FROM stock_ledger FINAL " +
+			"GROUP BY sku, location)": onHand,
 	} {
 		if got := f.value(query); got != want {
 			f.t.Errorf("%s: %d, want %d", strings.TrimPrefix(query, "SELECT "), got, want)

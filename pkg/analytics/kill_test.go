@@ -19,7 +19,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// projectorVariable makes this test binary a projector: its value says of what.
+// projectorVariable is the environment variable that makes this test binary a projector. Its value is a projectorOf as
+// JSON.
 const projectorVariable = "HOLDFAST_TEST_PROJECTOR"
 
 // projectorOf is what a projector in a process of its own needs to know.
@@ -29,7 +30,7 @@ type projectorOf struct {
 	DSN    string
 }
 
-// runAsProjector does not return in a process that startProjector began.
+// runAsProjector runs a projector, and does not return, in a process that startProjector has started.
 func runAsProjector() {
 	text := os.Getenv(projectorVariable)
 	if text == "" {
@@ -56,7 +57,8 @@ func project(text string) error {
 		return err
 	}
 	m, err := analytics.New(analytics.Config{
-		Log: of.Log, Client: client, Layout: of.Layout, Conn: conn, Alone: true, FlushInterval: 5 * time.Millisecond, FlushRows: 200,
+		Log: of.Log, Client: client, Layout: of.Layout, Conn: conn, Alone: true,
+		FlushInterval: 5 * time.Millisecond, FlushRows: 200,
 	})
 	if err != nil {
 		return err
@@ -65,7 +67,7 @@ func project(text string) error {
 	return m.Run(context.Background())
 }
 
-// startProjector begins a projector and returns when it runs.
+// startProjector starts a projector in a process of its own, and returns once it runs.
 func (f *fixture) startProjector() *exec.Cmd {
 	f.t.Helper()
 	text, err := json.Marshal(projectorOf{Log: f.log, Layout: f.layout, DSN: f.dsn})
@@ -88,7 +90,7 @@ func (f *fixture) startProjector() *exec.Cmd {
 	return cmd
 }
 
-// moments are random, and the same in every run.
+// moments returns a function that waits for random times. They are the same in every run.
 func moments(longest time.Duration) func() <-chan time.Time {
 	random := rand.New(rand.NewPCG(1, 2))
 	return func() <-chan time.Time { return time.After(time.Duration(random.Int64N(int64(longest)))) }
@@ -107,8 +109,8 @@ func TestKilledProjectorsLoseAndDoubleNothing(t *testing.T) {
 		}
 		_ = projector.Wait()
 	}
-	held, err := f.ask("SELECT toInt64(count()) FROM events FINAL")
-	t.Logf("after %d kills the mirror holds %d of %d events, %v", kills, held, f.events, err)
+	mirrored, err := f.ask("SELECT toInt64(count()) FROM events FINAL")
+	t.Logf("after %d kills the mirror has %d of %d events, %v", kills, mirrored, f.events, err)
 	f.mirror()
 	f.exact()
 }

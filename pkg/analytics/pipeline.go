@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// batch is what is written together: rows, events to park, and how far they reach.
+// batch is what is written to ClickHouse together: rows, events to park as dead letters, and the offsets reached.
 type batch struct {
 	rows
 	parked  []DeadLetter
@@ -31,8 +32,8 @@ func (b *batch) reset() {
 	b.begun, b.latest, b.oldest = time.Time{}, time.Time{}, time.Time{}
 }
 
-// take adds a record, or parks it.
-func (b *batch) take(rec *eventlog.Record) {
+// addOrPark adds the rows of a record. A record that cannot be decoded is parked instead.
+func (b *batch) addOrPark(rec *eventlog.Record) {
 	if err := b.add(rec); err != nil {
 		b.parked = append(b.parked, deadLetter(rec, err))
 	} else if b.oldest.IsZero() {
@@ -40,20 +41,21 @@ func (b *batch) take(rec *eventlog.Record) {
 	}
 }
 
-// polled is what a follower handed over.
+// polled is the result of a poll: the records, and the offsets of all partitions after it.
 type polled struct {
 	records []eventlog.Record
 	reached eventlog.Offsets
 }
 
-// pipeline is one attempt: goroutines that read, decode, and write, each ahead of the next by a bounded lot.
+// pipeline is one attempt at mirroring. Its goroutines read, decode and write; channels limit how far each may be ahead
+// of the next.
 type pipeline struct {
 	m        *Mirror
 	mirror   uuid.UUID
 	follower *eventlog.Follower
 	input    chan polled
-	full     chan *batch // decoded, to be written
-	free     chan *batch // written, to be filled again
+	full     chan *batch // batches to be written
+	free     chan *batch // batches that were written, to be filled again
 }
 
 func newPipeline(m *Mirror, mirror uuid.UUID, follower *eventlog.Follower) *pipeline {
@@ -67,24 +69,19 @@ func newPipeline(m *Mirror, mirror uuid.UUID, follower *eventlog.Follower) *pipe
 	return p
 }
 
-// run ends with the first error of any part.
+// run mirrors until the first error of any goroutine, which it returns.
 func (p *pipeline) run(ctx context.Context, tps []eventlog.TopicPartition) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var parts sync.WaitGroup
-	for _, part := range []func(context.Context) error{
-		p.read, p.decode, p.write,
-		func(ctx context.Context) error { return p.watchEnd(ctx, tps) },
-	} {
-		parts.Go(func() { cancel(part(ctx)) })
-	}
-	parts.Wait()
-	return context.Cause(ctx)
+	stages, ctx := errgroup.WithContext(ctx)
+	stages.Go(func() error { return p.read(ctx) })
+	stages.Go(func() error { return p.decode(ctx) })
+	stages.Go(func() error { return p.write(ctx) })
+	stages.Go(func() error { return p.watchEnd(ctx, tps) })
+	return stages.Wait()
 }
 
-// read hands over what the follower gets.
+// read polls the log and passes the records on to decode.
 func (p *pipeline) read(ctx context.Context) error {
-	busy := newCrowd()
+	load := newSchedulerLoad()
 	for {
 		records, reached, err := p.follower.Poll(ctx)
 		if err != nil {
@@ -95,20 +92,19 @@ func (p *pipeline) read(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if pause := rest(len(records), p.m.cfg.FlushInterval, p.m.cfg.GiveWay && busy.waits()); pause > 0 {
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-				return ctx.Err()
+		overloaded := p.m.cfg.YieldCPU && load.isOverloaded()
+		if pause := pauseAfterPoll(len(records), p.m.cfg.FlushInterval, overloaded); pause > 0 {
+			if err := backoff.Sleep(ctx, pause); err != nil {
+				return err
 			}
 		}
 	}
 }
 
-// decode fills batches. A batch goes when it is full, or when it has waited long enough; while the ones before are
-// written, it grows.
+// decode fills batches. It passes a batch on to write when the batch is full, or has waited as long as the flush policy
+// says. It waits itself while none of the batchesInMemory is free.
 func (p *pipeline) decode(ctx context.Context) error {
-	gather := newGathering(p.m.cfg.FlushInterval)
+	policy := newFlushPolicy(p.m.cfg.FlushInterval)
 	var b *batch
 	var work polled
 	due := time.NewTimer(time.Hour)
@@ -130,7 +126,7 @@ func (p *pipeline) decode(ctx context.Context) error {
 		if isFull {
 			out = p.full
 		} else if !b.begun.IsZero() {
-			if wait := gather.wait(b, time.Now()); wait > 0 {
+			if wait := policy.wait(b, time.Now()); wait > 0 {
 				due.Reset(wait)
 			} else {
 				out = p.full
@@ -147,7 +143,7 @@ func (p *pipeline) decode(ctx context.Context) error {
 	}
 }
 
-// fill takes records until the batch is full, and returns what is left.
+// fill adds records to the batch until it is full, and returns those that remain.
 func (p *pipeline) fill(b *batch, work polled) polled {
 	if work.reached == nil {
 		return work
@@ -159,76 +155,76 @@ func (p *pipeline) fill(b *batch, work polled) polled {
 	if len(work.records) > 0 {
 		b.latest = now
 	}
-	taken := 0
-	for taken < len(work.records) && b.count() < p.m.cfg.FlushRows {
-		rec := &work.records[taken]
-		b.take(rec)
-		taken++
-		if taken%yieldEvery == 0 {
+	n := 0
+	for n < len(work.records) && b.count() < p.m.cfg.FlushRows {
+		rec := &work.records[n]
+		b.addOrPark(rec)
+		n++
+		if n%yieldEvery == 0 {
 			runtime.Gosched()
 		}
-		// The records of a partition stand together.
-		if taken == len(work.records) || work.records[taken].TopicPartition != rec.TopicPartition || b.count() >= p.m.cfg.FlushRows {
+		// The records of one partition follow each other, so its offset is set once, after the last of them.
+		if n == len(work.records) || work.records[n].TopicPartition != rec.TopicPartition ||
+			b.count() >= p.m.cfg.FlushRows {
 			b.reached[rec.TopicPartition] = rec.Offset + 1
 		}
 	}
-	if taken < len(work.records) {
-		work.records = work.records[taken:]
+	if n < len(work.records) {
+		work.records = work.records[n:]
 		return work
 	}
 	b.reached.Merge(work.reached)
 	return polled{}
 }
 
-// write makes batches durable: the rows of two at a time, since ClickHouse uses one core for a block, but what follows
-// in the order of the log.
+// write makes batches durable. The rows of two batches are written at the same time, because ClickHouse uses one core
+// for a block. Dead letters and progress are written in the order of the log.
 func (p *pipeline) write(ctx context.Context) error {
-	beat := time.NewTicker(beatInterval)
-	defer beat.Stop()
-	ctx, fail := context.WithCancelCause(ctx)
-	var writers sync.WaitGroup
-	defer writers.Wait()
-	defer fail(nil)
-	places := make(chan struct{}, batchesWritten)
-	before := make(chan struct{}) // closed once the batch before is durable
-	close(before)
+	writers, ctx := errgroup.WithContext(ctx)
+	writers.SetLimit(1 + batchesWritten)
+	writers.Go(func() error { return p.startWriters(ctx, writers) })
+	return writers.Wait()
+}
+
+// startWriters starts a writer for each batch, and waits while batchesWritten of them run. When nothing was written for
+// a while, it writes the progress, which says that the mirror is current.
+func (p *pipeline) startWriters(ctx context.Context, writers *errgroup.Group) error {
+	idle := time.NewTicker(beatInterval)
+	defer idle.Stop()
+	earlier := make(chan struct{}) // closed once all earlier batches are durable
+	close(earlier)
 	for {
 		select {
 		case b := <-p.full:
-			select {
-			case places <- struct{}{}:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-			earlier, done := before, make(chan struct{})
-			before = done
-			writers.Go(func() {
-				if err := p.writeBatch(ctx, b, earlier); err != nil {
-					fail(err)
-					return
+			before, done := earlier, make(chan struct{})
+			earlier = done
+			writers.Go(func() error {
+				if err := p.writeBatch(ctx, b, before); err != nil {
+					return err
 				}
 				close(done)
 				b.reset()
 				p.free <- b
-				<-places
+				return nil
 			})
-			beat.Reset(beatInterval)
-		case <-beat.C:
+			idle.Reset(beatInterval)
+		case <-idle.C:
 			select {
-			case <-before: // nothing is being written
+			case <-earlier:
 			default:
-				continue
+				continue // a batch is being written
 			}
 			if err := p.writeProgress(ctx, nil); err != nil {
 				return err
 			}
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return ctx.Err()
 		}
 	}
 }
 
-// writeBatch writes rows, then, once the batches before are durable, parked events, and how far that reaches.
+// writeBatch writes the rows of a batch. Once all earlier batches are durable, it writes the dead letters and then the
+// progress.
 func (p *pipeline) writeBatch(ctx context.Context, b *batch, earlier <-chan struct{}) error {
 	began := time.Now()
 	if err := p.writeRows(ctx, b); err != nil {
@@ -237,7 +233,7 @@ func (p *pipeline) writeBatch(ctx context.Context, b *batch, earlier <-chan stru
 	select {
 	case <-earlier:
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	}
 	if err := Park(ctx, p.m.cfg.Client, b.parked); err != nil {
 		return err
@@ -253,8 +249,8 @@ func (p *pipeline) writeBatch(ctx context.Context, b *batch, earlier <-chan stru
 	return nil
 }
 
-// writeRows writes the tables, one at a time: a batch is enough work for one core, and those who take orders beside it
-// keep the others.
+// writeRows writes the tables one after the other. A batch keeps one core of ClickHouse busy; the others remain for
+// commands on the same machine.
 func (p *pipeline) writeRows(ctx context.Context, b *batch) error {
 	for _, in := range b.inserts() {
 		if err := p.m.cfg.Conn.Insert(ctx, in.table, in.columns); err != nil {
@@ -268,7 +264,8 @@ func (p *pipeline) writeRows(ctx context.Context, b *batch) error {
 
 var errMirrorGone = errors.New("the mirror was dropped or made anew; filling it from the start")
 
-// writeProgress says how far the rows reach, unless they are in a mirror that is gone.
+// writeProgress saves how far the mirror is after a batch. It fails when the mirror was dropped since this attempt
+// began, because the rows of this attempt are then gone.
 func (p *pipeline) writeProgress(ctx context.Context, reached eventlog.Offsets) error {
 	present, err := mirrorID(ctx, p.m.cfg.Conn)
 	if err != nil {
@@ -277,8 +274,9 @@ func (p *pipeline) writeProgress(ctx context.Context, reached eventlog.Offsets) 
 	if present != p.mirror {
 		return errMirrorGone
 	}
-	next, currentAt := p.m.marks(reached)
-	if err := saveProgress(ctx, p.m.cfg.Conn, p.mirror, next, currentAt); err != nil {
+	next := p.m.progressAfter(reached)
+	next.mirror = p.mirror
+	if err := saveProgress(ctx, p.m.cfg.Conn, next); err != nil {
 		return err
 	}
 	p.m.advance(reached)

@@ -12,29 +12,27 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// progress is how far the mirror is.
+// progress is how far the mirror is, as the table mirror_progress says.
 type progress struct {
-	// mirror is the ID of the progress table. Who drops the mirror gets a new one, and a projector that has not
-	// noticed yet writes progress that does not count.
+	// mirror is the UUID of the table itself. When somebody drops the mirror, the new table has another UUID. A
+	// projector that has not noticed still writes progress with the old one, which does not count.
 	mirror uuid.UUID
-	// next is below which offset all events have their rows, by partition.
+	// next are exclusive end offsets: all events below them have their rows.
 	next eventlog.Offsets
-	// currentAt is when the mirror was last known to hold the whole partition.
+	// currentAt is when the mirror was last known to have all events of the partition.
 	currentAt map[eventlog.TopicPartition]time.Time
 }
 
-// neverCurrent is when a partition was current that never was: every other time is greater.
+// neverCurrent is the currentAt of a partition that has not been current yet. ClickHouse keeps the greatest time, and
+// every other time is greater.
 var neverCurrent = time.UnixMicro(0)
 
-const mirrorQuery = "SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = '" + tableProgress + "'"
+const mirrorQuery = "SELECT uuid FROM system.tables WHERE database = currentDatabase() " +
+	"AND name = '" + tableProgress + "'"
 
-const progressQuery = `SELECT topic, partition, max(next_offset), max(current_at)
-FROM ` + tableProgress + ` WHERE mirror_id = {mirror:UUID} GROUP BY topic, partition`
-
-// mirrorID finds the present mirror.
+// mirrorID is the UUID of the present mirror.
 func mirrorID(ctx context.Context, conn *clickhouse.Conn) (uuid.UUID, error) {
-	var id uuid.UUID
-	err := conn.Each(ctx, mirrorQuery, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&id) })
+	id, err := queryUUID(ctx, conn, mirrorQuery)
 	if err == nil && id == uuid.Nil {
 		err = conn.Missing(tableProgress)
 	}
@@ -43,15 +41,25 @@ func mirrorID(ctx context.Context, conn *clickhouse.Conn) (uuid.UUID, error) {
 
 const databaseQuery = "SELECT uuid FROM system.databases WHERE name = currentDatabase()"
 
-// databaseID is the database's own, the same under every address of its server and after a rebuild of the mirror.
+// databaseID is the UUID of the database. It is the same whatever address the server is reached under, and stays the
+// same when the mirror is rebuilt.
 func databaseID(ctx context.Context, conn *clickhouse.Conn) (uuid.UUID, error) {
-	var id uuid.UUID
-	err := conn.Each(ctx, databaseQuery, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&id) })
+	id, err := queryUUID(ctx, conn, databaseQuery)
 	if err == nil && id == uuid.Nil {
-		err = fmt.Errorf("database %s has no UUID: give one of the engine Atomic, or let the mirror create it", conn.Database())
+		err = fmt.Errorf("database %s has no UUID: give one of the engine Atomic, or let the mirror create it",
+			conn.Database())
 	}
 	return id, err
 }
+
+// queryUUID is the result of a query for one UUID; uuid.Nil when there is no row.
+func queryUUID(ctx context.Context, conn *clickhouse.Conn, query string) (id uuid.UUID, err error) {
+	err = conn.Each(ctx, query, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&id) })
+	return id, err
+}
+
+const progressQuery = `SELECT topic, partition, max(next_offset), max(current_at)
+FROM ` + tableProgress + ` WHERE mirror_id = {mirror:UUID} GROUP BY topic, partition`
 
 // loadProgress reads how far the mirror is.
 func loadProgress(ctx context.Context, conn *clickhouse.Conn) (*progress, error) {
@@ -74,7 +82,8 @@ func loadProgress(ctx context.Context, conn *clickhouse.Conn) (*progress, error)
 	return p, err
 }
 
-// lastEvent is the event of a partition with the greatest offset that has a row, whether progress speaks of it or not.
+// lastEvent is the event with the greatest offset of a partition that has a row. It may lie behind the progress, when a
+// projector was killed after it wrote rows and before it wrote progress.
 type lastEvent struct {
 	offset int64
 	digest uint64
@@ -83,8 +92,10 @@ type lastEvent struct {
 const lastEventQuery = `SELECT offset, digest FROM ` + tableEvents + `
 WHERE topic = {topic:String} AND partition = {partition:Int32} ORDER BY offset DESC LIMIT 1`
 
-// loadLastEvents reads the last event of each of the partitions that has any.
-func loadLastEvents(ctx context.Context, conn *clickhouse.Conn, tps []eventlog.TopicPartition) (map[eventlog.TopicPartition]lastEvent, error) {
+// loadLastEvents reads the last event of each partition. Partitions without rows are left out.
+func loadLastEvents(
+	ctx context.Context, conn *clickhouse.Conn, tps []eventlog.TopicPartition,
+) (map[eventlog.TopicPartition]lastEvent, error) {
 	last := map[eventlog.TopicPartition]lastEvent{}
 	for _, tp := range tps {
 		params := clickhouse.Parameters{"topic": tp.Topic, "partition": strconv.Itoa(int(tp.Partition))}
@@ -101,25 +112,25 @@ func loadLastEvents(ctx context.Context, conn *clickhouse.Conn, tps []eventlog.T
 	return last, nil
 }
 
-// saveProgress writes how far the mirror is, after the rows that it speaks of. It never takes back: the greatest
-// counts.
-func saveProgress(ctx context.Context, conn *clickhouse.Conn, mirror uuid.UUID, next eventlog.Offsets, currentAt map[eventlog.TopicPartition]time.Time) error {
-	n := len(next)
+// saveProgress writes how far the mirror is. The caller must have written the rows before. Progress never goes back,
+// because the greatest offset and time of a partition count.
+func saveProgress(ctx context.Context, conn *clickhouse.Conn, p *progress) error {
+	n := len(p.next)
 	ids, topics, partitions := make([]uuid.UUID, 0, n), make([]string, 0, n), make([]int32, 0, n)
 	offsets, times := make([]int64, 0, n), make([]time.Time, 0, n)
-	for tp, offset := range next {
-		at, ok := currentAt[tp]
+	for tp, offset := range p.next {
+		at, ok := p.currentAt[tp]
 		if !ok {
 			at = neverCurrent
 		}
-		ids, topics, partitions = append(ids, mirror), append(topics, tp.Topic), append(partitions, tp.Partition)
+		ids, topics, partitions = append(ids, p.mirror), append(topics, tp.Topic), append(partitions, tp.Partition)
 		offsets, times = append(offsets, offset), append(times, at)
 	}
 	return conn.Insert(ctx, tableProgress, []clickhouse.Column{
-		{Name: "mirror_id", Wire: wireUUID, Values: ids},
-		{Name: "topic", Wire: wireString, Values: topics},
-		{Name: "partition", Wire: wireInt32, Values: partitions},
-		{Name: "next_offset", Wire: wireInt64, Values: offsets},
-		{Name: "current_at", Wire: wireTime, Values: times},
+		columnOf("mirror_id", &ids).Column,
+		columnOf("topic", &topics).Column,
+		columnOf("partition", &partitions).Column,
+		columnOf("next_offset", &offsets).Column,
+		columnOf("current_at", &times).Column,
 	})
 }

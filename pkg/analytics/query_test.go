@@ -20,25 +20,37 @@ func table(r *analytics.Report) string {
 	return strings.Join(rows, "\n")
 }
 
-// order appends an event of an order.
+// order appends an event of an order. Its envelope is filled in here.
 func (f *fixture) order(id string, at time.Time, ev *eventv1.OrderEvent) {
 	f.t.Helper()
 	ev.OrderId, ev.Meta = id, f.meta(id, at)
 	f.append(f.record(eventlog.TopicOrders, id, ev))
 }
 
+// The first days of three months.
+var (
+	january  = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	february = time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	march    = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+)
+
 func (f *fixture) placed(id, country string, at time.Time, quantity, micros int64) {
 	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
-		CustomerId: "c-" + id, Currency: "GBP", Country: country, Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: micros}},
+		CustomerId: "c-" + id, Currency: "GBP", Country: country,
+		Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: quantity, UnitPriceMicros: micros}},
 	}}})
 }
 
 func (f *fixture) confirmed(id string, at time.Time) {
-	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderConfirmed{OrderConfirmed: &eventv1.OrderConfirmed{}}})
+	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderConfirmed{
+		OrderConfirmed: &eventv1.OrderConfirmed{},
+	}})
 }
 
 func (f *fixture) cancelled(id string, at time.Time) {
-	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{OrderCancelled: &eventv1.OrderCancelled{Reason: "why not"}}})
+	f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderCancelled{
+		OrderCancelled: &eventv1.OrderCancelled{Reason: "why not"},
+	}})
 }
 
 func (f *fixture) linesCancelled(id string, at time.Time, quantity, micros int64) {
@@ -63,11 +75,11 @@ func (f *fixture) revenue(q analytics.ReportQuery) string {
 	return table(page)
 }
 
-// Placed orders are revenue when they are confirmed, and no longer when they are cancelled after that.
+// A placed order is revenue from its confirmation on, until it is cancelled.
 func TestRevenueFollowsTheLifeOfAnOrder(t *testing.T) {
 	f := newFixture(t)
 	f.mirror()
-	january, february, march := time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	january := february.Add(-time.Second)
 	f.placed("kept", "FR", january, 2, 1_005_000)
 	f.placed("cancelled", "FR", january, 3, 2_000_000)
 	f.placed("open", "DE", january, 5, 1_000_000)
@@ -85,7 +97,10 @@ func TestRevenueFollowsTheLifeOfAnOrder(t *testing.T) {
 		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 2 1 3 2 8.01 -6 2.01"},
 		{analytics.ReportQuery{By: analytics.BySKU, From: march}, "A GBP 0 1 1 -3 0 -6 -6"},
 		{analytics.ReportQuery{By: analytics.ByDay, To: march}, "2026-02-01 GBP 2 0 2 5 8.01 0 8.01"},
-		{analytics.ReportQuery{By: analytics.ByCustomer, SKU: "A", Currency: "GBP"}, "c-kept GBP 1 0 1 2 2.01 0 2.01\nc-cancelled GBP 1 1 2 0 6 -6 0"},
+		{
+			analytics.ReportQuery{By: analytics.ByCustomer, SKU: "A", Currency: "GBP"},
+			"c-kept GBP 1 0 1 2 2.01 0 2.01\nc-cancelled GBP 1 1 2 0 6 -6 0",
+		},
 		{analytics.ReportQuery{By: analytics.ByMonth, Currency: "EUR"}, ""},
 		{analytics.ReportQuery{By: analytics.ByMonth, SKU: "B"}, ""},
 	} {
@@ -95,12 +110,11 @@ func TestRevenueFollowsTheLifeOfAnOrder(t *testing.T) {
 	}
 }
 
-// Cancelled lines come off when they are cancelled, or with the confirmation when they were before; and are not taken
-// off twice when the order is cancelled after all.
+// Cancelled lines reduce revenue when they are cancelled, or with the order's confirmation if that is later. They do
+// not reduce it a second time when the whole order is cancelled.
 func TestRevenueGoesWithoutCancelledLines(t *testing.T) {
 	f := newFixture(t)
 	f.mirror()
-	january, february, march := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	f.placed("before", "FR", january, 5, 1_000_000)
 	f.linesCancelled("before", january, 2, 1_000_000)
 	f.confirmed("before", february)
@@ -117,9 +131,15 @@ func TestRevenueGoesWithoutCancelledLines(t *testing.T) {
 		query analytics.ReportQuery
 		want  string
 	}{
-		{analytics.ReportQuery{By: analytics.ByMonth}, "2026-01 GBP 1 1 2 4 7 -3 4\n2026-02 GBP 2 1 3 8 10 -2 8\n2026-03 GBP 1 2 3 -5 3 -8 -5"},
+		{
+			analytics.ReportQuery{By: analytics.ByMonth},
+			"2026-01 GBP 1 1 2 4 7 -3 4\n2026-02 GBP 2 1 3 8 10 -2 8\n2026-03 GBP 1 2 3 -5 3 -8 -5",
+		},
 		{analytics.ReportQuery{By: analytics.ByCountry}, "DE GBP 2 2 6 4 15 -11 4\nFR GBP 1 1 2 3 5 -2 3"},
-		{analytics.ReportQuery{By: analytics.ByCustomer, From: march}, "c-after GBP 0 1 1 -1 0 -1 -1\nc-both GBP 1 1 2 -4 3 -7 -4"},
+		{
+			analytics.ReportQuery{By: analytics.ByCustomer, From: march},
+			"c-after GBP 0 1 1 -1 0 -1 -1\nc-both GBP 1 1 2 -4 3 -7 -4",
+		},
 		{analytics.ReportQuery{By: analytics.ByMonth, SKU: "B"}, ""},
 		{analytics.ReportQuery{By: analytics.ByMonth, Currency: "EUR"}, ""},
 	} {
@@ -129,35 +149,50 @@ func TestRevenueGoesWithoutCancelledLines(t *testing.T) {
 	}
 }
 
-// What amendments add and take off counts from when they are accepted, or from the confirmation; what is asked for, or
-// declined, does not.
+// An amendment changes revenue when it is accepted, or with the order's confirmation if that is later. Requested and
+// declined amendments do not change it.
 func TestRevenueFollowsAmendments(t *testing.T) {
 	f := newFixture(t)
 	f.mirror()
-	january, february, march := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	lines := func(quantity, price int64) []*eventv1.AmendedLine {
-		return []*eventv1.AmendedLine{{Line: 1, Sku: "A", Quantity: quantity, UnitPriceMicros: price, FormerQuantity: 5, FormerUnitPriceMicros: 1_000_000}}
+		return []*eventv1.AmendedLine{{
+			Line: 1, Sku: "A", Quantity: quantity, UnitPriceMicros: price,
+			FormerQuantity: 5, FormerUnitPriceMicros: 1_000_000,
+		}}
+	}
+	requested := func(id string, at time.Time, lines []*eventv1.AmendedLine) {
+		f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentRequested{
+			AmendmentRequested: &eventv1.AmendmentRequested{Lines: lines},
+		}})
 	}
 	amended := func(id string, at time.Time, lines []*eventv1.AmendedLine) {
-		f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentRequested{AmendmentRequested: &eventv1.AmendmentRequested{Lines: lines}}})
-		f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderAmended{OrderAmended: &eventv1.OrderAmended{Lines: lines}}})
+		requested(id, at, lines)
+		f.order(id, at, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderAmended{
+			OrderAmended: &eventv1.OrderAmended{Lines: lines},
+		}})
 	}
 	f.placed("more", "FR", january, 5, 1_000_000)
 	f.confirmed("more", january)
-	amended("more", march, append(lines(7, 1_000_000), &eventv1.AmendedLine{Line: 2, Sku: "B", Quantity: 1, UnitPriceMicros: 500_000}))
+	amended("more", march, append(lines(7, 1_000_000),
+		&eventv1.AmendedLine{Line: 2, Sku: "B", Quantity: 1, UnitPriceMicros: 500_000}))
 	f.placed("dearer", "DE", january, 5, 1_000_000)
 	amended("dearer", january, lines(4, 2_000_000))
 	f.confirmed("dearer", february)
 	f.placed("off", "DE", january, 5, 1_000_000)
 	f.confirmed("off", january)
 	amended("off", february, lines(0, 1_000_000))
-	f.order("off", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentRequested{AmendmentRequested: &eventv1.AmendmentRequested{Lines: lines(9, 1_000_000)}}})
-	f.order("off", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentDeclined{AmendmentDeclined: &eventv1.AmendmentDeclined{}}})
+	requested("off", march, lines(9, 1_000_000))
+	f.order("off", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_AmendmentDeclined{
+		AmendmentDeclined: &eventv1.AmendmentDeclined{},
+	}})
 	for _, c := range []struct {
 		query analytics.ReportQuery
 		want  string
 	}{
-		{analytics.ReportQuery{By: analytics.ByMonth}, "2026-01 GBP 2 0 2 10 10 0 10\n2026-02 GBP 1 2 4 -1 13 -10 3\n2026-03 GBP 1 0 2 3 2.5 0 2.5"},
+		{
+			analytics.ReportQuery{By: analytics.ByMonth},
+			"2026-01 GBP 2 0 2 10 10 0 10\n2026-02 GBP 1 2 4 -1 13 -10 3\n2026-03 GBP 1 0 2 3 2.5 0 2.5",
+		},
 		{analytics.ReportQuery{By: analytics.BySKU}, "A GBP 3 2 7 11 25 -10 15\nB GBP 1 0 1 1 0.5 0 0.5"},
 		{analytics.ReportQuery{By: analytics.ByCountry, SKU: "B"}, "FR GBP 1 0 1 1 0.5 0 0.5"},
 	} {
@@ -167,11 +202,10 @@ func TestRevenueFollowsAmendments(t *testing.T) {
 	}
 }
 
-// A past document counts once it is imported. What stock is asked for, or has refused, does not.
+// An imported document is revenue. A document whose import was only requested, or was rejected, is not.
 func TestRevenueIsOfImportedDocuments(t *testing.T) {
 	f := newFixture(t)
 	f.mirror()
-	march := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	document := &eventv1.OrderImported{
 		CustomerId: "c", Currency: "GBP", Country: "FR", SubtotalMicros: 5_000_000, TotalMicros: 5_000_000,
 		Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 5, UnitPriceMicros: 1_000_000}},
@@ -180,25 +214,29 @@ func TestRevenueIsOfImportedDocuments(t *testing.T) {
 		asked := &eventv1.ImportRequested{Document: &eventv1.ImportRequested_Order{Order: document}}
 		f.order(id, march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ImportRequested{ImportRequested: asked}})
 	}
-	f.order("refused", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderRejected{OrderRejected: &eventv1.OrderRejected{}}})
+	f.order("refused", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderRejected{
+		OrderRejected: &eventv1.OrderRejected{},
+	}})
 	f.order("imported", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: document}})
 	if got, want := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}), "2026-03 GBP 1 0 1 5 5 0 5"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
-// Goods that come back come off when they do, whatever their condition.
-func TestRevenueGoesWithoutWhatCameBack(t *testing.T) {
+// Returned goods reduce revenue when they are received, whatever their condition.
+func TestRevenueGoesWithoutReturnedGoods(t *testing.T) {
 	f := newFixture(t)
 	f.mirror()
-	january, february := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	f.placed("o", "FR", january, 5, 1_000_000)
 	f.confirmed("o", january)
-	came := func(n int64) []*eventv1.OrderLine {
+	lines := func(n int64) []*eventv1.OrderLine {
 		return []*eventv1.OrderLine{{Sku: "A", Quantity: n, UnitPriceMicros: 1_000_000}}
 	}
-	f.order("o", february, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceived{ReturnReceived: &eventv1.ReturnReceived{
-		ReturnId: "r", Resellable: came(2), Damaged: came(1), RefundDueMicros: 3_000_000}}})
+	f.order("o", february, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_ReturnReceived{
+		ReturnReceived: &eventv1.ReturnReceived{
+			ReturnId: "r", Resellable: lines(2), Damaged: lines(1), RefundDueMicros: 3_000_000,
+		},
+	}})
 	for _, c := range []struct {
 		query analytics.ReportQuery
 		want  string
@@ -212,7 +250,7 @@ func TestRevenueGoesWithoutWhatCameBack(t *testing.T) {
 	}
 }
 
-// Sums beyond an amount's range stay exact.
+// Sums that are too great for an int64 of millionths are exact.
 func TestSumsBeyondAnAmountAreExact(t *testing.T) {
 	f := newFixture(t)
 	f.mirror()
@@ -223,12 +261,13 @@ func TestSumsBeyondAnAmountAreExact(t *testing.T) {
 		f.placed(id, "FR", at, 1, most)
 		f.confirmed(id, at)
 	}
-	if got, want := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}), "2026-02 GBP 3 0 3 3 27670116110564.327421 0 27670116110564.327421"; got != want {
+	const want = "2026-02 GBP 3 0 3 3 27670116110564.327421 0 27670116110564.327421"
+	if got := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
 
-// Pages put together are the whole, in every dimension and order.
+// All pages together are the whole report, in every dimension and order.
 func TestPagesAreTheWhole(t *testing.T) {
 	f := newFixture(t)
 	f.fill(0, 100)
@@ -261,7 +300,8 @@ func TestPagesAreTheWhole(t *testing.T) {
 		whole(by, func(q analytics.ReportQuery) (*analytics.Report, error) { return reports.StockMovements(f.ctx, q) })
 	}
 	for _, cursor := range []string{"x", "[]", `["x","y","z"]`, `["1","y"]`} {
-		if _, err := reports.Revenue(f.ctx, analytics.ReportQuery{By: analytics.BySKU, Limit: 1, After: cursor}); !errors.Is(err, analytics.ErrCursor) {
+		q := analytics.ReportQuery{By: analytics.BySKU, Limit: 1, After: cursor}
+		if _, err := reports.Revenue(f.ctx, q); !errors.Is(err, analytics.ErrCursor) {
 			t.Errorf("cursor %s: %v", cursor, err)
 		}
 	}

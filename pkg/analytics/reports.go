@@ -7,26 +7,28 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// awaitPoll is how often a reader that waits for a position asks how far the mirror is.
+// awaitPoll is how often Await asks ClickHouse how far the mirror is.
 const awaitPoll = 100 * time.Millisecond
 
-// Reports answers from the mirror.
+// Reports reads the mirror.
 type Reports struct {
 	conn *clickhouse.Conn
-	// fit once server and tables were seen to be what the queries need, until a query fails.
-	fit atomic.Bool
+	// checked is true once the server and the tables were found to be what the queries need. It is false again after a
+	// query has failed.
+	checked atomic.Bool
 }
 
-// NewReports reads the mirror behind conn.
+// NewReports returns the reports of the mirror in conn's database.
 func NewReports(conn *clickhouse.Conn) *Reports { return &Reports{conn: conn} }
 
-// progress is how far the mirror is, if it is one that can be asked.
+// progress checks the server and the tables if necessary, and reads how far the mirror is.
 func (r *Reports) progress(ctx context.Context) (*progress, error) {
-	if !r.fit.Load() {
+	if !r.checked.Load() {
 		m, err := Migrations()
 		if err != nil {
 			return nil, err
@@ -34,24 +36,25 @@ func (r *Reports) progress(ctx context.Context) (*progress, error) {
 		if err := r.conn.Check(ctx, m); err != nil {
 			return nil, err
 		}
-		r.fit.Store(true)
+		r.checked.Store(true)
 	}
 	p, err := loadProgress(ctx, r.conn)
 	if err != nil {
-		r.fit.Store(false)
+		r.checked.Store(false)
 	}
 	return p, err
 }
 
-// Coverage is what an answer is made of.
+// Coverage says which events an answer includes.
 type Coverage struct {
-	// Position is up to where the mirror held the log before the question: the answer holds it, and may hold more.
+	// Position is how far the mirror was before the query. The answer includes all events before it, and may include
+	// later ones.
 	Position eventlog.Position
-	// Age is how long ago the mirror was last known to hold all of the log; below 0: it never was.
+	// Age is how long ago the mirror last had all events of the log; below 0: it never had.
 	Age time.Duration
 }
 
-// StalledError says that a mirror that was waited for has not moved for a while.
+// StalledError is the error for a mirror that has stopped before it reached the position that Await waits for.
 type StalledError struct {
 	Reached, Wanted eventlog.Position
 	Unmoved         time.Duration
@@ -59,18 +62,21 @@ type StalledError struct {
 
 // Error implements error.
 func (e *StalledError) Error() string {
-	return fmt.Sprintf("the mirror in ClickHouse is at %q and has not moved for %v on its way to %s: is analytics-projector running? Its log and its /readyz say what is in its way",
+	return fmt.Sprintf("the mirror in ClickHouse is at %q and has not moved for %v on its way to %s: "+
+		"is analytics-projector running? Its log and its /readyz say what is in its way",
 		e.Reached, e.Unmoved, e.Wanted)
 }
 
-// Await returns how far the mirror is, once that covers the position; the zero position does not wait. When ctx
-// ends first, its error comes with what was reached.
+// Await waits until the mirror has reached the position, and returns how far it is then. With the zero position it does
+// not wait. When ctx ends first, it returns the context's error and how far the mirror was.
 func (r *Reports) Await(ctx context.Context, position eventlog.Position) (Coverage, error) {
 	return r.AwaitMoving(ctx, position, math.MaxInt64)
 }
 
-// AwaitMoving is Await for as long as the mirror moves on: once it has not for so long, the error is a StalledError.
-func (r *Reports) AwaitMoving(ctx context.Context, position eventlog.Position, patience time.Duration) (Coverage, error) {
+// AwaitMoving is Await, but returns a StalledError once the mirror has not moved for as long as patience.
+func (r *Reports) AwaitMoving(
+	ctx context.Context, position eventlog.Position, patience time.Duration,
+) (Coverage, error) {
 	return await(ctx, position, patience, func(ctx context.Context) (Coverage, error) {
 		p, err := r.progress(ctx)
 		if err != nil {
@@ -80,8 +86,13 @@ func (r *Reports) AwaitMoving(ctx context.Context, position eventlog.Position, p
 	})
 }
 
-// await asks again and again how far the mirror is.
-func await(ctx context.Context, position eventlog.Position, patience time.Duration, ask func(context.Context) (Coverage, error)) (Coverage, error) {
+// await calls ask, which returns how far the mirror is, until the mirror has reached the position.
+func await(
+	ctx context.Context,
+	position eventlog.Position,
+	patience time.Duration,
+	ask func(context.Context) (Coverage, error),
+) (Coverage, error) {
 	var reached Coverage
 	moved := time.Now()
 	for {
@@ -90,27 +101,25 @@ func await(ctx context.Context, position eventlog.Position, patience time.Durati
 		case ctx.Err() != nil:
 			return reached, ctx.Err()
 		case err == nil:
-			if !now.Position.Equal(reached.Position) { // back is a move too: a rebuilt mirror fills again
+			if !now.Position.Equal(reached.Position) { // going back counts as well: a rebuilt mirror fills again
 				moved = time.Now()
 			}
 			if reached = now; reached.Position.Covers(position) {
 				return reached, nil
 			}
-		case !clickhouse.IsMissing(err) || position.IsZero(): // a mirror that is not there yet is waited for
+		case !clickhouse.IsMissing(err) || position.IsZero(): // tables that do not exist yet are waited for
 			return reached, err
 		}
 		if time.Since(moved) >= patience {
 			return reached, &StalledError{Reached: reached.Position, Wanted: position, Unmoved: patience}
 		}
-		select {
-		case <-ctx.Done():
-			return reached, ctx.Err()
-		case <-time.After(awaitPoll):
+		if err := backoff.Sleep(ctx, awaitPoll); err != nil {
+			return reached, err
 		}
 	}
 }
 
-// coverage: the mirror is as old as its oldest partition.
+// coverage is the coverage of an answer that is read now. The mirror is as old as its oldest partition.
 func (p *progress) coverage(now time.Time) Coverage {
 	c := Coverage{Position: eventlog.PositionOf(p.next)}
 	if len(p.currentAt) == 0 {

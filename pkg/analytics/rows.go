@@ -7,9 +7,10 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// The tables of the mirror. What their columns mean stands in migrations/ and in docs/tables.md.
+// The tables of the mirror. migrations/ and docs/tables.md say what their columns mean.
 const (
 	tableEvents     = "events"
 	tableOrders     = "orders"
@@ -18,66 +19,86 @@ const (
 	tableProgress   = "mirror_progress"
 )
 
-// rows are the rows of some records, column by column. They are used again and again: appending to columns that
-// have grown costs no memory.
+// rows are the rows of some records, stored column by column as ClickHouse receives them. They are used again for the
+// next records: appending to columns that have grown before allocates nothing.
+//
+// A new column needs a field of its table's struct, a line in columns, a line in add, and a migration.
 type rows struct {
 	events eventRows
 	orders orderRows
 	lines  lineRows
 	stock  stockRows
 
-	changed []changedLocation // of the event at hand
+	// changed is memory for decoding stock events; its content belongs to one event.
+	changed []changedLocation
 }
 
-func (r *rows) reset() { r.events.reset(); r.orders.reset(); r.lines.reset(); r.stock.reset() }
-
-func (r *rows) count() int {
-	return len(r.events.offset) + len(r.orders.offset) + len(r.lines.offset) + len(r.stock.offset)
+// table is one of the tables with its columns.
+type table struct {
+	name    string
+	rows    int
+	columns []column
 }
 
-// largest is how many rows the table has that has most.
-func (r *rows) largest() int {
-	return max(len(r.events.offset), len(r.orders.offset), len(r.lines.offset), len(r.stock.offset))
-}
-
-// inserts are the blocks to write, those without rows left out.
-func (r *rows) inserts() []insert {
-	var out []insert
-	for _, in := range []insert{
+func (r *rows) tables() []table {
+	return []table{
 		{tableEvents, len(r.events.offset), r.events.columns()},
 		{tableOrders, len(r.orders.offset), r.orders.columns()},
 		{tableOrderLines, len(r.lines.offset), r.lines.columns()},
 		{tableStock, len(r.stock.offset), r.stock.columns()},
-	} {
-		if in.rows > 0 {
-			out = append(out, in)
-		}
 	}
-	return out
 }
 
-// insert is one block for one table.
+func (r *rows) reset() {
+	for _, t := range r.tables() {
+		for _, col := range t.columns {
+			col.reset()
+		}
+	}
+}
+
+// count is the number of rows in all tables together.
+func (r *rows) count() int {
+	return len(r.events.offset) + len(r.orders.offset) + len(r.lines.offset) + len(r.stock.offset)
+}
+
+// largest is the number of rows in the table that has the most.
+func (r *rows) largest() int {
+	return max(len(r.events.offset), len(r.orders.offset), len(r.lines.offset), len(r.stock.offset))
+}
+
+// insert is one block of rows for one table.
 type insert struct {
 	table   string
 	rows    int
 	columns []clickhouse.Column
 }
 
-// Types that columns travel as.
-const (
-	wireString = "String"
-	wireTime   = "DateTime64(6, 'UTC')"
-	wireUUID   = "UUID"
-	wireInt32  = "Int32"
-	wireInt64  = "Int64"
-	wireUInt32 = "UInt32"
-	wireUInt64 = "UInt64"
-)
+// inserts are the blocks to write, one for each table that has rows.
+func (r *rows) inserts() []insert {
+	var out []insert
+	for _, t := range r.tables() {
+		if t.rows == 0 {
+			continue
+		}
+		in := insert{table: t.name, rows: t.rows}
+		for _, col := range t.columns {
+			in.columns = append(in.columns, col.Column)
+		}
+		out = append(out, in)
+	}
+	return out
+}
 
-// place is where in the log a row comes from.
+// place says which record a row comes from: its partition and its offset. The topic is written to the table events
+// only; in the other tables that column has a default.
 type place struct {
 	partition []int32
 	offset    []int64
+}
+
+func (p *place) columns() []column {
+	return []column{columnOf("partition", &p.partition), columnOf("offset", &p.offset)}
 }
 
 func (p *place) add(rec *eventlog.Record) {
@@ -85,177 +106,185 @@ func (p *place) add(rec *eventlog.Record) {
 	p.offset = append(p.offset, rec.Offset)
 }
 
-func (p *place) columns() []clickhouse.Column {
-	return []clickhouse.Column{{Name: "partition", Wire: wireInt32, Values: p.partition}, {Name: "offset", Wire: wireInt64, Values: p.offset}}
-}
-
-func (p *place) reset() { p.partition, p.offset = p.partition[:0], p.offset[:0] }
-
-// texts is a column of strings. Emptying it lets go of them.
-type texts []string
-
-func (t *texts) reset() { clear(*t); *t = (*t)[:0] }
-
+// eventRows are the rows of the table events: one for each event.
 type eventRows struct {
 	place
-	topic, typ, aggregateID, cause, idempotencyKey texts
-	version                                        []uint64
+	topic, typ, aggregateID, cause, idempotencyKey []string
+	version, digest                                []uint64
 	eventID, causationID                           []uuid.UUID
 	occurredAt, recordedAt                         []time.Time
-	digest                                         []uint64
 }
 
-func (r *eventRows) columns() []clickhouse.Column {
+func (r *eventRows) columns() []column {
 	return append(r.place.columns(),
-		clickhouse.Column{Name: "topic", Wire: wireString, Values: []string(r.topic)},
-		clickhouse.Column{Name: "type", Wire: wireString, Values: []string(r.typ)},
-		clickhouse.Column{Name: "aggregate_id", Wire: wireString, Values: []string(r.aggregateID)},
-		clickhouse.Column{Name: "version", Wire: wireUInt64, Values: r.version},
-		clickhouse.Column{Name: "event_id", Wire: wireUUID, Values: r.eventID},
-		clickhouse.Column{Name: "causation_id", Wire: wireUUID, Values: r.causationID},
-		clickhouse.Column{Name: "cause", Wire: wireString, Values: []string(r.cause)},
-		clickhouse.Column{Name: "idempotency_key", Wire: wireString, Values: []string(r.idempotencyKey)},
-		clickhouse.Column{Name: "occurred_at", Wire: wireTime, Values: r.occurredAt},
-		clickhouse.Column{Name: "recorded_at", Wire: wireTime, Values: r.recordedAt},
-		clickhouse.Column{Name: "digest", Wire: wireUInt64, Values: r.digest},
+		columnOf("topic", &r.topic),
+		columnOf("type", &r.typ),
+		columnOf("aggregate_id", &r.aggregateID),
+		columnOf("version", &r.version),
+		columnOf("event_id", &r.eventID),
+		columnOf("causation_id", &r.causationID),
+		columnOf("cause", &r.cause),
+		columnOf("idempotency_key", &r.idempotencyKey),
+		columnOf("occurred_at", &r.occurredAt),
+		columnOf("recorded_at", &r.recordedAt),
+		columnOf("digest", &r.digest),
 	)
 }
 
-func (r *eventRows) reset() {
-	r.place.reset()
-	for _, t := range []*texts{&r.topic, &r.typ, &r.aggregateID, &r.cause, &r.idempotencyKey} {
-		t.reset()
-	}
-	r.version, r.digest = r.version[:0], r.digest[:0]
-	r.eventID, r.causationID = r.eventID[:0], r.causationID[:0]
-	r.occurredAt, r.recordedAt = r.occurredAt[:0], r.recordedAt[:0]
+func (r *eventRows) add(rec *eventlog.Record, typ, aggregateID string, meta *eventv1.Meta) {
+	var causation uuid.UUID // all zeros where there was none
+	copy(causation[:], meta.CausationId)
+	r.place.add(rec)
+	r.topic = append(r.topic, rec.Topic)
+	r.typ = append(r.typ, typ)
+	r.aggregateID = append(r.aggregateID, aggregateID)
+	r.version = append(r.version, meta.Version)
+	r.eventID = append(r.eventID, uuid.UUID(meta.EventId))
+	r.causationID = append(r.causationID, causation)
+	r.cause = append(r.cause, causes[meta.Cause])
+	r.idempotencyKey = append(r.idempotencyKey, meta.IdempotencyKey)
+	r.occurredAt = append(r.occurredAt, time.UnixMicro(meta.OccurredAtMicros))
+	r.recordedAt = append(r.recordedAt, time.UnixMicro(meta.RecordedAtMicros))
+	r.digest = append(r.digest, digestOf(rec))
 }
 
+// orderRows are the rows of the table orders: one for each event of an order.
 type orderRows struct {
 	place
-	typ, orderID, status, customerID, country, currency, reference, reason texts
+	typ, orderID, status, customerID, country, currency, reference, reason []string
 	version                                                                []uint64
 	lines                                                                  []uint32
 	quantity, subtotalMicros, totalMicros, amountMicros                    []int64
 	occurredAt, recordedAt                                                 []time.Time
 }
 
-func (r *orderRows) columns() []clickhouse.Column {
+func (r *orderRows) columns() []column {
 	return append(r.place.columns(),
-		clickhouse.Column{Name: "type", Wire: wireString, Values: []string(r.typ)},
-		clickhouse.Column{Name: "order_id", Wire: wireString, Values: []string(r.orderID)},
-		clickhouse.Column{Name: "version", Wire: wireUInt64, Values: r.version},
-		clickhouse.Column{Name: "status", Wire: wireString, Values: []string(r.status)},
-		clickhouse.Column{Name: "customer_id", Wire: wireString, Values: []string(r.customerID)},
-		clickhouse.Column{Name: "country", Wire: wireString, Values: []string(r.country)},
-		clickhouse.Column{Name: "currency", Wire: wireString, Values: []string(r.currency)},
-		clickhouse.Column{Name: "reference", Wire: wireString, Values: []string(r.reference)},
-		clickhouse.Column{Name: "reason", Wire: wireString, Values: []string(r.reason)},
-		clickhouse.Column{Name: "lines", Wire: wireUInt32, Values: r.lines},
-		clickhouse.Column{Name: "quantity", Wire: wireInt64, Values: r.quantity},
-		clickhouse.Column{Name: "subtotal_micros", Wire: wireInt64, Values: r.subtotalMicros},
-		clickhouse.Column{Name: "total_micros", Wire: wireInt64, Values: r.totalMicros},
-		clickhouse.Column{Name: "amount_micros", Wire: wireInt64, Values: r.amountMicros},
-		clickhouse.Column{Name: "occurred_at", Wire: wireTime, Values: r.occurredAt},
-		clickhouse.Column{Name: "recorded_at", Wire: wireTime, Values: r.recordedAt},
+		columnOf("type", &r.typ),
+		columnOf("order_id", &r.orderID),
+		columnOf("version", &r.version),
+		columnOf("status", &r.status),
+		columnOf("customer_id", &r.customerID),
+		columnOf("country", &r.country),
+		columnOf("currency", &r.currency),
+		columnOf("reference", &r.reference),
+		columnOf("reason", &r.reason),
+		columnOf("lines", &r.lines),
+		columnOf("quantity", &r.quantity),
+		columnOf("subtotal_micros", &r.subtotalMicros),
+		columnOf("total_micros", &r.totalMicros),
+		columnOf("amount_micros", &r.amountMicros),
+		columnOf("occurred_at", &r.occurredAt),
+		columnOf("recorded_at", &r.recordedAt),
 	)
 }
 
-func (r *orderRows) reset() {
-	r.place.reset()
-	for _, t := range []*texts{&r.typ, &r.orderID, &r.status, &r.customerID, &r.country, &r.currency, &r.reference, &r.reason} {
-		t.reset()
-	}
-	r.version, r.lines = r.version[:0], r.lines[:0]
-	for _, column := range []*[]int64{&r.quantity, &r.subtotalMicros, &r.totalMicros, &r.amountMicros} {
-		*column = (*column)[:0]
-	}
-	r.occurredAt, r.recordedAt = r.occurredAt[:0], r.recordedAt[:0]
+func (r *orderRows) add(rec *eventlog.Record, ev *eventv1.OrderEvent, row *orderRow) {
+	r.place.add(rec)
+	r.typ = append(r.typ, row.typ)
+	r.orderID = append(r.orderID, ev.OrderId)
+	r.version = append(r.version, ev.Meta.Version)
+	r.status = append(r.status, row.status)
+	r.customerID = append(r.customerID, row.customerID)
+	r.country = append(r.country, row.country)
+	r.currency = append(r.currency, row.currency)
+	r.reference = append(r.reference, row.reference)
+	r.reason = append(r.reason, row.reason)
+	r.lines = append(r.lines, row.lines)
+	r.quantity = append(r.quantity, row.quantity)
+	r.subtotalMicros = append(r.subtotalMicros, row.subtotalMicros)
+	r.totalMicros = append(r.totalMicros, row.totalMicros)
+	r.amountMicros = append(r.amountMicros, row.amountMicros)
+	r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
+	r.recordedAt = append(r.recordedAt, time.UnixMicro(ev.Meta.RecordedAtMicros))
 }
 
+// lineRows are the rows of the table order_lines: one for each line of the events that carry money for lines.
 type lineRows struct {
 	place
 	line                                             []uint32
-	typ, orderID, customerID, country, currency, sku texts
+	typ, orderID, customerID, country, currency, sku []string
 	quantity, unitPriceMicros, amountMicros          []int64
 	occurredAt                                       []time.Time
 }
 
-func (r *lineRows) columns() []clickhouse.Column {
+func (r *lineRows) columns() []column {
 	return append(r.place.columns(),
-		clickhouse.Column{Name: "line", Wire: wireUInt32, Values: r.line},
-		clickhouse.Column{Name: "type", Wire: wireString, Values: []string(r.typ)},
-		clickhouse.Column{Name: "order_id", Wire: wireString, Values: []string(r.orderID)},
-		clickhouse.Column{Name: "customer_id", Wire: wireString, Values: []string(r.customerID)},
-		clickhouse.Column{Name: "country", Wire: wireString, Values: []string(r.country)},
-		clickhouse.Column{Name: "currency", Wire: wireString, Values: []string(r.currency)},
-		clickhouse.Column{Name: "sku", Wire: wireString, Values: []string(r.sku)},
-		clickhouse.Column{Name: "quantity", Wire: wireInt64, Values: r.quantity},
-		clickhouse.Column{Name: "unit_price_micros", Wire: wireInt64, Values: r.unitPriceMicros},
-		clickhouse.Column{Name: "amount_micros", Wire: wireInt64, Values: r.amountMicros},
-		clickhouse.Column{Name: "occurred_at", Wire: wireTime, Values: r.occurredAt},
+		columnOf("line", &r.line),
+		columnOf("type", &r.typ),
+		columnOf("order_id", &r.orderID),
+		columnOf("customer_id", &r.customerID),
+		columnOf("country", &r.country),
+		columnOf("currency", &r.currency),
+		columnOf("sku", &r.sku),
+		columnOf("quantity", &r.quantity),
+		columnOf("unit_price_micros", &r.unitPriceMicros),
+		columnOf("amount_micros", &r.amountMicros),
+		columnOf("occurred_at", &r.occurredAt),
 	)
 }
 
-func (r *lineRows) reset() {
-	r.place.reset()
-	r.line = r.line[:0]
-	for _, t := range []*texts{&r.typ, &r.orderID, &r.customerID, &r.country, &r.currency, &r.sku} {
-		t.reset()
-	}
-	r.quantity, r.unitPriceMicros, r.amountMicros = r.quantity[:0], r.unitPriceMicros[:0], r.amountMicros[:0]
-	r.occurredAt = r.occurredAt[:0]
+// add adds line number i of an event. Quantity times price does not overflow: the writer has checked it (ORD-4).
+func (r *lineRows) add(rec *eventlog.Record, ev *eventv1.OrderEvent, row *orderRow, i int, line *eventv1.OrderLine) {
+	r.place.add(rec)
+	r.line = append(r.line, uint32(i))
+	r.typ = append(r.typ, row.typ)
+	r.orderID = append(r.orderID, ev.OrderId)
+	r.customerID = append(r.customerID, row.customerID)
+	r.country = append(r.country, row.country)
+	r.currency = append(r.currency, row.currency)
+	r.sku = append(r.sku, line.Sku)
+	r.quantity = append(r.quantity, row.sign*line.Quantity)
+	r.unitPriceMicros = append(r.unitPriceMicros, line.UnitPriceMicros)
+	r.amountMicros = append(r.amountMicros, row.sign*line.Quantity*line.UnitPriceMicros)
+	r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
 }
 
+// stockRows are the rows of the table stock_ledger: one for each stock event and location that it changed.
 type stockRows struct {
 	place
 	line                                           []uint32
-	typ, sku, location, reason, orderID, reference texts
+	typ, sku, location, reason, orderID, reference []string
 	version                                        []uint64
-	deltas                                         [len(deltaNames)][]int64
-	levels                                         [len(levelNames)][]int64
+	deltas, levels                                 [len(levelNames)][]int64
 	occurredAt                                     []time.Time
 }
 
-// The order of levels in a row, and of the changes beside them.
-var (
-	levelNames = [...]string{"on_hand", "available", "reserved", "committed", "safety_stock", "damaged", "quality_control", "incoming"}
-	deltaNames = [...]string{"on_hand_delta", "available_delta", "reserved_delta", "committed_delta", "safety_stock_delta",
-		"damaged_delta", "quality_control_delta", "incoming_delta"}
-)
-
-func (r *stockRows) columns() []clickhouse.Column {
+func (r *stockRows) columns() []column {
 	columns := append(r.place.columns(),
-		clickhouse.Column{Name: "line", Wire: wireUInt32, Values: r.line},
-		clickhouse.Column{Name: "type", Wire: wireString, Values: []string(r.typ)},
-		clickhouse.Column{Name: "sku", Wire: wireString, Values: []string(r.sku)},
-		clickhouse.Column{Name: "version", Wire: wireUInt64, Values: r.version},
-		clickhouse.Column{Name: "location", Wire: wireString, Values: []string(r.location)},
-		clickhouse.Column{Name: "reason", Wire: wireString, Values: []string(r.reason)},
-		clickhouse.Column{Name: "order_id", Wire: wireString, Values: []string(r.orderID)},
-		clickhouse.Column{Name: "reference", Wire: wireString, Values: []string(r.reference)},
-		clickhouse.Column{Name: "occurred_at", Wire: wireTime, Values: r.occurredAt},
+		columnOf("line", &r.line),
+		columnOf("type", &r.typ),
+		columnOf("sku", &r.sku),
+		columnOf("version", &r.version),
+		columnOf("location", &r.location),
+		columnOf("reason", &r.reason),
+		columnOf("order_id", &r.orderID),
+		columnOf("reference", &r.reference),
+		columnOf("occurred_at", &r.occurredAt),
 	)
-	for i, name := range deltaNames {
-		columns = append(columns, clickhouse.Column{Name: name, Wire: wireInt64, Values: r.deltas[i]})
-	}
-	for i, name := range levelNames {
-		columns = append(columns, clickhouse.Column{Name: name, Wire: wireInt64, Values: r.levels[i]})
+	for level, name := range levelNames {
+		columns = append(columns, columnOf(name+"_delta", &r.deltas[level]), columnOf(name, &r.levels[level]))
 	}
 	return columns
 }
 
-func (r *stockRows) reset() {
-	r.place.reset()
-	r.line, r.version = r.line[:0], r.version[:0]
-	for _, t := range []*texts{&r.typ, &r.sku, &r.location, &r.reason, &r.orderID, &r.reference} {
-		t.reset()
+// add adds location number i of an event.
+func (r *stockRows) add(
+	rec *eventlog.Record, ev *eventv1.InventoryEvent, m *movement, i int, l *eventv1.LocationLevel,
+) {
+	r.place.add(rec)
+	r.line = append(r.line, uint32(i))
+	r.typ = append(r.typ, m.typ)
+	r.sku = append(r.sku, ev.Sku)
+	r.version = append(r.version, ev.Meta.Version)
+	r.location = append(r.location, l.Location)
+	r.reason = append(r.reason, m.reason)
+	r.orderID = append(r.orderID, m.orderID)
+	r.reference = append(r.reference, m.reference)
+	r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
+	deltas, levels := m.deltasOf(l.Location), levelsOf(l.Level)
+	for level := range levels {
+		r.deltas[level] = append(r.deltas[level], deltas[level])
+		r.levels[level] = append(r.levels[level], levels[level])
 	}
-	for i := range r.deltas {
-		r.deltas[i] = r.deltas[i][:0]
-	}
-	for i := range r.levels {
-		r.levels[i] = r.levels[i][:0]
-	}
-	r.occurredAt = r.occurredAt[:0]
 }

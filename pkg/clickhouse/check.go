@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// VersionError says that the server is too old.
+// VersionError is the error for a server that is older than MinVersion.
 type VersionError struct{ what string }
 
 // Error implements error.
 func (e *VersionError) Error() string { return e.what }
 
-// Check is for those who only read: the server is new enough, and the tables are there with all that the migrations give
-// them. A database that is newer will do, so that its writer can be upgraded first. IsMissing says of the error that the
-// tables have not been made yet.
+// Check is for readers. It checks that the server is new enough, and that every table has the columns and clauses that
+// the migrations define. More columns are allowed, so that the writer can be upgraded before its readers. When tables
+// do not exist yet, IsMissing is true for the error.
 func (c *Conn) Check(ctx context.Context, m *Migrations) error {
 	if err := c.Ping(ctx); err != nil {
 		return err
@@ -39,14 +39,14 @@ func (c *Conn) Check(ctx context.Context, m *Migrations) error {
 		return err
 	}
 	for _, table := range m.tables {
-		if _, there := have[table.Name]; !there { // dropped, to be made again perhaps
+		if _, exists := have[table.Name]; !exists { // dropped: a writer may create it again
 			return c.Missing(table.Name)
 		}
 	}
 	return c.compare(m.tables, have, Table.lacks)
 }
 
-// checkTables compares the tables with what they should be.
+// checkTables is for writers. It checks that the tables are exactly as the migrations define them.
 func (c *Conn) checkTables(ctx context.Context, tables []Table) error {
 	have, err := c.liveTables(ctx)
 	if err != nil {
@@ -57,15 +57,20 @@ func (c *Conn) checkTables(ctx context.Context, tables []Table) error {
 	})
 }
 
-// liveTable is a table as ClickHouse has it.
+// liveTable is a table as it is in ClickHouse now.
 type liveTable struct {
 	engine, sortingKey, partitionKey string
-	// full is the engine with all its clauses.
-	full    string
-	columns []TableColumn
+	// engineFull is the engine with all its clauses.
+	engineFull string
+	columns    []TableColumn
 }
 
-func (c *Conn) compare(tables []Table, have map[string]liveTable, differences func(want Table, have liveTable) []string) error {
+// compare returns a SchemaError when differences finds any, or when a table is missing.
+func (c *Conn) compare(
+	tables []Table,
+	have map[string]liveTable,
+	differences func(want Table, have liveTable) []string,
+) error {
 	var wrong []string
 	for _, table := range tables {
 		if live, ok := have[table.Name]; ok {
@@ -75,7 +80,8 @@ func (c *Conn) compare(tables []Table, have map[string]liveTable, differences fu
 		}
 	}
 	if len(wrong) > 0 {
-		return &SchemaError{what: fmt.Sprintf("the database %s was changed by hand: %s. Change it back, or run `holdfast mirror rebuild`, which fills the tables again from the log",
+		return &SchemaError{what: fmt.Sprintf("the database %s was changed by hand: %s. Change it back, "+
+			"or run `holdfast mirror rebuild`, which fills the tables again from the log",
 			c.database, strings.Join(wrong, "; "))}
 	}
 	return nil
@@ -84,18 +90,20 @@ func (c *Conn) compare(tables []Table, have map[string]liveTable, differences fu
 func (c *Conn) liveTables(ctx context.Context) (map[string]liveTable, error) {
 	tables := map[string]liveTable{}
 	database := Parameters{"database": c.database}
-	err := c.Each(ctx, "SELECT name, engine, sorting_key, partition_key, engine_full FROM system.tables WHERE database = {database:String}",
+	err := c.Each(ctx, "SELECT name, engine, sorting_key, partition_key, engine_full FROM system.tables "+
+		"WHERE database = {database:String}",
 		nil, database, func(rows Rows) error {
 			var name string
 			var table liveTable
-			err := rows.Scan(&name, &table.engine, &table.sortingKey, &table.partitionKey, &table.full)
+			err := rows.Scan(&name, &table.engine, &table.sortingKey, &table.partitionKey, &table.engineFull)
 			tables[name] = table
 			return err
 		})
 	if err != nil {
 		return nil, err
 	}
-	err = c.Each(ctx, "SELECT table, name, type FROM system.columns WHERE database = {database:String} ORDER BY table, position",
+	err = c.Each(ctx, "SELECT table, name, type FROM system.columns "+
+		"WHERE database = {database:String} ORDER BY table, position",
 		nil, database, func(rows Rows) error {
 			var name string
 			var col TableColumn
@@ -108,23 +116,24 @@ func (c *Conn) liveTables(ctx context.Context) (map[string]liveTable, error) {
 	return tables, err
 }
 
-// lacks lists what the table should have and has not.
+// lacks lists the columns and clauses that the table should have and does not have.
 func (t Table) lacks(have liveTable) []string {
 	var wrong []string
 	differs := func(what, is, should string) {
 		if is != should {
-			wrong = append(wrong, fmt.Sprintf("%s has %s %s and should have %s", t.Name, what, orNone(is), orNone(should)))
+			wrong = append(wrong,
+				fmt.Sprintf("%s has %s %s and should have %s", t.Name, what, orNone(is), orNone(should)))
 		}
 	}
 	differs("the engine", plainEngine(have.engine), t.clause("ENGINE ="))
 	differs("ORDER BY", have.sortingKey, strings.TrimSuffix(strings.TrimPrefix(t.clause("ORDER BY"), "("), ")"))
 	differs("PARTITION BY", have.partitionKey, t.clause("PARTITION BY"))
-	_, settings, _ := strings.Cut(have.full, " SETTINGS ")
-	is, should := durable(settings), durable(t.clause("SETTINGS"))
+	_, settings, _ := strings.Cut(have.engineFull, " SETTINGS ")
+	is, should := durabilitySettings(settings), durabilitySettings(t.clause("SETTINGS"))
 	for _, name := range slices.Sorted(maps.Keys(should)) {
 		differs("the setting "+name+" =", is[name], should[name])
 	}
-	if ttlPattern.MatchString(have.full) {
+	if ttlPattern.MatchString(have.engineFull) {
 		wrong = append(wrong, t.Name+" has a TTL, which deletes rows, and should have none")
 	}
 	for _, want := range t.Columns {
@@ -133,13 +142,14 @@ func (t Table) lacks(have liveTable) []string {
 		case i < 0:
 			wrong = append(wrong, fmt.Sprintf("%s.%s is gone", t.Name, want.Name))
 		case have.columns[i].Type != want.Type:
-			wrong = append(wrong, fmt.Sprintf("%s.%s is %s and should be %s", t.Name, want.Name, have.columns[i].Type, want.Type))
+			wrong = append(wrong,
+				fmt.Sprintf("%s.%s is %s and should be %s", t.Name, want.Name, have.columns[i].Type, want.Type))
 		}
 	}
 	return wrong
 }
 
-// surplus lists the columns that the table should not have.
+// surplus lists the columns that the table has and should not have.
 func (t Table) surplus(have liveTable) []string {
 	var wrong []string
 	for _, col := range have.columns {
@@ -152,17 +162,18 @@ func (t Table) surplus(have liveTable) []string {
 
 var ttlPattern = regexp.MustCompile(`\bTTL\b`)
 
-// plainEngine is the engine without how it is replicated, which changes nothing about what it does with rows.
+// plainEngine is the engine without its prefix for replication: ReplicatedReplacingMergeTree treats rows as
+// ReplacingMergeTree does.
 func plainEngine(engine string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(engine, "Replicated"), "Shared")
 }
 
-// durable are those of the settings without which an insert may be acknowledged before it is on the disk. Others are for
-// speed, and anybody's to change.
-func durable(settings string) map[string]string {
+// durabilitySettings are the fsync_ settings: without them ClickHouse may acknowledge an insert before it is on disk.
+// All other settings concern speed, and an operator may change them.
+func durabilitySettings(settings string) map[string]string {
 	values := map[string]string{}
-	for one := range strings.SplitSeq(settings, ", ") {
-		if name, value, _ := strings.Cut(one, " = "); strings.HasPrefix(name, "fsync_") {
+	for setting := range strings.SplitSeq(settings, ", ") {
+		if name, value, _ := strings.Cut(setting, " = "); strings.HasPrefix(name, "fsync_") {
 			values[name] = value
 		}
 	}

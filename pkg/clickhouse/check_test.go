@@ -8,7 +8,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
 
-// safe is a table with all that is compared.
+// safe is a table with every clause that is compared.
 const safe = `CREATE TABLE IF NOT EXISTS nests (
     tree String COMMENT 'Where it is',
     height Int64 COMMENT 'How high',
@@ -21,22 +21,48 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base =
 COMMENT 'Nests';
 `
 
-// A table that somebody made anew takes the same rows, and would count repeated ones twice or lose some.
+// A table that somebody has created again with another engine or key accepts the same rows, but would count repeated
+// ones twice or lose some.
 func TestATableThatWasMadeAnewIsRefused(t *testing.T) {
 	ctx, conn := open(t)
 	m := migrations(t, safe)
 	made := strings.TrimSuffix(strings.TrimSpace(safe), ";")
 	fsync := "fsync_after_insert = 1, fsync_part_directory = 1, "
 	for name, c := range map[string]struct{ statement, want string }{
-		"engine":      {strings.ReplaceAll(made, "ReplacingMergeTree", "MergeTree"), "nests has the engine MergeTree and should have ReplacingMergeTree"},
-		"order":       {strings.ReplaceAll(made, "ORDER BY (tree, height)", "ORDER BY tree"), "nests has ORDER BY tree and should have tree, height"},
-		"partitions":  {strings.ReplaceAll(made, "toYYYYMM(built)", "toYear(built)"), "nests has PARTITION BY toYear(built) and should have toYYYYMM(built)"},
-		"one part":    {strings.ReplaceAll(made, "PARTITION BY toYYYYMM(built)\n", ""), "nests has PARTITION BY (none) and should have toYYYYMM(built)"},
-		"no fsync":    {strings.ReplaceAll(made, fsync, ""), "nests has the setting fsync_after_insert = (none) and should have 1; nests has the setting fsync_part_directory = (none) and should have 1"},
-		"fsync off":   {strings.ReplaceAll(made, "fsync_after_insert = 1", "fsync_after_insert = 0"), "nests has the setting fsync_after_insert = 0 and should have 1"},
-		"time to die": {strings.ReplaceAll(made, "SETTINGS", "TTL built + INTERVAL 1 DAY\nSETTINGS"), "nests has a TTL, which deletes rows"},
-		"a view":      {"CREATE VIEW nests AS SELECT '' AS tree, toInt64(1) AS height, today() AS built", "nests has the engine View"},
-		"speed alone": {strings.ReplaceAll(made, "merge_selector_base = 10", "merge_selector_base = 8"), ""},
+		"engine": {
+			strings.ReplaceAll(made, "ReplacingMergeTree", "MergeTree"),
+			"nests has the engine MergeTree and should have ReplacingMergeTree",
+		},
+		"order": {
+			strings.ReplaceAll(made, "ORDER BY (tree, height)", "ORDER BY tree"),
+			"nests has ORDER BY tree and should have tree, height",
+		},
+		"partitions": {
+			strings.ReplaceAll(made, "toYYYYMM(built)", "toYear(built)"),
+			"nests has PARTITION BY toYear(built) and should have toYYYYMM(built)",
+		},
+		"no partitions": {
+			strings.ReplaceAll(made, "PARTITION BY toYYYYMM(built)\n", ""),
+			"nests has PARTITION BY (none) and should have toYYYYMM(built)",
+		},
+		"no fsync": {
+			strings.ReplaceAll(made, fsync, ""),
+			"nests has the setting fsync_after_insert = (none) and should have 1; " +
+				"nests has the setting fsync_part_directory = (none) and should have 1",
+		},
+		"fsync off": {
+			strings.ReplaceAll(made, "fsync_after_insert = 1", "fsync_after_insert = 0"),
+			"nests has the setting fsync_after_insert = 0 and should have 1",
+		},
+		"TTL": {
+			strings.ReplaceAll(made, "SETTINGS", "TTL built + INTERVAL 1 DAY\nSETTINGS"),
+			"nests has a TTL, which deletes rows",
+		},
+		"a view": {
+			"CREATE VIEW nests AS SELECT '' AS tree, toInt64(1) AS height, today() AS built",
+			"nests has the engine View",
+		},
+		"another setting": {strings.ReplaceAll(made, "merge_selector_base = 10", "merge_selector_base = 8"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, statement := range []string{"DROP TABLE IF EXISTS nests", "DROP TABLE IF EXISTS schema_migrations"} {
@@ -57,7 +83,8 @@ func TestATableThatWasMadeAnewIsRefused(t *testing.T) {
 				switch {
 				case c.want == "" && err != nil:
 					t.Errorf("%s: %v", reader, err)
-				case c.want != "" && (!errors.As(err, &schema) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "`holdfast mirror rebuild`")):
+				case c.want != "" && (!errors.As(err, &schema) || !strings.Contains(err.Error(), c.want) ||
+					!strings.Contains(err.Error(), "`holdfast mirror rebuild`")):
 					t.Errorf("%s: it says %v, want %q", reader, err, c.want)
 				}
 			}
@@ -74,7 +101,8 @@ func TestReadersCheckWhatTheyRead(t *testing.T) {
 	if err := conn.Migrate(ctx, migrations(t, first)); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.Check(ctx, m); !clickhouse.IsMissing(err) || !strings.Contains(err.Error(), "migration 2 (step) is not applied") {
+	if err := conn.Check(ctx, m); !clickhouse.IsMissing(err) ||
+		!strings.Contains(err.Error(), "migration 2 (step) is not applied") {
 		t.Errorf("an older schema: %v", err)
 	}
 	if err := conn.Migrate(ctx, m); err != nil {

@@ -1,8 +1,9 @@
-// Package clickhouse is how Holdfast talks to ClickHouse: connect, migrate, insert by columns, ask. It is the
-// only importer of clickhouse-go. It knows no table of its own but that of the migrations.
+// Package clickhouse connects Holdfast to ClickHouse. It opens connections, applies migrations, checks that tables are
+// as the migrations define them, inserts blocks of columns, and runs queries. It is the only package that imports
+// clickhouse-go. The only table that it knows is schema_migrations; all others belong to its callers.
 //
-// Every error says what to do about it. Inserts are not deduplicated by ClickHouse: whoever inserts must be able
-// to do so twice.
+// Every error says what to do about it. ClickHouse does not deduplicate inserts here: a caller that retries an insert
+// must use a table in which repeated rows do no harm.
 package clickhouse
 
 import (
@@ -20,10 +21,10 @@ import (
 	lib "github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
-// MinVersion is the oldest ClickHouse that will do.
+// MinVersion is the oldest version of ClickHouse that Holdfast works with.
 const MinVersion = "25.3"
 
-// DefaultDatabase is used when the address names none.
+// DefaultDatabase is used when the address names no database.
 const DefaultDatabase = "holdfast"
 
 // Limits of a connection.
@@ -40,19 +41,23 @@ type Conn struct {
 	database string
 	user     string
 	address  string
-	// server reaches the server without naming the database, which may not be there yet.
+	// server are the options for connecting to the server's default database. It is for work during which this
+	// database may not exist: to create it, to drop it, or to ask for the version.
 	server *driver.Options
 }
 
-// Rows are the rows of an answer; Close them.
+// Rows are the rows of a result. The caller must close them.
 type Rows = lib.Rows
 
-// caParameter of an address names a file of certificates (PEM), one of which must have signed the server's.
+// caParameter is the parameter of an address that names a PEM file with CA certificates. One of them must have signed
+// the server's certificate.
 const caParameter = "ca"
 
-// Open reads the address and reaches nobody: the first call does. Addresses are
-// http(s)://user:password@host:8123/database, or clickhouse://user:password@host:9000/database for the native protocol,
-// with ?secure=true for TLS there. With TLS, ?ca=FILE names the CA where it is not one of the machine's.
+// Open parses the address. It does not connect: the first call of a method does.
+//
+// An address is http(s)://user:password@host:8123/database, or clickhouse://user:password@host:9000/database for the
+// native protocol. There, ?secure=true turns TLS on. With TLS, ?ca=FILE names a CA that the machine does not trust by
+// itself.
 func Open(dsn string) (*Conn, error) {
 	options, err := parse(dsn)
 	if err != nil {
@@ -75,31 +80,35 @@ func Open(dsn string) (*Conn, error) {
 	}, nil
 }
 
-// parse takes ours out of the address before the driver reads it.
+// parse reads Holdfast's own parameters and removes them from the address, because the driver refuses unknown ones.
 func parse(dsn string) (*driver.Options, error) {
 	base, query, _ := strings.Cut(dsn, "?")
 	parameters, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, errors.New("the parameters in the address of ClickHouse, behind its ?, cannot be read: write %25 for a % in them")
+		return nil, errors.New("the parameters in the address of ClickHouse, behind its ?, cannot be read: " +
+			"write %25 for a % in them")
 	}
 	ca := parameters.Get(caParameter)
 	parameters.Del(caParameter)
 	if strings.HasPrefix(base, "https://") {
-		parameters.Set("secure", "true") // the driver wants it said twice
+		parameters.Set("secure", "true") // the driver needs both the scheme and the parameter
 	}
 	if len(parameters) > 0 {
 		base += "?" + parameters.Encode()
 	}
 	options, err := driver.ParseDSN(base)
 	if err != nil {
-		return nil, fmt.Errorf("the address of ClickHouse is none, use http://host:8123/%s or clickhouse://host:9000/%s: %w",
-			DefaultDatabase, DefaultDatabase, withoutPassword(err, base))
+		return nil, fmt.Errorf(
+			"the address of ClickHouse is none, use http://host:8123/%s or clickhouse://host:9000/%s: %w",
+			DefaultDatabase, DefaultDatabase, withoutPassword(err, base),
+		)
 	}
 	if ca == "" {
 		return options, nil
 	}
 	if options.TLS == nil {
-		return nil, errors.New("the address of ClickHouse names a CA but no TLS: use https://, or clickhouse:// with secure=true")
+		return nil, errors.New("the address of ClickHouse names a CA but no TLS: " +
+			"use https://, or clickhouse:// with secure=true")
 	}
 	options.TLS.RootCAs, err = readCA(ca)
 	return options, err
@@ -117,7 +126,7 @@ func readCA(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// withoutPassword keeps the address, which may hold a password, out of logs.
+// withoutPassword removes the address from an error, so that a password in it does not reach the logs.
 func withoutPassword(err error, dsn string) error {
 	return errors.New(strings.ReplaceAll(err.Error(), dsn, "…"))
 }
@@ -125,10 +134,10 @@ func withoutPassword(err error, dsn string) error {
 // Database is the name of the database.
 func (c *Conn) Database() string { return c.database }
 
-// Close releases the connections.
+// Close closes the connections.
 func (c *Conn) Close() error { return c.conn.Close() }
 
-// Ping asks for an answer, whether the database is there or not, and checks that the server is new enough.
+// Ping checks that the server answers and is new enough. The database need not exist.
 func (c *Conn) Ping(ctx context.Context) error {
 	conn, err := driver.Open(c.server)
 	if err != nil {
@@ -144,12 +153,13 @@ func (c *Conn) checkVersion(ctx context.Context, conn lib.Conn) error {
 		return c.explain(ctx, "ask for the version", err)
 	}
 	if !atLeast(version, MinVersion) {
-		return &VersionError{fmt.Sprintf("ClickHouse at %s is version %s: Holdfast needs %s or newer", c.address, version, MinVersion)}
+		return &VersionError{fmt.Sprintf("ClickHouse at %s is version %s: Holdfast needs %s or newer",
+			c.address, version, MinVersion)}
 	}
 	return nil
 }
 
-// atLeast compares the first two numbers of versions.
+// atLeast compares the first two numbers of two versions: 25.3.2.39 is at least 25.3.
 func atLeast(version, minimum string) bool {
 	have, want := strings.SplitN(version, ".", 3), strings.SplitN(minimum, ".", 3)
 	for i := range 2 {
@@ -161,24 +171,25 @@ func atLeast(version, minimum string) bool {
 	return true
 }
 
-func number(parts []string, i int) int {
-	if i >= len(parts) {
+func number(fields []string, i int) int {
+	if i >= len(fields) {
 		return 0
 	}
-	n, err := strconv.Atoi(parts[i])
+	n, err := strconv.Atoi(fields[i])
 	if err != nil {
 		return 0
 	}
 	return n
 }
 
-// Settings are of one query; values are numbers or strings.
+// Settings are ClickHouse settings for one query. Values are numbers or strings.
 type Settings map[string]any
 
-// Parameters are the values of {name:Type} in a query. They never become part of its text.
+// Parameters are the values for the placeholders {name:Type} of a query. They are sent apart from its text, so that
+// they need no quoting.
 type Parameters map[string]string
 
-// Query asks. The rows must be closed.
+// Query runs a query. The caller must close the rows.
 func (c *Conn) Query(ctx context.Context, query string, settings Settings, params Parameters) (Rows, error) {
 	rows, err := c.conn.Query(queryContext(ctx, settings, params), query)
 	if err != nil {
@@ -187,8 +198,14 @@ func (c *Conn) Query(ctx context.Context, query string, settings Settings, param
 	return rows, nil
 }
 
-// Each asks and hands each row to scan, which calls rows.Scan once.
-func (c *Conn) Each(ctx context.Context, query string, settings Settings, params Parameters, scan func(Rows) error) error {
+// Each runs a query and calls scan for each row. scan must call rows.Scan once.
+func (c *Conn) Each(
+	ctx context.Context,
+	query string,
+	settings Settings,
+	params Parameters,
+	scan func(Rows) error,
+) error {
 	rows, err := c.Query(ctx, query, settings, params)
 	if err != nil {
 		return err
@@ -205,7 +222,7 @@ func (c *Conn) Each(ctx context.Context, query string, settings Settings, params
 	return nil
 }
 
-// Exec runs a statement without an answer.
+// Exec runs a statement that has no result.
 func (c *Conn) Exec(ctx context.Context, statement string, settings Settings, params Parameters) error {
 	if err := c.conn.Exec(queryContext(ctx, settings, params), statement); err != nil {
 		return c.explain(ctx, "execute", err)
@@ -228,5 +245,5 @@ func queryContext(ctx context.Context, settings Settings, params Parameters) con
 	return driver.Context(ctx, options...)
 }
 
-// parameterEscapes: ClickHouse reads parameters in its escaped text format.
+// parameterEscapes escapes a value for a parameter: ClickHouse reads parameters in its escaped text format.
 var parameterEscapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "'", `\'`)

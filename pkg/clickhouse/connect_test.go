@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 )
 
-// ping reaches the address, or says why not.
+// ping connects to the address, and returns the error if it cannot.
 func ping(t *testing.T, address string) error {
 	t.Helper()
 	conn, err := clickhouse.Open(address)
@@ -27,7 +27,7 @@ func ping(t *testing.T, address string) error {
 	return conn.Ping(ctx)
 }
 
-// says checks what an error says, and that no password is in it.
+// says checks that an error contains these texts, and no password.
 func says(t *testing.T, what string, err error, want ...string) {
 	t.Helper()
 	for _, text := range want {
@@ -47,7 +47,9 @@ func TestUsersAndPasswords(t *testing.T) {
 				t.Error(err)
 			}
 			for what, user := range map[string]*url.Userinfo{
-				"a wrong password": url.UserPassword(proxy.User, "another secret"), "another user": url.UserPassword("x", proxy.Password), "no user": nil,
+				"a wrong password": url.UserPassword(proxy.User, "another secret"),
+				"another user":     url.UserPassword("x", proxy.Password),
+				"no user":          nil,
 			} {
 				address, err := url.Parse(proxy.DSN("x"))
 				if err != nil {
@@ -63,7 +65,10 @@ func TestUsersAndPasswords(t *testing.T) {
 func TestCertificatesAreChecked(t *testing.T) {
 	proxy := chdbtest.NewTLSProxy(t)
 	address := func(scheme, parameters string) string {
-		dsn := url.URL{Scheme: scheme, User: url.UserPassword(proxy.User, proxy.Password), Host: proxy.Addr(), Path: "/x", RawQuery: parameters}
+		dsn := url.URL{
+			Scheme: scheme, User: url.UserPassword(proxy.User, proxy.Password), Host: proxy.Addr(),
+			Path: "/x", RawQuery: parameters,
+		}
 		return dsn.String()
 	}
 	other, _ := chdbtest.Certificate(t)
@@ -101,8 +106,8 @@ func TestAddressesThatAreNone(t *testing.T) {
 	}
 }
 
-// The end of the caller's patience is not an answer that never came.
-func TestTimeThatWasUp(t *testing.T) {
+// A query that ends because its context ends is not reported as a server that does not answer.
+func TestTheEndOfTheContextIsReportedAsSuch(t *testing.T) {
 	ctx, conn := open(t)
 	if err := conn.Migrate(ctx, migrations(t, first)); err != nil {
 		t.Fatal(err)
@@ -110,7 +115,8 @@ func TestTimeThatWasUp(t *testing.T) {
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
 	const slow = "SELECT toInt64(sum(sleepEachRow(1))) FROM numbers(60)"
-	err := conn.Each(short, slow, clickhouse.Settings{"max_block_size": 1}, nil, func(rows clickhouse.Rows) error { return rows.Scan(new(int64)) })
+	settings := clickhouse.Settings{"max_block_size": 1}
+	err := conn.Each(short, slow, settings, nil, func(rows clickhouse.Rows) error { return rows.Scan(new(int64)) })
 	if !errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("it says %v", err)
 	}
@@ -122,7 +128,7 @@ func TestTimeThatWasUp(t *testing.T) {
 	}
 }
 
-// Whoever may only read and write can work with tables that somebody else has made.
+// A user who may only read and write can work with tables that somebody else has created.
 func TestAUserWithoutCreate(t *testing.T) {
 	proxy := chdbtest.NewProxy(t)
 	address, err := url.Parse(chdbtest.DatabaseOn(chdbtest.Server(t)))
@@ -138,17 +144,19 @@ func TestAUserWithoutCreate(t *testing.T) {
 	defer cancel()
 	denied := chdbtest.Fault{
 		Queries: "CREATE ", Code: 497,
-		Message: "projector: Not enough privileges. To execute this query, it's necessary to have the grant CREATE DATABASE ON birds.*. (ACCESS_DENIED)",
+		Message: "projector: Not enough privileges. To execute this query, " +
+			"it's necessary to have the grant CREATE DATABASE ON birds.*. (ACCESS_DENIED)",
 	}
 	proxy.Fail(denied)
-	says(t, "nothing is there", conn.Migrate(ctx, migrations(t, first)), `the user "projector" lacks a grant: GRANT CREATE DATABASE ON birds.* TO projector`)
+	says(t, "there are no tables", conn.Migrate(ctx, migrations(t, first)),
+		`the user "projector" lacks a grant: GRANT CREATE DATABASE ON birds.* TO projector`)
 	proxy.Heal()
 	if err := conn.Migrate(ctx, migrations(t, first)); err != nil {
 		t.Fatal(err)
 	}
 	proxy.Fail(denied)
 	if err := conn.Migrate(ctx, migrations(t, first)); err != nil {
-		t.Errorf("all is there: %v", err)
+		t.Errorf("all tables exist: %v", err)
 	}
 	if proxy.Faults() != 1 {
 		t.Errorf("%d statements were denied", proxy.Faults())

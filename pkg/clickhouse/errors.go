@@ -12,7 +12,7 @@ import (
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// Codes of ClickHouse's exceptions that have a remedy of their own.
+// The codes of ClickHouse's exceptions that have a remedy of their own.
 const (
 	codeNoSuchColumn         = 16
 	codeUnknownIdentifier    = 47
@@ -37,39 +37,52 @@ const (
 
 const (
 	rightCredentials = "user or password is wrong: set them in the address of ClickHouse"
-	missingColumn    = "a column is missing: the table was changed by hand, or is older than this program; start analytics-projector of this version, and if it says that the table was changed, `holdfast mirror rebuild` fills all of them again"
-	shorterTime      = "ask for a shorter time (from, to)"
+	missingColumn    = "a column is missing: the table was changed by hand, or is older than this program; " +
+		"start analytics-projector of this version, and if it says that the table was changed, " +
+		"`holdfast mirror rebuild` fills all of them again"
+	shorterTime = "ask for a shorter time (from, to)"
 )
 
-// remedies say what to do, by code.
+// remedies say what to do about an exception of ClickHouse, by its code.
 var remedies = map[int32]string{
-	codeNoSuchColumn:         missingColumn,
-	codeUnknownIdentifier:    missingColumn,
-	codeUnknownTable:         "a table is missing: start analytics-projector, it makes them; if somebody dropped one, `holdfast mirror rebuild` fills all of them again",
-	codeCannotWrite:          "ClickHouse cannot write to its disk: see that it is there and not full; the mirror goes on by itself",
-	codeUnknownDatabase:      "the database is missing: start analytics-projector with a user that may create it, or create it with ENGINE = Atomic",
-	codeTimeoutExceeded:      "the query took too long: " + shorterTime + ", or raise the user's max_execution_time",
-	codeReadOnly:             "the user is read-only: analytics-projector needs one that may write, query-api one with readonly = 2 or 0",
-	codeUnknownUser:          rightCredentials,
-	codeWrongPassword:        rightCredentials,
-	codeRequiredPassword:     rightCredentials,
-	codeTooManyQueries:       "the server is full of queries: wait, or raise max_concurrent_queries",
-	codeSocketTimeout:        "ClickHouse waited in vain for the other side: see that the network and its disks are not overloaded; what was tried is tried again",
-	codeNetwork:              "ClickHouse lost a connection: see the network, and the other nodes if it has any; what was tried is tried again",
-	codeMemoryLimit:          "ClickHouse has not the memory for it: " + shorterTime + ", let analytics-projector write smaller batches with --flush-rows, or raise max_memory_usage and max_server_memory_usage",
-	codeTableReadOnly:        "the table is read-only: its replica has lost its Keeper, or its disk is read-only",
-	codeNotEnoughSpace:       "ClickHouse's disk is full: free space or add a disk; the mirror goes on by itself",
-	codeTooManyParts:         "merges do not keep up: see system.merges and the disk, or let analytics-projector flush less often with --flush-interval",
+	codeNoSuchColumn:      missingColumn,
+	codeUnknownIdentifier: missingColumn,
+	codeUnknownTable: "a table is missing: start analytics-projector, it makes them; " +
+		"if somebody dropped one, `holdfast mirror rebuild` fills all of them again",
+	codeCannotWrite: "ClickHouse cannot write to its disk: see that it is there and not full; " +
+		"the mirror goes on by itself",
+	codeUnknownDatabase: "the database is missing: start analytics-projector with a user that may create it, " +
+		"or create it with ENGINE = Atomic",
+	codeTimeoutExceeded: "the query took too long: " + shorterTime + ", or raise the user's max_execution_time",
+	codeReadOnly: "the user is read-only: analytics-projector needs one that may write, " +
+		"query-api one with readonly = 2 or 0",
+	codeUnknownUser:      rightCredentials,
+	codeWrongPassword:    rightCredentials,
+	codeRequiredPassword: rightCredentials,
+	codeTooManyQueries:   "the server is full of queries: wait, or raise max_concurrent_queries",
+	codeSocketTimeout: "ClickHouse waited in vain for the other side: " +
+		"see that the network and its disks are not overloaded; what was tried is tried again",
+	codeNetwork: "ClickHouse lost a connection: see the network, and the other nodes if it has any; " +
+		"what was tried is tried again",
+	codeMemoryLimit: "ClickHouse has not the memory for it: " + shorterTime +
+		", let analytics-projector write smaller batches with --flush-rows, " +
+		"or raise max_memory_usage and max_server_memory_usage",
+	codeTableReadOnly:  "the table is read-only: its replica has lost its Keeper, or its disk is read-only",
+	codeNotEnoughSpace: "ClickHouse's disk is full: free space or add a disk; the mirror goes on by itself",
+	codeTooManyParts: "merges do not keep up: see system.merges and the disk, " +
+		"or let analytics-projector flush less often with --flush-interval",
 	codeAuthenticationFailed: rightCredentials,
 }
 
-// Error is what ClickHouse refused, with what to do about it.
+// Error is a failed operation, with what to do about it.
 type Error struct {
-	// Code is ClickHouse's own, 0 when nobody answered.
-	Code   int32
+	// Code is the code of ClickHouse's exception; 0 when ClickHouse did not answer.
+	Code int32
+	// Remedy says what to do.
 	Remedy string
 	Err    error
-	op     string
+	// op is the operation that failed, such as "insert into orders".
+	op string
 }
 
 // Error implements error.
@@ -83,18 +96,19 @@ func (e *Error) Error() string {
 // Unwrap implements errors.Unwrap.
 func (e *Error) Unwrap() error { return e.Err }
 
-// grantPattern finds the grant in ClickHouse's own words.
+// grantPattern finds the missing grant in the text of an exception.
 var grantPattern = regexp.MustCompile(`(?:have the grant|requires? (?:the )?grant) (.+?)(?:\. \(|\. Access|$|: While)`)
 
-// oldPattern is how servers wrote an exception over HTTP up to 2020. The driver does not read it.
+// oldPattern is the form of an exception over HTTP up to 2020. The driver cannot parse it.
 var oldPattern = regexp.MustCompile(`Code: (\d+), e\.displayText\(\) = DB::Exception: (.*?), e\.what\(\)`)
 
-// explain adds what to do. Where it is the caller's patience that has ended, errors.Is finds the context's error.
+// explain turns an error of the driver into an *Error with a remedy. When the context has ended, the result wraps the
+// context's error instead.
 func (c *Conn) explain(ctx context.Context, op string, err error) error {
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
 		return err
-	case ctx.Err() != nil: // whatever the driver makes of it
+	case ctx.Err() != nil: // the driver has several errors for this; return one
 		return fmt.Errorf("ClickHouse at %s was not done in time to %s: %w", c.address, op, ctx.Err())
 	}
 	var exception *driver.Exception
@@ -104,14 +118,15 @@ func (c *Conn) explain(ctx context.Context, op string, err error) error {
 	e := &Error{op: op, Code: exception.Code, Err: errors.New(exception.Message), Remedy: remedies[exception.Code]}
 	switch {
 	case exception.Code == codeAccessDenied:
-		e.Remedy = fmt.Sprintf("the user %q lacks a grant: GRANT %s TO %s", c.user, grantOf(exception.Message, c.database), c.user)
+		e.Remedy = fmt.Sprintf("the user %q lacks a grant: GRANT %s TO %s",
+			c.user, grantOf(exception.Message, c.database), c.user)
 	case e.Remedy == "":
 		e.Remedy = "see its log"
 	}
 	return e
 }
 
-// unreachable says what to do when no answer of a ClickHouse came.
+// unreachable says what to do when ClickHouse did not answer, or not as one of a supported version does.
 func (c *Conn) unreachable(err error) string {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -123,13 +138,17 @@ func (c *Conn) unreachable(err error) string {
 	}
 	switch {
 	case errors.As(err, &certificate):
-		return fmt.Sprintf("the certificate of ClickHouse at %s is not to be trusted: name the CA's file in the address, ?%s=FILE, and the host as the certificate does", c.address, caParameter)
+		return fmt.Sprintf("the certificate of ClickHouse at %s is not to be trusted: "+
+			"name the CA's file in the address, ?%s=FILE, and the host as the certificate does", c.address, caParameter)
 	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
-		return fmt.Sprintf("ClickHouse at %s speaks no TLS there: give the port that does (8443 for https://, 9440 for clickhouse:// with secure=true), or leave TLS out of the address", c.address)
+		return fmt.Sprintf("ClickHouse at %s speaks no TLS there: give the port that does "+
+			"(8443 for https://, 9440 for clickhouse:// with secure=true), or leave TLS out of the address", c.address)
 	}
-	return fmt.Sprintf("ClickHouse at %s does not answer: see that it runs and that the address is right, http:// for the HTTP port (8123) or clickhouse:// for the native one (9000)", c.address)
+	return fmt.Sprintf("ClickHouse at %s does not answer: see that it runs and that the address is right, "+
+		"http:// for the HTTP port (8123) or clickhouse:// for the native one (9000)", c.address)
 }
 
+// grantOf is the grant that an exception says is missing, or all that a projector needs when it does not say.
 func grantOf(message, database string) string {
 	if m := grantPattern.FindStringSubmatch(message); m != nil {
 		return m[1]
@@ -137,12 +156,15 @@ func grantOf(message, database string) string {
 	return "SELECT, INSERT, ALTER, CREATE ON " + database + ".*"
 }
 
-// Missing is the error for a table that is not there.
+// Missing is the error for a table that does not exist. IsMissing is true for it.
 func (c *Conn) Missing(table string) error {
-	return &Error{op: "query", Code: codeUnknownTable, Remedy: remedies[codeUnknownTable], Err: fmt.Errorf("database %s has no table %s", c.database, table)}
+	return &Error{
+		op: "query", Code: codeUnknownTable, Remedy: remedies[codeUnknownTable],
+		Err: fmt.Errorf("database %s has no table %s", c.database, table),
+	}
 }
 
-// IsMissing reports whether the error says that a table or the database is not there.
+// IsMissing reports whether the error says that a table, or the database, does not exist.
 func IsMissing(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Code == codeUnknownTable || e.Code == codeUnknownDatabase)

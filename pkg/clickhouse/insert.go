@@ -9,29 +9,32 @@ import (
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// insertSettings are never left to defaults: those differ between versions.
+// insertSettings are always sent, because the defaults differ between versions of ClickHouse.
 var insertSettings = driver.Settings{
-	// Written and visible when the insert returns. That it is on disk too, the tables say: fsync_after_insert.
+	// The rows are written and visible when the insert returns. They are on disk as well if the table has the setting
+	// fsync_after_insert.
 	"async_insert": 0,
-	// Rows of one key become one when they are read (FINAL) or merged. Doing so at the insert, too, takes a seventh of
-	// the engine's time and hardly ever finds any.
+	// Rows with equal keys are replaced when they are merged, or read with FINAL. Replacing them within a block as
+	// well costs a seventh of the engine's time and hardly ever finds any.
 	"optimize_on_insert": 0,
-	// Rows of a table that was emptied must be accepted again, however equal their blocks are.
+	// After a table was emptied, the same blocks must be accepted again.
 	"insert_deduplicate": 0,
-	// A batch may hold a document of every month there is.
+	// A batch may contain documents of any number of months, and each month is a partition of its own.
 	"max_partitions_per_insert_block": 0,
 }
 
-// Column is one column of an insert: Values is a slice, as long as those beside it, of a type that fits Wire.
+// Column is one column of an insert. Values is a slice whose element type fits Wire, for example []string for
+// "String". All columns of an insert have the same length.
 type Column struct {
 	Name string
-	// Wire is the type that the values travel as. ClickHouse turns it into the column's own: a String into a
-	// LowCardinality(String), which it does faster than a client.
+	// Wire is the ClickHouse type that the values are sent as. ClickHouse converts it to the type of the table's
+	// column. It turns String into LowCardinality(String) faster than a client can.
 	Wire   string
 	Values any
 }
 
-// Insert writes a block of rows, and returns when they are there for every reader. After an error they may be there.
+// Insert writes a block of rows. When it returns without an error, every reader sees them. After an error the rows may
+// or may not be there.
 func (c *Conn) Insert(ctx context.Context, table string, columns []Column) error {
 	names := make([]string, len(columns))
 	types := make([]driver.ColumnNameAndType, len(columns))
@@ -45,12 +48,13 @@ func (c *Conn) Insert(ctx context.Context, table string, columns []Column) error
 	if err != nil {
 		return c.explain(ctx, op, err)
 	}
-	defer func() { _ = batch.Close() }() // after Send it has nothing left to do
+	defer func() { _ = batch.Close() }() // does nothing after Send
 	for i, col := range columns {
 		if err := batch.Column(i).Append(col.Values); err != nil {
 			return fmt.Errorf("column %s of %s: %w", col.Name, table, err)
 		}
-		runtime.Gosched() // a column of a big block takes a millisecond, and others of this process may be in a hurry
+		// Appending a column of a big block takes a millisecond. Let commands of the same process run in between.
+		runtime.Gosched()
 	}
 	if err := batch.Send(); err != nil {
 		return c.explain(ctx, op, err)

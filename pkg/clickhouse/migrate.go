@@ -10,7 +10,7 @@ import (
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// migrationsTable records what was applied. Two replicas may write the same row: it is one.
+// migrationsTable records which migrations were applied. When two replicas write the same row, one of them remains.
 const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
     number UInt32 COMMENT 'Number of the migration',
     name String COMMENT 'Its name',
@@ -22,8 +22,8 @@ ORDER BY number
 SETTINGS fsync_after_insert = 1
 COMMENT 'Migrations that were applied to this database'`
 
-// Migrate makes the database and its tables, and checks that they are as the migrations leave them. It may run
-// any number of times, and in several replicas at once: each statement does nothing where its work is done.
+// Migrate creates the database and its tables, and checks that they are as the migrations define them. It may run any
+// number of times, and in several replicas at once: a statement whose work is done already changes nothing.
 func (c *Conn) Migrate(ctx context.Context, m *Migrations) error {
 	if err := c.createDatabase(ctx); err != nil {
 		return err
@@ -59,15 +59,17 @@ func (c *Conn) Migrate(ctx context.Context, m *Migrations) error {
 	return c.checkTables(ctx, m.tables)
 }
 
-// createMigrationsTable leaves a table that is there alone: whoever may not create one need not.
+// createMigrationsTable creates schema_migrations unless it exists. It looks first, so that a user who may not create
+// tables can work with existing ones.
 func (c *Conn) createMigrationsTable(ctx context.Context) error {
-	there := false
-	err := c.Each(ctx, "SELECT name FROM system.tables WHERE database = {database:String} AND name = 'schema_migrations'",
+	exists := false
+	err := c.Each(ctx,
+		"SELECT name FROM system.tables WHERE database = {database:String} AND name = 'schema_migrations'",
 		nil, Parameters{"database": c.database}, func(rows Rows) error {
-			there = true
+			exists = true
 			return rows.Scan(new(string))
 		})
-	if err != nil || there {
+	if err != nil || exists {
 		return err
 	}
 	return c.Exec(ctx, migrationsTable, nil, nil)
@@ -82,13 +84,13 @@ func (c *Conn) createDatabase(ctx context.Context) error {
 	if err := c.checkVersion(ctx, conn); err != nil {
 		return err
 	}
-	var there uint64
+	var count uint64
 	err = conn.QueryRow(queryContext(ctx, nil, Parameters{"database": c.database}),
-		"SELECT count() FROM system.databases WHERE name = {database:String}").Scan(&there)
+		"SELECT count() FROM system.databases WHERE name = {database:String}").Scan(&count)
 	if err != nil {
 		return c.explain(ctx, "look for the database", err)
 	}
-	if there > 0 { // whoever may not create one need not
+	if count > 0 { // a user who may not create databases can work with an existing one
 		return nil
 	}
 	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+identifier(c.database)+" ENGINE = Atomic"); err != nil {
@@ -99,7 +101,7 @@ func (c *Conn) createDatabase(ctx context.Context) error {
 
 func identifier(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
 
-// applied has the checksums by number.
+// applied returns the checksums of the applied migrations, by number.
 func (c *Conn) applied(ctx context.Context) (map[int]string, error) {
 	applied := map[int]string{}
 	err := c.Each(ctx, "SELECT number, checksum FROM schema_migrations FINAL", nil, nil, func(rows Rows) error {
@@ -112,10 +114,10 @@ func (c *Conn) applied(ctx context.Context) (map[int]string, error) {
 	return applied, err
 }
 
-// SchemaError says that the tables are not as the migrations leave them.
+// SchemaError is the error for tables that are not as the migrations define them.
 type SchemaError struct {
-	// Newer: a newer program has made them. Otherwise an older one has, or somebody has changed them, and whoever can
-	// fill them again may drop them.
+	// Newer is true when a newer program has created the tables. Otherwise an older program has, or somebody has
+	// changed them by hand, and a caller that can fill them again may drop them.
 	Newer bool
 	what  string
 }
@@ -123,16 +125,19 @@ type SchemaError struct {
 // Error implements error.
 func (e *SchemaError) Error() string { return e.what }
 
-// compatible refuses a schema that is newer, or that another text has made.
+// compatible refuses a database with migrations that this program does not know, or whose text was different.
 func (m *Migrations) compatible(applied map[int]string, database string) error {
 	numbers := slices.Sorted(maps.Keys(applied))
 	if n := len(numbers); n > 0 && numbers[n-1] > len(m.files) {
-		return &SchemaError{Newer: true, what: fmt.Sprintf("the database %s is newer than this program: it has migration %d, the program knows %d. Run the newer program, or another database",
+		return &SchemaError{Newer: true, what: fmt.Sprintf("the database %s is newer than this program: "+
+			"it has migration %d, the program knows %d. Run the newer program, or another database",
 			database, numbers[n-1], len(m.files))}
 	}
 	for _, number := range numbers {
 		if file := m.files[number-1]; file.checksum != applied[number] {
-			return &SchemaError{what: fmt.Sprintf("migration %s was applied to the database %s with another text (SHA-256 %.12s, here %.12s): run `holdfast mirror rebuild`, which fills the tables again from the log, or the program that made them, or give another database",
+			return &SchemaError{what: fmt.Sprintf("migration %s was applied to the database %s with another text "+
+				"(SHA-256 %.12s, here %.12s): run `holdfast mirror rebuild`, which fills the tables again from the log, "+
+				"or the program that made them, or give another database",
 				file, database, applied[number], file.checksum)}
 		}
 	}

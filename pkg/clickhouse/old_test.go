@@ -17,25 +17,32 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 )
 
-// oldVariable names the program of a ClickHouse of 2018, Debian's: real, with its native protocol, users and passwords,
-// and too old. `make test-clickhouse` fetches it.
+// oldVariable is the environment variable with the path of a clickhouse-server of 2018, from Debian. It is too old, and
+// unlike the embedded engine it has the native protocol, users and passwords. `make test-clickhouse` fetches it.
 const oldVariable = "HOLDFAST_TEST_OLD_CLICKHOUSE"
 
-// oldStart bounds the wait for that server.
+// oldStart is how long that server may take to start.
 const oldStart = 30 * time.Second
 
 const oldConfig = `<yandex>
 <logger><level>warning</level><console>true</console></logger>
 <listen_host>127.0.0.1</listen_host>
-<http_port>%[1]s</http_port><tcp_port>%[2]s</tcp_port><https_port>%[3]s</https_port><tcp_port_secure>%[4]s</tcp_port_secure>
-<openSSL><server><certificateFile>%[5]s</certificateFile><privateKeyFile>%[6]s</privateKeyFile><verificationMode>none</verificationMode></server></openSSL>
+<http_port>%[1]s</http_port><tcp_port>%[2]s</tcp_port>
+<https_port>%[3]s</https_port><tcp_port_secure>%[4]s</tcp_port_secure>
+<openSSL><server>
+<certificateFile>%[5]s</certificateFile><privateKeyFile>%[6]s</privateKeyFile>
+<verificationMode>none</verificationMode>
+</server></openSSL>
 <path>%[7]s/</path><tmp_path>%[7]s/tmp/</tmp_path><mark_cache_size>100000000</mark_cache_size><timezone>UTC</timezone>
-<users_config>users.xml</users_config><default_profile>default</default_profile><default_database>default</default_database>
+<users_config>users.xml</users_config>
+<default_profile>default</default_profile><default_database>default</default_database>
 </yandex>`
 
 const oldUsers = `<yandex>
 <profiles><default/></profiles><quotas><default/></quotas>
-<users><projector><password>secret</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></projector></users>
+<users><projector>
+<password>secret</password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota>
+</projector></users>
 </yandex>`
 
 // oldServer has the host:port of each of its ports.
@@ -58,9 +65,9 @@ func startOldServer(t *testing.T) oldServer {
 			t.Fatal(err)
 		}
 	}
-	var said bytes.Buffer
+	var output bytes.Buffer
 	server := exec.Command(program, "--config-file="+filepath.Join(dir, "config.xml"))
-	server.Stdout, server.Stderr = &said, &said
+	server.Stdout, server.Stderr = &output, &output
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +85,7 @@ func startOldServer(t *testing.T) oldServer {
 		for !listens(port) {
 			select {
 			case <-ended:
-				t.Fatalf("the old ClickHouse ended: %s", said.String())
+				t.Fatalf("the old ClickHouse ended: %s", output.String())
 			case <-time.After(10 * time.Millisecond):
 			}
 			if time.Now().After(deadline) {

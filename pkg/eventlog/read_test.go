@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -183,68 +181,6 @@ func TestReadStopsAtItsEnd(t *testing.T) {
 	}
 }
 
-// Two partitions have records of the same hours, and one has four times the bytes of the other. Without merging, the
-// short one would be at its end when the long one is at a quarter.
-func TestPartitionsAreReadMerged(t *testing.T) {
-	const records, batch = 4000, 20 // a record a second; a fetch has a few hundred seconds of a partition
-	const limit = records / 4 * time.Second
-	p := newPlatform(t, logtest.Config(t), 2, 1)
-	ctx := logtest.Context(t)
-	began := time.Now().Add(-records * time.Second)
-	random := rand.New(rand.NewPCG(1, 2))
-	at := func(tp eventlog.TopicPartition, n int) *eventlog.Record {
-		value := make([]byte, 500*(1+3*tp.Partition))
-		for i := range value { // so that it does not compress
-			value[i] = byte(random.Uint32())
-		}
-		return &eventlog.Record{
-			TopicPartition:  tp,
-			Value:           value,
-			TimestampMicros: began.Add(time.Duration(n) * time.Second).UnixMicro(),
-		}
-	}
-	tps := []eventlog.TopicPartition{
-		{Topic: eventlog.TopicOrders, Partition: 0},
-		{Topic: eventlog.TopicOrders, Partition: 1},
-	}
-	for n := 0; n < records; n += batch {
-		for _, tp := range tps {
-			recs := make([]*eventlog.Record, batch)
-			for i := range recs {
-				recs[i] = at(tp, n+i)
-			}
-			if err := p.Produce(ctx, recs); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	end, err := p.EndOffsets(ctx, tps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reached := map[eventlog.TopicPartition]time.Time{tps[0]: began, tps[1]: began}
-	read := map[eventlog.TopicPartition]int64{}
-	var most time.Duration
-	if err := p.ReadMerged(ctx, nil, end, func(rec *eventlog.Record) error {
-		if rec.Offset != read[rec.TopicPartition] {
-			t.Errorf("%v: offset %d comes after %d records", rec.TopicPartition, rec.Offset, read[rec.TopicPartition])
-		}
-		read[rec.TopicPartition]++
-		reached[rec.TopicPartition] = time.UnixMicro(rec.TimestampMicros)
-		most = max(most, reached[tps[0]].Sub(reached[tps[1]]).Abs())
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if read[tps[0]] != records || read[tps[1]] != records {
-		t.Errorf("%v were read, want %d of each", read, records)
-	}
-	if most > limit {
-		t.Errorf("one partition was %s ahead of the other, want at most %s", most, limit)
-	}
-	t.Logf("at most %s apart", most)
-}
-
 func TestStartsThatTheLogDoesNotHave(t *testing.T) {
 	p := newPlatform(t, logtest.Config(t), 2, 1)
 	w := p.writer(t, 0)
@@ -295,117 +231,5 @@ func (p *platform) deleteBefore(t *testing.T, tp eventlog.TopicPartition, offset
 	}
 	if err != nil {
 		t.Fatal(err)
-	}
-}
-
-func TestALogThatLostItsStartWhileItIsFollowed(t *testing.T) {
-	p := newPlatform(t, logtest.Config(t), 1, 1)
-	w := p.writer(t, 0)
-	for range 3 {
-		mustCommit(t, w, order(0, "x"))
-	}
-	// Without the check of the starts, as if records were deleted between the check and the fetch.
-	f, err := p.UncheckedFollow(eventlog.Offsets{orders0: 100})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	_, _, err = f.Poll(logtest.Context(t))
-	var offsetErr *eventlog.OffsetError
-	if !errors.As(err, &offsetErr) || offsetErr.TopicPartition != orders0 || offsetErr.Offset != 100 {
-		t.Errorf("poll: %v", err)
-	}
-}
-
-func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
-	p := newPlatform(t, logtest.Config(t), 2, 1)
-	w := p.writer(t, 0)
-	mustCommit(t, w, order(0, "before"))
-	p.awaitEnd(t, orders0, 2)
-	f, err := p.Follow(eventlog.Offsets{orders0: 2, stock0: 0})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	mustCommit(t, w, order(0, "a"), stock(0, "b"))
-	cl := p.transactional(t, "other")
-	p.begin(t, cl, "aborted")
-	if err := cl.EndTransaction(logtest.Context(t), kgo.TryAbort); err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	// The new records in orders0 are: a, its marker, aborted, its marker.
-	want := eventlog.Offsets{orders0: 6, stock0: 2}
-	for reached := (eventlog.Offsets{}); !reached.Covers(want); {
-		var recs []eventlog.Record
-		if recs, reached, err = f.Poll(logtest.Context(t)); err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range recs {
-			got = append(got, string(r.Value))
-			if reached[r.TopicPartition] <= r.Offset {
-				t.Errorf("reached %v with a record at %d", reached, r.Offset)
-			}
-		}
-	}
-	slices.Sort(got)
-	if !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("followed %v", got)
-	}
-	cancelled, cancel := context.WithCancel(logtest.Context(t))
-	cancel()
-	if _, _, err := f.Poll(cancelled); !errors.Is(err, context.Canceled) {
-		t.Errorf("a cancelled poll: %v", err)
-	}
-}
-
-func TestFollowAnnouncements(t *testing.T) {
-	p := newPlatform(t, logtest.Config(t), 2, 2)
-	writers := []*eventlog.Writer{p.writer(t, 0), p.writer(t, 1)}
-	for _, value := range []string{"first", "second"} {
-		for shard, w := range writers {
-			mustCommit(t, w, record(eventlog.TopicShards, int32(shard), value))
-		}
-	}
-	f, err := p.FollowAnnouncements(logtest.Context(t), p.layout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	last := make(map[int32]string)
-	for last[0] != "second" || last[1] != "second" {
-		recs, _, err := f.Poll(logtest.Context(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, r := range recs {
-			last[r.Partition] = string(r.Value)
-		}
-	}
-}
-
-func TestProduceOutsideOfTransactions(t *testing.T) {
-	p := newPlatform(t, logtest.Config(t), 2, 1)
-	rows := []*eventlog.Record{
-		record(eventlog.TopicAvailability, 0, "a"),
-		record(eventlog.TopicAvailability, 1, "b"),
-		record(eventlog.TopicAvailability, 0, "c"),
-	}
-	if err := p.Produce(logtest.Context(t), rows); err != nil {
-		t.Fatal(err)
-	}
-	if rows[0].Offset != 0 || rows[1].Offset != 0 || rows[2].Offset != 1 {
-		t.Errorf("offsets %d, %d, %d", rows[0].Offset, rows[1].Offset, rows[2].Offset)
-	}
-	got := p.readAll(t, []eventlog.TopicPartition{rows[0].TopicPartition, rows[1].TopicPartition})
-	if !slices.Equal(got[rows[0].TopicPartition], []string{"a", "c"}) {
-		t.Errorf("read %v", got)
-	}
-	large := record(eventlog.TopicAvailability, 0, strings.Repeat("x", eventlog.MaxRecordBytes))
-	if err := p.Produce(logtest.Context(t), []*eventlog.Record{large}); err == nil {
-		t.Error("a record over the limit was appended")
-	}
-	if err := p.Produce(logtest.Context(t), nil); err != nil {
-		t.Error(err)
 	}
 }

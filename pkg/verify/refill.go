@@ -21,7 +21,7 @@ func (c *checker) checkRefill(ctx context.Context, client *eventlog.Client, conn
 		c.byID[Replayed].Note = "the log is empty"
 		return nil
 	}
-	refilled, err := conn.Beside("verify")
+	refilled, err := conn.Sibling("verify")
 	if err != nil {
 		return err
 	}

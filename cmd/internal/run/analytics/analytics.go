@@ -45,7 +45,7 @@ func Run(ctx context.Context, cfg Config) error {
 	m, err := analytics.New(analytics.Config{
 		Log: cfg.Log, Client: client, Layout: layout, Conn: conn,
 		FlushInterval: cfg.FlushInterval, FlushRows: cfg.FlushRows,
-		Alone: cfg.Alone, Refill: cfg.Alone, GiveWay: cfg.Server != nil, Logger: cfg.Logger, Registerer: cfg.Registry,
+		Alone: cfg.Alone, Refill: cfg.Alone, YieldCPU: cfg.Server != nil, Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return err
@@ -57,7 +57,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Server != nil {
 		// Orders and stock of the same process do not wait until a long log is in ClickHouse. Reports say how far
 		// they are.
-		server.AddCheck(m.Going)
+		server.AddCheck(m.Started)
 	} else {
 		server.AddCheck(m.Ready)
 	}

@@ -7,8 +7,9 @@ import (
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// Beside connects to another database of the same server: this one's name with a suffix.
-func (c *Conn) Beside(suffix string) (*Conn, error) {
+// Sibling connects to another database on the same server. Its name is this database's with a suffix: the sibling
+// "verify" of the database holdfast is holdfast_verify. The database need not exist yet.
+func (c *Conn) Sibling(suffix string) (*Conn, error) {
 	options := *c.server
 	options.Auth.Database = c.database + "_" + suffix
 	conn, err := driver.Open(&options)
@@ -18,7 +19,7 @@ func (c *Conn) Beside(suffix string) (*Conn, error) {
 	return &Conn{conn: conn, database: options.Auth.Database, user: c.user, address: c.address, server: c.server}, nil
 }
 
-// DropDatabase drops the database with all that is in it, if it is there.
+// DropDatabase drops the database with everything in it. It does nothing when there is no such database.
 func (c *Conn) DropDatabase(ctx context.Context) error {
 	conn, err := driver.Open(c.server)
 	if err != nil {

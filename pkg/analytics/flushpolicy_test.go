@@ -14,28 +14,28 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// pollEvery and writeTakes are what a poll and a flush take on two busy cores.
+// pollEvery and writeTakes are how long a poll and a flush take on two busy cores.
 const (
 	pollEvery  = 50 * time.Millisecond
 	writeTakes = 200 * time.Millisecond
 )
 
-// gathered is what became of the events of a simulated log.
-type gathered struct {
+// simulated is the result of a simulation.
+type simulated struct {
 	lines   []int           // of each batch
 	visible []time.Duration // of each event, from when it was recorded until its batch was written
 }
 
-func (g *gathered) percentile(p int) time.Duration {
+func (g *simulated) percentile(p int) time.Duration {
 	slices.Sort(g.visible)
 	return g.visible[(len(g.visible)-1)*p/100]
 }
 
-// simulate decodes what polls bring, under a clock that stands still while anything works: orders says how many each
-// of them finds, of one line and three events.
-func simulate(t *testing.T, orders []int) *gathered {
+// simulate decodes the records of simulated polls. orders says how many orders each poll finds; an order has one line
+// and three events. The clock is simulated too: it advances only while every goroutine waits.
+func simulate(t *testing.T, orders []int) *simulated {
 	t.Helper()
-	var g gathered
+	var g simulated
 	synctest.Test(t, func(t *testing.T) {
 		m, err := New(Config{})
 		if err != nil {
@@ -54,9 +54,9 @@ func simulate(t *testing.T, orders []int) *gathered {
 				}
 			}()
 		}
-		taken := make(chan struct{})
+		collected := make(chan struct{})
 		go func() {
-			defer close(taken)
+			defer close(collected)
 			for b := range written {
 				g.lines = append(g.lines, len(b.lines.offset))
 				for _, at := range b.events.recordedAt {
@@ -76,12 +76,12 @@ func simulate(t *testing.T, orders []int) *gathered {
 		<-decoded
 		close(p.full)
 		close(written)
-		<-taken
+		<-collected
 	})
 	return &g
 }
 
-// pollOf is a poll that brings orders, recorded evenly since the one before.
+// pollOf is the result of a poll that finds these orders. They were recorded at even distances since the previous poll.
 func pollOf(t *testing.T, orders int, offset *int64) polled {
 	t.Helper()
 	var out polled
@@ -94,26 +94,38 @@ func pollOf(t *testing.T, orders int, offset *int64) polled {
 			eventID := uuid.New()
 			return &eventv1.Meta{EventId: eventID[:], Version: 1, OccurredAtMicros: at, RecordedAtMicros: at}
 		}
-		add := func(to *[]eventlog.Record, topic string, ev interface{ MarshalVT() ([]byte, error) }) {
+		add := func(to *[]eventlog.Record, topic string, ev encodable) {
 			value, err := ev.MarshalVT()
 			if err != nil {
 				t.Fatal(err)
 			}
-			*to = append(*to, eventlog.Record{TopicPartition: eventlog.TopicPartition{Topic: topic}, Offset: *offset, Value: value})
+			tp := eventlog.TopicPartition{Topic: topic}
+			*to = append(*to, eventlog.Record{TopicPartition: tp, Offset: *offset, Value: value})
 			*offset++
 		}
-		add(&out.records, eventlog.TopicOrders, &eventv1.OrderEvent{Meta: meta(), OrderId: id, Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
-			CustomerId: "c", Currency: "GBP", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 1_000_000}}}}})
-		add(&out.records, eventlog.TopicOrders, &eventv1.OrderEvent{Meta: meta(), OrderId: id, Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}})
-		add(&stock, eventlog.TopicInventory, &eventv1.InventoryEvent{Meta: meta(), Sku: "A", Locations: []*eventv1.LocationLevel{{Location: "main", Level: &eventv1.Level{}}},
-			Change: &eventv1.InventoryEvent_StockReserved{StockReserved: &eventv1.StockReserved{}}})
+		add(&out.records, eventlog.TopicOrders, &eventv1.OrderEvent{
+			Meta: meta(), OrderId: id,
+			Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+				CustomerId: "c", Currency: "GBP",
+				Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 1, UnitPriceMicros: 1_000_000}},
+			}},
+		})
+		add(&out.records, eventlog.TopicOrders, &eventv1.OrderEvent{
+			Meta: meta(), OrderId: id,
+			Change: &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}},
+		})
+		add(&stock, eventlog.TopicInventory, &eventv1.InventoryEvent{
+			Meta: meta(), Sku: "A",
+			Locations: []*eventv1.LocationLevel{{Location: "main", Level: &eventv1.Level{}}},
+			Change:    &eventv1.InventoryEvent_StockReserved{StockReserved: &eventv1.StockReserved{}},
+		})
 	}
 	out.records = append(out.records, stock...)
 	out.reached = eventlog.Offsets{busy: *offset, quiet: *offset}
 	return out
 }
 
-// loadTakes is how long a steady load goes on.
+// loadTakes is how long a steady load lasts.
 const loadTakes = 15 * time.Second
 
 // steady is how many orders each poll finds.
@@ -126,15 +138,15 @@ func steady(perSecond int) []int {
 	return out
 }
 
-// At 1,000 orders a second, of one line each, no insert has less than a thousand rows, and half of the events are
-// seen within a second, 99 of 100 within two.
+// At 1,000 orders a second, of one line each, every insert has a thousand rows or more. Half of the events are visible
+// within a second, 99 of 100 within two.
 func TestABusyLogIsWrittenInWholeParts(t *testing.T) {
 	for _, perSecond := range []int{1_000, 10_000} {
 		g := simulate(t, steady(perSecond))
 		if n := len(g.visible); n != 3*perSecond*int(loadTakes/time.Second) {
 			t.Fatalf("%d events were written", n)
 		}
-		// What the log ends with is not part of a steady load.
+		// The last batch has what remained, so it may be small.
 		if least := slices.Min(g.lines[:len(g.lines)-1]); least < partRows {
 			t.Errorf("%d orders a second: an insert has %d lines", perSecond, least)
 		}
@@ -146,7 +158,7 @@ func TestABusyLogIsWrittenInWholeParts(t *testing.T) {
 	}
 }
 
-// Nobody waits for rows that will not come: on a slow log, after a burst, and after a single order.
+// On a slow log, after a burst, and after a single order, the mirror does not wait for rows that will not come.
 func TestASlowLogIsSeenWithinASecond(t *testing.T) {
 	for name, orders := range map[string][]int{
 		"slow": steady(20), "slower": steady(1), "burst": {0, 2_000, 2_000}, "single": {1},

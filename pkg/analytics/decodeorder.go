@@ -1,0 +1,250 @@
+package analytics
+
+import (
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// orderRow is the content of an order's event. The envelope of the event has the other columns of the table orders.
+type orderRow struct {
+	typ, status, customerID, country, currency, reference, reason string
+	lines                                                         uint32
+	quantity, subtotalMicros, totalMicros, amountMicros           int64
+	// priced are the lines that get rows in order_lines, because they carry money. Their quantities are multiplied by
+	// sign: it is -1 for lines that go back to stock. The lines of an amendment have signs of their own.
+	priced []*eventv1.OrderLine
+	sign   int64
+}
+
+func (r *rows) addOrder(rec *eventlog.Record) error {
+	ev := eventv1.OrderEventFromVTPool()
+	defer ev.ReturnToVTPool() // the rows keep only strings of it
+	if err := schema.ReadOrder(rec.Value, ev); err != nil {
+		return err
+	}
+	if err := checkEnvelope(ev.Meta, ev.OrderId); err != nil {
+		return err
+	}
+	row, ok := orderRowOf(ev)
+	if !ok {
+		return errEnvelope
+	}
+	r.events.add(rec, row.typ, ev.OrderId, ev.Meta)
+	r.orders.add(rec, ev, &row)
+	for i, line := range row.priced {
+		r.lines.add(rec, ev, &row, i, line)
+	}
+	return nil
+}
+
+// orderRowOf decodes every change of an order. ok is false for a change of a newer schema.
+func orderRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
+	if row, ok = pricedRowOf(ev); ok {
+		return row, true
+	}
+	if row, ok = paymentRowOf(ev); ok {
+		return row, true
+	}
+	if row, ok = statusRowOf(ev); ok {
+		return row, true
+	}
+	return deliveryRowOf(ev)
+}
+
+// pricedRowOf decodes the changes that carry money for lines. ok is false for another change.
+func pricedRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_OrderPlaced:
+		return documentRow("order_placed", "placed", 1, c.OrderPlaced), true
+	case *eventv1.OrderEvent_OrderImported:
+		return documentRow("order_imported", "completed", 1, c.OrderImported), true
+	case *eventv1.OrderEvent_CreditNoteImported:
+		return documentRow("credit_note_imported", "completed", -1, c.CreditNoteImported), true
+	case *eventv1.OrderEvent_LinesCancelled:
+		p := c.LinesCancelled
+		row = linesRow("lines_cancelled", -1, p.Lines, orderRow{reason: p.Reason, amountMicros: p.VoidedMicros})
+		// The amounts are those of the lines that remain.
+		row.subtotalMicros, row.totalMicros = p.SubtotalMicros, p.TotalMicros
+		return row, true
+	case *eventv1.OrderEvent_OrderAmended:
+		p := c.OrderAmended
+		row = linesRow("order_amended", 1, linesOfAmendment(p.Lines), orderRow{amountMicros: p.VoidedMicros})
+		row.lines, row.subtotalMicros, row.totalMicros = uint32(len(p.Lines)), p.SubtotalMicros, p.TotalMicros
+		return row, true
+	case *eventv1.OrderEvent_ReturnReceivedV2:
+		p := c.ReturnReceivedV2
+		lines := make([]*eventv1.OrderLine, len(p.Lines))
+		for i, l := range p.Lines {
+			lines[i] = &eventv1.OrderLine{Sku: l.Sku, Quantity: l.Quantity, UnitPriceMicros: l.UnitPriceMicros}
+		}
+		row = linesRow("return_received", -1, lines, orderRow{reference: p.ReturnId, amountMicros: p.RefundDueMicros})
+		return row, true
+	}
+	return orderRow{}, false
+}
+
+// paymentRowOf decodes the changes that are about payments. ok is false for another change.
+func paymentRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_PaymentStarted:
+		return orderRow{typ: "payment_started", reference: c.PaymentStarted.Reference}, true
+	case *eventv1.OrderEvent_PaymentAuthorized:
+		p := c.PaymentAuthorized
+		return orderRow{typ: "payment_authorized", reference: p.Reference, amountMicros: p.AmountMicros}, true
+	case *eventv1.OrderEvent_PaymentCaptured:
+		p := c.PaymentCaptured
+		return orderRow{typ: "payment_captured", reference: p.Reference, amountMicros: p.AmountMicros}, true
+	case *eventv1.OrderEvent_PaymentVoided:
+		p := c.PaymentVoided
+		return orderRow{
+			typ: "payment_voided", reference: p.Reference, reason: p.Reason, amountMicros: p.AmountMicros,
+		}, true
+	case *eventv1.OrderEvent_PaymentRefunded:
+		p := c.PaymentRefunded
+		return orderRow{
+			typ: "payment_refunded", reference: p.Reference, reason: p.Reason, amountMicros: p.AmountMicros,
+		}, true
+	case *eventv1.OrderEvent_PaymentFailed:
+		p := c.PaymentFailed
+		return orderRow{typ: "payment_failed", reference: p.Reference, reason: p.Reason}, true
+	case *eventv1.OrderEvent_OrderReopened:
+		return orderRow{typ: "order_reopened", status: "placed"}, true
+	}
+	return orderRow{}, false
+}
+
+// statusRowOf decodes the changes of an order's reservation and status. ok is false for another change.
+func statusRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_OrderReserved:
+		return orderRow{typ: "order_reserved", status: "reserved"}, true
+	case *eventv1.OrderEvent_OrderBackordered:
+		return quantityRow("order_backordered", c.OrderBackordered.Backordered, orderRow{status: "reserved"}), true
+	case *eventv1.OrderEvent_OrderBackorderFilled:
+		return quantityRow("order_backorder_filled", c.OrderBackorderFilled.Filled, orderRow{}), true
+	case *eventv1.OrderEvent_OrderRejected:
+		return shortageRow("order_rejected", c.OrderRejected.Short, orderRow{status: "rejected"}), true
+	case *eventv1.OrderEvent_ImportRequested:
+		// The document counts once it is imported; that event carries it.
+		return orderRow{typ: "import_requested", status: "placed"}, true
+	case *eventv1.OrderEvent_AmendmentRequested:
+		p := c.AmendmentRequested
+		row = linesRow("amendment_requested", 1, linesOfAmendment(p.Lines), orderRow{reason: p.Reason})
+		row.lines, row.priced = uint32(len(p.Lines)), nil // a request sells nothing yet
+		return row, true
+	case *eventv1.OrderEvent_AmendmentDeclined:
+		p := c.AmendmentDeclined
+		return shortageRow("amendment_declined", p.Short, orderRow{reason: p.Reason}), true
+	case *eventv1.OrderEvent_OrderConfirmed:
+		return orderRow{typ: "order_confirmed", status: "confirmed"}, true
+	case *eventv1.OrderEvent_OrderCancelled:
+		p := c.OrderCancelled
+		return orderRow{
+			typ: "order_cancelled", status: "cancelled", reason: p.Reason, amountMicros: p.VoidedMicros,
+		}, true
+	case *eventv1.OrderEvent_OrderExpired:
+		return orderRow{typ: "order_expired", status: "expired", amountMicros: c.OrderExpired.VoidedMicros}, true
+	case *eventv1.OrderEvent_OrderHeld:
+		return orderRow{typ: "order_held", status: "on_hold", reason: c.OrderHeld.Reason}, true
+	case *eventv1.OrderEvent_OrderResumed:
+		if c.OrderResumed.Confirmed {
+			return orderRow{typ: "order_resumed", status: "confirmed"}, true
+		}
+		return orderRow{typ: "order_resumed", status: "reserved"}, true
+	case *eventv1.OrderEvent_ReservationSettled:
+		return orderRow{typ: "reservation_settled"}, true
+	}
+	return orderRow{}, false
+}
+
+// deliveryRowOf decodes the changes of fulfilments and returns. ok is false for another change.
+func deliveryRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_FulfilmentCreated:
+		f := c.FulfilmentCreated
+		return quantityRow("fulfilment_created", f.Lines, orderRow{reference: f.FulfilmentId}), true
+	case *eventv1.OrderEvent_FulfilmentCancelled:
+		f := c.FulfilmentCancelled
+		return orderRow{typ: "fulfilment_cancelled", reference: f.FulfilmentId, reason: f.Reason}, true
+	case *eventv1.OrderEvent_LinesShipped:
+		p := c.LinesShipped
+		return quantityRow("lines_shipped", p.Lines, orderRow{reference: p.TrackingReference}), true
+	case *eventv1.OrderEvent_LinesDelivered:
+		return quantityRow("lines_delivered", c.LinesDelivered.Lines, orderRow{}), true
+	case *eventv1.OrderEvent_ShipmentReconciled:
+		return quantityRow("shipment_reconciled", c.ShipmentReconciled.Lines, orderRow{}), true
+	case *eventv1.OrderEvent_ReturnRequested:
+		p := c.ReturnRequested
+		return quantityRow("return_requested", p.Lines, orderRow{reference: p.ReturnId, reason: p.Reason}), true
+	case *eventv1.OrderEvent_ReturnCancelled:
+		p := c.ReturnCancelled
+		return quantityRow("return_cancelled", p.Lines, orderRow{reference: p.ReturnId, reason: p.Reason}), true
+	}
+	return orderRow{}, false
+}
+
+// document is an event that carries a whole order, or a whole credit note.
+type document interface {
+	GetCustomerId() string
+	GetCountry() string
+	GetCurrency() string
+	GetReference() string
+	GetLines() []*eventv1.OrderLine
+	GetSubtotalMicros() int64
+	GetTotalMicros() int64
+}
+
+func documentRow(typ, status string, sign int64, d document) orderRow {
+	return linesRow(typ, sign, d.GetLines(), orderRow{
+		status: status, customerID: d.GetCustomerId(), country: d.GetCountry(), currency: d.GetCurrency(),
+		reference: d.GetReference(), subtotalMicros: sign * d.GetSubtotalMicros(), totalMicros: sign * d.GetTotalMicros(),
+	})
+}
+
+// linesRow adds lines that carry money, and their units, to a row.
+func linesRow(typ string, sign int64, lines []*eventv1.OrderLine, row orderRow) orderRow {
+	row.typ, row.sign, row.priced, row.lines = typ, sign, lines, uint32(len(lines))
+	for _, line := range lines {
+		row.quantity += sign * line.Quantity
+	}
+	return row
+}
+
+// quantityRow adds lines that carry no money, and their units, to a row.
+func quantityRow(typ string, lines []*eventv1.LineQuantity, row orderRow) orderRow {
+	row.typ, row.lines = typ, uint32(len(lines))
+	for _, line := range lines {
+		row.quantity += line.Quantity
+	}
+	return row
+}
+
+// shortageRow adds the lines that stock could not cover, and the units that they asked for, to a row.
+func shortageRow(typ string, short []*eventv1.ShortLine, row orderRow) orderRow {
+	row.typ, row.lines = typ, uint32(len(short))
+	for _, line := range short {
+		row.quantity += line.Requested
+	}
+	return row
+}
+
+// linesOfAmendment are the lines that an amendment adds to an order; what it removes has quantities below 0. When the
+// price of a line changes, all its units are removed at the old price and added at the new one.
+func linesOfAmendment(amended []*eventv1.AmendedLine) []*eventv1.OrderLine {
+	lines := make([]*eventv1.OrderLine, 0, len(amended))
+	add := func(sku string, quantity, price int64) {
+		if quantity != 0 {
+			lines = append(lines, &eventv1.OrderLine{Sku: sku, Quantity: quantity, UnitPriceMicros: price})
+		}
+	}
+	for _, l := range amended {
+		if l.UnitPriceMicros == l.FormerUnitPriceMicros {
+			add(l.Sku, l.Quantity-l.FormerQuantity, l.UnitPriceMicros)
+			continue
+		}
+		add(l.Sku, -l.FormerQuantity, l.FormerUnitPriceMicros)
+		add(l.Sku, l.Quantity, l.UnitPriceMicros)
+	}
+	return lines
+}
