@@ -31,7 +31,7 @@ func mirrored(
 	t *testing.T, records func(eventlog.Layout) []*eventlog.Record,
 ) (context.Context, *eventlog.Client, *clickhouse.Conn, string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	log := logtest.New(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
 	if err := log.Client.Produce(ctx, records(log.Layout)); err != nil {
