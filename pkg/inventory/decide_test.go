@@ -86,8 +86,10 @@ func TestINV63CountsOfAnotherState(t *testing.T) {
 	s.when(count("", began+1)).refusedAt(CodeInvalidCountedAt, "/counted_at_version")
 
 	// What is promised, held back or elsewhere does not matter.
-	for _, cmd := range []Command{want(1, 3, 0, 0), SetSafetyStock{"", 2}, MoveStock{"", StateAvailable, StateDamaged, 1, ""},
-		ReceiveStock{"north", 1, ""}, ExpectStock{"", 4, ""}, SetBackorderLimit{3}} {
+	for _, cmd := range []Command{
+		want(1, 3, 0, 0), SetSafetyStock{"", 2}, MoveStock{"", StateAvailable, StateDamaged, 1, ""},
+		ReceiveStock{"north", 1, ""}, ExpectStock{"", 4, ""}, SetBackorderLimit{3},
+	} {
 		s.when(cmd)
 	}
 	given(t).like(s).when(count("", began)).then(StockCounted{"main", 9, -1, "c", began})
@@ -157,7 +159,8 @@ func TestINV9Overflow(t *testing.T) {
 	c.Restocked = 1
 	s.when(c).refused(CodeQuantityOverflow)
 	s.item.Locations = append(s.item.Locations,
-		LocationLevel{"a", Level{OnHand: MaxLevel, Available: MaxLevel}}, LocationLevel{"b", Level{OnHand: -MaxLevel, Available: -MaxLevel}})
+		LocationLevel{"a", Level{OnHand: MaxLevel, Available: MaxLevel}},
+		LocationLevel{"b", Level{OnHand: -MaxLevel, Available: -MaxLevel}})
 	if s.item.Sellable() != MaxLevel || s.item.backorderable() != 0 {
 		t.Fatalf("sellable %d, backorderable %d", s.item.Sellable(), s.item.backorderable())
 	}

@@ -91,7 +91,8 @@ func drawCommand(t *rapid.T) Command {
 		if rapid.Bool().Draw(t, "ships") {
 			return ShipTransfer{transfer.Draw(t, "transfer"), location, to, quantity / 3, ""}
 		}
-		c := ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4, small.Draw(t, "broken") / 4, small.Draw(t, "rejected") / 4, ""}
+		c := ReceiveTransfer{transfer.Draw(t, "transfer"), small.Draw(t, "arrived") / 2, small.Draw(t, "missing") / 4,
+			small.Draw(t, "broken") / 4, small.Draw(t, "rejected") / 4, ""}
 		if c.Rejected > 0 {
 			c.Reason = "torn"
 		}
@@ -147,7 +148,8 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 				return "a reservation took what was not on the shelf"
 			}
 		case StockBackordered:
-			if waits := waitedFor(w.item); waits > w.item.BackorderLimit || waits-waitedFor(before) != shortOf(w.item)-shortOf(before) {
+			if waits := waitedFor(w.item); waits > w.item.BackorderLimit ||
+				waits-waitedFor(before) != shortOf(w.item)-shortOf(before) {
 				return "a backorder went past the limit"
 			}
 		case StockFulfilled:
@@ -241,7 +243,7 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 				}
 				for _, h := range r.Held {
 					if h.Reserved < 0 || h.Committed < 0 || h.Fulfilled < 0 || h.Restocked < 0 || h.Damaged < 0 {
-						t.Fatalf("negative part %+v", h)
+						t.Fatalf("negative quantity %+v", h)
 					}
 					held[h.Location] = held[h.Location].plus(Level{Reserved: h.Reserved, Committed: h.Committed})
 				}

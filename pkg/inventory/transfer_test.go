@@ -48,17 +48,21 @@ func TestINV28ReceiveTransfer(t *testing.T) {
 	s.when(ReceiveTransfer{"t-1", 2, 2, 2, 0, ""}).refused(CodeOverTransfer)
 
 	before := s.item
-	s.when(ReceiveTransfer{"t-1", 3, 0, 0, 0, ""}).then(TransferReceived{"t-1", "main", "north", 3, 0, 0, 0, ""}).levels(6, 6, 0, 0)
+	s.when(ReceiveTransfer{"t-1", 3, 0, 0, 0, ""}).then(TransferReceived{"t-1", "main", "north", 3, 0, 0, 0, ""}).
+		levels(6, 6, 0, 0)
 	if before.Transfers[0].Quantity != 5 || s.item.at("north") != (Level{OnHand: 3, Available: 3, Incoming: 4}) {
 		t.Fatalf("before %+v, after %+v", before.Transfers, s.item)
 	}
-	s.when(ReceiveTransfer{"t-1", 1, 1, 0, 0, ""}).then(TransferReceived{"t-1", "main", "north", 1, 1, 0, 0, ""}).levels(7, 7, 0, 0)
+	s.when(ReceiveTransfer{"t-1", 1, 1, 0, 0, ""}).then(TransferReceived{"t-1", "main", "north", 1, 1, 0, 0, ""}).
+		levels(7, 7, 0, 0)
 	s.when(ReceiveTransfer{"t-1", 1, 0, 0, 0, ""}).refused(CodeUnknownTransfer)
-	s.when(ReceiveTransfer{"t-2", 0, 2, 0, 0, ""}).then(TransferReceived{"t-2", "main", "north", 0, 2, 0, 0, ""}).levels(7, 7, 0, 0)
+	s.when(ReceiveTransfer{"t-2", 0, 2, 0, 0, ""}).then(TransferReceived{"t-2", "main", "north", 0, 2, 0, 0, ""}).
+		levels(7, 7, 0, 0)
 	if len(s.item.Transfers) != 0 || s.item.Total().Incoming != 0 {
 		t.Fatalf("%+v", s.item)
 	}
-	if item, _ := Evolve(s.item, Reservation{}, Event{Change: TransferReceived{TransferID: "t-9", Quantity: 1}}); len(item.Transfers) != 0 {
+	unknown := Event{Change: TransferReceived{TransferID: "t-9", Quantity: 1}}
+	if item, _ := Evolve(s.item, Reservation{}, unknown); len(item.Transfers) != 0 {
 		t.Fatalf("%+v", item.Transfers)
 	}
 }

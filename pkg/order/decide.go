@@ -52,6 +52,8 @@ type Facts struct {
 //
 // The rules:
 //
+//	decide.go  ORD-1 to ORD-33, ORD-40 to ORD-42, ORD-50 to ORD-63
+//
 //	ORD-1   Place and ImportDocument need an order that does not exist yet: already_placed.
 //	ORD-2   1 to 2,000 lines (invalid_lines), each with a SKU (invalid_sku), 1 to 1e9 units
 //	        (invalid_quantity) and a price of 0 or more (invalid_price). Several lines may have one SKU.

@@ -10,7 +10,8 @@ import (
 var (
 	locations = []string{"", "north", "south"}
 	transfers = []string{"t-1", "t-2"}
-	states    = []inventory.State{inventory.StateAvailable, inventory.StateDamaged, inventory.StateQualityControl, inventory.StateSafetyStock}
+	states    = []inventory.State{inventory.StateAvailable, inventory.StateDamaged, inventory.StateQualityControl,
+		inventory.StateSafetyStock}
 )
 
 // Command draws one of all stock commands. What an order does to stock is no command of clients.
@@ -26,7 +27,8 @@ func Command(t *rapid.T, item inventory.Item) inventory.Command {
 		reason := inventory.Reason(rapid.Int32Range(1, int32(inventory.ReasonOther)).Draw(t, "reason"))
 		return inventory.AdjustStock{Location: location, Delta: n - 6, Reason: reason, Reference: "box 4"}
 	case 2:
-		return inventory.CountStock{Location: location, Counted: n, CountedAtVersion: rapid.Uint64Range(0, item.Version).Draw(t, "counted at")}
+		return inventory.CountStock{Location: location, Counted: n,
+			CountedAtVersion: rapid.Uint64Range(0, item.Version).Draw(t, "counted at")}
 	case 3:
 		from, to := rapid.SampledFrom(states).Draw(t, "from"), rapid.SampledFrom(states).Draw(t, "to")
 		return inventory.MoveStock{Location: location, From: from, To: to, Quantity: n / 2, Reference: "box 4"}
@@ -37,18 +39,21 @@ func Command(t *rapid.T, item inventory.Item) inventory.Command {
 	case 6:
 		return inventory.ExpectStock{Location: location, Quantity: n, Reference: "PO-1"}
 	}
-	return inventory.ReceiveStock{Location: location, Quantity: n, Reference: rapid.SampledFrom([]string{"", "PO-1"}).Draw(t, "reference")}
+	return inventory.ReceiveStock{Location: location, Quantity: n,
+		Reference: rapid.SampledFrom([]string{"", "PO-1"}).Draw(t, "reference")}
 }
 
 func transfer(t *rapid.T, location string, n int64) inventory.Command {
 	id := rapid.SampledFrom(transfers).Draw(t, "transfer")
 	if rapid.Bool().Draw(t, "ships") {
 		to := rapid.SampledFrom(locations).Draw(t, "to")
-		return inventory.ShipTransfer{TransferID: id, FromLocation: location, ToLocation: to, Quantity: n / 2, Reference: "van 2"}
+		return inventory.ShipTransfer{TransferID: id, FromLocation: location, ToLocation: to, Quantity: n / 2,
+			Reference: "van 2"}
 	}
 	part := func(what string) int64 { return rapid.Int64Range(0, 3).Draw(t, what) / 2 }
 	c := inventory.ReceiveTransfer{
-		TransferID: id, Quantity: part("arrived"), Missing: part("missing"), Damaged: part("damaged"), Rejected: part("rejected"),
+		TransferID: id, Quantity: part("arrived"), Missing: part("missing"), Damaged: part("damaged"),
+		Rejected: part("rejected"),
 	}
 	if c.Rejected > 0 {
 		c.Reason = "torn"
