@@ -57,8 +57,8 @@ func Decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 	return events, err
 }
 
-// decide calls cmd.decide. Frequent commands have a case of their own: a pointer that is passed through the interface
-// makes the compiler allocate the state, a direct call does not.
+// decide makes the events of the command itself. It does not call cmd.decide: a call through the interface makes the
+// compiler allocate the state and the command.
 func decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 	switch c := cmd.(type) {
 	case SetReservation:
@@ -70,13 +70,26 @@ func decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 		return nil, refuse(CodeUnknownSKU, "", "no item is registered under this SKU")
 	}
 	switch c := cmd.(type) {
-	case nil:
-		return nil, refuse(CodeUnknownCommand, "", "not a command of a stock item")
 	case ReceiveStock:
 		return c.decide(&item, &res)
+	case ExpectStock:
+		return c.decide(&item, &res)
+	case MoveStock:
+		return c.decide(&item, &res)
+	case AdjustStock:
+		return c.decide(&item, &res)
+	case CountStock:
+		return c.decide(&item, &res)
+	case SetSafetyStock:
+		return c.decide(&item, &res)
+	case SetBackorderLimit:
+		return c.decide(&item, &res)
+	case ShipTransfer:
+		return c.decide(&item, &res)
+	case ReceiveTransfer:
+		return c.decide(&item, &res)
 	}
-	itemCopy, resCopy := item, res
-	return cmd.decide(&itemCopy, &resCopy)
+	return nil, refuse(CodeUnknownCommand, "", "not a command of a stock item")
 }
 
 // Evolve returns the state after an event. It never fails on what Decide produced, and changes neither argument.
@@ -86,7 +99,7 @@ func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
 	before, wasBackordered := item.Locations, res.Backordered > 0
 	item.Locations = withLevels(before, ev.Locations)
 	item.noteOnHand(before, ev.Locations)
-	switch c := ev.Change.(type) { // direct calls for frequent changes, as in decide
+	switch c := ev.Change.(type) { // direct calls for frequent changes: through the interface the state would be allocated
 	case BackorderFilled:
 		c.evolve(&item, &res)
 		return item, res // it has kept the waiting orders up to date itself

@@ -13,12 +13,14 @@ import (
 
 // legal says where each lifecycle may go.
 var legal = map[order.Lifecycle][]order.Lifecycle{
-	order.None:      {order.Placed, order.Completed},
-	order.Placed:    {order.Placed, order.Reserved, order.Rejected, order.Cancelled, order.Expired, order.Confirmed, order.Completed},
+	order.None: {order.Placed, order.Completed},
+	order.Placed: {order.Placed, order.Reserved, order.Rejected, order.Cancelled, order.Expired, order.Confirmed,
+		order.Completed},
 	order.Reserved:  {order.Reserved, order.Confirmed, order.Cancelled, order.Expired, order.Completed, order.OnHold},
 	order.Confirmed: {order.Confirmed, order.Completed, order.Cancelled, order.OnHold},
 	order.OnHold:    {order.OnHold, order.Reserved, order.Confirmed, order.Completed, order.Cancelled},
-	order.Completed: {order.Completed}, order.Rejected: {order.Rejected}, order.Cancelled: {order.Cancelled}, order.Expired: {order.Expired, order.Placed},
+	order.Completed: {order.Completed}, order.Rejected: {order.Rejected}, order.Cancelled: {order.Cancelled},
+	order.Expired: {order.Expired, order.Placed},
 }
 
 // checkSubtotal holds what an order costs to its lines; one that was cancelled as a whole keeps its price.

@@ -39,8 +39,9 @@ type message struct {
 
 func newShop() *shop {
 	return &shop{
-		orders: map[string]order.Order{}, items: map[string]inventory.Item{}, reservations: map[[2]string]inventory.Reservation{},
-		answered: map[string]map[string]order.Held{}, came: map[string]int64{}, left: map[string]int64{},
+		orders: map[string]order.Order{}, items: map[string]inventory.Item{},
+		reservations: map[[2]string]inventory.Reservation{},
+		answered:     map[string]map[string]order.Held{}, came: map[string]int64{}, left: map[string]int64{},
 	}
 }
 
@@ -84,13 +85,15 @@ func (s *shop) send(id string) {
 		}
 		step := inventory.SetReservation{
 			OrderID: id, PlacedEventID: inventory.ID(o.PlacedEventID), Version: o.ReservationVersion,
-			Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged, Imported: w.Imported,
+			Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
+			Imported: w.Imported,
 		}
 		for _, at := range w.ReturnedAt {
 			step.ReturnedAt = append(step.ReturnedAt, inventory.ReturnedAt(at))
 		}
 		if rule := o.Allocation; rule != nil {
-			step.Allocation = &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy), Locations: rule.Locations}
+			step.Allocation = &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy),
+				Locations: rule.Locations}
 		}
 		s.network = append(s.network, message{order: id, sku: w.SKU, step: &step})
 	}
@@ -243,7 +246,9 @@ var (
 // happen lets one thing happen: a client's command on an order or on stock, or something to a message.
 func (s *shop) happen(t *rapid.T) error {
 	id := ordertest.One(t, orderIDs)
-	what := ordertest.One(t, []string{"order", "order", "order", "import", "stock", "message", "message", "message", "message", "repeated", "lost", "resent", "resent"})
+	what := ordertest.One(t,
+		[]string{"order", "order", "order", "import", "stock", "message", "message", "message", "message", "repeated", "lost",
+			"resent", "resent"})
 	k := 0
 	if n := len(s.network); n > 0 {
 		k = rapid.IntRange(0, n-1).Draw(t, "message")
@@ -305,7 +310,8 @@ func (s *shop) tell(t *rapid.T, id string) {
 	o := s.orders[id]
 	for _, w := range o.Wanted() {
 		r := s.reservations[[2]string{id, w.SKU}]
-		if err := s.order(id, order.RecordBackorder{SKU: w.SKU, ReservationVersion: r.Version, Backordered: r.Backordered}); err != nil {
+		filled := order.RecordBackorder{SKU: w.SKU, ReservationVersion: r.Version, Backordered: r.Backordered}
+		if err := s.order(id, filled); err != nil {
 			t.Fatal(err)
 		}
 		if o := s.orders[id]; o.Backordered(w.SKU) != r.Backordered {
@@ -323,7 +329,8 @@ func checkOutcomes(t *rapid.T, o order.Order) {
 			open = 0
 		}
 		ended := o.Lifecycle == order.Completed || o.Lifecycle == order.Cancelled
-		if open < 0 || min(l.Cancelled, l.Shipped, l.Delivered, l.Returned) < 0 || ended && open > 0 || l.Delivered > l.Shipped || l.Returned > l.Delivered {
+		if open < 0 || min(l.Cancelled, l.Shipped, l.Delivered, l.Returned) < 0 || ended && open > 0 ||
+			l.Delivered > l.Shipped || l.Returned > l.Delivered {
 			t.Fatalf("line %d of an order that is %s has no outcome, or several: %+v", i+1, o.Lifecycle, l)
 		}
 		if o.Kind != order.KindOrder && o.Lifecycle != order.Completed && o.Lifecycle != order.Rejected {
@@ -338,38 +345,40 @@ func checkOutcomes(t *rapid.T, o order.Order) {
 // checkHeld: stock holds for an order what that wants, where its rule allows it.
 func (s *shop) checkHeld(t *rapid.T, id string) {
 	for _, w := range s.orders[id].Wanted() {
-		held := s.reservations[[2]string{id, w.SKU}]
-		r, c, f, back := held.Sums()
-		if r != w.Reserved || c != w.Committed || f != w.Fulfilled || back != w.Restocked || held.Damaged() != w.Damaged {
-			t.Fatalf("%s holds %+v of %+v", id, held, w)
+		res := s.reservations[[2]string{id, w.SKU}]
+		r, c, f, back := res.Sums()
+		if r != w.Reserved || c != w.Committed || f != w.Fulfilled || back != w.Restocked || res.Damaged() != w.Damaged {
+			t.Fatalf("%s holds %+v of %+v", id, res, w)
 		}
 		for _, at := range w.ReturnedAt {
-			k := slices.IndexFunc(held.Held, func(h inventory.HeldAt) bool { return h.Location == at.Location })
-			if k < 0 || held.Held[k].Restocked < at.Restocked || held.Held[k].Damaged < at.Damaged {
-				t.Fatalf("%s of %s has come back to %+v, not to %+v", w.SKU, id, held.Held, at)
+			k := slices.IndexFunc(res.Held, func(h inventory.HeldAt) bool { return h.Location == at.Location })
+			if k < 0 || res.Held[k].Restocked < at.Restocked || res.Held[k].Damaged < at.Damaged {
+				t.Fatalf("%s of %s has come back to %+v, not to %+v", w.SKU, id, res.Held, at)
 			}
 		}
-		if rule := s.orders[id].Allocation; rule != nil && rule.Policy == order.SingleLocation && locations(held) > 1 {
-			t.Fatalf("%s has %s at several locations: %+v", id, w.SKU, held)
+		if rule := s.orders[id].Allocation; rule != nil && rule.Policy == order.SingleLocation && locations(res) > 1 {
+			t.Fatalf("%s has %s at several locations: %+v", id, w.SKU, res)
 		}
 	}
 }
 
-// checkStock: nothing is held for nobody, promises are those of the reservations, and on_hand is what came and has not left.
+// checkStock: nothing is reserved for an order that does not exist, item levels are those of the reservations, and
+// on_hand is what came and has not left.
 func (s *shop) checkStock(t *rapid.T) {
 	promised := map[string]int64{}
-	for key, held := range s.reservations {
-		r, c, _, _ := held.Sums()
+	for key, res := range s.reservations {
+		r, c, _, _ := res.Sums()
 		promised[key[1]] += r + c
 		wanted := slices.ContainsFunc(s.orders[key[0]].Wanted(), func(w order.Wanted) bool { return w.SKU == key[1] })
 		if r+c > 0 && !wanted {
-			t.Fatalf("%s is held for %s, which does not know of it: %+v", key[1], key[0], held)
+			t.Fatalf("%s is reserved for %s, which does not know of it: %+v", key[1], key[0], res)
 		}
 	}
 	for sku, item := range s.items {
 		total := item.Total()
 		if total.OnHand != s.came[sku]-s.left[sku] || total.Reserved+total.Committed != promised[sku] {
-			t.Fatalf("%s: %+v, of which %d came, %d left, and %d are promised", sku, total, s.came[sku], s.left[sku], promised[sku])
+			t.Fatalf("%s: %+v, of which %d came, %d left, and %d are promised", sku, total, s.came[sku], s.left[sku],
+				promised[sku])
 		}
 	}
 }

@@ -1,4 +1,5 @@
-// Package ordertest draws what may happen to an order, for property tests of the rules and of whatever reads their events.
+// Package ordertest draws what may happen to an order, for property tests of the rules and of whatever reads their
+// events.
 package ordertest
 
 import (
@@ -38,12 +39,14 @@ func Command(t *rapid.T, o order.Order) order.Command {
 	case 0, 1, 2, 3, 4:
 		return Answers(t, o)
 	case 5:
-		return order.RecordBackorder{SKU: "a", ReservationVersion: o.ReservationVersion, Backordered: rapid.Int64Range(0, 3).Draw(t, "backordered")}
+		return order.RecordBackorder{SKU: "a", ReservationVersion: o.ReservationVersion,
+			Backordered: rapid.Int64Range(0, 3).Draw(t, "backordered")}
 	case 6:
 		return order.ReconcileShipment{Lines: quantities(t, o)}
 	case 7:
 		if o.Version == 0 || o.RefusedDocument() {
-			return order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365", Lines: lines(t), AskStock: dice(t, 2) == 0}
+			return order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365",
+				Lines: lines(t), AskStock: dice(t, 2) == 0}
 		}
 	}
 	return Client(t, o)
@@ -51,7 +54,8 @@ func Command(t *rapid.T, o order.Order) order.Command {
 
 // Document draws a past document that stock is asked for.
 func Document(t *rapid.T) order.ImportDocument {
-	c := order.ImportDocument{Kind: order.Kind(1 + dice(t, 2)), CustomerID: "c-1", Currency: "EUR", Reference: "536365", Lines: lines(t), AskStock: true}
+	c := order.ImportDocument{Kind: order.Kind(1 + dice(t, 2)), CustomerID: "c-1", Currency: "EUR", Reference: "536365",
+		Lines: lines(t), AskStock: true}
 	if dice(t, 4) == 0 {
 		c.Lines[0].SKU = "d"
 	}
@@ -67,7 +71,8 @@ func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 	}
 	for _, w := range o.Wanted() {
 		h := order.Held{
-			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
+			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
+			Damaged: w.Damaged,
 		}
 		switch roll := dice(t, 15); {
 		case w.SKU == refused:
@@ -164,7 +169,8 @@ func further(t *rapid.T, o order.Order) order.Command {
 		l := One(t, open.Lines)
 		condition := order.Condition(1 + dice(t, 2))
 		return order.ReceiveReturn{
-			ReturnID: open.ID, Lines: []order.ReturnedLine{{SKU: l.SKU, Quantity: int64(1 + dice(t, 2)), Condition: condition}}, Location: One(t, places),
+			ReturnID: open.ID, Lines: []order.ReturnedLine{{SKU: l.SKU, Quantity: int64(1 + dice(t, 2)), Condition: condition}},
+			Location: One(t, places),
 		}
 	case delivered && rapid.Bool().Draw(t, "is asked back"):
 		return returning(t, o)
@@ -176,8 +182,9 @@ func further(t *rapid.T, o order.Order) order.Command {
 
 func place(t *rapid.T) order.Command {
 	c := order.Place{
-		OrderID: "o-1", CustomerID: "c-1", Currency: "EUR", Country: "EIRE", Reference: "web 1", Lines: lines(t), PaymentDeadlineMicros: 50,
-		Terms: One(t, []order.PaymentTerms{order.Prepaid, order.Prepaid, order.OnAccount}),
+		OrderID: "o-1", CustomerID: "c-1", Currency: "EUR", Country: "EIRE", Reference: "web 1", Lines: lines(t),
+		PaymentDeadlineMicros: 50,
+		Terms:                 One(t, []order.PaymentTerms{order.Prepaid, order.Prepaid, order.OnAccount}),
 	}
 	if policy := rapid.Int32Range(0, 3).Draw(t, "policy"); policy > 0 {
 		c.Allocation = &order.AllocationRule{Policy: order.AllocationPolicy(policy), Locations: []string{"north"}}
@@ -187,7 +194,8 @@ func place(t *rapid.T) order.Command {
 
 func money(t *rapid.T, o order.Order) order.Command {
 	amount := One(t, []int64{
-		o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, o.AuthorizedMicros - o.CapturedMicros, 1, 0, 500_000,
+		o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, o.AuthorizedMicros - o.CapturedMicros, 1, 0,
+		500_000,
 	})
 	reference := One(t, references)
 	deadline := rapid.Int64Range(40, 60).Draw(t, "deadline")
@@ -252,7 +260,8 @@ func returning(t *rapid.T, o order.Order) order.Command {
 func amend(t *rapid.T, o order.Order) order.Command {
 	c := order.Amend{Lines: make([]order.AmendLine, dice(t, 4)), Reason: "customer called"}
 	for i := range c.Lines {
-		l := order.AmendLine{SKU: One(t, append([]string{"d"}, skus...)), Line: int32(dice(t, 2) * dice(t, 5)), Quantity: int64(dice(t, 7))}
+		l := order.AmendLine{SKU: One(t, append([]string{"d"}, skus...)), Line: int32(dice(t, 2) * dice(t, 5)),
+			Quantity: int64(dice(t, 7))}
 		if n := len(o.Lines); n > 0 && dice(t, 4) > 0 {
 			at := dice(t, n)
 			l.SKU, l.Line = o.Lines[at].SKU, int32(at)+1
@@ -268,7 +277,8 @@ func amend(t *rapid.T, o order.Order) order.Command {
 func lines(t *rapid.T) []order.PlaceLine {
 	lines := make([]order.PlaceLine, 1+dice(t, 4))
 	for i := range lines {
-		lines[i] = order.PlaceLine{SKU: One(t, skus), Quantity: int64(1 + dice(t, 5)), UnitPriceMicros: rapid.Int64Range(0, 3_000_000).Draw(t, "price")}
+		lines[i] = order.PlaceLine{SKU: One(t, skus), Quantity: int64(1 + dice(t, 5)),
+			UnitPriceMicros: rapid.Int64Range(0, 3_000_000).Draw(t, "price")}
 	}
 	if dice(t, 20) == 0 {
 		lines[0].Quantity = 0 // is refused
