@@ -23,12 +23,12 @@ func (c BackorderLimitSet) evolve(item *Item, _ *Reservation) { item.BackorderLi
 // Backorder is an order that waits at a location: Quantity of its reservation there is not in stock yet. Version,
 // Reserved, Committed and Allocation repeat its reservation.
 //
-//	INV-25  What is reserved or committed and not in stock yet is backordered. Releases give it up first, shipments
-//	        use it last. At most 10,000 orders wait for an item; beyond that the backorder limit counts as 0.
-//	INV-26  Whatever makes stock available fills backorders, in the order of their arrival (BackorderFilled): first
-//	        from their own location, once what was reserved there before is covered, then from what is available at
-//	        other locations, as their rule allows (INV-62). An order keeps its place while it waits for anything. What
-//	        an amendment makes it wait for more is filled in that place too.
+//	INV-25  What is reserved or committed and not in stock yet is backordered. Releases give it up first, shipments use
+//	        it last. At most 10,000 orders wait for an item; beyond that the backorder limit counts as 0.
+//	INV-26  Whatever makes stock available fills backorders, in the order of their arrival (BackorderFilled): first from
+//	        their own location, once what was reserved there before is covered, then from what is available at other
+//	        locations, as their rule allows (INV-62). An order keeps its place while it waits for anything. What an
+//	        amendment makes it wait for more is filled in that place too.
 //	INV-62  With a rule, a backorder is at the first location that the rule allocates at, or else tries. A backorder of
 //	        single_location is filled from its own location alone; others from other locations as their rule says.
 type Backorder struct {

@@ -7,8 +7,8 @@ import "slices"
 //	INV-15  What the reservation has beyond the step is released, from reserved first, then from committed
 //	        (ReservationReleased).
 //	INV-16  Reserved becomes committed as the step says (ReservationCommitted). Committed never becomes reserved again.
-//	INV-17  Committed, then reserved, becomes fulfilled (StockFulfilled). This is never refused: the goods have left
-//	        the shelf, even when on_hand falls below 0. Fulfilled never goes back.
+//	INV-17  Committed, then reserved, becomes fulfilled (StockFulfilled). This is never refused: the goods have left the
+//	        shelf, even when on_hand falls below 0. Fulfilled never goes back.
 
 // ReservationReleased gave Quantity back to available.
 type ReservationReleased struct {

@@ -5,8 +5,8 @@ import "strconv"
 // AdjustStock changes on_hand by Delta, for a reason.
 //
 //	INV-5   The delta is not 0, and at most MaxQuantity either way (invalid_delta). The reason is a known one
-//	        (invalid_reason). on_hand of the location does not fall below 0 (negative_on_hand). available may: then
-//	        stock that is reserved is missing.
+//	        (invalid_reason). on_hand of the location does not fall below 0 (negative_on_hand). available may: then stock
+//	        that is reserved is missing.
 type AdjustStock struct {
 	Location  string
 	Delta     int64

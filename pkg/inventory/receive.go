@@ -5,8 +5,8 @@ import "slices"
 // ReceiveStock adds goods that arrived.
 //
 //	INV-4   The quantity is 1 to MaxQuantity (invalid_quantity). on_hand and available grow by it.
-//	INV-24  What was expected at the location under the same reference is taken out of incoming, up to the quantity
-//	        that arrived.
+//	INV-24  What was expected at the location under the same reference is taken out of incoming, up to the quantity that
+//	        arrived.
 type ReceiveStock struct {
 	Location  string
 	Quantity  int64
@@ -45,9 +45,9 @@ func (c StockReceived) evolve(item *Item, _ *Reservation) {
 
 // ExpectStock says how much of a delivery is still to come to a location. The quantity is absolute; 0 means none.
 //
-//	INV-23  The quantity is 0 to MaxQuantity (invalid_quantity). It replaces what was expected at the location under
-//	        the same reference; the difference goes to incoming. No difference: no event. An item expects at most
-//	        1,000 deliveries at a time (too_many_deliveries).
+//	INV-23  The quantity is 0 to MaxQuantity (invalid_quantity). It replaces what was expected at the location under the
+//	        same reference; the difference goes to incoming. No difference: no event. An item expects at most 1,000
+//	        deliveries at a time (too_many_deliveries).
 type ExpectStock struct {
 	Location  string
 	Quantity  int64

@@ -2,10 +2,10 @@ package inventory
 
 // Growth of a reservation: SetReservation wants more than the reservation has.
 //
-//	INV-12  Growth of reserved + committed + fulfilled must fit what can be reserved: available of the locations above
-//	        0, and what is left of the backorder limit. A location below 0 does not block the others. Growth is
-//	        allocated to locations in order of their first use, or as the step's rule says (INV-60); what they do not
-//	        have is backordered at the first: StockReserved, or StockBackordered.
+//	INV-12  Growth of reserved + committed + fulfilled must fit what can be reserved: available of the locations above 0,
+//	        and what is left of the backorder limit. A location below 0 does not block the others. Growth is allocated to
+//	        locations in order of their first use, or as the step's rule says (INV-60); what they do not have is
+//	        backordered at the first: StockReserved, or StockBackordered.
 //	INV-13  Growth that does not fit, an item that is not registered, and Refuse write ReservationRejected, which
 //	        reserves nothing. The first of these reasons that applies is given: unknown_sku, insufficient_stock,
 //	        other_line. What the order had before stays, and the next step that wants no more than that succeeds.

@@ -7,10 +7,10 @@ import (
 
 // ShipTransfer sends units from one location to another.
 //
-//	INV-27  The quantity is 1 to MaxQuantity (invalid_quantity). The transfer has an ID of its own
-//	        (invalid_transfer_id, transfer_exists), and goes to another location (same_location). The location that it
-//	        leaves has the quantity available (insufficient_stock). On its way it is part of no on_hand, and incoming
-//	        where it goes. An item has at most 1,000 transfers on their way (too_many_transfers).
+//	INV-27  The quantity is 1 to MaxQuantity (invalid_quantity). The transfer has an ID of its own (invalid_transfer_id,
+//	        transfer_exists), and goes to another location (same_location). The location that it leaves has the quantity
+//	        available (insufficient_stock). On its way it is part of no on_hand, and incoming where it goes. An item has
+//	        at most 1,000 transfers on their way (too_many_transfers).
 type ShipTransfer struct {
 	TransferID               string
 	FromLocation, ToLocation string
@@ -74,10 +74,10 @@ func (c TransferShipped) evolve(item *Item, _ *Reservation) {
 // ReceiveTransfer records what has become of a transfer, or of a portion of it: Quantity arrived for sale, Damaged
 // arrived and cannot be sold, Missing will not arrive, and Rejected goes back to where it came from, for a Reason.
 //
-//	INV-28  The transfer is on its way (unknown_transfer). The four quantities together are at most what has not
-//	        arrived (over_transfer), and not 0 (invalid_quantity). What arrives becomes available, or damaged. What is
-//	        missing leaves incoming. What is rejected has a reason, and nothing else has one (invalid_reason); it is
-//	        in quality control of the location that sent it, until somebody has looked at it.
+//	INV-28  The transfer is on its way (unknown_transfer). The four quantities together are at most what has not arrived
+//	        (over_transfer), and not 0 (invalid_quantity). What arrives becomes available, or damaged. What is missing
+//	        leaves incoming. What is rejected has a reason, and nothing else has one (invalid_reason); it is in quality
+//	        control of the location that sent it, until somebody has looked at it.
 type ReceiveTransfer struct {
 	TransferID                           string
 	Quantity, Missing, Damaged, Rejected int64

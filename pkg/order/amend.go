@@ -43,7 +43,7 @@ type AmendLine struct {
 	UnitPriceMicros *int64
 }
 
-// AmendmentRequested: stock is asked for what the lines add.
+// AmendmentRequested says that stock is asked for what the lines add.
 type AmendmentRequested struct {
 	Lines  []AmendedLine
 	Reason string

@@ -19,8 +19,8 @@ import (
 // EndedReason is the reason of an amendment that was declined because its order ended, or shipped, first.
 const EndedReason = "order_moved_on"
 
-// OrderAmended: the lines are as the amendment says. Backordered is what then waits for stock of their SKUs. The
-// amounts are the new price, the money that this releases, and what must be authorized before the order ships.
+// OrderAmended says that the lines are as the amendment says. Backordered is what then waits for stock of their SKUs.
+// The amounts are the new price, the money that this releases, and what must be authorized before the order ships.
 type OrderAmended struct {
 	Lines                         []AmendedLine
 	Backordered                   []LineQuantity
@@ -29,8 +29,8 @@ type OrderAmended struct {
 	PaymentDueMicros              int64
 }
 
-// AmendmentDeclined: the order stays as it was. Short says which SKUs stock did not have; Reason is set where that is
-// not why.
+// AmendmentDeclined says that the order stays as it was. Short says which SKUs stock did not have; Reason is set where
+// that is not why.
 type AmendmentDeclined struct {
 	Short  []ShortLine
 	Reason string

@@ -12,7 +12,7 @@ type Deliver struct {
 	Lines        []LineQuantity
 }
 
-// LinesDelivered: these quantities of a shipment have arrived.
+// LinesDelivered says that these quantities of a shipment have arrived.
 type LinesDelivered struct {
 	FulfilmentID string
 	Lines        []LineQuantity

@@ -7,7 +7,7 @@ import "slices"
 //	ORD-12  The total is authorized, or terms are on account: payment_required otherwise.
 type Confirm struct{}
 
-// OrderConfirmed: what the order has reserved is committed from now on.
+// OrderConfirmed says that what the order has reserved is committed from now on.
 type OrderConfirmed struct{}
 
 func (Confirm) decide(o *Order) ([]Event, error) {

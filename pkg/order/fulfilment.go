@@ -22,7 +22,7 @@ type CreateFulfilment struct {
 	Lines        []LineQuantity
 }
 
-// FulfilmentCreated: the lines are being packed.
+// FulfilmentCreated says that the lines are being packed.
 type FulfilmentCreated struct {
 	FulfilmentID string
 	Lines        []LineQuantity
@@ -82,7 +82,7 @@ func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
 //	ORD-32  Its lines may ship otherwise. The end of an order cancels its fulfilments that have not shipped.
 type CancelFulfilment struct{ FulfilmentID, Reason string }
 
-// FulfilmentCancelled: the fulfilment does not ship.
+// FulfilmentCancelled says that the fulfilment does not ship.
 type FulfilmentCancelled struct{ FulfilmentID, Reason string }
 
 func (c CancelFulfilment) decide(o *Order) ([]Event, error) {

@@ -26,7 +26,7 @@ func (OrderHeld) evolve(o *Order, _ Facts) { o.Lifecycle, o.HeldFrom = OnHold, o
 //	        OrderConfirmed follows when the total was authorized meanwhile.
 type Resume struct{ DeadlineMicros int64 }
 
-// OrderResumed: the order is confirmed, or else reserved until the payment deadline.
+// OrderResumed says that the order is confirmed, or else reserved until the payment deadline.
 type OrderResumed struct {
 	Confirmed             bool
 	PaymentDeadlineMicros int64

@@ -130,13 +130,13 @@ type AuthorizePayment struct {
 	DeadlineMicros int64
 }
 
-// PaymentAuthorized: a provider has authorized the amount.
+// PaymentAuthorized says that a provider has authorized the amount.
 type PaymentAuthorized struct {
 	AmountMicros int64
 	Reference    string
 }
 
-// OrderReopened: an expired order is placed again (ORD-25).
+// OrderReopened says that an expired order is placed again (ORD-25).
 type OrderReopened struct{ PaymentDeadlineMicros int64 }
 
 func (c AuthorizePayment) decide(o *Order) ([]Event, error) {
@@ -200,8 +200,8 @@ type CapturePayment struct {
 	Reference    string
 }
 
-// PaymentCaptured: money was captured. UnvoidedMicros is how much of it the order had voided, and RefundDueMicros how
-// much of it has to go back.
+// PaymentCaptured says that money was captured. UnvoidedMicros is how much of it the order had voided, and
+// RefundDueMicros how much of it has to go back.
 type PaymentCaptured struct {
 	AmountMicros                    int64
 	Reference                       string

@@ -47,7 +47,7 @@ const (
 	OnAccount PaymentTerms = 2
 )
 
-// OrderPlaced: the order exists, and stock is asked for it.
+// OrderPlaced says that the order exists, and stock is asked for it.
 type OrderPlaced struct {
 	CustomerID, Currency        string
 	Lines                       []PlaceLine

@@ -9,7 +9,7 @@ type VoidPayment struct {
 	Reference, Reason string
 }
 
-// PaymentVoided: an authorization was released.
+// PaymentVoided says that an authorization was released.
 type PaymentVoided struct {
 	AmountMicros      int64
 	Reference, Reason string
@@ -40,7 +40,7 @@ type RefundPayment struct {
 	Reference, Reason string
 }
 
-// PaymentRefunded: captured money went back.
+// PaymentRefunded says that captured money went back.
 type PaymentRefunded struct {
 	AmountMicros      int64
 	Reference, Reason string
@@ -104,7 +104,7 @@ func (o *Order) giveBack(g giveBack) (int64, error) {
 //	ORD-24  The failure is noted. The order goes on waiting.
 type FailPayment struct{ Reference, Reason string }
 
-// PaymentFailed: a payment did not succeed.
+// PaymentFailed says that a payment did not succeed.
 type PaymentFailed struct{ Reference, Reason string }
 
 func (c FailPayment) decide(o *Order) ([]Event, error) {

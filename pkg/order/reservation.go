@@ -56,20 +56,20 @@ type RecordReservation struct {
 	Held               []Held
 }
 
-// OrderReserved: stock has all that the order wants.
+// OrderReserved says that stock has all that the order wants.
 type OrderReserved struct{}
 
-// OrderBackordered: stock has what the order wants, and these quantities are still to come.
+// OrderBackordered says that stock has what the order wants, and these quantities are still to come.
 type OrderBackordered struct{ Backordered []LineQuantity }
 
-// OrderRejected: stock does not have what the order wants.
+// OrderRejected says that stock does not have what the order wants.
 type OrderRejected struct {
 	Short           []ShortLine
 	RefundDueMicros int64
 }
 
-// ReservationSettled: stock has answered the step of ReservationVersion. A version that is newer than the order's own
-// takes the order past it: stock was found to have seen such a step.
+// ReservationSettled says that stock has answered the step of ReservationVersion. A version that is newer than the
+// order's own takes the order past it: stock was found to have seen such a step.
 type ReservationSettled struct{ ReservationVersion uint64 }
 
 func (c RecordReservation) decide(o *Order) ([]Event, error) {
@@ -138,7 +138,7 @@ type RecordBackorder struct {
 	Backordered        int64
 }
 
-// OrderBackorderFilled: these quantities, which were backordered, are in stock now.
+// OrderBackorderFilled says that these quantities, which were backordered, are in stock now.
 type OrderBackorderFilled struct{ Filled []LineQuantity }
 
 func (c RecordBackorder) decide(o *Order) ([]Event, error) {

@@ -34,7 +34,7 @@ type RequestReturn struct {
 	Reason   string
 }
 
-// ReturnRequested: the customer will send these quantities back.
+// ReturnRequested says that the customer will send these quantities back.
 type ReturnRequested struct {
 	ReturnID string
 	Lines    []LineQuantity
@@ -88,7 +88,7 @@ func (e ReturnRequested) evolve(o *Order, _ Facts) {
 //	ORD-42  The return exists (unknown_return), and something of it is still to come (return_closed).
 type CancelReturn struct{ ReturnID, Reason string }
 
-// ReturnCancelled: these quantities, which had not come, will not come.
+// ReturnCancelled says that these quantities, which had not come, will not come.
 type ReturnCancelled struct {
 	ReturnID string
 	Lines    []LineQuantity

@@ -27,7 +27,7 @@ type Ship struct {
 	PaymentReference string
 }
 
-// LinesShipped: these quantities have left.
+// LinesShipped says that these quantities have left.
 type LinesShipped struct {
 	FulfilmentID      string
 	Lines             []LineQuantity
@@ -177,8 +177,8 @@ func (o *Order) shipLines(shipped []LineQuantity) {
 //	        begins with "reconciled-"), and fulfilments that can no longer ship are cancelled, the newest first.
 type ReconcileShipment struct{ Lines []LineQuantity }
 
-// ShipmentReconciled: stock had fulfilled these lines. FulfilmentID is the fulfilment that was being packed of them, or
-// one of its own.
+// ShipmentReconciled says that stock had fulfilled these lines. FulfilmentID is the fulfilment that was being packed of
+// them, or one of its own.
 type ShipmentReconciled struct {
 	FulfilmentID string
 	Lines        []LineQuantity
