@@ -1,4 +1,4 @@
-// Package inventorytest draws what may happen to stock, for property tests of what reads its events.
+// Package inventorytest draws commands on stock, for property tests of whatever reads its events.
 package inventorytest
 
 import (
@@ -14,7 +14,7 @@ var (
 		inventory.StateSafetyStock}
 )
 
-// Command draws one of all stock commands. What an order does to stock is no command of clients.
+// Command draws one of all stock commands of clients. SetReservation is not one: orders send it.
 func Command(t *rapid.T, item inventory.Item) inventory.Command {
 	location, n := rapid.SampledFrom(locations).Draw(t, "location"), rapid.Int64Range(0, 9).Draw(t, "quantity")
 	if rapid.IntRange(0, 3).Draw(t, "transfer?") == 0 {
@@ -50,10 +50,10 @@ func transfer(t *rapid.T, location string, n int64) inventory.Command {
 		return inventory.ShipTransfer{TransferID: id, FromLocation: location, ToLocation: to, Quantity: n / 2,
 			Reference: "van 2"}
 	}
-	part := func(what string) int64 { return rapid.Int64Range(0, 3).Draw(t, what) / 2 }
+	small := func(what string) int64 { return rapid.Int64Range(0, 3).Draw(t, what) / 2 }
 	c := inventory.ReceiveTransfer{
-		TransferID: id, Quantity: part("arrived"), Missing: part("missing"), Damaged: part("damaged"),
-		Rejected: part("rejected"),
+		TransferID: id, Quantity: small("arrived"), Missing: small("missing"), Damaged: small("damaged"),
+		Rejected: small("rejected"),
 	}
 	if c.Rejected > 0 {
 		c.Reason = "torn"

@@ -11,7 +11,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
-// dice is a number below n, each as often: rapid prefers the small ones, and few orders would get far.
+// dice is a number below n, each with the same probability. Numbers that rapid draws are mostly small, and few orders
+// would get far with them.
 func dice(t *rapid.T, n int) int {
 	var v int
 	for bit := 1; bit < 4*n; bit *= 2 {
@@ -22,7 +23,7 @@ func dice(t *rapid.T, n int) int {
 	return v % n
 }
 
-// One of some, each as often.
+// One draws one of some, each with the same probability.
 func One[T any](t *rapid.T, of []T) T { return of[dice(t, len(of))] }
 
 var (
@@ -62,7 +63,8 @@ func Document(t *rapid.T) order.ImportDocument {
 	return c
 }
 
-// Answers draws what stock may say to the order's newest step: it has all, waits for some, lost some, or refuses.
+// Answers draws what stock may answer to the order's newest step: it has all, some is backordered, some was lost, or it
+// rejects.
 func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 	c := order.RecordReservation{ReservationVersion: o.ReservationVersion}
 	refused := ""
@@ -89,7 +91,7 @@ func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 	return c
 }
 
-// asked are the SKUs that stock may refuse: those that the order, or its amendment, wants more of.
+// asked are the SKUs that stock may reject: those that the order, or its amendment, wants more of.
 func asked(o order.Order) []string {
 	more := map[string]int64{}
 	if o.Amendment != nil {
@@ -100,7 +102,7 @@ func asked(o order.Order) []string {
 		for _, w := range o.Wanted() {
 			more[w.SKU] = w.Reserved
 			if w.Imported {
-				more[w.SKU] = max(w.Reserved, 1) // a credit note wants nothing, and asks all the same
+				more[w.SKU] = max(w.Reserved, 1) // a credit note wants nothing, and is asked for all the same
 			}
 		}
 	}
@@ -108,7 +110,7 @@ func asked(o order.Order) []string {
 	return slices.Sorted(maps.Keys(more))
 }
 
-// Client draws a command of the API, or a deadline; every other one is of those that take the order further.
+// Client draws a command of the API, or a deadline. Every second one is one that mostly comes next.
 func Client(t *rapid.T, o order.Order) order.Command {
 	if rapid.Bool().Draw(t, "further") {
 		return further(t, o)
@@ -141,7 +143,7 @@ func Client(t *rapid.T, o order.Order) order.Command {
 	return order.Expire{AtMicros: deadline}
 }
 
-// further is what mostly comes next: without it few orders would ever be delivered, and come back.
+// further draws what mostly comes next. Without it few orders would ever be delivered and come back.
 func further(t *rapid.T, o order.Order) order.Command {
 	switch o.Lifecycle {
 	case order.None:
@@ -256,7 +258,7 @@ func returning(t *rapid.T, o order.Order) order.Command {
 	return c
 }
 
-// amend takes lines up, down or off, gives them other prices, and adds some.
+// amend raises, lowers or removes lines, gives them other prices, and adds some.
 func amend(t *rapid.T, o order.Order) order.Command {
 	c := order.Amend{Lines: make([]order.AmendLine, dice(t, 4)), Reason: "customer called"}
 	for i := range c.Lines {
@@ -286,7 +288,7 @@ func lines(t *rapid.T) []order.PlaceLine {
 	return lines
 }
 
-// quantities are mostly of lines that the order has.
+// quantities draws quantities, mostly of SKUs that the order has.
 func quantities(t *rapid.T, o order.Order) []order.LineQuantity {
 	lines := make([]order.LineQuantity, dice(t, 3))
 	for i := range lines {
@@ -298,5 +300,5 @@ func quantities(t *rapid.T, o order.Order) []order.LineQuantity {
 	return lines
 }
 
-// Length is how many commands a life has.
+// Length draws how many commands an order gets.
 func Length(t *rapid.T) int { return 1 + dice(t, 64) }

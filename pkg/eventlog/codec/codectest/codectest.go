@@ -1,5 +1,5 @@
-// Package codectest has the golden events for tests of what reads them: a value of each event of each version that
-// was ever written.
+// Package codectest has the golden events, for tests of their readers: a value of each event, of each version that was
+// ever written.
 package codectest
 
 import (
@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Sample is an event as it stands in the log.
+// Sample is an event as the log has it.
 type Sample struct {
 	// Type is its CloudEvents type.
 	Type  string
