@@ -22,7 +22,7 @@ const (
 //
 //	INV-60  A step may bring the order's allocation rule. It tries the locations that the rule lists first, in its order,
 //	        as far as the item has them; then the others, in order of first use. A location below 0 has nothing, and
-//	        takes nothing from the others. Without a rule: split, and none listed. The rule is about this item alone:
+//	        reduces nothing of the others. Without a rule: split, and none listed. The rule is about this item alone:
 //	        other SKUs of the order may come from other locations.
 //	INV-61  single_location allocates all of an order at one location: where the order has some already, or else the
 //	        first that has it all, or else, backordered, the one that has most. What one location has is all that can be

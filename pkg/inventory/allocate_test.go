@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// by is a step that brings a rule.
+// by is a step with a rule.
 func by(version uint64, reserved int64, policy AllocationPolicy, locations ...string) SetReservation {
 	c := want(version, reserved, 0, 0)
 	c.Allocation = &AllocationRule{policy, locations}
@@ -125,8 +125,8 @@ func drawRule(t *rapid.T) *AllocationRule {
 	return &AllocationRule{policy, locations}
 }
 
-// Whatever there is and whatever the rule: an allocation is total or nothing, takes from no location what it
-// has not, and follows its policy. Fewest is compared with all subsets.
+// With any stock and any rule, an allocation is total or nothing, takes no more from a location than it has, and
+// follows its policy. Fewest is compared with all subsets.
 func TestRandomRulesAreFollowed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		item := Item{SKU: "s", Registered: true}
@@ -191,7 +191,7 @@ func fewestOf(item Item, quantity int64) (fewest int) {
 	return fewest
 }
 
-// checkSplit: no location that comes before another one keeps something.
+// checkSplit: a location is used only when all before it are used up.
 func checkSplit(t *rapid.T, item Item, rule *AllocationRule, taken []Allocation) {
 	order := slices.Clone(rule.Locations)
 	for _, l := range item.Locations {

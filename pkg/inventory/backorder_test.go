@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// other is a step of order o-2, third one of o-3.
+// other is a step of order o-2.
 func other(version uint64, reserved, committed, fulfilled int64) SetReservation {
 	c := want(version, reserved, committed, fulfilled)
 	c.OrderID, c.PlacedEventID = "o-2", ID{2}

@@ -1,6 +1,6 @@
 package inventory
 
-// Command asks for a change of an item. The set is closed: the commands are types of this package. Each stands in
+// Command asks for a change of an item. The set is closed: the commands are types of this package. Each is in
 // the file of its subject, with its rules, its event, and the methods that decide the one and apply the other.
 type Command interface {
 	decide(item *Item, res *Reservation) ([]Event, error)
@@ -27,8 +27,8 @@ type Change interface {
 // The answer of SetReservation to a short or unknown SKU is a ReservationRejected event, not an error: it must be
 // remembered. A step that is not newer than res.Version (of the same PlacedEventID) returns no events and no error.
 //
-// The rules are numbered. A rule about some commands stands above them; rules_test.go of package order holds this
-// index to the files, and each rule to a test:
+// The rules are numbered, and are above the commands that they are about. This is their index; rules_test.go of package
+// order checks it, and that each rule has a test:
 //
 //	register.go     INV-1
 //	decide.go       INV-2, INV-9, INV-21

@@ -85,7 +85,7 @@ func TestINV63CountsOfAnotherState(t *testing.T) {
 	count := func(location string, at uint64) CountStock { return CountStock{location, 9, "c", at} }
 	s.when(count("", began+1)).refusedAt(CodeInvalidCountedAt, "/counted_at_version")
 
-	// What is promised, held back or elsewhere does not matter.
+	// Reservations, safety stock and other locations do not matter.
 	for _, cmd := range []Command{
 		want(1, 3, 0, 0), SetSafetyStock{"", 2}, MoveStock{"", StateAvailable, StateDamaged, 1, ""},
 		ReceiveStock{"north", 1, ""}, ExpectStock{"", 4, ""}, SetBackorderLimit{3},
@@ -97,7 +97,7 @@ func TestINV63CountsOfAnotherState(t *testing.T) {
 	s.when(count("south", began)).then(StockCounted{"south", 9, 9, "c", began})
 	s.when(count("south", began)).refused(CodeCountOutdated)
 
-	// Goods that leave, come or are counted do, also when the figure is as before.
+	// Goods that leave, arrive or are counted do, even when on_hand is as before.
 	for name, cmds := range map[string][]Command{
 		"shipped":     {want(2, 0, 0, 3)},
 		"transferred": {ShipTransfer{"t", "", "north", 1, ""}},
@@ -117,7 +117,7 @@ func TestINV63CountsOfAnotherState(t *testing.T) {
 	}
 }
 
-// like begins from another scenario's state.
+// like starts from another scenario's state.
 func (s *scenario) like(other *scenario) *scenario {
 	s.item = other.item
 	for id, r := range other.reservations {

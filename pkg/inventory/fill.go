@@ -70,7 +70,7 @@ func (i *Item) fillable(covered map[string]int64) bool {
 	return false
 }
 
-// fillOrder gives one order what there is for it, and takes that off covered.
+// fillOrder gives one order what there is for it, and reduces covered by it.
 func (i *Item) fillOrder(b Backorder, covered map[string]int64) (Event, bool) {
 	filled := BackorderFilled{
 		Step: Step{b.OrderID, b.PlacedEventID, b.Version, b.Allocation}, Location: b.Location,
@@ -147,13 +147,13 @@ func (i *Item) fillBackorder(c *BackorderFilled) {
 
 // fillBackorder does the same for the reservation that was filled.
 func (r *Reservation) fillBackorder(c *BackorderFilled) {
-	held := make([]HeldAt, len(r.Held), len(r.Held)+len(c.Reserved)+len(c.Committed))
-	copy(held, r.Held)
-	r.Held = held
+	locations := make([]HeldAt, len(r.Held), len(r.Held)+len(c.Reserved)+len(c.Committed))
+	copy(locations, r.Held)
+	r.Held = locations
 	if k := r.find(c.Location); k >= 0 {
-		held[k].Backordered = c.Backordered
-		held[k].Reserved -= units(c.Reserved)
-		held[k].Committed -= units(c.Committed)
+		locations[k].Backordered = c.Backordered
+		locations[k].Reserved -= units(c.Reserved)
+		locations[k].Committed -= units(c.Committed)
 	}
 	r.add(c.Reserved, func(h *HeldAt) *int64 { return &h.Reserved })
 	r.add(c.Committed, func(h *HeldAt) *int64 { return &h.Committed })

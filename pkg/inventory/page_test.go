@@ -81,7 +81,7 @@ func moved(before, after Item) string {
 	return strings.Join(changes, ", ")
 }
 
-// stocked is an item with units in every state, a delivery that is expected and a transfer on its way.
+// stocked is an item with units in every state, an expected delivery and a transfer on its way.
 func stocked(t *testing.T) (Item, Reservation) {
 	t.Helper()
 	item, res := Item{}, Reservation{}

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// flows adds up what moved, from the events alone, and remembers when on_hand changed by location.
+// flows adds up what moved, from the events alone, and at which version on_hand of each location changed.
 type flows struct {
 	in, out int64
 	onHand  map[string]uint64
@@ -26,7 +26,7 @@ func (f *flows) note(before, after Item) {
 	}
 }
 
-// checkCount: a count is taken if nothing has come to its location, or left it, since it began.
+// checkCount: a count is accepted if on_hand of its location has not changed since it began.
 func (f *flows) checkCount(item Item, cmd Command, err error) string {
 	c, ok := cmd.(CountStock)
 	if !ok || !item.Registered || c.Counted < 0 {
@@ -161,8 +161,8 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 	return checkBackorders(w)
 }
 
-// checkBackorders: the waiting orders are those of the reservations, what they wait for is not there, and
-// nobody else could have it either.
+// checkBackorders: the waiting orders are those of the reservations, what they wait for is not in stock, and no other
+// order could have it either.
 func checkBackorders(w *scenario) string {
 	waiting, anywhere := map[string]int64{}, int64(0)
 	for _, b := range w.item.Backorders {
@@ -209,8 +209,8 @@ func shortOf(item Item) (short int64) {
 	return short
 }
 
-// Whatever comes in: on_hand adds up, versions have no gaps, stock is conserved, and the item's
-// reserved and committed are those of its reservations, location by location.
+// With any commands, on_hand adds up, versions have no gaps, stock is conserved, and the item's reserved and committed
+// are those of its reservations, location by location.
 func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &scenario{item: Item{SKU: "s"}, reservations: map[string]Reservation{}}
@@ -257,7 +257,7 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 	})
 }
 
-// A step that was accepted is followed to the letter when only forward moves are asked for.
+// The reservation is exactly what an accepted step wants, as long as steps only go forward.
 func TestForwardStepsAreFollowedExactly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &scenario{item: Item{SKU: "s", Registered: true}, reservations: map[string]Reservation{}}

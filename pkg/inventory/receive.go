@@ -5,7 +5,7 @@ import "slices"
 // ReceiveStock adds goods that arrived.
 //
 //	INV-4   The quantity is 1 to MaxQuantity (invalid_quantity). on_hand and available grow by it.
-//	INV-24  What was expected at the location under the same reference is taken out of incoming, up to the quantity that
+//	INV-24  What was expected at the location under the same reference leaves incoming, up to the quantity that
 //	        arrived.
 type ReceiveStock struct {
 	Location  string

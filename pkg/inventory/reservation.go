@@ -108,7 +108,7 @@ type SetReservation struct {
 }
 
 // stepDecision decides one SetReservation. Its sums include every event at once. item and res follow only when a later
-// phase needs locations (catchUp), because most steps have one phase and one event.
+// change needs locations (catchUp), because most steps make one change with one event.
 type stepDecision struct {
 	cmd     SetReservation
 	step    Step
@@ -238,7 +238,7 @@ func (d *stepDecision) levels(changes ...levelChange) []LocationLevel {
 	return changed
 }
 
-// advance takes the reservation to a step, with a copy of Held that has room for more locations. A step of another
+// advance brings the reservation to a step, with a copy of Held that has room for more locations. A step of another
 // placement starts from nothing: the stock of the former one is released by the event itself.
 func (r *Reservation) advance(step Step, room int) {
 	if r.Version == 0 || r.PlacedEventID != step.PlacedEventID {
@@ -247,9 +247,9 @@ func (r *Reservation) advance(step Step, room int) {
 	r.OrderID, r.PlacedEventID, r.Version, r.Allocation = step.OrderID, step.PlacedEventID, step.Version, step.Allocation
 	r.Rejected = nil
 	if n := len(r.Held); n+room > 0 {
-		held := make([]HeldAt, n, n+room)
-		copy(held, r.Held)
-		r.Held = held
+		locations := make([]HeldAt, n, n+room)
+		copy(locations, r.Held)
+		r.Held = locations
 	}
 }
 

@@ -56,7 +56,7 @@ func TestINV12Growth(t *testing.T) {
 	direct.levels(10, 6, 0, 4)
 }
 
-// An amendment asks for more on top of what is committed and shipped, and takes it or gives it back.
+// An amendment reserves more, on top of what is committed and shipped; then this is committed or released.
 func TestINV12GrowthOfWhatIsCommitted(t *testing.T) {
 	granted := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 6, 0), want(3, 0, 4, 2))...)
 	granted.when(want(4, 3, 4, 2)).then(StockReserved{stepOf(4), 3, at("main", 3)}).levels(8, 1, 3, 4)
@@ -255,7 +255,7 @@ func TestINV20StepsAreChecked(t *testing.T) {
 	}
 }
 
-// Every when checks INV-21; this one says it once in figures.
+// Every when checks INV-21; this one has an example with numbers.
 func TestINV21EventsCarryLevels(t *testing.T) {
 	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""})...)
 	s.when(want(1, 2, 0, 0))

@@ -51,12 +51,12 @@ func TestINV18GoodsComeBackToWhereTheyAreNamedFor(t *testing.T) {
 	s.when(back(3, 2, south)).
 		then(StockRestocked{stepOf(3), 3, []Allocation{{"south", 1}, {"main", 1}}, ReasonReturn, at("south", 1),
 			[]ReturnedAt{south}})
-	// What was named is absolute: a step that names more brings the difference there.
+	// Named quantities are absolute: a step that names more brings the difference there.
 	more := []ReturnedAt{south, {"main", 1, 0}}
 	s.when(back(4, 3, more...)).then(StockRestocked{stepOf(4), 1, at("main", 1), ReasonReturn, nil, more})
 	s.when(back(5, 4, more...)).then(StockRestocked{stepOf(5), 1, at("north", 1), ReasonReturn, nil, more})
 
-	// A location more than an item can have: the goods are there all the same, where they had left from.
+	// The item has no room for another location: the goods go where they had left from.
 	full := given(t, append(stock(5), want(1, 5, 0, 0), want(2, 0, 0, 5))...)
 	for i := len(full.item.Locations); i < MaxLocations; i++ {
 		full.item.Locations = append(full.item.Locations, LocationLevel{Location: strconv.Itoa(i)})

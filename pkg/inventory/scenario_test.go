@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// scenario is one item and the reservations of some orders: given commands, when one more, then its
-// events. Every event is checked against the invariants on its way.
+// scenario is one item with the reservations of some orders: given commands, when one more, then its events. Every
+// event is checked against the invariants.
 type scenario struct {
 	t            *testing.T
 	item         Item
@@ -112,7 +112,7 @@ func (s *scenario) has(orderID string, reserved, committed, fulfilled, restocked
 	return s
 }
 
-// checkEvent returns what is wrong with an event and the state after it, "" for nothing.
+// checkEvent returns what is wrong with an event and the state after it; "" for nothing.
 func checkEvent(before, after Item, ev Event) string {
 	if after.Version != before.Version+1 {
 		return "the version has a gap"

@@ -67,7 +67,7 @@ func TestINV28ReceiveTransfer(t *testing.T) {
 	}
 }
 
-// A transfer is accepted, rejected and missed in one go; what is rejected is there, and not for sale.
+// Some of a transfer arrives for sale, some damaged and some is missing, in one command.
 func TestINV28DamagedArrivals(t *testing.T) {
 	s := given(t, append(stock(10), SetBackorderLimit{5}, ShipTransfer{"t", "", "north", 6, ""}, want(1, 7, 0, 0))...)
 	s.when(ReceiveTransfer{"t", 1, 1, 2, 0, ""}).then(TransferReceived{"t", "main", "north", 1, 1, 2, 0, ""},
@@ -81,7 +81,7 @@ func TestINV28DamagedArrivals(t *testing.T) {
 	}
 }
 
-// What is on its way cannot be reserved; what arrives goes to whoever waits for it (INV-26).
+// What is on its way cannot be reserved. What arrives fills backorders (INV-26).
 func TestINV28ArrivalsFillBackorders(t *testing.T) {
 	s := given(t, append(stock(4), SetBackorderLimit{5}, ShipTransfer{"t", "", "north", 4, ""}, want(1, 3, 0, 0))...)
 	s.levels(0, -3, 3, 0)
@@ -96,7 +96,7 @@ func TestINV9TransfersStayWithinBounds(t *testing.T) {
 	s.when(ShipTransfer{"t", "", "north", 1, ""}).refused(CodeQuantityOverflow)
 }
 
-// What the destination rejects goes back to where it came from, for somebody to look at, and is for sale nowhere.
+// What the destination rejects is in quality control where it came from, and not for sale.
 func TestINV28RejectedArrivals(t *testing.T) {
 	s := given(t, append(stock(10), ShipTransfer{"t", "", "north", 6, ""})...)
 	reject := func(rejected int64, reason string) ReceiveTransfer {

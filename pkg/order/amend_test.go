@@ -9,7 +9,7 @@ func price(micros int64) *int64 { return &micros }
 
 func amend(lines ...AmendLine) Amend { return Amend{Lines: lines} }
 
-// stockIsShort rejects one SKU, and the others for its sake.
+// stockIsShort rejects one SKU, and the others because of it.
 func stockIsShort(sku string, available int64) stockAnswers {
 	return func(o Order) RecordReservation {
 		c := granted(o)

@@ -52,7 +52,7 @@ func (o *Order) amended(lines []AmendedLine, answers []Held) ([]Event, error) {
 	ev.VoidedMicros, ev.RefundDueMicros = o.surplus(ev.TotalMicros)
 	missing := o.uncoveredOf(ev.TotalMicros)
 	prepaid := o.Terms == Prepaid
-	if prepaid && o.phase() == Confirmed && (o.PaymentDue || ev.TotalMicros > o.TotalMicros) {
+	if prepaid && o.offHold() == Confirmed && (o.PaymentDue || ev.TotalMicros > o.TotalMicros) {
 		ev.PaymentDueMicros = missing
 	}
 	events := append(make([]Event, 0, 2), ev)

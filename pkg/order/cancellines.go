@@ -22,8 +22,8 @@ type LinesCancelled struct {
 }
 
 func (c CancelLines) decide(o *Order) ([]Event, error) {
-	phase := o.phase()
-	if o.Kind != KindOrder || (phase != Reserved && phase != Confirmed) {
+	lifecycle := o.offHold()
+	if o.Kind != KindOrder || (lifecycle != Reserved && lifecycle != Confirmed) {
 		return nil, o.illegal("cancel_lines")
 	}
 	if o.Amendment != nil {

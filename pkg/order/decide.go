@@ -1,6 +1,6 @@
 package order
 
-// Command asks for a change of an order. The set is closed: the commands are types of this package. Each stands in the
+// Command asks for a change of an order. The set is closed: the commands are types of this package. Each is in the
 // file of its subject, with its rules, its events, and the methods that decide the one and apply the others.
 type Command interface {
 	decide(o *Order) ([]Event, error)
@@ -20,8 +20,8 @@ type Facts struct {
 
 // Decide says what a command does to an order. A refusal is an *Error, and writes nothing.
 //
-// Which command an order takes in which lifecycle, and where it goes. "·" is illegal_transition. "–" writes nothing
-// and is no error. A past document is completed, or placed while stock is asked for it. It takes RecordReservation
+// Which command an order accepts in which lifecycle, and where it goes. "·" is illegal_transition. "–" writes nothing
+// and is no error. A past document is completed, or placed while stock is asked for it. It accepts RecordReservation
 // only; once rejected, ImportDocument again:
 //
 //	                   none      placed     reserved   confirmed  completed  rejected, cancelled, expired
@@ -58,12 +58,12 @@ type Facts struct {
 //	⁸ AmendmentRequested; RecordReservation then makes it OrderAmended or AmendmentDeclined
 //	⁹ or placed, where stock is asked first: RecordReservation then makes it completed or rejected
 //
-// An order on hold takes Resume, and of what it took before: CancelLines, CancelFulfilment, Cancel, Deliver, returns,
-// payments other than StartPayment, RecordReservation, RecordBackorder and ReconcileShipment. A payment that the order
-// already has writes nothing in any lifecycle (ORD-21).
+// An order on hold accepts Resume, and of what it accepted before: CancelLines, CancelFulfilment, Cancel, Deliver,
+// returns, payments other than StartPayment, RecordReservation, RecordBackorder and ReconcileShipment. A payment that
+// the order already has writes nothing in any lifecycle (ORD-21).
 //
-// The rules are numbered, and stand above the commands that they are about. rules_test.go holds this index to the
-// files, and each rule to a test:
+// The rules are numbered, and are above the commands that they are about. This is their index; rules_test.go checks it,
+// and that each rule has a test:
 //
 //	place.go        ORD-1 to ORD-4
 //	reservation.go  ORD-5 to ORD-9, ORD-33

@@ -19,7 +19,7 @@ type LinesDelivered struct {
 }
 
 func (c Deliver) decide(o *Order) ([]Event, error) {
-	if !o.takesDeliveries() {
+	if !o.acceptsDeliveries() {
 		return nil, o.illegal("deliver_order")
 	}
 	i := o.findFulfilment(c.FulfilmentID)
@@ -40,9 +40,9 @@ func (c Deliver) decide(o *Order) ([]Event, error) {
 	return []Event{LinesDelivered{FulfilmentID: c.FulfilmentID, Lines: lines}}, nil
 }
 
-// takesDeliveries reports whether something may be on its way, on hold too.
-func (o *Order) takesDeliveries() bool {
-	return o.Kind == KindOrder && (o.phase() == Confirmed || o.Lifecycle == Completed)
+// acceptsDeliveries reports whether something may be on its way, on hold too.
+func (o *Order) acceptsDeliveries() bool {
+	return o.Kind == KindOrder && (o.offHold() == Confirmed || o.Lifecycle == Completed)
 }
 
 func (e LinesDelivered) evolve(o *Order, _ Facts) {

@@ -41,7 +41,7 @@ func (c Cancel) decide(o *Order) ([]Event, error) {
 	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
 		return nil, err
 	}
-	if o.Kind == KindOrder && (o.Lifecycle == Completed || o.phase() == Confirmed && o.shippedUnits() > 0) {
+	if o.Kind == KindOrder && (o.Lifecycle == Completed || o.offHold() == Confirmed && o.shippedUnits() > 0) {
 		return nil, o.refuseHere(CodeAlreadyShipped, "part of the order has shipped")
 	}
 	if !o.cancellable() {
@@ -54,7 +54,7 @@ func (o *Order) cancellable() bool {
 	if o.Kind != KindOrder {
 		return false
 	}
-	switch o.phase() {
+	switch o.offHold() {
 	case Placed, Reserved:
 		return true
 	case Confirmed:

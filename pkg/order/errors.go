@@ -3,8 +3,8 @@ package order
 import "slices"
 
 // Error is a refused command, which writes nothing. Code is stable, and Detail is for people. Pointer (RFC 6901) names
-// the field of the command; it may be empty. A refusal because of the order's state has Status, where the order stands,
-// and Allowed, the commands that it takes there.
+// the field of the command; it may be empty. A refusal because of the order's state has Status, where the order is,
+// and Allowed, the commands that it accepts there.
 type Error struct {
 	Code    string
 	Detail  string
@@ -83,7 +83,7 @@ func (o *Order) refuseHere(code, detail string) *Error {
 	return &Error{Code: code, Detail: detail, Status: o.Lifecycle.String(), Allowed: o.allowed()}
 }
 
-// illegal refuses a command that the order's state does not take.
+// illegal refuses a command that the order does not accept in its state.
 func (o *Order) illegal(command string) *Error {
 	return o.refuseHere(CodeIllegalTransition, "an order that is "+o.Lifecycle.String()+" does not take "+command)
 }
@@ -97,6 +97,7 @@ func (o *Order) allowed() []string {
 		return nil
 	}
 	open := o.Lifecycle == Reserved || o.Lifecycle == Confirmed
+	openOrOnHold := o.offHold() == Reserved || o.offHold() == Confirmed
 	shippable := o.Lifecycle == Confirmed && o.Amendment == nil && !o.PaymentDue
 	var names []string
 	for _, c := range []struct {
@@ -117,13 +118,13 @@ func (o *Order) allowed() []string {
 		{"ship_fulfilment", shippable && o.hasFulfilment(func(f Fulfilment) bool { return f.Pending })},
 		{"cancel_fulfilment", o.hasFulfilment(func(f Fulfilment) bool { return f.Pending })},
 		{"deliver_order",
-			o.takesDeliveries() && o.hasFulfilment(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })},
-		{"cancel_lines", (o.phase() == Reserved || o.phase() == Confirmed) && o.Amendment == nil && len(o.shippable()) > 0},
+			o.acceptsDeliveries() && o.hasFulfilment(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })},
+		{"cancel_lines", openOrOnHold && o.Amendment == nil && len(o.shippable()) > 0},
 		{"amend_order", open && o.Amendment == nil && o.Amendments < MaxAmendments},
 		{"cancel_order", o.cancellable()},
-		{"request_return", o.takesReturns() && len(o.returnable()) > 0},
-		{"receive_return", o.takesReturns() && o.awaitsReturn()},
-		{"cancel_return", o.takesReturns() && o.awaitsReturn()},
+		{"request_return", o.acceptsReturns() && len(o.returnable()) > 0},
+		{"receive_return", o.acceptsReturns() && o.awaitsReturn()},
+		{"cancel_return", o.acceptsReturns() && o.awaitsReturn()},
 	} {
 		if c.ok {
 			names = append(names, c.name)

@@ -86,7 +86,7 @@ type CancelFulfilment struct{ FulfilmentID, Reason string }
 type FulfilmentCancelled struct{ FulfilmentID, Reason string }
 
 func (c CancelFulfilment) decide(o *Order) ([]Event, error) {
-	if o.Kind != KindOrder || (o.phase() != Confirmed && o.Lifecycle != Completed) {
+	if o.Kind != KindOrder || (o.offHold() != Confirmed && o.Lifecycle != Completed) {
 		return nil, o.illegal("cancel_fulfilment")
 	}
 	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {

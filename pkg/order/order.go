@@ -1,5 +1,5 @@
-// Package order has the rules of an order's life: which command it takes when, and what money and quantities allow. It
-// is pure: no I/O, no clock, no context. Time and IDs come in with the command.
+// Package order has the rules of an order's life: which command it accepts when, and what money and quantities allow.
+// It is pure: no I/O, no clock, no context. Time and IDs come in with the command.
 //
 // It owns one aggregate, the order (past credit notes included), which is keyed by order ID. It says which reservation
 // the order wants (Wanted); package inventory decides whether stock has it.
@@ -134,8 +134,8 @@ type LineQuantity struct {
 // left is what is still to ship of a line, the backordered portion included.
 func (l *Line) left() int64 { return l.Quantity - l.Cancelled - l.Shipped }
 
-// phase is where an order stands, or where it stood when it was put on hold.
-func (o *Order) phase() Lifecycle {
+// offHold is the lifecycle of the order, or the one before it was put on hold.
+func (o *Order) offHold() Lifecycle {
 	if o.Lifecycle == OnHold {
 		return o.HeldFrom
 	}

@@ -45,8 +45,8 @@ type Payment struct {
 	AmountMicros int64
 }
 
-// takesPayments applies ORD-62.
-func (o *Order) takesPayments() bool { return o.Kind == KindOrder && o.Lifecycle != None }
+// acceptsPayments applies ORD-62.
+func (o *Order) acceptsPayments() bool { return o.Kind == KindOrder && o.Lifecycle != None }
 
 // repeated applies ORD-21: it reports whether the order already has this payment. An amount of 0 is that of the first.
 func (o *Order) repeated(action PaymentAction, reference string, amountMicros int64) (bool, error) {
@@ -140,7 +140,7 @@ type PaymentAuthorized struct {
 type OrderReopened struct{ PaymentDeadlineMicros int64 }
 
 func (c AuthorizePayment) decide(o *Order) ([]Event, error) {
-	if !o.takesPayments() {
+	if !o.acceptsPayments() {
 		return nil, o.illegal("authorize_payment")
 	}
 	if c.AmountMicros <= 0 {
@@ -209,7 +209,7 @@ type PaymentCaptured struct {
 }
 
 func (c CapturePayment) decide(o *Order) ([]Event, error) {
-	if !o.takesPayments() {
+	if !o.acceptsPayments() {
 		return nil, o.illegal("capture_payment")
 	}
 	if c.AmountMicros <= 0 {

@@ -175,7 +175,7 @@ func TestORD21TheShipmentAndTheProviderTellOfOneCapture(t *testing.T) {
 	full.when(ship).refused(CodeTooManyPayments)
 }
 
-// everywhere is an order in each status, with a payment of each action that has the reference "p".
+// everywhere has an order in each lifecycle, with a payment of each action under the reference "p".
 func everywhere(t *testing.T) map[Lifecycle]Order {
 	t.Helper()
 	all := map[Lifecycle]Order{}

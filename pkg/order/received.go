@@ -48,7 +48,7 @@ type ReturnedTo struct {
 }
 
 func (c ReceiveReturn) decide(o *Order) ([]Event, error) {
-	if !o.takesReturns() {
+	if !o.acceptsReturns() {
 		return nil, o.illegal("receive_return")
 	}
 	if len(c.Lines) == 0 {

@@ -76,7 +76,7 @@ type giveBack struct {
 
 // giveBack is the amount that goes back; 0: nothing, the payment is repeated.
 func (o *Order) giveBack(g giveBack) (int64, error) {
-	if !o.takesPayments() {
+	if !o.acceptsPayments() {
 		return 0, o.illegal(g.name)
 	}
 	if g.amount < 0 {
@@ -108,7 +108,7 @@ type FailPayment struct{ Reference, Reason string }
 type PaymentFailed struct{ Reference, Reason string }
 
 func (c FailPayment) decide(o *Order) ([]Event, error) {
-	if !o.takesPayments() {
+	if !o.acceptsPayments() {
 		return nil, o.illegal("fail_payment")
 	}
 	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {

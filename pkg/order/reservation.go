@@ -69,7 +69,7 @@ type OrderRejected struct {
 }
 
 // ReservationSettled says that stock has answered the step of ReservationVersion. A version that is newer than the
-// order's own takes the order past it: stock was found to have seen such a step.
+// order's own moves the order past it: stock was found to have seen such a step.
 type ReservationSettled struct{ ReservationVersion uint64 }
 
 func (c RecordReservation) decide(o *Order) ([]Event, error) {
@@ -142,7 +142,7 @@ type RecordBackorder struct {
 type OrderBackorderFilled struct{ Filled []LineQuantity }
 
 func (c RecordBackorder) decide(o *Order) ([]Event, error) {
-	if (o.phase() != Reserved && o.phase() != Confirmed) || c.ReservationVersion != o.ReservationVersion {
+	if (o.offHold() != Reserved && o.offHold() != Confirmed) || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
 	}
 	return o.backordersFilled([]Held{{SKU: c.SKU, Backordered: c.Backordered}}), nil

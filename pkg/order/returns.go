@@ -41,13 +41,13 @@ type ReturnRequested struct {
 	Reason   string
 }
 
-// takesReturns reports whether something may have arrived that can come back.
-func (o *Order) takesReturns() bool {
-	return o.takesDeliveries()
+// acceptsReturns reports whether something may have arrived that can come back.
+func (o *Order) acceptsReturns() bool {
+	return o.acceptsDeliveries()
 }
 
 func (c RequestReturn) decide(o *Order) ([]Event, error) {
-	if !o.takesReturns() {
+	if !o.acceptsReturns() {
 		return nil, o.illegal("request_return")
 	}
 	switch {
@@ -96,7 +96,7 @@ type ReturnCancelled struct {
 }
 
 func (c CancelReturn) decide(o *Order) ([]Event, error) {
-	if !o.takesReturns() {
+	if !o.acceptsReturns() {
 		return nil, o.illegal("cancel_return")
 	}
 	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {

@@ -111,7 +111,7 @@ func TestORD42CancelReturn(t *testing.T) {
 	if o := s.order; o.ReturnStatus() != "received" {
 		t.Fatalf("%+v", o)
 	}
-	// goods come back all the same
+	// on hold, goods come back too
 	s.when(Hold{}).when(RequestReturn{"p", line("b", 3), ""}).then(ReturnRequested{"p", line("b", 3), ""})
 }
 
@@ -154,7 +154,7 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}).
 		at(Completed, "captured", "fulfilled")
 
-	// An authorization of before there was this rule is not captured beyond it.
+	// An authorization from before this rule existed is not captured beyond it.
 	o := given(t, append(twoLines(), append(back, receive("a"))...)...).order
 	o.VoidedMicros = 0
 	events, err := Decide(o, Ship{FulfilmentID: "g", Capture: true})

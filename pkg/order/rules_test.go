@@ -57,6 +57,27 @@ func TestEveryRuleHasATest(t *testing.T) {
 	}
 }
 
+// Decide has a case for every command: it does not call them through their interface.
+func TestDecideKnowsEveryCommand(t *testing.T) {
+	for _, dir := range []string{".", filepath.Join("..", "inventory")} {
+		texts, commands := sources(t, dir), 0
+		for name, text := range texts {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			for _, command := range find(text, `(?m)^func \((?:\w+ )?(\w+)\) decide\(`) {
+				commands++
+				if !strings.Contains(texts["decide.go"], "\n\tcase "+command[1]+":\n") {
+					t.Errorf("Decide of %s has no case for %s of %s", dir, command[1], name)
+				}
+			}
+		}
+		if commands < 10 {
+			t.Errorf("only %d commands were found in %s", commands, dir)
+		}
+	}
+}
+
 // indexOf reads the index of rules above Decide: a file a line, with its rules ("INV-4", "INV-12 to INV-14").
 func indexOf(t *testing.T, dir, prefix string) map[int]string {
 	t.Helper()

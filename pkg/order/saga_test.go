@@ -13,17 +13,17 @@ import (
 	"pgregory.net/rapid"
 )
 
-// shop is orders and items, each SKU in a shard of its own, that talk in messages.
+// shop has orders and items, each SKU in a shard of its own, that exchange messages.
 type shop struct {
 	orders       map[string]order.Order
 	items        map[string]inventory.Item
 	reservations map[[2]string]inventory.Reservation
-	// answered is what stock has said to each order's newest step, by SKU.
+	// answered has stock's answers to each order's newest step, by SKU.
 	answered map[string]map[string]order.Held
-	// network has the messages under way: each may be lost, repeated, late, or overtake others.
+	// network has the messages that are not delivered yet. Each may be lost, repeated or late, or overtake others.
 	network []message
 	seq     byte
-	// came and left are what moved of each SKU, from the events alone.
+	// came and left are what moved of each SKU, computed from the events alone.
 	came, left map[string]int64
 	problem    string
 }
@@ -45,7 +45,7 @@ func newShop() *shop {
 	}
 }
 
-// order gives a command to an order, and sends the step that it may ask for.
+// order gives a command to an order, and sends its step if that changed.
 func (s *shop) order(id string, cmd order.Command) error {
 	o := s.orders[id]
 	o.ID = id
@@ -126,7 +126,7 @@ func (s *shop) stock(sku string, cmd inventory.Command) error {
 	return err
 }
 
-// account adds up what moved, and holds promises to what there is.
+// account adds up what moved, and checks that nothing is oversold.
 func (s *shop) account(before, after inventory.Item, ev inventory.Event) {
 	sku := after.SKU
 	switch c := ev.Change.(type) {
@@ -159,7 +159,7 @@ func (s *shop) account(before, after inventory.Item, ev inventory.Event) {
 	}
 }
 
-// deliver brings a message, and may bring it again later.
+// deliver delivers a message, and may deliver it again later.
 func (s *shop) deliver(k int, again bool) error {
 	m := s.network[k]
 	if !again {
@@ -175,7 +175,7 @@ func (s *shop) deliver(k int, again bool) error {
 	return s.deliverAnswer(m)
 }
 
-// deliverStep answers with what stock holds after the step, under the version of the newest one that it has seen.
+// deliverStep answers with the reservation after the step, under the version of the newest step that stock has seen.
 func (s *shop) deliverStep(m message) error {
 	if err := s.stock(m.sku, *m.step); err != nil {
 		return err
@@ -218,8 +218,8 @@ func (s *shop) deliverAnswer(m message) error {
 	return nil
 }
 
-// settle sends what is not answered, and brings every message, until nothing is under way.
-func (s *shop) settle() error {
+// deliverAll sends what is not answered, and delivers every message, until there are no more.
+func (s *shop) deliverAll() error {
 	for range 20 {
 		for id := range s.orders {
 			if o := s.orders[id]; !o.Settled {
@@ -243,7 +243,7 @@ var (
 	allSKUs  = []string{"a", "b", "c", "d"}
 )
 
-// happen lets one thing happen: a client's command on an order or on stock, or something to a message.
+// happen draws one thing that happens: a client's command on an order or on stock, or something to a message.
 func (s *shop) happen(t *rapid.T) error {
 	id := ordertest.One(t, orderIDs)
 	what := ordertest.One(t,
@@ -276,8 +276,8 @@ func (s *shop) happen(t *rapid.T) error {
 	return nil
 }
 
-// Lost, repeated, late and reordered messages change nothing but time, whatever clients do meanwhile: in the end every
-// order holds exactly what it wants, each unit that was ordered has one outcome, and nothing was sold twice.
+// Lost, repeated, late and reordered messages only delay, whatever clients do meanwhile: in the end every order has
+// reserved exactly what it wants, each unit that was ordered has one outcome, and nothing was sold twice.
 func TestOrdersAndStockAgreeInTheEnd(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newShop()
@@ -293,19 +293,19 @@ func TestOrdersAndStockAgreeInTheEnd(t *testing.T) {
 				t.Fatal(err, s.problem)
 			}
 		}
-		if err := s.settle(); err != nil || s.problem != "" {
+		if err := s.deliverAll(); err != nil || s.problem != "" {
 			t.Fatal(err, s.problem)
 		}
 		for _, id := range orderIDs {
 			s.tell(t, id)
 			checkOutcomes(t, s.orders[id])
-			s.checkHeld(t, id)
+			s.checkReservations(t, id)
 		}
 		s.checkStock(t)
 	})
 }
 
-// tell brings what stock fills, also what was lost: its shard asks until the order knows.
+// tell delivers news of filled backorders, also those that were lost: the item's shard asks until the order knows.
 func (s *shop) tell(t *rapid.T, id string) {
 	o := s.orders[id]
 	for _, w := range o.Wanted() {
@@ -320,8 +320,8 @@ func (s *shop) tell(t *rapid.T, id string) {
 	}
 }
 
-// checkOutcomes: each unit was cancelled, has shipped, or is still to ship, which is so only of orders that go on. What
-// came back had arrived, and arrived what had shipped.
+// checkOutcomes: each unit was cancelled, has shipped, or is still to ship, the last only of orders that have not
+// ended. What came back had been delivered, and what was delivered had shipped.
 func checkOutcomes(t *rapid.T, o order.Order) {
 	for i, l := range o.Lines {
 		open := l.Quantity - l.Cancelled - l.Shipped
@@ -342,8 +342,8 @@ func checkOutcomes(t *rapid.T, o order.Order) {
 	}
 }
 
-// checkHeld: stock holds for an order what that wants, where its rule allows it.
-func (s *shop) checkHeld(t *rapid.T, id string) {
+// checkReservations: stock has reserved for an order what it wants, where its rule allows it.
+func (s *shop) checkReservations(t *rapid.T, id string) {
 	for _, w := range s.orders[id].Wanted() {
 		res := s.reservations[[2]string{id, w.SKU}]
 		r, c, f, back := res.Sums()
@@ -383,7 +383,7 @@ func (s *shop) checkStock(t *rapid.T) {
 	}
 }
 
-// locations counts those that an order has, or had, units at.
+// locations counts the locations where an order has, or had, units.
 func locations(r inventory.Reservation) (n int) {
 	for _, h := range r.Held {
 		if h.Reserved+h.Committed+h.Fulfilled > 0 {
@@ -412,7 +412,7 @@ func BenchmarkThreeLineOrder(b *testing.B) {
 		if err := s.order("o-1", place); err != nil {
 			b.Fatal(err)
 		}
-		if err := s.settle(); err != nil {
+		if err := s.deliverAll(); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -426,7 +426,7 @@ func BenchmarkDecidePlaced(b *testing.B) {
 	}
 }
 
-// A three-line order stays cheap: garbage is what the write path has least room for.
+// An order of three lines allocates little: garbage collection is what limits the write path.
 func TestAThreeLineOrderAllocatesLittle(t *testing.T) {
 	if allocations := testing.AllocsPerRun(100, func() { decidePlaced(t) }); allocations >= 15 {
 		t.Errorf("%.0f allocations for an order of three lines", allocations)

@@ -74,7 +74,7 @@ func (s *scenario) at(lifecycle Lifecycle, payment, fulfilment string) *scenario
 	return s
 }
 
-// wants expects the reservation that the order wants, and whether it has moved with the last event.
+// wants expects the reservation that the order wants, and whether the last event changed it.
 func (s *scenario) wants(moved bool, wanted ...Wanted) *scenario {
 	s.t.Helper()
 	if got := s.order.Wanted(); !reflect.DeepEqual(got, wanted) {
@@ -110,7 +110,7 @@ func checkOrder(before, after Order) string {
 		}
 	}
 	if after.Amendment != nil &&
-		(after.Lifecycle == Completed || after.phase() != Reserved && after.phase() != Confirmed) {
+		(after.Lifecycle == Completed || after.offHold() != Reserved && after.offHold() != Confirmed) {
 		return "an amendment of an order that takes none"
 	}
 	switch {
@@ -129,7 +129,7 @@ func checkOrder(before, after Order) string {
 	return ""
 }
 
-// deliveriesHold: what has arrived of shipments is what lines have delivered, and no more than was in them.
+// deliveriesHold: what has arrived of shipments is what lines have delivered, and at most what was shipped.
 func deliveriesHold(o Order) bool {
 	arrived := map[string]int64{}
 	for _, f := range o.Fulfilments {
@@ -160,7 +160,7 @@ func deliveriesHold(o Order) bool {
 	return true
 }
 
-// stockAnswers makes a RecordReservation out of the order's own step.
+// stockAnswers makes a RecordReservation from the order's own step.
 type stockAnswers func(Order) RecordReservation
 
 func (s stockAnswers) decide(o *Order) ([]Event, error) { return s(*o).decide(o) }
@@ -177,7 +177,7 @@ func granted(o Order) RecordReservation {
 	return c
 }
 
-// backordered is stock that has some of SKU a against stock to come.
+// backordered is the answers of stock that has backordered some of SKU a.
 func backordered(quantity int64) stockAnswers {
 	return func(o Order) RecordReservation {
 		c := granted(o)

@@ -185,7 +185,8 @@ type ShipmentReconciled struct {
 }
 
 func (c ReconcileShipment) decide(o *Order) ([]Event, error) {
-	if phase := o.phase(); o.Kind != KindOrder || phase != Placed && phase != Reserved && phase != Confirmed {
+	lifecycle := o.offHold()
+	if o.Kind != KindOrder || lifecycle != Placed && lifecycle != Reserved && lifecycle != Confirmed {
 		return nil, o.illegal("reconcile_shipment")
 	}
 	if len(c.Lines) == 0 {

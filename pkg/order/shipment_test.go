@@ -105,7 +105,7 @@ func TestORD19ReconcileShipment(t *testing.T) {
 	if o := waiting.order; o.Lines[0].Shipped != 2 || o.Lines[0].Backordered != 0 || o.Lines[2].Backordered != 1 {
 		t.Fatalf("%+v", o.Lines)
 	}
-	// and may come back then
+	// and then it may be delivered
 	s.when(Deliver{FulfilmentID: "reconciled-4"}).then(LinesDelivered{"reconciled-4", line("a", 3)})
 	given(t).when(ReconcileShipment{line("a", 1)}).refused(CodeIllegalTransition)
 }

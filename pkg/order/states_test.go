@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/states.md again")
 
-// variant is an input that an order may get: a command of the API under its name, or what happens by itself.
+// variant is an input that an order may get: a command of the API with its name, or something that happens without one.
 type variant struct {
 	name     string
 	commands func(Order) []Command
@@ -24,7 +24,7 @@ type variant struct {
 
 func just(cmds ...Command) func(Order) []Command { return func(Order) []Command { return cmds } }
 
-// operations are the API's commands on orders, each with bodies that bring out what it can do.
+// operations are the API's commands on orders, each with bodies that lead to all of its outcomes.
 var operations = []variant{
 	{"place_order", just(twoSKUs(Prepaid), twoSKUs(OnAccount))},
 	{"start_payment", just(StartPayment{"", 6_000})},
@@ -76,7 +76,7 @@ var happenings = []variant{
 
 var statuses = []Lifecycle{None, Placed, Reserved, Confirmed, OnHold, Completed, Rejected, Cancelled, Expired}
 
-// explored is what an order can do, found by trying everything everywhere.
+// explored is what an order can do, found by trying every input in every status.
 type explored struct {
 	// cells: input and status → the statuses that it leads to, or the codes of its refusals.
 	cells map[string]map[Lifecycle]map[string]bool
@@ -85,7 +85,7 @@ type explored struct {
 	problem string
 }
 
-// kindOf tells orders apart as far as their next steps differ.
+// kindOf distinguishes orders that react differently to inputs.
 func kindOf(o Order) string {
 	var left, delivered, returned, open int64
 	for i := range o.Lines {
@@ -130,7 +130,7 @@ func explore() *explored {
 	return x
 }
 
-// try gives one command to an order and notes what comes of it.
+// try gives one command to an order and notes the result.
 func (x *explored) try(o Order, name string, cmd Command) (after Order, code string) {
 	events, err := Decide(o, cmd)
 	var refusal *Error
@@ -189,7 +189,7 @@ func eventName(ev Event) string {
 	return b.String()
 }
 
-// text is a cell: where it leads, or why it does not lead anywhere.
+// text is a cell: where the input leads, or the codes of its refusals.
 func text(found map[string]bool, from Lifecycle) string {
 	leads := slices.DeleteFunc(slices.Sorted(maps.Keys(found)), func(s string) bool {
 		return !strings.HasPrefix(s, "→ ")
@@ -263,8 +263,7 @@ func (x *explored) table(b *strings.Builder, title string, rows []variant) {
 	}
 }
 
-// The page of states is what the rules do, every status of the API occurs in it, and nothing is allowed that is
-// refused.
+// The page of states is what the rules do. Every status of the API occurs in it, and no allowed command is refused.
 func TestThePageOfStatesIsUpToDate(t *testing.T) {
 	x := explore()
 	if x.problem != "" {

@@ -78,7 +78,7 @@ func (o *Order) wantedOf(l *Line) Wanted {
 		return o.wantedOfDocument(l)
 	case KindOrder:
 	}
-	switch o.phase() {
+	switch o.offHold() {
 	case Placed, Reserved:
 		w.Reserved = l.left()
 	case Confirmed, Completed:
