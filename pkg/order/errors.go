@@ -1,7 +1,5 @@
 package order
 
-import "slices"
-
 // Error is a refused command, which writes nothing. Code is stable, and Detail is for people. Pointer (RFC 6901) names
 // the field of the command; it may be empty. A refusal because of the order's state has Status, where the order is,
 // and Allowed, the commands that it accepts there.
@@ -86,57 +84,4 @@ func (o *Order) refuseHere(code, detail string) *Error {
 // illegal refuses a command that the order does not accept in its state.
 func (o *Order) illegal(command string) *Error {
 	return o.refuseHere(CodeIllegalTransition, "an order that is "+o.Lifecycle.String()+" does not take "+command)
-}
-
-// allowed names the commands that clients may give in the order's state, as the API calls them.
-func (o *Order) allowed() []string {
-	switch {
-	case o.Lifecycle == None:
-		return []string{"place_order", "import_order", "import_credit_note"}
-	case o.Kind != KindOrder:
-		return nil
-	}
-	open := o.Lifecycle == Reserved || o.Lifecycle == Confirmed
-	openOrOnHold := o.offHold() == Reserved || o.offHold() == Confirmed
-	shippable := o.Lifecycle == Confirmed && o.Amendment == nil && !o.PaymentDue
-	var names []string
-	for _, c := range []struct {
-		name string
-		ok   bool
-	}{
-		{"start_payment", o.awaitsPayment()},
-		{"authorize_payment", o.uncovered() > 0},
-		{"capture_payment", o.openAuthorization() > 0},
-		{"void_payment", o.openAuthorization() > 0},
-		{"refund_payment", o.CapturedMicros > o.RefundedMicros},
-		{"fail_payment", o.uncovered() > 0},
-		{"confirm_order", o.Lifecycle == Reserved},
-		{"hold_order", open},
-		{"resume_order", o.Lifecycle == OnHold},
-		{"create_fulfilment", shippable && len(o.shippable()) > 0},
-		{"ship_order", shippable && len(o.shippable()) > 0},
-		{"ship_fulfilment", shippable && o.hasFulfilment(func(f Fulfilment) bool { return f.Pending })},
-		{"cancel_fulfilment", o.hasFulfilment(func(f Fulfilment) bool { return f.Pending })},
-		{"deliver_order",
-			o.acceptsDeliveries() && o.hasFulfilment(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })},
-		{"cancel_lines", openOrOnHold && o.Amendment == nil && len(o.shippable()) > 0},
-		{"amend_order", open && o.Amendment == nil && o.Amendments < MaxAmendments},
-		{"cancel_order", o.cancellable()},
-		{"request_return", o.acceptsReturns() && len(o.returnable()) > 0},
-		{"receive_return", o.acceptsReturns() && o.awaitsReturn()},
-		{"cancel_return", o.acceptsReturns() && o.awaitsReturn()},
-	} {
-		if c.ok {
-			names = append(names, c.name)
-		}
-	}
-	return names
-}
-
-func (o *Order) awaitsReturn() bool {
-	return slices.ContainsFunc(o.Returns, func(r Return) bool { return len(r.open()) > 0 })
-}
-
-func (o *Order) hasFulfilment(is func(Fulfilment) bool) bool {
-	return slices.ContainsFunc(o.Fulfilments, is)
 }
