@@ -116,15 +116,6 @@ func TestINV62Backorders(t *testing.T) {
 			Reserved: at("north", 2)})
 }
 
-func drawRule(t *rapid.T) *AllocationRule {
-	policy := rapid.SampledFrom([]AllocationPolicy{0, SingleLocation, FewestLocations, Split}).Draw(t, "policy")
-	if policy == 0 {
-		return nil
-	}
-	locations := rapid.SliceOfN(rapid.SampledFrom([]string{"main", "north", "south", "nowhere"}), 0, 3).Draw(t, "listed")
-	return &AllocationRule{policy, locations}
-}
-
 // With any stock and any rule, an allocation is total or nothing, takes no more from a location than it has, and
 // follows its policy. Fewest is compared with all subsets.
 func TestRandomRulesAreFollowed(t *testing.T) {

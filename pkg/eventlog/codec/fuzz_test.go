@@ -115,7 +115,9 @@ func TestDecisionsRoundTrip(t *testing.T) {
 			id, cmd := "", inventorytest.Command(t, item)
 			if rapid.Bool().Draw(t, "an order's step") {
 				id = rapid.SampledFrom([]string{"o-1", "o-2"}).Draw(t, "order")
-				cmd = drawStep(t, id)
+				step := inventorytest.Step(t, id)
+				step.Version = rapid.Uint64().Draw(t, "any version")
+				cmd = step
 			}
 			res := reservations[id]
 			events, _ := inventory.Decide(item, res, cmd) // refusals write nothing
@@ -169,25 +171,6 @@ func TestOrderDecisionsRoundTrip(t *testing.T) {
 			}
 		}
 	})
-}
-
-func drawStep(t *rapid.T, orderID string) inventory.SetReservation {
-	quantity := rapid.Int64Range(0, 6)
-	c := inventory.SetReservation{
-		OrderID: orderID, PlacedEventID: inventory.ID{rapid.Byte().Draw(t, "placed") % 2}, Version: rapid.Uint64().
-				Draw(t, "version"),
-		Reserved: quantity.Draw(t, "reserved"), Committed: quantity.Draw(t, "committed"),
-		Fulfilled: quantity.Draw(t, "fulfilled"),
-		Restocked: quantity.Draw(t, "restocked") / 2, Damaged: quantity.Draw(t, "damaged") / 2, Refuse: rapid.IntRange(0, 9).
-				Draw(t, "refuse") == 0,
-	}
-	if policy := rapid.Int32Range(0, 3).Draw(t, "policy"); policy > 0 {
-		c.Allocation = &inventory.AllocationRule{Policy: inventory.AllocationPolicy(policy), Locations: []string{"north"}}
-	}
-	if rapid.IntRange(0, 9).Draw(t, "imported") == 0 {
-		c.Imported, c.Reserved, c.Committed = true, 0, 0
-	}
-	return c
 }
 
 func BenchmarkAppendReserved(b *testing.B) {

@@ -8,15 +8,20 @@ import (
 )
 
 var (
-	locations = []string{"", "north", "south"}
+	locations = []string{"", "main", "north", "south"}
 	transfers = []string{"t-1", "t-2"}
 	states    = []inventory.State{inventory.StateAvailable, inventory.StateDamaged, inventory.StateQualityControl,
 		inventory.StateSafetyStock}
 )
 
-// Command draws one of all stock commands of clients. SetReservation is not one: orders send it.
+// Command draws one of all stock commands of clients. SetReservation is not one: orders send it (Step).
 func Command(t *rapid.T, item inventory.Item) inventory.Command {
-	location, n := rapid.SampledFrom(locations).Draw(t, "location"), rapid.Int64Range(0, 9).Draw(t, "quantity")
+	return CommandFor(t, item, rapid.Int64Range(0, 9).Draw(t, "quantity"))
+}
+
+// CommandFor is Command for a quantity, which may be out of range.
+func CommandFor(t *rapid.T, item inventory.Item, n int64) inventory.Command {
+	location := rapid.SampledFrom(locations).Draw(t, "location")
 	if rapid.IntRange(0, 3).Draw(t, "transfer?") == 0 {
 		return transfer(t, location, n)
 	}
@@ -28,7 +33,7 @@ func Command(t *rapid.T, item inventory.Item) inventory.Command {
 		return inventory.AdjustStock{Location: location, Delta: n - 6, Reason: reason, Reference: "box 4"}
 	case 2:
 		return inventory.CountStock{Location: location, Counted: n,
-			CountedAtVersion: rapid.Uint64Range(0, item.Version).Draw(t, "counted at")}
+			CountedAtVersion: rapid.Uint64Range(0, item.Version+1).Draw(t, "counted at")}
 	case 3:
 		from, to := rapid.SampledFrom(states).Draw(t, "from"), rapid.SampledFrom(states).Draw(t, "to")
 		return inventory.MoveStock{Location: location, From: from, To: to, Quantity: n / 2, Reference: "box 4"}
@@ -59,4 +64,42 @@ func transfer(t *rapid.T, location string, n int64) inventory.Command {
 		c.Reason = "torn"
 	}
 	return c
+}
+
+// Step draws a step of an order: mostly a newer one of the same placement, with any quantities.
+func Step(t *rapid.T, orderID string) inventory.SetReservation {
+	small := rapid.Int64Range(0, 12)
+	c := inventory.SetReservation{
+		OrderID:       orderID,
+		PlacedEventID: inventory.ID{rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "placed")},
+		Version:       rapid.Uint64Range(0, 12).Draw(t, "version"),
+		Fulfilled:     small.Draw(t, "fulfilled"),
+		Restocked:     rapid.SampledFrom([]int64{0, 0, 0, 2, 5}).Draw(t, "restocked"),
+		Damaged:       rapid.SampledFrom([]int64{0, 0, 0, 1, 3}).Draw(t, "damaged"),
+		Imported:      rapid.IntRange(0, 5).Draw(t, "imported") == 0,
+		Refuse:        rapid.IntRange(0, 9).Draw(t, "refuse") == 0,
+		Allocation:    rule(t),
+	}
+	switch {
+	case c.Imported && rapid.Bool().Draw(t, "asks"):
+		c.Fulfilled, c.Reserved = 0, c.Fulfilled
+	case !c.Imported:
+		c.Reserved, c.Committed = small.Draw(t, "reserved"), small.Draw(t, "committed")
+	}
+	return c
+}
+
+func rule(t *rapid.T) *inventory.AllocationRule {
+	policy := rapid.SampledFrom([]inventory.AllocationPolicy{
+		0, inventory.SingleLocation, inventory.FewestLocations, inventory.Split,
+	}).Draw(t, "policy")
+	if policy == 0 {
+		return nil
+	}
+	first := rapid.SampledFrom([]string{"main", "north", "south", "nowhere"})
+	rule := &inventory.AllocationRule{Policy: policy}
+	for range rapid.IntRange(0, 3).Draw(t, "listed") {
+		rule.Locations = append(rule.Locations, first.Draw(t, "first")) // none is nil, as the codec has it
+	}
+	return rule
 }
