@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// AllocationPolicy says how what an order wants of an item may be spread over its locations. A closed set;
-// values equal those of the event schema.
+// AllocationPolicy says how what an order wants of an item may be spread over its locations. A closed set; values
+// equal those of the event schema.
 type AllocationPolicy int32
 
 // The policies.
@@ -17,14 +17,23 @@ const (
 	Split
 )
 
-// AllocationRule is an order's policy, with the locations that come first, in their order. None at all (nil)
-// is Split without locations that come first.
+// AllocationRule is an order's policy, with the locations that come first, in their order. No rule at all (nil) means
+// Split, with no location first.
+//
+//	INV-60  A step may bring the order's allocation rule. It tries the locations that the rule lists first, in its order,
+//	        as far as the item has them; then the others, in order of first use. A location below 0 has nothing, and
+//	        reduces nothing of the others. Without a rule: split, and none listed. The rule is about this item alone:
+//	        other SKUs of the order may come from other locations.
+//	INV-61  single_location allocates all of an order at one location: where the order has some already, or else the
+//	        first that has it all, or else, backordered, the one that has most. What one location has is all that can be
+//	        reserved. fewest_locations allocates at as few further locations as have it together, and among equally few
+//	        at those that come first; at all of them, when all together have less. split allocates what each has.
 type AllocationRule struct {
 	Policy    AllocationPolicy
 	Locations []string
 }
 
-// candidate is a location with what can be taken there: 0 where it is short.
+// candidate is a location with what can be allocated there; never below 0.
 type candidate struct {
 	location  string
 	available int64
@@ -55,64 +64,86 @@ func (i *Item) candidates(rule *AllocationRule) candidates {
 	return all
 }
 
-// reservable is what the step's order may take of the item (INV-12, INV-14, INV-61).
-func (s *step) reservable() int64 {
-	there := s.item.Sellable()
-	if rule := s.cmd.Allocation; rule != nil && rule.Policy == SingleLocation {
-		there = s.single(math.MaxInt64).available
+// reservable is how much of the item the step's order can reserve (INV-12, INV-14, INV-61).
+func (d *stepDecision) reservable() int64 {
+	inStock := d.item.Sellable()
+	if rule := d.cmd.Allocation; rule != nil && rule.Policy == SingleLocation {
+		inStock = d.single(math.MaxInt64).available
 	}
-	if s.cmd.Imported {
-		return there
+	if d.cmd.Imported {
+		return inStock
 	}
-	return there + s.item.backorderable()
+	return inStock + d.item.backorderable()
 }
 
-// allocateBy chooses locations as a rule says; what they do not have is backordered at the first.
-func (s *step) allocateBy(rule *AllocationRule, quantity int64) (taken []Allocation, backordered int64) {
-	all := s.item.candidates(rule)
-	home := s.item.first()
+// allocate chooses locations in order of first use, or as the order's rule says. What they do not have is backordered
+// at the first; the allocations include it.
+func (d *stepDecision) allocate(quantity int64) (allocations []Allocation, backordered int64) {
+	if d.cmd.Allocation != nil {
+		return d.allocateBy(d.cmd.Allocation, quantity)
+	}
+	allocations = make([]Allocation, 0, 1)
+	left := quantity
+	for k := range d.item.Locations {
+		location := &d.item.Locations[k]
+		if n := min(left, location.Level.Available); n > 0 {
+			allocations = append(allocations, Allocation{location.Location, n})
+			left -= n
+		}
+		if left == 0 {
+			return allocations, 0
+		}
+	}
+	return withBackordered(allocations, d.item.first(), left), left
+}
+
+// allocateBy is allocate for an order with a rule.
+func (d *stepDecision) allocateBy(
+	rule *AllocationRule, quantity int64,
+) (allocations []Allocation, backordered int64) {
+	all := d.item.candidates(rule)
+	home := d.item.first()
 	if len(all) > 0 {
 		home = all[0].location
 	}
 	left := quantity
 	switch rule.Policy {
 	case SingleLocation:
-		c := s.single(quantity)
+		c := d.single(quantity)
 		return []Allocation{{c.location, quantity}}, max(0, quantity-c.available)
 	case FewestLocations:
 		var more []Allocation
-		held, others := all.divide(func(c candidate) bool { return s.res.takenAt(c.location) })
-		taken, left = held.split(left)
+		used, others := all.partition(func(c candidate) bool { return d.res.uses(c.location) })
+		allocations, left = used.split(left)
 		more, left = others.fewest(left)
-		if taken = append(taken, more...); len(taken) > 0 {
-			home = taken[0].Location
+		if allocations = append(allocations, more...); len(allocations) > 0 {
+			home = allocations[0].Location
 		}
 	case Split:
-		taken, left = all.split(left)
+		allocations, left = all.split(left)
 	}
-	return withRest(taken, home, left), left
+	return withBackordered(allocations, home, left), left
 }
 
-// withRest adds what is backordered to what is taken: its location comes first.
-func withRest(taken []Allocation, home string, left int64) []Allocation {
+// withBackordered adds what is backordered to the allocations. Its location comes first.
+func withBackordered(allocations []Allocation, home string, backordered int64) []Allocation {
 	switch {
-	case left == 0:
-	case len(taken) > 0 && taken[0].Location == home:
-		taken[0].Quantity += left
+	case backordered == 0:
+	case len(allocations) > 0 && allocations[0].Location == home:
+		allocations[0].Quantity += backordered
 	default:
-		taken = append([]Allocation{{home, left}}, taken...)
+		allocations = append([]Allocation{{home, backordered}}, allocations...)
 	}
-	return taken
+	return allocations
 }
 
-// single is the one location that a quantity comes from: where the order has taken some already, or else the
-// first that has it all, or else the one that has most.
-func (s *step) single(quantity int64) candidate {
-	all := s.item.candidates(s.cmd.Allocation)
-	if held, _ := all.divide(func(c candidate) bool { return s.res.takenAt(c.location) }); len(held) > 0 {
-		return held[0]
+// single is the one location of single_location (INV-61).
+func (d *stepDecision) single(quantity int64) candidate {
+	all := d.item.candidates(d.cmd.Allocation)
+	if used, _ := all.partition(func(c candidate) bool { return d.res.uses(c.location) }); len(used) > 0 {
+		return used[0]
 	}
-	best := candidate{location: s.item.first()}
+	best := candidate{location: d.item.first()}
 	for k, c := range all {
 		if c.available >= quantity {
 			return c
@@ -124,39 +155,39 @@ func (s *step) single(quantity int64) candidate {
 	return best
 }
 
-// takenAt reports whether the order has taken something at a location.
-func (r *Reservation) takenAt(location string) bool {
+// uses reports whether the order has something of a location, or has had it shipped from there.
+func (r *Reservation) uses(location string) bool {
 	return slices.ContainsFunc(r.Held, func(h HeldAt) bool {
 		return h.Location == location && h.Reserved+h.Committed+h.Fulfilled > 0
 	})
 }
 
-// divide tells candidates apart, and leaves both parts in their order.
-func (c candidates) divide(is func(candidate) bool) (yes, no candidates) {
-	for _, one := range c {
-		if is(one) {
-			yes = append(yes, one)
+// partition separates candidates, and leaves both lists in their order.
+func (c candidates) partition(is func(candidate) bool) (yes, no candidates) {
+	for _, each := range c {
+		if is(each) {
+			yes = append(yes, each)
 		} else {
-			no = append(no, one)
+			no = append(no, each)
 		}
 	}
 	return yes, no
 }
 
-// split takes what each has, in their order, and says what is left.
-func (c candidates) split(quantity int64) (taken []Allocation, left int64) {
-	for _, one := range c {
-		if part := min(quantity, one.available); part > 0 {
-			taken = append(taken, Allocation{one.location, part})
-			quantity -= part
+// split allocates what each has, in their order, and returns what is left of the quantity.
+func (c candidates) split(quantity int64) (allocations []Allocation, left int64) {
+	for _, each := range c {
+		if n := min(quantity, each.available); n > 0 {
+			allocations = append(allocations, Allocation{each.location, n})
+			quantity -= n
 		}
 	}
-	return taken, quantity
+	return allocations, quantity
 }
 
-// fewest takes a quantity at as few as have it together, of those that are as few the ones that come first.
-// When all of them have less, it takes all there is.
-func (c candidates) fewest(quantity int64) (taken []Allocation, left int64) {
+// fewest allocates a quantity at as few candidates as have it together, and among equally few at those that come
+// first. When all of them have less, it allocates all that they have.
+func (c candidates) fewest(quantity int64) (allocations []Allocation, left int64) {
 	bySize := make([]int, len(c))
 	for k := range bySize {
 		bySize[k] = k
@@ -170,15 +201,15 @@ func (c candidates) fewest(quantity int64) (taken []Allocation, left int64) {
 	if sum < quantity {
 		return c.split(quantity)
 	}
+	// Candidate k is used if the largest of those after it have what is then left, so that no more than count are used.
 	for k := 0; quantity > 0; k++ {
-		// One of so many, if the largest that come after it have the rest.
-		if part := min(quantity, c[k].available); part+c.largestAfter(bySize, k, count-1, quantity) >= quantity {
-			taken = append(taken, Allocation{c[k].location, part})
-			quantity -= part
+		if n := min(quantity, c[k].available); n+c.largestAfter(bySize, k, count-1, quantity) >= quantity {
+			allocations = append(allocations, Allocation{c[k].location, n})
+			quantity -= n
 			count--
 		}
 	}
-	return taken, 0
+	return allocations, 0
 }
 
 // largestAfter adds up the largest n candidates that come after k, until they are enough.
@@ -193,19 +224,4 @@ func (c candidates) largestAfter(bySize []int, k, n int, enough int64) (sum int6
 		}
 	}
 	return sum
-}
-
-// elsewhere is what a backorder can be filled with at other locations than its own (INV-62).
-func (i *Item) elsewhere(b *Backorder, quantity int64) (taken []Allocation) {
-	if quantity == 0 {
-		return nil
-	}
-	others, _ := i.candidates(b.Allocation).divide(func(c candidate) bool { return c.location != b.Location })
-	switch {
-	case b.Allocation == nil || b.Allocation.Policy == Split:
-		taken, _ = others.split(quantity)
-	case b.Allocation.Policy == FewestLocations:
-		taken, _ = others.fewest(quantity)
-	}
-	return taken
 }

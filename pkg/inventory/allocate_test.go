@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// by is a step that brings a rule.
+// by is a step with a rule.
 func by(version uint64, reserved int64, policy AllocationPolicy, locations ...string) SetReservation {
 	c := want(version, reserved, 0, 0)
 	c.Allocation = &AllocationRule{policy, locations}
@@ -20,14 +20,17 @@ func (c SetReservation) step() Step { return Step{c.OrderID, c.PlacedEventID, c.
 
 // three has 3 in main, 4 in north and 6 in south.
 func three(more ...Command) []Command {
-	return append([]Command{RegisterItem{}, ReceiveStock{"", 3, ""}, ReceiveStock{"north", 4, ""}, ReceiveStock{"south", 6, ""}}, more...)
+	return append(
+		[]Command{RegisterItem{}, ReceiveStock{"", 3, ""}, ReceiveStock{"north", 4, ""},
+			ReceiveStock{"south", 6, ""}}, more...)
 }
 
 func TestINV60OrderOfLocations(t *testing.T) {
 	listed := by(1, 8, Split, "south", "nowhere", "main", "south")
 	given(t, three()...).when(listed).then(StockReserved{listed.step(), 8, []Allocation{{"south", 6}, {"main", 2}}})
 	rest := by(1, 12, Split, "south")
-	given(t, three()...).when(rest).then(StockReserved{rest.step(), 12, []Allocation{{"south", 6}, {"main", 3}, {"north", 3}}})
+	given(t, three()...).when(rest).
+		then(StockReserved{rest.step(), 12, []Allocation{{"south", 6}, {"main", 3}, {"north", 3}}})
 	below := given(t, three(want(1, 3, 0, 0), AdjustStock{"", -3, ReasonShrinkage, ""})...)
 	c := other(1, 10, 0, 0)
 	c.Allocation = &AllocationRule{Split, []string{"main"}}
@@ -83,7 +86,8 @@ func TestINV62Backorders(t *testing.T) {
 	limited := three(SetBackorderLimit{5})
 	single := by(1, 9, SingleLocation, "north")
 	s := given(t, limited...)
-	s.when(by(1, 12, SingleLocation)).then(ReservationRejected{by(1, 12, SingleLocation).step(), 12, 11, InsufficientStock})
+	s.when(by(1, 12, SingleLocation)).
+		then(ReservationRejected{by(1, 12, SingleLocation).step(), 12, 11, InsufficientStock})
 	single.Version = 2
 	s.when(single).then(StockBackordered{single.step(), 9, 3, at("south", 9)})
 	s.when(ReceiveStock{"main", 9, ""}).then(StockReceived{"main", 9, "", 0})
@@ -91,7 +95,8 @@ func TestINV62Backorders(t *testing.T) {
 		BackorderFilled{Step: single.step(), Location: "south", Quantity: 2, Backordered: 1})
 
 	fewest := by(1, 15, FewestLocations, "north")
-	given(t, limited...).when(fewest).then(StockBackordered{fewest.step(), 15, 2, []Allocation{{"north", 6}, {"main", 3}, {"south", 6}}})
+	given(t, limited...).when(fewest).
+		then(StockBackordered{fewest.step(), 15, 2, []Allocation{{"north", 6}, {"main", 3}, {"south", 6}}})
 	split := by(1, 15, Split, "south")
 	w := given(t, limited...)
 	w.when(split).then(StockBackordered{split.step(), 15, 2, []Allocation{{"south", 8}, {"main", 3}, {"north", 4}}})
@@ -99,27 +104,20 @@ func TestINV62Backorders(t *testing.T) {
 		BackorderFilled{Step: split.step(), Location: "south", Quantity: 2, Reserved: at("north", 2)})
 
 	nothing := by(1, 2, FewestLocations, "south")
-	given(t, RegisterItem{}, SetBackorderLimit{2}).when(nothing).then(StockBackordered{nothing.step(), 2, 2, at("main", 2)})
+	given(t, RegisterItem{}, SetBackorderLimit{2}).when(nothing).
+		then(StockBackordered{nothing.step(), 2, 2, at("main", 2)})
 	last := by(1, 5, FewestLocations, "south")
 	given(t, three(want(1, 13, 0, 0), SetBackorderLimit{5})...).when(SetReservation{
 		OrderID: "o-2", PlacedEventID: ID{2}, Version: 1, Reserved: 5, Allocation: last.Allocation,
 	}).then(StockBackordered{Step{"o-2", ID{2}, 1, last.Allocation}, 5, 5, at("south", 5)})
 	b := given(t, RegisterItem{}, SetBackorderLimit{9}, by(1, 6, FewestLocations))
 	b.when(ReceiveStock{"north", 2, ""}).then(StockReceived{"north", 2, "", 0},
-		BackorderFilled{Step: by(1, 6, FewestLocations).step(), Location: "main", Quantity: 2, Backordered: 4, Reserved: at("north", 2)})
+		BackorderFilled{Step: by(1, 6, FewestLocations).step(), Location: "main", Quantity: 2, Backordered: 4,
+			Reserved: at("north", 2)})
 }
 
-func drawRule(t *rapid.T) *AllocationRule {
-	policy := rapid.SampledFrom([]AllocationPolicy{0, SingleLocation, FewestLocations, Split}).Draw(t, "policy")
-	if policy == 0 {
-		return nil
-	}
-	locations := rapid.SliceOfN(rapid.SampledFrom([]string{"main", "north", "south", "nowhere"}), 0, 3).Draw(t, "listed")
-	return &AllocationRule{policy, locations}
-}
-
-// Whatever there is and whatever the rule: an allocation is total or nothing, takes from no location what it
-// has not, and follows its policy. Fewest is compared with all subsets.
+// With any stock and any rule, an allocation is total or nothing, takes no more from a location than it has, and
+// follows its policy. Fewest is compared with all subsets.
 func TestRandomRulesAreFollowed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		item := Item{SKU: "s", Registered: true}
@@ -184,7 +182,7 @@ func fewestOf(item Item, quantity int64) (fewest int) {
 	return fewest
 }
 
-// checkSplit: no location that comes before another one keeps something.
+// checkSplit: a location is used only when all before it are used up.
 func checkSplit(t *rapid.T, item Item, rule *AllocationRule, taken []Allocation) {
 	order := slices.Clone(rule.Locations)
 	for _, l := range item.Locations {

@@ -1,169 +1,66 @@
 package inventory
 
-import "slices"
+// SetBackorderLimit lets orders wait for at most Limit units that are not in stock, at all locations together.
+//
+//	INV-8   The limit is 0 to MaxBackorderLimit (invalid_quantity). No difference: no event.
+type SetBackorderLimit struct{ Limit int64 }
 
-// waiting reports whether an order may wait for stock after the events.
-func waiting(item Item, events []Event) bool {
-	if len(item.Backorders) > 0 {
-		return true
+// BackorderLimitSet set the item's backorder limit.
+type BackorderLimitSet struct{ Limit int64 }
+
+func (c SetBackorderLimit) decide(item *Item, _ *Reservation) ([]Event, error) {
+	if c.Limit < 0 || c.Limit > MaxBackorderLimit {
+		return nil, refuse(CodeInvalidQuantity, "/limit", "a backorder limit is 0 to 1000000000 units")
 	}
-	for k := range events {
-		if _, ok := events[k].Change.(StockBackordered); ok {
-			return true
-		}
+	if c.Limit == item.BackorderLimit {
+		return nil, nil
 	}
-	return false
+	return item.event(BackorderLimitSet(c))
 }
 
-// fill adds the events of INV-26 to those that were decided.
-func fill(item Item, res Reservation, events []Event) []Event {
-	for k := range events {
-		item, res = Evolve(item, res, events[k])
-	}
-	there, backorders := item.there(), item.Backorders
-	item.Backorders = nil // who waits does not change what there is, and is not taken off one by one
-	for _, b := range backorders {
-		if !item.fillable(there) {
-			break
-		}
-		if event, filled := item.fillOne(b, there); filled {
-			item, _ = Evolve(item, Reservation{}, event)
-			events = append(events, event)
-		}
-	}
-	return events
+func (c BackorderLimitSet) evolve(item *Item, _ *Reservation) { item.BackorderLimit = c.Limit }
+
+// Backorder is an order that waits at a location: Quantity of its reservation there is not in stock yet. Version,
+// Reserved, Committed and Allocation repeat its reservation.
+//
+//	INV-25  What is reserved or committed and not in stock yet is backordered. Releases give it up first, shipments use
+//	        it last. At most 10,000 orders wait for an item; beyond that the backorder limit counts as 0.
+//	INV-26  Whatever makes stock available fills backorders, in the order of their arrival (BackorderFilled): first from
+//	        their own location, once what was reserved there before is covered, then from what is available at other
+//	        locations, as their rule allows (INV-62). An order keeps its place while it waits for anything. What an
+//	        amendment makes it wait for more is filled in that place too.
+//	INV-62  With a rule, a backorder is at the first location that the rule allocates at, or else tries. A backorder of
+//	        single_location is filled from its own location alone; others from other locations as their rule says.
+type Backorder struct {
+	OrderID             string
+	PlacedEventID       ID
+	Version             uint64
+	Location            string
+	Quantity            int64
+	Reserved, Committed int64
+	Allocation          *AllocationRule
 }
 
-// there says, by location, how much of what is backordered is there after all: what was promised before
-// any backorder comes first.
-func (i Item) there() map[string]int64 {
-	there := map[string]int64{}
-	for _, b := range i.Backorders {
-		there[b.Location] += b.Quantity
+// backorderable is what is left of the backorder limit. A location that is below zero for another reason, a count or an
+// adjustment, does not count against it.
+func (i *Item) backorderable() int64 {
+	if len(i.Backorders) >= MaxBackorders {
+		return 0
 	}
-	for location := range there {
-		short := max(0, -i.at(location).Available)
-		there[location] = max(0, there[location]-short)
+	left := i.BackorderLimit
+	for k := range i.Backorders {
+		left -= i.Backorders[k].Quantity
 	}
-	return there
+	return max(0, left)
 }
 
-// fillable reports whether there is anything left to fill backorders with.
-func (i *Item) fillable(there map[string]int64) bool {
-	for k := range i.Locations {
-		if l := &i.Locations[k]; l.Level.Available > 0 || there[l.Location] > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// fillOne gives one order what there is for it.
-func (i Item) fillOne(b Backorder, there map[string]int64) (Event, bool) {
-	filled := BackorderFilled{
-		Step: Step{b.OrderID, b.PlacedEventID, b.Version, b.Allocation}, Location: b.Location,
-		Quantity: min(b.Quantity, there[b.Location]),
-	}
-	there[b.Location] -= filled.Quantity
-	home := LocationLevel{b.Location, i.at(b.Location)}
-	changed := []LocationLevel{home}
-	for _, away := range i.elsewhere(&b, b.Quantity-filled.Quantity) {
-		quantity := away.Quantity
-		filled.Quantity += quantity
-		committed := min(quantity, b.Committed)
-		reserved := quantity - committed
-		b.Committed -= committed
-		if committed > 0 {
-			filled.Committed = append(filled.Committed, Allocation{away.Location, committed})
-		}
-		if reserved > 0 {
-			filled.Reserved = append(filled.Reserved, Allocation{away.Location, reserved})
-		}
-		moved := Level{Available: quantity, Reserved: -reserved, Committed: -committed}
-		changed[0].Level = changed[0].Level.plus(moved)
-		changed = append(changed, LocationLevel{away.Location, i.at(away.Location).minus(moved)})
-	}
-	if filled.Quantity == 0 {
-		return Event{}, false
-	}
-	if len(changed) == 1 {
-		changed = nil
-	}
-	filled.Backordered = b.Quantity - filled.Quantity
-	return Event{Change: filled, Locations: changed, Total: i.Total()}, true
-}
-
-// evolveFilled takes what was filled off what an order waits for.
-func (i *Item) evolveFilled(c BackorderFilled) {
-	k := slices.IndexFunc(i.Backorders, func(b Backorder) bool { return b.isFilledBy(&c) })
-	switch {
-	case k < 0:
-	case k == 0 && c.Backordered == 0:
-		i.Backorders = i.Backorders[1:] // most are the first: no copy of all the others
-	default:
-		i.Backorders = slices.Clone(i.Backorders)
-		if i.Backorders[k].take(&c); c.Backordered == 0 {
-			i.Backorders = slices.Delete(i.Backorders, k, k+1)
-		}
-	}
-	if len(i.Backorders) == 0 {
-		i.Backorders = nil
-	}
-}
-
-// AfterFills returns who still waits after the events of one decision that fill backorders, in their order. It is the same as
-// evolving by each, with one copy of the list instead of one for each.
-func AfterFills(waiting []Backorder, events []Event) []Backorder {
-	var left []Backorder
-	for _, b := range waiting {
-		if len(events) > 0 {
-			if c, ok := events[0].Change.(BackorderFilled); ok && b.isFilledBy(&c) {
-				events = events[1:]
-				if b.take(&c); b.Quantity == 0 {
-					continue
-				}
-			}
-		}
-		left = append(left, b)
-	}
-	return left
-}
-
-func (b *Backorder) isFilledBy(c *BackorderFilled) bool {
-	return b.OrderID == c.Step.OrderID && b.PlacedEventID == c.Step.PlacedEventID && b.Location == c.Location
-}
-
-func (b *Backorder) take(c *BackorderFilled) {
-	b.Quantity, b.Reserved, b.Committed = c.Backordered, b.Reserved-units(c.Reserved), b.Committed-units(c.Committed)
-}
-
-// evolveFilled does the same for the reservation, if it is the one that was filled.
-func (r Reservation) evolveFilled(c BackorderFilled) Reservation {
-	if r.OrderID != c.Step.OrderID || r.PlacedEventID != c.Step.PlacedEventID {
-		return r
-	}
-	held := make([]HeldAt, len(r.Held), len(r.Held)+len(c.Reserved)+len(c.Committed))
-	copy(held, r.Held)
-	r.Held = held
-	k := slices.IndexFunc(held, func(h HeldAt) bool { return h.Location == c.Location })
-	if k >= 0 {
-		held[k].Backordered = c.Backordered
-		held[k].Reserved -= units(c.Reserved)
-		held[k].Committed -= units(c.Committed)
-	}
-	r.add(c.Reserved, func(h *HeldAt) *int64 { return &h.Reserved })
-	r.add(c.Committed, func(h *HeldAt) *int64 { return &h.Committed })
-	r.sumBackordered()
-	return r
-}
-
-// followBackorder keeps the waiting orders true to a reservation that changed: an order keeps its place
-// while it waits for anything.
+// followBackorder brings the waiting orders up to date with a reservation that changed. An order keeps its place while
+// it waits for anything.
 func (i *Item) followBackorder(r Reservation) {
 	kept := make([]Backorder, 0, len(i.Backorders)+1)
 	for _, b := range i.Backorders {
 		if b.OrderID == r.OrderID {
-			k := slices.IndexFunc(r.Held, func(h HeldAt) bool { return h.Location == b.Location })
+			k := r.find(b.Location)
 			if k < 0 || r.Held[k].Backordered == 0 || b.PlacedEventID != r.PlacedEventID {
 				continue
 			}
@@ -171,11 +68,16 @@ func (i *Item) followBackorder(r Reservation) {
 		}
 		kept = append(kept, b)
 	}
+	waits := func(location string) bool {
+		for k := range kept {
+			if kept[k].OrderID == r.OrderID && kept[k].Location == location {
+				return true
+			}
+		}
+		return false
+	}
 	for k := range r.Held {
-		h := &r.Held[k]
-		if h.Backordered > 0 && !slices.ContainsFunc(kept, func(b Backorder) bool {
-			return b.OrderID == r.OrderID && b.Location == h.Location
-		}) {
+		if h := &r.Held[k]; h.Backordered > 0 && !waits(h.Location) {
 			kept = append(kept, r.backorder(h))
 		}
 	}
@@ -184,11 +86,13 @@ func (i *Item) followBackorder(r Reservation) {
 	}
 }
 
-func (r Reservation) backorder(h *HeldAt) Backorder {
-	return Backorder{r.OrderID, r.PlacedEventID, r.Version, h.Location, h.Backordered, h.Reserved, h.Committed, r.Allocation}
+func (r *Reservation) backorder(h *HeldAt) Backorder {
+	return Backorder{
+		r.OrderID, r.PlacedEventID, r.Version, h.Location, h.Backordered, h.Reserved, h.Committed, r.Allocation,
+	}
 }
 
-// sumBackordered keeps what is backordered within what is held, by location, and adds it up.
+// sumBackordered keeps what is backordered within reserved and committed, by location, and adds it up.
 func (r *Reservation) sumBackordered() {
 	r.Backordered = 0
 	for k := range r.Held {
@@ -196,11 +100,4 @@ func (r *Reservation) sumBackordered() {
 		h.Backordered = min(h.Backordered, h.Reserved+h.Committed)
 		r.Backordered += h.Backordered
 	}
-}
-
-func units(allocations []Allocation) (sum int64) {
-	for _, a := range allocations {
-		sum += a.Quantity
-	}
-	return sum
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// other is a step of order o-2, third one of o-3.
+// other is a step of order o-2.
 func other(version uint64, reserved, committed, fulfilled int64) SetReservation {
 	c := want(version, reserved, committed, fulfilled)
 	c.OrderID, c.PlacedEventID = "o-2", ID{2}
@@ -41,7 +41,7 @@ func TestINV26FromElsewhere(t *testing.T) {
 	s.when(ReceiveStock{"north", 6, ""}).then(StockReceived{"north", 6, "", 0},
 		BackorderFilled{Step: stepOf(2), Location: "main", Quantity: 4, Reserved: at("north", 1), Committed: at("north", 3)},
 		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 2, Backordered: 1, Reserved: at("north", 2)})
-	s.levels(6, -1, 4, 3).holds("o-1", 1, 3, 0, 0).holds("o-2", 3, 0, 0, 0)
+	s.levels(6, -1, 4, 3).has("o-1", 1, 3, 0, 0).has("o-2", 3, 0, 0, 0)
 	s.when(want(3, 0, 0, 4)).levels(2, -1, 3, 0)
 }
 
@@ -52,9 +52,10 @@ func TestINV26Whatever(t *testing.T) {
 		when  Command
 		then  Change
 	}{
-		"an adjustment":     {nil, AdjustStock{"", 2, ReasonCorrection, ""}, StockAdjusted{"main", 2, ReasonCorrection, ""}},
-		"a count":           {nil, CountStock{"", 2, "", 0}, StockCounted{"main", 2, 2, "", 0}},
-		"less safety stock": {[]Command{ReceiveStock{"", 2, ""}, SetSafetyStock{"", 2}}, SetSafetyStock{"", 0}, SafetyStockSet{"main", 0, -2}},
+		"an adjustment": {nil, AdjustStock{"", 2, ReasonCorrection, ""}, StockAdjusted{"main", 2, ReasonCorrection, ""}},
+		"a count":       {nil, CountStock{"", 2, "", 0}, StockCounted{"main", 2, 2, "", 0}},
+		"less safety stock": {[]Command{ReceiveStock{"", 2, ""}, SetSafetyStock{"", 2}}, SetSafetyStock{"", 0},
+			SafetyStockSet{"main", 0, -2}},
 		"a move back": {[]Command{ReceiveStock{"", 2, ""}, MoveStock{"", StateAvailable, StateDamaged, 2, ""}},
 			MoveStock{"", StateDamaged, StateAvailable, 2, ""}, StockMoved{"main", StateDamaged, StateAvailable, 2, ""}},
 	} {
@@ -65,7 +66,8 @@ func TestINV26Whatever(t *testing.T) {
 	}
 	// A release of another order, and goods that come back.
 	s := given(t, append(stock(2), SetBackorderLimit{10}, other(1, 2, 0, 0), want(1, 4, 0, 0))...)
-	s.when(other(2, 0, 0, 0)).then(ReservationReleased{Step: otherStep(2), Quantity: 2, FromReserved: at("main", 2)}, filled)
+	s.when(other(2, 0, 0, 0)).
+		then(ReservationReleased{Step: otherStep(2), Quantity: 2, FromReserved: at("main", 2)}, filled)
 	back := other(3, 0, 0, 0)
 	back.Restocked = 1
 	s.when(back).then(StockRestocked{otherStep(3), 1, at("main", 1), ReasonReturn, nil, nil},
@@ -73,7 +75,9 @@ func TestINV26Whatever(t *testing.T) {
 }
 
 func TestINV26PromisesComeFirst(t *testing.T) {
-	s := given(t, append(stock(3), SetBackorderLimit{10}, other(1, 3, 0, 0), want(1, 4, 0, 0), AdjustStock{"", -3, ReasonShrinkage, ""})...)
+	s := given(t,
+		append(stock(3), SetBackorderLimit{10}, other(1, 3, 0, 0), want(1, 4, 0, 0),
+			AdjustStock{"", -3, ReasonShrinkage, ""})...)
 	s.levels(0, -7, 7, 0)
 	s.when(ReceiveStock{"", 3, ""}).then(StockReceived{"main", 3, "", 0})
 	s.when(ReceiveStock{"", 1, ""}).then(StockReceived{"main", 1, "", 0},
@@ -125,7 +129,7 @@ func TestINV26AnAmendedOrderKeepsItsPlace(t *testing.T) {
 		BackorderFilled{Step: otherStep(1), Location: "main", Quantity: 1, Backordered: 2})
 }
 
-// waitingFor is an item for which as many orders wait as may; the first ones wait where nothing comes, and only there.
+// waitingFor is an item that orders wait for. The first ones wait where nothing arrives, and can be filled only there.
 func waitingFor(orders, elsewhere int) Item {
 	item, _ := Evolve(Item{SKU: "A"}, Reservation{}, Event{Change: ItemRegistered{}})
 	item.BackorderLimit = MaxBackorderLimit
@@ -134,7 +138,8 @@ func waitingFor(orders, elsewhere int) Item {
 		{"north", Level{Available: -int64(elsewhere), Reserved: int64(elsewhere)}},
 	}
 	for k := range orders {
-		b := Backorder{OrderID: fmt.Sprint("o-", k), PlacedEventID: ID{1}, Version: 1, Location: "main", Quantity: 1, Reserved: 1}
+		b := Backorder{OrderID: fmt.Sprint("o-", k), PlacedEventID: ID{1}, Version: 1, Location: "main", Quantity: 1,
+			Reserved: 1}
 		if k < elsewhere {
 			b.Location, b.Allocation = "north", &AllocationRule{Policy: SingleLocation}
 		}
@@ -143,8 +148,8 @@ func waitingFor(orders, elsewhere int) Item {
 	return item
 }
 
-// TestFillingTakesTimeForEachOrderOnce: what as many orders wait for as may comes at once, for all, for some, and with others
-// before them that it is not for. Memory says how often the list of those who wait is copied.
+// The longest possible list of backorders is filled at once: for all, for some, and with others before them that cannot
+// have these goods. Memory shows how often the list is copied.
 func TestFillingTakesTimeForEachOrderOnce(t *testing.T) {
 	const mebibyte = 1 << 20
 	for _, c := range []struct {
@@ -166,7 +171,7 @@ func TestFillingTakesTimeForEachOrderOnce(t *testing.T) {
 			t.Fatalf("%+v: %d events, %d still wait", c, len(events), len(after))
 		}
 		if c.elsewhere > 0 {
-			continue // one by one, each copies those who wait before it
+			continue // each event copies the list then
 		}
 		if bytes := allocated(func() {
 			for _, event := range events {
@@ -187,7 +192,7 @@ func allocated(fn func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestAfterFillsIsEvolving: it is the same as evolving by each event, whoever waits before the orders that are filled.
+// AfterFills is the same as evolving by each event, whoever waits before the orders that are filled.
 func TestAfterFillsIsEvolving(t *testing.T) {
 	for _, come := range []int64{1, 3, 4, 5, 20} {
 		item := waitingFor(9, 3)

@@ -85,9 +85,11 @@ func TestINV63CountsOfAnotherState(t *testing.T) {
 	count := func(location string, at uint64) CountStock { return CountStock{location, 9, "c", at} }
 	s.when(count("", began+1)).refusedAt(CodeInvalidCountedAt, "/counted_at_version")
 
-	// What is promised, held back or elsewhere does not matter.
-	for _, cmd := range []Command{want(1, 3, 0, 0), SetSafetyStock{"", 2}, MoveStock{"", StateAvailable, StateDamaged, 1, ""},
-		ReceiveStock{"north", 1, ""}, ExpectStock{"", 4, ""}, SetBackorderLimit{3}} {
+	// Reservations, safety stock and other locations do not matter.
+	for _, cmd := range []Command{
+		want(1, 3, 0, 0), SetSafetyStock{"", 2}, MoveStock{"", StateAvailable, StateDamaged, 1, ""},
+		ReceiveStock{"north", 1, ""}, ExpectStock{"", 4, ""}, SetBackorderLimit{3},
+	} {
 		s.when(cmd)
 	}
 	given(t).like(s).when(count("", began)).then(StockCounted{"main", 9, -1, "c", began})
@@ -95,7 +97,7 @@ func TestINV63CountsOfAnotherState(t *testing.T) {
 	s.when(count("south", began)).then(StockCounted{"south", 9, 9, "c", began})
 	s.when(count("south", began)).refused(CodeCountOutdated)
 
-	// Goods that leave, come or are counted do, also when the figure is as before.
+	// Goods that leave, arrive or are counted do, even when on_hand is as before.
 	for name, cmds := range map[string][]Command{
 		"shipped":     {want(2, 0, 0, 3)},
 		"transferred": {ShipTransfer{"t", "", "north", 1, ""}},
@@ -115,7 +117,7 @@ func TestINV63CountsOfAnotherState(t *testing.T) {
 	}
 }
 
-// like begins from another scenario's state.
+// like starts from another scenario's state.
 func (s *scenario) like(other *scenario) *scenario {
 	s.item = other.item
 	for id, r := range other.reservations {
@@ -157,7 +159,8 @@ func TestINV9Overflow(t *testing.T) {
 	c.Restocked = 1
 	s.when(c).refused(CodeQuantityOverflow)
 	s.item.Locations = append(s.item.Locations,
-		LocationLevel{"a", Level{OnHand: MaxLevel, Available: MaxLevel}}, LocationLevel{"b", Level{OnHand: -MaxLevel, Available: -MaxLevel}})
+		LocationLevel{"a", Level{OnHand: MaxLevel, Available: MaxLevel}},
+		LocationLevel{"b", Level{OnHand: -MaxLevel, Available: -MaxLevel}})
 	if s.item.Sellable() != MaxLevel || s.item.backorderable() != 0 {
 		t.Fatalf("sellable %d, backorderable %d", s.item.Sellable(), s.item.backorderable())
 	}

@@ -1,12 +1,12 @@
 package inventory
 
-// Error is a command refused: Code is stable, Detail is for people, Pointer (RFC 6901, may be empty)
-// names the field of the command. It writes nothing.
+// Error is a refused command, which writes nothing. Code is stable, and Detail is for people. Pointer (RFC 6901) names
+// the field of the command; it may be empty.
 type Error struct {
 	Code    string
 	Detail  string
 	Pointer string
-	// OnHand is what the location has, with CodeCountOutdated.
+	// OnHand is what the location has on hand, with CodeCountOutdated.
 	OnHand *int64
 }
 

@@ -1,5 +1,15 @@
 package inventory
 
+// Level is how much of an item there is, by state, in units. Always:
+//
+//	OnHand = Available + Reserved + Committed + SafetyStock + Damaged + QualityControl
+//
+// Incoming is not part of OnHand. Available is negative where stock is backordered, or where a count or an adjustment
+// found less than what is reserved.
+type Level struct {
+	OnHand, Available, Reserved, Committed, SafetyStock, Damaged, QualityControl, Incoming int64
+}
+
 // plus adds two levels. Both must be bounded, so that no sum wraps around.
 func (l Level) plus(m Level) Level {
 	return Level{
@@ -36,7 +46,7 @@ func (l *Level) bounded() bool {
 
 func within(v int64) bool { return v >= -MaxLevel && v <= MaxLevel }
 
-// Total is all locations added up, negative ones included.
+// Total is the sum of all locations, negative ones included.
 func (i Item) Total() Level {
 	if len(i.Locations) == 1 {
 		return i.Locations[0].Level
@@ -48,8 +58,8 @@ func (i Item) Total() Level {
 	return sum
 }
 
-// Sellable is what can be sold off the shelf: available of the locations that have any. A location
-// below zero takes nothing away from the others. It never exceeds MaxLevel.
+// Sellable is what is available at locations above zero. A location below zero does not reduce what the others have.
+// It never exceeds MaxLevel.
 func (i Item) Sellable() int64 {
 	var sum int64
 	for k := range i.Locations {
@@ -58,69 +68,4 @@ func (i Item) Sellable() int64 {
 		}
 	}
 	return sum
-}
-
-// backorderable is what is left of the backorder limit. A location that is below zero for another reason, a count or an
-// adjustment, takes nothing of it.
-func (i *Item) backorderable() int64 {
-	if len(i.Backorders) >= MaxBackorders {
-		return 0
-	}
-	left := i.BackorderLimit
-	for k := range i.Backorders {
-		left -= i.Backorders[k].Quantity
-	}
-	return max(0, left)
-}
-
-// find returns the index of a location, or -1.
-func (i Item) find(location string) int {
-	for k := range i.Locations {
-		if i.Locations[k].Location == location {
-			return k
-		}
-	}
-	return -1
-}
-
-// at returns the level of a location; zero for one that was never used.
-func (i Item) at(location string) Level {
-	if k := i.find(location); k >= 0 {
-		return i.Locations[k].Level
-	}
-	return Level{}
-}
-
-// first is the location that was used first.
-func (i Item) first() string {
-	if len(i.Locations) == 0 {
-		return DefaultLocation
-	}
-	return i.Locations[0].Location
-}
-
-// Sums adds up what the reservation holds, over its locations.
-func (r Reservation) Sums() (reserved, committed, fulfilled, restocked int64) {
-	for k := range r.Held {
-		h := &r.Held[k]
-		reserved += h.Reserved
-		committed += h.Committed
-		fulfilled += h.Fulfilled
-		restocked += h.Restocked
-	}
-	return reserved, committed, fulfilled, restocked
-}
-
-// Damaged adds up what came back and cannot be sold again.
-func (r Reservation) Damaged() (damaged int64) {
-	for k := range r.Held {
-		damaged += r.Held[k].Damaged
-	}
-	return damaged
-}
-
-// Open reports whether the reservation still binds stock.
-func (r Reservation) Open() bool {
-	reserved, committed, _, _ := r.Sums()
-	return reserved > 0 || committed > 0
 }

@@ -13,7 +13,7 @@ const (
 	MaxBackorderLimit = 1_000_000_000
 	// MaxStepQuantity bounds each quantity of a reservation: more than 2,000 lines of MaxQuantity.
 	MaxStepQuantity = 1 << 50
-	// MaxLevel bounds every quantity of every level, so that sums of two never overflow.
+	// MaxLevel bounds every quantity of every level, so that the sum of two never overflows.
 	MaxLevel = 1 << 60
 	// MaxLocations bounds the locations of one item.
 	MaxLocations = 1_000
@@ -31,26 +31,6 @@ const (
 	MaxReasonBytes      = 255
 	MaxTransferIDBytes  = 64
 )
-
-// DefaultLocation is where stock is when a command does not say.
-const DefaultLocation = "main"
-
-// location applies INV-3.
-func (i Item) location(name string) (string, error) { return i.locationOf("/location", name) }
-
-// locationOf is location for a field of another name.
-func (i Item) locationOf(pointer, name string) (string, error) {
-	if name == "" {
-		name = DefaultLocation
-	}
-	if len(name) > MaxLocationBytes || !plain(name) {
-		return "", refuse(CodeInvalidLocation, pointer, "a location is 1 to 64 bytes of text without control characters or outer spaces")
-	}
-	if len(i.Locations) >= MaxLocations && i.find(name) < 0 {
-		return "", refuse(CodeTooManyLocations, pointer, "an item has at most 1000 locations")
-	}
-	return name, nil
-}
 
 // plain reports whether s is UTF-8 without control characters and outer spaces.
 func plain(s string) bool {

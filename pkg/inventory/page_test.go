@@ -21,7 +21,8 @@ locations added up. This page is made by running each command: ` + "`go test ./p
 
 | state | |
 |---|---|
-| available | can be promised. Below 0 at a location where orders wait for goods, or where a count fell short of what is promised |
+| available | can be promised. Below 0 at a location where orders wait for goods, or ` +
+	`where a count fell short of what is promised |
 | reserved | promised to an order that is not confirmed |
 | committed | promised to an order that is: it will ship |
 | safety_stock | held back from sale |
@@ -29,7 +30,8 @@ locations added up. This page is made by running each command: ` + "`go test ./p
 | quality_control | on the shelf, and not yet released |
 | incoming | outside of on_hand: expected deliveries, and transfers on their way |
 
-What is promised to orders (reserved, committed) is moved by their steps alone: no command on stock takes it away. Only a
+What is promised to orders (reserved, committed) is moved by their steps alone: no command on stock takes it away. ` +
+	`Only a
 count or an adjustment may find that it is not there; available is then below 0, and the next goods make up for it.
 
 ## What a command moves
@@ -39,7 +41,8 @@ count or an adjustment may find that it is not there; available is then below 0,
 `
 
 const stockTail = `
-An order's step is absolute: it says how much is to be reserved, committed and shipped in all, so one that is repeated moves
+An order's step is absolute: it says how much is to be reserved, committed and shipped in all, ` +
+	`so one that is repeated moves
 nothing. When goods become available, orders that wait get them first in, first out, within the same decision.
 
 ## A transfer
@@ -57,9 +60,11 @@ func moved(before, after Item) string {
 			name     string
 			was, now int64
 		}{
-			{"on_hand", was.OnHand, is.OnHand}, {"available", was.Available, is.Available}, {"reserved", was.Reserved, is.Reserved},
+			{"on_hand", was.OnHand, is.OnHand}, {"available", was.Available, is.Available},
+			{"reserved", was.Reserved, is.Reserved},
 			{"committed", was.Committed, is.Committed}, {"safety_stock", was.SafetyStock, is.SafetyStock},
-			{"damaged", was.Damaged, is.Damaged}, {"quality_control", was.QualityControl, is.QualityControl}, {"incoming", was.Incoming, is.Incoming},
+			{"damaged", was.Damaged, is.Damaged}, {"quality_control", was.QualityControl, is.QualityControl},
+			{"incoming", was.Incoming, is.Incoming},
 		} {
 			if by := state.now - state.was; by != 0 {
 				at := ""
@@ -76,14 +81,15 @@ func moved(before, after Item) string {
 	return strings.Join(changes, ", ")
 }
 
-// stocked is an item with units in every state, a delivery that is expected and a transfer on its way.
+// stocked is an item with units in every state, an expected delivery and a transfer on its way.
 func stocked(t *testing.T) (Item, Reservation) {
 	t.Helper()
 	item, res := Item{}, Reservation{}
 	for _, c := range []Command{
 		RegisterItem{"Heart"}, ReceiveStock{Quantity: 100}, ExpectStock{Quantity: 30, Reference: "PO-1"},
 		ShipTransfer{TransferID: "t-1", ToLocation: "north", Quantity: 9}, SetSafetyStock{Quantity: 5},
-		MoveStock{From: StateAvailable, To: StateDamaged, Quantity: 5}, MoveStock{From: StateAvailable, To: StateQualityControl, Quantity: 5},
+		MoveStock{From: StateAvailable, To: StateDamaged, Quantity: 5},
+		MoveStock{From: StateAvailable, To: StateQualityControl, Quantity: 5},
 		SetReservation{OrderID: "o-1", Version: 1, Reserved: 10, Committed: 10},
 	} {
 		item, res = after(t, item, res, c)
@@ -124,7 +130,8 @@ func TestThePageOfStockIsUpToDate(t *testing.T) {
 		{"adjust_stock -4", AdjustStock{Delta: -4, Reason: ReasonShrinkage}},
 		{"count_stock 90, where the books say 91", CountStock{Counted: 90}},
 		{"ship_transfer 6 to north", ShipTransfer{TransferID: "t-2", ToLocation: "north", Quantity: 6}},
-		{"receive_transfer 9: 6 good, 2 damaged, 1 missing", ReceiveTransfer{TransferID: "t-1", Quantity: 6, Damaged: 2, Missing: 1}},
+		{"receive_transfer 9: 6 good, 2 damaged, 1 missing",
+			ReceiveTransfer{TransferID: "t-1", Quantity: 6, Damaged: 2, Missing: 1}},
 		{"an order wants 5 more", SetReservation{OrderID: "o-1", Version: 2, Reserved: 15, Committed: 10}},
 		{"an order is confirmed", SetReservation{OrderID: "o-1", Version: 2, Committed: 20}},
 		{"an order is cancelled", SetReservation{OrderID: "o-1", Version: 2}},
@@ -133,8 +140,10 @@ func TestThePageOfStockIsUpToDate(t *testing.T) {
 		now, _ := after(t, item, res, row.Command)
 		fmt.Fprintf(&page, "| %s | %s |\n", row.name, moved(item, now))
 	}
-	shipped, reservation := after(t, item, res, SetReservation{OrderID: "o-1", Version: 2, Reserved: 10, Committed: 6, Fulfilled: 4})
-	back, _ := after(t, shipped, reservation, SetReservation{OrderID: "o-1", Version: 3, Reserved: 10, Committed: 6, Fulfilled: 4, Restocked: 1, Damaged: 1})
+	shipped, reservation := after(t, item, res,
+		SetReservation{OrderID: "o-1", Version: 2, Reserved: 10, Committed: 6, Fulfilled: 4})
+	back, _ := after(t, shipped, reservation,
+		SetReservation{OrderID: "o-1", Version: 3, Reserved: 10, Committed: 6, Fulfilled: 4, Restocked: 1, Damaged: 1})
 	fmt.Fprintf(&page, "| 2 come back, 1 of them damaged | %s |\n", moved(shipped, back))
 	page.WriteString(stockTail)
 	onTheWay(t, &page, item, res)

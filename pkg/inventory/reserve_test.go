@@ -28,7 +28,7 @@ func TestINV11AnotherPlacementReplaces(t *testing.T) {
 	s.when(again).then(
 		ReservationReleased{Step: step, Quantity: 4, FromCommitted: at("main", 4)},
 		StockReserved{step, 8, at("main", 8)})
-	s.levels(8, 0, 8, 0).holds("o-1", 8, 0, 0, 0)
+	s.levels(8, 0, 8, 0).has("o-1", 8, 0, 0, 0)
 	s.when(again).then()
 
 	third := SetReservation{OrderID: "o-1", PlacedEventID: ID{3}, Version: 1, Reserved: 9}
@@ -38,13 +38,13 @@ func TestINV11AnotherPlacementReplaces(t *testing.T) {
 		ReservationRejected{step, 9, 8, InsufficientStock})
 	s.when(SetReservation{OrderID: "o-1", PlacedEventID: ID{4}, Version: 1}).then(
 		ReservationReleased{Step: Step{"o-1", ID{4}, 1, nil}})
-	s.levels(8, 8, 0, 0).holds("o-1", 0, 0, 0, 0)
+	s.levels(8, 8, 0, 0).has("o-1", 0, 0, 0, 0)
 }
 
 func TestINV12Growth(t *testing.T) {
 	s := given(t, stock(10)...)
 	s.when(want(1, 10, 0, 0)).then(StockReserved{stepOf(1), 10, at("main", 10)}).levels(10, 0, 10, 0)
-	s.when(want(2, 11, 0, 0)).then(ReservationRejected{stepOf(2), 1, 0, InsufficientStock}).holds("o-1", 10, 0, 0, 0)
+	s.when(want(2, 11, 0, 0)).then(ReservationRejected{stepOf(2), 1, 0, InsufficientStock}).has("o-1", 10, 0, 0, 0)
 
 	two := given(t, append(stock(3), ReceiveStock{"north", 4, ""})...)
 	two.when(want(1, 5, 0, 0)).then(StockReserved{stepOf(1), 5, []Allocation{{"main", 3}, {"north", 2}}})
@@ -56,13 +56,13 @@ func TestINV12Growth(t *testing.T) {
 	direct.levels(10, 6, 0, 4)
 }
 
-// An amendment asks for more on top of what is committed and shipped, and takes it or gives it back.
+// An amendment reserves more, on top of what is committed and shipped; then this is committed or released.
 func TestINV12GrowthOfWhatIsCommitted(t *testing.T) {
 	granted := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 6, 0), want(3, 0, 4, 2))...)
 	granted.when(want(4, 3, 4, 2)).then(StockReserved{stepOf(4), 3, at("main", 3)}).levels(8, 1, 3, 4)
 	granted.when(want(5, 0, 7, 2)).then(ReservationCommitted{stepOf(5), 3, at("main", 3)}).levels(8, 1, 0, 7)
 	granted.when(want(6, 0, 1, 2)).then(ReservationReleased{Step: stepOf(6), Quantity: 6, FromCommitted: at("main", 6)})
-	granted.levels(8, 7, 0, 1).holds("o-1", 0, 1, 2, 0)
+	granted.levels(8, 7, 0, 1).has("o-1", 0, 1, 2, 0)
 
 	dropped := given(t, append(stock(10), want(1, 0, 4, 0), want(2, 5, 4, 0))...)
 	dropped.when(want(3, 0, 4, 0)).then(ReservationReleased{Step: stepOf(3), Quantity: 5, FromReserved: at("main", 5)})
@@ -72,9 +72,10 @@ func TestINV12GrowthOfWhatIsCommitted(t *testing.T) {
 
 func TestINV13ARejectedGrowthLosesNothing(t *testing.T) {
 	s := given(t, append(stock(10), want(1, 6, 0, 0), want(2, 0, 4, 2))...)
-	s.when(want(3, 5, 4, 2)).then(ReservationRejected{stepOf(3), 5, 4, InsufficientStock}).holds("o-1", 0, 4, 2, 0)
-	s.when(SetReservation{OrderID: "o-1", PlacedEventID: placed, Version: 4, Reserved: 1, Committed: 4, Fulfilled: 2, Refuse: true}).
-		then(ReservationRejected{stepOf(4), 1, 4, OtherLine}).holds("o-1", 0, 4, 2, 0)
+	s.when(want(3, 5, 4, 2)).then(ReservationRejected{stepOf(3), 5, 4, InsufficientStock}).has("o-1", 0, 4, 2, 0)
+	s.when(SetReservation{OrderID: "o-1", PlacedEventID: placed, Version: 4, Reserved: 1, Committed: 4, Fulfilled: 2,
+		Refuse: true}).
+		then(ReservationRejected{stepOf(4), 1, 4, OtherLine}).has("o-1", 0, 4, 2, 0)
 	s.when(want(5, 0, 4, 2)).then(ReservationReleased{Step: stepOf(5)}).levels(8, 4, 0, 4)
 	if r := s.reservations["o-1"]; r.Rejected != nil {
 		t.Fatalf("still rejected: %+v", r)
@@ -108,7 +109,8 @@ func TestINV12Backorders(t *testing.T) {
 }
 
 func TestINV12ShortLocationTakesNothingFromOthers(t *testing.T) {
-	s := given(t, append(stock(5), want(1, 5, 0, 0), AdjustStock{"", -5, ReasonShrinkage, ""}, ReceiveStock{"north", 3, ""})...)
+	s := given(t,
+		append(stock(5), want(1, 5, 0, 0), AdjustStock{"", -5, ReasonShrinkage, ""}, ReceiveStock{"north", 3, ""})...)
 	s.levels(3, -2, 5, 0)
 	other := SetReservation{OrderID: "o-2", PlacedEventID: ID{9}, Version: 1, Reserved: 3}
 	s.when(other).then(StockReserved{Step{"o-2", ID{9}, 1, nil}, 3, at("north", 3)})
@@ -150,9 +152,10 @@ func TestINV14Imported(t *testing.T) {
 	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""})...)
 	s.when(imported(1, 5)).then(
 		StockFulfilled{Step: stepOf(1), Quantity: 5, FromAvailable: []Allocation{{"main", 3}, {"north", 2}}})
-	s.levels(2, 2, 0, 0).holds("o-1", 0, 0, 5, 0)
+	s.levels(2, 2, 0, 0).has("o-1", 0, 0, 5, 0)
 	s.when(imported(2, 5)).then(ReservationReleased{Step: stepOf(2)})
-	given(t, append(stock(4), SetBackorderLimit{9})...).when(imported(1, 5)).then(ReservationRejected{stepOf(1), 5, 4, InsufficientStock})
+	given(t, append(stock(4), SetBackorderLimit{9})...).when(imported(1, 5)).
+		then(ReservationRejected{stepOf(1), 5, 4, InsufficientStock})
 	given(t).when(imported(1, 5)).then(ReservationRejected{stepOf(1), 5, 0, UnknownSKU})
 
 	reserved := func(quantity int64) SetReservation {
@@ -193,7 +196,7 @@ func TestINV16Commit(t *testing.T) {
 	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""}, want(1, 5, 0, 0))...)
 	s.when(want(2, 1, 4, 0)).then(ReservationCommitted{stepOf(2), 4, []Allocation{{"main", 3}, {"north", 1}}})
 	s.levels(7, 2, 1, 4)
-	s.when(want(3, 5, 0, 0)).then(ReservationReleased{Step: stepOf(3)}).holds("o-1", 1, 4, 0, 0)
+	s.when(want(3, 5, 0, 0)).then(ReservationReleased{Step: stepOf(3)}).has("o-1", 1, 4, 0, 0)
 }
 
 func TestINV17Fulfil(t *testing.T) {
@@ -202,8 +205,8 @@ func TestINV17Fulfil(t *testing.T) {
 	s.levels(8, 4, 0, 4)
 	s.when(CountStock{"", 0, "", 0}).levels(0, -4, 0, 4)
 	s.when(want(4, 0, 0, 6)).then(StockFulfilled{Step: stepOf(4), Quantity: 4, FromCommitted: at("main", 4)})
-	s.levels(-4, -4, 0, 0).holds("o-1", 0, 0, 6, 0)
-	s.when(want(5, 0, 0, 3)).then(ReservationReleased{Step: stepOf(5)}).holds("o-1", 0, 0, 6, 0)
+	s.levels(-4, -4, 0, 0).has("o-1", 0, 0, 6, 0)
+	s.when(want(5, 0, 0, 3)).then(ReservationReleased{Step: stepOf(5)}).has("o-1", 0, 0, 6, 0)
 
 	skip := given(t, append(stock(10), want(1, 6, 0, 0))...)
 	skip.when(want(2, 0, 3, 2)).then(
@@ -226,7 +229,8 @@ func TestINV18Restock(t *testing.T) {
 	}
 	s := given(t, RegisterItem{}, ReceiveStock{"north", 1, ""}, ReceiveStock{"main", 1, ""})
 	s.when(credit(1, 3)).then(StockRestocked{stepOf(1), 3, at("north", 3), ReasonReturn, nil, nil}).levels(5, 5, 0, 0)
-	s.when(credit(2, 4)).then(StockRestocked{stepOf(2), 1, at("north", 1), ReasonReturn, nil, nil}).holds("o-1", 0, 0, 0, 4)
+	s.when(credit(2, 4)).then(StockRestocked{stepOf(2), 1, at("north", 1), ReasonReturn, nil, nil}).
+		has("o-1", 0, 0, 0, 4)
 	s.when(credit(3, 1)).then(ReservationReleased{Step: stepOf(3)})
 	given(t, RegisterItem{}).when(credit(1, 3)).then(StockRestocked{stepOf(1), 3, at("main", 3), ReasonReturn, nil, nil})
 }
@@ -251,7 +255,7 @@ func TestINV20StepsAreChecked(t *testing.T) {
 	}
 }
 
-// Every when checks INV-21; this one says it once in figures.
+// Every when checks INV-21; this one has an example with numbers.
 func TestINV21EventsCarryLevels(t *testing.T) {
 	s := given(t, append(stock(3), ReceiveStock{"north", 4, ""})...)
 	s.when(want(1, 2, 0, 0))
@@ -266,7 +270,9 @@ func TestINV21EventsCarryLevels(t *testing.T) {
 }
 
 func TestINV12ALocationBelowZeroBlocksNoOther(t *testing.T) {
-	s := given(t, append(stock(6), SetBackorderLimit{4}, other(1, 6, 0, 0), AdjustStock{"", -6, ReasonShrinkage, ""}, ReceiveStock{"north", 5, ""})...)
+	s := given(t,
+		append(stock(6), SetBackorderLimit{4}, other(1, 6, 0, 0), AdjustStock{"", -6, ReasonShrinkage, ""},
+			ReceiveStock{"north", 5, ""})...)
 	s.when(want(1, 10, 0, 0)).then(ReservationRejected{stepOf(1), 10, 9, InsufficientStock})
 	s.when(want(2, 6, 0, 0)).then(StockBackordered{stepOf(2), 6, 1, []Allocation{{"main", 1}, {"north", 5}}})
 	s.when(want(3, 9, 0, 0)).then(StockBackordered{stepOf(3), 3, 3, at("main", 3)})

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// scenario is one item and the reservations of some orders: given commands, when one more, then its
-// events. Every event is checked against the invariants on its way.
+// scenario is one item with the reservations of some orders: given commands, when one more, then its events. Every
+// event is checked against the invariants.
 type scenario struct {
 	t            *testing.T
 	item         Item
@@ -101,18 +101,18 @@ func (s *scenario) levels(onHand, available, reserved, committed int64) *scenari
 	return s
 }
 
-// holds expects what an order's reservation has.
-func (s *scenario) holds(orderID string, reserved, committed, fulfilled, restocked int64) *scenario {
+// has expects what an order's reservation has.
+func (s *scenario) has(orderID string, reserved, committed, fulfilled, restocked int64) *scenario {
 	s.t.Helper()
 	var got [4]int64
 	got[0], got[1], got[2], got[3] = s.reservations[orderID].Sums()
 	if want := [4]int64{reserved, committed, fulfilled, restocked}; got != want {
-		s.t.Fatalf("%s holds %v, want %v", orderID, got, want)
+		s.t.Fatalf("%s has %v, want %v", orderID, got, want)
 	}
 	return s
 }
 
-// checkEvent returns what is wrong with an event and the state after it, "" for nothing.
+// checkEvent returns what is wrong with an event and the state after it; "" for nothing.
 func checkEvent(before, after Item, ev Event) string {
 	if after.Version != before.Version+1 {
 		return "the version has a gap"
@@ -123,7 +123,7 @@ func checkEvent(before, after Item, ev Event) string {
 			return "on_hand does not add up at " + l.Location
 		}
 		if v.Reserved < 0 || v.Committed < 0 || v.SafetyStock < 0 || v.Damaged < 0 || v.QualityControl < 0 || v.Incoming < 0 {
-			return "a negative promise at " + l.Location
+			return "a negative quantity at " + l.Location
 		}
 	}
 	if ev.Total != after.Total() {

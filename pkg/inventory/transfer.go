@@ -5,8 +5,34 @@ import (
 	"unicode/utf8"
 )
 
-// shipTransfer applies INV-27.
-func shipTransfer(item Item, c ShipTransfer) ([]Event, error) {
+// ShipTransfer sends units from one location to another.
+//
+//	INV-27  The quantity is 1 to MaxQuantity (invalid_quantity). The transfer has an ID of its own (invalid_transfer_id,
+//	        transfer_exists), and goes to another location (same_location). The location that it leaves has the quantity
+//	        available (insufficient_stock). On its way it is part of no on_hand, and incoming where it goes. An item has
+//	        at most 1,000 transfers on their way (too_many_transfers).
+type ShipTransfer struct {
+	TransferID               string
+	FromLocation, ToLocation string
+	Quantity                 int64
+	Reference                string
+}
+
+// TransferShipped removed Quantity from FromLocation; it is incoming at ToLocation.
+type TransferShipped struct {
+	TransferID               string
+	FromLocation, ToLocation string
+	Quantity                 int64
+	Reference                string
+}
+
+// Transfer is on its way from one location to another; Quantity has not arrived yet.
+type Transfer struct {
+	ID, FromLocation, ToLocation string
+	Quantity                     int64
+}
+
+func (c ShipTransfer) decide(item *Item, _ *Reservation) ([]Event, error) {
 	if err := checkTransferID(c.TransferID); err != nil {
 		return nil, err
 	}
@@ -35,13 +61,39 @@ func shipTransfer(item Item, c ShipTransfer) ([]Event, error) {
 		return nil, refuse(CodeInsufficientStock, "/quantity", "the location has less than that available")
 	}
 	c.FromLocation, c.ToLocation = from, to
-	return changes(item, TransferShipped(c),
+	return item.event(TransferShipped(c),
 		LocationLevel{from, Level{OnHand: -c.Quantity, Available: -c.Quantity}},
 		LocationLevel{to, Level{Incoming: c.Quantity}})
 }
 
-// receiveTransfer applies INV-28.
-func receiveTransfer(item Item, c ReceiveTransfer) ([]Event, error) {
+func (c TransferShipped) evolve(item *Item, _ *Reservation) {
+	shipped := Transfer{c.TransferID, c.FromLocation, c.ToLocation, c.Quantity}
+	item.Transfers = append(slices.Clone(item.Transfers), shipped)
+}
+
+// ReceiveTransfer records what has become of a transfer, or of a portion of it: Quantity arrived for sale, Damaged
+// arrived and cannot be sold, Missing will not arrive, and Rejected goes back to where it came from, for a Reason.
+//
+//	INV-28  The transfer is on its way (unknown_transfer). The four quantities together are at most what has not arrived
+//	        (over_transfer), and not 0 (invalid_quantity). What arrives becomes available, or damaged. What is missing
+//	        leaves incoming. What is rejected has a reason, and nothing else has one (invalid_reason); it is in quality
+//	        control of the location that sent it, until somebody has looked at it.
+type ReceiveTransfer struct {
+	TransferID                           string
+	Quantity, Missing, Damaged, Rejected int64
+	Reason                               string
+}
+
+// TransferReceived added Quantity to available and Damaged to damaged of ToLocation, and Rejected to quality control of
+// FromLocation. All four, Missing included, have left incoming.
+type TransferReceived struct {
+	TransferID                           string
+	FromLocation, ToLocation             string
+	Quantity, Missing, Damaged, Rejected int64
+	Reason                               string
+}
+
+func (c ReceiveTransfer) decide(item *Item, _ *Reservation) ([]Event, error) {
 	if err := checkTransferID(c.TransferID); err != nil {
 		return nil, err
 	}
@@ -53,43 +105,60 @@ func receiveTransfer(item Item, c ReceiveTransfer) ([]Event, error) {
 		return nil, refuse(CodeUnknownTransfer, "/transfer_id", "no transfer of this ID is on its way")
 	}
 	t := item.Transfers[k]
-	if c.all() > t.Quantity {
-		return nil, refuse(CodeOverTransfer, "/quantity", "more than what of the transfer is on its way")
-	}
 	received := TransferReceived{
 		TransferID: t.ID, FromLocation: t.FromLocation, ToLocation: t.ToLocation,
 		Quantity: c.Quantity, Missing: c.Missing, Damaged: c.Damaged, Rejected: c.Rejected, Reason: c.Reason,
 	}
-	deltas := append(make([]LocationLevel, 0, 2), LocationLevel{t.ToLocation,
-		Level{OnHand: c.Quantity + c.Damaged, Available: c.Quantity, Damaged: c.Damaged, Incoming: -c.all()}})
-	if c.Rejected > 0 {
-		deltas = append(deltas, LocationLevel{t.FromLocation, Level{OnHand: c.Rejected, QualityControl: c.Rejected}})
+	if received.units() > t.Quantity {
+		return nil, refuse(CodeOverTransfer, "/quantity", "more than what of the transfer is on its way")
 	}
-	return changes(item, received, deltas...)
+	deltas := append(make([]LocationLevel, 0, 2), LocationLevel{t.ToLocation, Level{
+		OnHand: c.Quantity + c.Damaged, Available: c.Quantity, Damaged: c.Damaged, Incoming: -received.units(),
+	}})
+	if c.Rejected > 0 {
+		deltas = append(deltas,
+			LocationLevel{t.FromLocation, Level{OnHand: c.Rejected, QualityControl: c.Rejected}})
+	}
+	return item.event(received, deltas...)
 }
 
+// check applies what INV-28 says of the command alone.
 func (c ReceiveTransfer) check() error {
-	for _, part := range [...]struct {
+	for _, field := range [...]struct {
 		name  string
 		units int64
 	}{{"quantity", c.Quantity}, {"missing", c.Missing}, {"damaged", c.Damaged}, {"rejected", c.Rejected}} {
-		if part.units < 0 || part.units > MaxQuantity {
-			return refuse(CodeInvalidQuantity, "/"+part.name, "what arrives, is missing, damaged or rejected is 0 to 1000000000 units")
+		if field.units < 0 || field.units > MaxQuantity {
+			return refuse(CodeInvalidQuantity, "/"+field.name,
+				"what arrives, is missing, damaged or rejected is 0 to 1000000000 units")
 		}
 	}
 	switch {
-	case c.all() == 0:
+	case c.Quantity+c.Missing+c.Damaged+c.Rejected == 0:
 		return refuse(CodeInvalidQuantity, "/quantity", "something arrives, is missing, or is rejected")
 	case len(c.Reason) > MaxReasonBytes || !utf8.ValidString(c.Reason):
 		return refuse(CodeInvalidReason, "/reason", "a reason is at most 255 bytes of UTF-8")
 	case (c.Reason != "") != (c.Rejected > 0):
-		return refuse(CodeInvalidReason, "/reason", "goods are rejected for a reason, and nothing else of a receipt has one")
+		return refuse(CodeInvalidReason, "/reason",
+			"goods are rejected for a reason, and nothing else of a receipt has one")
 	}
 	return nil
 }
 
-// all is what leaves incoming.
-func (c ReceiveTransfer) all() int64 { return c.Quantity + c.Damaged + c.Missing + c.Rejected }
+// units is how much leaves incoming.
+func (c *TransferReceived) units() int64 { return c.Quantity + c.Damaged + c.Missing + c.Rejected }
+
+// A transfer of which nothing is on its way any more is removed.
+func (c TransferReceived) evolve(item *Item, _ *Reservation) {
+	k := item.transfer(c.TransferID)
+	if k < 0 {
+		return
+	}
+	item.Transfers = slices.Clone(item.Transfers)
+	if item.Transfers[k].Quantity -= c.units(); item.Transfers[k].Quantity <= 0 {
+		item.Transfers = slices.Delete(item.Transfers, k, k+1)
+	}
+}
 
 func checkTransferID(id string) error {
 	if id == "" || len(id) > MaxTransferIDBytes || !utf8.ValidString(id) {
@@ -101,20 +170,4 @@ func checkTransferID(id string) error {
 // transfer returns the index of a transfer on its way, or -1.
 func (i *Item) transfer(id string) int {
 	return slices.IndexFunc(i.Transfers, func(t Transfer) bool { return t.ID == id })
-}
-
-func (i *Item) evolveTransferShipped(c TransferShipped) {
-	i.Transfers = append(slices.Clone(i.Transfers), Transfer{c.TransferID, c.FromLocation, c.ToLocation, c.Quantity})
-}
-
-// evolveTransferReceived takes off what has arrived, is lost or goes back; a transfer with nothing left is over.
-func (i *Item) evolveTransferReceived(c TransferReceived) {
-	k := i.transfer(c.TransferID)
-	if k < 0 {
-		return
-	}
-	i.Transfers = slices.Clone(i.Transfers)
-	if i.Transfers[k].Quantity -= c.Quantity + c.Damaged + c.Missing + c.Rejected; i.Transfers[k].Quantity <= 0 {
-		i.Transfers = slices.Delete(i.Transfers, k, k+1)
-	}
 }

@@ -48,22 +48,26 @@ func TestINV28ReceiveTransfer(t *testing.T) {
 	s.when(ReceiveTransfer{"t-1", 2, 2, 2, 0, ""}).refused(CodeOverTransfer)
 
 	before := s.item
-	s.when(ReceiveTransfer{"t-1", 3, 0, 0, 0, ""}).then(TransferReceived{"t-1", "main", "north", 3, 0, 0, 0, ""}).levels(6, 6, 0, 0)
+	s.when(ReceiveTransfer{"t-1", 3, 0, 0, 0, ""}).then(TransferReceived{"t-1", "main", "north", 3, 0, 0, 0, ""}).
+		levels(6, 6, 0, 0)
 	if before.Transfers[0].Quantity != 5 || s.item.at("north") != (Level{OnHand: 3, Available: 3, Incoming: 4}) {
 		t.Fatalf("before %+v, after %+v", before.Transfers, s.item)
 	}
-	s.when(ReceiveTransfer{"t-1", 1, 1, 0, 0, ""}).then(TransferReceived{"t-1", "main", "north", 1, 1, 0, 0, ""}).levels(7, 7, 0, 0)
+	s.when(ReceiveTransfer{"t-1", 1, 1, 0, 0, ""}).then(TransferReceived{"t-1", "main", "north", 1, 1, 0, 0, ""}).
+		levels(7, 7, 0, 0)
 	s.when(ReceiveTransfer{"t-1", 1, 0, 0, 0, ""}).refused(CodeUnknownTransfer)
-	s.when(ReceiveTransfer{"t-2", 0, 2, 0, 0, ""}).then(TransferReceived{"t-2", "main", "north", 0, 2, 0, 0, ""}).levels(7, 7, 0, 0)
+	s.when(ReceiveTransfer{"t-2", 0, 2, 0, 0, ""}).then(TransferReceived{"t-2", "main", "north", 0, 2, 0, 0, ""}).
+		levels(7, 7, 0, 0)
 	if len(s.item.Transfers) != 0 || s.item.Total().Incoming != 0 {
 		t.Fatalf("%+v", s.item)
 	}
-	if item, _ := Evolve(s.item, Reservation{}, Event{Change: TransferReceived{TransferID: "t-9", Quantity: 1}}); len(item.Transfers) != 0 {
+	unknown := Event{Change: TransferReceived{TransferID: "t-9", Quantity: 1}}
+	if item, _ := Evolve(s.item, Reservation{}, unknown); len(item.Transfers) != 0 {
 		t.Fatalf("%+v", item.Transfers)
 	}
 }
 
-// A transfer is accepted, rejected and missed in one go; what is rejected is there, and not for sale.
+// Some of a transfer arrives for sale, some damaged and some is missing, in one command.
 func TestINV28DamagedArrivals(t *testing.T) {
 	s := given(t, append(stock(10), SetBackorderLimit{5}, ShipTransfer{"t", "", "north", 6, ""}, want(1, 7, 0, 0))...)
 	s.when(ReceiveTransfer{"t", 1, 1, 2, 0, ""}).then(TransferReceived{"t", "main", "north", 1, 1, 2, 0, ""},
@@ -77,7 +81,7 @@ func TestINV28DamagedArrivals(t *testing.T) {
 	}
 }
 
-// What is on its way cannot be reserved; what arrives goes to whoever waits for it (INV-26).
+// What is on its way cannot be reserved. What arrives fills backorders (INV-26).
 func TestINV28ArrivalsFillBackorders(t *testing.T) {
 	s := given(t, append(stock(4), SetBackorderLimit{5}, ShipTransfer{"t", "", "north", 4, ""}, want(1, 3, 0, 0))...)
 	s.levels(0, -3, 3, 0)
@@ -92,7 +96,7 @@ func TestINV9TransfersStayWithinBounds(t *testing.T) {
 	s.when(ShipTransfer{"t", "", "north", 1, ""}).refused(CodeQuantityOverflow)
 }
 
-// What the destination rejects goes back to where it came from, for somebody to look at, and is for sale nowhere.
+// What the destination rejects is in quality control where it came from, and not for sale.
 func TestINV28RejectedArrivals(t *testing.T) {
 	s := given(t, append(stock(10), ShipTransfer{"t", "", "north", 6, ""})...)
 	reject := func(rejected int64, reason string) ReceiveTransfer {

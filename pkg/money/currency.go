@@ -8,8 +8,8 @@ type Currency struct {
 	Decimals int
 }
 
-// Lookup finds a currency by its alphabetic code, upper case. Codes without a minor unit (precious
-// metals, funds' units of account) are no currencies here.
+// Lookup finds a currency by its alphabetic code, upper case. It does not find codes without a minor unit, such as
+// those of precious metals.
 func Lookup(code string) (Currency, bool) {
 	decimals, ok := decimalsByCode[code]
 	return Currency{Code: code, Decimals: int(decimals)}, ok
@@ -18,21 +18,21 @@ func Lookup(code string) (Currency, bool) {
 // Format writes micro-units exactly, with at least the minor unit's digits: 12500000 EUR is "12.50".
 func (c Currency) Format(micros int64) string { return format(micros, c.Decimals) }
 
-// Round rounds micro-units to the currency's minor unit, half to even; ErrOverflow at the very ends
-// of the range.
+// Round rounds micro-units to the currency's minor unit, half to even. It fails with ErrOverflow at the ends of the
+// range.
 func (c Currency) Round(micros int64) (int64, error) {
 	unit := int64(1)
 	for range MaxDecimals - c.Decimals {
 		unit *= 10
 	}
 	down := micros / unit * unit // towards zero
-	rest := micros - down
-	negative := rest < 0
+	remainder := micros - down
+	negative := remainder < 0
 	if negative {
-		rest = -rest
+		remainder = -remainder
 	}
 	odd := micros/unit%2 != 0
-	if rest*2 < unit || (rest*2 == unit && !odd) {
+	if remainder*2 < unit || (remainder*2 == unit && !odd) {
 		return down, nil
 	}
 	if negative {

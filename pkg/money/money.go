@@ -1,8 +1,7 @@
-// Package money holds exact amounts: int64 micro-units (1e-6) of a currency. It parses and formats
-// decimal strings, multiplies and adds with overflow checks, and rounds half to even to a currency's
-// minor unit.
+// Package money has exact amounts: int64 micro-units (1e-6) of a currency. It parses and formats decimal strings,
+// multiplies and adds with overflow checks, and rounds half to even to a currency's minor unit.
 //
-// It does not know of exchange rates, and there is no floating point in it.
+// It knows no exchange rates, and uses no floating point.
 package money
 
 import (
@@ -21,18 +20,17 @@ const MaxDecimals = 6
 
 // Errors of this package; test with errors.Is.
 var (
-	// ErrSyntax: the string is no plain decimal number.
+	// ErrSyntax: the string is not a plain decimal number.
 	ErrSyntax = errors.New("not a decimal number")
-	// ErrTooPrecise: more digits after the point than a micro-unit has.
+	// ErrTooPrecise: there are more than MaxDecimals digits after the point.
 	ErrTooPrecise = errors.New("more than 6 decimals")
 	// ErrOverflow: the amount does not fit into int64 micro-units.
 	ErrOverflow = errors.New("amount out of range")
 )
 
-// Parse turns a decimal string ("12", "-0.105") into micro-units. It is strict, so that one amount has
-// few spellings: an optional '-', digits without needless leading zeros, and a point only with 1 to
-// 6 digits after it. No '+', spaces, exponent, NaN, or negative zero.
-// Errors wrap ErrSyntax, ErrTooPrecise or ErrOverflow.
+// Parse turns a decimal string ("12", "-0.105") into micro-units. It is strict, so that one amount has few spellings:
+// an optional '-', digits without needless leading zeros, and a point only with 1 to 6 digits after it. '+', spaces,
+// exponents, NaN and negative zero are errors. Errors wrap ErrSyntax, ErrTooPrecise or ErrOverflow.
 func Parse(s string) (micros int64, err error) {
 	magnitude, negative, err := parseMagnitude(s)
 	switch {
@@ -48,7 +46,7 @@ func Parse(s string) (micros int64, err error) {
 	return 0, fmt.Errorf("parse amount %q: %w", clip(s), ErrOverflow)
 }
 
-// parseMagnitude reads the digits as micro-units without their sign.
+// parseMagnitude reads the digits as micro-units, without the sign.
 func parseMagnitude(s string) (magnitude uint64, negative bool, err error) {
 	if s != "" && s[0] == '-' {
 		negative, s = true, s[1:]
@@ -93,7 +91,7 @@ func digits(s string) bool {
 	return true
 }
 
-// clip keeps error messages short, whatever came in.
+// clip keeps error messages short.
 func clip(s string) string {
 	const longest = 40
 	if len(s) > longest {

@@ -151,9 +151,10 @@ func TestRoundIsNearestAndEven(t *testing.T) {
 	})
 }
 
-// What parses has one spelling, but for zeros at its end.
+// An amount that parses has one spelling, apart from zeros at its end.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"", "0", "-1.5", "12.340", "9223372036854.775807", "-9223372036854.775808", "1e9", "NaN", "00"} {
+	for _, s := range []string{"", "0", "-1.5", "12.340", "9223372036854.775807", "-9223372036854.775808", "1e9", "NaN",
+		"00"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -11,8 +11,8 @@ const (
 	MaxLocationBytes       = 64
 )
 
-// AllocationPolicy says how each SKU of an order may be spread over its locations. A closed set; values equal
-// those of the event schema.
+// AllocationPolicy says how each SKU of an order may be spread over its locations. A closed set; values equal those of
+// the event schema.
 type AllocationPolicy int32
 
 // The policies.
@@ -22,8 +22,12 @@ const (
 	Split
 )
 
-// AllocationRule is what an order says of where its goods come from: a policy, and the locations that are
-// tried first, in their order.
+// AllocationRule says where the goods of an order come from: a policy, and the locations that are tried first, in their
+// order.
+//
+//	ORD-60  The policy is single_location, fewest_locations or split. At most 100 locations are tried first, each named
+//	        once (invalid_allocation). The rule applies to each SKU by itself, for as long as the order lives: two SKUs
+//	        of a single_location order may come from two locations. INV-60 and INV-61 say what it does.
 type AllocationRule struct {
 	Policy    AllocationPolicy
 	Locations []string
@@ -40,7 +44,8 @@ func (a *AllocationRule) Check() error {
 	for i, name := range a.Locations {
 		pointer := "/allocation/locations/" + strconv.Itoa(i)
 		if name == "" || len(name) > MaxLocationBytes || !plain(name) {
-			return refuse(CodeInvalidAllocation, pointer, "a location is 1 to 64 bytes of text without control characters or outer spaces")
+			return refuse(CodeInvalidAllocation, pointer,
+				"a location is 1 to 64 bytes of text without control characters or outer spaces")
 		}
 		if slices.Index(a.Locations, name) < i {
 			return refuse(CodeInvalidAllocation, pointer, "the location stands there twice")

@@ -40,7 +40,7 @@ func TestORD60Allocation(t *testing.T) {
 	if placed := s.events[0].(OrderPlaced); placed.Allocation != order.Allocation {
 		t.Fatalf("%+v", placed)
 	}
-	if s.when(stockAnswers(held)); s.order.Allocation != order.Allocation {
+	if s.when(stockAnswers(granted)); s.order.Allocation != order.Allocation {
 		t.Fatalf("%+v", s.order)
 	}
 }

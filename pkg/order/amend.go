@@ -1,9 +1,7 @@
 package order
 
 import (
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/holdfast/holdfast/pkg/money"
 )
@@ -11,27 +9,63 @@ import (
 // MaxAmendments bounds how often an order can be amended.
 const MaxAmendments = 1_000
 
-// EndedReason is the reason of an amendment that was declined because its order ended, or shipped, first.
-const EndedReason = "order_moved_on"
+// Amend changes quantities and prices of lines, or adds lines.
+//
+//	ORD-50  The order is reserved or confirmed, and not on hold: the reason for the hold may be a reason against
+//	        reserving more stock. There is one amendment at a time (amendment_pending), and at most 1,000
+//	        (too_many_amendments).
+//	ORD-51  It names lines by SKU; where the order has several of one, also by their place (unknown_line). A SKU that the
+//	        order has no line of is a new line, of 1 unit or more. Each line is named once, and there are at most 2,000
+//	        in all (invalid_lines).
+//	ORD-52  Quantities are absolute, 0 to 1e9 (invalid_quantity). A line of 0 is removed and keeps its place. A new line
+//	        needs a price. Another line keeps its own price if none is given, and must keep it once some of the line has
+//	        shipped or was cancelled (invalid_price). Lines that do not change are ignored; if none is left, nothing is
+//	        written.
+//	ORD-53  No line falls below what has shipped and was cancelled of it, and no SKU below what is being packed
+//	        (over_amendment). Something is left to ship (nothing_would_be_left).
+//	ORD-54  The total is that of the lines without what was cancelled, as ORD-4 makes it. What is authorized beyond it is
+//	        voided, and what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
+//	ORD-55  The total does not rise once money has gone back or is due to (already_refunded). Where that happens while
+//	        stock is asked, its answer declines the amendment.
+type Amend struct {
+	Lines  []AmendLine
+	Reason string
+}
+
+// AmendLine is a line as it should be. Quantity is absolute, and includes what was cancelled and shipped of it.
+type AmendLine struct {
+	SKU string
+	// Line is its place in the order, from 1. It may be 0 where the order has one line of the SKU, or none: then the line
+	// is new.
+	Line     int32
+	Quantity int64
+	// UnitPriceMicros is nil where the line keeps its price.
+	UnitPriceMicros *int64
+}
+
+// AmendmentRequested says that stock is asked for what the lines add.
+type AmendmentRequested struct {
+	Lines  []AmendedLine
+	Reason string
+}
 
 // Amendment is one that stock has not answered.
 type Amendment struct {
-	// Version is the order's version at which it was asked for.
+	// Version is the order's version at which it was requested.
 	Version uint64
 	Lines   []AmendedLine
 }
 
-// AmendedLine is a line before and after. What is cancelled and shipped is part of both quantities.
+// AmendedLine is a line before and after. Both quantities include what was cancelled and shipped.
 type AmendedLine struct {
-	// Line is its place in the order, from 1; one more than there are, and so on, for new lines.
+	// Line is its place in the order, from 1. New lines come after those that the order has.
 	Line                                  int32
 	SKU                                   string
 	Quantity, UnitPriceMicros             int64
 	FormerQuantity, FormerUnitPriceMicros int64
 }
 
-// amend applies ORD-50 to ORD-55, and ORD-56 where stock need not be asked.
-func (o *Order) amend(c Amend) ([]Event, error) {
+func (c Amend) decide(o *Order) ([]Event, error) {
 	switch {
 	case o.Kind != KindOrder || o.Lifecycle != Reserved && o.Lifecycle != Confirmed:
 		return nil, o.illegal("amend_order")
@@ -102,16 +136,18 @@ func (o *Order) amendedLines(asked []AmendLine) ([]AmendedLine, error) {
 		}
 	}
 	if int(next)+len(o.Asked) > MaxLines {
-		return nil, refuse(CodeInvalidLines, "/lines", "an order has at most 2000 lines, those that were taken off or declined included")
+		return nil, refuse(CodeInvalidLines, "/lines",
+			"an order has at most 2000 lines, those that were taken off or declined included")
 	}
 	return lines, nil
 }
 
-// lineNamed is the line that an amendment means, from 1; 0 for a new one (ORD-51).
+// lineNamed is the place of the line that an amendment names, from 1; 0 for a new one (ORD-51).
 func (o *Order) lineNamed(i int, a AmendLine) (int32, error) {
 	if a.Line != 0 {
 		if a.Line < 0 || int(a.Line) > len(o.Lines) || o.Lines[a.Line-1].SKU != a.SKU {
-			return 0, refuse(CodeUnknownLine, linePointer(i, "line"), "the order has no such line of this SKU; lines count from 1")
+			return 0, refuse(CodeUnknownLine, linePointer(i, "line"),
+				"the order has no such line of this SKU; lines count from 1")
 		}
 		return a.Line, nil
 	}
@@ -121,7 +157,8 @@ func (o *Order) lineNamed(i int, a AmendLine) (int32, error) {
 			continue
 		}
 		if at != 0 {
-			return 0, refuse(CodeUnknownLine, linePointer(i, "line"), "the order has several lines of this SKU: name one by its place, from 1")
+			return 0, refuse(CodeUnknownLine, linePointer(i, "line"),
+				"the order has several lines of this SKU: name one by its place, from 1")
 		}
 		at = int32(k) + 1
 	}
@@ -138,7 +175,8 @@ func (o *Order) priceAmended(i int, a AmendLine, at int32, l *AmendedLine) error
 	case *a.UnitPriceMicros < 0:
 		return refuse(CodeInvalidPrice, linePointer(i, "unit_price"), "a price is not negative")
 	case at > 0 && *a.UnitPriceMicros != l.UnitPriceMicros && o.Lines[at-1].Shipped+o.Lines[at-1].Cancelled > 0:
-		return refuse(CodeInvalidPrice, linePointer(i, "unit_price"), "part of the line has shipped or was cancelled at its price")
+		return refuse(CodeInvalidPrice, linePointer(i, "unit_price"),
+			"part of the line has shipped or was cancelled at its price")
 	case at == 0 && a.Quantity == 0:
 		return refuse(CodeInvalidQuantity, linePointer(i, "quantity"), "a new line has 1 unit or more")
 	}
@@ -146,7 +184,7 @@ func (o *Order) priceAmended(i int, a AmendLine, at int32, l *AmendedLine) error
 	return nil
 }
 
-// checkAmended applies ORD-53 and ORD-55 to an order that would have these lines.
+// checkAmended applies ORD-53 and ORD-55 to the order with the amended lines.
 func (o *Order) checkAmended(lines []AmendedLine) error {
 	after := *o
 	after.setLines(lines)
@@ -155,17 +193,9 @@ func (o *Order) checkAmended(lines []AmendedLine) error {
 			return refuse(CodeOverAmendment, "/lines", l.SKU+" would be less than what has shipped or was cancelled of it")
 		}
 	}
-	packed := quantities(nil)
-	for _, f := range o.Fulfilments {
-		if f.Pending {
-			for _, l := range f.Lines {
-				packed[l.SKU] += l.Quantity
-			}
-		}
-	}
-	left := after.left()
+	packing, left := o.packing(), after.left()
 	for _, l := range lines {
-		if k, ok := left.find(l.SKU); packed[l.SKU] > 0 && (!ok || left[k].left < packed[l.SKU]) {
+		if k, ok := left.find(l.SKU); packing[l.SKU] > 0 && (!ok || left[k].left < packing[l.SKU]) {
 			return refuse(CodeOverAmendment, "/lines", l.SKU+" would be less than what is set aside for a fulfilment")
 		}
 	}
@@ -176,8 +206,9 @@ func (o *Order) checkAmended(lines []AmendedLine) error {
 	if err != nil {
 		return err
 	}
-	if total > o.TotalMicros && o.givenBack() {
-		return o.refuseHere(CodeAlreadyRefunded, "money has gone back, or is due to: the order cannot cost more; place another one")
+	if total > o.TotalMicros && o.refunding() {
+		return o.refuseHere(CodeAlreadyRefunded,
+			"money has gone back, or is due to: the order cannot cost more; place another one")
 	}
 	return nil
 }
@@ -212,140 +243,8 @@ func (o *Order) reprice() (subtotalMicros, totalMicros int64, err error) {
 	return subtotalMicros, totalMicros, err
 }
 
-// amended applies ORD-54, ORD-56 and ORD-57: the events of an amendment that stock can follow. held are its answers, none when
-// it was not asked.
-func (o *Order) amended(lines []AmendedLine, held []Held) ([]Event, error) {
-	after := *o
-	after.setLines(lines)
-	ev := OrderAmended{Lines: lines, Backordered: o.backorderedAfter(lines, held)}
-	var err error
-	if ev.SubtotalMicros, ev.TotalMicros, err = after.reprice(); err != nil {
-		return nil, err
-	}
-	if ev.TotalMicros > o.TotalMicros && o.givenBack() { // since it was asked for
-		return []Event{AmendmentDeclined{Reason: CodeAlreadyRefunded}}, nil
-	}
-	ev.VoidedMicros, ev.RefundDueMicros = o.setFree(ev.TotalMicros)
-	missing := o.uncoveredOf(ev.TotalMicros)
-	prepaid := o.Terms == Prepaid
-	if prepaid && o.phase() == Confirmed && (o.PaymentDue || ev.TotalMicros > o.TotalMicros) {
-		ev.PaymentDueMicros = missing
-	}
-	events := append(make([]Event, 0, 2), ev)
-	if o.Lifecycle == Reserved && prepaid && missing == 0 {
-		events = append(events, OrderConfirmed{})
-	}
-	return events, nil
-}
-
-// backorderedAfter is how much of the amended SKUs waits for stock to come: stock gives that up first (INV-25).
-func (o *Order) backorderedAfter(lines []AmendedLine, held []Held) []LineQuantity {
-	var waits []LineQuantity
-	for _, change := range changes(lines) {
-		n := o.Backordered(change.SKU)
-		if h := find(held, change.SKU); h != nil {
-			n = h.Backordered
-		}
-		if n = max(0, n+min(0, change.Quantity)); n > 0 {
-			waits = append(waits, LineQuantity{change.SKU, n})
-		}
-	}
-	return waits
-}
-
-// amendmentAnswered applies ORD-56 and ORD-58 to stock's answers; neither all nor a rejection is no answer.
-func (o *Order) amendmentAnswered(held []Held, rejected, covered bool) ([]Event, error) {
-	switch {
-	case rejected:
-		var short []ShortLine
-		for _, more := range growth(o.Amendment.Lines) {
-			if h := find(held, more.SKU); h != nil && h.Rejected && h.RejectionReason != ReasonOtherLine {
-				short = append(short, ShortLine{more.SKU, more.Quantity, h.Available, h.RejectionReason})
-			}
-		}
-		return []Event{AmendmentDeclined{Short: short}}, nil
-	case covered:
-		return o.amended(o.Amendment.Lines, held)
-	}
-	return nil, nil
-}
-
-// givenBack: money has gone back, or is due to (ORD-55).
-func (o *Order) givenBack() bool { return o.RefundedMicros+o.RefundDueMicros > 0 }
-
-// giveUpAmendment declines what stock has not answered, before events that end or ship the order (ORD-59).
-func (o *Order) giveUpAmendment(events ...Event) []Event {
-	if o.Amendment == nil {
-		return events
-	}
-	return append([]Event{AmendmentDeclined{Reason: EndedReason}}, events...)
-}
-
-// changes adds up by SKU how much more (or less) of it an amendment wants, sorted by SKU.
-func changes(lines []AmendedLine) []LineQuantity {
-	all := make([]LineQuantity, len(lines))
-	for i, l := range lines {
-		all[i] = LineQuantity{l.SKU, l.Quantity - l.FormerQuantity}
-	}
-	slices.SortStableFunc(all, func(a, b LineQuantity) int { return strings.Compare(a.SKU, b.SKU) })
-	merged := all[:0]
-	for _, l := range all {
-		if n := len(merged); n > 0 && merged[n-1].SKU == l.SKU {
-			merged[n-1].Quantity += l.Quantity
-			continue
-		}
-		merged = append(merged, l)
-	}
-	return merged
-}
-
-// growth is what an amendment wants more of.
-func growth(lines []AmendedLine) []LineQuantity {
-	return slices.DeleteFunc(changes(lines), func(l LineQuantity) bool { return l.Quantity <= 0 })
-}
-
-func (o *Order) evolveRequested(e AmendmentRequested) {
+func (e AmendmentRequested) evolve(o *Order, _ Facts) {
 	o.Amendment = &Amendment{Version: o.Version, Lines: e.Lines}
 	o.Amendments++
-	o.wantChanged()
-}
-
-func (o *Order) evolveAmended(e OrderAmended) {
-	o.setLines(e.Lines)
-	waits := quantities(e.Backordered)
-	for _, l := range e.Lines {
-		waits[l.SKU] += 0 // also those of which nothing waits any more
-	}
-	for i := len(o.Lines) - 1; i >= 0; i-- {
-		l := &o.Lines[i]
-		if _, touched := waits[l.SKU]; touched {
-			l.Backordered = waits.take(l.SKU, l.left())
-		}
-	}
-	o.SubtotalMicros, o.TotalMicros = e.SubtotalMicros, e.TotalMicros
-	o.VoidedMicros += e.VoidedMicros
-	o.RefundDueMicros += e.RefundDueMicros
-	o.PaymentDue = e.PaymentDueMicros > 0
-	o.Amendment = nil
-	o.wantChanged()
-}
-
-// evolveDeclined keeps the SKUs of lines that were not added: stock may hold them until it is told otherwise.
-func (o *Order) evolveDeclined(e AmendmentDeclined) {
-	o.Short = e.Short
-	if a := o.Amendment; a != nil {
-		o.Declined = append(slices.Clip(o.Declined), a.Version)
-		for _, l := range a.Lines {
-			if int(l.Line) > len(o.Lines) && !slices.Contains(o.Asked, l.SKU) {
-				o.Asked = append(slices.Clip(o.Asked), l.SKU)
-			}
-		}
-	}
-	o.Amendment = nil
-	o.wantChanged()
-}
-
-// paidUp notes that nothing is due any more of what an amendment has added (ORD-57).
-func (o *Order) paidUp() {
-	o.PaymentDue = o.PaymentDue && o.uncovered() > 0
+	o.reservationChanged()
 }

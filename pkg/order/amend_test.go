@@ -9,10 +9,10 @@ func price(micros int64) *int64 { return &micros }
 
 func amend(lines ...AmendLine) Amend { return Amend{Lines: lines} }
 
-// stockIsShort rejects one SKU, and the others for its sake.
+// stockIsShort rejects one SKU, and the others because of it.
 func stockIsShort(sku string, available int64) stockAnswers {
 	return func(o Order) RecordReservation {
-		c := held(o)
+		c := granted(o)
 		for i := range c.Held {
 			h := &c.Held[i]
 			h.Rejected, h.RejectionReason, h.Available = true, ReasonOtherLine, 9
@@ -48,12 +48,14 @@ func TestORD51AmendedLines(t *testing.T) {
 	s.when(amend(AmendLine{SKU: "b", Line: 4, Quantity: 1})).refused(CodeUnknownLine)
 	s.when(amend(AmendLine{SKU: "b", Line: -1, Quantity: 1})).refused(CodeUnknownLine)
 	s.when(amend(AmendLine{SKU: "b", Quantity: 1}, AmendLine{SKU: "b", Line: 2, Quantity: 2})).refused(CodeInvalidLines)
-	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)}, AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(2)})).refused(CodeInvalidLines)
+	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)},
+		AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(2)})).refused(CodeInvalidLines)
 	s.when(amend(AmendLine{SKU: "c", Quantity: 0, UnitPriceMicros: price(1)})).refused(CodeInvalidQuantity)
 	s.order.Asked = make([]string, MaxLines-3)
 	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)})).refused(CodeInvalidLines)
 	s.order.Asked = nil
-	s.when(amend(AmendLine{SKU: "a", Line: 3, Quantity: 2})).then(AmendmentRequested{Lines: []AmendedLine{{3, "a", 2, 2_115_000, 1, 2_115_000}}})
+	s.when(amend(AmendLine{SKU: "a", Line: 3, Quantity: 2})).
+		then(AmendmentRequested{Lines: []AmendedLine{{3, "a", 2, 2_115_000, 1, 2_115_000}}})
 }
 
 func TestORD52AmendedPrices(t *testing.T) {
@@ -63,13 +65,16 @@ func TestORD52AmendedPrices(t *testing.T) {
 	s.when(amend(AmendLine{SKU: "c", Quantity: 1})).refused(CodeInvalidPrice)
 	s.when(amend(AmendLine{SKU: "b", Quantity: 1, UnitPriceMicros: price(-1)})).refused(CodeInvalidPrice)
 	s.when(amend(AmendLine{SKU: "b", Quantity: 4, UnitPriceMicros: price(1 << 61)})).refused(CodeAmountOverflow)
-	s.when(amend(AmendLine{SKU: "b", Quantity: 4, UnitPriceMicros: price(2_000_000)}, AmendLine{SKU: "a", Line: 1, Quantity: 2})).then()
+	s.when(amend(AmendLine{SKU: "b", Quantity: 4, UnitPriceMicros: price(2_000_000)},
+		AmendLine{SKU: "a", Line: 1, Quantity: 2})).then()
 	s.when(amend(AmendLine{SKU: "b", Quantity: 4, UnitPriceMicros: price(1_000_000)})).then(
 		AmendmentRequested{Lines: []AmendedLine{{2, "b", 4, 1_000_000, 4, 2_000_000}}},
-		OrderAmended{Lines: []AmendedLine{{2, "b", 4, 1_000_000, 4, 2_000_000}}, SubtotalMicros: 8_345_000, TotalMicros: 8_340_000})
+		OrderAmended{Lines: []AmendedLine{{2, "b", 4, 1_000_000, 4, 2_000_000}}, SubtotalMicros: 8_345_000,
+			TotalMicros: 8_340_000})
 	s.when(CancelLines{Lines: line("b", 1)})
 	s.when(amend(AmendLine{SKU: "b", Quantity: 4, UnitPriceMicros: price(1)})).refused(CodeInvalidPrice)
-	s.when(amend(AmendLine{SKU: "b", Quantity: 3, UnitPriceMicros: price(1_000_000)})).at(Confirmed, "pending", "unfulfilled")
+	s.when(amend(AmendLine{SKU: "b", Quantity: 3, UnitPriceMicros: price(1_000_000)})).
+		at(Confirmed, "pending", "unfulfilled")
 	if l := s.order.Lines[1]; l.left() != 2 || s.order.TotalMicros != 6_340_000 {
 		t.Fatalf("%+v of an order of %d", l, s.order.TotalMicros)
 	}
@@ -78,33 +83,39 @@ func TestORD52AmendedPrices(t *testing.T) {
 }
 
 func TestORD53NothingBelowWhatHasHappened(t *testing.T) {
-	s := given(t, append(confirmed(), Ship{FulfilmentID: "f", Lines: line("b", 1)}, CancelLines{Lines: line("b", 1)}, CreateFulfilment{"g", line("b", 1)})...)
+	s := given(t,
+		append(confirmed(), Ship{FulfilmentID: "f", Lines: line("b", 1)}, CancelLines{Lines: line("b", 1)},
+			CreateFulfilment{"g", line("b", 1)})...)
 	s.when(amend(AmendLine{SKU: "b", Quantity: 1})).refused(CodeOverAmendment)
 	s.when(amend(AmendLine{SKU: "b", Quantity: 2})).refused(CodeOverAmendment)
-	s.when(amend(AmendLine{SKU: "b", Quantity: 3})).wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 1, Fulfilled: 1})
+	s.when(amend(AmendLine{SKU: "b", Quantity: 3})).
+		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 1, Fulfilled: 1})
 
 	whole := given(t, confirmed()...)
 	nothing := amend(AmendLine{SKU: "a", Line: 1}, AmendLine{SKU: "a", Line: 3}, AmendLine{SKU: "b"})
 	whole.when(nothing).refused(CodeNothingLeft)
 	whole.when(amend(append(nothing.Lines, AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1_000_000)})...))
 	whole.wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4}, Wanted{SKU: "c", Reserved: 1})
-	whole.when(stockAnswers(held)).wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"}, Wanted{SKU: "c", Committed: 1})
+	whole.when(stockAnswers(granted)).wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"}, Wanted{SKU: "c", Committed: 1})
 	back := whole.when(amend(AmendLine{SKU: "b", Quantity: 2}))
 	back.then(AmendmentRequested{Lines: []AmendedLine{{2, "b", 2, 2_000_000, 0, 2_000_000}}})
 }
 
 func TestORD54To56StockIsReservedFirst(t *testing.T) {
-	s := given(t, twoSKUs(Prepaid), stockAnswers(held))
-	lines := []AmendedLine{{2, "b", 6, 2_000_000, 4, 2_000_000}, {3, "a", 0, 2_115_000, 1, 2_115_000}, {4, "c", 1, 3_333_000, 0, 0}}
-	s.when(Amend{[]AmendLine{{SKU: "b", Quantity: 6}, {SKU: "a", Line: 3}, {SKU: "c", Quantity: 1, UnitPriceMicros: price(3_333_000)}}, "customer called"})
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
+	lines := []AmendedLine{{2, "b", 6, 2_000_000, 4, 2_000_000}, {3, "a", 0, 2_115_000, 1, 2_115_000},
+		{4, "c", 1, 3_333_000, 0, 0}}
+	s.when(Amend{
+		[]AmendLine{{SKU: "b", Quantity: 6}, {SKU: "a", Line: 3},
+			{SKU: "c", Quantity: 1, UnitPriceMicros: price(3_333_000)}}, "customer called"})
 	s.then(AmendmentRequested{lines, "customer called"}).at(Reserved, "pending", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 6}, Wanted{SKU: "c", Reserved: 1})
 	if s.order.TotalMicros != twoSKUsTotal || !s.order.Undecided() {
 		t.Fatalf("an amendment counts before stock has answered: %+v", s.order)
 	}
 	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion, Held: []Held{{SKU: "a", Reserved: 3}}}).then()
-	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion - 1, Held: held(s.order).Held}).then()
-	s.when(stockAnswers(held)).then(OrderAmended{Lines: lines, SubtotalMicros: 17_563_000, TotalMicros: 17_560_000})
+	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion - 1, Held: granted(s.order).Held}).then()
+	s.when(stockAnswers(granted)).then(OrderAmended{Lines: lines, SubtotalMicros: 17_563_000, TotalMicros: 17_560_000})
 	s.wants(true, Wanted{SKU: "a", Reserved: 2}, Wanted{SKU: "b", Reserved: 6}, Wanted{SKU: "c", Reserved: 1})
 	s.when(AuthorizePayment{17_560_000, "p", 0}).at(Confirmed, "authorized", "unfulfilled")
 
@@ -120,7 +131,8 @@ func TestORD56Backorders(t *testing.T) {
 	s := given(t, twoSKUs(OnAccount), backordered(2))
 	s.when(amend(AmendLine{SKU: "a", Line: 1, Quantity: 4}))
 	s.when(backordered(4)).then(OrderAmended{
-		Lines: []AmendedLine{{1, "a", 4, 1_115_000, 2, 1_115_000}}, Backordered: line("a", 4), SubtotalMicros: 14_575_000, TotalMicros: 14_580_000})
+		Lines: []AmendedLine{{1, "a", 4, 1_115_000, 2, 1_115_000}}, Backordered: line("a", 4),
+		SubtotalMicros: 14_575_000, TotalMicros: 14_580_000})
 	if l := s.order.Lines; l[2].Backordered != 1 || l[0].Backordered != 3 {
 		t.Fatalf("%+v", l)
 	}
@@ -141,11 +153,12 @@ func TestORD54MoneyThatIsSetFree(t *testing.T) {
 	fewer := amend(AmendLine{SKU: "b", Quantity: 2})
 	s := given(t, paid()...).when(fewer).then(AmendmentRequested{Lines: less},
 		OrderAmended{Lines: less, SubtotalMicros: 8_345_000, TotalMicros: 8_340_000, VoidedMicros: 4_000_000})
-	s.at(Confirmed, "authorized", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 2})
+	s.at(Confirmed, "authorized", "unfulfilled").
+		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 2})
 	captured := given(t, append(paid(), CapturePayment{twoSKUsTotal, ""})...)
 	captured.when(fewer).then(AmendmentRequested{Lines: less},
 		OrderAmended{Lines: less, SubtotalMicros: 8_345_000, TotalMicros: 8_340_000, RefundDueMicros: 4_000_000})
-	part := given(t, twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{9_000_000, "p", 0})
+	part := given(t, twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{9_000_000, "p", 0})
 	part.when(fewer).then(AmendmentRequested{Lines: less},
 		OrderAmended{Lines: less, SubtotalMicros: 8_345_000, TotalMicros: 8_340_000, VoidedMicros: 660_000}, OrderConfirmed{})
 }
@@ -161,51 +174,61 @@ func TestORD55NoMoreAfterARefund(t *testing.T) {
 func TestORD57PaymentDue(t *testing.T) {
 	more := amend(AmendLine{SKU: "b", Quantity: 5})
 	due := func() *scenario {
-		return given(t, append(paid(), CreateFulfilment{"f", line("a", 1)}, more, stockAnswers(held))...)
+		return given(t, append(paid(), CreateFulfilment{"f", line("a", 1)}, more, stockAnswers(granted))...)
 	}
 	s := due().then(OrderAmended{
-		Lines: []AmendedLine{{2, "b", 5, 2_000_000, 4, 2_000_000}}, SubtotalMicros: 14_345_000, TotalMicros: 14_340_000, PaymentDueMicros: 2_000_000,
+		Lines: []AmendedLine{{2, "b", 5, 2_000_000, 4, 2_000_000}}, SubtotalMicros: 14_345_000, TotalMicros: 14_340_000,
+		PaymentDueMicros: 2_000_000,
 	}).at(Confirmed, "pending", "unfulfilled")
 	s.when(Ship{FulfilmentID: "g"}).refused(CodePaymentRequired)
 	s.when(CreateFulfilment{FulfilmentID: "g"}).refused(CodePaymentRequired)
 	s.when(ShipFulfilment{FulfilmentID: "f"}).refused(CodePaymentRequired)
 	s.when(AuthorizePayment{2_000_001, "q", 0}).refused(CodeOverAuthorization)
 	s.when(AuthorizePayment{1_000_000, "q", 0}).when(Ship{FulfilmentID: "g"}).refused(CodePaymentRequired)
-	s.when(AuthorizePayment{1_000_000, "r", 0}).when(Ship{FulfilmentID: "g"}).at(Confirmed, "authorized", "partially_fulfilled")
+	s.when(AuthorizePayment{1_000_000, "r", 0}).when(Ship{FulfilmentID: "g"}).
+		at(Confirmed, "authorized", "partially_fulfilled")
 
 	fallen := due()
-	fallen.when(CancelLines{Lines: line("b", 1)}).when(ShipFulfilment{FulfilmentID: "f"}).at(Confirmed, "authorized", "partially_fulfilled")
+	fallen.when(CancelLines{Lines: line("b", 1)}).when(ShipFulfilment{FulfilmentID: "f"}).
+		at(Confirmed, "authorized", "partially_fulfilled")
 	half := due().when(amend(AmendLine{SKU: "b", Quantity: 5, UnitPriceMicros: price(1_900_000)}))
 	if !half.order.PaymentDue {
 		t.Fatal("still costs more than is authorized")
 	}
-	half.when(amend(AmendLine{SKU: "b", Quantity: 5, UnitPriceMicros: price(1_000_000)})).when(ShipFulfilment{FulfilmentID: "f"}).at(Confirmed, "authorized", "partially_fulfilled")
-	onAccount := given(t, append(confirmed(), more, stockAnswers(held))...)
+	half.when(amend(AmendLine{SKU: "b", Quantity: 5, UnitPriceMicros: price(1_000_000)})).
+		when(ShipFulfilment{FulfilmentID: "f"}).at(Confirmed, "authorized", "partially_fulfilled")
+	onAccount := given(t, append(confirmed(), more, stockAnswers(granted))...)
 	onAccount.when(Ship{FulfilmentID: "f"}).at(Completed, "pending", "fulfilled")
 	voided := given(t, append(paid(), VoidPayment{}, amend(AmendLine{SKU: "b", Quantity: 3}))...)
 	voided.when(Ship{FulfilmentID: "f"}).at(Completed, "voided", "fulfilled") // the order stands (ORD-22)
 }
 
 func TestORD58Declined(t *testing.T) {
-	s := given(t, append(confirmed(), amend(AmendLine{SKU: "b", Quantity: 9}, AmendLine{SKU: "c", Quantity: 2, UnitPriceMicros: price(1)}, AmendLine{SKU: "a", Line: 1, Quantity: 1}))...)
+	s := given(t,
+		append(confirmed(),
+			amend(AmendLine{SKU: "b", Quantity: 9}, AmendLine{SKU: "c", Quantity: 2, UnitPriceMicros: price(1)},
+				AmendLine{SKU: "a", Line: 1, Quantity: 1}))...)
 	asked := s.order.Version
 	s.when(stockIsShort("b", 3)).then(AmendmentDeclined{Short: []ShortLine{{"b", 5, 3, ReasonInsufficientStock}}})
-	s.at(Confirmed, "pending", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4}, Wanted{SKU: "c"})
-	if !reflect.DeepEqual(s.order.Declined, []uint64{asked}) || len(s.order.Lines) != 3 || s.order.TotalMicros != twoSKUsTotal {
+	s.at(Confirmed, "pending", "unfulfilled").
+		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4}, Wanted{SKU: "c"})
+	if !reflect.DeepEqual(s.order.Declined, []uint64{asked}) || len(s.order.Lines) != 3 ||
+		s.order.TotalMicros != twoSKUsTotal {
 		t.Fatalf("%+v", s.order)
 	}
-	s.when(stockAnswers(held)).then(ReservationSettled{s.order.ReservationVersion})
+	s.when(stockAnswers(granted)).then(ReservationSettled{s.order.ReservationVersion})
 	s.when(amend(AmendLine{SKU: "b", Quantity: 5}))
-	withoutC := held(s.order) // nobody asks again of what was never held
+	withoutC := granted(s.order) // nobody asks again for what was never reserved
 	withoutC.Held = withoutC.Held[:2]
-	s.when(withoutC).at(Confirmed, "pending", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 5}, Wanted{SKU: "c"})
+	s.when(withoutC).at(Confirmed, "pending", "unfulfilled").
+		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 5}, Wanted{SKU: "c"})
 	s.when(amend(AmendLine{SKU: "b", Quantity: 4}))
-	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)})).when(stockAnswers(held))
+	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)})).when(stockAnswers(granted))
 	s.wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4}, Wanted{SKU: "c", Committed: 1})
 
 	found := given(t, append(confirmed(), amend(AmendLine{SKU: "b", Quantity: 9}))...)
 	found.when(stockAnswers(func(o Order) RecordReservation {
-		c := held(o)
+		c := granted(o)
 		c.Held[1].Reserved, c.Held[1].Rejected, c.Held[1].RejectionReason = 2, true, ReasonInsufficientStock
 		return c
 	})).then(AmendmentDeclined{Short: []ShortLine{{"b", 5, 0, ReasonInsufficientStock}}})
@@ -218,31 +241,35 @@ func TestORD59WhileStockHasNotAnswered(t *testing.T) {
 	s.when(CreateFulfilment{FulfilmentID: "g"}).refused(CodeAmendmentPending)
 	s.when(ShipFulfilment{FulfilmentID: "f"}).refused(CodeAmendmentPending)
 	s.when(CancelLines{Lines: line("a", 1)}).refused(CodeAmendmentPending)
-	s.when(CancelFulfilment{FulfilmentID: "f"}).when(Hold{}).when(stockAnswers(held)).at(OnHold, "pending", "unfulfilled")
+	s.when(CancelFulfilment{FulfilmentID: "f"}).when(Hold{}).when(stockAnswers(granted)).
+		at(OnHold, "pending", "unfulfilled")
 	s.when(Resume{}).wants(false, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 5})
 
-	paying := given(t, twoSKUs(Prepaid), stockAnswers(held), more) // confirmed while stock is asked
-	paying.when(AuthorizePayment{twoSKUsTotal, "p", 0}).wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Reserved: 1, Committed: 4})
-	paying.when(stockAnswers(held)).at(Confirmed, "pending", "unfulfilled")
+	paying := given(t, twoSKUs(Prepaid), stockAnswers(granted), more) // confirmed while stock is asked
+	paying.when(AuthorizePayment{twoSKUsTotal, "p", 0}).
+		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Reserved: 1, Committed: 4})
+	paying.when(stockAnswers(granted)).at(Confirmed, "pending", "unfulfilled")
 	if !paying.order.PaymentDue {
 		t.Fatal("nothing is due")
 	}
 
 	given(t, append(confirmed(), more)...).when(Cancel{}).then(AmendmentDeclined{Reason: EndedReason}, OrderCancelled{}).
 		wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
-	given(t, twoSKUs(Prepaid), stockAnswers(held), more).when(Expire{9_000}).then(AmendmentDeclined{Reason: EndedReason}, OrderExpired{})
-	given(t, append(confirmed(), more)...).when(ReconcileShipment{line("b", 4)}).then(AmendmentDeclined{Reason: EndedReason}, ShipmentReconciled{"reconciled-5", line("b", 4)})
+	given(t, twoSKUs(Prepaid), stockAnswers(granted), more).when(Expire{9_000}).
+		then(AmendmentDeclined{Reason: EndedReason}, OrderExpired{})
+	given(t, append(confirmed(), more)...).when(ReconcileShipment{line("b", 4)}).
+		then(AmendmentDeclined{Reason: EndedReason}, ShipmentReconciled{"reconciled-5", line("b", 4)})
 }
 
 func TestORD55MoneyGoesBackWhileStockIsAsked(t *testing.T) {
 	s := given(t, append(paid(), CapturePayment{twoSKUsTotal, "c"}, amend(AmendLine{SKU: "b", Quantity: 5}))...)
 	s.when(RefundPayment{1_000_000, "r", ""})
-	s.when(stockAnswers(held)).then(AmendmentDeclined{Reason: CodeAlreadyRefunded})
+	s.when(stockAnswers(granted)).then(AmendmentDeclined{Reason: CodeAlreadyRefunded})
 	s.wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
 
 	cheaper := given(t, append(paid(), CapturePayment{twoSKUsTotal, "c"},
 		amend(AmendLine{SKU: "b", Quantity: 5, UnitPriceMicros: price(1_000_000)}), RefundPayment{1_000_000, "r", ""})...)
-	cheaper.when(stockAnswers(held))
+	cheaper.when(stockAnswers(granted))
 	if _, ok := cheaper.events[0].(OrderAmended); !ok {
 		t.Fatalf("%+v", cheaper.events)
 	}

@@ -1,16 +1,28 @@
 package order
 
+// Command asks for a change of an order. The set is closed: the commands are types of this package. Each is in the
+// file of its subject, with its rules, its events, and the methods that decide the one and apply the others.
+type Command interface {
+	decide(o *Order) ([]Event, error)
+}
+
+// Event is a change of an order. The set is closed, and the fields of its types are those of the event schema
+// (schemas/holdfast/event/v1/order.proto).
+type Event interface {
+	evolve(o *Order, f Facts)
+}
+
 // Facts are what an event's envelope adds to its change.
 type Facts struct {
 	EventID          ID
 	OccurredAtMicros int64
 }
 
-// Decide says what a command does to an order. A refusal is an *Error; it writes nothing.
+// Decide says what a command does to an order. A refusal is an *Error, and writes nothing.
 //
-// What may follow what. "·" is illegal_transition, "–" writes nothing and is no error; a past
-// document is Completed, or Placed while stock is asked for it, and takes RecordReservation only; once Rejected,
-// ImportDocument again:
+// Which command an order accepts in which lifecycle, and where it goes. "·" is illegal_transition. "–" writes nothing
+// and is no error. A past document is completed, or placed while stock is asked for it. It accepts RecordReservation
+// only; once rejected, ImportDocument again:
 //
 //	                   none      placed     reserved   confirmed  completed  rejected, cancelled, expired
 //	Place              placed    already_placed everywhere else
@@ -46,180 +58,124 @@ type Facts struct {
 //	⁸ AmendmentRequested; RecordReservation then makes it OrderAmended or AmendmentDeclined
 //	⁹ or placed, where stock is asked first: RecordReservation then makes it completed or rejected
 //
-// An order on hold takes Resume, and of what it took before: CancelLines, CancelFulfilment, Cancel, Deliver, returns,
-// payments but for StartPayment, RecordReservation, RecordBackorder and ReconcileShipment. A payment that the order has
-// already writes nothing anywhere (ORD-21).
+// An order on hold accepts Resume, and of what it accepted before: CancelLines, CancelFulfilment, Cancel, Deliver,
+// returns, payments other than StartPayment, RecordReservation, RecordBackorder and ReconcileShipment. A payment that
+// the order already has writes nothing in any lifecycle (ORD-21).
 //
-// The rules:
+// The rules are numbered, and are above the commands that they are about. This is their index; rules_test.go checks it,
+// and that each rule has a test:
 //
-//	ORD-1   Place and ImportDocument need an order that does not exist yet: already_placed.
-//	ORD-2   1 to 2,000 lines (invalid_lines), each with a SKU (invalid_sku), 1 to 1e9 units
-//	        (invalid_quantity) and a price of 0 or more (invalid_price). Several lines may have one SKU.
-//	ORD-3   The currency is one of ISO 4217 (unknown_currency); texts have limits (invalid_…); terms are prepaid (the
-//	        default) or on account (invalid_terms); on account has no payment deadline.
-//	ORD-4   The subtotal is exact (amount_overflow); the total is the subtotal rounded once to the minor
-//	        unit, half to even. A total that the client expects must be that one: total_mismatch.
-//	ORD-5   RecordReservation counts only for the order's own ReservationVersion, and once.
-//	ORD-6   From placed, one rejected SKU rejects the order. Short has those that are insufficient or
-//	        unknown, not those that were refused for their sake.
-//	ORD-7   From placed, answers that cover all that is wanted reserve the order: OrderBackordered when part
-//	        of it is backordered, else OrderReserved. Answers that do not cover it, without a rejection, are none.
-//	ORD-8   On account, or with nothing to pay, OrderConfirmed follows in the same decision.
-//	ORD-9   Stock that rejects what an order has already ends it, wherever that stock is: cancelled from reserved, or from
-//	        confirmed with nothing shipped, on hold too. Only stock that has lost a step does so. Answers that do not cover such an order,
-//	        without a rejection, are none: stock remembers another step, and is asked anew.
-//	ORD-10  AuthorizePayment: more than 0 (invalid_amount), at most what is kept (ORD-61) and neither paid nor authorized
-//	        (over_authorization). From reserved, OrderConfirmed follows once the total is authorized; before, and from
-//	        placed, PaymentStarted, while ORD-20 allows it. A placed order is confirmed with stock's answer.
-//	ORD-11  CapturePayment: more than 0 (invalid_amount), all captures at most what was ever authorized (over_capture). What
-//	        the order had voided of it is voided no more; what is paid then beyond what is kept is due for refund (ORD-61).
-//	        From reserved, OrderConfirmed follows when that covers the total.
-//	ORD-12  Confirm needs the total authorized, or terms on account: payment_required.
-//	ORD-13  Cancel: nothing has shipped (already_shipped). What is authorized and not captured is voided,
-//	        what is captured is due for refund.
-//	ORD-14  Ship: each SKU at most what is left to ship (over_shipment), without the backordered part
-//	        (backordered), 1 unit or more (invalid_quantity). No lines: all that can ship; none left: nothing_to_ship.
-//	ORD-15  A shipment has an ID of its own (invalid_fulfilment_id, fulfilment_exists), and an order at most 1,000
-//	        (too_many_fulfilments).
-//	ORD-16  Deliver names a shipment (unknown_fulfilment) that is not delivered yet (already_delivered), and at most what
-//	        of it has not arrived (over_delivery); no lines: all of that. Delivered is a shipment that has arrived in
-//	        full, and an order of which everything has shipped and arrived.
-//	ORD-17  Expire ends a prepaid order that is placed or reserved once AtMicros reaches its deadline;
-//	        what was authorized is voided, what is paid is due for refund.
-//	ORD-18  ImportDocument: an imported order has shipped in full, a credit note gives its lines back to
-//	        stock (invalid_kind otherwise). ORD-2 to ORD-4 hold.
-//	ORD-19  ReconcileShipment ships what stock has fulfilled, backordered or not, at most what is left
-//	        (over_shipment); no lines: nothing_to_ship. The order becomes confirmed, or completed; one on hold stays so until
-//	        all has shipped. It is the fulfilment that is being packed of just these lines, or else a shipment of its own
-//	        (an ID that begins with "reconciled-"), for which fulfilments that can no longer ship are cancelled, the newest first.
-//	ORD-20  StartPayment moves the deadline of an order that waits for its payment; never back, and at most 10 times
-//	        (too_many_payments).
-//	ORD-21  A payment whose provider's reference the order has for the same action is the same payment, whoever tells of
-//	        it, and wherever the order stands by then: nothing is written. With another amount: payment_reference_reused. At
-//	        most 1,000 have one (too_many_payments).
-//	ORD-22  VoidPayment: at most what is authorized and neither captured nor voided (over_void); no amount: all of it;
-//	        none left: nothing_to_void. The order stands.
-//	ORD-23  RefundPayment: at most what is captured and not refunded (over_refund); no amount: all of it; none left:
-//	        nothing_to_refund. It counts against what a cancellation made due.
-//	ORD-24  FailPayment is noted; the order waits on.
-//	ORD-25  A payment that comes too late: an expired order is placed again when its total is authorized at once, and
-//	        asks stock anew; confirmed when that has it, and rejected, the payment voided, when not. Less than the
-//	        total, and payments of cancelled and rejected orders, or of expired ones that money was captured of, are voided
-//	        at once (PaymentVoided).
-//	ORD-26  Ship with Capture takes the price of what ships, rounded as ORD-4 does, at most what is authorized; with
-//	        the last shipment all that is; never more than is kept and not paid (ORD-61). A PaymentReference that the order
-//	        has a capture of already takes nothing (ORD-21). A prepaid order that is not paid and has nothing authorized:
-//	        nothing_to_capture.
-//	ORD-27  Hold stops an order that is reserved or confirmed: stock stays held, nothing ships, no deadline ends it.
-//	ORD-28  Resume takes it back to where it was. A payment deadline moves to the command's, if later; OrderConfirmed
-//	        follows when the total was authorized meanwhile.
-//	ORD-29  CancelLines: at most what has not shipped and is in no fulfilment (over_cancellation), from the last line of
-//	        a SKU on, and what is backordered first. Not all of an order of which nothing has shipped
-//	        (nothing_would_be_left). The total is that of the rest, as ORD-4 makes it; what is authorized beyond it is
-//	        voided, what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
-//	ORD-30  CreateFulfilment sets lines aside as ORD-14 and ORD-15 choose them; nothing else ships or cancels them.
-//	ORD-31  ShipFulfilment ships a fulfilment that has not shipped (unknown_fulfilment, fulfilment_shipped), as Ship does.
-//	ORD-32  CancelFulfilment gives its lines free again. The end of an order cancels its fulfilments that have not shipped.
-//	ORD-33  RecordBackorder counts only for the order's own ReservationVersion. What is backordered only falls:
-//	        less of it is OrderBackorderFilled, more of it an older message. An answer to a later step
-//	        (RecordReservation) tells the same.
-//	ORD-40  RequestReturn: at most what has been delivered, has not come back and is not asked back (over_return);
-//	        no lines: all of that; none left: nothing_to_return. A return has an ID of its own (invalid_return_id,
-//	        return_exists), and an order at most 1,000 (too_many_returns).
-//	ORD-41  ReceiveReturn: at most what of the return is still to come (unknown_return, over_return), each line
-//	        resellable or damaged (invalid_condition); nothing still to come: return_closed. Resellable goods go to
-//	        available, damaged ones to damaged. They come from the first delivered lines of their SKU, at their
-//	        prices, and go to the location that is named for them (invalid_location), or else to where they had left from
-//	        (INV-18). What is paid beyond what is kept then is due for refund, what is authorized beyond it is voided (ORD-61).
-//	ORD-42  CancelReturn gives up what of a return has not come (unknown_return, return_closed).
-//	ORD-50  Amend changes an order that is reserved or confirmed; not one on hold: what stopped it may speak against binding
-//	        more stock. One amendment at a time (amendment_pending), and at most 1,000 (too_many_amendments).
-//	ORD-51  It names lines by SKU; where the order has several of one, also by place (unknown_line). A SKU that the order
-//	        has no line of is a new line, of 1 unit or more. Each line once, and at most 2,000 in all (invalid_lines).
-//	ORD-52  Quantities are absolute, 0 to 1e9 (invalid_quantity): a line of 0 is taken off and keeps its place. A new line
-//	        needs a price, another one keeps its own without, and always once part of it has shipped or was cancelled
-//	        (invalid_price). Lines that stay as they are count for nothing; without any other, nothing is written.
-//	ORD-53  No line falls below what has shipped and was cancelled of it, no SKU below what is set aside (over_amendment),
-//	        and something is left to ship (nothing_would_be_left).
-//	ORD-54  The total is that of the lines without what was cancelled, as ORD-4 makes it. What is authorized beyond it is
-//	        voided, what is captured beyond it is due for refund. OrderConfirmed follows when that pays the order.
-//	ORD-55  The total does not rise once money has gone back or is due to (already_refunded). Where that happens while stock
-//	        is asked, its answer declines the amendment.
-//	ORD-56  What a SKU grows by is asked of stock first, on top of what the order has: AmendmentRequested. Answers that cover
-//	        it, backordered or not, make it OrderAmended; without growth that follows at once.
-//	ORD-57  A confirmed prepaid order that an amendment makes cost more than is authorized stays confirmed; nothing of it is
-//	        set aside or ships (payment_required) before the total is authorized, or has fallen to what is.
-//	ORD-58  One rejected SKU declines the amendment: AmendmentDeclined, with those of its SKUs that are insufficient or
-//	        unknown. The order stays as it was, and wants what it wanted.
-//	ORD-59  While stock has not answered, nothing is set aside, ships or is cancelled by the line (amendment_pending). What
-//	        ends or ships the order nevertheless declines the amendment first.
-//	ORD-60  An order may say where its goods come from: a policy (single_location, fewest_locations or split), and at
-//	        most 100 locations that are tried first, each once (invalid_allocation). It holds for each SKU by itself,
-//	        for as long as the order lives: two SKUs of a single_location order may come from two locations. INV-60
-//	        and INV-61 say what it does.
-//	ORD-61  What the customer keeps is worth the total without what came back, rounded as ORD-4 does; nothing once the order
-//	        was rejected, was cancelled or has expired. What is captured, has not gone back and is not due to never exceeds
-//	        it; with what is authorized and open neither.
-//	ORD-62  What providers and carriers did is recorded wherever the order stands, on hold and after its end too: it has
-//	        happened. AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, and Deliver of what has
-//	        shipped.
-//	ORD-63  Where stock of other shards is asked for a past document, ImportRequested goes first: goods of an order are
-//	        reserved, of a credit note nothing is wanted yet. Answers that cover it import it as ORD-18 does, one rejected SKU
-//	        rejects it. What was rejected has no key and no place: ImportDocument takes it, or another in its stead, again.
+//	place.go        ORD-1 to ORD-4
+//	reservation.go  ORD-5 to ORD-9, ORD-33
+//	payment.go      ORD-10, ORD-11, ORD-20, ORD-21, ORD-25, ORD-62
+//	ending.go       ORD-12, ORD-13, ORD-17
+//	shipment.go     ORD-14, ORD-15, ORD-19, ORD-26
+//	delivery.go     ORD-16
+//	document.go     ORD-18, ORD-63
+//	refund.go       ORD-22 to ORD-24
+//	hold.go         ORD-27, ORD-28
+//	cancellines.go  ORD-29
+//	fulfilment.go   ORD-30 to ORD-32
+//	returns.go      ORD-40, ORD-42
+//	received.go     ORD-41
+//	amend.go        ORD-50 to ORD-55
+//	amended.go      ORD-56 to ORD-59
+//	allocation.go   ORD-60
+//	balance.go      ORD-61
 func Decide(o Order, cmd Command) ([]Event, error) {
+	// Not cmd.decide(&o): a call through the interface makes the compiler allocate the order and the command.
 	switch c := cmd.(type) {
 	case Place:
-		return o.place(c)
+		return c.decide(&o)
 	case RecordReservation:
-		return o.recordReservation(c)
+		return c.decide(&o)
 	case RecordBackorder:
-		return o.recordBackorder(c)
-	case AuthorizePayment:
-		return o.authorizePayment(c)
-	case CapturePayment:
-		return o.capturePayment(c)
+		return c.decide(&o)
 	case StartPayment:
-		return o.startPayment(c)
+		return c.decide(&o)
+	case AuthorizePayment:
+		return c.decide(&o)
+	case CapturePayment:
+		return c.decide(&o)
 	case VoidPayment:
-		return o.voidPayment(c)
+		return c.decide(&o)
 	case RefundPayment:
-		return o.refundPayment(c)
+		return c.decide(&o)
 	case FailPayment:
-		return o.failPayment(c)
+		return c.decide(&o)
 	case Confirm:
-		return o.confirm()
+		return c.decide(&o)
 	case Cancel:
-		return o.cancel(c)
-	case Ship:
-		return o.ship(c)
-	case CreateFulfilment:
-		return o.createFulfilment(c)
-	case ShipFulfilment:
-		return o.shipFulfilment(c)
-	case CancelFulfilment:
-		return o.cancelFulfilment(c)
-	case CancelLines:
-		return o.cancelLines(c)
-	case Amend:
-		return o.amend(c)
-	case Hold:
-		return o.hold(c)
-	case Resume:
-		return o.resume(c)
-	case RequestReturn:
-		return o.requestReturn(c)
-	case ReceiveReturn:
-		return o.receiveReturn(c)
-	case CancelReturn:
-		return o.cancelReturn(c)
-	case Deliver:
-		return o.deliver(c)
+		return c.decide(&o)
 	case Expire:
-		return o.expire(c)
+		return c.decide(&o)
+	case Hold:
+		return c.decide(&o)
+	case Resume:
+		return c.decide(&o)
+	case Ship:
+		return c.decide(&o)
+	case CreateFulfilment:
+		return c.decide(&o)
+	case ShipFulfilment:
+		return c.decide(&o)
+	case CancelFulfilment:
+		return c.decide(&o)
+	case CancelLines:
+		return c.decide(&o)
+	case Amend:
+		return c.decide(&o)
+	case Deliver:
+		return c.decide(&o)
+	case RequestReturn:
+		return c.decide(&o)
+	case ReceiveReturn:
+		return c.decide(&o)
+	case CancelReturn:
+		return c.decide(&o)
 	case ImportDocument:
-		return o.importDocument(c)
+		return c.decide(&o)
 	case ReconcileShipment:
-		return o.reconcileShipment(c)
+		return c.decide(&o)
 	}
 	return nil, refuse(CodeUnknownCommand, "", "not a command of an order")
+}
+
+// Evolve returns the order after an event. It never fails on what Decide produced, and does not change its argument.
+//
+// Version grows by 1. The first of OrderPlaced, ImportRequested and DocumentImported sets PlacedEventID to the event's
+// ID; each of them sets OccurredAtMicros. Every event that changes what Wanted returns sets ReservationVersion to the
+// new Version, and Settled to false. ID is the key of the state: whoever keeps the state sets it.
+func Evolve(o Order, ev Event, f Facts) Order {
+	o.Version++
+	switch e := ev.(type) { // direct calls for frequent events: through the interface the order would be allocated
+	case OrderPlaced:
+		e.evolve(&o, f)
+	case OrderReserved:
+		e.evolve(&o, f)
+	case OrderConfirmed:
+		e.evolve(&o, f)
+	case ReservationSettled:
+		e.evolve(&o, f)
+	case PaymentAuthorized:
+		e.evolve(&o, f)
+	case PaymentCaptured:
+		e.evolve(&o, f)
+	case LinesShipped:
+		e.evolve(&o, f)
+	case LinesDelivered:
+		e.evolve(&o, f)
+	case DocumentImported:
+		e.evolve(&o, f)
+	case nil:
+	default:
+		return evolveCopy(o, ev, f)
+	}
+	return o
+}
+
+// evolveCopy calls evolve through the interface, on a copy of the order.
+func evolveCopy(o Order, ev Event, f Facts) Order {
+	ev.evolve(&o, f)
+	return o
 }

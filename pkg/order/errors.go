@@ -1,10 +1,8 @@
 package order
 
-import "slices"
-
-// Error is a command refused; it writes nothing. Code is stable, Detail is for people, Pointer
-// (RFC 6901, may be empty) names the field of the command. Status and Allowed go with refusals that
-// lie in the order's state: where it stands, and the commands that it takes there.
+// Error is a refused command, which writes nothing. Code is stable, and Detail is for people. Pointer (RFC 6901) names
+// the field of the command; it may be empty. A refusal because of the order's state has Status, where the order is,
+// and Allowed, the commands that it accepts there.
 type Error struct {
 	Code    string
 	Detail  string
@@ -66,7 +64,7 @@ const (
 	CodeOverAmendment          = "over_amendment"
 	CodeAmendmentPending       = "amendment_pending"
 	CodeTooManyAmendments      = "too_many_amendments"
-	// CodeAlreadyRefunded: an order that money goes back of cannot cost more.
+	// CodeAlreadyRefunded: money has gone back, or is due to: the order cannot cost more.
 	CodeAlreadyRefunded = "already_refunded"
 	CodeUnknownCommand  = "unknown_command"
 )
@@ -78,61 +76,12 @@ func refuse(code, pointer, detail string) *Error {
 	return &Error{Code: code, Pointer: pointer, Detail: detail}
 }
 
-// refuseHere is a refusal that lies in the order's state.
+// refuseHere is a refusal because of the order's state.
 func (o *Order) refuseHere(code, detail string) *Error {
 	return &Error{Code: code, Detail: detail, Status: o.Lifecycle.String(), Allowed: o.allowed()}
 }
 
-// illegal refuses a command that the order's state does not take.
+// illegal refuses a command that the order does not accept in its state.
 func (o *Order) illegal(command string) *Error {
 	return o.refuseHere(CodeIllegalTransition, "an order that is "+o.Lifecycle.String()+" does not take "+command)
 }
-
-// allowed names the commands that clients may give in the order's state, as the API calls them.
-func (o *Order) allowed() []string {
-	switch {
-	case o.Lifecycle == None:
-		return []string{"place_order", "import_order", "import_credit_note"}
-	case o.Kind != KindOrder:
-		return nil
-	}
-	open := o.Lifecycle == Reserved || o.Lifecycle == Confirmed
-	shippable := o.Lifecycle == Confirmed && o.Amendment == nil && !o.PaymentDue
-	var names []string
-	for _, c := range []struct {
-		name string
-		ok   bool
-	}{
-		{"start_payment", o.awaitsPayment()},
-		{"authorize_payment", o.uncovered() > 0},
-		{"capture_payment", o.openAuthorization() > 0},
-		{"void_payment", o.openAuthorization() > 0},
-		{"refund_payment", o.CapturedMicros > o.RefundedMicros},
-		{"fail_payment", o.uncovered() > 0},
-		{"confirm_order", o.Lifecycle == Reserved},
-		{"hold_order", open},
-		{"resume_order", o.Lifecycle == OnHold},
-		{"create_fulfilment", shippable && len(o.free()) > 0},
-		{"ship_order", shippable && len(o.free()) > 0},
-		{"ship_fulfilment", shippable && o.has(func(f Fulfilment) bool { return f.Pending })},
-		{"cancel_fulfilment", o.has(func(f Fulfilment) bool { return f.Pending })},
-		{"deliver_order", o.takesDeliveries() && o.has(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })},
-		{"cancel_lines", (o.phase() == Reserved || o.phase() == Confirmed) && o.Amendment == nil && len(o.free()) > 0},
-		{"amend_order", open && o.Amendment == nil && o.Amendments < MaxAmendments},
-		{"cancel_order", o.cancellable()},
-		{"request_return", o.takesReturns() && len(o.returnable()) > 0},
-		{"receive_return", o.takesReturns() && o.awaitsReturn()},
-		{"cancel_return", o.takesReturns() && o.awaitsReturn()},
-	} {
-		if c.ok {
-			names = append(names, c.name)
-		}
-	}
-	return names
-}
-
-func (o *Order) awaitsReturn() bool {
-	return slices.ContainsFunc(o.Returns, func(r Return) bool { return len(r.open()) > 0 })
-}
-
-func (o *Order) has(kind func(Fulfilment) bool) bool { return slices.ContainsFunc(o.Fulfilments, kind) }

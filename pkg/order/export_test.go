@@ -1,10 +1,10 @@
 package order
 
-// What tests outside of the package hold orders to.
+// For tests in package order_test.
 var (
 	CheckOrder = checkOrder
 	Growth     = growth
 )
 
-// Reprice is what the lines cost.
+// Reprice adds up what the lines cost.
 func (o *Order) Reprice() (subtotalMicros, totalMicros int64, err error) { return o.reprice() }

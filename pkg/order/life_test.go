@@ -8,16 +8,16 @@ import (
 func TestORD5AnswersToTheOwnStepOnce(t *testing.T) {
 	given(t).when(RecordReservation{}).then()
 	s := given(t, twoSKUs(Prepaid))
-	late := held(s.order)
+	late := granted(s.order)
 	late.ReservationVersion = 7
 	s.when(late).then()
-	first := held(s.order)
+	first := granted(s.order)
 	s.when(first).then(OrderReserved{})
 	s.when(first).then()
 	s.when(Cancel{"changed my mind"}).wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	s.when(first).then()
-	s.when(stockAnswers(held)).then(ReservationSettled{3})
-	s.when(stockAnswers(held)).then()
+	s.when(stockAnswers(granted)).then(ReservationSettled{3})
+	s.when(stockAnswers(granted)).then()
 }
 
 func TestORD6Rejected(t *testing.T) {
@@ -37,13 +37,13 @@ func TestORD6Rejected(t *testing.T) {
 }
 
 func TestORD7Reserved(t *testing.T) {
-	given(t, twoSKUs(Prepaid)).when(stockAnswers(held)).then(OrderReserved{}).at(Reserved, "pending", "unfulfilled")
+	given(t, twoSKUs(Prepaid)).when(stockAnswers(granted)).then(OrderReserved{}).at(Reserved, "pending", "unfulfilled")
 	s := given(t, twoSKUs(Prepaid)).when(backordered(2)).then(OrderBackordered{line("a", 2)})
 	if s.order.Lines[0].Backordered != 1 || s.order.Lines[2].Backordered != 1 || !s.order.Settled {
 		t.Fatalf("%+v", s.order)
 	}
 	s.at(Reserved, "pending", "unfulfilled").wants(false, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 4})
-	partly := held(given(t, twoSKUs(Prepaid)).order)
+	partly := granted(given(t, twoSKUs(Prepaid)).order)
 	partly.Held = partly.Held[1:]
 	given(t, twoSKUs(Prepaid)).when(partly).then()
 }
@@ -72,18 +72,18 @@ func TestORD33BackordersAreFilled(t *testing.T) {
 }
 
 func TestORD8ConfirmedAtOnce(t *testing.T) {
-	given(t, twoSKUs(OnAccount)).when(stockAnswers(held)).then(OrderReserved{}, OrderConfirmed{}).
+	given(t, twoSKUs(OnAccount)).when(stockAnswers(granted)).then(OrderReserved{}, OrderConfirmed{}).
 		at(Confirmed, "pending", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
 	given(t, twoSKUs(OnAccount)).when(backordered(3)).then(OrderBackordered{line("a", 3)}, OrderConfirmed{})
 	free := twoSKUs(Prepaid)
 	free.Lines = []PlaceLine{{"a", 1, 4_000}}
-	given(t, free).when(stockAnswers(held)).then(OrderReserved{}, OrderConfirmed{})
+	given(t, free).when(stockAnswers(granted)).then(OrderReserved{}, OrderConfirmed{})
 }
 
 func TestORD9LostStock(t *testing.T) {
 	answer := func(change func(h *Held)) stockAnswers {
 		return func(o Order) RecordReservation {
-			c := held(o)
+			c := granted(o)
 			change(&c.Held[0])
 			return c
 		}
@@ -96,9 +96,9 @@ func TestORD9LostStock(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(lost).then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}})
 	given(t, twoSKUs(Prepaid)).when(less).then()
 	given(t, twoSKUs(Prepaid)).when(kept).then(OrderReserved{})
-	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(kept).then()
-	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(less).then()
-	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(lost).then(OrderCancelled{Reason: ReconciliationReason})
+	given(t, twoSKUs(Prepaid), stockAnswers(granted)).when(kept).then()
+	given(t, twoSKUs(Prepaid), stockAnswers(granted)).when(less).then()
+	given(t, twoSKUs(Prepaid), stockAnswers(granted)).when(lost).then(OrderCancelled{Reason: ReconciliationReason})
 	given(t, paid()...).when(kept).then(ReservationSettled{4})
 	given(t, paid()...).when(less).then()
 	given(t, paid()...).when(lost).then(OrderCancelled{ReconciliationReason, twoSKUsTotal, 0})
@@ -109,13 +109,15 @@ func TestORD9LostStock(t *testing.T) {
 
 func TestORD10Authorize(t *testing.T) {
 	given(t).when(AuthorizePayment{1, "", 0}).refused(CodeIllegalTransition)
-	s := given(t, twoSKUs(Prepaid), stockAnswers(held))
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
 	s.when(AuthorizePayment{0, "", 0}).refused(CodeInvalidAmount)
 	s.when(AuthorizePayment{twoSKUsTotal + 1, "", 0}).refused(CodeOverAuthorization)
 	s.when(AuthorizePayment{1, string(make([]byte, MaxReferenceBytes+1)), 0}).refused("invalid_reference")
-	s.when(AuthorizePayment{340_000, "p1", 0}).then(PaymentAuthorized{340_000, "p1"}).at(Reserved, "pending", "unfulfilled")
+	s.when(AuthorizePayment{340_000, "p1", 0}).then(PaymentAuthorized{340_000, "p1"}).
+		at(Reserved, "pending", "unfulfilled")
 	s.when(AuthorizePayment{12_000_000, "p2", 0}).then(PaymentAuthorized{12_000_000, "p2"}, OrderConfirmed{})
-	s.at(Confirmed, "authorized", "unfulfilled").wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
+	s.at(Confirmed, "authorized", "unfulfilled").
+		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
 	s.when(AuthorizePayment{1, "", 0}).refused(CodeOverAuthorization)
 	account := given(t, append(confirmed(), Ship{FulfilmentID: "f"})...)
 	account.when(AuthorizePayment{twoSKUsTotal, "", 0}).then(PaymentAuthorized{twoSKUsTotal, ""})
@@ -134,7 +136,7 @@ func TestORD11Capture(t *testing.T) {
 }
 
 func TestORD12Confirm(t *testing.T) {
-	s := given(t, twoSKUs(Prepaid), stockAnswers(held))
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
 	s.when(Confirm{}).refused(CodePaymentRequired)
 	s.order.AuthorizedMicros = twoSKUsTotal
 	s.when(Confirm{}).then(OrderConfirmed{})
@@ -145,12 +147,14 @@ func TestORD12Confirm(t *testing.T) {
 func TestORD13Cancel(t *testing.T) {
 	given(t).when(Cancel{}).refused(CodeIllegalTransition)
 	given(t, twoSKUs(Prepaid)).when(Cancel{string(make([]byte, MaxReasonBytes+1))}).refused("invalid_reason")
-	s := given(t, twoSKUs(Prepaid)).when(Cancel{"r"}).then(OrderCancelled{Reason: "r"}).at(Cancelled, "pending", "unfulfilled")
+	s := given(t, twoSKUs(Prepaid)).when(Cancel{"r"}).then(OrderCancelled{Reason: "r"}).
+		at(Cancelled, "pending", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	s.when(Cancel{"r"}).refused(CodeIllegalTransition)
 
 	s = given(t, append(paid(), CapturePayment{2_000_000, ""})...)
-	s.when(Cancel{}).then(OrderCancelled{"", twoSKUsTotal - 2_000_000, 2_000_000}).at(Cancelled, "partially_captured", "unfulfilled")
+	s.when(Cancel{}).then(OrderCancelled{"", twoSKUsTotal - 2_000_000, 2_000_000}).
+		at(Cancelled, "partially_captured", "unfulfilled")
 	given(t, paid()...).when(Cancel{}).at(Cancelled, "voided", "unfulfilled")
 	given(t, append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)})...).when(Cancel{}).refused(CodeAlreadyShipped)
 	given(t, append(paid(), Ship{FulfilmentID: "f"})...).when(Cancel{}).refused(CodeAlreadyShipped)
@@ -160,7 +164,7 @@ func TestORD17Expire(t *testing.T) {
 	given(t).when(Expire{9_999}).then()
 	given(t, twoSKUs(Prepaid)).when(Expire{4_999}).then()
 	given(t, twoSKUs(Prepaid)).when(Expire{5_000}).then(OrderExpired{}).at(Expired, "pending", "unfulfilled")
-	s := given(t, twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{1_000_000, "", 0})
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{1_000_000, "", 0})
 	s.when(Expire{6_000}).then(OrderExpired{VoidedMicros: 1_000_000}).at(Expired, "voided", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	s.when(Expire{6_000}).then()
@@ -179,22 +183,33 @@ func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
 		allowed []string
 	}{
 		{nil, Cancel{}, "none", []string{"place_order", "import_order", "import_credit_note"}},
-		{[]Command{twoSKUs(Prepaid)}, Ship{FulfilmentID: "f"}, "placed", []string{"start_payment", "authorize_payment", "fail_payment", "cancel_order"}},
-		{[]Command{twoSKUs(Prepaid), stockAnswers(held)}, Ship{FulfilmentID: "f"}, "reserved",
-			[]string{"start_payment", "authorize_payment", "fail_payment", "confirm_order", "hold_order", "cancel_lines", "amend_order", "cancel_order"}},
-		{paid(), Confirm{}, "confirmed", []string{"capture_payment", "void_payment", "hold_order", "create_fulfilment", "ship_order", "cancel_lines", "amend_order", "cancel_order"}},
+		{[]Command{twoSKUs(Prepaid)}, Ship{FulfilmentID: "f"}, "placed",
+			[]string{"start_payment", "authorize_payment", "fail_payment", "cancel_order"}},
+		{[]Command{twoSKUs(Prepaid), stockAnswers(granted)}, Ship{FulfilmentID: "f"}, "reserved",
+			[]string{"start_payment", "authorize_payment", "fail_payment", "confirm_order", "hold_order", "cancel_lines",
+				"amend_order", "cancel_order"}},
+		{paid(), Confirm{}, "confirmed",
+			[]string{"capture_payment", "void_payment", "hold_order", "create_fulfilment", "ship_order", "cancel_lines",
+				"amend_order", "cancel_order"}},
 		{append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, CapturePayment{1, ""}), Confirm{}, "confirmed",
-			[]string{"capture_payment", "void_payment", "refund_payment", "hold_order", "create_fulfilment", "ship_order", "deliver_order", "cancel_lines", "amend_order"}},
+			[]string{"capture_payment", "void_payment", "refund_payment", "hold_order", "create_fulfilment", "ship_order",
+				"deliver_order", "cancel_lines", "amend_order"}},
 		{append(paid(), CreateFulfilment{FulfilmentID: "f"}), Confirm{}, "confirmed",
-			[]string{"capture_payment", "void_payment", "hold_order", "ship_fulfilment", "cancel_fulfilment", "amend_order", "cancel_order"}},
-		{append(paid(), amend(AmendLine{SKU: "b", Quantity: 5})), Confirm{}, "confirmed", []string{"capture_payment", "void_payment", "hold_order", "cancel_order"}},
-		{append(paid(), amend(AmendLine{SKU: "b", Quantity: 5}), stockAnswers(held)), Confirm{}, "confirmed",
-			[]string{"authorize_payment", "capture_payment", "void_payment", "fail_payment", "hold_order", "cancel_lines", "amend_order", "cancel_order"}},
-		{append(paid(), Hold{}), Confirm{}, "on_hold", []string{"capture_payment", "void_payment", "resume_order", "cancel_lines", "cancel_order"}},
-		{append(paid(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}), Confirm{}, "completed", []string{"capture_payment", "void_payment", "request_return"}},
+			[]string{"capture_payment", "void_payment", "hold_order", "ship_fulfilment", "cancel_fulfilment", "amend_order",
+				"cancel_order"}},
+		{append(paid(), amend(AmendLine{SKU: "b", Quantity: 5})), Confirm{}, "confirmed",
+			[]string{"capture_payment", "void_payment", "hold_order", "cancel_order"}},
+		{append(paid(), amend(AmendLine{SKU: "b", Quantity: 5}), stockAnswers(granted)), Confirm{}, "confirmed",
+			[]string{"authorize_payment", "capture_payment", "void_payment", "fail_payment", "hold_order", "cancel_lines",
+				"amend_order", "cancel_order"}},
+		{append(paid(), Hold{}), Confirm{}, "on_hold",
+			[]string{"capture_payment", "void_payment", "resume_order", "cancel_lines", "cancel_order"}},
+		{append(paid(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}), Confirm{}, "completed",
+			[]string{"capture_payment", "void_payment", "request_return"}},
 		{append(delivered(), RequestReturn{ReturnID: "r"}, Ship{FulfilmentID: "g"}), Confirm{}, "completed", []string{
 			"refund_payment", "deliver_order", "receive_return", "cancel_return"}},
-		{[]Command{twoSKUs(Prepaid), Cancel{}}, Deliver{FulfilmentID: "f"}, "cancelled", []string{"authorize_payment", "fail_payment"}},
+		{[]Command{twoSKUs(Prepaid), Cancel{}}, Deliver{FulfilmentID: "f"}, "cancelled",
+			[]string{"authorize_payment", "fail_payment"}},
 	} {
 		s := given(t, c.given...).when(c.when).refused(CodeIllegalTransition)
 		refusal := s.err.(*Error)
@@ -206,7 +221,8 @@ func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
 }
 
 func TestLifecycleWords(t *testing.T) {
-	want := []string{"none", "placed", "reserved", "confirmed", "completed", "rejected", "cancelled", "expired", "on_hold", "unknown"}
+	want := []string{"none", "placed", "reserved", "confirmed", "completed", "rejected", "cancelled", "expired", "on_hold",
+		"unknown"}
 	for l, word := range want {
 		if got := Lifecycle(l).String(); got != word {
 			t.Errorf("%d is %q, want %q", l, got, word)

@@ -1,8 +1,11 @@
-// Package order holds the rules of an order's life: what may follow what, and what money and
-// quantities allow. It is pure: no I/O, no clock, no context; time and IDs enter with the command.
+// Package order has the rules of an order's life: which command it accepts when, and what money and quantities allow.
+// It is pure: no I/O, no clock, no context. Time and IDs come in with the command.
 //
-// It owns one aggregate, the order (past credit notes included), keyed by order ID. It says which
-// reservation it wants (Wanted); package inventory decides whether it can be had.
+// It owns one aggregate, the order (past credit notes included), which is keyed by order ID. It says which reservation
+// the order wants (Wanted); package inventory decides whether stock has it.
+//
+// decide.go has Decide and Evolve. Every command has its rules, its events and their methods in the file of its
+// subject.
 package order
 
 // ID is a UUID.
@@ -34,51 +37,33 @@ const (
 	OnHold
 )
 
-// PaymentTerms equal the event schema's values.
-type PaymentTerms int32
-
-// The terms.
-const (
-	Prepaid   PaymentTerms = 1
-	OnAccount PaymentTerms = 2
-)
-
-// Line is one line of an order. Quantities are units.
-type Line struct {
-	SKU             string
-	Quantity        int64
-	UnitPriceMicros int64
-	Backordered     int64
-	Cancelled       int64
-	Shipped         int64
-	Delivered       int64
-	// Returned came back, Damaged is the part of it that cannot be sold again.
-	Returned, Damaged int64
+// String is the API's word for a lifecycle: "placed", "reserved", …
+func (l Lifecycle) String() string {
+	switch l {
+	case None:
+		return "none"
+	case Placed:
+		return "placed"
+	case Reserved:
+		return "reserved"
+	case Confirmed:
+		return "confirmed"
+	case Completed:
+		return "completed"
+	case Rejected:
+		return "rejected"
+	case Cancelled:
+		return "cancelled"
+	case Expired:
+		return "expired"
+	case OnHold:
+		return "on_hold"
+	}
+	return "unknown"
 }
 
-// Fulfilment is one shipment; Pending until it leaves, Delivered once all of it has arrived.
-type Fulfilment struct {
-	ID                 string
-	Lines              []LineQuantity
-	Pending, Delivered bool
-	// Arrived is what has been delivered while the rest has not.
-	Arrived []LineQuantity
-}
-
-// LineQuantity is a quantity of a SKU.
-type LineQuantity struct {
-	SKU      string
-	Quantity int64
-}
-
-// ShortLine says why a SKU stood in the way of an order; Reason has the event schema's values.
-type ShortLine struct {
-	SKU                  string
-	Requested, Available int64
-	Reason               int32
-}
-
-// Order is the decision state. The zero value is an order that was never placed.
+// Order is the decision state. The zero value is an order that was never placed. Evolve copies a slice before it
+// changes it.
 type Order struct {
 	ID                          string
 	Version                     uint64
@@ -95,10 +80,10 @@ type Order struct {
 	HeldFrom                         Lifecycle
 	AuthorizedMicros, CapturedMicros int64
 	VoidedMicros, RefundedMicros     int64
-	// RefundDueMicros is captured money that a cancellation promised to give back and that has not gone back yet.
+	// RefundDueMicros is captured money that has to go back, and has not gone back yet.
 	RefundDueMicros int64
 	Payments        []Payment
-	// PaymentStarts is how often the deadline has moved; PaymentFailed: the newest payment has failed.
+	// PaymentStarts is how often the deadline has moved. PaymentFailed: the newest payment has failed.
 	PaymentStarts int32
 	PaymentFailed bool
 	PlacedEventID ID
@@ -108,40 +93,79 @@ type Order struct {
 	Settled     bool
 	Fulfilments []Fulfilment
 	Returns     []Return
-	// ReturnedTo is what of it came back to a location that was named for it.
+	// ReturnedTo is what came back to locations that were named for it.
 	ReturnedTo []ReturnedTo
 	// Allocation goes with every reservation that the order wants; nil: it has no rule.
 	Allocation *AllocationRule
-	// Short is what stood in the way of the order, or of its newest amendment.
+	// Short is why stock did not have the order, or its newest amendment.
 	Short []ShortLine
-	// Amendment is the one under way, nil for none; Declined are the versions at which those were asked for that came
-	// to nothing, Asked the SKUs that only they named, Amendments counts all.
-	Amendment  *Amendment
-	Declined   []uint64
-	Asked      []string
+	// Amendment is the one that stock has not answered, nil for none.
+	Amendment *Amendment
+	// Declined are the versions at which amendments were requested that were declined.
+	Declined []uint64
+	// Asked are SKUs that no line of the order has, and that stock may have reserved: those of declined amendments, and
+	// of a past document that was asked for with other lines before. The order wants 0 of them.
+	Asked []string
+	// Amendments counts all that were requested.
 	Amendments int32
-	// PaymentDue: an amendment made the order cost more than is authorized, and it does not ship before that is.
+	// PaymentDue: an amendment made the order cost more than is authorized. It does not ship before that is authorized.
 	PaymentDue bool
 }
 
-// Wanted is the reservation of one SKU as the order wants it: absolute, summed over its lines.
-type Wanted struct {
-	SKU                                       string
-	Reserved, Committed, Fulfilled, Restocked int64
-	// Restocked goods came back to be sold, Damaged ones not; ReturnedAt are the parts with a location named for them.
-	Damaged    int64
-	ReturnedAt []ReturnedAt
-	Imported   bool
+// Line is one line of an order. Quantities are units.
+type Line struct {
+	SKU             string
+	Quantity        int64
+	UnitPriceMicros int64
+	Backordered     int64
+	Cancelled       int64
+	Shipped         int64
+	Delivered       int64
+	// Returned came back; Damaged is the portion of it that cannot be sold again.
+	Returned, Damaged int64
 }
 
-// ReturnedAt is what came back to a location that was named for it.
-type ReturnedAt struct {
-	Location           string
-	Restocked, Damaged int64
+// LineQuantity is a quantity of a SKU.
+type LineQuantity struct {
+	SKU      string
+	Quantity int64
 }
 
-// ReturnedTo is that of a SKU.
-type ReturnedTo struct {
-	SKU string
-	ReturnedAt
+// left is what is still to ship of a line, the backordered portion included.
+func (l *Line) left() int64 { return l.Quantity - l.Cancelled - l.Shipped }
+
+// offHold is the lifecycle of the order, or the one before it was put on hold.
+func (o *Order) offHold() Lifecycle {
+	if o.Lifecycle == OnHold {
+		return o.HeldFrom
+	}
+	return o.Lifecycle
+}
+
+func (o *Order) shippedUnits() int64 {
+	var shipped int64
+	for i := range o.Lines {
+		shipped += o.Lines[i].Shipped
+	}
+	return shipped
+}
+
+// Undecided reports whether what stock answers decides something: of the order itself, or of an amendment.
+func (o *Order) Undecided() bool { return o.Lifecycle == Placed || o.Amendment != nil }
+
+// Open reports whether the order may still change stock: it has not ended, or stock has not answered its newest step.
+func (o Order) Open() bool {
+	switch o.Lifecycle {
+	case None:
+		return false
+	case Placed, Reserved, Confirmed, OnHold:
+		return true
+	case Completed, Rejected, Cancelled, Expired:
+	}
+	return !o.Settled
+}
+
+// reservationChanged notes that the order wants another reservation from this version on.
+func (o *Order) reservationChanged() {
+	o.ReservationVersion, o.Settled = max(o.Version, o.ReservationVersion+1), false
 }

@@ -2,17 +2,21 @@ package order
 
 import "slices"
 
-// MaxPayments bounds the payments of one order that have a reference, MaxPaymentStarts how often its deadline moves.
+// Limits of payments.
 const (
-	MaxPayments      = 1_000
+	// MaxPayments bounds the payments of one order that have a reference.
+	MaxPayments = 1_000
+	// MaxPaymentStarts bounds how often the payment deadline of an order moves.
 	MaxPaymentStarts = 10
 )
 
-// LatePaymentReason is the reason of a void that follows a payment for an order that cannot take it any more.
-const LatePaymentReason = "late_payment"
-
-// RejectedReason is the reason of a void that follows a rejection.
-const RejectedReason = "order_rejected"
+// Reasons of voids that the rules decide.
+const (
+	// LatePaymentReason is that of a payment for an order that has ended.
+	LatePaymentReason = "late_payment"
+	// RejectedReason is that of an order which stock does not have.
+	RejectedReason = "order_rejected"
+)
 
 // PaymentAction is what happened to money. The values are stored: only append.
 type PaymentAction int32
@@ -27,16 +31,66 @@ const (
 	Failed
 )
 
-// Payment is what an order remembers of a payment that has the provider's reference.
+// Payment is what an order keeps of a payment that has the provider's reference.
+//
+//	ORD-21  A payment whose reference the order already has for the same action is the same payment, whoever reports it,
+//	        and wherever the order stands by then: nothing is written. With another amount: payment_reference_reused. An
+//	        order has at most 1,000 payments with a reference (too_many_payments).
+//	ORD-62  What providers and carriers did is recorded wherever the order stands, on hold and after its end too: it has
+//	        happened. That is AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, and Deliver of
+//	        what has shipped.
 type Payment struct {
 	Action       PaymentAction
 	Reference    string
 	AmountMicros int64
 }
 
-// startPayment applies ORD-20.
-func (o *Order) startPayment(c StartPayment) ([]Event, error) {
-	if repeat, err := o.repeats(Started, c.Reference, 0); repeat || err != nil {
+// acceptsPayments applies ORD-62.
+func (o *Order) acceptsPayments() bool { return o.Kind == KindOrder && o.Lifecycle != None }
+
+// repeated applies ORD-21: it reports whether the order already has this payment. An amount of 0 is that of the first.
+func (o *Order) repeated(action PaymentAction, reference string, amountMicros int64) (bool, error) {
+	if err := checkText("reference", reference, MaxReferenceBytes); err != nil || reference == "" {
+		return false, err
+	}
+	i := slices.IndexFunc(o.Payments, func(p Payment) bool { return p.Action == action && p.Reference == reference })
+	switch {
+	case i < 0 && len(o.Payments) >= MaxPayments:
+		return false, o.refuseHere(CodeTooManyPayments, "an order has at most 1000 payments")
+	case i < 0:
+		return false, nil
+	case amountMicros != 0 && o.Payments[i].AmountMicros != amountMicros:
+		return false, refuse(CodePaymentReferenceReused, "/reference", "the order has this reference with another amount")
+	}
+	return true, nil
+}
+
+// recordPayment keeps what ORD-21 needs.
+func (o *Order) recordPayment(action PaymentAction, reference string, amountMicros int64) {
+	if reference != "" {
+		payments := append(make([]Payment, 0, len(o.Payments)+1), o.Payments...)
+		o.Payments = append(payments, Payment{action, reference, amountMicros})
+	}
+}
+
+// StartPayment records that the customer is paying: the order waits for it until DeadlineMicros, which the writer sets
+// (received time plus the configured payment window).
+//
+//	ORD-20  The deadline of an order that waits for its payment moves to the command's, never back, and at most 10 times
+//	        (too_many_payments).
+type StartPayment struct {
+	Reference      string
+	DeadlineMicros int64
+}
+
+// PaymentStarted moved the payment deadline.
+type PaymentStarted struct {
+	Reference             string
+	PaymentDeadlineMicros int64
+}
+
+func (c StartPayment) decide(o *Order) ([]Event, error) {
+	if repeat, err := o.repeated(Started, c.Reference, 0); repeat || err != nil {
 		return nil, err
 	}
 	if o.Kind != KindOrder || !o.awaitsPayment() {
@@ -45,23 +99,54 @@ func (o *Order) startPayment(c StartPayment) ([]Event, error) {
 	if o.PaymentStarts >= MaxPaymentStarts {
 		return nil, o.refuseHere(CodeTooManyPayments, "payments for the order have started too often")
 	}
-	return []Event{PaymentStarted{Reference: c.Reference, PaymentDeadlineMicros: max(o.PaymentDeadlineMicros, c.DeadlineMicros)}}, nil
+	deadline := max(o.PaymentDeadlineMicros, c.DeadlineMicros)
+	return []Event{PaymentStarted{Reference: c.Reference, PaymentDeadlineMicros: deadline}}, nil
 }
 
-// awaitsPayment: the order ends at its deadline unless it is paid.
+// awaitsPayment reports whether the order ends at its deadline unless it is paid.
 func (o *Order) awaitsPayment() bool {
 	return o.Terms == Prepaid && (o.Lifecycle == Placed || o.Lifecycle == Reserved)
 }
 
-// authorizePayment applies ORD-10 and ORD-25.
-func (o *Order) authorizePayment(c AuthorizePayment) ([]Event, error) {
-	if !o.takesPayments() {
+func (e PaymentStarted) evolve(o *Order, _ Facts) {
+	o.PaymentDeadlineMicros = e.PaymentDeadlineMicros
+	o.PaymentStarts++
+	o.recordPayment(Started, e.Reference, 0)
+}
+
+// AuthorizePayment records that a payment provider has authorized the amount. DeadlineMicros is how long the order then
+// waits for the remaining amount, or, when it had expired, for stock.
+//
+//	ORD-10  The amount is more than 0 (invalid_amount), and at most what is kept (ORD-61) and neither paid nor authorized
+//	        (over_authorization). A reserved order is confirmed once the total is authorized; a placed one then waits for
+//	        stock's answer. Before that, PaymentStarted follows, while ORD-20 allows it.
+//	ORD-25  A payment may come too late. An expired order is placed again when its total is authorized at once, and asks
+//	        stock anew: it is confirmed when stock has it, and rejected, with the payment voided, when not. Less than the
+//	        total is voided at once (PaymentVoided); so are payments of cancelled and rejected orders, and of expired
+//	        ones of which money was captured.
+type AuthorizePayment struct {
+	AmountMicros   int64
+	Reference      string
+	DeadlineMicros int64
+}
+
+// PaymentAuthorized says that a provider has authorized the amount.
+type PaymentAuthorized struct {
+	AmountMicros int64
+	Reference    string
+}
+
+// OrderReopened says that an expired order is placed again (ORD-25).
+type OrderReopened struct{ PaymentDeadlineMicros int64 }
+
+func (c AuthorizePayment) decide(o *Order) ([]Event, error) {
+	if !o.acceptsPayments() {
 		return nil, o.illegal("authorize_payment")
 	}
 	if c.AmountMicros <= 0 {
 		return nil, refuse(CodeInvalidAmount, "/amount", "an amount is more than 0")
 	}
-	if repeat, err := o.repeats(Authorized, c.Reference, c.AmountMicros); repeat || err != nil {
+	if repeat, err := o.repeated(Authorized, c.Reference, c.AmountMicros); repeat || err != nil {
 		return nil, err
 	}
 	missing := o.uncovered()
@@ -93,18 +178,44 @@ func (o *Order) authorizePayment(c AuthorizePayment) ([]Event, error) {
 	return events, nil
 }
 
-// takesPayments: what a provider tells of an order is recorded wherever it stands (ORD-62).
-func (o *Order) takesPayments() bool { return o.Kind == KindOrder && o.Lifecycle != None }
+func (e PaymentAuthorized) evolve(o *Order, _ Facts) {
+	o.AuthorizedMicros += e.AmountMicros
+	o.PaymentFailed = false
+	o.clearPaymentDue()
+	o.recordPayment(Authorized, e.Reference, e.AmountMicros)
+}
 
-// capturePayment applies ORD-11, ORD-61 and ORD-62.
-func (o *Order) capturePayment(c CapturePayment) ([]Event, error) {
-	if !o.takesPayments() {
+func (e OrderReopened) evolve(o *Order, _ Facts) {
+	o.Lifecycle, o.PaymentDeadlineMicros = Placed, e.PaymentDeadlineMicros
+	o.reservationChanged()
+}
+
+// CapturePayment records that money was captured.
+//
+//	ORD-11  The amount is more than 0 (invalid_amount), and all captures together at most what was ever authorized
+//	        (over_capture). If the order had voided some of it, that is no longer voided. What is paid then beyond what
+//	        is kept is due for refund (ORD-61). A reserved order is confirmed when this covers the total.
+type CapturePayment struct {
+	AmountMicros int64
+	Reference    string
+}
+
+// PaymentCaptured says that money was captured. UnvoidedMicros is how much of it the order had voided, and
+// RefundDueMicros how much of it has to go back.
+type PaymentCaptured struct {
+	AmountMicros                    int64
+	Reference                       string
+	UnvoidedMicros, RefundDueMicros int64
+}
+
+func (c CapturePayment) decide(o *Order) ([]Event, error) {
+	if !o.acceptsPayments() {
 		return nil, o.illegal("capture_payment")
 	}
 	if c.AmountMicros <= 0 {
 		return nil, refuse(CodeInvalidAmount, "/amount", "an amount is more than 0")
 	}
-	if repeat, err := o.repeats(Captured, c.Reference, c.AmountMicros); repeat || err != nil {
+	if repeat, err := o.repeated(Captured, c.Reference, c.AmountMicros); repeat || err != nil {
 		return nil, err
 	}
 	unvoided := max(0, c.AmountMicros-o.openAuthorization())
@@ -121,161 +232,10 @@ func (o *Order) capturePayment(c CapturePayment) ([]Event, error) {
 	return events, nil
 }
 
-// voidPayment applies ORD-22.
-func (o *Order) voidPayment(c VoidPayment) ([]Event, error) {
-	amount, err := o.giveBack(Voided, c.AmountMicros, c.Reference, c.Reason, o.openAuthorization(), CodeOverVoid, CodeNothingToVoid)
-	if amount == 0 || err != nil {
-		return nil, err
-	}
-	return []Event{PaymentVoided{AmountMicros: amount, Reference: c.Reference, Reason: c.Reason}}, nil
-}
-
-// refundPayment applies ORD-23.
-func (o *Order) refundPayment(c RefundPayment) ([]Event, error) {
-	amount, err := o.giveBack(Refunded, c.AmountMicros, c.Reference, c.Reason, o.CapturedMicros-o.RefundedMicros, CodeOverRefund, CodeNothingToRefund)
-	if amount == 0 || err != nil {
-		return nil, err
-	}
-	return []Event{PaymentRefunded{AmountMicros: amount, Reference: c.Reference, Reason: c.Reason}}, nil
-}
-
-// giveBack is the amount that a void or a refund takes off what is left; 0: nothing, this is a repeat.
-func (o *Order) giveBack(action PaymentAction, amount int64, reference, reason string, left int64, over, nothing string) (int64, error) {
-	if !o.takesPayments() {
-		return 0, o.illegal(map[PaymentAction]string{Voided: "void_payment", Refunded: "refund_payment"}[action])
-	}
-	if amount < 0 {
-		return 0, refuse(CodeInvalidAmount, "/amount", "an amount is more than 0")
-	}
-	if err := checkText("reason", reason, MaxReasonBytes); err != nil {
-		return 0, err
-	}
-	if repeat, err := o.repeats(action, reference, amount); repeat || err != nil {
-		return 0, err
-	}
-	switch {
-	case left == 0:
-		return 0, o.refuseHere(nothing, "there is no money to give back")
-	case amount > left:
-		return 0, refuse(over, "/amount", "more than what is left would be given back")
-	case amount == 0:
-		return left, nil
-	}
-	return amount, nil
-}
-
-// failPayment applies ORD-24.
-func (o *Order) failPayment(c FailPayment) ([]Event, error) {
-	if !o.takesPayments() {
-		return nil, o.illegal("fail_payment")
-	}
-	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
-		return nil, err
-	}
-	if repeat, err := o.repeats(Failed, c.Reference, 0); repeat || err != nil {
-		return nil, err
-	}
-	return []Event{PaymentFailed(c)}, nil
-}
-
-// repeats applies ORD-21: whether the order has this payment already. An amount of 0 is that of the first.
-func (o *Order) repeats(action PaymentAction, reference string, amountMicros int64) (bool, error) {
-	if err := checkText("reference", reference, MaxReferenceBytes); err != nil || reference == "" {
-		return false, err
-	}
-	i := slices.IndexFunc(o.Payments, func(p Payment) bool { return p.Action == action && p.Reference == reference })
-	switch {
-	case i < 0 && len(o.Payments) >= MaxPayments:
-		return false, o.refuseHere(CodeTooManyPayments, "an order has at most 1000 payments")
-	case i < 0:
-		return false, nil
-	case amountMicros != 0 && o.Payments[i].AmountMicros != amountMicros:
-		return false, refuse(CodePaymentReferenceReused, "/reference", "the order has this reference with another amount")
-	}
-	return true, nil
-}
-
-// remember keeps what ORD-21 needs.
-func (o *Order) remember(action PaymentAction, reference string, amountMicros int64) {
-	if reference != "" {
-		payments := append(make([]Payment, 0, len(o.Payments)+1), o.Payments...)
-		o.Payments = append(payments, Payment{action, reference, amountMicros})
-	}
-}
-
-// confirm applies ORD-12.
-func (o *Order) confirm() ([]Event, error) {
-	if o.Lifecycle != Reserved {
-		return nil, o.illegal("confirm_order")
-	}
-	if o.Terms != OnAccount && o.uncovered() > 0 {
-		return nil, o.refuseHere(CodePaymentRequired, "the order's total is not authorized yet")
-	}
-	return []Event{OrderConfirmed{}}, nil
-}
-
-// cancel applies ORD-13.
-func (o *Order) cancel(c Cancel) ([]Event, error) {
-	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
-		return nil, err
-	}
-	if o.Kind == KindOrder && (o.Lifecycle == Completed || o.phase() == Confirmed && o.shippedUnits() > 0) {
-		return nil, o.refuseHere(CodeAlreadyShipped, "part of the order has shipped")
-	}
-	if !o.cancellable() {
-		return nil, o.illegal("cancel_order")
-	}
-	return o.giveUpAmendment(o.cancelled(c.Reason)), nil
-}
-
-func (o *Order) cancellable() bool {
-	if o.Kind != KindOrder {
-		return false
-	}
-	switch o.phase() {
-	case Placed, Reserved:
-		return true
-	case Confirmed:
-		return o.shippedUnits() == 0
-	case None, Completed, Rejected, Cancelled, Expired, OnHold:
-	}
-	return false
-}
-
-func (o *Order) cancelled(reason string) OrderCancelled {
-	return OrderCancelled{Reason: reason, VoidedMicros: o.openAuthorization(), RefundDueMicros: o.paid()}
-}
-
-// authorized is what providers hold or held and did not give back before it was captured.
-func (o *Order) authorized() int64 { return o.AuthorizedMicros - o.VoidedMicros }
-
-// openAuthorization is what a provider still holds.
-func (o *Order) openAuthorization() int64 { return o.authorized() - o.CapturedMicros }
-
-// paid is what was captured, has not gone back, and is not due to.
-func (o *Order) paid() int64 { return o.CapturedMicros - o.RefundedMicros - o.RefundDueMicros }
-
-// kept is what the customer has to pay in the end: the total without what came back, nothing once the order has ended.
-func (o *Order) kept() int64 {
-	switch o.Lifecycle {
-	case Rejected, Cancelled, Expired:
-		return 0
-	case None, Placed, Reserved, Confirmed, Completed, OnHold:
-	}
-	return o.keptOf(o.TotalMicros)
-}
-
-// uncovered is what of it is neither paid nor held by a provider; an ended order counts as if it went on.
-func (o *Order) uncovered() int64 { return o.uncoveredOf(o.TotalMicros) }
-
-func (o *Order) uncoveredOf(totalMicros int64) int64 {
-	return max(0, o.keptOf(totalMicros)-o.paid()-o.openAuthorization())
-}
-
-// expire applies ORD-17.
-func (o *Order) expire(c Expire) ([]Event, error) {
-	if !o.awaitsPayment() || o.PaymentDeadlineMicros == 0 || c.AtMicros < o.PaymentDeadlineMicros {
-		return nil, nil
-	}
-	return o.giveUpAmendment(OrderExpired{VoidedMicros: o.openAuthorization(), RefundDueMicros: o.paid()}), nil
+func (e PaymentCaptured) evolve(o *Order, _ Facts) {
+	o.CapturedMicros += e.AmountMicros
+	o.VoidedMicros -= e.UnvoidedMicros
+	o.RefundDueMicros += e.RefundDueMicros
+	o.clearPaymentDue()
+	o.recordPayment(Captured, e.Reference, e.AmountMicros)
 }

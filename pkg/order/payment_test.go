@@ -10,7 +10,7 @@ func TestORD20AStartedPaymentMovesTheDeadline(t *testing.T) {
 	given(t, twoSKUs(OnAccount)).when(StartPayment{"p", 9_000}).refused(CodeIllegalTransition)
 	given(t, paid()...).when(StartPayment{"q", 9_000}).refused(CodeIllegalTransition)
 	given(t, twoSKUs(Prepaid)).when(StartPayment{"p", 4_000}).then(PaymentStarted{"p", 5_000})
-	s := given(t, twoSKUs(Prepaid), stockAnswers(held))
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
 	s.when(StartPayment{"p", 9_000}).then(PaymentStarted{"p", 9_000})
 	s.when(StartPayment{"p", 20_000}).then() // the same payment
 	s.when(Expire{8_999}).then()
@@ -23,13 +23,14 @@ func TestORD20AStartedPaymentMovesTheDeadline(t *testing.T) {
 }
 
 func TestORD10APartMovesTheDeadlineToo(t *testing.T) {
-	s := given(t, twoSKUs(Prepaid), stockAnswers(held))
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
 	s.when(AuthorizePayment{1_000_000, "a", 9_000}).then(PaymentAuthorized{1_000_000, "a"}, PaymentStarted{"", 9_000})
-	s.when(AuthorizePayment{twoSKUsTotal - 1_000_000, "b", 99_000}).then(PaymentAuthorized{twoSKUsTotal - 1_000_000, "b"}, OrderConfirmed{})
+	s.when(AuthorizePayment{twoSKUsTotal - 1_000_000, "b", 99_000}).
+		then(PaymentAuthorized{twoSKUsTotal - 1_000_000, "b"}, OrderConfirmed{})
 }
 
 func TestORD21OnePaymentHoweverOftenItIsTold(t *testing.T) {
-	s := given(t, twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{1_000_000, "p", 0})
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{1_000_000, "p", 0})
 	s.when(AuthorizePayment{1_000_000, "p", 0}).then()
 	s.when(AuthorizePayment{2_000_000, "p", 0}).refused(CodePaymentReferenceReused)
 	s.when(AuthorizePayment{twoSKUsTotal - 1_000_000, "q", 0}).at(Confirmed, "authorized", "unfulfilled")
@@ -63,7 +64,8 @@ func TestORD22Void(t *testing.T) {
 	s.when(CapturePayment{2_000_000, ""}).when(VoidPayment{twoSKUsTotal - 1_999_999, "", ""}).refused(CodeOverVoid)
 	s.when(VoidPayment{0, "v", "changed"}).then(PaymentVoided{twoSKUsTotal - 2_000_000, "v", "changed"})
 	s.at(Confirmed, "partially_captured", "unfulfilled")
-	s.when(AuthorizePayment{twoSKUsTotal - 2_000_000, "again", 0}).then(PaymentAuthorized{twoSKUsTotal - 2_000_000, "again"})
+	s.when(AuthorizePayment{twoSKUsTotal - 2_000_000, "again", 0}).
+		then(PaymentAuthorized{twoSKUsTotal - 2_000_000, "again"})
 	given(t, paid()...).when(VoidPayment{}).at(Confirmed, "voided", "unfulfilled")
 }
 
@@ -87,28 +89,33 @@ func TestORD23Refund(t *testing.T) {
 
 func TestORD24Failed(t *testing.T) {
 	given(t).when(FailPayment{}).refused(CodeIllegalTransition)
-	s := given(t, twoSKUs(Prepaid), stockAnswers(held))
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
 	s.when(FailPayment{"p", string(make([]byte, MaxReasonBytes+1))}).refused("invalid_reason")
 	s.when(FailPayment{"p", "declined"}).then(PaymentFailed{"p", "declined"}).at(Reserved, "failed", "unfulfilled")
 	s.when(AuthorizePayment{1, "", 0}).at(Reserved, "pending", "unfulfilled")
 }
 
 func TestORD25TooLate(t *testing.T) {
-	expired := []Command{twoSKUs(Prepaid), stockAnswers(held), Expire{6_000}}
+	expired := []Command{twoSKUs(Prepaid), stockAnswers(granted), Expire{6_000}}
 	given(t, expired...).when(AuthorizePayment{1_000_000, "p", 9_000}).
-		then(PaymentAuthorized{1_000_000, "p"}, PaymentVoided{1_000_000, "", LatePaymentReason}).at(Expired, "voided", "unfulfilled")
+		then(PaymentAuthorized{1_000_000, "p"}, PaymentVoided{1_000_000, "", LatePaymentReason}).
+		at(Expired, "voided", "unfulfilled")
 	given(t, twoSKUs(Prepaid), Cancel{}).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
-		then(PaymentAuthorized{twoSKUsTotal, "p"}, PaymentVoided{twoSKUsTotal, "", LatePaymentReason}).at(Cancelled, "voided", "unfulfilled")
+		then(PaymentAuthorized{twoSKUsTotal, "p"}, PaymentVoided{twoSKUsTotal, "", LatePaymentReason}).
+		at(Cancelled, "voided", "unfulfilled")
 
-	again := given(t, expired...).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).then(PaymentAuthorized{twoSKUsTotal, "p"}, OrderReopened{9_000})
+	again := given(t, expired...).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
+		then(PaymentAuthorized{twoSKUsTotal, "p"}, OrderReopened{9_000})
 	again.at(Placed, "authorized", "unfulfilled").wants(true, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 4})
 	sold := RecordReservation{ReservationVersion: again.order.ReservationVersion, Held: []Held{
 		{SKU: "a", Rejected: true, RejectionReason: ReasonInsufficientStock}}}
 	order := again.order
-	again.when(stockAnswers(held)).then(OrderReserved{}, OrderConfirmed{}).at(Confirmed, "authorized", "unfulfilled")
+	again.when(stockAnswers(granted)).then(OrderReserved{}, OrderConfirmed{}).at(Confirmed, "authorized", "unfulfilled")
 
 	short := &scenario{t: t, order: order}
-	short.when(sold).then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}}, PaymentVoided{twoSKUsTotal, "", RejectedReason})
+	short.when(sold).
+		then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}},
+			PaymentVoided{twoSKUsTotal, "", RejectedReason})
 	short.at(Rejected, "voided", "unfulfilled")
 	waiting := &scenario{t: t, order: order}
 	waiting.when(Expire{9_000}).then(OrderExpired{VoidedMicros: twoSKUsTotal}).at(Expired, "voided", "unfulfilled")
@@ -117,15 +124,18 @@ func TestORD25TooLate(t *testing.T) {
 func TestORD26CaptureWithTheShipment(t *testing.T) {
 	s := given(t, paid()...)
 	s.when(Ship{FulfilmentID: "f1", Lines: line("a", 1), Capture: true}).
-		then(LinesShipped{FulfilmentID: "f1", Lines: line("a", 1)}, PaymentCaptured{AmountMicros: 1_120_000, Reference: "f1"}) // 1.115 to the even cent
+		// 1.115 to the even cent
+		then(LinesShipped{FulfilmentID: "f1", Lines: line("a", 1)}, PaymentCaptured{AmountMicros: 1_120_000, Reference: "f1"})
 	s.when(VoidPayment{11_000_000, "", ""})
 	s.when(Ship{FulfilmentID: "f2", Lines: line("b", 3), Capture: true}).
-		then(LinesShipped{FulfilmentID: "f2", Lines: line("b", 3)}, PaymentCaptured{AmountMicros: 220_000, Reference: "f2"}) // all that is authorized
+		// all that is authorized
+		then(LinesShipped{FulfilmentID: "f2", Lines: line("b", 3)}, PaymentCaptured{AmountMicros: 220_000, Reference: "f2"})
 	s.when(Ship{FulfilmentID: "f3", Capture: true}).refused(CodeNothingToCapture)
 	s.when(Ship{FulfilmentID: "f3"}).then(LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 2}, {"b", 1}}})
 
 	whole := given(t, paid()...).when(Ship{FulfilmentID: "f", Capture: true})
-	whole.then(LinesShipped{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 4}}}, PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "f"})
+	whole.then(LinesShipped{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 4}}},
+		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "f"})
 	whole.at(Completed, "captured", "fulfilled")
 }
 
@@ -155,7 +165,8 @@ func TestORD21TheShipmentAndTheProviderTellOfOneCapture(t *testing.T) {
 
 	packed := given(t, append(paid(), CreateFulfilment{"f", line("b", 1)}, CapturePayment{2_000_000, "c"})...)
 	packed.when(ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "c"}).then(shipped)
-	packed.when(Ship{FulfilmentID: "g", PaymentReference: string(make([]byte, MaxReferenceBytes+1))}).refused("invalid_payment_reference")
+	packed.when(Ship{FulfilmentID: "g", PaymentReference: string(make([]byte, MaxReferenceBytes+1))}).
+		refused("invalid_payment_reference")
 
 	full := given(t, paid()...)
 	for i := len(full.order.Payments); i < MaxPayments; i++ {
@@ -164,14 +175,15 @@ func TestORD21TheShipmentAndTheProviderTellOfOneCapture(t *testing.T) {
 	full.when(ship).refused(CodeTooManyPayments)
 }
 
-// everywhere is an order in each status, with a payment of each action that has the reference "p".
+// everywhere has an order in each lifecycle, with a payment of each action under the reference "p".
 func everywhere(t *testing.T) map[Lifecycle]Order {
 	t.Helper()
 	all := map[Lifecycle]Order{}
 	for l, cmds := range map[Lifecycle][]Command{
-		Placed: {twoSKUs(Prepaid)}, Reserved: {twoSKUs(Prepaid), stockAnswers(held)}, Confirmed: paid(), OnHold: append(paid(), Hold{}),
+		Placed: {twoSKUs(Prepaid)}, Reserved: {twoSKUs(Prepaid), stockAnswers(granted)}, Confirmed: paid(),
+		OnHold:    append(paid(), Hold{}),
 		Completed: append(paid(), Ship{FulfilmentID: "f"}), Cancelled: append(paid(), Cancel{}),
-		Expired:  {twoSKUs(Prepaid), stockAnswers(held), Expire{9_000}},
+		Expired:  {twoSKUs(Prepaid), stockAnswers(granted), Expire{9_000}},
 		Rejected: {twoSKUs(Prepaid), stockAnswers(func(Order) RecordReservation { return sold })},
 	} {
 		o := given(t, cmds...).order
@@ -192,7 +204,8 @@ func everywhere(t *testing.T) map[Lifecycle]Order {
 }
 
 // sold is stock that has nothing left of SKU a.
-var sold = RecordReservation{ReservationVersion: 1, Held: []Held{{SKU: "a", Rejected: true, RejectionReason: ReasonInsufficientStock}}}
+var sold = RecordReservation{ReservationVersion: 1,
+	Held: []Held{{SKU: "a", Rejected: true, RejectionReason: ReasonInsufficientStock}}}
 
 func TestORD21ARepeatedPaymentWritesNothingWhereverTheOrderStands(t *testing.T) {
 	for lifecycle, o := range everywhere(t) {
@@ -205,7 +218,8 @@ func TestORD21ARepeatedPaymentWritesNothingWhereverTheOrderStands(t *testing.T) 
 			}
 		}
 		for _, cmd := range []Command{
-			AuthorizePayment{2_000_000, "p", 99_000}, CapturePayment{2_000_000, "p"}, VoidPayment{2_000_000, "p", ""}, RefundPayment{2_000_000, "p", ""},
+			AuthorizePayment{2_000_000, "p", 99_000}, CapturePayment{2_000_000, "p"}, VoidPayment{2_000_000, "p", ""},
+			RefundPayment{2_000_000, "p", ""},
 		} {
 			(&scenario{t: t, order: o}).when(cmd).refused(CodePaymentReferenceReused)
 		}
@@ -213,27 +227,33 @@ func TestORD21ARepeatedPaymentWritesNothingWhereverTheOrderStands(t *testing.T) 
 }
 
 func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
-	held := stockAnswers(held)
-	placed := given(t, twoSKUs(Prepaid)).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).then(PaymentAuthorized{twoSKUsTotal, "p"})
+	answers := stockAnswers(granted)
+	placed := given(t, twoSKUs(Prepaid)).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
+		then(PaymentAuthorized{twoSKUsTotal, "p"})
 	placed.when(CapturePayment{twoSKUsTotal, "c"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
 	rejected := &scenario{t: t, order: placed.order}
-	placed.when(held).then(OrderReserved{}, OrderConfirmed{}).at(Confirmed, "captured", "unfulfilled")
-	rejected.when(sold).then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}, RefundDueMicros: twoSKUsTotal})
+	placed.when(answers).then(OrderReserved{}, OrderConfirmed{}).at(Confirmed, "captured", "unfulfilled")
+	rejected.when(sold).
+		then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}, RefundDueMicros: twoSKUsTotal})
 
 	part := given(t, twoSKUs(Prepaid)).when(AuthorizePayment{1_000_000, "p", 9_000})
 	part.then(PaymentAuthorized{1_000_000, "p"}, PaymentStarted{"", 9_000})
-	part.when(held).then(OrderReserved{}).when(CapturePayment{1_000_000, "c"}).then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "c"})
+	part.when(answers).then(OrderReserved{}).when(CapturePayment{1_000_000, "c"}).
+		then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "c"})
 	part.when(Expire{9_000}).then(OrderExpired{RefundDueMicros: 1_000_000})
 	part.when(AuthorizePayment{twoSKUsTotal, "late", 19_000}). // money of it is due already: it is not placed again
 									then(PaymentAuthorized{twoSKUsTotal, "late"}, PaymentVoided{twoSKUsTotal, "", LatePaymentReason})
 
 	hold := given(t, append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, Hold{})...)
 	hold.when(CapturePayment{twoSKUsTotal, "c"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
-	hold.when(Deliver{FulfilmentID: "f"}).then(LinesDelivered{"f", line("a", 1)}).at(OnHold, "captured", "partially_fulfilled")
+	hold.when(Deliver{FulfilmentID: "f"}).then(LinesDelivered{"f", line("a", 1)}).
+		at(OnHold, "captured", "partially_fulfilled")
 
-	for _, end := range [][]Command{append(paid(), Cancel{}), {twoSKUs(Prepaid), held, AuthorizePayment{5_000_000, "p", 0}, Expire{5_000}}} {
+	for _, end := range [][]Command{append(paid(), Cancel{}),
+		{twoSKUs(Prepaid), answers, AuthorizePayment{5_000_000, "p", 0}, Expire{5_000}}} {
 		s := given(t, end...)
-		s.when(CapturePayment{5_000_000, "c"}).then(PaymentCaptured{AmountMicros: 5_000_000, Reference: "c", UnvoidedMicros: 5_000_000, RefundDueMicros: 5_000_000})
+		s.when(CapturePayment{5_000_000, "c"}).
+			then(PaymentCaptured{AmountMicros: 5_000_000, Reference: "c", UnvoidedMicros: 5_000_000, RefundDueMicros: 5_000_000})
 		s.when(CapturePayment{twoSKUsTotal, "d"}).refused(CodeOverCapture)
 		s.when(RefundPayment{0, "r", ""})
 		if s.order.RefundDueMicros != 0 {
@@ -241,10 +261,14 @@ func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 		}
 	}
 	lines := given(t, append(paid(), CancelLines{Lines: line("b", 4)})...)
-	lines.when(CapturePayment{twoSKUsTotal, "c"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c", UnvoidedMicros: 8_000_000, RefundDueMicros: 8_000_000})
+	lines.when(CapturePayment{twoSKUsTotal, "c"}).
+		then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c", UnvoidedMicros: 8_000_000,
+			RefundDueMicros: 8_000_000})
 }
 
 func TestORD11ACaptureOfWhatWasVoidedCoversTheTotal(t *testing.T) {
-	s := given(t, twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{2_340_000, "p", 0}, VoidPayment{}, AuthorizePayment{10_000_000, "q", 0})
-	s.when(CapturePayment{12_340_000, "c"}).then(PaymentCaptured{AmountMicros: 12_340_000, Reference: "c", UnvoidedMicros: 2_340_000}, OrderConfirmed{})
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{2_340_000, "p", 0}, VoidPayment{},
+		AuthorizePayment{10_000_000, "q", 0})
+	s.when(CapturePayment{12_340_000, "c"}).
+		then(PaymentCaptured{AmountMicros: 12_340_000, Reference: "c", UnvoidedMicros: 2_340_000}, OrderConfirmed{})
 }

@@ -93,15 +93,17 @@ func TestORD18Documents(t *testing.T) {
 	s := given(t, document)
 	s.at(Completed, "pending", "fulfilled").wants(true,
 		Wanted{SKU: "a", Fulfilled: 1, Imported: true}, Wanted{SKU: "b", Fulfilled: 7, Imported: true})
-	if o := s.order; o.SubtotalMicros != 15_425_000 || o.TotalMicros != 15_420_000 || o.PlacedEventID != (ID{1}) || !o.Open() {
+	if o := s.order; o.SubtotalMicros != 15_425_000 || o.TotalMicros != 15_420_000 || o.PlacedEventID != (ID{1}) ||
+		!o.Open() {
 		t.Fatalf("%+v", o)
 	}
-	s.when(stockAnswers(held)).then(ReservationSettled{1})
+	s.when(stockAnswers(granted)).then(ReservationSettled{1})
 	if s.order.Open() {
 		t.Fatal("still open")
 	}
 	for _, cmd := range []Command{
-		Cancel{}, Confirm{}, Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, AuthorizePayment{1, "", 0}, CapturePayment{1, ""},
+		Cancel{}, Confirm{}, Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, AuthorizePayment{1, "", 0},
+		CapturePayment{1, ""},
 		ReconcileShipment{line("a", 1)},
 	} {
 		s.when(cmd).refused(CodeIllegalTransition)
@@ -128,29 +130,32 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 		SubtotalMicros: 15_425_000, TotalMicros: 15_420_000,
 	}
 	refusing := stockAnswers(func(o Order) RecordReservation {
-		c := held(o)
+		c := granted(o)
 		c.Held[0].Reserved, c.Held[0].Rejected, c.Held[0].RejectionReason = 0, true, ReasonOtherLine
-		c.Held[1].Reserved, c.Held[1].Rejected, c.Held[1].Available, c.Held[1].RejectionReason = 0, true, 2, ReasonInsufficientStock
+		h := &c.Held[1]
+		h.Reserved, h.Rejected, h.Available, h.RejectionReason = 0, true, 2, ReasonInsufficientStock
 		return c
 	})
 	s := given(t).when(document).then(ImportRequested{imported}).at(Placed, "pending", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a", Reserved: 1, Imported: true}, Wanted{SKU: "b", Reserved: 7, Imported: true})
 	for _, cmd := range []Command{
-		Cancel{}, Confirm{}, Hold{}, Ship{FulfilmentID: "f"}, AuthorizePayment{1, "", 0}, CapturePayment{1, ""}, ReconcileShipment{line("a", 1)},
+		Cancel{}, Confirm{}, Hold{}, Ship{FulfilmentID: "f"}, AuthorizePayment{1, "", 0}, CapturePayment{1, ""},
+		ReconcileShipment{line("a", 1)},
 	} {
 		s.when(cmd).refused(CodeIllegalTransition)
 	}
 	s.when(Expire{AtMicros: math.MaxInt64}).then()
 	s.when(document).refused(CodeAlreadyPlaced)
-	s.when(stockAnswers(held)).then(imported).at(Completed, "pending", "fulfilled")
+	s.when(stockAnswers(granted)).then(imported).at(Completed, "pending", "fulfilled")
 	s.wants(true, Wanted{SKU: "a", Fulfilled: 1, Imported: true}, Wanted{SKU: "b", Fulfilled: 7, Imported: true})
 	if s.order.PlacedEventID != (ID{1}) {
 		t.Fatalf("to stock it is another document: %+v", s.order)
 	}
-	s.when(stockAnswers(held)).then(ReservationSettled{2})
+	s.when(stockAnswers(granted)).then(ReservationSettled{2})
 	s.when(document).refused(CodeAlreadyPlaced)
 
-	s = given(t, document).when(refusing).then(OrderRejected{Short: []ShortLine{{"b", 7, 2, ReasonInsufficientStock}}}).at(Rejected, "pending", "unfulfilled")
+	s = given(t, document).when(refusing).then(OrderRejected{Short: []ShortLine{{"b", 7, 2, ReasonInsufficientStock}}}).
+		at(Rejected, "pending", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	s.when(Place{Currency: "GBP", Lines: document.Lines}).refused(CodeAlreadyPlaced)
 	again := document
@@ -161,7 +166,7 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 		t.Fatalf("%+v", s.order)
 	}
 	unknown := stockAnswers(func(o Order) RecordReservation {
-		c := held(o)
+		c := granted(o)
 		c.Held[0].Rejected, c.Held[0].RejectionReason = true, ReasonUnknownSKU // it is not in the document any more
 		c.Held[2].Rejected, c.Held[2].RejectionReason = true, ReasonUnknownSKU
 		return c

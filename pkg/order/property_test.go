@@ -13,15 +13,17 @@ import (
 
 // legal says where each lifecycle may go.
 var legal = map[order.Lifecycle][]order.Lifecycle{
-	order.None:      {order.Placed, order.Completed},
-	order.Placed:    {order.Placed, order.Reserved, order.Rejected, order.Cancelled, order.Expired, order.Confirmed, order.Completed},
+	order.None: {order.Placed, order.Completed},
+	order.Placed: {order.Placed, order.Reserved, order.Rejected, order.Cancelled, order.Expired, order.Confirmed,
+		order.Completed},
 	order.Reserved:  {order.Reserved, order.Confirmed, order.Cancelled, order.Expired, order.Completed, order.OnHold},
 	order.Confirmed: {order.Confirmed, order.Completed, order.Cancelled, order.OnHold},
 	order.OnHold:    {order.OnHold, order.Reserved, order.Confirmed, order.Completed, order.Cancelled},
-	order.Completed: {order.Completed}, order.Rejected: {order.Rejected}, order.Cancelled: {order.Cancelled}, order.Expired: {order.Expired, order.Placed},
+	order.Completed: {order.Completed}, order.Rejected: {order.Rejected}, order.Cancelled: {order.Cancelled},
+	order.Expired: {order.Expired, order.Placed},
 }
 
-// checkSubtotal holds what an order costs to its lines; one that was cancelled as a whole keeps its price.
+// checkSubtotal compares what an order costs with its lines. An order that was cancelled keeps its price.
 func checkSubtotal(o order.Order) string {
 	if o.Lifecycle == order.Cancelled || o.Version == 0 {
 		return ""
@@ -32,7 +34,7 @@ func checkSubtotal(o order.Order) string {
 	return ""
 }
 
-// Whatever comes in: the ledgers hold, versions have no gaps, only legal state changes happen, and a
+// With any commands, amounts and quantities add up, versions have no gaps, lifecycles change only as they may, and a
 // wanted reservation never changes without its version.
 func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -5,6 +5,28 @@ import (
 	"strings"
 )
 
+// Held is what stock answered for one SKU. Rejected, with the reason, says that it does not have what the order wants.
+type Held struct {
+	SKU                                       string
+	Reserved, Committed, Fulfilled, Restocked int64
+	Damaged, Backordered                      int64
+	Rejected                                  bool
+	Available                                 int64
+	RejectionReason                           int32
+}
+
+// RefusedAll reports whether stock rejected the order, and has nothing of it from before.
+func (h Held) RefusedAll() bool {
+	return h.Rejected && h.Reserved|h.Committed|h.Fulfilled|h.Restocked|h.Damaged == 0
+}
+
+// ShortLine says why stock did not have a SKU. Reason has the event schema's values.
+type ShortLine struct {
+	SKU                  string
+	Requested, Available int64
+	Reason               int32
+}
+
 // Values of ShortLine.Reason and Held.RejectionReason: those of the event schema.
 const (
 	ReasonInsufficientStock int32 = 1
@@ -15,49 +37,133 @@ const (
 // ReconciliationReason is the reason of a cancellation that a reconciliation decided.
 const ReconciliationReason = "reconciliation"
 
-// recordReservation applies ORD-5 to ORD-9, ORD-56, ORD-58 and ORD-63.
-func (o *Order) recordReservation(c RecordReservation) ([]Event, error) {
+// RecordReservation brings stock's answers to the step of ReservationVersion: those of all SKUs, or at least one that
+// is rejected. An order that is placed is reserved or rejected by them, a pending amendment is applied or declined, and
+// an import that was asked for is imported or rejected.
+//
+//	ORD-5   It counts only for the order's own ReservationVersion, and once. Answers to an older step change nothing.
+//	ORD-6   From placed, one rejected SKU rejects the order. Short names the SKUs that are insufficient or unknown, not
+//	        those that were rejected because of another one.
+//	ORD-7   From placed, answers that cover all that is wanted reserve the order: OrderBackordered when some of it is
+//	        backordered, else OrderReserved. Answers that do not cover it, without a rejection, change nothing.
+//	ORD-8   On account, or with nothing left to pay, OrderConfirmed follows in the same decision.
+//	ORD-9   A rejection of what the order already has ends it, in whichever shard that stock is: it is cancelled if it is
+//	        reserved, or confirmed with nothing shipped, on hold too. Stock rejects like this only when it has lost a
+//	        step. Answers that do not cover such an order, without a rejection, change nothing: stock remembers another
+//	        step, and is asked again.
+type RecordReservation struct {
+	ReservationVersion uint64
+	Held               []Held
+}
+
+// OrderReserved says that stock has all that the order wants.
+type OrderReserved struct{}
+
+// OrderBackordered says that stock has what the order wants, and these quantities are still to come.
+type OrderBackordered struct{ Backordered []LineQuantity }
+
+// OrderRejected says that stock does not have what the order wants.
+type OrderRejected struct {
+	Short           []ShortLine
+	RefundDueMicros int64
+}
+
+// ReservationSettled says that stock has answered the step of ReservationVersion. A version that is newer than the
+// order's own moves the order past it: stock was found to have seen such a step.
+type ReservationSettled struct{ ReservationVersion uint64 }
+
+func (c RecordReservation) decide(o *Order) ([]Event, error) {
 	if o.Lifecycle == None || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
 	}
-	wanted, held := o.Wanted(), sortedBySKU(c.Held)
-	rejected := slices.ContainsFunc(held, func(h Held) bool { return h.Rejected })
-	covered := !rejected && covers(held, wanted)
+	wanted, answers := o.Wanted(), sortedBySKU(c.Held)
+	rejected := slices.ContainsFunc(answers, func(h Held) bool { return h.Rejected })
+	covered := !rejected && covers(answers, wanted)
 	switch {
 	case o.Amendment != nil:
-		return o.amendmentAnswered(held, rejected, covered)
+		return o.amendmentAnswered(answers, rejected, covered)
 	case o.Lifecycle == Placed && rejected:
-		return o.rejected(o.shortLines(held, wanted)), nil
+		return o.reject(o.shortLines(answers, wanted)), nil
 	case o.Lifecycle == Placed && covered && o.Kind != KindOrder:
 		return []Event{o.document()}, nil
 	case o.Lifecycle == Placed && covered:
-		return o.reserved(held), nil
+		return o.reserve(answers), nil
 	case rejected && o.cancellable():
-		return []Event{o.cancelled(ReconciliationReason)}, nil
+		return []Event{o.cancellation(ReconciliationReason)}, nil
 	case !covered && (o.Lifecycle == Placed || o.cancellable()):
 		return nil, nil
 	}
-	events := o.backordersFilled(held)
+	events := o.backordersFilled(answers)
 	if !o.Settled {
 		events = append(events, ReservationSettled{ReservationVersion: c.ReservationVersion})
 	}
 	return events, nil
 }
 
-// recordBackorder applies ORD-33.
-func (o *Order) recordBackorder(c RecordBackorder) ([]Event, error) {
-	if (o.phase() != Reserved && o.phase() != Confirmed) || c.ReservationVersion != o.ReservationVersion {
+func (OrderReserved) evolve(o *Order, _ Facts) { o.Lifecycle, o.Settled = Reserved, true }
+
+// What is backordered is spread over the lines of its SKU, the last line first.
+func (e OrderBackordered) evolve(o *Order, _ Facts) {
+	o.Lifecycle, o.Settled = Reserved, true
+	o.Lines = slices.Clone(o.Lines)
+	left := bySKU(e.Backordered)
+	for i := len(o.Lines) - 1; i >= 0; i-- {
+		line := &o.Lines[i]
+		line.Backordered += left.use(line.SKU, line.left()-line.Backordered)
+	}
+}
+
+func (e OrderRejected) evolve(o *Order, _ Facts) {
+	o.Lifecycle, o.Short = Rejected, e.Short
+	o.RefundDueMicros += e.RefundDueMicros
+	o.reservationChanged()
+}
+
+func (e ReservationSettled) evolve(o *Order, _ Facts) {
+	if e.ReservationVersion > o.ReservationVersion {
+		o.ReservationVersion, o.Settled = e.ReservationVersion, false
+		return
+	}
+	o.Settled = o.Settled || e.ReservationVersion == o.ReservationVersion
+}
+
+// RecordBackorder brings how much of a SKU is still backordered, as stock has it for the step of ReservationVersion.
+//
+//	ORD-33  It counts only for the order's own ReservationVersion. What is backordered only falls: a smaller quantity is
+//	        OrderBackorderFilled, a greater one is an older message. An answer to a later step (RecordReservation) brings
+//	        the same.
+type RecordBackorder struct {
+	SKU                string
+	ReservationVersion uint64
+	Backordered        int64
+}
+
+// OrderBackorderFilled says that these quantities, which were backordered, are in stock now.
+type OrderBackorderFilled struct{ Filled []LineQuantity }
+
+func (c RecordBackorder) decide(o *Order) ([]Event, error) {
+	if (o.offHold() != Reserved && o.offHold() != Confirmed) || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
 	}
 	return o.backordersFilled([]Held{{SKU: c.SKU, Backordered: c.Backordered}}), nil
 }
 
-// backordersFilled says which of stock's answers leave less backordered than the order knows of.
-func (o *Order) backordersFilled(held []Held) []Event {
+// What is filled goes to the first lines of its SKU first.
+func (e OrderBackorderFilled) evolve(o *Order, _ Facts) {
+	o.Lines = slices.Clone(o.Lines)
+	left := bySKU(e.Filled)
+	for i := range o.Lines {
+		line := &o.Lines[i]
+		line.Backordered -= left.use(line.SKU, line.Backordered)
+	}
+}
+
+// backordersFilled compares stock's answers with what the order knows to be backordered.
+func (o *Order) backordersFilled(answers []Held) []Event {
 	var filled []LineQuantity
-	for i := range held {
-		if less := o.Backordered(held[i].SKU) - held[i].Backordered; less > 0 {
-			filled = append(filled, LineQuantity{held[i].SKU, less})
+	for i := range answers {
+		if less := o.Backordered(answers[i].SKU) - answers[i].Backordered; less > 0 {
+			filled = append(filled, LineQuantity{answers[i].SKU, less})
 		}
 	}
 	if len(filled) == 0 {
@@ -76,20 +182,20 @@ func (o *Order) Backordered(sku string) (sum int64) {
 	return sum
 }
 
-// rejected makes the events of an order that cannot be had: what a provider holds for it is let go (ORD-25).
-func (o *Order) rejected(short []ShortLine) []Event {
+// reject makes the events of an order that stock does not have. What is authorized for it is voided (ORD-25).
+func (o *Order) reject(short []ShortLine) []Event {
 	events := append(make([]Event, 0, 2), OrderRejected{Short: short, RefundDueMicros: o.paid()})
-	if held := o.openAuthorization(); held > 0 {
-		events = append(events, PaymentVoided{AmountMicros: held, Reason: RejectedReason})
+	if authorized := o.openAuthorization(); authorized > 0 {
+		events = append(events, PaymentVoided{AmountMicros: authorized, Reason: RejectedReason})
 	}
 	return events
 }
 
-// reserved makes the events of answers that cover the order.
-func (o *Order) reserved(held []Held) []Event {
+// reserve makes the events of answers that cover the order (ORD-7, ORD-8).
+func (o *Order) reserve(answers []Held) []Event {
 	events := make([]Event, 0, 2)
 	var backordered []LineQuantity
-	for _, h := range held {
+	for _, h := range answers {
 		if h.Backordered > 0 {
 			backordered = append(backordered, LineQuantity{h.SKU, h.Backordered})
 		}
@@ -105,15 +211,15 @@ func (o *Order) reserved(held []Held) []Event {
 	return events
 }
 
-// covers reports whether stock has every SKU as wanted. Both are sorted by SKU. What nothing is wanted of, an amendment
-// having taken it off, need not be answered.
-func covers(held []Held, wanted []Wanted) bool {
+// covers reports whether stock has every SKU as wanted. Both are sorted by SKU. A SKU of which nothing is wanted,
+// because an amendment removed it, need not be answered.
+func covers(answers []Held, wanted []Wanted) bool {
 	for i := range wanted {
 		w := &wanted[i]
 		if w.Nothing() {
 			continue
 		}
-		h := find(held, w.SKU)
+		h := find(answers, w.SKU)
 		if h == nil || h.Rejected || h.Reserved+h.Committed+h.Fulfilled < w.Reserved+w.Committed+w.Fulfilled ||
 			h.Restocked < w.Restocked || h.Damaged < w.Damaged {
 			return false
@@ -123,31 +229,31 @@ func covers(held []Held, wanted []Wanted) bool {
 }
 
 // sortedBySKU returns the answers sorted by SKU, without changing the argument.
-func sortedBySKU(held []Held) []Held {
-	bySKU := func(a, b Held) int { return strings.Compare(a.SKU, b.SKU) }
-	if !slices.IsSortedFunc(held, bySKU) {
-		held = slices.Clone(held)
-		slices.SortFunc(held, bySKU)
+func sortedBySKU(answers []Held) []Held {
+	compare := func(a, b Held) int { return strings.Compare(a.SKU, b.SKU) }
+	if !slices.IsSortedFunc(answers, compare) {
+		answers = slices.Clone(answers)
+		slices.SortFunc(answers, compare)
 	}
-	return held
+	return answers
 }
 
 // find returns the answer for a SKU, or nil.
-func find(held []Held, sku string) *Held {
-	i, ok := slices.BinarySearchFunc(held, sku, func(h Held, sku string) int { return strings.Compare(h.SKU, sku) })
+func find(answers []Held, sku string) *Held {
+	i, ok := slices.BinarySearchFunc(answers, sku, func(h Held, sku string) int { return strings.Compare(h.SKU, sku) })
 	if !ok {
 		return nil
 	}
-	return &held[i]
+	return &answers[i]
 }
 
-// shortLines says what stood in the way (ORD-6): rejected SKUs, with what the order asked for of each. What it does not
-// ask for any more is rejected beside them, and stood in nobody's way.
-func (o *Order) shortLines(held []Held, wanted []Wanted) []ShortLine {
+// shortLines says which SKUs stock did not have (ORD-6), with what the order asked for of each. A SKU that the order no
+// longer asks for may be rejected too; it is not why.
+func (o *Order) shortLines(answers []Held, wanted []Wanted) []ShortLine {
 	var short []ShortLine
 	for i := range wanted {
 		sku := wanted[i].SKU
-		h := find(held, sku)
+		h := find(answers, sku)
 		if h == nil || !h.Rejected || h.RejectionReason == ReasonOtherLine {
 			continue
 		}

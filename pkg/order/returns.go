@@ -3,8 +3,6 @@ package order
 import (
 	"slices"
 	"unicode/utf8"
-
-	"github.com/holdfast/holdfast/pkg/money"
 )
 
 // MaxReturns bounds the returns of one order, MaxReturnBytes the ID of one.
@@ -13,42 +11,43 @@ const (
 	MaxReturnBytes = 64
 )
 
-// Condition is what returned goods are good for. A closed set.
-type Condition int32
-
-// The conditions.
-const (
-	Resellable Condition = iota + 1
-	Damaged
-)
-
 // Return is goods that a customer sends back.
 type Return struct {
 	ID    string
 	Lines []ReturnLine
 }
 
-// ReturnLine is a SKU's part of a return. Always Received ≤ Quantity.
+// ReturnLine is a SKU of a return. Always Received ≤ Quantity.
 type ReturnLine struct {
 	SKU                string
 	Quantity, Received int64
 }
 
-// ReturnedLine is a quantity that came back in a condition.
-type ReturnedLine struct {
-	SKU       string
-	Quantity  int64
-	Condition Condition
+// RequestReturn says what a customer will send back. No lines: all that has been delivered.
+//
+//	ORD-40  At most what has been delivered, has not come back and is in no other return (over_return). No lines: all of
+//	        that; none left: nothing_to_return. A return has an ID of its own (invalid_return_id, return_exists). An
+//	        order has at most 1,000 (too_many_returns).
+type RequestReturn struct {
+	ReturnID string
+	Lines    []LineQuantity
+	Reason   string
 }
 
-// takesReturns: something may have arrived that can come back.
-func (o *Order) takesReturns() bool {
-	return o.takesDeliveries()
+// ReturnRequested says that the customer will send these quantities back.
+type ReturnRequested struct {
+	ReturnID string
+	Lines    []LineQuantity
+	Reason   string
 }
 
-// requestReturn applies ORD-40.
-func (o *Order) requestReturn(c RequestReturn) ([]Event, error) {
-	if !o.takesReturns() {
+// acceptsReturns reports whether something may have arrived that can come back.
+func (o *Order) acceptsReturns() bool {
+	return o.acceptsDeliveries()
+}
+
+func (c RequestReturn) decide(o *Order) ([]Event, error) {
+	if !o.acceptsReturns() {
 		return nil, o.illegal("request_return")
 	}
 	switch {
@@ -56,7 +55,7 @@ func (o *Order) requestReturn(c RequestReturn) ([]Event, error) {
 		return nil, refuse(CodeInvalidReturnID, "/return_id", "a return's ID is 1 to 64 bytes of UTF-8")
 	case len(o.Returns) >= MaxReturns:
 		return nil, o.refuseHere(CodeTooManyReturns, "an order has at most 1000 returns")
-	case o.returnOf(c.ReturnID) >= 0:
+	case o.findReturn(c.ReturnID) >= 0:
 		return nil, refuse(CodeReturnExists, "/return_id", "the order has a return of this ID")
 	}
 	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
@@ -76,80 +75,28 @@ func (o *Order) requestReturn(c RequestReturn) ([]Event, error) {
 	return []Event{ReturnRequested{ReturnID: c.ReturnID, Lines: lines, Reason: c.Reason}}, nil
 }
 
-// receiveReturn applies ORD-41.
-func (o *Order) receiveReturn(c ReceiveReturn) ([]Event, error) {
-	if !o.takesReturns() {
-		return nil, o.illegal("receive_return")
-	}
-	if len(c.Lines) == 0 {
-		return nil, refuse(CodeInvalidLines, "/lines", "names the lines that came back")
-	}
-	open, err := o.openReturn(c.ReturnID)
-	if err != nil {
-		return nil, err
-	}
-	if len(c.Location) > MaxLocationBytes || !plain(c.Location) {
-		return nil, refuse(CodeInvalidLocation, "/location", "a location is at most 64 bytes of text without control characters or outer spaces")
-	}
-	quantities := make([]LineQuantity, len(c.Lines))
-	for i, l := range c.Lines {
-		if l.Condition != Resellable && l.Condition != Damaged {
-			return nil, refuse(CodeInvalidCondition, linePointer(i, "condition"), "goods come back resellable or damaged")
+func (e ReturnRequested) evolve(o *Order, _ Facts) {
+	o.changeReturn(e.ReturnID, func(r *Return) {
+		for _, l := range e.Lines {
+			r.line(l.SKU).Quantity += l.Quantity
 		}
-		quantities[i] = LineQuantity{l.SKU, l.Quantity}
-	}
-	if _, err := open.choose(quantities, choice{over: CodeOverReturn}); err != nil {
-		return nil, err
-	}
-	received := o.priceReturned(c)
-	after := Evolve(*o, received, Facts{})
-	received.VoidedMicros, received.RefundDueMicros = after.setFree(o.TotalMicros)
-	return []Event{received}, nil
+	})
 }
 
-// priceReturned gives what came back the prices of the lines it came from: the first lines of a SKU first.
-func (o *Order) priceReturned(c ReceiveReturn) ReturnReceived {
-	received := ReturnReceived{ReturnID: c.ReturnID, Location: c.Location}
-	room := make([]int64, len(o.Lines))
-	for i := range o.Lines {
-		room[i] = o.Lines[i].Delivered - o.Lines[i].Returned
-	}
-	for _, l := range c.Lines {
-		for i := range o.Lines {
-			n := min(l.Quantity, room[i])
-			if o.Lines[i].SKU != l.SKU || n == 0 {
-				continue
-			}
-			room[i] -= n
-			l.Quantity -= n
-			priced := PlaceLine{SKU: l.SKU, Quantity: n, UnitPriceMicros: o.Lines[i].UnitPriceMicros}
-			if l.Condition == Damaged {
-				received.Damaged = append(received.Damaged, priced)
-			} else {
-				received.Resellable = append(received.Resellable, priced)
-			}
-		}
-	}
-	return received
+// CancelReturn gives up what of a return has not come.
+//
+//	ORD-42  The return exists (unknown_return), and something of it is still to come (return_closed).
+type CancelReturn struct{ ReturnID, Reason string }
+
+// ReturnCancelled says that these quantities, which had not come, will not come.
+type ReturnCancelled struct {
+	ReturnID string
+	Lines    []LineQuantity
+	Reason   string
 }
 
-// keptOf is what is left of a total without what came back, which is rounded once, all of it together.
-func (o *Order) keptOf(totalMicros int64) int64 {
-	var returned int64
-	for i := range o.Lines {
-		returned += o.Lines[i].Returned * o.Lines[i].UnitPriceMicros // a part of the subtotal
-	}
-	if unit, ok := money.Lookup(o.Currency); ok {
-		if rounded, err := unit.Round(returned); err == nil {
-			returned = rounded
-		}
-	}
-	return max(0, totalMicros-returned)
-}
-
-// cancelReturn applies ORD-42.
-func (o *Order) cancelReturn(c CancelReturn) ([]Event, error) {
-	if !o.takesReturns() {
+func (c CancelReturn) decide(o *Order) ([]Event, error) {
+	if !o.acceptsReturns() {
 		return nil, o.illegal("cancel_return")
 	}
 	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
@@ -162,14 +109,22 @@ func (o *Order) cancelReturn(c CancelReturn) ([]Event, error) {
 	return []Event{ReturnCancelled{ReturnID: c.ReturnID, Lines: open.quantities(), Reason: c.Reason}}, nil
 }
 
-// returnOf returns the index of a return, or -1.
-func (o *Order) returnOf(id string) int {
+func (e ReturnCancelled) evolve(o *Order, _ Facts) {
+	o.changeReturn(e.ReturnID, func(r *Return) {
+		for _, l := range e.Lines {
+			r.line(l.SKU).Quantity -= l.Quantity
+		}
+	})
+}
+
+// findReturn returns the index of a return, or -1.
+func (o *Order) findReturn(id string) int {
 	return slices.IndexFunc(o.Returns, func(r Return) bool { return r.ID == id })
 }
 
 // openReturn is what of a return is still to come.
-func (o *Order) openReturn(id string) (unshippedSKUs, error) {
-	i := o.returnOf(id)
+func (o *Order) openReturn(id string) (remainingSKUs, error) {
+	i := o.findReturn(id)
 	if i < 0 {
 		return nil, refuse(CodeUnknownReturn, "/return_id", "the order has no return of this ID")
 	}
@@ -180,23 +135,23 @@ func (o *Order) openReturn(id string) (unshippedSKUs, error) {
 	return open, nil
 }
 
-// open is what is still to come, sorted by SKU.
-func (r *Return) open() unshippedSKUs {
-	var open unshippedSKUs
+// open is what is still to come.
+func (r *Return) open() remainingSKUs {
+	var open remainingSKUs
 	for _, l := range r.Lines {
 		if n := l.Quantity - l.Received; n > 0 {
-			open = append(open, unshipped{l.SKU, n, n})
+			open = append(open, remaining{l.SKU, n, n})
 		}
 	}
 	return open.sorted()
 }
 
-// returnable is what has been delivered, has not come back, and is not asked back yet.
-func (o *Order) returnable() unshippedSKUs {
-	var all unshippedSKUs
+// returnable is what has been delivered, has not come back, and is in no open return.
+func (o *Order) returnable() remainingSKUs {
+	var all remainingSKUs
 	for i := range o.Lines {
 		if n := o.Lines[i].Delivered - o.Lines[i].Returned; n > 0 {
-			all = append(all, unshipped{o.Lines[i].SKU, n, n})
+			all = append(all, remaining{o.Lines[i].SKU, n, n})
 		}
 	}
 	all = all.sorted()
@@ -207,33 +162,13 @@ func (o *Order) returnable() unshippedSKUs {
 			}
 		}
 	}
-	return slices.DeleteFunc(all, func(u unshipped) bool { return u.left <= 0 })
+	return slices.DeleteFunc(all, func(u remaining) bool { return u.left <= 0 })
 }
 
-// ReturnStatus derives: none, requested, partially_received, received. What was cancelled does not count.
-func (o Order) ReturnStatus() string {
-	var quantity, received int64
-	for _, r := range o.Returns {
-		for _, l := range r.Lines {
-			quantity += l.Quantity
-			received += l.Received
-		}
-	}
-	switch {
-	case quantity == 0:
-		return "none"
-	case received == 0:
-		return "requested"
-	case received < quantity:
-		return "partially_received"
-	}
-	return "received"
-}
-
-// evolveReturn changes one return.
-func (o *Order) evolveReturn(id string, change func(*Return)) {
+// changeReturn changes one return. One that does not exist is made.
+func (o *Order) changeReturn(id string, change func(*Return)) {
 	returns := append(make([]Return, 0, len(o.Returns)+1), o.Returns...)
-	i := o.returnOf(id)
+	i := o.findReturn(id)
 	if i < 0 {
 		i = len(returns)
 		returns = append(returns, Return{ID: id})
@@ -243,6 +178,7 @@ func (o *Order) evolveReturn(id string, change func(*Return)) {
 	o.Returns = returns
 }
 
+// line is a SKU's line of the return, made if there is none.
 func (r *Return) line(sku string) *ReturnLine {
 	i := slices.IndexFunc(r.Lines, func(l ReturnLine) bool { return l.SKU == sku })
 	if i < 0 {
@@ -250,51 +186,4 @@ func (r *Return) line(sku string) *ReturnLine {
 		r.Lines = append(r.Lines, ReturnLine{SKU: sku})
 	}
 	return &r.Lines[i]
-}
-
-// returnTo notes what came back to a location that was named for it.
-func (o *Order) returnTo(back PlaceLine, location string, damaged bool) {
-	if location == "" {
-		return
-	}
-	to := append(make([]ReturnedTo, 0, len(o.ReturnedTo)+1), o.ReturnedTo...)
-	k := slices.IndexFunc(to, func(r ReturnedTo) bool { return r.SKU == back.SKU && r.Location == location })
-	if k < 0 {
-		k = len(to)
-		to = append(to, ReturnedTo{back.SKU, ReturnedAt{Location: location}})
-	}
-	if damaged {
-		to[k].Damaged += back.Quantity
-	} else {
-		to[k].Restocked += back.Quantity
-	}
-	o.ReturnedTo = to
-}
-
-// evolveReturned takes goods back from lines of their SKU and price, the first first.
-func (o *Order) evolveReturned(e ReturnReceived) {
-	o.Lines = slices.Clone(o.Lines)
-	take := func(lines []PlaceLine, damaged bool) {
-		for _, back := range lines {
-			o.evolveReturn(e.ReturnID, func(r *Return) { r.line(back.SKU).Received += back.Quantity })
-			o.returnTo(back, e.Location, damaged)
-			for i := range o.Lines {
-				l := &o.Lines[i]
-				if l.SKU != back.SKU || l.UnitPriceMicros != back.UnitPriceMicros {
-					continue
-				}
-				n := min(back.Quantity, l.Delivered-l.Returned)
-				back.Quantity -= n
-				if l.Returned += n; damaged {
-					l.Damaged += n
-				}
-			}
-		}
-	}
-	take(e.Resellable, false)
-	take(e.Damaged, true)
-	o.VoidedMicros += e.VoidedMicros
-	o.RefundDueMicros += e.RefundDueMicros
-	o.paidUp()
-	o.wantChanged()
 }

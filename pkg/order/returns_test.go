@@ -7,13 +7,14 @@ import (
 
 // delivered is an order of a (2 at 1.115 and 1 at 2.115) and b (4 at 2.00), paid and delivered but for one b.
 func delivered() []Command {
-	return append(paid(), CapturePayment{twoSKUsTotal, ""}, Ship{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 3}}}, Deliver{FulfilmentID: "f"})
+	return append(paid(), CapturePayment{twoSKUsTotal, ""},
+		Ship{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 3}}}, Deliver{FulfilmentID: "f"})
 }
 
 func back(lines ...ReturnedLine) ReceiveReturn { return ReceiveReturn{ReturnID: "r", Lines: lines} }
 
 func TestORD40RequestReturn(t *testing.T) {
-	given(t, twoSKUs(Prepaid), stockAnswers(held)).when(RequestReturn{ReturnID: "r"}).refused(CodeIllegalTransition)
+	given(t, twoSKUs(Prepaid), stockAnswers(granted)).when(RequestReturn{ReturnID: "r"}).refused(CodeIllegalTransition)
 	given(t, append(paid(), Ship{FulfilmentID: "f"})...).when(RequestReturn{ReturnID: "r"}).refused(CodeNothingToReturn)
 	s := given(t, delivered()...)
 	if s.order.ReturnStatus() != "none" {
@@ -47,7 +48,9 @@ func TestORD41ReceiveReturn(t *testing.T) {
 	s.when(back(ReturnedLine{"a", 3, Resellable}, ReturnedLine{"a", 1, Damaged})).refused(CodeOverReturn)
 	before := s.order
 	s.when(back(ReturnedLine{"a", 1, Resellable}, ReturnedLine{"b", 1, Damaged})).then(ReturnReceived{
-		ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 1_115_000}}, Damaged: []PlaceLine{{"b", 1, 2_000_000}}, RefundDueMicros: 3_120_000, // 3.115 half to even
+		// 3.115 half to even
+		ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 1_115_000}}, Damaged: []PlaceLine{{"b", 1, 2_000_000}},
+		RefundDueMicros: 3_120_000,
 	})
 	if before.Lines[0].Returned != 0 || before.Returns[0].Lines[0].Received != 0 {
 		t.Fatal("Evolve changed its argument")
@@ -57,22 +60,26 @@ func TestORD41ReceiveReturn(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	s.when(back(ReturnedLine{"a", 2, Damaged}, ReturnedLine{"b", 1, Resellable})).then(ReturnReceived{
-		ReturnID: "r", Resellable: []PlaceLine{{"b", 1, 2_000_000}}, Damaged: []PlaceLine{{"a", 1, 1_115_000}, {"a", 1, 2_115_000}},
+		ReturnID: "r", Resellable: []PlaceLine{{"b", 1, 2_000_000}},
+		Damaged:         []PlaceLine{{"a", 1, 1_115_000}, {"a", 1, 2_115_000}},
 		RefundDueMicros: 5_220_000, // 8.345 half to even is 8.34, less 3.12
 	})
-	s.wants(true, Wanted{SKU: "a", Fulfilled: 3, Restocked: 1, Damaged: 2}, Wanted{SKU: "b", Committed: 1, Fulfilled: 3, Restocked: 1, Damaged: 1})
+	s.wants(true, Wanted{SKU: "a", Fulfilled: 3, Restocked: 1, Damaged: 2},
+		Wanted{SKU: "b", Committed: 1, Fulfilled: 3, Restocked: 1, Damaged: 1})
 	s.when(back(ReturnedLine{"a", 1, Damaged})).refused(CodeReturnClosed)
 	s.when(RefundPayment{8_340_000, "", ""}).at(Confirmed, "partially_refunded", "partially_fulfilled")
 	if o := s.order; o.ReturnStatus() != "received" || o.RefundDueMicros != 0 {
 		t.Fatalf("%+v", o)
 	}
-	s.when(stockAnswers(held)).then(ReservationSettled{s.order.ReservationVersion})
+	s.when(stockAnswers(granted)).then(ReservationSettled{s.order.ReservationVersion})
 	given(t, twoSKUs(Prepaid)).when(back(ReturnedLine{"a", 1, Damaged})).refused(CodeIllegalTransition)
 }
 
 func TestORD41OnlyCapturedMoneyIsDue(t *testing.T) {
-	unpaid := given(t, append(confirmed(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"})...)
-	unpaid.when(back(ReturnedLine{"b", 4, Resellable})).then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"b", 4, 2_000_000}}})
+	unpaid := given(t,
+		append(confirmed(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"})...)
+	unpaid.when(back(ReturnedLine{"b", 4, Resellable})).
+		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"b", 4, 2_000_000}}})
 	goodwill := given(t, append(delivered(), RefundPayment{3_000_000, "", ""}, RequestReturn{ReturnID: "r"})...)
 	goodwill.when(back(ReturnedLine{"b", 2, Resellable})).then(ReturnReceived{
 		ReturnID: "r", Resellable: []PlaceLine{{"b", 2, 2_000_000}}, RefundDueMicros: 1_000_000,
@@ -82,13 +89,16 @@ func TestORD41OnlyCapturedMoneyIsDue(t *testing.T) {
 func TestORD41CancelledLinesAfterAReturn(t *testing.T) {
 	s := given(t, append(delivered(), RequestReturn{ReturnID: "r"}, back(ReturnedLine{"b", 1, Damaged}))...)
 	s.when(CancelLines{Lines: line("b", 1)}).then(LinesCancelled{
-		Lines: []PlaceLine{{"b", 1, 2_000_000}}, SubtotalMicros: 10_345_000, TotalMicros: 10_340_000, RefundDueMicros: 2_000_000,
+		Lines: []PlaceLine{{"b", 1, 2_000_000}}, SubtotalMicros: 10_345_000, TotalMicros: 10_340_000,
+		RefundDueMicros: 2_000_000,
 	}).at(Completed, "captured", "delivered")
 }
 
 func TestORD42CancelReturn(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(CancelReturn{"r", ""}).refused(CodeIllegalTransition)
-	s := given(t, append(delivered(), RequestReturn{"r", []LineQuantity{{"a", 2}, {"b", 2}}, ""}, back(ReturnedLine{"a", 1, Resellable}))...)
+	s := given(t,
+		append(delivered(), RequestReturn{"r", []LineQuantity{{"a", 2}, {"b", 2}}, ""},
+			back(ReturnedLine{"a", 1, Resellable}))...)
 	s.when(CancelReturn{"q", ""}).refused(CodeUnknownReturn)
 	s.when(CancelReturn{"r", tooLong}).refused("invalid_reason")
 	s.when(CancelReturn{"r", "kept"}).then(ReturnCancelled{"r", []LineQuantity{{"a", 1}, {"b", 2}}, "kept"})
@@ -101,24 +111,27 @@ func TestORD42CancelReturn(t *testing.T) {
 	if o := s.order; o.ReturnStatus() != "received" {
 		t.Fatalf("%+v", o)
 	}
-	s.when(Hold{}).when(RequestReturn{"p", line("b", 3), ""}).then(ReturnRequested{"p", line("b", 3), ""}) // goods come back all the same
+	// on hold, goods come back too
+	s.when(Hold{}).when(RequestReturn{"p", line("b", 3), ""}).then(ReturnRequested{"p", line("b", 3), ""})
 }
 
 // twoLines is an order of a (1 at 50) and b (1 at 50), of which all is authorized.
 func twoLines() []Command {
 	return []Command{
 		Place{OrderID: "o-1", Currency: "EUR", Lines: []PlaceLine{{"a", 1, 50_000_000}, {"b", 1, 50_000_000}}},
-		stockAnswers(held), AuthorizePayment{100_000_000, "p", 0},
+		stockAnswers(granted), AuthorizePayment{100_000_000, "p", 0},
 	}
 }
 
 func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
-	back := []Command{Ship{FulfilmentID: "f", Lines: line("a", 1)}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"}}
+	back := []Command{Ship{FulfilmentID: "f", Lines: line("a", 1)}, Deliver{FulfilmentID: "f"},
+		RequestReturn{ReturnID: "r"}}
 	receive := func(sku string) ReceiveReturn {
 		return ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{sku, 1, Resellable}}}
 	}
 	s := given(t, append(twoLines(), back...)...)
-	s.when(receive("a")).then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
+	s.when(receive("a")).
+		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
 	s.at(Confirmed, "authorized", "partially_fulfilled") // what is kept
 	s.when(AuthorizePayment{1, "", 0}).refused(CodeOverAuthorization)
 	s.when(Ship{FulfilmentID: "g", Capture: true}).
@@ -126,17 +139,22 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	s.at(Completed, "captured", "fulfilled")
 
 	// All of it came back, and the provider has taken the money.
-	s = given(t, append(twoLines(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"}, receive("a"), receive("b"))...)
+	s = given(t,
+		append(twoLines(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"}, receive("a"),
+			receive("b"))...)
 	s.at(Completed, "voided", "delivered")
 	s.when(CapturePayment{100_000_000, "c"}).
-		then(PaymentCaptured{AmountMicros: 100_000_000, Reference: "c", UnvoidedMicros: 100_000_000, RefundDueMicros: 100_000_000})
+		then(PaymentCaptured{AmountMicros: 100_000_000, Reference: "c", UnvoidedMicros: 100_000_000,
+			RefundDueMicros: 100_000_000})
 
 	// What was paid for a has paid b.
 	s = given(t, append(twoLines(), append([]Command{CapturePayment{50_000_000, "c"}}, back...)...)...)
-	s.when(receive("a")).then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
-	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}).at(Completed, "captured", "fulfilled")
+	s.when(receive("a")).
+		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
+	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}).
+		at(Completed, "captured", "fulfilled")
 
-	// An authorization of before there was this rule is not captured beyond it.
+	// An authorization from before this rule existed is not captured beyond it.
 	o := given(t, append(twoLines(), append(back, receive("a"))...)...).order
 	o.VoidedMicros = 0
 	events, err := Decide(o, Ship{FulfilmentID: "g", Capture: true})

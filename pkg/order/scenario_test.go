@@ -68,19 +68,21 @@ func (s *scenario) at(lifecycle Lifecycle, payment, fulfilment string) *scenario
 	s.t.Helper()
 	o := s.order
 	if o.Lifecycle != lifecycle || o.PaymentStatus() != payment || o.FulfilmentStatus() != fulfilment {
-		s.t.Fatalf("%s, %s, %s; want %s, %s, %s", o.Lifecycle, o.PaymentStatus(), o.FulfilmentStatus(), lifecycle, payment, fulfilment)
+		s.t.Fatalf("%s, %s, %s; want %s, %s, %s", o.Lifecycle, o.PaymentStatus(), o.FulfilmentStatus(), lifecycle, payment,
+			fulfilment)
 	}
 	return s
 }
 
-// wants expects the reservation that the order wants, and whether it has moved with the last event.
+// wants expects the reservation that the order wants, and whether the last event changed it.
 func (s *scenario) wants(moved bool, wanted ...Wanted) *scenario {
 	s.t.Helper()
 	if got := s.order.Wanted(); !reflect.DeepEqual(got, wanted) {
 		s.t.Fatalf("wants\n got %+v\nwant %+v", got, wanted)
 	}
 	if (s.order.ReservationVersion == s.order.Version) != moved || (moved && s.order.Settled) {
-		s.t.Fatalf("version %d, reservation version %d, settled %v", s.order.Version, s.order.ReservationVersion, s.order.Settled)
+		s.t.Fatalf("version %d, reservation version %d, settled %v", s.order.Version, s.order.ReservationVersion,
+			s.order.Settled)
 	}
 	return s
 }
@@ -107,7 +109,8 @@ func checkOrder(before, after Order) string {
 			}
 		}
 	}
-	if after.Amendment != nil && (after.Lifecycle == Completed || after.phase() != Reserved && after.phase() != Confirmed) {
+	if after.Amendment != nil &&
+		(after.Lifecycle == Completed || after.offHold() != Reserved && after.offHold() != Confirmed) {
 		return "an amendment of an order that takes none"
 	}
 	switch {
@@ -119,20 +122,21 @@ func checkOrder(before, after Order) string {
 		return "more is paid than is kept" // ORD-61
 	case after.paid()+after.openAuthorization() > after.keptOf(after.TotalMicros):
 		return "more is authorized than is kept"
-	case before.Version > 0 && after.ReservationVersion != after.Version && !reflect.DeepEqual(before.Wanted(), after.Wanted()):
+	case before.Version > 0 && after.ReservationVersion != after.Version &&
+		!reflect.DeepEqual(before.Wanted(), after.Wanted()):
 		return "the wanted reservation changed and its version did not"
 	}
 	return ""
 }
 
-// deliveriesHold: what has arrived of shipments is what lines have delivered, and no more than was in them.
+// deliveriesHold: what has arrived of shipments is what lines have delivered, and at most what was shipped.
 func deliveriesHold(o Order) bool {
 	arrived := map[string]int64{}
 	for _, f := range o.Fulfilments {
 		if f.Delivered && (f.Pending || len(f.Arrived) > 0) {
 			return false
 		}
-		under := quantities(f.underWay().quantities())
+		under := bySKU(f.undelivered().quantities())
 		for _, l := range f.Lines {
 			if !f.Delivered {
 				l.Quantity -= under[l.SKU]
@@ -156,26 +160,27 @@ func deliveriesHold(o Order) bool {
 	return true
 }
 
-// stockAnswers makes a RecordReservation out of the order's own step.
+// stockAnswers makes a RecordReservation from the order's own step.
 type stockAnswers func(Order) RecordReservation
 
-func (stockAnswers) isCommand() {}
+func (s stockAnswers) decide(o *Order) ([]Event, error) { return s(*o).decide(o) }
 
-// held is stock that does all that the order wants.
-func held(o Order) RecordReservation {
+// granted is the answers of stock that has all that the order wants.
+func granted(o Order) RecordReservation {
 	c := RecordReservation{ReservationVersion: o.ReservationVersion}
 	for _, w := range o.Wanted() {
 		c.Held = append(c.Held, Held{
-			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
+			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
+			Damaged: w.Damaged,
 		})
 	}
 	return c
 }
 
-// backordered is stock that has some of SKU a against stock to come.
+// backordered is the answers of stock that has backordered some of SKU a.
 func backordered(quantity int64) stockAnswers {
 	return func(o Order) RecordReservation {
-		c := held(o)
+		c := granted(o)
 		c.Held[0].Backordered = quantity
 		return c
 	}
@@ -193,8 +198,8 @@ const twoSKUsTotal = 12_340_000
 
 func line(sku string, quantity int64) []LineQuantity { return []LineQuantity{{sku, quantity}} }
 
-func confirmed() []Command { return []Command{twoSKUs(OnAccount), stockAnswers(held)} }
+func confirmed() []Command { return []Command{twoSKUs(OnAccount), stockAnswers(granted)} }
 
 func paid() []Command {
-	return []Command{twoSKUs(Prepaid), stockAnswers(held), AuthorizePayment{twoSKUsTotal, "p", 0}}
+	return []Command{twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{twoSKUsTotal, "p", 0}}
 }

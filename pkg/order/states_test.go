@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write docs/states.md again")
 
-// variant is an input that an order may get: a command of the API under its name, or what happens by itself.
+// variant is an input that an order may get: a command of the API with its name, or something that happens without one.
 type variant struct {
 	name     string
 	commands func(Order) []Command
@@ -24,7 +24,7 @@ type variant struct {
 
 func just(cmds ...Command) func(Order) []Command { return func(Order) []Command { return cmds } }
 
-// operations are the API's commands on orders, each with bodies that bring out what it can do.
+// operations are the API's commands on orders, each with bodies that lead to all of its outcomes.
 var operations = []variant{
 	{"place_order", just(twoSKUs(Prepaid), twoSKUs(OnAccount))},
 	{"start_payment", just(StartPayment{"", 6_000})},
@@ -40,8 +40,11 @@ var operations = []variant{
 	{"confirm_order", just(Confirm{})},
 	{"hold_order", just(Hold{})},
 	{"resume_order", just(Resume{6_000})},
-	{"cancel_lines", just(CancelLines{Lines: line("a", 1)}, CancelLines{Lines: line("b", 4)}, CancelLines{Lines: []LineQuantity{{"a", 2}, {"b", 4}}})},
-	{"amend_order", just(Amend{Lines: []AmendLine{{SKU: "b", Quantity: 5}}}, Amend{Lines: []AmendLine{{SKU: "b", Quantity: 3}}})},
+	{"cancel_lines",
+		just(CancelLines{Lines: line("a", 1)}, CancelLines{Lines: line("b", 4)},
+			CancelLines{Lines: []LineQuantity{{"a", 2}, {"b", 4}}})},
+	{"amend_order",
+		just(Amend{Lines: []AmendLine{{SKU: "b", Quantity: 5}}}, Amend{Lines: []AmendLine{{SKU: "b", Quantity: 3}}})},
 	{"create_fulfilment", just(CreateFulfilment{"f1", line("a", 1)})},
 	{"ship_order", just(Ship{FulfilmentID: "f2"}, Ship{FulfilmentID: "f3", Lines: line("a", 1)})},
 	{"ship_fulfilment", just(ShipFulfilment{FulfilmentID: "f1"})},
@@ -49,28 +52,31 @@ var operations = []variant{
 	{"deliver_order", just(Deliver{FulfilmentID: "f1"}, Deliver{FulfilmentID: "f2"}, Deliver{FulfilmentID: "f3"})},
 	{"cancel_order", just(Cancel{})},
 	{"request_return", just(RequestReturn{ReturnID: "r"})},
-	{"receive_return", just(ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{"a", 1, Resellable}}}, ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{"a", 2, Damaged}, {"b", 4, Resellable}}})},
+	{"receive_return",
+		just(ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{"a", 1, Resellable}}},
+			ReceiveReturn{ReturnID: "r", Lines: []ReturnedLine{{"a", 2, Damaged}, {"b", 4, Resellable}}})},
 	{"cancel_return", just(CancelReturn{ReturnID: "r"})},
 }
 
 // happenings come from stock and from the clock.
 var happenings = []variant{
-	{"stock has it all", just(stockAnswers(held))},
+	{"stock has it all", just(stockAnswers(granted))},
 	{"stock has part of it to come", just(backordered(2))},
 	{"stock is short, or has lost what it held", just(stockAnswers(func(o Order) RecordReservation {
-		c := held(o)
+		c := granted(o)
 		for i := range c.Held {
 			c.Held[i].Rejected, c.Held[i].RejectionReason = true, ReasonInsufficientStock
 		}
 		return c
 	}))},
-	{"goods have come that it waited for", func(o Order) []Command { return []Command{RecordBackorder{"a", o.ReservationVersion, 0}} }},
+	{"goods have come that it waited for",
+		func(o Order) []Command { return []Command{RecordBackorder{"a", o.ReservationVersion, 0}} }},
 	{"the payment deadline passes", just(Expire{9_000})},
 }
 
 var statuses = []Lifecycle{None, Placed, Reserved, Confirmed, OnHold, Completed, Rejected, Cancelled, Expired}
 
-// explored is what an order can do, found by trying everything everywhere.
+// explored is what an order can do, found by trying every input in every status.
 type explored struct {
 	// cells: input and status → the statuses that it leads to, or the codes of its refusals.
 	cells map[string]map[Lifecycle]map[string]bool
@@ -79,7 +85,7 @@ type explored struct {
 	problem string
 }
 
-// kindOf tells orders apart as far as their next steps differ.
+// kindOf distinguishes orders that react differently to inputs.
 func kindOf(o Order) string {
 	var left, delivered, returned, open int64
 	for i := range o.Lines {
@@ -92,7 +98,8 @@ func kindOf(o Order) string {
 	}
 	return fmt.Sprint(o.Lifecycle, o.HeldFrom, o.Terms, o.PaymentStatus(), o.FulfilmentStatus(), o.ReturnStatus(),
 		left, delivered, returned, open, o.Backordered("a") > 0, o.awaitsReturn(), len(o.Fulfilments),
-		o.has(func(f Fulfilment) bool { return f.Pending }), o.openAuthorization() > 0, o.Amendment != nil, o.PaymentDue)
+		o.hasFulfilment(func(f Fulfilment) bool { return f.Pending }),
+		o.openAuthorization() > 0, o.Amendment != nil, o.PaymentDue)
 }
 
 func explore() *explored {
@@ -123,7 +130,7 @@ func explore() *explored {
 	return x
 }
 
-// try gives one command to an order and notes what comes of it.
+// try gives one command to an order and notes the result.
 func (x *explored) try(o Order, name string, cmd Command) (after Order, code string) {
 	events, err := Decide(o, cmd)
 	var refusal *Error
@@ -182,9 +189,11 @@ func eventName(ev Event) string {
 	return b.String()
 }
 
-// text is a cell: where it leads, or why it does not lead anywhere.
+// text is a cell: where the input leads, or the codes of its refusals.
 func text(found map[string]bool, from Lifecycle) string {
-	leads := slices.DeleteFunc(slices.Sorted(maps.Keys(found)), func(s string) bool { return !strings.HasPrefix(s, "→ ") })
+	leads := slices.DeleteFunc(slices.Sorted(maps.Keys(found)), func(s string) bool {
+		return !strings.HasPrefix(s, "→ ")
+	})
 	switch {
 	case len(leads) == 1 && leads[0] == "→ "+from.String():
 		return "stays"
@@ -204,14 +213,18 @@ func text(found map[string]bool, from Lifecycle) string {
 const statesHead = `# States
 
 Where an order can stand, and what takes it from there. Four statuses are kept apart, and none of them is ever set: each
-follows from the order's events. This page is made by trying everything everywhere: ` + "`go test ./pkg/order -update`" + `.
+follows from the order's events. This page is made by trying everything everywhere: ` +
+	"`go test ./pkg/order -update`" + `.
 
-A command that a status does not take is refused with 409 ` + "`illegal_transition`" + `, with ` + "`current_status`" + ` and ` + "`allowed`" + `: the commands
-that are open to this very order. Other codes are in [errors.md](errors.md); the rules stand above ` + "`order.Decide`" + `.
+A command that a status does not take is refused with 409 ` + "`illegal_transition`" + `, with ` + "`current_status`" +
+	` and ` + "`allowed`" + `: the commands
+that are open to this very order. Other codes are in [errors.md](errors.md); the rules stand above ` +
+	"`order.Decide`" + `.
 
 ## What an order takes
 
-Where a command leads; "stays" is the same status, "·" is ` + "`illegal_transition`" + `. Several outcomes depend on the order's
+Where a command leads; "stays" is the same status, "·" is ` + "`illegal_transition`" + `. Several outcomes depend on ` +
+	`the order's
 quantities and money. Past documents (imported orders, credit notes) are completed and take nothing.
 
 `
@@ -250,8 +263,7 @@ func (x *explored) table(b *strings.Builder, title string, rows []variant) {
 	}
 }
 
-// The page of states is what the rules do, every status of the API occurs in it, and nothing is allowed that is
-// refused.
+// The page of states is what the rules do. Every status of the API occurs in it, and no allowed command is refused.
 func TestThePageOfStatesIsUpToDate(t *testing.T) {
 	x := explore()
 	if x.problem != "" {

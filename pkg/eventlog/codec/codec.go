@@ -1,10 +1,12 @@
-// Package codec turns events and state into bytes and back: record values of orders.events and
-// inventory.events (schemas/holdfast/event/v1), and what a shard's checkpoint keeps
-// (schemas/holdfast/state/v1).
+// Package codec turns events and state into bytes and back: record values of orders.events and inventory.events
+// (schemas/holdfast/event/v1), and the values of a shard's checkpoint (schemas/holdfast/state/v1).
 //
-// It owns the mapping between the domain's types and the schema, nothing else: no topics, no keys, no
-// schema registry framing. What it decodes it does not judge, beyond what a value needs to have: a
-// change that it knows, its meta, its levels, and IDs of 16 bytes. Enumerations pass as they are.
+// It owns the mapping between the domain's types and the schema, nothing else: no topics, no keys, no schema registry
+// format. It does not check what it decodes, beyond what every value has: a change that it knows, its meta, its levels,
+// and IDs of 16 bytes. Enumerations keep their numbers: those of the domain are those of the schema.
+//
+// Each group of events has a file with both directions: setPayment fills the message of an event, readPayment makes an
+// event of it. A new event or field touches that file and the samples of the tests.
 package codec
 
 import (
@@ -16,17 +18,17 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Meta is what an event's envelope says. Times are microseconds since the Unix epoch.
+// Meta is the envelope of an event. Times are microseconds since the Unix epoch.
 type Meta struct {
 	EventID          [16]byte
 	Version          uint64
 	OccurredAtMicros int64
 	RecordedAtMicros int64
 	IdempotencyKey   string
-	// Fingerprint is zero for events that no client's key asked for.
+	// Fingerprint is zero for events that follow from no client's key.
 	Fingerprint [16]byte
 	Cause       eventv1.Cause
-	// CausationID is zero for events that no other event led to.
+	// CausationID is the event that led to this one; zero for none.
 	CausationID [16]byte
 	Generation  uint32
 	Shard       uint32
@@ -34,9 +36,9 @@ type Meta struct {
 
 // Errors of this package; test with errors.Is.
 var (
-	// ErrMalformed: the value is no Protobuf message of its type.
+	// ErrMalformed: the value is not a Protobuf message of its type.
 	ErrMalformed = errors.New("malformed value")
-	// ErrIncomplete: the value lacks something that every value has, or has a change that is not known.
+	// ErrIncomplete: the value lacks something that every value has, or has an unknown change.
 	ErrIncomplete = errors.New("incomplete value")
 )
 
@@ -44,7 +46,7 @@ func malformed(what string, err error) error {
 	return fmt.Errorf("%s: %w: %w", what, ErrMalformed, err)
 }
 
-// unreadable tells an event of a newer version from one that is none.
+// unreadable is the error of an event that schema could not read: it is malformed, or of a newer version.
 func unreadable(what string, err error) error {
 	if errors.Is(err, schema.ErrNewer) {
 		return fmt.Errorf("%s: %w: %w", what, ErrIncomplete, err)
@@ -56,13 +58,13 @@ func incomplete(what, why string) error {
 	return fmt.Errorf("%s: %w: %s", what, ErrIncomplete, why)
 }
 
-// message is what the generated code offers for marshalling.
+// message is a generated message.
 type message interface {
 	SizeVT() int
 	MarshalToSizedBufferVT([]byte) (int, error)
 }
 
-// appendMessage appends a message in exactly the room that it needs.
+// appendMessage appends a message, and grows dst once, by exactly its size.
 func appendMessage(dst []byte, m message) ([]byte, error) {
 	size := m.SizeVT()
 	dst = slices.Grow(dst, size)
@@ -95,7 +97,7 @@ func readID(dst *[16]byte, src []byte, what string, optional bool) error {
 	return nil
 }
 
-// fillMeta writes m into dst, which shares m's arrays until it is marshalled.
+// fillMeta fills dst from m. dst refers to the arrays of m: they must not change before it is marshalled.
 func fillMeta(dst *eventv1.Meta, m *Meta) {
 	dst.EventId = m.EventID[:]
 	dst.Version = m.Version

@@ -50,7 +50,8 @@ func TestEventsOutsideTheSchemaAreErrors(t *testing.T) {
 			t.Errorf("%q, %v", value, err)
 		}
 	}
-	if value, _, err := AppendInventory([]byte("x"), "s", &m, inventory.Event{}); !errors.Is(err, ErrIncomplete) || string(value) != "x" {
+	if value, _, err := AppendInventory([]byte("x"), "s", &m, inventory.Event{}); !errors.Is(err, ErrIncomplete) ||
+		string(value) != "x" {
 		t.Errorf("%q, %v", value, err)
 	}
 }
@@ -58,11 +59,13 @@ func TestEventsOutsideTheSchemaAreErrors(t *testing.T) {
 func TestDecodeOrderSaysWhatIsWrong(t *testing.T) {
 	id, change := make([]byte, 16), &eventv1.OrderEvent_OrderReserved{OrderReserved: &eventv1.OrderReserved{}}
 	for want, e := range map[string]*eventv1.OrderEvent{
-		"meta: incomplete value: missing":                       {Change: change},
-		"meta.event_id: incomplete value: 0 bytes":              {Meta: &eventv1.Meta{}, Change: change},
-		"meta.event_id: incomplete value: 15 bytes":             {Meta: &eventv1.Meta{EventId: id[1:]}, Change: change},
-		"meta.fingerprint: incomplete value: 2 bytes":           {Meta: &eventv1.Meta{EventId: id, Fingerprint: id[:2]}, Change: change},
-		"meta.causation_id: incomplete value: 3 bytes":          {Meta: &eventv1.Meta{EventId: id, CausationId: id[:3]}, Change: change},
+		"meta: incomplete value: missing":           {Change: change},
+		"meta.event_id: incomplete value: 0 bytes":  {Meta: &eventv1.Meta{}, Change: change},
+		"meta.event_id: incomplete value: 15 bytes": {Meta: &eventv1.Meta{EventId: id[1:]}, Change: change},
+		"meta.fingerprint: incomplete value: 2 bytes": {Meta: &eventv1.Meta{EventId: id, Fingerprint: id[:2]},
+			Change: change},
+		"meta.causation_id: incomplete value: 3 bytes": {Meta: &eventv1.Meta{EventId: id, CausationId: id[:3]},
+			Change: change},
 		"order event: incomplete value: no change, or one that": {Meta: &eventv1.Meta{EventId: id}},
 	} {
 		value, err := proto.Marshal(e)
@@ -92,13 +95,16 @@ func TestDecodeInventorySaysWhatIsWrong(t *testing.T) {
 		return &eventv1.InventoryEvent_StockReserved{StockReserved: &eventv1.StockReserved{Step: step}}
 	}
 	for want, e := range map[string]*eventv1.InventoryEvent{
-		"meta: incomplete value: missing":                  {Total: total},
-		"total: incomplete value: missing":                 {Meta: meta},
-		"location: incomplete value: without its level":    {Meta: meta, Total: total, Locations: []*eventv1.LocationLevel{{Location: "main"}}},
-		"change: incomplete value: missing, or one that":   {Meta: meta, Total: total},
-		"step: incomplete value: missing":                  {Meta: meta, Total: total, Change: reserved(nil)},
-		"step.placed_event_id: incomplete value: 4 bytes":  {Meta: meta, Total: total, Change: reserved(&eventv1.ReservationStep{PlacedEventId: make([]byte, 4)})},
-		"step.placed_event_id: incomplete value: 0 bytes ": {Meta: meta, Total: total, Change: reserved(&eventv1.ReservationStep{})},
+		"meta: incomplete value: missing":  {Total: total},
+		"total: incomplete value: missing": {Meta: meta},
+		"location: incomplete value: without its level": {Meta: meta, Total: total,
+			Locations: []*eventv1.LocationLevel{{Location: "main"}}},
+		"change: incomplete value: missing, or one that": {Meta: meta, Total: total},
+		"step: incomplete value: missing":                {Meta: meta, Total: total, Change: reserved(nil)},
+		"step.placed_event_id: incomplete value: 4 bytes": {Meta: meta, Total: total,
+			Change: reserved(&eventv1.ReservationStep{PlacedEventId: make([]byte, 4)})},
+		"step.placed_event_id: incomplete value: 0 bytes ": {Meta: meta, Total: total,
+			Change: reserved(&eventv1.ReservationStep{})},
 	} {
 		value, err := proto.Marshal(e)
 		if err != nil {
@@ -113,7 +119,7 @@ func TestDecodeInventorySaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A checkpoint from before on_hand's versions were kept lets no count pass that began before it.
+// An old checkpoint has no versions of on_hand. A count that began before it was written is refused.
 func TestItemsWithoutVersionsOfOnHandTakeTheirOwn(t *testing.T) {
 	level := &eventv1.Level{OnHand: 3, Available: 3}
 	value, err := proto.Marshal(&statev1.Item{Sku: "s", Version: 7, Registered: true, Locations: []*eventv1.LocationLevel{
@@ -125,7 +131,8 @@ func TestItemsWithoutVersionsOfOnHandTakeTheirOwn(t *testing.T) {
 	if err != nil || !slices.Equal(item.OnHandVersions, []uint64{7, 7}) {
 		t.Fatalf("%+v, %v", item, err)
 	}
-	if _, err := inventory.Decide(item, inventory.Reservation{}, inventory.CountStock{Counted: 3, CountedAtVersion: 6}); err == nil {
+	if _, err := inventory.Decide(item, inventory.Reservation{},
+		inventory.CountStock{Counted: 3, CountedAtVersion: 6}); err == nil {
 		t.Fatal("a count of an unknown state was taken")
 	}
 }
@@ -135,7 +142,8 @@ func TestStateSaysWhatIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := DecodeOrderState(noID); !errors.Is(err, ErrIncomplete) || !strings.Contains(err.Error(), "order.placed_event_id") {
+	if _, err := DecodeOrderState(noID); !errors.Is(err, ErrIncomplete) ||
+		!strings.Contains(err.Error(), "order.placed_event_id") {
 		t.Error(err)
 	}
 	if _, _, err := DecodeReservation(nil); !errors.Is(err, ErrIncomplete) {
@@ -159,8 +167,8 @@ func TestStateSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// fill sets every field that it can reach to something that is not zero, so that a field that the
-// codec forgets shows.
+// fill sets every field that it can reach to something that is not zero, so that a field which the codec forgets is
+// noticed.
 func fill(v reflect.Value, n *int64) {
 	*n++
 	switch v.Kind() {

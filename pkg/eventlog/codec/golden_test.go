@@ -21,8 +21,7 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// Golden bytes are what the log holds for ever, so -update adds files that are missing and never
-// changes one that is there.
+// The log keeps such bytes for ever. So -update adds files that are missing, and never changes one that exists.
 var update = flag.Bool("update", false, "write golden files that are missing")
 
 // golden compares an encoded event with its file, and returns the file's bytes.
@@ -101,7 +100,7 @@ func TestGoldenInventoryEvents(t *testing.T) {
 	}
 }
 
-// version is the one that is written of a change: "v1", but for those that have moved on.
+// version is the version of a change that is written.
 func version(name string) string {
 	if v, ok := map[string]string{"return_received": "v2"}[name]; ok {
 		return v
@@ -109,7 +108,7 @@ func version(name string) string {
 	return "v1"
 }
 
-// A version that is not written any more is read for ever, as what is written instead.
+// A version that is no longer written is read for ever, as the newest version.
 func TestOldVersionsAreReadAsTheNewest(t *testing.T) {
 	for file, want := range map[string]order.Event{
 		"return_received.v1": olderOrderSamples["return_received"][0],
@@ -186,7 +185,8 @@ func TestEveryChangeHasASample(t *testing.T) {
 		}
 	}
 	check(&eventv1.OrderEvent{}, func(name string) bool { return orderSamples[name] != nil }, len(orderSamples))
-	check(&eventv1.InventoryEvent{}, func(name string) bool { return inventorySamples[name] != nil }, len(inventorySamples))
+	check(&eventv1.InventoryEvent{}, func(name string) bool { return inventorySamples[name] != nil },
+		len(inventorySamples))
 	files, err := filepath.Glob("testdata/*.golden")
 	samples := len(orderSamples) + len(inventorySamples) + versions
 	for _, older := range olderOrderSamples {

@@ -6,9 +6,8 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// The samples are one event of every kind, with every field set. Golden files hold their bytes: a new
-// field needs a new sample, and the old one moves to the older samples, under its own number: the log
-// has such events for ever.
+// There is one sample of every event, with every field set. Golden files have their bytes. An event with a new field
+// gets a new sample, and the former one moves to the older samples: the log has such events for ever.
 
 func sampleMeta() Meta {
 	return Meta{
@@ -20,18 +19,21 @@ func sampleMeta() Meta {
 }
 
 var (
-	sampleLines   = []order.PlaceLine{{SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000}, {SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000}}
+	sampleLines = []order.PlaceLine{{SKU: "85123A", Quantity: 6, UnitPriceMicros: 2_550_000},
+		{SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000}}
 	sampleAmended = []order.AmendedLine{
-		{Line: 1, SKU: "85123A", Quantity: 9, UnitPriceMicros: 2_550_000, FormerQuantity: 6, FormerUnitPriceMicros: 2_550_000},
+		{Line: 1, SKU: "85123A", Quantity: 9, UnitPriceMicros: 2_550_000, FormerQuantity: 6,
+			FormerUnitPriceMicros: 2_550_000},
 		{Line: 3, SKU: "22423", Quantity: 1, UnitPriceMicros: 12_750_000},
 	}
 	sampleShort = []order.ShortLine{
-		{SKU: "85123A", Requested: 6, Available: 5, Reason: order.ReasonInsufficientStock}, {SKU: "x", Requested: 1, Reason: order.ReasonUnknownSKU},
+		{SKU: "85123A", Requested: 6, Available: 5, Reason: order.ReasonInsufficientStock},
+		{SKU: "x", Requested: 1, Reason: order.ReasonUnknownSKU},
 	}
 	sampleQuantities = []order.LineQuantity{{SKU: "85123A", Quantity: 4}, {SKU: "22423", Quantity: 1}}
 )
 
-// orderSamples are by the name of the oneof's member.
+// orderSamples have the name of the oneof's member as key.
 var orderSamples = map[string]order.Event{
 	"order_placed": order.OrderPlaced{
 		CustomerID: "17850", Currency: "GBP", Lines: sampleLines, SubtotalMicros: 28_050_000, TotalMicros: 28_050_000,
@@ -52,11 +54,13 @@ var orderSamples = map[string]order.Event{
 	"payment_failed":   order.PaymentFailed{Reference: "pi 1", Reason: "card declined"},
 	"order_reopened":   order.OrderReopened{PaymentDeadlineMicros: 1_760_000_900_000_000},
 	"order_confirmed":  order.OrderConfirmed{},
-	"order_cancelled":  order.OrderCancelled{Reason: "changed my mind", VoidedMicros: 20_000_000, RefundDueMicros: 8_050_000},
-	"order_expired":    order.OrderExpired{VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000},
-	"lines_shipped":    order.LinesShipped{FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999"},
+	"order_cancelled": order.OrderCancelled{Reason: "changed my mind", VoidedMicros: 20_000_000,
+		RefundDueMicros: 8_050_000},
+	"order_expired": order.OrderExpired{VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000},
+	"lines_shipped": order.LinesShipped{FulfilmentID: "f-1", Lines: sampleQuantities, TrackingReference: "1Z999"},
 	"lines_cancelled": order.LinesCancelled{
-		Lines: sampleLines, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000,
+		Lines: sampleLines, Reason: "sold out", SubtotalMicros: 9_115_000, TotalMicros: 9_120_000, VoidedMicros: 1_000_000,
+		RefundDueMicros: 2_220_000,
 	},
 	"amendment_requested": order.AmendmentRequested{Lines: sampleAmended, Reason: "customer called"},
 	"order_amended": order.OrderAmended{
@@ -64,7 +68,8 @@ var orderSamples = map[string]order.Event{
 		VoidedMicros: 1_000_000, RefundDueMicros: 2_220_000, PaymentDueMicros: 7_650_000,
 	},
 	"amendment_declined": order.AmendmentDeclined{
-		Short: []order.ShortLine{{SKU: "85123A", Requested: 3, Available: 2, Reason: order.ReasonInsufficientStock}}, Reason: order.EndedReason,
+		Short:  []order.ShortLine{{SKU: "85123A", Requested: 3, Available: 2, Reason: order.ReasonInsufficientStock}},
+		Reason: order.EndedReason,
 	},
 	"order_held":           order.OrderHeld{Reason: "fraud check"},
 	"order_resumed":        order.OrderResumed{Confirmed: true, PaymentDeadlineMicros: 1_760_000_900_000_000},
@@ -85,8 +90,9 @@ var orderSamples = map[string]order.Event{
 	}},
 	"return_requested": order.ReturnRequested{ReturnID: "r-1", Lines: sampleQuantities, Reason: "too big"},
 	"return_received": order.ReturnReceived{
-		ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000, VoidedMicros: 2_550_000,
-		Location: "north",
+		ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
+		VoidedMicros: 2_550_000,
+		Location:     "north",
 	},
 	"return_cancelled":    order.ReturnCancelled{ReturnID: "r-1", Lines: sampleQuantities, Reason: "kept"},
 	"reservation_settled": order.ReservationSettled{ReservationVersion: 5},
@@ -104,7 +110,8 @@ var (
 		OnHand: 30, Available: -4, Reserved: 20, Committed: 8, SafetyStock: 3, Damaged: 2, QualityControl: 1, Incoming: 100,
 	}
 	sampleLocations = []inventory.LocationLevel{
-		{Location: "main", Level: inventory.Level{OnHand: -1, Available: -9, Reserved: 8}}, {Location: "north", Level: sampleSum},
+		{Location: "main", Level: inventory.Level{OnHand: -1, Available: -9, Reserved: 8}},
+		{Location: "north", Level: sampleSum},
 	}
 )
 
@@ -114,20 +121,27 @@ var inventorySamples = map[string]inventory.Change{
 	"stock_moved": inventory.StockMoved{
 		Location: "main", From: inventory.StateQualityControl, To: inventory.StateDamaged, Quantity: 4, Reference: "box 4",
 	},
-	"transfer_shipped": inventory.TransferShipped{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 5, Reference: "van 2"},
+	"transfer_shipped": inventory.TransferShipped{TransferID: "t-1", FromLocation: "main", ToLocation: "north",
+		Quantity: 5, Reference: "van 2"},
 	"transfer_received": inventory.TransferReceived{
-		TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1, Rejected: 2, Reason: "wrong colour",
+		TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1, Rejected: 2,
+		Reason: "wrong colour",
 	},
-	"stock_expected":        inventory.StockExpected{Location: "main", Quantity: 40, Delta: -10, Reference: "PO-1"},
-	"stock_adjusted":        inventory.StockAdjusted{Location: "main", Delta: -3, Reason: inventory.ReasonShrinkage, Reference: "box 4"},
-	"stock_counted":         inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2", CountedAtVersion: 5},
-	"safety_stock_set":      inventory.SafetyStockSet{Location: "main", Quantity: 3, Delta: -2},
-	"backorder_limit_set":   inventory.BackorderLimitSet{Limit: 10},
-	"stock_reserved":        inventory.StockReserved{Step: sampleRuled, Quantity: 7, Allocations: sampleBoth},
-	"stock_backordered":     inventory.StockBackordered{Step: sampleStep, Quantity: 7, Backordered: 2, Allocations: sampleBoth},
-	"reservation_rejected":  inventory.ReservationRejected{Step: sampleStep, Quantity: 7, Available: 6, Reason: inventory.OtherLine},
+	"stock_expected": inventory.StockExpected{Location: "main", Quantity: 40, Delta: -10, Reference: "PO-1"},
+	"stock_adjusted": inventory.StockAdjusted{Location: "main", Delta: -3, Reason: inventory.ReasonShrinkage,
+		Reference: "box 4"},
+	"stock_counted": inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2",
+		CountedAtVersion: 5},
+	"safety_stock_set":    inventory.SafetyStockSet{Location: "main", Quantity: 3, Delta: -2},
+	"backorder_limit_set": inventory.BackorderLimitSet{Limit: 10},
+	"stock_reserved":      inventory.StockReserved{Step: sampleRuled, Quantity: 7, Allocations: sampleBoth},
+	"stock_backordered": inventory.StockBackordered{Step: sampleStep, Quantity: 7, Backordered: 2,
+		Allocations: sampleBoth},
+	"reservation_rejected": inventory.ReservationRejected{Step: sampleStep, Quantity: 7, Available: 6,
+		Reason: inventory.OtherLine},
 	"reservation_committed": inventory.ReservationCommitted{Step: sampleStep, Quantity: 7, Allocations: sampleBoth},
-	"reservation_released":  inventory.ReservationReleased{Step: sampleStep, Quantity: 12, FromReserved: sampleMain, FromCommitted: sampleBoth},
+	"reservation_released": inventory.ReservationReleased{Step: sampleStep, Quantity: 12, FromReserved: sampleMain,
+		FromCommitted: sampleBoth},
 	"stock_fulfilled": inventory.StockFulfilled{
 		Step: sampleStep, Quantity: 17, FromReserved: sampleMain, FromCommitted: sampleBoth, FromAvailable: sampleMain,
 	},
@@ -140,7 +154,7 @@ var inventorySamples = map[string]inventory.Change{
 	},
 }
 
-// older samples of a change, before it had all of its fields: the first has no number.
+// Older samples of a change, from before it had all of its fields. The golden file of the first has no number.
 var (
 	olderOrderSamples = map[string][]order.Event{
 		"order_placed": {order.OrderPlaced{
@@ -154,18 +168,21 @@ var (
 		"return_received": {order.ReturnReceived{
 			ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
 		}, order.ReturnReceived{
-			ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000, VoidedMicros: 2_550_000,
+			ReturnID: "r-1", Resellable: sampleLines[:1], Damaged: sampleLines[1:], RefundDueMicros: 12_750_000,
+			VoidedMicros: 2_550_000,
 		}},
 	}
 	olderInventorySamples = map[string][]inventory.Change{
 		"stock_reserved": {inventory.StockReserved{Step: sampleStep, Quantity: 7, Allocations: sampleBoth}},
 		"stock_restocked": {
 			inventory.StockRestocked{Step: sampleStep, Quantity: 5, Allocations: sampleMain, Reason: inventory.ReasonReturn},
-			inventory.StockRestocked{Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn, Damaged: sampleBoth},
+			inventory.StockRestocked{Step: sampleStep, Quantity: 12, Allocations: sampleMain, Reason: inventory.ReasonReturn,
+				Damaged: sampleBoth},
 		},
 		"transfer_received": {
 			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 4, Missing: 1},
-			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1, Damaged: 1},
+			inventory.TransferReceived{TransferID: "t-1", FromLocation: "main", ToLocation: "north", Quantity: 3, Missing: 1,
+				Damaged: 1},
 		},
 		"stock_counted":  {inventory.StockCounted{Location: "main", Counted: 37, Delta: -3, Reference: "count 2"}},
 		"stock_received": {inventory.StockReceived{Location: "main", Quantity: 40, Reference: "delivery 9"}},

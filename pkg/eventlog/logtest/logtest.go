@@ -1,5 +1,5 @@
-// Package logtest gives a test a log of its own, on the broker that HOLDFAST_TEST_KAFKA names or on an embedded
-// one, and what tests do to a log from outside. It knows nothing of what the log holds.
+// Package logtest gives a test a log of its own, on the broker that HOLDFAST_TEST_KAFKA names or on an embedded one. It
+// also has what tests do to a log from outside. It knows nothing of the contents of records.
 package logtest
 
 import (
@@ -19,13 +19,13 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// Patience bounds a test's waits; only a failure takes that long.
+// Patience bounds a test's waits. Only a test that fails waits that long.
 const Patience = 60 * time.Second
 
-// look is the time between two looks at a condition.
-const look = 5 * time.Millisecond
+// pollInterval is the time between two checks of a condition.
+const pollInterval = 5 * time.Millisecond
 
-// Config has topics, groups and transactional ids that no other test uses.
+// Config has names of topics, groups and transactional ids that no other test uses.
 func Config(t testing.TB) eventlog.Config {
 	t.Helper()
 	unique := "t" + rand.Text()[:10]
@@ -43,7 +43,7 @@ func Config(t testing.TB) eventlog.Config {
 	return cfg
 }
 
-// Context ends with the test's patience.
+// Context ends after Patience, or with the test.
 func Context(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
@@ -75,7 +75,7 @@ func New(t testing.TB, want eventlog.Layout) *Log {
 	return l
 }
 
-// Write appends a record, outside any transaction, and returns the position behind it.
+// Write appends a record outside of any transaction, and returns the position after it.
 func (l *Log) Write(topic string, partition int32, key string, value []byte) eventlog.Position {
 	l.T.Helper()
 	tp := eventlog.TopicPartition{Topic: topic, Partition: partition}
@@ -86,12 +86,12 @@ func (l *Log) Write(topic string, partition int32, key string, value []byte) eve
 	return eventlog.PositionOf(eventlog.Offsets{tp: rec.Offset + 1})
 }
 
-// PartitionOf is where a key lives.
+// PartitionOf is the partition of a key.
 func (l *Log) PartitionOf(key string) int32 {
 	return eventlog.PartitionFor(key, l.Layout.PartitionCount)
 }
 
-// KeyIn is a key that lives in the partition.
+// KeyIn is a key of the partition.
 func (l *Log) KeyIn(partition int32) string {
 	for i := 0; ; i++ {
 		if key := fmt.Sprintf("key-%d", i); l.PartitionOf(key) == partition {
@@ -100,7 +100,7 @@ func (l *Log) KeyIn(partition int32) string {
 	}
 }
 
-// DeleteTopic deletes a topic behind the platform's back.
+// DeleteTopic deletes a topic without the platform's knowledge.
 func (l *Log) DeleteTopic(topic string) {
 	l.T.Helper()
 	DeleteTopic(l.T, l.Config, topic)
@@ -123,8 +123,8 @@ func DeleteTopic(t testing.TB, cfg eventlog.Config, topic string) {
 	}
 }
 
-// CompactSoon lets Apache Kafka compact a topic within seconds, not hours: segments roll every second, and any record that
-// another has replaced is reason enough.
+// CompactSoon makes Apache Kafka compact a topic within seconds instead of hours: segments roll every second, and one
+// replaced record is enough to start.
 func (l *Log) CompactSoon(topic string) {
 	l.T.Helper()
 	kafka, err := kgo.NewClient(kgo.SeedBrokers(l.Config.Seeds...))
@@ -147,19 +147,19 @@ func (l *Log) CompactSoon(topic string) {
 	}
 }
 
-// Eventually looks until the condition holds.
-func (l *Log) Eventually(what string, holds func() bool) {
+// Eventually waits until the condition is true.
+func (l *Log) Eventually(what string, isTrue func() bool) {
 	l.T.Helper()
-	for !holds() {
+	for !isTrue() {
 		select {
 		case <-l.Ctx.Done():
 			l.T.Fatalf("never came true: %s", what)
-		case <-time.After(look):
+		case <-time.After(pollInterval):
 		}
 	}
 }
 
-// Background runs fn until the test, or stop, ends it.
+// Background runs fn until the test ends or stop is called.
 func (l *Log) Background(fn func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(l.Ctx)
 	done := make(chan struct{})

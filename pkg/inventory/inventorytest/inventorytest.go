@@ -1,4 +1,4 @@
-// Package inventorytest draws what may happen to stock, for property tests of what reads its events.
+// Package inventorytest draws commands on stock, for property tests of whatever reads its events.
 package inventorytest
 
 import (
@@ -8,14 +8,20 @@ import (
 )
 
 var (
-	locations = []string{"", "north", "south"}
+	locations = []string{"", "main", "north", "south"}
 	transfers = []string{"t-1", "t-2"}
-	states    = []inventory.State{inventory.StateAvailable, inventory.StateDamaged, inventory.StateQualityControl, inventory.StateSafetyStock}
+	states    = []inventory.State{inventory.StateAvailable, inventory.StateDamaged, inventory.StateQualityControl,
+		inventory.StateSafetyStock}
 )
 
-// Command draws one of all stock commands. What an order does to stock is no command of clients.
+// Command draws one of all stock commands of clients. SetReservation is not one: orders send it (Step).
 func Command(t *rapid.T, item inventory.Item) inventory.Command {
-	location, n := rapid.SampledFrom(locations).Draw(t, "location"), rapid.Int64Range(0, 9).Draw(t, "quantity")
+	return CommandFor(t, item, rapid.Int64Range(0, 9).Draw(t, "quantity"))
+}
+
+// CommandFor is Command for a quantity, which may be out of range.
+func CommandFor(t *rapid.T, item inventory.Item, n int64) inventory.Command {
+	location := rapid.SampledFrom(locations).Draw(t, "location")
 	if rapid.IntRange(0, 3).Draw(t, "transfer?") == 0 {
 		return transfer(t, location, n)
 	}
@@ -26,7 +32,8 @@ func Command(t *rapid.T, item inventory.Item) inventory.Command {
 		reason := inventory.Reason(rapid.Int32Range(1, int32(inventory.ReasonOther)).Draw(t, "reason"))
 		return inventory.AdjustStock{Location: location, Delta: n - 6, Reason: reason, Reference: "box 4"}
 	case 2:
-		return inventory.CountStock{Location: location, Counted: n, CountedAtVersion: rapid.Uint64Range(0, item.Version).Draw(t, "counted at")}
+		return inventory.CountStock{Location: location, Counted: n,
+			CountedAtVersion: rapid.Uint64Range(0, item.Version+1).Draw(t, "counted at")}
 	case 3:
 		from, to := rapid.SampledFrom(states).Draw(t, "from"), rapid.SampledFrom(states).Draw(t, "to")
 		return inventory.MoveStock{Location: location, From: from, To: to, Quantity: n / 2, Reference: "box 4"}
@@ -37,21 +44,62 @@ func Command(t *rapid.T, item inventory.Item) inventory.Command {
 	case 6:
 		return inventory.ExpectStock{Location: location, Quantity: n, Reference: "PO-1"}
 	}
-	return inventory.ReceiveStock{Location: location, Quantity: n, Reference: rapid.SampledFrom([]string{"", "PO-1"}).Draw(t, "reference")}
+	return inventory.ReceiveStock{Location: location, Quantity: n,
+		Reference: rapid.SampledFrom([]string{"", "PO-1"}).Draw(t, "reference")}
 }
 
 func transfer(t *rapid.T, location string, n int64) inventory.Command {
 	id := rapid.SampledFrom(transfers).Draw(t, "transfer")
 	if rapid.Bool().Draw(t, "ships") {
 		to := rapid.SampledFrom(locations).Draw(t, "to")
-		return inventory.ShipTransfer{TransferID: id, FromLocation: location, ToLocation: to, Quantity: n / 2, Reference: "van 2"}
+		return inventory.ShipTransfer{TransferID: id, FromLocation: location, ToLocation: to, Quantity: n / 2,
+			Reference: "van 2"}
 	}
-	part := func(what string) int64 { return rapid.Int64Range(0, 3).Draw(t, what) / 2 }
+	small := func(what string) int64 { return rapid.Int64Range(0, 3).Draw(t, what) / 2 }
 	c := inventory.ReceiveTransfer{
-		TransferID: id, Quantity: part("arrived"), Missing: part("missing"), Damaged: part("damaged"), Rejected: part("rejected"),
+		TransferID: id, Quantity: small("arrived"), Missing: small("missing"), Damaged: small("damaged"),
+		Rejected: small("rejected"),
 	}
 	if c.Rejected > 0 {
 		c.Reason = "torn"
 	}
 	return c
+}
+
+// Step draws a step of an order: mostly a newer one of the same placement, with any quantities.
+func Step(t *rapid.T, orderID string) inventory.SetReservation {
+	small := rapid.Int64Range(0, 12)
+	c := inventory.SetReservation{
+		OrderID:       orderID,
+		PlacedEventID: inventory.ID{rapid.SampledFrom([]byte{1, 1, 1, 2}).Draw(t, "placed")},
+		Version:       rapid.Uint64Range(0, 12).Draw(t, "version"),
+		Fulfilled:     small.Draw(t, "fulfilled"),
+		Restocked:     rapid.SampledFrom([]int64{0, 0, 0, 2, 5}).Draw(t, "restocked"),
+		Damaged:       rapid.SampledFrom([]int64{0, 0, 0, 1, 3}).Draw(t, "damaged"),
+		Imported:      rapid.IntRange(0, 5).Draw(t, "imported") == 0,
+		Refuse:        rapid.IntRange(0, 9).Draw(t, "refuse") == 0,
+		Allocation:    rule(t),
+	}
+	switch {
+	case c.Imported && rapid.Bool().Draw(t, "asks"):
+		c.Fulfilled, c.Reserved = 0, c.Fulfilled
+	case !c.Imported:
+		c.Reserved, c.Committed = small.Draw(t, "reserved"), small.Draw(t, "committed")
+	}
+	return c
+}
+
+func rule(t *rapid.T) *inventory.AllocationRule {
+	policy := rapid.SampledFrom([]inventory.AllocationPolicy{
+		0, inventory.SingleLocation, inventory.FewestLocations, inventory.Split,
+	}).Draw(t, "policy")
+	if policy == 0 {
+		return nil
+	}
+	first := rapid.SampledFrom([]string{"main", "north", "south", "nowhere"})
+	rule := &inventory.AllocationRule{Policy: policy}
+	for range rapid.IntRange(0, 3).Draw(t, "listed") {
+		rule.Locations = append(rule.Locations, first.Draw(t, "first")) // none is nil, as the codec has it
+	}
+	return rule
 }

@@ -1,4 +1,5 @@
-// Package ordertest draws what may happen to an order, for property tests of the rules and of whatever reads their events.
+// Package ordertest draws what may happen to an order, for property tests of the rules and of whatever reads their
+// events.
 package ordertest
 
 import (
@@ -10,7 +11,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
-// dice is a number below n, each as often: rapid prefers the small ones, and few orders would get far.
+// dice is a number below n, each with the same probability. Numbers that rapid draws are mostly small, and few orders
+// would get far with them.
 func dice(t *rapid.T, n int) int {
 	var v int
 	for bit := 1; bit < 4*n; bit *= 2 {
@@ -21,7 +23,7 @@ func dice(t *rapid.T, n int) int {
 	return v % n
 }
 
-// One of some, each as often.
+// One draws one of some, each with the same probability.
 func One[T any](t *rapid.T, of []T) T { return of[dice(t, len(of))] }
 
 var (
@@ -38,12 +40,14 @@ func Command(t *rapid.T, o order.Order) order.Command {
 	case 0, 1, 2, 3, 4:
 		return Answers(t, o)
 	case 5:
-		return order.RecordBackorder{SKU: "a", ReservationVersion: o.ReservationVersion, Backordered: rapid.Int64Range(0, 3).Draw(t, "backordered")}
+		return order.RecordBackorder{SKU: "a", ReservationVersion: o.ReservationVersion,
+			Backordered: rapid.Int64Range(0, 3).Draw(t, "backordered")}
 	case 6:
 		return order.ReconcileShipment{Lines: quantities(t, o)}
 	case 7:
 		if o.Version == 0 || o.RefusedDocument() {
-			return order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365", Lines: lines(t), AskStock: dice(t, 2) == 0}
+			return order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365",
+				Lines: lines(t), AskStock: dice(t, 2) == 0}
 		}
 	}
 	return Client(t, o)
@@ -51,14 +55,16 @@ func Command(t *rapid.T, o order.Order) order.Command {
 
 // Document draws a past document that stock is asked for.
 func Document(t *rapid.T) order.ImportDocument {
-	c := order.ImportDocument{Kind: order.Kind(1 + dice(t, 2)), CustomerID: "c-1", Currency: "EUR", Reference: "536365", Lines: lines(t), AskStock: true}
+	c := order.ImportDocument{Kind: order.Kind(1 + dice(t, 2)), CustomerID: "c-1", Currency: "EUR", Reference: "536365",
+		Lines: lines(t), AskStock: true}
 	if dice(t, 4) == 0 {
 		c.Lines[0].SKU = "d"
 	}
 	return c
 }
 
-// Answers draws what stock may say to the order's newest step: it has all, waits for some, lost some, or refuses.
+// Answers draws what stock may answer to the order's newest step: it has all, some is backordered, some was lost, or it
+// rejects.
 func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 	c := order.RecordReservation{ReservationVersion: o.ReservationVersion}
 	refused := ""
@@ -67,7 +73,8 @@ func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 	}
 	for _, w := range o.Wanted() {
 		h := order.Held{
-			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
+			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
+			Damaged: w.Damaged,
 		}
 		switch roll := dice(t, 15); {
 		case w.SKU == refused:
@@ -84,7 +91,7 @@ func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 	return c
 }
 
-// asked are the SKUs that stock may refuse: those that the order, or its amendment, wants more of.
+// asked are the SKUs that stock may reject: those that the order, or its amendment, wants more of.
 func asked(o order.Order) []string {
 	more := map[string]int64{}
 	if o.Amendment != nil {
@@ -95,7 +102,7 @@ func asked(o order.Order) []string {
 		for _, w := range o.Wanted() {
 			more[w.SKU] = w.Reserved
 			if w.Imported {
-				more[w.SKU] = max(w.Reserved, 1) // a credit note wants nothing, and asks all the same
+				more[w.SKU] = max(w.Reserved, 1) // a credit note wants nothing, and is asked for all the same
 			}
 		}
 	}
@@ -103,7 +110,7 @@ func asked(o order.Order) []string {
 	return slices.Sorted(maps.Keys(more))
 }
 
-// Client draws a command of the API, or a deadline; every other one is of those that take the order further.
+// Client draws a command of the API, or a deadline. Every second one is one that mostly comes next.
 func Client(t *rapid.T, o order.Order) order.Command {
 	if rapid.Bool().Draw(t, "further") {
 		return further(t, o)
@@ -136,7 +143,7 @@ func Client(t *rapid.T, o order.Order) order.Command {
 	return order.Expire{AtMicros: deadline}
 }
 
-// further is what mostly comes next: without it few orders would ever be delivered, and come back.
+// further draws what mostly comes next. Without it few orders would ever be delivered and come back.
 func further(t *rapid.T, o order.Order) order.Command {
 	switch o.Lifecycle {
 	case order.None:
@@ -164,7 +171,8 @@ func further(t *rapid.T, o order.Order) order.Command {
 		l := One(t, open.Lines)
 		condition := order.Condition(1 + dice(t, 2))
 		return order.ReceiveReturn{
-			ReturnID: open.ID, Lines: []order.ReturnedLine{{SKU: l.SKU, Quantity: int64(1 + dice(t, 2)), Condition: condition}}, Location: One(t, places),
+			ReturnID: open.ID, Lines: []order.ReturnedLine{{SKU: l.SKU, Quantity: int64(1 + dice(t, 2)), Condition: condition}},
+			Location: One(t, places),
 		}
 	case delivered && rapid.Bool().Draw(t, "is asked back"):
 		return returning(t, o)
@@ -176,8 +184,9 @@ func further(t *rapid.T, o order.Order) order.Command {
 
 func place(t *rapid.T) order.Command {
 	c := order.Place{
-		OrderID: "o-1", CustomerID: "c-1", Currency: "EUR", Country: "EIRE", Reference: "web 1", Lines: lines(t), PaymentDeadlineMicros: 50,
-		Terms: One(t, []order.PaymentTerms{order.Prepaid, order.Prepaid, order.OnAccount}),
+		OrderID: "o-1", CustomerID: "c-1", Currency: "EUR", Country: "EIRE", Reference: "web 1", Lines: lines(t),
+		PaymentDeadlineMicros: 50,
+		Terms:                 One(t, []order.PaymentTerms{order.Prepaid, order.Prepaid, order.OnAccount}),
 	}
 	if policy := rapid.Int32Range(0, 3).Draw(t, "policy"); policy > 0 {
 		c.Allocation = &order.AllocationRule{Policy: order.AllocationPolicy(policy), Locations: []string{"north"}}
@@ -187,7 +196,8 @@ func place(t *rapid.T) order.Command {
 
 func money(t *rapid.T, o order.Order) order.Command {
 	amount := One(t, []int64{
-		o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, o.AuthorizedMicros - o.CapturedMicros, 1, 0, 500_000,
+		o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, o.AuthorizedMicros - o.CapturedMicros, 1, 0,
+		500_000,
 	})
 	reference := One(t, references)
 	deadline := rapid.Int64Range(40, 60).Draw(t, "deadline")
@@ -248,11 +258,12 @@ func returning(t *rapid.T, o order.Order) order.Command {
 	return c
 }
 
-// amend takes lines up, down or off, gives them other prices, and adds some.
+// amend raises, lowers or removes lines, gives them other prices, and adds some.
 func amend(t *rapid.T, o order.Order) order.Command {
 	c := order.Amend{Lines: make([]order.AmendLine, dice(t, 4)), Reason: "customer called"}
 	for i := range c.Lines {
-		l := order.AmendLine{SKU: One(t, append([]string{"d"}, skus...)), Line: int32(dice(t, 2) * dice(t, 5)), Quantity: int64(dice(t, 7))}
+		l := order.AmendLine{SKU: One(t, append([]string{"d"}, skus...)), Line: int32(dice(t, 2) * dice(t, 5)),
+			Quantity: int64(dice(t, 7))}
 		if n := len(o.Lines); n > 0 && dice(t, 4) > 0 {
 			at := dice(t, n)
 			l.SKU, l.Line = o.Lines[at].SKU, int32(at)+1
@@ -268,7 +279,8 @@ func amend(t *rapid.T, o order.Order) order.Command {
 func lines(t *rapid.T) []order.PlaceLine {
 	lines := make([]order.PlaceLine, 1+dice(t, 4))
 	for i := range lines {
-		lines[i] = order.PlaceLine{SKU: One(t, skus), Quantity: int64(1 + dice(t, 5)), UnitPriceMicros: rapid.Int64Range(0, 3_000_000).Draw(t, "price")}
+		lines[i] = order.PlaceLine{SKU: One(t, skus), Quantity: int64(1 + dice(t, 5)),
+			UnitPriceMicros: rapid.Int64Range(0, 3_000_000).Draw(t, "price")}
 	}
 	if dice(t, 20) == 0 {
 		lines[0].Quantity = 0 // is refused
@@ -276,7 +288,7 @@ func lines(t *rapid.T) []order.PlaceLine {
 	return lines
 }
 
-// quantities are mostly of lines that the order has.
+// quantities draws quantities, mostly of SKUs that the order has.
 func quantities(t *rapid.T, o order.Order) []order.LineQuantity {
 	lines := make([]order.LineQuantity, dice(t, 3))
 	for i := range lines {
@@ -288,5 +300,5 @@ func quantities(t *rapid.T, o order.Order) []order.LineQuantity {
 	return lines
 }
 
-// Length is how many commands a life has.
+// Length draws how many commands an order gets.
 func Length(t *rapid.T) int { return 1 + dice(t, 64) }

@@ -1,17 +1,16 @@
-// Package codectest has the golden events for tests of what reads them: a value of each event of each version that
-// was ever written.
+// Package codectest has the golden events, for tests of their readers: a value of each event, of each version that was
+// ever written.
 package codectest
 
 import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
 
-// Sample is an event as it stands in the log.
+// Sample is an event as the log has it.
 type Sample struct {
 	// Type is its CloudEvents type.
 	Type  string
@@ -21,8 +20,7 @@ type Sample struct {
 // Samples reads the golden files.
 func Samples(t testing.TB) []Sample {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	paths, err := filepath.Glob(filepath.Join(filepath.Dir(here), "..", "testdata", "*.golden"))
+	paths, err := filepath.Glob(filepath.Join(moduleRoot(t), "pkg", "eventlog", "codec", "testdata", "*.golden"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no golden events: %v", err)
 	}
@@ -39,4 +37,23 @@ func Samples(t testing.TB) []Sample {
 		}
 	}
 	return samples
+}
+
+// moduleRoot is the folder of go.mod. A test runs in the folder of its package, somewhere below it.
+func moduleRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			t.Fatal("no go.mod above the test's folder")
+		}
+		dir = parent
+	}
 }

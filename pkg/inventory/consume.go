@@ -1,0 +1,165 @@
+package inventory
+
+import "slices"
+
+// What a step does with stock that the reservation has: release, commit, fulfil.
+//
+//	INV-15  What the reservation has beyond the step is released, from reserved first, then from committed
+//	        (ReservationReleased).
+//	INV-16  Reserved becomes committed as the step says (ReservationCommitted). Committed never becomes reserved again.
+//	INV-17  Committed, then reserved, becomes fulfilled (StockFulfilled). This is never refused: the goods have left the
+//	        shelf, even when on_hand falls below 0. Fulfilled never goes back.
+
+// ReservationReleased gave Quantity back to available.
+type ReservationReleased struct {
+	Step          Step
+	Quantity      int64
+	FromReserved  []Allocation
+	FromCommitted []Allocation
+}
+
+// ReservationCommitted made Quantity of reserved committed.
+type ReservationCommitted struct {
+	Step        Step
+	Quantity    int64
+	Allocations []Allocation
+}
+
+// StockFulfilled removed Quantity from on_hand: it has shipped. FromAvailable is that of a past document.
+type StockFulfilled struct {
+	Step          Step
+	Quantity      int64
+	FromReserved  []Allocation
+	FromCommitted []Allocation
+	FromAvailable []Allocation
+}
+
+// shrink releases what the step no longer wants (INV-15).
+func (d *stepDecision) shrink() {
+	excess := d.excess()
+	if excess <= 0 {
+		return
+	}
+	fromReserved := min(excess, max(0, d.reserved-d.cmd.Reserved))
+	fromCommitted := min(excess-fromReserved, max(0, d.committed-d.cmd.Committed))
+	if fromReserved+fromCommitted > 0 {
+		d.release(fromReserved, fromCommitted)
+	}
+}
+
+func (d *stepDecision) release(reserved, committed int64) {
+	d.catchUp()
+	d.reserved -= reserved
+	d.committed -= committed
+	fromReserved := d.pick(reserved, reservedAt, backorderedAt)
+	fromCommitted := d.pick(committed, committedAt, backorderedAt)
+	changed := d.levels(
+		levelChange{fromReserved, func(l *Level, q int64) { l.Reserved -= q; l.Available += q }},
+		levelChange{fromCommitted, func(l *Level, q int64) { l.Committed -= q; l.Available += q }})
+	d.emit(ReservationReleased{
+		Step: d.step, Quantity: reserved + committed, FromReserved: fromReserved, FromCommitted: fromCommitted,
+	}, changed)
+}
+
+// commit makes reserved stock committed (INV-16).
+func (d *stepDecision) commit() {
+	quantity := min(d.cmd.Committed-d.committed, d.reserved-d.cmd.Reserved)
+	if quantity <= 0 {
+		return
+	}
+	d.catchUp()
+	d.reserved -= quantity
+	d.committed += quantity
+	picked := d.pick(quantity, reservedAt, inStockAt)
+	changed := d.levels(levelChange{picked, func(l *Level, q int64) { l.Reserved -= q; l.Committed += q }})
+	d.emit(ReservationCommitted{Step: d.step, Quantity: quantity, Allocations: picked}, changed)
+}
+
+// fulfil removes from the shelf what has left it (INV-17).
+func (d *stepDecision) fulfil() {
+	shipped := max(0, d.cmd.Fulfilled-d.fulfilled)
+	committed := min(shipped, max(0, d.committed-d.cmd.Committed))
+	reserved := min(shipped-committed, max(0, d.reserved-d.cmd.Reserved))
+	if committed+reserved == 0 {
+		return
+	}
+	d.catchUp()
+	d.committed -= committed
+	d.reserved -= reserved
+	d.fulfilled += committed + reserved
+	fromCommitted := d.pick(committed, committedAt, inStockAt)
+	fromReserved := d.pick(reserved, reservedAt, inStockAt)
+	changed := d.levels(
+		levelChange{fromCommitted, func(l *Level, q int64) { l.Committed -= q; l.OnHand -= q }},
+		levelChange{fromReserved, func(l *Level, q int64) { l.Reserved -= q; l.OnHand -= q }})
+	d.emit(StockFulfilled{
+		Step: d.step, Quantity: committed + reserved, FromReserved: fromReserved, FromCommitted: fromCommitted,
+	}, changed)
+}
+
+func reservedAt(h *HeldAt) int64  { return h.Reserved }
+func committedAt(h *HeldAt) int64 { return h.Committed }
+
+// A release prefers backorderedAt, a shipment inStockAt (INV-25).
+func backorderedAt(h *HeldAt) int64 { return h.Backordered }
+func inStockAt(h *HeldAt) int64     { return h.Reserved + h.Committed - h.Backordered }
+
+// pick chooses the locations that a quantity of the reservation comes from, in their order. Each has at most has, and
+// what is preferred there goes first.
+func (d *stepDecision) pick(quantity int64, has, preferred func(*HeldAt) int64) []Allocation {
+	var picked []Allocation
+	if d.res.Backordered > 0 {
+		picked, quantity = d.pickFrom(nil, quantity, func(h *HeldAt) int64 { return min(has(h), preferred(h)) })
+	}
+	picked, _ = d.pickFrom(picked, quantity, has)
+	return picked
+}
+
+// pickFrom adds to what is picked, and returns what is still to pick.
+func (d *stepDecision) pickFrom(
+	picked []Allocation, quantity int64, limit func(*HeldAt) int64,
+) ([]Allocation, int64) {
+	for k := range d.res.Held {
+		if quantity == 0 {
+			break
+		}
+		h := &d.res.Held[k]
+		i := slices.IndexFunc(picked, func(a Allocation) bool { return a.Location == h.Location })
+		n := limit(h)
+		if i >= 0 {
+			n -= picked[i].Quantity
+		}
+		if n = min(n, quantity); n <= 0 {
+			continue
+		}
+		quantity -= n
+		if i >= 0 {
+			picked[i].Quantity += n
+			continue
+		}
+		picked = append(picked, Allocation{h.Location, n})
+	}
+	return picked, quantity
+}
+
+func (c ReservationReleased) evolve(_ *Item, res *Reservation) {
+	res.advance(c.Step, 0)
+	res.change(c.FromReserved, func(h *HeldAt, q int64) {
+		h.Reserved, h.Backordered = h.Reserved-q, max(0, h.Backordered-q)
+	})
+	res.change(c.FromCommitted, func(h *HeldAt, q int64) {
+		h.Committed, h.Backordered = h.Committed-q, max(0, h.Backordered-q)
+	})
+}
+
+func (c ReservationCommitted) evolve(_ *Item, res *Reservation) {
+	res.advance(c.Step, 0)
+	res.change(c.Allocations, func(h *HeldAt, q int64) { h.Reserved -= q; h.Committed += q })
+}
+
+func (c StockFulfilled) evolve(_ *Item, res *Reservation) {
+	res.advance(c.Step, len(c.FromAvailable))
+	res.change(c.FromReserved, func(h *HeldAt, q int64) { h.Reserved -= q; h.Fulfilled += q })
+	res.change(c.FromCommitted, func(h *HeldAt, q int64) { h.Committed -= q; h.Fulfilled += q })
+	res.add(c.FromAvailable, func(h *HeldAt) *int64 { return &h.Fulfilled })
+}

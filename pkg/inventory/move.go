@@ -1,0 +1,113 @@
+package inventory
+
+// State is a portion of on_hand that is not reserved for an order. A closed set; values equal those of the event
+// schema.
+type State int32
+
+// The states.
+const (
+	StateAvailable State = iota + 1
+	StateDamaged
+	StateQualityControl
+	StateSafetyStock
+)
+
+// MoveStock moves units of one location between states that are not reserved for an order.
+//
+//	INV-22  The quantity is 1 to MaxQuantity (invalid_quantity), from one state to another (invalid_state). The state
+//	        that it leaves has at least the quantity (insufficient_stock).
+type MoveStock struct {
+	Location  string
+	From, To  State
+	Quantity  int64
+	Reference string
+}
+
+// StockMoved moved Quantity from one state to another.
+type StockMoved struct {
+	Location  string
+	From, To  State
+	Quantity  int64
+	Reference string
+}
+
+func (c MoveStock) decide(item *Item, _ *Reservation) ([]Event, error) {
+	if c.Quantity < 1 || c.Quantity > MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/quantity", "a move is 1 to 1000000000 units")
+	}
+	location, err := item.stockPlace(c.Location, c.Reference)
+	if err != nil {
+		return nil, err
+	}
+	level := item.at(location)
+	var delta Level
+	from, to := level.state(c.From), delta.state(c.To)
+	switch {
+	case from == nil:
+		return nil, refuse(CodeInvalidState, "/from", "the state is not one that stock moves between")
+	case to == nil || c.From == c.To:
+		return nil, refuse(CodeInvalidState, "/to", "the state is not another one that stock moves between")
+	case *from < c.Quantity:
+		return nil, refuse(CodeInsufficientStock, "/quantity", "the location has less than that in this state")
+	}
+	*to = c.Quantity
+	*delta.state(c.From) = -c.Quantity
+	c.Location = location
+	return item.event(StockMoved(c), LocationLevel{location, delta})
+}
+
+func (StockMoved) evolve(*Item, *Reservation) {} // only levels change
+
+// state is the quantity of a state; nil for an unknown state.
+func (l *Level) state(s State) *int64 {
+	switch s {
+	case StateAvailable:
+		return &l.Available
+	case StateDamaged:
+		return &l.Damaged
+	case StateQualityControl:
+		return &l.QualityControl
+	case StateSafetyStock:
+		return &l.SafetyStock
+	}
+	return nil
+}
+
+// SetSafetyStock keeps Quantity of a location from sale.
+//
+//	INV-7   The quantity is 0 to MaxQuantity (invalid_quantity). The difference moves between available and
+//	        safety_stock; available has at least that (insufficient_stock). No difference: no event.
+type SetSafetyStock struct {
+	Location string
+	Quantity int64
+}
+
+// SafetyStockSet set safety_stock to Quantity, a change of Delta.
+type SafetyStockSet struct {
+	Location string
+	Quantity int64
+	Delta    int64
+}
+
+func (c SetSafetyStock) decide(item *Item, _ *Reservation) ([]Event, error) {
+	if c.Quantity < 0 || c.Quantity > MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/quantity", "safety stock is 0 to 1000000000 units")
+	}
+	location, err := item.location(c.Location)
+	if err != nil {
+		return nil, err
+	}
+	level := item.at(location)
+	delta := c.Quantity - level.SafetyStock
+	if delta == 0 {
+		return nil, nil
+	}
+	if delta > 0 && delta > level.Available {
+		return nil, refuse(CodeInsufficientStock, "/quantity",
+			"the location has less available than would be held back")
+	}
+	set := SafetyStockSet{Location: location, Quantity: c.Quantity, Delta: delta}
+	return item.event(set, LocationLevel{location, Level{SafetyStock: delta, Available: -delta}})
+}
+
+func (SafetyStockSet) evolve(*Item, *Reservation) {} // only levels change

@@ -1,0 +1,30 @@
+package inventory
+
+import "unicode/utf8"
+
+// RegisterItem makes the SKU known, or changes its description.
+//
+//	INV-1   The description is at most 1,024 bytes of UTF-8 (invalid_description), and the SKU is plain text of at most
+//	        64 bytes (invalid_sku). The description that the item already has: no event, no error.
+type RegisterItem struct{ Description string }
+
+// ItemRegistered made the item known, or changed its description.
+type ItemRegistered struct{ Description string }
+
+func (c RegisterItem) decide(item *Item, _ *Reservation) ([]Event, error) {
+	if len(c.Description) > MaxDescriptionBytes || !utf8.ValidString(c.Description) {
+		return nil, refuse(CodeInvalidDescription, "/description", "a description is at most 1024 bytes of UTF-8")
+	}
+	if len(item.SKU) > MaxSKUBytes || !plain(item.SKU) {
+		return nil, refuse(CodeInvalidSKU, "",
+			"a SKU is at most 64 bytes of text without control characters or outer spaces")
+	}
+	if item.Registered && item.Description == c.Description {
+		return nil, nil
+	}
+	return item.event(ItemRegistered(c))
+}
+
+func (c ItemRegistered) evolve(item *Item, _ *Reservation) {
+	item.Registered, item.Description = true, c.Description
+}

@@ -1,0 +1,82 @@
+package order
+
+import "github.com/holdfast/holdfast/pkg/money"
+
+// What an order costs, and what of it is authorized, paid and due.
+//
+//	ORD-61  What the customer keeps is worth the total without what came back, rounded as ORD-4 does; nothing once the
+//	        order was rejected or cancelled, or has expired. Captured money that has not gone back and is not due to
+//	        never exceeds that, and neither does it together with what is authorized and open.
+
+// authorized is what was authorized and not voided, captured or not.
+func (o *Order) authorized() int64 { return o.AuthorizedMicros - o.VoidedMicros }
+
+// openAuthorization is what is authorized and neither captured nor voided.
+func (o *Order) openAuthorization() int64 { return o.authorized() - o.CapturedMicros }
+
+// paid is captured money that has not gone back and is not due to.
+func (o *Order) paid() int64 { return o.CapturedMicros - o.RefundedMicros - o.RefundDueMicros }
+
+// kept is what the customer has to pay in the end: the total without what came back, nothing once the order has ended
+// (ORD-61).
+func (o *Order) kept() int64 {
+	switch o.Lifecycle {
+	case Rejected, Cancelled, Expired:
+		return 0
+	case None, Placed, Reserved, Confirmed, Completed, OnHold:
+	}
+	return o.keptOf(o.TotalMicros)
+}
+
+// keptOf is a total without what came back. All that came back is rounded once, together.
+func (o *Order) keptOf(totalMicros int64) int64 {
+	var returned int64
+	for i := range o.Lines {
+		returned += o.Lines[i].Returned * o.Lines[i].UnitPriceMicros // within the subtotal
+	}
+	if unit, ok := money.Lookup(o.Currency); ok {
+		if rounded, err := unit.Round(returned); err == nil {
+			returned = rounded
+		}
+	}
+	return max(0, totalMicros-returned)
+}
+
+// uncovered is how much of the total is neither paid nor authorized. An order that has ended counts as if it went on.
+func (o *Order) uncovered() int64 { return o.uncoveredOf(o.TotalMicros) }
+
+// uncoveredOf is uncovered for another total.
+func (o *Order) uncoveredOf(totalMicros int64) int64 {
+	return max(0, o.keptOf(totalMicros)-o.paid()-o.openAuthorization())
+}
+
+// surplus is what is authorized, and what is captured, beyond a total (ORD-61).
+func (o *Order) surplus(totalMicros int64) (voided, refundDue int64) {
+	unpaid := o.keptOf(totalMicros) - o.paid()
+	return max(0, o.openAuthorization()-max(0, unpaid)), max(0, -unpaid)
+}
+
+// refunding: money has gone back, or is due to (ORD-55).
+func (o *Order) refunding() bool { return o.RefundedMicros+o.RefundDueMicros > 0 }
+
+// clearPaymentDue notes that the order may ship again once an amendment's price is covered (ORD-57).
+func (o *Order) clearPaymentDue() {
+	o.PaymentDue = o.PaymentDue && o.uncovered() > 0
+}
+
+// roundTotal rounds what lines add up to, once, to the currency's minor unit (ORD-4).
+func roundTotal(micros int64, currency string) (int64, error) {
+	unit, ok := money.Lookup(currency)
+	if !ok {
+		return 0, unknownCurrency()
+	}
+	rounded, err := unit.Round(micros)
+	if err != nil {
+		return 0, refuse(CodeAmountOverflow, "/lines", "the amount is too large")
+	}
+	return rounded, nil
+}
+
+func unknownCurrency() *Error {
+	return refuse(CodeUnknownCurrency, "/currency", "not an ISO 4217 currency")
+}

@@ -1,0 +1,162 @@
+package order
+
+import (
+	"slices"
+	"unicode/utf8"
+)
+
+// Fulfilment is one shipment: Pending until it leaves, Delivered once all of it has arrived.
+type Fulfilment struct {
+	ID                 string
+	Lines              []LineQuantity
+	Pending, Delivered bool
+	// Arrived is what has been delivered of a shipment that has not arrived in full.
+	Arrived []LineQuantity
+}
+
+// CreateFulfilment allocates lines to a shipment that is being packed. No lines: all that can ship.
+//
+//	ORD-30  Lines and ID are chosen as ORD-14 and ORD-15 say. Nothing else ships or cancels these lines.
+type CreateFulfilment struct {
+	FulfilmentID string
+	Lines        []LineQuantity
+}
+
+// FulfilmentCreated says that the lines are being packed.
+type FulfilmentCreated struct {
+	FulfilmentID string
+	Lines        []LineQuantity
+}
+
+func (c CreateFulfilment) decide(o *Order) ([]Event, error) {
+	if o.Kind != KindOrder || o.Lifecycle != Confirmed {
+		return nil, o.illegal("create_fulfilment")
+	}
+	if err := o.checkMayShip(); err != nil {
+		return nil, err
+	}
+	if err := o.checkNewFulfilment(c.FulfilmentID); err != nil {
+		return nil, err
+	}
+	lines, err := o.linesToShip(c.Lines)
+	if err != nil {
+		return nil, err
+	}
+	return []Event{FulfilmentCreated{FulfilmentID: c.FulfilmentID, Lines: lines}}, nil
+}
+
+func (e FulfilmentCreated) evolve(o *Order, _ Facts) {
+	o.keepFulfilment(Fulfilment{ID: e.FulfilmentID, Lines: e.Lines, Pending: true})
+}
+
+// ShipFulfilment records that a fulfilment left.
+//
+//	ORD-31  The fulfilment has not shipped (unknown_fulfilment, fulfilment_shipped). It ships as Ship does.
+type ShipFulfilment struct {
+	FulfilmentID      string
+	TrackingReference string
+	Capture           bool
+	PaymentReference  string
+}
+
+func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
+	if o.Kind != KindOrder || o.Lifecycle != Confirmed {
+		return nil, o.illegal("ship_fulfilment")
+	}
+	if err := o.checkMayShip(); err != nil {
+		return nil, err
+	}
+	if err := checkText("tracking_reference", c.TrackingReference, MaxReferenceBytes); err != nil {
+		return nil, err
+	}
+	f, err := o.pendingFulfilment(c.FulfilmentID)
+	if err != nil {
+		return nil, err
+	}
+	return o.shipped(LinesShipped{c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference}, c.Capture,
+		c.PaymentReference)
+}
+
+// CancelFulfilment gives up a fulfilment that has not left.
+//
+//	ORD-32  Its lines may ship otherwise. The end of an order cancels its fulfilments that have not shipped.
+type CancelFulfilment struct{ FulfilmentID, Reason string }
+
+// FulfilmentCancelled says that the fulfilment does not ship.
+type FulfilmentCancelled struct{ FulfilmentID, Reason string }
+
+func (c CancelFulfilment) decide(o *Order) ([]Event, error) {
+	if o.Kind != KindOrder || (o.offHold() != Confirmed && o.Lifecycle != Completed) {
+		return nil, o.illegal("cancel_fulfilment")
+	}
+	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
+		return nil, err
+	}
+	if _, err := o.pendingFulfilment(c.FulfilmentID); err != nil {
+		return nil, err
+	}
+	return []Event{FulfilmentCancelled(c)}, nil
+}
+
+func (e FulfilmentCancelled) evolve(o *Order, _ Facts) {
+	o.dropFulfilments(func(f Fulfilment) bool { return f.ID == e.FulfilmentID })
+}
+
+// checkNewFulfilment applies ORD-15.
+func (o *Order) checkNewFulfilment(id string) error {
+	switch {
+	case id == "" || len(id) > MaxFulfilmentBytes || !utf8.ValidString(id):
+		return refuse(CodeInvalidFulfilmentID, "/fulfilment_id", "a fulfilment's ID is 1 to 64 bytes of UTF-8")
+	case len(o.Fulfilments) >= MaxFulfilments:
+		return o.refuseHere(CodeTooManyFulfilments, "an order has at most 1000 fulfilments")
+	case o.findFulfilment(id) >= 0:
+		return refuse(CodeFulfilmentExists, "/fulfilment_id", "the order has a fulfilment of this ID")
+	}
+	return nil
+}
+
+// pendingFulfilment finds a fulfilment that has not shipped.
+func (o *Order) pendingFulfilment(id string) (*Fulfilment, error) {
+	i := o.findFulfilment(id)
+	if i < 0 {
+		return nil, refuse(CodeUnknownFulfilment, "/fulfilment_id", "the order has no fulfilment of this ID")
+	}
+	if !o.Fulfilments[i].Pending {
+		return nil, o.refuseHere(CodeFulfilmentShipped, "the fulfilment has shipped")
+	}
+	return &o.Fulfilments[i], nil
+}
+
+// findFulfilment returns the index of a fulfilment, or -1.
+func (o *Order) findFulfilment(id string) int {
+	return slices.IndexFunc(o.Fulfilments, func(f Fulfilment) bool { return f.ID == id })
+}
+
+// packing is what the fulfilments that have not shipped have of each SKU.
+func (o *Order) packing() quantityBySKU {
+	packing := quantityBySKU{}
+	for _, f := range o.Fulfilments {
+		if f.Pending {
+			for _, l := range f.Lines {
+				packing[l.SKU] += l.Quantity
+			}
+		}
+	}
+	return packing
+}
+
+// keepFulfilment adds a fulfilment, or replaces the one of its ID.
+func (o *Order) keepFulfilment(f Fulfilment) {
+	fulfilments := append(make([]Fulfilment, 0, len(o.Fulfilments)+1), o.Fulfilments...)
+	if i := o.findFulfilment(f.ID); i >= 0 {
+		fulfilments[i] = f
+	} else {
+		fulfilments = append(fulfilments, f)
+	}
+	o.Fulfilments = fulfilments
+}
+
+// dropFulfilments removes fulfilments that will not ship.
+func (o *Order) dropFulfilments(gone func(Fulfilment) bool) {
+	o.Fulfilments = slices.DeleteFunc(slices.Clone(o.Fulfilments), gone)
+}

@@ -1,0 +1,108 @@
+package order
+
+import (
+	"slices"
+	"strings"
+)
+
+// Wanted is the reservation of one SKU as the order wants it: absolute, summed over its lines.
+type Wanted struct {
+	SKU                                       string
+	Reserved, Committed, Fulfilled, Restocked int64
+	// Restocked goods came back and can be sold again, Damaged ones cannot. ReturnedAt is how much of both has a location
+	// named for it.
+	Damaged    int64
+	ReturnedAt []ReturnedAt
+	Imported   bool
+}
+
+// ReturnedAt is what came back to a location that was named for it.
+type ReturnedAt struct {
+	Location           string
+	Restocked, Damaged int64
+}
+
+// Wanted returns what the order wants of each SKU, sorted by SKU.
+//
+// What is left to ship is reserved until the order is confirmed, and committed from then on. What has shipped is
+// fulfilled; what came back is restocked, or damaged. An order that ended wants no more than what has shipped. A credit
+// note wants its lines restocked, a rejected document wants nothing. What a pending amendment adds is to be reserved;
+// what it removes stays until the amendment is decided.
+func (o Order) Wanted() []Wanted {
+	wanted := make([]Wanted, len(o.Lines), len(o.Lines)+len(o.Asked))
+	for i := range o.Lines {
+		wanted[i] = o.wantedOf(&o.Lines[i])
+	}
+	for _, sku := range o.Asked {
+		wanted = append(wanted, Wanted{SKU: sku})
+	}
+	if o.Amendment != nil {
+		for _, l := range growth(o.Amendment.Lines) {
+			wanted = append(wanted, Wanted{SKU: l.SKU, Reserved: l.Quantity})
+		}
+	}
+	compare := func(a, b Wanted) int { return strings.Compare(a.SKU, b.SKU) }
+	if !slices.IsSortedFunc(wanted, compare) {
+		slices.SortFunc(wanted, compare)
+	}
+	merged := wanted[:0]
+	for _, w := range wanted {
+		if n := len(merged); n > 0 && merged[n-1].SKU == w.SKU {
+			merged[n-1].Reserved += w.Reserved
+			merged[n-1].Committed += w.Committed
+			merged[n-1].Fulfilled += w.Fulfilled
+			merged[n-1].Restocked += w.Restocked
+			merged[n-1].Damaged += w.Damaged
+			merged[n-1].Imported = merged[n-1].Imported || w.Imported
+			continue
+		}
+		merged = append(merged, w)
+	}
+	for _, back := range o.ReturnedTo {
+		if k := slices.IndexFunc(merged, func(w Wanted) bool { return w.SKU == back.SKU }); k >= 0 {
+			merged[k].ReturnedAt = append(merged[k].ReturnedAt, back.ReturnedAt)
+		}
+	}
+	return merged
+}
+
+// Nothing reports whether no unit is wanted.
+func (w *Wanted) Nothing() bool {
+	return w.Reserved|w.Committed|w.Fulfilled|w.Restocked|w.Damaged == 0
+}
+
+func (o *Order) wantedOf(l *Line) Wanted {
+	w := Wanted{SKU: l.SKU, Fulfilled: l.Shipped, Restocked: l.Returned - l.Damaged, Damaged: l.Damaged}
+	switch o.Kind {
+	case KindCreditNote, KindImportedOrder:
+		return o.wantedOfDocument(l)
+	case KindOrder:
+	}
+	switch o.offHold() {
+	case Placed, Reserved:
+		w.Reserved = l.left()
+	case Confirmed, Completed:
+		w.Committed = l.left()
+	case None, Rejected, Cancelled, Expired, OnHold:
+	}
+	return w
+}
+
+// wantedOfDocument is wantedOf for a past document. Until it is imported, the goods of an order are reserved, and a
+// credit note wants nothing: stock only says whether it knows the SKU.
+func (o *Order) wantedOfDocument(l *Line) Wanted {
+	w := Wanted{SKU: l.SKU}
+	switch {
+	case o.Lifecycle == Placed:
+		w.Imported = true
+		if o.Kind == KindImportedOrder {
+			w.Reserved = l.Quantity
+		}
+	case o.Lifecycle == Rejected:
+	case o.Kind == KindImportedOrder:
+		w.Imported, w.Fulfilled = true, l.Shipped
+	default:
+		w.Restocked = l.Quantity
+	}
+	return w
+}
