@@ -37,8 +37,8 @@ func TestACommandBehindAnotherRunsWhereThatOneDoes(t *testing.T) {
 			t.Errorf("command %d left version %d", i, r.Version)
 		}
 	}
-	n.GiveUp(0)
-	n.Take(0)
+	n.Release(0)
+	n.Acquire(0)
 	if s := stockOf(t, n, "A"); s.Total.Available != 4 {
 		t.Fatalf("stock %+v", s)
 	}

@@ -94,12 +94,12 @@ func settled(t *testing.T, nodes [2]*shard.Node) {
 // are answered from memory and so commit a heartbeat.
 func race(t *testing.T, nodes [2]*shard.Node, number int32, sku string, round int) {
 	for _, n := range nodes {
-		n.GiveUp(number)
+		n.Release(number)
 	}
 	var both sync.WaitGroup
 	for who, n := range nodes {
 		both.Go(func() {
-			n.Take(number)
+			n.Acquire(number)
 			key := fmt.Sprintf("%s-%d-%d", sku, round, who)
 			for range 1 + raceRepeats {
 				if r := do(t, n, command.ReceiveStock, sku, key, `{"location":"main","quantity":1}`); r.Code != "" {
