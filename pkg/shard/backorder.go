@@ -9,8 +9,8 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// fillNotices tell orders of other shards that stock has filled their backorders, until those confirm. They are in memory
-// only: after an acquire the sweep tells all reservations again.
+// fillNotices are sent to orders of other shards whose backorders stock has filled, until those confirm. They are in
+// memory only: after an acquire the sweep sends all open reservations again.
 type fillNotices struct {
 	attempts map[fillKey]int // notices that are not confirmed, and how often each was sent
 	due      schedule[fillKey]

@@ -126,8 +126,8 @@ func (b *batch) add(tp eventlog.TopicPartition, key string, value []byte, ceType
 	return nil
 }
 
-// appended makes arena, which is b.arena with something appended, the batch's, and returns what was appended. Slices that
-// were returned before keep their array when the arena has grown into another one.
+// appended stores arena, which is b.arena with a value appended, and returns that value. Values returned before stay
+// valid: when the arena grows into another array, they keep the old one.
 func (b *batch) appended(arena []byte) []byte {
 	start := len(b.arena)
 	b.arena = arena

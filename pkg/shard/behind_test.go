@@ -18,7 +18,7 @@ func receipt(t *testing.T, sku, key string) *shard.Command {
 	return cmd
 }
 
-// A command behind another one runs in the queue that took that one, and nowhere else.
+// A command behind another one runs in the queue that accepted that one, and nowhere else.
 func TestACommandBehindAnotherRunsWhereThatOneDoes(t *testing.T) {
 	p := newPlatform(t, 1)
 	n := p.start(t.TempDir(), shard.Hooks{})

@@ -70,8 +70,8 @@ func TestResumingHistoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestTheEndOfALongTailIsLookedAt: a torn transaction is the last one, however long the tail is, whatever the clocks say,
-// and however much of it has been repaired.
+// TestTheEndOfALongTailIsLookedAt: a torn transaction is the last one, however long the tail is, whatever the clocks
+// say, and however much of it has been repaired.
 func TestTheEndOfALongTailIsLookedAt(t *testing.T) {
 	var end logEnd
 	read := func(id string, at time.Duration, cause eventv1.Cause) {
@@ -95,8 +95,8 @@ func TestTheEndOfALongTailIsLookedAt(t *testing.T) {
 	}
 }
 
-// TestSagasAreBounded: beyond so many, new orders are refused, and commands on existing ones are not. Unanswered steps are
-// resent a batch at a time, first those that wait the longest.
+// TestSagasAreBounded: beyond so many, new orders are refused, and commands on existing ones are not. Unanswered steps
+// are resent a batch at a time, first those that wait the longest.
 func TestSagasAreBounded(t *testing.T) {
 	d := beforeServing(t, t.TempDir()).decider
 	d.batch.now = int64(MaxOpenSagas)

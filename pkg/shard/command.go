@@ -1,8 +1,8 @@
 // Package shard is the write runtime: it owns shards, restores them from the log, decides commands in batches of one
 // transaction each, and carries the steps between an order and its stock.
 //
-// It knows neither HTTP nor JSON. Commands come in typed; their JSON is kept only to hand it to another replica. The rules
-// are those of package order and package inventory.
+// It knows neither HTTP nor JSON. Commands come in typed; their JSON is kept only to hand it to another replica. The
+// rules are those of package order and package inventory.
 package shard
 
 import (

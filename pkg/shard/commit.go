@@ -74,7 +74,8 @@ func (r *runner) beginCommit() (begun bool, err error) {
 	return true, nil
 }
 
-// swapBatch makes the decided batch the one that commits, and returns its records. The next one is decided from here on.
+// swapBatch makes the decided batch the one that commits, and returns its records. The next one is decided from here
+// on.
 func (r *runner) swapBatch() []*eventlog.Record {
 	c := &r.committing
 	c.batch, r.decider.batch, c.spare = r.decider.batch, c.spare, nil
@@ -113,7 +114,8 @@ func (r *runner) announcement() *eventlog.Record {
 	}
 }
 
-// endCommit handles the outcome of the batch that was committing: its callers are answered, and the next one may commit.
+// endCommit handles the outcome of the batch that was committing: its callers are answered, and the next one may
+// commit.
 func (r *runner) endCommit(err error) error {
 	if err != nil {
 		return r.abandon(err)
@@ -154,8 +156,8 @@ func (r *runner) complete(b *batch) {
 	}
 }
 
-// answerPosition is how far a read must have got to include an answer: what its command wrote, here and in other shards,
-// and what the answer depends on.
+// answerPosition is how far a read must have got to include an answer: what its command wrote, here and in other
+// shards, and what the answer depends on.
 func (r *runner) answerPosition(b *batch, a *answer) eventlog.Position {
 	p := make(eventlog.Offsets, a.end-a.first+len(a.dependsOn))
 	if a.saga != nil {
@@ -180,8 +182,8 @@ func (r *runner) commitNow() error {
 	return r.endCommit(r.committing.writer.Commit(r.swapBatch()))
 }
 
-// saveDue reports whether a checkpoint is due: often enough to keep a restart short, and seldom enough that an item that
-// sells all the time is not written all the time.
+// saveDue reports whether a checkpoint is due: often enough to keep a restart short, and seldom enough that an item
+// that sells all the time is not written all the time.
 func (r *runner) saveDue() bool {
 	unsaved := r.state.store.Unsaved()
 	if unsaved == 0 || unsaved < saveUnsaved && time.Since(r.lastSave) < saveEvery {

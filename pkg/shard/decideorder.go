@@ -147,8 +147,8 @@ func (d *decider) withAskStock(cmd order.Command) order.Command {
 	return cmd
 }
 
-// importsAgain reports whether a command imports a past document that was refused before. Where all stock is of one shard
-// a refusal leaves nothing behind, not even its key. Here it is the same.
+// importsAgain reports whether a command imports a past document that was refused before. Such a document may come
+// again under its key, as it may where all of its stock is this shard's and the refusal wrote nothing.
 func importsAgain(o *order.Order, cmd order.Command) bool {
 	_, imports := cmd.(order.ImportDocument)
 	return imports && o.RefusedDocument()

@@ -19,8 +19,8 @@ const (
 //
 // Callers whom a batch answers come back together a little later, and so do the answers of other shards. A batch that
 // commits with the first of them leaves the others to one more transaction. What a transaction costs, here and at the
-// broker, hardly depends on what is in it. So where commits have become slow, a batch waits until it has as many inputs as
-// the last one had, or for as long as commits have become slower.
+// broker, hardly depends on what is in it. So where commits have become slow, a batch waits until it has as many
+// inputs as the last one had, or for as long as commits have become slower.
 type batchDelay struct {
 	lastInputs  int           // of the batch that committed last
 	average     time.Duration // of a commit, smoothed

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// TestTheDelay: a batch waits while more is to be expected and commits are slow, and no longer than they have become slower.
+// TestTheDelay: a batch waits while more inputs are expected and commits are slow, for as long as those have become
+// slower.
 func TestTheDelay(t *testing.T) {
 	const fastest, slow = time.Millisecond, 5 * time.Millisecond
 	const longest = slow - slowFactor*fastest

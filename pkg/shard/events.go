@@ -61,8 +61,8 @@ func (d *decider) appendStock(
 	return nil
 }
 
-// appendFills writes the events that fill backorders, which come last. They change the reservations of other orders, and
-// those orders are told.
+// appendFills writes the events that fill backorders, which come last. They change the reservations of other orders,
+// and those orders are told.
 func (d *decider) appendFills(it *inventory.Item, evs []inventory.Event, from *origin) error {
 	waiting := it.Backorders
 	it.Backorders = nil // not copied for each event

@@ -24,8 +24,8 @@ func (n *Node) Release(shard int32) {
 	}
 }
 
-// Acquire has the node acquire the shard, whatever the group says: the group only schedules, and two replicas may believe
-// at once that a shard is theirs.
+// Acquire has the node acquire the shard, whatever the group says: the group only schedules, and two replicas may
+// believe at once that a shard is theirs.
 func (n *Node) Acquire(shard int32) { n.beginOwnership(context.Background(), shard) }
 
 // Receive has the node handle a frame of another replica, whose answers nobody reads.

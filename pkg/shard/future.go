@@ -2,8 +2,8 @@ package shard
 
 import "sync"
 
-// Future is the answer to a command, once it is there. Accepted closes when the command is durable. Done closes with its
-// outcome, which for an order may wait for stock of other shards. Done implies Accepted.
+// Future is the answer to a command, once it is there. Accepted closes when the command is durable. Done closes with
+// its outcome, which for an order may wait for stock of other shards. Done implies Accepted.
 type Future struct {
 	accepted, done chan struct{}
 	acceptedResult Result

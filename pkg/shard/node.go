@@ -157,7 +157,8 @@ func (n *Node) Close(ctx context.Context) error {
 	return err
 }
 
-// endCommits closes the writers of commits that no broker answers. What became of those, the next owner finds in the log.
+// endCommits closes the writers of commits that no broker answers. What became of those, the next owner finds in the
+// log.
 func (n *Node) endCommits() {
 	for shard := range n.runners {
 		if r := n.runners[shard].Load(); r != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 )
 
-// orderOutcome is what a client is told of an order that its command changed. version is the order's when the command was
-// accepted.
+// orderOutcome is what a client is told of an order that its command changed. version is the order's when the command
+// was accepted.
 func orderOutcome(e *checkpoint.Entry, cmd *Command, version uint64) Result {
 	o := &e.Order
 	res := Result{Version: o.Version, Order: summarizeOrder(o)}

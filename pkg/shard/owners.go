@@ -68,7 +68,7 @@ func (o *owners) address(shard int32) (string, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch owner := o.byShard[shard]; {
-	case owner.id == "", owner.address != "" && owner.address == o.self: // this replica announced itself, and lost the shard
+	case owner.id == "", owner.address != "" && owner.address == o.self: // the latter: this replica, which lost it
 		return "", fmt.Errorf("shard %d has no owner yet", shard)
 	case owner.address == "":
 		return "", fmt.Errorf(

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// ownership is the time from when the group gives this replica a shard to when it takes it away. A standby in between has
-// one too.
+// ownership lasts from when the group assigns a shard to this replica to when it revokes it. A standby has one too, for
+// the time in between.
 type ownership struct {
 	cancel  context.CancelFunc
 	stopped chan struct{}

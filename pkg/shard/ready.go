@@ -39,10 +39,10 @@ func (n *Node) Ready() error {
 	return nil
 }
 
-// starting is nil once this replica serves the shards that it was given first: until then the owner that is known may be
-// one that is gone. Shards that it is given later it acquires while it serves the others, and stays ready. A replica that
-// joins others is given nothing at first, since they must release their shards before; it is ready to hand commands to
-// them.
+// starting is nil once this replica serves the shards that it was given first. Until then the last announced owner may
+// be a replica that is gone. Later shards are acquired while the others are served, and the replica stays ready. A
+// replica that joins others is given nothing at first, because they must release their shards before: it is ready at
+// once, to hand commands to them.
 func (n *Node) starting() error {
 	if n.started.Load() {
 		return nil

@@ -99,7 +99,8 @@ func (d *decider) reconcileOrder(e *checkpoint.Entry) error {
 	return d.recordMissedFills(e)
 }
 
-// stockMissedStep reports whether stock of this shard lacks the order's newest step, which belongs to the same transaction.
+// stockMissedStep reports whether stock of this shard lacks the order's newest step, which belongs to the same
+// transaction.
 func (d *decider) stockMissedStep(e *checkpoint.Entry) bool {
 	return slices.ContainsFunc(e.Order.Wanted(), func(w order.Wanted) bool {
 		return !d.foreign(w.SKU) && !e.HasSeen(&w)
@@ -160,8 +161,8 @@ func (d *decider) completeShipment(e *checkpoint.Entry) error {
 	return d.appendOrder(e, evs, &origin{occurredAt: d.batch.now, cause: eventv1.Cause_CAUSE_RECONCILIATION})
 }
 
-// releaseOrphan releases what is reserved for an order that does not exist. placed, when set, names the placement that was
-// asked about.
+// releaseOrphan releases what is reserved for an order that does not exist. placed, when set, names the placement that
+// was asked about.
 func (d *decider) releaseOrphan(reservations *checkpoint.Reservations, placed []byte) error {
 	orderID := reservations.OrderID
 	for _, res := range reservations.List {

@@ -39,9 +39,9 @@ const tick = 50 * time.Millisecond
 
 // serve decides inputs until the shard is released (nil) or lost (an error).
 //
-// Two batches are under way: one commits (commit.go) while the next is decided on top of it, so that its commit can begin
-// at once. Nobody outside sees anything of a batch before its own commit, and that one begins only after the one before
-// has succeeded. Otherwise both are abandoned, with the state that they changed.
+// Two batches are under way: one commits (commit.go) while the next is decided on top of it, so that its commit can
+// begin at once. Nobody outside sees anything of a batch before its own commit, and that one begins only after the one
+// before has succeeded. Otherwise both are abandoned, with the state that they changed.
 func (r *runner) serve() error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()

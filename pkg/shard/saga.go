@@ -16,6 +16,9 @@ import (
 
 // saga is an order's step that stock of other shards has not answered yet. It is in memory only: after an acquire it is
 // built again from the order.
+//
+// Example: an order in shard 0 wants SKU A of shard 0 and SKU B of shard 2. Once A is reserved here, the saga waits for
+// shard 2. When that has answered, the order becomes reserved or rejected, and the saga ends.
 type saga struct {
 	orderID  string
 	version  uint64
@@ -73,8 +76,8 @@ func (s *sagas) failWaiters(res Result) {
 	}
 }
 
-// askStock asks stock for the reservation that an order wants now; s is the saga of the step before. Where no other shard
-// has to be asked, the order records the answer, and may want another reservation because of it.
+// askStock asks stock for the reservation that an order wants now; s is the saga of the step before. Where no other
+// shard has to be asked, the order records the answer, and may want another reservation because of it.
 func (d *decider) askStock(e *checkpoint.Entry, s *saga, from *origin) error {
 	next := *from
 	for {
@@ -137,8 +140,8 @@ func refuses(answers []order.Held) bool {
 	return slices.ContainsFunc(answers, func(h order.Held) bool { return h.Rejected })
 }
 
-// endsAtRefusal reports whether one rejected SKU is enough of an answer. A past document waits for all answers, so that it
-// is refused with every reason, whichever shards its stock is in.
+// endsAtRefusal reports whether one rejected SKU is enough of an answer. A past document waits for all answers, so
+// that it is refused with every reason, whichever shards its stock is in.
 func endsAtRefusal(o *order.Order) bool { return o.Undecided() && o.Kind == order.KindOrder }
 
 func (d *decider) openSaga(
@@ -161,9 +164,9 @@ func (d *decider) openSaga(
 	d.sendStep(s)
 }
 
-// decideAnswer decides what stock's answer to the newest step makes of an order, and changes from to the origin of that.
-// Where stock neither has all reserved nor refuses, it remembers another step of that version: it is asked again, with a
-// newer one.
+// decideAnswer decides the events that stock's answer to the newest step makes for an order, and sets from to their
+// origin. Stock may neither have reserved everything nor have refused. Then it remembers another step of that version,
+// and is asked again with a newer version.
 func (d *decider) decideAnswer(e *checkpoint.Entry, answers []order.Held, from *origin) ([]order.Event, error) {
 	evs, err := order.Decide(e.Order,
 		order.RecordReservation{ReservationVersion: e.Order.ReservationVersion, Held: answers})
@@ -319,8 +322,8 @@ func (d *decider) concludeSaga(e *checkpoint.Entry, s *saga) error {
 	return nil
 }
 
-// afterWrite ends whatever wrote the records from first on for an order, whose saga before was s. Clients that wait for the
-// order are answered once it is decided, and nowhere else.
+// afterWrite must follow everything that writes events of an order, which are the records from first on. s is the saga
+// that the order had before. Clients that wait for the order are answered here, and nowhere else, once it is decided.
 func (d *decider) afterWrite(e *checkpoint.Entry, s *saga, first int) {
 	end := len(d.batch.records)
 	if now := d.sagas.byOrder[e.Order.ID]; now != nil && end > first {

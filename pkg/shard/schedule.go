@@ -2,8 +2,8 @@ package shard
 
 import "container/heap"
 
-// schedule knows what is due when. A key has one time at most, which can be moved or removed. A key that is removed needs
-// no memory.
+// schedule knows what is due when. A key has one time at most, which can be moved or removed. A key that is removed
+// needs no memory.
 type schedule[K comparable] struct {
 	queue dueQueue[K]
 	byKey map[K]*due[K]

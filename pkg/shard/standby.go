@@ -47,8 +47,8 @@ func (n *Node) runStandby(ctx context.Context, shard int32) {
 // errNotAPrefix says that a checkpoint is not a prefix of the log.
 var errNotAPrefix = errors.New("the checkpoint is not what the log holds; it is built again")
 
-// followLog folds what has been committed since the last round, again and again, until an error. caughtUp: the checkpoint
-// has been at the log's end once.
+// followLog folds what has been committed since the last round, again and again, until an error. caughtUp: the
+// checkpoint has been at the log's end once.
 func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err error) {
 	s := &standby{shardState: n.newState(shard)}
 	label := strconv.Itoa(int(shard))

@@ -83,8 +83,8 @@ func TestAStandbyTrustsNoCheckpointAndNoLog(t *testing.T) {
 	}
 }
 
-// Orders at the log's end are kept for reconciliation, also those that an earlier standby has left, and through rounds in
-// which nothing comes. Once the log has gone on, they are forgotten.
+// Orders at the log's end are kept for reconciliation, also those that an earlier standby has left, and through rounds
+// in which nothing comes. Once the log has gone on, they are forgotten.
 func TestAStandbyForgetsWhatIsFarFromTheEnd(t *testing.T) {
 	s, log := newStandby(t)
 	touched := func() (ids []string) {

@@ -11,8 +11,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 )
 
-// shardState is the state of one shard as this replica has it: a checkpoint with the log folded into it. A runner decides
-// on top of it; a standby only lets it follow the log.
+// shardState is the state of one shard as this replica has it: a checkpoint with the log folded into it. A runner
+// decides on top of it; a standby only lets it follow the log.
 type shardState struct {
 	shard   int32
 	layout  eventlog.Layout

@@ -63,8 +63,8 @@ func (d *decider) queryOnCommit(res *checkpoint.Reservation) {
 	d.batch.onCommit = append(d.batch.onCommit, func(*batch) { d.node.sendQuery(q) })
 }
 
-// decideQuery compares what stock of another shard has reserved with what the order wants. Where they differ, the step is
-// sent again.
+// decideQuery compares what stock of another shard has reserved with what the order wants. Where they differ, the step
+// is sent again.
 func (d *decider) decideQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQueryResponse)) error {
 	e, err := d.resumeOrder(q.OrderId)
 	if err != nil {

@@ -22,8 +22,8 @@ func commandToWire(cmd *Command, shard int32) *peerv1.CommandRequest {
 	}
 }
 
-// stepToWire is the newest step of an order, for the SKUs of one target shard, which are not in it yet. A past document's
-// step happens at the document's time.
+// stepToWire is the newest step of an order, for the SKUs of one target shard, which are not in it yet. A past
+// document's step happens at the document's time.
 func stepToWire(o *order.Order, source, target int32, nowMicros int64) *peerv1.ReservationRequest {
 	req := &peerv1.ReservationRequest{
 		SourceShard: uint32(source), TargetShard: uint32(target), OrderId: o.ID,
@@ -36,8 +36,8 @@ func stepToWire(o *order.Order, source, target int32, nowMicros int64) *peerv1.R
 	return req
 }
 
-// stepFromWire reads a step. ok is false for one that this program does not send, such as one that names a SKU twice: that
-// SKU would be decided twice from one state.
+// stepFromWire reads a step. ok is false for a step that this program does not send, such as one that names a SKU
+// twice: both would be decided from the same state.
 func stepFromWire(req *peerv1.ReservationRequest) (step inventory.Step, wanted []order.Wanted, ok bool) {
 	if len(req.PlacedEventId) != len(step.PlacedEventID) {
 		return step, nil, false

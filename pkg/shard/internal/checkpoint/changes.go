@@ -7,8 +7,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Changes are new values of the checkpoint's keys. They are encoded batch by batch and written together. Where a key has
-// several values, the last one counts.
+// Changes are new values of the checkpoint's keys. They are encoded batch by batch and written together. Where a key
+// has several values, the last one counts.
 type Changes struct {
 	list  []change
 	arena []byte

@@ -6,8 +6,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
-// Entry is an order of this shard with its reservations of this shard's SKUs, and the commands that it has seen. Whoever
-// changes Order without an event calls Store.OrderChanged.
+// Entry is an order of this shard with its reservations of this shard's SKUs, and the commands that it has seen.
+// Whoever changes Order without an event calls Store.OrderChanged.
 type Entry struct {
 	Order        order.Order
 	Reservations Reservations

@@ -7,7 +7,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
-// FuzzCheckpoint: a checkpoint's value of an order, or of reservations, decodes or is refused. What decodes stays the same.
+// FuzzCheckpoint: a checkpoint's value of an order, or of reservations, decodes or is refused. What decodes stays the
+// same.
 func FuzzCheckpoint(f *testing.F) {
 	var scratch []byte
 	e := Entry{

@@ -19,8 +19,8 @@ func Folder(generation uint32, shard int32) string {
 	return fmt.Sprintf(folder, generation, shard, uint32(Format))
 }
 
-// Outdated reports whether a folder has a checkpoint that nobody reads again: one of a former generation, or one of this
-// shard in a former format.
+// Outdated reports whether a folder has a checkpoint that nobody reads again: one of a former generation, or one of
+// this shard in a former format.
 func Outdated(name string, generation uint32, shard int32) bool {
 	var g, f uint32
 	var s int32
@@ -34,7 +34,7 @@ func Outdated(name string, generation uint32, shard int32) bool {
 const (
 	keyItem             = 'i' // SKU → item
 	keyReservations     = 'r' // order ID, of another shard → its reservations of this shard's SKUs
-	keyOrder            = 'o' // order ID → order, with its reservations of this shard's SKUs and the commands it has seen
+	keyOrder            = 'o' // order ID → order, with its reservations of this shard's SKUs and its commands
 	keyCommand          = 'c' // SKU \0 idempotency key → command record
 	keyOpenReservations = 'x' // order ID: orders of other shards with open reservations of this shard's SKUs
 	keyDeadline         = 'd' // order ID → its payment deadline: orders that expire unless they are paid

@@ -50,8 +50,8 @@ func Open(dir string, partitions []eventlog.TopicPartition, foreign func(orderID
 	return s, nil
 }
 
-// Close waits for a checkpoint that is being written, and closes the database. What was not saved is lost; the log gives
-// it back.
+// Close waits for a checkpoint that is being written, and closes the database. What was not saved is lost; the log
+// gives it back.
 func (s *Store) Close() error {
 	s.filter.close()
 	return errors.Join(s.awaitSave(), s.batch.Close(), s.db.Flush(), s.db.Close())
@@ -103,7 +103,8 @@ func (s *Store) EachDeadline(fn func(orderID string, atMicros int64)) error {
 	})
 }
 
-// UnsettledAfter returns at most n saved orders that are unsettled, in the order of their IDs from the one behind orderID.
+// UnsettledAfter returns at most n saved orders that are unsettled, in the order of their IDs from the one behind
+// orderID.
 func (s *Store) UnsettledAfter(orderID string, n int) (ids []string, err error) {
 	err = s.scan(keyUnsettled, orderID+"\x00", func(id, _ []byte) error {
 		if len(ids) == n {
@@ -120,7 +121,8 @@ func (s *Store) EachTouched(fn func(orderID string) error) error {
 	return s.scan(keyTouched, "", func(id, _ []byte) error { return fn(string(id)) })
 }
 
-// EachOpenReservation calls fn with every saved order of another shard for which something is reserved or committed here.
+// EachOpenReservation calls fn with every saved order of another shard for which something is reserved or committed
+// here.
 func (s *Store) EachOpenReservation(fn func(orderID string)) error {
 	return s.scan(keyOpenReservations, "", func(id, _ []byte) error {
 		fn(string(id))

@@ -25,8 +25,8 @@ func openTemp(t *testing.T) *Store {
 	return st
 }
 
-// TestACheckpointKeepsItsIndexes: which orders expire and which are unsettled is what was saved last, also after a restart.
-// So is what reconciliation has to look at, until it has.
+// TestACheckpointKeepsItsIndexes: which orders expire and which are unsettled is what was saved last, also after a
+// restart. So is what reconciliation has to look at, until it has.
 func TestACheckpointKeepsItsIndexes(t *testing.T) {
 	st := openTemp(t)
 	e, err := st.Order("o-1")
@@ -80,8 +80,8 @@ func TestACheckpointKeepsItsIndexes(t *testing.T) {
 	}
 }
 
-// TestTheOrderFilterIsRightWhileItIsFilled: an order that the checkpoint has is found while the filter is being filled and
-// afterwards, whether it was saved before the checkpoint was opened or since. An error of the scan is returned.
+// TestTheOrderFilterIsRightWhileItIsFilled: an order that the checkpoint has is found while the filter is being filled
+// and afterwards, whether it was saved before the checkpoint was opened or since. An error of the scan is returned.
 func TestTheOrderFilterIsRightWhileItIsFilled(t *testing.T) {
 	more, ended := make(chan string), make(chan error, 2)
 	f := startOrderFilter(func(fn func(id, value []byte) error) error {
@@ -94,7 +94,8 @@ func TestTheOrderFilterIsRightWhileItIsFilled(t *testing.T) {
 	})
 	more <- "before"
 	f.add("since")
-	if err := f.mergeScanned(); err != nil || f.complete || !f.mayHave("before") || !f.mayHave("since") || !f.mayHave("none") {
+	err := f.mergeScanned()
+	if err != nil || f.complete || !f.mayHave("before") || !f.mayHave("since") || !f.mayHave("none") {
 		t.Fatal("while it scans", err, f.complete)
 	}
 	ended <- nil
@@ -110,7 +111,7 @@ func TestTheOrderFilterIsRightWhileItIsFilled(t *testing.T) {
 	f.close()
 
 	f = startOrderFilter(func(func(id, value []byte) error) error { return errShortEntry })
-	err := f.mergeScanned()
+	err = f.mergeScanned()
 	for ; err == nil; err = f.mergeScanned() {
 	}
 	if !errors.Is(err, errShortEntry) || f.complete {

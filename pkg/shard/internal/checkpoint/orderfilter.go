@@ -2,8 +2,8 @@ package checkpoint
 
 import "github.com/bits-and-blooms/bloom/v3"
 
-// The filter is made for expectedOrders: those of the shard, and those of others with reservations here. Beyond that, more
-// look-ups go to the disk for nothing.
+// The filter is made for expectedOrders: those of the shard, and those of others with reservations here. Beyond that,
+// more look-ups go to the disk for nothing.
 const (
 	expectedOrders   = 10_000_000
 	falsePositiveMax = 0.01
@@ -12,8 +12,8 @@ const (
 // orderFilter tells orders that the checkpoint may have, or has reservations of, from all others. Most look-ups are for
 // orders that do not exist yet: without the filter each would ask every table on disk.
 //
-// The orders that were saved before the checkpoint was opened are read in the background, so that the shard need not wait
-// for all orders there ever were. Until that is done, every look-up goes to the disk.
+// The orders that were saved before the checkpoint was opened are read in the background, so that the shard need not
+// wait for all orders there ever were. Until that is done, every look-up goes to the disk.
 type orderFilter struct {
 	filter   *bloom.BloomFilter // of orders saved since the start; once complete, of all
 	complete bool

@@ -38,8 +38,8 @@ func (s *Store) encode() error {
 	return s.encodeErr
 }
 
-// EncodeBatch encodes what a batch has changed, for the next checkpoint, while there is room: where the checkpoint before
-// takes long to write, entries that change again and again would pile up. Call it where a batch ends.
+// EncodeBatch encodes what a batch has changed, for the next checkpoint, while there is room: where the checkpoint
+// before takes long to write, entries that change again and again would pile up. Call it where a batch ends.
 func (s *Store) EncodeBatch() error {
 	if len(s.changes.arena) > changesRetained {
 		return nil
@@ -81,8 +81,8 @@ func (s *Store) Prepare() (*Changes, error) {
 	return prepared, nil
 }
 
-// Write adds the cursors to what Prepare returned, and writes all of it in the background. It does not sync: what a power
-// cut takes, the log gives back.
+// Write adds the cursors to what Prepare returned, and writes all of it in the background. It does not sync: what a
+// power cut takes, the log gives back.
 func (s *Store) Write(c *Changes) {
 	for tp, at := range s.cursors {
 		arena := binary.BigEndian.AppendUint64(c.arena, uint64(at.Next))

@@ -13,8 +13,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
-// TestACheckpointIsWhatMemoryWas: however orders and reservations change, in whatever batches, and whichever of these are
-// encoded on their own: the checkpoint has the last value of each, and its indexes say the same.
+// TestACheckpointIsWhatMemoryWas: however orders and reservations change, in whatever batches, and whichever of these
+// are encoded on their own: the checkpoint has the last value of each, and its indexes say the same.
 func TestACheckpointIsWhatMemoryWas(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {

@@ -1,9 +1,10 @@
 // Package checkpoint keeps the state of one shard: its orders, its stock items, what stock has reserved for orders of
-// other shards, the keys of commands, and how far the log has been applied. Memory stands in front of a Pebble database.
+// other shards, the keys of commands, and how far the log has been applied. Memory stands in front of a Pebble
+// database.
 //
-// The database is a cache of the log: deleting it costs a longer restart and nothing else. It always is a prefix of the
-// committed log, because it is encoded where a batch ends and written once that batch has committed. The package decides
-// nothing and reads no log; package shard tells it what happened. A Store is for one goroutine.
+// The database is a cache of the log: deleting it costs a longer restart and nothing else. It always is a prefix of
+// the committed log, because it is encoded where a batch ends and written once that batch has committed. The package
+// decides nothing and reads no log; package shard tells it what happened. A Store is for one goroutine.
 package checkpoint
 
 import (
@@ -25,8 +26,8 @@ type Cursor struct {
 	LastID     [16]byte
 }
 
-// Store is the state of a shard. Its values are shared: whoever gets an item, an order or reservations sees later changes
-// of them too.
+// Store is the state of a shard. Its values are shared: whoever gets an item, an order or reservations sees later
+// changes of them too.
 type Store struct {
 	db  *pebble.DB
 	dir string
@@ -191,8 +192,8 @@ func (s *Store) OrderChanged(e *Entry) {
 	}
 }
 
-// Touch has the next checkpoint say that reconciliation must look at these orders, and at no others that Touch named since
-// the last one.
+// Touch names the orders that reconciliation must look at, for the next checkpoint. They replace those of an earlier
+// Touch that no checkpoint has yet.
 func (s *Store) Touch(orderIDs map[string]struct{}) { s.touched = orderIDs }
 
 // ForgetTouched has the next checkpoint delete the orders that earlier ones named for reconciliation.

@@ -25,7 +25,8 @@ func newOutbox[F any]() *outbox[F] {
 	return &outbox[F]{wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// put adds a message of so many bytes, also when the outbox is full: senders whose message may be dropped ask full first.
+// put adds a message of so many bytes, also when the outbox is full. A sender that may drop its message or refuse it
+// asks full first.
 func (o *outbox[F]) put(bytes int, add func(*F)) {
 	o.mu.Lock()
 	o.messages = append(o.messages, outgoing[F]{add, bytes})

@@ -1,8 +1,8 @@
-// Package peer is the transport between replicas of order-api: a gRPC server, and one stream to each replica that this one
-// calls. It carries commands to the owners of their shards, steps and queries between shards, and the answers.
+// Package peer is the transport between replicas of order-api: a gRPC server, and one stream to each replica that this
+// one calls. It carries commands to the owners of their shards, steps and queries between shards, and the answers.
 //
-// It does not know which replica owns a shard, nor what a command or a step means. Any message but a command may be lost:
-// its sender resends it from its state. A command is answered in any case, if only with an error.
+// It does not know which replica owns a shard, nor what a command or a step means. Any message but a command may be
+// lost: its sender resends it from its state. A command is answered in any case, if only with an error.
 package peer
 
 import (
@@ -29,8 +29,8 @@ const (
 	MaxFrameBytes    = 4 << 20
 )
 
-// Handler is what a replica does with the messages of others. Its methods must not block. A reply may be called from any
-// goroutine, at any time, or never.
+// Handler is what a replica does with the messages of others. Its methods must not block. A reply may be called from
+// any goroutine, at any time, or never.
 type Handler interface {
 	// Command decides a command, or refuses it: it is never handed on to a third replica. answer is called once with
 	// final, and perhaps once before without.

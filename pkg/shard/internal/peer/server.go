@@ -62,9 +62,9 @@ func (s *server) handle(f *peerv1.ExchangeRequest, out *replies) {
 	}
 }
 
-// replies are the answers on their way to one stream. No answer to a command may be lost, so all are accepted. But while
-// they are full nothing is read from the stream, so that beyond the bound come only answers to what the queues of the
-// shards have.
+// replies are the answers that wait for one stream. No answer to a command may be lost, so none is refused. But while
+// they are full, nothing is read from the stream. What then still comes are answers to what the queues of the shards
+// have, which are bounded.
 type replies struct {
 	*outbox[peerv1.ExchangeResponse]
 	generation uint32

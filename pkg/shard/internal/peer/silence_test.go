@@ -15,7 +15,7 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// network is between a replica and its peer, and may swallow what is sent, as when a machine loses its power.
+// network is between a replica and its peer, and may drop what is sent, as when a machine loses its power.
 type network struct {
 	net.Listener
 	peer   string

@@ -18,8 +18,9 @@ import (
 )
 
 // TLS names the PEM files with which replicas authenticate each other and encrypt their streams: all of them, or none.
-// Cert and Key identify this replica, as client and as server; the certificate names the host that the others call. CA has
-// signed the certificates of all replicas. Files that change are read again, for the connections made from then on.
+// Cert and Key identify this replica, as client and as server; the certificate names the host that the others call. CA
+// has signed the certificates of all replicas. Files that change are read again, for the connections made from then
+// on.
 type TLS struct{ Cert, Key, CA string }
 
 // peerCredentials are those of a replica as a server and as a client.
