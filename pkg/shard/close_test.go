@@ -33,8 +33,8 @@ func TestCloseEndsAnAcquisitionThatHangs(t *testing.T) {
 				want: eventlog.Layout{PartitionCount: 2, ShardCount: 1}}
 			announces := make(chan struct{})
 			var once sync.Once
-			n := p.start(t.TempDir(), shard.Hooks{Acquire: func(_ int32, step string) {
-				if step == "announce" {
+			n := p.start(t.TempDir(), shard.Hooks{Acquire: func(_ int32, phase string) {
+				if phase == "announce" {
 					once.Do(func() {
 						disturb(cluster)
 						close(announces)

@@ -34,13 +34,13 @@ func TestAcquireRace(t *testing.T) {
 		rounds = 100/racedShards + 1
 	}
 	var announced atomic.Int64
-	hooks := shard.Hooks{Acquire: func(_ int32, step string) {
+	hooks := shard.Hooks{Acquire: func(_ int32, phase string) {
 		pause := rand.N(racePause)
 		if rand.IntN(10) == 0 {
 			pause *= 10
 		}
 		time.Sleep(pause) // the disturbance itself
-		if step == "announce" {
+		if phase == "announce" {
 			announced.Add(1)
 		}
 	}}

@@ -121,8 +121,8 @@ func TestATornTransactionIsMended(t *testing.T) {
 				p.stop(n)
 				p.torn(recs...)
 				var once sync.Once
-				n = p.start(dir, shard.Hooks{Acquire: func(number int32, step string) {
-					if fenced && step == "reconcile" {
+				n = p.start(dir, shard.Hooks{Acquire: func(number int32, phase string) {
+					if fenced && phase == "reconcile" {
 						once.Do(func() { p.fence(number) })
 					}
 				}})

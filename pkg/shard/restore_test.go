@@ -82,8 +82,8 @@ func TestReadySaysHowFarARestoreIs(t *testing.T) {
 	place(t, n, 10, []string{"A"}, "prepaid")
 	p.stop(n)
 	released := make(chan struct{})
-	n = p.start(t.TempDir(), shard.Hooks{Acquire: func(_ int32, step string) {
-		if step == "read" {
+	n = p.start(t.TempDir(), shard.Hooks{Acquire: func(_ int32, phase string) {
+		if phase == "read" {
 			<-released
 		}
 	}})

@@ -270,7 +270,7 @@ func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
 	if resp.Version > s.version {
 		return d.overtake(e, resp.Version)
 	}
-	if resp.Version != s.version || !answers(resp, s.waiting[int32(resp.TargetShard)]) {
+	if resp.Version != s.version || !answersAll(resp, s.waiting[int32(resp.TargetShard)]) {
 		return nil
 	}
 	delete(s.waiting, int32(resp.TargetShard))
@@ -286,9 +286,9 @@ func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
 	return d.concludeSaga(e, s)
 }
 
-// answers reports whether an answer is about all SKUs that a request names, in its order. Where stock has seen a newer
+// answersAll reports whether an answer is about all SKUs that a request names, in its order. Where stock has seen a newer
 // step, it answers an older one with that one's version: an amendment may have asked for more SKUs since.
-func answers(resp *peerv1.ReservationResponse, req *peerv1.ReservationRequest) bool {
+func answersAll(resp *peerv1.ReservationResponse, req *peerv1.ReservationRequest) bool {
 	return req != nil && slices.EqualFunc(resp.Held, req.Wanted, func(h *peerv1.Held, w *peerv1.Wanted) bool {
 		return h.Sku == w.Sku
 	})
