@@ -16,7 +16,7 @@ func allocated(rule string, quantity int, skus ...string) string {
 	return strings.TrimSuffix(body, "}") + `,"allocation":` + rule + "}"
 }
 
-// committed says where what is committed of a SKU is.
+// committed is how much of a SKU is committed at each location.
 func committed(t *testing.T, n *shard.Node, sku string) string {
 	t.Helper()
 	var all []string
@@ -54,7 +54,8 @@ func TestAllocationRulesReachStockWhereverItLives(t *testing.T) {
 				})
 			}
 			short := do(t, n, command.PlaceOrder, "", "short", allocated(`{"policy":"single_location"}`, 6, skus...))
-			if short.Code != shard.CodeInsufficient || len(short.Short) == 0 || short.Short[0].Available != 5 || short.Short[0].Requested != 6 {
+			if short.Code != shard.CodeInsufficient || len(short.Short) == 0 || short.Short[0].Available != 5 ||
+				short.Short[0].Requested != 6 {
 				t.Fatalf("%+v", short)
 			}
 			ok(t, do(t, n, command.PlaceOrder, "", "single", allocated(`{"policy":"single_location"}`, 4, skus...)))
@@ -63,7 +64,8 @@ func TestAllocationRulesReachStockWhereverItLives(t *testing.T) {
 				becomes(sku, "main=1 north=5")
 			}
 			ok(t, do(t, n, command.SetBackorderLimit, "A", "", `{"limit":9}`))
-			waits := ok(t, do(t, n, command.PlaceOrder, "", "waits", allocated(`{"policy":"single_location","locations":["north"]}`, 4, "A")))
+			north := allocated(`{"policy":"single_location","locations":["north"]}`, 4, "A")
+			waits := ok(t, do(t, n, command.PlaceOrder, "", "waits", north))
 			if !waits.Order.Backordered {
 				t.Fatalf("%+v", waits.Order)
 			}
@@ -73,7 +75,8 @@ func TestAllocationRulesReachStockWhereverItLives(t *testing.T) {
 			ok(t, do(t, n, command.ReceiveStock, "A", "elsewhere", `{"location":"north","quantity":5}`))
 			p.stop(n)
 			n = p.start(t.TempDir(), c.hooks) // from the log alone
-			if r := do(t, n, command.ShipOrder, waits.Order.ID, "early", `{"lines":[{"sku":"A","quantity":4}]}`); r.Code != "backordered" {
+			early := do(t, n, command.ShipOrder, waits.Order.ID, "early", `{"lines":[{"sku":"A","quantity":4}]}`)
+			if r := early; r.Code != "backordered" {
 				t.Fatalf("%+v", r)
 			}
 			ok(t, do(t, n, command.ReceiveStock, "A", "there", `{"location":"main","quantity":2}`))

@@ -14,7 +14,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// amendTo is the body that takes lines, written as SKU=QUANTITY, to quantities; new lines cost 1.
+// amendTo is the body of an amendment to these lines, written as SKU=QUANTITY; new lines cost 1.
 func amendTo(lines ...string) string {
 	var parts []string
 	for _, l := range lines {
@@ -45,7 +45,8 @@ func TestAnAmendmentReservesStockFirst(t *testing.T) {
 			for sku, want := range map[string][2]int64{"A": {2, 3}, "B": {5, 0}, "C": {1, 1}} {
 				stockBecomes(t, n, sku, want[0], want[1])
 			}
-			if again := ok(t, do(t, n, command.AmendOrder, id, "a1", amendTo("A=3", "B=0", "C=1"))); again.Order.TotalMicros != 4_000_000 {
+			again := ok(t, do(t, n, command.AmendOrder, id, "a1", amendTo("A=3", "B=0", "C=1")))
+			if again.Order.TotalMicros != 4_000_000 {
 				t.Fatalf("repeated: %+v", again.Order)
 			}
 			if r := do(t, n, command.AmendOrder, id, "a1", amendTo("A=4")); r.Code != shard.CodeKeyReused {
@@ -53,11 +54,15 @@ func TestAnAmendmentReservesStockFirst(t *testing.T) {
 			}
 			for range 2 { // the second one is a repeat
 				r = do(t, n, command.AmendOrder, id, "a2", amendTo("A=6", "B=2", "D=1"))
-				if want := []order.ShortLine{{SKU: "A", Requested: 3, Available: 2, Reason: order.ReasonInsufficientStock}}; r.Code != shard.CodeInsufficient || !slices.Equal(r.Short, want) {
+				want := []order.ShortLine{
+					{SKU: "A", Requested: 3, Available: 2, Reason: order.ReasonInsufficientStock},
+				}
+				if r.Code != shard.CodeInsufficient || !slices.Equal(r.Short, want) {
 					t.Fatalf("short: %+v", r)
 				}
 			}
-			if r := do(t, n, command.AmendOrder, id, "a3", amendTo("A=4", "nobody=1")); r.Code != shard.CodeUnknownSKU || len(r.Short) != 1 {
+			unknown := do(t, n, command.AmendOrder, id, "a3", amendTo("A=4", "nobody=1"))
+			if r := unknown; r.Code != shard.CodeUnknownSKU || len(r.Short) != 1 {
 				t.Fatalf("unknown: %+v", r)
 			}
 			if r := do(t, n, command.AmendOrder, id, "a2", amendTo("A=6", "B=2", "D=1")); r.Code != shard.CodeAmendmentDeclined {
@@ -78,7 +83,7 @@ func TestAnAmendmentReservesStockFirst(t *testing.T) {
 	}
 }
 
-// farSKU names a SKU that another shard than the order's has.
+// farSKU names a SKU of another shard than the order's.
 func farSKU(n *shard.Node, orderID string) string {
 	for i := 0; ; i++ {
 		if sku := fmt.Sprintf("far-%d", i); n.ShardOf(sku) != n.ShardOf(orderID) {
@@ -117,14 +122,18 @@ func pendingAmendment(t *testing.T, p *platform, dir string) (n *shard.Node, id,
 	}
 }
 
-// What stock elsewhere has not answered is neither done nor refused, and nothing else changes the lines meanwhile. A
-// restart takes it up again, with and without the checkpoint.
+// While stock of another shard has not answered, an amendment is neither done nor refused, and nothing else changes
+// the lines. A restart resumes it, with and without the checkpoint.
 func TestAnAmendmentUnderWaySurvivesARestart(t *testing.T) {
 	for _, keep := range []bool{true, false} {
 		t.Run(fmt.Sprintf("checkpoint=%t", keep), func(t *testing.T) {
 			p, dir := newPlatform(t, 4), t.TempDir()
 			n, id, sku, body, fut := pendingAmendment(t, p, dir)
-			for typ, body := range map[string]string{command.AmendOrder: amendTo("A=3"), command.CancelLines: `{"lines":[{"sku":"A","quantity":1}]}`, command.ShipOrder: `{}`} {
+			for typ, body := range map[string]string{
+				command.AmendOrder:  amendTo("A=3"),
+				command.CancelLines: `{"lines":[{"sku":"A","quantity":1}]}`,
+				command.ShipOrder:   `{}`,
+			} {
 				if r := do(t, n, typ, id, "x-"+typ, body); r.Code != order.CodeAmendmentPending {
 					t.Fatalf("%s: %+v", typ, r)
 				}
@@ -154,8 +163,8 @@ func TestAnAmendmentUnderWaySurvivesARestart(t *testing.T) {
 	}
 }
 
-// An order that is cancelled while stock is asked tells whoever waits that the amendment came to nothing, and all of
-// its stock comes back.
+// When an order is cancelled while stock is asked, whoever waits is told that the amendment was declined, and all of
+// its stock is released.
 func TestACancelledOrderDeclinesItsAmendment(t *testing.T) {
 	p, dir := newPlatform(t, 4), t.TempDir()
 	n, id, sku, body, _ := pendingAmendment(t, p, dir)
@@ -170,7 +179,7 @@ func TestACancelledOrderDeclinesItsAmendment(t *testing.T) {
 	p.verify()
 }
 
-// post keeps the messages between shards: every one that went out, or, once held, those that have not.
+// post keeps the messages between shards: all that were sent, or, while it holds them back, those that were not.
 type post struct {
 	mu   sync.Mutex
 	sent []func()
@@ -189,8 +198,8 @@ func (p *post) deliver(send func()) {
 	send()
 }
 
-// A late answer to a step of the past comes with the version of the newest one that stock has seen, and says nothing of
-// the SKUs that an amendment has added since: the order goes on waiting for the answer that does.
+// A late answer to an earlier step comes with the version of the newest one that stock has seen, and lacks the SKUs
+// that an amendment has added since. The order goes on waiting for the answer that has them.
 func TestALateAnswerDoesNotDecideAnAmendment(t *testing.T) {
 	p, mail := newPlatform(t, 2), &post{}
 	n := p.start(t.TempDir(), shard.Hooks{Deliver: mail.deliver})
@@ -249,8 +258,8 @@ func TestALateAnswerDoesNotDecideAnAmendment(t *testing.T) {
 	p.verify()
 }
 
-// Whatever becomes of the messages, an order has what it was last told that it has, stock agrees, and nothing is
-// oversold: the amendments that were accepted add up, those that were declined left nothing behind.
+// Whatever happens to the messages, an order has what its client was told last, stock agrees, and nothing is oversold:
+// accepted amendments add up, and declined ones leave nothing behind.
 func TestAmendmentsOverLostRepeatedAndReorderedMessages(t *testing.T) {
 	p := newPlatform(t, 4)
 	nodes := []*shard.Node{
@@ -323,7 +332,8 @@ func TestAmendmentsOverLostRepeatedAndReorderedMessages(t *testing.T) {
 	for _, sku := range skus[1:] {
 		eventually(t, func() string {
 			s := stockOf(t, nodes[0], sku)
-			if s.Total.Committed+s.Total.Reserved != committed[sku] || s.Total.OnHand != each-shipped[sku] || s.Total.Available < 0 {
+			if s.Total.Committed+s.Total.Reserved != committed[sku] || s.Total.OnHand != each-shipped[sku] ||
+				s.Total.Available < 0 {
 				return fmt.Sprintf("%s settles at %+v, want %d committed, %d shipped", sku, s.Total, committed[sku], shipped[sku])
 			}
 			return ""

@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// TestBackordersAreFilledFirstInFirstOut: goods that come go to the orders that wait, in their order, and
-// every order hears of it, wherever it lives and whatever becomes of the messages.
+// TestBackordersAreFilledFirstInFirstOut: received goods go to the waiting orders, first come, first served. Every
+// order is told, whichever shard it is in and whatever happens to the messages.
 func TestBackordersAreFilledFirstInFirstOut(t *testing.T) {
 	for _, c := range []struct {
 		shards int32
@@ -38,7 +38,7 @@ func TestBackordersAreFilledFirstInFirstOut(t *testing.T) {
 	}
 }
 
-// backorder takes the two A that there are, then places orders that wait for one more A each.
+// backorder orders the two A that are in stock, then places orders that wait for one more A each.
 func backorder(t *testing.T, n *shard.Node, orders int) (ids []string) {
 	t.Helper()
 	stock(t, n, "A", 2)
@@ -57,7 +57,7 @@ func backorder(t *testing.T, n *shard.Node, orders int) (ids []string) {
 	return ids
 }
 
-// ships says what is wrong when an order can, or cannot, be shipped.
+// ships returns what is wrong where an order cannot, or can, be shipped.
 func ships(t *testing.T, n *shard.Node, id string, can bool) string {
 	t.Helper()
 	switch r := do(t, n, command.ShipOrder, id, "ship", `{}`); {
@@ -68,8 +68,8 @@ func ships(t *testing.T, n *shard.Node, id string, can bool) string {
 	}
 }
 
-// TestFilledBackordersSurviveRestarts: what was filled while nobody could be told is told after a restart,
-// with and without the checkpoint.
+// TestFilledBackordersSurviveRestarts: orders that could not be told of a fill are told after a restart, with and
+// without the checkpoint.
 func TestFilledBackordersSurviveRestarts(t *testing.T) {
 	for _, keep := range []bool{true, false} {
 		t.Run(fmt.Sprintf("checkpoint=%t", keep), func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestFilledBackordersSurviveRestarts(t *testing.T) {
 			n := p.start(dir, shard.Hooks{})
 			waiting := backorder(t, n, 6)
 			p.stop(n)
-			// Steps and news are lost from here on.
+			// Steps and fill notices are lost from here on.
 			n = p.start(dir, shard.Hooks{Deliver: func(func()) {}})
 			ok(t, do(t, n, command.ReceiveStock, "A", "more", `{"quantity":6}`))
 			p.stop(n)

@@ -18,7 +18,7 @@ func receipt(t *testing.T, sku, key string) *shard.Command {
 	return cmd
 }
 
-// A command behind another one runs in the queue that took that one, and nowhere else.
+// A command behind another one runs in the queue that accepted that one, and nowhere else.
 func TestACommandBehindAnotherRunsWhereThatOneDoes(t *testing.T) {
 	p := newPlatform(t, 1)
 	n := p.start(t.TempDir(), shard.Hooks{})
@@ -37,8 +37,8 @@ func TestACommandBehindAnotherRunsWhereThatOneDoes(t *testing.T) {
 			t.Errorf("command %d left version %d", i, r.Version)
 		}
 	}
-	n.GiveUp(0)
-	n.Take(0)
+	n.Release(0)
+	n.Acquire(0)
 	if s := stockOf(t, n, "A"); s.Total.Available != 4 {
 		t.Fatalf("stock %+v", s)
 	}

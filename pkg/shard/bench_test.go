@@ -21,7 +21,8 @@ func BenchmarkOrders(b *testing.B) {
 			}
 			cmds := make([]*shard.Command, b.N)
 			for i := range cmds {
-				body := orderBody("prepaid", fmt.Sprintf("sku-%d", i%skus), fmt.Sprintf("sku-%d", i*7%skus), fmt.Sprintf("sku-%d", i*13%skus))
+				sku := func(i int) string { return fmt.Sprintf("sku-%d", i%skus) }
+				body := orderBody("prepaid", sku(i), sku(i*7), sku(i*13))
 				cmd, err := decode("place_order", "", fmt.Sprintf("bench-%d", i), []byte(body), time.Now().UnixMicro())
 				if err != nil {
 					b.Fatal(err)
@@ -33,9 +34,7 @@ func BenchmarkOrders(b *testing.B) {
 			var wg sync.WaitGroup
 			const callers = 64
 			for c := range callers {
-				wg.Add(1)
-				go func() {
-					defer wg.Done()
+				wg.Go(func() {
 					for i := c; i < b.N; i += callers {
 						fut := n.Submit(cmds[i])
 						<-fut.Done()
@@ -44,7 +43,7 @@ func BenchmarkOrders(b *testing.B) {
 							return
 						}
 					}
-				}()
+				})
 			}
 			wg.Wait()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")

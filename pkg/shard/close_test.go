@@ -14,7 +14,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// A replica that stops does not wait for brokers beyond its time, however far it is with taking a shard over.
+// A replica that stops waits for brokers no longer than its context allows, in whatever phase of acquiring a shard it
+// is.
 func TestCloseEndsAnAcquisitionThatHangs(t *testing.T) {
 	for name, disturb := range map[string]func(*kfake.Cluster){
 		"no commit succeeds": func(c *kfake.Cluster) {
@@ -32,8 +33,8 @@ func TestCloseEndsAnAcquisitionThatHangs(t *testing.T) {
 				want: eventlog.Layout{PartitionCount: 2, ShardCount: 1}}
 			announces := make(chan struct{})
 			var once sync.Once
-			n := p.start(t.TempDir(), shard.Hooks{Acquire: func(_ int32, step string) {
-				if step == "announce" {
+			n := p.start(t.TempDir(), shard.Hooks{Acquire: func(_ int32, phase string) {
+				if phase == "announce" {
 					once.Do(func() {
 						disturb(cluster)
 						close(announces)

@@ -1,8 +1,8 @@
-// Package shard is the write runtime: it owns shards, restores them from the log, decides commands
-// in batches of one transaction each, and carries the steps between an order and its stock.
+// Package shard is the write runtime: it owns shards, restores them from the log, decides commands in batches of one
+// transaction each, and carries the steps between an order and its stock.
 //
-// It does not know HTTP or JSON; commands come in typed, with their JSON kept only to hand it to
-// another replica.
+// It knows neither HTTP nor JSON. Commands come in typed; their JSON is kept only to hand it to another replica. The
+// rules are those of package order and package inventory.
 package shard
 
 import (
@@ -32,27 +32,34 @@ type Command struct {
 	Body []byte
 }
 
+// isOrder tells the two kinds of command apart.
+func (cmd *Command) isOrder() bool { return cmd.Order != nil }
+
 // Result answers a command. Code "" means done; other codes are those of the API's problems.
 type Result struct {
-	Code    string   `json:"code,omitempty"`
-	Detail  string   `json:"detail,omitempty"`
-	Pointer string   `json:"pointer,omitempty"`
-	Status  string   `json:"status,omitempty"`
-	Allowed []string `json:"allowed,omitempty"`
-	Version uint64   `json:"version,omitempty"`
+	Code   string
+	Detail string
+	// Pointer names the field of the body that the problem is about, such as "/lines/0/quantity".
+	Pointer string
+	// Status is the order's where it forbids the command, and Allowed the commands that it allows.
+	Status  string
+	Allowed []string
+	// Version of the aggregate.
+	Version uint64
 	// OnHand goes with count_outdated: what the location has.
-	OnHand *int64            `json:"on_hand,omitempty"`
-	Short  []order.ShortLine `json:"short,omitempty"`
+	OnHand *int64
+	// Short are the lines that stock cannot cover.
+	Short []order.ShortLine
 	// Position is how far a read must have got to include the answer.
-	Position eventlog.Position `json:"-"`
+	Position eventlog.Position
 	// Order is set for order commands that were done, and for orders rejected or still open.
-	Order *OrderSummary `json:"order,omitempty"`
+	Order *OrderSummary
 	// Stock is set for stock commands that were done.
-	Stock *StockSummary `json:"stock,omitempty"`
+	Stock *StockSummary
 	// Repeated: the command was done before, under the same key. An order's outcome that was waited for has no such mark.
-	Repeated bool `json:"repeated,omitempty"`
+	Repeated bool
 	// RetryAfterSeconds goes with too_many_requests and unavailable.
-	RetryAfterSeconds int `json:"retry_after_seconds,omitempty"`
+	RetryAfterSeconds int
 }
 
 // Codes that this package gives; the rules' own codes pass through.
@@ -71,27 +78,27 @@ const (
 
 // OrderSummary is an order as a command left it.
 type OrderSummary struct {
-	ID               string `json:"id"`
-	Version          uint64 `json:"version"`
-	Status           string `json:"status"`
-	PaymentStatus    string `json:"payment_status"`
-	FulfilmentStatus string `json:"fulfilment_status,omitempty"` // none for a credit note
-	Currency         string `json:"currency"`
-	TotalMicros      int64  `json:"total_micros"`
-	ReturnStatus     string `json:"return_status"`
-	FulfilmentID     string `json:"fulfilment_id,omitempty"`
-	ReturnID         string `json:"return_id,omitempty"`
-	Backordered      bool   `json:"backordered,omitempty"`
+	ID               string
+	Version          uint64
+	Status           string
+	PaymentStatus    string
+	FulfilmentStatus string // none for a credit note
+	Currency         string
+	TotalMicros      int64
+	ReturnStatus     string
+	FulfilmentID     string
+	ReturnID         string
+	Backordered      bool
 }
 
 // StockSummary is an item as a command left it.
 type StockSummary struct {
-	SKU            string                    `json:"sku"`
-	Description    string                    `json:"description"`
-	Version        uint64                    `json:"version"`
-	BackorderLimit int64                     `json:"backorder_limit"`
-	Total          inventory.Level           `json:"total"`
-	Locations      []inventory.LocationLevel `json:"locations"`
+	SKU            string
+	Description    string
+	Version        uint64
+	BackorderLimit int64
+	Total          inventory.Level
+	Locations      []inventory.LocationLevel
 	// TransferID names the transfer that the command sent on its way.
-	TransferID string `json:"transfer_id,omitempty"`
+	TransferID string
 }

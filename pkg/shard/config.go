@@ -7,32 +7,34 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
 )
 
 // Limits. Each bounds something that would otherwise grow with the load.
 const (
 	// MaxQueued commands wait for one shard; one beyond gets too_many_requests.
 	MaxQueued = 16_384
-	// MaxQueuedMessages of other shards (steps, queries, and their answers) wait for one shard, beside the commands:
-	// those that came before them must be able to end. One beyond is dropped and sent again later.
+	// MaxQueuedMessages of other shards (steps, queries, and their answers) wait for one shard, beside the commands: the
+	// orders that commands wait for must be able to end. One beyond is dropped and resent later.
 	MaxQueuedMessages = 65_536
 	// MaxBatchCommands and MaxBatchBytes bound one transaction.
 	MaxBatchCommands = 2_000
 	MaxBatchBytes    = 4 << 20
-	// MaxFrameMessages bounds one peer frame; no message is begun beyond MaxFrameBytes.
-	MaxFrameMessages = 1_024
-	MaxFrameBytes    = 4 << 20
+	// MaxFrameMessages bounds one frame between replicas; no message is added to a frame beyond MaxFrameBytes.
+	MaxFrameMessages = peer.MaxFrameMessages
+	MaxFrameBytes    = peer.MaxFrameBytes
 	// MaxOpenSagas orders of a shard wait for stock of other shards; new orders beyond get too_many_requests.
 	MaxOpenSagas = 32_768
-	// MaxPeerQueued messages, or MaxPeerQueuedBytes, wait for one peer; beyond, a command gets too_many_requests, a
-	// step is dropped and sent again later, and who has as many answers waiting takes no more questions.
-	MaxPeerQueued      = 65_536
-	MaxPeerQueuedBytes = 64 << 20
+	// MaxPeerQueued messages, or MaxPeerQueuedBytes, wait for one peer. Beyond that a command gets too_many_requests, a
+	// step is dropped and resent later, and a stream with as many answers waiting is not read any more.
+	MaxPeerQueued      = peer.MaxQueued
+	MaxPeerQueuedBytes = peer.MaxQueuedBytes
 
-	resendAfter      = 200 * time.Millisecond
-	resendAtMost     = 5 * time.Second
-	checkpointEvery  = 250 * time.Millisecond
-	checkpointDirty  = 32_768
+	resendAfter  = 200 * time.Millisecond
+	resendAtMost = 5 * time.Second
+	// A checkpoint is due after saveEvery, or when saveUnsaved entries have changed.
+	saveEvery        = 250 * time.Millisecond
+	saveUnsaved      = 32_768
 	heartbeatEvery   = time.Minute
 	firstSweepAfter  = 2 * time.Second
 	sweepEvery       = 5 * time.Minute
@@ -43,12 +45,15 @@ const (
 // over. Its error is the sender's bug or a version skew: the sender validated the same bytes.
 type DecodeFunc func(typ, id, key string, body []byte, receivedAtMicros int64) (*Command, error)
 
+// PeerTLS names the PEM files with which replicas authenticate each other and encrypt their streams.
+type PeerTLS = peer.TLS
+
 // Config is what a node needs.
 type Config struct {
 	Log eventlog.Config
 	// Want is the layout to create on an empty platform.
 	Want eventlog.Layout
-	// DataDir holds the checkpoints; deleting it costs a longer restart and nothing else.
+	// DataDir has the checkpoints; deleting it costs a longer restart and nothing else.
 	DataDir string
 	// PeerListen is where other replicas reach this one; empty: a single replica. Advertise is what they are told;
 	// empty: the address that is listened on.
@@ -57,22 +62,23 @@ type Config struct {
 	PeerTLS PeerTLS
 	// SessionTimeout of the ownership group; 0: the event log's default.
 	SessionTimeout time.Duration
-	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log, so that taking one over
-	// means reading what came since. 0: never; taking over a shard that this replica never had means reading all of its log.
+	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log, so that acquiring one
+	// means reading what came since. 0: never; acquiring a shard that this replica never had means reading all of its log.
 	StandbyEvery time.Duration
-	Decode       DecodeFunc
-	Logger       *slog.Logger
-	Registerer   prometheus.Registerer
-	Hooks        Hooks
+	// Decode decodes the commands of other replicas.
+	Decode     DecodeFunc
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	Hooks      Hooks
 }
 
 // Hooks let tests disturb a node; all may be nil.
 type Hooks struct {
-	// Deliver is called with the sending of each step, each query, and each answer to one between shards: it may send
-	// it never, twice, later, or behind another.
+	// Deliver is called with a function that sends a step, a query, or an answer to one between shards. It may call that
+	// never, twice, later, or behind another.
 	Deliver func(send func())
-	// Acquire is called before each step of acquiring a shard, and as the log is read for it.
-	Acquire func(shard int32, step string)
+	// Acquire is called before each phase of acquiring a shard, and as the log is read for it.
+	Acquire func(shard int32, phase string)
 }
 
 func (h Hooks) deliver(send func()) {
@@ -83,11 +89,8 @@ func (h Hooks) deliver(send func()) {
 	h.Deliver(send)
 }
 
-func (h Hooks) acquire(shard int32, step string) {
+func (h Hooks) acquire(shard int32, phase string) {
 	if h.Acquire != nil {
-		h.Acquire(shard, step)
+		h.Acquire(shard, phase)
 	}
 }
-
-// isOrder tells the two kinds of command apart.
-func (c *Command) isOrder() bool { return c.Order != nil }

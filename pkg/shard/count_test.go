@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// TestCountsKnowAfterARestartWhatHasMoved: from a checkpoint and from the log alone, a count is held to the version at
-// which it began, and a repeated one is not refused for having been taken.
+// TestCountsKnowAfterARestartWhatHasMoved: after a restart from a checkpoint or from the log alone, a count is checked
+// against the version at which it began, and a repeated count is not refused for being done.
 func TestCountsKnowAfterARestartWhatHasMoved(t *testing.T) {
 	p := newPlatform(t, 2)
 	dir := t.TempDir()

@@ -13,8 +13,8 @@ import (
 // Scheduled reports whether the group has given the shard to this replica.
 func (n *Node) Scheduled(shard int32) bool { return n.group.Owned(shard) }
 
-// GiveUp has the node let go of the shard, and returns when it has.
-func (n *Node) GiveUp(shard int32) {
+// Release has the node release the shard, and returns when it has.
+func (n *Node) Release(shard int32) {
 	n.mu.Lock()
 	o := n.owned[shard]
 	n.mu.Unlock()
@@ -24,32 +24,41 @@ func (n *Node) GiveUp(shard int32) {
 	}
 }
 
-// Take has the node take the shard, whatever the group says: the group only schedules, and two replicas may believe at
-// once that a shard is theirs.
-func (n *Node) Take(shard int32) { n.take(context.Background(), shard) }
+// Acquire has the node acquire the shard, whatever the group says: the group only schedules, and two replicas may
+// believe at once that a shard is theirs.
+func (n *Node) Acquire(shard int32) { n.beginOwnership(context.Background(), shard) }
 
-// Receive has the node take a frame of another replica, whose answers nobody reads.
+// Receive has the node handle a frame of another replica, whose answers nobody reads.
 func (n *Node) Receive(frame *peerv1.ExchangeRequest) {
-	s := &peerServer{node: n}
-	s.take(frame, newReplies(n.layout.Generation))
+	h := peerHandler{n}
+	for _, c := range frame.Commands {
+		h.Command(c, func(bool, *peerv1.CommandResult) {})
+	}
+	for _, req := range frame.Reservations {
+		h.Step(req, func(*peerv1.ReservationResponse) {})
+	}
+	for _, q := range frame.OrderQueries {
+		h.Query(q, func(*peerv1.OrderQueryResponse) {})
+	}
 }
 
 // Memory counts what a shard keeps in memory for orders that wait for something.
 type Memory struct{ Timers int }
 
-// MemoryOf returns a look at what a shard that this replica serves has in memory. It may be taken once the node is closed.
+// MemoryOf returns a function that counts what a shard that this replica serves has in memory. Call it once the node is
+// closed.
 func (n *Node) MemoryOf(shard int32) func() Memory {
 	r := n.runners[shard].Load()
-	return func() Memory { return Memory{Timers: len(r.timers.queue)} }
+	return func() Memory { return Memory{Timers: len(r.decider.deadlines.queue)} }
 }
 
-// Unsettled returns the orders of a shard that the checkpoint does not know to be settled; none while nobody serves it.
+// Unsettled returns the orders of a shard that are unsettled in its checkpoint.
 func (n *Node) Unsettled(t *testing.T, shard int32) []string {
 	r := n.runners[shard].Load()
 	if r == nil {
-		return []string{"of an owner that there is not"}
+		return []string{"unknown: nobody serves the shard"}
 	}
-	ids, err := r.st.unsettledAfter("", math.MaxInt)
+	ids, err := r.state.store.UnsettledAfter("", math.MaxInt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,5 +70,5 @@ func EventRecord(tp eventlog.TopicPartition, key string, value []byte, ceType st
 	b := newBatch()
 	b.now = m.RecordedAtMicros
 	b.add(tp, key, value, ceType, m)
-	return b.recs[0]
+	return b.records[0]
 }

@@ -73,7 +73,8 @@ func TestIfMatchIsCheckedByTheWriter(t *testing.T) {
 	stock(t, n, "A", 10)
 	version := stockOf(t, n, "A").Version
 	adjust := func(key string, expected uint64) shard.Result {
-		cmd, err := decode(command.AdjustStock, "A", key, []byte(`{"location":"main","delta":-1,"reason":"damaged"}`), time.Now().UnixMicro())
+		body := []byte(`{"location":"main","delta":-1,"reason":"damaged"}`)
+		cmd, err := decode(command.AdjustStock, "A", key, body, time.Now().UnixMicro())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,8 +94,8 @@ func TestIfMatchIsCheckedByTheWriter(t *testing.T) {
 	}
 }
 
-// TestClientsHearOfAnOrderThatIsDecidedWithoutStock: an order that waits for stock of a shard that does not answer is
-// cancelled, or expires. Who placed it is told, and need not wait for that shard.
+// TestClientsHearOfAnOrderThatIsDecidedWithoutStock: an order that waits for a shard which does not answer is
+// cancelled, or expires. The client that placed it is told, and need not wait for that shard.
 func TestClientsHearOfAnOrderThatIsDecidedWithoutStock(t *testing.T) {
 	p := newPlatform(t, 4)
 	n := p.start(t.TempDir(), shard.Hooks{Deliver: func(func()) {}})
@@ -105,7 +106,8 @@ func TestClientsHearOfAnOrderThatIsDecidedWithoutStock(t *testing.T) {
 		"cancelled": time.Now(),
 		"expired":   time.Now().Add(300*time.Millisecond - command.DefaultPaymentWindow),
 	} {
-		cmd, err := decode(command.PlaceOrder, "", status, []byte(orderBody("prepaid", "A", "B", "C", "D", "E")), received.UnixMicro())
+		body := []byte(orderBody("prepaid", "A", "B", "C", "D", "E"))
+		cmd, err := decode(command.PlaceOrder, "", status, body, received.UnixMicro())
 		if err != nil {
 			t.Fatal(err)
 		}

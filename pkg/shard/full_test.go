@@ -41,7 +41,7 @@ func (p *platform) startCounted(cfg shard.Config) *counted {
 	return &counted{n, registry, api.URL}
 }
 
-// fill hands n the receipts of a full queue, which nobody is there to take.
+// fill submits as many receipts as the queue has room for, while nobody decides them.
 func fill(t *testing.T, n *shard.Node, sku string, size int) []*shard.Future {
 	t.Helper()
 	waiting := make([]*shard.Future, size)
@@ -58,7 +58,7 @@ func fill(t *testing.T, n *shard.Node, sku string, size int) []*shard.Future {
 	return waiting
 }
 
-// refusesMore says that there is no room, by its future and over HTTP.
+// refusesMore checks that one more command is refused, by its future and over HTTP.
 func (n *counted) refusesMore(t *testing.T, sku string) {
 	t.Helper()
 	fut := n.Submit(receipt(t, sku, "one more"))
@@ -70,7 +70,8 @@ func (n *counted) refusesMore(t *testing.T, sku string) {
 	if r := fut.Result(); r.Code != shard.CodeTooManyRequests || r.RetryAfterSeconds != 1 || r.Detail == "" {
 		t.Errorf("%+v", r)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.url+"/v1/stock/"+sku+"/receipts", strings.NewReader(`{"quantity":1}`))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.url+"/v1/stock/"+sku+"/receipts",
+		strings.NewReader(`{"quantity":1}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,11 +89,12 @@ func (n *counted) refusesMore(t *testing.T, sku string) {
 
 func (n *counted) refusals(t *testing.T, want int) {
 	t.Helper()
-	expected := fmt.Sprintf(`# HELP holdfast_shard_queue_full_total Commands refused because the queue of their shard, or of the replica that serves it, was full.
-# TYPE holdfast_shard_queue_full_total counter
-holdfast_shard_queue_full_total %d
-`, want)
-	if err := testutil.GatherAndCompare(n.registry, strings.NewReader(expected), "holdfast_shard_queue_full_total"); err != nil {
+	expected := "# HELP holdfast_shard_queue_full_total Commands refused because the queue of their shard, " +
+		"or of the replica that serves it, was full.\n" +
+		"# TYPE holdfast_shard_queue_full_total counter\n" +
+		fmt.Sprintf("holdfast_shard_queue_full_total %d\n", want)
+	err := testutil.GatherAndCompare(n.registry, strings.NewReader(expected), "holdfast_shard_queue_full_total")
+	if err != nil {
 		t.Error(err)
 	}
 }
@@ -122,8 +124,8 @@ func spread(t *testing.T, nodes [2]*counted) (skus [2]string) {
 	return skus
 }
 
-// A shard that does not come on takes commands until its queue is full, from clients and from other replicas. What it
-// then refuses leaves nothing, and what it took is done once it comes on.
+// A shard that is stuck accepts commands until its queue is full, from clients and from other replicas. Commands that
+// it refuses then leave nothing behind, and those that it accepted are done once it goes on.
 func TestAFullQueueIsRefused(t *testing.T) {
 	p := newPlatform(t, 2)
 	held, goOn := make(chan struct{}), make(chan struct{})
@@ -166,7 +168,7 @@ func TestAFullQueueIsRefused(t *testing.T) {
 	p.verify()
 }
 
-// A replica whose peer does not take what is sent keeps so much of it, and refuses the rest.
+// A replica whose peer reads nothing keeps a bounded number of commands for it, and refuses the others.
 func TestAFullQueueToAPeerIsRefused(t *testing.T) {
 	p := newPlatform(t, 2)
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing

@@ -2,21 +2,22 @@ package shard
 
 import "sync"
 
-// Future is a command's answer to come. Accepted closes when the command is durable; Done closes with
-// its outcome, which for an order waits for stock in other shards. Done implies Accepted.
+// Future is the answer to a command, once it is there. Accepted closes when the command is durable. Done closes with
+// its outcome, which for an order may wait for stock of other shards. Done implies Accepted.
 type Future struct {
 	accepted, done chan struct{}
 	acceptedResult Result
 	result         Result
-	// notify, when set, is told of both; the peer server waits this way instead of with a goroutine.
+	// notify, when set, is told of both. A command of another replica is answered this way, without a goroutine that
+	// waits.
 	notify func(final bool, r Result)
 	// queue of this replica that the command went into; nil: none.
 	queue *inbox
 
-	mu sync.Mutex // answering
+	mu sync.Mutex // while an answer is set
 }
 
-// NewFuture returns a future that nobody has answered.
+// NewFuture returns a future without an answer.
 func NewFuture() *Future {
 	return &Future{accepted: make(chan struct{}), done: make(chan struct{})}
 }
@@ -36,15 +37,15 @@ func (f *Future) AcceptedResult() Result { return f.acceptedResult }
 // accept answers that the command is durable. Only the first call counts.
 func (f *Future) accept(r Result) {
 	f.mu.Lock()
-	first := f.noteAccepted(r)
+	first := f.setAccepted(r)
 	f.mu.Unlock()
 	if first && f.notify != nil {
 		f.notify(false, r)
 	}
 }
 
-// noteAccepted reports whether the call was the first; with mu held.
-func (f *Future) noteAccepted(r Result) bool {
+// setAccepted reports whether the call was the first. mu must be locked.
+func (f *Future) setAccepted(r Result) bool {
 	if closed(f.accepted) {
 		return false
 	}
@@ -55,19 +56,19 @@ func (f *Future) noteAccepted(r Result) bool {
 
 // finish gives the outcome. Only the first call counts.
 func (f *Future) finish(r Result) {
-	if f.noteDone(r) && f.notify != nil {
+	if f.setDone(r) && f.notify != nil {
 		f.notify(true, r)
 	}
 }
 
-// noteDone reports whether the call was the first.
-func (f *Future) noteDone(r Result) bool {
+// setDone reports whether the call was the first.
+func (f *Future) setDone(r Result) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if closed(f.done) {
 		return false
 	}
-	f.noteAccepted(r)
+	f.setAccepted(r)
 	f.result = r
 	close(f.done)
 	return true

@@ -15,10 +15,11 @@ import (
 
 // documentOf is a past document with lines written as SKU=QUANTITY, at 1 each.
 func documentOf(lines ...string) string {
-	return `{"reference":"536365","customer_id":"c","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z",` + amendTo(lines...)[1:]
+	return `{"reference":"536365","customer_id":"c","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z",` +
+		amendTo(lines...)[1:]
 }
 
-// replicas starts one replica, or for several shards two.
+// replicas starts one replica, or two for several shards.
 func (p *platform) replicas(deliver func(seed uint64) func(send func())) []*shard.Node {
 	p.t.Helper()
 	hooks := func(seed uint64) (h shard.Hooks) {
@@ -40,7 +41,7 @@ func levelIs(t *testing.T, n *shard.Node, sku string, onHand int64) {
 	stockIs(t, n, sku, inventory.Level{OnHand: onHand, Available: onHand})
 }
 
-// imported is what a client is told of a document, without what two writes of it may differ in.
+// imported is what a client is told of a document, without the fields in which two imports of it may differ.
 func imported(r shard.Result) shard.Result {
 	r.Position = eventlog.Position{}
 	if r.Code == "" {
@@ -52,8 +53,8 @@ func imported(r shard.Result) shard.Result {
 	return r
 }
 
-// A past document is answered alike wherever its stock lives, and one that is refused leaves nothing behind: nothing is
-// held for it, and its key takes what comes under it next.
+// A past document is answered alike whichever shards its stock is in. One that is refused leaves nothing behind:
+// nothing is reserved for it, and its key may be used for another document.
 func TestAPastDocumentIsAnsweredAlikeOnAnyNumberOfShards(t *testing.T) {
 	var answers [2][]shard.Result
 	for i, shards := range []int32{1, 4} {
@@ -75,10 +76,12 @@ func TestAPastDocumentIsAnsweredAlikeOnAnyNumberOfShards(t *testing.T) {
 		if short.Code != shard.CodeInsufficient || len(short.Short) != 3 || short.Order != nil {
 			t.Errorf("shards=%d: %+v", shards, short)
 		}
-		if r := write(command.ImportOrder, "unknown", "A=9", "nobody=1", "E=1", "F=1", "noone=2"); r.Code != shard.CodeUnknownSKU || len(r.Short) != 3 {
+		r := write(command.ImportOrder, "unknown", "A=9", "nobody=1", "E=1", "F=1", "noone=2")
+		if r.Code != shard.CodeUnknownSKU || len(r.Short) != 3 {
 			t.Errorf("shards=%d: %+v", shards, r)
 		}
-		if r := write(command.ImportCreditNote, "unknown-note", "A=1", "nobody=1", "B=1", "noone=2", "noone=1"); r.Code != shard.CodeUnknownSKU || len(r.Short) != 2 || r.Short[1].Requested != 3 {
+		r = write(command.ImportCreditNote, "unknown-note", "A=1", "nobody=1", "B=1", "noone=2", "noone=1")
+		if r.Code != shard.CodeUnknownSKU || len(r.Short) != 2 || r.Short[1].Requested != 3 {
 			t.Errorf("shards=%d: %+v", shards, r)
 		}
 		for sku, left := range map[string]int64{"A": 4, "B": 2, "C": 2, "D": 4, "E": 5, "F": 5} {
@@ -100,7 +103,8 @@ func TestAPastDocumentIsAnsweredAlikeOnAnyNumberOfShards(t *testing.T) {
 			p.stop(n)
 		}
 		n := p.start(t.TempDir(), shard.Hooks{}) // from the log alone
-		answers[i] = append(answers[i], imported(do(t, n, command.ImportOrder, "", "short", documentOf("A=5", "B=3", "C=1", "D=5", "E=5", "F=5"))))
+		body := documentOf("A=5", "B=3", "C=1", "D=5", "E=5", "F=5")
+		answers[i] = append(answers[i], imported(do(t, n, command.ImportOrder, "", "short", body)))
 		levelIs(t, n, "E", 0)
 		p.stop(n)
 		p.verify()
@@ -116,7 +120,7 @@ func TestAPastDocumentIsAnsweredAlikeOnAnyNumberOfShards(t *testing.T) {
 	}
 }
 
-// Whatever becomes of the messages: the documents that were accepted have taken their stock, the others nothing.
+// Whatever happens to the messages: accepted documents have consumed their stock, the others nothing.
 func TestPastDocumentsOverLostRepeatedAndReorderedMessages(t *testing.T) {
 	p := newPlatform(t, 4)
 	nodes := p.replicas(unreliable)
@@ -169,14 +173,17 @@ func TestPastDocumentsOverLostRepeatedAndReorderedMessages(t *testing.T) {
 	p.verify()
 }
 
-// A document whose stock has not answered is neither imported nor refused, and a restart takes it up again.
+// A document whose stock has not answered is neither imported nor refused, and a restart resumes it.
 func TestAnImportUnderWaySurvivesARestart(t *testing.T) {
 	p, dir := newPlatform(t, 4), t.TempDir()
 	n := p.start(dir, shard.Hooks{Deliver: func(func()) {}})
 	for _, sku := range []string{"A", "B", "C", "D"} {
 		stock(t, n, sku, 3)
 	}
-	bodies := map[string]string{command.ImportOrder: documentOf("A=3", "B=1", "C=1", "D=1"), command.ImportCreditNote: documentOf("A=1", "B=1", "C=1", "nobody=1")}
+	bodies := map[string]string{
+		command.ImportOrder:      documentOf("A=3", "B=1", "C=1", "D=1"),
+		command.ImportCreditNote: documentOf("A=1", "B=1", "C=1", "nobody=1"),
+	}
 	for typ, body := range bodies {
 		cmd, err := decode(typ, "", typ, []byte(body), 1)
 		if err != nil {
@@ -193,10 +200,12 @@ func TestAnImportUnderWaySurvivesARestart(t *testing.T) {
 	}
 	p.stop(n)
 	n = p.start(dir, shard.Hooks{})
-	if r := ok(t, do(t, n, command.ImportOrder, "", command.ImportOrder, bodies[command.ImportOrder])); r.Order.Status != "completed" {
+	r := ok(t, do(t, n, command.ImportOrder, "", command.ImportOrder, bodies[command.ImportOrder]))
+	if r.Order.Status != "completed" {
 		t.Fatalf("%+v", r.Order)
 	}
-	if r := do(t, n, command.ImportCreditNote, "", command.ImportCreditNote, bodies[command.ImportCreditNote]); r.Code != shard.CodeUnknownSKU {
+	r = do(t, n, command.ImportCreditNote, "", command.ImportCreditNote, bodies[command.ImportCreditNote])
+	if r.Code != shard.CodeUnknownSKU {
 		t.Fatalf("%+v", r)
 	}
 	for sku, left := range map[string]int64{"A": 0, "B": 2, "C": 2, "D": 2} {

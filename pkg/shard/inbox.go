@@ -3,46 +3,32 @@ package shard
 import (
 	"sync"
 	"time"
-
-	"github.com/holdfast/holdfast/pkg/eventlog"
-	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// input is one thing for a shard to do; exactly one field group is set.
-type input struct {
-	cmd *Command
-	fut *Future
-
-	step  *peerv1.ReservationRequest
-	reply func(*peerv1.ReservationResponse)
-
-	answer *peerv1.ReservationResponse
-
-	query      *peerv1.OrderQuery
-	queryReply func(*peerv1.OrderQueryResponse)
-
-	queryAnswer *peerv1.OrderQueryResponse
-}
-
-// inbox is what waits for a shard, bounded: many senders, one receiver. Messages of other shards have a queue of
-// their own, and go first: the orders that commands wait for end with them.
+// inbox has what waits for a shard, bounded: many senders, one receiver. Messages of other shards have a queue of their
+// own and go first: the orders that commands wait for end with them.
 type inbox struct {
 	mu       sync.Mutex
 	messages []input
 	commands []input
-	taken    []input
+	drained  []input // what drain returned last
 	closed   bool
 	ready    chan struct{}
 }
 
 func newInbox() *inbox { return &inbox{ready: make(chan struct{}, 1)} }
 
-// put reports whether the input was taken; full tells a full queue from a closed one.
-func (b *inbox) put(in input) (ok, full bool) {
-	queue, most := &b.messages, MaxQueuedMessages
-	if in.cmd != nil {
-		queue, most = &b.commands, MaxQueued
-	}
+// putCommand reports whether the inbox has accepted a command. full tells a full queue from a closed one.
+func (b *inbox) putCommand(in *commandInput) (ok, full bool) {
+	return b.put(&b.commands, MaxQueued, in)
+}
+
+// putMessage is putCommand for what other shards send.
+func (b *inbox) putMessage(in input) (ok, full bool) {
+	return b.put(&b.messages, MaxQueuedMessages, in)
+}
+
+func (b *inbox) put(queue *[]input, most int, in input) (ok, full bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -57,31 +43,31 @@ func (b *inbox) put(in input) (ok, full bool) {
 	return true, false
 }
 
-// take returns what has queued, of messages and of commands at most MaxBatchCommands each. The slice is valid until
-// the next take.
-func (b *inbox) take() []input {
+// drain removes and returns what waits, of messages and of commands at most MaxBatchCommands each. The slice is valid
+// until the next drain.
+func (b *inbox) drain() []input {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	clear(b.taken)
-	b.taken = move(b.taken[:0], &b.messages)
-	b.taken = move(b.taken, &b.commands)
+	clear(b.drained)
+	b.drained = move(b.drained[:0], &b.messages)
+	b.drained = move(b.drained, &b.commands)
 	if len(b.messages)+len(b.commands) > 0 {
 		signal(b.ready)
 	}
-	return b.taken
+	return b.drained
 }
 
-// move takes from the front of a queue.
-func move(taken []input, queue *[]input) []input {
+// move moves inputs from the front of a queue to the end of dst.
+func move(dst []input, queue *[]input) []input {
 	n := min(len(*queue), MaxBatchCommands)
-	taken = append(taken, (*queue)[:n]...)
-	rest := copy(*queue, (*queue)[n:])
-	clear((*queue)[rest:])
-	*queue = (*queue)[:rest]
-	return taken
+	dst = append(dst, (*queue)[:n]...)
+	remaining := copy(*queue, (*queue)[n:])
+	clear((*queue)[remaining:])
+	*queue = (*queue)[:remaining]
+	return dst
 }
 
-// close refuses further inputs and returns those that nobody took.
+// close refuses further inputs and returns those that still wait.
 func (b *inbox) close() []input {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -99,9 +85,5 @@ func signal(c chan struct{}) {
 	}
 }
 
-// nowMicros is the writer's clock; nothing else in the write path reads one.
+// nowMicros is the writer's clock. Nothing else in the write path reads one for what it decides.
 func nowMicros() int64 { return time.Now().UnixMicro() }
-
-func positionOf(tp eventlog.TopicPartition, end int64) *peerv1.PartitionOffset {
-	return &peerv1.PartitionOffset{Orders: tp.Topic == eventlog.TopicOrders, Partition: tp.Partition, Offset: end}
-}

@@ -8,8 +8,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// Stock follows what a shop does to an order's lines, wherever it is: what is cancelled can be sold again, what is on
-// hold or being packed cannot.
+// Stock follows what a shop does to an order's lines, whichever shard it is in: cancelled units can be sold again,
+// those on hold or being packed cannot.
 func TestStockFollowsHoldsFulfilmentsAndCancelledLines(t *testing.T) {
 	for _, shards := range []int32{1, 4} {
 		t.Run(fmt.Sprintf("shards=%d", shards), func(t *testing.T) {
@@ -18,7 +18,8 @@ func TestStockFollowsHoldsFulfilmentsAndCancelledLines(t *testing.T) {
 			for _, sku := range []string{"A", "B"} {
 				stock(t, n, sku, 3)
 			}
-			body := `{"customer_id":"c","currency":"GBP","payment_terms":"on_account","lines":[{"sku":"A","quantity":3,"unit_price":"1"},{"sku":"B","quantity":2,"unit_price":"1"}]}`
+			body := `{"customer_id":"c","currency":"GBP","payment_terms":"on_account","lines":[` +
+				`{"sku":"A","quantity":3,"unit_price":"1"},{"sku":"B","quantity":2,"unit_price":"1"}]}`
 			id := ok(t, do(t, n, command.PlaceOrder, "", "k1", body)).Order.ID
 			if r := ok(t, do(t, n, command.HoldOrder, id, "h1", `{"reason":"fraud check"}`)); r.Order.Status != "on_hold" {
 				t.Fatalf("held: %+v", r.Order)

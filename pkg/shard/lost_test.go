@@ -2,6 +2,7 @@ package shard_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// lostAcross keeps an order of a torn transaction whose stock another order has taken, and is another shard's from now on.
+// lostAcross has an order of a torn transaction whose stock another order has by now, and whose stock is another
+// shard's from now on.
 func lostAcross(t *testing.T) (p *platform, id string) {
 	t.Helper()
 	p = newPlatform(t, 1)
@@ -38,14 +40,15 @@ func lostAcross(t *testing.T) (p *platform, id string) {
 	return p, id
 }
 
-// An order whose stock was lost is ended wherever that stock lives (ORD-9), though nobody there knows that it was lost.
+// An order whose stock was lost is ended (ORD-9), also where that stock is another shard's, which does not know that
+// anything was lost.
 func TestAnOrderWhoseStockInAnotherShardIsGoneIsCancelled(t *testing.T) {
 	for name, deliver := range map[string]func(uint64) func(func()){"all arrive": nil, "unreliable": unreliable} {
 		t.Run(name, func(t *testing.T) {
 			p, id := lostAcross(t)
 			nodes := p.replicas(deliver)
 			eventually(t, func() string {
-				// Neither a confirmed order nor a cancelled one takes it, and the refusal says which it is.
+				// Neither a confirmed order nor a cancelled one allows it, and the refusal says which it is.
 				if r := do(t, nodes[1], command.ConfirmOrder, id, "confirm", `{}`); r.Status != "cancelled" {
 					return fmt.Sprintf("%+v", r)
 				}
@@ -55,7 +58,8 @@ func TestAnOrderWhoseStockInAnotherShardIsGoneIsCancelled(t *testing.T) {
 			for _, n := range nodes {
 				p.stop(n)
 			}
-			if causes := p.causes(eventlog.TopicOrders, id); causes[len(causes)-1] != "reconciliation" && causes[len(causes)-2] != "reconciliation" {
+			causes := p.causes(eventlog.TopicOrders, id)
+			if !slices.Contains(causes[len(causes)-2:], "reconciliation") {
 				t.Errorf("it was cancelled by %v", causes)
 			}
 			p.verify()
@@ -83,8 +87,9 @@ func (p *platform) causes(topic, key string) (causes []string) {
 	return causes
 }
 
-// Stock of another shard that has another step of the same version, since the order's part of a transaction was lost and
-// the order went on otherwise, would take no repeat: the order goes past that version. What stock then writes says why.
+// Stock of another shard may have another step of the same version, because the order's events of a transaction were
+// lost and the order went on otherwise. It would ignore a repeat: the order goes past that version. The events that
+// stock then writes say why.
 func TestStockWithAnotherStepOfTheSameVersionIsTold(t *testing.T) {
 	p, dir, mail := newPlatform(t, 2), t.TempDir(), &post{}
 	n := p.start(dir, shard.Hooks{})
@@ -123,7 +128,7 @@ func TestStockWithAnotherStepOfTheSameVersionIsTold(t *testing.T) {
 	p.verify()
 }
 
-// A document that goes past a step of stock's is imported at its own time all the same.
+// A document that goes past a step of stock is still imported at its own time.
 func TestADocumentThatIsBehindItsStockKeepsItsTime(t *testing.T) {
 	p, dir := newPlatform(t, 2), t.TempDir()
 	n := p.start(dir, shard.Hooks{Deliver: func(func()) {}})
@@ -159,7 +164,7 @@ func TestADocumentThatIsBehindItsStockKeepsItsTime(t *testing.T) {
 	p.verify()
 }
 
-// unheard is an event of stock that takes the newest reservation of a SKU to a step that the order does not know.
+// unheard is an event of stock that moves the newest reservation of a SKU to a step that the order does not know.
 func (p *platform) unheard(sku string, step inventory.SetReservation) *eventlog.Record {
 	p.t.Helper()
 	item, res := inventory.Item{SKU: sku}, inventory.Reservation{}
@@ -175,7 +180,8 @@ func (p *platform) unheard(sku string, step inventory.SetReservation) *eventlog.
 	if err != nil || len(evs) != 1 {
 		p.t.Fatal(evs, err)
 	}
-	return p.record(eventlog.TopicInventory, sku, &codec.Meta{Version: item.Version + 1}, func(m *codec.Meta) ([]byte, string, error) {
+	m := &codec.Meta{Version: item.Version + 1}
+	return p.record(eventlog.TopicInventory, sku, m, func(m *codec.Meta) ([]byte, string, error) {
 		return codec.AppendInventory(nil, sku, m, evs[0])
 	})
 }

@@ -18,7 +18,7 @@ import (
 
 const waitLimit = 60 * time.Second
 
-// standbyEvery is short, so that standbys are about whenever a shard moves.
+// standbyEvery is short, so that a standby is running whenever a shard moves.
 const standbyEvery = 20 * time.Millisecond
 
 // platform is a log with some replicas of the write side on it.
@@ -51,7 +51,7 @@ func (p *platform) start(dir string, hooks shard.Hooks) *shard.Node {
 	return p.startAs(shard.Config{DataDir: dir, Hooks: hooks})
 }
 
-// startAs starts a replica with what of its settings matters to the test.
+// startAs starts a replica with the settings that matter to the test.
 func (p *platform) startAs(cfg shard.Config) *shard.Node {
 	p.t.Helper()
 	cfg.StandbyEvery = p.standby
@@ -74,7 +74,7 @@ func decode(typ, id, key string, body []byte, at int64) (*shard.Command, error) 
 	return command.Parse(command.Request{Type: typ, ID: id, Key: key, Body: body, ReceivedAtMicros: at}, command.Options{})
 }
 
-// do submits a command and retries what is to be retried with the same key, as clients do.
+// do submits a command, and retries it with the same key where clients do.
 func do(t testing.TB, n *shard.Node, typ, id, key, body string) shard.Result {
 	t.Helper()
 	return doAt(t, n, time.Now(), typ, id, key, body)
@@ -159,7 +159,8 @@ func TestAnOrderLivesItsWholeLife(t *testing.T) {
 			if r.Order.Status != "completed" || r.Order.FulfilmentID == "" {
 				t.Fatalf("shipped: %+v", r.Order)
 			}
-			short := do(t, n, command.PlaceOrder, "", "k2", `{"customer_id":"c","currency":"GBP","lines":[{"sku":"A","quantity":1,"unit_price":"1"},{"sku":"B","quantity":10,"unit_price":"1"}]}`)
+			short := do(t, n, command.PlaceOrder, "", "k2", `{"customer_id":"c","currency":"GBP","lines":[`+
+				`{"sku":"A","quantity":1,"unit_price":"1"},{"sku":"B","quantity":10,"unit_price":"1"}]}`)
 			if short.Code != shard.CodeInsufficient || len(short.Short) != 1 || short.Short[0].SKU != "B" {
 				t.Fatalf("short: %+v", short)
 			}
@@ -167,7 +168,8 @@ func TestAnOrderLivesItsWholeLife(t *testing.T) {
 			if unknown.Code != shard.CodeUnknownSKU {
 				t.Fatalf("unknown: %+v", unknown)
 			}
-			if r := do(t, n, command.ReceiveStock, "nobody", "k4", `{"location":"main","quantity":1}`); r.Code != shard.CodeUnknownSKU {
+			unregistered := do(t, n, command.ReceiveStock, "nobody", "k4", `{"location":"main","quantity":1}`)
+			if r := unregistered; r.Code != shard.CodeUnknownSKU {
 				t.Fatalf("unknown SKU: %+v", r)
 			}
 		})
@@ -184,9 +186,7 @@ func TestNeverOversoldFromTwoReplicas(t *testing.T) {
 	var wg sync.WaitGroup
 	next := make(chan int)
 	for w := range 64 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for i := range next {
 				r := do(t, nodes[w%2], command.PlaceOrder, "", fmt.Sprintf("o-%d", i), orderBody("on_account", "hot"))
 				mu.Lock()
@@ -196,7 +196,7 @@ func TestNeverOversoldFromTwoReplicas(t *testing.T) {
 				}
 				mu.Unlock()
 			}
-		}()
+		})
 	}
 	for i := range orders {
 		next <- i

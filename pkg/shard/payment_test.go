@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// An order that nobody paid in time gives its stock back. Paid after all, it asks stock again: it is confirmed when
-// there is enough, also over a restart, and rejected when another order has it by now.
+// An order that nobody paid in time releases its stock. When it is paid after all, it asks stock again: it is
+// confirmed when there is enough, also over a restart, and rejected when another order has it by now.
 func TestALatePaymentTakesTheOrderUpAgain(t *testing.T) {
 	for _, shards := range []int32{1, 4} {
 		t.Run(fmt.Sprintf("shards=%d", shards), func(t *testing.T) {
@@ -30,7 +30,8 @@ func TestALatePaymentTakesTheOrderUpAgain(t *testing.T) {
 				t.Errorf("the same payment, told twice, went from version %d to %d", r.Version, again.Version)
 			}
 			// Nothing was written, so the key is free.
-			if free := do(t, n, command.AuthorizePayment, lucky, "webhook", `{"amount":"1","reference":"pi-3"}`); free.Code != order.CodeOverAuthorization {
+			free := do(t, n, command.AuthorizePayment, lucky, "webhook", `{"amount":"1","reference":"pi-3"}`)
+			if free.Code != order.CodeOverAuthorization {
 				t.Errorf("the key of what wrote nothing: %+v", free)
 			}
 			r = ok(t, do(t, n, command.AuthorizePayment, unlucky, "p2", `{"amount":"7.65","reference":"pi-2"}`))
@@ -82,8 +83,8 @@ func TestAStartedPaymentKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// The deadline of an order that is paid, held or cancelled is no longer kept; one that is resumed has one again, and so
-// have those that still wait after a restart.
+// The deadline of an order that is paid, on hold or cancelled is no longer kept. An order that is resumed has one
+// again, and so do those that still wait after a restart.
 func TestDeadlinesThatNoLongerMatterAreForgotten(t *testing.T) {
 	p := newPlatform(t, 1)
 	dir := t.TempDir()

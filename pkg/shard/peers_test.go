@@ -14,7 +14,8 @@ import (
 // startAt starts a replica with these peer addresses.
 func (p *platform) startAt(dir, listen, advertise string) (*shard.Node, error) {
 	n, err := shard.Start(context.Background(), shard.Config{
-		Log: p.log, Want: p.want, DataDir: dir, PeerListen: listen, Advertise: advertise, Decode: decode, Logger: testLogger(),
+		Log: p.log, Want: p.want, DataDir: dir, PeerListen: listen, Advertise: advertise, Decode: decode,
+		Logger: testLogger(),
 	})
 	if err == nil {
 		p.t.Cleanup(func() { p.stop(n) })
@@ -32,7 +33,8 @@ func TestAnAddressThatNobodyCanCallIsRefused(t *testing.T) {
 		{"127.0.0.1:0", "0.0.0.0:9400", "set --peer-advertise"},
 		{"127.0.0.1:0", "order-api-0", `--peer-advertise "order-api-0" is not host:port`},
 	} {
-		if _, err := p.startAt(t.TempDir(), test.listen, test.advertise); err == nil || !strings.Contains(err.Error(), test.want) {
+		_, err := p.startAt(t.TempDir(), test.listen, test.advertise)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("listen %q, advertise %q: %v, want %s", test.listen, test.advertise, err, test.want)
 		}
 	}

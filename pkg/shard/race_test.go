@@ -18,15 +18,15 @@ import (
 
 const (
 	racedShards = 12
-	// racePause is the longest pause before a step of acquiring; every tenth is ten times as long.
+	// racePause is the longest pause before a phase of acquiring; every tenth is ten times as long.
 	racePause = 2 * time.Millisecond
 	// raceRepeats of every write keep a round going until the slower replica has acquired.
 	raceRepeats = 4
 )
 
-// TestAcquireRace lets two replicas take each shard at the same moment, a thousand times in all, with pauses before
-// every step, while clients write through both. Whoever announced later must have ended the other for good: neither
-// an announcement nor a heartbeat of a former owner follows, and no event is decided from what it remembered.
+// TestAcquireRace has two replicas acquire each shard at the same moment, a thousand times in all, with pauses before
+// every phase, while clients write through both. Whoever announces later must have fenced the other for good: no
+// announcement and no heartbeat of a former owner follows, and no event is decided from its state.
 func TestAcquireRace(t *testing.T) {
 	p := newPlatform(t, racedShards)
 	rounds := 1_000/racedShards + 1
@@ -34,13 +34,13 @@ func TestAcquireRace(t *testing.T) {
 		rounds = 100/racedShards + 1
 	}
 	var announced atomic.Int64
-	hooks := shard.Hooks{Acquire: func(_ int32, step string) {
+	hooks := shard.Hooks{Acquire: func(_ int32, phase string) {
 		pause := rand.N(racePause)
 		if rand.IntN(10) == 0 {
 			pause *= 10
 		}
 		time.Sleep(pause) // the disturbance itself
-		if step == "announce" {
+		if phase == "announce" {
 			announced.Add(1)
 		}
 	}}
@@ -71,7 +71,7 @@ func TestAcquireRace(t *testing.T) {
 	p.verify()
 }
 
-// settled waits until the group has spread the shards, and moves them no more.
+// settled waits until the group has spread the shards and does not move them any more.
 func settled(t *testing.T, nodes [2]*shard.Node) {
 	t.Helper()
 	eventually(t, func() string {
@@ -90,16 +90,16 @@ func settled(t *testing.T, nodes [2]*shard.Node) {
 	})
 }
 
-// race has both replicas take the shard at once, and writes through both of them: an event each, and repeats, which
+// race has both replicas acquire the shard at once, and writes through both of them: an event each, and repeats, which
 // are answered from memory and so commit a heartbeat.
 func race(t *testing.T, nodes [2]*shard.Node, number int32, sku string, round int) {
 	for _, n := range nodes {
-		n.GiveUp(number)
+		n.Release(number)
 	}
 	var both sync.WaitGroup
 	for who, n := range nodes {
 		both.Go(func() {
-			n.Take(number)
+			n.Acquire(number)
 			key := fmt.Sprintf("%s-%d-%d", sku, round, who)
 			for range 1 + raceRepeats {
 				if r := do(t, n, command.ReceiveStock, sku, key, `{"location":"main","quantity":1}`); r.Code != "" {
@@ -111,7 +111,7 @@ func race(t *testing.T, nodes [2]*shard.Node, number int32, sku string, round in
 	both.Wait()
 }
 
-// skuOfEachShard names a SKU that lives in each shard.
+// skuOfEachShard names a SKU of each shard.
 func skuOfEachShard(n *shard.Node) []string {
 	skus := make([]string, racedShards)
 	for i, found := 0, 0; found < racedShards; i++ {
@@ -124,7 +124,8 @@ func skuOfEachShard(n *shard.Node) []string {
 	return skus
 }
 
-// ownersNeverReturn reads what every owner announced and repeated: once another has announced, one is heard of no more.
+// ownersNeverReturn reads all announcements and heartbeats: once another owner has announced itself, the former one
+// writes none.
 func (p *platform) ownersNeverReturn() {
 	p.t.Helper()
 	former, owner, owners := map[string]bool{}, map[int32]string{}, 0
@@ -185,7 +186,7 @@ func (p *platform) client() *eventlog.Client {
 	return client
 }
 
-// verify holds the log to the invariants; there is no view here to be held to it.
+// verify checks the invariants on the log; there is no view here to compare.
 func (p *platform) verify() {
 	p.t.Helper()
 	report, err := verify.Run(p.t.Context(), p.client(), verify.Options{})

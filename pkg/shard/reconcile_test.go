@@ -17,7 +17,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// torn appends a part of a transaction to the log, as a broker that was killed may have kept it.
+// torn appends some records of a transaction to the log, as a broker that was killed may have kept them.
 func (p *platform) torn(recs ...*eventlog.Record) {
 	p.t.Helper()
 	if err := p.client().Produce(p.t.Context(), recs); err != nil {
@@ -26,15 +26,18 @@ func (p *platform) torn(recs ...*eventlog.Record) {
 }
 
 // record is an event as a shard writes it.
-func (p *platform) record(topic, key string, m *codec.Meta, encode func(m *codec.Meta) (value []byte, ceType string, err error)) *eventlog.Record {
+func (p *platform) record(
+	topic, key string, m *codec.Meta, encode func(m *codec.Meta) (value []byte, ceType string, err error),
+) *eventlog.Record {
 	p.t.Helper()
-	m.EventID, m.Generation, m.Shard = [16]byte(uuid.New()), 1, uint32(p.want.ShardOf(eventlog.PartitionFor(key, p.want.PartitionCount)))
+	partition := eventlog.PartitionFor(key, p.want.PartitionCount)
+	m.EventID, m.Generation, m.Shard = [16]byte(uuid.New()), 1, uint32(p.want.ShardOf(partition))
 	m.OccurredAtMicros, m.RecordedAtMicros = time.Now().UnixMicro(), time.Now().UnixMicro()
 	value, ceType, err := encode(m)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	tp := eventlog.TopicPartition{Topic: topic, Partition: eventlog.PartitionFor(key, p.want.PartitionCount)}
+	tp := eventlog.TopicPartition{Topic: topic, Partition: partition}
 	return shard.EventRecord(tp, key, value, ceType, m)
 }
 
@@ -46,7 +49,8 @@ func (p *platform) placed(key, terms, sku string) (o order.Order, recs []*eventl
 		p.t.Fatal(err)
 	}
 	o.ID = cmd.ID
-	for _, c := range []order.Command{cmd.Order, order.RecordReservation{ReservationVersion: 1, Held: []order.Held{{SKU: sku, Reserved: 1}}}} {
+	reserved := order.RecordReservation{ReservationVersion: 1, Held: []order.Held{{SKU: sku, Reserved: 1}}}
+	for _, c := range []order.Command{cmd.Order, reserved} {
 		evs, err := order.Decide(o, c)
 		if err != nil {
 			p.t.Fatal(err)
@@ -76,12 +80,13 @@ func (p *platform) reserved(n *shard.Node, sku string, o *order.Order) *eventlog
 	if err != nil || len(evs) != 1 {
 		p.t.Fatal(evs, err)
 	}
-	return p.record(eventlog.TopicInventory, sku, &codec.Meta{Version: s.Version + 1}, func(m *codec.Meta) ([]byte, string, error) {
+	m := &codec.Meta{Version: s.Version + 1}
+	return p.record(eventlog.TopicInventory, sku, m, func(m *codec.Meta) ([]byte, string, error) {
 		return codec.AppendInventory(nil, sku, m, evs[0])
 	})
 }
 
-// stockIs waits until a SKU has so much in all states of interest.
+// stockIs waits until a SKU has this level.
 func stockIs(t *testing.T, n *shard.Node, sku string, want inventory.Level) {
 	t.Helper()
 	eventually(t, func() string {
@@ -92,8 +97,8 @@ func stockIs(t *testing.T, n *shard.Node, sku string, want inventory.Level) {
 	})
 }
 
-// TestATornTransactionIsMended: only a part of the last transaction is there. Where the replica that finds out is fenced
-// before it has mended anything, the next one still knows.
+// TestATornTransactionIsMended: some records of the last transaction are missing. Where the replica that finds out is
+// fenced before it has repaired anything, the next one still knows.
 func TestATornTransactionIsMended(t *testing.T) {
 	for _, fenced := range []bool{false, true} {
 		for _, c := range []struct {
@@ -116,8 +121,8 @@ func TestATornTransactionIsMended(t *testing.T) {
 				p.stop(n)
 				p.torn(recs...)
 				var once sync.Once
-				n = p.start(dir, shard.Hooks{Acquire: func(number int32, step string) {
-					if fenced && step == "reconcile" {
+				n = p.start(dir, shard.Hooks{Acquire: func(number int32, phase string) {
+					if fenced && phase == "reconcile" {
 						once.Do(func() { p.fence(number) })
 					}
 				}})
@@ -145,7 +150,7 @@ func (p *platform) fence(number int32) {
 	w.Close()
 }
 
-// A lost step of stock that another order has taken since ends the order (ORD-9).
+// An order ends when its stock lost the step, and another order has the stock since (ORD-9).
 func TestAnOrderWhoseStockIsGoneIsCancelled(t *testing.T) {
 	p := newPlatform(t, 1)
 	dir := t.TempDir()
@@ -164,8 +169,8 @@ func TestAnOrderWhoseStockIsGoneIsCancelled(t *testing.T) {
 	p.verify()
 }
 
-// fates places orders of two SKUs and takes each as far as its number says: shipped, cancelled, rejected, returned, amended,
-// or waiting.
+// fates places orders of two SKUs and moves each to a status that its number chooses: shipped, cancelled, rejected, or
+// waiting.
 func fates(t *testing.T, n *shard.Node, orders int) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -207,7 +212,7 @@ func fate(t *testing.T, n *shard.Node, i int) {
 	}
 }
 
-// events counts what the topics of events hold.
+// events counts the events in the log.
 func (p *platform) events() (sum int) {
 	p.t.Helper()
 	for _, topic := range []string{eventlog.TopicOrders, eventlog.TopicInventory} {
@@ -216,8 +221,8 @@ func (p *platform) events() (sum int) {
 	return sum
 }
 
-// TestHistoryIsNotTakenUpAgain: a shard that builds its checkpoint from the log finds which steps stock has answered,
-// though no event says so: it keeps nothing in memory for orders that have ended, and writes nothing.
+// TestHistoryIsNotTakenUpAgain: a shard that builds its checkpoint from the log finds out which steps stock has
+// answered, though no event says so. It keeps nothing in memory for orders that have ended, and writes nothing.
 func TestHistoryIsNotTakenUpAgain(t *testing.T) {
 	p := newPlatform(t, 1)
 	n := p.start(t.TempDir(), shard.Hooks{})
@@ -238,8 +243,8 @@ func TestHistoryIsNotTakenUpAgain(t *testing.T) {
 	}
 }
 
-// TestHistoryIsTakenUpInTheBackground: after a change of the shard count, the stock of most orders is another shard's, and
-// their steps are sent again: a few at a time, while commands go on.
+// TestHistoryIsTakenUpInTheBackground: after a change of the shard count, the stock of most orders is another shard's,
+// and their steps are sent again: a few at a time, while commands go on.
 func TestHistoryIsTakenUpInTheBackground(t *testing.T) {
 	p := newPlatform(t, 1)
 	dir := t.TempDir()

@@ -20,7 +20,7 @@ func stockOf(t testing.TB, n *shard.Node, sku string) *shard.StockSummary {
 	return ok(t, do(t, n, command.RegisterItem, sku, "reg-"+sku, `{"description":"`+sku+`"}`)).Stock
 }
 
-// stockPosition is what the answer of a command that changes nothing rests on.
+// stockPosition is the position in the answer of a command that changes nothing.
 func stockPosition(t testing.TB, n *shard.Node, sku string) string {
 	t.Helper()
 	return ok(t, do(t, n, command.RegisterItem, sku, "reg-"+sku, `{"description":"`+sku+`"}`)).Position.String()
@@ -56,12 +56,12 @@ func TestRestoresFromTheLogAlone(t *testing.T) {
 					if after.Version != before[sku].Version || after.Total != before[sku].Total {
 						t.Errorf("%s came back as %+v, was %+v", sku, after, before[sku])
 					}
-					// Not behind the markers at the log's end: no view of events alone reaches those.
+					// Not behind the control markers at the log's end: no view that counts events alone reaches those.
 					if p := stockPosition(t, n, sku); p != positions[sku] {
 						t.Errorf("%s rests on %s, was %s", sku, p, positions[sku])
 					}
 				}
-				// The keys came back too: repeats add nothing.
+				// The keys are restored too: repeats add nothing.
 				place(t, n, 50, skus, "prepaid")
 				for _, sku := range skus {
 					if after := stockOf(t, n, sku); after.Version != before[sku].Version {
@@ -82,8 +82,8 @@ func TestReadySaysHowFarARestoreIs(t *testing.T) {
 	place(t, n, 10, []string{"A"}, "prepaid")
 	p.stop(n)
 	released := make(chan struct{})
-	n = p.start(t.TempDir(), shard.Hooks{Acquire: func(_ int32, step string) {
-		if step == "read" {
+	n = p.start(t.TempDir(), shard.Hooks{Acquire: func(_ int32, phase string) {
+		if phase == "read" {
 			<-released
 		}
 	}})
@@ -105,16 +105,15 @@ func place(t testing.TB, n *shard.Node, orders int, skus []string, terms string)
 	t.Helper()
 	var wg sync.WaitGroup
 	for w := range 8 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for i := w; i < orders; i += 8 {
-				r := do(t, n, command.PlaceOrder, "", fmt.Sprintf("o-%d", i), orderBody(terms, skus[i%len(skus)], skus[(i+1)%len(skus)]))
+				body := orderBody(terms, skus[i%len(skus)], skus[(i+1)%len(skus)])
+				r := do(t, n, command.PlaceOrder, "", fmt.Sprintf("o-%d", i), body)
 				if r.Code != "" && r.Code != shard.CodeInsufficient {
 					t.Errorf("order %d: %s %s", i, r.Code, r.Detail)
 				}
 			}
-		}()
+		})
 	}
 	wg.Wait()
 }
@@ -165,9 +164,7 @@ func TestLostRepeatedAndReorderedMessagesChangeNothingButTime(t *testing.T) {
 	var mu sync.Mutex
 	reserved := map[string]int64{}
 	for w := range 16 {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			for i := w; i < 240; i += 16 {
 				a, b := skus[i%len(skus)], skus[(i+1)%len(skus)]
 				n := nodes[i%2]
@@ -185,7 +182,7 @@ func TestLostRepeatedAndReorderedMessagesChangeNothingButTime(t *testing.T) {
 					mu.Unlock()
 				}
 			}
-		}()
+		})
 	}
 	wg.Wait()
 	for _, sku := range skus {
@@ -216,7 +213,7 @@ func eventually(t testing.TB, missing func() string) {
 	}
 }
 
-// Checkpoints that nothing reads again make room; those that another acquisition may read stay.
+// Checkpoints that nothing reads again are deleted; those that another acquisition may read stay.
 func TestFormerCheckpointsAreDeleted(t *testing.T) {
 	p := newPlatform(t, 1)
 	dir := t.TempDir()

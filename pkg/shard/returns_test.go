@@ -26,12 +26,14 @@ func TestReturnsComeBackToStock(t *testing.T) {
 			ok(t, do(t, n, command.AuthorizePayment, id, "p", `{"amount":"5"}`))
 			f := ok(t, do(t, n, command.ShipOrder, id, "s", `{"capture":true}`)).Order.FulfilmentID
 			ok(t, do(t, n, command.DeliverOrder, id, "d", `{"fulfilment_id":"`+f+`"}`))
-			r := ok(t, do(t, n, command.RequestReturn, id, "r", `{"lines":[{"sku":"A","quantity":3},{"sku":"B","quantity":1}],"reason":"too big"}`))
+			r := ok(t, do(t, n, command.RequestReturn, id, "r",
+				`{"lines":[{"sku":"A","quantity":3},{"sku":"B","quantity":1}],"reason":"too big"}`))
 			if r.Order.ReturnID == "" || r.Order.ReturnStatus != "requested" {
 				t.Fatalf("%+v", r.Order)
 			}
 			back := r.Order.ReturnID
-			ok(t, do(t, n, command.ReceiveReturn, id, "b1", `{"return_id":"`+back+`","lines":[{"sku":"A","quantity":1,"condition":"resellable"}],"location":"north"}`))
+			ok(t, do(t, n, command.ReceiveReturn, id, "b1", `{"return_id":"`+back+
+				`","lines":[{"sku":"A","quantity":1,"condition":"resellable"}],"location":"north"}`))
 			p.stop(n)
 			n = p.start(dir, c.hooks)
 			r = ok(t, do(t, n, command.ReceiveReturn, id, "b2", `{"return_id":"`+back+`","lines":[
@@ -39,13 +41,16 @@ func TestReturnsComeBackToStock(t *testing.T) {
 			if r.Order.ReturnStatus != "partially_received" {
 				t.Fatalf("%+v", r.Order)
 			}
-			if r = ok(t, do(t, n, command.CancelReturn, id, "c", `{"return_id":"`+back+`"}`)); r.Order.ReturnStatus != "received" {
+			r = ok(t, do(t, n, command.CancelReturn, id, "c", `{"return_id":"`+back+`"}`))
+			if r.Order.ReturnStatus != "received" {
 				t.Fatalf("%+v", r.Order)
 			}
 			if r := do(t, n, command.RefundPayment, id, "m", `{}`); r.Code != "" || r.Order.PaymentStatus != "refunded" {
 				t.Fatalf("%+v", r)
 			}
-			for sku, want := range map[string]inventory.Level{"A": {OnHand: 4, Available: 3, Damaged: 1}, "B": {OnHand: 5, Available: 5}} {
+			for sku, want := range map[string]inventory.Level{
+				"A": {OnHand: 4, Available: 3, Damaged: 1}, "B": {OnHand: 5, Available: 5},
+			} {
 				eventually(t, func() string {
 					if s := stockOf(t, n, sku); s.Total != want {
 						return fmt.Sprintf("%s: %+v, want %+v", sku, s.Total, want)
@@ -53,7 +58,7 @@ func TestReturnsComeBackToStock(t *testing.T) {
 					return ""
 				})
 			}
-			// The first A has come to the north, the second one to where it had left from.
+			// The first A has come back to the north, the second one to the location that had shipped it.
 			north := inventory.LocationLevel{Location: "north", Level: inventory.Level{OnHand: 1, Available: 1}}
 			if s := stockOf(t, n, "A"); len(s.Locations) != 2 || s.Locations[1] != north {
 				t.Fatalf("A is at %+v", s.Locations)

@@ -2,8 +2,8 @@ package shard
 
 import "container/heap"
 
-// schedule says what is due when. A key has one time at most, which can be moved and taken away: what no longer
-// waits takes no memory.
+// schedule knows what is due when. A key has one time at most, which can be moved or removed. A key that is removed
+// needs no memory.
 type schedule[K comparable] struct {
 	queue dueQueue[K]
 	byKey map[K]*due[K]
@@ -12,22 +12,22 @@ type schedule[K comparable] struct {
 type due[K comparable] struct {
 	key      K
 	atMicros int64
-	place    int // in the queue
+	index    int // in the queue
 }
 
 func newSchedule[K comparable]() schedule[K] { return schedule[K]{byKey: map[K]*due[K]{}} }
 
 // set makes a key due at a time; 0: never.
 func (s *schedule[K]) set(key K, atMicros int64) {
-	d, known := s.byKey[key]
+	d, scheduled := s.byKey[key]
 	switch {
-	case atMicros == 0 && known:
-		heap.Remove(&s.queue, d.place)
+	case atMicros == 0 && scheduled:
+		heap.Remove(&s.queue, d.index)
 		delete(s.byKey, key)
 	case atMicros == 0:
-	case known:
+	case scheduled:
 		d.atMicros = atMicros
-		heap.Fix(&s.queue, d.place)
+		heap.Fix(&s.queue, d.index)
 	default:
 		d = &due[K]{key: key, atMicros: atMicros}
 		s.byKey[key] = d
@@ -50,11 +50,11 @@ func (q dueQueue[K]) Len() int           { return len(q) }
 func (q dueQueue[K]) Less(i, j int) bool { return q[i].atMicros < q[j].atMicros }
 func (q dueQueue[K]) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
+	q[i].index, q[j].index = i, j
 }
 func (q *dueQueue[K]) Push(x any) {
 	d := x.(*due[K])
-	d.place = len(*q)
+	d.index = len(*q)
 	*q = append(*q, d)
 }
 func (q *dueQueue[K]) Pop() any {

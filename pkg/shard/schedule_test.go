@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestSchedule holds a schedule to a plain map, over random changes.
+// TestSchedule compares a schedule with a plain map, over random changes.
 func TestSchedule(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	s, want := newSchedule[int](), map[int]int64{}

@@ -11,7 +11,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// An event is held to the log's own limit, the record around it included: one byte more is refused, not tried.
+// The log's limit applies to the whole record of an event: one byte more is refused, not tried.
 func TestACommandWhoseRecordIsTooLargeIsRefused(t *testing.T) {
 	p := newPlatform(t, 1)
 	n := p.start(t.TempDir(), shard.Hooks{})

@@ -6,12 +6,14 @@ import (
 	"strconv"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/shard/internal/logonce"
 )
 
-// standbyCached entries of each kind stay in a standby's memory: nothing of it is urgent.
+// standbyCached entries of each kind stay in a standby's memory. Nobody waits for it.
 const standbyCached = 5_000
 
-// startStandby begins to keep the checkpoint of a shard that another replica serves, until this one takes it; with mu held.
+// startStandby begins to keep the checkpoint of a shard that another replica serves, until this one acquires it. mu
+// must be locked.
 func (n *Node) startStandby(ctx context.Context, shard int32) {
 	if n.cfg.StandbyEvery == 0 || n.closing {
 		return
@@ -21,64 +23,55 @@ func (n *Node) startStandby(ctx context.Context, shard int32) {
 	n.standbys[shard] = s
 	n.done.Go(func() {
 		defer close(s.stopped)
-		n.standBy(ctx, shard)
+		n.runStandby(ctx, shard)
 	})
 }
 
-// standBy keeps the checkpoint near the log's end, so that taking the shard over takes no longer the longer its history
-// is: what is left to read is what came since the last round.
-func (n *Node) standBy(ctx context.Context, shard int32) {
-	var told lastError
+// runStandby keeps the checkpoint near the log's end, so that acquiring the shard does not take longer the longer its
+// history is: only what came since the last round is left to read.
+func (n *Node) runStandby(ctx context.Context, shard int32) {
+	var logged logonce.Error
 	for eventlog.Sleep(ctx, n.cfg.StandbyEvery) == nil {
-		followed, err := n.followInRounds(ctx, shard)
+		caughtUp, err := n.followLog(ctx, shard)
 		if ctx.Err() != nil {
 			return
 		}
-		if followed {
-			told = ""
+		if caughtUp {
+			logged = ""
 		}
-		n.log.Log(ctx, told.level(err), "the checkpoint of another replica's shard does not follow the log", "shard", shard, "error", err)
+		n.log.Log(ctx, logged.Level(err), "the checkpoint of another replica's shard does not follow the log",
+			"shard", shard, "error", err)
 	}
 }
 
-// errNotAPrefix says that a checkpoint is not of the log that there is.
+// errNotAPrefix says that a checkpoint is not a prefix of the log.
 var errNotAPrefix = errors.New("the checkpoint is not what the log holds; it is built again")
 
-// followInRounds folds what has been committed since the last round, again and again. followed: the checkpoint has once
-// been at the log's end.
-func (n *Node) followInRounds(ctx context.Context, shard int32) (followed bool, err error) {
-	s := &standby{r: &runner{node: n, shard: shard, layout: n.layout, log: n.log}}
+// followLog folds what has been committed since the last round, again and again, until an error. caughtUp: the
+// checkpoint has been at the log's end once.
+func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err error) {
+	s := &standby{shardState: n.newState(shard)}
 	label := strconv.Itoa(int(shard))
 	defer func() {
 		n.metrics.standbyLag.DeleteLabelValues(label)
-		if s.r.st != nil {
-			err = errors.Join(err, s.r.st.close())
-		}
+		err = errors.Join(err, s.close())
 	}()
-	ends, err := n.client.StableOffsets(ctx, n.layout.Partitions(shard))
-	if err != nil {
-		return false, err
-	}
-	if _, err := s.r.restore(ctx, ends, &s.end, func(int64) {}); err != nil {
-		return false, err
-	}
-	s.r.deleteFormer()
-	s.r.st.cached = standbyCached
-	if err := s.resume(); err != nil {
+	if err := s.start(ctx); err != nil {
 		return false, err
 	}
 	for {
-		if err := s.r.st.checkpoint(); err != nil {
+		if err := s.store.Save(); err != nil {
 			return true, err
 		}
-		if !followed { // a standby that is not there yet shows no lag
+		if !caughtUp { // a standby that has not caught up once shows no lag
 			n.metrics.standbyLag.WithLabelValues(label).Set(0)
-			followed = true
+			caughtUp = true
 		}
 		if err := eventlog.Sleep(ctx, n.cfg.StandbyEvery); err != nil {
 			return true, err
 		}
-		if ends, err = n.client.StableOffsets(ctx, n.layout.Partitions(shard)); err != nil {
+		ends, err := s.stableEnds(ctx)
+		if err != nil {
 			return true, err
 		}
 		lag, err := s.round(ctx, ends)
@@ -89,19 +82,37 @@ func (n *Node) followInRounds(ctx context.Context, shard int32) (followed bool, 
 	}
 }
 
-// standby is a checkpoint that follows the log.
+// standby is a shard's state that follows the log.
 type standby struct {
-	r   *runner
+	*shardState
 	end logEnd
 }
 
-// resume goes on with the orders at the log's end that an earlier standby, or an acquire that did not come to mend them, has
-// left; they are as new as what was read last.
-func (s *standby) resume() error {
+// start restores the state up to where the log is committed now.
+func (s *standby) start(ctx context.Context) error {
+	ends, err := s.stableEnds(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := s.restore(ctx, ends, &s.end, func(int64) {}); err != nil {
+		return err
+	}
+	s.deleteFormer()
+	s.store.LimitCache(standbyCached)
+	return s.resumeTouched()
+}
+
+func (s *standby) stableEnds(ctx context.Context) (eventlog.Offsets, error) {
+	return s.client.StableOffsets(ctx, s.layout.Partitions(s.shard))
+}
+
+// resumeTouched keeps the orders at the log's end that an earlier standby has left, or an acquire that did not come to
+// reconcile them. They count as new as the record that was read last.
+func (s *standby) resumeTouched() error {
 	if s.end.newest == 0 {
 		s.end.newest = nowMicros()
 	}
-	return s.r.st.touched(func(orderID string) error {
+	return s.store.EachTouched(func(orderID string) error {
 		s.end.touch(orderID)
 		return nil
 	})
@@ -109,19 +120,19 @@ func (s *standby) resume() error {
 
 // round folds what has been committed up to ends, and returns how many offsets that were.
 func (s *standby) round(ctx context.Context, ends eventlog.Offsets) (lag int64, err error) {
-	f := newFold(s.r, &s.end, func(int64) {})
-	if f.contradicted(ends) {
+	if s.aheadOf(ends) {
 		return 0, errNotAPrefix
 	}
-	if lag = f.left(ends); lag == 0 {
+	if lag = s.left(ends); lag == 0 {
 		return 0, nil
 	}
+	f := newFold(s.shardState, &s.end, func(int64) {})
 	if err := f.run(ctx, ends); err != nil {
 		return 0, err
 	}
-	if f.stale {
+	if f.contradicted {
 		return 0, errNotAPrefix
 	}
-	s.r.st.forgetTouched = true // but for those that run has left
+	s.store.ForgetTouched() // but for those that run has named
 	return lag, nil
 }

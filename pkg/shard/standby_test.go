@@ -10,8 +10,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// A replica that never had the other's shard takes it over without reading its history, with all that was in it; and
-// again, once it has given it back.
+// A replica that never had the other's shard acquires it with its whole state, without reading its history; and again,
+// once it has released it.
 func TestAShardIsTakenOverFromItsStandby(t *testing.T) {
 	const orders = 300
 	p := newPlatform(t, 2)
@@ -31,7 +31,7 @@ func TestAShardIsTakenOverFromItsStandby(t *testing.T) {
 	for round := range 2 {
 		leaver, stayer := round, 1-round
 		start(1 - round)
-		// It takes one shard, and stands by for the other.
+		// It acquires one shard, and has a standby for the other.
 		eventually(t, func() string {
 			lag, standbys := logtest.Metric(t, regs[stayer], "holdfast_shard_standby_lag_records")
 			if nodes[stayer].OwnedShards() != 1 || standbys != 1 || lag != 0 {
@@ -51,12 +51,14 @@ func TestAShardIsTakenOverFromItsStandby(t *testing.T) {
 		_, standbys := logtest.Metric(t, regs[stayer], "holdfast_shard_standby_lag_records")
 		// What is not in the checkpoint: the last event of each partition, read again, and what the other wrote as it left.
 		if after-read > orders/4 || standbys != 0 {
-			t.Errorf("round %d: it read %v records of the log to take the shard over; %d standbys are left", round, after-read, standbys)
+			t.Errorf("round %d: it read %v records of the log to acquire the shard; %d standbys are left",
+				round, after-read, standbys)
 		}
 		place(t, nodes[stayer], orders, skus, "prepaid") // the keys of before: nothing happens
 		for _, sku := range skus {
-			if s := stockOf(t, nodes[stayer], sku); s.Total.OnHand != 10_000 || s.Total.Available != 10_000-s.Total.Reserved || s.Total.Reserved == 0 {
-				t.Errorf("%s: %+v", sku, s.Total)
+			l := stockOf(t, nodes[stayer], sku).Total
+			if l.OnHand != 10_000 || l.Available != 10_000-l.Reserved || l.Reserved == 0 {
+				t.Errorf("%s: %+v", sku, l)
 			}
 		}
 	}

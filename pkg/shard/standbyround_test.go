@@ -2,7 +2,6 @@ package shard
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"slices"
 	"testing"
@@ -25,18 +24,22 @@ func newStandby(t *testing.T) (*standby, *logtest.Log) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &Node{cfg: Config{DataDir: t.TempDir()}, client: log.Client, layout: log.Layout, log: slog.New(slog.NewTextHandler(io.Discard, nil)), metrics: m}
-	value, _, err := codec.AppendInventory(nil, "A", &codec.Meta{EventID: [16]byte{1}, Version: 1}, inventory.Event{Change: inventory.ItemRegistered{Description: "a"}})
+	n := &Node{
+		cfg: Config{DataDir: t.TempDir()}, client: log.Client, layout: log.Layout, log: slog.New(slog.DiscardHandler),
+		metrics: m,
+	}
+	value, _, err := codec.AppendInventory(nil, "A", &codec.Meta{EventID: [16]byte{1}, Version: 1},
+		inventory.Event{Change: inventory.ItemRegistered{Description: "a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log.Write(eventlog.TopicInventory, 0, "A", value)
-	s := &standby{r: &runner{node: n, layout: n.layout, log: n.log}}
-	if _, err := s.r.restore(t.Context(), stableEnds(t, log), &s.end, func(int64) {}); err != nil {
+	s := &standby{shardState: n.newState(0)}
+	if _, err := s.restore(t.Context(), stableEnds(t, log), &s.end, func(int64) {}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.r.st.close(); err != nil {
+		if err := s.close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -52,15 +55,17 @@ func stableEnds(t *testing.T, log *logtest.Log) eventlog.Offsets {
 	return ends
 }
 
-// A standby stops where its checkpoint is not of the log that there is, and before an event that it cannot read.
+// A standby stops where its checkpoint is not a prefix of the log, and before an event that it cannot read.
 func TestAStandbyTrustsNoCheckpointAndNoLog(t *testing.T) {
 	for name, test := range map[string]struct {
 		disturb func(s *standby, log *logtest.Log)
 		want    error
 	}{
-		"the checkpoint is ahead of the log": {func(s *standby, _ *logtest.Log) { s.r.st.cursors[stockTopic].next++ }, errNotAPrefix},
+		"the checkpoint is ahead of the log": {func(s *standby, _ *logtest.Log) {
+			s.store.Cursors()[stockTopic].Next++
+		}, errNotAPrefix},
 		"the checkpoint has another event": {func(s *standby, log *logtest.Log) {
-			s.r.st.cursors[stockTopic].lastID[0]++
+			s.store.Cursors()[stockTopic].LastID[0]++
 			log.Write(eventlog.TopicInventory, 0, "A", nil)
 		}, errNotAPrefix},
 		"the log has what is no event": {func(_ *standby, log *logtest.Log) {
@@ -71,14 +76,15 @@ func TestAStandbyTrustsNoCheckpointAndNoLog(t *testing.T) {
 		test.disturb(s, log)
 		_, err := s.round(t.Context(), stableEnds(t, log))
 		var bad *badEventError
-		if _, wantBad := test.want.(*badEventError); wantBad != errors.As(err, &bad) || !wantBad && !errors.Is(err, test.want) {
+		_, wantBad := test.want.(*badEventError)
+		if wantBad != errors.As(err, &bad) || !wantBad && !errors.Is(err, test.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// Orders at the log's end are kept for reconciliation, also those that an earlier standby has left, and through rounds in
-// which nothing comes; once the log has gone on, they go.
+// Orders at the log's end are kept for reconciliation, also those that an earlier standby has left, and through rounds
+// in which nothing comes. Once the log has gone on, they are forgotten.
 func TestAStandbyForgetsWhatIsFarFromTheEnd(t *testing.T) {
 	s, log := newStandby(t)
 	touched := func() (ids []string) {
@@ -86,10 +92,10 @@ func TestAStandbyForgetsWhatIsFarFromTheEnd(t *testing.T) {
 		if _, err := s.round(t.Context(), stableEnds(t, log)); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.r.st.checkpoint(); err != nil {
+		if err := s.store.Save(); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.r.st.touched(func(id string) error { ids = append(ids, id); return nil }); err != nil {
+		if err := s.store.EachTouched(func(id string) error { ids = append(ids, id); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		return ids
@@ -99,35 +105,41 @@ func TestAStandbyForgetsWhatIsFarFromTheEnd(t *testing.T) {
 		t.Helper()
 		version++
 		m := &codec.Meta{EventID: [16]byte{byte(version)}, Version: version, Cause: cause}
-		value, _, err := codec.AppendInventory(nil, "A", m, inventory.Event{Change: inventory.ItemRegistered{Description: "a"}})
+		value, _, err := codec.AppendInventory(nil, "A", m,
+			inventory.Event{Change: inventory.ItemRegistered{Description: "a"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		rec := &eventlog.Record{TopicPartition: stockTopic, Key: []byte("A"), Value: value, TimestampMicros: time.Now().Add(after).UnixMicro()}
+		rec := &eventlog.Record{
+			TopicPartition: stockTopic, Key: []byte("A"), Value: value,
+			TimestampMicros: time.Now().Add(after).UnixMicro(),
+		}
 		if err := log.Client.Produce(t.Context(), []*eventlog.Record{rec}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.r.st.newlyTouched["left"] = struct{}{}
-	if err := s.r.st.checkpoint(); err != nil {
+	s.store.Touch(map[string]struct{}{"left": {}})
+	if err := s.store.Save(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.resume(); err != nil {
+	if err := s.resumeTouched(); err != nil {
 		t.Fatal(err)
 	}
-	for _, step := range []struct {
+	for _, round := range []struct {
 		name string
 		do   func()
 		want []string
 	}{
 		{"nothing has come", func() {}, []string{"left"}},
-		{"some of it has been mended, long after", func() { write(time.Hour, eventv1.Cause_CAUSE_RECONCILIATION) }, []string{"left"}},
+		{"some of it has been repaired, long after", func() {
+			write(time.Hour, eventv1.Cause_CAUSE_RECONCILIATION)
+		}, []string{"left"}},
 		{"the log has gone on a little", func() { write(0, eventv1.Cause_CAUSE_COMMAND) }, []string{"left"}},
 		{"the log has gone on", func() { write(2*tornWithin, eventv1.Cause_CAUSE_COMMAND) }, nil},
 	} {
-		step.do()
-		if got := touched(); !slices.Equal(got, step.want) {
-			t.Errorf("%s: %v are looked at, want %v", step.name, got, step.want)
+		round.do()
+		if got := touched(); !slices.Equal(got, round.want) {
+			t.Errorf("%s: %v are looked at, want %v", round.name, got, round.want)
 		}
 	}
 }

@@ -25,7 +25,8 @@ func TestTransfersSurviveARestart(t *testing.T) {
 	}
 	p.stop(n)
 	n = p.start(dir, shard.Hooks{})
-	if again := ok(t, do(t, n, command.ShipTransfer, "A", "t", body)).Stock; again.TransferID != sent.TransferID || again.Version != sent.Version {
+	again := ok(t, do(t, n, command.ShipTransfer, "A", "t", body)).Stock
+	if again.TransferID != sent.TransferID || again.Version != sent.Version {
 		t.Fatalf("%+v, then %+v", sent, again)
 	}
 	if s := ok(t, arrive("a1", `"quantity":4`)).Stock; s.Total != (inventory.Level{OnHand: 8, Available: 8, Incoming: 2}) {
@@ -36,7 +37,8 @@ func TestTransfersSurviveARestart(t *testing.T) {
 	if r := arrive("a2", `"quantity":3`); r.Code != inventory.CodeOverTransfer {
 		t.Fatalf("%+v", r)
 	}
-	if s := ok(t, arrive("a3", `"quantity":0,"missing":1,"rejected":1,"reason":"torn"`)).Stock; s.Total != (inventory.Level{OnHand: 9, Available: 8, QualityControl: 1}) {
+	s := ok(t, arrive("a3", `"quantity":0,"missing":1,"rejected":1,"reason":"torn"`)).Stock
+	if s.Total != (inventory.Level{OnHand: 9, Available: 8, QualityControl: 1}) {
 		t.Fatalf("%+v", s)
 	}
 	if r := arrive("a4", `"quantity":1`); r.Code != inventory.CodeUnknownTransfer {

@@ -4,8 +4,8 @@
 // 	protoc        (unknown)
 // source: holdfast/peer/v1/peer.proto
 
-// Package holdfast.peer.v1 is what replicas of order-api say to each other. Losing, repeating,
-// delaying or reordering any frame is harmless: senders send again from their state.
+// Package holdfast.peer.v1 has the messages between replicas of order-api. A frame may be lost, repeated, delayed or
+// reordered without harm: senders resend from their state.
 
 package peerv1
 
@@ -266,14 +266,13 @@ func (x *CommandRequest) GetBody() []byte {
 	return nil
 }
 
-// CommandResponse answers a command: first when it is durable but its outcome is open (final =
-// false, only for orders that wait for stock elsewhere), then with its outcome.
+// CommandResponse answers a command, once or twice: first when it is durable but its outcome is open (final = false,
+// only for orders that wait for stock of other shards), then with its outcome.
 type CommandResponse struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	RequestId uint64                 `protobuf:"varint,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	Final     bool                   `protobuf:"varint,2,opt,name=final,proto3" json:"final,omitempty"`
-	// The answer in the encoding of package shard.
-	Result        []byte `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RequestId     uint64                 `protobuf:"varint,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Final         bool                   `protobuf:"varint,2,opt,name=final,proto3" json:"final,omitempty"`
+	Outcome       *CommandResult         `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -322,11 +321,378 @@ func (x *CommandResponse) GetFinal() bool {
 	return false
 }
 
-func (x *CommandResponse) GetResult() []byte {
+func (x *CommandResponse) GetOutcome() *CommandResult {
 	if x != nil {
-		return x.Result
+		return x.Outcome
 	}
 	return nil
+}
+
+// CommandResult is the answer to a command.
+type CommandResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty when the command was done, else the code of a problem, such as "insufficient_stock".
+	Code   string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Detail string `protobuf:"bytes,2,opt,name=detail,proto3" json:"detail,omitempty"`
+	// The field of the body that the problem is about, such as "/lines/0/quantity".
+	Pointer string `protobuf:"bytes,3,opt,name=pointer,proto3" json:"pointer,omitempty"`
+	// The order's status where that forbids the command, and the commands that it allows.
+	Status  string   `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	Allowed []string `protobuf:"bytes,5,rep,name=allowed,proto3" json:"allowed,omitempty"`
+	// The aggregate's version.
+	Version uint64 `protobuf:"varint,6,opt,name=version,proto3" json:"version,omitempty"`
+	// What the location has, for a count that is outdated.
+	OnHand *int64 `protobuf:"varint,7,opt,name=on_hand,json=onHand,proto3,oneof" json:"on_hand,omitempty"`
+	// The lines that stock cannot cover.
+	Short []*v1.ShortLine `protobuf:"bytes,8,rep,name=short,proto3" json:"short,omitempty"`
+	// How far a read must have got to include the answer, such as "o3.1234~i7.88".
+	Position string        `protobuf:"bytes,9,opt,name=position,proto3" json:"position,omitempty"`
+	Order    *OrderSummary `protobuf:"bytes,10,opt,name=order,proto3" json:"order,omitempty"`
+	Stock    *StockSummary `protobuf:"bytes,11,opt,name=stock,proto3" json:"stock,omitempty"`
+	// The command was done before, under the same key.
+	Repeated          bool  `protobuf:"varint,12,opt,name=repeated,proto3" json:"repeated,omitempty"`
+	RetryAfterSeconds int64 `protobuf:"varint,13,opt,name=retry_after_seconds,json=retryAfterSeconds,proto3" json:"retry_after_seconds,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *CommandResult) Reset() {
+	*x = CommandResult{}
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommandResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommandResult) ProtoMessage() {}
+
+func (x *CommandResult) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
+func (*CommandResult) Descriptor() ([]byte, []int) {
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CommandResult) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *CommandResult) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *CommandResult) GetPointer() string {
+	if x != nil {
+		return x.Pointer
+	}
+	return ""
+}
+
+func (x *CommandResult) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *CommandResult) GetAllowed() []string {
+	if x != nil {
+		return x.Allowed
+	}
+	return nil
+}
+
+func (x *CommandResult) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *CommandResult) GetOnHand() int64 {
+	if x != nil && x.OnHand != nil {
+		return *x.OnHand
+	}
+	return 0
+}
+
+func (x *CommandResult) GetShort() []*v1.ShortLine {
+	if x != nil {
+		return x.Short
+	}
+	return nil
+}
+
+func (x *CommandResult) GetPosition() string {
+	if x != nil {
+		return x.Position
+	}
+	return ""
+}
+
+func (x *CommandResult) GetOrder() *OrderSummary {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *CommandResult) GetStock() *StockSummary {
+	if x != nil {
+		return x.Stock
+	}
+	return nil
+}
+
+func (x *CommandResult) GetRepeated() bool {
+	if x != nil {
+		return x.Repeated
+	}
+	return false
+}
+
+func (x *CommandResult) GetRetryAfterSeconds() int64 {
+	if x != nil {
+		return x.RetryAfterSeconds
+	}
+	return 0
+}
+
+// OrderSummary is an order as a command left it.
+type OrderSummary struct {
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Id               string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Version          uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Status           string                 `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	PaymentStatus    string                 `protobuf:"bytes,4,opt,name=payment_status,json=paymentStatus,proto3" json:"payment_status,omitempty"`
+	FulfilmentStatus string                 `protobuf:"bytes,5,opt,name=fulfilment_status,json=fulfilmentStatus,proto3" json:"fulfilment_status,omitempty"`
+	ReturnStatus     string                 `protobuf:"bytes,6,opt,name=return_status,json=returnStatus,proto3" json:"return_status,omitempty"`
+	Currency         string                 `protobuf:"bytes,7,opt,name=currency,proto3" json:"currency,omitempty"`
+	TotalMicros      int64                  `protobuf:"varint,8,opt,name=total_micros,json=totalMicros,proto3" json:"total_micros,omitempty"`
+	FulfilmentId     string                 `protobuf:"bytes,9,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
+	ReturnId         string                 `protobuf:"bytes,10,opt,name=return_id,json=returnId,proto3" json:"return_id,omitempty"`
+	Backordered      bool                   `protobuf:"varint,11,opt,name=backordered,proto3" json:"backordered,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *OrderSummary) Reset() {
+	*x = OrderSummary{}
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderSummary) ProtoMessage() {}
+
+func (x *OrderSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderSummary.ProtoReflect.Descriptor instead.
+func (*OrderSummary) Descriptor() ([]byte, []int) {
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *OrderSummary) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *OrderSummary) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *OrderSummary) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *OrderSummary) GetPaymentStatus() string {
+	if x != nil {
+		return x.PaymentStatus
+	}
+	return ""
+}
+
+func (x *OrderSummary) GetFulfilmentStatus() string {
+	if x != nil {
+		return x.FulfilmentStatus
+	}
+	return ""
+}
+
+func (x *OrderSummary) GetReturnStatus() string {
+	if x != nil {
+		return x.ReturnStatus
+	}
+	return ""
+}
+
+func (x *OrderSummary) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *OrderSummary) GetTotalMicros() int64 {
+	if x != nil {
+		return x.TotalMicros
+	}
+	return 0
+}
+
+func (x *OrderSummary) GetFulfilmentId() string {
+	if x != nil {
+		return x.FulfilmentId
+	}
+	return ""
+}
+
+func (x *OrderSummary) GetReturnId() string {
+	if x != nil {
+		return x.ReturnId
+	}
+	return ""
+}
+
+func (x *OrderSummary) GetBackordered() bool {
+	if x != nil {
+		return x.Backordered
+	}
+	return false
+}
+
+// StockSummary is an item as a command left it.
+type StockSummary struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Sku            string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
+	Description    string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	Version        uint64                 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	BackorderLimit int64                  `protobuf:"varint,4,opt,name=backorder_limit,json=backorderLimit,proto3" json:"backorder_limit,omitempty"`
+	Total          *v1.Level              `protobuf:"bytes,5,opt,name=total,proto3" json:"total,omitempty"`
+	Locations      []*v1.LocationLevel    `protobuf:"bytes,6,rep,name=locations,proto3" json:"locations,omitempty"`
+	TransferId     string                 `protobuf:"bytes,7,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *StockSummary) Reset() {
+	*x = StockSummary{}
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StockSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StockSummary) ProtoMessage() {}
+
+func (x *StockSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StockSummary.ProtoReflect.Descriptor instead.
+func (*StockSummary) Descriptor() ([]byte, []int) {
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *StockSummary) GetSku() string {
+	if x != nil {
+		return x.Sku
+	}
+	return ""
+}
+
+func (x *StockSummary) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *StockSummary) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *StockSummary) GetBackorderLimit() int64 {
+	if x != nil {
+		return x.BackorderLimit
+	}
+	return 0
+}
+
+func (x *StockSummary) GetTotal() *v1.Level {
+	if x != nil {
+		return x.Total
+	}
+	return nil
+}
+
+func (x *StockSummary) GetLocations() []*v1.LocationLevel {
+	if x != nil {
+		return x.Locations
+	}
+	return nil
+}
+
+func (x *StockSummary) GetTransferId() string {
+	if x != nil {
+		return x.TransferId
+	}
+	return ""
 }
 
 // Wanted is a reservation as it should be, for one SKU, in units: absolute, never a delta.
@@ -337,11 +703,12 @@ type Wanted struct {
 	Committed int64                  `protobuf:"varint,3,opt,name=committed,proto3" json:"committed,omitempty"`
 	Fulfilled int64                  `protobuf:"varint,4,opt,name=fulfilled,proto3" json:"fulfilled,omitempty"`
 	Restocked int64                  `protobuf:"varint,5,opt,name=restocked,proto3" json:"restocked,omitempty"`
-	// A past document: it takes, or reserves, what is there alone, and where nothing is wanted asks whether the SKU is registered.
+	// The step of a past document. It consumes or reserves only stock that is there. Where it wants nothing, it asks
+	// whether the SKU is registered.
 	Imported bool `protobuf:"varint,6,opt,name=imported,proto3" json:"imported,omitempty"`
-	// Came back, and cannot be sold again.
+	// Units that came back and cannot be sold again.
 	Damaged int64 `protobuf:"varint,7,opt,name=damaged,proto3" json:"damaged,omitempty"`
-	// The parts of restocked and damaged that came back to a location that was named for them.
+	// The portions of restocked and damaged that came back to a location that was named for them.
 	ReturnedAt    []*v1.ReturnedAt `protobuf:"bytes,8,rep,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -349,7 +716,7 @@ type Wanted struct {
 
 func (x *Wanted) Reset() {
 	*x = Wanted{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[4]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -361,7 +728,7 @@ func (x *Wanted) String() string {
 func (*Wanted) ProtoMessage() {}
 
 func (x *Wanted) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[4]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -374,7 +741,7 @@ func (x *Wanted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wanted.ProtoReflect.Descriptor instead.
 func (*Wanted) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{4}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Wanted) GetSku() string {
@@ -443,7 +810,8 @@ type ReservationRequest struct {
 	Version          uint64                 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
 	Wanted           []*Wanted              `protobuf:"bytes,6,rep,name=wanted,proto3" json:"wanted,omitempty"`
 	OccurredAtMicros int64                  `protobuf:"varint,7,opt,name=occurred_at_micros,json=occurredAtMicros,proto3" json:"occurred_at_micros,omitempty"`
-	// The step mends a difference, and is the cause of what stock writes for it; how stock answers does not depend on it.
+	// The step repairs a difference between order and stock: the events that stock writes for it have the cause
+	// reconciliation. Stock's answer does not depend on it.
 	Reconciliation bool `protobuf:"varint,8,opt,name=reconciliation,proto3" json:"reconciliation,omitempty"`
 	// How each SKU is spread over its locations; absent when the order does not say.
 	Allocation    *v1.AllocationRule `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
@@ -453,7 +821,7 @@ type ReservationRequest struct {
 
 func (x *ReservationRequest) Reset() {
 	*x = ReservationRequest{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[5]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -465,7 +833,7 @@ func (x *ReservationRequest) String() string {
 func (*ReservationRequest) ProtoMessage() {}
 
 func (x *ReservationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[5]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -478,7 +846,7 @@ func (x *ReservationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationRequest.ProtoReflect.Descriptor instead.
 func (*ReservationRequest) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{5}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReservationRequest) GetSourceShard() uint32 {
@@ -544,7 +912,7 @@ func (x *ReservationRequest) GetAllocation() *v1.AllocationRule {
 	return nil
 }
 
-// Held is what stock has for an order, for one SKU.
+// Held is stock's reservation of one SKU for an order.
 type Held struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Sku         string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
@@ -565,7 +933,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[6]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +945,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[6]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +958,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{6}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Held) GetSku() string {
@@ -663,6 +1031,7 @@ func (x *Held) GetDamaged() int64 {
 	return 0
 }
 
+// PartitionOffset is how far a partition of one of the event topics has been written.
 type PartitionOffset struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Orders    bool                   `protobuf:"varint,1,opt,name=orders,proto3" json:"orders,omitempty"`
@@ -675,7 +1044,7 @@ type PartitionOffset struct {
 
 func (x *PartitionOffset) Reset() {
 	*x = PartitionOffset{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[7]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -687,7 +1056,7 @@ func (x *PartitionOffset) String() string {
 func (*PartitionOffset) ProtoMessage() {}
 
 func (x *PartitionOffset) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[7]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -700,7 +1069,7 @@ func (x *PartitionOffset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionOffset.ProtoReflect.Descriptor instead.
 func (*PartitionOffset) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{7}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PartitionOffset) GetOrders() bool {
@@ -724,7 +1093,8 @@ func (x *PartitionOffset) GetOffset() int64 {
 	return 0
 }
 
-// ReservationResponse answers a step with what the shard has; version is the newest it knows.
+// ReservationResponse answers a step with the reservations that the shard has. Version is the newest step that it has
+// seen.
 type ReservationResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SourceShard   uint32                 `protobuf:"varint,1,opt,name=source_shard,json=sourceShard,proto3" json:"source_shard,omitempty"`
@@ -740,7 +1110,7 @@ type ReservationResponse struct {
 
 func (x *ReservationResponse) Reset() {
 	*x = ReservationResponse{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[8]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +1122,7 @@ func (x *ReservationResponse) String() string {
 func (*ReservationResponse) ProtoMessage() {}
 
 func (x *ReservationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[8]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +1135,7 @@ func (x *ReservationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationResponse.ProtoReflect.Descriptor instead.
 func (*ReservationResponse) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{8}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ReservationResponse) GetSourceShard() uint32 {
@@ -817,8 +1187,8 @@ func (x *ReservationResponse) GetPosition() []*PartitionOffset {
 	return nil
 }
 
-// OrderQuery tells an order's shard what stock holds for it, and asks for what it wants: in the slow sweep,
-// and as soon as a backorder was filled.
+// OrderQuery tells an order's shard what stock has reserved for it, so that the order's shard compares that with what
+// the order wants. It is sent by the slow sweep, and as soon as a backorder was filled.
 type OrderQuery struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SourceShard   uint32                 `protobuf:"varint,1,opt,name=source_shard,json=sourceShard,proto3" json:"source_shard,omitempty"`
@@ -834,7 +1204,7 @@ type OrderQuery struct {
 
 func (x *OrderQuery) Reset() {
 	*x = OrderQuery{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[9]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -846,7 +1216,7 @@ func (x *OrderQuery) String() string {
 func (*OrderQuery) ProtoMessage() {}
 
 func (x *OrderQuery) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[9]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -859,7 +1229,7 @@ func (x *OrderQuery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderQuery.ProtoReflect.Descriptor instead.
 func (*OrderQuery) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{9}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *OrderQuery) GetSourceShard() uint32 {
@@ -911,15 +1281,16 @@ func (x *OrderQuery) GetHeld() *Held {
 	return nil
 }
 
-// OrderQueryResponse says how the reservation should be; unknown when there is no such order.
+// OrderQueryResponse answers an OrderQuery where stock has to do something about it.
 type OrderQueryResponse struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	SourceShard uint32                 `protobuf:"varint,1,opt,name=source_shard,json=sourceShard,proto3" json:"source_shard,omitempty"`
 	TargetShard uint32                 `protobuf:"varint,2,opt,name=target_shard,json=targetShard,proto3" json:"target_shard,omitempty"`
 	OrderId     string                 `protobuf:"bytes,3,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
-	Unknown     bool                   `protobuf:"varint,4,opt,name=unknown,proto3" json:"unknown,omitempty"`
-	Wanted      *ReservationRequest    `protobuf:"bytes,5,opt,name=wanted,proto3" json:"wanted,omitempty"`
-	// Set when the order knows how much of the SKU is still backordered: as much as the query said.
+	// There is no such order: stock releases the reservation of the placement that wanted.placed_event_id names.
+	Unknown bool                `protobuf:"varint,4,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	Wanted  *ReservationRequest `protobuf:"bytes,5,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	// Set when the order has recorded how much of the SKU is still backordered: as much as the query said.
 	BackorderKnown bool   `protobuf:"varint,6,opt,name=backorder_known,json=backorderKnown,proto3" json:"backorder_known,omitempty"`
 	Sku            string `protobuf:"bytes,7,opt,name=sku,proto3" json:"sku,omitempty"`
 	Backordered    int64  `protobuf:"varint,8,opt,name=backordered,proto3" json:"backordered,omitempty"`
@@ -929,7 +1300,7 @@ type OrderQueryResponse struct {
 
 func (x *OrderQueryResponse) Reset() {
 	*x = OrderQueryResponse{}
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[10]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1312,7 @@ func (x *OrderQueryResponse) String() string {
 func (*OrderQueryResponse) ProtoMessage() {}
 
 func (x *OrderQueryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[10]
+	mi := &file_holdfast_peer_v1_peer_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1325,7 @@ func (x *OrderQueryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderQueryResponse.ProtoReflect.Descriptor instead.
 func (*OrderQueryResponse) Descriptor() ([]byte, []int) {
-	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{10}
+	return file_holdfast_peer_v1_peer_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *OrderQueryResponse) GetSourceShard() uint32 {
@@ -1017,7 +1388,7 @@ var File_holdfast_peer_v1_peer_proto protoreflect.FileDescriptor
 
 const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
-	"\x1bholdfast/peer/v1/peer.proto\x12\x10holdfast.peer.v1\x1a!holdfast/event/v1/inventory.proto\"\xfc\x01\n" +
+	"\x1bholdfast/peer/v1/peer.proto\x12\x10holdfast.peer.v1\x1a!holdfast/event/v1/inventory.proto\x1a\x1dholdfast/event/v1/order.proto\"\xfc\x01\n" +
 	"\x0fExchangeRequest\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\rR\n" +
@@ -1042,12 +1413,51 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x10expected_version\x18\x06 \x01(\x04H\x00R\x0fexpectedVersion\x88\x01\x01\x12,\n" +
 	"\x12received_at_micros\x18\a \x01(\x03R\x10receivedAtMicros\x12\x12\n" +
 	"\x04body\x18\b \x01(\fR\x04bodyB\x13\n" +
-	"\x11_expected_version\"^\n" +
+	"\x11_expected_version\"\x8f\x01\n" +
 	"\x0fCommandResponse\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
-	"\x05final\x18\x02 \x01(\bR\x05final\x12\x16\n" +
-	"\x06result\x18\x03 \x01(\fR\x06result\"\x86\x02\n" +
+	"\x05final\x18\x02 \x01(\bR\x05final\x129\n" +
+	"\aoutcome\x18\x04 \x01(\v2\x1f.holdfast.peer.v1.CommandResultR\aoutcomeJ\x04\b\x03\x10\x04R\x06result\"\xd3\x03\n" +
+	"\rCommandResult\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
+	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
+	"\apointer\x18\x03 \x01(\tR\apointer\x12\x16\n" +
+	"\x06status\x18\x04 \x01(\tR\x06status\x12\x18\n" +
+	"\aallowed\x18\x05 \x03(\tR\aallowed\x12\x18\n" +
+	"\aversion\x18\x06 \x01(\x04R\aversion\x12\x1c\n" +
+	"\aon_hand\x18\a \x01(\x03H\x00R\x06onHand\x88\x01\x01\x122\n" +
+	"\x05short\x18\b \x03(\v2\x1c.holdfast.event.v1.ShortLineR\x05short\x12\x1a\n" +
+	"\bposition\x18\t \x01(\tR\bposition\x124\n" +
+	"\x05order\x18\n" +
+	" \x01(\v2\x1e.holdfast.peer.v1.OrderSummaryR\x05order\x124\n" +
+	"\x05stock\x18\v \x01(\v2\x1e.holdfast.peer.v1.StockSummaryR\x05stock\x12\x1a\n" +
+	"\brepeated\x18\f \x01(\bR\brepeated\x12.\n" +
+	"\x13retry_after_seconds\x18\r \x01(\x03R\x11retryAfterSecondsB\n" +
+	"\n" +
+	"\b_on_hand\"\xec\x02\n" +
+	"\fOrderSummary\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\tR\x06status\x12%\n" +
+	"\x0epayment_status\x18\x04 \x01(\tR\rpaymentStatus\x12+\n" +
+	"\x11fulfilment_status\x18\x05 \x01(\tR\x10fulfilmentStatus\x12#\n" +
+	"\rreturn_status\x18\x06 \x01(\tR\freturnStatus\x12\x1a\n" +
+	"\bcurrency\x18\a \x01(\tR\bcurrency\x12!\n" +
+	"\ftotal_micros\x18\b \x01(\x03R\vtotalMicros\x12#\n" +
+	"\rfulfilment_id\x18\t \x01(\tR\ffulfilmentId\x12\x1b\n" +
+	"\treturn_id\x18\n" +
+	" \x01(\tR\breturnId\x12 \n" +
+	"\vbackordered\x18\v \x01(\bR\vbackordered\"\x96\x02\n" +
+	"\fStockSummary\x12\x10\n" +
+	"\x03sku\x18\x01 \x01(\tR\x03sku\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\x12'\n" +
+	"\x0fbackorder_limit\x18\x04 \x01(\x03R\x0ebackorderLimit\x12.\n" +
+	"\x05total\x18\x05 \x01(\v2\x18.holdfast.event.v1.LevelR\x05total\x12>\n" +
+	"\tlocations\x18\x06 \x03(\v2 .holdfast.event.v1.LocationLevelR\tlocations\x12\x1f\n" +
+	"\vtransfer_id\x18\a \x01(\tR\n" +
+	"transferId\"\x86\x02\n" +
 	"\x06Wanted\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
@@ -1127,43 +1537,55 @@ func file_holdfast_peer_v1_peer_proto_rawDescGZIP() []byte {
 	return file_holdfast_peer_v1_peer_proto_rawDescData
 }
 
-var file_holdfast_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_holdfast_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_holdfast_peer_v1_peer_proto_goTypes = []any{
 	(*ExchangeRequest)(nil),     // 0: holdfast.peer.v1.ExchangeRequest
 	(*ExchangeResponse)(nil),    // 1: holdfast.peer.v1.ExchangeResponse
 	(*CommandRequest)(nil),      // 2: holdfast.peer.v1.CommandRequest
 	(*CommandResponse)(nil),     // 3: holdfast.peer.v1.CommandResponse
-	(*Wanted)(nil),              // 4: holdfast.peer.v1.Wanted
-	(*ReservationRequest)(nil),  // 5: holdfast.peer.v1.ReservationRequest
-	(*Held)(nil),                // 6: holdfast.peer.v1.Held
-	(*PartitionOffset)(nil),     // 7: holdfast.peer.v1.PartitionOffset
-	(*ReservationResponse)(nil), // 8: holdfast.peer.v1.ReservationResponse
-	(*OrderQuery)(nil),          // 9: holdfast.peer.v1.OrderQuery
-	(*OrderQueryResponse)(nil),  // 10: holdfast.peer.v1.OrderQueryResponse
-	(*v1.ReturnedAt)(nil),       // 11: holdfast.event.v1.ReturnedAt
-	(*v1.AllocationRule)(nil),   // 12: holdfast.event.v1.AllocationRule
+	(*CommandResult)(nil),       // 4: holdfast.peer.v1.CommandResult
+	(*OrderSummary)(nil),        // 5: holdfast.peer.v1.OrderSummary
+	(*StockSummary)(nil),        // 6: holdfast.peer.v1.StockSummary
+	(*Wanted)(nil),              // 7: holdfast.peer.v1.Wanted
+	(*ReservationRequest)(nil),  // 8: holdfast.peer.v1.ReservationRequest
+	(*Held)(nil),                // 9: holdfast.peer.v1.Held
+	(*PartitionOffset)(nil),     // 10: holdfast.peer.v1.PartitionOffset
+	(*ReservationResponse)(nil), // 11: holdfast.peer.v1.ReservationResponse
+	(*OrderQuery)(nil),          // 12: holdfast.peer.v1.OrderQuery
+	(*OrderQueryResponse)(nil),  // 13: holdfast.peer.v1.OrderQueryResponse
+	(*v1.ShortLine)(nil),        // 14: holdfast.event.v1.ShortLine
+	(*v1.Level)(nil),            // 15: holdfast.event.v1.Level
+	(*v1.LocationLevel)(nil),    // 16: holdfast.event.v1.LocationLevel
+	(*v1.ReturnedAt)(nil),       // 17: holdfast.event.v1.ReturnedAt
+	(*v1.AllocationRule)(nil),   // 18: holdfast.event.v1.AllocationRule
 }
 var file_holdfast_peer_v1_peer_proto_depIdxs = []int32{
 	2,  // 0: holdfast.peer.v1.ExchangeRequest.commands:type_name -> holdfast.peer.v1.CommandRequest
-	5,  // 1: holdfast.peer.v1.ExchangeRequest.reservations:type_name -> holdfast.peer.v1.ReservationRequest
-	9,  // 2: holdfast.peer.v1.ExchangeRequest.order_queries:type_name -> holdfast.peer.v1.OrderQuery
+	8,  // 1: holdfast.peer.v1.ExchangeRequest.reservations:type_name -> holdfast.peer.v1.ReservationRequest
+	12, // 2: holdfast.peer.v1.ExchangeRequest.order_queries:type_name -> holdfast.peer.v1.OrderQuery
 	3,  // 3: holdfast.peer.v1.ExchangeResponse.commands:type_name -> holdfast.peer.v1.CommandResponse
-	8,  // 4: holdfast.peer.v1.ExchangeResponse.reservations:type_name -> holdfast.peer.v1.ReservationResponse
-	10, // 5: holdfast.peer.v1.ExchangeResponse.order_queries:type_name -> holdfast.peer.v1.OrderQueryResponse
-	11, // 6: holdfast.peer.v1.Wanted.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	4,  // 7: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
-	12, // 8: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
-	6,  // 9: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
-	7,  // 10: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
-	6,  // 11: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
-	5,  // 12: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
-	0,  // 13: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
-	1,  // 14: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
-	14, // [14:15] is the sub-list for method output_type
-	13, // [13:14] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	11, // 4: holdfast.peer.v1.ExchangeResponse.reservations:type_name -> holdfast.peer.v1.ReservationResponse
+	13, // 5: holdfast.peer.v1.ExchangeResponse.order_queries:type_name -> holdfast.peer.v1.OrderQueryResponse
+	4,  // 6: holdfast.peer.v1.CommandResponse.outcome:type_name -> holdfast.peer.v1.CommandResult
+	14, // 7: holdfast.peer.v1.CommandResult.short:type_name -> holdfast.event.v1.ShortLine
+	5,  // 8: holdfast.peer.v1.CommandResult.order:type_name -> holdfast.peer.v1.OrderSummary
+	6,  // 9: holdfast.peer.v1.CommandResult.stock:type_name -> holdfast.peer.v1.StockSummary
+	15, // 10: holdfast.peer.v1.StockSummary.total:type_name -> holdfast.event.v1.Level
+	16, // 11: holdfast.peer.v1.StockSummary.locations:type_name -> holdfast.event.v1.LocationLevel
+	17, // 12: holdfast.peer.v1.Wanted.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	7,  // 13: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
+	18, // 14: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
+	9,  // 15: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
+	10, // 16: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
+	9,  // 17: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
+	8,  // 18: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
+	0,  // 19: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
+	1,  // 20: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
+	20, // [20:21] is the sub-list for method output_type
+	19, // [19:20] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_peer_v1_peer_proto_init() }
@@ -1172,13 +1594,14 @@ func file_holdfast_peer_v1_peer_proto_init() {
 		return
 	}
 	file_holdfast_peer_v1_peer_proto_msgTypes[2].OneofWrappers = []any{}
+	file_holdfast_peer_v1_peer_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_peer_v1_peer_proto_rawDesc), len(file_holdfast_peer_v1_peer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

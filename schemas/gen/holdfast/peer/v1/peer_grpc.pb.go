@@ -4,8 +4,8 @@
 // - protoc             (unknown)
 // source: holdfast/peer/v1/peer.proto
 
-// Package holdfast.peer.v1 is what replicas of order-api say to each other. Losing, repeating,
-// delaying or reordering any frame is harmless: senders send again from their state.
+// Package holdfast.peer.v1 has the messages between replicas of order-api. A frame may be lost, repeated, delayed or
+// reordered without harm: senders resend from their state.
 
 package peerv1
 
@@ -31,7 +31,7 @@ const (
 //
 // PeerService carries commands, steps and their answers between replicas.
 type PeerServiceClient interface {
-	// Exchange is one long-lived stream a pair of replicas: frames with many messages each way.
+	// Exchange is one long-lived stream for each pair of replicas. Each frame carries many messages.
 	Exchange(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ExchangeRequest, ExchangeResponse], error)
 }
 
@@ -62,7 +62,7 @@ type PeerService_ExchangeClient = grpc.BidiStreamingClient[ExchangeRequest, Exch
 //
 // PeerService carries commands, steps and their answers between replicas.
 type PeerServiceServer interface {
-	// Exchange is one long-lived stream a pair of replicas: frames with many messages each way.
+	// Exchange is one long-lived stream for each pair of replicas. Each frame carries many messages.
 	Exchange(grpc.BidiStreamingServer[ExchangeRequest, ExchangeResponse]) error
 	mustEmbedUnimplementedPeerServiceServer()
 }

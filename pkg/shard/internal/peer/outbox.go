@@ -1,21 +1,21 @@
-package shard
+package peer
 
 import (
 	"context"
 	"sync"
 )
 
-// outbox is what waits to be sent on one stream, in frames of type F: many senders, one receiver.
+// outbox has what waits to be sent on one stream, in frames of type F: many senders, one receiver.
 type outbox[F any] struct {
-	wake chan struct{} // there is something to take
-	room chan struct{} // something was taken
+	wake chan struct{} // something was put in
+	room chan struct{} // something was packed
 
 	mu       sync.Mutex
 	messages []outgoing[F]
 	bytes    int
 }
 
-// outgoing is one message of a frame to come.
+// outgoing is one message for a frame: add adds it to that.
 type outgoing[F any] struct {
 	add   func(*F)
 	bytes int
@@ -25,7 +25,8 @@ func newOutbox[F any]() *outbox[F] {
 	return &outbox[F]{wake: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// put adds a message of so many bytes. Whoever can do without asks first whether the outbox is full.
+// put adds a message of so many bytes, also when the outbox is full. A sender that may drop its message or refuse it
+// asks full first.
 func (o *outbox[F]) put(bytes int, add func(*F)) {
 	o.mu.Lock()
 	o.messages = append(o.messages, outgoing[F]{add, bytes})
@@ -38,10 +39,10 @@ func (o *outbox[F]) put(bytes int, add func(*F)) {
 func (o *outbox[F]) full() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.messages) >= MaxPeerQueued || o.bytes >= MaxPeerQueuedBytes
+	return len(o.messages) >= MaxQueued || o.bytes >= MaxQueuedBytes
 }
 
-// awaitRoom waits until the outbox is not full; it is for one goroutine.
+// awaitRoom waits until the outbox is not full. Only one goroutine may wait.
 func (o *outbox[F]) awaitRoom(ctx context.Context) error {
 	for o.full() {
 		select {
@@ -77,4 +78,12 @@ func (o *outbox[F]) clear() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.messages, o.bytes = nil, 0
+}
+
+// signal wakes the one goroutine that waits on c, now or when it next does.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }

@@ -1,4 +1,4 @@
-package shard
+package peer
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// network is between a replica and its peer, and may swallow what is sent, as when a machine loses its power.
+// network is between a replica and its peer, and may drop what is sent, as when a machine loses its power.
 type network struct {
 	net.Listener
 	peer   string
@@ -73,7 +73,7 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-func credentialsOf(t *testing.T, files PeerTLS) peerCredentials {
+func credentialsOf(t *testing.T, files TLS) peerCredentials {
 	t.Helper()
 	creds, err := files.credentials(slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -82,36 +82,40 @@ func credentialsOf(t *testing.T, files PeerTLS) peerCredentials {
 	return creds
 }
 
-// call is a link to a peer.
-func call(t *testing.T, address string, creds peerCredentials) *link {
+// linkTo is a link to a peer.
+func linkTo(t *testing.T, address string, creds peerCredentials) *link {
 	t.Helper()
-	l := newLink(&Node{log: slog.New(slog.DiscardHandler), layout: layoutOf(1)}, address, creds)
+	cfg := Config{Generation: 1, Handler: &handler{}, Log: slog.New(slog.DiscardHandler)}
+	l := startLink(cfg, address, creds)
 	t.Cleanup(l.stop)
 	return l
 }
 
-// startPeer serves a replica that refuses every command, because it is of another generation than who calls.
+// startPeer serves a replica that refuses every command, because it is of another generation than its callers.
 func startPeer(t *testing.T, creds peerCredentials) (address string) {
 	t.Helper()
-	server := grpc.NewServer(creds.serverOptions()...)
-	peerv1.RegisterPeerServiceServer(server, &peerServer{node: &Node{layout: layoutOf(2)}})
+	s := grpc.NewServer(creds.serverOptions()...)
+	peerv1.RegisterPeerServiceServer(s, &server{generation: 2, handler: &handler{}})
 	l := listen(t)
-	go func() { _ = server.Serve(l) }() // ends with Stop
-	t.Cleanup(server.Stop)
+	go func() { _ = s.Serve(l) }() // ends with Stop
+	t.Cleanup(s.Stop)
 	return l.Addr().String()
 }
 
-// ask sends a command, and returns the answer.
-func (l *link) ask(t *testing.T) Result {
+// ask sends a command, and returns the answer or the error as text.
+func (l *link) ask(t *testing.T) string {
 	t.Helper()
-	fut := NewFuture()
-	l.submit(0, &Command{}, fut)
+	c := newCall()
+	l.command(&peerv1.CommandRequest{}, c.answered)
 	select {
-	case <-fut.Done():
+	case <-c.done:
 	case <-time.After(time.Minute):
 		t.Fatal("no answer")
 	}
-	return fut.Result()
+	if c.err != nil {
+		return c.err.Error()
+	}
+	return c.detail
 }
 
 const (
@@ -120,20 +124,20 @@ const (
 )
 
 func TestAStreamToAMachineThatFellSilentEnds(t *testing.T) {
-	t.Parallel() // it takes a ping and its timeout
-	plain := credentialsOf(t, PeerTLS{})
+	t.Parallel() // it lasts a ping and its timeout
+	plain := credentialsOf(t, TLS{})
 	net := startNetwork(t, startPeer(t, plain))
-	l := call(t, net.Addr().String(), plain)
-	if r := l.ask(t); r.Detail != peerAnswered {
-		t.Fatalf("%+v", r)
+	l := linkTo(t, net.Addr().String(), plain)
+	if says := l.ask(t); says != peerAnswered {
+		t.Fatal(says)
 	}
 	net.silent.Store(true)
-	if r := l.ask(t); !strings.HasPrefix(r.Detail, peerGone) {
-		t.Fatalf("%+v", r)
+	if says := l.ask(t); !strings.HasPrefix(says, peerGone) {
+		t.Fatal(says)
 	}
 	net.silent.Store(false)
 	for {
-		if r := l.ask(t); r.Detail == peerAnswered {
+		if says := l.ask(t); says == peerAnswered {
 			break
 		}
 	}

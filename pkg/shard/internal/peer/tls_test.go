@@ -1,4 +1,4 @@
-package shard
+package peer
 
 import (
 	"crypto/ecdsa"
@@ -56,14 +56,14 @@ func (a *authority) sign(cert *x509.Certificate, key *ecdsa.PrivateKey) string {
 }
 
 // replica is what a replica at the address is started with.
-func (a *authority) replica(ip string) PeerTLS {
+func (a *authority) replica(ip string) TLS {
 	a.t.Helper()
 	key := newKey(a.t)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return PeerTLS{
+	return TLS{
 		Cert: a.sign(&x509.Certificate{
 			SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.ParseIP(ip)},
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
@@ -89,28 +89,28 @@ func TestReplicasKnowEachOtherByCertificate(t *testing.T) {
 	trusting := there
 	trusting.CA = theirs.file
 	for name, tc := range map[string]struct {
-		server, client PeerTLS
+		server, client TLS
 		want           string
 	}{
 		"both of one authority":             {here, there, peerAnswered},
-		"both in plain text":                {PeerTLS{}, PeerTLS{}, peerAnswered},
+		"both in plain text":                {TLS{}, TLS{}, peerAnswered},
 		"a caller of another authority":     {here, stranger, peerGone},
 		"a server of another authority":     {here, trusting, peerGone},
 		"a server that is another host":     {ours.replica("127.0.0.2"), there, peerGone},
-		"a caller in plain text":            {here, PeerTLS{}, peerGone},
-		"a server that speaks only in text": {PeerTLS{}, there, peerGone},
+		"a caller in plain text":            {here, TLS{}, peerGone},
+		"a server that speaks only in text": {TLS{}, there, peerGone},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := call(t, startPeer(t, credentialsOf(t, tc.server)), credentialsOf(t, tc.client))
-			if r := l.ask(t); !strings.HasPrefix(r.Detail, tc.want) {
-				t.Errorf("%+v, want %s", r, tc.want)
+			l := linkTo(t, startPeer(t, credentialsOf(t, tc.server)), credentialsOf(t, tc.client))
+			if says := l.ask(t); !strings.HasPrefix(says, tc.want) {
+				t.Errorf("%s, want %s", says, tc.want)
 			}
 		})
 	}
 }
 
 // become replaces the files by those of another certificate.
-func (t PeerTLS) become(test *testing.T, other PeerTLS) {
+func (t TLS) become(test *testing.T, other TLS) {
 	test.Helper()
 	for ours, theirs := range map[string]string{t.Cert: other.Cert, t.Key: other.Key, t.CA: other.CA} {
 		content, err := os.ReadFile(theirs)
@@ -132,8 +132,8 @@ func TestCertificatesAreRotatedWithoutARestart(t *testing.T) {
 	creds := credentialsOf(t, there)
 	ask := func(creds peerCredentials, want string) {
 		t.Helper()
-		if r := call(t, server, creds).ask(t); !strings.HasPrefix(r.Detail, want) {
-			t.Errorf("%+v, want %s", r, want)
+		if says := linkTo(t, server, creds).ask(t); !strings.HasPrefix(says, want) {
+			t.Errorf("%s, want %s", says, want)
 		}
 	}
 	ask(creds, peerAnswered)
@@ -166,19 +166,18 @@ func writeCopy(t *testing.T, file string) string {
 func TestCertificatesThatCannotBeUsedAreRefused(t *testing.T) {
 	good := newAuthority(t).replica("127.0.0.1")
 	for _, tc := range []struct {
-		files PeerTLS
+		files TLS
 		want  string
 	}{
-		{PeerTLS{Cert: good.Cert}, "set all of them, or none"},
-		{PeerTLS{Cert: good.Cert, Key: good.Key}, "set all of them, or none"},
-		{PeerTLS{Cert: good.Cert, CA: good.CA}, "set all of them, or none"},
-		{PeerTLS{Cert: good.Key, Key: good.Key, CA: good.CA}, "--peer-cert"},
-		{PeerTLS{Cert: good.Cert, Key: "nowhere", CA: good.CA}, "--peer-key nowhere"},
-		{PeerTLS{Cert: good.Cert, Key: good.Key, CA: "nowhere"}, "--peer-ca: open nowhere"},
-		{PeerTLS{Cert: good.Cert, Key: good.Key, CA: good.Key}, "holds no certificate in PEM"},
+		{TLS{Cert: good.Cert}, "set all of them, or none"},
+		{TLS{Cert: good.Cert, Key: good.Key}, "set all of them, or none"},
+		{TLS{Cert: good.Cert, CA: good.CA}, "set all of them, or none"},
+		{TLS{Cert: good.Key, Key: good.Key, CA: good.CA}, "--peer-cert"},
+		{TLS{Cert: good.Cert, Key: "nowhere", CA: good.CA}, "--peer-key nowhere"},
+		{TLS{Cert: good.Cert, Key: good.Key, CA: "nowhere"}, "--peer-ca: open nowhere"},
+		{TLS{Cert: good.Cert, Key: good.Key, CA: good.Key}, "holds no certificate in PEM"},
 	} {
-		n := &Node{cfg: Config{PeerTLS: tc.files}}
-		if _, err := startPeers(t.Context(), n); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := Start(Config{TLS: tc.files}); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%+v: %v, want %s", tc.files, err, tc.want)
 		}
 	}

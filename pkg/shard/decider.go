@@ -1,0 +1,95 @@
+package shard
+
+import (
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/order"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// decider decides inputs on top of a shard's state: it applies the rules of package order and package inventory, writes
+// their events into the current batch and applies them to the state at once, and carries the steps between orders and
+// their stock. It commits nothing; the runner does.
+type decider struct {
+	*shardState
+	node  *Node
+	batch *batch // being decided
+	ids   *eventIDs
+	sagas sagas
+	fills fillNotices
+	// deadlines has the orders that expire unless they are paid.
+	deadlines schedule[string]
+	unsettled resumption
+	sweep     sweep
+}
+
+func newDecider(n *Node, s *shardState) *decider {
+	return &decider{
+		shardState: s, node: n, batch: newBatch(), ids: newEventIDs(),
+		sagas: newSagas(), fills: newFillNotices(), deadlines: newSchedule[string](),
+	}
+}
+
+// onTime decides what is due without an input: deadlines, and what has to be sent or resent.
+func (d *decider) onTime() error {
+	if err := d.expireDue(); err != nil {
+		return err
+	}
+	if err := d.resumeSome(); err != nil {
+		return err
+	}
+	d.resendSteps()
+	if err := d.sendFillNotices(); err != nil {
+		return err
+	}
+	d.sweepSome()
+	return nil
+}
+
+// expireDue cancels the orders that were not paid before their deadline.
+func (d *decider) expireDue() error {
+	now := d.batch.now
+	for id, due := d.deadlines.first(now); due && d.batch.room(); id, due = d.deadlines.first(now) {
+		d.deadlines.set(id, 0)
+		if err := d.expire(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *decider) expire(orderID string) error {
+	e, err := d.resumeOrder(orderID)
+	if err != nil {
+		return err
+	}
+	evs, err := order.Decide(e.Order, order.Expire{AtMicros: d.batch.now})
+	if err != nil || len(evs) == 0 {
+		return nil // paid, or ended, before its deadline
+	}
+	return d.writeOrder(e, evs, &origin{occurredAt: d.batch.now, cause: eventv1.Cause_CAUSE_TIMER})
+}
+
+// refuse answers without events, after a commit that proves that the state it depends on was current.
+func (d *decider) refuse(fut *Future, cmd *Command, res Result) {
+	d.batch.fenced = true
+	d.batch.answers = append(d.batch.answers, answer{fut: fut, result: res, dependsOn: d.dependsOn(cmd)})
+}
+
+// dependsOn is the partition of a command's aggregate.
+func (d *decider) dependsOn(cmd *Command) []eventlog.TopicPartition {
+	if cmd.isOrder() {
+		return []eventlog.TopicPartition{d.orderPartition(cmd.ID)}
+	}
+	return []eventlog.TopicPartition{d.stockPartition(cmd.ID)}
+}
+
+// origin is that of the events of a command.
+func (cmd *Command) origin() origin {
+	from := origin{
+		key: cmd.Key, fingerprint: cmd.Fingerprint, occurredAt: cmd.OccurredAtMicros, cause: eventv1.Cause_CAUSE_COMMAND,
+	}
+	if from.occurredAt == 0 {
+		from.occurredAt = cmd.ReceivedAtMicros
+	}
+	return from
+}

@@ -1,0 +1,109 @@
+package shard
+
+import (
+	"fmt"
+
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// origin is what the events of one decision have in common: the command's key, when it happened, and what caused it.
+type origin struct {
+	key         string
+	fingerprint [16]byte
+	occurredAt  int64
+	cause       eventv1.Cause
+	// causation is the ID of the event that caused the next one.
+	causation [16]byte
+}
+
+// appendOrder writes an order's events into the batch and applies them to the state.
+func (d *decider) appendOrder(e *checkpoint.Entry, evs []order.Event, from *origin) error {
+	tp := d.orderPartition(e.Order.ID)
+	deadline := checkpoint.DeadlineOf(&e.Order)
+	for _, ev := range evs {
+		m := d.meta(e.Order.Version+1, from)
+		arena, ceType, err := codec.AppendOrder(d.batch.arena, e.Order.ID, &m, ev)
+		if err != nil {
+			return fmt.Errorf("encode an event of order %s: %w", e.Order.ID, err)
+		}
+		if err := d.batch.add(tp, e.Order.ID, d.batch.appended(arena), ceType, &m); err != nil {
+			return err
+		}
+		d.store.ApplyOrder(e, &m, ev)
+		from.causation = m.EventID
+	}
+	if at := checkpoint.DeadlineOf(&e.Order); at != deadline {
+		d.deadlines.set(e.Order.ID, at)
+	}
+	return nil
+}
+
+// appendStock does the same for an item. res are the reservations that the events change, or nil.
+func (d *decider) appendStock(
+	it *inventory.Item, res *checkpoint.Reservations, evs []inventory.Event, from *origin,
+) error {
+	next := *from
+	for i, ev := range evs {
+		if _, fills := ev.Change.(inventory.BackorderFilled); fills {
+			next.key, next.fingerprint, next.cause = "", [16]byte{}, eventv1.Cause_CAUSE_SAGA
+			return d.appendFills(it, evs[i:], &next)
+		}
+		id, err := d.appendStockEvent(it, res, ev, from)
+		if err != nil {
+			return err
+		}
+		next.causation = id
+	}
+	return nil
+}
+
+// appendFills writes the events that fill backorders, which come last. They change the reservations of other orders,
+// and those orders are told.
+func (d *decider) appendFills(it *inventory.Item, evs []inventory.Event, from *origin) error {
+	waiting := it.Backorders
+	it.Backorders = nil // not copied for each event
+	for _, ev := range evs {
+		step, _ := inventory.StepOf(ev.Change)
+		res, err := d.store.Reservations(step.OrderID)
+		if err != nil {
+			return err
+		}
+		if from.causation, err = d.appendStockEvent(it, res, ev, from); err != nil {
+			return err
+		}
+		cause := *from
+		if err := d.tellFilled(res.Of(it.SKU), &cause); err != nil {
+			return err
+		}
+	}
+	it.Backorders = inventory.AfterFills(waiting, evs)
+	return nil
+}
+
+func (d *decider) appendStockEvent(
+	it *inventory.Item, res *checkpoint.Reservations, ev inventory.Event, from *origin,
+) (id [16]byte, err error) {
+	m := d.meta(it.Version+1, from)
+	arena, ceType, err := codec.AppendInventory(d.batch.arena, it.SKU, &m, ev)
+	if err != nil {
+		return id, fmt.Errorf("encode an event of SKU %s: %w", it.SKU, err)
+	}
+	if err := d.batch.add(d.stockPartition(it.SKU), it.SKU, d.batch.appended(arena), ceType, &m); err != nil {
+		return id, err
+	}
+	return m.EventID, d.store.ApplyStock(it, res, &m, ev)
+}
+
+func (d *decider) meta(version uint64, from *origin) codec.Meta {
+	return codec.Meta{
+		EventID: d.ids.next(), Version: version,
+		OccurredAtMicros: from.occurredAt, RecordedAtMicros: d.batch.now,
+		IdempotencyKey: from.key, Fingerprint: from.fingerprint,
+		Cause: from.cause, CausationID: from.causation,
+		Generation: d.layout.Generation, Shard: uint32(d.shard),
+	}
+}

@@ -1,0 +1,72 @@
+package shard
+
+import (
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+// input is one thing for a shard to decide: a command, or a message of another shard.
+type input interface {
+	// decide decides the input into the current batch. Its error is the shard's, never the command's: it ends this
+	// ownership.
+	decide(d *decider) error
+	// abandon gives the input up undecided. A command is answered with the result; a message is resent by its sender.
+	abandon(res Result)
+}
+
+// commandInput is a command with its future, in one allocation.
+type commandInput struct {
+	Future
+	cmd *Command
+}
+
+func newCommandInput(cmd *Command) *commandInput {
+	return &commandInput{Future: Future{accepted: make(chan struct{}), done: make(chan struct{})}, cmd: cmd}
+}
+
+func (in *commandInput) decide(d *decider) error {
+	if in.cmd.isOrder() {
+		return d.decideOrder(in.cmd, &in.Future)
+	}
+	return d.decideStock(in.cmd, &in.Future)
+}
+
+func (in *commandInput) abandon(res Result) { in.finish(res) }
+
+// resent is embedded by inputs that their sender resends when it gets no answer.
+type resent struct{}
+
+func (resent) abandon(Result) {}
+
+// stepInput is a step of an order of another shard.
+type stepInput struct {
+	resent
+	req   *peerv1.ReservationRequest
+	reply func(*peerv1.ReservationResponse)
+}
+
+func (in *stepInput) decide(d *decider) error { return d.decideStep(in.req, in.reply) }
+
+// stepAnswerInput is stock's answer to a step of an order of this shard.
+type stepAnswerInput struct {
+	resent
+	resp *peerv1.ReservationResponse
+}
+
+func (in *stepAnswerInput) decide(d *decider) error { return d.decideStepAnswer(in.resp) }
+
+// queryInput says what stock of another shard has reserved for an order of this one.
+type queryInput struct {
+	resent
+	query *peerv1.OrderQuery
+	reply func(*peerv1.OrderQueryResponse)
+}
+
+func (in *queryInput) decide(d *decider) error { return d.decideQuery(in.query, in.reply) }
+
+// queryAnswerInput is what an order's shard answers to a query of this one.
+type queryAnswerInput struct {
+	resent
+	resp *peerv1.OrderQueryResponse
+}
+
+func (in *queryAnswerInput) decide(d *decider) error { return d.decideQueryAnswer(in.resp) }

@@ -1,0 +1,82 @@
+package checkpoint
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Changes are new values of the checkpoint's keys. They are encoded batch by batch and written together. Where a key
+// has several values, the last one counts.
+type Changes struct {
+	list  []change
+	arena []byte
+	// forgetTouched: all that was under keyTouched is deleted first.
+	forgetTouched bool
+}
+
+// change is a key with its value, arena[start:end], or the deletion of a key.
+type change struct {
+	key        key
+	start, end int
+	deleted    bool
+}
+
+// changesRetained is up to what size the memory of one checkpoint's changes is kept for the next.
+const changesRetained = 32 << 20
+
+// put gives a key the value that was appended to the arena.
+func (c *Changes) put(k key, arena []byte) {
+	c.list = append(c.list, change{key: k, start: len(c.arena), end: len(arena)})
+	c.arena = arena
+}
+
+func (c *Changes) delete(k key) { c.list = append(c.list, change{key: k, deleted: true}) }
+
+// writeTo puts the changes into a Pebble batch. Pebble inserts keys faster in their order.
+func (c *Changes) writeTo(b *pebble.Batch) error {
+	if c.forgetTouched {
+		if err := b.DeleteRange([]byte{keyTouched}, []byte{keyTouched + 1}, nil); err != nil {
+			return err
+		}
+	}
+	slices.SortStableFunc(c.list, func(a, b change) int { return a.key.compare(b.key) })
+	var encoded []byte
+	for i := range c.list {
+		last := &c.list[i]
+		if i+1 < len(c.list) && c.list[i+1].key == last.key {
+			continue
+		}
+		encoded = last.key.append(encoded[:0])
+		var err error
+		if last.deleted {
+			err = b.Delete(encoded, nil)
+		} else {
+			err = b.Set(encoded, c.arena[last.start:last.end], nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Changes) reset() {
+	clear(c.list)
+	c.list, c.arena, c.forgetTouched = c.list[:0], c.arena[:0], false
+	if cap(c.arena) > changesRetained {
+		*c = Changes{}
+	}
+}
+
+// compare orders keys by their bytes.
+func (k key) compare(other key) int {
+	if k.kind != other.kind {
+		return int(k.kind) - int(other.kind)
+	}
+	if c := strings.Compare(k.a, other.a); c != 0 {
+		return c
+	}
+	return strings.Compare(k.b, other.b)
+}

@@ -1,0 +1,64 @@
+package checkpoint
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// Format is part of the name of a checkpoint's folder. It rises when events make more of the state than before, or when
+// the keys change. The new checkpoint is then built from the log.
+const Format = 4
+
+// folder is the name of a checkpoint's folder, by generation of the layout, shard and format: "g1-s0-f4".
+const folder = "g%d-s%d-f%d"
+
+// Folder is the name of the folder of a shard's checkpoint.
+func Folder(generation uint32, shard int32) string {
+	return fmt.Sprintf(folder, generation, shard, uint32(Format))
+}
+
+// Outdated reports whether a folder has a checkpoint that nobody reads again: one of a former generation, or one of
+// this shard in a former format.
+func Outdated(name string, generation uint32, shard int32) bool {
+	var g, f uint32
+	var s int32
+	if _, err := fmt.Sscanf(name, folder, &g, &s, &f); err != nil || fmt.Sprintf(folder, g, s, f) != name {
+		return false // not a checkpoint
+	}
+	return g < generation || g == generation && s == shard && f < Format
+}
+
+// Keys of the checkpoint: a letter, then the aggregate.
+const (
+	keyItem             = 'i' // SKU → item
+	keyReservations     = 'r' // order ID, of another shard → its reservations of this shard's SKUs
+	keyOrder            = 'o' // order ID → order, with its reservations of this shard's SKUs and its commands
+	keyCommand          = 'c' // SKU \0 idempotency key → command record
+	keyOpenReservations = 'x' // order ID: orders of other shards with open reservations of this shard's SKUs
+	keyDeadline         = 'd' // order ID → its payment deadline: orders that expire unless they are paid
+	keyUnsettled        = 'u' // order ID: orders whose newest step is not known to be answered
+	keyTouched          = 't' // order ID: orders at the log's end that reconciliation has not looked at yet
+	keyCursor           = 'p' // topic, partition → next offset and last event
+)
+
+// key is a key of the checkpoint: what kind of value it has, and whose. Only a command's key uses b, for the
+// idempotency key.
+type key struct {
+	kind byte
+	a, b string
+}
+
+// append appends the bytes of a key.
+func (k key) append(dst []byte) []byte {
+	dst = append(append(dst, k.kind), k.a...)
+	if k.kind == keyCommand {
+		dst = append(append(dst, 0), k.b...)
+	}
+	return dst
+}
+
+func cursorKey(tp eventlog.TopicPartition) key {
+	return key{kind: keyCursor, a: string(binary.BigEndian.AppendUint32([]byte(tp.Topic), uint32(tp.Partition)))}
+}

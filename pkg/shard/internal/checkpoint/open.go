@@ -1,0 +1,151 @@
+package checkpoint
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/localstore"
+)
+
+// Delete deletes the checkpoint in dir, which must not be open.
+func Delete(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return fmt.Errorf("delete the checkpoint %s: %w", dir, err)
+	}
+	return nil
+}
+
+// Open opens the checkpoint in dir and makes it where there is none. partitions are those of the shard; foreign reports
+// whether another shard writes an order.
+func Open(dir string, partitions []eventlog.TopicPartition, foreign func(orderID string) bool) (*Store, error) {
+	db, err := localstore.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("the checkpoint: %w", err)
+	}
+	s := &Store{
+		db: db, dir: dir, foreign: foreign, cacheSize: MaxCached,
+		items: newCache[string, inventory.Item](), reservations: newCache[string, Reservations](),
+		orders: newCache[string, Entry](), commands: newCache[commandKey, CommandRecord](),
+		cursors: map[eventlog.TopicPartition]*Cursor{},
+		changes: &Changes{}, spare: &Changes{}, saved: make(chan saved, 1),
+	}
+	s.batch = db.NewBatch(pebble.WithMaxRetainedSizeBytes(changesRetained))
+	s.resetDirty()
+	s.filter = startOrderFilter(func(fn func(id, value []byte) error) error {
+		return errors.Join(s.scan(keyOrder, "", fn), s.scan(keyReservations, "", fn))
+	})
+	for _, tp := range partitions {
+		c, err := s.loadCursor(tp)
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		s.cursors[tp] = c
+	}
+	return s, nil
+}
+
+// Close waits for a checkpoint that is being written, and closes the database. What was not saved is lost; the log
+// gives it back.
+func (s *Store) Close() error {
+	s.filter.close()
+	return errors.Join(s.awaitSave(), s.batch.Close(), s.db.Flush(), s.db.Close())
+}
+
+// load decodes the value under a key, if there is one.
+func (s *Store) load(k key, decode func([]byte) error) error {
+	s.keyBuf = k.append(s.keyBuf[:0])
+	v, closer, err := s.db.Get(s.keyBuf)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the checkpoint %s: %w", s.dir, err)
+	}
+	err = decode(v)
+	if cerr := closer.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("the checkpoint %s has a bad value under %q; delete it and start again, the log restores it: %w",
+			s.dir, k.append(nil), err)
+	}
+	return nil
+}
+
+func (s *Store) loadCursor(tp eventlog.TopicPartition) (*Cursor, error) {
+	c := &Cursor{Last: -1}
+	err := s.load(cursorKey(tp), func(v []byte) error {
+		if len(v) != 32 {
+			return fmt.Errorf("a cursor has %d bytes, not 32", len(v))
+		}
+		c.Next, c.Last = int64(binary.BigEndian.Uint64(v)), int64(binary.BigEndian.Uint64(v[8:]))
+		copy(c.LastID[:], v[16:])
+		return nil
+	})
+	return c, err
+}
+
+// EachDeadline calls fn with every saved order that expires unless it is paid, and when.
+func (s *Store) EachDeadline(fn func(orderID string, atMicros int64)) error {
+	return s.scan(keyDeadline, "", func(id, v []byte) error {
+		if len(v) != 8 {
+			return fmt.Errorf("the checkpoint %s has a deadline of %d bytes, not 8; "+
+				"delete it and start again, the log restores it", s.dir, len(v))
+		}
+		fn(string(id), int64(binary.BigEndian.Uint64(v)))
+		return nil
+	})
+}
+
+// UnsettledAfter returns at most n saved orders that are unsettled, in the order of their IDs from the one behind
+// orderID.
+func (s *Store) UnsettledAfter(orderID string, n int) (ids []string, err error) {
+	err = s.scan(keyUnsettled, orderID+"\x00", func(id, _ []byte) error {
+		if len(ids) == n {
+			return errEnoughScanned
+		}
+		ids = append(ids, string(id))
+		return nil
+	})
+	return ids, err
+}
+
+// EachTouched calls fn with every saved order that reconciliation has to look at.
+func (s *Store) EachTouched(fn func(orderID string) error) error {
+	return s.scan(keyTouched, "", func(id, _ []byte) error { return fn(string(id)) })
+}
+
+// EachOpenReservation calls fn with every saved order of another shard for which something is reserved or committed
+// here.
+func (s *Store) EachOpenReservation(fn func(orderID string)) error {
+	return s.scan(keyOpenReservations, "", func(id, _ []byte) error {
+		fn(string(id))
+		return nil
+	})
+}
+
+// errEnoughScanned ends a scan early.
+var errEnoughScanned = errors.New("enough")
+
+// scan calls fn with the keys of a kind, from one on.
+func (s *Store) scan(kind byte, from string, fn func(key, value []byte) error) error {
+	it, err := s.db.NewIter(&pebble.IterOptions{
+		LowerBound: append([]byte{kind}, from...), UpperBound: []byte{kind + 1},
+	})
+	if err != nil {
+		return fmt.Errorf("scan the checkpoint %s: %w", s.dir, err)
+	}
+	for it.First(); it.Valid() && err == nil; it.Next() {
+		err = fn(it.Key()[1:], it.Value())
+	}
+	if errors.Is(err, errEnoughScanned) {
+		err = nil
+	}
+	return errors.Join(err, it.Close())
+}

@@ -1,0 +1,16 @@
+// Package logonce keeps a log readable where something is retried again and again, and fails until somebody repairs it.
+package logonce
+
+import "log/slog"
+
+// Error is the error that was logged last. The zero value has logged none.
+type Error string
+
+// Level is the level to log an error at: a warning when it is new, and debug when it is the one that was logged last.
+func (e *Error) Level(err error) slog.Level {
+	if latest := Error(err.Error()); latest != *e {
+		*e = latest
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}

@@ -1,0 +1,121 @@
+package shard
+
+import (
+	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+// serving is the runner of a shard that a message names; nil: the shard is not served here.
+func (n *Node) serving(shard uint32) *runner {
+	if int(shard) >= len(n.runners) {
+		return nil
+	}
+	return n.runners[shard].Load()
+}
+
+// enqueueMessage puts a message of another shard into a shard's queue, or drops it: its sender resends it.
+func (n *Node) enqueueMessage(r *runner, message input) {
+	if _, full := r.inbox.putMessage(message); full {
+		n.metrics.dropped.WithLabelValues(queueOfShard).Inc()
+	}
+}
+
+// sendStep delivers a step to its target's shard, here or at a peer. It may be lost.
+func (n *Node) sendStep(req *peerv1.ReservationRequest) {
+	n.cfg.Hooks.deliver(func() {
+		if r := n.serving(req.TargetShard); r != nil {
+			n.enqueueMessage(r, &stepInput{req: req, reply: n.deliverStepAnswer})
+			return
+		}
+		if address, err := n.owners.address(int32(req.TargetShard)); err == nil { // without an owner it is lost
+			n.peers.Step(address, req)
+		}
+	})
+}
+
+// sendQuery delivers a query to the order's shard, here or at a peer. It may be lost.
+func (n *Node) sendQuery(q *peerv1.OrderQuery) {
+	n.cfg.Hooks.deliver(func() {
+		if r := n.serving(q.TargetShard); r != nil {
+			n.enqueueMessage(r, &queryInput{query: q, reply: n.deliverQueryAnswer})
+			return
+		}
+		if address, err := n.owners.address(int32(q.TargetShard)); err == nil { // without an owner it is lost
+			n.peers.Query(address, q)
+		}
+	})
+}
+
+// deliverStepAnswer delivers an answer to a shard of this replica.
+func (n *Node) deliverStepAnswer(resp *peerv1.ReservationResponse) {
+	n.cfg.Hooks.deliver(func() {
+		if r := n.serving(resp.SourceShard); r != nil {
+			n.enqueueMessage(r, &stepAnswerInput{resp: resp})
+		}
+	})
+}
+
+// deliverQueryAnswer delivers an answer to a shard of this replica.
+func (n *Node) deliverQueryAnswer(resp *peerv1.OrderQueryResponse) {
+	n.cfg.Hooks.deliver(func() {
+		if r := n.serving(resp.SourceShard); r != nil {
+			n.enqueueMessage(r, &queryAnswerInput{resp: resp})
+		}
+	})
+}
+
+// peerHandler handles the messages of other replicas.
+type peerHandler struct{ node *Node }
+
+var _ peer.Handler = peerHandler{}
+
+// Command decides a command of another replica, or refuses it where the shard is not served here.
+func (h peerHandler) Command(c *peerv1.CommandRequest, answer func(final bool, r *peerv1.CommandResult)) {
+	n := h.node
+	cmd, err := n.cfg.Decode(c.Type, c.AggregateId, c.IdempotencyKey, c.Body, c.ReceivedAtMicros)
+	if err != nil {
+		answer(true, h.Refuse("the shard's owner does not understand the command: "+err.Error()))
+		return
+	}
+	cmd.ExpectedVersion = c.ExpectedVersion
+	r := n.serving(c.Shard)
+	if r == nil || n.ShardOf(cmd.ID) != r.state.shard {
+		answer(true, h.Refuse("the shard has moved: retry with the same Idempotency-Key"))
+		return
+	}
+	in := newCommandInput(cmd)
+	in.notify = func(final bool, r Result) { answer(final, resultToWire(r)) }
+	n.enqueue(r.inbox, in)
+}
+
+// Refuse is the answer to a command that was not tried.
+func (peerHandler) Refuse(detail string) *peerv1.CommandResult {
+	return resultToWire(unavailable(detail))
+}
+
+// Step decides a step of another replica.
+func (h peerHandler) Step(req *peerv1.ReservationRequest, reply func(*peerv1.ReservationResponse)) {
+	if r := h.node.serving(req.TargetShard); r != nil {
+		h.node.enqueueMessage(r, &stepInput{req: req, reply: func(resp *peerv1.ReservationResponse) {
+			h.node.cfg.Hooks.deliver(func() { reply(resp) })
+		}})
+	}
+}
+
+// StepAnswer delivers the answer to a step of this replica.
+func (h peerHandler) StepAnswer(resp *peerv1.ReservationResponse) { h.node.deliverStepAnswer(resp) }
+
+// Query decides a query of another replica.
+func (h peerHandler) Query(q *peerv1.OrderQuery, reply func(*peerv1.OrderQueryResponse)) {
+	if r := h.node.serving(q.TargetShard); r != nil {
+		h.node.enqueueMessage(r, &queryInput{query: q, reply: func(resp *peerv1.OrderQueryResponse) {
+			h.node.cfg.Hooks.deliver(func() { reply(resp) })
+		}})
+	}
+}
+
+// QueryAnswer delivers the answer to a query of this replica.
+func (h peerHandler) QueryAnswer(resp *peerv1.OrderQueryResponse) { h.node.deliverQueryAnswer(resp) }
+
+// Dropped counts a message that found no room on its way to a peer.
+func (h peerHandler) Dropped() { h.node.metrics.dropped.WithLabelValues(queueOfPeer).Inc() }

@@ -1,0 +1,80 @@
+package shard
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+func TestMessagesThatFindNoRoomAreCounted(t *testing.T) {
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := &Node{metrics: m, runners: make([]atomic.Pointer[runner], 2)}
+	r := &runner{node: node, inbox: newInbox()}
+	node.runners[0].Store(r)
+	dropped := func() (shard, peer float64) {
+		return testutil.ToFloat64(m.dropped.WithLabelValues("shard")), testutil.ToFloat64(m.dropped.WithLabelValues("peer"))
+	}
+	for range MaxQueuedMessages {
+		node.sendStep(&peerv1.ReservationRequest{})
+	}
+	if shard, peer := dropped(); shard != 0 || peer != 0 {
+		t.Fatalf("%v and %v dropped while there was room", shard, peer)
+	}
+	var h peer.Handler = peerHandler{node}
+	node.sendStep(&peerv1.ReservationRequest{})
+	node.sendQuery(&peerv1.OrderQuery{})
+	h.StepAnswer(&peerv1.ReservationResponse{})
+	h.QueryAnswer(&peerv1.OrderQueryResponse{})
+	h.Step(&peerv1.ReservationRequest{}, nil)
+	h.Query(&peerv1.OrderQuery{}, nil)
+	h.Dropped()
+	if shard, peer := dropped(); shard != 6 || peer != 1 {
+		t.Errorf("%v and %v were dropped, want 6 by the shard and 1 by the link", shard, peer)
+	}
+	r.inbox.close() // what comes for a shard that has left is no news of a full queue
+	node.sendStep(&peerv1.ReservationRequest{})
+	if shard, _ := dropped(); shard != 6 {
+		t.Errorf("%v", shard)
+	}
+}
+
+// A command that a peer refuses, or that it may have done, is answered so that its client knows what to do.
+func TestACommandThatAPeerDoesNotAnswer(t *testing.T) {
+	m, err := newMetrics(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := &Node{metrics: m}
+	for _, test := range []struct {
+		err    error
+		code   string
+		detail string
+	}{
+		{
+			&peer.FullError{Address: "peer"}, CodeTooManyRequests,
+			"too many commands wait for peer; retry later with the same key",
+		},
+		{peer.ErrStopping, CodeUnavailable, "this replica is stopping: retry with the same Idempotency-Key"},
+		{
+			&peer.UnreachableError{Address: "peer"}, CodeUnavailable,
+			"the owner of the shard cannot be reached at peer: retry with the same Idempotency-Key",
+		},
+	} {
+		fut := NewFuture()
+		node.answerFromPeer(fut, nil, test.err)
+		r := fut.Result()
+		if !closed(fut.Done()) || r.Code != test.code || r.Detail != test.detail || r.RetryAfterSeconds != 1 {
+			t.Errorf("%v: %+v", test.err, r)
+		}
+	}
+	if full := testutil.ToFloat64(m.refusedFull); full != 1 {
+		t.Errorf("%v were counted as full", full)
+	}
+}

@@ -1,0 +1,76 @@
+package shard
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	commitSeconds, batchEvents       prometheus.Histogram
+	resends, reconciled, refusedFull prometheus.Counter
+	dropped                          *prometheus.CounterVec // by queue
+	acquires                         *prometheus.CounterVec // by result
+	restored                         prometheus.Counter
+	ownedShards                      prometheus.Gauge
+	standbyLag                       *prometheus.GaugeVec // by shard
+}
+
+// Queues that may have no room for a message, in metrics.
+const (
+	queueOfShard = "shard"
+	queueOfPeer  = "peer"
+)
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		commitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "holdfast_shard_commit_seconds", Help: "Time of one transaction of a shard.",
+			Buckets: prometheus.ExponentialBuckets(0.0002, 2, 16)}),
+		batchEvents: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "holdfast_shard_batch_events", Help: "Events in one transaction.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 16)}),
+		resends: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_steps_resent_total", Help: "Steps between shards that were sent again."}),
+		reconciled: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_reconciled_total",
+			Help: "Differences between orders and stock that were found and mended; 0 on Apache Kafka."}),
+		refusedFull: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_queue_full_total",
+			Help: "Commands refused because the queue of their shard, or of the replica that serves it, was full."}),
+		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "holdfast_shard_messages_dropped_total",
+			Help: "Messages between shards that found no room and are sent again later, by queue: " +
+				"of the shard that they were for, or of the replica that serves it."}, []string{"queue"}),
+		acquires: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "holdfast_shard_acquires_total", Help: "Attempts to take over a shard, by result."}, []string{"result"}),
+		restored: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_restored_records_total",
+			Help: "Records of the log that were read to take shards over."}),
+		standbyLag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_shard_standby_lag_records",
+			Help: "Offsets between the checkpoint of a shard that another replica serves and the log, " +
+				"when it last began to follow."}, []string{"shard"}),
+		ownedShards: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "holdfast_shard_owned", Help: "Shards that this replica serves."}),
+	}
+	for _, queue := range []string{queueOfShard, queueOfPeer} {
+		m.dropped.WithLabelValues(queue) // 0 from the start
+	}
+	return m, m.register(reg)
+}
+
+func (m *metrics) register(reg prometheus.Registerer) error {
+	if reg == nil {
+		return nil
+	}
+	for _, c := range []prometheus.Collector{
+		m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.dropped, m.acquires, m.restored,
+		m.standbyLag, m.ownedShards,
+	} {
+		if err := reg.Register(c); err != nil {
+			return fmt.Errorf("register the shard metrics: %w", err)
+		}
+	}
+	return nil
+}

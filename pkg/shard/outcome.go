@@ -1,0 +1,116 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
+)
+
+// orderOutcome is what a client is told of an order that its command changed. version is the order's when the command
+// was accepted.
+func orderOutcome(e *checkpoint.Entry, cmd *Command, version uint64) Result {
+	o := &e.Order
+	res := Result{Version: o.Version, Order: summarizeOrder(o)}
+	switch c := cmd.Order.(type) {
+	case order.Ship:
+		res.Order.FulfilmentID = c.FulfilmentID
+	case order.RequestReturn:
+		res.Order.ReturnID = c.ReturnID
+	case order.CreateFulfilment:
+		res.Order.FulfilmentID = c.FulfilmentID
+	case order.Amend:
+		if slices.Contains(o.Declined, version) {
+			return declinedResult(o, version)
+		}
+	}
+	if o.RefusedDocument() {
+		return shortResult(o.Short)
+	}
+	if o.Lifecycle == order.Rejected && opensOrder(cmd.Order) {
+		short := shortResult(o.Short)
+		res.Code, res.Short, res.Detail, res.Status = short.Code, short.Short, short.Detail, o.Lifecycle.String()
+	}
+	return res
+}
+
+// declinedResult says why an amendment was declined. Only of the newest one it is known which lines were short.
+func declinedResult(o *order.Order, version uint64) Result {
+	res := Result{Version: o.Version, Status: o.Lifecycle.String(), Order: summarizeOrder(o),
+		Code: CodeAmendmentDeclined, Detail: "the amendment was declined; the order stayed as it was"}
+	if len(o.Short) > 0 && o.Declined[len(o.Declined)-1] == version {
+		short := shortResult(o.Short)
+		res.Code, res.Short = short.Code, short.Short
+		res.Detail = "stock does not have what the amendment wants more; the order stayed as it was"
+	}
+	return res
+}
+
+func shortResult(short []order.ShortLine) Result {
+	for _, s := range short {
+		if s.Reason == int32(inventory.UnknownSKU) {
+			return Result{Code: CodeUnknownSKU, Short: short,
+				Detail: "the order names a SKU that is not registered; nothing was reserved"}
+		}
+	}
+	return Result{Code: CodeInsufficient, Short: short, Detail: "not every line can be had; nothing was reserved"}
+}
+
+func summarizeOrder(o *order.Order) *OrderSummary {
+	s := &OrderSummary{
+		ID: o.ID, Version: o.Version, Status: o.Lifecycle.String(),
+		PaymentStatus: o.PaymentStatus(), FulfilmentStatus: o.FulfilmentStatus(), ReturnStatus: o.ReturnStatus(),
+		Currency: o.Currency, TotalMicros: o.TotalMicros,
+	}
+	for i := range o.Lines {
+		s.Backordered = s.Backordered || o.Lines[i].Backordered > 0
+	}
+	return s
+}
+
+// stockOutcome is what a client is told of an item that its command changed.
+func stockOutcome(it *inventory.Item, cmd *Command) *StockSummary {
+	s := &StockSummary{
+		SKU: it.SKU, Description: it.Description, Version: it.Version, BackorderLimit: it.BackorderLimit,
+		Total: it.Total(), Locations: it.Locations,
+	}
+	if c, ok := cmd.Stock.(inventory.ShipTransfer); ok {
+		s.TransferID = c.TransferID
+	}
+	return s
+}
+
+// refusal turns a rule's error into an answer.
+func refusal(err error, version uint64) Result {
+	var oe *order.Error
+	if errors.As(err, &oe) {
+		return Result{
+			Code: oe.Code, Detail: oe.Detail, Pointer: oe.Pointer, Status: oe.Status, Allowed: oe.Allowed,
+			Version: version,
+		}
+	}
+	var ie *inventory.Error
+	if errors.As(err, &ie) {
+		return Result{Code: ie.Code, Detail: ie.Detail, Pointer: ie.Pointer, Version: version, OnHand: ie.OnHand}
+	}
+	return Result{Code: CodeUnavailable, Detail: err.Error()}
+}
+
+// unavailable answers a command that was not done, or of which nobody knows, and that its client may retry.
+func unavailable(detail string) Result {
+	return Result{Code: CodeUnavailable, Detail: detail, RetryAfterSeconds: 1}
+}
+
+func versionMismatch(current, expected uint64) Result {
+	return Result{Code: CodeVersionMismatch, Version: current,
+		Detail: fmt.Sprintf("If-Match names version %d; the current one is %d: read it, and decide again",
+			expected, current)}
+}
+
+func keyReused(key string) Result {
+	return Result{Code: CodeKeyReused,
+		Detail: fmt.Sprintf("Idempotency-Key %q came before with another request; use a new key for a new request", key)}
+}

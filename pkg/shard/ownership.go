@@ -1,0 +1,126 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// ownership lasts from when the group assigns a shard to this replica to when it revokes it. A standby has one too, for
+// the time in between.
+type ownership struct {
+	cancel  context.CancelFunc
+	stopped chan struct{}
+}
+
+// followGroup acquires and releases shards as the group says.
+func (n *Node) followGroup(ctx context.Context) {
+	for ev := range n.group.Events() {
+		if ev.Owned {
+			n.beginOwnership(ctx, ev.Shard)
+		} else {
+			n.endOwnership(ev.Shard)
+		}
+	}
+}
+
+// beginOwnership owns a shard from when the former users of its checkpoint have stopped: there is one at a time.
+func (n *Node) beginOwnership(ctx context.Context, shard int32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before, standby := n.owned[shard], n.standbys[shard]
+	delete(n.standbys, shard)
+	owned, cancel := context.WithCancel(ctx)
+	o := &ownership{cancel: cancel, stopped: make(chan struct{})}
+	n.owned[shard] = o
+	n.done.Go(func() {
+		for _, other := range []*ownership{before, standby} {
+			if other != nil {
+				other.cancel()
+				<-other.stopped
+			}
+		}
+		n.own(owned, shard)
+		close(o.stopped)
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.owned[shard] == o && n.faults[shard] == nil {
+			n.startStandby(ctx, shard)
+		}
+	})
+}
+
+func (n *Node) endOwnership(shard int32) {
+	n.mu.Lock()
+	o := n.owned[shard]
+	n.mu.Unlock()
+	if o != nil {
+		o.cancel()
+	}
+}
+
+// own acquires and serves a shard for as long as the group leaves it to this replica.
+func (n *Node) own(ctx context.Context, shard int32) {
+	for ctx.Err() == nil {
+		err := n.serveOnce(ctx, shard)
+		if ctx.Err() != nil {
+			return
+		}
+		var bad *badEventError
+		if errors.As(err, &bad) || errors.Is(err, eventlog.ErrLayoutMoved) {
+			n.setFault(shard, err)
+			n.log.Error("the shard stops", "shard", shard, "error", err)
+			return
+		}
+		n.log.Warn("the shard is lost or not to be had; asking the group before trying again",
+			"shard", shard, "error", err)
+		if !n.stillOurs(ctx, shard) {
+			n.log.Info("the shard belongs to another replica", "shard", shard)
+			return
+		}
+	}
+}
+
+// serveOnce acquires a shard and serves it until it is released or lost.
+func (n *Node) serveOnce(ctx context.Context, shard int32) error {
+	r, err := n.acquire(ctx, shard)
+	if err != nil {
+		n.metrics.acquires.WithLabelValues("failed").Inc()
+		return err
+	}
+	n.metrics.acquires.WithLabelValues("acquired").Inc()
+	n.metrics.ownedShards.Inc()
+	stop := context.AfterFunc(ctx, func() { close(r.stop) })
+	defer stop()
+	err = r.serve()
+	n.runners[shard].CompareAndSwap(r, nil)
+	r.release()
+	n.metrics.ownedShards.Dec()
+	return err
+}
+
+// stillOurs asks the group, after an error, whether the shard is still this replica's. A fenced owner that acquired the
+// shard without asking would fence the new owner in turn.
+func (n *Node) stillOurs(ctx context.Context, shard int32) bool {
+	for {
+		if eventlog.Sleep(ctx, reacquireBackoff) != nil {
+			return false
+		}
+		ask, cancel := context.WithTimeout(ctx, 5*time.Second)
+		ours, err := n.group.Confirm(ask, shard)
+		cancel()
+		if err == nil {
+			// Where it is not ours any more, the group's event will say so, and give it again if it comes back.
+			return ours
+		}
+		n.log.Warn("ask the group for the owner", "shard", shard, "error", err)
+	}
+}
+
+func (n *Node) setFault(shard int32, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.faults[shard] = err
+}

@@ -1,0 +1,164 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+// stepTarget is one SKU that a step is applied to.
+type stepTarget struct {
+	wanted order.Wanted
+	item   *inventory.Item
+	res    *checkpoint.Reservation
+	events []inventory.Event
+}
+
+// applyStep sets an order's reservations of this shard's SKUs, all or nothing, and returns what is reserved then. Rules
+// that refuse the step do so before anything is written.
+func (d *decider) applyStep(step inventory.Step, wanted []order.Wanted, from *origin) ([]order.Held, error) {
+	reservations, err := d.store.Reservations(step.OrderID)
+	if err != nil {
+		return nil, err
+	}
+	targets, err := d.decideTargets(step, wanted, reservations)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]order.Held, len(targets))
+	cause := origin{occurredAt: from.occurredAt, cause: eventv1.Cause_CAUSE_SAGA, causation: from.causation}
+	if from.cause == eventv1.Cause_CAUSE_RECONCILIATION {
+		cause.cause = from.cause
+	}
+	for i := range targets {
+		t := &targets[i]
+		if err := d.appendStock(t.item, reservations, t.events, &cause); err != nil {
+			return nil, err
+		}
+		answers[i] = t.res.Answer()
+	}
+	return answers, nil
+}
+
+// decideTargets decides a step for each SKU. Where one of them is rejected, all are.
+func (d *decider) decideTargets(
+	step inventory.Step, wanted []order.Wanted, reservations *checkpoint.Reservations,
+) ([]stepTarget, error) {
+	targets := make([]stepTarget, len(wanted))
+	refused := false
+	for i, w := range wanted {
+		t := &targets[i]
+		it, err := d.store.Item(w.SKU)
+		if err != nil {
+			return nil, err
+		}
+		*t = stepTarget{wanted: w, item: it, res: reservations.Of(w.SKU)}
+		if err := t.decide(step, false); err != nil {
+			return nil, fmt.Errorf("SKU %s cannot take a step of order %s: %w", w.SKU, step.OrderID, err)
+		}
+		refused = refused || rejects(t.events)
+	}
+	for i := range targets {
+		t := &targets[i]
+		if !refused || len(t.events) == 0 || rejects(t.events) {
+			continue
+		}
+		if err := t.decide(step, true); err != nil {
+			return nil, fmt.Errorf("SKU %s cannot refuse a step of order %s: %w", t.wanted.SKU, step.OrderID, err)
+		}
+	}
+	return targets, nil
+}
+
+func (t *stepTarget) decide(step inventory.Step, refuse bool) (err error) {
+	w := &t.wanted
+	t.events, err = inventory.Decide(*t.item, t.res.Reservation, inventory.SetReservation{
+		OrderID: step.OrderID, PlacedEventID: step.PlacedEventID, Version: step.Version,
+		Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
+		Imported: w.Imported, Refuse: refuse, Allocation: step.Allocation, ReturnedAt: stockReturns(w.ReturnedAt),
+	})
+	return err
+}
+
+func rejects(evs []inventory.Event) bool {
+	for i := range evs {
+		if _, ok := evs[i].Change.(inventory.ReservationRejected); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// stockReturns is what came back to a location, as stock has it.
+func stockReturns(at []order.ReturnedAt) []inventory.ReturnedAt {
+	if len(at) == 0 {
+		return nil
+	}
+	out := make([]inventory.ReturnedAt, len(at))
+	for i, r := range at {
+		out[i] = inventory.ReturnedAt(r)
+	}
+	return out
+}
+
+// stockRule is an order's allocation rule as stock has it.
+func stockRule(rule *order.AllocationRule) *inventory.AllocationRule {
+	if rule == nil {
+		return nil
+	}
+	return &inventory.AllocationRule{Policy: inventory.AllocationPolicy(rule.Policy), Locations: rule.Locations}
+}
+
+// decideStep sets reservations for an order of another shard. A step that this program would not send is passed over.
+func (d *decider) decideStep(req *peerv1.ReservationRequest, reply func(*peerv1.ReservationResponse)) error {
+	step, wanted, ok := stepFromWire(req)
+	if !ok {
+		return nil
+	}
+	for i := range wanted {
+		if d.foreign(wanted[i].SKU) {
+			return nil // a layout of another generation
+		}
+	}
+	from := origin{occurredAt: req.OccurredAtMicros}
+	if req.Reconciliation {
+		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
+	}
+	answers, err := d.applyStep(step, wanted, &from)
+	if refused, ok := errors.AsType[*inventory.Error](err); ok {
+		d.log.Error("another replica sent a step that the rules do not know; it is passed over",
+			"order_id", req.OrderId, "error", refused)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.batch.fenced = true
+	resp := &peerv1.ReservationResponse{
+		SourceShard: req.SourceShard, TargetShard: req.TargetShard, OrderId: req.OrderId,
+		PlacedEventId: req.PlacedEventId, Version: req.Version, Held: heldToWire(answers),
+	}
+	reservations, err := d.store.Reservations(req.OrderId)
+	if err != nil {
+		return err
+	}
+	for i := range wanted { // one of them may have seen a newer step, which left the others out
+		if res := reservations.Find(wanted[i].SKU); res != nil && res.PlacedEventID == step.PlacedEventID {
+			resp.Version = max(resp.Version, res.Version)
+		}
+	}
+	d.batch.onCommit = append(d.batch.onCommit, func(*batch) {
+		// A repeated step wrote nothing: its answer depends on what was written before.
+		for _, w := range wanted {
+			tp := d.stockPartition(w.SKU)
+			resp.Position = append(resp.Position, offsetToWire(tp, d.store.Applied(tp)))
+		}
+		reply(resp)
+	})
+	return nil
+}

@@ -1,0 +1,84 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
+)
+
+// Submit hands a command to its shard's owner. It never blocks; the future is answered in any case.
+func (n *Node) Submit(cmd *Command) *Future {
+	in := newCommandInput(cmd)
+	shard := n.ShardOf(cmd.ID)
+	if r := n.runners[shard].Load(); r != nil {
+		n.enqueue(r.inbox, in)
+	} else {
+		n.submitToPeer(shard, in)
+	}
+	return &in.Future
+}
+
+// SubmitBehind is Submit for a command that must not overtake the previous one on its aggregate, which need not have
+// an outcome yet. It goes into the queue that accepted that one, or is refused with it: whoever the shard belongs to by
+// now, it runs nowhere else. nil: no queue of this replica accepted the previous one, so the caller has to wait for its
+// outcome.
+func (n *Node) SubmitBehind(previous *Future, cmd *Command) *Future {
+	if previous.queue == nil {
+		return nil
+	}
+	in := newCommandInput(cmd)
+	n.enqueue(previous.queue, in)
+	return &in.Future
+}
+
+// enqueue puts a command into a shard's queue, or answers that there is no room.
+func (n *Node) enqueue(queue *inbox, in *commandInput) {
+	in.queue = queue
+	ok, full := queue.putCommand(in)
+	switch {
+	case ok:
+	case full:
+		n.metrics.refusedFull.Inc()
+		in.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
+			Detail: fmt.Sprintf("the shard has %d commands waiting; retry later with the same key", MaxQueued)})
+	default:
+		in.finish(unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
+	}
+}
+
+// submitToPeer sends a command to the owner of its shard.
+func (n *Node) submitToPeer(shard int32, in *commandInput) {
+	address, err := n.owners.address(shard)
+	if err != nil {
+		in.finish(unavailable(err.Error() + ": retry with the same Idempotency-Key"))
+		return
+	}
+	n.peers.Command(address, commandToWire(in.cmd, shard), func(resp *peerv1.CommandResponse, err error) {
+		n.answerFromPeer(&in.Future, resp, err)
+	})
+}
+
+// answerFromPeer answers a command with what its owner says, or why that says nothing.
+func (n *Node) answerFromPeer(fut *Future, resp *peerv1.CommandResponse, err error) {
+	if full, ok := errors.AsType[*peer.FullError](err); ok {
+		n.metrics.refusedFull.Inc()
+		fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
+			Detail: full.Error() + "; retry later with the same key"})
+		return
+	}
+	if err != nil {
+		fut.finish(unavailable(err.Error() + ": retry with the same Idempotency-Key"))
+		return
+	}
+	res, err := resultFromWire(resp.Outcome)
+	switch {
+	case err != nil:
+		fut.finish(unavailable("the owner's answer cannot be read: " + err.Error()))
+	case resp.Final:
+		fut.finish(res)
+	default:
+		fut.accept(res)
+	}
+}
