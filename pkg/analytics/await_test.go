@@ -11,11 +11,11 @@ import (
 )
 
 // movingMirror is a mirror that gains one event in each interval, up to the last one.
-func movingMirror(every time.Duration, last int64) func(context.Context) (Coverage, error) {
+func movingMirror(every time.Duration, last int64) func(context.Context) (Reached, error) {
 	begin := time.Now()
-	return func(context.Context) (Coverage, error) {
+	return func(context.Context) (Reached, error) {
 		end := 1 + min(int64(time.Since(begin)/every), last-1)
-		return Coverage{Position: eventlog.PositionOf(eventlog.Offsets{busy: end})}, nil
+		return Reached{Position: eventlog.PositionOf(eventlog.Offsets{busy: end})}, nil
 	}
 }
 

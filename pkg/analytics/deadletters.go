@@ -19,8 +19,8 @@ type DeadLetter struct {
 	Offset    int64     `json:"offset"`
 	Reason    string    `json:"reason"`
 	ParkedAt  time.Time `json:"parked_at"`
-	// Settled is true once a retry has written the rows of the event.
-	Settled bool `json:"settled,omitempty"`
+	// Retried is true once a retry has written the rows of the event.
+	Retried bool `json:"settled,omitempty"`
 }
 
 // Place is where the event is, in the form that `holdfast dead-letters` accepts: orders.events/3/17 is offset 17 of
@@ -75,11 +75,11 @@ func DeadLetters(ctx context.Context, client *eventlog.Client) ([]DeadLetter, er
 			places[letter.Place()] = len(letters)
 			letters = append(letters, letter)
 		} else {
-			letters[i].Settled = letter.Settled
+			letters[i].Retried = letter.Retried
 		}
 		return nil
 	})
-	return slices.DeleteFunc(letters, func(l DeadLetter) bool { return l.Settled }), err
+	return slices.DeleteFunc(letters, func(l DeadLetter) bool { return l.Retried }), err
 }
 
 // Event reads the event of a dead letter from the log.
@@ -114,6 +114,6 @@ func Retry(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, 
 			return err
 		}
 	}
-	letter.Settled = true
+	letter.Retried = true
 	return Park(ctx, client, []DeadLetter{letter})
 }

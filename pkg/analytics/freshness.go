@@ -45,7 +45,7 @@ func (f *freshness) ended(end eventlog.Offsets, asked time.Time) bool {
 	}
 	f.ends = append(f.ends, logEnd{asked, end})
 	f.updateCurrent()
-	return end.Covers(f.next)
+	return end.Reaches(f.next)
 }
 
 // advance records what has become durable.
@@ -57,7 +57,7 @@ func (f *freshness) advance(reached eventlog.Offsets) {
 // updateCurrent finds the newest end that the mirror has reached, and forgets those before it.
 func (f *freshness) updateCurrent() {
 	for i := len(f.ends) - 1; i >= 0; i-- {
-		if f.next.Covers(f.ends[i].end) {
+		if f.next.Reaches(f.ends[i].end) {
 			f.currentAt = f.ends[i].asked
 			f.ends = slices.Delete(f.ends, 0, i)
 			return

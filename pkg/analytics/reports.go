@@ -45,8 +45,8 @@ func (r *Reports) progress(ctx context.Context) (*progress, error) {
 	return p, err
 }
 
-// Coverage says which events an answer includes.
-type Coverage struct {
+// Reached says which events an answer includes.
+type Reached struct {
 	// Position is how far the mirror was before the query. The answer includes all events before it, and may include
 	// later ones.
 	Position eventlog.Position
@@ -69,18 +69,18 @@ func (e *StalledError) Error() string {
 
 // Await waits until the mirror has reached the position, and returns how far it is then. With the zero position it does
 // not wait. When ctx ends first, it returns the context's error and how far the mirror was.
-func (r *Reports) Await(ctx context.Context, position eventlog.Position) (Coverage, error) {
+func (r *Reports) Await(ctx context.Context, position eventlog.Position) (Reached, error) {
 	return r.AwaitMoving(ctx, position, math.MaxInt64)
 }
 
 // AwaitMoving is Await, but returns a StalledError once the mirror has not moved for as long as patience.
 func (r *Reports) AwaitMoving(
 	ctx context.Context, position eventlog.Position, patience time.Duration,
-) (Coverage, error) {
-	return await(ctx, position, patience, func(ctx context.Context) (Coverage, error) {
+) (Reached, error) {
+	return await(ctx, position, patience, func(ctx context.Context) (Reached, error) {
 		p, err := r.progress(ctx)
 		if err != nil {
-			return Coverage{}, err
+			return Reached{}, err
 		}
 		return p.coverage(time.Now()), nil
 	})
@@ -91,9 +91,9 @@ func await(
 	ctx context.Context,
 	position eventlog.Position,
 	patience time.Duration,
-	ask func(context.Context) (Coverage, error),
-) (Coverage, error) {
-	var reached Coverage
+	ask func(context.Context) (Reached, error),
+) (Reached, error) {
+	var reached Reached
 	moved := time.Now()
 	for {
 		now, err := ask(ctx)
@@ -104,7 +104,7 @@ func await(
 			if !now.Position.Equal(reached.Position) { // going back counts as well: a rebuilt mirror fills again
 				moved = time.Now()
 			}
-			if reached = now; reached.Position.Covers(position) {
+			if reached = now; reached.Position.Reaches(position) {
 				return reached, nil
 			}
 		case !clickhouse.IsMissing(err) || position.IsZero(): // tables that do not exist yet are waited for
@@ -120,8 +120,8 @@ func await(
 }
 
 // coverage is the coverage of an answer that is read now. The mirror is as old as its oldest partition.
-func (p *progress) coverage(now time.Time) Coverage {
-	c := Coverage{Position: eventlog.PositionOf(p.next)}
+func (p *progress) coverage(now time.Time) Reached {
+	c := Reached{Position: eventlog.PositionOf(p.next)}
 	if len(p.currentAt) == 0 {
 		c.Age = -1
 	}

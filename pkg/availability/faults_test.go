@@ -63,7 +63,7 @@ func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
 		err := p.Ready()
 		return err != nil && strings.HasPrefix(err.Error(), want)
 	})
-	if s.Reached().Covers(after) {
+	if s.Reached().Reaches(after) {
 		t.Fatal("the view passed an event that it cannot fold")
 	}
 	f.Eventually("a metric counts the partition", func() bool {

@@ -122,7 +122,7 @@ func (v *projectorView) Begin(ctx context.Context, end eventlog.Offsets) (eventl
 // another log. end may be too low, because it was asked for before the restore, and another projector may have gone on
 // since. So the log is asked again before the error is returned.
 func (v *projectorView) checkEnd(ctx context.Context, from, end eventlog.Offsets) error {
-	if end.Covers(from) {
+	if end.Reaches(from) {
 		return nil
 	}
 	end, err := v.client.StableOffsets(ctx, projector.Partitions(eventlog.TopicInventory, v.layout))

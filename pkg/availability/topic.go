@@ -125,7 +125,7 @@ func (v *projectorView) watchTopic(ctx context.Context) error {
 		Ask:        v.client.EndOffsets,
 		Partitions: projector.Partitions(eventlog.TopicAvailability, v.layout),
 		Observe: func(end eventlog.Offsets, _ time.Time) error {
-			if !end.Covers(before) {
+			if !end.Reaches(before) {
 				return errTopicGone
 			}
 			before = end

@@ -83,8 +83,8 @@ func (o Offsets) Merge(other Offsets) {
 	}
 }
 
-// Covers reports whether every offset of other is reached.
-func (o Offsets) Covers(other Offsets) bool {
+// Reaches reports whether every offset of other is reached.
+func (o Offsets) Reaches(other Offsets) bool {
 	for tp, end := range other {
 		if o[tp] < end {
 			return false

@@ -50,7 +50,7 @@ func TestFollowerSeesRecordsAndMarkers(t *testing.T) {
 	var got []string
 	// The new records in orders0 are: a, its marker, aborted, its marker.
 	want := eventlog.Offsets{orders0: 6, stock0: 2}
-	for reached := (eventlog.Offsets{}); !reached.Covers(want); {
+	for reached := (eventlog.Offsets{}); !reached.Reaches(want); {
 		var recs []eventlog.Record
 		if recs, reached, err = f.Poll(logtest.Context(t)); err != nil {
 			t.Fatal(err)

@@ -197,6 +197,3 @@ func (c *Client) tryAppendLayout(ctx context.Context, decide decideLayout) (Layo
 	}
 	return l, nil
 }
-
-// Sleep is backoff.Sleep; use that one.
-func Sleep(ctx context.Context, d time.Duration) error { return backoff.Sleep(ctx, d) }

@@ -127,8 +127,8 @@ func (p Position) Merge(other Position) Position {
 	return Position{append(append(merged, a...), b...)}
 }
 
-// Covers reports whether p is at least as far as other in every partition.
-func (p Position) Covers(other Position) bool {
+// Reaches reports whether p is at least as far as other in every partition.
+func (p Position) Reaches(other Position) bool {
 	have := p.ends
 	for _, want := range other.ends {
 		for len(have) > 0 && have[0].key < want.key {

@@ -87,10 +87,10 @@ func TestPositionMergeAndCovers(t *testing.T) {
 		if merged.String() != tc.merged {
 			t.Errorf("%q merged with %q is %q, want %q", a, b, merged, tc.merged)
 		}
-		if !merged.Covers(a) || !merged.Covers(b) {
+		if !merged.Reaches(a) || !merged.Reaches(b) {
 			t.Errorf("%q does not cover %q and %q", merged, a, b)
 		}
-		if got, want := a.Covers(b), tc.a == tc.merged; got != want {
+		if got, want := a.Reaches(b), tc.a == tc.merged; got != want {
 			t.Errorf("%q covers %q: %v, want %v", a, b, got, want)
 		}
 		if a.String() != tc.a || b.String() != tc.b {

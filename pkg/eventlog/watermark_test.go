@@ -49,7 +49,7 @@ func TestWatermarkWait(t *testing.T) {
 				if !released {
 					t.Errorf("not released at %s", w.Reached())
 				}
-				if !w.Reached().Covers(position(t, tc.wanted)) {
+				if !w.Reached().Reaches(position(t, tc.wanted)) {
 					t.Errorf("reached %s", w.Reached())
 				}
 			})
@@ -99,7 +99,7 @@ func TestWatermarkWithAThousandWaiters(t *testing.T) {
 					t.Errorf("waiting for %s at %s: %v", p, w.Reached(), err)
 					return
 				}
-				if !w.Reached().Covers(p) {
+				if !w.Reached().Reaches(p) {
 					t.Errorf("released before %s", p)
 				}
 			}

@@ -157,7 +157,7 @@ func (d *stepDecision) single(quantity int64) candidate {
 
 // uses reports whether the order has something of a location, or has had it shipped from there.
 func (r *Reservation) uses(location string) bool {
-	return slices.ContainsFunc(r.Held, func(h HeldAt) bool {
+	return slices.ContainsFunc(r.Locations, func(h ReservationAt) bool {
 		return h.Location == location && h.Reserved+h.Committed+h.Fulfilled > 0
 	})
 }

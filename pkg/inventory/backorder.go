@@ -61,10 +61,10 @@ func (i *Item) followBackorder(r Reservation) {
 	for _, b := range i.Backorders {
 		if b.OrderID == r.OrderID {
 			k := r.find(b.Location)
-			if k < 0 || r.Held[k].Backordered == 0 || b.PlacedEventID != r.PlacedEventID {
+			if k < 0 || r.Locations[k].Backordered == 0 || b.PlacedEventID != r.PlacedEventID {
 				continue
 			}
-			b = r.backorder(&r.Held[k])
+			b = r.backorder(&r.Locations[k])
 		}
 		kept = append(kept, b)
 	}
@@ -76,8 +76,8 @@ func (i *Item) followBackorder(r Reservation) {
 		}
 		return false
 	}
-	for k := range r.Held {
-		if h := &r.Held[k]; h.Backordered > 0 && !waits(h.Location) {
+	for k := range r.Locations {
+		if h := &r.Locations[k]; h.Backordered > 0 && !waits(h.Location) {
 			kept = append(kept, r.backorder(h))
 		}
 	}
@@ -86,7 +86,7 @@ func (i *Item) followBackorder(r Reservation) {
 	}
 }
 
-func (r *Reservation) backorder(h *HeldAt) Backorder {
+func (r *Reservation) backorder(h *ReservationAt) Backorder {
 	return Backorder{
 		r.OrderID, r.PlacedEventID, r.Version, h.Location, h.Backordered, h.Reserved, h.Committed, r.Allocation,
 	}
@@ -95,8 +95,8 @@ func (r *Reservation) backorder(h *HeldAt) Backorder {
 // sumBackordered keeps what is backordered within reserved and committed, by location, and adds it up.
 func (r *Reservation) sumBackordered() {
 	r.Backordered = 0
-	for k := range r.Held {
-		h := &r.Held[k]
+	for k := range r.Locations {
+		h := &r.Locations[k]
 		h.Backordered = min(h.Backordered, h.Reserved+h.Committed)
 		r.Backordered += h.Backordered
 	}

@@ -97,19 +97,19 @@ func (d *stepDecision) fulfil() {
 	}, changed)
 }
 
-func reservedAt(h *HeldAt) int64  { return h.Reserved }
-func committedAt(h *HeldAt) int64 { return h.Committed }
+func reservedAt(h *ReservationAt) int64  { return h.Reserved }
+func committedAt(h *ReservationAt) int64 { return h.Committed }
 
 // A release prefers backorderedAt, a shipment inStockAt (INV-25).
-func backorderedAt(h *HeldAt) int64 { return h.Backordered }
-func inStockAt(h *HeldAt) int64     { return h.Reserved + h.Committed - h.Backordered }
+func backorderedAt(h *ReservationAt) int64 { return h.Backordered }
+func inStockAt(h *ReservationAt) int64     { return h.Reserved + h.Committed - h.Backordered }
 
 // pick chooses the locations that a quantity of the reservation comes from, in their order. Each has at most has, and
 // what is preferred there goes first.
-func (d *stepDecision) pick(quantity int64, has, preferred func(*HeldAt) int64) []Allocation {
+func (d *stepDecision) pick(quantity int64, has, preferred func(*ReservationAt) int64) []Allocation {
 	var picked []Allocation
 	if d.res.Backordered > 0 {
-		picked, quantity = d.pickFrom(nil, quantity, func(h *HeldAt) int64 { return min(has(h), preferred(h)) })
+		picked, quantity = d.pickFrom(nil, quantity, func(h *ReservationAt) int64 { return min(has(h), preferred(h)) })
 	}
 	picked, _ = d.pickFrom(picked, quantity, has)
 	return picked
@@ -117,13 +117,13 @@ func (d *stepDecision) pick(quantity int64, has, preferred func(*HeldAt) int64) 
 
 // pickFrom adds to what is picked, and returns what is still to pick.
 func (d *stepDecision) pickFrom(
-	picked []Allocation, quantity int64, limit func(*HeldAt) int64,
+	picked []Allocation, quantity int64, limit func(*ReservationAt) int64,
 ) ([]Allocation, int64) {
-	for k := range d.res.Held {
+	for k := range d.res.Locations {
 		if quantity == 0 {
 			break
 		}
-		h := &d.res.Held[k]
+		h := &d.res.Locations[k]
 		i := slices.IndexFunc(picked, func(a Allocation) bool { return a.Location == h.Location })
 		n := limit(h)
 		if i >= 0 {
@@ -144,22 +144,22 @@ func (d *stepDecision) pickFrom(
 
 func (c ReservationReleased) evolve(_ *Item, res *Reservation) {
 	res.advance(c.Step, 0)
-	res.change(c.FromReserved, func(h *HeldAt, q int64) {
+	res.change(c.FromReserved, func(h *ReservationAt, q int64) {
 		h.Reserved, h.Backordered = h.Reserved-q, max(0, h.Backordered-q)
 	})
-	res.change(c.FromCommitted, func(h *HeldAt, q int64) {
+	res.change(c.FromCommitted, func(h *ReservationAt, q int64) {
 		h.Committed, h.Backordered = h.Committed-q, max(0, h.Backordered-q)
 	})
 }
 
 func (c ReservationCommitted) evolve(_ *Item, res *Reservation) {
 	res.advance(c.Step, 0)
-	res.change(c.Allocations, func(h *HeldAt, q int64) { h.Reserved -= q; h.Committed += q })
+	res.change(c.Allocations, func(h *ReservationAt, q int64) { h.Reserved -= q; h.Committed += q })
 }
 
 func (c StockFulfilled) evolve(_ *Item, res *Reservation) {
 	res.advance(c.Step, len(c.FromAvailable))
-	res.change(c.FromReserved, func(h *HeldAt, q int64) { h.Reserved -= q; h.Fulfilled += q })
-	res.change(c.FromCommitted, func(h *HeldAt, q int64) { h.Committed -= q; h.Fulfilled += q })
-	res.add(c.FromAvailable, func(h *HeldAt) *int64 { return &h.Fulfilled })
+	res.change(c.FromReserved, func(h *ReservationAt, q int64) { h.Reserved -= q; h.Fulfilled += q })
+	res.change(c.FromCommitted, func(h *ReservationAt, q int64) { h.Committed -= q; h.Fulfilled += q })
+	res.add(c.FromAvailable, func(h *ReservationAt) *int64 { return &h.Fulfilled })
 }

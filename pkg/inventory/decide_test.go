@@ -178,9 +178,9 @@ func TestSellableClampsEachLocation(t *testing.T) {
 func TestEvolveChangesNeitherArgument(t *testing.T) {
 	s := given(t, append(stock(10), want(1, 5, 0, 0))...)
 	item, res := s.item, s.reservations["o-1"]
-	level, held := item.Locations[0], res.Held[0]
+	level, held := item.Locations[0], res.Locations[0]
 	s.when(want(2, 1, 2, 1)).when(ReceiveStock{"", 3, ""})
-	if item.Locations[0] != level || res.Held[0] != held {
+	if item.Locations[0] != level || res.Locations[0] != held {
 		t.Fatal("Evolve changed its argument")
 	}
 }

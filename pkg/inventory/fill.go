@@ -147,16 +147,16 @@ func (i *Item) fillBackorder(c *BackorderFilled) {
 
 // fillBackorder does the same for the reservation that was filled.
 func (r *Reservation) fillBackorder(c *BackorderFilled) {
-	locations := make([]HeldAt, len(r.Held), len(r.Held)+len(c.Reserved)+len(c.Committed))
-	copy(locations, r.Held)
-	r.Held = locations
+	locations := make([]ReservationAt, len(r.Locations), len(r.Locations)+len(c.Reserved)+len(c.Committed))
+	copy(locations, r.Locations)
+	r.Locations = locations
 	if k := r.find(c.Location); k >= 0 {
 		locations[k].Backordered = c.Backordered
 		locations[k].Reserved -= units(c.Reserved)
 		locations[k].Committed -= units(c.Committed)
 	}
-	r.add(c.Reserved, func(h *HeldAt) *int64 { return &h.Reserved })
-	r.add(c.Committed, func(h *HeldAt) *int64 { return &h.Committed })
+	r.add(c.Reserved, func(h *ReservationAt) *int64 { return &h.Reserved })
+	r.add(c.Committed, func(h *ReservationAt) *int64 { return &h.Committed })
 	r.sumBackordered()
 }
 

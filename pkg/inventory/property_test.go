@@ -110,8 +110,8 @@ func checkBackorders(w *scenario) string {
 	waiting, anywhere := map[string]int64{}, int64(0)
 	for _, b := range w.item.Backorders {
 		r := w.reservations[b.OrderID]
-		k := slices.IndexFunc(r.Held, func(h HeldAt) bool { return h.Location == b.Location })
-		if k < 0 || r.backorder(&r.Held[k]) != b || b.Quantity <= 0 || b.Quantity > b.Reserved+b.Committed {
+		k := slices.IndexFunc(r.Locations, func(h ReservationAt) bool { return h.Location == b.Location })
+		if k < 0 || r.backorder(&r.Locations[k]) != b || b.Quantity <= 0 || b.Quantity > b.Reserved+b.Committed {
 			return fmt.Sprintf("%+v waits, its reservation is %+v", b, r)
 		}
 		waiting[b.Location] += b.Quantity
@@ -198,7 +198,7 @@ func (w *world) checkReservations() string {
 		if r.Backordered < 0 || r.Backordered > reserved+committed {
 			return fmt.Sprintf("backordered %d of %d", r.Backordered, reserved+committed)
 		}
-		for _, h := range r.Held {
+		for _, h := range r.Locations {
 			if h.Reserved < 0 || h.Committed < 0 || h.Fulfilled < 0 || h.Restocked < 0 || h.Damaged < 0 {
 				return fmt.Sprintf("negative quantity %+v", h)
 			}

@@ -9,7 +9,7 @@ type Reservation struct {
 	PlacedEventID ID
 	// Version is that of the newest step seen: the order's version at which what it wants last changed. 0: none seen.
 	Version uint64
-	Held    []HeldAt
+	Locations    []ReservationAt
 	// Backordered is how much of reserved and committed is not in stock yet, over all locations.
 	Backordered int64
 	// Allocation is the rule of the newest step seen; nil: it has none.
@@ -20,8 +20,8 @@ type Reservation struct {
 	Rejected *Rejection
 }
 
-// HeldAt is what a reservation has at one location.
-type HeldAt struct {
+// ReservationAt is what a reservation has at one location.
+type ReservationAt struct {
 	Location                                  string
 	Reserved, Committed, Fulfilled, Restocked int64
 	// Damaged came back like Restocked, and cannot be sold again.
@@ -246,44 +246,44 @@ func (r *Reservation) advance(step Step, room int) {
 	}
 	r.OrderID, r.PlacedEventID, r.Version, r.Allocation = step.OrderID, step.PlacedEventID, step.Version, step.Allocation
 	r.Rejected = nil
-	if n := len(r.Held); n+room > 0 {
-		locations := make([]HeldAt, n, n+room)
-		copy(locations, r.Held)
-		r.Held = locations
+	if n := len(r.Locations); n+room > 0 {
+		locations := make([]ReservationAt, n, n+room)
+		copy(locations, r.Locations)
+		r.Locations = locations
 	}
 }
 
 // find returns the index of a location in Held, or -1.
 func (r *Reservation) find(location string) int {
-	return slices.IndexFunc(r.Held, func(h HeldAt) bool { return h.Location == location })
+	return slices.IndexFunc(r.Locations, func(h ReservationAt) bool { return h.Location == location })
 }
 
 // add adds the allocations to one quantity of their locations.
-func (r *Reservation) add(allocations []Allocation, field func(*HeldAt) *int64) {
+func (r *Reservation) add(allocations []Allocation, field func(*ReservationAt) *int64) {
 	for _, a := range allocations {
 		i := r.find(a.Location)
 		if i < 0 {
-			i = len(r.Held)
-			r.Held = append(r.Held, HeldAt{Location: a.Location})
+			i = len(r.Locations)
+			r.Locations = append(r.Locations, ReservationAt{Location: a.Location})
 		}
-		*field(&r.Held[i]) += a.Quantity
+		*field(&r.Locations[i]) += a.Quantity
 	}
 }
 
 // change applies a change at the allocations' locations. Locations that the reservation does not have are passed over:
 // they belonged to one that has been replaced.
-func (r *Reservation) change(allocations []Allocation, apply func(*HeldAt, int64)) {
+func (r *Reservation) change(allocations []Allocation, apply func(*ReservationAt, int64)) {
 	for _, a := range allocations {
 		if i := r.find(a.Location); i >= 0 {
-			apply(&r.Held[i], a.Quantity)
+			apply(&r.Locations[i], a.Quantity)
 		}
 	}
 }
 
 // Sums adds up what the reservation has over its locations.
 func (r Reservation) Sums() (reserved, committed, fulfilled, restocked int64) {
-	for k := range r.Held {
-		h := &r.Held[k]
+	for k := range r.Locations {
+		h := &r.Locations[k]
 		reserved += h.Reserved
 		committed += h.Committed
 		fulfilled += h.Fulfilled
@@ -294,8 +294,8 @@ func (r Reservation) Sums() (reserved, committed, fulfilled, restocked int64) {
 
 // Damaged adds up what came back and cannot be sold again.
 func (r Reservation) Damaged() (damaged int64) {
-	for k := range r.Held {
-		damaged += r.Held[k].Damaged
+	for k := range r.Locations {
+		damaged += r.Locations[k].Damaged
 	}
 	return damaged
 }

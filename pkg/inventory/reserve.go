@@ -101,15 +101,15 @@ func (d *stepDecision) reserve(quantity int64) {
 
 func (c StockReserved) evolve(_ *Item, res *Reservation) {
 	res.advance(c.Step, len(c.Allocations))
-	res.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Reserved })
+	res.add(c.Allocations, func(h *ReservationAt) *int64 { return &h.Reserved })
 }
 
 func (c StockBackordered) evolve(_ *Item, res *Reservation) {
 	res.advance(c.Step, len(c.Allocations))
-	res.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Reserved })
+	res.add(c.Allocations, func(h *ReservationAt) *int64 { return &h.Reserved })
 	if len(c.Allocations) > 0 {
 		first := []Allocation{{c.Allocations[0].Location, c.Backordered}}
-		res.add(first, func(h *HeldAt) *int64 { return &h.Backordered })
+		res.add(first, func(h *ReservationAt) *int64 { return &h.Backordered })
 	}
 	res.Backordered += c.Backordered
 }

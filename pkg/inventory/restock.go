@@ -43,8 +43,8 @@ func (d *stepDecision) restock() {
 
 // away is what has left each location for the order and has not come back there.
 func (d *stepDecision) away() []Allocation {
-	away := make([]Allocation, 0, len(d.res.Held))
-	for _, h := range d.res.Held {
+	away := make([]Allocation, 0, len(d.res.Locations))
+	for _, h := range d.res.Locations {
 		if n := h.Fulfilled - h.Restocked - h.Damaged; n > 0 {
 			away = append(away, Allocation{h.Location, n})
 		}
@@ -98,7 +98,7 @@ func add(allocations []Allocation, location string, quantity int64) []Allocation
 
 func (c StockRestocked) evolve(_ *Item, res *Reservation) {
 	res.advance(c.Step, len(c.Allocations)+len(c.Damaged))
-	res.add(c.Allocations, func(h *HeldAt) *int64 { return &h.Restocked })
-	res.add(c.Damaged, func(h *HeldAt) *int64 { return &h.Damaged })
+	res.add(c.Allocations, func(h *ReservationAt) *int64 { return &h.Restocked })
+	res.add(c.Damaged, func(h *ReservationAt) *int64 { return &h.Damaged })
 	res.ReturnedAt = c.ReturnedAt
 }

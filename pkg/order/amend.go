@@ -135,7 +135,7 @@ func (o *Order) amendedLines(asked []AmendLine) ([]AmendedLine, error) {
 			lines = append(lines, l)
 		}
 	}
-	if int(next)+len(o.Asked) > MaxLines {
+	if int(next)+len(o.SKUsToRelease) > MaxLines {
 		return nil, refuse(CodeInvalidLines, "/lines",
 			"an order has at most 2000 lines, those that were taken off or declined included")
 	}

@@ -13,8 +13,8 @@ func amend(lines ...AmendLine) Amend { return Amend{Lines: lines} }
 func stockIsShort(sku string, available int64) stockAnswers {
 	return func(o Order) RecordReservation {
 		c := granted(o)
-		for i := range c.Held {
-			h := &c.Held[i]
+		for i := range c.Answers {
+			h := &c.Answers[i]
 			h.Rejected, h.RejectionReason, h.Available = true, ReasonOtherLine, 9
 			if h.SKU == sku {
 				h.RejectionReason, h.Available = ReasonInsufficientStock, available
@@ -51,9 +51,9 @@ func TestORD51AmendedLines(t *testing.T) {
 	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)},
 		AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(2)})).refused(CodeInvalidLines)
 	s.when(amend(AmendLine{SKU: "c", Quantity: 0, UnitPriceMicros: price(1)})).refused(CodeInvalidQuantity)
-	s.order.Asked = make([]string, MaxLines-3)
+	s.order.SKUsToRelease = make([]string, MaxLines-3)
 	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)})).refused(CodeInvalidLines)
-	s.order.Asked = nil
+	s.order.SKUsToRelease = nil
 	s.when(amend(AmendLine{SKU: "a", Line: 3, Quantity: 2})).
 		then(AmendmentRequested{Lines: []AmendedLine{{3, "a", 2, 2_115_000, 1, 2_115_000}}})
 }
@@ -113,8 +113,8 @@ func TestORD54To56StockIsReservedFirst(t *testing.T) {
 	if s.order.TotalMicros != twoSKUsTotal || !s.order.Undecided() {
 		t.Fatalf("an amendment counts before stock has answered: %+v", s.order)
 	}
-	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion, Held: []Held{{SKU: "a", Reserved: 3}}}).then()
-	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion - 1, Held: granted(s.order).Held}).then()
+	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion, Answers: []StockAnswer{{SKU: "a", Reserved: 3}}}).then()
+	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion - 1, Answers: granted(s.order).Answers}).then()
 	s.when(stockAnswers(granted)).then(OrderAmended{Lines: lines, SubtotalMicros: 17_563_000, TotalMicros: 17_560_000})
 	s.wants(true, Wanted{SKU: "a", Reserved: 2}, Wanted{SKU: "b", Reserved: 6}, Wanted{SKU: "c", Reserved: 1})
 	s.when(AuthorizePayment{17_560_000, "p", 0}).at(Confirmed, "authorized", "unfulfilled")
@@ -212,14 +212,14 @@ func TestORD58Declined(t *testing.T) {
 	s.when(stockIsShort("b", 3)).then(AmendmentDeclined{Short: []ShortLine{{"b", 5, 3, ReasonInsufficientStock}}})
 	s.at(Confirmed, "pending", "unfulfilled").
 		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4}, Wanted{SKU: "c"})
-	if !reflect.DeepEqual(s.order.Declined, []uint64{asked}) || len(s.order.Lines) != 3 ||
+	if !reflect.DeepEqual(s.order.DeclinedAmendments, []uint64{asked}) || len(s.order.Lines) != 3 ||
 		s.order.TotalMicros != twoSKUsTotal {
 		t.Fatalf("%+v", s.order)
 	}
 	s.when(stockAnswers(granted)).then(ReservationSettled{s.order.ReservationVersion})
 	s.when(amend(AmendLine{SKU: "b", Quantity: 5}))
 	withoutC := granted(s.order) // nobody asks again for what was never reserved
-	withoutC.Held = withoutC.Held[:2]
+	withoutC.Answers = withoutC.Answers[:2]
 	s.when(withoutC).at(Confirmed, "pending", "unfulfilled").
 		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 5}, Wanted{SKU: "c"})
 	s.when(amend(AmendLine{SKU: "b", Quantity: 4}))
@@ -229,7 +229,7 @@ func TestORD58Declined(t *testing.T) {
 	found := given(t, append(confirmed(), amend(AmendLine{SKU: "b", Quantity: 9}))...)
 	found.when(stockAnswers(func(o Order) RecordReservation {
 		c := granted(o)
-		c.Held[1].Reserved, c.Held[1].Rejected, c.Held[1].RejectionReason = 2, true, ReasonInsufficientStock
+		c.Answers[1].Reserved, c.Answers[1].Rejected, c.Answers[1].RejectionReason = 2, true, ReasonInsufficientStock
 		return c
 	})).then(AmendmentDeclined{Short: []ShortLine{{"b", 5, 0, ReasonInsufficientStock}}})
 }

@@ -38,7 +38,7 @@ type AmendmentDeclined struct {
 
 // amended applies ORD-54, ORD-56 and ORD-57: the events of an amendment that stock has. answers are stock's, none when
 // it was not asked.
-func (o *Order) amended(lines []AmendedLine, answers []Held) ([]Event, error) {
+func (o *Order) amended(lines []AmendedLine, answers []StockAnswer) ([]Event, error) {
 	after := *o
 	after.setLines(lines)
 	ev := OrderAmended{Lines: lines, Backordered: o.backorderedOf(lines, answers)}
@@ -63,7 +63,7 @@ func (o *Order) amended(lines []AmendedLine, answers []Held) ([]Event, error) {
 }
 
 // backorderedOf is how much of the amended SKUs waits for stock to come. Stock gives up backorders first (INV-25).
-func (o *Order) backorderedOf(lines []AmendedLine, answers []Held) []LineQuantity {
+func (o *Order) backorderedOf(lines []AmendedLine, answers []StockAnswer) []LineQuantity {
 	var waits []LineQuantity
 	for _, change := range changes(lines) {
 		n := o.Backordered(change.SKU)
@@ -79,7 +79,7 @@ func (o *Order) backorderedOf(lines []AmendedLine, answers []Held) []LineQuantit
 
 // amendmentAnswered applies ORD-56 and ORD-58 to stock's answers. Answers that neither cover it nor reject it change
 // nothing.
-func (o *Order) amendmentAnswered(answers []Held, rejected, covered bool) ([]Event, error) {
+func (o *Order) amendmentAnswered(answers []StockAnswer, rejected, covered bool) ([]Event, error) {
 	switch {
 	case rejected:
 		var short []ShortLine
@@ -150,10 +150,10 @@ func (e OrderAmended) evolve(o *Order, _ Facts) {
 func (e AmendmentDeclined) evolve(o *Order, _ Facts) {
 	o.Short = e.Short
 	if a := o.Amendment; a != nil {
-		o.Declined = append(slices.Clip(o.Declined), a.Version)
+		o.DeclinedAmendments = append(slices.Clip(o.DeclinedAmendments), a.Version)
 		for _, l := range a.Lines {
-			if int(l.Line) > len(o.Lines) && !slices.Contains(o.Asked, l.SKU) {
-				o.Asked = append(slices.Clip(o.Asked), l.SKU)
+			if int(l.Line) > len(o.Lines) && !slices.Contains(o.SKUsToRelease, l.SKU) {
+				o.SKUsToRelease = append(slices.Clip(o.SKUsToRelease), l.SKU)
 			}
 		}
 	}

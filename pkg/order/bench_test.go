@@ -52,7 +52,7 @@ func decidePlaced(tb testing.TB) {
 		{SKU: "a", Quantity: 1, UnitPriceMicros: 1_500_000}, {SKU: "b", Quantity: 1, UnitPriceMicros: 1_500_000},
 		{SKU: "c", Quantity: 1, UnitPriceMicros: 1_500_000},
 	}}
-	answers := order.RecordReservation{ReservationVersion: 1, Held: []order.Held{
+	answers := order.RecordReservation{ReservationVersion: 1, Answers: []order.StockAnswer{
 		{SKU: "a", Reserved: 1}, {SKU: "b", Reserved: 1}, {SKU: "c", Reserved: 1},
 	}}
 	var o order.Order

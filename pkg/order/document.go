@@ -75,8 +75,8 @@ func (o *Order) evolveDocument(e DocumentImported, f Facts) {
 	for i := range o.Lines {
 		sku := o.Lines[i].SKU
 		ordered := slices.ContainsFunc(e.Lines, func(l PlaceLine) bool { return l.SKU == sku })
-		if !ordered && !slices.Contains(o.Asked, sku) {
-			o.Asked = append(slices.Clip(o.Asked), sku)
+		if !ordered && !slices.Contains(o.SKUsToRelease, sku) {
+			o.SKUsToRelease = append(slices.Clip(o.SKUsToRelease), sku)
 		}
 	}
 	if o.Lifecycle != None {

@@ -22,7 +22,7 @@ func TestORD5AnswersToTheOwnStepOnce(t *testing.T) {
 
 func TestORD6Rejected(t *testing.T) {
 	s := given(t, twoSKUs(OnAccount))
-	answers := RecordReservation{ReservationVersion: 1, Held: []Held{
+	answers := RecordReservation{ReservationVersion: 1, Answers: []StockAnswer{
 		{SKU: "b", Rejected: true, Available: 3, RejectionReason: ReasonInsufficientStock},
 		{SKU: "a", Rejected: true, Available: 9, RejectionReason: ReasonOtherLine},
 	}}
@@ -32,7 +32,7 @@ func TestORD6Rejected(t *testing.T) {
 		t.Fatalf("%+v", s.order)
 	}
 	partly := given(t, twoSKUs(OnAccount))
-	answers.Held = []Held{{SKU: "a", Rejected: true, RejectionReason: ReasonUnknownSKU}}
+	answers.Answers = []StockAnswer{{SKU: "a", Rejected: true, RejectionReason: ReasonUnknownSKU}}
 	partly.when(answers).then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonUnknownSKU}}})
 }
 
@@ -44,7 +44,7 @@ func TestORD7Reserved(t *testing.T) {
 	}
 	s.at(Reserved, "pending", "unfulfilled").wants(false, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 4})
 	partly := granted(given(t, twoSKUs(Prepaid)).order)
-	partly.Held = partly.Held[1:]
+	partly.Answers = partly.Answers[1:]
 	given(t, twoSKUs(Prepaid)).when(partly).then()
 }
 
@@ -81,18 +81,18 @@ func TestORD8ConfirmedAtOnce(t *testing.T) {
 }
 
 func TestORD9LostStock(t *testing.T) {
-	answer := func(change func(h *Held)) stockAnswers {
+	answer := func(change func(h *StockAnswer)) stockAnswers {
 		return func(o Order) RecordReservation {
 			c := granted(o)
-			change(&c.Held[0])
+			change(&c.Answers[0])
 			return c
 		}
 	}
-	lost := answer(func(h *Held) {
+	lost := answer(func(h *StockAnswer) {
 		h.Reserved, h.Committed, h.Rejected, h.RejectionReason = 1, 0, true, ReasonInsufficientStock
 	})
-	less := answer(func(h *Held) { h.Reserved, h.Committed = 1, 0 }) // of another step
-	kept := answer(func(*Held) {})
+	less := answer(func(h *StockAnswer) { h.Reserved, h.Committed = 1, 0 }) // of another step
+	kept := answer(func(*StockAnswer) {})
 	given(t, twoSKUs(Prepaid)).when(lost).then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}})
 	given(t, twoSKUs(Prepaid)).when(less).then()
 	given(t, twoSKUs(Prepaid)).when(kept).then(OrderReserved{})

@@ -101,11 +101,11 @@ type Order struct {
 	Short []ShortLine
 	// Amendment is the one that stock has not answered, nil for none.
 	Amendment *Amendment
-	// Declined are the versions at which amendments were requested that were declined.
-	Declined []uint64
-	// Asked are SKUs that no line of the order has, and that stock may have reserved: those of declined amendments, and
+	// DeclinedAmendments are the versions at which amendments were requested that were declined.
+	DeclinedAmendments []uint64
+	// SKUsToRelease are SKUs that no line of the order has, and that stock may have reserved: those of declined amendments, and
 	// of a past document that was asked for with other lines before. The order wants 0 of them.
-	Asked []string
+	SKUsToRelease []string
 	// Amendments counts all that were requested.
 	Amendments int32
 	// PaymentDue: an amendment made the order cost more than is authorized. It does not ship before that is authorized.

@@ -107,7 +107,7 @@ func TestORD25TooLate(t *testing.T) {
 	again := given(t, expired...).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
 		then(PaymentAuthorized{twoSKUsTotal, "p"}, OrderReopened{9_000})
 	again.at(Placed, "authorized", "unfulfilled").wants(true, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 4})
-	sold := RecordReservation{ReservationVersion: again.order.ReservationVersion, Held: []Held{
+	sold := RecordReservation{ReservationVersion: again.order.ReservationVersion, Answers: []StockAnswer{
 		{SKU: "a", Rejected: true, RejectionReason: ReasonInsufficientStock}}}
 	order := again.order
 	again.when(stockAnswers(granted)).then(OrderReserved{}, OrderConfirmed{}).at(Confirmed, "authorized", "unfulfilled")
@@ -205,7 +205,7 @@ func everywhere(t *testing.T) map[Lifecycle]Order {
 
 // sold is stock that has nothing left of SKU a.
 var sold = RecordReservation{ReservationVersion: 1,
-	Held: []Held{{SKU: "a", Rejected: true, RejectionReason: ReasonInsufficientStock}}}
+	Answers: []StockAnswer{{SKU: "a", Rejected: true, RejectionReason: ReasonInsufficientStock}}}
 
 func TestORD21ARepeatedPaymentWritesNothingWhereverTheOrderStands(t *testing.T) {
 	for lifecycle, o := range everywhere(t) {

@@ -131,8 +131,8 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	}
 	refusing := stockAnswers(func(o Order) RecordReservation {
 		c := granted(o)
-		c.Held[0].Reserved, c.Held[0].Rejected, c.Held[0].RejectionReason = 0, true, ReasonOtherLine
-		h := &c.Held[1]
+		c.Answers[0].Reserved, c.Answers[0].Rejected, c.Answers[0].RejectionReason = 0, true, ReasonOtherLine
+		h := &c.Answers[1]
 		h.Reserved, h.Rejected, h.Available, h.RejectionReason = 0, true, 2, ReasonInsufficientStock
 		return c
 	})
@@ -167,8 +167,8 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	}
 	unknown := stockAnswers(func(o Order) RecordReservation {
 		c := granted(o)
-		c.Held[0].Rejected, c.Held[0].RejectionReason = true, ReasonUnknownSKU // it is not in the document any more
-		c.Held[2].Rejected, c.Held[2].RejectionReason = true, ReasonUnknownSKU
+		c.Answers[0].Rejected, c.Answers[0].RejectionReason = true, ReasonUnknownSKU // it is not in the document any more
+		c.Answers[2].Rejected, c.Answers[2].RejectionReason = true, ReasonUnknownSKU
 		return c
 	})
 	s.when(unknown).then(OrderRejected{Short: []ShortLine{{"c", 2, 0, ReasonUnknownSKU}}})

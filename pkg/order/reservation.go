@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Held is what stock answered for one SKU. Rejected, with the reason, says that it does not have what the order wants.
-type Held struct {
+// StockAnswer is what stock answered for one SKU. Rejected, with the reason, says that it does not have what the order wants.
+type StockAnswer struct {
 	SKU                                       string
 	Reserved, Committed, Fulfilled, Restocked int64
 	Damaged, Backordered                      int64
@@ -16,7 +16,7 @@ type Held struct {
 }
 
 // RefusedAll reports whether stock rejected the order, and has nothing of it from before.
-func (h Held) RefusedAll() bool {
+func (h StockAnswer) RefusedAll() bool {
 	return h.Rejected && h.Reserved|h.Committed|h.Fulfilled|h.Restocked|h.Damaged == 0
 }
 
@@ -53,7 +53,7 @@ const ReconciliationReason = "reconciliation"
 //	        step, and is asked again.
 type RecordReservation struct {
 	ReservationVersion uint64
-	Held               []Held
+	Answers               []StockAnswer
 }
 
 // OrderReserved says that stock has all that the order wants.
@@ -76,8 +76,8 @@ func (c RecordReservation) decide(o *Order) ([]Event, error) {
 	if o.Lifecycle == None || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
 	}
-	wanted, answers := o.Wanted(), sortedBySKU(c.Held)
-	rejected := slices.ContainsFunc(answers, func(h Held) bool { return h.Rejected })
+	wanted, answers := o.Wanted(), sortedBySKU(c.Answers)
+	rejected := slices.ContainsFunc(answers, func(h StockAnswer) bool { return h.Rejected })
 	covered := !rejected && covers(answers, wanted)
 	switch {
 	case o.Amendment != nil:
@@ -145,7 +145,7 @@ func (c RecordBackorder) decide(o *Order) ([]Event, error) {
 	if (o.offHold() != Reserved && o.offHold() != Confirmed) || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
 	}
-	return o.backordersFilled([]Held{{SKU: c.SKU, Backordered: c.Backordered}}), nil
+	return o.backordersFilled([]StockAnswer{{SKU: c.SKU, Backordered: c.Backordered}}), nil
 }
 
 // What is filled goes to the first lines of its SKU first.
@@ -159,7 +159,7 @@ func (e OrderBackorderFilled) evolve(o *Order, _ Facts) {
 }
 
 // backordersFilled compares stock's answers with what the order knows to be backordered.
-func (o *Order) backordersFilled(answers []Held) []Event {
+func (o *Order) backordersFilled(answers []StockAnswer) []Event {
 	var filled []LineQuantity
 	for i := range answers {
 		if less := o.Backordered(answers[i].SKU) - answers[i].Backordered; less > 0 {
@@ -192,7 +192,7 @@ func (o *Order) reject(short []ShortLine) []Event {
 }
 
 // reserve makes the events of answers that cover the order (ORD-7, ORD-8).
-func (o *Order) reserve(answers []Held) []Event {
+func (o *Order) reserve(answers []StockAnswer) []Event {
 	events := make([]Event, 0, 2)
 	var backordered []LineQuantity
 	for _, h := range answers {
@@ -213,7 +213,7 @@ func (o *Order) reserve(answers []Held) []Event {
 
 // covers reports whether stock has every SKU as wanted. Both are sorted by SKU. A SKU of which nothing is wanted,
 // because an amendment removed it, need not be answered.
-func covers(answers []Held, wanted []Wanted) bool {
+func covers(answers []StockAnswer, wanted []Wanted) bool {
 	for i := range wanted {
 		w := &wanted[i]
 		if w.Nothing() {
@@ -229,8 +229,8 @@ func covers(answers []Held, wanted []Wanted) bool {
 }
 
 // sortedBySKU returns the answers sorted by SKU, without changing the argument.
-func sortedBySKU(answers []Held) []Held {
-	compare := func(a, b Held) int { return strings.Compare(a.SKU, b.SKU) }
+func sortedBySKU(answers []StockAnswer) []StockAnswer {
+	compare := func(a, b StockAnswer) int { return strings.Compare(a.SKU, b.SKU) }
 	if !slices.IsSortedFunc(answers, compare) {
 		answers = slices.Clone(answers)
 		slices.SortFunc(answers, compare)
@@ -239,8 +239,8 @@ func sortedBySKU(answers []Held) []Held {
 }
 
 // find returns the answer for a SKU, or nil.
-func find(answers []Held, sku string) *Held {
-	i, ok := slices.BinarySearchFunc(answers, sku, func(h Held, sku string) int { return strings.Compare(h.SKU, sku) })
+func find(answers []StockAnswer, sku string) *StockAnswer {
+	i, ok := slices.BinarySearchFunc(answers, sku, func(h StockAnswer, sku string) int { return strings.Compare(h.SKU, sku) })
 	if !ok {
 		return nil
 	}
@@ -249,7 +249,7 @@ func find(answers []Held, sku string) *Held {
 
 // shortLines says which SKUs stock did not have (ORD-6), with what the order asked for of each. A SKU that the order no
 // longer asks for may be rejected too; it is not why.
-func (o *Order) shortLines(answers []Held, wanted []Wanted) []ShortLine {
+func (o *Order) shortLines(answers []StockAnswer, wanted []Wanted) []ShortLine {
 	var short []ShortLine
 	for i := range wanted {
 		sku := wanted[i].SKU

@@ -19,7 +19,7 @@ type shop struct {
 	items        map[string]inventory.Item
 	reservations map[[2]string]inventory.Reservation
 	// answered has stock's answers to each order's newest step, by SKU.
-	answered map[string]map[string]order.Held
+	answered map[string]map[string]order.StockAnswer
 	// network has the messages that are not delivered yet. Each may be lost, repeated or late, or overtake others.
 	network []message
 	seq     byte
@@ -32,7 +32,7 @@ type shop struct {
 type message struct {
 	order, sku string
 	step       *inventory.SetReservation
-	answer     *order.Held
+	answer     *order.StockAnswer
 	news       bool
 	version    uint64
 }
@@ -41,7 +41,7 @@ func newShop() *shop {
 	return &shop{
 		orders: map[string]order.Order{}, items: map[string]inventory.Item{},
 		reservations: map[[2]string]inventory.Reservation{},
-		answered:     map[string]map[string]order.Held{}, came: map[string]int64{}, left: map[string]int64{},
+		answered:     map[string]map[string]order.StockAnswer{}, came: map[string]int64{}, left: map[string]int64{},
 	}
 }
 
@@ -71,7 +71,7 @@ func (s *shop) write(o order.Order, events []order.Event) {
 		s.orders[o.ID] = o
 	}
 	if o.ReservationVersion != before {
-		s.answered[o.ID] = map[string]order.Held{}
+		s.answered[o.ID] = map[string]order.StockAnswer{}
 		s.send(o.ID)
 	}
 }
@@ -181,7 +181,7 @@ func (s *shop) deliverStep(m message) error {
 		return err
 	}
 	r := s.reservations[[2]string{m.order, m.sku}]
-	h := order.Held{SKU: m.sku, Backordered: r.Backordered, Damaged: r.Damaged()}
+	h := order.StockAnswer{SKU: m.sku, Backordered: r.Backordered, Damaged: r.Damaged()}
 	h.Reserved, h.Committed, h.Fulfilled, h.Restocked = r.Sums()
 	if r.Rejected != nil {
 		h.Rejected, h.Available, h.RejectionReason = true, r.Rejected.Available, int32(r.Rejected.Reason)
@@ -207,7 +207,7 @@ func (s *shop) deliverAnswer(m message) error {
 	}
 	c := order.RecordReservation{ReservationVersion: m.version}
 	for _, h := range s.answered[m.order] {
-		c.Held = append(c.Held, h)
+		c.Answers = append(c.Answers, h)
 	}
 	if err := s.order(m.order, c); err != nil {
 		return err

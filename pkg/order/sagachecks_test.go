@@ -40,9 +40,9 @@ func (s *shop) checkReservations(t *rapid.T, id string) {
 			t.Fatalf("%s holds %+v of %+v", id, res, w)
 		}
 		for _, at := range w.ReturnedAt {
-			k := slices.IndexFunc(res.Held, func(h inventory.HeldAt) bool { return h.Location == at.Location })
-			if k < 0 || res.Held[k].Restocked < at.Restocked || res.Held[k].Damaged < at.Damaged {
-				t.Fatalf("%s of %s has come back to %+v, not to %+v", w.SKU, id, res.Held, at)
+			k := slices.IndexFunc(res.Locations, func(h inventory.ReservationAt) bool { return h.Location == at.Location })
+			if k < 0 || res.Locations[k].Restocked < at.Restocked || res.Locations[k].Damaged < at.Damaged {
+				t.Fatalf("%s of %s has come back to %+v, not to %+v", w.SKU, id, res.Locations, at)
 			}
 		}
 		if rule := s.orders[id].Allocation; rule != nil && rule.Policy == order.SingleLocation && locations(res) > 1 {
@@ -74,7 +74,7 @@ func (s *shop) checkStock(t *rapid.T) {
 
 // locations counts the locations where an order has, or had, units.
 func locations(r inventory.Reservation) (n int) {
-	for _, h := range r.Held {
+	for _, h := range r.Locations {
 		if h.Reserved+h.Committed+h.Fulfilled > 0 {
 			n++
 		}

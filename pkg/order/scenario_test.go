@@ -169,7 +169,7 @@ func (s stockAnswers) decide(o *Order) ([]Event, error) { return s(*o).decide(o)
 func granted(o Order) RecordReservation {
 	c := RecordReservation{ReservationVersion: o.ReservationVersion}
 	for _, w := range o.Wanted() {
-		c.Held = append(c.Held, Held{
+		c.Answers = append(c.Answers, StockAnswer{
 			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
 			Damaged: w.Damaged,
 		})
@@ -181,7 +181,7 @@ func granted(o Order) RecordReservation {
 func backordered(quantity int64) stockAnswers {
 	return func(o Order) RecordReservation {
 		c := granted(o)
-		c.Held[0].Backordered = quantity
+		c.Answers[0].Backordered = quantity
 		return c
 	}
 }

@@ -64,8 +64,8 @@ var happenings = []variant{
 	{"stock has part of it to come", just(backordered(2))},
 	{"stock is short, or has lost what it held", just(stockAnswers(func(o Order) RecordReservation {
 		c := granted(o)
-		for i := range c.Held {
-			c.Held[i].Rejected, c.Held[i].RejectionReason = true, ReasonInsufficientStock
+		for i := range c.Answers {
+			c.Answers[i].Rejected, c.Answers[i].RejectionReason = true, ReasonInsufficientStock
 		}
 		return c
 	}))},

@@ -29,11 +29,11 @@ type ReturnedAt struct {
 // note wants its lines restocked, a rejected document wants nothing. What a pending amendment adds is to be reserved;
 // what it removes stays until the amendment is decided.
 func (o Order) Wanted() []Wanted {
-	wanted := make([]Wanted, len(o.Lines), len(o.Lines)+len(o.Asked))
+	wanted := make([]Wanted, len(o.Lines), len(o.Lines)+len(o.SKUsToRelease))
 	for i := range o.Lines {
 		wanted[i] = o.wantedOf(&o.Lines[i])
 	}
-	for _, sku := range o.Asked {
+	for _, sku := range o.SKUsToRelease {
 		wanted = append(wanted, Wanted{SKU: sku})
 	}
 	if o.Amendment != nil {

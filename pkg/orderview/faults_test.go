@@ -32,7 +32,7 @@ func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
 	}
 	want := fmt.Sprintf("cannot fold orders.events partition 1 offset 6: order %s has version 9 after 6", bad)
 	f.Eventually("readiness names the place", func() bool { err := s.Ready(); return err != nil && err.Error() == want })
-	if s.Reached().Covers(passed) {
+	if s.Reached().Reaches(passed) {
 		t.Fatal("the view passed an event that it cannot fold")
 	}
 	if _, v, ok, err := s.Order(bad); v != 6 || !ok || err != nil {

@@ -60,7 +60,7 @@ func (v *storeView) dropIfAhead(ctx context.Context) error {
 	}
 	// Not the stable offsets: a new leader of a partition may report those too low for a moment.
 	end, err := v.client.EndOffsets(ctx, tps)
-	if err != nil || end.Covers(v.next) {
+	if err != nil || end.Reaches(v.next) {
 		return err
 	}
 	v.log.Warn("the order view is ahead of the log; building it again", "view", v.next, "log", end)

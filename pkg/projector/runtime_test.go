@@ -233,7 +233,7 @@ func TestReadersWaitForTheView(t *testing.T) {
 	if err := r.WaitFor(f.Ctx, position.Merge(stock)); err != nil {
 		t.Fatal(err)
 	}
-	if reached := r.Reached(); !reached.Covers(position) || reached.Covers(stock) {
+	if reached := r.Reached(); !reached.Reaches(position) || reached.Reaches(stock) {
 		t.Errorf("after %s it has reached %s", position, reached)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -54,7 +55,7 @@ func TestAllocationRulesReachStockWhereverItLives(t *testing.T) {
 				})
 			}
 			short := do(t, n, command.PlaceOrder, "", "short", allocated(`{"policy":"single_location"}`, 6, skus...))
-			if short.Code != shard.CodeInsufficient || len(short.Short) == 0 || short.Short[0].Available != 5 ||
+			if short.Code != problem.InsufficientStock || len(short.Short) == 0 || short.Short[0].Available != 5 ||
 				short.Short[0].Requested != 6 {
 				t.Fatalf("%+v", short)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -49,7 +50,7 @@ func TestAnAmendmentReservesStockFirst(t *testing.T) {
 			if again.Order.TotalMicros != 4_000_000 {
 				t.Fatalf("repeated: %+v", again.Order)
 			}
-			if r := do(t, n, command.AmendOrder, id, "a1", amendTo("A=4")); r.Code != shard.CodeKeyReused {
+			if r := do(t, n, command.AmendOrder, id, "a1", amendTo("A=4")); r.Code != problem.KeyReused {
 				t.Fatalf("key reused: %+v", r)
 			}
 			for range 2 { // the second one is a repeat
@@ -57,15 +58,15 @@ func TestAnAmendmentReservesStockFirst(t *testing.T) {
 				want := []order.ShortLine{
 					{SKU: "A", Requested: 3, Available: 2, Reason: order.ReasonInsufficientStock},
 				}
-				if r.Code != shard.CodeInsufficient || !slices.Equal(r.Short, want) {
+				if r.Code != problem.InsufficientStock || !slices.Equal(r.Short, want) {
 					t.Fatalf("short: %+v", r)
 				}
 			}
 			unknown := do(t, n, command.AmendOrder, id, "a3", amendTo("A=4", "nobody=1"))
-			if r := unknown; r.Code != shard.CodeUnknownSKU || len(r.Short) != 1 {
+			if r := unknown; r.Code != problem.UnknownSKU || len(r.Short) != 1 {
 				t.Fatalf("unknown: %+v", r)
 			}
-			if r := do(t, n, command.AmendOrder, id, "a2", amendTo("A=6", "B=2", "D=1")); r.Code != shard.CodeAmendmentDeclined {
+			if r := do(t, n, command.AmendOrder, id, "a2", amendTo("A=6", "B=2", "D=1")); r.Code != problem.AmendmentDeclined {
 				t.Fatalf("an older one, repeated: %+v", r)
 			}
 			for sku, want := range map[string][2]int64{"A": {2, 3}, "B": {5, 0}, "C": {1, 1}, "D": {1, 0}} {
@@ -169,7 +170,7 @@ func TestACancelledOrderDeclinesItsAmendment(t *testing.T) {
 	p, dir := newPlatform(t, 4), t.TempDir()
 	n, id, sku, body, _ := pendingAmendment(t, p, dir)
 	ok(t, do(t, n, command.CancelOrder, id, "c1", `{}`))
-	if r := do(t, n, command.AmendOrder, id, "a1", body); r.Code != shard.CodeAmendmentDeclined {
+	if r := do(t, n, command.AmendOrder, id, "a1", body); r.Code != problem.AmendmentDeclined {
 		t.Fatalf("%+v", r)
 	}
 	p.stop(n)
@@ -252,7 +253,7 @@ func TestALateAnswerDoesNotDecideAnAmendment(t *testing.T) {
 		(<-held)()
 	}
 	<-fut.Done()
-	if r := fut.Result(); r.Code != shard.CodeInsufficient || len(r.Short) != 1 || r.Short[0].SKU != far[1] {
+	if r := fut.Result(); r.Code != problem.InsufficientStock || len(r.Short) != 1 || r.Short[0].SKU != far[1] {
 		t.Fatalf("%+v", r)
 	}
 	p.verify()
@@ -298,7 +299,7 @@ func TestAmendmentsOverLostRepeatedAndReorderedMessages(t *testing.T) {
 						for sku, quantity := range next {
 							want[sku] = quantity
 						}
-					case shard.CodeInsufficient:
+					case problem.InsufficientStock:
 						mu.Lock()
 						declined++
 						mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -44,7 +45,7 @@ func TestACommandBehindAnotherRunsWhereThatOneDoes(t *testing.T) {
 	}
 	late := n.SubmitBehind(third, receipt(t, "A", "late"))
 	<-late.Done()
-	if r := late.Result(); r.Code != shard.CodeUnavailable {
+	if r := late.Result(); r.Code != problem.Unavailable {
 		t.Errorf("behind a command of the former owner: %+v", r)
 	}
 }

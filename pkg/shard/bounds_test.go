@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/localstore"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -110,14 +111,14 @@ func TestSagasAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := d.batch.answers
-	if len(a) != 1 || a[0].result.Code != CodeTooManyRequests || a[0].result.RetryAfterSeconds == 0 {
+	if len(a) != 1 || a[0].result.Code != problem.TooManyRequests || a[0].result.RetryAfterSeconds == 0 {
 		t.Errorf("%+v", a)
 	}
 	d.sagas.close("o-0")
 	if err := d.decideOrder(place, nil); err != nil {
 		t.Fatal(err)
 	}
-	if a := d.batch.answers; len(a) != 2 || a[1].result.Code == CodeTooManyRequests {
+	if a := d.batch.answers; len(a) != 2 || a[1].result.Code == problem.TooManyRequests {
 		t.Errorf("%+v", a)
 	}
 	d.resendSteps()

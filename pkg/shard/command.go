@@ -35,7 +35,8 @@ type Command struct {
 // isOrder tells the two kinds of command apart.
 func (cmd *Command) isOrder() bool { return cmd.Order != nil }
 
-// Result answers a command. Code "" means done; other codes are those of the API's problems.
+// Result answers a command. Code "" means done. Other codes are those of package problem: what the rules refuse, and
+// what this package answers by itself, such as problem.Unavailable while no owner is known.
 type Result struct {
 	Code   string
 	Detail string
@@ -61,20 +62,6 @@ type Result struct {
 	// RetryAfterSeconds goes with too_many_requests and unavailable.
 	RetryAfterSeconds int
 }
-
-// Codes that this package gives; the rules' own codes pass through.
-const (
-	CodeUnavailable     = "unavailable"            // 503: no owner, or a commit that is unclear: retry with the same key
-	CodeTooManyRequests = "too_many_requests"      // 429: the shard's queue is full, or too many orders wait for other shards
-	CodeKeyReused       = "idempotency_key_reused" // 422: same key, another body
-	CodeVersionMismatch = "version_mismatch"       // 412: If-Match names another version; Version has the current one
-	CodeOrderNotFound   = "order_not_found"        // 404
-	CodeUnknownSKU      = "unknown_sku"            // 404 for stock commands, 409 for orders (with Short)
-	CodeInsufficient    = "insufficient_stock"     // 409 with Short
-	CodeTooLarge        = "command_too_large"      // 413: its events would not fit into a record
-	// CodeAmendmentDeclined: 409: an amendment came to nothing, for another reason than stock, or one that is not kept.
-	CodeAmendmentDeclined = "amendment_declined"
-)
 
 // OrderSummary is an order as a command left it.
 type OrderSummary struct {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 )
 
@@ -25,7 +26,7 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 		}
 	}
 	if e.Order.Version == 0 && !opensOrder(cmd.Order) {
-		d.refuse(fut, cmd, Result{Code: CodeOrderNotFound, Detail: "there is no order " + cmd.ID})
+		d.refuse(fut, cmd, Result{Code: problem.OrderNotFound, Detail: "there is no order " + cmd.ID})
 		return nil
 	}
 	if cmd.ExpectedVersion != nil && *cmd.ExpectedVersion != e.Order.Version {
@@ -33,7 +34,7 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 		return nil
 	}
 	if open := len(d.sagas.byOrder); (e.Order.Version == 0 || again) && open >= MaxOpenSagas {
-		d.refuse(fut, cmd, Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
+		d.refuse(fut, cmd, Result{Code: problem.TooManyRequests, RetryAfterSeconds: 1,
 			Detail: fmt.Sprintf("shard %d has %d orders that wait for stock of other shards; retry later with the same key",
 				d.shard, open)})
 		return nil
@@ -98,7 +99,7 @@ func (d *decider) refuseTooLarge(err error, fut *Future, cmd *Command, first int
 	if !errors.As(err, &large) || len(d.batch.records) != first {
 		return err
 	}
-	d.refuse(fut, cmd, Result{Code: CodeTooLarge, Detail: large.Error()})
+	d.refuse(fut, cmd, Result{Code: problem.CommandTooLarge, Detail: large.Error()})
 	return nil
 }
 

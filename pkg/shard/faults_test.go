@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -42,7 +43,7 @@ func TestAnUndecodableEventStopsTheShardAndSaysWhere(t *testing.T) {
 	}
 	fut := n.Submit(cmd)
 	<-fut.Done()
-	if r := fut.Result(); r.Code != shard.CodeUnavailable {
+	if r := fut.Result(); r.Code != problem.Unavailable {
 		t.Fatalf("a stopped shard answers %+v", r)
 	}
 }
@@ -86,7 +87,7 @@ func TestIfMatchIsCheckedByTheWriter(t *testing.T) {
 	if r := adjust("a1", version); r.Code != "" {
 		t.Fatalf("current version: %+v", r)
 	}
-	if r := adjust("a2", version); r.Code != shard.CodeVersionMismatch || r.Version != version+1 {
+	if r := adjust("a2", version); r.Code != problem.VersionMismatch || r.Version != version+1 {
 		t.Fatalf("old version: %+v", r)
 	}
 	if r := adjust("a1", version); r.Code != "" || r.Version != version+1 {

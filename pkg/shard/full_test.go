@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/commands"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -67,7 +68,7 @@ func (n *counted) refusesMore(t *testing.T, sku string) {
 	case <-time.After(waitLimit):
 		t.Fatal("the command beyond a full queue is not answered")
 	}
-	if r := fut.Result(); r.Code != shard.CodeTooManyRequests || r.RetryAfterSeconds != 1 || r.Detail == "" {
+	if r := fut.Result(); r.Code != problem.TooManyRequests || r.RetryAfterSeconds != 1 || r.Detail == "" {
 		t.Errorf("%+v", r)
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, n.url+"/v1/stock/"+sku+"/receipts",

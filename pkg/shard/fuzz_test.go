@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
@@ -19,7 +20,7 @@ func FuzzDecodeResult(f *testing.F) {
 			Version: 2, Position: position, Repeated: true,
 			Order: &OrderSummary{ID: "o-1", Status: "reserved", TotalMicros: 5},
 		},
-		{Code: CodeInsufficient, Short: []order.ShortLine{{SKU: "A1", Requested: 2, Reason: 1}}},
+		{Code: problem.InsufficientStock, Short: []order.ShortLine{{SKU: "A1", Requested: 2, Reason: 1}}},
 		{Version: 1, Stock: &StockSummary{SKU: "A1"}},
 	} {
 		value, err := resultToWire(r).MarshalVT()

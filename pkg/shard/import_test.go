@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -73,15 +74,15 @@ func TestAPastDocumentIsAnsweredAlikeOnAnyNumberOfShards(t *testing.T) {
 		write(command.ImportOrder, "fine", "A=1", "B=2", "C=3", "D=1", "B=1")
 		write(command.ImportOrder, "fine", "A=2")
 		short := write(command.ImportOrder, "short", "A=5", "B=3", "C=1", "D=5", "E=5", "F=5")
-		if short.Code != shard.CodeInsufficient || len(short.Short) != 3 || short.Order != nil {
+		if short.Code != problem.InsufficientStock || len(short.Short) != 3 || short.Order != nil {
 			t.Errorf("shards=%d: %+v", shards, short)
 		}
 		r := write(command.ImportOrder, "unknown", "A=9", "nobody=1", "E=1", "F=1", "noone=2")
-		if r.Code != shard.CodeUnknownSKU || len(r.Short) != 3 {
+		if r.Code != problem.UnknownSKU || len(r.Short) != 3 {
 			t.Errorf("shards=%d: %+v", shards, r)
 		}
 		r = write(command.ImportCreditNote, "unknown-note", "A=1", "nobody=1", "B=1", "noone=2", "noone=1")
-		if r.Code != shard.CodeUnknownSKU || len(r.Short) != 2 || r.Short[1].Requested != 3 {
+		if r.Code != problem.UnknownSKU || len(r.Short) != 2 || r.Short[1].Requested != 3 {
 			t.Errorf("shards=%d: %+v", shards, r)
 		}
 		for sku, left := range map[string]int64{"A": 4, "B": 2, "C": 2, "D": 4, "E": 5, "F": 5} {
@@ -154,7 +155,7 @@ func TestPastDocumentsOverLostRepeatedAndReorderedMessages(t *testing.T) {
 					for sku, n := range lines {
 						taken[sku] += sign * n
 					}
-				case r.Code == shard.CodeInsufficient && i%8 != 3, r.Code == shard.CodeUnknownSKU && i%8 == 5:
+				case r.Code == problem.InsufficientStock && i%8 != 3, r.Code == problem.UnknownSKU && i%8 == 5:
 					refused++
 				default:
 					t.Errorf("%d: %+v", i, r)
@@ -205,7 +206,7 @@ func TestAnImportUnderWaySurvivesARestart(t *testing.T) {
 		t.Fatalf("%+v", r.Order)
 	}
 	r = do(t, n, command.ImportCreditNote, "", command.ImportCreditNote, bodies[command.ImportCreditNote])
-	if r.Code != shard.CodeUnknownSKU {
+	if r.Code != problem.UnknownSKU {
 		t.Fatalf("%+v", r)
 	}
 	for sku, left := range map[string]int64{"A": 0, "B": 2, "C": 2, "D": 2} {

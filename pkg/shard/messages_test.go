@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
@@ -58,12 +59,12 @@ func TestACommandThatAPeerDoesNotAnswer(t *testing.T) {
 		detail string
 	}{
 		{
-			&peer.FullError{Address: "peer"}, CodeTooManyRequests,
+			&peer.FullError{Address: "peer"}, problem.TooManyRequests,
 			"too many commands wait for peer; retry later with the same key",
 		},
-		{peer.ErrStopping, CodeUnavailable, "this replica is stopping: retry with the same Idempotency-Key"},
+		{peer.ErrStopping, problem.Unavailable, "this replica is stopping: retry with the same Idempotency-Key"},
 		{
-			&peer.UnreachableError{Address: "peer"}, CodeUnavailable,
+			&peer.UnreachableError{Address: "peer"}, problem.Unavailable,
 			"the owner of the shard cannot be reached at peer: retry with the same Idempotency-Key",
 		},
 	} {

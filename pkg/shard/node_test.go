@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -96,7 +97,7 @@ func doAt(t testing.TB, n *shard.Node, at time.Time, typ, id, key, body string) 
 			t.Fatalf("%s %s %s: no answer", typ, id, key)
 		}
 		r := fut.Result()
-		if r.Code != shard.CodeUnavailable && r.Code != shard.CodeTooManyRequests {
+		if r.Code != problem.Unavailable && r.Code != problem.TooManyRequests {
 			return r
 		}
 		if time.Now().After(deadline) {
@@ -148,7 +149,7 @@ func TestAnOrderLivesItsWholeLife(t *testing.T) {
 			if again.Order.ID != id || again.Version != r.Version {
 				t.Fatalf("the repeat is another order: %+v", again.Order)
 			}
-			if r := do(t, n, command.PlaceOrder, "", "k1", orderBody("prepaid", "A")); r.Code != shard.CodeKeyReused {
+			if r := do(t, n, command.PlaceOrder, "", "k1", orderBody("prepaid", "A")); r.Code != problem.KeyReused {
 				t.Fatalf("key reused: %+v", r)
 			}
 			r = ok(t, do(t, n, command.AuthorizePayment, id, "p1", `{"amount":"7.65"}`))
@@ -161,15 +162,15 @@ func TestAnOrderLivesItsWholeLife(t *testing.T) {
 			}
 			short := do(t, n, command.PlaceOrder, "", "k2", `{"customer_id":"c","currency":"GBP","lines":[`+
 				`{"sku":"A","quantity":1,"unit_price":"1"},{"sku":"B","quantity":10,"unit_price":"1"}]}`)
-			if short.Code != shard.CodeInsufficient || len(short.Short) != 1 || short.Short[0].SKU != "B" {
+			if short.Code != problem.InsufficientStock || len(short.Short) != 1 || short.Short[0].SKU != "B" {
 				t.Fatalf("short: %+v", short)
 			}
 			unknown := do(t, n, command.PlaceOrder, "", "k3", orderBody("prepaid", "A", "nobody"))
-			if unknown.Code != shard.CodeUnknownSKU {
+			if unknown.Code != problem.UnknownSKU {
 				t.Fatalf("unknown: %+v", unknown)
 			}
 			unregistered := do(t, n, command.ReceiveStock, "nobody", "k4", `{"location":"main","quantity":1}`)
-			if r := unregistered; r.Code != shard.CodeUnknownSKU {
+			if r := unregistered; r.Code != problem.UnknownSKU {
 				t.Fatalf("unknown SKU: %+v", r)
 			}
 		})
@@ -203,7 +204,7 @@ func TestNeverOversoldFromTwoReplicas(t *testing.T) {
 	}
 	close(next)
 	wg.Wait()
-	if outcomes[""] != inStock || outcomes[shard.CodeInsufficient] != orders-inStock {
+	if outcomes[""] != inStock || outcomes[problem.InsufficientStock] != orders-inStock {
 		t.Fatalf("outcomes: %v", outcomes)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 )
 
@@ -23,7 +24,7 @@ func orderOutcome(e *checkpoint.Entry, cmd *Command, version uint64) Result {
 	case order.CreateFulfilment:
 		res.Order.FulfilmentID = c.FulfilmentID
 	case order.Amend:
-		if slices.Contains(o.Declined, version) {
+		if slices.Contains(o.DeclinedAmendments, version) {
 			return declinedResult(o, version)
 		}
 	}
@@ -40,8 +41,8 @@ func orderOutcome(e *checkpoint.Entry, cmd *Command, version uint64) Result {
 // declinedResult says why an amendment was declined. Only of the newest one it is known which lines were short.
 func declinedResult(o *order.Order, version uint64) Result {
 	res := Result{Version: o.Version, Status: o.Lifecycle.String(), Order: summarizeOrder(o),
-		Code: CodeAmendmentDeclined, Detail: "the amendment was declined; the order stayed as it was"}
-	if len(o.Short) > 0 && o.Declined[len(o.Declined)-1] == version {
+		Code: problem.AmendmentDeclined, Detail: "the amendment was declined; the order stayed as it was"}
+	if len(o.Short) > 0 && o.DeclinedAmendments[len(o.DeclinedAmendments)-1] == version {
 		short := shortResult(o.Short)
 		res.Code, res.Short = short.Code, short.Short
 		res.Detail = "stock does not have what the amendment wants more; the order stayed as it was"
@@ -52,11 +53,11 @@ func declinedResult(o *order.Order, version uint64) Result {
 func shortResult(short []order.ShortLine) Result {
 	for _, s := range short {
 		if s.Reason == int32(inventory.UnknownSKU) {
-			return Result{Code: CodeUnknownSKU, Short: short,
+			return Result{Code: problem.UnknownSKU, Short: short,
 				Detail: "the order names a SKU that is not registered; nothing was reserved"}
 		}
 	}
-	return Result{Code: CodeInsufficient, Short: short, Detail: "not every line can be had; nothing was reserved"}
+	return Result{Code: problem.InsufficientStock, Short: short, Detail: "not every line can be had; nothing was reserved"}
 }
 
 func summarizeOrder(o *order.Order) *OrderSummary {
@@ -96,21 +97,21 @@ func refusal(err error, version uint64) Result {
 	if errors.As(err, &ie) {
 		return Result{Code: ie.Code, Detail: ie.Detail, Pointer: ie.Pointer, Version: version, OnHand: ie.OnHand}
 	}
-	return Result{Code: CodeUnavailable, Detail: err.Error()}
+	return Result{Code: problem.Unavailable, Detail: err.Error()}
 }
 
 // unavailable answers a command that was not done, or of which nobody knows, and that its client may retry.
 func unavailable(detail string) Result {
-	return Result{Code: CodeUnavailable, Detail: detail, RetryAfterSeconds: 1}
+	return Result{Code: problem.Unavailable, Detail: detail, RetryAfterSeconds: 1}
 }
 
 func versionMismatch(current, expected uint64) Result {
-	return Result{Code: CodeVersionMismatch, Version: current,
+	return Result{Code: problem.VersionMismatch, Version: current,
 		Detail: fmt.Sprintf("If-Match names version %d; the current one is %d: read it, and decide again",
 			expected, current)}
 }
 
 func keyReused(key string) Result {
-	return Result{Code: CodeKeyReused,
+	return Result{Code: problem.KeyReused,
 		Detail: fmt.Sprintf("Idempotency-Key %q came before with another request; use a new key for a new request", key)}
 }

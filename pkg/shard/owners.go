@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -40,7 +41,7 @@ func (o *owners) follow(ctx context.Context, client *eventlog.Client, log *slog.
 			return
 		}
 		log.Warn("follow the owners of shards", "error", err)
-		_ = eventlog.Sleep(ctx, reacquireBackoff) // the loop sees the end of ctx
+		_ = backoff.Sleep(ctx, reacquireBackoff) // the loop sees the end of ctx
 	}
 }
 

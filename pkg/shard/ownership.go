@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
@@ -105,7 +106,7 @@ func (n *Node) serveOnce(ctx context.Context, shard int32) error {
 // shard without asking would fence the new owner in turn.
 func (n *Node) stillOurs(ctx context.Context, shard int32) bool {
 	for {
-		if eventlog.Sleep(ctx, reacquireBackoff) != nil {
+		if backoff.Sleep(ctx, reacquireBackoff) != nil {
 			return false
 		}
 		ask, cancel := context.WithTimeout(ctx, 5*time.Second)

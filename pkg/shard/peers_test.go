@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -70,7 +71,7 @@ func TestAnOwnerWithoutAnAddressIsNamed(t *testing.T) {
 		}
 		fut := other.Submit(cmd)
 		<-fut.Done()
-		if r := fut.Result(); r.Code != shard.CodeUnavailable || !strings.Contains(r.Detail, want) {
+		if r := fut.Result(); r.Code != problem.Unavailable || !strings.Contains(r.Detail, want) {
 			t.Errorf("a command for its shard: %s %s", r.Code, r.Detail)
 		}
 		return

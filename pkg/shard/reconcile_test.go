@@ -14,6 +14,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -49,7 +50,7 @@ func (p *platform) placed(key, terms, sku string) (o order.Order, recs []*eventl
 		p.t.Fatal(err)
 	}
 	o.ID = cmd.ID
-	reserved := order.RecordReservation{ReservationVersion: 1, Held: []order.Held{{SKU: sku, Reserved: 1}}}
+	reserved := order.RecordReservation{ReservationVersion: 1, Answers: []order.StockAnswer{{SKU: sku, Reserved: 1}}}
 	for _, c := range []order.Command{cmd.Order, reserved} {
 		evs, err := order.Decide(o, c)
 		if err != nil {
@@ -187,7 +188,7 @@ func fates(t *testing.T, n *shard.Node, orders int) {
 func fate(t *testing.T, n *shard.Node, i int) {
 	key, a, b := fmt.Sprint("fate-", i), fmt.Sprint("sku-", i%7), fmt.Sprint("sku-", i%5)
 	if i%6 == 0 {
-		if r := do(t, n, command.PlaceOrder, "", key, orderBody("on_account", a, "nobody")); r.Code != shard.CodeUnknownSKU {
+		if r := do(t, n, command.PlaceOrder, "", key, orderBody("on_account", a, "nobody")); r.Code != problem.UnknownSKU {
 			t.Errorf("%+v", r)
 		}
 		return

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -109,7 +110,7 @@ func place(t testing.TB, n *shard.Node, orders int, skus []string, terms string)
 			for i := w; i < orders; i += 8 {
 				body := orderBody(terms, skus[i%len(skus)], skus[(i+1)%len(skus)])
 				r := do(t, n, command.PlaceOrder, "", fmt.Sprintf("o-%d", i), body)
-				if r.Code != "" && r.Code != shard.CodeInsufficient {
+				if r.Code != "" && r.Code != problem.InsufficientStock {
 					t.Errorf("order %d: %s %s", i, r.Code, r.Detail)
 				}
 			}
@@ -170,7 +171,7 @@ func TestLostRepeatedAndReorderedMessagesChangeNothingButTime(t *testing.T) {
 				n := nodes[i%2]
 				r := do(t, n, command.PlaceOrder, "", fmt.Sprintf("o-%d", i), orderBody("prepaid", a, b))
 				switch {
-				case r.Code == shard.CodeInsufficient:
+				case r.Code == problem.InsufficientStock:
 				case r.Code != "":
 					t.Errorf("order %d: %s %s", i, r.Code, r.Detail)
 				case i%3 == 0:

@@ -23,7 +23,7 @@ type saga struct {
 	orderID  string
 	version  uint64
 	waiting  map[int32]*peerv1.ReservationRequest // by target shard
-	answers  map[string]order.Held                // by SKU
+	answers  map[string]order.StockAnswer         // by SKU
 	position eventlog.Offsets                     // of what was written for the step
 	// neverSent: decided here before any other shard was asked.
 	neverSent bool
@@ -108,7 +108,7 @@ func (d *decider) askStock(e *checkpoint.Entry, s *saga, from *origin) error {
 // where it is not. remote: other shards are asked. Otherwise answers are the whole answer.
 func (d *decider) startStep(
 	e *checkpoint.Entry, old *saga, from *origin,
-) (answers []order.Held, remote bool, err error) {
+) (answers []order.StockAnswer, remote bool, err error) {
 	local, requests := d.splitWanted(e, old)
 	refused := false
 	if len(local) > 0 {
@@ -128,7 +128,7 @@ func (d *decider) startStep(
 	d.sagas.close(e.Order.ID)
 	if old != nil && e.Order.Undecided() {
 		for sku, h := range old.answers {
-			if !slices.ContainsFunc(answers, func(h order.Held) bool { return h.SKU == sku }) {
+			if !slices.ContainsFunc(answers, func(h order.StockAnswer) bool { return h.SKU == sku }) {
 				answers = append(answers, h)
 			}
 		}
@@ -136,8 +136,8 @@ func (d *decider) startStep(
 	return answers, false, nil
 }
 
-func refuses(answers []order.Held) bool {
-	return slices.ContainsFunc(answers, func(h order.Held) bool { return h.Rejected })
+func refuses(answers []order.StockAnswer) bool {
+	return slices.ContainsFunc(answers, func(h order.StockAnswer) bool { return h.Rejected })
 }
 
 // endsAtRefusal reports whether one rejected SKU is enough of an answer. A past document waits for all answers, so
@@ -145,11 +145,11 @@ func refuses(answers []order.Held) bool {
 func endsAtRefusal(o *order.Order) bool { return o.Undecided() && o.Kind == order.KindOrder }
 
 func (d *decider) openSaga(
-	e *checkpoint.Entry, old *saga, requests map[int32]*peerv1.ReservationRequest, answers []order.Held, reconciles bool,
+	e *checkpoint.Entry, old *saga, requests map[int32]*peerv1.ReservationRequest, answers []order.StockAnswer, reconciles bool,
 ) {
 	s := &saga{
 		orderID: e.Order.ID, version: e.Order.ReservationVersion, waiting: requests,
-		answers: map[string]order.Held{}, position: eventlog.Offsets{}, reconciles: reconciles,
+		answers: map[string]order.StockAnswer{}, position: eventlog.Offsets{}, reconciles: reconciles,
 	}
 	for _, req := range requests {
 		req.Reconciliation = reconciles
@@ -167,9 +167,9 @@ func (d *decider) openSaga(
 // decideAnswer decides the events that stock's answer to the newest step makes for an order, and sets from to their
 // origin. Stock may neither have reserved everything nor have refused. Then it remembers another step of that version,
 // and is asked again with a newer version.
-func (d *decider) decideAnswer(e *checkpoint.Entry, answers []order.Held, from *origin) ([]order.Event, error) {
+func (d *decider) decideAnswer(e *checkpoint.Entry, answers []order.StockAnswer, from *origin) ([]order.Event, error) {
 	evs, err := order.Decide(e.Order,
-		order.RecordReservation{ReservationVersion: e.Order.ReservationVersion, Held: answers})
+		order.RecordReservation{ReservationVersion: e.Order.ReservationVersion, Answers: answers})
 	if err != nil {
 		return nil, fmt.Errorf("order %s refuses stock's answer, which its rules forbid: %w", e.Order.ID, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -28,11 +29,11 @@ func TestACommandWhoseRecordIsTooLargeIsRefused(t *testing.T) {
 	}
 	var size int
 	r := place("k0", eventlog.MaxRecordBytes)
-	if _, err := fmt.Sscanf(r.Detail, "its event would take %d bytes", &size); err != nil || r.Code != shard.CodeTooLarge {
+	if _, err := fmt.Sscanf(r.Detail, "its event would take %d bytes", &size); err != nil || r.Code != problem.CommandTooLarge {
 		t.Fatalf("%+v: %v", r, err)
 	}
 	most := 2*eventlog.MaxRecordBytes - size
-	if r := place("k1", most+1); r.Code != shard.CodeTooLarge {
+	if r := place("k1", most+1); r.Code != problem.CommandTooLarge {
 		t.Errorf("one byte above the limit: %+v", r)
 	}
 	ok(t, place("k2", most))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/shard/internal/logonce"
 )
@@ -31,7 +32,7 @@ func (n *Node) startStandby(ctx context.Context, shard int32) {
 // history is: only what came since the last round is left to read.
 func (n *Node) runStandby(ctx context.Context, shard int32) {
 	var logged logonce.Error
-	for eventlog.Sleep(ctx, n.cfg.StandbyEvery) == nil {
+	for backoff.Sleep(ctx, n.cfg.StandbyEvery) == nil {
 		caughtUp, err := n.followLog(ctx, shard)
 		if ctx.Err() != nil {
 			return
@@ -67,7 +68,7 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 			n.metrics.standbyLag.WithLabelValues(label).Set(0)
 			caughtUp = true
 		}
-		if err := eventlog.Sleep(ctx, n.cfg.StandbyEvery); err != nil {
+		if err := backoff.Sleep(ctx, n.cfg.StandbyEvery); err != nil {
 			return true, err
 		}
 		ends, err := s.stableEnds(ctx)

@@ -21,7 +21,7 @@ type stepTarget struct {
 
 // applyStep sets an order's reservations of this shard's SKUs, all or nothing, and returns what is reserved then. Rules
 // that refuse the step do so before anything is written.
-func (d *decider) applyStep(step inventory.Step, wanted []order.Wanted, from *origin) ([]order.Held, error) {
+func (d *decider) applyStep(step inventory.Step, wanted []order.Wanted, from *origin) ([]order.StockAnswer, error) {
 	reservations, err := d.store.Reservations(step.OrderID)
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (d *decider) applyStep(step inventory.Step, wanted []order.Wanted, from *or
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]order.Held, len(targets))
+	answers := make([]order.StockAnswer, len(targets))
 	cause := origin{occurredAt: from.occurredAt, cause: eventv1.Cause_CAUSE_SAGA, causation: from.causation}
 	if from.cause == eventv1.Cause_CAUSE_RECONCILIATION {
 		cause.cause = from.cause

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
@@ -41,7 +42,7 @@ func (n *Node) enqueue(queue *inbox, in *commandInput) {
 	case ok:
 	case full:
 		n.metrics.refusedFull.Inc()
-		in.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
+		in.finish(Result{Code: problem.TooManyRequests, RetryAfterSeconds: 1,
 			Detail: fmt.Sprintf("the shard has %d commands waiting; retry later with the same key", MaxQueued)})
 	default:
 		in.finish(unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
@@ -64,7 +65,7 @@ func (n *Node) submitToPeer(shard int32, in *commandInput) {
 func (n *Node) answerFromPeer(fut *Future, resp *peerv1.CommandResponse, err error) {
 	if full, ok := errors.AsType[*peer.FullError](err); ok {
 		n.metrics.refusedFull.Inc()
-		fut.finish(Result{Code: CodeTooManyRequests, RetryAfterSeconds: 1,
+		fut.finish(Result{Code: problem.TooManyRequests, RetryAfterSeconds: 1,
 			Detail: full.Error() + "; retry later with the same key"})
 		return
 	}

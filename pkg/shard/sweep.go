@@ -58,7 +58,7 @@ func (d *decider) queryOnCommit(res *checkpoint.Reservation) {
 	q := &peerv1.OrderQuery{
 		SourceShard: uint32(d.shard), TargetShard: uint32(d.shardOf(res.OrderID)),
 		OrderId: res.OrderID, Sku: res.SKU, PlacedEventId: slices.Clone(res.PlacedEventID[:]),
-		Version: res.Version, Held: heldToWire([]order.Held{res.Answer()})[0],
+		Version: res.Version, Held: heldToWire([]order.StockAnswer{res.Answer()})[0],
 	}
 	d.batch.onCommit = append(d.batch.onCommit, func(*batch) { d.node.sendQuery(q) })
 }

@@ -83,7 +83,7 @@ func wantedFromWire(w *peerv1.Wanted) order.Wanted {
 	return out
 }
 
-func heldToWire(held []order.Held) []*peerv1.Held {
+func heldToWire(held []order.StockAnswer) []*peerv1.Held {
 	out := make([]*peerv1.Held, len(held))
 	for i, h := range held {
 		out[i] = &peerv1.Held{
@@ -95,10 +95,10 @@ func heldToWire(held []order.Held) []*peerv1.Held {
 	return out
 }
 
-func heldFromWire(held []*peerv1.Held) []order.Held {
-	out := make([]order.Held, len(held))
+func heldFromWire(held []*peerv1.Held) []order.StockAnswer {
+	out := make([]order.StockAnswer, len(held))
 	for i, h := range held {
-		out[i] = order.Held{
+		out[i] = order.StockAnswer{
 			SKU: h.Sku, Reserved: h.Reserved, Committed: h.Committed, Fulfilled: h.Fulfilled, Restocked: h.Restocked,
 			Damaged: h.Damaged, Backordered: h.Backordered, Rejected: h.Rejected, Available: h.Available,
 			RejectionReason: h.RejectionReason,

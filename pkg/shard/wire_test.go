@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
@@ -114,7 +115,7 @@ func TestStepsAndAnswersCrossTheWire(t *testing.T) {
 		if got := wantedFromWire(wantedToWire(wanted)); !reflect.DeepEqual(got, wanted) {
 			rt.Fatalf("%+v, want %+v", got, wanted)
 		}
-		held := append(random[[]order.Held](rt), order.Held{})
+		held := append(random[[]order.StockAnswer](rt), order.StockAnswer{})
 		if got := heldFromWire(heldToWire(held)); !reflect.DeepEqual(got, held) {
 			rt.Fatalf("%+v, want %+v", got, held)
 		}
@@ -165,7 +166,7 @@ func TestTheAnswerOfAnotherReleaseIsUnavailable(t *testing.T) {
 	fut := NewFuture()
 	(&Node{}).answerFromPeer(fut, &peerv1.CommandResponse{Final: true}, nil)
 	const want = "the owner's answer cannot be read: it is of another release: retry with the same Idempotency-Key"
-	if r := fut.Result(); r.Code != CodeUnavailable || r.Detail != want || r.RetryAfterSeconds == 0 {
+	if r := fut.Result(); r.Code != problem.Unavailable || r.Detail != want || r.RetryAfterSeconds == 0 {
 		t.Errorf("%+v", r)
 	}
 }

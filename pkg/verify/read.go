@@ -31,7 +31,7 @@ func (c *checker) readLog(ctx context.Context, client *eventlog.Client) error {
 	if err != nil {
 		return err
 	}
-	c.report.Moving = !before.Covers(after)
+	c.report.Moving = !before.Reaches(after)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -175,10 +176,8 @@ func (c *checker) checkRows(ctx context.Context, client *eventlog.Client) error 
 func (c *checker) awaitRows(ctx context.Context, client *eventlog.Client) error {
 	deadline := time.Now().Add(c.o.ViewWait)
 	for !c.report.Moving && len(c.rowsBehind()) > 0 && time.Now().Before(deadline) {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(viewPoll):
+		if err := backoff.Sleep(ctx, viewPoll); err != nil {
+			return err
 		}
 		if err := c.readMoreRows(ctx, client); err != nil {
 			return err

@@ -20,7 +20,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		RefundedMicros: o.RefundedMicros, Payments: toPayments(o.Payments),
 		PaymentStarts: o.PaymentStarts, PaymentFailed: o.PaymentFailed, HeldFrom: int32(o.HeldFrom),
 		Allocation: ToOrderRule(o.Allocation),
-		Amendment:  toAmendment(o.Amendment), DeclinedAmendments: o.Declined, AskedSkus: o.Asked,
+		Amendment:  toAmendment(o.Amendment), DeclinedAmendments: o.DeclinedAmendments, AskedSkus: o.SKUsToRelease,
 		Amendments: o.Amendments, PaymentDue: o.PaymentDue, ReturnedTo: toReturnedTo(o.ReturnedTo),
 	})
 }
@@ -44,7 +44,7 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		RefundedMicros: p.RefundedMicros, Payments: fromPayments(p.Payments),
 		PaymentStarts: p.PaymentStarts, PaymentFailed: p.PaymentFailed, HeldFrom: order.Lifecycle(p.HeldFrom),
 		Allocation: fromOrderRule(p.Allocation),
-		Amendment:  fromAmendment(p.Amendment), Declined: p.DeclinedAmendments, Asked: p.AskedSkus,
+		Amendment:  fromAmendment(p.Amendment), DeclinedAmendments: p.DeclinedAmendments, SKUsToRelease: p.AskedSkus,
 		Amendments: p.Amendments, PaymentDue: p.PaymentDue, ReturnedTo: fromReturnedTo(p.ReturnedTo),
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {

@@ -114,12 +114,12 @@ func EncodeReservation(dst []byte, sku string, res *inventory.Reservation) ([]by
 		p.Rejected, p.RejectedRequested, p.RejectedAvailable = true, r.Requested, r.Available
 		p.RejectionReason = int32(r.Reason)
 	}
-	if cap(s.held) < len(res.Held) {
-		s.held = make([]statev1.HeldAt, len(res.Held))
+	if cap(s.held) < len(res.Locations) {
+		s.held = make([]statev1.HeldAt, len(res.Locations))
 	}
 	p.Held = p.Held[:0]
-	for i := range res.Held {
-		v, h := &s.held[:len(res.Held)][i], &res.Held[i]
+	for i := range res.Locations {
+		v, h := &s.held[:len(res.Locations)][i], &res.Locations[i]
 		v.Location, v.Reserved, v.Committed = h.Location, h.Reserved, h.Committed
 		v.Fulfilled, v.Restocked, v.Backordered, v.Damaged = h.Fulfilled, h.Restocked, h.Backordered, h.Damaged
 		p.Held = append(p.Held, v)
@@ -154,8 +154,8 @@ func DecodeReservation(value []byte) (sku string, res inventory.Reservation, err
 			Reason: inventory.RejectionReason(p.RejectionReason),
 		}
 	}
-	res.Held = values(p.Held, func(h *statev1.HeldAt) inventory.HeldAt {
-		return inventory.HeldAt{
+	res.Locations = values(p.Held, func(h *statev1.HeldAt) inventory.ReservationAt {
+		return inventory.ReservationAt{
 			Location: h.Location, Reserved: h.Reserved, Committed: h.Committed,
 			Fulfilled: h.Fulfilled, Restocked: h.Restocked, Backordered: h.Backordered, Damaged: h.Damaged,
 		}

@@ -28,7 +28,7 @@ func (s *shelf) Reached() eventlog.Position { return s.reached }
 func (s *shelf) Age() time.Duration         { return 12 * time.Millisecond }
 
 func (s *shelf) WaitFor(_ context.Context, p eventlog.Position) error {
-	if !s.reached.Covers(p) {
+	if !s.reached.Reaches(p) {
 		return context.DeadlineExceeded // as after the wait
 	}
 	return nil

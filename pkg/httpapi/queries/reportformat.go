@@ -15,7 +15,7 @@ import (
 // reportFormat is how a page is written.
 type reportFormat struct {
 	contentType []string
-	write       func(b []byte, page *analytics.Report, coverage analytics.Coverage) []byte
+	write       func(b []byte, page *analytics.Report, coverage analytics.Reached) []byte
 }
 
 var (
@@ -53,7 +53,7 @@ func chooseFormat(header http.Header) (reportFormat, error) {
 		"Offered here: application/json, application/x-ndjson, text/csv.")
 }
 
-func appendPage(b []byte, page *analytics.Report, coverage analytics.Coverage) []byte {
+func appendPage(b []byte, page *analytics.Report, coverage analytics.Reached) []byte {
 	b = append(b, `{"items":[`...)
 	for i, row := range page.Rows {
 		if i > 0 {
@@ -72,7 +72,7 @@ func appendPage(b []byte, page *analytics.Report, coverage analytics.Coverage) [
 	return append(b, '}')
 }
 
-func appendLines(b []byte, page *analytics.Report, _ analytics.Coverage) []byte {
+func appendLines(b []byte, page *analytics.Report, _ analytics.Reached) []byte {
 	for _, row := range page.Rows {
 		b = append(appendRow(b, page.Columns, row), '\n')
 	}
@@ -95,7 +95,7 @@ func appendRow(b []byte, columns []analytics.ReportColumn, row []string) []byte 
 	return append(b, '}')
 }
 
-func appendCSV(b []byte, page *analytics.Report, _ analytics.Coverage) []byte {
+func appendCSV(b []byte, page *analytics.Report, _ analytics.Reached) []byte {
 	var text strings.Builder
 	w := csv.NewWriter(&text)
 	heading := make([]string, len(page.Columns))

@@ -21,7 +21,7 @@ import (
 // ReportStore answers from the mirror in ClickHouse.
 type ReportStore interface {
 	// Await waits until the mirror covers the position, and says how far it is even when ctx ends first.
-	Await(ctx context.Context, p eventlog.Position) (analytics.Coverage, error)
+	Await(ctx context.Context, p eventlog.Position) (analytics.Reached, error)
 	Revenue(ctx context.Context, q analytics.ReportQuery) (*analytics.Report, error)
 	StockMovements(ctx context.Context, q analytics.ReportQuery) (*analytics.Report, error)
 }
@@ -105,10 +105,10 @@ func (r *report) answer(c echo.Context) error {
 }
 
 // await waits for the position that the client has seen.
-func (r *report) await(ctx context.Context, header http.Header) (analytics.Coverage, error) {
+func (r *report) await(ctx context.Context, header http.Header) (analytics.Reached, error) {
 	position, err := eventlog.ParsePosition(httpapi.HeaderValue(header, "Holdfast-Min-Position"))
 	if err != nil {
-		return analytics.Coverage{}, problem.New(problem.InvalidPosition, "Send back a Holdfast-Position as you got it.")
+		return analytics.Reached{}, problem.New(problem.InvalidPosition, "Send back a Holdfast-Position as you got it.")
 	}
 	waiting, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()

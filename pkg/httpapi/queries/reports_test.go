@@ -26,9 +26,9 @@ type ledger struct {
 	hangs   bool
 }
 
-func (l *ledger) Await(ctx context.Context, p eventlog.Position) (analytics.Coverage, error) {
-	c := analytics.Coverage{Position: l.reached, Age: 42*time.Millisecond + l.age}
-	if l.hangs || !l.reached.Covers(p) {
+func (l *ledger) Await(ctx context.Context, p eventlog.Position) (analytics.Reached, error) {
+	c := analytics.Reached{Position: l.reached, Age: 42*time.Millisecond + l.age}
+	if l.hangs || !l.reached.Reaches(p) {
 		<-ctx.Done()
 		return c, ctx.Err()
 	}

@@ -72,7 +72,7 @@ func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 		refused = One(t, asks)
 	}
 	for _, w := range o.Wanted() {
-		h := order.Held{
+		h := order.StockAnswer{
 			SKU: w.SKU, Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked,
 			Damaged: w.Damaged,
 		}
@@ -86,7 +86,7 @@ func Answers(t *rapid.T, o order.Order) order.RecordReservation {
 		case roll == 2:
 			h.Reserved /= 2
 		}
-		c.Held = append(c.Held, h)
+		c.Answers = append(c.Answers, h)
 	}
 	return c
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/backoff"
 )
 
 const (
@@ -131,7 +131,7 @@ func (f *follower) until(ctx context.Context, makeRequest func() (*http.Request,
 				return nil, fmt.Errorf("%s %s was answered with status %d", req.Method, req.URL.Path, resp.StatusCode)
 			}
 		}
-		if eventlog.Sleep(ctx, retryPause) != nil {
+		if backoff.Sleep(ctx, retryPause) != nil {
 			return nil, errors.Join(context.Cause(ctx), err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/backoff"
 )
 
 // single sends one request for each order. It uses the client of fasthttp, because the load generator shares the
@@ -75,7 +75,7 @@ func (r *run) awaitStart(ctx context.Context, n int64) (time.Time, bool) {
 	if wait <= 0 {
 		return at, true
 	}
-	return at, eventlog.Sleep(ctx, wait) == nil
+	return at, backoff.Sleep(ctx, wait) == nil
 }
 
 // placeOrder sends an order until it gets a definite answer, each time with the same key. ok means that the answer is

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
@@ -87,7 +88,7 @@ func FoldLog(ctx context.Context, log LogReader, b *Book, since eventlog.Offsets
 			f.out.Position = eventlog.PositionOf(f.behind)
 			return f.out, nil
 		}
-		if err := eventlog.Sleep(ctx, stockPause); err != nil {
+		if err := backoff.Sleep(ctx, stockPause); err != nil {
 			return Logged{}, fmt.Errorf("fold the log: %w", err)
 		}
 		from = end

@@ -123,8 +123,8 @@ func (r *Reservations) open() bool {
 }
 
 // Answer is the reservation as stock's answer to the order's step.
-func (r *Reservation) Answer() order.Held {
-	h := order.Held{SKU: r.SKU, Damaged: r.Damaged(), Backordered: r.Backordered}
+func (r *Reservation) Answer() order.StockAnswer {
+	h := order.StockAnswer{SKU: r.SKU, Damaged: r.Damaged(), Backordered: r.Backordered}
 	h.Reserved, h.Committed, h.Fulfilled, h.Restocked = r.Sums()
 	if r.Rejected != nil {
 		h.Rejected, h.Available, h.RejectionReason = true, r.Rejected.Available, int32(r.Rejected.Reason)

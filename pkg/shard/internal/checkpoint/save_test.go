@@ -54,7 +54,7 @@ func TestACheckpointIsWhatMemoryWas(t *testing.T) {
 					t.Fatal(err)
 				}
 				quantity := rapid.Int64Range(0, 3).Draw(t, "quantity")
-				h.Of("A").Held = []inventory.HeldAt{{Location: "main", Reserved: quantity}}
+				h.Of("A").Locations = []inventory.ReservationAt{{Location: "main", Reserved: quantity}}
 				reserved[h.OrderID] = quantity
 				st.reservationsChanged(h)
 			},
@@ -116,7 +116,7 @@ func compareCheckpoint(
 	}
 	for id, quantity := range reserved {
 		h, err := st.Reservations(id)
-		if err != nil || h.Of("A").Held[0].Reserved != quantity || open[id] != (quantity > 0) {
+		if err != nil || h.Of("A").Locations[0].Reserved != quantity || open[id] != (quantity > 0) {
 			t.Fatalf("%s has reserved %+v, open: %t: %v", id, h.Of("A"), open[id], err)
 		}
 	}

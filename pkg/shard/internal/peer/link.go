@@ -9,7 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/shard/internal/logonce"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
@@ -94,7 +94,7 @@ func (l *link) run(ctx context.Context) {
 		}
 		// A peer that is gone is dialled several times a second.
 		l.cfg.Log.Log(ctx, logged.Level(err), "the stream to a peer ended", "peer", l.address, "error", err)
-		if eventlog.Sleep(ctx, redialBackoff) != nil {
+		if backoff.Sleep(ctx, redialBackoff) != nil {
 			break
 		}
 		// Dial again when there is something to send.
