@@ -72,7 +72,7 @@ type Answer[T any] struct {
 	Age time.Duration
 }
 
-// Answers to commands.
+// OrderAnswer and StockAnswer are the answers to commands.
 type (
 	OrderAnswer = Answer[OrderSummary]
 	StockAnswer = Answer[Availability]

@@ -8,8 +8,8 @@ type Reservation struct {
 	OrderID       string
 	PlacedEventID ID
 	// Version is that of the newest step seen: the order's version at which what it wants last changed. 0: none seen.
-	Version uint64
-	Locations    []ReservationAt
+	Version   uint64
+	Locations []ReservationAt
 	// Backordered is how much of reserved and committed is not in stock yet, over all locations.
 	Backordered int64
 	// Allocation is the rule of the newest step seen; nil: it has none.

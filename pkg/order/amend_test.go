@@ -113,7 +113,8 @@ func TestORD54To56StockIsReservedFirst(t *testing.T) {
 	if s.order.TotalMicros != twoSKUsTotal || !s.order.Undecided() {
 		t.Fatalf("an amendment counts before stock has answered: %+v", s.order)
 	}
-	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion, Answers: []StockAnswer{{SKU: "a", Reserved: 3}}}).then()
+	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion,
+		Answers: []StockAnswer{{SKU: "a", Reserved: 3}}}).then()
 	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion - 1, Answers: granted(s.order).Answers}).then()
 	s.when(stockAnswers(granted)).then(OrderAmended{Lines: lines, SubtotalMicros: 17_563_000, TotalMicros: 17_560_000})
 	s.wants(true, Wanted{SKU: "a", Reserved: 2}, Wanted{SKU: "b", Reserved: 6}, Wanted{SKU: "c", Reserved: 1})

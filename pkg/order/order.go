@@ -103,8 +103,8 @@ type Order struct {
 	Amendment *Amendment
 	// DeclinedAmendments are the versions at which amendments were requested that were declined.
 	DeclinedAmendments []uint64
-	// SKUsToRelease are SKUs that no line of the order has, and that stock may have reserved: those of declined amendments, and
-	// of a past document that was asked for with other lines before. The order wants 0 of them.
+	// SKUsToRelease are SKUs that no line of the order has, and that stock may have reserved: those of declined
+	// amendments, and of a past document that was asked for with other lines before. The order wants 0 of them.
 	SKUsToRelease []string
 	// Amendments counts all that were requested.
 	Amendments int32

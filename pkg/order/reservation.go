@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// StockAnswer is what stock answered for one SKU. Rejected, with the reason, says that it does not have what the order wants.
+// StockAnswer is what stock answered for one SKU. Rejected, with the reason, says that it does not have what the order
+// wants.
 type StockAnswer struct {
 	SKU                                       string
 	Reserved, Committed, Fulfilled, Restocked int64
@@ -53,7 +54,7 @@ const ReconciliationReason = "reconciliation"
 //	        step, and is asked again.
 type RecordReservation struct {
 	ReservationVersion uint64
-	Answers               []StockAnswer
+	Answers            []StockAnswer
 }
 
 // OrderReserved says that stock has all that the order wants.
@@ -240,7 +241,8 @@ func sortedBySKU(answers []StockAnswer) []StockAnswer {
 
 // find returns the answer for a SKU, or nil.
 func find(answers []StockAnswer, sku string) *StockAnswer {
-	i, ok := slices.BinarySearchFunc(answers, sku, func(h StockAnswer, sku string) int { return strings.Compare(h.SKU, sku) })
+	i, ok := slices.BinarySearchFunc(answers, sku,
+		func(h StockAnswer, sku string) int { return strings.Compare(h.SKU, sku) })
 	if !ok {
 		return nil
 	}

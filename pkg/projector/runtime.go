@@ -42,7 +42,7 @@ type Config struct {
 	View   View
 	// Background runs in the background from Begin until the view ends or starts again. Its error is an error of the view.
 	// It may be nil.
-	Background     func(ctx context.Context) error
+	Background func(ctx context.Context) error
 	Client     *eventlog.Client
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics

@@ -145,7 +145,8 @@ func refuses(answers []order.StockAnswer) bool {
 func endsAtRefusal(o *order.Order) bool { return o.Undecided() && o.Kind == order.KindOrder }
 
 func (d *decider) openSaga(
-	e *checkpoint.Entry, old *saga, requests map[int32]*peerv1.ReservationRequest, answers []order.StockAnswer, reconciles bool,
+	e *checkpoint.Entry, old *saga, requests map[int32]*peerv1.ReservationRequest, answers []order.StockAnswer,
+	reconciles bool,
 ) {
 	s := &saga{
 		orderID: e.Order.ID, version: e.Order.ReservationVersion, waiting: requests,
@@ -286,8 +287,8 @@ func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
 	return d.concludeSaga(e, s)
 }
 
-// answersAll reports whether an answer is about all SKUs that a request names, in its order. Where stock has seen a newer
-// step, it answers an older one with that one's version: an amendment may have asked for more SKUs since.
+// answersAll reports whether an answer is about all SKUs that a request names, in its order. Where stock has seen a
+// newer step, it answers an older one with that one's version: an amendment may have asked for more SKUs since.
 func answersAll(resp *peerv1.ReservationResponse, req *peerv1.ReservationRequest) bool {
 	return req != nil && slices.EqualFunc(resp.Held, req.Wanted, func(h *peerv1.Held, w *peerv1.Wanted) bool {
 		return h.Sku == w.Sku

@@ -29,7 +29,8 @@ func TestACommandWhoseRecordIsTooLargeIsRefused(t *testing.T) {
 	}
 	var size int
 	r := place("k0", eventlog.MaxRecordBytes)
-	if _, err := fmt.Sscanf(r.Detail, "its event would take %d bytes", &size); err != nil || r.Code != problem.CommandTooLarge {
+	if _, err := fmt.Sscanf(r.Detail, "its event would take %d bytes", &size); err != nil ||
+		r.Code != problem.CommandTooLarge {
 		t.Fatalf("%+v: %v", r, err)
 	}
 	most := 2*eventlog.MaxRecordBytes - size

@@ -13,7 +13,8 @@ import (
 	"unicode"
 )
 
-// entry is a row of the glossary in ARCHITECTURE.md: a word that has one meaning, and the folders whose names may use it.
+// entry is a row of the glossary in ARCHITECTURE.md: a word that has one meaning, and the folders whose names may use
+// it.
 type entry struct {
 	word    string
 	folders []string

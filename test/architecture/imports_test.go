@@ -80,17 +80,18 @@ func TestTheDomainImportsTheStandardLibraryOnly(t *testing.T) {
 
 // Who may import a library or package directly; a folder allows what is below it.
 var importers = map[string][]string{
-	"github.com/twmb/franz-go":              {"pkg/eventlog", "pkg/devstack"},
-	"github.com/labstack/echo":              {"pkg/httpapi"},
-	"github.com/ClickHouse/clickhouse-go":   {"pkg/clickhouse"},
-	"github.com/ClickHouse/ch-go":           {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
-	"github.com/cockroachdb/pebble":         {"pkg/shard", "pkg/orderview", "pkg/localstore"},
-	"github.com/ebitengine/purego":          {"pkg/devstack/chdb/engine"},
-	"github.com/spf13/cobra":                {"cmd/holdfast"},
-	module + "pkg/eventlog/logtest":         {}, // tests alone
-	module + "pkg/eventlog/codec/codectest": {}, // likewise
-	module + "pkg/devstack/chdb/chdbtest":   {},
-	module + "pkg/httpapi/apitest":          {},
+	"github.com/twmb/franz-go":                {"pkg/eventlog", "pkg/devstack"},
+	"github.com/labstack/echo":                {"pkg/httpapi"},
+	"github.com/ClickHouse/clickhouse-go":     {"pkg/clickhouse"},
+	"github.com/ClickHouse/ch-go":             {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
+	"github.com/cockroachdb/pebble":           {"pkg/shard/internal/checkpoint", "pkg/orderview", "pkg/localstore"},
+	"github.com/ebitengine/purego":            {"pkg/devstack/chdb/engine"},
+	"github.com/spf13/cobra":                  {"cmd/holdfast"},
+	module + "pkg/eventlog/logtest":           {}, // tests alone
+	module + "pkg/eventlog/codec/codectest":   {}, // likewise
+	module + "pkg/devstack/chdb/chdbtest":     {},
+	module + "pkg/httpapi/apitest":            {},
+	module + "pkg/eventlog/schema/schematest": {},
 }
 
 func TestOneImporterEach(t *testing.T) {

@@ -71,7 +71,8 @@ func FuzzDecodeState(f *testing.F) {
 		f.Fatal(err)
 	}
 	res, err := EncodeReservation(nil, "s",
-		&inventory.Reservation{OrderID: "o", Version: 2, Locations: []inventory.ReservationAt{{Location: "main", Reserved: 2}}})
+		&inventory.Reservation{OrderID: "o", Version: 2,
+			Locations: []inventory.ReservationAt{{Location: "main", Reserved: 2}}})
 	if err != nil {
 		f.Fatal(err)
 	}

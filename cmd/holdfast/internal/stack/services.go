@@ -79,11 +79,12 @@ func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []co
 		}})
 	}
 	if s.clickHouse != "" {
-		components = append(components, component{"analytics-projector", func(ctx context.Context, registered func(string)) error {
-			return analytics.Run(ctx, analytics.Config{
-				Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse, Alone: s.engine != nil,
-			})
-		}})
+		components = append(components, component{"analytics-projector",
+			func(ctx context.Context, registered func(string)) error {
+				return analytics.Run(ctx, analytics.Config{
+					Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse, Alone: s.engine != nil,
+				})
+			}})
 	}
 	return components
 }
