@@ -270,10 +270,10 @@ func (f *fold) stock(e *eventv1.InventoryEvent) error {
 	return nil
 }
 
-func (f *fold) move(e *eventv1.InventoryEvent, step *eventv1.ReservationStep, quantity int64) {
-	if at, ok := f.orders[step.GetOrderId()]; ok {
+func (f *fold) move(e *eventv1.InventoryEvent, reservation *eventv1.ReservationStep, quantity int64) {
+	if at, ok := f.orders[reservation.GetOrderId()]; ok {
 		f.out.Moved.Add(monthOf(e.GetMeta()), at.country, Figures{Quantity: quantity})
-		f.addUnmoved(step.GetOrderId(), -quantity)
+		f.addUnmoved(reservation.GetOrderId(), -quantity)
 	}
 }
 
