@@ -37,7 +37,8 @@ const (
 	bulkFlushBytes    = 32 << 10
 )
 
-// bulkLine is a line under way: refused before it was submitted, or with a future.
+// bulkLine is a line whose result has not been written yet. Either it was refused before it was submitted (problem), or
+// it was submitted (cmd and run).
 type bulkLine struct {
 	id      string
 	problem *problem.Problem
@@ -45,8 +46,9 @@ type bulkLine struct {
 	run     *submission
 }
 
-// submission is a command's future; submitted, when not nil, closes once there is one.
+// submission is a command that was submitted, or that waits for the one before it on its aggregate.
 type submission struct {
+	// submitted closes when future is set; nil: future is set already.
 	submitted chan struct{}
 	future    future
 }
@@ -59,9 +61,9 @@ type bulkStream struct {
 	cancel  context.CancelFunc
 	control *http.ResponseController
 	lines   chan bulkLine
-	// last is the newest command on each aggregate; the next one does not overtake it (follow).
-	last   map[aggregate]*submission
-	barred barred
+	// last has the newest command on each aggregate. The next one must not overtake it (follow).
+	last    map[aggregate]*submission
+	blocked blocked
 }
 
 // aggregate names an order or a stock item.
@@ -74,8 +76,8 @@ func (a *api) bulk(c echo.Context) error {
 	if err := httpapi.CheckMediaType(c.Request().Header, "application/x-ndjson", "application/json"); err != nil {
 		return err
 	}
-	// net/http ends the request's context when a read fails, a deadline's too; lines under way are answered
-	// all the same. The stream's own context ends when results can no longer be written.
+	// net/http ends the request's context when a read fails, also when that was a deadline. Lines under way must be
+	// answered all the same, so the stream has a context of its own: it ends when results can no longer be written.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
 	defer cancel()
 	s := &bulkStream{
@@ -83,7 +85,7 @@ func (a *api) bulk(c echo.Context) error {
 		control: http.NewResponseController(c.Response().Writer),
 		lines:   make(chan bulkLine, BulkWindow),
 		last:    make(map[aggregate]*submission),
-		barred:  barred{seed: maphash.MakeSeed()},
+		blocked: blocked{seed: maphash.MakeSeed()},
 	}
 	// Without it HTTP/1.1 would read the whole body before the first result. An error means a connection
 	// that needs no such permission.
@@ -191,26 +193,28 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 func (s *bulkStream) start(on aggregate, cmd *shard.Command) *submission {
 	previous := s.last[on]
 	switch {
-	case s.barred.has(on):
-		return &submission{future: notTaken}
+	case s.blocked.has(on):
+		return &submission{future: notSubmitted}
 	case previous == nil:
 		return &submission{future: s.submit(cmd)}
 	case !previous.finished():
 		return s.follow(previous, on, cmd)
-	case previous.leftOpen(): // asked after finished: one that ends in between must not be overtaken
-		return &submission{future: notTaken}
+	case previous.endedWithoutOutcome(): // asked after finished: one that ends in between must not be overtaken
+		return &submission{future: notSubmitted}
 	default:
 		return &submission{future: s.submit(cmd)}
 	}
 }
 
-// follow submits a command after one on the same aggregate that has no outcome yet. On an item it goes into the same
-// queue at once, if that is this replica's: there each command is done in one commit, and whatever refuses the
-// former refuses the latter too. Otherwise it waits: the outcome of placing an order may take more than one commit,
-// and a peer may refuse the former and then take the latter.
+// follow submits a command after one on the same aggregate that has no outcome yet.
+//
+// A command on an item goes into the same queue at once, if that queue is this replica's: each command on an item takes
+// one commit, and whatever refuses the first one refuses the second one too. Everything else waits for the outcome of
+// the first one: placing an order may take more than one commit, and another replica may refuse the first command and
+// then accept the second.
 func (s *bulkStream) follow(previous *submission, on aggregate, cmd *shard.Command) *submission {
 	if !on.order && previous.ready() {
-		f := s.patiently(func() future { return s.api.behind(previous.future, cmd) })
+		f := s.waitForRoom(func() future { return s.api.behind(previous.future, cmd) })
 		if f != nil {
 			return &submission{future: f}
 		}
@@ -220,11 +224,11 @@ func (s *bulkStream) follow(previous *submission, on aggregate, cmd *shard.Comma
 
 // submit hands a command over.
 func (s *bulkStream) submit(cmd *shard.Command) future {
-	return s.patiently(func() future { return s.api.submit(cmd) })
+	return s.waitForRoom(func() future { return s.api.submit(cmd) })
 }
 
-// patiently submits again while the shard's queue is full: it makes the stream wait instead of the client.
-func (s *bulkStream) patiently(submit func() future) future {
+// waitForRoom submits, and submits again while the shard's queue is full. So the stream waits, not the client.
+func (s *bulkStream) waitForRoom(submit func() future) future {
 	var deadline time.Time
 	for {
 		f := submit()
@@ -251,18 +255,18 @@ func overloaded(f future) bool {
 	}
 }
 
-// submitAfter submits once the previous command on the aggregate has its outcome. It has time to hear from a peer
-// that its queue is full, too.
+// submitAfter submits once the previous command on the aggregate has its outcome. It waits until the command is
+// accepted, so that it also hears from another replica that its queue is full.
 func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *submission {
 	run := &submission{submitted: make(chan struct{})}
 	go func() {
 		defer close(run.submitted)
 		switch {
 		case !previous.wait(s.ctx):
-		case previous.leftOpen():
-			run.future = notTaken
+		case previous.endedWithoutOutcome():
+			run.future = notSubmitted
 		default:
-			run.future = s.patiently(func() future {
+			run.future = s.waitForRoom(func() future {
 				f := s.api.submit(cmd)
 				select {
 				case <-f.Accepted(): // or refused
@@ -282,8 +286,8 @@ func (s *bulkStream) remember(on aggregate, run *submission) {
 			if !its.finished() {
 				continue
 			}
-			if its.leftOpen() {
-				s.barred.add(old)
+			if its.endedWithoutOutcome() {
+				s.blocked.add(old)
 			}
 			delete(s.last, old)
 		}
@@ -302,9 +306,9 @@ func (r *submission) finished() bool {
 	return r.future == nil || progress(r.future) == done
 }
 
-// leftOpen reports that the command has ended without an outcome: its client will send it again, and what comes after
+// endedWithoutOutcome reports that the command has ended without an outcome: its client will send it again, and what comes after
 // it on the same aggregate must not overtake it.
-func (r *submission) leftOpen() bool {
+func (r *submission) endedWithoutOutcome() bool {
 	if !r.finished() || r.future == nil {
 		return false
 	}
@@ -330,62 +334,4 @@ func (r *submission) wait(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-var errLineTooLong = errors.New("line too long")
-
-// lineReader returns lines without their end; a line is valid until the next call.
-type lineReader struct {
-	reader *bufio.Reader
-	long   []byte
-}
-
-// next returns a line, which may be empty, and io.EOF or another error with or after the last one.
-func (l *lineReader) next() ([]byte, error) {
-	chunk, err := l.reader.ReadSlice('\n')
-	if errors.Is(err, bufio.ErrBufferFull) {
-		l.long = l.long[:0]
-		for errors.Is(err, bufio.ErrBufferFull) {
-			l.long = append(l.long, chunk...)
-			if len(l.long) > input.MaxBulkLineBytes {
-				return nil, errLineTooLong
-			}
-			chunk, err = l.reader.ReadSlice('\n')
-		}
-		l.long = append(l.long, chunk...)
-		if len(l.long) > input.MaxBulkLineBytes {
-			return nil, errLineTooLong
-		}
-		chunk = l.long
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err // half a line is no line
-	}
-	return trimSpace(chunk), err
-}
-
-func trimSpace(line []byte) []byte {
-	for len(line) > 0 && line[len(line)-1] <= ' ' {
-		line = line[:len(line)-1]
-	}
-	for len(line) > 0 && line[0] <= ' ' {
-		line = line[1:]
-	}
-	return line
-}
-
-// pacedBody allows BulkIdleTimeout for each read.
-type pacedBody struct {
-	body   io.Reader
-	stream *bulkStream
-}
-
-// Read sets its deadline before it looks whether the stream has ended: whoever ends it moves the deadline
-// after saying so, and one of the two is seen.
-func (p *pacedBody) Read(b []byte) (int, error) {
-	_ = p.stream.control.SetReadDeadline(time.Now().Add(BulkIdleTimeout))
-	if p.stream.stopping() || p.stream.ctx.Err() != nil {
-		return 0, os.ErrDeadlineExceeded
-	}
-	return p.body.Read(b)
 }

@@ -7,27 +7,28 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
-// barredSlots bounds what a stream remembers of aggregates whose commands were left without an outcome.
-const barredSlots = 1 << 16
+// blockedSlots bounds what a stream remembers of aggregates whose commands were left without an outcome.
+const blockedSlots = 1 << 16
 
-// barred is a set of aggregates in little room. It may name one that was never added: that line is then answered 503
-// and sent again, which costs time and nothing else.
-type barred struct {
+// blocked is the set of aggregates with a command that ended without an outcome. The client will send that command
+// again, so no later line may overtake it. The set is a bitmap of hashes: it may name an aggregate that was never added.
+// A line on that one is answered 503 and sent again, which costs time and nothing else.
+type blocked struct {
 	seed  maphash.Seed
-	slots *[barredSlots / 64]uint64
+	slots *[blockedSlots / 64]uint64
 }
 
-func (b *barred) slot(on aggregate) uint64 { return maphash.Comparable(b.seed, on) % barredSlots }
+func (b *blocked) slot(on aggregate) uint64 { return maphash.Comparable(b.seed, on) % blockedSlots }
 
-func (b *barred) add(on aggregate) {
+func (b *blocked) add(on aggregate) {
 	if b.slots == nil {
-		b.slots = new([barredSlots / 64]uint64)
+		b.slots = new([blockedSlots / 64]uint64)
 	}
 	slot := b.slot(on)
 	b.slots[slot/64] |= 1 << (slot % 64)
 }
 
-func (b *barred) has(on aggregate) bool {
+func (b *blocked) has(on aggregate) bool {
 	if b.slots == nil {
 		return false
 	}
@@ -35,8 +36,8 @@ func (b *barred) has(on aggregate) bool {
 	return b.slots[slot/64]&(1<<(slot%64)) != 0
 }
 
-// notTaken answers a line that would have overtaken one before it.
-var notTaken = refused{shard.Result{Code: problem.Unavailable, RetryAfterSeconds: 1,
+// notSubmitted answers a line that would have overtaken one before it.
+var notSubmitted = refused{shard.Result{Code: problem.Unavailable, RetryAfterSeconds: 1,
 	Detail: "A line before it on the same order or item has no outcome: send both again, in this order."}}
 
 // refused is a future that was answered before anything was submitted.
