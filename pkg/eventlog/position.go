@@ -63,21 +63,6 @@ func PositionOf(offsets Offsets) Position {
 	return Position{ends}
 }
 
-// PositionAfter is the position just after the records, which must have been committed or read.
-func PositionAfter(recs []*Record) Position {
-	ends := make([]partitionEnd, 0, len(recs))
-	for _, r := range recs {
-		if key, ok := eventKey(r.TopicPartition); ok {
-			ends = append(ends, partitionEnd{key, r.Offset + 1})
-		}
-	}
-	// CompactFunc keeps the first of a partition, so its largest end must come first.
-	slices.SortFunc(ends, func(a, b partitionEnd) int {
-		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(b.end, a.end))
-	})
-	return Position{slices.CompactFunc(ends, func(a, b partitionEnd) bool { return a.key == b.key })}
-}
-
 // IsZero reports whether the position is the beginning of the log. Every position covers it.
 func (p Position) IsZero() bool { return len(p.ends) == 0 }
 

@@ -99,16 +99,6 @@ func TestPositionMergeAndCovers(t *testing.T) {
 	}
 }
 
-func TestPositionAfter(t *testing.T) {
-	recs := []*eventlog.Record{order(2, ""), stock(1, ""), order(2, ""), record(eventlog.TopicShards, 0, "")}
-	for i, r := range recs {
-		r.Offset = int64(10 * (i + 1))
-	}
-	if got, want := eventlog.PositionAfter(recs).String(), "o2.31~i1.21"; got != want {
-		t.Errorf("position %s, want %s", got, want)
-	}
-}
-
 func FuzzParsePosition(f *testing.F) {
 	for _, s := range []string{"", "o3.1234~i7.88", "o0.1", "i1023.9", "o3.1~", "o03.1"} {
 		f.Add(s)

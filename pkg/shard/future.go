@@ -17,11 +17,6 @@ type Future struct {
 	mu sync.Mutex // while an answer is set
 }
 
-// NewFuture returns a future without an answer.
-func NewFuture() *Future {
-	return &Future{accepted: make(chan struct{}), done: make(chan struct{})}
-}
-
 // Accepted closes when the command's first events are committed, or with Done.
 func (f *Future) Accepted() <-chan struct{} { return f.accepted }
 

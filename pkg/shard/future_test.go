@@ -9,7 +9,7 @@ import (
 func TestAFutureIsAnsweredOnce(t *testing.T) {
 	for range 10_000 {
 		var told atomic.Int64
-		fut := NewFuture()
+		fut := &newCommandInput(nil).Future
 		fut.notify = func(final bool, _ Result) {
 			if final {
 				told.Add(1)

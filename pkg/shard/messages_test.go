@@ -68,7 +68,7 @@ func TestACommandThatAPeerDoesNotAnswer(t *testing.T) {
 			"the owner of the shard cannot be reached at peer: retry with the same Idempotency-Key",
 		},
 	} {
-		fut := NewFuture()
+		fut := &newCommandInput(nil).Future
 		node.answerFromPeer(fut, nil, test.err)
 		r := fut.Result()
 		if !closed(fut.Done()) || r.Code != test.code || r.Detail != test.detail || r.RetryAfterSeconds != 1 {
