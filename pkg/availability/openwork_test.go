@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/inventory/inventorytest"
+	"github.com/holdfast/holdfast/pkg/limits"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -120,30 +121,30 @@ func TestTheLargestRowIsARecord(t *testing.T) {
 	}
 	now := int64(1) << 51 // micros, in the year 2041
 	row := &eventv1.AvailabilityRow{
-		Sku: text(inventory.MaxSKUBytes, 0), Description: text(inventory.MaxDescriptionBytes, 0),
+		Sku: text(limits.MaxSKUBytes, 0), Description: text(limits.MaxDescriptionBytes, 0),
 		Registered: true, Version: 1 << 60, Total: level, BackorderLimit: inventory.MaxBackorderLimit,
 		SourcePartition: 1 << 20, SourceOffset: 1 << 60, OccurredAtMicros: now, Format: rowFormat,
 	}
 	for i := range inventory.MaxLocations {
 		row.Locations = append(row.Locations, &eventv1.LocationLevel{
-			Location: text(inventory.MaxLocationBytes, i), Level: level,
+			Location: text(limits.MaxLocationBytes, i), Level: level,
 		})
 	}
 	const last = inventory.MaxLocations - 1
 	for i := range inventory.MaxTransfers {
 		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{
-			TransferId: text(inventory.MaxTransferIDBytes, i), FromLocation: last, ToLocation: last,
-			Shipped: inventory.MaxQuantity, Remaining: inventory.MaxQuantity, ShippedAtMicros: now,
-			Reference: fittingReference(row, text(inventory.MaxReferenceBytes, i)),
+			TransferId: text(limits.MaxTransferBytes, i), FromLocation: last, ToLocation: last,
+			Shipped: limits.MaxQuantity, Remaining: limits.MaxQuantity, ShippedAtMicros: now,
+			Reference: fittingReference(row, text(limits.MaxReferenceBytes, i)),
 		})
 	}
 	for i := range inventory.MaxDeliveries {
 		row.Deliveries = append(row.Deliveries, &eventv1.OpenDelivery{
-			Location: last, Reference: text(inventory.MaxReferenceBytes, i), Quantity: inventory.MaxQuantity,
+			Location: last, Reference: text(limits.MaxReferenceBytes, i), Quantity: limits.MaxQuantity,
 		})
 	}
 	for range inventory.MaxBackorders {
-		w := addBackorder(row, uuid.NewString(), text(inventory.MaxLocationBytes, last), now)
+		w := addBackorder(row, uuid.NewString(), text(limits.MaxLocationBytes, last), now)
 		w.Quantity = inventory.MaxBackorderLimit / inventory.MaxBackorders
 	}
 	rec, err := encodeRow(row)

@@ -6,6 +6,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
@@ -51,8 +52,8 @@ var corrections = []*Command{
 
 func (d *decoding) adjust(b *adjustBody) inventory.AdjustStock {
 	d.occurredAt(b.OccurredAt)
-	if b.Delta == 0 || b.Delta < -input.MaxQuantity || b.Delta > input.MaxQuantity {
-		most := strconv.Itoa(input.MaxQuantity)
+	if b.Delta == 0 || b.Delta < -limits.MaxQuantity || b.Delta > limits.MaxQuantity {
+		most := strconv.Itoa(limits.MaxQuantity)
 		d.Fault(problem.InvalidDelta, "/delta", "must be from -"+most+" to "+most+" and not 0")
 	}
 	reason := input.Word(&d.Body, "/reason", b.Reason, problem.InvalidReason, schema.Reasons.All, schema.Reasons.Parse)

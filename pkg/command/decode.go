@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/appendjson"
 	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -66,10 +67,10 @@ func (d *decoding) paymentDeadline() int64 {
 	return d.receivedAtMicros + window.Microseconds()
 }
 
-func (d *decoding) reason(s string) string { return d.Text("/reason", s, input.MaxReasonBytes) }
+func (d *decoding) reason(s string) string { return d.Text("/reason", s, limits.MaxReasonBytes) }
 
 func (d *decoding) reference(s string) string {
-	return d.Text("/reference", s, input.MaxReferenceBytes)
+	return d.Text("/reference", s, limits.MaxReferenceBytes)
 }
 
 func (d *decoding) location(s string) string { return d.Location("/location", s) }
@@ -152,11 +153,11 @@ func (d *decoding) countLines(n int) bool {
 	switch {
 	case n == 0:
 		d.Fault(problem.MissingField, "/lines", "must hold at least one line")
-	case n > input.MaxLines:
+	case n > limits.MaxLines:
 		d.Fault(problem.TooManyLines, "/lines",
-			"holds "+strconv.Itoa(n)+" lines; at most "+strconv.Itoa(input.MaxLines)+" are taken")
+			"holds "+strconv.Itoa(n)+" lines; at most "+strconv.Itoa(limits.MaxLines)+" are taken")
 	}
-	return n > 0 && n <= input.MaxLines
+	return n > 0 && n <= limits.MaxLines
 }
 
 // checkLine checks what every kind of line has. Pointers are made only for faults.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
@@ -161,7 +161,7 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{PlaceOrder, allocated(`{"policy":"nearest"}`), "invalid_allocation /allocation/policy"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":["n","n"]}`), "invalid_allocation /allocation/locations/1"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":[" n"]}`), "invalid_allocation /allocation/locations/0"},
-		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", input.MaxLocationBytes+1) +
+		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", limits.MaxLocationBytes+1) +
 			`","to_location":"n","quantity":1}`, "invalid_location /from_location"},
 		{ShipTransfer, `{"to_location":"a\nb","quantity":1}`, "invalid_location /to_location"},
 		{ShipTransfer, `{"to_location":"n","quantity":0}`, "invalid_quantity /quantity"},
@@ -322,10 +322,10 @@ func TestFulfilmentsNameTheirFaults(t *testing.T) {
 }
 
 func TestFaultsAreBounded(t *testing.T) {
-	body := `{"customer_id":"c","currency":"GBP","lines":[` + strings.Repeat(`{},`, input.MaxLines-1) + `{}]}`
+	body := `{"customer_id":"c","currency":"GBP","lines":[` + strings.Repeat(`{},`, limits.MaxLines-1) + `{}]}`
 	_, _, _, err := Decode(PlaceOrder, testOrderID, "k", []byte(body), 0, Options{})
-	if p := problem.Of(err); len(p.Errors) != input.MaxFieldErrors {
-		t.Errorf("%d faults, want %d", len(p.Errors), input.MaxFieldErrors)
+	if p := problem.Of(err); len(p.Errors) != limits.MaxFieldErrors {
+		t.Errorf("%d faults, want %d", len(p.Errors), limits.MaxFieldErrors)
 	}
 }
 

@@ -1,7 +1,7 @@
 package command
 
 import (
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
@@ -113,11 +113,11 @@ var fulfilments = []*Command{
 }
 
 func (d *decoding) fulfilmentID(s string) string {
-	return d.Name("/fulfilment_id", s, input.MaxFulfilmentBytes)
+	return d.Name("/fulfilment_id", s, limits.MaxFulfilmentBytes)
 }
 
 func (d *decoding) trackingReference(s string) string {
-	return d.Text("/tracking_reference", s, input.MaxReferenceBytes)
+	return d.Text("/tracking_reference", s, limits.MaxReferenceBytes)
 }
 
 // paymentReference is the provider's name for a capture that goes with a shipment.
@@ -125,5 +125,5 @@ func (d *decoding) paymentReference(b *captureBody) string {
 	if b.PaymentReference != "" && !b.Capture {
 		d.Invalid("/payment_reference", "names a capture: set capture, or leave it out")
 	}
-	return d.Text("/payment_reference", b.PaymentReference, input.MaxReferenceBytes)
+	return d.Text("/payment_reference", b.PaymentReference, limits.MaxReferenceBytes)
 }

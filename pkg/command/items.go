@@ -1,8 +1,8 @@
 package command
 
 import (
-	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 // The names of the commands on an item and its settings.
@@ -28,7 +28,7 @@ type limitBody struct {
 var items = []*Command{
 	onStock(put(RegisterItem, "/v1/stock/:sku"),
 		func(d *decoding, b *registerBody) inventory.RegisterItem {
-			return inventory.RegisterItem{Description: d.Text("/description", b.Description, input.MaxDescriptionBytes)}
+			return inventory.RegisterItem{Description: d.Text("/description", b.Description, limits.MaxDescriptionBytes)}
 		},
 		func(f *fingerprint, cmd inventory.RegisterItem) { f.text(tagDescription, cmd.Description) }),
 	onStock(put(SetSafetyStock, "/v1/stock/:sku/safety-stock"),

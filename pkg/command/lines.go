@@ -3,7 +3,7 @@ package command
 import (
 	"strconv"
 
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
@@ -65,10 +65,10 @@ func (d *decoding) amendLine(i int, b *amendLineBody) order.AmendLine {
 	d.checkLine(i, b.SKU, 1) // the SKU alone: a quantity may be 0 here
 	line := order.AmendLine{SKU: b.SKU, Quantity: d.Level(pointer+"/quantity", b.Quantity)}
 	if b.Line != nil {
-		if *b.Line < 1 || *b.Line > input.MaxLines {
-			d.Fault(order.CodeInvalidLines, pointer+"/line", "must be from 1 to "+strconv.Itoa(input.MaxLines))
+		if *b.Line < 1 || *b.Line > limits.MaxLines {
+			d.Fault(order.CodeInvalidLines, pointer+"/line", "must be from 1 to "+strconv.Itoa(limits.MaxLines))
 		}
-		line.Line = int32(min(*b.Line, input.MaxLines))
+		line.Line = int32(min(*b.Line, limits.MaxLines))
 	}
 	if b.UnitPrice != nil {
 		micros := d.Amount(pointer+"/unit_price", *b.UnitPrice, order.CodeInvalidPrice)

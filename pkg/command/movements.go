@@ -4,6 +4,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
@@ -106,7 +107,7 @@ func (d *decoding) shipTransfer(b *shipTransferBody) inventory.ShipTransfer {
 
 func (d *decoding) receiveTransfer(b *receiveTransferBody) inventory.ReceiveTransfer {
 	cmd := inventory.ReceiveTransfer{
-		TransferID: d.Name("/transfer_id", b.TransferID, input.MaxTransferBytes),
+		TransferID: d.Name("/transfer_id", b.TransferID, limits.MaxTransferBytes),
 		Quantity:   d.Level("/quantity", b.Quantity),
 		Missing:    d.Level("/missing", &b.Missing),
 		Damaged:    d.Level("/damaged", &b.Damaged),

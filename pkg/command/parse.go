@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -96,9 +97,9 @@ func checkKey(key string, required bool) error {
 		}
 		return nil
 	}
-	if len(key) > input.MaxKeyBytes {
+	if len(key) > limits.MaxKeyBytes {
 		return problem.New(problem.InvalidKey,
-			"The idempotency key is longer than "+strconv.Itoa(input.MaxKeyBytes)+" characters.")
+			"The idempotency key is longer than "+strconv.Itoa(limits.MaxKeyBytes)+" characters.")
 	}
 	for i := range len(key) {
 		if key[i] < 0x20 || key[i] > 0x7e {

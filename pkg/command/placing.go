@@ -5,6 +5,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -51,9 +52,9 @@ var placing = []*Command{
 func (d *decoding) place(b *placeBody) order.Place {
 	cmd := order.Place{
 		OrderID:    d.id,
-		CustomerID: d.Name("/customer_id", b.CustomerID, input.MaxCustomerIDBytes),
+		CustomerID: d.Name("/customer_id", b.CustomerID, limits.MaxCustomerIDBytes),
 		Currency:   d.currency(b.Currency),
-		Country:    d.Text("/country", b.Country, input.MaxCountryBytes),
+		Country:    d.Text("/country", b.Country, limits.MaxCountryBytes),
 		Reference:  d.reference(b.Reference),
 		Lines:      d.placeLines(b.Lines),
 		Terms:      d.terms(b.PaymentTerms),
@@ -125,10 +126,10 @@ func importing(name, path string, kind order.Kind) *Command {
 			return order.ImportDocument{
 				OrderID:    d.id,
 				Kind:       kind,
-				CustomerID: d.Text("/customer_id", b.CustomerID, input.MaxCustomerIDBytes),
+				CustomerID: d.Text("/customer_id", b.CustomerID, limits.MaxCustomerIDBytes),
 				Currency:   d.currency(b.Currency),
-				Country:    d.Text("/country", b.Country, input.MaxCountryBytes),
-				Reference:  d.Name("/reference", b.Reference, input.MaxReferenceBytes),
+				Country:    d.Text("/country", b.Country, limits.MaxCountryBytes),
+				Reference:  d.Name("/reference", b.Reference, limits.MaxReferenceBytes),
 				Lines:      d.placeLines(b.Lines),
 				AtMicros:   d.occurredAtMicros,
 			}

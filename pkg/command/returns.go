@@ -3,6 +3,7 @@ package command
 import (
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
@@ -74,7 +75,7 @@ var returns = []*Command{
 		}),
 }
 
-func (d *decoding) returnID(s string) string { return d.Name("/return_id", s, input.MaxReturnBytes) }
+func (d *decoding) returnID(s string) string { return d.Name("/return_id", s, limits.MaxReturnBytes) }
 
 func (d *decoding) returnedLines(lines []returnedBody) []order.ReturnedLine {
 	if !d.countLines(len(lines)) {

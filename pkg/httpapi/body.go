@@ -11,7 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
@@ -27,7 +27,7 @@ func ReadBody(c echo.Context) ([]byte, error) {
 	switch {
 	case r.ContentLength == 0:
 		return nil, nil
-	case r.ContentLength > input.MaxBodyBytes:
+	case r.ContentLength > limits.MaxBodyBytes:
 		return nil, bodyTooLarge()
 	}
 	control := http.NewResponseController(c.Response().Writer)
@@ -47,8 +47,8 @@ func readLimited(body io.Reader, length int64) ([]byte, error) {
 		return b, bodyError(err)
 	}
 	var b bytes.Buffer
-	n, err := b.ReadFrom(io.LimitReader(body, input.MaxBodyBytes+1))
-	if n > input.MaxBodyBytes {
+	n, err := b.ReadFrom(io.LimitReader(body, limits.MaxBodyBytes+1))
+	if n > limits.MaxBodyBytes {
 		return nil, bodyTooLarge()
 	}
 	return b.Bytes(), bodyError(err)
@@ -65,5 +65,5 @@ func bodyError(err error) error {
 }
 
 func bodyTooLarge() error {
-	return problem.New(problem.BodyTooLarge, "A body may have "+strconv.Itoa(input.MaxBodyBytes)+" bytes.")
+	return problem.New(problem.BodyTooLarge, "A body may have "+strconv.Itoa(limits.MaxBodyBytes)+" bytes.")
 }

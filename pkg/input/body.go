@@ -1,3 +1,7 @@
+// Package input reads what clients send: strict JSON, the limits of every member (pkg/limits), and the faults that a body
+// has, each with a pointer to its member.
+//
+// It knows neither commands nor queries: both sides of the API use it, each for bodies of its own.
 package input
 
 import (
@@ -10,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
@@ -33,7 +38,7 @@ func (b *Body) Fault(code, pointer, detail string) {
 	if b.code == "" {
 		b.code = code
 	}
-	if len(b.faults) < MaxFieldErrors {
+	if len(b.faults) < limits.MaxFieldErrors {
 		b.faults = append(b.faults, problem.FieldError{Pointer: pointer, Detail: detail})
 	}
 }

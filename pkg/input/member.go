@@ -7,9 +7,15 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
+
+// DefaultLocation is where stock is when a command does not say.
+const DefaultLocation = "main"
+
+const microsPerUnit = 1_000_000
 
 // Text checks a string that may be empty: its length, and that it has no control characters.
 func (b *Body) Text(pointer, s string, maxBytes int) string {
@@ -51,8 +57,8 @@ func LocationFault(s string) string {
 	switch {
 	case padded(s):
 		return "begins or ends with a space"
-	case len(s) > MaxLocationBytes:
-		return "is longer than " + strconv.Itoa(MaxLocationBytes) + " bytes"
+	case len(s) > limits.MaxLocationBytes:
+		return "is longer than " + strconv.Itoa(limits.MaxLocationBytes) + " bytes"
 	case !printable(s):
 		return "holds control characters"
 	}
@@ -64,8 +70,8 @@ func SKUFault(sku string) string {
 	switch {
 	case sku == "":
 		return "is required"
-	case len(sku) > MaxSKUBytes:
-		return "is longer than " + strconv.Itoa(MaxSKUBytes) + " bytes"
+	case len(sku) > limits.MaxSKUBytes:
+		return "is longer than " + strconv.Itoa(limits.MaxSKUBytes) + " bytes"
 	case padded(sku):
 		return "begins or ends with a space"
 	case !printable(sku) || !utf8.ValidString(sku):
@@ -88,13 +94,13 @@ func printable(s string) bool {
 // Quantity checks a quantity of at least one unit.
 func (b *Body) Quantity(pointer string, units int64) int64 {
 	if !ValidQuantity(units) {
-		b.Fault(problem.InvalidQuantity, pointer, "must be from 1 to "+strconv.Itoa(MaxQuantity))
+		b.Fault(problem.InvalidQuantity, pointer, "must be from 1 to "+strconv.Itoa(limits.MaxQuantity))
 	}
 	return units
 }
 
-// ValidQuantity reports whether a quantity is at least one unit, and at most MaxQuantity.
-func ValidQuantity(units int64) bool { return units >= 1 && units <= MaxQuantity }
+// ValidQuantity reports whether a quantity is at least one unit, and at most limits.MaxQuantity.
+func ValidQuantity(units int64) bool { return units >= 1 && units <= limits.MaxQuantity }
 
 // Level checks a quantity that may be 0 but must be there.
 func (b *Body) Level(pointer string, units *int64) int64 {
@@ -102,8 +108,8 @@ func (b *Body) Level(pointer string, units *int64) int64 {
 	case units == nil:
 		b.Missing(pointer)
 		return 0
-	case *units < 0 || *units > MaxQuantity:
-		b.Fault(problem.InvalidQuantity, pointer, "must be from 0 to "+strconv.Itoa(MaxQuantity))
+	case *units < 0 || *units > limits.MaxQuantity:
+		b.Fault(problem.InvalidQuantity, pointer, "must be from 0 to "+strconv.Itoa(limits.MaxQuantity))
 	}
 	return *units
 }
@@ -114,8 +120,8 @@ func (b *Body) Time(pointer, s string) int64 {
 	switch {
 	case err != nil:
 		b.Invalid(pointer, "must be a time as RFC 3339 has it, like 2011-12-09T12:50:00Z")
-	case t.Year() < FirstYear || t.Year() > LastYear:
-		b.Invalid(pointer, "must be in the years "+strconv.Itoa(FirstYear)+" to "+strconv.Itoa(LastYear))
+	case t.Year() < limits.FirstYear || t.Year() > limits.LastYear:
+		b.Invalid(pointer, "must be in the years "+strconv.Itoa(limits.FirstYear)+" to "+strconv.Itoa(limits.LastYear))
 	}
 	return t.UnixMicro()
 }
@@ -143,8 +149,8 @@ func ParseAmount(s string) (micros int64, fault string) {
 	switch {
 	case errors.Is(err, money.ErrTooPrecise):
 		return 0, "has more than " + strconv.Itoa(money.MaxDecimals) + " decimals"
-	case errors.Is(err, money.ErrOverflow), micros > MaxAmountMicros:
-		return 0, "is more than " + strconv.Itoa(MaxAmountMicros/microsPerUnit)
+	case errors.Is(err, money.ErrOverflow), micros > limits.MaxAmount*microsPerUnit:
+		return 0, "is more than " + strconv.Itoa(limits.MaxAmount)
 	case err != nil:
 		return 0, "must be a plain decimal like \"2.55\""
 	case micros < 0:

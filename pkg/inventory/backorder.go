@@ -1,5 +1,7 @@
 package inventory
 
+import "github.com/holdfast/holdfast/pkg/limits"
+
 // SetBackorderLimit lets orders wait for at most Limit units that are not in stock, at all locations together.
 //
 //	INV-8   The limit is 0 to MaxBackorderLimit (invalid_quantity). No difference: no event.
@@ -10,7 +12,7 @@ type BackorderLimitSet struct{ Limit int64 }
 
 func (c SetBackorderLimit) decide(item *Item, _ *Reservation) ([]Event, error) {
 	if c.Limit < 0 || c.Limit > MaxBackorderLimit {
-		return nil, refuse(CodeInvalidQuantity, "/limit", "a backorder limit is 0 to 1000000000 units")
+		return nil, refuse(CodeInvalidQuantity, "/limit", "a backorder limit is "+limits.Quantities(0))
 	}
 	if c.Limit == item.BackorderLimit {
 		return nil, nil

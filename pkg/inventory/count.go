@@ -1,10 +1,14 @@
 package inventory
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/holdfast/holdfast/pkg/limits"
+)
 
 // AdjustStock changes on_hand by Delta, for a reason.
 //
-//	INV-5   The delta is not 0, and at most MaxQuantity either way (invalid_delta). The reason is a known one
+//	INV-5   The delta is not 0, and at most limits.MaxQuantity either way (invalid_delta). The reason is a known one
 //	        (invalid_reason). on_hand of the location does not fall below 0 (negative_on_hand). available may: then stock
 //	        that is reserved is missing.
 type AdjustStock struct {
@@ -39,9 +43,9 @@ const (
 )
 
 func (c AdjustStock) decide(item *Item, _ *Reservation) ([]Event, error) {
-	if c.Delta == 0 || c.Delta > MaxQuantity || c.Delta < -MaxQuantity {
+	if c.Delta == 0 || c.Delta > limits.MaxQuantity || c.Delta < -limits.MaxQuantity {
 		return nil, refuse(CodeInvalidDelta, "/delta",
-			"an adjustment is not 0 and at most 1000000000 units either way")
+			"an adjustment is not 0 and at most "+strconv.Itoa(limits.MaxQuantity)+" units either way")
 	}
 	if c.Reason < ReasonCorrection || c.Reason > ReasonOther {
 		return nil, refuse(CodeInvalidReason, "/reason", "the reason is not a known one")
@@ -61,7 +65,7 @@ func (StockAdjusted) evolve(*Item, *Reservation) {} // only levels change
 
 // CountStock sets on_hand of a location to what was counted.
 //
-//	INV-6   The count is 0 to MaxQuantity (invalid_quantity). The difference to on_hand also goes to available. A count
+//	INV-6   The count is 0 to limits.MaxQuantity (invalid_quantity). The difference to on_hand also goes to available. A count
 //	        that confirms on_hand is recorded as well.
 //	INV-63  The command may name the item's version at which counting began. If on_hand of the location has changed
 //	        since, the count is refused: count_outdated. Reservations, moves between states and other locations do not
@@ -85,8 +89,8 @@ type StockCounted struct {
 }
 
 func (c CountStock) decide(item *Item, _ *Reservation) ([]Event, error) {
-	if c.Counted < 0 || c.Counted > MaxQuantity {
-		return nil, refuse(CodeInvalidQuantity, "/counted", "a count is 0 to 1000000000 units")
+	if c.Counted < 0 || c.Counted > limits.MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/counted", "a count is "+limits.Quantities(0))
 	}
 	location, err := item.stockPlace(c.Location, c.Reference)
 	if err != nil {

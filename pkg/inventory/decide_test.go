@@ -3,6 +3,8 @@ package inventory
 import (
 	"strings"
 	"testing"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 func TestINV1Register(t *testing.T) {
@@ -10,13 +12,13 @@ func TestINV1Register(t *testing.T) {
 	s := given(t, RegisterItem{"Lantern"})
 	s.when(RegisterItem{"Lantern"}).then()
 	s.when(RegisterItem{"Red lantern"}).then(ItemRegistered{"Red lantern"})
-	s.when(RegisterItem{strings.Repeat("x", MaxDescriptionBytes+1)}).refused(CodeInvalidDescription)
+	s.when(RegisterItem{strings.Repeat("x", limits.MaxDescriptionBytes+1)}).refused(CodeInvalidDescription)
 	if s.item.Description != "Red lantern" || s.item.Version != 2 {
 		t.Fatalf("%+v", s.item)
 	}
 	given(t).when(RegisterItem{}).then(ItemRegistered{})
 	long := given(t)
-	long.item.SKU = strings.Repeat("x", MaxSKUBytes+1)
+	long.item.SKU = strings.Repeat("x", limits.MaxSKUBytes+1)
 	long.when(RegisterItem{}).refused(CodeInvalidSKU)
 }
 
@@ -34,11 +36,11 @@ func TestINV3Locations(t *testing.T) {
 	s := given(t, RegisterItem{})
 	s.when(ReceiveStock{"", 1, "r"}).then(StockReceived{"main", 1, "r", 0})
 	s.when(ReceiveStock{"north", 1, ""}).then(StockReceived{"north", 1, "", 0})
-	for _, location := range []string{" north", "a\nb", "a\x7f", "\xff", strings.Repeat("x", MaxLocationBytes+1)} {
+	for _, location := range []string{" north", "a\nb", "a\x7f", "\xff", strings.Repeat("x", limits.MaxLocationBytes+1)} {
 		s.when(ReceiveStock{location, 1, ""}).refused(CodeInvalidLocation)
 		s.when(SetSafetyStock{location, 0}).refused(CodeInvalidLocation)
 	}
-	s.when(ReceiveStock{"", 1, strings.Repeat("x", MaxReferenceBytes+1)}).refused(CodeInvalidReference)
+	s.when(ReceiveStock{"", 1, strings.Repeat("x", limits.MaxReferenceBytes+1)}).refused(CodeInvalidReference)
 	s.item.Locations = make([]LocationLevel, MaxLocations)
 	s.item.Locations[7].Location = "seven"
 	s.when(ReceiveStock{"one more", 1, ""}).refused(CodeTooManyLocations)
@@ -48,15 +50,15 @@ func TestINV3Locations(t *testing.T) {
 func TestINV4Receive(t *testing.T) {
 	s := given(t, RegisterItem{})
 	s.when(ReceiveStock{"", 0, ""}).refused(CodeInvalidQuantity)
-	s.when(ReceiveStock{"", MaxQuantity + 1, ""}).refused(CodeInvalidQuantity)
-	s.when(ReceiveStock{"", MaxQuantity, ""}).then(StockReceived{"main", MaxQuantity, "", 0})
-	s.levels(MaxQuantity, MaxQuantity, 0, 0)
+	s.when(ReceiveStock{"", limits.MaxQuantity + 1, ""}).refused(CodeInvalidQuantity)
+	s.when(ReceiveStock{"", limits.MaxQuantity, ""}).then(StockReceived{"main", limits.MaxQuantity, "", 0})
+	s.levels(limits.MaxQuantity, limits.MaxQuantity, 0, 0)
 }
 
 func TestINV5Adjust(t *testing.T) {
 	s := given(t, stock(10)...)
 	s.when(AdjustStock{"", 0, ReasonOther, ""}).refused(CodeInvalidDelta)
-	s.when(AdjustStock{"", -MaxQuantity - 1, ReasonOther, ""}).refused(CodeInvalidDelta)
+	s.when(AdjustStock{"", -limits.MaxQuantity - 1, ReasonOther, ""}).refused(CodeInvalidDelta)
 	s.when(AdjustStock{"", 1, 0, ""}).refused(CodeInvalidReason)
 	s.when(AdjustStock{"", 1, ReasonOther + 1, ""}).refused(CodeInvalidReason)
 	s.when(AdjustStock{"", -11, ReasonShrinkage, ""}).refused(CodeNegativeOnHand)
@@ -73,7 +75,7 @@ func TestINV5Adjust(t *testing.T) {
 func TestINV6Count(t *testing.T) {
 	s := given(t, append(stock(10), want(1, 4, 0, 0))...)
 	s.when(CountStock{"", -1, "", 0}).refused(CodeInvalidQuantity)
-	s.when(CountStock{"", MaxQuantity + 1, "", 0}).refused(CodeInvalidQuantity)
+	s.when(CountStock{"", limits.MaxQuantity + 1, "", 0}).refused(CodeInvalidQuantity)
 	s.when(CountStock{"", 7, "c1", 0}).then(StockCounted{"main", 7, -3, "c1", 0}).levels(7, 3, 4, 0)
 	s.when(CountStock{"", 7, "c2", 0}).then(StockCounted{"main", 7, 0, "c2", 0}).levels(7, 3, 4, 0)
 	s.when(CountStock{"", 1, "", 0}).then(StockCounted{"main", 1, -6, "", 0}).levels(1, -3, 4, 0)
@@ -129,7 +131,7 @@ func (s *scenario) like(other *scenario) *scenario {
 func TestINV7SafetyStock(t *testing.T) {
 	s := given(t, stock(10)...)
 	s.when(SetSafetyStock{"", -1}).refused(CodeInvalidQuantity)
-	s.when(SetSafetyStock{"", MaxQuantity + 1}).refused(CodeInvalidQuantity)
+	s.when(SetSafetyStock{"", limits.MaxQuantity + 1}).refused(CodeInvalidQuantity)
 	s.when(SetSafetyStock{"", 11}).refused(CodeInsufficientStock)
 	s.when(SetSafetyStock{"", 4}).then(SafetyStockSet{"main", 4, 4}).levels(10, 6, 0, 0)
 	s.when(SetSafetyStock{"", 4}).then()

@@ -1,19 +1,21 @@
 package inventory
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
-// Limits of the rules. Lengths are bytes of UTF-8, quantities are units.
+// Limits of the rules of stock. Those that other layers keep to as well stand in pkg/limits.
 const (
-	// MaxQuantity bounds the quantity of one stock command.
-	MaxQuantity = 1_000_000_000
 	// MaxBackorderLimit bounds how many units orders may wait for.
-	MaxBackorderLimit = 1_000_000_000
-	// MaxStepQuantity bounds each quantity of a reservation: more than 2,000 lines of MaxQuantity.
+	MaxBackorderLimit = limits.MaxQuantity
+	// MaxStepQuantity bounds each quantity of a reservation, in units. It is more than limits.MaxLines lines of
+	// limits.MaxQuantity.
 	MaxStepQuantity = 1 << 50
-	// MaxLevel bounds every quantity of every level, so that the sum of two never overflows.
+	// MaxLevel bounds every quantity of every level, in units, so that the sum of two never overflows.
 	MaxLevel = 1 << 60
 	// MaxLocations bounds the locations of one item.
 	MaxLocations = 1_000
@@ -23,13 +25,6 @@ const (
 	MaxTransfers = 1_000
 	// MaxBackorders bounds the orders that wait for an item at a time.
 	MaxBackorders = 10_000
-	// MaxLocationBytes and the following bound names and texts.
-	MaxLocationBytes    = 64
-	MaxSKUBytes         = 64
-	MaxDescriptionBytes = 1_024
-	MaxReferenceBytes   = 255
-	MaxReasonBytes      = 255
-	MaxTransferIDBytes  = 64
 )
 
 // plain reports whether s is UTF-8 without control characters and outer spaces.
@@ -43,8 +38,8 @@ func plain(s string) bool {
 }
 
 func checkReference(s string) error {
-	if len(s) > MaxReferenceBytes || !utf8.ValidString(s) {
-		return refuse(CodeInvalidReference, "/reference", "a reference is at most 255 bytes of UTF-8")
+	if len(s) > limits.MaxReferenceBytes || !utf8.ValidString(s) {
+		return refuse(CodeInvalidReference, "/reference", "a reference is at most "+strconv.Itoa(limits.MaxReferenceBytes)+" bytes of UTF-8")
 	}
 	return nil
 }

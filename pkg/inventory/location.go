@@ -1,6 +1,10 @@
 package inventory
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/limits"
+)
 
 // DefaultLocation is where stock is when a command names no location.
 const DefaultLocation = "main"
@@ -22,7 +26,7 @@ func (i *Item) locationOf(pointer, name string) (string, error) {
 	if name == "" {
 		name = DefaultLocation
 	}
-	if len(name) > MaxLocationBytes || !plain(name) {
+	if len(name) > limits.MaxLocationBytes || !plain(name) {
 		return "", refuse(CodeInvalidLocation, pointer,
 			"a location is 1 to 64 bytes of text without control characters or outer spaces")
 	}

@@ -1,5 +1,7 @@
 package inventory
 
+import "github.com/holdfast/holdfast/pkg/limits"
+
 // State is a portion of on_hand that is not reserved for an order. A closed set; values equal those of the event
 // schema.
 type State int32
@@ -14,7 +16,7 @@ const (
 
 // MoveStock moves units of one location between states that are not reserved for an order.
 //
-//	INV-22  The quantity is 1 to MaxQuantity (invalid_quantity), from one state to another (invalid_state). The state
+//	INV-22  The quantity is 1 to limits.MaxQuantity (invalid_quantity), from one state to another (invalid_state). The state
 //	        that it leaves has at least the quantity (insufficient_stock).
 type MoveStock struct {
 	Location  string
@@ -32,8 +34,8 @@ type StockMoved struct {
 }
 
 func (c MoveStock) decide(item *Item, _ *Reservation) ([]Event, error) {
-	if c.Quantity < 1 || c.Quantity > MaxQuantity {
-		return nil, refuse(CodeInvalidQuantity, "/quantity", "a move is 1 to 1000000000 units")
+	if c.Quantity < 1 || c.Quantity > limits.MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/quantity", "a move is "+limits.Quantities(1))
 	}
 	location, err := item.stockPlace(c.Location, c.Reference)
 	if err != nil {
@@ -75,7 +77,7 @@ func (l *Level) state(s State) *int64 {
 
 // SetSafetyStock keeps Quantity of a location from sale.
 //
-//	INV-7   The quantity is 0 to MaxQuantity (invalid_quantity). The difference moves between available and
+//	INV-7   The quantity is 0 to limits.MaxQuantity (invalid_quantity). The difference moves between available and
 //	        safety_stock; available has at least that (insufficient_stock). No difference: no event.
 type SetSafetyStock struct {
 	Location string
@@ -90,8 +92,8 @@ type SafetyStockSet struct {
 }
 
 func (c SetSafetyStock) decide(item *Item, _ *Reservation) ([]Event, error) {
-	if c.Quantity < 0 || c.Quantity > MaxQuantity {
-		return nil, refuse(CodeInvalidQuantity, "/quantity", "safety stock is 0 to 1000000000 units")
+	if c.Quantity < 0 || c.Quantity > limits.MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/quantity", "safety stock is "+limits.Quantities(0))
 	}
 	location, err := item.location(c.Location)
 	if err != nil {

@@ -1,12 +1,16 @@
 package inventory
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/limits"
+)
 
 func TestINV22Move(t *testing.T) {
 	s := given(t, append(stock(10), want(1, 3, 0, 0))...)
 	move := func(from, to State, quantity int64) MoveStock { return MoveStock{"", from, to, quantity, "box 4"} }
 	s.when(move(StateAvailable, StateDamaged, 0)).refused(CodeInvalidQuantity)
-	s.when(move(StateAvailable, StateDamaged, MaxQuantity+1)).refused(CodeInvalidQuantity)
+	s.when(move(StateAvailable, StateDamaged, limits.MaxQuantity+1)).refused(CodeInvalidQuantity)
 	s.when(move(0, StateDamaged, 1)).refused(CodeInvalidState)
 	s.when(move(StateAvailable, StateSafetyStock+1, 1)).refused(CodeInvalidState)
 	s.when(move(StateDamaged, StateDamaged, 1)).refused(CodeInvalidState)

@@ -1,10 +1,14 @@
 package inventory
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/limits"
+)
 
 // ReceiveStock adds goods that arrived.
 //
-//	INV-4   The quantity is 1 to MaxQuantity (invalid_quantity). on_hand and available grow by it.
+//	INV-4   The quantity is 1 to limits.MaxQuantity (invalid_quantity). on_hand and available grow by it.
 //	INV-24  What was expected at the location under the same reference leaves incoming, up to the quantity that
 //	        arrived.
 type ReceiveStock struct {
@@ -23,8 +27,8 @@ type StockReceived struct {
 }
 
 func (c ReceiveStock) decide(item *Item, _ *Reservation) ([]Event, error) {
-	if c.Quantity < 1 || c.Quantity > MaxQuantity {
-		return nil, refuse(CodeInvalidQuantity, "/quantity", "a receipt is 1 to 1000000000 units")
+	if c.Quantity < 1 || c.Quantity > limits.MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/quantity", "a receipt is "+limits.Quantities(1))
 	}
 	location, err := item.stockPlace(c.Location, c.Reference)
 	if err != nil {
@@ -45,7 +49,7 @@ func (c StockReceived) evolve(item *Item, _ *Reservation) {
 
 // ExpectStock says how much of a delivery is still to come to a location. The quantity is absolute; 0 means none.
 //
-//	INV-23  The quantity is 0 to MaxQuantity (invalid_quantity). It replaces what was expected at the location under the
+//	INV-23  The quantity is 0 to limits.MaxQuantity (invalid_quantity). It replaces what was expected at the location under the
 //	        same reference; the difference goes to incoming. No difference: no event. An item expects at most 1,000
 //	        deliveries at a time (too_many_deliveries).
 type ExpectStock struct {
@@ -69,8 +73,8 @@ type Delivery struct {
 }
 
 func (c ExpectStock) decide(item *Item, _ *Reservation) ([]Event, error) {
-	if c.Quantity < 0 || c.Quantity > MaxQuantity {
-		return nil, refuse(CodeInvalidQuantity, "/quantity", "an expected delivery is 0 to 1000000000 units")
+	if c.Quantity < 0 || c.Quantity > limits.MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/quantity", "an expected delivery is "+limits.Quantities(0))
 	}
 	location, err := item.stockPlace(c.Location, c.Reference)
 	if err != nil {

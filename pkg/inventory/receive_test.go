@@ -3,12 +3,14 @@ package inventory
 import (
 	"strconv"
 	"testing"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 func TestINV23Expect(t *testing.T) {
 	s := given(t, stock(10)...)
 	s.when(ExpectStock{"", -1, ""}).refused(CodeInvalidQuantity)
-	s.when(ExpectStock{"", MaxQuantity + 1, ""}).refused(CodeInvalidQuantity)
+	s.when(ExpectStock{"", limits.MaxQuantity + 1, ""}).refused(CodeInvalidQuantity)
 	s.when(ExpectStock{"", 1, "\xff"}).refused(CodeInvalidReference)
 	s.when(ExpectStock{"", 0, "PO-1"}).then()
 	s.when(ExpectStock{"", 7, "PO-1"}).then(StockExpected{"main", 7, 7, "PO-1"})

@@ -1,6 +1,10 @@
 package inventory
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"github.com/holdfast/holdfast/pkg/limits"
+)
 
 // RegisterItem makes the SKU known, or changes its description.
 //
@@ -12,10 +16,10 @@ type RegisterItem struct{ Description string }
 type ItemRegistered struct{ Description string }
 
 func (c RegisterItem) decide(item *Item, _ *Reservation) ([]Event, error) {
-	if len(c.Description) > MaxDescriptionBytes || !utf8.ValidString(c.Description) {
+	if len(c.Description) > limits.MaxDescriptionBytes || !utf8.ValidString(c.Description) {
 		return nil, refuse(CodeInvalidDescription, "/description", "a description is at most 1024 bytes of UTF-8")
 	}
-	if len(item.SKU) > MaxSKUBytes || !plain(item.SKU) {
+	if len(item.SKU) > limits.MaxSKUBytes || !plain(item.SKU) {
 		return nil, refuse(CodeInvalidSKU, "",
 			"a SKU is at most 64 bytes of text without control characters or outer spaces")
 	}

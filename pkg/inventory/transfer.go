@@ -3,11 +3,13 @@ package inventory
 import (
 	"slices"
 	"unicode/utf8"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 // ShipTransfer sends units from one location to another.
 //
-//	INV-27  The quantity is 1 to MaxQuantity (invalid_quantity). The transfer has an ID of its own (invalid_transfer_id,
+//	INV-27  The quantity is 1 to limits.MaxQuantity (invalid_quantity). The transfer has an ID of its own (invalid_transfer_id,
 //	        transfer_exists), and goes to another location (same_location). The location that it leaves has the quantity
 //	        available (insufficient_stock). On its way it is part of no on_hand, and incoming where it goes. An item has
 //	        at most 1,000 transfers on their way (too_many_transfers).
@@ -36,8 +38,8 @@ func (c ShipTransfer) decide(item *Item, _ *Reservation) ([]Event, error) {
 	if err := checkTransferID(c.TransferID); err != nil {
 		return nil, err
 	}
-	if c.Quantity < 1 || c.Quantity > MaxQuantity {
-		return nil, refuse(CodeInvalidQuantity, "/quantity", "a transfer is 1 to 1000000000 units")
+	if c.Quantity < 1 || c.Quantity > limits.MaxQuantity {
+		return nil, refuse(CodeInvalidQuantity, "/quantity", "a transfer is "+limits.Quantities(1))
 	}
 	if err := checkReference(c.Reference); err != nil {
 		return nil, err
@@ -128,15 +130,15 @@ func (c ReceiveTransfer) check() error {
 		name  string
 		units int64
 	}{{"quantity", c.Quantity}, {"missing", c.Missing}, {"damaged", c.Damaged}, {"rejected", c.Rejected}} {
-		if field.units < 0 || field.units > MaxQuantity {
+		if field.units < 0 || field.units > limits.MaxQuantity {
 			return refuse(CodeInvalidQuantity, "/"+field.name,
-				"what arrives, is missing, damaged or rejected is 0 to 1000000000 units")
+				"what arrives, is missing, damaged or rejected is "+limits.Quantities(0))
 		}
 	}
 	switch {
 	case c.Quantity+c.Missing+c.Damaged+c.Rejected == 0:
 		return refuse(CodeInvalidQuantity, "/quantity", "something arrives, is missing, or is rejected")
-	case len(c.Reason) > MaxReasonBytes || !utf8.ValidString(c.Reason):
+	case len(c.Reason) > limits.MaxReasonBytes || !utf8.ValidString(c.Reason):
 		return refuse(CodeInvalidReason, "/reason", "a reason is at most 255 bytes of UTF-8")
 	case (c.Reason != "") != (c.Rejected > 0):
 		return refuse(CodeInvalidReason, "/reason",
@@ -161,7 +163,7 @@ func (c TransferReceived) evolve(item *Item, _ *Reservation) {
 }
 
 func checkTransferID(id string) error {
-	if id == "" || len(id) > MaxTransferIDBytes || !utf8.ValidString(id) {
+	if id == "" || len(id) > limits.MaxTransferBytes || !utf8.ValidString(id) {
 		return refuse(CodeInvalidTransferID, "/transfer_id", "a transfer's ID is 1 to 64 bytes of UTF-8")
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 func TestINV27ShipTransfer(t *testing.T) {
@@ -11,10 +13,10 @@ func TestINV27ShipTransfer(t *testing.T) {
 	s := given(t, append(stock(10), want(1, 3, 0, 0))...)
 	ship := func(id string, quantity int64) ShipTransfer { return ShipTransfer{id, "", "north", quantity, "van 2"} }
 	s.when(ship("", 1)).refused(CodeInvalidTransferID)
-	s.when(ship(strings.Repeat("x", MaxTransferIDBytes+1), 1)).refused(CodeInvalidTransferID)
+	s.when(ship(strings.Repeat("x", limits.MaxTransferBytes+1), 1)).refused(CodeInvalidTransferID)
 	s.when(ship("\xff", 1)).refused(CodeInvalidTransferID)
 	s.when(ship("t", 0)).refused(CodeInvalidQuantity)
-	s.when(ship("t", MaxQuantity+1)).refused(CodeInvalidQuantity)
+	s.when(ship("t", limits.MaxQuantity+1)).refused(CodeInvalidQuantity)
 	s.when(ShipTransfer{"t", "", "north", 1, "\xff"}).refused(CodeInvalidReference)
 	s.when(ShipTransfer{"t", " ", "north", 1, ""}).refusedAt(CodeInvalidLocation, "/from_location")
 	s.when(ShipTransfer{"t", "", " north", 1, ""}).refusedAt(CodeInvalidLocation, "/to_location")
@@ -37,12 +39,12 @@ func TestINV28ReceiveTransfer(t *testing.T) {
 	s := given(t, append(stock(10), ShipTransfer{"t-1", "", "north", 5, ""}, ShipTransfer{"t-2", "", "north", 2, ""})...)
 	s.when(ReceiveTransfer{"", 1, 0, 0, 0, ""}).refused(CodeInvalidTransferID)
 	s.when(ReceiveTransfer{"t-1", -1, 2, 0, 0, ""}).refused(CodeInvalidQuantity)
-	s.when(ReceiveTransfer{"t-1", MaxQuantity + 1, 0, 0, 0, ""}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", limits.MaxQuantity + 1, 0, 0, 0, ""}).refused(CodeInvalidQuantity)
 	s.when(ReceiveTransfer{"t-1", 1, -1, 0, 0, ""}).refused(CodeInvalidQuantity)
-	s.when(ReceiveTransfer{"t-1", 1, MaxQuantity + 1, 0, 0, ""}).refused(CodeInvalidQuantity)
+	s.when(ReceiveTransfer{"t-1", 1, limits.MaxQuantity + 1, 0, 0, ""}).refused(CodeInvalidQuantity)
 	s.when(ReceiveTransfer{"t-1", 0, 0, 0, 0, ""}).refused(CodeInvalidQuantity)
 	s.when(ReceiveTransfer{"t-1", 1, 0, -1, 0, ""}).refusedAt(CodeInvalidQuantity, "/damaged")
-	s.when(ReceiveTransfer{"t-1", 1, 0, MaxQuantity + 1, 0, ""}).refusedAt(CodeInvalidQuantity, "/damaged")
+	s.when(ReceiveTransfer{"t-1", 1, 0, limits.MaxQuantity + 1, 0, ""}).refusedAt(CodeInvalidQuantity, "/damaged")
 	s.when(ReceiveTransfer{"t-9", 1, 0, 0, 0, ""}).refused(CodeUnknownTransfer)
 	s.when(ReceiveTransfer{"t-1", 5, 1, 0, 0, ""}).refused(CodeOverTransfer)
 	s.when(ReceiveTransfer{"t-1", 2, 2, 2, 0, ""}).refused(CodeOverTransfer)

@@ -3,13 +3,12 @@ package order
 import (
 	"slices"
 	"strconv"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
-// Limits of an allocation rule.
-const (
-	MaxAllocationLocations = 100
-	MaxLocationBytes       = 64
-)
+// MaxAllocationLocations bounds the locations that an allocation rule names.
+const MaxAllocationLocations = 100
 
 // AllocationPolicy says how each SKU of an order may be spread over its locations. A closed set; values equal those of
 // the event schema.
@@ -43,7 +42,7 @@ func (a *AllocationRule) Check() error {
 	}
 	for i, name := range a.Locations {
 		pointer := "/allocation/locations/" + strconv.Itoa(i)
-		if name == "" || len(name) > MaxLocationBytes || !plain(name) {
+		if name == "" || len(name) > limits.MaxLocationBytes || !plain(name) {
 			return refuse(CodeInvalidAllocation, pointer,
 				"a location is 1 to 64 bytes of text without control characters or outer spaces")
 		}

@@ -3,6 +3,7 @@ package order
 import (
 	"strconv"
 
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
@@ -74,7 +75,7 @@ func (c Amend) decide(o *Order) ([]Event, error) {
 	case o.Amendments >= MaxAmendments:
 		return nil, o.refuseHere(CodeTooManyAmendments, "an order is amended at most 1000 times")
 	}
-	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
 		return nil, err
 	}
 	lines, err := o.amendedLines(c.Lines)
@@ -98,7 +99,7 @@ func (o *Order) amendmentPending() *Error {
 
 // amendedLines finds the lines that change (ORD-51, ORD-52), without those that stay as they are.
 func (o *Order) amendedLines(asked []AmendLine) ([]AmendedLine, error) {
-	if len(asked) < 1 || len(asked) > MaxLines {
+	if len(asked) < 1 || len(asked) > limits.MaxLines {
 		return nil, refuse(CodeInvalidLines, "/lines", "an amendment names 1 to 2000 lines")
 	}
 	next := int32(len(o.Lines))
@@ -109,8 +110,8 @@ func (o *Order) amendedLines(asked []AmendLine) ([]AmendedLine, error) {
 		switch {
 		case !validSKU(a.SKU):
 			return nil, invalidSKU(i)
-		case a.Quantity < 0 || a.Quantity > MaxQuantity:
-			return nil, refuse(CodeInvalidQuantity, linePointer(i, "quantity"), "a quantity is 0 to 1000000000 units")
+		case a.Quantity < 0 || a.Quantity > limits.MaxQuantity:
+			return nil, refuse(CodeInvalidQuantity, linePointer(i, "quantity"), "a quantity is "+limits.Quantities(0))
 		}
 		at, err := o.lineNamed(i, a)
 		if err != nil {
@@ -135,7 +136,7 @@ func (o *Order) amendedLines(asked []AmendLine) ([]AmendedLine, error) {
 			lines = append(lines, l)
 		}
 	}
-	if int(next)+len(o.SKUsToRelease) > MaxLines {
+	if int(next)+len(o.SKUsToRelease) > limits.MaxLines {
 		return nil, refuse(CodeInvalidLines, "/lines",
 			"an order has at most 2000 lines, those that were taken off or declined included")
 	}

@@ -3,6 +3,8 @@ package order
 import (
 	"reflect"
 	"testing"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 func price(micros int64) *int64 { return &micros }
@@ -41,7 +43,7 @@ func TestORD50AmendWhen(t *testing.T) {
 func TestORD51AmendedLines(t *testing.T) {
 	s := given(t, confirmed()...)
 	s.when(Amend{}).refused(CodeInvalidLines)
-	s.when(amend(make([]AmendLine, MaxLines+1)...)).refused(CodeInvalidLines)
+	s.when(amend(make([]AmendLine, limits.MaxLines+1)...)).refused(CodeInvalidLines)
 	s.when(amend(AmendLine{SKU: "", Quantity: 1})).refused(CodeInvalidSKU)
 	s.when(amend(AmendLine{SKU: "a", Quantity: 1})).refused(CodeUnknownLine)
 	s.when(amend(AmendLine{SKU: "a", Line: 2, Quantity: 1})).refused(CodeUnknownLine)
@@ -51,7 +53,7 @@ func TestORD51AmendedLines(t *testing.T) {
 	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)},
 		AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(2)})).refused(CodeInvalidLines)
 	s.when(amend(AmendLine{SKU: "c", Quantity: 0, UnitPriceMicros: price(1)})).refused(CodeInvalidQuantity)
-	s.order.SKUsToRelease = make([]string, MaxLines-3)
+	s.order.SKUsToRelease = make([]string, limits.MaxLines-3)
 	s.when(amend(AmendLine{SKU: "c", Quantity: 1, UnitPriceMicros: price(1)})).refused(CodeInvalidLines)
 	s.order.SKUsToRelease = nil
 	s.when(amend(AmendLine{SKU: "a", Line: 3, Quantity: 2})).
@@ -61,7 +63,7 @@ func TestORD51AmendedLines(t *testing.T) {
 func TestORD52AmendedPrices(t *testing.T) {
 	s := given(t, confirmed()...)
 	s.when(amend(AmendLine{SKU: "b", Quantity: -1})).refused(CodeInvalidQuantity)
-	s.when(amend(AmendLine{SKU: "b", Quantity: MaxQuantity + 1})).refused(CodeInvalidQuantity)
+	s.when(amend(AmendLine{SKU: "b", Quantity: limits.MaxQuantity + 1})).refused(CodeInvalidQuantity)
 	s.when(amend(AmendLine{SKU: "c", Quantity: 1})).refused(CodeInvalidPrice)
 	s.when(amend(AmendLine{SKU: "b", Quantity: 1, UnitPriceMicros: price(-1)})).refused(CodeInvalidPrice)
 	s.when(amend(AmendLine{SKU: "b", Quantity: 4, UnitPriceMicros: price(1 << 61)})).refused(CodeAmountOverflow)

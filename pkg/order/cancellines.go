@@ -1,6 +1,10 @@
 package order
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/limits"
+)
 
 // CancelLines removes quantities that have not shipped from an order.
 //
@@ -29,7 +33,7 @@ func (c CancelLines) decide(o *Order) ([]Event, error) {
 	if o.Amendment != nil {
 		return nil, o.amendmentPending()
 	}
-	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
 		return nil, err
 	}
 	if len(c.Lines) == 0 {

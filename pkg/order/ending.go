@@ -1,6 +1,10 @@
 package order
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/limits"
+)
 
 // Confirm confirms an order that is paid or on account.
 //
@@ -38,7 +42,7 @@ type OrderCancelled struct {
 }
 
 func (c Cancel) decide(o *Order) ([]Event, error) {
-	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
 		return nil, err
 	}
 	if o.Kind == KindOrder && (o.Lifecycle == Completed || o.offHold() == Confirmed && o.shippedUnits() > 0) {

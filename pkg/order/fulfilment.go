@@ -3,6 +3,8 @@ package order
 import (
 	"slices"
 	"unicode/utf8"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 // Fulfilment is one shipment: Pending until it leaves, Delivered once all of it has arrived.
@@ -66,7 +68,7 @@ func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
 	if err := o.checkMayShip(); err != nil {
 		return nil, err
 	}
-	if err := checkText("tracking_reference", c.TrackingReference, MaxReferenceBytes); err != nil {
+	if err := checkText("tracking_reference", c.TrackingReference, limits.MaxReferenceBytes); err != nil {
 		return nil, err
 	}
 	f, err := o.pendingFulfilment(c.FulfilmentID)
@@ -89,7 +91,7 @@ func (c CancelFulfilment) decide(o *Order) ([]Event, error) {
 	if o.Kind != KindOrder || (o.offHold() != Confirmed && o.Lifecycle != Completed) {
 		return nil, o.illegal("cancel_fulfilment")
 	}
-	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
 		return nil, err
 	}
 	if _, err := o.pendingFulfilment(c.FulfilmentID); err != nil {
@@ -105,7 +107,7 @@ func (e FulfilmentCancelled) evolve(o *Order, _ Facts) {
 // checkNewFulfilment applies ORD-15.
 func (o *Order) checkNewFulfilment(id string) error {
 	switch {
-	case id == "" || len(id) > MaxFulfilmentBytes || !utf8.ValidString(id):
+	case id == "" || len(id) > limits.MaxFulfilmentBytes || !utf8.ValidString(id):
 		return refuse(CodeInvalidFulfilmentID, "/fulfilment_id", "a fulfilment's ID is 1 to 64 bytes of UTF-8")
 	case len(o.Fulfilments) >= MaxFulfilments:
 		return o.refuseHere(CodeTooManyFulfilments, "an order has at most 1000 fulfilments")

@@ -1,5 +1,7 @@
 package order
 
+import "github.com/holdfast/holdfast/pkg/limits"
+
 // Hold stops an order where it is: it does not ship, and does not expire.
 //
 //	ORD-27  The order is reserved or confirmed. Its stock stays reserved, nothing ships, and no deadline ends it.
@@ -12,7 +14,7 @@ func (c Hold) decide(o *Order) ([]Event, error) {
 	if o.Kind != KindOrder || (o.Lifecycle != Reserved && o.Lifecycle != Confirmed) {
 		return nil, o.illegal("hold_order")
 	}
-	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
 		return nil, err
 	}
 	return []Event{OrderHeld(c)}, nil

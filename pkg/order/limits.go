@@ -4,25 +4,12 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
-// Limits of the rules. Lengths are bytes of UTF-8, quantities are units.
-const (
-	// MaxLines bounds the lines of an order, a document or a shipment.
-	MaxLines = 2_000
-	// MaxQuantity bounds the quantity of one line.
-	MaxQuantity = 1_000_000_000
-	// MaxFulfilments bounds the shipments of one order.
-	MaxFulfilments = 1_000
-	// MaxOrderIDBytes and the following bound names and texts.
-	MaxOrderIDBytes    = 128
-	MaxSKUBytes        = 64
-	MaxCustomerIDBytes = 128
-	MaxCountryBytes    = 64
-	MaxReferenceBytes  = 255
-	MaxReasonBytes     = 255
-	MaxFulfilmentBytes = 64
-)
+// MaxFulfilments bounds the shipments of one order. Limits that other layers keep to as well stand in pkg/limits.
+const MaxFulfilments = 1_000
 
 // plain reports whether s is UTF-8 without control characters and outer spaces.
 func plain(s string) bool {
@@ -42,7 +29,7 @@ func checkText(field, s string, maxBytes int) error {
 	return nil
 }
 
-func validSKU(sku string) bool { return sku != "" && len(sku) <= MaxSKUBytes && plain(sku) }
+func validSKU(sku string) bool { return sku != "" && len(sku) <= limits.MaxSKUBytes && plain(sku) }
 
 func invalidSKU(line int) *Error {
 	return refuse(CodeInvalidSKU, linePointer(line, "sku"),

@@ -3,9 +3,11 @@ package order
 import (
 	"reflect"
 	"testing"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
-var tooLong = string(make([]byte, MaxReasonBytes+1))
+var tooLong = string(make([]byte, limits.MaxReasonBytes+1))
 
 func TestORD27Hold(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(Hold{}).refused(CodeIllegalTransition)

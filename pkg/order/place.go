@@ -3,6 +3,7 @@ package order
 import (
 	"slices"
 
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
@@ -112,21 +113,21 @@ func (e OrderPlaced) evolve(o *Order, f Facts) {
 type heading struct{ orderID, customerID, country, reference string }
 
 func (h heading) check() error {
-	if len(h.orderID) > MaxOrderIDBytes || !plain(h.orderID) {
+	if len(h.orderID) > limits.MaxOrderIDBytes || !plain(h.orderID) {
 		return refuse(CodeInvalidOrderID, "/order_id", "at most 128 bytes of text without control characters or outer spaces")
 	}
-	if err := checkText("customer_id", h.customerID, MaxCustomerIDBytes); err != nil {
+	if err := checkText("customer_id", h.customerID, limits.MaxCustomerIDBytes); err != nil {
 		return err
 	}
-	if err := checkText("country", h.country, MaxCountryBytes); err != nil {
+	if err := checkText("country", h.country, limits.MaxCountryBytes); err != nil {
 		return err
 	}
-	return checkText("reference", h.reference, MaxReferenceBytes)
+	return checkText("reference", h.reference, limits.MaxReferenceBytes)
 }
 
 // priceLines checks lines and adds them up (ORD-2 to ORD-4).
 func priceLines(lines []PlaceLine, currency string) (subtotalMicros, totalMicros int64, err error) {
-	if len(lines) < 1 || len(lines) > MaxLines {
+	if len(lines) < 1 || len(lines) > limits.MaxLines {
 		return 0, 0, refuse(CodeInvalidLines, "/lines", "an order has 1 to 2000 lines")
 	}
 	if _, ok := money.Lookup(currency); !ok { // before any line
@@ -137,8 +138,8 @@ func priceLines(lines []PlaceLine, currency string) (subtotalMicros, totalMicros
 		switch {
 		case !validSKU(line.SKU):
 			return 0, 0, invalidSKU(i)
-		case line.Quantity < 1 || line.Quantity > MaxQuantity:
-			return 0, 0, refuse(CodeInvalidQuantity, linePointer(i, "quantity"), "a quantity is 1 to 1000000000 units")
+		case line.Quantity < 1 || line.Quantity > limits.MaxQuantity:
+			return 0, 0, refuse(CodeInvalidQuantity, linePointer(i, "quantity"), "a quantity is "+limits.Quantities(1))
 		case line.UnitPriceMicros < 0:
 			return 0, 0, refuse(CodeInvalidPrice, linePointer(i, "unit_price"), "a price is not negative")
 		}

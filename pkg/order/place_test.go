@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 func TestORD1OnlyOnce(t *testing.T) {
@@ -18,7 +20,7 @@ func TestORD1OnlyOnce(t *testing.T) {
 
 func TestORD2Lines(t *testing.T) {
 	for code, lines := range map[string][]PlaceLine{
-		CodeInvalidLines:    make([]PlaceLine, MaxLines+1),
+		CodeInvalidLines:    make([]PlaceLine, limits.MaxLines+1),
 		CodeInvalidSKU:      {{"a", 1, 1}, {"", 1, 1}},
 		CodeInvalidQuantity: {{"a", 0, 1}},
 		CodeInvalidPrice:    {{"a", 1, -1}},
@@ -30,27 +32,27 @@ func TestORD2Lines(t *testing.T) {
 	c := twoSKUs(Prepaid)
 	c.Lines = nil
 	given(t).when(c).refused(CodeInvalidLines)
-	c.Lines = []PlaceLine{{"a", 1, 1}, {"a", MaxQuantity + 1, 1}}
+	c.Lines = []PlaceLine{{"a", 1, 1}, {"a", limits.MaxQuantity + 1, 1}}
 	s := given(t).when(c).refused(CodeInvalidQuantity)
 	if p := s.err.(*Error).Pointer; p != "/lines/1/quantity" {
 		t.Fatalf("pointer %s", p)
 	}
-	c.Lines = []PlaceLine{{strings.Repeat("x", MaxSKUBytes+1), 1, 1}}
+	c.Lines = []PlaceLine{{strings.Repeat("x", limits.MaxSKUBytes+1), 1, 1}}
 	given(t).when(c).refused(CodeInvalidSKU)
 	c.Lines = []PlaceLine{{"a ", 1, 1}}
 	given(t).when(c).refused(CodeInvalidSKU)
-	c.Lines = []PlaceLine{{"a", MaxQuantity, 0}, {"a", MaxQuantity, 0}}
-	given(t, c).wants(true, Wanted{SKU: "a", Reserved: 2 * MaxQuantity})
+	c.Lines = []PlaceLine{{"a", limits.MaxQuantity, 0}, {"a", limits.MaxQuantity, 0}}
+	given(t, c).wants(true, Wanted{SKU: "a", Reserved: 2 * limits.MaxQuantity})
 }
 
 func TestORD3Heading(t *testing.T) {
 	for code, change := range map[string]func(*Place){
 		CodeUnknownCurrency:   func(c *Place) { c.Currency = "EURO" },
 		CodeInvalidTerms:      func(c *Place) { c.Terms = 3 },
-		CodeInvalidOrderID:    func(c *Place) { c.OrderID = strings.Repeat("x", MaxOrderIDBytes+1) },
-		"invalid_customer_id": func(c *Place) { c.CustomerID = strings.Repeat("x", MaxCustomerIDBytes+1) },
+		CodeInvalidOrderID:    func(c *Place) { c.OrderID = strings.Repeat("x", limits.MaxOrderIDBytes+1) },
+		"invalid_customer_id": func(c *Place) { c.CustomerID = strings.Repeat("x", limits.MaxCustomerIDBytes+1) },
 		"invalid_country":     func(c *Place) { c.Country = "\xff" },
-		"invalid_reference":   func(c *Place) { c.Reference = strings.Repeat("x", MaxReferenceBytes+1) },
+		"invalid_reference":   func(c *Place) { c.Reference = strings.Repeat("x", limits.MaxReferenceBytes+1) },
 	} {
 		c := twoSKUs(Prepaid)
 		change(&c)

@@ -1,6 +1,10 @@
 package order
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/holdfast/holdfast/pkg/limits"
+)
 
 // ReceiveReturn records goods that came back, some of a return or all of it.
 //
@@ -58,7 +62,7 @@ func (c ReceiveReturn) decide(o *Order) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(c.Location) > MaxLocationBytes || !plain(c.Location) {
+	if len(c.Location) > limits.MaxLocationBytes || !plain(c.Location) {
 		return nil, refuse(CodeInvalidLocation, "/location",
 			"a location is at most 64 bytes of text without control characters or outer spaces")
 	}

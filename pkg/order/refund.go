@@ -1,5 +1,7 @@
 package order
 
+import "github.com/holdfast/holdfast/pkg/limits"
+
 // VoidPayment records that a provider released an authorization. An amount of 0 means all that is left.
 //
 //	ORD-22  The amount is at most what is authorized and neither captured nor voided (over_void). No amount: all of it;
@@ -82,7 +84,7 @@ func (o *Order) giveBack(g giveBack) (int64, error) {
 	if g.amount < 0 {
 		return 0, refuse(CodeInvalidAmount, "/amount", "an amount is more than 0")
 	}
-	if err := checkText("reason", g.reason, MaxReasonBytes); err != nil {
+	if err := checkText("reason", g.reason, limits.MaxReasonBytes); err != nil {
 		return 0, err
 	}
 	if repeat, err := o.repeated(g.action, g.reference, g.amount); repeat || err != nil {
@@ -111,7 +113,7 @@ func (c FailPayment) decide(o *Order) ([]Event, error) {
 	if !o.acceptsPayments() {
 		return nil, o.illegal("fail_payment")
 	}
-	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
 		return nil, err
 	}
 	if repeat, err := o.repeated(Failed, c.Reference, 0); repeat || err != nil {

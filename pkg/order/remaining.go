@@ -3,6 +3,8 @@ package order
 import (
 	"slices"
 	"strings"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 // remaining is what remains of a SKU: to ship, to arrive or to come back. ready is the portion that is not backordered.
@@ -78,13 +80,13 @@ type choice struct {
 
 // choose removes lines from what remains. It returns them added up by SKU, in the order of first mention.
 func (u remainingSKUs) choose(lines []LineQuantity, c choice) ([]LineQuantity, error) {
-	if len(lines) > MaxLines {
+	if len(lines) > limits.MaxLines {
 		return nil, refuse(CodeInvalidLines, "/lines", "there are at most 2000 lines")
 	}
 	chosen := make([]LineQuantity, 0, len(lines))
 	place := make(map[string]int, len(lines))
 	for i, l := range lines {
-		if l.Quantity < 1 || l.Quantity > MaxQuantity*MaxLines {
+		if l.Quantity < 1 || l.Quantity > limits.MaxQuantity*limits.MaxLines {
 			return nil, refuse(CodeInvalidQuantity, linePointer(i, "quantity"), "a quantity is 1 unit or more")
 		}
 		k, known := u.find(l.SKU)

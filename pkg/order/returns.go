@@ -3,6 +3,8 @@ package order
 import (
 	"slices"
 	"unicode/utf8"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 // MaxReturns bounds the returns of one order, MaxReturnBytes the ID of one.
@@ -58,7 +60,7 @@ func (c RequestReturn) decide(o *Order) ([]Event, error) {
 	case o.findReturn(c.ReturnID) >= 0:
 		return nil, refuse(CodeReturnExists, "/return_id", "the order has a return of this ID")
 	}
-	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
 		return nil, err
 	}
 	left := o.returnable()
@@ -99,7 +101,7 @@ func (c CancelReturn) decide(o *Order) ([]Event, error) {
 	if !o.acceptsReturns() {
 		return nil, o.illegal("cancel_return")
 	}
-	if err := checkText("reason", c.Reason, MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
 		return nil, err
 	}
 	open, err := o.openReturn(c.ReturnID)

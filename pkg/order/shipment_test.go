@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 func TestORD14Ship(t *testing.T) {
@@ -13,7 +15,7 @@ func TestORD14Ship(t *testing.T) {
 	s.when(ship("f", LineQuantity{"a", 4})).refused(CodeOverShipment)
 	s.when(ship("f", LineQuantity{"a", 2}, LineQuantity{"a", 2})).refused(CodeOverShipment)
 	s.when(ship("f", LineQuantity{"x", 1})).refused(CodeOverShipment)
-	s.when(ship("f", make([]LineQuantity, MaxLines+1)...)).refused(CodeInvalidLines)
+	s.when(ship("f", make([]LineQuantity, limits.MaxLines+1)...)).refused(CodeInvalidLines)
 	s.when(ship("f1", LineQuantity{"b", 1}, LineQuantity{"a", 1}, LineQuantity{"b", 1})).
 		then(LinesShipped{"f1", []LineQuantity{{"b", 2}, {"a", 1}}, ""}).at(Confirmed, "pending", "partially_fulfilled")
 	s.wants(true, Wanted{SKU: "a", Committed: 2, Fulfilled: 1}, Wanted{SKU: "b", Committed: 2, Fulfilled: 2})
@@ -35,7 +37,7 @@ func TestORD14BackorderedDoesNotShip(t *testing.T) {
 func TestORD15Shipments(t *testing.T) {
 	s := given(t, append(confirmed(), Ship{FulfilmentID: "f", Lines: line("a", 1)})...)
 	s.when(Ship{}).refused(CodeInvalidFulfilmentID)
-	s.when(Ship{FulfilmentID: strings.Repeat("x", MaxFulfilmentBytes+1)}).refused(CodeInvalidFulfilmentID)
+	s.when(Ship{FulfilmentID: strings.Repeat("x", limits.MaxFulfilmentBytes+1)}).refused(CodeInvalidFulfilmentID)
 	s.when(Ship{FulfilmentID: "f", Lines: line("a", 1)}).refused(CodeFulfilmentExists)
 	s.when(Ship{FulfilmentID: "g", TrackingReference: "\xff"}).refused("invalid_tracking_reference")
 	for i := range MaxFulfilments {

@@ -84,6 +84,7 @@ func (c *checker) foldStock(rec *eventlog.Record) {
 		c.check(Envelope, false, "%s: %v", at(rec), err)
 		return
 	}
+	schema.UpgradeInventory(&ev)
 	if !c.checkEnvelope(rec, ev.Meta, ev.Sku, "/holdfast/inventory", name, written) {
 		return
 	}

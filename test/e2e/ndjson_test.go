@@ -17,7 +17,7 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/client"
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 // importLines runs `import ndjson` and returns what it printed and its exit status.
@@ -84,7 +84,7 @@ func (p *platform) onHand(t *testing.T, sku string) int64 {
 func TestImportOfCommandLines(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
 	p := dev(t, binary, filepath.Join(dir, "data"))
-	reference := strings.Repeat("x", input.MaxBulkLineBytes)
+	reference := strings.Repeat("x", limits.MaxBulkLineBytes)
 	long := `{"type":"receive_stock","sku":"A1","body":{"reference":"` + reference + `"}}`
 	text := "\ufeff" + `{"id":"r-1","type":"register_item","sku":"A1"}` + "\n\r\n" +
 		`{"type":"receive_stock","sku":"A1","body":{"quantity":5}}` + "\r\n" +

@@ -36,7 +36,7 @@ func ReadOrder(value []byte, ev *eventv1.OrderEvent) error {
 	return nil
 }
 
-// ReadInventory does the same for inventory.events. None of these events has an older version yet.
+// ReadInventory does the same for inventory.events.
 func ReadInventory(value []byte, ev *eventv1.InventoryEvent) error {
 	if err := ev.UnmarshalVT(value); err != nil {
 		return err
@@ -44,6 +44,7 @@ func ReadInventory(value []byte, ev *eventv1.InventoryEvent) error {
 	if ev.Change == nil {
 		return Newer(value)
 	}
+	UpgradeInventory(ev)
 	return nil
 }
 

@@ -16,7 +16,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/httpapi"
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -152,7 +152,7 @@ func (s *bulkStream) end(err error) {
 		p = problem.New(problem.RequestTimeout, "Nothing came for "+BulkIdleTimeout.String()+".")
 	case errors.Is(err, errLineTooLong):
 		p = problem.New(problem.LineTooLong,
-			"A line may have "+strconv.Itoa(input.MaxBulkLineBytes)+" bytes; reading ends here.")
+			"A line may have "+strconv.Itoa(limits.MaxBulkLineBytes)+" bytes; reading ends here.")
 	default:
 		p = problem.New(problem.MalformedJSON, "The body broke off.")
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
@@ -179,7 +179,7 @@ func TestBulkIsFullDuplex(t *testing.T) {
 func TestBulkAnswersBadLinesWithProblems(t *testing.T) {
 	d := &desk{}
 	s := newSite(t, d)
-	long := strings.Repeat("x", input.MaxBulkLineBytes)
+	long := strings.Repeat("x", limits.MaxBulkLineBytes)
 	results := s.bulk(t, strings.NewReader("{\n"+
 		`{"id":"a","type":"receive_stock","sku":"A1","body":{"quantity":0}}`+"\n"+
 		placeLine("b")+`{"id":"c","type":"`+long+"\"}\n"+placeLine("d")))
@@ -214,7 +214,7 @@ func TestBulkAnswersBadLinesWithProblems(t *testing.T) {
 // A long line within the limit is taken whole.
 func TestBulkTakesLongLines(t *testing.T) {
 	s := newSite(t, &desk{})
-	line := strings.Repeat(`{"sku":"A1","quantity":2,"unit_price":"2.55"},`, input.MaxLines-1)
+	line := strings.Repeat(`{"sku":"A1","quantity":2,"unit_price":"2.55"},`, limits.MaxLines-1)
 	results := s.bulk(t, strings.NewReader(strings.Replace(placeLine("k"), `"lines":[`, `"lines":[`+line, 1)))
 	if len(results) != 1 || results[0].Status != 201 {
 		t.Errorf("results %+v", results)

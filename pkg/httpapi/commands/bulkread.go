@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 )
 
 var errLineTooLong = errors.New("line too long")
@@ -25,13 +25,13 @@ func (l *lineReader) next() ([]byte, error) {
 		l.long = l.long[:0]
 		for errors.Is(err, bufio.ErrBufferFull) {
 			l.long = append(l.long, chunk...)
-			if len(l.long) > input.MaxBulkLineBytes {
+			if len(l.long) > limits.MaxBulkLineBytes {
 				return nil, errLineTooLong
 			}
 			chunk, err = l.reader.ReadSlice('\n')
 		}
 		l.long = append(l.long, chunk...)
-		if len(l.long) > input.MaxBulkLineBytes {
+		if len(l.long) > limits.MaxBulkLineBytes {
 			return nil, errLineTooLong
 		}
 		chunk = l.long

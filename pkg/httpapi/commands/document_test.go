@@ -12,7 +12,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -118,9 +118,9 @@ func TestDocumentedWordsAreThoseOfTheSchema(t *testing.T) {
 func TestDocumentedLimitsAreThoseOfTheCode(t *testing.T) {
 	document := apitest.Open(t)
 	for member, limit := range map[string]int{
-		"sku": input.MaxSKUBytes, "location": input.MaxLocationBytes, "customer_id": input.MaxCustomerIDBytes,
-		"country": input.MaxCountryBytes, "reference": input.MaxReferenceBytes, "reason": input.MaxReasonBytes,
-		"description": input.MaxDescriptionBytes, "tracking_reference": input.MaxReferenceBytes,
+		"sku": limits.MaxSKUBytes, "location": limits.MaxLocationBytes, "customer_id": limits.MaxCustomerIDBytes,
+		"country": limits.MaxCountryBytes, "reference": limits.MaxReferenceBytes, "reason": limits.MaxReasonBytes,
+		"description": limits.MaxDescriptionBytes, "tracking_reference": limits.MaxReferenceBytes,
 	} {
 		for schemaName, documented := range document.MaxLengths(member) {
 			if documented != limit {
@@ -129,8 +129,8 @@ func TestDocumentedLimitsAreThoseOfTheCode(t *testing.T) {
 		}
 	}
 	for schemaName, documented := range document.MaxItems("lines") {
-		if documented != input.MaxLines {
-			t.Errorf("lines of %s: the document allows %d, the code %d", schemaName, documented, input.MaxLines)
+		if documented != limits.MaxLines {
+			t.Errorf("lines of %s: the document allows %d, the code %d", schemaName, documented, limits.MaxLines)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/httpapi"
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
@@ -41,7 +41,7 @@ func FuzzHeaders(f *testing.F) {
 // FuzzBulkLines: a stream's lines are those that stand in it, or it ends at one that is too long.
 func FuzzBulkLines(f *testing.F) {
 	f.Add([]byte("{}\r\n\n {} \n{"))
-	f.Add(bytes.Repeat([]byte("x"), input.MaxBulkLineBytes+1))
+	f.Add(bytes.Repeat([]byte("x"), limits.MaxBulkLineBytes+1))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		lines := lineReader{reader: bufio.NewReaderSize(bytes.NewReader(body), 16)}
 		for rest := body; ; {
@@ -50,7 +50,7 @@ func FuzzBulkLines(f *testing.F) {
 				return
 			}
 			want, after, _ := bytes.Cut(rest, []byte("\n"))
-			if rest = after; !bytes.Equal(line, trimSpace(want)) || cap(lines.long) > 4*input.MaxBulkLineBytes {
+			if rest = after; !bytes.Equal(line, trimSpace(want)) || cap(lines.long) > 4*limits.MaxBulkLineBytes {
 				t.Fatalf("%.80q instead of %.80q", line, want)
 			}
 			if errors.Is(err, io.EOF) {

@@ -12,7 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/pkg/httpapi"
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
@@ -82,7 +82,7 @@ func parseListQuery(c echo.Context) (listQuery, error) {
 		}
 	}
 	q.customerID, q.status = parameters.Get("customer_id"), parameters.Get("status")
-	if len(q.customerID) > input.MaxCustomerIDBytes {
+	if len(q.customerID) > limits.MaxCustomerIDBytes {
 		return q, badParameter("customer_id is too long.")
 	}
 	if q.status != "" && !slices.Contains(orderStatuses, q.status) {

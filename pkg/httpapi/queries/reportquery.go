@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
@@ -55,7 +56,7 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 	}
 	if q.Location = parameters.Get("location"); !validLocation(q.Location) {
 		fault("location", fmt.Sprintf("must be at most %d bytes, without control characters and spaces around it",
-			input.MaxLocationBytes))
+			limits.MaxLocationBytes))
 	}
 	if text := parameters.Get("limit"); text != "" {
 		var err error
@@ -75,7 +76,7 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 }
 
 func validLocation(location string) bool {
-	return len(location) <= input.MaxLocationBytes && strings.TrimSpace(location) == location &&
+	return len(location) <= limits.MaxLocationBytes && strings.TrimSpace(location) == location &&
 		!strings.ContainsFunc(location, unicode.IsControl)
 }
 

@@ -10,14 +10,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/holdfast/holdfast/pkg/appendjson"
-	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // Limits of lines.
 const (
 	// MaxLineBytes bounds a line with its id, also if the line had none.
-	MaxLineBytes = input.MaxBulkLineBytes
+	MaxLineBytes = limits.MaxBulkLineBytes
 	// maxRejectBytes bounds how much the rejects file shows of a line longer than MaxLineBytes.
 	maxRejectBytes = 1 << 10
 )

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
@@ -116,7 +117,7 @@ func (g *grouper) parse(fields *[columnCount]string) (parsed, error) {
 	} else {
 		errs = append(errs, fmt.Errorf("InvoiceDate %q is no date like 2010-12-01 08:26:00", fields[columnDate]))
 	}
-	if c := strings.TrimSpace(fields[columnCountry]); c != "" && len(c) <= input.MaxCountryBytes {
+	if c := strings.TrimSpace(fields[columnCountry]); c != "" && len(c) <= limits.MaxCountryBytes {
 		p.country = g.intern(text(c))
 	} else {
 		errs = append(errs, fmt.Errorf("column Country: %q is empty or too long", c))
@@ -126,8 +127,8 @@ func (g *grouper) parse(fields *[columnCount]string) (parsed, error) {
 	switch amount, err := money.Multiply(price, quantity); {
 	case errQuantity != nil:
 		errs = append(errs, fmt.Errorf("column Quantity: %q is no whole number", fields[columnQuantity]))
-	case quantity > input.MaxQuantity || quantity < -input.MaxQuantity:
-		errs = append(errs, fmt.Errorf("column Quantity: %d is beyond %d", quantity, input.MaxQuantity))
+	case quantity > limits.MaxQuantity || quantity < -limits.MaxQuantity:
+		errs = append(errs, fmt.Errorf("column Quantity: %d is beyond %d", quantity, limits.MaxQuantity))
 	case errPrice != nil:
 		p.quantity = quantity
 		errs = append(errs, fmt.Errorf("UnitPrice: %w", errPrice))
@@ -211,8 +212,8 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 	if customer == "" {
 		customer = GuestCustomer
 	}
-	if len(customer) > input.MaxCustomerIDBytes {
-		return nil, fmt.Errorf("CustomerID is longer than %d characters", input.MaxCustomerIDBytes)
+	if len(customer) > limits.MaxCustomerIDBytes {
+		return nil, fmt.Errorf("CustomerID is longer than %d characters", limits.MaxCustomerIDBytes)
 	}
 	d := g.documents[id]
 	switch {
@@ -227,8 +228,8 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 		return nil, fmt.Errorf("Country differs from %q on the invoice's first row", d.Country)
 	case d.CustomerID != customer:
 		return nil, fmt.Errorf("CustomerID differs from %q on the invoice's first row", d.CustomerID)
-	case id.kind != KindAdjustment && len(d.Lines) >= input.MaxLines:
-		return nil, fmt.Errorf("the invoice has more than %d lines", input.MaxLines)
+	case id.kind != KindAdjustment && len(d.Lines) >= limits.MaxLines:
+		return nil, fmt.Errorf("the invoice has more than %d lines", limits.MaxLines)
 	}
 	return d, nil
 }
@@ -237,7 +238,7 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 // such as "mailout".
 func (g *grouper) item(l *Line, description string) {
 	description = strings.TrimSpace(text(description))
-	if l.UnitPriceMicros == 0 || len(description) > input.MaxDescriptionBytes {
+	if l.UnitPriceMicros == 0 || len(description) > limits.MaxDescriptionBytes {
 		description = ""
 	}
 	i, seen := g.items[l.SKU]

@@ -1,0 +1,55 @@
+// Package limits has the limits that several layers keep to: what the API refuses in a body (pkg/input, pkg/command), and
+// what the rules of orders and stock refuse again (pkg/order, pkg/inventory). A test holds schemas/openapi.yaml to them.
+//
+// It imports nothing. Limits of one package alone stand in that package: of HTTP in pkg/httpapi, of queues and batches in
+// pkg/shard.
+package limits
+
+import "strconv"
+
+// Limits of a request.
+const (
+	// MaxBodyBytes bounds the body of a single request.
+	MaxBodyBytes = 4 << 20
+	// MaxBulkLineBytes bounds one line of POST /v1/commands.
+	MaxBulkLineBytes = 1 << 20
+	// MaxKeyBytes bounds an Idempotency-Key, which is printable ASCII.
+	MaxKeyBytes = 255
+	// MaxFieldErrors bounds how many faults one problem lists.
+	MaxFieldErrors = 20
+)
+
+// Limits of names and texts, in bytes of UTF-8.
+const (
+	MaxSKUBytes         = 64
+	MaxLocationBytes    = 64
+	MaxCustomerIDBytes  = 128
+	MaxCountryBytes     = 64
+	MaxReferenceBytes   = 255
+	MaxReasonBytes      = 255
+	MaxDescriptionBytes = 1_024
+	MaxOrderIDBytes     = 128
+	MaxFulfilmentBytes  = 64
+	MaxTransferBytes    = 64
+	MaxReturnBytes      = 64
+)
+
+const (
+	// MaxLines bounds the lines of an order, a document or a shipment.
+	MaxLines = 2_000
+	// MaxQuantity bounds the quantity of a line and of a stock command, in units.
+	MaxQuantity = 1_000_000_000
+	// MaxAmount bounds a price or a payment, in units of the currency.
+	MaxAmount = 1_000_000_000
+)
+
+// Years of a time that a client may send.
+const (
+	FirstYear = 1970
+	LastYear  = 2199
+)
+
+// Quantities says which quantities are taken, for the text of a refusal: "1 to 1000000000 units".
+func Quantities(least int) string {
+	return strconv.Itoa(least) + " to " + strconv.Itoa(MaxQuantity) + " units"
+}
