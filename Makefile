@@ -6,7 +6,8 @@ LOCAL := $(CURDIR)/.local
 BIN := $(CURDIR)/bin
 SERVICES := order-api inventory-projector analytics-projector query-api holdfast
 DATA ?= $(wildcard ../shared/data/online_retail.csv.xz)
-KAFKA_TESTS := ./pkg/eventlog/... ./pkg/shard/... ./pkg/availability/... ./pkg/orderview/... ./pkg/analytics/...
+# All packages whose tests have a log of their own.
+KAFKA_TESTS = $(addsuffix ...,$(addprefix ./,$(sort $(dir $(shell grep -rl --include='*_test.go' eventlog/logtest pkg)))))
 CHAOS := go test -count=1 -v ./test/chaos
 # gRPC without its traces, which nobody reads here: they would keep html/template, and with it what the linker drops else.
 TAGS := grpcnotrace

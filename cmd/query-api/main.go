@@ -1,4 +1,4 @@
-// Command query-api serves every read: availability from memory, orders and their timelines, reports from ClickHouse.
+// Command query-api serves every read; package queryapi says which.
 package main
 
 import (

@@ -15,14 +15,10 @@ const (
 	keyHistory  = 'e' // order ID → history
 	keyCustomer = 'c' // customer ID \0 inverted time, order ID
 	keyStatus   = 's' // status \0 inverted time, order ID
-	keyOffset   = 'p' // partition → next offset
+	// localstore.KeyOffset is that of the offsets.
 )
 
 func historyKey(id string) []byte { return append([]byte{keyHistory}, id...) }
-
-func offsetKey(partition int32) []byte {
-	return binary.BigEndian.AppendUint32([]byte{keyOffset}, uint32(partition))
-}
 
 func indexPrefix(dst []byte, kind byte, value string) []byte {
 	return append(append(append(dst, kind), value...), 0)

@@ -33,10 +33,9 @@ func openStore(t fataler, fs vfs.FS) *Store {
 		t.Fatal(err)
 	}
 	v := &storeView{
-		db: db, log: slog.New(slog.DiscardHandler), next: eventlog.Offsets{},
-		caughtUp: func() bool { return true },
+		db: db, log: slog.New(slog.DiscardHandler), caughtUp: func() bool { return true },
 	}
-	if v.next[partition], err = readOffset(db, 0); err != nil {
+	if v.offsets, err = localstore.ReadOffsets(db, []eventlog.TopicPartition{partition}); err != nil {
 		t.Fatal(err)
 	}
 	v.newBatch()
@@ -132,7 +131,7 @@ func TestTheViewHasWhatTheEventsSay(t *testing.T) {
 		s := openStore(t, fs)
 		crashes := 0
 		for {
-			at := slices.IndexFunc(recs, func(r eventlog.Record) bool { return r.Offset >= s.view.next[partition] })
+			at := slices.IndexFunc(recs, func(r eventlog.Record) bool { return r.Offset >= s.view.offsets.Next[partition] })
 			if at < 0 {
 				break
 			}
@@ -245,7 +244,7 @@ func TestABadEventLeavesNothingBehind(t *testing.T) {
 	}
 	defer it.Close()
 	for it.First(); it.Valid(); it.Next() {
-		if it.Key()[0] != keyOffset {
+		if it.Key()[0] != localstore.KeyOffset {
 			t.Errorf("the key %q is left", it.Key())
 		}
 	}

@@ -1,13 +1,11 @@
 package orderview
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -42,18 +40,12 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the order view: %w", err)
 	}
-	v := &storeView{
-		client: cfg.Client,
-		log:    cfg.Logger,
-		db:     db,
-		next:   eventlog.Offsets{},
-	}
 	partitions := projector.Partitions(eventlog.TopicOrders, cfg.Layout)
-	for _, tp := range partitions {
-		if v.next[tp], err = readOffset(db, tp.Partition); err != nil {
-			return nil, errors.Join(err, db.Close())
-		}
+	offsets, err := localstore.ReadOffsets(db, partitions)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the order view: %w", err), db.Close())
 	}
+	v := &storeView{client: cfg.Client, log: cfg.Logger, db: db, offsets: offsets}
 	runtime, err := projector.New(projector.Config{
 		Name: "orders", Partitions: partitions,
 		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
@@ -61,30 +53,10 @@ func Open(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	runtime.Advance(v.next)
+	runtime.Advance(offsets.Next)
 	v.caughtUp = func() bool { return runtime.Ready() == nil }
 	return &Store{runtime, v}, nil
 }
 
 // Close closes the store; Run must have returned.
 func (s *Store) Close() error { return s.view.close() }
-
-// readOffset reads at which offset of a partition the view goes on; 0: at the start.
-func readOffset(db *pebble.DB, partition int32) (int64, error) {
-	v, closer, err := db.Get(offsetKey(partition))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, fmt.Errorf("read the order view's offsets: %w", err)
-	}
-	if len(v) != 8 {
-		err := fmt.Errorf("the order view's offset of partition %d has %d bytes; delete its folder", partition, len(v))
-		return 0, errors.Join(err, closer.Close())
-	}
-	return int64(binary.BigEndian.Uint64(v)), closer.Close()
-}
-
-func writeOffset(b *pebble.Batch, partition int32, next int64) error {
-	return b.Set(offsetKey(partition), binary.BigEndian.AppendUint64(nil, uint64(next)), nil)
-}

@@ -10,16 +10,17 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/localstore"
 	"github.com/holdfast/holdfast/pkg/projector"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // storeView is the store as the runtime drives it: order events to histories and indexes on disk.
 type storeView struct {
-	client *eventlog.Client
-	log    *slog.Logger
-	db     *pebble.DB
-	next   eventlog.Offsets // up to where the store on disk is
+	client  *eventlog.Client
+	log     *slog.Logger
+	db      *pebble.DB
+	offsets *localstore.Offsets // up to where the store on disk is
 	// caughtUp reports whether the view has been at the log's end. Until then the store may have an event already,
 	// because the log is read again from the last flush; so an order's first event is looked up, too.
 	caughtUp func() bool
@@ -33,11 +34,11 @@ type storeView struct {
 
 // Begin drops what was not flushed, and returns where the store on disk is.
 func (v *storeView) Begin(ctx context.Context, _ eventlog.Offsets) (eventlog.Offsets, error) {
-	if err := v.dropIfAhead(ctx); err != nil {
+	if err := v.offsets.DropIfAhead(ctx, v.client, v.log); err != nil {
 		return nil, err
 	}
 	v.newBatch()
-	return v.next.Clone(), nil
+	return v.offsets.Next.Clone(), nil
 }
 
 // batchRetained is up to what size the memory of a batch is kept for the next.
@@ -49,28 +50,6 @@ func (v *storeView) newBatch() {
 	}
 	v.batch.Reset()
 	v.summaries, v.chunk = map[string]*summary{}, chunk{events: v.chunk.events[:0]}
-}
-
-// dropIfAhead empties a store that has more than the log. An embedded broker that was killed may have lost its last
-// writes.
-func (v *storeView) dropIfAhead(ctx context.Context) error {
-	tps := make([]eventlog.TopicPartition, 0, len(v.next))
-	for tp := range v.next {
-		tps = append(tps, tp)
-	}
-	// Not the stable offsets: a new leader of a partition may report those too low for a moment.
-	end, err := v.client.EndOffsets(ctx, tps)
-	if err != nil || end.Reaches(v.next) {
-		return err
-	}
-	v.log.Warn("the order view is ahead of the log; building it again", "view", v.next, "log", end)
-	if err := v.db.DeleteRange([]byte{0}, []byte{0xff}, pebble.NoSync); err != nil {
-		return fmt.Errorf("empty the order view: %w", err)
-	}
-	for tp := range v.next {
-		v.next[tp] = 0
-	}
-	return nil
 }
 
 // Fold adds an event to the batch.
@@ -131,15 +110,9 @@ func (v *storeView) Flush(_ context.Context, reached eventlog.Offsets) error {
 			return fmt.Errorf("write the order view: %w", err)
 		}
 	}
-	for tp, next := range reached {
-		if err := writeOffset(v.batch, tp.Partition, next); err != nil {
-			return err
-		}
-	}
-	if err := v.batch.Commit(pebble.NoSync); err != nil {
+	if err := v.offsets.Commit(v.batch, reached); err != nil {
 		return fmt.Errorf("write the order view: %w", err)
 	}
-	v.next.Merge(reached)
 	v.live = v.live || v.caughtUp()
 	v.newBatch()
 	return nil

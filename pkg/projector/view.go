@@ -19,7 +19,8 @@ type View interface {
 	// Begin drops what was folded and not flushed, and returns the offsets to follow from. end is where the followed
 	// partitions ended just before.
 	Begin(ctx context.Context, end eventlog.Offsets) (from eventlog.Offsets, err error)
-	// Fold applies a record to the view. The view may have applied it already in an earlier run, and must ignore it then.
+	// Fold applies a record to the view. A view that saves its offsets with its data gets each record once; another one
+	// must ignore what it applied in an earlier run.
 	// A *BadEventError stops the record's partition, and Fold must not have changed the view. Any other error starts the
 	// view again. The record is valid only during the call; its key and value may be kept.
 	Fold(rec *eventlog.Record) error

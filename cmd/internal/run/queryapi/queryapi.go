@@ -62,23 +62,21 @@ type views struct {
 // openViews opens the read models.
 func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*views, error) {
 	orders, err := orderview.Open(orderview.Config{
-		Dir: filepath.Join(cfg.DataDir,
-			"orders"), Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
+		Dir: filepath.Join(cfg.DataDir, "orders"), Client: client, Layout: layout,
+		Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return nil, err
 	}
-	stock, err := availability.NewStore(availability.StoreConfig{
+	v := &views{orders: orders}
+	v.availability, err = availability.NewStore(availability.StoreConfig{
 		Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
-	if err != nil {
-		return nil, errors.Join(err, orders.Close())
+	if err == nil && cfg.ClickHouse != "" {
+		v.clickHouse, err = clickhouse.Open(cfg.ClickHouse)
 	}
-	v := &views{availability: stock, orders: orders}
-	if cfg.ClickHouse != "" {
-		if v.clickHouse, err = clickhouse.Open(cfg.ClickHouse); err != nil {
-			return nil, errors.Join(err, orders.Close())
-		}
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
 	}
 	return v, nil
 }
