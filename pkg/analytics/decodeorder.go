@@ -1,6 +1,8 @@
 package analytics
 
 import (
+	"time"
+
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -247,4 +249,96 @@ func linesOfAmendment(amended []*eventv1.AmendedLine) []*eventv1.OrderLine {
 		add(l.Sku, l.Quantity, l.UnitPriceMicros)
 	}
 	return lines
+}
+
+// orderRows are the rows of the table orders: one for each event of an order.
+type orderRows struct {
+	place
+	typ, orderID, status, customerID, country, currency, reference, reason []string
+	version                                                                []uint64
+	lines                                                                  []uint32
+	quantity, subtotalMicros, totalMicros, amountMicros                    []int64
+	occurredAt, recordedAt                                                 []time.Time
+}
+
+func (r *orderRows) columns() []column {
+	return append(r.place.columns(),
+		columnOf("type", &r.typ),
+		columnOf("order_id", &r.orderID),
+		columnOf("version", &r.version),
+		columnOf("status", &r.status),
+		columnOf("customer_id", &r.customerID),
+		columnOf("country", &r.country),
+		columnOf("currency", &r.currency),
+		columnOf("reference", &r.reference),
+		columnOf("reason", &r.reason),
+		columnOf("lines", &r.lines),
+		columnOf("quantity", &r.quantity),
+		columnOf("subtotal_micros", &r.subtotalMicros),
+		columnOf("total_micros", &r.totalMicros),
+		columnOf("amount_micros", &r.amountMicros),
+		columnOf("occurred_at", &r.occurredAt),
+		columnOf("recorded_at", &r.recordedAt),
+	)
+}
+
+func (r *orderRows) add(rec *eventlog.Record, ev *eventv1.OrderEvent, row *orderRow) {
+	r.place.add(rec)
+	r.typ = append(r.typ, row.typ)
+	r.orderID = append(r.orderID, ev.OrderId)
+	r.version = append(r.version, ev.Meta.Version)
+	r.status = append(r.status, row.status)
+	r.customerID = append(r.customerID, row.customerID)
+	r.country = append(r.country, row.country)
+	r.currency = append(r.currency, row.currency)
+	r.reference = append(r.reference, row.reference)
+	r.reason = append(r.reason, row.reason)
+	r.lines = append(r.lines, row.lines)
+	r.quantity = append(r.quantity, row.quantity)
+	r.subtotalMicros = append(r.subtotalMicros, row.subtotalMicros)
+	r.totalMicros = append(r.totalMicros, row.totalMicros)
+	r.amountMicros = append(r.amountMicros, row.amountMicros)
+	r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
+	r.recordedAt = append(r.recordedAt, time.UnixMicro(ev.Meta.RecordedAtMicros))
+}
+
+// lineRows are the rows of the table order_lines: one for each line of the events that carry money for lines.
+type lineRows struct {
+	place
+	line                                             []uint32
+	typ, orderID, customerID, country, currency, sku []string
+	quantity, unitPriceMicros, amountMicros          []int64
+	occurredAt                                       []time.Time
+}
+
+func (r *lineRows) columns() []column {
+	return append(r.place.columns(),
+		columnOf("line", &r.line),
+		columnOf("type", &r.typ),
+		columnOf("order_id", &r.orderID),
+		columnOf("customer_id", &r.customerID),
+		columnOf("country", &r.country),
+		columnOf("currency", &r.currency),
+		columnOf("sku", &r.sku),
+		columnOf("quantity", &r.quantity),
+		columnOf("unit_price_micros", &r.unitPriceMicros),
+		columnOf("amount_micros", &r.amountMicros),
+		columnOf("occurred_at", &r.occurredAt),
+	)
+}
+
+// add adds line number i of an event. Quantity times price does not overflow: the writer has checked it (ORD-4).
+func (r *lineRows) add(rec *eventlog.Record, ev *eventv1.OrderEvent, row *orderRow, i int, line *eventv1.OrderLine) {
+	r.place.add(rec)
+	r.line = append(r.line, uint32(i))
+	r.typ = append(r.typ, row.typ)
+	r.orderID = append(r.orderID, ev.OrderId)
+	r.customerID = append(r.customerID, row.customerID)
+	r.country = append(r.country, row.country)
+	r.currency = append(r.currency, row.currency)
+	r.sku = append(r.sku, line.Sku)
+	r.quantity = append(r.quantity, row.sign*line.Quantity)
+	r.unitPriceMicros = append(r.unitPriceMicros, line.UnitPriceMicros)
+	r.amountMicros = append(r.amountMicros, row.sign*line.Quantity*line.UnitPriceMicros)
+	r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
 }

@@ -3,6 +3,7 @@ package analytics
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
@@ -236,5 +237,54 @@ func (m *movement) fill(backorderedAt string, filled []*eventv1.Allocation, leve
 	for _, a := range filled {
 		m.change(backorderedAt, level, -a.Quantity)
 		m.change(backorderedAt, available, a.Quantity)
+	}
+}
+
+// stockRows are the rows of the table stock_ledger: one for each stock event and location that it changed.
+type stockRows struct {
+	place
+	line                                           []uint32
+	typ, sku, location, reason, orderID, reference []string
+	version                                        []uint64
+	deltas, levels                                 [len(levelNames)][]int64
+	occurredAt                                     []time.Time
+}
+
+func (r *stockRows) columns() []column {
+	columns := append(r.place.columns(),
+		columnOf("line", &r.line),
+		columnOf("type", &r.typ),
+		columnOf("sku", &r.sku),
+		columnOf("version", &r.version),
+		columnOf("location", &r.location),
+		columnOf("reason", &r.reason),
+		columnOf("order_id", &r.orderID),
+		columnOf("reference", &r.reference),
+		columnOf("occurred_at", &r.occurredAt),
+	)
+	for level, name := range levelNames {
+		columns = append(columns, columnOf(name+"_delta", &r.deltas[level]), columnOf(name, &r.levels[level]))
+	}
+	return columns
+}
+
+// add adds location number i of an event.
+func (r *stockRows) add(
+	rec *eventlog.Record, ev *eventv1.InventoryEvent, m *movement, i int, l *eventv1.LocationLevel,
+) {
+	r.place.add(rec)
+	r.line = append(r.line, uint32(i))
+	r.typ = append(r.typ, m.typ)
+	r.sku = append(r.sku, ev.Sku)
+	r.version = append(r.version, ev.Meta.Version)
+	r.location = append(r.location, l.Location)
+	r.reason = append(r.reason, m.reason)
+	r.orderID = append(r.orderID, m.orderID)
+	r.reference = append(r.reference, m.reference)
+	r.occurredAt = append(r.occurredAt, time.UnixMicro(ev.Meta.OccurredAtMicros))
+	deltas, levels := m.deltasOf(l.Location), levelsOf(l.Level)
+	for level := range levels {
+		r.deltas[level] = append(r.deltas[level], deltas[level])
+		r.levels[level] = append(r.levels[level], levels[level])
 	}
 }

@@ -72,8 +72,9 @@ func (c *checker) comparisons() []comparison {
 		}
 	}
 	var changes, last []figure
-	stockColumns := []string{
-		"partition", "offset", "line", "sku", "version", "location", "reason", "order_id", "reference", "occurred_at",
+	var stockColumns []string
+	for _, column := range ledgerColumns {
+		stockColumns = append(stockColumns, column.name)
 	}
 	for _, level := range levelColumns {
 		changes = append(changes, sum(level+"_delta"))

@@ -164,15 +164,41 @@ func amendedDifferences(amended []*eventv1.AmendedLine) []*eventv1.OrderLine {
 	return out
 }
 
+// ledgerRow is one row of the stock ledger: the location at index line of an event.
+type ledgerRow struct {
+	rec *eventlog.Record
+	change
+	ev       *eventv1.InventoryEvent
+	line     int
+	location string
+}
+
+// ledgerColumns are the columns that the hash of a ledger row begins with, each with its value. The levels follow.
+var ledgerColumns = []struct {
+	name  string
+	value func(ledgerRow) any
+}{
+	{"partition", func(r ledgerRow) any { return r.rec.Partition }},
+	{"offset", func(r ledgerRow) any { return r.rec.Offset }},
+	{"line", func(r ledgerRow) any { return r.line }},
+	{"sku", func(r ledgerRow) any { return r.ev.Sku }},
+	{"version", func(r ledgerRow) any { return r.ev.Meta.Version }},
+	{"location", func(r ledgerRow) any { return r.location }},
+	{"reason", func(r ledgerRow) any { return r.stockReason() }},
+	{"order_id", func(r ledgerRow) any { return r.orderOfStep() }},
+	{"reference", func(r ledgerRow) any { return r.stockReference() }},
+	{"occurred_at", func(r ledgerRow) any { return r.ev.Meta.OccurredAtMicros }},
+}
+
 // stockEvent adds rows of the stock ledger. Its changes are the differences between the levels that events state.
 func (m *mirrorSums) stockEvent(rec *eventlog.Record, c change, ev *eventv1.InventoryEvent) {
 	for i, l := range ev.Locations {
 		place := [2]string{ev.Sku, l.Location}
 		before, after := m.levels[place], levelFigures(l.Level)
 		m.levels[place] = after
-		columns := []any{
-			rec.Partition, rec.Offset, i, ev.Sku, ev.Meta.Version, l.Location,
-			c.stockReason(), c.orderOfStep(), c.stockReference(), ev.Meta.OccurredAtMicros,
+		columns := make([]any, 0, len(ledgerColumns)+2*len(after))
+		for _, column := range ledgerColumns {
+			columns = append(columns, column.value(ledgerRow{rec, c, ev, i, l.Location}))
 		}
 		for i := range after {
 			columns = append(columns, after[i]-before[i])
