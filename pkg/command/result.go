@@ -50,12 +50,12 @@ func Refusal(cmd *shard.Command, r *shard.Result) *problem.Problem {
 func AppendOrder(b []byte, o *shard.OrderSummary) []byte {
 	b = appendjson.String(append(b, `{"order_id":`...), o.ID)
 	b = appendjson.Uint(b, "version", o.Version)
-	b = appendjson.Member(b, "status", o.Status)
-	b = appendjson.Member(b, "payment_status", o.PaymentStatus)
+	b = appendjson.String(append(b, `,"status":`...), o.Status)
+	b = appendjson.String(append(b, `,"payment_status":`...), o.PaymentStatus)
 	b = appendjson.Member(b, "fulfilment_status", o.FulfilmentStatus)
 	b = appendjson.Member(b, "return_status", o.ReturnStatus)
-	b = appendjson.Member(b, "currency", o.Currency)
-	b = appendjson.Member(b, "total", formatAmount(o.Currency, o.TotalMicros))
+	b = appendjson.String(append(b, `,"currency":`...), o.Currency)
+	b = appendjson.String(append(b, `,"total":`...), formatAmount(o.Currency, o.TotalMicros))
 	b = appendjson.Member(b, "fulfilment_id", o.FulfilmentID)
 	b = appendjson.Member(b, "return_id", o.ReturnID)
 	if o.Backordered {

@@ -67,6 +67,9 @@ func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 		"refund due":        {v.RefundDue, euro.Format(o.RefundDueMicros)},
 		"payment due":       {v.PaymentDue != "", o.PaymentDue},
 		"lines":             {len(v.Lines), len(o.Lines)},
+		"customer":          {v.CustomerID, o.CustomerID},
+		"country":           {v.Country, o.Country},
+		"reference":         {v.Reference, o.Reference},
 		"returns":           {len(v.Returns), len(o.Returns)},
 	} {
 		if pair[0] != pair[1] {

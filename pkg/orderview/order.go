@@ -1,6 +1,12 @@
 package orderview
 
-import "time"
+import (
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/money"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
 
 // Order is an order, or a past document, as GET /v1/orders/{id} shows it.
 type Order struct {
@@ -123,4 +129,44 @@ type Entry struct {
 type LineQuantity struct {
 	SKU      string `json:"sku"`
 	Quantity int64  `json:"quantity"`
+}
+
+// place begins an order or a past document. A document begins again when it is imported after it was requested, and
+// when it comes again after it was refused.
+func (o *Order) place(p *eventv1.OrderPlaced) {
+	o.Kind, o.Lines, o.Short = "order", nil, nil
+	o.CustomerID, o.Country, o.Reference, o.Currency = p.CustomerId, p.Country, p.Reference, p.Currency
+	o.setTotals(p.SubtotalMicros, p.TotalMicros)
+	o.setDeadline(p.PaymentDeadlineMicros)
+	if p.Allocation != nil {
+		o.Allocation = &Allocation{schema.AllocationPolicies.Word(p.Allocation.Policy), p.Allocation.Locations}
+	}
+	for _, l := range p.Lines {
+		o.Lines = append(o.Lines, Line{
+			SKU: l.Sku, Quantity: l.Quantity,
+			UnitPrice: money.Format(l.UnitPriceMicros), Amount: money.Format(l.Quantity * l.UnitPriceMicros),
+		})
+	}
+}
+
+// requestedDocument is a past document that was requested, as if it had been placed.
+func requestedDocument(r *eventv1.ImportRequested) *eventv1.OrderPlaced {
+	if d := r.GetCreditNote(); d != nil {
+		return creditNote(d)
+	}
+	return importedOrder(r.GetOrder())
+}
+
+func importedOrder(d *eventv1.OrderImported) *eventv1.OrderPlaced {
+	return &eventv1.OrderPlaced{
+		CustomerId: d.GetCustomerId(), Country: d.GetCountry(), Reference: d.GetReference(), Lines: d.GetLines(),
+		Currency: d.GetCurrency(), SubtotalMicros: d.GetSubtotalMicros(), TotalMicros: d.GetTotalMicros(),
+	}
+}
+
+func creditNote(d *eventv1.CreditNoteImported) *eventv1.OrderPlaced {
+	return &eventv1.OrderPlaced{
+		CustomerId: d.CustomerId, Country: d.Country, Reference: d.Reference, Lines: d.Lines,
+		Currency: d.Currency, SubtotalMicros: d.SubtotalMicros, TotalMicros: d.TotalMicros,
+	}
 }

@@ -13,10 +13,18 @@ type input interface {
 	abandon(res Result)
 }
 
-// commandInput is a command with its future, in one allocation.
+// commandInput is a command with its future, in one allocation. Callers may keep the future for long: release lets the
+// command go once nobody needs it any more, so that they do not keep its body.
 type commandInput struct {
 	Future
-	cmd *Command
+	cmd *Command // nil once it is released
+}
+
+// release returns the command and lets it go.
+func (in *commandInput) release() *Command {
+	cmd := in.cmd
+	in.cmd = nil
+	return cmd
 }
 
 func newCommandInput(cmd *Command) *commandInput {
@@ -24,13 +32,17 @@ func newCommandInput(cmd *Command) *commandInput {
 }
 
 func (in *commandInput) decide(d *decider) error {
-	if in.cmd.isOrder() {
-		return d.decideOrder(in.cmd, &in.Future)
+	cmd := in.release()
+	if cmd.isOrder() {
+		return d.decideOrder(cmd, &in.Future)
 	}
-	return d.decideStock(in.cmd, &in.Future)
+	return d.decideStock(cmd, &in.Future)
 }
 
-func (in *commandInput) abandon(res Result) { in.finish(res) }
+func (in *commandInput) abandon(res Result) {
+	in.release()
+	in.finish(res)
+}
 
 // resent is embedded by inputs that their sender resends when it gets no answer.
 type resent struct{}

@@ -42,10 +42,10 @@ func (n *Node) enqueue(queue *inbox, in *commandInput) {
 	case ok:
 	case full:
 		n.metrics.refusedFull.Inc()
-		in.finish(Result{Code: problem.TooManyRequests, RetryAfterSeconds: 1,
+		in.abandon(Result{Code: problem.TooManyRequests, RetryAfterSeconds: 1,
 			Detail: fmt.Sprintf("the shard has %d commands waiting; retry later with the same key", MaxQueued)})
 	default:
-		in.finish(unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
+		in.abandon(unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
 	}
 }
 
@@ -53,10 +53,10 @@ func (n *Node) enqueue(queue *inbox, in *commandInput) {
 func (n *Node) submitToPeer(shard int32, in *commandInput) {
 	address, err := n.owners.address(shard)
 	if err != nil {
-		in.finish(unavailable(err.Error() + ": retry with the same Idempotency-Key"))
+		in.abandon(unavailable(err.Error() + ": retry with the same Idempotency-Key"))
 		return
 	}
-	n.peers.Command(address, commandToWire(in.cmd, shard), func(resp *peerv1.CommandResponse, err error) {
+	n.peers.Command(address, commandToWire(in.release(), shard), func(resp *peerv1.CommandResponse, err error) {
 		n.answerFromPeer(&in.Future, resp, err)
 	})
 }

@@ -50,14 +50,15 @@ type comparison struct {
 const monthOf = "formatDateTime(occurred_at, '%Y-%m')"
 
 // rowsHash adds up the hashes of rows, which are made of their columns as text (rowHash).
-func rowsHash(columns ...string) figure {
+func rowsHash(columns []string) figure {
+	texts := make([]string, len(columns))
 	for i, column := range columns {
 		if strings.HasSuffix(column, "_at") {
 			column = "toUnixTimestamp64Micro(" + column + ")"
 		}
-		columns[i] = "toString(" + column + ")"
+		texts[i] = "toString(" + column + ")"
 	}
-	text := "concatWithSeparator('|', " + strings.Join(columns, ", ") + ")"
+	text := "concatWithSeparator('|', " + strings.Join(texts, ", ") + ")"
 	return figure{"hash", "reinterpretAsInt64(sum(xxHash64(" + text + ")))"}
 }
 
@@ -85,23 +86,20 @@ func (c *checker) comparisons() []comparison {
 	return []comparison{
 		{"events", "events", "concat(topic, '/', toString(partition), ' ', type)", []figure{
 			rows, {"version", "toInt64(sum(version))"}, {"digest", "reinterpretAsInt64(sum(digest))"},
-			rowsHash("offset", "aggregate_id", "event_id", "causation_id", "cause", "idempotency_key",
-				"occurred_at", "recorded_at"),
+			rowsHash(hashedOfEvents),
 		}, c.mirrorSums.events},
 		{"orders", "orders", "concat(type, ' ', " + monthOf + ", ' ', country, ' ', currency)", []figure{
 			rows, {"lines", "toInt64(sum(lines))"}, sum("quantity"), sum("subtotal_micros"), sum("total_micros"),
 			sum("amount_micros"),
-			rowsHash("partition", "offset", "order_id", "version", "status", "customer_id", "reference", "reason",
-				"occurred_at", "recorded_at"),
+			rowsHash(hashedOfOrders),
 		}, c.mirrorSums.orders},
 		{"lines", "order_lines", "concat(type, ' ', " + monthOf + ", ' ', country, ' ', currency)", []figure{
 			rows, sum("quantity"), sum("amount_micros"), sum("unit_price_micros"),
-			rowsHash("partition", "offset", "line", "order_id", "customer_id", "sku",
-				"quantity", "unit_price_micros", "occurred_at"),
+			rowsHash(hashedOfLines),
 		}, c.mirrorSums.lines},
 		{
 			"movements of stock", "stock_ledger", "concat(type, ' ', " + monthOf + ")",
-			[]figure{rows, rowsHash(stockColumns...)}, c.mirrorSums.stock,
+			[]figure{rows, rowsHash(stockColumns)}, c.mirrorSums.stock,
 		},
 		{"changes of stock", "stock_ledger", "concat(sku, ' ', location)", changes, levels},
 		{"levels of stock", "stock_ledger", "concat(sku, ' ', location)", last, levels},

@@ -87,6 +87,11 @@ func (m *mirrorSums) record(rec *eventlog.Record) {
 	m.orderLines(rec, change.name, &ev)
 }
 
+// hashedOfEvents are the columns of the table events in a row's hash, in the order of their values in event.
+var hashedOfEvents = []string{
+	"offset", "aggregate_id", "event_id", "causation_id", "cause", "idempotency_key", "occurred_at", "recorded_at",
+}
+
 func (m *mirrorSums) event(rec *eventlog.Record, name, id string, meta *eventv1.Meta) {
 	cause := ""
 	if meta.Cause != eventv1.Cause_CAUSE_UNSPECIFIED {
@@ -101,6 +106,12 @@ func (m *mirrorSums) event(rec *eventlog.Record, name, id string, meta *eventv1.
 			meta.OccurredAtMicros, meta.RecordedAtMicros))
 }
 
+// hashedOfOrders are those of the table orders, in the order of their values in orderEvent.
+var hashedOfOrders = []string{
+	"partition", "offset", "order_id", "version", "status", "customer_id", "reference", "reason",
+	"occurred_at", "recorded_at",
+}
+
 func (m *mirrorSums) orderEvent(rec *eventlog.Record, c change, ev *eventv1.OrderEvent) {
 	sign := int64(1)
 	if c.name == "credit_note_imported" {
@@ -111,6 +122,11 @@ func (m *mirrorSums) orderEvent(rec *eventlog.Record, c change, ev *eventv1.Orde
 		1, lines, quantity, sign*c.number("subtotal_micros"), sign*c.number("total_micros"), c.amount(),
 		m.row.of(rec.Partition, rec.Offset, ev.OrderId, ev.Meta.Version, c.status(), c.text("customer_id"),
 			c.reference(), c.text("reason"), ev.Meta.OccurredAtMicros, ev.Meta.RecordedAtMicros))
+}
+
+// hashedOfLines are those of the table order_lines, in the order of their values in orderLines.
+var hashedOfLines = []string{
+	"partition", "offset", "line", "order_id", "customer_id", "sku", "quantity", "unit_price_micros", "occurred_at",
 }
 
 func (m *mirrorSums) orderLines(rec *eventlog.Record, name string, ev *eventv1.OrderEvent) {

@@ -7,8 +7,9 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// Format is part of the name of a checkpoint's folder. It rises when events make more of the state than before, or when
-// the keys change. The new checkpoint is then built from the log.
+// Format is part of the name of a checkpoint's folder. Raise it with each new field of schemas/holdfast/state, and when
+// the keys change: a replica of the former version may have folded events without the field. The new checkpoint is then
+// built from the log. A test holds it to the schema (testdata/format.golden).
 const Format = 4
 
 // folder is the name of a checkpoint's folder, by generation of the layout, shard and format: "g1-s0-f4".
