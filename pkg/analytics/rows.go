@@ -23,8 +23,8 @@ const (
 // rows are the rows of some records, stored column by column as ClickHouse receives them. They are used again for the
 // next records: appending to columns that have grown before allocates nothing.
 //
-// A new column needs a field of its table's struct, a line in columns and a line in add (decodeorder.go, decodestock.go),
-// a migration, and its value in pkg/verify (mirrorsums.go), which compares it with the log.
+// A new column needs a field of its table's struct, a line in columns and a line in add (decodeorder.go,
+// decodestock.go), a migration, and its value in pkg/verify (mirrorsums.go), which compares it with the log.
 type rows struct {
 	events eventRows
 	orders orderRows

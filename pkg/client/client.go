@@ -72,11 +72,11 @@ type Answer[T any] struct {
 	Age time.Duration
 }
 
-// OrderAnswer and StockAnswer are the answers to commands.
-type (
-	OrderAnswer = Answer[OrderSummary]
-	StockAnswer = Answer[Availability]
-)
+// OrderAnswer is the answer to a command on an order.
+type OrderAnswer = Answer[OrderSummary]
+
+// StockAnswer is the answer to a command on stock.
+type StockAnswer = Answer[Availability]
 
 // callOptions are the choices for one request.
 type callOptions struct {

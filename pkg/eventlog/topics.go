@@ -59,8 +59,8 @@ func keepNewest(embedded bool) topicConfig {
 	return topicConfig{"cleanup.policy": kadm.StringPtr("compact")}
 }
 
-// keepAnHour starts a new segment every ten minutes, because brokers delete whole segments only. Where the brokers' default
-// is to compact, they would refuse announcements, which have no key: so the policy is explicit.
+// keepAnHour starts a new segment every ten minutes, because brokers delete whole segments only. Where the brokers'
+// default is to compact, they would refuse announcements, which have no key: so the policy is explicit.
 func keepAnHour(bool) topicConfig {
 	return topicConfig{
 		"retention.ms":   kadm.StringPtr("3600000"),

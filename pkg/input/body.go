@@ -1,5 +1,5 @@
-// Package input reads what clients send: strict JSON, the limits of every member (pkg/limits), and the faults that a body
-// has, each with a pointer to its member.
+// Package input reads what clients send: strict JSON, the limits of every member (pkg/limits), and the faults that a
+// body has, each with a pointer to its member.
 //
 // It knows neither commands nor queries: both sides of the API use it, each for bodies of its own.
 package input

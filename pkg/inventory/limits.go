@@ -39,7 +39,8 @@ func plain(s string) bool {
 
 func checkReference(s string) error {
 	if len(s) > limits.MaxReferenceBytes || !utf8.ValidString(s) {
-		return refuse(CodeInvalidReference, "/reference", "a reference is at most "+strconv.Itoa(limits.MaxReferenceBytes)+" bytes of UTF-8")
+		return refuse(CodeInvalidReference, "/reference",
+			"a reference is at most "+strconv.Itoa(limits.MaxReferenceBytes)+" bytes of UTF-8")
 	}
 	return nil
 }

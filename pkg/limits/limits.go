@@ -1,8 +1,9 @@
-// Package limits has the limits that several layers keep to: what the API refuses in a body (pkg/input, pkg/command), and
-// what the rules of orders and stock refuse again (pkg/order, pkg/inventory). A test holds schemas/openapi.yaml to them.
+// Package limits has the limits that several layers keep to: what the API refuses in a body (pkg/input, pkg/command),
+// and what the rules of orders and stock refuse again (pkg/order, pkg/inventory). A test holds schemas/openapi.yaml to
+// them.
 //
-// It imports nothing. Limits of one package alone stand in that package: of HTTP in pkg/httpapi, of queues and batches in
-// pkg/shard.
+// It imports nothing. Limits of one package alone stand in that package: of HTTP in pkg/httpapi, of queues and batches
+// in pkg/shard.
 package limits
 
 import "strconv"

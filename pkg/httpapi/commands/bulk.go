@@ -306,8 +306,8 @@ func (r *submission) finished() bool {
 	return r.future == nil || progress(r.future) == done
 }
 
-// endedWithoutOutcome reports that the command has ended without an outcome: its client will send it again, and what comes after
-// it on the same aggregate must not overtake it.
+// endedWithoutOutcome reports that the command has ended without an outcome: its client will send it again, and what
+// comes after it on the same aggregate must not overtake it.
 func (r *submission) endedWithoutOutcome() bool {
 	if !r.finished() || r.future == nil {
 		return false

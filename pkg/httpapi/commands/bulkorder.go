@@ -11,8 +11,8 @@ import (
 const blockedSlots = 1 << 16
 
 // blocked is the set of aggregates with a command that ended without an outcome. The client will send that command
-// again, so no later line may overtake it. The set is a bitmap of hashes: it may name an aggregate that was never added.
-// A line on that one is answered 503 and sent again, which costs time and nothing else.
+// again, so no later line may overtake it. The set is a bitmap of hashes: it may name an aggregate that was never
+// added. A line on that one is answered 503 and sent again, which costs time and nothing else.
 type blocked struct {
 	seed  maphash.Seed
 	slots *[blockedSlots / 64]uint64
