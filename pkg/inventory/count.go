@@ -8,7 +8,7 @@ import (
 
 // AdjustStock changes on_hand by Delta, for a reason.
 //
-//	INV-5   The delta is not 0, and at most limits.MaxQuantity either way (invalid_delta). The reason is a known one
+//	INV-5   The delta is not 0, and at most MaxQuantity either way (invalid_delta). The reason is a known one
 //	        (invalid_reason). on_hand of the location does not fall below 0 (negative_on_hand). available may: then stock
 //	        that is reserved is missing.
 type AdjustStock struct {
@@ -65,7 +65,7 @@ func (StockAdjusted) evolve(*Item, *Reservation) {} // only levels change
 
 // CountStock sets on_hand of a location to what was counted.
 //
-//	INV-6   The count is 0 to limits.MaxQuantity (invalid_quantity). The difference to on_hand also goes to available. A count
+//	INV-6   The count is 0 to MaxQuantity (invalid_quantity). The difference to on_hand also goes to available. A count
 //	        that confirms on_hand is recorded as well.
 //	INV-63  The command may name the item's version at which counting began. If on_hand of the location has changed
 //	        since, the count is refused: count_outdated. Reservations, moves between states and other locations do not

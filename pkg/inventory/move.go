@@ -16,7 +16,7 @@ const (
 
 // MoveStock moves units of one location between states that are not reserved for an order.
 //
-//	INV-22  The quantity is 1 to limits.MaxQuantity (invalid_quantity), from one state to another (invalid_state). The state
+//	INV-22  The quantity is 1 to MaxQuantity (invalid_quantity), from one state to another (invalid_state). The state
 //	        that it leaves has at least the quantity (insufficient_stock).
 type MoveStock struct {
 	Location  string
@@ -77,7 +77,7 @@ func (l *Level) state(s State) *int64 {
 
 // SetSafetyStock keeps Quantity of a location from sale.
 //
-//	INV-7   The quantity is 0 to limits.MaxQuantity (invalid_quantity). The difference moves between available and
+//	INV-7   The quantity is 0 to MaxQuantity (invalid_quantity). The difference moves between available and
 //	        safety_stock; available has at least that (insufficient_stock). No difference: no event.
 type SetSafetyStock struct {
 	Location string

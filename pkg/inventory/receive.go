@@ -8,7 +8,7 @@ import (
 
 // ReceiveStock adds goods that arrived.
 //
-//	INV-4   The quantity is 1 to limits.MaxQuantity (invalid_quantity). on_hand and available grow by it.
+//	INV-4   The quantity is 1 to MaxQuantity (invalid_quantity). on_hand and available grow by it.
 //	INV-24  What was expected at the location under the same reference leaves incoming, up to the quantity that
 //	        arrived.
 type ReceiveStock struct {
@@ -49,7 +49,7 @@ func (c StockReceived) evolve(item *Item, _ *Reservation) {
 
 // ExpectStock says how much of a delivery is still to come to a location. The quantity is absolute; 0 means none.
 //
-//	INV-23  The quantity is 0 to limits.MaxQuantity (invalid_quantity). It replaces what was expected at the location under the
+//	INV-23  The quantity is 0 to MaxQuantity (invalid_quantity). It replaces what was expected at the location under the
 //	        same reference; the difference goes to incoming. No difference: no event. An item expects at most 1,000
 //	        deliveries at a time (too_many_deliveries).
 type ExpectStock struct {

@@ -9,7 +9,7 @@ import (
 
 // ShipTransfer sends units from one location to another.
 //
-//	INV-27  The quantity is 1 to limits.MaxQuantity (invalid_quantity). The transfer has an ID of its own (invalid_transfer_id,
+//	INV-27  The quantity is 1 to MaxQuantity (invalid_quantity). The transfer has an ID of its own (invalid_transfer_id,
 //	        transfer_exists), and goes to another location (same_location). The location that it leaves has the quantity
 //	        available (insufficient_stock). On its way it is part of no on_hand, and incoming where it goes. An item has
 //	        at most 1,000 transfers on their way (too_many_transfers).
