@@ -27,22 +27,7 @@ type Change interface {
 // The answer of SetReservation to a short or unknown SKU is a ReservationRejected event, not an error: it must be
 // remembered. A step that is not newer than res.Version (of the same PlacedEventID) returns no events and no error.
 //
-// The rules are numbered, and are above the commands that they are about. This is their index; rules_test.go of package
-// order checks it, and that each rule has a test:
-//
-//	register.go     INV-1
-//	decide.go       INV-2, INV-9, INV-21
-//	location.go     INV-3
-//	receive.go      INV-4, INV-23, INV-24
-//	count.go        INV-5, INV-6, INV-63
-//	move.go         INV-7, INV-22
-//	backorder.go    INV-8, INV-25, INV-26, INV-62
-//	reservation.go  INV-10, INV-11, INV-19, INV-20
-//	reserve.go      INV-12 to INV-14
-//	consume.go      INV-15 to INV-17
-//	restock.go      INV-18, INV-40
-//	transfer.go     INV-27, INV-28
-//	allocate.go     INV-60, INV-61
+// The rules are numbered, and stand above the commands that they are about. docs/rules.md lists them all.
 //
 // Rules of all commands:
 //

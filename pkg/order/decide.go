@@ -62,26 +62,7 @@ type Facts struct {
 // returns, payments other than StartPayment, RecordReservation, RecordBackorder and ReconcileShipment. A payment that
 // the order already has writes nothing in any lifecycle (ORD-21).
 //
-// The rules are numbered, and are above the commands that they are about. This is their index; rules_test.go checks it,
-// and that each rule has a test:
-//
-//	place.go        ORD-1 to ORD-4
-//	reservation.go  ORD-5 to ORD-9, ORD-33
-//	payment.go      ORD-10, ORD-11, ORD-20, ORD-21, ORD-25, ORD-62
-//	ending.go       ORD-12, ORD-13, ORD-17
-//	shipment.go     ORD-14, ORD-15, ORD-19, ORD-26
-//	delivery.go     ORD-16
-//	document.go     ORD-18, ORD-63
-//	refund.go       ORD-22 to ORD-24
-//	hold.go         ORD-27, ORD-28
-//	cancellines.go  ORD-29
-//	fulfilment.go   ORD-30 to ORD-32
-//	returns.go      ORD-40, ORD-42
-//	received.go     ORD-41
-//	amend.go        ORD-50 to ORD-55
-//	amended.go      ORD-56 to ORD-59
-//	allocation.go   ORD-60
-//	balance.go      ORD-61
+// The rules are numbered, and stand above the commands that they are about. docs/rules.md lists them all.
 func Decide(o Order, cmd Command) ([]Event, error) {
 	// Not cmd.decide(&o): a call through the interface makes the compiler allocate the order and the command.
 	switch c := cmd.(type) {

@@ -1,4 +1,4 @@
-package order_test
+package order
 
 import (
 	"maps"
@@ -11,21 +11,20 @@ import (
 	"testing"
 )
 
-// Every rule has one number, a test that is named for it, and its file in the index above Decide. No test is named for
-// a rule that does not exist.
+// Every rule has one number, and a test that is named for it. No test is named for a rule that does not exist.
 func TestEveryRuleHasATest(t *testing.T) {
 	for prefix, dir := range map[string]string{"ORD": ".", "INV": filepath.Join("..", "inventory")} {
 		rules, tested := map[int]string{}, map[int]bool{}
 		for name, text := range sources(t, dir) {
 			if strings.HasSuffix(name, "_test.go") {
-				for _, test := range find(text, `(?m)^func Test(`+prefix+`\w+)`) {
-					for _, rule := range find(test[1], prefix+`(\d+)`) {
+				for _, test := range matches(text, `(?m)^func Test(`+prefix+`\w+)`) {
+					for _, rule := range matches(test[1], prefix+`(\d+)`) {
 						tested[number(t, rule[1])] = true
 					}
 				}
 				continue
 			}
-			for _, rule := range find(text, `(?m)^//\t`+prefix+`-(\d+) `) {
+			for _, rule := range matches(text, `(?m)^//\t`+prefix+`-(\d+) `) {
 				n := number(t, rule[1])
 				if other, again := rules[n]; again {
 					t.Errorf("%s-%d is in %s and in %s", prefix, n, other, name)
@@ -46,14 +45,6 @@ func TestEveryRuleHasATest(t *testing.T) {
 				t.Errorf("a test is named for %s-%d, which is no rule", prefix, rule)
 			}
 		}
-		if index := indexOf(t, dir, prefix); !maps.Equal(index, rules) {
-			for _, rule := range slices.Sorted(maps.Keys(rules)) {
-				if index[rule] != rules[rule] {
-					t.Errorf("the index above Decide has %s-%d in %q, it is in %s", prefix, rule, index[rule], rules[rule])
-				}
-			}
-			t.Errorf("the index above Decide of %s is not that of the files", dir)
-		}
 	}
 }
 
@@ -65,7 +56,7 @@ func TestDecideKnowsEveryCommand(t *testing.T) {
 			if strings.HasSuffix(name, "_test.go") {
 				continue
 			}
-			for _, command := range find(text, `(?m)^func \((?:\w+ )?(\w+)\) decide\(`) {
+			for _, command := range matches(text, `(?m)^func \((?:\w+ )?(\w+)\) decide\(`) {
 				commands++
 				if !strings.Contains(texts["decide.go"], "\n\tcase "+command[1]+":\n") {
 					t.Errorf("Decide of %s has no case for %s of %s", dir, command[1], name)
@@ -78,22 +69,35 @@ func TestDecideKnowsEveryCommand(t *testing.T) {
 	}
 }
 
-// indexOf reads the index of rules above Decide: a file a line, with its rules ("INV-4", "INV-12 to INV-14").
-func indexOf(t *testing.T, dir, prefix string) map[int]string {
-	t.Helper()
-	index := map[int]string{}
-	for _, line := range find(sources(t, dir)["decide.go"], `(?m)^//\t(\w+\.go) +(.*)$`) {
-		for _, rules := range find(line[2], prefix+`-(\d+)(?: to `+prefix+`-(\d+))?`) {
-			first, last := number(t, rules[1]), number(t, rules[1])
-			if rules[2] != "" {
-				last = number(t, rules[2])
+const rulesHead = `# Rules
+
+Every rule of stock and of orders, by number, as it stands above its command in ` + "`pkg/inventory`" + ` and ` +
+	"`pkg/order`" + `. Each has a
+test that is named for it. This page is made from the code: ` + "`go test ./pkg/order -update`" + `.
+`
+
+// The page of rules has the rules as they stand in the code.
+func TestThePageOfRulesIsUpToDate(t *testing.T) {
+	page := rulesHead
+	for _, set := range []struct{ title, prefix, dir string }{
+		{"Stock", "INV", filepath.Join("..", "inventory")}, {"Orders", "ORD", "."},
+	} {
+		page += "\n## " + set.title + "\n\n| rule | | file |\n|---|---|---|\n"
+		rows := map[int]string{}
+		for name, text := range sources(t, set.dir) {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
 			}
-			for rule := first; rule <= last; rule++ {
-				index[rule] = line[1]
+			for _, rule := range matches(text, `(?m)^//\t`+set.prefix+`-(\d+) +(.*(?:\n//\t {2,}.*)*)$`) {
+				words := strings.Fields(strings.ReplaceAll(rule[2], "\n//\t", " "))
+				rows[number(t, rule[1])] = strings.ReplaceAll(strings.Join(words, " "), "|", "\\|") + " | " + name
 			}
 		}
+		for _, rule := range slices.Sorted(maps.Keys(rows)) {
+			page += "| " + set.prefix + "-" + strconv.Itoa(rule) + " | " + rows[rule] + " |\n"
+		}
 	}
-	return index
+	checkPage(t, filepath.Join("..", "..", "docs", "rules.md"), page)
 }
 
 // sources are the texts of a folder's Go files.
@@ -114,7 +118,7 @@ func sources(t *testing.T, dir string) map[string]string {
 	return texts
 }
 
-func find(text, expression string) [][]string {
+func matches(text, expression string) [][]string {
 	return regexp.MustCompile(expression).FindAllStringSubmatch(text, -1)
 }
 

@@ -14,7 +14,7 @@ import (
 	"unicode"
 )
 
-var update = flag.Bool("update", false, "write docs/states.md again")
+var update = flag.Bool("update", false, "write docs/states.md and docs/rules.md again")
 
 // variant is an input that an order may get: a command of the API with its name, or something that happens without one.
 type variant struct {
@@ -285,8 +285,12 @@ func TestThePageOfStatesIsUpToDate(t *testing.T) {
 			}
 		}
 	}
-	file := filepath.Join("..", "..", "docs", "states.md")
-	page := x.page()
+	checkPage(t, filepath.Join("..", "..", "docs", "states.md"), x.page())
+}
+
+// checkPage holds a page that is made from the code to the file; with -update it writes the file.
+func checkPage(t *testing.T, file, page string) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
 			t.Fatal(err)
@@ -297,6 +301,6 @@ func TestThePageOfStatesIsUpToDate(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(have) != page {
-		t.Error("docs/states.md is not what the rules do: go test ./pkg/order -update")
+		t.Errorf("%s is not what the code says: go test ./pkg/order -update", file)
 	}
 }
