@@ -22,7 +22,7 @@ var orderStatuses = orderview.Statuses()
 
 type orderAPI struct{ store OrderStore }
 
-func (o *orderAPI) one(c echo.Context) error {
+func (o *orderAPI) get(c echo.Context) error {
 	if err := fresh(c, o.store); err != nil {
 		return err
 	}

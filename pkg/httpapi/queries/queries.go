@@ -72,13 +72,13 @@ type Deps struct {
 func Register(router httpapi.Router, deps Deps) {
 	if deps.Availability != nil {
 		a := &availabilityAPI{deps.Availability}
-		router.Add(http.MethodGet, "/v1/availability/:sku", a.one(deps.Availability.Row))
-		router.Add(http.MethodGet, "/v1/stock/:sku", a.one(deps.Availability.Stock))
-		router.Add(http.MethodPost, "/v1/availability", a.many)
+		router.Add(http.MethodGet, "/v1/availability/:sku", a.get(deps.Availability.Row))
+		router.Add(http.MethodGet, "/v1/stock/:sku", a.get(deps.Availability.Stock))
+		router.Add(http.MethodPost, "/v1/availability", a.getMany)
 	}
 	if deps.Orders != nil {
 		o := &orderAPI{deps.Orders}
-		router.Add(http.MethodGet, "/v1/orders/:order_id", o.one)
+		router.Add(http.MethodGet, "/v1/orders/:order_id", o.get)
 		router.Add(http.MethodGet, "/v1/orders", o.list)
 	}
 	if deps.Reports != nil {
@@ -129,8 +129,8 @@ func writeVersioned(c echo.Context, body []byte, version uint64) error {
 
 type availabilityAPI struct{ store AvailabilityStore }
 
-// one answers with what look has of a SKU.
-func (a *availabilityAPI) one(look func(sku string) ([]byte, uint64, bool)) echo.HandlerFunc {
+// get answers with what look returns for a SKU.
+func (a *availabilityAPI) get(look func(sku string) ([]byte, uint64, bool)) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := fresh(c, a.store); err != nil {
 			return err
@@ -143,7 +143,7 @@ func (a *availabilityAPI) one(look func(sku string) ([]byte, uint64, bool)) echo
 	}
 }
 
-func (a *availabilityAPI) many(c echo.Context) error {
+func (a *availabilityAPI) getMany(c echo.Context) error {
 	body, err := httpapi.ReadBody(c)
 	if err != nil {
 		return err
