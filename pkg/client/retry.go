@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"github.com/holdfast/holdfast/pkg/backoff"
 )
 
 // Limits of retries.
@@ -29,17 +31,10 @@ func retryable(ctx context.Context, err error) bool {
 // pause waits before the next attempt, longer each time and with jitter, and at least as long as the server's
 // Retry-After.
 func pause(ctx context.Context, attempt int, err error) error {
-	backoff := min(MinBackoff<<min(attempt-1, 10), MaxBackoff)
-	backoff = backoff/2 + rand.N(backoff/2+1)
+	wait := min(MinBackoff<<min(attempt-1, 10), MaxBackoff)
+	wait = wait/2 + rand.N(wait/2+1)
 	if p, ok := errors.AsType[*Problem](err); ok {
-		backoff = max(backoff, min(p.RetryAfter, MaxBackoff))
+		wait = max(wait, min(p.RetryAfter, MaxBackoff))
 	}
-	timer := time.NewTimer(backoff)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return backoff.Sleep(ctx, wait)
 }
