@@ -11,7 +11,8 @@ import (
 // documents come with `import` alone.
 func TestEveryCommandHasASubcommand(t *testing.T) {
 	shorter := map[string]string{
-		command.ShipTransfer: "transfer", command.SetSafetyStock: "safety-stock", command.SetBackorderLimit: "backorder-limit",
+		command.ShipTransfer: "transfer", command.SetSafetyStock: "safety-stock",
+		command.SetBackorderLimit: "backorder-limit",
 	}
 	for _, c := range command.All() {
 		if c.Type == command.ImportOrder || c.Type == command.ImportCreditNote {
