@@ -60,6 +60,14 @@ test-brokers: build ## Kill brokers of a cluster of three Apache Kafka nodes (ne
 	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 $(CHAOS) -timeout 10m -run Broker || status=$$?; \
 	CLEAN=1 scripts/kafka.sh down; exit $$status
 
+.PHONY: test-chaos
+test-chaos: build ## All attacks in full, on the embedded broker, Apache Kafka and three of its nodes (for the night: an hour or more)
+	@status=0; export HOLDFAST_TEST_CHAOS=long; scripts/kafka.sh up && \
+	HOLDFAST_TEST_KAFKA=127.0.0.1:19092 $(CHAOS) -timeout 4h || status=$$?; \
+	CLEAN=1 scripts/kafka.sh down; BROKERS=3 scripts/kafka.sh up; \
+	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 $(CHAOS) -timeout 1h -run Broker || status=$$?; \
+	CLEAN=1 scripts/kafka.sh down; exit $$status
+
 .PHONY: test-clickhouse
 test-clickhouse: ## Meet a ClickHouse that is too old (Debian's, fetched into .local)
 	@program=$$(scripts/clickhouse.sh) && HOLDFAST_TEST_OLD_CLICKHOUSE=$$program go test -count=1 -run TooOld ./pkg/clickhouse

@@ -13,12 +13,20 @@ import (
 	"time"
 )
 
-const (
-	// backWithin is how long a killed service may take until it is ready again.
-	backWithin = 10 * time.Second
-	// patience bounds a whole test.
-	patience = 5 * time.Minute
-)
+// backWithin is how long a killed service may take until it is ready again.
+const backWithin = 10 * time.Second
+
+// patience bounds a whole test.
+var patience = time.Duration(rounds(5, 120)) * time.Minute
+
+// rounds is how often a test repeats its attack: few times as part of the other tests, many with HOLDFAST_TEST_CHAOS=long,
+// which make test-chaos sets.
+func rounds(few, many int) int {
+	if os.Getenv("HOLDFAST_TEST_CHAOS") == "long" {
+		return many
+	}
+	return few
+}
 
 func TestKillTheEmbeddedPlatform(t *testing.T) {
 	bin := buildPrograms(t)
@@ -39,7 +47,7 @@ func TestKillTheEmbeddedPlatform(t *testing.T) {
 	l.awaitAcks(500)
 	l.awaitHealthyAcks(2000)
 	var slowest time.Duration
-	for range 10 {
+	for range rounds(10, 100) {
 		p.kill()
 		p.start()
 		slowest = max(slowest, p.awaitReady(backWithin))

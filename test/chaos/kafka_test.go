@@ -26,7 +26,7 @@ func TestKillServicesOnApacheKafka(t *testing.T) {
 	l.awaitAcks(500)
 	l.awaitHealthyAcks(2000)
 	var slowest time.Duration
-	for round := range 10 {
+	for round := range rounds(10, 60) {
 		victim, other := c.orders[round%2], c.orders[1-round%2]
 		victim.kill()
 		slowest = max(slowest, other.awaitOwnsAll(clusterShards))
