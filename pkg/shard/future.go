@@ -2,8 +2,11 @@ package shard
 
 import "sync"
 
-// Future is the answer to a command, once it is there. Accepted closes when the command is durable. Done closes with
-// its outcome, which for an order may wait for stock of other shards. Done implies Accepted.
+// Future is the answer to a command, once it is there. Accepted closes when the command is durable and its outcome is
+// to come: an order that waits for stock of other shards. Done closes with the outcome.
+//
+// A command that ends at once closes Done alone. So a refusal never looks accepted, whatever a reader sees first: of
+// two channels that close one after the other it may see the first one closed and the second one not yet.
 type Future struct {
 	accepted, done chan struct{}
 	acceptedResult Result
@@ -17,7 +20,8 @@ type Future struct {
 	mu sync.Mutex // while an answer is set
 }
 
-// Accepted closes when the command's first events are committed, or with Done.
+// Accepted closes when the command's first events are committed and its outcome is open. Where both end a wait, wait
+// for Done too.
 func (f *Future) Accepted() <-chan struct{} { return f.accepted }
 
 // Done closes when Result is there.
@@ -29,7 +33,7 @@ func (f *Future) Result() Result { return f.result }
 // AcceptedResult is what is known when the command is durable and its outcome open; only after Accepted.
 func (f *Future) AcceptedResult() Result { return f.acceptedResult }
 
-// accept answers that the command is durable. Only the first call counts.
+// accept answers that the command is durable. Only the first call counts, and none after the outcome.
 func (f *Future) accept(r Result) {
 	f.mu.Lock()
 	first := f.setAccepted(r)
@@ -41,7 +45,7 @@ func (f *Future) accept(r Result) {
 
 // setAccepted reports whether the call was the first. mu must be locked.
 func (f *Future) setAccepted(r Result) bool {
-	if closed(f.accepted) {
+	if closed(f.accepted) || closed(f.done) {
 		return false
 	}
 	f.acceptedResult = r
@@ -63,7 +67,6 @@ func (f *Future) setDone(r Result) bool {
 	if closed(f.done) {
 		return false
 	}
-	f.setAccepted(r)
 	f.result = r
 	close(f.done)
 	return true

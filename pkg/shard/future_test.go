@@ -6,6 +6,16 @@ import (
 	"testing"
 )
 
+// Two channels that close one after the other look different to a reader in between: what ends at once closes only one.
+func TestWhatEndsAtOnceNeverLooksAccepted(t *testing.T) {
+	fut := &newCommandInput(nil).Future
+	fut.finish(Result{Code: "insufficient_stock"})
+	fut.accept(Result{Version: 1}) // too late
+	if closed(fut.Accepted()) || !closed(fut.Done()) || fut.Result().Code != "insufficient_stock" {
+		t.Errorf("accepted %t, done %t, %+v", closed(fut.Accepted()), closed(fut.Done()), fut.Result())
+	}
+}
+
 func TestAFutureIsAnsweredOnce(t *testing.T) {
 	for range 10_000 {
 		var told atomic.Int64

@@ -25,31 +25,34 @@ const (
 
 // await waits as the client prefers. A client that goes away ends the wait, not the command.
 func await(ctx context.Context, f future, p preference) outcome {
-	until := f.Done()
+	var durable <-chan struct{} // nil never closes
 	if p.async {
-		until = f.Accepted()
+		durable = f.Accepted()
 	}
 	timer := time.NewTimer(p.wait)
 	defer timer.Stop()
 	select {
-	case <-until:
+	case <-f.Done():
+	case <-durable:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 	return progress(f)
 }
 
+// progress looks at Done last, so that a command which ends between the two looks is done.
 func progress(f future) outcome {
+	how := open
+	select {
+	case <-f.Accepted():
+		how = accepted
+	default:
+	}
 	select {
 	case <-f.Done():
 		return done
 	default:
-	}
-	select {
-	case <-f.Accepted():
-		return accepted
-	default:
-		return open
+		return how
 	}
 }
 

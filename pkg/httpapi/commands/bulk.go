@@ -269,7 +269,8 @@ func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *subm
 			run.future = s.waitForRoom(func() future {
 				f := s.api.submit(cmd)
 				select {
-				case <-f.Accepted(): // or refused
+				case <-f.Accepted():
+				case <-f.Done():
 				case <-s.ctx.Done():
 				}
 				return f

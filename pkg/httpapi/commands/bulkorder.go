@@ -49,7 +49,7 @@ var alreadyDone = func() chan struct{} {
 	return c
 }()
 
-func (refused) Accepted() <-chan struct{}      { return alreadyDone }
-func (refused) Done() <-chan struct{}          { return alreadyDone }
-func (f refused) Result() shard.Result         { return f.result }
-func (f refused) AcceptedResult() shard.Result { return f.result }
+func (refused) Accepted() <-chan struct{}    { return nil }
+func (refused) Done() <-chan struct{}        { return alreadyDone }
+func (f refused) Result() shard.Result       { return f.result }
+func (refused) AcceptedResult() shard.Result { return shard.Result{} }

@@ -29,7 +29,8 @@ type Deps struct {
 	Now func() time.Time
 }
 
-// future is an answer to come, as *shard.Future has it; tests answer by hand.
+// future is an answer to come, as *shard.Future has it; tests answer by hand. Accepted closes only while the outcome is
+// to come.
 type future interface {
 	Accepted() <-chan struct{}
 	Done() <-chan struct{}

@@ -13,16 +13,25 @@ import (
 type handFuture struct {
 	accepted, done chan struct{}
 	early, result  shard.Result
+	// onLook, if set, is called before each look at one of the channels.
+	onLook func()
 }
 
 func newHandFuture() *handFuture {
 	return &handFuture{accepted: make(chan struct{}), done: make(chan struct{})}
 }
 
-func (f *handFuture) Accepted() <-chan struct{}    { return f.accepted }
-func (f *handFuture) Done() <-chan struct{}        { return f.done }
+func (f *handFuture) Accepted() <-chan struct{}    { return f.look(f.accepted) }
+func (f *handFuture) Done() <-chan struct{}        { return f.look(f.done) }
 func (f *handFuture) Result() shard.Result         { return f.result }
 func (f *handFuture) AcceptedResult() shard.Result { return f.early }
+
+func (f *handFuture) look(c chan struct{}) chan struct{} {
+	if f.onLook != nil {
+		f.onLook()
+	}
+	return c
+}
 
 func (f *handFuture) accept(r shard.Result) {
 	f.early = r
@@ -30,11 +39,6 @@ func (f *handFuture) accept(r shard.Result) {
 }
 
 func (f *handFuture) finish(r shard.Result) {
-	select {
-	case <-f.accepted:
-	default:
-		f.accept(r)
-	}
 	f.result = r
 	close(f.done)
 }
