@@ -19,8 +19,8 @@ const backWithin = 10 * time.Second
 // patience bounds a whole test.
 var patience = time.Duration(rounds(5, 120)) * time.Minute
 
-// rounds is how often a test repeats its attack: few times as part of the other tests, many with HOLDFAST_TEST_CHAOS=long,
-// which make test-chaos sets.
+// rounds is how often a test repeats its attack: few times as part of the other tests, many with
+// HOLDFAST_TEST_CHAOS=long, which make test-chaos sets.
 func rounds(few, many int) int {
 	if os.Getenv("HOLDFAST_TEST_CHAOS") == "long" {
 		return many
