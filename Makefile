@@ -19,8 +19,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build all binaries into bin/
-	@mkdir -p $(BIN)
-	go build -trimpath -tags $(TAGS) -o $(BIN)/ $(addprefix ./cmd/,$(SERVICES))
+	@scripts/build.sh $(BIN) $(TAGS) $(SERVICES)
 
 .PHONY: demo
 demo: build ## Import a retailer's history into an embedded stack and look at it (DATA=file, EXIT=1, ARGS='--clickhouse off')

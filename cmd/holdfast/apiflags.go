@@ -24,7 +24,7 @@ func environment(name, otherwise string) string {
 
 // urlFlag adds --url to a command.
 func urlFlag(c *cobra.Command, url *string) {
-	c.PersistentFlags().StringVar(url, "url", environment("HOLDFAST_URL", defaultURL), "the API (HOLDFAST_URL)")
+	c.PersistentFlags().StringVar(url, "url", environment("HOLDFAST_URL", defaultURL), "`URL` of the API (HOLDFAST_URL)")
 }
 
 // completeFlag lets a shell complete the values of a flag that has a fixed set of them. The flag must exist.
@@ -52,7 +52,7 @@ func (f *apiFlags) add(c *cobra.Command) {
 // addAfter adds --after to c, a command that reads a view.
 func (f *apiFlags) addAfter(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVar(&f.after, "after", "",
-		"wait until the view has this `POSITION`, which every command that changes something prints")
+		"first wait until the view has reached this `POSITION`; every command that changes something prints one")
 	completeFlag(c, "after")
 	return c
 }

@@ -24,10 +24,10 @@ func newBenchMirrorCommand() *cobra.Command {
 	var format output
 	c := &cobra.Command{
 		Use:   "mirror",
-		Short: "Mirror a log of imported orders into ClickHouse and measure how fast",
-		Long: "Fills the log of an embedded broker with imported orders of 20 lines, over more than a year, " +
-			"and mirrors it from its start into" + `
-an embedded ClickHouse. Then ClickHouse copies the same rows of all tables by itself, to compare with.`,
+		Short: "Mirror order lines into ClickHouse and measure the rate",
+		Long: `Fill the log of an embedded broker with imported orders of 20 lines, and mirror
+it from its start into an embedded ClickHouse. For comparison ClickHouse then
+copies the same rows by itself.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			report, err := benchMirror(c.Context(), lines, rows)
@@ -37,8 +37,8 @@ an embedded ClickHouse. Then ClickHouse copies the same rows of all tables by it
 			return printMirror(c.OutOrStdout(), format, report)
 		},
 	}
-	c.Flags().IntVar(&lines, "lines", 1_000_000, "order lines")
-	c.Flags().IntVar(&rows, "flush-rows", 0, "rows of a batch (default that of analytics-projector)")
+	c.Flags().IntVar(&lines, "lines", 1_000_000, "how many order lines to mirror")
+	c.Flags().IntVar(&rows, "flush-rows", 0, "`NUMBER` of rows of a batch (default: that of analytics-projector)")
 	format.flag(c.Flags())
 	return c
 }

@@ -36,46 +36,47 @@ func newBenchOrdersCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "orders",
 		Short: "Place orders of three lines and measure the answers",
-		Long: `Places orders of three lines with unique keys, in a closed loop (--concurrency callers) or an open
-one (--rate orders a second, latency from when each was meant to start). Without --url it starts a
-platform of its own in a temporary directory, on the embedded broker or on --kafka.
+		Long: `Place orders of three lines and report how many a second were answered, and
+how long answers took. In a closed loop --concurrency callers place one order
+after the other. In an open loop --rate orders are placed each second, and
+latency counts from when an order was due.
 
-On --kafka that platform has topics, groups and transactional ids under a name that nothing else in the cluster ` +
-			`has, and its
-topics are deleted at the end. With --topic-prefix or --env it is the platform of that name instead: it is shared ` +
-			`with the
-replicas that run it, and keeps the orders for ever.`,
+Without --url the command starts a platform in a temporary folder, on the
+embedded broker or on --kafka. On --kafka its topics have names of their own,
+and are deleted at the end. With --topic-prefix or --env it joins the platform
+of that name instead, which keeps the orders for ever.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
 	f.log.addCluster(c)
 	flags := c.Flags()
 	flags.StringVar(&f.url, "url", "",
-		"platform to load, or its replicas, comma-separated; without it one is started in this process")
+		"`URL` of the platform, or of its replicas, comma-separated (default: start one in this process)")
 	flags.Int32Var(&f.shards, "shards", 1,
-		"writers of the platform that is started (default one for each of --replicas)")
+		"`NUMBER` of writers of the started platform (default: one for each of --replicas)")
 	flags.Lookup("shards").DefValue = "0" // the usage names the default
 	flags.IntVar(&f.replicas, "replicas", 1,
-		"replicas of order-api in the platform that is started; they share the shards, and callers spread over them")
-	flags.IntVar(&f.load.Concurrency, "concurrency", 64, "callers at once")
-	flags.Float64Var(&f.load.Rate, "rate", 0, "orders a second of an open loop; 0: closed loop")
+		"`NUMBER` of replicas of order-api in the started platform; they share shards and callers")
+	flags.IntVar(&f.load.Concurrency, "concurrency", 64, "`NUMBER` of callers at once")
+	flags.Float64Var(&f.load.Rate, "rate", 0, "open loop with this `NUMBER` of orders a second (default: closed loop)")
 	flags.DurationVar(&f.load.Duration, "duration", 10*time.Second, "how long to measure")
-	flags.DurationVar(&f.load.Warmup, "warmup", 2*time.Second, "how long to load before measuring")
-	flags.Int64Var(&f.load.Orders, "orders", 0, "end after so many orders, without a warm-up")
-	flags.BoolVar(&f.load.Hot, "hot", false, "every line for the same SKU")
-	flags.IntVar(&f.load.SKUs, "skus", 1000, "SKUs that the lines spread over")
+	flags.DurationVar(&f.load.Warmup, "warmup", 2*time.Second, "how long to place orders before measuring")
+	flags.Int64Var(&f.load.Orders, "orders", 0, "end after this `NUMBER` of orders, without a warm-up")
+	flags.BoolVar(&f.load.Hot, "hot", false, "order the same SKU with every line")
+	flags.IntVar(&f.load.SKUs, "skus", 1000, "`NUMBER` of SKUs that are ordered")
 	flags.BoolVar(&f.load.Bulk, "bulk", false, "send orders as lines of POST /v1/commands")
-	flags.BoolVar(&f.load.OnAccount, "on-account", false, "orders on account, confirmed at once")
-	flags.Int64Var(&f.load.Stock, "stock", 0, "stock received for each SKU (default plenty)")
-	flags.Int64Var(&f.oversell, "oversell", 0, "place so many orders of one unit for one new SKU with --stock, "+
-		"at once, and count the outcomes; status 1 if they are not exact")
+	flags.BoolVar(&f.load.OnAccount, "on-account", false, "place orders on account, which are confirmed at once")
+	flags.Int64Var(&f.load.Stock, "stock", 0, "stock of each SKU (default: more than is ordered)")
+	flags.Int64Var(&f.oversell, "oversell", 0,
+		"place this `NUMBER` of orders at once, of one unit each, for one new SKU with --stock, "+
+			"and count the outcomes; the status is 1 if they are not exact")
 	flags.BoolVar(&f.quiet, "quiet", false, "show no progress")
 	flags.BoolVar(&f.mirror, "mirror", false,
-		"let the platform that is started mirror the log into ClickHouse meanwhile")
+		"mirror the log into ClickHouse meanwhile, in the started platform")
 	flags.BoolVar(&f.load.Reports, "reports", false,
-		"with --mirror: follow orders into reports and measure when they are seen")
-	flags.StringVar(&f.acks, "acks", "", "file for what each order was answered, for holdfast verify --acks")
-	flags.StringVar(&f.cpuProfile, "cpuprofile", "", "file for a CPU profile of this process")
+		"with --mirror: measure when orders are seen in reports")
+	flags.StringVar(&f.acks, "acks", "", "write the answer of each order to this `FILE`, for holdfast verify --acks")
+	flags.StringVar(&f.cpuProfile, "cpuprofile", "", "write a CPU profile of this process to this `FILE`")
 	f.out.flag(flags)
 	return c
 }

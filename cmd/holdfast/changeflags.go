@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -18,8 +17,8 @@ type changeFlags struct {
 
 func (f *changeFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.key, "key", "",
-		"idempotency key; the same key again changes nothing twice (default: a new one)")
-	c.Flags().Uint64Var(&f.version, "if-version", 0, "only if the order or item still has this version")
+		"idempotency `KEY`; a command that is sent again with its key happens once (default: a new one)")
+	c.Flags().Uint64Var(&f.version, "if-version", 0, "refuse the command unless the order or item has this `VERSION`")
 }
 
 // options are what these flags ask for.
@@ -65,7 +64,7 @@ func (d changeCommand[T]) build(api *apiFlags) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			answer, err := d.send(&call{cmd.Context(), api.client(), args, flags.options()})
 			if err != nil {
-				return fmt.Errorf("%s: %w", cmd.Name(), err)
+				return explainRefusal(cmd, err)
 			}
 			return api.printChange(cmd.OutOrStdout(), answer.Value, answer.Position, func(w io.Writer) error {
 				return d.print(w, &answer.Value)

@@ -20,7 +20,7 @@ func clickHouseFlag(c *cobra.Command, address *string, usage string) {
 }
 
 // mirrorUsage is what --clickhouse means to commands that change the mirror.
-const mirrorUsage = "ClickHouse of the mirror"
+const mirrorUsage = "`URL` of the mirror's ClickHouse"
 
 // openClickHouse connects to ClickHouse and makes sure that it answers.
 func openClickHouse(ctx context.Context, address string) (*clickhouse.Conn, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,9 +16,11 @@ func newDeadLettersCommand() *cobra.Command {
 	var log logFlags
 	root := &cobra.Command{
 		Use:   "dead-letters",
-		Short: "Events that ClickHouse's mirror could not take",
-		Long: `An event that the mirror cannot take is parked with the reason, and the others go on. The event itself stays in
-the log. After an upgrade that knows it, retry puts its rows where they belong.`,
+		Short: "Manage events that could not be mirrored",
+		Long: `An event that cannot be mirrored into ClickHouse becomes a dead letter: its
+place in the log and the reason. The mirror goes on with the next event, and
+the event stays in the log. After an upgrade that can read it, mirror it with
+retry.`,
 	}
 	log.add(root)
 	root.AddCommand(newDeadLettersList(&log), newDeadLettersShow(&log), newDeadLettersRetry(&log))
@@ -29,7 +30,7 @@ the log. After an upgrade that knows it, retry puts its rows where they belong.`
 func newDeadLettersList(log *logFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "ls",
-		Short: "List what is parked",
+		Short: "List dead letters",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := log.open(c)
@@ -41,9 +42,14 @@ func newDeadLettersList(log *logFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(letters) == 0 {
+				fmt.Fprintln(c.OutOrStdout(), "There are no dead letters.")
+				return nil
+			}
 			t := newTable(c.OutOrStdout())
+			fmt.Fprintln(t, "PLACE\tSINCE\tREASON")
 			for _, letter := range letters {
-				fmt.Fprintf(t, "%s\t%s\t%s\n", letter.Place(), letter.ParkedAt.Format(time.RFC3339), letter.Reason)
+				fmt.Fprintf(t, "%s\t%s\t%s\n", letter.Place(), formatTime(letter.ParkedAt), letter.Reason)
 			}
 			return t.Flush()
 		},
@@ -61,7 +67,7 @@ type shownEvent struct {
 func newDeadLettersShow(log *logFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show PLACE",
-		Short: "Show what is parked at TOPIC/PARTITION/OFFSET, with its event from the log",
+		Short: "Show the dead letter at TOPIC/PARTITION/OFFSET and its event",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := log.open(c)
@@ -97,14 +103,14 @@ func findLetter(ctx context.Context, client *eventlog.Client, place string) (ana
 			return letter, nil
 		}
 	}
-	return analytics.DeadLetter{}, fmt.Errorf("nothing is parked at %s; holdfast dead-letters ls lists what is", place)
+	return analytics.DeadLetter{}, fmt.Errorf("there is no dead letter at %s; holdfast dead-letters ls lists all", place)
 }
 
 func newDeadLettersRetry(log *logFlags) *cobra.Command {
 	var clickHouse string
 	c := &cobra.Command{
-		Use:   "retry [PLACE…]",
-		Short: "Mirror again what is parked: the places given, or all",
+		Use:   "retry [PLACE]...",
+		Short: "Mirror dead letters: those at the places, or all",
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := log.open(c)
 			if err != nil {
@@ -138,6 +144,9 @@ func retryLetters(c *cobra.Command, client *eventlog.Client, conn *clickhouse.Co
 			}
 			letters = append(letters, letter)
 		}
+	}
+	if len(letters) == 0 {
+		fmt.Fprintln(c.OutOrStdout(), "There are no dead letters.")
 	}
 	var failed []error
 	for _, letter := range letters {

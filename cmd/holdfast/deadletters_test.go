@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -78,6 +79,7 @@ func TestDeadLettersAreListedShownAndTriedAgain(t *testing.T) {
 	}
 	onKafka := " --kafka " + kafka
 	onClickHouse := " --clickhouse " + clickHouse
+	says("REASON\norders.events/0/0", false, "dead-letters ls"+onKafka)
 	says("not known yet\norders.events/0/1", false, "dead-letters ls"+onKafka)
 	says(`"ce_type": "t"`, false, "dead-letters show orders.events/0/0"+onKafka)
 	says("dead-letters ls lists", true, "dead-letters show orders.events/0/7"+onKafka)
@@ -93,6 +95,18 @@ func TestDeadLettersAreListedShownAndTriedAgain(t *testing.T) {
 	out, err := holdfast(t, "dead-letters", "ls", "--kafka", kafka)
 	if err != nil || strings.Contains(out, "not known yet") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestNoDeadLettersAreSaidToBeNone(t *testing.T) {
+	log := logtest.New(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
+	if err := analytics.Park(t.Context(), log.Client, nil); err != nil {
+		t.Fatal(err)
+	}
+	out, err := holdfast(t, "dead-letters", "ls", "--kafka", strings.Join(log.Config.Seeds, ","),
+		"--topic-prefix", log.Config.TopicPrefix)
+	if err != nil || out != "There are no dead letters.\n" {
+		t.Errorf("%q, %v", out, err)
 	}
 }
 

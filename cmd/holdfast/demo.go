@@ -57,10 +57,13 @@ func newDemoCommand() *cobra.Command {
 	var exit bool
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Show a year of a retailer's orders, from import to reconciliation",
-		Long: "Start the embedded platform, import a year of orders (a file of the UCI Online Retail data set, " +
-			"or a generated retailer)," + `
-show stock, an oversell that is refused, the reconciliation with the log and the revenue by month, and stay up.`,
+		Short: "Import a year of orders and show what Holdfast does",
+		Long: `Start the embedded platform, import a year of orders, show stock, an order that
+is refused because there is too little of it, the reconciliation of what was
+imported with the log and with ClickHouse, and revenue by month. Then stay up.
+
+The orders are those of a generated retailer, or of a file of the UCI Online
+Retail data set.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.out, d.errOut = cmd.OutOrStdout(), cmd.ErrOrStderr()
@@ -77,10 +80,10 @@ show stock, an oversell that is refused, the reconciliation with the log and the
 		},
 	}
 	d.add(c, "")
-	c.Flags().Lookup("dir").Usage = "where everything is kept (default a temporary directory, removed at the end)"
-	c.Flags().StringVar(&d.file, "data", "", "file of the data set: .csv, .gz or .xz (default a generated retailer)")
-	c.Flags().IntVar(&d.orders, "orders", 20_000, "orders of the generated retailer")
-	c.Flags().BoolVar(&exit, "exit", false, "end instead of staying up; status 0 only if everything reconciled")
+	c.Flags().Lookup("dir").Usage = "`FOLDER` of all data (default: a temporary one, deleted at the end)"
+	c.Flags().StringVar(&d.file, "data", "", "`FILE` of the data set: .csv, .gz or .xz (default: a generated retailer)")
+	c.Flags().IntVar(&d.orders, "orders", 20_000, "how many orders the generated retailer has")
+	c.Flags().BoolVar(&exit, "exit", false, "end instead of staying up; the status is 0 only if everything reconciled")
 	return c
 }
 
@@ -119,7 +122,7 @@ func (d *demo) run(cmd *cobra.Command, exit bool) error {
 	}
 	reconciled := d.result.OK()
 	if exit {
-		fmt.Fprintf(d.out, "\nAll of it took %.0f s.\n", time.Since(begin).Seconds())
+		fmt.Fprintf(d.out, "\nThe demo took %.0f s.\n", time.Since(begin).Seconds())
 		err = stack.Close()
 	} else {
 		d.farewell()

@@ -40,19 +40,18 @@ type devFlags struct {
 func (f *devFlags) add(c *cobra.Command, dir string) {
 	f.log.addCluster(c)
 	flags := c.Flags()
-	flags.StringVar(&f.dir, "dir", dir, "where everything is kept between runs")
-	flags.StringVar(&f.listen, "listen", defaultListen, "address of the API")
-	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "address of the embedded Kafka broker")
-	flags.StringVar(&f.clickHouse, "clickhouse", "", "address of a real ClickHouse; "+
-		"embedded: the embedded one, or an error where there is none; off: no reports "+
-		"(default the embedded one, where there is one)")
+	flags.StringVar(&f.dir, "dir", dir, "`FOLDER` of all data, kept between runs")
+	flags.StringVar(&f.listen, "listen", defaultListen, "`ADDRESS` of the API")
+	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "`ADDRESS` of the embedded Kafka broker")
+	flags.StringVar(&f.clickHouse, "clickhouse", "", "`URL` of a ClickHouse server, or embedded, or off for no reports "+
+		"(default: embedded, and off where it does not exist for this machine)")
 	flags.StringVar(&f.clickHouseListen, "clickhouse-listen", defaultClickHouseListen,
-		"address of the embedded ClickHouse")
-	flags.Int32Var(&f.shards, "shards", run.DefaultShards, "writers, when the platform is created")
+		"`ADDRESS` of the embedded ClickHouse")
+	flags.Int32Var(&f.shards, "shards", run.DefaultShards, "`NUMBER` of writers, when the platform is created")
 	flags.Int32Var(&f.partitions, "partitions", run.DefaultPartitions,
-		"partitions of each event topic, when the platform is created")
+		"`NUMBER` of partitions of each event topic, when the platform is created")
 	flags.DurationVar(&f.paymentWindow, "payment-window", 0,
-		"how long a prepaid order waits for its payment (default 24h)")
+		"how long a prepaid order waits for its payment (default: 24h)")
 }
 
 // start starts the platform. Its log goes to a file, so that the terminal stays readable.
@@ -98,7 +97,7 @@ func (f *devFlags) warnOfLayout(c *cobra.Command, layout eventlog.Layout) {
 		want, actual int32
 	}{{"shards", f.shards, layout.ShardCount}, {"partitions", f.partitions, layout.PartitionCount}} {
 		if c.Flags().Changed(setting.name) && setting.want != setting.actual {
-			fmt.Fprintf(c.ErrOrStderr(), "--%s %d changes nothing: the platform has %d, which stay.\n",
+			fmt.Fprintf(c.ErrOrStderr(), "--%s %d has no effect: the platform was created with %d.\n",
 				setting.name, setting.want, setting.actual)
 		}
 	}
@@ -107,8 +106,8 @@ func (f *devFlags) warnOfLayout(c *cobra.Command, layout eventlog.Layout) {
 // explain adds to an error what to do about it.
 func explain(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w\nAnother program uses this address. Stop it, or choose another with "+
-			"--listen, --kafka-listen and --clickhouse-listen; port 0 takes a free one", err)
+		return fmt.Errorf("%w\nAnother program listens there. Stop it, or choose another address with --listen,\n"+
+			"--kafka-listen or --clickhouse-listen; port 0 is any free one", err)
 	}
 	return err
 }
@@ -117,10 +116,11 @@ func newDevCommand() *cobra.Command {
 	var f devFlags
 	c := &cobra.Command{
 		Use:   "dev",
-		Short: "Run the whole platform in this process, with an embedded Kafka broker and ClickHouse",
-		Long: "Run the whole platform in this process: commands and queries on one port, " +
-			"and a Kafka broker and a ClickHouse that any client can" + `
-look into. What it holds is kept in --dir between runs. For development and tests; not for production.`,
+		Short: "Run the whole platform in this process, for development",
+		Long: `Run the whole platform in this process: the API, an embedded Kafka broker and
+an embedded ClickHouse, which any client of Kafka and ClickHouse can read. All
+data stays in --dir between runs. It is for development and tests, not for
+production.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			begin := time.Now()
@@ -148,13 +148,13 @@ func stayUp(ctx context.Context, out io.Writer, stack *stack.Stack) error {
 		case failed = <-stack.Failed():
 			running = false
 		case fault := <-stack.Faults():
-			fmt.Fprintf(out, "\nA part has stopped, and stays so until that is mended; the rest goes on:\n%v\n", fault)
+			fmt.Fprintf(out, "\nPart of the platform has stopped; the rest goes on:\n%v\n", fault)
 		}
 	}
 	if err := errors.Join(failed, stack.Close()); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Stopped; everything is kept.")
+	fmt.Fprintln(out, "Stopped. All data is kept.")
 	return nil
 }
 
@@ -167,7 +167,7 @@ func clickHouseLine(stack *stack.Stack) string {
 }
 
 func writeBanner(w io.Writer, stack *stack.Stack, dir string, took time.Duration) {
-	fmt.Fprintf(w, `Holdfast is ready (%.1f s). Ctrl-C stops it.
+	fmt.Fprintf(w, `Holdfast is ready (%.1f s). Press Ctrl-C to stop it.
 
   API         %s
   Kafka       %s

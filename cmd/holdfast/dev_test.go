@@ -50,7 +50,7 @@ func TestDevReportsAComponentThatStops(t *testing.T) {
 	if err := log.Produce(ctx, []*eventlog.Record{bad}); err != nil {
 		t.Fatal(err)
 	}
-	until("A part has stopped")
+	until("Part of the platform has stopped")
 	until("orders.events partition 0 offset 0: ")
 	cancel()
 	until("Stopped; everything is kept.")

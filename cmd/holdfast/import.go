@@ -17,7 +17,7 @@ import (
 func newImportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import",
-		Short: "Bring past documents, or a file of commands, into Holdfast",
+		Short: "Import past orders, or a file of commands",
 	}
 	c.AddCommand(newImportRetailCommand(), newImportNDJSONCommand())
 	return c
@@ -28,14 +28,17 @@ func newImportRetailCommand() *cobra.Command {
 	var url, clickHouse, rejects string
 	c := &cobra.Command{
 		Use:   "online-retail FILE",
-		Short: "Import the UCI Online Retail data set (.csv, .gz, .xz) and reconcile it with the log and ClickHouse",
-		Long: `Import the UCI Online Retail data set through the API, then read the log from its start, and ClickHouse, and
-compare both with the file, month by month and country by country, to the last thousandth.
+		Short: "Import the UCI Online Retail data set and reconcile it",
+		Long: `Import the UCI Online Retail data set (.csv, .gz or .xz) through the API. Then
+compare the file with the log, read from its start, and with ClickHouse: month
+by month, country by country, exactly.
 
-Numeric invoices become orders at their own time, C invoices credit notes; rows with a negative quantity outside ` +
-			`them become stock
-adjustments. What cannot be imported is written to the rejects file with the reason. Ended early, the same
-command goes on where it stopped; run again, it adds nothing. The status is 1 when a figure differs.`,
+Invoices become orders, at their own time. Invoices that begin with C become
+credit notes. Other rows with a negative quantity become stock adjustments.
+What cannot be imported is written to the rejects file, with the reason.
+
+If the command is ended early, run it again: it goes on where it stopped, and
+adds nothing twice. The exit status is 1 when a figure differs.`,
 		Example: "  holdfast dev &\n  holdfast import online-retail online_retail.csv.xz",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,9 +51,9 @@ command goes on where it stopped; run again, it adds nothing. The status is 1 wh
 	}
 	urlFlag(c, &url)
 	log.add(c)
-	clickHouseFlag(c, &clickHouse, "ClickHouse for the reconciliation; off leaves it out")
+	clickHouseFlag(c, &clickHouse, "`URL` of ClickHouse for the reconciliation, or off")
 	c.Flags().StringVar(&rejects, "rejects", "",
-		"file for what is not imported (default FILE's name with .rejects.csv, here)")
+		"`FILE` for what is not imported (default: the name of the imported file with .rejects.csv, in this folder)")
 	return c
 }
 

@@ -22,25 +22,26 @@ func newImportNDJSONCommand() *cobra.Command {
 	var url, rejects string
 	c := &cobra.Command{
 		Use:   "ndjson FILE",
-		Short: "Send a file of commands, one JSON object a line (plain, .gz, .xz, or - for the standard input)",
-		Long: "Send a file of commands through the API, one JSON object a line, as POST /v1/commands takes them. " +
-			"Commands on one" + `
-order or item run in the order of their lines.
+		Short: "Send a file of commands, one JSON object on each line",
+		Long: `Send a file of commands through POST /v1/commands, one JSON object on each
+line. The file is plain, .gz or .xz; - is the standard input. Commands on the
+same order or item run in the order of their lines:
 
-  {"id":"r-1","type":"register_item","sku":"A1","body":{"description":"White hanging heart"}}
-  {"id":"r-2","type":"receive_stock","sku":"A1","body":{"quantity":5,"reference":"PO-1"}}
-  {"id":"o-1","type":"place_order","body":{"customer_id":"c-1","currency":"GBP",` +
-			`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55"}]}}
+  {"id":"r-1","type":"receive_stock","sku":"A1","body":{"quantity":5}}
+  {"id":"c-1","type":"confirm_order",
+   "order_id":"6ded7494-c5dd-5049-b21a-015da9f30b72"}     (on one line)
 
-The types and bodies are those of CommandLine in schemas/openapi.yaml.
+The types and their bodies are those of CommandLine in schemas/openapi.yaml.
 
-The id is the line's idempotency key, so the same command goes on where it was ended early, and run again it adds
-nothing. A line without an id gets one from the content of the whole file and its number: the same file is recognised,
-compressed or not, but an edited one is another file, and such lines in it are done again. A line that changed nothing
-when it was sent leaves nothing to be recognised by.
+The id of a line is its idempotency key. If the command is ended early, run it
+again: it goes on where it stopped, and adds nothing twice. A line without an
+id gets one from the content of the whole file and its own number. So lines
+without an id are done again after the file was edited.
 
-Lines that are refused, and those that are no JSON or over 1 MiB, go to the rejects file with their number, id, text and
-problem; each run writes it anew. The status is then 1. What is refused for now (429, 503) is sent again with its id.`,
+A line that is refused, is not JSON, or is longer than 1 MiB goes to the
+rejects file with its number, id, text and problem; each run writes a new
+rejects file, and the exit status is 1. A line that the platform is too busy
+for (429, 503) is sent again.`,
 		Example: "  holdfast import ndjson commands.ndjson.gz\n" +
 			"  generate-commands | holdfast import ndjson - --rejects refused.ndjson",
 		Args: cobra.ExactArgs(1),
@@ -53,7 +54,7 @@ problem; each run writes it anew. The status is then 1. What is refused for now 
 	}
 	urlFlag(c, &url)
 	c.Flags().StringVar(&rejects, "rejects", "",
-		"file for what is not accepted (default FILE's name with .rejects.ndjson, beside it)")
+		"`FILE` for lines that are refused (default: the name of the imported file with .rejects.ndjson, beside it)")
 	return c
 }
 

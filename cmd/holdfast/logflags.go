@@ -39,9 +39,9 @@ func (f *logFlags) addCluster(c *cobra.Command) {
 	f.Kafka = ""
 	kafka := c.PersistentFlags().Lookup("kafka")
 	kafka.DefValue = ""
-	kafka.Usage = "brokers of a real cluster, `host:port`, comma-separated, instead of the embedded one"
+	kafka.Usage = "brokers of a Kafka cluster to use instead of the embedded one, `HOST:PORT`, comma-separated"
 	c.Flags().Int16Var(&f.replicationFactor, "replication-factor", 0,
-		"replicas of each topic that is created on --kafka (default one for each broker, at most 3)")
+		"`NUMBER` of replicas of each topic that is created on --kafka (default: one for each broker, at most 3)")
 }
 
 // config is how to reach the log. Settings without a flag come from the environment, apart from those in except.

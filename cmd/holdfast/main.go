@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
+	"github.com/holdfast/holdfast/pkg/service"
 )
 
 func main() {
@@ -49,7 +50,8 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "holdfast",
-		Short:         "Orders and stock on an event log: never oversold, always explained",
+		Short:         "Orders and inventory on an event log: run it, use it, check it",
+		Version:       service.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -64,5 +66,6 @@ func newRootCommand() *cobra.Command {
 		newMirrorCommand(),
 		newDeadLettersCommand(),
 	)
+	setUsage(root)
 	return root
 }

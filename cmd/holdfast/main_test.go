@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // holdfast runs the command line and returns what it printed.
@@ -44,14 +46,74 @@ var freePorts = []string{
 	"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0",
 }
 
+// Every command has help that fits a terminal of 80 columns.
 func TestEveryCommandExplainsItself(t *testing.T) {
-	for _, c := range newRootCommand().Commands() {
+	var check func(c *cobra.Command)
+	check = func(c *cobra.Command) {
+		path := strings.Fields(c.CommandPath())[1:]
 		if c.Short == "" {
-			t.Errorf("%s has no short description", c.Name())
+			t.Errorf("%s has no short description", c.CommandPath())
 		}
-		if out, err := holdfast(t, c.Name(), "--help"); err != nil || !strings.Contains(out, "Usage:") {
-			t.Errorf("%s --help: %v\n%s", c.Name(), err, out)
+		out, err := holdfast(t, append(path, "--help")...)
+		if err != nil || !strings.Contains(out, "Usage:") {
+			t.Errorf("%s --help: %v\n%s", c.CommandPath(), err, out)
 		}
+		for line := range strings.Lines(out) {
+			if len([]rune(line)) > helpColumns+1 {
+				t.Errorf("%s --help is wider than %d columns: %s", c.CommandPath(), helpColumns, line)
+			}
+		}
+		for _, sub := range c.Commands() {
+			check(sub)
+		}
+	}
+	check(newRootCommand())
+}
+
+func TestTheVersionIsPrinted(t *testing.T) {
+	if out, err := holdfast(t, "--version"); err != nil || !strings.Contains(out, "go1.") {
+		t.Errorf("%q, %v", out, err)
+	}
+}
+
+func TestWrongFlagsSayWhatToDo(t *testing.T) {
+	holdfastFails(t, "Put flags first, then --, then the arguments: holdfast stock adjust -- … -1",
+		"stock", "adjust", "B1", "-1")
+	holdfastFails(t, "unknown flag: --reasons\nholdfast stock adjust --help lists the flags",
+		"stock", "adjust", "B1", "1", "--reasons", "x")
+}
+
+// A refusal names what is short, and the flags and arguments of a request that is not valid.
+func TestRefusalsSpeakOfFlags(t *testing.T) {
+	short := api(t, "/v1/orders", http.StatusConflict, `{"code":"insufficient_stock","title":"Not enough stock",`+
+		`"status":409,"type":"","short":[{"sku":"A1","requested":2,"available":1,"reason":"insufficient_stock"},`+
+		`{"sku":"B2","requested":1,"available":0,"reason":"unknown_sku"}]}`)
+	holdfastFails(t, "order place: Not enough stock (insufficient_stock)\n"+
+		"  A1: 2 wanted, 1 available (insufficient_stock)\n  B2: 1 wanted, 0 available (unknown_sku)",
+		"order", "place", "--line", "A1=2@1", "--url", short)
+	invalid := api(t, "/v1/orders", http.StatusUnprocessableEntity, `{"code":"validation_failed","title":"Not valid",`+
+		`"status":422,"type":"","errors":[{"pointer":"/lines/1/quantity","detail":"must be at least 1"},`+
+		`{"pointer":"/customer_id","detail":"is required"},{"pointer":"/allocation/locations/0","detail":"is empty"},`+
+		`{"pointer":"/lines","detail":"too many"},{"pointer":"/shipping","detail":"is unknown"}]}`)
+	holdfastFails(t, "order place: Not valid (validation_failed)\n  --line 2: quantity must be at least 1\n"+
+		"  --customer is required\n  --from-location 1 is empty\n  --line too many\n  /shipping is unknown",
+		"order", "place", "--line", "A1=2@1", "--url", invalid)
+	quantity := api(t, "/v1/stock/A1/receipts", http.StatusUnprocessableEntity, `{"code":"validation_failed",`+
+		`"title":"Not valid","status":422,"type":"","errors":[{"pointer":"/quantity","detail":"must be at least 1"}]}`)
+	holdfastFails(t, "stock receive: Not valid (validation_failed)\n  QUANTITY must be at least 1",
+		"stock", "receive", "A1", "0", "--url", quantity)
+}
+
+func TestColumnsAlignNumbersRight(t *testing.T) {
+	var out strings.Builder
+	table := newTable(&out)
+	_, _ = table.Write([]byte("SKU\tSOLD\tTOTAL\nA1\t1,204\t5.10 GBP\nBBBB\t7\t\n\nNEXT\nx\n"))
+	if err := table.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := "SKU    SOLD     TOTAL\nA1    1,204  5.10 GBP\nBBBB      7\n\nNEXT\nx\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }
 
@@ -80,8 +142,8 @@ func TestStockGet(t *testing.T) {
 	}
 	want := "A1  Heart\nversion 3, backorder limit 0, backordered 0\n" +
 		"LOCATION  AVAILABLE  RESERVED  COMMITTED  SAFETY  DAMAGED  QC  ON HAND  INCOMING\n" +
-		"main      7          2         0          0       0        0   9        0\n" +
-		"all       7          2         0          0       0        0   9        0\n"
+		"main              7         2          0       0        0   0        9         0\n" +
+		"all               7         2          0       0        0   0        9         0\n"
 	if out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}
@@ -101,13 +163,13 @@ func TestStockShow(t *testing.T) {
 	out, err := holdfast(t, "stock", "show", "A1", "--url", url)
 	want := "A1  Heart\nversion 8, backorder limit 4, backordered 2\n" +
 		"LOCATION  AVAILABLE  RESERVED  COMMITTED  SAFETY  DAMAGED  QC  ON HAND  INCOMING\n" +
-		"all       0          7         0          0       0        0   5        9\n" +
+		"all               0         7          0       0        0   0        5         9\n" +
 		"\nTRANSFER  FROM  TO     UNDER  SHIPPED  REMAINING  SHIPPED AT\n" +
-		"t-1       main  north  van 2  3        2          2026-01-02T03:04:05Z\n" +
+		"t-1       main  north  van 2        3          2  2026-01-02T03:04:05Z\n" +
 		"\nEXPECTED UNDER  AT    QUANTITY\n" +
-		"PO-2            main  7\n" +
+		"PO-2            main         7\n" +
 		"\nWAITING ORDER  AT    QUANTITY  SINCE\n" +
-		"o-1            main  2         2026-01-02T03:04:05Z\n"
+		"o-1            main         2  2026-01-02T03:04:05Z\n"
 	if err != nil || out != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, out, want)
 	}
@@ -203,7 +265,7 @@ func TestOrderGetShowsItsLife(t *testing.T) {
 	url := api(t, "/v1/orders/o-1", http.StatusOK, `{"order_id":"o-1","kind":"order","version":9,`+
 		`"status":"reserved","voided":"0.00","currency":"GBP","total":"5.10","authorized":"5.10",`+
 		`"refund_due":"2.55","payment_deadline":`+at+`,"allocation":{"policy":"split","locations":["north"]},`+
-		`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55","amount":"5.1","backordered":1,"shipped":2,`+
+		`"lines":[{"sku":"A1","quantity":2,"unit_price":"2.55","amount":"5.10","backordered":1,"shipped":2,`+
 		`"delivered":2,"returned":1}],`+
 		`"short":[{"sku":"B2","requested":3,"available":1,"reason":"insufficient_stock"}],`+
 		`"fulfilments":[{"fulfilment_id":"f-1","status":"delivered","tracking_reference":"1Z",`+
@@ -219,8 +281,9 @@ func TestOrderGetShowsItsLife(t *testing.T) {
 	}
 	for _, want := range []string{
 		"refund due  2.55\n", "pay until   2026-01-02T03:04:05Z\n", "allocation  split north\n",
-		"A1   2         2.55        5.1     1            0          2        2          1\n",
-		"B2     3          1          insufficient_stock\n",
+		"SKU  QUANTITY  UNIT PRICE  AMOUNT  BACKORDERED  SHIPPED  DELIVERED  RETURNED\n" +
+			"A1          2        2.55    5.10            1        2          2         1\n",
+		"B2             3          1  insufficient_stock\n",
 		"f-1         delivered  1Z        A1=2\n",
 		"r-1     requested  too big  A1=1/2\n",
 		"5.10 pi_1 A1=2 B2: 1 of 3 (timer)\n",
@@ -251,7 +314,7 @@ func TestOrderList(t *testing.T) {
 	t.Cleanup(server.Close)
 	out, err := holdfast(t, "order", "list",
 		"--customer", "c-1", "--status", "reserved", "--limit", "1", "--url", server.URL)
-	want := "ORDER  STATUS    PAYMENT  CUSTOMER  TOTAL     PLACED\n" +
+	want := "ORDER  STATUS    PAYMENT  CUSTOMER     TOTAL  PLACED\n" +
 		"o-1    reserved  pending  c-1       5.10 GBP  2026-01-02\n" +
 		"more: --cursor xyz\n"
 	if err != nil || out != want {

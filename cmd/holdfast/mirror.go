@@ -9,7 +9,7 @@ import (
 )
 
 func newMirrorCommand() *cobra.Command {
-	root := &cobra.Command{Use: "mirror", Short: "ClickHouse's mirror of the log"}
+	root := &cobra.Command{Use: "mirror", Short: "Manage the copy of the log in ClickHouse"}
 	root.AddCommand(newRebuildCommand())
 	return root
 }
@@ -18,10 +18,11 @@ func newRebuildCommand() *cobra.Command {
 	var clickHouse string
 	c := &cobra.Command{
 		Use:   "rebuild",
-		Short: "Drop the mirror's tables; analytics-projector fills them again from the log",
-		Long: "Drops the tables of the mirror and makes them anew. Projectors that run notice within seconds, " +
-			"and fill them again from\nthe start of the log; reports are short until they have caught up. " +
-			"Nothing is lost: the log is the truth.",
+		Short: "Empty the mirror; analytics-projector fills it again",
+		Long: `Drop the tables of the mirror and create them again. A running
+analytics-projector notices within seconds, and fills them from the start of
+the log. Until it has caught up, reports lack what is not mirrored yet.
+Nothing is lost: every row comes from the log.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			conn, err := openClickHouse(c.Context(), clickHouse)

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +10,7 @@ import (
 
 func newOrderCommand() *cobra.Command {
 	api := &apiFlags{}
-	c := &cobra.Command{Use: "order", Short: "Place orders, change them, look them up"}
+	c := &cobra.Command{Use: "order", Short: "Place, change and look up orders"}
 	api.add(c)
 	c.AddCommand(newGetOrderCommand(api), newListOrdersCommand(api))
 	c.AddCommand(orderChanges(api)...)
@@ -22,12 +20,12 @@ func newOrderCommand() *cobra.Command {
 func newGetOrderCommand(api *apiFlags) *cobra.Command {
 	return api.addAfter(&cobra.Command{
 		Use:   "get ORDER_ID",
-		Short: "Show an order with its timeline",
+		Short: "Show an order and its timeline",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			answer, err := api.client().Order(cmd.Context(), args[0], api.queryOptions()...)
 			if err != nil {
-				return fmt.Errorf("order %s: %w", args[0], err)
+				return explainRefusal(cmd, err)
 			}
 			return api.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error {
 				return writeOrder(w, &answer.Value)
@@ -53,23 +51,23 @@ func newListOrdersCommand(api *apiFlags) *cobra.Command {
 	var status string
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List orders, newest first, by customer, by status, or all",
+		Short: "List orders, newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter.Status = client.OrderStatus(status)
 			answer, err := api.client().Orders(cmd.Context(), filter, api.queryOptions()...)
 			if err != nil {
-				return fmt.Errorf("list orders: %w", err)
+				return explainRefusal(cmd, err)
 			}
 			return api.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error {
 				return writeOrders(w, &answer.Value)
 			})
 		},
 	}
-	c.Flags().StringVar(&filter.CustomerID, "customer", "", "those of a customer")
-	c.Flags().StringVar(&status, "status", "", "those that have a status: "+strings.Join(orderStatuses, ", "))
-	c.Flags().IntVar(&filter.Limit, "limit", 20, "how many, at most 500")
-	c.Flags().StringVar(&filter.Cursor, "cursor", "", "go on behind a page, which says how")
+	c.Flags().StringVar(&filter.CustomerID, "customer", "", "only orders of this customer `ID`")
+	c.Flags().StringVar(&status, "status", "", "only orders with this `STATUS`: "+enumerate(orderStatuses, "or"))
+	c.Flags().IntVar(&filter.Limit, "limit", 20, "how many to list, at most 500")
+	c.Flags().StringVar(&filter.Cursor, "cursor", "", "the next page: the `CURSOR` that the page before ends with")
 	completeFlag(c, "status", orderStatuses...)
 	return api.addAfter(c)
 }

@@ -9,9 +9,10 @@ import (
 
 // Texts of flags that several commands have.
 const (
-	linesUsage   = "SKU=QUANTITY; several times for several"
-	captureUsage = "capture the payment for what ships"
-	paidUsage    = "with --capture: the payment provider's reference for it"
+	linesUsage   = "a line, as `SKU=QUANTITY`; repeat the flag for more lines"
+	captureUsage = "capture the payment of what ships"
+	paidUsage    = "with --capture: the payment provider's `REFERENCE` for it"
+	reasonUsage  = "the reason, as `TEXT`"
 )
 
 // newOrderChange is a command of `holdfast order`. Its first argument is the order ID, unless it places an order.
@@ -42,7 +43,7 @@ func newPlaceCommand(api *apiFlags) *cobra.Command {
 	var lines []string
 	var terms, policy string
 	allTerms, allPolicies := schema.PaymentTerms.All(), schema.AllocationPolicies.All()
-	c := newOrderChange(api, "place", "Place an order, and wait for its reservation", 0,
+	c := newOrderChange(api, "place", "Place an order and wait until stock is reserved", 0,
 		func(c *call) (*client.OrderAnswer, error) {
 			var err error
 			if order.Lines, err = pricedLines(lines); err != nil {
@@ -53,24 +54,26 @@ func newPlaceCommand(api *apiFlags) *cobra.Command {
 			return c.api.PlaceOrder(c.ctx, order, c.options...)
 		})
 	flags := c.Flags()
-	flags.StringVar(&order.CustomerID, "customer", "", "customer ID")
-	flags.StringVar(&order.Currency, "currency", "", "ISO 4217 code")
-	flags.StringArrayVar(&lines, "line", nil, "SKU=QUANTITY@PRICE, as in A1=2@2.55; several times for several")
-	flags.StringVar(&terms, "terms", string(client.Prepaid), enumerate(allTerms, "or"))
-	flags.StringVar(&order.Country, "country", "", "country")
-	flags.StringVar(&order.Reference, "reference", "", "the shop's own number")
+	flags.StringVar(&order.CustomerID, "customer", "", "customer `ID` (required)")
+	flags.StringVar(&order.Currency, "currency", "", "currency, as an ISO 4217 `CODE` such as EUR (required)")
+	flags.StringArrayVar(&lines, "line", nil,
+		"a line, as `SKU=QUANTITY@PRICE`, for example A1=2@2.55; repeat the flag for more lines (required)")
+	flags.StringVar(&terms, "terms", string(client.Prepaid), "payment `TERMS`: "+enumerate(allTerms, "or"))
+	flags.StringVar(&order.Country, "country", "", "`COUNTRY` of the customer, for reports")
+	flags.StringVar(&order.Reference, "reference", "", "the shop's own `NUMBER` of the order")
 	flags.StringVar(&policy, "allocation", "",
-		"where each SKU comes from: "+enumerate(allPolicies, "or"))
+		"`POLICY` for the locations of each SKU: "+enumerate(allPolicies, "or"))
 	flags.StringArrayVar(&order.Allocation.Locations, "from-location", nil,
-		"location to try first; several times for several, in their order")
-	flags.StringVar(&order.Total, "total", "", "what the customer expects to pay; another total is refused")
+		"a `LOCATION` to try first; repeat the flag for more, in this order")
+	flags.StringVar(&order.Total, "total", "",
+		"the `AMOUNT` that the customer was shown; an order with another total is refused")
 	completeFlag(c, "terms", allTerms...)
 	completeFlag(c, "allocation", allPolicies...)
 	return c
 }
 
 func newConfirmCommand(api *apiFlags) *cobra.Command {
-	return newOrderChange(api, "confirm ORDER_ID", "Confirm an order that is authorized or on account", 1,
+	return newOrderChange(api, "confirm ORDER_ID", "Confirm an order that is paid for, or on account", 1,
 		func(c *call) (*client.OrderAnswer, error) {
 			return c.api.ConfirmOrder(c.ctx, c.args[0], c.options...)
 		})
@@ -78,16 +81,16 @@ func newConfirmCommand(api *apiFlags) *cobra.Command {
 
 func newHoldCommand(api *apiFlags) *cobra.Command {
 	var reason string
-	c := newOrderChange(api, "hold ORDER_ID", "Stop an order where it is", 1,
+	c := newOrderChange(api, "hold ORDER_ID", "Put an order on hold", 1,
 		func(c *call) (*client.OrderAnswer, error) {
 			return c.api.HoldOrder(c.ctx, c.args[0], reason, c.options...)
 		})
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&reason, "reason", "", reasonUsage)
 	return c
 }
 
 func newResumeCommand(api *apiFlags) *cobra.Command {
-	return newOrderChange(api, "resume ORDER_ID", "Let an order on hold go on", 1,
+	return newOrderChange(api, "resume ORDER_ID", "Take an order off hold", 1,
 		func(c *call) (*client.OrderAnswer, error) {
 			return c.api.ResumeOrder(c.ctx, c.args[0], c.options...)
 		})
@@ -95,18 +98,18 @@ func newResumeCommand(api *apiFlags) *cobra.Command {
 
 func newCancelCommand(api *apiFlags) *cobra.Command {
 	var reason string
-	c := newOrderChange(api, "cancel ORDER_ID", "End an order that has not shipped", 1,
+	c := newOrderChange(api, "cancel ORDER_ID", "Cancel an order that has not shipped", 1,
 		func(c *call) (*client.OrderAnswer, error) {
 			return c.api.CancelOrder(c.ctx, c.args[0], reason, c.options...)
 		})
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&reason, "reason", "", reasonUsage)
 	return c
 }
 
 func newCancelLinesCommand(api *apiFlags) *cobra.Command {
 	var lines []string
 	var reason string
-	c := newOrderChange(api, "cancel-lines ORDER_ID", "Take quantities that have not shipped off an order", 1,
+	c := newOrderChange(api, "cancel-lines ORDER_ID", "Cancel quantities of lines that have not shipped", 1,
 		func(c *call) (*client.OrderAnswer, error) {
 			chosen, err := quantities(lines)
 			if err != nil {
@@ -115,7 +118,7 @@ func newCancelLinesCommand(api *apiFlags) *cobra.Command {
 			cancellation := client.CancelLines{Lines: chosen, Reason: reason}
 			return c.api.CancelLines(c.ctx, c.args[0], cancellation, c.options...)
 		})
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&reason, "reason", "", reasonUsage)
 	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
 	return c
 }
@@ -124,7 +127,7 @@ func newAmendCommand(api *apiFlags) *cobra.Command {
 	var amendment client.AmendOrder
 	var lines []string
 	c := newOrderChange(api,
-		"amend ORDER_ID", "Change quantities and prices of lines, or add lines, and wait for the stock", 1,
+		"amend ORDER_ID", "Change, add or remove lines, if there is stock for it", 1,
 		func(c *call) (*client.OrderAnswer, error) {
 			var err error
 			if amendment.Lines, err = amendedLines(lines); err != nil {
@@ -132,9 +135,9 @@ func newAmendCommand(api *apiFlags) *cobra.Command {
 			}
 			return c.api.AmendOrder(c.ctx, c.args[0], amendment, c.options...)
 		})
-	c.Flags().StringArrayVar(&lines, "line", nil, "SKU=QUANTITY[@PRICE][#LINE], as in A1=3, "+
-		"A1=3#2 for the second line of the order, or C3=1@2.55 for a new one; 0 takes a line off; "+
-		"several times for several")
-	c.Flags().StringVar(&amendment.Reason, "reason", "", "why")
+	c.Flags().StringArrayVar(&lines, "line", nil, "a line as it shall be, `SKU=QUANTITY[@PRICE][#LINE]`: A1=3, "+
+		"A1=3#2 for the second line of the order, C3=1@2.55 for a new one, A1=0 to remove it; "+
+		"repeat the flag for more lines")
+	c.Flags().StringVar(&amendment.Reason, "reason", "", reasonUsage)
 	return c
 }

@@ -14,26 +14,34 @@ func paymentCommands(api *apiFlags) []*cobra.Command {
 		short          string
 		amount, reason bool
 	}{
-		{client.Start, "The customer is paying: the order waits longer", false, false},
-		{client.Authorize, "A payment provider holds money for the order", true, false},
-		{client.Capture, "Money that was authorized was taken", true, false},
-		{client.Void, "The provider let go of money that it held; without --amount of all", true, true},
-		{client.Refund, "Money that was captured went back; without --amount all", true, true},
-		{client.Fail, "A payment did not come about", false, true},
+		{client.Start, "The customer has begun to pay; the deadline moves", false, false},
+		{client.Authorize, "The payment provider has authorized an amount", true, false},
+		{client.Capture, "An authorized amount was captured", true, false},
+		{client.Void, "An authorization was voided", true, true},
+		{client.Refund, "A captured amount was refunded", true, true},
+		{client.Fail, "A payment failed", false, true},
 	} {
 		payment := client.Payment{Action: action.name}
 		c := newOrderChange(api, string(action.name)+"-payment ORDER_ID", action.short, 1,
 			func(c *call) (*client.OrderAnswer, error) {
 				return c.api.RecordPayment(c.ctx, c.args[0], payment, c.options...)
 			})
-		c.Flags().StringVar(&payment.Reference, "reference", "", "the payment provider's reference")
+		c.Flags().StringVar(&payment.Reference, "reference", "", "the payment provider's `REFERENCE`")
 		if action.amount {
-			c.Flags().StringVar(&payment.Amount, "amount", "", "amount, as in 5.10")
+			c.Flags().StringVar(&payment.Amount, "amount", "", amountUsage(action.name))
 		}
 		if action.reason {
-			c.Flags().StringVar(&payment.Reason, "reason", "", "why")
+			c.Flags().StringVar(&payment.Reason, "reason", "", reasonUsage)
 		}
 		commands = append(commands, c)
 	}
 	return commands
+}
+
+// amountUsage is the text of --amount.
+func amountUsage(action client.PaymentAction) string {
+	if action == client.Void || action == client.Refund {
+		return "`AMOUNT`, for example 5.10 (default: all)"
+	}
+	return "`AMOUNT`, for example 5.10 (required)"
 }

@@ -19,7 +19,7 @@ func newRequestReturnCommand(api *apiFlags) *cobra.Command {
 	var lines []string
 	var request client.RequestReturn
 	c := newOrderChange(api,
-		"request-return ORDER_ID", "A customer will send lines back; without --line all that was delivered", 1,
+		"request-return ORDER_ID", "Announce a return; without --line all delivered lines", 1,
 		func(c *call) (*client.OrderAnswer, error) {
 			var err error
 			if request.Lines, err = quantities(lines); err != nil {
@@ -28,14 +28,14 @@ func newRequestReturnCommand(api *apiFlags) *cobra.Command {
 			return c.api.RequestReturn(c.ctx, c.args[0], request, c.options...)
 		})
 	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
-	c.Flags().StringVar(&request.Reason, "reason", "", "why")
+	c.Flags().StringVar(&request.Reason, "reason", "", reasonUsage)
 	return c
 }
 
 func newReceiveReturnCommand(api *apiFlags) *cobra.Command {
 	var lines []string
 	var location string
-	c := newOrderChange(api, "receive-return ORDER_ID RETURN_ID", "Record lines that came back", 2,
+	c := newOrderChange(api, "receive-return ORDER_ID RETURN_ID", "Record returned goods that have arrived", 2,
 		func(c *call) (*client.OrderAnswer, error) {
 			returned, err := returnedLines(lines)
 			if err != nil {
@@ -45,18 +45,18 @@ func newReceiveReturnCommand(api *apiFlags) *cobra.Command {
 			return c.api.ReceiveReturn(c.ctx, c.args[0], c.args[1], receipt, c.options...)
 		})
 	c.Flags().StringArrayVar(&lines, "line", nil,
-		"SKU=QUANTITY@CONDITION, as in A1=2@resellable or A1=1@damaged; several times for several")
+		"a line, as `SKU=QUANTITY@CONDITION`: A1=2@resellable or A1=1@damaged; repeat the flag for more lines")
 	c.Flags().StringVar(&location, "location", "",
-		"where they came back to; where they had left from, without")
+		"`LOCATION` that received them (default: where they were shipped from)")
 	return c
 }
 
 func newCancelReturnCommand(api *apiFlags) *cobra.Command {
 	var reason string
-	c := newOrderChange(api, "cancel-return ORDER_ID RETURN_ID", "Give up what of a return has not come", 2,
+	c := newOrderChange(api, "cancel-return ORDER_ID RETURN_ID", "Cancel what has not arrived of a return", 2,
 		func(c *call) (*client.OrderAnswer, error) {
 			return c.api.CancelReturn(c.ctx, c.args[0], c.args[1], reason, c.options...)
 		})
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&reason, "reason", "", reasonUsage)
 	return c
 }

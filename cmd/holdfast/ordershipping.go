@@ -20,7 +20,7 @@ func shippingCommands(api *apiFlags) []*cobra.Command {
 func newShipCommand(api *apiFlags) *cobra.Command {
 	var lines []string
 	var shipment client.ShipOrder
-	c := newOrderChange(api, "ship ORDER_ID", "Record that lines left; without --line all that can", 1,
+	c := newOrderChange(api, "ship ORDER_ID", "Record that lines were shipped; without --line all", 1,
 		func(c *call) (*client.OrderAnswer, error) {
 			var err error
 			if shipment.Lines, err = quantities(lines); err != nil {
@@ -29,7 +29,7 @@ func newShipCommand(api *apiFlags) *cobra.Command {
 			return c.api.ShipOrder(c.ctx, c.args[0], shipment, c.options...)
 		})
 	c.Flags().StringArrayVar(&lines, "line", nil, linesUsage)
-	c.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "tracking reference")
+	c.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "the carrier's tracking `REFERENCE`")
 	c.Flags().BoolVar(&shipment.Capture, "capture", false, captureUsage)
 	c.Flags().StringVar(&shipment.PaymentReference, "payment-reference", "", paidUsage)
 	return c
@@ -38,7 +38,7 @@ func newShipCommand(api *apiFlags) *cobra.Command {
 func newCreateFulfilmentCommand(api *apiFlags) *cobra.Command {
 	var lines []string
 	c := newOrderChange(api,
-		"create-fulfilment ORDER_ID", "Set lines aside for a shipment; without --line all that can ship", 1,
+		"create-fulfilment ORDER_ID", "Pack lines for a shipment; without --line all", 1,
 		func(c *call) (*client.OrderAnswer, error) {
 			chosen, err := quantities(lines)
 			if err != nil {
@@ -53,11 +53,11 @@ func newCreateFulfilmentCommand(api *apiFlags) *cobra.Command {
 
 func newShipFulfilmentCommand(api *apiFlags) *cobra.Command {
 	var shipment client.ShipFulfilment
-	c := newOrderChange(api, "ship-fulfilment ORDER_ID FULFILMENT_ID", "Record that a fulfilment left", 2,
+	c := newOrderChange(api, "ship-fulfilment ORDER_ID FULFILMENT_ID", "Record that a packed fulfilment was shipped", 2,
 		func(c *call) (*client.OrderAnswer, error) {
 			return c.api.ShipFulfilment(c.ctx, c.args[0], c.args[1], shipment, c.options...)
 		})
-	c.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "tracking reference")
+	c.Flags().StringVar(&shipment.TrackingReference, "tracking", "", "the carrier's tracking `REFERENCE`")
 	c.Flags().BoolVar(&shipment.Capture, "capture", false, captureUsage)
 	c.Flags().StringVar(&shipment.PaymentReference, "payment-reference", "", paidUsage)
 	return c
@@ -66,18 +66,18 @@ func newShipFulfilmentCommand(api *apiFlags) *cobra.Command {
 func newCancelFulfilmentCommand(api *apiFlags) *cobra.Command {
 	var reason string
 	c := newOrderChange(api,
-		"cancel-fulfilment ORDER_ID FULFILMENT_ID", "Give up a fulfilment that has not left", 2,
+		"cancel-fulfilment ORDER_ID FULFILMENT_ID", "Cancel a fulfilment that has not shipped", 2,
 		func(c *call) (*client.OrderAnswer, error) {
 			return c.api.CancelFulfilment(c.ctx, c.args[0], c.args[1], reason, c.options...)
 		})
-	c.Flags().StringVar(&reason, "reason", "", "why")
+	c.Flags().StringVar(&reason, "reason", "", reasonUsage)
 	return c
 }
 
 func newDeliverCommand(api *apiFlags) *cobra.Command {
 	var lines []string
 	c := newOrderChange(api,
-		"deliver ORDER_ID FULFILMENT_ID", "Record that a shipment arrived; with --line, lines of it", 2,
+		"deliver ORDER_ID FULFILMENT_ID", "Record that a shipment was delivered; without --line all", 2,
 		func(c *call) (*client.OrderAnswer, error) {
 			arrived, err := quantities(lines)
 			if err != nil {

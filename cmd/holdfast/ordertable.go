@@ -21,10 +21,11 @@ func writeOrders(w io.Writer, page *client.OrderPage) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s %s\t%s\n",
 			o.OrderID, o.Status, o.PaymentStatus, o.CustomerID, o.Total, o.Currency, placed)
 	}
-	if page.NextCursor != "" {
-		fmt.Fprintf(t, "more: --cursor %s\n", page.NextCursor)
+	if err := t.Flush(); err != nil || page.NextCursor == "" {
+		return err
 	}
-	return t.Flush()
+	_, err := fmt.Fprintf(w, "more: --cursor %s\n", page.NextCursor)
+	return err
 }
 
 // field is a line of a description.
@@ -80,11 +81,7 @@ func writeOrder(w io.Writer, o *client.Order) error {
 		return err
 	}
 	t := newTable(w)
-	fmt.Fprintln(t, "\nSKU\tQUANTITY\tUNIT PRICE\tAMOUNT\tBACKORDERED\tCANCELLED\tSHIPPED\tDELIVERED\tRETURNED")
-	for _, l := range o.Lines {
-		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", l.SKU, l.Quantity, l.UnitPrice, l.Amount,
-			l.Backordered, l.Cancelled, l.Shipped, l.Delivered, l.Returned)
-	}
+	writeLines(t, o.Lines)
 	writeShort(t, o.Short)
 	writeFulfilments(t, o)
 	writeReturns(t, o)
@@ -94,6 +91,36 @@ func writeOrder(w io.Writer, o *client.Order) error {
 		fmt.Fprintf(t, "%d\t%s\t%s\t%s\n", e.Version, e.Type, formatTime(e.OccurredAt), details(e))
 	}
 	return t.Flush()
+}
+
+// writeLines shows the lines of an order. A column such as RETURNED is left out where it is 0 for all lines.
+func writeLines(t io.Writer, lines []client.OrderLineView) {
+	heading := "\nSKU\tQUANTITY\tUNIT PRICE\tAMOUNT"
+	var shown []func(*client.OrderLineView) int64
+	for _, column := range []struct {
+		heading string
+		value   func(*client.OrderLineView) int64
+	}{
+		{"BACKORDERED", func(l *client.OrderLineView) int64 { return l.Backordered }},
+		{"CANCELLED", func(l *client.OrderLineView) int64 { return l.Cancelled }},
+		{"SHIPPED", func(l *client.OrderLineView) int64 { return l.Shipped }},
+		{"DELIVERED", func(l *client.OrderLineView) int64 { return l.Delivered }},
+		{"RETURNED", func(l *client.OrderLineView) int64 { return l.Returned }},
+	} {
+		if slices.ContainsFunc(lines, func(l client.OrderLineView) bool { return column.value(&l) != 0 }) {
+			heading += "\t" + column.heading
+			shown = append(shown, column.value)
+		}
+	}
+	fmt.Fprintln(t, heading)
+	for i := range lines {
+		l := &lines[i]
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s", l.SKU, l.Quantity, l.UnitPrice, l.Amount)
+		for _, value := range shown {
+			fmt.Fprintf(t, "\t%d", value(l))
+		}
+		fmt.Fprintln(t)
+	}
 }
 
 func writeShort(t io.Writer, short []client.ShortLine) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -41,7 +40,7 @@ func (o *output) Set(s string) error {
 // flag adds -o to flags.
 func (o *output) flag(flags *pflag.FlagSet) {
 	*o = outputTable
-	flags.VarP(o, "output", "o", "table or json")
+	flags.VarP(o, "output", "o", "`FORMAT`: table or json")
 }
 
 // writeJSON writes a value as indented JSON.
@@ -50,9 +49,6 @@ func writeJSON(w io.Writer, value any) error {
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
 }
-
-// newTable aligns columns that are separated by tabs.
-func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) }
 
 // formatTime is a time as tables show it.
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

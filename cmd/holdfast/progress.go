@@ -82,8 +82,6 @@ func newImportProgress(out io.Writer, total int, unit string) *importProgress {
 			progressbar.OptionSetDescription("  importing"),
 			progressbar.OptionSetWidth(30),
 			progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString(unit),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
 		)
@@ -93,15 +91,20 @@ func newImportProgress(out io.Writer, total int, unit string) *importProgress {
 
 func (p *importProgress) show(done int) {
 	if p.bar != nil {
+		p.bar.Describe(fmt.Sprintf("  importing, %s %s/s", count(p.rate(done)), p.unit))
 		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 		return
 	}
 	if now := time.Now(); now.After(p.next) {
 		p.next = now.Add(progressLineEvery)
-		rate := float64(done) / now.Sub(p.start).Seconds()
 		fmt.Fprintf(p.out, "  importing: %s of %s %s, %s %s/s\n",
-			count(int64(done)), count(int64(p.total)), p.unit, count(int64(rate)), p.unit)
+			count(int64(done)), count(int64(p.total)), p.unit, count(p.rate(done)), p.unit)
 	}
+}
+
+// rate is how many were done each second so far.
+func (p *importProgress) rate(done int) int64 {
+	return int64(float64(done) / time.Since(p.start).Seconds())
 }
 
 func (p *importProgress) close() {

@@ -3,13 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
 
 func newStockCommand() *cobra.Command {
 	api := &apiFlags{}
-	c := &cobra.Command{Use: "stock", Short: "Book stock, look it up"}
+	c := &cobra.Command{Use: "stock", Short: "Change and look up stock"}
 	api.add(c)
 	c.AddCommand(newGetStockCommand(api), newShowStockCommand(api))
 	c.AddCommand(stockChanges(api)...)
@@ -19,12 +20,12 @@ func newStockCommand() *cobra.Command {
 func newGetStockCommand(api *apiFlags) *cobra.Command {
 	return api.addAfter(&cobra.Command{
 		Use:   "get SKU...",
-		Short: "Show what is available, in all and by location",
+		Short: "Show levels by location",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			answer, err := api.client().Availabilities(cmd.Context(), args, api.queryOptions()...)
 			if err != nil {
-				return fmt.Errorf("availability: %w", err)
+				return explainRefusal(cmd, err)
 			}
 			err = api.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error {
 				return writeStock(w, answer.Value.Items)
@@ -33,7 +34,7 @@ func newGetStockCommand(api *apiFlags) *cobra.Command {
 				return err
 			}
 			if len(answer.Value.Unknown) > 0 {
-				return fmt.Errorf("unknown SKU: %v", answer.Value.Unknown)
+				return fmt.Errorf("unknown SKU: %s", strings.Join(answer.Value.Unknown, ", "))
 			}
 			return nil
 		},
@@ -43,12 +44,12 @@ func newGetStockCommand(api *apiFlags) *cobra.Command {
 func newShowStockCommand(api *apiFlags) *cobra.Command {
 	return api.addAfter(&cobra.Command{
 		Use:   "show SKU",
-		Short: "Show an item with its transfers, its expected deliveries, and the orders that wait for it",
+		Short: "Show an item with its transfers, deliveries and backorders",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			answer, err := api.client().Stock(cmd.Context(), args[0], api.queryOptions()...)
 			if err != nil {
-				return fmt.Errorf("stock %s: %w", args[0], err)
+				return explainRefusal(cmd, err)
 			}
 			return api.print(cmd.OutOrStdout(), answer.Value, func(w io.Writer) error {
 				return writeStockItem(w, &answer.Value)

@@ -36,16 +36,16 @@ func stockChanges(api *apiFlags) []*cobra.Command {
 
 func newRegisterCommand(api *apiFlags) *cobra.Command {
 	var description string
-	c := newStockChange(api, "register SKU", "Make a SKU known, or change its description", 1,
+	c := newStockChange(api, "register SKU", "Register an item, or change its description", 1,
 		func(c *call) (*client.StockAnswer, error) {
 			return c.api.RegisterItem(c.ctx, c.args[0], description, c.options...)
 		})
-	c.Flags().StringVar(&description, "description", "", "what it is")
+	c.Flags().StringVar(&description, "description", "", "description, as `TEXT`")
 	return c
 }
 
 func newBackorderLimitCommand(api *apiFlags) *cobra.Command {
-	return newStockChange(api, "backorder-limit SKU LIMIT", "Let orders take so much more than there is", 2,
+	return newStockChange(api, "backorder-limit SKU LIMIT", "Set how much may be sold beyond what is there", 2,
 		func(c *call) (*client.StockAnswer, error) {
 			limit, err := number("limit", c.args[1])
 			if err != nil {
@@ -70,7 +70,7 @@ func newQuantityChange(
 		}
 		return send(c, n, f)
 	})
-	c.Flags().StringVar(&f.location, "location", input.DefaultLocation, "location")
+	c.Flags().StringVar(&f.location, "location", input.DefaultLocation, "the `LOCATION`")
 	return c
 }
 
@@ -83,12 +83,12 @@ func newDocumentedChange(
 		f.reference = reference
 		return send(c, n, f)
 	})
-	c.Flags().StringVar(&reference, "reference", "", "reference of the document, such as a purchase order")
+	c.Flags().StringVar(&reference, "reference", "", "`NUMBER` of the document, such as a purchase order")
 	return c
 }
 
 func newReceiveCommand(api *apiFlags) *cobra.Command {
-	return newDocumentedChange(api, "receive SKU QUANTITY", "Goods arrived",
+	return newDocumentedChange(api, "receive SKU QUANTITY", "Record goods that have arrived",
 		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
 			receipt := client.ReceiveStock{Location: f.location, Quantity: n, Reference: f.reference}
 			return c.api.ReceiveStock(c.ctx, c.args[0], receipt, c.options...)
@@ -96,7 +96,7 @@ func newReceiveCommand(api *apiFlags) *cobra.Command {
 }
 
 func newExpectCommand(api *apiFlags) *cobra.Command {
-	return newDocumentedChange(api, "expect SKU QUANTITY", "So much of a delivery is still to come",
+	return newDocumentedChange(api, "expect SKU QUANTITY", "Set how much of a delivery is still to come",
 		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
 			delivery := client.ExpectStock{Location: f.location, Quantity: n, Reference: f.reference}
 			return c.api.ExpectStock(c.ctx, c.args[0], delivery, c.options...)
@@ -106,7 +106,7 @@ func newExpectCommand(api *apiFlags) *cobra.Command {
 func newMoveCommand(api *apiFlags) *cobra.Command {
 	var from, to string
 	states := schema.StockStates.All()
-	c := newDocumentedChange(api, "move SKU QUANTITY", "Move units between "+enumerate(states, "and"),
+	c := newDocumentedChange(api, "move SKU QUANTITY", "Move units from one state to another",
 		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
 			move := client.MoveStock{
 				Location: f.location, Quantity: n, Reference: f.reference,
@@ -114,8 +114,9 @@ func newMoveCommand(api *apiFlags) *cobra.Command {
 			}
 			return c.api.MoveStock(c.ctx, c.args[0], move, c.options...)
 		})
-	c.Flags().StringVar(&from, "from", string(client.StockStateAvailable), "state that they leave")
-	c.Flags().StringVar(&to, "to", "", "state that they go to")
+	c.Flags().StringVar(&from, "from", string(client.StockStateAvailable),
+		"the `STATE` that they leave: "+enumerate(states, "or"))
+	c.Flags().StringVar(&to, "to", "", "the `STATE` that they get (required)")
 	completeFlag(c, "from", states...)
 	completeFlag(c, "to", states...)
 	return c
@@ -124,7 +125,7 @@ func newMoveCommand(api *apiFlags) *cobra.Command {
 func newAdjustCommand(api *apiFlags) *cobra.Command {
 	var reason string
 	c := newDocumentedChange(api,
-		"adjust SKU DELTA", "Change what is on hand, for a reason; below 0 after `--`",
+		"adjust SKU DELTA", "Change what is on hand: adjust A1 5, adjust -- A1 -5",
 		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
 			adjustment := client.AdjustStock{
 				Location: f.location, Delta: n, Reference: f.reference, Reason: client.Reason(reason),
@@ -132,7 +133,7 @@ func newAdjustCommand(api *apiFlags) *cobra.Command {
 			return c.api.AdjustStock(c.ctx, c.args[0], adjustment, c.options...)
 		})
 	reasons := schema.Reasons.All()
-	c.Flags().StringVar(&reason, "reason", string(client.ReasonCorrection), enumerate(reasons, "or"))
+	c.Flags().StringVar(&reason, "reason", string(client.ReasonCorrection), "`REASON`: "+enumerate(reasons, "or"))
 	completeFlag(c, "reason", reasons...)
 	return c
 }
@@ -147,12 +148,12 @@ func newCountCommand(api *apiFlags) *cobra.Command {
 			return c.api.CountStock(c.ctx, c.args[0], count, c.options...)
 		})
 	c.Flags().Int64Var(&countedAt, "counted-at-version", 0,
-		"the item's version when counting began; refused if goods of the location have moved since")
+		"the item's `VERSION` when counting began; the count is refused if goods of the location have moved since")
 	return c
 }
 
 func newSafetyStockCommand(api *apiFlags) *cobra.Command {
-	return newQuantityChange(api, "safety-stock SKU QUANTITY", "Hold a quantity back from sale",
+	return newQuantityChange(api, "safety-stock SKU QUANTITY", "Set how much is kept back from sale",
 		func(c *call, n int64, f *stockFlags) (*client.StockAnswer, error) {
 			safety := client.SetSafetyStock{Location: f.location, Quantity: n}
 			return c.api.SetSafetyStock(c.ctx, c.args[0], safety, c.options...)
@@ -162,7 +163,7 @@ func newSafetyStockCommand(api *apiFlags) *cobra.Command {
 func newTransferCommand(api *apiFlags) *cobra.Command {
 	var shipment client.ShipTransfer
 	c := newStockChange(api,
-		"transfer SKU QUANTITY", "Send stock to another location; the answer has the transfer_id", 2,
+		"transfer SKU QUANTITY", "Send stock to another location", 2,
 		func(c *call) (*client.StockAnswer, error) {
 			var err error
 			if shipment.Quantity, err = c.quantity(1); err != nil {
@@ -170,15 +171,15 @@ func newTransferCommand(api *apiFlags) *cobra.Command {
 			}
 			return c.api.ShipTransfer(c.ctx, c.args[0], shipment, c.options...)
 		})
-	c.Flags().StringVar(&shipment.FromLocation, "from", input.DefaultLocation, "location that it leaves")
-	c.Flags().StringVar(&shipment.ToLocation, "to", "", "location that it goes to")
-	c.Flags().StringVar(&shipment.Reference, "reference", "", "reference of the document")
+	c.Flags().StringVar(&shipment.FromLocation, "from", input.DefaultLocation, "the `LOCATION` that it leaves")
+	c.Flags().StringVar(&shipment.ToLocation, "to", "", "the `LOCATION` that it goes to (required)")
+	c.Flags().StringVar(&shipment.Reference, "reference", "", "`NUMBER` of the document")
 	return c
 }
 
 func newReceiveTransferCommand(api *apiFlags) *cobra.Command {
 	var receipt client.ReceiveTransfer
-	c := newStockChange(api, "receive-transfer SKU TRANSFER QUANTITY", "So much of a transfer has arrived", 3,
+	c := newStockChange(api, "receive-transfer SKU TRANSFER_ID QUANTITY", "Record what has arrived of a transfer", 3,
 		func(c *call) (*client.StockAnswer, error) {
 			var err error
 			if receipt.Quantity, err = c.quantity(2); err != nil {
@@ -186,9 +187,9 @@ func newReceiveTransferCommand(api *apiFlags) *cobra.Command {
 			}
 			return c.api.ReceiveTransfer(c.ctx, c.args[0], c.args[1], receipt, c.options...)
 		})
-	c.Flags().Int64Var(&receipt.Missing, "missing", 0, "units that will not arrive")
-	c.Flags().Int64Var(&receipt.Damaged, "damaged", 0, "units that have arrived and cannot be sold")
-	c.Flags().Int64Var(&receipt.Rejected, "rejected", 0, "units that go back to where they came from")
-	c.Flags().StringVar(&receipt.Reason, "reason", "", "with --rejected: why")
+	c.Flags().Int64Var(&receipt.Missing, "missing", 0, "`UNITS` that will not arrive")
+	c.Flags().Int64Var(&receipt.Damaged, "damaged", 0, "`UNITS` that have arrived and cannot be sold")
+	c.Flags().Int64Var(&receipt.Rejected, "rejected", 0, "`UNITS` that go back to where they came from")
+	c.Flags().StringVar(&receipt.Reason, "reason", "", "with --rejected: the reason, as `TEXT`")
 	return c
 }

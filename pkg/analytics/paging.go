@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -85,10 +86,11 @@ func (r *Reports) report(
 			return nil, err
 		}
 	}
+	currency := slices.IndexFunc(columns, func(c ReportColumn) bool { return c.Name == "currency" })
 	for _, values := range raw {
 		for i, col := range columns {
 			if col.micros {
-				values[i] = formatMicros(values[i])
+				values[i] = formatMicros(values[i], values[currency])
 			}
 		}
 		out.Rows = append(out.Rows, values)
@@ -143,10 +145,12 @@ func (p paging) after(values []string, columns []ReportColumn) (string, error) {
 	return string(cursor), nil
 }
 
-// formatMicros formats a sum of millionths as a decimal. The sum may be too great for an int64.
-func formatMicros(micros string) string {
+// formatMicros formats a sum of millionths as a decimal, with at least the decimals of the currency. A sum that is too
+// great for an int64 has as many as it needs.
+func formatMicros(micros, currency string) string {
 	if n, err := strconv.ParseInt(micros, 10, 64); err == nil {
-		return money.Format(n)
+		c, _ := money.Lookup(currency)
+		return c.Format(n)
 	}
 	point := len(micros) - money.MaxDecimals // a number beyond int64 has more digits than that
 	return strings.TrimRight(strings.TrimRight(micros[:point]+"."+micros[point:], "0"), ".")

@@ -93,13 +93,14 @@ func TestRevenueFollowsTheLifeOfAnOrder(t *testing.T) {
 		query analytics.ReportQuery
 		want  string
 	}{
-		{analytics.ReportQuery{By: analytics.ByMonth}, "2026-02 GBP 2 0 2 5 8.01 0 8.01\n2026-03 GBP 0 1 1 -3 0 -6 -6"},
-		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 2 1 3 2 8.01 -6 2.01"},
-		{analytics.ReportQuery{By: analytics.BySKU, From: march}, "A GBP 0 1 1 -3 0 -6 -6"},
-		{analytics.ReportQuery{By: analytics.ByDay, To: march}, "2026-02-01 GBP 2 0 2 5 8.01 0 8.01"},
+		{analytics.ReportQuery{By: analytics.ByMonth},
+			"2026-02 GBP 2 0 2 5 8.01 0.00 8.01\n2026-03 GBP 0 1 1 -3 0.00 -6.00 -6.00"},
+		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 2 1 3 2 8.01 -6.00 2.01"},
+		{analytics.ReportQuery{By: analytics.BySKU, From: march}, "A GBP 0 1 1 -3 0.00 -6.00 -6.00"},
+		{analytics.ReportQuery{By: analytics.ByDay, To: march}, "2026-02-01 GBP 2 0 2 5 8.01 0.00 8.01"},
 		{
 			analytics.ReportQuery{By: analytics.ByCustomer, SKU: "A", Currency: "GBP"},
-			"c-kept GBP 1 0 1 2 2.01 0 2.01\nc-cancelled GBP 1 1 2 0 6 -6 0",
+			"c-kept GBP 1 0 1 2 2.01 0.00 2.01\nc-cancelled GBP 1 1 2 0 6.00 -6.00 0.00",
 		},
 		{analytics.ReportQuery{By: analytics.ByMonth, Currency: "EUR"}, ""},
 		{analytics.ReportQuery{By: analytics.ByMonth, SKU: "B"}, ""},
@@ -133,12 +134,12 @@ func TestRevenueGoesWithoutCancelledLines(t *testing.T) {
 	}{
 		{
 			analytics.ReportQuery{By: analytics.ByMonth},
-			"2026-01 GBP 1 1 2 4 7 -3 4\n2026-02 GBP 2 1 3 8 10 -2 8\n2026-03 GBP 1 2 3 -5 3 -8 -5",
+			"2026-01 GBP 1 1 2 4 7.00 -3.00 4.00\n2026-02 GBP 2 1 3 8 10.00 -2.00 8.00\n2026-03 GBP 1 2 3 -5 3.00 -8.00 -5.00",
 		},
-		{analytics.ReportQuery{By: analytics.ByCountry}, "DE GBP 2 2 6 4 15 -11 4\nFR GBP 1 1 2 3 5 -2 3"},
+		{analytics.ReportQuery{By: analytics.ByCountry}, "DE GBP 2 2 6 4 15.00 -11.00 4.00\nFR GBP 1 1 2 3 5.00 -2.00 3.00"},
 		{
 			analytics.ReportQuery{By: analytics.ByCustomer, From: march},
-			"c-after GBP 0 1 1 -1 0 -1 -1\nc-both GBP 1 1 2 -4 3 -7 -4",
+			"c-after GBP 0 1 1 -1 0.00 -1.00 -1.00\nc-both GBP 1 1 2 -4 3.00 -7.00 -4.00",
 		},
 		{analytics.ReportQuery{By: analytics.ByMonth, SKU: "B"}, ""},
 		{analytics.ReportQuery{By: analytics.ByMonth, Currency: "EUR"}, ""},
@@ -191,10 +192,10 @@ func TestRevenueFollowsAmendments(t *testing.T) {
 	}{
 		{
 			analytics.ReportQuery{By: analytics.ByMonth},
-			"2026-01 GBP 2 0 2 10 10 0 10\n2026-02 GBP 1 2 4 -1 13 -10 3\n2026-03 GBP 1 0 2 3 2.5 0 2.5",
+			"2026-01 GBP 2 0 2 10 10.00 0.00 10.00\n2026-02 GBP 1 2 4 -1 13.00 -10.00 3.00\n2026-03 GBP 1 0 2 3 2.50 0.00 2.50",
 		},
-		{analytics.ReportQuery{By: analytics.BySKU}, "A GBP 3 2 7 11 25 -10 15\nB GBP 1 0 1 1 0.5 0 0.5"},
-		{analytics.ReportQuery{By: analytics.ByCountry, SKU: "B"}, "FR GBP 1 0 1 1 0.5 0 0.5"},
+		{analytics.ReportQuery{By: analytics.BySKU}, "A GBP 3 2 7 11 25.00 -10.00 15.00\nB GBP 1 0 1 1 0.50 0.00 0.50"},
+		{analytics.ReportQuery{By: analytics.ByCountry, SKU: "B"}, "FR GBP 1 0 1 1 0.50 0.00 0.50"},
 	} {
 		if got := f.revenue(c.query); got != c.want {
 			t.Errorf("%+v:\n%s\nwant\n%s", c.query, got, c.want)
@@ -218,7 +219,8 @@ func TestRevenueIsOfImportedDocuments(t *testing.T) {
 		OrderRejected: &eventv1.OrderRejected{},
 	}})
 	f.order("imported", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: document}})
-	if got, want := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}), "2026-03 GBP 1 0 1 5 5 0 5"; got != want {
+	if got, want := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}),
+		"2026-03 GBP 1 0 1 5 5.00 0.00 5.00"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -241,8 +243,9 @@ func TestRevenueGoesWithoutReturnedGoods(t *testing.T) {
 		query analytics.ReportQuery
 		want  string
 	}{
-		{analytics.ReportQuery{By: analytics.ByMonth}, "2026-01 GBP 1 0 1 5 5 0 5\n2026-02 GBP 0 1 2 -3 0 -3 -3"},
-		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 1 1 3 2 5 -3 2"},
+		{analytics.ReportQuery{By: analytics.ByMonth},
+			"2026-01 GBP 1 0 1 5 5.00 0.00 5.00\n2026-02 GBP 0 1 2 -3 0.00 -3.00 -3.00"},
+		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 1 1 3 2 5.00 -3.00 2.00"},
 	} {
 		if got := f.revenue(c.query); got != c.want {
 			t.Errorf("%+v:\n%s\nwant\n%s", c.query, got, c.want)
@@ -261,7 +264,7 @@ func TestSumsBeyondAnAmountAreExact(t *testing.T) {
 		f.placed(id, "FR", at, 1, most)
 		f.confirmed(id, at)
 	}
-	const want = "2026-02 GBP 3 0 3 3 27670116110564.327421 0 27670116110564.327421"
+	const want = "2026-02 GBP 3 0 3 3 27670116110564.327421 0.00 27670116110564.327421"
 	if got := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

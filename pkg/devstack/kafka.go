@@ -114,8 +114,7 @@ func newCluster(o KafkaOptions) (*kfake.Cluster, error) {
 	}
 	cluster, err := kfake.NewCluster(opts...)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf(
-			"embedded kafka: another program listens on %s already; stop it or choose another address: %w", o.Listen, err)
+		return nil, fmt.Errorf("embedded kafka: %s is in use: %w", o.Listen, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("embedded kafka: %w", err)

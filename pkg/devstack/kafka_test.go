@@ -245,7 +245,7 @@ func TestKafkaNamesThePortThatIsInUse(t *testing.T) {
 	addr := other.Addr().String()
 	dir := t.TempDir() + "/kafka"
 	_, err = devstack.StartKafka(context.Background(), devstack.KafkaOptions{Listen: addr, Dir: dir})
-	if err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "listens on") {
+	if err == nil || !strings.Contains(err.Error(), addr) || !strings.Contains(err.Error(), "is in use") {
 		t.Errorf("port in use: %v", err)
 	}
 	start(t, devstack.KafkaOptions{Dir: dir}) // the failed start has released the directory

@@ -1,7 +1,6 @@
 package orderview
 
 import (
-	"github.com/holdfast/holdfast/pkg/money"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -37,8 +36,8 @@ func (o *Order) amendLines(e *eventv1.OrderAmended) {
 			o.Lines = append(o.Lines, Line{SKU: l.Sku})
 		}
 		line := &o.Lines[at]
-		line.Quantity, line.UnitPrice = l.Quantity, money.Format(l.UnitPriceMicros)
-		line.Amount = money.Format(l.Quantity * l.UnitPriceMicros)
+		line.Quantity, line.UnitPrice = l.Quantity, o.amount(l.UnitPriceMicros)
+		line.Amount = o.amount(l.Quantity * l.UnitPriceMicros)
 	}
 	for i := range o.Lines {
 		if amended[o.Lines[i].SKU] {

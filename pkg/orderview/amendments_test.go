@@ -63,9 +63,9 @@ func TestAnOrderTellsItsAmendments(t *testing.T) {
 		Lines: requested, Backordered: []*eventv1.LineQuantity{{Sku: "A", Quantity: 2}}, SubtotalMicros: 10_500_000,
 		TotalMicros: 10_500_000, PaymentDueMicros: 2_500_000}))
 	want := []orderview.Line{
-		{SKU: "A", Quantity: 2, UnitPrice: "1", Amount: "2"},
-		{SKU: "A", Quantity: 4, UnitPrice: "2", Amount: "8", Backordered: 2},
-		{SKU: "B", Quantity: 1, UnitPrice: "0.5", Amount: "0.5"},
+		{SKU: "A", Quantity: 2, UnitPrice: "1.00", Amount: "2.00"},
+		{SKU: "A", Quantity: 4, UnitPrice: "2.00", Amount: "8.00", Backordered: 2},
+		{SKU: "B", Quantity: 1, UnitPrice: "0.50", Amount: "0.50"},
 	}
 	if !reflect.DeepEqual(o.Lines, want) || o.Total != "10.50" || o.PaymentDue != "2.50" || o.PaymentStatus != "pending" ||
 		o.Status != "confirmed" {

@@ -3,7 +3,6 @@ package orderview
 import (
 	"slices"
 
-	"github.com/holdfast/holdfast/pkg/money"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -71,7 +70,7 @@ func (o *Order) cancelLines(c *eventv1.LinesCancelled) []LineQuantity {
 	var out []LineQuantity
 	for _, cancelled := range c.Lines {
 		out = append(out, LineQuantity{cancelled.Sku, cancelled.Quantity})
-		left, price := cancelled.Quantity, money.Format(cancelled.UnitPriceMicros)
+		left, price := cancelled.Quantity, o.amount(cancelled.UnitPriceMicros)
 		for i := len(o.Lines) - 1; i >= 0 && left > 0; i-- {
 			l := &o.Lines[i]
 			if l.SKU != cancelled.Sku || l.UnitPrice != price {

@@ -51,6 +51,7 @@ func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 		t.Fatalf("%v: %s", err, b)
 	}
 	euro, _ := money.Lookup("EUR")
+	currency, _ := money.Lookup(o.Currency)
 	for what, pair := range map[string][2]any{
 		"version":           {v.Version, o.Version},
 		"status":            {v.Status, o.Lifecycle.String()},
@@ -58,7 +59,7 @@ func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 		"payment status":    {v.PaymentStatus, o.PaymentStatus()},
 		"fulfilment status": {v.FulfilmentStatus, o.FulfilmentStatus()},
 		"return status":     {v.ReturnStatus, o.ReturnStatus()},
-		"subtotal":          {v.Subtotal, money.Format(o.SubtotalMicros)},
+		"subtotal":          {v.Subtotal, currency.Format(o.SubtotalMicros)},
 		"total":             {v.Total, euro.Format(o.TotalMicros)},
 		"authorized":        {v.Authorized, euro.Format(o.AuthorizedMicros)},
 		"captured":          {v.Captured, euro.Format(o.CapturedMicros)},
@@ -78,8 +79,8 @@ func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 	}
 	for i, l := range o.Lines {
 		want := Line{
-			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: money.Format(l.UnitPriceMicros),
-			Amount:      money.Format(l.Quantity * l.UnitPriceMicros),
+			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: currency.Format(l.UnitPriceMicros),
+			Amount:      currency.Format(l.Quantity * l.UnitPriceMicros),
 			Backordered: l.Backordered, Cancelled: l.Cancelled, Shipped: l.Shipped, Delivered: l.Delivered, Returned: l.Returned,
 		}
 		if v.Lines[i] != want {

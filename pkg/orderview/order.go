@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
-	"github.com/holdfast/holdfast/pkg/money"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -144,7 +143,7 @@ func (o *Order) place(p *eventv1.OrderPlaced) {
 	for _, l := range p.Lines {
 		o.Lines = append(o.Lines, Line{
 			SKU: l.Sku, Quantity: l.Quantity,
-			UnitPrice: money.Format(l.UnitPriceMicros), Amount: money.Format(l.Quantity * l.UnitPriceMicros),
+			UnitPrice: o.amount(l.UnitPriceMicros), Amount: o.amount(l.Quantity * l.UnitPriceMicros),
 		})
 	}
 }

@@ -55,7 +55,7 @@ func (o *Order) setDeadline(micros int64) {
 // setTotals sets the subtotal, which is exact, and the total, which is rounded to the currency.
 func (o *Order) setTotals(subtotal, total int64) {
 	o.totalMicros = total
-	o.Subtotal, o.Total = money.Format(subtotal), o.amount(total)
+	o.Subtotal, o.Total = o.amount(subtotal), o.amount(total)
 }
 
 // owed is the order's total without the price of the goods that came back. The price of all of them together is

@@ -3,7 +3,6 @@ package orderview
 import (
 	"slices"
 
-	"github.com/holdfast/holdfast/pkg/money"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -40,7 +39,7 @@ func (o *Order) receiveReturn(r *Return, received []*eventv1.ReturnedLine, e *En
 		if back.Condition == eventv1.Condition_CONDITION_DAMAGED {
 			line.Damaged += back.Quantity
 		}
-		left, price := back.Quantity, money.Format(back.UnitPriceMicros)
+		left, price := back.Quantity, o.amount(back.UnitPriceMicros)
 		for i := range o.Lines {
 			if l := &o.Lines[i]; l.SKU == back.Sku && l.UnitPrice == price {
 				n := min(left, l.Delivered-l.Returned)

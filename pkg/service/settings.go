@@ -28,26 +28,26 @@ type EventLog struct {
 func (e *EventLog) Register(fs *flag.FlagSet) {
 	e.Kafka = "127.0.0.1:9092"
 	fs.Var(checked{&e.Kafka, checkAddresses}, "kafka",
-		"brokers, `host:port`, comma-separated")
+		"brokers, `HOST:PORT`, comma-separated")
 	fs.StringVar(&e.Env, "env", "holdfast",
-		"prefix of transactional ids and group names, where several platforms share a cluster")
+		"`NAME` of the platform, before its transactional IDs and consumer groups, where several share a cluster")
 	fs.StringVar(&e.TopicPrefix, "topic-prefix", "",
-		"put before the name of every topic, where several platforms share a cluster")
+		"`PREFIX` of the names of all topics, where several platforms share a cluster")
 	fs.BoolVar(&e.Security.TLS, "kafka-tls", false,
-		"reach the brokers over TLS; kafka-ca and kafka-cert do so too")
+		"reach the brokers over TLS; so do kafka-ca and kafka-cert")
 	fs.StringVar(&e.Security.CAFile, "kafka-ca", "",
-		"`file` of the certificates (PEM) that those of the brokers are signed with; empty: the system's")
+		"`FILE` of the authorities (PEM) that sign the brokers' certificates; empty: those of the system")
 	fs.StringVar(&e.Security.CertFile, "kafka-cert", "",
-		"`file` of this client's certificate (PEM), where brokers ask for one. "+
-			"This file, that of kafka-key and that of kafka-ca are read again when they change")
+		"`FILE` of this client's certificate (PEM), if the brokers ask for one; "+
+			"the files of certificates and keys are read again when they change")
 	fs.StringVar(&e.Security.KeyFile, "kafka-key", "",
-		"`file` of the key (PEM) of kafka-cert")
+		"`FILE` of the key (PEM) of kafka-cert")
 	fs.StringVar(&e.Security.Mechanism, "kafka-sasl-mechanism", "",
-		"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, where brokers ask for a user")
+		"`MECHANISM` if the brokers ask for a user: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
 	fs.StringVar(&e.Security.Username, "kafka-username", "",
-		"user of kafka-sasl-mechanism")
+		"`USER` of kafka-sasl-mechanism")
 	fs.Var(secret{&e.Security.Password}, "kafka-password",
-		"password of kafka-username; rather in the environment than on a command line, which others see")
+		"`PASSWORD` of kafka-username; set it in the environment, because other users can see command lines")
 }
 
 // Config is how to reach the event log. It has no seeds when Kafka is empty.
@@ -66,22 +66,24 @@ type Common struct {
 	Partitions, Shards int
 	ReplicationFactor  int
 	Check, Ready       bool
+	Version            bool
 }
 
 // Register adds the common flags. Each value is checked when it is read, from the command line or elsewhere.
 func (c *Common) Register(fs *flag.FlagSet) {
 	c.EventLog.Register(fs)
 	c.Listen, c.LogLevel, c.Partitions, c.Shards = "127.0.0.1:8080", "info", 12, 3
-	fs.Var(checked{&c.Listen, checkAddress}, "listen", "`host:port` of HTTP: the API, /healthz, /readyz, /metrics")
-	fs.Var(checked{&c.LogLevel, checkLevel}, "log-level", "debug, info, warn or error")
-	fs.Var(count{&c.Partitions}, "partitions", "partitions of each event topic, when the platform is created")
-	fs.Var(count{&c.Shards}, "shards", "writers, when the platform is created; at most one a partition")
+	fs.Var(checked{&c.Listen, checkAddress}, "listen", "`HOST:PORT` of HTTP: the API, /healthz, /readyz, /metrics")
+	fs.Var(checked{&c.LogLevel, checkLevel}, "log-level", "`LEVEL` of the log: debug, info, warn or error")
+	fs.Var(count{&c.Partitions}, "partitions", "`NUMBER` of partitions of each event topic, when the platform is created")
+	fs.Var(count{&c.Shards}, "shards", "`NUMBER` of writers, when the platform is created; at most one for each partition")
 	fs.Var(count{&c.ReplicationFactor}, "replication-factor",
-		"replicas of each topic, when it is created; empty: one for each broker that is there, at most 3")
+		"`NUMBER` of replicas of each topic, when it is created; empty: one for each broker, at most 3")
 	fs.BoolVar(&c.Check, "check", false, "read the settings, reach the brokers, start nothing")
 	fs.BoolVar(&c.Ready, "ready", false,
-		"ask the service that runs at listen whether it is ready, start nothing; for health checks of containers")
-	fs.String("config", "", "file of settings, a flag and its value a line")
+		"ask the service that runs at --listen whether it is ready, start nothing; for health checks of containers")
+	fs.BoolVar(&c.Version, "version", false, "print the version, start nothing")
+	fs.String("config", "", "`FILE` of settings, a flag and its value on each line")
 }
 
 // Log is how the service of that name reaches the event log.

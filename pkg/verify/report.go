@@ -25,19 +25,19 @@ const (
 
 // names are in the order of the report.
 var names = []struct{ id, name string }{
-	{Oversold, "never oversold, at any prefix of a SKU's partition"},
-	{Conserved, "stock is conserved, and each reservation is accounted for"},
+	{Oversold, "never oversold, at any point of the log"},
+	{Conserved, "stock is conserved, reservations accounted for"},
 	{Acknowledged, "every acknowledged command is in the log"},
 	{OneKey, "one key, one order, one effect"},
-	{Refused, "a refusal is true, and left nothing but its outcome"},
-	{Versions, "versions per aggregate are gap-free, keys and partitions right"},
+	{Refused, "a refusal is true, and left only its outcome"},
+	{Versions, "versions have no gaps, keys and partitions fit"},
 	{View, "availability rows equal the fold of the log"},
 	{Replayed, "ClickHouse filled again from the log is equal"},
 	{Mirror, "ClickHouse equals the log"},
 	{Money, "money adds up"},
 	{Transitions, "only legal changes of status"},
 	{Agreement, "orders and stock agree"},
-	{Envelope, "every event decodes, with its CloudEvents headers"},
+	{Envelope, "every event decodes, and has its headers"},
 }
 
 // Report is what was found.

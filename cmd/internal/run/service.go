@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"os"
 
@@ -49,7 +50,7 @@ type Program struct {
 }
 
 // Main reads the settings and runs the program until it ends or the process is told to. With --check it reaches what
-// the program needs, with --ready it asks the one that runs, and runs nothing.
+// the program needs, with --ready it asks the one that runs, with --version it says which it is, and runs nothing.
 func Main(p Program) {
 	service.Main(p.Name, func(ctx context.Context) error { return p.main(ctx, os.Args[1:]) })
 }
@@ -63,6 +64,10 @@ func (p *Program) main(ctx context.Context, args []string) error {
 	}
 	if err := service.Parse(fs, args); err != nil {
 		return err
+	}
+	if c.Version {
+		fmt.Println(p.Name, service.Version())
+		return nil
 	}
 	if c.Ready {
 		return Ready(ctx, c.Listen)

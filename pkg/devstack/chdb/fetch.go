@@ -146,9 +146,11 @@ func (f *fetcher) verify() error {
 		return err
 	}
 	defer file.Close()
-	f.logf("checking %s, once", f.path())
 	sum := sha256.New()
-	if _, err := io.Copy(sum, file); err != nil {
+	in := f.meter("checking "+f.path(), file, fileSize(file))
+	_, err = io.Copy(sum, in)
+	in.end()
+	if err != nil {
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != f.build.sha256 {
@@ -231,7 +233,6 @@ func (f *fetcher) fetch(ctx context.Context) error {
 	if err != nil || len(packages) != 1 {
 		return fmt.Errorf("npm left %d packages where one was expected", len(packages))
 	}
-	f.logf("unpacking")
 	unpacked := filepath.Join(temp, "library")
 	if err := f.unpack(packages[0], unpacked); err != nil {
 		return err
@@ -309,7 +310,10 @@ func (f *fetcher) unpack(pkg, path string) error {
 	}
 	defer in.Close()
 	hash := sha512.New()
-	if _, err := io.Copy(hash, in); err != nil {
+	checked := f.meter("checking the package", in, fileSize(in))
+	_, err = io.Copy(hash, checked)
+	checked.end()
+	if err != nil {
 		return err
 	}
 	if got := "sha512-" + base64.StdEncoding.EncodeToString(hash.Sum(nil)); got != f.build.integrity {
@@ -328,7 +332,9 @@ func (f *fetcher) unpack(pkg, path string) error {
 			return fmt.Errorf("%s is not in the package: %w", f.build.file, err)
 		}
 		if header.Name == f.build.file {
-			return writeDurably(path, files)
+			library := f.meter("unpacking", files, header.Size)
+			defer library.end()
+			return writeDurably(path, library)
 		}
 	}
 }

@@ -152,8 +152,7 @@ func listen(ctx context.Context, address string) (*net.TCPListener, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf(
-				"another program listens on %s already; stop it or choose another address: %w", address, err)
+			return nil, fmt.Errorf("embedded clickhouse: %s is in use: %w", address, err)
 		case <-poll.C:
 		}
 	}

@@ -132,7 +132,7 @@ func TestAddressesThatAreRefused(t *testing.T) {
 	defer other.Close()
 	dir := t.TempDir() + "/clickhouse"
 	for address, want := range map[string]string{
-		other.Addr().String(): "listens on " + other.Addr().String(),
+		other.Addr().String(): other.Addr().String() + " is in use",
 		"0.0.0.0:0":           "no password",
 		":0":                  "no password",
 		"8123":                "not host:port",

@@ -18,6 +18,18 @@ import (
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
+// list names the values of a parameter, or the parameters: month, day, country.
+func list[T ~string](values []T) string {
+	var b strings.Builder
+	for i, value := range values {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(value))
+	}
+	return b.String()
+}
+
 // parse reads the query; faults point to their parameters.
 func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 	q := analytics.ReportQuery{Limit: DefaultReportPage}
@@ -27,12 +39,12 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 	}
 	for name, values := range parameters {
 		if !slices.Contains(r.parameters, name) || len(values) > 1 {
-			fault(name, "the query takes "+strings.Join(r.parameters, ", ")+", each once")
+			fault(name, "the report has no such parameter, or it is given twice; the parameters are "+list(r.parameters))
 		}
 	}
 	q.By = analytics.Dimension(parameters.Get("by"))
 	if !slices.Contains(r.by, q.By) {
-		fault("by", fmt.Sprintf("must be one of %v", r.by))
+		fault("by", "must be one of "+list(r.by))
 	}
 	for name, target := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
 		if text := parameters.Get(name); text != "" {

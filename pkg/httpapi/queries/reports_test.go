@@ -216,7 +216,7 @@ func TestReportsPointToTheParameterThatIsWrong(t *testing.T) {
 	s.refused(t, "/v1/reports/revenue?by=month&currency=%zz", "", "", http.StatusBadRequest, "The query cannot be read")
 	s.refused(t, "/v1/reports/revenue?by=month;currency=GBP", "", "", http.StatusBadRequest, "The query cannot be read")
 	s.refused(t, "/v1/reports/revenue?by=week&limit=0", "", "", http.StatusBadRequest,
-		`"errors":[{"pointer":"/by","detail":"must be one of [month day country sku customer]"},{"pointer":"/limit"`)
+		`"errors":[{"pointer":"/by","detail":"must be one of month, day, country, sku, customer"},{"pointer":"/limit"`)
 }
 
 func TestReportsRefuse(t *testing.T) {

@@ -208,11 +208,12 @@ func wholeMoney(micros int64) string {
 	return FormatCount((micros + money.MicrosPerUnit/2) / money.MicrosPerUnit)
 }
 
-// formatMoney writes an amount exactly, with commas between thousands and at least three decimals, like the data set's
-// prices.
+// formatMoney writes an amount exactly, with commas between thousands and at least the decimals of the currency. Some
+// prices of the data set have a third decimal.
 func formatMoney(micros int64) string {
-	whole, decimals, _ := strings.Cut(money.Format(micros), ".")
-	return groupDigits(whole) + "." + decimals + strings.Repeat("0", max(0, 3-len(decimals)))
+	currency, _ := money.Lookup(Currency)
+	whole, decimals, _ := strings.Cut(currency.Format(micros), ".")
+	return groupDigits(whole) + "." + decimals
 }
 
 // FormatCount writes a number with commas between its thousands.
