@@ -53,7 +53,7 @@ func TestDevReportsAComponentThatStops(t *testing.T) {
 	until("Part of the platform has stopped")
 	until("orders.events partition 0 offset 0: ")
 	cancel()
-	until("Stopped; everything is kept.")
+	until("Stopped. All data is kept.")
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}

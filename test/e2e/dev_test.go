@@ -4,6 +4,7 @@ package e2e_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -286,16 +287,19 @@ func TestAKilledImportOfDocumentsGoesOn(t *testing.T) {
 }
 
 // events is how many the log has.
-func (p *platform) events(t *testing.T, binary string) (n int64) {
+func (p *platform) events(t *testing.T, binary string) int64 {
 	t.Helper()
-	out, err := exec.CommandContext(testContext(t), binary, "verify", "--kafka", p.kafka).CombinedOutput()
+	out, err := exec.CommandContext(testContext(t), binary, "verify", "--kafka", p.kafka, "-o", "json").Output()
+	var report struct {
+		Events int64 `json:"events"`
+	}
 	if err == nil {
-		_, err = fmt.Sscanf(string(out), "%d events", &n)
+		err = json.Unmarshal(out, &report)
 	}
 	if err != nil {
 		t.Fatalf("verify: %v\n%s", err, out)
 	}
-	return n
+	return report.Events
 }
 
 func TestDemoReconciles(t *testing.T) {
