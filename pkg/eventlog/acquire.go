@@ -31,7 +31,7 @@ func Pause(fn func(phase string)) WriterOption {
 //
 //  1. It initialises the shard's transactional ids, strictly in order. That fences the former writer and aborts the
 //     transaction that it left open.
-//  2. It checks that the layout has not changed (ErrLayoutMoved).
+//  2. It checks that the layout has not changed (ErrLayoutMoved) and that the environment is the platform's (EnvError).
 //  3. It fences the ids of all earlier generations that wrote any of the shard's partitions.
 //
 // When it returns, nothing that an earlier writer does can become visible in these partitions any more.
@@ -76,12 +76,15 @@ func (w *Writer) acquire(ctx context.Context, client *Client, o writerOptions) e
 	}
 	// Only after our own ids: a writer of a generation that is newer than what we read now will fence them.
 	o.pause("layout")
-	history, err := client.layoutHistory(ctx)
+	history, env, err := client.layoutHistory(ctx)
 	if err != nil {
 		return err
 	}
 	if len(history) == 0 {
 		return ErrNoLayout
+	}
+	if err := client.checkEnv(env); err != nil {
+		return err
 	}
 	if last := history[len(history)-1]; last != w.layout {
 		return fmt.Errorf("%w: generation %d is now %d", ErrLayoutMoved, w.layout.Generation, last.Generation)

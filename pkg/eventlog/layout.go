@@ -71,7 +71,7 @@ func (c *Client) ReadLayout(ctx context.Context) (Layout, error) {
 	if exists == 0 {
 		return Layout{}, ErrNoLayout
 	}
-	history, err := c.layoutHistory(ctx)
+	history, _, err := c.layoutHistory(ctx)
 	if err != nil {
 		return Layout{}, err
 	}
@@ -85,9 +85,12 @@ func (c *Client) ReadLayout(ctx context.Context) (Layout, error) {
 // a shard again, so stop all replicas before, and start them after. Concurrent changes happen one after the other. A
 // change to the current shard count does nothing.
 func (c *Client) ChangeLayout(ctx context.Context, shardCount int32) (Layout, error) {
-	return c.appendLayout(ctx, func(history []Layout) (Layout, bool, error) {
+	return c.appendLayout(ctx, func(history []Layout, env string) (Layout, bool, error) {
 		if len(history) == 0 {
 			return Layout{}, false, ErrNoLayout
+		}
+		if err := c.checkEnv(env); err != nil {
+			return Layout{}, false, err
 		}
 		last := history[len(history)-1]
 		if last.ShardCount == shardCount {
@@ -102,45 +105,58 @@ func (c *Client) ChangeLayout(ctx context.Context, shardCount int32) (Layout, er
 	})
 }
 
-// layoutHistory reads all generations, oldest first, and checks that none is missing.
-func (c *Client) layoutHistory(ctx context.Context) ([]Layout, error) {
+// layoutRecord is a record of the layout topic.
+type layoutRecord struct {
+	Layout
+	// Env is the environment of the platform, which all of its transactional IDs and consumer groups begin with. It is
+	// empty in platforms that were created before it was recorded, until adoptEnv has written it.
+	Env string `json:"env,omitempty"`
+}
+
+// layoutHistory reads all generations, oldest first, and the environment of the platform. It checks that no generation
+// is missing.
+func (c *Client) layoutHistory(ctx context.Context) (history []Layout, env string, err error) {
 	tps := []TopicPartition{{TopicLayout, 0}}
 	end, err := c.EndOffsets(ctx, tps)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	var history []Layout
 	err = c.Read(ctx, Offsets{tps[0]: 0}, end, func(r *Record) error {
-		var l Layout
+		var l layoutRecord
 		if err := json.Unmarshal(r.Value, &l); err != nil {
 			return fmt.Errorf("%s: offset %d is not a layout: %w", TopicLayout, r.Offset, err)
 		}
 		if err := l.Validate(); err != nil {
 			return fmt.Errorf("%s: offset %d: %w", TopicLayout, r.Offset, err)
 		}
+		if n := len(history); n > 0 && l.Layout == history[n-1] && env == "" && l.Env != "" {
+			env = l.Env // the same generation again, with its environment
+			return nil
+		}
 		if want := uint32(len(history) + 1); l.Generation != want {
 			return fmt.Errorf("%s: offset %d holds generation %d, not %d",
 				TopicLayout, r.Offset, l.Generation, want)
 		}
-		history = append(history, l)
+		history, env = append(history, l.Layout), l.Env
 		return nil
 	})
-	return history, err
+	return history, env, err
 }
 
-// decideLayout decides from the history which layout is wanted, and whether it has to be written.
-type decideLayout func(history []Layout) (l Layout, write bool, err error)
+// decideLayout decides from the history and the recorded environment which layout is wanted, and whether it has to be
+// written.
+type decideLayout func(history []Layout, env string) (l Layout, write bool, err error)
 
 // appendLayout decides on a layout and writes it under a transactional id for layouts. When two replicas do so at once,
 // the later one fences the other. The other starts again, and then reads what the later one wrote.
 func (c *Client) appendLayout(ctx context.Context, decide decideLayout) (Layout, error) {
 	var lastErr error
 	for range maxLayoutAttempts {
-		history, err := c.layoutHistory(ctx)
+		history, env, err := c.layoutHistory(ctx)
 		if err != nil {
 			return Layout{}, err
 		}
-		l, write, err := decide(history)
+		l, write, err := decide(history, env)
 		if err != nil || !write {
 			return l, err
 		}
@@ -160,23 +176,26 @@ func (c *Client) appendLayout(ctx context.Context, decide decideLayout) (Layout,
 
 // tryAppendLayout initialises the transactional id, reads to the end, decides again with what it read, and appends.
 func (c *Client) tryAppendLayout(ctx context.Context, decide decideLayout) (Layout, error) {
-	producer, err := c.cfg.newTransactional(c.cfg.Env+"-layout", "")
+	// The ID is named by the topic, and not by the environment: replicas with different environments must fence each
+	// other here, so that the second reads what the first has recorded.
+	id := c.cfg.clusterTopic(TopicLayout) + "-layout"
+	producer, err := c.cfg.newTransactional(id, "")
 	if err != nil {
 		return Layout{}, err
 	}
 	defer producer.Close()
 	if _, _, err := producer.ProducerID(ctx); err != nil {
-		return Layout{}, initFailed(c.cfg.Env+"-layout", err)
+		return Layout{}, initFailed(id, err)
 	}
-	history, err := c.layoutHistory(ctx)
+	history, env, err := c.layoutHistory(ctx)
 	if err != nil {
 		return Layout{}, err
 	}
-	l, write, err := decide(history)
+	l, write, err := decide(history, env)
 	if err != nil || !write {
 		return l, err
 	}
-	value, err := json.Marshal(l)
+	value, err := json.Marshal(layoutRecord{Layout: l, Env: c.cfg.Env})
 	if err != nil {
 		return Layout{}, err
 	}

@@ -2,6 +2,7 @@ package eventlog_test
 
 import (
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -61,7 +62,13 @@ func TestEnsurePlatformKeepsTheFirstLayout(t *testing.T) {
 	if want := (eventlog.Layout{Generation: 1, PartitionCount: 4, ShardCount: 2}); p.layout != want {
 		t.Fatalf("layout %+v, want %+v", p.layout, want)
 	}
-	again, err := p.EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 8, ShardCount: 1})
+	var said strings.Builder
+	cfg := p.cfg
+	cfg.Logger = slog.New(slog.NewTextHandler(&said, nil))
+	again, err := open(t, cfg).EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 8, ShardCount: 1})
+	if !strings.Contains(said.String(), "partitions=4 shards=2 asked_partitions=8 asked_shards=1") {
+		t.Errorf("settings without effect are not told: %s", said.String())
+	}
 	if err != nil || again != p.layout {
 		t.Errorf("the second time: %+v, %v", again, err)
 	}

@@ -14,7 +14,8 @@ import (
 )
 
 // EnsurePlatform creates the topics that are missing and returns the layout. The wanted layout matters only when the
-// platform is created; later the layout in the log wins. Several replicas may call it at once.
+// platform is created; later the layout in the log wins. Several replicas may call it at once. It returns an EnvError
+// when the platform has another environment, or when the environment is that of another platform.
 func (c *Client) EnsurePlatform(ctx context.Context, want Layout) (Layout, error) {
 	want.Generation = 1
 	if err := want.Validate(); err != nil {
@@ -30,22 +31,28 @@ func (c *Client) EnsurePlatform(ctx context.Context, want Layout) (Layout, error
 	}
 	// The layout is written before the topics that depend on it. Of two replicas that want different layouts, one wins
 	// here, and the topics get its counts.
-	l, err := c.appendLayout(ctx, func(history []Layout) (Layout, bool, error) {
+	l, err := c.appendLayout(ctx, func(history []Layout, env string) (Layout, bool, error) {
 		if len(history) > 0 {
-			return history[len(history)-1], false, nil
+			return c.keepLayout(ctx, history[len(history)-1], env)
 		}
 		err := c.checkPartitionCount(ctx, want)
 		if err == nil {
-			return want, true, nil
+			return want, true, c.checkEnvUnused(ctx)
 		}
 		// Topics come after the layout: another replica may have created both since we read the history.
-		if history, histErr := c.layoutHistory(ctx); histErr == nil && len(history) > 0 {
-			return history[len(history)-1], false, nil
+		if history, env, histErr := c.layoutHistory(ctx); histErr == nil && len(history) > 0 {
+			return c.keepLayout(ctx, history[len(history)-1], env)
 		}
 		return Layout{}, false, err
 	})
 	if err != nil {
 		return Layout{}, err
+	}
+	if l.PartitionCount != want.PartitionCount || l.ShardCount != want.ShardCount {
+		c.cfg.Logger.Info("the platform keeps the partitions and shards that it was created with; "+
+			"--partitions and --shards have no effect",
+			"partitions", l.PartitionCount, "shards", l.ShardCount,
+			"asked_partitions", want.PartitionCount, "asked_shards", want.ShardCount)
 	}
 	if err := c.ensureTopics(ctx, l); err != nil {
 		return Layout{}, err
