@@ -75,5 +75,9 @@ func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, er
 	return recs, f.reader.reached.Clone(), nil
 }
 
+// Reached is the offset after what Poll has returned, in every followed partition: before the first Poll, where it
+// begins.
+func (f *Follower) Reached() Offsets { return f.reader.reached.Clone() }
+
 // Close releases the connections and ends a Poll that waits.
 func (f *Follower) Close() { f.reader.close() }

@@ -36,9 +36,12 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	if err != nil {
 		return nil, err
 	}
+	if err := n.learnRefusals(ctx, shard); err != nil {
+		return nil, err
+	}
 	phases.end("restore")
 	n.cfg.Hooks.acquire(shard, "announce")
-	if err := w.Commit([]*eventlog.Record{r.announcement()}); err != nil {
+	if err := w.Commit([]*eventlog.Record{r.announcement(nil)}); err != nil {
 		return nil, err
 	}
 	phases.end("announce")

@@ -26,6 +26,10 @@ type batch struct {
 	// fenced: something was said that depends on state. Even without events a commit must then prove that this owner was
 	// still the owner.
 	fenced bool
+	// refused are the hashes of the commands that were refused. They need an announcement, which has them.
+	refused []uint64
+	// announces: the last record is an announcement.
+	announces bool
 	// heartbeat adds an announcement: the topic of announcements keeps an hour only.
 	heartbeat bool
 	// changes are the checkpoint of the state as it is after this batch; nil: none was due.
@@ -63,6 +67,7 @@ func (b *batch) reset() {
 	b.records, b.ids, b.arena = b.records[:0], b.ids[:0], b.arena[:0]
 	b.slab, b.headers = b.slab[:0], b.headers[:0]
 	b.answers, b.onCommit = b.answers[:0], b.onCommit[:0]
+	b.refused, b.announces = b.refused[:0], false
 	b.bytes, b.inputs, b.fenced, b.heartbeat, b.changes, b.events = 0, 0, false, false, nil, 0
 }
 

@@ -30,6 +30,10 @@ type Command struct {
 	Stock            inventory.Command
 	// Body is the JSON as the client wrote it.
 	Body []byte
+	// Heard is what the replica that took the request had heard by then; nil: what it has heard when it submits it.
+	Heard *Heard
+	// heard is that of the command's shard, as an offset of holdfast.shards.
+	heard int64
 }
 
 // isOrder tells the two kinds of command apart.

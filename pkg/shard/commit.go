@@ -83,26 +83,27 @@ func (r *runner) swapBatch() []*eventlog.Record {
 	return c.batch.records
 }
 
-// seal reports whether the batch needs a commit, and adds an announcement when one is due or when nothing else
-// would prove that this owner is the owner.
+// seal reports whether the batch needs a commit, and adds an announcement when one is due, when the batch refuses
+// something, or when nothing else would prove that this owner is the owner.
 func (r *runner) seal() bool {
 	b := r.decider.batch
 	b.events = len(b.records)
 	if b.events == 0 && !b.fenced && !b.heartbeat {
 		return false
 	}
-	if b.events == 0 || b.heartbeat {
-		b.records = append(b.records, r.announcement())
+	if b.announces = b.events == 0 || b.heartbeat || len(b.refused) > 0; b.announces {
+		b.records = append(b.records, r.announcement(b.refused))
 		r.lastHeartbeat = time.Now()
 	}
 	return true
 }
 
-// announcement is the heartbeat: who owns the shard, and where.
-func (r *runner) announcement() *eventlog.Record {
+// announcement is the heartbeat: who owns the shard, and where. It says what was refused since the last one.
+func (r *runner) announcement(refused []uint64) *eventlog.Record {
 	v, err := proto.Marshal(&eventv1.Announcement{
 		Generation: r.state.layout.Generation, Shard: uint32(r.state.shard), OwnerId: r.ownerID[:],
 		PeerAddress: r.node.peers.Address(), AnnouncedAtMicros: nowMicros(),
+		RefusedKeys: refused, RecordsRefusals: true,
 	})
 	if err != nil {
 		panic("an announcement does not encode: " + err.Error()) // no field of it can fail
@@ -130,6 +131,9 @@ func (r *runner) endCommit(err error) error {
 	}
 	if b.changes != nil {
 		r.state.store.Write(b.changes)
+	}
+	if b.announces {
+		r.announced(b, now)
 	}
 	r.complete(b)
 	b.reset()

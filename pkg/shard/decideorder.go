@@ -48,6 +48,10 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 		d.refuse(fut, cmd, orderOutcome(e, cmd, 0))
 		return nil
 	}
+	if d.bound(cmd) {
+		d.refuseBound(cmd, fut)
+		return nil
+	}
 	if doc, ok := evs[0].(order.DocumentImported); ok {
 		short, err := d.shortForImport(&doc)
 		if err != nil {

@@ -20,12 +20,14 @@ type decider struct {
 	deadlines schedule[string]
 	unsettled resumption
 	sweep     sweep
+	// refusing counts the refusals, by the commands' hashes, whose batch has not committed yet.
+	refusing map[uint64]int
 }
 
 func newDecider(n *Node, s *shardState) *decider {
 	return &decider{
 		shardState: s, node: n, batch: newBatch(), ids: newEventIDs(),
-		sagas: newSagas(), fills: newFillNotices(), deadlines: newSchedule[string](),
+		sagas: newSagas(), fills: newFillNotices(), deadlines: newSchedule[string](), refusing: map[uint64]int{},
 	}
 }
 
@@ -72,6 +74,9 @@ func (d *decider) expire(orderID string) error {
 // refuse answers without events, after a commit that proves that the state it depends on was current.
 func (d *decider) refuse(fut *Future, cmd *Command, res Result) {
 	d.batch.fenced = true
+	if definite(&res) {
+		d.refused(cmd)
+	}
 	d.batch.answers = append(d.batch.answers, answer{fut: fut, result: res, dependsOn: d.dependsOn(cmd)})
 }
 

@@ -34,6 +34,10 @@ func (d *decider) decideStock(cmd *Command, fut *Future) error {
 		d.refuse(fut, cmd, Result{Version: it.Version, Stock: stockOutcome(it, cmd)})
 		return nil
 	}
+	if d.bound(cmd) {
+		d.refuseBound(cmd, fut)
+		return nil
+	}
 	first := len(d.batch.records)
 	from := cmd.origin()
 	if err := d.appendStock(it, nil, evs, &from); err != nil {

@@ -84,8 +84,21 @@ func (h peerHandler) Command(c *peerv1.CommandRequest, answer func(final bool, r
 		return
 	}
 	in := newCommandInput(cmd)
-	in.notify = func(final bool, r Result) { answer(final, resultToWire(r)) }
+	cmd.heard = heardUnknown
+	if c.HeardOffset != nil {
+		cmd.heard = *c.HeardOffset
+	}
+	in.notify = func(final bool, r Result) { answer(final, n.resultToPeer(r, int32(c.Shard))) }
 	n.enqueue(r.inbox, in)
+}
+
+// resultToPeer is a result for another replica. Who hears of a refusal has heard of its announcement.
+func (n *Node) resultToPeer(r Result, shard int32) *peerv1.CommandResult {
+	out := resultToWire(r)
+	if definite(&r) {
+		out.HeardOffset = n.Heard().of(shard)
+	}
+	return out
 }
 
 // Refuse is the answer to a command that was not tried.

@@ -9,6 +9,7 @@ import (
 type metrics struct {
 	commitSeconds, batchEvents       prometheus.Histogram
 	resends, reconciled, refusedFull prometheus.Counter
+	refusedBound                     prometheus.Counter
 	dropped                          *prometheus.CounterVec // by queue
 	acquires                         *prometheus.CounterVec // by result
 	restored                         prometheus.Counter
@@ -38,6 +39,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		refusedFull: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_queue_full_total",
 			Help: "Commands refused because the queue of their shard, or of the replica that serves it, was full."}),
+		refusedBound: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_late_attempts_total",
+			Help: "Commands answered 503 because a later attempt of the same command was refused, or may have been."}),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_shard_messages_dropped_total",
 			Help: "Messages between shards that found no room and are sent again later, by queue: " +
@@ -65,7 +69,8 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 		return nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.dropped, m.acquires, m.restored,
+		m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.refusedBound, m.dropped, m.acquires,
+		m.restored,
 		m.standbyLag, m.ownedShards,
 	} {
 		if err := reg.Register(c); err != nil {

@@ -24,6 +24,7 @@ type Node struct {
 	group   *eventlog.Ownership
 	peers   *peer.Peers
 	owners  *owners
+	hearing *hearing
 	metrics *metrics
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
@@ -34,6 +35,7 @@ type Node struct {
 	closing  bool
 	runners  []atomic.Pointer[runner] // by shard; nil: not serving here
 	faults   map[int32]error          // shards that cannot be served until somebody repairs them
+	refusals []*refusals              // by shard
 
 	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
 	restoring []atomic.Int64
@@ -82,7 +84,12 @@ func (n *Node) join(ctx context.Context) error {
 	if n.peers, err = peer.Start(n.peerConfig()); err != nil {
 		return err
 	}
-	n.owners = newOwners(n.layout, n.peers.Address())
+	n.hearing = newHearing(n.layout.ShardCount)
+	n.refusals = make([]*refusals, n.layout.ShardCount)
+	for shard := range n.refusals {
+		n.refusals[shard] = newRefusals()
+	}
+	n.owners = newOwners(n.layout, n.peers.Address(), n.hearing, n.refusals)
 	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{
 		SessionTimeout: n.cfg.SessionTimeout, ShardCount: n.layout.ShardCount,
 	})
@@ -92,6 +99,7 @@ func (n *Node) join(ctx context.Context) error {
 	}
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
+	n.done.Go(func() { n.hearing.run(run) })
 	n.done.Go(func() { n.owners.follow(run, n.client, n.log) })
 	n.done.Go(func() { n.followGroup(run) })
 	n.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -15,6 +16,9 @@ import (
 type owners struct {
 	layout eventlog.Layout
 	self   string // address of this replica; empty: it has none
+	// hearing and refusals are told what is read.
+	hearing  *hearing
+	refusals []*refusals
 
 	mu      sync.Mutex
 	byShard []owner
@@ -25,8 +29,10 @@ type owner struct {
 	address string // empty: it cannot be called
 }
 
-func newOwners(layout eventlog.Layout, self string) *owners {
-	return &owners{layout: layout, self: self, byShard: make([]owner, layout.ShardCount)}
+func newOwners(layout eventlog.Layout, self string, hearing *hearing, refusals []*refusals) *owners {
+	return &owners{
+		layout: layout, self: self, hearing: hearing, refusals: refusals, byShard: make([]owner, layout.ShardCount),
+	}
 }
 
 // follow keeps the owners current until ctx ends.
@@ -46,22 +52,39 @@ func (o *owners) follow(ctx context.Context, client *eventlog.Client, log *slog.
 }
 
 func (o *owners) read(ctx context.Context, f *eventlog.Follower) error {
+	for tp, start := range f.Reached() {
+		o.refusals[tp.Partition].beginAt(start, o.layout.Generation)
+		o.refusals[tp.Partition].reached(start) // brokers may have deleted all there was
+		o.hearing.learn(tp.Partition, start)
+	}
 	for {
-		recs, _, err := f.Poll(ctx)
+		recs, reached, err := f.Poll(ctx)
 		if err != nil {
 			return err
 		}
-		o.mu.Lock()
 		for i := range recs {
-			var a eventv1.Announcement
-			err := a.UnmarshalVT(recs[i].Value)
-			if err != nil || a.Generation != o.layout.Generation || int(a.Shard) >= len(o.byShard) {
-				continue // of another generation or another program: it names no owner of ours
-			}
-			o.byShard[a.Shard] = owner{string(a.OwnerId), a.PeerAddress}
+			o.take(&recs[i])
 		}
-		o.mu.Unlock()
+		for tp, end := range reached {
+			o.refusals[tp.Partition].reached(end)
+			o.hearing.learn(tp.Partition, end)
+		}
 	}
+}
+
+// take takes in an announcement.
+func (o *owners) take(rec *eventlog.Record) {
+	var a eventv1.Announcement
+	err := a.UnmarshalVT(rec.Value)
+	if err != nil || a.Generation != o.layout.Generation || int(a.Shard) >= len(o.byShard) {
+		// Of another generation or another program: it names no owner of ours.
+		o.refusals[rec.Partition].read(rec.Offset, nil, time.Now())
+		return
+	}
+	o.refusals[rec.Partition].read(rec.Offset, &a, time.Now())
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.byShard[a.Shard] = owner{string(a.OwnerId), a.PeerAddress}
 }
 
 // address is that of a shard's owner, or an error that says why there is nobody to call.

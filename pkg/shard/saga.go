@@ -337,6 +337,9 @@ func (d *decider) afterWrite(e *checkpoint.Entry, s *saga, first int) {
 	delete(d.sagas.waiters, e.Order.ID)
 	d.batch.fenced = true
 	for _, w := range waiters {
+		if e.Order.RefusedDocument() { // it may come again under its key
+			d.refused(w.cmd)
+		}
 		d.batch.answers = append(d.batch.answers,
 			answer{fut: w.fut, result: orderOutcome(e, w.cmd, w.version), first: first, end: end, saga: s})
 	}

@@ -13,6 +13,7 @@ import (
 func (n *Node) Submit(cmd *Command) *Future {
 	in := newCommandInput(cmd)
 	shard := n.ShardOf(cmd.ID)
+	n.setHeard(cmd, shard)
 	if r := n.runners[shard].Load(); r != nil {
 		n.enqueue(r.inbox, in)
 	} else {
@@ -30,6 +31,7 @@ func (n *Node) SubmitBehind(previous *Future, cmd *Command) *Future {
 		return nil
 	}
 	in := newCommandInput(cmd)
+	n.setHeard(cmd, n.ShardOf(cmd.ID))
 	n.enqueue(previous.queue, in)
 	return &in.Future
 }
@@ -57,6 +59,7 @@ func (n *Node) submitToPeer(shard int32, in *commandInput) {
 		return
 	}
 	n.peers.Command(address, commandToWire(in.release(), shard), func(resp *peerv1.CommandResponse, err error) {
+		n.hearing.learn(shard, resp.GetOutcome().GetHeardOffset())
 		n.answerFromPeer(&in.Future, resp, err)
 	})
 }

@@ -16,9 +16,11 @@ import (
 
 // commandToWire is a command for its owner, with the JSON body as the client wrote it.
 func commandToWire(cmd *Command, shard int32) *peerv1.CommandRequest {
+	heard := cmd.heard
 	return &peerv1.CommandRequest{
 		Shard: uint32(shard), Type: cmd.Type, AggregateId: cmd.ID, IdempotencyKey: cmd.Key,
 		ExpectedVersion: cmd.ExpectedVersion, ReceivedAtMicros: cmd.ReceivedAtMicros, Body: cmd.Body,
+		HeardOffset: &heard,
 	}
 }
 

@@ -123,6 +123,24 @@ func DeleteTopic(t testing.TB, cfg eventlog.Config, topic string) {
 	}
 }
 
+// DeleteRecords deletes every record of a topic, as brokers do when their time has passed.
+func DeleteRecords(t testing.TB, cfg eventlog.Config, topic string) {
+	t.Helper()
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(cfg.Seeds...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kafka.Close()
+	admin := kadm.NewClient(kafka)
+	ends, err := admin.ListEndOffsets(Context(t), cfg.TopicPrefix+topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.DeleteRecords(Context(t), ends.Offsets()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // CompactSoon makes Apache Kafka compact a topic within seconds instead of hours: segments roll every second, and one
 // replaced record is enough to start.
 func (l *Log) CompactSoon(topic string) {

@@ -61,6 +61,8 @@ type bulkStream struct {
 	cancel  context.CancelFunc
 	control *http.ResponseController
 	lines   chan bulkLine
+	// heard is what the replica had heard when it read the bytes that the lines are taken from.
+	heard *shard.Heard
 	// last has the newest command on each aggregate. The next one must not overtake it (follow).
 	last    map[aggregate]*submission
 	blocked blocked
@@ -183,6 +185,7 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 	if err != nil {
 		return bulkLine{id: id, problem: problem.Of(err)}
 	}
+	cmd.Heard = s.heard
 	on := aggregate{cmd.Order != nil, cmd.ID}
 	line := bulkLine{id: id, cmd: cmd, run: s.start(on, cmd)}
 	s.remember(on, line.run)

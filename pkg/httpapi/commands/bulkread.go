@@ -65,5 +65,7 @@ func (p *pacedBody) Read(b []byte) (int, error) {
 	if p.stream.stopping() || p.stream.ctx.Err() != nil {
 		return 0, os.ErrDeadlineExceeded
 	}
-	return p.body.Read(b)
+	read, err := p.body.Read(b)
+	p.stream.heard = p.stream.api.heard()
+	return read, err
 }

@@ -23,6 +23,9 @@ type Deps struct {
 	// SubmitBehind hands a command on the same aggregate to the queue that took the previous one, and returns nil when
 	// no queue of this replica did. Without it each command waits for the previous one.
 	SubmitBehind func(previous *shard.Future, cmd *shard.Command) *shard.Future
+	// Heard is what this replica has heard of refusals: each command has it from the moment when its request came; nil:
+	// from when it is submitted.
+	Heard func() *shard.Heard
 	// Options decide what bodies mean; all replicas of a platform have the same.
 	Options command.Options
 	// Now is the clock; nil: time.Now.
@@ -42,8 +45,17 @@ type future interface {
 type api struct {
 	submit  func(*shard.Command) future
 	behind  func(previous future, cmd *shard.Command) future // nil: submit it when previous is done
+	heardBy func() *shard.Heard                              // nil: submit asks
 	options command.Options
 	now     func() time.Time
+}
+
+// heard is what this replica has heard of refusals by now.
+func (a *api) heard() *shard.Heard {
+	if a.heardBy == nil {
+		return nil
+	}
+	return a.heardBy()
 }
 
 // Register adds the routes of all commands.
@@ -58,6 +70,7 @@ func Register(router httpapi.Router, deps Deps) {
 			}
 			return nil
 		},
+		heardBy: deps.Heard,
 		options: deps.Options,
 		now:     deps.Now,
 	}
@@ -78,6 +91,7 @@ func (a *api) register(router httpapi.Router) {
 func (a *api) handler(route command.Route) echo.HandlerFunc {
 	parameters := route.Commands[0].Parameters()
 	return func(c echo.Context) error {
+		heard := a.heard() // before the body, which may take its time
 		body, err := httpapi.ReadBody(c)
 		if err != nil {
 			return err
@@ -93,12 +107,12 @@ func (a *api) handler(route command.Route) echo.HandlerFunc {
 		for _, member := range parameters[min(1, len(parameters)):] {
 			body = command.WithMember(body, member, httpapi.PathParameter(c, member))
 		}
-		return a.run(c, cmd.Type, id, body)
+		return a.run(c, heard, cmd.Type, id, body)
 	}
 }
 
 // run parses a command, submits it, waits for its outcome as the client prefers, and answers.
-func (a *api) run(c echo.Context, typ, id string, body []byte) error {
+func (a *api) run(c echo.Context, heard *shard.Heard, typ, id string, body []byte) error {
 	header := c.Request().Header
 	version, err := parseIfMatch(header)
 	if err != nil {
@@ -115,6 +129,7 @@ func (a *api) run(c echo.Context, typ, id string, body []byte) error {
 	if err != nil {
 		return err
 	}
+	cmd.Heard = heard
 	f := a.submit(cmd)
 	switch await(c.Request().Context(), f, parsePrefer(header)) {
 	case done:

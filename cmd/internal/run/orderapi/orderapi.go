@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	}
 	server.AddCheck(node.Ready)
 	commands.Register(server.Router(), commands.Deps{
-		Submit: node.Submit, SubmitBehind: node.SubmitBehind, Options: options,
+		Submit: node.Submit, SubmitBehind: node.SubmitBehind, Heard: node.Heard, Options: options,
 	})
 	return serve(ctx)
 }

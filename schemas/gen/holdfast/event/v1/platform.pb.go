@@ -102,8 +102,13 @@ type Announcement struct {
 	// host:port of the owner's peer listener.
 	PeerAddress       string `protobuf:"bytes,4,opt,name=peer_address,json=peerAddress,proto3" json:"peer_address,omitempty"`
 	AnnouncedAtMicros int64  `protobuf:"varint,5,opt,name=announced_at_micros,json=announcedAtMicros,proto3" json:"announced_at_micros,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Hashes of aggregate and idempotency key of the commands that this transaction refused: whoever owns the shard next
+	// must not carry out an attempt of them that was taken before.
+	RefusedKeys []uint64 `protobuf:"fixed64,6,rep,packed,name=refused_keys,json=refusedKeys,proto3" json:"refused_keys,omitempty"`
+	// The owner records every refusal so. Releases before this one did not, and what they refused nobody knows.
+	RecordsRefusals bool `protobuf:"varint,7,opt,name=records_refusals,json=recordsRefusals,proto3" json:"records_refusals,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Announcement) Reset() {
@@ -169,6 +174,20 @@ func (x *Announcement) GetAnnouncedAtMicros() int64 {
 		return x.AnnouncedAtMicros
 	}
 	return 0
+}
+
+func (x *Announcement) GetRefusedKeys() []uint64 {
+	if x != nil {
+		return x.RefusedKeys
+	}
+	return nil
+}
+
+func (x *Announcement) GetRecordsRefusals() bool {
+	if x != nil {
+		return x.RecordsRefusals
+	}
+	return false
 }
 
 // AvailabilityRow is the value of a record of topic inventory.availability, keyed by SKU: the whole
@@ -576,7 +595,7 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\x0fpartition_count\x18\x02 \x01(\rR\x0epartitionCount\x12\x1f\n" +
 	"\vshard_count\x18\x03 \x01(\rR\n" +
 	"shardCount\x12*\n" +
-	"\x11created_at_micros\x18\x04 \x01(\x03R\x0fcreatedAtMicros\"\xb2\x01\n" +
+	"\x11created_at_micros\x18\x04 \x01(\x03R\x0fcreatedAtMicros\"\x80\x02\n" +
 	"\fAnnouncement\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\rR\n" +
@@ -584,7 +603,9 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\x05shard\x18\x02 \x01(\rR\x05shard\x12\x19\n" +
 	"\bowner_id\x18\x03 \x01(\fR\aownerId\x12!\n" +
 	"\fpeer_address\x18\x04 \x01(\tR\vpeerAddress\x12.\n" +
-	"\x13announced_at_micros\x18\x05 \x01(\x03R\x11announcedAtMicros\"\xef\x04\n" +
+	"\x13announced_at_micros\x18\x05 \x01(\x03R\x11announcedAtMicros\x12!\n" +
+	"\frefused_keys\x18\x06 \x03(\x06R\vrefusedKeys\x12)\n" +
+	"\x10records_refusals\x18\a \x01(\bR\x0frecordsRefusals\"\xef\x04\n" +
 	"\x0fAvailabilityRow\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x1e\n" +

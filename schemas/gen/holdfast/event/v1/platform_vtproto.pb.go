@@ -5,6 +5,7 @@
 package eventv1
 
 import (
+	binary "encoding/binary"
 	fmt "fmt"
 	protohelpers "github.com/planetscale/vtprotobuf/protohelpers"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -100,6 +101,25 @@ func (m *Announcement) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.RecordsRefusals {
+		i--
+		if m.RecordsRefusals {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x38
+	}
+	if len(m.RefusedKeys) > 0 {
+		for iNdEx := len(m.RefusedKeys) - 1; iNdEx >= 0; iNdEx-- {
+			i -= 8
+			binary.LittleEndian.PutUint64(dAtA[i:], uint64(m.RefusedKeys[iNdEx]))
+		}
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.RefusedKeys)*8))
+		i--
+		dAtA[i] = 0x32
 	}
 	if m.AnnouncedAtMicros != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.AnnouncedAtMicros))
@@ -506,6 +526,12 @@ func (m *Announcement) SizeVT() (n int) {
 	}
 	if m.AnnouncedAtMicros != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.AnnouncedAtMicros))
+	}
+	if len(m.RefusedKeys) > 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(len(m.RefusedKeys)*8)) + len(m.RefusedKeys)*8
+	}
+	if m.RecordsRefusals {
+		n += 2
 	}
 	n += len(m.unknownFields)
 	return n
@@ -937,6 +963,78 @@ func (m *Announcement) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 6:
+			if wireType == 1 {
+				var v uint64
+				if (iNdEx + 8) > l {
+					return io.ErrUnexpectedEOF
+				}
+				v = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+				iNdEx += 8
+				m.RefusedKeys = append(m.RefusedKeys, v)
+			} else if wireType == 2 {
+				var packedLen int
+				for shift := uint(0); ; shift += 7 {
+					if shift >= 64 {
+						return protohelpers.ErrIntOverflow
+					}
+					if iNdEx >= l {
+						return io.ErrUnexpectedEOF
+					}
+					b := dAtA[iNdEx]
+					iNdEx++
+					packedLen |= int(b&0x7F) << shift
+					if b < 0x80 {
+						break
+					}
+				}
+				if packedLen < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				postIndex := iNdEx + packedLen
+				if postIndex < 0 {
+					return protohelpers.ErrInvalidLength
+				}
+				if postIndex > l {
+					return io.ErrUnexpectedEOF
+				}
+				var elementCount int
+				elementCount = packedLen / 8
+				if elementCount != 0 && len(m.RefusedKeys) == 0 {
+					m.RefusedKeys = make([]uint64, 0, elementCount)
+				}
+				for iNdEx < postIndex {
+					var v uint64
+					if (iNdEx + 8) > l {
+						return io.ErrUnexpectedEOF
+					}
+					v = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+					iNdEx += 8
+					m.RefusedKeys = append(m.RefusedKeys, v)
+				}
+			} else {
+				return fmt.Errorf("proto: wrong wireType = %d for field RefusedKeys", wireType)
+			}
+		case 7:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field RecordsRefusals", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.RecordsRefusals = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

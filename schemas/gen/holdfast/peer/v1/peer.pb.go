@@ -175,7 +175,10 @@ type CommandRequest struct {
 	ExpectedVersion  *uint64 `protobuf:"varint,6,opt,name=expected_version,json=expectedVersion,proto3,oneof" json:"expected_version,omitempty"`
 	ReceivedAtMicros int64   `protobuf:"varint,7,opt,name=received_at_micros,json=receivedAtMicros,proto3" json:"received_at_micros,omitempty"`
 	// The JSON body.
-	Body          []byte `protobuf:"bytes,8,opt,name=body,proto3" json:"body,omitempty"`
+	Body []byte `protobuf:"bytes,8,opt,name=body,proto3" json:"body,omitempty"`
+	// How far the replica knew holdfast.shards in the shard's partition (an exclusive end) when it took the request.
+	// Refusals at this offset or beyond came later. Absent from releases before this one.
+	HeardOffset   *int64 `protobuf:"varint,9,opt,name=heard_offset,json=heardOffset,proto3,oneof" json:"heard_offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -266,6 +269,13 @@ func (x *CommandRequest) GetBody() []byte {
 	return nil
 }
 
+func (x *CommandRequest) GetHeardOffset() int64 {
+	if x != nil && x.HeardOffset != nil {
+		return *x.HeardOffset
+	}
+	return 0
+}
+
 // CommandResponse answers a command, once or twice: first when it is durable but its outcome is open (final = false,
 // only for orders that wait for stock of other shards), then with its outcome.
 type CommandResponse struct {
@@ -352,8 +362,11 @@ type CommandResult struct {
 	// The command was done before, under the same key.
 	Repeated          bool  `protobuf:"varint,12,opt,name=repeated,proto3" json:"repeated,omitempty"`
 	RetryAfterSeconds int64 `protobuf:"varint,13,opt,name=retry_after_seconds,json=retryAfterSeconds,proto3" json:"retry_after_seconds,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// How far the owner knows its shard's partition of holdfast.shards, with a refusal: what the client sends after it
+	// has heard of the refusal comes after it.
+	HeardOffset   int64 `protobuf:"varint,14,opt,name=heard_offset,json=heardOffset,proto3" json:"heard_offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CommandResult) Reset() {
@@ -473,6 +486,13 @@ func (x *CommandResult) GetRepeated() bool {
 func (x *CommandResult) GetRetryAfterSeconds() int64 {
 	if x != nil {
 		return x.RetryAfterSeconds
+	}
+	return 0
+}
+
+func (x *CommandResult) GetHeardOffset() int64 {
+	if x != nil {
+		return x.HeardOffset
 	}
 	return 0
 }
@@ -1402,7 +1422,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"generation\x12=\n" +
 	"\bcommands\x18\x02 \x03(\v2!.holdfast.peer.v1.CommandResponseR\bcommands\x12I\n" +
 	"\freservations\x18\x03 \x03(\v2%.holdfast.peer.v1.ReservationResponseR\freservations\x12I\n" +
-	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xac\x02\n" +
+	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xe5\x02\n" +
 	"\x0eCommandRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
@@ -1412,13 +1432,15 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12.\n" +
 	"\x10expected_version\x18\x06 \x01(\x04H\x00R\x0fexpectedVersion\x88\x01\x01\x12,\n" +
 	"\x12received_at_micros\x18\a \x01(\x03R\x10receivedAtMicros\x12\x12\n" +
-	"\x04body\x18\b \x01(\fR\x04bodyB\x13\n" +
-	"\x11_expected_version\"\x8f\x01\n" +
+	"\x04body\x18\b \x01(\fR\x04body\x12&\n" +
+	"\fheard_offset\x18\t \x01(\x03H\x01R\vheardOffset\x88\x01\x01B\x13\n" +
+	"\x11_expected_versionB\x0f\n" +
+	"\r_heard_offset\"\x8f\x01\n" +
 	"\x0fCommandResponse\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
 	"\x05final\x18\x02 \x01(\bR\x05final\x129\n" +
-	"\aoutcome\x18\x04 \x01(\v2\x1f.holdfast.peer.v1.CommandResultR\aoutcomeJ\x04\b\x03\x10\x04R\x06result\"\xd3\x03\n" +
+	"\aoutcome\x18\x04 \x01(\v2\x1f.holdfast.peer.v1.CommandResultR\aoutcomeJ\x04\b\x03\x10\x04R\x06result\"\xf6\x03\n" +
 	"\rCommandResult\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
@@ -1433,7 +1455,8 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	" \x01(\v2\x1e.holdfast.peer.v1.OrderSummaryR\x05order\x124\n" +
 	"\x05stock\x18\v \x01(\v2\x1e.holdfast.peer.v1.StockSummaryR\x05stock\x12\x1a\n" +
 	"\brepeated\x18\f \x01(\bR\brepeated\x12.\n" +
-	"\x13retry_after_seconds\x18\r \x01(\x03R\x11retryAfterSecondsB\n" +
+	"\x13retry_after_seconds\x18\r \x01(\x03R\x11retryAfterSeconds\x12!\n" +
+	"\fheard_offset\x18\x0e \x01(\x03R\vheardOffsetB\n" +
 	"\n" +
 	"\b_on_hand\"\xec\x02\n" +
 	"\fOrderSummary\x12\x0e\n" +

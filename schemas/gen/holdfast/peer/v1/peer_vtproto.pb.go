@@ -198,6 +198,11 @@ func (m *CommandRequest) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.HeardOffset != nil {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.HeardOffset))
+		i--
+		dAtA[i] = 0x48
+	}
 	if len(m.Body) > 0 {
 		i -= len(m.Body)
 		copy(dAtA[i:], m.Body)
@@ -336,6 +341,11 @@ func (m *CommandResult) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.HeardOffset != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.HeardOffset))
+		i--
+		dAtA[i] = 0x70
 	}
 	if m.RetryAfterSeconds != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.RetryAfterSeconds))
@@ -1378,6 +1388,9 @@ func (m *CommandRequest) SizeVT() (n int) {
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
+	if m.HeardOffset != nil {
+		n += 1 + protohelpers.SizeOfVarint(uint64(*m.HeardOffset))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -1465,6 +1478,9 @@ func (m *CommandResult) SizeVT() (n int) {
 	}
 	if m.RetryAfterSeconds != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.RetryAfterSeconds))
+	}
+	if m.HeardOffset != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.HeardOffset))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2415,6 +2431,26 @@ func (m *CommandRequest) UnmarshalVT(dAtA []byte) error {
 				m.Body = []byte{}
 			}
 			iNdEx = postIndex
+		case 9:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HeardOffset", wireType)
+			}
+			var v int64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.HeardOffset = &v
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -2972,6 +3008,25 @@ func (m *CommandResult) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.RetryAfterSeconds |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 14:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HeardOffset", wireType)
+			}
+			m.HeardOffset = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.HeardOffset |= int64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
