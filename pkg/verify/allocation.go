@@ -10,6 +10,11 @@ import (
 // locationUnits is what an order with an allocation rule has at a location, and what was shipped to it from there.
 type locationUnits struct{ present, shipped int64 }
 
+// singleLocation reports whether all of the order has to be at one location.
+func (r *reservation) singleLocation() bool {
+	return r.rule.GetPolicy() == eventv1.AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION
+}
+
 // track follows where an order's units are. Units of orders without a rule may be anywhere.
 func (r *reservation) track(location string, present, shipped int64) {
 	if r.rule == nil {
@@ -40,7 +45,7 @@ func (c *checker) checkAllocation(
 	if r.rule == nil {
 		return
 	}
-	if r.rule.Policy == eventv1.AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION {
+	if r.singleLocation() {
 		c.checkSingleLocation(rec, it, r, quantity, backordered, allocations)
 		return
 	}

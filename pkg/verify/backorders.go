@@ -54,21 +54,15 @@ func (c *checker) foldStockBackordered(rec *eventlog.Record, it *item, ch *event
 	r.addBackordered(location, ch.Backordered)
 }
 
-// foldBackorderFilled folds stock that has come for an order. At each location, the order that waited first is filled
-// first. What fills it may be at another location than it waits at; the reservation then moves there.
+// foldBackorderFilled folds stock that has come for an order. What fills it may be at another location than it waits at;
+// the reservation then moves there.
 func (c *checker) foldBackorderFilled(rec *eventlog.Record, it *item, ch *eventv1.BackorderFilled) {
 	r := it.reservations[ch.Step.GetOrderId()]
 	if r == nil || ch.Step.Version != r.version || idOf(ch.Step.PlacedEventId) != r.placed {
 		c.check(Conserved, false, "%s: filled a backorder of order %s, which has none", at(rec), ch.Step.GetOrderId())
 		return
 	}
-	for _, w := range it.waiting {
-		if w.order == ch.Step.OrderId {
-			break
-		}
-		c.check(Conserved, w.location != ch.Location || it.backorderedOf(w) == 0,
-			"%s: order %s was filled while %s waits since before", at(rec), ch.Step.OrderId, w.order)
-	}
+	c.checkTurn(rec, it, ch)
 	r.addBackordered(ch.Location, -ch.Quantity)
 	c.check(Conserved, ch.Quantity > 0 && r.backorderedAt[ch.Location] == ch.Backordered,
 		"%s: %d are said to be backordered, it should be %d", at(rec), ch.Backordered, r.backorderedAt[ch.Location])
@@ -92,9 +86,28 @@ func (c *checker) foldBackorderFilled(rec *eventlog.Record, it *item, ch *eventv
 		r.track(a.Location, a.Quantity, 0)
 		r.track(ch.Location, -a.Quantity, 0)
 	}
-	single := r.rule.GetPolicy() == eventv1.AllocationPolicy_ALLOCATION_POLICY_SINGLE_LOCATION
-	c.check(Agreement, !single || reserved+committed == 0,
+	c.check(Agreement, !r.singleLocation() || reserved+committed == 0,
 		"%s: filled from %v and %v, all should be at one location", at(rec), ch.Reserved, ch.Committed)
 	c.check(Conserved, reserved+committed <= ch.Quantity,
 		"%s: moved %d to fill %d", at(rec), reserved+committed, ch.Quantity)
+}
+
+// checkTurn checks that no order waits since before that could have had what fills this one (INV-26, INV-62): goods of the
+// location that it waits at, or of any other location unless its rule is single_location.
+func (c *checker) checkTurn(rec *eventlog.Record, it *item, ch *eventv1.BackorderFilled) {
+	moved := int64(0)
+	movedFrom := map[string]bool{}
+	for _, a := range slices.Concat(ch.Reserved, ch.Committed) {
+		moved += a.Quantity
+		movedFrom[a.Location] = true
+	}
+	for _, w := range it.waiting {
+		if w.order == ch.Step.OrderId {
+			return
+		}
+		could := w.location == ch.Location && ch.Quantity > moved || movedFrom[w.location] ||
+			moved > 0 && !it.reservations[w.order].singleLocation()
+		c.check(Conserved, !could || it.backorderedOf(w) == 0,
+			"%s: order %s was filled while %s waits since before", at(rec), ch.Step.OrderId, w.order)
+	}
 }
