@@ -27,11 +27,11 @@ func (c BackorderLimitSet) evolve(item *Item, _ *Reservation) { item.BackorderLi
 //
 //	INV-25  What is reserved or committed and not in stock yet is backordered. Releases give it up first, shipments use
 //	        it last. At most 10,000 orders wait for an item; beyond that the backorder limit counts as 0.
-//	INV-26  Whatever makes stock available fills backorders (BackorderFilled). What comes to a location goes to the orders
-//	        that wait there, in the order of their arrival, once what was reserved there before is covered. What is then
-//	        available goes to the orders that wait at other locations, in the order of their arrival, as their rule
-//	        allows (INV-62). An order keeps its place while it waits for anything. What an amendment makes it wait for
-//	        more is filled in that place too.
+//	INV-26  Whatever makes stock available fills backorders (BackorderFilled). What comes to a location goes to the
+//	        orders that wait there, in the order of their arrival, once what was reserved there before is covered. What
+//	        is then available goes to the orders that wait at other locations, in the order of their arrival, as their
+//	        rule allows (INV-62). An order keeps its place while it waits for anything. What an amendment makes it wait
+//	        for more is filled in that place too.
 //	INV-62  With a rule, a backorder is at the first location that the rule allocates at, or else tries. A backorder of
 //	        single_location is filled from its own location alone, so it is passed over by what comes to another
 //	        location; others are filled from other locations as their rule says.

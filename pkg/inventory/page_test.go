@@ -43,9 +43,9 @@ count or an adjustment may find that it is not there; available is then below 0,
 const stockTail = `
 An order's step is absolute: it says how much is to be reserved, committed and shipped in all, ` +
 	`so one that is repeated moves
-nothing. When goods become available, orders that wait get them within the same decision, first in, first out: those that wait at
-the goods' location, then those that wait at others. An order of single_location has nothing from another location than
-the one that it waits at, so orders that came after it may get what comes to others.
+nothing. When goods become available, orders that wait get them within the same decision, first in, first out: those
+that wait at the goods' location, then those that wait at others. An order of single_location has nothing from another
+location than the one that it waits at, so orders that came after it may get what comes to others.
 
 ## A transfer
 

@@ -124,11 +124,15 @@ func Decide(o Order, cmd Command) ([]Event, error) {
 
 // Evolve returns the order after an event. It never fails on what Decide produced, and does not change its argument.
 //
-// Version grows by 1. The first of OrderPlaced, ImportRequested and DocumentImported sets PlacedEventID to the event's
-// ID; each of them sets OccurredAtMicros. Every event that changes what Wanted returns sets ReservationVersion to the
-// new Version, and Settled to false. ID is the key of the state: whoever keeps the state sets it.
+// Version grows by 1, and VisibleVersion follows it at each event that a client can see. The first of OrderPlaced,
+// ImportRequested and DocumentImported sets PlacedEventID to the event's ID; each of them sets OccurredAtMicros. Every
+// event that changes what Wanted returns sets ReservationVersion to the new Version, and Settled to false. ID is the
+// key of the state: whoever keeps the state sets it.
 func Evolve(o Order, ev Event, f Facts) Order {
 	o.Version++
+	if Visible(ev) {
+		o.VisibleVersion = o.Version
+	}
 	switch e := ev.(type) { // direct calls for frequent events: through the interface the order would be allocated
 	case OrderPlaced:
 		e.evolve(&o, f)

@@ -65,8 +65,9 @@ func (l Lifecycle) String() string {
 // Order is the decision state. The zero value is an order that was never placed. Evolve copies a slice before it
 // changes it.
 type Order struct {
-	ID                          string
-	Version                     uint64
+	ID string
+	// Version counts the order's events. VisibleVersion is that of the last one that a client can see (Visible).
+	Version, VisibleVersion     uint64
 	Kind                        Kind
 	CustomerID, Currency        string
 	Country, Reference          string

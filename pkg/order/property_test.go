@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -34,6 +35,22 @@ func checkSubtotal(o order.Order) string {
 	return ""
 }
 
+// checkVisible: an event that clients see gives the order its version, and any other changes nothing but the order's
+// part in a step.
+func checkVisible(before, after order.Order, ev order.Event) string {
+	if order.Visible(ev) {
+		if after.VisibleVersion != after.Version {
+			return "clients see it, and not its version"
+		}
+		return ""
+	}
+	before.Version, before.ReservationVersion, before.Settled = after.Version, after.ReservationVersion, after.Settled
+	if !reflect.DeepEqual(before, after) {
+		return "no client sees it, and it changes the order"
+	}
+	return ""
+}
+
 // With any commands, amounts and quantities add up, versions have no gaps, lifecycles change only as they may, and a
 // wanted reservation never changes without its version.
 func TestRandomCommandsKeepTheInvariants(t *testing.T) {
@@ -50,6 +67,9 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 				before := o
 				o = order.Evolve(o, ev, order.Facts{EventID: order.ID{byte(o.Version + 1)}})
 				if problem := order.CheckOrder(before, o); problem != "" {
+					t.Fatalf("%T: %s", ev, problem)
+				}
+				if problem := checkVisible(before, o, ev); problem != "" {
 					t.Fatalf("%T: %s", ev, problem)
 				}
 				again := before.RefusedDocument() && (o.Lifecycle == order.Placed || o.Lifecycle == order.Completed)

@@ -13,8 +13,12 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// apply folds one event. A change that this version does not know still gets its entry in the timeline.
+// apply folds one event. A change that this version does not know still gets its entry in the timeline. An event that
+// no client sees (order.Visible) changes nothing, not even the version: what is shown has the same version as before.
 func (o *Order) apply(ev *eventv1.OrderEvent) {
+	if _, settled := ev.Change.(*eventv1.OrderEvent_ReservationSettled); settled {
+		return
+	}
 	o.ID, o.Version = ev.OrderId, ev.Meta.Version
 	e := Entry{
 		Type: TypeOf(ev), Version: ev.Meta.Version, Cause: schema.Causes.Word(ev.Meta.Cause),

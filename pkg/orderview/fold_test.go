@@ -22,7 +22,7 @@ func folded(t *testing.T, events ...*eventv1.OrderEvent) *Order {
 	for i, ev := range all {
 		ev.OrderId, ev.Meta = "o-1", &eventv1.Meta{Version: uint64(i + 1)}
 	}
-	body, err := render(all)
+	body, _, err := render(all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestBackordersOfTheLastLinesFillLast(t *testing.T) {
 }
 
 func TestACreditNoteHasNothingToFulfil(t *testing.T) {
-	body, err := render([]*eventv1.OrderEvent{
+	body, _, err := render([]*eventv1.OrderEvent{
 		{OrderId: "c-1", Meta: &eventv1.Meta{Version: 1}, Change: &eventv1.OrderEvent_CreditNoteImported{
 			CreditNoteImported: &eventv1.CreditNoteImported{
 				Currency: "GBP",
@@ -84,7 +84,7 @@ func TestADocumentThatWaitsForStock(t *testing.T) {
 		for k, ev := range events[:i+1] {
 			ev.OrderId, ev.Meta = "d", &eventv1.Meta{Version: uint64(k + 1)}
 		}
-		body, err := render(events[:i+1])
+		body, _, err := render(events[:i+1])
 		var o Order
 		if err == nil {
 			err = json.Unmarshal(body, &o)

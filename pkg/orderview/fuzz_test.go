@@ -32,7 +32,7 @@ func FuzzRender(f *testing.F) {
 		if err := back.decode(s.encode(nil)); err != nil || back.version != s.version || back.unshipped != s.unshipped {
 			t.Fatalf("%v: %+v, then %+v", err, s, back)
 		}
-		_, _ = render(events) // an error names the order; a year beyond 9999 has no text
+		_, _, _ = render(events) // an error names the order; a year beyond 9999 has no text
 	})
 }
 

@@ -3,11 +3,13 @@ package orderview
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec/codectest"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/order"
@@ -36,6 +38,7 @@ func TestTheViewAgreesWithTheRules(t *testing.T) {
 				log = append(log, read)
 				h.apply(read)
 				o = order.Evolve(o, ev, order.Facts{})
+				shownAs(t, log, order.Visible(ev), o.VisibleVersion)
 			}
 			if o.Version > 0 {
 				sameAs(t, &o, &h, log)
@@ -44,8 +47,50 @@ func TestTheViewAgreesWithTheRules(t *testing.T) {
 	})
 }
 
+// shownAs checks that the last event changes what is shown if it is visible, and nothing of it otherwise. version is
+// the one that the write side has answered.
+func shownAs(t interface{ Fatalf(string, ...any) }, log []*eventv1.OrderEvent, visible bool, version uint64) {
+	before, _, err := render(log[:len(log)-1])
+	after, shown, err2 := render(log)
+	if err != nil || err2 != nil {
+		t.Fatalf("%v %v", err, err2)
+	}
+	if changed := string(before) != string(after); changed != visible || shown != version {
+		t.Fatalf("clients see it: %t; what they are shown has changed: %t; version %d, want %d, after %v",
+			visible, changed, shown, version, log[len(log)-1])
+	}
+}
+
+// The list of events that no client sees (order.Visible) is that of the view, for all events of the schema.
+func TestClientsAreShownWhatTheRulesSayTheySee(t *testing.T) {
+	hidden := 0
+	for _, s := range codectest.Samples(t) {
+		ev := &eventv1.OrderEvent{}
+		if err := schema.ReadOrder(s.Value, ev); err != nil || !strings.HasPrefix(s.Type, "holdfast."+TypeOf(ev)+".v") {
+			continue // of stock
+		}
+		_, _, decided, err := codec.DecodeOrder(s.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		version := uint64(1)
+		if order.Visible(decided) {
+			version = 2
+		} else {
+			hidden++
+		}
+		placed := &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{}}}
+		placed.OrderId, placed.Meta, ev.Meta.Version = "o-1", &eventv1.Meta{Version: 1}, 2
+		ev.OrderId = "o-1"
+		shownAs(t, []*eventv1.OrderEvent{placed, ev}, order.Visible(decided), version)
+	}
+	if hidden == 0 {
+		t.Error("no event is hidden")
+	}
+}
+
 func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
-	b, err := render(log)
+	b, version, err := render(log)
 	var v Order
 	if err != nil || json.Unmarshal(b, &v) != nil {
 		t.Fatalf("%v: %s", err, b)
@@ -53,7 +98,8 @@ func sameAs(t *rapid.T, o *order.Order, h *summary, log []*eventv1.OrderEvent) {
 	euro, _ := money.Lookup("EUR")
 	currency, _ := money.Lookup(o.Currency)
 	for what, pair := range map[string][2]any{
-		"version":           {v.Version, o.Version},
+		"version":           {v.Version, o.VisibleVersion},
+		"version beside it": {version, o.VisibleVersion},
 		"status":            {v.Status, o.Lifecycle.String()},
 		"indexed status":    {h.status, o.Lifecycle.String()},
 		"payment status":    {v.PaymentStatus, o.PaymentStatus()},

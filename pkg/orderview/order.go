@@ -10,8 +10,8 @@ import (
 // Order is an order, or a past document, as GET /v1/orders/{id} shows it.
 type Order struct {
 	ID               string       `json:"order_id"`
-	Kind             string       `json:"kind"` // order, imported_order, credit_note
-	Version          uint64       `json:"version"`
+	Kind             string       `json:"kind"`    // order, imported_order, credit_note
+	Version          uint64       `json:"version"` // of the last entry of Timeline
 	Status           string       `json:"status"`
 	PaymentStatus    string       `json:"payment_status"`
 	FulfilmentStatus string       `json:"fulfilment_status,omitempty"`

@@ -22,8 +22,8 @@ func (s *Store) Order(id string) (jsonBody []byte, version uint64, ok bool, err 
 	if err = errors.Join(err, closer.Close()); err != nil {
 		return nil, 0, false, fmt.Errorf("read order %s: %w", id, err)
 	}
-	jsonBody, err = render(events)
-	return jsonBody, events[len(events)-1].Meta.Version, err == nil, err
+	jsonBody, version, err = render(events)
+	return jsonBody, version, err == nil, err
 }
 
 // List returns up to limit orders, newest first: of a customer, of a status, of both, or of all. after is the cursor

@@ -8,8 +8,9 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// render folds an order's events, oldest first, and writes the order as GET /v1/orders/{id} answers it.
-func render(events []*eventv1.OrderEvent) ([]byte, error) {
+// render folds an order's events, oldest first, and writes the order as GET /v1/orders/{id} answers it, with its
+// version.
+func render(events []*eventv1.OrderEvent) (jsonBody []byte, version uint64, err error) {
 	var o Order
 	for _, ev := range events {
 		o.apply(ev)
@@ -22,9 +23,9 @@ func render(events []*eventv1.OrderEvent) ([]byte, error) {
 	}
 	b, err := json.Marshal(&o)
 	if err != nil {
-		return nil, fmt.Errorf("render order %s: %w", o.ID, err)
+		return nil, 0, fmt.Errorf("render order %s: %w", o.ID, err)
 	}
-	return b, nil
+	return b, o.Version, nil
 }
 
 // amount is money to be paid, with the digits of the order's currency.

@@ -225,12 +225,7 @@ func TestALateAnswerDoesNotDecideAnAmendment(t *testing.T) {
 		id = cmd.ID
 	}
 	ok(t, do(t, n, command.PlaceOrder, "", key, body))
-	eventually(t, func() string { // placed, reserved, confirmed, and stock has followed
-		if r := do(t, n, command.PlaceOrder, "", key, body); r.Version != 4 {
-			return fmt.Sprintf("%+v", r)
-		}
-		return ""
-	})
+	p.settled(t, id) // placed, reserved, confirmed, and stock has followed
 	mail.mu.Lock()
 	old := mail.sent[0]
 	mail.held = make(chan func(), 1_000)

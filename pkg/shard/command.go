@@ -21,7 +21,7 @@ type Command struct {
 	Key string
 	// Fingerprint is the start of SHA-256 over type, ID and canonical body.
 	Fingerprint [16]byte
-	// ExpectedVersion is If-Match; nil: any.
+	// ExpectedVersion is If-Match; nil: any. For an order it is a version that clients see (order.Visible).
 	ExpectedVersion  *uint64
 	ReceivedAtMicros int64
 	// OccurredAtMicros is when it happened in the shop; 0: when it was received.
@@ -49,7 +49,7 @@ type Result struct {
 	// Status is the order's where it forbids the command, and Allowed the commands that it allows.
 	Status  string
 	Allowed []string
-	// Version of the aggregate.
+	// Version of the aggregate, as clients see it.
 	Version uint64
 	// OnHand goes with count_outdated: what the location has.
 	OnHand *int64

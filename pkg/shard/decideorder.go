@@ -29,8 +29,8 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 		d.refuse(fut, cmd, Result{Code: problem.OrderNotFound, Detail: "there is no order " + cmd.ID})
 		return nil
 	}
-	if cmd.ExpectedVersion != nil && *cmd.ExpectedVersion != e.Order.Version {
-		d.refuse(fut, cmd, versionMismatch(e.Order.Version, *cmd.ExpectedVersion))
+	if cmd.ExpectedVersion != nil && *cmd.ExpectedVersion != e.Order.VisibleVersion {
+		d.refuse(fut, cmd, versionMismatch(e.Order.VisibleVersion, *cmd.ExpectedVersion))
 		return nil
 	}
 	if open := len(d.sagas.byOrder); (e.Order.Version == 0 || again) && open >= MaxOpenSagas {
@@ -41,7 +41,7 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 	}
 	evs, err := order.Decide(e.Order, d.withAskStock(cmd.Order))
 	if err != nil {
-		d.refuse(fut, cmd, refusal(err, e.Order.Version))
+		d.refuse(fut, cmd, refusal(err, e.Order.VisibleVersion))
 		return nil
 	}
 	if len(evs) == 0 { // it has happened already

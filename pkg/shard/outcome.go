@@ -11,11 +11,11 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 )
 
-// orderOutcome is what a client is told of an order that its command changed. version is the order's when the command
-// was accepted.
+// orderOutcome is what a client is told of an order that its command changed. version is that of the command's first
+// event.
 func orderOutcome(e *checkpoint.Entry, cmd *Command, version uint64) Result {
 	o := &e.Order
-	res := Result{Version: o.Version, Order: summarizeOrder(o)}
+	res := Result{Version: o.VisibleVersion, Order: summarizeOrder(o)}
 	switch c := cmd.Order.(type) {
 	case order.Ship:
 		res.Order.FulfilmentID = c.FulfilmentID
@@ -40,7 +40,7 @@ func orderOutcome(e *checkpoint.Entry, cmd *Command, version uint64) Result {
 
 // declinedResult says why an amendment was declined. Only of the newest one it is known which lines were short.
 func declinedResult(o *order.Order, version uint64) Result {
-	res := Result{Version: o.Version, Status: o.Lifecycle.String(), Order: summarizeOrder(o),
+	res := Result{Version: o.VisibleVersion, Status: o.Lifecycle.String(), Order: summarizeOrder(o),
 		Code: problem.AmendmentDeclined, Detail: "the amendment was declined; the order stayed as it was"}
 	if len(o.Short) > 0 && o.DeclinedAmendments[len(o.DeclinedAmendments)-1] == version {
 		short := shortResult(o.Short)
@@ -62,7 +62,7 @@ func shortResult(short []order.ShortLine) Result {
 
 func summarizeOrder(o *order.Order) *OrderSummary {
 	s := &OrderSummary{
-		ID: o.ID, Version: o.Version, Status: o.Lifecycle.String(),
+		ID: o.ID, Version: o.VisibleVersion, Status: o.Lifecycle.String(),
 		PaymentStatus: o.PaymentStatus(), FulfilmentStatus: o.FulfilmentStatus(), ReturnStatus: o.ReturnStatus(),
 		Currency: o.Currency, TotalMicros: o.TotalMicros,
 	}

@@ -54,8 +54,8 @@ func (c *checker) foldStockBackordered(rec *eventlog.Record, it *item, ch *event
 	r.addBackordered(location, ch.Backordered)
 }
 
-// foldBackorderFilled folds stock that has come for an order. What fills it may be at another location than it waits at;
-// the reservation then moves there.
+// foldBackorderFilled folds stock that has come for an order. What fills it may be at another location than it waits
+// at; the reservation then moves there.
 func (c *checker) foldBackorderFilled(rec *eventlog.Record, it *item, ch *eventv1.BackorderFilled) {
 	r := it.reservations[ch.Step.GetOrderId()]
 	if r == nil || ch.Step.Version != r.version || idOf(ch.Step.PlacedEventId) != r.placed {
@@ -92,8 +92,8 @@ func (c *checker) foldBackorderFilled(rec *eventlog.Record, it *item, ch *eventv
 		"%s: moved %d to fill %d", at(rec), reserved+committed, ch.Quantity)
 }
 
-// checkTurn checks that no order waits since before that could have had what fills this one (INV-26, INV-62): goods of the
-// location that it waits at, or of any other location unless its rule is single_location.
+// checkTurn checks that no order waits since before that could have had what fills this one (INV-26, INV-62): goods of
+// the location that it waits at, or of any other location unless its rule is single_location.
 func (c *checker) checkTurn(rec *eventlog.Record, it *item, ch *eventv1.BackorderFilled) {
 	moved := int64(0)
 	movedFrom := map[string]bool{}

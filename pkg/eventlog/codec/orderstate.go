@@ -9,7 +9,8 @@ import (
 // EncodeOrder appends an order's state to dst.
 func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 	return appendMessage(dst, &statev1.Order{
-		OrderId: o.ID, Version: o.Version, Kind: int32(o.Kind), CustomerId: o.CustomerID, Currency: o.Currency,
+		OrderId: o.ID, Version: o.Version, VisibleVersion: o.VisibleVersion, Kind: int32(o.Kind),
+		CustomerId: o.CustomerID, Currency: o.Currency,
 		Lines: toStateLines(o.Lines), SubtotalMicros: o.SubtotalMicros, TotalMicros: o.TotalMicros,
 		PaymentTerms: int32(o.Terms), PaymentDeadlineMicros: o.PaymentDeadlineMicros, Lifecycle: int32(o.Lifecycle),
 		AuthorizedMicros: o.AuthorizedMicros, CapturedMicros: o.CapturedMicros,
@@ -32,7 +33,8 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		return order.Order{}, malformed("order", err)
 	}
 	o := order.Order{
-		ID: p.OrderId, Version: p.Version, Kind: order.Kind(p.Kind), CustomerID: p.CustomerId, Currency: p.Currency,
+		ID: p.OrderId, Version: p.Version, VisibleVersion: p.VisibleVersion, Kind: order.Kind(p.Kind),
+		CustomerID: p.CustomerId, Currency: p.Currency,
 		Lines: fromStateLines(p.Lines), SubtotalMicros: p.SubtotalMicros, TotalMicros: p.TotalMicros,
 		Terms: order.PaymentTerms(p.PaymentTerms), PaymentDeadlineMicros: p.PaymentDeadlineMicros,
 		Lifecycle:        order.Lifecycle(p.Lifecycle),

@@ -889,8 +889,10 @@ type Order struct {
 	Amendments         int32         `protobuf:"varint,53,opt,name=amendments,proto3" json:"amendments,omitempty"`
 	PaymentDue         bool          `protobuf:"varint,54,opt,name=payment_due,json=paymentDue,proto3" json:"payment_due,omitempty"`
 	ReturnedTo         []*ReturnedTo `protobuf:"bytes,61,rep,name=returned_to,json=returnedTo,proto3" json:"returned_to,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// That of the last event that a client can see.
+	VisibleVersion uint64 `protobuf:"varint,62,opt,name=visible_version,json=visibleVersion,proto3" json:"visible_version,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Order) Reset() {
@@ -1173,6 +1175,13 @@ func (x *Order) GetReturnedTo() []*ReturnedTo {
 		return x.ReturnedTo
 	}
 	return nil
+}
+
+func (x *Order) GetVisibleVersion() uint64 {
+	if x != nil {
+		return x.VisibleVersion
+	}
+	return 0
 }
 
 // ReturnedTo is what came back of a SKU to a location that was named for it.
@@ -1595,7 +1604,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xce\v\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xf7\v\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1641,7 +1650,8 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\vpayment_due\x186 \x01(\bR\n" +
 	"paymentDue\x12>\n" +
 	"\vreturned_to\x18= \x03(\v2\x1d.holdfast.state.v1.ReturnedToR\n" +
-	"returnedTo\"M\n" +
+	"returnedTo\x12'\n" +
+	"\x0fvisible_version\x18> \x01(\x04R\x0evisibleVersion\"M\n" +
 	"\n" +
 	"ReturnedTo\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12-\n" +

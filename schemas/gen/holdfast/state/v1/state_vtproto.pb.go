@@ -864,6 +864,13 @@ func (m *Order) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.VisibleVersion != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.VisibleVersion))
+		i--
+		dAtA[i] = 0x3
+		i--
+		dAtA[i] = 0xf0
+	}
 	if len(m.ReturnedTo) > 0 {
 		for iNdEx := len(m.ReturnedTo) - 1; iNdEx >= 0; iNdEx-- {
 			size, err := m.ReturnedTo[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
@@ -2031,6 +2038,9 @@ func (m *Order) SizeVT() (n int) {
 			l = e.SizeVT()
 			n += 2 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
+	}
+	if m.VisibleVersion != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.VisibleVersion))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5285,6 +5295,25 @@ func (m *Order) UnmarshalVT(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 62:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field VisibleVersion", wireType)
+			}
+			m.VisibleVersion = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.VisibleVersion |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
