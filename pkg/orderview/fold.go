@@ -16,7 +16,7 @@ import (
 // apply folds one event. A change that this version does not know still gets its entry in the timeline. An event that
 // no client sees (order.Visible) changes nothing, not even the version: what is shown has the same version as before.
 func (o *Order) apply(ev *eventv1.OrderEvent) {
-	if _, settled := ev.Change.(*eventv1.OrderEvent_ReservationSettled); settled {
+	if _, hidden := ev.Change.(*eventv1.OrderEvent_ReservationSettled); hidden {
 		return
 	}
 	o.ID, o.Version = ev.OrderId, ev.Meta.Version

@@ -83,7 +83,8 @@ func (c *checker) checkReservation(sku string, it *item, orderID string, r *rese
 		return
 	}
 	o := c.orders[orderID]
-	wants := o != nil && o.line(sku) != nil && o.placed == r.placed
+	wants := o != nil && o.placed == r.placed &&
+		(o.line(sku) != nil || !c.o.Settled && c.awaitsOtherShard(o, sku)) // it may have been declined, and stock not told
 	c.check(Agreement, wants, "SKU %s (%d@%d) holds %d for order %s, which does not want it",
 		sku, it.partition, r.offset, setAside, orderID)
 }
