@@ -8,8 +8,13 @@ import (
 // Follower reads committed records as they come, from explicit offsets on, until it is closed. It is for one goroutine;
 // only Close may be called from another.
 type Follower struct {
-	reader *reader
+	reader  *reader
+	markers map[TopicPartition]Marker // nil: they are not kept
 }
+
+// Marker is the end of a transaction in a partition. The broker that leads the partition writes it, with the time of its
+// own clock.
+type Marker struct{ Offset, AtMicros int64 }
 
 // Follow reads from the given offsets on. An offset that the log does not have is an *OffsetError.
 func (c *Client) Follow(from Offsets) (*Follower, error) {
@@ -37,7 +42,12 @@ func (c *Client) FollowAnnouncements(ctx context.Context, layout Layout) (*Follo
 	if err != nil {
 		return nil, err
 	}
-	return c.follow(ctx, from, readerOptions{lossy: true}) // brokers may delete the start meanwhile
+	f, err := c.follow(ctx, from, readerOptions{lossy: true}) // brokers may delete the start meanwhile
+	if err != nil {
+		return nil, err
+	}
+	f.markers = map[TopicPartition]Marker{}
+	return f, nil
 }
 
 func (c *Client) follow(ctx context.Context, from Offsets, o readerOptions) (*Follower, error) {
@@ -66,6 +76,9 @@ func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, er
 	for _, p := range fetches {
 		for _, kr := range p.records {
 			if kr.Attrs.IsControl() {
+				if f.markers != nil {
+					f.markers[p.tp] = Marker{kr.Offset, kr.Timestamp.UnixMicro()}
+				}
 				continue
 			}
 			recs = append(recs, fromClientRecord(p.tp, kr))
@@ -78,6 +91,13 @@ func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, er
 // Reached is the offset after what Poll has returned, in every followed partition: before the first Poll, where it
 // begins.
 func (f *Follower) Reached() Offsets { return f.reader.reached.Clone() }
+
+// Marker is the last transaction marker that Poll passed in a partition, if it has passed any. Only a follower of
+// announcements knows it.
+func (f *Follower) Marker(tp TopicPartition) (Marker, bool) {
+	m, passed := f.markers[tp]
+	return m, passed
+}
 
 // Close releases the connections and ends a Poll that waits.
 func (f *Follower) Close() { f.reader.close() }

@@ -64,6 +64,10 @@ func isFenced(err error) bool {
 	return false
 }
 
+// TimeRefused reports whether a commit failed because the broker's clock is so far from the records' time that the
+// broker does not take them. Apache Kafka allows an hour.
+func TimeRefused(err error) bool { return errors.Is(err, kerr.InvalidTimestamp) }
+
 // Writer is one shard's right to append. It uses three transactional ids in turn, with at most one transaction open.
 // Commit is for one goroutine. Close may be called from any goroutine, and ends a Commit that waits.
 type Writer struct {

@@ -11,6 +11,9 @@ import (
 // stood after that, announces itself and reconciles. Nothing is decided before the announcement has committed. When it
 // returns, the runner accepts commands.
 func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) {
+	if err := n.clocks[shard].fault(); err != nil {
+		return nil, err
+	}
 	phases := phaseTimes{began: time.Now()}
 	n.cfg.Hooks.acquire(shard, "fence")
 	w, err := eventlog.OpenWriter(ctx, n.cfg.Log, n.layout, shard,
@@ -41,9 +44,10 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	}
 	phases.end("restore")
 	n.cfg.Hooks.acquire(shard, "announce")
-	if err := w.Commit([]*eventlog.Record{r.announcement(nil)}); err != nil {
+	if err := r.announce(ctx); err != nil {
 		return nil, err
 	}
+	r.clock.warnOfFuture(n.log, r.state.newestMicros)
 	phases.end("announce")
 	n.cfg.Hooks.acquire(shard, "reconcile")
 	if err := r.reconcile(); err != nil {
@@ -64,10 +68,12 @@ func (n *Node) restore(ctx context.Context, s *shardState) (records int, err err
 	if err != nil {
 		return 0, err
 	}
-	records, err = s.restore(ctx, ends, &logEnd{}, func(left int64) { n.noteRestoring(s.shard, left) })
+	end := &logEnd{}
+	records, err = s.restore(ctx, ends, end, func(left int64) { n.noteRestoring(s.shard, left) })
 	if err != nil {
 		return 0, err
 	}
+	s.newestMicros = end.newest
 	n.metrics.restored.Add(float64(records))
 	s.deleteFormer()
 	return records, nil

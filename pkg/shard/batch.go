@@ -28,8 +28,9 @@ type batch struct {
 	fenced bool
 	// refused are the hashes of the commands that were refused. They need an announcement, which has them.
 	refused []uint64
-	// announces: the last record is an announcement.
-	announces bool
+	// announces: the last record is an announcement, of this time.
+	announces     bool
+	announcedFrom time.Time
 	// heartbeat adds an announcement: the topic of announcements keeps an hour only.
 	heartbeat bool
 	// changes are the checkpoint of the state as it is after this batch; nil: none was due.

@@ -92,6 +92,7 @@ func (r *runner) seal() bool {
 		return false
 	}
 	if b.announces = b.events == 0 || b.heartbeat || len(b.refused) > 0; b.announces {
+		b.announcedFrom = r.clock.wall()
 		b.records = append(b.records, r.announcement(b.refused))
 		r.lastHeartbeat = time.Now()
 	}
@@ -100,9 +101,10 @@ func (r *runner) seal() bool {
 
 // announcement is the heartbeat: who owns the shard, and where. It says what was refused since the last one.
 func (r *runner) announcement(refused []uint64) *eventlog.Record {
+	now := r.clock.wall().UnixMicro()
 	v, err := proto.Marshal(&eventv1.Announcement{
 		Generation: r.state.layout.Generation, Shard: uint32(r.state.shard), OwnerId: r.ownerID[:],
-		PeerAddress: r.node.peers.Address(), AnnouncedAtMicros: nowMicros(),
+		PeerAddress: r.node.peers.Address(), AnnouncedAtMicros: now,
 		RefusedKeys: refused, RecordsRefusals: true,
 	})
 	if err != nil {
@@ -111,7 +113,7 @@ func (r *runner) announcement(refused []uint64) *eventlog.Record {
 	return &eventlog.Record{
 		TopicPartition:  eventlog.TopicPartition{Topic: eventlog.TopicShards, Partition: r.state.shard},
 		Value:           v,
-		TimestampMicros: nowMicros(),
+		TimestampMicros: now,
 	}
 }
 

@@ -65,6 +65,11 @@ type Config struct {
 	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log, so that acquiring one
 	// means reading what came since. 0: never; acquiring a shard that this replica never had means reading all of its log.
 	StandbyEvery time.Duration
+	// MaxClockSkew is how far this replica's clock may be from the brokers' while it serves a shard; 0: nobody compares
+	// them.
+	MaxClockSkew time.Duration
+	// Clock is that clock; nil: time.Now.
+	Clock func() time.Time
 	// Decode decodes the commands of other replicas.
 	Decode     DecodeFunc
 	Logger     *slog.Logger

@@ -2,7 +2,6 @@ package shard
 
 import (
 	"sync"
-	"time"
 )
 
 // inbox has what waits for a shard, bounded: many senders, one receiver. Messages of other shards have a queue of their
@@ -84,6 +83,3 @@ func signal(c chan struct{}) {
 	default:
 	}
 }
-
-// nowMicros is the writer's clock. Nothing else in the write path reads one for what it decides.
-func nowMicros() int64 { return time.Now().UnixMicro() }

@@ -72,7 +72,12 @@ var _ peer.Handler = peerHandler{}
 // Command decides a command of another replica, or refuses it where the shard is not served here.
 func (h peerHandler) Command(c *peerv1.CommandRequest, answer func(final bool, r *peerv1.CommandResult)) {
 	n := h.node
-	cmd, err := n.cfg.Decode(c.Type, c.AggregateId, c.IdempotencyKey, c.Body, c.ReceivedAtMicros)
+	if int(c.Shard) >= len(n.clocks) {
+		answer(true, h.Refuse("there is no such shard: retry with the same Idempotency-Key"))
+		return
+	}
+	received := n.clocks[c.Shard].received(c.ReceivedAtMicros)
+	cmd, err := n.cfg.Decode(c.Type, c.AggregateId, c.IdempotencyKey, c.Body, received)
 	if err != nil {
 		answer(true, h.Refuse("the shard's owner does not understand the command: "+err.Error()))
 		return

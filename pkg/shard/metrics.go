@@ -14,7 +14,7 @@ type metrics struct {
 	acquires                         *prometheus.CounterVec // by result
 	restored                         prometheus.Counter
 	ownedShards                      prometheus.Gauge
-	standbyLag                       *prometheus.GaugeVec // by shard
+	standbyLag, clockSkew            *prometheus.GaugeVec // by shard
 }
 
 // Queues that may have no room for a message, in metrics.
@@ -55,6 +55,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "holdfast_shard_standby_lag_records",
 			Help: "Offsets between the checkpoint of a shard that another replica serves and the log, " +
 				"when it last began to follow."}, []string{"shard"}),
+		clockSkew: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_shard_clock_skew_seconds",
+			Help: "How far this replica's clock was ahead of the broker's when it last announced that it owns the shard.",
+		}, []string{"shard"}),
 		ownedShards: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "holdfast_shard_owned", Help: "Shards that this replica serves."}),
 	}
@@ -71,7 +75,7 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{
 		m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.refusedBound, m.dropped, m.acquires,
 		m.restored,
-		m.standbyLag, m.ownedShards,
+		m.standbyLag, m.clockSkew, m.ownedShards,
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register the shard metrics: %w", err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
@@ -36,6 +37,7 @@ type Node struct {
 	runners  []atomic.Pointer[runner] // by shard; nil: not serving here
 	faults   map[int32]error          // shards that cannot be served until somebody repairs them
 	refusals []*refusals              // by shard
+	clocks   []*shardClock            // by shard
 
 	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
 	restoring []atomic.Int64
@@ -52,6 +54,12 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	}
 	if cfg.StandbyEvery < 0 {
 		return nil, fmt.Errorf("a standby cannot follow the log every %s; 0 turns standbys off", cfg.StandbyEvery)
+	}
+	if cfg.MaxClockSkew < 0 {
+		return nil, fmt.Errorf("clocks cannot be %s apart; 0 does not compare them", cfg.MaxClockSkew)
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
 	}
 	m, err := newMetrics(cfg.Registerer)
 	if err != nil {
@@ -89,7 +97,8 @@ func (n *Node) join(ctx context.Context) error {
 	for shard := range n.refusals {
 		n.refusals[shard] = newRefusals()
 	}
-	n.owners = newOwners(n.layout, n.peers.Address(), n.hearing, n.refusals)
+	n.clocks = n.newClocks()
+	n.owners = newOwners(n.layout, n.peers.Address(), n.hearing, n.refusals, n.clocks)
 	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{
 		SessionTimeout: n.cfg.SessionTimeout, ShardCount: n.layout.ShardCount,
 	})

@@ -16,9 +16,10 @@ import (
 type owners struct {
 	layout eventlog.Layout
 	self   string // address of this replica; empty: it has none
-	// hearing and refusals are told what is read.
+	// hearing, refusals and clocks are told what is read.
 	hearing  *hearing
 	refusals []*refusals
+	clocks   []*shardClock
 
 	mu      sync.Mutex
 	byShard []owner
@@ -29,9 +30,12 @@ type owner struct {
 	address string // empty: it cannot be called
 }
 
-func newOwners(layout eventlog.Layout, self string, hearing *hearing, refusals []*refusals) *owners {
+func newOwners(
+	layout eventlog.Layout, self string, hearing *hearing, refusals []*refusals, clocks []*shardClock,
+) *owners {
 	return &owners{
-		layout: layout, self: self, hearing: hearing, refusals: refusals, byShard: make([]owner, layout.ShardCount),
+		layout: layout, self: self, hearing: hearing, refusals: refusals, clocks: clocks,
+		byShard: make([]owner, layout.ShardCount),
 	}
 }
 
@@ -68,6 +72,9 @@ func (o *owners) read(ctx context.Context, f *eventlog.Follower) error {
 		for tp, end := range reached {
 			o.refusals[tp.Partition].reached(end)
 			o.hearing.learn(tp.Partition, end)
+			if marker, any := f.Marker(tp); any {
+				o.clocks[tp.Partition].ended(marker)
+			}
 		}
 	}
 }

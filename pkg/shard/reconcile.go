@@ -25,7 +25,7 @@ func (r *runner) reconcile() error {
 	if err := store.EachDeadline(d.deadlines.set); err != nil {
 		return err
 	}
-	d.batch.now = nowMicros()
+	d.batch.now = d.node.clocks[d.shard].wall().UnixMicro()
 	err := store.EachTouched(func(orderID string) error {
 		e, err := store.Order(orderID)
 		if err != nil {
@@ -59,7 +59,7 @@ func (r *runner) commitFull() error {
 	if err := r.commitNow(); err != nil {
 		return err
 	}
-	r.decider.batch.now = nowMicros()
+	r.decider.batch.now = r.clock.wall().UnixMicro()
 	return store.Save()
 }
 

@@ -216,4 +216,5 @@ func (r *runner) announced(b *batch, now time.Time) {
 		}
 	}
 	r.node.hearing.learn(r.state.shard, offset+1)
+	r.clock.announcedAt(offset, b.announcedFrom)
 }

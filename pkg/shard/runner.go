@@ -16,6 +16,7 @@ type runner struct {
 	node       *Node
 	state      *shardState
 	decider    *decider
+	clock      *shardClock
 	ownerID    [16]byte
 	inbox      *inbox
 	pending    []input // drained from the inbox, not decided yet
@@ -28,7 +29,7 @@ type runner struct {
 
 func newRunner(n *Node, s *shardState, w *eventlog.Writer) *runner {
 	return &runner{
-		node: n, state: s, decider: newDecider(n, s), ownerID: [16]byte(uuid.Must(uuid.NewV7())),
+		node: n, state: s, decider: newDecider(n, s), clock: n.clocks[s.shard], ownerID: [16]byte(uuid.Must(uuid.NewV7())),
 		inbox: newInbox(), committing: newCommitting(w),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -86,7 +87,10 @@ func (r *runner) turn() error {
 // decidePending decides inputs while the batch has room.
 func (r *runner) decidePending() error {
 	b := r.decider.batch
-	b.now = nowMicros()
+	var err error
+	if b.now, err = r.clock.now(); err != nil {
+		return err
+	}
 	for len(r.pending) > 0 && b.room() {
 		if err := r.pending[0].decide(r.decider); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -111,7 +112,7 @@ func (s *standby) stableEnds(ctx context.Context) (eventlog.Offsets, error) {
 // reconcile them. They count as new as the record that was read last.
 func (s *standby) resumeTouched() error {
 	if s.end.newest == 0 {
-		s.end.newest = nowMicros()
+		s.end.newest = time.Now().UnixMicro()
 	}
 	return s.store.EachTouched(func(orderID string) error {
 		s.end.touch(orderID)

@@ -20,6 +20,8 @@ type shardState struct {
 	client  *eventlog.Client
 	log     *slog.Logger
 	store   *checkpoint.Store // nil until restore
+	// newestMicros is the time of the newest event that restore read.
+	newestMicros int64
 }
 
 func (n *Node) newState(shard int32) *shardState {

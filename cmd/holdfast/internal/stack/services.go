@@ -55,6 +55,7 @@ func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []co
 	}
 	orderAPI := func(in run.Service, dir string) orderapi.Config {
 		return orderapi.Config{Service: in, DataDir: filepath.Join(s.cfg.Dir, dir), PaymentWindow: s.cfg.PaymentWindow,
+			MaxClockSkew: orderapi.DefaultMaxClockSkew,
 			StandbyEvery: orderapi.DefaultStandbyEvery, Joined: s.joined}
 	}
 	components := []component{

@@ -19,6 +19,9 @@ import (
 // seconds is read in a fraction of one.
 const DefaultStandbyEvery = 3 * time.Second
 
+// DefaultMaxClockSkew is far more than clocks with NTP are apart, and far less than a deadline of an order.
+const DefaultMaxClockSkew = 30 * time.Second
+
 // stopTimeout bounds how long giving up the shards may take.
 const stopTimeout = 15 * time.Second
 
@@ -35,6 +38,8 @@ type Config struct {
 	SessionTimeout            time.Duration
 	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log; 0: never.
 	StandbyEvery time.Duration
+	// MaxClockSkew is how far the clock may be from the brokers'; 0: they are not compared.
+	MaxClockSkew time.Duration
 	// Joined is told the node that takes part in the write side; nil: nobody asks.
 	Joined func(*shard.Node)
 }
@@ -50,7 +55,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	node, err := shard.Start(ctx, shard.Config{
 		Log: cfg.Log, Want: cfg.Layout, DataDir: cfg.DataDir,
 		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS,
-		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery,
+		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery, MaxClockSkew: cfg.MaxClockSkew,
 		Decode: decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
@@ -121,6 +126,8 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"how long a prepaid order waits for its payment")
 	fs.DurationVar(&cfg.SessionTimeout, "session-timeout", eventlog.DefaultSessionTimeout,
 		"after how long a replica that is not heard of loses its shards")
+	fs.DurationVar(&cfg.MaxClockSkew, "max-clock-skew", DefaultMaxClockSkew, "how far this machine's clock may be from "+
+		"the Kafka brokers'; a replica whose clock is further off serves no shard, and says so. 0: they are not compared")
 	fs.DurationVar(&cfg.StandbyEvery, "standby-every", DefaultStandbyEvery, "how often this replica's checkpoints of "+
 		"shards that others serve follow the log, so that taking one over is quick however long its history is; 0: never")
 }
