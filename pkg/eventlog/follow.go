@@ -12,8 +12,8 @@ type Follower struct {
 	markers map[TopicPartition]Marker // nil: they are not kept
 }
 
-// Marker is the end of a transaction in a partition. The broker that leads the partition writes it, with the time of its
-// own clock.
+// Marker is the end of a transaction in a partition. The broker that leads the partition writes it, with the time of
+// its own clock.
 type Marker struct{ Offset, AtMicros int64 }
 
 // Follow reads from the given offsets on. An offset that the log does not have is an *OffsetError.

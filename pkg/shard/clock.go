@@ -47,8 +47,8 @@ func (e *ClockError) Error() string {
 }
 
 // shardClock is the clock by which a shard's writer decides deadlines. Whenever the shard announces itself, it is
-// compared with the clock of the broker which leads the announcements' partition: the broker writes the marker that ends
-// the transaction, with its own time. In between a step of the clock is seen by the monotonic one.
+// compared with the clock of the broker which leads the announcements' partition: the broker writes the marker that
+// ends the transaction, with its own time. In between a step of the clock is seen by the monotonic one.
 type shardClock struct {
 	shard int32
 	wall  func() time.Time
