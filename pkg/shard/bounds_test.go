@@ -26,6 +26,8 @@ func beforeServing(t *testing.T, dir string) *runner {
 		t.Fatal(err)
 	}
 	n := &Node{metrics: m, layout: eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}}
+	n.cfg.Clock = time.Now
+	n.clocks = n.newClocks()
 	r := newRunner(n, n.newState(0), nil)
 	own := func(string) bool { return false }
 	if r.state.store, err = checkpoint.Open(dir, nil, own); err != nil {
