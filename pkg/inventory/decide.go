@@ -24,8 +24,9 @@ type Change interface {
 // Decide says what a command does to an item. res is the reservation of the command's order; it is the zero value for
 // commands without an order. A refusal is an *Error, and writes nothing.
 //
-// The answer of SetReservation to a short or unknown SKU is a ReservationRejected event, not an error: it must be
-// remembered. A step that is not newer than res.Version (of the same PlacedEventID) returns no events and no error.
+// The answer of SetReservation to a short SKU is a ReservationRejected event, not an error: it must be remembered. An
+// unknown SKU has nothing to remember it (INV-64). A step that is not newer than res.Version (of the same
+// PlacedEventID) returns no events and no error.
 //
 // The rules are numbered, and stand above the commands that they are about. docs/rules.md lists them all.
 //

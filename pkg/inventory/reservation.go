@@ -82,10 +82,14 @@ func StepOf(c Change) (Step, bool) {
 //	        step writes nothing.
 //	INV-11  A step of another PlacedEventID replaces the reservation: what the former one still binds is released
 //	        first.
-//	INV-19  A new step writes at least one event: ReservationReleased of 0 when there is nothing to change.
+//	INV-19  A new step of a registered item writes at least one event: ReservationReleased of 0 when there is nothing to
+//	        change.
 //	INV-20  Quantities are 0 to MaxStepQuantity (invalid_quantity). The order ID is set, the version is at least 1, the
 //	        policy of a rule is known, and Imported goes without committed and not with both reserved and fulfilled
 //	        (invalid_step).
+//	INV-64  A step of an item that is not registered writes nothing: there is no stock to remember it. If it wants
+//	        anything, or is of a past document, it is refused: unknown_sku. A repeat that comes after the item was
+//	        registered is new to it; the order, which has ended since, then asks for nothing with its newest step.
 type SetReservation struct {
 	OrderID       string
 	PlacedEventID ID
@@ -125,6 +129,9 @@ func (c SetReservation) decide(item *Item, res *Reservation) ([]Event, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	if !item.Registered {
+		return nil, c.decideUnregistered()
+	}
 	same := res.Version > 0 && res.PlacedEventID == c.PlacedEventID
 	if same && c.Version <= res.Version {
 		return nil, nil
@@ -150,6 +157,14 @@ func (c SetReservation) decide(item *Item, res *Reservation) ([]Event, error) {
 		return nil, d.err
 	}
 	return d.events, nil
+}
+
+// decideUnregistered applies INV-64.
+func (c *SetReservation) decideUnregistered() error {
+	if c.Reserved|c.Committed|c.Fulfilled|c.Restocked|c.Damaged == 0 && !c.Imported {
+		return nil
+	}
+	return refuse(CodeUnknownSKU, "", "no item is registered under this SKU")
 }
 
 // check applies INV-20.

@@ -6,12 +6,11 @@ package inventory
 //	        and what is left of the backorder limit. A location below 0 does not block the others. Growth is allocated to
 //	        locations in order of their first use, or as the step's rule says (INV-60); what they do not have is
 //	        backordered at the first: StockReserved, or StockBackordered.
-//	INV-13  Growth that does not fit, an item that is not registered, and Refuse write ReservationRejected, which
-//	        reserves nothing. The first of these reasons that applies is given: unknown_sku, insufficient_stock,
-//	        other_line. What the order had before stays, and the next step that wants no more than that succeeds.
+//	INV-13  Growth that does not fit, and Refuse, write ReservationRejected, which reserves nothing. The first of these
+//	        reasons that applies is given: insufficient_stock, other_line. What the order had before stays, and the next
+//	        step that wants no more than that succeeds.
 //	INV-14  Imported: growth must fit available of the locations above 0. It leaves available at once (StockFulfilled),
-//	        or is reserved first where the step says so. An item that is not registered is rejected even where nothing
-//	        grows.
+//	        or is reserved first where the step says so.
 
 // StockReserved reserved Quantity for an order, all of it in stock.
 type StockReserved struct {
@@ -46,7 +45,7 @@ type Rejection struct {
 // RejectionReason is a closed set; its values equal those of the event schema.
 type RejectionReason int32
 
-// The reasons.
+// The reasons. UnknownSKU is that of answers (INV-64), and of events that were written before that rule.
 const (
 	InsufficientStock RejectionReason = 1
 	UnknownSKU        RejectionReason = 2
@@ -57,14 +56,12 @@ const (
 func (d *stepDecision) grow() bool {
 	growth := max(0, -d.excess())
 	restock := max(0, d.cmd.Restocked-d.restocked) + max(0, d.cmd.Damaged-d.damaged)
-	if growth == 0 && !d.cmd.Refuse && (restock == 0 && !d.cmd.Imported || d.item.Registered) {
+	if growth == 0 && !d.cmd.Refuse {
 		return true
 	}
 	reservable := d.reservable()
 	var reason RejectionReason
 	switch {
-	case !d.item.Registered:
-		reason, reservable = UnknownSKU, 0
 	case growth > reservable:
 		reason = InsufficientStock
 	case d.cmd.Refuse:

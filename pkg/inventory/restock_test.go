@@ -20,8 +20,6 @@ func TestINV40DamagedReturns(t *testing.T) {
 		t.Fatalf("%+v", total)
 	}
 	s.when(back(6, 0, -1)).refused(CodeInvalidQuantity)
-	given(t).when(SetReservation{OrderID: "o-1", PlacedEventID: placed, Version: 1, Damaged: 2}).then(
-		ReservationRejected{stepOf(1), 2, 0, UnknownSKU})
 }
 
 func TestINV18GoodsComeBackToWhereTheyLeftFrom(t *testing.T) {

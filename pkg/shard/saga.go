@@ -258,7 +258,7 @@ func resendWait(attempts int) time.Duration {
 // decideStepAnswer handles stock's answer to a step. Anything but the answer to the newest step is late.
 func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
 	s := d.sagas.byOrder[resp.OrderId]
-	if s == nil {
+	if s == nil && !hasAny(resp) {
 		return nil
 	}
 	e, err := d.store.Order(resp.OrderId)
@@ -268,10 +268,11 @@ func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
 	if string(resp.PlacedEventId) != string(e.Order.PlacedEventID[:]) {
 		return nil
 	}
-	if resp.Version > s.version {
+	if s != nil && resp.Version > s.version {
 		return d.overtake(e, resp.Version)
 	}
-	if resp.Version != s.version || !answersAll(resp, s.waiting[int32(resp.TargetShard)]) {
+	if s == nil || resp.Version != s.version || !answersAll(resp, s.waiting[int32(resp.TargetShard)]) {
+		d.takeBack(e, s, resp)
 		return nil
 	}
 	delete(s.waiting, int32(resp.TargetShard))

@@ -11,12 +11,14 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// stepTarget is one SKU that a step is applied to.
+// stepTarget is one SKU that a step is applied to. res is nil where the item is not registered (INV-64).
 type stepTarget struct {
 	wanted order.Wanted
 	item   *inventory.Item
 	res    *checkpoint.Reservation
 	events []inventory.Event
+	// unknown: the step wants something of an item that is not registered.
+	unknown bool
 }
 
 // applyStep sets an order's reservations of this shard's SKUs, all or nothing, and returns what is reserved then. Rules
@@ -40,7 +42,7 @@ func (d *decider) applyStep(step inventory.Step, wanted []order.Wanted, from *or
 		if err := d.appendStock(t.item, reservations, t.events, &cause); err != nil {
 			return nil, err
 		}
-		answers[i] = t.res.Answer()
+		answers[i] = t.answer()
 	}
 	return answers, nil
 }
@@ -57,11 +59,14 @@ func (d *decider) decideTargets(
 		if err != nil {
 			return nil, err
 		}
-		*t = stepTarget{wanted: w, item: it, res: reservations.Of(w.SKU)}
+		*t = stepTarget{wanted: w, item: it}
+		if it.Registered {
+			t.res = reservations.Of(w.SKU)
+		}
 		if err := t.decide(step, false); err != nil {
 			return nil, fmt.Errorf("SKU %s cannot take a step of order %s: %w", w.SKU, step.OrderID, err)
 		}
-		refused = refused || rejects(t.events)
+		refused = refused || t.unknown || rejects(t.events)
 	}
 	for i := range targets {
 		t := &targets[i]
@@ -77,12 +82,31 @@ func (d *decider) decideTargets(
 
 func (t *stepTarget) decide(step inventory.Step, refuse bool) (err error) {
 	w := &t.wanted
-	t.events, err = inventory.Decide(*t.item, t.res.Reservation, inventory.SetReservation{
+	var res inventory.Reservation
+	if t.res != nil {
+		res = t.res.Reservation
+	}
+	t.events, err = inventory.Decide(*t.item, res, inventory.SetReservation{
 		OrderID: step.OrderID, PlacedEventID: step.PlacedEventID, Version: step.Version,
 		Reserved: w.Reserved, Committed: w.Committed, Fulfilled: w.Fulfilled, Restocked: w.Restocked, Damaged: w.Damaged,
 		Imported: w.Imported, Refuse: refuse, Allocation: step.Allocation, ReturnedAt: stockReturns(w.ReturnedAt),
 	})
+	if e, refused := errors.AsType[*inventory.Error](err); refused && e.Code == inventory.CodeUnknownSKU {
+		t.unknown, err = true, nil
+	}
 	return err
+}
+
+// answer is stock's answer once the events are applied.
+func (t *stepTarget) answer() order.StockAnswer {
+	if t.res != nil {
+		return t.res.Answer()
+	}
+	h := order.StockAnswer{SKU: t.wanted.SKU, Rejected: t.unknown}
+	if t.unknown {
+		h.RejectionReason = int32(inventory.UnknownSKU)
+	}
+	return h
 }
 
 func rejects(evs []inventory.Event) bool {

@@ -188,3 +188,22 @@ func TestWhatFillsAnOrderOutOfItsTurnIsAViolation(t *testing.T) {
 		})
 	}
 }
+
+// Logs from before INV-64 have rejections, and releases of nothing, of SKUs that nobody had registered.
+func TestOldRejectionsOfUnknownSKUsAreNoViolation(t *testing.T) {
+	l := newStockLife()
+	step := func(version uint64) rules.Step { return rules.Step{OrderID: "o-1", Version: version} }
+	l.fold(t, rules.Event{Change: rules.ReservationRejected{Step: step(1), Quantity: 3, Reason: rules.UnknownSKU}})
+	l.fold(t, rules.Event{Change: rules.ReservationReleased{Step: step(2)}})
+	for _, cmd := range []rules.Command{
+		rules.SetReservation{OrderID: "o-1", Version: 3}, // nothing is written any more
+		rules.RegisterItem{}, rules.ReceiveStock{Quantity: 5},
+		rules.SetReservation{OrderID: "o-1", Version: 2, Reserved: 3}, // late
+		rules.SetReservation{OrderID: "o-2", Version: 1, Reserved: 3},
+	} {
+		l.do(t, cmd)
+	}
+	if problem := l.problem(); problem != "" || l.item.Version != 5 || l.item.Total().Reserved != 3 {
+		t.Errorf("%s, %+v", problem, l.item)
+	}
+}

@@ -32,8 +32,8 @@ func DeadlineOf(o *order.Order) int64 {
 	return 0
 }
 
-// HasSeen reports whether stock of this shard has seen the order's newest step of a SKU. Where stock rejected the order
-// and has nothing reserved for it, it is never told that the order wants nothing any more.
+// HasSeen reports whether stock of this shard has seen the order's newest step of a SKU. Where stock has nothing of the
+// order, it is never told that the order wants nothing any more.
 func (e *Entry) HasSeen(w *order.Wanted) bool {
 	if w.Nothing() && !w.Imported && e.NeverHad(w.SKU) {
 		return true
@@ -43,11 +43,14 @@ func (e *Entry) HasSeen(w *order.Wanted) bool {
 		res.Version == e.Order.ReservationVersion
 }
 
-// NeverHad reports whether stock of this shard rejected the order and has nothing reserved for it: there is nothing to
-// give back.
+// NeverHad reports whether stock of this shard has nothing of the order, because it rejected it, or has no such SKU:
+// there is nothing to give back.
 func (e *Entry) NeverHad(sku string) bool {
 	res := e.Reservations.Find(sku)
-	return res != nil && res.PlacedEventID == inventory.ID(e.Order.PlacedEventID) && res.Answer().RefusedAll()
+	if res == nil || res.Version == 0 {
+		return true
+	}
+	return res.PlacedEventID == inventory.ID(e.Order.PlacedEventID) && res.Answer().RefusedAll()
 }
 
 // CommandRecord remembers a command by its idempotency key.

@@ -185,7 +185,7 @@ func (s *Store) answeredHere(e *Entry) bool {
 		if s.foreign(wanted[i].SKU) || !e.HasSeen(&wanted[i]) {
 			return false
 		}
-		if res := e.Reservations.Find(wanted[i].SKU); res.Rejected != nil && !wanted[i].Nothing() {
+		if res := e.Reservations.Find(wanted[i].SKU); res != nil && res.Rejected != nil && !wanted[i].Nothing() {
 			return false // refused when the SKU was another shard's, and the order has not heard of it
 		}
 	}
