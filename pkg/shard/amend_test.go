@@ -108,19 +108,11 @@ func pendingAmendment(t *testing.T, p *platform, dir string) (n *shard.Node, id,
 	if r := do(t, n, command.RegisterItem, "A", "reg-A", `{"description":"A"}`); r.Code != "" {
 		t.Fatal(r)
 	}
-	for deadline := time.Now().Add(waitLimit); ; { // until the shard has been acquired
-		cmd, err := decode(command.AmendOrder, id, "a1", []byte(body), time.Now().UnixMicro())
-		if err != nil {
-			t.Fatal(err)
-		}
-		fut = n.Submit(cmd)
-		<-fut.Accepted()
-		if r := fut.AcceptedResult(); r.Code == "" {
-			return n, id, sku, body, fut
-		} else if time.Now().After(deadline) {
-			t.Fatalf("%+v", r)
-		}
+	cmd, err := decode(command.AmendOrder, id, "a1", []byte(body), time.Now().UnixMicro())
+	if err != nil {
+		t.Fatal(err)
 	}
+	return n, id, sku, body, accepted(t, n, cmd)
 }
 
 // While stock of another shard has not answered, an amendment is neither done nor refused, and nothing else changes

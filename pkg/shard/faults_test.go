@@ -112,10 +112,7 @@ func TestClientsHearOfAnOrderThatIsDecidedWithoutStock(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		placed := n.Submit(cmd)
-		<-placed.Accepted()
-		repeated := n.Submit(cmd)
-		<-repeated.Accepted()
+		placed, repeated := accepted(t, n, cmd), accepted(t, n, cmd)
 		if status == "cancelled" {
 			ok(t, do(t, n, command.CancelOrder, cmd.ID, "cancel", `{"reason":"changed my mind"}`))
 		}

@@ -190,8 +190,7 @@ func TestAnImportUnderWaySurvivesARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fut := n.Submit(cmd)
-		<-fut.Accepted()
+		fut := accepted(t, n, cmd)
 		if r := fut.AcceptedResult(); r.Code != "" || r.Order.Status != "placed" {
 			t.Fatalf("%+v", r)
 		}

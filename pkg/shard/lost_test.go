@@ -147,7 +147,7 @@ func TestADocumentThatIsBehindItsStockKeepsItsTime(t *testing.T) {
 	if cmd, err = decode(command.ImportOrder, "", "d", []byte(documentOf(near+"=1", far+"=1")), 1); err != nil {
 		t.Fatal(err)
 	}
-	<-n.Submit(cmd).Accepted()
+	accepted(t, n, cmd)
 	p.stop(n)
 	p.torn(p.unheard(near, inventory.SetReservation{OrderID: cmd.ID, Version: 3, Reserved: 1, Imported: true}))
 	n = p.start(dir, shard.Hooks{})

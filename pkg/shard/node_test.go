@@ -107,6 +107,22 @@ func doAt(t testing.TB, n *shard.Node, at time.Time, typ, id, key, body string) 
 	}
 }
 
+// accepted submits a command, whose outcome is to come, until it is durable: right after a start its shard has no
+// owner.
+func accepted(t testing.TB, n *shard.Node, cmd *shard.Command) (fut *shard.Future) {
+	t.Helper()
+	eventually(t, func() string {
+		fut = n.Submit(cmd)
+		select {
+		case <-fut.Accepted():
+			return ""
+		case <-fut.Done():
+			return fmt.Sprintf("%s ended at once: %+v", cmd.Type, fut.Result())
+		}
+	})
+	return fut
+}
+
 func ok(t testing.TB, r shard.Result) shard.Result {
 	t.Helper()
 	if r.Code != "" {

@@ -143,7 +143,7 @@ func TestADocumentTakesWhatARepeatedStepReserves(t *testing.T) {
 	for i := range 12 { // some SKU of each shard, so that all have been acquired
 		stock(t, n, fmt.Sprint("other-", i), 1)
 	}
-	fut := n.Submit(cmd)
+	fut := accepted(t, n, cmd)
 	first := <-mail.held // a step to one of the shards
 	<-mail.held          // to the other
 	first()              // unknown; messages are decided before commands that came later
