@@ -35,6 +35,7 @@ type devFlags struct {
 	clickHouse, clickHouseListen string
 	shards, partitions           int32
 	paymentWindow                time.Duration
+	allowedHosts                 []string
 }
 
 func (f *devFlags) add(c *cobra.Command, dir string) {
@@ -42,6 +43,8 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 	flags := c.Flags()
 	flags.StringVar(&f.dir, "dir", dir, "`FOLDER` of all data, kept between runs")
 	flags.StringVar(&f.listen, "listen", defaultListen, "`ADDRESS` of the API")
+	flags.StringSliceVar(&f.allowedHosts, "allowed-hosts", nil,
+		"`NAMES` under which the API may be called, besides localhost, IP addresses and that of --listen; *: any")
 	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "`ADDRESS` of the embedded Kafka broker")
 	flags.StringVar(&f.clickHouse, "clickhouse", "", "`URL` of a ClickHouse server, or embedded, or off for no reports "+
 		"(default: embedded, and off where it does not exist for this machine)")
@@ -73,7 +76,7 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 	}
 	progress := newStartProgress(c.ErrOrStderr())
 	stack, err := stack.Start(c.Context(), stack.Config{
-		Dir: f.dir, Listen: f.listen, KafkaListen: f.kafkaListen, Log: log,
+		Dir: f.dir, Listen: f.listen, AllowedHosts: f.allowedHosts, KafkaListen: f.kafkaListen, Log: log,
 		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
 		Waiting: progress.waiting, Logger: slog.New(slog.NewJSONHandler(logFile, nil)),

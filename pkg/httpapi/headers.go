@@ -19,12 +19,10 @@ func HeaderValue(header http.Header, canonicalName string) string {
 	return ""
 }
 
-// CheckMediaType refuses a body that says it is something else.
+// CheckMediaType refuses a body that is not said to be of an allowed type. No type is not enough: web pages of other
+// origins may send bodies without one, and may not say application/json.
 func CheckMediaType(header http.Header, allowed ...string) error {
 	value := HeaderValue(header, "Content-Type")
-	if value == "" {
-		return nil
-	}
 	mediaType, _, _ := strings.Cut(value, ";")
 	mediaType = strings.TrimSpace(mediaType)
 	for _, a := range allowed {
@@ -32,7 +30,8 @@ func CheckMediaType(header http.Header, allowed ...string) error {
 			return nil
 		}
 	}
-	return problem.New(problem.UnsupportedMediaType, "Send "+strings.Join(allowed, " or ")+".")
+	return problem.New(problem.UnsupportedMediaType,
+		"Say in Content-Type what the body is: "+strings.Join(allowed, " or ")+".")
 }
 
 // PathParameter returns a parameter of the path, decoded once: echo routes on the raw path when there is one.

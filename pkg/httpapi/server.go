@@ -40,6 +40,8 @@ type Config struct {
 	Gatherer prometheus.Gatherer
 	// Ready says why the process cannot serve; nil func or nil error: ready. Joined errors are listed one by one.
 	Ready func() error
+	// Hosts are the names under which clients reach the server (HostsOf); none, or AnyHost among them: any.
+	Hosts []string
 	// StopPeriod bounds the graceful stop; 0: DefaultStopPeriod.
 	StopPeriod time.Duration
 }
@@ -72,7 +74,7 @@ func NewServer(config Config) (*Server, error) {
 	s := &Server{config: config, echo: echo.New(), metrics: m, stopping: make(chan struct{})}
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.answerError
-	s.echo.Use(s.observe)
+	s.echo.Use(s.observe, s.guard)
 	s.registerHealth()
 	return s, nil
 }

@@ -27,6 +27,8 @@ const (
 	NotFound             = "not_found"
 	MethodNotAllowed     = "method_not_allowed"
 	UnsupportedMediaType = "unsupported_media_type"
+	CrossOrigin          = "cross_origin"
+	UnknownHost          = "unknown_host"
 	NotAcceptable        = "not_acceptable"
 	BodyTooLarge         = "body_too_large"
 	LineTooLong          = "line_too_long"

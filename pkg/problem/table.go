@@ -159,9 +159,23 @@ var rows = []Row{
 		Remedy: "Use one that Allow names.",
 	},
 	{
+		Code: CrossOrigin, Status: http.StatusForbidden,
+		Title: "The request comes from a web page of another origin",
+		Cause: "A browser sent the request for a page that is not of this server: Sec-Fetch-Site or Origin says so. " +
+			"Such a page could use whatever the browser reaches.",
+		Remedy: "Send it from a program, or from a server of your own that the page calls.",
+	},
+	{
+		Code: UnknownHost, Status: http.StatusMisdirectedRequest,
+		Title: "The server is not reached under this name",
+		Cause: "The Host header has a name that the server does not know. A web page can make its own name point to this " +
+			"machine, so an unknown one is refused.",
+		Remedy: "Use localhost or the IP address, or start the server with the name in --allowed-hosts.",
+	},
+	{
 		Code: UnsupportedMediaType, Status: http.StatusUnsupportedMediaType,
 		Title:  "The content type is not supported",
-		Cause:  "The body's content type is not the one that the route takes.",
+		Cause:  "The body's Content-Type is missing, or is not the one that the route takes.",
 		Remedy: "Send application/json; application/x-ndjson for bulk.",
 	},
 	{

@@ -63,6 +63,7 @@ func (e *EventLog) Config() eventlog.Config {
 type Common struct {
 	EventLog
 	Listen, LogLevel   string
+	AllowedHosts       string
 	Partitions, Shards int
 	ReplicationFactor  int
 	Check, Ready       bool
@@ -74,6 +75,8 @@ func (c *Common) Register(fs *flag.FlagSet) {
 	c.EventLog.Register(fs)
 	c.Listen, c.LogLevel, c.Partitions, c.Shards = "127.0.0.1:8080", "info", 12, 3
 	fs.Var(checked{&c.Listen, checkAddress}, "listen", "`HOST:PORT` of HTTP: the API, /healthz, /readyz, /metrics")
+	fs.StringVar(&c.AllowedHosts, "allowed-hosts", "", "`NAMES` under which HTTP may be called, comma-separated, besides "+
+		"localhost and IP addresses; *: any; empty: any, or none but those if --listen is a loopback address")
 	fs.Var(checked{&c.LogLevel, checkLevel}, "log-level", "`LEVEL` of the log: debug, info, warn or error")
 	fs.Var(count{&c.Partitions}, "partitions", "`NUMBER` of partitions of each event topic, when the platform is created")
 	fs.Var(count{&c.Shards}, "shards", "`NUMBER` of writers, when the platform is created; at most one for each partition")
@@ -84,6 +87,14 @@ func (c *Common) Register(fs *flag.FlagSet) {
 		"ask the service that runs at --listen whether it is ready, start nothing; for health checks of containers")
 	fs.BoolVar(&c.Version, "version", false, "print the version, start nothing")
 	fs.String("config", "", "`FILE` of settings, a flag and its value on each line")
+}
+
+// Hosts are the names of AllowedHosts.
+func (c *Common) Hosts() []string {
+	if c.AllowedHosts == "" {
+		return nil
+	}
+	return strings.Split(c.AllowedHosts, ",")
 }
 
 // Log is how the service of that name reaches the event log.

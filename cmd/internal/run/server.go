@@ -20,11 +20,11 @@ type Server struct {
 	checks []func() error
 }
 
-// NewServer returns a server without routes but health and metrics.
-func NewServer(logger *slog.Logger, registry *prometheus.Registry) (*Server, error) {
+// NewServer returns a server without routes but health and metrics. hosts are those that requests may name.
+func NewServer(logger *slog.Logger, registry *prometheus.Registry, hosts []string) (*Server, error) {
 	s := &Server{}
 	server, err := httpapi.NewServer(httpapi.Config{
-		Logger: logger, Registerer: registry, Gatherer: registry, Ready: s.Ready,
+		Logger: logger, Registerer: registry, Gatherer: registry, Ready: s.Ready, Hosts: hosts,
 	})
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (s *Service) HTTP() (*Server, func(ctx context.Context) error, error) {
 			return nil
 		}, nil
 	}
-	own, err := NewServer(s.Logger, s.Registry)
+	own, err := NewServer(s.Logger, s.Registry, httpapi.HostsOf(s.Listen, s.AllowedHosts))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -29,9 +29,11 @@ type Service struct {
 	// Layout is that of a platform which this process creates; an existing one keeps its own.
 	Layout eventlog.Layout
 	// Listen is the address of HTTP; not used when Server is set.
-	Listen   string
-	Logger   *slog.Logger
-	Registry *prometheus.Registry
+	Listen string
+	// AllowedHosts are the names under which clients reach it (httpapi.HostsOf).
+	AllowedHosts []string
+	Logger       *slog.Logger
+	Registry     *prometheus.Registry
 	// Server is shared with other services, and somebody else runs it; nil: a server of its own.
 	Server *Server
 	// Ready is called with the HTTP address once it listens, or with "" once the routes are on the shared server.
@@ -78,7 +80,8 @@ func (p *Program) main(ctx context.Context, args []string) error {
 	}
 	reg := service.Registry()
 	s := Service{
-		Log: c.Log(p.Name, log, reg), Layout: c.Layout(), Listen: c.Listen, Logger: log, Registry: reg,
+		Log: c.Log(p.Name, log, reg), Layout: c.Layout(), Listen: c.Listen, AllowedHosts: c.Hosts(),
+		Logger: log, Registry: reg,
 		Ready: func(address string) { log.Info("listening", "address", address) },
 	}
 	if !c.Check {

@@ -43,7 +43,7 @@ func TestCheckStartsNothing(t *testing.T) {
 // With --ready a service is asked at the address where it listens, and nothing is started.
 func TestReadyAsksTheServiceThatRuns(t *testing.T) {
 	var fault error
-	server, err := NewServer(slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	server, err := NewServer(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

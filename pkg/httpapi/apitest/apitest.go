@@ -76,7 +76,7 @@ func (d *Document) Check(request *http.Request, sent []byte, response *http.Resp
 	}
 	if response.StatusCode >= http.StatusBadRequest && json.Unmarshal(got, &p) == nil {
 		switch p.Code {
-		case "not_found", "method_not_allowed", "internal":
+		case "not_found", "method_not_allowed", "internal", "cross_origin", "unknown_host":
 			return "" // no operation's answer
 		}
 	}

@@ -38,6 +38,7 @@ func (s *site) bulk(t testing.TB, body io.Reader) []resultLine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	request.Header.Set("Content-Type", "application/x-ndjson")
 	response, err := s.Client().Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -153,6 +154,7 @@ func TestBulkIsFullDuplex(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	request.Header.Set("Content-Type", "application/x-ndjson")
 	response, err := s.Client().Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -387,8 +389,8 @@ func TestStopEndsBulkStreams(t *testing.T) {
 	}
 	defer connection.Close()
 	line := placeLine("a")
-	fmt.Fprintf(connection, "POST /v1/commands HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n",
-		len(line), line)
+	fmt.Fprintf(connection, "POST /v1/commands HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-ndjson\r\n"+
+		"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(line), line)
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -453,6 +455,7 @@ func BenchmarkPlaceOrder(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		request, _ := http.NewRequest(http.MethodPost, "/v1/orders", strings.NewReader(goodOrder))
+		request.Header["Content-Type"] = httpapi.JSONContentType
 		request.Header["Idempotency-Key"] = []string{"a-key-of-usual-length"}
 		server.Handler().ServeHTTP(&discard{http.Header{}}, request)
 	}

@@ -36,7 +36,8 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 				return
 			}
 			defer connection.Close()
-			fmt.Fprintf(connection, "%s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", line)
+			fmt.Fprintf(connection, "%s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+				"Content-Length: 100\r\n\r\n{", line)
 			if err := connection.SetReadDeadline(time.Now().Add(2 * httpapi.BodyTimeout)); err != nil {
 				t.Error(err)
 			}

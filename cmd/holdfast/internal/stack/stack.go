@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/service"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -45,6 +46,8 @@ type Config struct {
 	Dir string
 	// Listen is the API's address; port 0 takes a free one.
 	Listen string
+	// AllowedHosts are names under which the API is reached, besides those of this machine and that of Listen.
+	AllowedHosts []string
 	// Log reaches the brokers of a real cluster, and names the platform there. Without Seeds: an embedded broker on
 	// KafkaListen, with its data in Dir.
 	Log         eventlog.Config
@@ -175,7 +178,7 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	server, err := run.NewServer(s.cfg.Logger, registry)
+	server, err := run.NewServer(s.cfg.Logger, registry, httpapi.LocalHosts(s.cfg.Listen, s.cfg.AllowedHosts...))
 	if err != nil {
 		close(s.serverDone)
 		return err
