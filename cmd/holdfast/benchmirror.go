@@ -69,13 +69,13 @@ func benchMirror(ctx context.Context, lines, rows int) (report *loadtest.MirrorR
 	if err != nil {
 		return nil, err
 	}
-	conn, err := clickhouse.Open("http://" + engine.Addr() + "/" + clickhouse.DefaultDatabase)
+	conn, err := clickhouse.Open(engine.URL(clickhouse.DefaultDatabase))
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
 	return loadtest.Mirror(ctx, loadtest.MirrorConfig{
-		Client: client, Layout: layout, Conn: conn, EnginePID: engine.PID(), Dir: dir,
+		Client: client, Layout: layout, Conn: conn, EnginePID: engine.PID(),
 		Lines: lines, FlushRows: rows,
 	})
 }

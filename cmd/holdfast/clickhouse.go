@@ -4,19 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
 
-// defaultClickHouse is the mirror of `holdfast dev`.
-const defaultClickHouse = "http://" + defaultClickHouseListen + "/" + clickhouse.DefaultDatabase
+// clickHouseURLName is the file in the data folder of `holdfast dev` with the address of its ClickHouse.
+const clickHouseURLName = "clickhouse-url"
+
+// devClickHouse is the mirror of `holdfast dev`, with the password of its last start.
+func devClickHouse() string {
+	if address, err := os.ReadFile(filepath.Join(defaultDir, clickHouseURLName)); err == nil {
+		return strings.TrimSpace(string(address))
+	}
+	return "http://" + defaultClickHouseListen + "/" + clickhouse.DefaultDatabase
+}
 
 // clickHouseFlag adds --clickhouse to a command.
 func clickHouseFlag(c *cobra.Command, address *string, usage string) {
-	c.Flags().StringVar(address, "clickhouse", environment("HOLDFAST_CLICKHOUSE", defaultClickHouse),
-		usage+" (HOLDFAST_CLICKHOUSE)")
+	c.Flags().StringVar(address, "clickhouse", environment("HOLDFAST_CLICKHOUSE", devClickHouse()),
+		usage+" (HOLDFAST_CLICKHOUSE; default: that of holdfast dev, as "+
+			filepath.Join(defaultDir, clickHouseURLName)+" has it)")
+	c.Flags().Lookup("clickhouse").DefValue = "" // the usage has it, without the password
 }
 
 // mirrorUsage is what --clickhouse means to commands that change the mirror.

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/service"
 )
 
 // Defaults of the embedded platform.
@@ -63,10 +64,10 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(f.dir, 0o755); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+	if err := service.PrivateFolder(f.dir); err != nil {
+		return nil, err
 	}
-	logFile, err := os.OpenFile(filepath.Join(f.dir, logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	logFile, err := os.OpenFile(filepath.Join(f.dir, logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("log file: %w", err)
 	}
@@ -86,11 +87,30 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 		_ = logFile.Close()
 		return nil, explain(err)
 	}
+	if err := f.keepClickHouseURL(stack); err != nil {
+		return nil, errors.Join(err, stack.Close())
+	}
 	f.warnOfLayout(c, stack.Layout())
 	if notice := stack.Notice(); notice != "" {
 		fmt.Fprintln(c.ErrOrStderr(), notice)
 	}
 	return stack, nil
+}
+
+// keepClickHouseURL writes the address of ClickHouse into the data folder, with the password of the embedded one. Other
+// commands read it there.
+func (f *devFlags) keepClickHouseURL(stack *stack.Stack) error {
+	file := filepath.Join(f.dir, clickHouseURLName)
+	if stack.ClickHouse() == "" {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("address of ClickHouse: %w", err)
+		}
+		return nil
+	}
+	if err := os.WriteFile(file, []byte(stack.ClickHouse()+"\n"), 0o600); err != nil {
+		return fmt.Errorf("address of ClickHouse: %w", err)
+	}
+	return nil
 }
 
 // warnOfLayout warns of settings that change nothing, because the platform was created with others.
@@ -162,11 +182,12 @@ func stayUp(ctx context.Context, out io.Writer, stack *stack.Stack) error {
 }
 
 // clickHouseLine is the banner's line with ClickHouse's address, if there is one.
-func clickHouseLine(stack *stack.Stack) string {
+func clickHouseLine(stack *stack.Stack, dir string) string {
 	if stack.ClickHouse() == "" {
 		return ""
 	}
-	return "  ClickHouse  " + stack.ClickHouse() + "\n"
+	return "  ClickHouse  " + stack.ClickHouse() + "\n              (its password is new at each start; in " +
+		filepath.Join(dir, clickHouseURLName) + ")\n"
 }
 
 func writeBanner(w io.Writer, stack *stack.Stack, dir string, took time.Duration) {
@@ -179,6 +200,6 @@ func writeBanner(w io.Writer, stack *stack.Stack, dir string, took time.Duration
 Try:
   curl -X PUT %s/v1/stock/A1 -H 'Content-Type: application/json' -d '{"description":"White hanging heart"}'
   curl %s/v1/availability/A1
-`, took.Seconds(), stack.URL(), strings.Join(stack.KafkaSeeds(), ","), clickHouseLine(stack),
+`, took.Seconds(), stack.URL(), strings.Join(stack.KafkaSeeds(), ","), clickHouseLine(stack, dir),
 		dir, filepath.Join(dir, logName), stack.URL(), stack.URL())
 }

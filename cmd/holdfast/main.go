@@ -17,6 +17,7 @@ import (
 )
 
 func main() {
+	service.PrivateFiles()
 	engine.RunIfChild() // the embedded ClickHouse is this program again, in a process of its own
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,8 @@ to see that both are equal.`,
 	flags.IntVar(&f.check.Examples, "examples", verify.DefaultExamples,
 		"show this `NUMBER` of violations of each invariant")
 	flags.StringVar(&f.check.ClickHouse, "clickhouse", "",
-		"`URL` of a ClickHouse to compare with the log, such as "+defaultClickHouse)
+		"`URL` of a ClickHouse to compare with the log, such as \"$(cat "+
+			filepath.Join(defaultDir, clickHouseURLName)+")\"")
 	flags.DurationVar(&f.check.ViewWait, "view-wait", viewWait,
 		"how long to wait for availability rows, when nobody writes to the log")
 	flags.BoolVar(&f.check.Settled, "settled", false,

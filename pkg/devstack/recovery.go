@@ -49,7 +49,7 @@ func writeCleanMarker(dir string) error {
 	if dir == "" {
 		return nil
 	}
-	return os.WriteFile(cleanMarkerPath(dir), nil, 0o644)
+	return os.WriteFile(cleanMarkerPath(dir), nil, 0o600)
 }
 
 // recoveryTimeout bounds the whole recovery after a crash: reading the log's headers and writing the markers.

@@ -31,6 +31,7 @@ func Registry() *prometheus.Registry {
 // without an error.
 func Main(name string, run func(ctx context.Context) error) {
 	Tune()
+	PrivateFiles()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx)
 	stop()

@@ -64,7 +64,7 @@ func (s *Server) launchChild() (*child, <-chan struct{}, error) {
 		"--"+link.LibraryFlag, s.libraryPath,
 		"--"+link.NiceFlag, strconv.Itoa(s.options.Nice))
 	// The time zone must not depend on the machine.
-	c.cmd.Env = append(os.Environ(), "TZ=UTC")
+	c.cmd.Env = append(os.Environ(), "TZ=UTC", link.PasswordEnv+"="+s.password)
 	c.cmd.ExtraFiles = []*os.File{s.socket} // becomes link.ListenerFD
 	// The engine gets a process group of its own, for two reasons: SYSTEM SHUTDOWN signals its whole group, and Ctrl-C in
 	// a terminal must reach the parent alone, which then stops the engine in order.

@@ -1,6 +1,7 @@
 // Package chdb runs ClickHouse for development and tests, without a server to install. ClickHouse's engine is available
 // as a library, libchdb. It runs in a child process (package engine), which this package starts, and restarts when it
-// ends. Clients connect as to a server. There are no passwords, no replication and no sessions.
+// ends. Clients connect as to a server, with a password that is new at each start. There is no replication, and no
+// sessions.
 //
 // fetch.go downloads the library once per user. server.go owns the listening socket and restarts the engine. child.go
 // is one process of the engine, as its parent sees it.
@@ -8,13 +9,16 @@ package chdb
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -63,6 +67,7 @@ type Options struct {
 type Server struct {
 	options     Options
 	libraryPath string
+	password    string // of link.User, new at each start
 	listener    *net.TCPListener
 	socket      *os.File // the listener's socket, which children inherit
 	failed      chan error
@@ -103,7 +108,9 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, err
 	}
-	s := &Server{options: o, failed: make(chan error, 1), stopped: make(chan struct{})}
+	s := &Server{
+		options: o, password: strings.ToLower(rand.Text()), failed: make(chan error, 1), stopped: make(chan struct{}),
+	}
 	if s.listener, err = listen(ctx, o.Listen); err != nil {
 		return nil, err
 	}
@@ -131,7 +138,7 @@ func start(ctx context.Context, o Options) (_ *Server, err error) {
 	return s, nil
 }
 
-// listen accepts only loopback addresses, because there is no password.
+// listen accepts only loopback addresses: the password is not encrypted on its way.
 func listen(ctx context.Context, address string) (*net.TCPListener, error) {
 	tcp, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
@@ -139,7 +146,7 @@ func listen(ctx context.Context, address string) (*net.TCPListener, error) {
 	}
 	if !tcp.IP.IsLoopback() {
 		return nil, fmt.Errorf(
-			"listen address %s is not of this machine alone, as 127.0.0.1 is; there is no password", address)
+			"listen address %s is not of this machine alone, as 127.0.0.1 is; nothing is encrypted", address)
 	}
 	ctx, cancel := context.WithTimeout(ctx, listenTimeout)
 	defer cancel()
@@ -152,7 +159,7 @@ func listen(ctx context.Context, address string) (*net.TCPListener, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("embedded clickhouse: %s is in use: %w", address, err)
+			return nil, fmt.Errorf("%s is in use: %w", address, err)
 		case <-poll.C:
 		}
 	}
@@ -161,8 +168,11 @@ func listen(ctx context.Context, address string) (*net.TCPListener, error) {
 // Addr is the host:port of the HTTP interface.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// DSN is the address for clickhouse-go.
-func (s *Server) DSN() string { return "http://" + s.Addr() + "/default" }
+// URL is the address of a database, with user and password, as clickhouse-go takes it.
+func (s *Server) URL(database string) string {
+	address := url.URL{Scheme: "http", User: url.UserPassword(link.User, s.password), Host: s.Addr(), Path: "/" + database}
+	return address.String()
+}
 
 // PID is the ID of the engine's process, which changes with each restart. It is 0 once the server has given up
 // restarting.

@@ -38,7 +38,7 @@ func start(t *testing.T, o chdb.Options) *chdb.Server {
 
 // ask runs a statement at an address.
 func ask(ctx context.Context, address, sql string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/", strings.NewReader(sql))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(sql))
 	if err != nil {
 		return "", err
 	}
@@ -68,16 +68,16 @@ func TestDataIsKeptBetweenRuns(t *testing.T) {
 	dir := t.TempDir() + "/clickhouse"
 	for run := 1; run <= 3; run++ {
 		s := start(t, chdb.Options{Dir: dir})
-		mustAsk(t, s.Addr(), "CREATE DATABASE IF NOT EXISTS other")
+		mustAsk(t, s.URL(""), "CREATE DATABASE IF NOT EXISTS other")
 		for _, table := range []string{"kept", "other.kept"} {
-			mustAsk(t, s.Addr(), "CREATE TABLE IF NOT EXISTS "+table+" (n UInt64) ENGINE = MergeTree ORDER BY n")
-			mustAsk(t, s.Addr(), "INSERT INTO "+table+" VALUES (1)")
-			if n := mustAsk(t, s.Addr(), "SELECT count() FROM "+table); n != fmt.Sprint(run) {
+			mustAsk(t, s.URL(""), "CREATE TABLE IF NOT EXISTS "+table+" (n UInt64) ENGINE = MergeTree ORDER BY n")
+			mustAsk(t, s.URL(""), "INSERT INTO "+table+" VALUES (1)")
+			if n := mustAsk(t, s.URL(""), "SELECT count() FROM "+table); n != fmt.Sprint(run) {
 				t.Errorf("run %d: %s has %s rows", run, table, n)
 			}
 		}
 		s.Close()
-		if _, err := ask(chdbtest.Context(t), s.Addr(), "SELECT 1"); !errors.Is(err, syscall.ECONNREFUSED) {
+		if _, err := ask(chdbtest.Context(t), s.URL(""), "SELECT 1"); !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("after Close: %v", err)
 		}
 	}
@@ -87,7 +87,7 @@ func TestTheEngineHasItsNiceValue(t *testing.T) {
 	for _, nice := range []int{0, 10} {
 		s := start(t, chdb.Options{Dir: t.TempDir() + "/clickhouse", Nice: nice})
 		// A query that makes the engine start threads of its own.
-		mustAsk(t, s.Addr(), "SELECT sum(number) FROM numbers_mt(10_000_000) SETTINGS max_threads = 4")
+		mustAsk(t, s.URL(""), "SELECT sum(number) FROM numbers_mt(10_000_000) SETTINGS max_threads = 4")
 		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", s.PID()))
 		if err != nil || len(tasks) == 0 {
 			t.Fatalf("no threads: %v", err)
@@ -119,7 +119,7 @@ func TestOneProcessADirectory(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "another process uses the data directory "+dir) {
 		t.Errorf("the second server over one directory: %v", err)
 	}
-	if n := mustAsk(t, first.Addr(), "SELECT 1"); n != "1" {
+	if n := mustAsk(t, first.URL(""), "SELECT 1"); n != "1" {
 		t.Error("the first server does not answer any more")
 	}
 }
@@ -133,8 +133,8 @@ func TestAddressesThatAreRefused(t *testing.T) {
 	dir := t.TempDir() + "/clickhouse"
 	for address, want := range map[string]string{
 		other.Addr().String(): other.Addr().String() + " is in use",
-		"0.0.0.0:0":           "no password",
-		":0":                  "no password",
+		"0.0.0.0:0":           "nothing is encrypted",
+		":0":                  "nothing is encrypted",
 		"8123":                "not host:port",
 	} {
 		_, err := chdb.Start(chdbtest.Context(t), chdb.Options{Dir: dir, Listen: address})

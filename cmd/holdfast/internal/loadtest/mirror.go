@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/metrics"
 	"strconv"
@@ -33,9 +32,8 @@ type MirrorConfig struct {
 	Client *eventlog.Client
 	Layout eventlog.Layout
 	Conn   *clickhouse.Conn
-	// EnginePID is ClickHouse's process, and Dir a directory that it can write to.
+	// EnginePID is the process of ClickHouse.
 	EnginePID int
-	Dir       string
 	// Lines is the number of order lines, FlushRows the rows of a batch; 0: the mirror's default.
 	Lines, FlushRows int
 }
@@ -111,16 +109,11 @@ func (r *MirrorReport) measureCopy(ctx context.Context, cfg MirrorConfig) error 
 		if table.Rows == 0 {
 			continue
 		}
-		file := fmt.Sprintf("file('%s', 'Native')", filepath.Join(cfg.Dir, table.Table+".native"))
-		for _, statement := range []string{
-			fmt.Sprintf("CREATE TABLE copied_%s AS %s", table.Table, table.Table),
-			fmt.Sprintf("INSERT INTO FUNCTION %s SELECT * FROM %s", file, table.Table),
-		} {
-			if err := cfg.Conn.Exec(ctx, statement, settings, nil); err != nil {
-				return err
-			}
+		create := fmt.Sprintf("CREATE TABLE copied_%s AS %s", table.Table, table.Table)
+		if err := cfg.Conn.Exec(ctx, create, settings, nil); err != nil {
+			return err
 		}
-		insert := fmt.Sprintf("INSERT INTO copied_%s SELECT * FROM %s", table.Table, file)
+		insert := fmt.Sprintf("INSERT INTO copied_%s SELECT * FROM %s", table.Table, table.Table)
 		begin := time.Now()
 		if err := cfg.Conn.Exec(ctx, insert, settings, nil); err != nil {
 			return err

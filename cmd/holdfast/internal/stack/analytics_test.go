@@ -49,7 +49,11 @@ func slowClickHouse(t *testing.T) (dsn string, held <-chan struct{}, release fun
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	engine := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: server.Addr()})
+	address, err := url.Parse(server.URL(clickhouse.DefaultDatabase))
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: address.Host})
 	waiting, released := make(chan struct{}), make(chan struct{})
 	waits := sync.OnceFunc(func() { close(waiting) })
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +66,8 @@ func slowClickHouse(t *testing.T) (dsn string, held <-chan struct{}, release fun
 	}))
 	release = sync.OnceFunc(func() { close(released) })
 	t.Cleanup(func() { release(); slow.Close() })
-	return slow.URL + "/" + clickhouse.DefaultDatabase, waiting, release
+	address.Host = strings.TrimPrefix(slow.URL, "http://")
+	return address.String(), waiting, release
 }
 
 // However long it takes until ClickHouse holds the log, orders and stock are served meanwhile.

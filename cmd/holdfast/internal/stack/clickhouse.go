@@ -36,7 +36,7 @@ func (s *Stack) startClickHouse(ctx, background context.Context) error {
 		return fmt.Errorf("%w\n--clickhouse %s runs without reports", err, NoClickHouse)
 	}
 	s.done.Go(func() { s.watchEngine(background, engine) })
-	s.engine, s.clickHouse = engine, "http://"+engine.Addr()+"/"+clickhouse.DefaultDatabase
+	s.engine, s.clickHouse = engine, engine.URL(clickhouse.DefaultDatabase)
 	return nil
 }
 

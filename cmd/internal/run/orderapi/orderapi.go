@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi/commands"
+	"github.com/holdfast/holdfast/pkg/service"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -50,6 +51,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	options := command.Options{PaymentWindow: cfg.PaymentWindow}
 	peerListen, peerAdvertise, err := peerAddresses(cfg.Log.Seeds, cfg.PeerListen, cfg.PeerAdvertise)
 	if err != nil {
+		return fmt.Errorf("order-api: %w", err)
+	}
+	if err := service.PrivateFolder(cfg.DataDir); err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
 	node, err := shard.Start(ctx, shard.Config{

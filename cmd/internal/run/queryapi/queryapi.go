@@ -61,6 +61,9 @@ type views struct {
 
 // openViews opens the read models.
 func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*views, error) {
+	if err := service.PrivateFolder(cfg.DataDir); err != nil {
+		return nil, err
+	}
 	orders, err := orderview.Open(orderview.Config{
 		Dir: filepath.Join(cfg.DataDir, "orders"), Client: client, Layout: layout,
 		Logger: cfg.Logger, Registerer: cfg.Registry,

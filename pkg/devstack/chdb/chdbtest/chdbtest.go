@@ -61,6 +61,17 @@ func Server(t testing.TB) *chdb.Server {
 	return shared.server
 }
 
+// Password is the password of a server, for requests that are written by hand.
+func Password(t testing.TB, server *chdb.Server) string {
+	t.Helper()
+	address, err := url.Parse(server.URL(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := address.User.Password()
+	return password
+}
+
 // serverEnv names the variable with the address of a real server. Its user must be allowed to create and drop
 // databases.
 const serverEnv = "HOLDFAST_TEST_CLICKHOUSE"
@@ -100,5 +111,5 @@ func drop(t testing.TB, address string) {
 
 // DatabaseOn is Database on an embedded server that the test has started itself.
 func DatabaseOn(server *chdb.Server) string {
-	return fmt.Sprintf("http://%s/test_%d", server.Addr(), databaseCount.Add(1))
+	return server.URL(fmt.Sprintf("test_%d", databaseCount.Add(1)))
 }

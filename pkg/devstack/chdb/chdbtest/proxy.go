@@ -79,9 +79,16 @@ func NewTLSProxy(t testing.TB) *Proxy {
 
 func newProxy(t testing.TB) *Proxy {
 	t.Helper()
-	engine := &url.URL{Scheme: "http", Host: Server(t).Addr()}
+	engine, err := url.Parse(Server(t).URL(""))
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := &Proxy{User: "projector", Password: "it's a 100% secret/?"}
-	p.engine = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(engine) }}
+	password, _ := engine.User.Password()
+	p.engine = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(engine)
+		r.Out.SetBasicAuth(engine.User.Username(), password)
+	}}
 	p.server = httptest.NewUnstartedServer(p)
 	p.server.Config.ErrorLog = nil
 	p.server.Listener = &resettingListener{p.server.Listener, p}

@@ -1,13 +1,13 @@
 // Package engine is the process of the embedded ClickHouse. It loads ClickHouse's engine as a library, libchdb, and
-// puts ClickHouse's HTTP interface in front of it. It accepts connections from this machine only and has no passwords.
-// Whoever can connect to its port can do what its operating system user can, also read files by SQL.
+// puts ClickHouse's HTTP interface in front of it. It accepts connections from this machine only, with the password
+// that its parent has made. Statements cannot leave the database: they read no files and reach no addresses.
 //
 // A program that imports this package links purego, and then needs the C library's loader at run time. The services'
 // images have none, so only cmd/holdfast and tests import it. Package chdb, which starts the process, does not.
 //
-// child.go is the process. gateway.go answers requests: request.go parses them, split.go finds an INSERT's data,
-// output.go and failure.go write responses, hello.go answers the driver's first query. engine.go and library.go call
-// libchdb.
+// child.go is the process. access.go says who may do what. gateway.go answers requests: request.go parses them,
+// split.go finds an INSERT's data, output.go and failure.go write responses, hello.go answers the driver's first query.
+// engine.go and library.go call libchdb.
 package engine
 
 import (
@@ -130,7 +130,7 @@ func serveEngine(ctx context.Context, path, dir string) error {
 	if err != nil {
 		return err
 	}
-	g, err := newGateway(e)
+	g, err := newGateway(e, os.Getenv(link.PasswordEnv))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ const (
 type engine struct {
 	lib *library
 	dir string
+	// config is the file of the engine's configuration.
+	config string
 	// first is never closed, because the engine stops when its last session is closed.
 	first *session
 }
@@ -27,6 +29,9 @@ func openEngine(libraryPath, dir string) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{lib: lib, dir: dir}
+	if e.config, err = writeConfig(dir); err != nil {
+		return nil, err
+	}
 	if e.first, err = e.open(); err != nil {
 		return nil, err
 	}
@@ -45,6 +50,7 @@ func (e *engine) open() (*session, error) {
 	args := []string{
 		"clickhouse\x00",
 		"--path=" + e.dir + "\x00",
+		"--config-file=" + e.config + "\x00",
 		fmt.Sprintf("--max_server_memory_usage=%d\x00", maxMemoryBytes),
 		fmt.Sprintf("--mark_cache_size=%d\x00", maxMarkCacheBytes),
 	}

@@ -11,22 +11,24 @@ import (
 
 // ClickHouse's error codes that the gateway returns itself, or maps to an HTTP status.
 const (
-	codeCannotParse       = 27
-	codeReadAfterEnd      = 32
-	codeCannotReadAll     = 33
-	codeBadArguments      = 36
-	codeChecksum          = 40
-	codeUnknownIdentifier = 47
-	codeNotImplemented    = 48
-	codeUnknownTable      = 60
-	codeSyntaxError       = 62
-	codeUnknownDatabase   = 81
-	codeUnknownSetting    = 115
-	codeBadData           = 117
-	codeTooLarge          = 161
-	codeNoParameter       = 456
-	codeBadParameter      = 457
-	codeUnknown           = 1002
+	codeCannotParse          = 27
+	codeReadAfterEnd         = 32
+	codeCannotReadAll        = 33
+	codeBadArguments         = 36
+	codeChecksum             = 40
+	codeUnknownIdentifier    = 47
+	codeNotImplemented       = 48
+	codeUnknownTable         = 60
+	codeSyntaxError          = 62
+	codeUnknownDatabase      = 81
+	codeUnknownSetting       = 115
+	codeBadData              = 117
+	codeTooLarge             = 161
+	codeNoParameter          = 456
+	codeBadParameter         = 457
+	codeAccessDenied         = 497
+	codeAuthenticationFailed = 516
+	codeUnknown              = 1002
 )
 
 // failure is an error with ClickHouse's code and in ClickHouse's wording.
@@ -88,6 +90,8 @@ func (f *failure) status() int {
 		return http.StatusBadRequest
 	case codeUnknownTable, codeUnknownDatabase:
 		return http.StatusNotFound
+	case codeAccessDenied, codeAuthenticationFailed:
+		return http.StatusForbidden
 	case codeTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case codeNotImplemented:

@@ -35,11 +35,12 @@ const (
 type gateway struct {
 	engine            *engine
 	slots             chan struct{} // has an element for each query that runs
+	password          string
 	version, timezone string
 }
 
-func newGateway(e *engine) (*gateway, error) {
-	g := &gateway{engine: e, slots: make(chan struct{}, maxQueries)}
+func newGateway(e *engine, password string) (*gateway, error) {
+	g := &gateway{engine: e, slots: make(chan struct{}, maxQueries), password: password}
 	r, err := e.first.run(statement{sql: "SELECT version(), timezone()", format: "TSVRaw"})
 	if err != nil {
 		return nil, err
@@ -49,12 +50,31 @@ func newGateway(e *engine) (*gateway, error) {
 	return g, nil
 }
 
-// handler answers clients on this machine. It refuses requests of web pages in a browser, because there is no password.
+// handler answers clients on this machine that have the password. Only POST runs statements that change something.
+// Methods other than GET and POST run nothing: browsers send HEAD and OPTIONS for any web page.
 func (g *gateway) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "Ok.\n") })
-	mux.HandleFunc("/{$}", g.serve)
-	return http.NewCrossOriginProtection().Handler(localOnly(mux))
+	mux.HandleFunc("GET /{$}", g.serve)
+	mux.HandleFunc("POST /{$}", g.serve)
+	mux.HandleFunc("HEAD /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Allow", "GET, POST")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	})
+	return localOnly(noWebPages(mux))
+}
+
+// noWebPages refuses what a browser sends for a web page, with any method: it has an Origin, or says that it is not the
+// user's own navigation.
+func noWebPages(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		site := r.Header.Get("Sec-Fetch-Site")
+		if r.Header.Get("Origin") != "" || site != "" && site != "none" {
+			http.Error(w, "the embedded ClickHouse answers no web pages", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // localOnly refuses requests for other host names than this machine's. Otherwise a web page could reach the engine by a
@@ -82,6 +102,11 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-ClickHouse-Timezone", g.timezone)
 	w.Header().Set("X-ClickHouse-Format", q.format)
 	w.Header().Set("X-ClickHouse-Exception-Tag", out.exceptionTag)
+	if !g.authorized(r) {
+		err = fail(codeAuthenticationFailed, "AUTHENTICATION_FAILED",
+			"The password is wrong or missing. holdfast dev makes one at each start, and writes the address with it into "+
+				"the file clickhouse-url of its data folder")
+	}
 	if err == nil {
 		err = g.answer(r, q, out)
 	}
@@ -92,6 +117,9 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request) {
 
 func (g *gateway) answer(r *http.Request, q *request, out *output) error {
 	text, in, data, err := q.statement()
+	if err == nil {
+		err = checkText(text + in.sql)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -161,7 +189,7 @@ func setStatement(r *http.Request, q *request, streamed bool, comment string) (s
 	}
 	all = append(append(all, q.settings...), param{"log_comment", comment})
 	if r.Method == http.MethodGet {
-		all = append(all, param{"readonly", "2"})
+		all = append(all, param{"readonly", "1"})
 	}
 	var sql strings.Builder
 	for i, p := range all {

@@ -34,7 +34,7 @@ func ask(t *testing.T, query string, body io.Reader, header ...string) answer {
 	if body == nil {
 		method = http.MethodGet
 	}
-	url := "http://" + chdbtest.Server(t).Addr() + "/?" + query
+	url := chdbtest.Server(t).URL("") + "?" + query
 	req, err := http.NewRequestWithContext(chdbtest.Context(t), method, url, body)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +84,7 @@ func TestHTTPResults(t *testing.T) {
 		{"max_threads=3&max_block_size=77", "SELECT getSetting('max_threads'), getSetting('max_block_size')", "3\t77\n"},
 		{"", "SELECT getSetting('max_block_size')", "65409\n"}, // the default, not the setting of the request before
 		{"", "SELECT timezone()", "UTC\n"},
-		{"user=somebody&password=secret&quota_key=x", "SELECT 1", "1\n"},
+		{"user=somebody&password=secret&quota_key=x", "SELECT 1", "1\n"}, // the header counts
 		{"", "SET max_threads = 7", ""},
 		{"", "SHOW DATABASES LIKE 'system'", "system\n"},
 	} {
@@ -155,7 +155,7 @@ func TestHTTPRefusesWhatItDoesNotDo(t *testing.T) {
 			t.Errorf("%v: %d %s", header, a.status, a.body)
 		}
 	}
-	// There is no password, so requests of web pages in a browser must be refused.
+	// Requests of web pages in a browser are refused whatever they send.
 	a := ask(t, "", strings.NewReader("SELECT 1"), "Origin", "https://elsewhere.example")
 	if a.status != http.StatusForbidden {
 		t.Errorf("a page from elsewhere: %d %s", a.status, a.body)
@@ -255,7 +255,8 @@ func TestABodyThatBreaksInsertsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(conn, "POST /?%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", insert, 2*len(rows), rows)
+	fmt.Fprintf(conn, "POST /?%s&password=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s",
+		insert, chdbtest.Password(t, chdbtest.Server(t)), 2*len(rows), rows)
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +300,7 @@ func TestStatementsEndWithTheirClient(t *testing.T) {
 		ctx, cancel := context.WithCancel(chdbtest.Context(t))
 		left := make(chan error)
 		go func() {
-			url := "http://" + chdbtest.Server(t).Addr() + "/" + query
+			url := chdbtest.Server(t).URL("") + query
 			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(slow))
 			_, err := http.DefaultClient.Do(req)
 			left <- err

@@ -130,7 +130,7 @@ func TestAClientThatLeavesTheQueue(t *testing.T) {
 	var clients sync.WaitGroup
 	for range 2 * engine.MaxQueries {
 		clients.Go(func() {
-			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+chdbtest.Server(t).Addr()+"/",
+			req, _ := http.NewRequestWithContext(ctx, http.MethodPost, chdbtest.Server(t).URL(""),
 				strings.NewReader(slow))
 			if resp, err := http.DefaultClient.Do(req); err == nil {
 				_ = resp.Body.Close()
@@ -168,7 +168,7 @@ func residentBytes(t *testing.T, pid int) int64 {
 func TestAResultIsNotHeldInMemory(t *testing.T) {
 	s := chdbtest.Server(t)
 	before := residentBytes(t, s.PID())
-	resp, err := http.Post("http://"+s.Addr()+"/?default_format=Native", "text/plain",
+	resp, err := http.Post(s.URL("")+"?default_format=Native", "text/plain",
 		strings.NewReader("SELECT number FROM numbers(250000000)"))
 	if err != nil {
 		t.Fatal(err)
@@ -223,8 +223,8 @@ func TestAClientThatLeavesDuringAnInsert(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(c, "POST /?query=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\n",
-			url.QueryEscape("INSERT INTO halves FORMAT RowBinary"))
+		fmt.Fprintf(c, "POST /?query=%s&password=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\n",
+			url.QueryEscape("INSERT INTO halves FORMAT RowBinary"), chdbtest.Password(t, s))
 		if _, err := c.Write(make([]byte, 4_000_000)); err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { chdbtest.Main(m) }
 // connect opens a client of the server's default database. change may be nil.
 func connect(t *testing.T, s *chdb.Server, change func(*clickhouse.Options)) driver.Conn {
 	t.Helper()
-	options, err := clickhouse.ParseDSN(s.DSN())
+	options, err := clickhouse.ParseDSN(s.URL("default"))
 	if err != nil {
 		t.Fatal(err)
 	}

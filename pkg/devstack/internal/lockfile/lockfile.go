@@ -20,7 +20,7 @@ const pollInterval = 20 * time.Millisecond
 
 // Acquire locks the file and creates it if needed. It returns ErrLocked at once when another process has the lock.
 func Acquire(path string) (release func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
@@ -55,7 +55,7 @@ func AcquireWait(ctx context.Context, path string) (release func(), err error) {
 // AcquireDir makes this process the only user of a data directory, and creates the directory if needed. If another
 // process uses it, AcquireDir waits for that one to end, but at most for that long.
 func AcquireDir(ctx context.Context, dir string, wait time.Duration) (release func(), err error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)

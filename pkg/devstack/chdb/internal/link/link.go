@@ -13,6 +13,13 @@ const (
 	NiceFlag    = "nice"
 )
 
+// User is the name of the only user. PasswordEnv is the variable with the password in the environment of the engine's
+// process: other users of the machine can read neither it nor the memory of the process.
+const (
+	User        = "default"
+	PasswordEnv = "HOLDFAST_EMBEDDED_CLICKHOUSE_PASSWORD"
+)
+
 // ListenerFD is the file descriptor of the listening socket, which the engine's process inherits.
 const ListenerFD = 3
 
