@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/internal/link"
 )
@@ -33,6 +34,7 @@ const usersText = `<clickhouse>
         <default>
             <constraints>
                 <!-- texts that the engine would read as files, as addresses or as SQL -->
+                <dialect><const/></dialect>
                 <format_schema><const/></format_schema>
                 <format_schema_source><const/></format_schema_source>
                 <output_format_schema><const/></output_format_schema>
@@ -90,17 +92,46 @@ func (g *gateway) authorized(r *http.Request) bool {
 	return subtle.ConstantTimeCompare([]byte(password), []byte(g.password)) == 1 && rightUser
 }
 
-// leavesDatabase finds what a statement can do to files without a grant: INTO OUTFILE and FROM INFILE, the function
-// file, and a disk that the statement defines. It looks into strings and comments, too: nothing can be hidden from it.
-var leavesDatabase = regexp.MustCompile(
-	"(?i)\\b(outfile|infile)\\b|\\b(file|disk)[`\"\\s]*(/\\*.*?\\*/\\s*|--.*\\n\\s*)*\\(")
+// What a statement can do to files without a grant. The text is searched as it is, with its strings and comments, so that
+// nothing can be hidden: a harmless word in a string is refused, too.
+var (
+	// fileWords are INTO OUTFILE, FROM INFILE, and the function file, which can be named without being called, as in
+	// arrayMap(file, …).
+	fileWords = regexp.MustCompile(`(?i)\b(outfile|infile|file)\b`)
+	// ownDisk is a disk that the statement defines: SETTINGS disk = disk(type = local, path = …).
+	ownDisk = regexp.MustCompile("(?i)\\bdisk[`\"\\s]*\\(")
+	// escapedName is a quoted name with an escape, which could be any of these words: `+"`"+`\x66ile`+"`"+`.
+	escapedName = regexp.MustCompile("[`\"][^`\"']*\\\\x")
+	// engineName is the engine of a statement that makes a table or a database.
+	makesTable = regexp.MustCompile(`(?i)\b(create|attach|replace)\b`)
+	engineName = regexp.MustCompile("(?i)\\bengine\\b[\\s=`\"']*(\\w*)")
+)
 
-// checkText refuses a statement that would read or write files. The grants of the engine's user refuse everything else
-// that leaves the database.
+// allowedEngines are those that keep their data in the data directory, or keep none. The grants refuse engines with a
+// source of their own, such as URL and MySQL; others, such as EmbeddedRocksDB and Executable, need no grant.
+var allowedEngines = map[string]bool{
+	"mergetree": true, "replacingmergetree": true, "summingmergetree": true, "aggregatingmergetree": true,
+	"collapsingmergetree": true, "versionedcollapsingmergetree": true, "memory": true, "null": true, "atomic": true,
+	"view": true, "materializedview": true, "log": true, "tinylog": true, "stripelog": true,
+}
+
+// checkText refuses a statement that would leave the database in a way that needs no grant. The grants of the engine's
+// user refuse every other way.
 func checkText(sql string) error {
-	if found := leavesDatabase.FindString(sql); found != "" {
-		return fail(codeAccessDenied, "ACCESS_DENIED", "The embedded ClickHouse reads and writes no files: %q is refused, "+
-			"also in a text; send such a text as a parameter or as the data of an INSERT … FORMAT", found)
+	for _, pattern := range []*regexp.Regexp{fileWords, ownDisk, escapedName} {
+		if found := pattern.FindString(sql); found != "" {
+			return fail(codeAccessDenied, "ACCESS_DENIED", "The embedded ClickHouse reads and writes no files: %q is "+
+				"refused, also in a text; send such a text as a parameter, or as the data of an INSERT … FORMAT", found)
+		}
+	}
+	if !makesTable.MatchString(sql) {
+		return nil
+	}
+	for _, found := range engineName.FindAllStringSubmatch(sql, -1) {
+		if !allowedEngines[strings.ToLower(found[1])] {
+			return fail(codeAccessDenied, "ACCESS_DENIED",
+				"The embedded ClickHouse has engines of the MergeTree family, Memory, Log and Null, and not %s", found[1])
+		}
 	}
 	return nil
 }

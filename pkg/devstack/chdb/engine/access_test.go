@@ -29,6 +29,15 @@ func TestStatementsStayInTheDatabase(t *testing.T) {
 		"SELECT \"file\" /* */ ('SECRET')",
 		"SELECT file -- x\n('SECRET')",
 		"SELECT 1 SETTINGS additional_table_filters = {'system.one': 'length(fi\\\\x6ce(\\'SECRET\\')) > 0'}",
+		"SELECT `\\x66ile`('SECRET')",
+		"SELECT \"\\x66ile\"('SECRET')",
+		"SELECT arrayMap(file, ['SECRET'])",
+		"SELECT * APPLY(file) FROM (SELECT 'SECRET')",
+		"SET dialect = 'prql'",
+		"CREATE TABLE made (k UInt64, v String) ENGINE = EmbeddedRocksDB(0, 'MADE') PRIMARY KEY k",
+		"CREATE TABLE made (s String) ENGINE = Executable('id', TSV)",
+		"CREATE TABLE made (s String) ENGINE = `FileLog`('MADE', 'TSV')",
+		"CREATE TABLE made (s String) ENGINE Distributed('a', 'b', 'c')",
 		"SELECT 1 INTO OUTFILE 'MADE'",
 		"SELECT 1 INTO /**/ OUTFILE 'MADE' TRUNCATE",
 		"INSERT INTO stays FROM INFILE 'SECRET' FORMAT LineAsString",
@@ -88,9 +97,10 @@ func TestStatementsStayInTheDatabase(t *testing.T) {
 		t.Errorf("%s rows came from outside", got)
 	}
 	// What only looks like it stays possible.
-	sql(t, "CREATE TABLE profile (file String) ENGINE = Memory")
+	sql(t, "CREATE TABLE profile (profile_file String) ENGINE = Memory")
 	defer sql(t, "DROP TABLE profile")
-	a := ask(t, "query=INSERT+INTO+profile+(file)+FORMAT+TSV", strings.NewReader("file(x) outfile\n"))
+	sql(t, "SELECT engine FROM system.tables WHERE engine = 'URL'")
+	a := ask(t, "query=INSERT+INTO+profile+FORMAT+TSV", strings.NewReader("file(x) outfile\n"))
 	if a.status != http.StatusOK {
 		t.Errorf("data with these words: %d %s", a.status, a.body)
 	}
