@@ -14,7 +14,7 @@ import (
 const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
     number UInt32 COMMENT 'Number of the migration',
     name String COMMENT 'Its name',
-    checksum String COMMENT 'SHA-256 of its file',
+    checksum String COMMENT 'SHA-256 of its text',
     applied_at DateTime DEFAULT now() COMMENT 'When it was applied'
 )
 ENGINE = ReplacingMergeTree

@@ -53,10 +53,16 @@ func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []co
 			Logger: s.cfg.Logger, Registry: registry, Server: server, Ready: registered,
 		}
 	}
+	peerListen := "" // replicas of other processes may run on the same platform
+	if s.kafka != nil && s.cfg.Replicas <= 1 {
+		peerListen = orderapi.PeersOff
+	}
 	orderAPI := func(in run.Service, dir string) orderapi.Config {
-		return orderapi.Config{Service: in, DataDir: filepath.Join(s.cfg.Dir, dir), PaymentWindow: s.cfg.PaymentWindow,
-			MaxClockSkew: orderapi.DefaultMaxClockSkew,
-			StandbyEvery: orderapi.DefaultStandbyEvery, Joined: s.joined}
+		return orderapi.Config{
+			Service: in, DataDir: filepath.Join(s.cfg.Dir, dir), PeerListen: peerListen,
+			PaymentWindow: s.cfg.PaymentWindow, MaxClockSkew: orderapi.DefaultMaxClockSkew,
+			StandbyEvery: orderapi.DefaultStandbyEvery, Joined: s.joined,
+		}
 	}
 	components := []component{
 		{"order-api", func(ctx context.Context, registered func(string)) error {

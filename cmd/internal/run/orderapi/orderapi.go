@@ -50,6 +50,9 @@ type Config struct {
 func Run(ctx context.Context, cfg Config) (err error) {
 	options := command.Options{PaymentWindow: cfg.PaymentWindow}
 	peerListen, peerAdvertise, err := peerAddresses(cfg.Log.Seeds, cfg.PeerListen, cfg.PeerAdvertise)
+	if err == nil {
+		err = checkPeerTLS(peerListen, cfg.PeerTLS)
+	}
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
@@ -121,8 +124,8 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&cfg.PeerAdvertise, "peer-advertise", "", "`host:port` that other replicas are told to call; empty: "+
 		"that of peer-listen, and where it has no host, the address from which this machine reaches the brokers")
 	fs.StringVar(&cfg.PeerTLS.Cert, "peer-cert", "", "PEM `file` with the certificate that this replica shows to the "+
-		"others, for the host that they call; empty: replicas talk unencrypted, to anybody. This file, that of peer-key "+
-		"and that of peer-ca are read again when they change")
+		"others, for the host that they call; needed unless peer-listen is off or a loopback address. This file, that of "+
+		"peer-key and that of peer-ca are read again when they change")
 	fs.StringVar(&cfg.PeerTLS.Key, "peer-key", "", "PEM `file` with the key of peer-cert")
 	fs.StringVar(&cfg.PeerTLS.CA, "peer-ca", "",
 		"PEM `file` with the authority that signed the certificates of all replicas, and no others")

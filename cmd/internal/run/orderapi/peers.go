@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+
+	"github.com/holdfast/holdfast/pkg/shard"
 )
 
 // PeersOff is the peer address of a replica that is the only one.
@@ -41,6 +43,23 @@ func peerAddresses(seeds []string, listen, advertise string) (string, string, er
 		advertise = net.JoinHostPort(host, "0") // the port that is listened on
 	}
 	return listen, advertise, nil
+}
+
+// checkPeerTLS refuses to listen for other machines without TLS: whoever reached the port could give commands.
+func checkPeerTLS(listen string, tls shard.PeerTLS) error {
+	if listen == "" || tls != (shard.PeerTLS{}) {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return fmt.Errorf("--peer-listen %q is not host:port: %w", listen, err)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("replicas would reach this one at %s without encryption, and so would anybody else. "+
+		"Give all replicas certificates with --peer-cert, --peer-key and --peer-ca; or, if this is the only replica, "+
+		"set --peer-listen %s", listen, PeersOff)
 }
 
 // outgoingHost is the address of this machine on the way to a broker. Nothing is sent to find it.

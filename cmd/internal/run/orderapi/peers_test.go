@@ -3,6 +3,8 @@ package orderapi
 import (
 	"strings"
 	"testing"
+
+	"github.com/holdfast/holdfast/pkg/shard"
 )
 
 func TestPeersReachAReplicaWhereItReachesTheBrokers(t *testing.T) {
@@ -33,6 +35,21 @@ func TestPeersReachAReplicaWhereItReachesTheBrokers(t *testing.T) {
 			}
 		} else if err != nil || listen != test.wantListen || advertise != test.wantAdvertise {
 			t.Errorf("%+v: %q, %q, %v", test, listen, advertise, err)
+		}
+	}
+}
+
+func TestOtherMachinesNeedCertificates(t *testing.T) {
+	for listen, allowed := range map[string]bool{
+		"": true, "127.0.0.1:0": true, "[::1]:9400": true, "localhost:9400": true,
+		":9400": false, "0.0.0.0:9400": false, "10.0.0.7:9400": false, "pod-1:9400": false,
+	} {
+		err := checkPeerTLS(listen, shard.PeerTLS{})
+		if (err == nil) != allowed || err != nil && !strings.Contains(err.Error(), "--peer-cert") {
+			t.Errorf("%s without TLS: %v", listen, err)
+		}
+		if err := checkPeerTLS(listen, shard.PeerTLS{Cert: "c", Key: "k", CA: "a"}); err != nil {
+			t.Errorf("%s with TLS: %v", listen, err)
 		}
 	}
 }

@@ -92,8 +92,8 @@ func (g *gateway) authorized(r *http.Request) bool {
 	return subtle.ConstantTimeCompare([]byte(password), []byte(g.password)) == 1 && rightUser
 }
 
-// What a statement can do to files without a grant. The text is searched as it is, with its strings and comments, so that
-// nothing can be hidden: a harmless word in a string is refused, too.
+// What a statement can do to files without a grant. The text is searched as it is, with its strings and comments, so
+// that nothing can be hidden: a harmless word in a string is refused, too.
 var (
 	// fileWords are INTO OUTFILE, FROM INFILE, and the function file, which can be named without being called, as in
 	// arrayMap(file, …).
