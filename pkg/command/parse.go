@@ -8,6 +8,7 @@ package command
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/limits"
@@ -74,11 +75,17 @@ func (c *Command) resolveID(r *Request) (string, error) {
 		}
 		return OrderID(tenant, r.Key), nil
 	case c.Aggregate == Order:
-		if !ValidOrderID(r.ID) {
+		id := strings.ToLower(r.ID) // RFC 9562: a UUID is written in lower case, and read in either
+		if !ValidOrderID(id) {
 			return "", problem.New(problem.OrderNotFound, "No order has this ID: order IDs are UUIDs.")
 		}
+		return id, nil
 	default:
-		if fault := input.SKUFault(r.ID); fault != "" {
+		fault := input.SKUFault(r.ID)
+		if c.Type == RegisterItem {
+			fault = input.NewSKUFault(r.ID)
+		}
+		if fault != "" {
 			return "", problem.New(problem.InvalidSKU, "The SKU "+fault+".")
 		}
 	}

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"strconv"
 	"sync"
 
 	"github.com/labstack/echo/v4"
@@ -17,8 +18,12 @@ var (
 // WriteBody writes an answer; a HEAD request gets its headers alone.
 func WriteBody(c echo.Context, status int, contentType []string, body []byte) error {
 	c.Response().Header()["Content-Type"] = contentType
+	head := c.Request().Method == http.MethodHead
+	if head {
+		c.Response().Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	c.Response().WriteHeader(status)
-	if c.Request().Method == http.MethodHead {
+	if head {
 		return nil
 	}
 	_, err := c.Response().Write(body)

@@ -24,7 +24,7 @@ func ReadBody(c echo.Context) ([]byte, error) {
 	if r.ContentLength == 0 && len(r.Header["Content-Type"]) == 0 {
 		return nil, nil
 	}
-	if err := CheckMediaType(r.Header, "application/json"); err != nil {
+	if err := CheckMediaType(c, "application/json"); err != nil {
 		return nil, err
 	}
 	switch {

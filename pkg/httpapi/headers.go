@@ -19,10 +19,28 @@ func HeaderValue(header http.Header, canonicalName string) string {
 	return ""
 }
 
-// CheckMediaType refuses a body that is not said to be of an allowed type. No type is not enough: web pages of other
-// origins may send bodies without one, and may not say application/json.
-func CheckMediaType(header http.Header, allowed ...string) error {
-	value := HeaderValue(header, "Content-Type")
+// OneValue reads a header that may be there once. Of two values nobody can tell which one is meant.
+func OneValue(header http.Header, canonicalName string) (string, error) {
+	if len(header[canonicalName]) > 1 {
+		return "", problem.New(problem.DuplicateHeader, "The header "+canonicalName+" is there twice.")
+	}
+	return HeaderValue(header, canonicalName), nil
+}
+
+// CheckMediaType refuses a body that is not said to be of an allowed type, or that is compressed. No type is not
+// enough: web pages of other origins may send bodies without one, and may not say application/json.
+func CheckMediaType(c echo.Context, allowed ...string) error {
+	header := c.Request().Header
+	value, err := OneValue(header, "Content-Type")
+	if err != nil {
+		return err
+	}
+	for _, encoding := range header["Content-Encoding"] {
+		if !strings.EqualFold(encoding, "identity") && encoding != "" {
+			c.Response().Header()["Accept-Encoding"] = []string{"identity"}
+			return problem.New(problem.UnsupportedMediaType, "Send the body as it is, without Content-Encoding.")
+		}
+	}
 	mediaType, _, _ := strings.Cut(value, ";")
 	mediaType = strings.TrimSpace(mediaType)
 	for _, a := range allowed {

@@ -10,12 +10,14 @@ import (
 )
 
 func (s *Server) registerHealth() {
-	s.echo.GET("/healthz", func(c echo.Context) error {
+	router := s.Router()
+	router.Add(http.MethodGet, "/healthz", func(c echo.Context) error {
 		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ok"}`))
 	})
-	s.echo.GET("/readyz", s.readiness)
+	router.Add(http.MethodGet, "/readyz", s.readiness)
 	if s.config.Gatherer != nil {
-		s.echo.GET("/metrics", echo.WrapHandler(promhttp.HandlerFor(s.config.Gatherer, promhttp.HandlerOpts{})))
+		metrics := promhttp.HandlerFor(s.config.Gatherer, promhttp.HandlerOpts{})
+		router.Add(http.MethodGet, "/metrics", echo.WrapHandler(metrics))
 	}
 }
 

@@ -70,7 +70,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 // boundUnread bounds the time for which net/http reads on after a handler that left its body unread.
 func boundUnread(c echo.Context, err error) {
 	r := c.Request()
-	if r.ContentLength == 0 || (err == nil && r.Method != http.MethodGet) {
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if r.ContentLength == 0 || (err == nil && !reads) {
 		return
 	}
 	_ = http.NewResponseController(c.Response().Writer).SetReadDeadline(time.Now().Add(time.Second))

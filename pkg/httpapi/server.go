@@ -80,7 +80,20 @@ func NewServer(config Config) (*Server, error) {
 }
 
 // Router is where commands and queries are registered.
-func (s *Server) Router() Router { return s.echo }
+func (s *Server) Router() Router { return headRouter{s.echo} }
+
+// headRouter answers HEAD wherever it answers GET, as RFC 9110 asks: the same without a body.
+type headRouter struct{ *echo.Echo }
+
+// Add implements Router.
+func (r headRouter) Add(
+	method, path string, handler echo.HandlerFunc, middleware ...echo.MiddlewareFunc,
+) *echo.Route {
+	if method == http.MethodGet {
+		r.Echo.Add(http.MethodHead, path, handler, middleware...)
+	}
+	return r.Echo.Add(method, path, handler, middleware...)
+}
 
 // Handler serves the routes without a listener, for tests and for mounting elsewhere.
 func (s *Server) Handler() http.Handler { return s.echo }

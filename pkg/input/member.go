@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/holdfast/holdfast/pkg/limits"
@@ -74,22 +75,31 @@ func SKUFault(sku string) string {
 		return "is longer than " + strconv.Itoa(limits.MaxSKUBytes) + " bytes"
 	case padded(sku):
 		return "begins or ends with a space"
-	case !printable(sku) || !utf8.ValidString(sku):
+	case strings.ContainsFunc(sku, isC0) || !utf8.ValidString(sku):
 		return "holds control characters"
 	}
 	return ""
 }
 
+// NewSKUFault says what is wrong with a SKU that is registered now, or "". It refuses more than SKUFault does: C1
+// controls, and the names that HTTP clients take out of a path. Items of before may have these, and are still served.
+func NewSKUFault(sku string) string {
+	switch {
+	case sku == "." || sku == "..":
+		return "cannot be part of a path: clients take . and .. out of it"
+	case !printable(sku):
+		return "holds control characters"
+	}
+	return SKUFault(sku)
+}
+
 func padded(s string) bool { return s != "" && (s[0] == ' ' || s[len(s)-1] == ' ') }
 
-func printable(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] == 0x7f {
-			return false
-		}
-	}
-	return true
-}
+// printable reports whether a text has no control characters: C0, DEL and C1.
+func printable(s string) bool { return !strings.ContainsFunc(s, unicode.IsControl) }
+
+// isC0 knows the control characters of ASCII.
+func isC0(r rune) bool { return r < 0x20 || r == 0x7f }
 
 // Quantity checks a quantity of at least one unit.
 func (b *Body) Quantity(pointer string, units int64) int64 {

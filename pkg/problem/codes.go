@@ -29,6 +29,7 @@ const (
 	UnsupportedMediaType = "unsupported_media_type"
 	CrossOrigin          = "cross_origin"
 	UnknownHost          = "unknown_host"
+	DuplicateHeader      = "duplicate_header"
 	NotAcceptable        = "not_acceptable"
 	BodyTooLarge         = "body_too_large"
 	LineTooLong          = "line_too_long"

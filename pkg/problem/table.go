@@ -147,6 +147,12 @@ var rows = []Row{
 		Remedy: "Split it.",
 	},
 	{
+		Code: DuplicateHeader, Status: http.StatusBadRequest,
+		Title:  "A header is there twice",
+		Cause:  "Idempotency-Key or Content-Type is there twice, so that nobody can tell which one is meant.",
+		Remedy: "Send it once.",
+	},
+	{
 		Code: NotFound, Status: http.StatusNotFound,
 		Title:  "There is nothing here",
 		Cause:  "There is no such route, or nothing under this name.",
@@ -174,9 +180,10 @@ var rows = []Row{
 	},
 	{
 		Code: UnsupportedMediaType, Status: http.StatusUnsupportedMediaType,
-		Title:  "The content type is not supported",
-		Cause:  "The body's Content-Type is missing, or is not the one that the route takes.",
-		Remedy: "Send application/json; application/x-ndjson for bulk.",
+		Title: "The content type is not supported",
+		Cause: "The body's Content-Type is missing or is not the one that the route takes, or the body is " +
+			"compressed (Content-Encoding).",
+		Remedy: "Send application/json; application/x-ndjson for bulk. Send it uncompressed.",
 	},
 	{
 		Code: NotAcceptable, Status: http.StatusNotAcceptable,

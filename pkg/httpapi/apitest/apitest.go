@@ -74,6 +74,9 @@ func (d *Document) Check(request *http.Request, sent []byte, response *http.Resp
 	var p struct {
 		Code string `json:"code"`
 	}
+	if request.Method == http.MethodHead {
+		return "" // GET without its body
+	}
 	if response.StatusCode >= http.StatusBadRequest && json.Unmarshal(got, &p) == nil {
 		switch p.Code {
 		case "not_found", "method_not_allowed", "internal", "cross_origin", "unknown_host":

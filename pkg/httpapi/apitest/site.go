@@ -74,7 +74,7 @@ func (r Reply) Problem(t testing.TB) Problem {
 }
 
 // Do sends a request. Headers are "Name: value"; an Idempotency-Key and a Content-Type are added unless they are given,
-// and left out where they are given empty.
+// and left out where they are given empty. "+Name: value" is one more of that name.
 func (s *Site) Do(t testing.TB, method, path, body string, headers ...string) Reply {
 	t.Helper()
 	request, err := http.NewRequestWithContext(context.Background(), method, s.URL+path, strings.NewReader(body))
@@ -85,6 +85,10 @@ func (s *Site) Do(t testing.TB, method, path, body string, headers ...string) Re
 	request.Header.Set("Content-Type", "application/json")
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
+		if second, ok := strings.CutPrefix(name, "+"); ok {
+			request.Header.Add(second, value)
+			continue
+		}
 		if request.Header.Set(name, value); value == "" {
 			request.Header.Del(name)
 		}

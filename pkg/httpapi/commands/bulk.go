@@ -75,7 +75,7 @@ type aggregate struct {
 }
 
 func (a *api) bulk(c echo.Context) error {
-	if err := httpapi.CheckMediaType(c.Request().Header, "application/x-ndjson", "application/json"); err != nil {
+	if err := httpapi.CheckMediaType(c, "application/x-ndjson", "application/json"); err != nil {
 		return err
 	}
 	// net/http ends the request's context when a read fails, also when that was a deadline. Lines under way must be

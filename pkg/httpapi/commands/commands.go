@@ -114,6 +114,10 @@ func (a *api) handler(route command.Route) echo.HandlerFunc {
 // run parses a command, submits it, waits for its outcome as the client prefers, and answers.
 func (a *api) run(c echo.Context, heard *shard.Heard, typ, id string, body []byte) error {
 	header := c.Request().Header
+	key, err := httpapi.OneValue(header, "Idempotency-Key")
+	if err != nil {
+		return err
+	}
 	version, err := parseIfMatch(header)
 	if err != nil {
 		return err
@@ -121,7 +125,7 @@ func (a *api) run(c echo.Context, heard *shard.Heard, typ, id string, body []byt
 	cmd, err := command.Parse(command.Request{
 		Type:             typ,
 		ID:               id,
-		Key:              httpapi.HeaderValue(header, "Idempotency-Key"),
+		Key:              key,
 		Body:             body,
 		ExpectedVersion:  version,
 		ReceivedAtMicros: a.now().UnixMicro(),

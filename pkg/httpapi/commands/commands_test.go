@@ -206,3 +206,25 @@ holdfast_http_requests_total{route="unmatched",status="404"} 1
 		t.Error(err)
 	}
 }
+
+// A UUID is the same in either case (RFC 9562): the command is on the order whose ID is in lower case.
+func TestOrderIDsAreReadInEitherCase(t *testing.T) {
+	d := &desk{}
+	s := newSite(t, d)
+	r := s.Do(t, http.MethodPost, "/v1/orders/"+strings.ToUpper(someOrder)+"/confirm", `{}`)
+	if r.Status != http.StatusOK || d.taken()[0].ID != someOrder {
+		t.Errorf("%d %s %+v", r.Status, r.Body, d.taken())
+	}
+}
+
+// Items that were registered before . and .. and C1 controls were refused are still served.
+func TestCommandsReachItemsWithOlderNames(t *testing.T) {
+	d := &desk{}
+	s := newSite(t, d)
+	s.Unchecked = true
+	for _, sku := range []string{"%2E", "a%C2%85"} {
+		if r := s.Do(t, http.MethodPost, "/v1/stock/"+sku+"/receipts", `{"quantity":1}`); r.Status != http.StatusCreated {
+			t.Errorf("%s: %d %s", sku, r.Status, r.Body)
+		}
+	}
+}

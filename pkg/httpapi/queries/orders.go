@@ -26,7 +26,7 @@ func (o *orderAPI) get(c echo.Context) error {
 	if err := fresh(c, o.store); err != nil {
 		return err
 	}
-	body, version, ok, err := o.store.Order(httpapi.PathParameter(c, "order_id"))
+	body, version, ok, err := o.store.Order(strings.ToLower(httpapi.PathParameter(c, "order_id")))
 	switch {
 	case err != nil:
 		return fmt.Errorf("read order: %w", err)

@@ -2,6 +2,7 @@ package queries
 
 import (
 	"encoding/csv"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,39 +19,100 @@ type reportFormat struct {
 	write       func(b []byte, page *analytics.Report, coverage analytics.Reached) []byte
 }
 
-var (
-	csvContentType = []string{"text/csv; charset=utf-8"}
-	reportFormats  = map[string]reportFormat{
-		"application/json":     {httpapi.JSONContentType, appendPage},
-		"application/x-ndjson": {httpapi.LinesContentType, appendLines},
-		"text/csv":             {csvContentType, appendCSV},
-	}
-)
+// mediaType is what Accept may ask for.
+type mediaType struct{ main, sub string }
 
-// chooseFormat takes the first type in Accept that is offered; weights are passed over, but for q=0.
+var csvContentType = []string{"text/csv; charset=utf-8"}
+
+// reportFormats are those offered; the first is for whoever has no preference.
+var reportFormats = []struct {
+	mediaType
+	reportFormat
+}{
+	{mediaType{"application", "json"}, reportFormat{httpapi.JSONContentType, appendPage}},
+	{mediaType{"application", "x-ndjson"}, reportFormat{httpapi.LinesContentType, appendLines}},
+	{mediaType{"text", "csv"}, reportFormat{csvContentType, appendCSV}},
+}
+
+// accepted is an element of Accept: a type, which may be *, and how much it is wanted.
+type accepted struct {
+	mediaType
+	quality float64
+}
+
+// chooseFormat finds what the client wants most, as RFC 9110 (12.5.1) has it: for each format the most specific element
+// that matches it counts. Of equal wishes the one that is more specific wins, then the one that stands first.
 func chooseFormat(header http.Header) (reportFormat, error) {
-	accept := strings.Join(header["Accept"], ",")
-	if strings.TrimSpace(accept) == "" {
-		return reportFormats["application/json"], nil
+	wishes := parseAccept(header["Accept"])
+	if len(wishes) == 0 {
+		return reportFormats[0].reportFormat, nil
 	}
-	for part := range strings.SplitSeq(accept, ",") {
-		name, parameters, _ := strings.Cut(part, ";")
-		name = strings.ToLower(strings.TrimSpace(name))
-		if weight := strings.ReplaceAll(parameters, " ", ""); weight == "q=0" || weight == "q=0.0" {
+	best, wanted := -1, rank{}
+	for i, format := range reportFormats {
+		if r := rankOf(format.mediaType, wishes); r.quality > 0 && (best < 0 || r.better(wanted)) {
+			best, wanted = i, r
+		}
+	}
+	if best < 0 {
+		return reportFormat{}, problem.New(problem.NotAcceptable,
+			"Offered here: application/json, application/x-ndjson, text/csv.")
+	}
+	return reportFormats[best].reportFormat, nil
+}
+
+// rank is how much a format is wanted.
+type rank struct {
+	quality     float64
+	specificity int // 1: */*, 2: text/*, 3: text/csv
+	place       int
+}
+
+func (r rank) better(than rank) bool {
+	if r.quality != than.quality {
+		return r.quality > than.quality
+	}
+	if r.specificity != than.specificity {
+		return r.specificity > than.specificity
+	}
+	return r.place < than.place
+}
+
+func rankOf(format mediaType, wishes []accepted) (r rank) {
+	for place, wish := range wishes {
+		specificity := 0
+		switch wish.mediaType {
+		case format:
+			specificity = 3
+		case mediaType{format.main, "*"}:
+			specificity = 2
+		case mediaType{"*", "*"}:
+			specificity = 1
+		}
+		if specificity > r.specificity {
+			r = rank{wish.quality, specificity, place}
+		}
+	}
+	return r
+}
+
+// parseAccept passes over what is not well-formed. Parameters other than q select nothing here.
+func parseAccept(values []string) []accepted {
+	var wishes []accepted
+	for element := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		name, parameters, err := mime.ParseMediaType(element)
+		main, sub, ok := strings.Cut(name, "/")
+		if err != nil || !ok {
 			continue
 		}
-		switch name {
-		case "*/*", "application/*":
-			name = "application/json"
-		case "text/*":
-			name = "text/csv"
+		wish := accepted{mediaType{main, sub}, 1}
+		if q, given := parameters["q"]; given {
+			if wish.quality, err = strconv.ParseFloat(q, 64); err != nil || !(wish.quality >= 0 && wish.quality <= 1) {
+				continue
+			}
 		}
-		if format, ok := reportFormats[name]; ok {
-			return format, nil
-		}
+		wishes = append(wishes, wish)
 	}
-	return reportFormat{}, problem.New(problem.NotAcceptable,
-		"Offered here: application/json, application/x-ndjson, text/csv.")
+	return wishes
 }
 
 func appendPage(b []byte, page *analytics.Report, coverage analytics.Reached) []byte {

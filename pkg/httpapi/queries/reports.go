@@ -57,6 +57,7 @@ func registerReports(router httpapi.Router, store ReportStore) {
 }
 
 func (r *report) answer(c echo.Context) error {
+	c.Response().Header()["Vary"] = []string{"Accept"}
 	parameters, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil { // what cannot be read must not be left out of the question
 		return problem.New(problem.InvalidParameter, "The query cannot be read: write %25 for a % and %3B for a ; in it.")

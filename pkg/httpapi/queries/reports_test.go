@@ -258,3 +258,30 @@ func TestAReportOfAClickHouseThatHangsDoesNotBlameThePosition(t *testing.T) {
 	s.refused(t, "/v1/reports/revenue?by=month", "", "", http.StatusServiceUnavailable,
 		"ClickHouse does not answer as it should")
 }
+
+// Which format an answer has follows RFC 9110, 12.5.1; caches learn that it does.
+func TestReportsHonourAccept(t *testing.T) {
+	s := newReportSite(t, &ledger{})
+	for accept, want := range map[string]string{
+		"application/json;q=0":                      "",
+		"application/json; q=0.000, text/html":      "",
+		"application/json;q=0, */*":                 "application/x-ndjson",
+		"application/json;q=0.5, text/csv":          "text/csv; charset=utf-8",
+		"text/csv;q=0.5, application/x-ndjson;q=.6": "application/x-ndjson",
+		"text/*;q=0.9, application/*;q=0.8":         "text/csv; charset=utf-8",
+		"*/*;q=0.1, text/csv;q=0":                   "application/json",
+		"application/x-ndjson, application/json":    "application/x-ndjson",
+		"text/csv, */*":                             "text/csv; charset=utf-8",
+		"Text/CSV; header=present":                  "text/csv; charset=utf-8",
+		"text/csv;q=7, application/json;q=0.1":      "application/json",
+	} {
+		answer, body := s.get(t, "/v1/reports/revenue?by=country", accept, "")
+		got := answer.Header.Get("Content-Type")
+		if want == "" && answer.StatusCode != http.StatusNotAcceptable || want != "" && got != want {
+			t.Errorf("%s: %d %s %s, want %s", accept, answer.StatusCode, got, body, want)
+		}
+		if answer.Header.Get("Vary") != "Accept" {
+			t.Errorf("%s: Vary is %q", accept, answer.Header.Get("Vary"))
+		}
+	}
+}
