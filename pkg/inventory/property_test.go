@@ -65,7 +65,8 @@ func (f *flows) add(c Change) {
 func checkDecision(w *scenario, total *flows, cmd Command) string {
 	step, isStep := cmd.(SetReservation)
 	res := w.reservations[step.OrderID]
-	fresh := isStep && (res.PlacedEventID != step.PlacedEventID || step.Version > res.Version)
+	// An item that is not registered remembers no step (INV-64).
+	fresh := isStep && w.item.Registered && (res.PlacedEventID != step.PlacedEventID || step.Version > res.Version)
 	events, err := Decide(w.item, res, cmd)
 	if problem := total.checkCount(w.item, cmd, err); problem != "" {
 		return problem
