@@ -50,13 +50,12 @@ func (c *Client) keepLayout(ctx context.Context, l Layout, env string) (_ Layout
 	return l, false, c.checkEnv(env)
 }
 
+// envAttempts is how often the environments of other platforms are read: one of their topics may be deleted meanwhile.
+const envAttempts = 5
+
 // checkEnvUnused refuses an environment that another platform of the cluster has recorded. It is asked before the
 // environment is recorded for the first time.
 func (c *Client) checkEnvUnused(ctx context.Context) error {
-	topics, err := c.admin.ListTopics(ctx)
-	if err != nil {
-		return fmt.Errorf("list the topics of the cluster: %w", err)
-	}
 	cfg := c.cfg
 	cfg.TopicPrefix, cfg.Registerer = "", nil // topics have their names in the cluster
 	cluster, err := Open(cfg)
@@ -64,43 +63,50 @@ func (c *Client) checkEnvUnused(ctx context.Context) error {
 		return err
 	}
 	defer cluster.Close()
-	for _, topic := range topics.Names() {
-		prefix, isLayout := strings.CutSuffix(topic, TopicLayout)
-		if !isLayout || prefix == c.cfg.TopicPrefix {
-			continue
-		}
-		used, err := cluster.recordsEnv(ctx, topic, c.cfg.Env)
-		if err != nil {
-			return err
-		}
-		if used {
+	for range envAttempts {
+		var prefix string
+		var used bool
+		if prefix, used, err = cluster.findEnv(ctx, c.cfg.Env, c.cfg.TopicPrefix); used {
 			return &EnvError{Env: c.cfg.Env, TopicPrefix: c.cfg.TopicPrefix, OtherPrefix: prefix}
 		}
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
 	}
-	return nil
+	return fmt.Errorf("read the environments of the cluster's other platforms: %w", err)
 }
 
-// recordsEnv reports whether a layout topic has the environment. A topic that was deleted meanwhile has none.
-func (c *Client) recordsEnv(ctx context.Context, topic, env string) (used bool, err error) {
-	tps := []TopicPartition{{Topic: topic}}
-	from, err := c.StartOffsets(ctx, tps)
-	var to Offsets
-	if err == nil {
-		to, err = c.EndOffsets(ctx, tps)
-	}
-	if err == nil {
-		err = c.Read(ctx, from, to, func(r *Record) error {
-			var l layoutRecord
-			// A record that is no layout is the concern of its own platform.
-			used = used || json.Unmarshal(r.Value, &l) == nil && l.Env == env
-			return nil
-		})
-	}
+// findEnv looks for a platform with the environment, other than the one of the prefix. It reads all layout topics of
+// the cluster at once: they have a few records each.
+func (c *Client) findEnv(ctx context.Context, env, except string) (prefix string, found bool, err error) {
+	topics, err := c.admin.ListTopics(ctx)
 	if err != nil {
-		if partitions, describeErr := c.partitionCount(ctx, topic); describeErr == nil && partitions == 0 {
-			return false, nil
-		}
-		return false, fmt.Errorf("read the environment in %s: %w", topic, err)
+		return "", false, err
 	}
-	return used, nil
+	var layouts []TopicPartition
+	for _, topic := range topics.Names() {
+		if prefix, isLayout := strings.CutSuffix(topic, TopicLayout); isLayout && prefix != except {
+			layouts = append(layouts, TopicPartition{Topic: topic})
+		}
+	}
+	if len(layouts) == 0 {
+		return "", false, nil
+	}
+	from, err := c.StartOffsets(ctx, layouts)
+	if err != nil {
+		return "", false, err
+	}
+	to, err := c.EndOffsets(ctx, layouts)
+	if err != nil {
+		return "", false, err
+	}
+	err = c.Read(ctx, from, to, func(r *Record) error {
+		var l layoutRecord
+		// A record that is no layout is the concern of its own platform.
+		if json.Unmarshal(r.Value, &l) == nil && l.Env == env {
+			prefix, found = strings.TrimSuffix(r.Topic, TopicLayout), true
+		}
+		return nil
+	})
+	return prefix, found, err
 }
