@@ -25,12 +25,12 @@ func explainRefusal(c *cobra.Command, err error) error {
 	if !ok {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s: %s", name, problem.Code)
+	reason := problem.Code
 	if problem.Title != "" {
-		text.Reset()
-		fmt.Fprintf(&text, "%s: %s (%s)", name, problem.Title, problem.Code)
+		reason = fmt.Sprintf("%s (%s)", problem.Title, problem.Code)
 	}
+	var text strings.Builder
+	text.WriteString(name + ": " + reason)
 	switch {
 	case len(problem.Short) > 0:
 		for _, s := range problem.Short {

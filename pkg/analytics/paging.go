@@ -149,8 +149,7 @@ func (p paging) after(values []string, columns []ReportColumn) (string, error) {
 // great for an int64 has as many as it needs.
 func formatMicros(micros, currency string) string {
 	if n, err := strconv.ParseInt(micros, 10, 64); err == nil {
-		c, _ := money.Lookup(currency)
-		return c.Format(n)
+		return money.FormatIn(currency, n)
 	}
 	point := len(micros) - money.MaxDecimals // a number beyond int64 has more digits than that
 	return strings.TrimRight(strings.TrimRight(micros[:point]+"."+micros[point:], "0"), ".")

@@ -55,20 +55,13 @@ func AppendOrder(b []byte, o *shard.OrderSummary) []byte {
 	b = appendjson.Member(b, "fulfilment_status", o.FulfilmentStatus)
 	b = appendjson.Member(b, "return_status", o.ReturnStatus)
 	b = appendjson.String(append(b, `,"currency":`...), o.Currency)
-	b = appendjson.String(append(b, `,"total":`...), formatAmount(o.Currency, o.TotalMicros))
+	b = appendjson.String(append(b, `,"total":`...), money.FormatIn(o.Currency, o.TotalMicros))
 	b = appendjson.Member(b, "fulfilment_id", o.FulfilmentID)
 	b = appendjson.Member(b, "return_id", o.ReturnID)
 	if o.Backordered {
 		b = append(b, `,"backordered":true`...)
 	}
 	return append(b, '}')
-}
-
-func formatAmount(currency string, micros int64) string {
-	if c, ok := money.Lookup(currency); ok {
-		return c.Format(micros)
-	}
-	return money.Format(micros)
 }
 
 // AppendStock appends the answer to a command on stock: the members of GET /v1/availability/{sku} that the writer

@@ -18,6 +18,13 @@ func Lookup(code string) (Currency, bool) {
 // Format writes micro-units exactly, with at least the minor unit's digits: 12500000 EUR is "12.50".
 func (c Currency) Format(micros int64) string { return format(micros, c.Decimals) }
 
+// FormatIn is Format in the currency with that ISO 4217 code. In an unknown currency it is Format of the package:
+// exact, without needless zeros.
+func FormatIn(code string, micros int64) string {
+	c, _ := Lookup(code)
+	return c.Format(micros)
+}
+
 // Round rounds micro-units to the currency's minor unit, half to even. It fails with ErrOverflow at the ends of the
 // range.
 func (c Currency) Round(micros int64) (int64, error) {

@@ -53,6 +53,14 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+func TestFormatIn(t *testing.T) {
+	for code, want := range map[string]string{"EUR": "12.50", "JPY": "12.5", "KWD": "12.500", "": "12.5", "DEM": "12.5"} {
+		if got := FormatIn(code, 12_500_000); got != want {
+			t.Errorf("%q: %s, want %s", code, got, want)
+		}
+	}
+}
+
 func TestCurrencies(t *testing.T) {
 	for code, decimals := range map[string]int{"EUR": 2, "GBP": 2, "JPY": 0, "KWD": 3, "CLF": 4} {
 		if c, ok := Lookup(code); !ok || c.Decimals != decimals || c.Code != code {

@@ -29,9 +29,4 @@ func render(events []*eventv1.OrderEvent) (jsonBody []byte, version uint64, err 
 }
 
 // amount is money to be paid, with the digits of the order's currency.
-func (o *Order) amount(micros int64) string {
-	if c, ok := money.Lookup(o.Currency); ok {
-		return c.Format(micros)
-	}
-	return money.Format(micros)
-}
+func (o *Order) amount(micros int64) string { return money.FormatIn(o.Currency, micros) }

@@ -274,11 +274,16 @@ func (f *fetcher) npmPack(ctx context.Context, temp string) error {
 	}
 }
 
-// reportProgress prints how much has been downloaded. On a terminal it overwrites the line before.
+// reportProgress prints how much has been downloaded.
 func (f *fetcher) reportProgress(cache string, start time.Time) {
 	bytes := min(dirBytes(cache), f.build.packedBytes)
 	line := fmt.Sprintf("%d of %d MB after %.0f s",
 		megabytes(bytes), megabytes(f.build.packedBytes), time.Since(start).Seconds())
+	f.showProgress(line)
+}
+
+// showProgress prints a message. On a terminal it overwrites the line before.
+func (f *fetcher) showProgress(line string) {
 	if f.terminal {
 		fmt.Fprintf(f.progress, "\rembedded ClickHouse: %s ", line)
 		return

@@ -35,12 +35,7 @@ func (m *meter) Read(p []byte) (int, error) {
 
 func (m *meter) show() {
 	m.next = time.Now().Add(m.f.progressInterval)
-	line := fmt.Sprintf("%s: %d of %d MB", m.doing, megabytes(m.read), megabytes(m.size))
-	if m.f.terminal {
-		fmt.Fprintf(m.f.progress, "\rembedded ClickHouse: %s ", line)
-		return
-	}
-	m.f.logf("%s", line)
+	m.f.showProgress(fmt.Sprintf("%s: %d of %d MB", m.doing, megabytes(m.read), megabytes(m.size)))
 }
 
 // end shows the last figure on a terminal, and ends its line. Elsewhere each message is a line of its own already.

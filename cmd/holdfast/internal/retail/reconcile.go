@@ -211,8 +211,7 @@ func wholeMoney(micros int64) string {
 // formatMoney writes an amount exactly, with commas between thousands and at least the decimals of the currency. Some
 // prices of the data set have a third decimal.
 func formatMoney(micros int64) string {
-	currency, _ := money.Lookup(Currency)
-	whole, decimals, _ := strings.Cut(currency.Format(micros), ".")
+	whole, decimals, _ := strings.Cut(money.FormatIn(Currency, micros), ".")
 	return groupDigits(whole) + "." + decimals
 }
 
