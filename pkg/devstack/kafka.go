@@ -18,7 +18,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
+	"github.com/holdfast/holdfast/pkg/lockfile"
 )
 
 // DefaultKafkaListen lets the operating system choose a free port.

@@ -33,6 +33,11 @@ type OwnershipOptions struct {
 	// to its members. Default: the shards, one partition of TopicShards each. The replicas of the mirror share the
 	// partitions of an event topic in the same way.
 	Group, Topic string
+	// Replica names this member over its restarts (Kafka's group.instance.id). A member that crashes and comes back under
+	// its name before the session timeout has its shards again at once, and nobody else's move. Without a name the group
+	// waits for the session timeout of the member that is gone before it assigns anything. Two members must not have one
+	// name: the second takes the first one's place.
+	Replica string
 }
 
 func (o OwnershipOptions) withDefaults() OwnershipOptions {
@@ -62,14 +67,16 @@ type OwnershipEvent struct {
 // does not grant the right to write, a Writer does. When two replicas think that they own a shard, the log still has
 // one writer.
 type Ownership struct {
-	cfg   Config
-	kafka *kgo.Client
-	group string
+	cfg     Config
+	kafka   *kgo.Client
+	group   string
+	replica string // empty: it has no name
 
 	shardCount int32 // 0: all
 
 	mu      sync.Mutex
 	joined  bool // the group has assigned something to this replica, possibly nothing
+	fault   error
 	owned   map[int32]bool
 	queue   []OwnershipEvent // events not received yet, in order; at most two for each change of the group
 	arrived chan struct{}    // capacity 1: the queue is not empty
@@ -94,12 +101,16 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 		cfg: cfg.withDefaults(), owned: make(map[int32]bool), arrived: make(chan struct{}, 1),
 		events: make(chan OwnershipEvent), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	o.group, o.shardCount = o.cfg.Env+"-"+opts.Group, opts.ShardCount
+	o.group, o.replica, o.shardCount = o.cfg.Env+"-"+opts.Group, opts.Replica, opts.ShardCount
 	topic := o.cfg.clusterTopic(opts.Topic)
 	assigned := func(_ context.Context, _ *kgo.Client, tps map[string][]int32) { o.note(tps[topic], true) }
 	removed := func(_ context.Context, _ *kgo.Client, tps map[string][]int32) { o.note(tps[topic], false) }
+	named := []kgo.Opt{kgo.WithHooks(groupErrors{o})}
+	if o.replica != "" {
+		named = append(named, kgo.InstanceID(o.replica))
+	}
 	var err error
-	o.kafka, err = o.cfg.newClient("ownership-"+opts.Group,
+	o.kafka, err = o.cfg.newClient("ownership-"+opts.Group, append(named,
 		kgo.ConsumerGroup(o.group),
 		kgo.ConsumeTopics(topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
@@ -111,7 +122,7 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 		kgo.OnPartitionsAssigned(assigned),
 		kgo.OnPartitionsRevoked(removed),
 		kgo.OnPartitionsLost(removed),
-	)
+	)...)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +199,7 @@ func (o *Ownership) Confirm(ctx context.Context, shard int32) (bool, error) {
 			return false, nil
 		}
 		req := kmsg.NewPtrHeartbeatRequest()
-		req.Group, req.MemberID, req.Generation = o.group, member, generation
+		req.Group, req.MemberID, req.Generation, req.InstanceID = o.group, member, generation, o.instanceID()
 		resp, err := req.RequestWith(ctx, o.kafka)
 		if err != nil {
 			return false, fmt.Errorf("confirm shard %d: %w", shard, err)
@@ -216,10 +227,72 @@ func (o *Ownership) Confirm(ctx context.Context, shard int32) (bool, error) {
 func (o *Ownership) Close(ctx context.Context) error {
 	var err error
 	o.closing.Do(func() {
-		err = o.kafka.LeaveGroupContext(ctx)
+		err = o.leave(ctx)
 		o.kafka.CloseAllowingRebalance()
 		close(o.stop)
 		<-o.stopped
 	})
 	return err
+}
+
+// leave gives up the shards, and tells the group so. The client does not tell it where the member has a name, since it
+// may be about to start again.
+func (o *Ownership) leave(ctx context.Context) error {
+	member, _ := o.kafka.GroupMetadata()
+	if err := o.kafka.LeaveGroupContext(ctx); err != nil || o.replica == "" || member == "" || o.Fault() != nil {
+		return err
+	}
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group = o.group
+	leaving := kmsg.NewLeaveGroupRequestMember()
+	leaving.MemberID, leaving.InstanceID = member, o.instanceID() // not one that has taken this one's place
+	req.Members = append(req.Members, leaving)
+	if _, err := req.RequestWith(ctx, o.kafka); err != nil {
+		return fmt.Errorf("leave the group %s: %w", o.group, err)
+	}
+	return nil
+}
+
+func (o *Ownership) instanceID() *string {
+	if o.replica == "" {
+		return nil
+	}
+	return &o.replica
+}
+
+// ReplacedError says that another member has joined the group under this one's name. It does not end: only one of them
+// can have the name.
+type ReplacedError struct{ Group, Replica string }
+
+// Error implements error.
+func (e *ReplacedError) Error() string {
+	return fmt.Sprintf("another process has joined the group %s as the replica %s and has taken this one's place. "+
+		"Its data folder must be a copy of this one's: stop one of the two, delete the file replica-id in its data folder, "+
+		"and start it again", e.Group, e.Replica)
+}
+
+// Permanent marks an error that time does not heal.
+func (*ReplacedError) Permanent() {}
+
+// Fault is a *ReplacedError once another member has taken this one's place.
+func (o *Ownership) Fault() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.fault
+}
+
+// groupErrors is told why the client left the group, which it joins again by itself.
+type groupErrors struct{ o *Ownership }
+
+// OnGroupManageError implements kgo.HookGroupManageError.
+func (g groupErrors) OnGroupManageError(err error) {
+	if !errors.Is(err, kerr.FencedInstanceID) {
+		return
+	}
+	g.o.mu.Lock()
+	defer g.o.mu.Unlock()
+	if g.o.fault == nil {
+		g.o.fault = &ReplacedError{g.o.group, g.o.replica}
+		g.o.cfg.Logger.Error("this replica serves nothing any more", "error", g.o.fault)
+	}
 }

@@ -3,6 +3,7 @@ package eventlog_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
@@ -151,6 +153,75 @@ func TestAMemberThatWasForgottenLosesItsShards(t *testing.T) {
 	awaitOwned(t, o, owned, 1) // it has joined again by itself
 	if !confirmed(t, o, 0) {
 		t.Error("not confirmed after joining again")
+	}
+}
+
+func joinAs(t *testing.T, cfg eventlog.Config, replica string) *eventlog.Ownership {
+	t.Helper()
+	o, err := eventlog.JoinOwnership(cfg, eventlog.OwnershipOptions{Replica: replica})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = o.Close(logtest.Context(t)) })
+	return o
+}
+
+// A replica that was killed has its shards again as soon as it has started, and the other keeps its own. The test lets
+// the second one stand for the killed one's next process: a name that joins again is what the group sees of a restart.
+func TestAReplicaThatComesBackHasItsShardsAtOnce(t *testing.T) {
+	p := newPlatform(t, logtest.Config(t), 4, 4)
+	killed, other := joinAs(t, p.cfg, "one"), joinAs(t, p.cfg, "two")
+	ownedByKilled, ownedByOther := map[int32]bool{}, map[int32]bool{}
+	awaitOwned(t, other, ownedByOther, 2)
+	awaitOwned(t, killed, ownedByKilled, 2)
+
+	began := time.Now()
+	back, ownedByBack := joinAs(t, p.cfg, "one"), map[int32]bool{}
+	awaitOwned(t, back, ownedByBack, 2)
+	if took := time.Since(began); took >= eventlog.DefaultSessionTimeout {
+		t.Errorf("it took %s", took)
+	}
+	for shard := range int32(4) {
+		if other.Owned(shard) == back.Owned(shard) {
+			t.Errorf("shard %d: other %v, back %v", shard, other.Owned(shard), back.Owned(shard))
+		}
+	}
+	// The former process, if it is still there, learns that it has been replaced, and says what to do.
+	awaitOwned(t, killed, ownedByKilled, 0)
+	awaitFault(t, killed)
+	if confirmed(t, killed, 0) || back.Fault() != nil || other.Fault() != nil {
+		t.Error("the one that was replaced owns shards, or the others are faulty")
+	}
+	// Its end must not take the name from the one that has it now. When that one leaves, its shards move at once.
+	if err := killed.Close(logtest.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	for shard := range ownedByBack {
+		if !confirmed(t, back, shard) {
+			t.Errorf("shard %d was lost to the end of a former process", shard)
+		}
+	}
+	began = time.Now()
+	if err := back.Close(logtest.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	awaitOwned(t, other, ownedByOther, 4)
+	if took := time.Since(began); took >= eventlog.DefaultSessionTimeout {
+		t.Errorf("the hand-over took %s", took)
+	}
+}
+
+func awaitFault(t *testing.T, o *eventlog.Ownership) {
+	t.Helper()
+	ctx := logtest.Context(t)
+	for o.Fault() == nil {
+		if err := backoff.Sleep(ctx, time.Millisecond); err != nil {
+			t.Fatal("the replica does not say that it was replaced")
+		}
+	}
+	var replaced *eventlog.ReplacedError
+	if !errors.As(o.Fault(), &replaced) || !strings.Contains(o.Fault().Error(), "replica-id") {
+		t.Errorf("the fault is %v", o.Fault())
 	}
 }
 

@@ -29,6 +29,9 @@ type Node struct {
 	metrics *metrics
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
+	// replica is the name of this replica, and leaveDataDir ends its use of the data folder.
+	replica      string
+	leaveDataDir func()
 
 	mu       sync.Mutex
 	owned    map[int32]*ownership
@@ -74,7 +77,12 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Logger, client: client, metrics: m,
 		owned: map[int32]*ownership{}, standbys: map[int32]*ownership{}, faults: map[int32]error{},
 	}
+	if n.replica, n.leaveDataDir, err = openReplica(ctx, cfg.DataDir); err != nil {
+		client.Close()
+		return nil, err
+	}
 	if err := n.join(ctx); err != nil {
+		n.leaveDataDir()
 		client.Close()
 		return nil, err
 	}
@@ -100,7 +108,7 @@ func (n *Node) join(ctx context.Context) error {
 	n.clocks = n.newClocks()
 	n.owners = newOwners(n.layout, n.peers.Address(), n.hearing, n.refusals, n.clocks)
 	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{
-		SessionTimeout: n.cfg.SessionTimeout, ShardCount: n.layout.ShardCount,
+		SessionTimeout: n.cfg.SessionTimeout, ShardCount: n.layout.ShardCount, Replica: n.replica,
 	})
 	if err != nil {
 		n.peers.Close()
@@ -171,6 +179,7 @@ func (n *Node) Close(ctx context.Context) error {
 	n.done.Wait()
 	n.peers.Close()
 	n.client.Close()
+	n.leaveDataDir()
 	return err
 }
 

@@ -28,6 +28,9 @@ func (n *Node) Ready() error {
 	if err := n.stoppedShards(); err != nil {
 		return err
 	}
+	if err := n.group.Fault(); err != nil {
+		return err
+	}
 	if err := n.clockFault(); err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 
-	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
+	"github.com/holdfast/holdfast/pkg/lockfile"
 )
 
 // version of libchdb's npm packages.

@@ -21,7 +21,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
+	"github.com/holdfast/holdfast/pkg/lockfile"
 )
 
 const content = "the library"

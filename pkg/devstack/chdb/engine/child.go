@@ -25,7 +25,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/internal/link"
-	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
+	"github.com/holdfast/holdfast/pkg/lockfile"
 )
 
 const (

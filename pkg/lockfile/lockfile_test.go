@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/holdfast/holdfast/pkg/devstack/internal/lockfile"
+	"github.com/holdfast/holdfast/pkg/lockfile"
 )
 
 func TestOneHolderAtATime(t *testing.T) {
