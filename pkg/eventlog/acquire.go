@@ -34,7 +34,8 @@ func Pause(fn func(phase string)) WriterOption {
 //  2. It checks that the layout has not changed (ErrLayoutMoved) and that the environment is the platform's (EnvError).
 //  3. It fences the ids of all earlier generations that wrote any of the shard's partitions.
 //
-// When it returns, nothing that an earlier writer does can become visible in these partitions any more.
+// When it returns, nothing that an earlier writer does can become visible in these partitions any more. It has asked
+// where they end then (Ends).
 func OpenWriter(ctx context.Context, cfg Config, layout Layout, shard int32, opts ...WriterOption) (*Writer, error) {
 	if err := layout.Validate(); err != nil {
 		return nil, err
@@ -51,13 +52,17 @@ func OpenWriter(ctx context.Context, cfg Config, layout Layout, shard int32, opt
 	if err != nil {
 		return nil, err
 	}
-	defer client.Close()
-	w := &Writer{cfg: cfg.withDefaults(), layout: layout, shard: shard}
+	w := &Writer{cfg: cfg.withDefaults(), layout: layout, shard: shard, client: client}
 	w.batch.init()
 	if err := w.acquire(ctx, client, o); err != nil {
 		w.Close()
 		return nil, fmt.Errorf("acquire shard %d: %w", shard, err)
 	}
+	if w.ends, err = client.EndOffsets(ctx, layout.Partitions(shard)); err != nil {
+		w.Close()
+		return nil, fmt.Errorf("acquire shard %d: %w", shard, err)
+	}
+	w.guard = newGuard(layout, w.ends)
 	return w, nil
 }
 

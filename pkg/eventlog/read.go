@@ -121,6 +121,33 @@ func (c *Client) read(ctx context.Context, from, to Offsets, o readerOptions, fn
 	return nil
 }
 
+// readRaw calls fn with every record in [from, to) of a partition as it is in the log: control records, and those of
+// open and aborted transactions, are among them. It ends when fn returns false.
+func (c *Client) readRaw(
+	ctx context.Context, tp TopicPartition, from, to int64, fn func(*kgo.Record) (more bool),
+) error {
+	r, err := c.newReader(ctx, Offsets{tp: from}, readerOptions{uncommitted: true})
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	for r.reached[tp] < to {
+		fetches, err := r.poll(ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range fetches {
+			for _, kr := range p.records {
+				if kr.Offset >= to || !fn(kr) {
+					return nil
+				}
+			}
+			r.advance(p)
+		}
+	}
+	return nil
+}
+
 // reader consumes partitions from explicit offsets and knows how far it is in each, control records included.
 type reader struct {
 	cfg     *Config
@@ -143,6 +170,8 @@ type readerOptions struct {
 	partitionBytes int32
 	// merged pauses partitions that are ahead of the others in time.
 	merged bool
+	// uncommitted reads the records of open and aborted transactions too.
+	uncommitted bool
 }
 
 // newReader checks that the log has the starts, and opens a client for them.
@@ -168,12 +197,16 @@ func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
 	if o.lossy {
 		reset = kgo.NewOffset().AtStart()
 	}
+	isolation := kgo.ReadCommitted()
+	if o.uncommitted {
+		isolation = kgo.ReadUncommitted()
+	}
 	share := fetchPartitionsBytes / int32(max(1, len(start)))
 	partitionBytes := min(cmp.Or(o.partitionBytes, fetchPartitionsBytes), share)
 	kafka, err := c.cfg.newClient(o.metricsName,
 		kgo.ConsumePartitions(partitions),
 		kgo.ConsumeResetOffset(reset),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchIsolationLevel(isolation),
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(fetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(partitionBytes),

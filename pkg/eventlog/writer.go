@@ -74,8 +74,11 @@ type Writer struct {
 	cfg       Config
 	layout    Layout
 	shard     int32
+	client    *Client // to ask and to read
 	producers [producersPerWriter]*transactional
 	next      int
+	ends      Offsets
+	guard     guard
 
 	dead    atomic.Bool
 	closing sync.Once
@@ -116,9 +119,14 @@ func (w *Writer) Shard() int32 { return w.shard }
 // Layout is the layout that this writer was opened under.
 func (w *Writer) Layout() Layout { return w.layout }
 
+// Ends are where the shard's partitions ended once all former writers had been fenced. Whatever lies before them is
+// decided, and only this writer may write behind them.
+func (w *Writer) Ends() Offsets { return w.ends.Clone() }
+
 // Commit appends the records in one transaction and sets each record's Offset. There must be at least one record, none
 // may be too large, and their partitions must be the shard's. Otherwise nothing happens, the writer can go on, and the
-// error is not an *UnclearError. Any other error is an *UnclearError, and the writer is dead.
+// error is not an *UnclearError. Any other error is an *UnclearError, or a *ForeignRecordError when somebody else has
+// written into the shard's partitions: nothing of this transaction is in the log then. The writer is dead after both.
 func (w *Writer) Commit(recs []*Record) error {
 	if w.dead.Load() {
 		return ErrWriterDead
@@ -135,11 +143,17 @@ func (w *Writer) Commit(recs []*Record) error {
 	if err := w.produce(producer); err != nil {
 		return w.die(err)
 	}
+	// An open transaction that nobody ends is aborted by the next owner, or by the broker.
+	if err := w.checkWritten(recs); err != nil {
+		w.Close()
+		return err
+	}
 	// Commit only now that every record has succeeded: the client reports success also for a transaction whose records
 	// failed. Without cancellation, because a cancelled commit may or may not happen.
 	if err := producer.commit(context.Background()); err != nil {
 		return w.die(err)
 	}
+	w.guard.committed()
 	for i, r := range recs {
 		r.Offset = w.batch.records[i].Offset
 	}
@@ -239,5 +253,6 @@ func (w *Writer) Close() {
 				producer.Close()
 			}
 		}
+		w.client.Close()
 	})
 }

@@ -31,7 +31,10 @@ func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := fmt.Sprintf("cannot fold orders.events partition 1 offset 6: order %s has version 9 after 6", bad)
-	f.Eventually("readiness names the place", func() bool { err := s.Ready(); return err != nil && err.Error() == want })
+	f.Eventually("readiness names the place", func() bool {
+		err := s.Ready()
+		return err != nil && strings.HasPrefix(err.Error(), want+";")
+	})
 	if s.Reached().Reaches(passed) {
 		t.Fatal("the view passed an event that it cannot fold")
 	}
@@ -40,7 +43,10 @@ func TestAnEventThatCannotBeFoldedStopsItsPartitionOnly(t *testing.T) {
 	}
 	stop() // and it stands there again after a restart
 	s, _ = f.open(t.TempDir())
-	f.Eventually("readiness names the place", func() bool { err := s.Ready(); return err != nil && err.Error() == want })
+	f.Eventually("readiness names the place", func() bool {
+		err := s.Ready()
+		return err != nil && strings.HasPrefix(err.Error(), want+";")
+	})
 }
 
 func TestWhatIsNoEventStopsThePartition(t *testing.T) {

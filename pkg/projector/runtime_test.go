@@ -164,8 +164,9 @@ func TestABadRecordStopsItsPartitionOnly(t *testing.T) {
 	f.write(1, "b", "c")
 	f.write(2, "bad")
 	r := f.run(nil)
-	want := "cannot fold orders.events partition 0 offset 1: it is bad\n" +
-		"cannot fold orders.events partition 2 offset 0: it is bad"
+	const toSee = "; to see the record: holdfast log inspect --topic orders.events "
+	want := "cannot fold orders.events partition 0 offset 1: it is bad" + toSee + "--partition 0 --offset 1\n" +
+		"cannot fold orders.events partition 2 offset 0: it is bad" + toSee + "--partition 2 --offset 0"
 	f.Eventually("Ready names both records", func() bool {
 		err := r.Ready()
 		return err != nil && err.Error() == want

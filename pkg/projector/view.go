@@ -44,7 +44,8 @@ func Bad(rec *eventlog.Record, err error) *BadEventError {
 
 // Error implements error.
 func (e *BadEventError) Error() string {
-	return fmt.Sprintf("cannot fold %s partition %d offset %d: %v", e.Topic, e.Partition, e.Offset, e.Err)
+	return fmt.Sprintf("cannot fold %s partition %d offset %d: %v; to see the record: %s",
+		e.Topic, e.Partition, e.Offset, e.Err, eventlog.InspectCommand(e.TopicPartition, e.Offset))
 }
 
 // Unwrap implements errors.Unwrap.

@@ -35,7 +35,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	phases.end("fence")
 	defer n.restoring[shard].Store(0)
 	n.cfg.Hooks.acquire(shard, "restore")
-	records, err := n.restore(ctx, r.state)
+	records, err := n.restore(ctx, r.state, w.Ends())
 	if err != nil {
 		return nil, err
 	}
@@ -62,12 +62,8 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	return r, nil
 }
 
-// restore brings a shard's state to where the log stands now, after the former owner was fenced.
-func (n *Node) restore(ctx context.Context, s *shardState) (records int, err error) {
-	ends, err := n.client.EndOffsets(ctx, s.layout.Partitions(s.shard))
-	if err != nil {
-		return 0, err
-	}
+// restore brings a shard's state to where the log stood after the former owner was fenced.
+func (n *Node) restore(ctx context.Context, s *shardState, ends eventlog.Offsets) (records int, err error) {
 	end := &logEnd{}
 	records, err = s.restore(ctx, ends, end, func(left int64) { n.noteRestoring(s.shard, left) })
 	if err != nil {

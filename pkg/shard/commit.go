@@ -17,7 +17,13 @@ type committing struct {
 	delay  batchDelay
 	begun  chan []*eventlog.Record
 	ended  chan error
+	// foreign gets an error when somebody else has written into a partition of the shard while nothing committed.
+	foreign chan error
 }
+
+// checkEndsEvery is how often an owner looks whether somebody else has written into its partitions. It notices at once
+// in a partition that it writes.
+const checkEndsEvery = 2 * time.Second
 
 func newCommitting(w *eventlog.Writer) committing {
 	return committing{writer: w, spare: newBatch(), delay: newBatchDelay()}
@@ -25,12 +31,34 @@ func newCommitting(w *eventlog.Writer) committing {
 
 func (c *committing) start() {
 	// One batch at a time: neither side ever waits to send, and the goroutine ends with the channel.
-	c.begun, c.ended = make(chan []*eventlog.Record, 1), make(chan error, 1)
-	go func() {
-		for records := range c.begun {
-			c.ended <- c.writer.Commit(records)
+	c.begun, c.ended, c.foreign = make(chan []*eventlog.Record, 1), make(chan error, 1), make(chan error, 1)
+	go c.run()
+}
+
+func (c *committing) run() {
+	check := time.NewTicker(checkEndsEvery)
+	defer check.Stop()
+	var foreign error
+	for {
+		select {
+		case records, more := <-c.begun:
+			switch {
+			case !more:
+				return
+			case foreign != nil:
+				c.ended <- foreign
+			default:
+				c.ended <- c.writer.Commit(records)
+			}
+		case <-check.C:
+			if foreign != nil {
+				continue
+			}
+			if foreign = c.writer.CheckEnds(); foreign != nil {
+				c.foreign <- foreign
+			}
 		}
-	}()
+	}
 }
 
 func (c *committing) stop() { close(c.begun) }

@@ -2,12 +2,14 @@ package shard_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -126,5 +128,70 @@ func TestClientsHearOfAnOrderThatIsDecidedWithoutStock(t *testing.T) {
 				t.Errorf("%s: %+v", status, r)
 			}
 		}
+	}
+}
+
+// TestAnOwnerStopsAtARecordOfAnother: whether commands come to its partition or not, it writes nothing behind a record
+// that it did not write, and says which one it is.
+func TestAnOwnerStopsAtARecordOfAnother(t *testing.T) {
+	for name, busy := range map[string]bool{"busy": true, "idle": false} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlatform(t, 1)
+			n := p.start(t.TempDir(), shard.Hooks{})
+			stock(t, n, "A", 10)
+			client, err := eventlog.Open(p.log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			bad := &eventlog.Record{
+				TopicPartition: eventlog.TopicPartition{
+					Topic: eventlog.TopicInventory, Partition: eventlog.PartitionFor("A", p.want.PartitionCount),
+				},
+				Key: []byte("A"), Value: []byte("not a protobuf"),
+			}
+			if err := client.Produce(logtest.Context(t), []*eventlog.Record{bad}); err != nil {
+				t.Fatal(err)
+			}
+			if busy {
+				cmd, err := decode(command.ReceiveStock, "A", "behind", []byte(`{"location":"main","quantity":1}`),
+					time.Now().UnixMicro())
+				if err != nil {
+					t.Fatal(err)
+				}
+				fut := n.Submit(cmd)
+				<-fut.Done()
+				if r := fut.Result(); r.Code != problem.Unavailable {
+					t.Fatalf("a command behind a foreign record is answered %+v", r)
+				}
+			}
+			eventually(t, func() string {
+				if err := n.Ready(); err == nil || !strings.Contains(err.Error(),
+					eventlog.InspectCommand(bad.TopicPartition, bad.Offset)) {
+					return fmt.Sprintf("the shard does not say where it stopped: %v", err)
+				}
+				return ""
+			})
+			isLastCommitted(t, client, bad)
+		})
+	}
+}
+
+// isLastCommitted checks that no committed record is behind the record.
+func isLastCommitted(t *testing.T, client *eventlog.Client, last *eventlog.Record) {
+	t.Helper()
+	tps := []eventlog.TopicPartition{last.TopicPartition}
+	end, err := client.EndOffsets(logtest.Context(t), tps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = client.Read(logtest.Context(t), nil, end, func(rec *eventlog.Record) error {
+		if rec.Offset > last.Offset {
+			t.Errorf("offset %d was committed behind the foreign record at %d", rec.Offset, last.Offset)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

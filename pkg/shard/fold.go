@@ -20,7 +20,8 @@ type badEventError struct {
 }
 
 func (e *badEventError) Error() string {
-	return fmt.Sprintf("cannot fold %s partition %d offset %d: %v", e.tp.Topic, e.tp.Partition, e.offset, e.err)
+	return fmt.Sprintf("cannot fold %s partition %d offset %d: %v; to see the record: %s",
+		e.tp.Topic, e.tp.Partition, e.offset, e.err, eventlog.InspectCommand(e.tp, e.offset))
 }
 
 func (e *badEventError) Unwrap() error { return e.err }

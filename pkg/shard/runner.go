@@ -62,6 +62,8 @@ func (r *runner) serve() error {
 			if err := r.endCommit(err); err != nil {
 				return err
 			}
+		case err := <-r.committing.foreign:
+			return r.abandon(err)
 		case <-r.committing.delay.timer.C:
 		case <-ticker.C:
 		}
