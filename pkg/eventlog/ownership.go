@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -68,14 +69,16 @@ type OwnershipEvent struct {
 // one writer.
 type Ownership struct {
 	cfg     Config
-	kafka   *kgo.Client
+	opts    OwnershipOptions
+	topic   string
 	group   string
 	replica string // empty: it has no name
 
 	shardCount int32 // 0: all
 
 	mu      sync.Mutex
-	joined  bool // the group has assigned something to this replica, possibly nothing
+	kafka   *kgo.Client // nil: it has left the group for a while
+	joined  bool        // the group has assigned something to this replica, possibly nothing
 	fault   error
 	owned   map[int32]bool
 	queue   []OwnershipEvent // events not received yet, in order; at most two for each change of the group
@@ -98,25 +101,33 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 			opts.Heartbeat, opts.SessionTimeout)
 	}
 	o := &Ownership{
-		cfg: cfg.withDefaults(), owned: make(map[int32]bool), arrived: make(chan struct{}, 1),
+		cfg: cfg.withDefaults(), opts: opts, owned: make(map[int32]bool), arrived: make(chan struct{}, 1),
 		events: make(chan OwnershipEvent), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	o.group, o.replica, o.shardCount = o.cfg.Env+"-"+opts.Group, opts.Replica, opts.ShardCount
-	topic := o.cfg.clusterTopic(opts.Topic)
-	assigned := func(_ context.Context, _ *kgo.Client, tps map[string][]int32) { o.note(tps[topic], true) }
-	removed := func(_ context.Context, _ *kgo.Client, tps map[string][]int32) { o.note(tps[topic], false) }
+	o.topic = o.cfg.clusterTopic(opts.Topic)
+	if err := o.join(); err != nil {
+		return nil, err
+	}
+	go o.deliver()
+	return o, nil
+}
+
+// join opens a client that is a member of the group.
+func (o *Ownership) join() error {
+	assigned := func(_ context.Context, _ *kgo.Client, tps map[string][]int32) { o.note(tps[o.topic], true) }
+	removed := func(_ context.Context, _ *kgo.Client, tps map[string][]int32) { o.note(tps[o.topic], false) }
 	named := []kgo.Opt{kgo.WithHooks(groupErrors{o})}
 	if o.replica != "" {
 		named = append(named, kgo.InstanceID(o.replica))
 	}
-	var err error
-	o.kafka, err = o.cfg.newClient("ownership-"+opts.Group, append(named,
+	kafka, err := o.cfg.newClient("ownership-"+o.opts.Group, append(named,
 		kgo.ConsumerGroup(o.group),
-		kgo.ConsumeTopics(topic),
+		kgo.ConsumeTopics(o.topic),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.HeartbeatInterval(opts.Heartbeat),
-		kgo.SessionTimeout(opts.SessionTimeout),
-		kgo.RebalanceTimeout(opts.SessionTimeout),
+		kgo.HeartbeatInterval(o.opts.Heartbeat),
+		kgo.SessionTimeout(o.opts.SessionTimeout),
+		kgo.RebalanceTimeout(o.opts.SessionTimeout),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtEnd()),
 		kgo.DisableAutoCommit(),
 		kgo.OnPartitionsAssigned(assigned),
@@ -124,11 +135,20 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 		kgo.OnPartitionsLost(removed),
 	)...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	o.kafka.PauseFetchTopics(topic) // only the group is of use, not the records
-	go o.deliver()
-	return o, nil
+	kafka.PauseFetchTopics(o.topic) // only the group is of use, not the records
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.kafka = kafka
+	return nil
+}
+
+// member is the client that is a member of the group; nil: it has left.
+func (o *Ownership) member() *kgo.Client {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.kafka
 }
 
 // note queues events for changes of the group. The group's callbacks call it, so it must not wait: a callback that
@@ -194,13 +214,17 @@ func (o *Ownership) Owned(shard int32) bool {
 // the shard. While the group changes Confirm waits, so limit it with the context.
 func (o *Ownership) Confirm(ctx context.Context, shard int32) (bool, error) {
 	for {
-		member, generation := o.kafka.GroupMetadata()
+		kafka := o.member()
+		if kafka == nil {
+			return false, nil
+		}
+		member, generation := kafka.GroupMetadata()
 		if member == "" {
 			return false, nil
 		}
 		req := kmsg.NewPtrHeartbeatRequest()
 		req.Group, req.MemberID, req.Generation, req.InstanceID = o.group, member, generation, o.instanceID()
-		resp, err := req.RequestWith(ctx, o.kafka)
+		resp, err := req.RequestWith(ctx, kafka)
 		if err != nil {
 			return false, fmt.Errorf("confirm shard %d: %w", shard, err)
 		}
@@ -227,19 +251,64 @@ func (o *Ownership) Confirm(ctx context.Context, shard int32) (bool, error) {
 func (o *Ownership) Close(ctx context.Context) error {
 	var err error
 	o.closing.Do(func() {
-		err = o.leave(ctx)
-		o.kafka.CloseAllowingRebalance()
+		err = o.Leave(ctx)
 		close(o.stop)
 		<-o.stopped
 	})
 	return err
 }
 
+// Others is how many other members the group has.
+func (o *Ownership) Others(ctx context.Context) (int, error) {
+	kafka := o.member()
+	if kafka == nil {
+		return 0, nil
+	}
+	groups, err := kadm.NewClient(kafka).DescribeGroups(ctx, o.group)
+	if err == nil {
+		err = groups[o.group].Err
+	}
+	if err != nil {
+		return 0, fmt.Errorf("describe the group %s: %w", o.group, err)
+	}
+	self, _ := kafka.GroupMetadata()
+	others := 0
+	for _, m := range groups[o.group].Members {
+		if m.MemberID != self {
+			others++
+		}
+	}
+	return others, nil
+}
+
+// Leave leaves the group until Rejoin, so that other members get this one's shards. Events says of each that it is
+// lost.
+func (o *Ownership) Leave(ctx context.Context) error {
+	kafka := o.member()
+	if kafka == nil {
+		return nil
+	}
+	err := o.leave(ctx, kafka)
+	kafka.CloseAllowingRebalance()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.kafka = nil
+	return err
+}
+
+// Rejoin joins the group again after Leave.
+func (o *Ownership) Rejoin() error {
+	if o.member() != nil {
+		return nil
+	}
+	return o.join()
+}
+
 // leave gives up the shards, and tells the group so. The client does not tell it where the member has a name, since it
 // may be about to start again.
-func (o *Ownership) leave(ctx context.Context) error {
-	member, _ := o.kafka.GroupMetadata()
-	if err := o.kafka.LeaveGroupContext(ctx); err != nil || o.replica == "" || member == "" || o.Fault() != nil {
+func (o *Ownership) leave(ctx context.Context, kafka *kgo.Client) error {
+	member, _ := kafka.GroupMetadata()
+	if err := kafka.LeaveGroupContext(ctx); err != nil || o.replica == "" || member == "" || o.Fault() != nil {
 		return err
 	}
 	req := kmsg.NewPtrLeaveGroupRequest()
@@ -247,7 +316,7 @@ func (o *Ownership) leave(ctx context.Context) error {
 	leaving := kmsg.NewLeaveGroupRequestMember()
 	leaving.MemberID, leaving.InstanceID = member, o.instanceID() // not one that has taken this one's place
 	req.Members = append(req.Members, leaving)
-	if _, err := req.RequestWith(ctx, o.kafka); err != nil {
+	if _, err := req.RequestWith(ctx, kafka); err != nil {
 		return fmt.Errorf("leave the group %s: %w", o.group, err)
 	}
 	return nil

@@ -225,6 +225,42 @@ func awaitFault(t *testing.T, o *eventlog.Ownership) {
 	}
 }
 
+func TestAMemberLeavesForAWhile(t *testing.T) {
+	p := newPlatform(t, logtest.Config(t), 2, 2)
+	first, second := joinAs(t, p.cfg, "one"), joinAs(t, p.cfg, "two")
+	ownedByFirst, ownedBySecond := map[int32]bool{}, map[int32]bool{}
+	awaitOwned(t, second, ownedBySecond, 1)
+	awaitOwned(t, first, ownedByFirst, 1)
+	if others, err := first.Others(logtest.Context(t)); err != nil || others != 1 {
+		t.Errorf("%d others, %v", others, err)
+	}
+	began := time.Now()
+	if err := first.Leave(logtest.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	awaitOwned(t, first, ownedByFirst, 0)
+	awaitOwned(t, second, ownedBySecond, 2)
+	if took := time.Since(began); took >= eventlog.DefaultSessionTimeout {
+		t.Errorf("the hand-over took %s", took)
+	}
+	if others, err := second.Others(logtest.Context(t)); err != nil || others != 0 {
+		t.Errorf("%d others, %v", others, err)
+	}
+	if others, err := first.Others(logtest.Context(t)); err != nil || others != 0 || confirmed(t, first, 0) {
+		t.Errorf("while it is away: %d others, %v, or it owns a shard", others, err)
+	}
+	if err := first.Leave(logtest.Context(t)); err != nil {
+		t.Errorf("left twice: %v", err)
+	}
+	for range 2 { // a member that is there stays there
+		if err := first.Rejoin(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	awaitOwned(t, first, ownedByFirst, 1)
+	awaitOwned(t, second, ownedBySecond, 1)
+}
+
 func TestOwnershipOptions(t *testing.T) {
 	cfg := logtest.Config(t)
 	if _, err := eventlog.JoinOwnership(cfg, eventlog.OwnershipOptions{Heartbeat: 5 * time.Second}); err == nil {

@@ -20,12 +20,12 @@ const KeyOffset = 'p' // partition → next offset
 // Offsets is how far a view's database has the log. It stands in the database itself, so that neither can be ahead of
 // the other.
 type Offsets struct {
-	DB   *pebble.DB
+	DB   *DB
 	Next eventlog.Offsets
 }
 
 // ReadOffsets reads where a view goes on in each partition; 0: at the start.
-func ReadOffsets(db *pebble.DB, partitions []eventlog.TopicPartition) (*Offsets, error) {
+func ReadOffsets(db *DB, partitions []eventlog.TopicPartition) (*Offsets, error) {
 	o := &Offsets{db, eventlog.Offsets{}}
 	for _, tp := range partitions {
 		v, closer, err := db.Get(offsetKey(tp))
@@ -34,9 +34,9 @@ func ReadOffsets(db *pebble.DB, partitions []eventlog.TopicPartition) (*Offsets,
 			o.Next[tp] = 0
 			continue
 		case err != nil:
-			return nil, fmt.Errorf("read offsets: %w", err)
+			return nil, fmt.Errorf("read offsets: %w", db.Explain(err))
 		case len(v) != 8:
-			err = fmt.Errorf("the offset of partition %d has %d bytes; delete the folder", tp.Partition, len(v))
+			err = &DamagedError{db.dir, fmt.Errorf("the offset of partition %d has %d bytes", tp.Partition, len(v))}
 		default:
 			o.Next[tp] = int64(binary.BigEndian.Uint64(v))
 		}

@@ -40,7 +40,7 @@ func TestADamagedHistoryIsReported(t *testing.T) {
 		if _, _, _, err := s.Order("o-1"); !errors.Is(err, errShortHistory) {
 			t.Errorf("%d bytes of %d: %v", n, len(whole), err)
 		}
-		if _, err := readSummary(s.view.db, "o-1"); !errors.Is(err, errShortHistory) {
+		if _, err := readSummary(s.view.db.DB, "o-1"); !errors.Is(err, errShortHistory) {
 			t.Errorf("the summary in %d bytes of %d: %v", n, len(whole), err)
 		}
 	}

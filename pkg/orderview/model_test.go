@@ -234,7 +234,7 @@ func TestABadEventLeavesNothingBehind(t *testing.T) {
 	if err := s.view.Flush(context.Background(), eventlog.Offsets{partition: 0}); err != nil {
 		t.Fatal(err)
 	}
-	kept, err := readSummary(s.view.db, "o-1")
+	kept, err := readSummary(s.view.db.DB, "o-1")
 	if err != nil || kept.version != 0 || kept.indexed != "" {
 		t.Fatalf("%+v %v", kept, err)
 	}

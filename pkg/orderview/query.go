@@ -35,7 +35,7 @@ func (s *Store) List(
 	if after != "" {
 		from = append([]byte(after), 0)
 	}
-	it, err := newestFrom(s.view.db, customerID, status, from)
+	it, err := newestFrom(s.view.db.DB, customerID, status, from)
 	if err != nil {
 		return nil, "", fmt.Errorf("list orders: %w", err)
 	}
@@ -47,7 +47,7 @@ func (s *Store) List(
 		}
 		id := orderIDOf(cursor)
 		if customerID != "" && status != "" { // the index by customer has all statuses
-			summary, err := readSummary(s.view.db, id)
+			summary, err := readSummary(s.view.db.DB, id)
 			if err != nil {
 				return nil, "", err
 			}

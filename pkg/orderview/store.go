@@ -1,6 +1,7 @@
 package orderview
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,7 +37,9 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := localstore.Open(filepath.Join(cfg.Dir, fmt.Sprintf("f%d", storeFormat)))
+	db, err := localstore.OpenOrBuild(filepath.Join(cfg.Dir, fmt.Sprintf("f%d", storeFormat)), func(err error) {
+		cfg.Logger.Warn("the order view is damaged; building it again from the log", "error", err)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("the order view: %w", err)
 	}
@@ -56,6 +59,22 @@ func Open(cfg Config) (*Store, error) {
 	runtime.Advance(offsets.Next)
 	v.caughtUp = func() bool { return runtime.Ready() == nil }
 	return &Store{runtime, v}, nil
+}
+
+// Run keeps the view current until ctx is done. It ends with an error when the files of the store are damaged or its
+// disk fails; the store must be opened again then, and one that is damaged is built again.
+func (s *Store) Run(ctx context.Context) error {
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Runtime.Run(running) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-s.view.db.Failed():
+		cancel()
+		return errors.Join(fmt.Errorf("the order view: %w", s.view.db.Err()), <-ended)
+	}
 }
 
 // Close closes the store; Run must have returned.

@@ -19,7 +19,7 @@ import (
 type storeView struct {
 	client  *eventlog.Client
 	log     *slog.Logger
-	db      *pebble.DB
+	db      *localstore.DB
 	offsets *localstore.Offsets // up to where the store on disk is
 	// caughtUp reports whether the view has been at the log's end. Until then the store may have an event already,
 	// because the log is read again from the last flush; so an order's first event is looked up, too.
@@ -67,7 +67,7 @@ func (v *storeView) Fold(rec *eventlog.Record) error {
 		s = &summary{}
 		if ev.Meta.Version > 1 || !v.live {
 			var err error
-			if s, err = readSummary(v.db, ev.OrderId); err != nil {
+			if s, err = readSummary(v.db.DB, ev.OrderId); err != nil {
 				return err
 			}
 		}
@@ -123,5 +123,5 @@ func (v *storeView) close() error {
 	if v.batch != nil {
 		err = v.batch.Close()
 	}
-	return errors.Join(err, v.db.Flush(), v.db.Close())
+	return errors.Join(err, v.db.Close())
 }

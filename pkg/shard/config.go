@@ -33,12 +33,16 @@ const (
 	resendAfter  = 200 * time.Millisecond
 	resendAtMost = 5 * time.Second
 	// A checkpoint is due after saveEvery, or when saveUnsaved entries have changed.
-	saveEvery        = 250 * time.Millisecond
-	saveUnsaved      = 32_768
-	heartbeatEvery   = time.Minute
-	firstSweepAfter  = 2 * time.Second
-	sweepEvery       = 5 * time.Minute
+	saveEvery       = 250 * time.Millisecond
+	saveUnsaved     = 32_768
+	heartbeatEvery  = time.Minute
+	firstSweepAfter = 2 * time.Second
+	sweepEvery      = 5 * time.Minute
+	// A shard that could not be acquired is tried again after reacquireBackoff, then after twice as long each time. One
+	// that was served for healthyAfter begins at the first pause again.
 	reacquireBackoff = 200 * time.Millisecond
+	reacquireAtMost  = 2 * time.Second
+	healthyAfter     = 10 * time.Second
 )
 
 // DecodeFunc turns a command's JSON into its typed form, for commands that another replica handed

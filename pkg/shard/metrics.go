@@ -12,7 +12,7 @@ type metrics struct {
 	refusedBound                     prometheus.Counter
 	dropped                          *prometheus.CounterVec // by queue
 	acquires                         *prometheus.CounterVec // by result
-	restored                         prometheus.Counter
+	restored, damaged, givenUp       prometheus.Counter
 	ownedShards                      prometheus.Gauge
 	standbyLag, clockSkew            *prometheus.GaugeVec // by shard
 }
@@ -51,6 +51,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		restored: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_restored_records_total",
 			Help: "Records of the log that were read to take shards over."}),
+		damaged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_checkpoints_damaged_total",
+			Help: "Checkpoints that were damaged, and were deleted and built again from the log."}),
+		givenUp: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_given_up_total",
+			Help: "Times that this replica left its shards to the others, because it could not serve one."}),
 		standbyLag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "holdfast_shard_standby_lag_records",
 			Help: "Offsets between the checkpoint of a shard that another replica serves and the log, " +
@@ -74,8 +80,7 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 	}
 	for _, c := range []prometheus.Collector{
 		m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.refusedBound, m.dropped, m.acquires,
-		m.restored,
-		m.standbyLag, m.clockSkew, m.ownedShards,
+		m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew, m.ownedShards,
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register the shard metrics: %w", err)

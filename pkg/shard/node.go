@@ -45,6 +45,10 @@ type Node struct {
 	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
 	restoring []atomic.Int64
 	started   atomic.Bool // the shards that were given first are served
+
+	unable       chan inability // to serve a shard; capacity 1
+	stopLeaving  context.CancelFunc
+	leavingEnded chan struct{}
 }
 
 // Start joins the platform, creating it when it is empty, and returns at once; Ready tells when it can be used.
@@ -76,6 +80,7 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Logger, client: client, metrics: m,
 		owned: map[int32]*ownership{}, standbys: map[int32]*ownership{}, faults: map[int32]error{},
+		unable: make(chan inability, 1), leavingEnded: make(chan struct{}),
 	}
 	if n.replica, n.leaveDataDir, err = openReplica(ctx, cfg.DataDir); err != nil {
 		client.Close()
@@ -119,6 +124,12 @@ func (n *Node) join(ctx context.Context) error {
 	n.done.Go(func() { n.hearing.run(run) })
 	n.done.Go(func() { n.owners.follow(run, n.client, n.log) })
 	n.done.Go(func() { n.followGroup(run) })
+	leaving, stopLeaving := context.WithCancel(run)
+	n.stopLeaving = stopLeaving
+	n.done.Go(func() {
+		defer close(n.leavingEnded)
+		n.leaveWhenUnable(leaving)
+	})
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for shard := range n.layout.ShardCount {
@@ -159,10 +170,27 @@ func (n *Node) OwnedShards() int {
 func (n *Node) Close(ctx context.Context) error {
 	n.mu.Lock()
 	n.closing = true // a shard that is released gets no standby
-	owned := slices.Collect(maps.Values(n.owned))
 	for _, standby := range n.standbys {
 		standby.cancel()
 	}
+	n.mu.Unlock()
+	n.stopLeaving()
+	<-n.leavingEnded // it must not join again after this
+	n.releaseAll(ctx, n.endCommits)
+	err := n.group.Close(ctx)
+	n.cancel()
+	n.done.Wait()
+	n.peers.Close()
+	n.client.Close()
+	n.leaveDataDir()
+	return err
+}
+
+// releaseAll releases all shards and waits until they have committed what they had decided, or calls late when ctx ends
+// before.
+func (n *Node) releaseAll(ctx context.Context, late func()) {
+	n.mu.Lock()
+	owned := slices.Collect(maps.Values(n.owned))
 	n.mu.Unlock()
 	for _, o := range owned {
 		o.cancel()
@@ -171,16 +199,9 @@ func (n *Node) Close(ctx context.Context) error {
 		select {
 		case <-o.stopped:
 		case <-ctx.Done():
-			n.endCommits()
+			late()
 		}
 	}
-	err := n.group.Close(ctx)
-	n.cancel()
-	n.done.Wait()
-	n.peers.Close()
-	n.client.Close()
-	n.leaveDataDir()
-	return err
 }
 
 // endCommits closes the writers of commits that no broker answers. What became of those, the next owner finds in the

@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/shard/internal/logonce"
 )
 
 // ownership lasts from when the group assigns a shard to this replica to when it revokes it. A standby has one too, for
@@ -64,10 +65,17 @@ func (n *Node) endOwnership(shard int32) {
 
 // own acquires and serves a shard for as long as the group leaves it to this replica.
 func (n *Node) own(ctx context.Context, shard int32) {
-	for ctx.Err() == nil {
+	var logged logonce.Error
+	pause := backoff.Backoff{First: reacquireBackoff, Longest: reacquireAtMost}
+	for failures := 1; ctx.Err() == nil; failures++ {
+		began := time.Now()
 		err := n.serveOnce(ctx, shard)
 		if ctx.Err() != nil {
 			return
+		}
+		if time.Since(began) > healthyAfter {
+			failures, logged = 1, ""
+			pause.Reset()
 		}
 		var bad *badEventError
 		if errors.As(err, &bad) || errors.Is(err, eventlog.ErrLayoutMoved) {
@@ -75,9 +83,12 @@ func (n *Node) own(ctx context.Context, shard int32) {
 			n.log.Error("the shard stops", "shard", shard, "error", err)
 			return
 		}
-		n.log.Warn("the shard is lost or not to be had; asking the group before trying again",
-			"shard", shard, "error", err)
-		if !n.stillOurs(ctx, shard) {
+		n.log.Log(ctx, logged.Level(err), "the shard is not served: "+reasonOf(err), "shard", shard,
+			"error", err, "failures", failures)
+		if failures%giveUpAfter == 0 && ownFault(err) {
+			n.giveUp(shard, err)
+		}
+		if !n.stillOurs(ctx, shard, pause.Next()) {
 			n.log.Info("the shard belongs to another replica", "shard", shard)
 			return
 		}
@@ -104,9 +115,10 @@ func (n *Node) serveOnce(ctx context.Context, shard int32) error {
 
 // stillOurs asks the group, after an error, whether the shard is still this replica's. A fenced owner that acquired the
 // shard without asking would fence the new owner in turn.
-func (n *Node) stillOurs(ctx context.Context, shard int32) bool {
+func (n *Node) stillOurs(ctx context.Context, shard int32, pause time.Duration) bool {
+	var logged logonce.Error
 	for {
-		if backoff.Sleep(ctx, reacquireBackoff) != nil {
+		if backoff.Sleep(ctx, pause) != nil {
 			return false
 		}
 		ask, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -116,7 +128,7 @@ func (n *Node) stillOurs(ctx context.Context, shard int32) bool {
 			// Where it is not ours any more, the group's event will say so, and give it again if it comes back.
 			return ours
 		}
-		n.log.Warn("ask the group for the owner", "shard", shard, "error", err)
+		n.log.Log(ctx, logged.Level(err), "the group does not say who owns the shard", "shard", shard, "error", err)
 	}
 }
 

@@ -2,12 +2,16 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/localstore"
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 )
 
@@ -19,13 +23,15 @@ type shardState struct {
 	dataDir string // has the checkpoints
 	client  *eventlog.Client
 	log     *slog.Logger
+	damages prometheus.Counter
 	store   *checkpoint.Store // nil until restore
 	// newestMicros is the time of the newest event that restore read.
 	newestMicros int64
 }
 
 func (n *Node) newState(shard int32) *shardState {
-	return &shardState{shard: shard, layout: n.layout, dataDir: n.cfg.DataDir, client: n.client, log: n.log}
+	return &shardState{shard: shard, layout: n.layout, dataDir: n.cfg.DataDir, client: n.client, log: n.log,
+		damages: n.metrics.damaged}
 }
 
 func (s *shardState) partitionOf(key string) int32 {
@@ -55,13 +61,19 @@ func (s *shardState) restore(
 ) (records int, err error) {
 	dir := filepath.Join(s.dataDir, checkpoint.Folder(s.layout.Generation, s.shard))
 	for range 2 {
-		if s.store, err = checkpoint.Open(dir, s.layout.Partitions(s.shard), s.foreign); err != nil {
+		s.store, err = checkpoint.Open(dir, checkpoint.Config{
+			Partitions: s.layout.Partitions(s.shard), Foreign: s.foreign, Damaged: s.noteDamaged,
+		})
+		if err != nil {
 			return 0, err
 		}
 		f := newFold(s, end, progress)
 		if s.aheadOf(ends) {
 			s.log.Warn("the checkpoint is ahead of the log; building it again", "shard", s.shard)
-		} else if err = f.run(ctx, ends); err != nil || !f.contradicted {
+		} else if err = f.run(ctx, ends); damaged(err) {
+			_ = s.close()
+			continue // it has a mark, and so is deleted when it is opened
+		} else if err != nil || !f.contradicted {
 			return f.read, err
 		}
 		if err := s.close(); err != nil {
@@ -72,6 +84,17 @@ func (s *shardState) restore(
 		}
 	}
 	return 0, fmt.Errorf("shard %d: the log changed while it was read", s.shard)
+}
+
+// noteDamaged is told of a checkpoint that was damaged and is deleted.
+func (s *shardState) noteDamaged(err error) {
+	s.damages.Inc()
+	s.log.Warn("the checkpoint is damaged; building it again from the log", "shard", s.shard, "error", err)
+}
+
+func damaged(err error) bool {
+	_, ok := errors.AsType[*localstore.DamagedError](err)
+	return ok
 }
 
 // aheadOf reports whether the checkpoint has applied more than the log has.

@@ -162,3 +162,36 @@ func (p *process) outputTail() []byte {
 	b := p.output.Bytes()
 	return b[max(0, len(b)-4000):]
 }
+
+// awaitEnd waits until the process has ended by itself.
+func (p *process) awaitEnd(limit time.Duration) {
+	p.t.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- p.cmd.Wait() }()
+	select {
+	case <-ended: // with whatever status
+	case <-time.After(limit):
+		p.t.Fatalf("%s has not ended after %s\n%s", filepath.Base(p.path), limit, p.outputTail())
+	}
+}
+
+// fillDisk leaves no room on the disk of a folder, until the function that it returns is called.
+func fillDisk(t *testing.T, dir string) (free func()) {
+	t.Helper()
+	path := filepath.Join(dir, "filler")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for size := 1 << 20; size > 0; {
+		if _, err := f.Write(make([]byte, size)); err != nil {
+			size /= 16
+		}
+	}
+	return func() {
+		if err := os.Remove(path); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -21,15 +21,24 @@ func Delete(dir string) error {
 	return nil
 }
 
-// Open opens the checkpoint in dir and makes it where there is none. partitions are those of the shard; foreign reports
-// whether another shard writes an order.
-func Open(dir string, partitions []eventlog.TopicPartition, foreign func(orderID string) bool) (*Store, error) {
-	db, err := localstore.Open(dir)
+// Config is what a checkpoint is told of its shard.
+type Config struct {
+	// Partitions are those of the shard.
+	Partitions []eventlog.TopicPartition
+	// Foreign reports whether another shard writes an order.
+	Foreign func(orderID string) bool
+	// Damaged is told of a checkpoint whose files are damaged: it is deleted, and an empty one takes its place.
+	Damaged func(error)
+}
+
+// Open opens the checkpoint in dir and makes it where there is none.
+func Open(dir string, cfg Config) (*Store, error) {
+	db, err := localstore.OpenOrBuild(dir, cfg.Damaged)
 	if err != nil {
 		return nil, fmt.Errorf("the checkpoint: %w", err)
 	}
 	s := &Store{
-		db: db, dir: dir, foreign: foreign, cacheSize: MaxCached,
+		db: db, foreign: cfg.Foreign, cacheSize: MaxCached,
 		items: newCache[string, inventory.Item](), reservations: newCache[string, Reservations](),
 		orders: newCache[string, Entry](), commands: newCache[commandKey, CommandRecord](),
 		cursors: map[eventlog.TopicPartition]*Cursor{},
@@ -40,7 +49,7 @@ func Open(dir string, partitions []eventlog.TopicPartition, foreign func(orderID
 	s.filter = startOrderFilter(func(fn func(id, value []byte) error) error {
 		return errors.Join(s.scan(keyOrder, "", fn), s.scan(keyReservations, "", fn))
 	})
-	for _, tp := range partitions {
+	for _, tp := range cfg.Partitions {
 		c, err := s.loadCursor(tp)
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -54,7 +63,15 @@ func Open(dir string, partitions []eventlog.TopicPartition, foreign func(orderID
 // gives it back.
 func (s *Store) Close() error {
 	s.filter.close()
-	return errors.Join(s.awaitSave(), s.batch.Close(), s.db.Flush(), s.db.Close())
+	if s.db.Err() != nil {
+		return s.db.Abandon(func() error {
+			if s.saving {
+				<-s.saved
+			}
+			return s.batch.Close()
+		})
+	}
+	return errors.Join(s.awaitSave(), s.batch.Close(), s.db.Close())
 }
 
 // load decodes the value under a key, if there is one.
@@ -65,15 +82,14 @@ func (s *Store) load(k key, decode func([]byte) error) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("read the checkpoint %s: %w", s.dir, err)
+		return fmt.Errorf("read the checkpoint: %w", s.db.Explain(err))
 	}
 	err = decode(v)
 	if cerr := closer.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		return fmt.Errorf("the checkpoint %s has a bad value under %q; delete it and start again, the log restores it: %w",
-			s.dir, k.append(nil), err)
+		return s.db.Damaged(fmt.Errorf("the value under %q: %w", k.append(nil), err))
 	}
 	return nil
 }
@@ -95,8 +111,7 @@ func (s *Store) loadCursor(tp eventlog.TopicPartition) (*Cursor, error) {
 func (s *Store) EachDeadline(fn func(orderID string, atMicros int64)) error {
 	return s.scan(keyDeadline, "", func(id, v []byte) error {
 		if len(v) != 8 {
-			return fmt.Errorf("the checkpoint %s has a deadline of %d bytes, not 8; "+
-				"delete it and start again, the log restores it", s.dir, len(v))
+			return s.db.Damaged(fmt.Errorf("a deadline of %d bytes, not 8", len(v)))
 		}
 		fn(string(id), int64(binary.BigEndian.Uint64(v)))
 		return nil
@@ -139,7 +154,7 @@ func (s *Store) scan(kind byte, from string, fn func(key, value []byte) error) e
 		LowerBound: append([]byte{kind}, from...), UpperBound: []byte{kind + 1},
 	})
 	if err != nil {
-		return fmt.Errorf("scan the checkpoint %s: %w", s.dir, err)
+		return fmt.Errorf("scan the checkpoint: %w", s.db.Explain(err))
 	}
 	for it.First(); it.Valid() && err == nil; it.Next() {
 		err = fn(it.Key()[1:], it.Value())
@@ -147,5 +162,5 @@ func (s *Store) scan(kind byte, from string, fn func(key, value []byte) error) e
 	if errors.Is(err, errEnoughScanned) {
 		err = nil
 	}
-	return errors.Join(err, it.Close())
+	return errors.Join(err, s.db.Explain(it.Close()))
 }

@@ -13,7 +13,7 @@ import (
 // openTemp opens a checkpoint of its own, of a shard that writes all orders.
 func openTemp(t *testing.T) *Store {
 	t.Helper()
-	st, err := Open(t.TempDir(), nil, func(string) bool { return false })
+	st, err := Open(t.TempDir(), Config{Foreign: func(string) bool { return false }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,12 +130,28 @@ func TestTheOrderFilterIsRightWhileItIsFilled(t *testing.T) {
 
 // TestABadDeadlineIsAnError: an order that never expired would keep its stock for ever.
 func TestABadDeadlineIsAnError(t *testing.T) {
-	st := openTemp(t)
+	dir := t.TempDir()
+	told := 0
+	cfg := Config{Damaged: func(error) { told++ }}
+	st, err := Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := st.db.Set([]byte{keyDeadline, 'o'}, []byte("soon"), pebble.NoSync); err != nil {
 		t.Fatal(err)
 	}
-	err := st.EachDeadline(func(string, int64) {})
-	if err == nil || !strings.Contains(err.Error(), "a deadline of 4 bytes, not 8; delete it") {
+	err = st.EachDeadline(func(string, int64) {})
+	if err == nil || !strings.Contains(err.Error(), "are damaged: a deadline of 4 bytes, not 8") {
 		t.Fatal(err)
+	}
+	if err := st.Close(); err == nil || told != 0 {
+		t.Errorf("closed without a word, or %d damages told too early", told)
+	}
+	// It is deleted when it is opened again.
+	if st, err = Open(dir, cfg); err != nil || told != 1 {
+		t.Fatal(told, err)
+	}
+	if err := errors.Join(st.EachDeadline(func(string, int64) {}), st.Close()); err != nil {
+		t.Error(err)
 	}
 }

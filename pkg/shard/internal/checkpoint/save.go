@@ -112,6 +112,9 @@ type saved struct {
 
 // Idle reports whether no checkpoint is being written, without waiting for it. Its error is that of the last one.
 func (s *Store) Idle() (bool, error) {
+	if err := s.db.Err(); err != nil {
+		return false, err
+	}
 	if !s.saving {
 		return true, nil
 	}
@@ -126,9 +129,14 @@ func (s *Store) Idle() (bool, error) {
 // awaitSave waits for a checkpoint that is being written.
 func (s *Store) awaitSave() error {
 	if !s.saving {
-		return nil
+		return s.db.Err()
 	}
-	return s.finishSave(<-s.saved)
+	select {
+	case done := <-s.saved:
+		return s.finishSave(done)
+	case <-s.db.Failed(): // a write waits for as long as the disk takes nothing
+		return s.db.Err()
+	}
 }
 
 func (s *Store) finishSave(done saved) error {
@@ -136,7 +144,9 @@ func (s *Store) finishSave(done saved) error {
 	return done.err
 }
 
-func (s *Store) failed(err error) error { return fmt.Errorf("write the checkpoint %s: %w", s.dir, err) }
+func (s *Store) failed(err error) error {
+	return fmt.Errorf("write the checkpoint: %w", s.db.Explain(err))
+}
 
 // encoded gives a key the value that was appended to the arena. The first error is kept.
 func (s *Store) encoded(k key, arena []byte, err error) {

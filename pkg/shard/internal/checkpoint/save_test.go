@@ -22,7 +22,7 @@ func TestACheckpointIsWhatMemoryWas(t *testing.T) {
 		if err := Delete(path); err != nil {
 			t.Fatal(err)
 		}
-		st, err := Open(path, nil, func(id string) bool { return strings.HasPrefix(id, "foreign") })
+		st, err := Open(path, Config{Foreign: func(id string) bool { return strings.HasPrefix(id, "foreign") }})
 		if err != nil {
 			t.Fatal(err)
 		}

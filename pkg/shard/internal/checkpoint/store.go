@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/localstore"
 	"github.com/holdfast/holdfast/pkg/order"
 )
 
@@ -29,8 +30,7 @@ type Cursor struct {
 // Store is the state of a shard. Its values are shared: whoever gets an item, an order or reservations sees later
 // changes of them too.
 type Store struct {
-	db  *pebble.DB
-	dir string
+	db *localstore.DB
 	// foreign reports whether another shard writes an order.
 	foreign func(orderID string) bool
 

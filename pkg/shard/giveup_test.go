@@ -1,0 +1,123 @@
+package shard_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/shard"
+)
+
+// A replica that cannot serve leaves its shards to one that can, and takes shards again once it can.
+func TestAReplicaThatCannotServeLeavesItsShardsToAnother(t *testing.T) {
+	p, clock, registry := newPlatform(t, 2), &setClock{}, prometheus.NewRegistry()
+	clock.set(40 * time.Minute)
+	unable := p.startAs(shard.Config{
+		DataDir: t.TempDir(), Clock: clock.now, MaxClockSkew: maxClockSkew, Registerer: registry,
+	})
+	awaitOff(t, unable)
+	able := p.start(t.TempDir(), shard.Hooks{})
+	eventually(t, func() string {
+		if able.OwnedShards() != 2 {
+			return "the replica that can serve does not have all shards: " + text(able.Ready())
+		}
+		return ""
+	})
+	stock(t, able, "A", 1)
+	if got := metricOf(t, registry, "holdfast_shard_given_up_total"); got < 1 {
+		t.Errorf("it gave its shards up %v times", got)
+	}
+	clock.set(0)
+	eventually(t, func() string {
+		if unable.OwnedShards() != 1 || able.OwnedShards() != 1 {
+			return "the shards are not shared again"
+		}
+		return ""
+	})
+}
+
+// A checkpoint that is damaged costs the time to build it again: no shard, and no process.
+func TestADamagedCheckpointIsBuiltAgain(t *testing.T) {
+	for name, damage := range map[string]func([]byte) []byte{
+		"cut short": func(b []byte) []byte { return b[:len(b)/2] },
+		"every tenth byte flipped": func(b []byte) []byte {
+			for i := 0; i < len(b); i += 10 {
+				b[i] ^= 1
+			}
+			return b
+		},
+		"one bit flipped": func(b []byte) []byte {
+			at := bytes.Index(b, []byte("description of A"))
+			if at < 0 {
+				at = len(b) / 3
+			}
+			b[at] ^= 4
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, dir := newPlatform(t, 1), t.TempDir()
+			n := p.start(dir, shard.Hooks{})
+			stock(t, n, "A", 5)
+			placed := ok(t, do(t, n, command.PlaceOrder, "", "k", orderBody("on_account", "A")))
+			p.stop(n)
+			damageTables(t, dir, damage)
+			registry := prometheus.NewRegistry()
+			n = p.startAs(shard.Config{DataDir: dir, Registerer: registry})
+			ok(t, do(t, n, command.ReceiveStock, "A", "more", `{"location":"main","quantity":1}`))
+			if s := stockOf(t, n, "A"); s.Total.Available+s.Total.Reserved+s.Total.Committed != 6 {
+				t.Errorf("after the damage: %+v", s.Total)
+			}
+			again := ok(t, do(t, n, command.PlaceOrder, "", "k", orderBody("on_account", "A")))
+			if again.Order.ID != placed.Order.ID {
+				t.Errorf("the order is %s, was %s", again.Order.ID, placed.Order.ID)
+			}
+			if got := metricOf(t, registry, "holdfast_shard_checkpoints_damaged_total"); got != 1 {
+				t.Errorf("%v checkpoints were built again, want 1", got)
+			}
+		})
+	}
+}
+
+// damageTables changes every table of the checkpoints below a folder.
+func damageTables(t *testing.T, dir string, damage func([]byte) []byte) {
+	t.Helper()
+	tables := 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, ".sst") {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		tables++
+		return os.WriteFile(path, damage(b), 0o600)
+	})
+	if err != nil || tables == 0 {
+		t.Fatalf("%d tables: %v", tables, err)
+	}
+}
+
+// metricOf is the value of a counter without labels.
+func metricOf(t *testing.T, registry *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
+}
