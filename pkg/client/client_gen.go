@@ -932,7 +932,7 @@ type TimelineEntry struct {
 	Short     []ShortLine `json:"short,omitempty,omitzero"`
 	Type      string      `json:"type"`
 
-	// Version The order's after the event
+	// Version The order's after the event. Rises from entry to entry
 	Version int64 `json:"version"`
 }
 

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -18,6 +19,9 @@ const gcPercent = 400
 // the collector has not freed yet.
 const memoryShare = 0.8
 
+// unknownMemory is what a process is taken to have where the system does not tell.
+const unknownMemory = 1 << 30
+
 // waitingForFiles is how many more threads may run Go code than there are processors. A goroutine that reads or writes
 // a file, such as one that saves a memtable, blocks its thread until the system call returns.
 const waitingForFiles = 2
@@ -34,3 +38,16 @@ var Tune = sync.OnceFunc(func() {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + waitingForFiles)
 	}
 })
+
+// MemoryLimit is how many bytes of memory the process should use at most, once it is tuned: the limit of the garbage
+// collector where there is one, or else the same share of the machine's memory.
+func MemoryLimit() int64 {
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		return limit
+	}
+	system, err := memlimit.FromSystem()
+	if err != nil {
+		return unknownMemory
+	}
+	return int64(float64(system) * memoryShare)
+}

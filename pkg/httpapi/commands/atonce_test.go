@@ -47,7 +47,7 @@ func TestALineThatEndsAtOnceIsNeverAccepted(t *testing.T) {
 	for n := 1; n <= looks; n++ {
 		for _, result := range []shard.Result{refusedAtOnce, success(cmd)} {
 			var w bulkWriter
-			w.line(bulkLine{id: "k", cmd: cmd, run: &submission{future: endsAtLook(n, result)}})
+			w.line(&bulkLine{id: "k", cmd: cmd, run: &submission{future: endsAtLook(n, result)}})
 			if r := parseResult(t, w.b); r.Status == http.StatusAccepted {
 				t.Errorf("ended at look %d: %s", n, w.b)
 			}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -25,7 +26,7 @@ import (
 const (
 	// BulkWindow is how many lines may be under way in one request; then reading pauses.
 	BulkWindow = 4_096
-	// BulkIdleTimeout ends a stream whose client neither sends nor reads.
+	// BulkIdleTimeout ends a stream whose client sends nothing, or does not read its answers, for so long.
 	BulkIdleTimeout = 30 * time.Second
 	// BulkLineWait bounds the wait for one line's outcome.
 	BulkLineWait = 60 * time.Second
@@ -35,6 +36,9 @@ const (
 	bulkOverloadPause = 2 * time.Millisecond
 	bulkReadBytes     = 64 << 10
 	bulkFlushBytes    = 32 << 10
+
+	// bulkFirstAnswer is how many bytes the first answers of a stream are taken to have, before any is known.
+	bulkFirstAnswer = 64 << 10
 )
 
 // bulkLine is a line whose result has not been written yet. Either it was refused before it was submitted (problem), or
@@ -44,6 +48,10 @@ type bulkLine struct {
 	problem *problem.Problem
 	cmd     *shard.Command
 	run     *submission
+	// on is the aggregate of cmd.
+	on aggregate
+	// held is what the line has of the stream's memory, until its answer is sent.
+	held int64
 }
 
 // submission is a command that was submitted, or that waits for the one before it on its aggregate.
@@ -63,8 +71,15 @@ type bulkStream struct {
 	lines   chan bulkLine
 	// heard is what the replica had heard when it read the bytes that the lines are taken from.
 	heard *shard.Heard
-	// last has the newest command on each aggregate. The next one must not overtake it (follow).
-	last    map[aggregate]*submission
+	// memory is what the lines under way may take.
+	memory *httpapi.StreamMemory
+	// answerBytes is how large answers are taken to be: the largest one of late.
+	answerBytes atomic.Int64
+
+	mu sync.Mutex
+	// last has the newest command on each aggregate, until it is answered. The next one must not overtake it (follow).
+	last map[aggregate]*submission
+	// blocked has the aggregates whose commands were answered without an outcome.
 	blocked blocked
 }
 
@@ -78,17 +93,23 @@ func (a *api) bulk(c echo.Context) error {
 	if err := httpapi.CheckMediaType(c, "application/x-ndjson", "application/json"); err != nil {
 		return err
 	}
+	memory, err := a.memory.Stream()
+	if err != nil {
+		return err
+	}
+	defer memory.Close()
 	// net/http ends the request's context when a read fails, also when that was a deadline. Lines under way must be
 	// answered all the same, so the stream has a context of its own: it ends when results can no longer be written.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
 	defer cancel()
 	s := &bulkStream{
-		api: a, ctx: ctx, cancel: cancel,
+		api: a, ctx: ctx, cancel: cancel, memory: memory,
 		control: http.NewResponseController(c.Response().Writer),
 		lines:   make(chan bulkLine, BulkWindow),
 		last:    make(map[aggregate]*submission),
 		blocked: blocked{seed: maphash.MakeSeed()},
 	}
+	s.answerBytes.Store(bulkFirstAnswer)
 	// Without it HTTP/1.1 would read the whole body before the first result. An error means a connection
 	// that needs no such permission.
 	_ = s.control.EnableFullDuplex()
@@ -111,12 +132,22 @@ func (s *bulkStream) read(body io.Reader) {
 	defer bulkReaders.Put(reader)
 	reader.Reset(&pacedBody{body, s})
 	defer reader.Reset(nil)
-	defer s.wakeOnStop()()
+	reading, stop := s.untilStop()
+	defer stop()
 	lines := lineReader{reader: reader}
 	for {
-		line, err := lines.next()
-		if len(line) > 0 && !s.push(s.parse(line)) {
-			return
+		text, err := lines.next()
+		if len(text) > 0 {
+			held, full := s.memory.Acquire(reading, httpapi.LineBytes(len(text), int(s.answerBytes.Load())))
+			if full != nil {
+				s.end(full)
+				return
+			}
+			line := s.parse(text)
+			line.held = held
+			if !s.push(line) {
+				return
+			}
 		}
 		if err != nil {
 			s.end(err)
@@ -125,18 +156,19 @@ func (s *bulkStream) read(body io.Reader) {
 	}
 }
 
-// wakeOnStop ends a blocked read when the server begins to stop.
-func (s *bulkStream) wakeOnStop() (release func()) {
-	released := make(chan struct{})
+// untilStop returns a context that ends when the server begins to stop. A blocked read ends with it.
+func (s *bulkStream) untilStop() (reading context.Context, release context.CancelFunc) {
+	reading, cancel := context.WithCancel(s.ctx)
 	stopping := httpapi.Stopping(s.ctx)
 	go func() {
 		select {
 		case <-stopping:
 			_ = s.control.SetReadDeadline(time.Now())
-		case <-released:
+			cancel()
+		case <-reading.Done():
 		}
 	}()
-	return func() { close(released) }
+	return reading, cancel
 }
 
 // end says on a last line why reading ended early.
@@ -186,17 +218,50 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 		return bulkLine{id: id, problem: problem.Of(err)}
 	}
 	cmd.Heard = s.heard
-	on := aggregate{cmd.Order != nil, cmd.ID}
-	line := bulkLine{id: id, cmd: cmd, run: s.start(on, cmd)}
-	s.remember(on, line.run)
+	line := bulkLine{id: id, cmd: cmd, on: aggregate{cmd.Order != nil, cmd.ID}}
+	line.run = s.start(line.on, cmd)
+	s.mu.Lock()
+	s.last[line.on] = line.run
+	s.mu.Unlock()
 	return line
+}
+
+// answered forgets a line whose answer is known: nothing more is kept of it than whether it had an outcome.
+func (s *bulkStream) answered(line *bulkLine) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last[line.on] != line.run {
+		return // there is a newer one, which has waited for this one
+	}
+	if s.forget(line.on, line.run) {
+		return
+	}
+	// The stream has given up waiting for it, after long. So there is time to look whether others that it gave up have
+	// ended.
+	for on, run := range s.last {
+		s.forget(on, run)
+	}
+}
+
+// forget forgets the newest command on an aggregate, if it has ended. mu must be locked.
+func (s *bulkStream) forget(on aggregate, run *submission) bool {
+	if !run.finished() {
+		return false
+	}
+	if run.endedWithoutOutcome() {
+		s.blocked.add(on)
+	}
+	delete(s.last, on)
+	return true
 }
 
 // start submits a command, unless one before it on its aggregate is under way or was left without an outcome.
 func (s *bulkStream) start(on aggregate, cmd *shard.Command) *submission {
-	previous := s.last[on]
+	s.mu.Lock()
+	previous, blocked := s.last[on], s.blocked.has(on)
+	s.mu.Unlock()
 	switch {
-	case s.blocked.has(on):
+	case blocked:
 		return &submission{future: notSubmitted}
 	case previous == nil:
 		return &submission{future: s.submit(cmd)}
@@ -281,22 +346,6 @@ func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *subm
 		}
 	}()
 	return run
-}
-
-// remember keeps the map within twice the window.
-func (s *bulkStream) remember(on aggregate, run *submission) {
-	if len(s.last) >= 2*BulkWindow {
-		for old, its := range s.last {
-			if !its.finished() {
-				continue
-			}
-			if its.endedWithoutOutcome() {
-				s.blocked.add(old)
-			}
-			delete(s.last, old)
-		}
-	}
-	s.last[on] = run
 }
 
 func (r *submission) finished() bool {

@@ -14,12 +14,17 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
+// answerForget is over how many answers the size of a large one is forgotten.
+const answerForget = 16
+
 // bulkWriter gathers result lines and sends them when there is nothing more to say at once.
 type bulkWriter struct {
 	stream *bulkStream
 	out    io.Writer
 	b      []byte
 	err    error
+	// held is what the lines have of the stream's memory whose answers are in b.
+	held int64
 }
 
 // write answers the lines in order. After an error it goes on taking lines, so that the reader ends.
@@ -44,6 +49,7 @@ func (s *bulkStream) write(out io.Writer) error {
 			return w.err
 		}
 		if w.err != nil {
+			s.memory.Release(line.held)
 			continue
 		}
 		if line.problem == nil && !line.run.finished() {
@@ -51,7 +57,7 @@ func (s *bulkStream) write(out io.Writer) error {
 			timer.Reset(BulkLineWait)
 			line.run.waitUntil(s, timer.C)
 		}
-		w.line(line)
+		w.answer(&line)
 		if len(w.b) >= bulkFlushBytes {
 			w.flush()
 		}
@@ -88,21 +94,46 @@ func (w *bulkWriter) flush() {
 		w.fail(err)
 		return
 	}
-	w.b = w.b[:0]
 	if err := w.stream.control.Flush(); err != nil {
 		w.fail(err)
+		return
 	}
+	w.sent()
+}
+
+// sent gives back what the lines had whose answers were in the buffer.
+func (w *bulkWriter) sent() {
+	w.b = w.b[:0]
+	w.stream.memory.Release(w.held)
+	w.held = 0
 }
 
 // fail ends the stream: nobody reads results any more.
 func (w *bulkWriter) fail(err error) {
 	w.err = err
-	w.b = w.b[:0]
+	w.sent()
 	w.stream.cancel()
 	_ = w.stream.control.SetReadDeadline(time.Now())
 }
 
-func (w *bulkWriter) line(line bulkLine) {
+// answer renders the answer to a line, which is kept no longer.
+func (w *bulkWriter) answer(line *bulkLine) {
+	before := len(w.b)
+	w.line(line)
+	w.held += line.held
+	w.stream.noteAnswer(len(w.b) - before)
+	if line.run != nil {
+		w.stream.answered(line)
+	}
+}
+
+// noteAnswer notes the size of an answer. A large one counts at once, and is forgotten over the next few.
+func (s *bulkStream) noteAnswer(bytes int) {
+	last := s.answerBytes.Load()
+	s.answerBytes.Store(max(int64(bytes), last-last/answerForget))
+}
+
+func (w *bulkWriter) line(line *bulkLine) {
 	if line.problem != nil {
 		w.b = appendProblemLine(w.b, line.id, nil, eventlog.Position{}, line.problem)
 		return
@@ -136,7 +167,7 @@ func (r *submission) ready() bool {
 }
 
 // appendResultLine appends one result; status 0 is that of the command's success.
-func appendResultLine(b []byte, line bulkLine, status int, r *shard.Result) []byte {
+func appendResultLine(b []byte, line *bulkLine, status int, r *shard.Result) []byte {
 	if p := command.Refusal(line.cmd, r); p != nil {
 		for i := range p.Errors {
 			p.Errors[i].Pointer = "/body" + p.Errors[i].Pointer

@@ -28,6 +28,8 @@ type Deps struct {
 	Heard func() *shard.Heard
 	// Options decide what bodies mean; all replicas of a platform have the same.
 	Options command.Options
+	// Memory bounds what the requests under way may take; nil: nothing does.
+	Memory *httpapi.Memory
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
@@ -47,6 +49,7 @@ type api struct {
 	behind  func(previous future, cmd *shard.Command) future // nil: submit it when previous is done
 	heardBy func() *shard.Heard                              // nil: submit asks
 	options command.Options
+	memory  *httpapi.Memory
 	now     func() time.Time
 }
 
@@ -72,6 +75,7 @@ func Register(router httpapi.Router, deps Deps) {
 		},
 		heardBy: deps.Heard,
 		options: deps.Options,
+		memory:  deps.Memory,
 		now:     deps.Now,
 	}
 	if a.now == nil {
@@ -91,6 +95,11 @@ func (a *api) register(router httpapi.Router) {
 func (a *api) handler(route command.Route) echo.HandlerFunc {
 	parameters := route.Commands[0].Parameters()
 	return func(c echo.Context) error {
+		release, err := a.memory.Admit(c)
+		if err != nil {
+			return err
+		}
+		defer release()
 		heard := a.heard() // before the body, which may take its time
 		body, err := httpapi.ReadBody(c)
 		if err != nil {

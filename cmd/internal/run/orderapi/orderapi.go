@@ -6,11 +6,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/commands"
 	"github.com/holdfast/holdfast/pkg/service"
 	"github.com/holdfast/holdfast/pkg/shard"
@@ -22,6 +24,13 @@ const DefaultStandbyEvery = 3 * time.Second
 
 // DefaultMaxClockSkew is far more than clocks with NTP are apart, and far less than a deadline of an order.
 const DefaultMaxClockSkew = 30 * time.Second
+
+// Requests under way may take a requestShare-th of the process's memory, at most defaultMaxRequests: with more of them
+// at once no more are done in a second.
+const (
+	requestShare       = 8
+	defaultMaxRequests = 512 << 20
+)
 
 // stopTimeout bounds how long giving up the shards may take.
 const stopTimeout = 15 * time.Second
@@ -41,6 +50,8 @@ type Config struct {
 	StandbyEvery time.Duration
 	// MaxClockSkew is how far the clock may be from the brokers'; 0: they are not compared.
 	MaxClockSkew time.Duration
+	// MaxRequestMiB of memory are for requests under way; 0: a share of what the process has.
+	MaxRequestMiB int64
 	// Joined is told the node that takes part in the write side; nil: nobody asks.
 	Joined func(*shard.Node)
 }
@@ -53,6 +64,10 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err == nil {
 		err = checkPeerTLS(peerListen, cfg.PeerTLS)
 	}
+	if err != nil {
+		return fmt.Errorf("order-api: %w", err)
+	}
+	requests, err := requestMemory(cfg.MaxRequestMiB)
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
@@ -85,8 +100,26 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	server.AddCheck(node.Ready)
 	commands.Register(server.Router(), commands.Deps{
 		Submit: node.Submit, SubmitBehind: node.SubmitBehind, Heard: node.Heard, Options: options,
+		Memory: httpapi.NewMemory(requests),
 	})
 	return serve(ctx)
+}
+
+// minRequestMiB is the least that the setting may say.
+const minRequestMiB = (httpapi.MinMemory + 1<<20 - 1) >> 20
+
+// requestMemory is how many bytes requests under way may take: as the setting says, or else a share of the memory that
+// the process may use.
+func requestMemory(mib int64) (int64, error) {
+	switch {
+	case mib == 0:
+		return min(service.MemoryLimit()/requestShare, defaultMaxRequests), nil
+	case mib < minRequestMiB:
+		return 0, fmt.Errorf("--max-request-memory %d is too little for the largest body; give at least %d", mib,
+			minRequestMiB)
+	default:
+		return mib << 20, nil
+	}
 }
 
 // decoder rebuilds commands that another replica handed over.
@@ -135,6 +168,10 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"after how long a replica that is not heard of loses its shards")
 	fs.DurationVar(&cfg.MaxClockSkew, "max-clock-skew", DefaultMaxClockSkew, "how far this machine's clock may be from "+
 		"the Kafka brokers'; a replica whose clock is further off serves no shard, and says so. 0: they are not compared")
+	fs.Int64Var(&cfg.MaxRequestMiB, "max-request-memory", 0, "how many `MIB` of memory requests under way may take, "+
+		"at least "+strconv.Itoa(minRequestMiB)+"; half of it is for streams of commands. Beyond that requests are "+
+		"answered 429, and streams are read more slowly. 0: an eighth of what the process may use (the container's "+
+		"limit, GOMEMLIMIT, or the machine's memory), at most 512")
 	fs.DurationVar(&cfg.StandbyEvery, "standby-every", DefaultStandbyEvery, "how often this replica's checkpoints of "+
 		"shards that others serve follow the log, so that taking one over is quick however long its history is; 0: never")
 }
