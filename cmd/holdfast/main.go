@@ -66,6 +66,7 @@ func newRootCommand() *cobra.Command {
 		newVerifyCommand(),
 		newMirrorCommand(),
 		newDeadLettersCommand(),
+		newLogCommand(),
 	)
 	setUsage(root)
 	return root

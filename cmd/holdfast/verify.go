@@ -98,7 +98,7 @@ func (f *verifyFlags) run(c *cobra.Command) error {
 
 func printReport(out io.Writer, r *verify.Report) error {
 	t := newTable(out)
-	fmt.Fprintf(t, "events\t%s\n", count(r.Events))
+	fmt.Fprintf(t, "events\t%s\t%s quarantined and passed\n", count(r.Events), count(int64(r.Quarantined)))
 	fmt.Fprintf(t, "orders\t%s\t%s without an outcome yet, %s waiting for stock of another shard\n",
 		count(int64(r.Orders)), count(int64(r.OpenOrders)), count(int64(r.UnsettledOrders)))
 	fmt.Fprintf(t, "SKUs\t%s\t%s availability rows behind the log\n", count(int64(r.SKUs)), count(int64(r.RowsBehind)))

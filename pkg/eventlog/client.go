@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +22,9 @@ type Client struct {
 	kafka *kgo.Client
 	admin *kadm.Client
 
-	followers atomic.Int64 // numbers the followers, for their metrics
+	followers   atomic.Int64 // numbers the followers, for their metrics
+	quarantines quarantines
+	startsGone  sync.Map // partitions whose deleted start was logged
 }
 
 // Limits on requests about something that not every broker knows yet.

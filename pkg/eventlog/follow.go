@@ -16,7 +16,8 @@ type Follower struct {
 // its own clock.
 type Marker struct{ Offset, AtMicros int64 }
 
-// Follow reads from the given offsets on. An offset that the log does not have is an *OffsetError.
+// Follow reads from the given offsets on, and passes quarantined records. An offset that the log does not have is an
+// *OffsetError, or a *LogStartError.
 func (c *Client) Follow(from Offsets) (*Follower, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
@@ -81,7 +82,9 @@ func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, er
 				}
 				continue
 			}
-			recs = append(recs, fromClientRecord(p.tp, kr))
+			if !f.reader.passed.has(p.tp, kr) {
+				recs = append(recs, fromClientRecord(p.tp, kr))
+			}
 		}
 		f.reader.advance(p)
 	}

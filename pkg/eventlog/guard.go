@@ -16,6 +16,8 @@ const (
 	lookTimeout = 5 * time.Second
 	// checkEndsTimeout bounds a check of the ends: a commit may wait for it.
 	checkEndsTimeout = time.Second
+	// checkStartsEvery is how often CheckEnds looks whether the log has its start.
+	checkStartsEvery = time.Minute
 )
 
 // ForeignRecordError means that a partition of the shard has a record which its writer did not write. Nobody can say
@@ -122,6 +124,7 @@ func (w *Writer) CheckEnds() error {
 	ctx, cancel := context.WithTimeout(context.Background(), checkEndsTimeout)
 	defer cancel()
 	partitions := w.layout.Partitions(w.shard)
+	w.checkStarts(ctx, partitions)
 	for pause := (backoff.Backoff{First: time.Millisecond, Longest: retryPause}); !w.dead.Load(); {
 		ends, err := w.client.EndOffsets(ctx, partitions)
 		if err != nil {
@@ -138,6 +141,22 @@ func (w *Writer) CheckEnds() error {
 		}
 	}
 	return nil
+}
+
+// checkStarts logs that the start of a partition was deleted. The owner has read it and goes on: it is whoever comes
+// next that stops.
+func (w *Writer) checkStarts(ctx context.Context, partitions []TopicPartition) {
+	if time.Since(w.startsChecked) < checkStartsEvery {
+		return
+	}
+	starts, err := w.client.StartOffsets(ctx, partitions)
+	if err != nil {
+		return // asked again
+	}
+	w.startsChecked = time.Now()
+	for tp, start := range starts {
+		w.client.noteStart(tp, start)
+	}
 }
 
 // compareEnds compares the partitions' ends with the writer's. due: some markers were not there yet.

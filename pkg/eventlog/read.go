@@ -23,9 +23,9 @@ const (
 	fetchMaxWait        = 500 * time.Millisecond
 )
 
-// OffsetError means that a read should start where the log has nothing: below its start (the records were deleted), or
-// beyond its end (they were lost, or this is another cluster). In both cases the reader must not go on from what it has
-// built so far.
+// OffsetError means that a read should start where the log has nothing: beyond its end (records were lost, or this is
+// another cluster), or in a topic that can be made again below its start. In both cases the reader must not go on from
+// what it has built so far. Of a source topic, whose start is gone for ever, it is a *LogStartError instead.
 type OffsetError struct {
 	TopicPartition
 	// Offset is where the read should start, or where it was when the broker refused.
@@ -44,9 +44,9 @@ func (e *OffsetError) Error() string {
 }
 
 // Read calls fn with the committed records in [from, to), in order within each partition, until every partition has
-// reached its offset in to. A partition that is not in from starts at 0. A start that the log does not have is an
-// *OffsetError. Read waits for transactions below to that are open. It does not wait for a record at to - 1, which may
-// never come: markers and aborted records have offsets too.
+// reached its offset in to. Quarantined records are passed. A partition that is not in from starts at 0. A start that
+// the log does not have is an *OffsetError, or a *LogStartError. Read waits for transactions below to that are open. It
+// does not wait for a record at to - 1, which may never come: markers and aborted records have offsets too.
 //
 // The *Record is valid only during the call; its key, value and headers may be kept. An error of fn stops the read and
 // is returned as it is.
@@ -96,7 +96,7 @@ func (c *Client) read(ctx context.Context, from, to Offsets, o readerOptions, fn
 				if kr.Offset >= end {
 					break
 				}
-				if kr.Attrs.IsControl() {
+				if kr.Attrs.IsControl() || r.passed.has(p.tp, kr) {
 					continue
 				}
 				rec = fromClientRecord(p.tp, kr)
@@ -150,9 +150,11 @@ func (c *Client) readRaw(
 
 // reader consumes partitions from explicit offsets and knows how far it is in each, control records included.
 type reader struct {
+	client  *Client // to ask
 	cfg     *Config
 	kafka   *kgo.Client
 	reached Offsets
+	passed  passedRecords
 	fetched []partitionRecords // reused between polls
 }
 
@@ -174,14 +176,23 @@ type readerOptions struct {
 	uncommitted bool
 }
 
-// newReader checks that the log has the starts, and opens a client for them.
+// newReader checks that the log has the starts, asks what is quarantined, and opens a client for them.
 func (c *Client) newReader(ctx context.Context, start Offsets, o readerOptions) (*reader, error) {
 	if !o.lossy {
 		if err := c.checkStarts(ctx, start); err != nil {
 			return nil, err
 		}
 	}
-	return c.openReader(start, o)
+	passed, err := c.passedFrom(ctx, start)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.openReader(start, o)
+	if err != nil {
+		return nil, err
+	}
+	r.passed = passed
+	return r, nil
 }
 
 func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
@@ -215,10 +226,10 @@ func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reader{cfg: &c.cfg, kafka: kafka, reached: start.Clone()}, nil
+	return &reader{client: c, cfg: &c.cfg, kafka: kafka, reached: start.Clone()}, nil
 }
 
-// checkStarts returns an *OffsetError for every start that the log does not have.
+// checkStarts returns an *OffsetError or a *LogStartError for every start that the log does not have.
 func (c *Client) checkStarts(ctx context.Context, start Offsets) error {
 	tps := make([]TopicPartition, 0, len(start))
 	for tp := range start {
@@ -235,7 +246,9 @@ func (c *Client) checkStarts(ctx context.Context, start Offsets) error {
 	var errs []error
 	for tp, offset := range start {
 		if offset < first[tp] || offset > end[tp] {
-			errs = append(errs, &OffsetError{TopicPartition: tp, Offset: offset, Start: first[tp], End: end[tp]})
+			errs = append(errs, outside(tp, offset, first[tp], end[tp]))
+		} else {
+			c.noteStart(tp, first[tp])
 		}
 	}
 	return errors.Join(errs...)
@@ -252,6 +265,9 @@ func (r *reader) poll(ctx context.Context) ([]partitionRecords, error) {
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 			if len(p.Records) > 0 {
 				tp := TopicPartition{r.cfg.ownTopic(p.Topic), p.Partition}
+				if p.LogStartOffset > 0 {
+					r.client.noteStart(tp, p.LogStartOffset)
+				}
 				r.fetched = append(r.fetched, partitionRecords{tp, p.Records})
 			}
 		})
@@ -271,13 +287,24 @@ func (r *reader) fetchError(ctx context.Context, fetches kgo.Fetches) error {
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return
 		case errors.Is(err, kerr.OffsetOutOfRange):
-			err = &OffsetError{TopicPartition: tp, Offset: r.reached[tp], Start: -1, End: -1}
+			err = r.outOfRange(ctx, tp)
 		case topic != "":
 			err = fmt.Errorf("read %s/%d at offset %d: %w", tp.Topic, tp.Partition, r.reached[tp], err)
 		}
 		errs = append(errs, err)
 	})
 	return errors.Join(errs...)
+}
+
+// outOfRange is why a broker refused the reader's offset in a partition.
+func (r *reader) outOfRange(ctx context.Context, tp TopicPartition) error {
+	err := r.client.checkStarts(ctx, Offsets{tp: r.reached[tp]})
+	var gone *LogStartError
+	var offset *OffsetError
+	if errors.As(err, &gone) || errors.As(err, &offset) {
+		return err
+	}
+	return &OffsetError{TopicPartition: tp, Offset: r.reached[tp], Start: -1, End: -1}
 }
 
 // advance moves the partition past its records and returns where it is now.

@@ -11,6 +11,8 @@ const (
 	TopicLayout       = "holdfast.layout"
 	// TopicDeadLetters names the events that the mirror could not read.
 	TopicDeadLetters = "analytics.dead_letters"
+	// TopicQuarantine has the decisions which records no reader reads.
+	TopicQuarantine = "holdfast.quarantine"
 )
 
 // topicSpec says how a topic is created and checked.
@@ -32,6 +34,7 @@ var topics = []topicSpec{
 	{name: TopicOrders, partitions: eventPartitions, config: keepForEver, source: true},
 	{name: TopicInventory, partitions: eventPartitions, config: keepForEver, source: true},
 	{name: TopicLayout, partitions: onePartition, config: keepForEver, source: true},
+	{name: TopicQuarantine, partitions: onePartition, config: keepForEver, source: true},
 	{name: TopicAvailability, partitions: eventPartitions, config: keepNewest},
 	{name: TopicDeadLetters, partitions: onePartition, config: keepForEver},
 	{name: TopicShards, partitions: shardPartitions, config: keepAnHour, grows: true},

@@ -79,6 +79,8 @@ type Writer struct {
 	next      int
 	ends      Offsets
 	guard     guard
+	// startsChecked is when CheckEnds looked last whether the log has its start.
+	startsChecked time.Time
 
 	dead    atomic.Bool
 	closing sync.Once

@@ -133,10 +133,13 @@ func (r *Runtime) Run(ctx context.Context) error {
 			break
 		}
 		r.mu.Lock()
+		repeated := r.fault != nil && r.fault.Error() == err.Error()
 		r.fault = err
 		r.mu.Unlock()
 		r.metrics.restarts.Inc()
-		r.cfg.Logger.Error("the view stops and begins again", "view", r.cfg.Name, "error", err)
+		if !repeated {
+			r.cfg.Logger.Error("the view stops and begins again", "view", r.cfg.Name, "error", err)
+		}
 		_ = backoff.Sleep(ctx, restartPause) // the loop looks at ctx
 	}
 	return nil
@@ -163,6 +166,7 @@ func (r *Runtime) attempt(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.follow(ctx, follower) })
 	group.Go(func() error { return r.watchEnd(ctx) })
+	group.Go(func() error { return r.awaitQuarantine(ctx) })
 	if r.cfg.Background != nil {
 		group.Go(func() error { return r.cfg.Background(ctx) })
 	}
@@ -244,6 +248,26 @@ func (r *Runtime) stopAt(bad *BadEventError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stopped[bad.TopicPartition] = bad
+}
+
+// errQuarantined begins the view again, so that it passes a record at which it has stopped.
+var errQuarantined = errors.New("a record at which the view has stopped is quarantined: it goes on behind the record")
+
+// awaitQuarantine ends with an error when a record at which a partition has stopped is quarantined.
+func (r *Runtime) awaitQuarantine(ctx context.Context) error {
+	stopped := func() eventlog.Offsets {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		offsets := make(eventlog.Offsets, len(r.stopped))
+		for tp, bad := range r.stopped {
+			offsets[tp] = bad.Offset
+		}
+		return offsets
+	}
+	if r.cfg.Client.AwaitQuarantine(ctx, stopped) {
+		return errQuarantined
+	}
+	return ctx.Err()
 }
 
 // update computes lag and age from where the view and the log's end are. mu must be locked.

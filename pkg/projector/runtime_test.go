@@ -253,3 +253,34 @@ func TestAViewOfRowsSaysHowFarTheirSourceIs(t *testing.T) {
 		t.Errorf("after: %v", err)
 	}
 }
+
+func TestAViewGoesOnBehindAQuarantinedRecord(t *testing.T) {
+	f := newFixture(t)
+	f.write(0, "a", "bad", "c")
+	f.write(1, "b")
+	r := f.run(nil)
+	var bad *projector.BadEventError
+	f.Eventually("it stops", func() bool { return errors.As(r.Ready(), &bad) })
+	rec := &eventlog.Record{Value: []byte("bad")}
+	err := f.Client.Quarantine(f.Ctx, eventlog.Quarantine{
+		Topic: bad.Topic, Partition: bad.Partition, Offset: bad.Offset, SHA256: rec.Hash(), Reason: "a test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Eventually("it goes on", func() bool { return r.Ready() == nil && len(f.view.values()) == 3 })
+}
+
+// TestAViewDoesNotReadPastADeletedStart: it keeps what it has, and says what is missing.
+func TestAViewDoesNotReadPastADeletedStart(t *testing.T) {
+	f := newFixture(t)
+	f.write(0, "a", "b")
+	logtest.DeleteRecords(t, f.Config, eventlog.TopicOrders)
+	f.write(0, "c")
+	r := f.run(nil)
+	var gone *eventlog.LogStartError
+	f.Eventually("it says so", func() bool { return errors.As(r.Ready(), &gone) })
+	if gone.Offset != 0 || gone.Start != 2 || len(f.view.values()) != 0 {
+		t.Errorf("%+v, and the view has %v", gone, f.view.values())
+	}
+}

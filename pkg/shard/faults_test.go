@@ -2,6 +2,7 @@ package shard_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -173,6 +174,19 @@ func TestAnOwnerStopsAtARecordOfAnother(t *testing.T) {
 				return ""
 			})
 			isLastCommitted(t, client, bad)
+			err = client.Quarantine(logtest.Context(t), eventlog.Quarantine{
+				Topic: bad.Topic, Partition: bad.Partition, Offset: bad.Offset, SHA256: bad.Hash(), Reason: "a test",
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ok(t, do(t, n, command.ReceiveStock, "A", "after", `{"location":"main","quantity":1}`))
+			if s := stockOf(t, n, "A"); s.Total.OnHand != 11 {
+				t.Errorf("behind the quarantined record there are %d on hand, want 11", s.Total.OnHand)
+			}
+			if err := n.Ready(); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }
@@ -194,4 +208,23 @@ func isLastCommitted(t *testing.T, client *eventlog.Client, last *eventlog.Recor
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestAShardDoesNotReadPastADeletedStart: it stops, and says what is missing and what to do.
+func TestAShardDoesNotReadPastADeletedStart(t *testing.T) {
+	p := newPlatform(t, 1)
+	n := p.start(t.TempDir(), shard.Hooks{})
+	stock(t, n, "A", 1)
+	p.stop(n)
+	logtest.DeleteRecords(t, p.log, eventlog.TopicInventory)
+	n = p.start(t.TempDir(), shard.Hooks{})
+	eventually(t, func() string {
+		var stopped *shard.StoppedError
+		var gone *eventlog.LogStartError
+		err := n.Ready()
+		if !errors.As(err, &stopped) || !errors.As(err, &gone) || gone.Topic != eventlog.TopicInventory {
+			return fmt.Sprintf("the shard does not say that the log has no start: %v", err)
+		}
+		return ""
+	})
 }

@@ -41,6 +41,9 @@ func reasonOf(err error) string {
 	if ownFault(err) {
 		return "this replica cannot serve it"
 	}
+	if _, ok := errors.AsType[*eventlog.ForeignRecordError](err); ok {
+		return "somebody else has written into one of its partitions"
+	}
 	switch unclear, ok := errors.AsType[*eventlog.UnclearError](err); {
 	case ok && unclear.Fenced:
 		return "another replica has taken it over, or the broker aborted a transaction that took too long"

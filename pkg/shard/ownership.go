@@ -77,11 +77,13 @@ func (n *Node) own(ctx context.Context, shard int32) {
 			failures, logged = 1, ""
 			pause.Reset()
 		}
-		var bad *badEventError
-		if errors.As(err, &bad) || errors.Is(err, eventlog.ErrLayoutMoved) {
+		if stopsShard(err) {
 			n.setFault(shard, err)
 			n.log.Error("the shard stops", "shard", shard, "error", err)
-			return
+			if !n.awaitQuarantine(ctx, shard, err) {
+				return
+			}
+			continue
 		}
 		n.log.Log(ctx, logged.Level(err), "the shard is not served: "+reasonOf(err), "shard", shard,
 			"error", err, "failures", failures)
@@ -130,6 +132,32 @@ func (n *Node) stillOurs(ctx context.Context, shard int32, pause time.Duration) 
 		}
 		n.log.Log(ctx, logged.Level(err), "the group does not say who owns the shard", "shard", shard, "error", err)
 	}
+}
+
+// stopsShard reports whether time does not heal an error of a shard.
+func stopsShard(err error) bool {
+	var bad *badEventError
+	var gone *eventlog.LogStartError
+	return errors.As(err, &bad) || errors.As(err, &gone) || errors.Is(err, eventlog.ErrLayoutMoved)
+}
+
+// awaitQuarantine waits until the record at which the shard has stopped is quarantined. It is false when the shard does
+// not go on here: it belongs to another replica, or it has not stopped at a record.
+func (n *Node) awaitQuarantine(ctx context.Context, shard int32, err error) bool {
+	var bad *badEventError
+	if !errors.As(err, &bad) {
+		return false
+	}
+	at := eventlog.Offsets{bad.tp: bad.offset}
+	quarantined := n.client.AwaitQuarantine(ctx, func() eventlog.Offsets { return at })
+	if quarantined {
+		n.log.Info("the record at which the shard has stopped is quarantined; the shard goes on behind it",
+			"shard", shard, "topic", bad.tp.Topic, "partition", bad.tp.Partition, "offset", bad.offset)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.faults, shard) // whoever serves the shard next says so again, unless the record is passed
+	return quarantined
 }
 
 func (n *Node) setFault(shard int32, err error) {

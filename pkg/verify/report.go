@@ -45,6 +45,8 @@ type Report struct {
 	Events int64 `json:"events"`
 	Orders int   `json:"orders"`
 	SKUs   int   `json:"skus"`
+	// Quarantined records of the log were passed.
+	Quarantined int `json:"quarantined"`
 	// OpenOrders have no outcome yet: stock has not answered.
 	OpenOrders int `json:"open_orders"`
 	// UnsettledOrders wait for stock of another shard to follow their last change.

@@ -61,6 +61,11 @@ func Run(ctx context.Context, client *eventlog.Client, o Options) (*Report, erro
 	if err := c.readLog(ctx, client); err != nil {
 		return nil, err
 	}
+	quarantined, err := client.Quarantines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.report.Quarantined = len(quarantined)
 	c.checkAgreement()
 	if err := c.checkRows(ctx, client); err != nil {
 		return nil, err

@@ -153,6 +153,7 @@ var links = map[string][]string{
 	module + "pkg/availability":           {"inventory-projector", "query-api", "holdfast"},
 	module + "pkg/devstack":               {"holdfast"},
 	module + "pkg/verify":                 {"holdfast"},
+	module + "pkg/inspect":                {"holdfast"},
 	module + "pkg/client":                 {"holdfast"},
 	"github.com/twmb/franz-go/pkg/kfake":  {"holdfast"},
 	"github.com/spf13/cobra":              {"holdfast"},

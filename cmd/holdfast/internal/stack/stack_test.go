@@ -148,7 +148,7 @@ func TestAnEventThatNobodyCanReadEndsTheStart(t *testing.T) {
 // A view that stops later is told of, once, and the rest goes on.
 func TestAPartThatStopsIsToldOf(t *testing.T) {
 	log := logtest.Config(t)
-	stack := startOn(t, log, 1)
+	stack := startOn(t, log, 2)
 	poison(t, log)
 	select {
 	case fault := <-stack.Faults():
@@ -158,7 +158,14 @@ func TestAPartThatStopsIsToldOf(t *testing.T) {
 	case <-logtest.Context(t).Done():
 		t.Fatal("nothing is told")
 	}
-	register(t, stack, "sku")
+	// Partition 5 is of shard 1, which serves no more. The other one goes on.
+	for i := range 100 {
+		if sku := fmt.Sprintf("sku-%d", i); eventlog.PartitionFor(sku, run.DefaultPartitions)%2 == 0 {
+			register(t, stack, sku)
+			return
+		}
+	}
+	t.Fatal("no SKU is in a partition of shard 0")
 }
 
 // A server that is named must be there: orders would go on without it, and nobody would know.
