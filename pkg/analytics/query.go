@@ -51,7 +51,7 @@ var (
 // FirstTime and LastTime are the earliest and the latest time that a report can be limited to.
 var (
 	FirstTime = time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC)
-	LastTime  = time.Date(2299, 12, 31, 0, 0, 0, 0, time.UTC)
+	LastTime  = time.Date(2299, 12, 31, 23, 59, 59, 999_999_000, time.UTC)
 )
 
 // ReportQuery chooses a page of a report.

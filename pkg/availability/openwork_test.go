@@ -121,13 +121,14 @@ func TestTheLargestRowIsARecord(t *testing.T) {
 	}
 	now := int64(1) << 51 // micros, in the year 2041
 	row := &eventv1.AvailabilityRow{
-		Sku: text(limits.MaxSKUBytes, 0), Description: text(limits.MaxDescriptionBytes, 0),
-		Registered: true, Version: 1 << 60, Total: level, BackorderLimit: inventory.MaxBackorderLimit,
+		Sku:         strings.Repeat("\U0001d11e", limits.MaxSKULength),
+		Description: strings.Repeat("\U0001d11e", limits.MaxDescriptionLength),
+		Registered:  true, Version: 1 << 60, Total: level, BackorderLimit: inventory.MaxBackorderLimit,
 		SourcePartition: 1 << 20, SourceOffset: 1 << 60, OccurredAtMicros: now, Format: rowFormat,
 	}
 	for i := range inventory.MaxLocations {
 		row.Locations = append(row.Locations, &eventv1.LocationLevel{
-			Location: text(limits.MaxLocationBytes, i), Level: level,
+			Location: text(limits.MaxLocationLength, i), Level: level,
 		})
 	}
 	const last = inventory.MaxLocations - 1
@@ -135,21 +136,31 @@ func TestTheLargestRowIsARecord(t *testing.T) {
 		row.Transfers = append(row.Transfers, &eventv1.OpenTransfer{
 			TransferId: text(limits.MaxTransferBytes, i), FromLocation: last, ToLocation: last,
 			Shipped: limits.MaxQuantity, Remaining: limits.MaxQuantity, ShippedAtMicros: now,
-			Reference: fittingReference(row, text(limits.MaxReferenceBytes, i)),
+			Reference: fittingReference(row, text(limits.MaxReferenceLength, i)),
 		})
 	}
 	for i := range inventory.MaxDeliveries {
 		row.Deliveries = append(row.Deliveries, &eventv1.OpenDelivery{
-			Location: last, Reference: text(limits.MaxReferenceBytes, i), Quantity: limits.MaxQuantity,
+			Location: last, Reference: text(limits.MaxReferenceLength, i), Quantity: limits.MaxQuantity,
 		})
 	}
 	for range inventory.MaxBackorders {
-		w := addBackorder(row, uuid.NewString(), text(limits.MaxLocationBytes, last), now)
+		w := addBackorder(row, uuid.NewString(), text(limits.MaxLocationLength, last), now)
 		w.Quantity = inventory.MaxBackorderLimit / inventory.MaxBackorders
 	}
 	rec, err := encodeRow(row)
 	if err != nil {
 		t.Fatal(err)
+	}
+	names, references := 0, 0
+	for _, l := range row.Locations {
+		names += len(l.Location)
+	}
+	for _, d := range row.Deliveries {
+		references += len(d.Reference)
+	}
+	if names != inventory.MaxLocationNamesBytes || references != inventory.MaxDeliveryReferencesBytes {
+		t.Errorf("%d bytes of names and %d of references are not the most", names, references)
 	}
 	if size := len(rec.Key) + len(rec.Value); size > eventlog.MaxRecordBytes {
 		t.Errorf("a row of %d bytes; a record has at most %d", size, eventlog.MaxRecordBytes)

@@ -208,17 +208,21 @@ const (
 // AdjustStock defines model for AdjustStock.
 type AdjustStock struct {
 	// Delta Not 0
-	Delta      int64     `json:"delta"`
-	Location   string    `json:"location,omitempty,omitzero"`
-	OccurredAt time.Time `json:"occurred_at,omitempty,omitzero"`
-	Reason     Reason    `json:"reason"`
-	Reference  string    `json:"reference,omitempty,omitzero"`
+	Delta int64 `json:"delta"`
+
+	// Location Without control characters, and without spaces at its ends. Empty is main.
+	Location Location `json:"location,omitempty,omitzero"`
+
+	// OccurredAt In the years 1970 to 2199. Leap seconds are not taken.
+	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
+	Reason     Reason     `json:"reason"`
+	Reference  Reference  `json:"reference,omitempty,omitzero"`
 }
 
 // Allocation defines model for Allocation.
 type Allocation struct {
 	// Locations Tried first, in this order. The SKU's other locations follow, in the order of their first use.
-	Locations []string `json:"locations,omitempty,omitzero"`
+	Locations []Location `json:"locations,omitempty,omitzero"`
 
 	// Policy `single_location` takes all units of a SKU from one location, or none at all; `fewest_locations` from as few as
 	// have them together; `split` takes what each location has, one after the other.
@@ -232,19 +236,24 @@ type AllocationPolicy string
 // AmendLine defines model for AmendLine.
 type AmendLine struct {
 	// Line Its place among the order's lines, from 1; where several have the SKU
-	Line     int64  `json:"line,omitempty,omitzero"`
-	Quantity Level  `json:"quantity"`
-	SKU      string `json:"sku"`
+	Line     int64 `json:"line,omitempty,omitzero"`
+	Quantity Level `json:"quantity"`
+
+	// SKU Without control characters, and without spaces at its ends.
+	SKU SKU `json:"sku"`
 
 	// UnitPrice Required for a new line; another one keeps its own without.
-	UnitPrice Money `json:"unit_price,omitempty,omitzero"`
+	UnitPrice Amount `json:"unit_price,omitempty,omitzero"`
 }
 
 // AmendOrder defines model for AmendOrder.
 type AmendOrder struct {
 	Lines  []AmendLine `json:"lines"`
-	Reason string      `json:"reason,omitempty,omitzero"`
+	Reason Explanation `json:"reason,omitempty,omitzero"`
 }
+
+// Amount A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
+type Amount = string
 
 // Availability An item's levels, all locations together and each. on_hand = available + reserved + committed + safety_stock + damaged + quality_control.
 type Availability struct {
@@ -277,23 +286,23 @@ type AvailabilityList struct {
 
 // CancelFulfilment defines model for CancelFulfilment.
 type CancelFulfilment struct {
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason Explanation `json:"reason,omitempty,omitzero"`
 }
 
 // CancelLines defines model for CancelLines.
 type CancelLines struct {
 	Lines  []LineQuantity `json:"lines"`
-	Reason string         `json:"reason,omitempty,omitzero"`
+	Reason Explanation    `json:"reason,omitempty,omitzero"`
 }
 
 // CancelOrder defines model for CancelOrder.
 type CancelOrder struct {
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason Explanation `json:"reason,omitempty,omitzero"`
 }
 
 // CancelReturn defines model for CancelReturn.
 type CancelReturn struct {
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason Explanation `json:"reason,omitempty,omitzero"`
 }
 
 // CommandLine defines model for CommandLine.
@@ -306,9 +315,11 @@ type CommandLine struct {
 	IfMatch int64  `json:"if_match,omitempty,omitzero"`
 
 	// OrderID Absent where the key makes the order
-	OrderID string      `json:"order_id,omitempty,omitzero"`
-	SKU     string      `json:"sku,omitempty,omitzero"`
-	Type    CommandType `json:"type"`
+	OrderID string `json:"order_id,omitempty,omitzero"`
+
+	// SKU Without control characters, and without spaces at its ends.
+	SKU  SKU         `json:"sku,omitempty,omitzero"`
+	Type CommandType `json:"type"`
 }
 
 // CommandType defines model for CommandType.
@@ -319,13 +330,18 @@ type CountStock struct {
 	Counted Level `json:"counted"`
 
 	// CountedAtVersion The item's version when counting began; without it, the count holds whatever has happened since.
-	CountedAtVersion int64  `json:"counted_at_version,omitempty,omitzero"`
-	Location         string `json:"location,omitempty,omitzero"`
-	Reference        string `json:"reference,omitempty,omitzero"`
+	CountedAtVersion int64 `json:"counted_at_version,omitempty,omitzero"`
+
+	// Location Without control characters, and without spaces at its ends. Empty is main.
+	Location  Location  `json:"location,omitempty,omitzero"`
+	Reference Reference `json:"reference,omitempty,omitzero"`
 }
 
 // Currency ISO 4217
 type Currency = string
+
+// DayOrTime defines model for DayOrTime.
+type DayOrTime = string
 
 // DeliverOrder defines model for DeliverOrder.
 type DeliverOrder struct {
@@ -337,10 +353,14 @@ type Empty = map[string]interface{}
 
 // ExpectStock defines model for ExpectStock.
 type ExpectStock struct {
-	Location  string `json:"location,omitempty,omitzero"`
-	Quantity  Level  `json:"quantity"`
-	Reference string `json:"reference,omitempty,omitzero"`
+	// Location Without control characters, and without spaces at its ends. Empty is main.
+	Location  Location  `json:"location,omitempty,omitzero"`
+	Quantity  Level     `json:"quantity"`
+	Reference Reference `json:"reference,omitempty,omitzero"`
 }
+
+// Explanation defines model for Explanation.
+type Explanation = string
 
 // FulfilmentStatus Absent for a credit note
 type FulfilmentStatus string
@@ -379,7 +399,7 @@ type HealthStatus string
 
 // HoldOrder defines model for HoldOrder.
 type HoldOrder struct {
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason Explanation `json:"reason,omitempty,omitzero"`
 }
 
 // ImportDocument defines model for ImportDocument.
@@ -390,8 +410,10 @@ type ImportDocument struct {
 	Currency   Currency    `json:"currency"`
 	CustomerID string      `json:"customer_id,omitempty,omitzero"`
 	Lines      []OrderLine `json:"lines"`
-	OccurredAt time.Time   `json:"occurred_at"`
-	Reference  string      `json:"reference"`
+
+	// OccurredAt In the years 1970 to 2199. Leap seconds are not taken.
+	OccurredAt OccurredAt `json:"occurred_at"`
+	Reference  string     `json:"reference"`
 }
 
 // Level defines model for Level.
@@ -400,8 +422,13 @@ type Level = int64
 // LineQuantity defines model for LineQuantity.
 type LineQuantity struct {
 	Quantity Quantity `json:"quantity"`
-	SKU      string   `json:"sku"`
+
+	// SKU Without control characters, and without spaces at its ends.
+	SKU SKU `json:"sku"`
 }
+
+// Location Without control characters, and without spaces at its ends. Empty is main.
+type Location = string
 
 // LocationLevel defines model for LocationLevel.
 type LocationLevel struct {
@@ -421,12 +448,23 @@ type Money = string
 
 // MoveStock defines model for MoveStock.
 type MoveStock struct {
-	From      StockState `json:"from"`
-	Location  string     `json:"location,omitempty,omitzero"`
+	From StockState `json:"from"`
+
+	// Location Without control characters, and without spaces at its ends. Empty is main.
+	Location  Location   `json:"location,omitempty,omitzero"`
 	Quantity  Quantity   `json:"quantity"`
-	Reference string     `json:"reference,omitempty,omitzero"`
+	Reference Reference  `json:"reference,omitempty,omitzero"`
 	To        StockState `json:"to"`
 }
+
+// Name Without control characters, and without spaces at its ends.
+type Name = string
+
+// NewSKU As SKU, and without the control characters U+0080 to U+009F. HTTP clients take `.` and `..` out of a path.
+type NewSKU = string
+
+// OccurredAt In the years 1970 to 2199. Leap seconds are not taken.
+type OccurredAt = time.Time
 
 // OpenDelivery What is still to come to a location under a reference.
 type OpenDelivery struct {
@@ -516,10 +554,12 @@ type OrderKind string
 // OrderLine defines model for OrderLine.
 type OrderLine struct {
 	Quantity Quantity `json:"quantity"`
-	SKU      string   `json:"sku"`
 
-	// UnitPrice A plain decimal, at most 6 decimals, no exponent.
-	UnitPrice Money `json:"unit_price"`
+	// SKU Without control characters, and without spaces at its ends.
+	SKU SKU `json:"sku"`
+
+	// UnitPrice A plain decimal from 0 to 1,000,000,000, at most 6 decimals, no exponent.
+	UnitPrice Amount `json:"unit_price"`
 }
 
 // OrderLineView defines model for OrderLineView.
@@ -585,13 +625,13 @@ type Payment struct {
 	Action PaymentAction `json:"action"`
 
 	// Amount Required to authorize and to capture; without it, a void or a refund is of all that is left; not for start and fail.
-	Amount Money `json:"amount,omitempty,omitzero"`
+	Amount PositiveAmount `json:"amount,omitempty,omitzero"`
 
 	// Reason To void
-	Reason string `json:"reason,omitempty,omitzero"`
+	Reason Explanation `json:"reason,omitempty,omitzero"`
 
 	// Reference The payment provider's.
-	Reference string `json:"reference,omitempty,omitzero"`
+	Reference Reference `json:"reference,omitempty,omitzero"`
 }
 
 // PaymentAction defines model for Payment.Action.
@@ -613,14 +653,17 @@ type PlaceOrder struct {
 	CustomerID   string                 `json:"customer_id"`
 	Lines        []OrderLine            `json:"lines"`
 	PaymentTerms PlaceOrderPaymentTerms `json:"payment_terms,omitempty,omitzero"`
-	Reference    string                 `json:"reference,omitempty,omitzero"`
+	Reference    Reference              `json:"reference,omitempty,omitzero"`
 
 	// Total What the client expects to pay; another total is refused.
-	Total Money `json:"total,omitempty,omitzero"`
+	Total Amount `json:"total,omitempty,omitzero"`
 }
 
 // PlaceOrderPaymentTerms defines model for PlaceOrder.PaymentTerms.
 type PlaceOrderPaymentTerms string
+
+// PositiveAmount An amount of more than 0.
+type PositiveAmount = string
 
 // ProblemDocument RFC 9457; code is stable, detail is for people.
 type ProblemDocument struct {
@@ -661,15 +704,18 @@ type ReceiveReturn struct {
 	Lines []ReturnedLine `json:"lines"`
 
 	// Location Where they came back to; without it
-	Location string `json:"location,omitempty,omitzero"`
+	Location Location `json:"location,omitempty,omitzero"`
 }
 
 // ReceiveStock defines model for ReceiveStock.
 type ReceiveStock struct {
-	Location   string    `json:"location,omitempty,omitzero"`
-	OccurredAt time.Time `json:"occurred_at,omitempty,omitzero"`
-	Quantity   Quantity  `json:"quantity"`
-	Reference  string    `json:"reference,omitempty,omitzero"`
+	// Location Without control characters, and without spaces at its ends. Empty is main.
+	Location Location `json:"location,omitempty,omitzero"`
+
+	// OccurredAt In the years 1970 to 2199. Leap seconds are not taken.
+	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
+	Quantity   Quantity   `json:"quantity"`
+	Reference  Reference  `json:"reference,omitempty,omitzero"`
 }
 
 // ReceiveTransfer defines model for ReceiveTransfer.
@@ -681,12 +727,15 @@ type ReceiveTransfer struct {
 	Missing  Level `json:"missing,omitempty,omitzero"`
 	Quantity Level `json:"quantity"`
 
-	// Reason Required with rejected
-	Reason string `json:"reason,omitempty,omitzero"`
+	// Reason Required with rejected, and only then
+	Reason Explanation `json:"reason,omitempty,omitzero"`
 
 	// Rejected What goes back to the location that sent it, into quality_control
 	Rejected Level `json:"rejected,omitempty,omitzero"`
 }
+
+// Reference defines model for Reference.
+type Reference = string
 
 // RegisterItem defines model for RegisterItem.
 type RegisterItem struct {
@@ -696,7 +745,7 @@ type RegisterItem struct {
 // RequestReturn defines model for RequestReturn.
 type RequestReturn struct {
 	Lines  []LineQuantity `json:"lines,omitempty,omitzero"`
-	Reason string         `json:"reason,omitempty,omitzero"`
+	Reason Explanation    `json:"reason,omitempty,omitzero"`
 }
 
 // ResultLine defines model for ResultLine.
@@ -745,7 +794,9 @@ type ReturnViewStatus string
 type ReturnedLine struct {
 	Condition ReturnedLineCondition `json:"condition"`
 	Quantity  Quantity              `json:"quantity"`
-	SKU       string                `json:"sku"`
+
+	// SKU Without control characters, and without spaces at its ends.
+	SKU SKU `json:"sku"`
 }
 
 // ReturnedLineCondition defines model for ReturnedLine.Condition.
@@ -793,9 +844,12 @@ type RevenueRow struct {
 	SKU   string `json:"sku,omitempty,omitzero"`
 }
 
+// SKU Without control characters, and without spaces at its ends.
+type SKU = string
+
 // SKUs defines model for SKUs.
 type SKUs struct {
-	SKUs []string `json:"skus"`
+	SKUs []SKU `json:"skus"`
 }
 
 // SetBackorderLimit defines model for SetBackorderLimit.
@@ -805,8 +859,9 @@ type SetBackorderLimit struct {
 
 // SetSafetyStock defines model for SetSafetyStock.
 type SetSafetyStock struct {
-	Location string `json:"location,omitempty,omitzero"`
-	Quantity Level  `json:"quantity"`
+	// Location Without control characters, and without spaces at its ends. Empty is main.
+	Location Location `json:"location,omitempty,omitzero"`
+	Quantity Level    `json:"quantity"`
 }
 
 // ShipFulfilment defines model for ShipFulfilment.
@@ -815,7 +870,7 @@ type ShipFulfilment struct {
 
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 	PaymentReference  PaymentReference `json:"payment_reference,omitempty,omitzero"`
-	TrackingReference string           `json:"tracking_reference,omitempty,omitzero"`
+	TrackingReference Reference        `json:"tracking_reference,omitempty,omitzero"`
 }
 
 // ShipOrder defines model for ShipOrder.
@@ -826,7 +881,7 @@ type ShipOrder struct {
 
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 	PaymentReference  PaymentReference `json:"payment_reference,omitempty,omitzero"`
-	TrackingReference string           `json:"tracking_reference,omitempty,omitzero"`
+	TrackingReference Reference        `json:"tracking_reference,omitempty,omitzero"`
 }
 
 // ShipOrderAction defines model for ShipOrder.Action.
@@ -834,10 +889,13 @@ type ShipOrderAction string
 
 // ShipTransfer defines model for ShipTransfer.
 type ShipTransfer struct {
-	FromLocation string   `json:"from_location,omitempty,omitzero"`
-	Quantity     Quantity `json:"quantity"`
-	Reference    string   `json:"reference,omitempty,omitzero"`
-	ToLocation   string   `json:"to_location"`
+	// FromLocation Without control characters, and without spaces at its ends. Empty is main.
+	FromLocation Location  `json:"from_location,omitempty,omitzero"`
+	Quantity     Quantity  `json:"quantity"`
+	Reference    Reference `json:"reference,omitempty,omitzero"`
+
+	// ToLocation Without control characters, and without spaces at its ends. Empty is main.
+	ToLocation Location `json:"to_location"`
 }
 
 // ShortLine defines model for ShortLine.
@@ -911,6 +969,9 @@ type StockMovementsRow struct {
 // StockState defines model for StockState.
 type StockState string
 
+// Text Without control characters.
+type Text = string
+
 // TimelineEntry One event, with what it adds.
 type TimelineEntry struct {
 	// Amount Of a payment
@@ -949,8 +1010,8 @@ type WaitingOrder struct {
 	Since    time.Time `json:"since"`
 }
 
-// CurrencyQuery defines model for CurrencyQuery.
-type CurrencyQuery = string
+// CurrencyQuery ISO 4217
+type CurrencyQuery = Currency
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -959,7 +1020,7 @@ type Cursor = string
 type CustomerIDQuery = string
 
 // From defines model for From.
-type From = string
+type From = DayOrTime
 
 // FulfilmentID defines model for FulfilmentID.
 type FulfilmentID = string
@@ -1000,9 +1061,6 @@ type ReturnID = string
 // RevenueBy defines model for RevenueBy.
 type RevenueBy string
 
-// SKU defines model for SKU.
-type SKU = string
-
 // SKUQuery defines model for SKUQuery.
 type SKUQuery = string
 
@@ -1013,7 +1071,7 @@ type StatusQuery = OrderStatus
 type StockMovementsBy string
 
 // To defines model for To.
-type To = string
+type To = DayOrTime
 
 // TransferID defines model for TransferID.
 type TransferID = string

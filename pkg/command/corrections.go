@@ -17,11 +17,11 @@ const (
 )
 
 type adjustBody struct {
-	Location   string `json:"location"`
-	Delta      int64  `json:"delta"`
-	Reason     string `json:"reason"`
-	Reference  string `json:"reference"`
-	OccurredAt string `json:"occurred_at"`
+	Location   string  `json:"location"`
+	Delta      int64   `json:"delta"`
+	Reason     string  `json:"reason"`
+	Reference  string  `json:"reference"`
+	OccurredAt *string `json:"occurred_at"`
 }
 
 type countBody struct {

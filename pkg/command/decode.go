@@ -67,18 +67,18 @@ func (d *decoding) paymentDeadline() int64 {
 	return d.receivedAtMicros + window.Microseconds()
 }
 
-func (d *decoding) reason(s string) string { return d.Text("/reason", s, limits.MaxReasonBytes) }
+func (d *decoding) reason(s string) string { return d.Text("/reason", s, limits.MaxReasonLength) }
 
 func (d *decoding) reference(s string) string {
-	return d.Text("/reference", s, limits.MaxReferenceBytes)
+	return d.Text("/reference", s, limits.MaxReferenceLength)
 }
 
 func (d *decoding) location(s string) string { return d.Location("/location", s) }
 
 // occurredAt notes when something happened, where the body says so.
-func (d *decoding) occurredAt(s string) {
-	if s != "" {
-		d.occurredAtMicros = d.Time("/occurred_at", s)
+func (d *decoding) occurredAt(s *string) {
+	if s != nil {
+		d.occurredAtMicros = d.Time("/occurred_at", *s)
 	}
 }
 
@@ -94,8 +94,8 @@ func (d *decoding) currency(code string) string {
 }
 
 // action checks an action that stands beside a command, which says the same.
-func (d *decoding) action(got, want string) {
-	if got != "" && got != want {
+func (d *decoding) action(got *string, want string) {
+	if got != nil && *got != want {
 		d.Fault(problem.InvalidAction, "/action", "must be "+want+" in this command")
 	}
 }
@@ -176,10 +176,10 @@ func (d *decoding) checkLine(i int, sku string, quantity int64) {
 
 func linePointer(i int) string { return "/lines/" + strconv.Itoa(i) }
 
-// chooseByAction returns the command of a route that the body's action names; the zero action is the default of
-// routes that have one. B has the members of all commands of the route.
+// chooseByAction returns the command of a route that the body's action names; an action that is absent is the default
+// of routes that have one. B has the members of all commands of the route.
 func chooseByAction[B any](
-	actionOf func(*B) string, defaultAction, wanted string,
+	actionOf func(*B) *string, defaultAction, wanted string,
 ) func(*Route, []byte) (*Command, error) {
 	return func(r *Route, raw []byte) (*Command, error) {
 		var body B
@@ -187,15 +187,16 @@ func chooseByAction[B any](
 		if !d.Read(&body) {
 			return nil, d.Problem()
 		}
-		action := actionOf(&body)
-		if action == "" {
-			action = defaultAction
+		action := defaultAction
+		given := actionOf(&body)
+		if given != nil {
+			action = *given
 		}
 		i := slices.IndexFunc(r.Commands, func(c *Command) bool { return c.Action == action })
 		switch {
 		case i >= 0:
 			return r.Commands[i], nil
-		case action == "":
+		case given == nil:
 			d.Missing("/action")
 		default:
 			d.Fault(problem.InvalidAction, "/action", "must be "+wanted)
@@ -206,9 +207,9 @@ func chooseByAction[B any](
 
 // actions are the routes whose commands an action tells apart, by path.
 var actions = map[string]func(*Route, []byte) (*Command, error){
-	paymentsPath: chooseByAction(func(b *anyPaymentBody) string { return b.Action }, "",
+	paymentsPath: chooseByAction(func(b *anyPaymentBody) *string { return b.Action }, "",
 		"one of "+strings.Join(actionsOf(payments), ", ")),
-	fulfilmentsPath: chooseByAction(func(b *shipBody) string { return b.Action }, "ship", "ship or create"),
+	fulfilmentsPath: chooseByAction(func(b *shipBody) *string { return b.Action }, "ship", "ship or create"),
 }
 
 func actionsOf(commands []*Command) []string {

@@ -66,6 +66,7 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{DeliverOrder, `{"fulfilment_id":"f","lines":[{"sku":"A1","quantity":2}]}`, order.Deliver{
 			FulfilmentID: "f", Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
 		{CreateFulfilment, `{"action":"create"}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
+		{CreateFulfilment, `{"capture":false}`, order.CreateFulfilment{FulfilmentID: FulfilmentID(testOrderID, "k")}, 0},
 		{CreateFulfilment, `{"lines":[{"sku":"A1","quantity":2}]}`, order.CreateFulfilment{
 			FulfilmentID: FulfilmentID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}}}, 0},
 		{ShipFulfilment, `{"fulfilment_id":"f","tracking_reference":"1Z","capture":true}`,
@@ -98,6 +99,11 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{RegisterItem, `{"description":"d"}`, inventory.RegisterItem{Description: "d"}, 0},
 		{ReceiveStock, `{"quantity":5,"occurred_at":"2010-12-01T08:26:00Z"}`,
 			inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
+		{ReceiveStock, `{"quantity":5.0,"occurred_at":"2010-12-01t08:26:00z"}`,
+			inventory.ReceiveStock{Location: "main", Quantity: 5}, at},
+		{ReceiveStock, `{"quantity":0.5e1,"reference":"` + strings.Repeat("ä", limits.MaxReferenceLength) + `"}`,
+			inventory.ReceiveStock{
+				Location: "main", Quantity: 5, Reference: strings.Repeat("ä", limits.MaxReferenceLength)}, 0},
 		{ExpectStock, `{"quantity":0,"reference":"PO-1"}`, inventory.ExpectStock{Location: "main", Reference: "PO-1"}, 0},
 		{ShipTransfer, `{"to_location":"north","quantity":2,"reference":"van 2"}`, inventory.ShipTransfer{
 			TransferID: TransferID(testOrderID, "k"), FromLocation: "main", ToLocation: "north", Quantity: 2, Reference: "van 2",
@@ -161,7 +167,7 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{PlaceOrder, allocated(`{"policy":"nearest"}`), "invalid_allocation /allocation/policy"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":["n","n"]}`), "invalid_allocation /allocation/locations/1"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":[" n"]}`), "invalid_allocation /allocation/locations/0"},
-		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", limits.MaxLocationBytes+1) +
+		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", limits.MaxLocationLength+1) +
 			`","to_location":"n","quantity":1}`, "invalid_location /from_location"},
 		{ShipTransfer, `{"to_location":"a\nb","quantity":1}`, "invalid_location /to_location"},
 		{ShipTransfer, `{"to_location":"n","quantity":0}`, "invalid_quantity /quantity"},
@@ -228,6 +234,7 @@ func TestPaymentsNameTheirFaults(t *testing.T) {
 	}
 	for body, want := range map[string]string{
 		`{}`: "missing_field /action", `{"action":"steal"}`: "invalid_action /action",
+		`{"action":""}`: "invalid_action /action", `{"action":null}`: "wrong_type /action",
 		`{"acton":"void"}`: "unknown_field /acton",
 	} {
 		_, err := route.Choose([]byte(body))
@@ -285,6 +292,8 @@ func TestFulfilmentsNameTheirFaults(t *testing.T) {
 		{CancelLines, `{"lines":[{"sku":"A1","quantity":0}]}`, problem.InvalidQuantity, "/lines/0/quantity"},
 		{CreateFulfilment, `{"lines":[]}`, problem.MissingField, "/lines"},
 		{CreateFulfilment, `{"action":"ship"}`, problem.InvalidAction, "/action"},
+		{CreateFulfilment, `{"capture":true}`, problem.InvalidAction, "/capture"},
+		{CreateFulfilment, `{"action":""}`, problem.InvalidAction, "/action"},
 		{CreateFulfilment, `{"tracking_reference":"1Z"}`, problem.UnknownField, "/tracking_reference"},
 		{ShipOrder, `{"payment_reference":"c"}`, "invalid_payment_reference", "/payment_reference"},
 		{ShipFulfilment, `{"fulfilment_id":"f","payment_reference":"c"}`, "invalid_payment_reference", "/payment_reference"},
@@ -332,7 +341,7 @@ func TestFaultsAreBounded(t *testing.T) {
 func TestFingerprintIsOfTheMeaning(t *testing.T) {
 	fingerprint := func(typ, body string) [16]byte {
 		t.Helper()
-		cmd, err := Parse(Request{Type: typ, ID: "A1", Key: "k", Body: []byte(body)}, Options{})
+		cmd, err := Parse(Request{Type: typ, ID: "A1", Key: new("k"), Body: []byte(body)}, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -358,7 +367,7 @@ func TestFingerprintIsOfTheMeaning(t *testing.T) {
 
 // A fingerprint is stored in events: it must not change with the code.
 func TestFingerprintsStay(t *testing.T) {
-	cmd, err := Parse(Request{Type: PlaceOrder, Key: "k", Body: []byte(threeLines), ReceivedAtMicros: 77}, Options{})
+	cmd, err := Parse(Request{Type: PlaceOrder, Key: new("k"), Body: []byte(threeLines), ReceivedAtMicros: 77}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +429,7 @@ func TestParseLine(t *testing.T) {
 func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Parse(Request{Type: PlaceOrder, Key: "a-key-of-usual-length", Body: []byte(threeLines)},
+		if _, err := Parse(Request{Type: PlaceOrder, Key: new("a-key-of-usual-length"), Body: []byte(threeLines)},
 			Options{}); err != nil {
 			b.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package command
 import (
 	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // The names of the commands on what leaves the house.
@@ -21,7 +22,7 @@ const (
 
 // shipBody has the members of both commands of its route.
 type shipBody struct {
-	Action            string          `json:"action"`
+	Action            *string         `json:"action"`
 	Lines             *[]quantityBody `json:"lines"` // nil: all that is left to ship
 	TrackingReference string          `json:"tracking_reference"`
 	captureBody
@@ -34,8 +35,9 @@ type captureBody struct {
 }
 
 type createFulfilmentBody struct {
-	Action string          `json:"action"`
-	Lines  *[]quantityBody `json:"lines"` // nil: all that is left to ship
+	Action  *string         `json:"action"`
+	Lines   *[]quantityBody `json:"lines"` // nil: all that is left to ship
+	Capture bool            `json:"capture"`
 }
 
 type shipFulfilmentBody struct {
@@ -58,6 +60,9 @@ var fulfilments = []*Command{
 	onOrder(created(CreateFulfilment, fulfilmentsPath).withAction("create"),
 		func(d *decoding, b *createFulfilmentBody) order.CreateFulfilment {
 			d.action(b.Action, "create")
+			if b.Capture {
+				d.Fault(problem.InvalidAction, "/capture", "goes with a shipment, not with goods that are being packed")
+			}
 			return order.CreateFulfilment{FulfilmentID: FulfilmentID(d.id, d.key), Lines: d.optionalQuantities(b.Lines)}
 		},
 		func(f *fingerprint, cmd order.CreateFulfilment) { f.quantities(cmd.Lines) }),
@@ -113,11 +118,11 @@ var fulfilments = []*Command{
 }
 
 func (d *decoding) fulfilmentID(s string) string {
-	return d.Name("/fulfilment_id", s, limits.MaxFulfilmentBytes)
+	return d.ID("/fulfilment_id", s, limits.MaxFulfilmentBytes)
 }
 
 func (d *decoding) trackingReference(s string) string {
-	return d.Text("/tracking_reference", s, limits.MaxReferenceBytes)
+	return d.Text("/tracking_reference", s, limits.MaxReferenceLength)
 }
 
 // paymentReference is the provider's name for a capture that goes with a shipment.
@@ -125,5 +130,5 @@ func (d *decoding) paymentReference(b *captureBody) string {
 	if b.PaymentReference != "" && !b.Capture {
 		d.Invalid("/payment_reference", "names a capture: set capture, or leave it out")
 	}
-	return d.Text("/payment_reference", b.PaymentReference, limits.MaxReferenceBytes)
+	return d.Text("/payment_reference", b.PaymentReference, limits.MaxReferenceLength)
 }

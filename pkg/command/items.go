@@ -28,7 +28,10 @@ type limitBody struct {
 var items = []*Command{
 	onStock(put(RegisterItem, "/v1/stock/:sku"),
 		func(d *decoding, b *registerBody) inventory.RegisterItem {
-			return inventory.RegisterItem{Description: d.Text("/description", b.Description, limits.MaxDescriptionBytes)}
+			if len(d.JSON) == 0 { // a body that was lost would delete the description
+				d.Missing("")
+			}
+			return inventory.RegisterItem{Description: d.Text("/description", b.Description, limits.MaxDescriptionLength)}
 		},
 		func(f *fingerprint, cmd inventory.RegisterItem) { f.text(tagDescription, cmd.Description) }),
 	onStock(put(SetSafetyStock, "/v1/stock/:sku/safety-stock"),

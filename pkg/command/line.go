@@ -10,11 +10,11 @@ import (
 
 // lineEnvelope is one line of POST /v1/commands.
 type lineEnvelope struct {
-	ID      string         `json:"id"`
+	ID      *string        `json:"id"`
 	Type    string         `json:"type"`
-	OrderID string         `json:"order_id"`
-	SKU     string         `json:"sku"`
-	IfMatch *uint64        `json:"if_match"`
+	OrderID *string        `json:"order_id"`
+	SKU     *string        `json:"sku"`
+	IfMatch *int64         `json:"if_match"`
 	Body    jsontext.Value `json:"body"`
 }
 
@@ -23,45 +23,62 @@ type lineEnvelope struct {
 // whose pointers start at the line: "/body/quantity".
 func ParseLine(line []byte, receivedAtMicros int64, opts Options) (id string, cmd *shard.Command, err error) {
 	var e lineEnvelope
-	if err := input.ReadLine(line, &e); err != nil {
-		return e.ID, nil, err
+	err = input.ReadLine(line, &e)
+	if e.ID != nil {
+		id = *e.ID
+	}
+	if err != nil {
+		return id, nil, err
 	}
 	c, ok := Lookup(e.Type)
 	if !ok {
-		return e.ID, nil, pointed(unknownCommand(e.Type), "/type")
+		return id, nil, pointed(unknownCommand(e.Type), "/type")
 	}
 	target, fault := e.target(c)
 	if fault != nil {
-		return e.ID, nil, fault
+		return id, nil, fault
 	}
 	cmd, err = Parse(Request{
 		Type:             e.Type,
 		ID:               target,
 		Key:              e.ID,
 		Body:             e.Body,
-		ExpectedVersion:  e.IfMatch,
+		ExpectedVersion:  e.expectedVersion(),
 		ReceivedAtMicros: receivedAtMicros,
 	}, opts)
 	if err != nil {
-		return e.ID, nil, inLine(problem.Of(err), c)
+		return id, nil, inLine(problem.Of(err), c)
 	}
-	return e.ID, cmd, nil
+	return id, cmd, nil
 }
 
-// target picks the member that names the aggregate and refuses the other.
-func (e *lineEnvelope) target(c *Command) (string, *problem.Problem) {
-	var pointer string
-	switch {
-	case e.OrderID != "" && (c.Aggregate == Stock || c.Creates):
-		pointer = "/order_id"
-	case e.SKU != "" && c.Aggregate == Order:
-		pointer = "/sku"
-	case c.Aggregate == Stock:
-		return e.SKU, nil
-	default:
-		return e.OrderID, nil
+// expectedVersion is the version that if_match names.
+func (e *lineEnvelope) expectedVersion() *uint64 {
+	if e.IfMatch == nil {
+		return nil
 	}
-	return "", problem.At(problem.InvalidLine, pointer, "must be absent in this command")
+	version := uint64(max(0, *e.IfMatch))
+	return &version
+}
+
+// target picks the member that names the aggregate and refuses the other, and an if_match that no version has.
+func (e *lineEnvelope) target(c *Command) (string, *problem.Problem) {
+	named, other, pointer := e.OrderID, e.SKU, "/sku"
+	if c.Aggregate == Stock {
+		named, other, pointer = e.SKU, e.OrderID, "/order_id"
+	}
+	if named != nil && c.Creates {
+		other, pointer = named, "/order_id"
+	}
+	switch {
+	case other != nil:
+		return "", problem.At(problem.InvalidLine, pointer, "must be absent in this command")
+	case e.IfMatch != nil && *e.IfMatch < 1:
+		return "", problem.At(problem.InvalidIfMatch, "/if_match", "must be a version, from 1")
+	case named == nil:
+		return "", nil
+	}
+	return *named, nil
 }
 
 // inLine moves a problem's pointers from the body to the line around it.

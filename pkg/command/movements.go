@@ -107,7 +107,7 @@ func (d *decoding) shipTransfer(b *shipTransferBody) inventory.ShipTransfer {
 
 func (d *decoding) receiveTransfer(b *receiveTransferBody) inventory.ReceiveTransfer {
 	cmd := inventory.ReceiveTransfer{
-		TransferID: d.Name("/transfer_id", b.TransferID, limits.MaxTransferBytes),
+		TransferID: d.ID("/transfer_id", b.TransferID, limits.MaxTransferBytes),
 		Quantity:   d.Level("/quantity", b.Quantity),
 		Missing:    d.Level("/missing", &b.Missing),
 		Damaged:    d.Level("/damaged", &b.Damaged),

@@ -22,8 +22,8 @@ type Request struct {
 	Type string
 	// ID is the order ID or SKU; empty for commands that create an order.
 	ID string
-	// Key is the client's idempotency key.
-	Key  string
+	// Key is the client's idempotency key; nil: none was sent.
+	Key  *string
 	Body []byte
 	// ExpectedVersion is If-Match; nil: any.
 	ExpectedVersion  *uint64
@@ -38,21 +38,22 @@ func Parse(r Request, opts Options) (*shard.Command, error) {
 	if !ok {
 		return nil, unknownCommand(r.Type)
 	}
-	if err := checkKey(r.Key, !c.Unkeyed); err != nil {
-		return nil, err
-	}
-	id, err := c.resolveID(&r)
+	key, err := c.CheckKey(r.Key)
 	if err != nil {
 		return nil, err
 	}
-	orderCmd, stockCmd, occurredAt, err := Decode(r.Type, id, r.Key, r.Body, r.ReceivedAtMicros, opts)
+	id, err := c.resolveID(&r, key)
+	if err != nil {
+		return nil, err
+	}
+	orderCmd, stockCmd, occurredAt, err := Decode(r.Type, id, key, r.Body, r.ReceivedAtMicros, opts)
 	if err != nil {
 		return nil, err
 	}
 	return &shard.Command{
 		Type:             r.Type,
 		ID:               id,
-		Key:              r.Key,
+		Key:              key,
 		Fingerprint:      Fingerprint(r.Type, id, orderCmd, stockCmd, occurredAt),
 		ExpectedVersion:  r.ExpectedVersion,
 		ReceivedAtMicros: r.ReceivedAtMicros,
@@ -64,7 +65,7 @@ func Parse(r Request, opts Options) (*shard.Command, error) {
 }
 
 // resolveID derives or checks the aggregate's ID.
-func (c *Command) resolveID(r *Request) (string, error) {
+func (c *Command) resolveID(r *Request, key string) (string, error) {
 	switch {
 	case c.Creates && r.ExpectedVersion != nil:
 		return "", problem.New(problem.InvalidIfMatch, "A new order has no version to match.")
@@ -73,7 +74,7 @@ func (c *Command) resolveID(r *Request) (string, error) {
 		if tenant == "" {
 			tenant = DefaultTenant
 		}
-		return OrderID(tenant, r.Key), nil
+		return OrderID(tenant, key), nil
 	case c.Aggregate == Order:
 		id := strings.ToLower(r.ID) // RFC 9562: a UUID is written in lower case, and read in either
 		if !ValidOrderID(id) {
@@ -95,25 +96,27 @@ func (c *Command) resolveID(r *Request) (string, error) {
 // maxQuotedName bounds how much of an unknown name is repeated in its refusal.
 const maxQuotedName = 40
 
-// checkKey checks an idempotency key: required where a repeat would do the thing twice.
-func checkKey(key string, required bool) error {
-	if key == "" {
-		if required {
-			return problem.New(problem.KeyRequired,
-				"Send an Idempotency-Key that you keep for retries of this request.")
-		}
-		return nil
+// CheckKey checks an idempotency key, and returns it: required where a repeat would do the thing twice; nil: none was
+// sent. The error is a *problem.Problem.
+func (c *Command) CheckKey(sent *string) (string, error) {
+	switch {
+	case sent == nil && !c.Unkeyed:
+		return "", problem.New(problem.KeyRequired,
+			"Send an Idempotency-Key that you keep for retries of this request.")
+	case sent == nil:
+		return "", nil
 	}
-	if len(key) > limits.MaxKeyBytes {
-		return problem.New(problem.InvalidKey,
-			"The idempotency key is longer than "+strconv.Itoa(limits.MaxKeyBytes)+" characters.")
+	key := *sent
+	if key == "" || len(key) > limits.MaxKeyBytes {
+		return "", problem.New(problem.InvalidKey,
+			"An idempotency key has 1 to "+strconv.Itoa(limits.MaxKeyBytes)+" characters.")
 	}
 	for i := range len(key) {
 		if key[i] < 0x20 || key[i] > 0x7e {
-			return problem.New(problem.InvalidKey, "The idempotency key may hold printable ASCII characters only.")
+			return "", problem.New(problem.InvalidKey, "The idempotency key may hold printable ASCII characters only.")
 		}
 	}
-	return nil
+	return key, nil
 }
 
 // unknownCommand refuses a name that no command has, and repeats no more than the start of it.

@@ -19,35 +19,35 @@ const paymentsPath = "/v1/orders/:order_id/payments"
 
 // anyPaymentBody has the members of all payments.
 type anyPaymentBody struct {
-	Action    string `json:"action"`
-	Amount    string `json:"amount"`
-	Reference string `json:"reference"`
-	Reason    string `json:"reason"`
+	Action    *string `json:"action"`
+	Amount    string  `json:"amount"`
+	Reference string  `json:"reference"`
+	Reason    string  `json:"reason"`
 }
 
 type startPaymentBody struct {
-	Action    string `json:"action"`
-	Reference string `json:"reference"`
+	Action    *string `json:"action"`
+	Reference string  `json:"reference"`
 }
 
 type amountBody struct {
-	Action    string `json:"action"`
-	Amount    string `json:"amount"`
-	Reference string `json:"reference"`
+	Action    *string `json:"action"`
+	Amount    string  `json:"amount"`
+	Reference string  `json:"reference"`
 }
 
 // giveBackBody is a void or a refund; without an amount, of all that is left.
 type giveBackBody struct {
-	Action    string  `json:"action"`
+	Action    *string `json:"action"`
 	Amount    *string `json:"amount"`
 	Reference string  `json:"reference"`
 	Reason    string  `json:"reason"`
 }
 
 type failPaymentBody struct {
-	Action    string `json:"action"`
-	Reference string `json:"reference"`
-	Reason    string `json:"reason"`
+	Action    *string `json:"action"`
+	Reference string  `json:"reference"`
+	Reason    string  `json:"reason"`
 }
 
 var payments = []*Command{

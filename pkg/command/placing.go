@@ -17,7 +17,7 @@ type placeBody struct {
 	CustomerID   string          `json:"customer_id"`
 	Currency     string          `json:"currency"`
 	Lines        []lineBody      `json:"lines"`
-	PaymentTerms string          `json:"payment_terms"`
+	PaymentTerms *string         `json:"payment_terms"`
 	Country      string          `json:"country"`
 	Reference    string          `json:"reference"`
 	Total        *string         `json:"total"` // nil: the client does not check it
@@ -52,9 +52,9 @@ var placing = []*Command{
 func (d *decoding) place(b *placeBody) order.Place {
 	cmd := order.Place{
 		OrderID:    d.id,
-		CustomerID: d.Name("/customer_id", b.CustomerID, limits.MaxCustomerIDBytes),
+		CustomerID: d.Name("/customer_id", b.CustomerID, limits.MaxCustomerIDLength),
 		Currency:   d.currency(b.Currency),
-		Country:    d.Text("/country", b.Country, limits.MaxCountryBytes),
+		Country:    d.Text("/country", b.Country, limits.MaxCountryLength),
 		Reference:  d.reference(b.Reference),
 		Lines:      d.placeLines(b.Lines),
 		Terms:      d.terms(b.PaymentTerms),
@@ -74,11 +74,11 @@ func (d *decoding) place(b *placeBody) order.Place {
 }
 
 // terms are prepaid unless the body says otherwise.
-func (d *decoding) terms(word string) order.PaymentTerms {
-	if word == "" {
+func (d *decoding) terms(word *string) order.PaymentTerms {
+	if word == nil {
 		return order.Prepaid
 	}
-	terms, ok := schema.PaymentTerms.Parse(word)
+	terms, ok := schema.PaymentTerms.Parse(*word)
 	if !ok {
 		d.Fault(order.CodeInvalidTerms, "/payment_terms", "must be prepaid or on_account")
 	}
@@ -107,7 +107,7 @@ type importBody struct {
 	CustomerID string     `json:"customer_id"`
 	Currency   string     `json:"currency"`
 	Country    string     `json:"country"`
-	OccurredAt string     `json:"occurred_at"`
+	OccurredAt *string    `json:"occurred_at"`
 	Lines      []lineBody `json:"lines"`
 }
 
@@ -119,17 +119,17 @@ var imports = []*Command{
 func importing(name, path string, kind order.Kind) *Command {
 	return onOrder(created(name, path).creating(),
 		func(d *decoding, b *importBody) order.ImportDocument {
-			if b.OccurredAt == "" {
+			if b.OccurredAt == nil {
 				d.Missing("/occurred_at")
 			}
 			d.occurredAt(b.OccurredAt)
 			return order.ImportDocument{
 				OrderID:    d.id,
 				Kind:       kind,
-				CustomerID: d.Text("/customer_id", b.CustomerID, limits.MaxCustomerIDBytes),
+				CustomerID: d.Text("/customer_id", b.CustomerID, limits.MaxCustomerIDLength),
 				Currency:   d.currency(b.Currency),
-				Country:    d.Text("/country", b.Country, limits.MaxCountryBytes),
-				Reference:  d.Name("/reference", b.Reference, limits.MaxReferenceBytes),
+				Country:    d.Text("/country", b.Country, limits.MaxCountryLength),
+				Reference:  d.Name("/reference", b.Reference, limits.MaxReferenceLength),
 				Lines:      d.placeLines(b.Lines),
 				AtMicros:   d.occurredAtMicros,
 			}

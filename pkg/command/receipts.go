@@ -9,10 +9,10 @@ const (
 )
 
 type receiveBody struct {
-	Location   string `json:"location"`
-	Quantity   int64  `json:"quantity"`
-	Reference  string `json:"reference"`
-	OccurredAt string `json:"occurred_at"`
+	Location   string  `json:"location"`
+	Quantity   int64   `json:"quantity"`
+	Reference  string  `json:"reference"`
+	OccurredAt *string `json:"occurred_at"`
 }
 
 type expectBody struct {

@@ -75,7 +75,7 @@ var returns = []*Command{
 		}),
 }
 
-func (d *decoding) returnID(s string) string { return d.Name("/return_id", s, limits.MaxReturnBytes) }
+func (d *decoding) returnID(s string) string { return d.ID("/return_id", s, limits.MaxReturnBytes) }
 
 func (d *decoding) returnedLines(lines []returnedBody) []order.ReturnedLine {
 	if !d.countLines(len(lines)) {

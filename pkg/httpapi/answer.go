@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"sync"
@@ -15,18 +16,25 @@ var (
 	LinesContentType   = []string{"application/x-ndjson"}
 )
 
-// WriteBody writes an answer; a HEAD request gets its headers alone.
+var newline = []byte("\n")
+
+// WriteBody writes an answer, which ends with a newline as texts do; a HEAD request gets its headers alone. It does not
+// append to body, which may be shared.
 func WriteBody(c echo.Context, status int, contentType []string, body []byte) error {
 	c.Response().Header()["Content-Type"] = contentType
-	head := c.Request().Method == http.MethodHead
-	if head {
-		c.Response().Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	end := newline
+	if bytes.HasSuffix(body, newline) {
+		end = nil
 	}
+	c.Response().Header()["Content-Length"] = []string{strconv.Itoa(len(body) + len(end))}
 	c.Response().WriteHeader(status)
-	if head {
+	if c.Request().Method == http.MethodHead {
 		return nil
 	}
 	_, err := c.Response().Write(body)
+	if err == nil && end != nil {
+		_, err = c.Response().Write(end)
+	}
 	return err
 }
 

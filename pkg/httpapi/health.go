@@ -12,7 +12,7 @@ import (
 func (s *Server) registerHealth() {
 	router := s.Router()
 	router.Add(http.MethodGet, "/healthz", func(c echo.Context) error {
-		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ok"}`))
+		return WriteBody(c, http.StatusOK, JSONContentType, []byte(`{"status":"ok"}`))
 	})
 	router.Add(http.MethodGet, "/readyz", s.readiness)
 	if s.config.Gatherer != nil {
@@ -34,10 +34,10 @@ func (s *Server) readiness(c echo.Context) error {
 		}
 	}
 	if len(reasons) == 0 {
-		return c.JSONBlob(http.StatusOK, []byte(`{"status":"ready"}`))
+		return WriteBody(c, http.StatusOK, JSONContentType, []byte(`{"status":"ready"}`))
 	}
 	body := appendjson.Array([]byte(`{"status":"not_ready","reasons":`), reasons, appendjson.String)
-	return c.JSONBlob(http.StatusServiceUnavailable, append(body, '}'))
+	return WriteBody(c, http.StatusServiceUnavailable, JSONContentType, append(body, '}'))
 }
 
 // reasonsOf takes errors.Join apart.

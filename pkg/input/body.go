@@ -62,10 +62,11 @@ func (b *Body) Problem() error {
 	return &problem.Problem{Code: b.code, Detail: b.faults[0].Detail, Errors: b.faults}
 }
 
-var strict = json.JoinOptions(json.RejectUnknownMembers(true))
+var strict = json.JoinOptions(json.RejectUnknownMembers(true),
+	json.WithUnmarshalers(json.UnmarshalFromFunc(wholeNumber)))
 
-// Read decodes the body strictly: a member that into does not have, or one that is there twice, is a fault. No body at
-// all is the same as {}. It returns false when it has noted a fault.
+// Read decodes the body strictly: a member that into does not have, one that is there twice, and null are faults. No
+// body at all is the same as {}. It returns false when it has noted a fault.
 func (b *Body) Read(into any) bool {
 	body := bytes.TrimLeft(b.JSON, " \t\r\n")
 	switch {
@@ -75,7 +76,7 @@ func (b *Body) Read(into any) bool {
 		b.Fault(problem.WrongType, "", "must be a JSON object")
 		return false
 	}
-	if err := json.Unmarshal(body, into, strict); err != nil {
+	if err := unmarshal(body, into); err != nil {
 		b.Fault(explain(err))
 		return false
 	}
@@ -84,11 +85,71 @@ func (b *Body) Read(into any) bool {
 
 // ReadLine decodes one line of JSON as strictly as Read does a body. The error is a *problem.Problem.
 func ReadLine(line []byte, into any) error {
-	if err := json.Unmarshal(line, into, strict); err != nil {
+	if err := unmarshal(line, into); err != nil {
 		code, pointer, detail := explain(err)
 		return problem.At(code, pointer, detail)
 	}
 	return nil
+}
+
+// unmarshal refuses null wherever it stands: the JSON package would take it for a member that is absent.
+func unmarshal(text []byte, into any) error {
+	if err := json.Unmarshal(text, into, strict); err != nil || !bytes.Contains(text, []byte("null")) {
+		return err
+	}
+	tokens := jsontext.NewDecoder(bytes.NewReader(text))
+	for {
+		switch token, err := tokens.ReadToken(); {
+		case err != nil: // the end: the text is well-formed
+			return nil
+		case token.Kind() == 'n':
+			return &nullError{tokens.StackPointer()}
+		}
+	}
+}
+
+// nullError says where a body has null.
+type nullError struct{ pointer jsontext.Pointer }
+
+func (*nullError) Error() string { return "is null" }
+
+// wholeNumber reads an integer as JSON Schema has it: a number without a fraction, however it is written. 2.0 and 2e3
+// are integers.
+func wholeNumber(decoder *jsontext.Decoder, into *int64) error {
+	if decoder.PeekKind() != '0' {
+		return errors.ErrUnsupported // what stands there is no number: the JSON package says so
+	}
+	text, err := decoder.ReadValue()
+	if err != nil {
+		return err
+	}
+	if *into, err = strconv.ParseInt(string(text), 10, 64); err != nil {
+		*into, err = strconv.ParseInt(plainInteger(string(text)), 10, 64)
+	}
+	return err
+}
+
+// maxInt64Digits is how many digits the largest int64 has.
+const maxInt64Digits = 19
+
+// plainInteger writes a JSON number without fraction and exponent; a number that is not whole, or beyond int64, is
+// returned as it is.
+func plainInteger(number string) string {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(number), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimRight(whole+fraction, "0")
+	if digits == "" || digits == "-" {
+		return "0"
+	}
+	shift, err := strconv.Atoi(exponent)
+	if exponent != "" && err != nil {
+		return number
+	}
+	shift += len(whole) - len(digits) // how many zeros follow the digits
+	if shift < 0 || len(digits)+shift > maxInt64Digits+len("-") {
+		return number
+	}
+	return digits + strings.Repeat("0", shift)
 }
 
 // explain words an error of the JSON package.
@@ -99,6 +160,9 @@ func explain(err error) (code, pointer, detail string) {
 		}
 		return problem.MalformedJSON, string(syntax.JSONPointer),
 			"is not well-formed JSON at byte " + strconv.FormatInt(syntax.ByteOffset, 10)
+	}
+	if null, ok := errors.AsType[*nullError](err); ok {
+		return problem.WrongType, string(null.pointer), "must not be null: leave it out"
 	}
 	semantic, ok := errors.AsType[*json.SemanticError](err)
 	switch {
@@ -121,7 +185,7 @@ func jsonKind(t reflect.Type) string {
 	case t.Kind() == reflect.String:
 		return "a string"
 	case t.Kind() == reflect.Int64, t.Kind() == reflect.Uint64:
-		return "a whole number, not a string, fraction or exponent"
+		return "a whole number"
 	case t.Kind() == reflect.Slice:
 		return "an array"
 	}

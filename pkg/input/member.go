@@ -2,6 +2,7 @@ package input
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,11 +19,11 @@ const DefaultLocation = "main"
 
 const microsPerUnit = 1_000_000
 
-// Text checks a string that may be empty: its length, and that it has no control characters.
-func (b *Body) Text(pointer, s string, maxBytes int) string {
+// Text checks a string that may be empty: its length in characters, and that it has no control characters.
+func (b *Body) Text(pointer, s string, length int) string {
 	switch {
-	case len(s) > maxBytes:
-		b.Invalid(pointer, "is longer than "+strconv.Itoa(maxBytes)+" bytes")
+	case limits.Longer(s, length):
+		b.Invalid(pointer, tooLong(length))
 	case !printable(s):
 		b.Invalid(pointer, "holds control characters")
 	}
@@ -30,7 +31,7 @@ func (b *Body) Text(pointer, s string, maxBytes int) string {
 }
 
 // Name checks a string that must be there and identifies something.
-func (b *Body) Name(pointer, s string, maxBytes int) string {
+func (b *Body) Name(pointer, s string, length int) string {
 	if s == "" {
 		b.Missing(pointer)
 		return s
@@ -39,7 +40,17 @@ func (b *Body) Name(pointer, s string, maxBytes int) string {
 		b.Invalid(pointer, "begins or ends with a space")
 		return s
 	}
-	return b.Text(pointer, s, maxBytes)
+	return b.Text(pointer, s, length)
+}
+
+func tooLong(length int) string { return "is longer than " + strconv.Itoa(length) + " characters" }
+
+// ID checks an ID that the server has made: it is ASCII, so that its length is the same in bytes and characters.
+func (b *Body) ID(pointer, s string, maxBytes int) string {
+	if b.Name(pointer, s, maxBytes); len(s) > maxBytes && !limits.Longer(s, maxBytes) {
+		b.Invalid(pointer, "is longer than "+strconv.Itoa(maxBytes)+" bytes")
+	}
+	return s
 }
 
 // Location checks the name of a location. One that is left out is DefaultLocation.
@@ -58,8 +69,8 @@ func LocationFault(s string) string {
 	switch {
 	case padded(s):
 		return "begins or ends with a space"
-	case len(s) > limits.MaxLocationBytes:
-		return "is longer than " + strconv.Itoa(limits.MaxLocationBytes) + " bytes"
+	case limits.Longer(s, limits.MaxLocationLength):
+		return tooLong(limits.MaxLocationLength)
 	case !printable(s):
 		return "holds control characters"
 	}
@@ -71,8 +82,8 @@ func SKUFault(sku string) string {
 	switch {
 	case sku == "":
 		return "is required"
-	case len(sku) > limits.MaxSKUBytes:
-		return "is longer than " + strconv.Itoa(limits.MaxSKUBytes) + " bytes"
+	case limits.Longer(sku, limits.MaxSKULength):
+		return tooLong(limits.MaxSKULength)
 	case padded(sku):
 		return "begins or ends with a space"
 	case strings.ContainsFunc(sku, isC0) || !utf8.ValidString(sku):
@@ -93,7 +104,8 @@ func NewSKUFault(sku string) string {
 	return SKUFault(sku)
 }
 
-func padded(s string) bool { return s != "" && (s[0] == ' ' || s[len(s)-1] == ' ') }
+// padded reports whether a text begins or ends with a space of any kind; package order and inventory ask the same.
+func padded(s string) bool { return strings.TrimSpace(s) != s }
 
 // printable reports whether a text has no control characters: C0, DEL and C1.
 func printable(s string) bool { return !strings.ContainsFunc(s, unicode.IsControl) }
@@ -124,16 +136,31 @@ func (b *Body) Level(pointer string, units *int64) int64 {
 	return *units
 }
 
-// Time reads an RFC 3339 time into microseconds since 1970.
+// Time reads an RFC 3339 time into microseconds since 1970. Its year, as written, is from limits.FirstYear to
+// limits.LastYear.
 func (b *Body) Time(pointer, s string) int64 {
-	t, err := time.Parse(time.RFC3339Nano, s)
+	t, ok := ParseTime(s)
 	switch {
-	case err != nil:
-		b.Invalid(pointer, "must be a time as RFC 3339 has it, like 2011-12-09T12:50:00Z")
+	case !ok:
+		b.Invalid(pointer, "must be a time as RFC 3339 has it, like 2011-12-09T12:50:00Z, and no leap second")
 	case t.Year() < limits.FirstYear || t.Year() > limits.LastYear:
 		b.Invalid(pointer, "must be in the years "+strconv.Itoa(limits.FirstYear)+" to "+strconv.Itoa(limits.LastYear))
 	}
 	return t.UnixMicro()
+}
+
+// rfc3339 is the form of a time. time.Parse takes more, such as one digit for an hour or a comma before the fraction,
+// and no t and z in lower case.
+var rfc3339 = regexp.MustCompile(
+	`^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`)
+
+// ParseTime reads a time as RFC 3339 has it, leap seconds left out.
+func ParseTime(s string) (time.Time, bool) {
+	if !rfc3339.MatchString(s) {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(time.RFC3339Nano, strings.ToUpper(s))
+	return t, err == nil
 }
 
 // Amount reads a decimal amount of money, such as "2.55", into micro-units. invalid is the code of a fault, but for an

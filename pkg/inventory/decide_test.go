@@ -12,13 +12,17 @@ func TestINV1Register(t *testing.T) {
 	s := given(t, RegisterItem{"Lantern"})
 	s.when(RegisterItem{"Lantern"}).then()
 	s.when(RegisterItem{"Red lantern"}).then(ItemRegistered{"Red lantern"})
-	s.when(RegisterItem{strings.Repeat("x", limits.MaxDescriptionBytes+1)}).refused(CodeInvalidDescription)
+	s.when(RegisterItem{strings.Repeat("x", limits.MaxDescriptionLength+1)}).refused(CodeInvalidDescription)
 	if s.item.Description != "Red lantern" || s.item.Version != 2 {
 		t.Fatalf("%+v", s.item)
 	}
 	given(t).when(RegisterItem{}).then(ItemRegistered{})
+	given(t).when(RegisterItem{strings.Repeat("ä", limits.MaxDescriptionLength)}).
+		then(ItemRegistered{strings.Repeat("ä", limits.MaxDescriptionLength)})
 	long := given(t)
-	long.item.SKU = strings.Repeat("x", limits.MaxSKUBytes+1)
+	long.item.SKU = strings.Repeat("ä", limits.MaxSKULength)
+	long.when(RegisterItem{}).then(ItemRegistered{})
+	long.item.SKU = strings.Repeat("x", limits.MaxSKULength+1)
 	long.when(RegisterItem{}).refused(CodeInvalidSKU)
 }
 
@@ -36,15 +40,26 @@ func TestINV3Locations(t *testing.T) {
 	s := given(t, RegisterItem{})
 	s.when(ReceiveStock{"", 1, "r"}).then(StockReceived{"main", 1, "r", 0})
 	s.when(ReceiveStock{"north", 1, ""}).then(StockReceived{"north", 1, "", 0})
-	for _, location := range []string{" north", "a\nb", "a\x7f", "\xff", strings.Repeat("x", limits.MaxLocationBytes+1)} {
+	for _, location := range []string{" north", "a\nb", "a\x7f", "\xff", strings.Repeat("x", limits.MaxLocationLength+1)} {
 		s.when(ReceiveStock{location, 1, ""}).refused(CodeInvalidLocation)
 		s.when(SetSafetyStock{location, 0}).refused(CodeInvalidLocation)
 	}
-	s.when(ReceiveStock{"", 1, strings.Repeat("x", limits.MaxReferenceBytes+1)}).refused(CodeInvalidReference)
+	s.when(ReceiveStock{"", 1, strings.Repeat("x", limits.MaxReferenceLength+1)}).refused(CodeInvalidReference)
 	s.item.Locations = make([]LocationLevel, MaxLocations)
 	s.item.Locations[7].Location = "seven"
 	s.when(ReceiveStock{"one more", 1, ""}).refused(CodeTooManyLocations)
 	s.when(ReceiveStock{"seven", 1, ""}).then(StockReceived{"seven", 1, "", 0})
+
+	// Where characters have several bytes, names come to their limit before locations do.
+	clefs := strings.Repeat("\U0001d11e", limits.MaxLocationLength)
+	s.item.Locations = make([]LocationLevel, MaxLocationNamesBytes/len(clefs)-1)
+	for k := range s.item.Locations {
+		s.item.Locations[k].Location = clefs
+	}
+	s.item.Locations[0].Location = "one"
+	last := strings.Replace(clefs, "\U0001d11e", "\U0001d122", 1)
+	s.when(ReceiveStock{last, 1, ""}).then(StockReceived{last, 1, "", 0})
+	s.when(ReceiveStock{strings.Repeat("\U0001d121", limits.MaxLocationLength), 1, ""}).refused(CodeTooManyLocations)
 }
 
 func TestINV4Receive(t *testing.T) {

@@ -19,6 +19,11 @@ const (
 	MaxLevel = 1 << 60
 	// MaxLocations bounds the locations of one item.
 	MaxLocations = 1_000
+	// MaxLocationNamesBytes bounds the names of these locations, and MaxDeliveryReferencesBytes the references of these
+	// deliveries, all of them together: an item's row must fit into a record (availability), also where each
+	// character has several bytes.
+	MaxLocationNamesBytes      = MaxLocations * limits.MaxLocationLength
+	MaxDeliveryReferencesBytes = MaxDeliveries * limits.MaxReferenceLength
 	// MaxDeliveries bounds the deliveries that an item expects at a time.
 	MaxDeliveries = 1_000
 	// MaxTransfers bounds the transfers of an item that are on their way.
@@ -38,9 +43,9 @@ func plain(s string) bool {
 }
 
 func checkReference(s string) error {
-	if len(s) > limits.MaxReferenceBytes || !utf8.ValidString(s) {
+	if limits.Longer(s, limits.MaxReferenceLength) || !utf8.ValidString(s) {
 		return refuse(CodeInvalidReference, "/reference",
-			"a reference is at most "+strconv.Itoa(limits.MaxReferenceBytes)+" bytes of UTF-8")
+			"a reference is at most "+strconv.Itoa(limits.MaxReferenceLength)+" characters of UTF-8")
 	}
 	return nil
 }

@@ -17,8 +17,9 @@ type LocationLevel struct {
 
 // location checks the location of a command.
 //
-//	INV-3   A command without a location means "main". A location is plain text of at most 64 bytes
-//	        (invalid_location). An item has at most 1,000 locations (too_many_locations).
+//	INV-3   A command without a location means "main". A location is plain text of at most 64
+//	        characters (invalid_location). An item has at most 1,000 locations, and their names together have at most
+//	        64,000 bytes (too_many_locations).
 func (i *Item) location(name string) (string, error) { return i.locationOf("/location", name) }
 
 // locationOf is location for a field of another name.
@@ -26,14 +27,24 @@ func (i *Item) locationOf(pointer, name string) (string, error) {
 	if name == "" {
 		name = DefaultLocation
 	}
-	if len(name) > limits.MaxLocationBytes || !plain(name) {
+	if limits.Longer(name, limits.MaxLocationLength) || !plain(name) {
 		return "", refuse(CodeInvalidLocation, pointer,
-			"a location is 1 to 64 bytes of text without control characters or outer spaces")
+			"a location is 1 to 64 characters, without control characters or outer spaces")
 	}
-	if len(i.Locations) >= MaxLocations && i.find(name) < 0 {
-		return "", refuse(CodeTooManyLocations, pointer, "an item has at most 1000 locations")
+	if i.find(name) < 0 && !i.hasRoomFor(name) {
+		return "", refuse(CodeTooManyLocations, pointer,
+			"an item has at most 1000 locations, whose names have 64000 bytes together")
 	}
 	return name, nil
+}
+
+// hasRoomFor reports whether the item may have one more location.
+func (i *Item) hasRoomFor(name string) bool {
+	bytes := len(name)
+	for k := range i.Locations {
+		bytes += len(i.Locations[k].Location)
+	}
+	return len(i.Locations) < MaxLocations && bytes <= MaxLocationNamesBytes
 }
 
 // stockPlace checks the location and the reference of a stock command.

@@ -51,7 +51,7 @@ func (c StockReceived) evolve(item *Item, _ *Reservation) {
 //
 //	INV-23  The quantity is 0 to MaxQuantity (invalid_quantity). It replaces what was expected at the location under the
 //	        same reference; the difference goes to incoming. No difference: no event. An item expects at most 1,000
-//	        deliveries at a time (too_many_deliveries).
+//	        deliveries at a time, and their references together have at most 255,000 bytes (too_many_deliveries).
 type ExpectStock struct {
 	Location  string
 	Quantity  int64
@@ -83,14 +83,24 @@ func (c ExpectStock) decide(item *Item, _ *Reservation) ([]Event, error) {
 	delta := c.Quantity
 	if k := item.delivery(location, c.Reference); k >= 0 {
 		delta -= item.Expected[k].Quantity
-	} else if len(item.Expected) >= MaxDeliveries {
-		return nil, refuse(CodeTooManyDeliveries, "/reference", "an item expects at most 1000 deliveries at a time")
+	} else if !item.hasRoomForDelivery(c.Reference) {
+		return nil, refuse(CodeTooManyDeliveries, "/reference",
+			"an item expects at most 1000 deliveries at a time, whose references have 255000 bytes together")
 	}
 	if delta == 0 {
 		return nil, nil
 	}
 	expected := StockExpected{Location: location, Quantity: c.Quantity, Delta: delta, Reference: c.Reference}
 	return item.event(expected, LocationLevel{location, Level{Incoming: delta}})
+}
+
+// hasRoomForDelivery reports whether the item may expect one more delivery.
+func (i *Item) hasRoomForDelivery(reference string) bool {
+	bytes := len(reference)
+	for k := range i.Expected {
+		bytes += len(i.Expected[k].Reference)
+	}
+	return len(i.Expected) < MaxDeliveries && bytes <= MaxDeliveryReferencesBytes
 }
 
 func (c StockExpected) evolve(item *Item, _ *Reservation) {

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/limits"
@@ -30,6 +31,15 @@ func TestINV23Expect(t *testing.T) {
 	}
 	s.when(ExpectStock{"", 1, "one more"}).refused(CodeTooManyDeliveries)
 	s.when(ExpectStock{"north", 3, "PO-1"}).then(StockExpected{"north", 3, -1, "PO-1"})
+
+	// Where characters have several bytes, references come to their limit before deliveries do.
+	s = given(t, RegisterItem{})
+	clefs := strings.Repeat("\U0001d11e", limits.MaxReferenceLength)
+	for range MaxDeliveryReferencesBytes / len(clefs) {
+		s.item.Expected = append(s.item.Expected, Delivery{"north", clefs, 1})
+	}
+	s.when(ExpectStock{"", 1, clefs}).refused(CodeTooManyDeliveries)
+	s.when(ExpectStock{"", 1, ""}).then(StockExpected{"main", 1, 1, ""})
 }
 
 func TestINV24ReceiptOfWhatWasExpected(t *testing.T) {

@@ -138,8 +138,8 @@ func (c ReceiveTransfer) check() error {
 	switch {
 	case c.Quantity+c.Missing+c.Damaged+c.Rejected == 0:
 		return refuse(CodeInvalidQuantity, "/quantity", "something arrives, is missing, or is rejected")
-	case len(c.Reason) > limits.MaxReasonBytes || !utf8.ValidString(c.Reason):
-		return refuse(CodeInvalidReason, "/reason", "a reason is at most 255 bytes of UTF-8")
+	case limits.Longer(c.Reason, limits.MaxReasonLength) || !utf8.ValidString(c.Reason):
+		return refuse(CodeInvalidReason, "/reason", "a reason is at most 255 characters of UTF-8")
 	case (c.Reason != "") != (c.Rejected > 0):
 		return refuse(CodeInvalidReason, "/reason",
 			"goods are rejected for a reason, and nothing else of a receipt has one")

@@ -2,11 +2,14 @@
 // and what the rules of orders and stock refuse again (pkg/order, pkg/inventory). A test holds schemas/openapi.yaml to
 // them.
 //
-// It imports nothing. Limits of one package alone stand in that package: of HTTP in pkg/httpapi, of queues and batches
-// in pkg/shard.
+// It imports nothing of Holdfast. Limits of one package alone stand in that package: of HTTP in pkg/httpapi, of queues
+// and batches in pkg/shard.
 package limits
 
-import "strconv"
+import (
+	"strconv"
+	"unicode/utf8"
+)
 
 // Limits of a request.
 const (
@@ -20,20 +23,28 @@ const (
 	MaxFieldErrors = 20
 )
 
-// Limits of names and texts, in bytes of UTF-8.
+// Limits of names and texts, in characters: Unicode code points, as JSON Schema counts them. UTF-8 has up to
+// utf8.UTFMax bytes for each.
 const (
-	MaxSKUBytes         = 64
-	MaxLocationBytes    = 64
-	MaxCustomerIDBytes  = 128
-	MaxCountryBytes     = 64
-	MaxReferenceBytes   = 255
-	MaxReasonBytes      = 255
-	MaxDescriptionBytes = 1_024
-	MaxOrderIDBytes     = 128
-	MaxFulfilmentBytes  = 64
-	MaxTransferBytes    = 64
-	MaxReturnBytes      = 64
+	MaxSKULength         = 64
+	MaxLocationLength    = 64
+	MaxCustomerIDLength  = 128
+	MaxCountryLength     = 64
+	MaxReferenceLength   = 255
+	MaxReasonLength      = 255
+	MaxDescriptionLength = 1_024
 )
+
+// Limits of IDs, in bytes.
+const (
+	MaxOrderIDBytes    = 128
+	MaxFulfilmentBytes = 64
+	MaxTransferBytes   = 64
+	MaxReturnBytes     = 64
+)
+
+// Longer reports whether a text has more characters than a limit.
+func Longer(s string, length int) bool { return len(s) > length && utf8.RuneCountInString(s) > length }
 
 const (
 	// MaxLines bounds the lines of an order, a document or a shipment.

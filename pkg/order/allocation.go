@@ -42,9 +42,9 @@ func (a *AllocationRule) Check() error {
 	}
 	for i, name := range a.Locations {
 		pointer := "/allocation/locations/" + strconv.Itoa(i)
-		if name == "" || len(name) > limits.MaxLocationBytes || !plain(name) {
+		if name == "" || limits.Longer(name, limits.MaxLocationLength) || !plain(name) {
 			return refuse(CodeInvalidAllocation, pointer,
-				"a location is 1 to 64 bytes of text without control characters or outer spaces")
+				"a location is 1 to 64 characters, without control characters or outer spaces")
 		}
 		if slices.Index(a.Locations, name) < i {
 			return refuse(CodeInvalidAllocation, pointer, "the location stands there twice")

@@ -12,7 +12,7 @@ func TestORD60Allocation(t *testing.T) {
 	names := func(n int) []string {
 		all := make([]string, n)
 		for i := range all {
-			all[i] = strings.Repeat("x", i%limits.MaxLocationBytes) + string(rune('a'+i/limits.MaxLocationBytes))
+			all[i] = strings.Repeat("x", i%limits.MaxLocationLength) + string(rune('a'+i/limits.MaxLocationLength))
 		}
 		return all
 	}
@@ -25,7 +25,7 @@ func TestORD60Allocation(t *testing.T) {
 		{AllocationRule{Split, names(MaxAllocationLocations + 1)}, "/allocation/locations"},
 		{AllocationRule{Split, []string{"north", ""}}, "/allocation/locations/1"},
 		{AllocationRule{Split, []string{" north"}}, "/allocation/locations/0"},
-		{AllocationRule{Split, []string{strings.Repeat("x", limits.MaxLocationBytes+1)}}, "/allocation/locations/0"},
+		{AllocationRule{Split, []string{strings.Repeat("x", limits.MaxLocationLength+1)}}, "/allocation/locations/0"},
 		{AllocationRule{Split, []string{"north", "main", "north"}}, "/allocation/locations/2"},
 	} {
 		order := twoSKUs(Prepaid)

@@ -75,7 +75,7 @@ func (c Amend) decide(o *Order) ([]Event, error) {
 	case o.Amendments >= MaxAmendments:
 		return nil, o.refuseHere(CodeTooManyAmendments, "an order is amended at most 1000 times")
 	}
-	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
 	lines, err := o.amendedLines(c.Lines)

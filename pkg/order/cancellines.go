@@ -33,7 +33,7 @@ func (c CancelLines) decide(o *Order) ([]Event, error) {
 	if o.Amendment != nil {
 		return nil, o.amendmentPending()
 	}
-	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
 	if len(c.Lines) == 0 {

@@ -42,7 +42,7 @@ type OrderCancelled struct {
 }
 
 func (c Cancel) decide(o *Order) ([]Event, error) {
-	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
 	if o.Kind == KindOrder && (o.Lifecycle == Completed || o.offHold() == Confirmed && o.shippedUnits() > 0) {

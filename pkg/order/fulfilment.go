@@ -68,7 +68,7 @@ func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
 	if err := o.checkMayShip(); err != nil {
 		return nil, err
 	}
-	if err := checkText("tracking_reference", c.TrackingReference, limits.MaxReferenceBytes); err != nil {
+	if err := checkText("tracking_reference", c.TrackingReference, limits.MaxReferenceLength); err != nil {
 		return nil, err
 	}
 	f, err := o.pendingFulfilment(c.FulfilmentID)
@@ -91,7 +91,7 @@ func (c CancelFulfilment) decide(o *Order) ([]Event, error) {
 	if o.Kind != KindOrder || (o.offHold() != Confirmed && o.Lifecycle != Completed) {
 		return nil, o.illegal("cancel_fulfilment")
 	}
-	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
 	if _, err := o.pendingFulfilment(c.FulfilmentID); err != nil {

@@ -14,7 +14,7 @@ func (c Hold) decide(o *Order) ([]Event, error) {
 	if o.Kind != KindOrder || (o.Lifecycle != Reserved && o.Lifecycle != Confirmed) {
 		return nil, o.illegal("hold_order")
 	}
-	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
 	return []Event{OrderHeld(c)}, nil

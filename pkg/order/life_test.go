@@ -114,7 +114,7 @@ func TestORD10Authorize(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
 	s.when(AuthorizePayment{0, "", 0}).refused(CodeInvalidAmount)
 	s.when(AuthorizePayment{twoSKUsTotal + 1, "", 0}).refused(CodeOverAuthorization)
-	s.when(AuthorizePayment{1, string(make([]byte, limits.MaxReferenceBytes+1)), 0}).refused("invalid_reference")
+	s.when(AuthorizePayment{1, string(make([]byte, limits.MaxReferenceLength+1)), 0}).refused("invalid_reference")
 	s.when(AuthorizePayment{340_000, "p1", 0}).then(PaymentAuthorized{340_000, "p1"}).
 		at(Reserved, "pending", "unfulfilled")
 	s.when(AuthorizePayment{12_000_000, "p2", 0}).then(PaymentAuthorized{12_000_000, "p2"}, OrderConfirmed{})
@@ -148,7 +148,7 @@ func TestORD12Confirm(t *testing.T) {
 
 func TestORD13Cancel(t *testing.T) {
 	given(t).when(Cancel{}).refused(CodeIllegalTransition)
-	given(t, twoSKUs(Prepaid)).when(Cancel{string(make([]byte, limits.MaxReasonBytes+1))}).refused("invalid_reason")
+	given(t, twoSKUs(Prepaid)).when(Cancel{string(make([]byte, limits.MaxReasonLength+1))}).refused("invalid_reason")
 	s := given(t, twoSKUs(Prepaid)).when(Cancel{"r"}).then(OrderCancelled{Reason: "r"}).
 		at(Cancelled, "pending", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})

@@ -22,18 +22,20 @@ func plain(s string) bool {
 }
 
 // checkText refuses a text that is too long or not UTF-8.
-func checkText(field, s string, maxBytes int) error {
-	if len(s) > maxBytes || !utf8.ValidString(s) {
-		return refuse("invalid_"+field, "/"+field, "at most "+strconv.Itoa(maxBytes)+" bytes of UTF-8")
+func checkText(field, s string, length int) error {
+	if limits.Longer(s, length) || !utf8.ValidString(s) {
+		return refuse("invalid_"+field, "/"+field, "at most "+strconv.Itoa(length)+" characters of UTF-8")
 	}
 	return nil
 }
 
-func validSKU(sku string) bool { return sku != "" && len(sku) <= limits.MaxSKUBytes && plain(sku) }
+func validSKU(sku string) bool {
+	return sku != "" && !limits.Longer(sku, limits.MaxSKULength) && plain(sku)
+}
 
 func invalidSKU(line int) *Error {
 	return refuse(CodeInvalidSKU, linePointer(line, "sku"),
-		"a SKU is 1 to 64 bytes of text without control characters or outer spaces")
+		"a SKU is 1 to 64 characters, without control characters or outer spaces")
 }
 
 func linePointer(line int, field string) string {

@@ -7,7 +7,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/limits"
 )
 
-var tooLong = string(make([]byte, limits.MaxReasonBytes+1))
+var tooLong = string(make([]byte, limits.MaxReasonLength+1))
 
 func TestORD27Hold(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(Hold{}).refused(CodeIllegalTransition)

@@ -54,7 +54,7 @@ func (o *Order) acceptsPayments() bool { return o.Kind == KindOrder && o.Lifecyc
 
 // repeated applies ORD-21: it reports whether the order already has this payment. An amount of 0 is that of the first.
 func (o *Order) repeated(action PaymentAction, reference string, amountMicros int64) (bool, error) {
-	if err := checkText("reference", reference, limits.MaxReferenceBytes); err != nil || reference == "" {
+	if err := checkText("reference", reference, limits.MaxReferenceLength); err != nil || reference == "" {
 		return false, err
 	}
 	i := slices.IndexFunc(o.Payments, func(p Payment) bool { return p.Action == action && p.Reference == reference })

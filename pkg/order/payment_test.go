@@ -60,7 +60,7 @@ func TestORD22Void(t *testing.T) {
 	given(t, twoSKUs(Prepaid)).when(VoidPayment{}).refused(CodeNothingToVoid)
 	s := given(t, paid()...)
 	s.when(VoidPayment{-1, "", ""}).refused(CodeInvalidAmount)
-	s.when(VoidPayment{0, "", string(make([]byte, limits.MaxReasonBytes+1))}).refused("invalid_reason")
+	s.when(VoidPayment{0, "", string(make([]byte, limits.MaxReasonLength+1))}).refused("invalid_reason")
 	s.when(VoidPayment{0, "\xff", ""}).refused("invalid_reference")
 	s.when(VoidPayment{twoSKUsTotal + 1, "", ""}).refused(CodeOverVoid)
 	s.when(CapturePayment{2_000_000, ""}).when(VoidPayment{twoSKUsTotal - 1_999_999, "", ""}).refused(CodeOverVoid)
@@ -92,7 +92,7 @@ func TestORD23Refund(t *testing.T) {
 func TestORD24Failed(t *testing.T) {
 	given(t).when(FailPayment{}).refused(CodeIllegalTransition)
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
-	s.when(FailPayment{"p", string(make([]byte, limits.MaxReasonBytes+1))}).refused("invalid_reason")
+	s.when(FailPayment{"p", string(make([]byte, limits.MaxReasonLength+1))}).refused("invalid_reason")
 	s.when(FailPayment{"p", "declined"}).then(PaymentFailed{"p", "declined"}).at(Reserved, "failed", "unfulfilled")
 	s.when(AuthorizePayment{1, "", 0}).at(Reserved, "pending", "unfulfilled")
 }
@@ -167,7 +167,7 @@ func TestORD21TheShipmentAndTheProviderTellOfOneCapture(t *testing.T) {
 
 	packed := given(t, append(paid(), CreateFulfilment{"f", line("b", 1)}, CapturePayment{2_000_000, "c"})...)
 	packed.when(ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "c"}).then(shipped)
-	packed.when(Ship{FulfilmentID: "g", PaymentReference: string(make([]byte, limits.MaxReferenceBytes+1))}).
+	packed.when(Ship{FulfilmentID: "g", PaymentReference: string(make([]byte, limits.MaxReferenceLength+1))}).
 		refused("invalid_payment_reference")
 
 	full := given(t, paid()...)

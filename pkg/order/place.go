@@ -116,13 +116,13 @@ func (h heading) check() error {
 	if len(h.orderID) > limits.MaxOrderIDBytes || !plain(h.orderID) {
 		return refuse(CodeInvalidOrderID, "/order_id", "at most 128 bytes of text without control characters or outer spaces")
 	}
-	if err := checkText("customer_id", h.customerID, limits.MaxCustomerIDBytes); err != nil {
+	if err := checkText("customer_id", h.customerID, limits.MaxCustomerIDLength); err != nil {
 		return err
 	}
-	if err := checkText("country", h.country, limits.MaxCountryBytes); err != nil {
+	if err := checkText("country", h.country, limits.MaxCountryLength); err != nil {
 		return err
 	}
-	return checkText("reference", h.reference, limits.MaxReferenceBytes)
+	return checkText("reference", h.reference, limits.MaxReferenceLength)
 }
 
 // priceLines checks lines and adds them up (ORD-2 to ORD-4).

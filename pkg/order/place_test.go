@@ -37,7 +37,7 @@ func TestORD2Lines(t *testing.T) {
 	if p := s.err.(*Error).Pointer; p != "/lines/1/quantity" {
 		t.Fatalf("pointer %s", p)
 	}
-	c.Lines = []PlaceLine{{strings.Repeat("x", limits.MaxSKUBytes+1), 1, 1}}
+	c.Lines = []PlaceLine{{strings.Repeat("x", limits.MaxSKULength+1), 1, 1}}
 	given(t).when(c).refused(CodeInvalidSKU)
 	c.Lines = []PlaceLine{{"a ", 1, 1}}
 	given(t).when(c).refused(CodeInvalidSKU)
@@ -50,9 +50,9 @@ func TestORD3Heading(t *testing.T) {
 		CodeUnknownCurrency:   func(c *Place) { c.Currency = "EURO" },
 		CodeInvalidTerms:      func(c *Place) { c.Terms = 3 },
 		CodeInvalidOrderID:    func(c *Place) { c.OrderID = strings.Repeat("x", limits.MaxOrderIDBytes+1) },
-		"invalid_customer_id": func(c *Place) { c.CustomerID = strings.Repeat("x", limits.MaxCustomerIDBytes+1) },
+		"invalid_customer_id": func(c *Place) { c.CustomerID = strings.Repeat("x", limits.MaxCustomerIDLength+1) },
 		"invalid_country":     func(c *Place) { c.Country = "\xff" },
-		"invalid_reference":   func(c *Place) { c.Reference = strings.Repeat("x", limits.MaxReferenceBytes+1) },
+		"invalid_reference":   func(c *Place) { c.Reference = strings.Repeat("x", limits.MaxReferenceLength+1) },
 	} {
 		c := twoSKUs(Prepaid)
 		change(&c)

@@ -62,9 +62,9 @@ func (c ReceiveReturn) decide(o *Order) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(c.Location) > limits.MaxLocationBytes || !plain(c.Location) {
+	if limits.Longer(c.Location, limits.MaxLocationLength) || !plain(c.Location) {
 		return nil, refuse(CodeInvalidLocation, "/location",
-			"a location is at most 64 bytes of text without control characters or outer spaces")
+			"a location is at most 64 characters, without control characters or outer spaces")
 	}
 	quantities := make([]LineQuantity, len(c.Lines))
 	for i, l := range c.Lines {

@@ -84,7 +84,7 @@ func (o *Order) giveBack(g giveBack) (int64, error) {
 	if g.amount < 0 {
 		return 0, refuse(CodeInvalidAmount, "/amount", "an amount is more than 0")
 	}
-	if err := checkText("reason", g.reason, limits.MaxReasonBytes); err != nil {
+	if err := checkText("reason", g.reason, limits.MaxReasonLength); err != nil {
 		return 0, err
 	}
 	if repeat, err := o.repeated(g.action, g.reference, g.amount); repeat || err != nil {
@@ -113,7 +113,7 @@ func (c FailPayment) decide(o *Order) ([]Event, error) {
 	if !o.acceptsPayments() {
 		return nil, o.illegal("fail_payment")
 	}
-	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
 	if repeat, err := o.repeated(Failed, c.Reference, 0); repeat || err != nil {

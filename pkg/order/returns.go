@@ -60,7 +60,7 @@ func (c RequestReturn) decide(o *Order) ([]Event, error) {
 	case o.findReturn(c.ReturnID) >= 0:
 		return nil, refuse(CodeReturnExists, "/return_id", "the order has a return of this ID")
 	}
-	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
 	left := o.returnable()
@@ -101,7 +101,7 @@ func (c CancelReturn) decide(o *Order) ([]Event, error) {
 	if !o.acceptsReturns() {
 		return nil, o.illegal("cancel_return")
 	}
-	if err := checkText("reason", c.Reason, limits.MaxReasonBytes); err != nil {
+	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
 	open, err := o.openReturn(c.ReturnID)

@@ -46,7 +46,7 @@ func (c Ship) decide(o *Order) ([]Event, error) {
 	if err := o.checkMayShip(); err != nil {
 		return nil, err
 	}
-	if err := checkText("tracking_reference", c.TrackingReference, limits.MaxReferenceBytes); err != nil {
+	if err := checkText("tracking_reference", c.TrackingReference, limits.MaxReferenceLength); err != nil {
 		return nil, err
 	}
 	if err := o.checkNewFulfilment(c.FulfilmentID); err != nil {
@@ -93,7 +93,7 @@ func (o *Order) linesToShip(lines []LineQuantity) ([]LineQuantity, error) {
 
 // shipped makes the events of a shipment. The provider may have reported its capture before (ORD-21).
 func (o *Order) shipped(ev LinesShipped, capture bool, reference string) ([]Event, error) {
-	if err := checkText("payment_reference", reference, limits.MaxReferenceBytes); err != nil {
+	if err := checkText("payment_reference", reference, limits.MaxReferenceLength); err != nil {
 		return nil, err
 	}
 	repeat, err := o.repeated(Captured, reference, 0)

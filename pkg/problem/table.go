@@ -82,25 +82,25 @@ var rows = []Row{
 	{
 		Code: "invalid_customer_id", Status: http.StatusBadRequest,
 		Title:  "The customer ID is not valid",
-		Cause:  "The customer ID is longer than 128 bytes, or holds control characters.",
+		Cause:  "The customer ID is longer than 128 characters, or holds control characters.",
 		Remedy: fixRequest,
 	},
 	{
 		Code: "invalid_country", Status: http.StatusBadRequest,
 		Title:  "The country is not valid",
-		Cause:  "The country is longer than 64 bytes, or holds control characters.",
+		Cause:  "The country is longer than 64 characters, or holds control characters.",
 		Remedy: fixRequest,
 	},
 	{
 		Code: "invalid_tracking_reference", Status: http.StatusBadRequest,
 		Title:  "The tracking reference is not valid",
-		Cause:  "The tracking reference is longer than 255 bytes, or holds control characters.",
+		Cause:  "The tracking reference is longer than 255 characters, or holds control characters.",
 		Remedy: fixRequest,
 	},
 	{
 		Code: "invalid_payment_reference", Status: http.StatusBadRequest,
 		Title: "The payment reference is not valid",
-		Cause: "The payment reference is longer than 255 bytes, holds control characters, or stands there without " +
+		Cause: "The payment reference is longer than 255 characters, holds control characters, or stands there without " +
 			"`capture`.",
 		Remedy: fixRequest,
 	},
@@ -113,7 +113,7 @@ var rows = []Row{
 	{
 		Code: InvalidKey, Status: http.StatusBadRequest,
 		Title:  "The idempotency key is not valid",
-		Cause:  "The key is longer than 255 characters, or is not printable ASCII.",
+		Cause:  "The key is empty or longer than 255 characters, or is not printable ASCII.",
 		Remedy: "Use a UUID.",
 	},
 	{
@@ -308,7 +308,7 @@ var rows = []Row{
 	{
 		Code: InvalidSKU, Status: http.StatusBadRequest,
 		Title:  "The SKU is not valid",
-		Cause:  "The SKU is empty, longer than 64 bytes, has outer spaces or control characters.",
+		Cause:  "The SKU is empty, longer than 64 characters, has outer spaces or control characters.",
 		Remedy: fixRequest,
 	},
 	{
@@ -326,25 +326,25 @@ var rows = []Row{
 	{
 		Code: InvalidReason, Status: http.StatusBadRequest,
 		Title:  "The reason is not valid",
-		Cause:  "The reason is not one of those that there are, or is longer than 255 bytes.",
+		Cause:  "The reason is not one of those that there are, or is longer than 255 characters.",
 		Remedy: fixRequest,
 	},
 	{
 		Code: InvalidLocation, Status: http.StatusBadRequest,
 		Title:  "The location is not valid",
-		Cause:  "The location is longer than 64 bytes, has outer spaces or control characters.",
+		Cause:  "The location is longer than 64 characters, has outer spaces or control characters.",
 		Remedy: fixRequest,
 	},
 	{
 		Code: "invalid_reference", Status: http.StatusBadRequest,
 		Title:  "The reference is not valid",
-		Cause:  "The reference is longer than 255 bytes, or holds control characters.",
+		Cause:  "The reference is longer than 255 characters, or holds control characters.",
 		Remedy: fixRequest,
 	},
 	{
 		Code: "invalid_description", Status: http.StatusBadRequest,
 		Title:  "The description is not valid",
-		Cause:  "The description is longer than 1,024 bytes, or holds control characters.",
+		Cause:  "The description is longer than 1,024 characters, or holds control characters.",
 		Remedy: fixRequest,
 	},
 	{
@@ -403,8 +403,9 @@ var rows = []Row{
 	},
 	{
 		Code: "too_many_deliveries", Status: http.StatusConflict,
-		Title:  "The item expects too many deliveries",
-		Cause:  "An item expects at most 1,000 deliveries at a time.",
+		Title: "The item expects too many deliveries",
+		Cause: "An item expects at most 1,000 deliveries at a time, and their references have at most 255,000 bytes " +
+			"together.",
 		Remedy: "Set those that will not come any more to 0.",
 	},
 	{

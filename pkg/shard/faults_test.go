@@ -93,6 +93,10 @@ func TestIfMatchIsCheckedByTheWriter(t *testing.T) {
 	if r := adjust("a2", version); r.Code != problem.VersionMismatch || r.Version != version+1 {
 		t.Fatalf("old version: %+v", r)
 	}
+	if r := adjust("a2", shard.NoVersion); r.Code != problem.VersionMismatch || r.Version != version+1 ||
+		strings.Contains(r.Detail, "18446744073709551615") {
+		t.Fatalf("no version: %+v", r)
+	}
 	if r := adjust("a1", version); r.Code != "" || r.Version != version+1 {
 		t.Fatalf("the repeat of what was done: %+v", r)
 	}

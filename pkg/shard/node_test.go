@@ -72,7 +72,11 @@ func (p *platform) stop(n *shard.Node) {
 }
 
 func decode(typ, id, key string, body []byte, at int64) (*shard.Command, error) {
-	return command.Parse(command.Request{Type: typ, ID: id, Key: key, Body: body, ReceivedAtMicros: at}, command.Options{})
+	request := command.Request{Type: typ, ID: id, Body: body, ReceivedAtMicros: at}
+	if key != "" {
+		request.Key = &key
+	}
+	return command.Parse(request, command.Options{})
 }
 
 // do submits a command, and retries it with the same key where clients do.

@@ -3,6 +3,7 @@ package shard
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/holdfast/holdfast/pkg/inventory"
@@ -105,7 +106,14 @@ func unavailable(detail string) Result {
 	return Result{Code: problem.Unavailable, Detail: detail, RetryAfterSeconds: 1}
 }
 
+// NoVersion as a command's ExpectedVersion matches no version: the client sent an entity tag that is none of ours.
+const NoVersion = math.MaxUint64
+
 func versionMismatch(current, expected uint64) Result {
+	if expected == NoVersion {
+		return Result{Code: problem.VersionMismatch, Version: current,
+			Detail: fmt.Sprintf("If-Match names no version of this resource; the current one is %d", current)}
+	}
 	return Result{Code: problem.VersionMismatch, Version: current,
 		Detail: fmt.Sprintf("If-Match names version %d; the current one is %d: read it, and decide again",
 			expected, current)}

@@ -30,7 +30,7 @@ func TestARefusalIsOneEventOfTheOrder(t *testing.T) {
 			n := p.start(dir, shard.Hooks{})
 			var skus, quantities []string
 			for i := range limits.MaxLines {
-				sku := fmt.Sprintf("%0*d", limits.MaxSKUBytes, i)
+				sku := fmt.Sprintf("%0*d", limits.MaxSKULength, i)
 				skus, quantities = append(skus, sku), append(quantities, sku+"=1")
 			}
 			refused := func(typ, key, body string, short int) {

@@ -6,17 +6,18 @@ package apitest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/pb33f/jsonschema/v6"
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 	"github.com/pb33f/libopenapi-validator/config"
@@ -27,6 +28,7 @@ import (
 type Document struct {
 	raw       map[string]any
 	validator validator.Validator
+	compiler  *jsonschema.Compiler
 }
 
 // Open reads the document, once a process: compiling its schemas takes a moment.
@@ -40,8 +42,7 @@ func Open(t testing.TB) *Document {
 }
 
 var open = sync.OnceValues(func() (*Document, error) {
-	_, here, _, _ := runtime.Caller(0)
-	text, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "..", "schemas", "openapi.yaml"))
+	text, err := readDocument()
 	if err != nil {
 		return nil, fmt.Errorf("read the OpenAPI document: %w", err)
 	}
@@ -54,6 +55,7 @@ var open = sync.OnceValues(func() (*Document, error) {
 		return nil, fmt.Errorf("build the OpenAPI document: %w", err)
 	}
 	v := validator.NewValidatorFromV3Model(&model.Model, config.WithStrictMode(), config.WithFormatAssertions(),
+		config.WithRegexEngine(patterns),
 		config.WithStrictIgnorePaths("$.body.body.**"),          // a line of bulk has the body of its command
 		config.WithStrictIgnoredHeadersExtra("Idempotency-Key")) // who sends one where it is not looked at does no harm
 	v.SetDocument(document)
@@ -65,8 +67,29 @@ var open = sync.OnceValues(func() (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the OpenAPI document as JSON: %w", err)
 	}
+	if d.compiler, err = newCompiler(d.raw); err != nil {
+		return nil, fmt.Errorf("compile the OpenAPI document: %w", err)
+	}
 	return d, nil
 })
+
+// readDocument reads the document of the module that the test runs in: go test runs in the folder of the package.
+func readDocument() ([]byte, error) {
+	root, err := os.Getwd()
+	for err == nil {
+		if _, missing := os.Stat(filepath.Join(root, "go.mod")); missing == nil {
+			break
+		}
+		if root == filepath.Dir(root) {
+			return nil, errors.New("no folder above the test has a go.mod")
+		}
+		root = filepath.Dir(root)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(root, "schemas", "openapi.yaml"))
+}
 
 // Check says what of an answer, and of a request that was taken, is not as the document has it; "" for nothing.
 // Both bodies are given apart: those of request and response have been read.

@@ -145,7 +145,11 @@ func (d *Document) limits(member, keyword string) map[string]int {
 	limits := map[string]int{}
 	schemas := at(d.raw, "components", "schemas")
 	for name := range schemas {
-		if limit, ok := at(schemas, name, "properties", member)[keyword].(float64); ok {
+		property := at(schemas, name, "properties", member)
+		if ref, ok := property["$ref"].(string); ok {
+			property = at(schemas, ref[strings.LastIndex(ref, "/")+1:])
+		}
+		if limit, ok := property[keyword].(float64); ok {
 			limits[name] = int(limit)
 		}
 	}

@@ -2,8 +2,12 @@ package commands
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/holdfast/holdfast/pkg/problem"
+	"github.com/holdfast/holdfast/pkg/shard"
 )
 
 const (
@@ -44,7 +48,39 @@ var badInput = []struct {
 		"/currency", nil},
 	{"quantity a string", post, placePath, with(`:2,`, `:"2",`), 400, "wrong_type", "/lines/0/quantity", nil},
 	{"quantity a fraction", post, placePath, with(`:2,`, `:2.5,`), 400, "wrong_type", "/lines/0/quantity", nil},
-	{"quantity with an exponent", post, placePath, with(`:2,`, `:2e3,`), 400, "wrong_type", "/lines/0/quantity", nil},
+	{"quantity with an exponent that leaves a fraction", post, placePath, with(`:2,`, `:2e-3,`), 400, "wrong_type",
+		"/lines/0/quantity", nil},
+	{"quantity with a large exponent", post, placePath, with(`:2,`, `:2e999999999,`), 400, "wrong_type",
+		"/lines/0/quantity", nil},
+	{"optional member null", post, placePath, with(`"currency"`, `"country":null,"currency"`), 400, "wrong_type",
+		"/country", nil},
+	{"optional list null", post, "/v1/orders/" + someOrder + "/fulfilments", `{"lines":null}`, 400, "wrong_type", "/lines",
+		nil},
+	{"optional number null", post, stockPath + "/counts", `{"counted":1,"counted_at_version":null}`, 400, "wrong_type",
+		"/counted_at_version", nil},
+	{"optional object null", post, placePath, with(`"currency"`, `"allocation":null,"currency"`), 400, "wrong_type",
+		"/allocation", nil},
+	{"line null", post, placePath, with(`{"sku"`, `null,{"sku"`), 400, "wrong_type", "/lines/0", nil},
+	{"time empty", post, stockPath + "/receipts", `{"quantity":1,"occurred_at":""}`, 400, "invalid_occurred_at",
+		"/occurred_at", nil},
+	{"time with a comma", post, stockPath + "/receipts", `{"quantity":1,"occurred_at":"2011-01-01T00:00:00,5Z"}`, 400,
+		"invalid_occurred_at", "/occurred_at", nil},
+	{"time with one digit", post, stockPath + "/receipts", `{"quantity":1,"occurred_at":"2011-01-01T0:00:00Z"}`, 400,
+		"invalid_occurred_at", "/occurred_at", nil},
+	{"time of 1969", post, stockPath + "/receipts", `{"quantity":1,"occurred_at":"1969-12-31T23:59:59Z"}`, 400,
+		"invalid_occurred_at", "/occurred_at", nil},
+	{"time of 2200", post, stockPath + "/receipts", `{"quantity":1,"occurred_at":"2200-01-01T00:00:00Z"}`, 400,
+		"invalid_occurred_at", "/occurred_at", nil},
+	{"terms empty", post, placePath, with(`"currency"`, `"payment_terms":"","currency"`), 400, "invalid_terms",
+		"/payment_terms", nil},
+	{"action empty", post, "/v1/orders/" + someOrder + "/fulfilments", `{"action":""}`, 400, "invalid_action", "/action",
+		nil},
+	{"item without a body", put, stockPath, ``, 400, "missing_field", "", nil},
+	{"key empty", post, placePath, goodOrder, 400, "invalid_idempotency_key", "",
+		[]string{"Idempotency-Key: ", "+Idempotency-Key: "}},
+	{"key of a PUT empty", put, stockPath, `{}`, 400, "invalid_idempotency_key", "",
+		[]string{"Idempotency-Key: ", "+Idempotency-Key: "}},
+	{"SKU with an outer no-break space", post, placePath, with("A1", `A1\u00a0`), 400, "invalid_sku", "/lines/0/sku", nil},
 	{"quantity beyond int64", post, placePath, with(`:2,`, `:99999999999999999999,`), 400, "wrong_type",
 		"/lines/0/quantity", nil},
 	{"lines an object", post, placePath, `{"lines":{}}`, 400, "wrong_type", "/lines", nil},
@@ -99,10 +135,10 @@ var badInput = []struct {
 		[]string{"If-Match: 3"}},
 	{"If-Match a list", post, stockPath + "/counts", `{"counted":1}`, 400, "invalid_if_match", "",
 		[]string{`If-Match: "3", "4"`}},
-	{"If-Match foreign", post, stockPath + "/counts", `{"counted":1}`, 412, "version_mismatch", "",
+	{"If-Match foreign, body unsound", post, stockPath + "/counts", `{"counted":-1}`, 400, "invalid_quantity", "/counted",
 		[]string{`If-Match: "abc"`}},
-	{"If-Match weak", post, stockPath + "/counts", `{"counted":1}`, 412, "version_mismatch", "",
-		[]string{`If-Match: W/"3"`}},
+	{"If-Match foreign, no key", post, stockPath + "/counts", `{"counted":1}`, 400, "idempotency_key_required", "",
+		[]string{`If-Match: "abc"`, "Idempotency-Key: "}},
 	{"order ID no UUID", post, "/v1/orders/17/cancel", `{}`, 404, "order_not_found", "", nil},
 	{"payment without action", post, "/v1/orders/" + someOrder + "/payments", `{"amount":"1"}`, 400, "missing_field",
 		"/action", nil},
@@ -206,5 +242,76 @@ func TestBadInput(t *testing.T) {
 	}
 	if n := len(d.taken()); n != 0 {
 		t.Errorf("%d commands were submitted", n)
+	}
+}
+
+// Of several faults the first one names the answer, in the order that the document has. Each row mends the fault that
+// the row before it was answered with.
+func TestTheOrderOfFaults(t *testing.T) {
+	d := &desk{}
+	s := newSite(t, d)
+	const path = "/v1/orders/17/cancel"
+	for _, row := range []struct {
+		path, body, code string
+		headers          []string
+	}{
+		{path, `{"reason":7,`, "unsupported_media_type",
+			[]string{"Content-Type: text/plain", "Idempotency-Key: ", "If-Match: 3"}},
+		{path, `{"reason":7,`, "idempotency_key_required", []string{"Idempotency-Key: ", "If-Match: 3"}},
+		{path, `{"reason":7,`, "invalid_idempotency_key", []string{"Idempotency-Key: ä", "If-Match: 3"}},
+		{path, `{"reason":7,`, "invalid_if_match", []string{"If-Match: 3"}},
+		{path, `{"reason":7,`, "order_not_found", []string{`If-Match: "abc"`}},
+		{"/v1/orders/" + someOrder + "/cancel", `{"reason":7,`, "wrong_type", []string{`If-Match: "abc"`}},
+		{"/v1/orders/17/payments", `{"reason":7,`, "idempotency_key_required", []string{"Idempotency-Key: "}},
+		{"/v1/orders/17/payments", `{"reason":`, "malformed_json", nil},
+		{"/v1/orders/17/payments", `{"action":"steal","amount":"x"}`, "invalid_action", nil},
+		{"/v1/orders/17/payments", `{"action":"capture","amount":"x"}`, "order_not_found", nil},
+		{"/v1/orders/" + someOrder + "/payments", `{"action":"capture","amount":"x"}`, "invalid_amount", nil},
+	} {
+		r := s.Do(t, post, row.path, row.body, row.headers...)
+		if p := r.Problem(t); p.Code != row.code {
+			t.Errorf("%s %s %q: %s, want %s", row.path, row.body, row.headers, p.Code, row.code)
+		}
+	}
+	if n := len(d.taken()); n != 0 {
+		t.Errorf("%d commands were submitted", n)
+	}
+}
+
+// An entity tag that is none of ours matches no version, and that is for the shard to say: it knows the current one,
+// and whether the key was used.
+func TestForeignEntityTagsMatchNoVersion(t *testing.T) {
+	d := &desk{decide: func(_ *shard.Command, f *handFuture) {
+		f.finish(shard.Result{Code: problem.VersionMismatch, Version: 9})
+	}}
+	s := newSite(t, d)
+	for _, tag := range []string{`"abc"`, `W/"3"`, `"0"`, `"03"`, `""`} {
+		r := s.Do(t, post, stockPath+"/counts", `{"counted":1}`, "If-Match: "+tag)
+		if r.Status != http.StatusPreconditionFailed || r.Header.Get("Etag") != `"9"` {
+			t.Errorf("%s: %d %v %s", tag, r.Status, r.Header, r.Body)
+		}
+	}
+	for _, cmd := range d.taken() {
+		if cmd.ExpectedVersion == nil || *cmd.ExpectedVersion != shard.NoVersion {
+			t.Errorf("%v", cmd.ExpectedVersion)
+		}
+	}
+}
+
+// Whoever types curl wants the prompt on a line of its own.
+func TestAnswersEndWithANewline(t *testing.T) {
+	s := newSite(t, &desk{})
+	for path, body := range map[string]string{
+		placePath: goodOrder, stockPath + "/counts": `{"counted":-1}`, "/nowhere": `{}`,
+	} {
+		if r := s.Do(t, post, path, body); !strings.HasSuffix(r.Body, "}\n") || strings.HasSuffix(r.Body, "\n\n") ||
+			r.Header.Get("Content-Length") != strconv.Itoa(len(r.Body)) {
+			t.Errorf("%s: %q %v", path, r.Body, r.Header)
+		}
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if r := s.Do(t, http.MethodGet, path, ""); !strings.HasSuffix(r.Body, "}\n") {
+			t.Errorf("%s: %q", path, r.Body)
+		}
 	}
 }

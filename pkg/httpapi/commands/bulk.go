@@ -90,8 +90,11 @@ type aggregate struct {
 }
 
 func (a *api) bulk(c echo.Context) error {
-	if err := httpapi.CheckMediaType(c, "application/x-ndjson", "application/json"); err != nil {
-		return err
+	request := c.Request()
+	if request.ContentLength != 0 || len(request.Header["Content-Type"]) > 0 {
+		if err := httpapi.CheckMediaType(c, "application/x-ndjson", "application/json"); err != nil {
+			return err
+		}
 	}
 	memory, err := a.memory.Stream()
 	if err != nil {

@@ -105,6 +105,11 @@ func (a *api) handler(route command.Route) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		// Of several faults the first one names the answer. The order is documented: headers come before the body.
+		conditions, err := readConditions(c.Request().Header, route.Commands[0])
+		if err != nil {
+			return err
+		}
 		cmd, err := route.Choose(body)
 		if err != nil {
 			return err
@@ -116,35 +121,45 @@ func (a *api) handler(route command.Route) echo.HandlerFunc {
 		for _, member := range parameters[min(1, len(parameters)):] {
 			body = command.WithMember(body, member, httpapi.PathParameter(c, member))
 		}
-		return a.run(c, heard, cmd.Type, id, body)
+		return a.run(c, heard, command.Request{
+			Type: cmd.Type, ID: id, Key: conditions.key, Body: body, ExpectedVersion: conditions.version,
+			ReceivedAtMicros: a.now().UnixMicro(),
+		})
 	}
 }
 
-// run parses a command, submits it, waits for its outcome as the client prefers, and answers.
-func (a *api) run(c echo.Context, heard *shard.Heard, typ, id string, body []byte) error {
-	header := c.Request().Header
+// conditions are what the headers of a command say of it.
+type conditions struct {
+	key     *string
+	version *uint64
+}
+
+// readConditions reads the headers of a command: of that one or another of its route, which ask for the same.
+func readConditions(header http.Header, cmd *command.Command) (conditions, error) {
+	var said conditions
 	key, err := httpapi.OneValue(header, "Idempotency-Key")
 	if err != nil {
-		return err
+		return said, err
 	}
-	version, err := parseIfMatch(header)
-	if err != nil {
-		return err
+	if len(header["Idempotency-Key"]) > 0 {
+		said.key = &key
 	}
-	cmd, err := command.Parse(command.Request{
-		Type:             typ,
-		ID:               id,
-		Key:              key,
-		Body:             body,
-		ExpectedVersion:  version,
-		ReceivedAtMicros: a.now().UnixMicro(),
-	}, a.options)
+	if _, err = cmd.CheckKey(said.key); err != nil {
+		return said, err
+	}
+	said.version, err = parseIfMatch(header)
+	return said, err
+}
+
+// run parses a command, submits it, waits for its outcome as the client prefers, and answers.
+func (a *api) run(c echo.Context, heard *shard.Heard, request command.Request) error {
+	cmd, err := command.Parse(request, a.options)
 	if err != nil {
 		return err
 	}
 	cmd.Heard = heard
 	f := a.submit(cmd)
-	switch await(c.Request().Context(), f, parsePrefer(header)) {
+	switch await(c.Request().Context(), f, parsePrefer(c.Request().Header)) {
 	case done:
 		result := f.Result()
 		return answer(c, cmd, &result)

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,10 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
+	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -118,13 +123,17 @@ func TestDocumentedWordsAreThoseOfTheSchema(t *testing.T) {
 func TestDocumentedLimitsAreThoseOfTheCode(t *testing.T) {
 	document := apitest.Open(t)
 	for member, limit := range map[string]int{
-		"sku": limits.MaxSKUBytes, "location": limits.MaxLocationBytes, "customer_id": limits.MaxCustomerIDBytes,
-		"country": limits.MaxCountryBytes, "reference": limits.MaxReferenceBytes, "reason": limits.MaxReasonBytes,
-		"description": limits.MaxDescriptionBytes, "tracking_reference": limits.MaxReferenceBytes,
+		"sku": limits.MaxSKULength, "location": limits.MaxLocationLength, "customer_id": limits.MaxCustomerIDLength,
+		"country": limits.MaxCountryLength, "reference": limits.MaxReferenceLength, "reason": limits.MaxReasonLength,
+		"description": limits.MaxDescriptionLength, "tracking_reference": limits.MaxReferenceLength,
 	} {
-		for schemaName, documented := range document.MaxLengths(member) {
+		all := document.MaxLengths(member)
+		if len(all) == 0 {
+			t.Errorf("the document has no limit of %s", member)
+		}
+		for schemaName, documented := range all {
 			if documented != limit {
-				t.Errorf("%s of %s: the document allows %d characters, the code %d bytes", member, schemaName, documented, limit)
+				t.Errorf("%s of %s: the document allows %d characters, the code %d", member, schemaName, documented, limit)
 			}
 		}
 	}
@@ -132,5 +141,80 @@ func TestDocumentedLimitsAreThoseOfTheCode(t *testing.T) {
 		if documented != limits.MaxLines {
 			t.Errorf("lines of %s: the document allows %d, the code %d", schemaName, documented, limits.MaxLines)
 		}
+	}
+}
+
+// Every value that the document shows conforms to its own schema.
+func TestEveryExampleConformsToItsSchema(t *testing.T) {
+	document := apitest.Open(t)
+	all := document.AllExamples()
+	if len(all) < 75 {
+		t.Fatalf("only %d examples were found", len(all))
+	}
+	for _, example := range all {
+		if err := document.Conforms(example.Pointer, example.JSON); err != nil {
+			t.Errorf("%v: %v", example, err)
+		}
+	}
+}
+
+// The document lists all currencies that there are.
+func TestDocumentedCurrenciesAreThoseOfTheCode(t *testing.T) {
+	documented := apitest.Open(t).Enum("Currency")
+	var all []string
+	for i := range 26 * 26 * 26 {
+		code := string([]byte{byte('A' + i/26/26), byte('A' + i/26%26), byte('A' + i%26)})
+		if _, ok := money.Lookup(code); ok {
+			all = append(all, code)
+		}
+	}
+	if !slices.Equal(documented, all) {
+		t.Errorf("the document has %v, the code %v", documented, all)
+	}
+}
+
+// A client that keeps to the patterns and lengths of the document is never refused for them, and one that does not is.
+func TestDocumentedTextsAreThoseOfTheCode(t *testing.T) {
+	document := apitest.Open(t)
+	sound := func(check func(*input.Body, string)) func(string) bool {
+		return func(s string) bool {
+			var body input.Body
+			check(&body, s)
+			return body.Sound()
+		}
+	}
+	taken := map[string]func(string) bool{
+		"SKU":        func(s string) bool { return input.SKUFault(s) == "" },
+		"NewSKU":     func(s string) bool { return input.NewSKUFault(s) == "" },
+		"Location":   sound(func(b *input.Body, s string) { b.Location("/location", s) }),
+		"Reference":  sound(func(b *input.Body, s string) { b.Text("/reference", s, limits.MaxReferenceLength) }),
+		"OccurredAt": sound(func(b *input.Body, s string) { b.Time("/occurred_at", s) }),
+		"Amount":     func(s string) bool { _, fault := input.ParseAmount(s); return fault == "" },
+		"PositiveAmount": func(s string) bool {
+			micros, fault := input.ParseAmount(s)
+			return fault == "" && micros > 0
+		},
+		"PlaceOrder/properties/customer_id": sound(func(b *input.Body, s string) {
+			b.Name("/customer_id", s, limits.MaxCustomerIDLength)
+		}),
+		"Currency": func(s string) bool { _, ok := money.Lookup(s); return ok },
+	}
+	pieces := rapid.SampledFrom([]string{"", "a", "A1", " ", "\t", "\x00", "\x7f", "\u0085", "\u0080", "\u00a0", "\u2028",
+		"\u3000", "ä", "\U0001d11e", ".", "..", "GBP", "EUR", "eur", "0", "1", "12", "1000000000", "999999999", ".0", ".5",
+		".123456", ".1234567", "-", "+", "1e3", "1970", "2199", "2200", "1969", "-02-28", "-02-30", "T", "t", "12:50:00",
+		"23:59:60", "24:00:00", "Z", "z", "+01:00", "+24:00", "2011-12-09T12:50:00", "0000001", strings.Repeat("x", 60),
+		strings.Repeat("ä", 60), strings.Repeat("\U0001d11e", 190)})
+	for schemaName, takes := range taken {
+		rapid.Check(t, func(t *rapid.T) {
+			text := strings.Join(rapid.SliceOfN(pieces, 0, 5).Draw(t, "pieces"), "")
+			asJSON, err := json.Marshal(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = document.Conforms("/components/schemas/"+schemaName, asJSON)
+			if got := takes(text); got != (err == nil) {
+				t.Fatalf("%s %q: the code takes it: %v; the document: %v", schemaName, text, got, err)
+			}
+		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/problem"
+	"github.com/holdfast/holdfast/pkg/shard"
 )
 
 // DefaultWait is how long a request waits for its command's outcome, unless it says otherwise (Prefer: wait=N, RFC
@@ -51,8 +52,9 @@ func parsePrefer(header http.Header) preference {
 	return p
 }
 
-// parseIfMatch reads the version that a client expects; nil: any. A tag that is well-formed but not one of
-// ours can match no version, so it is a mismatch and not a fault of form.
+// parseIfMatch reads the version that a client expects; nil: any. A tag that is well-formed but not one of ours matches
+// no version. It is for the shard to say so: a fault of the body comes first (RFC 9110, 13.2.1), and the answer has the
+// current version.
 func parseIfMatch(header http.Header) (*uint64, error) {
 	values := header["If-Match"]
 	if len(values) == 0 {
@@ -68,8 +70,8 @@ func parseIfMatch(header http.Header) (*uint64, error) {
 		return nil, &problem.Problem{Code: problem.InvalidIfMatch, Detail: `If-Match takes one entity tag like "3", or *.`}
 	}
 	version, err := strconv.ParseUint(inner, 10, 64)
-	if err != nil || weak || strconv.FormatUint(version, 10) != inner {
-		return nil, &problem.Problem{Code: problem.VersionMismatch, Detail: "If-Match names no version of this resource."}
+	if err != nil || weak || version == 0 || strconv.FormatUint(version, 10) != inner {
+		version = shard.NoVersion
 	}
 	return &version, nil
 }

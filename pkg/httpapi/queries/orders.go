@@ -82,14 +82,14 @@ func parseListQuery(c echo.Context) (listQuery, error) {
 		}
 	}
 	q.customerID, q.status = parameters.Get("customer_id"), parameters.Get("status")
-	if len(q.customerID) > limits.MaxCustomerIDBytes {
+	if limits.Longer(q.customerID, limits.MaxCustomerIDLength) {
 		return q, badParameter("customer_id is too long.")
 	}
-	if q.status != "" && !slices.Contains(orderStatuses, q.status) {
+	if parameters.Has("status") && !slices.Contains(orderStatuses, q.status) {
 		return q, badParameter("status must be one of " + strings.Join(orderStatuses, ", ") + ".")
 	}
-	if text := parameters.Get("limit"); text != "" {
-		limit, err := strconv.Atoi(text)
+	if parameters.Has("limit") {
+		limit, err := strconv.Atoi(parameters.Get("limit"))
 		if err != nil || limit < 1 || limit > MaxPage {
 			return q, badParameter("limit must be from 1 to " + strconv.Itoa(MaxPage) + ".")
 		}

@@ -108,6 +108,8 @@ func TestQueries(t *testing.T) {
 		{get, "/v1/orders/zz", "", "", 404, `"order_not_found"`},
 		{get, "/v1/orders?status=open", "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?limit=501", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?limit=", "", "", 400, `"invalid_parameter"`},
+		{get, "/v1/orders?status=", "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?colour=red", "", "", 400, `"invalid_parameter"`},
 		{get, "/v1/orders?cursor=abcd", "", "", 400, `"invalid_cursor"`},
 		{get, "/healthz", "", "", 200, `{"status":"ok"}`},

@@ -47,8 +47,8 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 		fault("by", "must be one of "+list(r.by))
 	}
 	for name, target := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
-		if text := parameters.Get(name); text != "" {
-			at, ok := parseTime(text)
+		if parameters.Has(name) {
+			at, ok := parseTime(parameters.Get(name))
 			if !ok {
 				fault(name, "must be a day (2011-03-01) or a time (2011-03-01T00:00:00Z) in the years 1900 to 2299")
 			}
@@ -58,7 +58,7 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
 		fault("to", "must be after from")
 	}
-	if q.Currency = parameters.Get("currency"); q.Currency != "" {
+	if q.Currency = parameters.Get("currency"); parameters.Has("currency") {
 		if _, known := money.Lookup(q.Currency); !known {
 			fault("currency", "must be the ISO 4217 code of a currency, in capitals, such as GBP")
 		}
@@ -67,12 +67,12 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 		fault("sku", input.SKUFault(q.SKU))
 	}
 	if q.Location = parameters.Get("location"); !validLocation(q.Location) {
-		fault("location", fmt.Sprintf("must be at most %d bytes, without control characters and spaces around it",
-			limits.MaxLocationBytes))
+		fault("location", fmt.Sprintf("must be at most %d characters, without control characters and spaces around it",
+			limits.MaxLocationLength))
 	}
-	if text := parameters.Get("limit"); text != "" {
+	if parameters.Has("limit") {
 		var err error
-		if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 || q.Limit > MaxReportPage {
+		if q.Limit, err = strconv.Atoi(parameters.Get("limit")); err != nil || q.Limit < 1 || q.Limit > MaxReportPage {
 			fault("limit", "must be from 1 to "+strconv.Itoa(MaxReportPage))
 		}
 	}
@@ -88,16 +88,25 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 }
 
 func validLocation(location string) bool {
-	return len(location) <= limits.MaxLocationBytes && strings.TrimSpace(location) == location &&
+	return !limits.Longer(location, limits.MaxLocationLength) && strings.TrimSpace(location) == location &&
 		!strings.ContainsFunc(location, unicode.IsControl)
 }
 
+// parseTime reads a day or a time. Its year, as written, is one that a report can be limited to.
 func parseTime(text string) (time.Time, bool) {
 	at, err := time.Parse(time.DateOnly, text)
-	if err != nil {
-		at, err = time.Parse(time.RFC3339, text)
+	ok := err == nil
+	if !ok {
+		at, ok = input.ParseTime(text)
 	}
-	return at.UTC(), err == nil && !at.Before(analytics.FirstTime) && !at.After(analytics.LastTime)
+	ok = ok && at.Year() >= analytics.FirstTime.Year() && at.Year() <= analytics.LastTime.Year()
+	switch at = at.UTC(); {
+	case at.Before(analytics.FirstTime):
+		at = analytics.FirstTime
+	case at.After(analytics.LastTime):
+		at = analytics.LastTime
+	}
+	return at, ok
 }
 
 // cursor makes a place opaque and ties it to the query, page size left out.

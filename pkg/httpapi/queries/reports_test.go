@@ -128,7 +128,7 @@ func TestReportsGoOnWhereTheCursorSays(t *testing.T) {
 	s := newReportSite(t, l)
 	const query = "/v1/reports/stock-movements?by=location&sku=A1&from=2011-03-01&to=2011-03-31T23:00:00-01:00"
 	answer, body := s.get(t, query, "", "")
-	if !strings.HasSuffix(body, `"position":"o3.10~i7.88","age_ms":42}`) {
+	if !strings.HasSuffix(body, `"position":"o3.10~i7.88","age_ms":42}`+"\n") {
 		t.Fatal(body)
 	}
 	cursor := "&cursor=" + url.QueryEscape(answer.Header.Get("Holdfast-Next-Cursor"))
@@ -146,6 +146,29 @@ func TestReportsGoOnWhereTheCursorSays(t *testing.T) {
 	if answer, body = s.get(t, query+"&location=main"+cursor, "", ""); answer.StatusCode != http.StatusBadRequest ||
 		!strings.Contains(body, "invalid_cursor") {
 		t.Fatalf("another query: %d %s", answer.StatusCode, body)
+	}
+}
+
+// The years 1900 to 2299 are taken to their ends, as they are written. What lies beyond in UTC has no events.
+func TestReportsTakeTheirYearsToTheEnd(t *testing.T) {
+	l := &ledger{}
+	s := newReportSite(t, l)
+	for text, want := range map[string]time.Time{
+		"2299-12-31T23:59:59Z":         time.Date(2299, 12, 31, 23, 59, 59, 0, time.UTC),
+		"2299-12-31t23:59:59.9z":       time.Date(2299, 12, 31, 23, 59, 59, 900_000_000, time.UTC),
+		"2299-12-31T23:59:59-01:00":    analytics.LastTime,
+		"2299-12-31":                   time.Date(2299, 12, 31, 0, 0, 0, 0, time.UTC),
+		"2299-12-31T23:59:59.9999999Z": analytics.LastTime,
+		"1900-01-01T00:00:01%2B01:00":  analytics.FirstTime,
+	} {
+		parameter, asked := "to", &l.asked.To
+		if want.Year() == analytics.FirstTime.Year() {
+			parameter, asked = "from", &l.asked.From
+		}
+		answer, body := s.get(t, "/v1/reports/revenue?by=month&"+parameter+"="+text, "", "")
+		if answer.StatusCode != http.StatusOK || !asked.Equal(want) {
+			t.Errorf("%s: %d %s, asked for %v, want %v", text, answer.StatusCode, body, *asked, want)
+		}
 	}
 }
 
@@ -182,6 +205,10 @@ func TestReportsPointToTheParameterThatIsWrong(t *testing.T) {
 		{"?by=month&sku=a%0A", "invalid_parameter", "/sku"},
 		{"?by=month&sku=" + strings.Repeat("x", 65), "invalid_parameter", "/sku"},
 		{"?by=month&limit=0", "invalid_parameter", "/limit"},
+		{"?by=month&limit=", "invalid_parameter", "/limit"},
+		{"?by=month&from=", "invalid_parameter", "/from"},
+		{"?by=month&currency=", "invalid_parameter", "/currency"},
+		{"?by=month&to=2300-01-01T00:00:00%2B01:00", "invalid_parameter", "/to"},
 		{"?by=month&limit=-1", "invalid_parameter", "/limit"},
 		{"?by=month&limit=5001", "invalid_parameter", "/limit"},
 		{"?by=month&limit=many", "invalid_parameter", "/limit"},

@@ -117,7 +117,7 @@ func (g *grouper) parse(fields *[columnCount]string) (parsed, error) {
 	} else {
 		errs = append(errs, fmt.Errorf("InvoiceDate %q is no date like 2010-12-01 08:26:00", fields[columnDate]))
 	}
-	if c := strings.TrimSpace(fields[columnCountry]); c != "" && len(c) <= limits.MaxCountryBytes {
+	if c := strings.TrimSpace(fields[columnCountry]); c != "" && !limits.Longer(c, limits.MaxCountryLength) {
 		p.country = g.intern(text(c))
 	} else {
 		errs = append(errs, fmt.Errorf("column Country: %q is empty or too long", c))
@@ -212,8 +212,8 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 	if customer == "" {
 		customer = GuestCustomer
 	}
-	if len(customer) > limits.MaxCustomerIDBytes {
-		return nil, fmt.Errorf("CustomerID is longer than %d characters", limits.MaxCustomerIDBytes)
+	if limits.Longer(customer, limits.MaxCustomerIDLength) {
+		return nil, fmt.Errorf("CustomerID is longer than %d characters", limits.MaxCustomerIDLength)
 	}
 	d := g.documents[id]
 	switch {
@@ -238,7 +238,7 @@ func (g *grouper) document(id documentID, fields *[columnCount]string, p *parsed
 // such as "mailout".
 func (g *grouper) item(l *Line, description string) {
 	description = strings.TrimSpace(text(description))
-	if l.UnitPriceMicros == 0 || len(description) > limits.MaxDescriptionBytes {
+	if l.UnitPriceMicros == 0 || limits.Longer(description, limits.MaxDescriptionLength) {
 		description = ""
 	}
 	i, seen := g.items[l.SKU]
