@@ -80,8 +80,15 @@ func (d *decider) sendFillNotice(k fillKey) error {
 	if attempts > 1 {
 		d.node.metrics.resends.Inc()
 	}
-	d.fills.due.set(k, d.batch.now+resendWait(attempts).Microseconds())
+	d.fills.due.set(k, 0)
 	d.queryOnCommit(reservations.Of(k.sku))
+	d.batch.onCommit = append(d.batch.onCommit, func(*batch) {
+		if d.fills.attempts[k] != attempts {
+			return // there is a newer notice, or it was confirmed
+		}
+		wait := d.sagas.answerTimes[d.shardOf(k.orderID)].wait(attempts)
+		d.fills.due.set(k, d.wallMicros()+wait.Microseconds())
+	})
 	return nil
 }
 

@@ -30,8 +30,6 @@ const (
 	MaxPeerQueued      = peer.MaxQueued
 	MaxPeerQueuedBytes = peer.MaxQueuedBytes
 
-	resendAfter  = 200 * time.Millisecond
-	resendAtMost = 5 * time.Second
 	// A checkpoint is due after saveEvery, or when saveUnsaved entries have changed.
 	saveEvery       = 250 * time.Millisecond
 	saveUnsaved     = 32_768

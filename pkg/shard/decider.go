@@ -27,7 +27,8 @@ type decider struct {
 func newDecider(n *Node, s *shardState) *decider {
 	return &decider{
 		shardState: s, node: n, batch: newBatch(), ids: newEventIDs(),
-		sagas: newSagas(), fills: newFillNotices(), deadlines: newSchedule[string](), refusing: map[uint64]int{},
+		sagas: newSagas(s.layout.ShardCount), fills: newFillNotices(), deadlines: newSchedule[string](),
+		refusing: map[uint64]int{},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 type metrics struct {
 	commitSeconds, batchEvents       prometheus.Histogram
 	resends, reconciled, refusedFull prometheus.Counter
+	stepsSent                        prometheus.Counter
 	refusedBound                     prometheus.Counter
 	dropped                          *prometheus.CounterVec // by queue
 	acquires                         *prometheus.CounterVec // by result
@@ -33,6 +34,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Buckets: prometheus.ExponentialBuckets(1, 2, 16)}),
 		resends: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_steps_resent_total", Help: "Steps between shards that were sent again."}),
+		stepsSent: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_steps_sent_total",
+			Help: "Steps between shards that were sent, each time that one was sent again included."}),
 		reconciled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_reconciled_total",
 			Help: "Differences between orders and stock that were found and mended; 0 on Apache Kafka."}),
@@ -79,8 +83,8 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 		return nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.commitSeconds, m.batchEvents, m.resends, m.reconciled, m.refusedFull, m.refusedBound, m.dropped, m.acquires,
-		m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew, m.ownedShards,
+		m.commitSeconds, m.batchEvents, m.resends, m.stepsSent, m.reconciled, m.refusedFull, m.refusedBound, m.dropped,
+		m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew, m.ownedShards,
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register the shard metrics: %w", err)

@@ -29,7 +29,9 @@ type saga struct {
 	neverSent bool
 	// reconciles: the step repairs a difference, and so does what stock and order write for it.
 	reconciles bool
-	attempts   int
+	// attempts is how often the step was sent, the last time at sentAt.
+	attempts int
+	sentAt   time.Time
 }
 
 // waiter is a client that waits for the outcome of an order that has a saga.
@@ -45,10 +47,15 @@ type sagas struct {
 	byOrder map[string]*saga
 	resends schedule[string] // order IDs
 	waiters map[string][]waiter
+	// answerTimes are those of the other shards.
+	answerTimes []answerTime
 }
 
-func newSagas() sagas {
-	return sagas{byOrder: map[string]*saga{}, resends: newSchedule[string](), waiters: map[string][]waiter{}}
+func newSagas(shardCount int32) sagas {
+	return sagas{
+		byOrder: map[string]*saga{}, resends: newSchedule[string](), waiters: map[string][]waiter{},
+		answerTimes: make([]answerTime, shardCount),
+	}
 }
 
 func (s *sagas) close(orderID string) {
@@ -226,33 +233,42 @@ func (d *decider) splitWanted(
 	return local, requests
 }
 
-// sendStep sends what a saga waits for, once the current batch has committed.
+// sendStep sends what a saga waits for, once the current batch has committed. The wait for the answer begins then.
 func (d *decider) sendStep(s *saga) {
 	s.attempts++
-	d.sagas.resends.set(s.orderID, d.batch.now+resendWait(s.attempts).Microseconds())
+	d.sagas.resends.set(s.orderID, 0)
 	version := s.version
 	d.batch.onCommit = append(d.batch.onCommit, func(*batch) {
-		if s.version != version {
+		if s.version != version || d.sagas.byOrder[s.orderID] != s {
 			return
 		}
-		for _, req := range s.waiting {
+		s.sentAt = time.Now()
+		wait := time.Duration(0)
+		for target, req := range s.waiting {
+			wait = max(wait, d.sagas.answerTimes[target].wait(s.attempts))
+			d.node.metrics.stepsSent.Inc()
+			if s.attempts > 1 {
+				d.node.metrics.resends.Inc()
+			}
 			d.node.sendStep(req)
 		}
+		d.sagas.resends.set(s.orderID, d.wallMicros()+wait.Microseconds())
 	})
 }
+
+// wallMicros is the time by this shard's clock, as it is now: that of a batch may be older than its commit.
+func (d *decider) wallMicros() int64 { return d.node.clocks[d.shard].wall().UnixMicro() }
 
 // resendSteps resends unanswered steps, as many as a batch may.
 func (d *decider) resendSteps() {
 	s, now := &d.sagas, d.batch.now
 	for id, due := s.resends.first(now); due && len(d.batch.onCommit) < maxUnsent; id, due = s.resends.first(now) {
-		d.sendStep(s.byOrder[id])
-		d.node.metrics.resends.Inc()
+		unanswered := s.byOrder[id]
+		for target := range unanswered.waiting {
+			s.answerTimes[target].expired(time.Now())
+		}
+		d.sendStep(unanswered)
 	}
-}
-
-// resendWait is how long to wait for an answer after so many attempts.
-func resendWait(attempts int) time.Duration {
-	return min(resendAfter<<min(attempts-1, 6), resendAtMost)
 }
 
 // decideStepAnswer handles stock's answer to a step. Anything but the answer to the newest step is late.
@@ -274,6 +290,9 @@ func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
 	if s == nil || resp.Version != s.version || !answersAll(resp, s.waiting[int32(resp.TargetShard)]) {
 		d.takeBack(e, s, resp)
 		return nil
+	}
+	if s.attempts == 1 {
+		d.sagas.answerTimes[resp.TargetShard].answered(time.Since(s.sentAt))
 	}
 	delete(s.waiting, int32(resp.TargetShard))
 	refused := false
