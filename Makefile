@@ -67,6 +67,10 @@ test-chaos: build ## All attacks in full, on the embedded broker, Apache Kafka a
 	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 $(CHAOS) -timeout 1h -run Broker || status=$$?; \
 	CLEAN=1 scripts/kafka.sh down; exit $$status
 
+.PHONY: test-contract
+test-contract: build ## Hold a running server to schemas/openapi.yaml with generated requests (EXAMPLES=300 for a night)
+	@EXAMPLES=$(EXAMPLES) SEED=$(SEED) scripts/contract.sh
+
 .PHONY: test-clickhouse
 test-clickhouse: ## Meet a ClickHouse that is too old (Debian's, fetched into .local)
 	@program=$$(scripts/clickhouse.sh) && HOLDFAST_TEST_OLD_CLICKHOUSE=$$program go test -count=1 -run TooOld ./pkg/clickhouse

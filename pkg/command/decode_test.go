@@ -167,6 +167,8 @@ func TestTransfersNameTheirFaults(t *testing.T) {
 		{PlaceOrder, allocated(`{"policy":"nearest"}`), "invalid_allocation /allocation/policy"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":["n","n"]}`), "invalid_allocation /allocation/locations/1"},
 		{PlaceOrder, allocated(`{"policy":"split","locations":[" n"]}`), "invalid_allocation /allocation/locations/0"},
+		{PlaceOrder, allocated(`{"policy":"split","locations":["n","a\u009b"]}`),
+			"invalid_allocation /allocation/locations/1"},
 		{ShipTransfer, `{"from_location":"` + strings.Repeat("x", limits.MaxLocationLength+1) +
 			`","to_location":"n","quantity":1}`, "invalid_location /from_location"},
 		{ShipTransfer, `{"to_location":"a\nb","quantity":1}`, "invalid_location /to_location"},

@@ -2,6 +2,7 @@ package command
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
 	"github.com/holdfast/holdfast/pkg/input"
@@ -89,6 +90,12 @@ func (d *decoding) allocation(b *allocationBody) *order.AllocationRule {
 	policy := input.Word(&d.Body, "/allocation/policy", b.Policy, order.CodeInvalidAllocation,
 		schema.AllocationPolicies.All, schema.AllocationPolicies.Parse)
 	rule := &order.AllocationRule{Policy: order.AllocationPolicy(policy), Locations: b.Locations}
+	for i, location := range b.Locations {
+		if fault := input.LocationFault(location); fault != "" {
+			d.Fault(order.CodeInvalidAllocation, "/allocation/locations/"+strconv.Itoa(i), fault)
+			return rule
+		}
+	}
 	var refusal *order.Error
 	if policy != eventv1.AllocationPolicy_ALLOCATION_POLICY_UNSPECIFIED && errors.As(rule.Check(), &refusal) {
 		d.Fault(refusal.Code, refusal.Pointer, refusal.Detail)

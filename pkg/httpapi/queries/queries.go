@@ -89,8 +89,12 @@ func Register(router httpapi.Router, deps Deps) {
 // fresh waits until the view has what the client has seen, and says on the answer how fresh it is.
 func fresh(c echo.Context, view View) error {
 	header := c.Response().Header()
-	if text := httpapi.HeaderValue(c.Request().Header, "Holdfast-Min-Position"); text != "" {
-		if err := waitFor(c.Request().Context(), view, text); err != nil {
+	if sent := c.Request().Header["Holdfast-Min-Position"]; len(sent) > 0 {
+		position, err := parsePosition(sent[0])
+		if err != nil {
+			return err
+		}
+		if err := waitFor(c.Request().Context(), view, position); err != nil {
 			return err
 		}
 	}
@@ -101,11 +105,16 @@ func fresh(c echo.Context, view View) error {
 	return nil
 }
 
-func waitFor(ctx context.Context, view View, text string) error {
+// parsePosition reads a position that a client sends back. An empty one is none: no answer has it.
+func parsePosition(text string) (eventlog.Position, error) {
 	position, err := eventlog.ParsePosition(text)
-	if err != nil {
-		return problem.New(problem.InvalidPosition, "Send back a Holdfast-Position as you got it.")
+	if err != nil || position.IsZero() {
+		return position, problem.New(problem.InvalidPosition, "Send back a Holdfast-Position as you got it.")
 	}
+	return position, nil
+}
+
+func waitFor(ctx context.Context, view View, position eventlog.Position) error {
 	ctx, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()
 	if err := view.WaitFor(ctx, position); err != nil {

@@ -93,6 +93,7 @@ func TestQueries(t *testing.T) {
 		{get, "/v1/availability/A1", "", "Holdfast-Min-Position: i7.88", 200, `{"sku":"A1"}`},
 		{get, "/v1/availability/A1", "", "Holdfast-Min-Position: i7.89", 503, `"position_not_reached"`},
 		{get, "/v1/availability/A1", "", "Holdfast-Min-Position: junk", 400, `"invalid_position"`},
+		{get, "/v1/availability/A1", "", "+Holdfast-Min-Position: ", 400, `"invalid_position"`},
 		{get, "/v1/availability/A1", "", `If-None-Match: "4"`, 304, ""},
 		{get, "/v1/stock/A%2F2", "", "", 200, `{"sku":"A/2"}`},
 		{get, "/v1/stock/A1", "", `If-None-Match: "4"`, 304, ""},

@@ -107,9 +107,12 @@ func (r *report) answer(c echo.Context) error {
 
 // await waits for the position that the client has seen.
 func (r *report) await(ctx context.Context, header http.Header) (analytics.Reached, error) {
-	position, err := eventlog.ParsePosition(httpapi.HeaderValue(header, "Holdfast-Min-Position"))
-	if err != nil {
-		return analytics.Reached{}, problem.New(problem.InvalidPosition, "Send back a Holdfast-Position as you got it.")
+	var position eventlog.Position
+	var err error
+	if sent := header["Holdfast-Min-Position"]; len(sent) > 0 {
+		if position, err = parsePosition(sent[0]); err != nil {
+			return analytics.Reached{}, err
+		}
 	}
 	waiting, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()

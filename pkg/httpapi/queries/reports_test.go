@@ -76,7 +76,9 @@ func (s *reportSite) get(t *testing.T, path, accept, position string) (*http.Res
 	if accept != "" {
 		request.Header.Set("Accept", accept)
 	}
-	request.Header.Set("Holdfast-Min-Position", position)
+	if position != "" {
+		request.Header.Set("Holdfast-Min-Position", position)
+	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,125 @@
+"""What Schemathesis must know of Holdfast beside schemas/openapi.yaml, and checks of our own.
+
+scripts/contract.sh sets HOLDFAST_CONTRACT_URL, where a server runs that scripts/contract/seed.py has given some data.
+"""
+
+import itertools
+import json
+import os
+import re
+from pathlib import Path
+
+import schemathesis
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+DOCUMENT = Path(__file__).parents[2] / "schemas" / "openapi.yaml"
+
+# Refusals (400) of requests that a JSON schema cannot tell from others: what a path ends with, the code, and why.
+NOT_IN_SCHEMA = [
+    ("/transfers", "same_location", "two members are equal"),
+    ("/amend", "invalid_lines", "two lines are about the same, or the order has no such line"),
+    ("/amend", "invalid_price", "whether a line is new is known to the order"),
+    ("/amend", "invalid_quantity", "whether a line is new is known to the order"),
+    ("/counts", "invalid_counted_at_version", "which versions there were is known to the item"),
+    ("", "amount_overflow", "a sum is too large"),
+    ("", "invalid_cursor", "only the server makes cursors"),
+    ("", "invalid_position", "the entries of a position have an order"),
+    ("/revenue", "invalid_parameter", "to must be after from"),
+    ("/stock-movements", "invalid_parameter", "to must be after from"),
+]
+# These depend on what there is, and on what was sent before.
+STATE = {"version_mismatch", "idempotency_key_reused", "command_too_large"}
+
+SEEDED = json.loads(os.environ["HOLDFAST_CONTRACT_SEEDED"])
+keys = itertools.count()
+
+
+def positive(case):
+    return case.meta is not None and case.meta.generation.mode.is_positive
+
+
+def code_of(response):
+    """The code of a problem; "" where the answer is none."""
+    if response.status_code < 400:
+        return ""
+    try:
+        return response.json().get("code", "")
+    except (ValueError, AttributeError):
+        return ""
+
+
+def outside_schema(operation, code):
+    """Whether a schema cannot say that the request is refused so."""
+    path = operation.split(" ")[1]
+    return code in STATE or any(path.endswith(end) and code == other for end, other, _ in NOT_IN_SCHEMA)
+
+
+def that_there_is(parameters, choice):
+    """Parameters of a path; for most choices with the IDs of something that the server has."""
+    known = [ids for ids in SEEDED["paths"] if parameters.keys() <= ids.keys()]
+    if not known or choice % 4 == 0:
+        return parameters
+    ids = known[choice % len(known)]
+    return {name: ids[name] for name in parameters}
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Lets well-formed requests come as far as the rules: with keys of their own, on orders that there are."""
+    if not positive(case):
+        return
+    headers = case.headers or {}
+    if "Idempotency-Key" in headers:
+        headers["Idempotency-Key"] = f"contract-{next(keys)}"
+    # Schemathesis 4.32 fills some combinations of optional headers with 0.
+    if "If-Match" in headers and (next(keys) % 4 or '"' not in headers["If-Match"]):
+        headers["If-Match"] = "*"
+    if "Holdfast-Min-Position" in headers:  # an invented one would be waited for
+        headers["Holdfast-Min-Position"] = SEEDED["position"]
+    if case.path_parameters:
+        case.path_parameters = that_there_is(case.path_parameters, next(keys))
+
+
+@schemathesis.check
+def accepts_valid_data(ctx, response, case):
+    """A request that the document allows is done, or refused by a rule."""
+    if not outside_schema(case.operation.label, code_of(response)):
+        positive_data_acceptance(ctx, response, case)
+
+
+def listed_codes():
+    """The codes that a refusal of an operation may have: (operation, status) to a set of them."""
+    raw = schemathesis.openapi.from_path(DOCUMENT).raw_schema
+    everywhere = re.findall("`([a-z_]+)`", re.split("Besides, any command|Every code", raw["info"]["description"])[1])
+    codes = {}
+    for path, methods in raw["paths"].items():
+        for method, operation in methods.items():
+            for status, answer in operation["responses"].items():
+                found = re.findall("`([a-z_]+)`", answer.get("description", ""))
+                reference = answer.get("$ref", "").rsplit("/", 1)[-1]
+                shared = raw["components"]["responses"].get(reference, {})
+                if not found:
+                    for content in shared.get("content", {}).values():
+                        for example in content.get("examples", {}).values():
+                            found.append(example["value"].get("code", ""))
+                        found.append(content.get("example", {}).get("code", ""))
+                codes[f"{method.upper()} {path}", int(status)] = {*found, *(everywhere if status == "400" else [])}
+    return codes
+
+
+LISTED = listed_codes()
+
+
+@schemathesis.check
+def code_is_listed(ctx, response, case):
+    """A refusal has one of the codes that the document lists for the operation."""
+    code = code_of(response)
+    if code and code not in LISTED.get((case.operation.label, response.status_code), {code}):
+        raise AssertionError(f"{code} is not among the codes of {case.operation.label} for {response.status_code}")
+
+
+@schemathesis.check
+def ends_with_newline(ctx, response, case):
+    """Every answer with a body ends with a newline."""
+    if response.content and not response.content.endswith(b"\n"):
+        raise AssertionError("the body does not end with a newline")
