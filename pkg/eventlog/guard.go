@@ -17,7 +17,7 @@ const (
 	// checkEndsTimeout bounds a check of the ends: a commit may wait for it.
 	checkEndsTimeout = time.Second
 	// checkStartsEvery is how often CheckEnds looks whether the log has its start.
-	checkStartsEvery = time.Minute
+	checkStartsEvery = 10 * time.Second
 )
 
 // ForeignRecordError means that a partition of the shard has a record which its writer did not write. Nobody can say

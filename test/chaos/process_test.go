@@ -86,7 +86,27 @@ type process struct {
 	args     []string
 	httpAddr string
 	cmd      *exec.Cmd
-	output   bytes.Buffer
+	output   output
+}
+
+// output is what a process has printed. It may be read while the process runs.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+// String implements fmt.Stringer.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }
 
 func (p *process) start() {
@@ -158,9 +178,9 @@ func (p *process) awaitOwnsAll(shards int) time.Duration {
 }
 
 // outputTail is the end of what the process has printed.
-func (p *process) outputTail() []byte {
-	b := p.output.Bytes()
-	return b[max(0, len(b)-4000):]
+func (p *process) outputTail() string {
+	text := p.output.String()
+	return text[max(0, len(text)-4000):]
 }
 
 // awaitEnd waits until the process has ended by itself.
