@@ -131,7 +131,13 @@ func (v *projectorView) watchTopic(ctx context.Context) error {
 			before = end
 			return nil
 		},
-		Failed: func(err error) error { return fmt.Errorf("%w: %w", errTopicGone, err) },
+		Failed: func(err error) error {
+			if eventlog.IsTopicGone(err) {
+				return fmt.Errorf("%w: %w", errTopicGone, err)
+			}
+			// Brokers that do not answer have not deleted the topic. The runtime tells of them, and of the view's age.
+			return nil
+		},
 	}
 	return watcher.Run(ctx)
 }

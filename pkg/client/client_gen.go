@@ -70,6 +70,7 @@ const (
 
 // Defines values for HealthStatus.
 const (
+	Degraded HealthStatus = "degraded"
 	NotReady HealthStatus = "not_ready"
 	Ok       HealthStatus = "ok"
 	Ready    HealthStatus = "ready"
@@ -390,8 +391,10 @@ type FulfilmentViewStatus string
 
 // Health defines model for Health.
 type Health struct {
-	Reasons []string     `json:"reasons,omitempty,omitzero"`
-	Status  HealthStatus `json:"status"`
+	// Reasons Why it is not ready
+	Reasons []string      `json:"reasons,omitempty,omitzero"`
+	Shards  []ShardHealth `json:"shards,omitempty,omitzero"`
+	Status  HealthStatus  `json:"status"`
 }
 
 // HealthStatus defines model for Health.Status.
@@ -862,6 +865,20 @@ type SetSafetyStock struct {
 	// Location Without control characters, and without spaces at its ends. Empty is main.
 	Location Location `json:"location,omitempty,omitzero"`
 	Quantity Level    `json:"quantity"`
+}
+
+// ShardHealth defines model for ShardHealth.
+type ShardHealth struct {
+	// LastCommitAgeMs How long ago its last commit ended, where `owner` is `self`. An idle shard commits once a minute
+	LastCommitAgeMs int64 `json:"last_commit_age_ms,omitempty,omitzero"`
+
+	// Owner `self`, or the address of the replica that serves it
+	Owner string `json:"owner,omitempty,omitzero"`
+
+	// Reason Why it is not served
+	Reason string `json:"reason,omitempty,omitzero"`
+	Served bool   `json:"served"`
+	Shard  int32  `json:"shard"`
 }
 
 // ShipFulfilment defines model for ShipFulfilment.

@@ -87,6 +87,11 @@ func (c *Client) Produce(ctx context.Context, recs []*Record) error {
 	return nil
 }
 
+// IsTopicGone reports whether an error says that a topic does not exist, or that it was made again.
+func IsTopicGone(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
+}
+
 // EndOffsets are the ends of the partitions including open transactions (Kafka's high watermark).
 func (c *Client) EndOffsets(ctx context.Context, tps []TopicPartition) (Offsets, error) {
 	return c.listOffsets(ctx, tps, "end", c.admin.ListEndOffsets)

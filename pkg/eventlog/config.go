@@ -1,7 +1,6 @@
 package eventlog
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -146,24 +145,4 @@ func (r lenientRegisterer) MustRegister(cs ...prometheus.Collector) {
 			panic(err)
 		}
 	}
-}
-
-// clientLogger passes the Kafka client's warnings and errors to slog, and drops its lower levels.
-type clientLogger struct{ log *slog.Logger }
-
-// Level implements kgo.Logger.
-func (l clientLogger) Level() kgo.LogLevel {
-	if l.log.Enabled(context.Background(), slog.LevelWarn) {
-		return kgo.LogLevelWarn
-	}
-	return kgo.LogLevelNone
-}
-
-// Log implements kgo.Logger.
-func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
-	to := slog.LevelWarn
-	if level == kgo.LogLevelError {
-		to = slog.LevelError
-	}
-	l.log.Log(context.Background(), to, "kafka: "+msg, keyvals...)
 }

@@ -1,12 +1,14 @@
 package httpapi
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 
+	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/holdfast/holdfast/pkg/appendjson"
 )
 
 func (s *Server) registerHealth() {
@@ -14,41 +16,79 @@ func (s *Server) registerHealth() {
 	router.Add(http.MethodGet, "/healthz", func(c echo.Context) error {
 		return WriteBody(c, http.StatusOK, JSONContentType, []byte(`{"status":"ok"}`))
 	})
-	router.Add(http.MethodGet, "/readyz", s.readiness)
+	router.Add(http.MethodGet, "/readyz", s.readyz)
 	if s.config.Gatherer != nil {
 		metrics := promhttp.HandlerFor(s.config.Gatherer, promhttp.HandlerOpts{})
 		router.Add(http.MethodGet, "/metrics", echo.WrapHandler(metrics))
 	}
 }
 
-func (s *Server) readiness(c echo.Context) error {
-	var reasons []string
+// allowDegraded is the value of the parameter allow with which /readyz answers 200 while the process serves at least a
+// part: a load balancer asks so. Otherwise one shard that is not served would take all others from its clients.
+const allowDegraded = "degraded"
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Status  string         `json:"status"`
+	Reasons []string       `json:"reasons,omitempty"`
+	More    map[string]any `json:",embed"`
+}
+
+// readyz answers 200 when all is served, and 503 with the reasons when something is not.
+func (s *Server) readyz(c echo.Context) error {
+	var reasons []error
 	select {
 	case <-s.stopping:
-		reasons = append(reasons, "stopping")
+		reasons = append(reasons, errors.New("stopping"))
 	default:
 	}
 	if s.config.Ready != nil {
-		if err := s.config.Ready(); err != nil {
-			reasons = append(reasons, reasonsOf(err)...)
+		reasons = append(reasons, apart(s.config.Ready())...)
+	}
+	answer := readiness{Status: "ready"}
+	if s.config.Status != nil {
+		answer.More = s.config.Status()
+	}
+	status := http.StatusOK
+	if len(reasons) > 0 {
+		status, answer.Status = http.StatusServiceUnavailable, "not_ready"
+		if slices.IndexFunc(reasons, whole) < 0 {
+			answer.Status = "degraded"
+			if c.QueryParam("allow") == allowDegraded {
+				status = http.StatusOK
+			}
 		}
 	}
-	if len(reasons) == 0 {
-		return WriteBody(c, http.StatusOK, JSONContentType, []byte(`{"status":"ready"}`))
+	for _, reason := range reasons {
+		answer.Reasons = append(answer.Reasons, reason.Error())
 	}
-	body := appendjson.Array([]byte(`{"status":"not_ready","reasons":`), reasons, appendjson.String)
-	return WriteBody(c, http.StatusServiceUnavailable, JSONContentType, append(body, '}'))
+	body, err := json.Marshal(answer, json.Deterministic(true))
+	if err != nil {
+		return fmt.Errorf("encode the readiness: %w", err)
+	}
+	return WriteBody(c, status, JSONContentType, body)
 }
 
-// reasonsOf takes errors.Join apart.
-func reasonsOf(err error) []string {
+// whole reports whether an error concerns all that the process serves.
+func whole(err error) bool {
+	_, part := errors.AsType[interface {
+		error
+		Partial()
+	}](err)
+	return !part
+}
+
+// apart takes errors.Join apart.
+func apart(err error) (errs []error) {
+	if err == nil {
+		return nil
+	}
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return []string{err.Error()}
+		return []error{err}
 	}
-	var reasons []string
 	for _, e := range joined.Unwrap() {
-		reasons = append(reasons, reasonsOf(e)...)
+		errs = append(errs, apart(e)...)
 	}
-	return reasons
+	return errs
 }

@@ -39,7 +39,10 @@ type Config struct {
 	// Gatherer is what /metrics serves; nil: no /metrics.
 	Gatherer prometheus.Gatherer
 	// Ready says why the process cannot serve; nil func or nil error: ready. Joined errors are listed one by one.
+	// An error with the method Partial leaves a part of what the process serves.
 	Ready func() error
+	// Status is what /readyz shows beside its status, by member; nil: nothing.
+	Status func() map[string]any
 	// Hosts are the names under which clients reach the server (HostsOf); none, or AnyHost among them: any.
 	Hosts []string
 	// StopPeriod bounds the graceful stop; 0: DefaultStopPeriod.

@@ -98,9 +98,29 @@ func (r *Runtime) Ready() error {
 		return fmt.Errorf("the view %s is starting", r.cfg.Name)
 	case r.atEnd.IsZero():
 		return fmt.Errorf("the view %s is catching up: %d records of the log to go", r.cfg.Name, r.lag)
+	case time.Since(r.endAt) > logSilentAfter:
+		return &SilentLogError{r.cfg.Name, r.endAt}
 	}
 	return nil
 }
+
+// logSilentAfter is how long the log may not say where it ends.
+const logSilentAfter = 10 * time.Second
+
+// SilentLogError says that Kafka has not answered for a while. The view answers with what it has.
+type SilentLogError struct {
+	View  string
+	Since time.Time
+}
+
+// Error implements error.
+func (e *SilentLogError) Error() string {
+	return fmt.Sprintf("the view %s does not follow the log: Kafka has not said where it ends since %s. "+
+		"Answers show the view as it was then", e.View, e.Since.UTC().Format(time.RFC3339))
+}
+
+// Partial marks an error that concerns a part of what the process serves.
+func (*SilentLogError) Partial() {}
 
 // Age is how long ago the view was last known to be at the end of its topics.
 func (r *Runtime) Age() time.Duration {

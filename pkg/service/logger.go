@@ -7,7 +7,8 @@ import (
 	"os"
 )
 
-// Logger writes at the named level: lines for people on a terminal, JSON everywhere else.
+// Logger writes at the named level: lines for people on a terminal, JSON everywhere else. Equal warnings and errors are
+// counted (repeats.go).
 func Logger(w io.Writer, level string) (*slog.Logger, error) {
 	l, err := parseLevel(level)
 	if err != nil {
@@ -16,10 +17,10 @@ func Logger(w io.Writer, level string) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: l}
 	if file, ok := w.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return slog.New(slog.NewTextHandler(w, options)), nil
+			return slog.New(countRepeats(slog.NewTextHandler(w, options))), nil
 		}
 	}
-	return slog.New(slog.NewJSONHandler(w, options)), nil
+	return slog.New(countRepeats(slog.NewJSONHandler(w, options))), nil
 }
 
 func parseLevel(s string) (l slog.Level, err error) {

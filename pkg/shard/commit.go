@@ -108,6 +108,7 @@ func (r *runner) swapBatch() []*eventlog.Record {
 	c := &r.committing
 	c.batch, r.decider.batch, c.spare = r.decider.batch, c.spare, nil
 	c.batch.committingFrom = time.Now()
+	r.pulse.beginCommit(c.batch.committingFrom)
 	return c.batch.records
 }
 
@@ -153,6 +154,7 @@ func (r *runner) endCommit(err error) error {
 	}
 	b, now := r.committing.batch, time.Now()
 	took := now.Sub(b.committingFrom)
+	r.pulse.endCommit(now)
 	r.committing.delay.committed(b.inputs, took, now)
 	r.node.metrics.commitSeconds.Observe(took.Seconds())
 	r.node.metrics.batchEvents.Observe(float64(b.events))

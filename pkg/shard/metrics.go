@@ -16,6 +16,7 @@ type metrics struct {
 	restored, damaged, givenUp       prometheus.Counter
 	ownedShards                      prometheus.Gauge
 	standbyLag, clockSkew            *prometheus.GaugeVec // by shard
+	served, serving, commitAge       *prometheus.GaugeVec // by shard
 }
 
 // Queues that may have no room for a message, in metrics.
@@ -69,6 +70,17 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "holdfast_shard_clock_skew_seconds",
 			Help: "How far this replica's clock was ahead of the broker's when it last announced that it owns the shard.",
 		}, []string{"shard"}),
+		served: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_shard_served",
+			Help: "1 for a shard that is served, by this replica or by one that answers; 0 for one that is not.",
+		}, []string{"shard"}),
+		serving: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_shard_serving", Help: "1 for a shard that this replica serves; 0 for the others.",
+		}, []string{"shard"}),
+		commitAge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_shard_last_commit_age_seconds",
+			Help: "How long ago the last commit of a shard that this replica serves ended. An idle shard commits once a minute.",
+		}, []string{"shard"}),
 		ownedShards: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "holdfast_shard_owned", Help: "Shards that this replica serves."}),
 	}
@@ -84,7 +96,8 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 	}
 	for _, c := range []prometheus.Collector{
 		m.commitSeconds, m.batchEvents, m.resends, m.stepsSent, m.reconciled, m.refusedFull, m.refusedBound, m.dropped,
-		m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew, m.ownedShards,
+		m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew, m.served, m.serving,
+		m.commitAge, m.ownedShards,
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register the shard metrics: %w", err)

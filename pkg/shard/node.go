@@ -41,6 +41,9 @@ type Node struct {
 	faults   map[int32]error          // shards that cannot be served until somebody repairs them
 	refusals []*refusals              // by shard
 	clocks   []*shardClock            // by shard
+	health   []shardHealth            // by shard
+	// brokersAnswered is when a Kafka broker last answered, in Unix nanoseconds.
+	brokersAnswered atomic.Int64
 
 	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
 	restoring []atomic.Int64
@@ -111,6 +114,8 @@ func (n *Node) join(ctx context.Context) error {
 		n.refusals[shard] = newRefusals()
 	}
 	n.clocks = n.newClocks()
+	n.health = make([]shardHealth, n.layout.ShardCount)
+	n.brokersAnswered.Store(time.Now().UnixNano())
 	n.owners = newOwners(n.layout, n.peers.Address(), n.hearing, n.refusals, n.clocks)
 	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{
 		SessionTimeout: n.cfg.SessionTimeout, ShardCount: n.layout.ShardCount, Replica: n.replica,
@@ -124,6 +129,8 @@ func (n *Node) join(ctx context.Context) error {
 	n.done.Go(func() { n.hearing.run(run) })
 	n.done.Go(func() { n.owners.follow(run, n.client, n.log) })
 	n.done.Go(func() { n.followGroup(run) })
+	n.done.Go(func() { n.watchHealth(run) })
+	n.done.Go(func() { n.watchBrokers(run) })
 	leaving, stopLeaving := context.WithCancel(run)
 	n.stopLeaving = stopLeaving
 	n.done.Go(func() {

@@ -106,10 +106,12 @@ func (n *Node) serveOnce(ctx context.Context, shard int32) error {
 	}
 	n.metrics.acquires.WithLabelValues("acquired").Inc()
 	n.metrics.ownedShards.Inc()
+	n.peers.SetServing(shard, true)
 	stop := context.AfterFunc(ctx, func() { close(r.stop) })
 	defer stop()
 	err = r.serve()
 	n.runners[shard].CompareAndSwap(r, nil)
+	n.peers.SetServing(shard, false)
 	r.release()
 	n.metrics.ownedShards.Dec()
 	return err

@@ -22,30 +22,36 @@ func (e *StoppedError) Unwrap() error { return e.Err }
 // Permanent marks an error that time does not heal.
 func (*StoppedError) Permanent() {}
 
+// Partial marks an error that concerns a part of what the process serves.
+func (*StoppedError) Partial() {}
+
 // Ready is nil once this replica serves the shards that it was given first, and while every shard is served, here or by
-// a replica that is known. A shard that has stopped for good is a *StoppedError.
+// a replica that says so. Shards that are not served are *UnservedError, or *StoppedError where time does not heal it.
+// Where no shard is served, or where this replica can take no command at all, there is another error too.
 func (n *Node) Ready() error {
+	for _, check := range []func() error{n.group.Fault, n.clockFault, n.brokersSilent} {
+		if err := check(); err != nil {
+			return errors.Join(err, n.stoppedShards())
+		}
+	}
 	if err := n.stoppedShards(); err != nil {
-		return err
-	}
-	if err := n.group.Fault(); err != nil {
-		return err
-	}
-	if err := n.clockFault(); err != nil {
 		return err
 	}
 	if err := n.starting(); err != nil {
 		return err
 	}
+	var unserved []error
 	for shard := range n.layout.ShardCount {
-		if n.Owns(shard) {
-			continue
-		}
-		if _, err := n.owners.address(shard); err != nil {
-			return err
+		if since, err := n.health[shard].unserved(); err != nil {
+			unserved = append(unserved, &UnservedError{shard, since, err})
+		} else if _, err := n.owners.address(shard); err != nil && !n.Owns(shard) {
+			unserved = append(unserved, err)
 		}
 	}
-	return nil
+	if len(unserved) == int(n.layout.ShardCount) {
+		unserved = append(unserved, errors.New("no shard is served"))
+	}
+	return errors.Join(unserved...)
 }
 
 // starting is nil once this replica serves the shards that it was given first. Until then the last announced owner may

@@ -23,6 +23,7 @@ type runner struct {
 	committing committing
 	stop       chan struct{} // closed to release the shard
 	stopped    chan struct{} // closed when it is released
+	pulse      pulse
 
 	lastHeartbeat, lastSave time.Time
 }
@@ -48,6 +49,7 @@ func (r *runner) serve() error {
 	defer ticker.Stop()
 	r.committing.start()
 	defer r.committing.stop()
+	r.pulse.turned()
 	for {
 		ready := r.inbox.ready
 		if len(r.pending) > 0 {
@@ -66,6 +68,7 @@ func (r *runner) serve() error {
 			return r.abandon(err)
 		case <-r.committing.delay.timer.C:
 		case <-ticker.C:
+			r.pulse.turned()
 		}
 		if err := r.turn(); err != nil {
 			return err

@@ -34,12 +34,12 @@ func Check(ctx context.Context, cfg eventlog.Config) error {
 	return nil
 }
 
-// Ready is nil when the service that listens on address says that it is ready. An address without a host is on this
-// machine.
+// Ready is nil when the service that listens on address says that it serves, if only a part. An address without a host
+// is on this machine.
 func Ready(ctx context.Context, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz?allow=degraded", nil)
 	if err != nil {
 		return fmt.Errorf("ask whether it is ready: %w", err)
 	}

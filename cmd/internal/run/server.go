@@ -18,13 +18,14 @@ type Server struct {
 
 	mu     sync.Mutex
 	checks []func() error
+	status map[string]func() any
 }
 
 // NewServer returns a server without routes but health and metrics. hosts are those that requests may name.
 func NewServer(logger *slog.Logger, registry *prometheus.Registry, hosts []string) (*Server, error) {
-	s := &Server{}
+	s := &Server{status: map[string]func() any{}}
 	server, err := httpapi.NewServer(httpapi.Config{
-		Logger: logger, Registerer: registry, Gatherer: registry, Ready: s.Ready, Hosts: hosts,
+		Logger: logger, Registerer: registry, Gatherer: registry, Ready: s.Ready, Status: s.Status, Hosts: hosts,
 	})
 	if err != nil {
 		return nil, err
@@ -41,6 +42,24 @@ func (s *Server) AddCheck(check func() error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.checks = append(s.checks, check)
+}
+
+// AddStatus adds a member to what /readyz shows.
+func (s *Server) AddStatus(member string, value func() any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status[member] = value
+}
+
+// Status is what /readyz shows, by member.
+func (s *Server) Status() map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]any{}
+	for member, value := range s.status {
+		all[member] = value()
+	}
+	return all
 }
 
 // Ready is nil when every check is.

@@ -85,6 +85,7 @@ func (p *Program) main(ctx context.Context, args []string) error {
 		Ready: func(address string) { log.Info("listening", "address", address) },
 	}
 	if !c.Check {
+		defer context.AfterFunc(ctx, func() { log.Info("stopping; requests under way are finished first") })()
 		return p.Run(ctx, s)
 	}
 	err = Check(ctx, s.Log)

@@ -98,6 +98,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		return fmt.Errorf("order-api: %w", err)
 	}
 	server.AddCheck(node.Ready)
+	server.AddStatus("shards", func() any { return node.Shards() })
 	commands.Register(server.Router(), commands.Deps{
 		Submit: node.Submit, SubmitBehind: node.SubmitBehind, Heard: node.Heard, Options: options,
 		Memory: httpapi.NewMemory(requests),

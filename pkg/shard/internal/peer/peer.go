@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
 
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
@@ -84,6 +85,8 @@ type Peers struct {
 	creds   peerCredentials
 	address string
 	server  *grpc.Server
+	health  *health.Server
+	asking  *asking
 
 	mu     sync.Mutex
 	links  map[string]*link // by address
@@ -96,8 +99,9 @@ func Start(cfg Config) (*Peers, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Peers{cfg: cfg, creds: creds, links: map[string]*link{}}
+	p := &Peers{cfg: cfg, creds: creds, links: map[string]*link{}, asking: newAsking()}
 	if cfg.Listen == "" {
+		p.health = newHealthServer(nil)
 		return p, nil
 	}
 	lis, err := net.Listen("tcp", cfg.Listen)
@@ -108,6 +112,7 @@ func Start(cfg Config) (*Peers, error) {
 		return nil, errors.Join(err, lis.Close())
 	}
 	p.server = grpc.NewServer(creds.serverOptions()...)
+	p.health = newHealthServer(p.server)
 	peerv1.RegisterPeerServiceServer(p.server, &server{generation: cfg.Generation, handler: cfg.Handler})
 	go func() { _ = p.server.Serve(lis) }() // ends with Close
 	return p, nil
@@ -142,6 +147,7 @@ func (p *Peers) Close() {
 	p.mu.Lock()
 	p.closed = true // from here on there are no more links
 	p.mu.Unlock()
+	_ = p.asking.close() // nobody waits for what it asked
 	for _, l := range p.links {
 		l.stop()
 	}
