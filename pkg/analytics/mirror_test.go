@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -110,6 +111,46 @@ func TestAPoisonousEventIsParkedAndTheOthersGoOn(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "still cannot be mirrored") {
 			t.Errorf("%s: it says %v", letter.Place(), err)
 		}
+	}
+}
+
+// A record that is quarantined has no row, and is no dead letter.
+func TestTheMirrorPassesAQuarantinedRecord(t *testing.T) {
+	f := newFixture(t)
+	f.fill(0, 20)
+	foreign := &eventlog.Record{
+		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: 1}, Value: []byte{0xff},
+	}
+	f.append(foreign)
+	err := f.client.Quarantine(f.ctx, eventlog.Quarantine{
+		Topic: foreign.Topic, Partition: foreign.Partition, Offset: foreign.Offset, SHA256: foreign.Hash(), Reason: "a test",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.fill(21, 40)
+	_, stop := f.mirror()
+	f.exact()
+	stop()
+	if letters, err := analytics.DeadLetters(f.ctx, f.client); err != nil || len(letters) != 0 {
+		t.Errorf("%v, %v", letters, err)
+	}
+}
+
+// A mirror whose next events were deleted keeps what it has, and says what is missing.
+func TestAMirrorDoesNotReadPastADeletedStart(t *testing.T) {
+	f := newFixture(t)
+	f.fill(0, 20)
+	_, stop := f.mirror()
+	f.exact()
+	stop()
+	f.fill(20, 40)
+	logtest.DeleteRecords(t, f.log, eventlog.TopicOrders)
+	m, _ := f.mirror()
+	var gone *eventlog.LogStartError
+	f.eventually("it says so", func() bool { return errors.As(m.Ready(), &gone) })
+	if gone.Topic != eventlog.TopicOrders || gone.Start <= gone.Offset {
+		t.Errorf("%+v", gone)
 	}
 }
 

@@ -6,6 +6,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
@@ -105,5 +109,64 @@ func TestARecordThatLandsBeforeOthers(t *testing.T) {
 	unclear(t, err, false)
 	if !strings.Contains(err.Error(), "landed at offset") {
 		t.Error(err)
+	}
+}
+
+// TestAMarkerThatIsWrittenTwiceIsNoForeignRecord: a coordinator that does not hear whether a marker was written sends
+// it again.
+func TestAMarkerThatIsWrittenTwiceIsNoForeignRecord(t *testing.T) {
+	p := newPlatform(t, logtest.Config(t), 1, 1)
+	w := p.writer(t, 0)
+	again := func() {
+		t.Helper()
+		mustCommit(t, w, order(0, "a"))
+		if err := w.CheckEnds(); err != nil { // its marker is there
+			t.Fatal(err)
+		}
+		p.writeMarkerAgain(t)
+	}
+	again()
+	mustCommit(t, w, order(0, "b"))
+	again()
+	if err := w.CheckEnds(); err != nil {
+		t.Fatal(err)
+	}
+	mustCommit(t, w, order(0, "c"))
+}
+
+// writeMarkerAgain writes the last transaction's marker once more in partition 0 of orders.events.
+func (p *platform) writeMarkerAgain(t *testing.T) {
+	t.Helper()
+	ctx := logtest.Context(t)
+	end, err := p.EndOffsets(ctx, []eventlog.TopicPartition{orders0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := p.RawRecord(ctx, orders0, end[orders0]-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(p.cfg.Seeds...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kafka.Close()
+	topic := kmsg.NewWriteTxnMarkersRequestMarkerTopic()
+	topic.Topic, topic.Partitions = p.cfg.TopicPrefix+eventlog.TopicOrders, []int32{0}
+	marker := kmsg.NewWriteTxnMarkersRequestMarker()
+	marker.ProducerID, marker.ProducerEpoch, marker.Committed = last.ProducerID, last.ProducerEpoch, true
+	marker.Topics = append(marker.Topics, topic)
+	req := kmsg.NewPtrWriteTxnMarkersRequest()
+	req.Markers = append(req.Markers, marker)
+	resp, err := req.RequestWith(ctx, kafka)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kerr.ErrorForCode(resp.Markers[0].Topics[0].Partitions[0].ErrorCode); err != nil {
+		t.Fatal(err)
+	}
+	after, err := p.EndOffsets(ctx, []eventlog.TopicPartition{orders0})
+	if err != nil || after[orders0] != end[orders0]+1 {
+		t.Fatalf("the end is %d after %d: %v", after[orders0], end[orders0], err)
 	}
 }
