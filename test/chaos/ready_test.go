@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// readiness asks a replica whether it is ready.
-func (p *process) readiness(query string) (status int, body string) {
+// askReady asks a replica whether it is ready.
+func (p *process) askReady(query string) (status int, body string) {
 	resp, err := http.Get("http://" + p.httpAddr + "/readyz" + query)
 	if err != nil {
 		return 0, err.Error()
@@ -32,15 +32,15 @@ func TestReadinessTellsOfADeadOwner(t *testing.T) {
 		var status int
 		var body string
 		told := waitUntil(t, 4*backWithin, func() bool {
-			status, body = other.readiness("")
+			status, body = other.askReady("")
 			return status == http.StatusServiceUnavailable && strings.Contains(body, "does not answer")
 		}, func() string { return "it says " + body })
-		status, body = other.readiness("?allow=degraded")
+		status, body = other.askReady("?allow=degraded")
 		if status != http.StatusOK || !strings.Contains(body, `"degraded"`) {
 			t.Errorf("a load balancer is told %d %s", status, body)
 		}
 		taken := waitUntil(t, 4*backWithin, func() bool {
-			status, body = other.readiness("")
+			status, body = other.askReady("")
 			return status == http.StatusOK && strings.Count(body, `"owner":"self"`) == clusterShards
 		}, func() string { return "after the take-over it says " + body })
 		t.Logf("told after %s, taken over %s later", told, taken)
