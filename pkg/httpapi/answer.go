@@ -18,12 +18,12 @@ var (
 
 var newline = []byte("\n")
 
-// WriteBody writes an answer, which ends with a newline as texts do; a HEAD request gets its headers alone. It does not
-// append to body, which may be shared.
+// WriteBody writes an answer, which ends with a newline as texts do; no lines at all stay no lines. A HEAD request gets
+// its headers alone. It does not append to body, which may be shared.
 func WriteBody(c echo.Context, status int, contentType []string, body []byte) error {
 	c.Response().Header()["Content-Type"] = contentType
 	end := newline
-	if bytes.HasSuffix(body, newline) {
+	if len(body) == 0 || bytes.HasSuffix(body, newline) {
 		end = nil
 	}
 	c.Response().Header()["Content-Length"] = []string{strconv.Itoa(len(body) + len(end))}

@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 
+import jsonschema_rs
 import schemathesis
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -29,6 +30,9 @@ NOT_IN_SCHEMA = [
 ]
 # These depend on what there is, and on what was sent before.
 STATE = {"version_mismatch", "idempotency_key_reused", "command_too_large"}
+
+# Reports choose their format by Accept, which is no parameter of the document.
+FORMATS = ["application/json", "application/x-ndjson", "text/csv", "*/*"]
 
 SEEDED = json.loads(os.environ["HOLDFAST_CONTRACT_SEEDED"])
 keys = itertools.count()
@@ -68,7 +72,7 @@ def before_call(context, case, kwargs):
     """Lets well-formed requests come as far as the rules: with keys of their own, on orders that there are."""
     if not positive(case):
         return
-    headers = case.headers or {}
+    headers = case.headers = case.headers or {}
     if "Idempotency-Key" in headers:
         headers["Idempotency-Key"] = f"contract-{next(keys)}"
     # Schemathesis 4.32 fills some combinations of optional headers with 0.
@@ -76,6 +80,8 @@ def before_call(context, case, kwargs):
         headers["If-Match"] = "*"
     if "Holdfast-Min-Position" in headers:  # an invented one would be waited for
         headers["Holdfast-Min-Position"] = SEEDED["position"]
+    if case.operation.path.startswith("/v1/reports/"):
+        headers["Accept"] = FORMATS[next(keys) % len(FORMATS)]
     if case.path_parameters:
         case.path_parameters = that_there_is(case.path_parameters, next(keys))
 
@@ -87,9 +93,16 @@ def accepts_valid_data(ctx, response, case):
         positive_data_acceptance(ctx, response, case)
 
 
+raw = schemathesis.openapi.from_path(DOCUMENT).raw_schema
+ROWS = {
+    f"/v1/reports/{report}": jsonschema_rs.Draft202012Validator(
+        {"$ref": f"#/components/schemas/{row}", "components": raw["components"]})
+    for report, row in (("revenue", "RevenueRow"), ("stock-movements", "StockMovementsRow"))
+}
+
+
 def listed_codes():
     """The codes that a refusal of an operation may have: (operation, status) to a set of them."""
-    raw = schemathesis.openapi.from_path(DOCUMENT).raw_schema
     everywhere = re.findall("`([a-z_]+)`", re.split("Besides, any command|Every code", raw["info"]["description"])[1])
     codes = {}
     for path, methods in raw["paths"].items():
@@ -116,6 +129,14 @@ def code_is_listed(ctx, response, case):
     code = code_of(response)
     if code and code not in LISTED.get((case.operation.label, response.status_code), {code}):
         raise AssertionError(f"{code} is not among the codes of {case.operation.label} for {response.status_code}")
+
+
+@schemathesis.check
+def lines_conform(ctx, response, case):
+    """Each line of an answer of NDJSON is what its schema says: Schemathesis reads none of them."""
+    if response.headers.get("content-type", [""])[0] == "application/x-ndjson":
+        for line in response.content.splitlines():
+            ROWS[case.operation.path].validate(json.loads(line))
 
 
 @schemathesis.check

@@ -35,6 +35,9 @@ func (l *ledger) Await(ctx context.Context, p eventlog.Position) (analytics.Reac
 	return c, nil
 }
 
+// nothingSold is a SKU that no report has rows of.
+const nothingSold = "NONE"
+
 func (l *ledger) Revenue(_ context.Context, q analytics.ReportQuery) (*analytics.Report, error) {
 	if l.asked = q; l.broken != nil {
 		return nil, l.broken
@@ -42,6 +45,10 @@ func (l *ledger) Revenue(_ context.Context, q analytics.ReportQuery) (*analytics
 	page := &analytics.Report{
 		Columns: []analytics.ReportColumn{{Name: "country"}, {Name: "orders", Number: true}, {Name: "revenue"}},
 		Rows:    [][]string{{`Isle, "of" Man`, "2", "1.105"}, {"EIRE", "1", "-2"}},
+	}
+	if q.SKU == nothingSold {
+		page.Rows = nil
+		return page, nil
 	}
 	if q.After == "" {
 		page.Next = `["-2","EIRE","GBP"]`
@@ -90,6 +97,21 @@ func (s *reportSite) get(t *testing.T, path, accept, position string) (*http.Res
 	}
 	_, body, _ := strings.Cut(b.String(), "\r\n\r\n")
 	return answer, body
+}
+
+// No rows are no lines, and not an empty line that is no JSON.
+func TestReportsWithoutRows(t *testing.T) {
+	s := newReportSite(t, &ledger{})
+	for accept, want := range map[string]string{
+		"application/x-ndjson": "",
+		"text/csv":             "country,orders,revenue\n",
+		"application/json":     `{"items":[],"position":"o3.10~i7.88","age_ms":42}` + "\n",
+	} {
+		answer, body := s.get(t, "/v1/reports/revenue?by=country&sku="+nothingSold, accept, "")
+		if answer.StatusCode != http.StatusOK || body != want {
+			t.Errorf("%s: %d %q, want %q", accept, answer.StatusCode, body, want)
+		}
+	}
 }
 
 func TestReportsInEveryFormat(t *testing.T) {
