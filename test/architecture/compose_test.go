@@ -26,6 +26,10 @@ type composedService struct {
 	Volumes     []string
 	Healthcheck struct{ Test []string }
 	DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
+	ReadOnly    bool                                  `yaml:"read_only"`
+	CapDrop     []string                              `yaml:"cap_drop"`
+	SecurityOpt []string                              `yaml:"security_opt"`
+	MemLimit    string                                `yaml:"mem_limit"`
 }
 
 // file reads one of the repository's files.
@@ -65,6 +69,21 @@ func (c composed) built() map[string]composedService {
 	services := maps.Clone(c.Services)
 	maps.DeleteFunc(services, func(_ string, s composedService) bool { return s.Image != "" })
 	return services
+}
+
+// No container may gain rights or take all memory; those of this repository write to their volumes alone.
+func TestComposeGivesNoRightThatNobodyNeeds(t *testing.T) {
+	c := readCompose(t)
+	for name, s := range c.Services {
+		if !slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.MemLimit == "" {
+			t.Errorf("%s may gain rights, or take all memory", name)
+		}
+	}
+	for name, s := range c.built() {
+		if !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) {
+			t.Errorf("%s may write to its image, or has rights of root's", name)
+		}
+	}
 }
 
 // Every service of this repository has an image, and is run.

@@ -2,8 +2,6 @@ package chaos_test
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,15 +103,10 @@ func (c *cluster) awaitReadiness(what, more string, services ...*process) {
 	}, func() string { return fmt.Sprintf("nobody says %q and %q, but %q", what, more, last) })
 }
 
-// readiness is the answer of /readyz; empty when there is none.
+// readiness is the answer of /readyz, or why there is none.
 func (p *process) readiness() string {
-	resp, err := http.Get("http://" + p.httpAddr + "/readyz")
-	if err != nil {
-		return ""
-	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(resp.Body) // half an answer does not say it
-	return string(body)
+	_, body := p.askReady("")
+	return body
 }
 
 // committedBehind is how many records of the partition are committed behind the record.
