@@ -233,7 +233,8 @@ var rows = []Row{
 	{
 		Code: TooManyRequests, Status: http.StatusTooManyRequests,
 		Title: "Too many requests; retry with the same key",
-		Cause: "The shard has 16,384 commands waiting; or the replica that serves it has 65,536 messages, or 64 " +
+		Cause: "The shard has 16,384 commands waiting, or would come to the command later than it may " +
+			"(--max-queue-wait); or the replica that serves it has 65,536 messages, or 64 " +
 			"MiB, waiting at the one that took the request; or, for a new order or document, 32,768 orders of " +
 			"the shard wait for stock of other shards; or the requests under way take all the memory that there is for " +
 			"them (--max-request-memory). Nothing was written.",

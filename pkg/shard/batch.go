@@ -19,6 +19,8 @@ type batch struct {
 	arena   []byte
 	bytes   int
 	inputs  int
+	// commands among the inputs.
+	commands int
 	// answers wait for the commit.
 	answers []answer
 	// onCommit runs once the batch has committed: steps and replies to other shards.
@@ -69,7 +71,8 @@ func (b *batch) reset() {
 	b.slab, b.headers = b.slab[:0], b.headers[:0]
 	b.answers, b.onCommit = b.answers[:0], b.onCommit[:0]
 	b.refused, b.announces = b.refused[:0], false
-	b.bytes, b.inputs, b.fenced, b.heartbeat, b.changes, b.events = 0, 0, false, false, nil, 0
+	b.bytes, b.inputs, b.commands, b.events = 0, 0, 0, 0
+	b.fenced, b.heartbeat, b.changes = false, false, nil
 }
 
 // room reports whether more may be decided into the batch.

@@ -30,6 +30,9 @@ type Command struct {
 	Stock            inventory.Command
 	// Body is the JSON as the client wrote it.
 	Body []byte
+	// Stream tells apart the streams of many commands, which take turns with each other and with all others; 0: it did not
+	// come on one.
+	Stream uint64
 	// Heard is what the replica that took the request had heard by then; nil: what it has heard when it submits it.
 	Heard *Heard
 	// heard is that of the command's shard, as an offset of holdfast.shards.

@@ -156,6 +156,7 @@ func (r *runner) endCommit(err error) error {
 	took := now.Sub(b.committingFrom)
 	r.pulse.endCommit(now)
 	r.committing.delay.committed(b.inputs, took, now)
+	r.inbox.served(b.commands, now)
 	r.node.metrics.commitSeconds.Observe(took.Seconds())
 	r.node.metrics.batchEvents.Observe(float64(b.events))
 	for i, id := range b.ids {

@@ -12,8 +12,10 @@ import (
 
 // Limits. Each bounds something that would otherwise grow with the load.
 const (
-	// MaxQueued commands wait for one shard; one beyond gets too_many_requests.
-	MaxQueued = 16_384
+	// MaxQueued commands wait for one shard; one beyond gets too_many_requests. Those of streams do not count: each stream
+	// waits for its own. MaxQueuedOfStream of one stream wait for one shard, which is more than a stream has under way.
+	MaxQueued         = 16_384
+	MaxQueuedOfStream = 8_192
 	// MaxQueuedMessages of other shards (steps, queries, and their answers) wait for one shard, beside the commands: the
 	// orders that commands wait for must be able to end. One beyond is dropped and resent later.
 	MaxQueuedMessages = 65_536
@@ -67,6 +69,9 @@ type Config struct {
 	// StandbyEvery is how often the checkpoints of shards that other replicas serve follow the log, so that acquiring one
 	// means reading what came since. 0: never; acquiring a shard that this replica never had means reading all of its log.
 	StandbyEvery time.Duration
+	// MaxQueueWait is how long a command may have to wait for its shard; one that would wait longer is refused at once. 0:
+	// however long. Commands on streams are never refused for that.
+	MaxQueueWait time.Duration
 	// MaxClockSkew is how far this replica's clock may be from the brokers' while it serves a shard; 0: nobody compares
 	// them.
 	MaxClockSkew time.Duration

@@ -15,7 +15,7 @@ func (n *Node) serving(shard uint32) *runner {
 
 // enqueueMessage puts a message of another shard into a shard's queue, or drops it: its sender resends it.
 func (n *Node) enqueueMessage(r *runner, message input) {
-	if _, full := r.inbox.putMessage(message); full {
+	if r.inbox.putMessage(message) == inboxFull {
 		n.metrics.dropped.WithLabelValues(queueOfShard).Inc()
 	}
 }
@@ -82,7 +82,7 @@ func (h peerHandler) Command(c *peerv1.CommandRequest, answer func(final bool, r
 		answer(true, h.Refuse("the shard's owner does not understand the command: "+err.Error()))
 		return
 	}
-	cmd.ExpectedVersion = c.ExpectedVersion
+	cmd.ExpectedVersion, cmd.Stream = c.ExpectedVersion, c.Stream
 	r := n.serving(c.Shard)
 	if r == nil || n.ShardOf(cmd.ID) != r.state.shard {
 		answer(true, h.Refuse("the shard has moved: retry with the same Idempotency-Key"))

@@ -17,7 +17,7 @@ func TestMessagesThatFindNoRoomAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	node := &Node{metrics: m, runners: make([]atomic.Pointer[runner], 2)}
-	r := &runner{node: node, inbox: newInbox()}
+	r := &runner{node: node, inbox: newInbox(0)}
 	node.runners[0].Store(r)
 	dropped := func() (shard, peer float64) {
 		return testutil.ToFloat64(m.dropped.WithLabelValues("shard")), testutil.ToFloat64(m.dropped.WithLabelValues("peer"))

@@ -9,7 +9,7 @@ import (
 type metrics struct {
 	commitSeconds, batchEvents       prometheus.Histogram
 	resends, reconciled, refusedFull prometheus.Counter
-	stepsSent                        prometheus.Counter
+	stepsSent, refusedLate           prometheus.Counter
 	refusedBound                     prometheus.Counter
 	dropped                          *prometheus.CounterVec // by queue
 	acquires                         *prometheus.CounterVec // by result
@@ -44,6 +44,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		refusedFull: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_queue_full_total",
 			Help: "Commands refused because the queue of their shard, or of the replica that serves it, was full."}),
+		refusedLate: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_queue_late_total",
+			Help: "Commands refused because they would have waited for their shard longer than --max-queue-wait."}),
 		refusedBound: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_late_attempts_total",
 			Help: "Commands answered 503 because a later attempt of the same command was refused, or may have been."}),
@@ -95,9 +98,9 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 		return nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.commitSeconds, m.batchEvents, m.resends, m.stepsSent, m.reconciled, m.refusedFull, m.refusedBound, m.dropped,
-		m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew, m.served, m.serving,
-		m.commitAge, m.ownedShards,
+		m.commitSeconds, m.batchEvents, m.resends, m.stepsSent, m.refusedLate, m.reconciled, m.refusedFull,
+		m.refusedBound, m.dropped, m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew,
+		m.served, m.serving, m.commitAge, m.ownedShards,
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register the shard metrics: %w", err)

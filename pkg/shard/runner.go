@@ -31,7 +31,7 @@ type runner struct {
 func newRunner(n *Node, s *shardState, w *eventlog.Writer) *runner {
 	return &runner{
 		node: n, state: s, decider: newDecider(n, s), clock: n.clocks[s.shard], ownerID: [16]byte(uuid.Must(uuid.NewV7())),
-		inbox: newInbox(), committing: newCommitting(w),
+		inbox: newInbox(n.cfg.MaxQueueWait), committing: newCommitting(w),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 }
@@ -97,12 +97,16 @@ func (r *runner) decidePending() error {
 		return err
 	}
 	for len(r.pending) > 0 && b.room() {
+		if _, isCommand := r.pending[0].(*commandInput); isCommand {
+			b.commands++
+		}
 		if err := r.pending[0].decide(r.decider); err != nil {
 			return err
 		}
 		b.inputs++
 		r.pending = r.pending[1:]
 	}
+	r.inbox.undecided.Store(int64(len(r.pending)))
 	return nil
 }
 

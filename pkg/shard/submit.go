@@ -3,6 +3,8 @@ package shard
 import (
 	"errors"
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
@@ -39,14 +41,19 @@ func (n *Node) SubmitBehind(previous *Future, cmd *Command) *Future {
 // enqueue puts a command into a shard's queue, or answers that there is no room.
 func (n *Node) enqueue(queue *inbox, in *commandInput) {
 	in.queue = queue
-	ok, full := queue.putCommand(in)
-	switch {
-	case ok:
-	case full:
+	how, wait := queue.putCommand(in)
+	switch how {
+	case admitted:
+	case inboxFull:
 		n.metrics.refusedFull.Inc()
 		in.abandon(Result{Code: problem.TooManyRequests, RetryAfterSeconds: 1,
 			Detail: fmt.Sprintf("the shard has %d commands waiting; retry later with the same key", MaxQueued)})
-	default:
+	case tooLate:
+		n.metrics.refusedLate.Inc()
+		in.abandon(Result{Code: problem.TooManyRequests, RetryAfterSeconds: int(math.Ceil(wait.Seconds())),
+			Detail: fmt.Sprintf("the shard would come to the command after %s; retry then with the same key",
+				wait.Round(100*time.Millisecond))})
+	case inboxClosed:
 		in.abandon(unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
 	}
 }

@@ -20,7 +20,7 @@ func commandToWire(cmd *Command, shard int32) *peerv1.CommandRequest {
 	return &peerv1.CommandRequest{
 		Shard: uint32(shard), Type: cmd.Type, AggregateId: cmd.ID, IdempotencyKey: cmd.Key,
 		ExpectedVersion: cmd.ExpectedVersion, ReceivedAtMicros: cmd.ReceivedAtMicros, Body: cmd.Body,
-		HeardOffset: &heard,
+		HeardOffset: &heard, Stream: cmd.Stream,
 	}
 }
 

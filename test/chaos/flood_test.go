@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -9,8 +10,10 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +27,8 @@ const (
 	floodMemoryMiB, floodRequestsMiB = 256, 65
 	// beyondHeapMiB is what a process has besides its heap: stacks, code, memtables.
 	beyondHeapMiB = 128
+	// floodQueueWait is how long a command may have to wait for its shard.
+	floodQueueWait = 2 * time.Second
 	// floodBytes is what each connection that never reads tries to send.
 	floodBytes = 103 << 20
 	// stalled is after how long without progress a sender is taken to be no longer read.
@@ -38,7 +43,7 @@ func startFlooded(t *testing.T) *process {
 	c.bin = buildPrograms(t)
 	t.Setenv("GOMEMLIMIT", fmt.Sprintf("%dMiB", floodMemoryMiB))
 	attacked := c.startService("order-api", "--data-dir", c.newDataDir(), "--peer-listen", "off",
-		"--max-request-memory", strconv.Itoa(floodRequestsMiB))
+		"--max-request-memory", strconv.Itoa(floodRequestsMiB), "--max-queue-wait", floodQueueWait.String())
 	attacked.awaitReady(4 * backWithin)
 	return attacked
 }
@@ -171,5 +176,141 @@ func awaitCutOff(t *testing.T, conn net.Conn) {
 		} else if err != nil {
 			return
 		}
+	}
+}
+
+// floodSKU is what the floods change.
+const floodSKU = "flooded"
+
+// receipt is a command on it, which each key does once.
+func (p *process) receipt(
+	client *http.Client, key string,
+) (status int, retryAfter string, took time.Duration, err error) {
+	req, err := http.NewRequest(http.MethodPost, "http://"+p.httpAddr+"/v1/stock/"+floodSKU+"/receipts",
+		strings.NewReader(`{"quantity":1}`))
+	if err != nil {
+		return 0, "", 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", key)
+	began := time.Now()
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, "", 0, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, resp.Header.Get("Retry-After"), time.Since(began), err
+}
+
+// p99 is the time within which 99 of 100 were answered.
+func p99(took []time.Duration) time.Duration {
+	slices.Sort(took)
+	return took[len(took)*99/100]
+}
+
+// TestAFloodOfRequestsIsRefusedEarly: more requests come at once than there is memory for. Those that are taken are
+// answered soon, the others are told at once when to come again, and the process keeps to its memory.
+func TestAFloodOfRequestsIsRefusedEarly(t *testing.T) {
+	p := startFlooded(t)
+	p.change(t, http.MethodPut, "/v1/stock/"+floodSKU, "", `{"description":"flooded"}`, http.StatusOK)
+	callers := rounds(2_000, 10_000)
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: callers, MaxIdleConnsPerHost: callers}}
+	defer client.CloseIdleConnections()
+	var mu sync.Mutex
+	var took []time.Duration
+	statuses := map[int]int{}
+	end := time.Now().Add(time.Duration(rounds(4, 30)) * time.Second)
+	var group sync.WaitGroup
+	for caller := range callers {
+		group.Go(func() {
+			for n := 0; time.Now().Before(end); n++ {
+				status, retryAfter, duration, err := p.receipt(client, fmt.Sprintf("flood-%d-%d", caller, n))
+				mu.Lock()
+				switch statuses[status]++; {
+				case err != nil:
+					t.Errorf("a request failed: %v", err)
+				case status == http.StatusCreated:
+					took = append(took, duration)
+				case status != http.StatusTooManyRequests:
+					t.Errorf("a request was answered %d", status)
+				case retryAfter == "" || retryAfter == "0":
+					t.Error("a refusal does not say when to come again")
+				}
+				failed := t.Failed()
+				mu.Unlock()
+				if failed {
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	t.Logf("%v", statuses)
+	if statuses[http.StatusCreated] == 0 || statuses[http.StatusTooManyRequests] == 0 {
+		t.Fatal("nothing was taken, or nothing refused")
+	}
+	// A command waits for its shard at most that long; the rest is for the sender and the server, on a busy machine.
+	if worst := p99(took); worst > floodQueueWait+backWithin/2 {
+		t.Errorf("99 of 100 were answered within %s", worst)
+	} else {
+		t.Logf("99 of 100 were answered within %s", worst)
+	}
+	p.checkMemory()
+}
+
+// TestAStreamKeepsNobodyWaiting: a stream sends lines as fast as it can, for the same shard as single commands beside
+// it. These take turns with it.
+func TestAStreamKeepsNobodyWaiting(t *testing.T) {
+	p := startFlooded(t)
+	p.change(t, http.MethodPut, "/v1/stock/"+floodSKU, "", `{"description":"flooded"}`, http.StatusOK)
+	lines := rounds(60_000, 300_000)
+	reader, writer := io.Pipe()
+	go func() {
+		out := bufio.NewWriterSize(writer, 64<<10)
+		for i := range lines {
+			fmt.Fprintf(out, `{"id":"line-%d","type":"receive_stock","sku":"%s","body":{"quantity":1}}`+"\n", i, floodSKU)
+		}
+		_ = writer.CloseWithError(out.Flush())
+	}()
+	resp, err := http.Post("http://"+p.httpAddr+"/v1/commands", "application/x-ndjson", reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	ended := make(chan int)
+	go func() {
+		done := 0
+		for answers := bufio.NewScanner(resp.Body); answers.Scan(); {
+			if bytes.Contains(answers.Bytes(), []byte(`"status":201`)) {
+				done++
+			}
+		}
+		ended <- done
+	}()
+	var took []time.Duration
+	for n := 0; ; n++ {
+		select {
+		case done := <-ended:
+			if done != lines {
+				t.Errorf("%d of %d lines were done", done, lines)
+			}
+			if len(took) == 0 {
+				t.Fatal("no single command was answered beside the stream")
+			}
+			worst := p99(took)
+			t.Logf("%d single commands, 99 of 100 within %s", len(took), worst)
+			if worst > floodQueueWait {
+				t.Error("that is longer than a command may wait")
+			}
+			p.checkMemory()
+			return
+		default:
+		}
+		status, _, duration, err := p.receipt(http.DefaultClient, fmt.Sprint("single-", n))
+		if err != nil || status != http.StatusCreated {
+			t.Fatalf("beside the stream: %d, %v", status, err)
+		}
+		took = append(took, duration)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/limits"
@@ -33,9 +35,11 @@ const (
 	// BulkOverloadWait bounds how long a line waits for room in its shard's queue before it is answered 429.
 	BulkOverloadWait = 5 * time.Second
 
-	bulkOverloadPause = 2 * time.Millisecond
-	bulkReadBytes     = 64 << 10
-	bulkFlushBytes    = 32 << 10
+	// A line that finds no room is tried again after bulkFirstPause, then less and less often up to bulkLongestPause.
+	bulkFirstPause   = 20 * time.Millisecond
+	bulkLongestPause = time.Second
+	bulkReadBytes    = 64 << 10
+	bulkFlushBytes   = 32 << 10
 
 	// bulkFirstAnswer is how many bytes the first answers of a stream are taken to have, before any is known.
 	bulkFirstAnswer = 64 << 10
@@ -69,6 +73,8 @@ type bulkStream struct {
 	cancel  context.CancelFunc
 	control *http.ResponseController
 	lines   chan bulkLine
+	// id tells its commands from those of others, which take turns with them.
+	id uint64
 	// heard is what the replica had heard when it read the bytes that the lines are taken from.
 	heard *shard.Heard
 	// memory is what the lines under way may take.
@@ -106,7 +112,7 @@ func (a *api) bulk(c echo.Context) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
 	defer cancel()
 	s := &bulkStream{
-		api: a, ctx: ctx, cancel: cancel, memory: memory,
+		api: a, ctx: ctx, cancel: cancel, memory: memory, id: rand.Uint64() | 1,
 		control: http.NewResponseController(c.Response().Writer),
 		lines:   make(chan bulkLine, BulkWindow),
 		last:    make(map[aggregate]*submission),
@@ -220,7 +226,7 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 	if err != nil {
 		return bulkLine{id: id, problem: problem.Of(err)}
 	}
-	cmd.Heard = s.heard
+	cmd.Heard, cmd.Stream = s.heard, s.id
 	line := bulkLine{id: id, cmd: cmd, on: aggregate{cmd.Order != nil, cmd.ID}}
 	line.run = s.start(line.on, cmd)
 	s.mu.Lock()
@@ -267,13 +273,13 @@ func (s *bulkStream) start(on aggregate, cmd *shard.Command) *submission {
 	case blocked:
 		return &submission{future: notSubmitted}
 	case previous == nil:
-		return &submission{future: s.submit(cmd)}
+		return s.submit(cmd)
 	case !previous.finished():
 		return s.follow(previous, on, cmd)
 	case previous.endedWithoutOutcome(): // asked after finished: one that ends in between must not be overtaken
 		return &submission{future: notSubmitted}
 	default:
-		return &submission{future: s.submit(cmd)}
+		return s.submit(cmd)
 	}
 }
 
@@ -285,36 +291,50 @@ func (s *bulkStream) start(on aggregate, cmd *shard.Command) *submission {
 // then accept the second.
 func (s *bulkStream) follow(previous *submission, on aggregate, cmd *shard.Command) *submission {
 	if !on.order && previous.ready() {
-		f := s.waitForRoom(func() future { return s.api.behind(previous.future, cmd) })
-		if f != nil {
+		if f := s.api.behind(previous.future, cmd); f != nil {
 			return &submission{future: f}
 		}
 	}
 	return s.submitAfter(previous, cmd)
 }
 
-// submit hands a command over.
-func (s *bulkStream) submit(cmd *shard.Command) future {
-	return s.waitForRoom(func() future { return s.api.submit(cmd) })
+// submit hands a command over. Where there is no room for it, it is tried again in the background: other shards may
+// have room for the lines after it.
+func (s *bulkStream) submit(cmd *shard.Command) *submission {
+	f := s.api.submit(cmd)
+	if !overloaded(f) {
+		return &submission{future: f}
+	}
+	run := &submission{submitted: make(chan struct{})}
+	go func() {
+		defer close(run.submitted)
+		run.future = s.waitForRoom(f, cmd)
+	}()
+	return run
 }
 
-// waitForRoom submits, and submits again while the shard's queue is full. So the stream waits, not the client.
-func (s *bulkStream) waitForRoom(submit func() future) future {
-	var deadline time.Time
-	for {
-		f := submit()
-		if f == nil || !overloaded(f) {
-			return f
+// waitForRoom submits a command that was refused for want of room, until there is room or it takes too long. So the
+// stream waits, not the client. It knows of the refusal also where it comes from another replica.
+func (s *bulkStream) waitForRoom(f future, cmd *shard.Command) future {
+	pause := backoff.Backoff{First: bulkFirstPause, Longest: bulkLongestPause}
+	for end := time.Now().Add(BulkOverloadWait); overloaded(f) && time.Now().Before(end); {
+		if pause.Sleep(s.ctx) != nil {
+			break
 		}
-		now := time.Now()
-		if deadline.IsZero() {
-			deadline = now.Add(BulkOverloadWait)
-		}
-		if now.After(deadline) || s.ctx.Err() != nil {
-			return f
-		}
-		time.Sleep(bulkOverloadPause) // not a wait for an event: the pace at which a full queue is tried
+		f = s.submitted(cmd)
 	}
+	return f
+}
+
+// submitted submits a command, and returns once it is accepted or refused.
+func (s *bulkStream) submitted(cmd *shard.Command) future {
+	f := s.api.submit(cmd)
+	select {
+	case <-f.Accepted():
+	case <-f.Done():
+	case <-s.ctx.Done():
+	}
+	return f
 }
 
 func overloaded(f future) bool {
@@ -326,8 +346,7 @@ func overloaded(f future) bool {
 	}
 }
 
-// submitAfter submits once the previous command on the aggregate has its outcome. It waits until the command is
-// accepted, so that it also hears from another replica that its queue is full.
+// submitAfter submits once the previous command on the aggregate has its outcome.
 func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *submission {
 	run := &submission{submitted: make(chan struct{})}
 	go func() {
@@ -337,15 +356,7 @@ func (s *bulkStream) submitAfter(previous *submission, cmd *shard.Command) *subm
 		case previous.endedWithoutOutcome():
 			run.future = notSubmitted
 		default:
-			run.future = s.waitForRoom(func() future {
-				f := s.api.submit(cmd)
-				select {
-				case <-f.Accepted():
-				case <-f.Done():
-				case <-s.ctx.Done():
-				}
-				return f
-			})
+			run.future = s.waitForRoom(s.submitted(cmd), cmd)
 		}
 	}()
 	return run

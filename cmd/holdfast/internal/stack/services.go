@@ -61,6 +61,7 @@ func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []co
 		return orderapi.Config{
 			Service: in, DataDir: filepath.Join(s.cfg.Dir, dir), PeerListen: peerListen,
 			PaymentWindow: s.cfg.PaymentWindow, MaxClockSkew: orderapi.DefaultMaxClockSkew,
+			MaxQueueWait: orderapi.DefaultMaxQueueWait,
 			StandbyEvery: orderapi.DefaultStandbyEvery, Joined: s.joined,
 		}
 	}

@@ -25,6 +25,9 @@ const DefaultStandbyEvery = 3 * time.Second
 // DefaultMaxClockSkew is far more than clocks with NTP are apart, and far less than a deadline of an order.
 const DefaultMaxClockSkew = 30 * time.Second
 
+// DefaultMaxQueueWait is a while before clients give up, and far more than a shard takes that keeps up.
+const DefaultMaxQueueWait = 2 * time.Second
+
 // Requests under way may take a requestShare-th of the process's memory, at most defaultMaxRequests: with more of them
 // at once no more are done in a second.
 const (
@@ -50,6 +53,8 @@ type Config struct {
 	StandbyEvery time.Duration
 	// MaxClockSkew is how far the clock may be from the brokers'; 0: they are not compared.
 	MaxClockSkew time.Duration
+	// MaxQueueWait is how long a command may have to wait for its shard; 0: however long.
+	MaxQueueWait time.Duration
 	// MaxRequestMiB of memory are for requests under way; 0: a share of what the process has.
 	MaxRequestMiB int64
 	// Joined is told the node that takes part in the write side; nil: nobody asks.
@@ -78,7 +83,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		Log: cfg.Log, Want: cfg.Layout, DataDir: cfg.DataDir,
 		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS,
 		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery, MaxClockSkew: cfg.MaxClockSkew,
-		Decode: decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
+		MaxQueueWait: cfg.MaxQueueWait,
+		Decode:       decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
@@ -169,6 +175,9 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"after how long a replica that is not heard of loses its shards")
 	fs.DurationVar(&cfg.MaxClockSkew, "max-clock-skew", DefaultMaxClockSkew, "how far this machine's clock may be from "+
 		"the Kafka brokers'; a replica whose clock is further off serves no shard, and says so. 0: they are not compared")
+	fs.DurationVar(&cfg.MaxQueueWait, "max-queue-wait", DefaultMaxQueueWait, "how long a command may have to wait "+
+		"for its shard; one that would wait longer is answered 429 at once, and Retry-After says for how long. Commands on "+
+		"streams wait. 0: however long")
 	fs.Int64Var(&cfg.MaxRequestMiB, "max-request-memory", 0, "how many `MIB` of memory requests under way may take, "+
 		"at least "+strconv.Itoa(minRequestMiB)+"; half of it is for streams of commands. Beyond that requests are "+
 		"answered 429, and streams are read more slowly. 0: an eighth of what the process may use (the container's "+

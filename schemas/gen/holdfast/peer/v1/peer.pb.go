@@ -178,7 +178,9 @@ type CommandRequest struct {
 	Body []byte `protobuf:"bytes,8,opt,name=body,proto3" json:"body,omitempty"`
 	// How far the replica knew holdfast.shards in the shard's partition (an exclusive end) when it took the request.
 	// Refusals at this offset or beyond came later. Absent from releases before this one.
-	HeardOffset   *int64 `protobuf:"varint,9,opt,name=heard_offset,json=heardOffset,proto3,oneof" json:"heard_offset,omitempty"`
+	HeardOffset *int64 `protobuf:"varint,9,opt,name=heard_offset,json=heardOffset,proto3,oneof" json:"heard_offset,omitempty"`
+	// The stream of many commands that it came on, a random number; 0: it came by itself. Releases before this one say 0.
+	Stream        uint64 `protobuf:"fixed64,10,opt,name=stream,proto3" json:"stream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -272,6 +274,13 @@ func (x *CommandRequest) GetBody() []byte {
 func (x *CommandRequest) GetHeardOffset() int64 {
 	if x != nil && x.HeardOffset != nil {
 		return *x.HeardOffset
+	}
+	return 0
+}
+
+func (x *CommandRequest) GetStream() uint64 {
+	if x != nil {
+		return x.Stream
 	}
 	return 0
 }
@@ -1422,7 +1431,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"generation\x12=\n" +
 	"\bcommands\x18\x02 \x03(\v2!.holdfast.peer.v1.CommandResponseR\bcommands\x12I\n" +
 	"\freservations\x18\x03 \x03(\v2%.holdfast.peer.v1.ReservationResponseR\freservations\x12I\n" +
-	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xe5\x02\n" +
+	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xfd\x02\n" +
 	"\x0eCommandRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
@@ -1433,7 +1442,9 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x10expected_version\x18\x06 \x01(\x04H\x00R\x0fexpectedVersion\x88\x01\x01\x12,\n" +
 	"\x12received_at_micros\x18\a \x01(\x03R\x10receivedAtMicros\x12\x12\n" +
 	"\x04body\x18\b \x01(\fR\x04body\x12&\n" +
-	"\fheard_offset\x18\t \x01(\x03H\x01R\vheardOffset\x88\x01\x01B\x13\n" +
+	"\fheard_offset\x18\t \x01(\x03H\x01R\vheardOffset\x88\x01\x01\x12\x16\n" +
+	"\x06stream\x18\n" +
+	" \x01(\x06R\x06streamB\x13\n" +
 	"\x11_expected_versionB\x0f\n" +
 	"\r_heard_offset\"\x8f\x01\n" +
 	"\x0fCommandResponse\x12\x1d\n" +

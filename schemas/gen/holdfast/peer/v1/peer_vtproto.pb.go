@@ -5,6 +5,7 @@
 package peerv1
 
 import (
+	binary "encoding/binary"
 	fmt "fmt"
 	v1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 	protohelpers "github.com/planetscale/vtprotobuf/protohelpers"
@@ -197,6 +198,12 @@ func (m *CommandRequest) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.Stream != 0 {
+		i -= 8
+		binary.LittleEndian.PutUint64(dAtA[i:], uint64(m.Stream))
+		i--
+		dAtA[i] = 0x51
 	}
 	if m.HeardOffset != nil {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(*m.HeardOffset))
@@ -1391,6 +1398,9 @@ func (m *CommandRequest) SizeVT() (n int) {
 	if m.HeardOffset != nil {
 		n += 1 + protohelpers.SizeOfVarint(uint64(*m.HeardOffset))
 	}
+	if m.Stream != 0 {
+		n += 9
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -2451,6 +2461,16 @@ func (m *CommandRequest) UnmarshalVT(dAtA []byte) error {
 				}
 			}
 			m.HeardOffset = &v
+		case 10:
+			if wireType != 1 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Stream", wireType)
+			}
+			m.Stream = 0
+			if (iNdEx + 8) > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Stream = uint64(binary.LittleEndian.Uint64(dAtA[iNdEx:]))
+			iNdEx += 8
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
