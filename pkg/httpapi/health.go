@@ -9,6 +9,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 func (s *Server) registerHealth() {
@@ -36,6 +38,10 @@ type readiness struct {
 
 // readyz answers 200 when all is served, and 503 with the reasons when something is not.
 func (s *Server) readyz(c echo.Context) error {
+	allowed := c.QueryParams()["allow"]
+	if len(allowed) > 1 || len(allowed) == 1 && allowed[0] != allowDegraded {
+		return problem.New(problem.InvalidParameter, "The parameter allow takes "+allowDegraded+" alone.")
+	}
 	var reasons []error
 	select {
 	case <-s.stopping:
@@ -54,7 +60,7 @@ func (s *Server) readyz(c echo.Context) error {
 		status, answer.Status = http.StatusServiceUnavailable, "not_ready"
 		if slices.IndexFunc(reasons, whole) < 0 {
 			answer.Status = "degraded"
-			if c.QueryParam("allow") == allowDegraded {
+			if len(allowed) > 0 {
 				status = http.StatusOK
 			}
 		}

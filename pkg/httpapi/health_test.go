@@ -35,6 +35,9 @@ func TestReadinessTellsAPartFromAll(t *testing.T) {
 		status int
 		body   string
 	}{
+		{"/readyz?allow=degrade", nil, 400, `{"type":"/errors/invalid_parameter","title":"A parameter is not valid",` +
+			`"status":400,"code":"invalid_parameter","detail":"The parameter allow takes degraded alone.",` +
+			`"instance":"/readyz"}`},
 		{"/readyz", nil, 200, `{"status":"ready","shards":[1,2]}`},
 		{"/readyz", part, 503, `{"status":"degraded","reasons":["shard 1 is not served"],"shards":[1,2]}`},
 		{"/readyz?allow=degraded", part, 200, `{"status":"degraded","reasons":["shard 1 is not served"],"shards":[1,2]}`},
