@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -108,11 +110,19 @@ func (m *Mirror) checkSameLog(
 				tp.Topic, tp.Partition, offset, end[tp])
 		}
 	}
+	starts, err := m.cfg.Client.StartOffsets(ctx, slices.Collect(maps.Keys(last)))
+	if err != nil {
+		return err
+	}
 	from, to := eventlog.Offsets{}, eventlog.Offsets{}
 	for tp, e := range last {
+		if e.offset < starts[tp] {
+			delete(last, tp) // the start of the log was deleted: there is nothing to compare with
+			continue
+		}
 		from[tp], to[tp] = e.offset, e.offset+1
 	}
-	err := m.cfg.Client.Read(ctx, from, to, func(rec *eventlog.Record) error {
+	err = m.cfg.Client.Read(ctx, from, to, func(rec *eventlog.Record) error {
 		if digestOf(rec) == last[rec.TopicPartition].digest {
 			delete(last, rec.TopicPartition)
 		}

@@ -144,7 +144,12 @@ func TestAMirrorDoesNotReadPastADeletedStart(t *testing.T) {
 	_, stop := f.mirror()
 	f.exact()
 	stop()
+	logtest.DeleteRecords(t, f.log, eventlog.TopicOrders)
 	f.fill(20, 40)
+	_, stop = f.mirror() // it is past what was deleted
+	f.exact()
+	stop()
+	f.fill(40, 60)
 	logtest.DeleteRecords(t, f.log, eventlog.TopicOrders)
 	m, _ := f.mirror()
 	var gone *eventlog.LogStartError

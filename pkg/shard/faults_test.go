@@ -216,11 +216,17 @@ func isLastCommitted(t *testing.T, client *eventlog.Client, last *eventlog.Recor
 
 // TestAShardDoesNotReadPastADeletedStart: it stops, and says what is missing and what to do.
 func TestAShardDoesNotReadPastADeletedStart(t *testing.T) {
-	p := newPlatform(t, 1)
-	n := p.start(t.TempDir(), shard.Hooks{})
+	p, dir := newPlatform(t, 1), t.TempDir()
+	n := p.start(dir, shard.Hooks{})
 	stock(t, n, "A", 1)
 	p.stop(n)
 	logtest.DeleteRecords(t, p.log, eventlog.TopicInventory)
+	n = p.start(dir, shard.Hooks{}) // its checkpoint is past what was deleted
+	ok(t, do(t, n, command.ReceiveStock, "A", "after", `{"location":"main","quantity":1}`))
+	if s := stockOf(t, n, "A"); s.Total.OnHand != 2 {
+		t.Errorf("there are %d on hand, want 2", s.Total.OnHand)
+	}
+	p.stop(n)
 	n = p.start(t.TempDir(), shard.Hooks{})
 	eventually(t, func() string {
 		var stopped *shard.StoppedError
