@@ -102,6 +102,10 @@ lint: ## Format, vet and lint Go and Protobuf
 	scripts/breaking.sh
 	$(LOCAL)/bin/golangci-lint run ./...
 
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what the programs call (minutes the first time)
+	@scripts/vuln.sh
+
 .PHONY: generate
 generate: ## Generate Go from schemas/
 	@scripts/tools.sh generate
