@@ -22,6 +22,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 		return nil, err
 	}
 	r := newRunner(n, n.newState(shard), w)
+	n.owners.isSelf(shard, r.ownerID)
 	defer func() {
 		if err != nil {
 			w.Close()

@@ -23,6 +23,8 @@ type owners struct {
 
 	mu      sync.Mutex
 	byShard []owner
+	// selfIDs are, by shard, the ID under which this replica owned it last: it may have no address to be known by.
+	selfIDs []string
 }
 
 type owner struct {
@@ -35,7 +37,7 @@ func newOwners(
 ) *owners {
 	return &owners{
 		layout: layout, self: self, hearing: hearing, refusals: refusals, clocks: clocks,
-		byShard: make([]owner, layout.ShardCount),
+		byShard: make([]owner, layout.ShardCount), selfIDs: make([]string, layout.ShardCount),
 	}
 }
 
@@ -94,12 +96,20 @@ func (o *owners) take(rec *eventlog.Record) {
 	o.byShard[a.Shard] = owner{string(a.OwnerId), a.PeerAddress}
 }
 
+// isSelf notes the ID under which this replica owns a shard.
+func (o *owners) isSelf(shard int32, ownerID [16]byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.selfIDs[shard] = string(ownerID[:])
+}
+
 // address is that of a shard's owner, or an error that says why there is nobody to call.
 func (o *owners) address(shard int32) (string, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch owner := o.byShard[shard]; {
-	case owner.id == "", owner.address != "" && owner.address == o.self: // the latter: this replica, which lost it
+	case owner.id == "", owner.id == o.selfIDs[shard], owner.address != "" && owner.address == o.self:
+		// Nobody, or this replica, which has lost it.
 		return "", fmt.Errorf("shard %d has no owner yet", shard)
 	case owner.address == "":
 		return "", fmt.Errorf(
