@@ -396,6 +396,8 @@ func TestParseLine(t *testing.T) {
 	for _, test := range []struct{ line, code, pointer string }{
 		{`{"id":"k","type":"place_order","body":` + threeLines + `}`, "", ""},
 		{`{"type":"register_item","sku":"A1","body":{}}`, "", ""},
+		{`{"type":"register_item","sku":"A1"}`, "", ""},
+		{`{"type":"register_item","sku":"A1","body":null}`, problem.WrongType, "/body"},
 		{`{"id":"k","type":"confirm_order","order_id":"` + testOrderID + `","if_match":3}`, "", ""},
 		{`{"id":"k"`, problem.MalformedJSON, ""},
 		{`[]`, problem.WrongType, ""},

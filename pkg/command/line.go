@@ -34,6 +34,9 @@ func ParseLine(line []byte, receivedAtMicros int64, opts Options) (id string, cm
 	if !ok {
 		return id, nil, pointed(unknownCommand(e.Type), "/type")
 	}
+	if e.Body == nil {
+		e.Body = jsontext.Value("{}") // the document has it optional: many commands need no member
+	}
 	target, fault := e.target(c)
 	if fault != nil {
 		return id, nil, fault

@@ -158,7 +158,9 @@ func (p *platform) get(t *testing.T, path, position string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Holdfast-Min-Position", position)
+	if position != "" {
+		request.Header.Set("Holdfast-Min-Position", position)
+	}
 	response, err := (&http.Client{Transport: apitest.Transport(t)}).Do(request)
 	if err != nil {
 		t.Fatal(err)

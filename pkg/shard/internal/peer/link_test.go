@@ -145,6 +145,7 @@ func TestPeersThatAreClosedOpenNoLink(t *testing.T) {
 	plain := credentialsOf(t, TLS{})
 	p := &Peers{
 		cfg: Config{Handler: &handler{}, Log: slog.New(slog.DiscardHandler)}, creds: plain, links: map[string]*link{},
+		asking: newAsking(),
 	}
 	before := p.link(address)
 	p.Close()
