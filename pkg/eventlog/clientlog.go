@@ -22,6 +22,8 @@ func (l clientLogger) Level() kgo.LogLevel {
 
 // clearer are lines of the client, by how they begin, in words that say what follows from them.
 var clearer = []struct{ begins, says string }{
+	{"unable to open connection to broker due to an immediate EOF",
+		"a Kafka broker closed the connection at once; check whether it expects TLS"},
 	{"unable to open connection to broker", "a Kafka broker cannot be reached; the client tries again"},
 	{"read from broker errored, killing connection",
 		"a Kafka broker closed the connection before it had answered; it may be stopping, or want TLS or SASL settings"},
@@ -30,9 +32,7 @@ var clearer = []struct{ begins, says string }{
 }
 
 // volatile are attributes that differ from one repeated line to the next, and tell nothing.
-var volatile = []string{
-	"consecutive_errors", "backoff", "tries", "successful_reads", "req_key", "correlation_id", "conn",
-}
+var volatile = []string{"consecutive_errors", "backoff"}
 
 // Log implements kgo.Logger.
 func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
@@ -43,6 +43,7 @@ func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	for _, c := range clearer {
 		if strings.HasPrefix(msg, c.begins) {
 			msg = c.says
+			break
 		}
 	}
 	kept := make([]any, 0, len(keyvals))
