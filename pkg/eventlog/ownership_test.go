@@ -18,12 +18,7 @@ import (
 
 func join(t *testing.T, cfg eventlog.Config) *eventlog.Ownership {
 	t.Helper()
-	o, err := eventlog.JoinOwnership(cfg, eventlog.OwnershipOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = o.Close(logtest.Context(t)) })
-	return o
+	return joinAs(t, cfg, "")
 }
 
 // awaitOwned receives events until the replica owns that many shards.

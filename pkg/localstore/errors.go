@@ -84,7 +84,7 @@ func explainOpen(dir string, err error) error {
 		return nil
 	case isExplained(explained):
 		return explained
-	case strings.Contains(err.Error(), stillOpen), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EACCES):
+	case strings.Contains(err.Error(), stillOpen), errors.Is(err, syscall.EAGAIN): // this process, or another
 		return &DiskError{dir, fmt.Errorf("it is in use: %w", err)}
 	default:
 		return &DamagedError{dir, err}

@@ -137,17 +137,14 @@ func (p *process) kill() {
 // awaitReady waits until the process reports on /readyz that it is ready, and returns how long that took.
 func (p *process) awaitReady(limit time.Duration) time.Duration {
 	p.t.Helper()
-	var lastErr error
+	var said string
 	ready := func() bool {
-		resp, err := http.Get("http://" + p.httpAddr + "/readyz")
-		if lastErr = err; err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
+		var status int
+		status, said = p.askReady("")
+		return status == http.StatusOK
 	}
 	return waitUntil(p.t, limit, ready, func() string {
-		return fmt.Sprintf("%s is not ready: %v\n%s", filepath.Base(p.path), lastErr, p.outputTail())
+		return fmt.Sprintf("%s is not ready: %s\n%s", filepath.Base(p.path), said, p.outputTail())
 	})
 }
 
