@@ -18,14 +18,14 @@ import (
 // Defaults of OwnershipOptions.
 const (
 	DefaultSessionTimeout = 6 * time.Second
-	DefaultHeartbeat      = 300 * time.Millisecond
+	DefaultHeartbeat      = 100 * time.Millisecond
 )
 
 // OwnershipOptions say which group to join, and how fast the group notices that a member is gone.
 type OwnershipOptions struct {
 	// SessionTimeout is after how long without a heartbeat a member loses its shards. Default 6 s.
 	SessionTimeout time.Duration
-	// Heartbeat is how often a member sends a heartbeat. It learns of changes from the response. Default 300 ms.
+	// Heartbeat is how often a member sends a heartbeat. It learns of changes from the response. Default 100 ms.
 	Heartbeat time.Duration
 	// ShardCount hides partitions beyond the layout's shards. Such partitions exist after the shard count was lowered.
 	// Default: show all.
