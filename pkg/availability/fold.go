@@ -68,10 +68,13 @@ func (f *fold) apply(rec *eventlog.Record) (*eventv1.AvailabilityRow, error) {
 	return row, nil
 }
 
-// change folds an event into its row. Levels are copied: an event states them as they are after it.
+// change folds an event into its row. Levels are copied: an event states them as they are after it. The version and
+// the time that clients are shown stay as they were at an event that changes nothing else of what they are shown.
 func change(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 	row.Version = ev.Meta.Version
-	row.OccurredAtMicros = ev.Meta.OccurredAtMicros
+	if visible(ev) {
+		row.VisibleVersion, row.OccurredAtMicros = ev.Meta.Version, ev.Meta.OccurredAtMicros
+	}
 	row.Total = copyLevel(row.Total, ev.Total)
 	for _, l := range ev.Locations {
 		setLocation(row, l)
@@ -84,6 +87,17 @@ func change(row *eventv1.AvailabilityRow, ev *eventv1.InventoryEvent) {
 	default:
 		changeOpenWork(row, ev)
 	}
+}
+
+// visible says what inventory.Visible says of the change that was decided; a test compares them.
+func visible(ev *eventv1.InventoryEvent) bool {
+	switch c := ev.Change.(type) {
+	case *eventv1.InventoryEvent_ReservationRejected:
+		return false
+	case *eventv1.InventoryEvent_ReservationReleased:
+		return c.ReservationReleased.Quantity != 0
+	}
+	return true
 }
 
 func setLocation(row *eventv1.AvailabilityRow, stated *eventv1.LocationLevel) {

@@ -33,7 +33,9 @@ func history(t *rapid.T) []eventlog.Record {
 				ItemRegistered: &eventv1.ItemRegistered{Description: fmt.Sprint(offset)},
 			},
 		}
-		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		switch rapid.IntRange(0, 4).Draw(t, "kind") {
+		case 4:
+			ev.Change = &eventv1.InventoryEvent_ReservationRejected{ReservationRejected: &eventv1.ReservationRejected{}}
 		case 0:
 			ev.Change = &eventv1.InventoryEvent_BackorderLimitSet{BackorderLimitSet: &eventv1.BackorderLimitSet{Limit: offset}}
 		case 1, 2:
@@ -81,7 +83,10 @@ func naive(t *rapid.T, recs []eventlog.Record, sku string) *eventv1.Availability
 		if b := ev.GetBackorderLimitSet(); b != nil {
 			row.BackorderLimit = b.Limit
 		}
-		row.Version, row.OccurredAtMicros = ev.Meta.Version, ev.Meta.OccurredAtMicros
+		row.Version = ev.Meta.Version
+		if ev.GetReservationRejected() == nil {
+			row.VisibleVersion, row.OccurredAtMicros = ev.Meta.Version, ev.Meta.OccurredAtMicros
+		}
 		row.Total, row.SourceOffset = ev.Total, recs[i].Offset
 	}
 	for _, l := range order {

@@ -45,7 +45,8 @@ func shown(row *eventv1.AvailabilityRow) []byte { return renderStock(render(row)
 func FuzzDecodeRow(f *testing.F) {
 	level := &eventv1.Level{OnHand: 5, Available: -2, Reserved: 7}
 	for _, row := range []*eventv1.AvailabilityRow{
-		{Sku: "85123A", Version: 3, Registered: true, Description: "Heart", Total: level, Format: rowFormat,
+		{Sku: "85123A", Version: 3, VisibleVersion: 2, Registered: true, Description: "Heart", Total: level,
+			Format:     rowFormat,
 			Backorders: []*eventv1.WaitingOrder{{OrderId: "o-1", Location: 1, Quantity: 2}},
 			Locations:  []*eventv1.LocationLevel{{Location: "main", Level: level}, {}}},
 		{SourceOffset: 17, Format: rowFormat},

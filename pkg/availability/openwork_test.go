@@ -13,6 +13,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec/codectest"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/inventory/inventorytest"
@@ -29,7 +30,8 @@ type item struct {
 	offset       int64
 }
 
-// run lets the rules decide a command, and folds the events. A refused command has none.
+// run lets the rules decide a command, and folds the events. A refused command has none. What is shown changes with
+// the version that the rules say clients see.
 func (i *item) run(t *rapid.T, cmd inventory.Command) {
 	step, _ := cmd.(inventory.SetReservation)
 	events, err := inventory.Decide(i.state, i.reservations[step.OrderID], cmd)
@@ -50,10 +52,66 @@ func (i *item) run(t *rapid.T, cmd inventory.Command) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := i.fold.apply(&eventlog.Record{Offset: i.offset, Value: value}); err != nil {
+		var before []byte
+		if row := i.fold.rows["A"]; row != nil {
+			before = shown(row)
+		}
+		row, err := i.fold.apply(&eventlog.Record{Offset: i.offset, Value: value})
+		if err != nil {
 			t.Fatal(err)
 		}
+		if problem := differs(before, row, ev.Change, i.state.VisibleVersion); problem != "" {
+			t.Fatal(problem)
+		}
 		i.offset++
+	}
+}
+
+// differs compares what is shown before an event, and of the row after it. version is the one that the rules say
+// clients see; "" for nothing wrong.
+func differs(before []byte, row *eventv1.AvailabilityRow, c inventory.Change, version uint64) string {
+	after, seen := shown(row), inventory.Visible(c)
+	if changed := string(before) != string(after); changed != seen || row.VisibleVersion != version {
+		return fmt.Sprintf("clients see %T: %t; version %d, want %d; shown are\n%s\n%s",
+			c, seen, row.VisibleVersion, version, before, after)
+	}
+	return ""
+}
+
+// The list of events that no client sees (inventory.Visible) is that of the view, for all events of the schema.
+func TestClientsAreShownWhatTheRulesSayTheySee(t *testing.T) {
+	hidden := 0
+	for _, s := range codectest.Samples(t) {
+		sku, m, decided, err := codec.DecodeInventory(s.Value)
+		if err != nil {
+			continue // of orders
+		}
+		var ev eventv1.InventoryEvent
+		if err := ev.UnmarshalVT(s.Value); err != nil {
+			t.Fatal(err)
+		}
+		f := newFold()
+		f.rows[sku] = &eventv1.AvailabilityRow{
+			Sku: sku, Version: m.Version - 1, VisibleVersion: 1, SourceOffset: -1,
+			Total: ev.Total, Locations: ev.Locations, // samples that move nothing state levels too
+		}
+		before := shown(f.rows[sku])
+		row, err := f.apply(&eventlog.Record{Value: s.Value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		version := uint64(1)
+		if inventory.Visible(decided.Change) {
+			version = m.Version
+		} else {
+			hidden++
+		}
+		if problem := differs(before, row, decided.Change, version); problem != "" {
+			t.Error(s.Type, problem)
+		}
+	}
+	if hidden == 0 {
+		t.Error("no event is hidden")
 	}
 }
 
@@ -123,7 +181,8 @@ func TestTheLargestRowIsARecord(t *testing.T) {
 	row := &eventv1.AvailabilityRow{
 		Sku:         strings.Repeat("\U0001d11e", limits.MaxSKULength),
 		Description: strings.Repeat("\U0001d11e", limits.MaxDescriptionLength),
-		Registered:  true, Version: 1 << 60, Total: level, BackorderLimit: inventory.MaxBackorderLimit,
+		Registered:  true, Version: 1 << 60, VisibleVersion: 1 << 60,
+		Total: level, BackorderLimit: inventory.MaxBackorderLimit,
 		SourcePartition: 1 << 20, SourceOffset: 1 << 60, OccurredAtMicros: now, Format: rowFormat,
 	}
 	for i := range inventory.MaxLocations {

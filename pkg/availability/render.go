@@ -19,7 +19,7 @@ func render(row *eventv1.AvailabilityRow) []byte {
 	b := append(make([]byte, 0, 512), `{"sku":`...)
 	b = appendjson.String(b, row.Sku)
 	b = appendText(b, "description", row.Description)
-	b = appendjson.Uint(b, "version", row.Version)
+	b = appendjson.Uint(b, "version", row.VisibleVersion)
 	b = appendLevel(b, row.Total, available)
 	b = appendjson.Int(b, "backorder_limit", row.BackorderLimit)
 	b = appendjson.Int(b, "backordered", backordered)

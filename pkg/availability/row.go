@@ -14,9 +14,9 @@ import (
 // partition all rows are in the topic. No SKU contains control characters, so that the key is never a SKU's.
 const progressKey = "\x00progress"
 
-// rowFormat is the format of the rows that this version writes. Format 0 had the levels alone, 1 added open work, and
-// 2 added the references of transfers.
-const rowFormat = 2
+// rowFormat is the format of the rows that this version writes. Format 0 had the levels alone, 1 added open work, 2 the
+// references of transfers, and 3 the version that clients see.
+const rowFormat = 3
 
 // errOldRow says that a row has an earlier format. Readers pass over such rows: the projector writes each of them
 // again from the log.

@@ -56,8 +56,8 @@ type rows struct {
 // storedRow is a row as it is kept for answers.
 type storedRow struct {
 	body    []byte // the answer; nil for an item that is not registered
-	version uint64
-	offset  int64 // of the event that the row was made from
+	version uint64 // as clients are shown it
+	offset  int64  // of the event that the row was made from
 	// open is the row of an item with open work, which Stock renders. It never changes.
 	open *eventv1.AvailabilityRow
 }
@@ -76,7 +76,7 @@ func (r *rows) put(row *eventv1.AvailabilityRow) {
 	if ok && old.offset >= row.SourceOffset {
 		return
 	}
-	next := storedRow{version: row.Version, offset: row.SourceOffset}
+	next := storedRow{version: row.VisibleVersion, offset: row.SourceOffset}
 	if row.Registered {
 		next.body = render(row)
 		if hasOpenWork(row) {

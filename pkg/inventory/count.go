@@ -113,7 +113,7 @@ func (StockCounted) evolve(*Item, *Reservation) {} // only levels change
 func (i *Item) checkCountedAt(location string, version uint64) error {
 	if version > i.Version {
 		return refuse(CodeInvalidCountedAt, "/counted_at_version",
-			"the item has not come to that version: it is at "+strconv.FormatUint(i.Version, 10))
+			"the item has not come to that version: it is at "+strconv.FormatUint(i.VisibleVersion, 10))
 	}
 	k := i.find(location)
 	if version == 0 || k < 0 || k >= len(i.OnHandVersions) || i.OnHandVersions[k] <= version {

@@ -79,9 +79,13 @@ func decide(item Item, res Reservation, cmd Command) ([]Event, error) {
 }
 
 // Evolve returns the state after an event. It never fails on what Decide produced, and changes neither argument.
-// Levels are those that the event carries; they are not computed again.
+// Version grows by 1, and VisibleVersion follows it at each event that a client can see. Levels are those that the
+// event carries; they are not computed again.
 func Evolve(item Item, res Reservation, ev Event) (Item, Reservation) {
 	item.Version++
+	if Visible(ev.Change) {
+		item.VisibleVersion = item.Version
+	}
 	before, wasBackordered := item.Locations, res.Backordered > 0
 	item.Locations = withLevels(before, ev.Locations)
 	item.noteOnHand(before, ev.Locations)

@@ -13,8 +13,10 @@ type ID [16]byte
 // Item is the decision state of one SKU. The zero value is an item that nobody has registered. Evolve copies a slice
 // before it changes it.
 type Item struct {
-	SKU            string
-	Version        uint64
+	SKU string
+	// Version counts the item's events. VisibleVersion is that of the last one that a client can see (Visible).
+	Version, VisibleVersion uint64
+
 	Registered     bool
 	Description    string
 	BackorderLimit int64

@@ -3,6 +3,7 @@ package inventory
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -84,6 +85,9 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 		if problem := checkEvent(before, w.item, ev); problem != "" {
 			return fmt.Sprintf("%T: %s", ev.Change, problem)
 		}
+		if problem := checkVisible(before, w.item, ev); problem != "" {
+			return fmt.Sprintf("%T: %s", ev.Change, problem)
+		}
 		total.add(ev.Change)
 		total.note(before, w.item)
 		switch c := ev.Change.(type) {
@@ -103,6 +107,34 @@ func checkDecision(w *scenario, total *flows, cmd Command) string {
 		}
 	}
 	return checkBackorders(w)
+}
+
+// checkVisible: an event that clients see gives the item its version, and changes what they are shown; a count may
+// confirm it. Any other event changes neither.
+func checkVisible(before, after Item, ev Event) string {
+	changed := !reflect.DeepEqual(shownOf(before), shownOf(after))
+	_, counted := ev.Change.(StockCounted)
+	switch {
+	case !Visible(ev.Change) && (changed || after.VisibleVersion != before.VisibleVersion):
+		return "no client sees it, and what they are shown changes"
+	case Visible(ev.Change) && after.VisibleVersion != after.Version:
+		return "clients see it, and not its version"
+	case Visible(ev.Change) && !changed && !counted:
+		return "clients see it, and are shown what they were"
+	}
+	return ""
+}
+
+// shownOf is what clients are shown of an item, its version left aside. Of an order that waits they see where and for
+// how much.
+func shownOf(item Item) Item {
+	shown := item
+	shown.Version, shown.VisibleVersion, shown.OnHandVersions, shown.Backorders = 0, 0, nil, nil
+	for _, b := range item.Backorders {
+		waits := Backorder{OrderID: b.OrderID, Location: b.Location, Quantity: b.Quantity}
+		shown.Backorders = append(shown.Backorders, waits)
+	}
+	return shown
 }
 
 // checkBackorders: the waiting orders are those of the reservations, what they wait for is not in stock, and no other

@@ -21,17 +21,17 @@ func (d *decider) decideStock(cmd *Command, fut *Future) error {
 			return nil
 		}
 	}
-	if cmd.ExpectedVersion != nil && *cmd.ExpectedVersion != it.Version {
-		d.refuse(fut, cmd, versionMismatch(it.Version, *cmd.ExpectedVersion))
+	if cmd.ExpectedVersion != nil && *cmd.ExpectedVersion != it.VisibleVersion {
+		d.refuse(fut, cmd, versionMismatch(it.VisibleVersion, *cmd.ExpectedVersion))
 		return nil
 	}
 	evs, err := inventory.Decide(*it, inventory.Reservation{}, cmd.Stock)
 	if err != nil {
-		d.refuse(fut, cmd, refusal(err, it.Version))
+		d.refuse(fut, cmd, refusal(err, it.VisibleVersion))
 		return nil
 	}
 	if len(evs) == 0 {
-		d.refuse(fut, cmd, Result{Version: it.Version, Stock: stockOutcome(it, cmd)})
+		d.refuse(fut, cmd, Result{Version: it.VisibleVersion, Stock: stockOutcome(it, cmd)})
 		return nil
 	}
 	if d.bound(cmd) {
@@ -45,7 +45,7 @@ func (d *decider) decideStock(cmd *Command, fut *Future) error {
 	}
 	d.batch.answers = append(d.batch.answers, answer{
 		fut: fut, first: first, end: len(d.batch.records),
-		result: Result{Version: it.Version, Stock: stockOutcome(it, cmd)},
+		result: Result{Version: it.VisibleVersion, Stock: stockOutcome(it, cmd)},
 	})
 	return nil
 }
@@ -55,5 +55,5 @@ func repeatedStock(it *inventory.Item, seen *checkpoint.CommandRecord, cmd *Comm
 	if seen.Fingerprint != cmd.Fingerprint {
 		return keyReused(cmd.Key)
 	}
-	return Result{Version: it.Version, Stock: stockOutcome(it, cmd), Repeated: true}
+	return Result{Version: it.VisibleVersion, Stock: stockOutcome(it, cmd), Repeated: true}
 }

@@ -90,3 +90,44 @@ func TestTheVersionOfAnAnswerHolds(t *testing.T) {
 	p.stop(n)
 	p.verify()
 }
+
+// The version of stock stays the item's while orders of all shards are refused, and after restarts: answers and
+// If-Match mean that version, and the log has more.
+func TestTheVersionOfStockHolds(t *testing.T) {
+	for _, shards := range []int32{1, 3} {
+		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
+			p := newPlatform(t, shards)
+			dir := t.TempDir()
+			n := p.start(dir, shard.Hooks{})
+			seen := ok(t, do(t, n, command.RegisterItem, "A", "reg-A", `{"description":"A"}`)).Version
+			refusals := 2 * int(shards)
+			for i := range refusals {
+				r := do(t, n, command.PlaceOrder, "", fmt.Sprint("o-", i), orderBody("prepaid", "A"))
+				if r.Code != problem.InsufficientStock {
+					t.Fatalf("%+v", r)
+				}
+			}
+			if events := p.eventsOf(eventlog.TopicInventory); events < 1+refusals {
+				t.Fatalf("stock has %d events after %d refusals", events, refusals)
+			}
+			for i, dir := range []string{dir, dir, t.TempDir()} { // as it is, from the checkpoint, from the log alone
+				if r := ok(t, do(t, n, command.RegisterItem, "A", "reg-A", `{"description":"A"}`)); r.Version != seen ||
+					r.Stock.Version != seen {
+					t.Errorf("repeated: version %d and %d, was %d", r.Version, r.Stock.Version, seen)
+				}
+				r := doIf(t, n, seen+1, command.SetBackorderLimit, "A", fmt.Sprint("late-", i), `{"limit":1}`)
+				if r.Code != problem.VersionMismatch || r.Version != seen {
+					t.Errorf("another version: %+v", r)
+				}
+				p.stop(n)
+				n = p.start(dir, shard.Hooks{})
+			}
+			limited := ok(t, doIf(t, n, seen, command.SetBackorderLimit, "A", "limit", `{"limit":1}`))
+			if limited.Version <= seen+uint64(refusals) || limited.Stock.Version != limited.Version {
+				t.Errorf("version %d and %d after %d refusals", limited.Version, limited.Stock.Version, refusals)
+			}
+			p.stop(n)
+			p.verify()
+		})
+	}
+}

@@ -76,7 +76,7 @@ func summarizeOrder(o *order.Order) *OrderSummary {
 // stockOutcome is what a client is told of an item that its command changed.
 func stockOutcome(it *inventory.Item, cmd *Command) *StockSummary {
 	s := &StockSummary{
-		SKU: it.SKU, Description: it.Description, Version: it.Version, BackorderLimit: it.BackorderLimit,
+		SKU: it.SKU, Description: it.Description, Version: it.VisibleVersion, BackorderLimit: it.BackorderLimit,
 		Total: it.Total(), Locations: it.Locations,
 	}
 	if c, ok := cmd.Stock.(inventory.ShipTransfer); ok {

@@ -15,6 +15,10 @@ func (s *story) appendStock(l *eventv1.Level, ev *eventv1.InventoryEvent) {
 	row := s.rows[0]
 	row.Version, row.SourceOffset, row.Total = version, int64(version-1), l
 	row.Locations[0].Level = l
+	released := ev.GetReservationReleased()
+	if ev.GetReservationRejected() == nil && (released == nil || released.Quantity > 0) {
+		row.VisibleVersion = version
+	}
 	applyOpenWork(row, ev)
 }
 
@@ -105,7 +109,11 @@ const short = eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK
 func TestHealthyEndings(t *testing.T) {
 	for name, plant := range map[string]func(*story){
 		"a true refusal": func(s *story) { rejectReservation(s, 9, 8, short) },
-		"a receipt":      func(s *story) { receiveOne(s, "r-1") },
+		"a refusal, and a step that wants nothing": func(s *story) {
+			rejectReservation(s, 9, 8, short)
+			s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.ReservationReleased{Step: stepOf(s, "o-9", 2)}))
+		},
+		"a receipt": func(s *story) { receiveOne(s, "r-1") },
 		"a move to damaged, and back": func(s *story) {
 			moveStock(s, &eventv1.Level{OnHand: 9, Available: 5, Committed: 1, Damaged: 3}, 1, 2)
 			moveStock(s, level(9, 8, 0, 1), 2, 1)
@@ -135,9 +143,9 @@ func TestHealthyEndings(t *testing.T) {
 		},
 		"one under way": func(s *story) { requestAmendment(s, 3) },
 		"an older row after a newer": func(s *story) {
-			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2, Format: 2})
+			s.rows = append(s.rows, &eventv1.AvailabilityRow{Sku: "A", SourceOffset: 1, Version: 2, Format: 3})
 		},
-		"a progress row": func(s *story) { s.rows = append(s.rows, &eventv1.AvailabilityRow{SourceOffset: 4, Format: 2}) },
+		"a progress row": func(s *story) { s.rows = append(s.rows, &eventv1.AvailabilityRow{SourceOffset: 4, Format: 3}) },
 		"a backorder within its limit": func(s *story) {
 			s.appendStock(level(9, 8, 0, 1), schematest.StockEvent(&eventv1.BackorderLimitSet{Limit: 2}))
 			s.rows[0].BackorderLimit = 2

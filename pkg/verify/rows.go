@@ -55,7 +55,7 @@ func (c *checker) readMoreRows(ctx context.Context, client *eventlog.Client) err
 }
 
 // rowFormat is the earliest format of rows that readers accept.
-const rowFormat = 2
+const rowFormat = 3
 
 func (c *checker) addRow(rec *eventlog.Record) {
 	row := &eventv1.AvailabilityRow{}
@@ -102,12 +102,13 @@ func (c *checker) compareRow(rec *eventlog.Record, sku string, it *item) {
 	total := it.total()
 	c.check(View, same && sameLevel(total, row.Total),
 		"SKU %s at %s: the view has %v, the log makes %v", sku, at(rec), row, total)
-	c.check(View, row.Version == it.version && row.Registered == it.registered && row.Description == it.description &&
+	c.check(View, row.Version == it.version && row.VisibleVersion == it.visibleVersion &&
+		row.Registered == it.registered && row.Description == it.description &&
 		row.BackorderLimit == it.backorderLimit && row.OccurredAtMicros == it.occurredAt,
-		"SKU %s at %s: the view has version %d, %q, registered %t, backorder limit %d; "+
-			"the log makes version %d, %q, %t, %d",
-		sku, at(rec), row.Version, row.Description, row.Registered, row.BackorderLimit,
-		it.version, it.description, it.registered, it.backorderLimit)
+		"SKU %s at %s: the view has version %d, of which clients see %d, %q, registered %t, backorder limit %d; "+
+			"the log makes version %d, of which clients see %d, %q, %t, %d",
+		sku, at(rec), row.Version, row.VisibleVersion, row.Description, row.Registered, row.BackorderLimit,
+		it.version, it.visibleVersion, it.description, it.registered, it.backorderLimit)
 	c.compareOpenWork(rec, row, it)
 }
 

@@ -9,6 +9,7 @@ import (
 // item is the naive fold of one SKU.
 type item struct {
 	version        uint64
+	visibleVersion uint64 // of the last event that a client can see
 	registered     bool
 	description    string
 	backorderLimit int64
@@ -19,7 +20,7 @@ type item struct {
 	expected       map[delivery]int64      // units that are still to come
 	partition      int32
 	lastOffset     int64
-	occurredAt     int64
+	occurredAt     int64 // of the event of visibleVersion
 }
 
 // location is the state of a location, made from the changes alone.
@@ -100,7 +101,10 @@ func (c *checker) foldStock(rec *eventlog.Record) {
 	}
 	c.check(Versions, ev.Meta.Version == it.version+1,
 		"%s: SKU %s has version %d after %d", at(rec), ev.Sku, ev.Meta.Version, it.version)
-	it.version, it.lastOffset, it.occurredAt = ev.Meta.Version, rec.Offset, ev.Meta.OccurredAtMicros
+	it.version, it.lastOffset = ev.Meta.Version, rec.Offset
+	if !movesNothing(&ev) {
+		it.visibleVersion, it.occurredAt = ev.Meta.Version, ev.Meta.OccurredAtMicros
+	}
 	if needsRegistration(&ev) {
 		c.check(Transitions, it.registered, "%s: stock of SKU %s moved before it was registered", at(rec), ev.Sku)
 	}
@@ -191,11 +195,18 @@ func stateOf(l *eventv1.Level, s eventv1.StockState) *int64 {
 
 // needsRegistration reports whether an event may only happen to an item that is registered.
 func needsRegistration(ev *eventv1.InventoryEvent) bool {
+	_, registers := ev.Change.(*eventv1.InventoryEvent_ItemRegistered)
+	return !registers && !movesNothing(ev)
+}
+
+// movesNothing reports whether an event only remembers how stock answered an order's step. No client sees such an
+// event.
+func movesNothing(ev *eventv1.InventoryEvent) bool {
 	switch ch := ev.Change.(type) {
-	case *eventv1.InventoryEvent_ItemRegistered, *eventv1.InventoryEvent_ReservationRejected:
-		return false
+	case *eventv1.InventoryEvent_ReservationRejected:
+		return true
 	case *eventv1.InventoryEvent_ReservationReleased:
-		return ch.ReservationReleased.Quantity > 0
+		return ch.ReservationReleased.Quantity == 0
 	}
-	return true
+	return false
 }

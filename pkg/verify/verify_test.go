@@ -85,9 +85,9 @@ func healthy() *story {
 		Step: step(5), Quantity: 1, FromCommitted: take(1),
 	}))
 	s.rows = []*eventv1.AvailabilityRow{
-		{Sku: "A", Description: "a", Registered: true, Version: 5, Total: level(9, 8, 0, 1),
+		{Sku: "A", Description: "a", Registered: true, Version: 5, VisibleVersion: 5, Total: level(9, 8, 0, 1),
 			Locations: []*eventv1.LocationLevel{{Location: "main", Level: level(9, 8, 0, 1)}}, SourceOffset: 4,
-			OccurredAtMicros: occurred, Format: 2},
+			OccurredAtMicros: occurred, Format: 3},
 	}
 	return s
 }

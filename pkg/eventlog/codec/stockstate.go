@@ -12,7 +12,8 @@ import (
 func EncodeItem(dst []byte, item inventory.Item) ([]byte, error) {
 	var locations locationScratch
 	return appendMessage(dst, &statev1.Item{
-		Sku: item.SKU, Version: item.Version, Registered: item.Registered, Description: item.Description,
+		Sku: item.SKU, Version: item.Version, VisibleVersion: item.VisibleVersion,
+		Registered: item.Registered, Description: item.Description,
 		BackorderLimit: item.BackorderLimit, Locations: locations.fill(item.Locations), Expected: toDeliveries(item.Expected),
 		Backorders: toBackorders(item.Backorders), Transfers: toTransfers(item.Transfers),
 		OnHandVersions: item.OnHandVersions,
@@ -34,7 +35,8 @@ func DecodeItem(value []byte) (inventory.Item, error) {
 		return inventory.Item{}, err
 	}
 	return inventory.Item{
-		SKU: p.Sku, Version: p.Version, Registered: p.Registered, Description: p.Description,
+		SKU: p.Sku, Version: p.Version, VisibleVersion: p.VisibleVersion,
+		Registered: p.Registered, Description: p.Description,
 		BackorderLimit: p.BackorderLimit, Locations: locations, Expected: fromDeliveries(p.Expected),
 		Backorders: backorders, Transfers: fromTransfers(p.Transfers),
 		OnHandVersions: onHandVersions(p.OnHandVersions, locations, p.Version),

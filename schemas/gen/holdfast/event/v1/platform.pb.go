@@ -199,15 +199,16 @@ type AvailabilityRow struct {
 	Sku         string                 `protobuf:"bytes,1,opt,name=sku,proto3" json:"sku,omitempty"`
 	Description string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	Registered  bool                   `protobuf:"varint,3,opt,name=registered,proto3" json:"registered,omitempty"`
-	// The item's version.
+	// The version of the event at source_offset: the number of the item's events.
 	Version uint64 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
 	Total   *Level `protobuf:"bytes,5,opt,name=total,proto3" json:"total,omitempty"`
 	// Every location that the item has ever had, in order of first use.
 	Locations      []*LocationLevel `protobuf:"bytes,6,rep,name=locations,proto3" json:"locations,omitempty"`
 	BackorderLimit int64            `protobuf:"varint,7,opt,name=backorder_limit,json=backorderLimit,proto3" json:"backorder_limit,omitempty"`
 	// Partition of inventory.events and the offset of the event that the row includes last.
-	SourcePartition  int32 `protobuf:"varint,8,opt,name=source_partition,json=sourcePartition,proto3" json:"source_partition,omitempty"`
-	SourceOffset     int64 `protobuf:"varint,9,opt,name=source_offset,json=sourceOffset,proto3" json:"source_offset,omitempty"`
+	SourcePartition int32 `protobuf:"varint,8,opt,name=source_partition,json=sourcePartition,proto3" json:"source_partition,omitempty"`
+	SourceOffset    int64 `protobuf:"varint,9,opt,name=source_offset,json=sourceOffset,proto3" json:"source_offset,omitempty"`
+	// When the last event happened that a client can see.
 	OccurredAtMicros int64 `protobuf:"varint,10,opt,name=occurred_at_micros,json=occurredAtMicros,proto3" json:"occurred_at_micros,omitempty"`
 	// What is under way, bounded by the limits of the rules: a row stays below the limit of a record. Locations are
 	// places in the list above.
@@ -216,9 +217,11 @@ type AvailabilityRow struct {
 	// In the order in which they are filled.
 	Backorders []*WaitingOrder `protobuf:"bytes,13,rep,name=backorders,proto3" json:"backorders,omitempty"`
 	// What wrote the row knew: rows of an earlier format lack the above, and are made again from the log.
-	Format        uint32 `protobuf:"varint,14,opt,name=format,proto3" json:"format,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Format uint32 `protobuf:"varint,14,opt,name=format,proto3" json:"format,omitempty"`
+	// The version that clients are shown: that of the last event that a client can see.
+	VisibleVersion uint64 `protobuf:"varint,15,opt,name=visible_version,json=visibleVersion,proto3" json:"visible_version,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *AvailabilityRow) Reset() {
@@ -345,6 +348,13 @@ func (x *AvailabilityRow) GetBackorders() []*WaitingOrder {
 func (x *AvailabilityRow) GetFormat() uint32 {
 	if x != nil {
 		return x.Format
+	}
+	return 0
+}
+
+func (x *AvailabilityRow) GetVisibleVersion() uint64 {
+	if x != nil {
+		return x.VisibleVersion
 	}
 	return 0
 }
@@ -605,7 +615,7 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\fpeer_address\x18\x04 \x01(\tR\vpeerAddress\x12.\n" +
 	"\x13announced_at_micros\x18\x05 \x01(\x03R\x11announcedAtMicros\x12!\n" +
 	"\frefused_keys\x18\x06 \x03(\x06R\vrefusedKeys\x12)\n" +
-	"\x10records_refusals\x18\a \x01(\bR\x0frecordsRefusals\"\xef\x04\n" +
+	"\x10records_refusals\x18\a \x01(\bR\x0frecordsRefusals\"\x98\x05\n" +
 	"\x0fAvailabilityRow\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x1e\n" +
@@ -627,7 +637,8 @@ const file_holdfast_event_v1_platform_proto_rawDesc = "" +
 	"\n" +
 	"backorders\x18\r \x03(\v2\x1f.holdfast.event.v1.WaitingOrderR\n" +
 	"backorders\x12\x16\n" +
-	"\x06format\x18\x0e \x01(\rR\x06format\"\xf7\x01\n" +
+	"\x06format\x18\x0e \x01(\rR\x06format\x12'\n" +
+	"\x0fvisible_version\x18\x0f \x01(\x04R\x0evisibleVersion\"\xf7\x01\n" +
 	"\fOpenTransfer\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +

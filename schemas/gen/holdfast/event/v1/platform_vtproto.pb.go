@@ -183,6 +183,11 @@ func (m *AvailabilityRow) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.VisibleVersion != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.VisibleVersion))
+		i--
+		dAtA[i] = 0x78
+	}
 	if m.Format != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Format))
 		i--
@@ -599,6 +604,9 @@ func (m *AvailabilityRow) SizeVT() (n int) {
 	}
 	if m.Format != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Format))
+	}
+	if m.VisibleVersion != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.VisibleVersion))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -1452,6 +1460,25 @@ func (m *AvailabilityRow) UnmarshalVT(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Format |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field VisibleVersion", wireType)
+			}
+			m.VisibleVersion = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.VisibleVersion |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -38,6 +38,8 @@ type Item struct {
 	Transfers      []*Transfer            `protobuf:"bytes,9,rep,name=transfers,proto3" json:"transfers,omitempty"`
 	// The item's version at which on_hand of each location last changed, in the order of locations.
 	OnHandVersions []uint64 `protobuf:"varint,12,rep,packed,name=on_hand_versions,json=onHandVersions,proto3" json:"on_hand_versions,omitempty"`
+	// That of the last event that a client can see.
+	VisibleVersion uint64 `protobuf:"varint,13,opt,name=visible_version,json=visibleVersion,proto3" json:"visible_version,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -140,6 +142,13 @@ func (x *Item) GetOnHandVersions() []uint64 {
 		return x.OnHandVersions
 	}
 	return nil
+}
+
+func (x *Item) GetVisibleVersion() uint64 {
+	if x != nil {
+		return x.VisibleVersion
+	}
+	return 0
 }
 
 // Transfer is what is on its way between locations.
@@ -1520,7 +1529,7 @@ var File_holdfast_state_v1_state_proto protoreflect.FileDescriptor
 
 const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\x1a\x1dholdfast/event/v1/order.proto\"\xb9\x03\n" +
+	"\x1dholdfast/state/v1/state.proto\x12\x11holdfast.state.v1\x1a!holdfast/event/v1/inventory.proto\x1a\x1dholdfast/event/v1/order.proto\"\xe2\x03\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x1e\n" +
@@ -1535,7 +1544,8 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"backorders\x18\b \x03(\v2\x1c.holdfast.state.v1.BackorderR\n" +
 	"backorders\x129\n" +
 	"\ttransfers\x18\t \x03(\v2\x1b.holdfast.state.v1.TransferR\ttransfers\x12(\n" +
-	"\x10on_hand_versions\x18\f \x03(\x04R\x0eonHandVersions\"\x8d\x01\n" +
+	"\x10on_hand_versions\x18\f \x03(\x04R\x0eonHandVersions\x12'\n" +
+	"\x0fvisible_version\x18\r \x01(\x04R\x0evisibleVersion\"\x8d\x01\n" +
 	"\bTransfer\x12\x1f\n" +
 	"\vtransfer_id\x18\x01 \x01(\tR\n" +
 	"transferId\x12#\n" +

@@ -50,6 +50,11 @@ func (m *Item) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.VisibleVersion != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.VisibleVersion))
+		i--
+		dAtA[i] = 0x68
+	}
 	if len(m.OnHandVersions) > 0 {
 		var pksize2 int
 		for _, num := range m.OnHandVersions {
@@ -1587,6 +1592,9 @@ func (m *Item) SizeVT() (n int) {
 		}
 		n += 1 + protohelpers.SizeOfVarint(uint64(l)) + l
 	}
+	if m.VisibleVersion != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.VisibleVersion))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -2542,6 +2550,25 @@ func (m *Item) UnmarshalVT(dAtA []byte) error {
 				}
 			} else {
 				return fmt.Errorf("proto: wrong wireType = %d for field OnHandVersions", wireType)
+			}
+		case 13:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field VisibleVersion", wireType)
+			}
+			m.VisibleVersion = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.VisibleVersion |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
 			}
 		default:
 			iNdEx = preIndex
