@@ -14,6 +14,7 @@ ARG SERVICE=order-api
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/${SERVICE} /service
 COPY --from=build --chown=65532:65532 /out/data /data
+COPY LICENSE NOTICE THIRD_PARTY_LICENSES /licences/
 # What any container of it needs: an address that others reach, and a folder that the user may write to.
 ENV HOLDFAST_LISTEN=:8080 HOLDFAST_DATA_DIR=/data
 USER 65532:65532

@@ -100,7 +100,12 @@ lint: ## Format, vet and lint Go and Protobuf
 	go vet ./...
 	cd schemas && $(LOCAL)/bin/buf lint
 	scripts/breaking.sh
+	go test -count=1 ./test/licences
 	$(LOCAL)/bin/golangci-lint run ./...
+
+.PHONY: licences
+licences: ## Write the licences of what is linked (docs/licences.md, NOTICE, THIRD_PARTY_LICENSES)
+	go test -count=1 ./test/licences -update
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what the programs call (minutes the first time)
