@@ -68,6 +68,8 @@ type Result struct {
 	Repeated bool
 	// RetryAfterSeconds goes with too_many_requests and unavailable.
 	RetryAfterSeconds int
+	// HandedOver goes with unavailable: the shard changes hands, and the command may be sent to its next owner.
+	HandedOver bool
 }
 
 // OrderSummary is an order as a command left it.

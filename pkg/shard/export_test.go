@@ -72,3 +72,6 @@ func EventRecord(tp eventlog.TopicPartition, key string, value []byte, ceType st
 	b.add(tp, key, value, ceType, m)
 	return b.records[0]
 }
+
+// HandOverWait is how long commands wait for a shard's next owner.
+const HandOverWait = handOverWait

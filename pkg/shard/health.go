@@ -104,8 +104,8 @@ func (h *shardHealth) toTell() (line string) {
 	return line
 }
 
-// UnservedError says that nobody serves a shard: commands for its orders and items are answered 503. Those for other
-// shards are not concerned.
+// UnservedError says that nobody serves a shard: commands for its orders and items wait, and are answered 503
+// after handOverWait. Those for other shards are not concerned.
 type UnservedError struct {
 	Shard int32
 	Since time.Time
@@ -186,7 +186,7 @@ func (n *Node) noteHealth(shard int32, owner string, err error) {
 	case err == nil:
 		n.log.Info(line, "shard", shard)
 	default:
-		n.log.Warn(line+": its commands are answered 503", "shard", shard, "error", err)
+		n.log.Warn(line+": its commands wait for a few seconds, and are answered 503 then", "shard", shard, "error", err)
 	}
 }
 

@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"time"
+
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
@@ -9,7 +11,7 @@ type input interface {
 	// decide decides the input into the current batch. Its error is the shard's, never the command's: it ends this
 	// ownership.
 	decide(d *decider) error
-	// abandon gives the input up undecided. A command is answered with the result; a message is resent by its sender.
+	// abandon gives the input up. A command is answered with the result; a message is resent by its sender.
 	abandon(res Result)
 }
 
@@ -18,6 +20,10 @@ type input interface {
 type commandInput struct {
 	Future
 	cmd *Command // nil once it is released
+	// fromPeer: another replica has handed it over, and waits for the answer.
+	fromPeer bool
+	// waitsUntil is how long it waits for an owner of its shard; zero: it has not had to.
+	waitsUntil time.Time
 }
 
 // release returns the command and lets it go.

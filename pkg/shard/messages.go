@@ -69,7 +69,8 @@ type peerHandler struct{ node *Node }
 
 var _ peer.Handler = peerHandler{}
 
-// Command decides a command of another replica, or refuses it where the shard is not served here.
+// Command decides a command of another replica, has it wait while the shard is acquired here, or hands it back where
+// the shard is not this replica's.
 func (h peerHandler) Command(c *peerv1.CommandRequest, answer func(final bool, r *peerv1.CommandResult)) {
 	n := h.node
 	if int(c.Shard) >= len(n.clocks) {
@@ -83,18 +84,18 @@ func (h peerHandler) Command(c *peerv1.CommandRequest, answer func(final bool, r
 		return
 	}
 	cmd.ExpectedVersion, cmd.Stream = c.ExpectedVersion, c.Stream
-	r := n.serving(c.Shard)
-	if r == nil || n.ShardOf(cmd.ID) != r.state.shard {
-		answer(true, h.Refuse("the shard has moved: retry with the same Idempotency-Key"))
+	if n.ShardOf(cmd.ID) != int32(c.Shard) {
+		answer(true, h.Refuse("the command is not for this shard: retry with the same Idempotency-Key"))
 		return
 	}
 	in := newCommandInput(cmd)
+	in.fromPeer = true
 	cmd.heard = heardUnknown
 	if c.HeardOffset != nil {
 		cmd.heard = *c.HeardOffset
 	}
 	in.notify = func(final bool, r Result) { answer(final, n.resultToPeer(r, int32(c.Shard))) }
-	n.enqueue(r.inbox, in)
+	n.submit(int32(c.Shard), in)
 }
 
 // resultToPeer is a result for another replica. Who hears of a refusal has heard of its announcement.

@@ -53,6 +53,7 @@ func TestACommandThatAPeerDoesNotAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	node := &Node{metrics: m}
+	node.handOvers = newHandOvers(node, 1)
 	for _, test := range []struct {
 		err    error
 		code   string
@@ -68,10 +69,10 @@ func TestACommandThatAPeerDoesNotAnswer(t *testing.T) {
 			"the owner of the shard cannot be reached at peer: retry with the same Idempotency-Key",
 		},
 	} {
-		fut := &newCommandInput(nil).Future
-		node.answerFromPeer(fut, nil, test.err)
-		r := fut.Result()
-		if !closed(fut.Done()) || r.Code != test.code || r.Detail != test.detail || r.RetryAfterSeconds != 1 {
+		in := newCommandInput(&Command{}) // without a key: it might be done twice
+		node.answerFromPeer(0, "", in, nil, test.err)
+		r := in.Result()
+		if !closed(in.Done()) || r.Code != test.code || r.Detail != test.detail || r.RetryAfterSeconds != 1 {
 			t.Errorf("%v: %+v", test.err, r)
 		}
 	}

@@ -40,8 +40,10 @@ type Node struct {
 	runners  []atomic.Pointer[runner] // by shard; nil: not serving here
 	faults   map[int32]error          // shards that cannot be served until somebody repairs them
 	refusals []*refusals              // by shard
-	clocks   []*shardClock            // by shard
-	health   []shardHealth            // by shard
+	// handOvers have, by shard, the commands that wait for its next owner.
+	handOvers []*handOver
+	clocks    []*shardClock // by shard
+	health    []shardHealth // by shard
 	// brokersAnswered is when a Kafka broker last answered, in Unix nanoseconds.
 	brokersAnswered atomic.Int64
 
@@ -116,7 +118,9 @@ func (n *Node) join(ctx context.Context) error {
 	n.clocks = n.newClocks()
 	n.health = make([]shardHealth, n.layout.ShardCount)
 	n.brokersAnswered.Store(time.Now().UnixNano())
-	n.owners = newOwners(n.layout, n.peers.Address(), n.hearing, n.refusals, n.clocks)
+	n.handOvers = newHandOvers(n, n.layout.ShardCount)
+	n.owners = newOwners(n.layout, n.peers.Address(), n.hearing, n.refusals, n.clocks,
+		func(shard int32) { n.handOvers[shard].hasOwner() })
 	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{
 		SessionTimeout: n.cfg.SessionTimeout, ShardCount: n.layout.ShardCount, Replica: n.replica,
 	})
@@ -184,6 +188,9 @@ func (n *Node) Close(ctx context.Context) error {
 	n.stopLeaving()
 	<-n.leavingEnded // it must not join again after this
 	n.releaseAll(ctx, n.endCommits)
+	for _, h := range n.handOvers {
+		h.close()
+	}
 	err := n.group.Close(ctx)
 	n.cancel()
 	n.done.Wait()

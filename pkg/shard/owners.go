@@ -25,6 +25,8 @@ type owners struct {
 	byShard []owner
 	// selfIDs are, by shard, the ID under which this replica owned it last: it may have no address to be known by.
 	selfIDs []string
+	// changed is told of each shard that has another owner.
+	changed func(shard int32)
 }
 
 type owner struct {
@@ -34,9 +36,10 @@ type owner struct {
 
 func newOwners(
 	layout eventlog.Layout, self string, hearing *hearing, refusals []*refusals, clocks []*shardClock,
+	changed func(shard int32),
 ) *owners {
 	return &owners{
-		layout: layout, self: self, hearing: hearing, refusals: refusals, clocks: clocks,
+		layout: layout, self: self, hearing: hearing, refusals: refusals, clocks: clocks, changed: changed,
 		byShard: make([]owner, layout.ShardCount), selfIDs: make([]string, layout.ShardCount),
 	}
 }
@@ -92,8 +95,12 @@ func (o *owners) take(rec *eventlog.Record) {
 	}
 	o.refusals[rec.Partition].read(rec.Offset, &a, time.Now())
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	changed := o.byShard[a.Shard].id != string(a.OwnerId)
 	o.byShard[a.Shard] = owner{string(a.OwnerId), a.PeerAddress}
+	o.mu.Unlock()
+	if changed {
+		o.changed(int32(a.Shard))
+	}
 }
 
 // isSelf notes the ID under which this replica owns a shard.
@@ -105,16 +112,22 @@ func (o *owners) isSelf(shard int32, ownerID [16]byte) {
 
 // address is that of a shard's owner, or an error that says why there is nobody to call.
 func (o *owners) address(shard int32) (string, error) {
+	owner, err := o.lookup(shard)
+	return owner.address, err
+}
+
+// lookup is a shard's owner, or an error that says why there is nobody to call: errNoOwner, unless it cannot be called.
+func (o *owners) lookup(shard int32) (owner, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch owner := o.byShard[shard]; {
-	case owner.id == "", owner.id == o.selfIDs[shard], owner.address != "" && owner.address == o.self:
+	switch found := o.byShard[shard]; {
+	case found.id == "", found.id == o.selfIDs[shard], found.address != "" && found.address == o.self:
 		// Nobody, or this replica, which has lost it.
-		return "", fmt.Errorf("shard %d has no owner yet", shard)
-	case owner.address == "":
-		return "", fmt.Errorf(
+		return owner{}, fmt.Errorf("shard %d %w", shard, errNoOwner)
+	case found.address == "":
+		return owner{}, fmt.Errorf(
 			"shard %d is owned by a replica that runs without --peer-listen, so that no other can hand it commands", shard)
 	default:
-		return owner.address, nil
+		return found, nil
 	}
 }

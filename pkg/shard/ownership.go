@@ -107,6 +107,7 @@ func (n *Node) serveOnce(ctx context.Context, shard int32) error {
 	n.metrics.acquires.WithLabelValues("acquired").Inc()
 	n.metrics.ownedShards.Inc()
 	n.peers.SetServing(shard, true)
+	n.handOvers[shard].hasOwner()
 	stop := context.AfterFunc(ctx, func() { close(r.stop) })
 	defer stop()
 	err = r.serve()

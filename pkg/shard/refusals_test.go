@@ -139,7 +139,7 @@ func refusedMeanwhileUnkeyed(t *testing.T, took, asked *shard.Node) *shard.Comma
 	if r := do(t, asked, command.SetSafetyStock, "U", "", body); r.Code != problem.UnknownSKU {
 		t.Fatalf("nobody has registered it: %+v", r)
 	}
-	stock(t, asked, "U", 1)
+	stock(t, asked, "U", 3) // enough to carry it out
 	return late
 }
 

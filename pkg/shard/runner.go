@@ -149,20 +149,21 @@ func (r *runner) abandon(err error) error {
 			}
 		}
 	}
-	r.decider.sagas.failWaiters(res)
+	r.decider.sagas.eachWaiter(func(w waiter) { w.fut.finish(res) })
 	return fmt.Errorf("shard %d: %w", r.state.shard, err)
 }
 
-// release ends the ownership: whoever still waits is told to retry.
+// release ends the ownership: whoever still waits, waits for the next owner.
 func (r *runner) release() {
-	lost := unavailable("the shard has lost its owner: retry with the same Idempotency-Key")
+	moving := handedOver("the shard is moving to another replica: retry with the same Idempotency-Key")
 	for _, inputs := range [][]input{r.pending, r.inbox.close()} {
 		for _, in := range inputs {
-			in.abandon(lost)
+			if command, ok := in.(*commandInput); ok {
+				r.node.giveBack(r.state.shard, command, moving)
+			}
 		}
 	}
-	r.decider.sagas.failWaiters(
-		unavailable("the shard is moving to another replica: retry with the same Idempotency-Key"))
+	r.decider.sagas.eachWaiter(func(w waiter) { r.node.giveBackWaiter(r.state.shard, w, moving) })
 	r.committing.writer.Close()
 	if err := r.state.close(); err != nil {
 		r.state.log.Warn("close the checkpoint", "shard", r.state.shard, "error", err)

@@ -74,13 +74,14 @@ func (s *sagas) addWaiter(orderID string, w waiter) bool {
 	return true
 }
 
-// failWaiters answers all waiters with the same result.
-func (s *sagas) failWaiters(res Result) {
+// eachWaiter calls fn for all clients that wait, who do not wait here any more.
+func (s *sagas) eachWaiter(fn func(w waiter)) {
 	for _, waiters := range s.waiters {
 		for _, w := range waiters {
-			w.fut.finish(res)
+			fn(w)
 		}
 	}
+	clear(s.waiters)
 }
 
 // askStock asks stock for the reservation that an order wants now; s is the saga of the step before. Where no other

@@ -17,11 +17,30 @@ func (n *Node) Submit(cmd *Command) *Future {
 	shard := n.ShardOf(cmd.ID)
 	n.setHeard(cmd, shard)
 	if r := n.runners[shard].Load(); r != nil {
-		n.enqueue(r.inbox, in)
-	} else {
-		n.submitToPeer(shard, in)
+		in.queue = r.inbox
+		if n.enqueue(r.inbox, in) {
+			return &in.Future
+		}
+		in.queue = nil
+	}
+	if !n.handOvers[shard].keeps(in) {
+		n.submit(shard, in)
 	}
 	return &in.Future
+}
+
+// submit hands a command to its shard's owner, or has it wait for the next one.
+func (n *Node) submit(shard int32, in *commandInput) {
+	r := n.runners[shard].Load()
+	switch {
+	case r != nil && n.enqueue(r.inbox, in):
+	case in.fromPeer && !n.group.Owned(shard): // it is never handed on to a third replica
+		in.abandon(handedOver("the shard has moved: retry with the same Idempotency-Key"))
+	case in.fromPeer || r != nil:
+		n.handOvers[shard].add(in, "", handedOver("the shard is changing hands: retry with the same Idempotency-Key"))
+	default:
+		n.submitToPeer(shard, in)
+	}
 }
 
 // SubmitBehind is Submit for a command that must not overtake the previous one on its aggregate, which need not have
@@ -34,13 +53,16 @@ func (n *Node) SubmitBehind(previous *Future, cmd *Command) *Future {
 	}
 	in := newCommandInput(cmd)
 	n.setHeard(cmd, n.ShardOf(cmd.ID))
-	n.enqueue(previous.queue, in)
+	in.queue = previous.queue
+	if !n.enqueue(previous.queue, in) {
+		in.abandon(unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
+	}
 	return &in.Future
 }
 
-// enqueue puts a command into a shard's queue, or answers that there is no room.
-func (n *Node) enqueue(queue *inbox, in *commandInput) {
-	in.queue = queue
+// enqueue puts a command into a shard's queue, or answers that there is no room. It is false where the queue is closed,
+// because the shard changes hands.
+func (n *Node) enqueue(queue *inbox, in *commandInput) bool {
 	how, wait := queue.putCommand(in)
 	switch how {
 	case admitted:
@@ -54,42 +76,61 @@ func (n *Node) enqueue(queue *inbox, in *commandInput) {
 			Detail: fmt.Sprintf("the shard would come to the command after %s; retry then with the same key",
 				wait.Round(100*time.Millisecond))})
 	case inboxClosed:
-		in.abandon(unavailable("the shard is changing hands: retry with the same Idempotency-Key"))
+		return false
 	}
+	return true
 }
 
-// submitToPeer sends a command to the owner of its shard.
+// submitToPeer sends a command to the owner of its shard, or has it wait where there is none.
 func (n *Node) submitToPeer(shard int32, in *commandInput) {
-	address, err := n.owners.address(shard)
-	if err != nil {
+	owner, err := n.owners.lookup(shard)
+	switch {
+	case errors.Is(err, errNoOwner):
+		n.handOvers[shard].add(in, "", unavailable(err.Error()+": retry with the same Idempotency-Key"))
+		return
+	case err != nil:
 		in.abandon(unavailable(err.Error() + ": retry with the same Idempotency-Key"))
 		return
 	}
-	n.peers.Command(address, commandToWire(in.release(), shard), func(resp *peerv1.CommandResponse, err error) {
+	n.peers.Command(owner.address, commandToWire(in.cmd, shard), func(resp *peerv1.CommandResponse, err error) {
 		n.hearing.learn(shard, resp.GetOutcome().GetHeardOffset())
-		n.answerFromPeer(&in.Future, resp, err)
+		n.answerFromPeer(shard, owner.id, in, resp, err)
 	})
 }
 
-// answerFromPeer answers a command with what its owner says, or why that says nothing.
-func (n *Node) answerFromPeer(fut *Future, resp *peerv1.CommandResponse, err error) {
+// answerFromPeer answers a command with what its owner says. Where the shard has left that owner, the command waits for
+// the next one.
+func (n *Node) answerFromPeer(
+	shard int32, ownerID string, in *commandInput, resp *peerv1.CommandResponse, err error,
+) {
 	if full, ok := errors.AsType[*peer.FullError](err); ok {
 		n.metrics.refusedFull.Inc()
-		fut.finish(Result{Code: problem.TooManyRequests, RetryAfterSeconds: 1,
+		in.abandon(Result{Code: problem.TooManyRequests, RetryAfterSeconds: 1,
 			Detail: full.Error() + "; retry later with the same key"})
 		return
 	}
 	if err != nil {
-		fut.finish(unavailable(err.Error() + ": retry with the same Idempotency-Key"))
+		res := unavailable(err.Error() + ": retry with the same Idempotency-Key")
+		// The command may have been done. Under its key it is not done again.
+		if _, lost := errors.AsType[*peer.UnreachableError](err); lost && in.cmd.Key != "" {
+			n.handOvers[shard].add(in, ownerID, res)
+		} else {
+			in.abandon(res)
+		}
 		return
 	}
 	res, err := resultFromWire(resp.Outcome)
+	if err == nil && res.HandedOver {
+		n.handOvers[shard].add(in, ownerID, res)
+		return
+	}
+	n.handOvers[shard].served()
 	switch {
 	case err != nil:
-		fut.finish(unavailable("the owner's answer cannot be read: " + err.Error()))
+		in.abandon(unavailable("the owner's answer cannot be read: " + err.Error()))
 	case resp.Final:
-		fut.finish(res)
+		in.abandon(res)
 	default:
-		fut.accept(res)
+		in.accept(res)
 	}
 }

@@ -129,7 +129,7 @@ func resultToWire(r Result) *peerv1.CommandResult {
 	out := &peerv1.CommandResult{
 		Code: r.Code, Detail: r.Detail, Pointer: r.Pointer, Status: r.Status, Allowed: r.Allowed, Version: r.Version,
 		OnHand: r.OnHand, Position: r.Position.String(), Repeated: r.Repeated,
-		RetryAfterSeconds: int64(r.RetryAfterSeconds),
+		RetryAfterSeconds: int64(r.RetryAfterSeconds), HandedOver: r.HandedOver,
 	}
 	for _, s := range r.Short {
 		out.Short = append(out.Short, &eventv1.ShortLine{
@@ -171,6 +171,7 @@ func resultFromWire(r *peerv1.CommandResult) (Result, error) {
 	out := Result{
 		Code: r.Code, Detail: r.Detail, Pointer: r.Pointer, Status: r.Status, Allowed: r.Allowed, Version: r.Version,
 		OnHand: r.OnHand, Position: position, Repeated: r.Repeated, RetryAfterSeconds: int(r.RetryAfterSeconds),
+		HandedOver: r.HandedOver,
 	}
 	for _, s := range r.Short {
 		out.Short = append(out.Short, order.ShortLine{

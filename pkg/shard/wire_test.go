@@ -163,10 +163,11 @@ func TestAStepCrossesTheWire(t *testing.T) {
 
 // An owner of an earlier release answers with a field that nobody reads any more: the client is told to retry.
 func TestTheAnswerOfAnotherReleaseIsUnavailable(t *testing.T) {
-	fut := &newCommandInput(nil).Future
-	(&Node{}).answerFromPeer(fut, &peerv1.CommandResponse{Final: true}, nil)
+	in, node := newCommandInput(&Command{}), &Node{}
+	node.handOvers = newHandOvers(node, 1)
+	node.answerFromPeer(0, "", in, &peerv1.CommandResponse{Final: true}, nil)
 	const want = "the owner's answer cannot be read: it is of another release: retry with the same Idempotency-Key"
-	if r := fut.Result(); r.Code != problem.Unavailable || r.Detail != want || r.RetryAfterSeconds == 0 {
+	if r := in.Result(); r.Code != problem.Unavailable || r.Detail != want || r.RetryAfterSeconds == 0 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -373,7 +373,10 @@ type CommandResult struct {
 	RetryAfterSeconds int64 `protobuf:"varint,13,opt,name=retry_after_seconds,json=retryAfterSeconds,proto3" json:"retry_after_seconds,omitempty"`
 	// How far the owner knows its shard's partition of holdfast.shards, with a refusal: what the client sends after it
 	// has heard of the refusal comes after it.
-	HeardOffset   int64 `protobuf:"varint,14,opt,name=heard_offset,json=heardOffset,proto3" json:"heard_offset,omitempty"`
+	HeardOffset int64 `protobuf:"varint,14,opt,name=heard_offset,json=heardOffset,proto3" json:"heard_offset,omitempty"`
+	// With the code unavailable: the shard changes hands. The command was not tried, or is known by its key, so the replica
+	// that sent it may send it to the next owner. Releases before this one never say so, and their clients retry.
+	HandedOver    bool `protobuf:"varint,15,opt,name=handed_over,json=handedOver,proto3" json:"handed_over,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -504,6 +507,13 @@ func (x *CommandResult) GetHeardOffset() int64 {
 		return x.HeardOffset
 	}
 	return 0
+}
+
+func (x *CommandResult) GetHandedOver() bool {
+	if x != nil {
+		return x.HandedOver
+	}
+	return false
 }
 
 // OrderSummary is an order as a command left it.
@@ -1451,7 +1461,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
 	"\x05final\x18\x02 \x01(\bR\x05final\x129\n" +
-	"\aoutcome\x18\x04 \x01(\v2\x1f.holdfast.peer.v1.CommandResultR\aoutcomeJ\x04\b\x03\x10\x04R\x06result\"\xf6\x03\n" +
+	"\aoutcome\x18\x04 \x01(\v2\x1f.holdfast.peer.v1.CommandResultR\aoutcomeJ\x04\b\x03\x10\x04R\x06result\"\x97\x04\n" +
 	"\rCommandResult\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
@@ -1467,7 +1477,9 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x05stock\x18\v \x01(\v2\x1e.holdfast.peer.v1.StockSummaryR\x05stock\x12\x1a\n" +
 	"\brepeated\x18\f \x01(\bR\brepeated\x12.\n" +
 	"\x13retry_after_seconds\x18\r \x01(\x03R\x11retryAfterSeconds\x12!\n" +
-	"\fheard_offset\x18\x0e \x01(\x03R\vheardOffsetB\n" +
+	"\fheard_offset\x18\x0e \x01(\x03R\vheardOffset\x12\x1f\n" +
+	"\vhanded_over\x18\x0f \x01(\bR\n" +
+	"handedOverB\n" +
 	"\n" +
 	"\b_on_hand\"\xec\x02\n" +
 	"\fOrderSummary\x12\x0e\n" +

@@ -349,6 +349,16 @@ func (m *CommandResult) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.HandedOver {
+		i--
+		if m.HandedOver {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x78
+	}
 	if m.HeardOffset != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.HeardOffset))
 		i--
@@ -1491,6 +1501,9 @@ func (m *CommandResult) SizeVT() (n int) {
 	}
 	if m.HeardOffset != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.HeardOffset))
+	}
+	if m.HandedOver {
+		n += 2
 	}
 	n += len(m.unknownFields)
 	return n
@@ -3051,6 +3064,26 @@ func (m *CommandResult) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 15:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field HandedOver", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.HandedOver = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
