@@ -51,6 +51,19 @@ func checkVisible(before, after order.Order, ev order.Event) string {
 	return ""
 }
 
+// checkWantedOf compares what the order wants of each SKU with what it wants of all.
+func checkWantedOf(o order.Order) string {
+	for _, w := range o.Wanted() {
+		if one, ok := o.WantedOf(w.SKU); !ok || !reflect.DeepEqual(one, w) {
+			return "it wants another quantity of " + w.SKU + " alone"
+		}
+	}
+	if _, ok := o.WantedOf("no SKU of any order"); ok {
+		return "it wants what it does not have"
+	}
+	return ""
+}
+
 // With any commands, amounts and quantities add up, versions have no gaps, lifecycles change only as they may, and a
 // wanted reservation never changes without its version.
 func TestRandomCommandsKeepTheInvariants(t *testing.T) {
@@ -67,6 +80,9 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 				before := o
 				o = order.Evolve(o, ev, order.Facts{EventID: order.ID{byte(o.Version + 1)}})
 				if problem := order.CheckOrder(before, o); problem != "" {
+					t.Fatalf("%T: %s", ev, problem)
+				}
+				if problem := checkWantedOf(o); problem != "" {
 					t.Fatalf("%T: %s", ev, problem)
 				}
 				if problem := checkVisible(before, o, ev); problem != "" {

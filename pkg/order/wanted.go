@@ -66,6 +66,23 @@ func (o Order) Wanted() []Wanted {
 	return merged
 }
 
+// WantedOf is what Wanted has of one SKU; false: nothing. It does not sort thousands of lines for it.
+func (o Order) WantedOf(sku string) (Wanted, bool) {
+	var lines []Line
+	for i := range o.Lines {
+		if o.Lines[i].SKU == sku {
+			lines = append(lines, o.Lines[i])
+		}
+	}
+	o.Lines = lines
+	wanted := o.Wanted()
+	k := slices.IndexFunc(wanted, func(w Wanted) bool { return w.SKU == sku })
+	if k < 0 {
+		return Wanted{}, false
+	}
+	return wanted[k], true
+}
+
 // Nothing reports whether no unit is wanted.
 func (w *Wanted) Nothing() bool {
 	return w.Reserved|w.Committed|w.Fulfilled|w.Restocked|w.Damaged == 0

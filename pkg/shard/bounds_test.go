@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/localstore"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -130,6 +131,35 @@ func TestSagasAreBounded(t *testing.T) {
 	}
 	if next := d.sagas.resends.queue[0].key; next != fmt.Sprint("o-", maxUnsent+1) {
 		t.Errorf("%s is next", next)
+	}
+}
+
+// TestASweepAsksInBoundedBatches: orders may have thousands of reservations each, and all are asked about in the end.
+func TestASweepAsksInBoundedBatches(t *testing.T) {
+	d := beforeServing(t, t.TempDir()).decider
+	const orders, each = 20, 500
+	for i := range orders {
+		reservations, err := d.store.Reservations(fmt.Sprint("o-", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range each {
+			reservations.Of(fmt.Sprint("sku-", k)).Locations = []inventory.ReservationAt{{Location: "main", Reserved: 1}}
+		}
+		d.sweep.orders = append(d.sweep.orders, reservations.OrderID)
+	}
+	asked := 0
+	for len(d.sweep.orders) > 0 {
+		d.sweepSome()
+		n := len(d.batch.onCommit)
+		if n == 0 || n > sweepAtOnceReservations+each {
+			t.Fatalf("%d reservations are asked about in one batch", n)
+		}
+		asked += n
+		d.batch.reset()
+	}
+	if asked != orders*each {
+		t.Errorf("%d reservations were asked about, not %d", asked, orders*each)
 	}
 }
 

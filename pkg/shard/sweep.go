@@ -9,8 +9,12 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// sweepAtOnce orders are asked about in one batch.
-const sweepAtOnce = 200
+// sweepAtOnce orders are asked about in one batch, or fewer: an order may have thousands of reservations, and
+// sweepAtOnceReservations are enough.
+const (
+	sweepAtOnce             = 200
+	sweepAtOnceReservations = 2_000
+)
 
 // sweep is the slow periodic comparison of this shard's reservations with the orders of other shards.
 type sweep struct {
@@ -37,10 +41,13 @@ func (d *decider) sweepSome() {
 			d.log.Warn("list the open reservations", "error", err)
 		}
 	}
-	n := min(len(s.orders), sweepAtOnce)
-	some := s.orders[:n]
-	s.orders = s.orders[n:]
-	for _, id := range some {
+	asked := 0
+	for range min(len(s.orders), sweepAtOnce) {
+		if asked >= sweepAtOnceReservations {
+			return
+		}
+		id := s.orders[0]
+		s.orders = s.orders[1:]
 		reservations, err := d.store.Reservations(id)
 		if err != nil {
 			continue
@@ -48,6 +55,7 @@ func (d *decider) sweepSome() {
 		for _, res := range reservations.List {
 			if res.Open() {
 				d.queryOnCommit(res)
+				asked++
 			}
 		}
 	}
@@ -96,17 +104,15 @@ func (d *decider) decideQuery(q *peerv1.OrderQuery, reply func(*peerv1.OrderQuer
 }
 
 func (d *decider) compareReservation(e *checkpoint.Entry, q *peerv1.OrderQuery) error {
-	for _, w := range e.Order.Wanted() {
-		fulfilled := w.Fulfilled == q.Held.Fulfilled
-		if w.SKU != q.Sku || w.Reserved == q.Held.Reserved && w.Committed == q.Held.Committed && fulfilled {
-			continue
-		}
-		if q.Version == e.Order.ReservationVersion && fulfilled && !q.Held.Rejected {
-			return d.overtake(e, q.Version) // stock has another step of that version, and would ignore a repeat of it
-		}
-		return d.resendStep(e, d.reconcileOrigin(e))
+	w, ok := e.Order.WantedOf(q.Sku)
+	fulfilled := w.Fulfilled == q.Held.Fulfilled
+	if !ok || w.Reserved == q.Held.Reserved && w.Committed == q.Held.Committed && fulfilled {
+		return nil
 	}
-	return nil
+	if q.Version == e.Order.ReservationVersion && fulfilled && !q.Held.Rejected {
+		return d.overtake(e, q.Version) // stock has another step of that version, and would ignore a repeat of it
+	}
+	return d.resendStep(e, d.reconcileOrigin(e))
 }
 
 // decideQueryAnswer ends a fill notice, or releases what is reserved for an order that does not exist.
