@@ -117,7 +117,7 @@ func TestDamageIsNoticed(t *testing.T) {
 			return
 		}
 		noticed++
-		if db, err = OpenOrBuild(dir, func(err error) { told = err }); err != nil {
+		if db, err = OpenOrBuild(dir, MaxMemTableBytes, func(err error) { told = err }); err != nil {
 			t.Errorf("%s: it cannot be built again: %v", what, err)
 			return
 		}

@@ -20,8 +20,10 @@ import (
 // level rewrites most of that level, and the options make compactions rare. The price is that a look-up asks a few more
 // Bloom filters.
 const (
-	// memTableBytes limits how much of the log a restart folds again.
-	memTableBytes = 64 << 20
+	// MaxMemTableBytes limits how much of the log a restart folds again. With less than minMemTableBytes the disk would
+	// have too many small tables.
+	MaxMemTableBytes = 64 << 20
+	minMemTableBytes = 2 << 20
 	// compactAt is the number of tables with new data (in level 0) that starts a compaction. Writes wait at stopWritesAt.
 	compactAt    = 16
 	stopWritesAt = 48
@@ -52,9 +54,11 @@ type DB struct {
 }
 
 // OpenOrBuild opens the database in dir. It creates the database if there is none. One that is damaged, or was found
-// damaged when it was last open, is deleted, so that its user builds it again from the log; damaged is told.
-func OpenOrBuild(dir string, damaged func(error)) (*DB, error) {
-	db, err := Open(dir)
+// damaged when it was last open, is deleted, so that its user builds it again from the log; damaged is told. What was
+// written last stays in up to two memtables of memTableBytes, or of
+// MaxMemTableBytes.
+func OpenOrBuild(dir string, memTableBytes int64, damaged func(error)) (*DB, error) {
+	db, err := openWith(vfs.Default, dir, memTableBytes)
 	if _, ok := errors.AsType[*DamagedError](err); !ok {
 		return db, err
 	}
@@ -62,7 +66,7 @@ func OpenOrBuild(dir string, damaged func(error)) (*DB, error) {
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, &DiskError{dir, err}
 	}
-	return Open(dir)
+	return openWith(vfs.Default, dir, memTableBytes)
 }
 
 // Open opens the database in dir. It creates the database if there is none. Its error is a *DamagedError or a
@@ -70,7 +74,9 @@ func OpenOrBuild(dir string, damaged func(error)) (*DB, error) {
 func Open(dir string) (*DB, error) { return OpenOn(vfs.Default, dir) }
 
 // OpenOn is Open on another file system.
-func OpenOn(fs vfs.FS, dir string) (*DB, error) {
+func OpenOn(fs vfs.FS, dir string) (*DB, error) { return openWith(fs, dir, MaxMemTableBytes) }
+
+func openWith(fs vfs.FS, dir string, memTableBytes int64) (*DB, error) {
 	db := &DB{fs: fs, dir: dir, failed: make(chan struct{})}
 	if _, err := fs.Stat(db.mark()); err == nil {
 		return nil, &DamagedError{dir, errors.New("they were found damaged when they were last in use")}
@@ -78,7 +84,8 @@ func OpenOn(fs vfs.FS, dir string) (*DB, error) {
 	// There is no write-ahead log. When a crash loses the newest memtable, its data is read from the event log again.
 	// Memtables reach the disk whole and in order, so the disk always has a prefix of what was written.
 	opts := &pebble.Options{
-		FS: fs, MemTableSize: memTableBytes, DisableWAL: true, Logger: logger{db},
+		FS: fs, DisableWAL: true, Logger: logger{db},
+		MemTableSize:          uint64(max(minMemTableBytes, min(memTableBytes, MaxMemTableBytes))),
 		L0CompactionThreshold: compactAt, L0StopWritesThreshold: stopWritesAt, LBaseMaxBytes: baseBytes,
 		EventListener: &pebble.EventListener{DataCorruption: db.corrupted, BackgroundError: db.backgroundError},
 	}

@@ -37,7 +37,8 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := localstore.OpenOrBuild(filepath.Join(cfg.Dir, fmt.Sprintf("f%d", storeFormat)), func(err error) {
+	dir := filepath.Join(cfg.Dir, fmt.Sprintf("f%d", storeFormat))
+	db, err := localstore.OpenOrBuild(dir, localstore.MaxMemTableBytes, func(err error) {
 		cfg.Logger.Warn("the order view is damaged; building it again from the log", "error", err)
 	})
 	if err != nil {

@@ -223,7 +223,8 @@ func (r *runner) commitNow() error {
 // that sells all the time is not written all the time.
 func (r *runner) saveDue() bool {
 	unsaved := r.state.store.Unsaved()
-	if unsaved == 0 || unsaved < saveUnsaved && time.Since(r.lastSave) < saveEvery {
+	due := unsaved >= saveUnsaved || r.state.store.Full() || time.Since(r.lastSave) >= saveEvery
+	if unsaved == 0 || !due {
 		return false
 	}
 	r.lastSave = time.Now()

@@ -72,6 +72,9 @@ type Config struct {
 	// MaxQueueWait is how long a command may have to wait for its shard; one that would wait longer is refused at once. 0:
 	// however long. Commands on streams are never refused for that.
 	MaxQueueWait time.Duration
+	// CheckpointMemory is about how many bytes of memory the checkpoints of all shards together may take, beside what is
+	// fixed for each; 0: as much as they can use.
+	CheckpointMemory int64
 	// MaxClockSkew is how far this replica's clock may be from the brokers' while it serves a shard; 0: nobody compares
 	// them.
 	MaxClockSkew time.Duration

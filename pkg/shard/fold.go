@@ -30,6 +30,9 @@ func (e *badEventError) Unwrap() error { return e.err }
 const (
 	// maxUnsaved entries may have changed since the last checkpoint before a shard serves; then they are saved.
 	maxUnsaved = 50_000
+	// foldShare: so are they when the records since then have that share of the checkpoint's memory, or they would take
+	// more of it than they may once they are decoded.
+	foldShare = 32
 	// progressEvery is after how many records the progress of a restore is reported, logProgressEvery how often it is
 	// logged.
 	progressEvery    = 4096
@@ -46,6 +49,7 @@ type fold struct {
 	// contradicted: the checkpoint's last event of a partition is not the log's.
 	contradicted bool
 	read         int // records
+	unsavedBytes int64
 	// progress is told how many records there are still to read.
 	progress func(left int64)
 	end      *logEnd
@@ -127,9 +131,11 @@ func (f *fold) record(rec *eventlog.Record) error {
 	if err := f.apply(rec); err != nil {
 		return &badEventError{rec.TopicPartition, rec.Offset, err}
 	}
-	if f.store.Unsaved() < maxUnsaved {
+	f.unsavedBytes += int64(len(rec.Value))
+	if f.store.Unsaved() < maxUnsaved && (f.memoryBytes == 0 || f.unsavedBytes < f.memoryBytes/foldShare) {
 		return nil
 	}
+	f.unsavedBytes = 0
 	f.store.Touch(f.end.orders()) // should this be the last checkpoint of the restore
 	return f.store.Save()
 }

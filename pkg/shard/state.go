@@ -24,14 +24,16 @@ type shardState struct {
 	client  *eventlog.Client
 	log     *slog.Logger
 	damages prometheus.Counter
-	store   *checkpoint.Store // nil until restore
+	// memoryBytes are for the checkpoint, 0: as much as it can use.
+	memoryBytes int64
+	store       *checkpoint.Store // nil until restore
 	// newestMicros is the time of the newest event that restore read.
 	newestMicros int64
 }
 
 func (n *Node) newState(shard int32) *shardState {
 	return &shardState{shard: shard, layout: n.layout, dataDir: n.cfg.DataDir, client: n.client, log: n.log,
-		damages: n.metrics.damaged}
+		damages: n.metrics.damaged, memoryBytes: n.cfg.CheckpointMemory / int64(n.layout.ShardCount)}
 }
 
 func (s *shardState) partitionOf(key string) int32 {
@@ -62,7 +64,8 @@ func (s *shardState) restore(
 	dir := filepath.Join(s.dataDir, checkpoint.Folder(s.layout.Generation, s.shard))
 	for range 2 {
 		s.store, err = checkpoint.Open(dir, checkpoint.Config{
-			Partitions: s.layout.Partitions(s.shard), Foreign: s.foreign, Damaged: s.noteDamaged,
+			Partitions: s.layout.Partitions(s.shard), Foreign: s.foreign, MemoryBytes: s.memoryBytes,
+			Damaged: s.noteDamaged,
 		})
 		if err != nil {
 			return 0, err

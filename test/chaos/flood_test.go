@@ -79,22 +79,27 @@ func (p *process) checkMemory() {
 const bulkHeader = "POST /v1/commands HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n" +
 	"Transfer-Encoding: chunked\r\n\r\n"
 
-// wideOrder is a line that places an order of 2,000 unknown SKUs: its answer lists them all.
-func wideOrder(key string) []byte {
+// wideLines is how many lines a wide order has.
+const wideLines = 2000
+
+// wideOrder is a line that places an order of 2,000 SKUs with that prefix. Where they are unknown its answer lists them
+// all.
+func wideOrder(key, prefix string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `{"id":%q,"type":"place_order","body":{"customer_id":"c","currency":"GBP","lines":[`, key)
-	for i := range 2000 {
+	for i := range wideLines {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, `{"sku":"unknown-%d","quantity":1,"unit_price":"1.00"}`, i)
+		fmt.Fprintf(&b, `{"sku":"%s%d","quantity":1,"unit_price":"1.00"}`, prefix, i)
 	}
 	b.WriteString("]}}\n")
 	return b.Bytes()
 }
 
-// sendAndNeverRead sends lines until nobody reads them any more, and returns the open connection.
-func sendAndNeverRead(t *testing.T, p *process, name string) (open net.Conn, sent int, err error) {
+// sendAndNeverRead sends orders of SKUs with that prefix until nobody reads them any more, and returns the open
+// connection.
+func sendAndNeverRead(t *testing.T, p *process, name, prefix string, most int) (open net.Conn, sent int, err error) {
 	conn, err := net.Dial("tcp", p.httpAddr)
 	if err != nil {
 		return nil, 0, err
@@ -103,8 +108,8 @@ func sendAndNeverRead(t *testing.T, p *process, name string) (open net.Conn, sen
 	if _, err := io.WriteString(conn, bulkHeader); err != nil {
 		return nil, 0, err
 	}
-	for i := 0; sent < floodBytes; i++ {
-		line := wideOrder(fmt.Sprintf("%s-%d", name, i))
+	for i := 0; sent < most; i++ {
+		line := wideOrder(fmt.Sprintf("%s-%d", name, i), prefix)
 		_ = conn.SetWriteDeadline(time.Now().Add(stalled))
 		n, err := fmt.Fprintf(conn, "%x\r\n%s\r\n", len(line), line)
 		if sent += n; err != nil {
@@ -117,11 +122,13 @@ func sendAndNeverRead(t *testing.T, p *process, name string) (open net.Conn, sen
 	return conn, sent, nil
 }
 
-// TestConnectionsThatNeverReadTakeBoundedMemory: clients send lines without an end, and read no answer. They are not
+// TestConnectionsThatNeverReadTakeBoundedMemory: clients send lines without an end, and read no answer. Orders of some
+// are refused, those of others placed. They are not
 // read any more once they have what they may; others are served meanwhile; and in the end they are cut off.
 func TestConnectionsThatNeverReadTakeBoundedMemory(t *testing.T) {
 	p := startFlooded(t)
 	p.change(t, http.MethodPut, "/v1/stock/A1", "", `{"description":"A1"}`, http.StatusOK)
+	stockWideOrders(t, p, "known-")
 	type sender struct {
 		open net.Conn
 		sent int
@@ -130,9 +137,13 @@ func TestConnectionsThatNeverReadTakeBoundedMemory(t *testing.T) {
 	senders := make(chan sender)
 	attackers := rounds(3, 20)
 	for n := range attackers {
+		prefix, most := "unknown-", floodBytes
+		if n%2 == 1 { // its answers are so short that the network keeps them, and all of it may be read
+			prefix, most = "known-", rounds(5<<20, floodBytes/2)
+		}
 		go func() {
 			var s sender
-			s.open, s.sent, s.err = sendAndNeverRead(t, p, fmt.Sprint("never-", n))
+			s.open, s.sent, s.err = sendAndNeverRead(t, p, fmt.Sprint("never-", n), prefix, most)
 			senders <- s
 		}()
 	}
@@ -176,6 +187,67 @@ func awaitCutOff(t *testing.T, conn net.Conn) {
 		} else if err != nil {
 			return
 		}
+	}
+}
+
+// stockWideOrders registers the SKUs of wide orders with that prefix, and has enough of each.
+func stockWideOrders(t *testing.T, p *process, prefix string) {
+	t.Helper()
+	bulk(t, p, func(out *bufio.Writer) {
+		for i := range wideLines {
+			sku := fmt.Sprint(prefix, i)
+			fmt.Fprintf(out, `{"id":"r","type":"register_item","sku":"%s","body":{"description":"d"}}`+"\n", sku)
+			fmt.Fprintf(out, `{"id":"s","type":"receive_stock","sku":"%s","body":{"quantity":1000000}}`+"\n", sku)
+		}
+	})
+}
+
+// TestAStreamOfWideOrdersTakesBoundedMemory: a client sends lines without an end and reads every answer. What is kept
+// of its orders is bounded by their size, not by their number.
+func TestAStreamOfWideOrdersTakesBoundedMemory(t *testing.T) {
+	p := startFlooded(t)
+	stockWideOrders(t, p, "known-")
+	size := rounds(20<<20, floodBytes)
+	orders := bulk(t, p, func(out *bufio.Writer) {
+		for i, sent := 0, 0; sent < size; i++ {
+			n, _ := out.Write(wideOrder(fmt.Sprintf("wide-%d", i), "known-")) // bulk fails when it cannot be sent
+			sent += n
+		}
+	})
+	t.Logf("%d orders of %d SKUs were placed", orders, wideLines)
+	p.checkMemory()
+}
+
+// bulk sends lines on one stream, each of which must succeed, and returns how many there were.
+func bulk(t *testing.T, p *process, send func(out *bufio.Writer)) (lines int) {
+	t.Helper()
+	reader, writer := io.Pipe()
+	go func() {
+		out := bufio.NewWriterSize(writer, 64<<10)
+		send(out)
+		_ = writer.CloseWithError(out.Flush())
+	}()
+	resp, err := http.Post("http://"+p.httpAddr+"/v1/commands", "application/x-ndjson", reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answers := bufio.NewReader(resp.Body)
+	for {
+		answer, err := answers.ReadSlice('\n')
+		if err == io.EOF {
+			return lines
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(answer, []byte(`"status":20`)) {
+			t.Fatalf("line %d: %.1000s", lines, answer)
+		}
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = answers.ReadSlice('\n')
+		}
+		lines++
 	}
 }
 

@@ -96,7 +96,7 @@ type stockAnswer struct {
 	OnHand int64 `json:"on_hand"`
 }
 
-// change sends a command, again with the same key while it is answered 503, until it has the wanted status.
+// change sends a command, again with the same key while it is answered 503 or 429, until it has the wanted status.
 func (p *process) change(t *testing.T, method, path, key, body string, want int) stockAnswer {
 	t.Helper()
 	var answer stockAnswer
@@ -119,7 +119,7 @@ func (p *process) change(t *testing.T, method, path, key, body string, want int)
 		defer resp.Body.Close()
 		text, _ := io.ReadAll(resp.Body) // an answer that breaks off is not what the test wants
 		last = fmt.Sprintf("%s %s", resp.Status, text)
-		if resp.StatusCode == http.StatusServiceUnavailable {
+		if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusTooManyRequests {
 			return false
 		}
 		if resp.StatusCode != want {

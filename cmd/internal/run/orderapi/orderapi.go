@@ -35,6 +35,9 @@ const (
 	defaultMaxRequests = 512 << 20
 )
 
+// checkpointShare: the checkpoints of all shards may take half of the process's memory.
+const checkpointShare = 2
+
 // stopTimeout bounds how long giving up the shards may take.
 const stopTimeout = 15 * time.Second
 
@@ -83,8 +86,8 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		Log: cfg.Log, Want: cfg.Layout, DataDir: cfg.DataDir,
 		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS,
 		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery, MaxClockSkew: cfg.MaxClockSkew,
-		MaxQueueWait: cfg.MaxQueueWait,
-		Decode:       decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
+		MaxQueueWait: cfg.MaxQueueWait, CheckpointMemory: service.MemoryLimit() / checkpointShare,
+		Decode: decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)

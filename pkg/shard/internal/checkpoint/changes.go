@@ -23,9 +23,6 @@ type change struct {
 	deleted    bool
 }
 
-// changesRetained is up to what size the memory of one checkpoint's changes is kept for the next.
-const changesRetained = 32 << 20
-
 // put gives a key the value that was appended to the arena.
 func (c *Changes) put(k key, arena []byte) {
 	c.list = append(c.list, change{key: k, start: len(c.arena), end: len(arena)})
@@ -62,10 +59,11 @@ func (c *Changes) writeTo(b *pebble.Batch) error {
 	return nil
 }
 
-func (c *Changes) reset() {
+// reset empties the changes. Up to retained bytes, their memory is kept for the next checkpoint.
+func (c *Changes) reset(retained int) {
 	clear(c.list)
 	c.list, c.arena, c.forgetTouched = c.list[:0], c.arena[:0], false
-	if cap(c.arena) > changesRetained {
+	if cap(c.arena) > retained {
 		*c = Changes{}
 	}
 }

@@ -36,6 +36,7 @@ func (e *Entry) encode(dst []byte, scratch *[]byte) ([]byte, error) {
 var errShortEntry = errors.New("the value ends too early")
 
 func (e *Entry) decode(v []byte) error {
+	e.encoded = len(v)
 	o, v, err := cutPrefixed(v)
 	if err != nil {
 		return err
@@ -92,6 +93,7 @@ func (r *Reservations) encode(dst []byte, scratch *[]byte) ([]byte, error) {
 }
 
 func (r *Reservations) decode(v []byte) (err error) {
+	r.encoded = len(v)
 	for len(v) > 0 && err == nil {
 		v, err = r.decodeOne(v)
 	}

@@ -12,6 +12,7 @@ type Entry struct {
 	Order        order.Order
 	Reservations Reservations
 	commands     []CommandRecord
+	encoded      int // length of the encoded value
 	// indexed is under which of the checkpoint's indexes the order is, as it was last encoded.
 	indexed indexed
 }
@@ -85,8 +86,10 @@ func (e *Entry) remember(m *codec.Meta) {
 type Reservations struct {
 	OrderID string
 	List    []*Reservation
+	next    int    // where Find begins: mostly all are asked for, in the order of the list
 	entry   *Entry // that they belong to; nil for an order of another shard
 	changed bool   // they, or the order that they belong to, since that was last encoded
+	encoded int    // length of the encoded value; 0 where they have an entry
 }
 
 // Reservation is what stock has reserved of one SKU for an order.
@@ -107,9 +110,13 @@ func (r *Reservations) Of(sku string) *Reservation {
 
 // Find returns the reservation of a SKU; nil: there is none.
 func (r *Reservations) Find(sku string) *Reservation {
-	for _, res := range r.List {
-		if res.SKU == sku {
-			return res
+	for i := range r.List {
+		if i += r.next; i >= len(r.List) {
+			i -= len(r.List)
+		}
+		if r.List[i].SKU == sku {
+			r.next = (i + 1) % len(r.List)
+			return r.List[i]
 		}
 	}
 	return nil

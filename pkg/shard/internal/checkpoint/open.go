@@ -4,12 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
-	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/localstore"
 )
 
@@ -27,24 +27,44 @@ type Config struct {
 	Partitions []eventlog.TopicPartition
 	// Foreign reports whether another shard writes an order.
 	Foreign func(orderID string) bool
+	// MemoryBytes are about what the checkpoint may take of memory, beside what is fixed; 0: as much as it can use.
+	MemoryBytes int64
 	// Damaged is told of a checkpoint whose files are damaged: it is deleted, and an empty one takes its place.
 	Damaged func(error)
 }
 
+// Shares of a checkpoint's memory: each of the cache's two generations has a quarter, and each of the three copies of
+// the changes of a checkpoint (encoded, written, and Pebble's) a sixteenth. Pebble has two memtables, at least.
+const (
+	generationShare = 4
+	changesShare    = 16
+	memTableShare   = 8
+)
+
+// maxChangesBytes of changes are enough for any checkpoint.
+const maxChangesBytes = 32 << 20
+
 // Open opens the checkpoint in dir and makes it where there is none.
 func Open(dir string, cfg Config) (*Store, error) {
-	db, err := localstore.OpenOrBuild(dir, cfg.Damaged)
+	memory := cfg.MemoryBytes
+	if memory == 0 {
+		memory = math.MaxInt64
+	}
+	db, err := localstore.OpenOrBuild(dir, memory/memTableShare, cfg.Damaged)
 	if err != nil {
 		return nil, fmt.Errorf("the checkpoint: %w", err)
 	}
 	s := &Store{
-		db: db, foreign: cfg.Foreign, cacheSize: MaxCached,
-		items: newCache[string, inventory.Item](), reservations: newCache[string, Reservations](),
-		orders: newCache[string, Entry](), commands: newCache[commandKey, CommandRecord](),
-		cursors: map[eventlog.TopicPartition]*Cursor{},
-		changes: &Changes{}, spare: &Changes{}, saved: make(chan saved, 1),
+		db: db, foreign: cfg.Foreign, cacheSize: MaxCached, generationBytes: memory / generationShare,
+		changesBytes: int(min(memory/changesShare, maxChangesBytes)),
+		items:        newCache[string](func(it *cachedItem) int { return it.encoded }),
+		reservations: newCache[string](func(r *Reservations) int { return r.encoded }),
+		orders:       newCache[string](func(e *Entry) int { return e.encoded }),
+		commands:     newCache[commandKey](func(c *CommandRecord) int { return len(c.key) }),
+		cursors:      map[eventlog.TopicPartition]*Cursor{},
+		changes:      &Changes{}, spare: &Changes{}, saved: make(chan saved, 1),
 	}
-	s.batch = db.NewBatch(pebble.WithMaxRetainedSizeBytes(changesRetained))
+	s.batch = db.NewBatch(pebble.WithMaxRetainedSizeBytes(s.changesBytes))
 	s.resetDirty()
 	s.filter = startOrderFilter(func(fn func(id, value []byte) error) error {
 		return errors.Join(s.scan(keyOrder, "", fn), s.scan(keyReservations, "", fn))

@@ -41,7 +41,7 @@ func (s *Store) encode() error {
 // EncodeBatch encodes what a batch has changed, for the next checkpoint, while there is room: where the checkpoint
 // before takes long to write, entries that change again and again would pile up. Call it where a batch ends.
 func (s *Store) EncodeBatch() error {
-	if len(s.changes.arena) > changesRetained {
+	if s.Full() {
 		return nil
 	}
 	return s.encode()
@@ -61,7 +61,8 @@ func (s *Store) Prepare() (*Changes, error) {
 	}
 	s.Age()
 	for _, it := range s.dirtyItems {
-		arena, err := codec.EncodeItem(s.changes.arena, *it)
+		arena, err := codec.EncodeItem(s.changes.arena, it.Item)
+		s.items.grown(s.lengthens(&it.encoded, arena))
 		s.encoded(key{kind: keyItem, a: it.SKU}, arena, err)
 	}
 	for k, c := range s.dirtyCommands {
@@ -99,7 +100,7 @@ func (s *Store) Write(c *Changes) {
 			err = s.failed(err)
 		}
 		s.batch.Reset()
-		c.reset()
+		c.reset(s.changesBytes)
 		s.saved <- saved{c, err}
 	}()
 }
@@ -157,10 +158,19 @@ func (s *Store) encoded(k key, arena []byte, err error) {
 	}
 }
 
+// lengthens sets the length of an entry's encoded value, which was appended to the arena, and returns by how much it
+// has grown.
+func (s *Store) lengthens(length *int, arena []byte) int {
+	before := *length
+	*length = len(arena) - len(s.changes.arena)
+	return *length - before
+}
+
 func (s *Store) encodeReservations(r *Reservations) {
 	r.changed = false
 	s.filter.add(r.OrderID)
 	arena, err := r.encode(s.changes.arena, &s.scratch)
+	s.reservations.grown(s.lengthens(&r.encoded, arena))
 	s.encoded(key{kind: keyReservations, a: r.OrderID}, arena, err)
 	s.index(keyOpenReservations, r.OrderID, r.open())
 }
@@ -173,6 +183,7 @@ func (s *Store) encodeOrder(e *Entry) {
 	}
 	s.filter.add(id)
 	arena, err := e.encode(s.changes.arena, &s.scratch)
+	s.orders.grown(s.lengthens(&e.encoded, arena))
 	s.encoded(key{kind: keyOrder, a: id}, arena, err)
 	was, is := e.indexed, indexOf(&e.Order)
 	if is.deadlineMicros != was.deadlineMicros {

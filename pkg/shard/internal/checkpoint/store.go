@@ -34,14 +34,17 @@ type Store struct {
 	// foreign reports whether another shard writes an order.
 	foreign func(orderID string) bool
 
-	items        cache[string, inventory.Item]
+	items        cache[string, cachedItem]
 	reservations cache[string, Reservations] // of orders of other shards
 	orders       cache[string, Entry]
 	commands     cache[commandKey, CommandRecord]
 	cacheSize    int // of each kind
-	filter       *orderFilter
+	// generationBytes are for the younger generation of all kinds together, changesBytes for the changes of a checkpoint.
+	generationBytes int64
+	changesBytes    int
+	filter          *orderFilter
 
-	dirtyItems        map[string]*inventory.Item
+	dirtyItems        map[string]*cachedItem
 	dirtyReservations map[string]*Reservations
 	dirtyOrders       map[string]*Entry
 	dirtyCommands     map[commandKey]*CommandRecord
@@ -70,7 +73,7 @@ type Store struct {
 type commandKey struct{ sku, idempotencyKey string }
 
 func (s *Store) resetDirty() {
-	s.dirtyItems = map[string]*inventory.Item{}
+	s.dirtyItems = map[string]*cachedItem{}
 	s.dirtyReservations = map[string]*Reservations{}
 	s.dirtyOrders = map[string]*Entry{}
 	s.dirtyCommands = map[commandKey]*CommandRecord{}
@@ -80,15 +83,16 @@ func (s *Store) resetDirty() {
 // Item returns a stock item; there is always one, at first an empty one.
 func (s *Store) Item(sku string) (*inventory.Item, error) {
 	if it, ok := s.items.get(sku); ok {
-		return it, nil
+		return &it.Item, nil
 	}
-	it := &inventory.Item{SKU: sku}
+	it := &cachedItem{Item: inventory.Item{SKU: sku}}
 	err := s.load(key{kind: keyItem, a: sku}, func(v []byte) (err error) {
-		*it, err = codec.DecodeItem(v)
+		it.encoded = len(v)
+		it.Item, err = codec.DecodeItem(v)
 		return err
 	})
-	s.items.young[sku] = it
-	return it, err
+	s.items.add(sku, it)
+	return &it.Item, err
 }
 
 // Reservations returns an order's reservations of this shard's SKUs, wherever the order is written.
@@ -101,11 +105,12 @@ func (s *Store) Reservations(orderID string) (*Reservations, error) {
 		return r, nil
 	}
 	r := &Reservations{OrderID: orderID}
-	s.reservations.young[orderID] = r
-	if !s.filter.mayHave(orderID) {
-		return r, nil
+	var err error
+	if s.filter.mayHave(orderID) {
+		err = s.load(key{kind: keyReservations, a: orderID}, r.decode)
 	}
-	return r, s.load(key{kind: keyReservations, a: orderID}, r.decode)
+	s.reservations.add(orderID, r)
+	return r, err
 }
 
 // Order returns an order of this shard; there is always one, at first an empty one of version 0.
@@ -115,11 +120,12 @@ func (s *Store) Order(id string) (*Entry, error) {
 	}
 	e := &Entry{Order: order.Order{ID: id}, Reservations: Reservations{OrderID: id}}
 	e.Reservations.entry = e
-	s.orders.young[id] = e
-	if !s.filter.mayHave(id) {
-		return e, nil
+	var err error
+	if s.filter.mayHave(id) {
+		err = s.load(key{kind: keyOrder, a: id}, e.decode)
 	}
-	return e, s.load(key{kind: keyOrder, a: id}, e.decode)
+	s.orders.add(id, e)
+	return e, err
 }
 
 // StockCommand returns what is remembered of a key on a SKU; version 0: nothing.
@@ -137,7 +143,7 @@ func (s *Store) StockCommand(sku, idempotencyKey string) (*CommandRecord, error)
 		c.Version = binary.BigEndian.Uint64(v[16:])
 		return nil
 	})
-	s.commands.young[k] = c
+	s.commands.add(k, c)
 	return c, err
 }
 
@@ -159,7 +165,9 @@ func (s *Store) ApplyStock(it *inventory.Item, r *Reservations, m *codec.Meta, e
 		*it, res.Reservation = inventory.Evolve(*it, res.Reservation, ev)
 		s.reservationsChanged(r)
 	}
-	s.dirtyItems[it.SKU] = it
+	if s.dirtyItems[it.SKU] == nil {
+		s.dirtyItems[it.SKU], _ = s.items.get(it.SKU)
+	}
 	if m.IdempotencyKey != "" && r == nil {
 		c, err := s.StockCommand(it.SKU, m.IdempotencyKey)
 		if err != nil {
@@ -216,3 +224,6 @@ func (s *Store) Applied(tp eventlog.TopicPartition) int64 { return s.cursors[tp]
 func (s *Store) Unsaved() int {
 	return len(s.dirtyItems) + len(s.dirtyReservations) + len(s.dirtyOrders) + len(s.dirtyCommands)
 }
+
+// Full reports whether what has changed since the last checkpoint takes as much memory as it may, encoded.
+func (s *Store) Full() bool { return len(s.changes.arena) > s.changesBytes }
