@@ -73,7 +73,12 @@ test-contract: build ## Hold a running server to schemas/openapi.yaml with gener
 
 .PHONY: test-clickhouse
 test-clickhouse: ## Meet a ClickHouse that is too old (Debian's, fetched into .local)
-	@program=$$(scripts/clickhouse.sh) && HOLDFAST_TEST_OLD_CLICKHOUSE=$$program go test -count=1 -run TooOld ./pkg/clickhouse
+	@program=$$(scripts/debian.sh clickhouse-server) && HOLDFAST_TEST_OLD_CLICKHOUSE=$$program go test -count=1 -run TooOld ./pkg/clickhouse
+
+.PHONY: test-browser
+test-browser: ## Look at a hostile web page in Chromium (Debian's, fetched into .local)
+	@program=$$(scripts/debian.sh chromium-headless-shell) && \
+	HOLDFAST_TEST_CHROMIUM=$$program go test -count=1 -run WebPages ./test/e2e
 
 .PHONY: kafka-up
 kafka-up: ## Start Apache Kafka on 127.0.0.1:19092 (BROKERS=3 for a cluster)

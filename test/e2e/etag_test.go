@@ -9,10 +9,15 @@ import (
 	"testing"
 )
 
-// send sends a request to the platform. headers are lines such as "If-Match: *".
+// send sends a request to the platform's API. headers are lines such as "If-Match: *".
 func (p *platform) send(t *testing.T, method, path, body string, headers ...string) (*http.Response, string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(testContext(t), method, p.url+path, strings.NewReader(body))
+	return send(t, method, p.url+path, body, headers...)
+}
+
+func send(t *testing.T, method, address, body string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(testContext(t), method, address, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
