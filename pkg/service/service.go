@@ -33,6 +33,7 @@ func Main(name string, run func(ctx context.Context) error) {
 	Tune()
 	PrivateFiles()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go GiveMemoryBack(ctx)
 	err := run(ctx)
 	stop()
 	switch {

@@ -48,18 +48,22 @@ func startFlooded(t *testing.T) *process {
 	return attacked
 }
 
-var peakPattern = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+// The memory of a process, and the most that it has had, in /proc.
+var (
+	peakPattern     = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
+	residentPattern = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
+)
 
-// peakMiB is the most memory that the process has had.
-func (p *process) peakMiB() int {
+// memoryMiB is what the kernel says of the process's memory.
+func (p *process) memoryMiB(pattern *regexp.Regexp) int {
 	p.t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	found := peakPattern.FindSubmatch(status)
+	found := pattern.FindSubmatch(status)
 	if found == nil {
-		p.t.Fatalf("no peak in %s", status)
+		p.t.Fatalf("no %s in %s", pattern, status)
 	}
 	kib, _ := strconv.Atoi(string(found[1])) // the pattern matches digits only
 	return kib >> 10
@@ -68,7 +72,7 @@ func (p *process) peakMiB() int {
 // checkMemory holds the process to what it was told that it may use.
 func (p *process) checkMemory() {
 	p.t.Helper()
-	peak := p.peakMiB()
+	peak := p.memoryMiB(peakPattern)
 	p.t.Logf("at most %d MiB of memory", peak)
 	if peak > floodMemoryMiB+beyondHeapMiB {
 		p.t.Errorf("%d MiB of memory were used, and %d are allowed", peak, floodMemoryMiB+beyondHeapMiB)
@@ -329,6 +333,80 @@ func TestAFloodOfRequestsIsRefusedEarly(t *testing.T) {
 		t.Logf("99 of 100 were answered within %s", worst)
 	}
 	p.checkMemory()
+}
+
+const (
+	// floodComeAgain is how often a caller of a flood may be told to come again.
+	floodComeAgain = 20
+	// givenBackWithin is how long a process may keep the memory of a flood, which may be givenBackMiB in the end.
+	givenBackWithin = time.Minute
+	givenBackMiB    = 32
+)
+
+// TestAFloodThatComesAgainGetsIn: thousands come at once with one command each, and whoever is refused comes again when
+// he was told to. All get in, and the process gives the memory back that it needed for them.
+func TestAFloodThatComesAgainGetsIn(t *testing.T) {
+	p := startFlooded(t)
+	p.change(t, http.MethodPut, "/v1/stock/"+floodSKU, "", `{"description":"flooded"}`, http.StatusOK)
+	before := p.memoryMiB(residentPattern)
+	callers := rounds(5_000, 10_000)
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: callers, MaxIdleConnsPerHost: callers}}
+	var mu sync.Mutex
+	var took []time.Duration
+	refused, longest := 0, 0
+	var group sync.WaitGroup
+	began := time.Now()
+	for caller := range callers {
+		group.Go(func() {
+			times, duration, err := p.comeAgain(client, fmt.Sprint("again-", caller))
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			took = append(took, duration)
+			refused, longest = refused+times, max(longest, times)
+		})
+	}
+	group.Wait()
+	if t.Failed() {
+		return
+	}
+	worst := p99(took)
+	t.Logf("%d callers were in within %s, half of them answered within %s, 99 of 100 within %s; %d refusals, at most %d "+
+		"of one", callers, time.Since(began), took[len(took)/2], worst, refused, longest)
+	if worst > floodQueueWait+backWithin/2 {
+		t.Error("that is longer than a command may wait")
+	}
+	p.checkMemory()
+	client.CloseIdleConnections()
+	gaveBack := waitUntil(t, givenBackWithin, func() bool { return p.memoryMiB(residentPattern) <= before+givenBackMiB },
+		func() string {
+			return fmt.Sprintf("%d MiB of memory are not given back; %d before", p.memoryMiB(residentPattern), before)
+		})
+	t.Logf("%d MiB of memory before, and again after %s", before, gaveBack)
+}
+
+// comeAgain sends a receipt until it is taken, each time when the answer before said. It returns how often it was
+// refused, and how long the answer took that was none.
+func (p *process) comeAgain(client *http.Client, key string) (refused int, took time.Duration, err error) {
+	for ; refused <= floodComeAgain; refused++ {
+		status, retryAfter, took, err := p.receipt(client, key)
+		if err != nil {
+			return refused, 0, err
+		}
+		if status == http.StatusCreated {
+			return refused, took, nil
+		}
+		seconds, err := strconv.Atoi(retryAfter)
+		busy := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+		if !busy || err != nil || seconds < 1 {
+			return refused, 0, fmt.Errorf("a request was answered %d, Retry-After %q", status, retryAfter)
+		}
+		<-time.After(time.Duration(seconds) * time.Second)
+	}
+	return refused, 0, fmt.Errorf("a client that came when it was told to was refused %d times", refused)
 }
 
 // TestAStreamKeepsNobodyWaiting: a stream sends lines as fast as it can, for the same shard as single commands beside

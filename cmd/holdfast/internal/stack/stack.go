@@ -123,6 +123,7 @@ func Start(ctx context.Context, cfg Config) (*Stack, error) {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	serving, stopServer := context.WithCancel(background)
 	s.stop, s.stopServer = stop, stopServer
+	s.done.Go(func() { service.GiveMemoryBack(background) })
 	// The first time, the engine is fetched: how long that takes is not ours to bound.
 	if err := s.startClickHouse(ctx, background); err != nil {
 		close(s.serverDone)

@@ -1,0 +1,41 @@
+package service
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// TestAQuietProcessGivesMemoryBack: what a burst has left is with the system again while the process does nothing.
+func TestAQuietProcessGivesMemoryBack(t *testing.T) {
+	const burst = 256 << 20
+	_, before := readMemory()
+	memory := make([][]byte, 256)
+	for i := range memory {
+		memory[i] = make([]byte, burst/len(memory))
+		memory[i][0] = 1
+	}
+	runtime.KeepAlive(memory)
+	if _, during := readMemory(); during < before+burst/2 {
+		t.Fatalf("%d MiB before the burst, %d MiB after it", before>>20, during>>20)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		giveMemoryBack(ctx, time.Millisecond)
+	}()
+	for ctx.Err() == nil {
+		if _, after := readMemory(); after < before+2*keptBytes {
+			break
+		}
+		runtime.Gosched()
+	}
+	if _, after := readMemory(); after >= before+2*keptBytes {
+		t.Errorf("%d MiB before the burst, %d MiB long after it", before>>20, after>>20)
+	}
+	stop()
+	<-ended
+}
