@@ -28,12 +28,14 @@ type inability struct {
 }
 
 // ownFault reports whether an error is this replica's own, so that another replica may do better. Kafka's errors are
-// everybody's: all replicas would leave at once.
+// everybody's: all replicas would leave at once. Where the start of the log is gone, another one may have a checkpoint
+// that is past it.
 func ownFault(err error) bool {
 	_, disk := errors.AsType[*localstore.DiskError](err)
 	_, files := errors.AsType[*localstore.DamagedError](err)
 	_, clock := errors.AsType[*ClockError](err)
-	return disk || files || clock
+	_, start := errors.AsType[*eventlog.LogStartError](err)
+	return disk || files || clock || start
 }
 
 // reasonOf says in a few words why a shard is not served. The error itself has the remedy.
@@ -60,6 +62,19 @@ func (n *Node) giveUp(shard int32, cause error) {
 	case n.unable <- inability{shard, cause}:
 	default:
 	}
+}
+
+// offer gives a shard up that this replica will never serve, whenever there is another replica, until ctx ends.
+func (n *Node) offer(ctx context.Context, shard int32, cause error) {
+	for {
+		n.giveUp(shard, cause)
+		if backoff.Sleep(ctx, awayFirst) != nil {
+			break
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.faults, shard) // another replica may serve it now
 }
 
 // leaveWhenUnable leaves the group when this replica cannot serve a shard, and joins it again, until ctx ends.

@@ -2,6 +2,7 @@ package shard_test
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
 
@@ -41,6 +44,36 @@ func TestAReplicaThatCannotServeLeavesItsShardsToAnother(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// A replica whose checkpoints do not reach a deleted start of the log leaves the shards to one whose checkpoints do.
+func TestAReplicaBehindADeletedStartLeavesItsShardsToAnother(t *testing.T) {
+	p, dir := newPlatform(t, 2), t.TempDir()
+	able := p.start(dir, shard.Hooks{})
+	skus := []string{"A", "B", "C", "D", "E", "F", "G", "H"} // some of each shard
+	for _, sku := range skus {
+		stock(t, able, sku, 1)
+	}
+	p.stop(able)
+	logtest.DeleteRecords(t, p.log, eventlog.TopicInventory)
+	behind := p.start(t.TempDir(), shard.Hooks{})
+	eventually(t, func() string {
+		var gone *eventlog.LogStartError
+		if err := behind.Ready(); !errors.As(err, &gone) {
+			return "the replica that is behind does not say so: " + text(err)
+		}
+		return ""
+	})
+	able = p.start(dir, shard.Hooks{})
+	eventually(t, func() string {
+		if able.OwnedShards() != 2 {
+			return "the replica with the checkpoints does not have all shards: " + text(able.Ready())
+		}
+		return ""
+	})
+	for _, sku := range skus {
+		ok(t, do(t, able, command.ReceiveStock, sku, "after", `{"location":"main","quantity":1}`))
+	}
 }
 
 // A checkpoint that is damaged costs the time to build it again: no shard, and no process.

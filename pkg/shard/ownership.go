@@ -80,6 +80,10 @@ func (n *Node) own(ctx context.Context, shard int32) {
 		if stopsShard(err) {
 			n.setFault(shard, err)
 			n.log.Error("the shard stops", "shard", shard, "error", err)
+			if ownFault(err) {
+				n.offer(ctx, shard, err)
+				return
+			}
 			if !n.awaitQuarantine(ctx, shard, err) {
 				return
 			}
