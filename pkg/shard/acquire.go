@@ -15,18 +15,21 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 		return nil, err
 	}
 	phases := phaseTimes{began: time.Now()}
+	restoring := n.startRestoring(ctx, shard)
+	defer n.restoring[shard].Store(0)
 	n.cfg.Hooks.acquire(shard, "fence")
 	w, err := eventlog.OpenWriter(ctx, n.cfg.Log, n.layout, shard,
 		eventlog.Pause(func(phase string) { n.cfg.Hooks.acquire(shard, phase) }))
 	if err != nil {
+		restoring.abandon()
 		return nil, err
 	}
-	r := newRunner(n, n.newState(shard), w)
+	r := newRunner(n, restoring.state, w)
 	n.owners.isSelf(shard, r.ownerID)
 	defer func() {
 		if err != nil {
 			w.Close()
-			_ = r.state.close()
+			restoring.abandon()
 		}
 	}()
 	// A commit has no context, and perhaps no broker answers it. Until endCommits sees the runner, the end of this context
@@ -34,9 +37,8 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	stop := context.AfterFunc(ctx, w.Close)
 	defer stop()
 	phases.end("fence")
-	defer n.restoring[shard].Store(0)
 	n.cfg.Hooks.acquire(shard, "restore")
-	records, err := n.restore(ctx, r.state, w.Ends())
+	records, err := restoring.finish(ctx, w.Ends())
 	if err != nil {
 		return nil, err
 	}
@@ -63,17 +65,68 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	return r, nil
 }
 
-// restore brings a shard's state to where the log stood after the former owner was fenced.
-func (n *Node) restore(ctx context.Context, s *shardState, ends eventlog.Offsets) (records int, err error) {
-	end := &logEnd{}
-	records, err = s.restore(ctx, ends, end, func(left int64) { n.noteRestoring(s.shard, left) })
-	if err != nil {
-		return 0, err
+// restoring is a shard's state on its way to where the log stood after the former owner was fenced.
+type restoring struct {
+	node    *Node
+	state   *shardState
+	end     logEnd
+	records int
+	err     error
+	cancel  context.CancelFunc
+	ended   chan struct{} // closed when records and err are there
+}
+
+// startRestoring begins to restore a shard while its former owner is fenced, from what the log has by now: where that
+// owner has released the shard, there is nothing else. What is open is read once fencing has aborted it.
+func (n *Node) startRestoring(ctx context.Context, shard int32) *restoring {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &restoring{node: n, state: n.newState(shard), cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(r.ended)
+		defer cancel()
+		ends, err := n.client.EndOffsets(ctx, n.layout.Partitions(shard))
+		if err != nil {
+			r.err = err
+			return
+		}
+		r.records, r.err = r.state.restore(ctx, ends, &r.end, r.progress)
+	}()
+	return r
+}
+
+func (r *restoring) progress(left int64) { r.node.noteRestoring(r.state.shard, left) }
+
+// finish returns once the state has all of the log up to ends, and how many records that were.
+func (r *restoring) finish(ctx context.Context, ends eventlog.Offsets) (records int, err error) {
+	<-r.ended // soon, if ctx has ended
+	if r.err != nil {
+		return 0, r.err
 	}
-	s.newestMicros = end.newest
-	n.metrics.restored.Add(float64(records))
+	s := r.state
+	if s.aheadOf(ends) {
+		return 0, errNotAPrefix
+	}
+	if s.left(ends) > 0 {
+		f := newFold(s, &r.end, r.progress)
+		if err := f.run(ctx, ends); err != nil {
+			return 0, err
+		}
+		if f.contradicted {
+			return 0, errNotAPrefix
+		}
+		r.records += f.read
+	}
+	s.newestMicros = r.end.newest
+	r.node.metrics.restored.Add(float64(r.records))
 	s.deleteFormer()
-	return records, nil
+	return r.records, nil
+}
+
+// abandon gives the state up.
+func (r *restoring) abandon() {
+	r.cancel()
+	<-r.ended
+	_ = r.state.close() // what was not saved is read from the log again
 }
 
 // phaseTimes are how long each phase of an acquire took, as attributes of a log line.

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
 // beforeServing is a runner with a checkpoint in dir, and no log.
@@ -160,6 +161,28 @@ func TestASweepAsksInBoundedBatches(t *testing.T) {
 	}
 	if asked != orders*each {
 		t.Errorf("%d reservations were asked about, not %d", asked, orders*each)
+	}
+}
+
+// TestANewOwnerIsSentWhatWaitsForIt: steps that a shard has not answered are sent again when it has a new owner, and
+// others not.
+func TestANewOwnerIsSentWhatWaitsForIt(t *testing.T) {
+	d := beforeServing(t, t.TempDir()).decider
+	d.batch.now = 1_000
+	for id, target := range map[string]int32{"lost": 1, "not sent yet": 1, "of another shard": 2} {
+		d.sagas.byOrder[id] = &saga{orderID: id, waiting: map[int32]*peerv1.ReservationRequest{target: {}}}
+		d.sagas.resends.set(id, 5_000)
+	}
+	d.sagas.resends.set("not sent yet", 0)
+	if err := (&ownerInput{shard: 1}).decide(d); err != nil {
+		t.Fatal(err)
+	}
+	if id, due := d.sagas.resends.first(d.batch.now); !due || id != "lost" {
+		t.Errorf("%q is sent again: %t", id, due)
+	}
+	d.sagas.resends.set("lost", 0)
+	if id, due := d.sagas.resends.first(d.batch.now); due {
+		t.Errorf("%q is sent again too", id)
 	}
 }
 

@@ -105,16 +105,21 @@ func (h *handOver) ownerKnown(in *commandInput) bool {
 	return err == nil && owner.id != h.former
 }
 
-// hasOwner sends all that waits to the shard's new owner.
+// hasOwner sends all that waits to the shard's new owner: commands, and the steps of orders of this replica's shards.
 func (h *handOver) hasOwner() {
 	h.since.Store(0)
 	h.send()
+	for shard := range h.node.runners {
+		if r := h.node.runners[shard].Load(); r != nil {
+			h.node.enqueueMessage(r, &ownerInput{shard: h.shard})
+		}
+	}
 }
 
-// served notes that the owner has answered a command.
+// served notes that the shard's owner has answered a command, and sends it all that waits.
 func (h *handOver) served() {
-	if h.since.Load() != 0 {
-		h.hasOwner()
+	if h.since.Swap(0) != 0 {
+		h.send()
 	}
 }
 

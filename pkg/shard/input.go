@@ -72,6 +72,17 @@ type stepAnswerInput struct {
 
 func (in *stepAnswerInput) decide(d *decider) error { return d.decideStepAnswer(in.resp) }
 
+// ownerInput says that another shard has a new owner.
+type ownerInput struct {
+	resent // where it is lost, steps are sent again in their time
+	shard  int32
+}
+
+func (in *ownerInput) decide(d *decider) error {
+	d.resendTo(in.shard)
+	return nil
+}
+
 // queryInput says what stock of another shard has reserved for an order of this one.
 type queryInput struct {
 	resent

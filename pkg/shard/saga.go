@@ -272,6 +272,16 @@ func (d *decider) resendSteps() {
 	}
 }
 
+// resendTo has all steps that a shard has not answered sent again now: its former owner may not have got them.
+func (d *decider) resendTo(target int32) {
+	s := &d.sagas
+	for id, unanswered := range s.byOrder {
+		if _, sent := s.resends.byKey[id]; sent && unanswered.waiting[target] != nil {
+			s.resends.set(id, d.batch.now)
+		}
+	}
+}
+
 // decideStepAnswer handles stock's answer to a step. Anything but the answer to the newest step is late.
 func (d *decider) decideStepAnswer(resp *peerv1.ReservationResponse) error {
 	s := d.sagas.byOrder[resp.OrderId]

@@ -16,6 +16,13 @@ import (
 // half a second at most; the bound leaves room for a busy one.
 const handedOverWithin = 5 * time.Second
 
+const (
+	// handOverRate is in orders a second: low, because the test measures how long a hand-over takes, not how much is done.
+	handOverRate = 50
+	// writeEvery is how often a writer sends a command, when the one before is answered.
+	writeEvery = 5 * time.Millisecond
+)
+
 // writer sends one command after the other to one SKU through one replica.
 type writer struct {
 	to      *process
@@ -28,11 +35,13 @@ type writer struct {
 // write sends commands until stop is closed. Each has its key, under which it is sent again when it is answered 503.
 func (w *writer) write(t *testing.T, stop <-chan struct{}) {
 	last := time.Now()
+	next := time.NewTicker(writeEvery)
+	defer next.Stop()
 	for {
 		select {
 		case <-stop:
 			return
-		default:
+		case <-next.C:
 		}
 		status, err := w.receive(fmt.Sprintf("%s-%d", w.sku, w.done.Load()))
 		switch {
@@ -45,7 +54,7 @@ func (w *writer) write(t *testing.T, stop <-chan struct{}) {
 			last = time.Now()
 		case status == http.StatusServiceUnavailable:
 			w.refused.Add(1)
-			time.Sleep(10 * time.Millisecond) // a client's backoff
+		case status == http.StatusTooManyRequests: // a machine that is too busy says so at any time
 		default:
 			t.Errorf("%s: answered %d", w.sku, status)
 			return
@@ -75,7 +84,7 @@ func (w *writer) receive(key string) (status int, err error) {
 // no command is answered 503, lost or done twice.
 func TestAPlannedHandOverMakesClientsWaitForAMoment(t *testing.T) {
 	c := startClusterAnywhere(t)
-	l := startLoad(t, c.bin, c.orderURLs(), restartRate)
+	l := startLoad(t, c.bin, c.orderURLs(), handOverRate)
 	for round := range rounds(4, 40) {
 		c.awaitShardsShared(t)
 		leaver, stayer := c.orders[round%2], c.orders[1-round%2]
@@ -104,20 +113,29 @@ func handOver(t *testing.T, c *cluster, leaver, stayer *process, round int) (gap
 	}
 	stop := make(chan struct{})
 	var ended sync.WaitGroup
+	end := sync.OnceFunc(func() {
+		close(stop)
+		ended.Wait()
+	})
+	defer end()
 	for _, w := range writers {
 		stayer.change(t, http.MethodPut, "/v1/stock/"+w.sku, "", `{"description":"written"}`, http.StatusOK)
 		ended.Go(func() { w.write(t, stop) })
 	}
-	waitUntil(t, backWithin, func() bool { return min(writers[0].done.Load(), writers[1].done.Load()) > 20 },
-		func() string { return "no command is acknowledged" })
+	waitUntil(t, 4*backWithin, func() bool { return min(writers[0].done.Load(), writers[1].done.Load()) > 20 },
+		func() string {
+			return fmt.Sprintf("%d and %d commands are acknowledged\n%s", writers[0].done.Load(), writers[1].done.Load(),
+				stayer.outputTail())
+		})
 	leaver.signal(syscall.SIGTERM)
 	leaver.awaitEnd(stopsWithin)
 	stayer.awaitOwnsAll(clusterShards)
 	before := writers[0].done.Load()
-	waitUntil(t, backWithin, func() bool { return writers[0].done.Load() > before+20 },
-		func() string { return "no command is acknowledged after the hand-over" })
-	close(stop)
-	ended.Wait()
+	waitUntil(t, 4*backWithin, func() bool { return writers[0].done.Load() > before+20 }, func() string {
+		return fmt.Sprintf("%d commands are acknowledged after the hand-over\n%s", writers[0].done.Load()-before,
+			stayer.outputTail())
+	})
+	end()
 	for _, w := range writers {
 		now := stayer.change(t, http.MethodPut, "/v1/stock/"+w.sku, "", `{"description":"written"}`, http.StatusOK)
 		if now.OnHand != w.done.Load() {
