@@ -225,9 +225,9 @@ var rows = []Row{
 	{
 		Code: Unavailable, Status: http.StatusServiceUnavailable,
 		Title: "Not available now; retry with the same key",
-		Cause: "No replica could say for certain: a shard changes hands, or a commit is unclear. The command may " +
-			"have taken effect. Or the request was under way for long, and the same request was refused meanwhile: " +
-			"then it was not done.",
+		Cause: "No replica could say for certain: a shard has had no owner for five seconds, or a commit is unclear. " +
+			"The command may have taken effect. Or the request was under way for long, and the same request was " +
+			"refused meanwhile: then it was not done.",
 		Remedy: retrySame,
 	},
 	{
