@@ -73,6 +73,10 @@ var _ peer.Handler = peerHandler{}
 // the shard is not this replica's.
 func (h peerHandler) Command(c *peerv1.CommandRequest, answer func(final bool, r *peerv1.CommandResult)) {
 	n := h.node
+	if !n.joined.Load() {
+		answer(true, resultToWire(handedOver("the replica is starting: retry with the same Idempotency-Key")))
+		return
+	}
 	if int(c.Shard) >= len(n.clocks) {
 		answer(true, h.Refuse("there is no such shard: retry with the same Idempotency-Key"))
 		return

@@ -50,6 +50,7 @@ type Node struct {
 	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
 	restoring []atomic.Int64
 	started   atomic.Bool // the shards that were given first are served
+	joined    atomic.Bool // commands of other replicas can be taken
 
 	unable       chan inability // to serve a shard; capacity 1
 	stopLeaving  context.CancelFunc
@@ -128,6 +129,7 @@ func (n *Node) join(ctx context.Context) error {
 		n.peers.Close()
 		return err
 	}
+	n.joined.Store(true)
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	n.done.Go(func() { n.hearing.run(run) })
