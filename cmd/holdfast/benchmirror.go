@@ -87,11 +87,13 @@ func printMirror(out io.Writer, format output, r *loadtest.MirrorReport) error {
 	_, err := fmt.Fprintf(out, `mirror of %s order lines in %s orders, %s rows
   mirror     %.1f s: %s rows/s, %s of them lines
   copy       %s rows/s by ClickHouse's own INSERT … SELECT; the mirror runs at %.0f %% of it
+  CPU        %.1f s of this process with its broker, %.1f s of ClickHouse
+  disk       %.0f MB of ClickHouse
   Go heap    %.0f MB at most; %.0f live, %.0f of them before (the broker)
   ClickHouse %.0f MB at most
 `, count(int64(r.Lines)), count(int64(r.Events)), count(r.Rows),
 		r.Seconds, count(int64(r.RowsPerSecond)), count(int64(r.LinesPerSecond)),
-		count(int64(r.CopyRowsPerSecond)), 100*r.Ratio,
+		count(int64(r.CopyRowsPerSecond)), 100*r.Ratio, r.CPUSeconds, r.EngineCPUSeconds, r.EngineMB,
 		r.PeakHeapMB, r.LiveHeapMB, r.IdleHeapMB, r.EnginePeakMB)
 	return err
 }

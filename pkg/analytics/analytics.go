@@ -1,10 +1,11 @@
 // Package analytics owns the tables in ClickHouse. It has two halves: the mirror, which copies the log into the tables,
 // and the reports, which read them.
 //
-// Each row is a function of one event, and its key is the event's topic, partition and offset. Writing a row again
-// changes nothing, whoever writes it and in whatever batches. So the mirror needs neither exactly-once delivery nor
-// ClickHouse's deduplication of inserts (docs/adr/0005-mirror.md). The progress of the mirror is in ClickHouse too, and
-// is written after the rows.
+// Each row is a function of the log, and its key is the topic, partition and offset of an event. A row of sales depends
+// on that event and earlier ones of its order (docs/adr/0021-sales.md), any other row on that event alone. Writing a
+// row again changes nothing, whoever writes it and in whatever batches. So the mirror needs neither exactly-once
+// delivery nor ClickHouse's deduplication of inserts (docs/adr/0005-mirror.md). The progress of the mirror is in
+// ClickHouse too, and is written after the rows.
 //
 // The package reads the event schema. It does not know how orders and stock are decided, and it does not serve HTTP.
 package analytics

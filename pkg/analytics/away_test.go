@@ -222,7 +222,7 @@ func TestReportsNoticeATableThatWasChanged(t *testing.T) {
 	if err := ask(reports); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.conn.Exec(f.ctx, "ALTER TABLE order_lines DROP COLUMN country", nil, nil); err != nil {
+	if err := f.conn.Exec(f.ctx, "ALTER TABLE sales DROP COLUMN country", nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	var refused *clickhouse.Error
@@ -236,7 +236,7 @@ func TestReportsNoticeATableThatWasChanged(t *testing.T) {
 		"that of another reader": analytics.NewReports(f.conn),
 	} {
 		var schema *clickhouse.SchemaError
-		if err := ask(r); !errors.As(err, &schema) || !strings.Contains(err.Error(), "order_lines.country is gone") ||
+		if err := ask(r); !errors.As(err, &schema) || !strings.Contains(err.Error(), "sales.country is gone") ||
 			!strings.Contains(err.Error(), "holdfast mirror rebuild") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -32,10 +32,20 @@ func (r *rows) addOrder(rec *eventlog.Record) error {
 	if !ok {
 		return errEnvelope
 	}
-	r.events.add(rec, row.typ, ev.OrderId, ev.Meta)
+	var err error
+	if r.body, err = schema.AppendJSON(r.body[:0], ev); err != nil {
+		return err
+	}
+	r.events.add(rec, row.typ, ev.OrderId, ev.Meta, r.body)
 	r.orders.add(rec, ev, &row)
 	for i, line := range row.priced {
 		r.lines.add(rec, ev, &row, i, line)
+	}
+	switch row.typ {
+	case "order_imported":
+		r.sales.addDocument(rec, ev, &row, soldConfirmed)
+	case "credit_note_imported":
+		r.sales.addDocument(rec, ev, &row, soldCredited)
 	}
 	return nil
 }

@@ -119,7 +119,11 @@ func (r *rows) addStock(rec *eventlog.Record) error {
 			return fmt.Errorf("location %q without a level", l.Location)
 		}
 	}
-	r.events.add(rec, m.typ, ev.Sku, ev.Meta)
+	var err error
+	if r.body, err = schema.AppendJSON(r.body[:0], ev); err != nil {
+		return err
+	}
+	r.events.add(rec, m.typ, ev.Sku, ev.Meta, r.body)
 	for i, l := range ev.Locations {
 		r.stock.add(rec, ev, &m, i, l)
 	}

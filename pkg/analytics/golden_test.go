@@ -71,7 +71,7 @@ func TestRowsOfEveryEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, table := range m.Tables()[:4] {
+	for _, table := range m.Tables()[:5] {
 		f.dump(&b, table)
 	}
 	sameAs(t, "testdata/rows.golden", b.Bytes())
@@ -124,10 +124,38 @@ func (f *fixture) dump(b *bytes.Buffer, table clickhouse.Table) {
 
 const tablesHead = "# Tables in ClickHouse\n\n" +
 	"The mirror of the log, made by analytics-projector (`pkg/analytics/migrations`). " +
-	"Rows are functions of single events and never\n" +
+	"Rows are functions of the log and never\n" +
 	"change; read them with `FINAL` and `do_not_merge_across_partitions_select_final = 1`. " +
 	"Amounts are millionths: add them up as\n" +
 	"`sum(toInt128(amount_micros))`. This page is made from the migrations: `go test ./pkg/analytics -update`.\n"
+
+// tableExamples has a question for each table.
+var tableExamples = map[string]string{
+	"events": `-- Payments that failed, by reason: a field that has no column of its own.
+SELECT JSONExtractString(body, 'payment_failed', 'reason') AS why, count() AS payments
+FROM events FINAL WHERE type = 'payment_failed'
+GROUP BY why ORDER BY payments DESC`,
+	"orders": `-- How long orders wait for their payment.
+SELECT quantile(0.5)(seconds) AS median, quantile(0.95)(seconds) AS p95 FROM (
+    SELECT dateDiff('second', minIf(occurred_at, type = 'order_placed'),
+        minIf(occurred_at, type = 'order_confirmed')) AS seconds
+    FROM orders FINAL WHERE type IN ('order_placed', 'order_confirmed')
+    GROUP BY order_id HAVING uniqExact(type) = 2)`,
+	"order_lines": `-- What was put into orders, whatever became of them.
+SELECT sku, sum(quantity) AS units FROM order_lines FINAL
+WHERE type = 'order_placed' GROUP BY sku ORDER BY units DESC LIMIT 10`,
+	"sales": `-- Revenue by month: exact, and as customers pay it.
+SELECT toYYYYMM(counted_at) AS month, currency, sum(toInt128(amount_micros)) / 1000000 AS revenue,
+    sum(toInt128(amount_micros) + rounding_micros) / 1000000 AS paid
+FROM sales FINAL GROUP BY month, currency ORDER BY month, currency`,
+	"stock_ledger": `-- What came in and went out at each location.
+SELECT location, sumIf(on_hand_delta, on_hand_delta > 0) AS units_in,
+    sumIf(-on_hand_delta, on_hand_delta < 0) AS units_out
+FROM stock_ledger FINAL GROUP BY location ORDER BY location`,
+	"mirror_progress": `-- How far the mirror is.
+SELECT topic, partition, max(next_offset) AS next_offset, max(current_at) AS current_at
+FROM mirror_progress GROUP BY topic, partition ORDER BY topic, partition`,
+}
 
 // docs/tables.md is generated from the migrations.
 func TestThePageOfTablesIsUpToDate(t *testing.T) {
@@ -146,6 +174,32 @@ func TestThePageOfTablesIsUpToDate(t *testing.T) {
 			}
 			fmt.Fprintf(b, "| %s | %s | %s |\n", col.Name, typ, col.Comment)
 		}
+		fmt.Fprintf(b, "\n```sql\n%s\n```\n", tableExamples[table.Name])
 	}
 	sameAs(t, "../../docs/tables.md", b.Bytes())
+}
+
+// The questions of docs/tables.md are answered.
+func TestTheExamplesOfTablesWork(t *testing.T) {
+	f := newFixture(t)
+	f.placed("o-1", "FR", january, 3, 1_000_000)
+	f.confirmed("o-1", february)
+	f.append(f.received(1))
+	_, stop := f.mirror()
+	defer stop()
+	if _, err := analytics.NewReports(f.conn).Await(f.ctx, f.end()); err != nil {
+		t.Fatal(err)
+	}
+	m, err := analytics.Migrations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range m.Tables() {
+		var count int64
+		query := "SELECT toInt64(count()) FROM (" + tableExamples[table.Name] + ")"
+		err := f.conn.Each(f.ctx, query, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&count) })
+		if wantsRows := table.Name != "events"; err != nil || (count > 0) != wantsRows {
+			t.Errorf("%s: %d rows, %v", table.Name, count, err)
+		}
+	}
 }

@@ -23,7 +23,7 @@ const (
 	// second. On a busy log they wait for up to longestFlushDelay.
 	DefaultFlushInterval = 500 * time.Millisecond
 	// DefaultFlushRows is how many rows a batch has at most, about: it is written once it has as many.
-	DefaultFlushRows = 100_000
+	DefaultFlushRows = 200_000
 	// MaxFlushRows keeps the memory of a batch below some hundred MB. MaxFlushInterval limits how late rows are visible.
 	MaxFlushRows     = 1_000_000
 	MaxFlushInterval = time.Minute

@@ -229,7 +229,7 @@ func TestMetricsAreNamed(t *testing.T) {
 	f.fill(0, 3)
 	f.mirror()
 	f.exact()
-	if n, err := testutil.GatherAndCount(f.metrics); err != nil || n != 16 {
+	if n, err := testutil.GatherAndCount(f.metrics); err != nil || n != 18 {
 		t.Errorf("%d series, %v", n, err)
 	}
 	if problems, err := testutil.GatherAndLint(f.metrics); err != nil || len(problems) > 0 {

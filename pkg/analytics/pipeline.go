@@ -56,6 +56,7 @@ type pipeline struct {
 	input    chan polled
 	full     chan *batch // batches to be written
 	free     chan *batch // batches that were written, to be filled again
+	sales    *salesFold
 }
 
 func newPipeline(m *Mirror, mirror uuid.UUID, follower *eventlog.Follower) *pipeline {
@@ -66,6 +67,7 @@ func newPipeline(m *Mirror, mirror uuid.UUID, follower *eventlog.Follower) *pipe
 	for range batchesInMemory {
 		p.free <- newBatch()
 	}
+	p.sales = newSalesFold(m.cfg.Conn, p.awaitEarlier)
 	return p
 }
 
@@ -132,6 +134,11 @@ func (p *pipeline) decode(ctx context.Context) error {
 				out = p.full
 			}
 		}
+		if out != nil {
+			if err := b.foldSales(ctx, p.sales); err != nil {
+				return err
+			}
+		}
 		select {
 		case work = <-input:
 		case out <- b:
@@ -141,6 +148,25 @@ func (p *pipeline) decode(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// awaitEarlier waits until all batches but the one that is being filled are written: until all others are free.
+func (p *pipeline) awaitEarlier(ctx context.Context) error {
+	var others []*batch
+	defer func() {
+		for _, b := range others {
+			p.free <- b
+		}
+	}()
+	for range batchesInMemory - 1 {
+		select {
+		case b := <-p.free:
+			others = append(others, b)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // fill adds records to the batch until it is full, and returns those that remain.

@@ -115,54 +115,19 @@ const (
 	timeFilter     = "occurred_at >= {from:DateTime64(6, 'UTC')} AND occurred_at < {to:DateTime64(6, 'UTC')}"
 )
 
-// revenueQuery sums up the lines in sold, which has one row for each change of revenue:
-//   - imported documents, as they are;
-//   - placed lines, once for each event in changes: the order's confirmation, and its cancellation after that;
-//   - later changes of lines, once with the confirmation and once with the cancellation of their order. Each counts
-//     from the later of the two times, so that a change before the confirmation counts with it.
-const revenueQuery = `WITH changes AS (
-    SELECT order_id, occurred_at, toInt64(1) AS sign FROM orders FINAL
-    WHERE type = 'order_confirmed' AND ` + timeFilter + `
-    UNION ALL
-    SELECT order_id, occurred_at, toInt64(-1) AS sign FROM orders FINAL
-    WHERE type = 'order_cancelled' AND ` + timeFilter + `
-        AND order_id IN (SELECT order_id FROM orders WHERE type = 'order_confirmed')
-), sold AS (
-    SELECT order_id, customer_id, country, currency AS code, sku, quantity AS units, amount_micros AS micros,
-        occurred_at
-    FROM order_lines FINAL
-    WHERE type IN ('order_imported', 'credit_note_imported')
-        AND ` + timeFilter + ` AND ` + currencyFilter + ` AND ` + skuFilter + `
-    UNION ALL
-    SELECT order_id, customer_id, country, currency, sku, sign * quantity, sign * amount_micros, changes.occurred_at
-    FROM (
-        SELECT order_id, customer_id, country, currency, sku, quantity, amount_micros FROM order_lines FINAL
-        WHERE type = 'order_placed' AND ` + currencyFilter + ` AND ` + skuFilter + `) AS placed
-    INNER JOIN changes USING (order_id)
-    UNION ALL
-    SELECT order_id, customer_id, country, currency, sku, sign * quantity, sign * amount_micros,
-        greatest(later.changed_at, turned.turned_at) AS occurred_at
-    FROM (
-        SELECT order_id, sku, quantity, amount_micros, occurred_at AS changed_at FROM order_lines FINAL
-        WHERE type IN ('lines_cancelled', 'return_received', 'order_amended') AND ` + skuFilter + `) AS later
-    INNER JOIN (
-        SELECT order_id, customer_id, country, currency FROM orders FINAL
-        WHERE type = 'order_placed' AND ` + currencyFilter + `) AS placed
-        USING (order_id)
-    INNER JOIN (
-        SELECT order_id, occurred_at AS turned_at, if(type = 'order_confirmed', toInt64(1), toInt64(-1)) AS sign
-        FROM orders FINAL
-        WHERE type = 'order_confirmed' OR type = 'order_cancelled'
-            AND order_id IN (SELECT order_id FROM orders WHERE type = 'order_confirmed')) AS turned
-        USING (order_id)
-    WHERE ` + timeFilter + `
-)
-SELECT %s AS key, toString(code) AS currency,
+// revenueQuery sums up the lines of sales. An order counts once, however often it was amended.
+const revenueQuery = `SELECT %s AS key, toString(code) AS currency,
     toString(uniqExactIf(order_id, units > 0)) AS orders, toString(uniqExactIf(order_id, units < 0)) AS credit_notes,
     toString(count()) AS lines, toString(sum(units)) AS quantity,
     sumIf(toInt128(micros), units > 0) AS sales, sumIf(toInt128(micros), units < 0) AS credits,
     sum(toInt128(micros)) AS revenue
-FROM sold GROUP BY key, currency`
+FROM (
+    SELECT order_id, customer_id, country, currency AS code, sku, quantity AS units, amount_micros AS micros,
+        counted_at AS occurred_at
+    FROM sales FINAL
+    WHERE ` + timeFilter + ` AND ` + currencyFilter + ` AND ` + skuFilter + `
+)
+GROUP BY key, currency`
 
 // StockMovements sums up the units that came in and went out: the changes of on_hand.
 func (r *Reports) StockMovements(ctx context.Context, q ReportQuery) (*Report, error) {

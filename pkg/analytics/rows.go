@@ -16,6 +16,7 @@ const (
 	tableEvents     = "events"
 	tableOrders     = "orders"
 	tableOrderLines = "order_lines"
+	tableSales      = "sales"
 	tableStock      = "stock_ledger"
 	tableProgress   = "mirror_progress"
 )
@@ -29,10 +30,17 @@ type rows struct {
 	events eventRows
 	orders orderRows
 	lines  lineRows
+	sales  saleRows // those of orders are made by a salesFold
 	stock  stockRows
 
 	// changed is memory for decoding stock events; its content belongs to one event.
 	changed []changedLocation
+	// body is memory for the JSON of an event.
+	body []byte
+	// foldedOrders and foldedLines are how many rows of orders and lines have their rows in sales.
+	foldedOrders, foldedLines int
+	// saleOrders are the orders that have events in the batch; nil where the log does not have their beginning.
+	saleOrders map[string]*orderSales
 }
 
 // table is one of the tables with its columns.
@@ -47,6 +55,7 @@ func (r *rows) tables() []table {
 		{tableEvents, len(r.events.offset), r.events.columns()},
 		{tableOrders, len(r.orders.offset), r.orders.columns()},
 		{tableOrderLines, len(r.lines.offset), r.lines.columns()},
+		{tableSales, len(r.sales.offset), r.sales.columns()},
 		{tableStock, len(r.stock.offset), r.stock.columns()},
 	}
 }
@@ -57,11 +66,14 @@ func (r *rows) reset() {
 			col.reset()
 		}
 	}
+	r.foldedOrders, r.foldedLines = 0, 0
+	clear(r.saleOrders)
 }
 
 // count is the number of rows in all tables together.
 func (r *rows) count() int {
-	return len(r.events.offset) + len(r.orders.offset) + len(r.lines.offset) + len(r.stock.offset)
+	return len(r.events.offset) + len(r.orders.offset) + len(r.lines.offset) + len(r.sales.offset) +
+		len(r.stock.offset)
 }
 
 // largest is the number of rows in the table that has the most.
@@ -111,10 +123,10 @@ func (p *place) add(rec *eventlog.Record) {
 // eventRows are the rows of the table events: one for each event.
 type eventRows struct {
 	place
-	topic, typ, aggregateID, cause, idempotencyKey []string
-	version, digest                                []uint64
-	eventID, causationID                           []uuid.UUID
-	occurredAt, recordedAt                         []time.Time
+	topic, typ, aggregateID, cause, idempotencyKey, body []string
+	version, digest                                      []uint64
+	eventID, causationID                                 []uuid.UUID
+	occurredAt, recordedAt                               []time.Time
 }
 
 func (r *eventRows) columns() []column {
@@ -130,10 +142,11 @@ func (r *eventRows) columns() []column {
 		columnOf("occurred_at", &r.occurredAt),
 		columnOf("recorded_at", &r.recordedAt),
 		columnOf("digest", &r.digest),
+		columnOf("body", &r.body),
 	)
 }
 
-func (r *eventRows) add(rec *eventlog.Record, typ, aggregateID string, meta *eventv1.Meta) {
+func (r *eventRows) add(rec *eventlog.Record, typ, aggregateID string, meta *eventv1.Meta, body []byte) {
 	var causation uuid.UUID // all zeros where there was none
 	copy(causation[:], meta.CausationId)
 	r.place.add(rec)
@@ -148,4 +161,5 @@ func (r *eventRows) add(rec *eventlog.Record, typ, aggregateID string, meta *eve
 	r.occurredAt = append(r.occurredAt, time.UnixMicro(meta.OccurredAtMicros))
 	r.recordedAt = append(r.recordedAt, time.UnixMicro(meta.RecordedAtMicros))
 	r.digest = append(r.digest, digestOf(rec))
+	r.body = append(r.body, string(body))
 }

@@ -34,8 +34,8 @@ type TableColumn struct{ Name, Type, Default, Comment string }
 
 // Migrations are SQL files numbered without gaps: 0001_name.sql, 0002_name.sql and so on. This package derives from
 // them what each table should look like, so they have a restricted form. A statement is CREATE TABLE IF NOT EXISTS with
-// one column a line, or ALTER TABLE … ADD COLUMN IF NOT EXISTS. Every table and every column has a comment. Running a
-// migration again changes nothing.
+// one column or index a line, or ALTER TABLE … ADD COLUMN IF NOT EXISTS. Every table and every column has a comment.
+// Running a migration again changes nothing.
 type Migrations struct {
 	files  []migration
 	tables []Table
@@ -47,12 +47,16 @@ type migration struct {
 	statements     []string
 }
 
+// codec is how a column is compressed. Nothing depends on it, as on indexes: they are not compared with the table.
+const codec = `(?: CODEC\(.+?\))?`
+
 var (
 	filePattern   = regexp.MustCompile(`^(\d{4})_([a-z0-9_]+)\.sql$`)
 	createPattern = regexp.MustCompile(`^CREATE TABLE IF NOT EXISTS ([a-z_]+) \($`)
-	columnPattern = regexp.MustCompile(`^    ([a-z_]+) (.+?)(?: DEFAULT (.+?))? COMMENT '((?:[^']|'')+)',?$`)
+	columnPattern = regexp.MustCompile(`^    ([a-z_]+) (.+?)(?: DEFAULT (.+?))? COMMENT '((?:[^']|'')+)'` + codec + `,?$`)
+	indexPattern  = regexp.MustCompile(`^    INDEX [a-z_]+ .+ TYPE .+ GRANULARITY \d+,?$`)
 	alterPattern  = regexp.MustCompile(`^ALTER TABLE ([a-z_]+) ADD COLUMN IF NOT EXISTS ` +
-		`([a-z_]+) (.+?)(?: DEFAULT (.+?))? COMMENT '((?:[^']|'')+)'$`)
+		`([a-z_]+) (.+?)(?: DEFAULT (.+?))? COMMENT '((?:[^']|'')+)'` + codec + `$`)
 	commentPattern = regexp.MustCompile(`^COMMENT '((?:[^']|'')+)'$`)
 )
 
@@ -115,6 +119,9 @@ func (m *Migrations) apply(statement string) error {
 	for i, line := range lines[1:] {
 		if line == ")" {
 			return m.addTable(table, lines[i+2:])
+		}
+		if indexPattern.MatchString(line) {
+			continue
 		}
 		col := columnPattern.FindStringSubmatch(line)
 		if col == nil {

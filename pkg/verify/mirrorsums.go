@@ -8,6 +8,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
@@ -33,7 +34,9 @@ func (s sums) add(name string, figures ...int64) {
 //
 // The last figure of each sum is a sum of hashes. A row's hash is made of all columns that are not added up themselves.
 type mirrorSums struct {
-	events, orders, lines, stock sums
+	events, orders, lines, sales, stock sums
+	// sold is what the events of each order so far sell.
+	sold map[string]*soldOrder
 	// levels are those that each location of a SKU had last.
 	levels map[[2]string][8]int64
 	row    rowHash
@@ -41,7 +44,8 @@ type mirrorSums struct {
 
 func newMirrorSums() *mirrorSums {
 	return &mirrorSums{
-		events: sums{}, orders: sums{}, lines: sums{}, stock: sums{}, levels: map[[2]string][8]int64{},
+		events: sums{}, orders: sums{}, lines: sums{}, sales: sums{}, stock: sums{}, sold: map[string]*soldOrder{},
+		levels: map[[2]string][8]int64{},
 	}
 }
 
@@ -72,7 +76,7 @@ func (m *mirrorSums) record(rec *eventlog.Record) {
 		var ev eventv1.InventoryEvent
 		if schema.ReadInventory(rec.Value, &ev) == nil && ev.Meta != nil {
 			change := changeOf(&ev)
-			m.event(rec, change.name, ev.Sku, ev.Meta)
+			m.event(rec, change.name, ev.Sku, ev.Meta, &ev)
 			m.stockEvent(rec, change, &ev)
 		}
 		return
@@ -82,17 +86,19 @@ func (m *mirrorSums) record(rec *eventlog.Record) {
 		return // a violation of ENV, which is counted there
 	}
 	change := changeOf(&ev)
-	m.event(rec, change.name, ev.OrderId, ev.Meta)
+	m.event(rec, change.name, ev.OrderId, ev.Meta, &ev)
 	m.orderEvent(rec, change, &ev)
 	m.orderLines(rec, change.name, &ev)
+	m.orderSales(rec, change, &ev)
 }
 
 // hashedOfEvents are the columns of the table events in a row's hash, in the order of their values in event.
 var hashedOfEvents = []string{
 	"offset", "aggregate_id", "event_id", "causation_id", "cause", "idempotency_key", "occurred_at", "recorded_at",
+	"body",
 }
 
-func (m *mirrorSums) event(rec *eventlog.Record, name, id string, meta *eventv1.Meta) {
+func (m *mirrorSums) event(rec *eventlog.Record, name, id string, meta *eventv1.Meta, ev protoreflect.ProtoMessage) {
 	cause := ""
 	if meta.Cause != eventv1.Cause_CAUSE_UNSPECIFIED {
 		cause = enumWord(meta.Cause.String(), "CAUSE_")
@@ -100,10 +106,14 @@ func (m *mirrorSums) event(rec *eventlog.Record, name, id string, meta *eventv1.
 	var eventID, causationID uuid.UUID
 	copy(eventID[:], meta.EventId)
 	copy(causationID[:], meta.CausationId)
+	body, err := schema.AppendJSON(nil, ev)
+	if err != nil {
+		body = []byte(err.Error())
+	}
 	m.events.add(fmt.Sprintf("%s/%d %s", rec.Topic, rec.Partition, name),
 		1, int64(meta.Version), int64(xxhash.Sum64(rec.Value)),
 		m.row.of(rec.Offset, id, eventID, causationID, cause, meta.IdempotencyKey,
-			meta.OccurredAtMicros, meta.RecordedAtMicros))
+			meta.OccurredAtMicros, meta.RecordedAtMicros, string(body)))
 }
 
 // hashedOfOrders are those of the table orders, in the order of their values in orderEvent.

@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS events (
     idempotency_key String COMMENT 'Idempotency-Key of the command; empty when no client asked for it',
     occurred_at DateTime64(6, 'UTC') COMMENT 'When it happened in the shop; for past documents their own time',
     recorded_at DateTime64(6, 'UTC') COMMENT 'When the writer decided it',
-    digest UInt64 COMMENT 'xxHash64 of the value of the record, to compare the mirror with the log'
+    digest UInt64 COMMENT 'xxHash64 of the value of the record, to compare the mirror with the log',
+    body String COMMENT 'The whole event as JSON, for questions about fields that have no column' CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
@@ -38,7 +39,8 @@ CREATE TABLE IF NOT EXISTS orders (
     total_micros Int64 COMMENT 'The subtotal rounded once to the minor unit of the currency; below 0 on a credit note',
     amount_micros Int64 COMMENT 'Money that a payment event moved: authorized, captured, voided or refunded',
     occurred_at DateTime64(6, 'UTC') COMMENT 'When it happened in the shop; for past documents their own time',
-    recorded_at DateTime64(6, 'UTC') COMMENT 'When the writer decided it'
+    recorded_at DateTime64(6, 'UTC') COMMENT 'When the writer decided it',
+    INDEX order_id_bloom order_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
@@ -60,13 +62,38 @@ CREATE TABLE IF NOT EXISTS order_lines (
     quantity Int64 COMMENT 'Units; below 0 on a credit note, on cancelled or returned lines, and for what an amendment takes off',
     unit_price_micros Int64 COMMENT 'Price of one unit in millionths of the currency',
     amount_micros Int64 COMMENT 'Quantity times unit price, exact; below 0 on a credit note, on cancelled or returned lines, and for what an amendment takes off',
-    occurred_at DateTime64(6, 'UTC') COMMENT 'When it happened in the shop; for past documents their own time'
+    occurred_at DateTime64(6, 'UTC') COMMENT 'When it happened in the shop; for past documents their own time',
+    INDEX order_id_bloom order_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (topic, partition, offset, line)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 10, min_bytes_for_wide_part = 268435456
 COMMENT 'One row for each line of the events that carry money for a line';
+
+CREATE TABLE IF NOT EXISTS sales (
+    topic LowCardinality(String) DEFAULT 'orders.events' COMMENT 'Topic of the record',
+    partition Int32 COMMENT 'Partition of the record that makes the line count',
+    offset Int64 COMMENT 'Offset of that record in its partition',
+    line UInt32 COMMENT 'Place of the line among those that the event makes count, from 0',
+    order_id String COMMENT 'Order, or past document',
+    customer_id String COMMENT 'Customer of the order',
+    country LowCardinality(String) COMMENT 'Country as the shop writes it; may be empty',
+    currency LowCardinality(String) COMMENT 'ISO 4217 code',
+    sku String COMMENT 'Stock item',
+    kind LowCardinality(String) COMMENT 'What is sold: goods',
+    reason LowCardinality(String) COMMENT 'Why the line counts: confirmed (also past orders), amended, cancelled, returned, or credited (past credit notes)',
+    quantity Int64 COMMENT 'Units; below 0 for what is taken off',
+    amount_micros Int64 COMMENT 'Quantity times unit price, exact, in millionths of the currency; below 0 for what is taken off',
+    rounding_micros Int64 COMMENT 'Share of the line in the rounding of the total of the order to the minor unit; with amount_micros it adds up to what the customer pays',
+    ordered_at DateTime64(6, 'UTC') COMMENT 'When the order was placed; for past documents their own time',
+    counted_at DateTime64(6, 'UTC') COMMENT 'When the line began to count: when the event happened, but not before the confirmation of the order'
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(counted_at)
+ORDER BY (topic, partition, offset, line)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 10, min_bytes_for_wide_part = 268435456
+COMMENT 'One row for each line whose money counts, from the confirmation of its order on';
 
 CREATE TABLE IF NOT EXISTS stock_ledger (
     topic LowCardinality(String) DEFAULT 'inventory.events' COMMENT 'Topic of the record',

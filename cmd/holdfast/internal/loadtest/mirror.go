@@ -47,8 +47,8 @@ type MirrorReport struct {
 	// LinesPerSecond counts order lines only. Each order also has a row in two other tables.
 	LinesPerSecond float64 `json:"lines_per_second"`
 	RowsPerSecond  float64 `json:"rows_per_second"`
-	// CopyRowsPerSecond is the rate of ClickHouse's own INSERT … SELECT of the same rows, from files in its Native format
-	// into tables of the same kind. Ratio is the mirror's rate divided by it.
+	// CopyRowsPerSecond is the rate of ClickHouse's own INSERT … SELECT of the same rows, from files in its Native
+	// format into tables of the same kind. Ratio is the mirror's rate divided by it.
 	CopyRowsPerSecond float64 `json:"copy_rows_per_second"`
 	Ratio             float64 `json:"ratio"`
 	// PeakHeapMB is the largest sampled size of Go's heap while mirroring. It includes the embedded broker, and garbage
@@ -59,6 +59,12 @@ type MirrorReport struct {
 	IdleHeapMB float64 `json:"idle_heap_mb"`
 	// EnginePeakMB is the most memory that ClickHouse's process has had; 0 if the system does not provide it.
 	EnginePeakMB float64 `json:"engine_peak_mb"`
+	// CPUSeconds and EngineCPUSeconds are the CPU time of this process, with its broker, and of ClickHouse while
+	// mirroring. On a busy machine they say more than the rate does.
+	CPUSeconds       float64 `json:"cpu_seconds"`
+	EngineCPUSeconds float64 `json:"engine_cpu_seconds"`
+	// EngineMB is what the tables take on disk.
+	EngineMB float64 `json:"engine_mb"`
 }
 
 // Mirror fills the log with orders, then mirrors them from the log's start. It measures the mirroring alone.
@@ -81,12 +87,14 @@ func Mirror(ctx context.Context, cfg MirrorConfig) (*MirrorReport, error) {
 	running, stop := context.WithCancel(ctx)
 	runtime.GC()
 	_, r.IdleHeapMB = heapMB()
-	begin := time.Now()
+	begin, cpu, engineCPU := time.Now(), cpuTime(), cpuTimeOf(cfg.EnginePID)
 	var tasks sync.WaitGroup
 	tasks.Go(func() { _ = m.Run(running) }) // with Alone it retries until it is stopped
 	tasks.Go(func() { r.sampleHeap(running) })
 	_, err = analytics.NewReports(cfg.Conn).Await(ctx, eventlog.PositionOf(end))
 	r.Seconds = time.Since(begin).Seconds()
+	r.CPUSeconds = (cpuTime() - cpu).Seconds()
+	r.EngineCPUSeconds = (cpuTimeOf(cfg.EnginePID) - engineCPU).Seconds()
 	stop()
 	tasks.Wait()
 	if err != nil {
@@ -94,6 +102,12 @@ func Mirror(ctx context.Context, cfg MirrorConfig) (*MirrorReport, error) {
 	}
 	r.EnginePeakMB = peakMB(cfg.EnginePID)
 	r.LinesPerSecond = float64(r.Lines) / r.Seconds
+	err = cfg.Conn.Each(ctx, `SELECT sum(bytes_on_disk) / 1048576 FROM system.parts
+		WHERE active AND database = currentDatabase()`, nil, nil,
+		func(rows clickhouse.Rows) error { return rows.Scan(&r.EngineMB) })
+	if err != nil {
+		return nil, err
+	}
 	return r, r.measureCopy(ctx, cfg)
 }
 
@@ -177,6 +191,28 @@ func peakMB(pid int) float64 {
 		return 0
 	}
 	return kb / 1024
+}
+
+// clockTicks is how many ticks a second has in /proc: USER_HZ, which is 100 on Linux.
+const clockTicks = 100
+
+// cpuTimeOf is the CPU time that a process has used so far, user and system; 0 if the system does not provide it.
+func cpuTimeOf(pid int) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, fields, _ := strings.Cut(string(stat), ") ") // the name of the program before it may have spaces
+	var user, system int64
+	for i, field := range strings.Fields(fields) {
+		switch i {
+		case 11:
+			user, _ = strconv.ParseInt(field, 10, 64)
+		case 12:
+			system, _ = strconv.ParseInt(field, 10, 64)
+		}
+	}
+	return time.Duration(user+system) * time.Second / clockTicks
 }
 
 // fillLog appends the orders. It needs no transactions, because nothing else writes this log.

@@ -1,0 +1,279 @@
+package analytics
+
+import (
+	"math/bits"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/money"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// Why a line of the table sales counts.
+const (
+	soldConfirmed = "confirmed"
+	soldAmended   = "amended"
+	soldCancelled = "cancelled"
+	soldReturned  = "returned"
+	soldCredited  = "credited"
+)
+
+// kindGoods is what is sold: a stock item.
+const kindGoods = "goods"
+
+// saleLine is a line of an order, or a change of one; quantity is below 0 for what is taken off.
+type saleLine struct {
+	sku                       string
+	unitPriceMicros, quantity int64
+}
+
+func (l saleLine) amountMicros() int64 { return l.quantity * l.unitPriceMicros }
+
+// orderChange is an event of an order, as the tables orders and order_lines have it.
+type orderChange struct {
+	partition                                   int32
+	offset                                      int64
+	typ, orderID, customerID, country, currency string
+	occurredAt                                  time.Time
+	lines                                       []saleLine
+}
+
+// saleTypes are the events of an order that its sales are made of. A past document has everything in one event.
+var saleTypes = []string{
+	"order_placed", "order_amended", "lines_cancelled", "return_received", "order_confirmed", "order_cancelled",
+}
+
+// orderSales is what the events of one order so far mean for the table sales.
+type orderSales struct {
+	customerID, country, currency string
+	orderedAt                     time.Time
+	// confirmedAt is when the order began to count; zero: it does not count.
+	confirmedAt time.Time
+	// lines are what the customer has ordered, without what was cancelled and returned. A line of which nothing is left
+	// stays.
+	lines []saleLine
+	// subtotalMicros is what was ordered without what was cancelled, returnedMicros what of that came back.
+	subtotalMicros, returnedMicros int64
+}
+
+// counted are the lines that an event makes count.
+type counted struct {
+	order  *orderSales
+	reason string
+	at     time.Time
+	lines  []saleLine
+	// roundingMicros is what rounding adds to the order's total by this event.
+	roundingMicros int64
+}
+
+// change folds an event and returns what it makes count. An order counts from its confirmation on, with the lines that
+// it has then, until it is cancelled.
+func (o *orderSales) change(c *orderChange) counted {
+	rounding := o.roundingMicros()
+	sold := counted{order: o, at: c.occurredAt}
+	counts := !o.confirmedAt.IsZero()
+	if counts && sold.at.Before(o.confirmedAt) {
+		sold.at = o.confirmedAt // nothing counts before the order does
+	}
+	switch c.typ {
+	case "order_placed":
+		*o = orderSales{customerID: c.customerID, country: c.country, currency: c.currency, orderedAt: c.occurredAt}
+		o.add(c.lines)
+		return counted{}
+	case "order_amended":
+		sold.reason, sold.lines = soldAmended, c.lines
+		o.add(c.lines)
+	case "lines_cancelled":
+		sold.reason, sold.lines = soldCancelled, c.lines
+		o.add(c.lines)
+	case "return_received":
+		sold.reason, sold.lines = soldReturned, c.lines
+		o.add(c.lines)
+		for _, line := range c.lines { // these are below 0
+			o.subtotalMicros -= line.amountMicros()
+			o.returnedMicros -= line.amountMicros()
+		}
+	case "order_confirmed":
+		if counts {
+			return counted{}
+		}
+		o.confirmedAt, counts = c.occurredAt, true
+		sold.reason, sold.lines = soldConfirmed, o.left(1)
+	case "order_cancelled":
+		sold.reason, sold.lines = soldCancelled, o.left(-1)
+		o.confirmedAt = time.Time{}
+	}
+	if !counts {
+		return counted{}
+	}
+	sold.roundingMicros = o.roundingMicros() - rounding
+	return sold
+}
+
+// add adds changes of lines. What is taken off comes off the last lines of its SKU and price.
+func (o *orderSales) add(changes []saleLine) {
+	for _, change := range changes {
+		o.subtotalMicros += change.amountMicros()
+		if change.quantity > 0 {
+			o.lines = append(o.lines, change)
+			continue
+		}
+		for i := len(o.lines) - 1; i >= 0 && change.quantity < 0; i-- {
+			line := &o.lines[i]
+			if line.sku == change.sku && line.unitPriceMicros == change.unitPriceMicros {
+				taken := min(line.quantity, -change.quantity)
+				line.quantity -= taken
+				change.quantity += taken
+			}
+		}
+	}
+}
+
+// left are the lines of which something is left, times sign.
+func (o *orderSales) left(sign int64) (lines []saleLine) {
+	for _, line := range o.lines {
+		if line.quantity > 0 {
+			line.quantity *= sign
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// roundingMicros is what the customer pays more than the lines cost, because of rounding to the minor unit of the
+// currency; 0 while the order does not count. What was ordered is rounded as a whole (ORD-4), and so is what of it came
+// back (ORD-61).
+func (o *orderSales) roundingMicros() int64 {
+	currency, known := money.Lookup(o.currency)
+	if o.confirmedAt.IsZero() || !known {
+		return 0
+	}
+	total, err := currency.Round(o.subtotalMicros)
+	returned, err2 := currency.Round(o.returnedMicros)
+	if err != nil || err2 != nil {
+		return 0 // the writer refuses such a total (ORD-4)
+	}
+	return total - returned - (o.subtotalMicros - o.returnedMicros)
+}
+
+// roundingShares shares an amount among lines in proportion to what they cost.
+type roundingShares struct {
+	rounding int64
+	lines    int    // that have no share yet
+	all      uint64 // what all lines cost
+	// running is what the lines that have a share cost, and shared what they have got.
+	running uint64
+	shared  int64
+}
+
+func shareRounding(rounding int64, lines int, amountMicros func(line int) int64) roundingShares {
+	s := roundingShares{rounding: rounding, lines: lines}
+	if rounding != 0 {
+		for i := range lines {
+			s.all += magnitude(amountMicros(i))
+		}
+	}
+	return s
+}
+
+// next is the share of the next line. It is the difference of two running shares, rounded towards zero, so that all
+// lines together get all of the amount. Lines that cost nothing get nothing, unless all do: then the last one gets it.
+func (s *roundingShares) next(amountMicros int64) int64 {
+	if s.rounding == 0 {
+		return 0
+	}
+	s.lines--
+	s.running += magnitude(amountMicros)
+	upTo := int64(0)
+	switch {
+	case s.lines == 0:
+		upTo = s.rounding
+	case s.all > 0:
+		high, low := bits.Mul64(magnitude(s.rounding), s.running)
+		quotient, _ := bits.Div64(high, low, s.all)
+		if upTo = int64(quotient); s.rounding < 0 {
+			upTo = -upTo
+		}
+	}
+	share := upTo - s.shared
+	s.shared = upTo
+	return share
+}
+
+func magnitude(v int64) uint64 {
+	if v < 0 {
+		return -uint64(v)
+	}
+	return uint64(v)
+}
+
+// saleRows are the rows of the table sales: one for each line whose money counts.
+type saleRows struct {
+	place
+	line                                                      []uint32
+	orderID, customerID, country, currency, sku, kind, reason []string
+	quantity, amountMicros, roundingMicros                    []int64
+	orderedAt, countedAt                                      []time.Time
+}
+
+func (r *saleRows) columns() []column {
+	return append(r.place.columns(),
+		columnOf("line", &r.line),
+		columnOf("order_id", &r.orderID),
+		columnOf("customer_id", &r.customerID),
+		columnOf("country", &r.country),
+		columnOf("currency", &r.currency),
+		columnOf("sku", &r.sku),
+		columnOf("kind", &r.kind),
+		columnOf("reason", &r.reason),
+		columnOf("quantity", &r.quantity),
+		columnOf("amount_micros", &r.amountMicros),
+		columnOf("rounding_micros", &r.roundingMicros),
+		columnOf("ordered_at", &r.orderedAt),
+		columnOf("counted_at", &r.countedAt),
+	)
+}
+
+// add adds the lines that an event of an order makes count.
+func (r *saleRows) add(c *orderChange, sold counted) {
+	amount := func(i int) int64 { return sold.lines[i].amountMicros() }
+	shares := shareRounding(sold.roundingMicros, len(sold.lines), amount)
+	for i, line := range sold.lines {
+		r.partition = append(r.partition, c.partition)
+		r.offset = append(r.offset, c.offset)
+		r.orderID = append(r.orderID, c.orderID)
+		r.customerID = append(r.customerID, sold.order.customerID)
+		r.country = append(r.country, sold.order.country)
+		r.currency = append(r.currency, sold.order.currency)
+		r.orderedAt = append(r.orderedAt, sold.order.orderedAt)
+		r.countedAt = append(r.countedAt, sold.at)
+		r.addLine(i, line, sold.reason, shares.next(line.amountMicros()))
+	}
+}
+
+// addDocument adds the lines of a past document. They count as they are.
+func (r *saleRows) addDocument(rec *eventlog.Record, ev *eventv1.OrderEvent, row *orderRow, reason string) {
+	at := time.UnixMicro(ev.Meta.OccurredAtMicros)
+	amount := func(i int) int64 { return row.priced[i].Quantity * row.priced[i].UnitPriceMicros }
+	shares := shareRounding(row.totalMicros-row.subtotalMicros, len(row.priced), amount)
+	for i, line := range row.priced {
+		r.place.add(rec)
+		r.orderID = append(r.orderID, ev.OrderId)
+		r.customerID = append(r.customerID, row.customerID)
+		r.country = append(r.country, row.country)
+		r.currency = append(r.currency, row.currency)
+		r.orderedAt = append(r.orderedAt, at)
+		r.countedAt = append(r.countedAt, at)
+		r.addLine(i, saleLine{line.Sku, line.UnitPriceMicros, row.sign * line.Quantity}, reason, shares.next(amount(i)))
+	}
+}
+
+func (r *saleRows) addLine(i int, line saleLine, reason string, rounding int64) {
+	r.line = append(r.line, uint32(i))
+	r.sku = append(r.sku, line.sku)
+	r.kind = append(r.kind, kindGoods)
+	r.reason = append(r.reason, reason)
+	r.quantity = append(r.quantity, line.quantity)
+	r.amountMicros = append(r.amountMicros, line.amountMicros())
+	r.roundingMicros = append(r.roundingMicros, rounding)
+}
