@@ -96,7 +96,7 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 		}
 	}
 	if f.acks != "" {
-		file, err := os.OpenFile(f.acks, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+		file, err := os.OpenFile(f.acks, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		if err != nil {
 			return fmt.Errorf("acks file: %w", err)
 		}

@@ -75,7 +75,8 @@ func (p *platform) refuseOne(t *testing.T, n int, etag string) string {
 		if shown, body := p.send(t, http.MethodGet, path, "", position); shown.Header.Get("Etag") != etag {
 			t.Errorf("%s has the version %s, was %s: %s", path, shown.Header.Get("Etag"), etag, body)
 		}
-		if same, _ := p.send(t, http.MethodGet, path, "", position, "If-None-Match: "+etag); same.StatusCode != 304 {
+		same, _ := p.send(t, http.MethodGet, path, "", position, "If-None-Match: "+etag)
+		if same.StatusCode != http.StatusNotModified {
 			t.Errorf("%s with If-None-Match: %s", path, same.Status)
 		}
 	}

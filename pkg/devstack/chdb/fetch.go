@@ -156,7 +156,7 @@ func (f *fetcher) verify() error {
 	if got := hex.EncodeToString(sum.Sum(nil)); got != f.build.sha256 {
 		return fmt.Errorf("%s is another file than was pinned: its SHA-256 is %s, not %s", f.path(), got, f.build.sha256)
 	}
-	return os.WriteFile(f.stampPath(), []byte(stamp), 0o644)
+	return os.WriteFile(f.stampPath(), []byte(stamp), 0o600)
 }
 
 // library returns the path of the library, and downloads it first if needed. Processes that ask at the same time wait
@@ -165,7 +165,7 @@ func (f *fetcher) library(ctx context.Context) (string, error) {
 	if f.verified() {
 		return f.path(), nil
 	}
-	if err := os.MkdirAll(f.dir, 0o755); err != nil {
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return "", f.unwritable(err)
 	}
 	release, err := lockfile.AcquireWait(ctx, filepath.Join(f.dir, lockName))
@@ -347,7 +347,7 @@ func (f *fetcher) unpack(pkg, path string) error {
 // writeDurably writes a file and syncs it to disk. The caller renames it afterwards, and a file with the final name
 // must be complete, also after a power cut.
 func writeDurably(path string, from io.Reader) error {
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

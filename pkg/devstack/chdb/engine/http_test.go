@@ -313,3 +313,13 @@ func TestStatementsEndWithTheirClient(t *testing.T) {
 		chdbtest.Eventually(t, "the query has ended", func() bool { return running() == "0" })
 	}
 }
+
+// What is in the data never becomes a page: a browser shows it as text.
+func TestResultsAreText(t *testing.T) {
+	for _, statement := range []string{"SELECT '<script>alert(1)</script>' FORMAT RawBLOB", "SELECT nothing"} {
+		h := ask(t, "", strings.NewReader(statement)).header
+		if h.Get("Content-Type") != "text/plain; charset=UTF-8" || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %v", statement, h)
+		}
+	}
+}

@@ -17,7 +17,7 @@ const (
 // process: other users of the machine can read neither it nor the memory of the process.
 const (
 	User        = "default"
-	PasswordEnv = "HOLDFAST_EMBEDDED_CLICKHOUSE_PASSWORD"
+	PasswordEnv = "HOLDFAST_EMBEDDED_CLICKHOUSE_PASSWORD" //nolint:gosec // the name of a variable
 )
 
 // ListenerFD is the file descriptor of the listening socket, which the engine's process inherits.
