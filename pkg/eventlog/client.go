@@ -126,6 +126,9 @@ func (c *Client) listOffsets(
 		}
 		unknown := errors.Is(err, kerr.UnknownTopicOrPartition) && time.Since(began) > unknownTopicTimeout
 		if unknown || !kerr.IsRetriable(err) {
+			if brokers, ok := errors.AsType[*kadm.ShardErrors](err); ok && len(brokers.Errs) > 0 {
+				err = brokers.Errs[0].Err // the others say the same of other brokers
+			}
 			return nil, fmt.Errorf("%s offsets: %w", which, err)
 		}
 		if backoff.Sleep(ctx, retryPause) != nil {

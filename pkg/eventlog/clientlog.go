@@ -27,18 +27,28 @@ var clearer = []struct{ begins, says string }{
 	{"unable to open connection to broker", "a Kafka broker cannot be reached; the client tries again"},
 	{"read from broker errored, killing connection",
 		"a Kafka broker closed the connection before it had answered; it may be stopping, or want TLS or SASL settings"},
-	{"group manage loop errored",
-		"the consumer group does not answer; shards and partitions stay where they are until it does"},
+	{"group manage loop errored", groupSilent},
 }
 
-// volatile are attributes that differ from one repeated line to the next, and tell nothing.
-var volatile = []string{"consecutive_errors", "backoff"}
+// groupSilent is told without the error, which names another broker each time: the lines on the brokers say why.
+const groupSilent = "the consumer group does not answer; shards and partitions stay where they are until it does"
+
+// needless are lines of which another one tells the cause: that a broker cannot be reached, or does not answer. What
+// the client gives up is an error of whoever asked for it.
+var needless = []string{"produce partition load error"}
+
+// volatile are attributes that differ from one repeated line to the next, and tell nothing: a broker has its ID, or a
+// name that the client made up, and always its address.
+var volatile = []string{"consecutive_errors", "backoff", "broker"}
 
 // Log implements kgo.Logger.
 func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	to := slog.LevelWarn
 	if level == kgo.LogLevelError {
 		to = slog.LevelError
+	}
+	if slices.ContainsFunc(needless, func(begins string) bool { return strings.HasPrefix(msg, begins) }) {
+		return
 	}
 	for _, c := range clearer {
 		if strings.HasPrefix(msg, c.begins) {
@@ -48,7 +58,8 @@ func (l clientLogger) Log(level kgo.LogLevel, msg string, keyvals ...any) {
 	}
 	kept := make([]any, 0, len(keyvals))
 	for i := 0; i+1 < len(keyvals); i += 2 {
-		if key, ok := keyvals[i].(string); !ok || !slices.Contains(volatile, key) {
+		key, ok := keyvals[i].(string)
+		if !ok || !slices.Contains(volatile, key) && (key != "err" || msg != groupSilent) {
 			kept = append(kept, keyvals[i], keyvals[i+1])
 		}
 	}

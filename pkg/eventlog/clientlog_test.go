@@ -26,3 +26,18 @@ func TestTheClientsLinesSayWhatFollows(t *testing.T) {
 		}
 	}
 }
+
+// A partition that takes no records is told by the line on its broker, once and not for each partition.
+func TestTheClientsLinesAreNotToldTwice(t *testing.T) {
+	var out bytes.Buffer
+	log := clientLogger{slog.New(slog.NewTextHandler(&out, nil))}
+	log.Log(kgo.LogLevelError, "group manage loop errored", "group", "g", "err", "dial 127.0.0.1:9092")
+	if !strings.Contains(out.String(), "does not answer") || strings.Contains(out.String(), "9092") {
+		t.Errorf("it says %s", out.String())
+	}
+	out.Reset()
+	log.Log(kgo.LogLevelWarn, "produce partition load error, bumping error count on first stored batch", "partition", 1)
+	if out.Len() > 0 {
+		t.Errorf("it says %s", out.String())
+	}
+}

@@ -309,13 +309,26 @@ func (r *Runtime) update() {
 
 // watchEnd keeps lag and age current, and ends with an error when the topic was deleted and created again.
 func (r *Runtime) watchEnd(ctx context.Context) error {
+	var since time.Time // when Kafka last began not to answer; zero: it answers
 	watcher := eventlog.EndWatcher{
 		Ask:        r.cfg.Client.StableOffsets,
 		Partitions: r.cfg.Partitions,
-		Observe:    r.observeEnd,
+		Observe: func(end eventlog.Offsets, asked time.Time) error {
+			if !since.IsZero() {
+				r.cfg.Logger.Info("Kafka says again where the log ends; the view follows it", "view", r.cfg.Name,
+					"after", time.Since(since).Round(time.Second).String())
+				since = time.Time{}
+			}
+			return r.observeEnd(end, asked)
+		},
 		Failed: func(err error) error {
+			level := slog.LevelDebug
+			if since.IsZero() {
+				since, level = time.Now(), slog.LevelWarn
+			}
 			// The view stays good. Its age grows, and shows that it may not be current.
-			r.cfg.Logger.Warn("the log does not say where it ends", "view", r.cfg.Name, "error", err)
+			r.cfg.Logger.Log(ctx, level, "Kafka does not say where the log ends; the view stays as it is until it does. "+
+				"Look at the brokers", "view", r.cfg.Name, "error", err)
 			return nil
 		},
 	}
