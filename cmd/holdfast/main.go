@@ -64,6 +64,7 @@ func newRootCommand() *cobra.Command {
 		newStockCommand(),
 		newBenchCommand(),
 		newVerifyCommand(),
+		newInsightCommand(),
 		newMirrorCommand(),
 		newDeadLettersCommand(),
 		newLogCommand(),

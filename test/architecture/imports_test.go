@@ -113,6 +113,7 @@ func TestViewsNeverImportTheWriteSide(t *testing.T) {
 		"pkg/httpapi/commands"}
 	views := []string{
 		"pkg/availability", "pkg/orderview", "pkg/projector", "pkg/verify", "pkg/analytics", "pkg/clickhouse",
+		"pkg/insight",
 		"pkg/httpapi/queries",
 	}
 	for _, p := range packages(t) {
@@ -149,6 +150,7 @@ var links = map[string][]string{
 	"github.com/cockroachdb/pebble":       {"order-api", "query-api", "holdfast"},
 	module + "pkg/clickhouse":             {"analytics-projector", "query-api", "holdfast"},
 	module + "pkg/analytics":              {"analytics-projector", "query-api", "holdfast"},
+	module + "pkg/insight":                {"analytics-projector", "query-api", "holdfast"},
 	"github.com/ClickHouse/clickhouse-go": {"analytics-projector", "query-api", "holdfast"},
 	module + "pkg/availability":           {"inventory-projector", "query-api", "holdfast"},
 	module + "pkg/devstack":               {"holdfast"},

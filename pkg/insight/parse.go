@@ -1,0 +1,344 @@
+package insight
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Limits of a definition.
+const (
+	MaxFileBytes = 64 << 10
+	MaxColumns   = 64 // keys, and measures, of a stage
+	MaxSQLBytes  = 4 << 10
+	MaxExamples  = 100
+)
+
+// Problem is a fault of a definition, with its place.
+type Problem struct {
+	File    string
+	Line    int    // 0: the whole file
+	Field   string // such as measures.revenue; empty: the whole line
+	Message string // what is wrong, and what to do
+}
+
+// Error implements error.
+func (p *Problem) Error() string {
+	place := p.File
+	if p.Line > 0 {
+		place += ":" + strconv.Itoa(p.Line)
+	}
+	if p.Field != "" {
+		place += ": " + p.Field
+	}
+	return place + ": " + p.Message
+}
+
+// Problems are the faults in an error of this package, in the order of the file.
+func Problems(err error) (found []*Problem) {
+	var one *Problem
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range many.Unwrap() {
+			found = append(found, Problems(err)...)
+		}
+	} else if errors.As(err, &one) {
+		found = append(found, one)
+	}
+	return found
+}
+
+// Read reads a file with a definition.
+func Read(path string) (*Definition, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read a definition: %w", err)
+	}
+	return Parse(path, text)
+}
+
+// Parse reads a definition. The error has all problems that were found. SQL is not looked at: Validate does that.
+func Parse(file string, text []byte) (*Definition, error) {
+	p := &parser{d: &Definition{File: file, Zone: "UTC"}}
+	if len(text) > MaxFileBytes {
+		p.fault(nil, "", "the file has %d bytes, at most %d are allowed", len(text), MaxFileBytes)
+		return nil, p.err()
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		p.faultOfYAML(err)
+		return nil, p.err()
+	}
+	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
+		p.fault(nil, "", "a definition is a map with name, source, keys and measures")
+		return nil, p.err()
+	}
+	p.definition(doc.Content[0])
+	return p.d, p.err()
+}
+
+type parser struct {
+	d      *Definition
+	faults []error
+}
+
+func (p *parser) err() error { return errors.Join(p.faults...) }
+
+func (p *parser) fault(at *yaml.Node, field, format string, args ...any) {
+	problem := &Problem{File: p.d.File, Field: field, Message: fmt.Sprintf(format, args...)}
+	if at != nil {
+		problem.Line = at.Line
+	}
+	p.faults = append(p.faults, problem)
+}
+
+var lineOfYAML = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
+
+func (p *parser) faultOfYAML(err error) {
+	problem := &Problem{File: p.d.File, Message: "no YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
+	if m := lineOfYAML.FindStringSubmatch(err.Error()); m != nil {
+		problem.Line, _ = strconv.Atoi(m[1])
+		problem.Message = "no YAML: " + m[2]
+	}
+	p.faults = append(p.faults, problem)
+}
+
+// members calls the reader of each member of a map. A member that has no reader is a fault.
+func (p *parser) members(n *yaml.Node, field string, readers map[string]func(*yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		p.fault(n, field, "this is no map; its members are %s", strings.Join(slices.Sorted(maps.Keys(readers)), ", "))
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		path := key.Value
+		if field != "" {
+			path = field + "." + key.Value
+		}
+		switch read := readers[key.Value]; {
+		case read == nil:
+			p.fault(key, path, "there is no such member; there are %s", strings.Join(slices.Sorted(maps.Keys(readers)), ", "))
+		case seen[key.Value]:
+			p.fault(key, path, "it is there twice")
+		default:
+			read(value)
+		}
+		seen[key.Value] = true
+	}
+}
+
+func (p *parser) definition(n *yaml.Node) {
+	d := p.d
+	var source, timeColumn *yaml.Node
+	var entity *yaml.Node
+	p.members(n, "", map[string]func(*yaml.Node){
+		"name":        func(n *yaml.Node) { d.Name = p.name(n, "name") },
+		"description": func(n *yaml.Node) { d.Description = p.text(n, "description") },
+		"source":      func(n *yaml.Node) { source = n },
+		"time":        func(n *yaml.Node) { timeColumn = n },
+		"zone":        func(n *yaml.Node) { d.Zone = p.zone(n) },
+		"where":       func(n *yaml.Node) { d.Where = p.expression(n, "where") },
+		"entity":      func(n *yaml.Node) { entity = n },
+		"keys":        func(n *yaml.Node) { d.Keys = p.columns(n, "keys") },
+		"measures":    func(n *yaml.Node) { d.Measures = p.columns(n, "measures") },
+		"examples":    func(n *yaml.Node) { d.Examples = p.examples(n) },
+	})
+	for member, missing := range map[string]bool{
+		"name": d.Name == "", "source": source == nil, "description": d.Description == "", "measures": len(d.Measures) == 0,
+	} {
+		if missing && !slices.ContainsFunc(p.faults, func(err error) bool {
+			return strings.Contains(err.Error(), ": "+member)
+		}) {
+			p.fault(n, member, "it is missing")
+		}
+	}
+	if source != nil {
+		p.source(source, timeColumn)
+	}
+	if entity != nil {
+		d.Entity = &Stage{}
+		p.members(entity, "entity", map[string]func(*yaml.Node){
+			"keys":     func(n *yaml.Node) { d.Entity.Keys = p.columns(n, "entity.keys") },
+			"measures": func(n *yaml.Node) { d.Entity.Measures = p.columns(n, "entity.measures") },
+		})
+		if len(d.Entity.Keys) == 0 {
+			p.fault(entity, "entity.keys", "an entity needs keys, such as customer_id: customer_id")
+		}
+		p.distinct(d.Entity)
+	}
+	p.distinct(&d.Stage)
+	p.currency(n)
+}
+
+// source looks up the source, and its column of time.
+func (p *parser) source(n, timeColumn *yaml.Node) {
+	sources, err := Sources()
+	if err != nil {
+		p.fault(n, "source", "%v", err)
+		return
+	}
+	name := p.text(n, "source")
+	var names []string
+	for _, s := range sources {
+		names = append(names, s.Table)
+		if s.Table == name {
+			p.d.Source, p.d.Time = s, s.Time
+		}
+	}
+	if p.d.Source.Table == "" {
+		p.fault(n, "source", "there is no source %q; there are %s", name, strings.Join(names, ", "))
+		return
+	}
+	if timeColumn == nil {
+		return
+	}
+	p.d.Time = p.text(timeColumn, "time")
+	if c := p.d.Source.column(p.d.Time); c == nil || !strings.HasPrefix(c.Type, "DateTime") {
+		p.fault(timeColumn, "time", "%q is no column of %s that has times; docs/tables.md lists them", p.d.Time, name)
+	}
+}
+
+var namePattern = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+func (p *parser) name(n *yaml.Node, field string) string {
+	if n.Kind != yaml.ScalarNode || !namePattern.MatchString(n.Value) {
+		p.fault(n, field, "%q is no name: use lower-case letters, digits and _, at most 63, a letter first", n.Value)
+	}
+	return n.Value
+}
+
+func (p *parser) text(n *yaml.Node, field string) string {
+	if n.Kind != yaml.ScalarNode {
+		p.fault(n, field, "this is no text")
+	}
+	return strings.TrimSpace(n.Value)
+}
+
+func (p *parser) zone(n *yaml.Node) string {
+	zone := p.text(n, "zone")
+	if _, err := time.LoadLocation(zone); err != nil || zone == "Local" || zone == "" {
+		p.fault(n, "zone", "%q is no time zone of the IANA database, such as Europe/London", zone)
+	}
+	return zone
+}
+
+func (p *parser) expression(n *yaml.Node, field string) Expression {
+	e := Expression{SQL: p.text(n, field), Field: field, Line: n.Line}
+	switch _, err := lex(e.SQL); {
+	case e.SQL == "":
+		p.fault(n, field, "the SQL is missing")
+	case len(e.SQL) > MaxSQLBytes:
+		p.fault(n, field, "the SQL has %d bytes, at most %d are allowed", len(e.SQL), MaxSQLBytes)
+	case err != nil:
+		p.fault(n, field, "%v", err)
+	}
+	return e
+}
+
+// columns reads keys or measures. Each is a name with its SQL; a measure may be a map with sql and unit.
+func (p *parser) columns(n *yaml.Node, field string) (columns []Column) {
+	if n.Kind != yaml.MappingNode {
+		p.fault(n, field, "this is no map of names with their SQL")
+		return nil
+	}
+	if len(n.Content)/2 > MaxColumns {
+		p.fault(n, field, "there are %d, at most %d are allowed", len(n.Content)/2, MaxColumns)
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		path := field + "." + key.Value
+		c := Column{Name: p.name(key, path)}
+		isMeasure := strings.HasSuffix(field, "measures")
+		if isMeasure {
+			c.Unit = Count
+		}
+		if value.Kind == yaml.MappingNode && isMeasure {
+			p.members(value, path, map[string]func(*yaml.Node){
+				"sql":  func(n *yaml.Node) { c.SQL = p.expression(n, path) },
+				"unit": func(n *yaml.Node) { c.Unit = p.unit(n, path+".unit") },
+			})
+			if c.SQL.SQL == "" {
+				p.fault(value, path, "sql is missing")
+			}
+		} else {
+			c.SQL = p.expression(value, path)
+		}
+		columns = append(columns, c)
+	}
+	return columns
+}
+
+func (p *parser) unit(n *yaml.Node, field string) Unit {
+	unit := Unit(p.text(n, field))
+	if !slices.Contains(units, unit) {
+		p.fault(n, field, "%q is no unit; there are %v", unit, units)
+	}
+	return unit
+}
+
+// distinct checks that each name of a stage is there once.
+func (p *parser) distinct(s *Stage) {
+	seen := map[string]bool{}
+	for _, c := range slices.Concat(s.Keys, s.Measures) {
+		if seen[c.Name] {
+			p.faults = append(p.faults, &Problem{
+				File: p.d.File, Line: c.SQL.Line, Field: c.SQL.Field,
+				Message: fmt.Sprintf("the name %s is there twice: rename the key or the measure", c.Name),
+			})
+		}
+		seen[c.Name] = true
+	}
+}
+
+// currency checks that money comes with its currency: amounts of different currencies must not be added up.
+func (p *parser) currency(n *yaml.Node) {
+	money := slices.IndexFunc(p.d.Measures, func(c Column) bool { return c.Unit == Money })
+	if money >= 0 && !slices.ContainsFunc(p.d.Keys, func(c Column) bool { return c.Name == "currency" }) {
+		p.fault(n, p.d.Measures[money].SQL.Field, "money needs a key named currency, such as currency: currency, "+
+			"so that amounts of different currencies are not added up")
+	}
+}
+
+func (p *parser) examples(n *yaml.Node) (examples []Example) {
+	if n.Kind != yaml.SequenceNode || len(n.Content) > MaxExamples {
+		p.fault(n, "examples", "this is no list of at most %d examples with rows and want", MaxExamples)
+		return nil
+	}
+	for i, item := range n.Content {
+		e := Example{Line: item.Line}
+		field := fmt.Sprintf("examples[%d]", i)
+		p.members(item, field, map[string]func(*yaml.Node){
+			"rows": func(n *yaml.Node) { e.Rows = p.rows(n, field+".rows") },
+			"want": func(n *yaml.Node) { e.Want = p.rows(n, field+".want") },
+		})
+		examples = append(examples, e)
+	}
+	return examples
+}
+
+func (p *parser) rows(n *yaml.Node, field string) (rows []map[string]string) {
+	if n.Kind != yaml.SequenceNode {
+		p.fault(n, field, "this is no list of rows")
+		return nil
+	}
+	for _, item := range n.Content {
+		row := map[string]string{}
+		if item.Kind != yaml.MappingNode {
+			p.fault(item, field, "this is no row: write {column: value, …}")
+			continue
+		}
+		for i := 0; i < len(item.Content); i += 2 {
+			row[item.Content[i].Value] = p.text(item.Content[i+1], field+"."+item.Content[i].Value)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

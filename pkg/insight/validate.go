@@ -1,0 +1,169 @@
+package insight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+)
+
+// Validate checks a definition's SQL with ClickHouse, and runs its examples. It reads no table, so any ClickHouse will
+// do. The error has all problems that were found.
+func (d *Definition) Validate(ctx context.Context, conn *clickhouse.Conn) error {
+	if err := d.checkSQL(ctx, conn); err != nil {
+		return err
+	}
+	if err := d.describe(ctx, conn); err != nil {
+		return err
+	}
+	var faults []error
+	for i := range d.Examples {
+		faults = append(faults, d.runExample(ctx, conn, i))
+	}
+	return errors.Join(faults...)
+}
+
+// checkSQL checks every expression by itself.
+func (d *Definition) checkSQL(ctx context.Context, conn *clickhouse.Conn) error {
+	columns := []string{"time"}
+	for _, c := range d.Source.Columns {
+		columns = append(columns, c.Name)
+	}
+	rows := scope{names: columns, what: "the source " + d.Source.Table}
+	var faults []error
+	if d.Where.SQL != "" {
+		faults = append(faults, d.check(ctx, conn, d.Where, rows))
+	}
+	stages := []*Stage{&d.Stage}
+	if d.Entity != nil {
+		stages = []*Stage{d.Entity, &d.Stage}
+	}
+	for _, stage := range stages {
+		for _, key := range stage.Keys {
+			faults = append(faults, d.check(ctx, conn, key.SQL, rows))
+		}
+		measured := rows
+		measured.aggregates = true
+		for _, measure := range stage.Measures {
+			faults = append(faults, d.check(ctx, conn, measure.SQL, measured))
+		}
+		rows = scope{what: "the entity"}
+		for _, c := range slices.Concat(stage.Keys, stage.Measures) {
+			rows.names = append(rows.names, c.Name)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// describe lets ClickHouse check the types: of each column by itself, so that an error is put where it belongs.
+func (d *Definition) describe(ctx context.Context, conn *clickhouse.Conn) error {
+	run := func(part Definition) error {
+		return conn.Each(ctx, "DESCRIBE ("+part.query(d.Source.rowsOf(nil))+")", planSettings, nil,
+			func(rows clickhouse.Rows) error { return rows.Scan(make7()...) })
+	}
+	whole := run(*d)
+	if whole == nil {
+		return nil
+	}
+	one := Column{Name: "_rows", SQL: Expression{SQL: "count()"}}
+	try := func(e Expression, part Definition) error {
+		if err := run(part); err != nil {
+			return d.sqlProblem(e, err)
+		}
+		return nil
+	}
+	alone := *d
+	alone.Entity = nil
+	alone.Stage = Stage{Measures: []Column{one}}
+	faults := []error{try(d.Where, alone)}
+	columnByColumn := func(stage *Stage, within Definition) {
+		for _, key := range stage.Keys {
+			within.Stage = Stage{Keys: []Column{key}, Measures: []Column{one}}
+			faults = append(faults, try(key.SQL, within))
+		}
+		for _, measure := range stage.Measures {
+			within.Stage = Stage{Measures: []Column{one, measure}}
+			faults = append(faults, try(measure.SQL, within))
+		}
+	}
+	if d.Entity != nil {
+		columnByColumn(d.Entity, alone)
+		if errors.Join(faults...) == nil {
+			columnByColumn(&d.Stage, *d)
+		}
+	} else {
+		columnByColumn(&d.Stage, alone)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
+	}
+	return d.sqlProblem(Expression{}, whole)
+}
+
+// make7 are targets for a row of DESCRIBE, which has seven columns.
+func make7() []any {
+	targets := make([]any, 7)
+	for i := range targets {
+		targets[i] = new(string)
+	}
+	return targets
+}
+
+// runExample computes an example, and compares its rows.
+func (d *Definition) runExample(ctx context.Context, conn *clickhouse.Conn, i int) error {
+	example := d.Examples[i]
+	field := fmt.Sprintf("examples[%d]", i)
+	problem := func(format string, args ...any) error {
+		return &Problem{File: d.File, Line: example.Line, Field: field, Message: fmt.Sprintf(format, args...)}
+	}
+	for _, row := range example.Rows {
+		for _, name := range slices.Sorted(maps.Keys(row)) {
+			if d.Source.column(name) == nil {
+				return problem("the source %s has no column %s", d.Source.Table, name)
+			}
+		}
+	}
+	got, err := d.run(ctx, conn, d.Source.rowsOf(example.Rows), nil)
+	if err != nil {
+		return d.sqlProblem(Expression{Field: field, Line: example.Line}, err)
+	}
+	lack := rowsLacking(got.Rows, example.Want)
+	more := rowsLacking(example.Want, got.Rows)
+	if len(lack)+len(more) > 0 {
+		return problem("the answer is\n%s\nand should be\n%s", textOf(got.Rows), textOf(example.Want))
+	}
+	return nil
+}
+
+// rowsLacking are the rows that want has more often than have.
+func rowsLacking(have, want []map[string]string) (lacking []map[string]string) {
+	have = slices.Clone(have)
+	for _, row := range want {
+		if i := slices.IndexFunc(have, func(h map[string]string) bool { return maps.Equal(h, row) }); i >= 0 {
+			have = slices.Delete(have, i, i+1)
+		} else {
+			lacking = append(lacking, row)
+		}
+	}
+	return lacking
+}
+
+func textOf(rows []map[string]string) string {
+	lines := make([]string, len(rows))
+	for i, row := range rows {
+		var members []string
+		for _, name := range slices.Sorted(maps.Keys(row)) {
+			members = append(members, name+": "+row[name])
+		}
+		lines[i] = "  {" + strings.Join(members, ", ") + "}"
+	}
+	slices.Sort(lines)
+	if len(lines) == 0 {
+		return "  nothing"
+	}
+	return strings.Join(lines, "\n")
+}
