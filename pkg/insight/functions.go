@@ -13,7 +13,7 @@ import (
 // quantile (which draws a sample) are not here: use min or max, groupUniqArray with arraySort, and quantileExact.
 var (
 	aggregateFunctions = words(`
-		count sum avg min max uniqExact quantileExact quantileExactLow quantileExactHigh quantileExactInclusive
+		count sum avg min max uniqExact quantileExact quantileExactLow quantileExactHigh quantileExactInclusive quantilesExact
 		medianExact groupUniqArray sumMap minMap maxMap groupBitOr groupBitAnd windowFunnel retention`)
 
 	scalarFunctions = words(`
@@ -51,7 +51,7 @@ var (
 		cityHash64 xxHash64 sipHash64`)
 
 	// aggregateSuffixes may follow the name of an aggregate function.
-	aggregateSuffixes = []string{"If", "Distinct", "OrNull", "OrDefault"}
+	aggregateSuffixes = []string{"If", "Distinct", "Map", "OrNull", "OrDefault"}
 )
 
 // whyNot says why some functions are refused, for those who look for another way.

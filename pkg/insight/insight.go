@@ -33,6 +33,8 @@ type Definition struct {
 	Where Expression
 	// Entity is the first stage of a question in two stages; nil: the question has one stage.
 	Entity *Stage
+	// Overall are measures over all entities together, which the second stage may use; none without an entity.
+	Overall []Column
 	Stage
 	// Examples are run by Validate.
 	Examples []Example
@@ -107,6 +109,7 @@ func (d *Definition) Fingerprint() string {
 	part("1", d.Name, d.Source.Table, d.Time, d.Zone, d.Where.canonical())
 	if d.Entity != nil {
 		stage("entity", d.Entity)
+		stage("overall", &Stage{Measures: d.Overall})
 	}
 	stage("stage", &d.Stage)
 	return hex.EncodeToString(h.Sum(nil))[:12]

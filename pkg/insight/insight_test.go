@@ -87,7 +87,7 @@ func TestFaultsOfDefinitions(t *testing.T) {
 		{
 			valid + "colour: red",
 			"f.yaml:9: colour: there is no such member; there are description, entity, examples, keys, measures, " +
-				"name, source, time, where, zone",
+				"name, overall, source, time, where, zone",
 		},
 		{
 			valid + "zone: Mars/Base",
@@ -256,6 +256,7 @@ func TestLimitsOfDefinitions(t *testing.T) {
 			valid + "entity: {measures: {n: count()}}",
 			"f.yaml:9: entity.keys: an entity needs keys, such as customer_id: customer_id",
 		},
+		{valid + "overall: {n: count()}", "f.yaml:9: overall: it needs an entity, whose keys and measures it is about"},
 		{valid + "entity: 1", "f.yaml:9: entity: this is no map; its members are keys, measures"},
 		{valid + "name: again", "f.yaml:9: name: it is there twice"},
 		{

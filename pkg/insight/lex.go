@@ -10,6 +10,7 @@ import (
 type token struct {
 	kind tokenKind
 	text string
+	at   int // where it begins
 }
 
 type tokenKind int
@@ -54,7 +55,7 @@ func lex(sql string) (tokens []token, err error) {
 				n++
 			}
 		}
-		tokens = append(tokens, token{kind, rest[:n]})
+		tokens = append(tokens, token{kind, rest[:n], i})
 		i += n
 	}
 	return tokens, nil

@@ -138,7 +138,7 @@ func (p *parser) members(n *yaml.Node, field string, readers map[string]func(*ya
 func (p *parser) definition(n *yaml.Node) {
 	d := p.d
 	var source, timeColumn *yaml.Node
-	var entity *yaml.Node
+	var entity, overall *yaml.Node
 	p.members(n, "", map[string]func(*yaml.Node){
 		"name":        func(n *yaml.Node) { d.Name = p.name(n, "name") },
 		"description": func(n *yaml.Node) { d.Description = p.text(n, "description") },
@@ -147,6 +147,7 @@ func (p *parser) definition(n *yaml.Node) {
 		"zone":        func(n *yaml.Node) { d.Zone = p.zone(n) },
 		"where":       func(n *yaml.Node) { d.Where = p.expression(n, "where") },
 		"entity":      func(n *yaml.Node) { entity = n },
+		"overall":     func(n *yaml.Node) { overall, d.Overall = n, p.columns(n, "overall") },
 		"keys":        func(n *yaml.Node) { d.Keys = p.columns(n, "keys") },
 		"measures":    func(n *yaml.Node) { d.Measures = p.columns(n, "measures") },
 		"examples":    func(n *yaml.Node) { d.Examples = p.examples(n) },
@@ -172,7 +173,9 @@ func (p *parser) definition(n *yaml.Node) {
 		if len(d.Entity.Keys) == 0 {
 			p.fault(entity, "entity.keys", "an entity needs keys, such as customer_id: customer_id")
 		}
-		p.distinct(d.Entity)
+		p.distinct(&Stage{Keys: d.Entity.Keys, Measures: slices.Concat(d.Entity.Measures, d.Overall)})
+	} else if overall != nil {
+		p.fault(overall, "overall", "it needs an entity, whose keys and measures it is about")
 	}
 	p.distinct(&d.Stage)
 	p.currency(n)

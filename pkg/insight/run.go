@@ -3,6 +3,8 @@ package insight
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,55 +71,59 @@ func (d *Definition) Preview(ctx context.Context, conn *clickhouse.Conn, limit i
 		"max_execution_time": int(PreviewTime.Seconds()), "max_rows_to_read": PreviewRows,
 		"max_memory_usage": PreviewMemory, "max_bytes_before_external_group_by": PreviewMemory / 4,
 	}
-	query := d.Source.Table + " FINAL"
-	answer, err := d.run(ctx, conn, query, settings, limit+1)
+	return d.ask(ctx, conn, d.query(d.Source.Table+" FINAL"), settings, limit)
+}
+
+// ask runs a query with the keys and measures, and formats the first rows of the answer in the order of their keys. No
+// limit (0) means all rows, in any order.
+func (d *Definition) ask(
+	ctx context.Context, conn *clickhouse.Conn, query string, settings clickhouse.Settings, limit int,
+) (*Answer, error) {
+	all := maps.Clone(planSettings)
+	maps.Copy(all, settings)
+	answer := &Answer{Columns: slices.Concat(d.Keys, d.Measures)}
+	texts, keys := make([]string, len(answer.Columns)), make([]string, len(d.Keys))
+	for i, c := range answer.Columns {
+		texts[i] = c.text()
+	}
+	for i, key := range d.Keys {
+		keys[i] = key.Name
+	}
+	query = "SELECT " + strings.Join(texts, ", ") + " FROM (" + query + ")"
+	if limit > 0 && len(keys) > 0 {
+		query += " ORDER BY " + strings.Join(keys, ", ")
+	}
+	if limit > 0 {
+		query += " LIMIT " + strconv.Itoa(limit+1)
+	}
+	err := conn.Each(ctx, query, all, nil, func(rows clickhouse.Rows) error {
+		if limit > 0 && len(answer.Rows) == limit {
+			answer.More = true
+			return nil
+		}
+		return answer.scan(rows)
+	})
 	if err != nil {
 		return nil, d.sqlProblem(Expression{}, err)
-	}
-	if len(answer.Rows) > limit {
-		answer.Rows, answer.More = answer.Rows[:limit], true
 	}
 	return answer, nil
 }
 
-// run asks the question over rows, and formats the answer. A limit puts the rows in the order of their keys.
-func (d *Definition) run(
-	ctx context.Context, conn *clickhouse.Conn, rows string, settings clickhouse.Settings, limit ...int,
-) (*Answer, error) {
-	all := clickhouse.Settings{}
-	for _, s := range []clickhouse.Settings{planSettings, settings} {
-		for name, value := range s {
-			all[name] = value
-		}
+// scan adds a row.
+func (a *Answer) scan(rows clickhouse.Rows) error {
+	values, targets := make([]string, len(a.Columns)), make([]any, len(a.Columns))
+	for i := range values {
+		targets[i] = &values[i]
 	}
-	answer := &Answer{Columns: append(append([]Column{}, d.Keys...), d.Measures...)}
-	texts := make([]string, len(answer.Columns))
-	for i, c := range answer.Columns {
-		texts[i] = c.text()
+	if err := rows.Scan(targets...); err != nil {
+		return err
 	}
-	query := "SELECT " + strings.Join(texts, ", ") + " FROM (" + d.query(rows) + ")"
-	if len(limit) > 0 {
-		for i, key := range d.Keys {
-			query += map[bool]string{true: " ORDER BY ", false: ", "}[i == 0] + key.Name
-		}
-		query += " LIMIT " + strconv.Itoa(limit[0])
+	row := map[string]string{}
+	for i, c := range a.Columns {
+		row[c.Name] = values[i]
 	}
-	err := conn.Each(ctx, query, all, nil, func(rows clickhouse.Rows) error {
-		values, targets := make([]string, len(answer.Columns)), make([]any, len(answer.Columns))
-		for i := range values {
-			targets[i] = &values[i]
-		}
-		if err := rows.Scan(targets...); err != nil {
-			return err
-		}
-		row := map[string]string{}
-		for i, c := range answer.Columns {
-			row[c.Name] = values[i]
-		}
-		answer.Rows = append(answer.Rows, row)
-		return answer.formatMoney(row)
-	})
-	return answer, err
+	a.Rows = append(a.Rows, row)
+	return a.formatMoney(row)
 }
 
 // text is the column as text. A number that is none, such as a share of nothing, is an empty text.

@@ -15,11 +15,19 @@ var planSettings = clickhouse.Settings{
 // query is the definition as one plain SELECT over rows: a table, or a query in brackets.
 func (d *Definition) query(rows string) string {
 	from := fmt.Sprintf("(SELECT *, toTimeZone(%s, %s) AS time FROM %s)", d.Time, literal(d.Zone), rows)
-	where := d.Where.SQL
 	if d.Entity != nil {
-		from, where = "("+d.Entity.query(from, where)+")", ""
+		return d.secondStage("(" + d.Entity.query(from, d.Where.SQL) + ")")
 	}
-	return d.Stage.query(from, where)
+	return d.Stage.query(from, d.Where.SQL)
+}
+
+// secondStage asks the entities, which are the rows of a query in brackets.
+func (d *Definition) secondStage(entities string) string {
+	if len(d.Overall) > 0 {
+		overall := Stage{Measures: d.Overall}
+		entities = "(SELECT * FROM " + entities + " AS entity CROSS JOIN (" + overall.query(entities, "") + ") AS overall)"
+	}
+	return d.Stage.query(entities, "")
 }
 
 func (s *Stage) query(from, where string) string {

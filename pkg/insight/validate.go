@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
@@ -55,6 +56,14 @@ func (d *Definition) checkSQL(ctx context.Context, conn *clickhouse.Conn) error 
 		for _, c := range slices.Concat(stage.Keys, stage.Measures) {
 			rows.names = append(rows.names, c.Name)
 		}
+		if stage == d.Entity {
+			overall := rows
+			overall.aggregates = true
+			for _, measure := range d.Overall {
+				faults = append(faults, d.check(ctx, conn, measure.SQL, overall))
+				rows.names = append(rows.names, measure.Name)
+			}
+		}
 	}
 	return errors.Join(faults...)
 }
@@ -93,6 +102,11 @@ func (d *Definition) describe(ctx context.Context, conn *clickhouse.Conn) error 
 	if d.Entity != nil {
 		columnByColumn(d.Entity, alone)
 		if errors.Join(faults...) == nil {
+			within := *d
+			within.Overall = nil
+			columnByColumn(&Stage{Measures: d.Overall}, within)
+		}
+		if errors.Join(faults...) == nil {
 			columnByColumn(&d.Stage, *d)
 		}
 	} else {
@@ -127,16 +141,41 @@ func (d *Definition) runExample(ctx context.Context, conn *clickhouse.Conn, i in
 			}
 		}
 	}
-	got, err := d.run(ctx, conn, d.Source.rowsOf(example.Rows), nil)
+	got, err := d.ask(ctx, conn, d.query(d.Source.rowsOf(example.Rows)), nil, 0)
 	if err != nil {
-		return d.sqlProblem(Expression{Field: field, Line: example.Line}, err)
+		for _, p := range Problems(err) {
+			p.Field, p.Line = field, example.Line
+		}
+		return err
 	}
-	lack := rowsLacking(got.Rows, example.Want)
-	more := rowsLacking(example.Want, got.Rows)
-	if len(lack)+len(more) > 0 {
+	if !sameRows(got.Rows, example.Want) {
 		return problem("the answer is\n%s\nand should be\n%s", textOf(got.Rows), textOf(example.Want))
 	}
-	return nil
+	parts, err := d.inParts(ctx, conn, example.Rows)
+	if err == nil && !sameRows(parts.Rows, got.Rows) {
+		return problem("the answer is another one when each row is a part of its own:\n%s", textOf(parts.Rows))
+	}
+	return err
+}
+
+// inParts answers the question about rows as a table of a version does that has each row in a segment of its own.
+func (d *Definition) inParts(ctx context.Context, conn *clickhouse.Conn, rows []map[string]string) (*Answer, error) {
+	v, err := NewVersion(d)
+	if err != nil {
+		return nil, err
+	}
+	v.segmentOffsets = 1
+	placed := make([]map[string]string, len(rows))
+	for i, row := range rows {
+		placed[i] = maps.Clone(row)
+		placed[i]["offset"] = strconv.Itoa(i)
+	}
+	parts := "(" + v.rows(d.Source.rowsOf(placed)) + ")"
+	return d.ask(ctx, conn, v.answer(parts), nil, 0)
+}
+
+func sameRows(a, b []map[string]string) bool {
+	return len(rowsLacking(a, b))+len(rowsLacking(b, a)) == 0
 }
 
 // rowsLacking are the rows that want has more often than have.

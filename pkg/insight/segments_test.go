@@ -1,0 +1,86 @@
+package insight_test
+
+import (
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/insight"
+)
+
+// answerLines are the rows of an answer as sorted text.
+func answerLines(a *insight.Answer) []string {
+	var lines []string
+	for _, row := range a.Rows {
+		var members []string
+		for _, name := range slices.Sorted(maps.Keys(row)) {
+			members = append(members, name+": "+row[name])
+		}
+		lines = append(lines, strings.Join(members, ", "))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// The table of a version says what one plain query over the mirror says, in whatever parts it was filled: intervals
+// that overlap, that come twice, that come in another order, that end earlier than one before.
+func TestTablesOfVersionsSayWhatOneQuerySays(t *testing.T) {
+	conn := database(t)
+	h := newHistory(400)
+	end := h.insert(t, conn)
+	files, err := filepath.Glob("../../schemas/insights/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	dice := rand.New(rand.NewPCG(3, 4))
+	// The events of the shop are those of two partitions.
+	interval := func(partition int32, from, upTo int64) insight.Interval {
+		tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: partition}
+		return insight.Interval{TopicPartition: tp, From: from, UpTo: upTo}
+	}
+	for _, file := range files {
+		d, err := insight.Read(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := insight.NewVersion(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.SetSegmentOffsets(200)
+		if err := v.Create(t.Context(), conn); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		fill := func(from, upTo int64) {
+			t.Helper()
+			if err := v.Fill(t.Context(), conn, interval(0, from, upTo), interval(1, from/2, upTo)); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+		}
+		for range 6 { // a process that is late, or begins again
+			from := dice.Int64N(end)
+			fill(from, from+dice.Int64N(end-from)+1)
+		}
+		for from := int64(0); from < end; { // the one that goes through
+			upTo := min(end, from+1+dice.Int64N(end/4))
+			fill(from, upTo)
+			from = upTo
+		}
+		fill(dice.Int64N(end), dice.Int64N(end)+1) // the late one again
+		got, err := v.Answer(t.Context(), conn, insight.MaxPreviewRows)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		want, err := d.Preview(t.Context(), conn, insight.MaxPreviewRows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g, w := answerLines(got), answerLines(want); !slices.Equal(g, w) {
+			t.Errorf("%s: the table says\n%.500s\nand one query\n%.500s", file, strings.Join(g, "\n"), strings.Join(w, "\n"))
+		}
+	}
+}
