@@ -33,7 +33,7 @@ dev: build ## Run the whole platform in one process (ARGS='--shards 3')
 test: build ## Unit, property and embedded-broker tests
 	@# Those that kill processes run alone: they measure how soon these are back.
 	go test -timeout 15m $$(go list ./... | grep -v /test/chaos)
-	go test -timeout 5m ./test/chaos
+	go test -timeout 10m ./test/chaos
 
 .PHONY: test-race
 test-race: ## The same under the race detector
@@ -57,7 +57,7 @@ test-kafka: build kafka-up ## Integration tests against Apache Kafka (SKIP='anal
 .PHONY: test-brokers
 test-brokers: build ## Kill brokers of a cluster of three Apache Kafka nodes (needs 2 GB; ends the other nodes and their data)
 	@CLEAN=1 scripts/kafka.sh down; BROKERS=3 scripts/kafka.sh up; status=0; \
-	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 $(CHAOS) -timeout 10m -run Broker || status=$$?; \
+	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 $(CHAOS) -timeout 15m -run Broker || status=$$?; \
 	CLEAN=1 scripts/kafka.sh down; exit $$status
 
 .PHONY: test-chaos
