@@ -48,10 +48,10 @@ fuzz: ## Feed every decoder what it does not expect (FUZZTIME=10s each)
 	FUZZTIME=$(or $(FUZZTIME),10s) scripts/fuzz.sh
 
 .PHONY: test-kafka
-test-kafka: build kafka-up ## Integration tests against Apache Kafka (SKIP='analytics verify' leaves packages out)
+test-kafka: build kafka-up ## Integration tests against Apache Kafka (SKIP='analytics verify' leaves packages out, SKIP_CHAOS=NeverRead attacks)
 	@status=0; export HOLDFAST_TEST_KAFKA=127.0.0.1:19092; \
 	go test -count=1 -p 1 -timeout 15m $(filter-out $(patsubst %,./pkg/%/...,$(SKIP)),$(KAFKA_TESTS)) && \
-	$(CHAOS) -timeout 15m -skip Embedded || status=$$?; \
+	$(CHAOS) -timeout 15m -skip 'Embedded$(addprefix |,$(SKIP_CHAOS))' || status=$$?; \
 	scripts/kafka.sh down; exit $$status
 
 .PHONY: test-brokers

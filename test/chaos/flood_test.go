@@ -211,7 +211,7 @@ func stockWideOrders(t *testing.T, p *process, prefix string) {
 func TestAStreamOfWideOrdersTakesBoundedMemory(t *testing.T) {
 	p := startFlooded(t)
 	stockWideOrders(t, p, "known-")
-	size := rounds(20<<20, floodBytes)
+	size := rounds(5<<20, floodBytes) // a process that kept all of them would need 384 MiB from 20 MiB on
 	orders := bulk(t, p, func(out *bufio.Writer) {
 		for i, sent := 0, 0; sent < size; i++ {
 			n, _ := out.Write(wideOrder(fmt.Sprintf("wide-%d", i), "known-")) // bulk fails when it cannot be sent
