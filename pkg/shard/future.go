@@ -14,6 +14,8 @@ type Future struct {
 	// notify, when set, is told of both. A command of another replica is answered this way, without a goroutine that
 	// waits.
 	notify func(final bool, r Result)
+	// fromPeer: another replica has handed the command over, and waits for the answer.
+	fromPeer bool
 	// queue of this replica that the command went into; nil: none.
 	queue *inbox
 

@@ -65,8 +65,9 @@ func (h *handOver) add(in *commandInput, former string, res Result) {
 	waits, res := h.put(in, former, res)
 	if !waits {
 		in.abandon(res)
-	} else if h.ownerKnown(in) {
-		h.send() // it came while the command came back
+	} else if h.ownerKnown(in) { // it came while the command came back
+		h.since.Store(0)
+		h.send()
 	}
 }
 
@@ -193,7 +194,7 @@ func (n *Node) giveBack(shard int32, in *commandInput, res Result) {
 // giveBackWaiter has the command of an order, which was accepted, ask the shard's next owner for the outcome: the order
 // is known by its key there.
 func (n *Node) giveBackWaiter(shard int32, w waiter, res Result) {
-	if w.fut.notify != nil { // of another replica, which asks by itself
+	if w.fut.fromPeer { // that replica asks by itself
 		w.fut.finish(res)
 		return
 	}

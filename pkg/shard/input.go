@@ -20,8 +20,6 @@ type input interface {
 type commandInput struct {
 	Future
 	cmd *Command // nil once it is released
-	// fromPeer: another replica has handed it over, and waits for the answer.
-	fromPeer bool
 	// waitsUntil is how long it waits for an owner of its shard; zero: it has not had to.
 	waitsUntil time.Time
 }

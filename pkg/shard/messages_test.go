@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
@@ -78,5 +79,46 @@ func TestACommandThatAPeerDoesNotAnswer(t *testing.T) {
 	}
 	if full := testutil.ToFloat64(m.refusedFull); full != 1 {
 		t.Errorf("%v were counted as full", full)
+	}
+}
+
+// A command may come back from a former owner when this replica serves the shard already. It is taken, and the shard
+// does not count as one without an owner: commands of a hand-over long after that would not wait.
+func TestACommandThatComesBackLateIsTaken(t *testing.T) {
+	node := &Node{runners: make([]atomic.Pointer[runner], 1)}
+	node.handOvers = newHandOvers(node, 1)
+	r := &runner{inbox: newInbox(0)}
+	node.runners[0].Store(r)
+	h := node.handOvers[0]
+	h.add(newCommandInput(&Command{}), "former", handedOver("the shard has moved"))
+	if taken := len(r.inbox.drain()); taken != 1 || h.since.Load() != 0 {
+		t.Errorf("%d commands are taken; without an owner since %d", taken, h.since.Load())
+	}
+}
+
+// A client whose order was accepted waits through any number of hand-overs, while another replica asks by itself.
+func TestAnAcceptedOrderWaitsThroughHandOvers(t *testing.T) {
+	node := &Node{runners: make([]atomic.Pointer[runner], 1)}
+	node.handOvers = newHandOvers(node, 1)
+	node.owners = newOwners(eventlog.Layout{ShardCount: 1}, "", nil, nil, nil, func(int32) {})
+	client, moving := newCommandInput(&Command{Key: "k"}), handedOver("the shard is moving")
+	asked := client
+	for range 3 {
+		node.giveBackWaiter(0, waiter{fut: &asked.Future, cmd: client.cmd}, moving)
+		waits := node.handOvers[0].take()
+		if len(waits) != 1 || closed(client.Done()) {
+			t.Fatalf("%d commands wait; the client has %+v", len(waits), client.Result())
+		}
+		asked = waits[0]
+	}
+	asked.finish(Result{Version: 7})
+	if !closed(client.Done()) || client.Result().Version != 7 {
+		t.Errorf("the client has %+v", client.Result())
+	}
+	peers := newCommandInput(&Command{Key: "k"})
+	peers.fromPeer = true
+	node.giveBackWaiter(0, waiter{fut: &peers.Future, cmd: peers.cmd}, moving)
+	if !closed(peers.Done()) || !peers.Result().HandedOver {
+		t.Errorf("the other replica has %+v", peers.Result())
 	}
 }

@@ -16,12 +16,9 @@ func (n *Node) Submit(cmd *Command) *Future {
 	in := newCommandInput(cmd)
 	shard := n.ShardOf(cmd.ID)
 	n.setHeard(cmd, shard)
-	if r := n.runners[shard].Load(); r != nil {
+	if r := n.runners[shard].Load(); r != nil && n.enqueue(r.inbox, in) {
 		in.queue = r.inbox
-		if n.enqueue(r.inbox, in) {
-			return &in.Future
-		}
-		in.queue = nil
+		return &in.Future
 	}
 	if !n.handOvers[shard].keeps(in) {
 		n.submit(shard, in)
