@@ -55,8 +55,7 @@ type DB struct {
 
 // OpenOrBuild opens the database in dir. It creates the database if there is none. One that is damaged, or was found
 // damaged when it was last open, is deleted, so that its user builds it again from the log; damaged is told. What was
-// written last stays in up to two memtables of memTableBytes, or of
-// MaxMemTableBytes.
+// written last stays in up to two memtables of memTableBytes each, which is at most MaxMemTableBytes.
 func OpenOrBuild(dir string, memTableBytes int64, damaged func(error)) (*DB, error) {
 	db, err := openWith(vfs.Default, dir, memTableBytes)
 	if _, ok := errors.AsType[*DamagedError](err); !ok {

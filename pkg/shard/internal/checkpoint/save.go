@@ -50,10 +50,13 @@ func (s *Store) EncodeBatch() error {
 // Prepare encodes all that changed since the last checkpoint. The state must be what the log has, or will have once the
 // commit has succeeded after which Write is called. nil: the last checkpoint is still being written.
 func (s *Store) Prepare() (*Changes, error) {
-	if err := s.encode(); err != nil {
+	switch idle, err := s.Idle(); {
+	case err != nil:
 		return nil, err
+	case !idle:
+		return nil, s.EncodeBatch()
 	}
-	if idle, err := s.Idle(); err != nil || !idle {
+	if err := s.encode(); err != nil {
 		return nil, err
 	}
 	if err := s.filter.mergeScanned(); err != nil {

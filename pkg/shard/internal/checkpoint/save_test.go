@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -119,5 +120,44 @@ func compareCheckpoint(
 		if err != nil || h.Of("A").Locations[0].Reserved != quantity || open[id] != (quantity > 0) {
 			t.Fatalf("%s has reserved %+v, open: %t: %v", id, h.Of("A"), open[id], err)
 		}
+	}
+}
+
+// TestASlowDiskDoesNotPileChangesUp: while one checkpoint is being written, the changes for the next take no more
+// memory than they may, and none is lost.
+func TestASlowDiskDoesNotPileChangesUp(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "checkpoint")
+	cfg := Config{Foreign: func(string) bool { return false }, MemoryBytes: 1 << 20}
+	st, err := Open(dir, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st.saving = true // the disk takes nothing
+	const rounds, lines = 20, 500
+	for range rounds {
+		place(t, st, "o-1", lines)
+		if changes, err := st.Prepare(); changes != nil || err != nil {
+			t.Fatal("a checkpoint is prepared while another one is being written", err)
+		}
+	}
+	e, err := st.Order("o-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have := len(st.changes.arena); have > st.changesBytes+e.encoded {
+		t.Errorf("the changes take %d bytes, and %d are allowed", have, st.changesBytes)
+	}
+	st.saving = false
+	if err := errors.Join(st.Save(), st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if st, err = Open(dir, cfg); err != nil {
+		t.Fatal(err)
+	}
+	if e, err = st.Order("o-1"); err != nil || len(e.Order.Lines) != rounds*lines {
+		t.Errorf("the checkpoint has %d lines, %v", len(e.Order.Lines), err)
+	}
+	if err := st.Close(); err != nil {
+		t.Error(err)
 	}
 }
