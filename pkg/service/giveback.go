@@ -11,8 +11,10 @@ import (
 const (
 	// giveBackEvery is how often a process looks whether it has become quiet.
 	giveBackEvery = 15 * time.Second
-	// keptBytes of memory a quiet process may have in addition to what it had when it last gave memory back.
+	// keptBytes of memory a quiet process may have in addition to what it had when it last gave memory back, or a
+	// keptShare of that where it is more: two collections of a large heap are too much work for a few megabytes.
 	keptBytes = 16 << 20
+	keptShare = 4
 )
 
 // GiveMemoryBack gives the memory back to the system that a burst of work has left, until ctx ends. Go does so when its
@@ -35,7 +37,7 @@ func giveMemoryBack(ctx context.Context, every time.Duration) {
 		}
 		before := cycles
 		var resident uint64
-		if cycles, resident = readMemory(); cycles != before || resident <= kept+keptBytes {
+		if cycles, resident = readMemory(); cycles != before || resident <= quietBytes(kept) {
 			continue
 		}
 		runtime.GC() // a sync.Pool lets go of what it has in the second collection
@@ -43,6 +45,9 @@ func giveMemoryBack(ctx context.Context, every time.Duration) {
 		cycles, kept = readMemory()
 	}
 }
+
+// quietBytes is how much memory a quiet process may have that kept so much when it last gave memory back.
+func quietBytes(kept uint64) uint64 { return kept + max(keptBytes, kept/keptShare) }
 
 // readMemory is how often the collector has run, and how much memory the process has of the system.
 func readMemory() (cycles, resident uint64) {

@@ -7,6 +7,15 @@ import (
 	"time"
 )
 
+// TestALargeHeapIsNotCollectedForLittle: what a process may keep grows with what it needs.
+func TestALargeHeapIsNotCollectedForLittle(t *testing.T) {
+	for kept, want := range map[uint64]uint64{0: 16 << 20, 64 << 20: 80 << 20, 1 << 30: 1<<30 + 256<<20} {
+		if have := quietBytes(kept); have != want {
+			t.Errorf("a process that kept %d MiB may have %d, want %d", kept>>20, have>>20, want>>20)
+		}
+	}
+}
+
 // TestAQuietProcessGivesMemoryBack: what a burst has left is with the system again while the process does nothing.
 func TestAQuietProcessGivesMemoryBack(t *testing.T) {
 	const burst = 256 << 20
