@@ -99,7 +99,8 @@ func (d DeadLetter) Event(ctx context.Context, client *eventlog.Client) (*eventl
 }
 
 // Retry mirrors the event of a dead letter. After an upgrade this program may know its schema. The rows get the same
-// keys as if the event had been mirrored at first.
+// keys as if the event had been mirrored at first. Sales of its order are made again: those of later events depend on
+// it.
 func Retry(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, letter DeadLetter) error {
 	event, err := letter.Event(ctx, client)
 	if err != nil {
@@ -112,6 +113,11 @@ func Retry(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, 
 	for _, in := range r.inserts() {
 		if err := conn.Insert(ctx, in.table, in.columns); err != nil {
 			return err
+		}
+	}
+	if len(r.orders.typ) > 0 && slices.Contains(saleTypes, r.orders.typ[0]) {
+		if err := refoldSales(ctx, conn, r.orders.orderID[0], event.Partition); err != nil {
+			return fmt.Errorf("sales of the order of %s: %w", letter.Place(), err)
 		}
 	}
 	letter.Retried = true

@@ -3,6 +3,7 @@ package analytics
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -130,6 +131,32 @@ func (f *salesFold) load(
 		}
 	}
 	return err
+}
+
+// refoldSales makes the rows of an order in sales again from what the mirror has of it, and deletes those of before:
+// they were made without one of its events, and may be more.
+func refoldSales(ctx context.Context, conn *clickhouse.Conn, orderID string, partition int32) error {
+	changes, err := loadOrderChanges(ctx, conn, []string{orderID}, map[int32]int64{partition: math.MaxInt64})
+	if err != nil || len(changes) == 0 || changes[0].typ != "order_placed" {
+		return err
+	}
+	var r rows
+	order := &orderSales{}
+	for i := range changes {
+		r.sales.add(&changes[i], order.change(&changes[i]))
+	}
+	// What a projector adds of later events meanwhile stays.
+	former := fmt.Sprintf("DELETE FROM sales WHERE order_id IN (%s) AND %s", quoted([]string{orderID}),
+		below(map[int32]int64{partition: changes[len(changes)-1].offset + 1}))
+	if err := conn.Exec(ctx, former, nil, nil); err != nil {
+		return err
+	}
+	for _, in := range r.inserts() {
+		if err := conn.Insert(ctx, in.table, in.columns); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // takeOrderChanges returns the events since the last call that matter to sales, in the order of their rows.

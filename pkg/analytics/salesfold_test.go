@@ -79,3 +79,48 @@ func (f *fixture) salesChecksum() analytics.Checksum {
 	f.t.Fatalf("no rows in sales: %v", sums)
 	return analytics.Checksum{}
 }
+
+// An event that could not be decoded leaves sales as if it had not happened. A retry makes the order's rows as they
+// would have been: those that were missing are there, and those that were too many are not.
+func TestARetriedEventCountsInSales(t *testing.T) {
+	f := newFixture(t)
+	f.placed("another", "FR", january, 1, 1_000_000)
+	f.confirmed("another", january)
+	f.placed("lacked", "FR", january, 3, 1_000_000)
+	f.confirmed("lacked", january)
+	f.placed("too many", "FR", january, 5, 1_000_000)
+	f.linesCancelled("too many", january, 5, 1_000_000)
+	f.confirmed("too many", january)
+	_, stop := f.mirror()
+	if _, err := analytics.NewReports(f.conn).Await(f.ctx, f.end()); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	want := f.salesChecksum()
+	for _, parked := range []struct{ order, typ, sales string }{
+		{"lacked", "order_placed", "DELETE FROM sales WHERE order_id = 'lacked'"},
+		{"too many", "lines_cancelled", `INSERT INTO sales (partition, offset, order_id, reason, quantity, counted_at)
+			SELECT partition, offset, order_id, 'confirmed', 5, occurred_at
+			FROM orders WHERE order_id = 'too many' AND type = 'order_confirmed'`},
+	} {
+		of := fmt.Sprintf(" FROM orders WHERE order_id = '%s' AND type = '%s'", parked.order, parked.typ)
+		letter := analytics.DeadLetter{
+			Topic:     eventlog.TopicOrders,
+			Partition: int32(f.value("SELECT toInt64(partition)" + of)), Offset: f.value("SELECT offset" + of),
+		}
+		for _, table := range []string{"events", "orders", "order_lines"} {
+			f.execute(fmt.Sprintf("DELETE FROM %s WHERE topic = '%s' AND partition = %d AND offset = %d",
+				table, letter.Topic, letter.Partition, letter.Offset))
+		}
+		f.execute(parked.sales)
+		if f.salesChecksum() == want {
+			t.Fatalf("%s: sales are what they would be with the event", parked.order)
+		}
+		if err := analytics.Retry(f.ctx, f.client, f.conn, letter); err != nil {
+			t.Fatal(err)
+		}
+		if have := f.salesChecksum(); have != want {
+			t.Errorf("%s: sales are %+v, not %+v", parked.order, have, want)
+		}
+	}
+}
