@@ -161,6 +161,22 @@ func TestFaultsOfDefinitions(t *testing.T) {
 			"f.yaml:6: measures.m: ClickHouse: Illegal type String of argument for aggregate function sum",
 		},
 		{measure("sum(quantity"), "f.yaml:6: measures.m: ClickHouse: Syntax error"},
+		{measure("sum(quantity) # all"), "f.yaml:6: measures.m: # is not allowed: a comment begins with --"},
+		{
+			measure("min(sku)"),
+			"f.yaml:6: measures.m: a count is a whole number, and this is String: set the unit to ratio, duration or text",
+		},
+		{
+			valid + "  price: {sql: avg(amount_micros), unit: money}",
+			"f.yaml:9: measures.price: money is a whole number of millionths, and this is Float64: use sums of amounts, not " +
+				"an average or a share",
+		},
+		{
+			valid + "  first: {sql: min(time), unit: duration}",
+			"f.yaml:9: measures.first: a duration is a number, and this is DateTime64(6, 'UTC'): use toFloat64, or the " +
+				"unit text",
+		},
+		{"measures: 1\nsource: stock\n", "f.yaml:1: measures: this is no map of names with their SQL"},
 		{
 			measure("quantity"),
 			"f.yaml:6: measures.m: ClickHouse: Column 'quantity' is not under aggregate function and not in GROUP BY keys",
@@ -275,6 +291,34 @@ func TestLimitsOfDefinitions(t *testing.T) {
 	}
 	if _, err := d.Preview(t.Context(), conn, insight.MaxPreviewRows+1); err == nil {
 		t.Error("a preview of more rows than the limit was answered")
+	}
+}
+
+// A comment may stand behind any SQL of a definition, in its tables too.
+func TestDefinitionsMayHaveComments(t *testing.T) {
+	text := `name: sold
+description: Units sold.
+source: sales
+where: quantity > 0 -- what was sold
+entity:
+  keys: {sku: "sku -- by item"}
+  measures:
+    units: "sum(quantity) /* of each */ -- and no other"
+keys:
+  sku: "sku -- as the shop writes it"
+measures:
+  units: "sum(units) -- all"
+  share: {sql: "sum(units) / nullIf(max(units), 0) -- of the most", unit: ratio}
+examples:
+  - rows: [{sku: A, quantity: 2}, {sku: B, quantity: -1}]
+    want: [{sku: A, units: 2, share: 1}]
+`
+	d, err := insight.Parse("f.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Validate(t.Context(), database(t)); err != nil {
+		t.Error(err)
 	}
 }
 

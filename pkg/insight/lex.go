@@ -45,6 +45,8 @@ func lex(sql string) (tokens []token, err error) {
 				return nil, fmt.Errorf("a text does not end: %s is missing", string(c))
 			}
 			kind = tokenText
+		case c == '#':
+			return nil, errors.New("# is not allowed: a comment begins with --")
 		case c == ';':
 			return nil, errors.New("; is not allowed: write one expression")
 		case c == '{' || c == '?' || c == '@' || c == '$' || c == '\\':
@@ -59,6 +61,21 @@ func lex(sql string) (tokens []token, err error) {
 		i += n
 	}
 	return tokens, nil
+}
+
+// withoutComments is the SQL of tokens with a space wherever there was a space or a comment. In a query, a comment at
+// the end of an expression would go on behind it.
+func withoutComments(tokens []token) string {
+	var b strings.Builder
+	end := 0
+	for i, t := range tokens {
+		if i > 0 && t.at > end {
+			b.WriteByte(' ')
+		}
+		b.WriteString(t.text)
+		end = t.at + len(t.text)
+	}
+	return b.String()
 }
 
 // quotedLength is the length of the quoted text that s begins with; 0: it does not end. A quote in the text is written

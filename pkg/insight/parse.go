@@ -52,6 +52,7 @@ func Problems(err error) (found []*Problem) {
 	} else if errors.As(err, &one) {
 		found = append(found, one)
 	}
+	slices.SortStableFunc(found, func(a, b *Problem) int { return a.Line - b.Line })
 	return found
 }
 
@@ -152,15 +153,10 @@ func (p *parser) definition(n *yaml.Node) {
 		"measures":    func(n *yaml.Node) { d.Measures = p.columns(n, "measures") },
 		"examples":    func(n *yaml.Node) { d.Examples = p.examples(n) },
 	})
-	for member, missing := range map[string]bool{
-		"name": d.Name == "", "source": source == nil, "description": d.Description == "", "measures": len(d.Measures) == 0,
-	} {
-		if missing && !slices.ContainsFunc(p.faults, func(err error) bool {
-			return strings.Contains(err.Error(), ": "+member)
-		}) {
-			p.fault(n, member, "it is missing")
-		}
-	}
+	p.needs(n, "name", d.Name != "")
+	p.needs(n, "description", d.Description != "")
+	p.needs(n, "source", source != nil)
+	p.needs(n, "measures", len(d.Measures) > 0)
 	if source != nil {
 		p.source(source, timeColumn)
 	}
@@ -179,6 +175,14 @@ func (p *parser) definition(n *yaml.Node) {
 	}
 	p.distinct(&d.Stage)
 	p.currency(n)
+}
+
+// needs checks that a member is there, unless it has a fault already.
+func (p *parser) needs(n *yaml.Node, member string, there bool) {
+	faulty := slices.ContainsFunc(Problems(p.err()), func(f *Problem) bool { return f.Field == member })
+	if !there && !faulty {
+		p.fault(n, member, "it is missing")
+	}
 }
 
 // source looks up the source, and its column of time.
@@ -235,13 +239,16 @@ func (p *parser) zone(n *yaml.Node) string {
 
 func (p *parser) expression(n *yaml.Node, field string) Expression {
 	e := Expression{SQL: p.text(n, field), Field: field, Line: n.Line}
-	switch _, err := lex(e.SQL); {
+	tokens, err := lex(e.SQL)
+	switch {
 	case e.SQL == "":
 		p.fault(n, field, "the SQL is missing")
 	case len(e.SQL) > MaxSQLBytes:
 		p.fault(n, field, "the SQL has %d bytes, at most %d are allowed", len(e.SQL), MaxSQLBytes)
 	case err != nil:
 		p.fault(n, field, "%v", err)
+	default:
+		e.SQL = withoutComments(tokens)
 	}
 	return e
 }

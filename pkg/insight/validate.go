@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,19 +69,16 @@ func (d *Definition) checkSQL(ctx context.Context, conn *clickhouse.Conn) error 
 	return errors.Join(faults...)
 }
 
-// describe lets ClickHouse check the types: of each column by itself, so that an error is put where it belongs.
+// describe lets ClickHouse check the types, and holds those of measures to their units. An error is put where it
+// belongs: where the whole is wrong, each column is looked at by itself.
 func (d *Definition) describe(ctx context.Context, conn *clickhouse.Conn) error {
-	run := func(part Definition) error {
-		return conn.Each(ctx, "DESCRIBE ("+part.query(d.Source.rowsOf(nil))+")", planSettings, nil,
-			func(rows clickhouse.Rows) error { return rows.Scan(make7()...) })
-	}
-	whole := run(*d)
+	types, whole := d.types(ctx, conn)
 	if whole == nil {
-		return nil
+		return d.checkUnits(types)
 	}
 	one := Column{Name: "_rows", SQL: Expression{SQL: "count()"}}
 	try := func(e Expression, part Definition) error {
-		if err := run(part); err != nil {
+		if _, err := part.types(ctx, conn); err != nil {
 			return d.sqlProblem(e, err)
 		}
 		return nil
@@ -116,6 +114,44 @@ func (d *Definition) describe(ctx context.Context, conn *clickhouse.Conn) error 
 		return err
 	}
 	return d.sqlProblem(Expression{}, whole)
+}
+
+// types are ClickHouse's types of the answer's columns, by name.
+func (d *Definition) types(ctx context.Context, conn *clickhouse.Conn) (map[string]string, error) {
+	types := map[string]string{}
+	err := conn.Each(ctx, "DESCRIBE ("+d.query(d.Source.rowsOf(nil))+")", planSettings, nil,
+		func(rows clickhouse.Rows) error {
+			targets := make7()
+			err := rows.Scan(targets...)
+			types[*targets[0].(*string)] = *targets[1].(*string)
+			return err
+		})
+	return types, err
+}
+
+var (
+	wholeNumber = regexp.MustCompile(`^(?:LowCardinality\(|Nullable\()*U?Int\d+\)*$`)
+	anyNumber   = regexp.MustCompile(`^(?:LowCardinality\(|Nullable\()*(?:U?Int\d+|Float\d+)\)*$`)
+)
+
+// checkUnits checks that each measure is what its unit says: an answer has numbers as they are.
+func (d *Definition) checkUnits(types map[string]string) error {
+	var faults []error
+	for _, c := range d.Measures {
+		typ, problem := types[c.Name], ""
+		switch {
+		case c.Unit == Count && !wholeNumber.MatchString(typ):
+			problem = "a count is a whole number, and this is %s: set the unit to ratio, duration or text"
+		case c.Unit == Money && !wholeNumber.MatchString(typ):
+			problem = "money is a whole number of millionths, and this is %s: use sums of amounts, not an average or a share"
+		case (c.Unit == Ratio || c.Unit == Duration) && !anyNumber.MatchString(typ):
+			problem = "a " + string(c.Unit) + " is a number, and this is %s: use toFloat64, or the unit text"
+		}
+		if problem != "" {
+			faults = append(faults, d.problem(c.SQL, fmt.Sprintf(problem, typ)))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // make7 are targets for a row of DESCRIBE, which has seven columns.
