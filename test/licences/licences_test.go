@@ -44,11 +44,11 @@ var (
 
 // module is one that is linked, with its licence files and notices.
 type module struct {
-	path, version   string
-	licences        []string // SPDX names
-	texts, notices  []string
-	dir             string
-	packages, files map[string]bool
+	path, version  string
+	licences       []string // SPDX names
+	texts, notices []string
+	dir            string
+	packages       map[string]bool
 }
 
 // linkedModules are the modules of the packages that the programs have, in the order of their names.
@@ -71,7 +71,7 @@ func linkedModules(t *testing.T) []*module {
 			}
 			m := byPath[f[0]]
 			if m == nil {
-				m = &module{path: f[0], version: f[1], dir: f[2], packages: map[string]bool{}, files: map[string]bool{}}
+				m = &module{path: f[0], version: f[1], dir: f[2], packages: map[string]bool{}}
 				byPath[f[0]] = m
 			}
 			m.packages[f[3]] = true
