@@ -16,8 +16,9 @@ const (
 	salesMemory = 64 << 20
 	// The bytes of an order and of one of its lines, about: names and strings included.
 	salesOrderBytes, salesLineBytes = 400, 80
-	// ordersPerLoad limits how many orders one query reads. Their IDs are in its text.
-	ordersPerLoad = 1_000
+	// ordersPerLoad limits how many orders one query reads. Their IDs, of up to limits.MaxOrderIDBytes, are in its text,
+	// of which ClickHouse takes 256 KiB (max_query_size).
+	ordersPerLoad = 500
 )
 
 // salesFold makes the rows of sales from those of orders and order_lines, but for past documents. What a row says
