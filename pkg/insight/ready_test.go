@@ -10,9 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
 	"github.com/holdfast/holdfast/pkg/insight"
 	"github.com/holdfast/holdfast/pkg/money"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
 // The insights that come with the program are compared with figures that are computed here, row by row and without SQL.
@@ -30,10 +36,17 @@ type step struct {
 	at         time.Time
 }
 
+// event is a row of the table events.
+type event struct {
+	step
+	change proto.Message
+}
+
 // history is a made-up shop: some orders a day of a few months, with returns, cancellations and amendments.
 type history struct {
-	sales []sale
-	steps []step
+	sales  []sale
+	steps  []step
+	events []event
 }
 
 func newHistory(orders int) *history {
@@ -44,6 +57,7 @@ func newHistory(orders int) *history {
 		id := fmt.Sprint("o-", n)
 		at := begin.Add(time.Duration(dice.IntN(150*24*3600)) * time.Second)
 		h.addSteps(dice, id, at)
+		h.addRejection(dice, id, at)
 		s := sale{
 			order: id, customer: one("", "c-1", "c-2", "c-3", "c-4", "c-5", "c-6", "c-7"), country: one("FR", "DE"),
 			currency: one("EUR", "GBP"), ordered: at, counted: at.Add(time.Duration(dice.IntN(3600)) * time.Second),
@@ -90,6 +104,23 @@ func (h *history) addSteps(dice *rand.Rand, id string, at time.Time) {
 	}
 }
 
+// addRejection draws an order that is rejected, because some of its items are short or do not exist.
+func (h *history) addRejection(dice *rand.Rand, id string, at time.Time) {
+	placed, rejected := &eventv1.OrderPlaced{Currency: "EUR"}, &eventv1.OrderRejected{}
+	for _, sku := range []string{"A", "B", "C"} {
+		placed.Lines = append(placed.Lines, &eventv1.OrderLine{
+			Sku: sku, Quantity: int64(1 + dice.IntN(9)), UnitPriceMicros: int64(dice.IntN(5_000_000)),
+		})
+		if reason := eventv1.RejectionReason(dice.IntN(4)); reason > 0 {
+			rejected.Short = append(rejected.Short, &eventv1.ShortLine{Sku: sku, Reason: reason})
+		}
+	}
+	h.events = append(h.events, event{step{id, "order_placed", at}, placed})
+	if dice.IntN(3) == 0 {
+		h.events = append(h.events, event{step{id, "order_rejected", at.Add(time.Hour)}, rejected})
+	}
+}
+
 func column[R, V any](rows []R, name, wire string, value func(R) V) clickhouse.Column {
 	values := make([]V, len(rows))
 	for i, row := range rows {
@@ -98,7 +129,7 @@ func column[R, V any](rows []R, name, wire string, value func(R) V) clickhouse.C
 	return clickhouse.Column{Name: name, Wire: wire, Values: values}
 }
 
-// insert fills the tables sales and orders, as events of one partition. It returns the offset behind the last one.
+// insert fills the tables sales, orders and events, as events of one partition. It returns the offset behind the last one.
 func (h *history) insert(t *testing.T, conn *clickhouse.Conn) int64 {
 	t.Helper()
 	text := func(name string, value func(sale) string) clickhouse.Column {
@@ -136,6 +167,23 @@ func (h *history) insert(t *testing.T, conn *clickhouse.Conn) int64 {
 		column(h.steps, "order_id", "String", func(s step) string { return s.order }),
 		column(h.steps, "type", "String", func(s step) string { return s.typ }),
 		column(h.steps, "occurred_at", "DateTime64(6, 'UTC')", func(s step) time.Time { return s.at }),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = conn.Insert(t.Context(), "events", []clickhouse.Column{
+		column(h.events, "offset", "Int64", func(event) int64 { return next() }),
+		column(h.events, "topic", "String", func(event) string { return eventlog.TopicOrders }),
+		column(h.events, "aggregate_id", "String", func(e event) string { return e.order }),
+		column(h.events, "type", "String", func(e event) string { return e.typ }),
+		column(h.events, "occurred_at", "DateTime64(6, 'UTC')", func(e event) time.Time { return e.at }),
+		column(h.events, "body", "String", func(e event) string {
+			body, err := schema.AppendJSON(nil, schematest.OrderEvent(e.change))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(body)
+		}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -306,6 +354,29 @@ var byHand = map[string]func(h *history) []string{
 		})
 	},
 	"rfm": recencyFrequencyMonetary,
+	"lost_sales": func(h *history) []string {
+		g := groups{}
+		placed := map[string]*eventv1.OrderPlaced{}
+		for _, e := range h.events {
+			if p, ok := e.change.(*eventv1.OrderPlaced); ok {
+				placed[e.order] = p
+				continue
+			}
+			for _, short := range e.change.(*eventv1.OrderRejected).Short {
+				for _, line := range placed[e.order].Lines {
+					if line.Sku == short.Sku && short.Reason == eventv1.RejectionReason_REJECTION_REASON_INSUFFICIENT_STOCK {
+						f := g.of(line.Sku, e.at.Format(day), placed[e.order].Currency)
+						f.distinct("orders", e.order)
+						f.add("units", line.Quantity)
+						f.add("amount", line.Quantity*line.UnitPriceMicros)
+					}
+				}
+			}
+		}
+		return g.lines(func(keys []string, f *figures) []string {
+			return []string{f.count("orders"), whole(f.sums["units"]), money.FormatIn(keys[2], f.sums["amount"])}
+		})
+	},
 	"order_funnel": func(h *history) []string {
 		g := groups{}
 		seconds := map[string][]int64{} // by day and steps
