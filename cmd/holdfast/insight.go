@@ -68,13 +68,13 @@ func validateInsights(ctx context.Context, out, problems io.Writer, conn *clickh
 		if err == nil {
 			err = d.Validate(ctx, conn)
 		}
-		found := insight.Problems(err)
-		switch {
-		case err == nil:
+		found, other := insight.Problems(err)
+		if other != nil {
+			return other
+		}
+		if err == nil {
 			fmt.Fprintf(out, "%s: insight %s, version %s, %s\n", file, d.Name, d.Fingerprint(),
 				examplesHold(len(d.Examples)))
-		case len(found) == 0:
-			return err
 		}
 		for _, p := range found {
 			faulty = true

@@ -147,7 +147,7 @@ func refoldSales(ctx context.Context, conn *clickhouse.Conn, orderID string, par
 		r.sales.add(&changes[i], order.change(&changes[i]))
 	}
 	// What a projector adds of later events meanwhile stays.
-	former := fmt.Sprintf("DELETE FROM sales WHERE order_id IN (%s) AND %s", quoted([]string{orderID}),
+	former := fmt.Sprintf("DELETE FROM sales WHERE order_id IN (%s) AND %s", clickhouse.Literals(orderID),
 		below(map[int32]int64{partition: changes[len(changes)-1].offset + 1}))
 	if err := conn.Exec(ctx, former, nil, nil); err != nil {
 		return err
@@ -193,7 +193,8 @@ func (b *batch) takeOrderChanges() []orderChange {
 func loadOrderChanges(
 	ctx context.Context, conn *clickhouse.Conn, ids []string, before map[int32]int64,
 ) ([]orderChange, error) {
-	where := "order_id IN (" + quoted(ids) + ") AND type IN (" + quoted(saleTypes) + ") AND " + below(before)
+	where := fmt.Sprintf("order_id IN (%s) AND type IN (%s) AND %s",
+		clickhouse.Literals(ids...), clickhouse.Literals(saleTypes...), below(before))
 	var changes []orderChange
 	type place struct {
 		partition int32
@@ -225,16 +226,6 @@ func loadOrderChanges(
 			return err
 		})
 	return changes, err
-}
-
-// quoted are texts as a list of literals.
-func quoted(texts []string) string {
-	escape := strings.NewReplacer(`\`, `\\`, `'`, `\'`)
-	literals := make([]string, len(texts))
-	for i, text := range texts {
-		literals[i] = "'" + escape.Replace(text) + "'"
-	}
-	return strings.Join(literals, ", ")
 }
 
 // below is a condition on partition and offset: those before the given offsets.

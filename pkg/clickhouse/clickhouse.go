@@ -245,5 +245,15 @@ func queryContext(ctx context.Context, settings Settings, params Parameters) con
 	return driver.Context(ctx, options...)
 }
 
+// Literals are texts as a list of SQL literals: 'a', 'b'. Use it where a parameter cannot be: for names and lists.
+func Literals(texts ...string) string {
+	escape := strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+	literals := make([]string, len(texts))
+	for i, text := range texts {
+		literals[i] = "'" + escape.Replace(text) + "'"
+	}
+	return strings.Join(literals, ", ")
+}
+
 // parameterEscapes escapes a value for a parameter: ClickHouse reads parameters in its escaped text format.
 var parameterEscapes = strings.NewReplacer(`\`, `\\`, "\t", `\t`, "\n", `\n`, "\r", `\r`, "'", `\'`)

@@ -160,6 +160,11 @@ func TestFaultsOfDefinitions(t *testing.T) {
 			measure("sum(sku)"),
 			"f.yaml:6: measures.m: ClickHouse: Illegal type String of argument for aggregate function sum",
 		},
+		{
+			valid + "  m: {sql: sum(quantity / 3), unit: ratio}",
+			"f.yaml:9: measures.m: sum of fractions depends on the order in which rows are added up: add up whole numbers " +
+				"or decimals, such as toDecimal128(quantity / 3, 6)",
+		},
 		{measure("sum(quantity"), "f.yaml:6: measures.m: ClickHouse: Syntax error"},
 		{measure("sum(quantity) # all"), "f.yaml:6: measures.m: # is not allowed: a comment begins with --"},
 		{
@@ -199,7 +204,7 @@ func TestFaultsOfDefinitions(t *testing.T) {
 		if err == nil {
 			err = d.Validate(t.Context(), conn)
 		}
-		problems := insight.Problems(err)
+		problems, _ := insight.Problems(err)
 		if len(problems) == 0 || len(problems[0].Error()) < len(c.want) || problems[0].Error()[:len(c.want)] != c.want {
 			t.Errorf("%s\n-- has the problems %v, the first should be\n%s", c.text, err, c.want)
 		}
@@ -281,7 +286,7 @@ func TestLimitsOfDefinitions(t *testing.T) {
 		},
 	} {
 		_, err := insight.Parse("f.yaml", []byte(c.text))
-		if problems := insight.Problems(err); len(problems) == 0 || problems[0].Error() != c.want {
+		if problems, _ := insight.Problems(err); len(problems) == 0 || problems[0].Error() != c.want {
 			t.Errorf("%.80s\n-- has the problems %v, the first should be\n%s", c.text, err, c.want)
 		}
 	}

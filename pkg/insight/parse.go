@@ -42,18 +42,22 @@ func (p *Problem) Error() string {
 	return place + ": " + p.Message
 }
 
-// Problems are the faults in an error of this package, in the order of the file.
-func Problems(err error) (found []*Problem) {
+// Problems are the faults in an error of this package, in the order of the file. other is what is no fault of the
+// definition, such as a ClickHouse that is not there.
+func Problems(err error) (found []*Problem, other error) {
 	var one *Problem
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, err := range many.Unwrap() {
-			found = append(found, Problems(err)...)
+			more, another := Problems(err)
+			found, other = append(found, more...), errors.Join(other, another)
 		}
 	} else if errors.As(err, &one) {
 		found = append(found, one)
+	} else {
+		other = err
 	}
 	slices.SortStableFunc(found, func(a, b *Problem) int { return a.Line - b.Line })
-	return found
+	return found, other
 }
 
 // Read reads a file with a definition.
@@ -179,7 +183,8 @@ func (p *parser) definition(n *yaml.Node) {
 
 // needs checks that a member is there, unless it has a fault already.
 func (p *parser) needs(n *yaml.Node, member string, there bool) {
-	faulty := slices.ContainsFunc(Problems(p.err()), func(f *Problem) bool { return f.Field == member })
+	found, _ := Problems(p.err())
+	faulty := slices.ContainsFunc(found, func(f *Problem) bool { return f.Field == member })
 	if !there && !faulty {
 		p.fault(n, member, "it is missing")
 	}

@@ -129,7 +129,7 @@ func column[R, V any](rows []R, name, wire string, value func(R) V) clickhouse.C
 	return clickhouse.Column{Name: name, Wire: wire, Values: values}
 }
 
-// insert fills the tables sales, orders and events, as events of one partition. It returns the offset behind the last one.
+// insert fills the tables sales, orders and events. It returns the offset behind the last one.
 func (h *history) insert(t *testing.T, conn *clickhouse.Conn) int64 {
 	t.Helper()
 	text := func(name string, value func(sale) string) clickhouse.Column {

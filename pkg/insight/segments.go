@@ -79,7 +79,7 @@ func (v *Version) rows(from string, intervals ...Interval) string {
 	if len(intervals) > 0 {
 		var conditions, ends []string
 		for _, i := range intervals {
-			place := fmt.Sprintf("topic = %s AND partition = %d", literal(i.Topic), i.Partition)
+			place := fmt.Sprintf("topic = %s AND partition = %d", clickhouse.Literals(i.Topic), i.Partition)
 			conditions = append(conditions, fmt.Sprintf("(%s AND offset >= %d AND offset < %d)",
 				place, i.From/v.segmentOffsets*v.segmentOffsets, i.UpTo))
 			ends = append(ends, fmt.Sprintf("%s, toInt64(%d)", place, i.UpTo))
@@ -103,7 +103,7 @@ func (v *Version) rows(from string, intervals ...Interval) string {
 		where = "(" + where + ") AND (" + v.Where.SQL + ")"
 	}
 	return fmt.Sprintf("SELECT %s FROM (SELECT *, toTimeZone(%s, %s) AS time FROM %s) WHERE %s GROUP BY %s",
-		strings.Join(columns, ", "), v.Time, literal(v.Zone), from, where, strings.Join(groups, ", "))
+		strings.Join(columns, ", "), v.Time, clickhouse.Literals(v.Zone), from, where, strings.Join(groups, ", "))
 }
 
 // Create creates the table, unless it exists.

@@ -7,14 +7,16 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
 
-// planSettings make a query mean what its definition says: a name is first a column, then a key or a measure.
+// planSettings make a query mean what its definition says: a name is first a column, then a key or a measure, and a
+// time without a zone is of UTC, whatever the server's zone is.
 var planSettings = clickhouse.Settings{
 	"prefer_column_name_to_alias": 1, "do_not_merge_across_partitions_select_final": 1,
+	"session_timezone": "UTC",
 }
 
 // query is the definition as one plain SELECT over rows: a table, or a query in brackets.
 func (d *Definition) query(rows string) string {
-	from := fmt.Sprintf("(SELECT *, toTimeZone(%s, %s) AS time FROM %s)", d.Time, literal(d.Zone), rows)
+	from := fmt.Sprintf("(SELECT *, toTimeZone(%s, %s) AS time FROM %s)", d.Time, clickhouse.Literals(d.Zone), rows)
 	if d.Entity != nil {
 		return d.secondStage("(" + d.Entity.query(from, d.Where.SQL) + ")")
 	}
@@ -49,11 +51,6 @@ func (s *Stage) query(from, where string) string {
 	return query
 }
 
-// literal is a text as SQL.
-func literal(text string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
-}
-
 // rowsOf are rows of the source as a query in brackets. A column that a row leaves out has its type's empty value.
 func (s *Source) rowsOf(rows []map[string]string) string {
 	selects := make([]string, 0, len(rows)+1)
@@ -69,11 +66,11 @@ func (s *Source) rowsOf(rows []map[string]string) string {
 func (s *Source) rowOf(row map[string]string) string {
 	columns := make([]string, len(s.Columns))
 	for i, c := range s.Columns {
-		value := fmt.Sprintf("defaultValueOfTypeName(%s)", literal(c.Type))
+		value := fmt.Sprintf("defaultValueOfTypeName(%s)", clickhouse.Literals(c.Type))
 		if text, ok := row[c.Name]; ok {
-			value = literal(text)
+			value = clickhouse.Literals(text)
 		}
-		columns[i] = fmt.Sprintf("CAST(%s, %s) AS %s", value, literal(c.Type), c.Name)
+		columns[i] = fmt.Sprintf("CAST(%s, %s) AS %s", value, clickhouse.Literals(c.Type), c.Name)
 	}
 	return "SELECT " + strings.Join(columns, ", ")
 }

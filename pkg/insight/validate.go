@@ -22,6 +22,9 @@ func (d *Definition) Validate(ctx context.Context, conn *clickhouse.Conn) error 
 	if err := d.describe(ctx, conn); err != nil {
 		return err
 	}
+	if err := d.checkSums(ctx, conn); err != nil {
+		return err
+	}
 	var faults []error
 	for i := range d.Examples {
 		faults = append(faults, d.runExample(ctx, conn, i))
@@ -163,6 +166,36 @@ func make7() []any {
 	return targets
 }
 
+// sumOfFractions is the type of a state that adds up fractions.
+var sumOfFractions = regexp.MustCompile(`^AggregateFunction\((sum|avg)[A-Za-z]*, (Nullable\()?Float`)
+
+// checkSums refuses sums of fractions. Their last digits depend on the order in which they are added up, so the answer
+// would depend on the parts in which it was computed.
+func (d *Definition) checkSums(ctx context.Context, conn *clickhouse.Conn) error {
+	v, err := NewVersion(d)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	query := "DESCRIBE (" + v.rows(d.Source.rowsOf(nil)) + ")"
+	err = conn.Each(ctx, query, planSettings, nil, func(rows clickhouse.Rows) error {
+		targets := make7()
+		err := rows.Scan(targets...)
+		column, sum := *targets[0].(*string), sumOfFractions.FindStringSubmatch(*targets[1].(*string))
+		if sum == nil {
+			return err
+		}
+		for i, measure := range v.merged {
+			if strings.Contains(measure.SQL.SQL, "("+column+")") {
+				faults = append(faults, d.problem(v.first.Measures[i].SQL, sum[1]+" of fractions depends on the order in which "+
+					"rows are added up: add up whole numbers or decimals, such as toDecimal128(quantity / 3, 6)"))
+			}
+		}
+		return err
+	})
+	return errors.Join(append(faults, err)...)
+}
+
 // runExample computes an example, and compares its rows.
 func (d *Definition) runExample(ctx context.Context, conn *clickhouse.Conn, i int) error {
 	example := d.Examples[i]
@@ -179,7 +212,8 @@ func (d *Definition) runExample(ctx context.Context, conn *clickhouse.Conn, i in
 	}
 	got, err := d.ask(ctx, conn, d.query(d.Source.rowsOf(example.Rows)), nil, 0)
 	if err != nil {
-		for _, p := range Problems(err) {
+		found, _ := Problems(err)
+		for _, p := range found {
 			p.Field, p.Line = field, example.Line
 		}
 		return err

@@ -84,6 +84,7 @@ func TestHTTPResults(t *testing.T) {
 		{"max_threads=3&max_block_size=77", "SELECT getSetting('max_threads'), getSetting('max_block_size')", "3\t77\n"},
 		{"", "SELECT getSetting('max_block_size')", "65409\n"}, // the default, not the setting of the request before
 		{"", "SELECT timezone()", "UTC\n"},
+		{"session_timezone=Asia/Tokyo", "SELECT toDateTime(0) = toDateTime(0, 'UTC'), toHour(toDateTime(0))", "1\t9\n"},
 		{"user=somebody&password=secret&quota_key=x", "SELECT 1", "1\n"}, // the header counts
 		{"", "SET max_threads = 7", ""},
 		{"", "SHOW DATABASES LIKE 'system'", "system\n"},

@@ -103,7 +103,7 @@ func (q *request) set(name, value string) error {
 		q.compress = isTrue(value)
 	case name == "wait_end_of_query":
 		q.waitEnd = isTrue(value)
-	case strings.HasPrefix(name, "session_"):
+	case name == "session_id" || name == "session_timeout" || name == "session_check":
 		return fail(codeNotImplemented, "NOT_IMPLEMENTED",
 			"The embedded ClickHouse keeps no sessions; leave %s out", name)
 	case strings.HasPrefix(name, "param_"):
