@@ -28,6 +28,9 @@ func (n *Node) Release(shard int32) {
 // believe at once that a shard is theirs.
 func (n *Node) Acquire(shard int32) { n.beginOwnership(context.Background(), shard) }
 
+// GiveUp asks for the group to be left because of a shard. While that is under way it waits until the replica is back.
+func (n *Node) GiveUp(shard int32, cause error) { n.unable <- inability{shard, cause} }
+
 // Receive has the node handle a frame of another replica, whose answers nobody reads.
 func (n *Node) Receive(frame *peerv1.ExchangeRequest) {
 	h := peerHandler{n}

@@ -12,7 +12,8 @@ import (
 
 // A replica that cannot serve a shard, because of its own disk or clock, leaves the group after giveUpAfter failures in
 // a row, where there are other replicas: they get its shards. It joins again after awayFirst, and after twice as long
-// each time that it has to leave again soon.
+// each time that it has to leave again soon. For a shard that it will never serve it leaves at once; but where nobody
+// served the shard while it was away, not again within awayLongest of its return.
 const (
 	giveUpAfter = 3
 	awayFirst   = 10 * time.Second
@@ -64,7 +65,7 @@ func (n *Node) giveUp(shard int32, cause error) {
 	}
 }
 
-// offer gives a shard up that this replica will never serve, whenever there is another replica, until ctx ends.
+// offer asks, until ctx ends, that a shard be given up which this replica will never serve: another replica may come.
 func (n *Node) offer(ctx context.Context, shard int32, cause error) {
 	for {
 		n.giveUp(shard, cause)
@@ -81,6 +82,7 @@ func (n *Node) offer(ctx context.Context, shard int32, cause error) {
 func (n *Node) leaveWhenUnable(ctx context.Context) {
 	away := backoff.Backoff{First: awayFirst, Longest: awayLongest}
 	var back time.Time
+	var inVain map[int32]bool // the shards that nobody served when it was away the last time
 	for {
 		var because inability
 		select {
@@ -90,6 +92,10 @@ func (n *Node) leaveWhenUnable(ctx context.Context) {
 		}
 		if time.Since(back) > awayLongest {
 			away.Reset()
+			inVain = nil
+		}
+		if inVain[because.shard] && stopsShard(because.cause) {
+			continue // the others cannot serve it either, and each time away moves healthy shards
 		}
 		others, err := n.group.Others(ctx)
 		if err != nil || others == 0 {
@@ -103,12 +109,24 @@ func (n *Node) leaveWhenUnable(ctx context.Context) {
 		if backoff.Sleep(ctx, pause) != nil {
 			return
 		}
+		inVain = n.unservedByOthers()
 		if err := n.group.Rejoin(); err != nil { // its options were good before
 			n.log.Error("join the replicas again", "error", err)
 		}
 		back = time.Now()
 		n.log.Info("this replica joins the others again, to see whether it can serve shards now")
 	}
+}
+
+// unservedByOthers is the shards that nobody serves, while this replica is away.
+func (n *Node) unservedByOthers() map[int32]bool {
+	unserved := map[int32]bool{}
+	for shard := range n.layout.ShardCount {
+		if !n.health[shard].served() {
+			unserved[shard] = true
+		}
+	}
+	return unserved
 }
 
 // leave releases all shards and leaves the group.

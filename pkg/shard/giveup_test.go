@@ -3,6 +3,7 @@ package shard_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -56,7 +57,8 @@ func TestAReplicaBehindADeletedStartLeavesItsShardsToAnother(t *testing.T) {
 	}
 	p.stop(able)
 	logtest.DeleteRecords(t, p.log, eventlog.TopicInventory)
-	behind := p.start(t.TempDir(), shard.Hooks{})
+	registry := prometheus.NewRegistry()
+	behind := p.startAs(shard.Config{DataDir: t.TempDir(), Registerer: registry})
 	eventually(t, func() string {
 		var gone *eventlog.LogStartError
 		if err := behind.Ready(); !errors.As(err, &gone) {
@@ -65,15 +67,59 @@ func TestAReplicaBehindADeletedStartLeavesItsShardsToAnother(t *testing.T) {
 		return ""
 	})
 	able = p.start(dir, shard.Hooks{})
-	eventually(t, func() string {
-		if able.OwnedShards() != 2 {
-			return "the replica with the checkpoints does not have all shards: " + text(able.Ready())
-		}
-		return ""
-	})
+	for times := 1; times <= 2; times++ { // it gets some back when it joins again
+		eventually(t, func() string {
+			if left := metricOf(t, registry, "holdfast_shard_given_up_total"); left < float64(times) {
+				return fmt.Sprintf("it has left its shards %v times, want %d", left, times)
+			}
+			if able.OwnedShards() != 2 {
+				return "the replica with the checkpoints does not have all shards: " + text(able.Ready())
+			}
+			return ""
+		})
+	}
 	for _, sku := range skus {
 		ok(t, do(t, able, command.ReceiveStock, sku, "after", `{"location":"main","quantity":1}`))
 	}
+}
+
+// Where no replica can serve a shard, offering it once is enough: each time moves the healthy shards too.
+func TestAShardThatNobodyCanServeIsNotOfferedAgainAndAgain(t *testing.T) {
+	p := newPlatform(t, 2)
+	n := p.start(t.TempDir(), shard.Hooks{})
+	stock(t, n, "A", 1) // nothing is in the other shard
+	broken := n.ShardOf("A")
+	p.stop(n)
+	logtest.DeleteRecords(t, p.log, eventlog.TopicInventory)
+	nodes, registries := make([]*shard.Node, 2), make([]*prometheus.Registry, 2)
+	for i := range nodes {
+		registries[i] = prometheus.NewRegistry()
+		nodes[i] = p.startAs(shard.Config{DataDir: t.TempDir(), Registerer: registries[i]})
+	}
+	left := func(i int) float64 { return metricOf(t, registries[i], "holdfast_shard_given_up_total") }
+	leaver := -1
+	eventually(t, func() string {
+		for i := range nodes {
+			if left(i) > 0 {
+				leaver = i
+				return ""
+			}
+		}
+		return "nobody offers the shard"
+	})
+	for range 4 { // when it takes the third, it is back and has decided on the first two
+		nodes[leaver].GiveUp(broken, &eventlog.LogStartError{})
+	}
+	if times := left(leaver); times != 1 {
+		t.Errorf("it left %v times for a shard that the other cannot serve either", times)
+	}
+	eventually(t, func() string { // the other one may be away at first
+		nodes[leaver].GiveUp(broken, &shard.ClockError{})
+		if times := left(leaver); times < 2 {
+			return fmt.Sprintf("it left %v times, want once more for its clock", times)
+		}
+		return ""
+	})
 }
 
 // A checkpoint that is damaged costs the time to build it again: no shard, and no process.

@@ -77,6 +77,13 @@ func (h *shardHealth) note(owner string, err error) {
 	h.owner, h.err = owner, err
 }
 
+// served reports whether somebody serves the shard.
+func (h *shardHealth) served() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.err == nil
+}
+
 // unserved is why a shard has not been served for a while; nil: it is, or has been a moment ago.
 func (h *shardHealth) unserved() (since time.Time, err error) {
 	h.mu.Lock()
