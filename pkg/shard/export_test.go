@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
@@ -74,6 +75,20 @@ func EventRecord(tp eventlog.TopicPartition, key string, value []byte, ceType st
 	b.now = m.RecordedAtMicros
 	b.add(tp, key, value, ceType, m)
 	return b.records[0]
+}
+
+// Break has a shard count as one without an owner since then.
+func (n *Node) Break(shard int32, since time.Time) { n.handOvers[shard].since.Store(since.UnixNano()) }
+
+// KnowsOwner reports whether a shard counts as one that has an owner.
+func (n *Node) KnowsOwner(shard int32) bool { return n.handOvers[shard].since.Load() == 0 }
+
+// Waits reports whether commands wait for the shard's next owner.
+func (n *Node) Waits(shard int32) bool {
+	h := n.handOvers[shard]
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.commands) > 0
 }
 
 // HandOverWait is how long commands wait for a shard's next owner.

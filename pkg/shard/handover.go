@@ -124,6 +124,15 @@ func (h *handOver) served() {
 	}
 }
 
+// serves notes that the shard's owner, asked at that time, said that it serves the shard. A break after which no command
+// came is over then, and commands of the next hand-over wait.
+func (h *handOver) serves(asked time.Time) {
+	since := h.since.Load()
+	if since != 0 && since < asked.UnixNano() && h.since.CompareAndSwap(since, 0) {
+		h.send()
+	}
+}
+
 // askAgain sends all that waits to the owner that is known, or answers it if there has been none for long.
 func (h *handOver) askAgain() {
 	if sinceNanos(time.Now(), h.since.Load()) >= handOverWait {

@@ -181,6 +181,36 @@ func TestCommandsDoNotWaitForEver(t *testing.T) {
 	}
 }
 
+// A break in which commands found no owner, and after which none came, does not shorten the next hand-over.
+func TestABreakDoesNotShortenTheNextHandOver(t *testing.T) {
+	p, g := newPlatform(t, 2), &gate{}
+	nodes := startReplicas(p, g, 2)
+	leaver, stayer := nodes[0], nodes[1]
+	sku := skuOf(leaver, "A")
+	stock(t, stayer, sku, 1)
+	stayer.Break(stayer.ShardOf(sku), time.Now().Add(-2*shard.HandOverWait))
+	eventually(t, func() string {
+		if !stayer.KnowsOwner(stayer.ShardOf(sku)) {
+			return "the owner serves the shard, and it counts as one without an owner"
+		}
+		return ""
+	})
+	open := g.close(t, "fence")
+	p.stop(leaver)
+	<-g.stopped
+	fut := stayer.Submit(attempt(t, stayer, command.ReceiveStock, sku, "k", `{"location":"main","quantity":1}`))
+	eventually(t, func() string {
+		undecided(t, []*shard.Future{fut})
+		if !stayer.Waits(stayer.ShardOf(sku)) {
+			return "the command does not wait"
+		}
+		return ""
+	})
+	open()
+	<-fut.Done()
+	ok(t, fut.Result())
+}
+
 // An order that waits for stock of another shard, while its own changes hands, has its outcome from the next owner.
 func TestAnOrdersOutcomeComesFromTheNextOwner(t *testing.T) {
 	for _, throughOwner := range []bool{true, false} {

@@ -147,7 +147,7 @@ func (n *Node) checkShards(ctx context.Context) {
 		if errors.Is(err, errElsewhere) {
 			if owner, err = n.owners.address(shard); err == nil {
 				owners[owner] = true
-				asked.Go(func() { n.noteHealth(shard, owner, n.peers.Serves(ctx, owner, shard)) })
+				asked.Go(func() { n.noteHealth(shard, owner, n.ask(ctx, owner, shard)) })
 				continue
 			}
 		}
@@ -155,6 +155,16 @@ func (n *Node) checkShards(ctx context.Context) {
 	}
 	asked.Wait()
 	n.peers.Forget(owners)
+}
+
+// ask asks another replica whether it serves a shard. nil: it does.
+func (n *Node) ask(ctx context.Context, owner string, shard int32) error {
+	asked := time.Now()
+	err := n.peers.Serves(ctx, owner, shard)
+	if err == nil {
+		n.handOvers[shard].serves(asked)
+	}
+	return err
 }
 
 // errElsewhere says that a shard is another replica's.

@@ -3,6 +3,7 @@ package shard
 import (
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -93,6 +94,21 @@ func TestACommandThatComesBackLateIsTaken(t *testing.T) {
 	h.add(newCommandInput(&Command{}), "former", handedOver("the shard has moved"))
 	if taken := len(r.inbox.drain()); taken != 1 || h.since.Load() != 0 {
 		t.Errorf("%d commands are taken; without an owner since %d", taken, h.since.Load())
+	}
+}
+
+// An owner that said that it serves the shard, before the shard was seen to have no owner, may have left since.
+func TestWhatAnOwnerSaidBeforeABreakDoesNotEndIt(t *testing.T) {
+	node := &Node{runners: make([]atomic.Pointer[runner], 1)}
+	node.handOvers = newHandOvers(node, 1)
+	h := node.handOvers[0]
+	broke := time.Now()
+	h.since.Store(broke.UnixNano())
+	if h.serves(broke.Add(-time.Millisecond)); h.since.Load() != broke.UnixNano() {
+		t.Error("an older answer ended it")
+	}
+	if h.serves(broke.Add(time.Millisecond)); h.since.Load() != 0 {
+		t.Error("a newer answer did not end it")
 	}
 }
 
