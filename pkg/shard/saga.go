@@ -32,6 +32,8 @@ type saga struct {
 	// attempts is how often the step was sent, the last time at sentAt.
 	attempts int
 	sentAt   time.Time
+	// early: it is sent again because a target has a new owner, not because it has waited in vain.
+	early bool
 }
 
 // waiter is a client that waits for the outcome of an order that has a saga.
@@ -265,9 +267,12 @@ func (d *decider) resendSteps() {
 	s, now := &d.sagas, d.batch.now
 	for id, due := s.resends.first(now); due && len(d.batch.onCommit) < maxUnsent; id, due = s.resends.first(now) {
 		unanswered := s.byOrder[id]
-		for target := range unanswered.waiting {
-			s.answerTimes[target].expired(time.Now())
+		if !unanswered.early {
+			for target := range unanswered.waiting {
+				s.answerTimes[target].expired(time.Now())
+			}
 		}
+		unanswered.early = false
 		d.sendStep(unanswered)
 	}
 }
@@ -276,7 +281,9 @@ func (d *decider) resendSteps() {
 func (d *decider) resendTo(target int32) {
 	s := &d.sagas
 	for id, unanswered := range s.byOrder {
-		if _, sent := s.resends.byKey[id]; sent && unanswered.waiting[target] != nil {
+		resend, sent := s.resends.byKey[id]
+		if sent && resend.atMicros > d.batch.now && unanswered.waiting[target] != nil {
+			unanswered.early = true
 			s.resends.set(id, d.batch.now)
 		}
 	}
