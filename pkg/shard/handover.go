@@ -124,8 +124,8 @@ func (h *handOver) served() {
 	}
 }
 
-// serves notes that the shard's owner, asked at that time, said that it serves the shard. A break after which no command
-// came is over then, and commands of the next hand-over wait.
+// serves notes that the shard's owner, asked at that time, said that it serves the shard. A break after which no
+// command came is over then, and commands of the next hand-over wait.
 func (h *handOver) serves(asked time.Time) {
 	since := h.since.Load()
 	if since != 0 && since < asked.UnixNano() && h.since.CompareAndSwap(since, 0) {
