@@ -245,6 +245,20 @@ func queryContext(ctx context.Context, settings Settings, params Parameters) con
 	return driver.Context(ctx, options...)
 }
 
+// Describe returns the names and types of the columns that a query would have. It does not run the query.
+func (c *Conn) Describe(ctx context.Context, query string, settings Settings) (columns []TableColumn, err error) {
+	err = c.Each(ctx, "DESCRIBE ("+query+")", settings, nil, func(rows Rows) error {
+		targets := make([]any, len(rows.Columns()))
+		for i := range targets {
+			targets[i] = new(string)
+		}
+		err := rows.Scan(targets...)
+		columns = append(columns, TableColumn{Name: *targets[0].(*string), Type: *targets[1].(*string)})
+		return err
+	})
+	return columns, err
+}
+
 // Literals are texts as a list of SQL literals: 'a', 'b'. Use it where a parameter cannot be: for names and lists.
 func Literals(texts ...string) string {
 	escape := strings.NewReplacer(`\`, `\\`, `'`, `\'`)

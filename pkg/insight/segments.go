@@ -108,16 +108,13 @@ func (v *Version) rows(from string, intervals ...Interval) string {
 
 // Create creates the table, unless it exists.
 func (v *Version) Create(ctx context.Context, conn *clickhouse.Conn) error {
-	var columns []string
-	query := "DESCRIBE (" + v.rows(v.Source.rowsOf(nil)) + ")"
-	err := conn.Each(ctx, query, planSettings, nil, func(rows clickhouse.Rows) error {
-		targets := make7()
-		err := rows.Scan(targets...)
-		columns = append(columns, *targets[0].(*string)+" "+*targets[1].(*string))
-		return err
-	})
+	described, err := conn.Describe(ctx, v.rows(v.Source.rowsOf(nil)), planSettings)
 	if err != nil {
 		return v.sqlProblem(Expression{}, err)
+	}
+	var columns []string
+	for _, c := range described {
+		columns = append(columns, c.Name+" "+c.Type)
 	}
 	order := []string{}
 	for _, key := range v.first.Keys {

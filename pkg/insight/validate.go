@@ -121,14 +121,11 @@ func (d *Definition) describe(ctx context.Context, conn *clickhouse.Conn) error 
 
 // types are ClickHouse's types of the answer's columns, by name.
 func (d *Definition) types(ctx context.Context, conn *clickhouse.Conn) (map[string]string, error) {
+	columns, err := conn.Describe(ctx, d.query(d.Source.rowsOf(nil)), planSettings)
 	types := map[string]string{}
-	err := conn.Each(ctx, "DESCRIBE ("+d.query(d.Source.rowsOf(nil))+")", planSettings, nil,
-		func(rows clickhouse.Rows) error {
-			targets := make7()
-			err := rows.Scan(targets...)
-			types[*targets[0].(*string)] = *targets[1].(*string)
-			return err
-		})
+	for _, c := range columns {
+		types[c.Name] = c.Type
+	}
 	return types, err
 }
 
@@ -157,15 +154,6 @@ func (d *Definition) checkUnits(types map[string]string) error {
 	return errors.Join(faults...)
 }
 
-// make7 are targets for a row of DESCRIBE, which has seven columns.
-func make7() []any {
-	targets := make([]any, 7)
-	for i := range targets {
-		targets[i] = new(string)
-	}
-	return targets
-}
-
 // sumOfFractions is the type of a state that adds up fractions.
 var sumOfFractions = regexp.MustCompile(`^AggregateFunction\((sum|avg)[A-Za-z]*, (Nullable\()?Float`)
 
@@ -176,24 +164,21 @@ func (d *Definition) checkSums(ctx context.Context, conn *clickhouse.Conn) error
 	if err != nil {
 		return err
 	}
-	var faults []error
-	query := "DESCRIBE (" + v.rows(d.Source.rowsOf(nil)) + ")"
-	err = conn.Each(ctx, query, planSettings, nil, func(rows clickhouse.Rows) error {
-		targets := make7()
-		err := rows.Scan(targets...)
-		column, sum := *targets[0].(*string), sumOfFractions.FindStringSubmatch(*targets[1].(*string))
+	columns, err := conn.Describe(ctx, v.rows(d.Source.rowsOf(nil)), planSettings)
+	faults := []error{err}
+	for _, c := range columns {
+		sum := sumOfFractions.FindStringSubmatch(c.Type)
 		if sum == nil {
-			return err
+			continue
 		}
 		for i, measure := range v.merged {
-			if strings.Contains(measure.SQL.SQL, "("+column+")") {
+			if strings.Contains(measure.SQL.SQL, "("+c.Name+")") {
 				faults = append(faults, d.problem(v.first.Measures[i].SQL, sum[1]+" of fractions depends on the order in which "+
 					"rows are added up: add up whole numbers or decimals, such as toDecimal128(quantity / 3, 6)"))
 			}
 		}
-		return err
-	})
-	return errors.Join(append(faults, err)...)
+	}
+	return errors.Join(faults...)
 }
 
 // runExample computes an example, and compares its rows.
