@@ -165,26 +165,23 @@ func (b *batch) takeOrderChanges() []orderChange {
 	var changes []orderChange
 	orders, lines := &b.orders, &b.lines
 	for ; b.foldedOrders < len(orders.offset); b.foldedOrders++ {
-		i := b.foldedOrders
-		matters := slices.Contains(saleTypes, orders.typ[i])
+		i, first := b.foldedOrders, b.foldedLines
+		for b.foldedLines < len(lines.offset) && lines.offset[b.foldedLines] == orders.offset[i] &&
+			lines.partition[b.foldedLines] == orders.partition[i] {
+			b.foldedLines++
+		}
+		if !slices.Contains(saleTypes, orders.typ[i]) {
+			continue
+		}
 		c := orderChange{
 			partition: orders.partition[i], offset: orders.offset[i], typ: orders.typ[i], orderID: orders.orderID[i],
 			customerID: orders.customerID[i], country: orders.country[i], currency: orders.currency[i],
 			occurredAt: orders.occurredAt[i],
 		}
-		for ; b.foldedLines < len(lines.offset); b.foldedLines++ {
-			n := b.foldedLines
-			if lines.partition[n] != c.partition || lines.offset[n] != c.offset {
-				break
-			}
-			if !matters {
-				continue
-			}
+		for n := first; n < b.foldedLines; n++ {
 			c.lines = append(c.lines, saleLine{lines.sku[n], lines.unitPriceMicros[n], lines.quantity[n]})
 		}
-		if matters {
-			changes = append(changes, c)
-		}
+		changes = append(changes, c)
 	}
 	return changes
 }
