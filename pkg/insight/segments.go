@@ -22,7 +22,7 @@ const segmentOffsets = 65_536
 // added to a row.
 type Version struct {
 	*Definition
-	// Table is the name of its table: insight__<name>__<fingerprint>.
+	// Table is the name of its table.
 	Table string
 
 	segmentOffsets int64
@@ -34,12 +34,18 @@ type Version struct {
 	merged []Column
 }
 
-// NewVersion prepares a definition that is valid.
-func NewVersion(d *Definition) (*Version, error) {
-	v := &Version{
-		Definition: d, Table: "insight__" + d.Name + "__" + d.Fingerprint(),
-		segmentOffsets: segmentOffsets, first: &d.Stage,
-	}
+// TablePrefix begins the names of all tables of versions.
+const TablePrefix = "insight__"
+
+// TableName is the name of a version's table. Several tables of one version differ in their build, such as
+// insight__revenue__5ac0e1b2f3d4__9d8c7b6a.
+func (d *Definition) TableName(build string) string {
+	return TablePrefix + d.Name + "__" + d.Fingerprint() + "__" + build
+}
+
+// NewVersion prepares a definition that is valid, with the name of its table.
+func NewVersion(d *Definition, table string) (*Version, error) {
+	v := &Version{Definition: d, Table: table, segmentOffsets: segmentOffsets, first: &d.Stage}
 	if d.Entity != nil {
 		v.first = d.Entity
 	}

@@ -47,7 +47,7 @@ func TestTablesOfVersionsSayWhatOneQuerySays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := insight.NewVersion(d)
+		v, err := insight.NewVersion(d, d.TableName("test"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -160,7 +160,7 @@ var sumOfFractions = regexp.MustCompile(`^AggregateFunction\((sum|avg)[A-Za-z]*,
 // checkSums refuses sums of fractions. Their last digits depend on the order in which they are added up, so the answer
 // would depend on the parts in which it was computed.
 func (d *Definition) checkSums(ctx context.Context, conn *clickhouse.Conn) error {
-	v, err := NewVersion(d)
+	v, err := NewVersion(d, "")
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (d *Definition) runExample(ctx context.Context, conn *clickhouse.Conn, i in
 
 // inParts answers the question about rows as a table of a version does that has each row in a segment of its own.
 func (d *Definition) inParts(ctx context.Context, conn *clickhouse.Conn, rows []map[string]string) (*Answer, error) {
-	v, err := NewVersion(d)
+	v, err := NewVersion(d, "")
 	if err != nil {
 		return nil, err
 	}
