@@ -46,7 +46,7 @@ func (m *Mirror) attempt(ctx context.Context, partitions []int32) error {
 		return err
 	}
 	defer follower.Close()
-	m.began(from, end, asked)
+	m.began(saved.mirror, from, end, asked)
 	p := newPipeline(m, saved.mirror, follower)
 	return p.run(ctx, tps)
 }

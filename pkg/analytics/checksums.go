@@ -25,7 +25,7 @@ func (r *Reports) Checksums(ctx context.Context, where string) ([]Checksum, erro
 	}
 	var sums []Checksum
 	for _, table := range m.Tables() {
-		if table.Name == tableProgress {
+		if table.Name == tableProgress || table.Name == tableRepairs {
 			continue
 		}
 		names := make([]string, len(table.Columns))

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
@@ -120,6 +122,34 @@ func Retry(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, 
 			return fmt.Errorf("sales of the order of %s: %w", letter.Place(), err)
 		}
 	}
+	if err := noteRepair(ctx, conn, event); err != nil {
+		return err
+	}
 	letter.Retried = true
 	return Park(ctx, client, []DeadLetter{letter})
+}
+
+// noteRepair records that rows of an event were written after rows of later ones.
+func noteRepair(ctx context.Context, conn *clickhouse.Conn, event *eventlog.Record) error {
+	mirror, err := mirrorID(ctx, conn)
+	if err != nil {
+		return err
+	}
+	at := time.Now().UTC()
+	return conn.Insert(ctx, tableRepairs, []clickhouse.Column{
+		columnOf("mirror_id", &[]uuid.UUID{mirror}).Column,
+		columnOf("topic", &[]string{event.Topic}).Column,
+		columnOf("partition", &[]int32{event.Partition}).Column,
+		columnOf("offset", &[]int64{event.Offset}).Column,
+		columnOf("repaired_at", &[]time.Time{at}).Column,
+	})
+}
+
+// Repairs is how often rows of a mirror were written after rows of later events of their partition. When it has grown,
+// what was computed from the tables before may be different now.
+func Repairs(ctx context.Context, conn *clickhouse.Conn, mirror uuid.UUID) (n uint64, err error) {
+	params := clickhouse.Parameters{"mirror": mirror.String()}
+	err = conn.Each(ctx, "SELECT count() FROM "+tableRepairs+" FINAL WHERE mirror_id = {mirror:UUID}", nil, params,
+		func(rows clickhouse.Rows) error { return rows.Scan(&n) })
+	return n, err
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -94,7 +95,7 @@ func up(t *testing.T, registry *prometheus.Registry) bool {
 func TestAFaultEndsWithTheFirstWrite(t *testing.T) {
 	m, registry := newIdleMirror(t)
 	m.fault = errors.New("ClickHouse does not answer")
-	m.began(eventlog.Offsets{busy: 0}, eventlog.Offsets{busy: 10}, time.Now())
+	m.began(uuid.Nil, eventlog.Offsets{busy: 0}, eventlog.Offsets{busy: 10}, time.Now())
 	if up(t, registry) {
 		t.Error("nothing was written, and it is up")
 	}
@@ -112,7 +113,7 @@ func TestAFaultEndsWithTheFirstWrite(t *testing.T) {
 func TestAMirrorIsReadyOnceItHeldWhatStoodInTheLog(t *testing.T) {
 	m, _ := newIdleMirror(t)
 	now := time.Now()
-	m.began(eventlog.Offsets{busy: 0}, eventlog.Offsets{busy: 10}, now)
+	m.began(uuid.Nil, eventlog.Offsets{busy: 0}, eventlog.Offsets{busy: 10}, now)
 	for second := range int64(5) {
 		m.markEnd(eventlog.Offsets{busy: 20 + 10*second}, now.Add(time.Duration(second)*time.Second))
 		if m.Ready() == nil {
@@ -131,7 +132,7 @@ func TestAMirrorIsStartedBeforeItHasCaughtUp(t *testing.T) {
 	if err := m.Started(); err == nil || err.Error() != "the mirror is starting" {
 		t.Errorf("it has not begun, and says %v", err)
 	}
-	m.began(eventlog.Offsets{busy: 0}, eventlog.Offsets{busy: 10}, time.Now())
+	m.began(uuid.Nil, eventlog.Offsets{busy: 0}, eventlog.Offsets{busy: 10}, time.Now())
 	if err := m.Started(); err != nil || m.Ready() == nil {
 		t.Errorf("it is filled, and says %v", err)
 	}

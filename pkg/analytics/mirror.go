@@ -90,6 +90,37 @@ type Mirror struct {
 	// currentAt is when the mirror last had all events of this replica's partitions; zero: never.
 	currentAt time.Time
 	created   time.Time
+	mirror    uuid.UUID     // Durable.Mirror
+	moved     chan struct{} // closed when Durable changes
+}
+
+// Durable says which events this replica has mirrored.
+type Durable struct {
+	// Mirror is the UUID of the mirror. It changes when the mirror is made anew.
+	Mirror uuid.UUID
+	// Next are exclusive end offsets, of the partitions that this replica mirrors: all events below them have their rows.
+	// It is empty while it mirrors none.
+	Next eventlog.Offsets
+	// Age is how long ago the mirror last had all events of these partitions.
+	Age time.Duration
+}
+
+// Durable is what this replica has mirrored, and a channel that is closed when there is more.
+func (m *Mirror) Durable() (Durable, <-chan struct{}) {
+	age := m.age()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := Durable{Age: age}
+	if m.fresh != nil && !m.idle {
+		d.Mirror, d.Next = m.mirror, m.fresh.next.Clone()
+	}
+	return d, m.moved
+}
+
+// tell wakes those who wait for a change of Durable; mu must be locked.
+func (m *Mirror) tell() {
+	close(m.moved)
+	m.moved = make(chan struct{})
 }
 
 // New returns a mirror that has not started.
@@ -109,7 +140,7 @@ func New(cfg Config) (*Mirror, error) {
 	if cfg.FlushInterval < 0 || cfg.FlushInterval > MaxFlushInterval {
 		return nil, fmt.Errorf("a flush interval of %s is not between 0 and %s", cfg.FlushInterval, MaxFlushInterval)
 	}
-	m := &Mirror{cfg: cfg, created: time.Now()}
+	m := &Mirror{cfg: cfg, created: time.Now(), moved: make(chan struct{})}
 	var err error
 	m.metrics, err = newMetrics(m, cfg.Registerer)
 	return m, err
@@ -240,6 +271,7 @@ func (m *Mirror) mirrorPartitions(ctx context.Context, partitions []int32) {
 	m.metrics.partitions.Set(float64(len(partitions)))
 	m.mu.Lock()
 	m.idle, m.currentAt = len(partitions) == 0, time.Time{}
+	m.tell()
 	if m.idle {
 		m.fault = nil // it concerned partitions that another replica has now
 		m.metrics.lag.Set(0)
@@ -276,11 +308,12 @@ func (m *Mirror) retry(ctx context.Context, attempt func() error) {
 }
 
 // began records that an attempt begins at these offsets, and where the log ends.
-func (m *Mirror) began(from, end eventlog.Offsets, asked time.Time) {
+func (m *Mirror) began(mirror uuid.UUID, from, end eventlog.Offsets, asked time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.fresh = newFreshness(from, end, asked)
+	m.mirror, m.fresh = mirror, newFreshness(from, end, asked)
 	m.updateCurrent()
+	m.tell()
 }
 
 // progressAfter is the progress to save once the mirror has reached these offsets.
@@ -297,6 +330,9 @@ func (m *Mirror) advance(reached eventlog.Offsets) {
 	m.fault = nil
 	m.fresh.advance(reached)
 	m.updateCurrent()
+	if len(reached) > 0 {
+		m.tell()
+	}
 }
 
 // markEnd records where the log ends. It returns an error when that is before what the mirror has.

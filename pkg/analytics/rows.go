@@ -19,6 +19,7 @@ const (
 	tableSales      = "sales"
 	tableStock      = "stock_ledger"
 	tableProgress   = "mirror_progress"
+	tableRepairs    = "mirror_repairs"
 )
 
 // rows are the rows of some records, stored column by column as ClickHouse receives them. They are used again for the

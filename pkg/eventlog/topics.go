@@ -13,6 +13,8 @@ const (
 	TopicDeadLetters = "analytics.dead_letters"
 	// TopicQuarantine has the decisions which records no reader reads.
 	TopicQuarantine = "holdfast.quarantine"
+	// TopicInsights has the decisions about insights: their definitions, replays, and which version is live.
+	TopicInsights = "holdfast.insights"
 )
 
 // topicSpec says how a topic is created and checked.
@@ -35,6 +37,7 @@ var topics = []topicSpec{
 	{name: TopicInventory, partitions: eventPartitions, config: keepForEver, source: true},
 	{name: TopicLayout, partitions: onePartition, config: keepForEver, source: true},
 	{name: TopicQuarantine, partitions: onePartition, config: keepForEver, source: true},
+	{name: TopicInsights, partitions: onePartition, config: keepForEver, source: true},
 	{name: TopicAvailability, partitions: eventPartitions, config: keepNewest},
 	{name: TopicDeadLetters, partitions: onePartition, config: keepForEver},
 	{name: TopicShards, partitions: shardPartitions, config: keepAnHour, grows: true},

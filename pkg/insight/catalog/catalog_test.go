@@ -1,0 +1,304 @@
+package catalog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/insight/catalog"
+)
+
+const definition = `name: units
+description: Units that were sold.
+source: sales
+keys:
+  sku: sku
+measures:
+  units: {sql: sum(quantity), unit: count}
+`
+
+// decisions makes decisions about the insight units, in words such as "create a" or "promote a by force".
+func decision(words string) catalog.Decision {
+	fields := strings.Fields(words)
+	d := catalog.Decision{ID: fmt.Sprint(rand.Uint64()), At: time.Now(), Insight: "units"}
+	if len(fields) > 1 {
+		d.ReplayID = fields[1]
+	}
+	d.Forced = strings.HasSuffix(words, "by force")
+	switch fields[0] {
+	case "create":
+		d.Type = catalog.ReplayCreated
+		d.Created = &catalog.Created{Text: definition, Fingerprint: "f", Source: catalog.FromMirror, Pinned: "o0.5"}
+		if strings.Contains(words, "partly") {
+			d.Created.UpTo = "o0.3"
+		}
+		if strings.Contains(words, "unreadable") {
+			d.Created.Text = "measures: none"
+		}
+	case "pause":
+		d.Type = catalog.ReplayPaused
+	case "resume":
+		d.Type = catalog.ReplayResumed
+	case "cancel":
+		d.Type = catalog.ReplayCancelled
+	case "discard":
+		d.Type = catalog.ReplayDiscarded
+	case "fill":
+		d.Type, d.Filled = catalog.ReplayFilled, &catalog.Filled{Events: 5}
+	case "stall":
+		d.Type, d.Reason = catalog.ReplayStalled, "the disk is full"
+	case "continue":
+		d.Type = catalog.ReplayContinued
+	case "verify":
+		d.Type = catalog.VerifyRequested
+	case "verified": // verified b against a
+		d.Type, d.Verified = catalog.ReplayVerified, &catalog.Verified{Green: !strings.Contains(words, "badly"), Problem: "wrong"}
+		if i := strings.Index(words, "against "); i >= 0 {
+			d.Verified.Against = strings.Fields(words[i:])[1]
+		}
+	case "promote":
+		d.Type = catalog.Promoted
+	case "rollback":
+		d.Type = catalog.RolledBack
+	case "drop":
+		d.Type = catalog.InsightDropped
+	default:
+		d.Type = catalog.Type(fields[0])
+	}
+	return d
+}
+
+// phases are those of all replays, such as "a live, b queued".
+func phases(s *catalog.State) string {
+	var all []string
+	for _, r := range s.Replays() {
+		text := r.ID + " " + string(r.Phase)
+		if r.Stalled != "" {
+			text += " stalled"
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, ", ")
+}
+
+const liveA = "create a; fill a; verify a; verified a; promote a; "
+
+func TestDecisions(t *testing.T) {
+	for _, test := range []struct {
+		given, when, then string
+		refused           string // part of the refusal; empty: it is allowed
+	}{
+		{"", "create a", "a filling", ""},
+		{"create a", "create b", "a filling, b queued", ""},
+		{"create a; create b", "fill a", "a staged, b filling", ""},
+		{"create a; create b", "cancel a", "a cancelled, b filling", ""},
+		{"create a; create b", "cancel b", "a filling, b cancelled", ""},
+		{"create a; pause a", "create b", "a paused, b queued", ""},
+		{"create a", "pause a", "a paused", ""},
+		{"create a; pause a", "pause a", "a paused", "pausing is not possible: replay a is paused"},
+		{"create a; pause a", "resume a", "a filling", ""},
+		{"create a", "resume a", "a filling", "resuming is not possible"},
+		{"create a; fill a", "cancel a", "a staged", "cancelling is not possible"},
+		{"create a; fill a", "discard a", "a discarded", ""},
+		{"create a", "create a", "a filling", "there is a replay a already"},
+		{"", "pause a", "", "there is no replay a"},
+		{"create a", "stall a", "a filling stalled", ""},
+		{"create a; stall a", "continue a", "a filling", ""},
+		{"create a; stall a", "fill a", "a staged", ""},
+		{"", "create a unreadable", "a filling stalled", ""},
+		{"create a", "promote a", "a filling", "promoting is not possible: replay a is filling"},
+		{"create a; fill a", "promote a", "a staged", "was not verified"},
+		{"create a; fill a", "promote a by force", "a live", ""},
+		{"create a; fill a; verified a badly", "promote a", "a staged", "the verification of replay a failed: wrong"},
+		{"create a; fill a; verified a badly", "promote a by force", "a live", ""},
+		{"create a partly; fill a; verified a", "promote a", "a staged", "a part of the history"},
+		{"create a partly; fill a; verified a", "promote a by force", "a live", ""},
+		{"create a; fill a; verified a", "promote a", "a live", ""},
+		{liveA, "promote a", "a live", ""},
+		{liveA, "discard a", "a live", "replay a is live"},
+		{liveA + "create b; fill b; verified b against a", "promote b", "a former, b live", ""},
+		{liveA + "create b; fill b; verified b", "promote b", "a live, b staged", "another version went live"},
+		{liveA + "create b; fill b; verified b against a; promote b", "rollback b", "a live, b former", ""},
+		{liveA + "create b; fill b; verified b against a; promote b", "rollback", "a live, b former", ""},
+		{liveA + "create b; fill b; verified b against a; promote b", "rollback a", "a former, b live", "replay a is not live"},
+		{liveA + "create b; fill b; verified b against a; promote b; rollback", "rollback", "a former, b live", ""},
+		{liveA, "rollback", "a live", "no former version"},
+		{"", "rollback", "", "no insight units"},
+		{liveA + "create b; fill b; verified b against a; promote b; discard a", "rollback", "a discarded, b live",
+			"no former version"},
+		{liveA + "create b; fill b; promote b by force; create c; fill c", "promote c by force",
+			"a discarded, b former, c live", ""},
+		{liveA, "drop", "a discarded", ""},
+		{"", "drop", "", "no insight units"},
+		{liveA + "drop", "create b", "a discarded, b filling", ""},
+		{"create a", "dance a", "a filling", "the unknown type dance"},
+	} {
+		s := catalog.NewState()
+		for words := range strings.SplitSeq(test.given, ";") {
+			if words = strings.TrimSpace(words); words == "" {
+				continue
+			}
+			var err error
+			if s, err = s.Apply(decision(words)); err != nil {
+				t.Fatalf("%s: %s: %v", test.given, words, err)
+			}
+		}
+		before := phases(s)
+		next, err := s.Apply(decision(test.when))
+		if got := phases(next); got != test.then {
+			t.Errorf("%s, then %s: %s, want %s", test.given, test.when, got, test.then)
+		}
+		if phases(s) != before {
+			t.Errorf("%s, then %s: the state before has changed", test.given, test.when)
+		}
+		switch {
+		case test.refused == "" && err != nil, test.refused != "" && (err == nil || !strings.Contains(err.Error(), test.refused)):
+			t.Errorf("%s, then %s: %v, want %q", test.given, test.when, err, test.refused)
+		}
+	}
+}
+
+// Whatever is decided in whatever order: an insight has at most one live and one former version, they have these
+// phases, and at most one of its replays is at work.
+func TestAnyDecisionsLeaveTheCatalogWhole(t *testing.T) {
+	dice := rand.New(rand.NewPCG(1, 2))
+	verbs := []string{"create", "pause", "resume", "cancel", "discard", "fill", "stall", "continue", "verified", "promote",
+		"rollback", "drop"}
+	for range 100 {
+		s := catalog.NewState()
+		for range 60 {
+			words := fmt.Sprintf("%s %c", verbs[dice.IntN(len(verbs))], 'a'+dice.IntN(6))
+			if dice.IntN(2) == 0 {
+				words += " by force"
+			}
+			d := decision(words)
+			next, err := s.Apply(d)
+			if again, _ := next.Apply(d); err == nil && phases(again) != phases(next) {
+				t.Fatalf("%s, read twice: %s, then %s", words, phases(next), phases(again))
+			}
+			s = next
+		}
+		for _, i := range s.Insights() {
+			atWork := 0
+			for _, r := range i.Replays {
+				if r.Phase == catalog.Filling || r.Phase == catalog.Paused {
+					atWork++
+				}
+				if (r.Phase == catalog.Live) != (i.Live == r) || (r.Phase == catalog.Former) != (i.Former == r) {
+					t.Fatalf("%s is %s", r.ID, r.Phase)
+				}
+			}
+			if atWork > 1 {
+				t.Fatalf("%d replays are at work: %s", atWork, phases(s))
+			}
+		}
+	}
+}
+
+// open follows the decisions of a log in one more process.
+func open(t *testing.T, cfg eventlog.Config) *catalog.Catalog {
+	t.Helper()
+	client, err := eventlog.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := catalog.New(client, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		client.Close()
+	})
+	_, changed := c.State()
+	for c.Ready() != nil {
+		select {
+		case <-changed:
+			_, changed = c.State()
+		case <-logtest.Context(t).Done():
+			t.Fatal(c.Ready())
+		}
+	}
+	return c
+}
+
+// Of two processes that decide at the same time, each is told what became of its own decision, and all that follow the
+// topic agree, also one that begins later.
+func TestProcessesAgreeOnDecisions(t *testing.T) {
+	cfg := logtest.Config(t)
+	client, err := eventlog.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.EnsurePlatform(logtest.Context(t), eventlog.Layout{PartitionCount: 1, ShardCount: 1}); err != nil {
+		t.Fatal(err)
+	}
+	both := []*catalog.Catalog{open(t, cfg), open(t, cfg)}
+	if _, err := both[0].Decide(logtest.Context(t), decision("create a")); err != nil {
+		t.Fatal(err)
+	}
+	var allowed, refused int
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			_, err := both[i%2].Decide(logtest.Context(t), decision("pause a"))
+			mu.Lock()
+			defer mu.Unlock()
+			var refusal *catalog.Refusal
+			switch {
+			case err == nil:
+				allowed++
+			case errors.As(err, &refusal):
+				refused++
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if allowed != 1 || refused != 9 {
+		t.Errorf("%d were allowed and %d refused, want 1 and 9", allowed, refused)
+	}
+	if _, err := both[1].Decide(logtest.Context(t), decision("resume a")); err != nil {
+		t.Fatal(err)
+	}
+	later, _ := open(t, cfg).State()
+	state, _ := both[1].State()
+	if phases(later) != phases(state) || phases(later) != "a filling" {
+		t.Errorf("one that begins later knows %s, and one from the start %s", phases(later), phases(state))
+	}
+}
+
+// A record that is no decision is passed.
+func TestWhatIsNoDecisionIsPassed(t *testing.T) {
+	cfg := logtest.Config(t)
+	client, err := eventlog.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx := logtest.Context(t)
+	if _, err := client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: 1, ShardCount: 1}); err != nil {
+		t.Fatal(err)
+	}
+	tp := eventlog.TopicPartition{Topic: eventlog.TopicInsights}
+	if err := client.Produce(ctx, []*eventlog.Record{{TopicPartition: tp, Value: []byte("no JSON")}}); err != nil {
+		t.Fatal(err)
+	}
+	state, err := open(t, cfg).Decide(ctx, decision("create a"))
+	if err != nil || phases(state) != "a filling" {
+		t.Errorf("%v, %v", state, err)
+	}
+}
