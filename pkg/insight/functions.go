@@ -31,6 +31,7 @@ var (
 		fromUnixTimestamp64Milli fromUnixTimestamp64Micro toTimeZone
 		toStartOfYear toStartOfQuarter toStartOfMonth toStartOfWeek toStartOfDay toStartOfHour toStartOfMinute
 		toStartOfISOYear toStartOfInterval toLastDayOfMonth toMonday dateDiff dateTrunc dateName formatDateTime age
+		addMicroseconds addMilliseconds subtractMicroseconds subtractMilliseconds
 		addSeconds addMinutes addHours addDays addWeeks addMonths addQuarters addYears subtractSeconds subtractMinutes
 		subtractHours subtractDays subtractWeeks subtractMonths subtractQuarters subtractYears monthName
 		toIntervalSecond toIntervalMinute toIntervalHour toIntervalDay toIntervalWeek toIntervalMonth

@@ -35,6 +35,9 @@ type Definition struct {
 	Entity *Stage
 	// Overall are measures over all entities together, which the second stage may use; none without an entity.
 	Overall []Column
+	// With names expressions of an entity, which the second stage may use, and those of With that follow. An arrayJoin
+	// makes several rows of the entity, such as one for each month. None without an entity.
+	With []Column
 	Stage
 	// Examples are run by Validate.
 	Examples []Example
@@ -110,6 +113,9 @@ func (d *Definition) Fingerprint() string {
 	if d.Entity != nil {
 		stage("entity", d.Entity)
 		stage("overall", &Stage{Measures: d.Overall})
+	}
+	if len(d.With) > 0 {
+		stage("with", &Stage{Measures: d.With})
 	}
 	stage("stage", &d.Stage)
 	return hex.EncodeToString(h.Sum(nil))[:12]

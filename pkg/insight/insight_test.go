@@ -57,6 +57,18 @@ func TestReadyInsightsAreValid(t *testing.T) {
 	}
 }
 
+// ofEntities is a valid definition with an entity. More of its member with, and other members, may follow.
+const ofEntities = `name: sold
+description: Units sold, by how many.
+source: sales
+keys: {sku: sku}
+measures: {items: count(), most: max(units)}
+entity: {keys: {sku: sku}, measures: {units: sum(quantity)}}
+overall: {all: sum(units)}
+with:
+  share: units / all
+`
+
 const valid = `name: sold
 description: Units sold.
 source: sales
@@ -87,7 +99,7 @@ func TestFaultsOfDefinitions(t *testing.T) {
 		{
 			valid + "colour: red",
 			"f.yaml:9: colour: there is no such member; there are description, entity, examples, keys, measures, " +
-				"name, overall, source, time, where, zone",
+				"name, overall, source, time, where, with, zone",
 		},
 		{
 			valid + "zone: Mars/Base",
@@ -181,6 +193,50 @@ func TestFaultsOfDefinitions(t *testing.T) {
 			"f.yaml:9: measures.first: a duration is a number, and this is DateTime64(6, 'UTC'): use toFloat64, or the " +
 				"unit text",
 		},
+		{
+			ofEntities + "  n: sum(units)",
+			"f.yaml:10: with.n: sum is an aggregate function: those belong in measures",
+		},
+		{
+			ofEntities + "  n: later + 1\n  later: units",
+			"f.yaml:10: with.n: there is no column later: the entity has sku, units, all, share",
+		},
+		{
+			ofEntities + "  n: quantity",
+			"f.yaml:10: with.n: there is no column quantity: the entity has sku, units, all, share",
+		},
+		{
+			ofEntities + "  n: arrayJoin([now(), now()])",
+			"f.yaml:10: with.n: now is not allowed: the answer would depend on when it is computed: use the column time",
+		},
+		{
+			ofEntities + "  n: rowNumberInAllBlocks()",
+			"f.yaml:10: with.n: rowNumberInAllBlocks is not allowed: docs/insights.md lists the functions that are",
+		},
+		{
+			ofEntities + "  n: row_number() OVER (ORDER BY units)",
+			"f.yaml:10: with.n: row_number is not allowed: docs/insights.md lists the functions that are",
+		},
+		{
+			ofEntities + "  n: (SELECT max(quantity) FROM sales)",
+			"f.yaml:10: with.n: a query within the expression is not allowed: an insight is about its source alone",
+		},
+		{
+			ofEntities + "  units: all",
+			"f.yaml:10: with.units: the name units is there twice: rename the key or the measure",
+		},
+		{
+			ofEntities + "  n: {sql: units, unit: money}",
+			"f.yaml:10: with.n: this is no text",
+		},
+		{
+			ofEntities + "  n: units + 1\n  m: n + sku",
+			"f.yaml:11: with.m: ClickHouse: Illegal types Int64 and String of arguments of function plus",
+		},
+		{
+			measure("groupArray(quantity)[1]"),
+			"f.yaml:6: measures.m: groupArray is not allowed: its order is that of reading: use arraySort(groupUniqArray(…))",
+		},
 		{"measures: 1\nsource: stock\n", "f.yaml:1: measures: this is no map of names with their SQL"},
 		{
 			measure("quantity"),
@@ -239,6 +295,9 @@ func TestTheFingerprintIsOfWhatIsComputed(t *testing.T) {
 			t.Errorf("%s\n-- has the same fingerprint", other)
 		}
 	}
+	if fingerprint(ofEntities) == fingerprint(ofEntities+"  n: units") {
+		t.Error("another expression of with has the same fingerprint")
+	}
 }
 
 // Every limit of a definition is kept.
@@ -278,6 +337,11 @@ func TestLimitsOfDefinitions(t *testing.T) {
 			"f.yaml:9: entity.keys: an entity needs keys, such as customer_id: customer_id",
 		},
 		{valid + "overall: {n: count()}", "f.yaml:9: overall: it needs an entity, whose keys and measures it is about"},
+		{valid + "with: {n: sku}", "f.yaml:9: with: it needs an entity, whose keys and measures it is about"},
+		{
+			ofEntities + many(insight.MaxColumns, "  n%d: units\n"),
+			"f.yaml:9: with: there are 65, at most 64 are allowed",
+		},
 		{valid + "entity: 1", "f.yaml:9: entity: this is no map; its members are keys, measures"},
 		{valid + "name: again", "f.yaml:9: name: it is there twice"},
 		{
@@ -317,6 +381,34 @@ measures:
 examples:
   - rows: [{sku: A, quantity: 2}, {sku: B, quantity: -1}]
     want: [{sku: A, units: 2, share: 1}]
+`
+	d, err := insight.Parse("f.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Validate(t.Context(), database(t)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Expressions of with may use each other, as many as there may be, and make several rows of an entity.
+func TestExpressionsWithNames(t *testing.T) {
+	text := `name: others
+description: What there is of an item, and of the others, and 63 more.
+source: sales
+entity: {keys: {sku: sku}, measures: {units: sum(quantity)}}
+overall: {all: sum(units)}
+with:
+  n0: arrayJoin([units, all - units])
+`
+	for n := range insight.MaxColumns - 1 {
+		text += fmt.Sprintf("  n%d: n%d + 1\n", n+1, n)
+	}
+	text += `keys: {sku: sku, n: n63}
+measures: {items: count()}
+examples:
+  - rows: [{sku: A, quantity: 2}, {sku: B, quantity: 5}]
+    want: [{sku: A, n: 65, items: 1}, {sku: A, n: 68, items: 1}, {sku: B, n: 65, items: 1}, {sku: B, n: 68, items: 1}]
 `
 	d, err := insight.Parse("f.yaml", []byte(text))
 	if err != nil {

@@ -143,7 +143,7 @@ func (p *parser) members(n *yaml.Node, field string, readers map[string]func(*ya
 func (p *parser) definition(n *yaml.Node) {
 	d := p.d
 	var source, timeColumn *yaml.Node
-	var entity, overall *yaml.Node
+	var entity, overall, with *yaml.Node
 	p.members(n, "", map[string]func(*yaml.Node){
 		"name":        func(n *yaml.Node) { d.Name = p.name(n, "name") },
 		"description": func(n *yaml.Node) { d.Description = p.text(n, "description") },
@@ -153,6 +153,7 @@ func (p *parser) definition(n *yaml.Node) {
 		"where":       func(n *yaml.Node) { d.Where = p.expression(n, "where") },
 		"entity":      func(n *yaml.Node) { entity = n },
 		"overall":     func(n *yaml.Node) { overall, d.Overall = n, p.columns(n, "overall") },
+		"with":        func(n *yaml.Node) { with, d.With = n, p.columns(n, "with") },
 		"keys":        func(n *yaml.Node) { d.Keys = p.columns(n, "keys") },
 		"measures":    func(n *yaml.Node) { d.Measures = p.columns(n, "measures") },
 		"examples":    func(n *yaml.Node) { d.Examples = p.examples(n) },
@@ -173,12 +174,20 @@ func (p *parser) definition(n *yaml.Node) {
 		if len(d.Entity.Keys) == 0 {
 			p.fault(entity, "entity.keys", "an entity needs keys, such as customer_id: customer_id")
 		}
-		p.distinct(&Stage{Keys: d.Entity.Keys, Measures: slices.Concat(d.Entity.Measures, d.Overall)})
-	} else if overall != nil {
-		p.fault(overall, "overall", "it needs an entity, whose keys and measures it is about")
+		p.distinct(&Stage{Keys: d.Entity.Keys, Measures: slices.Concat(d.Entity.Measures, d.Overall, d.With)})
+	} else {
+		p.needEntity(overall, "overall")
+		p.needEntity(with, "with")
 	}
 	p.distinct(&d.Stage)
 	p.currency(n)
+}
+
+// needEntity checks that a member which is about entities is not there.
+func (p *parser) needEntity(n *yaml.Node, member string) {
+	if n != nil {
+		p.fault(n, member, "it needs an entity, whose keys and measures it is about")
+	}
 }
 
 // needs checks that a member is there, unless it has a fault already.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/insight"
 )
@@ -37,50 +38,59 @@ func TestTablesOfVersionsSayWhatOneQuerySays(t *testing.T) {
 		t.Fatal(files, err)
 	}
 	dice := rand.New(rand.NewPCG(3, 4))
-	// The events of the shop are those of two partitions.
-	interval := func(partition int32, from, upTo int64) insight.Interval {
-		tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: partition}
-		return insight.Interval{TopicPartition: tp, From: from, UpTo: upTo}
-	}
 	for _, file := range files {
 		d, err := insight.Read(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := insight.NewVersion(d, d.TableName("test"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.SetSegmentOffsets(200)
-		if err := v.Create(t.Context(), conn); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		fill := func(from, upTo int64) {
-			t.Helper()
-			if err := v.Fill(t.Context(), conn, interval(0, from, upTo), interval(1, from/2, upTo)); err != nil {
-				t.Fatalf("%s: %v", file, err)
-			}
-		}
-		for range 6 { // a process that is late, or begins again
-			from := dice.Int64N(end)
-			fill(from, from+dice.Int64N(end-from)+1)
-		}
-		for from := int64(0); from < end; { // the one that goes through
-			upTo := min(end, from+1+dice.Int64N(end/4))
-			fill(from, upTo)
-			from = upTo
-		}
-		fill(dice.Int64N(end), dice.Int64N(end)+1) // the late one again
-		got, err := v.Answer(t.Context(), conn, insight.MaxPreviewRows)
-		if err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
+		got := answerInParts(t, conn, d, dice, eventlog.TopicOrders, end)
 		want, err := d.Preview(t.Context(), conn, insight.MaxPreviewRows)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if g, w := answerLines(got), answerLines(want); !slices.Equal(g, w) {
-			t.Errorf("%s: the table says\n%.500s\nand one query\n%.500s", file, strings.Join(g, "\n"), strings.Join(w, "\n"))
+		if w := answerLines(want); !slices.Equal(got, w) {
+			t.Errorf("%s: the table says\n%.500s\nand one query\n%.500s", file, strings.Join(got, "\n"), strings.Join(w, "\n"))
 		}
 	}
+}
+
+// answerInParts is what the table of a version says that was filled in parts which overlap. The events are those of two
+// partitions of a topic.
+func answerInParts(
+	t *testing.T, conn *clickhouse.Conn, d *insight.Definition, dice *rand.Rand, topic string, end int64,
+) []string {
+	t.Helper()
+	v, err := insight.NewVersion(d, d.TableName("test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.SetSegmentOffsets(200)
+	if err := v.Create(t.Context(), conn); err != nil {
+		t.Fatalf("%s: %v", d.Name, err)
+	}
+	interval := func(partition int32, from, upTo int64) insight.Interval {
+		tp := eventlog.TopicPartition{Topic: topic, Partition: partition}
+		return insight.Interval{TopicPartition: tp, From: from, UpTo: upTo}
+	}
+	fill := func(from, upTo int64) {
+		t.Helper()
+		if err := v.Fill(t.Context(), conn, interval(0, from, upTo), interval(1, from/2, upTo)); err != nil {
+			t.Fatalf("%s: %v", d.Name, err)
+		}
+	}
+	for range 6 { // a process that is late, or begins again
+		from := dice.Int64N(end)
+		fill(from, from+dice.Int64N(end-from)+1)
+	}
+	for from := int64(0); from < end; { // the one that goes through
+		upTo := min(end, from+1+dice.Int64N(end/4))
+		fill(from, upTo)
+		from = upTo
+	}
+	fill(dice.Int64N(end), dice.Int64N(end)+1) // the late one again
+	got, err := v.Answer(t.Context(), conn, insight.MaxPreviewRows)
+	if err != nil {
+		t.Fatalf("%s: %v", d.Name, err)
+	}
+	return answerLines(got)
 }

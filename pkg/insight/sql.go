@@ -29,6 +29,9 @@ func (d *Definition) secondStage(entities string) string {
 		overall := Stage{Measures: d.Overall}
 		entities = "(SELECT * FROM " + entities + " AS entity CROSS JOIN (" + overall.query(entities, "") + ") AS overall)"
 	}
+	for _, c := range d.With {
+		entities = fmt.Sprintf("(SELECT *, (%s) AS %s FROM %s)", c.SQL.SQL, c.Name, entities)
+	}
 	return d.Stage.query(entities, "")
 }
 

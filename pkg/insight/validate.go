@@ -67,6 +67,10 @@ func (d *Definition) checkSQL(ctx context.Context, conn *clickhouse.Conn) error 
 				faults = append(faults, d.check(ctx, conn, measure.SQL, overall))
 				rows.names = append(rows.names, measure.Name)
 			}
+			for _, c := range d.With {
+				faults = append(faults, d.check(ctx, conn, c.SQL, rows))
+				rows.names = append(rows.names, c.Name)
+			}
 		}
 	}
 	return errors.Join(faults...)
@@ -104,8 +108,13 @@ func (d *Definition) describe(ctx context.Context, conn *clickhouse.Conn) error 
 		columnByColumn(d.Entity, alone)
 		if errors.Join(faults...) == nil {
 			within := *d
-			within.Overall = nil
+			within.Overall, within.With = nil, nil
 			columnByColumn(&Stage{Measures: d.Overall}, within)
+		}
+		for i := 0; i < len(d.With) && errors.Join(faults...) == nil; i++ {
+			within := *d
+			within.With = d.With[:i]
+			columnByColumn(&Stage{Keys: d.With[i : i+1]}, within)
 		}
 		if errors.Join(faults...) == nil {
 			columnByColumn(&d.Stage, *d)
