@@ -91,6 +91,7 @@ func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []co
 			func(ctx context.Context, registered func(string)) error {
 				return analytics.Run(ctx, analytics.Config{
 					Service: inStack("analytics-projector", registered), ClickHouse: s.clickHouse, Alone: s.engine != nil,
+					ReadyInsights: true,
 				})
 			}})
 	}

@@ -1,8 +1,10 @@
-// Package analytics is the service analytics-projector: it mirrors both event topics into ClickHouse.
+// Package analytics is the service analytics-projector: it mirrors both event topics into ClickHouse, and keeps the tables
+// of insights.
 package analytics
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"time"
 
@@ -10,6 +12,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/insight/catalog"
+	"github.com/holdfast/holdfast/pkg/replay"
 	"github.com/holdfast/holdfast/pkg/service"
 )
 
@@ -24,9 +28,11 @@ type Config struct {
 	// Alone: nobody else fills this ClickHouse, so that its mirror may be dropped and filled again. The process then
 	// joins no group: other projectors would miss the partitions that it took from them.
 	Alone bool
+	// ReadyInsights makes the insights of schemas/insights live that were never so.
+	ReadyInsights bool
 }
 
-// Run mirrors the log into ClickHouse until ctx is done.
+// Run mirrors the log into ClickHouse, and computes insights, until ctx is done.
 func Run(ctx context.Context, cfg Config) error {
 	conn, err := clickhouse.Open(cfg.ClickHouse)
 	if err != nil {
@@ -50,6 +56,13 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	decisions := catalog.New(client, cfg.Logger)
+	runner, err := replay.New(replay.Config{
+		Client: client, Layout: layout, Conn: conn, Catalog: decisions, Mirror: m, Logger: cfg.Logger, Registerer: cfg.Registry,
+	})
+	if err != nil {
+		return err
+	}
 	server, serve, err := cfg.HTTP()
 	if err != nil {
 		return err
@@ -61,7 +74,15 @@ func Run(ctx context.Context, cfg Config) error {
 	} else {
 		server.AddCheck(m.Ready)
 	}
-	return service.Run(ctx, m.Run, serve)
+	work := []func(context.Context) error{m.Run, decisions.Run, runner.Run, serve}
+	if cfg.ReadyInsights {
+		ready := &readyInsights{
+			service: replay.NewService(client, layout, conn, decisions), logger: cfg.Logger,
+			mayBegin: func() error { return errors.Join(m.Started(), decisions.Ready()) },
+		}
+		work = append(work, ready.apply)
+	}
+	return service.Run(ctx, work...)
 }
 
 // Program is the process of the service.
@@ -86,4 +107,6 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"before they are written; on a busy log they may wait for up to 1.2s")
 	fs.IntVar(&cfg.FlushRows, "flush-rows", analytics.DefaultFlushRows,
 		"rows of a batch that is written at once, at most 1000000")
+	fs.BoolVar(&cfg.ReadyInsights, "ready-insights", false,
+		"make the insights of schemas/insights live that were never so")
 }

@@ -1,0 +1,246 @@
+package replay
+
+import (
+	"context"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/insight"
+	"github.com/holdfast/holdfast/pkg/insight/catalog"
+)
+
+const (
+	// conductInterval is how often the conductor looks how far others are, while there is a replay.
+	conductInterval = 500 * time.Millisecond
+	// sweepInterval is how often it looks for tables that nobody needs, and dropDelay how long it leaves them to readers
+	// that have not noticed.
+	sweepInterval = 10 * time.Second
+	dropDelay     = 30 * time.Second
+)
+
+// conductorTP is the partition whose owner is the conductor: the one replica that says when a replay is filled,
+// verifies, promotes, and drops tables. Should there be two for a moment, then the second decision has no effect.
+var conductorTP = eventlog.TopicPartition{Topic: eventlog.TopicOrders}
+
+// conductor is what the conductor remembers.
+type conductor struct {
+	// verifying is the replay that is being verified; empty: none. done gets its result.
+	verifying string
+	cancel    context.CancelFunc
+	done      chan catalog.Decision
+
+	// refused are the replays that could not be promoted by themselves. Somebody has to decide.
+	refused map[string]bool
+
+	sweptAt time.Time
+	// reached is where the mirror was at the last sweep.
+	reached eventlog.Offsets
+	// unwanted is since when tables are not needed.
+	unwanted map[string]time.Time
+}
+
+func newConductor() conductor {
+	return conductor{
+		done: make(chan catalog.Decision, 1), refused: map[string]bool{}, unwanted: map[string]time.Time{},
+	}
+}
+
+// conduct does the conductor's work if this replica is the one. It returns how long there is none.
+func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *catalog.State) time.Duration {
+	if _, ours := durable.Next[conductorTP]; !ours {
+		r.conductor.stop()
+		return longestBackoff
+	}
+	wait := sweepInterval
+	for _, replay := range state.Replays() {
+		if replay.Definition == nil {
+			continue
+		}
+		at := conductInterval
+		switch {
+		case replay.Phase == catalog.Filling:
+			r.noteFilled(ctx, replay)
+		case replay.Verifying && r.conductor.verifying == "":
+			r.startVerification(ctx, replay)
+		case replay.Promote && replay.Phase == catalog.Staged && replay.PromotedAt.IsZero():
+			r.promote(ctx, replay)
+		default:
+			continue
+		}
+		wait = min(wait, at)
+	}
+	if time.Since(r.conductor.sweptAt) > sweepInterval {
+		if err := r.sweep(ctx, durable, state); err != nil {
+			r.cfg.Logger.Warn("tables of insights that nobody needs cannot be dropped", "error", err)
+		}
+		r.conductor.sweptAt = time.Now()
+	}
+	return wait
+}
+
+// noteFilled stages a replay once all replicas have gone through its history.
+func (r *Runner) noteFilled(ctx context.Context, replay *catalog.Replay) {
+	progress, err := loadProgress(ctx, r.cfg.Conn, replay.ID)
+	if err != nil {
+		return // who fills has the same error, and tells
+	}
+	for _, t := range r.tables {
+		p := progress[t.Table]
+		if t.replay.ID != replay.ID || p == nil || !p.Next.Reaches(target(replay)) {
+			continue
+		}
+		var events int64
+		for _, offset := range target(replay) {
+			events += offset
+		}
+		r.decide(ctx, catalog.Decision{Type: catalog.ReplayFilled, ReplayID: replay.ID, Filled: &catalog.Filled{
+			Events: events, Seconds: p.FilledAt.Sub(p.BegunAt).Seconds(),
+		}})
+	}
+}
+
+// target is where a replay's history ends.
+func target(replay *catalog.Replay) eventlog.Offsets {
+	pinned, upTo := replay.PinnedOffsets(), replay.UpToOffsets()
+	if upTo == nil {
+		return pinned
+	}
+	for tp, offset := range pinned {
+		pinned[tp] = min(offset, upTo[tp])
+	}
+	return pinned
+}
+
+// promote does what a replay that goes live by itself needs next.
+func (r *Runner) promote(ctx context.Context, replay *catalog.Replay) {
+	switch {
+	case replay.Verifying || r.conductor.refused[replay.ID]:
+	case replay.Verified == nil:
+		r.decide(ctx, catalog.Decision{Type: catalog.VerifyRequested, ReplayID: replay.ID})
+	default:
+		d := catalog.Decision{Type: catalog.Promoted, ReplayID: replay.ID, By: self}
+		if _, err := r.cfg.Catalog.Decide(ctx, d); err != nil && ctx.Err() == nil {
+			r.conductor.refused[replay.ID] = true
+			r.cfg.Logger.Warn("a replay does not go live by itself", "replay", replay.ID, "why", err)
+		}
+	}
+}
+
+func (r *Runner) startVerification(ctx context.Context, replay *catalog.Replay) {
+	ctx, r.conductor.cancel = context.WithCancel(ctx)
+	r.conductor.verifying = replay.ID
+	state, _ := r.cfg.Catalog.State()
+	live := state.Insight(replay.Insight).Live
+	done := r.conductor.done
+	go func() {
+		began := time.Now()
+		v, err := r.verify(ctx, replay, live)
+		if err != nil {
+			v = &catalog.Verified{Problem: err.Error()}
+		}
+		v.Seconds = time.Since(began).Seconds()
+		done <- catalog.Decision{Type: catalog.ReplayVerified, ReplayID: replay.ID, Verified: v}
+	}()
+}
+
+// end notes the result of a verification. One that was interrupted is begun again by the next conductor.
+func (r *Runner) end(ctx context.Context, d catalog.Decision) {
+	r.conductor.verifying = ""
+	if ctx.Err() == nil {
+		r.decide(ctx, d)
+	}
+}
+
+// stop interrupts a verification, and waits for it.
+func (c *conductor) stop() {
+	if c.verifying != "" {
+		c.cancel()
+		<-c.done
+		c.verifying = ""
+	}
+}
+
+// sweep drops tables that nobody needs: of replays that have ended, and those that others have replaced.
+func (r *Runner) sweep(ctx context.Context, durable analytics.Durable, state *catalog.State) error {
+	reached, err := analytics.NewReports(r.cfg.Conn).Await(ctx, eventlog.Position{})
+	if err != nil {
+		return err
+	}
+	needed, err := r.needed(ctx, durable, state)
+	if err != nil {
+		return err
+	}
+	names, err := versionTables(ctx, r.cfg.Conn)
+	if err != nil {
+		return err
+	}
+	c := &r.conductor
+	c.reached = reached.Position.Offsets()
+	for _, name := range names {
+		since, known := c.unwanted[name]
+		switch {
+		case needed[name]:
+			delete(c.unwanted, name)
+		case !known:
+			c.unwanted[name] = time.Now()
+		case time.Since(since) > dropDelay:
+			if err := r.cfg.Conn.Exec(ctx, "DROP TABLE IF EXISTS "+name+" SYNC", nil, nil); err != nil {
+				return err
+			}
+			if err := forget(ctx, r.cfg.Conn, name); err != nil {
+				return err
+			}
+			delete(c.unwanted, name)
+			r.cfg.Logger.Info("a table of an insight was dropped: nobody needs it", "table", name)
+		}
+	}
+	return nil
+}
+
+// needed are the tables that are filled, and those that readers get until these are.
+func (r *Runner) needed(
+	ctx context.Context, durable analytics.Durable, state *catalog.State,
+) (map[string]bool, error) {
+	needed := map[string]bool{}
+	repairs, err := analytics.Repairs(ctx, r.cfg.Conn, durable.Mirror)
+	if err != nil {
+		return nil, err
+	}
+	for _, replay := range state.Replays() {
+		if replay.IsEnded() || replay.Definition == nil {
+			continue
+		}
+		version, err := versionOf(replay, durable.Mirror, repairs)
+		if err != nil {
+			return nil, err
+		}
+		needed[version.Table] = true
+		progress, err := loadProgress(ctx, r.cfg.Conn, replay.ID)
+		if err != nil {
+			return nil, err
+		}
+		// Once the present table has all that the mirror had a while ago, the ones before are of no use.
+		if p := progress[version.Table]; p != nil && len(r.conductor.reached) > 0 && p.Next.Reaches(r.conductor.reached) {
+			continue
+		}
+		for name := range progress {
+			needed[name] = true
+		}
+	}
+	return needed, nil
+}
+
+// versionTables are the names of all tables of versions.
+func versionTables(ctx context.Context, conn *clickhouse.Conn) (names []string, err error) {
+	err = conn.Each(ctx, "SELECT name FROM system.tables WHERE database = currentDatabase() "+
+		"AND startsWith(name, {prefix:String}) AND endsWith(engine, 'MergeTree') ORDER BY name", nil,
+		clickhouse.Parameters{"prefix": insight.TablePrefix}, func(rows clickhouse.Rows) error {
+			var name string
+			err := rows.Scan(&name)
+			names = append(names, name)
+			return err
+		})
+	return names, err
+}

@@ -1,0 +1,200 @@
+// Package replay computes insights over the history, keeps their tables up to date, and carries out what was decided
+// about them (pkg/insight/catalog).
+//
+// A replay and live work are the same: a table of a version (insight.Version) is filled from where it is up to where the
+// mirror is. Each analytics-projector does so for the partitions that it mirrors (Runner). The consumer group of the
+// mirror is the lease: after a hand-over the next owner goes on where the table's progress in ClickHouse says, and one
+// that has not noticed does no harm, since the same interval gives the same rows.
+//
+// The package publishes no event, and tells nobody but the catalogue.
+package replay
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/insight/catalog"
+)
+
+// Limits of the work.
+const (
+	// flushInterval is the shortest time between two fills of a table that is up to date but for the newest events.
+	flushInterval = 5 * time.Second
+	// chunkOffsets is how many offsets, over all partitions, one fill of a history covers at most. Progress is saved
+	// after each.
+	chunkOffsets = 256 << 10
+	// maxMirrorAge is how old the mirror may be before replays of the history wait for it. They wait at most patience
+	// for each chunk, so that they end even on a platform that is always late.
+	maxMirrorAge = 1500 * time.Millisecond
+	patience     = 10 * time.Second
+	// firstBackoff is the pause after the first error of a table. It doubles up to longestBackoff.
+	firstBackoff   = 250 * time.Millisecond
+	longestBackoff = 10 * time.Second
+	// stalledAfter is how long a table fails before the catalogue is told.
+	stalledAfter = 2 * time.Second
+)
+
+// self is who decides what follows from the work itself.
+var self = catalog.Principal{Name: "analytics-projector", Verified: true}
+
+// Config is what a Runner needs.
+type Config struct {
+	Client  *eventlog.Client
+	Layout  eventlog.Layout
+	Conn    *clickhouse.Conn
+	Catalog *catalog.Catalog
+	// Mirror is the mirror of this process. Its partitions are those of the runner.
+	Mirror     *analytics.Mirror
+	Logger     *slog.Logger          // nil: nothing is logged
+	Registerer prometheus.Registerer // nil: no metrics
+}
+
+// Runner keeps the tables of versions, for the partitions that this process mirrors.
+type Runner struct {
+	cfg     Config
+	metrics *metrics
+	// tables are those that are being kept, by name.
+	tables map[string]*table
+	// partitions is whose progress the tables have loaded: the mirror and its partitions.
+	partitions string
+	conductor  conductor
+}
+
+// New returns a runner that does nothing yet.
+func New(cfg Config) (*Runner, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	m, err := newMetrics(cfg.Registerer)
+	return &Runner{cfg: cfg, metrics: m, tables: map[string]*table{}, conductor: newConductor()}, err
+}
+
+// Run works until ctx is done.
+func (r *Runner) Run(ctx context.Context) error {
+	defer r.conductor.stop()
+	for {
+		durable, moved := r.cfg.Mirror.Durable()
+		state, decided := r.cfg.Catalog.State()
+		wait := r.round(ctx, durable, state)
+		if wait <= 0 && ctx.Err() == nil {
+			continue
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-moved:
+		case <-decided:
+		case d := <-r.conductor.done:
+			r.end(ctx, d)
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// round gives each table one fill at most, and returns how long there is nothing to do unless something changes.
+func (r *Runner) round(ctx context.Context, durable analytics.Durable, state *catalog.State) time.Duration {
+	if len(durable.Next) == 0 || r.cfg.Catalog.Ready() != nil {
+		clear(r.tables)
+		return longestBackoff
+	}
+	if err := r.choose(ctx, durable, state); err != nil {
+		r.cfg.Logger.Warn("the tables of insights cannot be kept", "error", err, "again_in", firstBackoff)
+		return firstBackoff
+	}
+	wait := longestBackoff
+	for _, t := range r.inOrder() {
+		if ctx.Err() != nil {
+			return wait
+		}
+		wait = min(wait, r.fill(ctx, t, durable))
+	}
+	return min(wait, r.conduct(ctx, durable, state))
+}
+
+// inOrder are the tables, those that readers get first.
+func (r *Runner) inOrder() []*table {
+	rank := map[catalog.Phase]int{catalog.Live: 0, catalog.Former: 1, catalog.Staged: 2, catalog.Filling: 3}
+	tables := make([]*table, 0, len(r.tables))
+	for _, t := range r.tables {
+		tables = append(tables, t)
+	}
+	slices.SortFunc(tables, func(a, b *table) int {
+		if d := rank[a.replay.Phase] - rank[b.replay.Phase]; d != 0 {
+			return d
+		}
+		return strings.Compare(a.Table, b.Table)
+	})
+	return tables
+}
+
+// choose makes r.tables those that the catalogue wants to be kept.
+func (r *Runner) choose(ctx context.Context, durable analytics.Durable, state *catalog.State) error {
+	repairs, err := analytics.Repairs(ctx, r.cfg.Conn, durable.Mirror)
+	if err != nil {
+		return err
+	}
+	partitions := durable.Mirror.String() + " " + partitionsOf(durable.Next)
+	if partitions != r.partitions { // others may have worked at them
+		clear(r.tables)
+		if err := createProgressTable(ctx, r.cfg.Conn); err != nil {
+			return err
+		}
+	}
+	wanted := map[string]bool{}
+	for _, replay := range state.Replays() {
+		if !replay.IsFed() || replay.Definition == nil {
+			continue
+		}
+		version, err := versionOf(replay, durable.Mirror, repairs)
+		if err != nil {
+			return err
+		}
+		wanted[version.Table] = true
+		if t := r.tables[version.Table]; t != nil {
+			t.replay = replay
+			continue
+		}
+		r.tables[version.Table] = &table{Version: version, replay: replay, mirror: durable.Mirror}
+	}
+	for name := range r.tables {
+		if !wanted[name] {
+			delete(r.tables, name)
+		}
+	}
+	r.partitions = partitions
+	r.metrics.kept(r.tables)
+	return nil
+}
+
+// partitionsOf are the partitions of offsets as text.
+func partitionsOf(offsets eventlog.Offsets) string {
+	names := make([]string, 0, len(offsets))
+	for tp := range offsets {
+		names = append(names, fmt.Sprintf("%s/%d", tp.Topic, tp.Partition))
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// buildOf names what a table is computed from. A table is filled anew, beside the one before, when the mirror was made
+// anew, or when rows have come into it late.
+func buildOf(replayID string, mirror uuid.UUID, repairs uint64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %d", replayID, mirror, repairs))
+	return hex.EncodeToString(sum[:4])
+}

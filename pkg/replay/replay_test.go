@@ -1,0 +1,241 @@
+package replay_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/insight"
+	"github.com/holdfast/holdfast/pkg/insight/catalog"
+	"github.com/holdfast/holdfast/pkg/replay"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+func TestMain(m *testing.M) { chdbtest.Main(m) }
+
+// waitLimit is how long a test waits for what must happen.
+const waitLimit = 2 * time.Minute
+
+// platform is a log with documents, its mirror, and a runner.
+type platform struct {
+	t        *testing.T
+	ctx      context.Context
+	log      eventlog.Config
+	client   *eventlog.Client
+	layout   eventlog.Layout
+	conn     *clickhouse.Conn
+	catalog  *catalog.Catalog
+	service  *replay.Service
+	registry *prometheus.Registry
+	written  int
+}
+
+func newPlatform(t *testing.T) *platform {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
+	t.Cleanup(cancel)
+	log := logtest.New(t, eventlog.Layout{PartitionCount: 3, ShardCount: 1})
+	p := &platform{t: t, ctx: ctx, log: log.Config, client: log.Client, layout: log.Layout}
+	var err error
+	if p.conn, err = clickhouse.Open(chdbtest.Database(t)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.conn.Close() })
+	p.catalog = catalog.New(p.client, nil)
+	p.background(p.catalog.Run)
+	p.eventually("the catalogue is read", func() bool { return p.catalog.Ready() == nil })
+	p.service = replay.NewService(p.client, p.layout, p.conn, p.catalog)
+	return p
+}
+
+// background runs something until the test, or stop, ends it.
+func (p *platform) background(run func(context.Context) error) (stop func()) {
+	p.t.Helper()
+	ctx, cancel := context.WithCancel(p.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := run(ctx); err != nil {
+			p.t.Error(err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	p.t.Cleanup(stop)
+	return stop
+}
+
+// run runs a mirror with its runner.
+func (p *platform) run() (stop func()) {
+	p.t.Helper()
+	p.registry = prometheus.NewRegistry()
+	m, err := analytics.New(analytics.Config{
+		Log: p.log, Client: p.client, Layout: p.layout, Conn: p.conn, Alone: true, FlushInterval: 20 * time.Millisecond,
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	runner, err := replay.New(replay.Config{
+		Client: p.client, Layout: p.layout, Conn: p.conn, Catalog: p.catalog, Mirror: m, Registerer: p.registry,
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	stopMirror := p.background(m.Run)
+	p.eventually("the mirror has its tables", func() bool { return m.Started() == nil })
+	stopRunner := p.background(runner.Run)
+	return func() { stopRunner(); stopMirror() }
+}
+
+// sell appends orders of before, of one line each: order n is of n%5+1 units of sku-(n%7) at 1.05.
+func (p *platform) sell(n int) {
+	p.t.Helper()
+	var records []*eventlog.Record
+	for range n {
+		id, eventID, quantity := fmt.Sprintf("order-%d", p.written), uuid.New(), int64(p.written%5+1)
+		micros := quantity * 1_050_000
+		value, err := (&eventv1.OrderEvent{
+			OrderId: id,
+			Meta: &eventv1.Meta{
+				EventId: eventID[:], Version: 1, Cause: eventv1.Cause_CAUSE_COMMAND,
+				OccurredAtMicros: time.Date(2010, 12, 1, 8, 26, 0, 0, time.UTC).AddDate(0, p.written%5, 0).UnixMicro(),
+				RecordedAtMicros: time.Now().UnixMicro(),
+			},
+			Change: &eventv1.OrderEvent_OrderImported{OrderImported: &eventv1.OrderImported{
+				CustomerId: "c", Currency: "GBP", Country: "France", SubtotalMicros: micros, TotalMicros: micros,
+				Lines: []*eventv1.OrderLine{
+					{Sku: fmt.Sprintf("sku-%d", p.written%7), Quantity: quantity, UnitPriceMicros: 1_050_000},
+				},
+			}},
+		}).MarshalVT()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		records = append(records, &eventlog.Record{
+			TopicPartition: eventlog.TopicPartition{
+				Topic: eventlog.TopicOrders, Partition: eventlog.PartitionFor(id, p.layout.PartitionCount)},
+			Key: []byte(id), Value: value,
+		})
+		p.written++
+	}
+	if err := p.client.Produce(p.ctx, records); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *platform) eventually(what string, condition func() bool) {
+	p.t.Helper()
+	for !condition() {
+		select {
+		case <-p.ctx.Done():
+			p.t.Fatalf("never came true: %s", what)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+const units = `name: units
+description: Units that were sold.
+source: sales
+keys:
+  sku: sku
+measures:
+  units: {sql: sum(quantity), unit: count}
+  orders: {sql: uniqExact(order_id), unit: count}
+`
+
+// create creates a replay.
+func (p *platform) create(change ...func(*replay.Order)) *catalog.Replay {
+	p.t.Helper()
+	o := replay.Order{File: "units.yaml", Text: []byte(units)}
+	for _, c := range change {
+		c(&o)
+	}
+	r, err := p.service.Create(p.ctx, o)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return r
+}
+
+func promoting(o *replay.Order) { o.Promote = true }
+
+func (p *platform) replay(id string) *catalog.Replay {
+	state, _ := p.catalog.State()
+	return state.Replay(id)
+}
+
+func (p *platform) becomes(id string, phase catalog.Phase) {
+	p.t.Helper()
+	p.eventually(id+" becomes "+string(phase), func() bool { return p.replay(id).Phase == phase })
+}
+
+// says waits until the answer of a replay is that of one plain query over the whole log.
+func (p *platform) says(id string) {
+	p.t.Helper()
+	d := p.replay(id).Definition
+	want := func() string {
+		answer, err := d.Preview(p.ctx, p.conn, insight.MaxPreviewRows)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		return text(p.t, answer)
+	}
+	var orders int64
+	got := ""
+	p.eventually("the answer has all orders", func() bool {
+		answering, err := p.service.Answering(p.ctx, p.replay(id))
+		if err != nil || answering == nil {
+			return false
+		}
+		answer, err := answering.Answer(p.ctx, p.conn, insight.MaxPreviewRows)
+		if err != nil {
+			return false
+		}
+		orders, got = 0, text(p.t, answer)
+		for _, row := range answer.Rows {
+			var n int64
+			if _, err := fmt.Sscan(row["orders"], &n); err != nil {
+				p.t.Fatal(err)
+			}
+			orders += n
+		}
+		return orders == int64(p.written)
+	})
+	if w := want(); got != w {
+		p.t.Errorf("the table says %s, and one query %s", got, w)
+	}
+}
+
+func text(t *testing.T, a *insight.Answer) string {
+	t.Helper()
+	b, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// A question that is asked today is answered over the whole history, goes live, and follows what is sold then.
+func TestAReplayAnswersOverTheWholeHistoryAndGoesLive(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(1000)
+	p.run()
+	r := p.create(promoting)
+	p.becomes(r.ID, catalog.Live)
+	p.says(r.ID)
+	p.sell(10)
+	p.says(r.ID)
+	if filled := p.replay(r.ID).Filled; filled == nil || filled.Events < 1000 {
+		t.Errorf("the replay is filled with %+v", filled)
+	}
+}

@@ -1,0 +1,224 @@
+package replay
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/backoff"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/insight"
+	"github.com/holdfast/holdfast/pkg/insight/catalog"
+)
+
+// table is a table of a version that this process keeps up to date, for its partitions.
+type table struct {
+	*insight.Version
+	replay *catalog.Replay
+	mirror uuid.UUID
+
+	opened bool
+	// next are exclusive end offsets: the table has all events below them.
+	next eventlog.Offsets
+	// filledAt is when the last fill began.
+	filledAt time.Time
+
+	pauses    backoff.Backoff
+	retryAt   time.Time
+	failingAt time.Time // when the errors began; zero: there is none
+}
+
+// versionOf is the version of a replay with its table.
+func versionOf(r *catalog.Replay, mirror uuid.UUID, repairs uint64) (*insight.Version, error) {
+	d := r.Definition.Within(r.From, r.To)
+	return insight.NewVersion(d, d.TableName(buildOf(r.ID, mirror, repairs)))
+}
+
+// open creates the table unless it exists, and loads how far it is.
+func (t *table) open(ctx context.Context, conn *clickhouse.Conn) error {
+	if t.opened {
+		return nil
+	}
+	progress, err := loadProgress(ctx, conn, t.replay.ID)
+	if err != nil {
+		return err
+	}
+	t.next = eventlog.Offsets{}
+	if p := progress[t.Table]; p != nil {
+		t.next = p.Next
+	}
+	exists, err := tableExists(ctx, conn, t.Table)
+	if err != nil {
+		return err
+	}
+	if !exists && len(t.next) > 0 { // somebody has dropped it
+		if err := forget(ctx, conn, t.Table); err != nil {
+			return err
+		}
+		t.next = eventlog.Offsets{}
+	}
+	if err := t.Create(ctx, conn); err != nil {
+		return err
+	}
+	t.opened, t.pauses = true, backoff.Backoff{First: firstBackoff, Longest: longestBackoff}
+	return nil
+}
+
+// limit is where the table is to end in a partition, where the mirror has come to offset.
+func (t *table) limit(tp eventlog.TopicPartition, offset int64) int64 {
+	if upTo := t.replay.UpToOffsets(); upTo != nil {
+		return min(offset, upTo[tp])
+	}
+	return offset
+}
+
+// work is what a fill does.
+type work struct {
+	intervals []insight.Interval
+	// next are the offsets that the table has after it, of partitions where they move.
+	next    eventlog.Offsets
+	offsets int64
+	// whole is true when the table then has all that the mirror has.
+	whole bool
+}
+
+// behind is the work that is left, at most about budget offsets of it. Offsets of a topic that the source has no rows
+// of cost nothing.
+func (t *table) behind(reached eventlog.Offsets, budget int64) work {
+	w := work{next: eventlog.Offsets{}, whole: true}
+	var open []insight.Interval
+	for tp, offset := range reached {
+		from, end := t.next[tp], t.limit(tp, offset)
+		switch {
+		case from >= end:
+		case t.Source.HasTopic(tp.Topic):
+			open = append(open, insight.Interval{TopicPartition: tp, From: from, UpTo: end})
+		default:
+			w.next[tp] = end
+		}
+	}
+	slices.SortFunc(open, func(a, b insight.Interval) int {
+		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
+			return c
+		}
+		return int(a.Partition - b.Partition)
+	})
+	share := budget / int64(max(1, len(open)))
+	for _, i := range open {
+		if i.UpTo > i.From+share {
+			i.UpTo, w.whole = t.SegmentEnd(i.From+share), w.whole && t.SegmentEnd(i.From+share) >= i.UpTo
+		}
+		w.intervals = append(w.intervals, i)
+		w.next[i.TopicPartition] = i.UpTo
+		w.offsets += i.UpTo - i.From
+	}
+	return w
+}
+
+// fill does the work of a table that is due, and returns how long it has none. Errors are the table's own: the others
+// go on.
+func (r *Runner) fill(ctx context.Context, t *table, durable analytics.Durable) time.Duration {
+	if wait := time.Until(t.retryAt); wait > 0 {
+		return wait
+	}
+	wait, err := r.fillOnce(ctx, t, durable)
+	if ctx.Err() != nil {
+		return longestBackoff
+	}
+	if err != nil {
+		return r.failed(ctx, t, err)
+	}
+	if !t.failingAt.IsZero() {
+		t.failingAt = time.Time{}
+		t.pauses.Reset()
+	}
+	if t.replay.Stalled != "" {
+		r.decide(ctx, catalog.Decision{Type: catalog.ReplayContinued, ReplayID: t.replay.ID})
+	}
+	return wait
+}
+
+func (r *Runner) fillOnce(ctx context.Context, t *table, durable analytics.Durable) (time.Duration, error) {
+	if err := t.open(ctx, r.cfg.Conn); err != nil {
+		return 0, err
+	}
+	budget := int64(chunkOffsets)
+	if rate := t.replay.EventsPerSecond; t.replay.Phase == catalog.Filling && rate > 0 {
+		budget = min(budget, rate)
+	}
+	w := t.behind(durable.Next, budget)
+	if len(w.next) == 0 {
+		return longestBackoff, nil
+	}
+	if t.replay.Phase == catalog.Filling {
+		if err := r.yield(ctx); err != nil {
+			return 0, err
+		}
+	} else if wait := time.Until(t.filledAt.Add(flushInterval)); w.whole && wait > 0 {
+		return wait, nil
+	}
+	began := time.Now()
+	t.filledAt = began
+	if err := t.Fill(ctx, r.cfg.Conn, w.intervals...); err != nil {
+		return 0, err
+	}
+	if err := saveProgress(ctx, r.cfg.Conn, t, w.next); err != nil {
+		return 0, err
+	}
+	t.next.Merge(w.next)
+	r.metrics.filled(t.replay, w.offsets, time.Since(began))
+	if rate := t.replay.EventsPerSecond; t.replay.Phase == catalog.Filling && rate > 0 {
+		t.retryAt = began.Add(time.Duration(float64(w.offsets) / float64(rate) * float64(time.Second)))
+		return time.Until(t.retryAt), nil
+	}
+	if w.whole {
+		return flushInterval, nil
+	}
+	return 0, nil
+}
+
+// yield waits while the mirror is late, so that a replay does not make it later.
+func (r *Runner) yield(ctx context.Context) error {
+	for began := time.Now(); time.Since(began) < patience; {
+		if durable, _ := r.cfg.Mirror.Durable(); durable.Age < maxMirrorAge {
+			return nil
+		}
+		if err := backoff.Sleep(ctx, maxMirrorAge/10); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failed notes an error of a table, and returns when it is tried again.
+func (r *Runner) failed(ctx context.Context, t *table, err error) time.Duration {
+	t.opened = false // the table may be gone
+	if t.pauses.First == 0 {
+		t.pauses = backoff.Backoff{First: firstBackoff, Longest: longestBackoff}
+	}
+	pause := t.pauses.Next()
+	t.retryAt = time.Now().Add(pause)
+	if t.failingAt.IsZero() {
+		t.failingAt = time.Now()
+	}
+	r.metrics.failed(t.replay)
+	r.cfg.Logger.Warn("an insight cannot be computed at present", "insight", t.replay.Insight, "replay", t.replay.ID,
+		"error", err, "again_in", pause)
+	if t.replay.Stalled == "" && time.Since(t.failingAt) >= stalledAfter {
+		r.decide(ctx, catalog.Decision{Type: catalog.ReplayStalled, ReplayID: t.replay.ID, Reason: err.Error()})
+	}
+	return pause
+}
+
+// decide tells the catalogue. Whoever else has said the same before has made it unnecessary.
+func (r *Runner) decide(ctx context.Context, d catalog.Decision) {
+	d.By = self
+	if _, err := r.cfg.Catalog.Decide(ctx, d); err != nil && ctx.Err() == nil {
+		r.cfg.Logger.Info("a decision has no effect", "decision", d.Type, "replay", d.ReplayID, "why", err)
+	}
+}
