@@ -147,3 +147,57 @@ func (s *Service) ApplyReady(ctx context.Context, ready map[string][]byte, by ca
 	}
 	return nil
 }
+
+// Insights are all insights by name.
+func (s *Service) Insights() []*catalog.Insight {
+	state, _ := s.catalog.State()
+	return state.Insights()
+}
+
+// Insight finds an insight; nil: there is none.
+func (s *Service) Insight(name string) *catalog.Insight {
+	state, _ := s.catalog.State()
+	return state.Insight(name)
+}
+
+// Replays are all replays, the oldest first, of one insight or (empty) of all.
+func (s *Service) Replays(name string) []*catalog.Replay {
+	state, _ := s.catalog.State()
+	return slices.DeleteFunc(state.Replays(), func(r *catalog.Replay) bool { return name != "" && r.Insight != name })
+}
+
+// Replay finds a replay; nil: there is none.
+func (s *Service) Replay(id string) *catalog.Replay {
+	state, _ := s.catalog.State()
+	return state.Replay(id)
+}
+
+// Decided is a channel that is closed when there is another decision.
+func (s *Service) Decided() <-chan struct{} {
+	_, changed := s.catalog.State()
+	return changed
+}
+
+// Ready returns nil once all decisions are known that there were at the start.
+func (s *Service) Ready() error { return s.catalog.Ready() }
+
+// Decide writes what somebody decided about a replay: to pause, resume, cancel, discard, verify, promote or roll it
+// back. The error is a *catalog.Refusal when it is not allowed.
+func (s *Service) Decide(ctx context.Context, d catalog.Decision) (*catalog.Replay, error) {
+	if d.Type == catalog.RolledBack {
+		if r := s.Replay(d.ReplayID); r != nil {
+			d.Insight = r.Insight
+		}
+	}
+	state, err := s.catalog.Decide(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return state.Replay(d.ReplayID), nil
+}
+
+// Drop ends an insight and all its replays.
+func (s *Service) Drop(ctx context.Context, name string, by catalog.Principal) error {
+	_, err := s.catalog.Decide(ctx, catalog.Decision{Type: catalog.InsightDropped, Insight: name, By: by})
+	return err
+}

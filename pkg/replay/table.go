@@ -3,7 +3,6 @@ package replay
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -102,12 +101,7 @@ func (t *table) behind(reached eventlog.Offsets, budget int64) work {
 			w.next[tp] = end
 		}
 	}
-	slices.SortFunc(open, func(a, b insight.Interval) int {
-		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
-			return c
-		}
-		return int(a.Partition - b.Partition)
-	})
+	slices.SortFunc(open, func(a, b insight.Interval) int { return byPlace(a.TopicPartition, b.TopicPartition) })
 	share := budget / int64(max(1, len(open)))
 	for _, i := range open {
 		if i.UpTo > i.From+share {
