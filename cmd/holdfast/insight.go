@@ -106,7 +106,7 @@ func newInsightPreviewCommand() *cobra.Command {
 		Short: "Answer a definition over the whole history, without keeping it",
 		Long: fmt.Sprintf(`Check a definition and answer it once over the whole mirror in ClickHouse.
 Nothing is created or changed. Rows come in the order of their keys. A preview
-takes at most %v, and reads at most %s rows.`, insight.PreviewTime, count(insight.PreviewRows)),
+takes at most %v, and reads at most %s rows.`, insight.ComputeTime, count(insight.ComputeRows)),
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			d, err := insight.Read(files[0])

@@ -90,7 +90,9 @@ func (r *Reports) report(
 	for _, values := range raw {
 		for i, col := range columns {
 			if col.micros {
-				values[i] = formatMicros(values[i], values[currency])
+				if values[i], err = money.FormatText(values[currency], values[i]); err != nil {
+					return nil, fmt.Errorf("report: %w", err)
+				}
 			}
 		}
 		out.Rows = append(out.Rows, values)
@@ -143,14 +145,4 @@ func (p paging) after(values []string, columns []ReportColumn) (string, error) {
 		return "", fmt.Errorf("make a cursor: %w", err)
 	}
 	return string(cursor), nil
-}
-
-// formatMicros formats a sum of millionths as a decimal, with at least the decimals of the currency. A sum that is too
-// great for an int64 has as many as it needs.
-func formatMicros(micros, currency string) string {
-	if n, err := strconv.ParseInt(micros, 10, 64); err == nil {
-		return money.FormatIn(currency, n)
-	}
-	point := len(micros) - money.MaxDecimals // a number beyond int64 has more digits than that
-	return strings.TrimRight(strings.TrimRight(micros[:point]+"."+micros[point:], "0"), ".")
 }

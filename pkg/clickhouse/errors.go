@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
@@ -19,6 +20,7 @@ const (
 	codeUnknownTable         = 60
 	codeCannotWrite          = 75
 	codeUnknownDatabase      = 81
+	codeTooManyRows          = 158
 	codeTimeoutExceeded      = 159
 	codeReadOnly             = 164
 	codeUnknownUser          = 192
@@ -53,6 +55,7 @@ var remedies = map[int32]string{
 		"the mirror goes on by itself",
 	codeUnknownDatabase: "the database is missing: start analytics-projector with a user that may create it, " +
 		"or create it with ENGINE = Atomic",
+	codeTooManyRows:     "the query reads more rows than it may: " + shorterTime,
 	codeTimeoutExceeded: "the query took too long: " + shorterTime + ", or raise the user's max_execution_time",
 	codeReadOnly: "the user is read-only: analytics-projector needs one that may write, " +
 		"query-api one with readonly = 2 or 0",
@@ -170,8 +173,8 @@ func IsMissing(err error) bool {
 	return errors.As(err, &e) && (e.Code == codeUnknownTable || e.Code == codeUnknownDatabase)
 }
 
-// IsTooMuch reports whether the error says that a query needed more time or memory than it may take.
+// IsTooMuch reports whether the error says that a query needed more time, rows or memory than it may take.
 func IsTooMuch(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && (e.Code == codeTimeoutExceeded || e.Code == codeMemoryLimit)
+	return errors.As(err, &e) && slices.Contains([]int32{codeTooManyRows, codeTimeoutExceeded, codeMemoryLimit}, e.Code)
 }

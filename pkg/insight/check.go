@@ -142,7 +142,7 @@ var exceptionText = regexp.MustCompile(
 // sqlProblem puts an exception of ClickHouse in the terms of the definition. Other errors are returned as they are.
 func (d *Definition) sqlProblem(e Expression, err error) error {
 	var refused *clickhouse.Error
-	if !errors.As(err, &refused) || refused.Code == 0 || clickhouse.IsMissing(err) {
+	if !errors.As(err, &refused) || refused.Code == 0 || clickhouse.IsMissing(err) || clickhouse.IsTooMuch(err) {
 		return err // a definition names no table, so that a missing one is no fault of it
 	}
 	text := err.Error()

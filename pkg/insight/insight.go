@@ -39,6 +39,9 @@ type Definition struct {
 	// makes several rows of the entity, such as one for each month. None without an entity.
 	With []Column
 	Stage
+	// Rollups are the sets of keys that are kept, by their names. A question is answered from the smallest that has all
+	// keys which it needs. None: all keys are kept together. A definition with an entity has none: its entities are kept.
+	Rollups []Rollup
 	// Examples are run by Validate.
 	Examples []Example
 }
@@ -46,6 +49,17 @@ type Definition struct {
 // Stage groups rows: each combination of keys has a row with measures.
 type Stage struct {
 	Keys, Measures []Column
+}
+
+// Rollup is a set of keys that are kept together, in the order of the definition, such as month, country, currency.
+type Rollup []string
+
+func (r Rollup) columns() []Column {
+	columns := make([]Column, len(r))
+	for i, name := range r {
+		columns[i].Name = name
+	}
+	return columns
 }
 
 // Column is a key or a measure.
@@ -118,6 +132,10 @@ func (d *Definition) Fingerprint() string {
 		stage("with", &Stage{Measures: d.With})
 	}
 	stage("stage", &d.Stage)
+	for _, rollup := range d.Rollups {
+		part("rollup")
+		part(rollup...)
+	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }
 

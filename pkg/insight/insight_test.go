@@ -99,7 +99,35 @@ func TestFaultsOfDefinitions(t *testing.T) {
 		{
 			valid + "colour: red",
 			"f.yaml:9: colour: there is no such member; there are description, entity, examples, keys, measures, " +
-				"name, overall, source, time, where, with, zone",
+				"name, overall, rollups, source, time, where, with, zone",
+		},
+		{
+			valid + "rollups: [[sku, colour]]",
+			`f.yaml:9: rollups[0]: there is no key "colour"; there are sku, currency`,
+		},
+		{valid + "rollups: [[sku, sku]]", "f.yaml:9: rollups[0]: the key sku is there twice"},
+		{valid + "rollups: [[sku], [sku]]", "f.yaml:9: rollups[1]: these keys are there twice"},
+		{valid + "rollups: [sku]", "f.yaml:9: rollups[0]: this is no list of keys, such as [month, country]"},
+		{
+			valid + "rollups: []",
+			"f.yaml:9: rollups: this is no list of 1 to 16 lists of keys, such as [[month, country], [day]]",
+		},
+		{
+			valid + "  paid: {sql: sum(toInt128(amount_micros)), unit: money}\nrollups: [[sku]]",
+			"f.yaml:10: rollups[0]: the key currency is missing: the insight measures money, and amounts of different " +
+				"currencies are not added up",
+		},
+		{
+			valid + "entity: {keys: {sku: sku, currency: currency}, measures: {quantity: sum(quantity)}}\nrollups: [[sku]]",
+			"f.yaml:10: rollups: an insight with an entity has none: its entities are kept, and serve all keys",
+		},
+		{
+			"name: sold\ndescription: d\nsource: sales\nkeys: {a: sku, b: ' sku '}\nmeasures: {n: count()}\nrollups: [[a]]",
+			"f.yaml:6: rollups: the keys a and b have the same SQL: leave one out",
+		},
+		{
+			"name: sold\ndescription: d\nsource: sales\nkeys: {order: sku}\nmeasures: {n: count()}",
+			"f.yaml:4: keys.order: a key cannot be named order, which is a parameter of questions: rename it",
 		},
 		{
 			valid + "zone: Mars/Base",
@@ -289,7 +317,8 @@ func TestTheFingerprintIsOfWhatIsComputed(t *testing.T) {
 	}
 	for _, other := range []string{
 		valid + "zone: Europe/London", valid + "where: quantity > 0", valid + "time: ordered_at",
-		valid + "  more: count()", "name: sold2\n" + valid[len("name: sold\n"):],
+		valid + "  more: count()", valid + "rollups: [[sku]]", valid + "rollups: [[sku], []]",
+		"name: sold2\n" + valid[len("name: sold\n"):],
 	} {
 		if fingerprint(other) == base {
 			t.Errorf("%s\n-- has the same fingerprint", other)

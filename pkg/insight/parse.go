@@ -19,6 +19,7 @@ const (
 	MaxFileBytes = 64 << 10
 	MaxColumns   = 64 // keys, and measures, of a stage
 	MaxSQLBytes  = 4 << 10
+	MaxRollups   = 16
 	MaxExamples  = 100
 )
 
@@ -143,7 +144,7 @@ func (p *parser) members(n *yaml.Node, field string, readers map[string]func(*ya
 func (p *parser) definition(n *yaml.Node) {
 	d := p.d
 	var source, timeColumn *yaml.Node
-	var entity, overall, with *yaml.Node
+	var entity, overall, with, rollups *yaml.Node
 	p.members(n, "", map[string]func(*yaml.Node){
 		"name":        func(n *yaml.Node) { d.Name = p.name(n, "name") },
 		"description": func(n *yaml.Node) { d.Description = p.text(n, "description") },
@@ -156,6 +157,7 @@ func (p *parser) definition(n *yaml.Node) {
 		"with":        func(n *yaml.Node) { with, d.With = n, p.columns(n, "with") },
 		"keys":        func(n *yaml.Node) { d.Keys = p.columns(n, "keys") },
 		"measures":    func(n *yaml.Node) { d.Measures = p.columns(n, "measures") },
+		"rollups":     func(n *yaml.Node) { rollups = n },
 		"examples":    func(n *yaml.Node) { d.Examples = p.examples(n) },
 	})
 	p.needs(n, "name", d.Name != "")
@@ -180,7 +182,11 @@ func (p *parser) definition(n *yaml.Node) {
 		p.needEntity(with, "with")
 	}
 	p.distinct(&d.Stage)
+	p.parameters()
 	p.currency(n)
+	if rollups != nil {
+		p.rollups(rollups)
+	}
 }
 
 // needEntity checks that a member which is about entities is not there.
@@ -322,13 +328,102 @@ func (p *parser) distinct(s *Stage) {
 	}
 }
 
+// currencyKey is the key that money is in.
+const currencyKey = "currency"
+
+// HasMoney reports whether a measure is money. Its currency is a key of each answer then.
+func (d *Definition) HasMoney() bool {
+	return slices.ContainsFunc(d.Measures, func(c Column) bool { return c.Unit == Money })
+}
+
+func columnNames(columns []Column) []string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
 // currency checks that money comes with its currency: amounts of different currencies must not be added up.
 func (p *parser) currency(n *yaml.Node) {
 	money := slices.IndexFunc(p.d.Measures, func(c Column) bool { return c.Unit == Money })
-	if money >= 0 && !slices.ContainsFunc(p.d.Keys, func(c Column) bool { return c.Name == "currency" }) {
+	if money >= 0 && !slices.Contains(columnNames(p.d.Keys), currencyKey) {
 		p.fault(n, p.d.Measures[money].SQL.Field, "money needs a key named currency, such as currency: currency, "+
 			"so that amounts of different currencies are not added up")
 	}
+}
+
+// parameters checks that no key has the name of a parameter: a question chooses rows by ?key=value.
+func (p *parser) parameters() {
+	for _, key := range p.d.Keys {
+		if slices.Contains(Parameters, key.Name) {
+			p.faults = append(p.faults, &Problem{
+				File: p.d.File, Line: key.SQL.Line, Field: key.SQL.Field,
+				Message: fmt.Sprintf("a key cannot be named %s, which is a parameter of questions: rename it", key.Name),
+			})
+		}
+	}
+}
+
+// rollups reads the sets of keys that are kept.
+func (p *parser) rollups(n *yaml.Node) {
+	d := p.d
+	switch {
+	case d.Entity != nil:
+		p.fault(n, "rollups", "an insight with an entity has none: its entities are kept, and serve all keys")
+		return
+	case n.Kind != yaml.SequenceNode || len(n.Content) == 0 || len(n.Content) > MaxRollups:
+		p.fault(n, "rollups", "this is no list of 1 to %d lists of keys, such as [[month, country], [day]]", MaxRollups)
+		return
+	}
+	for i, item := range n.Content {
+		field := fmt.Sprintf("rollups[%d]", i)
+		rollup, ok := p.rollup(item, field)
+		switch same := func(r Rollup) bool { return slices.Equal(r, rollup) }; {
+		case !ok:
+		case slices.ContainsFunc(d.Rollups, same):
+			p.fault(item, field, "these keys are there twice")
+		case d.HasMoney() && !slices.Contains(rollup, currencyKey):
+			p.fault(item, field, "the key currency is missing: the insight measures money, and amounts of different "+
+				"currencies are not added up")
+		default:
+			d.Rollups = append(d.Rollups, rollup)
+		}
+	}
+	for i, key := range d.Keys {
+		for _, other := range d.Keys[:i] {
+			if key.SQL.canonical() == other.SQL.canonical() {
+				p.fault(n, "rollups", "the keys %s and %s have the same SQL: leave one out", other.Name, key.Name)
+			}
+		}
+	}
+}
+
+// rollup reads the keys of one rollup, and puts them in the order of the definition.
+func (p *parser) rollup(n *yaml.Node, field string) (rollup Rollup, ok bool) {
+	if n.Kind != yaml.SequenceNode {
+		p.fault(n, field, "this is no list of keys, such as [month, country]")
+		return nil, false
+	}
+	names := map[string]bool{}
+	for _, item := range n.Content {
+		name := p.text(item, field)
+		switch {
+		case !slices.ContainsFunc(p.d.Keys, func(c Column) bool { return c.Name == name }):
+			p.fault(item, field, "there is no key %q; there are %s", name, strings.Join(columnNames(p.d.Keys), ", "))
+			return nil, false
+		case names[name]:
+			p.fault(item, field, "the key %s is there twice", name)
+			return nil, false
+		}
+		names[name] = true
+	}
+	for _, key := range p.d.Keys {
+		if names[key.Name] {
+			rollup = append(rollup, key.Name)
+		}
+	}
+	return rollup, true
 }
 
 func (p *parser) examples(n *yaml.Node) (examples []Example) {

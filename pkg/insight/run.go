@@ -7,23 +7,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/holdfast/holdfast/pkg/appendjson"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/money"
 )
 
-// Limits of a preview.
-const (
-	// PreviewTime is how long a preview may take.
-	PreviewTime = 30 * time.Second
-	// PreviewRows is how many rows of the source it may read, PreviewMemory how many bytes it may need.
-	PreviewRows   = 100_000_000
-	PreviewMemory = 2 << 30
-	// MaxPreviewRows is how many rows of the answer are returned.
-	MaxPreviewRows = 10_000
-)
+// MaxPreviewRows is how many rows a preview has at most. It has the limits of an answer that is computed (ComputeTime).
+const MaxPreviewRows = 10_000
 
 // Answer is the answer to a question: values as text, so that numbers and money are exact.
 type Answer struct {
@@ -32,34 +23,50 @@ type Answer struct {
 	Rows    []map[string]string
 	// More is true when there are more rows than the limit.
 	More bool
+	// Next is the cursor of the rows that follow, for Question.After; empty when there are none.
+	Next string
+	// Rollup are the keys of the rollup that the answer was read from. Computed says why it had to be computed from the
+	// source instead; empty: it was read from what is kept.
+	Rollup   Rollup
+	Computed string
+
+	// sorted are the values that the last row is sorted by.
+	sorted []string
 }
 
-// MarshalJSON is {"items":[{key: "text", measure: number, …}, …]}. Money is a text, and so are measures of the unit
-// text. A number that is none is null.
+// MarshalJSON is {"items":[{key: "text", measure: number, …}, …]}, and AppendRow says more.
 func (a *Answer) MarshalJSON() ([]byte, error) {
 	b := []byte(`{"items":[`)
 	for i, row := range a.Rows {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, '{')
-		for n, c := range a.Columns {
-			if n > 0 {
-				b = append(b, ',')
-			}
-			b = append(appendjson.String(b, c.Name), ':')
-			switch value := row[c.Name]; {
-			case c.Unit == "" || c.Unit == Money || c.Unit == Text:
-				b = appendjson.String(b, value)
-			case value == "":
-				b = append(b, "null"...)
-			default:
-				b = append(b, value...)
-			}
-		}
-		b = append(b, '}')
+		b = a.AppendRow(b, row)
 	}
 	return append(b, "]}"...), nil
+}
+
+// AppendRow appends a row as a JSON object. Keys, money and measures of the unit text are texts, other measures are
+// numbers. What has no value, such as a share of nothing, is null.
+func (a *Answer) AppendRow(b []byte, row map[string]string) []byte {
+	b = append(b, '{')
+	for n, c := range a.Columns {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendjson.String(b, c.Name), ':')
+		switch value := row[c.Name]; {
+		case c.Unit == "" || c.Unit == Text:
+			b = appendjson.String(b, value)
+		case value == "":
+			b = append(b, "null"...)
+		case c.Unit == Money:
+			b = appendjson.String(b, value)
+		default:
+			b = append(b, value...)
+		}
+	}
+	return append(b, '}')
 }
 
 // Preview asks the question over the whole mirror, without creating anything. Rows are in the order of their keys.
@@ -67,51 +74,50 @@ func (d *Definition) Preview(ctx context.Context, conn *clickhouse.Conn, limit i
 	if limit < 1 || limit > MaxPreviewRows {
 		return nil, fmt.Errorf("a limit of %d rows is not between 1 and %d", limit, MaxPreviewRows)
 	}
-	settings := clickhouse.Settings{
-		"max_execution_time": int(PreviewTime.Seconds()), "max_rows_to_read": PreviewRows,
-		"max_memory_usage": PreviewMemory, "max_bytes_before_external_group_by": PreviewMemory / 4,
-	}
-	return d.ask(ctx, conn, d.query(d.Source.Table+" FINAL"), settings, limit)
-}
-
-// ask runs a query with the keys and measures, and formats the first rows of the answer in the order of their keys. No
-// limit (0) means all rows, in any order.
-func (d *Definition) ask(
-	ctx context.Context, conn *clickhouse.Conn, query string, settings clickhouse.Settings, limit int,
-) (*Answer, error) {
-	all := maps.Clone(planSettings)
-	maps.Copy(all, settings)
-	answer := &Answer{Columns: slices.Concat(d.Keys, d.Measures)}
-	texts, keys := make([]string, len(answer.Columns)), make([]string, len(d.Keys))
-	for i, c := range answer.Columns {
-		texts[i] = c.text()
-	}
-	for i, key := range d.Keys {
-		keys[i] = key.Name
-	}
-	query = "SELECT " + strings.Join(texts, ", ") + " FROM (" + query + ")"
-	if limit > 0 && len(keys) > 0 {
-		query += " ORDER BY " + strings.Join(keys, ", ")
-	}
-	if limit > 0 {
-		query += " LIMIT " + strconv.Itoa(limit+1)
-	}
-	err := conn.Each(ctx, query, all, nil, func(rows clickhouse.Rows) error {
-		if limit > 0 && len(answer.Rows) == limit {
-			answer.More = true
-			return nil
-		}
-		return answer.scan(rows)
-	})
+	answer, err := d.read(ctx, conn, d.query(d.Source.Table+" FINAL"), computeSettings, byKeys(d.Keys), limit)
 	if err != nil {
 		return nil, d.sqlProblem(Expression{}, err)
 	}
 	return answer, nil
 }
 
-// scan adds a row.
-func (a *Answer) scan(rows clickhouse.Rows) error {
-	values, targets := make([]string, len(a.Columns)), make([]any, len(a.Columns))
+// read runs a query with the keys and measures, and formats the rows of one page. No limit (0) means all rows.
+func (d *Definition) read(
+	ctx context.Context, conn *clickhouse.Conn, query string, settings clickhouse.Settings, page paging, limit int,
+) (*Answer, error) {
+	all := maps.Clone(planSettings)
+	maps.Copy(all, settings)
+	answer := &Answer{Columns: slices.Concat(d.Keys, d.Measures)}
+	where, err := page.where()
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]string, len(answer.Columns), len(answer.Columns)+len(page.sort))
+	for i, c := range answer.Columns {
+		texts[i] = c.text()
+	}
+	query = "SELECT " + strings.Join(append(texts, page.columns()...), ", ") + " FROM (" + query + ")"
+	if where != "" {
+		query += " WHERE " + where
+	}
+	query += page.orderBy()
+	if limit > 0 {
+		query += " LIMIT " + strconv.Itoa(limit+1)
+	}
+	err = conn.Each(ctx, query, all, nil, func(rows clickhouse.Rows) error {
+		if limit > 0 && len(answer.Rows) == limit {
+			answer.More = true
+			return nil
+		}
+		return answer.scan(rows, len(page.sort))
+	})
+	return answer, err
+}
+
+// scan adds a row, which ends with the values that it is sorted by.
+func (a *Answer) scan(rows clickhouse.Rows, sortValues int) error {
+	values := make([]string, len(a.Columns)+sortValues)
+	targets := make([]any, len(values))
 	for i := range values {
 		targets[i] = &values[i]
 	}
@@ -122,7 +128,7 @@ func (a *Answer) scan(rows clickhouse.Rows) error {
 	for i, c := range a.Columns {
 		row[c.Name] = values[i]
 	}
-	a.Rows = append(a.Rows, row)
+	a.Rows, a.sorted = append(a.Rows, row), values[len(a.Columns):]
 	return a.formatMoney(row)
 }
 
@@ -138,15 +144,15 @@ func (c Column) text() string {
 // formatMoney puts the money of a row in its currency.
 func (a *Answer) formatMoney(row map[string]string) error {
 	for _, c := range a.Columns {
-		if c.Unit != Money {
+		if c.Unit != Money || row[c.Name] == "" { // a sum of nothing may have no value
 			continue
 		}
-		micros, err := strconv.ParseInt(row[c.Name], 10, 64)
+		text, err := money.FormatText(row[currencyKey], row[c.Name])
 		if err != nil {
-			return fmt.Errorf("%s is %s, and no whole number of millionths: use sum of amounts, not an average or a share; "+
-				"amounts beyond 9,223,372,036,854.775807 cannot be shown", c.Name, row[c.Name])
+			return fmt.Errorf("%s is %s, and no whole number of millionths: use sums of amounts, not an average or a share",
+				c.Name, row[c.Name])
 		}
-		row[c.Name] = money.FormatIn(row["currency"], micros)
+		row[c.Name] = text
 	}
 	return nil
 }

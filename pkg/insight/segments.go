@@ -1,6 +1,7 @@
 package insight
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,16 +11,18 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// segmentOffsets is how many offsets of a partition are in a segment.
-const segmentOffsets = 65_536
+// segmentOffsets is how many offsets of a partition are in a segment. A live table computes half a segment of each
+// partition again at each fill, so they are small; a smaller one has more rows (docs/adr/0022-insights.md).
+const segmentOffsets = 4_096
 
-// Version is a definition with a table of its own, in which its answer is kept up to date.
+// Version is a definition with a table of its own, in which its answer is kept up to date. Its methods may be called
+// from several goroutines.
 //
-// The table has a row for each combination of keys in each segment of a partition of the log: the states of the
-// aggregate functions over the events of the segment up to an offset. A later row of the same segment covers a longer
-// prefix of it, and replaces the earlier one (ReplacingMergeTree by _upto). The same prefix gives the same row. So it
-// does no harm when an interval is computed twice, by two processes at a time, or again after a crash. Nothing is ever
-// added to a row.
+// The table has a row for each combination of keys of each rollup in each segment of a partition of the log: the states
+// of the aggregate functions over the events of the segment up to an offset. A later row of the same segment covers a
+// longer prefix of it, and replaces the earlier one (ReplacingMergeTree by _upto). The same prefix gives the same row.
+// So it does no harm when an interval is computed twice, by two processes at a time, or again after a crash. Nothing is
+// ever added to a row.
 type Version struct {
 	*Definition
 	// Table is the name of its table.
@@ -28,10 +31,23 @@ type Version struct {
 	segmentOffsets int64
 	// first is the stage that is kept: the entity if there is one.
 	first *Stage
+	// keys are the keys of the first stage that are in a rollup, rollups the sets of them that are kept.
+	keys    []Column
+	rollups []rollup
 	// states are the aggregates of its measures, each once. The column of the n-th is stateColumn(n).
 	states []aggregate
 	// merged are the measures of the first stage over the states.
 	merged []Column
+
+	known facts
+}
+
+// rollup is a set of keys with the number of its rows in the table's column _rollup.
+type rollup struct {
+	// missing has a bit for each kept key that the rollup has not; the last key has the lowest. It is what SQL's function
+	// grouping returns.
+	missing uint64
+	keys    Rollup
 }
 
 // TablePrefix begins the names of all tables of versions.
@@ -49,6 +65,7 @@ func NewVersion(d *Definition, table string) (*Version, error) {
 	if d.Entity != nil {
 		v.first = d.Entity
 	}
+	v.keep(d.Rollups)
 	for _, measure := range v.first.Measures {
 		sql, err := split(measure.SQL.SQL, func(a aggregate) string {
 			n := slices.Index(v.states, a)
@@ -67,6 +84,29 @@ func NewVersion(d *Definition, table string) (*Version, error) {
 	return v, nil
 }
 
+// keep sets which keys are kept together; none: all keys.
+func (v *Version) keep(rollups []Rollup) {
+	if len(rollups) == 0 {
+		rollups = []Rollup{columnNames(v.first.Keys)}
+	}
+	v.keys, v.rollups = nil, nil
+	for _, key := range v.first.Keys {
+		if slices.ContainsFunc(rollups, func(r Rollup) bool { return slices.Contains(r, key.Name) }) {
+			v.keys = append(v.keys, key)
+		}
+	}
+	for _, keys := range rollups {
+		r := rollup{keys: keys}
+		for _, key := range v.keys {
+			r.missing <<= 1
+			if !slices.Contains(keys, key.Name) {
+				r.missing |= 1
+			}
+		}
+		v.rollups = append(v.rollups, r)
+	}
+}
+
 func stateColumn(n int) string { return fmt.Sprintf("_state_%d", n) }
 
 // The columns of a version's table that say which events a row is made of.
@@ -78,16 +118,18 @@ type Interval struct {
 	From, UpTo int64
 }
 
+// begin is where the segment begins that has an offset.
+func (v *Version) begin(offset int64) int64 { return offset - offset%v.segmentOffsets }
+
 // rows computes rows of the table from a source. Without intervals these are all rows, and _upto is the segment's end.
 func (v *Version) rows(from string, intervals ...Interval) string {
 	end := fmt.Sprintf("(toInt64(_segment) + 1) * %d", v.segmentOffsets)
-	where := "1"
+	where := ""
 	if len(intervals) > 0 {
 		var conditions, ends []string
 		for _, i := range intervals {
 			place := fmt.Sprintf("topic = %s AND partition = %d", clickhouse.Literals(i.Topic), i.Partition)
-			conditions = append(conditions, fmt.Sprintf("(%s AND offset >= %d AND offset < %d)",
-				place, i.From/v.segmentOffsets*v.segmentOffsets, i.UpTo))
+			conditions = append(conditions, fmt.Sprintf("(%s AND offset >= %d AND offset < %d)", place, v.begin(i.From), i.UpTo))
 			ends = append(ends, fmt.Sprintf("%s, toInt64(%d)", place, i.UpTo))
 		}
 		where = strings.Join(conditions, " OR ")
@@ -97,19 +139,40 @@ func (v *Version) rows(from string, intervals ...Interval) string {
 		"topic AS _topic", "partition AS _partition",
 		fmt.Sprintf("toUInt32(intDiv(offset, %d)) AS _segment", v.segmentOffsets), end + " AS _upto",
 	}
-	groups := []string{"topic", "partition", placeColumns}
-	for _, key := range v.first.Keys {
+	var keys []string
+	for _, key := range v.keys {
 		columns = append(columns, fmt.Sprintf("(%s) AS %s", key.SQL.SQL, key.Name))
-		groups = append(groups, "("+key.SQL.SQL+")")
+		keys = append(keys, "("+key.SQL.SQL+")")
 	}
+	rollup := "toUInt64(0)"
+	if len(v.rollups) > 1 {
+		rollup = "toUInt64(grouping(" + strings.Join(keys, ", ") + "))"
+	}
+	columns = append(columns, rollup+" AS _rollup")
 	for n, state := range v.states {
 		columns = append(columns, state.state()+" AS "+stateColumn(n))
 	}
-	if v.Where.SQL != "" {
-		where = "(" + where + ") AND (" + v.Where.SQL + ")"
+	conditions := append([]string{where, v.Where.SQL}, multiplied(v.first.Keys...)...)
+	return fmt.Sprintf("SELECT %s FROM %s WHERE %s GROUP BY %s",
+		strings.Join(columns, ", "), v.timed(from), cmp.Or(all(conditions...), "1"), v.groups())
+}
+
+// groups are what rows are grouped by: the keys of each rollup.
+func (v *Version) groups() string {
+	sets := make([]string, len(v.rollups))
+	for i, r := range v.rollups {
+		set := []string{"topic", "partition", placeColumns}
+		for _, key := range v.keys {
+			if slices.Contains(r.keys, key.Name) {
+				set = append(set, "("+key.SQL.SQL+")")
+			}
+		}
+		sets[i] = strings.Join(set, ", ")
 	}
-	return fmt.Sprintf("SELECT %s FROM (SELECT *, toTimeZone(%s, %s) AS time FROM %s) WHERE %s GROUP BY %s",
-		strings.Join(columns, ", "), v.Time, clickhouse.Literals(v.Zone), from, where, strings.Join(groups, ", "))
+	if len(sets) == 1 {
+		return sets[0]
+	}
+	return "GROUPING SETS ((" + strings.Join(sets, "), (") + "))"
 }
 
 // Create creates the table, unless it exists.
@@ -122,13 +185,10 @@ func (v *Version) Create(ctx context.Context, conn *clickhouse.Conn) error {
 	for _, c := range described {
 		columns = append(columns, c.Name+" "+c.Type)
 	}
-	order := []string{}
-	for _, key := range v.first.Keys {
-		order = append(order, key.Name)
-	}
+	order := slices.Concat([]string{"_rollup"}, columnNames(v.keys), []string{placeColumns})
 	return conn.Exec(ctx, fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (%s) ENGINE = ReplacingMergeTree(_upto)
 		ORDER BY (%s) SETTINGS allow_nullable_key = 1, fsync_after_insert = 1, fsync_part_directory = 1`,
-		v.Table, strings.Join(columns, ", "), strings.Join(append(order, placeColumns), ", ")), nil, nil)
+		v.Table, strings.Join(columns, ", "), strings.Join(order, ", ")), nil, nil)
 }
 
 // Fill computes the events of intervals from the mirror, which must have all of them, in one statement. It begins at
@@ -138,23 +198,4 @@ func (v *Version) Fill(ctx context.Context, conn *clickhouse.Conn, intervals ...
 		return nil
 	}
 	return conn.Exec(ctx, "INSERT INTO "+v.Table+" "+v.rows(v.Source.Table+" FINAL", intervals...), planSettings, nil)
-}
-
-// Answer reads what the table says. A limit puts the rows in the order of their keys.
-func (v *Version) Answer(ctx context.Context, conn *clickhouse.Conn, limit int) (*Answer, error) {
-	return v.ask(ctx, conn, v.answer("(SELECT * FROM "+v.Table+" FINAL)"), nil, limit)
-}
-
-// answer is the query that puts rows of the table together.
-func (v *Version) answer(rows string) string {
-	merged := Stage{Measures: v.merged}
-	for _, key := range v.first.Keys {
-		key.SQL.SQL = key.Name
-		merged.Keys = append(merged.Keys, key)
-	}
-	query := merged.query(rows, "")
-	if v.Entity != nil {
-		query = v.secondStage("(" + query + ")")
-	}
-	return query
 }

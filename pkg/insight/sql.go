@@ -7,35 +7,42 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 )
 
-// planSettings make a query mean what its definition says: a name is first a column, then a key or a measure, and a
-// time without a zone is of UTC, whatever the server's zone is.
+// planSettings make a query mean what its definition says: a name is first a column, then a key or a measure, a time
+// without a zone is of UTC, whatever the server's zone is, and a key that a rollup has not has its type's empty value.
 var planSettings = clickhouse.Settings{
 	"prefer_column_name_to_alias": 1, "do_not_merge_across_partitions_select_final": 1,
-	"session_timezone": "UTC",
+	"session_timezone": "UTC", "force_grouping_standard_compatibility": 1, "group_by_use_nulls": 0,
 }
 
-// query is the definition as one plain SELECT over rows: a table, or a query in brackets.
-func (d *Definition) query(rows string) string {
-	from := fmt.Sprintf("(SELECT *, toTimeZone(%s, %s) AS time FROM %s)", d.Time, clickhouse.Literals(d.Zone), rows)
+// query is the definition as one plain SELECT over rows: a table, or a query in brackets. Conditions choose among the
+// rows that the keys are computed of.
+func (d *Definition) query(rows string, conditions ...string) string {
+	from := d.timed(rows)
 	if d.Entity != nil {
-		return d.secondStage("(" + d.Entity.query(from, d.Where.SQL) + ")")
+		return d.secondStage("("+d.Entity.query(from, d.Where.SQL)+")", conditions...)
 	}
-	return d.Stage.query(from, d.Where.SQL)
+	return d.Stage.query(from, append([]string{d.Where.SQL}, conditions...)...)
+}
+
+// timed are rows of the source with the column time.
+func (d *Definition) timed(rows string) string {
+	return fmt.Sprintf("(SELECT *, toTimeZone(%s, %s) AS time FROM %s)", d.Time, clickhouse.Literals(d.Zone), rows)
 }
 
 // secondStage asks the entities, which are the rows of a query in brackets.
-func (d *Definition) secondStage(entities string) string {
+func (d *Definition) secondStage(entities string, conditions ...string) string {
 	if len(d.Overall) > 0 {
 		overall := Stage{Measures: d.Overall}
-		entities = "(SELECT * FROM " + entities + " AS entity CROSS JOIN (" + overall.query(entities, "") + ") AS overall)"
+		entities = "(SELECT * FROM " + entities + " AS entity CROSS JOIN (" + overall.query(entities) + ") AS overall)"
 	}
 	for _, c := range d.With {
 		entities = fmt.Sprintf("(SELECT *, (%s) AS %s FROM %s)", c.SQL.SQL, c.Name, entities)
 	}
-	return d.Stage.query(entities, "")
+	return d.Stage.query(entities, conditions...)
 }
 
-func (s *Stage) query(from, where string) string {
+// query groups the rows of from which fulfil all conditions; an empty one is none.
+func (s *Stage) query(from string, conditions ...string) string {
 	var columns, keys []string
 	for _, c := range s.Keys {
 		columns = append(columns, fmt.Sprintf("(%s) AS %s", c.SQL.SQL, c.Name))
@@ -45,13 +52,36 @@ func (s *Stage) query(from, where string) string {
 		columns = append(columns, fmt.Sprintf("(%s) AS %s", c.SQL.SQL, c.Name))
 	}
 	query := "SELECT " + strings.Join(columns, ", ") + " FROM " + from
-	if where != "" {
-		query += " WHERE (" + where + ")"
+	if where := all(conditions...); where != "" {
+		query += " WHERE " + where
 	}
 	if len(keys) > 0 {
 		query += " GROUP BY " + strings.Join(keys, ", ")
 	}
 	return query
+}
+
+// all is the condition that all conditions are fulfilled. Empty ones are left out.
+func all(conditions ...string) string {
+	var parts []string
+	for _, condition := range conditions {
+		if condition != "" {
+			parts = append(parts, "("+condition+")")
+		}
+	}
+	return strings.Join(parts, " AND ")
+}
+
+// multiplied are conditions that are fulfilled. They are for questions without some of the keys. Where a key is an
+// arrayJoin, each row is several; it stays so with them, or else what a measure says would depend on what else is asked
+// for.
+func multiplied(columns ...Column) (conditions []string) {
+	for _, c := range columns {
+		if c.SQL.mentions("arrayJoin") {
+			conditions = append(conditions, "NOT ignore("+c.SQL.SQL+")")
+		}
+	}
+	return conditions
 }
 
 // rowsOf are rows of the source as a query in brackets. A column that a row leaves out has its type's empty value.

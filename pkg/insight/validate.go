@@ -174,7 +174,10 @@ func (d *Definition) checkSums(ctx context.Context, conn *clickhouse.Conn) error
 		return err
 	}
 	columns, err := conn.Describe(ctx, v.rows(d.Source.rowsOf(nil)), planSettings)
-	faults := []error{err}
+	if err != nil {
+		return d.sqlProblem(Expression{Field: "rollups"}, err)
+	}
+	var faults []error
 	for _, c := range columns {
 		sum := sumOfFractions.FindStringSubmatch(c.Type)
 		if sum == nil {
@@ -204,26 +207,49 @@ func (d *Definition) runExample(ctx context.Context, conn *clickhouse.Conn, i in
 			}
 		}
 	}
-	got, err := d.ask(ctx, conn, d.query(d.Source.rowsOf(example.Rows)), nil, 0)
+	got, err := d.read(ctx, conn, d.query(d.Source.rowsOf(example.Rows)), nil, paging{}, 0)
 	if err != nil {
-		found, _ := Problems(err)
-		for _, p := range found {
-			p.Field, p.Line = field, example.Line
-		}
-		return err
+		return d.sqlProblem(Expression{Field: field, Line: example.Line}, err)
 	}
 	if !sameRows(got.Rows, example.Want) {
 		return problem("the answer is\n%s\nand should be\n%s", textOf(got.Rows), textOf(example.Want))
 	}
-	parts, err := d.inParts(ctx, conn, example.Rows)
-	if err == nil && !sameRows(parts.Rows, got.Rows) {
+	for _, keys := range d.Rollups {
+		narrow := *d
+		narrow.Keys = pick(d.Keys, keys.columns())
+		whole, err := narrow.read(ctx, conn, narrow.query(d.Source.rowsOf(example.Rows)), nil, paging{}, 0)
+		if err != nil {
+			return d.sqlProblem(Expression{Field: field, Line: example.Line}, err)
+		}
+		if err := d.compareParts(ctx, conn, example, narrow.Keys, whole, problem); err != nil {
+			return err
+		}
+	}
+	if len(d.Rollups) > 0 {
+		return nil
+	}
+	return d.compareParts(ctx, conn, example, d.Keys, got, problem)
+}
+
+// compareParts compares an answer with that of a table which has each row in a segment of its own.
+func (d *Definition) compareParts(
+	ctx context.Context, conn *clickhouse.Conn, example Example, keys []Column, whole *Answer,
+	problem func(string, ...any) error,
+) error {
+	parts, err := d.inParts(ctx, conn, example.Rows, keys)
+	switch {
+	case err != nil:
+		return d.sqlProblem(Expression{Line: example.Line}, err)
+	case !sameRows(parts.Rows, whole.Rows):
 		return problem("the answer is another one when each row is a part of its own:\n%s", textOf(parts.Rows))
 	}
-	return err
+	return nil
 }
 
 // inParts answers the question about rows as a table of a version does that has each row in a segment of its own.
-func (d *Definition) inParts(ctx context.Context, conn *clickhouse.Conn, rows []map[string]string) (*Answer, error) {
+func (d *Definition) inParts(
+	ctx context.Context, conn *clickhouse.Conn, rows []map[string]string, keys []Column,
+) (*Answer, error) {
 	v, err := NewVersion(d, "")
 	if err != nil {
 		return nil, err
@@ -235,7 +261,15 @@ func (d *Definition) inParts(ctx context.Context, conn *clickhouse.Conn, rows []
 		placed[i]["offset"] = strconv.Itoa(i)
 	}
 	parts := "(" + v.rows(d.Source.rowsOf(placed)) + ")"
-	return d.ask(ctx, conn, v.answer(parts), nil, 0)
+	narrow := *d
+	narrow.Keys = keys
+	if d.Entity != nil {
+		entities := v.first.merged(v.merged, v.first.Keys).query(parts)
+		return narrow.read(ctx, conn, narrow.secondStage("("+entities+")"), nil, paging{}, 0)
+	}
+	r := v.rollups[slices.IndexFunc(v.rollups, func(r rollup) bool { return slices.Equal(r.keys, columnNames(keys)) })]
+	parts = fmt.Sprintf("(SELECT * FROM %s WHERE _rollup = %d)", parts, r.missing)
+	return narrow.read(ctx, conn, v.first.merged(v.merged, keys).query(parts), nil, paging{}, 0)
 }
 
 func sameRows(a, b []map[string]string) bool {

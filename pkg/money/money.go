@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/bits"
 	"strconv"
+	"strings"
 )
 
 // MicrosPerUnit is how many micro-units one unit of a currency has.
@@ -124,6 +125,27 @@ func format(micros int64, minDecimals int) string {
 		buf = append(buf, fraction[:decimals]...)
 	}
 	return string(buf)
+}
+
+// FormatText formats micro-units that are a decimal text, such as a sum which is too great for an int64, as FormatIn
+// does. It fails with ErrSyntax for what is no whole number.
+func FormatText(code, micros string) (string, error) {
+	if n, err := strconv.ParseInt(micros, 10, 64); err == nil {
+		return FormatIn(code, n), nil
+	}
+	if whole := strings.TrimPrefix(micros, "-"); whole == "" || !digits(whole) || whole[0] == '0' {
+		return "", fmt.Errorf("format %q micro-units: %w", clip(micros), ErrSyntax)
+	}
+	currency, _ := Lookup(code)
+	point := len(micros) - MaxDecimals // a number beyond int64 has more digits than that
+	fraction := micros[point:]
+	for len(fraction) > currency.Decimals && fraction[len(fraction)-1] == '0' {
+		fraction = fraction[:len(fraction)-1]
+	}
+	if fraction == "" {
+		return micros[:point], nil
+	}
+	return micros[:point] + "." + fraction, nil
 }
 
 // Add returns a + b, or ErrOverflow.

@@ -182,3 +182,21 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestFormatTextOfSums(t *testing.T) {
+	for _, c := range []struct{ code, micros, want string }{
+		{"EUR", "12500000", "12.50"}, {"EUR", "-1", "-0.000001"}, {"XXX", "0", "0"},
+		{"EUR", "9223372036854775807", "9223372036854.775807"}, {"EUR", "9223372036854775808", "9223372036854.775808"},
+		{"EUR", "18446744073700000000", "18446744073700.00"}, {"JPY", "-18446744073700000000", "-18446744073700"},
+		{"JPY", "18446744073700100000", "18446744073700.1"},
+	} {
+		if got, err := FormatText(c.code, c.micros); err != nil || got != c.want {
+			t.Errorf("%s %s is %q, %v, want %q", c.code, c.micros, got, err, c.want)
+		}
+	}
+	for _, text := range []string{"", "-", "1.5", "one", "--18446744073700000000", "018446744073700000000"} {
+		if got, err := FormatText("EUR", text); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%q is %q, %v", text, got, err)
+		}
+	}
+}

@@ -197,7 +197,8 @@ func (p *platform) says(id string) {
 		if err != nil || answering == nil {
 			return false
 		}
-		answer, err := answering.Answer(p.ctx, p.conn, insight.MaxPreviewRows)
+		q := insight.Question{Limit: insight.MaxAnswerRows}
+		answer, err := answering.Ask(p.ctx, p.conn, q, nil, nil)
 		if err != nil {
 			return false
 		}

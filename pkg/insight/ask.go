@@ -1,0 +1,343 @@
+package insight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+)
+
+// Limits of one answer. ComputeRows are rows of the source, which are read only where the answer is not kept.
+const (
+	ComputeTime   = 30 * time.Second
+	ComputeRows   = 100_000_000
+	ComputeMemory = 2 << 30
+)
+
+var computeSettings = clickhouse.Settings{
+	"max_execution_time": int(ComputeTime.Seconds()), "max_rows_to_read": ComputeRows,
+	"max_memory_usage": ComputeMemory, "max_bytes_before_external_group_by": ComputeMemory / 4,
+}
+
+// sizesAge is how long the sizes of rollups are taken as they were.
+const sizesAge = time.Minute
+
+// facts are what a version has learnt of its table.
+type facts struct {
+	sync.Mutex
+	// types are ClickHouse's types of keys and measures, by time zone.
+	types map[string]map[string]string
+	// sizes are the numbers of rows of rollups, by what they miss.
+	sizes   map[uint64]uint64
+	sizedAt time.Time
+}
+
+// Ask answers a question from the smallest rollup that has all keys which the question needs. If there is none, or if
+// days are those of another zone, the answer is computed from the source, within ComputeTime, ComputeRows and
+// ComputeMemory.
+//
+// With at, the answer is that of the events below these offsets, and no others. The table is trusted up to filled,
+// which is how far it is known to be filled; the segments behind that, and those that at divides, are computed from the
+// source. The mirror must have all events below at. Without at (nil) the answer is what the table has, or the mirror.
+//
+// Errors are QuestionError, TooMuchError, or those of ClickHouse.
+func (v *Version) Ask(
+	ctx context.Context, conn *clickhouse.Conn, q Question, at, filled eventlog.Offsets,
+) (*Answer, error) {
+	a, err := v.resolve(q)
+	if err != nil {
+		return nil, err
+	}
+	types, err := v.types(ctx, conn, a.d.Zone)
+	if err != nil {
+		return nil, err
+	}
+	r, bounds, why, err := v.choose(ctx, conn, a)
+	if err != nil {
+		return nil, err
+	}
+	var query string
+	switch {
+	case why != "":
+		query = v.compute(a, types, at)
+	case v.Entity != nil:
+		entities := v.first.merged(v.merged, v.first.Keys).query(v.kept(r, "", at, filled))
+		query = a.d.secondStage("("+entities+")", a.conditions(v, types, bounds, false)...)
+	default:
+		condition := all(a.conditions(v, types, bounds, true)...)
+		merged := pick(v.merged, a.d.Measures)
+		query = v.first.merged(merged, a.d.Keys).query(v.kept(r, condition, at, filled))
+	}
+	answer, err := a.d.read(ctx, conn, query, computeSettings, newPaging(a, types), a.Limit)
+	if clickhouse.IsTooMuch(err) || errors.Is(err, context.DeadlineExceeded) {
+		return nil, &TooMuchError{Why: why, Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if why == "" && v.Entity == nil {
+		answer.Rollup = r.keys
+	}
+	answer.Computed = why
+	if answer.More {
+		answer.Next, err = cursor(answer.sorted)
+	}
+	return answer, err
+}
+
+// merged is the stage with these keys and measures over states.
+func (s *Stage) merged(measures, keys []Column) *Stage {
+	stage := &Stage{Measures: measures}
+	for _, key := range keys {
+		key.SQL.SQL = key.Name
+		stage.Keys = append(stage.Keys, key)
+	}
+	return stage
+}
+
+// pick are the columns of all with the names of some, in their order.
+func pick(columns, some []Column) []Column {
+	picked := make([]Column, len(some))
+	for i, c := range some {
+		picked[i] = columns[slices.IndexFunc(columns, func(o Column) bool { return o.Name == c.Name })]
+	}
+	return picked
+}
+
+// choose finds the rollup that answers, and the key that From and To are compared with. If there is none, why says so.
+func (v *Version) choose(
+	ctx context.Context, conn *clickhouse.Conn, a *asked,
+) (r rollup, bounds *timeKey, why string, err error) {
+	limited := !a.From.IsZero() || !a.To.IsZero()
+	switch {
+	case v.Entity != nil && limited:
+		bounds = &a.bounds[0]
+	case limited && len(a.bounds) == 0:
+		return r, nil, "from or to is not the beginning of a day or month that is kept", nil
+	}
+	switch {
+	case a.rezoned:
+		return r, bounds, "days and months are kept in the zone " + v.Zone, nil
+	case v.Entity != nil:
+		return v.rollups[0], bounds, "", nil
+	}
+	var sizes map[uint64]uint64
+	if len(v.rollups) > 1 {
+		if sizes, err = v.sizes(ctx, conn); err != nil {
+			return r, nil, "", err
+		}
+	}
+	needed := columnNames(slices.Concat(a.d.Keys, a.filtered(v)))
+	found := false
+	try := func(candidate rollup, key *timeKey) {
+		keys := needed
+		if key != nil {
+			keys = append(slices.Clone(needed), key.Name)
+		}
+		lacks := func(key string) bool { return !slices.Contains(candidate.keys, key) }
+		if slices.ContainsFunc(keys, lacks) || found && sizes[candidate.missing] >= sizes[r.missing] {
+			return
+		}
+		r, bounds, found = candidate, key, true
+	}
+	for _, candidate := range v.rollups {
+		if !limited {
+			try(candidate, nil)
+		}
+		for i := range a.bounds {
+			try(candidate, &a.bounds[i])
+		}
+	}
+	if !found {
+		why = "no rollup has all keys of the question"
+	}
+	return r, bounds, why, nil
+}
+
+// conditions are those of the filters and of the times. Over kept rows keys are columns; elsewhere they are computed.
+func (a *asked) conditions(v *Version, types map[string]string, bounds *timeKey, kept bool) (conditions []string) {
+	sql := func(key Column) string {
+		if kept {
+			return key.Name
+		}
+		return "(" + key.SQL.SQL + ")"
+	}
+	for _, key := range a.filtered(v) {
+		conditions = append(conditions,
+			textOfType(sql(key), types[key.Name])+" IN ("+clickhouse.Literals(a.Where[key.Name]...)+")")
+	}
+	if bounds != nil {
+		zone, _ := LoadZone(a.d.Zone) // was loaded before
+		conditions = append(conditions, bounds.condition(sql(bounds.Column), a.From.In(zone), a.To.In(zone)))
+	}
+	if !kept {
+		conditions = append(conditions, multiplied(v.Keys...)...)
+		for _, c := range v.With {
+			if c.SQL.mentions("arrayJoin") {
+				conditions = append(conditions, "NOT ignore("+c.Name+")")
+			}
+		}
+	}
+	return conditions
+}
+
+// compute is the query that answers from the source.
+func (v *Version) compute(a *asked, types map[string]string, at eventlog.Offsets) string {
+	var bounds *timeKey
+	var times string
+	switch limited := !a.From.IsZero() || !a.To.IsZero(); {
+	case limited && v.Entity != nil:
+		bounds = &a.bounds[0]
+	case limited:
+		times = between(v.Time, a.From, a.To)
+	}
+	rows := v.Source.Table + " FINAL"
+	if where := all(times, belowOffsets(at)); where != "" {
+		rows = "(SELECT * FROM " + rows + " WHERE " + where + ")"
+	}
+	return a.d.query(rows, a.conditions(v, types, bounds, false)...)
+}
+
+// between is the condition for a column of time.
+func between(column string, from, to time.Time) string {
+	compare := func(operator string, at time.Time) string {
+		if at.IsZero() {
+			return ""
+		}
+		const layout = "2006-01-02 15:04:05.000000"
+		return fmt.Sprintf("%s %s toDateTime64('%s', 6, 'UTC')", column, operator, at.UTC().Format(layout))
+	}
+	return all(compare(">=", from), compare("<", to))
+}
+
+// belowOffsets is the condition for the events below offsets; nil: for all.
+func belowOffsets(at eventlog.Offsets) string {
+	if at == nil {
+		return ""
+	}
+	var conditions []string
+	for _, tp := range sortedPartitions(at) {
+		conditions = append(conditions, fmt.Sprintf("topic = %s AND partition = %d AND offset < %d",
+			clickhouse.Literals(tp.Topic), tp.Partition, at[tp]))
+	}
+	if len(conditions) == 0 {
+		return "0"
+	}
+	return "(" + strings.Join(conditions, ") OR (") + ")"
+}
+
+func sortedPartitions(offsets eventlog.Offsets) []eventlog.TopicPartition {
+	return slices.SortedFunc(maps.Keys(offsets), func(a, b eventlog.TopicPartition) int {
+		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
+			return c
+		}
+		return int(a.Partition) - int(b.Partition)
+	})
+}
+
+// kept is a query in brackets for the rows of a rollup. The condition is about its keys.
+func (v *Version) kept(r rollup, condition string, at, filled eventlog.Offsets) string {
+	columns := strings.Join(v.columnsOf(r), ", ")
+	table := func(places string) string {
+		// What is chosen by columns of the order may be chosen before rows are replaced.
+		return fmt.Sprintf("SELECT %s FROM %s FINAL PREWHERE %s", columns, v.Table,
+			all(fmt.Sprintf("_rollup = %d", r.missing), places, condition))
+	}
+	if at == nil {
+		return "(" + table("") + ")"
+	}
+	places, intervals := v.divide(at, filled)
+	var parts []string
+	if len(places) > 0 || len(intervals) == 0 {
+		parts = append(parts, table("("+strings.Join(append(places, "0"), ") OR (")+")"))
+	}
+	if len(intervals) > 0 {
+		computed := &Version{
+			Definition: v.Definition, segmentOffsets: v.segmentOffsets, first: v.first, states: v.states,
+		}
+		computed.keep([]Rollup{r.keys})
+		query := "SELECT " + columns + " FROM (" + computed.rows(v.Source.Table+" FINAL", intervals...) + ")"
+		if condition != "" {
+			query += " WHERE " + condition
+		}
+		parts = append(parts, query)
+	}
+	return "(" + strings.Join(parts, " UNION ALL ") + ")"
+}
+
+// columnsOf are the columns of a rollup: its keys, and the states.
+func (v *Version) columnsOf(r rollup) []string {
+	columns := slices.Clone([]string(r.keys))
+	for n := range v.states {
+		columns = append(columns, stateColumn(n))
+	}
+	if len(columns) == 0 {
+		return []string{"_rollup"}
+	}
+	return columns
+}
+
+// divide divides the events below at: into the places of whole segments that the table has, and the intervals that have
+// to be computed.
+func (v *Version) divide(at, filled eventlog.Offsets) (places []string, intervals []Interval) {
+	for _, tp := range sortedPartitions(at) {
+		whole := v.begin(min(at[tp], filled[tp]))
+		if whole > 0 {
+			places = append(places, fmt.Sprintf("_topic = %s AND _partition = %d AND _segment < %d",
+				clickhouse.Literals(tp.Topic), tp.Partition, whole/v.segmentOffsets))
+		}
+		if whole < at[tp] {
+			intervals = append(intervals, Interval{TopicPartition: tp, From: whole, UpTo: at[tp]})
+		}
+	}
+	return places, intervals
+}
+
+// types are ClickHouse's types of the keys and measures in a zone.
+func (v *Version) types(ctx context.Context, conn *clickhouse.Conn, zone string) (map[string]string, error) {
+	v.known.Lock()
+	defer v.known.Unlock()
+	if types := v.known.types[zone]; types != nil {
+		return types, nil
+	}
+	d := *v.Definition
+	d.Zone = zone
+	types, err := d.types(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	if v.known.types == nil {
+		v.known.types = map[string]map[string]string{}
+	}
+	v.known.types[zone] = types
+	return types, nil
+}
+
+// sizes are the numbers of rows of the rollups, as they were within sizesAge.
+func (v *Version) sizes(ctx context.Context, conn *clickhouse.Conn) (map[uint64]uint64, error) {
+	v.known.Lock()
+	defer v.known.Unlock()
+	if v.known.sizes != nil && time.Since(v.known.sizedAt) < sizesAge {
+		return v.known.sizes, nil
+	}
+	sizes := map[uint64]uint64{}
+	err := conn.Each(ctx, "SELECT _rollup, count() FROM "+v.Table+" GROUP BY _rollup", nil, nil,
+		func(rows clickhouse.Rows) error {
+			var missing, size uint64
+			err := rows.Scan(&missing, &size)
+			sizes[missing] = size
+			return err
+		})
+	if err != nil {
+		return nil, err
+	}
+	v.known.sizes, v.known.sizedAt = sizes, time.Now()
+	return sizes, nil
+}
