@@ -40,6 +40,9 @@ func (s *Source) HasTopic(topic string) bool {
 	return topic == eventlog.TopicOrders
 }
 
+// in is the source's table in another database.
+func (s *Source) in(database string) string { return "`" + database + "`." + s.Table }
+
 // SegmentEnd is the end of the segment that an offset is in.
 func (v *Version) SegmentEnd(offset int64) int64 {
 	return (offset/v.segmentOffsets + 1) * v.segmentOffsets

@@ -194,8 +194,17 @@ func (v *Version) Create(ctx context.Context, conn *clickhouse.Conn) error {
 // Fill computes the events of intervals from the mirror, which must have all of them, in one statement. It begins at
 // the starts of the segments that the intervals begin in. A partition has one interval at most.
 func (v *Version) Fill(ctx context.Context, conn *clickhouse.Conn, intervals ...Interval) error {
+	return v.fill(ctx, conn, v.Source.Table, intervals)
+}
+
+// FillFrom is Fill from the source's table in another database.
+func (v *Version) FillFrom(ctx context.Context, conn *clickhouse.Conn, database string, intervals ...Interval) error {
+	return v.fill(ctx, conn, v.Source.in(database), intervals)
+}
+
+func (v *Version) fill(ctx context.Context, conn *clickhouse.Conn, table string, intervals []Interval) error {
 	if len(intervals) == 0 {
 		return nil
 	}
-	return conn.Exec(ctx, "INSERT INTO "+v.Table+" "+v.rows(v.Source.Table+" FINAL", intervals...), planSettings, nil)
+	return conn.Exec(ctx, "INSERT INTO "+v.Table+" "+v.rows(table+" FINAL", intervals...), planSettings, nil)
 }

@@ -2,6 +2,8 @@ package replay
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
@@ -139,6 +141,9 @@ func (r *Runner) startVerification(ctx context.Context, replay *catalog.Replay) 
 		v, err := r.verify(ctx, replay, live)
 		if err != nil {
 			v = &catalog.Verified{Problem: err.Error()}
+			if live != nil {
+				v.Against = live.ID
+			}
 		}
 		v.Seconds = time.Since(began).Seconds()
 		done <- catalog.Decision{Type: catalog.ReplayVerified, ReplayID: replay.ID, Verified: v}
@@ -196,7 +201,53 @@ func (r *Runner) sweep(ctx context.Context, durable analytics.Durable, state *ca
 			r.cfg.Logger.Info("a table of an insight was dropped: nobody needs it", "table", name)
 		}
 	}
+	return r.dropLogRows(ctx, state)
+}
+
+// dropLogRows drops the rows of the log that no replay and no verification needs any more.
+func (r *Runner) dropLogRows(ctx context.Context, state *catalog.State) error {
+	needed := map[string]bool{}
+	for _, replay := range state.Replays() {
+		if replay.Phase == catalog.Filling || replay.Phase == catalog.Paused {
+			needed[r.cfg.Conn.Database()+"_"+replaySuffix+shortID(replay.ID)] = true
+		}
+		if replay.Verifying {
+			needed[r.cfg.Conn.Database()+"_"+verifySuffix+shortID(replay.ID)] = true
+		}
+	}
+	for _, suffix := range []string{replaySuffix, verifySuffix} {
+		prefix := r.cfg.Conn.Database() + "_" + suffix
+		databases, err := databasesOf(ctx, r.cfg.Conn, prefix)
+		if err != nil {
+			return err
+		}
+		for _, name := range databases {
+			if needed[name] {
+				continue
+			}
+			conn, err := r.cfg.Conn.Sibling(strings.TrimPrefix(name, r.cfg.Conn.Database()+"_"))
+			if err != nil {
+				return err
+			}
+			err = conn.DropDatabase(ctx)
+			if err = errors.Join(err, conn.Close()); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
+}
+
+// databasesOf are the databases whose names begin so.
+func databasesOf(ctx context.Context, conn *clickhouse.Conn, prefix string) (names []string, err error) {
+	err = conn.Each(ctx, "SELECT name FROM system.databases WHERE startsWith(name, {prefix:String})", nil,
+		clickhouse.Parameters{"prefix": prefix}, func(rows clickhouse.Rows) error {
+			var name string
+			err := rows.Scan(&name)
+			names = append(names, name)
+			return err
+		})
+	return names, err
 }
 
 // needed are the tables that are filled, and those that readers get until these are.

@@ -75,8 +75,9 @@ func loadProgress(ctx context.Context, conn *clickhouse.Conn, replayID string) (
 	return tables, err
 }
 
-// saveProgress writes how far a table is. Its rows must have been written before.
-func saveProgress(ctx context.Context, conn *clickhouse.Conn, t *table, next eventlog.Offsets) error {
+// saveProgress writes how far a table is: that of a version, or the rows of the log that it is computed from. Its rows
+// must have been written before.
+func saveProgress(ctx context.Context, conn *clickhouse.Conn, t *table, name string, next eventlog.Offsets) error {
 	n := len(next)
 	column := func(name, wire string, values any) clickhouse.Column {
 		return clickhouse.Column{Name: name, Wire: wire, Values: values}
@@ -89,7 +90,7 @@ func saveProgress(ctx context.Context, conn *clickhouse.Conn, t *table, next eve
 	}
 	now := time.Now().UTC()
 	for i := range n {
-		replays[i], tables[i], fingerprints[i] = t.replay.ID, t.Table, t.Fingerprint()
+		replays[i], tables[i], fingerprints[i] = t.replay.ID, name, t.Fingerprint()
 		mirrors[i], begun[i], filled[i] = t.mirror, t.filledAt.UTC(), now
 	}
 	return conn.Insert(ctx, progressTable, []clickhouse.Column{

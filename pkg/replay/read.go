@@ -19,11 +19,15 @@ type Answering struct {
 
 // Answering finds the table of a replay that has most. There is none (nil) before the first is created.
 func (s *Service) Answering(ctx context.Context, replay *catalog.Replay) (*Answering, error) {
-	tables, err := loadProgress(ctx, s.conn, replay.ID)
+	return answering(ctx, s.conn, replay)
+}
+
+func answering(ctx context.Context, conn *clickhouse.Conn, replay *catalog.Replay) (*Answering, error) {
+	tables, err := loadProgress(ctx, conn, replay.ID)
 	if err != nil && !clickhouse.IsMissing(err) {
 		return nil, err
 	}
-	names, err := versionTables(ctx, s.conn)
+	names, err := versionTables(ctx, conn)
 	if err != nil {
 		return nil, err
 	}

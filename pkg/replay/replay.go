@@ -84,6 +84,7 @@ func New(cfg Config) (*Runner, error) {
 // Run works until ctx is done.
 func (r *Runner) Run(ctx context.Context) error {
 	defer r.conductor.stop()
+	defer r.forgetTables()
 	for {
 		durable, moved := r.cfg.Mirror.Durable()
 		state, decided := r.cfg.Catalog.State()
@@ -110,7 +111,7 @@ func (r *Runner) Run(ctx context.Context) error {
 // round gives each table one fill at most, and returns how long there is nothing to do unless something changes.
 func (r *Runner) round(ctx context.Context, durable analytics.Durable, state *catalog.State) time.Duration {
 	if len(durable.Next) == 0 || r.cfg.Catalog.Ready() != nil {
-		clear(r.tables)
+		r.forgetTables()
 		return longestBackoff
 	}
 	if err := r.choose(ctx, durable, state); err != nil {
@@ -151,7 +152,7 @@ func (r *Runner) choose(ctx context.Context, durable analytics.Durable, state *c
 	}
 	partitions := durable.Mirror.String() + " " + partitionsOf(durable.Next)
 	if partitions != r.partitions { // others may have worked at them
-		clear(r.tables)
+		r.forgetTables()
 		if err := createProgressTable(ctx, r.cfg.Conn); err != nil {
 			return err
 		}
@@ -172,14 +173,22 @@ func (r *Runner) choose(ctx context.Context, durable analytics.Durable, state *c
 		}
 		r.tables[version.Table] = &table{Version: version, replay: replay, mirror: durable.Mirror}
 	}
-	for name := range r.tables {
+	for name, t := range r.tables {
 		if !wanted[name] {
+			t.close()
 			delete(r.tables, name)
 		}
 	}
 	r.partitions = partitions
 	r.metrics.kept(r.tables)
 	return nil
+}
+
+func (r *Runner) forgetTables() {
+	for _, t := range r.tables {
+		t.close()
+	}
+	clear(r.tables)
 }
 
 // partitionsOf are the partitions of offsets as text.

@@ -239,4 +239,80 @@ func TestAReplayAnswersOverTheWholeHistoryAndGoesLive(t *testing.T) {
 	if filled := p.replay(r.ID).Filled; filled == nil || filled.Events < 1000 {
 		t.Errorf("the replay is filled with %+v", filled)
 	}
+	if v := p.replay(r.ID).Verified; v == nil || !v.Green || v.Sampled != 7 || v.Against != "" {
+		t.Errorf("it was verified: %+v", v)
+	}
+}
+
+// A replay of the log itself says what one of the mirror says. The verification finds no difference.
+func TestAReplayFromKafkaEqualsTheLiveVersion(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(3000)
+	p.run()
+	live := p.create(promoting)
+	p.becomes(live.ID, catalog.Live)
+	again := p.create(func(o *replay.Order) { o.Source = catalog.FromKafka })
+	p.becomes(again.ID, catalog.Staged)
+	p.sell(20)
+	p.says(again.ID)
+	v := p.verify(again.ID)
+	if !v.Green || v.Rows != 7 || v.LiveRows != 7 || v.Different != 0 || v.Sampled != 7 || v.Against != live.ID {
+		t.Errorf("it was verified: %+v", v)
+	}
+	if v.Sums["units"] != v.LiveSums["units"] || v.Sums["units"] == "" {
+		t.Errorf("the sums are %v and %v", v.Sums, v.LiveSums)
+	}
+	p.eventually("the rows of the log are dropped", func() bool {
+		n := 0
+		err := p.conn.Each(p.ctx, "SELECT name FROM system.databases WHERE name LIKE '%replay%' OR name LIKE '%verify%'", nil,
+			nil, func(rows clickhouse.Rows) error { n++; return rows.Scan(new(string)) })
+		return err == nil && n == 0
+	})
+}
+
+func (p *platform) decide(typ catalog.Type, id string) {
+	p.t.Helper()
+	if _, err := p.service.Decide(p.ctx, catalog.Decision{Type: typ, ReplayID: id}); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *platform) verify(id string) *catalog.Verified {
+	p.t.Helper()
+	before := p.replay(id).Verified
+	p.decide(catalog.VerifyRequested, id)
+	p.eventually(id+" is verified", func() bool { return p.replay(id).Verified != before })
+	return p.replay(id).Verified
+}
+
+// What differs from the live version of the same definition, or from the log, is found, with the key. It does not go
+// live.
+func TestAVerificationFindsWhatIsWrong(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(40_000) // several segments
+	p.run()
+	live := p.create(promoting)
+	p.becomes(live.ID, catalog.Live)
+	staged := p.create()
+	p.becomes(staged.ID, catalog.Staged)
+	answering, err := p.service.Answering(p.ctx, p.replay(staged.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := p.verify(staged.ID); !v.Green {
+		t.Errorf("it was verified: %+v", v)
+	}
+	err = p.conn.Exec(p.ctx, "ALTER TABLE "+answering.Table+" DELETE WHERE sku = 'sku-3' AND _partition = 1 AND _segment = 0",
+		clickhouse.Settings{"mutations_sync": 2}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := p.verify(staged.ID)
+	if v.Green || v.Different != 1 || v.Wrong != 1 || v.Examples[0].Key["sku"] != "sku-3" ||
+		v.WrongExamples[0].Key["sku"] != "sku-3" || v.Examples[0].Staged["units"] == v.Examples[0].Other["units"] {
+		t.Errorf("it was verified: %+v", v)
+	}
+	if _, err := p.service.Decide(p.ctx, catalog.Decision{Type: catalog.Promoted, ReplayID: staged.ID}); err == nil {
+		t.Error("it goes live")
+	}
 }

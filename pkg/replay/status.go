@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/insight"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
 )
 
@@ -44,7 +45,7 @@ func (s *Service) Status(ctx context.Context, replay *catalog.Replay) (*Status, 
 	}
 	var newest *tableProgress
 	for _, p := range progress {
-		if newest == nil || p.BegunAt.After(newest.BegunAt) {
+		if strings.HasPrefix(p.Table, insight.TablePrefix) && (newest == nil || p.BegunAt.After(newest.BegunAt)) {
 			newest = p
 		}
 	}

@@ -22,6 +22,8 @@ type table struct {
 	mirror uuid.UUID
 
 	opened bool
+	// log has the rows of the log itself while a replay from Kafka fills; nil: the rows are those of the mirror.
+	log *logRows
 	// next are exclusive end offsets: the table has all events below them.
 	next eventlog.Offsets
 	// filledAt is when the last fill began.
@@ -66,6 +68,15 @@ func (t *table) open(ctx context.Context, conn *clickhouse.Conn) error {
 	}
 	t.opened, t.pauses = true, backoff.Backoff{First: firstBackoff, Longest: longestBackoff}
 	return nil
+}
+
+// close makes open look again. The table may be gone.
+func (t *table) close() {
+	t.opened = false
+	if t.log != nil {
+		t.log.close()
+		t.log = nil
+	}
 }
 
 // limit is where the table is to end in a partition, where the mirror has come to offset.
@@ -145,23 +156,34 @@ func (r *Runner) fillOnce(ctx context.Context, t *table, durable analytics.Durab
 	if rate := t.replay.EventsPerSecond; t.replay.Phase == catalog.Filling && rate > 0 {
 		budget = min(budget, rate)
 	}
-	w := t.behind(durable.Next, budget)
-	if len(w.next) == 0 {
-		return longestBackoff, nil
-	}
 	if t.replay.Phase == catalog.Filling {
 		if err := r.yield(ctx); err != nil {
 			return 0, err
 		}
-	} else if wait := time.Until(t.filledAt.Add(flushInterval)); w.whole && wait > 0 {
-		return wait, nil
 	}
 	began := time.Now()
-	t.filledAt = began
-	if err := t.Fill(ctx, r.cfg.Conn, w.intervals...); err != nil {
+	reached, err := r.reached(ctx, t, durable)
+	if err != nil {
 		return 0, err
 	}
-	if err := saveProgress(ctx, r.cfg.Conn, t, w.next); err != nil {
+	w := t.behind(reached, budget)
+	if len(w.next) == 0 {
+		return longestBackoff, nil
+	}
+	wait := time.Until(t.filledAt.Add(flushInterval))
+	if t.replay.Phase != catalog.Filling && w.whole && wait > 0 {
+		return wait, nil
+	}
+	t.filledAt = began
+	if t.log != nil {
+		err = t.FillFrom(ctx, r.cfg.Conn, t.log.database, w.intervals...)
+	} else {
+		err = t.Fill(ctx, r.cfg.Conn, w.intervals...)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if err := saveProgress(ctx, r.cfg.Conn, t, t.Table, w.next); err != nil {
 		return 0, err
 	}
 	t.next.Merge(w.next)
@@ -170,7 +192,7 @@ func (r *Runner) fillOnce(ctx context.Context, t *table, durable analytics.Durab
 		t.retryAt = began.Add(time.Duration(float64(w.offsets) / float64(rate) * float64(time.Second)))
 		return time.Until(t.retryAt), nil
 	}
-	if w.whole {
+	if w.whole && t.log == nil {
 		return flushInterval, nil
 	}
 	return 0, nil
@@ -191,7 +213,7 @@ func (r *Runner) yield(ctx context.Context) error {
 
 // failed notes an error of a table, and returns when it is tried again.
 func (r *Runner) failed(ctx context.Context, t *table, err error) time.Duration {
-	t.opened = false // the table may be gone
+	t.close()
 	if t.pauses.First == 0 {
 		t.pauses = backoff.Backoff{First: firstBackoff, Longest: longestBackoff}
 	}
