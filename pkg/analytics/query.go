@@ -32,8 +32,8 @@ const (
 type dimension struct{ column, expression string }
 
 var dimensions = map[Dimension]dimension{
-	ByMonth:    {"month", "formatDateTime(occurred_at, '%Y-%m')"},
-	ByDay:      {"day", "formatDateTime(occurred_at, '%Y-%m-%d')"},
+	ByMonth:    {"month", "formatDateTime(toTimeZone(occurred_at, {tz:String}), '%Y-%m')"},
+	ByDay:      {"day", "formatDateTime(toTimeZone(occurred_at, {tz:String}), '%Y-%m-%d')"},
 	ByCountry:  {"country", "toString(country)"},
 	BySKU:      {"sku", "sku"},
 	ByCustomer: {"customer_id", "customer_id"},
@@ -59,6 +59,8 @@ type ReportQuery struct {
 	By Dimension
 	// From and To limit the time of the events: From is included, To is not. Zero means FirstTime and LastTime.
 	From, To time.Time
+	// Zone is the time zone of days and months; nil: UTC.
+	Zone *time.Location
 	// Currency, SKU and Location choose rows; empty means all. Revenue has no Location, StockMovements no Currency.
 	Currency, SKU, Location string
 	Limit                   int

@@ -253,6 +253,31 @@ func TestRevenueGoesWithoutReturnedGoods(t *testing.T) {
 	}
 }
 
+// Months and days are those of the time zone that is asked for.
+func TestReportsAreOfATimeZone(t *testing.T) {
+	f := newFixture(t)
+	f.mirror()
+	f.placed("o-1", "FR", january, 1, 1_000_000)
+	f.confirmed("o-1", february.Add(-time.Hour))
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		by   analytics.Dimension
+		zone *time.Location
+		want string
+	}{
+		{analytics.ByMonth, nil, "2026-01"}, {analytics.ByMonth, tokyo, "2026-02"},
+		{analytics.ByDay, nil, "2026-01-31"}, {analytics.ByDay, tokyo, "2026-02-01"},
+	} {
+		want := c.want + " GBP 1 0 1 1 1.00 0.00 1.00"
+		if got := f.revenue(analytics.ReportQuery{By: c.by, Zone: c.zone}); got != want {
+			t.Errorf("by %s in %v: %q, want %q", c.by, c.zone, got, want)
+		}
+	}
+}
+
 // Sums that are too great for an int64 of millionths are exact.
 func TestSumsBeyondAnAmountAreExact(t *testing.T) {
 	f := newFixture(t)

@@ -4,6 +4,7 @@
 package client
 
 import (
+	"encoding/json"
 	"time"
 )
 
@@ -74,6 +75,22 @@ const (
 	NotReady HealthStatus = "not_ready"
 	Ok       HealthStatus = "ok"
 	Ready    HealthStatus = "ready"
+)
+
+// Defines values for InsightListItemsMeasuresUnit.
+const (
+	InsightListItemsMeasuresUnitCount    InsightListItemsMeasuresUnit = "count"
+	InsightListItemsMeasuresUnitDuration InsightListItemsMeasuresUnit = "duration"
+	InsightListItemsMeasuresUnitMoney    InsightListItemsMeasuresUnit = "money"
+	InsightListItemsMeasuresUnitRatio    InsightListItemsMeasuresUnit = "ratio"
+	InsightListItemsMeasuresUnitText     InsightListItemsMeasuresUnit = "text"
+)
+
+// Defines values for InsightProvenanceState.
+const (
+	Former InsightProvenanceState = "former"
+	Live   InsightProvenanceState = "live"
+	Staged InsightProvenanceState = "staged"
 )
 
 // Defines values for OrderKind.
@@ -419,6 +436,84 @@ type ImportDocument struct {
 	Reference  string     `json:"reference"`
 }
 
+// InsightList defines model for InsightList.
+type InsightList struct {
+	Items []struct {
+		Description string   `json:"description"`
+		Keys        []string `json:"keys"`
+
+		// Live Where an answer comes from
+		Live     InsightProvenance `json:"live,omitempty,omitzero"`
+		Measures []struct {
+			Name string                       `json:"name"`
+			Unit InsightListItemsMeasuresUnit `json:"unit"`
+		} `json:"measures"`
+		Name string `json:"name"`
+
+		// Rollups The keys that are kept together
+		Rollups [][]string `json:"rollups,omitempty,omitzero"`
+
+		// Source The table that it is about
+		Source string              `json:"source"`
+		Staged []InsightProvenance `json:"staged,omitempty,omitzero"`
+
+		// Zone The time zone of its days and months
+		Zone string `json:"zone"`
+	} `json:"items"`
+}
+
+// InsightListItemsMeasuresUnit defines model for InsightList.Items.Measures.Unit.
+type InsightListItemsMeasuresUnit string
+
+// InsightPage defines model for InsightPage.
+type InsightPage struct {
+	AgeMs int `json:"age_ms,omitempty,omitzero"`
+
+	// Computed Why the answer was computed from all events; absent where it is kept
+	Computed   string       `json:"computed,omitempty,omitzero"`
+	Items      []InsightRow `json:"items"`
+	NextCursor string       `json:"next_cursor,omitempty,omitzero"`
+	Position   string       `json:"position"`
+
+	// Version Where an answer comes from
+	Version InsightProvenance `json:"version"`
+}
+
+// InsightPreview defines model for InsightPreview.
+type InsightPreview struct {
+	Fingerprint string       `json:"fingerprint"`
+	Items       []InsightRow `json:"items"`
+
+	// More There are more rows than the limit
+	More bool   `json:"more"`
+	Name string `json:"name"`
+}
+
+// InsightProvenance Where an answer comes from
+type InsightProvenance struct {
+	// AgeMs Since the table last had all events; absent where it never had
+	AgeMs int `json:"age_ms,omitempty,omitzero"`
+
+	// Fingerprint What the definition computes
+	Fingerprint string `json:"fingerprint"`
+
+	// Position The answer has all events before it
+	Position string `json:"position"`
+
+	// PromotedAt When the version became live
+	PromotedAt time.Time `json:"promoted_at,omitempty,omitzero"`
+
+	// ReplayID The replay that computed the version
+	ReplayID string                 `json:"replay_id,omitempty,omitzero"`
+	State    InsightProvenanceState `json:"state"`
+}
+
+// InsightProvenanceState defines model for InsightProvenance.State.
+type InsightProvenanceState string
+
+// InsightRow Keys, money and texts are strings, other measures numbers; null where there is no value
+type InsightRow map[string]*json.RawMessage
+
 // Level defines model for Level.
 type Level = int64
 
@@ -691,6 +786,9 @@ type ProblemDocument struct {
 // ProblemField defines model for ProblemField.
 type ProblemField struct {
 	Detail string `json:"detail"`
+
+	// Line The line of a definition, with invalid_definition
+	Line int `json:"line,omitempty,omitzero"`
 
 	// Pointer RFC 6901
 	Pointer string `json:"pointer"`
@@ -1087,6 +1185,9 @@ type StatusQuery = OrderStatus
 // StockMovementsBy defines model for StockMovementsBy.
 type StockMovementsBy string
 
+// TimeZone defines model for TimeZone.
+type TimeZone = string
+
 // To defines model for To.
 type To = DayOrTime
 
@@ -1098,6 +1199,15 @@ type Availabilities = AvailabilityList
 
 // BadRequest RFC 9457; code is stable, detail is for people.
 type BadRequest = ProblemDocument
+
+// InsightAnswer defines model for InsightAnswer.
+type InsightAnswer = InsightPage
+
+// Insights defines model for Insights.
+type Insights = InsightList
+
+// InvalidDefinition RFC 9457; code is stable, detail is for people.
+type InvalidDefinition = ProblemDocument
 
 // KeyReused RFC 9457; code is stable, detail is for people.
 type KeyReused = ProblemDocument
@@ -1128,6 +1238,12 @@ type OrderList = OrderPage
 
 // PreconditionFailed RFC 9457; code is stable, detail is for people.
 type PreconditionFailed = ProblemDocument
+
+// PreviewBusy RFC 9457; code is stable, detail is for people.
+type PreviewBusy = ProblemDocument
+
+// QuestionTooLarge RFC 9457; code is stable, detail is for people.
+type QuestionTooLarge = ProblemDocument
 
 // Revenue defines model for Revenue.
 type Revenue = RevenuePage

@@ -93,6 +93,9 @@ func callsOf(c *client.Client) map[string]func(context.Context) error {
 		"listOrders":        func(x ctx) error { return errorOf(c.Orders(x, client.OrderFilter{})) },
 		"getRevenue":        func(x ctx) error { return errorOf(c.Revenue(x, client.ReportFilter{})) },
 		"getStockMovements": func(x ctx) error { return errorOf(c.StockMovements(x, client.ReportFilter{})) },
+		"listInsights":      func(x ctx) error { return errorOf(c.Insights(x)) },
+		"askInsight":        func(x ctx) error { return errorOf(c.Ask(x, "name", client.Question{})) },
+		"previewInsight":    func(x ctx) error { return errorOf(c.PreviewInsight(x, "", 0)) },
 		"runCommands": func(x ctx) error {
 			results, err := c.Bulk(x, strings.NewReader(""))
 			if err == nil {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // Availability reads how much of a SKU can be sold.
@@ -55,6 +56,8 @@ type ReportFilter struct {
 	By string
 	// From and To are days or times. What happened at To is not included.
 	From, To string
+	// Zone is the time zone of days and months, such as Europe/London; empty: UTC.
+	Zone string
 	// Currency and SKU select rows. Location selects rows of stock movements.
 	Currency, SKU, Location string
 	Limit                   int
@@ -67,6 +70,7 @@ func (f ReportFilter) request(report string) request {
 		"by":       f.By,
 		"from":     f.From,
 		"to":       f.To,
+		"tz":       f.Zone,
 		"currency": f.Currency,
 		"sku":      f.SKU,
 		"location": f.Location,
@@ -87,6 +91,58 @@ func (c *Client) StockMovements(
 	ctx context.Context, filter ReportFilter, options ...CallOption,
 ) (*Answer[StockMovementsPage], error) {
 	return query[StockMovementsPage](ctx, c, filter.request("stock-movements"), options)
+}
+
+// Question asks an insight. Zero values ask for all.
+type Question struct {
+	// By and Measures are the keys and measures of the answer; nil: all. Totals are By that is empty and not nil.
+	By, Measures []string
+	// Where chooses rows by values of keys.
+	Where map[string][]string
+	// From and To are days or times; To is not included. Zone is that of days and months, such as Europe/London.
+	From, To, Zone string
+	// Order is a key or a measure, behind - for descending order.
+	Order string
+	// Version is a fingerprint, or the ID of a replay; empty: the live version.
+	Version string
+	Limit   int
+	// Cursor is NextCursor of the page before.
+	Cursor string
+}
+
+// Ask reads a page of the answer of an insight.
+func (c *Client) Ask(
+	ctx context.Context, insight string, q Question, options ...CallOption,
+) (*Answer[InsightPage], error) {
+	values := parameters(q.Limit, map[string]string{
+		"from": q.From, "to": q.To, "tz": q.Zone, "order": q.Order, "version": q.Version, "cursor": q.Cursor,
+	})
+	for name, list := range map[string][]string{"by": q.By, "measures": q.Measures} {
+		if list != nil {
+			values.Set(name, strings.Join(list, ","))
+		}
+	}
+	for key, list := range q.Where {
+		values[key] = list
+	}
+	r := request{method: http.MethodGet, path: path("insights", insight), query: values}
+	return query[InsightPage](ctx, c, r, options)
+}
+
+// Insights lists the insights with their versions.
+func (c *Client) Insights(ctx context.Context, options ...CallOption) (*Answer[InsightList], error) {
+	return query[InsightList](ctx, c, request{method: http.MethodGet, path: path("insights")}, options)
+}
+
+// PreviewInsight checks the text of a definition, and answers it once. A limit of 0 is that of the server.
+func (c *Client) PreviewInsight(
+	ctx context.Context, definition string, limit int, options ...CallOption,
+) (*Answer[InsightPreview], error) {
+	r := request{
+		method: http.MethodPost, path: path("insights", "preview"), query: parameters(limit, nil),
+		body: map[string]string{"definition": definition},
+	}
+	return query[InsightPreview](ctx, c, r, options)
 }
 
 // parameters are the query parameters that have a value.

@@ -18,13 +18,17 @@ import (
 // trustedBodyBytes is how much is allocated on the word of a Content-Length alone.
 const trustedBodyBytes = 64 << 10
 
-// ReadBody reads a JSON body within its limits of size and time. The caller owns the bytes.
-func ReadBody(c echo.Context) ([]byte, error) {
+// ReadBody reads a body within its limits of size and time. It is JSON, unless other media types are named. The caller
+// owns the bytes.
+func ReadBody(c echo.Context, mediaTypes ...string) ([]byte, error) {
 	r := c.Request()
 	if r.ContentLength == 0 && len(r.Header["Content-Type"]) == 0 {
 		return nil, nil
 	}
-	if err := CheckMediaType(c, "application/json"); err != nil {
+	if len(mediaTypes) == 0 {
+		mediaTypes = []string{"application/json"}
+	}
+	if err := CheckMediaType(c, mediaTypes...); err != nil {
 		return nil, err
 	}
 	switch {

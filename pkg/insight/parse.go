@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -251,7 +250,7 @@ func (p *parser) text(n *yaml.Node, field string) string {
 
 func (p *parser) zone(n *yaml.Node) string {
 	zone := p.text(n, "zone")
-	if _, err := time.LoadLocation(zone); err != nil || zone == "Local" || zone == "" {
+	if _, err := LoadZone(zone); err != nil {
 		p.fault(n, "zone", "%q is no time zone of the IANA database, such as Europe/London", zone)
 	}
 	return zone

@@ -2,9 +2,11 @@ package insight
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // the images of the services have no files of zones
 )
 
 // MaxAnswerRows is how many rows an answer to a question has at most.
@@ -176,10 +178,14 @@ func (a *asked) zone(v *Version) error {
 	return nil
 }
 
-// LoadZone finds a time zone of the IANA database.
+// zonePattern is the form of a zone's name. Folders of other editions of the database, such as right/, and names
+// without meaning elsewhere, such as localtime, are in lower case.
+var zonePattern = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Z][A-Za-z0-9_+-]*)*$`)
+
+// LoadZone finds a time zone of the IANA database. The error is the fault of a parameter.
 func LoadZone(name string) (*time.Location, error) {
 	zone, err := time.LoadLocation(name)
-	if err != nil || name == "" || name == "Local" {
+	if err != nil || !zonePattern.MatchString(name) || name == "Local" || name == "Factory" {
 		return nil, fmt.Errorf("must be a time zone of the IANA database, such as Europe/London; %q is none", name)
 	}
 	return zone, nil

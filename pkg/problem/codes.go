@@ -46,4 +46,9 @@ const (
 	CommandTooLarge      = "command_too_large"
 	AmendmentDeclined    = "amendment_declined"
 	CountOutdated        = "count_outdated"
+	UnknownInsight       = "unknown_insight"
+	UnknownVersion       = "unknown_insight_version"
+	InvalidDefinition    = "invalid_definition"
+	QuestionTooLarge     = "question_too_large"
+	PreviewBusy          = "preview_busy"
 )

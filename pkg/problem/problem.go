@@ -88,6 +88,8 @@ type FieldError struct {
 	// parameter's name.
 	Pointer string
 	Detail  string
+	// Line is the line of a definition that has the fault; 0: the fault has none.
+	Line int
 }
 
 // Short is a SKU that could not be reserved. Quantities are units.
@@ -171,6 +173,9 @@ func appendFieldError(b []byte, e FieldError) []byte {
 	b = appendjson.String(b, e.Pointer)
 	b = append(b, `,"detail":`...)
 	b = appendjson.String(b, e.Detail)
+	if e.Line > 0 {
+		b = appendjson.Int(b, "line", int64(e.Line))
+	}
 	return append(b, '}')
 }
 

@@ -141,6 +141,37 @@ var rows = []Row{
 		Remedy: "Send `next_cursor` as you got it, with the same filter.",
 	},
 	{
+		Code: UnknownInsight, Status: http.StatusNotFound,
+		Title:  "There is no such insight",
+		Cause:  "No insight of this name was put in place, or none of its versions is live yet.",
+		Remedy: "GET /v1/insights lists those that there are.",
+	},
+	{
+		Code: UnknownVersion, Status: http.StatusNotFound,
+		Title:  "The insight has no such version",
+		Cause:  "`version` is neither a fingerprint nor the ID of a replay of the insight, or its table was dropped.",
+		Remedy: "GET /v1/insights lists the versions. Leave `version` out to ask the live one.",
+	},
+	{
+		Code: InvalidDefinition, Status: http.StatusUnprocessableEntity,
+		Title:  "The definition is not valid",
+		Cause:  "The definition of an insight has faults; `errors` has each with its line and member.",
+		Remedy: "Correct them. `holdfast insight validate` finds the same ones.",
+	},
+	{
+		Code: QuestionTooLarge, Status: http.StatusUnprocessableEntity,
+		Title: "The question takes too much",
+		Cause: "The answer takes more time, rows or memory than it may. One that is not kept is computed from all events: in " +
+			"30 s, from 100 million rows, with 2 GiB.",
+		Remedy: "Ask for keys that are kept together, whole days or months, a shorter time, or fewer measures.",
+	},
+	{
+		Code: PreviewBusy, Status: http.StatusTooManyRequests,
+		Title:  "Another preview is under way",
+		Cause:  "A replica computes one preview at a time.",
+		Remedy: "Retry after Retry-After.",
+	},
+	{
 		Code: TooManySKUs, Status: http.StatusBadRequest,
 		Title:  "Too many SKUs",
 		Cause:  "A look-up takes at most 1,000 SKUs.",

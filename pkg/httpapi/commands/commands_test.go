@@ -22,12 +22,15 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// queriesWithBodies are operations of the read side that are no GET.
+var queriesWithBodies = []string{"getAvailabilities", "previewInsight"}
+
 // The routes, and the types of a line of bulk, are those of schemas/openapi.yaml, no more and no fewer.
 func TestRoutesAreThoseOfTheSpecification(t *testing.T) {
 	document := apitest.Open(t)
 	var specified []string
 	for _, op := range document.Operations() {
-		if op.Method != http.MethodGet && op.ID != "getAvailabilities" { // a query whose SKUs stand in the body
+		if op.Method != http.MethodGet && !slices.Contains(queriesWithBodies, op.ID) {
 			specified = append(specified, op.Method+" "+op.Path)
 		}
 	}

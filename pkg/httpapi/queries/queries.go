@@ -1,7 +1,7 @@
-// Package queries has the HTTP routes of the read side: availability, orders and reports.
+// Package queries has the HTTP routes of the read side: availability, orders, reports and insights.
 //
 // It owns parameters, cursors and how fresh an answer has to be. What the answers say is owned by the views
-// (pkg/availability, pkg/orderview) and by the mirror's reports (pkg/analytics).
+// (pkg/availability, pkg/orderview) by the mirror's reports (pkg/analytics) and by insights (pkg/insight).
 package queries
 
 import (
@@ -66,6 +66,7 @@ type Deps struct {
 	Availability AvailabilityStore
 	Orders       OrderStore
 	Reports      ReportStore
+	Insights     InsightStore
 }
 
 // Register adds the routes.
@@ -83,6 +84,9 @@ func Register(router httpapi.Router, deps Deps) {
 	}
 	if deps.Reports != nil {
 		registerReports(router, deps.Reports)
+	}
+	if deps.Insights != nil {
+		registerInsights(router, deps.Insights)
 	}
 }
 

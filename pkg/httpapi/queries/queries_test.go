@@ -62,13 +62,14 @@ func newQuerySite(t *testing.T, v *shelf) *apitest.Site {
 func TestRoutesAreThoseOfTheSpecification(t *testing.T) {
 	var specified []string
 	for _, op := range apitest.Open(t).Operations() {
-		if strings.HasPrefix(op.Path, "/v1/") && (op.Method == http.MethodGet || op.ID == "getAvailabilities") {
+		if strings.HasPrefix(op.Path, "/v1/") &&
+			(op.Method == http.MethodGet || op.ID == "getAvailabilities" || op.ID == "previewInsight") {
 			specified = append(specified, op.Method+" "+op.Path)
 		}
 	}
 	slices.Sort(specified)
 	routes := apitest.Routes(func(r httpapi.Router) {
-		Register(r, Deps{Availability: &shelf{}, Orders: &shelf{}, Reports: &ledger{}})
+		Register(r, Deps{Availability: &shelf{}, Orders: &shelf{}, Reports: &ledger{}, Insights: &insightShelf{}})
 	})
 	if !slices.Equal(routes, specified) {
 		t.Errorf("routes\n got %v\nwant %v", routes, specified)

@@ -6,9 +6,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
-	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/labstack/echo/v4"
+
 	"github.com/holdfast/holdfast/pkg/appendjson"
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
@@ -16,7 +19,39 @@ import (
 // reportFormat is how a page is written.
 type reportFormat struct {
 	contentType []string
-	write       func(b []byte, page *analytics.Report, coverage analytics.Reached) []byte
+	write       func(b []byte, page *page) []byte
+}
+
+// page is a page of a report, or of an answer of an insight.
+type page struct {
+	columns []string
+	// rows are the values of CSV, in the order of the columns.
+	rows [][]string
+	// appendRow appends a row as a JSON object.
+	appendRow func(b []byte, i int) []byte
+	next      string
+	position  eventlog.Position
+	age       time.Duration // below 0: it is not known
+	// appendMore appends further members of the JSON object, each behind a comma; nil: there are none.
+	appendMore func(b []byte) []byte
+}
+
+// answer answers with a page, and says how fresh it is.
+func (f reportFormat) answer(c echo.Context, p *page) error {
+	header := c.Response().Header()
+	if !p.position.IsZero() {
+		header["Holdfast-Position"] = []string{p.position.String()}
+	}
+	if p.age >= 0 {
+		header["Holdfast-Age-Ms"] = []string{strconv.FormatInt(p.age.Milliseconds(), 10)}
+	}
+	if p.next != "" {
+		header["Holdfast-Next-Cursor"] = []string{p.next}
+	}
+	buf := httpapi.TakeBuffer()
+	defer buf.Release()
+	buf.B = f.write(buf.B, p)
+	return httpapi.WriteBody(c, http.StatusOK, f.contentType, buf.B)
 }
 
 // mediaType is what Accept may ask for.
@@ -115,56 +150,39 @@ func parseAccept(values []string) []accepted {
 	return wishes
 }
 
-func appendPage(b []byte, page *analytics.Report, coverage analytics.Reached) []byte {
+func appendPage(b []byte, p *page) []byte {
 	b = append(b, `{"items":[`...)
-	for i, row := range page.Rows {
+	for i := range p.rows {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendRow(b, page.Columns, row)
+		b = p.appendRow(b, i)
 	}
 	b = append(b, ']')
-	if page.Next != "" {
-		b = appendjson.String(append(b, `,"next_cursor":`...), page.Next)
+	if p.next != "" {
+		b = appendjson.Member(b, "next_cursor", p.next)
 	}
-	b = appendjson.String(append(b, `,"position":`...), coverage.Position.String())
-	if coverage.Age >= 0 {
-		b = strconv.AppendInt(append(b, `,"age_ms":`...), coverage.Age.Milliseconds(), 10)
+	b = appendjson.String(append(b, `,"position":`...), p.position.String())
+	if p.age >= 0 {
+		b = appendjson.Int(b, "age_ms", p.age.Milliseconds())
+	}
+	if p.appendMore != nil {
+		b = p.appendMore(b)
 	}
 	return append(b, '}')
 }
 
-func appendLines(b []byte, page *analytics.Report, _ analytics.Reached) []byte {
-	for _, row := range page.Rows {
-		b = append(appendRow(b, page.Columns, row), '\n')
+func appendLines(b []byte, p *page) []byte {
+	for i := range p.rows {
+		b = append(p.appendRow(b, i), '\n')
 	}
 	return b
 }
 
-func appendRow(b []byte, columns []analytics.ReportColumn, row []string) []byte {
-	b = append(b, '{')
-	for i, col := range columns {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(appendjson.String(b, col.Name), ':')
-		if col.Number {
-			b = append(b, row[i]...)
-		} else {
-			b = appendjson.String(b, row[i])
-		}
-	}
-	return append(b, '}')
-}
-
-func appendCSV(b []byte, page *analytics.Report, _ analytics.Reached) []byte {
+func appendCSV(b []byte, p *page) []byte {
 	var text strings.Builder
 	w := csv.NewWriter(&text)
-	heading := make([]string, len(page.Columns))
-	for i, col := range page.Columns {
-		heading[i] = col.Name
-	}
-	_ = w.Write(heading) // a strings.Builder takes everything
-	_ = w.WriteAll(page.Rows)
+	_ = w.Write(p.columns) // a strings.Builder takes everything
+	_ = w.WriteAll(p.rows)
 	return append(b, text.String()...)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/insight"
 	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -46,11 +48,22 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 	if !slices.Contains(r.by, q.By) {
 		fault("by", "must be one of "+list(r.by))
 	}
+	zone := time.UTC
+	if parameters.Has("tz") {
+		var err error
+		if zone, err = insight.LoadZone(parameters.Get("tz")); err != nil {
+			fault("tz", err.Error())
+			zone = time.UTC
+		} else if q.By != analytics.ByMonth && q.By != analytics.ByDay && !parameters.Has("from") && !parameters.Has("to") {
+			fault("tz", "makes no difference: nothing that is asked for depends on a time zone")
+		}
+		q.Zone = zone
+	}
 	for name, target := range map[string]*time.Time{"from": &q.From, "to": &q.To} {
 		if parameters.Has(name) {
-			at, ok := parseTime(parameters.Get(name))
+			at, ok := parseTime(parameters.Get(name), zone)
 			if !ok {
-				fault(name, "must be a day (2011-03-01) or a time (2011-03-01T00:00:00Z) in the years 1900 to 2299")
+				fault(name, timeFault)
 			}
 			*target = at
 		}
@@ -76,15 +89,12 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 			fault("limit", "must be from 1 to "+strconv.Itoa(MaxReportPage))
 		}
 	}
-	if len(faults) > 0 {
-		slices.SortFunc(faults, func(a, b problem.FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
-		first := faults[0]
-		return q, &problem.Problem{
-			Code: problem.InvalidParameter, Errors: faults,
-			Detail: strings.TrimPrefix(first.Pointer, "/") + " " + first.Detail + ".",
-		}
+	if err := faultsOf(faults); err != nil {
+		return q, err
 	}
-	return q, r.resume(parameters, &q)
+	var err error
+	q.After, err = decodeCursor(parameters)
+	return q, err
 }
 
 func validLocation(location string) bool {
@@ -92,9 +102,12 @@ func validLocation(location string) bool {
 		!strings.ContainsFunc(location, unicode.IsControl)
 }
 
-// parseTime reads a day or a time. Its year, as written, is one that a report can be limited to.
-func parseTime(text string) (time.Time, bool) {
-	at, err := time.Parse(time.DateOnly, text)
+// timeFault is what is wrong with a day or time that parseTime does not take.
+const timeFault = "must be a day (2011-03-01) or a time (2011-03-01T00:00:00Z) in the years 1900 to 2299"
+
+// parseTime reads a day in a time zone, or a time. Its year, as written, is one that a report can be limited to.
+func parseTime(text string, zone *time.Location) (time.Time, bool) {
+	at, err := time.ParseInLocation(time.DateOnly, text, zone)
 	ok := err == nil
 	if !ok {
 		at, ok = input.ParseTime(text)
@@ -109,22 +122,22 @@ func parseTime(text string) (time.Time, bool) {
 	return at, ok
 }
 
-// cursor makes a place opaque and ties it to the query, page size left out.
-func (r *report) cursor(parameters url.Values, place string) string {
+// encodeCursor makes a place opaque and ties it to the query, page size left out.
+func encodeCursor(parameters url.Values, place string) string {
 	return base64.RawURLEncoding.EncodeToString(append(check(parameters, place), place...))
 }
 
-func (r *report) resume(parameters url.Values, q *analytics.ReportQuery) error {
+// decodeCursor is the place of the query's cursor; empty: it has none.
+func decodeCursor(parameters url.Values) (string, error) {
 	cursor := parameters.Get("cursor")
 	if cursor == "" {
-		return nil
+		return "", nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(raw) < 4 || r.cursor(parameters, string(raw[4:])) != cursor {
-		return badCursor()
+	if err != nil || len(raw) < 4 || encodeCursor(parameters, string(raw[4:])) != cursor {
+		return "", badCursor()
 	}
-	q.After = string(raw[4:])
-	return nil
+	return string(raw[4:]), nil
 }
 
 func badCursor() error {
@@ -135,9 +148,24 @@ func badCursor() error {
 
 func check(parameters url.Values, place string) []byte {
 	h := fnv.New32a()
-	for _, name := range []string{"by", "from", "to", "currency", "sku", "location"} {
-		fmt.Fprintf(h, "%q ", parameters.Get(name))
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		if name != "cursor" && name != "limit" {
+			fmt.Fprintf(h, "%q %q ", name, parameters[name])
+		}
 	}
 	fmt.Fprintf(h, "%q", place)
 	return h.Sum(nil)
+}
+
+// faultsOf is the problem of faulty parameters; nil: there are none.
+func faultsOf(faults []problem.FieldError) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	slices.SortFunc(faults, func(a, b problem.FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
+	first := faults[0]
+	return &problem.Problem{
+		Code: problem.InvalidParameter, Errors: faults,
+		Detail: strings.TrimPrefix(first.Pointer, "/") + " " + first.Detail + ".",
+	}
 }

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/appendjson"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
@@ -46,21 +46,30 @@ type report struct {
 func registerReports(router httpapi.Router, store ReportStore) {
 	revenue := &report{
 		store: store, by: analytics.RevenueDimensions, ask: store.Revenue,
-		parameters: []string{"by", "from", "to", "currency", "sku", "limit", "cursor"},
+		parameters: []string{"by", "from", "to", "tz", "currency", "sku", "limit", "cursor"},
 	}
 	stock := &report{
 		store: store, by: analytics.StockDimensions, ask: store.StockMovements,
-		parameters: []string{"by", "from", "to", "sku", "location", "limit", "cursor"},
+		parameters: []string{"by", "from", "to", "tz", "sku", "location", "limit", "cursor"},
 	}
 	router.Add(http.MethodGet, "/v1/reports/revenue", revenue.answer)
 	router.Add(http.MethodGet, "/v1/reports/stock-movements", stock.answer)
 }
 
-func (r *report) answer(c echo.Context) error {
-	c.Response().Header()["Vary"] = []string{"Accept"}
+// readQuery reads the parameters of a query.
+func readQuery(c echo.Context) (url.Values, error) {
 	parameters, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil { // what cannot be read must not be left out of the question
-		return problem.New(problem.InvalidParameter, "The query cannot be read: write %25 for a % and %3B for a ; in it.")
+		return nil, problem.New(problem.InvalidParameter, "The query cannot be read: write %25 for a % and %3B for a ; in it.")
+	}
+	return parameters, nil
+}
+
+func (r *report) answer(c echo.Context) error {
+	c.Response().Header()["Vary"] = []string{"Accept"}
+	parameters, err := readQuery(c)
+	if err != nil {
+		return err
 	}
 	query, err := r.parse(parameters)
 	if err != nil {
@@ -76,7 +85,7 @@ func (r *report) answer(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := r.ask(ctx, query)
+	report, err := r.ask(ctx, query)
 	switch {
 	case errors.Is(err, analytics.ErrCursor):
 		return badCursor()
@@ -86,33 +95,42 @@ func (r *report) answer(c echo.Context) error {
 			Detail: "The report needs more time or memory than it may take: ask for a shorter time (from, to).",
 		}
 	case err != nil:
-		return unavailable(err)
+		return unavailable("Reports", err)
 	}
-	if page.Next != "" {
-		page.Next = r.cursor(parameters, page.Next)
+	page := &page{
+		rows: report.Rows, position: coverage.Position, age: coverage.Age,
+		appendRow: func(b []byte, i int) []byte { return appendRow(b, report.Columns, report.Rows[i]) },
 	}
-	header := c.Response().Header()
-	header["Holdfast-Position"] = []string{coverage.Position.String()}
-	if coverage.Age >= 0 {
-		header["Holdfast-Age-Ms"] = []string{strconv.FormatInt(coverage.Age.Milliseconds(), 10)}
+	for _, column := range report.Columns {
+		page.columns = append(page.columns, column.Name)
 	}
-	if page.Next != "" {
-		header["Holdfast-Next-Cursor"] = []string{page.Next}
+	if report.Next != "" {
+		page.next = encodeCursor(parameters, report.Next)
 	}
-	buf := httpapi.TakeBuffer()
-	defer buf.Release()
-	buf.B = format.write(buf.B, page, coverage)
-	return httpapi.WriteBody(c, http.StatusOK, format.contentType, buf.B)
+	return format.answer(c, page)
+}
+
+func appendRow(b []byte, columns []analytics.ReportColumn, row []string) []byte {
+	b = append(b, '{')
+	for i, col := range columns {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendjson.String(b, col.Name), ':')
+		if col.Number {
+			b = append(b, row[i]...)
+		} else {
+			b = appendjson.String(b, row[i])
+		}
+	}
+	return append(b, '}')
 }
 
 // await waits for the position that the client has seen.
 func (r *report) await(ctx context.Context, header http.Header) (analytics.Reached, error) {
-	var position eventlog.Position
-	var err error
-	if sent := header["Holdfast-Min-Position"]; len(sent) > 0 {
-		if position, err = parsePosition(sent[0]); err != nil {
-			return analytics.Reached{}, err
-		}
+	position, err := minPosition(header)
+	if err != nil {
+		return analytics.Reached{}, err
 	}
 	waiting, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()
@@ -126,23 +144,32 @@ func (r *report) await(ctx context.Context, header http.Header) (analytics.Reach
 			Detail: "The mirror did not reach the position within " + MaxPositionWait.String() + ".",
 		}
 	}
-	return coverage, unavailable(err)
+	return coverage, unavailable("Reports", err)
 }
 
-// unavailable hides what ClickHouse said; the log has it.
-func unavailable(err error) error {
+// minPosition is the position that the client has seen; zero: it says none.
+func minPosition(header http.Header) (eventlog.Position, error) {
+	sent := header["Holdfast-Min-Position"]
+	if len(sent) == 0 {
+		return eventlog.Position{}, nil
+	}
+	return parsePosition(sent[0])
+}
+
+// unavailable hides what ClickHouse said of a question; the log has it. what are the answers.
+func unavailable(what string, err error) error {
 	var refused *clickhouse.Error
 	var old *clickhouse.VersionError
 	var schema *clickhouse.SchemaError
 	p := &problem.Problem{Code: problem.Unavailable, RetryAfterSeconds: 1, Reason: err}
 	switch {
 	case errors.As(err, &old), errors.As(err, &schema), clickhouse.IsMissing(err):
-		p.Detail = "Reports cannot be had now: ClickHouse or its tables are not what this version needs. " +
+		p.Detail = what + " cannot be had now: ClickHouse or its tables are not what this version needs. " +
 			"The log says what to do. The rest of the API goes on."
 	case errors.As(err, &refused), errors.Is(err, context.DeadlineExceeded):
-		p.Detail = "Reports cannot be had now: ClickHouse does not answer as it should. The rest of the API goes on."
+		p.Detail = what + " cannot be had now: ClickHouse does not answer as it should. The rest of the API goes on."
 	default:
-		return fmt.Errorf("report: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return p
 }

@@ -196,6 +196,18 @@ func TestReportsTakeTheirYearsToTheEnd(t *testing.T) {
 	}
 }
 
+// Days are those of the time zone that is asked for.
+func TestReportsTakeDaysOfATimeZone(t *testing.T) {
+	l := &ledger{}
+	s := newReportSite(t, l)
+	answer, body := s.get(t, "/v1/reports/revenue?by=sku&tz=Europe/London&from=2011-03-27&to=2011-03-28", "", "")
+	from, to := time.Date(2011, 3, 27, 0, 0, 0, 0, time.UTC), time.Date(2011, 3, 27, 23, 0, 0, 0, time.UTC)
+	if answer.StatusCode != http.StatusOK || !l.asked.From.Equal(from) || !l.asked.To.Equal(to) ||
+		l.asked.Zone.String() != "Europe/London" {
+		t.Errorf("%d %s, asked for %+v", answer.StatusCode, body, l.asked)
+	}
+}
+
 // refused sends a question and compares the problem.
 func (s *reportSite) refused(t *testing.T, path, accept, position string, status int, want string) {
 	t.Helper()
@@ -237,6 +249,10 @@ func TestReportsPointToTheParameterThatIsWrong(t *testing.T) {
 		{"?by=month&limit=5001", "invalid_parameter", "/limit"},
 		{"?by=month&limit=many", "invalid_parameter", "/limit"},
 		{"?by=month&limit=99999999999999999999", "invalid_parameter", "/limit"},
+		{"?by=month&tz=Mars/Base", "invalid_parameter", "/tz"},
+		{"?by=month&tz=", "invalid_parameter", "/tz"},
+		{"?by=month&tz=right/Europe/London", "invalid_parameter", "/tz"},
+		{"?by=sku&tz=Europe/London", "invalid_parameter", "/tz"},
 		{"?by=month&cursor=AAAAAAAA", "invalid_cursor", "/cursor"},
 		{"?by=month&cursor=A", "invalid_cursor", "/cursor"},
 		{"?by=month&cursor=%21", "invalid_cursor", "/cursor"},

@@ -1,0 +1,225 @@
+package queries
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/appendjson"
+	"github.com/holdfast/holdfast/pkg/backoff"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/insight"
+	"github.com/holdfast/holdfast/pkg/problem"
+)
+
+// InsightStore knows which versions of insights there are.
+type InsightStore interface {
+	// Insights are all insights, by name.
+	Insights(ctx context.Context) ([]insight.Listed, error)
+	// Find is the version that answers, with its table: "" is the live one, else a fingerprint, or the ID of a replay. The
+	// error is insight.ErrNoInsight or insight.ErrNoVersion where there is none. The same version should be the same
+	// pointer each time: it keeps what it has learnt of its table.
+	Find(ctx context.Context, name, version string) (*insight.Version, insight.Provenance, error)
+	// Conn is the mirror.
+	Conn() *clickhouse.Conn
+}
+
+// insightPoll is how often a read asks how far a table is, while it waits for Holdfast-Min-Position.
+const insightPoll = 100 * time.Millisecond
+
+// insightAPI are the routes of insights.
+type insightAPI struct {
+	store      InsightStore
+	previewing sync.Mutex
+}
+
+func registerInsights(router httpapi.Router, store InsightStore) {
+	api := &insightAPI{store: store}
+	router.Add(http.MethodGet, "/v1/insights", api.list)
+	router.Add(http.MethodGet, "/v1/insights/:name", api.ask)
+	router.Add(http.MethodPost, "/v1/insights/preview", api.preview)
+}
+
+// ask answers a question.
+func (a *insightAPI) ask(c echo.Context) error {
+	c.Response().Header()["Vary"] = []string{"Accept"}
+	parameters, err := readQuery(c)
+	if err != nil {
+		return err
+	}
+	format, err := chooseFormat(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	position, err := minPosition(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), ReportTimeout)
+	defer cancel()
+	version, from, err := a.await(ctx, httpapi.PathParameter(c, "name"), parameters.Get("version"), position)
+	if err != nil {
+		return insightProblem(err)
+	}
+	question, err := parseQuestion(version.Definition, parameters)
+	if err != nil {
+		return err
+	}
+	answer, err := version.Ask(ctx, a.store.Conn(), question, nil, nil)
+	if err != nil {
+		return insightProblem(err)
+	}
+	p := answerPage(answer)
+	p.position, p.age = from.Position, from.Age
+	if answer.Next != "" {
+		p.next = encodeCursor(parameters, answer.Next)
+	}
+	p.appendMore = func(b []byte) []byte {
+		b = appendProvenance(append(b, `,"version":`...), &from)
+		return appendjson.Member(b, "computed", answer.Computed)
+	}
+	return format.answer(c, p)
+}
+
+// answerPage is the page of an answer.
+func answerPage(answer *insight.Answer) *page {
+	p := &page{appendRow: func(b []byte, i int) []byte { return answer.AppendRow(b, answer.Rows[i]) }}
+	for _, column := range answer.Columns {
+		p.columns = append(p.columns, column.Name)
+	}
+	for _, row := range answer.Rows {
+		values := make([]string, len(p.columns))
+		for i, name := range p.columns {
+			values[i] = row[name]
+		}
+		p.rows = append(p.rows, values)
+	}
+	return p
+}
+
+// await finds the version, and waits until its table has reached the position, as far as its source has to do with it.
+func (a *insightAPI) await(
+	ctx context.Context, name, version string, position eventlog.Position,
+) (*insight.Version, insight.Provenance, error) {
+	waiting, cancel := context.WithTimeout(ctx, MaxPositionWait)
+	defer cancel()
+	for {
+		found, from, err := a.store.Find(waiting, name, version)
+		if err != nil || from.Position.Reaches(relevant(position, found.Source)) {
+			return found, from, err
+		}
+		if backoff.Sleep(waiting, insightPoll) != nil && ctx.Err() == nil {
+			return nil, from, &problem.Problem{
+				Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: from.Position.String(),
+				Detail: "The insight did not reach the position within " + MaxPositionWait.String() + ".",
+			}
+		}
+		if ctx.Err() != nil {
+			return nil, from, ctx.Err()
+		}
+	}
+}
+
+// relevant is the position in the topics that a source has rows of.
+func relevant(position eventlog.Position, source insight.Source) (relevant eventlog.Position) {
+	for _, topic := range []string{eventlog.TopicOrders, eventlog.TopicInventory} {
+		if source.HasTopic(topic) {
+			relevant = relevant.Merge(position.Of(topic))
+		}
+	}
+	return relevant
+}
+
+// insightProblem is the problem for an error of a store or of a question.
+func insightProblem(err error) error {
+	var known *problem.Problem
+	var fault *insight.QuestionError
+	var much *insight.TooMuchError
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, insight.ErrNoInsight):
+		return problem.New(problem.UnknownInsight, "There is no insight of this name.")
+	case errors.Is(err, insight.ErrNoVersion):
+		return problem.New(problem.UnknownVersion, "The insight has no such version.")
+	case errors.As(err, &fault) && fault.Parameter == "cursor":
+		return badCursor()
+	case errors.As(err, &fault):
+		return faultsOf([]problem.FieldError{{Pointer: "/" + fault.Parameter, Detail: fault.Message}})
+	case errors.As(err, &much):
+		return &problem.Problem{Code: problem.QuestionTooLarge, Detail: much.Error(), Reason: much.Err}
+	case clickhouse.IsTooMuch(err):
+		return &problem.Problem{
+			Code: problem.QuestionTooLarge, Reason: err, Detail: "It takes more than the " + insight.ComputeTime.String() +
+				", the rows of the source or the memory that it may take.",
+		}
+	}
+	return unavailable("Insights", err)
+}
+
+// list lists the insights.
+func (a *insightAPI) list(c echo.Context) error {
+	parameters, err := readQuery(c)
+	if err == nil {
+		err = onlyParameters(parameters)
+	}
+	if err != nil {
+		return err
+	}
+	all, err := a.store.Insights(c.Request().Context())
+	if err != nil {
+		return insightProblem(err)
+	}
+	buf := httpapi.TakeBuffer()
+	defer buf.Release()
+	buf.B = append(appendjson.Array(append(buf.B, `{"items":`...), all, appendListed), '}')
+	return httpapi.WriteBody(c, http.StatusOK, httpapi.JSONContentType, buf.B)
+}
+
+func appendListed(b []byte, l insight.Listed) []byte {
+	b = appendjson.String(append(b, `{"name":`...), l.Name)
+	b = appendjson.Member(b, "description", l.Description)
+	b = appendjson.Member(b, "source", l.Source.Table)
+	b = appendjson.Member(b, "zone", l.Zone)
+	b = appendjson.Array(append(b, `,"keys":`...), l.Keys, func(b []byte, c insight.Column) []byte {
+		return appendjson.String(b, c.Name)
+	})
+	b = appendjson.Array(append(b, `,"measures":`...), l.Measures, func(b []byte, c insight.Column) []byte {
+		b = appendjson.String(append(b, `{"name":`...), c.Name)
+		return append(appendjson.Member(b, "unit", string(c.Unit)), '}')
+	})
+	if len(l.Rollups) > 0 {
+		b = appendjson.Array(append(b, `,"rollups":`...), l.Rollups, func(b []byte, r insight.Rollup) []byte {
+			return appendjson.Array(b, r, appendjson.String)
+		})
+	}
+	if l.Live != nil {
+		b = appendProvenance(append(b, `,"live":`...), l.Live)
+	}
+	if len(l.Staged) > 0 {
+		b = appendjson.Array(append(b, `,"staged":`...), l.Staged, func(b []byte, p insight.Provenance) []byte {
+			return appendProvenance(b, &p)
+		})
+	}
+	return append(b, '}')
+}
+
+func appendProvenance(b []byte, p *insight.Provenance) []byte {
+	b = appendjson.String(append(b, `{"fingerprint":`...), p.Fingerprint)
+	b = appendjson.Member(b, "replay_id", p.Replay)
+	b = appendjson.Member(b, "state", string(p.State))
+	if !p.PromotedAt.IsZero() {
+		b = appendjson.Member(b, "promoted_at", p.PromotedAt.UTC().Format(time.RFC3339Nano))
+	}
+	b = appendjson.String(append(b, `,"position":`...), p.Position.String())
+	if p.Age >= 0 {
+		b = appendjson.Int(b, "age_ms", p.Age.Milliseconds())
+	}
+	return append(b, '}')
+}
