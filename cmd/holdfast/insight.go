@@ -18,7 +18,8 @@ import (
 
 func newInsightCommand() *cobra.Command {
 	root := &cobra.Command{Use: "insight", Short: "Ask questions of the whole history, defined in YAML files"}
-	root.AddCommand(newInsightValidateCommand(), newInsightPreviewCommand())
+	root.AddCommand(newInsightValidateCommand(), newInsightPreviewCommand(),
+		newInsightQueryCommand(), newInsightListCommand(), newInsightShowCommand())
 	return root
 }
 

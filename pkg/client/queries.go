@@ -114,6 +114,26 @@ type Question struct {
 func (c *Client) Ask(
 	ctx context.Context, insight string, q Question, options ...CallOption,
 ) (*Answer[InsightPage], error) {
+	return query[InsightPage](ctx, c, q.request(insight), options)
+}
+
+// Raw is an answer as it came.
+type Raw struct {
+	Body []byte
+	// NextCursor is the cursor of the next page; empty on the last one.
+	NextCursor string
+}
+
+// AskAs reads a page of the answer in a format: "application/json", "application/x-ndjson" or "text/csv".
+func (c *Client) AskAs(
+	ctx context.Context, format, insight string, q Question, options ...CallOption,
+) (*Answer[Raw], error) {
+	r := q.request(insight)
+	r.accept = format
+	return query[Raw](ctx, c, r, options)
+}
+
+func (q Question) request(insight string) request {
 	values := parameters(q.Limit, map[string]string{
 		"from": q.From, "to": q.To, "tz": q.Zone, "order": q.Order, "version": q.Version, "cursor": q.Cursor,
 	})
@@ -125,8 +145,7 @@ func (c *Client) Ask(
 	for key, list := range q.Where {
 		values[key] = list
 	}
-	r := request{method: http.MethodGet, path: path("insights", insight), query: values}
-	return query[InsightPage](ctx, c, r, options)
+	return request{method: http.MethodGet, path: path("insights", insight), query: values}
 }
 
 // Insights lists the insights with their versions.

@@ -29,6 +29,8 @@ type request struct {
 	path   string // escaped
 	query  url.Values
 	body   any // encoded as JSON; nil: none
+	// accept is the media type of the answer; empty: JSON.
+	accept string
 	callOptions
 }
 
@@ -107,6 +109,9 @@ func send[T any](ctx context.Context, c *Client, r *request) (*Answer[T], error)
 			return nil, err
 		}
 		r.set(request.Header)
+		if r.accept != "" {
+			request.Header.Set("Accept", r.accept)
+		}
 		answer, err := exchange[T](c.http, request)
 		if err == nil || attempt >= c.attempts || !retryable(ctx, err) {
 			return answer, err
@@ -139,6 +144,10 @@ func exchange[T any](h *http.Client, request *http.Request) (*Answer[T], error) 
 	answer.Version, _ = strconv.ParseUint(strings.Trim(response.Header.Get("Etag"), `"`), 10, 64)
 	if ms, err := strconv.ParseInt(response.Header.Get("Holdfast-Age-Ms"), 10, 64); err == nil {
 		answer.Age = time.Duration(ms) * time.Millisecond
+	}
+	if text, ok := any(&answer.Value).(*Raw); ok {
+		*text = Raw{Body: body, NextCursor: response.Header.Get("Holdfast-Next-Cursor")}
+		return answer, nil
 	}
 	if err := json.Unmarshal(body, &answer.Value); err != nil {
 		return nil, fmt.Errorf("decode answer: %w", err)
