@@ -28,7 +28,9 @@ func questionsOf(v *insight.Version) []insight.Question {
 }
 
 // plainly asks one plain query over the mirror, with the condition that offsets are below at.
-func plainly(t *testing.T, conn *clickhouse.Conn, v *insight.Version, q insight.Question, at eventlog.Offsets) []string {
+func plainly(
+	t *testing.T, conn *clickhouse.Conn, v *insight.Version, q insight.Question, at eventlog.Offsets,
+) []string {
 	t.Helper()
 	d := *v.Definition
 	d.Rollups = nil

@@ -189,8 +189,8 @@ func TestFaultsOfQuestionsToInsights(t *testing.T) {
 		status        int
 		want          string
 	}{
-		{"?colour=red", "", 400, `"pointer":"/colour","detail":"the insight has no such parameter, or it is given twice; the ` +
-			`parameters are month, country, sku, currency, by, measures, from, to, tz, order, limit, cursor, version"`},
+		{"?colour=red", "", 400, `"pointer":"/colour","detail":"the insight has no such parameter, or it is given twice; ` +
+			`the parameters are month, country, sku, currency, by, measures, from, to, tz, order, limit, cursor, version"`},
 		{"?by=month&by=sku", "", 400, `"pointer":"/by"`},
 		{"?by=colour", "", 400, `"pointer":"/by","detail":"names \"colour\", which is no key; there are month, country`},
 		{"?tz=%00%FF", "", 400, `"pointer":"/tz","detail":"must be a time zone`},
