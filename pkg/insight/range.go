@@ -43,7 +43,5 @@ func (s *Source) HasTopic(topic string) bool {
 // in is the source's table in another database.
 func (s *Source) in(database string) string { return "`" + database + "`." + s.Table }
 
-// SegmentEnd is the end of the segment that an offset is in.
-func (v *Version) SegmentEnd(offset int64) int64 {
-	return (offset/v.segmentOffsets + 1) * v.segmentOffsets
-}
+// SegmentBegin is the begin of the segment that an offset is in.
+func (v *Version) SegmentBegin(offset int64) int64 { return v.begin(offset) }

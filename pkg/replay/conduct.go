@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ const (
 	// that have not noticed.
 	sweepInterval = 10 * time.Second
 	dropDelay     = 30 * time.Second
+	// verifyAttempts is how often a verification is tried that fails by an error, as opposed to a difference.
+	verifyAttempts = 5
 )
 
 // conductorTP is the partition whose owner is the conductor: the one replica that says when a replay is filled,
@@ -31,8 +34,11 @@ type conductor struct {
 	// verifying is the replay that is being verified; empty: none. done gets its result.
 	verifying string
 	cancel    context.CancelFunc
-	done      chan catalog.Decision
+	done      chan verification
 
+	// attempts are how often a verification was begun, of replays that could not be verified yet.
+	attempts map[string]int
+	retryAt  time.Time
 	// refused are the replays that could not be promoted by themselves. Somebody has to decide.
 	refused map[string]bool
 
@@ -45,7 +51,8 @@ type conductor struct {
 
 func newConductor() conductor {
 	return conductor{
-		done: make(chan catalog.Decision, 1), refused: map[string]bool{}, unwanted: map[string]time.Time{},
+		done: make(chan verification, 1), attempts: map[string]int{}, refused: map[string]bool{},
+		unwanted: map[string]time.Time{},
 	}
 }
 
@@ -64,7 +71,7 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 		switch {
 		case replay.Phase == catalog.Filling:
 			r.noteFilled(ctx, replay)
-		case replay.Verifying && r.conductor.verifying == "":
+		case replay.Verifying && r.conductor.verifying == "" && time.Now().After(r.conductor.retryAt):
 			r.startVerification(ctx, replay)
 		case replay.Promote && replay.Phase == catalog.Staged && replay.PromotedAt.IsZero():
 			r.promote(ctx, replay)
@@ -139,23 +146,37 @@ func (r *Runner) startVerification(ctx context.Context, replay *catalog.Replay) 
 	go func() {
 		began := time.Now()
 		v, err := r.verify(ctx, replay, live)
-		if err != nil {
-			v = &catalog.Verified{Problem: err.Error()}
-			if live != nil {
-				v.Against = live.ID
-			}
-		}
 		v.Seconds = time.Since(began).Seconds()
-		done <- catalog.Decision{Type: catalog.ReplayVerified, ReplayID: replay.ID, Verified: v}
+		done <- verification{replay.ID, v, err}
 	}()
 }
 
-// end notes the result of a verification. One that was interrupted is begun again by the next conductor.
-func (r *Runner) end(ctx context.Context, d catalog.Decision) {
-	r.conductor.verifying = ""
-	if ctx.Err() == nil {
-		r.decide(ctx, d)
+// verification is the end of a verification.
+type verification struct {
+	replayID string
+	result   *catalog.Verified
+	err      error // why there is no result
+}
+
+// end notes the result of a verification. One that was interrupted is begun again by the next conductor. One that
+// failed by an error is tried again.
+func (r *Runner) end(ctx context.Context, v verification) {
+	c := &r.conductor
+	c.verifying = ""
+	if ctx.Err() != nil {
+		return
 	}
+	if v.err != nil {
+		c.attempts[v.replayID]++
+		r.cfg.Logger.Warn("a replay could not be verified", "replay", v.replayID, "error", v.err)
+		if c.attempts[v.replayID] < verifyAttempts {
+			c.retryAt = time.Now().Add(firstBackoff << c.attempts[v.replayID])
+			return
+		}
+		v.result.Problem = v.err.Error()
+	}
+	delete(c.attempts, v.replayID)
+	r.decide(ctx, catalog.Decision{Type: catalog.ReplayVerified, ReplayID: v.replayID, Verified: v.result})
 }
 
 // stop interrupts a verification, and waits for it.
@@ -206,14 +227,12 @@ func (r *Runner) sweep(ctx context.Context, durable analytics.Durable, state *ca
 
 // dropLogRows drops the rows of the log that no replay and no verification needs any more.
 func (r *Runner) dropLogRows(ctx context.Context, state *catalog.State) error {
-	needed := map[string]bool{}
-	for _, replay := range state.Replays() {
-		if replay.Phase == catalog.Filling || replay.Phase == catalog.Paused {
-			needed[r.cfg.Conn.Database()+"_"+replaySuffix+shortID(replay.ID)] = true
-		}
-		if replay.Verifying {
-			needed[r.cfg.Conn.Database()+"_"+verifySuffix+shortID(replay.ID)] = true
-		}
+	needed := func(name string) bool {
+		return slices.ContainsFunc(state.Replays(), func(replay *catalog.Replay) bool {
+			atWork := replay.Phase == catalog.Filling || replay.Phase == catalog.Paused
+			return atWork && strings.HasSuffix(name, replaySuffix+shortID(replay.ID)) ||
+				replay.Verifying && strings.Contains(name, verifySuffix+shortID(replay.ID))
+		})
 	}
 	for _, suffix := range []string{replaySuffix, verifySuffix} {
 		prefix := r.cfg.Conn.Database() + "_" + suffix
@@ -222,7 +241,7 @@ func (r *Runner) dropLogRows(ctx context.Context, state *catalog.State) error {
 			return err
 		}
 		for _, name := range databases {
-			if needed[name] {
+			if needed(name) {
 				continue
 			}
 			conn, err := r.cfg.Conn.Sibling(strings.TrimPrefix(name, r.cfg.Conn.Database()+"_"))

@@ -96,8 +96,8 @@ func (r *Runner) Run(ctx context.Context) error {
 		select {
 		case <-moved:
 		case <-decided:
-		case d := <-r.conductor.done:
-			r.end(ctx, d)
+		case v := <-r.conductor.done:
+			r.end(ctx, v)
 		case <-timer.C:
 		case <-ctx.Done():
 		}

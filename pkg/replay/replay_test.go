@@ -21,7 +21,7 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-func TestMain(m *testing.M) { chdbtest.Main(m) }
+func TestMain(m *testing.M) { chdbtest.Main(m, runAsProjector) }
 
 // waitLimit is how long a test waits for what must happen.
 const waitLimit = 2 * time.Minute
@@ -33,6 +33,7 @@ type platform struct {
 	log      eventlog.Config
 	client   *eventlog.Client
 	layout   eventlog.Layout
+	dsn      string
 	conn     *clickhouse.Conn
 	catalog  *catalog.Catalog
 	service  *replay.Service
@@ -42,12 +43,17 @@ type platform struct {
 
 func newPlatform(t *testing.T) *platform {
 	t.Helper()
+	return newPlatformAt(t, chdbtest.Database(t))
+}
+
+func newPlatformAt(t *testing.T, dsn string) *platform {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	t.Cleanup(cancel)
 	log := logtest.New(t, eventlog.Layout{PartitionCount: 3, ShardCount: 1})
-	p := &platform{t: t, ctx: ctx, log: log.Config, client: log.Client, layout: log.Layout}
+	p := &platform{t: t, ctx: ctx, log: log.Config, client: log.Client, layout: log.Layout, dsn: dsn}
 	var err error
-	if p.conn, err = clickhouse.Open(chdbtest.Database(t)); err != nil {
+	if p.conn, err = clickhouse.Open(dsn); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.conn.Close() })

@@ -113,10 +113,14 @@ func (t *table) behind(reached eventlog.Offsets, budget int64) work {
 		}
 	}
 	slices.SortFunc(open, func(a, b insight.Interval) int { return byPlace(a.TopicPartition, b.TopicPartition) })
-	share := budget / int64(max(1, len(open)))
+	share := max(1, budget/int64(max(1, len(open))))
 	for _, i := range open {
-		if i.UpTo > i.From+share {
-			i.UpTo, w.whole = t.SegmentEnd(i.From+share), w.whole && t.SegmentEnd(i.From+share) >= i.UpTo
+		end := i.From + share
+		if whole := t.SegmentBegin(end); whole > i.From { // what ends with a segment is not computed again
+			end = whole
+		}
+		if i.UpTo > end {
+			i.UpTo, w.whole = end, false
 		}
 		w.intervals = append(w.intervals, i)
 		w.next[i.TopicPartition] = i.UpTo

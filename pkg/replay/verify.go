@@ -18,23 +18,24 @@ const sampledKeys = 20
 // verify compares what a replay says with the live version, and with the raw log. All three are taken at the same
 // offsets: up to which the mirror is, or the replay while it is filled.
 func (r *Runner) verify(ctx context.Context, replay, live *catalog.Replay) (*catalog.Verified, error) {
+	v := &catalog.Verified{}
 	staged, err := answering(ctx, r.cfg.Conn, replay)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
 	if staged == nil {
-		return nil, fmt.Errorf("replay %s has no table yet", replay.ID)
+		return v, fmt.Errorf("replay %s has no table yet", replay.ID)
 	}
 	at, err := r.verifiedOffsets(ctx, staged)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
-	v := &catalog.Verified{Position: eventlog.PositionOf(at).String()}
+	v.Position = eventlog.PositionOf(at).String()
 	side := insight.Side{Version: staged.Version, Filled: staged.Filled}
 	if live != nil && live.ID != replay.ID && live.Definition != nil {
 		v.Against = live.ID
 		if err := r.compare(ctx, v, side, replay, live, at); err != nil {
-			return nil, err
+			return v, err
 		}
 	}
 	return v, r.checkLog(ctx, v, side, replay, at)
@@ -121,14 +122,12 @@ func (r *Runner) checkLog(
 func (r *Runner) checkSample(
 	ctx context.Context, staged insight.Side, sample *insight.Sample, replay *catalog.Replay, at eventlog.Offsets,
 ) ([]insight.Difference, error) {
-	conn, err := r.cfg.Conn.Sibling(verifySuffix + shortID(replay.ID))
+	// Another conductor, which has not noticed, may verify the same replay.
+	conn, err := r.cfg.Conn.Sibling(fmt.Sprintf("%s%s_%08x", verifySuffix, shortID(replay.ID), rand.Uint32()))
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	if err := conn.DropDatabase(ctx); err != nil { // of a verification that was interrupted
-		return nil, err
-	}
 	if err := r.readLog(ctx, conn, staged.Source, at); err != nil {
 		return nil, err
 	}

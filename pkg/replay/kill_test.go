@@ -1,0 +1,260 @@
+package replay_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb"
+	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/insight/catalog"
+	"github.com/holdfast/holdfast/pkg/replay"
+)
+
+// projectorVariable is the environment variable that makes this test binary a projector. Its value is a projectorOf as
+// JSON.
+const projectorVariable = "HOLDFAST_TEST_PROJECTOR"
+
+// projectorOf is what a projector in a process of its own needs to know.
+type projectorOf struct {
+	Log    eventlog.Config
+	Layout eventlog.Layout
+	DSN    string
+}
+
+// runAsProjector runs a mirror with a runner, and does not return, in a process that startProjector has started.
+func runAsProjector() {
+	text := os.Getenv(projectorVariable)
+	if text == "" {
+		return
+	}
+	if err := project(text); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func project(text string) error {
+	var of projectorOf
+	if err := json.Unmarshal([]byte(text), &of); err != nil {
+		return err
+	}
+	client, err := eventlog.Open(of.Log)
+	if err != nil {
+		return err
+	}
+	conn, err := clickhouse.Open(of.DSN)
+	if err != nil {
+		return err
+	}
+	m, err := analytics.New(analytics.Config{
+		Log: of.Log, Client: client, Layout: of.Layout, Conn: conn, Alone: true, FlushInterval: 5 * time.Millisecond,
+	})
+	if err != nil {
+		return err
+	}
+	decisions := catalog.New(client, nil)
+	runner, err := replay.New(replay.Config{
+		Client: client, Layout: of.Layout, Conn: conn, Catalog: decisions, Mirror: m,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("running")
+	parts, ctx := errgroup.WithContext(context.Background())
+	for _, run := range []func(context.Context) error{m.Run, decisions.Run, runner.Run} {
+		parts.Go(func() error { return run(ctx) })
+	}
+	return parts.Wait()
+}
+
+// startProjector starts a projector in a process of its own, and returns once it runs.
+func (p *platform) startProjector() *exec.Cmd {
+	p.t.Helper()
+	text, err := json.Marshal(projectorOf{Log: p.log, Layout: p.layout, DSN: p.dsn})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	cmd := exec.CommandContext(p.ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), projectorVariable+"="+string(text))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "running\n" {
+		p.t.Fatalf("the projector says %q, %v", line, err)
+	}
+	return cmd
+}
+
+// mirrored fills the mirror, so that replays can be created, and stops.
+func (p *platform) mirrored() {
+	p.t.Helper()
+	p.run()()
+}
+
+func (p *platform) done(id string) int64 {
+	p.t.Helper()
+	status, err := p.service.Status(p.ctx, p.replay(id))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return status.Done
+}
+
+// killed kills a projector at a random moment within the time.
+func (p *platform) killed(dice *rand.Rand, within time.Duration) {
+	p.t.Helper()
+	projector := p.startProjector()
+	<-time.After(time.Duration(dice.Int64N(int64(within))))
+	if err := projector.Process.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	_ = projector.Wait()
+}
+
+// A projector is killed at random moments of replays, from the mirror and from Kafka, while the shop goes on. No replay
+// begins again from the start, and the totals are exact.
+func TestKilledProjectorsResumeReplays(t *testing.T) {
+	for _, source := range []catalog.Source{catalog.FromMirror, catalog.FromKafka} {
+		t.Run(string(source), func(t *testing.T) {
+			p := newPlatform(t)
+			p.sell(4000)
+			p.mirrored()
+			r := p.create(func(o *replay.Order) { o.Source, o.EventsPerSecond, o.Promote = source, 300, true })
+			dice := rand.New(rand.NewPCG(1, 2))
+			before, resumed := int64(0), 0
+			for range 20 {
+				p.sell(10)
+				p.killed(dice, 1500*time.Millisecond)
+				done := p.done(r.ID)
+				if done < before {
+					t.Errorf("the replay is at %d after it was at %d", done, before)
+				}
+				if before > 0 && done > before && p.replay(r.ID).Phase == catalog.Filling {
+					resumed++
+				}
+				before = done
+			}
+			t.Logf("it was resumed %d times, and is at %d", resumed, before)
+			if resumed < 2 {
+				t.Errorf("it was resumed %d times", resumed)
+			}
+			p.run()
+			p.becomes(r.ID, catalog.Live)
+			p.says(r.ID)
+			if v := p.verify(r.ID); !v.Green || v.Sampled != 7 {
+				t.Errorf("it was verified: %+v", v)
+			}
+		})
+	}
+}
+
+// A projector is killed again and again until a replay is live: while it fills, verifies and promotes. Readers of the
+// live version have an answer at each moment.
+func TestKilledProjectorsPromoteOnce(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(1000)
+	stop := p.run()
+	live := p.create(promoting)
+	p.becomes(live.ID, catalog.Live)
+	p.says(live.ID)
+	stop()
+	dice := rand.New(rand.NewPCG(3, 4))
+	next := p.create(func(o *replay.Order) {
+		o.Text, o.Promote = []byte(strings.Replace(units, "sum(quantity)", "sum(quantity) * 2", 1)), true
+	})
+	for i := 0; p.replay(next.ID).Phase != catalog.Live; i++ {
+		p.killed(dice, time.Duration(500+100*i)*time.Millisecond)
+		for _, r := range p.service.Replays("units") {
+			if r.Phase == catalog.Live {
+				if answering, err := p.service.Answering(p.ctx, r); err != nil || answering == nil {
+					t.Fatalf("nothing answers for %s: %v", r.ID, err)
+				}
+			}
+		}
+	}
+	promotions := 0
+	for _, d := range p.replay(next.ID).Log {
+		if d.Type == catalog.Promoted {
+			promotions++
+		}
+	}
+	if v := p.replay(next.ID).Verified; promotions != 1 || v.Different != 7 || v.Against != live.ID {
+		t.Errorf("it was promoted %d times; verified %+v", promotions, v)
+	}
+	p.run()
+	p.says(next.ID)
+	if _, err := p.service.Decide(p.ctx, catalog.Decision{Type: catalog.RolledBack, ReplayID: next.ID}); err != nil {
+		t.Fatal(err)
+	}
+	p.becomes(live.ID, catalog.Live)
+	p.says(live.ID) // the former version was fed
+}
+
+// The engine is killed at moments of a replay. It is made good without anybody's help.
+func TestAKilledEngineLosesNothingOfAReplay(t *testing.T) {
+	engine, err := chdb.Start(context.Background(), chdb.Options{Dir: t.TempDir() + "/clickhouse"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(engine.Close)
+	p := newPlatformAt(t, chdbtest.DatabaseOn(engine))
+	p.sell(3000)
+	p.run()
+	r := p.create(func(o *replay.Order) { o.EventsPerSecond, o.Promote = 1000, true })
+	dice := rand.New(rand.NewPCG(5, 6))
+	for range 5 {
+		p.sell(10)
+		<-time.After(time.Duration(dice.Int64N(int64(500 * time.Millisecond))))
+		pid := engine.PID()
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		p.eventually("another engine runs", func() bool { return engine.PID() != pid && p.conn.Ping(p.ctx) == nil })
+	}
+	p.becomes(r.ID, catalog.Live)
+	p.says(r.ID)
+}
+
+// Two projectors fill the same partitions at the same time, one replay overlaps the live work on another, and the shop
+// goes on.
+func TestTwoProjectorsOfTheSamePartitionsDoNoHarm(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(5000)
+	p.run()
+	p.run()
+	live := p.create(promoting)
+	p.becomes(live.ID, catalog.Live)
+	again := p.create(func(o *replay.Order) { o.EventsPerSecond = 2500 })
+	for p.replay(again.ID).Phase != catalog.Staged {
+		p.sell(10)
+		<-time.After(50 * time.Millisecond)
+		if p.ctx.Err() != nil {
+			t.Fatal("it is not staged")
+		}
+	}
+	p.says(live.ID)
+	p.says(again.ID)
+	if v := p.verify(again.ID); !v.Green || v.Different != 0 || v.Sampled != 7 {
+		t.Errorf("it was verified: %+v", v)
+	}
+}
