@@ -27,6 +27,13 @@ func urlFlag(c *cobra.Command, url *string) {
 	c.PersistentFlags().StringVar(url, "url", environment("HOLDFAST_URL", defaultURL), "`URL` of the API (HOLDFAST_URL)")
 }
 
+// actorFlag adds --actor to a command.
+func actorFlag(c *cobra.Command, actor *string) {
+	c.Flags().StringVar(actor, "actor", environment("HOLDFAST_ACTOR", ""),
+		"`NAME` of who asks, which the events keep; nobody checks it (HOLDFAST_ACTOR)")
+	completeFlag(c, "actor")
+}
+
 // completeFlag lets a shell complete the values of a flag that has a fixed set of them. The flag must exist.
 func completeFlag(c *cobra.Command, flag string, values ...string) {
 	completions := cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)

@@ -13,11 +13,13 @@ import (
 type changeFlags struct {
 	key     string
 	version uint64
+	actor   string
 }
 
 func (f *changeFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.key, "key", "",
 		"idempotency `KEY`; a command that is sent again with its key happens once (default: a new one)")
+	actorFlag(c, &f.actor)
 	c.Flags().Uint64Var(&f.version, "if-version", 0, "refuse the command unless the order or item has this `VERSION`")
 }
 
@@ -62,7 +64,7 @@ func (d changeCommand[T]) build(api *apiFlags) *cobra.Command {
 		Short: d.short,
 		Args:  cobra.ExactArgs(d.args),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			answer, err := d.send(&call{cmd.Context(), api.client(), args, flags.options()})
+			answer, err := d.send(&call{cmd.Context(), api.client().As(flags.actor), args, flags.options()})
 			if err != nil {
 				return explainRefusal(cmd, err)
 			}

@@ -25,7 +25,7 @@ func newImportCommand() *cobra.Command {
 
 func newImportRetailCommand() *cobra.Command {
 	var log logFlags
-	var url, clickHouse, rejects string
+	var url, actor, clickHouse, rejects string
 	c := &cobra.Command{
 		Use:   "online-retail FILE",
 		Short: "Import the UCI Online Retail data set and reconcile it",
@@ -46,10 +46,11 @@ adds nothing twice. The exit status is 1 when a figure differs.`,
 				name, _, _ := strings.Cut(filepath.Base(args[0]), ".")
 				rejects = name + ".rejects.csv"
 			}
-			return importRetail(cmd, &log, args[0], url, clickHouse, rejects)
+			return importRetail(cmd, &log, args[0], client.New(url).As(actor), clickHouse, rejects)
 		},
 	}
 	urlFlag(c, &url)
+	actorFlag(c, &actor)
 	log.add(c)
 	clickHouseFlag(c, &clickHouse, "`URL` of ClickHouse for the reconciliation, or off")
 	c.Flags().StringVar(&rejects, "rejects", "",
@@ -57,7 +58,9 @@ adds nothing twice. The exit status is 1 when a figure differs.`,
 	return c
 }
 
-func importRetail(cmd *cobra.Command, where *logFlags, file, url, clickHouse, rejects string) error {
+func importRetail(
+	cmd *cobra.Command, where *logFlags, file string, api *client.Client, clickHouse, rejects string,
+) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	log, err := where.open(cmd)
 	if err != nil {
@@ -79,7 +82,7 @@ func importRetail(cmd *cobra.Command, where *logFlags, file, url, clickHouse, re
 		return err
 	}
 	job := importJob{
-		book: book, client: client.New(url), log: log, mirror: mirror,
+		book: book, client: api, log: log, mirror: mirror,
 		rejects: rejects, out: out, progress: cmd.ErrOrStderr(),
 	}
 	r, err := job.run(ctx)

@@ -16,10 +16,11 @@ import (
 
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/ndjson"
 	"github.com/holdfast/holdfast/pkg/client"
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 func newImportNDJSONCommand() *cobra.Command {
-	var url, rejects string
+	var url, actor, rejects string
 	c := &cobra.Command{
 		Use:   "ndjson FILE",
 		Short: "Send a file of commands, one JSON object on each line",
@@ -49,10 +50,11 @@ for (429, 503) is sent again.`,
 			if rejects == "" {
 				rejects = rejectsFile(args[0])
 			}
-			return importNDJSON(cmd, args[0], url, rejects)
+			return importNDJSON(cmd, args[0], url, actor, rejects)
 		},
 	}
 	urlFlag(c, &url)
+	actorFlag(c, &actor)
 	c.Flags().StringVar(&rejects, "rejects", "",
 		"`FILE` for lines that are refused (default: the name of the imported file with .rejects.ndjson, beside it)")
 	return c
@@ -69,13 +71,16 @@ func rejectsFile(path string) string {
 	return path + ".rejects.ndjson"
 }
 
-func importNDJSON(cmd *cobra.Command, path, url, rejects string) (err error) {
+func importNDJSON(cmd *cobra.Command, path, url, actor, rejects string) (err error) {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	if filepath.Clean(path) == filepath.Clean(rejects) {
 		return errors.New("--rejects names the file that is read; name another")
 	}
-	api := client.New(url)
+	api := client.New(url).As(actor)
 	if err := pingAPI(ctx, api); err != nil {
+		if p, refused := errors.AsType[*client.Problem](err); refused && p.Code == problem.InvalidActor {
+			return explainRefusal(cmd, err)
+		}
 		return fmt.Errorf("no API answers at %s; --url names another one: %w", url, err)
 	}
 	file, err := ndjson.Open(path, cmd.InOrStdin())

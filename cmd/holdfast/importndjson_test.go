@@ -51,6 +51,18 @@ func TestImportNDJSONEndsAtARefusalForGood(t *testing.T) {
 	holdfastFails(t, "unsupported_media_type", "import", "ndjson", file, "--url", url)
 }
 
+// The name of who asks is wrong, and not the address of the API.
+func TestImportNDJSONRefusesABadActor(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "commands.ndjson")
+	if err := os.WriteFile(file, []byte(`{"id":"k","type":"register_item","sku":"A1"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := api(t, "/v1/commands", http.StatusBadRequest, `{"code":"invalid_actor","title":"Holdfast-Actor is not valid",`+
+		`"detail":"The header Holdfast-Actor holds control characters."}`)
+	holdfastFails(t, "import ndjson: Holdfast-Actor is not valid (invalid_actor)\n  The header",
+		"import", "ndjson", file, "--url", url, "--actor", "\u0085")
+}
+
 func TestRejectsLieBesideTheirFile(t *testing.T) {
 	for path, want := range map[string]string{
 		"a/b.ndjson.gz": "a/b.rejects.ndjson",

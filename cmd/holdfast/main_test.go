@@ -274,7 +274,11 @@ func TestOrderGetShowsItsLife(t *testing.T) {
 		`"lines":[{"sku":"A1","quantity":2,"received":1}]}],`+
 		`"timeline":[{"type":"payment_authorized","version":3,"occurred_at":`+at+`,"recorded_at":`+at+`,`+
 		`"cause":"timer","amount":"5.10","reference":"pi_1","lines":[{"sku":"A1","quantity":2}],`+
-		`"short":[{"sku":"B2","requested":3,"available":1}]}]}`)
+		`"short":[{"sku":"B2","requested":3,"available":1}]},`+
+		`{"type":"order_held","version":4,"occurred_at":`+at+`,"recorded_at":`+at+`,"cause":"command",`+
+		`"reason":"fraud","principal":{"name":"zoë","verified":false}},`+
+		`{"type":"order_resumed","version":5,"occurred_at":`+at+`,"recorded_at":`+at+`,"cause":"command",`+
+		`"reason":"mistake","principal":{"name":"bob","verified":true}}]}`)
 	out, err := holdfast(t, "order", "get", "o-1", "--url", url)
 	if err != nil {
 		t.Fatal(err)
@@ -287,6 +291,8 @@ func TestOrderGetShowsItsLife(t *testing.T) {
 		"f-1         delivered  1Z        A1=2\n",
 		"r-1     requested  too big  A1=1/2\n",
 		"5.10 pi_1 A1=2 B2: 1 of 3 (timer)\n",
+		"fraud by zoë (unverified)\n",
+		"mistake by bob\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in\n%s", want, out)
@@ -300,6 +306,38 @@ func TestOrderGetShowsItsLife(t *testing.T) {
 			t.Errorf("wider than 100 columns: %s", line)
 		}
 	}
+}
+
+// --actor, or HOLDFAST_ACTOR, goes with every command. Without them no header does.
+func TestCommandsNameTheActor(t *testing.T) {
+	var got []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Header.Values("Holdfast-Actor")...)
+		if r.URL.Path == "/v1/commands" {
+			return
+		}
+		_, _ = w.Write([]byte(`{}`))
+	}))
+	t.Cleanup(server.Close)
+	run := func(want []string, args ...string) {
+		t.Helper()
+		got = nil
+		if out, err := holdfast(t, append(args, "--url", server.URL)...); err != nil || !slices.Equal(got, want) {
+			t.Errorf("holdfast %q: %v, named %q, want %q\n%s", args, err, got, want, out)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "commands.ndjson")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(nil, "order", "hold", "o-1", "--reason", "fraud")
+	run([]string{"zoë"}, "order", "hold", "o-1", "--reason", "fraud", "--actor", "zoë")
+	run([]string{"zoë"}, "import", "ndjson", file, "--actor", "zoë")
+	t.Setenv("HOLDFAST_ACTOR", "till 4")
+	run([]string{"till 4"}, "stock", "receive", "A1", "5")
+	run([]string{"zoë"}, "stock", "receive", "A1", "5", "--actor", "zoë")
+	run([]string{"till 4"}, "import", "ndjson", file)
+	run(nil, "stock", "show", "A1")
 }
 
 func TestOrderList(t *testing.T) {

@@ -160,7 +160,7 @@ func writeReturns(t io.Writer, o *client.Order) {
 	}
 }
 
-// details are the values of an event, and its cause if that is not a command.
+// details are the values of an event, who asked for it, and its cause if that is not a command.
 func details(e *client.TimelineEntry) string {
 	values := []string{e.Amount, e.Reference, e.Reason}
 	for _, l := range e.Lines {
@@ -168,6 +168,12 @@ func details(e *client.TimelineEntry) string {
 	}
 	for _, s := range e.Short {
 		values = append(values, fmt.Sprintf("%s: %d of %d", s.SKU, s.Available, s.Requested))
+	}
+	if e.Principal.Name != "" {
+		values = append(values, "by "+e.Principal.Name)
+	}
+	if e.Principal.Name != "" && !e.Principal.Verified {
+		values = append(values, "(unverified)")
 	}
 	if e.Cause != "" && e.Cause != client.Command {
 		values = append(values, "("+string(e.Cause)+")")

@@ -29,6 +29,8 @@ func (c *Client) Bulk(ctx context.Context, lines io.Reader) (*BulkResults, error
 	if err != nil {
 		return nil, err
 	}
+	said := callOptions{actor: c.actor}
+	said.set(request.Header)
 	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, err

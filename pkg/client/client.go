@@ -21,6 +21,7 @@ type Client struct {
 	http     *http.Client
 	attempts int
 	newKey   func() string
+	actor    string
 }
 
 // Option changes a Client.
@@ -47,6 +48,14 @@ func New(baseURL string, options ...Option) *Client {
 		option(c)
 	}
 	return c
+}
+
+// As returns a client that names who asks, in the header Holdfast-Actor of every command: 1 to 100 characters, such as
+// "alice@shop.example". It shares its connections with c. An empty name sends no header.
+func (c *Client) As(actor string) *Client {
+	as := *c
+	as.actor = actor
+	return &as
 }
 
 // newTransport keeps as many idle connections to one host as callers are likely to use at once.
@@ -80,7 +89,7 @@ type StockAnswer = Answer[Availability]
 
 // callOptions are the choices for one request.
 type callOptions struct {
-	key, ifMatch, prefer, minPosition string
+	key, ifMatch, prefer, minPosition, actor string
 }
 
 // CallOption changes one request.
@@ -112,6 +121,7 @@ func (o *callOptions) apply(options []CallOption) {
 func (o *callOptions) set(header http.Header) {
 	for name, value := range map[string]string{
 		"Idempotency-Key":       o.key,
+		"Holdfast-Actor":        o.actor,
 		"If-Match":              o.ifMatch,
 		"Prefer":                o.prefer,
 		"Holdfast-Min-Position": o.minPosition,

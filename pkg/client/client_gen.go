@@ -223,6 +223,9 @@ const (
 	StockMovementsByType     StockMovementsBy = "type"
 )
 
+// ActorName Without control characters, those that turn the direction of writing included, and without spaces at its ends.
+type ActorName = string
+
 // AdjustStock defines model for AdjustStock.
 type AdjustStock struct {
 	// Delta Not 0
@@ -763,6 +766,15 @@ type PlaceOrderPaymentTerms string
 // PositiveAmount An amount of more than 0.
 type PositiveAmount = string
 
+// Principal Who asked for a command.
+type Principal struct {
+	// Name As Holdfast-Actor had it
+	Name string `json:"name"`
+
+	// Verified Holdfast has proved it. false: it is what the client said
+	Verified bool `json:"verified"`
+}
+
 // ProblemDocument RFC 9457; code is stable, detail is for people.
 type ProblemDocument struct {
 	Allowed []string `json:"allowed,omitempty,omitzero"`
@@ -1099,6 +1111,9 @@ type TimelineEntry struct {
 		SKU      string `json:"sku"`
 	} `json:"lines,omitempty,omitzero"`
 	OccurredAt time.Time `json:"occurred_at"`
+
+	// Principal Absent where it is unknown
+	Principal  Principal `json:"principal,omitempty,omitzero"`
 	Reason     string    `json:"reason,omitempty,omitzero"`
 	RecordedAt time.Time `json:"recorded_at"`
 
@@ -1124,6 +1139,9 @@ type WaitingOrder struct {
 	Quantity int64     `json:"quantity"`
 	Since    time.Time `json:"since"`
 }
+
+// Actor Without control characters, those that turn the direction of writing included, and without spaces at its ends.
+type Actor = ActorName
 
 // CurrencyQuery ISO 4217
 type CurrencyQuery = Currency

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -145,6 +146,34 @@ func TestRequestsAreAsSpecified(t *testing.T) {
 		if err := call(); err != nil || got != want {
 			t.Errorf("got %s, %v\nwant %s", got, err, want)
 		}
+	}
+}
+
+// A client that speaks for somebody says so with every command, and with nothing else. The one that it was made of does
+// not.
+func TestAClientNamesWhoAsks(t *testing.T) {
+	var got []string
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, fmt.Sprintf("%s %q", r.URL.Path, r.Header.Values("Holdfast-Actor")))
+		io.WriteString(w, `{}`)
+	})
+	ctx, zoe := context.Background(), c.As("zoë")
+	for _, call := range []func() error{
+		func() error { return errorOf(zoe.RegisterItem(ctx, "A1", "d")) },
+		func() error { return errorOf(zoe.Outcomes(ctx, []string{""}, strings.NewReader(""))) },
+		func() error { return errorOf(zoe.Availability(ctx, "A1")) },
+		func() error { return errorOf(c.RegisterItem(ctx, "A1", "d")) },
+		func() error { return errorOf(zoe.As("").RegisterItem(ctx, "A1", "d")) },
+	} {
+		if err := call(); err != nil {
+			t.Error(err)
+		}
+	}
+	want := []string{
+		`/v1/stock/A1 ["zoë"]`, `/v1/commands ["zoë"]`, `/v1/availability/A1 []`, `/v1/stock/A1 []`, `/v1/stock/A1 []`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
 	}
 }
 

@@ -62,6 +62,7 @@ func command[T any](ctx context.Context, c *Client, r request, options []CallOpt
 	if r.key == "" {
 		r.key = c.newKey()
 	}
+	r.actor = c.actor
 	return send[T](ctx, c, &r)
 }
 

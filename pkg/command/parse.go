@@ -25,6 +25,8 @@ type Request struct {
 	// Key is the client's idempotency key; nil: none was sent.
 	Key  *string
 	Body []byte
+	// Principal is who asks for it; zero: nobody knows.
+	Principal shard.Principal
 	// ExpectedVersion is If-Match; nil: any.
 	ExpectedVersion  *uint64
 	ReceivedAtMicros int64
@@ -55,6 +57,7 @@ func Parse(r Request, opts Options) (*shard.Command, error) {
 		ID:               id,
 		Key:              key,
 		Fingerprint:      Fingerprint(r.Type, id, orderCmd, stockCmd, occurredAt),
+		Principal:        r.Principal,
 		ExpectedVersion:  r.ExpectedVersion,
 		ReceivedAtMicros: r.ReceivedAtMicros,
 		OccurredAtMicros: occurredAt,

@@ -104,6 +104,27 @@ func NewSKUFault(sku string) string {
 	return SKUFault(sku)
 }
 
+// ActorFault says what is wrong with the name of who asks for a command, or "". People read such a name as the one who
+// did it. So it may not hold marks that turn the direction of writing, which make a name look like another.
+func ActorFault(name string) string {
+	switch {
+	case name == "":
+		return "is empty"
+	case !utf8.ValidString(name):
+		return "is not UTF-8, but perhaps Latin-1, which some HTTP clients send"
+	case limits.Longer(name, limits.MaxActorLength):
+		return tooLong(limits.MaxActorLength)
+	case padded(name):
+		return "begins or ends with a space"
+	case !printable(name) || strings.ContainsFunc(name, turnsWriting):
+		return "holds control characters"
+	}
+	return ""
+}
+
+// turnsWriting knows the characters that change the direction of the text after them.
+func turnsWriting(r rune) bool { return unicode.Is(unicode.Bidi_Control, r) }
+
 // padded reports whether a text begins or ends with a space of any kind; package order and inventory ask the same.
 func padded(s string) bool { return strings.TrimSpace(s) != s }
 

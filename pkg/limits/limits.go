@@ -33,6 +33,8 @@ const (
 	MaxReferenceLength   = 255
 	MaxReasonLength      = 255
 	MaxDescriptionLength = 1_024
+	// MaxActorLength bounds the header Holdfast-Actor.
+	MaxActorLength = 100
 )
 
 // Limits of IDs, in bytes.

@@ -25,6 +25,9 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		OccurredAt: time.UnixMicro(ev.Meta.OccurredAtMicros).UTC(),
 		RecordedAt: time.UnixMicro(ev.Meta.RecordedAtMicros).UTC(),
 	}
+	if p := ev.Meta.Principal; p != nil {
+		e.Principal = &Principal{p.Name, p.Verified}
+	}
 	if status := statusAfter(ev); status != "" {
 		o.Status = status
 	}

@@ -47,6 +47,26 @@ func TestBackordersOfTheLastLinesFillLast(t *testing.T) {
 	}
 }
 
+// Events of before there were principals, and those that no client asked for, name nobody.
+func TestTheTimelineSaysWhoAsked(t *testing.T) {
+	placed := schematest.OrderEvent(&eventv1.OrderPlaced{Currency: "GBP"})
+	placed.Meta = &eventv1.Meta{Version: 1, Principal: &eventv1.Principal{Name: "zoë"}}
+	held := schematest.OrderEvent(&eventv1.OrderHeld{})
+	held.Meta = &eventv1.Meta{Version: 2, Principal: &eventv1.Principal{Name: "bob", Verified: true}}
+	resumed := schematest.OrderEvent(&eventv1.OrderResumed{})
+	resumed.Meta = &eventv1.Meta{Version: 3}
+	body, _, err := render([]*eventv1.OrderEvent{placed, held, resumed})
+	var o struct{ Timeline []map[string]json.RawMessage }
+	if err != nil || json.Unmarshal(body, &o) != nil || len(o.Timeline) != 3 {
+		t.Fatalf("%v %s", err, body)
+	}
+	for i, want := range []string{`{"name":"zoë","verified":false}`, `{"name":"bob","verified":true}`, ""} {
+		if got := string(o.Timeline[i]["principal"]); got != want {
+			t.Errorf("entry %d names %s, want %s", i, got, want)
+		}
+	}
+}
+
 func TestACreditNoteHasNothingToFulfil(t *testing.T) {
 	body, _, err := render([]*eventv1.OrderEvent{
 		{OrderId: "c-1", Meta: &eventv1.Meta{Version: 1}, Change: &eventv1.OrderEvent_CreditNoteImported{

@@ -115,6 +115,7 @@ type Entry struct {
 	OccurredAt   time.Time      `json:"occurred_at"`
 	RecordedAt   time.Time      `json:"recorded_at"`
 	Cause        string         `json:"cause"`
+	Principal    *Principal     `json:"principal,omitempty"`
 	Amount       string         `json:"amount,omitempty"`
 	Reference    string         `json:"reference,omitempty"`
 	Reason       string         `json:"reason,omitempty"`
@@ -122,6 +123,13 @@ type Entry struct {
 	ReturnID     string         `json:"return_id,omitempty"`
 	Lines        []LineQuantity `json:"lines,omitempty"`
 	Short        []Short        `json:"short,omitempty"`
+}
+
+// Principal is who asked for the command of an event.
+type Principal struct {
+	Name string `json:"name"`
+	// Verified: Holdfast has proved it. Otherwise it is what the client said.
+	Verified bool `json:"verified"`
 }
 
 // LineQuantity is a quantity of a SKU.

@@ -19,6 +19,7 @@ const (
 	UnknownCommand       = "unknown_command"
 	KeyRequired          = "idempotency_key_required"
 	InvalidKey           = "invalid_idempotency_key"
+	InvalidActor         = "invalid_actor"
 	InvalidIfMatch       = "invalid_if_match"
 	InvalidPosition      = "invalid_position"
 	InvalidParameter     = "invalid_parameter"

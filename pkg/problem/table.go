@@ -117,6 +117,13 @@ var rows = []Row{
 		Remedy: "Use a UUID.",
 	},
 	{
+		Code: InvalidActor, Status: http.StatusBadRequest,
+		Title: "Holdfast-Actor is not valid",
+		Cause: "Holdfast-Actor is empty or longer than 100 characters, is not UTF-8, begins or ends with a space, or holds " +
+			"control characters.",
+		Remedy: "Send the name or the ID of who asks for the command, as UTF-8 text, or leave the header out.",
+	},
+	{
 		Code: InvalidIfMatch, Status: http.StatusBadRequest,
 		Title:  "If-Match is not valid",
 		Cause:  "If-Match is no ETag of ours, or stands on a command that makes something new.",
@@ -179,8 +186,9 @@ var rows = []Row{
 	},
 	{
 		Code: DuplicateHeader, Status: http.StatusBadRequest,
-		Title:  "A header is there twice",
-		Cause:  "Idempotency-Key or Content-Type is there twice, so that nobody can tell which one is meant.",
+		Title: "A header is there twice",
+		Cause: "Idempotency-Key, Holdfast-Actor or Content-Type is there twice, so that nobody can tell which one is " +
+			"meant.",
 		Remedy: "Send it once.",
 	},
 	{

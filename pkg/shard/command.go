@@ -7,6 +7,7 @@ package shard
 
 import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
 )
@@ -21,6 +22,9 @@ type Command struct {
 	Key string
 	// Fingerprint is the start of SHA-256 over type, ID and canonical body.
 	Fingerprint [16]byte
+	// Principal is who asks for it; zero: nobody knows. The fingerprint leaves it out: a key that comes again is a repeat,
+	// whoever sends it, and the events keep who asked first.
+	Principal Principal
 	// ExpectedVersion is If-Match; nil: any. For an order it is a version that clients see (order.Visible).
 	ExpectedVersion  *uint64
 	ReceivedAtMicros int64
@@ -38,6 +42,9 @@ type Command struct {
 	// heard is that of the command's shard, as an offset of holdfast.shards.
 	heard int64
 }
+
+// Principal is who asks for a command, as the events of the command have it.
+type Principal = codec.Principal
 
 // isOrder tells the two kinds of command apart.
 func (cmd *Command) isOrder() bool { return cmd.Order != nil }

@@ -92,7 +92,8 @@ func (d *decider) dependsOn(cmd *Command) []eventlog.TopicPartition {
 // origin is that of the events of a command.
 func (cmd *Command) origin() origin {
 	from := origin{
-		key: cmd.Key, fingerprint: cmd.Fingerprint, occurredAt: cmd.OccurredAtMicros, cause: eventv1.Cause_CAUSE_COMMAND,
+		request:    request{cmd.Key, cmd.Fingerprint, cmd.Principal},
+		occurredAt: cmd.OccurredAtMicros, cause: eventv1.Cause_CAUSE_COMMAND,
 	}
 	if from.occurredAt == 0 {
 		from.occurredAt = cmd.ReceivedAtMicros

@@ -10,14 +10,23 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// origin is what the events of one decision have in common: the command's key, when it happened, and what caused it.
+// origin is what the events of one decision have in common: the command that a client sent, when it happened, and what
+// caused it.
 type origin struct {
-	key         string
-	fingerprint [16]byte
-	occurredAt  int64
-	cause       eventv1.Cause
+	request
+	occurredAt int64
+	cause      eventv1.Cause
 	// causation is the ID of the event that caused the next one.
 	causation [16]byte
+}
+
+// request is what the events of a client's command say of it: its key, and who asked. Events of another cause say
+// nothing of it. They may be written later, in another shard or after a restart, when nobody knows the request any
+// more; what they say must not depend on that.
+type request struct {
+	key         string
+	fingerprint [16]byte
+	principal   Principal
 }
 
 // appendOrder writes an order's events into the batch and applies them to the state.
@@ -49,7 +58,7 @@ func (d *decider) appendStock(
 	next := *from
 	for i, ev := range evs {
 		if _, fills := ev.Change.(inventory.BackorderFilled); fills {
-			next.key, next.fingerprint, next.cause = "", [16]byte{}, eventv1.Cause_CAUSE_SAGA
+			next.request, next.cause = request{}, eventv1.Cause_CAUSE_SAGA
 			return d.appendFills(it, evs[i:], &next)
 		}
 		id, err := d.appendStockEvent(it, res, ev, from)
@@ -104,6 +113,6 @@ func (d *decider) meta(version uint64, from *origin) codec.Meta {
 		OccurredAtMicros: from.occurredAt, RecordedAtMicros: d.batch.now,
 		IdempotencyKey: from.key, Fingerprint: from.fingerprint,
 		Cause: from.cause, CausationID: from.causation,
-		Generation: d.layout.Generation, Shard: uint32(d.shard),
+		Generation: d.layout.Generation, Shard: uint32(d.shard), Principal: from.principal,
 	}
 }

@@ -88,6 +88,7 @@ func (h peerHandler) Command(c *peerv1.CommandRequest, answer func(final bool, r
 		return
 	}
 	cmd.ExpectedVersion, cmd.Stream = c.ExpectedVersion, c.Stream
+	cmd.Principal = Principal{Name: c.Principal.GetName(), Verified: c.Principal.GetVerified()}
 	if n.ShardOf(cmd.ID) != int32(c.Shard) {
 		answer(true, h.Refuse("the command is not for this shard: retry with the same Idempotency-Key"))
 		return

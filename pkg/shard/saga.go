@@ -184,7 +184,7 @@ func (d *decider) decideAnswer(e *checkpoint.Entry, answers []order.StockAnswer,
 	if err != nil {
 		return nil, fmt.Errorf("order %s refuses stock's answer, which its rules forbid: %w", e.Order.ID, err)
 	}
-	from.key, from.fingerprint = "", [16]byte{}
+	from.request = request{}
 	if from.cause != eventv1.Cause_CAUSE_RECONCILIATION {
 		from.cause = eventv1.Cause_CAUSE_SAGA
 	}

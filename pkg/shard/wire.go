@@ -17,11 +17,15 @@ import (
 // commandToWire is a command for its owner, with the JSON body as the client wrote it.
 func commandToWire(cmd *Command, shard int32) *peerv1.CommandRequest {
 	heard := cmd.heard
-	return &peerv1.CommandRequest{
+	req := &peerv1.CommandRequest{
 		Shard: uint32(shard), Type: cmd.Type, AggregateId: cmd.ID, IdempotencyKey: cmd.Key,
 		ExpectedVersion: cmd.ExpectedVersion, ReceivedAtMicros: cmd.ReceivedAtMicros, Body: cmd.Body,
 		HeardOffset: &heard, Stream: cmd.Stream,
 	}
+	if p := cmd.Principal; p != (Principal{}) {
+		req.Principal = &eventv1.Principal{Name: p.Name, Verified: p.Verified}
+	}
+	return req
 }
 
 // stepToWire is the newest step of an order, for the SKUs of one target shard, which are not in it yet. A past

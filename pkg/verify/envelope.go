@@ -18,6 +18,10 @@ func (c *checker) checkEnvelope(rec *eventlog.Record, meta *eventv1.Meta, id, so
 		return false
 	}
 	c.checkHeaders(rec, meta, source, name, written)
+	if p := meta.Principal; p != nil {
+		c.check(Envelope, p.Name != "" && meta.Cause == eventv1.Cause_CAUSE_COMMAND,
+			"%s: %q is said to have asked for an event of the cause %s", at(rec), p.Name, meta.Cause)
+	}
 	c.check(Versions, string(rec.Key) == id, "%s: key %q on an event of %q", at(rec), rec.Key, id)
 	partition := partitionOf(id, c.layout.PartitionCount)
 	c.check(Versions, rec.Partition == partition, "%s: %q belongs to partition %d", at(rec), id, partition)

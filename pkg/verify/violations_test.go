@@ -167,6 +167,13 @@ var envelopeViolations = []violation{
 		"another shard's write", verify.Versions, "",
 		func(s *story) { s.orders[4].Meta.Generation, s.orders[4].Meta.Shard = 1, 1 },
 	},
+	{"somebody who asked for what no command wanted", verify.Envelope, "", func(s *story) {
+		s.orders[1].Meta.Cause = eventv1.Cause_CAUSE_SAGA
+		s.orders[1].Meta.Principal = &eventv1.Principal{Name: "alice"}
+	}},
+	{"somebody without a name", verify.Envelope, "", func(s *story) {
+		s.orders[0].Meta.Cause, s.orders[0].Meta.Principal = eventv1.Cause_CAUSE_COMMAND, &eventv1.Principal{}
+	}},
 	{"no time in the headers", verify.Envelope, "", func(s *story) {
 		s.spoilOrders(func(rec *eventlog.Record) { rec.Headers = rec.Headers[:4] })
 	}},

@@ -78,7 +78,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("reserved", "order authorize-payment "+order+" --amount 2.75 --reference pi-2")
 	must("confirmed", "order authorize-payment "+order+" --amount 10.00 --reference pi-3")
 	must("on_hold", "order hold "+order+" --reason fraud")
-	must("confirmed", "order resume "+order)
+	must("confirmed", "order resume "+order+" --actor zoë")
 	must("10.20 GBP", "order cancel-lines "+order+" --line A1=1 --reason shorter")
 	fulfilment := strings.Fields(id(must("confirmed", "order create-fulfilment "+order+" --line A1=1 -o json")))[1]
 	must("confirmed", "order cancel-fulfilment "+order+" "+fulfilment)
@@ -90,6 +90,7 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("captured", "order capture-payment "+order+" --amount 5.10")
 	must("partially_refunded", "order refund-payment "+order+" --amount 1.00 --reason late")
 	look("lines_cancelled", "order get "+order)
+	look("by zoë (unverified)", "order get "+order)
 	away := strings.Fields(id(must("reserved", "order place --customer c-4 --currency GBP --line A1=1@1 "+
 		"--allocation single_location --from-location north -o json")))[0]
 	look("single_location north", "order get "+away)
@@ -123,11 +124,12 @@ func TestAShopsDayOnTheCommandLine(t *testing.T) {
 	must("voided", "order void-payment "+late)
 
 	for line, want := range map[string]string{
-		"order confirm " + late:                     "payment_required",
-		"order ship " + order:                       "nothing_to_ship",
-		"order cancel " + late + " --if-version 1":  "version_mismatch",
-		"order cancel-lines " + late + " --line A1": "SKU=QUANTITY",
-		"order place --line A1=x@1":                 "SKU=QUANTITY",
+		"order confirm " + late:                                                       "payment_required",
+		"order confirm " + late + " --actor \u202eb":                                  "invalid_actor",
+		"order ship " + order:                                                         "nothing_to_ship",
+		"order cancel " + late + " --if-version 1":                                    "version_mismatch",
+		"order cancel-lines " + late + " --line A1":                                   "SKU=QUANTITY",
+		"order place --line A1=x@1":                                                   "SKU=QUANTITY",
 		"order place --customer c --currency GBP --line A1=1@1 --from-location north": "missing_field",
 		"order amend " + late + " --line A1":                                          "SKU=QUANTITY[@PRICE][#LINE]",
 		"order amend " + late + " --line A1=1#x":                                      "SKU=QUANTITY[@PRICE][#LINE]",

@@ -32,6 +32,16 @@ type Meta struct {
 	CausationID [16]byte
 	Generation  uint32
 	Shard       uint32
+	// Principal is zero where nobody knows who asked, and for events of another cause than a command.
+	Principal Principal
+}
+
+// Principal is who asked for a command, such as {"alice@shop.example", false}.
+type Principal struct {
+	// Name is empty where it is unknown.
+	Name string
+	// Verified: Holdfast has proved it. Otherwise it is what the client says.
+	Verified bool
 }
 
 // Errors of this package; test with errors.Is.
@@ -97,8 +107,17 @@ func readID(dst *[16]byte, src []byte, what string, optional bool) error {
 	return nil
 }
 
-// fillMeta fills dst from m. dst refers to the arrays of m: they must not change before it is marshalled.
-func fillMeta(dst *eventv1.Meta, m *Meta) {
+// metaScratch is the memory of a meta that is encoded. The message refers to what is beside it.
+type metaScratch struct {
+	message   eventv1.Meta
+	principal eventv1.Principal
+	from      Meta // keeps the arrays
+}
+
+// fill makes the message of m. It is valid until the next one.
+func (s *metaScratch) fill(meta *Meta) *eventv1.Meta {
+	s.from = *meta
+	m, dst := &s.from, &s.message
 	dst.EventId = m.EventID[:]
 	dst.Version = m.Version
 	dst.OccurredAtMicros = m.OccurredAtMicros
@@ -109,6 +128,12 @@ func fillMeta(dst *eventv1.Meta, m *Meta) {
 	dst.CausationId = optionalID(&m.CausationID)
 	dst.Generation = m.Generation
 	dst.Shard = m.Shard
+	dst.Principal = nil
+	if m.Principal != (Principal{}) {
+		s.principal.Name, s.principal.Verified = m.Principal.Name, m.Principal.Verified
+		dst.Principal = &s.principal
+	}
+	return dst
 }
 
 func readMeta(src *eventv1.Meta) (Meta, error) {
@@ -123,6 +148,7 @@ func readMeta(src *eventv1.Meta) (Meta, error) {
 		Cause:            src.Cause,
 		Generation:       src.Generation,
 		Shard:            src.Shard,
+		Principal:        Principal{src.Principal.GetName(), src.Principal.GetVerified()},
 	}
 	if err := readID(&m.EventID, src.EventId, "meta.event_id", false); err != nil {
 		return Meta{}, err

@@ -124,6 +124,9 @@ func TestDecisionsRoundTrip(t *testing.T) {
 			events, _ := inventory.Decide(item, res, cmd) // refusals write nothing
 			for _, ev := range events {
 				m := Meta{EventID: [16]byte{rapid.Byte().Draw(t, "id")}, Version: item.Version + 1}
+				if name := rapid.String().Draw(t, "principal"); name != "" {
+					m.Principal = Principal{Name: name, Verified: rapid.Bool().Draw(t, "verified")}
+				}
 				value, _, err := AppendInventory(nil, item.SKU, &m, ev)
 				if err != nil {
 					t.Fatal(err)
@@ -152,6 +155,9 @@ func TestOrderDecisionsRoundTrip(t *testing.T) {
 			events, _ := order.Decide(o, ordertest.Command(t, o)) // refusals write nothing
 			for _, ev := range events {
 				m := Meta{EventID: [16]byte{rapid.Byte().Draw(t, "id")}, Version: o.Version + 1}
+				if name := rapid.String().Draw(t, "principal"); name != "" {
+					m.Principal = Principal{Name: name, Verified: rapid.Bool().Draw(t, "verified")}
+				}
 				value, _, err := AppendOrder(nil, o.ID, &m, ev)
 				if err != nil {
 					t.Fatal(err)
@@ -200,6 +206,21 @@ func BenchmarkAppendPlaced(b *testing.B) {
 	}
 	if !bytes.Contains(buf, []byte("85123A")) {
 		b.Fatal("no SKU in the value")
+	}
+}
+
+// A principal costs no allocation either.
+func BenchmarkAppendPrincipal(b *testing.B) {
+	m := sampleMeta()
+	m.Principal.Name = "alice@shop.example"
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		value, _, err := AppendOrder(buf[:0], "o-1", &m, order.OrderReserved{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		buf = value
 	}
 }
 

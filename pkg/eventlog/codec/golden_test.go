@@ -100,6 +100,35 @@ func TestGoldenInventoryEvents(t *testing.T) {
 	}
 }
 
+// A principal changes nothing else of an event. All other samples are of the time before there were principals, and so
+// is every log of that time: nobody knows who asked.
+func TestGoldenPrincipals(t *testing.T) {
+	placed, received := orderSamples["order_placed"], sampleEvent(inventorySamples["stock_received"])
+	m := sampleMeta()
+	m.Principal = Principal{Name: "zoë@shop.example", Verified: true}
+	value, ceType, err := AppendOrder(nil, "o-1", &m, placed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, gotMeta, got, err := DecodeOrder(golden(t, "principal-order", ceType, value))
+	if err != nil || id != "o-1" || gotMeta != m || !reflect.DeepEqual(got, placed) {
+		t.Errorf("decoded %s %+v %+v, %v", id, gotMeta, got, err)
+	}
+	m.Principal.Verified = false
+	if value, ceType, err = AppendInventory(nil, "85123A", &m, received); err != nil {
+		t.Fatal(err)
+	}
+	sku, gotMeta, change, err := DecodeInventory(golden(t, "principal-stock", ceType, value))
+	if err != nil || sku != "85123A" || gotMeta != m || !reflect.DeepEqual(change, received) {
+		t.Errorf("decoded %s %+v %+v, %v", sku, gotMeta, change, err)
+	}
+	m.Principal = Principal{} // the encoder's memory still has the one before
+	value, _, err = AppendInventory(nil, "85123A", &m, received)
+	if err != nil || goldenText(ceType, value) != goldenText(ceType, golden(t, "stock_received-2", ceType, value)) {
+		t.Errorf("%v", err)
+	}
+}
+
 // version is the version of a change that is written.
 func version(name string) string {
 	if v, ok := map[string]string{"return_received": "v2"}[name]; ok {
@@ -195,6 +224,7 @@ func TestEveryChangeHasASample(t *testing.T) {
 	for _, older := range olderInventorySamples {
 		samples += len(older)
 	}
+	samples += 2 // of TestGoldenPrincipals
 	if err != nil || len(files) != samples {
 		t.Errorf("%d golden files, %v", len(files), err)
 	}

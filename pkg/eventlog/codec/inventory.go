@@ -13,13 +13,12 @@ import (
 // encoding.
 type inventoryScratch struct {
 	event     eventv1.InventoryEvent
-	meta      eventv1.Meta
+	meta      metaScratch
 	total     eventv1.Level
 	locations locationScratch
 	step      eventv1.ReservationStep
-	// placed and metaIDs keep the bytes that step and meta point to.
-	placed  inventory.ID
-	metaIDs Meta
+	// placed keeps the bytes that step points to.
+	placed inventory.ID
 }
 
 var inventoryScratches = sync.Pool{New: func() any { return new(inventoryScratch) }}
@@ -29,10 +28,8 @@ var inventoryScratches = sync.Pool{New: func() any { return new(inventoryScratch
 func AppendInventory(dst []byte, sku string, m *Meta, ev inventory.Event) (value []byte, ceType string, err error) {
 	s := inventoryScratches.Get().(*inventoryScratch)
 	defer inventoryScratches.Put(s)
-	s.metaIDs = *m
-	fillMeta(&s.meta, &s.metaIDs)
 	fillLevel(&s.total, &ev.Total)
-	s.event.Meta, s.event.Sku, s.event.Total = &s.meta, sku, &s.total
+	s.event.Meta, s.event.Sku, s.event.Total = s.meta.fill(m), sku, &s.total
 	s.event.Locations = s.locations.fill(ev.Locations)
 	if ceType = s.setStock(ev.Change); ceType == "" {
 		ceType = s.setReservation(ev.Change)

@@ -12,9 +12,8 @@ import (
 // orderScratch is the memory of one encoding. It is reused for the next event: nothing of a message outlives its
 // encoding.
 type orderScratch struct {
-	event   eventv1.OrderEvent
-	meta    eventv1.Meta
-	metaIDs Meta // keeps the bytes that meta points to
+	event eventv1.OrderEvent
+	meta  metaScratch
 }
 
 var orderScratches = sync.Pool{New: func() any { return new(orderScratch) }}
@@ -24,10 +23,8 @@ var orderScratches = sync.Pool{New: func() any { return new(orderScratch) }}
 func AppendOrder(dst []byte, orderID string, m *Meta, ev order.Event) (value []byte, ceType string, err error) {
 	s := orderScratches.Get().(*orderScratch)
 	defer orderScratches.Put(s)
-	s.metaIDs = *m
-	fillMeta(&s.meta, &s.metaIDs)
 	e := &s.event
-	e.Meta, e.OrderId = &s.meta, orderID
+	e.Meta, e.OrderId = s.meta.fill(m), orderID
 	if ceType = setOrderChange(e, ev); ceType == "" {
 		return dst, "", incomplete("order event", fmt.Sprintf("no change in the schema for %T", ev))
 	}

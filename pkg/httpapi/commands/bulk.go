@@ -75,6 +75,8 @@ type bulkStream struct {
 	lines   chan bulkLine
 	// id tells its commands from those of others, which take turns with them.
 	id uint64
+	// principal asks for all of its commands.
+	principal shard.Principal
 	// heard is what the replica had heard when it read the bytes that the lines are taken from.
 	heard *shard.Heard
 	// memory is what the lines under way may take.
@@ -102,6 +104,10 @@ func (a *api) bulk(c echo.Context) error {
 			return err
 		}
 	}
+	principal, err := parseActor(request.Header)
+	if err != nil {
+		return err
+	}
 	memory, err := a.memory.Stream()
 	if err != nil {
 		return err
@@ -112,7 +118,7 @@ func (a *api) bulk(c echo.Context) error {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Request().Context()))
 	defer cancel()
 	s := &bulkStream{
-		api: a, ctx: ctx, cancel: cancel, memory: memory, id: rand.Uint64() | 1,
+		api: a, ctx: ctx, cancel: cancel, memory: memory, id: rand.Uint64() | 1, principal: principal,
 		control: http.NewResponseController(c.Response().Writer),
 		lines:   make(chan bulkLine, BulkWindow),
 		last:    make(map[aggregate]*submission),
@@ -226,7 +232,7 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 	if err != nil {
 		return bulkLine{id: id, problem: problem.Of(err)}
 	}
-	cmd.Heard, cmd.Stream = s.heard, s.id
+	cmd.Heard, cmd.Stream, cmd.Principal = s.heard, s.id, s.principal
 	line := bulkLine{id: id, cmd: cmd, on: aggregate{cmd.Order != nil, cmd.ID}}
 	line.run = s.start(line.on, cmd)
 	s.mu.Lock()

@@ -213,6 +213,22 @@ func TestBulkAnswersBadLinesWithProblems(t *testing.T) {
 	}
 }
 
+// The header of a stream names who asks for all of its lines.
+func TestBulkNamesTheActorOfEachLine(t *testing.T) {
+	d := &desk{}
+	s := newSite(t, d)
+	s.Unchecked = true // two lines are no JSON
+	r := s.Do(t, http.MethodPost, "/v1/commands", placeLine("a")+receiveLine("b", "A1"),
+		"Content-Type: application/x-ndjson", "Holdfast-Actor: zoë")
+	if r.Status != http.StatusOK {
+		t.Fatalf("%d %s", r.Status, r.Body)
+	}
+	got := d.taken()
+	if len(got) != 2 || got[0].Principal.Name != "zoë" || got[1].Principal.Name != "zoë" || got[0].Principal.Verified {
+		t.Errorf("commands %+v", got)
+	}
+}
+
 // A long line within the limit is taken whole.
 func TestBulkTakesLongLines(t *testing.T) {
 	s := newSite(t, &desk{})

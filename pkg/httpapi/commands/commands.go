@@ -122,16 +122,17 @@ func (a *api) handler(route command.Route) echo.HandlerFunc {
 			body = command.WithMember(body, member, httpapi.PathParameter(c, member))
 		}
 		return a.run(c, heard, command.Request{
-			Type: cmd.Type, ID: id, Key: conditions.key, Body: body, ExpectedVersion: conditions.version,
-			ReceivedAtMicros: a.now().UnixMicro(),
+			Type: cmd.Type, ID: id, Key: conditions.key, Principal: conditions.principal, Body: body,
+			ExpectedVersion: conditions.version, ReceivedAtMicros: a.now().UnixMicro(),
 		})
 	}
 }
 
 // conditions are what the headers of a command say of it.
 type conditions struct {
-	key     *string
-	version *uint64
+	key       *string
+	principal shard.Principal
+	version   *uint64
 }
 
 // readConditions reads the headers of a command: of that one or another of its route, which ask for the same.
@@ -145,6 +146,9 @@ func readConditions(header http.Header, cmd *command.Command) (conditions, error
 		said.key = &key
 	}
 	if _, err = cmd.CheckKey(said.key); err != nil {
+		return said, err
+	}
+	if said.principal, err = parseActor(header); err != nil {
 		return said, err
 	}
 	said.version, err = parseIfMatch(header)

@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
@@ -122,6 +123,29 @@ func TestIfMatchReachesTheCommand(t *testing.T) {
 	got := d.taken()
 	if len(got) != 2 || got[0].ExpectedVersion == nil || *got[0].ExpectedVersion != 7 || got[1].ExpectedVersion != nil {
 		t.Errorf("commands %+v", got)
+	}
+}
+
+// Who asks reaches the command as the client says it, and is no part of what the key stands for.
+func TestTheActorReachesTheCommand(t *testing.T) {
+	d := &desk{}
+	s := newSite(t, d)
+	longest := strings.Repeat("\U0001d11e", limits.MaxActorLength)
+	for _, actor := range []string{"zoë@shop.example", longest, "packing station 4"} {
+		s.Do(t, http.MethodPost, "/v1/orders", goodOrder, "Holdfast-Actor: "+actor)
+		s.Do(t, http.MethodPut, "/v1/stock/A1", `{}`, "Idempotency-Key: ", "Holdfast-Actor: "+actor)
+	}
+	s.Do(t, http.MethodPost, "/v1/orders", goodOrder)
+	got := d.taken()
+	for i, want := range []string{
+		"zoë@shop.example", "zoë@shop.example", longest, longest, "packing station 4", "packing station 4", "",
+	} {
+		if i >= len(got) || got[i].Principal != (shard.Principal{Name: want}) {
+			t.Errorf("command %d of %d is not asked for by %q", i, len(got), want)
+		}
+	}
+	if got[0].Fingerprint != got[2].Fingerprint || got[0].Fingerprint != got[6].Fingerprint {
+		t.Error("the fingerprint depends on who asks")
 	}
 }
 

@@ -188,6 +188,7 @@ func TestDocumentedTextsAreThoseOfTheCode(t *testing.T) {
 		"NewSKU":     func(s string) bool { return input.NewSKUFault(s) == "" },
 		"Location":   sound(func(b *input.Body, s string) { b.Location("/location", s) }),
 		"Reference":  sound(func(b *input.Body, s string) { b.Text("/reference", s, limits.MaxReferenceLength) }),
+		"ActorName":  func(s string) bool { return input.ActorFault(s) == "" },
 		"OccurredAt": sound(func(b *input.Body, s string) { b.Time("/occurred_at", s) }),
 		"Amount":     func(s string) bool { _, fault := input.ParseAmount(s); return fault == "" },
 		"PositiveAmount": func(s string) bool {
@@ -200,7 +201,8 @@ func TestDocumentedTextsAreThoseOfTheCode(t *testing.T) {
 		"Currency": func(s string) bool { _, ok := money.Lookup(s); return ok },
 	}
 	pieces := rapid.SampledFrom([]string{"", "a", "A1", " ", "\t", "\x00", "\x7f", "\u0085", "\u0080", "\u00a0", "\u2028",
-		"\u3000", "ä", "\U0001d11e", ".", "..", "GBP", "EUR", "eur", "0", "1", "12", "1000000000", "999999999", ".0", ".5",
+		"\u202e", "\u3000", "ä", "\U0001d11e", ".", "..", "GBP", "EUR", "eur", "0", "1", "12", "1000000000", "999999999",
+		".0", ".5",
 		".123456", ".1234567", "-", "+", "1e3", "1970", "2199", "2200", "1969", "-02-28", "-02-30", "T", "t", "12:50:00",
 		"23:59:60", "24:00:00", "Z", "z", "+01:00", "+24:00", "2011-12-09T12:50:00", "0000001", strings.Repeat("x", 60),
 		strings.Repeat("ä", 60), strings.Repeat("\U0001d11e", 190)})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -50,6 +51,21 @@ func parsePrefer(header http.Header) preference {
 		p.async = false // respond-async, wait=N: wait N first
 	}
 	return p
+}
+
+// parseActor reads who asks for a command, as the client says. It is zero where the client says nothing.
+func parseActor(header http.Header) (shard.Principal, error) {
+	if len(header["Holdfast-Actor"]) == 0 {
+		return shard.Principal{}, nil
+	}
+	name, err := httpapi.OneValue(header, "Holdfast-Actor")
+	if err != nil {
+		return shard.Principal{}, err
+	}
+	if fault := input.ActorFault(name); fault != "" {
+		return shard.Principal{}, problem.New(problem.InvalidActor, "The header Holdfast-Actor "+fault+".")
+	}
+	return shard.Principal{Name: name}, nil
 }
 
 // parseIfMatch reads the version that a client expects; nil: any. A tag that is well-formed but not one of ours matches

@@ -85,6 +85,62 @@ func (Cause) EnumDescriptor() ([]byte, []int) {
 	return file_holdfast_event_v1_common_proto_rawDescGZIP(), []int{0}
 }
 
+// Principal is who asked for a command.
+type Principal struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As the client wrote it in Holdfast-Actor: 1 to 100 characters, such as "alice@shop.example" or "packing-station-4".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Holdfast has proved that it is so. Never set by releases without access control: the name is then what the client
+	// says.
+	Verified      bool `protobuf:"varint,2,opt,name=verified,proto3" json:"verified,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Principal) Reset() {
+	*x = Principal{}
+	mi := &file_holdfast_event_v1_common_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Principal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Principal) ProtoMessage() {}
+
+func (x *Principal) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_common_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Principal.ProtoReflect.Descriptor instead.
+func (*Principal) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_common_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *Principal) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Principal) GetVerified() bool {
+	if x != nil {
+		return x.Verified
+	}
+	return false
+}
+
 // Meta is what every event says of itself.
 type Meta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -104,15 +160,19 @@ type Meta struct {
 	// The event that led to this one, where there was one: 16 bytes.
 	CausationId []byte `protobuf:"bytes,8,opt,name=causation_id,json=causationId,proto3" json:"causation_id,omitempty"`
 	// The generation of the layout, and the shard, that wrote it.
-	Generation    uint32 `protobuf:"varint,9,opt,name=generation,proto3" json:"generation,omitempty"`
-	Shard         uint32 `protobuf:"varint,10,opt,name=shard,proto3" json:"shard,omitempty"`
+	Generation uint32 `protobuf:"varint,9,opt,name=generation,proto3" json:"generation,omitempty"`
+	Shard      uint32 `protobuf:"varint,10,opt,name=shard,proto3" json:"shard,omitempty"`
+	// Who asked for the command. Absent where that is unknown: the client did not say, or a release without this field
+	// wrote the event. Events of another cause have none, because they say how orders and stock agree, not what somebody
+	// wants: the event of the command that they follow from has it.
+	Principal     *Principal `protobuf:"bytes,11,opt,name=principal,proto3" json:"principal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Meta) Reset() {
 	*x = Meta{}
-	mi := &file_holdfast_event_v1_common_proto_msgTypes[0]
+	mi := &file_holdfast_event_v1_common_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -124,7 +184,7 @@ func (x *Meta) String() string {
 func (*Meta) ProtoMessage() {}
 
 func (x *Meta) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_common_proto_msgTypes[0]
+	mi := &file_holdfast_event_v1_common_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -137,7 +197,7 @@ func (x *Meta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Meta.ProtoReflect.Descriptor instead.
 func (*Meta) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_common_proto_rawDescGZIP(), []int{0}
+	return file_holdfast_event_v1_common_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Meta) GetEventId() []byte {
@@ -210,11 +270,21 @@ func (x *Meta) GetShard() uint32 {
 	return 0
 }
 
+func (x *Meta) GetPrincipal() *Principal {
+	if x != nil {
+		return x.Principal
+	}
+	return nil
+}
+
 var File_holdfast_event_v1_common_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\x1eholdfast/event/v1/common.proto\x12\x11holdfast.event.v1\"\xeb\x02\n" +
+	"\x1eholdfast/event/v1/common.proto\x12\x11holdfast.event.v1\";\n" +
+	"\tPrincipal\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bverified\x18\x02 \x01(\bR\bverified\"\xa7\x03\n" +
 	"\x04Meta\x12\x19\n" +
 	"\bevent_id\x18\x01 \x01(\fR\aeventId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12,\n" +
@@ -228,7 +298,8 @@ const file_holdfast_event_v1_common_proto_rawDesc = "" +
 	"generation\x18\t \x01(\rR\n" +
 	"generation\x12\x14\n" +
 	"\x05shard\x18\n" +
-	" \x01(\rR\x05shard*l\n" +
+	" \x01(\rR\x05shard\x12:\n" +
+	"\tprincipal\x18\v \x01(\v2\x1c.holdfast.event.v1.PrincipalR\tprincipal*l\n" +
 	"\x05Cause\x12\x15\n" +
 	"\x11CAUSE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rCAUSE_COMMAND\x10\x01\x12\x0e\n" +
@@ -250,18 +321,20 @@ func file_holdfast_event_v1_common_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_holdfast_event_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_holdfast_event_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_holdfast_event_v1_common_proto_goTypes = []any{
-	(Cause)(0),   // 0: holdfast.event.v1.Cause
-	(*Meta)(nil), // 1: holdfast.event.v1.Meta
+	(Cause)(0),        // 0: holdfast.event.v1.Cause
+	(*Principal)(nil), // 1: holdfast.event.v1.Principal
+	(*Meta)(nil),      // 2: holdfast.event.v1.Meta
 }
 var file_holdfast_event_v1_common_proto_depIdxs = []int32{
 	0, // 0: holdfast.event.v1.Meta.cause:type_name -> holdfast.event.v1.Cause
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	1, // 1: holdfast.event.v1.Meta.principal:type_name -> holdfast.event.v1.Principal
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_common_proto_init() }
@@ -275,7 +348,7 @@ func file_holdfast_event_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_common_proto_rawDesc), len(file_holdfast_event_v1_common_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

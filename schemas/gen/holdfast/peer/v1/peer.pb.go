@@ -180,7 +180,9 @@ type CommandRequest struct {
 	// Refusals at this offset or beyond came later. Absent from releases before this one.
 	HeardOffset *int64 `protobuf:"varint,9,opt,name=heard_offset,json=heardOffset,proto3,oneof" json:"heard_offset,omitempty"`
 	// The stream of many commands that it came on, a random number; 0: it came by itself. Releases before this one say 0.
-	Stream        uint64 `protobuf:"fixed64,10,opt,name=stream,proto3" json:"stream,omitempty"`
+	Stream uint64 `protobuf:"fixed64,10,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Who asked for it; absent when unknown. Owners of a release without this field pass it over: their events have none.
+	Principal     *v1.Principal `protobuf:"bytes,11,opt,name=principal,proto3" json:"principal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -283,6 +285,13 @@ func (x *CommandRequest) GetStream() uint64 {
 		return x.Stream
 	}
 	return 0
+}
+
+func (x *CommandRequest) GetPrincipal() *v1.Principal {
+	if x != nil {
+		return x.Principal
+	}
+	return nil
 }
 
 // CommandResponse answers a command, once or twice: first when it is durable but its outcome is open (final = false,
@@ -1427,7 +1436,7 @@ var File_holdfast_peer_v1_peer_proto protoreflect.FileDescriptor
 
 const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
-	"\x1bholdfast/peer/v1/peer.proto\x12\x10holdfast.peer.v1\x1a!holdfast/event/v1/inventory.proto\x1a\x1dholdfast/event/v1/order.proto\"\xfc\x01\n" +
+	"\x1bholdfast/peer/v1/peer.proto\x12\x10holdfast.peer.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\x1a\x1dholdfast/event/v1/order.proto\"\xfc\x01\n" +
 	"\x0fExchangeRequest\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\rR\n" +
@@ -1441,7 +1450,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"generation\x12=\n" +
 	"\bcommands\x18\x02 \x03(\v2!.holdfast.peer.v1.CommandResponseR\bcommands\x12I\n" +
 	"\freservations\x18\x03 \x03(\v2%.holdfast.peer.v1.ReservationResponseR\freservations\x12I\n" +
-	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xfd\x02\n" +
+	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xb9\x03\n" +
 	"\x0eCommandRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
@@ -1454,7 +1463,8 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x04body\x18\b \x01(\fR\x04body\x12&\n" +
 	"\fheard_offset\x18\t \x01(\x03H\x01R\vheardOffset\x88\x01\x01\x12\x16\n" +
 	"\x06stream\x18\n" +
-	" \x01(\x06R\x06streamB\x13\n" +
+	" \x01(\x06R\x06stream\x12:\n" +
+	"\tprincipal\x18\v \x01(\v2\x1c.holdfast.event.v1.PrincipalR\tprincipalB\x13\n" +
 	"\x11_expected_versionB\x0f\n" +
 	"\r_heard_offset\"\x8f\x01\n" +
 	"\x0fCommandResponse\x12\x1d\n" +
@@ -1599,11 +1609,12 @@ var file_holdfast_peer_v1_peer_proto_goTypes = []any{
 	(*ReservationResponse)(nil), // 11: holdfast.peer.v1.ReservationResponse
 	(*OrderQuery)(nil),          // 12: holdfast.peer.v1.OrderQuery
 	(*OrderQueryResponse)(nil),  // 13: holdfast.peer.v1.OrderQueryResponse
-	(*v1.ShortLine)(nil),        // 14: holdfast.event.v1.ShortLine
-	(*v1.Level)(nil),            // 15: holdfast.event.v1.Level
-	(*v1.LocationLevel)(nil),    // 16: holdfast.event.v1.LocationLevel
-	(*v1.ReturnedAt)(nil),       // 17: holdfast.event.v1.ReturnedAt
-	(*v1.AllocationRule)(nil),   // 18: holdfast.event.v1.AllocationRule
+	(*v1.Principal)(nil),        // 14: holdfast.event.v1.Principal
+	(*v1.ShortLine)(nil),        // 15: holdfast.event.v1.ShortLine
+	(*v1.Level)(nil),            // 16: holdfast.event.v1.Level
+	(*v1.LocationLevel)(nil),    // 17: holdfast.event.v1.LocationLevel
+	(*v1.ReturnedAt)(nil),       // 18: holdfast.event.v1.ReturnedAt
+	(*v1.AllocationRule)(nil),   // 19: holdfast.event.v1.AllocationRule
 }
 var file_holdfast_peer_v1_peer_proto_depIdxs = []int32{
 	2,  // 0: holdfast.peer.v1.ExchangeRequest.commands:type_name -> holdfast.peer.v1.CommandRequest
@@ -1612,26 +1623,27 @@ var file_holdfast_peer_v1_peer_proto_depIdxs = []int32{
 	3,  // 3: holdfast.peer.v1.ExchangeResponse.commands:type_name -> holdfast.peer.v1.CommandResponse
 	11, // 4: holdfast.peer.v1.ExchangeResponse.reservations:type_name -> holdfast.peer.v1.ReservationResponse
 	13, // 5: holdfast.peer.v1.ExchangeResponse.order_queries:type_name -> holdfast.peer.v1.OrderQueryResponse
-	4,  // 6: holdfast.peer.v1.CommandResponse.outcome:type_name -> holdfast.peer.v1.CommandResult
-	14, // 7: holdfast.peer.v1.CommandResult.short:type_name -> holdfast.event.v1.ShortLine
-	5,  // 8: holdfast.peer.v1.CommandResult.order:type_name -> holdfast.peer.v1.OrderSummary
-	6,  // 9: holdfast.peer.v1.CommandResult.stock:type_name -> holdfast.peer.v1.StockSummary
-	15, // 10: holdfast.peer.v1.StockSummary.total:type_name -> holdfast.event.v1.Level
-	16, // 11: holdfast.peer.v1.StockSummary.locations:type_name -> holdfast.event.v1.LocationLevel
-	17, // 12: holdfast.peer.v1.Wanted.returned_at:type_name -> holdfast.event.v1.ReturnedAt
-	7,  // 13: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
-	18, // 14: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
-	9,  // 15: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
-	10, // 16: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
-	9,  // 17: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
-	8,  // 18: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
-	0,  // 19: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
-	1,  // 20: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
-	20, // [20:21] is the sub-list for method output_type
-	19, // [19:20] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	14, // 6: holdfast.peer.v1.CommandRequest.principal:type_name -> holdfast.event.v1.Principal
+	4,  // 7: holdfast.peer.v1.CommandResponse.outcome:type_name -> holdfast.peer.v1.CommandResult
+	15, // 8: holdfast.peer.v1.CommandResult.short:type_name -> holdfast.event.v1.ShortLine
+	5,  // 9: holdfast.peer.v1.CommandResult.order:type_name -> holdfast.peer.v1.OrderSummary
+	6,  // 10: holdfast.peer.v1.CommandResult.stock:type_name -> holdfast.peer.v1.StockSummary
+	16, // 11: holdfast.peer.v1.StockSummary.total:type_name -> holdfast.event.v1.Level
+	17, // 12: holdfast.peer.v1.StockSummary.locations:type_name -> holdfast.event.v1.LocationLevel
+	18, // 13: holdfast.peer.v1.Wanted.returned_at:type_name -> holdfast.event.v1.ReturnedAt
+	7,  // 14: holdfast.peer.v1.ReservationRequest.wanted:type_name -> holdfast.peer.v1.Wanted
+	19, // 15: holdfast.peer.v1.ReservationRequest.allocation:type_name -> holdfast.event.v1.AllocationRule
+	9,  // 16: holdfast.peer.v1.ReservationResponse.held:type_name -> holdfast.peer.v1.Held
+	10, // 17: holdfast.peer.v1.ReservationResponse.position:type_name -> holdfast.peer.v1.PartitionOffset
+	9,  // 18: holdfast.peer.v1.OrderQuery.held:type_name -> holdfast.peer.v1.Held
+	8,  // 19: holdfast.peer.v1.OrderQueryResponse.wanted:type_name -> holdfast.peer.v1.ReservationRequest
+	0,  // 20: holdfast.peer.v1.PeerService.Exchange:input_type -> holdfast.peer.v1.ExchangeRequest
+	1,  // 21: holdfast.peer.v1.PeerService.Exchange:output_type -> holdfast.peer.v1.ExchangeResponse
+	21, // [21:22] is the sub-list for method output_type
+	20, // [20:21] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_peer_v1_peer_proto_init() }
