@@ -52,6 +52,12 @@ const (
 	CommandTypeVoidPayment       CommandType = "void_payment"
 )
 
+// Defines values for CreateReplaySource.
+const (
+	CreateReplaySourceKafka  CreateReplaySource = "kafka"
+	CreateReplaySourceMirror CreateReplaySource = "mirror"
+)
+
 // Defines values for FulfilmentStatus.
 const (
 	FulfilmentStatusDelivered          FulfilmentStatus = "delivered"
@@ -88,9 +94,9 @@ const (
 
 // Defines values for InsightProvenanceState.
 const (
-	Former InsightProvenanceState = "former"
-	Live   InsightProvenanceState = "live"
-	Staged InsightProvenanceState = "staged"
+	InsightProvenanceStateFormer InsightProvenanceState = "former"
+	InsightProvenanceStateLive   InsightProvenanceState = "live"
+	InsightProvenanceStateStaged InsightProvenanceState = "staged"
 )
 
 // Defines values for OrderKind.
@@ -140,6 +146,14 @@ const (
 	Prepaid   PlaceOrderPaymentTerms = "prepaid"
 )
 
+// Defines values for PlanItemChange.
+const (
+	ChangeAdditive PlanItemChange = "additive"
+	ChangeBreaking PlanItemChange = "changed"
+	ChangeNew      PlanItemChange = "new"
+	ChangeNone     PlanItemChange = "unchanged"
+)
+
 // Defines values for Reason.
 const (
 	ReasonCorrection Reason = "correction"
@@ -151,6 +165,48 @@ const (
 	ReasonRestock    Reason = "restock"
 	ReasonReturn     Reason = "return"
 	ReasonShrinkage  Reason = "shrinkage"
+)
+
+// Defines values for ReplaySource.
+const (
+	ReplaySourceKafka  ReplaySource = "kafka"
+	ReplaySourceMirror ReplaySource = "mirror"
+)
+
+// Defines values for ReplayDecisionType.
+const (
+	ReplayDecisionTypeInsightDropped  ReplayDecisionType = "insight_dropped"
+	ReplayDecisionTypePromoted        ReplayDecisionType = "promoted"
+	ReplayDecisionTypeReplayCancelled ReplayDecisionType = "replay_cancelled"
+	ReplayDecisionTypeReplayContinued ReplayDecisionType = "replay_continued"
+	ReplayDecisionTypeReplayCreated   ReplayDecisionType = "replay_created"
+	ReplayDecisionTypeReplayDiscarded ReplayDecisionType = "replay_discarded"
+	ReplayDecisionTypeReplayFilled    ReplayDecisionType = "replay_filled"
+	ReplayDecisionTypeReplayPaused    ReplayDecisionType = "replay_paused"
+	ReplayDecisionTypeReplayResumed   ReplayDecisionType = "replay_resumed"
+	ReplayDecisionTypeReplayStalled   ReplayDecisionType = "replay_stalled"
+	ReplayDecisionTypeReplayVerified  ReplayDecisionType = "replay_verified"
+	ReplayDecisionTypeRolledBack      ReplayDecisionType = "rolled_back"
+	ReplayDecisionTypeVerifyRequested ReplayDecisionType = "verify_requested"
+)
+
+// Defines values for ReplayEstimateBasis.
+const (
+	BasisNothing ReplayEstimateBasis = "nothing"
+	BasisReplay  ReplayEstimateBasis = "replay"
+	BasisSample  ReplayEstimateBasis = "sample"
+)
+
+// Defines values for ReplayPhase.
+const (
+	ReplayPhaseCancelled ReplayPhase = "cancelled"
+	ReplayPhaseDiscarded ReplayPhase = "discarded"
+	ReplayPhaseFilling   ReplayPhase = "filling"
+	ReplayPhaseFormer    ReplayPhase = "former"
+	ReplayPhaseLive      ReplayPhase = "live"
+	ReplayPhasePaused    ReplayPhase = "paused"
+	ReplayPhaseQueued    ReplayPhase = "queued"
+	ReplayPhaseStaged    ReplayPhase = "staged"
 )
 
 // Defines values for ReturnStatus.
@@ -358,11 +414,65 @@ type CountStock struct {
 	Reference Reference `json:"reference,omitempty,omitzero"`
 }
 
+// CreateReplay Either a definition, or the name of an insight that is live.
+type CreateReplay struct {
+	// Definition The definition, in YAML (docs/insights.md)
+	Definition string `json:"definition,omitempty,omitzero"`
+
+	// EventsPerSecond How fast it may be filled, by each replica of analytics-projector; 0: as fast as it can
+	EventsPerSecond int64 `json:"events_per_second,omitempty,omitzero"`
+
+	// Force It is created although the start of the log was deleted
+	Force bool `json:"force,omitempty,omitzero"`
+
+	// From Rows before it are left out
+	From DayOrTime `json:"from,omitempty,omitzero"`
+
+	// Insight The name of an insight: its live definition is computed again
+	Insight string `json:"insight,omitempty,omitzero"`
+
+	// Promote It goes live by itself once it is filled and verified
+	Promote bool `json:"promote,omitempty,omitzero"`
+
+	// Source `mirror` (default) reads the tables in ClickHouse, which is fast; `kafka` reads the log itself
+	Source CreateReplaySource `json:"source,omitempty,omitzero"`
+
+	// To Rows from it on are left out
+	To DayOrTime `json:"to,omitempty,omitzero"`
+
+	// UpTo A Holdfast-Position: events from it on are left out
+	UpTo string `json:"up_to,omitempty,omitzero"`
+}
+
+// CreateReplaySource `mirror` (default) reads the tables in ClickHouse, which is fast; `kafka` reads the log itself
+type CreateReplaySource string
+
 // Currency ISO 4217
 type Currency = string
 
 // DayOrTime defines model for DayOrTime.
 type DayOrTime = string
+
+// Decide defines model for Decide.
+type Decide struct {
+	// Force Do it where the refusal is `forceable`
+	Force bool `json:"force,omitempty,omitzero"`
+
+	// Reason Why; it stays in the log
+	Reason Explanation `json:"reason,omitempty,omitzero"`
+}
+
+// DefinitionDifference defines model for DefinitionDifference.
+type DefinitionDifference struct {
+	// Field Such as `measures.revenue`
+	Field string `json:"field"`
+
+	// File What the definition has; absent: it has no such field
+	File string `json:"file,omitempty,omitzero"`
+
+	// Live What is live; absent: it has no such field
+	Live string `json:"live,omitempty,omitzero"`
+}
 
 // DeliverOrder defines model for DeliverOrder.
 type DeliverOrder struct {
@@ -744,6 +854,13 @@ type PaymentReference = string
 // PaymentStatus defines model for PaymentStatus.
 type PaymentStatus string
 
+// PendingReplay The newest replay of the same version, which is not live
+type PendingReplay struct {
+	// Phase `queued` behind another one of the insight, `filling`, `paused`, `staged` (filled, not live), `live`, `former` (was live before), `cancelled`, `discarded`
+	Phase    ReplayPhase `json:"phase"`
+	ReplayID string      `json:"replay_id"`
+}
+
 // PlaceOrder defines model for PlaceOrder.
 type PlaceOrder struct {
 	Allocation Allocation `json:"allocation,omitempty,omitzero"`
@@ -762,6 +879,48 @@ type PlaceOrder struct {
 
 // PlaceOrderPaymentTerms defines model for PlaceOrder.PaymentTerms.
 type PlaceOrderPaymentTerms string
+
+// Plan defines model for Plan.
+type Plan struct {
+	Items []PlanItem `json:"items"`
+
+	// Position Where the log ended
+	Position string `json:"position"`
+
+	// WithoutFile Insights that are live and have no definition in the plan
+	WithoutFile []string `json:"without_file"`
+}
+
+// PlanFile defines model for PlanFile.
+type PlanFile struct {
+	Definition string `json:"definition"`
+
+	// File The name of the file, for the answer
+	File string `json:"file,omitempty,omitzero"`
+}
+
+// PlanItem defines model for PlanItem.
+type PlanItem struct {
+	Change          PlanItemChange         `json:"change"`
+	Differences     []DefinitionDifference `json:"differences"`
+	Estimate        ReplayEstimate         `json:"estimate,omitempty,omitzero"`
+	File            string                 `json:"file,omitempty,omitzero"`
+	Fingerprint     string                 `json:"fingerprint"`
+	Insight         string                 `json:"insight"`
+	LiveFingerprint string                 `json:"live_fingerprint,omitempty,omitzero"`
+	LiveReplayID    string                 `json:"live_replay_id,omitempty,omitzero"`
+
+	// Pending The newest replay of the same version, which is not live
+	Pending PendingReplay `json:"pending,omitempty,omitzero"`
+}
+
+// PlanItemChange defines model for PlanItem.Change.
+type PlanItemChange string
+
+// PlanRequest defines model for PlanRequest.
+type PlanRequest struct {
+	Definitions []PlanFile `json:"definitions"`
+}
 
 // PositiveAmount An amount of more than 0.
 type PositiveAmount = string
@@ -786,13 +945,16 @@ type ProblemDocument struct {
 	CurrentVersion int64          `json:"current_version,omitempty,omitzero"`
 	Detail         string         `json:"detail,omitempty,omitzero"`
 	Errors         []ProblemField `json:"errors,omitempty,omitzero"`
-	Instance       string         `json:"instance,omitempty,omitzero"`
-	OrderID        string         `json:"order_id,omitempty,omitzero"`
-	Reached        string         `json:"reached,omitempty,omitzero"`
-	Short          []ShortLine    `json:"short,omitempty,omitzero"`
-	Status         int            `json:"status"`
-	Title          string         `json:"title"`
-	Type           string         `json:"type"`
+
+	// Forceable The same request with `force` is carried out
+	Forceable bool        `json:"forceable,omitempty,omitzero"`
+	Instance  string      `json:"instance,omitempty,omitzero"`
+	OrderID   string      `json:"order_id,omitempty,omitzero"`
+	Reached   string      `json:"reached,omitempty,omitzero"`
+	Short     []ShortLine `json:"short,omitempty,omitzero"`
+	Status    int         `json:"status"`
+	Title     string      `json:"title"`
+	Type      string      `json:"type"`
 }
 
 // ProblemField defines model for ProblemField.
@@ -853,6 +1015,193 @@ type Reference = string
 // RegisterItem defines model for RegisterItem.
 type RegisterItem struct {
 	Description string `json:"description,omitempty,omitzero"`
+}
+
+// Replay defines model for Replay.
+type Replay struct {
+	// By Who asked for a command.
+	By         Principal `json:"by"`
+	CreatedAt  time.Time `json:"created_at"`
+	Definition string    `json:"definition,omitempty,omitzero"`
+
+	// EventsPerSecond How fast it may be filled
+	EventsPerSecond int64        `json:"events_per_second,omitempty,omitzero"`
+	Filled          ReplayFilled `json:"filled,omitempty,omitzero"`
+
+	// Fingerprint Of what is computed
+	Fingerprint string    `json:"fingerprint"`
+	From        time.Time `json:"from,omitempty,omitzero"`
+
+	// Idle Nothing more becomes of it unless somebody decides about it
+	Idle bool `json:"idle"`
+
+	// Insight Name of the insight
+	Insight string `json:"insight"`
+
+	// Phase `queued` behind another one of the insight, `filling`, `paused`, `staged` (filled, not live), `live`, `former` (was live before), `cancelled`, `discarded`
+	Phase ReplayPhase `json:"phase"`
+
+	// Pinned Position at which the log ended when the replay was created
+	Pinned   string         `json:"pinned"`
+	Progress ReplayProgress `json:"progress,omitempty,omitzero"`
+
+	// ProgressProblem Why there is no progress
+	ProgressProblem string `json:"progress_problem,omitempty,omitzero"`
+	Promote         bool   `json:"promote"`
+
+	// PromotedAt When it last went live
+	PromotedAt time.Time    `json:"promoted_at,omitempty,omitzero"`
+	ReplayID   string       `json:"replay_id"`
+	Source     ReplaySource `json:"source"`
+
+	// Stalled Why the work cannot go on at present
+	Stalled  string         `json:"stalled,omitempty,omitzero"`
+	To       time.Time      `json:"to,omitempty,omitzero"`
+	UpTo     string         `json:"up_to,omitempty,omitzero"`
+	Verified ReplayVerified `json:"verified,omitempty,omitzero"`
+
+	// Verifying A verification was asked for and has no result yet
+	Verifying bool `json:"verifying"`
+}
+
+// ReplaySource defines model for Replay.Source.
+type ReplaySource string
+
+// ReplayDecision defines model for ReplayDecision.
+type ReplayDecision struct {
+	At time.Time `json:"at"`
+
+	// By Who asked for a command.
+	By     Principal          `json:"by"`
+	Forced bool               `json:"forced"`
+	Reason string             `json:"reason,omitempty,omitzero"`
+	Type   ReplayDecisionType `json:"type"`
+}
+
+// ReplayDecisionType defines model for ReplayDecision.Type.
+type ReplayDecisionType string
+
+// ReplayDifference A key with two values for its measures. A side that lacks the key has none.
+type ReplayDifference struct {
+	Key map[string]string `json:"key"`
+
+	// Other Of the live version, or of the raw log
+	Other  map[string]string `json:"other,omitempty,omitzero"`
+	Staged map[string]string `json:"staged,omitempty,omitzero"`
+}
+
+// ReplayEstimate defines model for ReplayEstimate.
+type ReplayEstimate struct {
+	// Basis `replay`: the newest replay of the insight; `sample`: a part of the history that was computed; `nothing`: the source has no rows
+	Basis ReplayEstimateBasis `json:"basis"`
+
+	// Bytes On the disk of ClickHouse
+	Bytes int64 `json:"bytes"`
+
+	// Offsets Offsets of the history that the source has rows of
+	Offsets       int64   `json:"offsets"`
+	ReplayID      string  `json:"replay_id,omitempty,omitzero"`
+	SampleOffsets int64   `json:"sample_offsets,omitempty,omitzero"`
+	Seconds       float32 `json:"seconds"`
+	SourceRows    int64   `json:"source_rows"`
+}
+
+// ReplayEstimateBasis `replay`: the newest replay of the insight; `sample`: a part of the history that was computed; `nothing`: the source has no rows
+type ReplayEstimateBasis string
+
+// ReplayFilled defines model for ReplayFilled.
+type ReplayFilled struct {
+	// Events Offsets that it went through
+	Events  int64   `json:"events"`
+	Seconds float32 `json:"seconds"`
+}
+
+// ReplayLog defines model for ReplayLog.
+type ReplayLog struct {
+	Items []ReplayDecision `json:"items"`
+}
+
+// ReplayPage defines model for ReplayPage.
+type ReplayPage struct {
+	Items      []Replay `json:"items"`
+	NextCursor string   `json:"next_cursor,omitempty,omitzero"`
+}
+
+// ReplayPartition defines model for ReplayPartition.
+type ReplayPartition struct {
+	// Next Events below this offset are in the table
+	Next      int64 `json:"next"`
+	Partition int32 `json:"partition"`
+
+	// Target Where its history ends
+	Target int64  `json:"target"`
+	Topic  string `json:"topic"`
+}
+
+// ReplayPeriod defines model for ReplayPeriod.
+type ReplayPeriod struct {
+	Different int64  `json:"different"`
+	Month     string `json:"month"`
+	Rows      int64  `json:"rows"`
+}
+
+// ReplayPhase `queued` behind another one of the insight, `filling`, `paused`, `staged` (filled, not live), `live`, `former` (was live before), `cancelled`, `discarded`
+type ReplayPhase string
+
+// ReplayProgress defines model for ReplayProgress.
+type ReplayProgress struct {
+	// Done Offsets of the history that are in the table
+	Done int64 `json:"done"`
+
+	// EventsPerSecond Average so far; 0: nothing is done yet
+	EventsPerSecond float32 `json:"events_per_second"`
+
+	// FilledAt When the table was last written
+	FilledAt   time.Time         `json:"filled_at,omitempty,omitzero"`
+	Partitions []ReplayPartition `json:"partitions"`
+
+	// Position What the table has
+	Position string `json:"position"`
+
+	// RemainingSeconds How long the rest takes at that speed; absent where nobody knows
+	RemainingSeconds float32 `json:"remaining_seconds,omitempty,omitzero"`
+
+	// Total Offsets of the history
+	Total int64 `json:"total"`
+}
+
+// ReplayVerified defines model for ReplayVerified.
+type ReplayVerified struct {
+	// Against The replay that was live; absent: there was none, or it has other keys
+	Against string `json:"against,omitempty,omitzero"`
+
+	// Different Keys whose measures differ, or which one side lacks
+	Different int64              `json:"different"`
+	Examples  []ReplayDifference `json:"examples,omitempty,omitzero"`
+
+	// Green Nothing was found that must not be
+	Green    bool              `json:"green"`
+	LiveRows int64             `json:"live_rows,omitempty,omitzero"`
+	LiveSums map[string]string `json:"live_sums,omitempty,omitzero"`
+	Periods  []ReplayPeriod    `json:"periods,omitempty,omitzero"`
+
+	// Position Where both sides were compared
+	Position string `json:"position"`
+
+	// Problem Why it is not green
+	Problem string `json:"problem,omitempty,omitzero"`
+	Rows    int64  `json:"rows"`
+
+	// Sampled Keys that were compared with the raw log
+	Sampled int     `json:"sampled"`
+	Seconds float32 `json:"seconds"`
+
+	// Sums Of the measures that can be added up
+	Sums map[string]string `json:"sums,omitempty,omitzero"`
+
+	// Wrong How many of them were different
+	Wrong         int                `json:"wrong"`
+	WrongExamples []ReplayDifference `json:"wrong_examples,omitempty,omitzero"`
 }
 
 // RequestReturn defines model for RequestReturn.
@@ -1112,7 +1461,7 @@ type TimelineEntry struct {
 	} `json:"lines,omitempty,omitzero"`
 	OccurredAt time.Time `json:"occurred_at"`
 
-	// Principal Absent where it is unknown
+	// Principal Absent where it is unknown, and for other causes than a command
 	Principal  Principal `json:"principal,omitempty,omitzero"`
 	Reason     string    `json:"reason,omitempty,omitzero"`
 	RecordedAt time.Time `json:"recorded_at"`
@@ -1152,6 +1501,9 @@ type Cursor = string
 // CustomerIDQuery defines model for CustomerIDQuery.
 type CustomerIDQuery = string
 
+// DecisionKey defines model for DecisionKey.
+type DecisionKey = string
+
 // From defines model for From.
 type From = DayOrTime
 
@@ -1184,6 +1536,9 @@ type OrderID = string
 
 // Prefer defines model for Prefer.
 type Prefer = string
+
+// ReplayID defines model for ReplayID.
+type ReplayID = string
 
 // ReportLimit defines model for ReportLimit.
 type ReportLimit = int
@@ -1263,6 +1618,15 @@ type PreviewBusy = ProblemDocument
 // QuestionTooLarge RFC 9457; code is stable, detail is for people.
 type QuestionTooLarge = ProblemDocument
 
+// ReplayConflict RFC 9457; code is stable, detail is for people.
+type ReplayConflict = ProblemDocument
+
+// ReplayCreated defines model for ReplayCreated.
+type ReplayCreated = Replay
+
+// ReplayList defines model for ReplayList.
+type ReplayList = ReplayPage
+
 // Revenue defines model for Revenue.
 type Revenue = RevenuePage
 
@@ -1292,3 +1656,6 @@ type TooManyRequests = ProblemDocument
 
 // Unavailable RFC 9457; code is stable, detail is for people.
 type Unavailable = ProblemDocument
+
+// Decision defines model for Decision.
+type Decision = Decide

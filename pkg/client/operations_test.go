@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -25,7 +26,7 @@ func TestEveryOperationHasAMethod(t *testing.T) {
 		io.WriteString(w, `{}`)
 	}))
 	defer server.Close()
-	calls := callsOf(client.New(server.URL))
+	calls := callsOf(client.New(server.URL), client.New(server.URL, client.WithAttempts(1)))
 	for _, o := range apitest.Open(t).Operations() {
 		if !strings.HasPrefix(o.Path, "/v1/") {
 			continue // health and metrics are for operators
@@ -46,10 +47,14 @@ func TestEveryOperationHasAMethod(t *testing.T) {
 	}
 }
 
-// callsOf are calls of the client's methods, by the ID of the operation.
-func callsOf(c *client.Client) map[string]func(context.Context) error {
+// callsOf are calls of the client's methods, by the ID of the operation. once is the same client without retries.
+func callsOf(c, once *client.Client) map[string]func(context.Context) error {
 	const order, fulfilment, returned, sku, transfer = "order_id", "fulfilment_id", "return_id", "sku", "transfer_id"
+	const replay = "replay_id"
 	type ctx = context.Context
+	decide := func(action client.ReplayAction) func(ctx) error {
+		return func(x ctx) error { return errorOf(c.DecideReplay(x, replay, action, client.Decide{})) }
+	}
 	return map[string]func(ctx) error{
 		"placeOrder":       func(x ctx) error { return errorOf(c.PlaceOrder(x, client.PlaceOrder{})) },
 		"cancelOrder":      func(x ctx) error { return errorOf(c.CancelOrder(x, order, "")) },
@@ -96,6 +101,28 @@ func callsOf(c *client.Client) map[string]func(context.Context) error {
 		"listInsights":      func(x ctx) error { return errorOf(c.Insights(x)) },
 		"askInsight":        func(x ctx) error { return errorOf(c.Ask(x, "name", client.Question{})) },
 		"previewInsight":    func(x ctx) error { return errorOf(c.PreviewInsight(x, "", 0)) },
+		"createReplay":      func(x ctx) error { return errorOf(c.CreateReplay(x, client.CreateReplay{})) },
+		"listReplays":       func(x ctx) error { return errorOf(c.Replays(x, client.ReplayFilter{})) },
+		"getReplay":         func(x ctx) error { return errorOf(c.Replay(x, replay)) },
+		"getReplayLog":      func(x ctx) error { return errorOf(c.ReplayLog(x, replay)) },
+		"followReplay": func(x ctx) error {
+			err := once.FollowReplay(x, replay, func(*client.Replay) {})
+			if err == nil {
+				return errors.New("a stream without an end is taken for one")
+			}
+			return nil
+		},
+		"pauseReplay":    decide(client.PauseReplay),
+		"resumeReplay":   decide(client.ResumeReplay),
+		"cancelReplay":   decide(client.CancelReplay),
+		"verifyReplay":   decide(client.VerifyReplay),
+		"promoteReplay":  decide(client.PromoteReplay),
+		"rollBackReplay": decide(client.RollBackReplay),
+		"discardReplay":  decide(client.DiscardReplay),
+		"planInsights": func(x ctx) error {
+			return errorOf(c.PlanInsights(x, client.PlanRequest{Definitions: []client.PlanFile{}}))
+		},
+		"dropInsight": func(x ctx) error { return c.DropInsight(x, "name", client.Decide{}) },
 		"runCommands": func(x ctx) error {
 			results, err := c.Bulk(x, strings.NewReader(""))
 			if err == nil {

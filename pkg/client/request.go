@@ -150,6 +150,9 @@ func exchange[T any](h *http.Client, request *http.Request) (*Answer[T], error) 
 		*text = Raw{Body: body, NextCursor: response.Header.Get("Holdfast-Next-Cursor")}
 		return answer, nil
 	}
+	if response.StatusCode == http.StatusNoContent {
+		return answer, nil
+	}
 	if err := json.Unmarshal(body, &answer.Value); err != nil {
 		return nil, fmt.Errorf("decode answer: %w", err)
 	}

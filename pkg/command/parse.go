@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/pkg/input"
-	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -110,14 +109,8 @@ func (c *Command) CheckKey(sent *string) (string, error) {
 		return "", nil
 	}
 	key := *sent
-	if key == "" || len(key) > limits.MaxKeyBytes {
-		return "", problem.New(problem.InvalidKey,
-			"An idempotency key has 1 to "+strconv.Itoa(limits.MaxKeyBytes)+" characters.")
-	}
-	for i := range len(key) {
-		if key[i] < 0x20 || key[i] > 0x7e {
-			return "", problem.New(problem.InvalidKey, "The idempotency key may hold printable ASCII characters only.")
-		}
+	if fault := input.KeyFault(key); fault != "" {
+		return "", problem.New(problem.InvalidKey, fault)
 	}
 	return key, nil
 }

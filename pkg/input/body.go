@@ -188,6 +188,8 @@ func jsonKind(t reflect.Type) string {
 		return "a whole number"
 	case t.Kind() == reflect.Slice:
 		return "an array"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
 	}
 	return "an object"
 }

@@ -104,6 +104,19 @@ func NewSKUFault(sku string) string {
 	return SKUFault(sku)
 }
 
+// KeyFault says what is wrong with an idempotency key, as a sentence, or "".
+func KeyFault(key string) string {
+	if key == "" || len(key) > limits.MaxKeyBytes {
+		return "An idempotency key has 1 to " + strconv.Itoa(limits.MaxKeyBytes) + " characters."
+	}
+	for i := range len(key) {
+		if key[i] < 0x20 || key[i] > 0x7e {
+			return "The idempotency key may hold printable ASCII characters only."
+		}
+	}
+	return ""
+}
+
 // ActorFault says what is wrong with the name of who asks for a command, or "". People read such a name as the one who
 // did it. So it may not hold marks that turn the direction of writing, which make a name look like another.
 func ActorFault(name string) string {

@@ -52,4 +52,8 @@ const (
 	InvalidDefinition    = "invalid_definition"
 	QuestionTooLarge     = "question_too_large"
 	PreviewBusy          = "preview_busy"
+	InvalidReplay        = "invalid_replay"
+	UnknownReplay        = "unknown_replay"
+	ReplayRefused        = "replay_refused"
+	LogCut               = "log_cut"
 )

@@ -76,6 +76,8 @@ type Problem struct {
 	CurrentOnHand  *int64
 	// Reached is the position of the view, with position_not_reached.
 	Reached string
+	// Forceable is true where the same request with force is carried out.
+	Forceable bool
 	// RetryAfterSeconds is sent as Retry-After; 0: there is no such header.
 	RetryAfterSeconds int
 	// Reason is the error inside. It goes to the log, never to the client.
@@ -165,6 +167,9 @@ func (p *Problem) AppendJSON(b []byte) []byte {
 		b = appendjson.Int(b, "current_on_hand", *p.CurrentOnHand)
 	}
 	b = appendjson.Member(b, "reached", p.Reached)
+	if p.Forceable {
+		b = append(b, `,"forceable":true`...)
+	}
 	return append(b, '}')
 }
 

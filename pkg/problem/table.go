@@ -276,7 +276,7 @@ var rows = []Row{
 			"(--max-queue-wait); or the replica that serves it has 65,536 messages, or 64 " +
 			"MiB, waiting at the one that took the request; or, for a new order or document, 32,768 orders of " +
 			"the shard wait for stock of other shards; or the requests under way take all the memory that there is for " +
-			"them (--max-request-memory). Nothing was written.",
+			"them (--max-request-memory); or 64 streams of replays' progress are open. Nothing was written.",
 		Remedy: retrySame + " Wait longer each time, and send fewer at a time where it comes often.",
 	},
 	{
@@ -749,5 +749,32 @@ var rows = []Row{
 		Title:  "The fulfilment is delivered already",
 		Cause:  "The shipment has been recorded as delivered.",
 		Remedy: "Nothing: what you want is so.",
+	},
+	// Replays.
+	{
+		Code: InvalidReplay, Status: http.StatusBadRequest,
+		Title: "The replay that is asked for is not valid",
+		Cause: "Definition and insight are both there, or neither is; or a source, a time, a throttle or a reason is not " +
+			"one that there is.",
+		Remedy: fixRequest,
+	},
+	{
+		Code: UnknownReplay, Status: http.StatusNotFound,
+		Title:  "The replay is not known",
+		Cause:  "No replay has this ID.",
+		Remedy: "`holdfast replay ls` lists those that there are.",
+	},
+	{
+		Code: ReplayRefused, Status: http.StatusConflict,
+		Title: "The replay or insight does not take this now",
+		Cause: "The phase of the replay does not allow it, or a version that was not verified would go live. " +
+			"`detail` says which. `forceable` is true where `force` makes it allowed.",
+		Remedy: "Do what `detail` says, or send `force`: true where `forceable` is true.",
+	},
+	{
+		Code: LogCut, Status: http.StatusConflict,
+		Title:  "The start of the log was deleted",
+		Cause:  "Kafka has deleted records at the start of a topic, so that a replay cannot cover the whole history.",
+		Remedy: "Restore the topic, or send `force`: true for a replay of what is left.",
 	},
 }

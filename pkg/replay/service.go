@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,6 +34,8 @@ func NewService(
 
 // Order is what a replay is to do.
 type Order struct {
+	// ID makes it one of its own: an order that comes again with it makes no second replay. Empty: each is another.
+	ID string
 	// File is where the definition was read from, for messages, and Text the definition in YAML.
 	File string
 	Text []byte
@@ -62,14 +65,14 @@ func (e *CutLogError) Error() string {
 		e.Topic)
 }
 
+// ErrOtherOrder is the error for an ID that a replay of another order has.
+var ErrOtherOrder = errors.New("the replay with this ID was created by another order")
+
 // Create checks a definition, pins where the log ends, and creates a replay. A fault of the definition is an
-// *insight.Problem.
+// *insight.Problem. An order whose ID has a replay gets that one.
 func (s *Service) Create(ctx context.Context, o Order) (*catalog.Replay, error) {
-	d, err := insight.Parse(o.File, o.Text)
+	d, err := s.Validate(ctx, o.File, o.Text)
 	if err != nil {
-		return nil, err
-	}
-	if err := d.Validate(ctx, s.conn); err != nil {
 		return nil, err
 	}
 	if o.EventsPerSecond < 0 || o.EventsPerSecond > MaxEventsPerSecond {
@@ -87,7 +90,6 @@ func (s *Service) Create(ctx context.Context, o Order) (*catalog.Replay, error) 
 	if err != nil {
 		return nil, err
 	}
-	id := uuid.NewString()
 	created := &catalog.Created{
 		Text: string(o.Text), Fingerprint: d.Fingerprint(), Source: o.Source,
 		Pinned: eventlog.PositionOf(pinned).String(), From: o.From, To: o.To,
@@ -96,13 +98,50 @@ func (s *Service) Create(ctx context.Context, o Order) (*catalog.Replay, error) 
 	if !o.UpTo.IsZero() {
 		created.UpTo = o.UpTo.String()
 	}
+	if o.ID == "" {
+		o.ID = uuid.NewString()
+	}
+	if known := s.Replay(o.ID); known != nil {
+		return repeated(known, created)
+	}
 	state, err := s.catalog.Decide(ctx, catalog.Decision{
-		Type: catalog.ReplayCreated, ReplayID: id, Insight: d.Name, By: o.By, Forced: o.Force, Created: created,
+		Type: catalog.ReplayCreated, ReplayID: o.ID, Insight: d.Name, By: o.By, Forced: o.Force, Created: created,
 	})
+	if known := s.Replay(o.ID); err != nil && known != nil { // the same order has come twice at a time
+		return repeated(known, created)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return state.Replay(id), nil
+	return state.Replay(o.ID), nil
+}
+
+// Validate reads a definition, checks its SQL and runs its examples. A fault is an *insight.Problem.
+func (s *Service) Validate(ctx context.Context, file string, text []byte) (*insight.Definition, error) {
+	d, err := insight.Parse(file, text)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.Validate(ctx, s.conn)
+}
+
+// repeated is the replay that an order has made before. The log may have grown since, and comments may differ.
+func repeated(known *catalog.Replay, again *catalog.Created) (*catalog.Replay, error) {
+	a, b := known.Created, *again
+	at := func(t *time.Time) time.Time {
+		if t == nil {
+			return time.Time{}
+		}
+		return *t
+	}
+	same := at(a.From).Equal(at(b.From)) && at(a.To).Equal(at(b.To))
+	for _, c := range []*catalog.Created{&a, &b} {
+		c.Text, c.Pinned, c.From, c.To = "", "", nil, nil
+	}
+	if !same || a != b {
+		return nil, ErrOtherOrder
+	}
+	return known, nil
 }
 
 // partitions are all partitions of the event topics.
@@ -178,11 +217,17 @@ func (s *Service) Decided() <-chan struct{} {
 	return changed
 }
 
+// IsIdle reports whether nothing more becomes of a replay unless somebody decides about it.
+func (s *Service) IsIdle(r *catalog.Replay) bool {
+	state, _ := s.catalog.State()
+	return state.IsIdle(r)
+}
+
 // Ready returns nil once all decisions are known that there were at the start.
 func (s *Service) Ready() error { return s.catalog.Ready() }
 
 // Decide writes what somebody decided about a replay: to pause, resume, cancel, discard, verify, promote or roll it
-// back. The error is a *catalog.Refusal when it is not allowed.
+// back; or about an insight: to drop it with all its replays, and then there is no replay to return. The error is a *catalog.Refusal when it is not allowed.
 func (s *Service) Decide(ctx context.Context, d catalog.Decision) (*catalog.Replay, error) {
 	if d.Type == catalog.RolledBack {
 		if r := s.Replay(d.ReplayID); r != nil {
@@ -194,10 +239,4 @@ func (s *Service) Decide(ctx context.Context, d catalog.Decision) (*catalog.Repl
 		return nil, err
 	}
 	return state.Replay(d.ReplayID), nil
-}
-
-// Drop ends an insight and all its replays.
-func (s *Service) Drop(ctx context.Context, name string, by catalog.Principal) error {
-	_, err := s.catalog.Decide(ctx, catalog.Decision{Type: catalog.InsightDropped, Insight: name, By: by})
-	return err
 }

@@ -25,6 +25,10 @@ NOT_IN_SCHEMA = [
     ("", "amount_overflow", "a sum is too large"),
     ("", "invalid_cursor", "only the server makes cursors"),
     ("", "invalid_position", "the entries of a position have an order"),
+    ("/replays", "invalid_definition", "what a definition may say is no JSON schema"),
+    ("/replays", "missing_field", "either the definition or the insight is there"),
+    ("/replays", "invalid_replay", "to must be after from; the definition or the insight, and not both"),
+    ("/plan", "invalid_definition", "what a definition may say is no JSON schema"),
     ("/revenue", "invalid_parameter", "to must be after from"),
     ("/stock-movements", "invalid_parameter", "to must be after from"),
 ]

@@ -3,6 +3,8 @@
 import itertools
 import json
 import sys
+import time
+import urllib.error
 import urllib.request
 
 url = sys.argv[1]
@@ -14,9 +16,15 @@ def send(method, path, body):
     global position
     headers = {"Content-Type": "application/json", "Idempotency-Key": f"seed-{next(keys)}"}
     request = urllib.request.Request(url + path, json.dumps(body).encode(), headers, method=method)
-    with urllib.request.urlopen(request) as answer:
-        position = answer.headers["Holdfast-Position"]
-        return json.load(answer)
+    for pause in (0.1, 0.5, 1, 2, 5, None):
+        try:
+            with urllib.request.urlopen(request) as answer:
+                position = answer.headers["Holdfast-Position"] or position
+                return json.load(answer)
+        except urllib.error.HTTPError as problem:
+            if problem.code != 503 or pause is None:
+                raise
+        time.sleep(pause)
 
 
 def order(terms):
@@ -51,4 +59,9 @@ for _ in range(6):
     send("POST", f"/v1/orders/{delivered}/fulfilments/{fulfilment}/delivery", {})
     back = send("POST", f"/v1/orders/{delivered}/returns", {"lines": [{"sku": "A1", "quantity": 10}]})
     orders.append({"order_id": delivered, "fulfilment_id": fulfilment, "return_id": back["return_id"]})
-json.dump({"position": position, "paths": items + orders}, sys.stdout)
+definition = "name: units\nsource: sales\nkeys: {sku: sku}\nmeasures:\n  units: {sql: sum(quantity), unit: count}\n"
+replays = []
+for _ in range(3):
+    sent = send("POST", "/v1/replays", {"definition": "description: Units sold\n" + definition})
+    replays.append({"replay_id": sent["replay_id"]})
+json.dump({"position": position, "paths": [*items, *replays, {"name": "units"}, *orders]}, sys.stdout)

@@ -12,6 +12,8 @@ import (
 // Operation is a method of a path, with what the document says of it.
 type Operation struct {
 	ID, Method, Path string
+	// Tag is the group that it is in.
+	Tag string
 	// Codes are those of refusals, by status.
 	Codes map[int][]string
 	// Examples are the bodies that the document shows, by name, and MediaType what they are.
@@ -40,11 +42,18 @@ func (d *Document) Operations() []Operation {
 				path: regexp.MustCompile("^" + parameter.ReplaceAllString(path, "[^/]+") + "$"),
 			}
 			o.ID, _ = spec["operationId"].(string)
+			if tags, _ := spec["tags"].([]any); len(tags) > 0 {
+				o.Tag, _ = tags[0].(string)
+			}
 			for status := range at(spec, "responses") {
 				n, _ := strconv.Atoi(status)
 				o.Codes[n] = d.codes(at(spec, "responses", status), n)
 			}
-			for media, content := range at(spec, "requestBody", "content") {
+			body := at(spec, "requestBody")
+			if ref, _ := body["$ref"].(string); ref != "" {
+				body = at(d.raw, "components", "requestBodies", ref[strings.LastIndex(ref, "/")+1:])
+			}
+			for media, content := range at(body, "content") {
 				o.MediaType = media
 				o.Examples = examples(content)
 			}
@@ -52,6 +61,11 @@ func (d *Document) Operations() []Operation {
 		}
 	}
 	return all
+}
+
+// IsRead reports whether the read side serves the operation.
+func (o *Operation) IsRead() bool {
+	return slices.Contains([]string{"queries", "reports", "insights", "replays"}, o.Tag)
 }
 
 // codes are those that a response names: in its own description, or else in the examples of what it refers to. Those of

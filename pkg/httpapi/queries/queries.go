@@ -1,7 +1,7 @@
-// Package queries has the HTTP routes of the read side: availability, orders, reports and insights.
+// Package queries has the HTTP routes of the read side: availability, orders, reports, insights and their replays.
 //
 // It owns parameters, cursors and how fresh an answer has to be. What the answers say is owned by the views
-// (pkg/availability, pkg/orderview) by the mirror's reports (pkg/analytics) and by insights (pkg/insight).
+// (pkg/availability, pkg/orderview) by the mirror's reports (pkg/analytics) and by insights (pkg/insight, pkg/replay).
 package queries
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/problem"
+	"github.com/holdfast/holdfast/pkg/replay"
 )
 
 // View is what every read model says about its freshness.
@@ -67,6 +68,7 @@ type Deps struct {
 	Orders       OrderStore
 	Reports      ReportStore
 	Insights     InsightStore
+	Replays      *replay.Service
 }
 
 // Register adds the routes.
@@ -87,6 +89,9 @@ func Register(router httpapi.Router, deps Deps) {
 	}
 	if deps.Insights != nil {
 		registerInsights(router, deps.Insights)
+	}
+	if deps.Replays != nil {
+		registerReplays(router, deps.Replays)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
+	"github.com/holdfast/holdfast/pkg/replay"
 )
 
 // shelf is both views at a fixed place.
@@ -62,14 +63,15 @@ func newQuerySite(t *testing.T, v *shelf) *apitest.Site {
 func TestRoutesAreThoseOfTheSpecification(t *testing.T) {
 	var specified []string
 	for _, op := range apitest.Open(t).Operations() {
-		if strings.HasPrefix(op.Path, "/v1/") &&
-			(op.Method == http.MethodGet || op.ID == "getAvailabilities" || op.ID == "previewInsight") {
+		if op.IsRead() {
 			specified = append(specified, op.Method+" "+op.Path)
 		}
 	}
 	slices.Sort(specified)
 	routes := apitest.Routes(func(r httpapi.Router) {
-		Register(r, Deps{Availability: &shelf{}, Orders: &shelf{}, Reports: &ledger{}, Insights: &insightShelf{}})
+		Register(r, Deps{
+			Availability: &shelf{}, Orders: &shelf{}, Reports: &ledger{}, Insights: &insightShelf{}, Replays: &replay.Service{},
+		})
 	})
 	if !slices.Equal(routes, specified) {
 		t.Errorf("routes\n got %v\nwant %v", routes, specified)

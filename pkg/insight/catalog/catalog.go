@@ -146,10 +146,15 @@ func (c *Catalog) read(records []eventlog.Record, next, end int64) {
 }
 
 // Decide writes a decision, and waits until it has its effect. The error is a *Refusal when it is not allowed, and then
-// it has none. ID and time are set here.
+// it has none. The time is set here, and an ID unless d has one: a decision whose ID has had its effect changes nothing.
 func (c *Catalog) Decide(ctx context.Context, d Decision) (*State, error) {
-	d.ID, d.At = uuid.NewString(), time.Now().UTC()
 	state, _ := c.State()
+	if state.seen[d.ID] {
+		return state, nil
+	}
+	if d.At = time.Now().UTC(); d.ID == "" {
+		d.ID = uuid.NewString()
+	}
 	if _, err := state.Apply(d); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,9 @@ const (
 	Discarded Phase = "discarded"
 )
 
+// Phases are all phases.
+var Phases = []Phase{Queued, Filling, Paused, Staged, Live, Former, Cancelled, Discarded}
+
 // Replay is the run that computes a version over the history.
 type Replay struct {
 	ID string
@@ -108,6 +111,21 @@ func (s *State) Replays() []*Replay {
 		all[i] = s.replays[id]
 	}
 	return all
+}
+
+// IsIdle reports whether nothing more becomes of a replay unless somebody decides about it.
+func (s *State) IsIdle(r *Replay) bool {
+	switch r.Phase {
+	case Cancelled, Discarded:
+		return true
+	case Live, Former:
+		return !r.Verifying
+	case Staged:
+		goesLive := r.Promote && r.PromotedAt.IsZero()
+		return !r.Verifying && (!goesLive || r.Verified != nil && s.insights[r.Insight].mayPromote(r, false) != nil)
+	case Queued, Filling, Paused:
+	}
+	return false
 }
 
 // Refusal is the error for a decision that is not allowed.

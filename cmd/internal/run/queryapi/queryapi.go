@@ -1,5 +1,5 @@
 // Package queryapi is the service query-api: it serves every read, availability from memory, orders with their
-// timelines, and reports from ClickHouse.
+// timelines, reports from ClickHouse, and replays of insights.
 package queryapi
 
 import (
@@ -14,7 +14,9 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi/queries"
+	"github.com/holdfast/holdfast/pkg/insight/catalog"
 	"github.com/holdfast/holdfast/pkg/orderview"
+	"github.com/holdfast/holdfast/pkg/replay"
 	"github.com/holdfast/holdfast/pkg/service"
 )
 
@@ -47,8 +49,14 @@ func Run(ctx context.Context, cfg Config) error {
 		return errors.Join(err, v.Close())
 	}
 	server.AddCheck(v.Ready)
-	queries.Register(server.Router(), v.Deps())
-	err = service.Run(ctx, v.Run, serve)
+	deps, work := v.Deps(), []func(context.Context) error{v.Run, serve}
+	if v.clickHouse != nil {
+		decisions := catalog.New(client, cfg.Logger)
+		deps.Replays = replay.NewService(client, layout, v.clickHouse, decisions)
+		work = append(work, decisions.Run)
+	}
+	queries.Register(server.Router(), deps)
+	err = service.Run(ctx, work...)
 	return errors.Join(err, v.Close())
 }
 
@@ -133,5 +141,5 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&cfg.DataDir, "data-dir", ".local/query-api",
 		"folder of the order view; it is built again from the log when it is gone")
 	fs.StringVar(&cfg.ClickHouse, "clickhouse", "", "`address` of the ClickHouse that analytics-projector fills, "+
-		"written as it is there; without it there are no reports")
+		"written as it is there; without it there are no reports and no replays")
 }

@@ -1,0 +1,260 @@
+package queries
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/insight/catalog"
+	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/problem"
+	"github.com/holdfast/holdfast/pkg/replay"
+)
+
+// CreateTimeout bounds the checks of a definition that is to be replayed: its examples are run.
+const CreateTimeout = 60 * time.Second
+
+// actions are the last parts of the paths that decide about a replay.
+var actions = map[string]catalog.Type{
+	"pause": catalog.ReplayPaused, "resume": catalog.ReplayResumed, "cancel": catalog.ReplayCancelled,
+	"verify": catalog.VerifyRequested, "promote": catalog.Promoted, "rollback": catalog.RolledBack,
+	"discard": catalog.ReplayDiscarded,
+}
+
+// anonymous is who decides where the client does not say who asks.
+const anonymous = "anonymous"
+
+// actorOf reads who asks, as the client says. Nobody has verified it.
+func actorOf(header http.Header) (catalog.Principal, error) {
+	if len(header["Holdfast-Actor"]) == 0 {
+		return catalog.Principal{Name: anonymous}, nil
+	}
+	name, err := httpapi.OneValue(header, "Holdfast-Actor")
+	if err != nil {
+		return catalog.Principal{}, err
+	}
+	if fault := input.ActorFault(name); fault != "" {
+		return catalog.Principal{}, problem.New(problem.InvalidActor, "The header Holdfast-Actor "+fault+".")
+	}
+	return catalog.Principal{Name: name}, nil
+}
+
+// keyed derives IDs from the idempotency key of a request.
+type keyed struct{ key string }
+
+// namespace is fixed for ever, so that a request that is sent again finds what the first has made.
+var namespace = uuid.MustParse("0b0e2f0f-7f8c-5d0e-8d52-4c1f6f7c9a10")
+
+// keyOf reads the key of a request. Without one, each request is another.
+func keyOf(header http.Header) (keyed, error) {
+	key, err := httpapi.OneValue(header, "Idempotency-Key")
+	if err != nil || len(header["Idempotency-Key"]) == 0 {
+		return keyed{}, err
+	}
+	if fault := input.KeyFault(key); fault != "" {
+		return keyed{}, problem.New(problem.InvalidKey, fault)
+	}
+	return keyed{key}, nil
+}
+
+// id is the ID of what the request makes of something; empty: a new one.
+func (k keyed) id(what string) string {
+	if k.key == "" {
+		return ""
+	}
+	return uuid.NewSHA1(namespace, []byte(what+"\x00"+k.key)).String()
+}
+
+// orderBody is the body of POST /v1/replays.
+type orderBody struct {
+	Definition      string `json:"definition"`
+	Insight         string `json:"insight"`
+	Source          string `json:"source"`
+	From            string `json:"from"`
+	To              string `json:"to"`
+	UpTo            string `json:"up_to"`
+	EventsPerSecond int64  `json:"events_per_second"`
+	Promote         bool   `json:"promote"`
+	Force           bool   `json:"force"`
+}
+
+func (a *replayAPI) create(c echo.Context) error {
+	order, err := a.readOrder(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), CreateTimeout)
+	defer cancel()
+	r, err := a.service.Create(ctx, order)
+	if err != nil {
+		return refused(err)
+	}
+	c.Response().Header()["Location"] = []string{"/v1/replays/" + r.ID}
+	return writeJSON(c, http.StatusCreated, a.describe(ctx, r))
+}
+
+// readOrder reads a request for a replay. Headers come before the body.
+func (a *replayAPI) readOrder(c echo.Context) (replay.Order, error) {
+	raw, err := httpapi.ReadBody(c)
+	if err != nil {
+		return replay.Order{}, err
+	}
+	header := c.Request().Header
+	if len(header["Idempotency-Key"]) == 0 {
+		return replay.Order{}, problem.New(problem.KeyRequired,
+			"Send an Idempotency-Key that you keep for retries of this request.")
+	}
+	key, err := keyOf(header)
+	if err != nil {
+		return replay.Order{}, err
+	}
+	by, err := actorOf(header)
+	if err != nil {
+		return replay.Order{}, err
+	}
+	var sent orderBody
+	body := input.Body{JSON: raw}
+	if !body.Read(&sent) {
+		return replay.Order{}, body.Problem()
+	}
+	order := sent.order(&body)
+	order.ID, order.By = key.id("replay"), by
+	if err := body.Problem(); err != nil {
+		return order, err
+	}
+	if sent.Insight != "" {
+		i := a.service.Insight(sent.Insight)
+		if i == nil || i.Live == nil {
+			return order, problem.New(problem.UnknownInsight, "No insight with this name is live.")
+		}
+		order.Text = []byte(i.Live.Text)
+	}
+	return order, nil
+}
+
+// order checks the members, and is what they ask for.
+func (b *orderBody) order(body *input.Body) replay.Order {
+	fault := func(pointer, detail string) { body.Fault(problem.InvalidReplay, pointer, detail) }
+	o := replay.Order{
+		Text: []byte(b.Definition), Source: catalog.Source(b.Source), EventsPerSecond: b.EventsPerSecond,
+		Promote: b.Promote, Force: b.Force, From: timeOf(fault, "/from", b.From), To: timeOf(fault, "/to", b.To),
+	}
+	switch {
+	case b.Definition == "" && b.Insight == "":
+		body.Missing("/definition")
+	case b.Definition != "" && b.Insight != "":
+		fault("/insight", "must be left out where there is a definition")
+	}
+	if s := o.Source; s != "" && s != catalog.FromMirror && s != catalog.FromKafka {
+		fault("/source", "must be mirror or kafka")
+	}
+	if o.From != nil && o.To != nil && !o.From.Before(*o.To) {
+		fault("/to", "must be after from")
+	}
+	if o.EventsPerSecond < 0 || o.EventsPerSecond > replay.MaxEventsPerSecond {
+		fault("/events_per_second", "must be from 0 (no limit) to "+strconv.Itoa(replay.MaxEventsPerSecond))
+	}
+	if b.UpTo != "" {
+		position, err := eventlog.ParsePosition(b.UpTo)
+		if err != nil || position.IsZero() {
+			body.Fault(problem.InvalidPosition, "/up_to", "must be a Holdfast-Position as an answer had it")
+		}
+		o.UpTo = position
+	}
+	return o
+}
+
+// timeOf reads a day or a time; nil: none was sent.
+func timeOf(fault func(pointer, detail string), pointer, text string) *time.Time {
+	if text == "" {
+		return nil
+	}
+	at, ok := parseTime(text, time.UTC)
+	if !ok {
+		fault(pointer, "must be a day (2011-03-01) or a time (2011-03-01T00:00:00Z) in the years 1900 to 2299")
+	}
+	return &at
+}
+
+// decisionBody is the body of a decision. It may be left out.
+type decisionBody struct {
+	Reason string `json:"reason"`
+	Force  bool   `json:"force"`
+}
+
+// decide is the handler of a decision about a replay.
+func (a *replayAPI) decide(decision catalog.Type) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		d := catalog.Decision{Type: decision, ReplayID: replayID(c)}
+		if err := readDecision(c, &d); err != nil {
+			return err
+		}
+		if a.service.Replay(d.ReplayID) == nil {
+			return unknownReplay()
+		}
+		r, err := a.service.Decide(c.Request().Context(), d)
+		if err != nil {
+			return refused(err)
+		}
+		return writeJSON(c, http.StatusOK, a.describe(c.Request().Context(), r))
+	}
+}
+
+// drop ends an insight.
+func (a *replayAPI) drop(c echo.Context) error {
+	d := catalog.Decision{Type: catalog.InsightDropped, Insight: httpapi.PathParameter(c, "name")}
+	if err := readDecision(c, &d); err != nil {
+		return err
+	}
+	if _, err := a.service.Decide(c.Request().Context(), d); err != nil {
+		return refused(err)
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+// readDecision adds to a decision what the request says about it.
+func readDecision(c echo.Context, d *catalog.Decision) error {
+	raw, err := httpapi.ReadBody(c)
+	if err != nil {
+		return err
+	}
+	key, err := keyOf(c.Request().Header)
+	if err != nil {
+		return err
+	}
+	if d.By, err = actorOf(c.Request().Header); err != nil {
+		return err
+	}
+	var sent decisionBody
+	body := input.Body{JSON: raw}
+	if body.Read(&sent) {
+		body.Text("/reason", sent.Reason, limits.MaxReasonLength)
+	}
+	d.ID, d.Reason, d.Forced = key.id(string(d.Type)+"\x00"+d.ReplayID+d.Insight), sent.Reason, sent.Force
+	return body.Problem()
+}
+
+// refused is the problem for an error about a replay or a definition.
+func refused(err error) error {
+	var refusal *catalog.Refusal
+	var cut *replay.CutLogError
+	switch {
+	case errors.As(err, &refusal) && refusal.Unknown:
+		return problem.New(problem.UnknownInsight, refusal.Text+".")
+	case errors.As(err, &refusal):
+		return &problem.Problem{Code: problem.ReplayRefused, Detail: refusal.Text + ".", Forceable: refusal.Forceable}
+	case errors.As(err, &cut):
+		return &problem.Problem{Code: problem.LogCut, Detail: cut.Error() + ".", Forceable: true}
+	case errors.Is(err, replay.ErrOtherOrder):
+		return problem.New(problem.KeyReused, "The key has created another replay.")
+	}
+	return definitionProblem(err)
+}
