@@ -19,7 +19,8 @@ import (
 func newInsightCommand() *cobra.Command {
 	root := &cobra.Command{Use: "insight", Short: "Ask questions of the whole history, defined in YAML files"}
 	root.AddCommand(newInsightValidateCommand(), newInsightPreviewCommand(),
-		newInsightQueryCommand(), newInsightListCommand(), newInsightShowCommand())
+		newInsightQueryCommand(), newInsightListCommand(), newInsightShowCommand(),
+		newInsightPlanCommand(), newInsightApplyCommand(), newInsightDiffCommand(), newInsightDropCommand())
 	return root
 }
 

@@ -65,6 +65,7 @@ func newRootCommand() *cobra.Command {
 		newBenchCommand(),
 		newVerifyCommand(),
 		newInsightCommand(),
+		newReplayCommand(),
 		newMirrorCommand(),
 		newDeadLettersCommand(),
 		newLogCommand(),

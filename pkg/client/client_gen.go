@@ -416,7 +416,7 @@ type CountStock struct {
 
 // CreateReplay Either a definition, or the name of an insight that is live.
 type CreateReplay struct {
-	// Definition The definition, in YAML (docs/insights.md)
+	// Definition The definition, in YAML (docs/insights.md), at most 64 KiB
 	Definition string `json:"definition,omitempty,omitzero"`
 
 	// EventsPerSecond How fast it may be filled, by each replica of analytics-projector; 0: as fast as it can
@@ -893,6 +893,7 @@ type Plan struct {
 
 // PlanFile defines model for PlanFile.
 type PlanFile struct {
+	// Definition In YAML, at most 64 KiB
 	Definition string `json:"definition"`
 
 	// File The name of the file, for the answer
@@ -1102,7 +1103,7 @@ type ReplayEstimate struct {
 	Offsets       int64   `json:"offsets"`
 	ReplayID      string  `json:"replay_id,omitempty,omitzero"`
 	SampleOffsets int64   `json:"sample_offsets,omitempty,omitzero"`
-	Seconds       float32 `json:"seconds"`
+	Seconds       float64 `json:"seconds"`
 	SourceRows    int64   `json:"source_rows"`
 }
 
@@ -1113,7 +1114,7 @@ type ReplayEstimateBasis string
 type ReplayFilled struct {
 	// Events Offsets that it went through
 	Events  int64   `json:"events"`
-	Seconds float32 `json:"seconds"`
+	Seconds float64 `json:"seconds"`
 }
 
 // ReplayLog defines model for ReplayLog.
@@ -1154,7 +1155,7 @@ type ReplayProgress struct {
 	Done int64 `json:"done"`
 
 	// EventsPerSecond Average so far; 0: nothing is done yet
-	EventsPerSecond float32 `json:"events_per_second"`
+	EventsPerSecond float64 `json:"events_per_second"`
 
 	// FilledAt When the table was last written
 	FilledAt   time.Time         `json:"filled_at,omitempty,omitzero"`
@@ -1164,7 +1165,7 @@ type ReplayProgress struct {
 	Position string `json:"position"`
 
 	// RemainingSeconds How long the rest takes at that speed; absent where nobody knows
-	RemainingSeconds float32 `json:"remaining_seconds,omitempty,omitzero"`
+	RemainingSeconds float64 `json:"remaining_seconds,omitempty,omitzero"`
 
 	// Total Offsets of the history
 	Total int64 `json:"total"`
@@ -1194,7 +1195,7 @@ type ReplayVerified struct {
 
 	// Sampled Keys that were compared with the raw log
 	Sampled int     `json:"sampled"`
-	Seconds float32 `json:"seconds"`
+	Seconds float64 `json:"seconds"`
 
 	// Sums Of the measures that can be added up
 	Sums map[string]string `json:"sums,omitempty,omitzero"`

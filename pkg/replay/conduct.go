@@ -64,7 +64,7 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 	}
 	wait := sweepInterval
 	for _, replay := range state.Replays() {
-		if replay.Definition == nil {
+		if replay.Definition == nil || replay.IsEnded() {
 			continue
 		}
 		at := conductInterval
@@ -138,10 +138,14 @@ func (r *Runner) promote(ctx context.Context, replay *catalog.Replay) {
 }
 
 func (r *Runner) startVerification(ctx context.Context, replay *catalog.Replay) {
+	state, _ := r.cfg.Catalog.State()
+	i := state.Insight(replay.Insight)
+	if i == nil { // it was dropped meanwhile
+		return
+	}
+	live := i.Live
 	ctx, r.conductor.cancel = context.WithCancel(ctx)
 	r.conductor.verifying = replay.ID
-	state, _ := r.cfg.Catalog.State()
-	live := state.Insight(replay.Insight).Live
 	done := r.conductor.done
 	go func() {
 		began := time.Now()

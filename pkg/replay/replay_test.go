@@ -322,3 +322,21 @@ func TestAVerificationFindsWhatIsWrong(t *testing.T) {
 		t.Error("it goes live")
 	}
 }
+
+// An insight that is dropped while a replay of it is verified does not keep the runner from its work.
+func TestDroppingAnInsightThatIsVerified(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(10)
+	p.run()
+	r := p.create()
+	p.becomes(r.ID, catalog.Staged)
+	for _, d := range []catalog.Decision{
+		{Type: catalog.VerifyRequested, ReplayID: r.ID}, {Type: catalog.InsightDropped, Insight: r.Insight},
+	} {
+		if _, err := p.service.Decide(p.ctx, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.becomes(r.ID, catalog.Discarded)
+	p.becomes(p.create(promoting).ID, catalog.Live)
+}

@@ -15,7 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
-// previewFile is the name of a definition that was sent, in messages of the log.
+// previewFile is the name of a definition that was sent, in messages.
 const previewFile = "definition"
 
 // preview checks a definition and answers it once, without keeping it. It may read the whole mirror, so a process does
@@ -114,7 +114,7 @@ func definitionProblem(err error) error {
 			})
 		}
 		if i == 0 {
-			p.Detail = strings.TrimPrefix(fault.Error(), previewFile+":")
+			p.Detail = strings.TrimSpace(strings.TrimPrefix(fault.Error(), previewFile+":"))
 		}
 	}
 	return p

@@ -134,9 +134,9 @@ func (a *replayAPI) validate(ctx context.Context, files []planFile) ([]*insight.
 	var faulty *problem.Problem
 	names := map[string]int{}
 	for i, file := range files {
-		d, err := a.service.Validate(ctx, file.File, []byte(file.Definition))
+		d, err := a.service.Validate(ctx, previewFile, []byte(file.Definition))
 		if first, twice := names[nameOf(d)]; err == nil && twice {
-			err = &insight.Problem{Field: "name", Message: "is that of /definitions/" + strconv.Itoa(first) + " too"}
+			err = &insight.Problem{File: previewFile, Field: "name", Message: "is that of /definitions/" + strconv.Itoa(first) + " too"}
 		}
 		var p *problem.Problem // of this definition
 		switch {
@@ -173,7 +173,8 @@ func nameOf(d *insight.Definition) string {
 func (a *replayAPI) withoutFile(definitions []*insight.Definition) []string {
 	names := []string{}
 	for _, i := range a.service.Insights() {
-		if i.Live != nil && !slices.ContainsFunc(definitions, func(d *insight.Definition) bool { return d.Name == i.Name }) {
+		planned := slices.ContainsFunc(definitions, func(d *insight.Definition) bool { return d.Name == i.Name })
+		if i.Live != nil && !planned {
 			names = append(names, i.Name)
 		}
 	}

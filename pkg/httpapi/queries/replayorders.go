@@ -144,7 +144,7 @@ func (a *replayAPI) readOrder(c echo.Context) (replay.Order, error) {
 func (b *orderBody) order(body *input.Body) replay.Order {
 	fault := func(pointer, detail string) { body.Fault(problem.InvalidReplay, pointer, detail) }
 	o := replay.Order{
-		Text: []byte(b.Definition), Source: catalog.Source(b.Source), EventsPerSecond: b.EventsPerSecond,
+		File: previewFile, Text: []byte(b.Definition), Source: catalog.Source(b.Source), EventsPerSecond: b.EventsPerSecond,
 		Promote: b.Promote, Force: b.Force, From: timeOf(fault, "/from", b.From), To: timeOf(fault, "/to", b.To),
 	}
 	switch {

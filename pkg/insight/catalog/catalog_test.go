@@ -302,3 +302,20 @@ func TestWhatIsNoDecisionIsPassed(t *testing.T) {
 		t.Errorf("%v, %v", state, err)
 	}
 }
+
+// A replay that has ended is not verified any more, however it has ended.
+func TestWhatHasEndedIsNotVerified(t *testing.T) {
+	for _, words := range []string{"create a, verify a, cancel a", "create a, fill a, verify a, discard a",
+		"create a, fill a, verify a, drop"} {
+		state := catalog.NewState()
+		for word := range strings.SplitSeq(words, ", ") {
+			var err error
+			if state, err = state.Apply(decision(word)); err != nil {
+				t.Fatalf("%s: %s: %v", words, word, err)
+			}
+		}
+		if r := state.Replay("a"); r.Verifying || !r.IsEnded() || !state.IsIdle(r) {
+			t.Errorf("%s: %s, verifying: %v", words, r.Phase, r.Verifying)
+		}
+	}
+}

@@ -116,6 +116,7 @@ func (s *State) change(r *Replay, d Decision) error {
 	case ReplayResumed:
 		return r.move(d, Filling, Paused)
 	case ReplayCancelled:
+		r.Verifying = false
 		return r.move(d, Cancelled, Queued, Filling, Paused)
 	case ReplayDiscarded:
 		return s.discard(r, d)
@@ -163,6 +164,7 @@ func (s *State) discard(r *Replay, d Decision) error {
 	if err := r.move(d, Discarded, Staged, Former); err != nil {
 		return err
 	}
+	r.Verifying = false
 	if i := s.insights[r.Insight]; i.Former == r {
 		i.Former = nil
 	}
@@ -239,7 +241,7 @@ func (s *State) drop(d Decision) error {
 	}
 	for _, r := range i.Replays {
 		if !r.IsEnded() {
-			r.Phase = Discarded
+			r.Phase, r.Verifying = Discarded, false
 			r.Log = append(r.Log, d)
 		}
 	}
