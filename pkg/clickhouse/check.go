@@ -43,7 +43,11 @@ func (c *Conn) Check(ctx context.Context, m *Migrations) error {
 			return c.Missing(table.Name)
 		}
 	}
-	return c.compare(m.tables, have, Table.lacks)
+	err = c.compare(m.tables, have, Table.lacks)
+	if other := m.compatible(applied, c.database); err != nil && other != nil {
+		return other // nobody has changed the tables: another program has made them
+	}
+	return err
 }
 
 // checkTables is for writers. It checks that the tables are exactly as the migrations define them.

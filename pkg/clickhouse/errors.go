@@ -33,6 +33,7 @@ const (
 	codeTableReadOnly        = 242
 	codeNotEnoughSpace       = 243
 	codeTooManyParts         = 252
+	codeConstraint           = 469
 	codeAccessDenied         = 497
 	codeAuthenticationFailed = 516
 )
@@ -74,6 +75,8 @@ var remedies = map[int32]string{
 	codeNotEnoughSpace: "ClickHouse's disk is full: free space or add a disk; the mirror goes on by itself",
 	codeTooManyParts: "merges do not keep up: see system.merges and the disk, " +
 		"or let analytics-projector flush less often with --flush-interval",
+	codeConstraint: "a constraint of the table refuses the rows; that of " + fenceName + " does while a rebuilt mirror " +
+		"takes the table's place, for seconds: what was tried is tried again",
 	codeAuthenticationFailed: rightCredentials,
 }
 

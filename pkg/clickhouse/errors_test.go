@@ -36,6 +36,7 @@ func TestRefusalsOfAServerHaveARemedy(t *testing.T) {
 		{242, "Table is in readonly mode", "Keeper"},
 		{243, "Cannot reserve 1.00 MiB, not enough space", "disk is full"},
 		{252, "Too many parts (3000)", "--flush-interval"},
+		{469, "Constraint `swap_fence` for table holdfast.events is violated at row 1", "a rebuilt mirror takes"},
 		{
 			497, "projector: Not enough privileges. To execute this query, " +
 				"it's necessary to have the grant CREATE TABLE ON holdfast.events. (ACCESS_DENIED)",

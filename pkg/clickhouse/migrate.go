@@ -10,6 +10,9 @@ import (
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
 
+// MigrationsTable is the table that says which migrations were applied. Each database with tables has one.
+const MigrationsTable = "schema_migrations"
+
 // migrationsTable records which migrations were applied. When two replicas write the same row, one of them remains.
 const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations (
     number UInt32 COMMENT 'Number of the migration',
@@ -47,7 +50,7 @@ func (c *Conn) Migrate(ctx context.Context, m *Migrations) error {
 				return fmt.Errorf("migration %s: %w", file, err)
 			}
 		}
-		err := c.Insert(ctx, "schema_migrations", []Column{
+		err := c.Insert(ctx, MigrationsTable, []Column{
 			{"number", "UInt32", []uint32{uint32(file.number)}},
 			{"name", "String", []string{file.name}},
 			{"checksum", "String", []string{file.checksum}},
@@ -112,6 +115,23 @@ func (c *Conn) applied(ctx context.Context) (map[int]string, error) {
 		return err
 	})
 	return applied, err
+}
+
+// Applied is how many of the migrations the database has. It is 0 where there are no tables. The error is a SchemaError
+// when the database has other migrations than these.
+func (c *Conn) Applied(ctx context.Context, m *Migrations) (int, error) {
+	tables, err := c.Tables(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if _, exists := tables[MigrationsTable]; !exists {
+		return 0, nil
+	}
+	applied, err := c.applied(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return len(applied), m.compatible(applied, c.database)
 }
 
 // SchemaError is the error for tables that are not as the migrations define them.

@@ -97,6 +97,9 @@ func ParseMigrations(folder fs.FS) (*Migrations, error) {
 // Tables are the tables after the last migration, in the order of their creation.
 func (m *Migrations) Tables() []Table { return m.tables }
 
+// Count is how many migrations there are.
+func (m *Migrations) Count() int { return len(m.files) }
+
 // apply applies a statement to the definitions of the tables.
 func (m *Migrations) apply(statement string) error {
 	if alter := alterPattern.FindStringSubmatch(statement); alter != nil {

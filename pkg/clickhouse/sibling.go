@@ -31,3 +31,34 @@ func (c *Conn) DropDatabase(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Tables are the tables of the database, each with its columns. There are none when the database does not exist.
+func (c *Conn) Tables(ctx context.Context) (map[string][]TableColumn, error) {
+	conn, err := driver.Open(c.server)
+	if err != nil {
+		return nil, c.explain(ctx, "connect", err)
+	}
+	defer conn.Close()
+	live, err := (&Conn{conn: conn, database: c.database, user: c.user, address: c.address}).liveTables(ctx)
+	tables := make(map[string][]TableColumn, len(live))
+	for name, table := range live {
+		tables[name] = table.columns
+	}
+	return tables, err
+}
+
+// Qualified is the name of a table together with its database, for statements about two databases.
+func (c *Conn) Qualified(table string) string {
+	return identifier(c.database) + "." + identifier(table)
+}
+
+// Exchange swaps a table of this database with the one of the same name in a sibling, at one moment: every query reads
+// either of them whole. Both databases must have the engine Atomic. A table keeps its UUID.
+func (c *Conn) Exchange(ctx context.Context, sibling *Conn, table string) error {
+	return c.Exec(ctx, "EXCHANGE TABLES "+c.Qualified(table)+" AND "+sibling.Qualified(table), nil, nil)
+}
+
+// Take moves a table that this database does not have from a sibling into this database.
+func (c *Conn) Take(ctx context.Context, sibling *Conn, table string) error {
+	return c.Exec(ctx, "RENAME TABLE "+sibling.Qualified(table)+" TO "+c.Qualified(table), nil, nil)
+}
