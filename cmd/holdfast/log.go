@@ -284,7 +284,7 @@ func quarantine(
 	fmt.Fprintf(out, "%s partition %d offset %d is quarantined: readers pass it from now on.\n"+
 		"What had stopped there goes on within seconds; check it with `holdfast verify`.\n", tp.Topic, tp.Partition, offset)
 	if finding.Decodes() {
-		fmt.Fprintln(out, "ClickHouse may have rows of it: empty it with `holdfast mirror rebuild`, and it is filled again.")
+		fmt.Fprintln(out, "ClickHouse may have rows of it: `holdfast mirror rebuild` makes it anew without them.")
 	}
 	return nil
 }

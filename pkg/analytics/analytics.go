@@ -20,7 +20,10 @@ import (
 )
 
 //go:embed migrations/*.sql
-var migrationFiles embed.FS
+var embeddedFiles embed.FS
+
+// migrationFiles has the folder migrations. Tests put that of a newer program in its place.
+var migrationFiles fs.FS = embeddedFiles
 
 // Migrations define the tables of the mirror.
 func Migrations() (*clickhouse.Migrations, error) {
@@ -39,16 +42,16 @@ func migrate(ctx context.Context, conn *clickhouse.Conn) error {
 	return conn.Migrate(ctx, m)
 }
 
-// Rebuild drops the tables of the mirror and creates them again. Running projectors notice, and fill them from the
-// start of the log.
-func Rebuild(ctx context.Context, conn *clickhouse.Conn) error {
+// dropRows drops the tables of the mirror and creates them again. It is for rows that are wrong; Rebuild replaces a
+// mirror while it is read. Running projectors notice, and fill the tables from the start of the log.
+func dropRows(ctx context.Context, conn *clickhouse.Conn) error {
 	m, err := Migrations()
 	if err != nil {
 		return err
 	}
 	// The progress is dropped after the rows. schema_migrations is dropped last, so that a projector that starts in
 	// between refuses to work with some of the tables.
-	for _, table := range append(m.Tables(), clickhouse.Table{Name: "schema_migrations"}) {
+	for _, table := range append(m.Tables(), clickhouse.Table{Name: clickhouse.MigrationsTable}) {
 		if err := conn.Exec(ctx, "DROP TABLE IF EXISTS "+table.Name+" SYNC", nil, nil); err != nil {
 			return err
 		}

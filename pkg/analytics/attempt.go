@@ -69,15 +69,73 @@ func (m *Mirror) prepareDatabase(ctx context.Context) (uuid.UUID, error) {
 	return databaseID(ctx, m.cfg.Conn)
 }
 
-// prepareTables creates the tables. Tables of an older program are created again if Config.Refill allows it.
+// prepareTables creates the tables. Those that lack migrations, because an older program has filled them, are rebuilt.
+// Those that differ otherwise are rebuilt if Config.Refill allows it.
 func (m *Mirror) prepareTables(ctx context.Context) error {
-	err := migrate(ctx, m.cfg.Conn)
-	var schema *clickhouse.SchemaError
-	if !m.cfg.Refill || !errors.As(err, &schema) || schema.Newer {
+	if m.shadow != uuid.Nil {
+		id, err := mirrorID(ctx, m.cfg.Conn)
+		if clickhouse.IsMissing(err) || err == nil && id != m.shadow {
+			err = errShadowLost
+		}
 		return err
 	}
-	m.cfg.Logger.Warn("filling the mirror again", "why", err)
-	return Rebuild(ctx, m.cfg.Conn)
+	older, err := isOlder(ctx, m.cfg.Conn)
+	if err == nil && !older {
+		err = migrate(ctx, m.cfg.Conn)
+	}
+	var schema *clickhouse.SchemaError
+	switch {
+	case older:
+		return m.rebuild(ctx, "its tables are those of an older program")
+	case m.cfg.Refill && errors.As(err, &schema) && !schema.Newer:
+		return m.rebuild(ctx, err.Error())
+	}
+	return err
+}
+
+// isOlder reports whether a mirror has rows, and lacks migrations. They would leave new columns of these rows empty.
+func isOlder(ctx context.Context, conn *clickhouse.Conn) (bool, error) {
+	migrations, err := Migrations()
+	if err != nil {
+		return false, err
+	}
+	applied, err := conn.Applied(ctx, migrations)
+	if err != nil || applied == 0 || applied == migrations.Count() {
+		return false, err
+	}
+	saved, err := loadProgress(ctx, conn)
+	if clickhouse.IsMissing(err) { // a creation that did not end
+		return false, nil
+	}
+	return err == nil && len(saved.next) > 0, err
+}
+
+// rebuild fills other tables beside those in use, which go on answering, and swaps them.
+func (m *Mirror) rebuild(ctx context.Context, why string) error {
+	m.cfg.Logger.Warn("filling another mirror beside the one in use, to take its place", "why", why)
+	show := func(phase RebuildPhase) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if phase == RebuildFills && m.rebuilding != "" {
+			return // it follows the log until the swap
+		}
+		if phase != m.rebuilding && phase != "" {
+			m.cfg.Logger.Info("the mirror is rebuilt", "phase", phase)
+		}
+		m.rebuilding = phase
+		if phase != "" {
+			m.fault = nil
+		}
+	}
+	defer show("")
+	report, err := Rebuild(ctx, RebuildConfig{
+		Client: m.cfg.Client, Layout: m.cfg.Layout, Conn: m.cfg.Conn, FlushRows: m.cfg.FlushRows,
+		YieldCPU: m.cfg.YieldCPU, Observe: func(s RebuildState) { show(s.Phase) }, Logger: m.cfg.Logger,
+	})
+	if report != nil && report.Swapped {
+		m.cfg.Logger.Info("the mirror is rebuilt and in use", "differences", report.Differences())
+	}
+	return err
 }
 
 // anotherLogError is the error for a mirror that was filled from another log, or has events that this log has lost.
@@ -138,7 +196,7 @@ func (m *Mirror) checkSameLog(
 	return nil
 }
 
-// refill rebuilds a mirror of another log if Config.Refill allows it. It returns an error in any case, so that the next
+// refill drops a mirror of another log if Config.Refill allows it: its rows are wrong. It returns an error in any case, so that the next
 // attempt begins with the new tables.
 func (m *Mirror) refill(ctx context.Context, why error) error {
 	var another *anotherLogError
@@ -146,7 +204,7 @@ func (m *Mirror) refill(ctx context.Context, why error) error {
 		return why
 	}
 	m.cfg.Logger.Warn("filling the mirror again", "why", why)
-	if err := Rebuild(ctx, m.cfg.Conn); err != nil {
+	if err := dropRows(ctx, m.cfg.Conn); err != nil {
 		return err
 	}
 	return errors.New("the mirror was not of this log and is filled again")

@@ -15,7 +15,7 @@ func TestAMirrorThatIsDroppedFillsAgain(t *testing.T) {
 	f.mirror()
 	f.exact()
 	before := f.checksums()
-	if err := analytics.Rebuild(f.ctx, f.conn); err != nil {
+	if err := analytics.DropRows(f.ctx, f.conn); err != nil {
 		t.Fatal(err)
 	}
 	f.exact()

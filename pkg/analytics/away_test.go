@@ -198,7 +198,7 @@ func TestAMirrorWhoseTableWasMadeAnewIsRebuilt(t *testing.T) {
 	p.down("does not answer")
 	p.proxy.Heal()
 	p.down("events has the engine MergeTree and should have ReplacingMergeTree")
-	if err := analytics.Rebuild(context.WithoutCancel(p.ctx), p.conn); err != nil {
+	if err := analytics.DropRows(context.WithoutCancel(p.ctx), p.conn); err != nil {
 		t.Fatal(err)
 	}
 	p.up()

@@ -20,7 +20,7 @@ import (
 
 const waitLimit = 2 * time.Minute
 
-func TestMain(m *testing.M) { chdbtest.Main(m, runAsProjector) }
+func TestMain(m *testing.M) { chdbtest.Main(m, runAsProjector, runAsRebuild) }
 
 // fixture is a log that the test appends to, and a database for the mirror.
 type fixture struct {

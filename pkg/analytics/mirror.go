@@ -83,6 +83,11 @@ type Mirror struct {
 	cfg     Config
 	metrics *metrics
 
+	// shadow is the UUID of the mirror that this one must fill; zero: whichever the database has, or will have.
+	shadow uuid.UUID
+	// park keeps events that cannot be decoded.
+	park func(context.Context, []DeadLetter) error
+
 	mu    sync.Mutex
 	fault error      // why the last attempt ended; nil once the next one has written
 	idle  bool       // this replica has no partitions
@@ -92,6 +97,8 @@ type Mirror struct {
 	created   time.Time
 	mirror    uuid.UUID     // Durable.Mirror
 	moved     chan struct{} // closed when Durable changes
+	// rebuilding is what a rebuild is doing that this mirror has begun; empty: there is none.
+	rebuilding RebuildPhase
 }
 
 // Durable says which events this replica has mirrored.
@@ -141,21 +148,30 @@ func New(cfg Config) (*Mirror, error) {
 		return nil, fmt.Errorf("a flush interval of %s is not between 0 and %s", cfg.FlushInterval, MaxFlushInterval)
 	}
 	m := &Mirror{cfg: cfg, created: time.Now(), moved: make(chan struct{})}
+	m.park = func(ctx context.Context, letters []DeadLetter) error { return Park(ctx, cfg.Client, letters) }
 	var err error
 	m.metrics, err = newMetrics(m, cfg.Registerer)
 	return m, err
 }
 
 // Ready returns nil once the mirror has had all events that were in the log, in the partitions of this replica. It
-// returns the error of an attempt that failed, until the next attempt has written.
+// returns the error of an attempt that failed, until the next attempt has written. A mirror that only waits until a
+// projector of another version stops is ready: whoever upgrades may wait for it before he stops the former one.
 func (m *Mirror) Ready() error {
-	return m.check("the mirror is catching up", func() bool { return !m.currentAt.IsZero() })
+	return m.check("the mirror is catching up", func() bool {
+		switch m.rebuilding {
+		case RebuildWaits, RebuildFences, RebuildSwaps, RebuildDrops:
+			return true
+		default:
+			return !m.currentAt.IsZero()
+		}
+	})
 }
 
 // Started is like Ready, but does not wait until the mirror has caught up: it returns nil once ClickHouse answers, its
-// tables are of this log, and the mirror follows the log.
+// tables are of this log, and the mirror follows the log, or fills another one for tables of another version.
 func (m *Mirror) Started() error {
-	return m.check("the mirror is starting", func() bool { return m.fresh != nil })
+	return m.check("the mirror is starting", func() bool { return m.fresh != nil || m.rebuilding != "" })
 }
 
 // check returns nil when done is true, or when there is nothing to mirror. Otherwise it says what is pending.
@@ -188,11 +204,7 @@ func (m *Mirror) age() time.Duration {
 // set up.
 func (m *Mirror) Run(ctx context.Context) error {
 	if m.cfg.Alone {
-		all := make([]int32, m.cfg.Layout.PartitionCount)
-		for i := range all {
-			all[i] = int32(i)
-		}
-		m.mirrorPartitions(ctx, all)
+		m.mirrorPartitions(ctx, m.allPartitions())
 		return nil
 	}
 	var database uuid.UUID
@@ -219,6 +231,14 @@ func (m *Mirror) Run(ctx context.Context) error {
 	}()
 	m.followGroup(ctx, owner.Events())
 	return nil
+}
+
+func (m *Mirror) allPartitions() []int32 {
+	all := make([]int32, m.cfg.Layout.PartitionCount)
+	for i := range all {
+		all[i] = int32(i)
+	}
+	return all
 }
 
 // followGroup mirrors the partitions that the consumer group assigns to this replica. When they change, it stops and
@@ -292,6 +312,13 @@ func (m *Mirror) retry(ctx context.Context, attempt func() error) {
 		if ctx.Err() != nil || err == nil {
 			return
 		}
+		if isSwapped(err) {
+			m.cfg.Logger.Info("the mirror was rebuilt, or is being swapped: going on from its progress", "why", err)
+			if backoff.Sleep(ctx, firstBackoff) != nil {
+				return
+			}
+			continue
+		}
 		m.mu.Lock()
 		m.fault = err
 		m.mu.Unlock()
@@ -305,6 +332,52 @@ func (m *Mirror) retry(ctx context.Context, attempt func() error) {
 			return
 		}
 	}
+}
+
+// runUntilFinal mirrors until ctx is done, or until an error that time does not mend.
+func (m *Mirror) runUntilFinal(ctx context.Context, partitions []int32) (final error) {
+	m.retry(ctx, func() error {
+		err := m.attempt(ctx, partitions)
+		var start *eventlog.LogStartError
+		var schema *clickhouse.SchemaError
+		var another *anotherLogError
+		if errors.Is(err, errShadowLost) || errors.As(err, &start) || errors.As(err, &schema) || errors.As(err, &another) {
+			final = err
+			return nil
+		}
+		return err
+	})
+	return final
+}
+
+// reached are the offsets of what is durable in ClickHouse.
+func (m *Mirror) reached() eventlog.Offsets {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fresh == nil {
+		return nil
+	}
+	return m.fresh.next.Clone()
+}
+
+// filled is how far the mirror is, and where the log ends: offsets of all partitions together.
+func (m *Mirror) filled() (reached, end int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fresh == nil {
+		return 0, 0
+	}
+	for _, offset := range m.fresh.next {
+		reached += offset
+	}
+	return reached, reached + m.fresh.lag()
+}
+
+// currentFault is why the mirror does not write at the moment; nil: it does.
+func (m *Mirror) currentFault() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fault
 }
 
 // began records that an attempt begins at these offsets, and where the log ends.

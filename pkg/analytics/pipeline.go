@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/holdfast/holdfast/pkg/backoff"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
@@ -253,6 +254,9 @@ func (p *pipeline) startWriters(ctx context.Context, writers *errgroup.Group) er
 // progress.
 func (p *pipeline) writeBatch(ctx context.Context, b *batch, earlier <-chan struct{}) error {
 	began := time.Now()
+	if err := p.checkMirror(ctx); err != nil {
+		return err
+	}
 	if err := p.writeRows(ctx, b); err != nil {
 		return err
 	}
@@ -261,7 +265,7 @@ func (p *pipeline) writeBatch(ctx context.Context, b *batch, earlier <-chan stru
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := Park(ctx, p.m.cfg.Client, b.parked); err != nil {
+	if err := p.m.park(ctx, b.parked); err != nil {
 		return err
 	}
 	if err := p.writeProgress(ctx, b.reached); err != nil {
@@ -288,17 +292,25 @@ func (p *pipeline) writeRows(ctx context.Context, b *batch) error {
 	return nil
 }
 
-var errMirrorGone = errors.New("the mirror was dropped or made anew; filling it from the start")
+var errMirrorGone = errors.New("the mirror was dropped or made anew")
 
-// writeProgress saves how far the mirror is after a batch. It fails when the mirror was dropped since this attempt
-// began, because the rows of this attempt are then gone.
-func (p *pipeline) writeProgress(ctx context.Context, reached eventlog.Offsets) error {
+// isSwapped reports whether an attempt ended because another mirror takes, or has taken, the place of its own.
+func isSwapped(err error) bool { return errors.Is(err, errMirrorGone) || clickhouse.IsFenced(err) }
+
+// checkMirror fails when the mirror was dropped or swapped since this attempt began. It is asked before the rows of a
+// batch, so that they do not get into tables of another version, and before the progress, because the rows may be gone.
+func (p *pipeline) checkMirror(ctx context.Context) error {
 	present, err := mirrorID(ctx, p.m.cfg.Conn)
-	if err != nil {
-		return err
+	if err == nil && present != p.mirror {
+		err = errMirrorGone
 	}
-	if present != p.mirror {
-		return errMirrorGone
+	return err
+}
+
+// writeProgress saves how far the mirror is after a batch.
+func (p *pipeline) writeProgress(ctx context.Context, reached eventlog.Offsets) error {
+	if err := p.checkMirror(ctx); err != nil {
+		return err
 	}
 	next := p.m.progressAfter(reached)
 	next.mirror = p.mirror

@@ -63,13 +63,25 @@ FROM ` + tableProgress + ` WHERE mirror_id = {mirror:UUID} GROUP BY topic, parti
 
 // loadProgress reads how far the mirror is.
 func loadProgress(ctx context.Context, conn *clickhouse.Conn) (*progress, error) {
-	p := &progress{next: eventlog.Offsets{}, currentAt: map[eventlog.TopicPartition]time.Time{}}
-	var err error
-	if p.mirror, err = mirrorID(ctx, conn); err != nil {
+	id, err := mirrorID(ctx, conn)
+	if err != nil {
 		return nil, err
 	}
-	params := clickhouse.Parameters{"mirror": p.mirror.String()}
-	err = conn.Each(ctx, progressQuery, nil, params, func(rows clickhouse.Rows) error {
+	for {
+		p, err := loadProgressOf(ctx, conn, id)
+		if err != nil {
+			return nil, err
+		}
+		if id, err = mirrorID(ctx, conn); err != nil || id == p.mirror {
+			return p, err
+		} // else another mirror took its place meanwhile, whose table has no rows of this ID
+	}
+}
+
+func loadProgressOf(ctx context.Context, conn *clickhouse.Conn, id uuid.UUID) (*progress, error) {
+	p := &progress{mirror: id, next: eventlog.Offsets{}, currentAt: map[eventlog.TopicPartition]time.Time{}}
+	params := clickhouse.Parameters{"mirror": id.String()}
+	err := conn.Each(ctx, progressQuery, nil, params, func(rows clickhouse.Rows) error {
 		var tp eventlog.TopicPartition
 		var next int64
 		var current time.Time

@@ -164,7 +164,8 @@ func unavailable(what string, err error) error {
 	p := &problem.Problem{Code: problem.Unavailable, RetryAfterSeconds: 1, Reason: err}
 	switch {
 	case errors.As(err, &old), errors.As(err, &schema), clickhouse.IsMissing(err):
-		p.Detail = what + " cannot be had now: ClickHouse or its tables are not what this version needs. " +
+		p.Detail = what + " cannot be had now: ClickHouse or its tables are not what this version needs. Tables of an " +
+			"older version are replaced once the analytics-projector of this version has filled others. " +
 			"The log says what to do. The rest of the API goes on."
 	case errors.As(err, &refused), errors.Is(err, context.DeadlineExceeded):
 		p.Detail = what + " cannot be had now: ClickHouse does not answer as it should. The rest of the API goes on."

@@ -1,0 +1,31 @@
+package analytics
+
+import (
+	"fmt"
+	"io/fs"
+	"testing"
+	"testing/fstest"
+)
+
+// DropRows is what a mirror of another log does to its tables.
+var DropRows = dropRows
+
+// AsNewerProgram makes this process a program with one more migration, until the test ends.
+func AsNewerProgram(t *testing.T, migration string) {
+	t.Helper()
+	names, err := fs.Glob(embeddedFiles, "migrations/*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := fmt.Sprintf("migrations/%04d_newer.sql", len(names)+1)
+	files := fstest.MapFS{added: &fstest.MapFile{Data: []byte(migration)}}
+	for _, name := range names {
+		text, err := embeddedFiles.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = &fstest.MapFile{Data: text}
+	}
+	migrationFiles = files
+	t.Cleanup(func() { migrationFiles = embeddedFiles })
+}
