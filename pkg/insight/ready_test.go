@@ -530,15 +530,7 @@ func TestReadyInsightsAreComputedRight(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []string
-		for _, row := range answer.Rows {
-			var texts []string
-			for _, c := range answer.Columns {
-				texts = append(texts, row[c.Name])
-			}
-			got = append(got, strings.Join(texts, "|"))
-		}
-		slices.Sort(got)
+		got := answerTexts(answer)
 		want := byHand[name](h)
 		for i := range max(len(got), len(want)) {
 			if i >= len(got) || i >= len(want) || got[i] != want[i] {
@@ -550,6 +542,20 @@ func TestReadyInsightsAreComputedRight(t *testing.T) {
 			t.Errorf("%s has only %d rows to compare", name, len(want))
 		}
 	}
+}
+
+// answerTexts are the rows of an answer, sorted, as the computations by hand have them: keys and measures with | between.
+func answerTexts(answer *insight.Answer) []string {
+	var lines []string
+	for _, row := range answer.Rows {
+		var texts []string
+		for _, c := range answer.Columns {
+			texts = append(texts, row[c.Name])
+		}
+		lines = append(lines, strings.Join(texts, "|"))
+	}
+	slices.Sort(lines)
+	return lines
 }
 
 func at(lines []string, i int) string {
