@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/appendjson"
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
@@ -26,6 +27,8 @@ type InsightStore interface {
 	// error is insight.ErrNoInsight or insight.ErrNoVersion where there is none. The same version should be the same
 	// pointer each time: it keeps what it has learnt of its table.
 	Find(ctx context.Context, name, version string) (*insight.Version, insight.Provenance, error)
+	// Mirrored is how far the mirror is. Tables of insights are at most as far.
+	Mirrored(ctx context.Context) (analytics.Reached, error)
 	// Conn is the mirror.
 	Conn() *clickhouse.Conn
 }
@@ -63,7 +66,7 @@ func (a *insightAPI) ask(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), ReportTimeout)
 	defer cancel()
-	version, from, err := a.await(ctx, httpapi.PathParameter(c, "name"), parameters.Get("version"), position)
+	version, from, filled, err := a.await(ctx, httpapi.PathParameter(c, "name"), parameters.Get("version"), position)
 	if err != nil {
 		return insightProblem(err)
 	}
@@ -71,7 +74,11 @@ func (a *insightAPI) ask(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	answer, err := version.Ask(ctx, a.store.Conn(), question, nil, nil)
+	var at eventlog.Offsets
+	if filled != nil {
+		at = from.Position.Offsets()
+	}
+	answer, err := version.Ask(ctx, a.store.Conn(), question, at, filled)
 	if err != nil {
 		return insightProblem(err)
 	}
@@ -104,24 +111,39 @@ func answerPage(answer *insight.Answer) *page {
 }
 
 // await finds the version, and waits until its table has reached the position, as far as its source has to do with it.
+// If the mirror reaches it first, the answer is to be taken there: filled is how far the table is then, and the rest is
+// computed. Otherwise filled is nil.
 func (a *insightAPI) await(
 	ctx context.Context, name, version string, position eventlog.Position,
-) (*insight.Version, insight.Provenance, error) {
+) (found *insight.Version, from insight.Provenance, filled eventlog.Offsets, err error) {
 	waiting, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()
 	for {
-		found, from, err := a.store.Find(waiting, name, version)
-		if err != nil || from.Position.Reaches(relevant(position, found.Source)) {
-			return found, from, err
+		found, from, err = a.store.Find(waiting, name, version)
+		if err != nil {
+			return nil, from, nil, err
+		}
+		wanted := relevant(position, found.Source)
+		if from.Position.Reaches(wanted) {
+			return found, from, nil, nil
+		}
+		mirrored, err := a.store.Mirrored(waiting)
+		if err != nil {
+			return nil, from, nil, err
+		}
+		if mirrored.Position.Reaches(wanted) {
+			filled = from.Position.Offsets()
+			from.Position, from.Age = mirrored.Position, mirrored.Age
+			return found, from, filled, nil
 		}
 		if backoff.Sleep(waiting, insightPoll) != nil && ctx.Err() == nil {
-			return nil, from, &problem.Problem{
-				Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: from.Position.String(),
+			return nil, from, nil, &problem.Problem{
+				Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: mirrored.Position.String(),
 				Detail: "The insight did not reach the position within " + MaxPositionWait.String() + ".",
 			}
 		}
 		if ctx.Err() != nil {
-			return nil, from, ctx.Err()
+			return nil, from, nil, ctx.Err()
 		}
 	}
 }

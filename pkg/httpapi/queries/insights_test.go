@@ -40,6 +40,12 @@ type insightShelf struct {
 	conn    *clickhouse.Conn
 	version *insight.Version
 	from    insight.Provenance
+	// mirrored is how far the mirror is, where that is further.
+	mirrored eventlog.Position
+}
+
+func (s *insightShelf) Mirrored(context.Context) (analytics.Reached, error) {
+	return analytics.Reached{Position: s.from.Position.Merge(s.mirrored), Age: 7 * time.Millisecond}, nil
 }
 
 func (s *insightShelf) Conn() *clickhouse.Conn { return s.conn }
@@ -132,6 +138,31 @@ func (s *insightSite) send(t *testing.T, method, path, body string, headers ...s
 		t.Fatal(err)
 	}
 	return answer, strings.TrimSuffix(string(text), "\n")
+}
+
+// Who has seen a position that the mirror has, but the table has not yet, gets an answer with it at once.
+func TestAnswersOfInsightsHaveWhatTheMirrorHas(t *testing.T) {
+	s := newInsightSite(t)
+	const row = "INSERT INTO sales (offset, country, sku, currency, reason, quantity, amount_micros, counted_at) VALUES " +
+		"(5, 'FR', 'A', 'EUR', 'confirmed', 10, 10000000, '2026-02-01 10:00:00')"
+	if err := s.conn.Exec(t.Context(), row, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.mirrored = eventlog.PositionOf(eventlog.Offsets{{Topic: eventlog.TopicOrders}: 6})
+	for position, want := range map[string]string{
+		"o0.5":      `"units":3,"revenue":"3.605"`,
+		"o0.6":      `"units":13,"revenue":"13.605"`,
+		"o0.6~i0.9": `"units":13,"revenue":"13.605"`, // sales have no rows of stock events
+	} {
+		answer, text := s.send(t, http.MethodGet, "/v1/insights/sold?by=&measures=units,revenue", "",
+			"Holdfast-Min-Position", position)
+		if answer.StatusCode != http.StatusOK || !strings.Contains(text, want) {
+			t.Errorf("%s: %s %s, want %s", position, answer.Status, text, want)
+		}
+		if got := answer.Header.Get("Holdfast-Position"); !strings.HasPrefix(position, got) {
+			t.Errorf("%s: the answer is of %s", position, got)
+		}
+	}
 }
 
 func TestAnswersOfInsights(t *testing.T) {

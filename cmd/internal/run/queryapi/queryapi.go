@@ -53,6 +53,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if v.clickHouse != nil {
 		decisions := catalog.New(client, cfg.Logger)
 		deps.Replays = replay.NewService(client, layout, v.clickHouse, decisions)
+		deps.Insights = replay.NewReader(deps.Replays)
 		work = append(work, decisions.Run)
 	}
 	queries.Register(server.Router(), deps)
