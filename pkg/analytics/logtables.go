@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// stepRows is how many rows one step of LogTables writes, about.
-const stepRows = 200_000
+// blockRows is how many rows one call of ReadBlock writes, about.
+const blockRows = 200_000
 
 // LogTables makes rows of a table of the mirror from the log itself, in a database of their own. The mirror is not
 // asked, so that what is computed from them can be compared with what is computed from the mirror. It is for one
@@ -49,7 +49,7 @@ func OpenLogTables(
 	l := &LogTables{
 		conn: conn, follower: follower, upTo: upTo, wanted: wanted, batch: newBatch(), reached: start, next: start.Clone(),
 	}
-	l.sales = newSalesFold(conn, func(context.Context) error { return nil }) // a step is written before the next begins
+	l.sales = newSalesFold(conn, func(context.Context) error { return nil }) // a block is written before the next is read
 	return l, nil
 }
 
@@ -59,9 +59,9 @@ func (l *LogTables) Done() bool { return l.next.Reaches(l.upTo) }
 // Next are the exclusive end offsets of what has its rows.
 func (l *LogTables) Next() eventlog.Offsets { return l.next.Clone() }
 
-// Step reads some of the log, and writes its rows. Events that cannot be decoded have none: the mirror parks them.
-func (l *LogTables) Step(ctx context.Context) error {
-	for l.batch.count() < stepRows && !l.reached.Reaches(l.upTo) {
+// ReadBlock reads some of the log, and writes its rows. Events that cannot be decoded have none: the mirror parks them.
+func (l *LogTables) ReadBlock(ctx context.Context) error {
+	for l.batch.count() < blockRows && !l.reached.Reaches(l.upTo) {
 		records, reached, err := l.follower.Poll(ctx)
 		if err != nil {
 			return err

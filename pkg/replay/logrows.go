@@ -59,7 +59,7 @@ func (r *Runner) reached(ctx context.Context, t *table, durable analytics.Durabl
 		}
 	}
 	if !t.log.Done() {
-		if err := t.log.Step(ctx); err != nil {
+		if err := t.log.ReadBlock(ctx); err != nil {
 			return nil, err
 		}
 		if err := saveProgress(ctx, r.cfg.Conn, t, t.logName(), t.log.Next()); err != nil {

@@ -152,7 +152,7 @@ func (r *Runner) readLog(ctx context.Context, conn *clickhouse.Conn, source insi
 	}
 	defer tables.Close()
 	for !tables.Done() {
-		if err := tables.Step(ctx); err != nil {
+		if err := tables.ReadBlock(ctx); err != nil {
 			return err
 		}
 	}
