@@ -196,12 +196,13 @@ func writePlan(w io.Writer, plan *client.Plan) error {
 func estimateColumns(item *client.PlanItem) string {
 	e := &item.Estimate
 	by := string(e.Basis)
-	switch {
-	case e.Basis == "":
+	switch e.Basis {
+	case "":
 		return "\t\t\t\t"
-	case e.Basis == client.BasisReplay:
+	case client.BasisNothing:
+	case client.BasisReplay:
 		by += fmt.Sprintf(" %.8s", e.ReplayID)
-	case e.Basis == client.BasisSample:
+	case client.BasisSample:
 		by += " of " + count(e.SampleOffsets) + " events"
 	}
 	took := time.Duration(e.Seconds * float64(time.Second)).Round(100 * time.Millisecond)

@@ -227,7 +227,8 @@ func (s *Service) IsIdle(r *catalog.Replay) bool {
 func (s *Service) Ready() error { return s.catalog.Ready() }
 
 // Decide writes what somebody decided about a replay: to pause, resume, cancel, discard, verify, promote or roll it
-// back; or about an insight: to drop it with all its replays, and then there is no replay to return. The error is a *catalog.Refusal when it is not allowed.
+// back; or about an insight: to drop it with all its replays, and then there is no replay to return. The error is a
+// *catalog.Refusal when it is not allowed.
 func (s *Service) Decide(ctx context.Context, d catalog.Decision) (*catalog.Replay, error) {
 	if d.Type == catalog.RolledBack {
 		if r := s.Replay(d.ReplayID); r != nil {

@@ -136,7 +136,9 @@ func (a *replayAPI) validate(ctx context.Context, files []planFile) ([]*insight.
 	for i, file := range files {
 		d, err := a.service.Validate(ctx, previewFile, []byte(file.Definition))
 		if first, twice := names[nameOf(d)]; err == nil && twice {
-			err = &insight.Problem{File: previewFile, Field: "name", Message: "is that of /definitions/" + strconv.Itoa(first) + " too"}
+			err = &insight.Problem{
+				File: previewFile, Field: "name", Message: "is that of /definitions/" + strconv.Itoa(first) + " too",
+			}
 		}
 		var p *problem.Problem // of this definition
 		switch {

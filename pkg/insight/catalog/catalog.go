@@ -146,7 +146,8 @@ func (c *Catalog) read(records []eventlog.Record, next, end int64) {
 }
 
 // Decide writes a decision, and waits until it has its effect. The error is a *Refusal when it is not allowed, and then
-// it has none. The time is set here, and an ID unless d has one: a decision whose ID has had its effect changes nothing.
+// it has none. The time is set here, and an ID unless d has one: a decision whose ID has had its effect changes
+// nothing.
 func (c *Catalog) Decide(ctx context.Context, d Decision) (*State, error) {
 	state, _ := c.State()
 	if state.seen[d.ID] {
