@@ -28,6 +28,7 @@ NOT_IN_SCHEMA = [
     ("/replays", "invalid_definition", "what a definition may say is no JSON schema"),
     ("/replays", "missing_field", "either the definition or the insight is there"),
     ("/replays", "invalid_replay", "to must be after from; the definition or the insight, and not both"),
+    ("/preview", "invalid_definition", "what a definition may say is no JSON schema"),
     ("/plan", "invalid_definition", "what a definition may say is no JSON schema"),
     ("/revenue", "invalid_parameter", "to must be after from"),
     ("/stock-movements", "invalid_parameter", "to must be after from"),

@@ -74,7 +74,8 @@ func examplesBelow(pointer string, value any) (all []Example) {
 			shown := examples(node)
 			for _, name := range slices.Sorted(maps.Keys(shown)) {
 				text := shown[name]
-				if at(node, "schema")["type"] == "string" || strings.Contains(pointer, "/parameters/") {
+				isText := at(node, "schema")["type"] == "string" || !json.Valid([]byte(text))
+				if isText || strings.Contains(pointer, "/parameters/") {
 					text = strconv.Quote(text) // examples leaves strings as they are
 				}
 				all = append(all, Example{pointer + "/schema", []byte(text)})

@@ -125,6 +125,11 @@ func readPlan(raw []byte) ([]planFile, error) {
 		body.Fault(problem.InvalidReplay, "/definitions",
 			"has "+strconv.Itoa(n)+" definitions; at most "+strconv.Itoa(MaxPlanDefinitions)+" are taken")
 	}
+	for i := range sent.Definitions {
+		if sent.Definitions[i].Definition == "" {
+			body.Missing("/definitions/" + strconv.Itoa(i) + "/definition")
+		}
+	}
 	return sent.Definitions, body.Problem()
 }
 

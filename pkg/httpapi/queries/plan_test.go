@@ -106,6 +106,7 @@ func TestFaultsOfPlans(t *testing.T) {
 	many := make([]string, 101)
 	for body, want := range map[string]string{
 		`{}`: "missing_field", planRequest(many...): "invalid_replay", `{"definitions": [{"text": ""}]}`: "unknown_field",
+		`{"definitions": [{"file": "a.yaml"}]}`: "missing_field",
 	} {
 		if p := s.post("/v1/insights/plan", body).Problem(t); p.Code != want {
 			t.Errorf("%.60s: %s", body, p.Code)
