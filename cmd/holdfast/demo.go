@@ -60,7 +60,9 @@ func newDemoCommand() *cobra.Command {
 		Short: "Import a year of orders and show what Holdfast does",
 		Long: `Start the embedded platform, import a year of orders, show stock, an order that
 is refused because there is too little of it, the reconciliation of what was
-imported with the log and with ClickHouse, and revenue by month. Then stay up.
+imported with the log and with ClickHouse, and revenue by month. Then ask what
+nobody had asked before: an insight is computed over the year, verified against
+the log, and made live. Then stay up.
 
 The orders are those of a generated retailer, or of a file of the UCI Online
 Retail data set.`,
@@ -144,6 +146,7 @@ func (d *demo) show(ctx context.Context) error {
 		d.oversell,
 		d.reconciliation,
 		d.revenue,
+		d.insight,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err
@@ -308,7 +311,12 @@ func (d *demo) farewell() {
   curl '%s/v1/orders?status=completed&limit=3'
 `, base, strings.Join(d.stack.KafkaSeeds(), ","), base, url.PathEscape(d.inStock[0].SKU), base)
 	if d.stack.ClickHouse() != "" {
-		fmt.Fprintf(d.out, "  curl '%s/v1/reports/revenue?by=country' -H 'Accept: text/csv'\n", base)
+		fmt.Fprintf(d.out, `  curl '%s/v1/reports/revenue?by=country' -H 'Accept: text/csv'
+  curl '%s/v1/insights/baskets_by_weekday?order=-units' -H 'Accept: text/csv'
+  bin/holdfast insight ls --url %s
+
+  docs/insights.md says how to ask a question of your own.
+`, base, base, base)
 	}
 	fmt.Fprint(d.out, "\nCtrl-C stops it.\n")
 }

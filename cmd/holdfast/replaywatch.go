@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -53,16 +54,22 @@ func waitForReplay(cmd *cobra.Command, api *apiFlags, id string) error {
 
 // watchReplay shows a replay until nothing more becomes of it by itself, on stderr.
 func watchReplay(cmd *cobra.Command, api *apiFlags, id string) (*client.Replay, error) {
-	var last *client.Replay
-	watch := &replayWatch{out: cmd.ErrOrStderr(), terminal: isTerminal(cmd.ErrOrStderr())}
-	err := api.client().FollowReplay(cmd.Context(), id, func(r *client.Replay) {
-		last = r
-		watch.show(r)
-	})
+	last, err := followReplay(cmd.Context(), api.client(), cmd.ErrOrStderr(), id)
 	if err != nil {
 		return nil, explainRefusal(cmd, err)
 	}
 	return last, nil
+}
+
+// followReplay shows a replay on out until nothing more becomes of it by itself.
+func followReplay(ctx context.Context, api *client.Client, out io.Writer, id string) (*client.Replay, error) {
+	var last *client.Replay
+	watch := &replayWatch{out: out, terminal: isTerminal(out)}
+	err := api.FollowReplay(ctx, id, func(r *client.Replay) {
+		last = r
+		watch.show(r)
+	})
+	return last, err
 }
 
 // endingOf is the exit status for how a replay has ended.

@@ -63,7 +63,7 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 		return longestBackoff
 	}
 	wait := sweepInterval
-	for _, replay := range state.Replays() {
+	for _, replay := range byUrgency(state.Replays()) {
 		if replay.Definition == nil || replay.IsEnded() {
 			continue
 		}
@@ -87,6 +87,21 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 		r.conductor.sweptAt = time.Now()
 	}
 	return wait
+}
+
+// byUrgency puts what people have asked for before the ready insights. There is one verification at a time, and each
+// reads the log.
+func byUrgency(replays []*catalog.Replay) []*catalog.Replay {
+	slices.SortStableFunc(replays, func(a, b *catalog.Replay) int {
+		switch {
+		case a.By != self && b.By == self:
+			return -1
+		case a.By == self && b.By != self:
+			return 1
+		}
+		return 0
+	})
+	return replays
 }
 
 // noteFilled stages a replay once all replicas have gone through its history.

@@ -310,7 +310,7 @@ func TestDemoReconciles(t *testing.T) {
 	if err != nil {
 		t.Fatalf("demo: %v\n%s", err, out)
 	}
-	for _, want := range []string{"409 insufficient_stock", "Reconciled:", "2025-11  █"} {
+	for _, want := range []string{"409 insufficient_stock", "Reconciled:", "2025-11  █", "1 Monday     GBP"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the demo does not show %q:\n%s", want, out)
 		}
