@@ -113,7 +113,7 @@ func TestViewsNeverImportTheWriteSide(t *testing.T) {
 		"pkg/httpapi/commands"}
 	views := []string{
 		"pkg/availability", "pkg/orderview", "pkg/projector", "pkg/verify", "pkg/analytics", "pkg/clickhouse",
-		"pkg/insight",
+		"pkg/insight", "pkg/replay",
 		"pkg/httpapi/queries",
 	}
 	for _, p := range packages(t) {
@@ -151,6 +151,7 @@ var links = map[string][]string{
 	module + "pkg/clickhouse":             {"analytics-projector", "query-api", "holdfast"},
 	module + "pkg/analytics":              {"analytics-projector", "query-api", "holdfast"},
 	module + "pkg/insight":                {"analytics-projector", "query-api", "holdfast"},
+	module + "pkg/replay":                 {"analytics-projector", "query-api", "holdfast"},
 	"github.com/ClickHouse/clickhouse-go": {"analytics-projector", "query-api", "holdfast"},
 	module + "pkg/availability":           {"inventory-projector", "query-api", "holdfast"},
 	module + "pkg/devstack":               {"holdfast"},
