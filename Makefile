@@ -98,6 +98,10 @@ bench: build ## Load the embedded stack with orders (ARGS='--replicas 2')
 bench-mirror: build ## Mirror a log of order lines into the embedded ClickHouse (LINES=1000000)
 	$(BIN)/holdfast bench mirror --lines $(or $(LINES),1000000)
 
+.PHONY: bench-replay
+bench-replay: build ## Measure insights: their replays, questions, and orders meanwhile (LINES=1000000, ARGS='--duration 0')
+	$(BIN)/holdfast bench replay --lines $(or $(LINES),1000000) $(ARGS)
+
 .PHONY: lint
 lint: ## Format, vet and lint Go and Protobuf
 	@scripts/tools.sh lint

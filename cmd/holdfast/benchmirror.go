@@ -49,35 +49,67 @@ func benchMirror(ctx context.Context, lines, rows int) (report *loadtest.MirrorR
 		return nil, fmt.Errorf("temporary directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	kafka, err := devstack.StartKafka(ctx, devstack.KafkaOptions{Dir: filepath.Join(dir, "kafka")})
+	s, err := startStores(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	defer kafka.Close()
-	engine, err := chdb.Start(ctx, chdb.Options{Dir: filepath.Join(dir, "clickhouse")})
-	if err != nil {
-		return nil, err
-	}
-	defer engine.Close()
-	client, err := eventlog.Open(eventlog.Config{Seeds: kafka.Addrs(), Embedded: true})
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	wanted := eventlog.Layout{PartitionCount: run.DefaultPartitions, ShardCount: run.DefaultShards}
-	layout, err := client.EnsurePlatform(ctx, wanted)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := clickhouse.Open(engine.URL(clickhouse.DefaultDatabase))
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
+	defer s.close()
 	return loadtest.Mirror(ctx, loadtest.MirrorConfig{
-		Client: client, Layout: layout, Conn: conn, EnginePID: engine.PID(),
+		Client: s.client, Layout: s.layout, Conn: s.conn, EnginePID: s.engine.PID(),
 		Lines: lines, FlushRows: rows,
 	})
+}
+
+// stores are an embedded broker and an embedded ClickHouse, without any service. They keep their data where a stack
+// keeps its own.
+type stores struct {
+	kafka  *devstack.Kafka
+	engine *chdb.Server
+	log    eventlog.Config
+	client *eventlog.Client
+	layout eventlog.Layout
+	conn   *clickhouse.Conn
+}
+
+func startStores(ctx context.Context, dir string) (_ *stores, err error) {
+	s := &stores{}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	s.kafka, err = devstack.StartKafka(ctx, devstack.KafkaOptions{Dir: filepath.Join(dir, "kafka")})
+	if err != nil {
+		return nil, err
+	}
+	if s.engine, err = chdb.Start(ctx, chdb.Options{Dir: filepath.Join(dir, "clickhouse")}); err != nil {
+		return nil, err
+	}
+	s.log = eventlog.Config{Seeds: s.kafka.Addrs(), Embedded: true}
+	if s.client, err = eventlog.Open(s.log); err != nil {
+		return nil, err
+	}
+	wanted := eventlog.Layout{PartitionCount: run.DefaultPartitions, ShardCount: run.DefaultShards}
+	if s.layout, err = s.client.EnsurePlatform(ctx, wanted); err != nil {
+		return nil, err
+	}
+	s.conn, err = clickhouse.Open(s.engine.URL(clickhouse.DefaultDatabase))
+	return s, err
+}
+
+func (s *stores) close() {
+	if s.conn != nil {
+		_ = s.conn.Close() // nothing is written that was not acknowledged
+	}
+	if s.client != nil {
+		s.client.Close()
+	}
+	if s.engine != nil {
+		s.engine.Close()
+	}
+	if s.kafka != nil {
+		s.kafka.Close()
+	}
 }
 
 func printMirror(out io.Writer, format output, r *loadtest.MirrorReport) error {

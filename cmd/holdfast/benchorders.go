@@ -119,7 +119,7 @@ func (f *benchFlags) run(c *cobra.Command) (err error) {
 		}
 		layout = stack.Layout()
 	}
-	stopProfile, err := f.profile()
+	stopProfile, err := startProfile(f.cpuProfile)
 	if err != nil {
 		return err
 	}
@@ -165,12 +165,12 @@ func (f *benchFlags) prepareOversell() error {
 	return nil
 }
 
-// profile starts a CPU profile if --cpuprofile asks for one.
-func (f *benchFlags) profile() (stop func() error, err error) {
-	if f.cpuProfile == "" {
+// startProfile starts a CPU profile if there is a file for it.
+func startProfile(path string) (stop func() error, err error) {
+	if path == "" {
 		return func() error { return nil }, nil
 	}
-	file, err := os.Create(f.cpuProfile)
+	file, err := os.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("profile: %w", err)
 	}

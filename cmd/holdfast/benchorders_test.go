@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/loadtest"
+	"github.com/holdfast/holdfast/pkg/client"
 )
 
 // shopOf is an API that accepts this number of orders and refuses the others.
@@ -91,6 +93,72 @@ func TestBenchMirrorComparesAllRows(t *testing.T) {
 	}
 	if runtime.GOOS == "linux" && (r.EnginePeakMB == 0 || r.EngineCPUSeconds == 0 || r.EngineMB == 0) {
 		t.Error("it does not say what ClickHouse took")
+	}
+}
+
+// The replay's bench goes through all of its steps with few lines, and says what it measured of each.
+func TestBenchReplayMeasuresEachStep(t *testing.T) {
+	out, err := holdfast(t, "bench", "replay", "--lines", "400", "--pairs", "1", "--duration", "400ms", "--quiet",
+		"-o", "json")
+	var r loadtest.ReplayReport
+	if err := errors.Join(err, json.Unmarshal([]byte(out), &r)); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	f := r.FromLog
+	if r.Lines != 400 || r.Orders != 20 || f.Insights != 15 || f.Seconds <= 0 || f.LiveSeconds < f.Seconds ||
+		f.Ratio != f.LinesPerSecond/f.CopyLinesPerSecond {
+		t.Errorf("from the log: %+v", r)
+	}
+	if len(r.New) != 4 || len(r.Questions) != 4 {
+		t.Fatalf("new insights %+v, questions %+v", r.New, r.Questions)
+	}
+	for _, n := range r.New {
+		if n.Seconds <= 0 {
+			t.Errorf("a new insight took no time: %+v", n)
+		}
+	}
+	for _, q := range r.Questions { // the live insight and the raw lines say the same
+		if q.Rows != r.Questions[0].Rows || q.P50 <= 0 {
+			t.Errorf("questions %+v", r.Questions)
+		}
+	}
+	if r.Load == nil || len(r.Load.PerSecond) != 1 || r.Load.Ratio <= 0 {
+		t.Errorf("load %+v", r.Load)
+	}
+	tables := map[string]loadtest.TableSize{}
+	for _, table := range r.Tables {
+		tables[table.Table] = table
+	}
+	if tables["sales"].Rows != 400 || tables["revenue"].BytesPerLine <= 0 || !tables["revenue"].Insight {
+		t.Errorf("tables %+v", tables)
+	}
+	holdfastFails(t, "--lines and --pairs are at least 1", "bench", "replay", "--lines", "0")
+}
+
+// A newcomer reads which goals were met.
+func TestBenchReplaySaysWhichGoalsWereMet(t *testing.T) {
+	r := loadtest.ReplayReport{
+		Lines: 2_000_000, FromLog: loadtest.FromLog{Ratio: 0.4},
+		New: []loadtest.NewInsight{
+			{Insight: "revenue", Source: client.CreateReplaySourceMirror, Seconds: 2.5},
+			{Insight: "revenue", Source: client.CreateReplaySourceKafka, Seconds: 2.5},
+		},
+		Questions: []loadtest.QuestionTimes{{Question: "all measures", P50: 20, P99: 101}},
+		Load:      &loadtest.LoadDuringReplays{Ratio: 0.84, Lag: &loadtest.Visibility{P99: 1999}},
+	}
+	var out strings.Builder
+	if err := printReplay(&out, &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`per cent of ClickHouse +40 % +≥ 33 % +met\n`, `from mirror +2\.50 s +≤ 2\.00 s +missed\n`,
+		`from kafka +2\.50 s +≤ 18\.45 s +met\n`, `, p50 +20\.0 ms +≤ 20\.0 ms +met\n`,
+		`the same, p99 +101\.0 ms +≤ 100\.0 ms +missed\n`, `those without +84 % +≥ 85 % +missed\n`,
+		`p99, without replays, .* +1999 ms +≤ 2000 ms +met\n`, `p99, with replays, .* +too short to see\n`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
 	}
 }
 

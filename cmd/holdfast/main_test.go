@@ -22,7 +22,7 @@ import (
 // holdfast runs the command line and returns what it printed.
 func holdfast(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
 	root := newRootCommand()

@@ -46,8 +46,7 @@ func (p *startProgress) waiting(reason error) {
 		return
 	}
 	p.shown = true
-	first, _, _ := strings.Cut(reason.Error(), "\n")
-	text := fmt.Sprintf("Starting, %.0f s: %s", now.Sub(p.begin).Seconds(), first)
+	text := fmt.Sprintf("Starting, %.0f s: %s", now.Sub(p.begin).Seconds(), firstLine(reason.Error()))
 	if isTerminal(p.out) {
 		fmt.Fprintf(p.out, "\r%.*s\x1b[K", startColumns, text)
 		return
@@ -59,6 +58,38 @@ func (p *startProgress) waiting(reason error) {
 // close clears the terminal's line.
 func (p *startProgress) close() {
 	if p.shown && isTerminal(p.out) {
+		fmt.Fprint(p.out, "\r\x1b[K")
+	}
+}
+
+func firstLine(text string) string {
+	first, _, _ := strings.Cut(text, "\n")
+	return first
+}
+
+// stepProgress shows which step of a long command is under way: on a terminal in one line, otherwise in a line every few
+// seconds.
+type stepProgress struct {
+	out   io.Writer
+	next  time.Time
+	shown bool
+}
+
+func (p *stepProgress) show(text string) {
+	now := time.Now()
+	switch {
+	case isTerminal(p.out):
+		p.shown = true
+		fmt.Fprintf(p.out, "\r%.*s\x1b[K", startColumns, text)
+	case now.After(p.next):
+		p.next = now.Add(progressLineEvery)
+		fmt.Fprintln(p.out, text)
+	}
+}
+
+// close clears the terminal's line.
+func (p *stepProgress) close() {
+	if p.shown {
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
 }

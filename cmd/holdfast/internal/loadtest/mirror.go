@@ -23,6 +23,7 @@ import (
 const (
 	linesPerOrder   = 20
 	mirrorSKUs      = 4_000
+	mirrorCountries = 38
 	mirrorPeriod    = 400 * 24 * time.Hour // more than a year, in order of time
 	recordsPerBatch = 2_000
 )
@@ -71,7 +72,7 @@ type MirrorReport struct {
 func Mirror(ctx context.Context, cfg MirrorConfig) (*MirrorReport, error) {
 	r := &MirrorReport{Events: (cfg.Lines + linesPerOrder - 1) / linesPerOrder}
 	r.Lines = r.Events * linesPerOrder
-	if err := fillLog(ctx, cfg, r.Events); err != nil {
+	if err := fillLog(ctx, cfg.Client, cfg.Layout, r.Events, nil); err != nil {
 		return nil, err
 	}
 	m, err := analytics.New(analytics.Config{
@@ -215,24 +216,39 @@ func cpuTimeOf(pid int) time.Duration {
 	return time.Duration(user+system) * time.Second / clockTicks
 }
 
-// fillLog appends the orders. It needs no transactions, because nothing else writes this log.
-func fillLog(ctx context.Context, cfg MirrorConfig, orders int) error {
+// fillLog appends the orders, and says now and then how many there are. It needs no transactions, because nothing else
+// writes this log.
+func fillLog(
+	ctx context.Context, client *eventlog.Client, layout eventlog.Layout, orders int, progress func(orders int),
+) error {
 	first := time.Date(2010, 12, 1, 0, 0, 0, 0, time.UTC)
 	recs := make([]*eventlog.Record, 0, recordsPerBatch)
 	for n := range orders {
 		at := first.Add(time.Duration(float64(mirrorPeriod) * float64(n) / float64(orders)))
-		rec, err := importedOrder(n, at, cfg.Layout)
+		rec, err := importedOrder(n, at, layout)
 		if err != nil {
 			return err
 		}
 		if recs = append(recs, rec); len(recs) == recordsPerBatch || n == orders-1 {
-			if err := cfg.Client.Produce(ctx, recs); err != nil {
+			if err := client.Produce(ctx, recs); err != nil {
 				return err
 			}
 			recs = recs[:0]
+			if progress != nil {
+				progress(n + 1)
+			}
 		}
 	}
 	return nil
+}
+
+// countryOf is the country of an order: nine of ten are from the United Kingdom, the others from the other countries in
+// turn.
+func countryOf(n int) string {
+	if n%10 != 0 {
+		return "United Kingdom"
+	}
+	return fmt.Sprintf("Country %02d", n/10%(mirrorCountries-1)+1)
 }
 
 func importedOrder(n int, at time.Time, layout eventlog.Layout) (*eventlog.Record, error) {
@@ -241,7 +257,7 @@ func importedOrder(n int, at time.Time, layout eventlog.Layout) (*eventlog.Recor
 	order := &eventv1.OrderImported{
 		CustomerId: strconv.Itoa(12_000 + n%5_000),
 		Currency:   "GBP",
-		Country:    "United Kingdom",
+		Country:    countryOf(n),
 		Reference:  strconv.Itoa(536_365 + n),
 	}
 	for i := range linesPerOrder {

@@ -212,6 +212,14 @@ func (s *Stack) ensurePlatform(ctx context.Context) error {
 // ClickHouse is the address of ClickHouse; empty: there is none.
 func (s *Stack) ClickHouse() string { return s.clickHouse }
 
+// EnginePID is the process of the embedded ClickHouse; 0: there is none.
+func (s *Stack) EnginePID() int {
+	if s.engine == nil {
+		return 0
+	}
+	return s.engine.PID()
+}
+
 // Notice is what a user should know of how the platform runs; empty: nothing.
 func (s *Stack) Notice() string { return s.notice }
 
