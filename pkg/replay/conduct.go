@@ -69,8 +69,12 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 		}
 		at := conductInterval
 		switch {
-		case replay.Phase == catalog.Filling:
-			r.noteFilled(ctx, replay)
+		case replay.Phase == catalog.Filling: // others may fill the last of it
+			for _, t := range r.tables {
+				if t.replay.ID == replay.ID {
+					r.noteFilled(ctx, t, durable)
+				}
+			}
 		case replay.Verifying && r.conductor.verifying == "" && time.Now().After(r.conductor.retryAt):
 			r.startVerification(ctx, replay)
 		case replay.Promote && replay.Phase == catalog.Staged && replay.PromotedAt.IsZero():
@@ -104,25 +108,40 @@ func byUrgency(replays []*catalog.Replay) []*catalog.Replay {
 	return replays
 }
 
-// noteFilled stages a replay once all replicas have gone through its history.
-func (r *Runner) noteFilled(ctx context.Context, replay *catalog.Replay) {
-	progress, err := loadProgress(ctx, r.cfg.Conn, replay.ID)
+// noteFilled stages a replay once all replicas have gone through its history. Only the conductor does so.
+func (r *Runner) noteFilled(ctx context.Context, t *table, durable analytics.Durable) {
+	if _, ours := durable.Next[conductorTP]; !ours || !t.opened || !t.next.Reaches(t.ours(target(t.replay))) {
+		return
+	}
+	if state, _ := r.cfg.Catalog.State(); state.Replay(t.replay.ID).Phase != catalog.Filling {
+		return
+	}
+	progress, err := loadProgress(ctx, r.cfg.Conn, t.replay.ID)
 	if err != nil {
 		return // who fills has the same error, and tells
 	}
-	for _, t := range r.tables {
-		p := progress[t.Table]
-		if t.replay.ID != replay.ID || p == nil || !p.Next.Reaches(target(replay)) {
-			continue
-		}
-		var events int64
-		for _, offset := range target(replay) {
-			events += offset
-		}
-		r.decide(ctx, catalog.Decision{Type: catalog.ReplayFilled, ReplayID: replay.ID, Filled: &catalog.Filled{
-			Events: events, Seconds: p.FilledAt.Sub(p.BegunAt).Seconds(),
-		}})
+	p := progress[t.Table]
+	if p == nil || !p.Next.Reaches(target(t.replay)) {
+		return
 	}
+	var events int64
+	for _, offset := range target(t.replay) {
+		events += offset
+	}
+	r.decide(ctx, catalog.Decision{Type: catalog.ReplayFilled, ReplayID: t.replay.ID, Filled: &catalog.Filled{
+		Events: events, Seconds: p.FilledAt.Sub(p.BegunAt).Seconds(),
+	}})
+}
+
+// ours are the offsets of the partitions that this process fills.
+func (t *table) ours(offsets eventlog.Offsets) eventlog.Offsets {
+	ours := eventlog.Offsets{}
+	for tp, offset := range offsets {
+		if _, filled := t.next[tp]; filled {
+			ours[tp] = offset
+		}
+	}
+	return ours
 }
 
 // target is where a replay's history ends.

@@ -30,15 +30,21 @@ import (
 
 // Limits of the work.
 const (
-	// flushInterval is the shortest time between two fills of a table that is up to date but for the newest events.
-	flushInterval = 5 * time.Second
+	// flushInterval is the shortest time between two fills of tables that are up to date but for the newest events.
+	// Together they take about one part in liveShare of the time, so where they take long they come less often, but at
+	// least every longestFlushInterval.
+	flushInterval        = 5 * time.Second
+	longestFlushInterval = time.Minute
+	liveShare            = 5
 	// chunkOffsets is how many offsets, over all partitions, one fill of a history covers at most. Progress is saved
 	// after each.
-	chunkOffsets = 256 << 10
-	// maxMirrorAge is how old the mirror may be before replays of the history wait for it. They wait at most patience
-	// for each chunk, so that they end even on a platform that is always late.
+	chunkOffsets = 64 << 10
+	// maxMirrorAge is how old the mirror may be before replays of the history wait for it, unless they have only
+	// smallFill offsets to do. They wait at most patience for each chunk, so that they end even on a platform that is
+	// always late.
 	maxMirrorAge = 1500 * time.Millisecond
 	patience     = 10 * time.Second
+	smallFill    = 10_000
 	// firstBackoff is the pause after the first error of a table. It doubles up to longestBackoff.
 	firstBackoff   = 250 * time.Millisecond
 	longestBackoff = 10 * time.Second
@@ -69,7 +75,12 @@ type Runner struct {
 	tables map[string]*table
 	// partitions is whose progress the tables have loaded: the mirror and its partitions.
 	partitions string
-	conductor  conductor
+	// liveDue is when the tables that are up to date are filled again.
+	liveDue time.Time
+	// mirrorIsLate makes replays of the history wait. lateSince is since when; zero: it is not late.
+	mirrorIsLate bool
+	lateSince    time.Time
+	conductor    conductor
 }
 
 // New returns a runner that does nothing yet.
@@ -118,14 +129,59 @@ func (r *Runner) round(ctx context.Context, durable analytics.Durable, state *ca
 		r.cfg.Logger.Warn("the tables of insights cannot be kept", "error", err, "again_in", firstBackoff)
 		return firstBackoff
 	}
-	wait := longestBackoff
+	r.watchMirror(durable.Age)
+	var live, history []*table
 	for _, t := range r.inOrder() {
+		if t.replay.Phase == catalog.Filling {
+			history = append(history, t)
+		} else {
+			live = append(live, t)
+		}
+	}
+	wait := r.fillLive(ctx, live, durable)
+	for _, t := range history {
 		if ctx.Err() != nil {
 			return wait
 		}
 		wait = min(wait, r.fill(ctx, t, durable))
+		r.noteFilled(ctx, t, durable)
 	}
 	return min(wait, r.conduct(ctx, durable, state))
+}
+
+// fillLive fills the tables that are to be up to date, if they are due, and returns until when they are not.
+func (r *Runner) fillLive(ctx context.Context, tables []*table, durable analytics.Durable) time.Duration {
+	if wait := time.Until(r.liveDue); wait > 0 && len(tables) > 0 {
+		return wait
+	}
+	began, wait := time.Now(), longestBackoff
+	filled := false
+	for _, t := range tables {
+		if ctx.Err() != nil {
+			return wait
+		}
+		wait = min(wait, r.fill(ctx, t, durable))
+		filled = filled || t.filledAt.After(began)
+	}
+	if !filled || wait <= 0 { // there is nothing new, or more than one fill does
+		return wait
+	}
+	r.liveDue = began.Add(min(max(flushInterval, liveShare*time.Since(began)), longestFlushInterval))
+	return time.Until(r.liveDue)
+}
+
+// watchMirror notes whether the mirror is late. After patience it lets the replays do some work.
+func (r *Runner) watchMirror(age time.Duration) {
+	switch late := age > maxMirrorAge; {
+	case !late:
+		r.mirrorIsLate, r.lateSince = false, time.Time{}
+	case r.lateSince.IsZero():
+		r.mirrorIsLate, r.lateSince = true, time.Now()
+	case time.Since(r.lateSince) > patience:
+		r.mirrorIsLate, r.lateSince = false, time.Now()
+	default:
+		r.mirrorIsLate = true
+	}
 }
 
 // inOrder are the tables, those that readers get first.

@@ -152,33 +152,27 @@ func (r *Runner) fill(ctx context.Context, t *table, durable analytics.Durable) 
 	return wait
 }
 
+// fillOnce fills a part of what a table lacks. A replay that is late, and has much to do, waits for the mirror.
 func (r *Runner) fillOnce(ctx context.Context, t *table, durable analytics.Durable) (time.Duration, error) {
 	if err := t.open(ctx, r.cfg.Conn); err != nil {
 		return 0, err
 	}
-	budget := int64(chunkOffsets)
-	if rate := t.replay.EventsPerSecond; t.replay.Phase == catalog.Filling && rate > 0 {
-		budget = min(budget, rate)
-	}
-	if t.replay.Phase == catalog.Filling {
-		if err := r.yield(ctx); err != nil {
-			return 0, err
-		}
-	}
-	began := time.Now()
 	reached, err := r.reached(ctx, t, durable)
 	if err != nil {
 		return 0, err
 	}
+	budget, rate := int64(chunkOffsets), t.rate()
+	if rate > 0 {
+		budget = min(budget, rate)
+	}
 	w := t.behind(reached, budget)
-	if len(w.next) == 0 {
+	switch {
+	case len(w.next) == 0:
 		return longestBackoff, nil
+	case t.replay.Phase == catalog.Filling && r.mirrorIsLate && w.offsets > smallFill:
+		return maxMirrorAge / 10, nil
 	}
-	wait := time.Until(t.filledAt.Add(flushInterval))
-	if t.replay.Phase != catalog.Filling && w.whole && wait > 0 {
-		return wait, nil
-	}
-	t.filledAt = began
+	t.filledAt = time.Now()
 	if t.log != nil {
 		err = t.FillFrom(ctx, r.cfg.Conn, t.log.database, w.intervals...)
 	} else {
@@ -191,28 +185,23 @@ func (r *Runner) fillOnce(ctx context.Context, t *table, durable analytics.Durab
 		return 0, err
 	}
 	t.next.Merge(w.next)
-	r.metrics.filled(t.replay, w.offsets, time.Since(began))
-	if rate := t.replay.EventsPerSecond; t.replay.Phase == catalog.Filling && rate > 0 {
-		t.retryAt = began.Add(time.Duration(float64(w.offsets) / float64(rate) * float64(time.Second)))
+	r.metrics.filled(t.replay, w.offsets, time.Since(t.filledAt))
+	switch {
+	case rate > 0:
+		t.retryAt = t.filledAt.Add(time.Duration(float64(w.offsets) / float64(rate) * float64(time.Second)))
 		return time.Until(t.retryAt), nil
-	}
-	if w.whole && t.log == nil {
-		return flushInterval, nil
+	case w.whole && t.log == nil:
+		return longestBackoff, nil
 	}
 	return 0, nil
 }
 
-// yield waits while the mirror is late, so that a replay does not make it later.
-func (r *Runner) yield(ctx context.Context) error {
-	for began := time.Now(); time.Since(began) < patience; {
-		if durable, _ := r.cfg.Mirror.Durable(); durable.Age < maxMirrorAge {
-			return nil
-		}
-		if err := backoff.Sleep(ctx, maxMirrorAge/10); err != nil {
-			return err
-		}
+// rate is the throttle of a replay in events a second; 0: none.
+func (t *table) rate() int64 {
+	if t.replay.Phase == catalog.Filling {
+		return t.replay.EventsPerSecond
 	}
-	return nil
+	return 0
 }
 
 // failed notes an error of a table, and returns when it is tried again.
