@@ -196,8 +196,8 @@ func (m *Mirror) checkSameLog(
 	return nil
 }
 
-// refill drops a mirror of another log if Config.Refill allows it: its rows are wrong. It returns an error in any case, so that the next
-// attempt begins with the new tables.
+// refill drops a mirror of another log if Config.Refill allows it: its rows are wrong. It returns an error in any case,
+// so that the next attempt begins with the new tables.
 func (m *Mirror) refill(ctx context.Context, why error) error {
 	var another *anotherLogError
 	if !m.cfg.Refill || !errors.As(why, &another) {

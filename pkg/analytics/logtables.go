@@ -26,8 +26,8 @@ type LogTables struct {
 	next     eventlog.Offsets // by what was written
 }
 
-// OpenLogTables creates the tables in conn's database unless they exist, and reads from the given offsets on: those that
-// an earlier one has reached, or nothing. upTo are the exclusive end offsets of the partitions to read.
+// OpenLogTables creates the tables in conn's database unless they exist, and reads from the given offsets on: those
+// that an earlier one has reached, or nothing. upTo are the exclusive end offsets of the partitions to read.
 func OpenLogTables(
 	ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, table string, from, upTo eventlog.Offsets,
 ) (*LogTables, error) {

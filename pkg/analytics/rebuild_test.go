@@ -581,7 +581,8 @@ func (f *fixture) lettersOf(place string) (n int) {
 	return n
 }
 
-// Events that cannot be decoded become dead letters once, however often the mirror is rebuilt. Those that can be decoded
+// Events that cannot be decoded become dead letters once, however often the mirror is rebuilt. Those that can be
+// decoded
 // by now have rows, and are dead letters no more.
 func TestDeadLettersOfARebuild(t *testing.T) {
 	f := newFixture(t)

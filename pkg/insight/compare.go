@@ -251,7 +251,8 @@ func (s Side) Sample(
 	sample := &Sample{keys: r.keys, measures: s.first.Measures}
 	stage := s.first.merged(s.merged, columnsNamed(s.first.Keys, r.keys))
 	query := textArrays(stage.query(s.kept(r, "", at, s.Filled)), stage.Keys, stage.Measures)
-	query = fmt.Sprintf("SELECT toJSONString(k), toJSONString(m) FROM (%s) ORDER BY cityHash64(k, %d) LIMIT %d", query, seed, n)
+	query = fmt.Sprintf("SELECT toJSONString(k), toJSONString(m) FROM (%s) ORDER BY cityHash64(k, %d) LIMIT %d",
+		query, seed, n)
 	var err error
 	sample.rows, err = readSample(ctx, conn, query)
 	return sample, err

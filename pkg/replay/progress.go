@@ -20,9 +20,9 @@ const createProgress = `CREATE TABLE IF NOT EXISTS ` + progressTable + ` (
     mirror_id UUID COMMENT 'UUID that mirror_progress had: the mirror that the table is computed from',
     topic LowCardinality(String) COMMENT 'Topic of the events',
     partition Int32 COMMENT 'Partition of the events',
-    next_offset SimpleAggregateFunction(max, Int64) COMMENT 'The table has all events below this offset. Read the maximum',
-    begun_at SimpleAggregateFunction(min, DateTime64(6, 'UTC')) COMMENT 'When the first of it was written. Read the minimum',
-    filled_at SimpleAggregateFunction(max, DateTime64(6, 'UTC')) COMMENT 'When the last of it was written. Read the maximum'
+    next_offset SimpleAggregateFunction(max, Int64) COMMENT 'All events below it are in. Read the maximum',
+    begun_at SimpleAggregateFunction(min, DateTime64(6, 'UTC')) COMMENT 'When it was begun. Read the minimum',
+    filled_at SimpleAggregateFunction(max, DateTime64(6, 'UTC')) COMMENT 'When it was last filled. Read the maximum'
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (replay_id, table_name, fingerprint, mirror_id, topic, partition)
@@ -45,7 +45,8 @@ type tableProgress struct {
 
 const loadQuery = `SELECT table_name, fingerprint, mirror_id, topic, partition, max(next_offset), min(begun_at),
     max(filled_at)
-FROM ` + progressTable + ` WHERE replay_id = {replay:String} GROUP BY table_name, fingerprint, mirror_id, topic, partition`
+FROM ` + progressTable + ` WHERE replay_id = {replay:String}
+GROUP BY table_name, fingerprint, mirror_id, topic, partition`
 
 // loadProgress reads how far the tables of a replay are. Without any it is empty.
 func loadProgress(ctx context.Context, conn *clickhouse.Conn, replayID string) (map[string]*tableProgress, error) {

@@ -157,7 +157,8 @@ func (r *Reader) find(
 	ctx context.Context, replay *catalog.Replay, mirrored analytics.Reached,
 ) (*insight.Version, insight.Provenance, error) {
 	p := insight.Provenance{
-		Fingerprint: replay.Fingerprint, Replay: replay.ID, State: stateOf(replay.Phase), PromotedAt: replay.PromotedAt, Age: -1,
+		Fingerprint: replay.Fingerprint, Replay: replay.ID, State: stateOf(replay.Phase), PromotedAt: replay.PromotedAt,
+		Age: -1,
 	}
 	a, err := answering(ctx, r.service.conn, replay)
 	if err != nil {
@@ -187,6 +188,7 @@ func stateOf(phase catalog.Phase) insight.State {
 		return insight.Live
 	case catalog.Former:
 		return insight.Former
+	default:
+		return insight.Staged
 	}
-	return insight.Staged
 }

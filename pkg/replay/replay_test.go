@@ -291,6 +291,17 @@ func (p *platform) verify(id string) *catalog.Verified {
 	return p.replay(id).Verified
 }
 
+// On a log without events a replay is done at once, and the answer is empty.
+func TestAReplayOfAnEmptyLog(t *testing.T) {
+	p := newPlatform(t)
+	p.run()
+	r := p.create(promoting)
+	p.becomes(r.ID, catalog.Live)
+	p.says(r.ID)
+	p.sell(3)
+	p.says(r.ID)
+}
+
 // What differs from the live version of the same definition, or from the log, is found, with the key. It does not go
 // live.
 func TestAVerificationFindsWhatIsWrong(t *testing.T) {

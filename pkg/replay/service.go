@@ -61,8 +61,8 @@ type CutLogError struct{ Topic string }
 
 // Error implements error.
 func (e *CutLogError) Error() string {
-	return fmt.Sprintf("the start of %s was deleted, so that its history is not whole: restore the topic, or force the replay",
-		e.Topic)
+	return fmt.Sprintf("the start of %s was deleted, so that its history is not whole: restore the topic, or force the "+
+		"replay", e.Topic)
 }
 
 // ErrOtherOrder is the error for an ID that a replay of another order has.

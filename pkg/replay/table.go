@@ -66,6 +66,12 @@ func (t *table) open(ctx context.Context, conn *clickhouse.Conn) error {
 	if err := t.Create(ctx, conn); err != nil {
 		return err
 	}
+	if len(t.next) == 0 { // of an empty log the answer is empty
+		t.filledAt = time.Now()
+		if err := saveProgress(ctx, conn, t, t.Table, eventlog.Offsets{conductorTP: 0}); err != nil {
+			return err
+		}
+	}
 	t.opened, t.pauses = true, backoff.Backoff{First: firstBackoff, Longest: longestBackoff}
 	return nil
 }

@@ -59,7 +59,8 @@ func decision(words string) catalog.Decision {
 	case "verify":
 		d.Type = catalog.VerifyRequested
 	case "verified": // verified b against a
-		d.Type, d.Verified = catalog.ReplayVerified, &catalog.Verified{Green: !strings.Contains(words, "badly"), Problem: "wrong"}
+		green := !strings.Contains(words, "badly")
+		d.Type, d.Verified = catalog.ReplayVerified, &catalog.Verified{Green: green, Problem: "wrong"}
 		if i := strings.Index(words, "against "); i >= 0 {
 			d.Verified.Against = strings.Fields(words[i:])[1]
 		}

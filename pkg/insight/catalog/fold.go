@@ -56,7 +56,13 @@ func (s *State) apply(d Decision) error {
 		return s.drop(d)
 	case RolledBack:
 		return s.rollBack(d)
+	default:
+		return s.decideReplay(d)
 	}
+}
+
+// decideReplay applies a decision about one replay that exists.
+func (s *State) decideReplay(d Decision) error {
 	r := s.replays[d.ReplayID]
 	if r == nil {
 		return &Refusal{Unknown: true, Text: "there is no replay " + d.ReplayID}
@@ -104,6 +110,7 @@ func (s *State) startQueued(i *Insight) {
 		case Queued:
 			r.Phase = Filling
 			return
+		default: // it needs no work, or has ended
 		}
 	}
 }
@@ -137,8 +144,9 @@ func (s *State) change(r *Replay, d Decision) error {
 		return r.is(d, Filling, Paused, Staged, Live, Former)
 	case Promoted:
 		return s.promote(r, d)
+	default:
+		return refuse("a decision of the unknown type %s: a newer release has written it", d.Type)
 	}
-	return refuse("a decision of the unknown type %s: a newer release has written it", d.Type)
 }
 
 // is refuses a decision about a replay that is in none of the phases.

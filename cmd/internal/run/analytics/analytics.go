@@ -58,7 +58,8 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	decisions := catalog.New(client, cfg.Logger)
 	runner, err := replay.New(replay.Config{
-		Client: client, Layout: layout, Conn: conn, Catalog: decisions, Mirror: m, Logger: cfg.Logger, Registerer: cfg.Registry,
+		Client: client, Layout: layout, Conn: conn, Catalog: decisions, Mirror: m,
+		Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return err
