@@ -67,8 +67,8 @@ func firstLine(text string) string {
 	return first
 }
 
-// stepProgress shows which step of a long command is under way: on a terminal in one line, otherwise in a line every few
-// seconds.
+// stepProgress shows which step of a long command is under way: on a terminal in one line, otherwise in a line every
+// few seconds.
 type stepProgress struct {
 	out   io.Writer
 	next  time.Time

@@ -25,9 +25,9 @@ type stockMove struct {
 	incoming                     int64
 }
 
-// stockHistory is a made-up warehouse over five months: eight items that are often sold out, sometimes for a whole month,
-// and one that was only expected. Moves are in the order of their recording, which is not that of their times. Some happen
-// at the same time.
+// stockHistory is a made-up warehouse over five months: eight items that are often sold out, sometimes for a whole
+// month, and one that was only expected. Moves are in the order of their recording, which is not that of their times.
+// Some happen at the same time.
 func stockHistory(seed uint64) []stockMove {
 	dice := rand.New(rand.NewPCG(seed, seed))
 	begin := time.Date(2026, 2, 12, 7, 0, 0, 0, time.UTC)
@@ -269,8 +269,8 @@ var stockByHand = map[string]func(moves []stockMove, zone *time.Location) []stri
 	},
 }
 
-// The insights about stock say what is computed by hand, in any time zone. So do their tables, in whatever parts they were
-// filled.
+// The insights about stock say what is computed by hand, in any time zone. So do their tables, in whatever parts they
+// were filled.
 func TestStockInsightsAreComputedRight(t *testing.T) {
 	for seed, zone := range []string{"UTC", "Europe/London", "America/St_Johns"} {
 		conn := database(t)

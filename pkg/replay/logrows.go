@@ -46,7 +46,7 @@ func (r *Runner) reached(ctx context.Context, t *table, durable analytics.Durabl
 	targets := target(t.replay)
 	reached, upTo := eventlog.Offsets{}, eventlog.Offsets{}
 	for tp := range durable.Next {
-		if t.Definition.Source.HasTopic(tp.Topic) {
+		if t.Source.HasTopic(tp.Topic) {
 			upTo[tp] = targets[tp]
 		} else {
 			reached[tp] = targets[tp]
@@ -84,7 +84,7 @@ func (r *Runner) openLog(ctx context.Context, t *table, upTo eventlog.Offsets) (
 	if p := progress[t.logName()]; p != nil {
 		from = p.Next
 	}
-	tables, err := analytics.OpenLogTables(ctx, r.cfg.Client, conn, t.Definition.Source.Table, from, upTo)
+	tables, err := analytics.OpenLogTables(ctx, r.cfg.Client, conn, t.Source.Table, from, upTo)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err

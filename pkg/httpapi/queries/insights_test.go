@@ -88,8 +88,8 @@ func newInsightSite(t *testing.T) *insightSite {
 	if err := conn.Migrate(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
-	const rows = "INSERT INTO sales (offset, country, sku, currency, reason, quantity, amount_micros, counted_at) VALUES " +
-		"(1, 'FR', 'A', 'EUR', 'confirmed', 4, 4000000, '2026-01-31 23:30:00'), " +
+	const rows = "INSERT INTO sales (offset, country, sku, currency, reason, quantity, amount_micros, counted_at) " +
+		"VALUES (1, 'FR', 'A', 'EUR', 'confirmed', 4, 4000000, '2026-01-31 23:30:00'), " +
 		"(2, 'FR', 'A', 'EUR', 'returned', -1, -1000000, '2026-01-31 23:30:00'), " +
 		"(3, 'DE', 'B, C', 'EUR', 'confirmed', 2, 1105000, '2026-02-01 10:00:00'), " +
 		"(4, 'DE', 'A', 'EUR', 'returned', -2, -500000, '2026-02-02 10:00:00')"
@@ -143,8 +143,8 @@ func (s *insightSite) send(t *testing.T, method, path, body string, headers ...s
 // Who has seen a position that the mirror has, but the table has not yet, gets an answer with it at once.
 func TestAnswersOfInsightsHaveWhatTheMirrorHas(t *testing.T) {
 	s := newInsightSite(t)
-	const row = "INSERT INTO sales (offset, country, sku, currency, reason, quantity, amount_micros, counted_at) VALUES " +
-		"(5, 'FR', 'A', 'EUR', 'confirmed', 10, 10000000, '2026-02-01 10:00:00')"
+	const row = "INSERT INTO sales (offset, country, sku, currency, reason, quantity, amount_micros, counted_at) " +
+		"VALUES (5, 'FR', 'A', 'EUR', 'confirmed', 10, 10000000, '2026-02-01 10:00:00')"
 	if err := s.conn.Exec(t.Context(), row, nil, nil); err != nil {
 		t.Fatal(err)
 	}

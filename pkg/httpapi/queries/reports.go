@@ -60,7 +60,8 @@ func registerReports(router httpapi.Router, store ReportStore) {
 func readQuery(c echo.Context) (url.Values, error) {
 	parameters, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil { // what cannot be read must not be left out of the question
-		return nil, problem.New(problem.InvalidParameter, "The query cannot be read: write %25 for a % and %3B for a ; in it.")
+		return nil, problem.New(problem.InvalidParameter,
+			"The query cannot be read: write %25 for a % and %3B for a ; in it.")
 	}
 	return parameters, nil
 }

@@ -128,7 +128,8 @@ func TestDecisions(t *testing.T) {
 		{liveA + "create b; fill b; verified b", "promote b", "a live, b staged", "another version went live"},
 		{liveA + "create b; fill b; verified b against a; promote b", "rollback b", "a live, b former", ""},
 		{liveA + "create b; fill b; verified b against a; promote b", "rollback", "a live, b former", ""},
-		{liveA + "create b; fill b; verified b against a; promote b", "rollback a", "a former, b live", "replay a is not live"},
+		{liveA + "create b; fill b; verified b against a; promote b", "rollback a", "a former, b live",
+			"replay a is not live"},
 		{liveA + "create b; fill b; verified b against a; promote b; rollback", "rollback", "a former, b live", ""},
 		{liveA, "rollback", "a live", "no former version"},
 		{"", "rollback", "", "no insight units"},
@@ -159,8 +160,9 @@ func TestDecisions(t *testing.T) {
 		if phases(s) != before {
 			t.Errorf("%s, then %s: the state before has changed", test.given, test.when)
 		}
-		switch {
-		case test.refused == "" && err != nil, test.refused != "" && (err == nil || !strings.Contains(err.Error(), test.refused)):
+		asWanted := test.refused == "" && err == nil ||
+			test.refused != "" && err != nil && strings.Contains(err.Error(), test.refused)
+		if !asWanted {
 			t.Errorf("%s, then %s: %v, want %q", test.given, test.when, err, test.refused)
 		}
 	}

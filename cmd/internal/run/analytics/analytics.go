@@ -1,5 +1,5 @@
-// Package analytics is the service analytics-projector: it mirrors both event topics into ClickHouse, and keeps the tables
-// of insights.
+// Package analytics is the service analytics-projector: it mirrors both event topics into ClickHouse, and keeps the
+// tables of insights.
 package analytics
 
 import (
