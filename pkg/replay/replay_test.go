@@ -319,8 +319,8 @@ func TestAVerificationFindsWhatIsWrong(t *testing.T) {
 	if v := p.verify(staged.ID); !v.Green {
 		t.Errorf("it was verified: %+v", v)
 	}
-	err = p.conn.Exec(p.ctx, "ALTER TABLE "+answering.Table+" DELETE WHERE sku = 'sku-3' AND _partition = 1 AND _segment = 0",
-		clickhouse.Settings{"mutations_sync": 2}, nil)
+	err = p.conn.Exec(p.ctx, "ALTER TABLE "+answering.Table+
+		" DELETE WHERE sku = 'sku-3' AND _partition = 1 AND _segment = 0", clickhouse.Settings{"mutations_sync": 2}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

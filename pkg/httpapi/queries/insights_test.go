@@ -167,8 +167,8 @@ func TestAnswersOfInsightsHaveWhatTheMirrorHas(t *testing.T) {
 
 func TestAnswersOfInsights(t *testing.T) {
 	s := newInsightSite(t)
-	provenance := `"position":"o0.5","age_ms":42,"version":{"fingerprint":"` + s.from.Fingerprint + `","replay_id":"r-1",` +
-		`"state":"live","promoted_at":"2026-03-01T10:00:00Z","position":"o0.5","age_ms":42}`
+	provenance := `"position":"o0.5","age_ms":42,"version":{"fingerprint":"` + s.from.Fingerprint +
+		`","replay_id":"r-1","state":"live","promoted_at":"2026-03-01T10:00:00Z","position":"o0.5","age_ms":42}`
 	for _, c := range []struct{ query, accept, want string }{
 		{"by=month", "", `{"items":[{"month":"2026-01","currency":"EUR","units":3,"revenue":"3.00","share":-0.25},` +
 			`{"month":"2026-02","currency":"EUR","units":0,"revenue":"0.605","share":-1}],` + provenance + `}`},

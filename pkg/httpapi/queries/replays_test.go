@@ -51,7 +51,8 @@ func newReplaySite(t *testing.T, n int) *replaySite {
 	sell(ctx, t, log.Client, n)
 	decisions := catalog.New(log.Client, nil)
 	mirror, err := analytics.New(analytics.Config{
-		Log: log.Config, Client: log.Client, Layout: log.Layout, Conn: conn, Alone: true, FlushInterval: 20 * time.Millisecond,
+		Log: log.Config, Client: log.Client, Layout: log.Layout, Conn: conn, Alone: true,
+		FlushInterval: 20 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -179,8 +180,8 @@ func (s *replaySite) becomes(id, phase string) replayed {
 
 func newKey() string { return "Idempotency-Key: " + uuid.NewString() }
 
-// Given a log, when a replay is asked for that goes live by itself, then the stream of its progress tells of it until it
-// is live, and the log says who asked.
+// Given a log, when a replay is asked for that goes live by itself, then the stream of its progress tells of it until
+// it is live, and the log says who asked.
 func TestAReplayIsCreatedAndFollowedUntilItIsLive(t *testing.T) {
 	s := newReplaySite(t, 100)
 	created := s.post("/v1/replays", order(units, `"promote": true`), newKey(), "Holdfast-Actor: zoë@shop.example")
