@@ -211,8 +211,8 @@ func (c *Comparison) byMonth(ctx context.Context, conn *clickhouse.Conn, grouped
 	if i < 0 {
 		return nil
 	}
-	query := fmt.Sprintf("SELECT substring(k[%d], 1, 7) AS month, toInt64(count()), toInt64(countIf(different)) FROM (%s) "+
-		"GROUP BY month ORDER BY month", i+1, grouped)
+	query := fmt.Sprintf("SELECT substring(k[%d], 1, 7) AS month, toInt64(count()), toInt64(countIf(different)) "+
+		"FROM (%s) GROUP BY month ORDER BY month", i+1, grouped)
 	return conn.Each(ctx, query, settingsOf(verifySettings), nil, func(rows clickhouse.Rows) error {
 		var p Period
 		err := rows.Scan(&p.Month, &p.Rows, &p.Different)
@@ -287,7 +287,8 @@ func (s Side) CheckAgainst(
 		}
 		names := columnNames(sample.measures)
 		differences = append(differences, Difference{
-			Key: named(sample.keys, values), Sides: [2]map[string]string{named(names, sample.rows[key]), named(names, rows[key])},
+			Key:   named(sample.keys, values),
+			Sides: [2]map[string]string{named(names, sample.rows[key]), named(names, rows[key])},
 		})
 	}
 	return differences, nil

@@ -2,9 +2,9 @@
 // about them (pkg/insight/catalog).
 //
 // A replay and live work are the same: a table of a version (insight.Version) is filled from where it is up to where
-// the mirror is. Each analytics-projector does so for the partitions that it mirrors (Runner). The consumer group of the
-// mirror is the lease: after a hand-over the next owner goes on where the table's progress in ClickHouse says, and one
-// that has not noticed does no harm, since the same interval gives the same rows.
+// the mirror is. Each analytics-projector does so for the partitions that it mirrors (Runner). The consumer group of
+// the mirror is the lease: after a hand-over the next owner goes on where the table's progress in ClickHouse says, and
+// one that has not noticed does no harm, since the same interval gives the same rows.
 //
 // The package publishes no event, and tells nobody but the catalogue.
 package replay
