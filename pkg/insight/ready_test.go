@@ -544,8 +544,8 @@ func TestReadyInsightsAreComputedRight(t *testing.T) {
 	}
 }
 
-// answerTexts are the rows of an answer, sorted, as the computations by hand have them: keys and measures with | between
-// them.
+// answerTexts are the rows of an answer, sorted, as the computations by hand have them: keys and measures with |
+// between them.
 func answerTexts(answer *insight.Answer) []string {
 	var lines []string
 	for _, row := range answer.Rows {

@@ -48,8 +48,8 @@ func TestTablesOfVersionsSayWhatOneQuerySays(t *testing.T) {
 	}
 }
 
-// filledInParts is a version with a table that was filled in parts which overlap. The events are those of two partitions
-// of a topic.
+// filledInParts is a version with a table that was filled in parts which overlap. The events are those of two
+// partitions of a topic.
 func filledInParts(
 	t *testing.T, conn *clickhouse.Conn, d *insight.Definition, dice *rand.Rand, topic string, end int64,
 ) *insight.Version {
