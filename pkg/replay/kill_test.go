@@ -108,7 +108,19 @@ func (p *platform) startProjector() *exec.Cmd {
 // mirrored fills the mirror, so that replays can be created, and stops.
 func (p *platform) mirrored() {
 	p.t.Helper()
-	p.run()()
+	stop := p.run()
+	defer stop()
+	var tps []eventlog.TopicPartition
+	for shard := range p.layout.ShardCount {
+		tps = append(tps, p.layout.Partitions(shard)...)
+	}
+	end, err := p.client.StableOffsets(p.ctx, tps)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if _, err := analytics.NewReports(p.conn).Await(p.ctx, eventlog.PositionOf(end)); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 func (p *platform) done(id string) int64 {

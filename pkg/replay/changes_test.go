@@ -1,0 +1,212 @@
+package replay_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+	"github.com/holdfast/holdfast/pkg/insight"
+	"github.com/holdfast/holdfast/pkg/insight/catalog"
+	"github.com/holdfast/holdfast/pkg/replay"
+)
+
+// Rows that come into the mirror late, of a dead letter that was retried, are in the answer, too.
+func TestADeadLetterThatWasRetriedIsInTheAnswer(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(100)
+	p.mirrored()
+	for _, table := range []string{"sales", "order_lines", "orders", "events"} {
+		err := p.conn.Exec(p.ctx, "ALTER TABLE "+table+" DELETE WHERE partition = 1 AND offset = 3",
+			clickhouse.Settings{"mutations_sync": 2}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.run()
+	r := p.create(func(o *replay.Order) { o.Promote = false })
+	p.becomes(r.ID, catalog.Staged)
+	before, err := p.service.Answering(p.ctx, p.replay(r.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := p.verify(r.ID); v.Green || v.Wrong != 1 {
+		t.Errorf("without an event of the log it was verified: %+v", v)
+	}
+	letter := analytics.DeadLetter{Topic: eventlog.TopicOrders, Partition: 1, Offset: 3}
+	if err := analytics.Retry(p.ctx, p.client, p.conn, letter); err != nil {
+		t.Fatal(err)
+	}
+	p.says(r.ID)
+	if v := p.verify(r.ID); !v.Green {
+		t.Errorf("with it it was verified: %+v", v)
+	}
+	after, err := p.service.Answering(p.ctx, p.replay(r.ID))
+	if err != nil || after.Table == before.Table {
+		t.Errorf("the table is still %s, %v", before.Table, err)
+	}
+}
+
+// When the mirror is made anew, readers of insights keep their answer, and what is sold meanwhile is in it in the end.
+func TestAnswersStayWhileTheMirrorIsMadeAnew(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(5000)
+	p.run()
+	r := p.create(promoting)
+	p.becomes(r.ID, catalog.Live)
+	p.says(r.ID)
+	before, err := p.service.Answering(p.ctx, p.replay(r.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rebuilt := make(chan error, 1)
+	go func() {
+		_, err := analytics.Rebuild(p.ctx, analytics.RebuildConfig{Client: p.client, Layout: p.layout, Conn: p.conn})
+		rebuilt <- err
+	}()
+	p.sell(10)
+	p.eventually("another table answers, of the mirror that was made anew", func() bool {
+		answering, err := p.service.Answering(p.ctx, p.replay(r.ID))
+		if err != nil || answering == nil {
+			t.Fatalf("nothing answers: %v", err)
+		}
+		answer, err := answering.Ask(p.ctx, p.conn, insight.Question{By: []string{}, Limit: 1}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := answer.Rows[0]["orders"]; n != "5000" && n != "5010" {
+			t.Fatalf("the answer has %s orders", n)
+		}
+		return answering.Table != before.Table
+	})
+	if err := <-rebuilt; err != nil {
+		t.Error(err)
+	}
+	p.says(r.ID)
+}
+
+// A replay of a part of the history has that part, and goes live only by force.
+func TestAReplayOfAPartOfTheHistory(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(100)
+	p.run()
+	january := time.Date(2011, 1, 1, 0, 0, 0, 0, time.UTC)
+	february := january.AddDate(0, 1, 0)
+	orders := func(id string) string {
+		p.becomes(id, catalog.Staged)
+		answering, err := p.service.Answering(p.ctx, p.replay(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := answering.Ask(p.ctx, p.conn, insight.Question{By: []string{}, Limit: 1}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.Rows[0]["orders"]
+	}
+	month := p.create(func(o *replay.Order) { o.From, o.To = &january, &february })
+	if n := orders(month.ID); n != "20" {
+		t.Errorf("January has %s orders, want 20", n)
+	}
+	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: 2}
+	part := p.create(func(o *replay.Order) { o.UpTo = eventlog.PositionOf(eventlog.Offsets{tp: 7}) })
+	if n := orders(part.ID); n != "7" {
+		t.Errorf("up to offset 7 of a partition there are %s orders", n)
+	}
+	for _, id := range []string{month.ID, part.ID} {
+		if v := p.verify(id); !v.Green {
+			t.Errorf("it was verified: %+v", v)
+		}
+		_, err := p.service.Decide(p.ctx, catalog.Decision{Type: catalog.Promoted, ReplayID: id})
+		var refusal *catalog.Refusal
+		if !errors.As(err, &refusal) || !refusal.Forceable {
+			t.Errorf("it goes live: %v", err)
+		}
+	}
+}
+
+// A replay that is paused does nothing until it is resumed; another of the same insight waits for it; one that is
+// cancelled loses its table.
+func TestReplaysArePausedQueuedAndCancelled(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(3000)
+	p.run()
+	slow := p.create(func(o *replay.Order) { o.EventsPerSecond = 100 })
+	p.eventually("it has begun", func() bool { return p.done(slow.ID) > 0 })
+	next := p.create()
+	if phase := p.replay(next.ID).Phase; phase != catalog.Queued {
+		t.Errorf("the second is %s", phase)
+	}
+	p.decide(catalog.ReplayPaused, slow.ID)
+	p.decide(catalog.ReplayResumed, slow.ID)
+	at := p.done(slow.ID)
+	p.eventually("it goes on", func() bool { return p.done(slow.ID) > at })
+	p.decide(catalog.ReplayCancelled, slow.ID)
+	p.becomes(next.ID, catalog.Staged)
+	p.says(next.ID)
+}
+
+// The start of the log was deleted: a replay is refused unless it is forced.
+func TestAReplayOfACutLogIsRefused(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(50)
+	p.mirrored()
+	logtest.DeleteRecords(t, p.log, eventlog.TopicOrders)
+	order := replay.Order{File: "units.yaml", Text: []byte(units)}
+	_, err := p.service.Create(p.ctx, order)
+	var cut *replay.CutLogError
+	if !errors.As(err, &cut) || !strings.Contains(err.Error(), "force the replay") {
+		t.Errorf("the log has lost its start: %v", err)
+	}
+	order.Force = true
+	if _, err := p.service.Create(p.ctx, order); err != nil {
+		t.Error(err)
+	}
+}
+
+// What cannot be created is refused, with the reason.
+func TestReplaysThatCannotBe(t *testing.T) {
+	p := newPlatform(t)
+	p.mirrored()
+	for name, test := range map[string]struct {
+		change func(*replay.Order)
+		want   string
+	}{
+		"no definition": {func(o *replay.Order) { o.Text = []byte("name: units") }, "units.yaml"},
+		"no SQL":        {func(o *replay.Order) { o.Text = []byte(strings.Replace(units, "sum(", "sam(", 1)) }, "measures.units"},
+		"a throttle":    {func(o *replay.Order) { o.EventsPerSecond = -1 }, "a throttle of -1 events a second"},
+	} {
+		o := replay.Order{File: "units.yaml", Text: []byte(units)}
+		test.change(&o)
+		if _, err := p.service.Create(p.ctx, o); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+// While ClickHouse refuses the work, the replay says why, and goes on by itself afterwards.
+func TestWorkThatClickHouseRefusesGoesOnByItself(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(100)
+	p.run()
+	r := p.create(promoting)
+	p.becomes(r.ID, catalog.Live)
+	rename := func(from, to string) {
+		t.Helper()
+		if err := p.conn.Exec(p.ctx, "RENAME TABLE "+from+" TO "+to, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename("insight_progress", "away")
+	p.sell(10)
+	p.eventually("it says why it cannot go on", func() bool {
+		return strings.Contains(p.replay(r.ID).Stalled, "insight_progress")
+	})
+	rename("away", "insight_progress")
+	p.eventually("it goes on", func() bool { return p.replay(r.ID).Stalled == "" })
+	p.says(r.ID)
+}
