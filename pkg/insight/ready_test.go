@@ -254,6 +254,7 @@ var byHand = map[string]func(h *history) []string{
 				f.distinct("orders", s.order)
 				f.add("sales", s.micros)
 			} else {
+				f.distinct("credit_notes", s.order)
 				f.add("credits", s.micros)
 			}
 			f.add("lines", 1)
@@ -262,7 +263,7 @@ var byHand = map[string]func(h *history) []string{
 		}
 		return g.lines(func(keys []string, f *figures) []string {
 			revenue := f.sums["sales"] + f.sums["credits"]
-			out := []string{f.count("orders"), whole(f.sums["lines"]), whole(f.sums["quantity"])}
+			out := []string{f.count("orders"), f.count("credit_notes"), whole(f.sums["lines"]), whole(f.sums["quantity"])}
 			for _, micros := range []int64{f.sums["sales"], f.sums["credits"], revenue, revenue + f.sums["rounding"]} {
 				out = append(out, money.FormatIn(keys[5], micros))
 			}

@@ -1,7 +1,9 @@
 package replay_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/insight"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
 	"github.com/holdfast/holdfast/pkg/replay"
+	"github.com/holdfast/holdfast/schemas/insights"
 )
 
 // Rows that come into the mirror late, of a dead letter that was retried, are in the answer, too.
@@ -209,4 +212,66 @@ func TestWorkThatClickHouseRefusesGoesOnByItself(t *testing.T) {
 	rename("away", "insight_progress")
 	p.eventually("it goes on", func() bool { return p.replay(r.ID).Stalled == "" })
 	p.says(r.ID)
+}
+
+// The report on revenue says the same from the insight as from the tables, by each dimension, page by page, also of what
+// the insight's table has not yet.
+func TestTheReportOnRevenueIsAnsweredFromTheInsight(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(500)
+	p.run()
+	ready, err := insights.Ready()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := p.create(func(o *replay.Order) { o.Text, o.Promote = ready["revenue.yaml"], true })
+	p.becomes(r.ID, catalog.Live)
+	p.sell(100)
+	tables := analytics.NewReports(p.conn)
+	p.eventually("the mirror has all orders", func() bool {
+		report, err := tables.Revenue(p.ctx, analytics.ReportQuery{By: analytics.ByCountry, Limit: 1})
+		return err == nil && report.Rows[0][2] == "600"
+	})
+	reports := replay.NewReports(replay.NewReader(p.service))
+	january := time.Date(2011, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, by := range analytics.RevenueDimensions {
+		for _, q := range []analytics.ReportQuery{
+			{}, {SKU: "sku-3"}, {Currency: "GBP"}, {Currency: "EUR"}, {From: january}, {To: january.Add(time.Hour)},
+			{From: january, To: january.AddDate(0, 2, 0)}, {Zone: time.FixedZone("", 3600)},
+		} {
+			q.By, q.Limit = by, 2
+			got, want := allPages(t, p, reports.Revenue, q), allPages(t, p, tables.Revenue, q)
+			if got != want {
+				t.Errorf("by %s, %+v: the insight says\n%s\nand the tables\n%s", by, q, got, want)
+			}
+		}
+	}
+	wrong := analytics.ReportQuery{By: analytics.ByMonth, Limit: 2, After: "elsewhere"}
+	if _, err := reports.Revenue(p.ctx, wrong); !errors.Is(err, analytics.ErrCursor) {
+		t.Errorf("a cursor that is none: %v", err)
+	}
+}
+
+// allPages is a report as text, with its columns.
+func allPages(
+	t *testing.T, p *platform, ask func(context.Context, analytics.ReportQuery) (*analytics.Report, error),
+	q analytics.ReportQuery,
+) string {
+	t.Helper()
+	var text strings.Builder
+	for {
+		page, err := ask(p.ctx, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range page.Rows {
+			for i, value := range row {
+				fmt.Fprintf(&text, "%s %v: %s, ", page.Columns[i].Name, page.Columns[i].Number, value)
+			}
+			text.WriteByte('\n')
+		}
+		if q.After = page.Next; q.After == "" {
+			return text.String()
+		}
+	}
 }

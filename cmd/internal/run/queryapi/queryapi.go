@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
-	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/availability"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -53,7 +52,8 @@ func Run(ctx context.Context, cfg Config) error {
 	if v.clickHouse != nil {
 		decisions := catalog.New(client, cfg.Logger)
 		deps.Replays = replay.NewService(client, layout, v.clickHouse, decisions)
-		deps.Insights = replay.NewReader(deps.Replays)
+		reader := replay.NewReader(deps.Replays)
+		deps.Insights, deps.Reports = reader, replay.NewReports(reader)
 		work = append(work, decisions.Run)
 	}
 	queries.Register(server.Router(), deps)
@@ -103,11 +103,7 @@ func (v *views) Ready() error { return errors.Join(v.availability.Ready(), v.ord
 
 // Deps are the views as the API wants them.
 func (v *views) Deps() queries.Deps {
-	deps := queries.Deps{Availability: v.availability, Orders: v.orders}
-	if v.clickHouse != nil {
-		deps.Reports = analytics.NewReports(v.clickHouse)
-	}
-	return deps
+	return queries.Deps{Availability: v.availability, Orders: v.orders}
 }
 
 // Close closes the stores; Run must have returned.
