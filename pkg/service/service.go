@@ -27,8 +27,28 @@ func Registry() *prometheus.Registry {
 	return reg
 }
 
+// ExitError is an error that ends the process with an exit status of its own.
+type ExitError struct {
+	Status int
+	Err    error
+}
+
+// Error implements error.
+func (e *ExitError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the error.
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// statusOf is the exit status of a process that ends with an error.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*ExitError](err); ok {
+		return e.Status
+	}
+	return 1
+}
+
 // Main runs a service until it ends, or until SIGINT or SIGTERM ends its context. The exit status is 0 when run returns
-// without an error.
+// without an error, that of an ExitError, or else 1.
 func Main(name string, run func(ctx context.Context) error) {
 	Tune()
 	PrivateFiles()
@@ -41,7 +61,7 @@ func Main(name string, run func(ctx context.Context) error) {
 		return
 	default:
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		os.Exit(1)
+		os.Exit(statusOf(err))
 	}
 }
 

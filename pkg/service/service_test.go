@@ -17,7 +17,7 @@ func parse(t *testing.T, args ...string) (service.Common, error) {
 	var c service.Common
 	fs := flag.NewFlagSet("test", flag.ContinueOnError)
 	c.Register(fs)
-	return c, service.Parse(fs, args)
+	return c, service.Parse(fs, "", args)
 }
 
 func TestFlagsBeatEnvironmentBeatsFile(t *testing.T) {

@@ -110,9 +110,9 @@ func (c *Common) Layout() eventlog.Layout {
 }
 
 // Parse reads the settings. Flags win over the environment, that wins over the file, and that over the defaults. --help
-// prints all of them.
-func Parse(fs *flag.FlagSet, args []string) error {
-	fs.Usage = func() { fmt.Fprint(fs.Output(), usage(fs)) }
+// prints a text, and then all of them.
+func Parse(fs *flag.FlagSet, help string, args []string) error {
+	fs.Usage = func() { fmt.Fprint(fs.Output(), help+usage(fs)) }
 	err := ff.Parse(fs, args,
 		ff.WithEnvVarPrefix(EnvPrefix),
 		ff.WithConfigFileFlag("config"),

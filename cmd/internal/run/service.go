@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -49,22 +50,35 @@ type Program struct {
 	Run func(context.Context, Service) error
 	// Check reaches what the service needs besides the brokers, and changes nothing; nil: it needs nothing else.
 	Check func(context.Context) error
+	// Jobs are programs that do one thing, end, and serve nothing. The first argument is the name of one.
+	Jobs map[string]Program
+	// Arguments takes what stands before or behind the flags; nil: there may be nothing.
+	Arguments func([]string) error
+	// Help is what --help prints before the settings: whole lines.
+	Help string
 }
 
 // Main reads the settings and runs the program until it ends or the process is told to. With --check it reaches what
 // the program needs, with --ready it asks the one that runs, with --version it says which it is, and runs nothing.
 func Main(p Program) {
-	service.Main(p.Name, func(ctx context.Context) error { return p.main(ctx, os.Args[1:]) })
+	service.Main(p.Name, func(ctx context.Context) error { return p.Start(ctx, os.Args[1:]) })
 }
 
-func (p *Program) main(ctx context.Context, args []string) error {
+// Start reads the settings from the arguments, and does what they say.
+func (p *Program) Start(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		if job, ok := p.Jobs[args[0]]; ok {
+			return job.Start(ctx, args[1:])
+		}
+	}
 	var c service.Common
 	fs := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	c.Register(fs)
 	if p.Flags != nil {
 		p.Flags(fs)
 	}
-	if err := service.Parse(fs, args); err != nil {
+	arguments, err := p.parse(fs, args)
+	if err != nil {
 		return err
 	}
 	if c.Version {
@@ -73,6 +87,9 @@ func (p *Program) main(ctx context.Context, args []string) error {
 	}
 	if c.Ready {
 		return Ready(ctx, c.Listen)
+	}
+	if err := p.take(arguments); err != nil {
+		return err
 	}
 	log, err := service.Logger(os.Stderr, c.LogLevel)
 	if err != nil {
@@ -85,7 +102,7 @@ func (p *Program) main(ctx context.Context, args []string) error {
 		Ready: func(address string) { log.Info("listening", "address", address) },
 	}
 	if !c.Check {
-		defer context.AfterFunc(ctx, func() { log.Info("stopping; requests under way are finished first") })()
+		defer context.AfterFunc(ctx, func() { log.Info("stopping; what is under way is finished first") })()
 		return p.Run(ctx, s)
 	}
 	err = Check(ctx, s.Log)
@@ -93,4 +110,24 @@ func (p *Program) main(ctx context.Context, args []string) error {
 		err = errors.Join(err, p.Check(ctx))
 	}
 	return err
+}
+
+// parse reads flags, and returns the arguments before and behind them.
+func (p *Program) parse(fs *flag.FlagSet, args []string) (arguments []string, err error) {
+	for len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		arguments, args = append(arguments, args[0]), args[1:]
+	}
+	err = service.Parse(fs, p.Help, args)
+	return append(arguments, fs.Args()...), err
+}
+
+// take gives the arguments to the program.
+func (p *Program) take(arguments []string) error {
+	switch {
+	case p.Arguments != nil:
+		return p.Arguments(arguments)
+	case len(arguments) > 0:
+		return fmt.Errorf("settings: %q is no setting: all of them begin with --", arguments[0])
+	}
+	return nil
 }

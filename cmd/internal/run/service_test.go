@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,9 +34,39 @@ func TestCheckStartsNothing(t *testing.T) {
 		{nil, []string{"--log-level", "loud"}, "settings: "},
 	} {
 		p := Program{Name: "service", Run: run, Check: test.check}
-		err := p.main(logtest.Context(t), test.args)
+		err := p.Start(logtest.Context(t), test.args)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasPrefix(err.Error(), test.want)) {
 			t.Errorf("%v: %v, want %q", test.args, err, test.want)
+		}
+	}
+}
+
+// A job runs instead of the service when the first argument names it. It gets what stands before and behind the flags.
+func TestJobsAndArguments(t *testing.T) {
+	brokers := strings.Join(logtest.Config(t).Seeds, ",")
+	var took []string
+	job := Program{
+		Name: "service job", Run: func(context.Context, Service) error { return errors.New("did the job") },
+		Arguments: func(arguments []string) error { took = arguments; return nil },
+	}
+	p := Program{
+		Name: "service", Run: func(context.Context, Service) error { return errors.New("started") },
+		Jobs: map[string]Program{"job": job},
+	}
+	for _, test := range []struct {
+		args, took []string
+		want       string
+	}{
+		{[]string{"--kafka", brokers}, nil, "started"},
+		{[]string{"job", "--kafka", brokers}, nil, "did the job"},
+		{[]string{"job", "a", "--kafka", brokers, "b"}, []string{"a", "b"}, "did the job"},
+		{[]string{"jbo", "--kafka", brokers}, nil, `settings: "jbo" is no setting`},
+		{[]string{"--kafka", brokers, "job"}, nil, `settings: "job" is no setting`},
+	} {
+		took = nil
+		err := p.Start(logtest.Context(t), test.args)
+		if err == nil || !strings.HasPrefix(err.Error(), test.want) || !slices.Equal(took, test.took) {
+			t.Errorf("%v: %v with %v", test.args, err, took)
 		}
 	}
 }
@@ -53,14 +84,14 @@ func TestReadyAsksTheServiceThatRuns(t *testing.T) {
 	go func() { ended <- server.Run(ctx, "127.0.0.1:0", func(address string) { listening <- address }) }()
 	address := <-listening
 	p := Program{Name: "service", Run: func(context.Context, Service) error { return errors.New("started") }}
-	ask := func() error { return p.main(logtest.Context(t), []string{"--listen", address, "--ready"}) }
+	ask := func() error { return p.Start(logtest.Context(t), []string{"--listen", address, "--ready"}) }
 
 	if err := ask(); err != nil {
 		t.Error(err)
 	}
 	// As the images have it: on all addresses.
 	_, port, _ := strings.Cut(address, ":")
-	if err := p.main(logtest.Context(t), []string{"--listen", ":" + port, "--ready"}); err != nil {
+	if err := p.Start(logtest.Context(t), []string{"--listen", ":" + port, "--ready"}); err != nil {
 		t.Error(err)
 	}
 	fault = errors.New("shard 1 has no owner")
@@ -107,7 +138,7 @@ func TestBrokersThatAskForAUser(t *testing.T) {
 	} {
 		t.Setenv("HOLDFAST_KAFKA_PASSWORD", test.password)
 		for _, args := range [][]string{append(test.args, "--check"), test.args} {
-			err := start.main(logtest.Context(t), args)
+			err := start.Start(logtest.Context(t), args)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("%v with password %q: %v, want %q", args, test.password, err, test.want)
 			}

@@ -311,11 +311,16 @@ func TestWhatHasEndedIsNotVerified(t *testing.T) {
 	for _, words := range []string{"create a, verify a, cancel a", "create a, fill a, verify a, discard a",
 		"create a, fill a, verify a, drop"} {
 		state := catalog.NewState()
+		var before *catalog.Replay
 		for word := range strings.SplitSeq(words, ", ") {
+			before = state.Replay("a")
 			var err error
 			if state, err = state.Apply(decision(word)); err != nil {
 				t.Fatalf("%s: %s: %v", words, word, err)
 			}
+		}
+		if word := "drop"; strings.HasSuffix(words, word) && !state.IsIdle(before) {
+			t.Errorf("%s: what it was before is not idle", words)
 		}
 		if r := state.Replay("a"); r.Verifying || !r.IsEnded() || !state.IsIdle(r) {
 			t.Errorf("%s: %s, verifying: %v", words, r.Phase, r.Verifying)

@@ -121,8 +121,12 @@ func (s *State) IsIdle(r *Replay) bool {
 	case Live, Former:
 		return !r.Verifying
 	case Staged:
+		i := s.insights[r.Insight]
+		if i == nil { // r is of a state before: the insight was dropped since
+			return true
+		}
 		goesLive := r.Promote && r.PromotedAt.IsZero()
-		return !r.Verifying && (!goesLive || r.Verified != nil && s.insights[r.Insight].mayPromote(r, false) != nil)
+		return !r.Verifying && (!goesLive || r.Verified != nil && i.mayPromote(r, false) != nil)
 	case Queued, Filling, Paused:
 	}
 	return false

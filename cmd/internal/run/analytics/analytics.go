@@ -97,6 +97,9 @@ func Program() run.Program {
 			return Run(ctx, cfg)
 		},
 		Check: func(ctx context.Context) error { return clickhouse.Reach(ctx, cfg.ClickHouse) },
+		Jobs:  map[string]run.Program{"replay": replayProgram()},
+		Help: "analytics-projector replay computes an insight over the history, and ends: " +
+			"see analytics-projector replay --help.\n",
 	}
 }
 
