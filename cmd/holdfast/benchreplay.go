@@ -78,7 +78,7 @@ func (b *benchReplay) run(c *cobra.Command) (report *loadtest.ReplayReport, err 
 	if b.quiet {
 		out = io.Discard
 	}
-	progress := &stepProgress{out: out}
+	progress := &partProgress{out: out}
 	defer progress.close()
 	report = loadtest.NewReplayReport(b.lines)
 	if err := b.fromLog(c.Context(), dir, report, progress.show); err != nil {

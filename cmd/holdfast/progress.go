@@ -67,15 +67,15 @@ func firstLine(text string) string {
 	return first
 }
 
-// stepProgress shows which step of a long command is under way: on a terminal in one line, otherwise in a line every
+// partProgress shows which part of a long command is under way: on a terminal in one line, otherwise in a line every
 // few seconds.
-type stepProgress struct {
+type partProgress struct {
 	out   io.Writer
 	next  time.Time
 	shown bool
 }
 
-func (p *stepProgress) show(text string) {
+func (p *partProgress) show(text string) {
 	now := time.Now()
 	switch {
 	case isTerminal(p.out):
@@ -88,7 +88,7 @@ func (p *stepProgress) show(text string) {
 }
 
 // close clears the terminal's line.
-func (p *stepProgress) close() {
+func (p *partProgress) close() {
 	if p.shown {
 		fmt.Fprint(p.out, "\r\x1b[K")
 	}
