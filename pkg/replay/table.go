@@ -104,12 +104,20 @@ type work struct {
 }
 
 // behind is the work that is left, at most about budget offsets of it. Offsets of a topic that the source has no rows
-// of cost nothing.
+// of cost nothing. A history of which more is to come is filled up to the end of a segment: the next fill would compute
+// a part of a segment again.
 func (t *table) behind(reached eventlog.Offsets, budget int64) work {
 	w := work{next: eventlog.Offsets{}, whole: true}
 	var open []insight.Interval
+	var targets eventlog.Offsets
+	if t.replay.Phase == catalog.Filling {
+		targets = target(t.replay)
+	}
 	for tp, offset := range reached {
 		from, end := t.next[tp], t.limit(tp, offset)
+		if end < targets[tp] {
+			end = t.SegmentBegin(end)
+		}
 		switch {
 		case from >= end:
 		case t.Source.HasTopic(tp.Topic):
