@@ -16,6 +16,10 @@ import (
 // versionsKept is how many versions a Reader remembers with what they have learnt of their tables.
 const versionsKept = 256
 
+// knownFor is how long a Reader takes the table of a replay, and how far it is, as it was. It is much shorter than
+// dropDelay. What is known stays true meanwhile: tables only grow, so an answer has at least the events of its position.
+const knownFor = 250 * time.Millisecond
+
 // Answering is the table that answers questions about a replay.
 type Answering struct {
 	*insight.Version
@@ -73,12 +77,23 @@ type Reader struct {
 	mu sync.Mutex
 	// versions are by table, so that the same one is the same pointer.
 	versions map[string]*insight.Version
+	// known is what was found lately, by replay.
+	known map[string]known
+	now   func() time.Time
+}
+
+// known is the table of a replay, and how far the mirror was when it was looked for.
+type known struct {
+	*Answering
+	mirrored analytics.Reached
+	at       time.Time
 }
 
 // NewReader returns a reader of what the service knows.
 func NewReader(service *Service) *Reader {
 	return &Reader{
 		service: service, reports: analytics.NewReports(service.conn), versions: map[string]*insight.Version{},
+		known: map[string]known{}, now: time.Now,
 	}
 }
 
@@ -92,6 +107,7 @@ func (r *Reader) Mirrored(ctx context.Context) (analytics.Reached, error) {
 
 // Insights are all insights with their versions, by name.
 func (r *Reader) Insights(ctx context.Context) ([]insight.Listed, error) {
+	at := r.now()
 	mirrored, err := r.Mirrored(ctx)
 	if err != nil {
 		return nil, err
@@ -103,7 +119,11 @@ func (r *Reader) Insights(ctx context.Context) ([]insight.Listed, error) {
 			if !replay.IsWhole() || replay.Definition == nil {
 				continue
 			}
-			_, provenance, err := r.find(ctx, replay, mirrored)
+			k, err := r.find(ctx, replay, mirrored, at)
+			if err != nil {
+				return nil, err
+			}
+			_, provenance, err := r.describe(replay, k)
 			if errors.Is(err, insight.ErrNoVersion) {
 				continue
 			}
@@ -146,40 +166,72 @@ func (r *Reader) Find(ctx context.Context, name, version string) (*insight.Versi
 	if found == nil || found.Definition == nil {
 		return nil, insight.Provenance{}, insight.ErrNoVersion
 	}
-	mirrored, err := r.Mirrored(ctx)
+	k, err := r.lookUp(ctx, found)
 	if err != nil {
 		return nil, insight.Provenance{}, err
 	}
-	return r.find(ctx, found, mirrored)
+	return r.describe(found, k)
 }
 
-func (r *Reader) find(
-	ctx context.Context, replay *catalog.Replay, mirrored analytics.Reached,
-) (*insight.Version, insight.Provenance, error) {
-	p := insight.Provenance{
-		Fingerprint: replay.Fingerprint, Replay: replay.ID, State: stateOf(replay.Phase), PromotedAt: replay.PromotedAt,
-		Age: -1,
+// lookUp finds the table of a replay, or takes what was found lately: a dashboard asks the same insight many things at
+// once, and looking takes longer than many an answer.
+func (r *Reader) lookUp(ctx context.Context, replay *catalog.Replay) (known, error) {
+	r.mu.Lock()
+	k, ok := r.known[replay.ID]
+	r.mu.Unlock()
+	if ok && r.now().Sub(k.at) < knownFor {
+		return k, nil
 	}
-	a, err := answering(ctx, r.service.conn, replay)
+	at := r.now()
+	mirrored, err := r.Mirrored(ctx)
 	if err != nil {
-		return nil, p, err
+		return k, err
 	}
-	if a == nil { // its table was not created yet, or ClickHouse has lost it
+	if k, err = r.find(ctx, replay, mirrored, at); err != nil || k.Answering == nil {
+		return k, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.known) >= versionsKept {
+		clear(r.known)
+	}
+	r.known[replay.ID] = k
+	return k, nil
+}
+
+// find finds the table of a replay; without one, Answering is nil.
+func (r *Reader) find(
+	ctx context.Context, replay *catalog.Replay, mirrored analytics.Reached, at time.Time,
+) (known, error) {
+	a, err := answering(ctx, r.service.conn, replay)
+	return known{Answering: a, mirrored: mirrored, at: at}, err
+}
+
+// describe is the version of a replay, and what an answer of it is of. A replay without a table has no version: it was
+// not created yet, or ClickHouse has lost it.
+func (r *Reader) describe(replay *catalog.Replay, k known) (*insight.Version, insight.Provenance, error) {
+	p := insight.Provenance{
+		Fingerprint: replay.Fingerprint, Replay: replay.ID, State: stateOf(replay.Phase), PromotedAt: replay.PromotedAt, Age: -1,
+	}
+	if k.Answering == nil {
 		return nil, p, insight.ErrNoVersion
 	}
-	p.Position = eventlog.PositionOf(a.Filled)
-	if p.Age = mirrored.Age; p.Age >= 0 && !p.Position.Reaches(mirrored.Position) {
-		p.Age = max(p.Age, time.Since(a.FilledAt))
+	p.Position = eventlog.PositionOf(k.Filled)
+	if k.mirrored.Age >= 0 {
+		p.Age = k.mirrored.Age + r.now().Sub(k.at)
+		if !p.Position.Reaches(k.mirrored.Position) {
+			p.Age = max(p.Age, r.now().Sub(k.FilledAt))
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.versions) >= versionsKept {
 		clear(r.versions)
 	}
-	if r.versions[a.Table] == nil {
-		r.versions[a.Table] = a.Version
+	if r.versions[k.Table] == nil {
+		r.versions[k.Table] = k.Version
 	}
-	return r.versions[a.Table], p, nil
+	return r.versions[k.Table], p, nil
 }
 
 func stateOf(phase catalog.Phase) insight.State {

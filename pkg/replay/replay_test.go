@@ -276,6 +276,39 @@ func TestAReplayFromKafkaEqualsTheLiveVersion(t *testing.T) {
 	})
 }
 
+// A reader takes for a moment what it has found lately. The position of an answer is never more than the table has.
+func TestAReaderKnowsForAMomentWhatItHasFound(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(30)
+	p.run()
+	r := p.create(promoting)
+	p.becomes(r.ID, catalog.Live)
+	now := time.Now()
+	reader := replay.NewReader(p.service)
+	reader.SetClock(func() time.Time { return now })
+	find := func() (*insight.Version, insight.Provenance) {
+		version, from, err := reader.Find(p.ctx, "units", "")
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		return version, from
+	}
+	version, first := find()
+	p.sell(20)
+	p.says(r.ID)
+	now = now.Add(replay.KnownFor - time.Millisecond)
+	again, second := find()
+	if !second.Position.Equal(first.Position) || again != version ||
+		second.Age < first.Age+replay.KnownFor-time.Millisecond {
+		t.Errorf("it was at %s, %s old, and is at %s, %s old", first.Position, first.Age, second.Position, second.Age)
+	}
+	now = now.Add(time.Millisecond)
+	again, third := find()
+	if third.Position.Equal(first.Position) || !third.Position.Reaches(first.Position) || again != version {
+		t.Errorf("it was at %s, and is at %s", first.Position, third.Position)
+	}
+}
+
 func (p *platform) decide(typ catalog.Type, id string) {
 	p.t.Helper()
 	if _, err := p.service.Decide(p.ctx, catalog.Decision{Type: typ, ReplayID: id}); err != nil {
