@@ -203,8 +203,8 @@ func (v *Version) FillFrom(ctx context.Context, conn *clickhouse.Conn, database 
 	return v.fill(ctx, conn, v.Source.in(database), intervals)
 }
 
-// fillSettings are those of a fill. Its rows have different keys, so that it would be of no use, and a third of the CPU, to
-// look before they are written whether one replaces another.
+// fillSettings are those of a fill. Its rows have different keys. To look before they are written whether one replaces
+// another would take a third of the CPU, for nothing.
 var fillSettings = func() clickhouse.Settings {
 	settings := maps.Clone(planSettings)
 	settings["optimize_on_insert"] = 0

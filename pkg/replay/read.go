@@ -17,7 +17,7 @@ import (
 const versionsKept = 256
 
 // knownFor is how long a Reader takes the table of a replay, and how far it is, as it was. It is much shorter than
-// dropDelay. What is known stays true meanwhile: tables only grow, so an answer has at least the events of its position.
+// dropDelay. What is known stays true meanwhile: tables only grow, so an answer has all events of its position.
 const knownFor = 250 * time.Millisecond
 
 // Answering is the table that answers questions about a replay.
@@ -211,7 +211,8 @@ func (r *Reader) find(
 // not created yet, or ClickHouse has lost it.
 func (r *Reader) describe(replay *catalog.Replay, k known) (*insight.Version, insight.Provenance, error) {
 	p := insight.Provenance{
-		Fingerprint: replay.Fingerprint, Replay: replay.ID, State: stateOf(replay.Phase), PromotedAt: replay.PromotedAt, Age: -1,
+		Fingerprint: replay.Fingerprint, Replay: replay.ID, State: stateOf(replay.Phase),
+		PromotedAt: replay.PromotedAt, Age: -1,
 	}
 	if k.Answering == nil {
 		return nil, p, insight.ErrNoVersion

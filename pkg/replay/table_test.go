@@ -12,9 +12,10 @@ import (
 )
 
 // While a history arrives, from Kafka or in the mirror, a replay fills whole segments: what it fills of a segment it
-// would compute again with the rest. The last one it fills as soon as all of it is there. Live work fills what there is.
+// would compute again with the rest. The last one it fills when all of it is there. Live work fills what there is.
 func TestAHistoryThatArrivesIsFilledInWholeSegments(t *testing.T) {
-	d, err := insight.Parse("sold.yaml", []byte("name: sold\ndescription: Units sold.\nsource: sales\nmeasures: {units: sum(quantity)}\n"))
+	const text = "name: sold\ndescription: Units sold.\nsource: sales\nmeasures: {units: sum(quantity)}\n"
+	d, err := insight.Parse("sold.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
