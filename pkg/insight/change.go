@@ -12,7 +12,8 @@ type Change string
 const (
 	// New means that nothing of this name is live.
 	New Change = "new"
-	// Unchanged means that the same is computed: a comment, a description or a unit may be another.
+	// Unchanged means that readers get the same: a comment or a description may be another, or a unit that says of the
+	// same number what it is, such as ratio in place of count.
 	Unchanged Change = "unchanged"
 	// Additive means that readers of today get the same rows and values: measures were added, or other sets of keys are
 	// kept together.
@@ -78,7 +79,10 @@ func (d FieldDifference) isAddition() bool {
 
 // isLabel reports whether the difference is in words about the figures, and not in the figures.
 func (d FieldDifference) isLabel() bool {
-	return d.Field == "description" || strings.HasSuffix(d.Field, unitField)
+	if !strings.HasSuffix(d.Field, unitField) {
+		return d.Field == "description"
+	}
+	return strings.HasPrefix(d.Field, "entity.") || Unit(d.Live).form() == Unit(d.File).form()
 }
 
 // unitField ends the name of a field that is a measure's unit.

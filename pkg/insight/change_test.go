@@ -38,6 +38,9 @@ func TestChangesOfDefinitions(t *testing.T) {
 		{"nothing", compared, "unchanged", "[]"},
 		{"a comment and spaces", replace("sum(quantity)", "sum( quantity /* units */ )"), "unchanged", "[]"},
 		{"the description", replace("Units by SKU.", "Units."), "unchanged", "[{description Units by SKU. Units.}]"},
+		{"a unit of the same number", replace("orders: {sql: uniqExact(order_id), unit: count}",
+			"orders: {sql: uniqExact(order_id), unit: ratio}"), "unchanged", "[{measures.orders.unit count ratio}]"},
+		{"a unit that is text", replace("unit: count", "unit: text"), "changed", "[{measures.units.unit count text}]"},
 		{"a measure more", compared + "  lines: {sql: count(), unit: count}\n", "additive", "[{measures.lines  count ( )}]"},
 		{"a measure less", replace("  orders: {sql: uniqExact(order_id), unit: count}\n", ""), "changed",
 			"[{measures.orders uniqExact ( order_id ) }]"},
@@ -60,6 +63,16 @@ func TestChangesOfDefinitions(t *testing.T) {
 		}
 		if same := live.Fingerprint() == parse(test.text).Fingerprint(); same != (got == insight.Unchanged) {
 			t.Errorf("%s: %s, and the fingerprint says otherwise", test.name, got)
+		}
+	}
+	amount := strings.Replace(compared, "  month: toStartOfMonth(time)\n", "  currency: currency\n", 1)
+	money := parse(strings.Replace(amount, "unit: count", "unit: money", 1))
+	for _, pair := range [][2]*insight.Definition{{parse(amount), money}, {money, parse(amount)}} {
+		if got, d := insight.Changes(pair[0], pair[1]); got != insight.Changed || len(d) != 1 {
+			t.Errorf("to or from money: %s %v", got, d)
+		}
+		if pair[0].Fingerprint() == pair[1].Fingerprint() {
+			t.Error("money has the fingerprint of a count")
 		}
 	}
 	if got, _ := insight.Changes(nil, live); got != insight.New {

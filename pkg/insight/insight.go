@@ -96,6 +96,15 @@ const (
 
 var units = []Unit{Count, Money, Ratio, Duration, Text}
 
+// form is the unit where answers show the measure in a form of its own: money is a decimal of millionths, and text is
+// no number. It is empty for all others, which are the same number.
+func (u Unit) form() Unit {
+	if u == Money || u == Text {
+		return u
+	}
+	return ""
+}
+
 // Example is a small source with the answer that the definition must give. It is checked like a unit test.
 type Example struct {
 	Line int
@@ -106,7 +115,8 @@ type Example struct {
 }
 
 // Fingerprint names what the definition computes: the first 12 hexadecimal digits of a SHA-256. White space, comments,
-// descriptions, units and examples do not change it.
+// descriptions and examples do not change it, nor do units, unless the unit is or was money or text: then answers have
+// another value.
 func (d *Definition) Fingerprint() string {
 	h := sha256.New()
 	part := func(words ...string) {
@@ -132,6 +142,11 @@ func (d *Definition) Fingerprint() string {
 		stage("with", &Stage{Measures: d.With})
 	}
 	stage("stage", &d.Stage)
+	for _, c := range d.Measures {
+		if form := c.Unit.form(); form != "" {
+			part("unit of "+c.Name, string(form))
+		}
+	}
 	for _, rollup := range d.Rollups {
 		part("rollup")
 		part(rollup...)
