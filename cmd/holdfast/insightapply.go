@@ -26,7 +26,8 @@ func newInsightApplyCommand() *cobra.Command {
 		Short: "Compute definitions, verify them and make them live",
 		Long: `Print the plan (holdfast insight plan), ask, compute over the history what is
 not live, verify it and make it live. Where a replay of the same version is
-there already, it is taken. The command watches them, unless --wait=false.
+there already, also one that was live before, it is taken. The command watches
+them, unless --wait=false. It does not wait behind a replay that is paused.
 The exit status is that of holdfast replay wait for the first that ended badly.`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			plan, request, err := files.plan(cmd, a.api, paths)
@@ -50,6 +51,11 @@ func (a *insightApply) apply(cmd *cobra.Command, plan *client.Plan, request *cli
 	numbers := toDo(plan)
 	if err != nil || len(numbers) == 0 {
 		return err
+	}
+	for _, i := range numbers { // nothing is begun before all can be
+		if err := a.check(cmd, &plan.Items[i]); err != nil {
+			return err
+		}
 	}
 	if err := confirm(cmd, a.yes, "Do it?"); err != nil {
 		return err
@@ -80,6 +86,52 @@ func (a *insightApply) apply(cmd *cobra.Command, plan *client.Plan, request *cli
 	return ended
 }
 
+// check says why an item cannot be applied as things are.
+func (a *insightApply) check(cmd *cobra.Command, item *client.PlanItem) error {
+	id := item.Pending.ReplayID
+	switch item.Pending.Phase {
+	case "", client.ReplayPhaseQueued, client.ReplayPhasePaused:
+		if err := a.checkPaused(cmd, item); err != nil {
+			return err
+		}
+	}
+	if id == "" {
+		return nil
+	}
+	answer, err := a.api.client().Replay(cmd.Context(), id)
+	if err != nil {
+		return explainRefusal(cmd, err)
+	}
+	switch goesLive := goesLiveByItself(&answer.Value); {
+	case a.noPromote && goesLive:
+		return fmt.Errorf("insight apply: replay %s computes this version and goes live by itself: leave out --no-promote, "+
+			"or end it (holdfast replay cancel, or discard) and apply again", id)
+	case !a.noPromote && !a.wait && !goesLive:
+		return fmt.Errorf("insight apply: replay %s computes this version and does not go live by itself: "+
+			"leave out --wait=false", id)
+	}
+	return nil
+}
+
+// checkPaused refuses to wait for a replay that is paused, or behind one: it could take for ever. Replays of an insight
+// are filled one after the other.
+func (a *insightApply) checkPaused(cmd *cobra.Command, item *client.PlanItem) error {
+	answer, err := a.api.client().Replays(cmd.Context(),
+		client.ReplayFilter{Insight: item.Insight, Phase: client.ReplayPhasePaused, Limit: 1})
+	if err != nil {
+		return explainRefusal(cmd, err)
+	}
+	for _, r := range answer.Value.Items {
+		waits := ""
+		if r.ReplayID != item.Pending.ReplayID {
+			waits = ", and the next one of " + item.Insight + " waits for it"
+		}
+		return fmt.Errorf("insight apply: replay %s is paused%s: holdfast replay resume %.8s goes on with it, cancel ends it",
+			r.ReplayID, waits, r.ReplayID)
+	}
+	return nil
+}
+
 // begin creates the replay of an item, or takes the one that is there.
 func (a *insightApply) begin(cmd *cobra.Command, item *client.PlanItem, text string) (string, error) {
 	if id := item.Pending.ReplayID; id != "" {
@@ -95,14 +147,15 @@ func (a *insightApply) begin(cmd *cobra.Command, item *client.PlanItem, text str
 	return answer.Value.ReplayID, nil
 }
 
-// finish watches a replay. One that was there already, and does not go live by itself, is verified and promoted.
+// finish watches a replay. One that was there already, and does not go live by itself, is verified and promoted: it was
+// created to be looked at first, or was live before.
 func (a *insightApply) finish(cmd *cobra.Command, id string) error {
 	r, err := watchReplay(cmd, a.api, id)
 	if err != nil {
 		return err
 	}
-	staged := r.Phase == client.ReplayPhaseStaged || r.Phase == client.ReplayPhaseFormer
-	if a.noPromote || !staged || r.Promote {
+	waits := r.Phase == client.ReplayPhaseStaged || r.Phase == client.ReplayPhaseFormer
+	if a.noPromote || !waits || goesLiveByItself(r) {
 		return endingOf(r)
 	}
 	decide := func(action client.ReplayAction) error {

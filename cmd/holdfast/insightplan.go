@@ -26,6 +26,7 @@ const somethingToDo exitStatus = 2
 // definitionFiles are the definitions that a command is about.
 type definitionFiles struct {
 	ready bool
+	one   bool     // more than one are refused
 	names []string // of the files, in the order of the request
 }
 
@@ -49,6 +50,10 @@ func (f *definitionFiles) read(paths []string) (client.PlanRequest, error) {
 		return client.PlanRequest{}, err
 	}
 	f.names = slices.Sorted(maps.Keys(texts))
+	if f.one && len(f.names) > 1 {
+		return client.PlanRequest{}, fmt.Errorf("%s has %d definitions, and one is compared at a time: name its file",
+			paths[0], len(f.names))
+	}
 	var request client.PlanRequest
 	for _, name := range f.names {
 		request.Definitions = append(request.Definitions, client.PlanFile{File: name, Definition: string(texts[name])})
@@ -138,7 +143,7 @@ func newInsightPlanCommand() *cobra.Command {
 unchanged, where the same is computed; additive, where readers of today get the
 same rows and values; or changed, which may break them. Time and disk are those
 of the insight's newest replay, or of a part of the history that is computed to
-find out. The exit status is 2 when there is something to do, and 0 when not.`,
+find out; where that takes too long, they are not known. The exit status is 2 when there is something to do, and 0 when not.`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			plan, _, err := files.plan(cmd, api, paths)
 			if err != nil {
@@ -204,6 +209,8 @@ func estimateColumns(item *client.PlanItem) string {
 		by += fmt.Sprintf(" %.8s", e.ReplayID)
 	case client.BasisSample:
 		by += " of " + count(e.SampleOffsets) + " events"
+	case client.BasisUnknown:
+		return fmt.Sprintf("%s\t%s\t-\t-\t%s", count(e.SourceRows), count(e.Offsets), "no sample in time")
 	}
 	took := time.Duration(e.Seconds * float64(time.Second)).Round(100 * time.Millisecond)
 	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", count(e.SourceRows), count(e.Offsets), took, formatBytes(e.Bytes), by)
@@ -251,7 +258,7 @@ func writeDifferences(w io.Writer, item *client.PlanItem) error {
 }
 
 func newInsightDiffCommand() *cobra.Command {
-	api, files := &apiFlags{}, &definitionFiles{}
+	api, files := &apiFlags{}, &definitionFiles{one: true}
 	var data bool
 	c := &cobra.Command{
 		Use:   "diff FILE",

@@ -22,7 +22,8 @@ const (
 )
 
 const replayEndings = `The exit status is 0 when it is filled (staged, live or former), 3 when it was
-cancelled or discarded, 4 when its verification failed, and 1 on an error.`
+cancelled or discarded, 4 when its verification failed, and 1 on an error, or
+when it was to go live by itself and could not.`
 
 func newReplayCommand() *cobra.Command {
 	api := &apiFlags{}

@@ -135,6 +135,76 @@ func TestInsightsFromPlanToRollback(t *testing.T) {
 	run(1, "insight plan "+t.TempDir(), "has no .yaml files")
 }
 
+// Given replays of a version that are there already, apply makes one live that was live before, and says why it cannot
+// take one that is paused, or one that would go live against the wish of who applies.
+func TestApplyTakesTheReplayThatIsThere(t *testing.T) {
+	url, file := replayStack(t)
+	run := func(status exitStatus, command string, want ...string) string {
+		t.Helper()
+		return says(t, status, append(strings.Fields(command), "--url", url), want...)
+	}
+	second := unitsFile + "  orders: uniqExact(order_id)\n"
+	run(0, "insight apply --yes "+file, "live")
+	writeDefinition(t, file, second)
+	run(0, "insight apply --yes "+file, "live")
+	writeDefinition(t, file, unitsFile)
+	run(1, "insight apply --yes --wait=false "+file, "leave out --wait=false")
+	run(0, "insight apply --yes "+file, "is former", "verifying", "live, ")
+	run(0, "insight plan "+file, "There is nothing to do.")
+
+	third := unitsFile + "  lines: count()\n"
+	writeDefinition(t, file, third)
+	slow := strings.Fields(run(0, "replay create --promote --events-per-second 1 "+file))[1]
+	run(1, "insight apply --yes --no-promote "+file, slow, "goes live by itself: leave out --no-promote")
+	run(0, "replay pause "+slow, "is paused")
+	paused := []string{"replay " + slow + " is paused", "holdfast replay resume " + slow[:8] + " goes on with it"}
+	run(1, "insight apply --yes "+file, paused...)
+	writeDefinition(t, file, second+"  lines: count()\n")
+	run(1, "insight apply --yes "+file, append(paused, "the next one of units waits for it")...)
+	run(0, "replay create "+file, "queued")
+	run(1, "insight apply --yes "+file, paused...)
+
+	run(1, "replay create --promote --from 2011-01-01 "+file,
+		"--promote a part of the history goes live only by force: leave out promote")
+	writeDefinition(t, filepath.Join(filepath.Dir(file), "more.yaml"), third)
+	run(1, "insight diff "+filepath.Dir(file), "has 2 definitions, and one is compared at a time")
+}
+
+// A replay that was to go live and did not is no success.
+func TestEndingsOfReplays(t *testing.T) {
+	for _, test := range []struct {
+		replay client.Replay
+		want   error
+	}{
+		{client.Replay{Phase: client.ReplayPhaseStaged}, nil},
+		{client.Replay{Phase: client.ReplayPhaseLive, Promote: true}, nil},
+		{client.Replay{Phase: client.ReplayPhaseFormer, Promote: true, PromotedAt: time.Unix(1, 0)}, nil},
+		{client.Replay{Phase: client.ReplayPhaseCancelled, Promote: true}, replayEnded},
+		{client.Replay{
+			Phase: client.ReplayPhaseStaged, Promote: true, Verified: client.ReplayVerified{Problem: "2 keys are wrong"},
+		}, replayFailed},
+	} {
+		if err := endingOf(&test.replay); !errors.Is(err, test.want) {
+			t.Errorf("%+v: %v, want %v", test.replay, err, test.want)
+		}
+	}
+	late := &client.Replay{
+		ReplayID: "0d9f8a52-4a7b", Phase: client.ReplayPhaseStaged, Promote: true,
+		Verified: client.ReplayVerified{Green: true},
+	}
+	if err := endingOf(late); err == nil || !strings.Contains(err.Error(), "holdfast replay promote 0d9f8a52 says why") {
+		t.Errorf("another version went live since: %v", err)
+	}
+}
+
+// Where a sample took too long, a plan says that time and disk are not known.
+func TestPlansWithoutAnEstimate(t *testing.T) {
+	item := &client.PlanItem{Estimate: client.ReplayEstimate{Basis: client.BasisUnknown, Offsets: 5000, SourceRows: 9}}
+	if got := estimateColumns(item); got != "9\t5,000\t-\t-\tno sample in time" {
+		t.Errorf("it says %q", got)
+	}
+}
+
 // Without a terminal there is a line for each change, and one every five seconds.
 func TestReplaysAreWatchedByLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -79,9 +79,16 @@ func endingOf(r *client.Replay) error {
 		return replayEnded
 	case r.Phase == client.ReplayPhaseStaged && r.Verified.Problem != "":
 		return replayFailed
+	case r.Phase == client.ReplayPhaseStaged && goesLiveByItself(r):
+		return fmt.Errorf("replay %s was to go live by itself, and is staged: holdfast replay promote %.8s says why",
+			r.ReplayID, r.ReplayID)
 	}
 	return nil
 }
+
+// goesLiveByItself reports whether a replay that is not live is to go live without a decision of anybody. That happens
+// once: what was live before comes back only by a decision.
+func goesLiveByItself(r *client.Replay) bool { return r.Promote && r.PromotedAt.IsZero() }
 
 // replayWatch shows a replay as it goes on.
 type replayWatch struct {

@@ -195,6 +195,7 @@ const (
 	BasisNothing ReplayEstimateBasis = "nothing"
 	BasisReplay  ReplayEstimateBasis = "replay"
 	BasisSample  ReplayEstimateBasis = "sample"
+	BasisUnknown ReplayEstimateBasis = "unknown"
 )
 
 // Defines values for ReplayPhase.
@@ -431,7 +432,7 @@ type CreateReplay struct {
 	// Insight The name of an insight: its live definition is computed again
 	Insight string `json:"insight,omitempty,omitzero"`
 
-	// Promote It goes live by itself once it is filled and verified
+	// Promote It goes live by itself once it is filled and verified. Refused with `from`, `to` or `up_to`: a part of the history goes live only by force
 	Promote bool `json:"promote,omitempty,omitzero"`
 
 	// Source `mirror` (default) reads the tables in ClickHouse, which is fast; `kafka` reads the log itself
@@ -1093,21 +1094,23 @@ type ReplayDifference struct {
 
 // ReplayEstimate defines model for ReplayEstimate.
 type ReplayEstimate struct {
-	// Basis `replay`: the newest replay of the insight; `sample`: a part of the history that was computed; `nothing`: the source has no rows
+	// Basis `replay`: the newest replay of the insight; `sample`: a part of the history that was computed; `nothing`: the source has no rows; `unknown`: a part of the history took too long to compute
 	Basis ReplayEstimateBasis `json:"basis"`
 
-	// Bytes On the disk of ClickHouse
-	Bytes int64 `json:"bytes"`
+	// Bytes On the disk of ClickHouse; absent where `basis` is `unknown`
+	Bytes int64 `json:"bytes,omitempty,omitzero"`
 
 	// Offsets Offsets of the history that the source has rows of
-	Offsets       int64   `json:"offsets"`
-	ReplayID      string  `json:"replay_id,omitempty,omitzero"`
-	SampleOffsets int64   `json:"sample_offsets,omitempty,omitzero"`
-	Seconds       float64 `json:"seconds"`
-	SourceRows    int64   `json:"source_rows"`
+	Offsets       int64  `json:"offsets"`
+	ReplayID      string `json:"replay_id,omitempty,omitzero"`
+	SampleOffsets int64  `json:"sample_offsets,omitempty,omitzero"`
+
+	// Seconds Absent where `basis` is `unknown`
+	Seconds    float64 `json:"seconds,omitempty,omitzero"`
+	SourceRows int64   `json:"source_rows"`
 }
 
-// ReplayEstimateBasis `replay`: the newest replay of the insight; `sample`: a part of the history that was computed; `nothing`: the source has no rows
+// ReplayEstimateBasis `replay`: the newest replay of the insight; `sample`: a part of the history that was computed; `nothing`: the source has no rows; `unknown`: a part of the history took too long to compute
 type ReplayEstimateBasis string
 
 // ReplayFilled defines model for ReplayFilled.

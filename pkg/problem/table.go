@@ -754,8 +754,8 @@ var rows = []Row{
 	{
 		Code: InvalidReplay, Status: http.StatusBadRequest,
 		Title: "The replay that is asked for is not valid",
-		Cause: "Definition and insight are both there, or neither is; or a source, a time, a throttle or a reason is not " +
-			"one that there is.",
+		Cause: "Definition and insight are both there, or neither is; a source, a time, a throttle or a reason is not " +
+			"one that there is; or a part of the history is to go live by itself.",
 		Remedy: fixRequest,
 	},
 	{

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -19,8 +18,10 @@ import (
 const (
 	// sampleOffsets is how many offsets of each partition a sample computes.
 	sampleOffsets = 16 << 10
-	// sampleTime is how long it may take. Its table is swept if nobody drops it, after dropDelay.
-	sampleTime = 10 * time.Second
+	// sampleTime is how long it may take, and sampleDropTime the drop of its table. The conductor sweeps a table that
+	// nobody has dropped, after dropDelay.
+	sampleTime     = 10 * time.Second
+	sampleDropTime = 5 * time.Second
 )
 
 // Basis says what an estimate comes from.
@@ -34,6 +35,8 @@ const (
 	FromSample Basis = "sample"
 	// FromNothing means that the source has no rows.
 	FromNothing Basis = "nothing"
+	// Unknown means that a sample would have taken too long. There is no Duration and there are no Bytes.
+	Unknown Basis = "unknown"
 )
 
 // Estimate is what a replay of a definition would take.
@@ -59,8 +62,11 @@ func (s *Service) Position(ctx context.Context) (eventlog.Position, error) {
 	return eventlog.PositionOf(offsets), err
 }
 
-// Estimate says what a replay of a definition would take, whose SQL is valid, up to a position.
-func (s *Service) Estimate(ctx context.Context, d *insight.Definition, end eventlog.Position) (*Estimate, error) {
+// Estimate says what a replay of a definition would take, whose SQL is valid, up to a position. A sample that is not
+// computed at sampleUntil is given up: the estimate is Unknown then.
+func (s *Service) Estimate(
+	ctx context.Context, d *insight.Definition, end eventlog.Position, sampleUntil time.Time,
+) (*Estimate, error) {
 	e := &Estimate{Basis: FromNothing}
 	offsets := end.Offsets()
 	maps.DeleteFunc(offsets, func(tp eventlog.TopicPartition, _ int64) bool { return !d.Source.HasTopic(tp.Topic) })
@@ -79,7 +85,13 @@ func (s *Service) Estimate(ctx context.Context, d *insight.Definition, end event
 	if known := s.comparable(d.Name); known != nil {
 		return e, s.estimateFromReplay(ctx, e, known, d.Source)
 	}
-	return e, s.estimateFromSample(ctx, e, d, offsets)
+	sampling, cancel := context.WithTimeout(ctx, min(sampleTime, time.Until(sampleUntil)))
+	defer cancel()
+	err = s.estimateFromSample(sampling, e, d, offsets)
+	if err != nil && sampling.Err() != nil && ctx.Err() == nil {
+		return &Estimate{Offsets: e.Offsets, SourceRows: e.SourceRows, Basis: Unknown}, nil
+	}
+	return e, err
 }
 
 // comparable is the newest replay of an insight that says how long another one takes; nil: none does.
@@ -130,9 +142,7 @@ func (s *Service) estimateFromReplay(
 // estimateFromSample computes the first offsets of each partition into a table of its own.
 func (s *Service) estimateFromSample(
 	ctx context.Context, e *Estimate, d *insight.Definition, end eventlog.Offsets,
-) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, sampleTime)
-	defer cancel()
+) error {
 	v, err := insight.NewVersion(d, d.TableName("sample"+uuid.NewString()[:8]))
 	if err != nil {
 		return err
@@ -149,10 +159,9 @@ func (s *Service) estimateFromSample(
 		return err
 	}
 	defer func() {
-		drop := s.conn.Exec(context.WithoutCancel(ctx), "DROP TABLE IF EXISTS "+v.Table+" SYNC", nil, nil)
-		if err == nil && drop != nil {
-			err = fmt.Errorf("drop the table of a sample: %w", drop)
-		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sampleDropTime)
+		defer cancel()
+		_ = s.conn.Exec(ctx, "DROP TABLE IF EXISTS "+v.Table+" SYNC", nil, nil) // the sweep does it otherwise
 	}()
 	began := time.Now()
 	if err := v.Fill(ctx, s.conn, intervals...); err != nil {

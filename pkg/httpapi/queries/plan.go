@@ -26,6 +26,8 @@ const (
 	// PlanTimeout bounds a plan: the examples of its definitions are run, and samples computed. It is less than
 	// httpapi.WriteTimeout.
 	PlanTimeout = 80 * time.Second
+	// PlanSampleTime bounds the samples of a plan together. What has none in time has an estimate without time and bytes.
+	PlanSampleTime = 30 * time.Second
 )
 
 // planBody is the body of POST /v1/insights/plan.
@@ -71,10 +73,11 @@ type pendingJSON struct {
 }
 
 type estimateJSON struct {
-	Offsets       int64        `json:"offsets"`
-	SourceRows    int64        `json:"source_rows"`
-	Seconds       float64      `json:"seconds"`
-	Bytes         int64        `json:"bytes"`
+	Offsets    int64 `json:"offsets"`
+	SourceRows int64 `json:"source_rows"`
+	// Seconds and Bytes are nil where they are not known.
+	Seconds       *float64     `json:"seconds,omitzero"`
+	Bytes         *int64       `json:"bytes,omitzero"`
 	Basis         replay.Basis `json:"basis"`
 	ReplayID      string       `json:"replay_id,omitzero"`
 	SampleOffsets int64        `json:"sample_offsets,omitzero"`
@@ -101,8 +104,9 @@ func (a *replayAPI) plan(c echo.Context) error {
 		return insightProblem(err)
 	}
 	plan := planJSON{Items: []planItem{}, WithoutFile: a.withoutFile(definitions), Position: end.String()}
+	sampleUntil := time.Now().Add(PlanSampleTime)
 	for i, d := range definitions {
-		item, err := a.planOf(ctx, d, end)
+		item, err := a.planOf(ctx, d, end, sampleUntil)
 		if err != nil {
 			return insightProblem(err)
 		}
@@ -189,7 +193,9 @@ func (a *replayAPI) withoutFile(definitions []*insight.Definition) []string {
 }
 
 // planOf says what it takes to make a definition live.
-func (a *replayAPI) planOf(ctx context.Context, d *insight.Definition, end eventlog.Position) (planItem, error) {
+func (a *replayAPI) planOf(
+	ctx context.Context, d *insight.Definition, end eventlog.Position, sampleUntil time.Time,
+) (planItem, error) {
 	item := planItem{Insight: d.Name, Fingerprint: d.Fingerprint(), Differences: []differenceJSON{}}
 	var live *insight.Definition
 	if i := a.service.Insight(d.Name); i != nil && i.Live != nil {
@@ -209,13 +215,16 @@ func (a *replayAPI) planOf(ctx context.Context, d *insight.Definition, end event
 			break
 		}
 	}
-	e, err := a.service.Estimate(ctx, d, end)
+	e, err := a.service.Estimate(ctx, d, end, sampleUntil)
 	if err != nil {
 		return item, err
 	}
 	item.Estimate = &estimateJSON{
-		Offsets: e.Offsets, SourceRows: e.SourceRows, Seconds: e.Duration.Seconds(), Bytes: e.Bytes, Basis: e.Basis,
-		ReplayID: e.ReplayID, SampleOffsets: e.SampleOffsets,
+		Offsets: e.Offsets, SourceRows: e.SourceRows, Basis: e.Basis, ReplayID: e.ReplayID, SampleOffsets: e.SampleOffsets,
+	}
+	if e.Basis != replay.Unknown {
+		seconds := e.Duration.Seconds()
+		item.Estimate.Seconds, item.Estimate.Bytes = &seconds, &e.Bytes
 	}
 	return item, nil
 }

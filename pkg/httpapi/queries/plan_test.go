@@ -1,13 +1,18 @@
 package queries_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/insight"
+	"github.com/holdfast/holdfast/pkg/replay"
 )
 
 // planned is a plan, as far as tests look at it.
@@ -86,6 +91,29 @@ func TestPlans(t *testing.T) {
 	// The tables of samples are gone.
 	if n := len(s.tables("sample")); n != 0 {
 		t.Errorf("%d tables of samples are left", n)
+	}
+}
+
+// A sample that is not computed in time makes no plan fail: what a replay would take is not known then.
+func TestEstimatesWithoutTimeForASample(t *testing.T) {
+	s := newReplaySite(t, 20)
+	s.eventually("the mirror has rows", func() bool { return s.plan(units).Items[0].Estimate.Basis == "sample" })
+	d, err := insight.Parse("units.yaml", []byte(units))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, err := s.service.Position(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := s.service.Estimate(t.Context(), d, end, time.Now())
+	if err != nil || e.Basis != replay.Unknown || e.Duration != 0 || e.Bytes != 0 || e.Offsets < 20 || e.SourceRows < 20 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.service.Estimate(cancelled, d, end, time.Now()); !errors.Is(err, context.Canceled) {
+		t.Errorf("nobody waits any more: %v", err)
 	}
 }
 

@@ -159,6 +159,9 @@ func (b *orderBody) order(body *input.Body) replay.Order {
 	if o.From != nil && o.To != nil && !o.From.Before(*o.To) {
 		fault("/to", "must be after from")
 	}
+	if o.Promote && (b.From != "" || b.To != "" || b.UpTo != "") {
+		fault("/promote", "a part of the history goes live only by force: leave out promote")
+	}
 	if o.EventsPerSecond < 0 || o.EventsPerSecond > replay.MaxEventsPerSecond {
 		fault("/events_per_second", "must be from 0 (no limit) to "+strconv.Itoa(replay.MaxEventsPerSecond))
 	}
