@@ -88,9 +88,8 @@ func (a *insightApply) apply(cmd *cobra.Command, plan *client.Plan, request *cli
 
 // check says why an item cannot be applied as things are.
 func (a *insightApply) check(cmd *cobra.Command, item *client.PlanItem) error {
-	id := item.Pending.ReplayID
-	switch item.Pending.Phase {
-	case "", client.ReplayPhaseQueued, client.ReplayPhasePaused:
+	id, phase := item.Pending.ReplayID, item.Pending.Phase
+	if id == "" || phase == client.ReplayPhaseQueued || phase == client.ReplayPhasePaused {
 		if err := a.checkPaused(cmd, item); err != nil {
 			return err
 		}
@@ -121,15 +120,15 @@ func (a *insightApply) checkPaused(cmd *cobra.Command, item *client.PlanItem) er
 	if err != nil {
 		return explainRefusal(cmd, err)
 	}
-	for _, r := range answer.Value.Items {
-		waits := ""
-		if r.ReplayID != item.Pending.ReplayID {
-			waits = ", and the next one of " + item.Insight + " waits for it"
-		}
-		return fmt.Errorf("insight apply: replay %s is paused%s: holdfast replay resume %.8s goes on with it, cancel ends it",
-			r.ReplayID, waits, r.ReplayID)
+	if len(answer.Value.Items) == 0 {
+		return nil
 	}
-	return nil
+	id, waits := answer.Value.Items[0].ReplayID, ""
+	if id != item.Pending.ReplayID {
+		waits = ", and the next one of " + item.Insight + " waits for it"
+	}
+	return fmt.Errorf("insight apply: replay %s is paused%s: holdfast replay resume %.8s goes on with it, cancel ends it",
+		id, waits, id)
 }
 
 // begin creates the replay of an item, or takes the one that is there.

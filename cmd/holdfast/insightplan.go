@@ -143,7 +143,8 @@ func newInsightPlanCommand() *cobra.Command {
 unchanged, where the same is computed; additive, where readers of today get the
 same rows and values; or changed, which may break them. Time and disk are those
 of the insight's newest replay, or of a part of the history that is computed to
-find out; where that takes too long, they are not known. The exit status is 2 when there is something to do, and 0 when not.`,
+find out; where that takes too long, they are not known. The exit status is 2
+when there is something to do, and 0 when not.`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			plan, _, err := files.plan(cmd, api, paths)
 			if err != nil {
