@@ -32,7 +32,7 @@ func newBenchReplayCommand() *cobra.Command {
 	var b benchReplay
 	c := &cobra.Command{
 		Use:   "replay",
-		Short: "Measure insights: their replays, questions to them, and orders meanwhile",
+		Short: "Measure replays, questions to insights, and orders meanwhile",
 		Long: `Fill the log of an embedded broker with imported orders of 20 lines. Mirror it
 into an embedded ClickHouse with all ready insights, then start the platform on
 it, compute new insights, ask questions, and place orders with and without

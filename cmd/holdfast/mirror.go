@@ -33,7 +33,7 @@ func newRebuildCommand() *cobra.Command {
 	var f rebuildFlags
 	c := &cobra.Command{
 		Use:   "rebuild",
-		Short: "Fill the mirror again from the log, beside the one in use, and swap the two",
+		Short: "Fill the mirror again beside the one in use, and swap the two",
 		Long: `Fill a second mirror from the start of the log, in a database beside the one
 in use (its name with _rebuild), compare the two, and swap them. Reports and
 queries see complete tables all the time, and a running analytics-projector goes

@@ -27,6 +27,8 @@ type Provenance struct {
 	PromotedAt time.Time
 	// Position is how far the table is: an answer has all events of its source before it.
 	Position eventlog.Position
+	// UpTo is where the version ends, if it has a part of the history only; zero: it goes on.
+	UpTo eventlog.Position
 	// Age is how long ago the table last had all events of the log; below 0: it never had.
 	Age time.Duration
 }
@@ -42,4 +44,5 @@ type Listed struct {
 var (
 	ErrNoInsight = errors.New("there is no such insight")
 	ErrNoVersion = errors.New("the insight has no such version")
+	ErrComputing = errors.New("the version is being computed again, because ClickHouse has lost its table")
 )

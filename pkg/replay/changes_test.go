@@ -180,8 +180,10 @@ func TestReplaysThatCannotBe(t *testing.T) {
 		want   string
 	}{
 		"no definition": {func(o *replay.Order) { o.Text = []byte("name: units") }, "units.yaml"},
-		"no SQL":        {func(o *replay.Order) { o.Text = []byte(strings.Replace(units, "sum(", "sam(", 1)) }, "measures.units"},
-		"a throttle":    {func(o *replay.Order) { o.EventsPerSecond = -1 }, "a throttle of -1 events a second"},
+		"no SQL": {func(o *replay.Order) {
+			o.Text = []byte(strings.Replace(units, "sum(", "sam(", 1))
+		}, "measures.units"},
+		"a throttle": {func(o *replay.Order) { o.EventsPerSecond = -1 }, "a throttle of -1 events a second"},
 	} {
 		o := replay.Order{File: "units.yaml", Text: []byte(units)}
 		test.change(&o)
@@ -214,8 +216,8 @@ func TestWorkThatClickHouseRefusesGoesOnByItself(t *testing.T) {
 	p.says(r.ID)
 }
 
-// The report on revenue says the same from the insight as from the tables, by each dimension, page by page, also of what
-// the insight's table has not yet.
+// The report on revenue says the same from the insight as from the tables, by each dimension, page by page, also of
+// what the insight's table has not yet.
 func TestTheReportOnRevenueIsAnsweredFromTheInsight(t *testing.T) {
 	p := newPlatform(t)
 	p.sell(500)

@@ -21,6 +21,8 @@ const (
 	// that have not noticed.
 	sweepInterval = 10 * time.Second
 	dropDelay     = 30 * time.Second
+	// logRowsDelay is the same for rows of the log. Nobody reads them.
+	logRowsDelay = 5 * time.Second
 	// verifyAttempts is how often a verification is tried that fails by an error, as opposed to a difference.
 	verifyAttempts = 5
 )
@@ -61,6 +63,11 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 	if _, ours := durable.Next[conductorTP]; !ours {
 		r.conductor.stop()
 		return longestBackoff
+	}
+	if v := r.conductor.verifying; v != "" {
+		if replay := state.Replay(v); replay == nil || !replay.Verifying || replay.IsEnded() {
+			r.conductor.stop() // somebody has discarded it
+		}
 	}
 	wait := sweepInterval
 	for _, replay := range byUrgency(state.Replays()) {
@@ -110,7 +117,7 @@ func byUrgency(replays []*catalog.Replay) []*catalog.Replay {
 
 // noteFilled stages a replay once all replicas have gone through its history. Only the conductor does so.
 func (r *Runner) noteFilled(ctx context.Context, t *table, durable analytics.Durable) {
-	if _, ours := durable.Next[conductorTP]; !ours || !t.opened || !t.next.Reaches(t.ours(target(t.replay))) {
+	if _, conducts := durable.Next[conductorTP]; !conducts || !t.opened || t.lacks(durable.Next) {
 		return
 	}
 	if state, _ := r.cfg.Catalog.State(); state.Replay(t.replay.ID).Phase != catalog.Filling {
@@ -133,27 +140,23 @@ func (r *Runner) noteFilled(ctx context.Context, t *table, durable analytics.Dur
 	}})
 }
 
-// ours are the offsets of the partitions that this process fills.
-func (t *table) ours(offsets eventlog.Offsets) eventlog.Offsets {
-	ours := eventlog.Offsets{}
-	for tp, offset := range offsets {
-		if _, filled := t.next[tp]; filled {
-			ours[tp] = offset
-		}
-	}
-	return ours
+// target is where a replay's history ends, in the topics that its source has rows of.
+func target(replay *catalog.Replay) eventlog.Offsets {
+	return within(replay, replay.PinnedOffsets())
 }
 
-// target is where a replay's history ends.
-func target(replay *catalog.Replay) eventlog.Offsets {
-	pinned, upTo := replay.PinnedOffsets(), replay.UpToOffsets()
-	if upTo == nil {
-		return pinned
+// within are the offsets of the topics that a replay's source has rows of, as far as the replay goes.
+func within(replay *catalog.Replay, offsets eventlog.Offsets) eventlog.Offsets {
+	limited, upTo := eventlog.Offsets{}, replay.UpToOffsets()
+	for tp, offset := range offsets {
+		if upTo != nil {
+			offset = min(offset, upTo[tp])
+		}
+		if replay.Definition == nil || replay.Definition.Source.HasTopic(tp.Topic) {
+			limited[tp] = offset
+		}
 	}
-	for tp, offset := range pinned {
-		pinned[tp] = min(offset, upTo[tp])
-	}
-	return pinned
+	return limited
 }
 
 // promote does what a replay that goes live by itself needs next.
@@ -162,13 +165,27 @@ func (r *Runner) promote(ctx context.Context, replay *catalog.Replay) {
 	case replay.Verifying || r.conductor.refused[replay.ID]:
 	case replay.Verified == nil:
 		r.decide(ctx, catalog.Decision{Type: catalog.VerifyRequested, ReplayID: replay.ID})
+	case replay.Verified.Green && replay.Verified.Against != r.liveID(replay.Insight):
+		// Another version went live meanwhile.
+		r.decide(ctx, catalog.Decision{Type: catalog.VerifyRequested, ReplayID: replay.ID})
 	default:
 		d := catalog.Decision{Type: catalog.Promoted, ReplayID: replay.ID, By: self}
-		if _, err := r.cfg.Catalog.Decide(ctx, d); err != nil && ctx.Err() == nil {
+		_, err := r.cfg.Catalog.Decide(ctx, d)
+		var refusal *catalog.Refusal
+		if errors.As(err, &refusal) {
 			r.conductor.refused[replay.ID] = true
 			r.cfg.Logger.Warn("a replay does not go live by itself", "replay", replay.ID, "why", err)
 		}
 	}
+}
+
+// liveID is the replay that is live; empty: there is none.
+func (r *Runner) liveID(name string) string {
+	state, _ := r.cfg.Catalog.State()
+	if i := state.Insight(name); i != nil && i.Live != nil {
+		return i.Live.ID
+	}
+	return ""
 }
 
 func (r *Runner) startVerification(ctx context.Context, replay *catalog.Replay) {
@@ -200,6 +217,7 @@ type verification struct {
 // failed by an error is tried again.
 func (r *Runner) end(ctx context.Context, v verification) {
 	c := &r.conductor
+	c.cancel()
 	c.verifying = ""
 	if ctx.Err() != nil {
 		return
@@ -214,6 +232,7 @@ func (r *Runner) end(ctx context.Context, v verification) {
 		v.result.Problem = v.err.Error()
 	}
 	delete(c.attempts, v.replayID)
+	delete(c.refused, v.replayID)
 	r.decide(ctx, catalog.Decision{Type: catalog.ReplayVerified, ReplayID: v.replayID, Verified: v.result})
 }
 
@@ -260,16 +279,17 @@ func (r *Runner) sweep(ctx context.Context, durable analytics.Durable, state *ca
 			r.cfg.Logger.Info("a table of an insight was dropped: nobody needs it", "table", name)
 		}
 	}
-	return r.dropLogRows(ctx, state)
+	return r.dropLogRows(ctx)
 }
 
 // dropLogRows drops the rows of the log that no replay and no verification needs any more.
-func (r *Runner) dropLogRows(ctx context.Context, state *catalog.State) error {
+func (r *Runner) dropLogRows(ctx context.Context) error {
+	state, _ := r.cfg.Catalog.State()
 	needed := func(name string) bool {
 		return slices.ContainsFunc(state.Replays(), func(replay *catalog.Replay) bool {
-			atWork := replay.Phase == catalog.Filling || replay.Phase == catalog.Paused
+			atWork := replay.Phase == catalog.Filling || replay.Phase == catalog.Paused || replay.Phase == catalog.Queued
 			return atWork && strings.HasSuffix(name, replaySuffix+shortID(replay.ID)) ||
-				replay.Verifying && strings.Contains(name, verifySuffix+shortID(replay.ID))
+				replay.Verifying && !replay.IsEnded() && strings.Contains(name, verifySuffix+shortID(replay.ID))
 		})
 	}
 	for _, suffix := range []string{replaySuffix, verifySuffix} {
@@ -280,8 +300,17 @@ func (r *Runner) dropLogRows(ctx context.Context, state *catalog.State) error {
 		}
 		for _, name := range databases {
 			if needed(name) {
+				delete(r.conductor.unwanted, name)
 				continue
 			}
+			since, known := r.conductor.unwanted[name]
+			if !known {
+				r.conductor.unwanted[name] = time.Now()
+			}
+			if !known || time.Since(since) < logRowsDelay {
+				continue
+			}
+			delete(r.conductor.unwanted, name)
 			conn, err := r.cfg.Conn.Sibling(strings.TrimPrefix(name, r.cfg.Conn.Database()+"_"))
 			if err != nil {
 				return err
@@ -317,7 +346,17 @@ func (r *Runner) needed(
 		return nil, err
 	}
 	for _, replay := range state.Replays() {
-		if replay.IsEnded() || replay.Definition == nil {
+		if replay.IsEnded() {
+			continue
+		}
+		progress, err := loadProgress(ctx, r.cfg.Conn, replay.ID)
+		if err != nil {
+			return nil, err
+		}
+		if replay.Definition == nil { // a newer release can read it, and fills its tables
+			for name := range progress {
+				needed[name] = true
+			}
 			continue
 		}
 		version, err := versionOf(replay, durable.Mirror, repairs)
@@ -325,12 +364,9 @@ func (r *Runner) needed(
 			return nil, err
 		}
 		needed[version.Table] = true
-		progress, err := loadProgress(ctx, r.cfg.Conn, replay.ID)
-		if err != nil {
-			return nil, err
-		}
 		// Once the present table has all that the mirror had a while ago, the ones before are of no use.
-		if p := progress[version.Table]; p != nil && len(r.conductor.reached) > 0 && p.Next.Reaches(r.conductor.reached) {
+		reached := within(replay, r.conductor.reached)
+		if p := progress[version.Table]; p != nil && len(reached) > 0 && p.Next.Reaches(reached) {
 			continue
 		}
 		for name := range progress {

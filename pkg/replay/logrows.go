@@ -2,6 +2,7 @@ package replay
 
 import (
 	"context"
+	"errors"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
@@ -58,7 +59,9 @@ func (r *Runner) reached(ctx context.Context, t *table, durable analytics.Durabl
 			return nil, err
 		}
 	}
-	if !t.log.Done() {
+	reached.Merge(t.log.Next())
+	// What was read is used first, so that the throttle and a late mirror hold up the reading, too.
+	if used := len(t.behind(reached, chunkOffsets).intervals) == 0; used && !t.log.Done() && !r.mirrorIsLate {
 		if err := t.log.ReadBlock(ctx); err != nil {
 			return nil, err
 		}
@@ -81,7 +84,11 @@ func (r *Runner) openLog(ctx context.Context, t *table, upTo eventlog.Offsets) (
 		return nil, err
 	}
 	from := eventlog.Offsets{}
-	if p := progress[t.logName()]; p != nil {
+	exists, err := tableExists(ctx, conn, t.Source.Table)
+	if err != nil && !clickhouse.IsMissing(err) {
+		return nil, errors.Join(err, conn.Close())
+	}
+	if p := progress[t.logName()]; p != nil && exists { // else somebody has dropped them
 		from = p.Next
 	}
 	tables, err := analytics.OpenLogTables(ctx, r.cfg.Client, conn, t.Source.Table, from, upTo)

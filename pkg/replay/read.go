@@ -97,6 +97,9 @@ func NewReader(service *Service) *Reader {
 	}
 }
 
+// Ready returns nil once it is known which versions there are.
+func (r *Reader) Ready() error { return r.service.Ready() }
+
 // Conn is the mirror.
 func (r *Reader) Conn() *clickhouse.Conn { return r.service.conn }
 
@@ -124,7 +127,7 @@ func (r *Reader) Insights(ctx context.Context) ([]insight.Listed, error) {
 				return nil, err
 			}
 			_, provenance, err := r.describe(replay, k)
-			if errors.Is(err, insight.ErrNoVersion) {
+			if errors.Is(err, insight.ErrNoVersion) || errors.Is(err, insight.ErrComputing) {
 				continue
 			}
 			if err != nil {
@@ -147,7 +150,8 @@ func (r *Reader) Insights(ctx context.Context) ([]insight.Listed, error) {
 }
 
 // Find is the version that answers: with "" the live one, else that of a fingerprint, or of a replay. Of several with
-// the same fingerprint it is the newest. Errors are insight.ErrNoInsight and insight.ErrNoVersion.
+// the same fingerprint it is the live one, or the newest; parts of the history have only the ID. Errors are
+// insight.ErrNoInsight, insight.ErrNoVersion and insight.ErrComputing.
 func (r *Reader) Find(ctx context.Context, name, version string) (*insight.Version, insight.Provenance, error) {
 	i := r.service.Insight(name)
 	if i == nil {
@@ -157,8 +161,11 @@ func (r *Reader) Find(ctx context.Context, name, version string) (*insight.Versi
 	if version != "" {
 		found = nil
 		for _, replay := range i.Replays {
-			named := replay.ID == version || replay.Fingerprint == version
-			if named && !replay.IsEnded() && replay.Phase != catalog.Queued {
+			if replay.ID == version && !replay.IsEnded() && replay.Phase != catalog.Queued {
+				found = replay
+			}
+			same := replay.Fingerprint == version && replay.IsWhole() && !replay.IsPartial()
+			if same && (found == nil || found.Phase != catalog.Live) {
 				found = replay
 			}
 		}
@@ -217,10 +224,14 @@ func (r *Reader) describe(replay *catalog.Replay, k known) (*insight.Version, in
 	if k.Answering == nil {
 		return nil, p, insight.ErrNoVersion
 	}
-	p.Position = eventlog.PositionOf(k.Filled)
-	if k.mirrored.Age >= 0 {
+	p.Position, p.UpTo = eventlog.PositionOf(k.Filled), eventlog.PositionOf(replay.UpToOffsets())
+	whole := k.Filled.Reaches(target(replay))
+	if !whole && replay.IsWhole() { // ClickHouse has lost the table
+		return nil, p, insight.ErrComputing
+	}
+	if whole && k.mirrored.Age >= 0 {
 		p.Age = k.mirrored.Age + r.now().Sub(k.at)
-		if !p.Position.Reaches(k.mirrored.Position) {
+		if !k.Filled.Reaches(within(replay, k.mirrored.Position.Offsets())) {
 			p.Age = max(p.Age, r.now().Sub(k.FilledAt))
 		}
 	}

@@ -48,6 +48,8 @@ const (
 	// firstBackoff is the pause after the first error of a table. It doubles up to longestBackoff.
 	firstBackoff   = 250 * time.Millisecond
 	longestBackoff = 10 * time.Second
+	// longStall is after how long the conductor says for others, which may have gone, that a replay goes on.
+	longStall = 5 * time.Minute
 	// stalledAfter is how long a table fails before the catalogue is told.
 	stalledAfter = 2 * time.Second
 )
@@ -101,6 +103,11 @@ func (r *Runner) Run(ctx context.Context) error {
 		state, decided := r.cfg.Catalog.State()
 		wait := r.round(ctx, durable, state)
 		if wait <= 0 && ctx.Err() == nil {
+			select {
+			case v := <-r.conductor.done:
+				r.end(ctx, v)
+			default:
+			}
 			continue
 		}
 		timer := time.NewTimer(wait)
@@ -123,6 +130,7 @@ func (r *Runner) Run(ctx context.Context) error {
 func (r *Runner) round(ctx context.Context, durable analytics.Durable, state *catalog.State) time.Duration {
 	if len(durable.Next) == 0 || r.cfg.Catalog.Ready() != nil {
 		r.forgetTables()
+		r.conductor.stop()
 		return longestBackoff
 	}
 	if err := r.choose(ctx, durable, state); err != nil {
@@ -132,7 +140,7 @@ func (r *Runner) round(ctx context.Context, durable analytics.Durable, state *ca
 	r.watchMirror(durable.Age)
 	var live, history []*table
 	for _, t := range r.inOrder() {
-		if t.replay.Phase == catalog.Filling {
+		if t.isHistory = t.replay.Phase == catalog.Filling || t.opened && t.lacks(durable.Next); t.isHistory {
 			history = append(history, t)
 		} else {
 			live = append(live, t)

@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { chdbtest.Main(m, runAsProjector) }
 
 // waitLimit is how long a test waits for what must happen.
-const waitLimit = 2 * time.Minute
+const waitLimit = 5 * time.Minute
 
 // platform is a log with documents, its mirror, and a runner.
 type platform struct {

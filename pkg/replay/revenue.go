@@ -36,7 +36,9 @@ func NewReports(reader *Reader) *Reports { return &Reports{Reports: reader.repor
 func (r *Reports) Revenue(ctx context.Context, q analytics.ReportQuery) (*analytics.Report, error) {
 	inUTC := q.Zone == nil || q.Zone == time.UTC
 	version, from, err := r.reader.Find(ctx, revenueInsight, "")
-	switch none := errors.Is(err, insight.ErrNoInsight) || errors.Is(err, insight.ErrNoVersion); {
+	none := errors.Is(err, insight.ErrNoInsight) || errors.Is(err, insight.ErrNoVersion) ||
+		errors.Is(err, insight.ErrComputing)
+	switch {
 	case err != nil && !none:
 		return nil, err
 	case none || !inUTC || !answersRevenue(version, q):
@@ -46,7 +48,8 @@ func (r *Reports) Revenue(ctx context.Context, q analytics.ReportQuery) (*analyt
 	if err != nil {
 		return nil, err
 	}
-	answer, err := version.Ask(ctx, r.reader.Conn(), revenueQuestion(q), mirrored.Position.Offsets(), from.Position.Offsets())
+	at, filled := mirrored.Position.Offsets(), from.Position.Offsets()
+	answer, err := version.Ask(ctx, r.reader.Conn(), revenueQuestion(q), at, filled)
 	var fault *insight.QuestionError
 	switch {
 	case errors.As(err, &fault) && fault.Parameter == "cursor":

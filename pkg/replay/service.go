@@ -173,14 +173,16 @@ func (s *Service) ApplyReady(ctx context.Context, ready map[string][]byte, by ca
 		if err != nil {
 			return err
 		}
-		state, _ := s.catalog.State()
-		known := slices.ContainsFunc(state.Replays(), func(r *catalog.Replay) bool {
-			return r.Insight == d.Name && r.Fingerprint == d.Fingerprint()
+		// What somebody has made of this name stays as it is.
+		known := slices.ContainsFunc(s.Replays(d.Name), func(r *catalog.Replay) bool {
+			return r.By != by || r.Fingerprint == d.Fingerprint()
 		})
 		if known {
 			continue
 		}
-		if _, err := s.Create(ctx, Order{File: file, Text: ready[file], Promote: true, By: by}); err != nil {
+		// Another process that does the same makes the same replay.
+		id := uuid.NewSHA1(uuid.NameSpaceURL, []byte("ready insight "+d.Name+" "+d.Fingerprint())).String()
+		if _, err := s.Create(ctx, Order{ID: id, File: file, Text: ready[file], Promote: true, By: by}); err != nil {
 			return err
 		}
 	}

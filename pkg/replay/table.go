@@ -28,6 +28,9 @@ type table struct {
 	next eventlog.Offsets
 	// filledAt is when the last fill began.
 	filledAt time.Time
+	// isHistory is true while the table lacks a part of its replay's history: also of one that is live, when its mirror
+	// was made anew. Such work waits for a late mirror, and comes after what is up to date.
+	isHistory bool
 
 	pauses    backoff.Backoff
 	retryAt   time.Time
@@ -156,14 +159,42 @@ func (r *Runner) fill(ctx context.Context, t *table, durable analytics.Durable) 
 	if err != nil {
 		return r.failed(ctx, t, err)
 	}
-	if !t.failingAt.IsZero() {
+	failed := !t.failingAt.IsZero()
+	if failed {
 		t.failingAt = time.Time{}
 		t.pauses.Reset()
 	}
-	if t.replay.Stalled != "" {
+	if t.replay.Stalled != "" && (failed || r.conducts(durable) && t.stalledFor() > longStall) {
 		r.decide(ctx, catalog.Decision{Type: catalog.ReplayContinued, ReplayID: t.replay.ID})
 	}
 	return wait
+}
+
+// conducts reports whether this replica is the conductor.
+func (r *Runner) conducts(durable analytics.Durable) bool {
+	_, ours := durable.Next[conductorTP]
+	return ours
+}
+
+// stalledFor is how long ago somebody said that the replay cannot go on.
+func (t *table) stalledFor() time.Duration {
+	for _, d := range slices.Backward(t.replay.Log) {
+		if d.Type == catalog.ReplayStalled {
+			return time.Since(d.At)
+		}
+	}
+	return 0
+}
+
+// lacks reports whether the table lacks a part of its replay's history in these partitions.
+func (t *table) lacks(partitions eventlog.Offsets) bool {
+	targets := target(t.replay)
+	for tp := range partitions {
+		if t.next[tp] < targets[tp] {
+			return true
+		}
+	}
+	return false
 }
 
 // fillOnce fills a part of what a table lacks. A replay that is late, and has much to do, waits for the mirror.
@@ -181,9 +212,13 @@ func (r *Runner) fillOnce(ctx context.Context, t *table, durable analytics.Durab
 	}
 	w := t.behind(reached, budget)
 	switch {
+	case len(w.next) == 0 && t.log != nil && !t.log.Done() && !r.mirrorIsLate:
+		return 0, nil // what was read so far is no whole segment
+	case len(w.next) == 0 && t.log != nil && !t.log.Done():
+		return maxMirrorAge / 10, nil
 	case len(w.next) == 0:
 		return longestBackoff, nil
-	case t.replay.Phase == catalog.Filling && r.mirrorIsLate && w.offsets > smallFill:
+	case t.isHistory && r.mirrorIsLate && w.offsets > smallFill:
 		return maxMirrorAge / 10, nil
 	}
 	t.filledAt = time.Now()

@@ -32,8 +32,10 @@ func (r *Runner) verify(ctx context.Context, replay, live *catalog.Replay) (*cat
 	}
 	v.Position = eventlog.PositionOf(at).String()
 	side := insight.Side{Version: staged.Version, Filled: staged.Filled}
-	if live != nil && live.ID != replay.ID && live.Definition != nil {
+	if live != nil && live.ID != replay.ID {
 		v.Against = live.ID
+	}
+	if v.Against != "" && live.Definition != nil {
 		if err := r.compare(ctx, v, side, replay, live, at); err != nil {
 			return v, err
 		}
@@ -128,14 +130,15 @@ func (r *Runner) checkSample(
 		return nil, err
 	}
 	defer conn.Close()
+	defer func() {
+		if err := conn.DropDatabase(context.WithoutCancel(ctx)); err != nil { // the sweep tries again
+			r.cfg.Logger.Warn("rows of the log are left after a verification", "database", conn.Database(), "error", err)
+		}
+	}()
 	if err := r.readLog(ctx, conn, staged.Source, at); err != nil {
 		return nil, err
 	}
-	wrong, err := staged.CheckAgainst(ctx, r.cfg.Conn, sample, conn.Database())
-	if err != nil {
-		return nil, err
-	}
-	return wrong, conn.DropDatabase(ctx)
+	return staged.CheckAgainst(ctx, r.cfg.Conn, sample, conn.Database())
 }
 
 // readLog makes the rows of a source that are of events below at.

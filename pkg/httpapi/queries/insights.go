@@ -21,6 +21,8 @@ import (
 
 // InsightStore knows which versions of insights there are.
 type InsightStore interface {
+	// Ready returns nil once it is known which versions there are.
+	Ready() error
 	// Insights are all insights, by name.
 	Insights(ctx context.Context) ([]insight.Listed, error)
 	// Find is the version that answers, with its table: "" is the live one, else a fingerprint, or the ID of a replay. The
@@ -44,9 +46,22 @@ type insightAPI struct {
 
 func registerInsights(router httpapi.Router, store InsightStore) {
 	api := &insightAPI{store: store}
-	router.Add(http.MethodGet, "/v1/insights", api.list)
-	router.Add(http.MethodGet, "/v1/insights/:name", api.ask)
+	router.Add(http.MethodGet, "/v1/insights", onceRead(store.Ready, api.list))
+	router.Add(http.MethodGet, "/v1/insights/:name", onceRead(store.Ready, api.ask))
 	router.Add(http.MethodPost, "/v1/insights/preview", api.preview)
+}
+
+// onceRead serves a route once the decisions about insights are known.
+func onceRead(ready func() error, handler echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := ready(); err != nil {
+			return &problem.Problem{
+				Code: problem.Unavailable, RetryAfterSeconds: 1, Reason: err,
+				Detail: "The decisions about insights are not read yet. The rest of the API goes on.",
+			}
+		}
+		return handler(c)
+	}
 }
 
 // ask answers a question.
@@ -124,7 +139,7 @@ func (a *insightAPI) await(
 			return nil, from, nil, err
 		}
 		wanted := relevant(position, found.Source)
-		if from.Position.Reaches(wanted) {
+		if from.Position.Reaches(wanted) || !from.UpTo.IsZero() {
 			return found, from, nil, nil
 		}
 		mirrored, err := a.store.Mirrored(waiting)
@@ -170,6 +185,11 @@ func insightProblem(err error) error {
 		return problem.New(problem.UnknownInsight, "There is no insight of this name.")
 	case errors.Is(err, insight.ErrNoVersion):
 		return problem.New(problem.UnknownVersion, "The insight has no such version.")
+	case errors.Is(err, insight.ErrComputing):
+		return &problem.Problem{
+			Code: problem.Unavailable, RetryAfterSeconds: 10, Reason: err,
+			Detail: "The insight is being computed again, because ClickHouse has lost its table: ask later.",
+		}
 	case errors.As(err, &fault) && fault.Parameter == "cursor":
 		return badCursor()
 	case errors.As(err, &fault):

@@ -48,6 +48,8 @@ func (s *insightShelf) Mirrored(context.Context) (analytics.Reached, error) {
 	return analytics.Reached{Position: s.from.Position.Merge(s.mirrored), Age: 7 * time.Millisecond}, nil
 }
 
+func (s *insightShelf) Ready() error { return nil }
+
 func (s *insightShelf) Conn() *clickhouse.Conn { return s.conn }
 
 func (s *insightShelf) Insights(context.Context) ([]insight.Listed, error) {

@@ -29,15 +29,7 @@ type replayAPI struct {
 func registerReplays(router httpapi.Router, service *replay.Service) {
 	a := &replayAPI{service: service, streams: make(chan struct{}, MaxProgressStreams)}
 	add := func(method, path string, handler echo.HandlerFunc) {
-		router.Add(method, path, func(c echo.Context) error {
-			if err := service.Ready(); err != nil {
-				return &problem.Problem{
-					Code: problem.Unavailable, RetryAfterSeconds: 1, Reason: err,
-					Detail: "The decisions about insights are not read yet. The rest of the API goes on.",
-				}
-			}
-			return handler(c)
-		})
+		router.Add(method, path, onceRead(service.Ready, handler))
 	}
 	add(http.MethodPost, "/v1/replays", a.create)
 	add(http.MethodGet, "/v1/replays", a.list)

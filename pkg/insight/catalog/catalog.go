@@ -62,12 +62,12 @@ func (c *Catalog) Ready() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case c.current: // what comes later is not missed: it is read when Kafka answers again
+		return nil
 	case c.fault != nil:
 		return fmt.Errorf("the decisions about insights: %w", c.fault)
-	case !c.current:
-		return errors.New("the decisions about insights are being read")
 	}
-	return nil
+	return errors.New("the decisions about insights are being read")
 }
 
 // Run follows the topic until ctx is done.
@@ -156,7 +156,7 @@ func (c *Catalog) Decide(ctx context.Context, d Decision) (*State, error) {
 	if d.At = time.Now().UTC(); d.ID == "" {
 		d.ID = uuid.NewString()
 	}
-	if _, err := state.Apply(d); err != nil {
+	if err := c.check(ctx, d); err != nil {
 		return nil, err
 	}
 	value, err := json.Marshal(d)
@@ -181,6 +181,25 @@ func (c *Catalog) Decide(ctx context.Context, d Decision) (*State, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state, c.refused[d.ID]
+}
+
+// check refuses a decision that is not allowed after all decisions so far. Those that are not read yet are waited for
+// before it is refused.
+func (c *Catalog) check(ctx context.Context, d Decision) error {
+	state, _ := c.State()
+	if _, err := state.Apply(d); err == nil {
+		return nil
+	}
+	end, err := c.client.StableOffsets(ctx, []eventlog.TopicPartition{decisions})
+	if err != nil {
+		return err
+	}
+	if err := c.await(ctx, end[decisions]-1); err != nil {
+		return err
+	}
+	state, _ = c.State()
+	_, err = state.Apply(d)
+	return err
 }
 
 // await waits until the record at an offset was read.

@@ -130,7 +130,8 @@ type Verified struct {
 	Green bool `json:"green"`
 	// Position is the vector of offsets at which both sides were compared.
 	Position string `json:"position"`
-	// Against is the replay that was live; empty: there was none, or it has the keys of another question.
+	// Against is the replay that was live; empty: there was none. Rows, sums and differences are empty where the two have
+	// no keys and measures in common.
 	Against string `json:"against,omitempty"`
 	// Rows of the staged version, and of the live one.
 	Rows     int64 `json:"rows"`

@@ -192,7 +192,7 @@ func (s *State) promote(r *Replay, d Decision) error {
 		return err
 	}
 	if i.Former != nil && i.Former != r {
-		i.Former.Phase = Discarded
+		i.Former.Phase, i.Former.Verifying = Discarded, false
 		i.Former.Log = append(i.Former.Log, d)
 	}
 	i.Former = i.Live
@@ -260,6 +260,7 @@ func (s *State) drop(d Decision) error {
 var verbs = map[Type]string{
 	ReplayPaused: "pausing", ReplayResumed: "resuming", ReplayCancelled: "cancelling", ReplayDiscarded: "discarding",
 	VerifyRequested: "verifying", Promoted: "promoting", ReplayFilled: "staging", ReplayStalled: "stalling",
+	ReplayContinued: "going on", ReplayVerified: "noting a verification",
 }
 
 func (t Type) verb() string { return verbs[t] }

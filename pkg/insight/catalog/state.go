@@ -121,13 +121,15 @@ func (s *State) IsIdle(r *Replay) bool {
 	case Live, Former:
 		return !r.Verifying
 	case Staged:
-		i := s.insights[r.Insight]
-		if i == nil { // r is of a state before: the insight was dropped since
+		if s.insights[r.Insight] == nil { // r is of a state before: the insight was dropped since
 			return true
 		}
 		goesLive := r.Promote && r.PromotedAt.IsZero()
-		return !r.Verifying && (!goesLive || r.Verified != nil && i.mayPromote(r, false) != nil)
-	case Queued, Filling, Paused:
+		// One that was verified against a version that is live no more is verified again.
+		return !r.Verifying && (!goesLive || r.Verified != nil && (!r.Verified.Green || r.IsPartial()))
+	case Paused:
+		return true
+	case Queued, Filling:
 	}
 	return false
 }
