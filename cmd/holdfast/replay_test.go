@@ -188,6 +188,10 @@ func TestEndingsOfReplays(t *testing.T) {
 			t.Errorf("%+v: %v, want %v", test.replay, err, test.want)
 		}
 	}
+	paused := &client.Replay{ReplayID: "0d9f8a52-4a7b", Phase: client.ReplayPhasePaused}
+	if err := endingOf(paused); err == nil || !strings.Contains(err.Error(), "holdfast replay resume 0d9f8a52 goes on") {
+		t.Errorf("paused: %v", err)
+	}
 	late := &client.Replay{
 		ReplayID: "0d9f8a52-4a7b", Phase: client.ReplayPhaseStaged, Promote: true,
 		Verified: client.ReplayVerified{Green: true},

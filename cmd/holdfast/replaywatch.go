@@ -77,6 +77,8 @@ func endingOf(r *client.Replay) error {
 	switch {
 	case r.Phase == client.ReplayPhaseCancelled || r.Phase == client.ReplayPhaseDiscarded:
 		return replayEnded
+	case r.Phase == client.ReplayPhasePaused:
+		return fmt.Errorf("replay %s is paused: holdfast replay resume %.8s goes on with it", r.ReplayID, r.ReplayID)
 	case r.Phase == client.ReplayPhaseStaged && r.Verified.Problem != "":
 		return replayFailed
 	case r.Phase == client.ReplayPhaseStaged && goesLiveByItself(r):

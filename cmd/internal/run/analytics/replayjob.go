@@ -326,6 +326,9 @@ func ending(r *catalog.Replay) error {
 	switch {
 	case r.Phase == catalog.Live, !r.Promote && !failed && (r.Phase == catalog.Staged || r.Phase == catalog.Former):
 		return nil
+	case r.Phase == catalog.Paused:
+		return &service.ExitError{Status: statusEnded, Err: fmt.Errorf("replay %s is paused: holdfast replay resume goes "+
+			"on with it", r.ID)}
 	case r.Phase != catalog.Staged:
 		return &service.ExitError{Status: statusEnded, Err: fmt.Errorf("replay %s is %s: another --key computes it again",
 			r.ID, r.Phase)}
@@ -333,6 +336,5 @@ func ending(r *catalog.Replay) error {
 		return &service.ExitError{Status: statusFailed, Err: fmt.Errorf("the verification of replay %s failed: %s", r.ID,
 			r.Verified.Problem)}
 	}
-	return refused(fmt.Errorf("replay %s does not go live by itself, because another version went live since it was "+
-		"verified: holdfast replay verify and promote it", r.ID))
+	return refused(fmt.Errorf("replay %s was to go live by itself, and is staged: holdfast replay promote says why", r.ID))
 }

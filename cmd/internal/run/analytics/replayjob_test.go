@@ -146,8 +146,8 @@ func status(err error) int {
 // The exit status says what has become of the replay.
 func TestTheStatusOfAJobIsTheEndOfItsReplay(t *testing.T) {
 	s := newJobSite(t)
-	verified := func(green bool, against string) catalog.Decision {
-		v := &catalog.Verified{Green: green, Against: against}
+	verified := func(green bool) catalog.Decision {
+		v := &catalog.Verified{Green: green}
 		if !green {
 			v.Problem = "2 of 20 keys differ"
 		}
@@ -164,10 +164,10 @@ func TestTheStatusOfAJobIsTheEndOfItsReplay(t *testing.T) {
 		says      string
 	}{
 		{"staged", false, []catalog.Decision{filled}, 0, ""},
-		{"live", true, []catalog.Decision{filled, verified(true, ""), promoted}, 0, ""},
+		{"live", true, []catalog.Decision{filled, verified(true), promoted}, 0, ""},
 		{"cancelled", false, []catalog.Decision{cancelled}, statusEnded, "is cancelled: another --key"},
-		{"wrong", true, []catalog.Decision{filled, verified(false, "")}, statusFailed, "2 of 20 keys differ"},
-		{"overtaken", true, []catalog.Decision{filled, verified(true, "")}, statusRefused, "another version went live"},
+		{"wrong", true, []catalog.Decision{filled, verified(false)}, statusFailed, "2 of 20 keys differ"},
+		{"paused", false, []catalog.Decision{{Type: catalog.ReplayPaused}}, statusEnded, "resume goes on with it"},
 	} {
 		args := []string{s.file, "--key", test.name}
 		if test.promote {
