@@ -30,6 +30,7 @@ NOT_IN_SCHEMA = [
     ("/replays", "invalid_replay", "to must be after from; the definition or the insight, and not both"),
     ("/preview", "invalid_definition", "what a definition may say is no JSON schema"),
     ("/plan", "invalid_definition", "what a definition may say is no JSON schema"),
+    ("/insights/{name}", "invalid_parameter", "which keys and measures there are is known to the insight"),
     ("/revenue", "invalid_parameter", "to must be after from"),
     ("/stock-movements", "invalid_parameter", "to must be after from"),
 ]
