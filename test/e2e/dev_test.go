@@ -55,6 +55,9 @@ type platform struct {
 	output chan string
 }
 
+// stopLimit is how long a platform may take to stop after a test.
+const stopLimit = 30 * time.Second
+
 // dev starts the platform on free ports and waits for its banner.
 func dev(t *testing.T, binary, dir string, args ...string) *platform {
 	t.Helper()
@@ -67,7 +70,12 @@ func dev(t *testing.T, binary, dir string, args ...string) *platform {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	t.Cleanup(func() { // in order: the engine of one that was killed would still write into the folder
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		late := time.AfterFunc(stopLimit, func() { _ = cmd.Process.Kill() })
+		defer late.Stop()
+		_ = cmd.Wait()
+	})
 	p := &platform{cmd: cmd, output: make(chan string, 1)}
 	lines := bufio.NewReader(stdout)
 	for p.url == "" || p.kafka == "" || p.clickHouse == "" {

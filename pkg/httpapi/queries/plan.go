@@ -143,11 +143,15 @@ func (a *replayAPI) validate(ctx context.Context, files []planFile) ([]*insight.
 	var faulty *problem.Problem
 	names := map[string]int{}
 	for i, file := range files {
-		d, err := a.service.Validate(ctx, previewFile, []byte(file.Definition))
-		if first, twice := names[nameOf(d)]; err == nil && twice {
+		d, err := insight.Parse(previewFile, []byte(file.Definition))
+		switch first, twice := names[nameOf(d)]; {
+		case err != nil:
+		case twice:
 			err = &insight.Problem{
 				File: previewFile, Field: "name", Message: "is that of /definitions/" + strconv.Itoa(first) + " too",
 			}
+		default:
+			d, err = a.service.Validate(ctx, previewFile, []byte(file.Definition))
 		}
 		var p *problem.Problem // of this definition
 		switch {
