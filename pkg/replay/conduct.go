@@ -60,7 +60,7 @@ func newConductor() conductor {
 
 // conduct does the conductor's work if this replica is the one. It returns how long there is none.
 func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *catalog.State) time.Duration {
-	if _, ours := durable.Next[conductorTP]; !ours {
+	if !r.conducts(durable) {
 		r.conductor.stop()
 		return longestBackoff
 	}
@@ -74,14 +74,8 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 		if replay.Definition == nil || replay.IsEnded() {
 			continue
 		}
-		at := conductInterval
 		switch {
-		case replay.Phase == catalog.Filling: // others may fill the last of it
-			for _, t := range r.tables {
-				if t.replay.ID == replay.ID {
-					r.noteFilled(ctx, t, durable)
-				}
-			}
+		case replay.Phase == catalog.Filling: // others may fill the last of it: the next round looks again
 		case replay.Verifying && r.conductor.verifying == "" && time.Now().After(r.conductor.retryAt):
 			r.startVerification(ctx, replay)
 		case replay.Promote && replay.Phase == catalog.Staged && replay.PromotedAt.IsZero():
@@ -89,7 +83,7 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 		default:
 			continue
 		}
-		wait = min(wait, at)
+		wait = conductInterval
 	}
 	if time.Since(r.conductor.sweptAt) > sweepInterval {
 		if err := r.sweep(ctx, durable, state); err != nil {
@@ -117,7 +111,7 @@ func byUrgency(replays []*catalog.Replay) []*catalog.Replay {
 
 // noteFilled stages a replay once all replicas have gone through its history. Only the conductor does so.
 func (r *Runner) noteFilled(ctx context.Context, t *table, durable analytics.Durable) {
-	if _, conducts := durable.Next[conductorTP]; !conducts || !t.opened || t.lacks(durable.Next) {
+	if !r.conducts(durable) || !t.opened || t.lacks(durable.Next) {
 		return
 	}
 	if state, _ := r.cfg.Catalog.State(); state.Replay(t.replay.ID).Phase != catalog.Filling {
@@ -247,7 +241,7 @@ func (c *conductor) stop() {
 
 // sweep drops tables that nobody needs: of replays that have ended, and those that others have replaced.
 func (r *Runner) sweep(ctx context.Context, durable analytics.Durable, state *catalog.State) error {
-	reached, err := analytics.NewReports(r.cfg.Conn).Await(ctx, eventlog.Position{})
+	reached, err := r.reports.Await(ctx, eventlog.Position{})
 	if err != nil {
 		return err
 	}
@@ -262,24 +256,33 @@ func (r *Runner) sweep(ctx context.Context, durable analytics.Durable, state *ca
 	c := &r.conductor
 	c.reached = reached.Position.Offsets()
 	for _, name := range names {
-		since, known := c.unwanted[name]
-		switch {
-		case needed[name]:
-			delete(c.unwanted, name)
-		case !known:
-			c.unwanted[name] = time.Now()
-		case time.Since(since) > dropDelay:
-			if err := r.cfg.Conn.Exec(ctx, "DROP TABLE IF EXISTS "+name+" SYNC", nil, nil); err != nil {
-				return err
-			}
-			if err := forget(ctx, r.cfg.Conn, name); err != nil {
-				return err
-			}
-			delete(c.unwanted, name)
-			r.cfg.Logger.Info("a table of an insight was dropped: nobody needs it", "table", name)
+		if !c.mayDrop(name, needed[name], dropDelay) {
+			continue
 		}
+		if err := r.cfg.Conn.Exec(ctx, "DROP TABLE IF EXISTS "+name+" SYNC", nil, nil); err != nil {
+			return err
+		}
+		if err := forget(ctx, r.cfg.Conn, name); err != nil {
+			return err
+		}
+		delete(c.unwanted, name)
+		r.cfg.Logger.Info("a table of an insight was dropped: nobody needs it", "table", name)
 	}
 	return r.dropLogRows(ctx)
+}
+
+// mayDrop reports whether a table or database has not been needed for a delay. It remembers since when.
+func (c *conductor) mayDrop(name string, needed bool, delay time.Duration) bool {
+	since, known := c.unwanted[name]
+	switch {
+	case needed:
+		delete(c.unwanted, name)
+		return false
+	case !known:
+		c.unwanted[name] = time.Now()
+		return false
+	}
+	return time.Since(since) > delay
 }
 
 // dropLogRows drops the rows of the log that no replay and no verification needs any more.
@@ -299,15 +302,7 @@ func (r *Runner) dropLogRows(ctx context.Context) error {
 			return err
 		}
 		for _, name := range databases {
-			if needed(name) {
-				delete(r.conductor.unwanted, name)
-				continue
-			}
-			since, known := r.conductor.unwanted[name]
-			if !known {
-				r.conductor.unwanted[name] = time.Now()
-			}
-			if !known || time.Since(since) < logRowsDelay {
+			if !r.conductor.mayDrop(name, needed(name), logRowsDelay) {
 				continue
 			}
 			delete(r.conductor.unwanted, name)

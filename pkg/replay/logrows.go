@@ -81,7 +81,7 @@ func (r *Runner) openLog(ctx context.Context, t *table, upTo eventlog.Offsets) (
 	}
 	progress, err := loadProgress(ctx, r.cfg.Conn, t.replay.ID)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, conn.Close())
 	}
 	from := eventlog.Offsets{}
 	exists, err := tableExists(ctx, conn, t.Source.Table)
@@ -93,8 +93,7 @@ func (r *Runner) openLog(ctx context.Context, t *table, upTo eventlog.Offsets) (
 	}
 	tables, err := analytics.OpenLogTables(ctx, r.cfg.Client, conn, t.Source.Table, from, upTo)
 	if err != nil {
-		_ = conn.Close()
-		return nil, err
+		return nil, errors.Join(err, conn.Close())
 	}
 	return &logRows{LogTables: tables, conn: conn, database: conn.Database()}, nil
 }

@@ -73,6 +73,7 @@ type Config struct {
 type Runner struct {
 	cfg     Config
 	metrics *metrics
+	reports *analytics.Reports // say how far the mirror is in all partitions
 	// tables are those that are being kept, by name.
 	tables map[string]*table
 	// partitions is whose progress the tables have loaded: the mirror and its partitions.
@@ -91,7 +92,10 @@ func New(cfg Config) (*Runner, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	m, err := newMetrics(cfg.Registerer)
-	return &Runner{cfg: cfg, metrics: m, tables: map[string]*table{}, conductor: newConductor()}, err
+	return &Runner{
+		cfg: cfg, metrics: m, reports: analytics.NewReports(cfg.Conn), tables: map[string]*table{},
+		conductor: newConductor(),
+	}, err
 }
 
 // Run works until ctx is done.

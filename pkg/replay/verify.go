@@ -45,7 +45,7 @@ func (r *Runner) verify(ctx context.Context, replay, live *catalog.Replay) (*cat
 
 // verifiedOffsets are the offsets at which a replay is verified.
 func (r *Runner) verifiedOffsets(ctx context.Context, staged *Answering) (eventlog.Offsets, error) {
-	reached, err := analytics.NewReports(r.cfg.Conn).Await(ctx, eventlog.Position{})
+	reached, err := r.reports.Await(ctx, eventlog.Position{})
 	if err != nil {
 		return nil, err
 	}
