@@ -68,6 +68,7 @@ func newRootCommand() *cobra.Command {
 		newReplayCommand(),
 		newMirrorCommand(),
 		newDeadLettersCommand(),
+		newTopicsCommand(),
 		newLogCommand(),
 	)
 	setUsage(root)

@@ -33,6 +33,9 @@ type Config struct {
 	Embedded bool
 	// ReplicationFactor is that of new topics; 0: min(3, number of brokers).
 	ReplicationFactor int16
+	// MinInSyncReplicas is how many replicas of a new topic must have a record before it is acknowledged; 0: two of three
+	// or more, and one of fewer.
+	MinInSyncReplicas int16
 	// TopicPrefix is put before every topic's name in the cluster. Other packages never see it.
 	TopicPrefix string
 	// Registerer gets the client's metrics when set.
@@ -86,6 +89,9 @@ func (c Config) Validate() error {
 	}
 	if c.ReplicationFactor < 0 {
 		errs = append(errs, fmt.Errorf("kafka: replication factor %d is negative", c.ReplicationFactor))
+	}
+	if c.MinInSyncReplicas < 0 {
+		errs = append(errs, fmt.Errorf("kafka: %d in-sync replicas are negative", c.MinInSyncReplicas))
 	}
 	return errors.Join(append(errs, c.Security.validate())...)
 }

@@ -84,10 +84,16 @@ func (c *Client) describeConfigs(ctx context.Context, topics []string) (kadm.Res
 }
 
 func (c *Client) checkKeptTopic(topic kadm.ResourceConfig) error {
-	kept := keepForEver(c.cfg.Embedded)
+	return c.compareConfig(topic, keepForEver(c.cfg.Embedded),
+		"brokers would delete events, and there is no other copy. Keep them for ever")
+}
+
+// compareConfig compares a topic's configuration with the one that it must have. The error says why, and has the
+// command that corrects it.
+func (c *Client) compareConfig(topic kadm.ResourceConfig, must topicConfig, why string) error {
 	var wrong, add []string
 	for _, config := range topic.Configs {
-		want, ok := kept[config.Key]
+		want, ok := must[config.Key]
 		if !ok || config.MaybeValue() == *want {
 			continue
 		}
@@ -99,7 +105,7 @@ func (c *Client) checkKeptTopic(topic kadm.ResourceConfig) error {
 	}
 	slices.Sort(wrong)
 	slices.Sort(add)
-	return fmt.Errorf("topic %s has %s: brokers would delete events, and there is no other copy. Keep them for ever:\n"+
+	return fmt.Errorf("topic %s has %s: %s:\n"+
 		"  kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s --add-config %s",
-		topic.Name, strings.Join(wrong, ", "), c.cfg.Seeds[0], topic.Name, strings.Join(add, ","))
+		topic.Name, strings.Join(wrong, ", "), why, c.cfg.Seeds[0], topic.Name, strings.Join(add, ","))
 }

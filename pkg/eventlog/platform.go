@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -141,22 +142,14 @@ func (c *Client) createTopic(
 }
 
 func (c *Client) requestTopic(ctx context.Context, topic string, partitions int32, config topicConfig) error {
-	replicas := c.cfg.ReplicationFactor
-	if replicas == 0 {
-		brokers, err := c.admin.ListBrokers(ctx)
-		if err != nil {
-			return err
-		}
-		replicas = int16(min(3, len(brokers)))
+	copies, err := c.copiesOfNew(ctx)
+	if err != nil {
+		return err
 	}
-	if c.cfg.Embedded {
-		replicas = 1
-	} else {
+	replicas := copies.replicas
+	if !c.cfg.Embedded {
 		config["unclean.leader.election.enable"] = kadm.StringPtr("false")
-		config["min.insync.replicas"] = kadm.StringPtr("1")
-		if replicas >= 3 {
-			config["min.insync.replicas"] = kadm.StringPtr("2")
-		}
+		config["min.insync.replicas"] = kadm.StringPtr(strconv.Itoa(int(copies.minInSync)))
 	}
 	resps, err := c.admin.CreateTopics(ctx, partitions, replicas, config, c.cfg.clusterTopic(topic))
 	if err != nil {
@@ -173,6 +166,36 @@ func (c *Client) requestTopic(ctx context.Context, topic string, partitions int3
 		}
 	}
 	return nil
+}
+
+// copies are how many brokers have a topic, and how many of them must have a record before it is acknowledged.
+type copies struct{ replicas, minInSync int16 }
+
+// copiesOfNew are the copies of a topic that is created now: as configured, or else one on each broker, at most three,
+// of which two must have a record where there are three.
+func (c *Client) copiesOfNew(ctx context.Context) (copies, error) {
+	if c.cfg.Embedded {
+		return copies{1, 1}, nil
+	}
+	n := copies{c.cfg.ReplicationFactor, c.cfg.MinInSyncReplicas}
+	if n.replicas == 0 {
+		brokers, err := c.admin.ListBrokers(ctx)
+		if err != nil {
+			return copies{}, err
+		}
+		n.replicas = int16(min(safeReplicas, len(brokers)))
+	}
+	if n.minInSync == 0 {
+		n.minInSync = 1
+		if n.replicas >= safeReplicas {
+			n.minInSync = 2
+		}
+	}
+	if n.minInSync > n.replicas {
+		return copies{}, fmt.Errorf("%d in-sync replicas cannot be asked of topics with %d replicas: "+
+			"nothing could be written. Lower --min-insync-replicas, or raise --replication-factor", n.minInSync, n.replicas)
+	}
+	return n, nil
 }
 
 // growTopic adds partitions until the topic has at least that many.
