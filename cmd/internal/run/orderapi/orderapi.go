@@ -167,11 +167,13 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&cfg.PeerAdvertise, "peer-advertise", "", "`host:port` that other replicas are told to call; empty: "+
 		"that of peer-listen, and where it has no host, the address from which this machine reaches the brokers")
 	fs.StringVar(&cfg.PeerTLS.Cert, "peer-cert", "", "PEM `file` with the certificate that this replica shows to the "+
-		"others, for the host that they call; needed unless peer-listen is off or a loopback address. This file, that of "+
-		"peer-key and that of peer-ca are read again when they change")
+		"others, for the host that they call or for peer-name; needed unless peer-listen is off or a loopback address. This "+
+		"file, that of peer-key and that of peer-ca are read again when they change")
 	fs.StringVar(&cfg.PeerTLS.Key, "peer-key", "", "PEM `file` with the key of peer-cert")
 	fs.StringVar(&cfg.PeerTLS.CA, "peer-ca", "",
 		"PEM `file` with the authority that signed the certificates of all replicas, and no others")
+	fs.StringVar(&cfg.PeerTLS.Name, "peer-name", "", "`name` that the certificates of all replicas have, where replicas "+
+		"call each other by addresses that are not known beforehand, as in Kubernetes; empty: the host that is called")
 	fs.DurationVar(&cfg.PaymentWindow, "payment-window", command.DefaultPaymentWindow,
 		"how long a prepaid order waits for its payment")
 	fs.DurationVar(&cfg.SessionTimeout, "session-timeout", eventlog.DefaultSessionTimeout,

@@ -18,10 +18,14 @@ import (
 )
 
 // TLS names the PEM files with which replicas authenticate each other and encrypt their streams: all of them, or none.
-// Cert and Key identify this replica, as client and as server; the certificate names the host that the others call. CA
-// has signed the certificates of all replicas. Files that change are read again, for the connections made from then
-// on.
-type TLS struct{ Cert, Key, CA string }
+// Cert and Key identify this replica, as client and as server. CA has signed the certificates of all replicas. Files that
+// change are read again, for the connections made from then on.
+type TLS struct {
+	Cert, Key, CA string
+	// Name is what the certificates of all replicas name, whatever host is called; empty: each names the host under which
+	// the others call it.
+	Name string
+}
 
 // peerCredentials are those of a replica as a server and as a client.
 type peerCredentials struct {
@@ -35,7 +39,7 @@ func (t TLS) credentials(log *slog.Logger) (peerCredentials, error) {
 	}
 	if t.Cert == "" || t.Key == "" || t.CA == "" {
 		return peerCredentials{}, errors.New(
-			"--peer-cert, --peer-key and --peer-ca belong together: set all of them, or none")
+			"--peer-cert, --peer-key and --peer-ca belong together: set all of them, or none; --peer-name needs them")
 	}
 	files, err := certs.New(log, t.read, t.Cert, t.Key, t.CA)
 	if err != nil {
@@ -65,7 +69,7 @@ func (t TLS) read() (*tls.Config, error) {
 		return nil, fmt.Errorf("--peer-ca %s holds no certificate in PEM", t.CA)
 	}
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert},
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}, ServerName: t.Name,
 		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: replicas, RootCAs: replicas,
 	}, nil
 }

@@ -58,17 +58,29 @@ func (a *authority) sign(cert *x509.Certificate, key *ecdsa.PrivateKey) string {
 // replica is what a replica at the address is started with.
 func (a *authority) replica(ip string) TLS {
 	a.t.Helper()
+	return a.issue(&x509.Certificate{IPAddresses: []net.IP{net.ParseIP(ip)}})
+}
+
+// named is what each replica is started with that has this name in its certificate, and no address.
+func (a *authority) named(name string) TLS {
+	a.t.Helper()
+	t := a.issue(&x509.Certificate{DNSNames: []string{name}})
+	t.Name = name
+	return t
+}
+
+// issue writes a certificate for what is named.
+func (a *authority) issue(cert *x509.Certificate) TLS {
+	a.t.Helper()
+	cert.SerialNumber, cert.NotAfter = big.NewInt(2), time.Now().Add(time.Hour)
+	cert.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
 	key := newKey(a.t)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	return TLS{
-		Cert: a.sign(&x509.Certificate{
-			SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.ParseIP(ip)},
-			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		}, key),
-		Key: writePEM(a.t, "PRIVATE KEY", der), CA: a.file,
+		Cert: a.sign(cert, key), Key: writePEM(a.t, "PRIVATE KEY", der), CA: a.file,
 	}
 }
 
@@ -93,6 +105,10 @@ func TestReplicasKnowEachOtherByCertificate(t *testing.T) {
 		want           string
 	}{
 		"both of one authority":             {here, there, peerAnswered},
+		"both of one name":                  {ours.named("replicas"), ours.named("replicas"), peerAnswered},
+		"a server of another name":          {ours.named("others"), ours.named("replicas"), peerGone},
+		"a server of the name, by address":  {ours.named("replicas"), there, peerGone},
+		"a name of another authority":       {theirs.named("replicas"), ours.named("replicas"), peerGone},
 		"both in plain text":                {TLS{}, TLS{}, peerAnswered},
 		"a caller of another authority":     {here, stranger, peerGone},
 		"a server of another authority":     {here, trusting, peerGone},
@@ -170,6 +186,7 @@ func TestCertificatesThatCannotBeUsedAreRefused(t *testing.T) {
 		want  string
 	}{
 		{TLS{Cert: good.Cert}, "set all of them, or none"},
+		{TLS{Name: "replicas"}, "--peer-name needs them"},
 		{TLS{Cert: good.Cert, Key: good.Key}, "set all of them, or none"},
 		{TLS{Cert: good.Cert, CA: good.CA}, "set all of them, or none"},
 		{TLS{Cert: good.Key, Key: good.Key, CA: good.CA}, "--peer-cert"},
