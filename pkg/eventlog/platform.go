@@ -22,9 +22,8 @@ func (c *Client) EnsurePlatform(ctx context.Context, want Layout) (Layout, error
 	if err := want.Validate(); err != nil {
 		return Layout{}, err
 	}
-	// Brokers that refuse this client will do so again. For brokers that are not up yet the calls below wait.
-	var refused *refusedError
-	if err := c.Ping(ctx); errors.As(err, &refused) {
+	// Brokers that refuse this client will do so again.
+	if err := c.Ping(ctx); IsRefused(err) {
 		return Layout{}, err
 	}
 	if _, err := c.createTopic(ctx, TopicLayout, 1, keepForEver(c.cfg.Embedded)); err != nil {

@@ -152,6 +152,12 @@ func (e *refusedError) Error() string { return e.remedy + ": " + e.err.Error() }
 
 func (e *refusedError) Unwrap() error { return e.err }
 
+// IsRefused reports whether an error says that brokers refuse this client, and will do so until its settings change.
+func IsRefused(err error) bool {
+	_, refused := errors.AsType[*refusedError](err)
+	return refused
+}
+
 // leaveTLS is the advice for brokers without TLS.
 const leaveTLS = "name their TLS port in --kafka, or leave --kafka-tls, --kafka-ca and --kafka-cert out"
 

@@ -103,6 +103,9 @@ func (p *Program) Start(ctx context.Context, args []string) error {
 	}
 	if !c.Check {
 		defer context.AfterFunc(ctx, func() { log.Info("stopping; what is under way is finished first") })()
+		if err := awaitBrokers(ctx, s.Log); err != nil {
+			return err
+		}
 		return p.Run(ctx, s)
 	}
 	err = Check(ctx, s.Log)

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
@@ -39,6 +42,64 @@ func TestCheckStartsNothing(t *testing.T) {
 			t.Errorf("%v: %v, want %q", test.args, err, test.want)
 		}
 	}
+}
+
+// A service that is started before Kafka waits for it. Told to stop meanwhile, it ends.
+func TestAServiceWaitsForTheBrokers(t *testing.T) {
+	reserved, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := reserved.Addr().String()
+	if err := reserved.Close(); err != nil {
+		t.Fatal(err)
+	}
+	started := make(chan struct{})
+	p := Program{Name: "service", Run: func(context.Context, Service) error { close(started); return nil }}
+	ctx, stop := context.WithCancel(logtest.Context(t))
+	refused := &refusals{address: address, refused: make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- awaitBrokers(ctx, eventlog.Config{Seeds: []string{address}, Logger: slog.New(refused)})
+	}()
+	<-refused.refused
+	stop()
+	if err := <-ended; err == nil || !strings.HasPrefix(err.Error(), "no broker has answered: ") {
+		t.Errorf("told to stop: %v", err)
+	}
+
+	go func() { ended <- p.Start(logtest.Context(t), []string{"--kafka", address}) }()
+	kafka, err := devstack.StartKafka(logtest.Context(t), devstack.KafkaOptions{Listen: address})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kafka.Close)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	<-started
+}
+
+// refusals waits for the first line of the log that names the address.
+type refusals struct {
+	slog.Handler
+	address string
+	refused chan struct{}
+	once    sync.Once
+}
+
+func (*refusals) Enabled(context.Context, slog.Level) bool { return true }
+
+func (r *refusals) WithAttrs([]slog.Attr) slog.Handler { return r }
+
+func (r *refusals) Handle(_ context.Context, record slog.Record) error {
+	record.Attrs(func(a slog.Attr) bool {
+		if strings.Contains(a.Value.String(), r.address) {
+			r.once.Do(func() { close(r.refused) })
+		}
+		return true
+	})
+	return nil
 }
 
 // A job runs instead of the service when the first argument names it. It gets what stands before and behind the flags.
