@@ -81,6 +81,10 @@ test-browser: ## Look at a hostile web page in Chromium (Debian's, fetched into 
 	@program=$$(scripts/debian.sh chromium-headless-shell) && \
 	HOLDFAST_TEST_CHROMIUM=$$program go test -count=1 -run WebPages ./test/e2e
 
+.PHONY: test-k8s
+test-k8s: ## Operate the platform of deploy/k8s in Kubernetes under load (KUBECONFIG, or a node that it builds; as root)
+	@scripts/test-k8s.sh
+
 .PHONY: kafka-up
 kafka-up: ## Start Apache Kafka on 127.0.0.1:19092 (BROKERS=3 for a cluster)
 	@scripts/kafka.sh up

@@ -6,6 +6,7 @@
 #   scripts/kafka.sh kill N      kill -9 node N (from 1)
 #   scripts/kafka.sh start N     start node N again
 #   scripts/kafka.sh status      which nodes run
+#   scripts/kafka.sh fetch       fetch the jars into .local/kafka/lib, and start nothing
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -110,6 +111,7 @@ down)
   for n in $(nodes); do stop "$n" TERM; done
   if [ -n "${CLEAN:-}" ]; then rm -rf "$home"/[0-9]* "$home/brokers"; fi
   ;;
+fetch) mkdir -p "$home"; fetch ;;
 kill) stop "${2:?which node}" KILL ;;
 start) start "${2:?which node}"; await "$2" ;;
 status)
@@ -117,5 +119,5 @@ status)
     if running "$n"; then echo "node $n: 127.0.0.1:$(client_port "$n")"; else echo "node $n: down"; fi
   done
   ;;
-*) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2 ;;
+*) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
