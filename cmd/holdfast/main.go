@@ -69,6 +69,7 @@ func newRootCommand() *cobra.Command {
 		newMirrorCommand(),
 		newDeadLettersCommand(),
 		newTopicsCommand(),
+		newLayoutCommand(),
 		newLogCommand(),
 	)
 	setUsage(root)

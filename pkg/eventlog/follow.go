@@ -33,10 +33,11 @@ func (c *Client) FollowInterleaved(from Offsets) (*Follower, error) {
 }
 
 // FollowAnnouncements follows what the owners of shards announce, from the oldest announcement that the topic still has
-// (it keeps an hour). The last record of a partition is the current announcement of that shard.
-func (c *Client) FollowAnnouncements(ctx context.Context, layout Layout) (*Follower, error) {
-	tps := make([]TopicPartition, layout.ShardCount)
-	for shard := range layout.ShardCount {
+// (it keeps an hour). The last record of a partition is the current announcement of that shard. shards is how many
+// partitions to follow: those of a former layout may have been more.
+func (c *Client) FollowAnnouncements(ctx context.Context, shards int32) (*Follower, error) {
+	tps := make([]TopicPartition, shards)
+	for shard := range shards {
 		tps[shard] = TopicPartition{TopicShards, shard}
 	}
 	from, err := c.StartOffsets(ctx, tps)

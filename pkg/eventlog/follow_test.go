@@ -81,7 +81,7 @@ func TestFollowAnnouncements(t *testing.T) {
 			mustCommit(t, w, record(eventlog.TopicShards, int32(shard), value))
 		}
 	}
-	f, err := p.FollowAnnouncements(logtest.Context(t), p.layout)
+	f, err := p.FollowAnnouncements(logtest.Context(t), p.layout.ShardCount)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,9 +81,37 @@ func (c *Client) ReadLayout(ctx context.Context) (Layout, error) {
 	return history[len(history)-1], nil
 }
 
-// ChangeLayout appends the next generation with another shard count. Running replicas notice it only when they acquire
-// a shard again, so stop all replicas before, and start them after. Concurrent changes happen one after the other. A
-// change to the current shard count does nothing.
+// Next is the next generation of the layout, with another number of shards.
+func (l Layout) Next(shardCount int32) Layout {
+	return Layout{Generation: l.Generation + 1, PartitionCount: l.PartitionCount, ShardCount: shardCount}
+}
+
+// MoveLayout appends the layout after from. It does nothing where that is done already, and returns ErrLayoutMoved where
+// the layout is another one.
+func (c *Client) MoveLayout(ctx context.Context, from, to Layout) error {
+	_, err := c.appendLayout(ctx, func(history []Layout, env string) (Layout, bool, error) {
+		if len(history) == 0 {
+			return Layout{}, false, ErrNoLayout
+		}
+		if err := c.checkEnv(env); err != nil {
+			return Layout{}, false, err
+		}
+		switch last := history[len(history)-1]; last {
+		case to:
+			return to, false, nil
+		case from:
+			return to, true, c.growTopic(ctx, TopicShards, to.ShardCount)
+		default:
+			return Layout{}, false, fmt.Errorf("%w: generation %d with %d shards is not %d with %d any more",
+				ErrLayoutMoved, last.Generation, last.ShardCount, from.Generation, from.ShardCount)
+		}
+	})
+	return err
+}
+
+// ChangeLayout appends the next generation with another shard count, without a plan: shards are not served until their
+// new owners have read the log. Concurrent changes happen one after the other. A change to the current shard count does
+// nothing.
 func (c *Client) ChangeLayout(ctx context.Context, shardCount int32) (Layout, error) {
 	return c.appendLayout(ctx, func(history []Layout, env string) (Layout, bool, error) {
 		if len(history) == 0 {
@@ -96,7 +124,7 @@ func (c *Client) ChangeLayout(ctx context.Context, shardCount int32) (Layout, er
 		if last.ShardCount == shardCount {
 			return last, false, nil
 		}
-		next := Layout{Generation: last.Generation + 1, PartitionCount: last.PartitionCount, ShardCount: shardCount}
+		next := last.Next(shardCount)
 		if err := next.Validate(); err != nil {
 			return Layout{}, false, err
 		}

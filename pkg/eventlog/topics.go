@@ -9,6 +9,8 @@ const (
 	TopicAvailability = "inventory.availability"
 	TopicShards       = "holdfast.shards"
 	TopicLayout       = "holdfast.layout"
+	// TopicPlans has changes of the layout that are being made.
+	TopicPlans = "holdfast.plans"
 	// TopicDeadLetters names the events that the mirror could not read.
 	TopicDeadLetters = "analytics.dead_letters"
 	// TopicQuarantine has the decisions which records no reader reads.
@@ -41,6 +43,7 @@ var topics = []topicSpec{
 	{name: TopicAvailability, partitions: eventPartitions, config: keepNewest},
 	{name: TopicDeadLetters, partitions: onePartition, config: keepForEver},
 	{name: TopicShards, partitions: shardPartitions, config: keepAnHour, grows: true},
+	{name: TopicPlans, partitions: onePartition, config: keepAnHour},
 }
 
 func eventPartitions(l Layout) int32 { return l.PartitionCount }

@@ -45,6 +45,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	if err := n.learnRefusals(ctx, shard); err != nil {
 		return nil, err
 	}
+	r.decider.firstOfGeneration = n.layout.Generation > 1 && n.refusals[shard].announced.Load() == 0
 	phases.end("restore")
 	n.cfg.Hooks.acquire(shard, "announce")
 	if err := r.announce(ctx); err != nil {

@@ -27,7 +27,7 @@ func beforeServing(t *testing.T, dir string) *runner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &Node{metrics: m, layout: eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}}
+	n := &Node{process: process{metrics: m}, layout: eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}}
 	n.cfg.Clock = time.Now
 	n.clocks = n.newClocks()
 	r := newRunner(n, n.newState(0), nil)

@@ -41,6 +41,8 @@ type Command struct {
 	Heard *Heard
 	// heard is that of the command's shard, as an offset of holdfast.shards.
 	heard int64
+	// takenIn is the generation of the layout when its replica took it; 0: another replica did.
+	takenIn uint32
 }
 
 // Principal is who asks for a command, as the events of the command have it.

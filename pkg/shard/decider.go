@@ -22,6 +22,9 @@ type decider struct {
 	sweep     sweep
 	// refusing counts the refusals, by the commands' hashes, whose batch has not committed yet.
 	refusing map[uint64]int
+	// firstOfGeneration: nobody owned the shard before under this layout. Orders at the log's end may have asked stock of
+	// another shard that is this one's now.
+	firstOfGeneration bool
 }
 
 func newDecider(n *Node, s *shardState) *decider {

@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"math"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +11,25 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
+
+// replicas have, by node, the replica that it is of.
+var replicas sync.Map
+
+// StartNode starts a replica whose layout does not change, for tests of what it does under it.
+func StartNode(ctx context.Context, cfg Config) (*Node, error) {
+	r, err := Start(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	replicas.Store(r.Node(), r)
+	return r.Node(), nil
+}
+
+// Close closes the node's replica.
+func (n *Node) Close(ctx context.Context) error {
+	r, _ := replicas.Load(n)
+	return r.(*Replica).Close(ctx)
+}
 
 // Scheduled reports whether the group has given the shard to this replica.
 func (n *Node) Scheduled(shard int32) bool { return n.group.Owned(shard) }

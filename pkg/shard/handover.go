@@ -64,7 +64,7 @@ func (h *handOver) add(in *commandInput, former string, res Result) {
 	}
 	waits, res := h.put(in, former, res)
 	if !waits {
-		in.abandon(res)
+		h.node.moveOn(in, res)
 	} else if h.ownerKnown(in) { // it came while the command came back
 		h.since.Store(0)
 		h.send()
@@ -172,7 +172,22 @@ func (h *handOver) close() {
 	h.mu.Lock()
 	h.closed = true
 	h.mu.Unlock()
-	h.answer(handedOver("this replica is stopping: retry with the same Idempotency-Key"))
+	for _, in := range h.take() {
+		h.node.moveOn(in, handedOver("this replica is stopping: retry with the same Idempotency-Key"))
+	}
+}
+
+// moveOn has the successor of a node decide a command that waits there, or answers it where there is none. A command of
+// another replica goes back: that one moves it on by itself.
+func (n *Node) moveOn(in *commandInput, res Result) {
+	next := n.successor.Load()
+	if next == nil || in.fromPeer || !time.Now().Before(in.waitsUntil) {
+		in.abandon(res)
+		return
+	}
+	shard := next.ShardOf(in.cmd.ID)
+	next.setHeardBefore(in.cmd, shard)
+	next.submit(shard, in)
 }
 
 // errNoOwner says that no replica has announced itself as the owner of a shard, or none since this one was it.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
 const (
@@ -18,19 +20,26 @@ const (
 	pauseGrace = 500 * time.Millisecond
 	// heardUnknown stands for what a replica had heard that does not say so: one of a release before this one.
 	heardUnknown = int64(-1)
+	// heardNothing is that of a command which was taken before the former generation of the layout: nobody knows whether
+	// it was refused meanwhile.
+	heardNothing = int64(-2)
 )
 
 // Heard is how far a replica knew the announcements of each shard at one moment. A command has that of the moment when
 // its request came. A refusal that its owner announced later may be the answer to a later attempt of the same command.
 // Nobody changes a Heard, so that taking one costs a command nothing.
-type Heard struct{ ends []int64 }
+type Heard struct {
+	generation uint32
+	ends       []int64
+}
 
 func (h *Heard) of(shard int32) int64 { return h.ends[shard] }
 
 // hearing has what this replica knows of the announcements of all shards: from the topic, from its own commits, and
 // from the answers of owners.
 type hearing struct {
-	current atomic.Pointer[Heard]
+	generation uint32
+	current    atomic.Pointer[Heard]
 
 	mu         sync.Mutex
 	ends       []int64 // newer than current after a pause
@@ -38,9 +47,9 @@ type hearing struct {
 	graceUntil time.Time
 }
 
-func newHearing(shards int32) *hearing {
-	h := &hearing{ends: make([]int64, shards), beatAt: time.Now()}
-	h.current.Store(&Heard{make([]int64, shards)})
+func newHearing(l eventlog.Layout) *hearing {
+	h := &hearing{generation: l.Generation, ends: make([]int64, l.ShardCount), beatAt: time.Now()}
+	h.current.Store(&Heard{l.Generation, make([]int64, l.ShardCount)})
 	return h
 }
 
@@ -63,7 +72,7 @@ func (h *hearing) publish(now time.Time) {
 		h.graceUntil = now.Add(pauseGrace)
 	}
 	if !now.Before(h.graceUntil) && !slices.Equal(h.ends, h.current.Load().ends) {
-		h.current.Store(&Heard{slices.Clone(h.ends)})
+		h.current.Store(&Heard{h.generation, slices.Clone(h.ends)})
 	}
 }
 
@@ -98,5 +107,23 @@ func (n *Node) setHeard(cmd *Command, shard int32) {
 	if heard == nil {
 		heard = n.Heard()
 	}
-	cmd.heard = heard.of(shard)
+	cmd.takenIn = heard.generation
+	if heard.generation == n.layout.Generation {
+		cmd.heard = heard.of(shard)
+		return
+	}
+	n.setHeardBefore(cmd, shard)
+}
+
+// setHeardBefore notes for a command that was taken in the former generation what its replica knows of its shard now,
+// but not that the shard had an owner in this generation: so the refusals of the former one bind it.
+func (n *Node) setHeardBefore(cmd *Command, shard int32) {
+	if cmd.takenIn+1 != n.layout.Generation {
+		cmd.heard = heardNothing
+		return
+	}
+	cmd.heard = n.Heard().of(shard)
+	if announced := n.refusals[shard].announced.Load(); announced > 0 {
+		cmd.heard = min(cmd.heard, announced-1)
+	}
 }

@@ -18,7 +18,7 @@ func TestMessagesThatFindNoRoomAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := &Node{metrics: m, runners: make([]atomic.Pointer[runner], 2)}
+	node := &Node{process: process{metrics: m}, runners: make([]atomic.Pointer[runner], 2)}
 	r := &runner{node: node, inbox: newInbox(0)}
 	node.runners[0].Store(r)
 	dropped := func() (shard, peer float64) {
@@ -54,7 +54,7 @@ func TestACommandThatAPeerDoesNotAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := &Node{metrics: m}
+	node := &Node{process: process{metrics: m}}
 	node.handOvers = newHandOvers(node, 1)
 	for _, test := range []struct {
 		err    error
@@ -116,7 +116,7 @@ func TestWhatAnOwnerSaidBeforeABreakDoesNotEndIt(t *testing.T) {
 func TestAnAcceptedOrderWaitsThroughHandOvers(t *testing.T) {
 	node := &Node{runners: make([]atomic.Pointer[runner], 1)}
 	node.handOvers = newHandOvers(node, 1)
-	node.owners = newOwners(eventlog.Layout{ShardCount: 1}, "", nil, nil, nil, func(int32) {})
+	node.owners = newOwners(eventlog.Layout{ShardCount: 1}, nil, nil, nil, func(int32) {})
 	client, moving := newCommandInput(&Command{Key: "k"}), handedOver("the shard is moving")
 	asked := client
 	for range 3 {

@@ -15,6 +15,7 @@ type metrics struct {
 	acquires                         *prometheus.CounterVec // by result
 	restored, damaged, givenUp       prometheus.Counter
 	ownedShards                      prometheus.Gauge
+	generation, layoutShards         prometheus.Gauge
 	standbyLag, clockSkew            *prometheus.GaugeVec // by shard
 	served, serving, commitAge       *prometheus.GaugeVec // by shard
 }
@@ -87,6 +88,10 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		ownedShards: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "holdfast_shard_owned", Help: "Shards that this replica serves."}),
 	}
+	m.generation = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "holdfast_layout_generation", Help: "Generation of the layout that this replica serves under."})
+	m.layoutShards = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "holdfast_layout_shards", Help: "Shards of the layout that this replica serves under."})
 	for _, queue := range []string{queueOfShard, queueOfPeer} {
 		m.dropped.WithLabelValues(queue) // 0 from the start
 	}
@@ -100,7 +105,7 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{
 		m.commitSeconds, m.batchEvents, m.resends, m.stepsSent, m.refusedLate, m.reconciled, m.refusedFull,
 		m.refusedBound, m.dropped, m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew,
-		m.served, m.serving, m.commitAge, m.ownedShards,
+		m.served, m.serving, m.commitAge, m.ownedShards, m.generation, m.layoutShards,
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register the shard metrics: %w", err)

@@ -2,9 +2,6 @@ package shard
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -15,23 +12,28 @@ import (
 	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
 )
 
-// Node is the write side of one replica. It owns some shards, and hands commands for the others to their owners. Any
-// replica accepts any command.
+// Node is the write side of one replica under one generation of the layout. It owns some shards, and hands commands for
+// the others to their owners. Any replica accepts any command. A Replica has one, and a new one with each generation.
 type Node struct {
-	cfg     Config
-	log     *slog.Logger
-	client  *eventlog.Client
-	layout  eventlog.Layout
+	process
+	layout eventlog.Layout
+	// before is the layout of the former generation; the zero value: this is the first.
+	before  eventlog.Layout
 	group   *eventlog.Ownership
 	peers   *peer.Peers
 	owners  *owners
 	hearing *hearing
-	metrics *metrics
+	run     context.Context // until it is closed
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
-	// replica is the name of this replica, and leaveDataDir ends its use of the data folder.
-	replica      string
-	leaveDataDir func()
+	// preparing: the layout does not count yet, and the former generation uses its checkpoints.
+	preparing atomic.Bool
+	// ahead: it was made for a layout that is planned, and its standbys do not wait to be acquired first.
+	ahead bool
+	// formerLeft has the wait for the replicas to leave the former generation.
+	formerLeft sync.Once
+	// successor gets the commands that wait when this node ends, because another generation counts; nil: none does.
+	successor atomic.Pointer[Node]
 
 	mu       sync.Mutex
 	owned    map[int32]*ownership
@@ -47,6 +49,8 @@ type Node struct {
 	// brokersAnswered is when a Kafka broker last answered, in Unix nanoseconds.
 	brokersAnswered atomic.Int64
 
+	// standbyLags are, by shard, how many records the standby has to read; -1: it has not caught up once.
+	standbyLags []atomic.Int64
 	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
 	restoring []atomic.Int64
 	started   atomic.Bool // the shards that were given first are served
@@ -57,100 +61,86 @@ type Node struct {
 	leavingEnded chan struct{}
 }
 
-// Start joins the platform, creating it when it is empty, and returns at once; Ready tells when it can be used.
-func Start(ctx context.Context, cfg Config) (*Node, error) {
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.Decode == nil || cfg.DataDir == "" {
-		return nil, errors.New("shard: Config needs Decode and DataDir")
-	}
-	if cfg.StandbyEvery < 0 {
-		return nil, fmt.Errorf("a standby cannot follow the log every %s; 0 turns standbys off", cfg.StandbyEvery)
-	}
-	if cfg.MaxClockSkew < 0 {
-		return nil, fmt.Errorf("clocks cannot be %s apart; 0 does not compare them", cfg.MaxClockSkew)
-	}
-	if cfg.Clock == nil {
-		cfg.Clock = time.Now
-	}
-	m, err := newMetrics(cfg.Registerer)
-	if err != nil {
-		return nil, err
-	}
-	client, err := eventlog.Open(cfg.Log)
-	if err != nil {
-		return nil, err
-	}
-	cfg.Log = client.Config() // with the certificates that it has read: writers are opened long after
+// newNode prepares the write side under a layout: it follows what the owners announce, keeps checkpoints of all shards,
+// and is a member of the generation's group, but serves nothing until serve.
+func newNode(p process, layout, before eventlog.Layout) (*Node, error) {
 	n := &Node{
-		cfg: cfg, log: cfg.Logger, client: client, metrics: m,
+		process: p, layout: layout, before: before,
 		owned: map[int32]*ownership{}, standbys: map[int32]*ownership{}, faults: map[int32]error{},
-		unable: make(chan inability, 1), leavingEnded: make(chan struct{}),
+		unable: make(chan inability, 1), leavingEnded: make(chan struct{}), stopLeaving: func() {},
 	}
-	if n.replica, n.leaveDataDir, err = openReplica(ctx, cfg.DataDir); err != nil {
-		client.Close()
-		return nil, err
+	n.runners = make([]atomic.Pointer[runner], layout.ShardCount)
+	n.restoring = make([]atomic.Int64, layout.ShardCount)
+	n.standbyLags = make([]atomic.Int64, layout.ShardCount)
+	for shard := range n.standbyLags {
+		n.standbyLags[shard].Store(-1)
 	}
-	if err := n.join(ctx); err != nil {
-		n.leaveDataDir()
-		client.Close()
-		return nil, err
-	}
-	return n, nil
-}
-
-// join starts everything that needs the layout.
-func (n *Node) join(ctx context.Context) error {
-	var err error
-	if n.layout, err = n.client.EnsurePlatform(ctx, n.cfg.Want); err != nil {
-		return err
-	}
-	n.runners = make([]atomic.Pointer[runner], n.layout.ShardCount)
-	n.restoring = make([]atomic.Int64, n.layout.ShardCount)
-	if n.peers, err = peer.Start(n.peerConfig()); err != nil {
-		return err
-	}
-	n.hearing = newHearing(n.layout.ShardCount)
-	n.refusals = make([]*refusals, n.layout.ShardCount)
+	n.hearing = newHearing(layout)
+	n.refusals = make([]*refusals, max(layout.ShardCount, before.ShardCount))
 	for shard := range n.refusals {
 		n.refusals[shard] = newRefusals()
 	}
 	n.clocks = n.newClocks()
-	n.health = make([]shardHealth, n.layout.ShardCount)
+	n.health = make([]shardHealth, layout.ShardCount)
 	n.brokersAnswered.Store(time.Now().UnixNano())
-	n.handOvers = newHandOvers(n, n.layout.ShardCount)
-	n.owners = newOwners(n.layout, n.peers.Address(), n.hearing, n.refusals, n.clocks,
-		func(shard int32) { n.handOvers[shard].hasOwner() })
+	n.handOvers = newHandOvers(n, layout.ShardCount)
+	n.owners = newOwners(layout, n.hearing, n.refusals, n.clocks, func(shard int32) { n.handOvers[shard].hasOwner() })
+	var err error
+	if n.peers, err = peer.New(n.peerConfig()); err != nil {
+		return nil, err
+	}
+	n.preparing.Store(true)
+	close(n.leavingEnded) // until serve
+	n.cancel = func() {}
+	return n, nil
+}
+
+// join becomes a member of the generation's group, and begins to follow the log.
+func (n *Node) join(ctx context.Context) error {
+	var err error
 	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{
 		SessionTimeout: n.cfg.SessionTimeout, ShardCount: n.layout.ShardCount, Replica: n.replica,
+		Group: eventlog.ShardGroup(n.layout.Generation),
 	})
 	if err != nil {
-		n.peers.Close()
 		return err
 	}
-	n.joined.Store(true)
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	n.cancel = cancel
+	n.run, n.cancel = run, cancel
 	n.done.Go(func() { n.hearing.run(run) })
 	n.done.Go(func() { n.owners.follow(run, n.client, n.log) })
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for shard := range n.layout.ShardCount {
+		n.startStandby(run, shard)
+	}
+	return nil
+}
+
+// listen makes this replica one that others can hand commands to.
+func (n *Node) listen() error {
+	if err := n.peers.Listen(); err != nil {
+		return err
+	}
+	n.owners.reachedAt(n.peers.Address())
+	return nil
+}
+
+// serve acquires and serves the shards that the group gives this replica. It is called after join and listen.
+func (n *Node) serve() {
+	run := n.run
+	n.preparing.Store(false)
+	n.joined.Store(true)
 	n.done.Go(func() { n.followGroup(run) })
 	n.done.Go(func() { n.watchHealth(run) })
 	n.done.Go(func() { n.watchBrokers(run) })
 	leaving, stopLeaving := context.WithCancel(run)
-	n.stopLeaving = stopLeaving
+	n.stopLeaving, n.leavingEnded = stopLeaving, make(chan struct{})
+	ended := n.leavingEnded
 	n.done.Go(func() {
-		defer close(n.leavingEnded)
+		defer close(ended)
 		n.leaveWhenUnable(leaving)
 	})
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for shard := range n.layout.ShardCount {
-		if n.owned[shard] == nil {
-			n.startStandby(run, shard)
-		}
-	}
-	return nil
 }
 
 func (n *Node) peerConfig() peer.Config {
@@ -159,6 +149,9 @@ func (n *Node) peerConfig() peer.Config {
 		Handler: peerHandler{n}, Log: n.log,
 	}
 }
+
+// Layout is the layout that the node serves under.
+func (n *Node) Layout() eventlog.Layout { return n.layout }
 
 // ShardOf is the shard that writes an aggregate.
 func (n *Node) ShardOf(id string) int32 {
@@ -179,8 +172,8 @@ func (n *Node) OwnedShards() int {
 	return owned
 }
 
-// Close releases all shards, so that other replicas acquire them at once, and waits for the last commit.
-func (n *Node) Close(ctx context.Context) error {
+// close releases all shards, so that other replicas acquire them at once, and waits for the last commit.
+func (n *Node) close(ctx context.Context) error {
 	n.mu.Lock()
 	n.closing = true // a shard that is released gets no standby
 	for _, standby := range n.standbys {
@@ -193,12 +186,13 @@ func (n *Node) Close(ctx context.Context) error {
 	for _, h := range n.handOvers {
 		h.close()
 	}
-	err := n.group.Close(ctx)
+	var err error
+	if n.group != nil {
+		err = n.group.Close(ctx)
+	}
 	n.cancel()
 	n.done.Wait()
 	n.peers.Close()
-	n.client.Close()
-	n.leaveDataDir()
 	return err
 }
 

@@ -57,7 +57,7 @@ func (p *platform) startAs(cfg shard.Config) *shard.Node {
 	p.t.Helper()
 	cfg.StandbyEvery = p.standby
 	cfg.Log, cfg.Want, cfg.PeerListen, cfg.Decode, cfg.Logger = p.log, p.want, "127.0.0.1:0", decode, testLogger()
-	n, err := shard.Start(context.Background(), cfg)
+	n, err := shard.StartNode(context.Background(), cfg)
 	if err != nil {
 		p.t.Fatal(err)
 	}

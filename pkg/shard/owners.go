@@ -15,13 +15,15 @@ import (
 // owners knows which replica owns which shard, from what they announce in the topic of shards.
 type owners struct {
 	layout eventlog.Layout
-	self   string // address of this replica; empty: it has none
 	// hearing, refusals and clocks are told what is read.
 	hearing  *hearing
 	refusals []*refusals
 	clocks   []*shardClock
+	// before has what owners of former generations refused.
+	before *refusals
 
 	mu      sync.Mutex
+	self    string // address of this replica; empty: it has none
 	byShard []owner
 	// selfIDs are, by shard, the ID under which this replica owned it last: it may have no address to be known by.
 	selfIDs []string
@@ -35,19 +37,25 @@ type owner struct {
 }
 
 func newOwners(
-	layout eventlog.Layout, self string, hearing *hearing, refusals []*refusals, clocks []*shardClock,
-	changed func(shard int32),
+	layout eventlog.Layout, hearing *hearing, refused []*refusals, clocks []*shardClock, changed func(shard int32),
 ) *owners {
 	return &owners{
-		layout: layout, self: self, hearing: hearing, refusals: refusals, clocks: clocks, changed: changed,
+		layout: layout, hearing: hearing, refusals: refused, clocks: clocks, before: newRefusals(), changed: changed,
 		byShard: make([]owner, layout.ShardCount), selfIDs: make([]string, layout.ShardCount),
 	}
+}
+
+// reachedAt notes the address of this replica.
+func (o *owners) reachedAt(address string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.self = address
 }
 
 // follow keeps the owners current until ctx ends.
 func (o *owners) follow(ctx context.Context, client *eventlog.Client, log *slog.Logger) {
 	for ctx.Err() == nil {
-		f, err := client.FollowAnnouncements(ctx, o.layout)
+		f, err := client.FollowAnnouncements(ctx, int32(len(o.refusals)))
 		if err == nil {
 			err = o.read(ctx, f)
 			f.Close()
@@ -62,9 +70,9 @@ func (o *owners) follow(ctx context.Context, client *eventlog.Client, log *slog.
 
 func (o *owners) read(ctx context.Context, f *eventlog.Follower) error {
 	for tp, start := range f.Reached() {
-		o.refusals[tp.Partition].beginAt(start, o.layout.Generation)
+		o.refusals[tp.Partition].beginAt(start)
 		o.refusals[tp.Partition].reached(start) // brokers may have deleted all there was
-		o.hearing.learn(tp.Partition, start)
+		o.learn(tp.Partition, start)
 	}
 	for {
 		recs, reached, err := f.Poll(ctx)
@@ -76,11 +84,18 @@ func (o *owners) read(ctx context.Context, f *eventlog.Follower) error {
 		}
 		for tp, end := range reached {
 			o.refusals[tp.Partition].reached(end)
-			o.hearing.learn(tp.Partition, end)
-			if marker, any := f.Marker(tp); any {
+			o.learn(tp.Partition, end)
+			if marker, any := f.Marker(tp); any && tp.Partition < o.layout.ShardCount {
 				o.clocks[tp.Partition].ended(marker)
 			}
 		}
+	}
+}
+
+// learn notes how far the announcements of a shard were read. A former layout may have had more shards.
+func (o *owners) learn(shard int32, end int64) {
+	if shard < o.layout.ShardCount {
+		o.hearing.learn(shard, end)
 	}
 }
 
@@ -88,7 +103,11 @@ func (o *owners) read(ctx context.Context, f *eventlog.Follower) error {
 func (o *owners) take(rec *eventlog.Record) {
 	var a eventv1.Announcement
 	err := a.UnmarshalVT(rec.Value)
-	if err != nil || a.Generation != o.layout.Generation || int(a.Shard) >= len(o.byShard) {
+	switch {
+	case err == nil && a.Generation < o.layout.Generation:
+		o.refusals[rec.Partition].readBefore(o.before, &a, time.Now())
+		return
+	case err != nil || a.Generation != o.layout.Generation || int(a.Shard) >= len(o.byShard):
 		// Of another generation or another program: it names no owner of ours.
 		o.refusals[rec.Partition].read(rec.Offset, nil, time.Now())
 		return

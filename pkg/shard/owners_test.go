@@ -9,7 +9,7 @@ import (
 
 // A replica that has lost a shard is not told to call itself, nor that it is some replica without an address.
 func TestAReplicaKnowsItselfAsAFormerOwner(t *testing.T) {
-	o := newOwners(eventlog.Layout{Generation: 1, PartitionCount: 2, ShardCount: 2}, "", nil, nil, nil, func(int32) {})
+	o := newOwners(eventlog.Layout{Generation: 1, PartitionCount: 2, ShardCount: 2}, nil, nil, nil, func(int32) {})
 	self := [16]byte{1}
 	o.isSelf(0, self)
 	o.byShard[0], o.byShard[1] = owner{id: string(self[:])}, owner{id: "another"}

@@ -21,7 +21,9 @@ type ownership struct {
 func (n *Node) followGroup(ctx context.Context) {
 	for ev := range n.group.Events() {
 		if ev.Owned {
-			n.beginOwnership(ctx, ev.Shard)
+			if n.group.Owned(ev.Shard) { // not taken away again while nobody took the events
+				n.beginOwnership(ctx, ev.Shard)
+			}
 		} else {
 			n.endOwnership(ev.Shard)
 		}
@@ -44,6 +46,7 @@ func (n *Node) beginOwnership(ctx context.Context, shard int32) {
 				<-other.stopped
 			}
 		}
+		n.formerLeft.Do(func() { n.awaitFormer(owned) })
 		n.own(owned, shard)
 		close(o.stopped)
 		n.mu.Lock()
@@ -76,6 +79,10 @@ func (n *Node) own(ctx context.Context, shard int32) {
 		if time.Since(began) > healthyAfter {
 			failures, logged = 1, ""
 			pause.Reset()
+		}
+		if errors.Is(err, eventlog.ErrLayoutMoved) {
+			n.log.Info("the shard is not acquired: the layout has moved on", "shard", shard)
+			return
 		}
 		if stopsShard(err) {
 			n.setFault(shard, err)
@@ -145,7 +152,7 @@ func (n *Node) stillOurs(ctx context.Context, shard int32, pause time.Duration) 
 func stopsShard(err error) bool {
 	var bad *badEventError
 	var gone *eventlog.LogStartError
-	return errors.As(err, &bad) || errors.As(err, &gone) || errors.Is(err, eventlog.ErrLayoutMoved)
+	return errors.As(err, &bad) || errors.As(err, &gone)
 }
 
 // awaitQuarantine waits until the record at which the shard has stopped is quarantined. It is false when the shard does

@@ -14,7 +14,7 @@ import (
 
 // startAt starts a replica with these peer addresses.
 func (p *platform) startAt(dir, listen, advertise string) (*shard.Node, error) {
-	n, err := shard.Start(context.Background(), shard.Config{
+	n, err := shard.StartNode(context.Background(), shard.Config{
 		Log: p.log, Want: p.want, DataDir: dir, PeerListen: listen, Advertise: advertise, Decode: decode,
 		Logger: testLogger(),
 	})

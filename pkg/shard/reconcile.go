@@ -89,8 +89,10 @@ func (d *decider) reconcileOrder(e *checkpoint.Entry) error {
 		return d.overtake(e, max(seen, e.Order.ReservationVersion))
 	}
 	if d.stockMissedStep(e) {
-		d.node.metrics.reconciled.Inc()
-		d.log.Warn("stock has not seen the order's newest step; repeating it", "order_id", e.Order.ID)
+		if !d.firstOfGeneration { // that step was sent to another shard then
+			d.node.metrics.reconciled.Inc()
+			d.log.Warn("stock has not seen the order's newest step; repeating it", "order_id", e.Order.ID)
+		}
 		return d.resendStep(e, d.reconcileOrigin(e))
 	}
 	if !e.Order.Settled && d.sagas.byOrder[e.Order.ID] == nil {

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
@@ -15,7 +16,7 @@ func heardOf(key string, heard int64) *Command { return &Command{ID: "A", Key: k
 
 func TestARefusalBindsWhatWasTakenBeforeIt(t *testing.T) {
 	r := newRefusals()
-	r.beginAt(0, 1)
+	r.beginAt(0)
 	refused := []uint64{refusalHash(heardOf("k", 0))}
 	r.read(70, &eventv1.Announcement{RecordsRefusals: true, RefusedKeys: refused}, time.Now())
 	for heard, want := range map[int64]bool{0: true, 70: true, 71: false, 100: false, heardUnknown: true} {
@@ -66,18 +67,16 @@ func TestRefusalsThatNobodyRecordedBindEverythingOlder(t *testing.T) {
 	records := &eventv1.Announcement{RecordsRefusals: true}
 	for name, test := range map[string]struct {
 		start      int64
-		generation uint32
 		read       []*eventv1.Announcement
 		incomplete int64
 	}{
-		"all record":                {0, 1, []*eventv1.Announcement{records, records}, 0},
-		"one does not":              {0, 1, []*eventv1.Announcement{records, {}, records, records}, 3},
-		"one of another program":    {0, 1, []*eventv1.Announcement{nil, records, records}, 2},
-		"a later generation":        {0, 2, []*eventv1.Announcement{records, records}, 1},
-		"the topic's start is gone": {50, 1, []*eventv1.Announcement{records, records}, 51},
+		"all record":                {0, []*eventv1.Announcement{records, records}, 0},
+		"one does not":              {0, []*eventv1.Announcement{records, {}, records, records}, 3},
+		"one of another program":    {0, []*eventv1.Announcement{nil, records, records}, 2},
+		"the topic's start is gone": {50, []*eventv1.Announcement{records, records}, 51},
 	} {
 		r := newRefusals()
-		r.beginAt(test.start, test.generation)
+		r.beginAt(test.start)
 		for i, a := range test.read {
 			r.read(test.start+int64(i), a, time.Now())
 		}
@@ -87,11 +86,39 @@ func TestRefusalsThatNobodyRecordedBindEverythingOlder(t *testing.T) {
 	}
 }
 
+// What an owner of a former generation refused binds what may be older, of any shard, until this generation has an owner
+// that the command's replica knew of.
+func TestRefusalsOfAFormerGenerationBind(t *testing.T) {
+	r, before := newRefusals(), newRefusals()
+	r.beginAt(0)
+	refused := []uint64{refusalHash(heardOf("k", 0))}
+	r.readBefore(before, &eventv1.Announcement{RecordsRefusals: true, RefusedKeys: refused}, time.Now())
+	r.read(1, &eventv1.Announcement{RecordsRefusals: true}, time.Now())
+	if r.complete.Load() != 0 || r.announced.Load() != 2 {
+		t.Errorf("incomplete below %d, announced at %d", r.complete.Load(), r.announced.Load())
+	}
+	for heard, older := range map[int64]bool{heardNothing: true, heardUnknown: true, 0: true, 1: true, 2: false} {
+		if got := r.olderThanGeneration(heardOf("k", heard)); got != older {
+			t.Errorf("heard %d: older %v, want %v", heard, got, older)
+		}
+	}
+	if !before.bind(heardOf("k", 1).unheard()) || before.bind(heardOf("other", 1).unheard()) {
+		t.Error("not what was refused is bound, and nothing else")
+	}
+	if !r.bind(heardOf("other", heardNothing)) {
+		t.Error("a command of two generations ago is not bound")
+	}
+	r.readBefore(before, &eventv1.Announcement{}, time.Now()) // of a release that records nothing
+	if !before.bind(heardOf("other", 1).unheard()) {
+		t.Error("what nobody recorded does not bind")
+	}
+}
+
 // A replica of an older release does not say what it had heard: its commands are decided, but for those that a replica
 // of this release has refused of late.
 func TestAnOlderReplicasCommandsAreDecided(t *testing.T) {
 	r := newRefusals()
-	r.beginAt(50, 2)
+	r.beginAt(50)
 	refused := []uint64{refusalHash(heardOf("k", 0))}
 	r.read(50, &eventv1.Announcement{RecordsRefusals: true, RefusedKeys: refused}, time.Now())
 	if r.bind(heardOf("other", heardUnknown)) || !r.bind(heardOf("k", heardUnknown)) {
@@ -113,7 +140,7 @@ func TestAcceptedCommandsPayNothingForRefusals(t *testing.T) {
 
 func TestWhatIsHeardJustAfterAPauseCountsLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHearing(1)
+		h := newHearing(eventlog.Layout{Generation: 1, ShardCount: 1})
 		ctx, cancel := context.WithCancel(t.Context())
 		go h.run(ctx)
 		time.Sleep(5 * time.Second)

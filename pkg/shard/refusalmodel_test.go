@@ -35,7 +35,7 @@ func (a *announced) refusedBy(offset int64) int64 {
 // read is what a replica knows that reads the topic now, up to an end.
 func (l *announcedRefusals) read(end int64) *refusals {
 	r := newRefusals()
-	r.beginAt(l.start, 1)
+	r.beginAt(l.start)
 	for offset := l.start; offset < end; offset++ {
 		a := l.announcements[offset]
 		message := &eventv1.Announcement{RecordsRefusals: a.records}

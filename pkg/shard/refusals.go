@@ -41,8 +41,11 @@ type refusals struct {
 	queue  []refusalAt      // oldest first
 	readTo int64            // end of what was read of the topic
 	moved  chan struct{}    // closed when that rises
-	// recorded: the announcement read last is of this generation, and of an owner that records its refusals.
+	// recorded: the announcement read last is of an owner, of this generation or a former one, that records its refusals.
 	recorded bool
+	// announced is the end of the first announcement of this generation; 0: there is none. Commands that heard less may
+	// have been refused by an owner of the former generation, whose shards were others.
+	announced atomic.Int64
 }
 
 type refusalAt struct {
@@ -125,17 +128,37 @@ func (r *refusals) add(hashes []uint64, offset int64, now time.Time) {
 func (r *refusals) incompleteBelow(offset int64) { r.complete.Store(max(r.complete.Load(), offset)) }
 
 // beginAt begins to read the topic, at the first offset that it still has.
-func (r *refusals) beginAt(start int64, generation uint32) {
+func (r *refusals) beginAt(start int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.incompleteBelow(start)
-	r.recorded = start == 0 && generation == 1
+	r.recorded = start == 0
 }
+
+// readBefore takes in an announcement of a former generation. What its owner refused may be of any shard of this
+// generation, so it goes into before, where nothing has an offset: a command that may be older than it is bound by it.
+func (r *refusals) readBefore(before *refusals, a *eventv1.Announcement, now time.Time) {
+	r.mu.Lock()
+	r.recorded = a.RecordsRefusals
+	r.mu.Unlock()
+	if !a.RecordsRefusals {
+		before.mu.Lock()
+		before.incompleteBelow(1)
+		before.mu.Unlock()
+	}
+	before.add(a.RefusedKeys, 0, now)
+}
+
+// olderThanGeneration reports whether a command may have been taken before this generation had an owner of its shard.
+func (r *refusals) olderThanGeneration(cmd *Command) bool { return cmd.heard < r.announced.Load() }
 
 // read takes in an announcement; a nil one is of another generation, or of another program. What an owner refused that
 // does not record its refusals ends with the announcement of its successor.
 func (r *refusals) read(offset int64, a *eventv1.Announcement, now time.Time) {
 	records := a != nil && a.RecordsRefusals
+	if a != nil {
+		r.announced.CompareAndSwap(0, offset+1)
+	}
 	r.mu.Lock()
 	if !records || !r.recorded {
 		r.incompleteBelow(offset + 1)
@@ -173,14 +196,25 @@ func (r *refusals) await(ctx context.Context, end int64) error {
 	}
 }
 
-// learnRefusals has the refusals of all former owners, after the last one was fenced.
+// learnRefusals has the refusals of all former owners, after the last one was fenced: those of the shard, and those of
+// every shard of the former generation, which may have had any of the shard's partitions.
 func (n *Node) learnRefusals(ctx context.Context, shard int32) error {
-	tp := eventlog.TopicPartition{Topic: eventlog.TopicShards, Partition: shard}
-	ends, err := n.client.EndOffsets(ctx, []eventlog.TopicPartition{tp})
+	tps := []eventlog.TopicPartition{{Topic: eventlog.TopicShards, Partition: shard}}
+	for former := range n.before.ShardCount {
+		if former != shard {
+			tps = append(tps, eventlog.TopicPartition{Topic: eventlog.TopicShards, Partition: former})
+		}
+	}
+	ends, err := n.client.EndOffsets(ctx, tps)
 	if err != nil {
 		return err
 	}
-	return n.refusals[shard].await(ctx, ends[tp])
+	for tp, end := range ends {
+		if err := n.refusals[tp.Partition].await(ctx, end); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // refused remembers that a command was refused, once the batch is committed.
@@ -196,7 +230,18 @@ func (d *decider) bound(cmd *Command) bool {
 	if len(d.refusing) > 0 && d.refusing[refusalHash(cmd)] > 0 {
 		return true
 	}
+	if d.layout.Generation > 1 && d.node.refusals[d.shard].olderThanGeneration(cmd) {
+		if before := *cmd; d.node.owners.before.bind(before.unheard()) {
+			return true
+		}
+	}
 	return d.node.refusals[d.shard].bind(cmd)
+}
+
+// unheard is the command as one that was taken before anything was announced.
+func (cmd *Command) unheard() *Command {
+	cmd.heard = 0
+	return cmd
 }
 
 // refuseBound answers a command that was refused before it came to be decided.

@@ -33,7 +33,7 @@ func (n *Node) startStandby(ctx context.Context, shard int32) {
 // history is: only what came since the last round is left to read.
 func (n *Node) runStandby(ctx context.Context, shard int32) {
 	var logged logonce.Error
-	for backoff.Sleep(ctx, n.cfg.StandbyEvery) == nil {
+	for ahead := n.ahead; ahead || backoff.Sleep(ctx, n.cfg.StandbyEvery) == nil; ahead = false {
 		caughtUp, err := n.followLog(ctx, shard)
 		if ctx.Err() != nil {
 			return
@@ -56,6 +56,7 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 	label := strconv.Itoa(int(shard))
 	defer func() {
 		n.metrics.standbyLag.DeleteLabelValues(label)
+		n.standbyLags[shard].Store(-1)
 		err = errors.Join(err, s.close())
 	}()
 	if err := s.start(ctx); err != nil {
@@ -66,7 +67,7 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 			return true, err
 		}
 		if !caughtUp { // a standby that has not caught up once shows no lag
-			n.metrics.standbyLag.WithLabelValues(label).Set(0)
+			n.noteStandby(shard, label, 0)
 			caughtUp = true
 		}
 		if err := backoff.Sleep(ctx, n.cfg.StandbyEvery); err != nil {
@@ -80,6 +81,14 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 		if err != nil {
 			return true, err
 		}
+		n.noteStandby(shard, label, lag)
+	}
+}
+
+// noteStandby notes how many records a standby had to read. While another generation serves, its standbys are shown.
+func (n *Node) noteStandby(shard int32, label string, lag int64) {
+	n.standbyLags[shard].Store(lag)
+	if !n.preparing.Load() {
 		n.metrics.standbyLag.WithLabelValues(label).Set(float64(lag))
 	}
 }

@@ -25,8 +25,10 @@ func newStandby(t *testing.T) (*standby, *logtest.Log) {
 		t.Fatal(err)
 	}
 	n := &Node{
-		cfg: Config{DataDir: t.TempDir()}, client: log.Client, layout: log.Layout, log: slog.New(slog.DiscardHandler),
-		metrics: m,
+		process: process{
+			cfg: Config{DataDir: t.TempDir()}, client: log.Client, log: slog.New(slog.DiscardHandler), metrics: m,
+		},
+		layout: log.Layout,
 	}
 	value, _, err := codec.AppendInventory(nil, "A", &codec.Meta{EventID: [16]byte{1}, Version: 1},
 		inventory.Event{Change: inventory.ItemRegistered{Description: "a"}})

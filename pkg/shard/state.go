@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -27,13 +28,15 @@ type shardState struct {
 	// memoryBytes are for the checkpoint, 0: as much as it can use.
 	memoryBytes int64
 	store       *checkpoint.Store // nil until restore
+	// preparing: another generation uses its checkpoints still.
+	preparing *atomic.Bool
 	// newestMicros is the time of the newest event that restore read.
 	newestMicros int64
 }
 
 func (n *Node) newState(shard int32) *shardState {
 	return &shardState{shard: shard, layout: n.layout, dataDir: n.cfg.DataDir, client: n.client, log: n.log,
-		damages: n.metrics.damaged, memoryBytes: n.cfg.CheckpointMemory / int64(n.layout.ShardCount)}
+		damages: n.metrics.damaged, preparing: &n.preparing, memoryBytes: n.cfg.CheckpointMemory / int64(n.layout.ShardCount)}
 }
 
 func (s *shardState) partitionOf(key string) int32 {
@@ -131,6 +134,9 @@ func (s *shardState) close() error {
 // deleteFormer deletes the checkpoints of former generations, and those of this shard in former formats: nothing reads
 // them again. One that it cannot delete needs room on the disk and does no harm.
 func (s *shardState) deleteFormer() {
+	if s.preparing.Load() {
+		return
+	}
 	entries, err := os.ReadDir(s.dataDir)
 	if err != nil {
 		s.log.Warn("look for former checkpoints", "shard", s.shard, "error", err)

@@ -33,7 +33,7 @@ func TestWhoAskedIsInTheLogAndInTheTimeline(t *testing.T) {
 		}
 	}()
 	far, key := stack.nodes[1], ""
-	for i := 0; key == "" || !far.Owns(far.ShardOf(command.OrderID(command.DefaultTenant, key))); i++ {
+	for i := 0; key == "" || !far.Node().Owns(far.Node().ShardOf(command.OrderID(command.DefaultTenant, key))); i++ {
 		key = fmt.Sprint("k-", i)
 	}
 	nobody := client.New(stack.CommandURLs()[0])

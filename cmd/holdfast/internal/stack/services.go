@@ -98,7 +98,7 @@ func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []co
 	return components
 }
 
-func (s *Stack) joined(node *shard.Node) {
+func (s *Stack) joined(node *shard.Replica) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nodes = append(s.nodes, node)

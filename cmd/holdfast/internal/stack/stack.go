@@ -99,8 +99,8 @@ type Stack struct {
 
 	mu       sync.Mutex
 	errs     []error
-	nodes    []*shard.Node // of the order-api replicas
-	replicas []string      // URLs of those beyond the first
+	nodes    []*shard.Replica // of the order-api replicas
+	replicas []string         // URLs of those beyond the first
 }
 
 // Start starts the platform and returns when it is ready. ctx bounds the start only; Close stops it.

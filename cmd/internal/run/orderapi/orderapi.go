@@ -61,7 +61,7 @@ type Config struct {
 	// MaxRequestMiB of memory are for requests under way; 0: a share of what the process has.
 	MaxRequestMiB int64
 	// Joined is told the node that takes part in the write side; nil: nobody asks.
-	Joined func(*shard.Node)
+	Joined func(*shard.Replica)
 }
 
 // Run takes commands until ctx is done, finishes those under way, and gives its

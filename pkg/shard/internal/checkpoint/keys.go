@@ -31,6 +31,16 @@ func Outdated(name string, generation uint32, shard int32) bool {
 	return g < generation || g == generation && s == shard && f < Format
 }
 
+// GenerationOf is the generation of the layout that the checkpoint in a folder is of; false: it has none.
+func GenerationOf(name string) (generation uint32, ok bool) {
+	var f uint32
+	var s int32
+	if _, err := fmt.Sscanf(name, folder, &generation, &s, &f); err != nil {
+		return 0, false
+	}
+	return generation, fmt.Sprintf(folder, generation, s, f) == name
+}
+
 // Keys of the checkpoint: a letter, then the aggregate.
 const (
 	keyItem             = 'i' // SKU → item

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
@@ -92,12 +91,4 @@ func (a *asking) close() error {
 		errs = append(errs, conn.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func newHealthServer(server *grpc.Server) *health.Server {
-	h := health.NewServer()
-	if server != nil {
-		grpc_health_v1.RegisterHealthServer(server, h)
-	}
-	return h
 }

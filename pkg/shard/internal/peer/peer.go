@@ -15,6 +15,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
 
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
@@ -93,29 +94,44 @@ type Peers struct {
 	closed bool
 }
 
-// Start listens for other replicas. Streams to them are opened when there is something to send.
-func Start(cfg Config) (*Peers, error) {
+// New returns peers that can be called. Streams to them are opened when there is something to send.
+func New(cfg Config) (*Peers, error) {
 	creds, err := cfg.TLS.credentials(cfg.Log)
 	if err != nil {
 		return nil, err
 	}
-	p := &Peers{cfg: cfg, creds: creds, links: map[string]*link{}, asking: newAsking()}
-	if cfg.Listen == "" {
-		p.health = newHealthServer(nil)
-		return p, nil
-	}
-	lis, err := net.Listen("tcp", cfg.Listen)
+	return &Peers{
+		cfg: cfg, creds: creds, links: map[string]*link{}, asking: newAsking(), health: health.NewServer(),
+	}, nil
+}
+
+// Start is New and Listen.
+func Start(cfg Config) (*Peers, error) {
+	p, err := New(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("listen for peers on %s: %w", cfg.Listen, err)
+		return nil, err
 	}
-	if p.address, err = advertised(cfg.Advertise, lis.Addr()); err != nil {
-		return nil, errors.Join(err, lis.Close())
+	return p, p.Listen()
+}
+
+// Listen listens for other replicas, if they are to reach this one. It is called once, before anything that asks for
+// the address.
+func (p *Peers) Listen() error {
+	if p.cfg.Listen == "" {
+		return nil
 	}
-	p.server = grpc.NewServer(creds.serverOptions()...)
-	p.health = newHealthServer(p.server)
-	peerv1.RegisterPeerServiceServer(p.server, &server{generation: cfg.Generation, handler: cfg.Handler})
+	lis, err := net.Listen("tcp", p.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for peers on %s: %w", p.cfg.Listen, err)
+	}
+	if p.address, err = advertised(p.cfg.Advertise, lis.Addr()); err != nil {
+		return errors.Join(err, lis.Close())
+	}
+	p.server = grpc.NewServer(p.creds.serverOptions()...)
+	grpc_health_v1.RegisterHealthServer(p.server, p.health)
+	peerv1.RegisterPeerServiceServer(p.server, &server{generation: p.cfg.Generation, handler: p.cfg.Handler})
 	go func() { _ = p.server.Serve(lis) }() // ends with Close
-	return p, nil
+	return nil
 }
 
 // advertised is what other replicas are told to call: as configured, or the address that is listened on. Port 0
