@@ -16,6 +16,7 @@ const blockRows = 200_000
 // asked, so that what is computed from them can be compared with what is computed from the mirror. It is for one
 // goroutine.
 type LogTables struct {
+	client   *eventlog.Client
 	conn     *clickhouse.Conn
 	follower *eventlog.Follower
 	upTo     eventlog.Offsets
@@ -47,10 +48,34 @@ func OpenLogTables(
 		return nil, err
 	}
 	l := &LogTables{
-		conn: conn, follower: follower, upTo: upTo, wanted: wanted, batch: newBatch(), reached: start, next: start.Clone(),
+		client: client, conn: conn, follower: follower, upTo: upTo, wanted: wanted, batch: newBatch(),
+		reached: start, next: start.Clone(),
 	}
 	l.sales = newSalesFold(conn, func(context.Context) error { return nil }) // a block is written before the next is read
 	return l, nil
+}
+
+// Has reports whether rows of a table are made.
+func (l *LogTables) Has(table string) bool { return slices.Contains(l.wanted, table) }
+
+// Continue raises the end offsets of the partitions that are read. What the follower has read behind the ones before is
+// read again.
+func (l *LogTables) Continue(upTo eventlog.Offsets) error {
+	if l.next.Reaches(upTo) {
+		return nil
+	}
+	end, start := l.upTo.Clone(), eventlog.Offsets{}
+	end.Merge(upTo)
+	for tp := range end {
+		start[tp] = l.next[tp]
+	}
+	follower, err := l.client.FollowInterleaved(start)
+	if err != nil {
+		return err
+	}
+	l.follower.Close()
+	l.follower, l.upTo, l.reached, l.next = follower, end, start, start.Clone()
+	return nil
 }
 
 // Done reports whether all events below upTo have their rows.
@@ -77,13 +102,13 @@ func (l *LogTables) ReadBlock(ctx context.Context) error {
 			l.reached[tp] = min(offset, l.upTo[tp])
 		}
 	}
-	if slices.Contains(l.wanted, tableSales) {
+	if l.Has(tableSales) {
 		if err := l.batch.foldSales(ctx, l.sales); err != nil {
 			return err
 		}
 	}
 	for _, in := range l.batch.inserts() {
-		if !slices.Contains(l.wanted, in.table) {
+		if !l.Has(in.table) {
 			continue
 		}
 		if err := l.conn.Insert(ctx, in.table, in.columns); err != nil {

@@ -259,16 +259,18 @@ func (s Side) Sample(
 }
 
 // CheckAgainst computes the keys of a sample by one plain query over a table of another database, which has the rows of
-// the source below the same offsets. It returns those that have other measures there, or none.
+// the source below the offsets at which the sample was drawn, and perhaps later ones. It returns those that have other
+// measures there, or none.
 func (s Side) CheckAgainst(
-	ctx context.Context, conn *clickhouse.Conn, sample *Sample, database string,
+	ctx context.Context, conn *clickhouse.Conn, sample *Sample, database string, at eventlog.Offsets,
 ) ([]Difference, error) {
 	if sample.Len() == 0 {
 		return nil, nil
 	}
 	stage := &Stage{Keys: columnsNamed(s.first.Keys, sample.keys), Measures: sample.measures}
 	conditions := append([]string{s.Where.SQL}, multiplied(s.first.Keys...)...)
-	query := stage.query(s.timed(s.Source.in(database)), conditions...)
+	source := "(SELECT * FROM " + s.Source.in(database) + " WHERE " + belowOffsets(at) + ")"
+	query := stage.query(s.timed(source), conditions...)
 	query = textArrays(query, stage.Keys, stage.Measures)
 	wanted := clickhouse.Literals(slices.Sorted(maps.Keys(sample.rows))...)
 	query = "SELECT toJSONString(k) AS key, toJSONString(m) FROM (" + query + ") WHERE key IN (" + wanted + ")"

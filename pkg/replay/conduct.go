@@ -37,6 +37,11 @@ type conductor struct {
 	verifying string
 	cancel    context.CancelFunc
 	done      chan verification
+	// raw are the rows that verifications were compared with lately; nil: none. While a replay is being verified they
+	// belong to its verification.
+	raw *rawRows
+	// rawKept is for how long.
+	rawKept time.Duration
 
 	// attempts are how often a verification was begun, of replays that could not be verified yet.
 	attempts map[string]int
@@ -54,14 +59,14 @@ type conductor struct {
 func newConductor() conductor {
 	return conductor{
 		done: make(chan verification, 1), attempts: map[string]int{}, refused: map[string]bool{},
-		unwanted: map[string]time.Time{},
+		unwanted: map[string]time.Time{}, rawKept: rawRowsKept,
 	}
 }
 
 // conduct does the conductor's work if this replica is the one. It returns how long there is none.
 func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *catalog.State) time.Duration {
 	if !r.conducts(durable) {
-		r.conductor.stop()
+		r.stopConducting(ctx)
 		return longestBackoff
 	}
 	if v := r.conductor.verifying; v != "" {
@@ -70,7 +75,7 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 		}
 	}
 	wait := sweepInterval
-	for _, replay := range byUrgency(state.Replays()) {
+	for _, replay := range byUrgency(state.Replays(), r.conductor.hasRaw) {
 		if replay.Definition == nil || replay.IsEnded() {
 			continue
 		}
@@ -94,19 +99,25 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 	return wait
 }
 
-// byUrgency puts what people have asked for before the ready insights. There is one verification at a time, and each
-// reads the log.
-func byUrgency(replays []*catalog.Replay) []*catalog.Replay {
-	slices.SortStableFunc(replays, func(a, b *catalog.Replay) int {
-		switch {
-		case a.By != self && b.By == self:
-			return -1
-		case a.By == self && b.By != self:
-			return 1
+// byUrgency puts what people have asked for before the ready insights, and among these the ones first whose source was
+// read from the log lately. There is one verification at a time.
+func byUrgency(replays []*catalog.Replay, wasRead func(table string) bool) []*catalog.Replay {
+	rank := func(r *catalog.Replay) (rank int) {
+		if r.By == self {
+			rank += 2
 		}
-		return 0
-	})
+		if r.Definition == nil || !wasRead(r.Definition.Source.Table) {
+			rank++
+		}
+		return rank
+	}
+	slices.SortStableFunc(replays, func(a, b *catalog.Replay) int { return rank(a) - rank(b) })
 	return replays
+}
+
+// hasRaw reports whether rows of a source were kept from the verification before.
+func (c *conductor) hasRaw(table string) bool {
+	return c.verifying == "" && c.raw != nil && c.raw.Has(table)
 }
 
 // noteFilled stages a replay once all replicas have gone through its history. Only the conductor does so.
@@ -230,6 +241,12 @@ func (r *Runner) end(ctx context.Context, v verification) {
 	r.decide(ctx, catalog.Decision{Type: catalog.ReplayVerified, ReplayID: v.replayID, Verified: v.result})
 }
 
+// stopConducting interrupts a verification, and drops what it was compared with.
+func (r *Runner) stopConducting(ctx context.Context) {
+	r.conductor.stop()
+	r.dropRawRows(ctx)
+}
+
 // stop interrupts a verification, and waits for it.
 func (c *conductor) stop() {
 	if c.verifying != "" {
@@ -285,14 +302,23 @@ func (c *conductor) mayDrop(name string, needed bool, delay time.Duration) bool 
 	return time.Since(since) > delay
 }
 
-// dropLogRows drops the rows of the log that no replay and no verification needs any more.
+// dropLogRows drops the rows of the log that no replay and no verification needs any more. While something is to be
+// verified, another conductor, which has not noticed, may need those that it has made.
 func (r *Runner) dropLogRows(ctx context.Context) error {
+	c := &r.conductor
+	if c.verifying == "" && c.raw != nil && time.Since(c.raw.usedAt) > c.rawKept {
+		r.dropRawRows(ctx)
+	}
 	state, _ := r.cfg.Catalog.State()
 	needed := func(name string) bool {
+		if c.verifying == "" && c.raw != nil && name == c.raw.database {
+			return true
+		}
+		isVerified := strings.HasPrefix(name, r.cfg.Conn.Database()+"_"+verifySuffix)
 		return slices.ContainsFunc(state.Replays(), func(replay *catalog.Replay) bool {
 			atWork := replay.Phase == catalog.Filling || replay.Phase == catalog.Paused || replay.Phase == catalog.Queued
 			return atWork && strings.HasSuffix(name, replaySuffix+shortID(replay.ID)) ||
-				replay.Verifying && !replay.IsEnded() && strings.Contains(name, verifySuffix+shortID(replay.ID))
+				replay.Verifying && !replay.IsEnded() && isVerified
 		})
 	}
 	for _, suffix := range []string{replaySuffix, verifySuffix} {

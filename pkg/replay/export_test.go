@@ -5,5 +5,8 @@ import "time"
 // KnownFor is knownFor.
 const KnownFor = knownFor
 
+// KeepRawRows sets how long rows that a verification was compared with are kept.
+func (r *Runner) KeepRawRows(d time.Duration) { r.conductor.rawKept = d }
+
 // SetClock sets what a Reader takes as the time.
 func (r *Reader) SetClock(now func() time.Time) { r.now = now }

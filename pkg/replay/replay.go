@@ -100,7 +100,7 @@ func New(cfg Config) (*Runner, error) {
 
 // Run works until ctx is done.
 func (r *Runner) Run(ctx context.Context) error {
-	defer r.conductor.stop()
+	defer r.stopConducting(ctx)
 	defer r.forgetTables()
 	for {
 		durable, moved := r.cfg.Mirror.Durable()
@@ -134,7 +134,7 @@ func (r *Runner) Run(ctx context.Context) error {
 func (r *Runner) round(ctx context.Context, durable analytics.Durable, state *catalog.State) time.Duration {
 	if len(durable.Next) == 0 || r.cfg.Catalog.Ready() != nil {
 		r.forgetTables()
-		r.conductor.stop()
+		r.stopConducting(ctx)
 		return longestBackoff
 	}
 	if err := r.choose(ctx, durable, state); err != nil {

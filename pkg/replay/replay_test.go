@@ -38,7 +38,9 @@ type platform struct {
 	catalog  *catalog.Catalog
 	service  *replay.Service
 	registry *prometheus.Registry
-	written  int
+	// rawKept is how long rows that a verification was compared with are kept.
+	rawKept time.Duration
+	written int
 }
 
 func newPlatform(t *testing.T) *platform {
@@ -96,6 +98,7 @@ func (p *platform) run() (stop func()) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	runner.KeepRawRows(p.rawKept)
 	stopMirror := p.background(m.Run)
 	p.eventually("the mirror has its tables", func() bool { return m.Started() == nil })
 	stopRunner := p.background(runner.Run)
@@ -307,6 +310,50 @@ func TestAReaderKnowsForAMomentWhatItHasFound(t *testing.T) {
 	if third.Position.Equal(first.Position) || !third.Position.Reaches(first.Position) || again != version {
 		t.Errorf("it was at %s, and is at %s", first.Position, third.Position)
 	}
+}
+
+// Verifications of one source compare with the same rows of the log, which are read on where they end. A replay of a
+// part of the history is compared with a part of them.
+func TestVerificationsOfASourceShareTheRowsOfTheLog(t *testing.T) {
+	p := newPlatform(t)
+	p.rawKept = time.Hour
+	p.sell(500)
+	p.run()
+	first := p.create(promoting)
+	p.becomes(first.ID, catalog.Live)
+	databases := p.verifyDatabases()
+	p.sell(300)
+	again := p.create()
+	p.becomes(again.ID, catalog.Staged)
+	if v := p.verify(again.ID); !v.Green || v.Sampled != 7 {
+		t.Errorf("it was verified: %+v", v)
+	}
+	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: 1}
+	part := p.create(func(o *replay.Order) { o.UpTo = eventlog.PositionOf(eventlog.Offsets{tp: 20}) })
+	p.becomes(part.ID, catalog.Staged)
+	if v := p.verify(part.ID); !v.Green || v.Sampled != 7 {
+		t.Errorf("a part of the history was verified: %+v", v)
+	}
+	if after := p.verifyDatabases(); databases == "" || after != databases {
+		t.Errorf("rows of the log are in %q, and were in %q", after, databases)
+	}
+}
+
+// verifyDatabases are the databases with rows that verifications are compared with.
+func (p *platform) verifyDatabases() (names string) {
+	p.t.Helper()
+	err := p.conn.Each(p.ctx, "SELECT name FROM system.databases "+
+		"WHERE startsWith(name, currentDatabase() || '_verify_') ORDER BY name", nil, nil,
+		func(rows clickhouse.Rows) error {
+			var name string
+			err := rows.Scan(&name)
+			names += name + " "
+			return err
+		})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return names
 }
 
 func (p *platform) decide(typ catalog.Type, id string) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/holdfast/holdfast/pkg/analytics"
-	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/insight"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
@@ -40,7 +38,7 @@ func (r *Runner) verify(ctx context.Context, replay, live *catalog.Replay) (*cat
 			return v, err
 		}
 	}
-	return v, r.checkLog(ctx, v, side, replay, at)
+	return v, r.checkLog(ctx, v, side, at)
 }
 
 // verifiedOffsets are the offsets at which a replay is verified.
@@ -98,9 +96,9 @@ func differencesOf(found []insight.Difference) (differences []catalog.Difference
 }
 
 // checkLog compares keys that are drawn at random with the raw log: the rows of the source are made from Kafka, in a
-// database of their own, and asked by one plain query.
+// database of their own (rawRows), and asked by one plain query.
 func (r *Runner) checkLog(
-	ctx context.Context, v *catalog.Verified, staged insight.Side, replay *catalog.Replay, at eventlog.Offsets,
+	ctx context.Context, v *catalog.Verified, staged insight.Side, at eventlog.Offsets,
 ) error {
 	sample, err := staged.Sample(ctx, r.cfg.Conn, sampledKeys, rand.Uint64(), at)
 	if err != nil {
@@ -108,7 +106,7 @@ func (r *Runner) checkLog(
 	}
 	v.Sampled = sample.Len()
 	if v.Sampled > 0 {
-		wrong, err := r.checkSample(ctx, staged, sample, replay, at)
+		wrong, err := r.checkSample(ctx, staged, sample, at)
 		if err != nil {
 			return err
 		}
@@ -122,42 +120,11 @@ func (r *Runner) checkLog(
 }
 
 func (r *Runner) checkSample(
-	ctx context.Context, staged insight.Side, sample *insight.Sample, replay *catalog.Replay, at eventlog.Offsets,
+	ctx context.Context, staged insight.Side, sample *insight.Sample, at eventlog.Offsets,
 ) ([]insight.Difference, error) {
-	// Another conductor, which has not noticed, may verify the same replay.
-	conn, err := r.cfg.Conn.Sibling(fmt.Sprintf("%s%s_%08x", verifySuffix, shortID(replay.ID), rand.Uint32()))
+	raw, err := r.rawRows(ctx, staged.Source, at)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	defer func() {
-		if err := conn.DropDatabase(context.WithoutCancel(ctx)); err != nil { // the sweep tries again
-			r.cfg.Logger.Warn("rows of the log are left after a verification", "database", conn.Database(), "error", err)
-		}
-	}()
-	if err := r.readLog(ctx, conn, staged.Source, at); err != nil {
-		return nil, err
-	}
-	return staged.CheckAgainst(ctx, r.cfg.Conn, sample, conn.Database())
-}
-
-// readLog makes the rows of a source that are of events below at.
-func (r *Runner) readLog(ctx context.Context, conn *clickhouse.Conn, source insight.Source, at eventlog.Offsets) error {
-	upTo := eventlog.Offsets{}
-	for tp, offset := range at {
-		if source.HasTopic(tp.Topic) {
-			upTo[tp] = offset
-		}
-	}
-	tables, err := analytics.OpenLogTables(ctx, r.cfg.Client, conn, source.Table, nil, upTo)
-	if err != nil {
-		return err
-	}
-	defer tables.Close()
-	for !tables.Done() {
-		if err := tables.ReadBlock(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return staged.CheckAgainst(ctx, r.cfg.Conn, sample, raw.database, at)
 }
