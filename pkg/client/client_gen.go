@@ -291,7 +291,7 @@ type AdjustStock struct {
 	// Location Without control characters, and without spaces at its ends. Empty is main.
 	Location Location `json:"location,omitempty,omitzero"`
 
-	// OccurredAt In the years 1970 to 2199. Leap seconds are not taken.
+	// OccurredAt When it happened: in the years 1970 to 2199, and at most 24 hours after the server's clock. Leap seconds are not taken.
 	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
 	Reason     Reason     `json:"reason"`
 	Reference  Reference  `json:"reference,omitempty,omitzero"`
@@ -545,7 +545,7 @@ type ImportDocument struct {
 	CustomerID string      `json:"customer_id,omitempty,omitzero"`
 	Lines      []OrderLine `json:"lines"`
 
-	// OccurredAt In the years 1970 to 2199. Leap seconds are not taken.
+	// OccurredAt When it happened: in the years 1970 to 2199, and at most 24 hours after the server's clock. Leap seconds are not taken.
 	OccurredAt OccurredAt `json:"occurred_at"`
 	Reference  string     `json:"reference"`
 }
@@ -675,7 +675,7 @@ type Name = string
 // NewSKU As SKU, and without the control characters U+0080 to U+009F. HTTP clients take `.` and `..` out of a path.
 type NewSKU = string
 
-// OccurredAt In the years 1970 to 2199. Leap seconds are not taken.
+// OccurredAt When it happened: in the years 1970 to 2199, and at most 24 hours after the server's clock. Leap seconds are not taken.
 type OccurredAt = time.Time
 
 // OpenDelivery What is still to come to a location under a reference.
@@ -989,7 +989,7 @@ type ReceiveStock struct {
 	// Location Without control characters, and without spaces at its ends. Empty is main.
 	Location Location `json:"location,omitempty,omitzero"`
 
-	// OccurredAt In the years 1970 to 2199. Leap seconds are not taken.
+	// OccurredAt When it happened: in the years 1970 to 2199, and at most 24 hours after the server's clock. Leap seconds are not taken.
 	OccurredAt OccurredAt `json:"occurred_at,omitempty,omitzero"`
 	Quantity   Quantity   `json:"quantity"`
 	Reference  Reference  `json:"reference,omitempty,omitzero"`

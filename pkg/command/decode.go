@@ -75,10 +75,18 @@ func (d *decoding) reference(s string) string {
 
 func (d *decoding) location(s string) string { return d.Location("/location", s) }
 
-// occurredAt notes when something happened, where the body says so.
+// occurredAt notes when something happened, where the body says so. What has not happened yet is refused. Logs may have
+// events of such a time nevertheless: earlier releases took them.
 func (d *decoding) occurredAt(s *string) {
-	if s != nil {
-		d.occurredAtMicros = d.Time("/occurred_at", *s)
+	if s == nil {
+		return
+	}
+	micros, valid := d.Time("/occurred_at", *s)
+	d.occurredAtMicros = micros
+	if valid && micros > d.receivedAtMicros+limits.MaxFuture.Microseconds() {
+		d.Invalid("/occurred_at", "must not be in the future: at most "+strconv.Itoa(int(limits.MaxFuture.Hours()))+
+			" hours after the clock of the server, which was at "+
+			time.UnixMicro(d.receivedAtMicros).UTC().Format(time.RFC3339))
 	}
 }
 

@@ -15,6 +15,9 @@ import (
 
 const testOrderID = "5f0c7f5e-2d5c-5a35-9d2f-0c9a3c1f7a11"
 
+// receivedAt is when commands of tests were received: in March 2011.
+const receivedAt = 1_300_000_000_000_000
+
 const threeLines = `{"customer_id":"c-1","currency":"GBP","lines":[` +
 	`{"sku":"A1","quantity":2,"unit_price":"2.55"},{"sku":"A2","quantity":1,"unit_price":"12.5"},` +
 	`{"sku":"A3","quantity":40,"unit_price":"0.105"}]}`
@@ -31,18 +34,18 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 			`"total":"5.10","country":"EIRE"}`, order.Place{
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Country: "EIRE", Terms: order.Prepaid, TotalMicros: &total,
 			Lines:    []order.PlaceLine{{SKU: "A1", Quantity: 2, UnitPriceMicros: 2_550_000}},
-			AtMicros: 1_000, PaymentDeadlineMicros: 1_000 + time.Hour.Microseconds(),
+			AtMicros: receivedAt, PaymentDeadlineMicros: receivedAt + time.Hour.Microseconds(),
 		}, 0},
 		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","payment_terms":"on_account","lines":[{"sku":"A1","quantity":` +
 			`2,"unit_price":"0"}]}`, order.Place{
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
-			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
+			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: receivedAt,
 		}, 0},
 		{PlaceOrder, `{"customer_id":"c-1","currency":"GBP","lines":[{"sku":"A1","quantity":2,"unit_price":"0"}],` +
 			`"payment_terms":"on_account",` +
 			`"allocation":{"policy":"fewest_locations","locations":["north","main"]}}`, order.Place{
 			OrderID: testOrderID, CustomerID: "c-1", Currency: "GBP", Terms: order.OnAccount,
-			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: 1_000,
+			Lines: []order.PlaceLine{{SKU: "A1", Quantity: 2}}, AtMicros: receivedAt,
 			Allocation: &order.AllocationRule{Policy: order.FewestLocations, Locations: []string{"north", "main"}},
 		}, 0},
 		{ImportCreditNote, `{"reference":"C1","currency":"GBP","occurred_at":"2010-12-01T08:26:00Z","lines":[{"sku":"A1",` +
@@ -52,9 +55,9 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		}, at},
 		{CancelOrder, `{"reason":"x"}`, order.Cancel{Reason: "x"}, 0},
 		{AuthorizePayment, `{"amount":"7.65","reference":"pi"}`, order.AuthorizePayment{
-			AmountMicros: 7_650_000, Reference: "pi", DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
+			AmountMicros: 7_650_000, Reference: "pi", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
 		{StartPayment, `{"action":"start","reference":"pi"}`,
-			order.StartPayment{Reference: "pi", DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
+			order.StartPayment{Reference: "pi", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
 		{VoidPayment, `{"reason":"x"}`, order.VoidPayment{Reason: "x"}, 0},
 		{RefundPayment, `{"amount":"0.50","reference":"re"}`, order.RefundPayment{AmountMicros: 500_000, Reference: "re"}, 0},
 		{FailPayment, `{"reference":"pi","reason":"declined"}`, order.FailPayment{Reference: "pi", Reason: "declined"}, 0},
@@ -83,7 +86,7 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 				Lines: []order.AmendLine{{SKU: "A1"}, {SKU: "B", Line: 2, Quantity: 3,
 					UnitPriceMicros: new(int64)}}, Reason: "x"}, 0},
 		{HoldOrder, `{"reason":"x"}`, order.Hold{Reason: "x"}, 0},
-		{ResumeOrder, ``, order.Resume{DeadlineMicros: 1_000 + time.Hour.Microseconds()}, 0},
+		{ResumeOrder, ``, order.Resume{DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
 		{RequestReturn, `{"reason":"x"}`, order.RequestReturn{ReturnID: ReturnID(testOrderID, "k"), Reason: "x"}, 0},
 		{RequestReturn, `{"lines":[{"sku":"A1","quantity":2}]}`, order.RequestReturn{
 			ReturnID: ReturnID(testOrderID, "k"), Lines: []order.LineQuantity{{SKU: "A1", Quantity: 2}},
@@ -125,7 +128,7 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{SetSafetyStock, `{"quantity":0}`, inventory.SetSafetyStock{Location: "main"}, 0},
 		{SetBackorderLimit, `{"limit":7}`, inventory.SetBackorderLimit{Limit: 7}, 0},
 	} {
-		o, s, occurred, err := Decode(test.typ, testOrderID, "k", []byte(test.body), 1_000, Options{PaymentWindow: time.Hour})
+		o, s, occurred, err := Decode(test.typ, testOrderID, "k", []byte(test.body), receivedAt, Options{PaymentWindow: time.Hour})
 		var got any = s
 		if o != nil {
 			got = o
@@ -340,10 +343,27 @@ func TestFaultsAreBounded(t *testing.T) {
 	}
 }
 
+// What has happened may be 24 hours ahead of the clock of the replica that takes the command.
+func TestTheFutureHasNotHappened(t *testing.T) {
+	for ahead, code := range map[time.Duration]string{
+		-time.Hour: "", limits.MaxFuture: "", limits.MaxFuture + time.Microsecond: "invalid_occurred_at",
+	} {
+		at := time.UnixMicro(receivedAt).Add(ahead).UTC().Format(time.RFC3339Nano)
+		_, _, _, err := Decode(ReceiveStock, "A1", "k", []byte(`{"quantity":1,"occurred_at":"`+at+`"}`), receivedAt, Options{})
+		var p *problem.Problem
+		errors.As(err, &p)
+		if (code == "") != (err == nil) || err != nil && (p == nil || p.Code != code ||
+			!strings.Contains(p.Detail, "2011-03-13T07:06:40Z")) {
+			t.Errorf("%s ahead: %v", ahead, err)
+		}
+	}
+}
+
 func TestFingerprintIsOfTheMeaning(t *testing.T) {
 	fingerprint := func(typ, body string) [16]byte {
 		t.Helper()
-		cmd, err := Parse(Request{Type: typ, ID: "A1", Key: new("k"), Body: []byte(body)}, Options{})
+		r := Request{Type: typ, ID: "A1", Key: new("k"), Body: []byte(body), ReceivedAtMicros: receivedAt}
+		cmd, err := Parse(r, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

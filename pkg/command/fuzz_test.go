@@ -20,7 +20,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(ShipOrder, []byte(`{"lines":null}`))
 	f.Add(CountStock, []byte(`{"counted":1,"counted":2}`))
 	f.Fuzz(func(t *testing.T, typ string, body []byte) {
-		r := Request{Type: typ, ID: testOrderID, Key: new("k"), Body: body, ReceivedAtMicros: 1}
+		r := Request{Type: typ, ID: testOrderID, Key: new("k"), Body: body, ReceivedAtMicros: receivedAt}
 		first, err := Parse(r, Options{})
 		if err != nil {
 			checkProblem(t, err)

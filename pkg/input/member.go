@@ -171,16 +171,18 @@ func (b *Body) Level(pointer string, units *int64) int64 {
 }
 
 // Time reads an RFC 3339 time into microseconds since 1970. Its year, as written, is from limits.FirstYear to
-// limits.LastYear.
-func (b *Body) Time(pointer, s string) int64 {
+// limits.LastYear. It returns false when it has noted a fault.
+func (b *Body) Time(pointer, s string) (micros int64, valid bool) {
 	t, ok := ParseTime(s)
 	switch {
 	case !ok:
 		b.Invalid(pointer, "must be a time as RFC 3339 has it, like 2011-12-09T12:50:00Z, and no leap second")
 	case t.Year() < limits.FirstYear || t.Year() > limits.LastYear:
 		b.Invalid(pointer, "must be in the years "+strconv.Itoa(limits.FirstYear)+" to "+strconv.Itoa(limits.LastYear))
+	default:
+		return t.UnixMicro(), true
 	}
-	return t.UnixMicro()
+	return 0, false
 }
 
 // rfc3339 is the form of a time. time.Parse takes more, such as one digit for an hour or a comma before the fraction,

@@ -8,6 +8,7 @@ package limits
 
 import (
 	"strconv"
+	"time"
 	"unicode/utf8"
 )
 
@@ -62,6 +63,10 @@ const (
 	FirstYear = 1970
 	LastYear  = 2199
 )
+
+// MaxFuture is how long after the clock of the replica that takes a command something may have happened, by what the
+// client says. It leaves room for clocks that differ, and for a local time that was sent as one of UTC.
+const MaxFuture = 24 * time.Hour
 
 // Quantities says which quantities are taken, for the text of a refusal: "1 to 1000000000 units".
 func Quantities(least int) string {

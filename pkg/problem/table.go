@@ -75,9 +75,10 @@ var rows = []Row{
 	},
 	{
 		Code: "invalid_occurred_at", Status: http.StatusBadRequest,
-		Title:  "The time is not valid",
-		Cause:  "The time is not RFC 3339, or outside of the years 1970 to 2199.",
-		Remedy: fixRequest,
+		Title: "The time is not valid",
+		Cause: "The time is not RFC 3339, outside of the years 1970 to 2199, or more than 24 hours after the server's clock: " +
+			"it is the time when something has happened.",
+		Remedy: "Correct the time. If it is right, set the clock of the server.",
 	},
 	{
 		Code: "invalid_customer_id", Status: http.StatusBadRequest,

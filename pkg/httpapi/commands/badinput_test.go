@@ -69,6 +69,8 @@ var badInput = []struct {
 		"invalid_occurred_at", "/occurred_at", nil},
 	{"time of 1969", post, stockPath + "/receipts", `{"quantity":1,"occurred_at":"1969-12-31T23:59:59Z"}`, 400,
 		"invalid_occurred_at", "/occurred_at", nil},
+	{"time in the future", post, stockPath + "/receipts", `{"quantity":1,"occurred_at":"2199-01-01T00:00:00Z"}`, 400,
+		"invalid_occurred_at", "/occurred_at", nil},
 	{"time of 2200", post, stockPath + "/receipts", `{"quantity":1,"occurred_at":"2200-01-01T00:00:00Z"}`, 400,
 		"invalid_occurred_at", "/occurred_at", nil},
 	{"terms empty", post, placePath, with(`"currency"`, `"payment_terms":"","currency"`), 400, "invalid_terms",
