@@ -1116,7 +1116,9 @@ type ReplayEstimateBasis string
 // ReplayFilled defines model for ReplayFilled.
 type ReplayFilled struct {
 	// Events Offsets that it went through
-	Events  int64   `json:"events"`
+	Events int64 `json:"events"`
+
+	// Seconds How long it was worked at, without pauses, throttle, and work on other replays
 	Seconds float64 `json:"seconds"`
 }
 

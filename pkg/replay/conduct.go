@@ -136,12 +136,16 @@ func (r *Runner) noteFilled(ctx context.Context, t *table, durable analytics.Dur
 	if p == nil || !p.Next.Reaches(target(t.replay)) {
 		return
 	}
+	seconds, err := workedSeconds(ctx, r.cfg.Conn, t.replay.ID, t.Table)
+	if err != nil {
+		return
+	}
 	var events int64
 	for _, offset := range target(t.replay) {
 		events += offset
 	}
 	r.decide(ctx, catalog.Decision{Type: catalog.ReplayFilled, ReplayID: t.replay.ID, Filled: &catalog.Filled{
-		Events: events, Seconds: p.FilledAt.Sub(p.BegunAt).Seconds(),
+		Events: events, Seconds: seconds,
 	}})
 }
 

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
@@ -62,9 +63,11 @@ func (r *Runner) reached(ctx context.Context, t *table, durable analytics.Durabl
 	reached.Merge(t.log.Next())
 	// What was read is used first, so that the throttle and a late mirror hold up the reading, too.
 	if used := len(t.behind(reached, chunkOffsets).intervals) == 0; used && !t.log.Done() && !r.mirrorIsLate {
+		began := time.Now()
 		if err := t.log.ReadBlock(ctx); err != nil {
 			return nil, err
 		}
+		t.worked += time.Since(began)
 		if err := saveProgress(ctx, r.cfg.Conn, t, t.logName(), t.log.Next()); err != nil {
 			return nil, err
 		}

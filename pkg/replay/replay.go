@@ -50,8 +50,12 @@ const (
 	longestBackoff = 10 * time.Second
 	// longStall is after how long the conductor says for others, which may have gone, that a replay goes on.
 	longStall = 5 * time.Minute
-	// stalledAfter is how long a table fails before the catalogue is told.
-	stalledAfter = 2 * time.Second
+	// stalledAfter is how long a table fails before the catalogue is told. That it goes on is told once it has worked for
+	// steadyFor, which doubles with each stall of the last hour up to longestSteady: what comes and goes is stalled
+	// meanwhile, and leaves about twenty decisions an hour.
+	stalledAfter  = 2 * time.Second
+	steadyFor     = 2 * time.Second
+	longestSteady = 10 * time.Minute
 )
 
 // self is who decides what follows from the work itself.

@@ -35,6 +35,10 @@ type table struct {
 	pauses    backoff.Backoff
 	retryAt   time.Time
 	failingAt time.Time // when the errors began; zero: there is none
+	// worksAt is when the work began that followed errors of this process; zero: there were none, or there are now.
+	worksAt time.Time
+	// worked is time of work that the progress does not say yet.
+	worked time.Duration
 }
 
 // versionOf is the version of a replay with its table.
@@ -159,15 +163,33 @@ func (r *Runner) fill(ctx context.Context, t *table, durable analytics.Durable) 
 	if err != nil {
 		return r.failed(ctx, t, err)
 	}
-	failed := !t.failingAt.IsZero()
-	if failed {
-		t.failingAt = time.Time{}
+	if !t.failingAt.IsZero() {
+		t.failingAt, t.worksAt = time.Time{}, time.Now()
 		t.pauses.Reset()
 	}
-	if t.replay.Stalled != "" && (failed || r.conducts(durable) && t.stalledFor() > longStall) {
-		r.decide(ctx, catalog.Decision{Type: catalog.ReplayContinued, ReplayID: t.replay.ID})
+	if t.replay.Stalled == "" {
+		return wait
 	}
-	return wait
+	steady := t.steadyIn()
+	if steady <= 0 || r.conducts(durable) && t.stalledFor() > longStall {
+		r.decide(ctx, catalog.Decision{Type: catalog.ReplayContinued, ReplayID: t.replay.ID})
+		return wait
+	}
+	return min(wait, steady)
+}
+
+// steadyIn is after how much more work a replay that stalled goes on for sure.
+func (t *table) steadyIn() time.Duration {
+	if t.worksAt.IsZero() {
+		return longStall
+	}
+	needed := steadyFor / 2
+	for _, d := range t.replay.Log {
+		if d.Type == catalog.ReplayStalled && time.Since(d.At) < time.Hour {
+			needed = min(2*needed, longestSteady)
+		}
+	}
+	return time.Until(t.worksAt.Add(needed))
 }
 
 // conducts reports whether this replica is the conductor.
@@ -230,9 +252,11 @@ func (r *Runner) fillOnce(ctx context.Context, t *table, durable analytics.Durab
 	if err != nil {
 		return 0, err
 	}
+	t.worked += time.Since(t.filledAt)
 	if err := saveProgress(ctx, r.cfg.Conn, t, t.Table, w.next); err != nil {
 		return 0, err
 	}
+	t.worked = 0
 	t.next.Merge(w.next)
 	r.metrics.filled(t.replay, w.offsets, time.Since(t.filledAt))
 	switch {
@@ -261,7 +285,7 @@ func (r *Runner) failed(ctx context.Context, t *table, err error) time.Duration 
 	}
 	pause := t.pauses.Next()
 	t.retryAt = time.Now().Add(pause)
-	if t.failingAt.IsZero() {
+	if t.worksAt = (time.Time{}); t.failingAt.IsZero() {
 		t.failingAt = time.Now()
 	}
 	r.metrics.failed(t.replay)

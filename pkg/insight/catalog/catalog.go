@@ -119,26 +119,28 @@ func (c *Catalog) follow(ctx context.Context, read func()) error {
 	}
 }
 
-// read applies records.
+// read applies records. The state is copied once for all of them: a long topic is read in a few copies.
 func (c *Catalog) read(records []eventlog.Record, next, end int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	state := c.state
+	if len(records) > 0 {
+		state = state.clone()
+	}
 	for _, rec := range records {
 		var d Decision
 		if err := json.Unmarshal(rec.Value, &d); err != nil {
 			c.logger.Error("a record is no decision about insights, and is passed", "offset", rec.Offset, "error", err)
 			continue
 		}
-		state, err := c.state.Apply(d)
-		if err != nil {
+		if err := state.note(d); err != nil {
 			c.logger.Warn("a decision about insights has no effect", "offset", rec.Offset, "type", d.Type, "why", err)
 			if _, ours := c.refused[d.ID]; ours {
 				c.refused[d.ID] = err
 			}
-			continue
 		}
-		c.state = state
 	}
+	c.state = state
 	c.fault, c.next = nil, max(c.next, next)
 	c.current = c.current || c.next >= end
 	close(c.changed)

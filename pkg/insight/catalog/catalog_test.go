@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -183,6 +184,9 @@ func TestAnyDecisionsLeaveTheCatalogWhole(t *testing.T) {
 			}
 			d := decision(words)
 			next, err := s.Apply(d)
+			if copied := s.Clone(); err != nil && (copied.Note(d) == nil || !reflect.DeepEqual(copied, s)) {
+				t.Fatalf("%s is not allowed, and changes %s to %s", words, phases(s), phases(copied))
+			}
 			if again, _ := next.Apply(d); err == nil && phases(again) != phases(next) {
 				t.Fatalf("%s, read twice: %s, then %s", words, phases(next), phases(again))
 			}
@@ -202,6 +206,75 @@ func TestAnyDecisionsLeaveTheCatalogWhole(t *testing.T) {
 				t.Fatalf("%d replays are at work: %s", atWork, phases(s))
 			}
 		}
+	}
+}
+
+// Where ClickHouse comes and goes, a replay stalls and goes on again and again. Its log has the last of that, and all
+// that was decided besides.
+func TestStallsLeaveAShortLog(t *testing.T) {
+	s, before := catalog.NewState(), 0
+	for _, words := range []string{"create a", "fill a", "verify a", "verified a", "promote a"} {
+		var err error
+		if s, err = s.Apply(decision(words)); err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			for _, words := range []string{"stall a", "continue a"} {
+				last := s.Replay("a")
+				before = len(last.Log)
+				if s, err = s.Apply(decision(words)); err != nil {
+					t.Fatal(err)
+				}
+				if len(last.Log) != before {
+					t.Fatal("the state before has changed")
+				}
+			}
+		}
+	}
+	counts := map[catalog.Type]int{}
+	log := s.Replay("a").Log
+	for _, d := range log {
+		counts[d.Type]++
+	}
+	if len(log) != 5+5*catalog.MaxStalls || counts[catalog.ReplayStalled] != counts[catalog.ReplayContinued] ||
+		log[0].Type != catalog.ReplayCreated || log[len(log)-1].Type != catalog.ReplayContinued {
+		t.Errorf("the log has %d decisions, %v", len(log), counts)
+	}
+}
+
+// BenchmarkStalls is what one decision costs among those that a week leaves in which ClickHouse comes and goes: of 15
+// replays one says so every five minutes.
+func BenchmarkStalls(b *testing.B) {
+	const replays, decisions = 15, 15 * 2 * 7 * 24 * 12
+	s := catalog.NewState()
+	words := func(verb string, i int) catalog.Decision { return decision(fmt.Sprintf("%s r-%d", verb, i%replays)) }
+	for i := range replays {
+		d := words("create", i)
+		d.Insight = fmt.Sprint("units-", i)
+		if err := s.Note(d); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for i := range decisions {
+		if err := s.Note(words([]string{"stall", "continue"}[i%2], i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	d := words("stall", 0)
+	for _, way := range []struct {
+		name string
+		note func() error
+	}{
+		{"on a copy", func() error { _, err := s.Apply(d); return err }},
+		{"in a batch", func() error { d.ID = fmt.Sprint(rand.Uint64()); return s.Note(d) }},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			for b.Loop() {
+				if err := way.note(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

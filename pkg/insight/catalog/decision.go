@@ -120,7 +120,9 @@ func offsetsOf(text string) eventlog.Offsets {
 // Filled is how a replay came to its end.
 type Filled struct {
 	// Events is the number of offsets that it went through.
-	Events  int64   `json:"events"`
+	Events int64 `json:"events"`
+	// Seconds is how long it was worked at, without pauses, throttle, and work on other replays. Of several replicas it is
+	// the one that took longest. Earlier releases have written the time from the begin to the end.
 	Seconds float64 `json:"seconds"`
 }
 

@@ -14,14 +14,25 @@ func (s *State) Apply(d Decision) (*State, error) {
 		return s, nil
 	}
 	next := s.clone()
-	next.seen[d.ID] = true
-	if err := next.apply(d); err != nil {
+	if err := next.note(d); err != nil {
 		return s, err
 	}
 	return next, nil
 }
 
-// clone copies the state as deep as apply changes it. Decisions are rare.
+// note changes the state by a decision. One that is not allowed changes nothing.
+func (s *State) note(d Decision) error {
+	if s.seen[d.ID] {
+		return nil
+	}
+	err := s.apply(d)
+	if err == nil {
+		s.seen[d.ID] = true
+	}
+	return err
+}
+
+// clone copies the state as deep as note changes it.
 func (s *State) clone() *State {
 	next := &State{
 		insights: make(map[string]*Insight, len(s.insights)), replays: make(map[string]*Replay, len(s.replays)),
@@ -29,7 +40,7 @@ func (s *State) clone() *State {
 	}
 	for id, r := range s.replays {
 		copied := *r
-		copied.Log = slices.Clone(r.Log)
+		copied.Log = slices.Clip(r.Log) // what is appended to the copy is not in the original
 		next.replays[id] = &copied
 	}
 	of := func(r *Replay) *Replay {
@@ -70,9 +81,26 @@ func (s *State) decideReplay(d Decision) error {
 	if err := s.change(r, d); err != nil {
 		return err
 	}
-	r.Log = append(r.Log, d)
+	r.log(d)
 	s.startQueued(s.insights[r.Insight])
 	return nil
+}
+
+// maxStalls is how many stalls and continuations that follow each other are kept in a replay's log, the newest. Where
+// ClickHouse comes and goes for a week, the log is as short as before.
+const maxStalls = 20
+
+// log notes a decision about the replay.
+func (r *Replay) log(d Decision) {
+	isStall := func(d Decision) bool { return d.Type == ReplayStalled || d.Type == ReplayContinued }
+	begin := len(r.Log)
+	for begin > 0 && isStall(r.Log[begin-1]) {
+		begin--
+	}
+	if isStall(d) && len(r.Log)-begin >= maxStalls {
+		r.Log = slices.Delete(slices.Clone(r.Log), begin, begin+1)
+	}
+	r.Log = append(r.Log, d)
 }
 
 func (s *State) create(d Decision) error {
@@ -123,30 +151,52 @@ func (s *State) change(r *Replay, d Decision) error {
 	case ReplayResumed:
 		return r.move(d, Filling, Paused)
 	case ReplayCancelled:
+		if err := r.move(d, Cancelled, Queued, Filling, Paused); err != nil {
+			return err
+		}
 		r.Verifying = false
-		return r.move(d, Cancelled, Queued, Filling, Paused)
+		return nil
 	case ReplayDiscarded:
 		return s.discard(r, d)
-	case ReplayFilled:
-		r.Filled, r.Stalled = d.Filled, ""
-		return r.move(d, Staged, Filling)
-	case ReplayStalled:
-		r.Stalled = d.Reason
-		return r.is(d, Filling, Staged, Live, Former)
-	case ReplayContinued:
-		r.Stalled = ""
-		return r.is(d, Filling, Paused, Staged, Live, Former)
-	case VerifyRequested:
-		r.Verifying = true
-		return r.is(d, Filling, Staged, Former, Live)
-	case ReplayVerified:
-		r.Verified, r.Verifying = d.Verified, false
-		return r.is(d, Filling, Paused, Staged, Live, Former)
 	case Promoted:
 		return s.promote(r, d)
 	default:
+		return r.noteWork(d)
+	}
+}
+
+// noteWork applies a decision about the work of a replay.
+func (r *Replay) noteWork(d Decision) error {
+	phases, known := workPhases[d.Type]
+	if !known {
 		return refuse("a decision of the unknown type %s: a newer release has written it", d.Type)
 	}
+	if err := r.is(d, phases...); err != nil {
+		return err
+	}
+	switch d.Type {
+	case ReplayFilled:
+		r.Phase, r.Filled, r.Stalled = Staged, d.Filled, ""
+	case ReplayStalled:
+		r.Stalled = d.Reason
+	case ReplayContinued:
+		r.Stalled = ""
+	case VerifyRequested:
+		r.Verifying = true
+	case ReplayVerified:
+		r.Verified, r.Verifying = d.Verified, false
+	default: // no other has phases
+	}
+	return nil
+}
+
+// workPhases are the phases in which decisions about the work of a replay are allowed.
+var workPhases = map[Type][]Phase{
+	ReplayFilled:    {Filling},
+	ReplayStalled:   {Filling, Staged, Live, Former},
+	ReplayContinued: {Filling, Paused, Staged, Live, Former},
+	VerifyRequested: {Filling, Staged, Former, Live},
+	ReplayVerified:  {Filling, Paused, Staged, Live, Former},
 }
 
 // is refuses a decision about a replay that is in none of the phases.
@@ -193,12 +243,12 @@ func (s *State) promote(r *Replay, d Decision) error {
 	}
 	if i.Former != nil && i.Former != r {
 		i.Former.Phase, i.Former.Verifying = Discarded, false
-		i.Former.Log = append(i.Former.Log, d)
+		i.Former.log(d)
 	}
 	i.Former = i.Live
 	if i.Former != nil {
 		i.Former.Phase = Former
-		i.Former.Log = append(i.Former.Log, d)
+		i.Former.log(d)
 	}
 	r.Phase, r.PromotedAt = Live, d.At
 	i.Live = r
@@ -237,8 +287,8 @@ func (s *State) rollBack(d Decision) error {
 	i.Live, i.Former = i.Former, i.Live
 	i.Live.Phase, i.Live.PromotedAt = Live, d.At
 	i.Former.Phase = Former
-	i.Live.Log = append(i.Live.Log, d)
-	i.Former.Log = append(i.Former.Log, d)
+	i.Live.log(d)
+	i.Former.log(d)
 	return nil
 }
 
@@ -250,7 +300,7 @@ func (s *State) drop(d Decision) error {
 	for _, r := range i.Replays {
 		if !r.IsEnded() {
 			r.Phase, r.Verifying = Discarded, false
-			r.Log = append(r.Log, d)
+			r.log(d)
 		}
 	}
 	delete(s.insights, d.Insight)
