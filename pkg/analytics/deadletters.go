@@ -103,11 +103,45 @@ func (d DeadLetter) Event(ctx context.Context, client *eventlog.Client) (*eventl
 // Retry mirrors the event of a dead letter. After an upgrade this program may know its schema. The rows get the same
 // keys as if the event had been mirrored at first. Sales of its order are made again: those of later events depend on
 // it.
+//
+// A rebuild may swap the mirror meanwhile, and its program may not know the schema. So the letter is settled before it
+// is known whether the mirror is still the same, and the rows are written again into one that is not. A swap that is
+// not over by then finds the letter settled, and parks it again if the new mirror has no rows of it (rebuild.finish).
 func Retry(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, letter DeadLetter) error {
+	return retry(ctx, client, conn, letter, func(settled DeadLetter) error {
+		return Park(ctx, client, []DeadLetter{settled})
+	})
+}
+
+func retry(
+	ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, letter DeadLetter, settle func(DeadLetter) error,
+) error {
 	event, err := letter.Event(ctx, client)
 	if err != nil {
 		return err
 	}
+	letter.Retried = true
+	for {
+		mirror, err := mirrorID(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if err := mirrorLate(ctx, conn, mirror, event, letter); err != nil {
+			return err
+		}
+		if err := settle(letter); err != nil {
+			return err
+		}
+		if now, err := mirrorID(ctx, conn); err != nil || now == mirror {
+			return err
+		}
+	}
+}
+
+// mirrorLate writes the rows of an event after those of later ones.
+func mirrorLate(
+	ctx context.Context, conn *clickhouse.Conn, mirror uuid.UUID, event *eventlog.Record, letter DeadLetter,
+) error {
 	var r rows
 	if err := r.add(event); err != nil {
 		return fmt.Errorf("%s still cannot be mirrored: %w", letter.Place(), err)
@@ -122,19 +156,11 @@ func Retry(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, 
 			return fmt.Errorf("sales of the order of %s: %w", letter.Place(), err)
 		}
 	}
-	if err := noteRepair(ctx, conn, event); err != nil {
-		return err
-	}
-	letter.Retried = true
-	return Park(ctx, client, []DeadLetter{letter})
+	return noteRepair(ctx, conn, mirror, event)
 }
 
 // noteRepair records that rows of an event were written after rows of later ones.
-func noteRepair(ctx context.Context, conn *clickhouse.Conn, event *eventlog.Record) error {
-	mirror, err := mirrorID(ctx, conn)
-	if err != nil {
-		return err
-	}
+func noteRepair(ctx context.Context, conn *clickhouse.Conn, mirror uuid.UUID, event *eventlog.Record) error {
 	at := time.Now().UTC()
 	return conn.Insert(ctx, tableRepairs, []clickhouse.Column{
 		columnOf("mirror_id", &[]uuid.UUID{mirror}).Column,

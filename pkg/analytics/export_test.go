@@ -10,6 +10,9 @@ import (
 // DropRows is what a mirror of another log does to its tables.
 var DropRows = dropRows
 
+// RetryWith is Retry with another way to settle the letter.
+var RetryWith = retry
+
 // AsNewerProgram makes this process a program with one more migration, until the test ends.
 func AsNewerProgram(t *testing.T, migration string) {
 	t.Helper()

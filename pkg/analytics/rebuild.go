@@ -161,6 +161,8 @@ func (r *rebuild) finish(ctx context.Context, report *RebuildReport) error {
 	r.observe(RebuildState{Phase: RebuildDrops})
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
 	defer cancel()
+	// A retry may have settled a letter by rows of the former tables, after the shadow's were parked.
+	parkErr := r.shadow.parkUndecoded(ctx, r.cfg.Client)
 	err := r.shadow.drop(ctx)
 	if err != nil {
 		err = fmt.Errorf("the mirror is rebuilt and in use, but its former tables remain in the database %s, "+
@@ -168,7 +170,7 @@ func (r *rebuild) finish(ctx context.Context, report *RebuildReport) error {
 	}
 	retired, retireErr := retireLetters(ctx, r.cfg.Client, r.cfg.Conn, r.cfg.Logger)
 	report.Retired = retired
-	return errors.Join(err, retireErr)
+	return errors.Join(err, parkErr, retireErr)
 }
 
 func (r *rebuild) observe(s RebuildState) {

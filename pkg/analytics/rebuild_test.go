@@ -581,6 +581,103 @@ func (f *fixture) lettersOf(place string) (n int) {
 	return n
 }
 
+// A letter is retried while a rebuild swaps the mirror, whose program cannot decode the event. Whenever that happens, the
+// mirror in use has its rows in the end, or it is a dead letter.
+func TestARetryWhileTheMirrorIsSwapped(t *testing.T) {
+	for name, settledIn := range map[string]analytics.RebuildState{
+		"rows before the swap, and settled after it": {},
+		"rows before the swap, and settled in it":    {Phase: analytics.RebuildSwaps, Table: "mirror_progress"},
+		"all before the swap":                        {Phase: analytics.RebuildCompares},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.fill(0, 20)
+			_, stop := f.mirror()
+			f.exact()
+			stop()
+			letter := analytics.DeadLetter{
+				Topic: eventlog.TopicOrders, Partition: 0, Reason: "it was not known", ParkedAt: time.Now(),
+				Offset: f.value("SELECT toInt64(min(offset)) FROM events FINAL WHERE topic = 'orders.events' AND partition = 0"),
+			}
+			f.lose(f.conn.Database(), letter)
+			settle := func(letter analytics.DeadLetter) error {
+				return analytics.Park(f.ctx, f.client, []analytics.DeadLetter{letter})
+			}
+			if err := settle(letter); err != nil {
+				t.Fatal(err)
+			}
+			swapped := false
+			err := analytics.RetryWith(f.ctx, f.client, f.conn, letter, func(settled analytics.DeadLetter) error {
+				if swapped {
+					return settle(settled)
+				}
+				swapped = true
+				f.rebuildWithout(letter, func(s analytics.RebuildState) {
+					if s.Phase == settledIn.Phase && s.Table == settledIn.Table {
+						if err := settle(settled); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				if settledIn.Phase == "" {
+					return settle(settled)
+				}
+				return errEnded
+			})
+			if err != nil && !errors.Is(err, errEnded) {
+				t.Fatal(err)
+			}
+			letters, err := analytics.DeadLetters(f.ctx, f.client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows := f.value(fmt.Sprintf("SELECT toInt64(count()) FROM events FINAL "+
+				"WHERE topic = 'orders.events' AND partition = 0 AND offset = %d", letter.Offset))
+			if (rows == 1) == (len(letters) == 1) {
+				t.Errorf("the mirror has %d rows of it, and dead letters are %v", rows, letters)
+			}
+		})
+	}
+}
+
+// rebuildWithout rebuilds the mirror as a program does that cannot decode an event.
+func (f *fixture) rebuildWithout(letter analytics.DeadLetter, observe func(analytics.RebuildState)) {
+	f.t.Helper()
+	f.rebuild(func(c *analytics.RebuildConfig) {
+		c.Observe = func(s analytics.RebuildState) {
+			if s.Phase == analytics.RebuildCompares {
+				shadow := f.conn.Database() + "_rebuild"
+				f.lose(shadow, letter)
+				err := f.conn.Exec(f.ctx, fmt.Sprintf("INSERT INTO %s.undecoded VALUES ('%s', %d, %d, 'unknown', now())",
+					shadow, letter.Topic, letter.Partition, letter.Offset), nil, nil)
+				if err != nil {
+					f.t.Error(err)
+				}
+			}
+			observe(s)
+		}
+	})
+}
+
+// lose deletes the rows of an event of orders.
+func (f *fixture) lose(database string, letter analytics.DeadLetter) {
+	f.t.Helper()
+	for _, table := range []string{"events", "orders", "order_lines", "sales"} {
+		topic := ""
+		if table == "events" {
+			topic = " AND topic = 'orders.events'"
+		}
+		err := f.conn.Exec(f.ctx, fmt.Sprintf("ALTER TABLE %s.%s DELETE WHERE partition = %d AND offset = %d%s",
+			database, table, letter.Partition, letter.Offset, topic), clickhouse.Settings{"mutations_sync": 2}, nil)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+	}
+}
+
+// errEnded ends a retry that was killed.
+var errEnded = errors.New("the retry was killed")
+
 // Events that cannot be decoded become dead letters once, however often the mirror is rebuilt. Those that can be
 // decoded
 // by now have rows, and are dead letters no more.
