@@ -141,10 +141,11 @@ func newInsightPlanCommand() *cobra.Command {
 		Short: "Say what it takes to make definitions live, and change nothing",
 		Long: `Compare definitions with what is live, and change nothing. A definition is new;
 unchanged, where the same is computed; additive, where readers of today get the
-same rows and values; or changed, which may break them. Time and disk are those
-of the insight's newest replay, or of a part of the history that is computed to
-find out; where that takes too long, they are not known. The exit status is 2
-when there is something to do, and 0 when not.`,
+same rows and values; or changed, which may break them. Whatever the change is,
+a replay computes all measures over the history, in a table of its own. Time and
+disk are those of the insight's newest replay, or of a part of the history that
+is computed to find out; where that takes too long, they are not known. The exit
+status is 2 when there is something to do, and 0 when not.`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			plan, _, err := files.plan(cmd, api, paths)
 			if err != nil {

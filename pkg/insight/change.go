@@ -16,7 +16,7 @@ const (
 	// same number what it is, such as ratio in place of count.
 	Unchanged Change = "unchanged"
 	// Additive means that readers of today get the same rows and values: measures were added, or other sets of keys are
-	// kept together.
+	// kept together. All of them are computed nevertheless (docs/adr/0024-replays.md).
 	Additive Change = "additive"
 	// Changed means that readers may get other rows, other values or other columns.
 	Changed Change = "changed"
