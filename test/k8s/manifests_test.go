@@ -114,7 +114,7 @@ func workloadsOf(all []object) []object {
 	return slices.DeleteFunc(slices.Clone(all), func(o object) bool { return o.pod() == nil })
 }
 
-var overlays = []string{"overlays/dev"}
+var overlays = []string{"overlays/dev", "overlays/production"}
 
 // Each pod may do nothing that Pod Security's level restricted forbids, and has no right in the cluster. What is ours
 // writes to its volumes alone.

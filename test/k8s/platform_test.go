@@ -42,7 +42,9 @@ func TestAPlatformIsOperatedUnderLoad(t *testing.T) {
 	p := &platform{cluster: openCluster(t)}
 	p.loadImages("dev", "next")
 	p.start()
+	t.Cleanup(func() { p.kubectl("delete", "namespace", namespace) })
 	t.Cleanup(p.explain)
+	p.checkIdle()
 	p.startLoad()
 
 	p.step("scale order-api from 1 to 3 replicas", func() { p.scale(3) })
@@ -115,6 +117,56 @@ func (p *platform) start() {
 		p.awaitRollout(workload)
 	}
 	p.t.Logf("from kubectl apply until everything is ready: %.1f s", time.Since(began).Seconds())
+}
+
+// maxIdleMiB is how much memory a service may have that has nothing to do.
+const maxIdleMiB = 100
+
+// checkIdle reads what the kubelet says of the memory of each container.
+func (p *platform) checkIdle() {
+	p.t.Helper()
+	node := strings.TrimSpace(p.inNamespace("get", "pod", "order-api-0", "-o", "jsonpath={.spec.nodeName}"))
+	var summary struct {
+		Pods []struct {
+			PodRef     struct{ Namespace string }
+			Containers []struct {
+				Name   string
+				CPU    struct{ UsageNanoCores int64 }
+				Memory struct{ RSSBytes int64 }
+			}
+		}
+	}
+	// The kubelet looks at new containers every ten seconds.
+	waitUntil(p.t, patience, func() string {
+		text := p.kubectl("get", "--raw", "/api/v1/nodes/"+node+"/proxy/stats/summary")
+		if err := json.Unmarshal([]byte(text), &summary); err != nil {
+			p.t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, pod := range summary.Pods {
+			for _, c := range pod.Containers {
+				seen[c.Name] = seen[c.Name] || pod.PodRef.Namespace == namespace && c.Memory.RSSBytes > 0
+			}
+		}
+		for _, service := range services[:4] {
+			if !seen[service] {
+				return "the kubelet does not know the memory of " + service
+			}
+		}
+		return ""
+	})
+	for _, pod := range summary.Pods {
+		for _, c := range pod.Containers {
+			if pod.PodRef.Namespace != namespace {
+				continue
+			}
+			mib := c.Memory.RSSBytes >> 20
+			p.t.Logf("idle: %s has %d MiB resident, and takes %.1f %% of a core", c.Name, mib, float64(c.CPU.UsageNanoCores)/1e7)
+			if slices.Contains(services, c.Name) && mib > maxIdleMiB {
+				p.t.Errorf("%s has %d MiB, and nothing to do", c.Name, mib)
+			}
+		}
+	}
 }
 
 // explain says what the cluster looked like when a test has failed.

@@ -1,0 +1,131 @@
+package k8s_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
+)
+
+// The topics of production are those that Holdfast would create with the settings of production.
+func TestProductionHasTheTopicsOfHoldfast(t *testing.T) {
+	all := render(t, "overlays/production")
+	variables := settings(t, all, "order-api")
+	var want eventlog.Layout
+	for setting, value := range map[string]any{
+		"HOLDFAST_PARTITIONS": &want.PartitionCount, "HOLDFAST_SHARDS": &want.ShardCount,
+	} {
+		if _, err := fmt.Sscan(variables[setting], value); err != nil {
+			t.Fatalf("%s is %q: %v", setting, variables[setting], err)
+		}
+	}
+	cfg := logtest.Config(t)
+	cfg.Embedded, cfg.ReplicationFactor = false, 3
+	client, err := eventlog.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	plan, err := client.PlanTopics(logtest.Context(t), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifests := map[string]object{}
+	for _, o := range all {
+		if o.text("kind") == "KafkaTopic" {
+			manifests[cfg.TopicPrefix+o.text("spec", "topicName")] = o
+		}
+	}
+	if len(manifests) != len(plan.Topics) {
+		t.Errorf("production has %d topics, Holdfast %d", len(manifests), len(plan.Topics))
+	}
+	for _, topic := range plan.Topics {
+		o, ok := manifests[topic.Topic]
+		if !ok {
+			t.Errorf("production has no topic %s", topic.Topic)
+			continue
+		}
+		if o.at("spec", "partitions") != int(topic.Partitions) || o.at("spec", "replicas") != topic.ReplicationFactor {
+			t.Errorf("%s has %v partitions and %v replicas, Holdfast makes %d and %d", topic.Topic,
+				o.at("spec", "partitions"), o.at("spec", "replicas"), topic.Partitions, topic.ReplicationFactor)
+		}
+		for name, value := range topic.Config {
+			if have := fmt.Sprint(o.at("spec", "config", name)); have != value {
+				t.Errorf("%s has %s=%s, Holdfast makes %s", topic.Topic, name, have, value)
+			}
+		}
+	}
+}
+
+// routed is the service to which the route of production sends a request. The rules stand in the order in which a Gateway
+// prefers them: longer paths, and those with a method, first.
+func routed(route object, method, path string) string {
+	for _, rule := range route.objects("spec", "rules") {
+		for _, match := range rule.objects("matches") {
+			value := match.text("path", "value")
+			ok := path == value
+			if match.text("path", "type") == "PathPrefix" {
+				ok = path == strings.TrimSuffix(value, "/") || strings.HasPrefix(path, strings.TrimSuffix(value, "/")+"/")
+			}
+			if wants := match.text("method"); ok && (wants == "" || wants == method) {
+				return rule.objects("backendRefs")[0].text("name")
+			}
+		}
+	}
+	return ""
+}
+
+// parameter is one of a path, as the code or the document writes it.
+var parameter = regexp.MustCompile(`:[a-z_]+|\{[a-z_]+\}`)
+
+// Commands go to order-api, and every other operation of the API to query-api.
+func TestTheRouteSendsOperationsToTheirService(t *testing.T) {
+	var route object
+	for _, o := range render(t, "overlays/production") {
+		if o.text("kind") == "HTTPRoute" {
+			route = o
+		}
+	}
+	commands := map[string]bool{http.MethodPost + " /v1/commands": true}
+	for _, r := range command.Routes() {
+		commands[r.Method+" "+parameter.ReplaceAllString(r.Path, "x")] = true
+	}
+	text, err := os.ReadFile("../../schemas/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document struct {
+		Paths map[string]map[string]yaml.Node
+	}
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for path, operations := range document.Paths {
+		for method := range operations {
+			method = strings.ToUpper(method)
+			if !strings.HasPrefix(path, "/v1/") || method == "PARAMETERS" {
+				continue
+			}
+			want := "query-api"
+			if commands[method+" "+parameter.ReplaceAllString(path, "x")] {
+				want = "order-api"
+			}
+			if have := routed(route, method, path); have != want {
+				t.Errorf("%s %s goes to %q, want %s", method, path, have, want)
+			}
+			checked++
+		}
+	}
+	if checked < len(commands) {
+		t.Errorf("%d operations are in the document, and %d are commands", checked, len(commands))
+	}
+}
