@@ -1,3 +1,5 @@
+//go:build !noembedded
+
 package main
 
 import (
@@ -20,14 +22,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/service"
 )
 
-// Defaults of the embedded platform.
-const (
-	defaultListen           = "127.0.0.1:8080"
-	defaultKafkaListen      = "127.0.0.1:9092"
-	defaultClickHouseListen = "127.0.0.1:8123" // ClickHouse's own default
-	defaultDir              = ".local/dev"
-	logName                 = "holdfast.log"
-)
+// logName is the file of the platform's log in its data folder.
+const logName = "holdfast.log"
 
 // devFlags are the embedded platform's settings.
 type devFlags struct {

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/retail"
-	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/client"
@@ -68,7 +67,7 @@ func importRetail(
 	}
 	defer log.Close()
 	var mirror *analytics.Reports
-	if clickHouse != stack.NoClickHouse {
+	if clickHouse != noClickHouse {
 		conn, err := openClickHouse(ctx, clickHouse)
 		if err != nil {
 			return err

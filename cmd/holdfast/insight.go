@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
-	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/insight"
 )
 
@@ -38,29 +34,6 @@ printed with file, line and field. The exit status is 1 if there is any.`,
 			})
 		},
 	}
-}
-
-// withEngine calls use with an empty embedded ClickHouse.
-func withEngine(ctx context.Context, use func(*clickhouse.Conn) error) (err error) {
-	dir, err := os.MkdirTemp("", "holdfast-insight-")
-	if err != nil {
-		return fmt.Errorf("temporary directory: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	engine, err := chdb.Start(ctx, chdb.Options{Dir: filepath.Join(dir, "clickhouse")})
-	if err != nil {
-		return err
-	}
-	defer engine.Close()
-	conn, err := clickhouse.Open(engine.URL(clickhouse.DefaultDatabase))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if err := conn.Migrate(ctx, &clickhouse.Migrations{}); err != nil {
-		return err
-	}
-	return use(conn)
 }
 
 func validateInsights(ctx context.Context, out, problems io.Writer, conn *clickhouse.Conn, files []string) error {

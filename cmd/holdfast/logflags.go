@@ -46,8 +46,13 @@ func (f *logFlags) addCluster(c *cobra.Command) {
 
 // config is how to reach the log. Settings without a flag come from the environment, apart from those in except.
 func (f *logFlags) config(c *cobra.Command, except ...string) (eventlog.Config, error) {
-	var err error
-	f.set.VisitAll(func(setting *flag.Flag) {
+	err := fromEnvironment(c, f.set, except...)
+	return f.Config(), err
+}
+
+// fromEnvironment sets the settings of a command that have no flag on its command line, as services do.
+func fromEnvironment(c *cobra.Command, set *flag.FlagSet, except ...string) (err error) {
+	set.VisitAll(func(setting *flag.Flag) {
 		variable := service.Variable(setting.Name)
 		value := os.Getenv(variable)
 		if err != nil || value == "" || c.Flags().Changed(setting.Name) || slices.Contains(except, setting.Name) {
@@ -57,7 +62,7 @@ func (f *logFlags) config(c *cobra.Command, except ...string) (eventlog.Config, 
 			err = fmt.Errorf("%s: %w", variable, invalid)
 		}
 	})
-	return f.Config(), err
+	return err
 }
 
 // clusterConfig is config for a command that starts a platform, after a broker has answered. With the embedded broker

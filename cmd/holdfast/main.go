@@ -12,13 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 	"github.com/holdfast/holdfast/pkg/service"
 )
 
 func main() {
 	service.PrivateFiles()
-	engine.RunIfChild() // the embedded ClickHouse is this program again, in a process of its own
+	runIfEngine()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The second Ctrl-C is not waited for: it ends the process at once.
@@ -56,13 +55,11 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.AddCommand(embeddedCommands()...)
 	root.AddCommand(
-		newDevCommand(),
-		newDemoCommand(),
 		newImportCommand(),
 		newOrderCommand(),
 		newStockCommand(),
-		newBenchCommand(),
 		newVerifyCommand(),
 		newInsightCommand(),
 		newReplayCommand(),

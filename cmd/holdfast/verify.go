@@ -14,10 +14,11 @@ import (
 
 // verifyFlags are the settings of a verification.
 type verifyFlags struct {
-	log   logFlags
-	acks  string
-	out   output
-	check verify.Options
+	log     logFlags
+	acks    string
+	out     output
+	check   verify.Options
+	auditor auditorFlags
 }
 
 // viewWait is how long availability rows may lag behind a log that nobody writes to.
@@ -37,9 +38,20 @@ It prints a line for each invariant. The exit status is 1 if one is violated.
 With --acks, a file that holdfast bench writes, it also compares what clients
 were answered with the log. With --clickhouse it also compares the mirror with
 the log; and it fills a second mirror, in a database that it drops afterwards,
-to see that both are equal.`,
+to see that both are equal.
+
+With --follow it is the auditor, a service: it checks each record as it comes,
+until it is stopped. It logs each violation with its place in the log, and
+tells what it has checked and found in its metrics. What it knows of orders and
+stock is in --data-dir, so that it goes on there after a restart.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if f.auditor.follow {
+				return f.auditor.run(c, &f.log)
+			}
+			if err := f.auditor.refuse(c); err != nil {
+				return err
+			}
 			return f.run(c)
 		},
 	}
@@ -56,6 +68,7 @@ to see that both are equal.`,
 	flags.BoolVar(&f.check.Settled, "settled", false,
 		"count orders that are still open, or wait for stock, as violations")
 	f.out.flag(flags)
+	f.auditor.add(c)
 	return c
 }
 

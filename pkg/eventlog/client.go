@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,6 +166,29 @@ func (c *Client) tryListOffsets(
 		offsets[tp] = o.Offset
 	}
 	return offsets, nil
+}
+
+// TopicIDs are the IDs that brokers gave the topics when they were created. A topic that was deleted and created again
+// has another one.
+func (c *Client) TopicIDs(ctx context.Context, topics ...string) ([][16]byte, error) {
+	names := make([]string, len(topics))
+	for i, topic := range topics {
+		names[i] = c.cfg.clusterTopic(topic)
+	}
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	details, err := c.admin.ListTopics(ctx, names...)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the topics' IDs: %w", err)
+	}
+	ids := make([][16]byte, len(topics))
+	for i, name := range names {
+		if err := details[name].Err; err != nil || !details.Has(name) {
+			return nil, fmt.Errorf("ask for the ID of topic %s: %w", name, cmp.Or(err, error(kerr.UnknownTopicOrPartition)))
+		}
+		ids[i] = details[name].ID
+	}
+	return ids, nil
 }
 
 // toClientHeaders appends the headers in the client's form.

@@ -9,6 +9,7 @@ import (
 // only Close may be called from another.
 type Follower struct {
 	reader  *reader
+	headers bool                      // records have their headers
 	markers map[TopicPartition]Marker // nil: they are not kept
 }
 
@@ -30,6 +31,16 @@ func (c *Client) FollowInterleaved(from Offsets) (*Follower, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
 	return c.follow(ctx, from, readerOptions{partitionBytes: smallPartitionBytes})
+}
+
+// FollowWhole is FollowInterleaved, and its records have their headers.
+func (c *Client) FollowWhole(from Offsets) (*Follower, error) {
+	f, err := c.FollowInterleaved(from)
+	if err != nil {
+		return nil, err
+	}
+	f.headers = true
+	return f, nil
 }
 
 // FollowAnnouncements follows what the owners of shards announce, from the oldest announcement that the topic still has
@@ -62,9 +73,9 @@ func (c *Client) follow(ctx context.Context, from Offsets, o readerOptions) (*Fo
 }
 
 // Poll waits for records. reached is the offset after these records in every followed partition. Transaction markers
-// and aborted records count, so Poll may return new offsets without records. The records have no headers: views fold
-// values alone, and headers are half of the cost of reading a record. The slices and the map belong to the caller.
-// After any error but the context's, close the follower and start a new one.
+// and aborted records count, so Poll may return new offsets without records. The records have no headers, other than
+// those of FollowWhole: views fold values alone, and headers are half of the cost of reading a record. The slices and
+// the map belong to the caller. After any error but the context's, close the follower and start a new one.
 func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, err error) {
 	fetches, err := f.reader.poll(ctx)
 	if err != nil {
@@ -83,8 +94,12 @@ func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, er
 				}
 				continue
 			}
-			if !f.reader.passed.has(p.tp, kr) {
-				recs = append(recs, fromClientRecord(p.tp, kr))
+			if f.reader.passed.has(p.tp, kr) {
+				continue
+			}
+			recs = append(recs, fromClientRecord(p.tp, kr))
+			if f.headers {
+				recs[len(recs)-1].Headers = fromClientHeaders(kr.Headers)
 			}
 		}
 		f.reader.advance(p)

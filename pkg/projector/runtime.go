@@ -40,6 +40,8 @@ type Config struct {
 	// reads rows which a projector makes of events sets it, and calls Advance itself.
 	Source string
 	View   View
+	// Follow is how Client follows the partitions; nil: Client.Follow.
+	Follow func(from eventlog.Offsets) (*eventlog.Follower, error)
 	// Background runs in the background from Begin until the view ends or starts again. Its error is an error of the view.
 	// It may be nil.
 	Background func(ctx context.Context) error
@@ -72,6 +74,9 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	if cfg.Source == "" && len(cfg.Partitions) > 0 {
 		cfg.Source = cfg.Partitions[0].Topic
+	}
+	if cfg.Follow == nil {
+		cfg.Follow = cfg.Client.Follow
 	}
 	r := &Runtime{cfg: cfg, created: time.Now(), watermark: eventlog.NewWatermark()}
 	return r, r.newMetrics(cfg.Registerer)
@@ -132,6 +137,13 @@ func (r *Runtime) Age() time.Duration {
 	return time.Since(r.atEnd)
 }
 
+// Lag is how many offsets the view is behind the end of its topics, transaction markers included.
+func (r *Runtime) Lag() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lag
+}
+
 // WaitFor waits until the view has everything up to a position of its source topic, or returns the context's error.
 func (r *Runtime) WaitFor(ctx context.Context, p eventlog.Position) error {
 	return r.watermark.Wait(ctx, p.Of(r.cfg.Source))
@@ -177,7 +189,7 @@ func (r *Runtime) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	follower, err := r.cfg.Client.Follow(from)
+	follower, err := r.cfg.Follow(from)
 	if err != nil {
 		return err
 	}

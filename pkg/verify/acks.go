@@ -129,8 +129,8 @@ func (c *checker) checkAck(a *ack, doubtful *refusals) {
 
 // checkPlacement checks the answer to a command that places an order.
 func (c *checker) checkPlacement(a *ack) {
-	name, inLog := c.placedBy[a.Key]
-	o := c.orders[name]
+	name, inLog := c.keys.placedBy[a.Key]
+	o := c.orderOf(name)
 	switch {
 	case a.succeeded():
 		if !inLog && c.report.Moving {
@@ -169,13 +169,13 @@ var mayChangeNothing = []string{
 // checkEffect checks the answer to any other command: its key took effect on the aggregate, or did not.
 func (c *checker) checkEffect(a *ack, doubtful *refusals) {
 	topic, id := eventlog.TopicOrders, a.OrderID
-	exists := c.orders[id] != nil
+	exists := c.orderOf(id) != nil
 	if a.SKU != "" {
 		topic, id = eventlog.TopicInventory, a.SKU
-		exists = c.items[id] != nil
+		exists = c.items.get(id) != nil
 	}
-	inLog := c.effects.has(topic, id, a.Key)
-	o := c.orders[a.OrderID]
+	inLog := c.keys.has(topic, id, a.Key)
+	o := c.orderOf(a.OrderID)
 	refusedDocument := o != nil && o.refusedDocument()
 	switch {
 	case a.succeeded():

@@ -15,8 +15,8 @@ import (
 // ackChecker knows one item, A, to which the key "done" took effect.
 func ackChecker() *checker {
 	c := newChecker(eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}, Options{})
-	c.items["A"] = &item{}
-	c.effects.again(eventlog.TopicInventory, "A", &eventv1.Meta{IdempotencyKey: "done", Version: 1})
+	c.itemOf("A", 0)
+	c.keys.again(eventlog.TopicInventory, "A", &eventv1.Meta{IdempotencyKey: "done", Version: 1})
 	return c
 }
 

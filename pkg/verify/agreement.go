@@ -4,7 +4,11 @@ package verify
 // shipped to it and got back from it (I16).
 func (c *checker) checkAgreement() {
 	unsettled := 0
-	for id, o := range c.orders {
+	for id, a := range c.accounts.recent {
+		o := a.order
+		if o == nil {
+			continue
+		}
 		if o.status == "placed" || o.amending != nil {
 			c.report.OpenOrders++
 			continue
@@ -13,9 +17,9 @@ func (c *checker) checkAgreement() {
 			unsettled++
 		}
 	}
-	for sku, it := range c.items {
-		for id, r := range it.reservations {
-			c.checkReservation(sku, it, id, r)
+	for id, a := range c.accounts.recent {
+		for _, r := range a.reservations {
+			c.checkReservation(id, a.order, r)
 		}
 	}
 	c.report.UnsettledOrders = unsettled
@@ -58,13 +62,6 @@ func (c *checker) checkOrderAgainstStock(id string, o *order) (settled bool) {
 	return settled
 }
 
-func (c *checker) reservationOf(sku, orderID string) *reservation {
-	if it := c.items[sku]; it != nil {
-		return it.reservations[orderID]
-	}
-	return nil
-}
-
 // awaitsOtherShard reports whether the SKU's stock is in another shard, which need not have followed the order yet.
 func (c *checker) awaitsOtherShard(o *order, sku string) bool {
 	return !o.settled && !c.sameShard(o, sku)
@@ -77,16 +74,16 @@ func (c *checker) sameShard(o *order, sku string) bool {
 }
 
 // checkReservation checks that what is set aside for an order is wanted by the order.
-func (c *checker) checkReservation(sku string, it *item, orderID string, r *reservation) {
+func (c *checker) checkReservation(orderID string, o *order, r *reservation) {
 	setAside := r.reserved + r.committed
 	if c.report.Moving || setAside == 0 {
 		return
 	}
-	o := c.orders[orderID]
 	wants := o != nil && o.placed == r.placed &&
-		(o.line(sku) != nil || !c.o.Settled && c.awaitsOtherShard(o, sku)) // it may have been declined, and stock not told
+		// A line may have been declined, and stock not told.
+		(o.line(r.sku) != nil || !c.o.Settled && c.awaitsOtherShard(o, r.sku))
 	c.check(Agreement, wants, "SKU %s (%d@%d) holds %d for order %s, which does not want it",
-		sku, it.partition, r.offset, setAside, orderID)
+		r.sku, partitionOf(r.sku, c.layout.PartitionCount), r.offset, setAside, orderID)
 }
 
 // statusWithoutHold is an order's status, or that of an order on hold before it was put on hold.

@@ -154,8 +154,8 @@ func (it *item) sellable() (sum int64) {
 	return sum
 }
 
-// reservable is how much a step's order could have got, backordered units included.
-func (it *item) reservable(step *eventv1.ReservationStep) int64 {
+// reservable is how much a step's order could have got, backordered units included. It may have a reservation.
+func (it *item) reservable(step *eventv1.ReservationStep, r *reservation) int64 {
 	if !it.registered {
 		return 0
 	}
@@ -164,7 +164,7 @@ func (it *item) reservable(step *eventv1.ReservationStep) int64 {
 		return it.sellable() + left
 	}
 	there := it.largestAvailable()
-	if r := it.reservations[step.OrderId]; r != nil && len(r.byLocation) > 0 {
+	if r != nil && len(r.byLocation) > 0 {
 		there = 0
 		for name := range r.byLocation { // one location, where the rule was followed
 			there += it.availableAt(name)

@@ -7,11 +7,17 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// waitingOrder is an order that waits for stock at a location.
-type waitingOrder struct{ order, location string }
+// waitingOrder is an order that waits for units at a location.
+type waitingOrder struct {
+	order, location string
+	units           int64
+	// single: all of the order has to be at one location.
+	single bool
+}
 
-// addBackordered changes the backordered units of a reservation at a location.
-func (r *reservation) addBackordered(location string, delta int64) {
+// addBackordered changes the backordered units of an order's reservation at a location. An order that was not waiting
+// there waits behind all others.
+func (it *item) addBackordered(order string, r *reservation, location string, delta int64) {
 	if delta == 0 {
 		return
 	}
@@ -20,50 +26,54 @@ func (r *reservation) addBackordered(location string, delta int64) {
 	}
 	r.backorderedAt[location] += delta
 	r.backordered += delta
+	for i := range it.waiting {
+		if w := &it.waiting[i]; w.order == order && w.location == location {
+			w.units, w.single = r.backorderedAt[location], r.singleLocation()
+			return
+		}
+	}
+	it.waiting = append(it.waiting, waitingOrder{order, location, r.backorderedAt[location], r.singleLocation()})
+}
+
+// dropBackordered lets an order wait for nothing.
+func (it *item) dropBackordered(order string, r *reservation) {
+	r.backorderedAt, r.backordered = nil, 0
+	it.waiting = slices.DeleteFunc(it.waiting, func(w waitingOrder) bool { return w.order == order })
 }
 
 // backorderedUnits is what all orders together wait for.
 func (it *item) backorderedUnits() (units int64) {
 	for _, w := range it.waiting {
-		units += it.backorderedOf(w)
+		units += w.units
 	}
 	return units
 }
 
-// backorderedOf is what an order waits for at its location.
-func (it *item) backorderedOf(w waitingOrder) int64 {
-	return it.reservations[w.order].backorderedAt[w.location]
-}
-
 // dropFilled removes the orders that wait for nothing any more.
 func (it *item) dropFilled() {
-	it.waiting = slices.DeleteFunc(it.waiting, func(w waitingOrder) bool { return it.backorderedOf(w) == 0 })
+	it.waiting = slices.DeleteFunc(it.waiting, func(w waitingOrder) bool { return w.units == 0 })
 }
 
 // foldStockBackordered lets an order wait, behind those that wait already.
 func (c *checker) foldStockBackordered(rec *eventlog.Record, it *item, ch *eventv1.StockBackordered) {
-	r := it.reservations[ch.Step.GetOrderId()]
+	r := c.reservationOf(it.sku, ch.Step.GetOrderId())
 	if r == nil || len(ch.Allocations) == 0 {
 		c.check(Conserved, false, "%s: backordered nowhere, or for nobody", at(rec))
 		return
 	}
-	location := ch.Allocations[0].Location
-	if r.backorderedAt[location] == 0 {
-		it.waiting = append(it.waiting, waitingOrder{ch.Step.OrderId, location})
-	}
-	r.addBackordered(location, ch.Backordered)
+	it.addBackordered(ch.Step.OrderId, r, ch.Allocations[0].Location, ch.Backordered)
 }
 
 // foldBackorderFilled folds stock that has come for an order. What fills it may be at another location than it waits
 // at; the reservation then moves there.
 func (c *checker) foldBackorderFilled(rec *eventlog.Record, it *item, ch *eventv1.BackorderFilled) {
-	r := it.reservations[ch.Step.GetOrderId()]
+	r := c.accountOf(ch.Step.GetOrderId()).reservation(it.sku)
 	if r == nil || ch.Step.Version != r.version || idOf(ch.Step.PlacedEventId) != r.placed {
 		c.check(Conserved, false, "%s: filled a backorder of order %s, which has none", at(rec), ch.Step.GetOrderId())
 		return
 	}
 	c.checkTurn(rec, it, ch)
-	r.addBackordered(ch.Location, -ch.Quantity)
+	it.addBackordered(ch.Step.OrderId, r, ch.Location, -ch.Quantity)
 	c.check(Conserved, ch.Quantity > 0 && r.backorderedAt[ch.Location] == ch.Backordered,
 		"%s: %d are said to be backordered, it should be %d", at(rec), ch.Backordered, r.backorderedAt[ch.Location])
 	it.dropFilled()
@@ -106,8 +116,8 @@ func (c *checker) checkTurn(rec *eventlog.Record, it *item, ch *eventv1.Backorde
 			return
 		}
 		could := w.location == ch.Location && ch.Quantity > moved || movedFrom[w.location] ||
-			moved > 0 && !it.reservations[w.order].singleLocation()
-		c.check(Conserved, !could || it.backorderedOf(w) == 0,
+			moved > 0 && !w.single
+		c.check(Conserved, !could || w.units == 0,
 			"%s: order %s was filled while %s waits since before", at(rec), ch.Step.OrderId, w.order)
 	}
 }

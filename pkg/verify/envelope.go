@@ -25,6 +25,9 @@ func (c *checker) checkEnvelope(rec *eventlog.Record, meta *eventv1.Meta, id, so
 	c.check(Versions, string(rec.Key) == id, "%s: key %q on an event of %q", at(rec), rec.Key, id)
 	partition := partitionOf(id, c.layout.PartitionCount)
 	c.check(Versions, rec.Partition == partition, "%s: %q belongs to partition %d", at(rec), id, partition)
+	if meta.Generation > c.layout.Generation && c.newerLayout != nil {
+		c.layout = c.newerLayout()
+	}
 	if meta.Generation == c.layout.Generation {
 		shard := uint32(rec.Partition % c.layout.ShardCount)
 		c.check(Versions, meta.Shard == shard,
@@ -35,8 +38,8 @@ func (c *checker) checkEnvelope(rec *eventlog.Record, meta *eventv1.Meta, id, so
 		"%s: written by generation %d after generation %d, the layout's is %d",
 		at(rec), meta.Generation, last, c.layout.Generation)
 	c.generations[rec.TopicPartition] = max(last, meta.Generation)
-	again := meta.IdempotencyKey != "" && meta.Cause == eventv1.Cause_CAUSE_COMMAND && c.effects.again(rec.Topic, id, meta)
-	o := c.orders[id]
+	again := meta.IdempotencyKey != "" && meta.Cause == eventv1.Cause_CAUSE_COMMAND && c.keys.again(rec.Topic, id, meta)
+	o := c.orderOf(id)
 	refused := rec.Topic == eventlog.TopicOrders && o != nil && o.refusedDocument()
 	c.check(OneKey, !again || refused, "%s: key %q takes effect on %q for a second time", at(rec), meta.IdempotencyKey, id)
 	return true

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -33,4 +34,34 @@ func CompareMirror(
 		}
 	}
 	return c.byID[Mirror], nil
+}
+
+// NewHastyAuditor is NewAuditor with ticks of a millisecond: what is due is due soon.
+func NewHastyAuditor(cfg AuditorConfig) (*Auditor, error) {
+	cfg.tick, cfg.Grace, cfg.OverdueAfter = time.Millisecond, 3*tickInterval, 20*tickInterval
+	return NewAuditor(cfg)
+}
+
+// Found are the invariants that the auditor has found violated, as of its last save.
+func (a *Auditor) Found() map[string]bool {
+	found := map[string]bool{}
+	for i, n := range a.view.snapshot().checked {
+		if n.violations > 0 {
+			found[names[i].id] = true
+		}
+	}
+	return found
+}
+
+// Compared reports whether nothing is due any more that was folded so far.
+func (a *Auditor) Compared() bool {
+	a.view.mu.Lock()
+	defer a.view.mu.Unlock()
+	if a.view.checker == nil || a.Lag() > 0 || a.view.disk.err != nil ||
+		len(a.view.checker.accounts.changed)+len(a.view.checker.items.changed) > 0 {
+		return false
+	}
+	none := true
+	err := a.view.disk.due(a.view.marks.tick+1, func(uint64, byte, string) bool { none = false; return false })
+	return none && err == nil
 }

@@ -15,8 +15,9 @@ import (
 // Events that the rules decide are no violation. The fold here shares no rule with them, and agrees on every change of
 // status and every amount.
 func TestNoLifeOfAnOrderIsAViolation(t *testing.T) {
+	forgetful := newForgetful(t)
 	rapid.Check(t, func(t *rapid.T) {
-		c := newChecker(eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}, Options{})
+		c, forget := forgetful.checker(rapid.Bool().Draw(t, "records on disk?"))
 		o := rules.Order{ID: "o-1"}
 		for range ordertest.Length(t) {
 			cmd := ordertest.Command(t, o)
@@ -34,6 +35,7 @@ func TestNoLifeOfAnOrderIsAViolation(t *testing.T) {
 					TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders}, Offset: int64(o.Version), Key: []byte(o.ID),
 					Value: value,
 				})
+				forget()
 				o = rules.Evolve(o, ev, rules.Facts{})
 				for _, inv := range c.report.Invariants {
 					if inv.Violations > 0 && inv.ID != Envelope { // it looks for headers
@@ -41,7 +43,7 @@ func TestNoLifeOfAnOrderIsAViolation(t *testing.T) {
 					}
 				}
 			}
-			if mine := c.orders[o.ID]; mine != nil &&
+			if mine := c.orderOf(o.ID); mine != nil &&
 				(mine.status != o.Lifecycle.String() || mine.paid() < 0 || mine.uncaptured() < 0) {
 				t.Fatalf("%+v, the rules have %+v", mine, o)
 			}

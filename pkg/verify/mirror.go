@@ -67,7 +67,7 @@ func (c *checker) comparisons() []comparison {
 	rows := figure{"rows", "toInt64(count())"}
 	sum := func(column string) figure { return figure{column, "sum(" + column + ")"} }
 	levels := sums{}
-	for sku, it := range c.items {
+	for sku, it := range c.items.recent {
 		for _, l := range it.locations {
 			levels[sku+" "+l.name] = levelFigures(&l.level)
 		}

@@ -86,11 +86,11 @@ func (c *checker) foldOrder(rec *eventlog.Record) {
 	if !c.checkEnvelope(rec, ev.Meta, ev.OrderId, "/holdfast/orders", name, written) {
 		return
 	}
-	o := c.orders[ev.OrderId]
-	if o == nil {
-		o = &order{partition: rec.Partition, offset: rec.Offset}
-		c.orders[ev.OrderId] = o
+	account := c.accountOf(ev.OrderId)
+	if account.order == nil {
+		account.order = &order{partition: rec.Partition, offset: rec.Offset}
 	}
+	o := account.order
 	c.check(Versions, ev.Meta.Version == o.version+1,
 		"%s: order %s has version %d after %d", at(rec), ev.OrderId, ev.Meta.Version, o.version)
 	o.version = ev.Meta.Version
@@ -202,9 +202,8 @@ func (c *checker) beginOrder(
 		c.check(OneKey, false, "%s: an order without its key", at(rec))
 		return
 	}
-	other, seen := c.placedBy[key]
+	other, seen := c.keys.place(key, ev.OrderId)
 	c.check(OneKey, !seen, "%s: key %q placed %s and %s", at(rec), key, other, ev.OrderId)
-	c.placedBy[key] = ev.OrderId
 }
 
 // setLines adds up an order's lines by SKU.

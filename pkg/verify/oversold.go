@@ -33,7 +33,7 @@ func (c *checker) checkOversold(rec *eventlog.Record, it *item, ev *eventv1.Inve
 
 // checkRejection checks that a rejected reservation was rejected for a true reason, with a true count (I5).
 func (c *checker) checkRejection(rec *eventlog.Record, it *item, ch *eventv1.ReservationRejected) {
-	there := it.reservable(ch.Step)
+	there := it.reservable(ch.Step, c.reservationOf(it.sku, ch.Step.GetOrderId()))
 	if ch.Available == it.sellable() {
 		there = ch.Available // a past document cannot be backordered
 	}

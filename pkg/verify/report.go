@@ -84,6 +84,10 @@ func (c *checker) check(id string, ok bool, format string, args ...any) {
 		return
 	}
 	inv.Violations++
+	if c.found != nil {
+		c.found(inv, format, args)
+		return
+	}
 	if len(inv.Examples) < c.o.Examples {
 		inv.Examples = append(inv.Examples, fmt.Sprintf(format, args...))
 	}

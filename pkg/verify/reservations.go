@@ -18,6 +18,7 @@ func idOf(b []byte) (i id) {
 // reservation is what stock has set aside for an order, of one SKU.
 type reservation struct {
 	quantities
+	sku    string
 	placed id
 	// version is that of the newest step of the order that stock answered. itemVersion and offset are those of the event
 	// that answered it.
@@ -105,7 +106,7 @@ func (c *checker) foldReleased(rec *eventlog.Record, it *item, ch *eventv1.Reser
 	r.reserved -= reserved
 	r.committed -= committed
 	for _, a := range slices.Concat(ch.FromReserved, ch.FromCommitted) {
-		r.addBackordered(a.Location, -min(a.Quantity, r.backorderedAt[a.Location]))
+		it.addBackordered(ch.Step.GetOrderId(), r, a.Location, -min(a.Quantity, r.backorderedAt[a.Location]))
 		r.track(a.Location, -a.Quantity, 0)
 	}
 	it.dropFilled()
@@ -131,7 +132,8 @@ func (c *checker) foldFulfilled(rec *eventlog.Record, it *item, ch *eventv1.Stoc
 	r.fulfilled += reserved + committed + available
 	// Units that have left are not backordered any more.
 	for _, a := range slices.Concat(ch.FromReserved, ch.FromCommitted) {
-		r.addBackordered(a.Location, -max(0, min(r.backorderedAt[a.Location], r.backordered-r.reserved-r.committed)))
+		gone := max(0, min(r.backorderedAt[a.Location], r.backordered-r.reserved-r.committed))
+		it.addBackordered(ch.Step.GetOrderId(), r, a.Location, -gone)
 		r.track(a.Location, -a.Quantity, a.Quantity)
 	}
 	it.dropFilled()
@@ -167,17 +169,17 @@ func (c *checker) reservationOfStep(rec *eventlog.Record, it *item, s *eventv1.R
 		return &reservation{}
 	}
 	placed := idOf(s.PlacedEventId)
-	r := it.reservations[s.OrderId]
+	account := c.accountOf(s.OrderId)
+	r := account.reservation(it.sku)
 	if r == nil {
-		r = &reservation{placed: placed}
-		it.reservations[s.OrderId] = r
+		r = &reservation{sku: it.sku, placed: placed}
+		account.reservations = append(account.reservations, r)
 	}
 	if r.placed != placed {
 		// Another placement under the same order ID. Its events give back what is set aside for the former one.
 		r.placed, r.version, r.fulfilled, r.restocked, r.damaged = placed, 0, 0, 0, 0
-		r.backorderedAt, r.backordered = nil, 0
+		it.dropBackordered(s.OrderId, r)
 		r.forgetShipped()
-		it.dropFilled()
 	}
 	sameDecision := s.Version == r.version && it.version == r.itemVersion+1
 	c.check(Conserved, s.Version > r.version || sameDecision,

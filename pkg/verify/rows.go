@@ -78,7 +78,7 @@ func (c *checker) addRow(rec *eventlog.Record) {
 		c.rows.beyond++
 		return
 	}
-	if it := c.items[row.Sku]; it != nil && row.SourceOffset != it.lastOffset {
+	if it := c.items.get(row.Sku); it != nil && row.SourceOffset != it.lastOffset {
 		return // the fold is past its offset: only a row of the fold's end can be compared now
 	}
 	// An older row after a newer one is no violation: readers pass over it.
@@ -94,6 +94,11 @@ func (c *checker) compareRow(rec *eventlog.Record, sku string, it *item) {
 		return
 	}
 	c.rows.compared[sku] = rec.Offset
+	c.compareWith(rec, sku, it, row)
+}
+
+// compareWith compares a row with the fold at the row's source offset.
+func (c *checker) compareWith(rec *eventlog.Record, sku string, it *item, row *eventv1.AvailabilityRow) {
 	same := len(row.Locations) == len(it.locations)
 	for _, stated := range row.Locations {
 		l := it.find(stated.Location)
@@ -134,8 +139,11 @@ func (c *checker) compareOpenWork(rec *eventlog.Record, row *eventv1.Availabilit
 		if raw, err := uuid.FromBytes(w.OrderUuid); err == nil {
 			id = raw.String()
 		}
-		waiting := waitingOrder{id, name(w.Location)}
-		same = same && it.waiting[i] == waiting && it.backorderedOf(waiting) == w.Quantity
+		if !same {
+			break
+		}
+		mine := it.waiting[i]
+		same = same && mine.order == id && mine.location == name(w.Location) && mine.units == w.Quantity
 	}
 	c.check(View, same, "SKU %s at %s: the view has %d transfers, %d deliveries and %d orders waiting, "+
 		"which are not those of the log: %d, %d and %d",
@@ -160,7 +168,7 @@ func (c *checker) checkRows(ctx context.Context, client *eventlog.Client) error 
 	behind := c.rowsBehind()
 	c.report.RowsBehind = len(behind)
 	for _, sku := range behind {
-		it, row := c.items[sku], c.rows.newest[sku]
+		it, row := c.items.get(sku), c.rows.newest[sku]
 		if c.report.Moving && it.lastOffset >= c.rows.progress[it.partition] {
 			continue // the view's progress does not claim to be that far
 		}
@@ -190,7 +198,7 @@ func (c *checker) awaitRows(ctx context.Context, client *eventlog.Client) error 
 
 // compareEnds compares rows that have reached the end of the log since the fold passed it.
 func (c *checker) compareEnds() {
-	for sku, it := range c.items {
+	for sku, it := range c.items.recent {
 		if row := c.rows.newest[sku]; row != nil && row.SourceOffset == it.lastOffset &&
 			c.rows.compared[sku] != it.lastOffset {
 			tp := eventlog.TopicPartition{Topic: eventlog.TopicInventory, Partition: it.partition}
@@ -201,7 +209,7 @@ func (c *checker) compareEnds() {
 
 // rowsBehind lists SKUs whose newest row is older than their last event.
 func (c *checker) rowsBehind() (skus []string) {
-	for sku, it := range c.items {
+	for sku, it := range c.items.recent {
 		if row := c.rows.newest[sku]; row == nil || row.SourceOffset < it.lastOffset {
 			skus = append(skus, sku)
 		}

@@ -8,19 +8,24 @@ import (
 
 // item is the naive fold of one SKU.
 type item struct {
+	sku            string
 	version        uint64
 	visibleVersion uint64 // of the last event that a client can see
 	registered     bool
 	description    string
 	backorderLimit int64
 	locations      []*location
-	reservations   map[string]*reservation // by order ID
-	waiting        []waitingOrder          // in the order in which they are filled
-	transfers      map[string]*transfer    // on their way, by ID
-	expected       map[delivery]int64      // units that are still to come
+	waiting        []waitingOrder       // in the order in which they are filled
+	transfers      map[string]*transfer // on their way, by ID
+	expected       map[delivery]int64   // units that are still to come
 	partition      int32
 	lastOffset     int64
 	occurredAt     int64 // of the event of visibleVersion
+	// The auditor reads rows beside the log. row is the newest one that is ahead of the fold, rowOffset the source offset
+	// of the newest that the topic has.
+	row       *eventv1.AvailabilityRow
+	rowOffset int64
+	due       uint64 // as that of account
 }
 
 // location is the state of a location, made from the changes alone.
@@ -89,16 +94,8 @@ func (c *checker) foldStock(rec *eventlog.Record) {
 	if !c.checkEnvelope(rec, ev.Meta, ev.Sku, "/holdfast/inventory", name, written) {
 		return
 	}
-	it := c.items[ev.Sku]
-	if it == nil {
-		it = &item{
-			reservations: map[string]*reservation{},
-			transfers:    map[string]*transfer{},
-			expected:     map[delivery]int64{},
-			partition:    rec.Partition,
-		}
-		c.items[ev.Sku] = it
-	}
+	it := c.itemOf(ev.Sku, rec.Partition)
+	c.passRow(rec, it)
 	c.check(Versions, ev.Meta.Version == it.version+1,
 		"%s: SKU %s has version %d after %d", at(rec), ev.Sku, ev.Meta.Version, it.version)
 	it.version, it.lastOffset = ev.Meta.Version, rec.Offset
@@ -113,6 +110,7 @@ func (c *checker) foldStock(rec *eventlog.Record) {
 	c.checkOversold(rec, it, &ev, shortBefore)
 	c.checkLevels(rec, it, &ev)
 	c.compareRow(rec, ev.Sku, it)
+	c.compareWaitingRow(rec, it)
 }
 
 // foldStockChange applies the deltas of an event. checkLevels compares the result with the levels that it states.

@@ -18,11 +18,13 @@ type stockLife struct {
 	item         rules.Item
 	reservations map[string]rules.Reservation
 	rule         map[string]*rules.AllocationRule // by order, for its whole life
+	forget       func()
 }
 
 func newStockLife() *stockLife {
 	return &stockLife{
 		checker:      newChecker(eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}, Options{}),
+		forget:       func() {},
 		item:         rules.Item{SKU: "S"},
 		reservations: map[string]rules.Reservation{},
 		rule:         map[string]*rules.AllocationRule{},
@@ -59,6 +61,7 @@ func (l *stockLife) fold(t fatal, ev rules.Event) {
 		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicInventory},
 		Offset:         int64(l.item.Version), Key: []byte(l.item.SKU), Value: value,
 	})
+	l.forget()
 	step, _ := rules.StepOf(ev.Change)
 	res := l.reservations[step.OrderID]
 	if l.item, res = rules.Evolve(l.item, res, ev); step.OrderID != "" {
@@ -78,8 +81,10 @@ func (l *stockLife) problem() string {
 
 // Events that the rules decide are no violation. The fold here shares no rule with them.
 func TestNoLifeOfAnItemIsAViolation(t *testing.T) {
+	forgetful := newForgetful(t)
 	rapid.Check(t, func(t *rapid.T) {
 		l := newStockLife()
+		l.checker, l.forget = forgetful.checker(rapid.Bool().Draw(t, "records on disk?"))
 		l.do(t, rules.RegisterItem{})
 		l.do(t, rules.SetBackorderLimit{Limit: rapid.Int64Range(0, 40).Draw(t, "backorder limit")})
 		for range rapid.IntRange(0, 60).Draw(t, "commands") {

@@ -2,7 +2,7 @@
 // It shares the event schema with the rest of Holdfast, and no rule and no table: a mistake that both sides share would
 // not be found. Where it needs a rule, such as the rounding of money, it has its own.
 //
-// Its files are of three kinds:
+// Its files are of four kinds:
 //
 //   - What reads: verify.go runs a verification, read.go reads topics, and report.go gathers what was found.
 //   - What folds: orders.go, documents.go, shipments.go, amendments.go, returns.go and payments.go fold the events of
@@ -13,8 +13,12 @@
 //     rules and agreement.go orders against stock (I16), rows.go the availability topic (I7), acks.go the answers that
 //     clients got (I3 to I5), mirror.go, mirrorsums.go and mirrorchange.go ClickHouse (I9), and refill.go a copy of
 //     ClickHouse that is filled again (I8).
+//   - What follows: auditor.go is the service, auditview.go folds and saves, due.go compares orders and stock when nothing
+//     of them is under way, followrows.go compares rows, auditmetrics.go tells what was found; state.go, keys.go, disk.go,
+//     coding.go and marks.go keep its records on disk.
 //
-// It keeps nothing between runs. In memory it has one small record of every order, SKU and reservation.
+// A verification of a whole log keeps nothing between runs. In memory it has one small record of every order, SKU and
+// reservation. The auditor's memory is bounded.
 package verify
 
 import (
@@ -85,7 +89,7 @@ func Run(ctx context.Context, client *eventlog.Client, o Options) (*Report, erro
 	} else if err := c.checkAcks(o.Acks); err != nil {
 		return nil, err
 	}
-	c.report.Orders, c.report.SKUs = len(c.orders), len(c.items)
+	c.report.Orders, c.report.SKUs = c.countOrders(), len(c.items.recent)
 	return c.report, nil
 }
 
@@ -96,20 +100,26 @@ type checker struct {
 	report *Report
 	byID   map[string]*Invariant
 
-	items    map[string]*item  // by SKU
-	orders   map[string]*order // by ID
-	skuNames map[string]string // each name once
-	placedBy map[string]string // idempotency key of a placement → order ID
-	effects  effects
+	items    table[item, *item]       // by SKU
+	accounts table[account, *account] // by order ID
+	skuNames map[string]string        // each name once
+	keys     keys
 	// generations are the layout's generations that wrote to each partition last.
 	generations map[eventlog.TopicPartition]uint32
 	ends        eventlog.Offsets // up to where the log was read
 	rows        *rows
 	// mirrorSums is what ClickHouse should have; nil: it is not verified.
 	mirrorSums *mirrorSums
+	// found is told of each violation, and newerLayout asked for the layout when an event has a newer generation; nil:
+	// nobody follows the log.
+	found       func(inv *Invariant, format string, args []any)
+	newerLayout func() eventlog.Layout
 }
 
-func newChecker(layout eventlog.Layout, o Options) *checker {
+func newChecker(layout eventlog.Layout, o Options) *checker { return newCheckerOn(layout, o, nil) }
+
+// newCheckerOn is newChecker with records on a disk; nil: all are in memory.
+func newCheckerOn(layout eventlog.Layout, o Options, disk *disk) *checker {
 	if o.Examples == 0 {
 		o.Examples = DefaultExamples
 	}
@@ -121,11 +131,10 @@ func newChecker(layout eventlog.Layout, o Options) *checker {
 		layout:      layout,
 		report:      &Report{},
 		byID:        map[string]*Invariant{},
-		items:       map[string]*item{},
-		orders:      map[string]*order{},
+		items:       newTable[item](disk, keyItem),
+		accounts:    newTable[account](disk, keyAccount),
 		skuNames:    map[string]string{},
-		placedBy:    map[string]string{},
-		effects:     newEffects(),
+		keys:        newKeys(disk),
 		generations: map[eventlog.TopicPartition]uint32{},
 		ends:        eventlog.Offsets{},
 		rows:        newRows(),

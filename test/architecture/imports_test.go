@@ -80,11 +80,13 @@ func TestTheDomainImportsTheStandardLibraryOnly(t *testing.T) {
 
 // Who may import a library or package directly; a folder allows what is below it.
 var importers = map[string][]string{
-	"github.com/twmb/franz-go":                {"pkg/eventlog", "pkg/devstack"},
-	"github.com/labstack/echo":                {"pkg/httpapi"},
-	"github.com/ClickHouse/clickhouse-go":     {"pkg/clickhouse"},
-	"github.com/ClickHouse/ch-go":             {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
-	"github.com/cockroachdb/pebble":           {"pkg/shard/internal/checkpoint", "pkg/orderview", "pkg/localstore"},
+	"github.com/twmb/franz-go":            {"pkg/eventlog", "pkg/devstack"},
+	"github.com/labstack/echo":            {"pkg/httpapi"},
+	"github.com/ClickHouse/clickhouse-go": {"pkg/clickhouse"},
+	"github.com/ClickHouse/ch-go":         {"pkg/clickhouse", "pkg/devstack/chdb/engine"},
+	"github.com/cockroachdb/pebble": {
+		"pkg/shard/internal/checkpoint", "pkg/orderview", "pkg/localstore", "pkg/verify",
+	},
 	"github.com/ebitengine/purego":            {"pkg/devstack/chdb/engine"},
 	"github.com/spf13/cobra":                  {"cmd/holdfast"},
 	module + "pkg/eventlog/logtest":           {}, // tests alone
@@ -184,13 +186,39 @@ func TestProgramsLinkWhatTheyNeed(t *testing.T) {
 	}
 }
 
+// noEmbedded is the tag that leaves the embedded broker and ClickHouse out of holdfast, so that it is static.
+const noEmbedded = "noembedded"
+
+func TestWithoutTheEmbeddedStackHoldfastIsStatic(t *testing.T) {
+	tags := found(t, "Makefile", `(?m)^TAGS := (\S+)$`)[0] + "," + noEmbedded
+	list := exec.Command("go", "list", "-deps", "-tags", tags, module+"cmd/holdfast")
+	list.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := range strings.Lines(string(out)) {
+		for _, left := range []string{
+			"github.com/ebitengine/purego", "github.com/twmb/franz-go/pkg/kfake", module + "pkg/devstack", "runtime/cgo",
+		} {
+			if below(strings.TrimSpace(d), left) {
+				t.Errorf("with -tags %s it links %s", tags, d)
+			}
+		}
+	}
+}
+
 // below reports whether a path is a folder, or inside of it. Libraries carry their major version at the end.
 func below(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
 
-// mostMegabytes bounds the size of each program without symbols, in millions of bytes: images are pulled, and a
-// dependency that comes along unnoticed shows here.
-var mostMegabytes = map[string]int64{
-	"inventory-projector": 20, "analytics-projector": 30, "query-api": 30, "order-api": 30, "holdfast": 55,
+// sizes bound each program without symbols, in millions of bytes: images are pulled, and a dependency that comes along
+// unnoticed shows here.
+var sizes = []struct {
+	program, tag string
+	most         int64
+}{
+	{"inventory-projector", "", 20}, {"analytics-projector", "", 30}, {"query-api", "", 30}, {"order-api", "", 30},
+	{"holdfast", "", 55}, {"holdfast", noEmbedded, 50},
 }
 
 func TestProgramsAreSmall(t *testing.T) {
@@ -202,20 +230,21 @@ func TestProgramsAreSmall(t *testing.T) {
 	if inImages := found(t, "Dockerfile", `-tags (\S+)`)[0]; inImages != tags {
 		t.Errorf("Dockerfile builds with -tags %s, Makefile with %s", inImages, tags)
 	}
-	for program, most := range mostMegabytes {
-		file := filepath.Join(dir, program)
-		build := exec.Command("go", "build", "-trimpath", "-tags", tags, "-ldflags=-s -w", "-o", file, module+"cmd/"+program)
+	for _, s := range sizes {
+		file := filepath.Join(dir, s.program+s.tag)
+		build := exec.Command("go", "build", "-trimpath", "-tags", tags+","+s.tag, "-ldflags=-s -w", "-o", file,
+			module+"cmd/"+s.program)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", program, err, out)
+			t.Fatalf("build %s: %v\n%s", s.program, err, out)
 		}
 		info, err := os.Stat(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%s: %.1f MB", program, float64(info.Size())/1e6)
-		if info.Size() > most*1_000_000 {
-			t.Errorf("%s has %d bytes; at most %d million are allowed", program, info.Size(), most)
+		t.Logf("%s %s: %.1f MB", s.program, s.tag, float64(info.Size())/1e6)
+		if info.Size() > s.most*1_000_000 {
+			t.Errorf("%s %s has %d bytes; at most %d million are allowed", s.program, s.tag, info.Size(), s.most)
 		}
 	}
 }

@@ -3,7 +3,7 @@
 //
 // chaos_test.go kills the embedded platform (holdfast dev), kafka_test.go the services on Apache Kafka, broker_test.go
 // the brokers of a cluster. caches_test.go deletes everything but the log. process_test.go runs programs, load_test.go
-// places orders, cluster_test.go starts the services.
+// places orders, cluster_test.go starts the services, auditor_test.go the auditor beside them.
 package chaos_test
 
 import (
@@ -43,6 +43,7 @@ func TestKillTheEmbeddedPlatform(t *testing.T) {
 	}
 	p.start()
 	p.awaitReady(backWithin)
+	audit := startAuditor(t, bin, kafka, "")
 	l := startLoad(t, bin, "http://"+api, ordersRate)
 	l.awaitAcks(500)
 	l.awaitHealthyAcks(2000)
@@ -57,6 +58,7 @@ func TestKillTheEmbeddedPlatform(t *testing.T) {
 	l.stop()
 	l.checkHealthyRates()
 	verify(t, bin, kafka, "", l.acksPath)
+	audit.findsNothing()
 	// Everything but the log is a cache. Without the caches the platform must come back with the same content.
 	p.kill()
 	for _, cache := range []string{"order-api", "query-api"} {

@@ -20,6 +20,7 @@ const foreignRate = 300
 // lost.
 func TestAForeignRecordUnderLoad(t *testing.T) {
 	c := startClusterAnywhere(t)
+	audit := startAuditor(t, c.bin, c.kafka, c.prefix)
 	l := startLoad(t, c.bin, c.orderURLs(), foreignRate)
 	l.awaitAcks(foreignRate)
 	for round := range rounds(1, 30) {
@@ -54,6 +55,7 @@ func TestAForeignRecordUnderLoad(t *testing.T) {
 	}
 	l.stop()
 	verify(t, c.bin, c.kafka, c.prefix, l.acksPath)
+	audit.finds() // the foreign records, before they were quarantined
 }
 
 // TestADeletedLogStartUnderAPlatform: who has read the deleted records goes on and says so. Who needs them stops, and

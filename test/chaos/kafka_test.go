@@ -22,6 +22,7 @@ const (
 
 func TestKillServicesOnApacheKafka(t *testing.T) {
 	c := startCluster(t)
+	audit := startAuditor(t, c.bin, c.kafka, c.prefix)
 	l := startLoad(t, c.bin, c.orderURLs(), ordersRate)
 	l.awaitAcks(500)
 	l.awaitHealthyAcks(2000)
@@ -38,6 +39,8 @@ func TestKillServicesOnApacheKafka(t *testing.T) {
 			view.start()
 			view.awaitReady(backWithin)
 		}
+		audit.kill()
+		audit.start()
 		l.awaitHealthyAcks(1500)
 	}
 	t.Logf("slowest take-over: %s", slowest)
@@ -47,11 +50,13 @@ func TestKillServicesOnApacheKafka(t *testing.T) {
 		t.Errorf("a take-over took %s, want %s", slowest, takenOverWithin)
 	}
 	verify(t, c.bin, c.kafka, c.prefix, l.acksPath)
+	audit.findsNothing()
 }
 
 func TestAStoppedOwnerCommitsNothingWhenItWakes(t *testing.T) {
 	c := startCluster(t)
 	c.awaitShardsShared(t)
+	audit := startAuditor(t, c.bin, c.kafka, c.prefix)
 	l := startLoad(t, c.bin, c.orderURLs(), ordersRate)
 	l.awaitAcks(1000)
 	c.orders[0].signal(syscall.SIGSTOP)
@@ -67,6 +72,7 @@ func TestAStoppedOwnerCommitsNothingWhenItWakes(t *testing.T) {
 	l.stop()
 	c.checkFormerOwnersStaySilent(t)
 	verify(t, c.bin, c.kafka, c.prefix, l.acksPath)
+	audit.findsNothing()
 }
 
 // checkFormerOwnersStaySilent reads the announcements, which every owner of a shard repeats. Once another owner has
@@ -102,6 +108,7 @@ func (c *cluster) checkFormerOwnersStaySilent(t *testing.T) {
 // any other count.
 func TestNeverOversoldThroughTwoReplicas(t *testing.T) {
 	c := startClusterAnywhere(t)
+	audit := startAuditor(t, c.bin, c.kafka, c.prefix)
 	acksPath := filepath.Join(t.TempDir(), "acks")
 	out, err := exec.Command(filepath.Join(c.bin, "holdfast"), "bench", "orders", "--url", c.orderURLs(),
 		"--oversell", "10000", "--stock", "5000", "--concurrency", "10000", "--acks", acksPath).CombinedOutput()
@@ -110,4 +117,5 @@ func TestNeverOversoldThroughTwoReplicas(t *testing.T) {
 	}
 	t.Logf("%s", out)
 	verify(t, c.bin, c.kafka, c.prefix, acksPath)
+	audit.findsNothing()
 }

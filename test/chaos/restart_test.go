@@ -15,6 +15,7 @@ const restartRate = 150
 func TestAReplicaThatStartsAgainAtOnceIsBackAtOnce(t *testing.T) {
 	c := startClusterAnywhere(t)
 	c.awaitShardsShared(t)
+	audit := startAuditor(t, c.bin, c.kafka, c.prefix)
 	l := startLoad(t, c.bin, c.orderURLs(), restartRate)
 	l.awaitAcks(100)
 	var slowest, total time.Duration
@@ -43,6 +44,7 @@ func TestAReplicaThatStartsAgainAtOnceIsBackAtOnce(t *testing.T) {
 	}
 	l.stop()
 	verify(t, c.bin, c.kafka, c.prefix, l.acksPath)
+	audit.findsNothing()
 }
 
 // smallDisk mounts a file system of that size in memory, and returns its folder.
