@@ -108,13 +108,13 @@ func (d DeadLetter) Event(ctx context.Context, client *eventlog.Client) (*eventl
 // is known whether the mirror is still the same, and the rows are written again into one that is not. A swap that is
 // not over by then finds the letter settled, and parks it again if the new mirror has no rows of it (rebuild.finish).
 func Retry(ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, letter DeadLetter) error {
-	return retry(ctx, client, conn, letter, func(settled DeadLetter) error {
-		return Park(ctx, client, []DeadLetter{settled})
+	return retry(ctx, client, conn, letter, func(retried DeadLetter) error {
+		return Park(ctx, client, []DeadLetter{retried})
 	})
 }
 
 func retry(
-	ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, letter DeadLetter, settle func(DeadLetter) error,
+	ctx context.Context, client *eventlog.Client, conn *clickhouse.Conn, letter DeadLetter, park func(DeadLetter) error,
 ) error {
 	event, err := letter.Event(ctx, client)
 	if err != nil {
@@ -129,7 +129,7 @@ func retry(
 		if err := mirrorLate(ctx, conn, mirror, event, letter); err != nil {
 			return err
 		}
-		if err := settle(letter); err != nil {
+		if err := park(letter); err != nil {
 			return err
 		}
 		if now, err := mirrorID(ctx, conn); err != nil || now == mirror {

@@ -10,7 +10,7 @@ import (
 // DropRows is what a mirror of another log does to its tables.
 var DropRows = dropRows
 
-// RetryWith is Retry with another way to settle the letter.
+// RetryWith is Retry with another way to park the letter as retried.
 var RetryWith = retry
 
 // AsNewerProgram makes this process a program with one more migration, until the test ends.

@@ -124,7 +124,8 @@ func (f *fixture) dump(b *bytes.Buffer, table clickhouse.Table) {
 
 const tablesHead = "# Tables in ClickHouse\n\n" +
 	"The mirror of the log, made by analytics-projector (`pkg/analytics/migrations`). A rebuild swaps each table with\n" +
-	"another one at one moment, by its name, and leaves other tables of the database alone. " +
+	"another one at one moment, by its name, and leaves other tables of the database alone.\n" +
+	"The views `insight_…` are the answers of live insights ([insights](insights.md#read-it-in-clickhouse)). " +
 	"Rows are functions of the log and never\n" +
 	"change; read them with `FINAL` and `do_not_merge_across_partitions_select_final = 1`. " +
 	"Amounts are millionths: add them up as\n" +

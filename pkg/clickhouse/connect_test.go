@@ -148,8 +148,12 @@ func TestAUserWithoutCreate(t *testing.T) {
 			"it's necessary to have the grant CREATE DATABASE ON birds.*. (ACCESS_DENIED)",
 	}
 	proxy.Fail(denied)
-	says(t, "there are no tables", conn.Migrate(ctx, migrations(t, first)),
+	err = conn.Migrate(ctx, migrations(t, first))
+	says(t, "there are no tables", err,
 		`the user "projector" lacks a grant: GRANT CREATE DATABASE ON birds.* TO projector`)
+	if !clickhouse.IsDenied(err) || clickhouse.IsDenied(conn.Missing("birds")) {
+		t.Errorf("it is not told from other errors: %v", err)
+	}
 	proxy.Heal()
 	if err := conn.Migrate(ctx, migrations(t, first)); err != nil {
 		t.Fatal(err)

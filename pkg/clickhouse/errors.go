@@ -176,6 +176,12 @@ func IsMissing(err error) bool {
 	return errors.As(err, &e) && (e.Code == codeUnknownTable || e.Code == codeUnknownDatabase)
 }
 
+// IsDenied reports whether ClickHouse has refused something that the user may not do.
+func IsDenied(err error) bool {
+	var refused *Error
+	return errors.As(err, &refused) && refused.Code == codeAccessDenied
+}
+
 // IsTooMuch reports whether the error says that a query needed more time, rows or memory than it may take.
 func IsTooMuch(err error) bool {
 	var e *Error

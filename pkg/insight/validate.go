@@ -16,6 +16,9 @@ import (
 // Validate checks a definition's SQL with ClickHouse, and runs its examples. It reads no table, so any ClickHouse will
 // do. The error has all problems that were found.
 func (d *Definition) Validate(ctx context.Context, conn *clickhouse.Conn) error {
+	if err := d.checkView(); err != nil {
+		return err
+	}
 	if err := d.checkSQL(ctx, conn); err != nil {
 		return err
 	}

@@ -92,6 +92,91 @@ func TestAnswersStayWhileTheMirrorIsMadeAnew(t *testing.T) {
 	p.says(r.ID)
 }
 
+// The view of an insight is that of the live version. It follows a promotion, a rollback and another table, and goes with
+// the insight. What somebody else has made stays.
+func TestTheViewOfAnInsightIsThatOfTheLiveVersion(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(100)
+	p.run()
+	if err := p.conn.Exec(p.ctx, "CREATE VIEW insight_mine AS SELECT 1 AS one", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	shown := func() (n int64) {
+		if err := p.conn.Each(p.ctx, "SELECT toInt64(sum(units)) FROM insight_units", nil, nil,
+			func(rows clickhouse.Rows) error { return rows.Scan(&n) }); err != nil {
+			return -1 // it is not there
+		}
+		return n
+	}
+	shows := func(what string, want int64) {
+		t.Helper()
+		p.eventually("the view shows "+what, func() bool { return shown() == want })
+	}
+	first := p.create(promoting)
+	p.becomes(first.ID, catalog.Live)
+	shows("the first version", 300)
+	next := p.create(func(o *replay.Order) {
+		o.Text, o.Promote = []byte(strings.Replace(units, "sum(quantity)", "sum(quantity) * 2", 1)), true
+	})
+	p.becomes(next.ID, catalog.Live)
+	shows("the next version", 600)
+	p.decide(catalog.RolledBack, next.ID)
+	shows("the first version again", 300)
+	before, err := p.service.Answering(p.ctx, p.replay(first.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = analytics.Rebuild(p.ctx, analytics.RebuildConfig{Client: p.client, Layout: p.layout, Conn: p.conn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.sell(5)
+	p.eventually("the table of before is dropped", func() bool {
+		if n := shown(); n != 300 && n != 315 {
+			t.Fatalf("the view shows %d units", n)
+		}
+		var n uint64
+		err := p.conn.Each(p.ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = '"+
+			before.Table+"'", nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&n) })
+		return err == nil && n == 0
+	})
+	shows("the table of the mirror that was made anew", 315)
+	if _, err := p.service.Decide(p.ctx, catalog.Decision{Type: catalog.InsightDropped, Insight: "units"}); err != nil {
+		t.Fatal(err)
+	}
+	shows("nothing", -1)
+	if err := p.conn.Exec(p.ctx, "SELECT one FROM insight_mine", nil, nil); err != nil {
+		t.Errorf("what somebody else has made: %v", err)
+	}
+}
+
+// A view does not take the name of something else.
+func TestAViewLeavesWhatHasItsName(t *testing.T) {
+	p := newPlatform(t)
+	p.sell(10)
+	p.mirrored()
+	if err := p.conn.Exec(p.ctx, "CREATE TABLE insight_units (units Int64) ENGINE = Memory", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	p.run()
+	r := p.create(promoting)
+	p.becomes(r.ID, catalog.Live)
+	other := p.create(func(o *replay.Order) {
+		o.Text, o.Promote = []byte(strings.Replace(units, "name: units", "name: others", 1)), true
+	})
+	p.becomes(other.ID, catalog.Live)
+	exists := func(name, engine string) bool {
+		var n uint64
+		err := p.conn.Each(p.ctx, "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = '"+name+
+			"' AND engine = '"+engine+"'", nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&n) })
+		return err == nil && n == 1
+	}
+	p.eventually("views are made", func() bool { return exists("insight_others", "View") })
+	if !exists("insight_units", "Memory") {
+		t.Error("the table of somebody else was replaced")
+	}
+}
+
 // A replay of a part of the history has that part, and goes live only by force.
 func TestAReplayOfAPartOfTheHistory(t *testing.T) {
 	p := newPlatform(t)

@@ -49,6 +49,8 @@ type conductor struct {
 	// refused are the replays that could not be promoted by themselves. Somebody has to decide.
 	refused map[string]bool
 
+	views views
+
 	sweptAt time.Time
 	// reached is where the mirror was at the last sweep.
 	reached eventlog.Offsets
@@ -59,7 +61,7 @@ type conductor struct {
 func newConductor() conductor {
 	return conductor{
 		done: make(chan verification, 1), attempts: map[string]int{}, refused: map[string]bool{},
-		unwanted: map[string]time.Time{}, rawKept: rawRowsKept,
+		unwanted: map[string]time.Time{}, rawKept: rawRowsKept, views: views{taken: map[string]bool{}},
 	}
 }
 
@@ -90,7 +92,8 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 		}
 		wait = conductInterval
 	}
-	if time.Since(r.conductor.sweptAt) > sweepInterval {
+	r.keepViews(ctx, state)
+	if time.Since(r.conductor.sweptAt) > sweepInterval && !r.conductor.views.failed {
 		if err := r.sweep(ctx, durable, state); err != nil {
 			r.cfg.Logger.Warn("tables of insights that nobody needs cannot be dropped", "error", err)
 		}
