@@ -1,21 +1,33 @@
-# One static image a service: docker build --build-arg SERVICE=order-api .
-# All are built at once, so that the images of all services cost one compilation.
-FROM golang:1.26 AS build
-WORKDIR /src
-COPY go.mod go.sum ./
-RUN go mod download
-COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags='-s -w' -o /out/ \
-      ./cmd/order-api ./cmd/inventory-projector ./cmd/analytics-projector ./cmd/query-api \
- && mkdir -p /out/data
-
-FROM scratch
-ARG SERVICE=order-api
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /out/${SERVICE} /service
-COPY --from=build --chown=65532:65532 /out/data /data
+# One image a program: nothing in it but the program, licences, and a folder for its data.
+#
+#   make images                                      builds them from programs that this machine's Go makes, without
+#                                                    network if Go's caches have what they need
+#   docker build --build-arg SERVICE=order-api .     compiles in a container; all programs at once, so that the images of
+#                                                    all cost one compilation
+FROM scratch AS base
 COPY LICENSE NOTICE THIRD_PARTY_LICENSES /licences/
 # What any container of it needs: an address that others reach, and a folder that the user may write to.
 ENV HOLDFAST_LISTEN=:8080 HOLDFAST_DATA_DIR=/data
 USER 65532:65532
 ENTRYPOINT ["/service"]
+
+# For scripts/images.sh, whose context has the programs. Builders without BuildKit build every stage above their target: so
+# that they need no Go, this one comes first.
+FROM base AS prebuilt
+ARG SERVICE
+COPY --chown=65532:65532 data /data
+COPY ${SERVICE}.cdx.json /sbom/
+COPY ${SERVICE} /service
+
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=dev COMMIT=unknown TAGS=grpcnotrace
+RUN STRIP=1 scripts/build.sh /out "$TAGS" order-api inventory-projector analytics-projector query-api && mkdir /out/data
+
+FROM base
+ARG SERVICE=order-api
+COPY --from=build --chown=65532:65532 /out/data /data
+COPY --from=build /out/${SERVICE} /service

@@ -21,6 +21,10 @@ help: ## List the targets
 build: ## Build all binaries into bin/
 	@scripts/build.sh $(BIN) $(TAGS) $(SERVICES)
 
+.PHONY: images
+images: ## Build the images of the services (ARCHS='amd64 arm64', VERSION=v1.2.0): holdfast/order-api:dev, …
+	@TAGS=$(TAGS) scripts/images.sh $(or $(ARCHS),amd64 arm64)
+
 .PHONY: demo
 demo: build ## Import a retailer's history into an embedded stack and look at it (DATA=file, EXIT=1, ARGS='--clickhouse off')
 	$(BIN)/holdfast demo $(if $(DATA),--data $(DATA)) $(if $(EXIT),--exit) $(ARGS)

@@ -1,19 +1,26 @@
 #!/usr/bin/env bash
-# Builds programs of cmd/ into a folder. The first build compiles several hundred packages, which takes minutes: it shows
-# how many it has compiled, on a terminal in one line, elsewhere one line every fifty packages.
+# Builds programs of cmd/ into a folder: static, without cgo. The first build compiles several hundred packages, which
+# takes minutes: it shows how many it has compiled, on a terminal in one line, elsewhere one line every fifty packages.
 #
 #   scripts/build.sh FOLDER TAGS PROGRAM...
+#
+# VERSION and COMMIT are linked into them; without, they are those of the repository. With STRIP=1 they have no symbols.
+# GOOS and GOARCH choose another machine, as for go build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=$1 tags=$2
 shift 2
 mkdir -p "$folder"
+VERSION=${VERSION:-$(scripts/version.sh version)} COMMIT=${COMMIT:-$(scripts/version.sh commit)}
+package=github.com/holdfast/holdfast/pkg/service
+flags="-X $package.version=$VERSION -X $package.commit=$COMMIT"
+if [ -n "${STRIP:-}" ]; then flags+=" -s -w"; fi
 echo "Building $* (a few minutes the first time)"
 terminal=0
 if [ -t 2 ]; then terminal=1; fi
 
 # With -v, go build prints the path of each package that it compiles. What else it prints is an error, or a download.
-go build -v -trimpath -tags "$tags" -o "$folder/" "${@/#/./cmd/}" 2>&1 |
+CGO_ENABLED=0 go build -v -trimpath -tags "$tags" -ldflags "$flags" -o "$folder/" "${@/#/./cmd/}" 2>&1 |
   awk -v terminal="$terminal" '
     /^[[:alnum:]_.~\/-]+$/ {
       packages++

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the tools for linting, code generation or rendering manifests into .local/bin. Each version of a tool is built once.
+# Builds the tools for linting, code generation, manifests or bills of materials into .local/bin. Each version of a tool is
+# built once.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.local/bin
@@ -16,7 +17,7 @@ tool() { # import path, version
   touch "$stamp"
 }
 
-case "${1:?lint, generate or manifests}" in
+case "${1:?lint, generate, manifests or sbom}" in
 lint)
   tool github.com/bufbuild/buf/cmd/buf v1.75.0
   tool github.com/golangci/golangci-lint/v2/cmd/golangci-lint v2.15.0
@@ -28,8 +29,7 @@ generate)
   tool github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto v0.6.0
   tool github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen v2.8.2
   ;;
-manifests)
-  tool sigs.k8s.io/kustomize/kustomize/v5 v5.8.3
-  ;;
-*) echo "usage: scripts/tools.sh lint|generate|manifests" >&2; exit 2 ;;
+manifests) tool sigs.k8s.io/kustomize/kustomize/v5 v5.8.3 ;;
+sbom) tool github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod v1.10.0 ;;
+*) echo "usage: scripts/tools.sh lint|generate|manifests|sbom" >&2; exit 2 ;;
 esac

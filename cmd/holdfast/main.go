@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	_ "golang.org/x/crypto/x509roots/fallback" // images have no certificates of authorities
 
 	"github.com/holdfast/holdfast/pkg/service"
 )

@@ -22,7 +22,7 @@ func Registry() *prometheus.Registry {
 	reg.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewBuildInfoCollector(),
+		newBuildInfoCollector(),
 	)
 	return reg
 }

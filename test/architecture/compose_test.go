@@ -99,9 +99,13 @@ func TestComposeRunsEveryService(t *testing.T) {
 	if run := slices.Sorted(maps.Keys(built)); !slices.Equal(run, services) {
 		t.Errorf("docker-compose.yml runs %v, cmd has %v", run, services)
 	}
-	if programs := found(t, "Dockerfile", `\./cmd/([a-z-]+)`); !slices.Equal(slices.Sorted(slices.Values(programs)),
-		services) {
-		t.Errorf("Dockerfile builds %v, cmd has %v", programs, services)
+	for path, list := range map[string]string{
+		"Dockerfile":        `scripts/build\.sh /out "\$TAGS" ([a-z -]+) &&`,
+		"scripts/images.sh": `(?m)^services="([a-z -]+)"`,
+	} {
+		if built := strings.Fields(found(t, path, list)[0]); !slices.Equal(slices.Sorted(slices.Values(built)), services) {
+			t.Errorf("%s builds %v, cmd has %v", path, built, services)
+		}
 	}
 	for name, s := range built {
 		if s.Build.Args["SERVICE"] != name {

@@ -227,7 +227,7 @@ func TestProgramsAreSmall(t *testing.T) {
 	}
 	dir := t.TempDir()
 	tags := found(t, "Makefile", `(?m)^TAGS := (\S+)$`)[0]
-	if inImages := found(t, "Dockerfile", `-tags (\S+)`)[0]; inImages != tags {
+	if inImages := found(t, "Dockerfile", `TAGS=(\S+)`)[0]; inImages != tags {
 		t.Errorf("Dockerfile builds with -tags %s, Makefile with %s", inImages, tags)
 	}
 	for _, s := range sizes {

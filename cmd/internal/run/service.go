@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+	_ "golang.org/x/crypto/x509roots/fallback" // images have no certificates of authorities
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/service"
@@ -96,6 +97,9 @@ func (p *Program) Start(ctx context.Context, args []string) error {
 		return err
 	}
 	reg := service.Registry()
+	build := service.Build()
+	log.Info("starting", "program", p.Name, "version", build.Version, "commit", build.Commit,
+		"go_version", build.GoVersion)
 	s := Service{
 		Log: c.Log(p.Name, log, reg), Layout: c.Layout(), Listen: c.Listen, AllowedHosts: c.Hosts(),
 		Logger: log, Registry: reg,

@@ -2,10 +2,11 @@ package loadtest
 
 import (
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/holdfast/holdfast/pkg/service"
 )
 
 // Report is what was measured. Latencies are milliseconds.
@@ -83,17 +84,10 @@ func (cfg *Config) settings() Settings {
 	s := Settings{
 		Concurrency: cfg.Concurrency, Rate: cfg.Rate, Bulk: cfg.Bulk, Lines: cfg.Lines, SKUs: cfg.SKUs,
 		OnAccount: cfg.OnAccount, WarmupS: cfg.Warmup.Seconds(),
-		GoVersion: runtime.Version(), CPUs: runtime.NumCPU(),
+		Revision: service.Build().Commit, GoVersion: runtime.Version(), CPUs: runtime.NumCPU(),
 	}
 	if cfg.Bulk {
 		s.Concurrency = 0 // streams, not callers
-	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
-				s.Revision = setting.Value
-			}
-		}
 	}
 	return s
 }
