@@ -89,6 +89,14 @@ test-browser: ## Look at a hostile web page in Chromium (Debian's, fetched into 
 test-k8s: ## Operate the platform of deploy/k8s in Kubernetes under load (KUBECONFIG, or a node that it builds; as root)
 	@scripts/test-k8s.sh
 
+.PHONY: test-containers
+test-containers: ## Run the images in containers, and kill some (needs a Docker engine; CI=true starts one where it is root)
+	@eval "$$(scripts/docker.sh up || echo exit 1)"; [ -z "$${SKIP:-}" ] || exit 0; \
+	version=test TAGS=$(TAGS); export TAGS; status=0; \
+	VERSION=$$version scripts/images.sh $$(go env GOARCH) && \
+	HOLDFAST_TEST_IMAGES=$$version go test -count=1 -v -timeout 10m ./test/containers || status=$$?; \
+	scripts/docker.sh down; exit $$status
+
 .PHONY: kafka-up
 kafka-up: ## Start Apache Kafka on 127.0.0.1:19092 (BROKERS=3 for a cluster)
 	@scripts/kafka.sh up

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Set when the program is linked (scripts/build.sh, Dockerfile), with -X github.com/holdfast/holdfast/pkg/service.commit=…
-// So they are right in builds that have no repository, as those of an image, and with -buildvcs=false.
+// Set when the program is linked (scripts/build.sh), with -X github.com/holdfast/holdfast/pkg/service.commit=… So they
+// are right in builds that have no repository, as those of an image, and with -buildvcs=false.
 var (
 	version string
 	commit  string

@@ -68,7 +68,9 @@ func Ready(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("ask whether it is ready: %w", err)
 	}
-	// What runs is asked directly, whatever proxy the environment names.
+	// An address without a host is no name that the service knows. What runs on this machine knows this one.
+	request.Host = "localhost"
+	// It is asked directly, whatever proxy the environment names.
 	response, err := (&http.Transport{}).RoundTrip(request)
 	if err != nil {
 		return fmt.Errorf("ask whether it is ready: %w", err)
