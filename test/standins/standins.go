@@ -53,7 +53,7 @@ func Kafka(root, programs string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	files, err := withLibraries(append(libraries, program, filepath.Join(home, "lib", "server", "libjvm.so"))...)
+	files, err := Libraries(append(libraries, program, filepath.Join(home, "lib", "server", "libjvm.so"))...)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func ClickHouse(programs string) (*Image, error) {
 	}
 	program := filepath.Join(programs, "clickhouse")
 	shared := slices.DeleteFunc(slices.Clone(libraries), func(file string) bool { return !strings.HasSuffix(file, ".so") })
-	files, err := withLibraries(append(shared, program)...)
+	files, err := Libraries(append(shared, program)...)
 	if err != nil {
 		return nil, err
 	}
@@ -105,13 +105,13 @@ func ClickHouse(programs string) (*Image, error) {
 // libraryPath finds what a program is linked with in the output of ldd.
 var libraryPath = regexp.MustCompile(`(?m)(?:=>\s+|^\s+)(/\S+) \(0x`)
 
-// withLibraries are the C libraries that the files need, by their path.
-func withLibraries(files ...string) (map[string]string, error) {
+// Libraries are the C libraries that the files need, by their path.
+func Libraries(files ...string) (map[string]string, error) {
 	all := map[string]string{}
 	for _, file := range files {
-		out, err := exec.Command("ldd", file).Output()
-		if err != nil && !bytes.Contains(out, []byte("statically linked")) {
-			return nil, fmt.Errorf("ldd %s: %w", file, err)
+		out, err := exec.Command("ldd", file).CombinedOutput()
+		if err != nil && !bytes.Contains(out, []byte("not a dynamic executable")) {
+			return nil, fmt.Errorf("ldd %s: %w\n%s", file, err, out)
 		}
 		for _, match := range libraryPath.FindAllStringSubmatch(string(out), -1) {
 			// A library of Java's own is in its place already.
