@@ -7,7 +7,7 @@
 FROM scratch AS base
 COPY LICENSE NOTICE THIRD_PARTY_LICENSES /licences/
 # What any container of it needs: an address that others reach, and a folder that the user may write to.
-ENV HOLDFAST_LISTEN=:8080 HOLDFAST_DATA_DIR=/data
+ENV HOLDFAST_LISTEN=:8080 HOLDFAST_ADMIN_LISTEN=:9464 HOLDFAST_DATA_DIR=/data
 USER 65532:65532
 ENTRYPOINT ["/service"]
 

@@ -24,7 +24,7 @@ install() {
 # The server chooses its ports, and says where the API is.
 start() {
   rm -rf "$home/data"
-  bin/holdfast dev --dir "$home/data" --listen 127.0.0.1:0 --kafka-listen 127.0.0.1:0 --clickhouse-listen 127.0.0.1:0 \
+  bin/holdfast dev --dir "$home/data" --listen 127.0.0.1:0 --admin-listen off --kafka-listen 127.0.0.1:0 --clickhouse-listen 127.0.0.1:0 \
     >"$home/server.txt" 2>&1 &
   server=$!
   trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true' EXIT

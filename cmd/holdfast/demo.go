@@ -25,6 +25,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/client"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/money"
+	"github.com/holdfast/holdfast/pkg/service"
 )
 
 // demoSeed makes the generated retailer the same on every machine.
@@ -73,6 +74,9 @@ Retail data set.`,
 			d.out, d.errOut = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			if !cmd.Flags().Changed("listen") {
 				d.listen = freeAddress(d.listen)
+			}
+			if !cmd.Flags().Changed("admin-listen") && d.adminListen != service.AdminOff {
+				d.adminListen = freeAddress(d.adminListen)
 			}
 			if !cmd.Flags().Changed("kafka-listen") {
 				d.kafkaListen = freeAddress(d.kafkaListen)

@@ -29,6 +29,7 @@ const logName = "holdfast.log"
 type devFlags struct {
 	log                          logFlags
 	dir, listen, kafkaListen     string
+	adminListen                  string
 	clickHouse, clickHouseListen string
 	shards, partitions           int32
 	paymentWindow                time.Duration
@@ -40,6 +41,8 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 	flags := c.Flags()
 	flags.StringVar(&f.dir, "dir", dir, "`FOLDER` of all data, kept between runs")
 	flags.StringVar(&f.listen, "listen", defaultListen, "`ADDRESS` of the API")
+	flags.StringVar(&f.adminListen, "admin-listen", service.DefaultAdminListen,
+		"`ADDRESS` of metrics (/metrics) and profiles (/debug/pprof/), or off")
 	flags.StringSliceVar(&f.allowedHosts, "allowed-hosts", nil,
 		"`NAMES` under which the API may be called, besides localhost, IP addresses and that of --listen; *: any")
 	flags.StringVar(&f.kafkaListen, "kafka-listen", defaultKafkaListen, "`ADDRESS` of the embedded Kafka broker")
@@ -73,7 +76,7 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 	}
 	progress := newStartProgress(c.ErrOrStderr())
 	stack, err := stack.Start(c.Context(), stack.Config{
-		Dir: f.dir, Listen: f.listen, AllowedHosts: f.allowedHosts, KafkaListen: f.kafkaListen, Log: log,
+		Dir: f.dir, Listen: f.listen, AdminListen: f.admin(), AllowedHosts: f.allowedHosts, KafkaListen: f.kafkaListen, Log: log,
 		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
 		Waiting: progress.waiting, Logger: slog.New(slog.NewJSONHandler(logFile, nil)),
@@ -122,11 +125,19 @@ func (f *devFlags) warnOfLayout(c *cobra.Command, layout eventlog.Layout) {
 	}
 }
 
+// admin is the address of metrics and profiles; empty: nowhere.
+func (f *devFlags) admin() string {
+	if f.adminListen == service.AdminOff {
+		return ""
+	}
+	return f.adminListen
+}
+
 // explain adds to an error what to do about it.
 func explain(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w\nAnother program listens there. Stop it, or choose another address with --listen,\n"+
-			"--kafka-listen or --clickhouse-listen; port 0 is any free one", err)
+			"--admin-listen, --kafka-listen or --clickhouse-listen; port 0 is any free one", err)
 	}
 	return err
 }
@@ -177,6 +188,14 @@ func stayUp(ctx context.Context, out io.Writer, stack *stack.Stack) error {
 	return nil
 }
 
+// adminLine is the banner's line with the address of metrics and profiles, if there is one.
+func adminLine(stack *stack.Stack) string {
+	if stack.AdminURL() == "" {
+		return ""
+	}
+	return "  metrics     " + stack.AdminURL() + "/metrics (profiles: /debug/pprof/)\n"
+}
+
 // clickHouseLine is the banner's line with ClickHouse's address, if there is one.
 func clickHouseLine(stack *stack.Stack, dir string) string {
 	if stack.ClickHouse() == "" {
@@ -191,11 +210,11 @@ func writeBanner(w io.Writer, stack *stack.Stack, dir string, took time.Duration
 
   API         %s
   Kafka       %s
-%s  data        %s (log: %s)
+%s%s  data        %s (log: %s)
 
 Try:
   curl -X PUT %s/v1/stock/A1 -H 'Content-Type: application/json' -d '{"description":"White hanging heart"}'
   curl %s/v1/availability/A1
-`, took.Seconds(), stack.URL(), strings.Join(stack.KafkaSeeds(), ","), clickHouseLine(stack, dir),
+`, took.Seconds(), stack.URL(), strings.Join(stack.KafkaSeeds(), ","), clickHouseLine(stack, dir), adminLine(stack),
 		dir, filepath.Join(dir, logName), stack.URL(), stack.URL())
 }

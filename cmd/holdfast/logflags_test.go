@@ -84,7 +84,7 @@ const noBroker = "no Kafka broker answers at 127.0.0.1:1 (--kafka or HOLDFAST_KA
 func TestImportReadsThePlatformThatIsNamed(t *testing.T) {
 	kafka, topics := cluster(t)
 	demo := []string{
-		"demo", "--exit", "--orders", "30", "--clickhouse", "off", "--listen", "127.0.0.1:0",
+		"demo", "--exit", "--orders", "30", "--clickhouse", "off", "--listen", "127.0.0.1:0", "--admin-listen", "off",
 		"--kafka", kafka, "--topic-prefix", "shop.", "--env", "shop",
 	}
 	out, err := holdfast(t, demo...)

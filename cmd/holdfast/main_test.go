@@ -43,7 +43,8 @@ func holdfastFails(t *testing.T, want string, args ...string) {
 
 // freePorts are flags of a platform that must not meet another one.
 var freePorts = []string{
-	"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0",
+	"--listen", "127.0.0.1:0", "--admin-listen", "off", "--kafka-listen", "127.0.0.1:0",
+	"--clickhouse-listen", "127.0.0.1:0",
 }
 
 // Every command has help that fits a terminal of 80 columns.

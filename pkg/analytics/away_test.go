@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 )
 
@@ -38,12 +39,12 @@ func newProxied(t *testing.T) *proxied {
 	return &proxied{fixture: f, proxy: proxy, behind: openAt(t, proxy.DSN(strings.TrimPrefix(dsn.Path, "/")))}
 }
 
-// start runs the mirror, with its readiness and metrics served over HTTP.
+// start runs the mirror, with its readiness served over HTTP.
 func (p *proxied) start() {
 	p.t.Helper()
 	m, _ := p.mirror(func(c *analytics.Config) { c.Conn = p.behind })
 	server, err := httpapi.NewServer(httpapi.Config{
-		Logger: slog.New(slog.DiscardHandler), Ready: m.Ready, Gatherer: p.metrics,
+		Logger: slog.New(slog.DiscardHandler), Ready: m.Ready,
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -77,7 +78,7 @@ func (p *proxied) down(why string) {
 		status, body := p.get("/readyz")
 		return status == http.StatusServiceUnavailable && strings.Contains(body, why)
 	})
-	if _, body := p.get("/metrics"); !strings.Contains(body, "holdfast_mirror_up 0\n") {
+	if up, _ := logtest.Metric(p.t, p.metrics, "holdfast_mirror_up"); up != 0 {
 		p.t.Errorf("%s: the metrics do not say that it is down", why)
 	}
 }
@@ -89,7 +90,7 @@ func (p *proxied) up() {
 		status, _ := p.get("/readyz")
 		return status == http.StatusOK
 	})
-	if _, body := p.get("/metrics"); !strings.Contains(body, "holdfast_mirror_up 1\n") {
+	if up, _ := logtest.Metric(p.t, p.metrics, "holdfast_mirror_up"); up != 1 {
 		p.t.Error("the metrics do not say that it is up")
 	}
 	p.exact()

@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/holdfast/holdfast/pkg/problem"
 )
@@ -19,10 +18,6 @@ func (s *Server) registerHealth() {
 		return WriteBody(c, http.StatusOK, JSONContentType, []byte(`{"status":"ok"}`))
 	})
 	router.Add(http.MethodGet, "/readyz", s.readyz)
-	if s.config.Gatherer != nil {
-		metrics := promhttp.HandlerFor(s.config.Gatherer, promhttp.HandlerOpts{})
-		router.Add(http.MethodGet, "/metrics", echo.WrapHandler(metrics))
-	}
 }
 
 // allowDegraded is the value of the parameter allow with which /readyz answers 200 while the process serves at least a

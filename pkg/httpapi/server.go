@@ -1,4 +1,4 @@
-// Package httpapi is the HTTP server: limits, timeouts, bodies, headers, problems, health and metrics. It and the two
+// Package httpapi is the HTTP server: limits, timeouts, bodies, headers, problems, health and the admin port. It and the two
 // packages below it are the only importers of echo.
 //
 // Routes stand below: commands (the write side) and queries (the read side), so that a service links one of them. What
@@ -36,8 +36,6 @@ type Config struct {
 	Logger *slog.Logger
 	// Registerer takes the HTTP metrics; nil: none are registered.
 	Registerer prometheus.Registerer
-	// Gatherer is what /metrics serves; nil: no /metrics.
-	Gatherer prometheus.Gatherer
 	// Ready says why the process cannot serve; nil func or nil error: ready. Joined errors are listed one by one.
 	// An error with the method Partial leaves a part of what the process serves.
 	Ready func() error
@@ -62,8 +60,18 @@ type Server struct {
 	stopping chan struct{}
 }
 
-// NewServer returns a server with /healthz, /readyz and /metrics; it does not listen yet.
+// NewServer returns a server with /healthz and /readyz; it does not listen yet.
 func NewServer(config Config) (*Server, error) {
+	s, err := newServer(config)
+	if err != nil {
+		return nil, err
+	}
+	s.registerHealth()
+	return s, nil
+}
+
+// newServer returns a server without routes.
+func newServer(config Config) (*Server, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
@@ -78,7 +86,6 @@ func NewServer(config Config) (*Server, error) {
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.answerError
 	s.echo.Use(s.observe, s.guard)
-	s.registerHealth()
 	return s, nil
 }
 

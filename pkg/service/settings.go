@@ -18,6 +18,13 @@ import (
 // EnvPrefix is the prefix of every environment variable: the flag --data-dir is HOLDFAST_DATA_DIR.
 const EnvPrefix = "HOLDFAST"
 
+// DefaultAdminListen is where metrics and profiles are: on this machine alone, because profiles show what a process
+// does. AdminOff is the address of no admin port.
+const (
+	DefaultAdminListen = "127.0.0.1:9464"
+	AdminOff           = "off"
+)
+
 // EventLog has the settings that say where the event log is, and how to reach it.
 type EventLog struct {
 	Kafka, Env, TopicPrefix string
@@ -63,6 +70,7 @@ func (e *EventLog) Config() eventlog.Config {
 type Common struct {
 	EventLog
 	Listen, LogLevel   string
+	AdminListen        string
 	AllowedHosts       string
 	Partitions, Shards int
 	ReplicationFactor  int
@@ -73,8 +81,11 @@ type Common struct {
 // Register adds the common flags. Each value is checked when it is read, from the command line or elsewhere.
 func (c *Common) Register(fs *flag.FlagSet) {
 	c.EventLog.Register(fs)
-	c.Listen, c.LogLevel, c.Partitions, c.Shards = "127.0.0.1:8080", "info", 12, 3
-	fs.Var(checked{&c.Listen, checkAddress}, "listen", "`HOST:PORT` of HTTP: the API, /healthz, /readyz, /metrics")
+	c.Listen, c.AdminListen, c.LogLevel = "127.0.0.1:8080", DefaultAdminListen, "info"
+	c.Partitions, c.Shards = 12, 3
+	fs.Var(checked{&c.Listen, checkAddress}, "listen", "`HOST:PORT` of HTTP: the API, /healthz, /readyz")
+	fs.Var(checked{&c.AdminListen, checkAdminAddress}, "admin-listen", "`HOST:PORT` for operators: metrics at /metrics "+
+		"and profiles at /debug/pprof/; everybody who reaches it may read them. "+AdminOff+": nowhere")
 	fs.StringVar(&c.AllowedHosts, "allowed-hosts", "", "`NAMES` under which HTTP may be called, comma-separated, besides "+
 		"localhost and IP addresses; *: any; empty: any, or none but those if --listen is a loopback address")
 	fs.Var(checked{&c.LogLevel, checkLevel}, "log-level", "`LEVEL` of the log: debug, info, warn or error")
@@ -204,6 +215,16 @@ func (c count) String() string {
 func checkAddress(s string) error {
 	if _, _, err := net.SplitHostPort(s); err != nil {
 		return fmt.Errorf("%q is not host:port", s)
+	}
+	return nil
+}
+
+func checkAdminAddress(s string) error {
+	if s == AdminOff {
+		return nil
+	}
+	if err := checkAddress(s); err != nil {
+		return fmt.Errorf("%w, and not %s", err, AdminOff)
 	}
 	return nil
 }

@@ -50,11 +50,11 @@ func startClusterAnywhere(t *testing.T) *cluster {
 func (c *cluster) startService(name string, args ...string) *process {
 	t := c.log.T
 	t.Helper()
-	listen := freeAddress(t)
+	listen, admin := freeAddress(t), freeAddress(t)
 	common := []string{
-		"--kafka", c.kafka, "--topic-prefix", c.prefix, "--env", c.log.Config.Env, "--listen", listen,
+		"--kafka", c.kafka, "--topic-prefix", c.prefix, "--env", c.log.Config.Env, "--listen", listen, "--admin-listen", admin,
 	}
-	p := &process{t: t, path: filepath.Join(c.bin, name), httpAddr: listen, args: append(common, args...)}
+	p := &process{t: t, path: filepath.Join(c.bin, name), httpAddr: listen, adminAddr: admin, args: append(common, args...)}
 	p.start()
 	return p
 }

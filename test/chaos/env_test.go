@@ -19,7 +19,7 @@ func TestASecondEnvironmentOnOneLogIsRefused(t *testing.T) {
 	for _, name := range []string{"order-api", "inventory-projector", "query-api"} {
 		args := []string{
 			"--kafka", strings.Join(log.Config.Seeds, ","), "--topic-prefix", log.Config.TopicPrefix, "--env", "intruder",
-			"--listen", freeAddress(t),
+			"--listen", freeAddress(t), "--admin-listen", "off",
 		}
 		if name != "inventory-projector" {
 			args = append(args, "--data-dir", t.TempDir())

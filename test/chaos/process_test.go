@@ -81,12 +81,13 @@ func waitUntil(t testing.TB, limit time.Duration, condition func() bool, failure
 
 // process is a program that a test starts, kills and starts again with the same arguments.
 type process struct {
-	t        testing.TB
-	path     string
-	args     []string
-	httpAddr string
-	cmd      *exec.Cmd
-	output   output
+	t         testing.TB
+	path      string
+	args      []string
+	httpAddr  string
+	adminAddr string // of metrics; empty: not asked
+	cmd       *exec.Cmd
+	output    output
 }
 
 // output is what a process has printed. It may be read while the process runs.
@@ -152,7 +153,7 @@ var ownedShardsMetric = regexp.MustCompile(`(?m)^holdfast_shard_owned (\d+)$`)
 
 // ownedShards is how many shards the process owns according to its metrics. It is 0 when the process does not answer.
 func (p *process) ownedShards() int {
-	resp, err := http.Get("http://" + p.httpAddr + "/metrics")
+	resp, err := http.Get("http://" + p.adminAddr + "/metrics")
 	if err != nil {
 		return 0
 	}

@@ -44,7 +44,8 @@ func build(t *testing.T) string {
 
 // freePorts are flags of a platform that listens on free ports.
 var freePorts = []string{
-	"--listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0",
+	"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0",
+	"--clickhouse-listen", "127.0.0.1:0",
 }
 
 // platform is a `holdfast dev` that runs.
@@ -330,7 +331,7 @@ func TestPortInUseIsSaidClearly(t *testing.T) {
 	p := dev(t, binary, t.TempDir())
 	address := strings.TrimPrefix(p.url, "http://")
 	out, err := exec.CommandContext(testContext(t), binary, "dev", "--dir", t.TempDir(),
-		"--listen", address, "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0").CombinedOutput()
+		"--listen", address, "--admin-listen", "off", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), address) || !strings.Contains(string(out), "--listen") {
 		t.Errorf("%v: %s", err, out)
 	}

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -21,17 +22,34 @@ type Server struct {
 	status map[string]func() any
 }
 
-// NewServer returns a server without routes but health and metrics. hosts are those that requests may name.
-func NewServer(logger *slog.Logger, registry *prometheus.Registry, hosts []string) (*Server, error) {
+// NewServer returns a server without routes but health. hosts are those that requests may name.
+func NewServer(logger *slog.Logger, registry prometheus.Registerer, hosts []string) (*Server, error) {
 	s := &Server{status: map[string]func() any{}}
 	server, err := httpapi.NewServer(httpapi.Config{
-		Logger: logger, Registerer: registry, Gatherer: registry, Ready: s.Ready, Status: s.Status, Hosts: hosts,
+		Logger: logger, Registerer: registry, Ready: s.Ready, Status: s.Status, Hosts: hosts,
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.server = server
 	return s, nil
+}
+
+// NewAdmin returns a function that serves metrics and profiles until its context is done. It calls ready with the
+// address that it got.
+func NewAdmin(
+	logger *slog.Logger, listen string, metrics prometheus.Gatherer, ready func(address string),
+) (func(context.Context) error, error) {
+	admin, err := httpapi.NewAdminServer(httpapi.Config{Logger: logger, Hosts: httpapi.HostsOf(listen, nil)}, metrics)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) error {
+		if err := admin.Run(ctx, listen, ready); err != nil {
+			return fmt.Errorf("--admin-listen: %w", err)
+		}
+		return nil
+	}, nil
 }
 
 // Router is where routes are registered; only before Run.

@@ -35,7 +35,8 @@ type Service struct {
 	// AllowedHosts are the names under which clients reach it (httpapi.HostsOf).
 	AllowedHosts []string
 	Logger       *slog.Logger
-	Registry     *prometheus.Registry
+	// Registry takes the service's metrics.
+	Registry prometheus.Registerer
 	// Server is shared with other services, and somebody else runs it; nil: a server of its own.
 	Server *Server
 	// Ready is called with the HTTP address once it listens, or with "" once the routes are on the shared server.
@@ -57,6 +58,8 @@ type Program struct {
 	Arguments func([]string) error
 	// Help is what --help prints before the settings: whole lines.
 	Help string
+
+	job bool // one of another program's Jobs
 }
 
 // Main reads the settings and runs the program until it ends or the process is told to. With --check it reaches what
@@ -69,6 +72,7 @@ func Main(p Program) {
 func (p *Program) Start(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		if job, ok := p.Jobs[args[0]]; ok {
+			job.job = true
 			return job.Start(ctx, args[1:])
 		}
 	}
@@ -107,16 +111,40 @@ func (p *Program) Start(ctx context.Context, args []string) error {
 	}
 	if !c.Check {
 		defer context.AfterFunc(ctx, func() { log.Info("stopping; what is under way is finished first") })()
-		if err := awaitBrokers(ctx, s.Log); err != nil {
-			return err
+		if p.job || c.AdminListen == service.AdminOff {
+			return p.run(ctx, s)
 		}
-		return p.Run(ctx, s)
+		return p.withAdmin(ctx, s, c.AdminListen, reg)
 	}
 	err = Check(ctx, s.Log)
 	if p.Check != nil {
 		err = errors.Join(err, p.Check(ctx))
 	}
 	return err
+}
+
+// withAdmin runs the program with the server for operators beside it, which ends after it.
+func (p *Program) withAdmin(ctx context.Context, s Service, listen string, metrics prometheus.Gatherer) error {
+	admin, err := NewAdmin(s.Logger, listen, metrics, func(address string) {
+		s.Logger.Info("metrics and profiles are served", "address", address)
+	})
+	if err != nil {
+		return err
+	}
+	ctx, ended := context.WithCancel(ctx)
+	defer ended()
+	return service.Run(ctx, admin, func(ctx context.Context) error {
+		defer ended()
+		return p.run(ctx, s)
+	})
+}
+
+// run runs the program once a broker answers.
+func (p *Program) run(ctx context.Context, s Service) error {
+	if err := awaitBrokers(ctx, s.Log); err != nil {
+		return err
+	}
+	return p.Run(ctx, s)
 }
 
 // parse reads flags, and returns the arguments before and behind them.

@@ -3,8 +3,10 @@ package run
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -29,8 +31,8 @@ func TestCheckStartsNothing(t *testing.T) {
 		want  string
 	}{
 		{nil, []string{"--kafka", brokers, "--check"}, ""},
-		{nil, []string{"--kafka", brokers}, "started"},
-		{check, []string{"--kafka", brokers}, "started"},
+		{nil, []string{"--kafka", brokers, "--admin-listen", "off"}, "started"},
+		{check, []string{"--kafka", brokers, "--admin-listen", "off"}, "started"},
 		{check, []string{"--kafka", brokers, "--check"}, "no ClickHouse"},
 		{nil, []string{"--kafka", "127.0.0.1:1", "--check"}, "reach the brokers: "},
 		{nil, []string{"--kafka", "nowhere", "--check"}, "settings: "},
@@ -118,7 +120,7 @@ func TestJobsAndArguments(t *testing.T) {
 		args, took []string
 		want       string
 	}{
-		{[]string{"--kafka", brokers}, nil, "started"},
+		{[]string{"--kafka", brokers, "--admin-listen", "off"}, nil, "started"},
 		{[]string{"job", "--kafka", brokers}, nil, "did the job"},
 		{[]string{"job", "a", "--kafka", brokers, "b"}, []string{"a", "b"}, "did the job"},
 		{[]string{"jbo", "--kafka", brokers}, nil, `settings: "jbo" is no setting`},
@@ -130,6 +132,64 @@ func TestJobsAndArguments(t *testing.T) {
 			t.Errorf("%v: %v with %v", test.args, err, took)
 		}
 	}
+}
+
+// A service has metrics and profiles at --admin-listen, as long as it runs; off: nowhere. A job has none: it may run beside
+// the service.
+func TestTheAdminPort(t *testing.T) {
+	brokers := strings.Join(logtest.Config(t).Seeds, ",")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	address := taken.Addr().String()
+	wait := func(ctx context.Context, _ Service) error { <-ctx.Done(); return nil }
+	p := Program{Name: "service", Run: wait}
+	err = p.Start(logtest.Context(t), []string{"--kafka", brokers, "--admin-listen", address})
+	if err == nil || !strings.HasPrefix(err.Error(), "--admin-listen: ") || !strings.Contains(err.Error(), address) {
+		t.Errorf("on a port that is taken: %v", err)
+	}
+	started := Program{Name: "service", Run: func(context.Context, Service) error { return errors.New("started") }}
+	p.Jobs = map[string]Program{"job": started}
+	for _, args := range [][]string{{"job", "--admin-listen", address}, {"job"}} {
+		if err := p.Start(logtest.Context(t), append(args, "--kafka", brokers)); err == nil || err.Error() != "started" {
+			t.Errorf("a job: %v", err)
+		}
+	}
+	if err := started.Start(logtest.Context(t), []string{"--kafka", brokers, "--admin-listen", "off"}); err == nil ||
+		err.Error() != "started" {
+		t.Errorf("off: %v", err)
+	}
+	_ = taken.Close()
+	ask := Program{Name: "service", Run: func(ctx context.Context, _ Service) error {
+		text, err := get(ctx, "http://"+address+"/metrics")
+		for err != nil && ctx.Err() == nil { // it listens in a moment
+			text, err = get(ctx, "http://"+address+"/metrics")
+		}
+		if !strings.Contains(text, "\ngo_goroutines ") {
+			t.Errorf("the metrics are %v\n%s", err, text)
+		}
+		return errors.New("asked")
+	}}
+	if err := ask.Start(logtest.Context(t), []string{"--kafka", brokers, "--admin-listen", address}); err == nil ||
+		err.Error() != "asked" {
+		t.Errorf("it says %v", err)
+	}
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return string(body), err
 }
 
 // With --ready a service is asked at the address where it listens, and nothing is started.
@@ -199,6 +259,7 @@ func TestBrokersThatAskForAUser(t *testing.T) {
 		{"p-word", "", user},
 	} {
 		t.Setenv("HOLDFAST_KAFKA_PASSWORD", test.password)
+		t.Setenv("HOLDFAST_ADMIN_LISTEN", "off")
 		for _, args := range [][]string{append(test.args, "--check"), test.args} {
 			err := start.Start(logtest.Context(t), args)
 			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {

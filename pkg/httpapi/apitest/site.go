@@ -31,7 +31,7 @@ func NewSite(t testing.TB, ready func() error, register func(httpapi.Router)) *S
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	server, err := httpapi.NewServer(httpapi.Config{
-		Logger: slog.New(slog.DiscardHandler), Registerer: registry, Gatherer: registry, Ready: ready,
+		Logger: slog.New(slog.DiscardHandler), Registerer: registry, Ready: ready,
 	})
 	if err != nil {
 		t.Fatal(err)

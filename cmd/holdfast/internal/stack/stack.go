@@ -46,6 +46,9 @@ type Config struct {
 	Dir string
 	// Listen is the API's address; port 0 takes a free one.
 	Listen string
+	// AdminListen is the address of metrics and profiles; empty: nowhere. With several replicas of order-api these are
+	// the metrics of the first.
+	AdminListen string
 	// AllowedHosts are names under which the API is reached, besides those of this machine and that of Listen.
 	AllowedHosts []string
 	// Log reaches the brokers of a real cluster, and names the platform there. Without Seeds: an embedded broker on
@@ -87,6 +90,7 @@ type Stack struct {
 	clickHouse string
 	notice     string
 	address    string
+	admin      string // where metrics and profiles are; empty: nowhere
 	failed     chan error
 	faults     chan error
 	stop       context.CancelFunc
@@ -147,6 +151,14 @@ func (s *Stack) CommandURLs() []string {
 	return append([]string{s.URL()}, s.replicas...)
 }
 
+// AdminURL is where metrics and profiles are; empty: nowhere.
+func (s *Stack) AdminURL() string {
+	if s.admin == "" {
+		return ""
+	}
+	return "http://" + s.admin
+}
+
 // KafkaSeeds are the brokers' addresses.
 func (s *Stack) KafkaSeeds() []string { return s.log.Seeds }
 
@@ -178,13 +190,17 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 		close(s.serverDone)
 		return err
 	}
-	registry := prometheus.NewRegistry()
+	registry := service.Registry()
 	server, err := run.NewServer(s.cfg.Logger, registry, httpapi.LocalHosts(s.cfg.Listen, s.cfg.AllowedHosts...))
 	if err != nil {
 		close(s.serverDone)
 		return err
 	}
 	if err := s.startServices(ctx, background, s.services(server, registry)); err != nil {
+		close(s.serverDone)
+		return err
+	}
+	if err := s.listenAdmin(ctx, background, registry); err != nil {
 		close(s.serverDone)
 		return err
 	}
@@ -240,6 +256,30 @@ func (s *Stack) listen(ctx, serving context.Context, server *run.Server) error {
 	case s.address = <-listening:
 		return nil
 	case <-s.serverDone:
+		return s.takeErrors()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// listenAdmin starts the server for operators, which ends with the services.
+func (s *Stack) listenAdmin(ctx, background context.Context, metrics prometheus.Gatherer) error {
+	if s.cfg.AdminListen == "" {
+		return nil
+	}
+	listening, ended := make(chan string, 1), make(chan struct{})
+	serve, err := run.NewAdmin(s.cfg.Logger, s.cfg.AdminListen, metrics, func(address string) { listening <- address })
+	if err != nil {
+		return err
+	}
+	s.done.Go(func() {
+		defer close(ended)
+		s.report(background, "metrics", serve(background))
+	})
+	select {
+	case s.admin = <-listening:
+		return nil
+	case <-ended:
 		return s.takeErrors()
 	case <-ctx.Done():
 		return context.Cause(ctx)
