@@ -19,6 +19,7 @@ import (
 
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	lib "github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // MinVersion is the oldest version of ClickHouse that Holdfast works with.
@@ -41,6 +42,7 @@ type Conn struct {
 	database string
 	user     string
 	address  string
+	failures *prometheus.CounterVec // by operation
 	// server are the options for connecting to the server's default database. It is for work during which this
 	// database may not exist: to create it, to drop it, or to ask for the version.
 	server *driver.Options
@@ -75,7 +77,7 @@ func Open(dsn string) (*Conn, error) {
 	server := *options
 	server.Auth.Database = "default"
 	return &Conn{
-		conn: conn, database: options.Auth.Database, user: options.Auth.Username,
+		failures: newErrorsTotal(), conn: conn, database: options.Auth.Database, user: options.Auth.Username,
 		address: strings.Join(options.Addr, ","), server: &server,
 	}, nil
 }

@@ -111,10 +111,11 @@ var oldPattern = regexp.MustCompile(`Code: (\d+), e\.displayText\(\) = DB::Excep
 // explain turns an error of the driver into an *Error with a remedy. When the context has ended, the result wraps the
 // context's error instead.
 func (c *Conn) explain(ctx context.Context, op string, err error) error {
-	switch {
-	case err == nil || errors.Is(err, context.Canceled):
+	if err == nil || errors.Is(err, context.Canceled) {
 		return err
-	case ctx.Err() != nil: // the driver has several errors for this; return one
+	}
+	c.count(op)
+	if ctx.Err() != nil { // the driver has several errors for this; return one
 		return fmt.Errorf("ClickHouse at %s was not done in time to %s: %w", c.address, op, ctx.Err())
 	}
 	var exception *driver.Exception

@@ -16,7 +16,10 @@ func (c *Conn) Sibling(suffix string) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ClickHouse: %w", err)
 	}
-	return &Conn{conn: conn, database: options.Auth.Database, user: c.user, address: c.address, server: c.server}, nil
+	return &Conn{
+		failures: c.failures, conn: conn, database: options.Auth.Database, user: c.user, address: c.address,
+		server: c.server,
+	}, nil
 }
 
 // DropDatabase drops the database with everything in it. It does nothing when there is no such database.

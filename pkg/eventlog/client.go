@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,6 +26,7 @@ type Client struct {
 
 	followers   atomic.Int64 // numbers the followers, for their metrics
 	quarantines quarantines
+	startCut    *prometheus.GaugeVec
 	startsGone  sync.Map // partitions whose deleted start was logged
 }
 
@@ -43,6 +45,9 @@ func Open(cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg.withDefaults()}
 	var err error
+	if c.startCut, err = newStartCut(c.cfg.Registerer); err != nil {
+		return nil, err
+	}
 	c.kafka, err = c.cfg.newClient("client",
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RequiredAcks(kgo.AllISRAcks()),

@@ -1,8 +1,12 @@
 package eventlog
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // LogStartError means that a reader needs records that have been deleted from the start of the log. Nothing has them
@@ -36,6 +40,7 @@ func (c *Client) noteStart(tp TopicPartition, start int64) {
 	if start <= 0 || !slices.Contains(sourceTopics(), tp.Topic) {
 		return
 	}
+	c.countStartCut(tp)
 	if _, noted := c.startsGone.LoadOrStore(tp, start); noted {
 		return
 	}
@@ -44,4 +49,30 @@ func (c *Client) noteStart(tp TopicPartition, start int64) {
 		"Do not delete any data folder, and restore the topics from a backup "+
 		"(docs/runbook.md, \"The start of the log is gone\")",
 		"topic", tp.Topic, "partition", tp.Partition, "start", start)
+}
+
+// newStartCut is the metric of deleted starts of the log. Clients of one process share it; a registry has it once.
+func newStartCut(registerer prometheus.Registerer) (*prometheus.GaugeVec, error) {
+	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "holdfast_log_start_cut",
+		Help: "1 for a partition of the event log whose start has been deleted, as this process has noticed it; no series: " +
+			"none is known.",
+	}, []string{"topic", "partition"})
+	if registerer == nil {
+		return gauge, nil
+	}
+	err := registerer.Register(gauge)
+	if registered, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		if shared, ok := registered.ExistingCollector.(*prometheus.GaugeVec); ok {
+			return shared, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("register the metrics of the event log: %w", err)
+	}
+	return gauge, nil
+}
+
+func (c *Client) countStartCut(tp TopicPartition) {
+	c.startCut.WithLabelValues(tp.Topic, strconv.Itoa(int(tp.Partition))).Set(1)
 }

@@ -246,7 +246,11 @@ func (c *Client) checkStarts(ctx context.Context, start Offsets) error {
 	var errs []error
 	for tp, offset := range start {
 		if offset < first[tp] || offset > end[tp] {
-			errs = append(errs, outside(tp, offset, first[tp], end[tp]))
+			err := outside(tp, offset, first[tp], end[tp])
+			if _, cut := errors.AsType[*LogStartError](err); cut {
+				c.countStartCut(tp)
+			}
+			errs = append(errs, err)
 		} else {
 			c.noteStart(tp, first[tp])
 		}

@@ -9,6 +9,7 @@ import (
 type metrics struct {
 	events, restarts prometheus.Counter
 	lag, stopped     prometheus.Gauge
+	visible          prometheus.Histogram
 }
 
 // newMetrics registers the metrics of the runtime's view. Without a registerer they only count.
@@ -35,6 +36,13 @@ func (r *Runtime) newMetrics(registerer prometheus.Registerer) error {
 			Help:        "Partitions that stopped at a record that cannot be folded.",
 			ConstLabels: view,
 		}),
+		visible: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "holdfast_view_visible_seconds",
+			Help: "Time from the moment an event was decided until the view shows it; one event a flush, its oldest, " +
+				"of a view that has caught up once.",
+			ConstLabels: view,
+			Buckets:     []float64{.005, .01, .025, .05, .1, .25, .5, .75, 1, 1.5, 2, 5, 10, 30, 60},
+		}),
 	}
 	if registerer == nil {
 		return nil
@@ -46,7 +54,7 @@ func (r *Runtime) newMetrics(registerer prometheus.Registerer) error {
 		ConstLabels: view,
 	}, func() float64 { return r.Age().Seconds() })
 	for _, c := range []prometheus.Collector{
-		r.metrics.events, r.metrics.restarts, r.metrics.lag, r.metrics.stopped, age,
+		r.metrics.events, r.metrics.restarts, r.metrics.lag, r.metrics.stopped, r.metrics.visible, age,
 	} {
 		if err := registerer.Register(c); err != nil {
 			return fmt.Errorf("register the metrics of view %s: %w", r.cfg.Name, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -242,7 +243,7 @@ func (r *Runtime) pause(ctx context.Context, took time.Duration) {
 
 // apply folds and flushes the records of a poll. It skips the records of partitions that have stopped.
 func (r *Runtime) apply(ctx context.Context, recs []eventlog.Record, reached eventlog.Offsets) error {
-	folded := 0
+	folded, oldest := 0, int64(math.MaxInt64)
 	for i := range recs {
 		rec := &recs[i]
 		if r.stopped[rec.TopicPartition] != nil { // no lock: only this goroutine writes it
@@ -256,7 +257,7 @@ func (r *Runtime) apply(ctx context.Context, recs []eventlog.Record, reached eve
 		case err != nil:
 			return err
 		default:
-			folded++
+			folded, oldest = folded+1, min(oldest, rec.TimestampMicros)
 		}
 	}
 	for tp, bad := range r.stopped {
@@ -269,6 +270,9 @@ func (r *Runtime) apply(ctx context.Context, recs []eventlog.Record, reached eve
 	r.metrics.events.Add(float64(folded))
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if folded > 0 && !r.atEnd.IsZero() { // events of the past, read at the start, say nothing of how late the view is
+		r.metrics.visible.Observe(max(0, time.Since(time.UnixMicro(oldest)).Seconds()))
+	}
 	r.reached = reached
 	r.update()
 	return nil

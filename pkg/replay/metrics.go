@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
 )
 
@@ -14,7 +15,12 @@ type metrics struct {
 	seconds  *prometheus.HistogramVec
 	failures *prometheus.CounterVec
 	tables   *prometheus.GaugeVec
+	lag      *prometheus.GaugeVec
+	told     map[lagSeries]int64 // what lag has
 }
+
+// lagSeries are the labels of a series of lag.
+type lagSeries struct{ insight, mode string }
 
 // The modes of work. A replay of the history never looks like live work that is late.
 const (
@@ -44,11 +50,19 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		tables: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "holdfast_insight_tables", Help: "Tables of insights that this replica fills, by mode: live or replay."},
 			[]string{"mode"}),
+		lag: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_insight_lag_records",
+			Help: "Offsets between the tables of an insight and the mirror, in the partitions of this replica, by mode: of a " +
+				"replay it is what is left to do."}, []string{"insight", "mode"}),
+	}
+	for _, mode := range []string{modeLive, modeReplay} { // 0 from the start
+		m.tables.WithLabelValues(mode)
+		m.seconds.WithLabelValues(mode)
 	}
 	if registerer == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.offsets, m.seconds, m.failures, m.tables} {
+	for _, c := range []prometheus.Collector{m.offsets, m.seconds, m.failures, m.tables, m.lag} {
 		if err := registerer.Register(c); err != nil {
 			return nil, fmt.Errorf("register the metrics of insights: %w", err)
 		}
@@ -71,4 +85,22 @@ func (m *metrics) kept(tables map[string]*table) {
 	for mode, count := range n {
 		m.tables.WithLabelValues(mode).Set(count)
 	}
+}
+
+// behind tells how far the tables are from the mirror, which has come to the offsets reached.
+func (m *metrics) behind(tables map[string]*table, reached eventlog.Offsets) {
+	left := map[lagSeries]int64{}
+	for _, t := range tables {
+		s := lagSeries{t.replay.Insight, modeOf(t.replay)}
+		left[s] += t.left(reached)
+	}
+	for s := range m.told { // what is gone
+		if _, ok := left[s]; !ok {
+			m.lag.DeleteLabelValues(s.insight, s.mode)
+		}
+	}
+	for s, offsets := range left {
+		m.lag.WithLabelValues(s.insight, s.mode).Set(float64(offsets))
+	}
+	m.told = left
 }

@@ -145,6 +145,7 @@ func (r *Runner) round(ctx context.Context, durable analytics.Durable, state *ca
 		r.cfg.Logger.Warn("the tables of insights cannot be kept", "error", err, "again_in", firstBackoff)
 		return firstBackoff
 	}
+	r.metrics.behind(r.tables, durable.Next)
 	r.watchMirror(durable.Age)
 	var live, history []*table
 	for _, t := range r.inOrder() {

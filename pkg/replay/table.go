@@ -100,6 +100,17 @@ func (t *table) limit(tp eventlog.TopicPartition, offset int64) int64 {
 	return offset
 }
 
+// left is how many offsets the table lacks of what the mirror has.
+func (t *table) left(reached eventlog.Offsets) int64 {
+	var left int64
+	for tp, offset := range reached {
+		if t.Source.HasTopic(tp.Topic) {
+			left += max(0, t.limit(tp, offset)-t.next[tp])
+		}
+	}
+	return left
+}
+
 // work is what a fill does.
 type work struct {
 	intervals []insight.Interval

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
@@ -14,7 +16,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	if err := n.clocks[shard].fault(); err != nil {
 		return nil, err
 	}
-	phases := phaseTimes{began: time.Now()}
+	phases := phaseTimes{began: time.Now(), seconds: n.metrics.acquireSeconds}
 	restoring := n.startRestoring(ctx, shard)
 	defer n.restoring[shard].Store(0)
 	n.cfg.Hooks.acquire(shard, "fence")
@@ -130,12 +132,18 @@ func (r *restoring) abandon() {
 	_ = r.state.close() // what was not saved is read from the log again
 }
 
-// phaseTimes are how long each phase of an acquire took, as attributes of a log line.
+// acquirePhases are the phases of an acquire.
+var acquirePhases = []string{"fence", "restore", "announce", "reconcile"}
+
+// phaseTimes are how long each phase of an acquire took, as attributes of a log line and in metrics.
 type phaseTimes struct {
-	attrs []any
-	began time.Time
+	attrs   []any
+	began   time.Time
+	seconds *prometheus.HistogramVec
 }
 
 func (p *phaseTimes) end(phase string) {
-	p.attrs, p.began = append(p.attrs, phase, time.Since(p.began).String()), time.Now()
+	took := time.Since(p.began)
+	p.seconds.WithLabelValues(phase).Observe(took.Seconds())
+	p.attrs, p.began = append(p.attrs, phase, took.String()), time.Now()
 }

@@ -21,6 +21,8 @@ type batch struct {
 	inputs  int
 	// commands among the inputs.
 	commands int
+	// deciding is how long its inputs took to decide.
+	deciding time.Duration
 	// answers wait for the commit.
 	answers []answer
 	// onCommit runs once the batch has committed: steps and replies to other shards.
@@ -71,7 +73,7 @@ func (b *batch) reset() {
 	b.slab, b.headers = b.slab[:0], b.headers[:0]
 	b.answers, b.onCommit = b.answers[:0], b.onCommit[:0]
 	b.refused, b.announces = b.refused[:0], false
-	b.bytes, b.inputs, b.commands, b.events = 0, 0, 0, 0
+	b.bytes, b.inputs, b.commands, b.events, b.deciding = 0, 0, 0, 0, 0
 	b.fenced, b.heartbeat, b.changes = false, false, nil
 }
 

@@ -23,7 +23,7 @@ import (
 // beforeServing is a runner with a checkpoint in dir, and no log.
 func beforeServing(t *testing.T, dir string) *runner {
 	t.Helper()
-	m, err := newMetrics(nil)
+	m, err := newMetrics(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

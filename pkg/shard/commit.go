@@ -159,6 +159,9 @@ func (r *runner) endCommit(err error) error {
 	r.inbox.served(b.commands, now)
 	r.node.metrics.commitSeconds.Observe(took.Seconds())
 	r.node.metrics.batchEvents.Observe(float64(b.events))
+	if b.inputs > 0 {
+		r.node.metrics.decideSeconds.Observe(b.deciding.Seconds())
+	}
 	for i, id := range b.ids {
 		r.state.store.Advance(b.records[i].TopicPartition, b.records[i].Offset, id)
 	}

@@ -80,6 +80,8 @@ type Config struct {
 	MaxClockSkew time.Duration
 	// Clock is that clock; nil: time.Now.
 	Clock func() time.Time
+	// CommandTypes are the types of commands that metrics tell apart; others count as one.
+	CommandTypes []string
 	// Decode decodes the commands of other replicas.
 	Decode     DecodeFunc
 	Logger     *slog.Logger

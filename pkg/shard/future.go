@@ -16,6 +16,8 @@ type Future struct {
 	notify func(final bool, r Result)
 	// fromPeer: another replica has handed the command over, and waits for the answer.
 	fromPeer bool
+	// outcomes counts the outcome; nil: nobody does.
+	outcomes *commandOutcomes
 	// queue of this replica that the command went into; nil: none.
 	queue *inbox
 
@@ -57,7 +59,11 @@ func (f *Future) setAccepted(r Result) bool {
 
 // finish gives the outcome. Only the first call counts.
 func (f *Future) finish(r Result) {
-	if f.setDone(r) && f.notify != nil {
+	if !f.setDone(r) {
+		return
+	}
+	f.outcomes.note(&r)
+	if f.notify != nil {
 		f.notify(true, r)
 	}
 }

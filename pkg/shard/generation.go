@@ -72,7 +72,7 @@ func Start(ctx context.Context, cfg Config) (*Replica, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now
 	}
-	m, err := newMetrics(cfg.Registerer)
+	m, err := newMetrics(cfg.Registerer, cfg.CommandTypes)
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (h *handOver) add(in *commandInput, former string, res Result) {
 	if !waits {
 		h.node.moveOn(in, res)
 	} else if h.ownerKnown(in) { // it came while the command came back
-		h.since.Store(0)
+		h.end()
 		h.send()
 	}
 }
@@ -106,9 +106,24 @@ func (h *handOver) ownerKnown(in *commandInput) bool {
 	return err == nil && owner.id != h.former
 }
 
+// end notes that the shard has an owner. It reports whether it had none.
+func (h *handOver) end() bool {
+	since := h.since.Load()
+	return since != 0 && h.endOf(since)
+}
+
+// endOf notes that the shard has an owner after the break that began then. It reports whether nobody has noted it yet.
+func (h *handOver) endOf(since int64) bool {
+	if !h.since.CompareAndSwap(since, 0) {
+		return false
+	}
+	h.node.metrics.handOverSeconds.Observe(sinceNanos(time.Now(), since).Seconds())
+	return true
+}
+
 // hasOwner sends all that waits to the shard's new owner: commands, and the steps of orders of this replica's shards.
 func (h *handOver) hasOwner() {
-	h.since.Store(0)
+	h.end()
 	h.send()
 	for shard := range h.node.runners {
 		if r := h.node.runners[shard].Load(); r != nil {
@@ -119,7 +134,7 @@ func (h *handOver) hasOwner() {
 
 // served notes that the shard's owner has answered a command, and sends it all that waits.
 func (h *handOver) served() {
-	if h.since.Swap(0) != 0 {
+	if h.end() {
 		h.send()
 	}
 }
@@ -128,7 +143,7 @@ func (h *handOver) served() {
 // command came is over then, and commands of the next hand-over wait.
 func (h *handOver) serves(asked time.Time) {
 	since := h.since.Load()
-	if since != 0 && since < asked.UnixNano() && h.since.CompareAndSwap(since, 0) {
+	if since != 0 && since < asked.UnixNano() && h.endOf(since) {
 		h.send()
 	}
 }

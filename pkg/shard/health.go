@@ -31,6 +31,7 @@ type pulse struct {
 	turn        atomic.Int64 // the last turn of its loop; 0: it does not run yet
 	commitBegan atomic.Int64 // the commit that is under way; 0: none is
 	lastCommit  atomic.Int64 // the end of the last commit
+	unsettled   atomic.Int64 // since when the oldest order waits for stock of other shards; 0: none does
 }
 
 func (p *pulse) turned()                  { p.turn.Store(time.Now().UnixNano()) }
@@ -191,11 +192,8 @@ func (n *Node) noteHealth(shard int32, owner string, err error) {
 	n.peers.SetServing(shard, here && err == nil)
 	n.metrics.served.WithLabelValues(label).Set(gauge(err == nil))
 	n.metrics.serving.WithLabelValues(label).Set(gauge(here))
-	if r := n.runners[shard].Load(); r != nil {
-		n.metrics.commitAge.WithLabelValues(label).Set(sinceNanos(time.Now(), r.pulse.lastCommit.Load()).Seconds())
-	} else {
-		n.metrics.commitAge.DeleteLabelValues(label)
-	}
+	n.metrics.noteRunner(label, n.runners[shard].Load())
+	n.metrics.noteStandby(label, n.standbyCurrent[shard].Load())
 	h := &n.health[shard]
 	h.note(owner, err)
 	switch line := h.toTell(); {

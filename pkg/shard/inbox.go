@@ -198,6 +198,13 @@ func (b *inbox) forget(q *sourceQueue) {
 	}
 }
 
+// waiting is how many inputs wait to be decided.
+func (b *inbox) waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.queued + len(b.messages) + int(b.undecided.Load())
+}
+
 // served notes a commit with so many commands.
 func (b *inbox) served(commands int, now time.Time) {
 	b.mu.Lock()

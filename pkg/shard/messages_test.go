@@ -14,7 +14,7 @@ import (
 )
 
 func TestMessagesThatFindNoRoomAreCounted(t *testing.T) {
-	m, err := newMetrics(nil)
+	m, err := newMetrics(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestMessagesThatFindNoRoomAreCounted(t *testing.T) {
 
 // A command that a peer refuses, or that it may have done, is answered so that its client knows what to do.
 func TestACommandThatAPeerDoesNotAnswer(t *testing.T) {
-	m, err := newMetrics(nil)
+	m, err := newMetrics(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,10 +83,20 @@ func TestACommandThatAPeerDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// unregistered are metrics that nobody reads.
+func unregistered(t *testing.T) *metrics {
+	t.Helper()
+	m, err := newMetrics(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // A command may come back from a former owner when this replica serves the shard already. It is taken, and the shard
 // does not count as one without an owner: commands of a hand-over long after that would not wait.
 func TestACommandThatComesBackLateIsTaken(t *testing.T) {
-	node := &Node{runners: make([]atomic.Pointer[runner], 1)}
+	node := &Node{process: process{metrics: unregistered(t)}, runners: make([]atomic.Pointer[runner], 1)}
 	node.handOvers = newHandOvers(node, 1)
 	r := &runner{inbox: newInbox(0)}
 	node.runners[0].Store(r)
@@ -99,7 +109,7 @@ func TestACommandThatComesBackLateIsTaken(t *testing.T) {
 
 // An owner that said that it serves the shard, before the shard was seen to have no owner, may have left since.
 func TestWhatAnOwnerSaidBeforeABreakDoesNotEndIt(t *testing.T) {
-	node := &Node{runners: make([]atomic.Pointer[runner], 1)}
+	node := &Node{process: process{metrics: unregistered(t)}, runners: make([]atomic.Pointer[runner], 1)}
 	node.handOvers = newHandOvers(node, 1)
 	h := node.handOvers[0]
 	broke := time.Now()
@@ -114,7 +124,7 @@ func TestWhatAnOwnerSaidBeforeABreakDoesNotEndIt(t *testing.T) {
 
 // A client whose order was accepted waits through any number of hand-overs, while another replica asks by itself.
 func TestAnAcceptedOrderWaitsThroughHandOvers(t *testing.T) {
-	node := &Node{runners: make([]atomic.Pointer[runner], 1)}
+	node := &Node{process: process{metrics: unregistered(t)}, runners: make([]atomic.Pointer[runner], 1)}
 	node.handOvers = newHandOvers(node, 1)
 	node.owners = newOwners(eventlog.Layout{ShardCount: 1}, nil, nil, nil, func(int32) {})
 	client, moving := newCommandInput(&Command{Key: "k"}), handedOver("the shard is moving")

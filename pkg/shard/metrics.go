@@ -2,12 +2,17 @@ package shard
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 type metrics struct {
-	commitSeconds, batchEvents       prometheus.Histogram
+	outcomes                         map[string]*commandOutcomes // by type of command
+	commands                         *prometheus.CounterVec
+	decideSeconds, commitSeconds     prometheus.Histogram
+	batchEvents, handOverSeconds     prometheus.Histogram
+	acquireSeconds                   *prometheus.HistogramVec // by phase
 	resends, reconciled, refusedFull prometheus.Counter
 	stepsSent, refusedLate           prometheus.Counter
 	refusedBound                     prometheus.Counter
@@ -16,9 +21,16 @@ type metrics struct {
 	restored, damaged, givenUp       prometheus.Counter
 	ownedShards                      prometheus.Gauge
 	generation, layoutShards         prometheus.Gauge
-	standbyLag, clockSkew            *prometheus.GaugeVec // by shard
+	standbyLag, standbyAge           *prometheus.GaugeVec // by shard
+	queued, unsettledAge, clockSkew  *prometheus.GaugeVec // by shard
 	served, serving, commitAge       *prometheus.GaugeVec // by shard
 }
+
+// Results of taking a shard over, in metrics.
+const (
+	acquired      = "acquired"
+	acquireFailed = "failed"
+)
 
 // Queues that may have no room for a message, in metrics.
 const (
@@ -26,14 +38,28 @@ const (
 	queueOfPeer  = "peer"
 )
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, commandTypes []string) (*metrics, error) {
 	m := &metrics{
+		commands: newCommandsTotal(),
+		decideSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "holdfast_shard_decide_seconds", Help: "Time to decide the inputs of one transaction of a shard.",
+			Buckets: prometheus.ExponentialBuckets(0.00001, 4, 10)}),
 		commitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "holdfast_shard_commit_seconds", Help: "Time of one transaction of a shard.",
 			Buckets: prometheus.ExponentialBuckets(0.0002, 2, 16)}),
 		batchEvents: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "holdfast_shard_batch_events", Help: "Events in one transaction.",
 			Buckets: prometheus.ExponentialBuckets(1, 2, 16)}),
+		handOverSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "holdfast_shard_handover_seconds",
+			Help: "Time for which commands of a shard waited on this replica for its next owner: from the first that found " +
+				"none until there was one.",
+			Buckets: []float64{.05, .1, .25, .5, .75, 1, 1.5, 2, 3, 5, 10, 30, 60}}),
+		acquireSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "holdfast_shard_acquire_seconds",
+			Help: "Time of each phase of taking over a shard: fence, which ends the former owner's writes; restore, from the " +
+				"checkpoint and the log; announce; reconcile, orders with stock.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 10)}, []string{"phase"}),
 		resends: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_steps_resent_total", Help: "Steps between shards that were sent again."}),
 		stepsSent: prometheus.NewCounter(prometheus.CounterOpts{
@@ -70,6 +96,18 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "holdfast_shard_standby_lag_records",
 			Help: "Offsets between the checkpoint of a shard that another replica serves and the log, " +
 				"when it last began to follow."}, []string{"shard"}),
+		standbyAge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_shard_standby_lag_seconds",
+			Help: "How long ago the checkpoint of a shard that another replica serves last had all of the log.",
+		}, []string{"shard"}),
+		queued: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_shard_queue_inputs",
+			Help: "Commands and messages of other shards that wait to be decided by a shard of this replica.",
+		}, []string{"shard"}),
+		unsettledAge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "holdfast_shard_oldest_unsettled_seconds",
+			Help: "How long the oldest order of a shard of this replica has waited for stock of other shards; 0: none waits.",
+		}, []string{"shard"}),
 		clockSkew: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "holdfast_shard_clock_skew_seconds",
 			Help: "How far this replica's clock was ahead of the broker's when it last announced that it owns the shard.",
@@ -95,6 +133,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	for _, queue := range []string{queueOfShard, queueOfPeer} {
 		m.dropped.WithLabelValues(queue) // 0 from the start
 	}
+	for _, phase := range acquirePhases {
+		m.acquireSeconds.WithLabelValues(phase)
+	}
+	for _, result := range []string{acquired, acquireFailed} {
+		m.acquires.WithLabelValues(result)
+	}
+	m.outcomes = outcomesByType(m.commands, commandTypes)
 	return m, m.register(reg)
 }
 
@@ -103,7 +148,8 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 		return nil
 	}
 	for _, c := range []prometheus.Collector{
-		m.commitSeconds, m.batchEvents, m.resends, m.stepsSent, m.refusedLate, m.reconciled, m.refusedFull,
+		m.commands, m.decideSeconds, m.commitSeconds, m.batchEvents, m.handOverSeconds, m.acquireSeconds,
+		m.standbyAge, m.queued, m.unsettledAge, m.resends, m.stepsSent, m.refusedLate, m.reconciled, m.refusedFull,
 		m.refusedBound, m.dropped, m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew,
 		m.served, m.serving, m.commitAge, m.ownedShards, m.generation, m.layoutShards,
 	} {
@@ -112,4 +158,27 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 		}
 	}
 	return nil
+}
+
+// noteRunner tells of a shard of this replica; nil: it is none.
+func (m *metrics) noteRunner(label string, r *runner) {
+	if r == nil {
+		for _, gauges := range []*prometheus.GaugeVec{m.commitAge, m.queued, m.unsettledAge} {
+			gauges.DeleteLabelValues(label)
+		}
+		return
+	}
+	now := time.Now()
+	m.commitAge.WithLabelValues(label).Set(sinceNanos(now, r.pulse.lastCommit.Load()).Seconds())
+	m.queued.WithLabelValues(label).Set(float64(r.inbox.waiting()))
+	m.unsettledAge.WithLabelValues(label).Set(sinceNanos(now, r.pulse.unsettled.Load()).Seconds())
+}
+
+// noteStandby tells when the standby of a shard last had all of the log, in Unix nanoseconds; 0: there is none that had.
+func (m *metrics) noteStandby(label string, current int64) {
+	if current == 0 {
+		m.standbyAge.DeleteLabelValues(label)
+		return
+	}
+	m.standbyAge.WithLabelValues(label).Set(sinceNanos(time.Now(), current).Seconds())
 }

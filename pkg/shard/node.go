@@ -51,6 +51,8 @@ type Node struct {
 
 	// standbyLags are, by shard, how many records the standby has to read; -1: it has not caught up once.
 	standbyLags []atomic.Int64
+	// standbyCurrent is, by shard, when its standby last had all of the log, in Unix nanoseconds; 0: it never had.
+	standbyCurrent []atomic.Int64
 	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
 	restoring []atomic.Int64
 	started   atomic.Bool // the shards that were given first are served
@@ -72,6 +74,7 @@ func newNode(p process, layout, before eventlog.Layout) (*Node, error) {
 	n.runners = make([]atomic.Pointer[runner], layout.ShardCount)
 	n.restoring = make([]atomic.Int64, layout.ShardCount)
 	n.standbyLags = make([]atomic.Int64, layout.ShardCount)
+	n.standbyCurrent = make([]atomic.Int64, layout.ShardCount)
 	for shard := range n.standbyLags {
 		n.standbyLags[shard].Store(-1)
 	}

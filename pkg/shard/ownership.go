@@ -112,10 +112,10 @@ func (n *Node) own(ctx context.Context, shard int32) {
 func (n *Node) serveOnce(ctx context.Context, shard int32) error {
 	r, err := n.acquire(ctx, shard)
 	if err != nil {
-		n.metrics.acquires.WithLabelValues("failed").Inc()
+		n.metrics.acquires.WithLabelValues(acquireFailed).Inc()
 		return err
 	}
-	n.metrics.acquires.WithLabelValues("acquired").Inc()
+	n.metrics.acquires.WithLabelValues(acquired).Inc()
 	n.metrics.ownedShards.Inc()
 	n.peers.SetServing(shard, true)
 	n.handOvers[shard].hasOwner()

@@ -25,7 +25,7 @@ type runner struct {
 	stopped    chan struct{} // closed when it is released
 	pulse      pulse
 
-	lastHeartbeat, lastSave time.Time
+	lastHeartbeat, lastSave, lastUnsettled time.Time
 }
 
 func newRunner(n *Node, s *shardState, w *eventlog.Writer) *runner {
@@ -69,6 +69,7 @@ func (r *runner) serve() error {
 		case <-r.committing.delay.timer.C:
 		case <-ticker.C:
 			r.pulse.turned()
+			r.noteUnsettled()
 		}
 		if err := r.turn(); err != nil {
 			return err
@@ -96,6 +97,7 @@ func (r *runner) decidePending() error {
 	if b.now, err = r.clock.now(); err != nil {
 		return err
 	}
+	began, inputs := time.Now(), b.inputs
 	for len(r.pending) > 0 && b.room() {
 		if _, isCommand := r.pending[0].(*commandInput); isCommand {
 			b.commands++
@@ -106,8 +108,20 @@ func (r *runner) decidePending() error {
 		b.inputs++
 		r.pending = r.pending[1:]
 	}
+	if b.inputs > inputs {
+		b.deciding += time.Since(began)
+	}
 	r.inbox.undecided.Store(int64(len(r.pending)))
 	return nil
+}
+
+// noteUnsettled tells since when the oldest order waits for stock of other shards, once in a while: it looks at all.
+func (r *runner) noteUnsettled() {
+	if time.Since(r.lastUnsettled) < healthEvery {
+		return
+	}
+	r.lastUnsettled = time.Now()
+	r.pulse.unsettled.Store(r.decider.sagas.oldest() * int64(time.Microsecond))
 }
 
 // onTime decides what is due without an input, and adds a heartbeat when one is due.

@@ -25,6 +25,8 @@ type saga struct {
 	waiting  map[int32]*peerv1.ReservationRequest // by target shard
 	answers  map[string]order.StockAnswer         // by SKU
 	position eventlog.Offsets                     // of what was written for the step
+	// openedMicros is since when the order waits, as far as this owner knows; 0: it does not.
+	openedMicros int64
 	// neverSent: decided here before any other shard was asked.
 	neverSent bool
 	// reconciles: the step repairs a difference, and so does what stock and order write for it.
@@ -65,6 +67,17 @@ func (s *sagas) close(orderID string) {
 		delete(s.byOrder, orderID)
 		s.resends.set(orderID, 0)
 	}
+}
+
+// oldest is since when the order waits that has waited longest, in microseconds; 0: none waits.
+func (s *sagas) oldest() int64 {
+	var oldest int64
+	for _, saga := range s.byOrder {
+		if saga.openedMicros != 0 && (oldest == 0 || saga.openedMicros < oldest) {
+			oldest = saga.openedMicros
+		}
+	}
+	return oldest
 }
 
 // addWaiter has a client wait for the outcome of an order, if other shards were asked for it.
@@ -165,8 +178,12 @@ func (d *decider) openSaga(
 	for _, req := range requests {
 		req.Reconciliation = reconciles
 	}
+	s.openedMicros = d.batch.now
 	if old != nil {
 		s.position = old.position
+		if old.openedMicros != 0 {
+			s.openedMicros = old.openedMicros
+		}
 	}
 	for _, h := range answers {
 		s.answers[h.SKU] = h

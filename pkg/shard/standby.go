@@ -57,8 +57,10 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 	defer func() {
 		n.metrics.standbyLag.DeleteLabelValues(label)
 		n.standbyLags[shard].Store(-1)
+		n.standbyCurrent[shard].Store(0)
 		err = errors.Join(err, s.close())
 	}()
+	asked := time.Now()
 	if err := s.start(ctx); err != nil {
 		return false, err
 	}
@@ -70,9 +72,11 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 			n.noteStandby(shard, label, 0)
 			caughtUp = true
 		}
+		n.standbyCurrent[shard].Store(asked.UnixNano())
 		if err := backoff.Sleep(ctx, n.cfg.StandbyEvery); err != nil {
 			return true, err
 		}
+		asked = time.Now()
 		ends, err := s.stableEnds(ctx)
 		if err != nil {
 			return true, err

@@ -20,7 +20,7 @@ var stockTopic = eventlog.TopicPartition{Topic: eventlog.TopicInventory}
 func newStandby(t *testing.T) (*standby, *logtest.Log) {
 	t.Helper()
 	log := logtest.New(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
-	m, err := newMetrics(nil)
+	m, err := newMetrics(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 // Submit hands a command to its shard's owner. It never blocks; the future is answered in any case.
 func (n *Node) Submit(cmd *Command) *Future {
-	in := newCommandInput(cmd)
+	in := n.newCounted(cmd)
 	shard := n.ShardOf(cmd.ID)
 	n.setHeard(cmd, shard)
 	if r := n.runners[shard].Load(); r != nil && n.enqueue(r.inbox, in) {
@@ -24,6 +24,13 @@ func (n *Node) Submit(cmd *Command) *Future {
 		n.submit(shard, in)
 	}
 	return &in.Future
+}
+
+// newCounted is the input of a client's command, whose outcome is counted.
+func (n *Node) newCounted(cmd *Command) *commandInput {
+	in := newCommandInput(cmd)
+	in.outcomes = n.metrics.outcomesOf(cmd.Type)
+	return in
 }
 
 // submit hands a command to its shard's owner, or has it wait for the next one.
@@ -48,7 +55,7 @@ func (n *Node) SubmitBehind(previous *Future, cmd *Command) *Future {
 	if previous.queue == nil {
 		return nil
 	}
-	in := newCommandInput(cmd)
+	in := n.newCounted(cmd)
 	n.setHeard(cmd, n.ShardOf(cmd.ID))
 	in.queue = previous.queue
 	if !n.enqueue(previous.queue, in) {

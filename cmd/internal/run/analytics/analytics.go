@@ -39,6 +39,9 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer conn.Close()
+	if err := conn.Measure(cfg.Registry); err != nil {
+		return err
+	}
 	client, err := eventlog.Open(cfg.Log)
 	if err != nil {
 		return err

@@ -87,7 +87,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS,
 		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery, MaxClockSkew: cfg.MaxClockSkew,
 		MaxQueueWait: cfg.MaxQueueWait, CheckpointMemory: service.MemoryLimit() / checkpointShare,
-		Decode: decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
+		CommandTypes: commandTypes(), Decode: decoder(options), Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
@@ -113,6 +113,15 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		Memory: httpapi.NewMemory(requests),
 	})
 	return serve(ctx)
+}
+
+// commandTypes are the names of all commands.
+func commandTypes() []string {
+	var types []string
+	for _, c := range command.All() {
+		types = append(types, c.Type)
+	}
+	return types
 }
 
 // minRequestMiB is the least that the setting may say.

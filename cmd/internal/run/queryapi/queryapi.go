@@ -85,7 +85,9 @@ func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*v
 		Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
 	})
 	if err == nil && cfg.ClickHouse != "" {
-		v.clickHouse, err = clickhouse.Open(cfg.ClickHouse)
+		if v.clickHouse, err = clickhouse.Open(cfg.ClickHouse); err == nil {
+			err = v.clickHouse.Measure(cfg.Registry)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, v.Close())
