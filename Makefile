@@ -80,6 +80,11 @@ test-contract: build ## Hold a running server to schemas/openapi.yaml with gener
 test-clickhouse: ## Meet a ClickHouse that is too old (Debian's, fetched into .local)
 	@program=$$(scripts/debian.sh clickhouse-server) && HOLDFAST_TEST_OLD_CLICKHOUSE=$$program go test -count=1 -run TooOld ./pkg/clickhouse
 
+.PHONY: test-alerts
+test-alerts: ## Check alerts and dashboards with Prometheus' promtool (Debian's, fetched into .local)
+	@program=$$(scripts/debian.sh prometheus promtool) && \
+	HOLDFAST_TEST_PROMTOOL=$$program go test -count=1 ./deploy/observability
+
 .PHONY: test-browser
 test-browser: ## Look at a hostile web page in Chromium (Debian's, fetched into .local)
 	@program=$$(scripts/debian.sh chromium-headless-shell) && \

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Downloads a program of Debian for tests, with what it needs, into .local, and prints its path. It installs nothing and
 # starts nothing. A program that is installed already is taken from there. It needs a Debian or Ubuntu that has the
-# package: clickhouse-server is 18.16, for tests against a server that is too old; chromium-headless-shell is a browser.
+# package: clickhouse-server is 18.16, for tests against a server that is too old; chromium-headless-shell is a browser;
+# prometheus has promtool.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-package=${1:?the name of a package, whose program has the same name}
+package=${1:?the name of a package, and of its program where that has another}
+name=${2:-$package}
 
 home=$PWD/.local/debian/$package
 program=$home/run
@@ -26,7 +28,7 @@ if [ ! -x "$program" ]; then
     rm -r "$home/packages"
   fi
   # Debian starts Chromium by a script that names /usr/lib.
-  exec=$package
+  exec=$name
   [ ! -x "$home/root/usr/lib/chromium/$package" ] || exec=$home/root/usr/lib/chromium/$package
   cat >"$program.new" <<EOF
 #!/bin/sh

@@ -15,6 +15,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/holdfast/holdfast/deploy/observability"
 )
 
 var update = flag.Bool("update", false, "write docs/metrics.md again")
@@ -46,6 +48,7 @@ type metric struct {
 func TestThePageOfMetricsIsUpToDate(t *testing.T) {
 	p := startPlatform(t)
 	p.use()
+	p.dashboardsHaveTheirMetrics()
 	page := []byte(pageHead)
 	for _, m := range p.metrics() {
 		labels := "–"
@@ -67,6 +70,34 @@ func TestThePageOfMetricsIsUpToDate(t *testing.T) {
 	}
 	if !bytes.Equal(have, page) {
 		t.Errorf("docs/metrics.md is not what the services register: go test ./cmd/internal/run/metrics -update\n%s", page)
+	}
+}
+
+// notMeasured are the metrics of dashboards and alerts that have no series while all is well, or are of another program.
+var notMeasured = map[string]string{
+	"holdfast_insight_failures_total":  "no fill fails here",
+	"holdfast_log_start_cut":           "no log begins late here",
+	"holdfast_verify_lag_seconds":      "of holdfast verify --follow",
+	"holdfast_verify_violations_total": "of holdfast verify --follow",
+}
+
+// dashboardsHaveTheirMetrics looks whether services that were used have the metrics that dashboards and alerts name.
+func (p *platform) dashboardsHaveTheirMetrics() {
+	p.t.Helper()
+	measured := map[string]bool{}
+	for _, r := range p.registries {
+		families, err := r.Gather()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, family := range families {
+			measured[family.GetName()] = true
+		}
+	}
+	for _, name := range observability.Metrics() {
+		if reason := notMeasured[name]; measured[name] == (reason != "") {
+			p.t.Errorf("%s, which a dashboard or an alert names: measured %t, %s", name, measured[name], reason)
+		}
 	}
 }
 
