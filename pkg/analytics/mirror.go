@@ -130,6 +130,18 @@ func (m *Mirror) tell() {
 	m.moved = make(chan struct{})
 }
 
+// CheckBatch says what is wrong with the limits of a batch.
+func CheckBatch(interval time.Duration, rows int) error {
+	var errs []error
+	if rows < 1 || rows > MaxFlushRows {
+		errs = append(errs, fmt.Errorf("a batch of %d rows is not between 1 and %d", rows, MaxFlushRows))
+	}
+	if interval < 0 || interval > MaxFlushInterval {
+		errs = append(errs, fmt.Errorf("a flush interval of %s is not between 0 and %s", interval, MaxFlushInterval))
+	}
+	return errors.Join(errs...)
+}
+
 // New returns a mirror that has not started.
 func New(cfg Config) (*Mirror, error) {
 	if cfg.Logger == nil {
@@ -141,11 +153,8 @@ func New(cfg Config) (*Mirror, error) {
 	if cfg.FlushRows == 0 {
 		cfg.FlushRows = DefaultFlushRows
 	}
-	if cfg.FlushRows < 1 || cfg.FlushRows > MaxFlushRows {
-		return nil, fmt.Errorf("a batch of %d rows is not between 1 and %d", cfg.FlushRows, MaxFlushRows)
-	}
-	if cfg.FlushInterval < 0 || cfg.FlushInterval > MaxFlushInterval {
-		return nil, fmt.Errorf("a flush interval of %s is not between 0 and %s", cfg.FlushInterval, MaxFlushInterval)
+	if err := CheckBatch(cfg.FlushInterval, cfg.FlushRows); err != nil {
+		return nil, err
 	}
 	m := &Mirror{cfg: cfg, created: time.Now(), moved: make(chan struct{})}
 	m.park = func(ctx context.Context, letters []DeadLetter) error { return Park(ctx, cfg.Client, letters) }

@@ -82,6 +82,15 @@ func Open(dsn string) (*Conn, error) {
 	}, nil
 }
 
+// CheckAddress says what is wrong with an address, and does not connect.
+func CheckAddress(dsn string) error {
+	_, err := parse(dsn)
+	if err != nil {
+		return fmt.Errorf("--clickhouse: %w", err)
+	}
+	return nil
+}
+
 // parse reads Holdfast's own parameters and removes them from the address, because the driver refuses unknown ones.
 func parse(dsn string) (*driver.Options, error) {
 	base, query, _ := strings.Cut(dsn, "?")

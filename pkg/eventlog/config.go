@@ -96,6 +96,12 @@ func (c Config) Validate() error {
 	return errors.Join(append(errs, c.Security.validate())...)
 }
 
+// Check is Validate, and also reads the files of certificates and keys.
+func (c Config) Check() error {
+	_, err := c.Security.tlsConfig()
+	return errors.Join(c.Validate(), err)
+}
+
 // clusterTopic is the topic's name in the cluster.
 func (c *Config) clusterTopic(topic string) string { return c.TopicPrefix + topic }
 

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/service"
 )
@@ -101,6 +103,78 @@ func TestSettingsAreCheckedFromEverySource(t *testing.T) {
 	} {
 		if _, err := parse(t, "--kafka=a:1", flag); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: it says %v, want %s", flag, err, want)
+		}
+	}
+}
+
+// Every mistake is told at once, wherever it is, with the flag and the variable that set it.
+func TestEveryMistakeInTheSettingsIsToldAtOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "settings")
+	if err := os.WriteFile(file, []byte("env a\nnope 1\nreplication-factor many\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOLDFAST_PARTITIONS", "0")
+	t.Setenv("HOLDFAST_LISTEN", "8080") // the command line wins, and is right
+	fs := flag.NewFlagSet("order-api", flag.ContinueOnError)
+	var c service.Common
+	var every, window time.Duration
+	var rows int
+	c.Register(fs)
+	service.DurationVar(fs, &every, "every", time.Second, 0, "how often")
+	service.DurationVar(fs, &window, "window", time.Minute, time.Second, "how long")
+	fs.IntVar(&rows, "rows", 1, "how many")
+	err := service.Parse(fs, "", []string{
+		"--config", file, "--lisen", ":80", "--nope=1", "--kafka", "a", "--listen", ":80", "--every=-1s", "--window", "1ms",
+		"--rows", "few", "--check=maybe", "--shards=", "--kafka-ca",
+	})
+	want := `settings: 12 problems
+  - --lisen is no setting of order-api; --help lists them
+  - --nope is no setting of order-api; --help lists them
+  - --kafka-ca lacks its value
+  - --kafka (HOLDFAST_KAFKA): "a" is not host:port
+  - --every (HOLDFAST_EVERY) "-1s": it is negative
+  - --window (HOLDFAST_WINDOW) "1ms": it is shorter than 1s
+  - --rows (HOLDFAST_ROWS) "few": it is no whole number
+  - --check (HOLDFAST_CHECK) "maybe": it is neither true nor false
+  - --shards (HOLDFAST_SHARDS) "": it is not a number from 1 to 1024
+  - --partitions (HOLDFAST_PARTITIONS) "0": it is not a number from 1 to 1024
+  - --config: config file flag "nope" not defined in flag set
+  - --replication-factor (HOLDFAST_REPLICATION_FACTOR) "many": it is not a number from 1 to 1024`
+	if err == nil || err.Error() != want {
+		t.Errorf("it says\n%v\nwant\n%s", err, want)
+	}
+	if c.Env != "a" || c.Listen != ":80" {
+		t.Errorf("what is right is not read: %+v", c)
+	}
+}
+
+// Errors that have been joined become a list; one that says more than those that it joins stays whole.
+func TestProblemsOfSettingsAreJoined(t *testing.T) {
+	a, b, c := errors.New("a"), errors.New("b"), errors.New("c")
+	inner := service.JoinSettings(errors.Join(a, nil, errors.Join(b)))
+	err := service.JoinSettings(nil, inner, fmt.Errorf("%w and %w", b, c))
+	if want := "settings: 3 problems\n  - a\n  - b\n  - b and c"; err == nil || err.Error() != want || !errors.Is(err, c) {
+		t.Errorf("it says %v", err)
+	}
+	if err := service.JoinSettings(nil, errors.Join(nil)); err != nil {
+		t.Errorf("of no problem it says %v", err)
+	}
+	if err := service.JoinSettings(a); err.Error() != "settings: a" {
+		t.Errorf("of one it says %v", err)
+	}
+}
+
+func TestHelpListsTheSettings(t *testing.T) {
+	var out strings.Builder
+	fs := flag.NewFlagSet("order-api", flag.ContinueOnError)
+	var c service.Common
+	c.Register(fs)
+	fs.SetOutput(&out)
+	for _, ask := range []string{"--help", "-h"} {
+		out.Reset()
+		err := service.Parse(fs, "It takes commands.\n", []string{"--kafka", "a", ask})
+		if !errors.Is(err, flag.ErrHelp) || !strings.HasPrefix(out.String(), "It takes commands.\nSettings of order-api:") {
+			t.Errorf("%s: %v %s", ask, err, out.String())
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/peterbourgon/ff/v3"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -120,20 +119,8 @@ func (c *Common) Layout() eventlog.Layout {
 	return eventlog.Layout{PartitionCount: int32(c.Partitions), ShardCount: int32(c.Shards)}
 }
 
-// Parse reads the settings. Flags win over the environment, that wins over the file, and that over the defaults. --help
-// prints a text, and then all of them.
-func Parse(fs *flag.FlagSet, help string, args []string) error {
-	fs.Usage = func() { fmt.Fprint(fs.Output(), help+usage(fs)) }
-	err := ff.Parse(fs, args,
-		ff.WithEnvVarPrefix(EnvPrefix),
-		ff.WithConfigFileFlag("config"),
-		ff.WithConfigFileParser(ff.PlainParser),
-	)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		return fmt.Errorf("settings: %w", err)
-	}
-	return err
-}
+// Validate says what is wrong with settings that each are right: those that contradict others, and files.
+func (c *Common) Validate() error { return errors.Join(c.Config().Check(), c.Layout().Validate()) }
 
 // Variable is the environment variable of a flag.
 func Variable(name string) string {

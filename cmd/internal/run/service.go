@@ -48,6 +48,9 @@ type Program struct {
 	Name string
 	// Flags adds the service's own settings to those of all; nil: it has none.
 	Flags func(*flag.FlagSet)
+	// Validate says what is wrong with settings that each are right, before anything is started or reached; nil: nothing can
+	// be.
+	Validate func(Service) error
 	// Run runs the service until it ends or ctx is done.
 	Run func(context.Context, Service) error
 	// Check reaches what the service needs besides the brokers, and changes nothing; nil: it needs nothing else.
@@ -83,23 +86,17 @@ func (p *Program) Start(ctx context.Context, args []string) error {
 		p.Flags(fs)
 	}
 	arguments, err := p.parse(fs, args)
-	if err != nil {
+	if errors.Is(err, flag.ErrHelp) {
 		return err
 	}
 	if c.Version {
 		fmt.Println(p.Name, service.Version())
 		return nil
 	}
-	if c.Ready {
+	if c.Ready && err == nil {
 		return Ready(ctx, c.Listen)
 	}
-	if err := p.take(arguments); err != nil {
-		return err
-	}
-	log, err := service.Logger(os.Stderr, c.LogLevel)
-	if err != nil {
-		return err
-	}
+	log, logging := service.Logger(os.Stderr, c.LogLevel)
 	reg := service.Registry()
 	build := service.Build()
 	log.Info("starting", "program", p.Name, "version", build.Version, "commit", build.Commit,
@@ -108,6 +105,10 @@ func (p *Program) Start(ctx context.Context, args []string) error {
 		Log: c.Log(p.Name, log, reg), Layout: c.Layout(), Listen: c.Listen, AllowedHosts: c.Hosts(),
 		Logger: log, Registry: reg,
 		Ready: func(address string) { log.Info("listening", "address", address) },
+	}
+	// All that is wrong is told at once.
+	if err := service.JoinSettings(err, p.take(arguments), logging, c.Validate(), p.validate(s)); err != nil {
+		return err
 	}
 	if !c.Check {
 		defer context.AfterFunc(ctx, func() { log.Info("stopping; what is under way is finished first") })()
@@ -156,13 +157,21 @@ func (p *Program) parse(fs *flag.FlagSet, args []string) (arguments []string, er
 	return append(arguments, fs.Args()...), err
 }
 
+// validate says what is wrong with the program's own settings.
+func (p *Program) validate(s Service) error {
+	if p.Validate == nil {
+		return nil
+	}
+	return p.Validate(s)
+}
+
 // take gives the arguments to the program.
 func (p *Program) take(arguments []string) error {
 	switch {
 	case p.Arguments != nil:
 		return p.Arguments(arguments)
 	case len(arguments) > 0:
-		return fmt.Errorf("settings: %q is no setting: all of them begin with --", arguments[0])
+		return fmt.Errorf("%q is no setting: all of them begin with --", arguments[0])
 	}
 	return nil
 }

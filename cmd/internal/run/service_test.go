@@ -134,6 +134,30 @@ func TestJobsAndArguments(t *testing.T) {
 	}
 }
 
+// What is wrong with a program's own settings, with files and with arguments is told together with all else.
+func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
+	p := Program{
+		Name: "service", Run: func(context.Context, Service) error { return errors.New("started") },
+		Validate: func(s Service) error { return errors.Join(errors.New("a"), errors.New("b "+s.Listen)) },
+	}
+	err := p.Start(logtest.Context(t), []string{
+		"--kafka", "nowhere", "--listen", ":80", "--kafka-ca", "/none", "--kafka-username", "shop", "--shards", "20",
+		"--env", "a b", "more",
+	})
+	want := `settings: 8 problems
+  - --kafka (HOLDFAST_KAFKA): "nowhere" is not host:port
+  - "more" is no setting: all of them begin with --
+  - kafka: environment name "a b": use 1 to 64 letters, digits, dots, dashes or underscores
+  - kafka: a user needs --kafka-sasl-mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
+  - kafka: --kafka-ca: open /none: no such file or directory
+  - layout: shard count 20 is not between 1 and the partition count 12
+  - a
+  - b :80`
+	if err == nil || err.Error() != want {
+		t.Errorf("it says\n%v\nwant\n%s", err, want)
+	}
+}
+
 // A service has metrics and profiles at --admin-listen, as long as it runs; off: nowhere. A job has none: it may run beside
 // the service.
 func TestTheAdminPort(t *testing.T) {

@@ -95,6 +95,9 @@ func Program() run.Program {
 	return run.Program{
 		Name:  "analytics-projector",
 		Flags: cfg.register,
+		Validate: func(run.Service) error {
+			return errors.Join(clickhouse.CheckAddress(cfg.ClickHouse), analytics.CheckBatch(cfg.FlushInterval, cfg.FlushRows))
+		},
 		Run: func(ctx context.Context, s run.Service) error {
 			cfg.Service = s
 			return Run(ctx, cfg)

@@ -73,7 +73,8 @@ func replayProgram() run.Program {
 			job.cfg.Service = s
 			return job.run(ctx)
 		},
-		Check: func(ctx context.Context) error { return clickhouse.Reach(ctx, job.cfg.ClickHouse) },
+		Validate: func(run.Service) error { return clickhouse.CheckAddress(job.cfg.ClickHouse) },
+		Check:    func(ctx context.Context) error { return clickhouse.Reach(ctx, job.cfg.ClickHouse) },
 	}
 }
 

@@ -68,14 +68,7 @@ type Config struct {
 // shards up.
 func Run(ctx context.Context, cfg Config) (err error) {
 	options := command.Options{PaymentWindow: cfg.PaymentWindow}
-	peerListen, peerAdvertise, err := peerAddresses(cfg.Log.Seeds, cfg.PeerListen, cfg.PeerAdvertise)
-	if err == nil {
-		err = checkPeerTLS(peerListen, cfg.PeerTLS)
-	}
-	if err != nil {
-		return fmt.Errorf("order-api: %w", err)
-	}
-	requests, err := requestMemory(cfg.MaxRequestMiB)
+	peerListen, peerAdvertise, requests, err := cfg.resolve()
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
@@ -113,6 +106,16 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		Memory: httpapi.NewMemory(requests),
 	})
 	return serve(ctx)
+}
+
+// resolve makes addresses and bytes of the settings, or says all that is wrong with them.
+func (cfg *Config) resolve() (peerListen, peerAdvertise string, requestBytes int64, err error) {
+	peerListen, peerAdvertise, err = peerAddresses(cfg.Log.Seeds, cfg.PeerListen, cfg.PeerAdvertise)
+	if err == nil {
+		err = checkPeerTLS(peerListen, cfg.PeerTLS)
+	}
+	requestBytes, memory := requestMemory(cfg.MaxRequestMiB)
+	return peerListen, peerAdvertise, requestBytes, errors.Join(err, cfg.PeerTLS.Check(), memory)
 }
 
 // commandTypes are the names of all commands.
@@ -161,6 +164,12 @@ func Program() run.Program {
 	return run.Program{
 		Name:  "order-api",
 		Flags: cfg.register,
+		Validate: func(s run.Service) error {
+			checked := cfg
+			checked.Service = s
+			_, _, _, err := checked.resolve()
+			return err
+		},
 		Run: func(ctx context.Context, s run.Service) error {
 			cfg.Service = s
 			return Run(ctx, cfg)
@@ -183,19 +192,20 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"PEM `file` with the authority that signed the certificates of all replicas, and no others")
 	fs.StringVar(&cfg.PeerTLS.Name, "peer-name", "", "`name` that the certificates of all replicas have, where replicas "+
 		"call each other by addresses that are not known beforehand, as in Kubernetes; empty: the host that is called")
-	fs.DurationVar(&cfg.PaymentWindow, "payment-window", command.DefaultPaymentWindow,
+	service.DurationVar(fs, &cfg.PaymentWindow, "payment-window", command.DefaultPaymentWindow, time.Second,
 		"how long a prepaid order waits for its payment")
-	fs.DurationVar(&cfg.SessionTimeout, "session-timeout", eventlog.DefaultSessionTimeout,
+	service.DurationVar(fs, &cfg.SessionTimeout, "session-timeout", eventlog.DefaultSessionTimeout, time.Second,
 		"after how long a replica that is not heard of loses its shards")
-	fs.DurationVar(&cfg.MaxClockSkew, "max-clock-skew", DefaultMaxClockSkew, "how far this machine's clock may be from "+
-		"the Kafka brokers'; a replica whose clock is further off serves no shard, and says so. 0: they are not compared")
-	fs.DurationVar(&cfg.MaxQueueWait, "max-queue-wait", DefaultMaxQueueWait, "how long a command may have to wait "+
-		"for its shard; one that would wait longer is answered 429 at once, and Retry-After says for how long. Commands on "+
-		"streams wait. 0: however long")
+	service.DurationVar(fs, &cfg.MaxClockSkew, "max-clock-skew", DefaultMaxClockSkew, 0, "how far this machine's clock "+
+		"may be from the Kafka brokers'; a replica whose clock is further off serves no shard, and says so. 0: they are "+
+		"not compared")
+	service.DurationVar(fs, &cfg.MaxQueueWait, "max-queue-wait", DefaultMaxQueueWait, 0, "how long a command may have "+
+		"to wait for its shard; one that would wait longer is answered 429 at once, and Retry-After says for how long. "+
+		"Commands on streams wait. 0: however long")
 	fs.Int64Var(&cfg.MaxRequestMiB, "max-request-memory", 0, "how many `MIB` of memory requests under way may take, "+
 		"at least "+strconv.Itoa(minRequestMiB)+"; half of it is for streams of commands. Beyond that requests are "+
 		"answered 429, and streams are read more slowly. 0: an eighth of what the process may use (the container's "+
 		"limit, GOMEMLIMIT, or the machine's memory), at most 512")
-	fs.DurationVar(&cfg.StandbyEvery, "standby-every", DefaultStandbyEvery, "how often this replica's checkpoints of "+
-		"shards that others serve follow the log, so that taking one over is quick however long its history is; 0: never")
+	service.DurationVar(fs, &cfg.StandbyEvery, "standby-every", DefaultStandbyEvery, 0, "how often this replica's "+
+		"checkpoints of shards that others serve follow the log, so that taking one over is quick however long its history is; 0: never")
 }

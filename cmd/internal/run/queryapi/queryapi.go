@@ -127,6 +127,12 @@ func Program() run.Program {
 			cfg.Service = s
 			return Run(ctx, cfg)
 		},
+		Validate: func(run.Service) error {
+			if cfg.ClickHouse == "" {
+				return nil
+			}
+			return clickhouse.CheckAddress(cfg.ClickHouse)
+		},
 		Check: func(ctx context.Context) error {
 			if cfg.ClickHouse == "" {
 				return nil

@@ -37,9 +37,8 @@ func (t TLS) credentials(log *slog.Logger) (peerCredentials, error) {
 	if t == (TLS{}) {
 		return peerCredentials{insecure.NewCredentials(), insecure.NewCredentials}, nil
 	}
-	if t.Cert == "" || t.Key == "" || t.CA == "" {
-		return peerCredentials{}, errors.New(
-			"--peer-cert, --peer-key and --peer-ca belong together: set all of them, or none; --peer-name needs them")
+	if err := t.complete(); err != nil {
+		return peerCredentials{}, err
 	}
 	files, err := certs.New(log, t.read, t.Cert, t.Key, t.CA)
 	if err != nil {
@@ -52,6 +51,26 @@ func (t TLS) credentials(log *slog.Logger) (peerCredentials, error) {
 		}),
 		client: func() credentials.TransportCredentials { return credentials.NewTLS(files.Config()) },
 	}, nil
+}
+
+func (t TLS) complete() error {
+	if t.Cert == "" || t.Key == "" || t.CA == "" {
+		return errors.New(
+			"--peer-cert, --peer-key and --peer-ca belong together: set all of them, or none; --peer-name needs them")
+	}
+	return nil
+}
+
+// Check says what is wrong with the files.
+func (t TLS) Check() error {
+	if t == (TLS{}) {
+		return nil
+	}
+	err := t.complete()
+	if err == nil {
+		_, err = t.read()
+	}
+	return err
 }
 
 // read makes the configuration of both sides of a connection.
