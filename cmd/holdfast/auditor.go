@@ -33,6 +33,7 @@ const (
 type auditorFlags struct {
 	follow                bool
 	listen, dir, logLevel string
+	adminListen           string
 	grace, overdueAfter   time.Duration
 	set                   *flag.FlagSet
 }
@@ -43,6 +44,8 @@ func (f *auditorFlags) add(c *cobra.Command) {
 	f.set.StringVar(&f.dir, "data-dir", auditorDir,
 		"`FOLDER` of what the auditor knows; when it is deleted, the log is read from its start again")
 	f.set.StringVar(&f.listen, "listen", auditorListen, "`HOST:PORT` of the auditor's /healthz and /readyz")
+	f.set.StringVar(&f.adminListen, "admin-listen", service.DefaultAdminListen,
+		"`HOST:PORT` of the auditor's metrics (/metrics) and profiles (/debug/pprof/), or off")
 	f.set.StringVar(&f.logLevel, "log-level", "info", "`LEVEL` of the auditor's log: debug, info, warn or error")
 	f.set.DurationVar(&f.grace, "grace", verify.DefaultGrace, "how long an order and its stock, or a SKU and its row, "+
 		"may differ while the auditor reads on; whole seconds, 2 s at least")
@@ -116,9 +119,19 @@ func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 	}
 	a := &auditing{auditorFlags: f, client: client, logger: logger, registry: registry, server: server}
 	server.AddCheck(a.ready)
-	return service.Run(c.Context(), a.run, func(ctx context.Context) error {
+	work := []func(context.Context) error{a.run, func(ctx context.Context) error {
 		return server.Run(ctx, f.listen, func(address string) { logger.Info("listening", "address", address) })
-	})
+	}}
+	if f.adminListen != service.AdminOff {
+		admin, err := run.NewAdmin(logger, f.adminListen, registry, func(address string) {
+			logger.Info("metrics and profiles are served", "address", address)
+		})
+		if err != nil {
+			return err
+		}
+		work = append([]func(context.Context) error{admin}, work...)
+	}
+	return service.Run(c.Context(), work...)
 }
 
 // auditing is an auditor that runs.

@@ -35,14 +35,14 @@ func TestTheAuditorsSettings(t *testing.T) {
 // The auditor waits for its platform, follows it, and says in /readyz what it has found.
 func TestTheAuditorFollowsAPlatform(t *testing.T) {
 	cfg := logtest.Config(t)
-	listen := freeListen(t)
+	listen, admin := freeListen(t), freeListen(t)
 	ctx, stop := context.WithTimeout(t.Context(), logtest.Patience)
 	defer stop()
 	ended := make(chan error, 1)
 	c := newRootCommand()
 	c.SetArgs([]string{
 		"verify", "--follow", "--kafka", strings.Join(cfg.Seeds, ","), "--env", cfg.Env, "--topic-prefix", cfg.TopicPrefix,
-		"--data-dir", t.TempDir(), "--listen", listen, "--log-level", "error",
+		"--data-dir", t.TempDir(), "--listen", listen, "--admin-listen", admin, "--log-level", "error",
 	})
 	go func() { ended <- c.ExecuteContext(ctx) }()
 	await(t, ctx, listen, "it waits for the platform")
@@ -70,6 +70,9 @@ func TestTheAuditorFollowsAPlatform(t *testing.T) {
 	if n := answer.Auditor.Violations["ENV"]; n != 1 || len(answer.Auditor.Violations) != 1 {
 		t.Errorf("it finds %v", answer.Auditor.Violations)
 	}
+	if metrics := metricsAt(t, ctx, admin); !strings.Contains(metrics, `holdfast_verify_violations_total{invariant="ENV"} 1`) {
+		t.Errorf("the metrics are\n%s", metrics)
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Errorf("it ended with %v", err)
@@ -85,6 +88,25 @@ func freeListen(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
+}
+
+// metricsAt are the metrics at an admin port.
+func metricsAt(t *testing.T, ctx context.Context, admin string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 // await waits until /readyz says something.

@@ -22,7 +22,7 @@ func startAuditor(t *testing.T, bin, kafka, prefix string) *auditor {
 		t: t, path: filepath.Join(bin, "holdfast"), httpAddr: listen,
 		args: []string{
 			"verify", "--follow", "--kafka", kafka, "--topic-prefix", prefix, "--data-dir", t.TempDir(),
-			"--listen", listen, "--grace", auditorGrace,
+			"--listen", listen, "--admin-listen", "off", "--grace", auditorGrace,
 		},
 	}}
 	a.start()
