@@ -27,14 +27,17 @@ func newLogCommand() *cobra.Command {
 	var log logFlags
 	root := &cobra.Command{
 		Use:   "log",
-		Short: "Look at records at which readers stop, and let readers pass them",
+		Short: "Back the log up and restore it; see records at which readers stop, and let readers pass them",
 		Long: `A record in an event topic that is no event, or that does not follow the one
 before it, stops every reader: shards, views and checks. Something else than
 Holdfast has written it. See what it is with inspect. If it must not count, let
-all readers pass it with quarantine; the decision is kept in the log, too.`,
+all readers pass it with quarantine; the decision is kept in the log, too.
+
+export writes the whole log into an archive, import makes a platform from it.`,
 	}
 	log.add(root)
-	root.AddCommand(newLogInspect(&log), newLogQuarantine(&log))
+	root.AddCommand(newLogInspect(&log), newLogQuarantine(&log), newLogExportCommand(&log),
+		newLogImportCommand(&log))
 	return root
 }
 

@@ -1591,6 +1591,9 @@ type InvalidDefinition = ProblemDocument
 // KeyReused RFC 9457; code is stable, detail is for people.
 type KeyReused = ProblemDocument
 
+// LogRestored RFC 9457; code is stable, detail is for people.
+type LogRestored = ProblemDocument
+
 // MediaType RFC 9457; code is stable, detail is for people.
 type MediaType = ProblemDocument
 

@@ -139,15 +139,22 @@ type layoutRecord struct {
 	// Env is the environment of the platform, which all of its transactional IDs and consumer groups begin with. It is
 	// empty in platforms that were created before it was recorded, until adoptEnv has written it.
 	Env string `json:"env,omitempty"`
+	// Incarnation is that of a log that was restored.
+	Incarnation Incarnation `json:"incarnation,omitempty"`
 }
 
-// layoutHistory reads all generations, oldest first, and the environment of the platform. It checks that no generation
-// is missing.
+// layoutHistory reads all generations, oldest first, and the environment of the platform.
 func (c *Client) layoutHistory(ctx context.Context) (history []Layout, env string, err error) {
+	id, err := c.readIdentity(ctx)
+	return id.Layouts, id.Env, err
+}
+
+// readIdentity reads the layout topic, and checks that no generation is missing.
+func (c *Client) readIdentity(ctx context.Context) (id Identity, err error) {
 	tps := []TopicPartition{{TopicLayout, 0}}
 	end, err := c.EndOffsets(ctx, tps)
 	if err != nil {
-		return nil, "", err
+		return Identity{}, err
 	}
 	err = c.Read(ctx, Offsets{tps[0]: 0}, end, func(r *Record) error {
 		var l layoutRecord
@@ -157,18 +164,19 @@ func (c *Client) layoutHistory(ctx context.Context) (history []Layout, env strin
 		if err := l.Validate(); err != nil {
 			return fmt.Errorf("%s: offset %d: %w", TopicLayout, r.Offset, err)
 		}
-		if n := len(history); n > 0 && l.Layout == history[n-1] && env == "" && l.Env != "" {
-			env = l.Env // the same generation again, with its environment
+		adopts := id.Env == "" && l.Env != "" || id.Incarnation == "" && l.Incarnation != ""
+		if n := len(id.Layouts); n > 0 && l.Layout == id.Layouts[n-1] && adopts {
+			id.Env, id.Incarnation = l.Env, l.Incarnation // the same generation again, with these
 			return nil
 		}
-		if want := uint32(len(history) + 1); l.Generation != want {
+		if want := uint32(len(id.Layouts) + 1); l.Generation != want {
 			return fmt.Errorf("%s: offset %d holds generation %d, not %d",
 				TopicLayout, r.Offset, l.Generation, want)
 		}
-		history, env = append(history, l.Layout), l.Env
+		id.Layouts, id.Env, id.Incarnation = append(id.Layouts, l.Layout), l.Env, l.Incarnation
 		return nil
 	})
-	return history, env, err
+	return id, err
 }
 
 // decideLayout decides from the history and the recorded environment which layout is wanted, and whether it has to be
@@ -215,15 +223,15 @@ func (c *Client) tryAppendLayout(ctx context.Context, decide decideLayout) (Layo
 	if _, _, err := producer.ProducerID(ctx); err != nil {
 		return Layout{}, initFailed(id, err)
 	}
-	history, env, err := c.layoutHistory(ctx)
+	had, err := c.readIdentity(ctx)
 	if err != nil {
 		return Layout{}, err
 	}
-	l, write, err := decide(history, env)
+	l, write, err := decide(had.Layouts, had.Env)
 	if err != nil || !write {
 		return l, err
 	}
-	value, err := json.Marshal(layoutRecord{Layout: l, Env: c.cfg.Env})
+	value, err := json.Marshal(layoutRecord{Layout: l, Env: c.cfg.Env, Incarnation: had.Incarnation})
 	if err != nil {
 		return Layout{}, err
 	}

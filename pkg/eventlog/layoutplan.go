@@ -48,7 +48,9 @@ type Preparation struct {
 type planRecord struct {
 	Plan        *LayoutPlan  `json:"plan,omitempty"`
 	Preparation *Preparation `json:"preparation,omitempty"`
-	Withdrawn   *uuid.UUID   `json:"withdrawn,omitempty"`
+	Withdrawn   *uuid.UUID   `json:"withdrawn,omitempty"` // a plan, or a pin
+	Pin         *Pin         `json:"pin,omitempty"`
+	Cut         *Cut         `json:"cut,omitempty"`
 }
 
 var (
@@ -144,6 +146,8 @@ type LayoutNews struct {
 	Plan        *LayoutPlan
 	Preparation *Preparation
 	Withdrawn   *uuid.UUID
+	Pin         *Pin
+	Cut         *Cut
 	// Age is how old the record was when it was read, by this machine's clock.
 	Age time.Duration
 	// AtMicros is the time of the record.
@@ -188,7 +192,7 @@ func (f *LayoutFollower) Next(ctx context.Context) ([]LayoutNews, error) {
 			if json.Unmarshal(recs[i].Value, &rec) != nil {
 				continue
 			}
-			n.Plan, n.Preparation, n.Withdrawn = rec.Plan, rec.Preparation, rec.Withdrawn
+			n.Plan, n.Preparation, n.Withdrawn, n.Pin, n.Cut = rec.Plan, rec.Preparation, rec.Withdrawn, rec.Pin, rec.Cut
 		}
 		news = append(news, n)
 	}

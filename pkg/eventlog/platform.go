@@ -26,6 +26,9 @@ func (c *Client) EnsurePlatform(ctx context.Context, want Layout) (Layout, error
 	if err := c.Ping(ctx); IsRefused(err) {
 		return Layout{}, err
 	}
+	if err := c.checkRestored(ctx); err != nil {
+		return Layout{}, err
+	}
 	if _, err := c.createTopic(ctx, TopicLayout, 1, keepForEver(c.cfg.Embedded)); err != nil {
 		return Layout{}, err
 	}
@@ -77,8 +80,8 @@ func (c *Client) checkPartitionCount(ctx context.Context, want Layout) error {
 // ensureTopics creates the topics that depend on the layout, and checks those that exist.
 func (c *Client) ensureTopics(ctx context.Context, l Layout) error {
 	for _, t := range topics {
-		if t.name == TopicLayout {
-			continue // it was created first, with the layout in it
+		if t.name == TopicLayout || t.onDemand {
+			continue // the layout was created first, with the layout in it
 		}
 		want := t.partitions(l)
 		have, err := c.createTopic(ctx, t.name, want, t.config(c.cfg.Embedded))

@@ -174,6 +174,8 @@ type readerOptions struct {
 	merged bool
 	// uncommitted reads the records of open and aborted transactions too.
 	uncommitted bool
+	// quarantined reads the records that readers pass.
+	quarantined bool
 }
 
 // newReader checks that the log has the starts, asks what is quarantined, and opens a client for them.
@@ -183,9 +185,12 @@ func (c *Client) newReader(ctx context.Context, start Offsets, o readerOptions) 
 			return nil, err
 		}
 	}
-	passed, err := c.passedFrom(ctx, start)
-	if err != nil {
-		return nil, err
+	var passed passedRecords
+	if !o.quarantined {
+		var err error
+		if passed, err = c.passedFrom(ctx, start); err != nil {
+			return nil, err
+		}
 	}
 	r, err := c.openReader(start, o)
 	if err != nil {

@@ -87,6 +87,9 @@ func (c *Client) PlanTopics(ctx context.Context, want Layout) (*TopicPlan, error
 		return nil, err
 	}
 	for _, spec := range topics {
+		if spec.onDemand {
+			continue
+		}
 		report, err := c.planTopic(ctx, spec, plan.Layout, fresh)
 		if err != nil {
 			return nil, err

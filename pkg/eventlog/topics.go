@@ -11,6 +11,8 @@ const (
 	TopicLayout       = "holdfast.layout"
 	// TopicPlans has changes of the layout that are being made.
 	TopicPlans = "holdfast.plans"
+	// TopicRestore says how far the import of an archive is. Only a platform that was restored has it.
+	TopicRestore = "holdfast.restore"
 	// TopicDeadLetters names the events that the mirror could not read.
 	TopicDeadLetters = "analytics.dead_letters"
 	// TopicQuarantine has the decisions which records no reader reads.
@@ -29,6 +31,8 @@ type topicSpec struct {
 	// grows means that partitions are added when the layout wants more. Other topics must have exactly their number,
 	// because it decides in which partition a key is.
 	grows bool
+	// onDemand means that the topic is created when something is written to it first.
+	onDemand bool
 }
 
 // topicConfig is a topic's configuration, by the names of Kafka.
@@ -44,6 +48,7 @@ var topics = []topicSpec{
 	{name: TopicDeadLetters, partitions: onePartition, config: keepForEver},
 	{name: TopicShards, partitions: shardPartitions, config: keepAnHour, grows: true},
 	{name: TopicPlans, partitions: onePartition, config: keepAnHour},
+	{name: TopicRestore, partitions: onePartition, config: keepForEver, onDemand: true},
 }
 
 func eventPartitions(l Layout) int32 { return l.PartitionCount }

@@ -36,6 +36,7 @@ const (
 	LineTooLong          = "line_too_long"
 	RequestTimeout       = "request_timeout"
 	PositionNotReached   = "position_not_reached"
+	LogRestored          = "log_restored"
 	Internal             = "internal"
 	Unavailable          = "unavailable"
 	TooManyRequests      = "too_many_requests"

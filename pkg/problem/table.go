@@ -137,6 +137,14 @@ var rows = []Row{
 		Remedy: "Send a Holdfast-Position as you got it.",
 	},
 	{
+		Code: LogRestored, Status: http.StatusConflict,
+		Title: "The position or the cursor is of another log",
+		Cause: "The position or the cursor was answered before the platform was restored from a backup, or by another " +
+			"platform. It means nothing here.",
+		Remedy: "Forget stored positions and cursors, and read again without them: a list from its start. Whether the newest " +
+			"commands before the restore are in the log, the same command with the same Idempotency-Key tells.",
+	},
+	{
 		Code: InvalidParameter, Status: http.StatusBadRequest,
 		Title:  "A parameter is not valid",
 		Cause:  "A parameter of the query is not known, is there twice, or has a value that it cannot have.",

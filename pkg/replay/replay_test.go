@@ -40,9 +40,7 @@ type platform struct {
 	registry *prometheus.Registry
 	// rawKept is how long rows that a verification was compared with are kept.
 	rawKept time.Duration
-	// sweepAtOnce makes projectors in processes of their own drop at once what nobody needs.
-	sweepAtOnce bool
-	written     int
+	written int
 }
 
 func newPlatform(t *testing.T) *platform {

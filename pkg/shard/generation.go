@@ -44,6 +44,7 @@ type process struct {
 type Replica struct {
 	process
 	leaveDataDir func()
+	incarnation  eventlog.Incarnation
 	current      atomic.Pointer[Node]
 	stop         context.CancelFunc
 	done         sync.WaitGroup
@@ -100,6 +101,11 @@ func (r *Replica) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	id, err := r.client.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	r.incarnation = id.Incarnation
 	node, err := r.newNode(ctx, layout)
 	if err != nil {
 		return err
@@ -144,6 +150,9 @@ func (r *Replica) serves(node *Node) {
 
 // Node is the part of this replica under the layout that counts now.
 func (r *Replica) Node() *Node { return r.current.Load() }
+
+// Incarnation is that of the log.
+func (r *Replica) Incarnation() eventlog.Incarnation { return r.incarnation }
 
 // Submit hands a command to its shard's owner. It never blocks; the future is answered in any case.
 func (r *Replica) Submit(cmd *Command) *Future { return r.Node().Submit(cmd) }
@@ -222,6 +231,10 @@ func (r *Replica) learn(ctx context.Context, n *eventlog.LayoutNews) error {
 		return r.prepare(ctx, n.Plan.To)
 	case n.Withdrawn != nil && r.next != nil && *n.Withdrawn == r.plan:
 		r.dropNext("it was withdrawn")
+	case n.Withdrawn != nil:
+		r.Node().released(*n.Withdrawn)
+	case n.Pin != nil && n.Age < eventlog.PlanLease:
+		r.Node().pin(*n.Pin)
 	}
 	return nil
 }

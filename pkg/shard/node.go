@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
 )
@@ -32,6 +34,8 @@ type Node struct {
 	ahead bool
 	// formerLeft has the wait for the replicas to leave the former generation.
 	formerLeft sync.Once
+	// pinned has what holds the runners, by the ID of the pin; mu must be locked.
+	pinned map[uuid.UUID]chan struct{}
 	// successor gets the commands that wait when this node ends, because another generation counts; nil: none does.
 	successor atomic.Pointer[Node]
 

@@ -201,7 +201,7 @@ func (c *checker) checkPosition(a *ack) {
 	if a.Position == "" {
 		return
 	}
-	p, err := eventlog.ParsePosition(a.Position)
+	p, err := eventlog.ParseAny(a.Position)
 	if err != nil {
 		c.check(Acknowledged, false, "key %q was answered with position %q: %v", a.Key, a.Position, err)
 		return

@@ -158,7 +158,11 @@ func (p *platform) position(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return eventlog.PositionOf(behind).String()
+	id, err := log.Identity(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id.Incarnation.Text(eventlog.PositionOf(behind))
 }
 
 func (p *platform) get(t *testing.T, path, position string) string {

@@ -57,8 +57,8 @@ func progress(f future) outcome {
 }
 
 // answer writes a command's outcome.
-func answer(c echo.Context, cmd *shard.Command, r *shard.Result) error {
-	setPosition(c.Response().Header(), r)
+func (a *api) answer(c echo.Context, cmd *shard.Command, r *shard.Result) error {
+	a.setPosition(c.Response().Header(), r)
 	if p := command.Refusal(cmd, r); p != nil {
 		return p
 	}
@@ -70,8 +70,8 @@ func answer(c echo.Context, cmd *shard.Command, r *shard.Result) error {
 }
 
 // answerAccepted writes 202: the command is durable, its outcome will be seen at Location.
-func answerAccepted(c echo.Context, cmd *shard.Command, r *shard.Result) error {
-	setPosition(c.Response().Header(), r)
+func (a *api) answerAccepted(c echo.Context, cmd *shard.Command, r *shard.Result) error {
+	a.setPosition(c.Response().Header(), r)
 	c.Response().Header()["Location"] = []string{location(cmd)}
 	return writeResult(c, http.StatusAccepted, r)
 }
@@ -96,9 +96,9 @@ func writeResult(c echo.Context, status int, r *shard.Result) error {
 	return httpapi.WriteBody(c, status, httpapi.JSONContentType, buf.B)
 }
 
-func setPosition(header http.Header, r *shard.Result) {
+func (a *api) setPosition(header http.Header, r *shard.Result) {
 	if !r.Position.IsZero() {
-		header["Holdfast-Position"] = []string{r.Position.String()}
+		header["Holdfast-Position"] = []string{a.incarnation.Text(r.Position)}
 	}
 }
 

@@ -20,6 +20,7 @@ const answerForget = 16
 // bulkWriter gathers result lines and sends them when there is nothing more to say at once.
 type bulkWriter struct {
 	stream *bulkStream
+	of     eventlog.Incarnation // of positions
 	out    io.Writer
 	b      []byte
 	err    error
@@ -31,7 +32,7 @@ type bulkWriter struct {
 func (s *bulkStream) write(out io.Writer) error {
 	buf := httpapi.TakeBuffer()
 	defer buf.Release()
-	w := &bulkWriter{stream: s, out: out, b: buf.B}
+	w := &bulkWriter{stream: s, of: s.api.incarnation, out: out, b: buf.B}
 	defer func() { buf.B = w.b }()
 	timer := time.NewTimer(BulkLineWait)
 	defer timer.Stop()
@@ -135,7 +136,7 @@ func (s *bulkStream) noteAnswer(bytes int) {
 
 func (w *bulkWriter) line(line *bulkLine) {
 	if line.problem != nil {
-		w.b = appendProblemLine(w.b, line.id, nil, eventlog.Position{}, line.problem)
+		w.b = appendProblemLine(w.b, line.id, nil, "", line.problem)
 		return
 	}
 	how := open
@@ -145,12 +146,12 @@ func (w *bulkWriter) line(line *bulkLine) {
 	switch how {
 	case done:
 		r := line.run.future.Result()
-		w.b = appendResultLine(w.b, line, 0, &r)
+		w.b = appendResultLine(w.b, line, 0, &r, w.of)
 	case accepted:
 		r := line.run.future.AcceptedResult()
-		w.b = appendResultLine(w.b, line, http.StatusAccepted, &r)
+		w.b = appendResultLine(w.b, line, http.StatusAccepted, &r, w.of)
 	default:
-		w.b = appendProblemLine(w.b, line.id, line.cmd, eventlog.Position{}, notDurable())
+		w.b = appendProblemLine(w.b, line.id, line.cmd, "", notDurable())
 	}
 }
 
@@ -167,12 +168,14 @@ func (r *submission) ready() bool {
 }
 
 // appendResultLine appends one result; status 0 is that of the command's success.
-func appendResultLine(b []byte, line *bulkLine, status int, r *shard.Result) []byte {
+func appendResultLine(
+	b []byte, line *bulkLine, status int, r *shard.Result, of eventlog.Incarnation,
+) []byte {
 	if p := command.Refusal(line.cmd, r); p != nil {
 		for i := range p.Errors {
 			p.Errors[i].Pointer = "/body" + p.Errors[i].Pointer
 		}
-		return appendProblemLine(b, line.id, line.cmd, r.Position, p)
+		return appendProblemLine(b, line.id, line.cmd, of.Text(r.Position), p)
 	}
 	if status == 0 {
 		row, _ := command.Lookup(line.cmd.Type)
@@ -187,7 +190,7 @@ func appendResultLine(b []byte, line *bulkLine, status int, r *shard.Result) []b
 	}
 	b = append(b, `,"version":`...)
 	b = strconv.AppendUint(b, version, 10)
-	b = appendPosition(b, r.Position)
+	b = appendPosition(b, of.Text(r.Position))
 	if r.Repeated {
 		b = append(b, `,"repeated":true`...)
 	}
@@ -202,7 +205,7 @@ func appendResultLine(b []byte, line *bulkLine, status int, r *shard.Result) []b
 }
 
 func appendProblemLine(
-	b []byte, id string, cmd *shard.Command, position eventlog.Position, p *problem.Problem,
+	b []byte, id string, cmd *shard.Command, position string, p *problem.Problem,
 ) []byte {
 	b = appendLineStart(b, id, p.HTTPStatus(), cmd)
 	b = appendPosition(b, position)
@@ -227,11 +230,11 @@ func appendLineStart(b []byte, id string, status int, cmd *shard.Command) []byte
 	return appendjson.String(b, cmd.ID)
 }
 
-func appendPosition(b []byte, position eventlog.Position) []byte {
-	if position.IsZero() {
+func appendPosition(b []byte, position string) []byte {
+	if position == "" {
 		return b
 	}
 	b = append(b, `,"position":"`...)
-	b = position.Append(b) // letters, digits and points: nothing to escape
+	b = append(b, position...) // letters, digits and points: nothing to escape
 	return append(b, '"')
 }

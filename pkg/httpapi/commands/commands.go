@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -26,6 +27,8 @@ type Deps struct {
 	// Heard is what this replica has heard of refusals: each command has it from the moment when its request came; nil:
 	// from when it is submitted.
 	Heard func() *shard.Heard
+	// Incarnation is that of the log: positions that are answered are of it.
+	Incarnation eventlog.Incarnation
 	// Options decide what bodies mean; all replicas of a platform have the same.
 	Options command.Options
 	// Memory bounds what the requests under way may take; nil: nothing does.
@@ -50,7 +53,9 @@ type api struct {
 	heardBy func() *shard.Heard                              // nil: submit asks
 	options command.Options
 	memory  *httpapi.Memory
-	now     func() time.Time
+	// incarnation is part of the positions that are answered.
+	incarnation eventlog.Incarnation
+	now         func() time.Time
 }
 
 // heard is what this replica has heard of refusals by now.
@@ -73,7 +78,7 @@ func Register(router httpapi.Router, deps Deps) {
 			}
 			return nil
 		},
-		heardBy: deps.Heard,
+		heardBy: deps.Heard, incarnation: deps.Incarnation,
 		options: deps.Options,
 		memory:  deps.Memory,
 		now:     deps.Now,
@@ -166,10 +171,10 @@ func (a *api) run(c echo.Context, heard *shard.Heard, request command.Request) e
 	switch await(c.Request().Context(), f, parsePrefer(c.Request().Header)) {
 	case done:
 		result := f.Result()
-		return answer(c, cmd, &result)
+		return a.answer(c, cmd, &result)
 	case accepted:
 		result := f.AcceptedResult()
-		return answerAccepted(c, cmd, &result)
+		return a.answerAccepted(c, cmd, &result)
 	default:
 		return notDurable()
 	}

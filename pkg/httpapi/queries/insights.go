@@ -41,11 +41,12 @@ const insightPoll = 100 * time.Millisecond
 // insightAPI are the routes of insights.
 type insightAPI struct {
 	store      InsightStore
+	of         eventlog.Incarnation
 	previewing sync.Mutex
 }
 
-func registerInsights(router httpapi.Router, store InsightStore) {
-	api := &insightAPI{store: store}
+func registerInsights(router httpapi.Router, store InsightStore, of eventlog.Incarnation) {
+	api := &insightAPI{store: store, of: of}
 	router.Add(http.MethodGet, "/v1/insights", onceRead(store.Ready, api.list))
 	router.Add(http.MethodGet, "/v1/insights/:name", onceRead(store.Ready, api.ask))
 	router.Add(http.MethodPost, "/v1/insights/preview", api.preview)
@@ -98,12 +99,12 @@ func (a *insightAPI) ask(c echo.Context) error {
 		return insightProblem(err)
 	}
 	p := answerPage(answer)
-	p.position, p.age = from.Position, from.Age
+	p.of, p.position, p.age = a.of, from.Position, from.Age
 	if answer.Next != "" {
-		p.next = encodeCursor(parameters, answer.Next)
+		p.next = a.of.Cursor(encodeCursor(parameters, answer.Next))
 	}
 	p.appendMore = func(b []byte) []byte {
-		b = appendProvenance(append(b, `,"version":`...), &from)
+		b = appendProvenance(append(b, `,"version":`...), &from, a.of)
 		return appendjson.Member(b, "computed", answer.Computed)
 	}
 	return format.answer(c, p)
@@ -153,7 +154,7 @@ func (a *insightAPI) await(
 		}
 		if backoff.Sleep(waiting, insightPoll) != nil && ctx.Err() == nil {
 			return nil, from, nil, &problem.Problem{
-				Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: mirrored.Position.String(),
+				Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: a.of.Text(mirrored.Position),
 				Detail: "The insight did not reach the position within " + MaxPositionWait.String() + ".",
 			}
 		}
@@ -220,11 +221,13 @@ func (a *insightAPI) list(c echo.Context) error {
 	}
 	buf := httpapi.TakeBuffer()
 	defer buf.Release()
-	buf.B = append(appendjson.Array(append(buf.B, `{"items":`...), all, appendListed), '}')
+	buf.B = append(appendjson.Array(append(buf.B, `{"items":`...), all, func(b []byte, l insight.Listed) []byte {
+		return appendListed(b, l, a.of)
+	}), '}')
 	return httpapi.WriteBody(c, http.StatusOK, httpapi.JSONContentType, buf.B)
 }
 
-func appendListed(b []byte, l insight.Listed) []byte {
+func appendListed(b []byte, l insight.Listed, of eventlog.Incarnation) []byte {
 	b = appendjson.String(append(b, `{"name":`...), l.Name)
 	b = appendjson.Member(b, "description", l.Description)
 	b = appendjson.Member(b, "source", l.Source.Table)
@@ -242,24 +245,24 @@ func appendListed(b []byte, l insight.Listed) []byte {
 		})
 	}
 	if l.Live != nil {
-		b = appendProvenance(append(b, `,"live":`...), l.Live)
+		b = appendProvenance(append(b, `,"live":`...), l.Live, of)
 	}
 	if len(l.Staged) > 0 {
 		b = appendjson.Array(append(b, `,"staged":`...), l.Staged, func(b []byte, p insight.Provenance) []byte {
-			return appendProvenance(b, &p)
+			return appendProvenance(b, &p, of)
 		})
 	}
 	return append(b, '}')
 }
 
-func appendProvenance(b []byte, p *insight.Provenance) []byte {
+func appendProvenance(b []byte, p *insight.Provenance, of eventlog.Incarnation) []byte {
 	b = appendjson.String(append(b, `{"fingerprint":`...), p.Fingerprint)
 	b = appendjson.Member(b, "replay_id", p.Replay)
 	b = appendjson.Member(b, "state", string(p.State))
 	if !p.PromotedAt.IsZero() {
 		b = appendjson.Member(b, "promoted_at", p.PromotedAt.UTC().Format(time.RFC3339Nano))
 	}
-	b = appendjson.String(append(b, `,"position":`...), p.Position.String())
+	b = appendjson.String(append(b, `,"position":`...), of.Text(p.Position))
 	if p.Age >= 0 {
 		b = appendjson.Int(b, "age_ms", p.Age.Milliseconds())
 	}

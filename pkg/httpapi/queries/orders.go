@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/orderview"
@@ -20,10 +21,13 @@ import (
 // orderStatuses are the values of the status filter.
 var orderStatuses = orderview.Statuses()
 
-type orderAPI struct{ store OrderStore }
+type orderAPI struct {
+	store OrderStore
+	of    eventlog.Incarnation
+}
 
 func (o *orderAPI) get(c echo.Context) error {
-	if err := fresh(c, o.store); err != nil {
+	if err := fresh(c, o.store, o.of); err != nil {
 		return err
 	}
 	body, version, ok, err := o.store.Order(strings.ToLower(httpapi.PathParameter(c, "order_id")))
@@ -47,7 +51,7 @@ func (o *orderAPI) list(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := fresh(c, o.store); err != nil {
+	if err := fresh(c, o.store, o.of); err != nil {
 		return err
 	}
 	rows, next, err := o.store.List(c.Request().Context(), q.customerID, q.status, q.after, q.limit)
@@ -66,7 +70,7 @@ func (o *orderAPI) list(c echo.Context) error {
 	buf.B = append(buf.B, ']')
 	if next != "" {
 		buf.B = append(buf.B, `,"next_cursor":"`...)
-		buf.B = append(buf.B, q.cursor(next)...)
+		buf.B = append(buf.B, o.of.Cursor(q.cursor(next))...)
 		buf.B = append(buf.B, '"')
 	}
 	buf.B = append(buf.B, '}')

@@ -69,46 +69,50 @@ type Deps struct {
 	Reports      ReportStore
 	Insights     InsightStore
 	Replays      *replay.Service
+	// Incarnation is that of the log: positions and cursors of another one are answered 409.
+	Incarnation eventlog.Incarnation
 }
 
 // Register adds the routes.
 func Register(router httpapi.Router, deps Deps) {
+	of := deps.Incarnation
+	router = incarnate{router, of}
 	if deps.Availability != nil {
-		a := &availabilityAPI{deps.Availability}
+		a := &availabilityAPI{deps.Availability, of}
 		router.Add(http.MethodGet, "/v1/availability/:sku", a.get(deps.Availability.Row))
 		router.Add(http.MethodGet, "/v1/stock/:sku", a.get(deps.Availability.Stock))
 		router.Add(http.MethodPost, "/v1/availability", a.getMany)
 	}
 	if deps.Orders != nil {
-		o := &orderAPI{deps.Orders}
+		o := &orderAPI{deps.Orders, of}
 		router.Add(http.MethodGet, "/v1/orders/:order_id", o.get)
 		router.Add(http.MethodGet, "/v1/orders", o.list)
 	}
 	if deps.Reports != nil {
-		registerReports(router, deps.Reports)
+		registerReports(router, deps.Reports, of)
 	}
 	if deps.Insights != nil {
-		registerInsights(router, deps.Insights)
+		registerInsights(router, deps.Insights, of)
 	}
 	if deps.Replays != nil {
-		registerReplays(router, deps.Replays)
+		registerReplays(router, deps.Replays, of)
 	}
 }
 
 // fresh waits until the view has what the client has seen, and says on the answer how fresh it is.
-func fresh(c echo.Context, view View) error {
+func fresh(c echo.Context, view View, of eventlog.Incarnation) error {
 	header := c.Response().Header()
 	if sent := c.Request().Header["Holdfast-Min-Position"]; len(sent) > 0 {
 		position, err := parsePosition(sent[0])
 		if err != nil {
 			return err
 		}
-		if err := waitFor(c.Request().Context(), view, position); err != nil {
+		if err := waitFor(c.Request().Context(), view, position, of); err != nil {
 			return err
 		}
 	}
 	if reached := view.Reached(); !reached.IsZero() {
-		header["Holdfast-Position"] = []string{reached.String()}
+		header["Holdfast-Position"] = []string{of.Text(reached)}
 	}
 	header["Holdfast-Age-Ms"] = []string{strconv.FormatInt(view.Age().Milliseconds(), 10)}
 	return nil
@@ -123,12 +127,12 @@ func parsePosition(text string) (eventlog.Position, error) {
 	return position, nil
 }
 
-func waitFor(ctx context.Context, view View, position eventlog.Position) error {
+func waitFor(ctx context.Context, view View, position eventlog.Position, of eventlog.Incarnation) error {
 	ctx, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()
 	if err := view.WaitFor(ctx, position); err != nil {
 		return &problem.Problem{
-			Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: view.Reached().String(),
+			Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: of.Text(view.Reached()),
 			Detail: "The view did not reach the position within " + MaxPositionWait.String() + ".",
 		}
 	}
@@ -145,12 +149,15 @@ func writeVersioned(c echo.Context, body []byte, version uint64) error {
 	return httpapi.WriteBody(c, http.StatusOK, httpapi.JSONContentType, body)
 }
 
-type availabilityAPI struct{ store AvailabilityStore }
+type availabilityAPI struct {
+	store AvailabilityStore
+	of    eventlog.Incarnation
+}
 
 // get answers with what look returns for a SKU.
 func (a *availabilityAPI) get(look func(sku string) ([]byte, uint64, bool)) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if err := fresh(c, a.store); err != nil {
+		if err := fresh(c, a.store, a.of); err != nil {
 			return err
 		}
 		body, version, ok := look(httpapi.PathParameter(c, "sku"))
@@ -170,7 +177,7 @@ func (a *availabilityAPI) getMany(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := fresh(c, a.store); err != nil {
+	if err := fresh(c, a.store, a.of); err != nil {
 		return err
 	}
 	buf := httpapi.TakeBuffer()

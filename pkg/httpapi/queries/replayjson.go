@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
 	"github.com/holdfast/holdfast/pkg/replay"
 )
@@ -75,9 +76,14 @@ func decisionOf(d *catalog.Decision) decisionJSON {
 func (a *replayAPI) summaryOf(r *catalog.Replay) replayJSON {
 	j := replayJSON{
 		ReplayID: r.ID, Insight: r.Insight, Fingerprint: r.Fingerprint, Phase: r.Phase, Stalled: r.Stalled,
-		Source: r.Source, Pinned: r.Pinned, UpTo: r.UpTo, EventsPerSecond: r.EventsPerSecond, Promote: r.Promote,
+		Source: r.Source, Pinned: a.incarnation.Prefixed(r.Pinned), UpTo: a.incarnation.Prefixed(r.UpTo), EventsPerSecond: r.EventsPerSecond, Promote: r.Promote,
 		CreatedAt: r.At, By: r.By, PromotedAt: r.PromotedAt, Filled: r.Filled, Verifying: r.Verifying,
 		Verified: r.Verified, Idle: a.service.IsIdle(r),
+	}
+	if j.Verified != nil {
+		verified := *j.Verified
+		verified.Position = a.incarnation.Prefixed(verified.Position)
+		j.Verified = &verified
 	}
 	if r.From != nil {
 		j.From = *r.From
@@ -99,13 +105,13 @@ func (a *replayAPI) describe(ctx context.Context, r *catalog.Replay) replayJSON 
 		j.ProgressProblem = "ClickHouse does not say how far the replay is"
 		return j
 	}
-	j.Progress = progressOf(status)
+	j.Progress = progressOf(status, a.incarnation)
 	return j
 }
 
-func progressOf(s *replay.Status) *progressJSON {
+func progressOf(s *replay.Status, of eventlog.Incarnation) *progressJSON {
 	p := &progressJSON{
-		Done: s.Done, Total: s.Total, EventsPerSecond: s.EventsPerSecond, Position: s.Reached.String(), FilledAt: s.FilledAt,
+		Done: s.Done, Total: s.Total, EventsPerSecond: s.EventsPerSecond, Position: of.Text(s.Reached), FilledAt: s.FilledAt,
 		Partitions: []partitionJSON{},
 	}
 	if s.Remaining >= 0 {

@@ -125,7 +125,10 @@ func (a *replayAPI) readOrder(c echo.Context) (replay.Order, error) {
 	if !body.Read(&sent) {
 		return replay.Order{}, body.Problem()
 	}
-	order := sent.order(&body)
+	order, err := sent.order(&body, a.incarnation)
+	if err != nil {
+		return order, err
+	}
 	order.ID, order.By = key.id("replay"), by
 	if err := body.Problem(); err != nil {
 		return order, err
@@ -141,7 +144,7 @@ func (a *replayAPI) readOrder(c echo.Context) (replay.Order, error) {
 }
 
 // order checks the members, and is what they ask for.
-func (b *orderBody) order(body *input.Body) replay.Order {
+func (b *orderBody) order(body *input.Body, of eventlog.Incarnation) (replay.Order, error) {
 	fault := func(pointer, detail string) { body.Fault(problem.InvalidReplay, pointer, detail) }
 	o := replay.Order{
 		File: previewFile, Text: []byte(b.Definition), Source: catalog.Source(b.Source), EventsPerSecond: b.EventsPerSecond,
@@ -166,13 +169,16 @@ func (b *orderBody) order(body *input.Body) replay.Order {
 		fault("/events_per_second", "must be from 0 (no limit) to "+strconv.Itoa(replay.MaxEventsPerSecond))
 	}
 	if b.UpTo != "" {
-		position, err := eventlog.ParsePosition(b.UpTo)
+		position, err := of.Parse(b.UpTo)
+		if other, ok := errors.AsType[*eventlog.OtherLogError](err); ok {
+			return o, logRestored("up_to", other)
+		}
 		if err != nil || position.IsZero() {
 			body.Fault(problem.InvalidPosition, "/up_to", "must be a Holdfast-Position as an answer had it")
 		}
 		o.UpTo = position
 	}
-	return o
+	return o, nil
 }
 
 // timeOf reads a day or a time; nil: none was sent.

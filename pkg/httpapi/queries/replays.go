@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
 	"github.com/holdfast/holdfast/pkg/problem"
@@ -21,13 +22,14 @@ import (
 
 // replayAPI serves replays: the runs that compute a version of an insight over the history.
 type replayAPI struct {
-	service *replay.Service
+	service     *replay.Service
+	incarnation eventlog.Incarnation
 	// streams has a place for each stream of progress.
 	streams chan struct{}
 }
 
-func registerReplays(router httpapi.Router, service *replay.Service) {
-	a := &replayAPI{service: service, streams: make(chan struct{}, MaxProgressStreams)}
+func registerReplays(router httpapi.Router, service *replay.Service, of eventlog.Incarnation) {
+	a := &replayAPI{service: service, incarnation: of, streams: make(chan struct{}, MaxProgressStreams)}
 	add := func(method, path string, handler echo.HandlerFunc) {
 		router.Add(method, path, onceRead(service.Ready, handler))
 	}
@@ -94,7 +96,7 @@ func (a *replayAPI) list(c echo.Context) error {
 	page := replayPage{Items: []replayJSON{}}
 	for i, r := range replays {
 		if i == q.limit {
-			page.Next = q.cursor(page.Items[i-1].ReplayID)
+			page.Next = a.incarnation.Cursor(q.cursor(page.Items[i-1].ReplayID))
 			break
 		}
 		page.Items = append(page.Items, a.summaryOf(r))

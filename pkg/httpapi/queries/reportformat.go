@@ -31,6 +31,7 @@ type page struct {
 	appendRow func(b []byte, i int) []byte
 	next      string
 	position  eventlog.Position
+	of        eventlog.Incarnation
 	age       time.Duration // below 0: it is not known
 	// appendMore appends further members of the JSON object, each behind a comma; nil: there are none.
 	appendMore func(b []byte) []byte
@@ -40,7 +41,7 @@ type page struct {
 func (f reportFormat) answer(c echo.Context, p *page) error {
 	header := c.Response().Header()
 	if !p.position.IsZero() {
-		header["Holdfast-Position"] = []string{p.position.String()}
+		header["Holdfast-Position"] = []string{p.of.Text(p.position)}
 	}
 	if p.age >= 0 {
 		header["Holdfast-Age-Ms"] = []string{strconv.FormatInt(p.age.Milliseconds(), 10)}
@@ -162,7 +163,7 @@ func appendPage(b []byte, p *page) []byte {
 	if p.next != "" {
 		b = appendjson.Member(b, "next_cursor", p.next)
 	}
-	b = appendjson.String(append(b, `,"position":`...), p.position.String())
+	b = appendjson.String(append(b, `,"position":`...), p.of.Text(p.position))
 	if p.age >= 0 {
 		b = appendjson.Int(b, "age_ms", p.age.Milliseconds())
 	}

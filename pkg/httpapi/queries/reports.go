@@ -37,19 +37,20 @@ const (
 // report is one route.
 type report struct {
 	store ReportStore
+	of    eventlog.Incarnation
 	by    []analytics.Dimension
 	// parameters are the names that the query takes.
 	parameters []string
 	ask        func(context.Context, analytics.ReportQuery) (*analytics.Report, error)
 }
 
-func registerReports(router httpapi.Router, store ReportStore) {
+func registerReports(router httpapi.Router, store ReportStore, of eventlog.Incarnation) {
 	revenue := &report{
-		store: store, by: analytics.RevenueDimensions, ask: store.Revenue,
+		of: of, store: store, by: analytics.RevenueDimensions, ask: store.Revenue,
 		parameters: []string{"by", "from", "to", "tz", "currency", "sku", "limit", "cursor"},
 	}
 	stock := &report{
-		store: store, by: analytics.StockDimensions, ask: store.StockMovements,
+		of: of, store: store, by: analytics.StockDimensions, ask: store.StockMovements,
 		parameters: []string{"by", "from", "to", "tz", "sku", "location", "limit", "cursor"},
 	}
 	router.Add(http.MethodGet, "/v1/reports/revenue", revenue.answer)
@@ -99,14 +100,14 @@ func (r *report) answer(c echo.Context) error {
 		return unavailable("Reports", err)
 	}
 	page := &page{
-		rows: report.Rows, position: coverage.Position, age: coverage.Age,
+		of: r.of, rows: report.Rows, position: coverage.Position, age: coverage.Age,
 		appendRow: func(b []byte, i int) []byte { return appendRow(b, report.Columns, report.Rows[i]) },
 	}
 	for _, column := range report.Columns {
 		page.columns = append(page.columns, column.Name)
 	}
 	if report.Next != "" {
-		page.next = encodeCursor(parameters, report.Next)
+		page.next = r.of.Cursor(encodeCursor(parameters, report.Next))
 	}
 	return format.answer(c, page)
 }
@@ -141,7 +142,7 @@ func (r *report) await(ctx context.Context, header http.Header) (analytics.Reach
 		return coverage, nil
 	case ctx.Err() == nil && waiting.Err() != nil && !position.IsZero():
 		return coverage, &problem.Problem{
-			Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: coverage.Position.String(),
+			Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: r.of.Text(coverage.Position),
 			Detail: "The mirror did not reach the position within " + MaxPositionWait.String() + ".",
 		}
 	}

@@ -175,10 +175,13 @@ func (s *Stack) Failed() <-chan error { return s.failed }
 // read.
 func (s *Stack) Faults() <-chan error { return s.faults }
 
+// KafkaDir is where a stack with its data in dir has the log of its embedded broker.
+func KafkaDir(dir string) string { return filepath.Join(dir, "kafka") }
+
 func (s *Stack) start(ctx, background, serving context.Context) error {
 	if len(s.log.Seeds) == 0 {
 		kafka, err := devstack.StartKafka(ctx, devstack.KafkaOptions{
-			Dir: filepath.Join(s.cfg.Dir, "kafka"), Listen: s.cfg.KafkaListen, Logger: s.cfg.Logger,
+			Dir: KafkaDir(s.cfg.Dir), Listen: s.cfg.KafkaListen, Logger: s.cfg.Logger,
 		})
 		if err != nil {
 			close(s.serverDone)

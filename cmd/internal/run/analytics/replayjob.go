@@ -94,7 +94,7 @@ func (j *replayJob) register(fs *flag.FlagSet) {
 	fs.Func("from", "leave out what was before this `TIME`, such as 2011-01-01", timeSetting(&j.order.From))
 	fs.Func("to", "leave out what was from this `TIME` on", timeSetting(&j.order.To))
 	fs.Func("up-to", "leave out events from this `POSITION` on", func(s string) (err error) {
-		j.order.UpTo, err = eventlog.ParsePosition(s)
+		j.order.UpTo, err = eventlog.ParseAny(s)
 		return err
 	})
 	fs.Int64Var(&j.order.EventsPerSecond, "events-per-second", 0, "fill it at most so fast; 0: as fast as it can")

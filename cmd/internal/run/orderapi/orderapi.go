@@ -102,8 +102,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	server.AddCheck(node.Ready)
 	server.AddStatus("shards", func() any { return node.Shards() })
 	commands.Register(server.Router(), commands.Deps{
-		Submit: node.Submit, SubmitBehind: node.SubmitBehind, Heard: node.Heard, Options: options,
-		Memory: httpapi.NewMemory(requests),
+		Submit: node.Submit, SubmitBehind: node.SubmitBehind, Heard: node.Heard, Incarnation: node.Incarnation(),
+		Options: options,
+		Memory:  httpapi.NewMemory(requests),
 	})
 	return serve(ctx)
 }

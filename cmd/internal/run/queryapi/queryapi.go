@@ -39,6 +39,10 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	id, err := client.Identity(ctx)
+	if err != nil {
+		return err
+	}
 	v, err := openViews(client, layout, &cfg)
 	if err != nil {
 		return err
@@ -48,7 +52,7 @@ func Run(ctx context.Context, cfg Config) error {
 		return errors.Join(err, v.Close())
 	}
 	server.AddCheck(v.Ready)
-	deps, work := v.Deps(), []func(context.Context) error{v.Run, serve}
+	deps, work := v.Deps(id.Incarnation), []func(context.Context) error{v.Run, serve}
 	if v.clickHouse != nil {
 		decisions := catalog.New(client, cfg.Logger)
 		deps.Replays = replay.NewService(client, layout, v.clickHouse, decisions)
@@ -104,8 +108,8 @@ func (v *views) Run(ctx context.Context) error {
 func (v *views) Ready() error { return errors.Join(v.availability.Ready(), v.orders.Ready()) }
 
 // Deps are the views as the API wants them.
-func (v *views) Deps() queries.Deps {
-	return queries.Deps{Availability: v.availability, Orders: v.orders}
+func (v *views) Deps(of eventlog.Incarnation) queries.Deps {
+	return queries.Deps{Availability: v.availability, Orders: v.orders, Incarnation: of}
 }
 
 // Close closes the stores; Run must have returned.
