@@ -292,7 +292,7 @@ forget_pods() {
   for interface in $(ip -o -4 address show | awk -v gateway="$subnet.0.1/32" '$4 == gateway {print $2}'); do
     ip link delete "$interface" || true
   done
-  iptables -t nat -S POSTROUTING | grep -F -- "-s $subnet." | sed 's/^-A //' | while read -r rule; do
+  iptables -t nat -S POSTROUTING | sed -n "s/^-A \(POSTROUTING -s $subnet\.\)/\1/p" | while read -r rule; do
     local chain=${rule##* }
     eval "iptables -t nat -D $rule"
     iptables -t nat -F "$chain"

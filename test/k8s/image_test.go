@@ -31,14 +31,24 @@ func serviceImage(programs, service, tag string) (*standins.Image, error) {
 	}, nil
 }
 
+// buildServices builds the programs of the services' images into a folder, as the images have them: holdfast without the
+// embedded broker and ClickHouse.
+func buildServices(folder string) error {
+	packages := make([]string, len(services))
+	for n, service := range services {
+		packages[n] = "../../cmd/" + service
+	}
+	return standins.Build(folder, "grpcnotrace,noembedded", packages...)
+}
+
 // buildImages builds all images of the test into a folder, and returns their archives.
 func buildImages(folder string, tags ...string) (archives []string, err error) {
 	programs := filepath.Join(folder, "programs")
-	packages := []string{"./load", "../standins/kafka", "../standins/clickhouse"}
-	for _, service := range services {
-		packages = append(packages, "../../cmd/"+service)
+	err = standins.Build(programs, "grpcnotrace", "./load", "../standins/kafka", "../standins/clickhouse")
+	if err == nil {
+		err = buildServices(programs)
 	}
-	if err := standins.Build(programs, "grpcnotrace", packages...); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	images := []*standins.Image{{
