@@ -326,7 +326,7 @@ func TestPodsFindTheirSettings(t *testing.T) {
 		"overlays/dev": {"order-api-peers", "replay-definition"},
 		"overlays/production": {
 			"order-api-peers", "clickhouse", "replay-definition", "holdfast-cluster-ca-cert", "order-api", "query-api",
-			"inventory-projector", "analytics-projector", "replay", "verify",
+			"inventory-projector", "analytics-projector", "auditor", "replay", "verify",
 		},
 	}
 	for _, overlay := range overlays {

@@ -27,7 +27,7 @@ const (
 // workloads are what the overlay runs.
 var workloads = []string{
 	"statefulset/kafka", "statefulset/clickhouse", "statefulset/order-api", "statefulset/query-api",
-	"deployment/inventory-projector", "deployment/analytics-projector",
+	"deployment/inventory-projector", "deployment/analytics-projector", "statefulset/auditor",
 }
 
 // platform is Holdfast in the cluster.
@@ -55,6 +55,7 @@ func TestAPlatformIsOperatedUnderLoad(t *testing.T) {
 	p.step("run a replay", p.replay)
 	p.stopLoad()
 	p.verify()
+	p.checkAudit()
 }
 
 // step does something while orders are placed, and says what it took and what clients saw.
@@ -399,5 +400,25 @@ func (p *platform) verify() {
 			return ""
 		})
 		p.t.Logf("%s:\n%s", job, p.inNamespace("logs", "--container", "verify", job))
+	}
+}
+
+// checkAudit looks at what the auditor has found while all of this was done.
+func (p *platform) checkAudit() {
+	p.t.Helper()
+	text := p.inNamespace("get", "--raw", "/api/v1/namespaces/"+namespace+"/pods/auditor-0:8080/proxy/metrics")
+	checked := false
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch {
+		case strings.HasPrefix(name, "holdfast_verify_violations_total") && value != "0":
+			p.t.Errorf("the auditor has found violations: %s", line)
+		case name == "holdfast_verify_events_total":
+			checked = value != "0"
+			p.t.Logf("the auditor has checked %s events", value)
+		}
+	}
+	if !checked {
+		p.t.Errorf("the auditor has checked nothing:\n%s", text)
 	}
 }

@@ -34,7 +34,7 @@ const admin = "admin"
 
 // programs are users of Kafka for which the manifests have rights.
 var programs = []string{
-	"order-api", "query-api", "inventory-projector", "analytics-projector", "replay", "verify", "operator",
+	"order-api", "query-api", "inventory-projector", "analytics-projector", "replay", "verify", "auditor", "operator",
 }
 
 // secured is an Apache Kafka that asks for a user, and allows each what the manifests say.
@@ -57,6 +57,8 @@ func TestProgramsHaveTheRightsThatTheyNeed(t *testing.T) {
 	s.start("inventory-projector", "inventory-projector")
 	s.start("analytics-projector", "analytics-projector", "--clickhouse", clickHouse)
 	queries := s.start("query-api", "query-api", "--data-dir", t.TempDir(), "--clickhouse", clickHouse)
+
+	s.start("auditor", "holdfast", "verify", "--follow", "--data-dir", t.TempDir())
 
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
