@@ -65,8 +65,8 @@ func TestProductionHasTheTopicsOfHoldfast(t *testing.T) {
 	}
 }
 
-// routed is the service to which the route of production sends a request. The rules stand in the order in which a Gateway
-// prefers them: longer paths, and those with a method, first.
+// routed is the service to which the route of production sends a request. The rules stand in the order in which a
+// Gateway prefers them: longer paths, and those with a method, first.
 func routed(route object, method, path string) string {
 	for _, rule := range route.objects("spec", "rules") {
 		for _, match := range rule.objects("matches") {

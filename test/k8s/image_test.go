@@ -31,8 +31,8 @@ func serviceImage(programs, service, tag string) (*standins.Image, error) {
 	}, nil
 }
 
-// buildServices builds the programs of the services' images into a folder, as the images have them: holdfast without the
-// embedded broker and ClickHouse.
+// buildServices builds the programs of the services' images into a folder, as the images have them: holdfast without
+// the embedded broker and ClickHouse.
 func buildServices(folder string) error {
 	packages := make([]string, len(services))
 	for n, service := range services {

@@ -258,8 +258,7 @@ func settings(t *testing.T, all []object, service string) map[string]string {
 	return variables
 }
 
-// What the manifests set is a setting of some service, and of that service where its container has it: docs/config.md has
-// them from the code.
+// What the manifests set are settings of each service that gets them: docs/config.md has these from the code.
 func TestManifestsSetWhatServicesRead(t *testing.T) {
 	page, err := os.ReadFile("../../docs/config.md")
 	if err != nil {

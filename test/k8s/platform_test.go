@@ -36,8 +36,8 @@ type platform struct {
 	loadPod string
 }
 
-// The platform of the overlay dev is scaled, upgraded, killed and drained while orders are placed through the Go client.
-// No order fails after the client's retries, and the log holds every invariant.
+// The platform of the overlay dev is scaled, upgraded, killed and drained while orders are placed through the Go
+// client. No order fails after the client's retries, and the log holds every invariant.
 func TestAPlatformIsOperatedUnderLoad(t *testing.T) {
 	p := &platform{cluster: openCluster(t)}
 	p.loadImages("dev", "next")
@@ -219,7 +219,8 @@ func (p *platform) startLoad() {
 
 // inLoad runs the load's program beside it.
 func (p *platform) inLoad(args ...string) (string, error) {
-	return p.tryKubectl(append([]string{"--namespace", namespace, "exec", p.loadPod, "-c", "load", "--", "/load"}, args...)...)
+	exec := []string{"--namespace", namespace, "exec", p.loadPod, "-c", "load", "--", "/load"}
+	return p.tryKubectl(append(exec, args...)...)
 }
 
 func (p *platform) tryReport() (r loadReport, err error) {
@@ -327,8 +328,8 @@ func (p *platform) kill() {
 	p.awaitShared(2)
 }
 
-// drain evicts what may be evicted. The node is the only one, so that what was evicted waits until it may be used again:
-// of order-api, whose budget is one replica, the second stays.
+// drain evicts what may be evicted. The node is the only one, so that what was evicted waits until it may be used
+// again: of order-api, whose budget is one replica, the second stays.
 func (p *platform) drain() {
 	p.t.Helper()
 	node := strings.TrimSpace(p.inNamespace("get", "pod", "order-api-0", "-o", "jsonpath={.spec.nodeName}"))
@@ -375,7 +376,8 @@ func (p *platform) stopLoad() {
 		}
 		return ""
 	})
-	p.t.Logf("%d orders placed, %d failed, p50 %d ms, p99 %d ms, retried %v", r.Placed, r.Failed, r.P50MS, r.P99MS, r.Retried)
+	p.t.Logf("%d orders placed, %d failed, p50 %d ms, p99 %d ms, retried %v", r.Placed, r.Failed, r.P50MS, r.P99MS,
+		r.Retried)
 	if r.Failed > 0 {
 		p.t.Errorf("orders failed: %v", r.Failures)
 	}

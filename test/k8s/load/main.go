@@ -1,5 +1,5 @@
-// Command load places orders through the Go client until it is told to stop, as a client of a platform in Kubernetes does
-// while somebody operates it. An order that has no definite answer after all retries of the client has failed.
+// Command load places orders through the Go client until it is told to stop, as a client of a platform in Kubernetes
+// does while somebody operates it. An order that has no definite answer after all retries of the client has failed.
 //
 //	load run URL ORDERS_PER_SECOND FOLDER    place orders until there is a stop
 //	load report FOLDER                       print what has been placed so far
