@@ -25,7 +25,8 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=dev COMMIT=unknown TAGS=grpcnotrace
-RUN STRIP=1 scripts/build.sh /out "$TAGS" order-api inventory-projector analytics-projector query-api && mkdir /out/data
+RUN STRIP=1 scripts/build.sh /out "$TAGS" order-api inventory-projector analytics-projector query-api && \
+    STRIP=1 scripts/build.sh /out "$TAGS,noembedded" holdfast && mkdir /out/data
 
 FROM base
 ARG SERVICE=order-api

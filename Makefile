@@ -25,6 +25,16 @@ build: ## Build all binaries into bin/
 images: ## Build the images of the services (ARCHS='amd64 arm64', VERSION=v1.2.0): holdfast/order-api:dev, …
 	@TAGS=$(TAGS) scripts/images.sh $(or $(ARCHS),amd64 arm64)
 
+.PHONY: up
+up: ## Run the platform with Docker Compose: Kafka, ClickHouse and the services (docker-compose.yml)
+	@export VERSION=$${VERSION:-$$(scripts/version.sh version)} COMMIT=$$(scripts/version.sh commit); \
+	docker compose up --build --wait && \
+	echo "commands http://127.0.0.1:8080, queries http://127.0.0.1:8081"
+
+.PHONY: down
+down: ## End it (CLEAN=1 deletes its data)
+	docker compose down $(if $(CLEAN),--volumes)
+
 .PHONY: demo
 demo: build ## Import a retailer's history into an embedded stack and look at it (DATA=file, EXIT=1, ARGS='--clickhouse off')
 	$(BIN)/holdfast demo $(if $(DATA),--data $(DATA)) $(if $(EXIT),--exit) $(ARGS)

@@ -14,7 +14,10 @@ cd "$(dirname "$0")/.."
 prefix=${PREFIX:-holdfast}
 export VERSION=${VERSION:-$(scripts/version.sh version)} COMMIT=${COMMIT:-$(scripts/version.sh commit)}
 services="order-api inventory-projector analytics-projector query-api"
-most_bytes=30000000 # of an image: what is larger takes too long to pull where a node has been lost
+# The command line without the embedded broker and ClickHouse, which would not be static.
+command=holdfast
+# What is larger takes too long to pull where a node has been lost.
+most_bytes=30000000 most_command_bytes=60000000
 folder=$PWD/.local/images
 
 engine=$(docker version --format '{{.Server.Arch}}' 2>/dev/null) || {
@@ -35,20 +38,22 @@ image() { # architecture, program
   cp LICENSE NOTICE THIRD_PARTY_LICENSES "$folder/$arch/bin/$program" "$context"
   .local/bin/cyclonedx-gomod bin -json -std -noserial -notimestamp -version "$VERSION" \
     -output "$context/$program.cdx.json" "$context/$program"
-  # Builders without BuildKit warn about themselves on standard error.
-  docker build --quiet --platform "linux/$arch" --target prebuilt --file Dockerfile --build-arg "SERVICE=$program" \
+  # Builders without BuildKit warn about themselves on standard error, and take cached layers of another architecture.
+  docker build --quiet --no-cache --platform "linux/$arch" --target prebuilt --file Dockerfile --build-arg "SERVICE=$program" \
     --label "org.opencontainers.image.version=$VERSION" --label "org.opencontainers.image.revision=$COMMIT" \
     --tag "$name-$arch" "$context" >/dev/null 2>"$context.log" || { cat "$context.log" >&2; exit 1; }
   if [ "$arch" = "$engine" ]; then docker tag "$name-$arch" "$name"; fi
-  local bytes
+  local bytes most=$most_bytes
+  if [ "$program" = $command ]; then most=$most_command_bytes; fi
   bytes=$(docker image inspect --format '{{.Size}}' "$name-$arch")
   printf '%-44s %4d.%d MB\n' "$name-$arch" $((bytes / 1000000)) $((bytes / 100000 % 10))
-  if [ "$bytes" -gt "$most_bytes" ]; then echo "it may have $most_bytes bytes, and has $bytes" >&2; exit 1; fi
+  if [ "$bytes" -gt "$most" ]; then echo "it may have $most bytes, and has $bytes" >&2; exit 1; fi
 }
 
 scripts/tools.sh sbom
 for arch in "$@"; do
   # shellcheck disable=SC2086 # a list of words
   compile "$arch" "${TAGS:-}" $services
-  for program in $services; do image "$arch" "$program"; done
+  compile "$arch" "${TAGS:-},noembedded" $command
+  for program in $services $command; do image "$arch" "$program"; done
 done

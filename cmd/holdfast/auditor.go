@@ -31,7 +31,7 @@ const (
 
 // auditorFlags are the settings of verify --follow. Like those of services they may be in the environment.
 type auditorFlags struct {
-	follow                bool
+	follow, askReady      bool
 	listen, dir, logLevel string
 	adminListen           string
 	grace, overdueAfter   time.Duration
@@ -40,6 +40,8 @@ type auditorFlags struct {
 
 func (f *auditorFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.follow, "follow", false, "check each record as it comes, until stopped")
+	c.Flags().BoolVar(&f.askReady, "ready", false,
+		"with --follow: ask the auditor that runs whether it is ready, for health checks of containers")
 	f.set = flag.NewFlagSet(c.Name(), flag.ContinueOnError)
 	f.set.StringVar(&f.dir, "data-dir", auditorDir,
 		"`FOLDER` of what the auditor knows; when it is deleted, the log is read from its start again")
@@ -62,6 +64,9 @@ var notFollowed = []string{"acks", "clickhouse", "examples", "output", "settled"
 
 // refuse refuses the auditor's flags without --follow.
 func (f *auditorFlags) refuse(c *cobra.Command) (err error) {
+	if f.askReady {
+		return errors.New("--ready asks the auditor: add --follow")
+	}
 	f.set.VisitAll(func(setting *flag.Flag) {
 		if err == nil && c.Flags().Changed(setting.Name) {
 			err = fmt.Errorf("--%s is a setting of the auditor: add --follow, or leave it out", setting.Name)
@@ -92,6 +97,9 @@ func (f *auditorFlags) check(c *cobra.Command) error {
 func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 	if err := f.check(c); err != nil {
 		return err
+	}
+	if f.askReady {
+		return run.Ready(c.Context(), f.listen)
 	}
 	cfg, err := where.config(c)
 	if err != nil {

@@ -19,6 +19,7 @@ func TestTheAuditorsSettings(t *testing.T) {
 		args []string
 		want string
 	}{
+		{[]string{"--ready"}, "--ready asks the auditor: add --follow"},
 		{[]string{"--grace", "4s"}, "--grace is a setting of the auditor: add --follow, or leave it out"},
 		{[]string{"--follow", "--acks", "x"}, "--acks is of a verification that ends: leave it out, or leave out --follow"},
 		{[]string{"--follow", "--clickhouse", "x"}, "--clickhouse is of a verification that ends"},
@@ -46,6 +47,10 @@ func TestTheAuditorFollowsAPlatform(t *testing.T) {
 	})
 	go func() { ended <- c.ExecuteContext(ctx) }()
 	await(t, ctx, listen, "it waits for the platform")
+	health := []string{"verify", "--follow", "--ready", "--listen", listen}
+	if _, err := holdfast(t, health...); err == nil || !strings.Contains(err.Error(), "it waits for the platform") {
+		t.Errorf("--ready: %v", err)
+	}
 	client, err := eventlog.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +60,9 @@ func TestTheAuditorFollowsAPlatform(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, ctx, listen, `"status":"ready"`)
+	if _, err := holdfast(t, health...); err != nil {
+		t.Errorf("--ready: %v", err)
+	}
 	garbage := &eventlog.Record{
 		TopicPartition: eventlog.TopicPartition{Topic: eventlog.TopicOrders}, Key: []byte("o"), Value: []byte("garbage"),
 	}

@@ -56,6 +56,7 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n") // as services say it
 	root.AddCommand(embeddedCommands()...)
 	root.AddCommand(
 		newImportCommand(),

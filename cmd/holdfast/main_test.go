@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/holdfast/holdfast/pkg/service"
 )
 
 // holdfast runs the command line and returns what it printed.
@@ -72,7 +74,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 }
 
 func TestTheVersionIsPrinted(t *testing.T) {
-	if out, err := holdfast(t, "--version"); err != nil || !strings.Contains(out, "go1.") {
+	if out, err := holdfast(t, "--version"); err != nil || !strings.HasPrefix(out, "holdfast "+service.Version()) {
 		t.Errorf("%q, %v", out, err)
 	}
 }

@@ -21,6 +21,7 @@ type composed struct {
 type composedService struct {
 	Image       string
 	Build       struct{ Args map[string]string }
+	PullPolicy  string `yaml:"pull_policy"`
 	Environment map[string]string
 	Ports       []string
 	Volumes     []string
@@ -55,6 +56,9 @@ func found(t *testing.T, path, pattern string) []string {
 	return all
 }
 
+// command is the program that is no service: it has commands, of which the auditor is one.
+const command = "holdfast"
+
 func readCompose(t *testing.T) composed {
 	t.Helper()
 	var c composed
@@ -67,7 +71,7 @@ func readCompose(t *testing.T) composed {
 // built are the services that are made from this repository.
 func (c composed) built() map[string]composedService {
 	services := maps.Clone(c.Services)
-	maps.DeleteFunc(services, func(_ string, s composedService) bool { return s.Image != "" })
+	maps.DeleteFunc(services, func(_ string, s composedService) bool { return s.Build.Args == nil })
 	return services
 }
 
@@ -88,28 +92,35 @@ func TestComposeGivesNoRightThatNobodyNeeds(t *testing.T) {
 
 // Every service of this repository has an image, and is run.
 func TestComposeRunsEveryService(t *testing.T) {
-	var services []string
+	var programs []string
 	for _, p := range packages(t) {
-		if name, ok := strings.CutPrefix(p.ImportPath, module+"cmd/"); ok && p.Name == "main" && name != "holdfast" {
-			services = append(services, name)
+		if name, ok := strings.CutPrefix(p.ImportPath, module+"cmd/"); ok && p.Name == "main" {
+			programs = append(programs, name)
 		}
 	}
-	slices.Sort(services)
+	slices.Sort(programs)
 	built := readCompose(t).built()
-	if run := slices.Sorted(maps.Keys(built)); !slices.Equal(run, services) {
-		t.Errorf("docker-compose.yml runs %v, cmd has %v", run, services)
+	var run []string
+	for name, s := range built {
+		program := s.Build.Args["SERVICE"]
+		run = append(run, program)
+		if name != program && !(name == "auditor" && program == command) {
+			t.Errorf("%s is built with %v", name, s.Build.Args)
+		}
+		if s.Image != "holdfast/"+program+":${VERSION:-dev}" || s.PullPolicy != "never" {
+			t.Errorf("%s is %s, pulled: %s", name, s.Image, s.PullPolicy)
+		}
 	}
+	if slices.Sort(run); !slices.Equal(run, programs) {
+		t.Errorf("docker-compose.yml runs %v, cmd has %v", run, programs)
+	}
+	services := slices.DeleteFunc(slices.Clone(programs), func(name string) bool { return name == command })
 	for path, list := range map[string]string{
 		"Dockerfile":        `scripts/build\.sh /out "\$TAGS" ([a-z -]+) &&`,
 		"scripts/images.sh": `(?m)^services="([a-z -]+)"`,
 	} {
 		if built := strings.Fields(found(t, path, list)[0]); !slices.Equal(slices.Sorted(slices.Values(built)), services) {
 			t.Errorf("%s builds %v, cmd has %v", path, built, services)
-		}
-	}
-	for name, s := range built {
-		if s.Build.Args["SERVICE"] != name {
-			t.Errorf("%s is built with %v", name, s.Build.Args)
 		}
 	}
 }
@@ -119,6 +130,9 @@ func TestComposeSetsWhatServicesRead(t *testing.T) {
 	page := file(t, "docs/config.md")
 	inImage := found(t, "Dockerfile", `(HOLDFAST_\w+)=`)
 	for name, s := range readCompose(t).built() {
+		if s.Build.Args["SERVICE"] == command {
+			continue // its settings are in its help
+		}
 		_, section, _ := strings.Cut(page, "\n## "+name+"\n")
 		section, _, _ = strings.Cut(section, "\n## ")
 		for variable := range s.Environment {
@@ -162,7 +176,8 @@ func TestComposeWaitsForHealth(t *testing.T) {
 	}
 }
 
-// There is no password worth the name in it: it is reached from this machine alone, where its head says.
+// There is no password worth the name in it: it is reached from this machine alone, where its head says. What it keeps is in
+// its volumes.
 func TestComposeStaysOnThisMachine(t *testing.T) {
 	c := readCompose(t)
 	head, _, _ := strings.Cut(file(t, "docker-compose.yml"), "\nx-")
@@ -174,9 +189,15 @@ func TestComposeStaysOnThisMachine(t *testing.T) {
 			}
 		}
 		for _, volume := range s.Volumes {
-			source, _, _ := strings.Cut(volume, ":")
+			source, target, _ := strings.Cut(volume, ":")
+			if strings.HasPrefix(source, "./deploy/") && strings.HasSuffix(target, ":ro") {
+				if _, err := os.Stat(filepath.Join("..", "..", source)); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				continue
+			}
 			if _, ok := c.Volumes[source]; !ok {
-				t.Errorf("%s: %s is no volume of docker-compose.yml", name, source)
+				t.Errorf("%s: %s is no volume of docker-compose.yml, and no folder of the repository to read", name, source)
 			}
 		}
 	}

@@ -22,8 +22,11 @@ import (
 // versionEnv has the version of the images to run. make test-containers sets it.
 const versionEnv = "HOLDFAST_TEST_IMAGES"
 
-// services are the programs that have an image.
-var services = []string{"order-api", "inventory-projector", "analytics-projector", "query-api"}
+// programs are the programs that have an image, by their service in docker-compose.yml.
+var programs = map[string]string{
+	"order-api": "order-api", "inventory-projector": "inventory-projector", "analytics-projector": "analytics-projector",
+	"query-api": "query-api", "auditor": "holdfast",
+}
 
 // imagesOfThisBuild are the images to test, by service.
 func imagesOfThisBuild(t *testing.T) map[string]string {
@@ -33,8 +36,8 @@ func imagesOfThisBuild(t *testing.T) map[string]string {
 		t.Skip("it needs a Docker engine and images of this checkout: make test-containers")
 	}
 	images := map[string]string{}
-	for _, service := range services {
-		images[service] = "holdfast/" + service + ":" + version
+	for service, program := range programs {
+		images[service] = "holdfast/" + program + ":" + version
 	}
 	return images
 }

@@ -43,6 +43,7 @@ const (
 type composeService struct {
 	Image       string
 	Build       struct{ Args map[string]string }
+	Command     []string
 	Environment map[string]string
 	Ports       []string
 	Volumes     []string
@@ -191,7 +192,7 @@ func (p *platform) startOne(ctx context.Context, name, image string) error {
 		return err
 	}
 	request := testcontainers.ContainerRequest{
-		Image: image, Env: p.environment(name), Labels: map[string]string{label: ""},
+		Image: image, Cmd: s.Command, Env: p.environment(name), Labels: map[string]string{label: ""},
 		Networks: []string{p.network.Name}, NetworkAliases: map[string][]string{p.network.Name: {name}},
 		HostConfigModifier: func(host *container.HostConfig) {
 			host.ReadonlyRootfs, host.CapDrop, host.SecurityOpt = s.ReadOnly, s.CapDrop, s.SecurityOpt
