@@ -26,10 +26,10 @@ images: ## Build the images of the services (ARCHS='amd64 arm64', VERSION=v1.2.0
 	@TAGS=$(TAGS) scripts/images.sh $(or $(ARCHS),amd64 arm64)
 
 .PHONY: up
-up: ## Run the platform with Docker Compose: Kafka, ClickHouse and the services (docker-compose.yml)
+up: ## Run the platform with Docker Compose: Kafka, ClickHouse, the services, Prometheus, Grafana (docker-compose.yml)
 	@export VERSION=$${VERSION:-$$(scripts/version.sh version)} COMMIT=$$(scripts/version.sh commit); \
 	docker compose up --build --wait && \
-	echo "commands http://127.0.0.1:8080, queries http://127.0.0.1:8081"
+	echo "commands http://127.0.0.1:8080, queries http://127.0.0.1:8081, dashboards http://127.0.0.1:3000"
 
 .PHONY: down
 down: ## End it (CLEAN=1 deletes its data)

@@ -104,7 +104,7 @@ func TestComposeRunsEveryService(t *testing.T) {
 	for name, s := range built {
 		program := s.Build.Args["SERVICE"]
 		run = append(run, program)
-		if name != program && !(name == "auditor" && program == command) {
+		if name != program && (name != "auditor" || program != command) {
 			t.Errorf("%s is built with %v", name, s.Build.Args)
 		}
 		if s.Image != "holdfast/"+program+":${VERSION:-dev}" || s.PullPolicy != "never" {
@@ -176,8 +176,8 @@ func TestComposeWaitsForHealth(t *testing.T) {
 	}
 }
 
-// There is no password worth the name in it: it is reached from this machine alone, where its head says. What it keeps is in
-// its volumes.
+// There is no password worth the name in it: it is reached from this machine alone, where its head says. What it keeps
+// is in its volumes.
 func TestComposeStaysOnThisMachine(t *testing.T) {
 	c := readCompose(t)
 	head, _, _ := strings.Cut(file(t, "docker-compose.yml"), "\nx-")
