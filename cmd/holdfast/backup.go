@@ -9,9 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 	"github.com/holdfast/holdfast/pkg/backup"
-	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/service"
 )
@@ -122,13 +120,10 @@ func openTarget(c *cobra.Command, log *logFlags, dir string) (client *eventlog.C
 		if c.Flags().Changed("kafka") {
 			return nil, nil, errors.New("--dir names an embedded broker, and --kafka a cluster: leave one out")
 		}
-		kafka, err := devstack.StartKafka(c.Context(), devstack.KafkaOptions{
-			Dir: stack.KafkaDir(dir), Listen: "127.0.0.1:0",
-		})
-		if err != nil {
+		if cfg.Seeds, endBroker, err = startBroker(c.Context(), dir); err != nil {
 			return nil, nil, err
 		}
-		endBroker, cfg.Seeds, cfg.Embedded = kafka.Close, kafka.Addrs(), true
+		cfg.Embedded = true
 	}
 	if client, err = openLog(c.Context(), cfg); err != nil {
 		endBroker()

@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
+	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/engine"
 )
@@ -22,6 +24,15 @@ func runIfEngine() { engine.RunIfChild() }
 // embeddedCommands start a platform in this process. They are not in a build with the tag noembedded.
 func embeddedCommands() []*cobra.Command {
 	return []*cobra.Command{newDevCommand(), newDemoCommand(), newBenchCommand()}
+}
+
+// startBroker starts the embedded broker with the log in the data folder of a holdfast dev, until stop is called.
+func startBroker(ctx context.Context, dir string) (addresses []string, stop func(), err error) {
+	kafka, err := devstack.StartKafka(ctx, devstack.KafkaOptions{Dir: stack.KafkaDir(dir), Listen: "127.0.0.1:0"})
+	if err != nil {
+		return nil, nil, err
+	}
+	return kafka.Addrs(), kafka.Close, nil
 }
 
 // withEngine calls use with an empty embedded ClickHouse.

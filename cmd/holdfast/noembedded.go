@@ -30,5 +30,10 @@ func embeddedCommands() (commands []*cobra.Command) {
 	return commands
 }
 
+// startBroker would start the embedded broker.
+func startBroker(context.Context, string) (addresses []string, stop func(), err error) {
+	return nil, nil, errNotEmbedded
+}
+
 // withEngine would call use with an embedded ClickHouse.
 func withEngine(context.Context, func(*clickhouse.Conn) error) error { return errNotEmbedded }
