@@ -59,6 +59,9 @@ down() {
       sleep 0.1
     done
   fi
+  # What dockerd leaves mounted, innermost first.
+  awk -v data="$home/" -v run="$run/" 'index($2, data) == 1 || index($2, run) == 1 {print $2}' /proc/mounts | sort -r |
+    while read -r mount; do umount "$mount"; done
   rm -rf "$home/pid" "$run"
   if [ -n "${CLEAN:-}" ]; then rm -rf "$home"; fi
 }
