@@ -121,7 +121,7 @@ func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 	if err := service.PrivateFolder(f.dir); err != nil {
 		return err
 	}
-	server, err := run.NewServer(logger, registry, httpapi.HostsOf(f.listen, nil))
+	server, err := run.NewServer(logger, registry, httpapi.HostsOf(f.listen, nil), nil)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 		Dir: f.dir, Listen: f.listen, AdminListen: f.admin(), AllowedHosts: f.allowedHosts, KafkaListen: f.kafkaListen, Log: log,
 		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
-		Waiting: progress.waiting, Logger: slog.New(slog.NewJSONHandler(logFile, nil)),
+		Waiting: progress.waiting, Logger: slog.New(service.Traced(slog.NewJSONHandler(logFile, nil))),
 	})
 	progress.close()
 	if err != nil {

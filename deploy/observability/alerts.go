@@ -50,9 +50,10 @@ func causes() []Alert {
 			Expr:    `up{job=~"(.*/)?(order-api|query-api|inventory-projector|analytics-projector|holdfast-verify)"} == 0`,
 			Summary: "{{ $labels.job }} at {{ $labels.instance }} does not answer",
 			seen:    "Prometheus cannot read the metrics of a process for two minutes.",
-			means: "The process has ended, hangs, or cannot be reached. Other replicas of order-api take its shards over after " +
-				"`--session-timeout`; a projector's work waits.",
-			remedy: "Look at its log and whether it was restarted. If it runs, check `--admin-listen`: in containers it is `:9464`.",
+			means: "The process has ended, hangs, or cannot be reached. Other replicas of order-api take its shards over " +
+				"after `--session-timeout`; a projector's work waits.",
+			remedy: "Look at its log and whether it was restarted. If it runs, check `--admin-listen`: in containers it is " +
+				"`:9464`.",
 		},
 		{
 			Name: "HoldfastShardUnserved", Severity: page, For: "30s",
@@ -60,7 +61,8 @@ func causes() []Alert {
 			Summary: "Nobody serves shard {{ $labels.shard }}: its commands are answered 503",
 			seen:    "No replica of order-api knows one that serves the shard.",
 			means:   "Commands for the orders and items of the shard are answered 503. Those of other shards go on.",
-			remedy:  "[A replica cannot serve its shards](#a-replica-cannot-serve-its-shards) has a table of the reasons in `/readyz`.",
+			remedy: "[A replica cannot serve its shards](#a-replica-cannot-serve-its-shards) has a table of the reasons in " +
+				"`/readyz`.",
 		},
 		{
 			Name: "HoldfastCommitStalled", Severity: page, For: "1m",
@@ -100,8 +102,8 @@ func causes() []Alert {
 			Expr:    "increase(holdfast_shard_reconciled_total[1h]) > 0",
 			Summary: "Orders and stock differed, and were put right",
 			seen:    "An order and its stock did not say the same, and a shard has repaired that with an event.",
-			means: "On Apache Kafka this does not happen: a transaction was lost, by a broker without `min.insync.replicas`, or " +
-				"somebody restored topics from different moments.",
+			means: "On Apache Kafka this does not happen: a transaction was lost, by a broker without `min.insync.replicas`, " +
+				"or somebody restored topics from different moments.",
 			remedy: "Run `holdfast verify`. Look for lost data in the brokers' logs.",
 		},
 		{
@@ -134,8 +136,8 @@ func causes() []Alert {
 			Summary: "The mirror in ClickHouse does not follow the log",
 			seen:    "The mirror has not had all of the log for a minute, or cannot write to ClickHouse.",
 			means:   "Reports and insights show the past. Orders, stock and views are not concerned.",
-			remedy: "`/readyz` of analytics-projector has ClickHouse's answer and what to do about it, such as a missing grant or " +
-				"a full disk. Without a reason there: `holdfast_mirror_flush_seconds` and the load of ClickHouse.",
+			remedy: "`/readyz` of analytics-projector has ClickHouse's answer and what to do about it, such as a missing grant " +
+				"or a full disk. Without a reason there: `holdfast_mirror_flush_seconds` and the load of ClickHouse.",
 		},
 		{
 			Name: "HoldfastDeadLetters", Severity: ticket,
@@ -159,7 +161,8 @@ func causes() []Alert {
 			Summary: "The insight {{ $labels.insight }} cannot be computed ({{ $labels.mode }})",
 			seen:    "Fills of an insight's table fail again and again.",
 			means:   "In mode live the answers of the insight stay as they were; in mode replay the replay waits.",
-			remedy:  "`holdfast replay ls` shows the reason. A definition that ClickHouse refuses: cancel the replay, apply another.",
+			remedy: "`holdfast replay ls` shows the reason. A definition that ClickHouse refuses: cancel the replay, apply " +
+				"another.",
 		},
 		{
 			Name: "HoldfastVerifyViolation", Severity: page,

@@ -1,6 +1,6 @@
 // Package observability is the one source of what operators look at: Grafana's dashboards, the rules and alerts of
-// Prometheus with their tests, and the runbook's entry for each alert. `go test ./deploy/observability -update` writes the
-// files, and the test fails where one of them is not what this package says.
+// Prometheus with their tests, and the runbook's entry for each alert. `go test ./deploy/observability -update` writes
+// the files, and the test fails where one of them is not what this package says.
 //
 // It owns names, queries and thresholds. The metrics themselves are in docs/metrics.md; a test of
 // cmd/internal/run/metrics runs all services and looks whether they have those that are named here.

@@ -74,7 +74,8 @@ func TestEveryAlertHasAnEntryInTheRunbook(t *testing.T) {
 	runbook := string(read(t, runbookFile))
 	anchors := map[string]bool{}
 	for line := range strings.Lines(runbook) {
-		if heading, ok := strings.CutPrefix(strings.TrimLeft(strings.TrimSuffix(line, "\n"), "#"), " "); ok && line[0] == '#' {
+		heading, ok := strings.CutPrefix(strings.TrimLeft(strings.TrimSuffix(line, "\n"), "#"), " ")
+		if ok && line[0] == '#' {
 			anchors[strings.ReplaceAll(strings.ToLower(heading), " ", "-")] = true
 		}
 	}

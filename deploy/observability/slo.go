@@ -72,8 +72,8 @@ var objectives = []objective{
 		name: "view_age", alert: "HoldfastViewOld", target: 0.999, by: "{{ $labels.view }}",
 		summary: "The view {{ $labels.view }} is more than " + viewAgeLimit + " s old",
 		errors:  `avg_over_time(holdfast:view_age:too_old[%[1]s])`,
-		seen: "A view was more than " + viewAgeLimit + " s old (`Holdfast-Age-Ms` of its answers) for more than the objective " +
-			"allows: 1 of 1,000 seconds over 30 days.",
+		seen: "A view was more than " + viewAgeLimit + " s old (`Holdfast-Age-Ms` of its answers) for more than the " +
+			"objective allows: 1 of 1,000 seconds over 30 days.",
 		means: "The view does not follow the log: it has restarted and catches up, it has stopped at a record, or Kafka does " +
 			"not say where the log ends. Answers show the view as it was.",
 		remedy: "`/readyz` of the service says which. Catching up: wait, `holdfast_view_lag_records` falls. Stopped at a " +

@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // Defaults and bounds of the mirror.
@@ -75,6 +76,7 @@ type Config struct {
 	YieldCPU   bool
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics
+	Tracer     *tracing.Tracer       // makes spans of batches with traced events; nil: nobody traces
 }
 
 // Mirror copies the log into ClickHouse. Several mirrors may run at the same time, even of the same partitions: they

@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // batch is what is written to ClickHouse together: rows, events to park as dead letters, and the offsets reached.
@@ -22,6 +23,7 @@ type batch struct {
 	begun   time.Time // when its first record came
 	latest  time.Time // when its last record came
 	oldest  time.Time // when its first event was decided
+	traced  tracing.Batch
 }
 
 func newBatch() *batch { return &batch{reached: eventlog.Offsets{}} }
@@ -31,6 +33,7 @@ func (b *batch) reset() {
 	b.parked = b.parked[:0]
 	clear(b.reached)
 	b.begun, b.latest, b.oldest = time.Time{}, time.Time{}, time.Time{}
+	b.traced = tracing.Batch{}
 }
 
 // addOrPark adds the rows of a record. A record that cannot be decoded is parked instead.
@@ -186,6 +189,7 @@ func (p *pipeline) fill(b *batch, work polled) polled {
 	for n < len(work.records) && b.count() < p.m.cfg.FlushRows {
 		rec := &work.records[n]
 		b.addOrPark(rec)
+		p.m.cfg.Tracer.Add(&b.traced, rec.Header(tracing.HeaderName))
 		n++
 		if n%yieldEvery == 0 {
 			runtime.Gosched()
@@ -273,6 +277,7 @@ func (p *pipeline) writeBatch(ctx context.Context, b *batch, earlier <-chan stru
 	}
 	p.m.metrics.flush.Observe(time.Since(began).Seconds())
 	p.m.metrics.parked.Add(float64(len(b.parked)))
+	p.m.cfg.Tracer.Processed(&b.traced, "mirror", b.count(), began)
 	if !b.oldest.IsZero() {
 		p.m.metrics.visible.Observe(time.Since(b.oldest).Seconds())
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/projector"
+	"github.com/holdfast/holdfast/pkg/tracing"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -24,6 +25,7 @@ type ProjectorConfig struct {
 	Layout     eventlog.Layout
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+	Tracer     *tracing.Tracer // nil: nobody traces
 }
 
 // Projector folds inventory.events into rows of inventory.availability. That topic is also its only state: a projector
@@ -52,6 +54,7 @@ func NewProjector(cfg ProjectorConfig) (*Projector, error) {
 	runtime, err := projector.New(projector.Config{
 		Name: "availability_projector", Partitions: projector.Partitions(eventlog.TopicInventory, cfg.Layout),
 		View: v, Background: v.followTopic, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		Tracer: cfg.Tracer,
 	})
 	if err != nil {
 		return nil, err

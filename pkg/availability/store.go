@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/projector"
+	"github.com/holdfast/holdfast/pkg/tracing"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -17,6 +18,7 @@ type StoreConfig struct {
 	Layout     eventlog.Layout
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+	Tracer     *tracing.Tracer // nil: nobody traces
 }
 
 // Store is the view as readers see it: every row in memory with its answer ready, kept current from the availability
@@ -39,6 +41,7 @@ func NewStore(cfg StoreConfig) (*Store, error) {
 		Name: "availability", Partitions: projector.Partitions(eventlog.TopicAvailability, cfg.Layout),
 		Source: eventlog.TopicInventory, View: v,
 		Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		Tracer: cfg.Tracer,
 	})
 	if err != nil {
 		return nil, err

@@ -40,6 +40,8 @@ type Config struct {
 	TopicPrefix string
 	// Registerer gets the client's metrics when set.
 	Registerer prometheus.Registerer
+	// TraceHeaders has followers give the headers of records, which name the traces that they belong to.
+	TraceHeaders bool
 
 	certificates *certs.Source // from the files of Security; nil until the first client was opened
 }

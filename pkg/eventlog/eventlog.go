@@ -45,6 +45,16 @@ type Record struct {
 	TimestampMicros int64
 }
 
+// Header is the value of a header; empty: there is none.
+func (r *Record) Header(key string) string {
+	for i := range r.Headers {
+		if r.Headers[i].Key == key {
+			return string(r.Headers[i].Value)
+		}
+	}
+	return ""
+}
+
 // Size is the number of bytes that count towards MaxRecordBytes.
 func (r *Record) Size() int {
 	n := len(r.Key) + len(r.Value)

@@ -98,7 +98,7 @@ func (f *Follower) Poll(ctx context.Context) (recs []Record, reached Offsets, er
 				continue
 			}
 			recs = append(recs, fromClientRecord(p.tp, kr))
-			if f.headers {
+			if f.headers || f.reader.cfg.TraceHeaders {
 				recs[len(recs)-1].Headers = fromClientHeaders(kr.Headers)
 			}
 		}

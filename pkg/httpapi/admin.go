@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"net/http"
-	"net/http/pprof" //nolint:gosec // G108: its routes on http.DefaultServeMux are served by nobody
+	"net/http/pprof" // its routes on http.DefaultServeMux are served by nobody
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"

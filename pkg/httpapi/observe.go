@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // unmatched is the route of requests for which there is none: paths that clients make up are no labels.
@@ -46,6 +49,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		start := time.Now()
+		end := s.trace(c)
 		err := s.recovered(next, c)
 		if err != nil {
 			s.answerError(err, c)
@@ -56,15 +60,42 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if !isRouting(err) {
 			route = c.Request().Method + " " + c.Path()
 		}
-		status := statusLabel(c.Response().Status)
+		ctx, status := c.Request().Context(), statusLabel(c.Response().Status)
 		s.metrics.requests.WithLabelValues(route, status).Inc()
-		s.metrics.duration.WithLabelValues(route, status).Observe(took.Seconds())
-		if ctx := c.Request().Context(); s.config.Logger.Enabled(ctx, slog.LevelDebug) {
+		s.metrics.observe(ctx, route, status, took)
+		end(c.Response().Status)
+		if s.config.Logger.Enabled(ctx, slog.LevelDebug) {
 			s.config.Logger.DebugContext(ctx, "request", "method", c.Request().Method, "path", c.Request().URL.Path,
 				"status", c.Response().Status, "bytes", c.Response().Size, "took", took)
 		}
 		return nil
 	}
+}
+
+// observe notes how long a request took, with its trace if it has one.
+func (m *metrics) observe(ctx context.Context, route, status string, took time.Duration) {
+	duration := m.duration.WithLabelValues(route, status)
+	if id := tracing.ID(ctx); id != "" {
+		if with, ok := duration.(prometheus.ExemplarObserver); ok {
+			with.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": id})
+			return
+		}
+	}
+	duration.Observe(took.Seconds())
+}
+
+// trace begins the span of a request, which end ends with the answer's status. Health checks are not traced.
+func (s *Server) trace(c echo.Context) (end func(status int)) {
+	if s.config.Tracer == nil || c.Path() == "/healthz" || c.Path() == "/readyz" {
+		return func(int) {}
+	}
+	route := c.Request().Method
+	if c.Path() != "" { // paths that clients make up are no names of spans
+		route += " " + c.Path()
+	}
+	ctx, end := s.config.Tracer.Request(c.Request(), route)
+	c.SetRequest(c.Request().WithContext(ctx))
+	return end
 }
 
 // boundUnread bounds the time for which net/http reads on after a handler that left its body unread.
@@ -86,7 +117,8 @@ func (s *Server) recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 		if v == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so too
 			panic(v)
 		}
-		s.config.Logger.Error("panic in a request", "panic", v, "path", c.Request().URL.Path, "stack", string(debug.Stack()))
+		s.config.Logger.ErrorContext(c.Request().Context(), "panic in a request", "panic", v,
+			"path", c.Request().URL.Path, "stack", string(debug.Stack()))
 		err = errPanic
 	}()
 	return next(c)

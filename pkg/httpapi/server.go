@@ -1,5 +1,5 @@
-// Package httpapi is the HTTP server: limits, timeouts, bodies, headers, problems, health and the admin port. It and the two
-// packages below it are the only importers of echo.
+// Package httpapi is the HTTP server: limits, timeouts, bodies, headers, problems, health and the admin port. It and the
+// two packages below it are the only importers of echo.
 //
 // Routes stand below: commands (the write side) and queries (the read side), so that a service links one of them. What
 // a body means, what is decided and what a view has come in as dependencies of those.
@@ -16,6 +16,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // Limits of the server. Those of bodies stand in package input.
@@ -36,6 +38,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Registerer takes the HTTP metrics; nil: none are registered.
 	Registerer prometheus.Registerer
+	// Tracer makes a span of each request; nil: nobody traces.
+	Tracer *tracing.Tracer
 	// Ready says why the process cannot serve; nil func or nil error: ready. Joined errors are listed one by one.
 	// An error with the method Partial leaves a part of what the process serves.
 	Ready func() error

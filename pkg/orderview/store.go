@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/localstore"
 	"github.com/holdfast/holdfast/pkg/projector"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // Config is what a store needs.
@@ -22,6 +23,7 @@ type Config struct {
 	Layout     eventlog.Layout
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+	Tracer     *tracing.Tracer // nil: nobody traces
 }
 
 // Store is the view as readers see it: a Pebble database with the events of every order and the indexes. It is a cache
@@ -53,6 +55,7 @@ func Open(cfg Config) (*Store, error) {
 	runtime, err := projector.New(projector.Config{
 		Name: "orders", Partitions: partitions,
 		View: v, Client: cfg.Client, Logger: cfg.Logger, Registerer: cfg.Registerer,
+		Tracer: cfg.Tracer,
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

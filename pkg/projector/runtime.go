@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // Pauses of a runtime.
@@ -49,6 +50,7 @@ type Config struct {
 	Client     *eventlog.Client
 	Logger     *slog.Logger          // nil: nothing is logged
 	Registerer prometheus.Registerer // nil: no metrics
+	Tracer     *tracing.Tracer       // makes spans of batches with traced events; nil: nobody traces
 }
 
 // Runtime keeps a view current.
@@ -244,6 +246,8 @@ func (r *Runtime) pause(ctx context.Context, took time.Duration) {
 // apply folds and flushes the records of a poll. It skips the records of partitions that have stopped.
 func (r *Runtime) apply(ctx context.Context, recs []eventlog.Record, reached eventlog.Offsets) error {
 	folded, oldest := 0, int64(math.MaxInt64)
+	var traced tracing.Batch
+	began := time.Now()
 	for i := range recs {
 		rec := &recs[i]
 		if r.stopped[rec.TopicPartition] != nil { // no lock: only this goroutine writes it
@@ -258,6 +262,7 @@ func (r *Runtime) apply(ctx context.Context, recs []eventlog.Record, reached eve
 			return err
 		default:
 			folded, oldest = folded+1, min(oldest, rec.TimestampMicros)
+			r.cfg.Tracer.Add(&traced, rec.Header(tracing.HeaderName))
 		}
 	}
 	for tp, bad := range r.stopped {
@@ -268,6 +273,7 @@ func (r *Runtime) apply(ctx context.Context, recs []eventlog.Record, reached eve
 	}
 	r.watermark.Advance(reached)
 	r.metrics.events.Add(float64(folded))
+	r.cfg.Tracer.Processed(&traced, "view "+r.cfg.Name, folded, began)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if folded > 0 && !r.atEnd.IsZero() { // events of the past, read at the start, say nothing of how late the view is

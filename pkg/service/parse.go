@@ -49,7 +49,8 @@ func apart(err error) []error {
 		return nil
 	}
 	joined, ok := err.(interface{ Unwrap() []error })
-	if _, ours := err.(*SettingsError); !ok || !ours && errors.Join(joined.Unwrap()...).Error() != err.Error() {
+	_, ours := err.(*SettingsError) //nolint:errorlint // err itself, not what it wraps
+	if !ok || !ours && errors.Join(joined.Unwrap()...).Error() != err.Error() {
 		return []error{err}
 	}
 	var all []error

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/holdfast/holdfast/pkg/service"
 )
 
@@ -190,5 +192,24 @@ func TestLogsAreJSONUnlessOnATerminal(t *testing.T) {
 	got := b.String()
 	if !strings.HasPrefix(got, "{") || strings.Contains(got, "not this") || !strings.Contains(got, `"n":1`) {
 		t.Fatalf("%s", got)
+	}
+}
+
+// A line of a traced request names its trace, also where equal lines are counted.
+func TestLinesOfATracedRequestNameItsTrace(t *testing.T) {
+	var b strings.Builder
+	log, err := service.Logger(&b, "info")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2},
+	}))
+	log.With("shard", 1).WithGroup("request").WarnContext(ctx, "slow")
+	log.Info("untraced")
+	first, second, _ := strings.Cut(b.String(), "\n")
+	if !strings.Contains(first, `"trace_id":"01000000000000000000000000000000","span_id":"0200000000000000"`) ||
+		strings.Contains(second, "trace_id") {
+		t.Errorf("the log is %s", b.String())
 	}
 }

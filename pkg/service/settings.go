@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // EnvPrefix is the prefix of every environment variable: the flag --data-dir is HOLDFAST_DATA_DIR.
@@ -70,6 +71,7 @@ type Common struct {
 	EventLog
 	Listen, LogLevel   string
 	AdminListen        string
+	OTLPEndpoint       string
 	AllowedHosts       string
 	Partitions, Shards int
 	ReplicationFactor  int
@@ -85,6 +87,9 @@ func (c *Common) Register(fs *flag.FlagSet) {
 	fs.Var(checked{&c.Listen, checkAddress}, "listen", "`HOST:PORT` of HTTP: the API, /healthz, /readyz")
 	fs.Var(checked{&c.AdminListen, checkAdminAddress}, "admin-listen", "`HOST:PORT` for operators: metrics at /metrics "+
 		"and profiles at /debug/pprof/; everybody who reaches it may read them. "+AdminOff+": nowhere")
+	fs.Var(checked{&c.OTLPEndpoint, checkEndpoint}, "otlp-endpoint", "`URL` of an OpenTelemetry collector, such as "+
+		"http://collector:4318, which gets traces (OTLP over HTTP); empty: that of OTEL_EXPORTER_OTLP_ENDPOINT, and where "+
+		"that is not set either, nothing is traced. Other variables of OpenTelemetry, such as OTEL_TRACES_SAMPLER, count too")
 	fs.StringVar(&c.AllowedHosts, "allowed-hosts", "", "`NAMES` under which HTTP may be called, comma-separated, besides "+
 		"localhost and IP addresses; *: any; empty: any, or none but those if --listen is a loopback address")
 	fs.Var(checked{&c.LogLevel, checkLevel}, "log-level", "`LEVEL` of the log: debug, info, warn or error")
@@ -214,6 +219,13 @@ func checkAdminAddress(s string) error {
 		return fmt.Errorf("%w, and not %s", err, AdminOff)
 	}
 	return nil
+}
+
+func checkEndpoint(s string) error {
+	if s == "" {
+		return nil
+	}
+	return tracing.CheckEndpoint(s)
 }
 
 func checkAddresses(s string) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // batch is what one transaction will write, and what to do once it has committed.
@@ -23,6 +24,8 @@ type batch struct {
 	commands int
 	// deciding is how long its inputs took to decide.
 	deciding time.Duration
+	// traced are the spans of the commands among them that are traced.
+	traced []string
 	// answers wait for the commit.
 	answers []answer
 	// onCommit runs once the batch has committed: steps and replies to other shards.
@@ -68,6 +71,8 @@ func newBatch() *batch { return &batch{ceTypes: map[string][]byte{}} }
 // reset empties the batch for the next transaction; the broker client keeps nothing of the last.
 func (b *batch) reset() {
 	clear(b.answers)
+	clear(b.traced)
+	b.traced = b.traced[:0]
 	clear(b.onCommit)
 	b.records, b.ids, b.arena = b.records[:0], b.ids[:0], b.arena[:0]
 	b.slab, b.headers = b.slab[:0], b.headers[:0]
@@ -75,6 +80,13 @@ func (b *batch) reset() {
 	b.refused, b.announces = b.refused[:0], false
 	b.bytes, b.inputs, b.commands, b.events, b.deciding = 0, 0, 0, 0, 0
 	b.fenced, b.heartbeat, b.changes = false, false, nil
+}
+
+// trace notes that a command is traced. Those of one stream come behind each other, and are one.
+func (b *batch) trace(parent string) {
+	if last := len(b.traced) - 1; parent != "" && last+1 < maxTraced && (last < 0 || b.traced[last] != parent) {
+		b.traced = append(b.traced, parent)
+	}
 }
 
 // room reports whether more may be decided into the batch.
@@ -85,7 +97,11 @@ func (b *batch) empty() bool {
 	return len(b.records) == 0 && len(b.answers) == 0 && len(b.onCommit) == 0 && !b.fenced && !b.heartbeat
 }
 
+// headersPerEvent: an event of a traced command has one more.
 const headersPerEvent = 6
+
+// maxTraced commands of a batch have a span of its commit.
+const maxTraced = 256
 
 var (
 	ceSpecVersion     = eventlog.Header{Key: "ce_specversion", Value: []byte("1.0")}
@@ -104,12 +120,14 @@ func (e errTooLarge) Error() string {
 
 // add appends an encoded event as a record, unless it is too large. value is in b.arena, where the record's key and
 // headers go too.
-func (b *batch) add(tp eventlog.TopicPartition, key string, value []byte, ceType string, m *codec.Meta) error {
+func (b *batch) add(
+	tp eventlog.TopicPartition, key string, value []byte, ceType string, m *codec.Meta, traceParent string,
+) error {
 	if len(b.slab) == cap(b.slab) {
 		// Records in use keep the old array.
 		b.slab = make([]eventlog.Record, 0, max(256, 2*cap(b.slab)))
 	}
-	if cap(b.headers)-len(b.headers) < headersPerEvent {
+	if cap(b.headers)-len(b.headers) <= headersPerEvent {
 		b.headers = make([]eventlog.Header, 0, max(256*headersPerEvent, 2*cap(b.headers)))
 	}
 	h := len(b.headers)
@@ -123,6 +141,10 @@ func (b *batch) add(tp eventlog.TopicPartition, key string, value []byte, ceType
 		eventlog.Header{Key: "ce_type", Value: b.typeBytes(ceType)},
 		eventlog.Header{Key: "ce_time", Value: b.timeBytes(m.OccurredAtMicros)},
 	)
+	if traceParent != "" {
+		b.headers = append(b.headers,
+			eventlog.Header{Key: tracing.HeaderName, Value: b.appended(append(b.arena, traceParent...))})
+	}
 	rec := eventlog.Record{
 		TopicPartition: tp, Key: b.appended(append(b.arena, key...)), Value: value,
 		Headers: b.headers[h:len(b.headers):len(b.headers)], TimestampMicros: b.now,

@@ -162,6 +162,9 @@ func (r *runner) endCommit(err error) error {
 	if b.inputs > 0 {
 		r.node.metrics.decideSeconds.Observe(b.deciding.Seconds())
 	}
+	for _, parent := range b.traced {
+		r.node.cfg.Tracer.Committed(parent, r.state.shard, b.events, b.committingFrom, now)
+	}
 	for i, id := range b.ids {
 		r.state.store.Advance(b.records[i].TopicPartition, b.records[i].Offset, id)
 	}

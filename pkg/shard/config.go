@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/shard/internal/peer"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // Limits. Each bounds something that would otherwise grow with the load.
@@ -86,7 +87,9 @@ type Config struct {
 	Decode     DecodeFunc
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
-	Hooks      Hooks
+	// Tracer makes spans of the commits of commands with a TraceParent; nil: nobody traces.
+	Tracer *tracing.Tracer
+	Hooks  Hooks
 }
 
 // Hooks let tests disturb a node; all may be nil.

@@ -96,7 +96,7 @@ func (d *decider) dependsOn(cmd *Command) []eventlog.TopicPartition {
 func (cmd *Command) origin() origin {
 	from := origin{
 		request:    request{cmd.Key, cmd.Fingerprint, cmd.Principal},
-		occurredAt: cmd.OccurredAtMicros, cause: eventv1.Cause_CAUSE_COMMAND,
+		occurredAt: cmd.OccurredAtMicros, cause: eventv1.Cause_CAUSE_COMMAND, traceParent: cmd.TraceParent,
 	}
 	if from.occurredAt == 0 {
 		from.occurredAt = cmd.ReceivedAtMicros

@@ -18,6 +18,8 @@ type origin struct {
 	cause      eventv1.Cause
 	// causation is the ID of the event that caused the next one.
 	causation [16]byte
+	// traceParent is the span of the request that led to the event; empty: nobody traces it.
+	traceParent string
 }
 
 // request is what the events of a client's command say of it: its key, and who asked. Events of another cause say
@@ -39,7 +41,7 @@ func (d *decider) appendOrder(e *checkpoint.Entry, evs []order.Event, from *orig
 		if err != nil {
 			return fmt.Errorf("encode an event of order %s: %w", e.Order.ID, err)
 		}
-		if err := d.batch.add(tp, e.Order.ID, d.batch.appended(arena), ceType, &m); err != nil {
+		if err := d.batch.add(tp, e.Order.ID, d.batch.appended(arena), ceType, &m, from.traceParent); err != nil {
 			return err
 		}
 		d.store.ApplyOrder(e, &m, ev)
@@ -101,7 +103,8 @@ func (d *decider) appendStockEvent(
 	if err != nil {
 		return id, fmt.Errorf("encode an event of SKU %s: %w", it.SKU, err)
 	}
-	if err := d.batch.add(d.stockPartition(it.SKU), it.SKU, d.batch.appended(arena), ceType, &m); err != nil {
+	tp := d.stockPartition(it.SKU)
+	if err := d.batch.add(tp, it.SKU, d.batch.appended(arena), ceType, &m, from.traceParent); err != nil {
 		return id, err
 	}
 	return m.EventID, d.store.ApplyStock(it, res, &m, ev)

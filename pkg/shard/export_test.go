@@ -93,7 +93,7 @@ func (n *Node) Unsettled(t *testing.T, shard int32) []string {
 func EventRecord(tp eventlog.TopicPartition, key string, value []byte, ceType string, m *codec.Meta) *eventlog.Record {
 	b := newBatch()
 	b.now = m.RecordedAtMicros
-	b.add(tp, key, value, ceType, m)
+	b.add(tp, key, value, ceType, m, "")
 	return b.records[0]
 }
 

@@ -87,7 +87,7 @@ func (h peerHandler) Command(c *peerv1.CommandRequest, answer func(final bool, r
 		answer(true, h.Refuse("the shard's owner does not understand the command: "+err.Error()))
 		return
 	}
-	cmd.ExpectedVersion, cmd.Stream = c.ExpectedVersion, c.Stream
+	cmd.ExpectedVersion, cmd.Stream, cmd.TraceParent = c.ExpectedVersion, c.Stream, c.Traceparent
 	cmd.Principal = Principal{Name: c.Principal.GetName(), Verified: c.Principal.GetVerified()}
 	if n.ShardOf(cmd.ID) != int32(c.Shard) {
 		answer(true, h.Refuse("the command is not for this shard: retry with the same Idempotency-Key"))

@@ -99,8 +99,9 @@ func (r *runner) decidePending() error {
 	}
 	began, inputs := time.Now(), b.inputs
 	for len(r.pending) > 0 && b.room() {
-		if _, isCommand := r.pending[0].(*commandInput); isCommand {
+		if in, isCommand := r.pending[0].(*commandInput); isCommand {
 			b.commands++
+			b.trace(in.cmd.TraceParent)
 		}
 		if err := r.pending[0].decide(r.decider); err != nil {
 			return err

@@ -20,7 +20,7 @@ func commandToWire(cmd *Command, shard int32) *peerv1.CommandRequest {
 	req := &peerv1.CommandRequest{
 		Shard: uint32(shard), Type: cmd.Type, AggregateId: cmd.ID, IdempotencyKey: cmd.Key,
 		ExpectedVersion: cmd.ExpectedVersion, ReceivedAtMicros: cmd.ReceivedAtMicros, Body: cmd.Body,
-		HeardOffset: &heard, Stream: cmd.Stream,
+		HeardOffset: &heard, Stream: cmd.Stream, Traceparent: cmd.TraceParent,
 	}
 	if p := cmd.Principal; p != (Principal{}) {
 		req.Principal = &eventv1.Principal{Name: p.Name, Verified: p.Verified}

@@ -89,6 +89,7 @@ var importers = map[string][]string{
 	},
 	"github.com/ebitengine/purego":            {"pkg/devstack/chdb/engine"},
 	"github.com/spf13/cobra":                  {"cmd/holdfast"},
+	"go.opentelemetry.io/otel":                {"pkg/tracing", "pkg/service"},
 	module + "pkg/eventlog/logtest":           {}, // tests alone
 	module + "pkg/eventlog/codec/codectest":   {}, // likewise
 	module + "pkg/devstack/chdb/chdbtest":     {},

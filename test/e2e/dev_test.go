@@ -52,6 +52,7 @@ var freePorts = []string{
 type platform struct {
 	cmd                    *exec.Cmd
 	url, kafka, clickHouse string
+	metrics                string // URL
 	// output gets what it prints after its banner, once it has ended.
 	output chan string
 }
@@ -79,7 +80,7 @@ func dev(t *testing.T, binary, dir string, args ...string) *platform {
 	})
 	p := &platform{cmd: cmd, output: make(chan string, 1)}
 	lines := bufio.NewReader(stdout)
-	for p.url == "" || p.kafka == "" || p.clickHouse == "" {
+	for p.url == "" || p.kafka == "" || p.clickHouse == "" || p.metrics == "" {
 		line, err := lines.ReadString('\n')
 		if err != nil {
 			t.Fatalf("the banner broke off: %v", err)
@@ -90,6 +91,8 @@ func dev(t *testing.T, binary, dir string, args ...string) *platform {
 			p.kafka = fields[1]
 		} else if len(fields) == 2 && fields[0] == "ClickHouse" {
 			p.clickHouse = fields[1]
+		} else if len(fields) > 2 && fields[0] == "metrics" {
+			p.metrics = fields[1]
 		}
 	}
 	go func() {
@@ -335,7 +338,8 @@ func TestPortInUseIsSaidClearly(t *testing.T) {
 	p := dev(t, binary, t.TempDir())
 	address := strings.TrimPrefix(p.url, "http://")
 	out, err := exec.CommandContext(testContext(t), binary, "dev", "--dir", t.TempDir(),
-		"--listen", address, "--admin-listen", "off", "--kafka-listen", "127.0.0.1:0", "--clickhouse-listen", "127.0.0.1:0").CombinedOutput()
+		"--listen", address, "--admin-listen", "off", "--kafka-listen", "127.0.0.1:0",
+		"--clickhouse-listen", "127.0.0.1:0").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), address) || !strings.Contains(string(out), "--listen") {
 		t.Errorf("%v: %s", err, out)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/httpapi"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // Server is one HTTP server for the services of a process: each adds its routes and what it needs to be ready. A
@@ -22,11 +23,13 @@ type Server struct {
 	status map[string]func() any
 }
 
-// NewServer returns a server without routes but health. hosts are those that requests may name.
-func NewServer(logger *slog.Logger, registry prometheus.Registerer, hosts []string) (*Server, error) {
+// NewServer returns a server without routes but health. hosts are those that requests may name; a nil tracer traces none.
+func NewServer(
+	logger *slog.Logger, registry prometheus.Registerer, hosts []string, tracer *tracing.Tracer,
+) (*Server, error) {
 	s := &Server{status: map[string]func() any{}}
 	server, err := httpapi.NewServer(httpapi.Config{
-		Logger: logger, Registerer: registry, Ready: s.Ready, Status: s.Status, Hosts: hosts,
+		Logger: logger, Registerer: registry, Tracer: tracer, Ready: s.Ready, Status: s.Status, Hosts: hosts,
 	})
 	if err != nil {
 		return nil, err
@@ -130,7 +133,7 @@ func (s *Service) HTTP() (*Server, func(ctx context.Context) error, error) {
 			return nil
 		}, nil
 	}
-	own, err := NewServer(s.Logger, s.Registry, httpapi.HostsOf(s.Listen, s.AllowedHosts))
+	own, err := NewServer(s.Logger, s.Registry, httpapi.HostsOf(s.Listen, s.AllowedHosts), s.Tracer)
 	if err != nil {
 		return nil, nil, err
 	}

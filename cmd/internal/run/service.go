@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/service"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // Defaults of a platform that is created.
@@ -35,6 +36,8 @@ type Service struct {
 	// AllowedHosts are the names under which clients reach it (httpapi.HostsOf).
 	AllowedHosts []string
 	Logger       *slog.Logger
+	// Tracer traces the service; nil: nobody does.
+	Tracer *tracing.Tracer
 	// Registry takes the service's metrics.
 	Registry prometheus.Registerer
 	// Server is shared with other services, and somebody else runs it; nil: a server of its own.
@@ -111,17 +114,30 @@ func (p *Program) Start(ctx context.Context, args []string) error {
 		return err
 	}
 	if !c.Check {
-		defer context.AfterFunc(ctx, func() { log.Info("stopping; what is under way is finished first") })()
-		if p.job || c.AdminListen == service.AdminOff {
-			return p.run(ctx, s)
-		}
-		return p.withAdmin(ctx, s, c.AdminListen, reg)
+		return p.serve(ctx, s, &c, reg)
 	}
 	err = Check(ctx, s.Log)
 	if p.Check != nil {
 		err = errors.Join(err, p.Check(ctx))
 	}
 	return err
+}
+
+// serve runs the program, traced where a collector is named.
+func (p *Program) serve(ctx context.Context, s Service, c *service.Common, metrics prometheus.Gatherer) error {
+	var err error
+	if s.Tracer, err = tracing.Start(ctx, tracing.Config{
+		Service: p.Name, Version: service.Version(), Endpoint: c.OTLPEndpoint, Logger: s.Logger,
+	}); err != nil {
+		return err
+	}
+	s.Log.TraceHeaders = s.Tracer != nil
+	defer s.Tracer.Close(ctx)
+	defer context.AfterFunc(ctx, func() { s.Logger.Info("stopping; what is under way is finished first") })()
+	if p.job || c.AdminListen == service.AdminOff {
+		return p.run(ctx, s)
+	}
+	return p.withAdmin(ctx, s, c.AdminListen, metrics)
 }
 
 // withAdmin runs the program with the server for operators beside it, which ends after it.

@@ -158,8 +158,8 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	}
 }
 
-// A service has metrics and profiles at --admin-listen, as long as it runs; off: nowhere. A job has none: it may run beside
-// the service.
+// A service has metrics and profiles at --admin-listen, as long as it runs; off: nowhere. A job has none: it may run
+// beside the service.
 func TestTheAdminPort(t *testing.T) {
 	brokers := strings.Join(logtest.Config(t).Seeds, ",")
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
@@ -220,7 +220,7 @@ func get(ctx context.Context, url string) (string, error) {
 func TestReadyAsksTheServiceThatRuns(t *testing.T) {
 	var fault error
 	hosts := []string{"shop.example"} // the only name that others may call it by
-	server, err := NewServer(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), hosts)
+	server, err := NewServer(slog.New(slog.DiscardHandler), prometheus.NewRegistry(), hosts, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

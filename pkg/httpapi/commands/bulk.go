@@ -22,6 +22,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // Limits of POST /v1/commands. The stream as a whole has none.
@@ -77,6 +78,8 @@ type bulkStream struct {
 	id uint64
 	// principal asks for all of its commands.
 	principal shard.Principal
+	// traceParent is the span of the request; empty: nobody traces it.
+	traceParent string
 	// heard is what the replica had heard when it read the bytes that the lines are taken from.
 	heard *shard.Heard
 	// memory is what the lines under way may take.
@@ -119,10 +122,11 @@ func (a *api) bulk(c echo.Context) error {
 	defer cancel()
 	s := &bulkStream{
 		api: a, ctx: ctx, cancel: cancel, memory: memory, id: rand.Uint64() | 1, principal: principal,
-		control: http.NewResponseController(c.Response().Writer),
-		lines:   make(chan bulkLine, BulkWindow),
-		last:    make(map[aggregate]*submission),
-		blocked: blocked{seed: maphash.MakeSeed()},
+		traceParent: tracing.Parent(request.Context()),
+		control:     http.NewResponseController(c.Response().Writer),
+		lines:       make(chan bulkLine, BulkWindow),
+		last:        make(map[aggregate]*submission),
+		blocked:     blocked{seed: maphash.MakeSeed()},
 	}
 	s.answerBytes.Store(bulkFirstAnswer)
 	// Without it HTTP/1.1 would read the whole body before the first result. An error means a connection
@@ -232,7 +236,7 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 	if err != nil {
 		return bulkLine{id: id, problem: problem.Of(err)}
 	}
-	cmd.Heard, cmd.Stream, cmd.Principal = s.heard, s.id, s.principal
+	cmd.Heard, cmd.Stream, cmd.Principal, cmd.TraceParent = s.heard, s.id, s.principal, s.traceParent
 	line := bulkLine{id: id, cmd: cmd, on: aggregate{cmd.Order != nil, cmd.ID}}
 	line.run = s.start(line.on, cmd)
 	s.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/shard"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // Deps is what the routes need.
@@ -166,7 +167,7 @@ func (a *api) run(c echo.Context, heard *shard.Heard, request command.Request) e
 	if err != nil {
 		return err
 	}
-	cmd.Heard = heard
+	cmd.Heard, cmd.TraceParent = heard, tracing.Parent(c.Request().Context())
 	f := a.submit(cmd)
 	switch await(c.Request().Context(), f, parsePrefer(c.Request().Header)) {
 	case done:

@@ -50,7 +50,7 @@ func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []co
 	inStack := func(name string, registered func(string)) run.Service {
 		return run.Service{
 			Log: s.eventLog(name), Layout: s.layout,
-			Logger: s.cfg.Logger, Registry: registry, Server: server, Ready: registered,
+			Logger: s.cfg.Logger, Tracer: s.tracer, Registry: registry, Server: server, Ready: registered,
 		}
 	}
 	peerListen := "" // replicas of other processes may run on the same platform

@@ -19,6 +19,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/service"
 	"github.com/holdfast/holdfast/pkg/shard"
+	"github.com/holdfast/holdfast/pkg/tracing"
 )
 
 // stackStartTimeout bounds the wait until an embedded platform is ready. Where its caches are gone, the whole log is
@@ -90,7 +91,8 @@ type Stack struct {
 	clickHouse string
 	notice     string
 	address    string
-	admin      string // where metrics and profiles are; empty: nowhere
+	tracer     *tracing.Tracer // nil: nobody traces
+	admin      string          // where metrics and profiles are; empty: nowhere
 	failed     chan error
 	faults     chan error
 	stop       context.CancelFunc
@@ -189,12 +191,21 @@ func (s *Stack) start(ctx, background, serving context.Context) error {
 		}
 		s.kafka, s.log.Seeds, s.log.Embedded = kafka, kafka.Addrs(), true
 	}
-	if err := s.ensurePlatform(ctx); err != nil {
+	err := s.ensurePlatform(ctx)
+	if err != nil {
 		close(s.serverDone)
 		return err
 	}
 	registry := service.Registry()
-	server, err := run.NewServer(s.cfg.Logger, registry, httpapi.LocalHosts(s.cfg.Listen, s.cfg.AllowedHosts...))
+	s.tracer, err = tracing.Start(ctx, tracing.Config{
+		Service: "holdfast", Version: service.Version(), Logger: s.cfg.Logger,
+	})
+	if err != nil {
+		close(s.serverDone)
+		return err
+	}
+	server, err := run.NewServer(s.cfg.Logger, registry, httpapi.LocalHosts(s.cfg.Listen, s.cfg.AllowedHosts...),
+		s.tracer)
 	if err != nil {
 		close(s.serverDone)
 		return err
@@ -244,7 +255,7 @@ func (s *Stack) Notice() string { return s.notice }
 
 func (s *Stack) eventLog(name string) eventlog.Config {
 	cfg := s.log
-	cfg.ClientID, cfg.Logger = name, s.cfg.Logger
+	cfg.ClientID, cfg.Logger, cfg.TraceHeaders = name, s.cfg.Logger, s.tracer != nil
 	return cfg
 }
 
@@ -296,6 +307,7 @@ func (s *Stack) Close() error {
 		<-s.serverDone
 		s.stop()
 		s.done.Wait()
+		s.tracer.Close(context.Background())
 		if s.engine != nil {
 			s.engine.Close()
 		}

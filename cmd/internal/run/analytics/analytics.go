@@ -55,6 +55,7 @@ func Run(ctx context.Context, cfg Config) error {
 		Log: cfg.Log, Client: client, Layout: layout, Conn: conn,
 		FlushInterval: cfg.FlushInterval, FlushRows: cfg.FlushRows,
 		Alone: cfg.Alone, Refill: cfg.Alone, YieldCPU: cfg.Server != nil, Logger: cfg.Logger, Registerer: cfg.Registry,
+		Tracer: cfg.Tracer,
 	})
 	if err != nil {
 		return err

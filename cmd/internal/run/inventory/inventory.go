@@ -24,6 +24,7 @@ func Run(ctx context.Context, s run.Service) error {
 	}
 	p, err := availability.NewProjector(availability.ProjectorConfig{
 		Client: client, Log: s.Log, Layout: layout, Logger: s.Logger, Registerer: s.Registry,
+		Tracer: s.Tracer,
 	})
 	if err != nil {
 		return err

@@ -79,14 +79,14 @@ func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*v
 	}
 	orders, err := orderview.Open(orderview.Config{
 		Dir: filepath.Join(cfg.DataDir, "orders"), Client: client, Layout: layout,
-		Logger: cfg.Logger, Registerer: cfg.Registry,
+		Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
 	})
 	if err != nil {
 		return nil, err
 	}
 	v := &views{orders: orders}
 	v.availability, err = availability.NewStore(availability.StoreConfig{
-		Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry,
+		Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
 	})
 	if err == nil && cfg.ClickHouse != "" {
 		if v.clickHouse, err = clickhouse.Open(cfg.ClickHouse); err == nil {

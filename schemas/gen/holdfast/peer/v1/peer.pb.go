@@ -182,7 +182,9 @@ type CommandRequest struct {
 	// The stream of many commands that it came on, a random number; 0: it came by itself. Releases before this one say 0.
 	Stream uint64 `protobuf:"fixed64,10,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Who asked for it; absent when unknown. Owners of a release without this field pass it over: their events have none.
-	Principal     *v1.Principal `protobuf:"bytes,11,opt,name=principal,proto3" json:"principal,omitempty"`
+	Principal *v1.Principal `protobuf:"bytes,11,opt,name=principal,proto3" json:"principal,omitempty"`
+	// The span of the request that it came with, as the W3C's header traceparent has it; empty: nobody traces it.
+	Traceparent   string `protobuf:"bytes,12,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -292,6 +294,13 @@ func (x *CommandRequest) GetPrincipal() *v1.Principal {
 		return x.Principal
 	}
 	return nil
+}
+
+func (x *CommandRequest) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
 }
 
 // CommandResponse answers a command, once or twice: first when it is durable but its outcome is open (final = false,
@@ -1450,7 +1459,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"generation\x12=\n" +
 	"\bcommands\x18\x02 \x03(\v2!.holdfast.peer.v1.CommandResponseR\bcommands\x12I\n" +
 	"\freservations\x18\x03 \x03(\v2%.holdfast.peer.v1.ReservationResponseR\freservations\x12I\n" +
-	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xb9\x03\n" +
+	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xdb\x03\n" +
 	"\x0eCommandRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
@@ -1464,7 +1473,8 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\fheard_offset\x18\t \x01(\x03H\x01R\vheardOffset\x88\x01\x01\x12\x16\n" +
 	"\x06stream\x18\n" +
 	" \x01(\x06R\x06stream\x12:\n" +
-	"\tprincipal\x18\v \x01(\v2\x1c.holdfast.event.v1.PrincipalR\tprincipalB\x13\n" +
+	"\tprincipal\x18\v \x01(\v2\x1c.holdfast.event.v1.PrincipalR\tprincipal\x12 \n" +
+	"\vtraceparent\x18\f \x01(\tR\vtraceparentB\x13\n" +
 	"\x11_expected_versionB\x0f\n" +
 	"\r_heard_offset\"\x8f\x01\n" +
 	"\x0fCommandResponse\x12\x1d\n" +
