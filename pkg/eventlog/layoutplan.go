@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/holdfast/holdfast/pkg/backoff"
 )
 
 // A layout changes in two steps, so that nobody waits while checkpoints are built. First somebody writes a plan into
@@ -214,16 +216,31 @@ func ShardGroup(generation uint32) string {
 	return fmt.Sprintf("shards-g%d", generation)
 }
 
+// describeGroup asks until the group has a coordinator. Brokers make one when they are asked for the first time.
+func (c *Client) describeGroup(ctx context.Context, name string) (kadm.DescribedGroups, error) {
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	for {
+		groups, err := c.admin.DescribeGroups(ctx, name)
+		if err == nil {
+			err = groups[name].Err
+		}
+		if brokers, ok := errors.AsType[*kadm.ShardErrors](err); ok && len(brokers.Errs) > 0 {
+			err = brokers.Errs[0].Err
+		}
+		if err == nil || !kerr.IsRetriable(err) || backoff.Sleep(ctx, retryPause) != nil {
+			return groups, err
+		}
+	}
+}
+
 // GroupMember is a replica that is in a group.
 type GroupMember struct{ Replica, Host string }
 
 // Replicas are the members of the group of a generation.
 func (c *Client) Replicas(ctx context.Context, generation uint32) ([]GroupMember, error) {
 	name := c.cfg.Env + "-" + ShardGroup(generation)
-	groups, err := kadm.NewClient(c.kafka).DescribeGroups(ctx, name)
-	if err == nil {
-		err = groups[name].Err
-	}
+	groups, err := c.describeGroup(ctx, name)
 	if errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined it yet
 		return nil, nil
 	}

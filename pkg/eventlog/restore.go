@@ -147,13 +147,37 @@ func (c *Client) BeginRestore(
 	}
 	if state != nil {
 		r.State = *state
-		return r, nil
+		return r, c.checkResumed(ctx, state, layouts[len(layouts)-1])
 	}
 	run := uuid.New()
 	r.State = RestoreState{
 		Archive: archive, Incarnation: Incarnation(fmt.Sprintf("%x", run[:4])), By: by, At: time.Now().UTC(),
 	}
 	return r, r.commit(ctx, nil)
+}
+
+// checkResumed compares the log with what the import says that it has. They are always the same on Apache Kafka. An
+// embedded broker that was killed may have lost a part of the last transaction.
+func (c *Client) checkResumed(ctx context.Context, state *RestoreState, layout Layout) error {
+	position, err := ParsePosition(state.Position)
+	if err != nil {
+		return err
+	}
+	torn := func(tp TopicPartition) error {
+		return fmt.Errorf("the broker has lost a part of the import: %s/%d does not end as the import says. An embedded broker "+
+			"that was killed may do so: delete its folder, and import the archive again", tp.Topic, tp.Partition)
+	}
+	ends, err := c.StableOffsets(ctx, layout.AllPartitions())
+	if err != nil {
+		return err
+	}
+	from := Offsets{}
+	for tp, end := range ends {
+		if from[tp] = position.End(tp); from[tp] > end {
+			return torn(tp)
+		}
+	}
+	return c.ReadAll(ctx, from, ends, func(r *Record) error { return torn(r.TopicPartition) })
 }
 
 // check refuses what cannot be restored to. The state is that of an import that goes on; nil: none has begun.
