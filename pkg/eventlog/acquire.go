@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -94,13 +95,28 @@ func (w *Writer) acquire(ctx context.Context, client *Client, o writerOptions) e
 	if last := history[len(history)-1]; last != w.layout {
 		return fmt.Errorf("%w: generation %d is now %d", ErrLayoutMoved, w.layout.Generation, last.Generation)
 	}
-	for _, id := range formerIDs(w.cfg.Env, history, w.shard) {
-		o.pause("fence " + id)
-		if err := client.fence(ctx, id); err != nil {
-			return initFailed(id, err)
-		}
+	return client.fenceAll(ctx, formerIDs(w.cfg.Env, history, w.shard), o.pause)
+}
+
+// fenceAtOnce is how many transactional ids are fenced at a time. Unlike the shard's own ids, those of earlier
+// generations have no order: each change of the layout adds more of them, and nobody serves the shard meanwhile.
+const fenceAtOnce = 16
+
+func (c *Client) fenceAll(ctx context.Context, ids []string, pause func(phase string)) error {
+	var fencing sync.WaitGroup
+	errs, slots := make([]error, len(ids)), make(chan struct{}, fenceAtOnce)
+	for i, id := range ids {
+		pause("fence " + id)
+		slots <- struct{}{}
+		fencing.Go(func() {
+			if err := c.fence(ctx, id); err != nil {
+				errs[i] = initFailed(id, err)
+			}
+			<-slots
+		})
 	}
-	return nil
+	fencing.Wait()
+	return errors.Join(errs...)
 }
 
 // transactionalID is the n-th of the ids under which a shard is written.
