@@ -30,6 +30,20 @@ func clickHouseFlag(c *cobra.Command, address *string, usage string) {
 		usage+" (HOLDFAST_CLICKHOUSE; default: that of holdfast dev, as "+
 			filepath.Join(defaultDir, clickHouseURLName)+" has it)")
 	c.Flags().Lookup("clickhouse").DefValue = "" // the usage has it, without the password
+	clusterFlag(c, address)
+}
+
+// clusterFlag adds --clickhouse-cluster to a command that has --clickhouse.
+func clusterFlag(c *cobra.Command, address *string) {
+	var cluster string
+	c.Flags().StringVar(&cluster, "clickhouse-cluster", environment("HOLDFAST_CLICKHOUSE_CLUSTER", ""),
+		clickhouse.ClusterUsage+" (HOLDFAST_CLICKHOUSE_CLUSTER)")
+	c.PreRunE = func(*cobra.Command, []string) (err error) {
+		if *address != noClickHouse {
+			*address, err = clickhouse.InCluster(*address, cluster)
+		}
+		return err
+	}
 }
 
 // mirrorUsage is what --clickhouse means to commands that change the mirror.

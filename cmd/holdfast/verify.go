@@ -63,6 +63,7 @@ stock is in --data-dir, so that it goes on there after a restart.`,
 	flags.StringVar(&f.check.ClickHouse, "clickhouse", "",
 		"`URL` of a ClickHouse to compare with the log, such as \"$(cat "+
 			filepath.Join(defaultDir, clickHouseURLName)+")\"")
+	clusterFlag(c, &f.check.ClickHouse)
 	flags.DurationVar(&f.check.ViewWait, "view-wait", viewWait,
 		"how long to wait for availability rows, when nobody writes to the log")
 	flags.BoolVar(&f.check.Settled, "settled", false,

@@ -32,3 +32,6 @@ func AsNewerProgram(t *testing.T, migration string) {
 	migrationFiles = files
 	t.Cleanup(func() { migrationFiles = embeddedFiles })
 }
+
+// ShadowDefinitions create what a shadow has beside the tables of a mirror.
+var ShadowDefinitions = []string{fmt.Sprintf(createSwapping, "a rebuild"), createUndecoded}

@@ -26,6 +26,9 @@ const catchUpPoll = 20 * time.Millisecond
 
 // swap makes the shadow the mirror in use. It returns for how long the mirror took no rows.
 func (r *rebuild) swap(ctx context.Context) (fenced time.Duration, err error) {
+	if err := r.used.conn.AllReplicas(ctx); err != nil {
+		return 0, err
+	}
 	for range swapAttempts {
 		if err := r.approach(ctx); err != nil {
 			return 0, err

@@ -38,6 +38,9 @@ func (c *Conn) Check(ctx context.Context, m *Migrations) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkReplicated(m.tables, have); err != nil {
+		return err
+	}
 	for _, table := range m.tables {
 		if _, exists := have[table.Name]; !exists { // dropped: a writer may create it again
 			return c.Missing(table.Name)
@@ -56,9 +59,33 @@ func (c *Conn) checkTables(ctx context.Context, tables []Table) error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkReplicated(tables, have); err != nil {
+		return err
+	}
 	return c.compare(tables, have, func(want Table, have liveTable) []string {
 		return append(want.lacks(have), want.surplus(have)...)
 	})
+}
+
+// checkReplicated refuses tables of one server in a cluster, whose other replicas would not have the rows, and replicated
+// tables without a cluster: a read would not wait for what was written through another replica.
+func (c *Conn) checkReplicated(tables []Table, have map[string]liveTable) error {
+	for _, table := range tables {
+		live, exists := have[table.Name]
+		replicated := strings.HasPrefix(live.engine, "Replicated")
+		switch {
+		case !exists, replicated == (c.cluster != ""), strings.HasPrefix(live.engine, "Shared"):
+		case replicated:
+			return &ClusterError{fmt.Sprintf("the table %s of the database %s is replicated: name the cluster of its "+
+				"replicas with --clickhouse-cluster, or reads may miss what was written through another replica",
+				table.Name, c.database)}
+		default:
+			return &ClusterError{fmt.Sprintf("the table %s of the database %s is not replicated, and would be on one "+
+				"replica of the cluster %s alone: name another database, which analytics-projector fills from the log, "+
+				"or leave --clickhouse-cluster out", table.Name, c.database, c.cluster)}
+		}
+	}
+	return nil
 }
 
 // liveTable is a table as it is in ClickHouse now.

@@ -43,6 +43,7 @@ type Conn struct {
 	user     string
 	address  string
 	failures *prometheus.CounterVec // by operation
+	cluster  string                 // empty: there is one server
 	// server are the options for connecting to the server's default database. It is for work during which this
 	// database may not exist: to create it, to drop it, or to ask for the version.
 	server *driver.Options
@@ -59,9 +60,9 @@ const caParameter = "ca"
 //
 // An address is http(s)://user:password@host:8123/database, or clickhouse://user:password@host:9000/database for the
 // native protocol. There, ?secure=true turns TLS on. With TLS, ?ca=FILE names a CA that the machine does not trust by
-// itself.
+// itself. ?cluster=NAME names the cluster whose replicas have the tables (InCluster).
 func Open(dsn string) (*Conn, error) {
-	options, err := parse(dsn)
+	options, cluster, err := parse(dsn)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +71,9 @@ func Open(dsn string) (*Conn, error) {
 	}
 	options.DialTimeout, options.ReadTimeout = dialTimeout, readTimeout
 	options.MaxOpenConns, options.MaxIdleConns = maxOpenConns, maxIdleConns
+	if cluster != "" {
+		options.Settings = clusterSettings()
+	}
 	conn, err := driver.Open(options)
 	if err != nil {
 		return nil, fmt.Errorf("ClickHouse: %w", err)
@@ -78,13 +82,16 @@ func Open(dsn string) (*Conn, error) {
 	server.Auth.Database = "default"
 	return &Conn{
 		failures: newErrorsTotal(), conn: conn, database: options.Auth.Database, user: options.Auth.Username,
-		address: strings.Join(options.Addr, ","), server: &server,
+		address: strings.Join(options.Addr, ","), cluster: cluster, server: &server,
 	}, nil
 }
 
-// CheckAddress says what is wrong with an address, and does not connect.
-func CheckAddress(dsn string) error {
-	_, err := parse(dsn)
+// CheckAddress says what is wrong with an address or the name of a cluster, and does not connect.
+func CheckAddress(dsn, cluster string) error {
+	dsn, err := InCluster(dsn, cluster)
+	if err == nil {
+		_, _, err = parse(dsn)
+	}
 	if err != nil {
 		return fmt.Errorf("--clickhouse: %w", err)
 	}
@@ -92,37 +99,42 @@ func CheckAddress(dsn string) error {
 }
 
 // parse reads Holdfast's own parameters and removes them from the address, because the driver refuses unknown ones.
-func parse(dsn string) (*driver.Options, error) {
+func parse(dsn string) (options *driver.Options, cluster string, err error) {
 	base, query, _ := strings.Cut(dsn, "?")
 	parameters, err := url.ParseQuery(query)
 	if err != nil {
-		return nil, errors.New("the parameters in the address of ClickHouse, behind its ?, cannot be read: " +
+		return nil, "", errors.New("the parameters in the address of ClickHouse, behind its ?, cannot be read: " +
 			"write %25 for a % in them")
 	}
-	ca := parameters.Get(caParameter)
+	ca, cluster := parameters.Get(caParameter), parameters.Get(clusterParameter)
 	parameters.Del(caParameter)
+	parameters.Del(clusterParameter)
+	if cluster != "" && !clusterPattern.MatchString(cluster) {
+		return nil, "", fmt.Errorf("the cluster %q in the address of ClickHouse has a name with other characters than "+
+			"letters, digits, _, . and -", cluster)
+	}
 	if strings.HasPrefix(base, "https://") {
 		parameters.Set("secure", "true") // the driver needs both the scheme and the parameter
 	}
 	if len(parameters) > 0 {
 		base += "?" + parameters.Encode()
 	}
-	options, err := driver.ParseDSN(base)
+	options, err = driver.ParseDSN(base)
 	if err != nil {
-		return nil, fmt.Errorf(
+		return nil, "", fmt.Errorf(
 			"the address of ClickHouse is none, use http://host:8123/%s or clickhouse://host:9000/%s: %w",
 			DefaultDatabase, DefaultDatabase, withoutPassword(err, base),
 		)
 	}
 	if ca == "" {
-		return options, nil
+		return options, cluster, nil
 	}
 	if options.TLS == nil {
-		return nil, errors.New("the address of ClickHouse names a CA but no TLS: " +
+		return nil, "", errors.New("the address of ClickHouse names a CA but no TLS: " +
 			"use https://, or clickhouse:// with secure=true")
 	}
 	options.TLS.RootCAs, err = readCA(ca)
-	return options, err
+	return options, cluster, err
 }
 
 func readCA(path string) (*x509.CertPool, error) {
@@ -155,7 +167,10 @@ func (c *Conn) Ping(ctx context.Context) error {
 		return c.explain(ctx, "connect", err)
 	}
 	defer conn.Close()
-	return c.checkVersion(ctx, conn)
+	if err := c.checkVersion(ctx, conn); err != nil {
+		return err
+	}
+	return c.checkCluster(ctx, conn)
 }
 
 func (c *Conn) checkVersion(ctx context.Context, conn lib.Conn) error {
@@ -201,12 +216,14 @@ type Settings map[string]any
 type Parameters map[string]string
 
 // Query runs a query. The caller must close the rows.
-func (c *Conn) Query(ctx context.Context, query string, settings Settings, params Parameters) (Rows, error) {
-	rows, err := c.conn.Query(queryContext(ctx, settings, params), query)
-	if err != nil {
-		return nil, c.explain(ctx, "query", err)
-	}
-	return rows, nil
+func (c *Conn) Query(
+	ctx context.Context, query string, settings Settings, params Parameters,
+) (rows Rows, err error) {
+	err = c.retried(ctx, func() (err error) {
+		rows, err = c.conn.Query(queryContext(ctx, settings, params), query)
+		return c.explain(ctx, "query", err)
+	})
+	return rows, err
 }
 
 // Each runs a query and calls scan for each row. scan must call rows.Scan once.
@@ -235,10 +252,10 @@ func (c *Conn) Each(
 
 // Exec runs a statement that has no result.
 func (c *Conn) Exec(ctx context.Context, statement string, settings Settings, params Parameters) error {
-	if err := c.conn.Exec(queryContext(ctx, settings, params), statement); err != nil {
-		return c.explain(ctx, "execute", err)
-	}
-	return nil
+	statement = OnCluster(statement, c.cluster)
+	return c.retried(ctx, func() error {
+		return c.explain(ctx, "execute", c.conn.Exec(queryContext(ctx, settings, params), statement))
+	})
 }
 
 func queryContext(ctx context.Context, settings Settings, params Parameters) context.Context {

@@ -33,6 +33,10 @@ const (
 	codeTableReadOnly        = 242
 	codeNotEnoughSpace       = 243
 	codeTooManyParts         = 252
+	codeTooFewReplicas       = 285
+	codeQuorumBusy           = 286
+	codeReplicaBehind        = 289
+	codeUnknownInsert        = 319
 	codeConstraint           = 469
 	codeAccessDenied         = 497
 	codeAuthenticationFailed = 516
@@ -75,6 +79,14 @@ var remedies = map[int32]string{
 	codeNotEnoughSpace: "ClickHouse's disk is full: free space or add a disk; the mirror goes on by itself",
 	codeTooManyParts: "merges do not keep up: see system.merges and the disk, " +
 		"or let analytics-projector flush less often with --flush-interval",
+	codeTooFewReplicas: "less than a majority of its replicas is there: start them; " +
+		"the mirror goes on by itself, and reads go on",
+	codeQuorumBusy: "another insert into the table did not reach a majority of the replicas in time: " +
+		"see that all of them run, and have room on their disks; what was tried is tried again",
+	codeReplicaBehind: "the replica is behind the others: see system.replication_queue there; " +
+		"what was tried is tried again",
+	codeUnknownInsert: "it is not known whether a majority of the replicas has the rows: " +
+		"they are written again, which does no harm",
 	codeConstraint: "a constraint of the table refuses the rows; that of " + fenceName + " does while a rebuilt mirror " +
 		"takes the table's place, for seconds: what was tried is tried again",
 	codeAuthenticationFailed: rightCredentials,

@@ -63,7 +63,7 @@ func (c *Conn) AwaitInserts(ctx context.Context, tables []string) error {
 	for i, table := range tables {
 		begin[i] = "startsWith(query, " + Literals("INSERT INTO "+table+" ") + ")"
 	}
-	query := "SELECT count() FROM system.processes WHERE query_kind = 'Insert' AND current_database = {database:String} " +
+	query := "SELECT count() FROM " + c.everywhere("system.processes") + " WHERE query_kind = 'Insert' AND current_database = {database:String} " +
 		"AND (" + strings.Join(append(begin, "false"), " OR ") + ")"
 	for {
 		var running uint64

@@ -17,7 +17,8 @@ var insertSettings = driver.Settings{
 	// Rows with equal keys are replaced when they are merged, or read with FINAL. Replacing them within a block as
 	// well costs a seventh of the engine's time and hardly ever finds any.
 	"optimize_on_insert": 0,
-	// After a table was emptied, the same blocks must be accepted again.
+	// After a table was emptied, the same blocks must be accepted again. In a cluster, too, a row that is written twice is
+	// one row by its key, so an insert whose outcome is unknown is made again without a token to know it by.
 	"insert_deduplicate": 0,
 	// A batch may contain documents of any number of months, and each month is a partition of its own.
 	"max_partitions_per_insert_block": 0,
@@ -36,6 +37,10 @@ type Column struct {
 // Insert writes a block of rows. When it returns without an error, every reader sees them. After an error the rows may
 // or may not be there.
 func (c *Conn) Insert(ctx context.Context, table string, columns []Column) error {
+	return c.retried(ctx, func() error { return c.insert(ctx, table, columns) })
+}
+
+func (c *Conn) insert(ctx context.Context, table string, columns []Column) error {
 	names := make([]string, len(columns))
 	types := make([]driver.ColumnNameAndType, len(columns))
 	for i, col := range columns {

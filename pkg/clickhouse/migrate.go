@@ -87,6 +87,9 @@ func (c *Conn) createDatabase(ctx context.Context) error {
 	if err := c.checkVersion(ctx, conn); err != nil {
 		return err
 	}
+	if err := c.checkCluster(ctx, conn); err != nil {
+		return err
+	}
 	var count uint64
 	err = conn.QueryRow(queryContext(ctx, nil, Parameters{"database": c.database}),
 		"SELECT count() FROM system.databases WHERE name = {database:String}").Scan(&count)
@@ -96,7 +99,8 @@ func (c *Conn) createDatabase(ctx context.Context) error {
 	if count > 0 { // a user who may not create databases can work with an existing one
 		return nil
 	}
-	if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+identifier(c.database)+" ENGINE = Atomic"); err != nil {
+	create := OnCluster("CREATE DATABASE IF NOT EXISTS "+identifier(c.database)+" ENGINE = Atomic", c.cluster)
+	if err := conn.Exec(ctx, create); err != nil {
 		return c.explain(ctx, "create the database", err)
 	}
 	return nil

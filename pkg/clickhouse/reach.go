@@ -9,9 +9,9 @@ import (
 // reachTimeout bounds how long Reach waits for an answer.
 const reachTimeout = 10 * time.Second
 
-// Reach asks whether a server answers at an address, and changes nothing.
-func Reach(ctx context.Context, address string) error {
-	conn, err := Open(address)
+// Reach asks whether a server answers at an address, and has the cluster if one is named. It changes nothing.
+func Reach(ctx context.Context, address, cluster string) error {
+	conn, err := OpenIn(address, cluster)
 	if err != nil {
 		return err
 	}

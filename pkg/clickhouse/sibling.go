@@ -18,7 +18,7 @@ func (c *Conn) Sibling(suffix string) (*Conn, error) {
 	}
 	return &Conn{
 		failures: c.failures, conn: conn, database: options.Auth.Database, user: c.user, address: c.address,
-		server: c.server,
+		cluster: c.cluster, server: c.server,
 	}, nil
 }
 
@@ -29,7 +29,8 @@ func (c *Conn) DropDatabase(ctx context.Context) error {
 		return c.explain(ctx, "connect", err)
 	}
 	defer conn.Close()
-	if err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+identifier(c.database)+" SYNC"); err != nil {
+	drop := OnCluster("DROP DATABASE IF EXISTS "+identifier(c.database)+" SYNC", c.cluster)
+	if err := conn.Exec(ctx, drop); err != nil {
 		return c.explain(ctx, "drop the database", err)
 	}
 	return nil
@@ -56,7 +57,8 @@ func (c *Conn) Qualified(table string) string {
 }
 
 // Exchange swaps a table of this database with the one of the same name in a sibling, at one moment: every query reads
-// either of them whole. Both databases must have the engine Atomic. A table keeps its UUID.
+// either of them whole. Both databases must have the engine Atomic. A table keeps its UUID. In a cluster it is one moment
+// for each replica, not for all of them.
 func (c *Conn) Exchange(ctx context.Context, sibling *Conn, table string) error {
 	return c.Exec(ctx, "EXCHANGE TABLES "+c.Qualified(table)+" AND "+sibling.Qualified(table), nil, nil)
 }

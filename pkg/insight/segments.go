@@ -186,10 +186,15 @@ func (v *Version) Create(ctx context.Context, conn *clickhouse.Conn) error {
 	for _, c := range described {
 		columns = append(columns, c.Name+" "+c.Type)
 	}
+	return conn.Exec(ctx, v.definition(columns), nil, nil)
+}
+
+// definition creates the table with columns, each a name and a type.
+func (v *Version) definition(columns []string) string {
 	order := slices.Concat([]string{"_rollup"}, columnNames(v.keys), []string{placeColumns})
-	return conn.Exec(ctx, fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (%s) ENGINE = ReplacingMergeTree(_upto)
+	return fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (%s) ENGINE = ReplacingMergeTree(_upto)
 		ORDER BY (%s) SETTINGS allow_nullable_key = 1, fsync_after_insert = 1, fsync_part_directory = 1`,
-		v.Table, strings.Join(columns, ", "), strings.Join(order, ", ")), nil, nil)
+		v.Table, strings.Join(columns, ", "), strings.Join(order, ", "))
 }
 
 // Fill computes the events of intervals from the mirror, which must have all of them, in one statement. It begins at

@@ -18,7 +18,7 @@ func (s *Stack) startClickHouse(ctx, background context.Context) error {
 	case NoClickHouse:
 		return nil
 	default:
-		if err := clickhouse.Reach(ctx, s.cfg.ClickHouse); err != nil {
+		if err := clickhouse.Reach(ctx, s.cfg.ClickHouse, ""); err != nil {
 			return fmt.Errorf("%w\nStart it, or name another with --clickhouse; --clickhouse %s runs without reports", err,
 				NoClickHouse)
 		}

@@ -22,6 +22,8 @@ type Config struct {
 	run.Service
 	// ClickHouse is the address of the mirror's database.
 	ClickHouse string
+	// ClickHouseCluster is the cluster of its replicas; empty: it is one server.
+	ClickHouseCluster string
 	// FlushInterval and FlushRows bound a batch; 0: the mirror's defaults.
 	FlushInterval time.Duration
 	FlushRows     int
@@ -34,7 +36,7 @@ type Config struct {
 
 // Run mirrors the log into ClickHouse, and computes insights, until ctx is done.
 func Run(ctx context.Context, cfg Config) error {
-	conn, err := clickhouse.Open(cfg.ClickHouse)
+	conn, err := clickhouse.OpenIn(cfg.ClickHouse, cfg.ClickHouseCluster)
 	if err != nil {
 		return err
 	}
@@ -97,13 +99,14 @@ func Program() run.Program {
 		Name:  "analytics-projector",
 		Flags: cfg.register,
 		Validate: func(run.Service) error {
-			return errors.Join(clickhouse.CheckAddress(cfg.ClickHouse), analytics.CheckBatch(cfg.FlushInterval, cfg.FlushRows))
+			return errors.Join(clickhouse.CheckAddress(cfg.ClickHouse, cfg.ClickHouseCluster),
+				analytics.CheckBatch(cfg.FlushInterval, cfg.FlushRows))
 		},
 		Run: func(ctx context.Context, s run.Service) error {
 			cfg.Service = s
 			return Run(ctx, cfg)
 		},
-		Check: func(ctx context.Context) error { return clickhouse.Reach(ctx, cfg.ClickHouse) },
+		Check: func(ctx context.Context) error { return clickhouse.Reach(ctx, cfg.ClickHouse, cfg.ClickHouseCluster) },
 		Jobs:  map[string]run.Program{"replay": replayProgram()},
 		Help: "analytics-projector replay computes an insight over the history, and ends: " +
 			"see analytics-projector replay --help.\n",
@@ -114,6 +117,7 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&cfg.ClickHouse, "clickhouse", "http://127.0.0.1:8123/holdfast", "`address` of ClickHouse: "+
 		"http(s)://user:password@host:8123/database, or clickhouse://user:password@host:9000/database, "+
 		"with ?secure=true for TLS; ?ca=FILE names the CA where it is not one of the machine's")
+	fs.StringVar(&cfg.ClickHouseCluster, "clickhouse-cluster", "", clickhouse.ClusterUsage)
 	fs.DurationVar(&cfg.FlushInterval, "flush-interval", analytics.DefaultFlushInterval, "how long rows wait for others "+
 		"before they are written; on a busy log they may wait for up to 1.2s")
 	fs.IntVar(&cfg.FlushRows, "flush-rows", analytics.DefaultFlushRows,

@@ -73,8 +73,12 @@ func replayProgram() run.Program {
 			job.cfg.Service = s
 			return job.run(ctx)
 		},
-		Validate: func(run.Service) error { return clickhouse.CheckAddress(job.cfg.ClickHouse) },
-		Check:    func(ctx context.Context) error { return clickhouse.Reach(ctx, job.cfg.ClickHouse) },
+		Validate: func(run.Service) error {
+			return clickhouse.CheckAddress(job.cfg.ClickHouse, job.cfg.ClickHouseCluster)
+		},
+		Check: func(ctx context.Context) error {
+			return clickhouse.Reach(ctx, job.cfg.ClickHouse, job.cfg.ClickHouseCluster)
+		},
 	}
 }
 
@@ -158,10 +162,10 @@ func (j *replayJob) run(ctx context.Context) error {
 	if err := run.Check(ctx, j.cfg.Log); err != nil {
 		return err
 	}
-	if err := clickhouse.Reach(ctx, j.cfg.ClickHouse); err != nil {
+	if err := clickhouse.Reach(ctx, j.cfg.ClickHouse, j.cfg.ClickHouseCluster); err != nil {
 		return err
 	}
-	conn, err := clickhouse.Open(j.cfg.ClickHouse)
+	conn, err := clickhouse.OpenIn(j.cfg.ClickHouse, j.cfg.ClickHouseCluster)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type Config struct {
 	DataDir string
 	// ClickHouse is the address of the mirror; empty: there are no reports.
 	ClickHouse string
+	// ClickHouseCluster is the cluster of its replicas; empty: it is one server.
+	ClickHouseCluster string
 }
 
 // Run serves every read until ctx is done.
@@ -89,7 +91,7 @@ func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*v
 		Client: client, Layout: layout, Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
 	})
 	if err == nil && cfg.ClickHouse != "" {
-		if v.clickHouse, err = clickhouse.Open(cfg.ClickHouse); err == nil {
+		if v.clickHouse, err = clickhouse.OpenIn(cfg.ClickHouse, cfg.ClickHouseCluster); err == nil {
 			err = v.clickHouse.Measure(cfg.Registry)
 		}
 	}
@@ -135,13 +137,13 @@ func Program() run.Program {
 			if cfg.ClickHouse == "" {
 				return nil
 			}
-			return clickhouse.CheckAddress(cfg.ClickHouse)
+			return clickhouse.CheckAddress(cfg.ClickHouse, cfg.ClickHouseCluster)
 		},
 		Check: func(ctx context.Context) error {
 			if cfg.ClickHouse == "" {
 				return nil
 			}
-			return clickhouse.Reach(ctx, cfg.ClickHouse)
+			return clickhouse.Reach(ctx, cfg.ClickHouse, cfg.ClickHouseCluster)
 		},
 	}
 }
@@ -151,4 +153,5 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"folder of the order view; it is built again from the log when it is gone")
 	fs.StringVar(&cfg.ClickHouse, "clickhouse", "", "`address` of the ClickHouse that analytics-projector fills, "+
 		"written as it is there; without it there are no reports and no replays")
+	fs.StringVar(&cfg.ClickHouseCluster, "clickhouse-cluster", "", clickhouse.ClusterUsage)
 }

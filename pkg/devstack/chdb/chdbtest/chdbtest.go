@@ -113,3 +113,16 @@ func drop(t testing.TB, address string) {
 func DatabaseOn(server *chdb.Server) string {
 	return server.URL(fmt.Sprintf("test_%d", databaseCount.Add(1)))
 }
+
+// Parses fails the test unless the engine can read a statement. It does not run it.
+func Parses(t testing.TB, conn *clickhouse.Conn, statement string) {
+	t.Helper()
+	if err := conn.Migrate(context.Background(), &clickhouse.Migrations{}); err != nil { // it needs its database
+		t.Fatal(err)
+	}
+	err := conn.Each(context.Background(), "SELECT formatQuery({statement:String})", nil,
+		clickhouse.Parameters{"statement": statement}, func(rows clickhouse.Rows) error { return rows.Scan(new(string)) })
+	if err != nil {
+		t.Errorf("%v\n%s", err, statement)
+	}
+}
