@@ -82,6 +82,10 @@ test-chaos: build ## All attacks in full, on the embedded broker, Apache Kafka a
 	HOLDFAST_TEST_KAFKA=127.0.0.1:19092,127.0.0.1:19093,127.0.0.1:19094 $(CHAOS) -timeout 1h -run Broker || status=$$?; \
 	CLEAN=1 scripts/kafka.sh down; exit $$status
 
+.PHONY: test-upgrade
+test-upgrade: ## Replace a former version's programs by these while orders are placed (FROM=commit; needs the history)
+	@former=$$(scripts/former.sh $(FROM)) && HOLDFAST_TEST_FORMER=$$former $(CHAOS) -timeout 15m -run Upgrade
+
 .PHONY: test-contract
 test-contract: build ## Hold a running server to schemas/openapi.yaml with generated requests (EXAMPLES=300 for a night)
 	@EXAMPLES=$(EXAMPLES) SEED=$(SEED) scripts/contract.sh

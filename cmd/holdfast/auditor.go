@@ -118,7 +118,7 @@ func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 		return err
 	}
 	defer client.Close()
-	if err := service.PrivateFolder(f.dir); err != nil {
+	if err := service.PlatformFolder(f.dir, cfg.Env, cfg.TopicPrefix); err != nil {
 		return err
 	}
 	server, err := run.NewServer(logger, registry, httpapi.HostsOf(f.listen, nil), nil)

@@ -83,6 +83,7 @@ func waitUntil(t testing.TB, limit time.Duration, condition func() bool, failure
 type process struct {
 	t         testing.TB
 	path      string
+	newArgs   []string // of a former version: those that it gets with the upgrade
 	args      []string
 	httpAddr  string
 	adminAddr string // of metrics; empty: not asked

@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
-	if err := service.PrivateFolder(cfg.DataDir); err != nil {
+	if err := service.PlatformFolder(cfg.DataDir, cfg.Log.Env, cfg.Log.TopicPrefix); err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
 	node, err := shard.Start(ctx, shard.Config{

@@ -76,7 +76,7 @@ type views struct {
 
 // openViews opens the read models.
 func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*views, error) {
-	if err := service.PrivateFolder(cfg.DataDir); err != nil {
+	if err := service.PlatformFolder(cfg.DataDir, cfg.Log.Env, cfg.Log.TopicPrefix); err != nil {
 		return nil, err
 	}
 	orders, err := orderview.Open(orderview.Config{
