@@ -78,7 +78,8 @@ func TestTheAuditorFollowsAPlatform(t *testing.T) {
 	if n := answer.Auditor.Violations["ENV"]; n != 1 || len(answer.Auditor.Violations) != 1 {
 		t.Errorf("it finds %v", answer.Auditor.Violations)
 	}
-	if metrics := metricsAt(t, ctx, admin); !strings.Contains(metrics, `holdfast_verify_violations_total{invariant="ENV"} 1`) {
+	metrics := metricsAt(t, ctx, admin)
+	if !strings.Contains(metrics, `holdfast_verify_violations_total{invariant="ENV"} 1`) {
 		t.Errorf("the metrics are\n%s", metrics)
 	}
 	stop()

@@ -158,7 +158,8 @@ func printExported(out io.Writer, e *backup.Exported, took time.Duration) error 
 	if e.ResumedRecords > 0 {
 		resumed = fmt.Sprintf(", %s of them by an export that was ended", count(e.ResumedRecords))
 	}
-	_, err := fmt.Fprintf(out, "%s: %s records%s, %s bytes (%.0f a record, uncompressed %.0f) in %.1f s, %s records/s\nSHA-256 %s\n",
+	_, err := fmt.Fprintf(out, "%s: %s records%s, %s bytes (%.0f a record, uncompressed %.0f) in %.1f s, "+
+		"%s records/s\nSHA-256 %s\n",
 		e.Path, count(e.Footer.Records), resumed, count(e.ArchiveBytes), perRecord(e.ArchiveBytes, e.Footer.Records),
 		perRecord(e.Footer.Bytes, e.Footer.Records), took.Seconds(), perSecond(e.Footer.Records-e.ResumedRecords, took),
 		e.Footer.SHA256)
@@ -170,8 +171,8 @@ func printImported(out io.Writer, i *backup.Imported, took time.Duration) error 
 	if i.ResumedRecords > 0 {
 		resumed = fmt.Sprintf(", %s of them by an import that was ended", count(i.ResumedRecords))
 	}
-	_, err := fmt.Fprintf(out, "%s records%s in %.1f s, %s records/s. The platform can be used: start its services, with empty "+
-		"data folders and another ClickHouse database, or an empty one.\n",
+	_, err := fmt.Fprintf(out, "%s records%s in %.1f s, %s records/s. The platform can be used: start its services, "+
+		"with empty data folders and another ClickHouse database, or an empty one.\n",
 		count(i.Footer.Records), resumed, took.Seconds(), perSecond(i.Footer.Records-i.ResumedRecords, took))
 	return err
 }

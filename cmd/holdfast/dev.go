@@ -76,7 +76,8 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 	}
 	progress := newStartProgress(c.ErrOrStderr())
 	stack, err := stack.Start(c.Context(), stack.Config{
-		Dir: f.dir, Listen: f.listen, AdminListen: f.admin(), AllowedHosts: f.allowedHosts, KafkaListen: f.kafkaListen, Log: log,
+		Dir: f.dir, Listen: f.listen, AdminListen: f.admin(), AllowedHosts: f.allowedHosts, KafkaListen: f.kafkaListen,
+		Log:        log,
 		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
 		Waiting: progress.waiting, Logger: slog.New(service.Traced(slog.NewJSONHandler(logFile, nil))),

@@ -18,7 +18,8 @@ func TestDevReportsAComponentThatStops(t *testing.T) {
 	defer cancel()
 	read, written := io.Pipe()
 	root := newRootCommand()
-	root.SetArgs([]string{"dev", "--kafka", kafka, "--clickhouse", "off", "--listen", "127.0.0.1:0", "--admin-listen", "off", "--dir", t.TempDir()})
+	root.SetArgs([]string{"dev", "--kafka", kafka, "--clickhouse", "off", "--listen", "127.0.0.1:0",
+		"--admin-listen", "off", "--dir", t.TempDir()})
 	root.SetOut(written)
 	ended := make(chan error, 1)
 	go func() {

@@ -268,7 +268,8 @@ func printMoves(out io.Writer, now *layoutShown, to eventlog.Layout) error {
 			moved++
 		}
 	}
-	_, err := fmt.Fprintf(out, "\n%d of %d partitions get another shard. Data does not move.\n\n", moved, to.PartitionCount)
+	_, err := fmt.Fprintf(out, "\n%d of %d partitions get another shard. Data does not move.\n\n",
+		moved, to.PartitionCount)
 	return err
 }
 

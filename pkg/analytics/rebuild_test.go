@@ -581,8 +581,8 @@ func (f *fixture) lettersOf(place string) (n int) {
 	return n
 }
 
-// A letter is retried while a rebuild swaps the mirror, whose program cannot decode the event. Whenever that happens, the
-// mirror in use has its rows in the end, or it is a dead letter.
+// A letter is retried while a rebuild swaps the mirror, whose program cannot decode the event. Whenever that happens,
+// the mirror in use has its rows in the end, or it is a dead letter.
 func TestARetryWhileTheMirrorIsSwapped(t *testing.T) {
 	for name, settledIn := range map[string]analytics.RebuildState{
 		"rows before the swap, and settled after it": {},

@@ -63,7 +63,8 @@ func source(t *testing.T) *logtest.Log {
 	if err != nil {
 		t.Fatal(err)
 	}
-	decision := fmt.Sprintf(`{"id":"d1","type":"replay_created","new_member":{"x":1},"created":{"definition":"d","pinned":%q}}`,
+	decision := fmt.Sprintf(`{"id":"d1","type":"replay_created","new_member":{"x":1},`+
+		`"created":{"definition":"d","pinned":%q}}`,
 		eventlog.PositionOf(ends).String())
 	log.Write(eventlog.TopicInsights, 0, "", []byte(decision))
 	commit(t, log, 1, 200, 25)
@@ -161,7 +162,8 @@ func sameLog(t *testing.T, log *logtest.Log, c *eventlog.Client) {
 		NewMember json.RawMessage `json:"new_member"`
 		Created   struct{ Definition, Pinned string }
 	}
-	if err := json.Unmarshal(decisions[0], &d); err != nil || string(d.NewMember) != `{"x":1}` || d.Created.Definition != "d" {
+	if err := json.Unmarshal(decisions[0], &d); err != nil || string(d.NewMember) != `{"x":1}` ||
+		d.Created.Definition != "d" {
 		t.Errorf("the decision is %s: %v", decisions[0], err)
 	}
 	former, err := log.Client.ReadDecisions(t.Context())
@@ -221,7 +223,8 @@ func TestAnArchiveRestoresTheLog(t *testing.T) {
 	if err != nil || id.Incarnation == "" || id.Incarnation != imported.Incarnation || id.Env != c.Config().Env {
 		t.Errorf("%+v, %v; imported %+v", id, err, imported)
 	}
-	if l, err := c.EnsurePlatform(log.Ctx, eventlog.Layout{PartitionCount: 1, ShardCount: 1}); err != nil || l != log.Layout {
+	if l, err := c.EnsurePlatform(log.Ctx, eventlog.Layout{PartitionCount: 1, ShardCount: 1}); err != nil ||
+		l != log.Layout {
 		t.Errorf("a service finds %+v: %v", l, err)
 	}
 	var notEmpty *eventlog.NotEmptyError
@@ -355,11 +358,12 @@ func TestPlatformsThatCannotBeRestoredTo(t *testing.T) {
 	sameLog(t, log, same.Client)
 }
 
-// An import that is ended between any two of its transactions goes on, and writes each record once. Services are refused
-// meanwhile, and so is another archive.
+// An import that is ended between any two of its transactions goes on, and writes each record once. Services are
+// refused meanwhile, and so is another archive.
 func TestAnImportGoesOn(t *testing.T) {
 	log := source(t)
-	exported, err := backup.ExportFile(log.Ctx, backup.InChunksOf(20, backup.ExportConfig{Client: log.Client}), t.TempDir())
+	exported, err := backup.ExportFile(log.Ctx, backup.InChunksOf(20, backup.ExportConfig{Client: log.Client}),
+		t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,8 @@ type export struct {
 }
 
 func newExport(cfg ExportConfig) *export {
-	return &export{cfg: cfg, out: newFrameWriter(nil), next: eventlog.Offsets{}, chunkRecords: cmp.Or(cfg.chunkRecords, maxChunkRecords)}
+	return &export{cfg: cfg, out: newFrameWriter(nil), next: eventlog.Offsets{}, chunkRecords: cmp.Or(cfg.chunkRecords,
+		maxChunkRecords)}
 }
 
 // resume reads what an export that was ended has written, and cuts off what is not whole.
@@ -220,7 +221,7 @@ func (e *export) run(ctx context.Context, flush func() error) (*Exported, error)
 	if err != nil {
 		return nil, err
 	}
-	defer encoder.Close()
+	defer func() { _ = encoder.Close() }() // it has no writer
 	end := func() error {
 		if e.records == 0 {
 			return nil

@@ -123,8 +123,8 @@ type DamagedError struct {
 
 // Error implements error.
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("the archive cannot be used: %s (at byte %d). Nothing was written. Use another copy of it, or export "+
-		"the log again", e.What, e.Offset)
+	return fmt.Sprintf("the archive cannot be used: %s (at byte %d). Nothing was written. Use another copy of it, or "+
+		"export the log again", e.What, e.Offset)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

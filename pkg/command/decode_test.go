@@ -128,7 +128,8 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{SetSafetyStock, `{"quantity":0}`, inventory.SetSafetyStock{Location: "main"}, 0},
 		{SetBackorderLimit, `{"limit":7}`, inventory.SetBackorderLimit{Limit: 7}, 0},
 	} {
-		o, s, occurred, err := Decode(test.typ, testOrderID, "k", []byte(test.body), receivedAt, Options{PaymentWindow: time.Hour})
+		o, s, occurred, err := Decode(test.typ, testOrderID, "k", []byte(test.body), receivedAt,
+			Options{PaymentWindow: time.Hour})
 		var got any = s
 		if o != nil {
 			got = o
@@ -349,7 +350,8 @@ func TestTheFutureHasNotHappened(t *testing.T) {
 		-time.Hour: "", limits.MaxFuture: "", limits.MaxFuture + time.Microsecond: "invalid_occurred_at",
 	} {
 		at := time.UnixMicro(receivedAt).Add(ahead).UTC().Format(time.RFC3339Nano)
-		_, _, _, err := Decode(ReceiveStock, "A1", "k", []byte(`{"quantity":1,"occurred_at":"`+at+`"}`), receivedAt, Options{})
+		_, _, _, err := Decode(ReceiveStock, "A1", "k", []byte(`{"quantity":1,"occurred_at":"`+at+`"}`), receivedAt,
+			Options{})
 		var p *problem.Problem
 		errors.As(err, &p)
 		if (code == "") != (err == nil) || err != nil && (p == nil || p.Code != code ||

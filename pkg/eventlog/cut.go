@@ -67,7 +67,8 @@ func (c *Client) PinEnds(ctx context.Context, layout Layout) (Offsets, error) {
 		}
 		hold = min(2*hold, longestHold)
 	}
-	return nil, fmt.Errorf("not every shard said where its last transaction ends: %d replicas of order-api run, and one of "+
+	return nil, fmt.Errorf("not every shard said where its last transaction ends: %d replicas of order-api run, and "+
+		"one of "+
 		"them is of an earlier release, or a shard is not served (holdfast layout show); see to that, and run this again",
 		len(replicas))
 }

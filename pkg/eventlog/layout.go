@@ -86,8 +86,8 @@ func (l Layout) Next(shardCount int32) Layout {
 	return Layout{Generation: l.Generation + 1, PartitionCount: l.PartitionCount, ShardCount: shardCount}
 }
 
-// MoveLayout appends the layout after from. It does nothing where that is done already, and returns ErrLayoutMoved where
-// the layout is another one.
+// MoveLayout appends the layout after from. It does nothing where that is done already, and returns ErrLayoutMoved
+// where the layout is another one.
 func (c *Client) MoveLayout(ctx context.Context, from, to Layout) error {
 	_, err := c.appendLayout(ctx, func(history []Layout, env string) (Layout, bool, error) {
 		if len(history) == 0 {

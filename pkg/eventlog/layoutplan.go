@@ -108,8 +108,8 @@ func (c *Client) PlanOf(ctx context.Context) (*LayoutInUseError, error) {
 	return last, nil
 }
 
-// WritePlan says that a change is being made; say it again every PlanRefresh. It makes the partitions that the shards of
-// the new layout announce themselves in.
+// WritePlan says that a change is being made; say it again every PlanRefresh. It makes the partitions that the shards
+// of the new layout announce themselves in.
 func (c *Client) WritePlan(ctx context.Context, plan LayoutPlan) error {
 	if err := plan.To.Validate(); err != nil {
 		return err
@@ -173,8 +173,8 @@ func (c *Client) FollowLayout(ctx context.Context) (*LayoutFollower, error) {
 	return &LayoutFollower{f}, nil
 }
 
-// Next waits for news. After any error but the context's, close the follower and start a new one. Records that it cannot
-// read are those of a newer release, and are passed over.
+// Next waits for news. After any error but the context's, close the follower and start a new one. Records that it
+// cannot read are those of a newer release, and are passed over.
 func (f *LayoutFollower) Next(ctx context.Context) ([]LayoutNews, error) {
 	recs, _, err := f.Poll(ctx)
 	if err != nil {
@@ -185,7 +185,7 @@ func (f *LayoutFollower) Next(ctx context.Context) ([]LayoutNews, error) {
 		n := LayoutNews{Age: time.Since(time.UnixMicro(recs[i].TimestampMicros)), AtMicros: recs[i].TimestampMicros}
 		if recs[i].Topic == TopicLayout {
 			var l layoutRecord
-			if json.Unmarshal(recs[i].Value, &l) != nil || l.Layout.Validate() != nil {
+			if json.Unmarshal(recs[i].Value, &l) != nil || l.Validate() != nil {
 				continue
 			}
 			n.Layout = &l.Layout
@@ -207,8 +207,8 @@ func (c *Client) LayoutHistory(ctx context.Context) ([]Layout, error) {
 	return history, err
 }
 
-// ShardGroup is the name of the group that spreads the shards of a generation over the replicas. Each generation has its
-// own, so that the next one's shards are spread before they are needed.
+// ShardGroup is the name of the group that spreads the shards of a generation over the replicas. Each generation has
+// its own, so that the next one's shards are spread before they are needed.
 func ShardGroup(generation uint32) string {
 	if generation <= 1 {
 		return "shards"

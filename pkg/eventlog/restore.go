@@ -47,8 +47,8 @@ type RestoreUnderWayError struct{ State RestoreState }
 
 // Error says what to do.
 func (e *RestoreUnderWayError) Error() string {
-	return fmt.Sprintf("an archive is being imported into this platform: %s began at %s, %d records so far. Wait until that "+
-		"has ended; if it was ended, run the same holdfast log import again, which goes on where it was",
+	return fmt.Sprintf("an archive is being imported into this platform: %s began at %s, %d records so far. Wait "+
+		"until that has ended; if it was ended, run the same holdfast log import again, which goes on where it was",
 		e.State.By, e.State.At.UTC().Format(time.RFC3339), e.State.Records)
 }
 
@@ -117,8 +117,7 @@ func (c *Client) BeginRestore(
 	ctx context.Context, archive uuid.UUID, layouts []Layout, by string,
 ) (_ *Restorer, err error) {
 	r := &Restorer{client: c, layouts: layouts}
-	state, err := r.check(ctx, archive)
-	if err != nil {
+	if _, err := r.check(ctx, archive); err != nil {
 		return nil, err
 	}
 	for _, topic := range []string{TopicRestore, TopicLayout} {
@@ -142,7 +141,8 @@ func (c *Client) BeginRestore(
 		return nil, initFailed(id, err)
 	}
 	// Only now is nobody else writing: another import may have written since.
-	if state, err = r.check(ctx, archive); err != nil {
+	state, err := r.check(ctx, archive)
+	if err != nil {
 		return nil, err
 	}
 	if state != nil {
@@ -359,10 +359,11 @@ func (r *Restorer) end() error {
 
 func restoreFailed(err error) error {
 	if isFenced(err) || errors.Is(err, kerr.UnknownProducerID) {
-		return fmt.Errorf("another import into this platform has begun, or the broker ended a transaction that took too long; "+
-			"run the import again, and only once at a time: %w", err)
+		return fmt.Errorf("another import into this platform has begun, or the broker ended a transaction that took too "+
+			"long; run the import again, and only once at a time: %w", err)
 	}
-	return fmt.Errorf("the brokers did not take a part of the archive; run the import again, which goes on where it was: %w",
+	return fmt.Errorf("the brokers did not take a part of the archive; run the import again, which goes on where it "+
+		"was: %w",
 		err)
 }
 

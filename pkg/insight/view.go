@@ -24,10 +24,10 @@ type View struct {
 	SQL  string
 }
 
-// Views are those of a version. Each row has other keys, and columns are the keys and then the measures, so that no tool
-// adds up what is kept twice. A version with several rollups has one view for each, such as
-// insight_revenue_by_month_country_currency; any other has one, such as insight_rfm. Money is a Decimal in units of the
-// currency, and what has no value is NULL.
+// Views are those of a version. Each row has other keys, and columns are the keys and then the measures, so that no
+// tool adds up what is kept twice. A version with several rollups has one view for each, such as
+// insight_revenue_by_month_country_currency; any other has one, such as insight_rfm. Money is a Decimal in units of
+// the currency, and what has no value is NULL.
 func (v *Version) Views() []View {
 	if v.Entity != nil {
 		entities := v.first.merged(v.merged, v.first.Keys).query(v.kept(v.rollups[0], "", nil, nil))

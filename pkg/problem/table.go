@@ -76,8 +76,8 @@ var rows = []Row{
 	{
 		Code: "invalid_occurred_at", Status: http.StatusBadRequest,
 		Title: "The time is not valid",
-		Cause: "The time is not RFC 3339, outside of the years 1970 to 2199, or more than 24 hours after the server's clock: " +
-			"it is the time when something has happened.",
+		Cause: "The time is not RFC 3339, outside of the years 1970 to 2199, or more than 24 hours after the server's " +
+			"clock: it is the time when something has happened.",
 		Remedy: "Correct the time. If it is right, set the clock of the server.",
 	},
 	{
@@ -141,8 +141,8 @@ var rows = []Row{
 		Title: "The position or the cursor is of another log",
 		Cause: "The position or the cursor was answered before the platform was restored from a backup, or by another " +
 			"platform. It means nothing here.",
-		Remedy: "Forget stored positions and cursors, and read again without them: a list from its start. Whether the newest " +
-			"commands before the restore are in the log, the same command with the same Idempotency-Key tells.",
+		Remedy: "Forget stored positions and cursors, and read again without them: a list from its start. Whether the " +
+			"newest commands before the restore are in the log, the same command with the same Idempotency-Key tells.",
 	},
 	{
 		Code: InvalidParameter, Status: http.StatusBadRequest,

@@ -92,8 +92,8 @@ func TestAnswersStayWhileTheMirrorIsMadeAnew(t *testing.T) {
 	p.says(r.ID)
 }
 
-// The view of an insight is that of the live version. It follows a promotion, a rollback and another table, and goes with
-// the insight. What somebody else has made stays.
+// The view of an insight is that of the live version. It follows a promotion, a rollback and another table, and goes
+// with the insight. What somebody else has made stays.
 func TestTheViewOfAnInsightIsThatOfTheLiveVersion(t *testing.T) {
 	p := newPlatform(t)
 	p.sell(100)

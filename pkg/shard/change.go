@@ -36,8 +36,8 @@ type Owner struct {
 	ID         [16]byte `json:"-"`
 	// Address is where other replicas reach it; empty: nobody has announced itself, or it cannot be reached.
 	Address string `json:"owner,omitempty"`
-	// Since is when it acquired the shard, and AnnouncedAt when it was last heard of: an idle owner announces itself once a
-	// minute. They are zero where there is none.
+	// Since is when it acquired the shard, and AnnouncedAt when it was last heard of: an idle owner announces itself once
+	// a minute. They are zero where there is none.
 	Since       time.Time `json:"since,omitzero"`
 	AnnouncedAt time.Time `json:"announced_at,omitzero"`
 }

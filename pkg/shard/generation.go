@@ -285,14 +285,14 @@ func (r *Replica) report(ctx context.Context) error {
 		r.dropNext("whoever planned it was not heard of for " + eventlog.PlanLease.String())
 		return nil
 	}
-	lag, ready := r.next.prepared(ctx)
+	lag, ready := r.next.prepared()
 	return r.client.ReportPreparation(ctx,
 		eventlog.Preparation{Plan: r.plan, Replica: r.replica, LagRecords: lag, Ready: ready})
 }
 
-// prepared is how many records of the log the checkpoints have still to read, and whether each has been at the log's end
-// once. Without standbys there is nothing to prepare.
-func (n *Node) prepared(ctx context.Context) (lag int64, ready bool) {
+// prepared is how many records of the log the checkpoints have still to read, and whether each has been at the log's
+// end once. Without standbys there is nothing to prepare.
+func (n *Node) prepared() (lag int64, ready bool) {
 	ready = n.group.Joined()
 	if n.cfg.StandbyEvery == 0 {
 		return 0, ready

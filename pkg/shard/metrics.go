@@ -174,7 +174,8 @@ func (m *metrics) noteRunner(label string, r *runner) {
 	m.unsettledAge.WithLabelValues(label).Set(sinceNanos(now, r.pulse.unsettled.Load()).Seconds())
 }
 
-// noteStandby tells when the standby of a shard last had all of the log, in Unix nanoseconds; 0: there is none that had.
+// noteStandby tells when the standby of a shard last had all of the log, in Unix nanoseconds; 0: there is none that
+// had.
 func (m *metrics) noteStandby(label string, current int64) {
 	if current == 0 {
 		m.standbyAge.DeleteLabelValues(label)

@@ -86,8 +86,8 @@ func TestRefusalsThatNobodyRecordedBindEverythingOlder(t *testing.T) {
 	}
 }
 
-// What an owner of a former generation refused binds what may be older, of any shard, until this generation has an owner
-// that the command's replica knew of.
+// What an owner of a former generation refused binds what may be older, of any shard, until this generation has an
+// owner that the command's replica knew of.
 func TestRefusalsOfAFormerGenerationBind(t *testing.T) {
 	r, before := newRefusals(), newRefusals()
 	r.beginAt(0)

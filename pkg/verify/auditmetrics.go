@@ -79,6 +79,6 @@ func (m *auditMetrics) Collect(metrics chan<- prometheus.Metric) {
 	gauge(overdueMetric, float64(s.overdue))
 }
 
-// notFollowed are the invariants that only a verification of a whole log checks: they need the answers that clients got,
-// or ClickHouse.
+// notFollowed are the invariants that only a verification of a whole log checks: they need the answers that clients
+// got, or ClickHouse.
 var notFollowed = map[string]bool{Acknowledged: true, Replayed: true, Mirror: true}

@@ -9,10 +9,10 @@ import (
 )
 
 // Orders, stock and rows are in different partitions, which the auditor reads at different times. So what changes is
-// not compared at once, but when everything is folded that was in the log at a later moment, for as many such moments as
-// the grace has seconds. These moments are ticks. A tick asks Kafka where all partitions end, open transactions
-// included, and passes once the auditor has read that far. While Kafka does not answer, or a transaction hangs, no tick
-// passes, and nothing is compared.
+// not compared at once, but when everything is folded that was in the log at a later moment, for as many such moments
+// as the grace has seconds. These moments are ticks. A tick asks Kafka where all partitions end, open transactions
+// included, and passes once the auditor has read that far. While Kafka does not answer, or a transaction hangs, no
+// tick passes, and nothing is compared.
 
 const (
 	tickInterval = time.Second

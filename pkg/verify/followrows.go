@@ -6,8 +6,8 @@ import (
 )
 
 // The auditor reads availability rows beside the events that they follow from (I7). A row whose source offset is the
-// last that was folded of its SKU is compared at once. One that is ahead waits for the fold. One that is older cannot be
-// compared any more: of a SKU that changes without a pause the auditor sees some rows, and always the last one.
+// last that was folded of its SKU is compared at once. One that is ahead waits for the fold. One that is older cannot
+// be compared any more: of a SKU that changes without a pause the auditor sees some rows, and always the last one.
 
 // foldRow folds a record of the availability topic.
 func (c *checker) foldRow(rec *eventlog.Record) {

@@ -13,9 +13,10 @@
 //     rules and agreement.go orders against stock (I16), rows.go the availability topic (I7), acks.go the answers that
 //     clients got (I3 to I5), mirror.go, mirrorsums.go and mirrorchange.go ClickHouse (I9), and refill.go a copy of
 //     ClickHouse that is filled again (I8).
-//   - What follows: auditor.go is the service, auditview.go folds and saves, due.go compares orders and stock when nothing
-//     of them is under way, followrows.go compares rows, auditmetrics.go tells what was found; state.go, keys.go, disk.go,
-//     coding.go and marks.go keep its records on disk.
+//   - What follows: auditor.go is the service, auditview.go folds and saves, due.go compares orders and stock when
+//     nothing
+//     of them is under way, followrows.go compares rows, auditmetrics.go tells what was found; state.go, keys.go,
+//     disk.go, coding.go and marks.go keep its records on disk.
 //
 // A verification of a whole log keeps nothing between runs. In memory it has one small record of every order, SKU and
 // reservation. The auditor's memory is bounded.

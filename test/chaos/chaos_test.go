@@ -37,7 +37,8 @@ func TestKillTheEmbeddedPlatform(t *testing.T) {
 		path:     filepath.Join(bin, "holdfast"),
 		httpAddr: api,
 		args: []string{
-			"dev", "--dir", dir, "--listen", api, "--admin-listen", "off", "--kafka-listen", kafka, "--clickhouse-listen", "127.0.0.1:0",
+			"dev", "--dir", dir, "--listen", api, "--admin-listen", "off", "--kafka-listen", kafka, "--clickhouse-listen",
+			"127.0.0.1:0",
 			"--shards", "2",
 		},
 	}

@@ -52,9 +52,11 @@ func (c *cluster) startService(name string, args ...string) *process {
 	t.Helper()
 	listen, admin := freeAddress(t), freeAddress(t)
 	common := []string{
-		"--kafka", c.kafka, "--topic-prefix", c.prefix, "--env", c.log.Config.Env, "--listen", listen, "--admin-listen", admin,
+		"--kafka", c.kafka, "--topic-prefix", c.prefix, "--env", c.log.Config.Env, "--listen", listen, "--admin-listen",
+		admin,
 	}
-	p := &process{t: t, path: filepath.Join(c.bin, name), httpAddr: listen, adminAddr: admin, args: append(common, args...)}
+	p := &process{t: t, path: filepath.Join(c.bin, name), httpAddr: listen, adminAddr: admin, args: append(common,
+		args...)}
 	p.start()
 	return p
 }

@@ -83,8 +83,8 @@ func (c *cluster) written(t *testing.T, name string) (end func() (gaps []time.Du
 	}
 }
 
-// The number of shards changes under load, up and down. Clients wait for a moment, nothing that was acknowledged is lost,
-// nothing is sold twice.
+// The number of shards changes under load, up and down. Clients wait for a moment, nothing that was acknowledged is
+// lost, nothing is sold twice.
 func TestTheNumberOfShardsChangesUnderLoad(t *testing.T) {
 	c := startClusterAnywhere(t)
 	l := startLoad(t, c.bin, c.orderURLs(), handOverRate)
@@ -143,7 +143,8 @@ func TestAChangeOfTheLayoutIsKilled(t *testing.T) {
 		c.orders[round%2].awaitReady(4 * backWithin)
 		c.changed(t, shards)
 		l.awaitAcks(100)
-		t.Logf("round %d: changed %s after the kill, from generation %d to %d", round, time.Since(killed), before, generation())
+		t.Logf("round %d: changed %s after the kill, from generation %d to %d", round, time.Since(killed), before,
+			generation())
 		if layout, err := c.log.Client.ReadLayout(t.Context()); err != nil || layout.ShardCount != int32(shards) {
 			t.Errorf("the layout is %+v: %v", layout, err)
 		}

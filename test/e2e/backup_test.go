@@ -14,8 +14,8 @@ import (
 )
 
 // An archive that was exported from a platform that runs makes another platform, on an embedded broker or on a cluster,
-// of which clients see the same: orders, stock, what is under way, reports and insights. Positions and cursors of before
-// are answered 409.
+// of which clients see the same: orders, stock, what is under way, reports and insights. Positions and cursors of
+// before are answered 409.
 func TestAnArchiveMakesThePlatformAgain(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
 	file, skus := writeRetailer(t, 200)

@@ -1,6 +1,6 @@
 // Package k8s_test holds deploy/k8s to its word: manifests_test.go renders it and checks what it says, platform_test.go
-// runs it in a Kubernetes cluster while orders are placed. image_test.go makes images without Docker; load is the program
-// that places orders.
+// runs it in a Kubernetes cluster while orders are placed. image_test.go makes images without Docker; load is the
+// program that places orders.
 package k8s_test
 
 import (

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// operators are the modules that have the definitions of what the overlay production uses, with the folder in the module.
-// Strimzi is no module: crds/strimzi.yaml has what is used of it.
+// operators are the modules that have the definitions of what the overlay production uses, with the folder in the
+// module. Strimzi is no module: crds/strimzi.yaml has what is used of it.
 var operators = []struct{ module, folder string }{
 	{"sigs.k8s.io/gateway-api@v1.6.3", "config/crd/standard"},
 	{"github.com/kedacore/keda/v2@v2.21.0", "config/crd/bases"},

@@ -126,7 +126,8 @@ func startSecured(t *testing.T) *secured {
 	}
 	folder, controller := t.TempDir(), freeAddress(t)
 	settings := filepath.Join(folder, "server.properties")
-	text := strings.NewReplacer("ADDRESS", s.address, "CONTROLLER_AT", controller, "FOLDER", folder, "USERS", users).Replace(
+	text := strings.NewReplacer("ADDRESS", s.address, "CONTROLLER_AT", controller, "FOLDER", folder, "USERS",
+		users).Replace(
 		`process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@CONTROLLER_AT

@@ -51,8 +51,8 @@ type Program struct {
 	Name string
 	// Flags adds the service's own settings to those of all; nil: it has none.
 	Flags func(*flag.FlagSet)
-	// Validate says what is wrong with settings that each are right, before anything is started or reached; nil: nothing can
-	// be.
+	// Validate says what is wrong with settings that each are right, before anything is started or reached; nil: nothing
+	// can be.
 	Validate func(Service) error
 	// Run runs the service until it ends or ctx is done.
 	Run func(context.Context, Service) error

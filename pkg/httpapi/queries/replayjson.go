@@ -76,7 +76,8 @@ func decisionOf(d *catalog.Decision) decisionJSON {
 func (a *replayAPI) summaryOf(r *catalog.Replay) replayJSON {
 	j := replayJSON{
 		ReplayID: r.ID, Insight: r.Insight, Fingerprint: r.Fingerprint, Phase: r.Phase, Stalled: r.Stalled,
-		Source: r.Source, Pinned: a.incarnation.Prefixed(r.Pinned), UpTo: a.incarnation.Prefixed(r.UpTo), EventsPerSecond: r.EventsPerSecond, Promote: r.Promote,
+		Source: r.Source, Pinned: a.incarnation.Prefixed(r.Pinned), UpTo: a.incarnation.Prefixed(r.UpTo),
+		EventsPerSecond: r.EventsPerSecond, Promote: r.Promote,
 		CreatedAt: r.At, By: r.By, PromotedAt: r.PromotedAt, Filled: r.Filled, Verifying: r.Verifying,
 		Verified: r.Verified, Idle: a.service.IsIdle(r),
 	}

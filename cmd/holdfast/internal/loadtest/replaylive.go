@@ -220,8 +220,8 @@ const (
 	loadWarmup  = time.Second
 )
 
-// MeasureLoad places orders with and without replays. The closed loops come last: they place more orders than the tables
-// of insights are filled with in the meantime.
+// MeasureLoad places orders with and without replays. The closed loops come last: they place more orders than the
+// tables of insights are filled with in the meantime.
 func (r *ReplayReport) MeasureLoad(ctx context.Context, cfg LoadConfig) error {
 	l := &LoadDuringReplays{LagRate: lagRate}
 	r.Load = l

@@ -23,13 +23,15 @@ var update = flag.Bool("update", false, "write docs/metrics.md again")
 
 const pageHead = `# Metrics
 
-Every service has these at ` + "`/metrics`" + ` of its admin port (` + "`--admin-listen`" + `, see [config](config.md)), as Prometheus reads
-them, or as OpenMetrics where the scraper asks for that, with traces as exemplars. ` + "`holdfast dev`" + ` has those of all services
-at one port. Units are seconds, bytes and records. A histogram has the series ` + "`_bucket`, `_sum` and `_count`" + `.
-A gauge with the label ` + "`shard`" + ` is as of at most a second ago.
+Every service has these at ` + "`/metrics`" + ` of its admin port (` + "`--admin-listen`" + `, see
+[config](config.md)), as Prometheus reads them, or as OpenMetrics where the scraper asks for that, with traces as
+exemplars. ` + "`holdfast dev`" + ` has those of all services at one port. Units are seconds, bytes and records. A
+histogram has the series ` + "`_bucket`, `_sum` and `_count`" + `. A gauge with the label ` + "`shard`" + ` is as of at
+most a second ago.
 
 Each process also has those of Go and of the process, ` + "`go_…` and `process_…`" + `, and those of its clients of Kafka,
-` + "`holdfast_kafka_…`" + ` with the label ` + "`client`" + `: connections, requests, bytes and records, as franz-go's plugin kprom has them.
+` + "`holdfast_kafka_…`" + ` with the label ` + "`client`" + `: connections, requests, bytes and records, as franz-go's
+plugin kprom has them.
 
 This page is made from the code: ` + "`go test ./cmd/internal/run/metrics -update`" + `.
 
@@ -73,7 +75,8 @@ func TestThePageOfMetricsIsUpToDate(t *testing.T) {
 	}
 }
 
-// notMeasured are the metrics of dashboards and alerts that have no series while all is well, or are of another program.
+// notMeasured are the metrics of dashboards and alerts that have no series while all is well, or are of another
+// program.
 var notMeasured = map[string]string{
 	"holdfast_insight_failures_total":  "no fill fails here",
 	"holdfast_log_start_cut":           "no log begins late here",

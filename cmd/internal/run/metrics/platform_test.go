@@ -166,7 +166,8 @@ func (p *platform) use() {
 	}
 	for i := range orders {
 		body := fmt.Sprintf(`{"customer_id":"c-%d","currency":"GBP","payment_terms":"on_account","lines":[
-			{"sku":%q,"quantity":1,"unit_price":"2.50"},{"sku":%q,"quantity":1,"unit_price":"2.50"}]}`, i, skus[i%4], skus[(i+1)%4])
+			{"sku":%q,"quantity":1,"unit_price":"2.50"},{"sku":%q,"quantity":1,"unit_price":"2.50"}]}`,
+			i, skus[i%4], skus[(i+1)%4])
 		want(201, http.MethodPost, p.commands+"/v1/orders", body, fmt.Sprintf("Idempotency-Key: order-%d", i))
 	}
 	want(404, http.MethodPost, p.commands+"/v1/stock/none/receipts", `{"location":"main","quantity":1}`,

@@ -209,5 +209,6 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"answered 429, and streams are read more slowly. 0: an eighth of what the process may use (the container's "+
 		"limit, GOMEMLIMIT, or the machine's memory), at most 512")
 	service.DurationVar(fs, &cfg.StandbyEvery, "standby-every", DefaultStandbyEvery, 0, "how often this replica's "+
-		"checkpoints of shards that others serve follow the log, so that taking one over is quick however long its history is; 0: never")
+		"checkpoints of shards that others serve follow the log, so that taking one over is quick however long its "+
+		"history is; 0: never")
 }

@@ -18,8 +18,8 @@ import (
 )
 
 // TLS names the PEM files with which replicas authenticate each other and encrypt their streams: all of them, or none.
-// Cert and Key identify this replica, as client and as server. CA has signed the certificates of all replicas. Files that
-// change are read again, for the connections made from then on.
+// Cert and Key identify this replica, as client and as server. CA has signed the certificates of all replicas. Files
+// that change are read again, for the connections made from then on.
 type TLS struct {
 	Cert, Key, CA string
 	// Name is what the certificates of all replicas name, whatever host is called; empty: each names the host under which
