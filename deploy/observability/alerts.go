@@ -136,8 +136,8 @@ func causes() []Alert {
 			Summary: "The mirror in ClickHouse does not follow the log",
 			seen:    "The mirror has not had all of the log for a minute, or cannot write to ClickHouse.",
 			means:   "Reports and insights show the past. Orders, stock and views are not concerned.",
-			remedy: "`/readyz` of analytics-projector has ClickHouse's answer and what to do about it, such as a missing grant " +
-				"or a full disk. Without a reason there: `holdfast_mirror_flush_seconds` and the load of ClickHouse.",
+			remedy: "`/readyz` of analytics-projector has ClickHouse's answer and what to do about it, such as a missing " +
+				"grant or a full disk. Without a reason there: `holdfast_mirror_flush_seconds` and the load of ClickHouse.",
 		},
 		{
 			Name: "HoldfastDeadLetters", Severity: ticket,

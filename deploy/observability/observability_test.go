@@ -123,8 +123,8 @@ func TestProvisioningFindsTheDashboards(t *testing.T) {
 	}
 }
 
-// Prometheus' own tool checks the configuration, the rules with their tests, and the queries of the dashboards. CI has it
-// from Debian (scripts/debian.sh prometheus promtool).
+// Prometheus' own tool checks the configuration, the rules with their tests, and the queries of the dashboards. CI has
+// it from Debian (scripts/debian.sh prometheus promtool).
 func TestPromtoolTakesAllOfIt(t *testing.T) {
 	promtool := os.Getenv("HOLDFAST_TEST_PROMTOOL")
 	if promtool == "" {

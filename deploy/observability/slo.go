@@ -56,9 +56,9 @@ var objectives = []objective{
 		seen: "More than 1 of 100 flushes of a view showed an event later than a second after it was decided.",
 		means: "Clients that read without `Holdfast-Min-Position` see old stock and orders; those that read with it wait, " +
 			"and get 503 after 5 s. Commands are decided on the log, not on views: nothing is oversold.",
-		remedy: "Look at the lag of the view on the dashboard of the read side. A lag that grows: the process has too little " +
-			"CPU, or its disk is slow (the view of orders). No lag, but late events: Kafka's commits are slow, or the clocks " +
-			"of the machines differ (`holdfast_shard_clock_skew_seconds`).",
+		remedy: "Look at the lag of the view on the dashboard of the read side. A lag that grows: the process has too " +
+			"little CPU, or its disk is slow (the view of orders). No lag, but late events: Kafka's commits are slow, or " +
+			"the clocks of the machines differ (`holdfast_shard_clock_skew_seconds`).",
 		bad: []series{
 			{`holdfast_view_visible_seconds_bucket{view="orders",le="1"}`, "0+30x180"},
 			{`holdfast_view_visible_seconds_count{view="orders"}`, "0+60x180"},
@@ -74,8 +74,8 @@ var objectives = []objective{
 		errors:  `avg_over_time(holdfast:view_age:too_old[%[1]s])`,
 		seen: "A view was more than " + viewAgeLimit + " s old (`Holdfast-Age-Ms` of its answers) for more than the " +
 			"objective allows: 1 of 1,000 seconds over 30 days.",
-		means: "The view does not follow the log: it has restarted and catches up, it has stopped at a record, or Kafka does " +
-			"not say where the log ends. Answers show the view as it was.",
+		means: "The view does not follow the log: it has restarted and catches up, it has stopped at a record, or Kafka " +
+			"does not say where the log ends. Answers show the view as it was.",
 		remedy: "`/readyz` of the service says which. Catching up: wait, `holdfast_view_lag_records` falls. Stopped at a " +
 			"record: [a shard stops at a record](#a-shard-stops-at-a-record). Kafka is silent: look at the brokers.",
 		bad:  []series{{`holdfast_view_lag_seconds{view="orders"}`, "60x180"}},

@@ -174,7 +174,8 @@ func sameLog(t *testing.T, log *logtest.Log, c *eventlog.Client) {
 	if err := json.Unmarshal(former[0], &had); err != nil {
 		t.Fatal(err)
 	}
-	if before, after := countBelow(t, log.Client, had.Created.Pinned), countBelow(t, c, d.Created.Pinned); before != after {
+	before, after := countBelow(t, log.Client, had.Created.Pinned), countBelow(t, c, d.Created.Pinned)
+	if before != after {
 		t.Errorf("%d records lie before the pinned position, and did before: %d", after, before)
 	}
 }
@@ -273,7 +274,8 @@ func TestAnExportGoesOn(t *testing.T) {
 	}
 	other := logtest.New(t, eventlog.Layout{PartitionCount: 4, ShardCount: 1})
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "a"+backup.Suffix+backup.PartialSuffix), text[:len(text)-300], 0o600); err != nil {
+	partial := filepath.Join(dir, "a"+backup.Suffix+backup.PartialSuffix)
+	if err := os.WriteFile(partial, text[:len(text)-300], 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := backup.ExportFile(log.Ctx, backup.ExportConfig{Client: other.Client}, dir); err == nil ||
@@ -454,7 +456,8 @@ func TestTheGoldenArchiveIsRead(t *testing.T) {
 	if got, want := len(lines), 240; int64(got) != imported.Footer.Records-1 || got != want { // one is quarantined
 		t.Errorf("%d records, %d in the archive, want %d\n%s", got, imported.Footer.Records, want, lines[0])
 	}
-	if want := "inventory.events/0 key-1-0 1-01-01-01-0 [{ce_type [116]} {ce_none []}] 1767323041000000"; !slices.Contains(lines, want) {
+	want := "inventory.events/0 key-1-0 1-01-01-01-0 [{ce_type [116]} {ce_none []}] 1767323041000000"
+	if !slices.Contains(lines, want) {
 		t.Errorf("%q is missing; there are\n%s", want, strings.Join(lines[:3], "\n"))
 	}
 	quarantined(t, c, 2)

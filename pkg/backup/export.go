@@ -112,7 +112,7 @@ func syncFolder(dir string) error {
 // export is one export.
 type export struct {
 	cfg    ExportConfig
-	out    *frameWriter
+	out    *sectionWriter
 	header *Header
 	next   eventlog.Offsets // where to go on
 	footer Footer
@@ -126,13 +126,13 @@ type export struct {
 }
 
 func newExport(cfg ExportConfig) *export {
-	return &export{cfg: cfg, out: newFrameWriter(nil), next: eventlog.Offsets{}, chunkRecords: cmp.Or(cfg.chunkRecords,
+	return &export{cfg: cfg, out: newSectionWriter(nil), next: eventlog.Offsets{}, chunkRecords: cmp.Or(cfg.chunkRecords,
 		maxChunkRecords)}
 }
 
 // resume reads what an export that was ended has written, and cuts off what is not whole.
 func (e *export) resume(file *os.File) error {
-	r := newFrameReader(file)
+	r := newSectionReader(file)
 	if r.start() != nil {
 		return e.truncate(file, 0)
 	}

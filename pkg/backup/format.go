@@ -4,13 +4,13 @@
 // which every transaction is whole, the layouts, and the decisions about insights and quarantined records. Everything
 // else is built from these.
 //
-// A format 1 archive is a sequence of frames, so that it can be written as a stream:
+// A format 1 archive is a sequence of sections, so that it can be written as a stream:
 //
 //	"HOLDFAST-LOG" 0x0a 0x01            magic, and the version of the format
-//	frame: kind (1 byte), length of the payload (4 bytes, big-endian), payload, CRC-32C of all that (4 bytes)
+//	section: kind (1 byte), length of the payload (4 bytes, big-endian), payload, CRC-32C of all that (4 bytes)
 //	  'h'  one header, JSON (Header)
 //	  'c'  chunks, zstd: records in the order of their partitions
-//	  'f'  one footer, JSON (Footer), with the SHA-256 of all bytes before the frame
+//	  'f'  one footer, JSON (Footer), with the SHA-256 of all bytes before the section
 //
 // A record in a chunk is, as unsigned varints but for bytes: place in Header.Topics, partition, offset, time in
 // microseconds (zigzag), then key, value, and each header's key and value with their lengths before them.
@@ -50,8 +50,8 @@ const (
 	kindChunk  = 'c'
 	kindFooter = 'f'
 
-	// maxFrameBytes bounds a frame: a chunk has at most chunkBytes and one more record before it is compressed.
-	maxFrameBytes = 64 << 20
+	// maxSectionBytes bounds a section: a chunk has at most chunkBytes and one more record before it is compressed.
+	maxSectionBytes = 64 << 20
 	// A chunk has about as much, or maxChunkRecords, and is one transaction of an import.
 	chunkBytes      = 8 << 20
 	maxChunkRecords = 20_000
@@ -129,19 +129,21 @@ func (e *DamagedError) Error() string {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// frameWriter writes frames, and hashes what it has written.
-type frameWriter struct {
+// sectionWriter writes sections, and hashes what it has written.
+type sectionWriter struct {
 	out     io.Writer
 	sum     hash.Hash
 	written int64
-	frame   []byte
+	section []byte
 }
 
-func newFrameWriter(out io.Writer) *frameWriter { return &frameWriter{out: out, sum: sha256.New()} }
+func newSectionWriter(out io.Writer) *sectionWriter {
+	return &sectionWriter{out: out, sum: sha256.New()}
+}
 
-func (w *frameWriter) start() error { return w.write(append([]byte(magic), Format)) }
+func (w *sectionWriter) start() error { return w.write(append([]byte(magic), Format)) }
 
-func (w *frameWriter) write(b []byte) error {
+func (w *sectionWriter) write(b []byte) error {
 	n, err := w.out.Write(b)
 	w.sum.Write(b[:n])
 	w.written += int64(n)
@@ -151,15 +153,15 @@ func (w *frameWriter) write(b []byte) error {
 	return nil
 }
 
-func (w *frameWriter) put(kind byte, payload []byte) error {
-	w.frame = append(w.frame[:0], kind)
-	w.frame = binary.BigEndian.AppendUint32(w.frame, uint32(len(payload)))
-	w.frame = append(w.frame, payload...)
-	w.frame = binary.BigEndian.AppendUint32(w.frame, crc32.Checksum(w.frame, castagnoli))
-	return w.write(w.frame)
+func (w *sectionWriter) put(kind byte, payload []byte) error {
+	w.section = append(w.section[:0], kind)
+	w.section = binary.BigEndian.AppendUint32(w.section, uint32(len(payload)))
+	w.section = append(w.section, payload...)
+	w.section = binary.BigEndian.AppendUint32(w.section, crc32.Checksum(w.section, castagnoli))
+	return w.write(w.section)
 }
 
-func (w *frameWriter) putJSON(kind byte, value any) error {
+func (w *sectionWriter) putJSON(kind byte, value any) error {
 	payload, err := json.Marshal(value)
 	if err != nil {
 		return err
@@ -167,22 +169,22 @@ func (w *frameWriter) putJSON(kind byte, value any) error {
 	return w.put(kind, payload)
 }
 
-// frameReader reads frames, and hashes what it has read.
-type frameReader struct {
+// sectionReader reads sections, and hashes what it has read.
+type sectionReader struct {
 	in   *bufio.Reader
 	sum  hash.Hash
 	read int64
 	buf  []byte
 }
 
-func newFrameReader(in io.Reader) *frameReader {
-	return &frameReader{in: bufio.NewReaderSize(in, 1<<20), sum: sha256.New()}
+func newSectionReader(in io.Reader) *sectionReader {
+	return &sectionReader{in: bufio.NewReaderSize(in, 1<<20), sum: sha256.New()}
 }
 
-func (r *frameReader) damaged(what string) error { return &DamagedError{r.read, what} }
+func (r *sectionReader) damaged(what string) error { return &DamagedError{r.read, what} }
 
 // take reads n bytes.
-func (r *frameReader) take(b []byte) error {
+func (r *sectionReader) take(b []byte) error {
 	n, err := io.ReadFull(r.in, b)
 	r.read += int64(n)
 	switch {
@@ -194,7 +196,7 @@ func (r *frameReader) take(b []byte) error {
 	return nil
 }
 
-func (r *frameReader) start() error {
+func (r *sectionReader) start() error {
 	b := make([]byte, len(magic)+1)
 	if err := r.take(b); err != nil {
 		return err
@@ -210,32 +212,32 @@ func (r *frameReader) start() error {
 	return nil
 }
 
-// next reads a frame. The payload is valid until the next one. sum is the hash of all bytes before it.
-func (r *frameReader) next() (kind byte, payload []byte, sum string, err error) {
+// next reads a section. The payload is valid until the next one. sum is the hash of all bytes before it.
+func (r *sectionReader) next() (kind byte, payload []byte, sum string, err error) {
 	var head [5]byte
 	if err := r.take(head[:]); err != nil {
 		return 0, nil, "", err
 	}
 	length := binary.BigEndian.Uint32(head[1:])
-	if length > maxFrameBytes {
-		return 0, nil, "", r.damaged("a frame is longer than any is")
+	if length > maxSectionBytes {
+		return 0, nil, "", r.damaged("a section is longer than any is")
 	}
 	n := len(head) + int(length) + 4
 	if cap(r.buf) < n {
 		r.buf = make([]byte, n)
 	}
-	frame := append(r.buf[:0], head[:]...)[:n]
-	if err := r.take(frame[len(head):]); err != nil {
+	section := append(r.buf[:0], head[:]...)[:n]
+	if err := r.take(section[len(head):]); err != nil {
 		return 0, nil, "", err
 	}
-	if crc32.Checksum(frame[:n-4], castagnoli) != binary.BigEndian.Uint32(frame[n-4:]) {
+	if crc32.Checksum(section[:n-4], castagnoli) != binary.BigEndian.Uint32(section[n-4:]) {
 		return 0, nil, "", r.damaged("it was altered: a checksum is wrong")
 	}
 	if head[0] == kindFooter {
 		sum = hex.EncodeToString(r.sum.Sum(nil))
 	}
-	r.sum.Write(frame)
-	return head[0], frame[len(head) : n-4], sum, nil
+	r.sum.Write(section)
+	return head[0], section[len(head) : n-4], sum, nil
 }
 
 // appendRecord appends a record as chunks have it.

@@ -38,7 +38,7 @@ type Imported struct {
 
 // Check reads a whole archive, and returns a *DamagedError if it is not complete or was altered.
 func Check(in io.Reader) (*Header, Footer, error) {
-	r := newFrameReader(in)
+	r := newSectionReader(in)
 	var header *Header
 	var footer Footer
 	if err := r.start(); err != nil {
@@ -72,7 +72,7 @@ func Check(in io.Reader) (*Header, Footer, error) {
 			}
 			return header, footer, nil
 		default:
-			return nil, footer, r.damaged(fmt.Sprintf("a frame %q is out of place", kind))
+			return nil, footer, r.damaged(fmt.Sprintf("a section %q is out of place", kind))
 		}
 	}
 }
@@ -140,7 +140,7 @@ func (im *importing) run(ctx context.Context, in io.Reader) (*Imported, error) {
 
 // writeChunks writes the chunks that are not in the log yet.
 func (im *importing) writeChunks(ctx context.Context, in io.Reader) error {
-	r := newFrameReader(in)
+	r := newSectionReader(in)
 	if err := r.start(); err != nil {
 		return err
 	}

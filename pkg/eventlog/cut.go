@@ -16,8 +16,8 @@ import (
 // and no shard knows of an answer that another one has not given.
 type Pin struct {
 	ID uuid.UUID `json:"id"`
-	// HoldMs is how long an owner begins no transaction, in milliseconds, unless it is released before.
-	HoldMs int64 `json:"hold_ms"`
+	// PauseMs is how long an owner begins no transaction, in milliseconds, unless it is released before.
+	PauseMs int64 `json:"pause_ms"`
 }
 
 // Cut is where the last transaction of a shard ends.
@@ -29,11 +29,11 @@ type Cut struct {
 	Position string `json:"position"`
 }
 
-// How long a pin holds the owners at first, and at most. It is tried again with twice the time where they were not all
-// heard of meanwhile.
+// How long a pin keeps the owners waiting at first, and at most. It is tried again with twice the time where they were
+// not all heard of meanwhile.
 const (
-	firstHold   = 250 * time.Millisecond
-	longestHold = 2 * time.Second
+	firstPause   = 250 * time.Millisecond
+	longestPause = 2 * time.Second
 	// pinAttempts is how often a log is pinned before that fails.
 	pinAttempts = 6
 )
@@ -56,16 +56,16 @@ func (c *Client) PinEnds(ctx context.Context, layout Layout) (Offsets, error) {
 	if _, err := c.createTopic(ctx, TopicPlans, 1, keepAnHour(c.cfg.Embedded)); err != nil {
 		return nil, err
 	}
-	hold := firstHold
+	pause := firstPause
 	for range pinAttempts {
-		ends, err := c.tryPin(ctx, layout, hold)
+		ends, err := c.tryPin(ctx, layout, pause)
 		if err == nil {
 			return c.awaitStable(ctx, ends)
 		}
 		if !errors.Is(err, errNotHeld) {
 			return nil, err
 		}
-		hold = min(2*hold, longestHold)
+		pause = min(2*pause, longestPause)
 	}
 	return nil, fmt.Errorf("not every shard said where its last transaction ends: %d replicas of order-api run, and "+
 		"one of "+
@@ -76,7 +76,7 @@ func (c *Client) PinEnds(ctx context.Context, layout Layout) (Offsets, error) {
 // errNotHeld means that the owners were not all held at the same time.
 var errNotHeld = errors.New("the owners were not all held at one time")
 
-func (c *Client) tryPin(ctx context.Context, layout Layout, hold time.Duration) (Offsets, error) {
+func (c *Client) tryPin(ctx context.Context, layout Layout, pause time.Duration) (Offsets, error) {
 	from, err := c.EndOffsets(ctx, []TopicPartition{planTP})
 	if err != nil {
 		return nil, err
@@ -87,9 +87,9 @@ func (c *Client) tryPin(ctx context.Context, layout Layout, hold time.Duration) 
 	}
 	follower := LayoutFollower{f}
 	defer follower.Close()
-	pin := Pin{uuid.New(), hold.Milliseconds()}
-	// An owner holds from when it has read the pin, which is after this moment.
-	wait, cancel := context.WithTimeout(ctx, hold)
+	pin := Pin{uuid.New(), pause.Milliseconds()}
+	// An owner waits from when it has read the pin, which is after this moment.
+	wait, cancel := context.WithTimeout(ctx, pause)
 	defer cancel()
 	if err := c.writePlanRecord(ctx, planRecord{Pin: &pin}); err != nil {
 		return nil, err

@@ -164,7 +164,8 @@ func (c *Client) checkResumed(ctx context.Context, state *RestoreState, layout L
 		return err
 	}
 	torn := func(tp TopicPartition) error {
-		return fmt.Errorf("the broker has lost a part of the import: %s/%d does not end as the import says. An embedded broker "+
+		return fmt.Errorf("the broker has lost a part of the import: %s/%d does not end as the import says. An embedded "+
+			"broker "+
 			"that was killed may do so: delete its folder, and import the archive again", tp.Topic, tp.Partition)
 	}
 	ends, err := c.StableOffsets(ctx, layout.AllPartitions())

@@ -15,9 +15,9 @@ const (
 	ProfilesPath = "/debug/pprof/"
 )
 
-// NewAdminServer returns the server for operators: metrics in the formats of Prometheus and OpenMetrics, and profiles of
-// the running process. It is a server of its own because clients of the API have no business there: a profile costs CPU,
-// and shows what the process does.
+// NewAdminServer returns the server for operators: metrics in the formats of Prometheus and OpenMetrics, and profiles
+// of the running process. It is a server of its own because clients of the API have no business there: a profile costs
+// CPU, and shows what the process does.
 func NewAdminServer(config Config, metrics prometheus.Gatherer) (*Server, error) {
 	s, err := newServer(config)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package httpapi is the HTTP server: limits, timeouts, bodies, headers, problems, health and the admin port. It and the
-// two packages below it are the only importers of echo.
+// Package httpapi is the HTTP server: limits, timeouts, bodies, headers, problems, health and the admin port. It and
+// the two packages below it are the only importers of echo.
 //
 // Routes stand below: commands (the write side) and queries (the read side), so that a service links one of them. What
 // a body means, what is decided and what a view has come in as dependencies of those.

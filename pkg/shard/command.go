@@ -25,8 +25,8 @@ type Command struct {
 	// Principal is who asks for it; zero: nobody knows. The fingerprint leaves it out: a key that comes again is a repeat,
 	// whoever sends it, and the events keep who asked first.
 	Principal Principal
-	// TraceParent is the span of its request, as the header traceparent has it; empty: nobody traces it. Its events have it
-	// as a header.
+	// TraceParent is the span of its request, as the header traceparent has it; empty: nobody traces it. Its events have
+	// it as a header.
 	TraceParent string
 	// ExpectedVersion is If-Match; nil: any. For an order it is a version that clients see (order.Visible).
 	ExpectedVersion  *uint64

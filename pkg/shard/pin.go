@@ -9,8 +9,8 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// maxHold bounds how long a shard begins no transaction because of a pin: far less than a loop may take that goes on.
-const maxHold = 2 * time.Second
+// maxPause bounds how long a shard begins no transaction because of a pin: far less than a loop may take that goes on.
+const maxPause = 2 * time.Second
 
 // reportTimeout bounds how long telling a cut may take.
 const reportTimeout = time.Second
@@ -25,16 +25,16 @@ func (n *Node) pin(p eventlog.Pin) {
 	}
 	n.pinned[p.ID] = release
 	n.mu.Unlock()
-	hold := min(time.Duration(p.HoldMs)*time.Millisecond, maxHold)
-	time.AfterFunc(maxHold, func() { n.released(p.ID) }) // whoever wrote it may be gone
+	pause := min(time.Duration(p.PauseMs)*time.Millisecond, maxPause)
+	time.AfterFunc(maxPause, func() { n.released(p.ID) }) // whoever wrote it may be gone
 	for shard := range n.runners {
 		if r := n.runners[shard].Load(); r != nil {
-			n.enqueueMessage(r, &pinInput{pin: p.ID, hold: hold, release: release})
+			n.enqueueMessage(r, &pinInput{pin: p.ID, pause: pause, release: release})
 		}
 	}
 }
 
-// released lets the shards go on that a pin holds.
+// released lets the shards go on that wait for a pin.
 func (n *Node) released(id uuid.UUID) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -48,26 +48,26 @@ func (n *Node) released(id uuid.UUID) {
 type pinInput struct {
 	resent
 	pin     uuid.UUID
-	hold    time.Duration
+	pause   time.Duration
 	release <-chan struct{}
 }
 
 // decide has the shard answer once what it has decided is committed: a commit proves that it is the owner.
 func (in *pinInput) decide(d *decider) error {
 	d.batch.fenced = true
-	d.batch.onCommit = append(d.batch.onCommit, func(*batch) { d.hold(in) })
+	d.batch.onCommit = append(d.batch.onCommit, func(*batch) { d.pause(in) })
 	return nil
 }
 
-// hold tells where the last transaction ends, and keeps the loop from beginning another one.
-func (d *decider) hold(in *pinInput) {
-	held := time.NewTimer(in.hold)
+// pause tells where the last transaction ends, and keeps the loop from beginning another one.
+func (d *decider) pause(in *pinInput) {
+	held := time.NewTimer(in.pause)
 	defer held.Stop()
 	ends := eventlog.Offsets{}
 	for _, tp := range d.layout.Partitions(d.shard) {
 		ends[tp] = d.store.Applied(tp)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), min(in.hold, reportTimeout))
+	ctx, cancel := context.WithTimeout(context.Background(), min(in.pause, reportTimeout))
 	defer cancel()
 	err := d.client.ReportCut(ctx, eventlog.Cut{
 		Pin: in.pin, Generation: d.layout.Generation, Shard: d.shard, Position: eventlog.PositionOf(ends).String(),

@@ -87,7 +87,8 @@ func (p *platform) orders() int64 {
 	return int64(len(seen))
 }
 
-// A pin without an owner of each shard says so instead of waiting for ever. One whose maker is gone holds nobody.
+// A pin without an owner of each shard says so instead of waiting for ever. One whose maker is gone keeps nobody
+// waiting.
 func TestAPinNeedsEveryShard(t *testing.T) {
 	p := newPlatform(t, 2)
 	r := p.replica(t.TempDir())

@@ -168,7 +168,8 @@ func TestWhatIsWrongWithACollectorIsTold(t *testing.T) {
 		"collector:4318": "such as http://collector:4318", "ftp://collector": "such as http", "http://": "such as http",
 		"http://collector:4318": "",
 	} {
-		if err := CheckEndpoint(endpoint); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if err := CheckEndpoint(endpoint); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(),
+			want) {
 			t.Errorf("%s: %v", endpoint, err)
 		}
 	}

@@ -23,7 +23,8 @@ type Server struct {
 	status map[string]func() any
 }
 
-// NewServer returns a server without routes but health. hosts are those that requests may name; a nil tracer traces none.
+// NewServer returns a server without routes but health. hosts are those that requests may name; a nil tracer traces
+// none.
 func NewServer(
 	logger *slog.Logger, registry prometheus.Registerer, hosts []string, tracer *tracing.Tracer,
 ) (*Server, error) {

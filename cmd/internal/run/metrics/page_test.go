@@ -29,7 +29,8 @@ exemplars. ` + "`holdfast dev`" + ` has those of all services at one port. Units
 histogram has the series ` + "`_bucket`, `_sum` and `_count`" + `. A gauge with the label ` + "`shard`" + ` is as of at
 most a second ago.
 
-Each process also has those of Go and of the process, ` + "`go_…` and `process_…`" + `, and those of its clients of Kafka,
+Each process also has those of Go and of the process, ` + "`go_…` and `process_…`" + `, and those of its clients of
+Kafka,
 ` + "`holdfast_kafka_…`" + ` with the label ` + "`client`" + `: connections, requests, bytes and records, as franz-go's
 plugin kprom has them.
 
