@@ -40,8 +40,6 @@ type conductor struct {
 	// raw are the rows that verifications were compared with lately; nil: none. While a replay is being verified they
 	// belong to its verification.
 	raw *rawRows
-	// rawKept is for how long.
-	rawKept time.Duration
 
 	// attempts are how often a verification was begun, of replays that could not be verified yet.
 	attempts map[string]int
@@ -51,6 +49,7 @@ type conductor struct {
 
 	views views
 
+	pace    pace
 	sweptAt time.Time
 	// reached is where the mirror was at the last sweep.
 	reached eventlog.Offsets
@@ -58,10 +57,14 @@ type conductor struct {
 	unwanted map[string]time.Time
 }
 
+// pace says how long the conductor waits: between two sweeps, with tables that nobody needs, and with rows that a
+// verification was compared with.
+type pace struct{ sweep, drop, rawRows time.Duration }
+
 func newConductor() conductor {
 	return conductor{
 		done: make(chan verification, 1), attempts: map[string]int{}, refused: map[string]bool{},
-		unwanted: map[string]time.Time{}, rawKept: rawRowsKept, views: views{taken: map[string]bool{}},
+		unwanted: map[string]time.Time{}, pace: pace{sweepInterval, dropDelay, rawRowsKept}, views: views{taken: map[string]bool{}},
 	}
 }
 
@@ -76,7 +79,7 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 			r.conductor.stop() // somebody has discarded it
 		}
 	}
-	wait := sweepInterval
+	wait := r.conductor.pace.sweep
 	for _, replay := range byUrgency(state.Replays(), r.conductor.hasRaw) {
 		if replay.Definition == nil || replay.IsEnded() {
 			continue
@@ -93,7 +96,7 @@ func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *
 		wait = conductInterval
 	}
 	r.keepViews(ctx, state)
-	if time.Since(r.conductor.sweptAt) > sweepInterval && !r.conductor.views.failed {
+	if time.Since(r.conductor.sweptAt) > r.conductor.pace.sweep && !r.conductor.views.failed {
 		if err := r.sweep(ctx, durable, state); err != nil {
 			r.cfg.Logger.Warn("tables of insights that nobody needs cannot be dropped", "error", err)
 		}
@@ -280,13 +283,14 @@ func (r *Runner) sweep(ctx context.Context, durable analytics.Durable, state *ca
 	c := &r.conductor
 	c.reached = reached.Position.Offsets()
 	for _, name := range names {
-		if !c.mayDrop(name, needed[name], dropDelay) {
+		if !c.mayDrop(name, needed[name], c.pace.drop) {
 			continue
 		}
-		if err := r.cfg.Conn.Exec(ctx, "DROP TABLE IF EXISTS "+name+" SYNC", nil, nil); err != nil {
+		// The table goes last: the next sweep finds it if this one ends in between.
+		if err := forget(ctx, r.cfg.Conn, name); err != nil {
 			return err
 		}
-		if err := forget(ctx, r.cfg.Conn, name); err != nil {
+		if err := r.cfg.Conn.Exec(ctx, "DROP TABLE IF EXISTS "+name+" SYNC", nil, nil); err != nil {
 			return err
 		}
 		delete(c.unwanted, name)
@@ -313,7 +317,7 @@ func (c *conductor) mayDrop(name string, needed bool, delay time.Duration) bool 
 // verified, another conductor, which has not noticed, may need those that it has made.
 func (r *Runner) dropLogRows(ctx context.Context) error {
 	c := &r.conductor
-	if c.verifying == "" && c.raw != nil && time.Since(c.raw.usedAt) > c.rawKept {
+	if c.verifying == "" && c.raw != nil && time.Since(c.raw.usedAt) > c.pace.rawRows {
 		r.dropRawRows(ctx)
 	}
 	state, _ := r.cfg.Catalog.State()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/devstack/chdb"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/insight"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
 	"github.com/holdfast/holdfast/pkg/replay"
 )
@@ -33,6 +35,8 @@ type projectorOf struct {
 	Log    eventlog.Config
 	Layout eventlog.Layout
 	DSN    string
+	// SweepAtOnce makes it drop at once what nobody needs.
+	SweepAtOnce bool
 }
 
 // runAsProjector runs a mirror with a runner, and does not return, in a process that startProjector has started.
@@ -74,6 +78,9 @@ func project(text string) error {
 	if err != nil {
 		return err
 	}
+	if of.SweepAtOnce {
+		runner.SweepAtOnce()
+	}
 	fmt.Println("running")
 	parts, ctx := errgroup.WithContext(context.Background())
 	for _, run := range []func(context.Context) error{m.Run, decisions.Run, runner.Run} {
@@ -85,7 +92,7 @@ func project(text string) error {
 // startProjector starts a projector in a process of its own, and returns once it runs.
 func (p *platform) startProjector() *exec.Cmd {
 	p.t.Helper()
-	text, err := json.Marshal(projectorOf{Log: p.log, Layout: p.layout, DSN: p.dsn})
+	text, err := json.Marshal(projectorOf{Log: p.log, Layout: p.layout, DSN: p.dsn, SweepAtOnce: p.sweepAtOnce})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -223,6 +230,152 @@ func TestKilledProjectorsPromoteOnce(t *testing.T) {
 	}
 	p.becomes(live.ID, catalog.Live)
 	p.says(live.ID) // the former version was fed
+}
+
+// Projector and engine are killed at each step of a promotion. What a process has done of it is in the log and in
+// ClickHouse, so each state is made with these alone: the process is gone when the decision is written that it would have
+// written last. Readers always have one of both versions, whole; the promotion happens once.
+func TestKillsAtEachStepOfAPromotion(t *testing.T) {
+	proxy := chdbtest.NewProxy(t)
+	engine := chdbtest.Server(t)
+	database, err := url.Parse(chdbtest.DatabaseOn(engine))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlatformAt(t, proxy.DSN(strings.TrimPrefix(database.Path, "/")))
+	p.sweepAtOnce = true
+	p.sell(300)
+	first, second := p.promoteUndisturbed("* 1"), p.promoteUndisturbed("* 2")
+	killEngine := func() {
+		t.Helper()
+		pid := engine.PID()
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		p.eventually("another engine runs", func() bool { return engine.PID() != pid && p.conn.Ping(p.ctx) == nil })
+	}
+	kill := func(projector *exec.Cmd) {
+		t.Helper()
+		if err := projector.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = projector.Wait()
+	}
+
+	// The verification is at its last query, and its result is written when the projector is gone.
+	proxy.Fail(chdbtest.Fault{Queries: "_verify_", Code: 241, Message: "(MEMORY_LIMIT_EXCEEDED)"})
+	projector := p.startProjector()
+	third := p.create(func(o *replay.Order) { o.Text, o.Promote = unitsTimes("* 3"), true })
+	p.eventually("it is verified", func() bool { return proxy.Faults() > 0 })
+	kill(projector)
+	killEngine()
+	proxy.Heal()
+	decide := func(d catalog.Decision) {
+		t.Helper()
+		if _, err := p.service.Decide(p.ctx, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decide(catalog.Decision{Type: catalog.ReplayVerified, ReplayID: third.ID,
+		Verified: &catalog.Verified{Green: true, Against: second.ID}})
+	p.answers(second, 2)
+
+	// Before the promotion is written: the next projector writes it. Both are killed again when it is written, and
+	// before anybody acts on it: the views are still those of the version before, and its table is whole.
+	projector = p.startProjector()
+	p.becomes(third.ID, catalog.Live)
+	kill(projector)
+	killEngine()
+	p.answers(third, 3)
+	fourth := p.create(func(o *replay.Order) { o.Text = unitsTimes("* 4") })
+	projector = p.startProjector()
+	p.becomes(fourth.ID, catalog.Staged)
+	kill(projector)
+	decide(catalog.Decision{Type: catalog.Promoted, ReplayID: fourth.ID, Forced: true})
+	killEngine()
+	p.answers(fourth, 4)
+	p.answers(third, 3)
+
+	// Tables of versions that are neither live nor former are swept: before the progress of one is deleted, and between
+	// that and the table.
+	for _, query := range []string{"ALTER TABLE insight_progress DELETE", "DROP TABLE IF EXISTS insight__"} {
+		before := proxy.Faults()
+		proxy.Fail(chdbtest.Fault{Queries: query, Code: 243, Message: "(NOT_ENOUGH_SPACE)"})
+		projector = p.startProjector()
+		p.eventually(query, func() bool { return proxy.Faults() > before })
+		kill(projector)
+		killEngine()
+		proxy.Heal()
+		p.answers(fourth, 4)
+	}
+	p.startProjector()
+	state := ""
+	defer func() { t.Log("tables, the view and progress:", state) }()
+	p.eventually("all is swept, and the view is that of the live version", func() bool {
+		tables, err := p.count("SELECT count() FROM system.tables WHERE database = currentDatabase() AND name LIKE 'insight\\_\\_%'")
+		viewed, viewErr := p.count("SELECT toUInt64(sum(units)) FROM insight_units")
+		progress, progressErr := p.count("SELECT uniqExact(replay_id) FROM insight_progress")
+		state = fmt.Sprint(tables, err, viewed, viewErr, progress, progressErr)
+		return err == nil && viewErr == nil && progressErr == nil && tables == 2 && progress == 2 &&
+			viewed == 4*uint64(p.unitsSold())
+	})
+	promotions := map[string]int{}
+	for _, r := range []*catalog.Replay{first, second, third, fourth} {
+		for _, d := range p.replay(r.ID).Log {
+			if d.Type == catalog.Promoted && d.ReplayID == r.ID {
+				promotions[r.ID]++
+			}
+		}
+		if promotions[r.ID] != 1 {
+			t.Errorf("%s was promoted %d times", r.ID, promotions[r.ID])
+		}
+	}
+	p.answers(fourth, 4)
+	p.answers(third, 3)
+}
+
+// unitsTimes is another version of the insight units.
+func unitsTimes(factor string) []byte {
+	return []byte(strings.Replace(units, "sum(quantity)", "sum(quantity) "+factor, 1))
+}
+
+// promoteUndisturbed makes a version live, with a projector of its own.
+func (p *platform) promoteUndisturbed(factor string) *catalog.Replay {
+	p.t.Helper()
+	stop := p.run()
+	defer stop()
+	r := p.create(func(o *replay.Order) { o.Text, o.Promote = unitsTimes(factor), true })
+	p.becomes(r.ID, catalog.Live)
+	return r
+}
+
+// unitsSold are the units of all orders.
+func (p *platform) unitsSold() (n int) {
+	for i := range p.written {
+		n += i%5 + 1
+	}
+	return n
+}
+
+// answers checks that the table of a version has everything.
+func (p *platform) answers(r *catalog.Replay, factor int) {
+	p.t.Helper()
+	answering, err := p.service.Answering(p.ctx, p.replay(r.ID))
+	if err != nil || answering == nil {
+		p.t.Fatalf("nothing answers for %s: %v", r.ID, err)
+	}
+	answer, err := answering.Ask(p.ctx, p.conn, insight.Question{By: []string{}, Limit: 1}, nil, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if got, want := answer.Rows[0]["units"], fmt.Sprint(factor*p.unitsSold()); got != want {
+		p.t.Errorf("%s says %s units, want %s", r.ID, got, want)
+	}
+}
+
+func (p *platform) count(query string) (n uint64, err error) {
+	err = p.conn.Each(p.ctx, query, nil, nil, func(rows clickhouse.Rows) error { return rows.Scan(&n) })
+	return n, err
 }
 
 // The engine is killed at moments of a replay. It is made good without anybody's help.

@@ -34,7 +34,9 @@ func (l *logRows) close() {
 }
 
 // logName is what the progress of the rows of the log is known by.
-func (t *table) logName() string { return "log of " + t.Table }
+func (t *table) logName() string { return logNameOf(t.Table) }
+
+func logNameOf(table string) string { return "log of " + table }
 
 // reached is up to where a table can be filled: where the mirror is, or what was read of Kafka. Of that it reads more.
 func (r *Runner) reached(ctx context.Context, t *table, durable analytics.Durable) (eventlog.Offsets, error) {

@@ -131,10 +131,10 @@ func saveProgress(ctx context.Context, conn *clickhouse.Conn, t *table, name str
 	})
 }
 
-// forget removes what is written about a table.
+// forget removes what is written about a table, and about the rows of the log that it was computed from.
 func forget(ctx context.Context, conn *clickhouse.Conn, table string) error {
-	return conn.Exec(ctx, "ALTER TABLE "+progressTable+" DELETE WHERE table_name = {table:String}",
-		clickhouse.Settings{"mutations_sync": 2}, clickhouse.Parameters{"table": table})
+	return conn.Exec(ctx, "ALTER TABLE "+progressTable+" DELETE WHERE table_name IN ({table:String}, {log:String})",
+		clickhouse.Settings{"mutations_sync": 2}, clickhouse.Parameters{"table": table, "log": logNameOf(table)})
 }
 
 func tableExists(ctx context.Context, conn *clickhouse.Conn, table string) (exists bool, err error) {

@@ -40,7 +40,9 @@ type platform struct {
 	registry *prometheus.Registry
 	// rawKept is how long rows that a verification was compared with are kept.
 	rawKept time.Duration
-	written int
+	// sweepAtOnce makes projectors in processes of their own drop at once what nobody needs.
+	sweepAtOnce bool
+	written     int
 }
 
 func newPlatform(t *testing.T) *platform {

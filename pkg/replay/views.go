@@ -40,7 +40,7 @@ func (r *Runner) keepViews(ctx context.Context, state *catalog.State) {
 		}
 	}
 	c := &r.conductor.views
-	all := time.Since(c.at) > sweepInterval
+	all := time.Since(c.at) > r.conductor.pace.sweep
 	if !all && (c.failed || maps.Equal(live, c.live)) {
 		return
 	}
@@ -51,7 +51,7 @@ func (r *Runner) keepViews(ctx context.Context, state *catalog.State) {
 	err := r.makeViews(ctx, state, before)
 	switch c.failed = err != nil && !clickhouse.IsDenied(err); {
 	case err != nil && ctx.Err() == nil:
-		r.cfg.Logger.Warn("views of insights cannot be kept", "error", err, "again_in", sweepInterval)
+		r.cfg.Logger.Warn("views of insights cannot be kept", "error", err, "again_in", r.conductor.pace.sweep)
 	}
 }
 
