@@ -1,7 +1,6 @@
 package analytics
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -141,7 +140,7 @@ func (p *tablePair) compare(ctx context.Context, below eventlog.Offsets) (TableC
 	if err != nil {
 		return c, err
 	}
-	for _, tp := range sortedPartitions(below) {
+	for _, tp := range below.Partitions() {
 		c.Rows += used[tp].rows
 		c.ShadowRows += shadow[tp].rows
 		if used[tp] == shadow[tp] {
@@ -157,17 +156,6 @@ func (p *tablePair) compare(ctx context.Context, below eventlog.Offsets) (TableC
 		}
 	}
 	return c, nil
-}
-
-func sortedPartitions(offsets eventlog.Offsets) []eventlog.TopicPartition {
-	var tps []eventlog.TopicPartition
-	for tp := range offsets {
-		tps = append(tps, tp)
-	}
-	slices.SortFunc(tps, func(a, b eventlog.TopicPartition) int {
-		return cmp.Or(-cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition)) // orders first
-	})
-	return tps
 }
 
 // sums are the sums of each partition, up to the offsets.

@@ -41,9 +41,6 @@ const (
 	batchesInMemory = batchesWritten + 1
 	// beatInterval is how often an idle mirror writes that it is current.
 	beatInterval = 2 * time.Second
-	// firstBackoff is the pause between the first error and the next attempt. It doubles up to longestBackoff.
-	firstBackoff   = 250 * time.Millisecond
-	longestBackoff = 10 * time.Second
 	// rebalanceDelay is how long the partitions of this replica must stay the same before it mirrors them. A consumer
 	// group assigns them one by one.
 	rebalanceDelay = 100 * time.Millisecond
@@ -316,7 +313,7 @@ func (m *Mirror) mirrorPartitions(ctx context.Context, partitions []int32) {
 
 // retry calls attempt until it returns nil or ctx is done, with pauses after errors.
 func (m *Mirror) retry(ctx context.Context, attempt func() error) {
-	pauses := backoff.Backoff{First: firstBackoff, Longest: longestBackoff}
+	pauses := backoff.ForStores()
 	for {
 		began := time.Now()
 		err := attempt()
@@ -325,7 +322,7 @@ func (m *Mirror) retry(ctx context.Context, attempt func() error) {
 		}
 		if isSwapped(err) {
 			m.cfg.Logger.Info("the mirror was rebuilt, or is being swapped: going on from its progress", "why", err)
-			if backoff.Sleep(ctx, firstBackoff) != nil {
+			if backoff.Sleep(ctx, backoff.StoreFirst) != nil {
 				return
 			}
 			continue
@@ -334,7 +331,7 @@ func (m *Mirror) retry(ctx context.Context, attempt func() error) {
 		m.fault = err
 		m.mu.Unlock()
 		m.metrics.restarts.Inc()
-		if time.Since(began) > longestBackoff {
+		if time.Since(began) > backoff.StoreLongest {
 			pauses.Reset()
 		}
 		pause := pauses.Next()

@@ -23,8 +23,8 @@ const (
 	// dropTimeout bounds what is left to do after a swap, also after an interruption.
 	dropTimeout = time.Minute
 	// quietFor is how long the progress of a mirror with other tables must stand still before its tables are swapped: a
-	// projector that waits between two attempts does so for at most longestBackoff.
-	quietFor = longestBackoff
+	// projector that waits between two attempts does so for at most backoff.StoreLongest.
+	quietFor = backoff.StoreLongest
 )
 
 // RebuildConfig is what a rebuild needs.

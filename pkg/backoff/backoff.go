@@ -27,6 +27,15 @@ type Backoff struct {
 	next time.Duration // 0: First
 }
 
+// StoreFirst and StoreLongest are the pauses of whoever works with Kafka or ClickHouse, and waits for them.
+const (
+	StoreFirst   = 250 * time.Millisecond
+	StoreLongest = 10 * time.Second
+)
+
+// ForStores gives StoreFirst, and so on up to StoreLongest.
+func ForStores() Backoff { return Backoff{First: StoreFirst, Longest: StoreLongest} }
+
 // Next returns the next pause, for a caller that reports it before it sleeps.
 func (b *Backoff) Next() time.Duration {
 	pause := max(b.next, b.First)

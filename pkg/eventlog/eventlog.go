@@ -7,7 +7,10 @@
 package eventlog
 
 import (
+	"cmp"
+	"maps"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -25,6 +28,11 @@ const (
 type TopicPartition struct {
 	Topic     string
 	Partition int32
+}
+
+// Compare orders by topic and then by number.
+func (tp TopicPartition) Compare(other TopicPartition) int {
+	return cmp.Or(cmp.Compare(tp.Topic, other.Topic), cmp.Compare(tp.Partition, other.Partition))
 }
 
 // Header is a record header.
@@ -74,6 +82,11 @@ func (r *Record) timestamp() time.Time {
 
 // Offsets are exclusive ends by partition: the offset after the last record.
 type Offsets map[TopicPartition]int64
+
+// Partitions are the partitions in their order.
+func (o Offsets) Partitions() []TopicPartition {
+	return slices.SortedFunc(maps.Keys(o), TopicPartition.Compare)
+}
 
 // Clone returns an independent copy.
 func (o Offsets) Clone() Offsets {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -223,7 +222,7 @@ func belowOffsets(at eventlog.Offsets) string {
 		return ""
 	}
 	var conditions []string
-	for _, tp := range sortedPartitions(at) {
+	for _, tp := range at.Partitions() {
 		conditions = append(conditions, fmt.Sprintf("topic = %s AND partition = %d AND offset < %d",
 			clickhouse.Literals(tp.Topic), tp.Partition, at[tp]))
 	}
@@ -231,15 +230,6 @@ func belowOffsets(at eventlog.Offsets) string {
 		return "0"
 	}
 	return "(" + strings.Join(conditions, ") OR (") + ")"
-}
-
-func sortedPartitions(offsets eventlog.Offsets) []eventlog.TopicPartition {
-	return slices.SortedFunc(maps.Keys(offsets), func(a, b eventlog.TopicPartition) int {
-		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
-			return c
-		}
-		return int(a.Partition) - int(b.Partition)
-	})
 }
 
 // kept is a query in brackets for the rows of a rollup. The condition is about its keys.
@@ -287,7 +277,7 @@ func (v *Version) columnsOf(r rollup) []string {
 // divide divides the events below at: into the places of whole segments that the table has, and the intervals that have
 // to be computed.
 func (v *Version) divide(at, filled eventlog.Offsets) (places []string, intervals []Interval) {
-	for _, tp := range sortedPartitions(at) {
+	for _, tp := range at.Partitions() {
 		whole := v.begin(min(at[tp], filled[tp]))
 		if whole > 0 {
 			places = append(places, fmt.Sprintf("_topic = %s AND _partition = %d AND _segment < %d",

@@ -31,7 +31,7 @@ func TestADeadLetterThatWasRetriedIsInTheAnswer(t *testing.T) {
 		}
 	}
 	p.run()
-	r := p.create(func(o *replay.Order) { o.Promote = false })
+	r := p.create(func(o *replay.Request) { o.Promote = false })
 	p.becomes(r.ID, catalog.Staged)
 	before, err := p.service.Answering(p.ctx, p.replay(r.ID))
 	if err != nil {
@@ -115,7 +115,7 @@ func TestTheViewOfAnInsightIsThatOfTheLiveVersion(t *testing.T) {
 	first := p.create(promoting)
 	p.becomes(first.ID, catalog.Live)
 	shows("the first version", 300)
-	next := p.create(func(o *replay.Order) {
+	next := p.create(func(o *replay.Request) {
 		o.Text, o.Promote = []byte(strings.Replace(units, "sum(quantity)", "sum(quantity) * 2", 1)), true
 	})
 	p.becomes(next.ID, catalog.Live)
@@ -161,7 +161,7 @@ func TestAViewLeavesWhatHasItsName(t *testing.T) {
 	p.run()
 	r := p.create(promoting)
 	p.becomes(r.ID, catalog.Live)
-	other := p.create(func(o *replay.Order) {
+	other := p.create(func(o *replay.Request) {
 		o.Text, o.Promote = []byte(strings.Replace(units, "name: units", "name: others", 1)), true
 	})
 	p.becomes(other.ID, catalog.Live)
@@ -196,12 +196,12 @@ func TestAReplayOfAPartOfTheHistory(t *testing.T) {
 		}
 		return answer.Rows[0]["orders"]
 	}
-	month := p.create(func(o *replay.Order) { o.From, o.To = &january, &february })
+	month := p.create(func(o *replay.Request) { o.From, o.To = &january, &february })
 	if n := orders(month.ID); n != "20" {
 		t.Errorf("January has %s orders, want 20", n)
 	}
 	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: 2}
-	part := p.create(func(o *replay.Order) { o.UpTo = eventlog.PositionOf(eventlog.Offsets{tp: 7}) })
+	part := p.create(func(o *replay.Request) { o.UpTo = eventlog.PositionOf(eventlog.Offsets{tp: 7}) })
 	if n := orders(part.ID); n != "7" {
 		t.Errorf("up to offset 7 of a partition there are %s orders", n)
 	}
@@ -223,7 +223,7 @@ func TestReplaysArePausedQueuedAndCancelled(t *testing.T) {
 	p := newPlatform(t)
 	p.sell(3000)
 	p.run()
-	slow := p.create(func(o *replay.Order) { o.EventsPerSecond = 100 })
+	slow := p.create(func(o *replay.Request) { o.EventsPerSecond = 100 })
 	p.eventually("it has begun", func() bool { return p.done(slow.ID) > 0 })
 	next := p.create()
 	if phase := p.replay(next.ID).Phase; phase != catalog.Queued {
@@ -244,7 +244,7 @@ func TestAReplayOfACutLogIsRefused(t *testing.T) {
 	p.sell(50)
 	p.mirrored()
 	logtest.DeleteRecords(t, p.log, eventlog.TopicOrders)
-	order := replay.Order{File: "units.yaml", Text: []byte(units)}
+	order := replay.Request{File: "units.yaml", Text: []byte(units)}
 	_, err := p.service.Create(p.ctx, order)
 	var cut *replay.CutLogError
 	if !errors.As(err, &cut) || !strings.Contains(err.Error(), "force the replay") {
@@ -261,16 +261,16 @@ func TestReplaysThatCannotBe(t *testing.T) {
 	p := newPlatform(t)
 	p.mirrored()
 	for name, test := range map[string]struct {
-		change func(*replay.Order)
+		change func(*replay.Request)
 		want   string
 	}{
-		"no definition": {func(o *replay.Order) { o.Text = []byte("name: units") }, "units.yaml"},
-		"no SQL": {func(o *replay.Order) {
+		"no definition": {func(o *replay.Request) { o.Text = []byte("name: units") }, "units.yaml"},
+		"no SQL": {func(o *replay.Request) {
 			o.Text = []byte(strings.Replace(units, "sum(", "sam(", 1))
 		}, "measures.units"},
-		"a throttle": {func(o *replay.Order) { o.EventsPerSecond = -1 }, "a throttle of -1 events a second"},
+		"a throttle": {func(o *replay.Request) { o.EventsPerSecond = -1 }, "a throttle of -1 events a second"},
 	} {
-		o := replay.Order{File: "units.yaml", Text: []byte(units)}
+		o := replay.Request{File: "units.yaml", Text: []byte(units)}
 		test.change(&o)
 		if _, err := p.service.Create(p.ctx, o); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
@@ -311,7 +311,7 @@ func TestTheReportOnRevenueIsAnsweredFromTheInsight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := p.create(func(o *replay.Order) { o.Text, o.Promote = ready["revenue.yaml"], true })
+	r := p.create(func(o *replay.Request) { o.Text, o.Promote = ready["revenue.yaml"], true })
 	p.becomes(r.ID, catalog.Live)
 	p.sell(100)
 	tables := analytics.NewReports(p.conn)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/insight"
@@ -64,7 +65,8 @@ type pace struct{ sweep, drop, rawRows time.Duration }
 func newConductor() conductor {
 	return conductor{
 		done: make(chan verification, 1), attempts: map[string]int{}, refused: map[string]bool{},
-		unwanted: map[string]time.Time{}, pace: pace{sweepInterval, dropDelay, rawRowsKept}, views: views{taken: map[string]bool{}},
+		unwanted: map[string]time.Time{}, views: views{taken: map[string]bool{}},
+		pace: pace{sweepInterval, dropDelay, rawRowsKept},
 	}
 }
 
@@ -72,7 +74,7 @@ func newConductor() conductor {
 func (r *Runner) conduct(ctx context.Context, durable analytics.Durable, state *catalog.State) time.Duration {
 	if !r.conducts(durable) {
 		r.stopConducting(ctx)
-		return longestBackoff
+		return idleWait
 	}
 	if v := r.conductor.verifying; v != "" {
 		if replay := state.Replay(v); replay == nil || !replay.Verifying || replay.IsEnded() {
@@ -241,7 +243,7 @@ func (r *Runner) end(ctx context.Context, v verification) {
 		c.attempts[v.replayID]++
 		r.cfg.Logger.Warn("a replay could not be verified", "replay", v.replayID, "error", v.err)
 		if c.attempts[v.replayID] < verifyAttempts {
-			c.retryAt = time.Now().Add(firstBackoff << c.attempts[v.replayID])
+			c.retryAt = time.Now().Add(backoff.StoreFirst << c.attempts[v.replayID])
 			return
 		}
 		v.result.Problem = v.err.Error()

@@ -158,7 +158,7 @@ func TestKilledProjectorsResumeReplays(t *testing.T) {
 			p := newPlatform(t)
 			p.sell(4000)
 			p.mirrored()
-			r := p.create(func(o *replay.Order) { o.Source, o.EventsPerSecond, o.Promote = source, 300, true })
+			r := p.create(func(o *replay.Request) { o.Source, o.EventsPerSecond, o.Promote = source, 300, true })
 			dice := rand.New(rand.NewPCG(1, 2))
 			before, resumed, within := int64(0), 0, 1500*time.Millisecond
 			for kills := 0; kills < 20 || resumed < 2 && p.replay(r.ID).Phase == catalog.Filling; kills++ {
@@ -201,7 +201,7 @@ func TestKilledProjectorsPromoteOnce(t *testing.T) {
 	p.says(live.ID)
 	stop()
 	dice := rand.New(rand.NewPCG(3, 4))
-	next := p.create(func(o *replay.Order) {
+	next := p.create(func(o *replay.Request) {
 		o.Text, o.Promote = []byte(strings.Replace(units, "sum(quantity)", "sum(quantity) * 2", 1)), true
 	})
 	for i := 0; p.replay(next.ID).Phase != catalog.Live; i++ {
@@ -265,7 +265,7 @@ func TestKillsAtEachStepOfAPromotion(t *testing.T) {
 	// The verification is at its last query, and its result is written when the projector is gone.
 	proxy.Fail(chdbtest.Fault{Queries: "_verify_", Code: 241, Message: "(MEMORY_LIMIT_EXCEEDED)"})
 	projector := p.startProjector()
-	third := p.create(func(o *replay.Order) { o.Text, o.Promote = unitsTimes("* 3"), true })
+	third := p.create(func(o *replay.Request) { o.Text, o.Promote = unitsTimes("* 3"), true })
 	p.eventually("it is verified", func() bool { return proxy.Faults() > 0 })
 	kill(projector)
 	killEngine()
@@ -287,7 +287,7 @@ func TestKillsAtEachStepOfAPromotion(t *testing.T) {
 	kill(projector)
 	killEngine()
 	p.answers(third, 3)
-	fourth := p.create(func(o *replay.Order) { o.Text = unitsTimes("* 4") })
+	fourth := p.create(func(o *replay.Request) { o.Text = unitsTimes("* 4") })
 	projector = p.startProjector()
 	p.becomes(fourth.ID, catalog.Staged)
 	kill(projector)
@@ -344,7 +344,7 @@ func (p *platform) promoteUndisturbed(factor string) *catalog.Replay {
 	p.t.Helper()
 	stop := p.run()
 	defer stop()
-	r := p.create(func(o *replay.Order) { o.Text, o.Promote = unitsTimes(factor), true })
+	r := p.create(func(o *replay.Request) { o.Text, o.Promote = unitsTimes(factor), true })
 	p.becomes(r.ID, catalog.Live)
 	return r
 }
@@ -388,7 +388,7 @@ func TestAKilledEngineLosesNothingOfAReplay(t *testing.T) {
 	p := newPlatformAt(t, chdbtest.DatabaseOn(engine))
 	p.sell(3000)
 	p.run()
-	r := p.create(func(o *replay.Order) { o.EventsPerSecond, o.Promote = 1000, true })
+	r := p.create(func(o *replay.Request) { o.EventsPerSecond, o.Promote = 1000, true })
 	dice := rand.New(rand.NewPCG(5, 6))
 	for range 5 {
 		p.sell(10)
@@ -412,7 +412,7 @@ func TestTwoProjectorsOfTheSamePartitionsDoNoHarm(t *testing.T) {
 	p.run()
 	live := p.create(promoting)
 	p.becomes(live.ID, catalog.Live)
-	again := p.create(func(o *replay.Order) { o.EventsPerSecond = 2500 })
+	again := p.create(func(o *replay.Request) { o.EventsPerSecond = 2500 })
 	for p.replay(again.ID).Phase != catalog.Staged {
 		p.sell(10)
 		<-time.After(50 * time.Millisecond)

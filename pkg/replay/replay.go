@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
@@ -45,9 +46,8 @@ const (
 	maxMirrorAge = 1500 * time.Millisecond
 	patience     = 10 * time.Second
 	smallFill    = 10_000
-	// firstBackoff is the pause after the first error of a table. It doubles up to longestBackoff.
-	firstBackoff   = 250 * time.Millisecond
-	longestBackoff = 10 * time.Second
+	// idleWait is the longest time between two looks at whether there is something to do.
+	idleWait = 10 * time.Second
 	// longStall is after how long the conductor says for others, which may have gone, that a replay goes on.
 	longStall = 5 * time.Minute
 	// stalledAfter is how long a table fails before the catalogue is told. That it goes on is told once it has worked for
@@ -139,11 +139,11 @@ func (r *Runner) round(ctx context.Context, durable analytics.Durable, state *ca
 	if len(durable.Next) == 0 || r.cfg.Catalog.Ready() != nil {
 		r.forgetTables()
 		r.stopConducting(ctx)
-		return longestBackoff
+		return idleWait
 	}
 	if err := r.choose(ctx, durable, state); err != nil {
-		r.cfg.Logger.Warn("the tables of insights cannot be kept", "error", err, "again_in", firstBackoff)
-		return firstBackoff
+		r.cfg.Logger.Warn("the tables of insights cannot be kept", "error", err, "again_in", backoff.StoreFirst)
+		return backoff.StoreFirst
 	}
 	r.metrics.behind(r.tables, durable.Next)
 	r.watchMirror(durable.Age)
@@ -171,7 +171,7 @@ func (r *Runner) fillLive(ctx context.Context, tables []*table, durable analytic
 	if wait := time.Until(r.liveDue); wait > 0 && len(tables) > 0 {
 		return wait
 	}
-	began, wait := time.Now(), longestBackoff
+	began, wait := time.Now(), idleWait
 	filled := false
 	for _, t := range tables {
 		if ctx.Err() != nil {

@@ -165,9 +165,9 @@ measures:
 `
 
 // create creates a replay.
-func (p *platform) create(change ...func(*replay.Order)) *catalog.Replay {
+func (p *platform) create(change ...func(*replay.Request)) *catalog.Replay {
 	p.t.Helper()
-	o := replay.Order{File: "units.yaml", Text: []byte(units)}
+	o := replay.Request{File: "units.yaml", Text: []byte(units)}
 	for _, c := range change {
 		c(&o)
 	}
@@ -178,7 +178,7 @@ func (p *platform) create(change ...func(*replay.Order)) *catalog.Replay {
 	return r
 }
 
-func promoting(o *replay.Order) { o.Promote = true }
+func promoting(o *replay.Request) { o.Promote = true }
 
 func (p *platform) replay(id string) *catalog.Replay {
 	state, _ := p.catalog.State()
@@ -262,7 +262,7 @@ func TestAReplayFromKafkaEqualsTheLiveVersion(t *testing.T) {
 	p.run()
 	live := p.create(promoting)
 	p.becomes(live.ID, catalog.Live)
-	again := p.create(func(o *replay.Order) { o.Source = catalog.FromKafka })
+	again := p.create(func(o *replay.Request) { o.Source = catalog.FromKafka })
 	p.becomes(again.ID, catalog.Staged)
 	p.sell(20)
 	p.says(again.ID)
@@ -331,7 +331,7 @@ func TestVerificationsOfASourceShareTheRowsOfTheLog(t *testing.T) {
 		t.Errorf("it was verified: %+v", v)
 	}
 	tp := eventlog.TopicPartition{Topic: eventlog.TopicOrders, Partition: 1}
-	part := p.create(func(o *replay.Order) { o.UpTo = eventlog.PositionOf(eventlog.Offsets{tp: 20}) })
+	part := p.create(func(o *replay.Request) { o.UpTo = eventlog.PositionOf(eventlog.Offsets{tp: 20}) })
 	p.becomes(part.ID, catalog.Staged)
 	if v := p.verify(part.ID); !v.Green || v.Sampled != 7 {
 		t.Errorf("a part of the history was verified: %+v", v)

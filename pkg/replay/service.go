@@ -32,9 +32,9 @@ func NewService(
 	return &Service{client: client, layout: layout, conn: conn, catalog: decisions}
 }
 
-// Order is what a replay is to do.
-type Order struct {
-	// ID makes it one of its own: an order that comes again with it makes no second replay. Empty: each is another.
+// Request is what a replay is to do.
+type Request struct {
+	// ID makes it one of its own: a request that comes again with it makes no second replay. Empty: each is another.
 	ID string
 	// File is where the definition was read from, for messages, and Text the definition in YAML.
 	File string
@@ -65,25 +65,25 @@ func (e *CutLogError) Error() string {
 		"replay", e.Topic)
 }
 
-// ErrOtherOrder is the error for an ID that a replay of another order has.
-var ErrOtherOrder = errors.New("the replay with this ID was created by another order")
+// ErrOtherRequest is the error for an ID that a replay of another request has.
+var ErrOtherRequest = errors.New("the replay with this ID was created by another request")
 
 // Create checks a definition, pins where the log ends, and creates a replay. A fault of the definition is an
-// *insight.Problem. An order whose ID has a replay gets that one.
-func (s *Service) Create(ctx context.Context, o Order) (*catalog.Replay, error) {
-	d, err := s.Validate(ctx, o.File, o.Text)
+// *insight.Problem. A request whose ID has a replay gets that one.
+func (s *Service) Create(ctx context.Context, request Request) (*catalog.Replay, error) {
+	d, err := s.Validate(ctx, request.File, request.Text)
 	if err != nil {
 		return nil, err
 	}
-	if o.EventsPerSecond < 0 || o.EventsPerSecond > MaxEventsPerSecond {
+	if request.EventsPerSecond < 0 || request.EventsPerSecond > MaxEventsPerSecond {
 		return nil, &catalog.Refusal{Text: fmt.Sprintf("a throttle of %d events a second is not between 0 (none) and %d",
-			o.EventsPerSecond, MaxEventsPerSecond)}
+			request.EventsPerSecond, MaxEventsPerSecond)}
 	}
-	if o.Source == "" {
-		o.Source = catalog.FromMirror
+	if request.Source == "" {
+		request.Source = catalog.FromMirror
 	}
 	tps := s.partitions()
-	if err := s.checkStart(ctx, tps); err != nil && !o.Force {
+	if err := s.checkStart(ctx, tps); err != nil && !request.Force {
 		return nil, err
 	}
 	pinned, err := s.client.StableOffsets(ctx, tps)
@@ -91,29 +91,29 @@ func (s *Service) Create(ctx context.Context, o Order) (*catalog.Replay, error) 
 		return nil, err
 	}
 	created := &catalog.Created{
-		Text: string(o.Text), Fingerprint: d.Fingerprint(), Source: o.Source,
-		Pinned: eventlog.PositionOf(pinned).String(), From: o.From, To: o.To,
-		EventsPerSecond: o.EventsPerSecond, Promote: o.Promote,
+		Text: string(request.Text), Fingerprint: d.Fingerprint(), Source: request.Source,
+		Pinned: eventlog.PositionOf(pinned).String(), From: request.From, To: request.To,
+		EventsPerSecond: request.EventsPerSecond, Promote: request.Promote,
 	}
-	if !o.UpTo.IsZero() {
-		created.UpTo = o.UpTo.String()
+	if !request.UpTo.IsZero() {
+		created.UpTo = request.UpTo.String()
 	}
-	if o.ID == "" {
-		o.ID = uuid.NewString()
+	if request.ID == "" {
+		request.ID = uuid.NewString()
 	}
-	if known := s.Replay(o.ID); known != nil {
+	if known := s.Replay(request.ID); known != nil {
 		return repeated(known, created)
 	}
 	state, err := s.catalog.Decide(ctx, catalog.Decision{
-		Type: catalog.ReplayCreated, ReplayID: o.ID, Insight: d.Name, By: o.By, Forced: o.Force, Created: created,
+		Type: catalog.ReplayCreated, ReplayID: request.ID, Insight: d.Name, By: request.By, Forced: request.Force, Created: created,
 	})
-	if known := s.Replay(o.ID); err != nil && known != nil { // the same order has come twice at a time
+	if known := s.Replay(request.ID); err != nil && known != nil { // the same request has come twice at a time
 		return repeated(known, created)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return state.Replay(o.ID), nil
+	return state.Replay(request.ID), nil
 }
 
 // Validate reads a definition, checks its SQL and runs its examples. A fault is an *insight.Problem.
@@ -125,7 +125,7 @@ func (s *Service) Validate(ctx context.Context, file string, text []byte) (*insi
 	return d, d.Validate(ctx, s.conn)
 }
 
-// repeated is the replay that an order has made before. The log may have grown since, and comments may differ.
+// repeated is the replay that a request has made before. The log may have grown since, and comments may differ.
 func repeated(known *catalog.Replay, again *catalog.Created) (*catalog.Replay, error) {
 	a, b := known.Created, *again
 	at := func(t *time.Time) time.Time {
@@ -139,7 +139,7 @@ func repeated(known *catalog.Replay, again *catalog.Created) (*catalog.Replay, e
 		c.Text, c.Pinned, c.From, c.To = "", "", nil, nil
 	}
 	if !same || a != b {
-		return nil, ErrOtherOrder
+		return nil, ErrOtherRequest
 	}
 	return known, nil
 }
@@ -182,7 +182,7 @@ func (s *Service) ApplyReady(ctx context.Context, ready map[string][]byte, by ca
 		}
 		// Another process that does the same makes the same replay.
 		id := uuid.NewSHA1(uuid.NameSpaceURL, []byte("ready insight "+d.Name+" "+d.Fingerprint())).String()
-		if _, err := s.Create(ctx, Order{ID: id, File: file, Text: ready[file], Promote: true, By: by}); err != nil {
+		if _, err := s.Create(ctx, Request{ID: id, File: file, Text: ready[file], Promote: true, By: by}); err != nil {
 			return err
 		}
 	}

@@ -2,8 +2,6 @@ package replay
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +51,7 @@ func (s *Service) Status(ctx context.Context, replay *catalog.Replay) (*Status, 
 		newest = &tableProgress{Next: eventlog.Offsets{}}
 	}
 	targets := target(replay)
-	for _, tp := range slices.SortedFunc(maps.Keys(targets), byPlace) {
+	for _, tp := range targets.Partitions() {
 		p := PartitionStatus{TopicPartition: tp, Next: min(newest.Next[tp], targets[tp]), Target: targets[tp]}
 		st.Partitions = append(st.Partitions, p)
 		st.Done += p.Next
@@ -68,11 +66,4 @@ func (s *Service) Status(ctx context.Context, replay *catalog.Replay) (*Status, 
 		st.EventsPerSecond = float64(replay.Filled.Events) / max(replay.Filled.Seconds, time.Millisecond.Seconds())
 	}
 	return st, nil
-}
-
-func byPlace(a, b eventlog.TopicPartition) int {
-	if c := strings.Compare(a.Topic, b.Topic); c != 0 {
-		return c
-	}
-	return int(a.Partition - b.Partition)
 }

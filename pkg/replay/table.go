@@ -79,7 +79,7 @@ func (t *table) open(ctx context.Context, conn *clickhouse.Conn) error {
 			return err
 		}
 	}
-	t.opened, t.pauses = true, backoff.Backoff{First: firstBackoff, Longest: longestBackoff}
+	t.opened, t.pauses = true, backoff.ForStores()
 	return nil
 }
 
@@ -144,7 +144,7 @@ func (t *table) behind(reached eventlog.Offsets, budget int64) work {
 			w.next[tp] = end
 		}
 	}
-	slices.SortFunc(open, func(a, b insight.Interval) int { return byPlace(a.TopicPartition, b.TopicPartition) })
+	slices.SortFunc(open, func(a, b insight.Interval) int { return a.TopicPartition.Compare(b.TopicPartition) })
 	share := max(1, budget/int64(max(1, len(open))))
 	for _, i := range open {
 		end := i.From + share
@@ -169,7 +169,7 @@ func (r *Runner) fill(ctx context.Context, t *table, durable analytics.Durable) 
 	}
 	wait, err := r.fillOnce(ctx, t, durable)
 	if ctx.Err() != nil {
-		return longestBackoff
+		return idleWait
 	}
 	if err != nil {
 		return r.failed(ctx, t, err)
@@ -250,7 +250,7 @@ func (r *Runner) fillOnce(ctx context.Context, t *table, durable analytics.Durab
 	case len(w.next) == 0 && t.log != nil && !t.log.Done():
 		return maxMirrorAge / 10, nil
 	case len(w.next) == 0:
-		return longestBackoff, nil
+		return idleWait, nil
 	case t.isHistory && r.mirrorIsLate && w.offsets > smallFill:
 		return maxMirrorAge / 10, nil
 	}
@@ -275,7 +275,7 @@ func (r *Runner) fillOnce(ctx context.Context, t *table, durable analytics.Durab
 		t.retryAt = t.filledAt.Add(time.Duration(float64(w.offsets) / float64(rate) * float64(time.Second)))
 		return time.Until(t.retryAt), nil
 	case w.whole && t.log == nil:
-		return longestBackoff, nil
+		return idleWait, nil
 	}
 	return 0, nil
 }
@@ -292,7 +292,7 @@ func (t *table) rate() int64 {
 func (r *Runner) failed(ctx context.Context, t *table, err error) time.Duration {
 	t.close()
 	if t.pauses.First == 0 {
-		t.pauses = backoff.Backoff{First: firstBackoff, Longest: longestBackoff}
+		t.pauses = backoff.ForStores()
 	}
 	pause := t.pauses.Next()
 	t.retryAt = time.Now().Add(pause)

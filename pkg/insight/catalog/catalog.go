@@ -15,12 +15,6 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
-// The pauses between attempts to read the topic.
-const (
-	firstBackoff   = 250 * time.Millisecond
-	longestBackoff = 10 * time.Second
-)
-
 // decisions is the topic's only partition.
 var decisions = eventlog.TopicPartition{Topic: eventlog.TopicInsights}
 
@@ -72,7 +66,7 @@ func (c *Catalog) Ready() error {
 
 // Run follows the topic until ctx is done.
 func (c *Catalog) Run(ctx context.Context) error {
-	pauses := backoff.Backoff{First: firstBackoff, Longest: longestBackoff}
+	pauses := backoff.ForStores()
 	for {
 		err := c.follow(ctx, pauses.Reset)
 		if ctx.Err() != nil {

@@ -3,18 +3,11 @@ package analytics
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
 	"github.com/holdfast/holdfast/pkg/replay"
 	"github.com/holdfast/holdfast/schemas/insights"
-)
-
-// The pauses between attempts.
-const (
-	firstPause   = 250 * time.Millisecond
-	longestPause = 10 * time.Second
 )
 
 // readyInsights makes the ready insights live.
@@ -31,7 +24,7 @@ func (r *readyInsights) apply(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pauses := backoff.Backoff{First: firstPause, Longest: longestPause}
+	pauses := backoff.ForStores()
 	for {
 		err := r.mayBegin()
 		if err == nil {

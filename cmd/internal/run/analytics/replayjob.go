@@ -60,7 +60,7 @@ type replayJob struct {
 	file       string
 	insight    string
 	key, actor string
-	order      replay.Order
+	request    replay.Request
 	service    *replay.Service
 }
 
@@ -87,23 +87,23 @@ func (j *replayJob) register(fs *flag.FlagSet) {
 	fs.StringVar(&j.insight, "insight", "", "`NAME` of an insight that is live, instead of a file; needs --key")
 	fs.StringVar(&j.key, "key", "", "`KEY` of the replay: with the same one the job waits for the replay that there is")
 	fs.StringVar(&j.actor, "actor", "replay job", "`NAME` of who asks, as the decisions in the log have it")
-	j.order.Source = catalog.FromMirror
+	j.request.Source = catalog.FromMirror
 	fs.Func("source", "take the rows from `mirror` (default), or from the log itself: kafka", func(s string) error {
-		j.order.Source = catalog.Source(s)
-		if j.order.Source != catalog.FromMirror && j.order.Source != catalog.FromKafka {
+		j.request.Source = catalog.Source(s)
+		if j.request.Source != catalog.FromMirror && j.request.Source != catalog.FromKafka {
 			return errors.New("it is neither mirror nor kafka")
 		}
 		return nil
 	})
-	fs.Func("from", "leave out what was before this `TIME`, such as 2011-01-01", timeSetting(&j.order.From))
-	fs.Func("to", "leave out what was from this `TIME` on", timeSetting(&j.order.To))
+	fs.Func("from", "leave out what was before this `TIME`, such as 2011-01-01", timeSetting(&j.request.From))
+	fs.Func("to", "leave out what was from this `TIME` on", timeSetting(&j.request.To))
 	fs.Func("up-to", "leave out events from this `POSITION` on", func(s string) (err error) {
-		j.order.UpTo, err = eventlog.ParseAny(s)
+		j.request.UpTo, err = eventlog.ParseAny(s)
 		return err
 	})
-	fs.Int64Var(&j.order.EventsPerSecond, "events-per-second", 0, "fill it at most so fast; 0: as fast as it can")
-	fs.BoolVar(&j.order.Promote, "promote", false, "it goes live by itself once it is filled and verified")
-	fs.BoolVar(&j.order.Force, "force", false, "create it although the start of the log was deleted")
+	fs.Int64Var(&j.request.EventsPerSecond, "events-per-second", 0, "fill it at most so fast; 0: as fast as it can")
+	fs.BoolVar(&j.request.Promote, "promote", false, "it goes live by itself once it is filled and verified")
+	fs.BoolVar(&j.request.Force, "force", false, "create it although the start of the log was deleted")
 }
 
 // timeSetting reads a day or a time.
@@ -128,7 +128,7 @@ func (j *replayJob) arguments(files []string) error {
 	if len(files) == 1 {
 		j.file = files[0]
 	}
-	o := &j.order
+	o := &j.request
 	switch {
 	case len(files) > 1 || (j.file == "") == (j.insight == ""):
 		return errors.New("settings: name one file with a definition, or an insight with --insight")
@@ -157,7 +157,7 @@ func (j *replayJob) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read a definition: %w", err)
 		}
-		j.order.File, j.order.Text = j.file, text
+		j.request.File, j.request.Text = j.file, text
 	}
 	if err := run.Check(ctx, j.cfg.Log); err != nil {
 		return err
@@ -215,24 +215,24 @@ func (j *replayJob) create(ctx context.Context) (*catalog.Replay, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.order.ID, j.order.By = id, catalog.Principal{Name: j.actor}
+	j.request.ID, j.request.By = id, catalog.Principal{Name: j.actor}
 	if j.insight != "" {
 		i := j.service.Insight(j.insight)
 		switch known := j.service.Replay(id); {
 		case known != nil && known.Insight == j.insight: // another version may be live by now
-			j.order.Text = []byte(known.Text)
+			j.request.Text = []byte(known.Text)
 		case i == nil || i.Live == nil:
 			return nil, refused(fmt.Errorf("no insight %s is live", j.insight))
 		default:
-			j.order.Text = []byte(i.Live.Text)
+			j.request.Text = []byte(i.Live.Text)
 		}
-		j.order.File = j.insight + ".yaml"
+		j.request.File = j.insight + ".yaml"
 	}
-	r, err := j.service.Create(ctx, j.order)
+	r, err := j.service.Create(ctx, j.request)
 	if err == nil {
 		return r, nil
 	}
-	if errors.Is(err, replay.ErrOtherOrder) {
+	if errors.Is(err, replay.ErrOtherRequest) {
 		return nil, refused(fmt.Errorf("replay %s has this key, and another definition or other settings: give another --key",
 			id))
 	}
@@ -253,11 +253,11 @@ func (j *replayJob) id() (string, error) {
 	if j.key != "" {
 		return uuid.NewSHA1(jobNamespace, []byte("key\x00"+j.key)).String(), nil
 	}
-	d, err := insight.Parse(j.order.File, j.order.Text)
+	d, err := insight.Parse(j.request.File, j.request.Text)
 	if err != nil {
 		return "", refused(err)
 	}
-	o := &j.order
+	o := &j.request
 	what := fmt.Sprintf("settings\x00%s\x00%s\x00%s\x00%v\x00%v\x00%s\x00%d\x00%t",
 		d.Name, d.Fingerprint(), o.Source, timeText(o.From), timeText(o.To), o.UpTo, o.EventsPerSecond, o.Promote)
 	return uuid.NewSHA1(jobNamespace, []byte(what)).String(), nil

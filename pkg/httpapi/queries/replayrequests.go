@@ -73,8 +73,8 @@ func (k keyed) id(what string) string {
 	return uuid.NewSHA1(namespace, []byte(what+"\x00"+k.key)).String()
 }
 
-// orderBody is the body of POST /v1/replays.
-type orderBody struct {
+// replayBody is the body of POST /v1/replays.
+type replayBody struct {
 	Definition      string `json:"definition"`
 	Insight         string `json:"insight"`
 	Source          string `json:"source"`
@@ -87,13 +87,13 @@ type orderBody struct {
 }
 
 func (a *replayAPI) create(c echo.Context) error {
-	order, err := a.readOrder(c)
+	request, err := a.readRequest(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), CreateTimeout)
 	defer cancel()
-	r, err := a.service.Create(ctx, order)
+	r, err := a.service.Create(ctx, request)
 	if err != nil {
 		return refused(err)
 	}
@@ -101,52 +101,52 @@ func (a *replayAPI) create(c echo.Context) error {
 	return writeJSON(c, http.StatusCreated, a.describe(ctx, r))
 }
 
-// readOrder reads a request for a replay. Headers come before the body.
-func (a *replayAPI) readOrder(c echo.Context) (replay.Order, error) {
+// readRequest reads a request for a replay. Headers come before the body.
+func (a *replayAPI) readRequest(c echo.Context) (replay.Request, error) {
 	raw, err := httpapi.ReadBody(c)
 	if err != nil {
-		return replay.Order{}, err
+		return replay.Request{}, err
 	}
 	header := c.Request().Header
 	if len(header["Idempotency-Key"]) == 0 {
-		return replay.Order{}, problem.New(problem.KeyRequired,
+		return replay.Request{}, problem.New(problem.KeyRequired,
 			"Send an Idempotency-Key that you keep for retries of this request.")
 	}
 	key, err := keyOf(header)
 	if err != nil {
-		return replay.Order{}, err
+		return replay.Request{}, err
 	}
 	by, err := actorOf(header)
 	if err != nil {
-		return replay.Order{}, err
+		return replay.Request{}, err
 	}
-	var sent orderBody
+	var sent replayBody
 	body := input.Body{JSON: raw}
 	if !body.Read(&sent) {
-		return replay.Order{}, body.Problem()
+		return replay.Request{}, body.Problem()
 	}
-	order, err := sent.order(&body, a.incarnation)
+	request, err := sent.request(&body, a.incarnation)
 	if err != nil {
-		return order, err
+		return request, err
 	}
-	order.ID, order.By = key.id("replay"), by
+	request.ID, request.By = key.id("replay"), by
 	if err := body.Problem(); err != nil {
-		return order, err
+		return request, err
 	}
 	if sent.Insight != "" {
 		i := a.service.Insight(sent.Insight)
 		if i == nil || i.Live == nil {
-			return order, problem.New(problem.UnknownInsight, "No insight with this name is live.")
+			return request, problem.New(problem.UnknownInsight, "No insight with this name is live.")
 		}
-		order.Text = []byte(i.Live.Text)
+		request.Text = []byte(i.Live.Text)
 	}
-	return order, nil
+	return request, nil
 }
 
-// order checks the members, and is what they ask for.
-func (b *orderBody) order(body *input.Body, of eventlog.Incarnation) (replay.Order, error) {
+// request checks the members, and is what they ask for.
+func (b *replayBody) request(body *input.Body, of eventlog.Incarnation) (replay.Request, error) {
 	fault := func(pointer, detail string) { body.Fault(problem.InvalidReplay, pointer, detail) }
-	o := replay.Order{
+	o := replay.Request{
 		File: previewFile, Text: []byte(b.Definition), Source: catalog.Source(b.Source), EventsPerSecond: b.EventsPerSecond,
 		Promote: b.Promote, Force: b.Force, From: timeOf(fault, "/from", b.From), To: timeOf(fault, "/to", b.To),
 	}
@@ -262,7 +262,7 @@ func refused(err error) error {
 		return &problem.Problem{Code: problem.ReplayRefused, Detail: refusal.Text + ".", Forceable: refusal.Forceable}
 	case errors.As(err, &cut):
 		return &problem.Problem{Code: problem.LogCut, Detail: cut.Error() + ".", Forceable: true}
-	case errors.Is(err, replay.ErrOtherOrder):
+	case errors.Is(err, replay.ErrOtherRequest):
 		return problem.New(problem.KeyReused, "The key has created another replay.")
 	}
 	return definitionProblem(err)
