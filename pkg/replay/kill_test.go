@@ -233,8 +233,8 @@ func TestKilledProjectorsPromoteOnce(t *testing.T) {
 }
 
 // Projector and engine are killed at each step of a promotion. What a process has done of it is in the log and in
-// ClickHouse, so each state is made with these alone: the process is gone when the decision is written that it would have
-// written last. Readers always have one of both versions, whole; the promotion happens once.
+// ClickHouse, so each state is made with these alone: the process is gone when the decision is written that it would
+// have written last. Readers always have one of both versions, whole; the promotion happens once.
 func TestKillsAtEachStepOfAPromotion(t *testing.T) {
 	proxy := chdbtest.NewProxy(t)
 	engine := chdbtest.Server(t)
@@ -312,7 +312,8 @@ func TestKillsAtEachStepOfAPromotion(t *testing.T) {
 	state := ""
 	defer func() { t.Log("tables, the view and progress:", state) }()
 	p.eventually("all is swept, and the view is that of the live version", func() bool {
-		tables, err := p.count("SELECT count() FROM system.tables WHERE database = currentDatabase() AND name LIKE 'insight\\_\\_%'")
+		tables, err := p.count("SELECT count() FROM system.tables " +
+			"WHERE database = currentDatabase() AND startsWith(name, 'insight__')")
 		viewed, viewErr := p.count("SELECT toUInt64(sum(units)) FROM insight_units")
 		progress, progressErr := p.count("SELECT uniqExact(replay_id) FROM insight_progress")
 		state = fmt.Sprint(tables, err, viewed, viewErr, progress, progressErr)

@@ -105,7 +105,8 @@ func (s *Service) Create(ctx context.Context, request Request) (*catalog.Replay,
 		return repeated(known, created)
 	}
 	state, err := s.catalog.Decide(ctx, catalog.Decision{
-		Type: catalog.ReplayCreated, ReplayID: request.ID, Insight: d.Name, By: request.By, Forced: request.Force, Created: created,
+		Type: catalog.ReplayCreated, ReplayID: request.ID, Insight: d.Name, By: request.By, Forced: request.Force,
+		Created: created,
 	})
 	if known := s.Replay(request.ID); err != nil && known != nil { // the same request has come twice at a time
 		return repeated(known, created)

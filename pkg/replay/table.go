@@ -144,7 +144,7 @@ func (t *table) behind(reached eventlog.Offsets, budget int64) work {
 			w.next[tp] = end
 		}
 	}
-	slices.SortFunc(open, func(a, b insight.Interval) int { return a.TopicPartition.Compare(b.TopicPartition) })
+	slices.SortFunc(open, func(a, b insight.Interval) int { return a.Compare(b.TopicPartition) })
 	share := max(1, budget/int64(max(1, len(open))))
 	for _, i := range open {
 		end := i.From + share
