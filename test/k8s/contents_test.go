@@ -129,3 +129,28 @@ func TestTheRouteSendsOperationsToTheirService(t *testing.T) {
 		t.Errorf("%d operations are in the document, and %d are commands", checked, len(commands))
 	}
 }
+
+// inQuery finds the metrics in a question to Prometheus.
+var inQuery = regexp.MustCompile(`holdfast_\w+`)
+
+// Autoscaling asks for metrics that there are.
+func TestAutoscalingAsksForMetricsThatThereAre(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	for _, o := range render(t, "overlays/production") {
+		for _, trigger := range o.objects("spec", "triggers") {
+			for _, metric := range inQuery.FindAllString(trigger.text("metadata", "query"), -1) {
+				asked++
+				if !strings.Contains(string(page), metric) {
+					t.Errorf("%s asks for %s, which no service has", o, metric)
+				}
+			}
+		}
+	}
+	if asked == 0 {
+		t.Error("nothing is asked for")
+	}
+}

@@ -26,7 +26,7 @@ func serviceImage(programs, service, tag string) (*standins.Image, error) {
 	files["/service"] = program
 	return &standins.Image{
 		Name: "docker.io/holdfast/" + service + ":" + tag, UID: serviceUser, Entrypoint: []string{"/service"},
-		Env:   []string{"HOLDFAST_LISTEN=:8080", "HOLDFAST_DATA_DIR=/data"},
+		Env:   []string{"HOLDFAST_LISTEN=:8080", "HOLDFAST_ADMIN_LISTEN=:9464", "HOLDFAST_DATA_DIR=/data"},
 		Files: files, Folders: []string{"/data"},
 	}, nil
 }

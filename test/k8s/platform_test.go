@@ -408,7 +408,7 @@ func (p *platform) verify() {
 // checkAudit looks at what the auditor has found while all of this was done.
 func (p *platform) checkAudit() {
 	p.t.Helper()
-	text := p.inNamespace("get", "--raw", "/api/v1/namespaces/"+namespace+"/pods/auditor-0:8080/proxy/metrics")
+	text := p.inNamespace("get", "--raw", "/api/v1/namespaces/"+namespace+"/pods/auditor-0:9464/proxy/metrics")
 	checked := false
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
