@@ -19,17 +19,19 @@ func newLogExportCommand(log *logFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export FILE|FOLDER|-",
 		Short: "Write the whole log into an archive",
-		Long: `Write all events, layouts and decisions into one compressed, checksummed archive,
-from which holdfast log import makes a platform again. Everything else, checkpoints,
-views and ClickHouse, is built from these.
+		Long: `Write all events, layouts and decisions into one compressed, checksummed
+archive, from which holdfast log import makes a platform again. Everything
+else, checkpoints, views and ClickHouse, is built from these.
 
-The archive is a state of the whole platform: every transaction is in it whole, and
-everything that was acknowledged before the export began. Services go on; owners of
-shards begin no transaction for some milliseconds at the start.
+The archive is a state of the whole platform: every transaction is in it
+whole, and everything that was acknowledged before the export began. Services
+go on; owners of shards begin no transaction for some milliseconds at the
+start.
 
-In a folder the archive gets a name with the time. An export that was ended goes on
-where it was when it is run again with the same FILE or FOLDER; until then the name
-ends with .partial. With - the archive goes to the standard output.`,
+In a folder the archive gets a name with the time. An export that was ended
+goes on where it was when it is run again with the same FILE or FOLDER; until
+then the name ends with .partial. With - the archive goes to the standard
+output.`,
 		Example: "  holdfast log export backups/\n  holdfast log export - | ssh safe 'cat > holdfast.hflog'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -69,13 +71,13 @@ func newLogImportCommand(log *logFlags) *cobra.Command {
 		Use:   "import FILE",
 		Short: "Make a platform from an archive",
 		Long: `Write the archive of holdfast log export into a platform without data: topics
-that do not exist yet get the archive's layout. The archive is checked as a whole
-before anything is written. Stop all services of the platform meanwhile; those that
-start are refused until it is done.
+that do not exist yet get the archive's layout. The archive is checked as a
+whole before anything is written. Stop all services of the platform meanwhile;
+those that start are refused until it is done.
 
-An import that was ended goes on where it was when it is run again: each record is
-written exactly once. What clients see afterwards is what they saw, but for positions
-and cursors of before, which are answered 409 log_restored.
+An import that was ended goes on where it was when it is run again: each
+record is written exactly once. What clients see afterwards is what they saw,
+but for positions and cursors of before, which are answered 409 log_restored.
 
 With --check the archive is only checked.`,
 		Args: cobra.ExactArgs(1),

@@ -18,7 +18,7 @@ import (
 )
 
 func newLayoutCommand() *cobra.Command {
-	root := &cobra.Command{Use: "layout", Short: "How many shards write the log, who owns them, and other numbers of them"}
+	root := &cobra.Command{Use: "layout", Short: "Show or change how many shards write the log"}
 	root.AddCommand(newLayoutShowCommand(), newLayoutSetCommand())
 	return root
 }
@@ -123,19 +123,19 @@ func newLayoutSetCommand() *cobra.Command {
 	var f layoutSetFlags
 	c := &cobra.Command{
 		Use:   "set --shards NUMBER",
-		Short: "Have another number of shards write the log, while the platform runs",
-		Long: `Change how many shards write the log. Data does not move: the partitions stay as
-they are, and only who writes them changes. With more shards, more replicas of
-order-api can share the work.
+		Short: "Change the number of shards of a platform that runs",
+		Long: `Change how many shards write the log. Data does not move: the partitions stay
+as they are, and only who writes them changes. With more shards, more replicas
+of order-api can share the work.
 
-The replicas prepare first, while they serve as before: each builds checkpoints of
-the new shards from the log. When all are ready, the new layout is written to the
-log, and they take the new shards over. Commands wait for a moment and are not
-refused; nothing that was acknowledged is lost.
+The replicas prepare first, while they serve as before: each builds
+checkpoints of the new shards from the log. When all are ready, the new layout
+is written to the log, and they take the new shards over. Commands wait for a
+moment and are not refused; nothing that was acknowledged is lost.
 
-It may be stopped at any time before the layout counts; then everything is as it
-was. After that the replicas go on by themselves, and running it again waits until
-they are done. Nobody else can make a change meanwhile.
+It may be stopped at any time before the layout counts; then everything is as
+it was. After that the replicas go on by themselves, and running it again
+waits until they are done. Nobody else can make a change meanwhile.
 
 With --dry-run, what would move is shown, and the exit status is 2 if something
 would.`,

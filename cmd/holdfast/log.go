@@ -27,7 +27,7 @@ func newLogCommand() *cobra.Command {
 	var log logFlags
 	root := &cobra.Command{
 		Use:   "log",
-		Short: "Back the log up and restore it; see records at which readers stop, and let readers pass them",
+		Short: "Back the log up, restore it, see records at which readers stop",
 		Long: `A record in an event topic that is no event, or that does not follow the one
 before it, stops every reader: shards, views and checks. Something else than
 Holdfast has written it. See what it is with inspect. If it must not count, let
@@ -75,9 +75,9 @@ func newLogInspect(log *logFlags) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect",
 		Short: "Show a record, or list all at which readers stop",
-		Long: `Show the record at a place of the event log: who may have written it, what is in
-it, and why readers stop there. Without a place, read the whole log and list
-every record at which readers stop, and those that are quarantined.`,
+		Long: `Show the record at a place of the event log: who may have written it, what is
+in it, and why readers stop there. Without a place, read the whole log and
+list every record at which readers stop, and those that are quarantined.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := log.open(c)

@@ -38,20 +38,20 @@ func newTopicsApplyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Create the topics that are missing, and check the others",
-		Long: `Create every topic that Holdfast needs and the cluster does not have, and check
-those that are there. Services do the same when they start; this is for clusters
-where they may not create topics, and to know before.
+		Long: `Create every topic that Holdfast needs and the cluster does not have, and
+check those that are there. Services do the same when they start; this is for
+clusters where they may not create topics, and to know before.
 
-Partitions and shards count when the platform is created. Later the layout in the
-log decides. It may be run again at any time: what is as it should be stays as it
-is, and no topic's configuration is ever changed. A topic that cannot be used, or
-from which brokers would delete events, is refused with the command that mends it,
-and then nothing is created.
+Partitions and shards count when the platform is created. Later the layout in
+the log decides. It may be run again at any time: what is as it should be
+stays as it is, and no topic's configuration is ever changed. A topic that
+cannot be used, or from which brokers would delete events, is refused with the
+command that mends it, and then nothing is created.
 
-With --dry-run, nothing is changed, and the exit status is 2 if there is something
-to do.`,
+With --dry-run, nothing is changed, and the exit status is 2 if there is
+something to do.`,
 		Example: `  holdfast topics apply --kafka kafka-1:9092 --dry-run
-  holdfast topics apply --kafka kafka-1:9092 --partitions 24 --shards 3 --replication-factor 3`,
+  holdfast topics apply --kafka kafka-1:9092 --partitions 24 --shards 3`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}

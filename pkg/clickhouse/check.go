@@ -67,8 +67,8 @@ func (c *Conn) checkTables(ctx context.Context, tables []Table) error {
 	})
 }
 
-// checkReplicated refuses tables of one server in a cluster, whose other replicas would not have the rows, and replicated
-// tables without a cluster: a read would not wait for what was written through another replica.
+// checkReplicated refuses tables of one server in a cluster, whose other replicas would not have the rows, and
+// replicated tables without a cluster: a read would not wait for what was written through another replica.
 func (c *Conn) checkReplicated(tables []Table, have map[string]liveTable) error {
 	for _, table := range tables {
 		live, exists := have[table.Name]

@@ -58,7 +58,8 @@ func InCluster(address, cluster string) (string, error) {
 		return address, nil
 	}
 	if !clusterPattern.MatchString(cluster) {
-		return "", fmt.Errorf("the cluster of ClickHouse %q has a name with other characters than letters, digits, _, . and -",
+		return "", fmt.Errorf("the cluster of ClickHouse %q has a name with other characters than letters, digits, "+
+			"_, . and -",
 			cluster)
 	}
 	separator := "?"
@@ -78,23 +79,24 @@ func OpenIn(address, cluster string) (*Conn, error) {
 }
 
 // ClusterUsage is what --clickhouse-cluster means.
-const ClusterUsage = "`NAME` of the cluster of ClickHouse whose replicas have the tables, if they are to be replicated: " +
-	"one shard with several replicas; empty: --clickhouse is one server"
+const ClusterUsage = "`NAME` of the cluster of ClickHouse whose replicas have the tables, if they are to be " +
+	"replicated: one shard with several replicas; empty: --clickhouse is one server"
 
 // The statements of Holdfast that define something, by their beginnings.
 var (
 	createTablePattern = regexp.MustCompile("^(CREATE TABLE (?:IF NOT EXISTS )?[`\\w.]+) ")
 	enginePattern      = regexp.MustCompile(`\bENGINE = (\w*MergeTree)(?:\(([^)]*)\))?`)
-	namedPattern       = regexp.MustCompile("^((?:CREATE(?: OR REPLACE)?|DROP) (?:DATABASE|TABLE|VIEW) (?:IF (?:NOT )?EXISTS )?[`\\w.]+)")
-	renamePattern      = regexp.MustCompile(`^(EXCHANGE TABLES|RENAME TABLE) `)
+	namedPattern       = regexp.MustCompile("^((?:CREATE(?: OR REPLACE)?|DROP) (?:DATABASE|TABLE|VIEW) " +
+		"(?:IF (?:NOT )?EXISTS )?[`\\w.]+)")
+	renamePattern = regexp.MustCompile(`^(EXCHANGE TABLES|RENAME TABLE) `)
 )
 
 // replicaPath is where the replicas of a table meet in Keeper. The UUID is part of it, not the name: a table that is
 // renamed or exchanged keeps both. ON CLUSTER gives a table the same UUID on all replicas.
 const replicaPath = "'/clickhouse/tables/{uuid}/{shard}', '{replica}'"
 
-// OnCluster is a statement as it is sent to a cluster. ALTER is sent to one replica: a Replicated table tells the others
-// by itself.
+// OnCluster is a statement as it is sent to a cluster. ALTER is sent to one replica: a Replicated table tells the
+// others by itself.
 func OnCluster(statement, cluster string) string {
 	if cluster == "" {
 		return statement

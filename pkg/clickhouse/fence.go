@@ -63,8 +63,8 @@ func (c *Conn) AwaitInserts(ctx context.Context, tables []string) error {
 	for i, table := range tables {
 		begin[i] = "startsWith(query, " + Literals("INSERT INTO "+table+" ") + ")"
 	}
-	query := "SELECT count() FROM " + c.everywhere("system.processes") + " WHERE query_kind = 'Insert' AND current_database = {database:String} " +
-		"AND (" + strings.Join(append(begin, "false"), " OR ") + ")"
+	query := "SELECT count() FROM " + c.everywhere("system.processes") + " WHERE query_kind = 'Insert' AND " +
+		"current_database = {database:String} AND (" + strings.Join(append(begin, "false"), " OR ") + ")"
 	for {
 		var running uint64
 		err := c.Each(ctx, query, nil, Parameters{"database": c.database},

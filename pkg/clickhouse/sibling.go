@@ -57,8 +57,8 @@ func (c *Conn) Qualified(table string) string {
 }
 
 // Exchange swaps a table of this database with the one of the same name in a sibling, at one moment: every query reads
-// either of them whole. Both databases must have the engine Atomic. A table keeps its UUID. In a cluster it is one moment
-// for each replica, not for all of them.
+// either of them whole. Both databases must have the engine Atomic. A table keeps its UUID. In a cluster it is one
+// moment for each replica, not for all of them.
 func (c *Conn) Exchange(ctx context.Context, sibling *Conn, table string) error {
 	return c.Exec(ctx, "EXCHANGE TABLES "+c.Qualified(table)+" AND "+sibling.Qualified(table), nil, nil)
 }

@@ -81,7 +81,7 @@ func createDatabase(ctx context.Context, inner *url.URL, name string) error {
 	}
 	password, _ := inner.User.Password()
 	request.SetBasicAuth(inner.User.Username(), password)
-	response, err := http.DefaultClient.Do(request) //nolint:gosec // the engine's own address
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}
