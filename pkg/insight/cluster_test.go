@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/devstack/chdb/chdbtest"
 	"github.com/holdfast/holdfast/pkg/insight"
 )
@@ -21,5 +22,10 @@ func TestTheTableOfAnInsightInACluster(t *testing.T) {
 	if !strings.HasPrefix(sent, want) {
 		t.Errorf("it is created by %s", sent)
 	}
-	chdbtest.Parses(t, database(t), sent)
+	conn, err := clickhouse.Open(chdbtest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	chdbtest.Parses(t, conn, sent)
 }

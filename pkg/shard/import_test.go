@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -186,7 +187,7 @@ func TestAnImportUnderWaySurvivesARestart(t *testing.T) {
 		command.ImportCreditNote: documentOf("A=1", "B=1", "C=1", "nobody=1"),
 	}
 	for typ, body := range bodies {
-		cmd, err := decode(typ, "", typ, []byte(body), 1)
+		cmd, err := decode(typ, "", typ, []byte(body), time.Now().UnixMicro())
 		if err != nil {
 			t.Fatal(err)
 		}

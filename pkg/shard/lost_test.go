@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -132,7 +133,8 @@ func TestStockWithAnotherStepOfTheSameVersionIsTold(t *testing.T) {
 func TestADocumentThatIsBehindItsStockKeepsItsTime(t *testing.T) {
 	p, dir := newPlatform(t, 2), t.TempDir()
 	n := p.start(dir, shard.Hooks{Deliver: func(func()) {}})
-	cmd, err := decode(command.ImportOrder, "", "d", []byte(documentOf("x=1")), 1)
+	at := time.Now().UnixMicro()
+	cmd, err := decode(command.ImportOrder, "", "d", []byte(documentOf("x=1")), at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +146,7 @@ func TestADocumentThatIsBehindItsStockKeepsItsTime(t *testing.T) {
 	}
 	stock(t, n, near, 3)
 	stock(t, n, far, 3)
-	if cmd, err = decode(command.ImportOrder, "", "d", []byte(documentOf(near+"=1", far+"=1")), 1); err != nil {
+	if cmd, err = decode(command.ImportOrder, "", "d", []byte(documentOf(near+"=1", far+"=1")), at); err != nil {
 		t.Fatal(err)
 	}
 	accepted(t, n, cmd)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -136,7 +137,7 @@ func TestADocumentTakesWhatARepeatedStepReserves(t *testing.T) {
 			y = sku
 		}
 	}
-	cmd, err := decode(command.ImportOrder, "", "d", []byte(documentOf(x+"=1", y+"=1")), 1)
+	cmd, err := decode(command.ImportOrder, "", "d", []byte(documentOf(x+"=1", y+"=1")), time.Now().UnixMicro())
 	if err != nil {
 		t.Fatal(err)
 	}
