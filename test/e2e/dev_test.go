@@ -170,23 +170,28 @@ func (p *platform) position(t *testing.T) string {
 
 func (p *platform) get(t *testing.T, path, position string) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(testContext(t), http.MethodGet, p.url+path, nil)
-	if err != nil {
-		t.Fatal(err)
+	for ctx := testContext(t); ; {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if position != "" {
+			request.Header.Set("Holdfast-Min-Position", position)
+		}
+		response, err := (&http.Client{Transport: apitest.Transport(t)}).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		switch {
+		case err == nil && response.StatusCode == http.StatusOK:
+			return string(body)
+		case err == nil && strings.Contains(string(body), `"position_not_reached"`): // it has waited
+		default:
+			t.Fatalf("GET %s: %v, %d %s", path, err, response.StatusCode, body)
+		}
 	}
-	if position != "" {
-		request.Header.Set("Holdfast-Min-Position", position)
-	}
-	response, err := (&http.Client{Transport: apitest.Transport(t)}).Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("GET %s: %v, %d %s", path, err, response.StatusCode, body)
-	}
-	return string(body)
 }
 
 // orderIDs are those of all orders at a position.

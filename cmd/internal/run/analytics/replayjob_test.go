@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,7 +104,7 @@ func (s *jobSite) job(ctx context.Context, args ...string) error {
 			return j.run(ctx)
 		},
 	}
-	return p.Start(ctx, args)
+	return p.Start(ctx, slices.Concat(args, []string{"--kafka", strings.Join(s.log.Config.Seeds, ",")}))
 }
 
 // begin starts the job, and returns its end once there is its replay.
