@@ -35,9 +35,17 @@ func makeTopic(t *testing.T, cfg eventlog.Config, topic string, partitions int32
 		t.Fatal(err)
 	}
 	defer client.Close()
-	_, err = kadm.NewClient(client).CreateTopic(logtest.Context(t), partitions, 1, config, cfg.TopicPrefix+topic)
-	if err != nil {
+	admin, name := kadm.NewClient(client), cfg.TopicPrefix+topic
+	if _, err := admin.CreateTopic(logtest.Context(t), partitions, 1, config, name); err != nil {
 		t.Fatal(err)
+	}
+	// Apache Kafka answers before its brokers know the topic.
+	for ctx := logtest.Context(t); ; {
+		if listed, err := admin.ListTopics(ctx, name); err != nil {
+			t.Fatal(err)
+		} else if len(listed[name].Partitions) == int(partitions) {
+			return
+		}
 	}
 }
 
