@@ -196,6 +196,29 @@ func TestTheAuditorGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// A tick saves what is folded of a poll, with how far that is: otherwise a killed auditor would fold records twice.
+func TestASaveIsWhereTheFoldIs(t *testing.T) {
+	log := logtest.New(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})
+	s := healthy()
+	s.write(t, log)
+	a, err := verify.NewAuditor(verify.AuditorConfig{Dir: t.TempDir(), Client: log.Client, Layout: log.Layout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := a.SaveAfterEach(log.Ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for topic, want := range map[string]int{eventlog.TopicOrders: len(s.orders), eventlog.TopicInventory: len(s.stock)} {
+		if got := next[eventlog.TopicPartition{Topic: topic}]; got != int64(want) {
+			t.Errorf("it goes on at %d of %s, want %d", got, topic, want)
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Records of another log would make every event of this one a violation.
 func TestTheAuditorForgetsAnotherLog(t *testing.T) {
 	first := logtest.New(t, eventlog.Layout{PartitionCount: 1, ShardCount: 1})

@@ -171,6 +171,7 @@ func (v *auditView) Fold(rec *eventlog.Record) error {
 		c.foldRow(rec)
 	}
 	v.folding = nil
+	v.reached[rec.TopicPartition] = rec.Offset + 1 // a tick may save before the flush
 	return v.disk.err
 }
 
