@@ -63,7 +63,7 @@ func (f *placeFlags) topicPartition(ctx context.Context, client *eventlog.Client
 	if err != nil {
 		return tp, err
 	}
-	if !slices.Contains(inspect.Partitions(layout), tp) || f.offset < 0 {
+	if !slices.Contains(layout.AllPartitions(), tp) || f.offset < 0 {
 		return tp, fmt.Errorf("%s/%d@%d is no place of the event log: its topics are %s and %s, with the partitions 0 to %d",
 			f.topic, f.partition, f.offset, eventlog.TopicOrders, eventlog.TopicInventory, layout.PartitionCount-1)
 	}
@@ -129,7 +129,7 @@ func listStops(ctx context.Context, out io.Writer, client *eventlog.Client) erro
 	if err != nil {
 		return err
 	}
-	findings, err := inspect.Scan(ctx, client, inspect.Partitions(layout))
+	findings, err := inspect.Scan(ctx, client, layout.AllPartitions())
 	if err != nil {
 		return err
 	}

@@ -68,9 +68,8 @@ func (c *Client) PinEnds(ctx context.Context, layout Layout) (Offsets, error) {
 		pause = min(2*pause, longestPause)
 	}
 	return nil, fmt.Errorf("not every shard said where its last transaction ends: %d replicas of order-api run, and "+
-		"one of "+
-		"them is of an earlier release, or a shard is not served (holdfast layout show); see to that, and run this again",
-		len(replicas))
+		"one of them is of an earlier release, or a shard is not served (holdfast layout show); see to that, and run "+
+		"this again", len(replicas))
 }
 
 // errNotHeld means that the owners were not all held at the same time.
@@ -142,10 +141,7 @@ func (l Layout) AllPartitions() []TopicPartition {
 
 // awaitStable waits until all transactions below the ends have ended.
 func (c *Client) awaitStable(ctx context.Context, ends Offsets) (Offsets, error) {
-	tps := make([]TopicPartition, 0, len(ends))
-	for tp := range ends {
-		tps = append(tps, tp)
-	}
+	tps := ends.Partitions()
 	for pause := (backoff.Backoff{First: time.Millisecond, Longest: retryPause}); ; {
 		stable, err := c.StableOffsets(ctx, tps)
 		if err != nil {

@@ -236,10 +236,7 @@ func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
 
 // checkStarts returns an *OffsetError or a *LogStartError for every start that the log does not have.
 func (c *Client) checkStarts(ctx context.Context, start Offsets) error {
-	tps := make([]TopicPartition, 0, len(start))
-	for tp := range start {
-		tps = append(tps, tp)
-	}
+	tps := start.Partitions()
 	first, err := c.StartOffsets(ctx, tps)
 	if err != nil {
 		return err

@@ -32,14 +32,6 @@ type Finding struct {
 	ambiguous bool
 }
 
-// Partitions are all partitions of the event topics.
-func Partitions(layout eventlog.Layout) (tps []eventlog.TopicPartition) {
-	for shard := range layout.ShardCount {
-		tps = append(tps, layout.Partitions(shard)...)
-	}
-	return tps
-}
-
 // Scan reads partitions from their starts, and returns the records at which readers stop. Those that are quarantined
 // already are not among them. It keeps the version of every order and SKU in memory.
 func Scan(ctx context.Context, client *eventlog.Client, tps []eventlog.TopicPartition) ([]*Finding, error) {

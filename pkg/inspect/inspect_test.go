@@ -50,7 +50,7 @@ func TestWhatMayBeQuarantined(t *testing.T) {
 	for _, rec := range records {
 		log.Write(eventlog.TopicOrders, 0, "key", rec.value)
 	}
-	findings, err := inspect.Scan(log.Ctx, log.Client, inspect.Partitions(log.Layout))
+	findings, err := inspect.Scan(log.Ctx, log.Client, log.Layout.AllPartitions())
 	if err != nil {
 		t.Fatal(err)
 	}

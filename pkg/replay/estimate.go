@@ -58,7 +58,7 @@ type Estimate struct {
 
 // Position is where the log ends now.
 func (s *Service) Position(ctx context.Context) (eventlog.Position, error) {
-	offsets, err := s.client.StableOffsets(ctx, s.partitions())
+	offsets, err := s.client.StableOffsets(ctx, s.layout.AllPartitions())
 	return eventlog.PositionOf(offsets), err
 }
 

@@ -82,7 +82,7 @@ func (s *Service) Create(ctx context.Context, request Request) (*catalog.Replay,
 	if request.Source == "" {
 		request.Source = catalog.FromMirror
 	}
-	tps := s.partitions()
+	tps := s.layout.AllPartitions()
 	if err := s.checkStart(ctx, tps); err != nil && !request.Force {
 		return nil, err
 	}
@@ -143,14 +143,6 @@ func repeated(known *catalog.Replay, again *catalog.Created) (*catalog.Replay, e
 		return nil, ErrOtherRequest
 	}
 	return known, nil
-}
-
-// partitions are all partitions of the event topics.
-func (s *Service) partitions() (tps []eventlog.TopicPartition) {
-	for shard := range s.layout.ShardCount {
-		tps = append(tps, s.layout.Partitions(shard)...)
-	}
-	return tps
 }
 
 func (s *Service) checkStart(ctx context.Context, tps []eventlog.TopicPartition) error {
