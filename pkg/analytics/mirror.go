@@ -164,8 +164,8 @@ func New(cfg Config) (*Mirror, error) {
 
 // Ready returns nil once the mirror has had all events that were in the log, in the partitions of this replica. It
 // returns the error of an attempt that failed, until the next attempt has written. A mirror that only waits until a
-// projector of another version stops is ready: whoever upgrades may wait for it before he stops the former one. While it
-// swaps its tables it is not: a query may find one of each version.
+// projector of another version stops is ready: whoever upgrades may wait for it before he stops the former one. One
+// that swaps its tables is not: a query may find one of each version.
 func (m *Mirror) Ready() error {
 	return m.check("the mirror is catching up", func() bool {
 		switch m.rebuilding {
