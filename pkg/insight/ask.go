@@ -31,6 +31,7 @@ const sizesAge = time.Minute
 // facts are what a version has learnt of its table.
 type facts struct {
 	sync.Mutex
+	remembered
 	// types are ClickHouse's types of keys and measures, by time zone.
 	types map[string]map[string]string
 	// sizes are the numbers of rows of rollups, by what they miss.
@@ -44,10 +45,30 @@ type facts struct {
 //
 // With at, the answer is that of the events below these offsets, and no others. The table is trusted up to filled,
 // which is how far it is known to be filled; the segments behind that, and those that at divides, are computed from the
-// source. The mirror must have all events below at. Without at (nil) the answer is what the table has, or the mirror.
+// source. The mirror must have all events below at. Without at (nil) the answer is what the table has, or the mirror;
+// what was read from the table is remembered until filled is another (nil: it is not known, and nothing is remembered).
+// Answers are shared: nobody may change one.
 //
 // Errors are QuestionError, TooMuchError, or those of ClickHouse.
 func (v *Version) Ask(
+	ctx context.Context, conn *clickhouse.Conn, q Question, at, filled eventlog.Offsets,
+) (*Answer, error) {
+	if at != nil || filled == nil {
+		return v.answer(ctx, conn, q, at, filled)
+	}
+	asked, tableAt := fmt.Sprintf("%#v", q), eventlog.PositionOf(filled).String()
+	if answer := v.known.recall(asked, tableAt); answer != nil {
+		return answer, nil
+	}
+	answer, err := v.answer(ctx, conn, q, nil, filled)
+	if err == nil && answer.Computed == "" {
+		v.known.remember(asked, tableAt, answer)
+	}
+	return answer, err
+}
+
+// answer reads or computes an answer.
+func (v *Version) answer(
 	ctx context.Context, conn *clickhouse.Conn, q Question, at, filled eventlog.Offsets,
 ) (*Answer, error) {
 	a, err := v.resolve(q)
@@ -197,7 +218,7 @@ func (v *Version) compute(a *asked, types map[string]string, at eventlog.Offsets
 	case limited:
 		times = between(v.Time, a.From, a.To)
 	}
-	rows := v.Source.Table + " FINAL"
+	rows := v.final(v.Source.Table)
 	if where := all(times, belowOffsets(at)); where != "" {
 		rows = "(SELECT * FROM " + rows + " WHERE " + where + ")"
 	}
@@ -253,7 +274,7 @@ func (v *Version) kept(r rollup, condition string, at, filled eventlog.Offsets) 
 			Definition: v.Definition, segmentOffsets: v.segmentOffsets, first: v.first, states: v.states,
 		}
 		computed.keep([]Rollup{r.keys})
-		query := "SELECT " + columns + " FROM (" + computed.rows(v.Source.Table+" FINAL", intervals...) + ")"
+		query := "SELECT " + columns + " FROM (" + computed.rows(v.final(v.Source.Table), intervals...) + ")"
 		if condition != "" {
 			query += " WHERE " + condition
 		}

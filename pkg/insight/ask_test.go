@@ -393,3 +393,38 @@ func TestQuestionsThatTakeTooMuch(t *testing.T) {
 		t.Errorf("keys of a rollup: %v", err)
 	}
 }
+
+// An answer is read once for as long as the table is not filled further. Who asks something else gets something else.
+func TestAnswersAreRememberedUntilTheTableIsFilled(t *testing.T) {
+	conn := database(t)
+	end := newHistory(100).insert(t, conn)
+	v := kept(t, conn, "top_products", end/2)
+	ask := func(q insight.Question, filled int64) *insight.Answer {
+		t.Helper()
+		q.Limit = insight.MaxAnswerRows
+		at := eventlog.Offsets{shopPartition(0): filled, shopPartition(1): filled}
+		answer, err := v.Ask(t.Context(), conn, q, nil, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	totals, byMonth := insight.Question{By: []string{}}, insight.Question{By: []string{"month"}}
+	first, all := ask(totals, end/2), ask(insight.Question{}, end/2)
+	if months := ask(byMonth, end/2); slices.Equal(rowTexts(first), rowTexts(months)) || len(all.Rows) < 2 {
+		t.Errorf("by nothing %v, by month %v, by all keys %v", rowTexts(first), rowTexts(months), rowTexts(all))
+	}
+	if err := v.Fill(t.Context(), conn, interval(0, end/2, end), interval(1, end/2, end)); err != nil {
+		t.Fatal(err)
+	}
+	if again := ask(totals, end/2); again != first {
+		t.Error("the same question was read again although nothing is known to have changed")
+	}
+	filled := ask(totals, end)
+	if got, want := answerLines(filled), plainly(t, conn, v, totals, nil); !slices.Equal(got, want) {
+		t.Errorf("after the table was filled: %v, want %v", got, want)
+	}
+	if ask(totals, end) != filled {
+		t.Error("the second answer is not remembered")
+	}
+}

@@ -74,7 +74,7 @@ func (d *Definition) Preview(ctx context.Context, conn *clickhouse.Conn, limit i
 	if limit < 1 || limit > MaxPreviewRows {
 		return nil, fmt.Errorf("a limit of %d rows is not between 1 and %d", limit, MaxPreviewRows)
 	}
-	answer, err := d.read(ctx, conn, d.query(d.Source.Table+" FINAL"), computeSettings, byKeys(d.Keys), limit)
+	answer, err := d.read(ctx, conn, d.query(d.final(d.Source.Table)), computeSettings, byKeys(d.Keys), limit)
 	if err != nil {
 		return nil, d.sqlProblem(Expression{}, err)
 	}

@@ -220,5 +220,5 @@ func (v *Version) fill(ctx context.Context, conn *clickhouse.Conn, table string,
 	if len(intervals) == 0 {
 		return nil
 	}
-	return conn.Exec(ctx, "INSERT INTO "+v.Table+" "+v.rows(table+" FINAL", intervals...), fillSettings, nil)
+	return conn.Exec(ctx, "INSERT INTO "+v.Table+" "+v.rows(v.final(table), intervals...), fillSettings, nil)
 }

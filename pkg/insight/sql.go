@@ -29,6 +29,15 @@ func (d *Definition) timed(rows string) string {
 	return fmt.Sprintf("(SELECT *, toTimeZone(%s, %s) AS time FROM %s)", d.Time, clickhouse.Literals(d.Zone), rows)
 }
 
+// final are the rows of a table of the source that the definition is about, each once. Rows that replace each other are
+// equal, so those that Where does not choose may be left out before: their other columns, such as body, are not read.
+func (d *Definition) final(table string) string {
+	if d.Where.SQL == "" || d.Where.mentions("time") {
+		return table + " FINAL"
+	}
+	return table + " FINAL PREWHERE (" + d.Where.SQL + ")"
+}
+
 // secondStage asks the entities, which are the rows of a query in brackets.
 func (d *Definition) secondStage(entities string, conditions ...string) string {
 	if len(d.Overall) > 0 {

@@ -82,17 +82,13 @@ func (a *insightAPI) ask(c echo.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), ReportTimeout)
 	defer cancel()
-	version, from, filled, err := a.await(ctx, httpapi.PathParameter(c, "name"), parameters.Get("version"), position)
+	version, from, at, filled, err := a.await(ctx, httpapi.PathParameter(c, "name"), parameters.Get("version"), position)
 	if err != nil {
 		return insightProblem(err)
 	}
 	question, err := parseQuestion(version.Definition, parameters)
 	if err != nil {
 		return err
-	}
-	var at eventlog.Offsets
-	if filled != nil {
-		at = from.Position.Offsets()
 	}
 	answer, err := version.Ask(ctx, a.store.Conn(), question, at, filled)
 	if err != nil {
@@ -127,39 +123,39 @@ func answerPage(answer *insight.Answer) *page {
 }
 
 // await finds the version, and waits until its table has reached the position, as far as its source has to do with it.
-// If the mirror reaches it first, the answer is to be taken there: filled is how far the table is then, and the rest is
-// computed. Otherwise filled is nil.
+// If the mirror reaches it first, the answer is to be taken there, at, and what the table lacks is computed. Otherwise
+// at is nil. filled is how far the table is.
 func (a *insightAPI) await(
 	ctx context.Context, name, version string, position eventlog.Position,
-) (found *insight.Version, from insight.Provenance, filled eventlog.Offsets, err error) {
+) (found *insight.Version, from insight.Provenance, at, filled eventlog.Offsets, err error) {
 	waiting, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()
 	for {
 		found, from, err = a.store.Find(waiting, name, version)
 		if err != nil {
-			return nil, from, nil, err
+			return nil, from, nil, nil, err
 		}
+		filled = from.Position.Offsets()
 		wanted := relevant(position, found.Source)
 		if from.Position.Reaches(wanted) || !from.UpTo.IsZero() {
-			return found, from, nil, nil
+			return found, from, nil, filled, nil
 		}
 		mirrored, err := a.store.Mirrored(waiting)
 		if err != nil {
-			return nil, from, nil, err
+			return nil, from, nil, nil, err
 		}
 		if mirrored.Position.Reaches(wanted) {
-			filled = from.Position.Offsets()
 			from.Position, from.Age = mirrored.Position, mirrored.Age
-			return found, from, filled, nil
+			return found, from, mirrored.Position.Offsets(), filled, nil
 		}
 		if backoff.Sleep(waiting, insightPoll) != nil && ctx.Err() == nil {
-			return nil, from, nil, &problem.Problem{
+			return nil, from, nil, nil, &problem.Problem{
 				Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: a.of.Text(mirrored.Position),
 				Detail: "The insight did not reach the position within " + MaxPositionWait.String() + ".",
 			}
 		}
 		if ctx.Err() != nil {
-			return nil, from, nil, ctx.Err()
+			return nil, from, nil, nil, ctx.Err()
 		}
 	}
 }

@@ -131,11 +131,14 @@ const rawOrders = "  orders: uniqExactIf(order_id, quantity > 0)\n"
 func (r *ReplayReport) MeasureQuestions(ctx context.Context, url string, progress func(string)) error {
 	api := client.New(url)
 	sums := []string{"lines", "quantity", "sales", "credits", "revenue", "revenue_rounded"}
-	live := func(measures []string) func() (int, error) {
+	live := func(measures []string, again bool) func() (int, error) {
 		question := client.Question{
 			By: []string{"month", "country"}, Measures: measures, From: askedFrom, To: askedTo, Limit: maxAskedRows,
 		}
 		return func() (int, error) {
+			if !again { // another limit is another question, whose answer is not remembered
+				question.Limit--
+			}
 			answer, err := api.Ask(ctx, "revenue", question)
 			if err != nil {
 				return 0, err
@@ -156,8 +159,9 @@ func (r *ReplayReport) MeasureQuestions(ctx context.Context, url string, progres
 		QuestionTimes
 		ask func() (int, error)
 	}{
-		{QuestionTimes{Question: "all measures", Asked: questionCount}, live(nil)},
-		{QuestionTimes{Question: "without orders", Asked: questionCount}, live(sums)},
+		{QuestionTimes{Question: "all measures", Asked: questionCount}, live(nil, false)},
+		{QuestionTimes{Question: "without orders", Asked: questionCount}, live(sums, false)},
+		{QuestionTimes{Question: "all measures, asked again", Asked: questionCount}, live(nil, true)},
 		{QuestionTimes{Question: "with orders", Asked: rawCount, Raw: true}, raw(rawQuestion + rawOrders)},
 		{QuestionTimes{Question: "without orders", Asked: rawCount, Raw: true}, raw(rawQuestion)},
 	} {
