@@ -88,6 +88,9 @@ func openWith(fs vfs.FS, dir string, memTableBytes int64) (*DB, error) {
 		L0CompactionThreshold: compactAt, L0StopWritesThreshold: stopWritesAt, LBaseMaxBytes: baseBytes,
 		EventListener: &pebble.EventListener{DataCorruption: db.corrupted, BackgroundError: db.backgroundError},
 	}
+	// A compaction is scheduled when one is wanted, and when one ends. Pebble's default also wakes ten times a second, to
+	// see whether more may run at once: here it is always one (Options.CompactionConcurrencyRange).
+	opts.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(filterBits)
 	}

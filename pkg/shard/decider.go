@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"time"
+
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/order"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
@@ -49,6 +51,17 @@ func (d *decider) onTime() error {
 	}
 	d.sweepSome()
 	return nil
+}
+
+// wait is how long until something is due without an input. What is under way a part at a time goes on after a tick.
+func (d *decider) wait() time.Duration {
+	if !d.unsettled.done || len(d.sweep.orders) > 0 {
+		return tick
+	}
+	due := min(d.deadlines.next(), d.sagas.resends.next(), d.fills.due.next(),
+		d.sweep.began.Add(d.sweep.wait).UnixMicro())
+	left := due - d.wallMicros()
+	return time.Duration(min(max(left, 0), longestWait.Microseconds())) * time.Microsecond
 }
 
 // expireDue cancels the orders that were not paid before their deadline.

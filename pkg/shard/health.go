@@ -34,7 +34,7 @@ type pulse struct {
 	unsettled   atomic.Int64 // since when the oldest order waits for stock of other shards; 0: none does
 }
 
-func (p *pulse) turned()                  { p.turn.Store(time.Now().UnixNano()) }
+func (p *pulse) turned(at time.Time)      { p.turn.Store(at.UnixNano()) }
 func (p *pulse) beginCommit(at time.Time) { p.commitBegan.Store(at.UnixNano()) }
 func (p *pulse) endCommit(at time.Time) {
 	p.lastCommit.Store(at.UnixNano())

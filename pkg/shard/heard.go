@@ -14,7 +14,7 @@ const (
 	// A replica whose beat is late by pauseFrom was paused, or got no CPU. Clients may have given up meanwhile, and what
 	// waits in its sockets may have been refused elsewhere.
 	pauseFrom = time.Second
-	beatEvery = 100 * time.Millisecond
+	beatEvery = 250 * time.Millisecond
 	// pauseGrace is how long after a pause nothing that is heard counts, so that requests which came during the pause are
 	// read before.
 	pauseGrace = 500 * time.Millisecond

@@ -36,8 +36,16 @@ func newRunner(n *Node, s *shardState, w *eventlog.Writer) *runner {
 	}
 }
 
-// tick bounds how late a resend, a deadline or a checkpoint is when nothing else wakes the shard.
-const tick = 50 * time.Millisecond
+const (
+	// tick is how often a shard goes on with what it does a part at a time beside its commands: it resumes unsettled
+	// orders, asks about reservations, and looks whether a checkpoint is written.
+	tick = 50 * time.Millisecond
+	// longestWait is how long a shard waits that has nothing to do. A wall clock that was set, and a heartbeat that is
+	// due, are noticed so late.
+	longestWait = healthEvery
+	// shortestWait keeps a shard from turning all the time while what is due has to wait for something else.
+	shortestWait = time.Millisecond
+)
 
 // serve decides inputs until the shard is released (nil) or lost (an error).
 //
@@ -45,11 +53,10 @@ const tick = 50 * time.Millisecond
 // begin at once. Nobody outside sees anything of a batch before its own commit, and that one begins only after the one
 // before has succeeded. Otherwise both are abandoned, with the state that they changed.
 func (r *runner) serve() error {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
+	wake := time.NewTimer(0)
+	defer wake.Stop()
 	r.committing.start()
 	defer r.committing.stop()
-	r.pulse.turned()
 	for {
 		ready := r.inbox.ready
 		if len(r.pending) > 0 {
@@ -67,14 +74,30 @@ func (r *runner) serve() error {
 		case err := <-r.committing.foreign:
 			return r.abandon(err)
 		case <-r.committing.delay.timer.C:
-		case <-ticker.C:
-			r.pulse.turned()
-			r.noteUnsettled()
+		case <-wake.C:
 		}
+		now := time.Now()
+		r.pulse.turned(now)
+		r.noteUnsettled(now)
 		if err := r.turn(); err != nil {
 			return err
 		}
+		wake.Reset(r.wait())
 	}
+}
+
+// wait is how long the loop may wait for an input: until something is due. The end of a commit wakes it by itself.
+func (r *runner) wait() time.Duration {
+	store, wait := r.state.store, longestWait
+	switch {
+	case r.committing.batch != nil:
+		return longestWait
+	case store.Saving():
+		wait = tick
+	case store.Unsaved() > 0:
+		wait = saveEvery - time.Since(r.lastSave)
+	}
+	return min(max(min(wait, r.decider.wait()), shortestWait), longestWait)
 }
 
 // turn decides what there is room for, and begins to commit it when the batch before has ended.
@@ -117,11 +140,11 @@ func (r *runner) decidePending() error {
 }
 
 // noteUnsettled tells since when the oldest order waits for stock of other shards, once in a while: it looks at all.
-func (r *runner) noteUnsettled() {
-	if time.Since(r.lastUnsettled) < healthEvery {
+func (r *runner) noteUnsettled(now time.Time) {
+	if now.Sub(r.lastUnsettled) < healthEvery {
 		return
 	}
-	r.lastUnsettled = time.Now()
+	r.lastUnsettled = now
 	r.pulse.unsettled.Store(r.decider.sagas.oldest() * int64(time.Microsecond))
 }
 

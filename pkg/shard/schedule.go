@@ -1,6 +1,9 @@
 package shard
 
-import "container/heap"
+import (
+	"container/heap"
+	"math"
+)
 
 // schedule knows what is due when. A key has one time at most, which can be moved or removed. A key that is removed
 // needs no memory.
@@ -42,6 +45,17 @@ func (s *schedule[K]) first(nowMicros int64) (key K, ok bool) {
 	}
 	return s.queue[0].key, true
 }
+
+// next is when the first key is due; noTime: there is none.
+func (s *schedule[K]) next() (atMicros int64) {
+	if len(s.queue) == 0 {
+		return noTime
+	}
+	return s.queue[0].atMicros
+}
+
+// noTime is later than any time.
+const noTime = math.MaxInt64
 
 // dueQueue is a heap by time.
 type dueQueue[K comparable] []*due[K]

@@ -130,6 +130,9 @@ func (s *Store) Idle() (bool, error) {
 	}
 }
 
+// Saving reports whether a checkpoint is being written, or nobody has asked Idle yet what became of it.
+func (s *Store) Saving() bool { return s.saving }
+
 // awaitSave waits for a checkpoint that is being written.
 func (s *Store) awaitSave() error {
 	if !s.saving {
