@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -125,7 +126,8 @@ func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 	if err != nil {
 		return err
 	}
-	a := &auditing{auditorFlags: f, client: client, logger: logger, registry: registry, server: server}
+	a := &auditing{auditorFlags: f, client: client, logger: logger, registry: registry, server: server,
+		brokers: run.NewBrokerWait(client, logger)}
 	server.AddCheck(a.ready)
 	work := []func(context.Context) error{a.run, func(ctx context.Context) error {
 		return server.Run(ctx, f.listen, func(address string) { logger.Info("listening", "address", address) })
@@ -149,19 +151,25 @@ type auditing struct {
 	logger   *slog.Logger
 	registry *prometheus.Registry
 	server   *run.Server
+	brokers  *run.BrokerWait
 	auditor  atomic.Pointer[verify.Auditor] // nil: there is no platform yet
 }
+
+var errNoPlatform = errors.New("it waits for the platform: its topics are not there")
 
 // ready is nil once the auditor has all that was in the log at its start.
 func (a *auditing) ready() error {
 	if auditor := a.auditor.Load(); auditor != nil {
 		return auditor.Ready()
 	}
-	return errors.New("it waits for the platform: its topics are not there")
+	return cmp.Or(a.brokers.Err(), errNoPlatform)
 }
 
 // run waits for a platform, and follows its log.
 func (a *auditing) run(ctx context.Context) (err error) {
+	if err := a.brokers.Await(ctx); err != nil {
+		return err
+	}
 	layout, err := a.awaitPlatform(ctx)
 	if err != nil {
 		return err

@@ -118,6 +118,23 @@ func metricsAt(t *testing.T, ctx context.Context, admin string) string {
 	return string(body)
 }
 
+// An auditor without Kafka says which brokers are silent.
+func TestTheAuditorWaitsForKafka(t *testing.T) {
+	brokers, listen := freeListen(t), freeListen(t)
+	ctx, stop := context.WithTimeout(t.Context(), logtest.Patience)
+	defer stop()
+	ended := make(chan error, 1)
+	c := newRootCommand()
+	c.SetArgs([]string{
+		"verify", "--follow", "--kafka", brokers, "--data-dir", t.TempDir(), "--listen", listen, "--admin-listen", "off",
+		"--log-level", "error",
+	})
+	go func() { ended <- c.ExecuteContext(ctx) }()
+	await(t, ctx, listen, "no Kafka broker at "+brokers+" has answered since ")
+	stop()
+	<-ended
+}
+
 // await waits until /readyz says something.
 func await(t *testing.T, ctx context.Context, listen, what string) string {
 	t.Helper()

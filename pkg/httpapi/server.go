@@ -96,6 +96,12 @@ func newServer(config Config) (*Server, error) {
 // Router is where commands and queries are registered.
 func (s *Server) Router() Router { return headRouter{s.echo} }
 
+// AnswerRest answers all requests that have no route with an error, instead of 404: those of a service that does not
+// serve yet.
+func (s *Server) AnswerRest(answer func() error) {
+	s.echo.RouteNotFound("/*", func(echo.Context) error { return answer() })
+}
+
 // headRouter answers HEAD wherever it answers GET, as RFC 9110 asks: the same without a body.
 type headRouter struct{ *echo.Echo }
 

@@ -9,15 +9,11 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
 const (
 	checkTimeout = 10 * time.Second
-	// firstPause and longestPause are between the questions whether a broker answers.
-	firstPause   = 50 * time.Millisecond
-	longestPause = time.Second
 	// readyTimeout is given to a service to say whether it is ready; maxReasonsBytes of what it says are told.
 	readyTimeout    = 3 * time.Second
 	maxReasonsBytes = 4 << 10
@@ -36,27 +32,6 @@ func Check(ctx context.Context, cfg eventlog.Config) error {
 		return fmt.Errorf("reach the brokers: %w", err)
 	}
 	return nil
-}
-
-// awaitBrokers waits until a broker answers. Kafka may start after a service, or be away when the service starts again;
-// a process that ended then would be started less and less often. The client logs that it waits. Brokers that refuse
-// this client will do so again.
-func awaitBrokers(ctx context.Context, cfg eventlog.Config) error {
-	cfg.Registerer = nil // the service's own client has the metrics
-	client, err := eventlog.Open(cfg)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	for pause := (backoff.Backoff{First: firstPause, Longest: longestPause}); ; {
-		err := client.Ping(ctx)
-		switch {
-		case err == nil || eventlog.IsRefused(err):
-			return err
-		case pause.Sleep(ctx) != nil:
-			return fmt.Errorf("no broker has answered: %w", err)
-		}
-	}
 }
 
 // Ready is nil when the service that listens on address says that it serves, if only a part. An address without a host

@@ -158,7 +158,7 @@ func (p *Program) withAdmin(ctx context.Context, s Service, listen string, metri
 
 // run runs the program once a broker answers.
 func (p *Program) run(ctx context.Context, s Service) error {
-	if err := awaitBrokers(ctx, s.Log); err != nil {
+	if err := awaitBrokers(ctx, s, !p.job); err != nil {
 		return err
 	}
 	return p.Run(ctx, s)

@@ -9,12 +9,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/devstack"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
@@ -46,32 +47,33 @@ func TestCheckStartsNothing(t *testing.T) {
 	}
 }
 
-// A service that is started before Kafka waits for it. Told to stop meanwhile, it ends.
+// A service that is started before Kafka waits for it, and says so. Told to stop meanwhile, it ends.
 func TestAServiceWaitsForTheBrokers(t *testing.T) {
-	reserved, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := reserved.Addr().String()
-	if err := reserved.Close(); err != nil {
-		t.Fatal(err)
-	}
+	kafkaAt, listen := freeAddress(t), freeAddress(t)
+	args := []string{"--kafka", kafkaAt, "--listen", listen, "--admin-listen", "off"}
 	started := make(chan struct{})
 	p := Program{Name: "service", Run: func(context.Context, Service) error { close(started); return nil }}
-	ctx, stop := context.WithCancel(logtest.Context(t))
-	refused := &refusals{address: address, refused: make(chan struct{})}
 	ended := make(chan error, 1)
-	go func() {
-		ended <- awaitBrokers(ctx, eventlog.Config{Seeds: []string{address}, Logger: slog.New(refused)})
-	}()
-	<-refused.refused
+
+	ctx, stop := context.WithCancel(logtest.Context(t))
+	go func() { ended <- p.Start(ctx, args) }()
+	wants := []string{"not_ready", "no Kafka broker at " + kafkaAt + " has answered since ", "--kafka names them"}
+	for _, want := range wants {
+		awaitAnswer(t, listen, "/readyz", http.StatusServiceUnavailable, want)
+	}
+	awaitAnswer(t, listen, "/healthz", http.StatusOK, "ok")
+	awaitAnswer(t, listen, "/v1/orders", http.StatusServiceUnavailable, `"code":"unavailable"`)
+	if err := Ready(ctx, listen); err == nil || !strings.Contains(err.Error(), kafkaAt) {
+		t.Errorf("--ready: %v", err)
+	}
 	stop()
 	if err := <-ended; err == nil || !strings.HasPrefix(err.Error(), "no broker has answered: ") {
 		t.Errorf("told to stop: %v", err)
 	}
 
-	go func() { ended <- p.Start(logtest.Context(t), []string{"--kafka", address}) }()
-	kafka, err := devstack.StartKafka(logtest.Context(t), devstack.KafkaOptions{Listen: address})
+	go func() { ended <- p.Start(logtest.Context(t), args) }()
+	awaitAnswer(t, listen, "/readyz", http.StatusServiceUnavailable, kafkaAt)
+	kafka, err := devstack.StartKafka(logtest.Context(t), devstack.KafkaOptions{Listen: kafkaAt})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,28 +82,81 @@ func TestAServiceWaitsForTheBrokers(t *testing.T) {
 		t.Error(err)
 	}
 	<-started
+	if l, err := net.Listen("tcp", listen); err != nil {
+		t.Errorf("the service's address is not free for it: %v", err)
+	} else {
+		l.Close()
+	}
 }
 
-// refusals waits for the first line of the log that names the address.
-type refusals struct {
-	slog.Handler
-	address string
-	refused chan struct{}
-	once    sync.Once
-}
-
-func (*refusals) Enabled(context.Context, slog.Level) bool { return true }
-
-func (r *refusals) WithAttrs([]slog.Attr) slog.Handler { return r }
-
-func (r *refusals) Handle(_ context.Context, record slog.Record) error {
-	record.Attrs(func(a slog.Attr) bool {
-		if strings.Contains(a.Value.String(), r.address) {
-			r.once.Do(func() { close(r.refused) })
+// The wait for Kafka is told once, not with each attempt, and then seldom: with the brokers, and why they are silent.
+func TestTheWaitForBrokersIsToldOnce(t *testing.T) {
+	mute, err := net.Listen("tcp", "127.0.0.1:0") // it takes connections and answers nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mute.Close() })
+	for _, test := range []struct{ brokers, why string }{
+		{freeAddress(t), "connection refused"},
+		{mute.Addr().String(), "no answer"},
+	} {
+		var told strings.Builder
+		client, err := eventlog.Open(eventlog.Config{Seeds: []string{test.brokers}})
+		if err != nil {
+			t.Fatal(err)
 		}
-		return true
-	})
-	return nil
+		t.Cleanup(client.Close)
+		w := NewBrokerWait(client, slog.New(slog.NewTextHandler(&told, nil)))
+		silence := w.ask(logtest.Context(t))
+		for _, step := range []struct {
+			waits, toldBefore time.Duration // 0: never
+			times             int
+		}{{0, 0, 0}, {time.Minute, 0, 1}, {time.Minute, time.Second, 1}, {time.Hour, toldEvery, 2}} {
+			w.began = time.Now().Add(-step.waits)
+			if step.toldBefore > 0 {
+				w.toldAt = time.Now().Add(-step.toldBefore)
+			}
+			w.note(silence)
+			if n := strings.Count(told.String(), "waits for Kafka"); n != step.times {
+				t.Errorf("after %s it was told %d times, not %d", step.waits, n, step.times)
+			}
+		}
+		if text := told.String(); !strings.Contains(text, test.brokers) || !strings.Contains(text, test.why) {
+			t.Errorf("it was told: %s", text)
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	reserved, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reserved.Close()
+	return reserved.Addr().String()
+}
+
+// awaitAnswer waits until a path is answered with a status and a text.
+func awaitAnswer(t *testing.T, listen, path string, status int, want string) {
+	t.Helper()
+	ctx := logtest.Context(t)
+	for {
+		got, text := 0, ""
+		response, err := http.Get("http://" + listen + path)
+		if err == nil {
+			var body []byte
+			body, err = io.ReadAll(response.Body)
+			response.Body.Close()
+			got, text = response.StatusCode, string(body)
+		}
+		if err == nil && got == status && strings.Contains(text, want) {
+			return
+		}
+		if backoff.Sleep(ctx, 20*time.Millisecond) != nil {
+			t.Fatalf("%s is answered %d %s (%v), not %d with %q", path, got, text, err, status, want)
+		}
+	}
 }
 
 // A job runs instead of the service when the first argument names it. It gets what stands before and behind the flags.
