@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// backWithin is how long a killed service may take until it is ready again.
-const backWithin = 10 * time.Second
+// backWithin is how long a process may take until it is ready again, on a machine that does much else. A quiet one takes
+// a second or two; the test says how long the slowest took.
+const backWithin = 30 * time.Second
 
 // patience bounds a whole test.
 var patience = time.Duration(rounds(5, 120)) * time.Minute
