@@ -119,7 +119,8 @@ func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 		return err
 	}
 	defer client.Close()
-	if err := service.PlatformFolder(f.dir, cfg.Env, cfg.TopicPrefix); err != nil {
+	platform := service.Platform{Env: cfg.Env, TopicPrefix: cfg.TopicPrefix}
+	if err := service.PlatformFolder(f.dir, platform); err != nil {
 		return err
 	}
 	server, err := run.NewServer(logger, registry, httpapi.HostsOf(f.listen, nil), nil)
@@ -127,7 +128,7 @@ func (f *auditorFlags) run(c *cobra.Command, where *logFlags) error {
 		return err
 	}
 	a := &auditing{auditorFlags: f, client: client, logger: logger, registry: registry, server: server,
-		brokers: run.NewBrokerWait(client, logger)}
+		brokers: run.NewBrokerWait(client, logger), platform: platform}
 	server.AddCheck(a.ready)
 	work := []func(context.Context) error{a.run, func(ctx context.Context) error {
 		return server.Run(ctx, f.listen, func(address string) { logger.Info("listening", "address", address) })
@@ -152,6 +153,7 @@ type auditing struct {
 	registry *prometheus.Registry
 	server   *run.Server
 	brokers  *run.BrokerWait
+	platform service.Platform
 	auditor  atomic.Pointer[verify.Auditor] // nil: there is no platform yet
 }
 
@@ -172,6 +174,12 @@ func (a *auditing) run(ctx context.Context) (err error) {
 	}
 	layout, err := a.awaitPlatform(ctx)
 	if err != nil {
+		return err
+	}
+	if a.platform.ID, err = a.client.PlatformID(ctx); err != nil {
+		return err
+	}
+	if err := service.PlatformFolder(a.dir, a.platform); err != nil {
 		return err
 	}
 	auditor, err := verify.NewAuditor(verify.AuditorConfig{

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -194,6 +195,16 @@ func (c *Client) TopicIDs(ctx context.Context, topics ...string) ([][16]byte, er
 		ids[i] = details[name].ID
 	}
 	return ids, nil
+}
+
+// PlatformID tells this platform from all others, of this cluster or another, that have or had the same names: it is the
+// ID of the layout topic. It is empty where brokers give topics no IDs.
+func (c *Client) PlatformID(ctx context.Context) (string, error) {
+	ids, err := c.TopicIDs(ctx, TopicLayout)
+	if err != nil || ids[0] == [16]byte{} {
+		return "", err
+	}
+	return uuid.UUID(ids[0]).String(), nil
 }
 
 // toClientHeaders appends the headers in the client's form.

@@ -60,6 +60,9 @@ type Config struct {
 	Want eventlog.Layout
 	// DataDir has the checkpoints; deleting it costs a longer restart and nothing else.
 	DataDir string
+	// Platform is told the ID of the platform before anything in DataDir is used. Its error ends the start: the folder
+	// is another platform's. nil: nobody asks.
+	Platform func(id string) error
 	// PeerListen is where other replicas reach this one; empty: a single replica. Advertise is what they are told;
 	// empty: the address that is listened on.
 	PeerListen, Advertise string

@@ -106,6 +106,9 @@ func (r *Replica) begin(ctx context.Context) error {
 		return err
 	}
 	r.incarnation = id.Incarnation
+	if err := r.checkFolder(ctx); err != nil {
+		return err
+	}
 	node, err := r.newNode(ctx, layout)
 	if err != nil {
 		return err
@@ -123,6 +126,18 @@ func (r *Replica) begin(ctx context.Context) error {
 	r.stop = stop
 	r.done.Go(func() { r.followLayout(run) })
 	return nil
+}
+
+// checkFolder refuses a data folder of another platform.
+func (r *Replica) checkFolder(ctx context.Context) error {
+	if r.cfg.Platform == nil {
+		return nil
+	}
+	id, err := r.client.PlatformID(ctx)
+	if err != nil {
+		return err
+	}
+	return r.cfg.Platform(id)
 }
 
 // newNode is the write side under a layout, which counts or is planned.

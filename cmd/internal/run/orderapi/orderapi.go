@@ -72,11 +72,16 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
-	if err := service.PlatformFolder(cfg.DataDir, cfg.Log.Env, cfg.Log.TopicPrefix); err != nil {
+	platform := service.Platform{Env: cfg.Log.Env, TopicPrefix: cfg.Log.TopicPrefix}
+	if err := service.PlatformFolder(cfg.DataDir, platform); err != nil {
 		return fmt.Errorf("order-api: %w", err)
 	}
 	node, err := shard.Start(ctx, shard.Config{
 		Log: cfg.Log, Want: cfg.Layout, DataDir: cfg.DataDir,
+		Platform: func(id string) error {
+			platform.ID = id
+			return service.PlatformFolder(cfg.DataDir, platform)
+		},
 		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS,
 		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery, MaxClockSkew: cfg.MaxClockSkew,
 		MaxQueueWait: cfg.MaxQueueWait, CheckpointMemory: service.MemoryLimit() / checkpointShare,

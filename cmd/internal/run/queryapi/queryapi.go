@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"path/filepath"
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
@@ -45,6 +46,13 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	platform := service.Platform{Env: cfg.Log.Env, TopicPrefix: cfg.Log.TopicPrefix}
+	if platform.ID, err = client.PlatformID(ctx); err != nil {
+		return err
+	}
+	if err := service.PlatformFolder(cfg.DataDir, platform); err != nil {
+		return fmt.Errorf("query-api: %w", err)
+	}
 	v, err := openViews(client, layout, &cfg)
 	if err != nil {
 		return err
@@ -76,9 +84,6 @@ type views struct {
 
 // openViews opens the read models.
 func openViews(client *eventlog.Client, layout eventlog.Layout, cfg *Config) (*views, error) {
-	if err := service.PlatformFolder(cfg.DataDir, cfg.Log.Env, cfg.Log.TopicPrefix); err != nil {
-		return nil, err
-	}
 	orders, err := orderview.Open(orderview.Config{
 		Dir: filepath.Join(cfg.DataDir, "orders"), Client: client, Layout: layout,
 		Logger: cfg.Logger, Registerer: cfg.Registry, Tracer: cfg.Tracer,
