@@ -132,7 +132,7 @@ func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
 	f := newFixture(t)
 	f.project()
 	s := f.store()
-	w, err := eventlog.OpenWriter(f.Ctx, f.Config, f.Layout, 0)
+	w, err := eventlog.OpenWriter(f.Ctx, f.Client, f.Layout, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

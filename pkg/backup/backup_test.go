@@ -74,7 +74,7 @@ func source(t *testing.T) *logtest.Log {
 // commit writes transactions of a few records into the partitions of a shard.
 func commit(t *testing.T, log *logtest.Log, shard int32, first, transactions int) {
 	t.Helper()
-	w, err := eventlog.OpenWriter(log.Ctx, log.Config, log.Layout, shard)
+	w, err := eventlog.OpenWriter(log.Ctx, log.Client, log.Layout, shard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func acquire(t *testing.T, addr string) (*eventlog.Client, *eventlog.Writer, eve
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := eventlog.OpenWriter(testContext(t), cfg, layout, 0)
+	w, err := eventlog.OpenWriter(testContext(t), c, layout, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,12 @@ func Pause(fn func(phase string)) WriterOption {
 //
 // When it returns, nothing that an earlier writer does can become visible in these partitions any more. It has asked
 // where they end then (Ends).
-func OpenWriter(ctx context.Context, cfg Config, layout Layout, shard int32, opts ...WriterOption) (*Writer, error) {
+//
+// The writer asks through client, which has its connections already: nobody serves the shard meanwhile. It must stay
+// open as long as the writer does.
+func OpenWriter(
+	ctx context.Context, client *Client, layout Layout, shard int32, opts ...WriterOption,
+) (*Writer, error) {
 	if err := layout.Validate(); err != nil {
 		return nil, err
 	}
@@ -49,17 +54,14 @@ func OpenWriter(ctx context.Context, cfg Config, layout Layout, shard int32, opt
 	for _, opt := range opts {
 		opt(&o)
 	}
-	client, err := Open(cfg)
-	if err != nil {
-		return nil, err
-	}
-	w := &Writer{cfg: cfg.withDefaults(), layout: layout, shard: shard, client: client}
+	w := &Writer{cfg: client.cfg, layout: layout, shard: shard, client: client}
+	w.open, w.end = context.WithCancel(context.WithoutCancel(ctx))
 	w.batch.init()
-	if err := w.acquire(ctx, client, o); err != nil {
-		w.Close()
-		return nil, fmt.Errorf("acquire shard %d: %w", shard, err)
+	err := w.acquire(ctx, o)
+	if err == nil {
+		w.ends, err = client.EndOffsets(ctx, layout.Partitions(shard))
 	}
-	if w.ends, err = client.EndOffsets(ctx, layout.Partitions(shard)); err != nil {
+	if err != nil {
 		w.Close()
 		return nil, fmt.Errorf("acquire shard %d: %w", shard, err)
 	}
@@ -67,7 +69,7 @@ func OpenWriter(ctx context.Context, cfg Config, layout Layout, shard int32, opt
 	return w, nil
 }
 
-func (w *Writer) acquire(ctx context.Context, client *Client, o writerOptions) error {
+func (w *Writer) acquire(ctx context.Context, o writerOptions) error {
 	for n := range w.producers {
 		id := transactionalID(w.cfg.Env, w.layout.Generation, w.shard, n)
 		producer, err := w.cfg.newTransactional(id, fmt.Sprintf("writer-%d-%d", w.shard, n))
@@ -82,20 +84,21 @@ func (w *Writer) acquire(ctx context.Context, client *Client, o writerOptions) e
 	}
 	// Only after our own ids: a writer of a generation that is newer than what we read now will fence them.
 	o.pause("layout")
-	history, env, err := client.layoutHistory(ctx)
+	id, err := w.client.identityNow(ctx)
 	if err != nil {
 		return err
 	}
+	history := id.Layouts
 	if len(history) == 0 {
 		return ErrNoLayout
 	}
-	if err := client.checkEnv(env); err != nil {
+	if err := w.client.checkEnv(id.Env); err != nil {
 		return err
 	}
 	if last := history[len(history)-1]; last != w.layout {
 		return fmt.Errorf("%w: generation %d is now %d", ErrLayoutMoved, w.layout.Generation, last.Generation)
 	}
-	return client.fenceAll(ctx, formerIDs(w.cfg.Env, history, w.shard), o.pause)
+	return w.client.fenceAll(ctx, formerIDs(w.cfg.Env, history, w.shard), o.pause)
 }
 
 // fenceAtOnce is how many transactional ids are fenced at a time. Unlike the shard's own ids, those of earlier

@@ -27,6 +27,7 @@ type Client struct {
 
 	followers   atomic.Int64 // numbers the followers, for their metrics
 	quarantines quarantines
+	identities  identities
 	startCut    *prometheus.GaugeVec
 	startsGone  sync.Map // partitions whose deleted start was logged
 }

@@ -26,7 +26,7 @@ func TestTopicsHaveOneEnvironment(t *testing.T) {
 		t.Errorf("change the layout: %v", err)
 	}
 	// Also without EnsurePlatform, nobody gets the right to write under another environment.
-	_, err = eventlog.OpenWriter(logtest.Context(t), other, p.layout, 0)
+	_, err = eventlog.OpenWriter(logtest.Context(t), open(t, other), p.layout, 0)
 	if !errors.As(err, &wrong) {
 		t.Errorf("acquire a shard: %v", err)
 	}

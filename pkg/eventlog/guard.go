@@ -121,7 +121,7 @@ func (w *Writer) checkWritten(recs []*Record) error {
 // not write at the moment. It returns a *ForeignRecordError when somebody else has written; the writer is dead then. It
 // is for the goroutine that commits. Brokers that do not answer are no error: the next commit meets them too.
 func (w *Writer) CheckEnds() error {
-	ctx, cancel := context.WithTimeout(context.Background(), checkEndsTimeout)
+	ctx, cancel := context.WithTimeout(w.open, checkEndsTimeout)
 	defer cancel()
 	partitions := w.layout.Partitions(w.shard)
 	w.checkStarts(ctx, partitions)
@@ -178,7 +178,7 @@ func (w *Writer) compareEnds(ends Offsets) (due bool, err error) {
 // look returns a *ForeignRecordError for the first record in [from, to) of a partition. It is nil when there are only
 // markers: a broker that did not hear whether it has written one writes it again.
 func (w *Writer) look(tp TopicPartition, from, to int64) error {
-	ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+	ctx, cancel := context.WithTimeout(w.open, lookTimeout)
 	defer cancel()
 	var foreign *ForeignRecordError
 	err := w.client.readRaw(ctx, tp, from, to, func(r *kgo.Record) bool {

@@ -37,7 +37,7 @@ func open(t testing.TB, cfg eventlog.Config) *eventlog.Client {
 
 func (p *platform) writer(t testing.TB, shard int32, opts ...eventlog.WriterOption) *eventlog.Writer {
 	t.Helper()
-	w, err := eventlog.OpenWriter(logtest.Context(t), p.cfg, p.layout, shard, opts...)
+	w, err := eventlog.OpenWriter(logtest.Context(t), p.Client, p.layout, shard, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -149,14 +150,46 @@ func (c *Client) layoutHistory(ctx context.Context) (history []Layout, env strin
 	return id.Layouts, id.Env, err
 }
 
-// readIdentity reads the layout topic, and checks that no generation is missing.
-func (c *Client) readIdentity(ctx context.Context) (id Identity, err error) {
-	tps := []TopicPartition{{TopicLayout, 0}}
-	end, err := c.EndOffsets(ctx, tps)
+// identities is what the layout topic had when it was read last.
+type identities struct {
+	mu   sync.Mutex
+	end  int64 // 0: it was not read yet
+	last Identity
+}
+
+// identityNow is readIdentity, and does not read again what has not grown since. Whoever acquires a shard asks while
+// nobody serves it. The Identity is not to be changed.
+func (c *Client) identityNow(ctx context.Context) (Identity, error) {
+	known := &c.identities
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	end, err := c.EndOffsets(ctx, layoutTPs)
 	if err != nil {
 		return Identity{}, err
 	}
-	err = c.Read(ctx, Offsets{tps[0]: 0}, end, func(r *Record) error {
+	if known.end == 0 || known.end != end[layoutTPs[0]] {
+		id, err := c.readIdentityUpTo(ctx, end)
+		if err != nil {
+			return Identity{}, err
+		}
+		known.end, known.last = end[layoutTPs[0]], id
+	}
+	return known.last, nil
+}
+
+var layoutTPs = []TopicPartition{{TopicLayout, 0}}
+
+// readIdentity reads the layout topic, and checks that no generation is missing.
+func (c *Client) readIdentity(ctx context.Context) (id Identity, err error) {
+	end, err := c.EndOffsets(ctx, layoutTPs)
+	if err != nil {
+		return Identity{}, err
+	}
+	return c.readIdentityUpTo(ctx, end)
+}
+
+func (c *Client) readIdentityUpTo(ctx context.Context, end Offsets) (id Identity, err error) {
+	err = c.Read(ctx, Offsets{layoutTPs[0]: 0}, end, func(r *Record) error {
 		var l layoutRecord
 		if err := json.Unmarshal(r.Value, &l); err != nil {
 			return fmt.Errorf("%s: offset %d is not a layout: %w", TopicLayout, r.Offset, err)

@@ -157,7 +157,7 @@ func TestWhoHasReadTheDeletedStartGoesOnAndSaysSo(t *testing.T) {
 	w := p.writer(t, 0)
 	mustCommit(t, w, order(0, "a"))
 	p.awaitEnd(t, orders0, 2)
-	f, err := p.Follow(eventlog.Offsets{orders0: 2})
+	f, err := open(t, cfg).Follow(eventlog.Offsets{orders0: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestWhoHasReadTheDeletedStartGoesOnAndSaysSo(t *testing.T) {
 			}
 		}
 	}
-	says(2) // the writer, and the follower's client
+	says(2) // the writer's client, and the follower's
 }
 
 // lockedBuffer collects what is logged from several goroutines.

@@ -21,6 +21,10 @@ const (
 	// smallPartitionBytes is for readers that must not get far in one partition before they read the others.
 	smallPartitionBytes = 128 << 10
 	fetchMaxWait        = 500 * time.Millisecond
+	// boundedMaxWait is for a read to an end that the log has: nothing that it waits for is still to be written. A fetch
+	// that was sent while a partition was paused does not see that it goes on, and with the longer wait would hold up the
+	// read for half a second: while a shard is acquired, nobody serves it.
+	boundedMaxWait = 10 * time.Millisecond
 )
 
 // OffsetError means that a read should start where the log has nothing: beyond its end (records were lost, or this is
@@ -51,14 +55,15 @@ func (e *OffsetError) Error() string {
 // The *Record is valid only during the call; its key, value and headers may be kept. An error of fn stops the read and
 // is returned as it is.
 func (c *Client) Read(ctx context.Context, from, to Offsets, fn func(*Record) error) error {
-	return c.read(ctx, from, to, readerOptions{}, fn)
+	return c.read(ctx, from, to, readerOptions{maxWait: boundedMaxWait}, fn)
 }
 
 // ReadMerged is Read with the partitions kept together in time: a partition that is more than mergeWindow ahead of the
 // slowest one, by the records' timestamps, is paused. So an order's events and those of its stock come at about the
 // same moment, although they are in different topics and one topic is longer than the other.
 func (c *Client) ReadMerged(ctx context.Context, from, to Offsets, fn func(*Record) error) error {
-	return c.read(ctx, from, to, readerOptions{partitionBytes: smallPartitionBytes, merged: true}, fn)
+	o := readerOptions{maxWait: boundedMaxWait, partitionBytes: smallPartitionBytes, merged: true}
+	return c.read(ctx, from, to, o, fn)
 }
 
 func (c *Client) read(ctx context.Context, from, to Offsets, o readerOptions, fn func(*Record) error) error {
@@ -126,7 +131,7 @@ func (c *Client) read(ctx context.Context, from, to Offsets, o readerOptions, fn
 func (c *Client) readRaw(
 	ctx context.Context, tp TopicPartition, from, to int64, fn func(*kgo.Record) (more bool),
 ) error {
-	r, err := c.newReader(ctx, Offsets{tp: from}, readerOptions{uncommitted: true})
+	r, err := c.newReader(ctx, Offsets{tp: from}, readerOptions{maxWait: boundedMaxWait, uncommitted: true})
 	if err != nil {
 		return err
 	}
@@ -168,6 +173,8 @@ type readerOptions struct {
 	metricsName string
 	// lossy lets a reader continue at the log's start when the records at its offset were deleted.
 	lossy bool
+	// maxWait is how long a broker may wait for records that are still to be written; 0: fetchMaxWait.
+	maxWait time.Duration
 	// partitionBytes limits what is fetched of a partition at a time; 0: its share of fetchPartitionsBytes.
 	partitionBytes int32
 	// merged pauses partitions that are ahead of the others in time.
@@ -226,7 +233,7 @@ func (c *Client) openReader(start Offsets, o readerOptions) (*reader, error) {
 		kgo.KeepControlRecords(),
 		kgo.FetchMaxBytes(fetchMaxBytes),
 		kgo.FetchMaxPartitionBytes(partitionBytes),
-		kgo.FetchMaxWait(fetchMaxWait),
+		kgo.FetchMaxWait(cmp.Or(o.maxWait, fetchMaxWait)),
 	)
 	if err != nil {
 		return nil, err

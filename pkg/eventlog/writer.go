@@ -74,7 +74,7 @@ type Writer struct {
 	cfg       Config
 	layout    Layout
 	shard     int32
-	client    *Client // to ask and to read
+	client    *Client // to ask and to read; it is not the writer's own
 	producers [producersPerWriter]*transactional
 	next      int
 	ends      Offsets
@@ -84,6 +84,8 @@ type Writer struct {
 
 	dead    atomic.Bool
 	closing sync.Once
+	open    context.Context // until Close
+	end     context.CancelFunc
 
 	batch batch
 }
@@ -255,6 +257,6 @@ func (w *Writer) Close() {
 				producer.Close()
 			}
 		}
-		w.client.Close()
+		w.end()
 	})
 }

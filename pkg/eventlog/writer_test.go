@@ -176,16 +176,16 @@ func TestOpenWriterUnderAnOldLayout(t *testing.T) {
 	if _, err := p.ChangeLayout(logtest.Context(t), 2); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := eventlog.OpenWriter(logtest.Context(t), p.cfg, p.layout, 0); !errors.Is(err, eventlog.ErrLayoutMoved) {
+	if _, err := eventlog.OpenWriter(logtest.Context(t), p.Client, p.layout, 0); !errors.Is(err, eventlog.ErrLayoutMoved) {
 		t.Errorf("opened under generation 1: %v", err)
 	}
 }
 
 func TestOpenWriterRefusesShardsThatDoNotExist(t *testing.T) {
-	cfg := logtest.Config(t)
+	client := open(t, logtest.Config(t))
 	for _, shard := range []int32{-1, 2} {
 		layout := eventlog.Layout{Generation: 1, PartitionCount: 4, ShardCount: 2}
-		if _, err := eventlog.OpenWriter(context.Background(), cfg, layout, shard); err == nil {
+		if _, err := eventlog.OpenWriter(context.Background(), client, layout, shard); err == nil {
 			t.Errorf("shard %d was opened", shard)
 		}
 	}

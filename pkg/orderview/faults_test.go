@@ -70,7 +70,7 @@ func TestWhatIsNoEventStopsThePartition(t *testing.T) {
 func TestAWaitForTheEndDoesNotHangBehindMarkers(t *testing.T) {
 	f := newFixture(t)
 	s, _ := f.open(t.TempDir())
-	w, err := eventlog.OpenWriter(f.Ctx, f.Config, f.Layout, 0)
+	w, err := eventlog.OpenWriter(f.Ctx, f.Client, f.Layout, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	restoring := n.startRestoring(ctx, shard)
 	defer n.restoring[shard].Store(0)
 	n.cfg.Hooks.acquire(shard, "fence")
-	w, err := eventlog.OpenWriter(ctx, n.cfg.Log, n.layout, shard,
+	w, err := eventlog.OpenWriter(ctx, n.client, n.layout, shard,
 		eventlog.Pause(func(phase string) { n.cfg.Hooks.acquire(shard, phase) }))
 	if err != nil {
 		restoring.abandon()

@@ -138,12 +138,13 @@ func TestATornTransactionIsMended(t *testing.T) {
 // fence ends whoever writes the shard, as another replica would that acquires it.
 func (p *platform) fence(number int32) {
 	ctx := p.t.Context()
-	layout, err := p.client().EnsurePlatform(ctx, p.want)
+	client := p.client()
+	layout, err := client.EnsurePlatform(ctx, p.want)
 	if err != nil {
 		p.t.Error(err)
 		return
 	}
-	w, err := eventlog.OpenWriter(ctx, p.log, layout, number)
+	w, err := eventlog.OpenWriter(ctx, client, layout, number)
 	if err != nil {
 		p.t.Error(err)
 		return
