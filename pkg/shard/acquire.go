@@ -28,7 +28,9 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	}
 	r := newRunner(n, restoring.state, w)
 	n.owners.isSelf(shard, r.ownerID)
+	n.acquiring[shard].Store(r)
 	defer func() {
+		n.acquiring[shard].Store(nil)
 		if err != nil {
 			w.Close()
 			restoring.abandon()

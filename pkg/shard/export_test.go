@@ -34,6 +34,14 @@ func (n *Node) Close(ctx context.Context) error {
 // Scheduled reports whether the group has given the shard to this replica.
 func (n *Node) Scheduled(shard int32) bool { return n.group.Owned(shard) }
 
+// Held is how many messages of other shards wait until the node, which is acquiring the shard, serves it.
+func (n *Node) Held(shard int32) int {
+	if r := n.acquiring[shard].Load(); r != nil {
+		return r.inbox.waiting()
+	}
+	return 0
+}
+
 // Release has the node release the shard, and returns when it has.
 func (n *Node) Release(shard int32) {
 	n.mu.Lock()

@@ -126,7 +126,7 @@ func (h *handOver) hasOwner() {
 	h.end()
 	h.send()
 	for shard := range h.node.runners {
-		if r := h.node.runners[shard].Load(); r != nil {
+		if r := h.node.takesMessages(uint32(shard)); r != nil {
 			h.node.enqueueMessage(r, &ownerInput{shard: h.shard})
 		}
 	}

@@ -254,6 +254,35 @@ func TestAnOrdersOutcomeComesFromTheNextOwner(t *testing.T) {
 	}
 }
 
+// A step that comes while its shard is acquired is decided once the shard is served: the announcement of the new owner
+// has others send their steps again, and they would wait for their next resend otherwise.
+func TestStepsWaitForTheirShard(t *testing.T) {
+	p, g := newPlatform(t, 2), &gate{}
+	nodes := startReplicas(p, g, 2)
+	asks, asked := nodes[0], nodes[1]
+	skus := []string{skuOf(asks, "A"), skuOf(asked, "B")}
+	for _, sku := range skus {
+		stock(t, asks, sku, 10)
+	}
+	moves := asked.ShardOf(skus[1])
+	asked.Release(moves)
+	fut := accepted(t, asks, orderIn(t, asks, asks.ShardOf(skus[0]), skus))
+	open := g.close(t, "reconcile")
+	asked.Acquire(moves)
+	eventually(t, func() string {
+		if asked.Held(moves) == 0 {
+			return "the step does not wait"
+		}
+		return ""
+	})
+	undecided(t, []*shard.Future{fut})
+	open()
+	<-fut.Done()
+	if r := ok(t, fut.Result()); r.Order.Status != "confirmed" {
+		t.Errorf("%+v", r.Order)
+	}
+}
+
 // orderIn places an order in that shard.
 func orderIn(t *testing.T, n *shard.Node, in int32, skus []string) *shard.Command {
 	t.Helper()

@@ -5,10 +5,15 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
-// serving is the runner of a shard that a message names; nil: the shard is not served here.
-func (n *Node) serving(shard uint32) *runner {
+// takesMessages is the runner of a shard that a message names; nil: the shard is not this replica's. One that is still
+// acquiring the shard takes messages too, and decides them once it serves: its announcement has others send their steps
+// again at once, and what it sends itself is answered before it serves. Were these lost, orders would wait for a resend.
+func (n *Node) takesMessages(shard uint32) *runner {
 	if int(shard) >= len(n.runners) {
 		return nil
+	}
+	if r := n.acquiring[shard].Load(); r != nil { // asked first: when it leaves here, runners has it
+		return r
 	}
 	return n.runners[shard].Load()
 }
@@ -23,7 +28,7 @@ func (n *Node) enqueueMessage(r *runner, message input) {
 // sendStep delivers a step to its target's shard, here or at a peer. It may be lost.
 func (n *Node) sendStep(req *peerv1.ReservationRequest) {
 	n.cfg.Hooks.deliver(func() {
-		if r := n.serving(req.TargetShard); r != nil {
+		if r := n.takesMessages(req.TargetShard); r != nil {
 			n.enqueueMessage(r, &stepInput{req: req, reply: n.deliverStepAnswer})
 			return
 		}
@@ -36,7 +41,7 @@ func (n *Node) sendStep(req *peerv1.ReservationRequest) {
 // sendQuery delivers a query to the order's shard, here or at a peer. It may be lost.
 func (n *Node) sendQuery(q *peerv1.OrderQuery) {
 	n.cfg.Hooks.deliver(func() {
-		if r := n.serving(q.TargetShard); r != nil {
+		if r := n.takesMessages(q.TargetShard); r != nil {
 			n.enqueueMessage(r, &queryInput{query: q, reply: n.deliverQueryAnswer})
 			return
 		}
@@ -49,7 +54,7 @@ func (n *Node) sendQuery(q *peerv1.OrderQuery) {
 // deliverStepAnswer delivers an answer to a shard of this replica.
 func (n *Node) deliverStepAnswer(resp *peerv1.ReservationResponse) {
 	n.cfg.Hooks.deliver(func() {
-		if r := n.serving(resp.SourceShard); r != nil {
+		if r := n.takesMessages(resp.SourceShard); r != nil {
 			n.enqueueMessage(r, &stepAnswerInput{resp: resp})
 		}
 	})
@@ -58,7 +63,7 @@ func (n *Node) deliverStepAnswer(resp *peerv1.ReservationResponse) {
 // deliverQueryAnswer delivers an answer to a shard of this replica.
 func (n *Node) deliverQueryAnswer(resp *peerv1.OrderQueryResponse) {
 	n.cfg.Hooks.deliver(func() {
-		if r := n.serving(resp.SourceShard); r != nil {
+		if r := n.takesMessages(resp.SourceShard); r != nil {
 			n.enqueueMessage(r, &queryAnswerInput{resp: resp})
 		}
 	})
@@ -119,7 +124,7 @@ func (peerHandler) Refuse(detail string) *peerv1.CommandResult {
 
 // Step decides a step of another replica.
 func (h peerHandler) Step(req *peerv1.ReservationRequest, reply func(*peerv1.ReservationResponse)) {
-	if r := h.node.serving(req.TargetShard); r != nil {
+	if r := h.node.takesMessages(req.TargetShard); r != nil {
 		h.node.enqueueMessage(r, &stepInput{req: req, reply: func(resp *peerv1.ReservationResponse) {
 			h.node.cfg.Hooks.deliver(func() { reply(resp) })
 		}})
@@ -131,7 +136,7 @@ func (h peerHandler) StepAnswer(resp *peerv1.ReservationResponse) { h.node.deliv
 
 // Query decides a query of another replica.
 func (h peerHandler) Query(q *peerv1.OrderQuery, reply func(*peerv1.OrderQueryResponse)) {
-	if r := h.node.serving(q.TargetShard); r != nil {
+	if r := h.node.takesMessages(q.TargetShard); r != nil {
 		h.node.enqueueMessage(r, &queryInput{query: q, reply: func(resp *peerv1.OrderQueryResponse) {
 			h.node.cfg.Hooks.deliver(func() { reply(resp) })
 		}})

@@ -13,12 +13,20 @@ import (
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
 
+// nodeOf is a node that has shards, and nothing else.
+func nodeOf(m *metrics, shards int) *Node {
+	return &Node{
+		process: process{metrics: m}, runners: make([]atomic.Pointer[runner], shards),
+		acquiring: make([]atomic.Pointer[runner], shards),
+	}
+}
+
 func TestMessagesThatFindNoRoomAreCounted(t *testing.T) {
 	m, err := newMetrics(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := &Node{process: process{metrics: m}, runners: make([]atomic.Pointer[runner], 2)}
+	node := nodeOf(m, 2)
 	r := &runner{node: node, inbox: newInbox(0)}
 	node.runners[0].Store(r)
 	dropped := func() (shard, peer float64) {
@@ -96,7 +104,7 @@ func unregistered(t *testing.T) *metrics {
 // A command may come back from a former owner when this replica serves the shard already. It is taken, and the shard
 // does not count as one without an owner: commands of a hand-over long after that would not wait.
 func TestACommandThatComesBackLateIsTaken(t *testing.T) {
-	node := &Node{process: process{metrics: unregistered(t)}, runners: make([]atomic.Pointer[runner], 1)}
+	node := nodeOf(unregistered(t), 1)
 	node.handOvers = newHandOvers(node, 1)
 	r := &runner{inbox: newInbox(0)}
 	node.runners[0].Store(r)
@@ -109,7 +117,7 @@ func TestACommandThatComesBackLateIsTaken(t *testing.T) {
 
 // An owner that said that it serves the shard, before the shard was seen to have no owner, may have left since.
 func TestWhatAnOwnerSaidBeforeABreakDoesNotEndIt(t *testing.T) {
-	node := &Node{process: process{metrics: unregistered(t)}, runners: make([]atomic.Pointer[runner], 1)}
+	node := nodeOf(unregistered(t), 1)
 	node.handOvers = newHandOvers(node, 1)
 	h := node.handOvers[0]
 	broke := time.Now()
@@ -124,7 +132,7 @@ func TestWhatAnOwnerSaidBeforeABreakDoesNotEndIt(t *testing.T) {
 
 // A client whose order was accepted waits through any number of hand-overs, while another replica asks by itself.
 func TestAnAcceptedOrderWaitsThroughHandOvers(t *testing.T) {
-	node := &Node{process: process{metrics: unregistered(t)}, runners: make([]atomic.Pointer[runner], 1)}
+	node := nodeOf(unregistered(t), 1)
 	node.handOvers = newHandOvers(node, 1)
 	node.owners = newOwners(eventlog.Layout{ShardCount: 1}, nil, nil, nil, func(int32) {})
 	client, moving := newCommandInput(&Command{Key: "k"}), handedOver("the shard is moving")

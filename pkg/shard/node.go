@@ -44,8 +44,10 @@ type Node struct {
 	standbys map[int32]*ownership // of shards that are not owned
 	closing  bool
 	runners  []atomic.Pointer[runner] // by shard; nil: not serving here
-	faults   map[int32]error          // shards that cannot be served until somebody repairs them
-	refusals []*refusals              // by shard
+	// acquiring has, by shard, the runner that is being made for it and takes messages already.
+	acquiring []atomic.Pointer[runner]
+	faults    map[int32]error // shards that cannot be served until somebody repairs them
+	refusals  []*refusals     // by shard
 	// handOvers have, by shard, the commands that wait for its next owner.
 	handOvers []*handOver
 	clocks    []*shardClock // by shard
@@ -76,6 +78,7 @@ func newNode(p process, layout, before eventlog.Layout) (*Node, error) {
 		unable: make(chan inability, 1), leavingEnded: make(chan struct{}), stopLeaving: func() {},
 	}
 	n.runners = make([]atomic.Pointer[runner], layout.ShardCount)
+	n.acquiring = make([]atomic.Pointer[runner], layout.ShardCount)
 	n.restoring = make([]atomic.Int64, layout.ShardCount)
 	n.standbyLags = make([]atomic.Int64, layout.ShardCount)
 	n.standbyCurrent = make([]atomic.Int64, layout.ShardCount)
