@@ -12,6 +12,7 @@ import (
 type Changes struct {
 	list  []change
 	arena []byte
+	order []int32 // memory of inOrder
 	// forgetTouched: all that was under keyTouched is deleted first.
 	forgetTouched bool
 }
@@ -38,11 +39,11 @@ func (c *Changes) writeTo(b *pebble.Batch) error {
 			return err
 		}
 	}
-	slices.SortStableFunc(c.list, func(a, b change) int { return a.key.compare(b.key) })
+	order := c.inOrder()
 	var encoded []byte
-	for i := range c.list {
-		last := &c.list[i]
-		if i+1 < len(c.list) && c.list[i+1].key == last.key {
+	for i, at := range order {
+		last := &c.list[at]
+		if i+1 < len(order) && c.list[order[i+1]].key == last.key {
 			continue
 		}
 		encoded = last.key.append(encoded[:0])
@@ -57,6 +58,22 @@ func (c *Changes) writeTo(b *pebble.Batch) error {
 		}
 	}
 	return nil
+}
+
+// inOrder are the places of the changes in the list, by their keys; those of one key as they came. Changes are large:
+// sorting their places takes half of the time of sorting them.
+func (c *Changes) inOrder() []int32 {
+	c.order = c.order[:0]
+	for i := range c.list {
+		c.order = append(c.order, int32(i))
+	}
+	slices.SortFunc(c.order, func(a, b int32) int {
+		if ordered := c.list[a].key.compare(c.list[b].key); ordered != 0 {
+			return ordered
+		}
+		return int(a - b)
+	})
+	return c.order
 }
 
 // reset empties the changes. Up to retained bytes, their memory is kept for the next checkpoint.
