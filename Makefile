@@ -86,6 +86,16 @@ test-chaos: build ## All attacks in full, on the embedded broker, Apache Kafka a
 test-upgrade: ## Replace a former version's programs by these while orders are placed (FROM=commit; needs the history)
 	@former=$$(scripts/former.sh $(FROM)) && HOLDFAST_TEST_FORMER=$$former $(CHAOS) -timeout 15m -run Upgrade
 
+.PHONY: test-rolling
+test-rolling: kafka-up ## Restart and kill replicas of order-api on Apache Kafka under 500 orders/s; times without service
+	@status=0; HOLDFAST_TEST_ROLLING=1 HOLDFAST_TEST_KAFKA=127.0.0.1:19092 $(CHAOS) -timeout 15m -run RollingRestart || \
+	status=$$?; scripts/kafka.sh down; exit $$status
+
+.PHONY: bench-start
+bench-start: kafka-up ## How long order-api takes to start behind a log on Apache Kafka, and from the log alone (EVENTS=1000000)
+	@status=0; HOLDFAST_TEST_START=$(or $(EVENTS),1000000) HOLDFAST_TEST_KAFKA=127.0.0.1:19092 \
+	$(CHAOS) -timeout 30m -run StartBehind || status=$$?; scripts/kafka.sh down; exit $$status
+
 .PHONY: test-contract
 test-contract: build ## Hold a running server to schemas/openapi.yaml with generated requests (EXAMPLES=300 for a night)
 	@EXAMPLES=$(EXAMPLES) SEED=$(SEED) scripts/contract.sh

@@ -3,7 +3,8 @@
 //
 // chaos_test.go kills the embedded platform (holdfast dev), kafka_test.go the services on Apache Kafka, broker_test.go
 // the brokers of a cluster. caches_test.go deletes everything but the log. process_test.go runs programs, load_test.go
-// places orders, cluster_test.go starts the services, auditor_test.go the auditor beside them.
+// places orders, cluster_test.go starts the services, auditor_test.go the auditor beside them. rolling_test.go and
+// start_test.go measure: how long shards are without service in a rolling restart, and how long a start takes.
 package chaos_test
 
 import (

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,11 +14,12 @@ import (
 
 const clusterShards = 4
 
-// cluster is the services as production runs them: two replicas of order-api, an inventory-projector and a query-api.
+// cluster is the services as production runs them: two replicas of order-api, or more, an inventory-projector and a
+// query-api.
 type cluster struct {
 	log                *logtest.Log
 	bin, kafka, prefix string
-	orders             [2]*process
+	orders             []*process
 	projector, query   *process
 	dataDirs           []string
 }
@@ -34,17 +36,38 @@ func startCluster(t *testing.T) *cluster {
 // startClusterAnywhere starts the services on Apache Kafka, or else on an embedded broker in this process.
 func startClusterAnywhere(t *testing.T) *cluster {
 	t.Helper()
-	// The test creates the platform itself, because the services do not know that their broker is an embedded one.
-	log := logtest.New(t, eventlog.Layout{PartitionCount: 12, ShardCount: clusterShards})
-	c := &cluster{log: log, kafka: strings.Join(log.Config.Seeds, ","), prefix: log.Config.TopicPrefix}
-	c.bin = buildPrograms(t)
-	for i := range c.orders {
-		c.orders[i] = c.startService("order-api", "--data-dir", c.newDataDir(), "--peer-listen", freeAddress(t))
+	return startClusterOf(t, 2, clusterShards)
+}
+
+// startClusterOf starts the services with that many replicas of order-api and shards.
+func startClusterOf(t *testing.T, replicas int, shards int32) *cluster {
+	t.Helper()
+	c := newCluster(t, shards)
+	for range replicas {
+		c.startOrderAPI()
 	}
 	c.projector = c.startService("inventory-projector")
 	c.query = c.startService("query-api", "--data-dir", c.newDataDir())
 	c.awaitReady()
 	return c
+}
+
+// newCluster is a platform without services: the test creates it itself, because the services do not know that their
+// broker is an embedded one.
+func newCluster(t *testing.T, shards int32) *cluster {
+	t.Helper()
+	log := logtest.New(t, eventlog.Layout{PartitionCount: 12, ShardCount: shards})
+	return &cluster{
+		log: log, bin: buildPrograms(t), kafka: strings.Join(log.Config.Seeds, ","), prefix: log.Config.TopicPrefix,
+	}
+}
+
+// startOrderAPI starts one more replica of order-api.
+func (c *cluster) startOrderAPI() *process {
+	c.log.T.Helper()
+	p := c.startService("order-api", "--data-dir", c.newDataDir(), "--peer-listen", freeAddress(c.log.T))
+	c.orders = append(c.orders, p)
+	return p
 }
 
 func (c *cluster) startService(name string, args ...string) *process {
@@ -68,7 +91,7 @@ func (c *cluster) newDataDir() string {
 }
 
 func (c *cluster) services() []*process {
-	return []*process{c.orders[0], c.orders[1], c.projector, c.query}
+	return append(slices.Clone(c.orders), c.projector, c.query)
 }
 
 // awaitReady waits until every service is ready.
@@ -79,22 +102,32 @@ func (c *cluster) awaitReady() {
 	}
 }
 
-// awaitShardsShared waits until each shard has one owner and each replica owns at least one shard.
+// awaitShardsShared waits until each shard has one owner and each replica owns half of its share, or more.
 func (c *cluster) awaitShardsShared(t *testing.T) {
 	t.Helper()
-	var owned [2]int
+	shards := int(c.log.Layout.ShardCount)
+	var owned []int
 	shared := func() bool {
-		owned = [2]int{c.orders[0].ownedShards(), c.orders[1].ownedShards()}
-		return owned[0]+owned[1] == clusterShards && min(owned[0], owned[1]) > 0
+		owned = nil
+		all := 0
+		for _, p := range c.orders {
+			owned = append(owned, p.ownedShards())
+			all += owned[len(owned)-1]
+		}
+		return all == shards && slices.Min(owned) >= shards/(2*len(c.orders))
 	}
 	waitUntil(t, 4*backWithin, shared, func() string {
-		return fmt.Sprintf("the replicas own %v of %d shards", owned, clusterShards)
+		return fmt.Sprintf("the replicas own %v of %d shards", owned, shards)
 	})
 }
 
-// orderURLs are the addresses of both replicas of order-api, as a flag has them.
+// orderURLs are the addresses of all replicas of order-api, as a flag has them.
 func (c *cluster) orderURLs() string {
-	return "http://" + c.orders[0].httpAddr + ",http://" + c.orders[1].httpAddr
+	var urls []string
+	for _, p := range c.orders {
+		urls = append(urls, "http://"+p.httpAddr)
+	}
+	return strings.Join(urls, ",")
 }
 
 // readTopic calls fn for every committed record of a topic, and returns the end offsets of its partitions.

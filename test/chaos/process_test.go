@@ -9,8 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -150,21 +150,23 @@ func (p *process) awaitReady(limit time.Duration) time.Duration {
 	})
 }
 
-var ownedShardsMetric = regexp.MustCompile(`(?m)^holdfast_shard_owned (\d+)$`)
-
 // ownedShards is how many shards the process owns according to its metrics. It is 0 when the process does not answer.
 func (p *process) ownedShards() int {
+	n, _ := strconv.Atoi(p.metric("holdfast_shard_owned")) // no number where it does not answer
+	return n
+}
+
+// metric is the value of a metric without labels, as the process shows it; empty where it does not answer.
+func (p *process) metric(name string) string {
 	resp, err := http.Get("http://" + p.adminAddr + "/metrics")
 	if err != nil {
-		return 0
+		return ""
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body) // a body that breaks off lacks the metric, and counts as no answer
-	if found := ownedShardsMetric.FindSubmatch(body); found != nil {
-		n, _ := strconv.Atoi(string(found[1])) // the pattern matches digits only
-		return n
-	}
-	return 0
+	_, rest, _ := strings.Cut(string(body), "\n"+name+" ")
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
 }
 
 // awaitOwnsAll waits until the process owns all shards, and returns how long that took.

@@ -44,7 +44,7 @@ func buildServices(folder string) error {
 // buildImages builds all images of the test into a folder, and returns their archives.
 func buildImages(folder string, tags ...string) (archives []string, err error) {
 	programs := filepath.Join(folder, "programs")
-	err = standins.Build(programs, "grpcnotrace", "./load", "../standins/kafka", "../standins/clickhouse")
+	err = standins.Build(programs, "grpcnotrace", "../load", "../standins/kafka", "../standins/clickhouse")
 	if err == nil {
 		err = buildServices(programs)
 	}

@@ -1,7 +1,8 @@
-// Command load places orders through the Go client until it is told to stop, as a client of a platform in Kubernetes
-// does while somebody operates it. An order that has no definite answer after all retries of the client has failed.
+// Command load places orders through the Go client until it is told to stop, as a client of a platform does while
+// somebody operates it. An order that has no definite answer after all retries of the client has failed.
 //
-//	load run URL ORDERS_PER_SECOND FOLDER    place orders until there is a stop
+//	load run URL ORDERS_PER_SECOND FOLDER    place orders until there is a stop; URL may name several replicas, with
+//	                                         commas: each attempt goes to the next one
 //	load report FOLDER                       print what has been placed so far
 //	load mark FOLDER                         from here on look for the longest wait anew
 //	load stop FOLDER                         end the run, which prints the report when its orders are answered
@@ -23,12 +24,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/holdfast/holdfast/pkg/client"
+	"github.com/holdfast/holdfast/test/spread"
 )
 
 const (
@@ -51,6 +54,8 @@ type Report struct {
 	// Failed orders have no definite answer after all retries, or were refused. Failures has why, of the first ten.
 	Failed   int64    `json:"failed"`
 	Failures []string `json:"failures,omitempty"`
+	// Undecided orders were answered 202: they were placed, and their outcome was not there at the end of the wait.
+	Undecided int64 `json:"undecided"`
 	// Retried counts the attempts that had to be made again, by status, or "no answer".
 	Retried map[string]int64 `json:"retried"`
 	// NotStarted orders were due while maxUnderWay others waited.
@@ -146,8 +151,11 @@ func run(url string, rate int, folder string) error {
 	}
 	l := &load{folder: folder, acks: acks, report: Report{Retried: map[string]int64{}}}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = maxUnderWay
-	l.client = client.New(url, client.Through(&http.Client{Transport: attempts{transport, l.retried}}))
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 0, maxUnderWay
+	replicas := strings.Split(url, ",")
+	l.client = client.New(replicas[0], client.Through(&http.Client{
+		Transport: attempts{spread.Over(transport, replicas), l.retried},
+	}))
 	if err := l.fillShelves(); err != nil {
 		return err
 	}
@@ -242,6 +250,9 @@ func (l *load) placeOne() {
 			l.report.Failures = append(l.report.Failures, err.Error())
 		}
 		return
+	}
+	if answer.Status == http.StatusAccepted {
+		l.report.Undecided++
 	}
 	ack, err := json.Marshal(map[string]any{
 		"key": key, "type": "place_order", "order_id": answer.Value.OrderID, "status": answer.Status,
