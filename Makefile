@@ -153,6 +153,7 @@ lint: ## Format, vet and lint Go and Protobuf
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go' | grep -v '^schemas/gen/')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
 	go vet ./...
+	go vet -tags noembedded ./cmd/holdfast
 	cd schemas && $(LOCAL)/bin/buf lint
 	scripts/breaking.sh
 	go test -count=1 ./test/licences

@@ -49,6 +49,8 @@ type demo struct {
 	client *client.Client
 	book   *retail.Book
 	result *retail.Reconciliation
+	// imported is the position that has everything which was imported.
+	imported string
 	// keep means that the directory is not removed at the end.
 	keep bool
 	// inStock are the SKUs that can be bought after the import, best sellers first.
@@ -189,7 +191,11 @@ func (d *demo) importBook(ctx context.Context) error {
 	if d.keep {
 		job.rejects = filepath.Join(d.dir, "rejects.csv")
 	}
-	d.result, err = job.run(ctx)
+	if d.result, err = job.run(ctx); err != nil {
+		return err
+	}
+	platform, err := log.Identity(ctx)
+	d.imported = platform.Incarnation.Text(d.result.Logged.Position)
 	return err
 }
 
@@ -221,9 +227,7 @@ func (d *demo) topSKUs() ([]string, map[string]int64) {
 
 func (d *demo) availability(ctx context.Context) error {
 	skus, sold := d.topSKUs()
-	// The answer must have everything that was imported.
-	after := client.After(d.result.Logged.Position.String())
-	answer, err := d.client.Availabilities(ctx, skus[:min(maxQueried, len(skus))], after)
+	answer, err := d.client.Availabilities(ctx, skus[:min(maxQueried, len(skus))], client.After(d.imported))
 	if err != nil {
 		return fmt.Errorf("availability: %w", err)
 	}
@@ -292,7 +296,7 @@ func (d *demo) loggedRevenue() []retail.Bar {
 
 func (d *demo) reportedRevenue(ctx context.Context) ([]retail.Bar, error) {
 	filter := client.ReportFilter{By: string(client.RevenueByMonth), Currency: retail.Currency}
-	answer, err := d.client.Revenue(ctx, filter, client.After(d.result.Logged.Position.String()))
+	answer, err := d.client.Revenue(ctx, filter, client.After(d.imported))
 	if err != nil {
 		return nil, fmt.Errorf("revenue: %w", err)
 	}

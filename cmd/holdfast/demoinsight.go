@@ -89,8 +89,7 @@ func (d *demo) addInsight(ctx context.Context) error {
 
 // answer prints the rows of an insight that has everything which was imported.
 func (d *demo) answer(ctx context.Context, name string) error {
-	answer, err := d.client.AskAs(ctx, mediaTypes["table"], name, client.Question{},
-		client.After(d.result.Logged.Position.String()))
+	answer, err := d.client.AskAs(ctx, mediaTypes["table"], name, client.Question{}, client.After(d.imported))
 	if err != nil {
 		return err
 	}

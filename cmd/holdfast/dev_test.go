@@ -1,10 +1,14 @@
+//go:build !noembedded
+
 package main
 
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -56,6 +60,13 @@ func TestDevReportsAComponentThatStops(t *testing.T) {
 	cancel()
 	until("Stopped. All data is kept.")
 	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestExplainSaysWhatToDo(t *testing.T) {
+	err := explain(syscall.EADDRINUSE)
+	if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), "--listen") {
 		t.Error(err)
 	}
 }
