@@ -4,6 +4,7 @@ package metrics_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,6 +25,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/service"
+	"github.com/holdfast/holdfast/pkg/verify"
 )
 
 func TestMain(m *testing.M) { chdbtest.Main(m) }
@@ -85,13 +87,36 @@ func startPlatform(t *testing.T) *platform {
 	p.queries = p.start("query-api", func(ctx context.Context, s run.Service) error {
 		return queryapi.Run(ctx, queryapi.Config{Service: s, DataDir: t.TempDir(), ClickHouse: clickHouse})
 	})
-	for _, url := range []string{p.commands, p.queries} {
+	auditor := p.start("auditor", func(ctx context.Context, s run.Service) error { return audit(ctx, s, t.TempDir()) })
+	for _, url := range []string{p.commands, p.queries, auditor} {
 		p.log.Eventually(url+" is ready", func() bool {
 			status, _ := p.do(http.MethodGet, url+"/readyz", "")
 			return status == http.StatusOK
 		})
 	}
 	return p
+}
+
+// audit is holdfast verify --follow.
+func audit(ctx context.Context, s run.Service, dir string) error {
+	client, err := eventlog.Open(s.Log)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	auditor, err := verify.NewAuditor(verify.AuditorConfig{
+		Dir: dir, Client: client, Layout: s.Layout, Logger: s.Logger, Registerer: s.Registry,
+		Grace: verify.DefaultGrace, OverdueAfter: verify.DefaultOverdueAfter,
+	})
+	if err != nil {
+		return err
+	}
+	server, serve, err := s.HTTP()
+	if err != nil {
+		return errors.Join(err, auditor.Close())
+	}
+	server.AddCheck(auditor.Ready)
+	return errors.Join(service.Run(ctx, auditor.Run, serve), auditor.Close())
 }
 
 // start starts a service, and returns its URL once it listens. It is stopped when the test ends, the last one first.
