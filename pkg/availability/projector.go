@@ -88,6 +88,7 @@ type projectorView struct {
 	mu      sync.Mutex // followTopic runs at the same time, and uses what follows
 	fold    *fold
 	changed map[string]*eventv1.AvailabilityRow // since the last flush
+	traced  map[string]string                   // the span that the newest event of a changed row names, if it names one
 	topic   *topicState
 }
 
@@ -103,6 +104,7 @@ func (v *projectorView) Begin(ctx context.Context, end eventlog.Offsets) (eventl
 	}
 	v.fold, v.topic = newFold(), newTopicState()
 	v.changed, v.progress = map[string]*eventv1.AvailabilityRow{}, map[int32]int64{}
+	v.traced = map[string]string{}
 	if err := v.restore(ctx); err != nil {
 		return nil, err
 	}
@@ -178,8 +180,14 @@ func (v *projectorView) Fold(rec *eventlog.Record) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	row, err := v.fold.apply(rec)
-	if row != nil {
-		v.changed[row.Sku] = row
+	if row == nil {
+		return err
+	}
+	v.changed[row.Sku] = row
+	if parent := rec.Header(tracing.HeaderName); parent != "" {
+		v.traced[row.Sku] = parent
+	} else {
+		delete(v.traced, row.Sku)
 	}
 	return err
 }
@@ -229,9 +237,13 @@ func (v *projectorView) drainChanged() ([]*eventlog.Record, error) {
 		if err != nil {
 			return nil, err
 		}
+		if parent := v.traced[row.Sku]; parent != "" {
+			rec.Headers = []eventlog.Header{{Key: tracing.HeaderName, Value: []byte(parent)}}
+		}
 		recs = append(recs, rec)
 	}
 	clear(v.changed)
+	clear(v.traced)
 	return recs, nil
 }
 

@@ -31,6 +31,8 @@ type saga struct {
 	neverSent bool
 	// reconciles: the step repairs a difference, and so does what stock and order write for it.
 	reconciles bool
+	// traceParent is the span of the request that the step comes from; empty: nobody traces it.
+	traceParent string
 	// attempts is how often the step was sent, the last time at sentAt.
 	attempts int
 	sentAt   time.Time
@@ -145,7 +147,7 @@ func (d *decider) startStep(
 		refused = refuses(answers)
 	}
 	if len(requests) > 0 && (!refused || !endsAtRefusal(&e.Order)) {
-		d.openSaga(e, old, requests, answers, from.cause == eventv1.Cause_CAUSE_RECONCILIATION)
+		d.openSaga(e, old, requests, answers, from)
 		return nil, true, nil
 	}
 	d.sagas.close(e.Order.ID)
@@ -169,14 +171,15 @@ func endsAtRefusal(o *order.Order) bool { return o.Undecided() && o.Kind == orde
 
 func (d *decider) openSaga(
 	e *checkpoint.Entry, old *saga, requests map[int32]*peerv1.ReservationRequest, answers []order.StockAnswer,
-	reconciles bool,
+	from *origin,
 ) {
 	s := &saga{
 		orderID: e.Order.ID, version: e.Order.ReservationVersion, waiting: requests,
-		answers: map[string]order.StockAnswer{}, position: eventlog.Offsets{}, reconciles: reconciles,
+		answers: map[string]order.StockAnswer{}, position: eventlog.Offsets{},
+		reconciles: from.cause == eventv1.Cause_CAUSE_RECONCILIATION, traceParent: from.traceParent,
 	}
 	for _, req := range requests {
-		req.Reconciliation = reconciles
+		req.Reconciliation, req.Traceparent = s.reconciles, s.traceParent
 	}
 	s.openedMicros = d.batch.now
 	if old != nil {
@@ -361,7 +364,9 @@ func (d *decider) sagaOrigin(e *checkpoint.Entry) origin {
 
 // concludeSaga records stock's answers in the order.
 func (d *decider) concludeSaga(e *checkpoint.Entry, s *saga) error {
+	d.batch.trace(s.traceParent)
 	from := d.sagaOrigin(e)
+	from.traceParent = s.traceParent
 	if s.reconciles {
 		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
 	}

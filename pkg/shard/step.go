@@ -33,7 +33,10 @@ func (d *decider) applyStep(step inventory.Step, wanted []order.Wanted, from *or
 		return nil, err
 	}
 	answers := make([]order.StockAnswer, len(targets))
-	cause := origin{occurredAt: from.occurredAt, cause: eventv1.Cause_CAUSE_SAGA, causation: from.causation}
+	cause := origin{
+		occurredAt: from.occurredAt, cause: eventv1.Cause_CAUSE_SAGA, causation: from.causation,
+		traceParent: from.traceParent,
+	}
 	if from.cause == eventv1.Cause_CAUSE_RECONCILIATION {
 		cause.cause = from.cause
 	}
@@ -149,7 +152,8 @@ func (d *decider) decideStep(req *peerv1.ReservationRequest, reply func(*peerv1.
 			return nil // a layout of another generation
 		}
 	}
-	from := origin{occurredAt: req.OccurredAtMicros}
+	d.batch.trace(req.Traceparent)
+	from := origin{occurredAt: req.OccurredAtMicros, traceParent: req.Traceparent}
 	if req.Reconciliation {
 		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
 	}

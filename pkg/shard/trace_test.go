@@ -27,6 +27,9 @@ func TestABatchKnowsTheRequestsThatAreTraced(t *testing.T) {
 	if b.reset(); len(b.traced) != 0 {
 		t.Errorf("the next batch begins with %v", b.traced)
 	}
+	if allocations := testing.AllocsPerRun(100, func() { b.trace("") }); allocations != 0 {
+		t.Errorf("a request that is not traced allocates %v times", allocations)
+	}
 }
 
 // The event of a traced request names its span; any other has the headers of CloudEvents alone.

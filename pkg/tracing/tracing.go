@@ -1,7 +1,7 @@
 // Package tracing sends spans to a collector of OpenTelemetry, over OTLP/HTTP: one for each HTTP request, for the
 // commit of each traced command, and for each batch of events that a view or the mirror takes, with links to the
 // requests that the events come from. It owns the words of spans, and how a trace goes through the log: as the header
-// traceparent of records, which the W3C's Trace Context defines.
+// traceparent of records, which the W3C's Trace Context defines. Steps between shards have a field of that name.
 //
 // Nothing is traced unless a collector is named. A nil *Tracer is one that traces nothing.
 package tracing

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -104,6 +105,22 @@ func TestARequestIsTracedThroughTheLog(t *testing.T) {
 		receiver.await(name, func(s *tracev1.Span) bool {
 			return s.Name == name && s.Kind == tracev1.Span_SPAN_KIND_CONSUMER && len(s.Links) > 0 &&
 				string(s.Links[len(s.Links)-1].SpanId) == string(server.SpanId)
+		})
+	}
+
+	// An order is reserved by its stock, whose events and row belong to the order's trace, too.
+	const orderTrace = "0af7651916cd43dd8448eb211c80319c"
+	answer, body = p.send(t, http.MethodPost, "/v1/orders", `{"customer_id":"c-1","currency":"GBP",
+		"lines":[{"sku":"A1","quantity":1,"unit_price":"2.50"}]}`,
+		"Idempotency-Key: traced-order", "Traceparent: 00-"+orderTrace+"-"+client+"-01")
+	if answer.StatusCode != http.StatusCreated {
+		t.Fatalf("%d %s", answer.StatusCode, body)
+	}
+	for _, name := range []string{"view orders", "view availability_projector", "view availability", "mirror"} {
+		receiver.await(name+" of the order", func(s *tracev1.Span) bool {
+			return s.Name == name && slices.ContainsFunc(s.Links, func(l *tracev1.Span_Link) bool {
+				return hex.EncodeToString(l.TraceId) == orderTrace
+			})
 		})
 	}
 	if metrics := p.openMetrics(t); !strings.Contains(metrics, `# {trace_id="`+trace+`"}`) {

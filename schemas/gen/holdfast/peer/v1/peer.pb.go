@@ -871,7 +871,10 @@ type ReservationRequest struct {
 	// reconciliation. Stock's answer does not depend on it.
 	Reconciliation bool `protobuf:"varint,8,opt,name=reconciliation,proto3" json:"reconciliation,omitempty"`
 	// How each SKU is spread over its locations; absent when the order does not say.
-	Allocation    *v1.AllocationRule `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	Allocation *v1.AllocationRule `protobuf:"bytes,12,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	// The span of the request that the order's step comes from, as the W3C's header traceparent has it; empty: nobody
+	// traces it. The events that stock writes have it in their headers.
+	Traceparent   string `protobuf:"bytes,13,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -967,6 +970,13 @@ func (x *ReservationRequest) GetAllocation() *v1.AllocationRule {
 		return x.Allocation
 	}
 	return nil
+}
+
+func (x *ReservationRequest) GetTraceparent() string {
+	if x != nil {
+		return x.Traceparent
+	}
+	return ""
 }
 
 // Held is stock's reservation of one SKU for an order.
@@ -1533,7 +1543,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\bimported\x18\x06 \x01(\bR\bimported\x12\x18\n" +
 	"\adamaged\x18\a \x01(\x03R\adamaged\x12>\n" +
 	"\vreturned_at\x18\b \x03(\v2\x1d.holdfast.event.v1.ReturnedAtR\n" +
-	"returnedAt\"\x82\x03\n" +
+	"returnedAt\"\xa4\x03\n" +
 	"\x12ReservationRequest\x12!\n" +
 	"\fsource_shard\x18\x01 \x01(\rR\vsourceShard\x12!\n" +
 	"\ftarget_shard\x18\x02 \x01(\rR\vtargetShard\x12\x19\n" +
@@ -1545,7 +1555,8 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x0ereconciliation\x18\b \x01(\bR\x0ereconciliation\x12A\n" +
 	"\n" +
 	"allocation\x18\f \x01(\v2!.holdfast.event.v1.AllocationRuleR\n" +
-	"allocation\"\xaf\x02\n" +
+	"allocation\x12 \n" +
+	"\vtraceparent\x18\r \x01(\tR\vtraceparent\"\xaf\x02\n" +
 	"\x04Held\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\breserved\x18\x02 \x01(\x03R\breserved\x12\x1c\n" +
