@@ -111,7 +111,7 @@ func TestBenchReplayMeasuresEachStep(t *testing.T) {
 		f.Ratio != f.LinesPerSecond/f.CopyLinesPerSecond {
 		t.Errorf("from the log: %+v", r)
 	}
-	if len(r.New) != 4 || len(r.Questions) != 4 {
+	if len(r.New) != 4 || len(r.Questions) != 5 {
 		t.Fatalf("new insights %+v, questions %+v", r.New, r.Questions)
 	}
 	for _, n := range r.New {
