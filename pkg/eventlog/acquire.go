@@ -77,9 +77,13 @@ func (w *Writer) acquire(ctx context.Context, o writerOptions) error {
 			return err
 		}
 		w.producers[n] = producer
+	}
+	connected := w.connect(ctx)
+	for n, producer := range w.producers {
+		<-connected[n]
 		o.pause(fmt.Sprintf("init-%d", n))
 		if _, _, err := producer.ProducerID(ctx); err != nil {
-			return initFailed(id, err)
+			return initFailed(producer.id, err)
 		}
 	}
 	// Only after our own ids: a writer of a generation that is newer than what we read now will fence them.
@@ -99,6 +103,22 @@ func (w *Writer) acquire(ctx context.Context, o writerOptions) error {
 		return fmt.Errorf("%w: generation %d is now %d", ErrLayoutMoved, w.layout.Generation, last.Generation)
 	}
 	return w.client.fenceAll(ctx, formerIDs(w.cfg.Env, history, w.shard), o.pause)
+}
+
+// connect has all producers find their coordinators and connect to them at the same time. Initialising one ID after the
+// other would do that one after the other, and it is most of the time that a shard takes to be fenced. The answer, what
+// the coordinator knows of the ID, does not count, and neither does an error: initialising the ID meets it again.
+func (w *Writer) connect(ctx context.Context) (connected [producersPerWriter]chan struct{}) {
+	for n, producer := range w.producers {
+		connected[n] = make(chan struct{})
+		go func() {
+			defer close(connected[n])
+			req := kmsg.NewPtrDescribeTransactionsRequest()
+			req.TransactionalIDs = []string{producer.id}
+			_, _ = req.RequestWith(ctx, producer.Client)
+		}()
+	}
+	return connected
 }
 
 // fenceAtOnce is how many transactional ids are fenced at a time. Unlike the shard's own ids, those of earlier
@@ -187,5 +207,5 @@ func (c *Config) newTransactional(id, metricsName string) (*transactional, error
 	if err != nil {
 		return nil, err
 	}
-	return &transactional{client, aborted}, nil
+	return &transactional{client, id, aborted}, nil
 }

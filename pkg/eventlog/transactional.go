@@ -12,6 +12,7 @@ import (
 // transactional is a client for one transactional id.
 type transactional struct {
 	*kgo.Client
+	id      string
 	aborted *atomic.Bool // set by abortWatch
 }
 
