@@ -39,6 +39,8 @@ type OwnershipOptions struct {
 	// waits for the session timeout of the member that is gone before it assigns anything. Two members must not have one
 	// name: the second takes the first one's place.
 	Replica string
+	// Later leaves joining to Rejoin. Until then it is as after Leave.
+	Later bool
 }
 
 func (o OwnershipOptions) withDefaults() OwnershipOptions {
@@ -90,7 +92,7 @@ type Ownership struct {
 	closing sync.Once
 }
 
-// JoinOwnership joins the group of replicas. Assigned shards come through Events.
+// JoinOwnership joins the group of replicas, unless the options say later. Assigned shards come through Events.
 func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -106,8 +108,10 @@ func JoinOwnership(cfg Config, opts OwnershipOptions) (*Ownership, error) {
 	}
 	o.group, o.replica, o.shardCount = o.cfg.Env+"-"+opts.Group, opts.Replica, opts.ShardCount
 	o.topic = o.cfg.clusterTopic(opts.Topic)
-	if err := o.join(); err != nil {
-		return nil, err
+	if !opts.Later {
+		if err := o.join(); err != nil {
+			return nil, err
+		}
 	}
 	go o.deliver()
 	return o, nil
@@ -295,6 +299,9 @@ func (o *Ownership) Leave(ctx context.Context) error {
 	o.kafka = nil
 	return err
 }
+
+// Member reports whether this replica has joined the group, or is about to, and has not left it.
+func (o *Ownership) Member() bool { return o.member() != nil }
 
 // Rejoin joins the group again after Leave.
 func (o *Ownership) Rejoin() error {

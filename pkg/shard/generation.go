@@ -116,7 +116,7 @@ func (r *Replica) begin(ctx context.Context) error {
 	if err := node.listen(); err != nil {
 		return err
 	}
-	if err := node.join(ctx); err != nil {
+	if err := node.join(ctx, true); err != nil {
 		node.peers.Close()
 		return err
 	}
@@ -267,7 +267,7 @@ func (r *Replica) prepare(ctx context.Context, layout eventlog.Layout) error {
 		return err
 	}
 	next.ahead = true
-	if err := next.join(ctx); err != nil {
+	if err := next.join(ctx, false); err != nil {
 		return err
 	}
 	r.next = next
@@ -336,7 +336,7 @@ func (r *Replica) move(ctx context.Context, layout eventlog.Layout) error {
 		if next, err = r.newNode(ctx, layout); err != nil {
 			return err
 		}
-		if err := next.join(ctx); err != nil {
+		if err := next.join(ctx, false); err != nil {
 			return err
 		}
 	}

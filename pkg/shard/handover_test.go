@@ -2,6 +2,7 @@ package shard_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -281,6 +282,61 @@ func TestStepsWaitForTheirShard(t *testing.T) {
 	if r := ok(t, fut.Result()); r.Order.Status != "confirmed" {
 		t.Errorf("%+v", r.Order)
 	}
+}
+
+// A replica that starts while others serve takes no shard over before it has read the log, because nobody would serve
+// that shard meanwhile.
+func TestAReplicaCatchesUpBeforeItJoinsTheOthers(t *testing.T) {
+	p, g := newPlatform(t, 2), &gate{}
+	serves := startReplicas(p, &gate{}, 1)[0]
+	stock(t, serves, "A", 10)
+	stock(t, serves, "B", 10)
+	open := g.close(t, "read")
+	joins := p.start(t.TempDir(), shard.Hooks{Acquire: g.hook})
+	<-g.stopped
+	eventually(t, func() string {
+		if err := joins.Ready(); err == nil || !strings.Contains(err.Error(), "before it takes shards over") {
+			return "it does not say that it catches up, but: " + text(err)
+		}
+		return ""
+	})
+	ok(t, do(t, serves, command.ReceiveStock, "A", "k", `{"location":"main","quantity":1}`))
+	if serves.OwnedShards() != 2 || joins.Scheduled(0) || joins.Scheduled(1) {
+		t.Errorf("a replica that catches up was given shards: the other one has %d", serves.OwnedShards())
+	}
+	open()
+	eventually(t, func() string {
+		if serves.OwnedShards() != 1 || joins.OwnedShards() != 1 {
+			return "the shards are not shared"
+		}
+		return ""
+	})
+}
+
+// A replica that catches up joins before it has, where nobody serves the shards any more.
+func TestAReplicaDoesNotCatchUpWhileNobodyServes(t *testing.T) {
+	p, g := newPlatform(t, 2), &gate{}
+	serves := startReplicas(p, &gate{}, 1)[0]
+	stock(t, serves, "A", 10)
+	stock(t, serves, "B", 10)
+	open := g.close(t, "read")
+	joins := p.start(t.TempDir(), shard.Hooks{Acquire: g.hook})
+	<-g.stopped
+	p.stop(serves)
+	eventually(t, func() string {
+		if !joins.Scheduled(0) || !joins.Scheduled(1) {
+			return "it has not joined"
+		}
+		return ""
+	})
+	open()
+	eventually(t, func() string {
+		if joins.OwnedShards() != 2 {
+			return "it does not serve"
+		}
+		return ""
+	})
+	ok(t, do(t, joins, command.ReceiveStock, "A", "k", `{"location":"main","quantity":1}`))
 }
 
 // orderIn places an order in that shard.

@@ -32,6 +32,8 @@ type Node struct {
 	preparing atomic.Bool
 	// ahead: it was made for a layout that is planned, and its standbys do not wait to be acquired first.
 	ahead bool
+	// catchingUp: it has not joined the others yet, because it reads what its checkpoints lack.
+	catchingUp atomic.Bool
 	// formerLeft has the wait for the replicas to leave the former generation.
 	formerLeft sync.Once
 	// pinned has what holds the runners, by the ID of the pin; mu must be locked.
@@ -105,12 +107,12 @@ func newNode(p process, layout, before eventlog.Layout) (*Node, error) {
 	return n, nil
 }
 
-// join becomes a member of the generation's group, and begins to follow the log.
-func (n *Node) join(ctx context.Context) error {
+// join becomes a member of the generation's group, or with later prepares that for serve, and begins to follow the log.
+func (n *Node) join(ctx context.Context, later bool) error {
 	var err error
 	n.group, err = eventlog.JoinOwnership(n.cfg.Log, eventlog.OwnershipOptions{
 		SessionTimeout: n.cfg.SessionTimeout, ShardCount: n.layout.ShardCount, Replica: n.replica,
-		Group: eventlog.ShardGroup(n.layout.Generation),
+		Group: eventlog.ShardGroup(n.layout.Generation), Later: later,
 	})
 	if err != nil {
 		return err
@@ -119,10 +121,8 @@ func (n *Node) join(ctx context.Context) error {
 	n.run, n.cancel = run, cancel
 	n.done.Go(func() { n.hearing.run(run) })
 	n.done.Go(func() { n.owners.follow(run, n.client, n.log) })
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for shard := range n.layout.ShardCount {
-		n.startStandby(run, shard)
+	if !later {
+		n.startStandbys(n.ahead)
 	}
 	return nil
 }
@@ -149,6 +149,7 @@ func (n *Node) serve() {
 	ended := n.leavingEnded
 	n.done.Go(func() {
 		defer close(ended)
+		n.joinOthers(leaving)
 		n.leaveWhenUnable(leaving)
 	})
 }

@@ -52,7 +52,7 @@ func (n *Node) beginOwnership(ctx context.Context, shard int32) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if n.owned[shard] == o && n.faults[shard] == nil {
-			n.startStandby(ctx, shard)
+			n.startStandby(ctx, shard, false)
 		}
 	})
 }

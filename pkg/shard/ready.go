@@ -62,6 +62,10 @@ func (n *Node) starting() error {
 	if n.started.Load() {
 		return nil
 	}
+	if n.catchingUp.Load() {
+		return fmt.Errorf("it reads what its checkpoints lack before it takes shards over: %d records of the log to go",
+			n.leftToRead())
+	}
 	if !n.group.Joined() {
 		return errors.New("the group has not said yet which shards are this replica's")
 	}
@@ -82,6 +86,14 @@ func (n *Node) starting() error {
 func (n *Node) noteRestoring(shard int32, left int64) {
 	n.restoring[shard].Store(left)
 	n.cfg.Hooks.acquire(shard, "read")
+}
+
+// leftToRead is how many records of the log all restores together have still to read.
+func (n *Node) leftToRead() (left int64) {
+	for shard := range n.restoring {
+		left += n.restoring[shard].Load()
+	}
+	return left
 }
 
 func (n *Node) stoppedShards() error {

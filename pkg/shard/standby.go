@@ -15,8 +15,8 @@ import (
 const standbyCached = 5_000
 
 // startStandby begins to keep the checkpoint of a shard that another replica serves, until this one acquires it. mu
-// must be locked.
-func (n *Node) startStandby(ctx context.Context, shard int32) {
+// must be locked. atOnce: it does not wait to be acquired first.
+func (n *Node) startStandby(ctx context.Context, shard int32, atOnce bool) {
 	if n.cfg.StandbyEvery == 0 || n.closing {
 		return
 	}
@@ -25,15 +25,24 @@ func (n *Node) startStandby(ctx context.Context, shard int32) {
 	n.standbys[shard] = s
 	n.done.Go(func() {
 		defer close(s.stopped)
-		n.runStandby(ctx, shard)
+		n.runStandby(ctx, shard, atOnce)
 	})
+}
+
+// startStandbys begins to keep the checkpoints of all shards.
+func (n *Node) startStandbys(atOnce bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for shard := range n.layout.ShardCount {
+		n.startStandby(n.run, shard, atOnce)
+	}
 }
 
 // runStandby keeps the checkpoint near the log's end, so that acquiring the shard does not take longer the longer its
 // history is: only what came since the last round is left to read.
-func (n *Node) runStandby(ctx context.Context, shard int32) {
+func (n *Node) runStandby(ctx context.Context, shard int32, atOnce bool) {
 	var logged logonce.Error
-	for ahead := n.ahead; ahead || backoff.Sleep(ctx, n.cfg.StandbyEvery) == nil; ahead = false {
+	for ; atOnce || backoff.Sleep(ctx, n.cfg.StandbyEvery) == nil; atOnce = false {
 		caughtUp, err := n.followLog(ctx, shard)
 		if ctx.Err() != nil {
 			return
@@ -61,7 +70,9 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 		err = errors.Join(err, s.close())
 	}()
 	asked := time.Now()
-	if err := s.start(ctx); err != nil {
+	err = s.start(ctx, func(left int64) { n.noteRestoring(shard, left) })
+	n.restoring[shard].Store(0)
+	if err != nil {
 		return false, err
 	}
 	for {
@@ -104,12 +115,12 @@ type standby struct {
 }
 
 // start restores the state up to where the log is committed now.
-func (s *standby) start(ctx context.Context) error {
+func (s *standby) start(ctx context.Context, progress func(left int64)) error {
 	ends, err := s.stableEnds(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := s.restore(ctx, ends, &s.end, func(int64) {}); err != nil {
+	if _, err := s.restore(ctx, ends, &s.end, progress); err != nil {
 		return err
 	}
 	s.deleteFormer()
