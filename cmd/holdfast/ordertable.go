@@ -50,9 +50,27 @@ func nonZero(amount string) string {
 	return amount
 }
 
+// refundDue is what is due for refund, with its causes.
+func refundDue(o *client.Order) string {
+	var causes []string
+	for _, cause := range []field{
+		{"overpayment", o.RefundDueFor.Overpayment}, {"cancellation", o.RefundDueFor.Cancellation},
+		{"amendment", o.RefundDueFor.Amendment}, {"return", o.RefundDueFor.Return},
+	} {
+		if cause.value != "" {
+			causes = append(causes, cause.name+" "+cause.value)
+		}
+	}
+	if len(causes) == 0 {
+		return nonZero(o.RefundDue)
+	}
+	return o.RefundDue + " (" + strings.Join(causes, ", ") + ")"
+}
+
 func writeOrder(w io.Writer, o *client.Order) error {
 	deadline := ""
-	if !o.PaymentDeadline.IsZero() && (o.Status == client.OrderStatusPlaced || o.Status == client.OrderStatusReserved) {
+	waits := o.Status == client.OrderStatusPlaced || o.Status == client.OrderStatusReserved || o.PaymentDue != ""
+	if !o.PaymentDeadline.IsZero() && waits {
 		deadline = formatTime(o.PaymentDeadline) // it has no meaning later
 	}
 	allocation := append([]string{string(o.Allocation.Policy)}, o.Allocation.Locations...)
@@ -73,7 +91,8 @@ func writeOrder(w io.Writer, o *client.Order) error {
 		field{"captured", o.Captured},
 		field{"voided", nonZero(o.Voided)},
 		field{"refunded", nonZero(o.Refunded)},
-		field{"refund due", nonZero(o.RefundDue)},
+		field{"goodwill", o.Goodwill},
+		field{"refund due", refundDue(o)},
 		field{"payment due", o.PaymentDue},
 		field{"pay until", deadline},
 	)

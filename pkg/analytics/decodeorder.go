@@ -101,22 +101,24 @@ func paymentRowOf(ev *eventv1.OrderEvent) (row orderRow, ok bool) {
 	switch c := ev.Change.(type) {
 	case *eventv1.OrderEvent_PaymentStarted:
 		return orderRow{typ: "payment_started", reference: c.PaymentStarted.Reference}, true
-	case *eventv1.OrderEvent_PaymentAuthorized:
-		p := c.PaymentAuthorized
+	case *eventv1.OrderEvent_PaymentAuthorizedV2:
+		p := c.PaymentAuthorizedV2
 		return orderRow{typ: "payment_authorized", reference: p.Reference, amountMicros: p.AmountMicros}, true
-	case *eventv1.OrderEvent_PaymentCaptured:
-		p := c.PaymentCaptured
+	case *eventv1.OrderEvent_PaymentCapturedV2:
+		p := c.PaymentCapturedV2
 		return orderRow{typ: "payment_captured", reference: p.Reference, amountMicros: p.AmountMicros}, true
-	case *eventv1.OrderEvent_PaymentVoided:
-		p := c.PaymentVoided
+	case *eventv1.OrderEvent_PaymentVoidedV2:
+		p := c.PaymentVoidedV2
 		return orderRow{
 			typ: "payment_voided", reference: p.Reference, reason: p.Reason, amountMicros: p.AmountMicros,
 		}, true
-	case *eventv1.OrderEvent_PaymentRefunded:
-		p := c.PaymentRefunded
+	case *eventv1.OrderEvent_PaymentRefundedV2:
+		p := c.PaymentRefundedV2
 		return orderRow{
 			typ: "payment_refunded", reference: p.Reference, reason: p.Reason, amountMicros: p.AmountMicros,
 		}, true
+	case *eventv1.OrderEvent_CoverLost:
+		return orderRow{typ: "cover_lost"}, true
 	case *eventv1.OrderEvent_PaymentFailed:
 		p := c.PaymentFailed
 		return orderRow{typ: "payment_failed", reference: p.Reference, reason: p.Reason}, true

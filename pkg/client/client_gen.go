@@ -128,11 +128,17 @@ const (
 	Void      PaymentAction = "void"
 )
 
+// Defines values for PaymentPurpose.
+const (
+	Goodwill PaymentPurpose = "goodwill"
+)
+
 // Defines values for PaymentStatus.
 const (
 	PaymentStatusAuthorized        PaymentStatus = "authorized"
 	PaymentStatusCaptured          PaymentStatus = "captured"
 	PaymentStatusFailed            PaymentStatus = "failed"
+	PaymentStatusNotRequired       PaymentStatus = "not_required"
 	PaymentStatusPartiallyCaptured PaymentStatus = "partially_captured"
 	PaymentStatusPartiallyRefunded PaymentStatus = "partially_refunded"
 	PaymentStatusPending           PaymentStatus = "pending"
@@ -722,20 +728,28 @@ type Order struct {
 
 	// Fulfilments Absent for none
 	Fulfilments []FulfilmentView `json:"fulfilments,omitempty,omitzero"`
-	Kind        OrderKind        `json:"kind"`
-	Lines       []OrderLineView  `json:"lines"`
-	OrderID     string           `json:"order_id"`
+
+	// Goodwill What was refunded out of goodwill; absent for nothing
+	Goodwill Money           `json:"goodwill,omitempty,omitzero"`
+	Kind     OrderKind       `json:"kind"`
+	Lines    []OrderLineView `json:"lines"`
+	OrderID  string          `json:"order_id"`
 
 	// PaymentDeadline The last one set; an order that waits for its payment ends then
 	PaymentDeadline time.Time `json:"payment_deadline,omitempty,omitzero"`
 
-	// PaymentDue What an amendment made the order cost more than is authorized; absent for nothing
-	PaymentDue    Money         `json:"payment_due,omitempty,omitzero"`
+	// PaymentDue What a confirmed prepaid order costs more than is paid and authorized; absent for nothing. It does not ship
+	PaymentDue Money `json:"payment_due,omitempty,omitzero"`
+
+	// PaymentStatus not_required is that of an order that costs nothing.
 	PaymentStatus PaymentStatus `json:"payment_status"`
 	Reference     string        `json:"reference,omitempty,omitzero"`
 
 	// RefundDue What is to go back and has not
 	RefundDue Money `json:"refund_due"`
+
+	// RefundDueFor What refund_due consists of; causes of nothing are absent. A refund pays them in the order given here.
+	RefundDueFor RefundDueFor `json:"refund_due_for,omitempty,omitzero"`
 
 	// Refunded A plain decimal, at most 6 decimals, no exponent.
 	Refunded     Money        `json:"refunded"`
@@ -753,8 +767,11 @@ type Order struct {
 	Timeline []TimelineEntry `json:"timeline"`
 
 	// Total What is to be paid, with the digits of the currency
-	Total   Money `json:"total"`
-	Version int64 `json:"version"`
+	Total Money `json:"total"`
+
+	// Unmatched Absent for none
+	Unmatched []UnmatchedPayment `json:"unmatched,omitempty,omitzero"`
+	Version   int64              `json:"version"`
 
 	// Voided A plain decimal, at most 6 decimals, no exponent.
 	Voided Money `json:"voided"`
@@ -820,7 +837,9 @@ type OrderSummary struct {
 	// FulfilmentStatus Absent for a credit note
 	FulfilmentStatus FulfilmentStatus `json:"fulfilment_status,omitempty,omitzero"`
 	OrderID          string           `json:"order_id"`
-	PaymentStatus    PaymentStatus    `json:"payment_status"`
+
+	// PaymentStatus not_required is that of an order that costs nothing.
+	PaymentStatus PaymentStatus `json:"payment_status"`
 
 	// ReturnID The return that request_return made
 	ReturnID     string       `json:"return_id,omitempty,omitzero"`
@@ -839,6 +858,9 @@ type Payment struct {
 	// Amount Required to authorize and to capture; without it, a void or a refund is of all that is left; not for start and fail.
 	Amount PositiveAmount `json:"amount,omitempty,omitzero"`
 
+	// Purpose To refund.
+	Purpose PaymentPurpose `json:"purpose,omitempty,omitzero"`
+
 	// Reason To void
 	Reason Explanation `json:"reason,omitempty,omitzero"`
 
@@ -849,10 +871,13 @@ type Payment struct {
 // PaymentAction defines model for Payment.Action.
 type PaymentAction string
 
+// PaymentPurpose To refund.
+type PaymentPurpose string
+
 // PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 type PaymentReference = string
 
-// PaymentStatus defines model for PaymentStatus.
+// PaymentStatus not_required is that of an order that costs nothing.
 type PaymentStatus string
 
 // PendingReplay The newest replay of the same version, which is not live
@@ -1013,6 +1038,21 @@ type ReceiveTransfer struct {
 
 // Reference defines model for Reference.
 type Reference = string
+
+// RefundDueFor What refund_due consists of; causes of nothing are absent. A refund pays them in the order given here.
+type RefundDueFor struct {
+	// Amendment The order costs less than before
+	Amendment Money `json:"amendment,omitempty,omitzero"`
+
+	// Cancellation The order was rejected, has expired or was cancelled, or lines of it were
+	Cancellation Money `json:"cancellation,omitempty,omitzero"`
+
+	// Overpayment Captured although nobody had to pay it
+	Overpayment Money `json:"overpayment,omitempty,omitzero"`
+
+	// Return Goods came back
+	Return Money `json:"return,omitempty,omitzero"`
+}
 
 // RegisterItem defines model for RegisterItem.
 type RegisterItem struct {
@@ -1353,6 +1393,9 @@ type ShipFulfilment struct {
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 	PaymentReference  PaymentReference `json:"payment_reference,omitempty,omitzero"`
 	TrackingReference Reference        `json:"tracking_reference,omitempty,omitzero"`
+
+	// UncoveredReason Why it leaves although the order is not covered; of no effect where it is.
+	UncoveredReason Explanation `json:"uncovered_reason,omitempty,omitzero"`
 }
 
 // ShipOrder defines model for ShipOrder.
@@ -1364,6 +1407,9 @@ type ShipOrder struct {
 	// PaymentReference With `capture`: the provider's reference for it. The order then knows the capture when the provider tells of it too, before or after.
 	PaymentReference  PaymentReference `json:"payment_reference,omitempty,omitzero"`
 	TrackingReference Reference        `json:"tracking_reference,omitempty,omitzero"`
+
+	// UncoveredReason Why it leaves although the order is not covered; of no effect where it is.
+	UncoveredReason Explanation `json:"uncovered_reason,omitempty,omitzero"`
 }
 
 // ShipOrderAction defines model for ShipOrder.Action.
@@ -1484,6 +1530,16 @@ type TimelineEntry struct {
 
 // TimelineEntryCause defines model for TimelineEntry.Cause.
 type TimelineEntryCause string
+
+// UnmatchedPayment What was told of a payment before what it follows from, and waits for that
+type UnmatchedPayment struct {
+	// Action capture, void or refund
+	Action string `json:"action"`
+
+	// Amount A plain decimal, at most 6 decimals, no exponent.
+	Amount    Money  `json:"amount"`
+	Reference string `json:"reference"`
+}
 
 // WaitingOrder An order that waits for goods at a location.
 type WaitingOrder struct {

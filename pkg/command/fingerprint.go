@@ -40,6 +40,8 @@ const (
 	tagCapture           = 34
 	tagReturnID          = 35
 	tagPaymentReference  = 36
+	tagUncoveredReason   = 37
+	tagPurpose           = 38
 
 	tagDescription      = 40
 	tagLocation         = 41

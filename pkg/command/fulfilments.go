@@ -32,6 +32,7 @@ type shipBody struct {
 type captureBody struct {
 	Capture          bool   `json:"capture"`
 	PaymentReference string `json:"payment_reference"`
+	UncoveredReason  string `json:"uncovered_reason"`
 }
 
 type createFulfilmentBody struct {
@@ -73,6 +74,7 @@ var fulfilments = []*Command{
 				TrackingReference: d.trackingReference(b.TrackingReference),
 				Capture:           b.Capture,
 				PaymentReference:  d.paymentReference(&b.captureBody),
+				UncoveredReason:   d.uncoveredReason(b.UncoveredReason),
 			}
 			d.action(b.Action, "ship")
 			cmd.Lines = d.optionalQuantities(b.Lines)
@@ -83,6 +85,7 @@ var fulfilments = []*Command{
 			f.quantities(cmd.Lines)
 			f.flag(tagCapture, cmd.Capture)
 			f.text(tagPaymentReference, cmd.PaymentReference)
+			f.text(tagUncoveredReason, cmd.UncoveredReason)
 		}),
 	onOrder(changed(ShipFulfilment, fulfilmentPath+"/shipment"),
 		func(d *decoding, b *shipFulfilmentBody) order.ShipFulfilment {
@@ -91,6 +94,7 @@ var fulfilments = []*Command{
 				TrackingReference: d.trackingReference(b.TrackingReference),
 				Capture:           b.Capture,
 				PaymentReference:  d.paymentReference(&b.captureBody),
+				UncoveredReason:   d.uncoveredReason(b.UncoveredReason),
 			}
 		},
 		func(f *fingerprint, cmd order.ShipFulfilment) {
@@ -98,6 +102,7 @@ var fulfilments = []*Command{
 			f.text(tagFulfilmentID, cmd.FulfilmentID)
 			f.flag(tagCapture, cmd.Capture)
 			f.text(tagPaymentReference, cmd.PaymentReference)
+			f.text(tagUncoveredReason, cmd.UncoveredReason)
 		}),
 	onOrder(changed(CancelFulfilment, fulfilmentPath+"/cancel"),
 		func(d *decoding, b *cancelFulfilmentBody) order.CancelFulfilment {
@@ -119,6 +124,10 @@ var fulfilments = []*Command{
 
 func (d *decoding) fulfilmentID(s string) string {
 	return d.ID("/fulfilment_id", s, limits.MaxFulfilmentBytes)
+}
+
+func (d *decoding) uncoveredReason(s string) string {
+	return d.Text("/uncovered_reason", s, limits.MaxReasonLength)
 }
 
 func (d *decoding) trackingReference(s string) string {

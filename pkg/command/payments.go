@@ -3,6 +3,7 @@ package command
 import (
 	"github.com/holdfast/holdfast/pkg/input"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/problem"
 )
 
 // The names of the commands that record what happened to a payment.
@@ -23,6 +24,7 @@ type anyPaymentBody struct {
 	Amount    string  `json:"amount"`
 	Reference string  `json:"reference"`
 	Reason    string  `json:"reason"`
+	Purpose   *string `json:"purpose"`
 }
 
 type startPaymentBody struct {
@@ -36,13 +38,25 @@ type amountBody struct {
 	Reference string  `json:"reference"`
 }
 
-// giveBackBody is a void or a refund; without an amount, of all that is left.
-type giveBackBody struct {
+// voidBody is without an amount when all is released that is left.
+type voidBody struct {
 	Action    *string `json:"action"`
 	Amount    *string `json:"amount"`
 	Reference string  `json:"reference"`
 	Reason    string  `json:"reason"`
 }
+
+// refundBody is without an amount when all goes back that is left, and without a purpose when that does not matter.
+type refundBody struct {
+	Action    *string `json:"action"`
+	Amount    *string `json:"amount"`
+	Reference string  `json:"reference"`
+	Reason    string  `json:"reason"`
+	Purpose   *string `json:"purpose"`
+}
+
+// goodwill is the only purpose of a refund that changes what it is of.
+const goodwill = "goodwill"
 
 type failPaymentBody struct {
 	Action    *string `json:"action"`
@@ -71,17 +85,20 @@ var payments = []*Command{
 	onOrder(created(CapturePayment, paymentsPath).withAction("capture"),
 		func(d *decoding, b *amountBody) order.CapturePayment {
 			d.action(b.Action, "capture")
-			return order.CapturePayment{AmountMicros: d.positive(b.Amount), Reference: d.reference(b.Reference)}
+			return order.CapturePayment{
+				AmountMicros: d.positive(b.Amount), Reference: d.reference(b.Reference), DeadlineMicros: d.paymentDeadline(),
+			}
 		},
 		func(f *fingerprint, cmd order.CapturePayment) {
 			f.number(tagAmount, cmd.AmountMicros)
 			f.text(tagReference, cmd.Reference)
 		}),
 	onOrder(created(VoidPayment, paymentsPath).withAction("void"),
-		func(d *decoding, b *giveBackBody) order.VoidPayment {
+		func(d *decoding, b *voidBody) order.VoidPayment {
 			d.action(b.Action, "void")
 			return order.VoidPayment{
 				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference), Reason: d.reason(b.Reason),
+				DeadlineMicros: d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.VoidPayment) {
@@ -90,16 +107,21 @@ var payments = []*Command{
 			f.text(tagReason, cmd.Reason)
 		}),
 	onOrder(created(RefundPayment, paymentsPath).withAction("refund"),
-		func(d *decoding, b *giveBackBody) order.RefundPayment {
+		func(d *decoding, b *refundBody) order.RefundPayment {
 			d.action(b.Action, "refund")
+			if b.Purpose != nil && *b.Purpose != goodwill {
+				d.Fault(problem.InvalidPurpose, "/purpose", "must be "+goodwill+", or left out")
+			}
 			return order.RefundPayment{
 				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference), Reason: d.reason(b.Reason),
+				Goodwill: b.Purpose != nil, DeadlineMicros: d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.RefundPayment) {
 			f.number(tagAmount, cmd.AmountMicros)
 			f.text(tagReference, cmd.Reference)
 			f.text(tagReason, cmd.Reason)
+			f.flag(tagPurpose, cmd.Goodwill)
 		}),
 	onOrder(created(FailPayment, paymentsPath).withAction("fail"),
 		func(d *decoding, b *failPaymentBody) order.FailPayment {

@@ -28,10 +28,7 @@ func FormatIn(code string, micros int64) string {
 // Round rounds micro-units to the currency's minor unit, half to even. It fails with ErrOverflow at the ends of the
 // range.
 func (c Currency) Round(micros int64) (int64, error) {
-	unit := int64(1)
-	for range MaxDecimals - c.Decimals {
-		unit *= 10
-	}
+	unit := c.MinorUnit()
 	down := micros / unit * unit // towards zero
 	remainder := micros - down
 	negative := remainder < 0
@@ -71,4 +68,13 @@ var decimalsByCode = map[string]uint8{
 	"UAH": 2, "UGX": 0, "USD": 2, "USN": 2, "UYI": 0, "UYU": 2, "UYW": 4, "UZS": 2,
 	"VED": 2, "VES": 2, "VND": 0, "VUV": 0, "WST": 2,
 	"XAF": 0, "XCD": 2, "XCG": 2, "XOF": 0, "XPF": 0, "YER": 2, "ZAR": 2, "ZMW": 2, "ZWG": 2,
+}
+
+// MinorUnit is the smallest amount that is paid, in micro-units: 10000 for EUR, which is 0.01.
+func (c Currency) MinorUnit() int64 {
+	unit := int64(1)
+	for range MaxDecimals - c.Decimals {
+		unit *= 10
+	}
+	return unit
 }

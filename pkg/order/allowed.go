@@ -12,7 +12,7 @@ func (o *Order) allowed() []string {
 	}
 	open := o.Lifecycle == Reserved || o.Lifecycle == Confirmed
 	openOrOnHold := o.offHold() == Reserved || o.offHold() == Confirmed
-	mayShip := o.Lifecycle == Confirmed && o.Amendment == nil && !o.PaymentDue
+	mayShip := o.Lifecycle == Confirmed && o.Amendment == nil && !o.lacksCover()
 	pending := o.hasFulfilment(func(f Fulfilment) bool { return f.Pending })
 	underWay := o.hasFulfilment(func(f Fulfilment) bool { return !f.Pending && !f.Delivered })
 	var names []string
@@ -20,7 +20,7 @@ func (o *Order) allowed() []string {
 		name string
 		ok   bool
 	}{
-		{"start_payment", o.awaitsPayment()},
+		{"start_payment", o.AwaitsPayment()},
 		{"authorize_payment", o.uncovered() > 0},
 		{"capture_payment", o.openAuthorization() > 0},
 		{"void_payment", o.openAuthorization() > 0},

@@ -142,6 +142,7 @@ func (e OrderAmended) evolve(o *Order, _ Facts) {
 	o.VoidedMicros += e.VoidedMicros
 	o.RefundDueMicros += e.RefundDueMicros
 	o.PaymentDue = e.PaymentDueMicros > 0
+	o.CoverLost = o.CoverLost && o.PaymentDue
 	o.Amendment = nil
 	o.reservationChanged()
 }

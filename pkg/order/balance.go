@@ -4,9 +4,37 @@ import "github.com/holdfast/holdfast/pkg/money"
 
 // What an order costs, and what of it is authorized, paid and due.
 //
-//	ORD-61  What the customer keeps is worth the total without what came back, rounded as ORD-4 does; nothing once the
-//	        order was rejected or cancelled, or has expired. Captured money that has not gone back and is not due to
-//	        never exceeds that, and neither does it together with what is authorized and open.
+//	ORD-61  What the customer keeps is worth the total without what came back, rounded as ORD-4 does, and without
+//	        goodwill; nothing once the order was rejected or cancelled, or has expired. Captured money that has not gone
+//	        back and is not due to never exceeds that, and neither does it together with what is authorized and open.
+//	ORD-64  A prepaid order packs and ships only while what is paid and authorized covers what the customer keeps
+//	        (payment_required). Ship and ShipFulfilment may give an UncoveredReason, which is recorded.
+//	ORD-65  Where a void or a refund leaves a confirmed prepaid order without cover, CoverLost follows: it waits for its
+//	        payment again, until the command's deadline. At its end what has not shipped is cancelled: the whole order,
+//	        or its remaining lines with what is being packed. The reason is payment_expired.
+
+// PaymentExpiredReason is the reason why an order, or what remained of it, was cancelled at its payment deadline.
+const PaymentExpiredReason = "payment_expired"
+
+// CoverLost says that the order is no longer paid, how much is due, and until when it waits for that (ORD-65).
+type CoverLost struct{ PaymentDueMicros, PaymentDeadlineMicros int64 }
+
+func (e CoverLost) evolve(o *Order, _ Facts) {
+	o.PaymentDue, o.CoverLost = true, true
+	o.PaymentDeadlineMicros = e.PaymentDeadlineMicros
+}
+
+// withCover adds CoverLost where events, which void or refund money, leave a confirmed order without cover (ORD-65).
+func (o *Order) withCover(events []Event, deadlineMicros int64) []Event {
+	after := o.after(events)
+	missing := after.uncovered()
+	if o.Terms != Prepaid || after.offHold() != Confirmed || missing == 0 || missing <= o.uncovered() {
+		return events
+	}
+	return append(events, CoverLost{
+		PaymentDueMicros: missing, PaymentDeadlineMicros: max(o.PaymentDeadlineMicros, deadlineMicros),
+	})
+}
 
 // authorized is what was authorized and not voided, captured or not.
 func (o *Order) authorized() int64 { return o.AuthorizedMicros - o.VoidedMicros }
@@ -39,7 +67,7 @@ func (o *Order) keptOf(totalMicros int64) int64 {
 			returned = rounded
 		}
 	}
-	return max(0, totalMicros-returned)
+	return max(0, totalMicros-returned-o.GoodwillMicros)
 }
 
 // uncovered is how much of the total is neither paid nor authorized. An order that has ended counts as if it went on.
@@ -59,9 +87,35 @@ func (o *Order) surplus(totalMicros int64) (voided, refundDue int64) {
 // refunding: money has gone back, or is due to (ORD-55).
 func (o *Order) refunding() bool { return o.RefundedMicros+o.RefundDueMicros > 0 }
 
-// clearPaymentDue notes that the order may ship again once an amendment's price is covered (ORD-57).
+// clearPaymentDue notes that the order is covered again (ORD-57, ORD-65).
 func (o *Order) clearPaymentDue() {
 	o.PaymentDue = o.PaymentDue && o.uncovered() > 0
+	o.CoverLost = o.CoverLost && o.PaymentDue
+}
+
+// shippedWorth is the price of what has shipped and did not come back, rounded once.
+func (o *Order) shippedWorth() int64 {
+	var worth int64
+	for i := range o.Lines {
+		worth += (o.Lines[i].Shipped - o.Lines[i].Returned) * o.Lines[i].UnitPriceMicros // within the subtotal
+	}
+	rounded, err := roundTotal(worth, o.Currency)
+	if err != nil {
+		return worth
+	}
+	return rounded
+}
+
+// checkAmount checks an amount that a provider moves (ORD-21): it is more than 0, and whole minor units.
+func (o *Order) checkAmount(micros int64) error {
+	if micros <= 0 {
+		return refuse(CodeInvalidAmount, "/amount", "an amount is more than 0")
+	}
+	if unit, ok := money.Lookup(o.Currency); ok && micros%unit.MinorUnit() != 0 {
+		return refuse(CodeInvalidAmount, "/amount",
+			"an amount in "+o.Currency+" is a multiple of "+unit.Format(unit.MinorUnit()))
+	}
+	return nil
 }
 
 // roundTotal rounds what lines add up to, once, to the currency's minor unit (ORD-4).

@@ -82,17 +82,39 @@ func (e OrderCancelled) evolve(o *Order, _ Facts) {
 // payment, it does nothing.
 //
 //	ORD-17  A prepaid order that is placed or reserved ends once AtMicros reaches its deadline. What was authorized is
-//	        voided, and what is paid is due for refund.
+//	        voided, and what is paid is due for refund. One that is confirmed and has lost its cover is cancelled (ORD-65).
 type Expire struct{ AtMicros int64 }
 
 // OrderExpired ended the order at its payment deadline.
 type OrderExpired struct{ VoidedMicros, RefundDueMicros int64 }
 
 func (c Expire) decide(o *Order) ([]Event, error) {
-	if !o.awaitsPayment() || o.PaymentDeadlineMicros == 0 || c.AtMicros < o.PaymentDeadlineMicros {
+	if !o.AwaitsPayment() || o.PaymentDeadlineMicros == 0 || c.AtMicros < o.PaymentDeadlineMicros {
 		return nil, nil
 	}
+	if o.Lifecycle == Confirmed {
+		return o.cancelUncovered()
+	}
 	return o.declineAmendment(OrderExpired{VoidedMicros: o.openAuthorization(), RefundDueMicros: o.paid()}), nil
+}
+
+// cancelUncovered cancels what has not shipped of an order that lost its cover (ORD-65).
+func (o *Order) cancelUncovered() ([]Event, error) {
+	if o.shippedUnits() == 0 {
+		return o.declineAmendment(o.cancellation(PaymentExpiredReason)), nil
+	}
+	var events []Event
+	for _, f := range o.Fulfilments {
+		if f.Pending {
+			events = append(events, FulfilmentCancelled{FulfilmentID: f.ID, Reason: PaymentExpiredReason})
+		}
+	}
+	left, _ := o.spreadCancelled(o.left().quantities())
+	rest := LinesCancelled{Lines: left, Reason: PaymentExpiredReason}
+	if err := o.priceCancelled(&rest); err != nil {
+		return nil, err
+	}
+	return o.declineAmendment(append(events, rest)...), nil
 }
 
 func (e OrderExpired) evolve(o *Order, _ Facts) {
@@ -104,6 +126,7 @@ func (e OrderExpired) evolve(o *Order, _ Facts) {
 // end gives up all that has not shipped. An expired order keeps its quantities: it may be placed again (ORD-25).
 func (o *Order) end(end Lifecycle) {
 	o.Lifecycle, o.HeldFrom = end, None
+	o.PaymentDue, o.CoverLost = false, false
 	o.dropFulfilments(func(f Fulfilment) bool { return f.Pending })
 	o.Lines = slices.Clone(o.Lines)
 	for i := range o.Lines {

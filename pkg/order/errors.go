@@ -32,8 +32,8 @@ const (
 	CodeOverAuthorization   = "over_authorization"
 	CodeOverCapture         = "over_capture"
 	CodeOverVoid            = "over_void"
-	CodeNothingToVoid       = "nothing_to_void"
 	CodeOverRefund          = "over_refund"
+	CodeNothingToVoid       = "nothing_to_void"
 	CodeNothingToRefund     = "nothing_to_refund"
 	CodeTooManyPayments     = "too_many_payments"
 	// CodePaymentReferenceReused: the order has the provider's reference with another amount.
@@ -43,7 +43,6 @@ const (
 	CodeFulfilmentShipped      = "fulfilment_shipped"
 	CodeAlreadyShipped         = "already_shipped"
 	CodeNothingToShip          = "nothing_to_ship"
-	CodeNothingToCapture       = "nothing_to_capture"
 	CodeOverShipment           = "over_shipment"
 	CodeBackordered            = "backordered"
 	CodeTooManyFulfilments     = "too_many_fulfilments"

@@ -8,3 +8,6 @@ var (
 
 // Reprice adds up what the lines cost.
 func (o *Order) Reprice() (subtotalMicros, totalMicros int64, err error) { return o.reprice() }
+
+// LacksCover: the order is prepaid, and not covered.
+func (o Order) LacksCover() bool { return o.lacksCover() }

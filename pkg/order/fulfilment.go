@@ -59,13 +59,15 @@ type ShipFulfilment struct {
 	TrackingReference string
 	Capture           bool
 	PaymentReference  string
+	UncoveredReason   string
 }
 
 func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
 	if o.Kind != KindOrder || o.Lifecycle != Confirmed {
 		return nil, o.illegal("ship_fulfilment")
 	}
-	if err := o.checkMayShip(); err != nil {
+	reason, err := o.checkCover(c.UncoveredReason)
+	if err != nil {
 		return nil, err
 	}
 	if err := checkText("tracking_reference", c.TrackingReference, limits.MaxReferenceLength); err != nil {
@@ -75,8 +77,8 @@ func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.shipped(LinesShipped{c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference}, c.Capture,
-		c.PaymentReference)
+	shipped := LinesShipped{c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference, reason}
+	return o.shipped(shipped, c.Capture, c.PaymentReference)
 }
 
 // CancelFulfilment gives up a fulfilment that has not left.

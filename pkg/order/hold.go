@@ -24,11 +24,12 @@ func (OrderHeld) evolve(o *Order, _ Facts) { o.Lifecycle, o.HeldFrom = OnHold, o
 
 // Resume lets an order on hold go on. DeadlineMicros is how long it then waits for its payment.
 //
-//	ORD-28  The order goes back to where it was. Its payment deadline moves to the command's, if that is later.
-//	        OrderConfirmed follows when the total was authorized meanwhile.
+//	ORD-28  The order goes back to where it was. Its payment deadline moves to the command's, if that is later, and the
+//	        order waits for a payment. OrderConfirmed follows when the total was authorized meanwhile.
 type Resume struct{ DeadlineMicros int64 }
 
-// OrderResumed says that the order is confirmed, or else reserved until the payment deadline.
+// OrderResumed says that the order is confirmed, or else reserved until the payment deadline. One that is confirmed and
+// lost its cover has a deadline, too.
 type OrderResumed struct {
 	Confirmed             bool
 	PaymentDeadlineMicros int64
@@ -39,7 +40,11 @@ func (c Resume) decide(o *Order) ([]Event, error) {
 		return nil, o.illegal("resume_order")
 	}
 	if o.HeldFrom == Confirmed {
-		return []Event{OrderResumed{Confirmed: true}}, nil
+		resumed := OrderResumed{Confirmed: true}
+		if o.CoverLost {
+			resumed.PaymentDeadlineMicros = max(o.PaymentDeadlineMicros, c.DeadlineMicros)
+		}
+		return []Event{resumed}, nil
 	}
 	events := append(make([]Event, 0, 2),
 		OrderResumed{PaymentDeadlineMicros: max(o.PaymentDeadlineMicros, c.DeadlineMicros)})
@@ -52,6 +57,9 @@ func (c Resume) decide(o *Order) ([]Event, error) {
 func (e OrderResumed) evolve(o *Order, _ Facts) {
 	o.Lifecycle, o.HeldFrom = Confirmed, None
 	if !e.Confirmed {
-		o.Lifecycle, o.PaymentDeadlineMicros = Reserved, e.PaymentDeadlineMicros
+		o.Lifecycle = Reserved
+	}
+	if !e.Confirmed || e.PaymentDeadlineMicros > 0 {
+		o.PaymentDeadlineMicros = e.PaymentDeadlineMicros
 	}
 }

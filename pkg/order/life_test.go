@@ -110,31 +110,31 @@ func TestORD9LostStock(t *testing.T) {
 }
 
 func TestORD10Authorize(t *testing.T) {
-	given(t).when(AuthorizePayment{1, "", 0}).refused(CodeIllegalTransition)
+	given(t).when(AuthorizePayment{10_000, "", 0}).refused(CodeIllegalTransition)
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
 	s.when(AuthorizePayment{0, "", 0}).refused(CodeInvalidAmount)
-	s.when(AuthorizePayment{twoSKUsTotal + 1, "", 0}).refused(CodeOverAuthorization)
-	s.when(AuthorizePayment{1, string(make([]byte, limits.MaxReferenceLength+1)), 0}).refused("invalid_reference")
-	s.when(AuthorizePayment{340_000, "p1", 0}).then(PaymentAuthorized{340_000, "p1"}).
+	s.when(AuthorizePayment{twoSKUsTotal + 10_000, "", 0}).refused(CodeOverAuthorization)
+	s.when(AuthorizePayment{10_000, string(make([]byte, limits.MaxReferenceLength+1)), 0}).refused("invalid_reference")
+	s.when(AuthorizePayment{340_000, "p1", 0}).then(PaymentAuthorized{AmountMicros: 340_000, Reference: "p1"}).
 		at(Reserved, "pending", "unfulfilled")
-	s.when(AuthorizePayment{12_000_000, "p2", 0}).then(PaymentAuthorized{12_000_000, "p2"}, OrderConfirmed{})
+	s.when(AuthorizePayment{12_000_000, "p2", 0}).then(PaymentAuthorized{AmountMicros: 12_000_000, Reference: "p2"}, OrderConfirmed{})
 	s.at(Confirmed, "authorized", "unfulfilled").
 		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
-	s.when(AuthorizePayment{1, "", 0}).refused(CodeOverAuthorization)
+	s.when(AuthorizePayment{10_000, "", 0}).refused(CodeOverAuthorization)
 	account := given(t, append(confirmed(), Ship{FulfilmentID: "f"})...)
-	account.when(AuthorizePayment{twoSKUsTotal, "", 0}).then(PaymentAuthorized{twoSKUsTotal, ""})
+	account.when(AuthorizePayment{twoSKUsTotal, "", 0}).then(PaymentAuthorized{AmountMicros: twoSKUsTotal})
 }
 
 func TestORD11Capture(t *testing.T) {
-	given(t).when(CapturePayment{1, ""}).refused(CodeIllegalTransition)
+	given(t).when(CapturePayment{AmountMicros: 10_000}).refused(CodeIllegalTransition)
 	s := given(t, paid()...)
-	s.when(CapturePayment{0, ""}).refused(CodeInvalidAmount)
-	s.when(CapturePayment{1, "\xff"}).refused("invalid_reference")
-	s.when(CapturePayment{twoSKUsTotal + 1, ""}).refused(CodeOverCapture)
-	s.when(CapturePayment{twoSKUsTotal - 1, "p"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal - 1, Reference: "p"})
+	s.when(CapturePayment{}).refused(CodeInvalidAmount)
+	s.when(CapturePayment{AmountMicros: 10_000, Reference: "\xff"}).refused("invalid_reference")
+	s.when(CapturePayment{AmountMicros: twoSKUsTotal + 10_000}).refused(CodeOverCapture)
+	s.when(CapturePayment{AmountMicros: twoSKUsTotal - 10_000, Reference: "p"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal - 10_000, Reference: "p"})
 	s.at(Confirmed, "partially_captured", "unfulfilled")
-	s.when(CapturePayment{2, ""}).refused(CodeOverCapture)
-	s.when(CapturePayment{1, ""}).at(Confirmed, "captured", "unfulfilled")
+	s.when(CapturePayment{AmountMicros: 20_000}).refused(CodeOverCapture)
+	s.when(CapturePayment{AmountMicros: 10_000}).at(Confirmed, "captured", "unfulfilled")
 }
 
 func TestORD12Confirm(t *testing.T) {
@@ -154,7 +154,7 @@ func TestORD13Cancel(t *testing.T) {
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	s.when(Cancel{"r"}).refused(CodeIllegalTransition)
 
-	s = given(t, append(paid(), CapturePayment{2_000_000, ""})...)
+	s = given(t, append(paid(), CapturePayment{AmountMicros: 2_000_000})...)
 	s.when(Cancel{}).then(OrderCancelled{"", twoSKUsTotal - 2_000_000, 2_000_000}).
 		at(Cancelled, "partially_captured", "unfulfilled")
 	given(t, paid()...).when(Cancel{}).at(Cancelled, "voided", "unfulfilled")
@@ -193,7 +193,7 @@ func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
 		{paid(), Confirm{}, "confirmed",
 			[]string{"capture_payment", "void_payment", "hold_order", "create_fulfilment", "ship_order", "cancel_lines",
 				"amend_order", "cancel_order"}},
-		{append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, CapturePayment{1, ""}), Confirm{}, "confirmed",
+		{append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, CapturePayment{AmountMicros: 10_000}), Confirm{}, "confirmed",
 			[]string{"capture_payment", "void_payment", "refund_payment", "hold_order", "create_fulfilment", "ship_order",
 				"deliver_order", "cancel_lines", "amend_order"}},
 		{append(paid(), CreateFulfilment{FulfilmentID: "f"}), Confirm{}, "confirmed",

@@ -29,7 +29,7 @@ func TestORD28Resume(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), Hold{})
 	s.when(Resume{9_000}).then(OrderResumed{PaymentDeadlineMicros: 9_000}).at(Reserved, "pending", "unfulfilled")
 	s.when(Hold{}).when(Resume{8_000}).then(OrderResumed{PaymentDeadlineMicros: 9_000})
-	s.when(Hold{}).when(AuthorizePayment{twoSKUsTotal, "p", 0}).then(PaymentAuthorized{twoSKUsTotal, "p"})
+	s.when(Hold{}).when(AuthorizePayment{twoSKUsTotal, "p", 0}).then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"})
 	s.when(Resume{}).then(OrderResumed{PaymentDeadlineMicros: 9_000}, OrderConfirmed{})
 }
 
@@ -51,7 +51,7 @@ func TestORD29CancelLines(t *testing.T) {
 		t.Fatalf("cancelled %v", cancelled)
 	}
 	s.at(Confirmed, "authorized", "unfulfilled")
-	s.when(CapturePayment{9_120_000, ""}).when(CancelLines{Lines: line("b", 4)}).then(LinesCancelled{
+	s.when(CapturePayment{AmountMicros: 9_120_000}).when(CancelLines{Lines: line("b", 4)}).then(LinesCancelled{
 		Lines: []PlaceLine{{"b", 4, 2_000_000}}, SubtotalMicros: 1_115_000, TotalMicros: 1_120_000,
 		RefundDueMicros: 8_000_000,
 	})
@@ -90,7 +90,7 @@ func TestORD30ORD31ORD32Fulfilments(t *testing.T) {
 	s.when(CreateFulfilment{FulfilmentID: "f4"}).refused(CodeNothingToShip)
 	s.when(ShipFulfilment{FulfilmentID: "f3", TrackingReference: tooLong}).refused("invalid_tracking_reference")
 	s.when(ShipFulfilment{FulfilmentID: "f3", TrackingReference: "1Z9", Capture: true}).then(
-		LinesShipped{"f3", []LineQuantity{{"a", 3}, {"b", 4}}, "1Z9"},
+		LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 3}, {"b", 4}}, TrackingReference: "1Z9"},
 		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "f3"}).at(Completed, "captured", "fulfilled")
 	s.when(ShipFulfilment{FulfilmentID: "f3"}).refused(CodeIllegalTransition)
 	s.when(CancelFulfilment{FulfilmentID: "f3"}).refused(CodeFulfilmentShipped)

@@ -83,7 +83,11 @@ type Order struct {
 	VoidedMicros, RefundedMicros     int64
 	// RefundDueMicros is captured money that has to go back, and has not gone back yet.
 	RefundDueMicros int64
-	Payments        []Payment
+	// GoodwillMicros is refunded money that was no longer owed by anybody: the customer keeps the goods (ORD-23).
+	GoodwillMicros int64
+	Payments       []Payment
+	// Unmatched are facts of payments that were told before those that they follow from (ORD-66).
+	Unmatched []Payment
 	// PaymentStarts is how often the deadline has moved. PaymentFailed: the newest payment has failed.
 	PaymentStarts int32
 	PaymentFailed bool
@@ -109,8 +113,10 @@ type Order struct {
 	SKUsToRelease []string
 	// Amendments counts all that were requested.
 	Amendments int32
-	// PaymentDue: an amendment made the order cost more than is authorized. It does not ship before that is authorized.
+	// PaymentDue: an amendment made the confirmed order cost more than is authorized, or money that covered it is gone.
 	PaymentDue bool
+	// CoverLost: money that covered the confirmed order is gone. It ends at its payment deadline unless that comes again.
+	CoverLost bool
 }
 
 // Line is one line of an order. Quantities are units.

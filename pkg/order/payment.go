@@ -39,7 +39,8 @@ const (
 //
 //	ORD-21  A payment whose reference the order already has for the same action is the same payment, whoever reports it,
 //	        and wherever the order stands by then: nothing is written. With another amount: payment_reference_reused. An
-//	        order has at most 1,000 payments with a reference (too_many_payments).
+//	        order has at most 1,000 payments with a reference (too_many_payments). Amounts are more than 0, and whole minor
+//	        units of the currency (invalid_amount).
 //	ORD-62  What providers and carriers did is recorded wherever the order stands, on hold and after its end too: it has
 //	        happened. That is AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, and Deliver of
 //	        what has shipped.
@@ -80,8 +81,8 @@ func (o *Order) recordPayment(action PaymentAction, reference string, amountMicr
 // StartPayment records that the customer is paying: the order waits for it until DeadlineMicros, which the writer sets
 // (received time plus the configured payment window).
 //
-//	ORD-20  The deadline of an order that waits for its payment moves to the command's, never back, and at most 10 times
-//	        (too_many_payments).
+//	ORD-20  The deadline of an order that waits for its payment (also again, ORD-65) moves to the command's, never back,
+//	        and at most 10 times (too_many_payments).
 type StartPayment struct {
 	Reference      string
 	DeadlineMicros int64
@@ -97,7 +98,7 @@ func (c StartPayment) decide(o *Order) ([]Event, error) {
 	if repeat, err := o.repeated(Started, c.Reference, 0); repeat || err != nil {
 		return nil, err
 	}
-	if o.Kind != KindOrder || !o.awaitsPayment() {
+	if o.Kind != KindOrder || !o.AwaitsPayment() {
 		return nil, o.illegal("start_payment")
 	}
 	if o.PaymentStarts >= MaxPaymentStarts {
@@ -107,9 +108,16 @@ func (c StartPayment) decide(o *Order) ([]Event, error) {
 	return []Event{PaymentStarted{Reference: c.Reference, PaymentDeadlineMicros: deadline}}, nil
 }
 
-// awaitsPayment reports whether the order ends at its deadline unless it is paid.
-func (o *Order) awaitsPayment() bool {
-	return o.Terms == Prepaid && (o.Lifecycle == Placed || o.Lifecycle == Reserved)
+// AwaitsPayment reports whether the order, or what has not shipped of it, ends at its payment deadline unless it is paid.
+func (o *Order) AwaitsPayment() bool {
+	switch o.Lifecycle {
+	case Placed, Reserved:
+		return o.Terms == Prepaid
+	case Confirmed:
+		return o.CoverLost
+	case None, Completed, Rejected, Cancelled, Expired, OnHold:
+	}
+	return false
 }
 
 func (e PaymentStarted) evolve(o *Order, _ Facts) {
@@ -121,8 +129,7 @@ func (e PaymentStarted) evolve(o *Order, _ Facts) {
 // AuthorizePayment records that a payment provider has authorized the amount. DeadlineMicros is how long the order then
 // waits for the remaining amount, or, when it had expired, for stock.
 //
-//	ORD-10  The amount is more than 0 (invalid_amount), and at most what is kept (ORD-61) and neither paid nor authorized
-//	        (over_authorization). A reserved order is confirmed once the total is authorized; a placed one then waits for
+//	ORD-10  The amount is at most what is kept (ORD-61) and neither paid nor authorized (over_authorization). A reserved order is confirmed once the total is authorized; a placed one then waits for
 //	        stock's answer. Before that, PaymentStarted follows, while ORD-20 allows it.
 //	ORD-25  A payment may come too late. An expired order is placed again when its total is authorized at once, and asks
 //	        stock anew: it is confirmed when stock has it, and rejected, with the payment voided, when not. Less than the
@@ -134,10 +141,12 @@ type AuthorizePayment struct {
 	DeadlineMicros int64
 }
 
-// PaymentAuthorized says that a provider has authorized the amount.
+// PaymentAuthorized says that a provider has authorized the amount. MatchedMicros of it was captured before, and counts
+// as authorized since then; VoidedMicros was voided before (ORD-66).
 type PaymentAuthorized struct {
-	AmountMicros int64
-	Reference    string
+	AmountMicros                int64
+	Reference                   string
+	MatchedMicros, VoidedMicros int64
 }
 
 // OrderReopened says that an expired order is placed again (ORD-25).
@@ -147,43 +156,68 @@ func (c AuthorizePayment) decide(o *Order) ([]Event, error) {
 	if !o.acceptsPayments() {
 		return nil, o.illegal("authorize_payment")
 	}
-	if c.AmountMicros <= 0 {
-		return nil, refuse(CodeInvalidAmount, "/amount", "an amount is more than 0")
+	if err := o.checkAmount(c.AmountMicros); err != nil {
+		return nil, err
 	}
 	if repeat, err := o.repeated(Authorized, c.Reference, c.AmountMicros); repeat || err != nil {
 		return nil, err
 	}
 	missing := o.uncovered()
-	if c.AmountMicros > missing {
+	captured, voided := o.matchedWith(c, missing)
+	left := c.AmountMicros - captured - voided
+	if left > missing {
 		return nil, refuse(CodeOverAuthorization, "/amount", "more than the order's total would be authorized")
 	}
-	events := append(make([]Event, 0, 2), PaymentAuthorized{AmountMicros: c.AmountMicros, Reference: c.Reference})
-	whole := c.AmountMicros == missing
+	events := append(make([]Event, 0, 2), PaymentAuthorized{
+		AmountMicros: c.AmountMicros, Reference: c.Reference, MatchedMicros: captured, VoidedMicros: voided,
+	})
+	if left == 0 {
+		return events, nil
+	}
+	return o.authorizedMore(events, left, left == missing, c.DeadlineMicros), nil
+}
+
+// matchedWith applies ORD-66: how much of an authorization was captured before, and how much voided.
+func (o *Order) matchedWith(c AuthorizePayment, missing int64) (captured, voided int64) {
+	all, same := o.waiting(Captured, c.Reference)
+	captured = min(c.AmountMicros, same)
+	if beyond := c.AmountMicros - captured - missing; beyond > 0 {
+		captured += min(beyond, all-captured)
+	}
+	_, voided = o.waiting(Voided, c.Reference)
+	return captured, min(voided, c.AmountMicros-captured)
+}
+
+// authorizedMore adds what follows from an authorization: whole of what the order lacked, or a part of it.
+func (o *Order) authorizedMore(events []Event, amountMicros int64, whole bool, deadlineMicros int64) []Event {
 	switch o.Lifecycle {
 	case Placed, Reserved:
 		if whole && o.Lifecycle == Placed {
-			return events, nil // stock's answer confirms it (ORD-8)
+			return events // stock's answer confirms it (ORD-8)
 		}
 		if whole {
-			return append(events, OrderConfirmed{}), nil
+			return append(events, OrderConfirmed{})
 		}
-		if o.Terms == Prepaid && c.DeadlineMicros > o.PaymentDeadlineMicros && o.PaymentStarts < MaxPaymentStarts {
-			events = append(events, PaymentStarted{PaymentDeadlineMicros: c.DeadlineMicros})
+		if o.Terms == Prepaid && deadlineMicros > o.PaymentDeadlineMicros && o.PaymentStarts < MaxPaymentStarts {
+			events = append(events, PaymentStarted{PaymentDeadlineMicros: deadlineMicros})
 		}
 	case Expired:
 		if whole && o.CapturedMicros == 0 {
-			return append(events, OrderReopened{PaymentDeadlineMicros: c.DeadlineMicros}), nil
+			return append(events, OrderReopened{PaymentDeadlineMicros: deadlineMicros})
 		}
-		events = append(events, PaymentVoided{AmountMicros: c.AmountMicros, Reason: LatePaymentReason})
+		events = append(events, PaymentVoided{AmountMicros: amountMicros, Reason: LatePaymentReason})
 	case Cancelled, Rejected:
-		events = append(events, PaymentVoided{AmountMicros: c.AmountMicros, Reason: LatePaymentReason})
+		events = append(events, PaymentVoided{AmountMicros: amountMicros, Reason: LatePaymentReason})
 	case None, Confirmed, Completed, OnHold:
 	}
-	return events, nil
+	return events
 }
 
 func (e PaymentAuthorized) evolve(o *Order, _ Facts) {
-	o.AuthorizedMicros += e.AmountMicros
+	o.AuthorizedMicros += e.AmountMicros - e.MatchedMicros
+	o.VoidedMicros += e.VoidedMicros
+	o.match(Captured, e.Reference, e.MatchedMicros)
+	o.match(Voided, e.Reference, e.VoidedMicros)
 	o.PaymentFailed = false
 	o.clearPaymentDue()
 	o.recordPayment(Authorized, e.Reference, e.AmountMicros)
@@ -196,50 +230,71 @@ func (e OrderReopened) evolve(o *Order, _ Facts) {
 
 // CapturePayment records that money was captured.
 //
-//	ORD-11  The amount is more than 0 (invalid_amount), and all captures together at most what was ever authorized
-//	        (over_capture). If the order had voided some of it, that is no longer voided. What is paid then beyond what
-//	        is kept is due for refund (ORD-61). A reserved order is confirmed when this covers the total.
+//	ORD-11  What the order had voided and is captured is no longer voided. What nobody had authorized counts as
+//	        authorized (ORD-66). What is paid then beyond what is kept is due for refund (ORD-61). A reserved order is
+//	        confirmed when this covers the total.
 type CapturePayment struct {
 	AmountMicros int64
 	Reference    string
+	// DeadlineMicros is how long the order then waits for its payment, if a refund that was told before takes its cover.
+	DeadlineMicros int64
 }
 
-// PaymentCaptured says that money was captured. UnvoidedMicros is how much of it the order had voided, and
-// RefundDueMicros how much of it has to go back.
+// PaymentCaptured says that money was captured. UnvoidedMicros is how much of it the order had voided, UnmatchedMicros
+// how much nobody had authorized, and RefundDueMicros how much of it has to go back.
 type PaymentCaptured struct {
 	AmountMicros                    int64
 	Reference                       string
 	UnvoidedMicros, RefundDueMicros int64
+	UnmatchedMicros                 int64
 }
 
 func (c CapturePayment) decide(o *Order) ([]Event, error) {
 	if !o.acceptsPayments() {
 		return nil, o.illegal("capture_payment")
 	}
-	if c.AmountMicros <= 0 {
-		return nil, refuse(CodeInvalidAmount, "/amount", "an amount is more than 0")
+	if err := o.checkAmount(c.AmountMicros); err != nil {
+		return nil, err
 	}
 	if repeat, err := o.repeated(Captured, c.Reference, c.AmountMicros); repeat || err != nil {
 		return nil, err
 	}
-	unvoided := max(0, c.AmountMicros-o.openAuthorization())
-	if unvoided > o.VoidedMicros {
-		return nil, refuse(CodeOverCapture, "/amount", "more than what was authorized would be captured")
+	beyond := max(0, c.AmountMicros-o.openAuthorization())
+	unvoided := min(beyond, o.VoidedMicros)
+	if err := o.checkUnmatched(beyond-unvoided, c.Reference, CodeOverCapture); err != nil {
+		return nil, err
 	}
-	events := append(make([]Event, 0, 2), PaymentCaptured{
-		AmountMicros: c.AmountMicros, Reference: c.Reference,
-		UnvoidedMicros: unvoided, RefundDueMicros: max(0, o.paid()+c.AmountMicros-o.kept()),
+	events := append(make([]Event, 0, 4), PaymentCaptured{
+		AmountMicros: c.AmountMicros, Reference: c.Reference, UnvoidedMicros: unvoided, UnmatchedMicros: beyond - unvoided,
+		RefundDueMicros: max(0, o.paid()+c.AmountMicros-o.kept()),
 	})
-	if o.Lifecycle == Reserved && unvoided > 0 && unvoided >= o.uncovered() {
+	if waiting, _ := o.waiting(Refunded, c.Reference); waiting > 0 {
+		after, refunded := o.after(events), min(waiting, c.AmountMicros)
+		ev := after.refunded(refunded, false)
+		ev.Reference, ev.MatchedMicros = c.Reference, refunded
+		events = append(events, ev)
+	}
+	if after := o.after(events); o.Lifecycle == Reserved && beyond > 0 && after.uncovered() == 0 {
 		events = append(events, OrderConfirmed{})
 	}
-	return events, nil
+	return o.withCover(events, c.DeadlineMicros), nil
+}
+
+// after is the order after events.
+func (o *Order) after(events []Event) Order {
+	after := *o
+	for _, e := range events {
+		after = Evolve(after, e, Facts{})
+	}
+	return after
 }
 
 func (e PaymentCaptured) evolve(o *Order, _ Facts) {
 	o.CapturedMicros += e.AmountMicros
+	o.AuthorizedMicros += e.UnmatchedMicros
 	o.VoidedMicros -= e.UnvoidedMicros
 	o.RefundDueMicros += e.RefundDueMicros
+	o.keepUnmatched(Captured, e.Reference, e.UnmatchedMicros)
 	o.clearPaymentDue()
 	o.recordPayment(Captured, e.Reference, e.AmountMicros)
 }

@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/limits"
@@ -20,15 +21,15 @@ func TestORD20AStartedPaymentMovesTheDeadline(t *testing.T) {
 		s.when(StartPayment{fmt.Sprint(i), 9_000}).then(PaymentStarted{fmt.Sprint(i), 9_000})
 	}
 	s.when(StartPayment{"x", 99_000}).refused(CodeTooManyPayments)
-	s.when(AuthorizePayment{1_000_000, "part", 99_000}).then(PaymentAuthorized{1_000_000, "part"})
+	s.when(AuthorizePayment{1_000_000, "part", 99_000}).then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "part"})
 	s.when(Expire{9_000}).then(OrderExpired{VoidedMicros: 1_000_000})
 }
 
 func TestORD10APartMovesTheDeadlineToo(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
-	s.when(AuthorizePayment{1_000_000, "a", 9_000}).then(PaymentAuthorized{1_000_000, "a"}, PaymentStarted{"", 9_000})
+	s.when(AuthorizePayment{1_000_000, "a", 9_000}).then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "a"}, PaymentStarted{"", 9_000})
 	s.when(AuthorizePayment{twoSKUsTotal - 1_000_000, "b", 99_000}).
-		then(PaymentAuthorized{twoSKUsTotal - 1_000_000, "b"}, OrderConfirmed{})
+		then(PaymentAuthorized{AmountMicros: twoSKUsTotal - 1_000_000, Reference: "b"}, OrderConfirmed{})
 }
 
 func TestORD21OnePaymentHoweverOftenItIsTold(t *testing.T) {
@@ -36,14 +37,16 @@ func TestORD21OnePaymentHoweverOftenItIsTold(t *testing.T) {
 	s.when(AuthorizePayment{1_000_000, "p", 0}).then()
 	s.when(AuthorizePayment{2_000_000, "p", 0}).refused(CodePaymentReferenceReused)
 	s.when(AuthorizePayment{twoSKUsTotal - 1_000_000, "q", 0}).at(Confirmed, "authorized", "unfulfilled")
-	s.when(CapturePayment{1_000_000, "p"}).then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "p"}) // another action
-	s.when(CapturePayment{1_000_000, "p"}).then()
-	s.when(CapturePayment{2_000_000, "p"}).refused(CodePaymentReferenceReused)
-	s.when(RefundPayment{400_000, "r", ""}).then(PaymentRefunded{400_000, "r", ""})
-	s.when(RefundPayment{400_000, "r", ""}).then()
-	s.when(RefundPayment{0, "r", ""}).then() // all that was left then
-	s.when(VoidPayment{0, "v", ""}).then(PaymentVoided{twoSKUsTotal - 1_000_000, "v", ""})
-	s.when(VoidPayment{0, "v", ""}).then()
+	s.when(CapturePayment{AmountMicros: 1_000_000, Reference: "p"}).then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "p"}) // another action
+	s.when(CapturePayment{AmountMicros: 1_000_000, Reference: "p"}).then()
+	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "p"}).refused(CodePaymentReferenceReused)
+	s.when(RefundPayment{AmountMicros: 400_000, Reference: "r"}).
+		then(PaymentRefunded{AmountMicros: 400_000, Reference: "r"}, CoverLost{400_000, 5_000})
+	s.when(RefundPayment{AmountMicros: 400_000, Reference: "r"}).then()
+	s.when(RefundPayment{Reference: "r"}).then() // all that was left then
+	s.when(VoidPayment{Reference: "v"}).
+		then(PaymentVoided{AmountMicros: twoSKUsTotal - 1_000_000, Reference: "v"}, CoverLost{twoSKUsTotal - 600_000, 5_000})
+	s.when(VoidPayment{Reference: "v"}).then()
 	s.when(FailPayment{"f", ""}).then(PaymentFailed{"f", ""})
 	s.when(FailPayment{"f", "again"}).then()
 
@@ -51,38 +54,41 @@ func TestORD21OnePaymentHoweverOftenItIsTold(t *testing.T) {
 	for i := len(full.order.Payments); i < MaxPayments; i++ {
 		full.when(FailPayment{fmt.Sprint("f", i), ""})
 	}
-	full.when(CapturePayment{1, "one more"}).refused(CodeTooManyPayments)
-	full.when(CapturePayment{1, ""}).then(PaymentCaptured{AmountMicros: 1, Reference: ""})
+	full.when(CapturePayment{AmountMicros: 10_000, Reference: "one more"}).refused(CodeTooManyPayments)
+	full.when(CapturePayment{AmountMicros: 10_000}).then(PaymentCaptured{AmountMicros: 10_000, Reference: ""})
 }
 
 func TestORD22Void(t *testing.T) {
 	given(t).when(VoidPayment{}).refused(CodeIllegalTransition)
 	given(t, twoSKUs(Prepaid)).when(VoidPayment{}).refused(CodeNothingToVoid)
 	s := given(t, paid()...)
-	s.when(VoidPayment{-1, "", ""}).refused(CodeInvalidAmount)
-	s.when(VoidPayment{0, "", string(make([]byte, limits.MaxReasonLength+1))}).refused("invalid_reason")
-	s.when(VoidPayment{0, "\xff", ""}).refused("invalid_reference")
-	s.when(VoidPayment{twoSKUsTotal + 1, "", ""}).refused(CodeOverVoid)
-	s.when(CapturePayment{2_000_000, ""}).when(VoidPayment{twoSKUsTotal - 1_999_999, "", ""}).refused(CodeOverVoid)
-	s.when(VoidPayment{0, "v", "changed"}).then(PaymentVoided{twoSKUsTotal - 2_000_000, "v", "changed"})
+	s.when(VoidPayment{AmountMicros: -1}).refused(CodeInvalidAmount)
+	s.when(VoidPayment{Reason: string(make([]byte, limits.MaxReasonLength+1))}).refused("invalid_reason")
+	s.when(VoidPayment{Reference: "\xff"}).refused("invalid_reference")
+	s.when(VoidPayment{AmountMicros: twoSKUsTotal + 10_000}).refused(CodeOverVoid)
+	s.when(CapturePayment{AmountMicros: 2_000_000}).when(VoidPayment{AmountMicros: twoSKUsTotal - 1_990_000}).refused(CodeOverVoid)
+	s.when(VoidPayment{Reference: "v", Reason: "changed", DeadlineMicros: 9_000}).
+		then(PaymentVoided{AmountMicros: twoSKUsTotal - 2_000_000, Reference: "v", Reason: "changed"}, CoverLost{twoSKUsTotal - 2_000_000, 9_000})
 	s.at(Confirmed, "partially_captured", "unfulfilled")
 	s.when(AuthorizePayment{twoSKUsTotal - 2_000_000, "again", 0}).
-		then(PaymentAuthorized{twoSKUsTotal - 2_000_000, "again"})
+		then(PaymentAuthorized{AmountMicros: twoSKUsTotal - 2_000_000, Reference: "again"})
 	given(t, paid()...).when(VoidPayment{}).at(Confirmed, "voided", "unfulfilled")
 }
 
 func TestORD23Refund(t *testing.T) {
 	given(t).when(RefundPayment{}).refused(CodeIllegalTransition)
 	given(t, paid()...).when(RefundPayment{}).refused(CodeNothingToRefund)
-	s := given(t, append(paid(), CapturePayment{twoSKUsTotal, ""})...)
-	s.when(RefundPayment{twoSKUsTotal + 1, "", ""}).refused(CodeOverRefund)
-	s.when(RefundPayment{340_000, "r1", "damaged"}).then(PaymentRefunded{340_000, "r1", "damaged"})
+	s := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal})...)
+	s.when(RefundPayment{AmountMicros: twoSKUsTotal + 10_000}).refused(CodeOverRefund)
+	s.when(RefundPayment{AmountMicros: 340_000, Reference: "r1", Reason: "damaged"}).
+		then(PaymentRefunded{AmountMicros: 340_000, Reference: "r1", Reason: "damaged"}, CoverLost{340_000, 5_000})
 	s.at(Confirmed, "partially_refunded", "unfulfilled")
 	s.when(Cancel{}).then(OrderCancelled{"", 0, 12_000_000})
 	if s.order.RefundDueMicros != 12_000_000 {
 		t.Fatalf("%d is due", s.order.RefundDueMicros)
 	}
-	s.when(RefundPayment{2_000_000, "r2", ""}).when(RefundPayment{0, "r3", ""}).then(PaymentRefunded{10_000_000, "r3", ""})
+	s.when(RefundPayment{AmountMicros: 2_000_000, Reference: "r2"}).when(RefundPayment{Reference: "r3"}).
+		then(PaymentRefunded{AmountMicros: 10_000_000, Reference: "r3"})
 	s.at(Cancelled, "refunded", "unfulfilled")
 	if s.order.RefundDueMicros != 0 {
 		t.Fatalf("%d is due after all", s.order.RefundDueMicros)
@@ -94,20 +100,20 @@ func TestORD24Failed(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
 	s.when(FailPayment{"p", string(make([]byte, limits.MaxReasonLength+1))}).refused("invalid_reason")
 	s.when(FailPayment{"p", "declined"}).then(PaymentFailed{"p", "declined"}).at(Reserved, "failed", "unfulfilled")
-	s.when(AuthorizePayment{1, "", 0}).at(Reserved, "pending", "unfulfilled")
+	s.when(AuthorizePayment{10_000, "", 0}).at(Reserved, "pending", "unfulfilled")
 }
 
 func TestORD25TooLate(t *testing.T) {
 	expired := []Command{twoSKUs(Prepaid), stockAnswers(granted), Expire{6_000}}
 	given(t, expired...).when(AuthorizePayment{1_000_000, "p", 9_000}).
-		then(PaymentAuthorized{1_000_000, "p"}, PaymentVoided{1_000_000, "", LatePaymentReason}).
+		then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "p"}, PaymentVoided{AmountMicros: 1_000_000, Reason: LatePaymentReason}).
 		at(Expired, "voided", "unfulfilled")
 	given(t, twoSKUs(Prepaid), Cancel{}).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
-		then(PaymentAuthorized{twoSKUsTotal, "p"}, PaymentVoided{twoSKUsTotal, "", LatePaymentReason}).
+		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"}, PaymentVoided{AmountMicros: twoSKUsTotal, Reason: LatePaymentReason}).
 		at(Cancelled, "voided", "unfulfilled")
 
 	again := given(t, expired...).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
-		then(PaymentAuthorized{twoSKUsTotal, "p"}, OrderReopened{9_000})
+		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"}, OrderReopened{9_000})
 	again.at(Placed, "authorized", "unfulfilled").wants(true, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 4})
 	sold := RecordReservation{ReservationVersion: again.order.ReservationVersion, Answers: []StockAnswer{
 		{SKU: "a", Rejected: true, RejectionReason: ReasonInsufficientStock}}}
@@ -117,7 +123,7 @@ func TestORD25TooLate(t *testing.T) {
 	short := &scenario{t: t, order: order}
 	short.when(sold).
 		then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}},
-			PaymentVoided{twoSKUsTotal, "", RejectedReason})
+			PaymentVoided{AmountMicros: twoSKUsTotal, Reason: RejectedReason})
 	short.at(Rejected, "voided", "unfulfilled")
 	waiting := &scenario{t: t, order: order}
 	waiting.when(Expire{9_000}).then(OrderExpired{VoidedMicros: twoSKUsTotal}).at(Expired, "voided", "unfulfilled")
@@ -128,12 +134,14 @@ func TestORD26CaptureWithTheShipment(t *testing.T) {
 	s.when(Ship{FulfilmentID: "f1", Lines: line("a", 1), Capture: true}).
 		// 1.115 to the even cent
 		then(LinesShipped{FulfilmentID: "f1", Lines: line("a", 1)}, PaymentCaptured{AmountMicros: 1_120_000, Reference: "f1"})
-	s.when(VoidPayment{11_000_000, "", ""})
-	s.when(Ship{FulfilmentID: "f2", Lines: line("b", 3), Capture: true}).
+	s.when(VoidPayment{AmountMicros: 11_000_000})
+	late := "the customer pays at the door"
+	s.when(Ship{FulfilmentID: "f2", Lines: line("b", 3), Capture: true, UncoveredReason: late}).
 		// all that is authorized
-		then(LinesShipped{FulfilmentID: "f2", Lines: line("b", 3)}, PaymentCaptured{AmountMicros: 220_000, Reference: "f2"})
-	s.when(Ship{FulfilmentID: "f3", Capture: true}).refused(CodeNothingToCapture)
-	s.when(Ship{FulfilmentID: "f3"}).then(LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 2}, {"b", 1}}})
+		then(LinesShipped{FulfilmentID: "f2", Lines: line("b", 3), UncoveredReason: late},
+			PaymentCaptured{AmountMicros: 220_000, Reference: "f2"})
+	s.when(Ship{FulfilmentID: "f3", Capture: true, UncoveredReason: late}).
+		then(LinesShipped{FulfilmentID: "f3", Lines: []LineQuantity{{"a", 2}, {"b", 1}}, UncoveredReason: late})
 
 	whole := given(t, paid()...).when(Ship{FulfilmentID: "f", Capture: true})
 	whole.then(LinesShipped{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 4}}},
@@ -141,15 +149,28 @@ func TestORD26CaptureWithTheShipment(t *testing.T) {
 	whole.at(Completed, "captured", "fulfilled")
 }
 
-func TestORD26AVoidedOrderDoesNotShipAsPaid(t *testing.T) {
-	s := given(t, append(paid(), VoidPayment{})...)
-	s.when(Ship{FulfilmentID: "f", Capture: true}).refused(CodeNothingToCapture)
-	given(t, append(paid(), VoidPayment{}, CreateFulfilment{FulfilmentID: "f"})...).
-		when(ShipFulfilment{FulfilmentID: "f", Capture: true}).refused(CodeNothingToCapture)
+func TestORD64OnlyWhatIsCoveredShips(t *testing.T) {
+	reason := "replacement, agreed by telephone"
+	s := given(t, append(paid(), CreateFulfilment{"f0", line("b", 1)}, VoidPayment{})...)
+	s.when(Ship{FulfilmentID: "f", Capture: true}).refused(CodePaymentRequired)
+	s.when(CreateFulfilment{FulfilmentID: "f"}).refused(CodePaymentRequired)
+	s.when(ShipFulfilment{FulfilmentID: "f0"}).refused(CodePaymentRequired)
+	tooLong := string(make([]byte, limits.MaxReasonLength+1))
+	s.when(Ship{FulfilmentID: "f", UncoveredReason: tooLong}).refused("invalid_uncovered_reason")
+	if slices.Contains(s.order.allowed(), "ship_order") || !slices.Contains(s.order.allowed(), "start_payment") {
+		t.Errorf("%v is allowed", s.order.allowed())
+	}
+	s.when(ShipFulfilment{FulfilmentID: "f0", UncoveredReason: reason}).
+		then(LinesShipped{FulfilmentID: "f0", Lines: line("b", 1), UncoveredReason: reason})
 	s.when(AuthorizePayment{twoSKUsTotal, "again", 0})
-	s.when(Ship{FulfilmentID: "f", Capture: true}).at(Completed, "captured", "fulfilled")
+	s.when(Ship{FulfilmentID: "f", Capture: true, UncoveredReason: "of no use"}).at(Completed, "captured", "fulfilled")
+	if s.events[0].(LinesShipped).UncoveredReason != "" {
+		t.Error("an order that is covered shipped without cover")
+	}
+	amended := given(t, append(paid(), VoidPayment{}, amend(AmendLine{SKU: "b", Quantity: 5}))...)
+	amended.when(Ship{FulfilmentID: "f", UncoveredReason: reason}).refused(CodeAmendmentPending)
 
-	whole := given(t, append(paid(), CapturePayment{twoSKUsTotal, "c"})...)
+	whole := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"})...)
 	whole.when(Ship{FulfilmentID: "f", Capture: true}).at(Completed, "captured", "fulfilled") // it is paid
 	given(t, confirmed()...).when(Ship{FulfilmentID: "f", Capture: true}).at(Completed, "pending", "fulfilled")
 }
@@ -159,13 +180,13 @@ func TestORD21TheShipmentAndTheProviderTellOfOneCapture(t *testing.T) {
 	shipped := LinesShipped{FulfilmentID: "f", Lines: line("b", 1)}
 
 	s := given(t, paid()...).when(ship).then(shipped, PaymentCaptured{AmountMicros: 2_000_000, Reference: "c"})
-	s.when(CapturePayment{2_000_000, "c"}).then()
-	s.when(CapturePayment{3_000_000, "c"}).refused(CodePaymentReferenceReused)
+	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "c"}).then()
+	s.when(CapturePayment{AmountMicros: 3_000_000, Reference: "c"}).refused(CodePaymentReferenceReused)
 
-	s = given(t, append(paid(), CapturePayment{2_000_000, "c"})...).when(ship).then(shipped)
+	s = given(t, append(paid(), CapturePayment{AmountMicros: 2_000_000, Reference: "c"})...).when(ship).then(shipped)
 	s.at(Confirmed, "partially_captured", "partially_fulfilled")
 
-	packed := given(t, append(paid(), CreateFulfilment{"f", line("b", 1)}, CapturePayment{2_000_000, "c"})...)
+	packed := given(t, append(paid(), CreateFulfilment{"f", line("b", 1)}, CapturePayment{AmountMicros: 2_000_000, Reference: "c"})...)
 	packed.when(ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "c"}).then(shipped)
 	packed.when(Ship{FulfilmentID: "g", PaymentReference: string(make([]byte, limits.MaxReferenceLength+1))}).
 		refused("invalid_payment_reference")
@@ -212,16 +233,16 @@ var sold = RecordReservation{ReservationVersion: 1,
 func TestORD21ARepeatedPaymentWritesNothingWhereverTheOrderStands(t *testing.T) {
 	for lifecycle, o := range everywhere(t) {
 		for _, cmd := range []Command{
-			StartPayment{"p", 99_000}, AuthorizePayment{1_000_000, "p", 99_000}, CapturePayment{1_000_000, "p"},
-			VoidPayment{1_000_000, "p", ""}, RefundPayment{1_000_000, "p", ""}, FailPayment{"p", ""},
+			StartPayment{"p", 99_000}, AuthorizePayment{1_000_000, "p", 99_000}, CapturePayment{AmountMicros: 1_000_000, Reference: "p"},
+			VoidPayment{AmountMicros: 1_000_000, Reference: "p"}, RefundPayment{AmountMicros: 1_000_000, Reference: "p"}, FailPayment{"p", ""},
 		} {
 			if events, err := Decide(o, cmd); err != nil || len(events) > 0 {
 				t.Errorf("%s takes %+v: %v, %v", lifecycle, cmd, events, err)
 			}
 		}
 		for _, cmd := range []Command{
-			AuthorizePayment{2_000_000, "p", 99_000}, CapturePayment{2_000_000, "p"}, VoidPayment{2_000_000, "p", ""},
-			RefundPayment{2_000_000, "p", ""},
+			AuthorizePayment{2_000_000, "p", 99_000}, CapturePayment{AmountMicros: 2_000_000, Reference: "p"}, VoidPayment{AmountMicros: 2_000_000, Reference: "p"},
+			RefundPayment{AmountMicros: 2_000_000, Reference: "p"},
 		} {
 			(&scenario{t: t, order: o}).when(cmd).refused(CodePaymentReferenceReused)
 		}
@@ -231,39 +252,39 @@ func TestORD21ARepeatedPaymentWritesNothingWhereverTheOrderStands(t *testing.T) 
 func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 	answers := stockAnswers(granted)
 	placed := given(t, twoSKUs(Prepaid)).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
-		then(PaymentAuthorized{twoSKUsTotal, "p"})
-	placed.when(CapturePayment{twoSKUsTotal, "c"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
+		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"})
+	placed.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
 	rejected := &scenario{t: t, order: placed.order}
 	placed.when(answers).then(OrderReserved{}, OrderConfirmed{}).at(Confirmed, "captured", "unfulfilled")
 	rejected.when(sold).
 		then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}, RefundDueMicros: twoSKUsTotal})
 
 	part := given(t, twoSKUs(Prepaid)).when(AuthorizePayment{1_000_000, "p", 9_000})
-	part.then(PaymentAuthorized{1_000_000, "p"}, PaymentStarted{"", 9_000})
-	part.when(answers).then(OrderReserved{}).when(CapturePayment{1_000_000, "c"}).
+	part.then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "p"}, PaymentStarted{"", 9_000})
+	part.when(answers).then(OrderReserved{}).when(CapturePayment{AmountMicros: 1_000_000, Reference: "c"}).
 		then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "c"})
 	part.when(Expire{9_000}).then(OrderExpired{RefundDueMicros: 1_000_000})
 	part.when(AuthorizePayment{twoSKUsTotal, "late", 19_000}). // money of it is due already: it is not placed again
-									then(PaymentAuthorized{twoSKUsTotal, "late"}, PaymentVoided{twoSKUsTotal, "", LatePaymentReason})
+									then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "late"}, PaymentVoided{AmountMicros: twoSKUsTotal, Reason: LatePaymentReason})
 
 	hold := given(t, append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, Hold{})...)
-	hold.when(CapturePayment{twoSKUsTotal, "c"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
+	hold.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
 	hold.when(Deliver{FulfilmentID: "f"}).then(LinesDelivered{"f", line("a", 1)}).
 		at(OnHold, "captured", "partially_fulfilled")
 
 	for _, end := range [][]Command{append(paid(), Cancel{}),
 		{twoSKUs(Prepaid), answers, AuthorizePayment{5_000_000, "p", 0}, Expire{5_000}}} {
 		s := given(t, end...)
-		s.when(CapturePayment{5_000_000, "c"}).
+		s.when(CapturePayment{AmountMicros: 5_000_000, Reference: "c"}).
 			then(PaymentCaptured{AmountMicros: 5_000_000, Reference: "c", UnvoidedMicros: 5_000_000, RefundDueMicros: 5_000_000})
-		s.when(CapturePayment{twoSKUsTotal, "d"}).refused(CodeOverCapture)
-		s.when(RefundPayment{0, "r", ""})
+		s.when(CapturePayment{AmountMicros: twoSKUsTotal}).refused(CodeOverCapture)
+		s.when(RefundPayment{Reference: "r"})
 		if s.order.RefundDueMicros != 0 {
 			t.Fatalf("%d is due after all", s.order.RefundDueMicros)
 		}
 	}
 	lines := given(t, append(paid(), CancelLines{Lines: line("b", 4)})...)
-	lines.when(CapturePayment{twoSKUsTotal, "c"}).
+	lines.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}).
 		then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c", UnvoidedMicros: 8_000_000,
 			RefundDueMicros: 8_000_000})
 }
@@ -271,6 +292,155 @@ func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 func TestORD11ACaptureOfWhatWasVoidedCoversTheTotal(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{2_340_000, "p", 0}, VoidPayment{},
 		AuthorizePayment{10_000_000, "q", 0})
-	s.when(CapturePayment{12_340_000, "c"}).
+	s.when(CapturePayment{AmountMicros: 12_340_000, Reference: "c"}).
 		then(PaymentCaptured{AmountMicros: 12_340_000, Reference: "c", UnvoidedMicros: 2_340_000}, OrderConfirmed{})
+}
+
+func TestORD65LostCoverEndsTheOrderAtItsDeadline(t *testing.T) {
+	voided := VoidPayment{AmountMicros: 2_340_000, DeadlineMicros: 9_000}
+	s := given(t, append(paid(), voided)...)
+	s.then(PaymentVoided{AmountMicros: 2_340_000}, CoverLost{2_340_000, 9_000})
+	s.when(Expire{8_999}).then()
+	s.when(StartPayment{"q", 20_000}).then(PaymentStarted{"q", 20_000})
+	s.when(Expire{20_000}).
+		then(OrderCancelled{Reason: PaymentExpiredReason, VoidedMicros: 10_000_000}).at(Cancelled, "voided", "unfulfilled")
+
+	again := given(t, append(paid(), voided, AuthorizePayment{2_340_000, "q", 0})...)
+	again.when(Expire{99_000}).then().at(Confirmed, "authorized", "unfulfilled")
+	held := given(t, append(paid(), voided, Hold{})...)
+	held.when(Expire{99_000}).then()
+	held.when(Resume{30_000}).then(OrderResumed{Confirmed: true, PaymentDeadlineMicros: 30_000})
+	held.when(Expire{29_999}).then().when(Expire{30_000}).at(Cancelled, "voided", "unfulfilled")
+	cheaper := given(t, append(paid(), voided, CancelLines{Lines: []LineQuantity{{"b", 2}}})...)
+	cheaper.when(Expire{99_000}).then().when(Ship{FulfilmentID: "f"}).at(Completed, "authorized", "fulfilled")
+	pending := given(t, append(paid(), voided, amend(AmendLine{SKU: "b", Quantity: 5}))...)
+	pending.when(Expire{9_000}).then(AmendmentDeclined{Reason: EndedReason},
+		OrderCancelled{Reason: PaymentExpiredReason, VoidedMicros: 10_000_000})
+	onAccount := given(t, append(confirmed(), AuthorizePayment{twoSKUsTotal, "p", 0})...)
+	onAccount.when(VoidPayment{}).then(PaymentVoided{AmountMicros: twoSKUsTotal})
+}
+
+func TestORD65WhatHasShippedStays(t *testing.T) {
+	s := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}, Ship{FulfilmentID: "f", Lines: line("b", 2)},
+		CreateFulfilment{"g", line("b", 1)})...)
+	// 4.00 has shipped: so much is goodwill
+	s.when(RefundPayment{AmountMicros: 5_000_000, DeadlineMicros: 9_000}).then(
+		PaymentRefunded{AmountMicros: 5_000_000, GoodwillMicros: 4_000_000}, CoverLost{1_000_000, 9_000})
+	s.when(Expire{9_000}).then(FulfilmentCancelled{"g", PaymentExpiredReason}, LinesCancelled{
+		Lines:  []PlaceLine{{"a", 2, 1_115_000}, {"b", 2, 2_000_000}, {"a", 1, 2_115_000}},
+		Reason: PaymentExpiredReason, SubtotalMicros: 4_000_000, TotalMicros: 4_000_000, RefundDueMicros: 7_340_000,
+	})
+	s.at(Completed, "partially_refunded", "fulfilled")
+}
+
+func TestORD23Goodwill(t *testing.T) {
+	ends := func(s *scenario, due int64) {
+		t.Helper()
+		if s.order.RefundDueMicros != due {
+			t.Errorf("%d is due for refund, want %d", s.order.RefundDueMicros, due)
+		}
+	}
+	returned := append(delivered(), RequestReturn{ReturnID: "r"})
+	s := given(t, append(returned, RefundPayment{AmountMicros: 3_000_000})...)
+	s.then(PaymentRefunded{AmountMicros: 3_000_000, GoodwillMicros: 3_000_000})
+	s.when(back(ReturnedLine{"b", 1, Resellable})) // it takes nothing off what is due for it
+	ends(s, 2_000_000)
+	s.when(RefundPayment{AmountMicros: 500_000, Goodwill: true}).
+		then(PaymentRefunded{AmountMicros: 500_000, GoodwillMicros: 500_000})
+	ends(s, 2_000_000)
+	s.when(RefundPayment{AmountMicros: 2_500_000}).then(PaymentRefunded{AmountMicros: 2_500_000, GoodwillMicros: 500_000})
+	ends(s, 0)
+	s.when(back(ReturnedLine{"b", 2, Resellable}, ReturnedLine{"a", 3, Resellable})) // no more than what is left
+	ends(s, twoSKUsTotal-6_000_000)
+
+	before := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"})...)
+	before.when(RefundPayment{AmountMicros: 340_000, Goodwill: true}).
+		then(PaymentRefunded{AmountMicros: 340_000, GoodwillMicros: 340_000})
+	before.when(Ship{FulfilmentID: "f"}).at(Completed, "partially_refunded", "fulfilled") // it is covered
+}
+
+func TestORD21AmountsAreWholeMinorUnits(t *testing.T) {
+	s := given(t, append(paid(), CapturePayment{AmountMicros: 10_000})...)
+	for _, c := range []Command{
+		AuthorizePayment{5_000, "", 0}, CapturePayment{AmountMicros: 10_001}, VoidPayment{AmountMicros: 15_000},
+		RefundPayment{AmountMicros: 1},
+	} {
+		s.when(c).refused(CodeInvalidAmount)
+	}
+	yen := twoSKUs(Prepaid)
+	yen.Currency = "JPY"
+	given(t, yen).when(AuthorizePayment{704_500_000, "", 0}).refused(CodeInvalidAmount)
+}
+
+func TestAFreeOrderNeedsNoPayment(t *testing.T) {
+	free := twoSKUs(Prepaid)
+	for i := range free.Lines {
+		free.Lines[i].UnitPriceMicros = 0
+	}
+	given(t, free, stockAnswers(granted)).at(Confirmed, "not_required", "unfulfilled")
+}
+
+func TestORD66FactsComeInAnyOrder(t *testing.T) {
+	waits := func(s *scenario, want ...Payment) {
+		t.Helper()
+		if !slices.Equal(s.order.Unmatched, want) {
+			t.Errorf("%+v waits, want %+v", s.order.Unmatched, want)
+		}
+	}
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
+	s.when(CapturePayment{AmountMicros: twoSKUsTotal}).refused(CodeOverCapture)
+	s.when(RefundPayment{AmountMicros: 10_000}).refused(CodeOverRefund)
+	s.when(VoidPayment{AmountMicros: 10_000}).refused(CodeOverVoid)
+
+	// refund, capture, authorization
+	s.when(RefundPayment{AmountMicros: 340_000, Reference: "re", Reason: "late"}).
+		then(PaymentRefunded{Reference: "re", Reason: "late", UnmatchedMicros: 340_000})
+	waits(s, Payment{Refunded, "re", 340_000})
+	s.when(RefundPayment{AmountMicros: 340_000, Reference: "re"}).then() // told twice
+	s.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "pi"}).then(
+		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "pi", UnmatchedMicros: twoSKUsTotal},
+		PaymentRefunded{AmountMicros: 340_000, Reference: "pi", MatchedMicros: 340_000})
+	waits(s, Payment{Captured, "pi", twoSKUsTotal})
+	s.at(Reserved, "partially_refunded", "unfulfilled")
+	s.when(AuthorizePayment{twoSKUsTotal, "pi", 0}).
+		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "pi", MatchedMicros: twoSKUsTotal})
+	waits(s)
+	s.when(CapturePayment{AmountMicros: 340_000, Reference: "pj"}).then(
+		PaymentCaptured{AmountMicros: 340_000, Reference: "pj", UnmatchedMicros: 340_000}, OrderConfirmed{})
+	s.at(Confirmed, "partially_refunded", "unfulfilled")
+
+	// void, authorization: it does not cover the order
+	v := given(t, twoSKUs(Prepaid), stockAnswers(granted), VoidPayment{AmountMicros: twoSKUsTotal, Reference: "pi"})
+	v.then(PaymentVoided{Reference: "pi", UnmatchedMicros: twoSKUsTotal})
+	v.when(AuthorizePayment{twoSKUsTotal, "other", 0}).at(Confirmed, "authorized", "unfulfilled")
+	waits(v, Payment{Voided, "pi", twoSKUsTotal})
+	v = given(t, twoSKUs(Prepaid), stockAnswers(granted), VoidPayment{AmountMicros: twoSKUsTotal, Reference: "pi"})
+	v.when(AuthorizePayment{twoSKUsTotal, "pi", 0}).then(
+		PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "pi", VoidedMicros: twoSKUsTotal}).
+		at(Reserved, "voided", "unfulfilled")
+
+	// capture under a reference of its own, then the authorization of more
+	c := given(t, twoSKUs(Prepaid), stockAnswers(granted), CapturePayment{AmountMicros: 2_340_000, Reference: "ch"})
+	c.when(AuthorizePayment{twoSKUsTotal, "pi", 0}).then(
+		PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "pi", MatchedMicros: 2_340_000}, OrderConfirmed{})
+	c.when(AuthorizePayment{10_000, "pj", 0}).refused(CodeOverAuthorization)
+
+	// a refund that takes the cover of the capture that it waited for
+	r := given(t, append(paid(), RefundPayment{AmountMicros: 1_000_000, Reference: "re"})...)
+	r.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "p", DeadlineMicros: 9_000}).then(
+		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "p"},
+		PaymentRefunded{AmountMicros: 1_000_000, Reference: "p", MatchedMicros: 1_000_000}, CoverLost{1_000_000, 9_000})
+
+	// after the end
+	ended := given(t, twoSKUs(Prepaid), Cancel{}, CapturePayment{AmountMicros: 1_000_000, Reference: "pi"})
+	ended.then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "pi", UnmatchedMicros: 1_000_000,
+		RefundDueMicros: 1_000_000})
+	ended.when(AuthorizePayment{1_000_000, "pi", 0}).
+		then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "pi", MatchedMicros: 1_000_000})
+
+	full := given(t, twoSKUs(Prepaid))
+	for n := range MaxPayments {
+		full.order.Unmatched = append(full.order.Unmatched, Payment{Voided, fmt.Sprint(n), 10_000})
+	}
+	full.when(VoidPayment{AmountMicros: 10_000, Reference: "one more"}).refused(CodeTooManyPayments)
 }

@@ -51,6 +51,19 @@ func checkVisible(before, after order.Order, ev order.Event) string {
 	return ""
 }
 
+// checkCover: what is not covered ships for a reason alone, and one is recorded only then (ORD-64). An order that has
+// lost its cover says so (ORD-65).
+func checkCover(before, after order.Order, ev order.Event) string {
+	shipped, ok := ev.(order.LinesShipped)
+	if ok && (shipped.UncoveredReason != "") != before.LacksCover() {
+		return "it ships with the reason \"" + shipped.UncoveredReason + "\""
+	}
+	if after.CoverLost && !after.LacksCover() {
+		return "its cover is not lost"
+	}
+	return ""
+}
+
 // checkWantedOf compares what the order wants of each SKU with what it wants of all.
 func checkWantedOf(o order.Order) string {
 	for _, w := range o.Wanted() {
@@ -83,6 +96,9 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 					t.Fatalf("%T: %s", ev, problem)
 				}
 				if problem := checkWantedOf(o); problem != "" {
+					t.Fatalf("%T: %s", ev, problem)
+				}
+				if problem := checkCover(before, o, ev); problem != "" {
 					t.Fatalf("%T: %s", ev, problem)
 				}
 				if problem := checkVisible(before, o, ev); problem != "" {

@@ -4,65 +4,101 @@ import "github.com/holdfast/holdfast/pkg/limits"
 
 // VoidPayment records that a provider released an authorization. An amount of 0 means all that is left.
 //
-//	ORD-22  The amount is at most what is authorized and neither captured nor voided (over_void). No amount: all of it;
-//	        none left: nothing_to_void. The order stays as it is.
+//	ORD-22  No amount: all that is authorized and neither captured nor voided; none left: nothing_to_void. What is beyond
+//	        that waits, or is refused (ORD-66). The order stays where it is, but see ORD-65.
 type VoidPayment struct {
 	AmountMicros      int64
 	Reference, Reason string
+	// DeadlineMicros is how long the order then waits for its payment, if it is not covered.
+	DeadlineMicros int64
 }
 
-// PaymentVoided says that an authorization was released.
+// PaymentVoided says that an authorization was released. UnmatchedMicros more wait for theirs (ORD-66).
 type PaymentVoided struct {
 	AmountMicros      int64
 	Reference, Reason string
+	UnmatchedMicros   int64
 }
 
 func (c VoidPayment) decide(o *Order) ([]Event, error) {
-	amount, err := o.giveBack(giveBack{
+	amount, unmatched, err := o.giveBack(giveBack{
 		action: Voided, name: "void_payment", amount: c.AmountMicros, reference: c.Reference, reason: c.Reason,
 		left: o.openAuthorization(), over: CodeOverVoid, nothing: CodeNothingToVoid,
 	})
-	if amount == 0 || err != nil {
+	if amount+unmatched == 0 || err != nil {
 		return nil, err
 	}
-	return []Event{PaymentVoided{AmountMicros: amount, Reference: c.Reference, Reason: c.Reason}}, nil
+	events := append(make([]Event, 0, 2), PaymentVoided{
+		AmountMicros: amount, Reference: c.Reference, Reason: c.Reason, UnmatchedMicros: unmatched,
+	})
+	return o.withCover(events, c.DeadlineMicros), nil
 }
 
 func (e PaymentVoided) evolve(o *Order, _ Facts) {
 	o.VoidedMicros += e.AmountMicros
-	o.recordPayment(Voided, e.Reference, e.AmountMicros)
+	o.keepUnmatched(Voided, e.Reference, e.UnmatchedMicros)
+	o.recordPayment(Voided, e.Reference, e.AmountMicros+e.UnmatchedMicros)
 }
 
 // RefundPayment records that captured money went back. An amount of 0 means all that is left.
 //
-//	ORD-23  The amount is at most what is captured and not refunded (over_refund). No amount: all of it; none left:
-//	        nothing_to_refund. It reduces what is due for refund.
+//	ORD-23  No amount: all that is captured and not refunded; none left: nothing_to_refund. What is beyond that waits,
+//	        or is refused (ORD-66). A refund out of goodwill takes nothing off what is due, as long as something else was
+//	        paid, and lowers what the customer has to pay. Any other is first of what is due; then goodwill, up to the price of what has shipped and did not come
+//	        back, with the goodwill of before; the rest is money that covered the order (ORD-65).
 type RefundPayment struct {
 	AmountMicros      int64
 	Reference, Reason string
+	// Goodwill: the refund is a present, whatever is due.
+	Goodwill bool
+	// DeadlineMicros is how long the order then waits for its payment, if it is not covered.
+	DeadlineMicros int64
 }
 
-// PaymentRefunded says that captured money went back.
+// PaymentRefunded says that captured money went back, GoodwillMicros of it out of goodwill. UnmatchedMicros more wait for
+// their capture. MatchedMicros of the amount have waited for this one (ORD-66).
 type PaymentRefunded struct {
-	AmountMicros      int64
-	Reference, Reason string
+	AmountMicros                   int64
+	Reference, Reason              string
+	GoodwillMicros                 int64
+	UnmatchedMicros, MatchedMicros int64
 }
 
 func (c RefundPayment) decide(o *Order) ([]Event, error) {
-	amount, err := o.giveBack(giveBack{
+	amount, unmatched, err := o.giveBack(giveBack{
 		action: Refunded, name: "refund_payment", amount: c.AmountMicros, reference: c.Reference, reason: c.Reason,
 		left: o.CapturedMicros - o.RefundedMicros, over: CodeOverRefund, nothing: CodeNothingToRefund,
 	})
-	if amount == 0 || err != nil {
+	if amount+unmatched == 0 || err != nil {
 		return nil, err
 	}
-	return []Event{PaymentRefunded{AmountMicros: amount, Reference: c.Reference, Reason: c.Reason}}, nil
+	ev := o.refunded(amount, c.Goodwill)
+	ev.Reference, ev.Reason, ev.UnmatchedMicros = c.Reference, c.Reason, unmatched
+	return o.withCover(append(make([]Event, 0, 2), ev), c.DeadlineMicros), nil
+}
+
+// refunded is a refund of captured money, with what of it is goodwill.
+func (o *Order) refunded(amountMicros int64, goodwill bool) PaymentRefunded {
+	ev := PaymentRefunded{AmountMicros: amountMicros}
+	if goodwill {
+		ev.GoodwillMicros = min(amountMicros, o.paid())
+		return ev
+	}
+	beyondDue := max(0, amountMicros-o.RefundDueMicros)
+	ev.GoodwillMicros = min(beyondDue, max(0, o.shippedWorth()-o.GoodwillMicros))
+	return ev
 }
 
 func (e PaymentRefunded) evolve(o *Order, _ Facts) {
 	o.RefundedMicros += e.AmountMicros
-	o.RefundDueMicros = max(0, o.RefundDueMicros-e.AmountMicros)
-	o.recordPayment(Refunded, e.Reference, e.AmountMicros)
+	o.GoodwillMicros += e.GoodwillMicros
+	o.RefundDueMicros = max(0, o.RefundDueMicros-(e.AmountMicros-e.GoodwillMicros))
+	if e.MatchedMicros > 0 {
+		o.match(Refunded, e.Reference, e.MatchedMicros)
+		return
+	}
+	o.keepUnmatched(Refunded, e.Reference, e.UnmatchedMicros)
+	o.recordPayment(Refunded, e.Reference, e.AmountMicros+e.UnmatchedMicros)
 }
 
 // giveBack is what a void and a refund have in common.
@@ -71,34 +107,36 @@ type giveBack struct {
 	name              string
 	amount            int64
 	reference, reason string
-	// left is how much there is to give back; over and nothing are the codes of a refusal of more, and where it is 0.
+	// left is how much there is to give back. over is the code of a refusal of more without a reference, nothing where it
+	// is 0, and no amount was told.
 	left          int64
 	over, nothing string
 }
 
-// giveBack is the amount that goes back; 0: nothing, the payment is repeated.
-func (o *Order) giveBack(g giveBack) (int64, error) {
+// giveBack is the amount that goes back, and what is told beyond it (ORD-66); 0: nothing, the payment is repeated.
+func (o *Order) giveBack(g giveBack) (amount, unmatched int64, err error) {
 	if !o.acceptsPayments() {
-		return 0, o.illegal(g.name)
+		return 0, 0, o.illegal(g.name)
 	}
-	if g.amount < 0 {
-		return 0, refuse(CodeInvalidAmount, "/amount", "an amount is more than 0")
+	if g.amount != 0 {
+		if err := o.checkAmount(g.amount); err != nil {
+			return 0, 0, err
+		}
 	}
 	if err := checkText("reason", g.reason, limits.MaxReasonLength); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if repeat, err := o.repeated(g.action, g.reference, g.amount); repeat || err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	switch {
-	case g.left == 0:
-		return 0, o.refuseHere(g.nothing, "there is no money to give back")
-	case g.amount > g.left:
-		return 0, refuse(g.over, "/amount", "more than what is left would be given back")
+	case g.amount == 0 && g.left == 0:
+		return 0, 0, o.refuseHere(g.nothing, "there is no money to give back")
 	case g.amount == 0:
-		return g.left, nil
+		return g.left, 0, nil
 	}
-	return g.amount, nil
+	amount = min(g.amount, g.left)
+	return amount, g.amount - amount, o.checkUnmatched(g.amount-amount, g.reference, g.over)
 }
 
 // FailPayment records that a payment did not succeed.

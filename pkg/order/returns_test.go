@@ -7,7 +7,7 @@ import (
 
 // delivered is an order of a (2 at 1.115 and 1 at 2.115) and b (4 at 2.00), paid and delivered but for one b.
 func delivered() []Command {
-	return append(paid(), CapturePayment{twoSKUsTotal, ""},
+	return append(paid(), CapturePayment{AmountMicros: twoSKUsTotal},
 		Ship{FulfilmentID: "f", Lines: []LineQuantity{{"a", 3}, {"b", 3}}}, Deliver{FulfilmentID: "f"})
 }
 
@@ -67,7 +67,7 @@ func TestORD41ReceiveReturn(t *testing.T) {
 	s.wants(true, Wanted{SKU: "a", Fulfilled: 3, Restocked: 1, Damaged: 2},
 		Wanted{SKU: "b", Committed: 1, Fulfilled: 3, Restocked: 1, Damaged: 1})
 	s.when(back(ReturnedLine{"a", 1, Damaged})).refused(CodeReturnClosed)
-	s.when(RefundPayment{8_340_000, "", ""}).at(Confirmed, "partially_refunded", "partially_fulfilled")
+	s.when(RefundPayment{AmountMicros: 8_340_000}).at(Confirmed, "partially_refunded", "partially_fulfilled")
 	if o := s.order; o.ReturnStatus() != "received" || o.RefundDueMicros != 0 {
 		t.Fatalf("%+v", o)
 	}
@@ -80,9 +80,9 @@ func TestORD41OnlyCapturedMoneyIsDue(t *testing.T) {
 		append(confirmed(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"})...)
 	unpaid.when(back(ReturnedLine{"b", 4, Resellable})).
 		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"b", 4, 2_000_000}}})
-	goodwill := given(t, append(delivered(), RefundPayment{3_000_000, "", ""}, RequestReturn{ReturnID: "r"})...)
+	goodwill := given(t, append(delivered(), RefundPayment{AmountMicros: 3_000_000}, RequestReturn{ReturnID: "r"})...)
 	goodwill.when(back(ReturnedLine{"b", 2, Resellable})).then(ReturnReceived{
-		ReturnID: "r", Resellable: []PlaceLine{{"b", 2, 2_000_000}}, RefundDueMicros: 1_000_000,
+		ReturnID: "r", Resellable: []PlaceLine{{"b", 2, 2_000_000}}, RefundDueMicros: 4_000_000,
 	})
 }
 
@@ -133,7 +133,7 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	s.when(receive("a")).
 		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
 	s.at(Confirmed, "authorized", "partially_fulfilled") // what is kept
-	s.when(AuthorizePayment{1, "", 0}).refused(CodeOverAuthorization)
+	s.when(AuthorizePayment{10_000, "", 0}).refused(CodeOverAuthorization)
 	s.when(Ship{FulfilmentID: "g", Capture: true}).
 		then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}, PaymentCaptured{AmountMicros: 50_000_000, Reference: "g"})
 	s.at(Completed, "captured", "fulfilled")
@@ -143,12 +143,12 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 		append(twoLines(), Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, RequestReturn{ReturnID: "r"}, receive("a"),
 			receive("b"))...)
 	s.at(Completed, "voided", "delivered")
-	s.when(CapturePayment{100_000_000, "c"}).
+	s.when(CapturePayment{AmountMicros: 100_000_000, Reference: "c"}).
 		then(PaymentCaptured{AmountMicros: 100_000_000, Reference: "c", UnvoidedMicros: 100_000_000,
 			RefundDueMicros: 100_000_000})
 
 	// What was paid for a has paid b.
-	s = given(t, append(twoLines(), append([]Command{CapturePayment{50_000_000, "c"}}, back...)...)...)
+	s = given(t, append(twoLines(), append([]Command{CapturePayment{AmountMicros: 50_000_000, Reference: "c"}}, back...)...)...)
 	s.when(receive("a")).
 		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
 	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}).

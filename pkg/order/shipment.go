@@ -17,8 +17,7 @@ import (
 //	        (too_many_fulfilments).
 //	ORD-26  With Capture, the price of what ships is captured, rounded as ORD-4 does: at most what is authorized; with
 //	        the last shipment all that is authorized; never more than is kept and not paid (ORD-61). A PaymentReference
-//	        that the order already has a capture of captures nothing (ORD-21). A prepaid order that is not paid and has
-//	        nothing authorized: nothing_to_capture.
+//	        that the order already has a capture of captures nothing (ORD-21).
 type Ship struct {
 	FulfilmentID      string
 	Lines             []LineQuantity
@@ -27,13 +26,16 @@ type Ship struct {
 	Capture bool
 	// PaymentReference is the provider's for the capture. "": the fulfilment's ID is used.
 	PaymentReference string
+	// UncoveredReason is why the goods leave although the order is not covered (ORD-64); "": they must be covered.
+	UncoveredReason string
 }
 
-// LinesShipped says that these quantities have left.
+// LinesShipped says that these quantities have left. UncoveredReason is that of an order that was not covered.
 type LinesShipped struct {
 	FulfilmentID      string
 	Lines             []LineQuantity
 	TrackingReference string
+	UncoveredReason   string
 }
 
 func (c Ship) decide(o *Order) ([]Event, error) {
@@ -43,7 +45,8 @@ func (c Ship) decide(o *Order) ([]Event, error) {
 	if o.Lifecycle == Completed {
 		return nil, o.refuseHere(CodeNothingToShip, "everything has shipped")
 	}
-	if err := o.checkMayShip(); err != nil {
+	reason, err := o.checkCover(c.UncoveredReason)
+	if err != nil {
 		return nil, err
 	}
 	if err := checkText("tracking_reference", c.TrackingReference, limits.MaxReferenceLength); err != nil {
@@ -56,18 +59,33 @@ func (c Ship) decide(o *Order) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.shipped(LinesShipped{c.FulfilmentID, lines, c.TrackingReference}, c.Capture, c.PaymentReference)
+	return o.shipped(LinesShipped{c.FulfilmentID, lines, c.TrackingReference, reason}, c.Capture, c.PaymentReference)
 }
 
-// checkMayShip applies ORD-57 and ORD-59: whether anything of a confirmed order may be packed or ship.
+// checkMayShip applies ORD-57, ORD-59 and ORD-64: whether anything of a confirmed order may be packed or ship.
 func (o *Order) checkMayShip() error {
 	switch {
 	case o.Amendment != nil:
 		return o.amendmentPending()
-	case o.PaymentDue:
-		return o.refuseHere(CodePaymentRequired, "an amendment made the order cost more than is authorized")
+	case o.lacksCover():
+		return o.refuseHere(CodePaymentRequired, "what is paid and authorized does not cover the order")
 	}
 	return nil
+}
+
+// lacksCover: the order is prepaid, and what is paid and authorized does not cover it (ORD-64).
+func (o *Order) lacksCover() bool { return o.Terms == Prepaid && o.uncovered() > 0 }
+
+// checkCover is checkMayShip for an order that may ship without cover for a reason. It returns the reason where that
+// counts.
+func (o *Order) checkCover(uncoveredReason string) (string, error) {
+	if err := checkText("uncovered_reason", uncoveredReason, limits.MaxReasonLength); err != nil {
+		return "", err
+	}
+	if uncoveredReason == "" || o.Amendment != nil || !o.lacksCover() {
+		return "", o.checkMayShip()
+	}
+	return uncoveredReason, nil
 }
 
 // linesToShip returns what ships, one entry a SKU: the lines of the command, or all that can.
@@ -104,16 +122,11 @@ func (o *Order) shipped(ev LinesShipped, capture bool, reference string) ([]Even
 	if !capture || repeat {
 		return events, nil
 	}
-	unpaid := max(0, o.kept()-o.paid())
-	if o.Terms == Prepaid && unpaid > 0 && o.openAuthorization() == 0 {
-		return nil, o.refuseHere(CodeNothingToCapture,
-			"nothing is authorized that could be captured, and the order is not paid")
-	}
 	amount, err := o.worth(ev.Lines)
 	if err != nil {
 		return nil, err
 	}
-	if amount = min(amount, unpaid); amount == 0 {
+	if amount = min(amount, max(0, o.kept()-o.paid())); amount == 0 {
 		return events, nil
 	}
 	if reference == "" {

@@ -17,9 +17,9 @@ func TestORD14Ship(t *testing.T) {
 	s.when(ship("f", LineQuantity{"x", 1})).refused(CodeOverShipment)
 	s.when(ship("f", make([]LineQuantity, limits.MaxLines+1)...)).refused(CodeInvalidLines)
 	s.when(ship("f1", LineQuantity{"b", 1}, LineQuantity{"a", 1}, LineQuantity{"b", 1})).
-		then(LinesShipped{"f1", []LineQuantity{{"b", 2}, {"a", 1}}, ""}).at(Confirmed, "pending", "partially_fulfilled")
+		then(LinesShipped{FulfilmentID: "f1", Lines: []LineQuantity{{"b", 2}, {"a", 1}}}).at(Confirmed, "pending", "partially_fulfilled")
 	s.wants(true, Wanted{SKU: "a", Committed: 2, Fulfilled: 1}, Wanted{SKU: "b", Committed: 2, Fulfilled: 2})
-	s.when(ship("f2")).then(LinesShipped{"f2", []LineQuantity{{"a", 2}, {"b", 2}}, ""}).
+	s.when(ship("f2")).then(LinesShipped{FulfilmentID: "f2", Lines: []LineQuantity{{"a", 2}, {"b", 2}}}).
 		at(Completed, "pending", "fulfilled")
 	s.wants(true, Wanted{SKU: "a", Fulfilled: 3}, Wanted{SKU: "b", Fulfilled: 4})
 	s.when(ship("f3")).refused(CodeNothingToShip)
@@ -29,7 +29,7 @@ func TestORD14Ship(t *testing.T) {
 func TestORD14BackorderedDoesNotShip(t *testing.T) {
 	s := given(t, twoSKUs(OnAccount), backordered(2))
 	s.when(Ship{FulfilmentID: "f", Lines: line("a", 2)}).refused(CodeBackordered)
-	s.when(Ship{FulfilmentID: "f"}).then(LinesShipped{"f", []LineQuantity{{"a", 1}, {"b", 4}}, ""})
+	s.when(Ship{FulfilmentID: "f"}).then(LinesShipped{FulfilmentID: "f", Lines: []LineQuantity{{"a", 1}, {"b", 4}}})
 	s.at(Confirmed, "pending", "partially_fulfilled")
 	s.when(Ship{FulfilmentID: "g"}).refused(CodeBackordered)
 }

@@ -32,10 +32,10 @@ var operations = []variant{
 		return []Command{AuthorizePayment{o.TotalMicros - o.authorized(), "", 6_000}, AuthorizePayment{2_000_000, "", 6_000}}
 	}},
 	{"capture_payment", func(o Order) []Command {
-		return []Command{CapturePayment{o.openAuthorization(), ""}, CapturePayment{1_000_000, ""}}
+		return []Command{CapturePayment{AmountMicros: o.openAuthorization()}, CapturePayment{AmountMicros: 1_000_000}}
 	}},
 	{"void_payment", just(VoidPayment{})},
-	{"refund_payment", just(RefundPayment{}, RefundPayment{500_000, "", ""})},
+	{"refund_payment", just(RefundPayment{}, RefundPayment{AmountMicros: 500_000})},
 	{"fail_payment", just(FailPayment{})},
 	{"confirm_order", just(Confirm{})},
 	{"hold_order", just(Hold{})},

@@ -47,6 +47,6 @@ func (o *Order) amendLines(e *eventv1.OrderAmended) {
 	o.backorder(e.Backordered)
 	o.setTotals(e.SubtotalMicros, e.TotalMicros)
 	o.voided += e.VoidedMicros
-	o.refundDue += e.RefundDueMicros
-	o.costsMore = e.PaymentDueMicros > 0
+	o.due.amendment += e.RefundDueMicros
+	o.underpaid = e.PaymentDueMicros > 0
 }

@@ -56,19 +56,20 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 		e.Lines = o.fill(c.OrderBackorderFilled.Filled)
 	case *eventv1.OrderEvent_OrderRejected:
 		o.Short = short(c.OrderRejected.Short)
-		o.refundDue += c.OrderRejected.RefundDueMicros
+		o.due.cancellation += c.OrderRejected.RefundDueMicros
 	case *eventv1.OrderEvent_OrderCancelled:
 		o.voided += c.OrderCancelled.VoidedMicros
-		o.refundDue += c.OrderCancelled.RefundDueMicros
+		o.due.cancellation += c.OrderCancelled.RefundDueMicros
 		e.Reason = c.OrderCancelled.Reason
 		o.endLines(func(l *Line) { l.Cancelled = l.Quantity - l.Shipped })
 	case *eventv1.OrderEvent_OrderExpired:
 		o.voided += c.OrderExpired.VoidedMicros
-		o.refundDue += c.OrderExpired.RefundDueMicros
+		o.due.cancellation += c.OrderExpired.RefundDueMicros
 		o.endLines(func(*Line) {}) // nothing is cancelled: an order that is reopened wants the same lines
 	case *eventv1.OrderEvent_LinesShipped:
 		e.Lines = o.ship(c.LinesShipped.Lines)
 		e.FulfilmentID, e.Reference = c.LinesShipped.FulfilmentId, c.LinesShipped.TrackingReference
+		e.Reason = c.LinesShipped.UncoveredReason
 	case *eventv1.OrderEvent_ShipmentReconciled:
 		e.Lines = o.ship(c.ShipmentReconciled.Lines)
 		e.FulfilmentID = c.ShipmentReconciled.FulfilmentId
@@ -83,7 +84,7 @@ func (o *Order) apply(ev *eventv1.OrderEvent) {
 	case *eventv1.OrderEvent_OrderHeld:
 		e.Reason = c.OrderHeld.Reason
 	case *eventv1.OrderEvent_OrderResumed:
-		if !c.OrderResumed.Confirmed {
+		if !c.OrderResumed.Confirmed || c.OrderResumed.PaymentDeadlineMicros > 0 {
 			o.setDeadline(c.OrderResumed.PaymentDeadlineMicros)
 		}
 	case *eventv1.OrderEvent_FulfilmentCreated:

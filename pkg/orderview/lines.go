@@ -84,7 +84,7 @@ func (o *Order) cancelLines(c *eventv1.LinesCancelled) []LineQuantity {
 	}
 	o.setTotals(c.SubtotalMicros, c.TotalMicros)
 	o.voided += c.VoidedMicros
-	o.refundDue += c.RefundDueMicros
+	o.due.cancellation += c.RefundDueMicros
 	o.clearPaymentDue()
 	if o.unshipped() == 0 {
 		o.Status = statusCompleted
@@ -94,6 +94,7 @@ func (o *Order) cancelLines(c *eventv1.LinesCancelled) []LineQuantity {
 
 // endLines ends what has not shipped, when the order ends: nothing is backordered any more.
 func (o *Order) endLines(end func(*Line)) {
+	o.underpaid = false // nobody waits for it any more
 	for i := range o.Lines {
 		o.Lines[i].Backordered = 0
 		end(&o.Lines[i])

@@ -79,7 +79,7 @@ var changes = []struct {
 		return schematest.OrderEvent(again)
 	}},
 	{"", func() *eventv1.OrderEvent {
-		return schematest.OrderEvent(&eventv1.PaymentCaptured{AmountMicros: 1})
+		return schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 1})
 	}},
 }
 

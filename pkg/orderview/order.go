@@ -27,7 +27,10 @@ type Order struct {
 	Voided           string       `json:"voided"`
 	Refunded         string       `json:"refunded"`
 	RefundDue        string       `json:"refund_due"`
+	RefundDueFor     *DueFor      `json:"refund_due_for,omitempty"`
+	Goodwill         string       `json:"goodwill,omitempty"`
 	PaymentDue       string       `json:"payment_due,omitempty"`
+	Unmatched        []Unmatched  `json:"unmatched,omitempty"`
 	PaymentDeadline  string       `json:"payment_deadline,omitempty"`
 	Allocation       *Allocation  `json:"allocation,omitempty"`
 	Lines            []Line       `json:"lines"`
@@ -37,12 +40,13 @@ type Order struct {
 	Timeline         []Entry      `json:"timeline"`
 
 	// What the fold needs beside what is shown; amounts in micro-units.
-	totalMicros, authorized, captured, voided, refunded, refundDue int64
+	totalMicros, authorized, captured, voided, refunded, goodwill int64
+	due                                                           due
 	// returned is the price of all goods that came back, not rounded.
 	returned      int64
 	paymentFailed bool
-	// costsMore is set by an amendment that raises the total, until the whole order is authorized.
-	costsMore bool
+	// underpaid is set when more is due than is authorized, by an amendment or a loss of money, until it is authorized.
+	underpaid bool
 }
 
 // Allocation says where the order's goods come from.

@@ -16,26 +16,41 @@ func (o *Order) applyPayment(ev *eventv1.OrderEvent, e *Entry) {
 		o.setDeadline(c.PaymentStarted.PaymentDeadlineMicros)
 	case *eventv1.OrderEvent_OrderReopened:
 		o.setDeadline(c.OrderReopened.PaymentDeadlineMicros)
-	case *eventv1.OrderEvent_PaymentAuthorized:
-		amount, e.Reference = c.PaymentAuthorized.AmountMicros, c.PaymentAuthorized.Reference
-		o.authorized += amount
+	case *eventv1.OrderEvent_PaymentAuthorizedV2:
+		p := c.PaymentAuthorizedV2
+		amount, e.Reference = p.AmountMicros, p.Reference
+		o.authorized += amount - p.MatchedMicros
+		o.voided += p.VoidedMicros
+		o.match("capture", p.Reference, p.MatchedMicros)
+		o.match("void", p.Reference, p.VoidedMicros)
 		o.paymentFailed = false
 		o.clearPaymentDue()
-	case *eventv1.OrderEvent_PaymentCaptured:
-		amount, e.Reference = c.PaymentCaptured.AmountMicros, c.PaymentCaptured.Reference
+	case *eventv1.OrderEvent_PaymentCapturedV2:
+		p := c.PaymentCapturedV2
+		amount, e.Reference = p.AmountMicros, p.Reference
 		o.captured += amount
-		o.voided -= c.PaymentCaptured.UnvoidedMicros
-		o.refundDue += c.PaymentCaptured.RefundDueMicros
+		o.authorized += p.UnmatchedMicros
+		o.voided -= p.UnvoidedMicros
+		o.due.overpayment += p.RefundDueMicros
+		o.keepUnmatched("capture", p.Reference, p.UnmatchedMicros)
 		o.clearPaymentDue()
-	case *eventv1.OrderEvent_PaymentVoided:
-		amount, e.Reference = c.PaymentVoided.AmountMicros, c.PaymentVoided.Reference
-		e.Reason = c.PaymentVoided.Reason
-		o.voided += amount
-	case *eventv1.OrderEvent_PaymentRefunded:
-		amount, e.Reference = c.PaymentRefunded.AmountMicros, c.PaymentRefunded.Reference
-		e.Reason = c.PaymentRefunded.Reason
-		o.refunded += amount
-		o.refundDue = max(0, o.refundDue-amount)
+	case *eventv1.OrderEvent_PaymentVoidedV2:
+		p := c.PaymentVoidedV2
+		amount, e.Reference, e.Reason = p.AmountMicros+p.UnmatchedMicros, p.Reference, p.Reason
+		o.voided += p.AmountMicros
+		o.keepUnmatched("void", p.Reference, p.UnmatchedMicros)
+	case *eventv1.OrderEvent_PaymentRefundedV2:
+		p := c.PaymentRefundedV2
+		amount, e.Reference, e.Reason = p.AmountMicros+p.UnmatchedMicros, p.Reference, p.Reason
+		o.refunded += p.AmountMicros
+		o.goodwill += p.GoodwillMicros
+		o.due.pay(p.AmountMicros - p.GoodwillMicros)
+		o.keepUnmatched("refund", p.Reference, p.UnmatchedMicros)
+		o.match("refund", p.Reference, p.MatchedMicros)
+	case *eventv1.OrderEvent_CoverLost:
+		amount = c.CoverLost.PaymentDueMicros
+		o.underpaid = true
+		o.setDeadline(c.CoverLost.PaymentDeadlineMicros)
 	case *eventv1.OrderEvent_PaymentFailed:
 		e.Reference, e.Reason = c.PaymentFailed.Reference, c.PaymentFailed.Reason
 		o.paymentFailed = true
@@ -58,8 +73,8 @@ func (o *Order) setTotals(subtotal, total int64) {
 	o.Subtotal, o.Total = o.amount(subtotal), o.amount(total)
 }
 
-// owed is the order's total without the price of the goods that came back. The price of all of them together is
-// rounded once.
+// owed is the order's total without goodwill and the price of the goods that came back. The price of all of them
+// together is rounded once.
 func (o *Order) owed() int64 {
 	returned := o.returned
 	if c, ok := money.Lookup(o.Currency); ok {
@@ -67,16 +82,16 @@ func (o *Order) owed() int64 {
 			returned = rounded
 		}
 	}
-	return max(0, o.totalMicros-returned)
+	return max(0, o.totalMicros-returned-o.goodwill)
 }
 
 // uncovered is what of the owed amount is neither captured nor authorized.
 func (o *Order) uncovered() int64 {
-	return max(0, o.owed()-(o.authorized-o.voided)+o.refunded+o.refundDue)
+	return max(0, o.owed()-(o.authorized-o.voided)+o.refunded+o.due.sum())
 }
 
-// clearPaymentDue ends that a payment is due for an amendment, once the whole order is covered.
-func (o *Order) clearPaymentDue() { o.costsMore = o.costsMore && o.uncovered() > 0 }
+// clearPaymentDue ends that a payment is due, once the whole order is covered.
+func (o *Order) clearPaymentDue() { o.underpaid = o.underpaid && o.uncovered() > 0 }
 
 func (o *Order) paymentStatus() string {
 	authorized := o.authorized - o.voided
@@ -93,6 +108,8 @@ func (o *Order) paymentStatus() string {
 		return "voided"
 	case authorized > 0 && authorized >= o.owed():
 		return "authorized"
+	case o.totalMicros == 0:
+		return "not_required"
 	case o.paymentFailed:
 		return "failed"
 	}

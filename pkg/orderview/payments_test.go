@@ -2,6 +2,7 @@ package orderview_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
@@ -27,19 +28,19 @@ func TestAnOrderTellsItsPayments(t *testing.T) {
 		{schematest.OrderEvent(&eventv1.PaymentFailed{Reference: "pi", Reason: "declined"}),
 			"reserved", "failed", "", "2023-11-14T22:14:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderExpired{}), "expired", "failed", "", "2023-11-14T22:14:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentAuthorized{AmountMicros: 7_650_000, Reference: "pj"}),
+		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 7_650_000, Reference: "pj"}),
 			"expired", "authorized", "7.65", "2023-11-14T22:14:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderReopened{PaymentDeadlineMicros: 1_700_000_120_000_000}),
 			"placed", "authorized", "", "2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderReserved{}), "reserved", "authorized", "", "2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderConfirmed{}), "confirmed", "authorized", "", "2023-11-14T22:15:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentCaptured{AmountMicros: 5_000_000}),
+		{schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 5_000_000}),
 			"confirmed", "partially_captured", "5.00", "2023-11-14T22:15:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentRefunded{AmountMicros: 1_000_000, Reason: "late"}),
+		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 1_000_000, Reason: "late"}),
 			"confirmed", "partially_refunded", "1.00", "2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderCancelled{VoidedMicros: 2_650_000, RefundDueMicros: 4_000_000}),
 			"cancelled", "partially_refunded", "", "2023-11-14T22:15:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentRefunded{AmountMicros: 4_000_000}),
+		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 4_000_000}),
 			"cancelled", "refunded", "4.00", "2023-11-14T22:15:20Z"},
 	}
 	for i, step := range steps {
@@ -68,4 +69,66 @@ func TestAnOrderTellsItsPayments(t *testing.T) {
 			t.Errorf("cancelled with %s due and %s voided", o.RefundDue, o.Voided)
 		}
 	}
+}
+
+// What is due is told by cause, goodwill apart, and so is what a confirmed order lacks.
+func TestAnOrderTellsWhatIsDue(t *testing.T) {
+	f := newFixture(t)
+	s, _ := f.open(t.TempDir())
+	lines := []*eventv1.OrderLine{{Sku: "A", Quantity: 4, UnitPriceMicros: 2_500_000}}
+	for i, step := range []struct {
+		event *eventv1.OrderEvent
+		want  string // amounts that are due, and the deadline
+	}{
+		{schematest.OrderEvent(&eventv1.OrderPlaced{
+			CustomerId: "c", Currency: "GBP", Lines: lines, SubtotalMicros: 10_000_000, TotalMicros: 10_000_000}), ""},
+		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 10_000_000}), ""},
+		{schematest.OrderEvent(&eventv1.OrderConfirmed{}), ""},
+		{schematest.OrderEvent(&eventv1.PaymentVoidedV2{AmountMicros: 4_000_000}), ""},
+		{schematest.OrderEvent(&eventv1.CoverLost{PaymentDueMicros: 4_000_000, PaymentDeadlineMicros: 1_700_000_000_000_000}),
+			"payment 4.00, until 2023-11-14T22:13:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 4_000_000}), "until 2023-11-14T22:13:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 10_000_000, RefundDueMicros: 1_000_000}),
+			"overpayment 1.00, until 2023-11-14T22:13:20Z"},
+		{schematest.OrderEvent(&eventv1.LinesCancelled{
+			Lines: lines[:1], SubtotalMicros: 7_500_000, TotalMicros: 7_500_000, RefundDueMicros: 2_500_000}),
+			"overpayment 1.00, cancellation 2.50, until 2023-11-14T22:13:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 500_000, GoodwillMicros: 500_000}),
+			"overpayment 1.00, cancellation 2.50, goodwill 0.50, until 2023-11-14T22:13:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 2_000_000}),
+			"cancellation 1.50, goodwill 0.50, until 2023-11-14T22:13:20Z"},
+	} {
+		f.append("o-1", uint64(i+1), step.event)
+		if err := s.WaitFor(f.Ctx, f.position()); err != nil {
+			t.Fatal(err)
+		}
+		body, _, _, err := s.Order("o-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var o orderview.Order
+		if err := json.Unmarshal(body, &o); err != nil {
+			t.Fatal(err)
+		}
+		if got := dueOf(&o); got != step.want {
+			t.Errorf("after %s: %q is due, want %q", o.Timeline[i].Type, got, step.want)
+		}
+	}
+}
+
+func dueOf(o *orderview.Order) string {
+	due := orderview.DueFor{}
+	if o.RefundDueFor != nil {
+		due = *o.RefundDueFor
+	}
+	var parts []string
+	for _, part := range [][2]string{
+		{"payment ", o.PaymentDue}, {"overpayment ", due.Overpayment}, {"cancellation ", due.Cancellation},
+		{"amendment ", due.Amendment}, {"return ", due.Return}, {"goodwill ", o.Goodwill}, {"until ", o.PaymentDeadline},
+	} {
+		if part[1] != "" {
+			parts = append(parts, part[0]+part[1])
+		}
+	}
+	return strings.Join(parts, ", ")
 }

@@ -17,8 +17,14 @@ func render(events []*eventv1.OrderEvent) (jsonBody []byte, version uint64, err 
 	}
 	o.PaymentStatus, o.FulfilmentStatus, o.ReturnStatus = o.paymentStatus(), o.fulfilmentStatus(), o.returnStatus()
 	o.Authorized, o.Captured, o.Voided = o.amount(o.authorized), o.amount(o.captured), o.amount(o.voided)
-	o.Refunded, o.RefundDue = o.amount(o.refunded), o.amount(o.refundDue)
-	if missing := o.uncovered(); o.costsMore && missing > 0 {
+	o.Refunded, o.RefundDue, o.RefundDueFor = o.amount(o.refunded), o.amount(o.due.sum()), o.dueFor()
+	for i := range o.Unmatched {
+		o.Unmatched[i].Amount = o.amount(o.Unmatched[i].micros)
+	}
+	if o.goodwill > 0 {
+		o.Goodwill = o.amount(o.goodwill)
+	}
+	if missing := o.uncovered(); o.underpaid && missing > 0 {
 		o.PaymentDue = o.amount(missing)
 	}
 	b, err := json.Marshal(&o)

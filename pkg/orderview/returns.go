@@ -18,7 +18,7 @@ func (o *Order) applyReturn(ev *eventv1.OrderEvent, e *Entry) {
 		e.ReturnID = c.ReturnReceivedV2.ReturnId
 		r := o.returnWith(e.ReturnID)
 		o.receiveReturn(r, c.ReturnReceivedV2.Lines, e)
-		o.refundDue += c.ReturnReceivedV2.RefundDueMicros
+		o.due.returned += c.ReturnReceivedV2.RefundDueMicros
 		o.voided += c.ReturnReceivedV2.VoidedMicros
 		o.clearPaymentDue()
 		r.setStatus()

@@ -15,6 +15,7 @@ const (
 	InvalidReason        = "invalid_reason"
 	InvalidLocation      = "invalid_location"
 	InvalidAction        = "invalid_action"
+	InvalidPurpose       = "invalid_purpose"
 	InvalidLine          = "invalid_line"
 	UnknownCommand       = "unknown_command"
 	KeyRequired          = "idempotency_key_required"

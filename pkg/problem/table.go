@@ -61,6 +61,18 @@ var rows = []Row{
 		Remedy: fixRequest,
 	},
 	{
+		Code: InvalidPurpose, Status: http.StatusBadRequest,
+		Title:  "The purpose is not known",
+		Cause:  "The `purpose` of a refund is not `goodwill`.",
+		Remedy: fixRequest,
+	},
+	{
+		Code: "invalid_uncovered_reason", Status: http.StatusBadRequest,
+		Title:  "The reason for a shipment without cover is not valid",
+		Cause:  "The `uncovered_reason` is longer than 255 characters, or holds control characters.",
+		Remedy: fixRequest,
+	},
+	{
 		Code: InvalidLine, Status: http.StatusBadRequest,
 		Title: "The line does not fit its command",
 		Cause: "A line of bulk names an order for a command on stock, a SKU for one on orders, or an order for one " +
@@ -540,9 +552,11 @@ var rows = []Row{
 	},
 	{
 		Code: "payment_required", Status: http.StatusConflict,
-		Title:  "A payment is required first",
-		Cause:  "The order is prepaid, and its total is not authorized yet, or not any more since an amendment.",
-		Remedy: "Authorize the rest; the order is then confirmed by itself, or may ship.",
+		Title: "A payment is required first",
+		Cause: "The order is prepaid, and its total is not authorized yet, or not any more since an amendment, a void or " +
+			"a refund.",
+		Remedy: "Authorize the rest; the order is then confirmed by itself, or may ship. To ship without, give an " +
+			"`uncovered_reason`.",
 	},
 	{
 		Code: "over_authorization", Status: http.StatusConflict,
@@ -553,14 +567,15 @@ var rows = []Row{
 	{
 		Code: "over_capture", Status: http.StatusConflict,
 		Title:  "More than was authorized would be captured",
-		Cause:  "More than what was ever authorized and is not captured would be captured.",
-		Remedy: "Record the authorization first, or send the amount that the provider took.",
+		Cause:  "More than what was ever authorized and is not captured would be captured, and the capture has no reference.",
+		Remedy: "Send the provider's `reference`: the capture is kept, and the authorization may follow. Or send less.",
 	},
 	{
 		Code: "over_void", Status: http.StatusConflict,
 		Title:  "More than is authorized would be voided",
-		Cause:  "More than what is authorized and neither captured nor voided would be voided.",
-		Remedy: "Void less, or send no amount to void all.",
+		Cause: "More than what is authorized and neither captured nor voided would be voided, and the void has no " +
+			"reference.",
+		Remedy: "Void less, or send no amount to void all. With the provider's `reference` the void waits for its authorization.",
 	},
 	{
 		Code: "nothing_to_void", Status: http.StatusConflict,
@@ -571,8 +586,8 @@ var rows = []Row{
 	{
 		Code: "over_refund", Status: http.StatusConflict,
 		Title:  "More than is captured would be refunded",
-		Cause:  "More than what is captured and not refunded would be refunded.",
-		Remedy: "Refund less, or send no amount to refund all.",
+		Cause:  "More than what is captured and not refunded would be refunded, and the refund has no reference.",
+		Remedy: "Refund less, or send no amount to refund all. With the provider's `reference` the refund waits for its capture.",
 	},
 	{
 		Code: "nothing_to_refund", Status: http.StatusConflict,
@@ -653,13 +668,6 @@ var rows = []Row{
 		Title:  "There is nothing left to ship",
 		Cause:  "Everything has shipped, or is in a fulfilment.",
 		Remedy: readAgain,
-	},
-	{
-		Code: "nothing_to_capture", Status: http.StatusConflict,
-		Title: "There is nothing to capture",
-		Cause: "A shipment should capture its payment, and the prepaid order is not paid and has nothing authorized " +
-			"any more.",
-		Remedy: "Authorize the payment again, or ship without `capture`.",
 	},
 	{
 		Code: "over_shipment", Status: http.StatusConflict,

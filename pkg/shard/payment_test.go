@@ -115,3 +115,47 @@ func TestDeadlinesThatNoLongerMatterAreForgotten(t *testing.T) {
 		stockOf(t, n, "A")
 	}
 }
+
+// An order that loses its money after it was confirmed does not ship, and gives its stock back at its deadline: all of
+// it, or what has not shipped. It is so after a restart, too.
+func TestLostCoverGivesTheStockBack(t *testing.T) {
+	for _, shards := range []int32{1, 4} {
+		t.Run(fmt.Sprintf("shards=%d", shards), func(t *testing.T) {
+			p := newPlatform(t, shards)
+			n := p.start(t.TempDir(), shard.Hooks{})
+			stock(t, n, "A", 10)
+			almostOver := time.Now().Add(4*time.Second - command.DefaultPaymentWindow)
+			paid := func(key string) (orderID string) {
+				r := ok(t, doAt(t, n, almostOver, command.PlaceOrder, "", key,
+					`{"customer_id":"c","currency":"EUR","lines":[{"sku":"A","quantity":3,"unit_price":"1.00"}]}`))
+				ok(t, do(t, n, command.AuthorizePayment, r.Order.ID, "p", `{"amount":"3.00","reference":"pi"}`))
+				return r.Order.ID
+			}
+			whole, shipped := paid("k1"), paid("k2")
+			ok(t, do(t, n, command.ShipOrder, shipped, "s", `{"lines":[{"sku":"A","quantity":1}]}`))
+			for _, id := range []string{whole, shipped} {
+				r := ok(t, doAt(t, n, almostOver, command.VoidPayment, id, "v", `{}`))
+				if r.Order.Status != "confirmed" || r.Order.PaymentStatus != "voided" {
+					t.Fatalf("voided: %+v", r.Order)
+				}
+				if r := do(t, n, command.ShipOrder, id, "s2", `{}`); r.Code != order.CodePaymentRequired {
+					t.Errorf("shipped without cover: %+v", r)
+				}
+			}
+			p.stop(n)
+			n = p.start(t.TempDir(), shard.Hooks{})
+			eventually(t, func() string {
+				if s := stockOf(t, n, "A"); s.Total.Available != 9 || s.Total.Committed != 0 {
+					return fmt.Sprintf("available %d, committed %d", s.Total.Available, s.Total.Committed)
+				}
+				return ""
+			})
+			for id, status := range map[string]string{whole: "cancelled", shipped: "completed"} {
+				r := ok(t, do(t, n, command.FailPayment, id, "f", `{}`))
+				if r.Order.Status != status {
+					t.Errorf("at its deadline: %+v, want it %s", r.Order, status)
+				}
+			}
+		})
+	}
+}

@@ -87,10 +87,13 @@ func (c *checker) foldAmendedMoney(rec *eventlog.Record, o *order, e *eventv1.Or
 	o.paymentDue = missing > 0
 }
 
-// checkPaymentDue checks that an order with a payment due for an amendment neither packs nor ships (I10).
-func (c *checker) checkPaymentDue(rec *eventlog.Record, o *order, name string) {
+// checkPaymentDue checks that an order with a payment due neither packs nor ships (I10), unless there is a reason.
+func (c *checker) checkPaymentDue(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, name string) {
 	o.paymentDue = o.paymentDue && o.uncovered() > 0
-	if name == "fulfilment_created" || name == "lines_shipped" {
+	reason := ev.GetLinesShipped().GetUncoveredReason()
+	c.check(Money, reason == "" || !o.onAccount && o.uncovered() > 0,
+		"%s: shipped without cover, although the order is covered", at(rec))
+	if name == "fulfilment_created" || name == "lines_shipped" && reason == "" {
 		c.check(Money, !o.paymentDue, "%s: %s with %d of %d authorized", at(rec), name, o.authorized-o.voided, o.total)
 	}
 }

@@ -191,7 +191,8 @@ func (o *order) code(c *coder) {
 		c.text(&l.sku)
 		c.int64s(&l.ordered, &l.shipped, &l.backordered, &l.delivered, &l.returned, &l.damaged)
 	})
-	c.int64s(&o.subtotal, &o.total, &o.authorized, &o.captured, &o.voided, &o.refunded, &o.refundDue, &o.deadline)
+	c.int64s(&o.subtotal, &o.total, &o.authorized, &o.captured, &o.voided, &o.refunded, &o.refundDue, &o.deadline,
+		&o.goodwill, &o.earlyCaptured, &o.earlyVoided, &o.earlyRefunded)
 	c.flag(&o.onAccount)
 	c.text(&o.outcome)
 	dict(c, &o.fulfilments, func(id *string, f *fulfilment) {

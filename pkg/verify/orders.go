@@ -24,9 +24,11 @@ type order struct {
 	subtotal, total      int64
 	authorized, captured int64
 	voided, refunded     int64
-	refundDue            int64
-	deadline             int64
-	onAccount            bool
+	refundDue, goodwill  int64
+	// What was told before what it follows from, and waits (I10).
+	earlyCaptured, earlyVoided, earlyRefunded int64
+	deadline                                  int64
+	onAccount                                 bool
 	// outcome is what stock answered first: reserved or rejected. The client was told that.
 	outcome     string
 	fulfilments map[string]fulfilment // by ID
@@ -37,7 +39,7 @@ type order struct {
 	currency string
 	rule     *eventv1.AllocationRule
 	// amending are the lines of an amendment that stock has not answered. paymentDue says that an amendment raised the
-	// total, and that not all of it is authorized.
+	// total, or cover was lost, and that not all is authorized.
 	amending   []*eventv1.AmendedLine
 	paymentDue bool
 	// statusBeforeHold is the status of an order on hold before it was put on hold.
@@ -98,7 +100,7 @@ func (c *checker) foldOrder(rec *eventlog.Record) {
 	if slices.Contains(changesWanted, name) {
 		o.wantedVersion, o.settled = max(o.version, o.wantedVersion+1), false
 	}
-	c.checkPaymentDue(rec, o, name)
+	c.checkPaymentDue(rec, o, &ev, name)
 	c.foldOrderChange(rec, o, &ev)
 }
 
@@ -172,10 +174,11 @@ func (c *checker) foldLaterChange(rec *eventlog.Record, o *order, ev *eventv1.Or
 		c.check(Transitions, r.Confirmed == (o.statusBeforeHold == "confirmed"),
 			"%s: resumed as confirmed: %t, it was %s", at(rec), r.Confirmed, o.statusBeforeHold)
 		o.status, o.statusBeforeHold = o.statusBeforeHold, ""
-		if !r.Confirmed {
+		if !r.Confirmed || r.PaymentDeadlineMicros > 0 {
 			o.deadline = r.PaymentDeadlineMicros
 		}
 	case *eventv1.OrderEvent_LinesCancelled:
+		c.checkCancelledByTimer(rec, o, ev)
 		c.foldLinesCancelled(rec, o, ch.LinesCancelled)
 	case *eventv1.OrderEvent_LinesShipped, *eventv1.OrderEvent_ShipmentReconciled, *eventv1.OrderEvent_LinesDelivered,
 		*eventv1.OrderEvent_FulfilmentCreated, *eventv1.OrderEvent_FulfilmentCancelled:

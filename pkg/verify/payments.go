@@ -15,6 +15,7 @@ func (c *checker) foldPayment(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		c.check(Money, o.onAccount || o.uncovered() == 0,
 			"%s: confirmed with %d of %d authorized", at(rec), o.authorized-o.voided, o.total)
 	case *eventv1.OrderEvent_PaymentStarted:
+		c.check(Transitions, o.status != "confirmed" || o.paymentDue, "%s: nothing is due", at(rec))
 		c.check(Transitions, !o.onAccount && ch.PaymentStarted.PaymentDeadlineMicros >= o.deadline,
 			"%s: the deadline goes from %d to %d", at(rec), o.deadline, ch.PaymentStarted.PaymentDeadlineMicros)
 		o.deadline = ch.PaymentStarted.PaymentDeadlineMicros
@@ -24,6 +25,7 @@ func (c *checker) foldPayment(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 			"%s: reopened with %d of %d authorized", at(rec), o.authorized-o.voided, o.total)
 	case *eventv1.OrderEvent_OrderCancelled:
 		o.status = "cancelled"
+		c.checkCancelledByTimer(rec, o, ev)
 		c.foldMoneyBack(rec, o, "cancelled", ch.OrderCancelled.VoidedMicros, ch.OrderCancelled.RefundDueMicros)
 		for _, l := range o.lines {
 			c.check(Transitions, l.shipped == 0, "%s: cancelled after %d of %s had shipped", at(rec), l.shipped, l.sku)
@@ -41,30 +43,81 @@ func (c *checker) foldPayment(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 // foldAmount folds events that move money.
 func (c *checker) foldAmount(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
 	switch ch := ev.Change.(type) {
-	case *eventv1.OrderEvent_PaymentAuthorized:
-		o.authorized += ch.PaymentAuthorized.AmountMicros
-		c.check(Money, ch.PaymentAuthorized.AmountMicros > 0 && o.paid()+o.uncaptured() <= o.owed(),
-			"%s: %d are paid and authorized of %d", at(rec), o.paid()+o.uncaptured(), o.owed())
-	case *eventv1.OrderEvent_PaymentCaptured:
-		c.foldCapture(rec, o, ch.PaymentCaptured)
-	case *eventv1.OrderEvent_PaymentVoided:
-		o.voided += ch.PaymentVoided.AmountMicros
-		c.check(Money, ch.PaymentVoided.AmountMicros > 0 && o.uncaptured() >= 0,
-			"%s: voided %d, more than was held", at(rec), ch.PaymentVoided.AmountMicros)
-	case *eventv1.OrderEvent_PaymentRefunded:
-		o.refunded += ch.PaymentRefunded.AmountMicros
-		o.refundDue = max(0, o.refundDue-ch.PaymentRefunded.AmountMicros)
-		c.check(Money, ch.PaymentRefunded.AmountMicros > 0 && o.refunded <= o.captured,
-			"%s: refunded %d of %d captured", at(rec), o.refunded, o.captured)
+	case *eventv1.OrderEvent_PaymentAuthorizedV2:
+		c.foldAuthorization(rec, o, ch.PaymentAuthorizedV2)
+	case *eventv1.OrderEvent_PaymentCapturedV2:
+		c.foldCapture(rec, o, ch.PaymentCapturedV2)
+	case *eventv1.OrderEvent_PaymentVoidedV2:
+		p := ch.PaymentVoidedV2
+		o.voided += p.AmountMicros
+		o.earlyVoided += p.UnmatchedMicros
+		c.check(Money, p.AmountMicros+p.UnmatchedMicros > 0 && o.uncaptured() >= 0,
+			"%s: voided %d, more than was held", at(rec), p.AmountMicros)
+		c.check(Money, p.UnmatchedMicros == 0 || p.UnmatchedMicros > 0 && o.uncaptured() == 0,
+			"%s: %d voided before they were authorized, with %d held", at(rec), p.UnmatchedMicros, o.uncaptured())
+	case *eventv1.OrderEvent_PaymentRefundedV2:
+		c.foldRefund(rec, o, ch.PaymentRefundedV2)
+	case *eventv1.OrderEvent_CoverLost:
+		lost := ch.CoverLost
+		c.check(Money, !o.onAccount && lost.PaymentDueMicros > 0 && lost.PaymentDueMicros == o.uncovered(),
+			"%s: %d are said to be due, it should be %d", at(rec), lost.PaymentDueMicros, o.uncovered())
+		c.check(Transitions, lost.PaymentDeadlineMicros >= o.deadline,
+			"%s: the deadline goes from %d to %d", at(rec), o.deadline, lost.PaymentDeadlineMicros)
+		o.paymentDue, o.deadline = true, lost.PaymentDeadlineMicros
 	}
+}
+
+// foldRefund folds money that went back. What is no goodwill is first of what is due.
+func (c *checker) foldRefund(rec *eventlog.Record, o *order, p *eventv1.PaymentRefundedV2) {
+	present := min(p.AmountMicros, o.paid())
+	o.refunded += p.AmountMicros
+	o.goodwill += p.GoodwillMicros
+	o.earlyRefunded += p.UnmatchedMicros - p.MatchedMicros
+	c.check(Money, p.AmountMicros+p.UnmatchedMicros > 0 && o.refunded <= o.captured,
+		"%s: refunded %d of %d captured", at(rec), o.refunded, o.captured)
+	c.check(Money, p.UnmatchedMicros == 0 || p.UnmatchedMicros > 0 && o.refunded == o.captured,
+		"%s: %d refunded before they were captured, with %d of %d refunded",
+		at(rec), p.UnmatchedMicros, o.refunded, o.captured)
+	c.check(Money, p.MatchedMicros >= 0 && p.MatchedMicros <= p.AmountMicros && o.earlyRefunded >= 0,
+		"%s: %d of %d had been refunded before, which is more than was told", at(rec), p.MatchedMicros, p.AmountMicros)
+	c.check(Money, p.GoodwillMicros >= 0 && (p.GoodwillMicros <= max(0, p.AmountMicros-o.refundDue) ||
+		p.GoodwillMicros == present),
+		"%s: %d of %d refunded are goodwill, with %d due", at(rec), p.GoodwillMicros, p.AmountMicros, o.refundDue)
+	o.refundDue = max(0, o.refundDue-(p.AmountMicros-p.GoodwillMicros))
+}
+
+// checkCancelledByTimer checks what a deadline has cancelled: an order that had lost its cover.
+func (c *checker) checkCancelledByTimer(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
+	c.check(Transitions, ev.Meta.Cause != eventv1.Cause_CAUSE_TIMER ||
+		o.paymentDue && o.deadline > 0 && ev.Meta.RecordedAtMicros >= o.deadline,
+		"%s: cancelled at %d, its deadline is %d", at(rec), ev.Meta.RecordedAtMicros, o.deadline)
+}
+
+// foldAuthorization folds money that a provider keeps for the order. What was captured before is authorized already,
+// and what was voided before is voided.
+func (c *checker) foldAuthorization(rec *eventlog.Record, o *order, p *eventv1.PaymentAuthorizedV2) {
+	o.authorized += p.AmountMicros - p.MatchedMicros
+	o.voided += p.VoidedMicros
+	o.earlyCaptured -= p.MatchedMicros
+	o.earlyVoided -= p.VoidedMicros
+	c.check(Money, p.AmountMicros > 0 && o.paid()+o.uncaptured() <= o.owed(),
+		"%s: %d are paid and authorized of %d", at(rec), o.paid()+o.uncaptured(), o.owed())
+	c.check(Money, p.MatchedMicros >= 0 && p.VoidedMicros >= 0 && p.MatchedMicros+p.VoidedMicros <= p.AmountMicros &&
+		o.earlyCaptured >= 0 && o.earlyVoided >= 0,
+		"%s: of %d authorized, %d had been captured and %d voided, which is more than was told",
+		at(rec), p.AmountMicros, p.MatchedMicros, p.VoidedMicros)
 }
 
 // foldCapture folds money that a provider has captured. It may capture what was voided before, which is then voided no
 // more, and what nobody has to pay, which is due for refund.
-func (c *checker) foldCapture(rec *eventlog.Record, o *order, p *eventv1.PaymentCaptured) {
-	c.check(Money, p.UnvoidedMicros == max(0, p.AmountMicros-o.uncaptured()),
-		"%s: captured %d with %d held, %d are said to have been voided",
-		at(rec), p.AmountMicros, o.uncaptured(), p.UnvoidedMicros)
+func (c *checker) foldCapture(rec *eventlog.Record, o *order, p *eventv1.PaymentCapturedV2) {
+	beyond := max(0, p.AmountMicros-o.uncaptured())
+	early := max(0, beyond-o.voided)
+	c.check(Money, p.UnvoidedMicros == beyond-early && p.UnmatchedMicros == early,
+		"%s: captured %d with %d held and %d voided, %d are said to have been voided, and %d not authorized",
+		at(rec), p.AmountMicros, o.uncaptured(), o.voided, p.UnvoidedMicros, p.UnmatchedMicros)
+	o.authorized += p.UnmatchedMicros
+	o.earlyCaptured += p.UnmatchedMicros
 	o.captured += p.AmountMicros
 	o.voided -= p.UnvoidedMicros
 	c.check(Money, p.AmountMicros > 0 && o.uncaptured() >= 0 && o.voided >= 0,

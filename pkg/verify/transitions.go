@@ -29,12 +29,13 @@ var statusesBefore = map[string][]string{
 	"order_backorder_filled": activeOrOnHold,
 	"reservation_settled":    anyStatus,
 
-	"payment_started":    unconfirmedStatuses,
+	"payment_started":    {"placed", "reserved", "confirmed"},
 	"payment_authorized": anyStatus,
 	"payment_captured":   anyStatus,
 	"payment_voided":     anyStatus,
 	"payment_refunded":   anyStatus,
 	"payment_failed":     anyStatus,
+	"cover_lost":         {"confirmed", "on_hold"},
 
 	"order_confirmed": {"reserved"},
 	"order_held":      activeStatuses,

@@ -11,7 +11,7 @@ var orderViolations = []violation{
 	{"lines that do not make the subtotal", verify.Money, "", func(s *story) { s.placed().SubtotalMicros++ }},
 	{"a total rounded the wrong way", verify.Money, "", func(s *story) { s.placed().TotalMicros = 5_120_000 }},
 	{"more captured than authorized", verify.Money, "", func(s *story) {
-		s.addOrder("o-1", 6, "c", schematest.OrderEvent(&eventv1.PaymentCaptured{AmountMicros: 6_000_000}))
+		s.addOrder("o-1", 6, "c", schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 6_000_000}))
 	}},
 	{"shipped before it was confirmed", verify.Transitions, "", func(s *story) {
 		s.orders[3], s.orders[4] = s.orders[4], s.orders[3]
@@ -53,14 +53,14 @@ var orderViolations = []violation{
 		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.LinesDelivered{FulfilmentId: "g", Lines: one}))
 	}},
 	{"more voided than was held", verify.Money, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoided{AmountMicros: 5_110_001}))
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV2{AmountMicros: 5_110_001}))
 	}},
 	{"more refunded than was captured", verify.Money, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentRefunded{AmountMicros: 1}))
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 1}))
 	}},
 	{"captured after it was voided", verify.Money, "", func(s *story) {
-		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoided{AmountMicros: 5_110_000}))
-		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCaptured{AmountMicros: 1}))
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentVoidedV2{AmountMicros: 5_110_000}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 1}))
 	}},
 	{"reopened without its money", verify.Money, "", func(s *story) {
 		s.orders = s.orders[:2]
@@ -74,7 +74,7 @@ var orderViolations = []violation{
 		s.addOrder("o-1", 3, "", schematest.OrderEvent(&eventv1.PaymentStarted{PaymentDeadlineMicros: 9}))
 	}},
 	{"confirmed without its money", verify.Money, "", func(s *story) {
-		s.orders[2].Change.(*eventv1.OrderEvent_PaymentAuthorized).PaymentAuthorized.AmountMicros = 1
+		s.orders[2].Change.(*eventv1.OrderEvent_PaymentAuthorizedV2).PaymentAuthorizedV2.AmountMicros = 1
 	}},
 	{"cancelled after it shipped", verify.Transitions, "", func(s *story) {
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.OrderCancelled{VoidedMicros: 5_110_000}))

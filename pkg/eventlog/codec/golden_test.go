@@ -131,17 +131,30 @@ func TestGoldenPrincipals(t *testing.T) {
 
 // version is the version of a change that is written.
 func version(name string) string {
-	if v, ok := map[string]string{"return_received": "v2"}[name]; ok {
-		return v
+	switch name {
+	case "return_received", "payment_authorized", "payment_captured", "payment_voided", "payment_refunded":
+		return "v2"
 	}
 	return "v1"
 }
 
+// oldVersions are the golden files of versions that are no longer written, and what they are read as.
+var oldVersions = map[string]order.Event{
+	"return_received.v1":    olderOrderSamples["return_received"][0],
+	"payment_authorized.v1": order.PaymentAuthorized{AmountMicros: 28_050_000, Reference: "auth 1"},
+	"payment_captured.v1":   order.PaymentCaptured{AmountMicros: 8_050_000, Reference: "cap 1"},
+	"payment_captured-2.v1": order.PaymentCaptured{
+		AmountMicros: 8_050_000, Reference: "cap 1", UnvoidedMicros: 3_050_000, RefundDueMicros: 2_050_000,
+	},
+	"payment_voided.v1": order.PaymentVoided{
+		AmountMicros: 20_000_000, Reference: "void 1", Reason: "smaller order",
+	},
+	"payment_refunded.v1": order.PaymentRefunded{AmountMicros: 8_050_000, Reference: "refund 1", Reason: "broken"},
+}
+
 // A version that is no longer written is read for ever, as the newest version.
 func TestOldVersionsAreReadAsTheNewest(t *testing.T) {
-	for file, want := range map[string]order.Event{
-		"return_received.v1": olderOrderSamples["return_received"][0],
-	} {
+	for file, want := range oldVersions {
 		text, err := os.ReadFile(filepath.Join("testdata", file+".golden"))
 		if err != nil {
 			t.Fatal(err)
@@ -217,7 +230,7 @@ func TestEveryChangeHasASample(t *testing.T) {
 	check(&eventv1.InventoryEvent{}, func(name string) bool { return inventorySamples[name] != nil },
 		len(inventorySamples))
 	files, err := filepath.Glob("testdata/*.golden")
-	samples := len(orderSamples) + len(inventorySamples) + versions
+	samples := len(orderSamples) + len(inventorySamples) + len(oldVersions)
 	for _, older := range olderOrderSamples {
 		samples += len(older)
 	}
@@ -225,7 +238,7 @@ func TestEveryChangeHasASample(t *testing.T) {
 		samples += len(older)
 	}
 	samples += 2 // of TestGoldenPrincipals
-	if err != nil || len(files) != samples {
+	if err != nil || len(files) != samples || len(oldVersions) < versions {
 		t.Errorf("%d golden files, %v", len(files), err)
 	}
 }

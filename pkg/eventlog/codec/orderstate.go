@@ -23,6 +23,7 @@ func EncodeOrder(dst []byte, o *order.Order) ([]byte, error) {
 		Allocation: ToOrderRule(o.Allocation),
 		Amendment:  toAmendment(o.Amendment), DeclinedAmendments: o.DeclinedAmendments, AskedSkus: o.SKUsToRelease,
 		Amendments: o.Amendments, PaymentDue: o.PaymentDue, ReturnedTo: toReturnedTo(o.ReturnedTo),
+		GoodwillMicros: o.GoodwillMicros, CoverLost: o.CoverLost, Unmatched: toPayments(o.Unmatched),
 	})
 }
 
@@ -48,6 +49,7 @@ func DecodeOrderState(value []byte) (order.Order, error) {
 		Allocation: fromOrderRule(p.Allocation),
 		Amendment:  fromAmendment(p.Amendment), DeclinedAmendments: p.DeclinedAmendments, SKUsToRelease: p.AskedSkus,
 		Amendments: p.Amendments, PaymentDue: p.PaymentDue, ReturnedTo: fromReturnedTo(p.ReturnedTo),
+		GoodwillMicros: p.GoodwillMicros, CoverLost: p.CoverLost, Unmatched: fromPayments(p.Unmatched),
 	}
 	if err := readID((*[16]byte)(&o.PlacedEventID), p.PlacedEventId, "order.placed_event_id", false); err != nil {
 		return order.Order{}, err

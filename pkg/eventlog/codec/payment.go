@@ -13,23 +13,33 @@ func setPayment(e *eventv1.OrderEvent, ev order.Event) string {
 			PaymentStarted: &eventv1.PaymentStarted{Reference: c.Reference, PaymentDeadlineMicros: c.PaymentDeadlineMicros}}
 		return "holdfast.payment_started.v1"
 	case order.PaymentAuthorized:
-		e.Change = &eventv1.OrderEvent_PaymentAuthorized{
-			PaymentAuthorized: &eventv1.PaymentAuthorized{AmountMicros: c.AmountMicros, Reference: c.Reference}}
-		return "holdfast.payment_authorized.v1"
-	case order.PaymentCaptured:
-		e.Change = &eventv1.OrderEvent_PaymentCaptured{PaymentCaptured: &eventv1.PaymentCaptured{
-			AmountMicros: c.AmountMicros, Reference: c.Reference, UnvoidedMicros: c.UnvoidedMicros,
-			RefundDueMicros: c.RefundDueMicros,
+		e.Change = &eventv1.OrderEvent_PaymentAuthorizedV2{PaymentAuthorizedV2: &eventv1.PaymentAuthorizedV2{
+			AmountMicros: c.AmountMicros, Reference: c.Reference, MatchedMicros: c.MatchedMicros,
+			VoidedMicros: c.VoidedMicros,
 		}}
-		return "holdfast.payment_captured.v1"
+		return "holdfast.payment_authorized.v2"
+	case order.PaymentCaptured:
+		e.Change = &eventv1.OrderEvent_PaymentCapturedV2{PaymentCapturedV2: &eventv1.PaymentCapturedV2{
+			AmountMicros: c.AmountMicros, Reference: c.Reference, UnvoidedMicros: c.UnvoidedMicros,
+			RefundDueMicros: c.RefundDueMicros, UnmatchedMicros: c.UnmatchedMicros,
+		}}
+		return "holdfast.payment_captured.v2"
 	case order.PaymentVoided:
-		e.Change = &eventv1.OrderEvent_PaymentVoided{
-			PaymentVoided: &eventv1.PaymentVoided{AmountMicros: c.AmountMicros, Reference: c.Reference, Reason: c.Reason}}
-		return "holdfast.payment_voided.v1"
+		e.Change = &eventv1.OrderEvent_PaymentVoidedV2{PaymentVoidedV2: &eventv1.PaymentVoidedV2{
+			AmountMicros: c.AmountMicros, Reference: c.Reference, Reason: c.Reason, UnmatchedMicros: c.UnmatchedMicros,
+		}}
+		return "holdfast.payment_voided.v2"
 	case order.PaymentRefunded:
-		e.Change = &eventv1.OrderEvent_PaymentRefunded{
-			PaymentRefunded: &eventv1.PaymentRefunded{AmountMicros: c.AmountMicros, Reference: c.Reference, Reason: c.Reason}}
-		return "holdfast.payment_refunded.v1"
+		e.Change = &eventv1.OrderEvent_PaymentRefundedV2{PaymentRefundedV2: &eventv1.PaymentRefundedV2{
+			AmountMicros: c.AmountMicros, Reference: c.Reference, Reason: c.Reason, GoodwillMicros: c.GoodwillMicros,
+			UnmatchedMicros: c.UnmatchedMicros, MatchedMicros: c.MatchedMicros,
+		}}
+		return "holdfast.payment_refunded.v2"
+	case order.CoverLost:
+		e.Change = &eventv1.OrderEvent_CoverLost{CoverLost: &eventv1.CoverLost{
+			PaymentDueMicros: c.PaymentDueMicros, PaymentDeadlineMicros: c.PaymentDeadlineMicros,
+		}}
+		return "holdfast.cover_lost.v1"
 	case order.PaymentFailed:
 		e.Change = &eventv1.OrderEvent_PaymentFailed{
 			PaymentFailed: &eventv1.PaymentFailed{Reference: c.Reference, Reason: c.Reason}}
@@ -44,21 +54,33 @@ func readPayment(e *eventv1.OrderEvent) order.Event {
 	case *eventv1.OrderEvent_PaymentStarted:
 		return order.PaymentStarted{Reference: c.PaymentStarted.Reference,
 			PaymentDeadlineMicros: c.PaymentStarted.PaymentDeadlineMicros}
-	case *eventv1.OrderEvent_PaymentAuthorized:
-		return order.PaymentAuthorized{AmountMicros: c.PaymentAuthorized.AmountMicros,
-			Reference: c.PaymentAuthorized.Reference}
-	case *eventv1.OrderEvent_PaymentCaptured:
-		p := c.PaymentCaptured
+	case *eventv1.OrderEvent_PaymentAuthorizedV2:
+		p := c.PaymentAuthorizedV2
+		return order.PaymentAuthorized{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, MatchedMicros: p.MatchedMicros,
+			VoidedMicros: p.VoidedMicros,
+		}
+	case *eventv1.OrderEvent_PaymentCapturedV2:
+		p := c.PaymentCapturedV2
 		return order.PaymentCaptured{
 			AmountMicros: p.AmountMicros, Reference: p.Reference, UnvoidedMicros: p.UnvoidedMicros,
-			RefundDueMicros: p.RefundDueMicros,
+			RefundDueMicros: p.RefundDueMicros, UnmatchedMicros: p.UnmatchedMicros,
 		}
-	case *eventv1.OrderEvent_PaymentVoided:
-		p := c.PaymentVoided
-		return order.PaymentVoided{AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason}
-	case *eventv1.OrderEvent_PaymentRefunded:
-		p := c.PaymentRefunded
-		return order.PaymentRefunded{AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason}
+	case *eventv1.OrderEvent_PaymentVoidedV2:
+		p := c.PaymentVoidedV2
+		return order.PaymentVoided{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason, UnmatchedMicros: p.UnmatchedMicros,
+		}
+	case *eventv1.OrderEvent_PaymentRefundedV2:
+		p := c.PaymentRefundedV2
+		return order.PaymentRefunded{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason, GoodwillMicros: p.GoodwillMicros,
+			UnmatchedMicros: p.UnmatchedMicros, MatchedMicros: p.MatchedMicros,
+		}
+	case *eventv1.OrderEvent_CoverLost:
+		return order.CoverLost{
+			PaymentDueMicros: c.CoverLost.PaymentDueMicros, PaymentDeadlineMicros: c.CoverLost.PaymentDeadlineMicros,
+		}
 	case *eventv1.OrderEvent_PaymentFailed:
 		return order.PaymentFailed{Reference: c.PaymentFailed.Reference, Reason: c.PaymentFailed.Reason}
 	}

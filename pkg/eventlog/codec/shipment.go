@@ -11,6 +11,7 @@ func setShipment(e *eventv1.OrderEvent, ev order.Event) string {
 	case order.LinesShipped:
 		e.Change = &eventv1.OrderEvent_LinesShipped{LinesShipped: &eventv1.LinesShipped{
 			FulfilmentId: c.FulfilmentID, Lines: toQuantities(c.Lines), TrackingReference: c.TrackingReference,
+			UncoveredReason: c.UncoveredReason,
 		}}
 		return "holdfast.lines_shipped.v1"
 	case order.LinesDelivered:
@@ -40,6 +41,7 @@ func readShipment(e *eventv1.OrderEvent) order.Event {
 		p := c.LinesShipped
 		return order.LinesShipped{
 			FulfilmentID: p.FulfilmentId, Lines: fromQuantities(p.Lines), TrackingReference: p.TrackingReference,
+			UncoveredReason: p.UncoveredReason,
 		}
 	case *eventv1.OrderEvent_LinesDelivered:
 		return order.LinesDelivered{FulfilmentID: c.LinesDelivered.FulfilmentId,

@@ -5,8 +5,30 @@ import eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 // UpgradeOrder upgrades a change to its newest version, one version at a time: the upgrade from version 1 comes before
 // the one from version 2. For an event of the newest version it costs the comparisons and does not allocate.
 func UpgradeOrder(ev *eventv1.OrderEvent) {
-	if c, ok := ev.Change.(*eventv1.OrderEvent_ReturnReceived); ok {
+	switch c := ev.Change.(type) {
+	case *eventv1.OrderEvent_ReturnReceived:
 		ev.Change = &eventv1.OrderEvent_ReturnReceivedV2{ReturnReceivedV2: returnReceivedV2(c.ReturnReceived)}
+	case *eventv1.OrderEvent_PaymentAuthorized:
+		p := c.PaymentAuthorized
+		ev.Change = &eventv1.OrderEvent_PaymentAuthorizedV2{PaymentAuthorizedV2: &eventv1.PaymentAuthorizedV2{
+			AmountMicros: p.AmountMicros, Reference: p.Reference,
+		}}
+	case *eventv1.OrderEvent_PaymentCaptured:
+		p := c.PaymentCaptured
+		ev.Change = &eventv1.OrderEvent_PaymentCapturedV2{PaymentCapturedV2: &eventv1.PaymentCapturedV2{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, UnvoidedMicros: p.UnvoidedMicros,
+			RefundDueMicros: p.RefundDueMicros,
+		}}
+	case *eventv1.OrderEvent_PaymentVoided:
+		p := c.PaymentVoided
+		ev.Change = &eventv1.OrderEvent_PaymentVoidedV2{PaymentVoidedV2: &eventv1.PaymentVoidedV2{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason,
+		}}
+	case *eventv1.OrderEvent_PaymentRefunded:
+		p := c.PaymentRefunded
+		ev.Change = &eventv1.OrderEvent_PaymentRefundedV2{PaymentRefundedV2: &eventv1.PaymentRefundedV2{
+			AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason,
+		}}
 	}
 }
 

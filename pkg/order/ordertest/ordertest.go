@@ -196,8 +196,8 @@ func place(t *rapid.T) order.Command {
 
 func money(t *rapid.T, o order.Order) order.Command {
 	amount := One(t, []int64{
-		o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, o.AuthorizedMicros - o.CapturedMicros, 1, 0,
-		500_000,
+		o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, o.AuthorizedMicros - o.CapturedMicros, 0,
+		10_000, 500_000, 1,
 	})
 	reference := One(t, references)
 	deadline := rapid.Int64Range(40, 60).Draw(t, "deadline")
@@ -209,9 +209,10 @@ func money(t *rapid.T, o order.Order) order.Command {
 	case 3, 4:
 		return order.CapturePayment{AmountMicros: amount, Reference: reference}
 	case 5:
-		return order.VoidPayment{AmountMicros: amount, Reference: reference, Reason: "smaller"}
+		return order.VoidPayment{AmountMicros: amount, Reference: reference, Reason: "smaller", DeadlineMicros: deadline}
 	case 6:
-		return order.RefundPayment{AmountMicros: amount, Reference: reference, Reason: "broken"}
+		return order.RefundPayment{AmountMicros: amount, Reference: reference, Reason: "broken",
+			Goodwill: rapid.Bool().Draw(t, "goodwill"), DeadlineMicros: deadline}
 	}
 	return order.FailPayment{Reference: reference, Reason: "declined"}
 }
@@ -220,23 +221,26 @@ func shipping(t *rapid.T, o order.Order) order.Command {
 	id := One(t, fulfilments)
 	reference := One(t, references)
 	capture := rapid.Bool().Draw(t, "capture")
+	why := One(t, []string{"", "", "", "the customer pays at the door"})
 	switch dice(t, 9) {
 	case 0:
 		return order.CreateFulfilment{FulfilmentID: id}
 	case 1, 2:
 		return order.CreateFulfilment{FulfilmentID: id, Lines: quantities(t, o)}
 	case 3, 4:
-		return order.ShipFulfilment{FulfilmentID: id, TrackingReference: "1Z", Capture: capture, PaymentReference: reference}
+		return order.ShipFulfilment{FulfilmentID: id, TrackingReference: "1Z", Capture: capture, PaymentReference: reference,
+			UncoveredReason: why}
 	case 5:
 		return order.CancelFulfilment{FulfilmentID: id, Reason: "no box"}
 	case 6:
-		return order.Ship{FulfilmentID: id, Capture: capture, PaymentReference: reference}
+		return order.Ship{FulfilmentID: id, Capture: capture, PaymentReference: reference, UncoveredReason: why}
 	case 7:
 		if len(o.Fulfilments) > 0 {
 			return order.Deliver{FulfilmentID: One(t, o.Fulfilments).ID, Lines: quantities(t, o)}
 		}
 	}
-	return order.Ship{FulfilmentID: id, Lines: quantities(t, o), Capture: capture, PaymentReference: reference}
+	return order.Ship{FulfilmentID: id, Lines: quantities(t, o), Capture: capture, PaymentReference: reference,
+		UncoveredReason: why}
 }
 
 func returning(t *rapid.T, o order.Order) order.Command {

@@ -27,7 +27,7 @@ func indexOf(o *order.Order) indexed { return indexed{DeadlineOf(o), o.Version >
 
 // DeadlineOf is when an order expires unless it is paid, in microseconds; 0: it does not.
 func DeadlineOf(o *order.Order) int64 {
-	if o.Terms == order.Prepaid && (o.Lifecycle == order.Placed || o.Lifecycle == order.Reserved) {
+	if o.AwaitsPayment() {
 		return o.PaymentDeadlineMicros
 	}
 	return 0

@@ -158,6 +158,7 @@ type OrderEvent struct {
 	//	*OrderEvent_FulfilmentCreated
 	//	*OrderEvent_FulfilmentCancelled
 	//	*OrderEvent_OrderBackorderFilled
+	//	*OrderEvent_CoverLost
 	//	*OrderEvent_ReturnRequested
 	//	*OrderEvent_ReturnReceived
 	//	*OrderEvent_ReturnCancelled
@@ -166,6 +167,10 @@ type OrderEvent struct {
 	//	*OrderEvent_AmendmentDeclined
 	//	*OrderEvent_ImportRequested
 	//	*OrderEvent_ReturnReceivedV2
+	//	*OrderEvent_PaymentAuthorizedV2
+	//	*OrderEvent_PaymentCapturedV2
+	//	*OrderEvent_PaymentVoidedV2
+	//	*OrderEvent_PaymentRefundedV2
 	Change        isOrderEvent_Change `protobuf_oneof:"change"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -456,6 +461,15 @@ func (x *OrderEvent) GetOrderBackorderFilled() *OrderBackorderFilled {
 	return nil
 }
 
+func (x *OrderEvent) GetCoverLost() *CoverLost {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_CoverLost); ok {
+			return x.CoverLost
+		}
+	}
+	return nil
+}
+
 func (x *OrderEvent) GetReturnRequested() *ReturnRequested {
 	if x != nil {
 		if x, ok := x.Change.(*OrderEvent_ReturnRequested); ok {
@@ -523,6 +537,42 @@ func (x *OrderEvent) GetReturnReceivedV2() *ReturnReceivedV2 {
 	if x != nil {
 		if x, ok := x.Change.(*OrderEvent_ReturnReceivedV2); ok {
 			return x.ReturnReceivedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetPaymentAuthorizedV2() *PaymentAuthorizedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentAuthorizedV2); ok {
+			return x.PaymentAuthorizedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetPaymentCapturedV2() *PaymentCapturedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentCapturedV2); ok {
+			return x.PaymentCapturedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetPaymentVoidedV2() *PaymentVoidedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentVoidedV2); ok {
+			return x.PaymentVoidedV2
+		}
+	}
+	return nil
+}
+
+func (x *OrderEvent) GetPaymentRefundedV2() *PaymentRefundedV2 {
+	if x != nil {
+		if x, ok := x.Change.(*OrderEvent_PaymentRefundedV2); ok {
+			return x.PaymentRefundedV2
 		}
 	}
 	return nil
@@ -636,6 +686,10 @@ type OrderEvent_OrderBackorderFilled struct {
 	OrderBackorderFilled *OrderBackorderFilled `protobuf:"bytes,35,opt,name=order_backorder_filled,json=orderBackorderFilled,proto3,oneof"`
 }
 
+type OrderEvent_CoverLost struct {
+	CoverLost *CoverLost `protobuf:"bytes,36,opt,name=cover_lost,json=coverLost,proto3,oneof"`
+}
+
 type OrderEvent_ReturnRequested struct {
 	ReturnRequested *ReturnRequested `protobuf:"bytes,40,opt,name=return_requested,json=returnRequested,proto3,oneof"`
 }
@@ -668,6 +722,22 @@ type OrderEvent_ReturnReceivedV2 struct {
 	// From 60 on: newer versions of the changes above, named <change>_v<N>. Writers use the newest one alone; readers
 	// take every older one to it (pkg/eventlog/schema).
 	ReturnReceivedV2 *ReturnReceivedV2 `protobuf:"bytes,60,opt,name=return_received_v2,json=returnReceivedV2,proto3,oneof"`
+}
+
+type OrderEvent_PaymentAuthorizedV2 struct {
+	PaymentAuthorizedV2 *PaymentAuthorizedV2 `protobuf:"bytes,61,opt,name=payment_authorized_v2,json=paymentAuthorizedV2,proto3,oneof"`
+}
+
+type OrderEvent_PaymentCapturedV2 struct {
+	PaymentCapturedV2 *PaymentCapturedV2 `protobuf:"bytes,62,opt,name=payment_captured_v2,json=paymentCapturedV2,proto3,oneof"`
+}
+
+type OrderEvent_PaymentVoidedV2 struct {
+	PaymentVoidedV2 *PaymentVoidedV2 `protobuf:"bytes,63,opt,name=payment_voided_v2,json=paymentVoidedV2,proto3,oneof"`
+}
+
+type OrderEvent_PaymentRefundedV2 struct {
+	PaymentRefundedV2 *PaymentRefundedV2 `protobuf:"bytes,64,opt,name=payment_refunded_v2,json=paymentRefundedV2,proto3,oneof"`
 }
 
 func (*OrderEvent_OrderPlaced) isOrderEvent_Change() {}
@@ -722,6 +792,8 @@ func (*OrderEvent_FulfilmentCancelled) isOrderEvent_Change() {}
 
 func (*OrderEvent_OrderBackorderFilled) isOrderEvent_Change() {}
 
+func (*OrderEvent_CoverLost) isOrderEvent_Change() {}
+
 func (*OrderEvent_ReturnRequested) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnReceived) isOrderEvent_Change() {}
@@ -737,6 +809,14 @@ func (*OrderEvent_AmendmentDeclined) isOrderEvent_Change() {}
 func (*OrderEvent_ImportRequested) isOrderEvent_Change() {}
 
 func (*OrderEvent_ReturnReceivedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentAuthorizedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentCapturedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentVoidedV2) isOrderEvent_Change() {}
+
+func (*OrderEvent_PaymentRefundedV2) isOrderEvent_Change() {}
 
 type OrderLine struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -1222,6 +1302,7 @@ func (x *OrderRejected) GetRefundDueMicros() int64 {
 	return 0
 }
 
+// PaymentAuthorized is version 1, which is not written any more: nothing in it was told before what it follows from.
 type PaymentAuthorized struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AmountMicros  int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
@@ -1274,7 +1355,7 @@ func (x *PaymentAuthorized) GetReference() string {
 	return ""
 }
 
-// PaymentCaptured: a provider has taken money.
+// PaymentCaptured is version 1, which is not written any more: nothing in it was told before what it follows from.
 type PaymentCaptured struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
@@ -1399,7 +1480,7 @@ func (x *PaymentStarted) GetPaymentDeadlineMicros() int64 {
 	return 0
 }
 
-// PaymentVoided: a provider let go of money that it held.
+// PaymentVoided is version 1, which is not written any more: nothing in it was told before what it follows from.
 type PaymentVoided struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
@@ -1461,7 +1542,7 @@ func (x *PaymentVoided) GetReason() string {
 	return ""
 }
 
-// PaymentRefunded: captured money went back.
+// PaymentRefunded is version 1, which is not written any more: nothing in it was told before what it follows from.
 type PaymentRefunded struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AmountMicros  int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
@@ -1522,6 +1603,370 @@ func (x *PaymentRefunded) GetReason() string {
 	return ""
 }
 
+// PaymentAuthorizedV2: a provider holds money, or has promised it.
+type PaymentAuthorizedV2 struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference    string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The part that was captured before it was told: it has counted as authorized since then.
+	MatchedMicros int64 `protobuf:"varint,3,opt,name=matched_micros,json=matchedMicros,proto3" json:"matched_micros,omitempty"`
+	// The part that was voided before it was told.
+	VoidedMicros  int64 `protobuf:"varint,4,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentAuthorizedV2) Reset() {
+	*x = PaymentAuthorizedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentAuthorizedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentAuthorizedV2) ProtoMessage() {}
+
+func (x *PaymentAuthorizedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentAuthorizedV2.ProtoReflect.Descriptor instead.
+func (*PaymentAuthorizedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PaymentAuthorizedV2) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentAuthorizedV2) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentAuthorizedV2) GetMatchedMicros() int64 {
+	if x != nil {
+		return x.MatchedMicros
+	}
+	return 0
+}
+
+func (x *PaymentAuthorizedV2) GetVoidedMicros() int64 {
+	if x != nil {
+		return x.VoidedMicros
+	}
+	return 0
+}
+
+// PaymentCapturedV2: a provider has taken money.
+type PaymentCapturedV2 struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference    string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// The part that had been voided here, and was captured all the same: it is voided no more.
+	UnvoidedMicros int64 `protobuf:"varint,3,opt,name=unvoided_micros,json=unvoidedMicros,proto3" json:"unvoided_micros,omitempty"`
+	// Captured beyond what the customer keeps: to be refunded.
+	RefundDueMicros int64 `protobuf:"varint,4,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
+	// The part that nobody had authorized: it counts as authorized, and waits for its authorization.
+	UnmatchedMicros int64 `protobuf:"varint,5,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PaymentCapturedV2) Reset() {
+	*x = PaymentCapturedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentCapturedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentCapturedV2) ProtoMessage() {}
+
+func (x *PaymentCapturedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentCapturedV2.ProtoReflect.Descriptor instead.
+func (*PaymentCapturedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *PaymentCapturedV2) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentCapturedV2) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentCapturedV2) GetUnvoidedMicros() int64 {
+	if x != nil {
+		return x.UnvoidedMicros
+	}
+	return 0
+}
+
+func (x *PaymentCapturedV2) GetRefundDueMicros() int64 {
+	if x != nil {
+		return x.RefundDueMicros
+	}
+	return 0
+}
+
+func (x *PaymentCapturedV2) GetUnmatchedMicros() int64 {
+	if x != nil {
+		return x.UnmatchedMicros
+	}
+	return 0
+}
+
+// PaymentVoidedV2: a provider let go of money that it held.
+type PaymentVoidedV2 struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference    string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	// "late_payment" and "order_rejected" where no client asked for it.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Told beyond the amount, of an authorization that has not been told yet.
+	UnmatchedMicros int64 `protobuf:"varint,4,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PaymentVoidedV2) Reset() {
+	*x = PaymentVoidedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentVoidedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentVoidedV2) ProtoMessage() {}
+
+func (x *PaymentVoidedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentVoidedV2.ProtoReflect.Descriptor instead.
+func (*PaymentVoidedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *PaymentVoidedV2) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentVoidedV2) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentVoidedV2) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PaymentVoidedV2) GetUnmatchedMicros() int64 {
+	if x != nil {
+		return x.UnmatchedMicros
+	}
+	return 0
+}
+
+// PaymentRefundedV2: captured money went back.
+type PaymentRefundedV2 struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	AmountMicros int64                  `protobuf:"varint,1,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	Reference    string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	Reason       string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The part that is a present: it takes nothing off what is due for refund, and the customer has to pay so much less.
+	GoodwillMicros int64 `protobuf:"varint,4,opt,name=goodwill_micros,json=goodwillMicros,proto3" json:"goodwill_micros,omitempty"`
+	// Told beyond the amount, of a capture that has not been told yet.
+	UnmatchedMicros int64 `protobuf:"varint,5,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
+	// The part of the amount that has waited for the capture before this event, whose reference it has.
+	MatchedMicros int64 `protobuf:"varint,6,opt,name=matched_micros,json=matchedMicros,proto3" json:"matched_micros,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentRefundedV2) Reset() {
+	*x = PaymentRefundedV2{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentRefundedV2) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentRefundedV2) ProtoMessage() {}
+
+func (x *PaymentRefundedV2) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentRefundedV2.ProtoReflect.Descriptor instead.
+func (*PaymentRefundedV2) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PaymentRefundedV2) GetAmountMicros() int64 {
+	if x != nil {
+		return x.AmountMicros
+	}
+	return 0
+}
+
+func (x *PaymentRefundedV2) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *PaymentRefundedV2) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PaymentRefundedV2) GetGoodwillMicros() int64 {
+	if x != nil {
+		return x.GoodwillMicros
+	}
+	return 0
+}
+
+func (x *PaymentRefundedV2) GetUnmatchedMicros() int64 {
+	if x != nil {
+		return x.UnmatchedMicros
+	}
+	return 0
+}
+
+func (x *PaymentRefundedV2) GetMatchedMicros() int64 {
+	if x != nil {
+		return x.MatchedMicros
+	}
+	return 0
+}
+
+// CoverLost: a void or a refund took money that a confirmed order needs. It does not ship, and waits for it until then.
+type CoverLost struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is neither paid nor authorized.
+	PaymentDueMicros      int64 `protobuf:"varint,1,opt,name=payment_due_micros,json=paymentDueMicros,proto3" json:"payment_due_micros,omitempty"`
+	PaymentDeadlineMicros int64 `protobuf:"varint,2,opt,name=payment_deadline_micros,json=paymentDeadlineMicros,proto3" json:"payment_deadline_micros,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *CoverLost) Reset() {
+	*x = CoverLost{}
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CoverLost) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CoverLost) ProtoMessage() {}
+
+func (x *CoverLost) ProtoReflect() protoreflect.Message {
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CoverLost.ProtoReflect.Descriptor instead.
+func (*CoverLost) Descriptor() ([]byte, []int) {
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *CoverLost) GetPaymentDueMicros() int64 {
+	if x != nil {
+		return x.PaymentDueMicros
+	}
+	return 0
+}
+
+func (x *CoverLost) GetPaymentDeadlineMicros() int64 {
+	if x != nil {
+		return x.PaymentDeadlineMicros
+	}
+	return 0
+}
+
 // PaymentFailed: a payment did not come about.
 type PaymentFailed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1533,7 +1978,7 @@ type PaymentFailed struct {
 
 func (x *PaymentFailed) Reset() {
 	*x = PaymentFailed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1545,7 +1990,7 @@ func (x *PaymentFailed) String() string {
 func (*PaymentFailed) ProtoMessage() {}
 
 func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[14]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1558,7 +2003,7 @@ func (x *PaymentFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PaymentFailed.ProtoReflect.Descriptor instead.
 func (*PaymentFailed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{14}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PaymentFailed) GetReference() string {
@@ -1585,7 +2030,7 @@ type OrderReopened struct {
 
 func (x *OrderReopened) Reset() {
 	*x = OrderReopened{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1597,7 +2042,7 @@ func (x *OrderReopened) String() string {
 func (*OrderReopened) ProtoMessage() {}
 
 func (x *OrderReopened) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[15]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1610,7 +2055,7 @@ func (x *OrderReopened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderReopened.ProtoReflect.Descriptor instead.
 func (*OrderReopened) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{15}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OrderReopened) GetPaymentDeadlineMicros() int64 {
@@ -1629,7 +2074,7 @@ type OrderConfirmed struct {
 
 func (x *OrderConfirmed) Reset() {
 	*x = OrderConfirmed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1641,7 +2086,7 @@ func (x *OrderConfirmed) String() string {
 func (*OrderConfirmed) ProtoMessage() {}
 
 func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[16]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1654,7 +2099,7 @@ func (x *OrderConfirmed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderConfirmed.ProtoReflect.Descriptor instead.
 func (*OrderConfirmed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{16}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
 }
 
 type OrderCancelled struct {
@@ -1670,7 +2115,7 @@ type OrderCancelled struct {
 
 func (x *OrderCancelled) Reset() {
 	*x = OrderCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1682,7 +2127,7 @@ func (x *OrderCancelled) String() string {
 func (*OrderCancelled) ProtoMessage() {}
 
 func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[17]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1695,7 +2140,7 @@ func (x *OrderCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderCancelled.ProtoReflect.Descriptor instead.
 func (*OrderCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{17}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *OrderCancelled) GetReason() string {
@@ -1731,7 +2176,7 @@ type OrderExpired struct {
 
 func (x *OrderExpired) Reset() {
 	*x = OrderExpired{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1743,7 +2188,7 @@ func (x *OrderExpired) String() string {
 func (*OrderExpired) ProtoMessage() {}
 
 func (x *OrderExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[18]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1756,7 +2201,7 @@ func (x *OrderExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderExpired.ProtoReflect.Descriptor instead.
 func (*OrderExpired) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{18}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OrderExpired) GetVoidedMicros() int64 {
@@ -1779,13 +2224,15 @@ type LinesShipped struct {
 	FulfilmentId      string          `protobuf:"bytes,1,opt,name=fulfilment_id,json=fulfilmentId,proto3" json:"fulfilment_id,omitempty"`
 	Lines             []*LineQuantity `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
 	TrackingReference string          `protobuf:"bytes,3,opt,name=tracking_reference,json=trackingReference,proto3" json:"tracking_reference,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Why it left although what was paid and authorized did not cover the order; empty where it did.
+	UncoveredReason string `protobuf:"bytes,4,opt,name=uncovered_reason,json=uncoveredReason,proto3" json:"uncovered_reason,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *LinesShipped) Reset() {
 	*x = LinesShipped{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +2244,7 @@ func (x *LinesShipped) String() string {
 func (*LinesShipped) ProtoMessage() {}
 
 func (x *LinesShipped) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[19]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +2257,7 @@ func (x *LinesShipped) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesShipped.ProtoReflect.Descriptor instead.
 func (*LinesShipped) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{19}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LinesShipped) GetFulfilmentId() string {
@@ -1834,6 +2281,13 @@ func (x *LinesShipped) GetTrackingReference() string {
 	return ""
 }
 
+func (x *LinesShipped) GetUncoveredReason() string {
+	if x != nil {
+		return x.UncoveredReason
+	}
+	return ""
+}
+
 // OrderHeld: the order stays where it is until it is resumed.
 type OrderHeld struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1844,7 +2298,7 @@ type OrderHeld struct {
 
 func (x *OrderHeld) Reset() {
 	*x = OrderHeld{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1856,7 +2310,7 @@ func (x *OrderHeld) String() string {
 func (*OrderHeld) ProtoMessage() {}
 
 func (x *OrderHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[20]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1869,7 +2323,7 @@ func (x *OrderHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderHeld.ProtoReflect.Descriptor instead.
 func (*OrderHeld) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{20}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *OrderHeld) GetReason() string {
@@ -1882,7 +2336,8 @@ func (x *OrderHeld) GetReason() string {
 // OrderResumed: the order goes on.
 type OrderResumed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// It was confirmed; otherwise it is reserved, and waits for its payment until the deadline.
+	// It was confirmed; otherwise it is reserved, and waits for its payment until the deadline. One that was confirmed and
+	// has lost its cover has a deadline, too.
 	Confirmed             bool  `protobuf:"varint,1,opt,name=confirmed,proto3" json:"confirmed,omitempty"`
 	PaymentDeadlineMicros int64 `protobuf:"varint,2,opt,name=payment_deadline_micros,json=paymentDeadlineMicros,proto3" json:"payment_deadline_micros,omitempty"`
 	unknownFields         protoimpl.UnknownFields
@@ -1891,7 +2346,7 @@ type OrderResumed struct {
 
 func (x *OrderResumed) Reset() {
 	*x = OrderResumed{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1903,7 +2358,7 @@ func (x *OrderResumed) String() string {
 func (*OrderResumed) ProtoMessage() {}
 
 func (x *OrderResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[21]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1916,7 +2371,7 @@ func (x *OrderResumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderResumed.ProtoReflect.Descriptor instead.
 func (*OrderResumed) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{21}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *OrderResumed) GetConfirmed() bool {
@@ -1951,7 +2406,7 @@ type LinesCancelled struct {
 
 func (x *LinesCancelled) Reset() {
 	*x = LinesCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1963,7 +2418,7 @@ func (x *LinesCancelled) String() string {
 func (*LinesCancelled) ProtoMessage() {}
 
 func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[22]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1976,7 +2431,7 @@ func (x *LinesCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesCancelled.ProtoReflect.Descriptor instead.
 func (*LinesCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{22}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LinesCancelled) GetLines() []*OrderLine {
@@ -2032,7 +2487,7 @@ type FulfilmentCreated struct {
 
 func (x *FulfilmentCreated) Reset() {
 	*x = FulfilmentCreated{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2044,7 +2499,7 @@ func (x *FulfilmentCreated) String() string {
 func (*FulfilmentCreated) ProtoMessage() {}
 
 func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[23]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2057,7 +2512,7 @@ func (x *FulfilmentCreated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCreated.ProtoReflect.Descriptor instead.
 func (*FulfilmentCreated) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{23}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FulfilmentCreated) GetFulfilmentId() string {
@@ -2085,7 +2540,7 @@ type FulfilmentCancelled struct {
 
 func (x *FulfilmentCancelled) Reset() {
 	*x = FulfilmentCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2097,7 +2552,7 @@ func (x *FulfilmentCancelled) String() string {
 func (*FulfilmentCancelled) ProtoMessage() {}
 
 func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[24]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2110,7 +2565,7 @@ func (x *FulfilmentCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FulfilmentCancelled.ProtoReflect.Descriptor instead.
 func (*FulfilmentCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{24}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FulfilmentCancelled) GetFulfilmentId() string {
@@ -2137,7 +2592,7 @@ type LinesDelivered struct {
 
 func (x *LinesDelivered) Reset() {
 	*x = LinesDelivered{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2149,7 +2604,7 @@ func (x *LinesDelivered) String() string {
 func (*LinesDelivered) ProtoMessage() {}
 
 func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[25]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2162,7 +2617,7 @@ func (x *LinesDelivered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinesDelivered.ProtoReflect.Descriptor instead.
 func (*LinesDelivered) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{25}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LinesDelivered) GetFulfilmentId() string {
@@ -2197,7 +2652,7 @@ type OrderImported struct {
 
 func (x *OrderImported) Reset() {
 	*x = OrderImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2209,7 +2664,7 @@ func (x *OrderImported) String() string {
 func (*OrderImported) ProtoMessage() {}
 
 func (x *OrderImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[26]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2222,7 +2677,7 @@ func (x *OrderImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderImported.ProtoReflect.Descriptor instead.
 func (*OrderImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{26}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *OrderImported) GetCustomerId() string {
@@ -2291,7 +2746,7 @@ type CreditNoteImported struct {
 
 func (x *CreditNoteImported) Reset() {
 	*x = CreditNoteImported{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2303,7 +2758,7 @@ func (x *CreditNoteImported) String() string {
 func (*CreditNoteImported) ProtoMessage() {}
 
 func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[27]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2316,7 +2771,7 @@ func (x *CreditNoteImported) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreditNoteImported.ProtoReflect.Descriptor instead.
 func (*CreditNoteImported) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{27}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CreditNoteImported) GetCustomerId() string {
@@ -2384,7 +2839,7 @@ type ImportRequested struct {
 
 func (x *ImportRequested) Reset() {
 	*x = ImportRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2396,7 +2851,7 @@ func (x *ImportRequested) String() string {
 func (*ImportRequested) ProtoMessage() {}
 
 func (x *ImportRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[28]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2409,7 +2864,7 @@ func (x *ImportRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImportRequested.ProtoReflect.Descriptor instead.
 func (*ImportRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{28}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ImportRequested) GetDocument() isImportRequested_Document {
@@ -2463,7 +2918,7 @@ type ReservationSettled struct {
 
 func (x *ReservationSettled) Reset() {
 	*x = ReservationSettled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2475,7 +2930,7 @@ func (x *ReservationSettled) String() string {
 func (*ReservationSettled) ProtoMessage() {}
 
 func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[29]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2488,7 +2943,7 @@ func (x *ReservationSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReservationSettled.ProtoReflect.Descriptor instead.
 func (*ReservationSettled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{29}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ReservationSettled) GetReservationVersion() uint64 {
@@ -2510,7 +2965,7 @@ type ShipmentReconciled struct {
 
 func (x *ShipmentReconciled) Reset() {
 	*x = ShipmentReconciled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2522,7 +2977,7 @@ func (x *ShipmentReconciled) String() string {
 func (*ShipmentReconciled) ProtoMessage() {}
 
 func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[30]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2535,7 +2990,7 @@ func (x *ShipmentReconciled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShipmentReconciled.ProtoReflect.Descriptor instead.
 func (*ShipmentReconciled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{30}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ShipmentReconciled) GetLines() []*LineQuantity {
@@ -2565,7 +3020,7 @@ type ReturnRequested struct {
 
 func (x *ReturnRequested) Reset() {
 	*x = ReturnRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2577,7 +3032,7 @@ func (x *ReturnRequested) String() string {
 func (*ReturnRequested) ProtoMessage() {}
 
 func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[31]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2590,7 +3045,7 @@ func (x *ReturnRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnRequested.ProtoReflect.Descriptor instead.
 func (*ReturnRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{31}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ReturnRequested) GetReturnId() string {
@@ -2630,7 +3085,7 @@ type ReturnReceived struct {
 
 func (x *ReturnReceived) Reset() {
 	*x = ReturnReceived{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2642,7 +3097,7 @@ func (x *ReturnReceived) String() string {
 func (*ReturnReceived) ProtoMessage() {}
 
 func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[32]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2655,7 +3110,7 @@ func (x *ReturnReceived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceived.ProtoReflect.Descriptor instead.
 func (*ReturnReceived) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{32}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ReturnReceived) GetReturnId() string {
@@ -2699,7 +3154,7 @@ type ReturnedLine struct {
 
 func (x *ReturnedLine) Reset() {
 	*x = ReturnedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2711,7 +3166,7 @@ func (x *ReturnedLine) String() string {
 func (*ReturnedLine) ProtoMessage() {}
 
 func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[33]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2724,7 +3179,7 @@ func (x *ReturnedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnedLine.ProtoReflect.Descriptor instead.
 func (*ReturnedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{33}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ReturnedLine) GetSku() string {
@@ -2772,7 +3227,7 @@ type ReturnReceivedV2 struct {
 
 func (x *ReturnReceivedV2) Reset() {
 	*x = ReturnReceivedV2{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2784,7 +3239,7 @@ func (x *ReturnReceivedV2) String() string {
 func (*ReturnReceivedV2) ProtoMessage() {}
 
 func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[34]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2797,7 +3252,7 @@ func (x *ReturnReceivedV2) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnReceivedV2.ProtoReflect.Descriptor instead.
 func (*ReturnReceivedV2) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{34}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ReturnReceivedV2) GetReturnId() string {
@@ -2847,7 +3302,7 @@ type ReturnCancelled struct {
 
 func (x *ReturnCancelled) Reset() {
 	*x = ReturnCancelled{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2859,7 +3314,7 @@ func (x *ReturnCancelled) String() string {
 func (*ReturnCancelled) ProtoMessage() {}
 
 func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[35]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2872,7 +3327,7 @@ func (x *ReturnCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReturnCancelled.ProtoReflect.Descriptor instead.
 func (*ReturnCancelled) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{35}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ReturnCancelled) GetReturnId() string {
@@ -2914,7 +3369,7 @@ type AmendedLine struct {
 
 func (x *AmendedLine) Reset() {
 	*x = AmendedLine{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2926,7 +3381,7 @@ func (x *AmendedLine) String() string {
 func (*AmendedLine) ProtoMessage() {}
 
 func (x *AmendedLine) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[36]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2939,7 +3394,7 @@ func (x *AmendedLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendedLine.ProtoReflect.Descriptor instead.
 func (*AmendedLine) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{36}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *AmendedLine) GetLine() uint32 {
@@ -2995,7 +3450,7 @@ type AmendmentRequested struct {
 
 func (x *AmendmentRequested) Reset() {
 	*x = AmendmentRequested{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3007,7 +3462,7 @@ func (x *AmendmentRequested) String() string {
 func (*AmendmentRequested) ProtoMessage() {}
 
 func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[37]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3020,7 +3475,7 @@ func (x *AmendmentRequested) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentRequested.ProtoReflect.Descriptor instead.
 func (*AmendmentRequested) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{37}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *AmendmentRequested) GetLines() []*AmendedLine {
@@ -3058,7 +3513,7 @@ type OrderAmended struct {
 
 func (x *OrderAmended) Reset() {
 	*x = OrderAmended{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3070,7 +3525,7 @@ func (x *OrderAmended) String() string {
 func (*OrderAmended) ProtoMessage() {}
 
 func (x *OrderAmended) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[38]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3083,7 +3538,7 @@ func (x *OrderAmended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OrderAmended.ProtoReflect.Descriptor instead.
 func (*OrderAmended) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{38}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *OrderAmended) GetLines() []*AmendedLine {
@@ -3148,7 +3603,7 @@ type AmendmentDeclined struct {
 
 func (x *AmendmentDeclined) Reset() {
 	*x = AmendmentDeclined{}
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3160,7 +3615,7 @@ func (x *AmendmentDeclined) String() string {
 func (*AmendmentDeclined) ProtoMessage() {}
 
 func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_holdfast_event_v1_order_proto_msgTypes[39]
+	mi := &file_holdfast_event_v1_order_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3173,7 +3628,7 @@ func (x *AmendmentDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AmendmentDeclined.ProtoReflect.Descriptor instead.
 func (*AmendmentDeclined) Descriptor() ([]byte, []int) {
-	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{39}
+	return file_holdfast_event_v1_order_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *AmendmentDeclined) GetShort() []*ShortLine {
@@ -3194,7 +3649,7 @@ var File_holdfast_event_v1_order_proto protoreflect.FileDescriptor
 
 const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\x82\x16\n" +
+	"\x1dholdfast/event/v1/order.proto\x12\x11holdfast.event.v1\x1a\x1eholdfast/event/v1/common.proto\x1a!holdfast/event/v1/inventory.proto\"\xa1\x19\n" +
 	"\n" +
 	"OrderEvent\x12+\n" +
 	"\x04meta\x18\x01 \x01(\v2\x17.holdfast.event.v1.MetaR\x04meta\x12\x19\n" +
@@ -3226,7 +3681,9 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0flines_cancelled\x18  \x01(\v2!.holdfast.event.v1.LinesCancelledH\x00R\x0elinesCancelled\x12U\n" +
 	"\x12fulfilment_created\x18! \x01(\v2$.holdfast.event.v1.FulfilmentCreatedH\x00R\x11fulfilmentCreated\x12[\n" +
 	"\x14fulfilment_cancelled\x18\" \x01(\v2&.holdfast.event.v1.FulfilmentCancelledH\x00R\x13fulfilmentCancelled\x12_\n" +
-	"\x16order_backorder_filled\x18# \x01(\v2'.holdfast.event.v1.OrderBackorderFilledH\x00R\x14orderBackorderFilled\x12O\n" +
+	"\x16order_backorder_filled\x18# \x01(\v2'.holdfast.event.v1.OrderBackorderFilledH\x00R\x14orderBackorderFilled\x12=\n" +
+	"\n" +
+	"cover_lost\x18$ \x01(\v2\x1c.holdfast.event.v1.CoverLostH\x00R\tcoverLost\x12O\n" +
 	"\x10return_requested\x18( \x01(\v2\".holdfast.event.v1.ReturnRequestedH\x00R\x0freturnRequested\x12L\n" +
 	"\x0freturn_received\x18) \x01(\v2!.holdfast.event.v1.ReturnReceivedH\x00R\x0ereturnReceived\x12O\n" +
 	"\x10return_cancelled\x18* \x01(\v2\".holdfast.event.v1.ReturnCancelledH\x00R\x0freturnCancelled\x12X\n" +
@@ -3234,7 +3691,11 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\rorder_amended\x183 \x01(\v2\x1f.holdfast.event.v1.OrderAmendedH\x00R\forderAmended\x12U\n" +
 	"\x12amendment_declined\x184 \x01(\v2$.holdfast.event.v1.AmendmentDeclinedH\x00R\x11amendmentDeclined\x12O\n" +
 	"\x10import_requested\x185 \x01(\v2\".holdfast.event.v1.ImportRequestedH\x00R\x0fimportRequested\x12S\n" +
-	"\x12return_received_v2\x18< \x01(\v2#.holdfast.event.v1.ReturnReceivedV2H\x00R\x10returnReceivedV2B\b\n" +
+	"\x12return_received_v2\x18< \x01(\v2#.holdfast.event.v1.ReturnReceivedV2H\x00R\x10returnReceivedV2\x12\\\n" +
+	"\x15payment_authorized_v2\x18= \x01(\v2&.holdfast.event.v1.PaymentAuthorizedV2H\x00R\x13paymentAuthorizedV2\x12V\n" +
+	"\x13payment_captured_v2\x18> \x01(\v2$.holdfast.event.v1.PaymentCapturedV2H\x00R\x11paymentCapturedV2\x12P\n" +
+	"\x11payment_voided_v2\x18? \x01(\v2\".holdfast.event.v1.PaymentVoidedV2H\x00R\x0fpaymentVoidedV2\x12V\n" +
+	"\x13payment_refunded_v2\x18@ \x01(\v2$.holdfast.event.v1.PaymentRefundedV2H\x00R\x11paymentRefundedV2B\b\n" +
 	"\x06change\"e\n" +
 	"\tOrderLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
@@ -3289,7 +3750,33 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0fPaymentRefunded\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"E\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xa4\x01\n" +
+	"\x13PaymentAuthorizedV2\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12%\n" +
+	"\x0ematched_micros\x18\x03 \x01(\x03R\rmatchedMicros\x12#\n" +
+	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\"\xd6\x01\n" +
+	"\x11PaymentCapturedV2\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12'\n" +
+	"\x0funvoided_micros\x18\x03 \x01(\x03R\x0eunvoidedMicros\x12*\n" +
+	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\x12)\n" +
+	"\x10unmatched_micros\x18\x05 \x01(\x03R\x0funmatchedMicros\"\x97\x01\n" +
+	"\x0fPaymentVoidedV2\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12)\n" +
+	"\x10unmatched_micros\x18\x04 \x01(\x03R\x0funmatchedMicros\"\xe9\x01\n" +
+	"\x11PaymentRefundedV2\x12#\n" +
+	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
+	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12'\n" +
+	"\x0fgoodwill_micros\x18\x04 \x01(\x03R\x0egoodwillMicros\x12)\n" +
+	"\x10unmatched_micros\x18\x05 \x01(\x03R\x0funmatchedMicros\x12%\n" +
+	"\x0ematched_micros\x18\x06 \x01(\x03R\rmatchedMicros\"q\n" +
+	"\tCoverLost\x12,\n" +
+	"\x12payment_due_micros\x18\x01 \x01(\x03R\x10paymentDueMicros\x126\n" +
+	"\x17payment_deadline_micros\x18\x02 \x01(\x03R\x15paymentDeadlineMicros\"E\n" +
 	"\rPaymentFailed\x12\x1c\n" +
 	"\treference\x18\x01 \x01(\tR\treference\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"G\n" +
@@ -3302,11 +3789,12 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x11refund_due_micros\x18\x03 \x01(\x03R\x0frefundDueMicros\"_\n" +
 	"\fOrderExpired\x12#\n" +
 	"\rvoided_micros\x18\x01 \x01(\x03R\fvoidedMicros\x12*\n" +
-	"\x11refund_due_micros\x18\x02 \x01(\x03R\x0frefundDueMicros\"\x99\x01\n" +
+	"\x11refund_due_micros\x18\x02 \x01(\x03R\x0frefundDueMicros\"\xc4\x01\n" +
 	"\fLinesShipped\x12#\n" +
 	"\rfulfilment_id\x18\x01 \x01(\tR\ffulfilmentId\x125\n" +
 	"\x05lines\x18\x02 \x03(\v2\x1f.holdfast.event.v1.LineQuantityR\x05lines\x12-\n" +
-	"\x12tracking_reference\x18\x03 \x01(\tR\x11trackingReference\"#\n" +
+	"\x12tracking_reference\x18\x03 \x01(\tR\x11trackingReference\x12)\n" +
+	"\x10uncovered_reason\x18\x04 \x01(\tR\x0funcoveredReason\"#\n" +
 	"\tOrderHeld\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"d\n" +
 	"\fOrderResumed\x12\x1c\n" +
@@ -3426,7 +3914,7 @@ func file_holdfast_event_v1_order_proto_rawDescGZIP() []byte {
 }
 
 var file_holdfast_event_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_holdfast_event_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(PaymentTerms)(0),            // 0: holdfast.event.v1.PaymentTerms
 	(Condition)(0),               // 1: holdfast.event.v1.Condition
@@ -3444,103 +3932,113 @@ var file_holdfast_event_v1_order_proto_goTypes = []any{
 	(*PaymentStarted)(nil),       // 13: holdfast.event.v1.PaymentStarted
 	(*PaymentVoided)(nil),        // 14: holdfast.event.v1.PaymentVoided
 	(*PaymentRefunded)(nil),      // 15: holdfast.event.v1.PaymentRefunded
-	(*PaymentFailed)(nil),        // 16: holdfast.event.v1.PaymentFailed
-	(*OrderReopened)(nil),        // 17: holdfast.event.v1.OrderReopened
-	(*OrderConfirmed)(nil),       // 18: holdfast.event.v1.OrderConfirmed
-	(*OrderCancelled)(nil),       // 19: holdfast.event.v1.OrderCancelled
-	(*OrderExpired)(nil),         // 20: holdfast.event.v1.OrderExpired
-	(*LinesShipped)(nil),         // 21: holdfast.event.v1.LinesShipped
-	(*OrderHeld)(nil),            // 22: holdfast.event.v1.OrderHeld
-	(*OrderResumed)(nil),         // 23: holdfast.event.v1.OrderResumed
-	(*LinesCancelled)(nil),       // 24: holdfast.event.v1.LinesCancelled
-	(*FulfilmentCreated)(nil),    // 25: holdfast.event.v1.FulfilmentCreated
-	(*FulfilmentCancelled)(nil),  // 26: holdfast.event.v1.FulfilmentCancelled
-	(*LinesDelivered)(nil),       // 27: holdfast.event.v1.LinesDelivered
-	(*OrderImported)(nil),        // 28: holdfast.event.v1.OrderImported
-	(*CreditNoteImported)(nil),   // 29: holdfast.event.v1.CreditNoteImported
-	(*ImportRequested)(nil),      // 30: holdfast.event.v1.ImportRequested
-	(*ReservationSettled)(nil),   // 31: holdfast.event.v1.ReservationSettled
-	(*ShipmentReconciled)(nil),   // 32: holdfast.event.v1.ShipmentReconciled
-	(*ReturnRequested)(nil),      // 33: holdfast.event.v1.ReturnRequested
-	(*ReturnReceived)(nil),       // 34: holdfast.event.v1.ReturnReceived
-	(*ReturnedLine)(nil),         // 35: holdfast.event.v1.ReturnedLine
-	(*ReturnReceivedV2)(nil),     // 36: holdfast.event.v1.ReturnReceivedV2
-	(*ReturnCancelled)(nil),      // 37: holdfast.event.v1.ReturnCancelled
-	(*AmendedLine)(nil),          // 38: holdfast.event.v1.AmendedLine
-	(*AmendmentRequested)(nil),   // 39: holdfast.event.v1.AmendmentRequested
-	(*OrderAmended)(nil),         // 40: holdfast.event.v1.OrderAmended
-	(*AmendmentDeclined)(nil),    // 41: holdfast.event.v1.AmendmentDeclined
-	(*Meta)(nil),                 // 42: holdfast.event.v1.Meta
-	(*AllocationRule)(nil),       // 43: holdfast.event.v1.AllocationRule
-	(RejectionReason)(0),         // 44: holdfast.event.v1.RejectionReason
+	(*PaymentAuthorizedV2)(nil),  // 16: holdfast.event.v1.PaymentAuthorizedV2
+	(*PaymentCapturedV2)(nil),    // 17: holdfast.event.v1.PaymentCapturedV2
+	(*PaymentVoidedV2)(nil),      // 18: holdfast.event.v1.PaymentVoidedV2
+	(*PaymentRefundedV2)(nil),    // 19: holdfast.event.v1.PaymentRefundedV2
+	(*CoverLost)(nil),            // 20: holdfast.event.v1.CoverLost
+	(*PaymentFailed)(nil),        // 21: holdfast.event.v1.PaymentFailed
+	(*OrderReopened)(nil),        // 22: holdfast.event.v1.OrderReopened
+	(*OrderConfirmed)(nil),       // 23: holdfast.event.v1.OrderConfirmed
+	(*OrderCancelled)(nil),       // 24: holdfast.event.v1.OrderCancelled
+	(*OrderExpired)(nil),         // 25: holdfast.event.v1.OrderExpired
+	(*LinesShipped)(nil),         // 26: holdfast.event.v1.LinesShipped
+	(*OrderHeld)(nil),            // 27: holdfast.event.v1.OrderHeld
+	(*OrderResumed)(nil),         // 28: holdfast.event.v1.OrderResumed
+	(*LinesCancelled)(nil),       // 29: holdfast.event.v1.LinesCancelled
+	(*FulfilmentCreated)(nil),    // 30: holdfast.event.v1.FulfilmentCreated
+	(*FulfilmentCancelled)(nil),  // 31: holdfast.event.v1.FulfilmentCancelled
+	(*LinesDelivered)(nil),       // 32: holdfast.event.v1.LinesDelivered
+	(*OrderImported)(nil),        // 33: holdfast.event.v1.OrderImported
+	(*CreditNoteImported)(nil),   // 34: holdfast.event.v1.CreditNoteImported
+	(*ImportRequested)(nil),      // 35: holdfast.event.v1.ImportRequested
+	(*ReservationSettled)(nil),   // 36: holdfast.event.v1.ReservationSettled
+	(*ShipmentReconciled)(nil),   // 37: holdfast.event.v1.ShipmentReconciled
+	(*ReturnRequested)(nil),      // 38: holdfast.event.v1.ReturnRequested
+	(*ReturnReceived)(nil),       // 39: holdfast.event.v1.ReturnReceived
+	(*ReturnedLine)(nil),         // 40: holdfast.event.v1.ReturnedLine
+	(*ReturnReceivedV2)(nil),     // 41: holdfast.event.v1.ReturnReceivedV2
+	(*ReturnCancelled)(nil),      // 42: holdfast.event.v1.ReturnCancelled
+	(*AmendedLine)(nil),          // 43: holdfast.event.v1.AmendedLine
+	(*AmendmentRequested)(nil),   // 44: holdfast.event.v1.AmendmentRequested
+	(*OrderAmended)(nil),         // 45: holdfast.event.v1.OrderAmended
+	(*AmendmentDeclined)(nil),    // 46: holdfast.event.v1.AmendmentDeclined
+	(*Meta)(nil),                 // 47: holdfast.event.v1.Meta
+	(*AllocationRule)(nil),       // 48: holdfast.event.v1.AllocationRule
+	(RejectionReason)(0),         // 49: holdfast.event.v1.RejectionReason
 }
 var file_holdfast_event_v1_order_proto_depIdxs = []int32{
-	42, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
+	47, // 0: holdfast.event.v1.OrderEvent.meta:type_name -> holdfast.event.v1.Meta
 	5,  // 1: holdfast.event.v1.OrderEvent.order_placed:type_name -> holdfast.event.v1.OrderPlaced
 	6,  // 2: holdfast.event.v1.OrderEvent.order_reserved:type_name -> holdfast.event.v1.OrderReserved
 	7,  // 3: holdfast.event.v1.OrderEvent.order_backordered:type_name -> holdfast.event.v1.OrderBackordered
 	10, // 4: holdfast.event.v1.OrderEvent.order_rejected:type_name -> holdfast.event.v1.OrderRejected
 	11, // 5: holdfast.event.v1.OrderEvent.payment_authorized:type_name -> holdfast.event.v1.PaymentAuthorized
 	12, // 6: holdfast.event.v1.OrderEvent.payment_captured:type_name -> holdfast.event.v1.PaymentCaptured
-	18, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
-	19, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
-	20, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
-	21, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
-	27, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
-	28, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
-	29, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
-	31, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
-	32, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
+	23, // 7: holdfast.event.v1.OrderEvent.order_confirmed:type_name -> holdfast.event.v1.OrderConfirmed
+	24, // 8: holdfast.event.v1.OrderEvent.order_cancelled:type_name -> holdfast.event.v1.OrderCancelled
+	25, // 9: holdfast.event.v1.OrderEvent.order_expired:type_name -> holdfast.event.v1.OrderExpired
+	26, // 10: holdfast.event.v1.OrderEvent.lines_shipped:type_name -> holdfast.event.v1.LinesShipped
+	32, // 11: holdfast.event.v1.OrderEvent.lines_delivered:type_name -> holdfast.event.v1.LinesDelivered
+	33, // 12: holdfast.event.v1.OrderEvent.order_imported:type_name -> holdfast.event.v1.OrderImported
+	34, // 13: holdfast.event.v1.OrderEvent.credit_note_imported:type_name -> holdfast.event.v1.CreditNoteImported
+	36, // 14: holdfast.event.v1.OrderEvent.reservation_settled:type_name -> holdfast.event.v1.ReservationSettled
+	37, // 15: holdfast.event.v1.OrderEvent.shipment_reconciled:type_name -> holdfast.event.v1.ShipmentReconciled
 	13, // 16: holdfast.event.v1.OrderEvent.payment_started:type_name -> holdfast.event.v1.PaymentStarted
 	14, // 17: holdfast.event.v1.OrderEvent.payment_voided:type_name -> holdfast.event.v1.PaymentVoided
 	15, // 18: holdfast.event.v1.OrderEvent.payment_refunded:type_name -> holdfast.event.v1.PaymentRefunded
-	16, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
-	17, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
-	22, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
-	23, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
-	24, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
-	25, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
-	26, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
+	21, // 19: holdfast.event.v1.OrderEvent.payment_failed:type_name -> holdfast.event.v1.PaymentFailed
+	22, // 20: holdfast.event.v1.OrderEvent.order_reopened:type_name -> holdfast.event.v1.OrderReopened
+	27, // 21: holdfast.event.v1.OrderEvent.order_held:type_name -> holdfast.event.v1.OrderHeld
+	28, // 22: holdfast.event.v1.OrderEvent.order_resumed:type_name -> holdfast.event.v1.OrderResumed
+	29, // 23: holdfast.event.v1.OrderEvent.lines_cancelled:type_name -> holdfast.event.v1.LinesCancelled
+	30, // 24: holdfast.event.v1.OrderEvent.fulfilment_created:type_name -> holdfast.event.v1.FulfilmentCreated
+	31, // 25: holdfast.event.v1.OrderEvent.fulfilment_cancelled:type_name -> holdfast.event.v1.FulfilmentCancelled
 	8,  // 26: holdfast.event.v1.OrderEvent.order_backorder_filled:type_name -> holdfast.event.v1.OrderBackorderFilled
-	33, // 27: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
-	34, // 28: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
-	37, // 29: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
-	39, // 30: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
-	40, // 31: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
-	41, // 32: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
-	30, // 33: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
-	36, // 34: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
-	3,  // 35: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
-	0,  // 36: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
-	43, // 37: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
-	4,  // 38: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 39: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
-	44, // 40: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
-	9,  // 41: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
-	4,  // 42: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 43: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
-	4,  // 44: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 45: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 46: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
-	3,  // 47: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
-	28, // 48: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
-	29, // 49: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
-	4,  // 50: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
-	4,  // 51: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
-	3,  // 52: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
-	3,  // 53: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
-	1,  // 54: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
-	35, // 55: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
-	4,  // 56: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
-	38, // 57: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
-	38, // 58: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
-	4,  // 59: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
-	9,  // 60: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
-	61, // [61:61] is the sub-list for method output_type
-	61, // [61:61] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	20, // 27: holdfast.event.v1.OrderEvent.cover_lost:type_name -> holdfast.event.v1.CoverLost
+	38, // 28: holdfast.event.v1.OrderEvent.return_requested:type_name -> holdfast.event.v1.ReturnRequested
+	39, // 29: holdfast.event.v1.OrderEvent.return_received:type_name -> holdfast.event.v1.ReturnReceived
+	42, // 30: holdfast.event.v1.OrderEvent.return_cancelled:type_name -> holdfast.event.v1.ReturnCancelled
+	44, // 31: holdfast.event.v1.OrderEvent.amendment_requested:type_name -> holdfast.event.v1.AmendmentRequested
+	45, // 32: holdfast.event.v1.OrderEvent.order_amended:type_name -> holdfast.event.v1.OrderAmended
+	46, // 33: holdfast.event.v1.OrderEvent.amendment_declined:type_name -> holdfast.event.v1.AmendmentDeclined
+	35, // 34: holdfast.event.v1.OrderEvent.import_requested:type_name -> holdfast.event.v1.ImportRequested
+	41, // 35: holdfast.event.v1.OrderEvent.return_received_v2:type_name -> holdfast.event.v1.ReturnReceivedV2
+	16, // 36: holdfast.event.v1.OrderEvent.payment_authorized_v2:type_name -> holdfast.event.v1.PaymentAuthorizedV2
+	17, // 37: holdfast.event.v1.OrderEvent.payment_captured_v2:type_name -> holdfast.event.v1.PaymentCapturedV2
+	18, // 38: holdfast.event.v1.OrderEvent.payment_voided_v2:type_name -> holdfast.event.v1.PaymentVoidedV2
+	19, // 39: holdfast.event.v1.OrderEvent.payment_refunded_v2:type_name -> holdfast.event.v1.PaymentRefundedV2
+	3,  // 40: holdfast.event.v1.OrderPlaced.lines:type_name -> holdfast.event.v1.OrderLine
+	0,  // 41: holdfast.event.v1.OrderPlaced.payment_terms:type_name -> holdfast.event.v1.PaymentTerms
+	48, // 42: holdfast.event.v1.OrderPlaced.allocation:type_name -> holdfast.event.v1.AllocationRule
+	4,  // 43: holdfast.event.v1.OrderBackordered.backordered:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 44: holdfast.event.v1.OrderBackorderFilled.filled:type_name -> holdfast.event.v1.LineQuantity
+	49, // 45: holdfast.event.v1.ShortLine.reason:type_name -> holdfast.event.v1.RejectionReason
+	9,  // 46: holdfast.event.v1.OrderRejected.short:type_name -> holdfast.event.v1.ShortLine
+	4,  // 47: holdfast.event.v1.LinesShipped.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 48: holdfast.event.v1.LinesCancelled.lines:type_name -> holdfast.event.v1.OrderLine
+	4,  // 49: holdfast.event.v1.FulfilmentCreated.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 50: holdfast.event.v1.LinesDelivered.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 51: holdfast.event.v1.OrderImported.lines:type_name -> holdfast.event.v1.OrderLine
+	3,  // 52: holdfast.event.v1.CreditNoteImported.lines:type_name -> holdfast.event.v1.OrderLine
+	33, // 53: holdfast.event.v1.ImportRequested.order:type_name -> holdfast.event.v1.OrderImported
+	34, // 54: holdfast.event.v1.ImportRequested.credit_note:type_name -> holdfast.event.v1.CreditNoteImported
+	4,  // 55: holdfast.event.v1.ShipmentReconciled.lines:type_name -> holdfast.event.v1.LineQuantity
+	4,  // 56: holdfast.event.v1.ReturnRequested.lines:type_name -> holdfast.event.v1.LineQuantity
+	3,  // 57: holdfast.event.v1.ReturnReceived.resellable:type_name -> holdfast.event.v1.OrderLine
+	3,  // 58: holdfast.event.v1.ReturnReceived.damaged:type_name -> holdfast.event.v1.OrderLine
+	1,  // 59: holdfast.event.v1.ReturnedLine.condition:type_name -> holdfast.event.v1.Condition
+	40, // 60: holdfast.event.v1.ReturnReceivedV2.lines:type_name -> holdfast.event.v1.ReturnedLine
+	4,  // 61: holdfast.event.v1.ReturnCancelled.lines:type_name -> holdfast.event.v1.LineQuantity
+	43, // 62: holdfast.event.v1.AmendmentRequested.lines:type_name -> holdfast.event.v1.AmendedLine
+	43, // 63: holdfast.event.v1.OrderAmended.lines:type_name -> holdfast.event.v1.AmendedLine
+	4,  // 64: holdfast.event.v1.OrderAmended.backordered:type_name -> holdfast.event.v1.LineQuantity
+	9,  // 65: holdfast.event.v1.AmendmentDeclined.short:type_name -> holdfast.event.v1.ShortLine
+	66, // [66:66] is the sub-list for method output_type
+	66, // [66:66] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_event_v1_order_proto_init() }
@@ -3577,6 +4075,7 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_FulfilmentCreated)(nil),
 		(*OrderEvent_FulfilmentCancelled)(nil),
 		(*OrderEvent_OrderBackorderFilled)(nil),
+		(*OrderEvent_CoverLost)(nil),
 		(*OrderEvent_ReturnRequested)(nil),
 		(*OrderEvent_ReturnReceived)(nil),
 		(*OrderEvent_ReturnCancelled)(nil),
@@ -3585,8 +4084,12 @@ func file_holdfast_event_v1_order_proto_init() {
 		(*OrderEvent_AmendmentDeclined)(nil),
 		(*OrderEvent_ImportRequested)(nil),
 		(*OrderEvent_ReturnReceivedV2)(nil),
+		(*OrderEvent_PaymentAuthorizedV2)(nil),
+		(*OrderEvent_PaymentCapturedV2)(nil),
+		(*OrderEvent_PaymentVoidedV2)(nil),
+		(*OrderEvent_PaymentRefundedV2)(nil),
 	}
-	file_holdfast_event_v1_order_proto_msgTypes[28].OneofWrappers = []any{
+	file_holdfast_event_v1_order_proto_msgTypes[33].OneofWrappers = []any{
 		(*ImportRequested_Order)(nil),
 		(*ImportRequested_CreditNote)(nil),
 	}
@@ -3596,7 +4099,7 @@ func file_holdfast_event_v1_order_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_holdfast_event_v1_order_proto_rawDesc), len(file_holdfast_event_v1_order_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   40,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

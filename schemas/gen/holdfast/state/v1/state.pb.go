@@ -900,8 +900,12 @@ type Order struct {
 	ReturnedTo         []*ReturnedTo `protobuf:"bytes,61,rep,name=returned_to,json=returnedTo,proto3" json:"returned_to,omitempty"`
 	// That of the last event that a client can see.
 	VisibleVersion uint64 `protobuf:"varint,62,opt,name=visible_version,json=visibleVersion,proto3" json:"visible_version,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	GoodwillMicros int64  `protobuf:"varint,63,opt,name=goodwill_micros,json=goodwillMicros,proto3" json:"goodwill_micros,omitempty"`
+	CoverLost      bool   `protobuf:"varint,64,opt,name=cover_lost,json=coverLost,proto3" json:"cover_lost,omitempty"`
+	// Facts of payments that wait for others.
+	Unmatched     []*Payment `protobuf:"bytes,65,rep,name=unmatched,proto3" json:"unmatched,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Order) Reset() {
@@ -1191,6 +1195,27 @@ func (x *Order) GetVisibleVersion() uint64 {
 		return x.VisibleVersion
 	}
 	return 0
+}
+
+func (x *Order) GetGoodwillMicros() int64 {
+	if x != nil {
+		return x.GoodwillMicros
+	}
+	return 0
+}
+
+func (x *Order) GetCoverLost() bool {
+	if x != nil {
+		return x.CoverLost
+	}
+	return false
+}
+
+func (x *Order) GetUnmatched() []*Payment {
+	if x != nil {
+		return x.Unmatched
+	}
+	return nil
 }
 
 // ReturnedTo is what came back of a SKU to a location that was named for it.
@@ -1614,7 +1639,7 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1c\n" +
 	"\trequested\x18\x02 \x01(\x03R\trequested\x12\x1c\n" +
 	"\tavailable\x18\x03 \x01(\x03R\tavailable\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xf7\v\n" +
+	"\x06reason\x18\x04 \x01(\x05R\x06reason\"\xf9\f\n" +
 	"\x05Order\x12\x19\n" +
 	"\border_id\x18\x01 \x01(\tR\aorderId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
@@ -1661,7 +1686,11 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"paymentDue\x12>\n" +
 	"\vreturned_to\x18= \x03(\v2\x1d.holdfast.state.v1.ReturnedToR\n" +
 	"returnedTo\x12'\n" +
-	"\x0fvisible_version\x18> \x01(\x04R\x0evisibleVersion\"M\n" +
+	"\x0fvisible_version\x18> \x01(\x04R\x0evisibleVersion\x12'\n" +
+	"\x0fgoodwill_micros\x18? \x01(\x03R\x0egoodwillMicros\x12\x1d\n" +
+	"\n" +
+	"cover_lost\x18@ \x01(\bR\tcoverLost\x128\n" +
+	"\tunmatched\x18A \x03(\v2\x1a.holdfast.state.v1.PaymentR\tunmatched\"M\n" +
 	"\n" +
 	"ReturnedTo\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12-\n" +
@@ -1740,14 +1769,15 @@ var file_holdfast_state_v1_state_proto_depIdxs = []int32{
 	17, // 15: holdfast.state.v1.Order.allocation:type_name -> holdfast.event.v1.AllocationRule
 	11, // 16: holdfast.state.v1.Order.amendment:type_name -> holdfast.state.v1.Amendment
 	10, // 17: holdfast.state.v1.Order.returned_to:type_name -> holdfast.state.v1.ReturnedTo
-	18, // 18: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
-	20, // 19: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
-	13, // 20: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	14, // 18: holdfast.state.v1.Order.unmatched:type_name -> holdfast.state.v1.Payment
+	18, // 19: holdfast.state.v1.ReturnedTo.at:type_name -> holdfast.event.v1.ReturnedAt
+	20, // 20: holdfast.state.v1.Amendment.lines:type_name -> holdfast.event.v1.AmendedLine
+	13, // 21: holdfast.state.v1.Return.lines:type_name -> holdfast.state.v1.ReturnLine
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_holdfast_state_v1_state_proto_init() }
