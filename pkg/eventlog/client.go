@@ -198,8 +198,8 @@ func (c *Client) TopicIDs(ctx context.Context, topics ...string) ([][16]byte, er
 	return ids, nil
 }
 
-// PlatformID tells this platform from all others, of this cluster or another, that have or had the same names: it is the
-// ID of the layout topic. It is empty where brokers give topics no IDs.
+// PlatformID tells this platform from all others, of this cluster or another, that have or had the same names: it is
+// the ID of the layout topic. It is empty where brokers give topics no IDs.
 func (c *Client) PlatformID(ctx context.Context) (string, error) {
 	ids, err := c.TopicIDs(ctx, TopicLayout)
 	if err != nil || ids[0] == [16]byte{} {

@@ -263,13 +263,15 @@ func TestORD59WhileStockHasNotAnswered(t *testing.T) {
 }
 
 func TestORD55MoneyGoesBackWhileStockIsAsked(t *testing.T) {
-	s := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}, amend(AmendLine{SKU: "b", Quantity: 5}))...)
+	s := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}, amend(
+		AmendLine{SKU: "b", Quantity: 5}))...)
 	s.when(RefundPayment{AmountMicros: 1_000_000, Reference: "r"})
 	s.when(stockAnswers(granted)).then(AmendmentDeclined{Reason: CodeAlreadyRefunded})
 	s.wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
 
 	cheaper := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"},
-		amend(AmendLine{SKU: "b", Quantity: 5, UnitPriceMicros: price(1_000_000)}), RefundPayment{AmountMicros: 1_000_000, Reference: "r"})...)
+		amend(AmendLine{SKU: "b", Quantity: 5, UnitPriceMicros: price(1_000_000)}),
+		RefundPayment{AmountMicros: 1_000_000, Reference: "r"})...)
 	cheaper.when(stockAnswers(granted))
 	if _, ok := cheaper.events[0].(OrderAmended); !ok {
 		t.Fatalf("%+v", cheaper.events)

@@ -82,7 +82,8 @@ func (e OrderCancelled) evolve(o *Order, _ Facts) {
 // payment, it does nothing.
 //
 //	ORD-17  A prepaid order that is placed or reserved ends once AtMicros reaches its deadline. What was authorized is
-//	        voided, and what is paid is due for refund. One that is confirmed and has lost its cover is cancelled (ORD-65).
+//	        voided, and what is paid is due for refund. One that is confirmed and has lost its cover is cancelled
+//	        (ORD-65).
 type Expire struct{ AtMicros int64 }
 
 // OrderExpired ended the order at its payment deadline.

@@ -117,7 +117,8 @@ func TestORD10Authorize(t *testing.T) {
 	s.when(AuthorizePayment{10_000, string(make([]byte, limits.MaxReferenceLength+1)), 0}).refused("invalid_reference")
 	s.when(AuthorizePayment{340_000, "p1", 0}).then(PaymentAuthorized{AmountMicros: 340_000, Reference: "p1"}).
 		at(Reserved, "pending", "unfulfilled")
-	s.when(AuthorizePayment{12_000_000, "p2", 0}).then(PaymentAuthorized{AmountMicros: 12_000_000, Reference: "p2"}, OrderConfirmed{})
+	s.when(AuthorizePayment{12_000_000, "p2", 0}).then(PaymentAuthorized{AmountMicros: 12_000_000, Reference: "p2"},
+		OrderConfirmed{})
 	s.at(Confirmed, "authorized", "unfulfilled").
 		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
 	s.when(AuthorizePayment{10_000, "", 0}).refused(CodeOverAuthorization)
@@ -131,7 +132,8 @@ func TestORD11Capture(t *testing.T) {
 	s.when(CapturePayment{}).refused(CodeInvalidAmount)
 	s.when(CapturePayment{AmountMicros: 10_000, Reference: "\xff"}).refused("invalid_reference")
 	s.when(CapturePayment{AmountMicros: twoSKUsTotal + 10_000}).refused(CodeOverCapture)
-	s.when(CapturePayment{AmountMicros: twoSKUsTotal - 10_000, Reference: "p"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal - 10_000, Reference: "p"})
+	s.when(CapturePayment{AmountMicros: twoSKUsTotal - 10_000, Reference: "p"}).
+		then(PaymentCaptured{AmountMicros: twoSKUsTotal - 10_000, Reference: "p"})
 	s.at(Confirmed, "partially_captured", "unfulfilled")
 	s.when(CapturePayment{AmountMicros: 20_000}).refused(CodeOverCapture)
 	s.when(CapturePayment{AmountMicros: 10_000}).at(Confirmed, "captured", "unfulfilled")
@@ -193,7 +195,8 @@ func TestIllegalTransitionsSayWhatIsAllowed(t *testing.T) {
 		{paid(), Confirm{}, "confirmed",
 			[]string{"capture_payment", "void_payment", "hold_order", "create_fulfilment", "ship_order", "cancel_lines",
 				"amend_order", "cancel_order"}},
-		{append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, CapturePayment{AmountMicros: 10_000}), Confirm{}, "confirmed",
+		{append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, CapturePayment{AmountMicros: 10_000}), Confirm{},
+			"confirmed",
 			[]string{"capture_payment", "void_payment", "refund_payment", "hold_order", "create_fulfilment", "ship_order",
 				"deliver_order", "cancel_lines", "amend_order"}},
 		{append(paid(), CreateFulfilment{FulfilmentID: "f"}), Confirm{}, "confirmed",

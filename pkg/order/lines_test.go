@@ -29,7 +29,8 @@ func TestORD28Resume(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), Hold{})
 	s.when(Resume{9_000}).then(OrderResumed{PaymentDeadlineMicros: 9_000}).at(Reserved, "pending", "unfulfilled")
 	s.when(Hold{}).when(Resume{8_000}).then(OrderResumed{PaymentDeadlineMicros: 9_000})
-	s.when(Hold{}).when(AuthorizePayment{twoSKUsTotal, "p", 0}).then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"})
+	s.when(Hold{}).when(AuthorizePayment{twoSKUsTotal, "p", 0}).then(
+		PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"})
 	s.when(Resume{}).then(OrderResumed{PaymentDeadlineMicros: 9_000}, OrderConfirmed{})
 }
 

@@ -39,8 +39,8 @@ const (
 //
 //	ORD-21  A payment whose reference the order already has for the same action is the same payment, whoever reports it,
 //	        and wherever the order stands by then: nothing is written. With another amount: payment_reference_reused. An
-//	        order has at most 1,000 payments with a reference (too_many_payments). Amounts are more than 0, and whole minor
-//	        units of the currency (invalid_amount).
+//	        order has at most 1,000 payments with a reference (too_many_payments). Amounts are more than 0, and whole
+//	        minor units of the currency (invalid_amount).
 //	ORD-62  What providers and carriers did is recorded wherever the order stands, on hold and after its end too: it has
 //	        happened. That is AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, and Deliver of
 //	        what has shipped.
@@ -108,7 +108,8 @@ func (c StartPayment) decide(o *Order) ([]Event, error) {
 	return []Event{PaymentStarted{Reference: c.Reference, PaymentDeadlineMicros: deadline}}, nil
 }
 
-// AwaitsPayment reports whether the order, or what has not shipped of it, ends at its payment deadline unless it is paid.
+// AwaitsPayment reports whether the order, or what has not shipped of it, ends at its payment deadline unless it is
+// paid.
 func (o *Order) AwaitsPayment() bool {
 	switch o.Lifecycle {
 	case Placed, Reserved:
@@ -129,8 +130,9 @@ func (e PaymentStarted) evolve(o *Order, _ Facts) {
 // AuthorizePayment records that a payment provider has authorized the amount. DeadlineMicros is how long the order then
 // waits for the remaining amount, or, when it had expired, for stock.
 //
-//	ORD-10  The amount is at most what is kept (ORD-61) and neither paid nor authorized (over_authorization). A reserved order is confirmed once the total is authorized; a placed one then waits for
-//	        stock's answer. Before that, PaymentStarted follows, while ORD-20 allows it.
+//	ORD-10  The amount is at most what is kept (ORD-61) and neither paid nor authorized (over_authorization). A reserved
+//	        order is confirmed once the total is authorized; a placed one then waits for stock's answer. Before that,
+//	        PaymentStarted follows, while ORD-20 allows it.
 //	ORD-25  A payment may come too late. An expired order is placed again when its total is authorized at once, and asks
 //	        stock anew: it is confirmed when stock has it, and rejected, with the payment voided, when not. Less than the
 //	        total is voided at once (PaymentVoided); so are payments of cancelled and rejected orders, and of expired

@@ -27,7 +27,8 @@ func TestORD20AStartedPaymentMovesTheDeadline(t *testing.T) {
 
 func TestORD10APartMovesTheDeadlineToo(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
-	s.when(AuthorizePayment{1_000_000, "a", 9_000}).then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "a"}, PaymentStarted{"", 9_000})
+	s.when(AuthorizePayment{1_000_000, "a", 9_000}).then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "a"},
+		PaymentStarted{"", 9_000})
 	s.when(AuthorizePayment{twoSKUsTotal - 1_000_000, "b", 99_000}).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal - 1_000_000, Reference: "b"}, OrderConfirmed{})
 }
@@ -37,7 +38,8 @@ func TestORD21OnePaymentHoweverOftenItIsTold(t *testing.T) {
 	s.when(AuthorizePayment{1_000_000, "p", 0}).then()
 	s.when(AuthorizePayment{2_000_000, "p", 0}).refused(CodePaymentReferenceReused)
 	s.when(AuthorizePayment{twoSKUsTotal - 1_000_000, "q", 0}).at(Confirmed, "authorized", "unfulfilled")
-	s.when(CapturePayment{AmountMicros: 1_000_000, Reference: "p"}).then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "p"}) // another action
+	s.when(CapturePayment{AmountMicros: 1_000_000, Reference: "p"}).then(
+		PaymentCaptured{AmountMicros: 1_000_000, Reference: "p"}) // another action
 	s.when(CapturePayment{AmountMicros: 1_000_000, Reference: "p"}).then()
 	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "p"}).refused(CodePaymentReferenceReused)
 	s.when(RefundPayment{AmountMicros: 400_000, Reference: "r"}).
@@ -66,9 +68,11 @@ func TestORD22Void(t *testing.T) {
 	s.when(VoidPayment{Reason: string(make([]byte, limits.MaxReasonLength+1))}).refused("invalid_reason")
 	s.when(VoidPayment{Reference: "\xff"}).refused("invalid_reference")
 	s.when(VoidPayment{AmountMicros: twoSKUsTotal + 10_000}).refused(CodeOverVoid)
-	s.when(CapturePayment{AmountMicros: 2_000_000}).when(VoidPayment{AmountMicros: twoSKUsTotal - 1_990_000}).refused(CodeOverVoid)
+	s.when(CapturePayment{AmountMicros: 2_000_000}).
+		when(VoidPayment{AmountMicros: twoSKUsTotal - 1_990_000}).refused(CodeOverVoid)
 	s.when(VoidPayment{Reference: "v", Reason: "changed", DeadlineMicros: 9_000}).
-		then(PaymentVoided{AmountMicros: twoSKUsTotal - 2_000_000, Reference: "v", Reason: "changed"}, CoverLost{twoSKUsTotal - 2_000_000, 9_000})
+		then(PaymentVoided{AmountMicros: twoSKUsTotal - 2_000_000, Reference: "v", Reason: "changed"},
+			CoverLost{twoSKUsTotal - 2_000_000, 9_000})
 	s.at(Confirmed, "partially_captured", "unfulfilled")
 	s.when(AuthorizePayment{twoSKUsTotal - 2_000_000, "again", 0}).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal - 2_000_000, Reference: "again"})
@@ -106,10 +110,12 @@ func TestORD24Failed(t *testing.T) {
 func TestORD25TooLate(t *testing.T) {
 	expired := []Command{twoSKUs(Prepaid), stockAnswers(granted), Expire{6_000}}
 	given(t, expired...).when(AuthorizePayment{1_000_000, "p", 9_000}).
-		then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "p"}, PaymentVoided{AmountMicros: 1_000_000, Reason: LatePaymentReason}).
+		then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "p"},
+			PaymentVoided{AmountMicros: 1_000_000, Reason: LatePaymentReason}).
 		at(Expired, "voided", "unfulfilled")
 	given(t, twoSKUs(Prepaid), Cancel{}).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
-		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"}, PaymentVoided{AmountMicros: twoSKUsTotal, Reason: LatePaymentReason}).
+		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"},
+			PaymentVoided{AmountMicros: twoSKUsTotal, Reason: LatePaymentReason}).
 		at(Cancelled, "voided", "unfulfilled")
 
 	again := given(t, expired...).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
@@ -186,7 +192,8 @@ func TestORD21TheShipmentAndTheProviderTellOfOneCapture(t *testing.T) {
 	s = given(t, append(paid(), CapturePayment{AmountMicros: 2_000_000, Reference: "c"})...).when(ship).then(shipped)
 	s.at(Confirmed, "partially_captured", "partially_fulfilled")
 
-	packed := given(t, append(paid(), CreateFulfilment{"f", line("b", 1)}, CapturePayment{AmountMicros: 2_000_000, Reference: "c"})...)
+	packed := given(t, append(paid(), CreateFulfilment{"f", line("b", 1)},
+		CapturePayment{AmountMicros: 2_000_000, Reference: "c"})...)
 	packed.when(ShipFulfilment{FulfilmentID: "f", Capture: true, PaymentReference: "c"}).then(shipped)
 	packed.when(Ship{FulfilmentID: "g", PaymentReference: string(make([]byte, limits.MaxReferenceLength+1))}).
 		refused("invalid_payment_reference")
@@ -233,15 +240,18 @@ var sold = RecordReservation{ReservationVersion: 1,
 func TestORD21ARepeatedPaymentWritesNothingWhereverTheOrderStands(t *testing.T) {
 	for lifecycle, o := range everywhere(t) {
 		for _, cmd := range []Command{
-			StartPayment{"p", 99_000}, AuthorizePayment{1_000_000, "p", 99_000}, CapturePayment{AmountMicros: 1_000_000, Reference: "p"},
-			VoidPayment{AmountMicros: 1_000_000, Reference: "p"}, RefundPayment{AmountMicros: 1_000_000, Reference: "p"}, FailPayment{"p", ""},
+			StartPayment{"p", 99_000}, AuthorizePayment{1_000_000, "p", 99_000},
+			CapturePayment{AmountMicros: 1_000_000, Reference: "p"},
+			VoidPayment{AmountMicros: 1_000_000, Reference: "p"}, RefundPayment{AmountMicros: 1_000_000, Reference: "p"},
+			FailPayment{"p", ""},
 		} {
 			if events, err := Decide(o, cmd); err != nil || len(events) > 0 {
 				t.Errorf("%s takes %+v: %v, %v", lifecycle, cmd, events, err)
 			}
 		}
 		for _, cmd := range []Command{
-			AuthorizePayment{2_000_000, "p", 99_000}, CapturePayment{AmountMicros: 2_000_000, Reference: "p"}, VoidPayment{AmountMicros: 2_000_000, Reference: "p"},
+			AuthorizePayment{2_000_000, "p", 99_000}, CapturePayment{AmountMicros: 2_000_000, Reference: "p"},
+			VoidPayment{AmountMicros: 2_000_000, Reference: "p"},
 			RefundPayment{AmountMicros: 2_000_000, Reference: "p"},
 		} {
 			(&scenario{t: t, order: o}).when(cmd).refused(CodePaymentReferenceReused)
@@ -253,7 +263,8 @@ func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 	answers := stockAnswers(granted)
 	placed := given(t, twoSKUs(Prepaid)).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"})
-	placed.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
+	placed.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}).
+		then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
 	rejected := &scenario{t: t, order: placed.order}
 	placed.when(answers).then(OrderReserved{}, OrderConfirmed{}).at(Confirmed, "captured", "unfulfilled")
 	rejected.when(sold).
@@ -265,10 +276,12 @@ func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 		then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "c"})
 	part.when(Expire{9_000}).then(OrderExpired{RefundDueMicros: 1_000_000})
 	part.when(AuthorizePayment{twoSKUsTotal, "late", 19_000}). // money of it is due already: it is not placed again
-									then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "late"}, PaymentVoided{AmountMicros: twoSKUsTotal, Reason: LatePaymentReason})
+									then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "late"},
+			PaymentVoided{AmountMicros: twoSKUsTotal, Reason: LatePaymentReason})
 
 	hold := given(t, append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, Hold{})...)
-	hold.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}).then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
+	hold.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}).then(
+		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
 	hold.when(Deliver{FulfilmentID: "f"}).then(LinesDelivered{"f", line("a", 1)}).
 		at(OnHold, "captured", "partially_fulfilled")
 
@@ -321,7 +334,8 @@ func TestORD65LostCoverEndsTheOrderAtItsDeadline(t *testing.T) {
 }
 
 func TestORD65WhatHasShippedStays(t *testing.T) {
-	s := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}, Ship{FulfilmentID: "f", Lines: line("b", 2)},
+	s := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"},
+		Ship{FulfilmentID: "f", Lines: line("b", 2)},
 		CreateFulfilment{"g", line("b", 1)})...)
 	// 4.00 has shipped: so much is goodwill
 	s.when(RefundPayment{AmountMicros: 5_000_000, DeadlineMicros: 9_000}).then(

@@ -141,7 +141,8 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	s := given(t).when(document).then(ImportRequested{imported}).at(Placed, "pending", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a", Reserved: 1, Imported: true}, Wanted{SKU: "b", Reserved: 7, Imported: true})
 	for _, cmd := range []Command{
-		Cancel{}, Confirm{}, Hold{}, Ship{FulfilmentID: "f"}, AuthorizePayment{10_000, "", 0}, CapturePayment{AmountMicros: 10_000},
+		Cancel{}, Confirm{}, Hold{}, Ship{FulfilmentID: "f"}, AuthorizePayment{10_000, "", 0},
+		CapturePayment{AmountMicros: 10_000},
 		ReconcileShipment{line("a", 1)},
 	} {
 		s.when(cmd).refused(CodeIllegalTransition)

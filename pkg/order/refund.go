@@ -42,10 +42,11 @@ func (e PaymentVoided) evolve(o *Order, _ Facts) {
 
 // RefundPayment records that captured money went back. An amount of 0 means all that is left.
 //
-//	ORD-23  No amount: all that is captured and not refunded; none left: nothing_to_refund. What is beyond that waits,
-//	        or is refused (ORD-66). A refund out of goodwill takes nothing off what is due, as long as something else was
-//	        paid, and lowers what the customer has to pay. Any other is first of what is due; then goodwill, up to the price of what has shipped and did not come
-//	        back, with the goodwill of before; the rest is money that covered the order (ORD-65).
+//	ORD-23  No amount: all that is captured and not refunded; none left: nothing_to_refund. What is beyond that waits, or
+//	        is refused (ORD-66). A refund out of goodwill takes nothing off what is due, as long as something else was
+//	        paid, and lowers what the customer has to pay. Any other is first of what is due; then goodwill, up to the
+//	        price of what has shipped and did not come back, with the goodwill of before; the rest is money that covered
+//	        the order (ORD-65).
 type RefundPayment struct {
 	AmountMicros      int64
 	Reference, Reason string
@@ -55,8 +56,8 @@ type RefundPayment struct {
 	DeadlineMicros int64
 }
 
-// PaymentRefunded says that captured money went back, GoodwillMicros of it out of goodwill. UnmatchedMicros more wait for
-// their capture. MatchedMicros of the amount have waited for this one (ORD-66).
+// PaymentRefunded says that captured money went back, GoodwillMicros of it out of goodwill. UnmatchedMicros more wait
+// for their capture. MatchedMicros of the amount have waited for this one (ORD-66).
 type PaymentRefunded struct {
 	AmountMicros                   int64
 	Reference, Reason              string

@@ -148,7 +148,8 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 			RefundDueMicros: 100_000_000})
 
 	// What was paid for a has paid b.
-	s = given(t, append(twoLines(), append([]Command{CapturePayment{AmountMicros: 50_000_000, Reference: "c"}}, back...)...)...)
+	s = given(t, append(twoLines(), append([]Command{CapturePayment{AmountMicros: 50_000_000, Reference: "c"}},
+		back...)...)...)
 	s.when(receive("a")).
 		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
 	s.when(Ship{FulfilmentID: "g", Capture: true}).then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}).

@@ -17,7 +17,8 @@ func TestORD14Ship(t *testing.T) {
 	s.when(ship("f", LineQuantity{"x", 1})).refused(CodeOverShipment)
 	s.when(ship("f", make([]LineQuantity, limits.MaxLines+1)...)).refused(CodeInvalidLines)
 	s.when(ship("f1", LineQuantity{"b", 1}, LineQuantity{"a", 1}, LineQuantity{"b", 1})).
-		then(LinesShipped{FulfilmentID: "f1", Lines: []LineQuantity{{"b", 2}, {"a", 1}}}).at(Confirmed, "pending", "partially_fulfilled")
+		then(LinesShipped{FulfilmentID: "f1", Lines: []LineQuantity{{"b", 2}, {"a", 1}}}).at(Confirmed, "pending",
+		"partially_fulfilled")
 	s.wants(true, Wanted{SKU: "a", Committed: 2, Fulfilled: 1}, Wanted{SKU: "b", Committed: 2, Fulfilled: 2})
 	s.when(ship("f2")).then(LinesShipped{FulfilmentID: "f2", Lines: []LineQuantity{{"a", 2}, {"b", 2}}}).
 		at(Completed, "pending", "fulfilled")

@@ -1,8 +1,8 @@
 package order
 
-// PaymentStatus is one of not_required, pending, authorized, partially_captured, captured, partially_refunded, refunded,
-// voided, failed. It is pending until the total, without what came back, is authorized, and not_required where the total
-// is 0. Money that is due for refund counts as captured until it has gone back.
+// PaymentStatus is one of not_required, pending, authorized, partially_captured, captured, partially_refunded,
+// refunded, voided, failed. It is pending until the total, without what came back, is authorized, and not_required
+// where the total is 0. Money that is due for refund counts as captured until it has gone back.
 func (o Order) PaymentStatus() string {
 	switch {
 	case o.RefundedMicros > 0 && o.RefundedMicros >= o.CapturedMicros:

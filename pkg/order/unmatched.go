@@ -8,9 +8,9 @@ import "slices"
 //	ORD-66  With a reference, a capture of more than was authorized, a void of more than is authorized, and a refund of
 //	        more than was captured are recorded, and what is beyond waits for the other fact. A capture counts as
 //	        authorized at once; a void and a refund move no money until then. Without a reference nothing could be
-//	        matched: over_capture, over_void, over_refund. An authorization is matched with captures of its reference, and
-//	        with others as far as it is more than the order lacks; that part was authorized already. Then it is matched
-//	        with voids of its reference, and that part is voided at once. CapturePayment is matched with any
+//	        matched: over_capture, over_void, over_refund. An authorization is matched with captures of its reference,
+//	        and with others as far as it is more than the order lacks; that part was authorized already. Then it is
+//	        matched with voids of its reference, and that part is voided at once. CapturePayment is matched with any
 //	        refund, and so much goes back (PaymentRefunded). At most 1,000 wait (too_many_payments).
 
 // waiting is how much of a kind of facts waits: in all, and with a reference.

@@ -575,7 +575,8 @@ var rows = []Row{
 		Title:  "More than is authorized would be voided",
 		Cause: "More than what is authorized and neither captured nor voided would be voided, and the void has no " +
 			"reference.",
-		Remedy: "Void less, or send no amount to void all. With the provider's `reference` the void waits for its authorization.",
+		Remedy: "Void less, or send no amount to void all. With the provider's `reference` the void waits for its " +
+			"authorization.",
 	},
 	{
 		Code: "nothing_to_void", Status: http.StatusConflict,
@@ -587,7 +588,8 @@ var rows = []Row{
 		Code: "over_refund", Status: http.StatusConflict,
 		Title:  "More than is captured would be refunded",
 		Cause:  "More than what is captured and not refunded would be refunded, and the refund has no reference.",
-		Remedy: "Refund less, or send no amount to refund all. With the provider's `reference` the refund waits for its capture.",
+		Remedy: "Refund less, or send no amount to refund all. With the provider's `reference` the refund waits for its " +
+			"capture.",
 	},
 	{
 		Code: "nothing_to_refund", Status: http.StatusConflict,

@@ -7,7 +7,8 @@ import (
 
 // takesMessages is the runner of a shard that a message names; nil: the shard is not this replica's. One that is still
 // acquiring the shard takes messages too, and decides them once it serves: its announcement has others send their steps
-// again at once, and what it sends itself is answered before it serves. Were these lost, orders would wait for a resend.
+// again at once, and what it sends itself is answered before it serves. Were these lost, orders would wait for a
+// resend.
 func (n *Node) takesMessages(shard uint32) *runner {
 	if int(shard) >= len(n.runners) {
 		return nil

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// backWithin is how long a process may take until it is ready again, on a machine that does much else. A quiet one takes
-// a second or two; the test says how long the slowest took.
+// backWithin is how long a process may take until it is ready again, on a machine that does much else. A quiet one
+// takes a second or two; the test says how long the slowest took.
 const backWithin = 30 * time.Second
 
 // patience bounds a whole test.

@@ -46,8 +46,8 @@ const (
 )
 
 // TestARollingRestartUnderLoad restarts three replicas of order-api one after the other while orders are placed through
-// the Go client, and then kills one. No order fails, each that was acknowledged is in the log once, and the test reports
-// for how long each shard was without service.
+// the Go client, and then kills one. No order fails, each that was acknowledged is in the log once, and the test
+// reports for how long each shard was without service.
 func TestARollingRestartUnderLoad(t *testing.T) {
 	if os.Getenv(rollingEnv) == "" {
 		t.Skipf("%s is not set; make test-rolling sets it", rollingEnv)
