@@ -2,6 +2,7 @@ package observability
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -44,149 +45,160 @@ func Alerts() []Alert {
 
 // causes are alerts on what will hurt users, or already does and the objectives cannot tell.
 func causes() []Alert {
-	all := []Alert{
-		{
-			Name: "HoldfastServiceDown", Severity: page, For: "2m",
-			Expr:    `up{job=~"(.*/)?(order-api|query-api|inventory-projector|analytics-projector|holdfast-verify)"} == 0`,
-			Summary: "{{ $labels.job }} at {{ $labels.instance }} does not answer",
-			seen:    "Prometheus cannot read the metrics of a process for two minutes.",
-			means: "The process has ended, hangs, or cannot be reached. Other replicas of order-api take its shards over " +
-				"after `--session-timeout`; a projector's work waits.",
-			remedy: "Look at its log and whether it was restarted. If it runs, check `--admin-listen`: in containers it is " +
-				"`:9464`.",
-		},
-		{
-			Name: "HoldfastShardUnserved", Severity: page, For: "30s",
-			Expr:    "max by (shard) (holdfast_shard_served) == 0",
-			Summary: "Nobody serves shard {{ $labels.shard }}: its commands are answered 503",
-			seen:    "No replica of order-api knows one that serves the shard.",
-			means:   "Commands for the orders and items of the shard are answered 503. Those of other shards go on.",
-			remedy: "[A replica cannot serve its shards](#a-replica-cannot-serve-its-shards) has a table of the reasons in " +
-				"`/readyz`.",
-		},
-		{
-			Name: "HoldfastCommitStalled", Severity: page, For: "1m",
-			Expr:    "holdfast_shard_last_commit_age_seconds > 150",
-			Summary: "Shard {{ $labels.shard }} has committed nothing for {{ $value }} s",
-			seen:    "A shard that is served has not committed for two and a half minutes. An idle one commits once a minute.",
-			means:   "Its commands wait for a commit that does not end.",
-			remedy:  "Look at the brokers that lead the partitions of the shard, and their transaction coordinator.",
-		},
-		{
-			Name: "HoldfastOrdersUnsettled", Severity: page, For: "1m",
-			Expr:    "holdfast_shard_oldest_unsettled_seconds > 60",
-			Summary: "An order of shard {{ $labels.shard }} waits for stock of another shard for {{ $value }} s",
-			seen:    "An order has been placed, and a shard that has some of its stock has not answered for a minute.",
-			means:   "Its client has got 202. The step is sent again until it is answered; nothing is lost.",
-			remedy: "The shard that does not answer is not served, or replicas do not reach each other: look at `/readyz`, at " +
-				"`holdfast_shard_steps_resent_total`, and at the network between replicas (`--peer-listen`).",
-		},
-		{
-			Name: "HoldfastStandbyBehind", Severity: ticket, For: "10m",
-			Expr:    "holdfast_shard_standby_lag_seconds > 60",
-			Summary: "The standby of shard {{ $labels.shard }} at {{ $labels.instance }} is {{ $value }} s behind",
-			seen:    "A checkpoint of a shard that another replica serves has not had all of the log for a minute.",
-			means:   "Taking the shard over would take longer, by the time to read what is missing.",
-			remedy:  "Its log says why it does not follow: a disk that is full or slow, or too little CPU.",
-		},
-		{
-			Name: "HoldfastClockSkew", Severity: ticket, For: "5m",
-			Expr:    "abs(holdfast_shard_clock_skew_seconds) > 5",
-			Summary: "The clock of {{ $labels.instance }} is {{ $value }} s from the brokers'",
-			seen:    "A replica of order-api and a broker disagree on the time by more than five seconds.",
-			means:   "Beyond `--max-clock-skew` (30 s) the replica serves no shard.",
-			remedy:  "Set the clock that is wrong, and keep both right with NTP.",
-		},
-		{
-			Name: "HoldfastReconciled", Severity: ticket,
-			Expr:    "increase(holdfast_shard_reconciled_total[1h]) > 0",
-			Summary: "Orders and stock differed, and were put right",
-			seen:    "An order and its stock did not say the same, and a shard has repaired that with an event.",
-			means: "On Apache Kafka this does not happen: a transaction was lost, by a broker without `min.insync.replicas`, " +
-				"or somebody restored topics from different moments.",
-			remedy: "Run `holdfast verify`. Look for lost data in the brokers' logs.",
-		},
-		{
-			Name: "HoldfastCheckpointDamaged", Severity: ticket,
-			Expr:    "increase(holdfast_shard_checkpoints_damaged_total[1h]) > 0",
-			Summary: "A checkpoint at {{ $labels.instance }} was damaged, and is built again from the log",
-			seen:    "A replica has deleted a checkpoint that it could not read.",
-			means:   "Nothing is lost; the shard is served later, by the time to read its log.",
-			remedy:  "If it comes again, check the disk and the memory of the machine.",
-		},
-		{
-			Name: "HoldfastViewStopped", Severity: page, For: "1m",
-			Expr:    "holdfast_view_stopped_partitions > 0",
-			Summary: "The view {{ $labels.view }} has stopped at a record in {{ $value }} partitions",
-			seen:    "A view cannot fold a record, and does not go on behind it.",
-			means:   "Orders or items of the partition are shown as they were before the record.",
-			remedy:  "[A shard stops at a record](#a-shard-stops-at-a-record).",
-		},
-		{
-			Name: "HoldfastLogStartCut", Severity: page,
-			Expr:    "max by (topic, partition) (holdfast_log_start_cut) > 0",
-			Summary: "The start of {{ $labels.topic }} partition {{ $labels.partition }} has been deleted",
-			seen:    "A reader has noticed that a partition of the event log does not begin at its start any more.",
-			means:   "The log is the only full copy of all events. Who needs the deleted part cannot start again.",
-			remedy:  "[The start of the log is gone](#the-start-of-the-log-is-gone), at once: it gets worse with each restart.",
-		},
-		{
-			Name: "HoldfastMirrorStalled", Severity: page, For: "2m",
-			Expr:    "max(holdfast_mirror_lag_seconds) > 60 or max(holdfast_mirror_up) == 0",
-			Summary: "The mirror in ClickHouse does not follow the log",
-			seen:    "The mirror has not had all of the log for a minute, or cannot write to ClickHouse.",
-			means:   "Reports and insights show the past. Orders, stock and views are not concerned.",
-			remedy: "`/readyz` of analytics-projector has ClickHouse's answer and what to do about it, such as a missing " +
-				"grant or a full disk. Without a reason there: `holdfast_mirror_flush_seconds` and the load of ClickHouse.",
-		},
-		{
-			Name: "HoldfastDeadLetters", Severity: ticket,
-			Expr:    "increase(holdfast_mirror_dead_letters_total[1h]) > 0",
-			Summary: "Events could not be mirrored, and were parked",
-			seen:    "The mirror could not decode an event, or ClickHouse refused its rows for what they hold.",
-			means:   "Reports lack it. It is kept as a dead letter, and the mirror goes on.",
-			remedy:  "`holdfast dead-letters ls` and `show` say why; after the repair `holdfast dead-letters retry`.",
-		},
-		{
-			Name: "HoldfastClickHouseErrors", Severity: ticket, For: "15m",
-			Expr:    "sum by (job, operation) (rate(holdfast_clickhouse_errors_total[5m])) > 0.1",
-			Summary: "ClickHouse fails to {{ $labels.operation }} for {{ $labels.job }}",
-			seen:    "Calls of ClickHouse fail, one in ten seconds or more, for a quarter of an hour.",
-			means:   "Inserts are tried again; questions are answered 503.",
-			remedy:  "The log of the service has ClickHouse's answer with its code, and what to do about it.",
-		},
-		{
-			Name: "HoldfastInsightFailing", Severity: ticket, For: "15m",
-			Expr:    "sum by (insight, mode) (increase(holdfast_insight_failures_total[15m])) > 5",
-			Summary: "The insight {{ $labels.insight }} cannot be computed ({{ $labels.mode }})",
-			seen:    "Fills of an insight's table fail again and again.",
-			means:   "In mode live the answers of the insight stay as they were; in mode replay the replay waits.",
-			remedy: "`holdfast replay ls` shows the reason. A definition that ClickHouse refuses: cancel the replay, apply " +
-				"another.",
-		},
-		{
-			Name: "HoldfastVerifyViolation", Severity: page,
-			Expr:    "max by (invariant) (holdfast_verify_violations_total) > 0",
-			Summary: "The auditor has found {{ $value }} violations of {{ $labels.invariant }}",
-			seen:    "`holdfast verify --follow` has folded the log on its own, and it does not hold to an invariant.",
-			means:   "The log has something that the rules forbid, such as stock that was sold twice. This must not happen.",
-			remedy:  "[The auditor has found a violation](#the-auditor-has-found-a-violation).",
-		},
-		{
-			Name: "HoldfastVerifyBehind", Severity: ticket, For: "10m",
-			Expr:    "max(holdfast_verify_lag_seconds) > 60",
-			Summary: "The auditor is {{ $value }} s behind the log",
-			seen:    "`holdfast verify --follow` has not read all of the log for a minute.",
-			means:   "Violations would be found later.",
-			remedy:  "Give it CPU. After a restart without its folder it reads the whole log first.",
-		},
-	}
+	all := slices.Concat(writeCauses, readCauses, auditCauses)
 	for i := range all {
 		a := &all[i]
 		bad, good := causeTests[a.Name][0], causeTests[a.Name][1]
 		a.bad, a.good = one(causeTests[a.Name][2], bad, good)
 	}
 	return all
+}
+
+// writeCauses are those of processes and of the write side.
+var writeCauses = []Alert{
+	{
+		Name: "HoldfastServiceDown", Severity: page, For: "2m",
+		Expr:    `up{job=~"(.*/)?(order-api|query-api|inventory-projector|analytics-projector|holdfast-verify)"} == 0`,
+		Summary: "{{ $labels.job }} at {{ $labels.instance }} does not answer",
+		seen:    "Prometheus cannot read the metrics of a process for two minutes.",
+		means: "The process has ended, hangs, or cannot be reached. Other replicas of order-api take its shards over " +
+			"after `--session-timeout`; a projector's work waits.",
+		remedy: "Look at its log and whether it was restarted. If it runs, check `--admin-listen`: in containers it is " +
+			"`:9464`.",
+	},
+	{
+		Name: "HoldfastShardUnserved", Severity: page, For: "30s",
+		Expr:    "max by (shard) (holdfast_shard_served) == 0",
+		Summary: "Nobody serves shard {{ $labels.shard }}: its commands are answered 503",
+		seen:    "No replica of order-api knows one that serves the shard.",
+		means:   "Commands for the orders and items of the shard are answered 503. Those of other shards go on.",
+		remedy: "[A replica cannot serve its shards](#a-replica-cannot-serve-its-shards) has a table of the reasons in " +
+			"`/readyz`.",
+	},
+	{
+		Name: "HoldfastCommitStalled", Severity: page, For: "1m",
+		Expr:    "holdfast_shard_last_commit_age_seconds > 150",
+		Summary: "Shard {{ $labels.shard }} has committed nothing for {{ $value }} s",
+		seen:    "A shard that is served has not committed for two and a half minutes. An idle one commits once a minute.",
+		means:   "Its commands wait for a commit that does not end.",
+		remedy:  "Look at the brokers that lead the partitions of the shard, and their transaction coordinator.",
+	},
+	{
+		Name: "HoldfastOrdersUnsettled", Severity: page, For: "1m",
+		Expr:    "holdfast_shard_oldest_unsettled_seconds > 60",
+		Summary: "An order of shard {{ $labels.shard }} waits for stock of another shard for {{ $value }} s",
+		seen:    "An order has been placed, and a shard that has some of its stock has not answered for a minute.",
+		means:   "Its client has got 202. The step is sent again until it is answered; nothing is lost.",
+		remedy: "The shard that does not answer is not served, or replicas do not reach each other: look at `/readyz`, at " +
+			"`holdfast_shard_steps_resent_total`, and at the network between replicas (`--peer-listen`).",
+	},
+	{
+		Name: "HoldfastStandbyBehind", Severity: ticket, For: "10m",
+		Expr:    "holdfast_shard_standby_lag_seconds > 60",
+		Summary: "The standby of shard {{ $labels.shard }} at {{ $labels.instance }} is {{ $value }} s behind",
+		seen:    "A checkpoint of a shard that another replica serves has not had all of the log for a minute.",
+		means:   "Taking the shard over would take longer, by the time to read what is missing.",
+		remedy:  "Its log says why it does not follow: a disk that is full or slow, or too little CPU.",
+	},
+	{
+		Name: "HoldfastClockSkew", Severity: ticket, For: "5m",
+		Expr:    "abs(holdfast_shard_clock_skew_seconds) > 5",
+		Summary: "The clock of {{ $labels.instance }} is {{ $value }} s from the brokers'",
+		seen:    "A replica of order-api and a broker disagree on the time by more than five seconds.",
+		means:   "Beyond `--max-clock-skew` (30 s) the replica serves no shard.",
+		remedy:  "Set the clock that is wrong, and keep both right with NTP.",
+	},
+	{
+		Name: "HoldfastReconciled", Severity: ticket,
+		Expr:    "increase(holdfast_shard_reconciled_total[1h]) > 0",
+		Summary: "Orders and stock differed, and were put right",
+		seen:    "An order and its stock did not say the same, and a shard has repaired that with an event.",
+		means: "On Apache Kafka this does not happen: a transaction was lost, by a broker without `min.insync.replicas`, " +
+			"or somebody restored topics from different moments.",
+		remedy: "Run `holdfast verify`. Look for lost data in the brokers' logs.",
+	},
+	{
+		Name: "HoldfastCheckpointDamaged", Severity: ticket,
+		Expr:    "increase(holdfast_shard_checkpoints_damaged_total[1h]) > 0",
+		Summary: "A checkpoint at {{ $labels.instance }} was damaged, and is built again from the log",
+		seen:    "A replica has deleted a checkpoint that it could not read.",
+		means:   "Nothing is lost; the shard is served later, by the time to read its log.",
+		remedy:  "If it comes again, check the disk and the memory of the machine.",
+	},
+}
+
+// readCauses are those of views, the log that they read, the mirror and insights.
+var readCauses = []Alert{
+	{
+		Name: "HoldfastViewStopped", Severity: page, For: "1m",
+		Expr:    "holdfast_view_stopped_partitions > 0",
+		Summary: "The view {{ $labels.view }} has stopped at a record in {{ $value }} partitions",
+		seen:    "A view cannot fold a record, and does not go on behind it.",
+		means:   "Orders or items of the partition are shown as they were before the record.",
+		remedy:  "[A shard stops at a record](#a-shard-stops-at-a-record).",
+	},
+	{
+		Name: "HoldfastLogStartCut", Severity: page,
+		Expr:    "max by (topic, partition) (holdfast_log_start_cut) > 0",
+		Summary: "The start of {{ $labels.topic }} partition {{ $labels.partition }} has been deleted",
+		seen:    "A reader has noticed that a partition of the event log does not begin at its start any more.",
+		means:   "The log is the only full copy of all events. Who needs the deleted part cannot start again.",
+		remedy:  "[The start of the log is gone](#the-start-of-the-log-is-gone), at once: it gets worse with each restart.",
+	},
+	{
+		Name: "HoldfastMirrorStalled", Severity: page, For: "2m",
+		Expr:    "max(holdfast_mirror_lag_seconds) > 60 or max(holdfast_mirror_up) == 0",
+		Summary: "The mirror in ClickHouse does not follow the log",
+		seen:    "The mirror has not had all of the log for a minute, or cannot write to ClickHouse.",
+		means:   "Reports and insights show the past. Orders, stock and views are not concerned.",
+		remedy: "`/readyz` of analytics-projector has ClickHouse's answer and what to do about it, such as a missing " +
+			"grant or a full disk. Without a reason there: `holdfast_mirror_flush_seconds` and the load of ClickHouse.",
+	},
+	{
+		Name: "HoldfastDeadLetters", Severity: ticket,
+		Expr:    "increase(holdfast_mirror_dead_letters_total[1h]) > 0",
+		Summary: "Events could not be mirrored, and were parked",
+		seen:    "The mirror could not decode an event, or ClickHouse refused its rows for what they hold.",
+		means:   "Reports lack it. It is kept as a dead letter, and the mirror goes on.",
+		remedy:  "`holdfast dead-letters ls` and `show` say why; after the repair `holdfast dead-letters retry`.",
+	},
+	{
+		Name: "HoldfastClickHouseErrors", Severity: ticket, For: "15m",
+		Expr:    "sum by (job, operation) (rate(holdfast_clickhouse_errors_total[5m])) > 0.1",
+		Summary: "ClickHouse fails to {{ $labels.operation }} for {{ $labels.job }}",
+		seen:    "Calls of ClickHouse fail, one in ten seconds or more, for a quarter of an hour.",
+		means:   "Inserts are tried again; questions are answered 503.",
+		remedy:  "The log of the service has ClickHouse's answer with its code, and what to do about it.",
+	},
+	{
+		Name: "HoldfastInsightFailing", Severity: ticket, For: "15m",
+		Expr:    "sum by (insight, mode) (increase(holdfast_insight_failures_total[15m])) > 5",
+		Summary: "The insight {{ $labels.insight }} cannot be computed ({{ $labels.mode }})",
+		seen:    "Fills of an insight's table fail again and again.",
+		means:   "In mode live the answers of the insight stay as they were; in mode replay the replay waits.",
+		remedy: "`holdfast replay ls` shows the reason. A definition that ClickHouse refuses: cancel the replay, apply " +
+			"another.",
+	},
+}
+
+// auditCauses are those of the auditor.
+var auditCauses = []Alert{
+	{
+		Name: "HoldfastVerifyViolation", Severity: page,
+		Expr:    "max by (invariant) (holdfast_verify_violations_total) > 0",
+		Summary: "The auditor has found {{ $value }} violations of {{ $labels.invariant }}",
+		seen:    "`holdfast verify --follow` has folded the log on its own, and it does not hold to an invariant.",
+		means:   "The log has something that the rules forbid, such as stock that was sold twice. This must not happen.",
+		remedy:  "[The auditor has found a violation](#the-auditor-has-found-a-violation).",
+	},
+	{
+		Name: "HoldfastVerifyBehind", Severity: ticket, For: "10m",
+		Expr:    "max(holdfast_verify_lag_seconds) > 60",
+		Summary: "The auditor is {{ $value }} s behind the log",
+		seen:    "`holdfast verify --follow` has not read all of the log for a minute.",
+		means:   "Violations would be found later.",
+		remedy:  "Give it CPU. After a restart without its folder it reads the whole log first.",
+	},
 }
 
 // causeTests are, by alert, values with which it fires, values with which it does not, and the series that has them.

@@ -2,14 +2,11 @@ package insight_test
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
-	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/insight"
 )
 
@@ -19,17 +16,7 @@ func TestViewsSayWhatAnswersSay(t *testing.T) {
 	conn := database(t)
 	h := newHistory(200)
 	end := h.insert(t, conn)
-	files, err := filepath.Glob("../../schemas/insights/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatal(files, err)
-	}
-	dice := rand.New(rand.NewPCG(3, 4))
-	for _, file := range files {
-		d, err := insight.Read(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v := filledInParts(t, conn, d, dice, eventlog.TopicOrders, end)
+	eachReadyInsight(t, conn, end, func(d *insight.Definition, v *insight.Version) {
 		for _, view := range v.Views() {
 			for range 2 { // it may be there already
 				if err := conn.Exec(t.Context(), view.Statement("it's of "+d.Name), nil, nil); err != nil {
@@ -53,7 +40,7 @@ func TestViewsSayWhatAnswersSay(t *testing.T) {
 				t.Errorf("%s says\n%.500s\nand the answer is\n%.500s", view.Name, strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		}
-	}
+	})
 }
 
 // withoutZeros is a decimal without zeros at its end.
