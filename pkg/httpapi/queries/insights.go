@@ -95,7 +95,7 @@ func (a *insightAPI) ask(c echo.Context) error {
 		return insightProblem(err)
 	}
 	p := answerPage(answer)
-	p.of, p.position, p.age = a.of, from.Position, from.Age
+	p.name, p.of, p.position, p.age = version.Name, a.of, from.Position, from.Age
 	if answer.Next != "" {
 		p.next = a.of.Cursor(encodeCursor(parameters, answer.Next))
 	}

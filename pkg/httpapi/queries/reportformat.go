@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"mime"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -20,10 +21,13 @@ import (
 type reportFormat struct {
 	contentType []string
 	write       func(b []byte, page *page) []byte
+	isCSV       bool
 }
 
 // page is a page of a report, or of an answer of an insight.
 type page struct {
+	// name is that of the file that a browser saves CSV in, without its end.
+	name    string
 	columns []string
 	// rows are the values of CSV, in the order of the columns.
 	rows [][]string
@@ -49,6 +53,9 @@ func (f reportFormat) answer(c echo.Context, p *page) error {
 	if p.next != "" {
 		header["Holdfast-Next-Cursor"] = []string{p.next}
 	}
+	if f.isCSV {
+		header["Content-Disposition"] = []string{`attachment; filename="` + p.name + `.csv"`}
+	}
 	buf := httpapi.TakeBuffer()
 	defer buf.Release()
 	buf.B = f.write(buf.B, p)
@@ -65,9 +72,9 @@ var reportFormats = []struct {
 	mediaType
 	reportFormat
 }{
-	{mediaType{"application", "json"}, reportFormat{httpapi.JSONContentType, appendPage}},
-	{mediaType{"application", "x-ndjson"}, reportFormat{httpapi.LinesContentType, appendLines}},
-	{mediaType{"text", "csv"}, reportFormat{csvContentType, appendCSV}},
+	{mediaType{"application", "json"}, reportFormat{contentType: httpapi.JSONContentType, write: appendPage}},
+	{mediaType{"application", "x-ndjson"}, reportFormat{contentType: httpapi.LinesContentType, write: appendLines}},
+	{mediaType{"text", "csv"}, reportFormat{contentType: csvContentType, write: appendCSV, isCSV: true}},
 }
 
 // accepted is an element of Accept: a type, which may be *, and how much it is wanted.
@@ -184,6 +191,25 @@ func appendCSV(b []byte, p *page) []byte {
 	var text strings.Builder
 	w := csv.NewWriter(&text)
 	_ = w.Write(p.columns) // a strings.Builder takes everything
-	_ = w.WriteAll(p.rows)
+	safe := make([]string, len(p.columns))
+	for _, row := range p.rows {
+		for i, cell := range row {
+			safe[i] = withoutFormula(cell)
+		}
+		_ = w.Write(safe[:len(row)])
+	}
+	w.Flush()
 	return append(b, text.String()...)
+}
+
+var csvNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+
+// withoutFormula puts an apostrophe before a text that a spreadsheet would take for a formula, so that a customer's ID
+// such as =HYPERLINK(…) runs nothing. Numbers stay as they are.
+// Source: OWASP, CSV Injection.
+func withoutFormula(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) && !csvNumber.MatchString(cell) {
+		return "'" + cell
+	}
+	return cell
 }

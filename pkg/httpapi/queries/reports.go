@@ -36,6 +36,7 @@ const (
 
 // report is one route.
 type report struct {
+	name  string
 	store ReportStore
 	of    eventlog.Incarnation
 	by    []analytics.Dimension
@@ -46,11 +47,11 @@ type report struct {
 
 func registerReports(router httpapi.Router, store ReportStore, of eventlog.Incarnation) {
 	revenue := &report{
-		of: of, store: store, by: analytics.RevenueDimensions, ask: store.Revenue,
+		name: "revenue", of: of, store: store, by: analytics.RevenueDimensions, ask: store.Revenue,
 		parameters: []string{"by", "from", "to", "tz", "currency", "sku", "limit", "cursor"},
 	}
 	stock := &report{
-		of: of, store: store, by: analytics.StockDimensions, ask: store.StockMovements,
+		name: "stock-movements", of: of, store: store, by: analytics.StockDimensions, ask: store.StockMovements,
 		parameters: []string{"by", "from", "to", "tz", "sku", "location", "limit", "cursor"},
 	}
 	router.Add(http.MethodGet, "/v1/reports/revenue", revenue.answer)
@@ -100,7 +101,7 @@ func (r *report) answer(c echo.Context) error {
 		return unavailable("Reports", err)
 	}
 	page := &page{
-		of: r.of, rows: report.Rows, position: coverage.Position, age: coverage.Age,
+		name: r.name, of: r.of, rows: report.Rows, position: coverage.Position, age: coverage.Age,
 		appendRow: func(b []byte, i int) []byte { return appendRow(b, report.Columns, report.Rows[i]) },
 	}
 	for _, column := range report.Columns {

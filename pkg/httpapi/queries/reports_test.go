@@ -114,6 +114,23 @@ func TestReportsWithoutRows(t *testing.T) {
 	}
 }
 
+// What a customer wrote is no formula in a spreadsheet, and numbers stay numbers.
+func TestCSVHasNoFormulas(t *testing.T) {
+	for cell, want := range map[string]string{
+		"=1+1": "'=1+1", "+cmd|' /C calc'!A0": "'+cmd|' /C calc'!A0", "-1+1": "'-1+1", "@SUM(A1)": "'@SUM(A1)",
+		"\t=1": "'\t=1", "-12.50": "-12.50", "-3": "-3", "EIRE": "EIRE", "": "", "'=1": "'=1",
+	} {
+		if got := withoutFormula(cell); got != want {
+			t.Errorf("%q is written as %q, want %q", cell, got, want)
+		}
+	}
+	s := newReportSite(t, &ledger{})
+	answer, _ := s.get(t, "/v1/reports/revenue?by=country", "text/csv", "")
+	if got := answer.Header.Get("Content-Disposition"); got != `attachment; filename="revenue.csv"` {
+		t.Errorf("the disposition is %q", got)
+	}
+}
+
 func TestReportsInEveryFormat(t *testing.T) {
 	s := newReportSite(t, &ledger{})
 	for accept, want := range map[string]struct{ contentType, body string }{
