@@ -572,7 +572,7 @@ var rows = []Row{
 	},
 	{
 		Code: "over_void", Status: http.StatusConflict,
-		Title:  "More than is authorized would be voided",
+		Title: "More than is authorized would be voided",
 		Cause: "More than what is authorized and neither captured nor voided would be voided, and the void has no " +
 			"reference.",
 		Remedy: "Void less, or send no amount to void all. With the provider's `reference` the void waits for its " +
@@ -586,8 +586,8 @@ var rows = []Row{
 	},
 	{
 		Code: "over_refund", Status: http.StatusConflict,
-		Title:  "More than is captured would be refunded",
-		Cause:  "More than what is captured and not refunded would be refunded, and the refund has no reference.",
+		Title: "More than is captured would be refunded",
+		Cause: "More than what is captured and not refunded would be refunded, and the refund has no reference.",
 		Remedy: "Refund less, or send no amount to refund all. With the provider's `reference` the refund waits for its " +
 			"capture.",
 	},
