@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -96,50 +94,9 @@ func (p *platform) plans(to eventlog.Layout) (plan eventlog.LayoutPlan, prepared
 func TestTheLayoutChangesUnderLoad(t *testing.T) {
 	p := newPlatform(t, 1)
 	replicas := []*shard.Replica{p.replica(t.TempDir()), p.replica(t.TempDir())}
-	const skus, each = 7, 400
-	for i := range skus {
-		stock(t, replicas[0].Node(), fmt.Sprint("sku-", i), each)
-	}
-	var unavailable, done atomic.Int64
-	stop := make(chan struct{})
-	var load sync.WaitGroup
-	for w := range 16 {
-		load.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				id := fmt.Sprintf("%d-%d", w, i)
-				body := orderBody("on_account", fmt.Sprint("sku-", (w+i)%skus), fmt.Sprint("sku-", (w+i+1)%skus))
-				for {
-					cmd, err := decode(command.PlaceOrder, "", id, []byte(body), time.Now().UnixMicro())
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					fut := replicas[(w+i)%2].Submit(cmd)
-					<-fut.Done()
-					if r := fut.Result(); r.Code == "unavailable" || r.Code == "too_many_requests" {
-						unavailable.Add(1)
-						t.Logf("%s: %s", r.Code, r.Detail)
-						continue
-					}
-					done.Add(1)
-					break
-				}
-			}
-		})
-	}
+	load := startLoad(t, replicas, 16, 7, 400)
 	for _, shards := range []int32{3, 2, 4, 1} {
-		before := done.Load()
-		eventually(t, func() string {
-			if n := done.Load() - before; n < 100 {
-				return fmt.Sprintf("%d commands", n)
-			}
-			return ""
-		})
+		load.await(100)
 		now, err := p.client().ReadLayout(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -169,12 +126,11 @@ func TestTheLayoutChangesUnderLoad(t *testing.T) {
 			return ""
 		})
 		t.Logf("%d shards were served %s after the change; %d commands were answered 503", shards, time.Since(began),
-			unavailable.Load())
+			load.unavailable.Load())
 		withdrawn()
 	}
-	close(stop)
-	load.Wait()
-	if n := unavailable.Load(); n > 0 {
+	load.stop()
+	if n := load.unavailable.Load(); n > 0 {
 		t.Errorf("%d commands were answered 503", n)
 	}
 	for _, r := range replicas {

@@ -1,14 +1,9 @@
 package shard_test
 
 import (
-	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/holdfast/holdfast/pkg/backup"
-	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/shard"
@@ -19,45 +14,10 @@ import (
 func TestAnArchiveOfABusyPlatformIsWhole(t *testing.T) {
 	p := newPlatform(t, 3)
 	replicas := []*shard.Replica{p.replica(t.TempDir()), p.replica(t.TempDir())}
-	const skus = 7
-	for i := range skus {
-		stock(t, replicas[0].Node(), fmt.Sprint("sku-", i), 300)
-	}
-	var done, unavailable atomic.Int64
-	stop := make(chan struct{})
-	var load sync.WaitGroup
-	for w := range 8 {
-		load.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				body := orderBody("on_account", fmt.Sprint("sku-", (w+i)%skus), fmt.Sprint("sku-", (w+i+1)%skus))
-				cmd, err := decode(command.PlaceOrder, "", fmt.Sprintf("%d-%d", w, i), []byte(body), time.Now().UnixMicro())
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				fut := replicas[(w+i)%2].Submit(cmd)
-				<-fut.Done()
-				if r := fut.Result(); r.Code == "unavailable" || r.Code == "too_many_requests" {
-					unavailable.Add(1)
-				}
-				done.Add(1)
-			}
-		})
-	}
+	load := startLoad(t, replicas, 8, 7, 300)
 	for range 3 {
-		before := done.Load()
-		eventually(t, func() string {
-			if n := done.Load() - before; n < 100 {
-				return fmt.Sprintf("%d commands", n)
-			}
-			return ""
-		})
-		acknowledged := done.Load()
+		load.await(100)
+		acknowledged := load.done.Load()
 		archive, err := backup.ExportFile(t.Context(), backup.ExportConfig{Client: p.client()}, t.TempDir())
 		if err != nil {
 			t.Fatal(err)
@@ -71,9 +31,8 @@ func TestAnArchiveOfABusyPlatformIsWhole(t *testing.T) {
 			t.Errorf("%d orders are in the archive, and %d were answered before", orders, acknowledged)
 		}
 	}
-	close(stop)
-	load.Wait()
-	t.Logf("%d orders, %d answered 503", done.Load(), unavailable.Load())
+	load.stop()
+	t.Logf("%d orders, %d answered 503", load.done.Load(), load.unavailable.Load())
 }
 
 // orders counts the orders in the log.
