@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
 	"github.com/holdfast/holdfast/pkg/inventory"
+	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 )
 
@@ -176,11 +178,29 @@ func (f *fold) applyOrder(rec *eventlog.Record, c *checkpoint.Cursor) error {
 	if m.Version != e.Order.Version+1 {
 		return fmt.Errorf("order %s has version %d after %d", id, m.Version, e.Order.Version)
 	}
+	step := e.Order.ReservationVersion
 	f.store.ApplyOrder(e, &m, ev)
+	if e.Order.ReservationVersion != step && f.answeredThen(&e.Order, &m) {
+		e.Order.Settled = true
+	}
 	f.end.read(rec, &m)
 	f.touch(id)
 	f.store.Advance(rec.TopicPartition, rec.Offset, m.EventID)
 	return nil
+}
+
+// answeredThen reports whether the transaction that wrote an order's newest step, under a former layout, also has
+// stock's answer to it: the same shard wrote all of the order's stock then. No event says so where that answer decided
+// nothing. Under today's layout the stock may be another shard's, which would be asked again for each order there ever
+// was.
+func (f *fold) answeredThen(o *order.Order, m *codec.Meta) bool {
+	if o.Undecided() || m.Generation == 0 || int(m.Generation) > len(f.former) {
+		return false
+	}
+	then := f.former[m.Generation-1]
+	return !slices.ContainsFunc(o.Wanted(), func(w order.Wanted) bool {
+		return then.ShardOf(f.partitionOf(w.SKU)) != int32(m.Shard)
+	})
 }
 
 // touch notes an order at the log's end, if this shard writes it.

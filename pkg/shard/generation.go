@@ -145,15 +145,15 @@ func (r *Replica) newNode(ctx context.Context, layout eventlog.Layout) (*Node, e
 	if err := r.forgetOther(layout); err != nil {
 		return nil, err
 	}
-	var before eventlog.Layout
+	var former []eventlog.Layout
 	if layout.Generation > 1 {
 		history, err := r.client.LayoutHistory(ctx)
 		if err != nil {
 			return nil, err
 		}
-		before = history[layout.Generation-2]
+		former = history[:layout.Generation-1]
 	}
-	return newNode(r.process, layout, before)
+	return newNode(r.process, layout, former)
 }
 
 // serves notes that a node is the one that counts.

@@ -19,7 +19,9 @@ import (
 type Node struct {
 	process
 	layout eventlog.Layout
-	// before is the layout of the former generation; the zero value: this is the first.
+	// former are the layouts of the generations before, the first one first.
+	former []eventlog.Layout
+	// before is that of the former generation; the zero value: this is the first.
 	before  eventlog.Layout
 	group   *eventlog.Ownership
 	peers   *peer.Peers
@@ -73,9 +75,13 @@ type Node struct {
 
 // newNode prepares the write side under a layout: it follows what the owners announce, keeps checkpoints of all shards,
 // and is a member of the generation's group, but serves nothing until serve.
-func newNode(p process, layout, before eventlog.Layout) (*Node, error) {
+func newNode(p process, layout eventlog.Layout, former []eventlog.Layout) (*Node, error) {
+	var before eventlog.Layout
+	if len(former) > 0 {
+		before = former[len(former)-1]
+	}
 	n := &Node{
-		process: p, layout: layout, before: before,
+		process: p, layout: layout, former: former, before: before,
 		owned: map[int32]*ownership{}, standbys: map[int32]*ownership{}, faults: map[int32]error{},
 		unable: make(chan inability, 1), leavingEnded: make(chan struct{}), stopLeaving: func() {},
 	}

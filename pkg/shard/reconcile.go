@@ -95,7 +95,9 @@ func (d *decider) reconcileOrder(e *checkpoint.Entry) error {
 		}
 		return d.resendStep(e, d.reconcileOrigin(e))
 	}
-	if !e.Order.Settled && d.sagas.byOrder[e.Order.ID] == nil {
+	// The first owner of a generation cannot see whether the last transaction before was torn: the stock may be another
+	// shard's now.
+	if (!e.Order.Settled || d.firstOfGeneration) && d.sagas.byOrder[e.Order.ID] == nil {
 		return d.resendStep(e, d.sagaOrigin(e))
 	}
 	return d.recordMissedFills(e)

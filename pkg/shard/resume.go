@@ -12,10 +12,9 @@ type resumption struct {
 	done   bool
 }
 
-// resumeUnsettled sends the steps of some unsettled orders again: no event says that stock has answered those. After a
-// crash these are few. After a change of the shard count they are nearly all orders there ever were, because a shard
-// writes no event when its own stock answers. So a few are resumed at a time, between commands. An order that a command
-// names is resumed before that command is decided (resumeOrder).
+// resumeUnsettled sends the steps of some unsettled orders again: no event says that stock has answered those. They are
+// those that waited for other shards, which may be many. So a few are resumed at a time, between commands. An order
+// that a command names is resumed before that command is decided (resumeOrder).
 func (d *decider) resumeUnsettled() error {
 	ids, err := d.store.UnsettledAfter(d.unsettled.cursor, resumeAtOnce)
 	if err != nil {

@@ -21,7 +21,8 @@ import (
 type shardState struct {
 	shard   int32
 	layout  eventlog.Layout
-	dataDir string // has the checkpoints
+	former  []eventlog.Layout // of the generations before, the first one first
+	dataDir string            // has the checkpoints
 	client  *eventlog.Client
 	log     *slog.Logger
 	damages prometheus.Counter
@@ -35,8 +36,10 @@ type shardState struct {
 }
 
 func (n *Node) newState(shard int32) *shardState {
-	return &shardState{shard: shard, layout: n.layout, dataDir: n.cfg.DataDir, client: n.client, log: n.log,
-		damages: n.metrics.damaged, preparing: &n.preparing, memoryBytes: n.cfg.CheckpointMemory / int64(n.layout.ShardCount)}
+	return &shardState{
+		shard: shard, layout: n.layout, former: n.former, dataDir: n.cfg.DataDir, client: n.client, log: n.log,
+		damages: n.metrics.damaged, preparing: &n.preparing, memoryBytes: n.cfg.CheckpointMemory / int64(n.layout.ShardCount),
+	}
 }
 
 func (s *shardState) partitionOf(key string) int32 {
