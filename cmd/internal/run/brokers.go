@@ -51,6 +51,9 @@ func (w *BrokerWait) Err() error {
 	return nil
 }
 
+// waits is what clients are told; why, and of which brokers, is for operators.
+const waits = "the service starts, and waits for its log"
+
 // errStarting says that Kafka answers, and the service does not serve yet.
 var errStarting = errors.New("the service starts")
 
@@ -150,12 +153,16 @@ func (w *BrokerWait) serve(ctx context.Context, s Service) error {
 		return err
 	}
 	server.AnswerRest(func() error {
-		return &problem.Problem{Code: problem.Unavailable, Detail: reason().Error(), RetryAfterSeconds: 1}
+		return &problem.Problem{Code: problem.Unavailable, Detail: waits, RetryAfterSeconds: 1}
 	})
 	ctx, answered := context.WithCancel(ctx)
 	defer answered()
 	return service.Run(ctx,
-		func(ctx context.Context) error { return server.Run(ctx, s.Listen, s.Ready) },
+		func(ctx context.Context) error {
+			return server.Run(ctx, s.Listen, func(address string) {
+				s.Logger.Info("waiting for Kafka; /healthz and /readyz are served", "address", address)
+			})
+		},
 		func(ctx context.Context) error {
 			defer answered()
 			return w.Await(ctx)
