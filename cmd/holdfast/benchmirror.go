@@ -91,7 +91,7 @@ func startStores(ctx context.Context, dir string) (_ *stores, err error) {
 	if s.client, err = eventlog.Open(s.log); err != nil {
 		return nil, err
 	}
-	wanted := eventlog.Layout{PartitionCount: run.DefaultPartitions, ShardCount: run.DefaultShards}
+	wanted := eventlog.NewLayout(run.DefaultPartitions, run.DefaultShards)
 	if s.layout, err = s.client.EnsurePlatform(ctx, wanted); err != nil {
 		return nil, err
 	}

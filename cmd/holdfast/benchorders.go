@@ -37,8 +37,8 @@ func newBenchOrdersCommand() *cobra.Command {
 	var f benchFlags
 	c := &cobra.Command{
 		Use:   "orders",
-		Short: "Place orders of three lines and measure the answers",
-		Long: `Place orders of three lines and report how many a second were answered, and
+		Short: "Place orders and measure the answers",
+		Long: `Place orders of --lines lines and report how many a second were answered, and
 how long answers took. In a closed loop --concurrency callers place one order
 after the other. In an open loop --rate orders are placed each second, and
 latency counts from when an order was due.
@@ -66,6 +66,7 @@ of that name instead, which keeps the orders for ever.`,
 	flags.Int64Var(&f.load.Orders, "orders", 0, "end after this `NUMBER` of orders, without a warm-up")
 	flags.BoolVar(&f.load.Hot, "hot", false, "order the same SKU with every line")
 	flags.IntVar(&f.load.SKUs, "skus", 1000, "`NUMBER` of SKUs that are ordered")
+	flags.IntVar(&f.load.Lines, "lines", 3, "`NUMBER` of lines of an order, each of another SKU if there are enough")
 	flags.BoolVar(&f.load.Bulk, "bulk", false, "send orders as lines of POST /v1/commands")
 	flags.BoolVar(&f.load.OnAccount, "on-account", false, "place orders on account, which are confirmed at once")
 	flags.Int64Var(&f.load.Stock, "stock", 0, "stock of each SKU (default: more than is ordered)")

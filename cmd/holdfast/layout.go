@@ -76,8 +76,8 @@ func readLayout(ctx context.Context, client *eventlog.Client) (*layoutShown, err
 }
 
 func printLayout(out io.Writer, l *layoutShown) error {
-	fmt.Fprintf(out, "Generation %d: %s, %s\n\n", l.Generation, plural(int(l.PartitionCount), "partition"),
-		plural(int(l.ShardCount), "shard"))
+	fmt.Fprintf(out, "Generation %d: %s, %s; new orders %s\n\n", l.Generation,
+		plural(int(l.PartitionCount), "partition"), plural(int(l.ShardCount), "shard"), placedWhere(l.Layout))
 	t := newTable(out)
 	fmt.Fprintln(t, "SHARD\tPARTITIONS\tOWNER\tSINCE\tLAST HEARD OF")
 	for i := range l.Shards {
@@ -100,6 +100,14 @@ func printLayout(out io.Writer, l *layoutShown) error {
 	return nil
 }
 
+// placedWhere says by which shard new orders are written.
+func placedWhere(l eventlog.Layout) string {
+	if l.OrdersWithGoods() {
+		return "by the shard of their first SKU"
+	}
+	return "by the shard of their key (see holdfast layout set --orders)"
+}
+
 // partitionList is a list of numbers, such as "0 3 6 9".
 func partitionList(partitions []int32) string {
 	words := make([]string, len(partitions))
@@ -113,6 +121,7 @@ func partitionList(partitions []int32) string {
 type layoutSetFlags struct {
 	log    logFlags
 	shards int32
+	orders string
 	dryRun bool
 	yes    bool
 	wait   time.Duration
@@ -122,8 +131,8 @@ type layoutSetFlags struct {
 func newLayoutSetCommand() *cobra.Command {
 	var f layoutSetFlags
 	c := &cobra.Command{
-		Use:   "set --shards NUMBER",
-		Short: "Change the number of shards of a platform that runs",
+		Use:   "set [--shards NUMBER] [--orders with-goods]",
+		Short: "Change how many shards write the log, or where orders are written",
 		Long: `Change how many shards write the log. Data does not move: the partitions stay
 as they are, and only who writes them changes. With more shards, more replicas
 of order-api can share the work.
@@ -137,23 +146,56 @@ It may be stopped at any time before the layout counts; then everything is as
 it was. After that the replicas go on by themselves, and running it again
 waits until they are done. Nobody else can make a change meanwhile.
 
+With --orders with-goods, new orders are written by the shard of their first
+SKU, instead of one that their key decides: an order of one line is one
+transaction then, however many shards there are. New platforms begin so.
+Those of releases before this one go on as they were until somebody says so,
+once, after all replicas are upgraded; there is no way back, and no release
+before this one may run any more. A retry of an order that was placed before
+still finds it.
+
 With --dry-run, what would move is shown, and the exit status is 2 if something
 would.`,
-		Example: "  holdfast layout set --shards 6 --dry-run\n  holdfast layout set --shards 6",
-		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return f.run(c) },
+		Example: "  holdfast layout set --shards 6 --dry-run\n  holdfast layout set --shards 6\n" +
+			"  holdfast layout set --orders with-goods",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
 	}
 	f.log.add(c)
 	flags := c.Flags()
 	flags.Int32Var(&f.shards, "shards", 0, "`NUMBER` of shards: at least 1, and at most one for each partition")
+	flags.StringVar(&f.orders, "orders", "", "`WHERE` new orders are written: with-goods, by the shard of their first SKU")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "only show what would move; the exit status is 2 if something would")
 	flags.BoolVar(&f.yes, "yes", false, "do not ask")
 	flags.DurationVar(&f.wait, "wait", time.Hour, "how long the replicas may take to prepare; then nothing is changed")
 	f.out.flag(flags)
-	if err := c.MarkFlagRequired("shards"); err != nil {
-		panic(err) // the flag is above
-	}
+	c.MarkFlagsOneRequired("shards", "orders")
 	return c
+}
+
+// ordersWithGoods is the value of --orders.
+const ordersWithGoods = "with-goods"
+
+// next is the layout that the flags ask for; the present one where it is that already.
+func (f *layoutSetFlags) next(c *cobra.Command, now eventlog.Layout) (eventlog.Layout, error) {
+	if !c.Flags().Changed("shards") {
+		f.shards = now.ShardCount
+	}
+	to := now.Next(f.shards)
+	switch f.orders {
+	case "":
+	case ordersWithGoods:
+		to = now.NextWithGoods(f.shards)
+	default:
+		return to, fmt.Errorf("--orders %q: say %s; there is no way back from it", f.orders, ordersWithGoods)
+	}
+	if err := to.Validate(); err != nil {
+		return to, fmt.Errorf("--shards %d: %w", f.shards, err)
+	}
+	if to.ShardCount == now.ShardCount && to.WithGoodsSince == now.WithGoodsSince {
+		return now, nil
+	}
+	return to, nil
 }
 
 func (f *layoutSetFlags) run(c *cobra.Command) error {
@@ -166,11 +208,11 @@ func (f *layoutSetFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	to := now.Next(f.shards)
-	if err := to.Validate(); err != nil {
-		return fmt.Errorf("--shards %d: %w", f.shards, err)
+	to, err := f.next(c, now.Layout)
+	if err != nil {
+		return err
 	}
-	if now.ShardCount == f.shards {
+	if to == now.Layout {
 		return f.finish(c, client, now)
 	}
 	change := &shard.Change{Client: client,
@@ -185,11 +227,23 @@ func (f *layoutSetFlags) run(c *cobra.Command) error {
 	if f.dryRun {
 		return toDoStatus
 	}
-	question := fmt.Sprintf("Change the platform from %s to %d?", plural(int(now.ShardCount), "shard"), f.shards)
-	if err := confirm(c, f.yes, question); err != nil {
+	if err := confirm(c, f.yes, changeQuestion(now.Layout, to)); err != nil {
 		return err
 	}
 	return f.change(c, change)
+}
+
+func changeQuestion(now, to eventlog.Layout) string {
+	goods := "place new orders with their goods from now on, for ever"
+	switch {
+	case to.WithGoodsSince == now.WithGoodsSince:
+		return fmt.Sprintf("Change the platform from %s to %d?", plural(int(now.ShardCount), "shard"), to.ShardCount)
+	case to.ShardCount == now.ShardCount:
+		return "Have the platform " + goods + "?"
+	default:
+		return fmt.Sprintf("Change the platform from %s to %d, and %s?", plural(int(now.ShardCount), "shard"), to.ShardCount,
+			goods)
+	}
 }
 
 // change makes the change, and says what it did.
@@ -234,8 +288,7 @@ func (f *layoutSetFlags) finish(c *cobra.Command, client *eventlog.Client, now *
 	if f.out == outputJSON {
 		return writeJSON(c.OutOrStdout(), now)
 	}
-	fmt.Fprintf(c.OutOrStdout(), "Nothing to do: the log is written by %s already.\n\n",
-		plural(int(now.ShardCount), "shard"))
+	fmt.Fprintf(c.OutOrStdout(), "Nothing to do: it is so already.\n\n")
 	return printLayout(c.OutOrStdout(), now)
 }
 

@@ -119,6 +119,13 @@ func printReport(out io.Writer, r *verify.Report) error {
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
+	if r.ReusedKeys > 0 {
+		fmt.Fprintf(out, "\n%s placed two orders, because a client sent the key with two bodies:\n",
+			plural(int(r.ReusedKeys), "idempotency key"))
+		for _, example := range r.ReusedKeyExamples {
+			fmt.Fprintf(out, "  %s\n", example)
+		}
+	}
 	fmt.Fprintf(out, "\n%-3s  %12s  %-12s  %s\n", "", "CHECKED", "RESULT", "INVARIANT")
 	for _, inv := range r.Invariants {
 		fmt.Fprintf(out, "%-3s  %12s  %-12s  %s\n", inv.ID, count(inv.Checked), result(inv), inv.Name)

@@ -20,6 +20,9 @@ import (
 type Options struct {
 	// PaymentWindow is how long a prepaid order may wait for its payment; 0: DefaultPaymentWindow.
 	PaymentWindow time.Duration
+	// PartitionsBySKU is how many partitions the platform has, where it places orders with their goods, and 0 where it
+	// places them by their keys; nil: by their keys. It is asked for each order.
+	PartitionsBySKU func() int32
 }
 
 // DefaultPaymentWindow is how long a prepaid order may wait for its payment.

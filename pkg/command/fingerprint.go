@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/orderid"
 )
 
 // Tags of the members of a fingerprint. Fingerprints are stored in events: a member keeps its tag for ever, and a new
@@ -62,15 +63,18 @@ const (
 // Fingerprint tells two requests with one key apart: it is the start of SHA-256 over the command's name, the ID and
 // the body in canonical form. Canonical means decoded: members in a fixed order, defaults filled in, decimals as
 // micro-units. So a client may write the same body differently. What the server adds (deadlines, times of receipt,
-// derived IDs) stays out.
+// derived IDs) stays out: but for the ID of a key alone, which fingerprints had before there were others.
 func Fingerprint(name, id string, o order.Command, s inventory.Command, occurredAtMicros int64) [16]byte {
 	f := fingerprints.Get().(*fingerprint)
 	defer fingerprints.Put(f)
 	f.b = f.b[:0]
 	f.text(tagCommand, name)
-	f.text(tagID, id)
+	c, ok := Lookup(name)
+	if !ok || !c.Creates || !orderid.IsBySKU(id) {
+		f.text(tagID, id)
+	}
 	f.number(tagOccurredAt, occurredAtMicros)
-	if c, ok := Lookup(name); ok && o != nil {
+	if ok && o != nil {
 		c.fingerprintsOrder(f, o)
 	} else if ok {
 		c.fingerprintsStock(f, s)

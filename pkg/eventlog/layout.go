@@ -20,7 +20,23 @@ type Layout struct {
 	Generation     uint32 `json:"generation"`
 	PartitionCount int32  `json:"partition_count"`
 	ShardCount     int32  `json:"shard_count"`
+	// WithGoodsSince is the generation since which new orders are placed into the partition number of their first SKU; 0:
+	// they are placed by their idempotency key. Platforms begin with 1. Those of releases before have 0, until holdfast
+	// layout set --orders with-goods makes a generation that has its own number here: whoever decides in that generation
+	// knows that no order is placed by its key any more.
+	WithGoodsSince uint32 `json:"with_goods_since,omitempty"`
 }
+
+// NewLayout is the layout of a new platform.
+func NewLayout(partitions, shards int32) Layout {
+	return Layout{Generation: 1, PartitionCount: partitions, ShardCount: shards, WithGoodsSince: 1}
+}
+
+// OrdersWithGoods reports whether new orders are placed into the partition number of their first SKU.
+func (l Layout) OrdersWithGoods() bool { return l.WithGoodsSince != 0 }
+
+// OrdersByKeyBefore reports whether the log may have orders that were placed by their key, from a former generation.
+func (l Layout) OrdersByKeyBefore() bool { return l.WithGoodsSince > 1 }
 
 // ErrNoLayout means that the platform has not been created yet.
 var ErrNoLayout = errors.New("the layout topic is empty: the platform has not been created")
@@ -36,6 +52,9 @@ func (l Layout) Validate() error {
 	case l.ShardCount < 1 || l.ShardCount > l.PartitionCount:
 		return fmt.Errorf("layout: shard count %d is not between 1 and the partition count %d",
 			l.ShardCount, l.PartitionCount)
+	case l.WithGoodsSince > l.Generation:
+		return fmt.Errorf("layout: generation %d places orders with their goods only since generation %d",
+			l.Generation, l.WithGoodsSince)
 	}
 	return nil
 }
@@ -84,7 +103,18 @@ func (c *Client) ReadLayout(ctx context.Context) (Layout, error) {
 
 // Next is the next generation of the layout, with another number of shards.
 func (l Layout) Next(shardCount int32) Layout {
-	return Layout{Generation: l.Generation + 1, PartitionCount: l.PartitionCount, ShardCount: shardCount}
+	l.Generation++
+	l.ShardCount = shardCount
+	return l
+}
+
+// NextWithGoods is Next that places new orders with their goods from then on.
+func (l Layout) NextWithGoods(shardCount int32) Layout {
+	next := l.Next(shardCount)
+	if !l.OrdersWithGoods() {
+		next.WithGoodsSince = next.Generation
+	}
+	return next
 }
 
 // MoveLayout appends the layout after from. It does nothing where that is done already, and returns ErrLayoutMoved

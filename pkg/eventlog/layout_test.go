@@ -1,6 +1,7 @@
 package eventlog_test
 
 import (
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -181,5 +182,39 @@ func TestLayoutOfAPlatformThatDoesNotExist(t *testing.T) {
 	c := open(t, logtest.Config(t))
 	if _, err := c.ReadLayout(logtest.Context(t)); !errors.Is(err, eventlog.ErrNoLayout) {
 		t.Errorf("read: %v", err)
+	}
+}
+
+// A platform begins to place orders with their goods once, in a generation of its own, and goes on with it.
+func TestALayoutPlacesOrdersWithGoodsSinceAGeneration(t *testing.T) {
+	if l := eventlog.NewLayout(12, 3); !l.OrdersWithGoods() || l.OrdersByKeyBefore() || l.Validate() != nil {
+		t.Errorf("a new platform: %+v, %v", l, l.Validate())
+	}
+	by := eventlog.Layout{Generation: 4, PartitionCount: 12, ShardCount: 3}
+	if by.OrdersWithGoods() || by.Next(6).OrdersWithGoods() {
+		t.Errorf("a platform of before: %+v", by)
+	}
+	next := by.NextWithGoods(3)
+	if want := (eventlog.Layout{Generation: 5, PartitionCount: 12, ShardCount: 3, WithGoodsSince: 5}); next != want ||
+		!next.OrdersByKeyBefore() {
+		t.Errorf("after the change: %+v", next)
+	}
+	for _, later := range []eventlog.Layout{next.Next(6), next.NextWithGoods(6)} {
+		if want := (eventlog.Layout{Generation: 6, PartitionCount: 12, ShardCount: 6, WithGoodsSince: 5}); later != want {
+			t.Errorf("later: %+v", later)
+		}
+	}
+	by.WithGoodsSince = 5
+	if err := by.Validate(); err == nil {
+		t.Error("generation 4 places orders with goods since generation 5")
+	}
+	// What a release before this one has written, or has not.
+	var l eventlog.Layout
+	if err := json.Unmarshal([]byte(`{"generation":1,"partition_count":4,"shard_count":2}`), &l); err != nil ||
+		l.OrdersWithGoods() {
+		t.Errorf("%+v, %v", l, err)
+	}
+	if b, err := json.Marshal(l); err != nil || strings.Contains(string(b), "goods") {
+		t.Errorf("%s, %v", b, err)
 	}
 }

@@ -44,6 +44,8 @@ type Preparation struct {
 	// each has been there once, and it is a member of the next generation's group.
 	LagRecords int64 `json:"lag_records"`
 	Ready      bool  `json:"ready"`
+	// PlacesWithGoods: the replica's release can place orders with their goods. Releases before do not say so.
+	PlacesWithGoods bool `json:"places_with_goods,omitempty"`
 }
 
 // planRecord is a record of TopicPlans; one of its members is set.

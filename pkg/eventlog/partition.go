@@ -6,8 +6,13 @@ func PartitionFor(key string, partitionCount int32) int32 {
 	return int32(murmur2(key)&0x7fffffff) % partitionCount
 }
 
+// PartitionForBytes is PartitionFor of a key in bytes.
+func PartitionForBytes(key []byte, partitionCount int32) int32 {
+	return int32(murmur2(key)&0x7fffffff) % partitionCount
+}
+
 // murmur2 is org.apache.kafka.common.utils.Utils.murmur2.
-func murmur2(key string) uint32 {
+func murmur2[K string | []byte](key K) uint32 {
 	const (
 		seed uint32 = 0x9747b28c
 		m    uint32 = 0x5bd1e995

@@ -2,16 +2,24 @@ package orderview
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/holdfast/holdfast/pkg/orderid"
 )
 
 // Order returns an order as JSON, folded from its events, and its version.
 func (s *Store) Order(id string) (jsonBody []byte, version uint64, ok bool, err error) {
 	v, closer, err := s.view.db.Get(historyKey(id))
+	if errors.Is(err, pebble.ErrNotFound) && orderid.IsByKey(id) {
+		if id, err = s.named(id); err == nil {
+			v, closer, err = s.view.db.Get(historyKey(id))
+		}
+	}
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, 0, false, nil
 	}
@@ -24,6 +32,20 @@ func (s *Store) Order(id string) (jsonBody []byte, version uint64, ok bool, err 
 	}
 	jsonBody, version, err = render(events)
 	return jsonBody, version, err == nil, err
+}
+
+// named is the ID of the order that the ID of a key alone stands for. The error is pebble.ErrNotFound where there is
+// none.
+func (s *Store) named(id string) (string, error) {
+	prefix := historyKey(orderid.KeyOf(id))
+	it, err := s.view.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: upperBound(prefix)})
+	if err != nil {
+		return "", err
+	}
+	if !it.First() {
+		return "", errors.Join(cmp.Or(it.Error(), pebble.ErrNotFound), it.Close())
+	}
+	return string(it.Key()[1:]), it.Close()
 }
 
 // List returns up to limit orders, newest first: of a customer, of a status, of both, or of all. after is the cursor

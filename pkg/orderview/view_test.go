@@ -12,6 +12,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema/schematest"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -162,5 +163,32 @@ func TestTheStoreComesBackEqualFromTheLog(t *testing.T) {
 	after, _, _, _ := s.Order("o-1")
 	if string(after) != string(before) {
 		t.Fatalf("before %s\nafter %s", before, after)
+	}
+}
+
+// The ID of a key alone names the order that was placed under it, too, and a past document has no other.
+func TestAnOrderIsFoundByTheIDOfItsKey(t *testing.T) {
+	f := newFixture(t)
+	for _, key := range []string{"k-1", "k-2"} {
+		f.life(orderid.BySKU(orderid.DefaultTenant, key, "A", 3), "c-1")
+	}
+	f.life(orderid.ByKey(orderid.DefaultTenant, "document"), "c-2")
+	s, _ := f.open(t.TempDir())
+	for key, want := range map[string]string{
+		"k-1":      orderid.BySKU(orderid.DefaultTenant, "k-1", "A", 3),
+		"k-2":      orderid.BySKU(orderid.DefaultTenant, "k-2", "A", 3),
+		"document": orderid.ByKey(orderid.DefaultTenant, "document"),
+	} {
+		body, version, ok, err := s.Order(orderid.ByKey(orderid.DefaultTenant, key))
+		var o orderview.Order
+		if err != nil || !ok || version != 6 || json.Unmarshal(body, &o) != nil || o.ID != want {
+			t.Errorf("%s: %s, %t, %v", key, body, ok, err)
+		}
+	}
+	nobody, part := orderid.ByKey(orderid.DefaultTenant, "nobody"), orderid.Prefix(orderid.DefaultTenant, "k-1")
+	for _, id := range []string{nobody, part} {
+		if body, _, ok, err := s.Order(id); ok || err != nil {
+			t.Errorf("%s: %s, %v", id, body, err)
+		}
 	}
 }

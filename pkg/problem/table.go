@@ -303,7 +303,7 @@ var rows = []Row{
 	{
 		Code: KeyReused, Status: http.StatusUnprocessableEntity,
 		Title:  "The idempotency key was used for another request",
-		Cause:  "The key came before with another request.",
+		Cause:  "The key came before with another request. `order_id`, where it is there, is the order that it placed.",
 		Remedy: "Use a new key for a new request, and the same body for a retry.",
 	},
 	{

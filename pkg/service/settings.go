@@ -121,7 +121,7 @@ func (c *Common) Log(name string, log *slog.Logger, reg prometheus.Registerer) e
 
 // Layout is the layout of a platform that this service creates. An existing platform keeps its own.
 func (c *Common) Layout() eventlog.Layout {
-	return eventlog.Layout{PartitionCount: int32(c.Partitions), ShardCount: int32(c.Shards)}
+	return eventlog.NewLayout(int32(c.Partitions), int32(c.Shards))
 }
 
 // Validate says what is wrong with settings that each are right: those that contradict others, and files.

@@ -277,6 +277,10 @@ func (c *Change) status(members []eventlog.GroupMember) (s ChangeStatus, silent 
 			silent = append(silent, m.Replica+" at "+m.Host)
 			continue
 		}
+		if c.Plan.To.OrdersWithGoods() && !r.PlacesWithGoods {
+			return s, nil, fmt.Errorf("the replica %s at %s of order-api runs a release that cannot place orders with their "+
+				"goods: upgrade it, and run this again. Nothing was changed", m.Replica, m.Host)
+		}
 		if r.Ready {
 			s.Ready++
 		}

@@ -134,7 +134,7 @@ func statusOf(t *testing.T, n *shard.Node, id string) string {
 }
 
 func TestAClockSkewBelowZeroIsRefused(t *testing.T) {
-	_, err := shard.StartNode(t.Context(), shard.Config{Log: newPlatform(t, 1).log, DataDir: t.TempDir(), Decode: decode,
+	_, err := shard.StartNode(t.Context(), shard.Config{Log: newPlatform(t, 1).log, DataDir: t.TempDir(), Decode: rebuild,
 		MaxClockSkew: -1})
 	if err == nil || err.Error() != "clocks cannot be -1ns apart; 0 does not compare them" {
 		t.Error(err)

@@ -44,6 +44,9 @@ type Command struct {
 	Heard *Heard
 	// heard is that of the command's shard, as an offset of holdfast.shards.
 	heard int64
+	// lookUp: the command is for the order that its key has placed in the shard, or that its ID stands for; where there is
+	// none, it is not decided (Result.NotPlaced).
+	lookUp bool
 	// takenIn is the generation of the layout when its replica took it; 0: another replica did.
 	takenIn uint32
 }
@@ -80,6 +83,8 @@ type Result struct {
 	Repeated bool
 	// RetryAfterSeconds goes with too_many_requests and unavailable.
 	RetryAfterSeconds int
+	// NotPlaced: the shard does not have the order that a command looks up.
+	NotPlaced bool
 	// HandedOver goes with unavailable: the shard changes hands, and the command may be sent to its next owner.
 	HandedOver bool
 }

@@ -46,8 +46,8 @@ const (
 	healthyAfter     = 10 * time.Second
 )
 
-// DecodeFunc turns a command's JSON into its typed form, for commands that another replica handed
-// over. Its error is the sender's bug or a version skew: the sender validated the same bytes.
+// DecodeFunc turns a command's JSON into its typed form, for commands that another replica handed over, or whose order
+// has another ID than they name. Its error is the sender's bug or a version skew: the sender validated the same bytes.
 type DecodeFunc func(typ, id, key string, body []byte, receivedAtMicros int64) (*Command, error)
 
 // PeerTLS names the PEM files with which replicas authenticate each other and encrypt their streams.

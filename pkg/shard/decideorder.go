@@ -25,6 +25,19 @@ func (d *decider) decideOrder(cmd *Command, fut *Future) error {
 			return nil
 		}
 	}
+	if e.Order.Version == 0 {
+		if decided, err := d.decideElsewhere(cmd, fut); decided || err != nil {
+			return err
+		}
+		switch {
+		case cmd.lookUp:
+			d.notPlaced(cmd, fut)
+			return nil
+		case d.placedOtherwise(cmd):
+			d.refuse(fut, cmd, layoutDiffers)
+			return nil
+		}
+	}
 	if e.Order.Version == 0 && !opensOrder(cmd.Order) {
 		d.refuse(fut, cmd, Result{Code: problem.OrderNotFound, Detail: "there is no order " + cmd.ID})
 		return nil

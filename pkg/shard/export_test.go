@@ -121,3 +121,13 @@ func (n *Node) Waits(shard int32) bool {
 
 // HandOverWait is how long commands wait for a shard's next owner.
 const HandOverWait = handOverWait
+
+// UnknownKeys are the shards of which this replica does not know which keys have placed orders.
+func (n *Node) UnknownKeys() (shards []int32) {
+	for shard := range n.layout.ShardCount {
+		if n.filters.of(shard) == nil {
+			shards = append(shards, shard)
+		}
+	}
+	return shards
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/commands"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -144,7 +145,7 @@ func TestAFullQueueIsRefused(t *testing.T) {
 	stock(t, nodes[1].Node, near, 1)
 	stock(t, nodes[0].Node, far, 1)
 	key := "k"
-	for i := 0; nodes[1].ShardOf(command.OrderID(command.DefaultTenant, key)) != nodes[1].ShardOf(near); i++ {
+	for i := 0; nodes[1].ShardOf(orderid.ByKey(orderid.DefaultTenant, key)) != nodes[1].ShardOf(near); i++ {
 		key = fmt.Sprintf("k-%d", i)
 	}
 	cmd, err := decode(command.PlaceOrder, "", key, []byte(orderOf(far+"=1")), time.Now().UnixMicro())

@@ -177,6 +177,14 @@ func (r *Replica) SubmitBehind(previous *Future, cmd *Command) *Future {
 	return r.Node().SubmitBehind(previous, cmd)
 }
 
+// PartitionsBySKU is how many partitions there are, where new orders are placed with their goods, and 0 otherwise.
+func (r *Replica) PartitionsBySKU() int32 {
+	if layout := r.Node().layout; layout.OrdersWithGoods() {
+		return layout.PartitionCount
+	}
+	return 0
+}
+
 // Heard is what this replica knows now; see Node.
 func (r *Replica) Heard() *Heard { return r.Node().Heard() }
 
@@ -302,7 +310,9 @@ func (r *Replica) report(ctx context.Context) error {
 	}
 	lag, ready := r.next.prepared()
 	return r.client.ReportPreparation(ctx,
-		eventlog.Preparation{Plan: r.plan, Replica: r.replica, LagRecords: lag, Ready: ready})
+		eventlog.Preparation{
+			Plan: r.plan, Replica: r.replica, LagRecords: lag, Ready: ready, PlacesWithGoods: true,
+		})
 }
 
 // prepared is how many records of the log the checkpoints have still to read, and whether each has been at the log's

@@ -17,7 +17,7 @@ import (
 func (p *platform) replica(dir string) *shard.Replica {
 	p.t.Helper()
 	r, err := shard.Start(context.Background(), shard.Config{
-		DataDir: dir, Log: p.log, Want: p.want, PeerListen: "127.0.0.1:0", Decode: decode, Logger: testLogger(),
+		DataDir: dir, Log: p.log, Want: p.want, PeerListen: "127.0.0.1:0", Decode: rebuild, Logger: testLogger(),
 		StandbyEvery: p.standby,
 	})
 	if err != nil {

@@ -94,6 +94,7 @@ func (h peerHandler) Command(c *peerv1.CommandRequest, answer func(final bool, r
 		return
 	}
 	cmd.ExpectedVersion, cmd.Stream, cmd.TraceParent = c.ExpectedVersion, c.Stream, c.Traceparent
+	cmd.lookUp = c.LookUp
 	cmd.Principal = Principal{Name: c.Principal.GetName(), Verified: c.Principal.GetVerified()}
 	if n.ShardOf(cmd.ID) != int32(c.Shard) {
 		answer(true, h.Refuse("the command is not for this shard: retry with the same Idempotency-Key"))

@@ -15,7 +15,7 @@ type metrics struct {
 	acquireSeconds                   *prometheus.HistogramVec // by phase
 	resends, reconciled, refusedFull prometheus.Counter
 	stepsSent, refusedLate           prometheus.Counter
-	refusedBound                     prometheus.Counter
+	refusedBound, keysLookedUp       prometheus.Counter
 	dropped                          *prometheus.CounterVec // by queue
 	acquires                         *prometheus.CounterVec // by result
 	restored, damaged, givenUp       prometheus.Counter
@@ -68,6 +68,9 @@ func newMetrics(reg prometheus.Registerer, commandTypes []string) (*metrics, err
 		reconciled: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_reconciled_total",
 			Help: "Differences between orders and stock that were found and mended; 0 on Apache Kafka."}),
+		keysLookedUp: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "holdfast_shard_keys_looked_up_total",
+			Help: "Times another shard was asked, before an order was placed, whether its key had placed one there."}),
 		refusedFull: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "holdfast_shard_queue_full_total",
 			Help: "Commands refused because the queue of their shard, or of the replica that serves it, was full."}),
@@ -150,7 +153,7 @@ func (m *metrics) register(reg prometheus.Registerer) error {
 	for _, c := range []prometheus.Collector{
 		m.commands, m.decideSeconds, m.commitSeconds, m.batchEvents, m.handOverSeconds, m.acquireSeconds,
 		m.standbyAge, m.queued, m.unsettledAge, m.resends, m.stepsSent, m.refusedLate, m.reconciled, m.refusedFull,
-		m.refusedBound, m.dropped, m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew,
+		m.refusedBound, m.keysLookedUp, m.dropped, m.acquires, m.restored, m.damaged, m.givenUp, m.standbyLag, m.clockSkew,
 		m.served, m.serving, m.commitAge, m.ownedShards, m.generation, m.layoutShards,
 	} {
 		if err := reg.Register(c); err != nil {

@@ -52,6 +52,7 @@ type Node struct {
 	acquiring []atomic.Pointer[runner]
 	faults    map[int32]error // shards that cannot be served until somebody repairs them
 	refusals  []*refusals     // by shard
+	filters   shardFilters    // by shard
 	// handOvers have, by shard, the commands that wait for its next owner.
 	handOvers []*handOver
 	clocks    []*shardClock // by shard
@@ -94,6 +95,7 @@ func newNode(p process, layout eventlog.Layout, former []eventlog.Layout) (*Node
 		n.standbyLags[shard].Store(-1)
 	}
 	n.hearing = newHearing(layout)
+	n.filters = make(shardFilters, layout.ShardCount)
 	n.refusals = make([]*refusals, max(layout.ShardCount, before.ShardCount))
 	for shard := range n.refusals {
 		n.refusals[shard] = newRefusals()

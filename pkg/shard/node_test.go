@@ -56,7 +56,7 @@ func (p *platform) start(dir string, hooks shard.Hooks) *shard.Node {
 func (p *platform) startAs(cfg shard.Config) *shard.Node {
 	p.t.Helper()
 	cfg.StandbyEvery = p.standby
-	cfg.Log, cfg.Want, cfg.PeerListen, cfg.Decode, cfg.Logger = p.log, p.want, "127.0.0.1:0", decode, testLogger()
+	cfg.Log, cfg.Want, cfg.PeerListen, cfg.Decode, cfg.Logger = p.log, p.want, "127.0.0.1:0", rebuild, testLogger()
 	n, err := shard.StartNode(context.Background(), cfg)
 	if err != nil {
 		p.t.Fatal(err)
@@ -71,12 +71,37 @@ func (p *platform) stop(n *shard.Node) {
 	_ = n.Close(ctx) // a second close, after the test's own, has nothing to say
 }
 
+// newPlatformWithGoods is newPlatform, as platforms begin now: new orders are placed with their goods.
+func newPlatformWithGoods(t testing.TB, shards int32) *platform {
+	t.Helper()
+	p := newPlatform(t, shards)
+	p.want.WithGoodsSince = 1
+	return p
+}
+
+func rebuild(typ, id, key string, body []byte, at int64) (*shard.Command, error) {
+	return command.Rebuild(typ, id, key, body, at, command.Options{})
+}
+
+// decode makes a command of a platform that places orders by their keys: more of those have stock in other shards.
 func decode(typ, id, key string, body []byte, at int64) (*shard.Command, error) {
+	return decodeUnder(eventlog.Layout{}, typ, id, key, body, at)
+}
+
+// decodeUnder makes a command as a replica does under a layout.
+func decodeUnder(
+	layout eventlog.Layout, typ, id, key string, body []byte, at int64,
+) (*shard.Command, error) {
 	request := command.Request{Type: typ, ID: id, Body: body, ReceivedAtMicros: at}
 	if key != "" {
 		request.Key = &key
 	}
-	return command.Parse(request, command.Options{})
+	return command.Parse(request, command.Options{PartitionsBySKU: func() int32 {
+		if !layout.OrdersWithGoods() {
+			return 0
+		}
+		return layout.PartitionCount
+	}})
 }
 
 // do submits a command, and retries it with the same key where clients do.
@@ -90,7 +115,7 @@ func doAt(t testing.TB, n *shard.Node, at time.Time, typ, id, key, body string) 
 	t.Helper()
 	deadline := time.Now().Add(waitLimit)
 	for {
-		cmd, err := decode(typ, id, key, []byte(body), at.UnixMicro())
+		cmd, err := decodeUnder(n.Layout(), typ, id, key, []byte(body), at.UnixMicro())
 		if err != nil {
 			t.Fatalf("%s %s: %v", typ, body, err)
 		}
@@ -155,7 +180,7 @@ func orderBody(terms string, skus ...string) string {
 func TestAnOrderLivesItsWholeLife(t *testing.T) {
 	for _, shards := range []int32{1, 4} {
 		t.Run(fmt.Sprintf("shards=%d", shards), func(t *testing.T) {
-			p := newPlatform(t, shards)
+			p := newPlatformWithGoods(t, shards)
 			n := p.start(t.TempDir(), shard.Hooks{})
 			for _, sku := range []string{"A", "B", "C"} {
 				stock(t, n, sku, 10)
@@ -198,7 +223,7 @@ func TestAnOrderLivesItsWholeLife(t *testing.T) {
 }
 
 func TestNeverOversoldFromTwoReplicas(t *testing.T) {
-	p := newPlatform(t, 4)
+	p := newPlatformWithGoods(t, 4)
 	nodes := []*shard.Node{p.start(t.TempDir(), shard.Hooks{}), p.start(t.TempDir(), shard.Hooks{})}
 	const orders, inStock = 2_000, 1_000
 	stock(t, nodes[0], "hot", inStock)

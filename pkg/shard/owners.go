@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/backoff"
@@ -25,6 +26,8 @@ type owners struct {
 	mu      sync.Mutex
 	self    string // address of this replica; empty: it has none
 	byShard []owner
+	// heardFirst is, by shard, when the first owner of this generation was heard of, in Unix nanoseconds; 0: none was.
+	heardFirst []atomic.Int64
 	// selfIDs are, by shard, the ID under which this replica owned it last: it may have no address to be known by.
 	selfIDs []string
 	// changed is told of each shard that has another owner.
@@ -41,7 +44,8 @@ func newOwners(
 ) *owners {
 	return &owners{
 		layout: layout, hearing: hearing, refusals: refused, clocks: clocks, before: newRefusals(), changed: changed,
-		byShard: make([]owner, layout.ShardCount), selfIDs: make([]string, layout.ShardCount),
+		heardFirst: make([]atomic.Int64, layout.ShardCount),
+		byShard:    make([]owner, layout.ShardCount), selfIDs: make([]string, layout.ShardCount),
 	}
 }
 
@@ -113,6 +117,7 @@ func (o *owners) take(rec *eventlog.Record) {
 		return
 	}
 	o.refusals[rec.Partition].read(rec.Offset, &a, time.Now())
+	o.heardFirst[a.Shard].CompareAndSwap(0, time.Now().UnixNano())
 	o.mu.Lock()
 	changed := o.byShard[a.Shard].id != string(a.OwnerId)
 	o.byShard[a.Shard] = owner{string(a.OwnerId), a.PeerAddress}
@@ -121,6 +126,9 @@ func (o *owners) take(rec *eventlog.Record) {
 		o.changed(int32(a.Shard))
 	}
 }
+
+// firstHeard is when the first owner of this generation was heard of, in Unix nanoseconds; 0: none was.
+func (o *owners) firstHeard(shard int32) int64 { return o.heardFirst[shard].Load() }
 
 // isSelf notes the ID under which this replica owns a shard.
 func (o *owners) isSelf(shard int32, ownerID [16]byte) {

@@ -121,6 +121,7 @@ func (n *Node) serveOnce(ctx context.Context, shard int32) error {
 	n.handOvers[shard].hasOwner()
 	stop := context.AfterFunc(ctx, func() { close(r.stop) })
 	defer stop()
+	defer n.filters.publish(shard, r.state.store, true)()
 	err = r.serve()
 	n.runners[shard].CompareAndSwap(r, nil)
 	n.peers.SetServing(shard, false)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/command"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/shard"
 	peerv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/peer/v1"
 )
@@ -71,7 +72,7 @@ func FuzzPeerFrame(f *testing.F) {
 	p := newPlatform(f, 1)
 	n := p.start(f.TempDir(), shard.Hooks{})
 	stock(f, n, "A1", 100)
-	id := command.OrderID(command.DefaultTenant, "k")
+	id := orderid.ByKey(orderid.DefaultTenant, "k")
 	placed := ok(f, do(f, n, command.PlaceOrder, id, "k", orderBody("prepaid", "A1")))
 	for _, frame := range frames(placed.Order.ID, "0123456789abcdef") {
 		value, err := frame.MarshalVT()

@@ -15,7 +15,7 @@ import (
 // startAt starts a replica with these peer addresses.
 func (p *platform) startAt(dir, listen, advertise string) (*shard.Node, error) {
 	n, err := shard.StartNode(context.Background(), shard.Config{
-		Log: p.log, Want: p.want, DataDir: dir, PeerListen: listen, Advertise: advertise, Decode: decode,
+		Log: p.log, Want: p.want, DataDir: dir, PeerListen: listen, Advertise: advertise, Decode: rebuild,
 		Logger: testLogger(),
 	})
 	if err == nil {

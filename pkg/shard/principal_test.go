@@ -9,6 +9,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/shard"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
@@ -63,7 +64,7 @@ func TestTheEventsOfACommandSayWhoAsked(t *testing.T) {
 	for i, n := range nodes {
 		owner := nodes[1-i] // the other replica decides
 		sku, key := skuOf(owner, "A"), ""
-		for k := 0; key == "" || !owner.Owns(n.ShardOf(command.OrderID(command.DefaultTenant, key))); k++ {
+		for k := 0; key == "" || !owner.Owns(n.ShardOf(orderid.ByKey(orderid.DefaultTenant, key))); k++ {
 			key = fmt.Sprint("k-", k)
 		}
 		doAs(t, n, shard.Principal{}, command.RegisterItem, sku, "", `{"description":"Heart"}`)

@@ -152,7 +152,12 @@ func unreliable(seed uint64) func(send func()) {
 }
 
 func TestLostRepeatedAndReorderedMessagesChangeNothingButTime(t *testing.T) {
-	p := newPlatform(t, 4)
+	t.Run("orders by their keys", func(t *testing.T) { loseRepeatAndReorder(t, newPlatform(t, 4)) })
+	t.Run("orders with their goods", func(t *testing.T) { loseRepeatAndReorder(t, newPlatformWithGoods(t, 4)) })
+}
+
+func loseRepeatAndReorder(t *testing.T, p *platform) {
+	t.Helper()
 	nodes := []*shard.Node{
 		p.start(t.TempDir(), shard.Hooks{Deliver: unreliable(1)}),
 		p.start(t.TempDir(), shard.Hooks{Deliver: unreliable(2)}),

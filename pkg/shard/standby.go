@@ -81,6 +81,7 @@ func (n *Node) followLog(ctx context.Context, shard int32) (caughtUp bool, err e
 		}
 		if !caughtUp { // a standby that has not caught up once shows no lag
 			n.noteStandby(shard, label, 0)
+			defer n.filters.publish(shard, s.store, false)()
 			caughtUp = true
 		}
 		n.standbyCurrent[shard].Store(asked.UnixNano())

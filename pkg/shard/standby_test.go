@@ -69,7 +69,7 @@ func TestAShardIsTakenOverFromItsStandby(t *testing.T) {
 
 func TestAStandbyIntervalBelowZeroIsRefused(t *testing.T) {
 	p := newPlatform(t, 1)
-	_, err := shard.StartNode(t.Context(), shard.Config{Log: p.log, DataDir: t.TempDir(), Decode: decode,
+	_, err := shard.StartNode(t.Context(), shard.Config{Log: p.log, DataDir: t.TempDir(), Decode: rebuild,
 		StandbyEvery: -1})
 	if err == nil || err.Error() != "a standby cannot follow the log every -1ns; 0 turns standbys off" {
 		t.Error(err)

@@ -16,6 +16,10 @@ func (n *Node) Submit(cmd *Command) *Future {
 	in := n.newCounted(cmd)
 	shard := n.ShardOf(cmd.ID)
 	n.setHeard(cmd, shard)
+	if others := n.shardsToAsk(cmd); len(others) > 0 {
+		n.askThenSubmit(in, others)
+		return &in.Future
+	}
 	if r := n.runners[shard].Load(); r != nil && n.enqueue(r.inbox, in) {
 		in.queue = r.inbox
 		return &in.Future

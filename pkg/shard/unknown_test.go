@@ -10,6 +10,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -70,7 +71,7 @@ func unknownAway(t *testing.T, p *platform, n *shard.Node, mail *post) (step fun
 	key := ""
 	for i := 0; ; i++ {
 		key = fmt.Sprint("k", i)
-		if n.ShardOf(command.OrderID(command.DefaultTenant, key)) != n.ShardOf("X") {
+		if n.ShardOf(orderid.ByKey(orderid.DefaultTenant, key)) != n.ShardOf("X") {
 			break
 		}
 	}
@@ -126,7 +127,7 @@ func TestALateStepOfASKUThatWasUnknownIsTakenBack(t *testing.T) {
 func TestADocumentTakesWhatARepeatedStepReserves(t *testing.T) {
 	p, mail := newPlatform(t, 3), &post{held: make(chan func(), 1_000)}
 	n := p.start(t.TempDir(), shard.Hooks{Deliver: mail.deliver})
-	home := n.ShardOf(command.OrderID(command.DefaultTenant, "d"))
+	home := n.ShardOf(orderid.ByKey(orderid.DefaultTenant, "d"))
 	x, y := "", ""
 	for i := 0; y == ""; i++ { // a document of which each SKU is in another shard
 		switch sku := fmt.Sprint("s", i); {

@@ -21,6 +21,7 @@ func commandToWire(cmd *Command, shard int32) *peerv1.CommandRequest {
 		Shard: uint32(shard), Type: cmd.Type, AggregateId: cmd.ID, IdempotencyKey: cmd.Key,
 		ExpectedVersion: cmd.ExpectedVersion, ReceivedAtMicros: cmd.ReceivedAtMicros, Body: cmd.Body,
 		HeardOffset: &heard, Stream: cmd.Stream, Traceparent: cmd.TraceParent,
+		LookUp: cmd.lookUp,
 	}
 	if p := cmd.Principal; p != (Principal{}) {
 		req.Principal = &eventv1.Principal{Name: p.Name, Verified: p.Verified}
@@ -134,6 +135,7 @@ func resultToWire(r Result) *peerv1.CommandResult {
 		Code: r.Code, Detail: r.Detail, Pointer: r.Pointer, Status: r.Status, Allowed: r.Allowed, Version: r.Version,
 		OnHand: r.OnHand, Position: r.Position.String(), Repeated: r.Repeated,
 		RetryAfterSeconds: int64(r.RetryAfterSeconds), HandedOver: r.HandedOver,
+		NotPlaced: r.NotPlaced,
 	}
 	for _, s := range r.Short {
 		out.Short = append(out.Short, &eventv1.ShortLine{
@@ -175,7 +177,7 @@ func resultFromWire(r *peerv1.CommandResult) (Result, error) {
 	out := Result{
 		Code: r.Code, Detail: r.Detail, Pointer: r.Pointer, Status: r.Status, Allowed: r.Allowed, Version: r.Version,
 		OnHand: r.OnHand, Position: position, Repeated: r.Repeated, RetryAfterSeconds: int(r.RetryAfterSeconds),
-		HandedOver: r.HandedOver,
+		HandedOver: r.HandedOver, NotPlaced: r.NotPlaced,
 	}
 	for _, s := range r.Short {
 		out.Short = append(out.Short, order.ShortLine{

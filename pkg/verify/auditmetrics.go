@@ -24,6 +24,8 @@ var (
 	checksMetric     = describe("checks_total", "Checks of an invariant, since the start of the log.", "invariant")
 	violationsMetric = describe("violations_total",
 		"Violations of an invariant that were found, since the start of the log.", "invariant")
+	reusedKeysMetric = describe("reused_keys_total",
+		"Idempotency keys that placed two orders because a client sent them with two bodies, since the start of the log.")
 	lagMetric = describe("lag_records",
 		"Offsets between the auditor and the end of the log, transaction markers included.")
 	lagSecondsMetric = describe("lag_seconds",
@@ -46,8 +48,8 @@ func (v *auditView) register(registerer prometheus.Registerer, runtime *projecto
 // Describe implements prometheus.Collector.
 func (*auditMetrics) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		eventsMetric, checksMetric, violationsMetric, lagMetric, lagSecondsMetric, offsetMetric, waitingMetric,
-		overdueMetric,
+		eventsMetric, checksMetric, violationsMetric, reusedKeysMetric, lagMetric, lagSecondsMetric, offsetMetric,
+		waitingMetric, overdueMetric,
 	} {
 		descs <- d
 	}
@@ -70,6 +72,7 @@ func (m *auditMetrics) Collect(metrics chan<- prometheus.Metric) {
 		counter(checksMetric, s.checked[i].checks, n.id)
 		counter(violationsMetric, s.checked[i].violations, n.id)
 	}
+	counter(reusedKeysMetric, s.reusedKeys)
 	gauge(lagMetric, float64(m.runtime.Lag()))
 	gauge(lagSecondsMetric, m.runtime.Age().Seconds())
 	for tp, next := range s.next {

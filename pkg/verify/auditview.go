@@ -129,7 +129,8 @@ func (v *auditView) begin() {
 	c.newerLayout = v.newerLayout
 	c.generations = maps.Clone(v.marks.generations)
 	c.rows.progress = maps.Clone(v.marks.progress)
-	c.report.Events = v.marks.events
+	c.report.Events, c.report.ReusedKeys = v.marks.events, v.marks.reusedKeys
+	c.reused = v.findReuse
 	for i, inv := range c.report.Invariants {
 		inv.Checked, inv.Violations = v.marks.checked[i].checks, v.marks.checked[i].violations
 	}
@@ -205,6 +206,7 @@ func (v *auditView) save() error {
 	}
 	m.next.Merge(v.reached)
 	m.generations, m.progress, m.events = c.generations, c.rows.progress, c.report.Events
+	m.reusedKeys = c.report.ReusedKeys
 	for i, inv := range c.report.Invariants {
 		m.checked[i] = counts{inv.Checked, inv.Violations}
 	}
@@ -239,6 +241,11 @@ func (v *auditView) find(inv *Invariant, format string, args []any) {
 		line = append(line, "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset)
 	}
 	f.some = append(f.some, line)
+}
+
+// findReuse logs that a client has used a key for two requests.
+func (v *auditView) findReuse(detail string) {
+	v.cfg.Logger.Warn("an idempotency key was used for two requests, and placed two orders", "detail", detail)
 }
 
 // logViolations logs a line for each violation since the last save.

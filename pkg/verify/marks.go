@@ -13,6 +13,7 @@ type marks struct {
 	// waiting orders wait for stock to answer or to follow; overdue ones do so for too long.
 	waiting, overdue int64
 	events           int64
+	reusedKeys       int64
 	checked          []counts // by invariant, in the order of names
 	generations      map[eventlog.TopicPartition]uint32
 	progress         map[int32]int64
@@ -29,7 +30,7 @@ func (m *marks) code(c *coder) {
 		c.int64(offset)
 	})
 	c.uint64(&m.tick)
-	c.int64s(&m.waiting, &m.overdue, &m.events)
+	c.int64s(&m.waiting, &m.overdue, &m.events, &m.reusedKeys)
 	list(c, &m.checked, func(n *counts) { c.int64s(&n.checks, &n.violations) })
 	dict(c, &m.generations, func(tp *eventlog.TopicPartition, generation *uint32) {
 		c.text(&tp.Topic)

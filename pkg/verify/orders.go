@@ -205,7 +205,12 @@ func (c *checker) beginOrder(
 		c.check(OneKey, false, "%s: an order without its key", at(rec))
 		return
 	}
+	c.checkGoods(rec, ev, kind, lines)
 	other, seen := c.keys.place(key, ev.OrderId)
+	if seen && c.placedByReuse(ev.OrderId, kind, other) {
+		c.reuse("%s: key %q placed %s and, with another body, %s", at(rec), key, other, ev.OrderId)
+		seen = false
+	}
 	c.check(OneKey, !seen, "%s: key %q placed %s and %s", at(rec), key, other, ev.OrderId)
 }
 

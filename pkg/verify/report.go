@@ -55,8 +55,12 @@ type Report struct {
 	RowsBehind int `json:"rows_behind"`
 	// Moving says that events were written while the log was read. Orders, stock and views were then read at different
 	// moments, and are not compared with each other.
-	Moving     bool         `json:"moving"`
-	Invariants []*Invariant `json:"invariants"`
+	Moving bool `json:"moving"`
+	// ReusedKeys placed two orders, because a client sent them again with another body whose first SKU differs. It is no
+	// violation; the client's use of keys is at fault.
+	ReusedKeys        int64        `json:"reused_keys"`
+	ReusedKeyExamples []string     `json:"reused_key_examples,omitempty"`
+	Invariants        []*Invariant `json:"invariants"`
 }
 
 // Invariant is one thing that must always hold, and how often it was checked.

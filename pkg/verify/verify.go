@@ -115,6 +115,8 @@ type checker struct {
 	// nobody follows the log.
 	found       func(inv *Invariant, format string, args []any)
 	newerLayout func() eventlog.Layout
+	// reused is told of each key that was used for two requests; nil: examples are kept.
+	reused func(detail string)
 }
 
 func newChecker(layout eventlog.Layout, o Options) *checker { return newCheckerOn(layout, o, nil) }

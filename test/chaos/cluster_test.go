@@ -42,7 +42,13 @@ func startClusterAnywhere(t *testing.T) *cluster {
 // startClusterOf starts the services with that many replicas of order-api and shards.
 func startClusterOf(t *testing.T, replicas int, shards int32) *cluster {
 	t.Helper()
-	c := newCluster(t, shards)
+	return startClusterUnder(t, replicas, eventlog.NewLayout(12, shards))
+}
+
+// startClusterUnder is startClusterOf under a layout.
+func startClusterUnder(t *testing.T, replicas int, layout eventlog.Layout) *cluster {
+	t.Helper()
+	c := newClusterUnder(t, layout)
 	for range replicas {
 		c.startOrderAPI()
 	}
@@ -56,7 +62,12 @@ func startClusterOf(t *testing.T, replicas int, shards int32) *cluster {
 // broker is an embedded one.
 func newCluster(t *testing.T, shards int32) *cluster {
 	t.Helper()
-	log := logtest.New(t, eventlog.Layout{PartitionCount: 12, ShardCount: shards})
+	return newClusterUnder(t, eventlog.NewLayout(12, shards))
+}
+
+func newClusterUnder(t *testing.T, layout eventlog.Layout) *cluster {
+	t.Helper()
+	log := logtest.New(t, layout)
 	return &cluster{
 		log: log, bin: buildPrograms(t), kafka: strings.Join(log.Config.Seeds, ","), prefix: log.Config.TopicPrefix,
 	}

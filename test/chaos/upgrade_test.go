@@ -2,10 +2,13 @@ package chaos_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
 // formerEnv names a folder with order-api, inventory-projector and query-api of a former version: make test-upgrade.
@@ -15,13 +18,14 @@ const formerEnv = "HOLDFAST_TEST_FORMER"
 const upgradeRate = 150
 
 // TestAnUpgradeUnderLoad replaces the programs of a former version by these, one after the other, while orders are
-// placed: readers first, then order-api. No order fails, and nothing is wrong with the log, which both have written.
+// placed: readers first, then order-api. Then the platform begins to place orders with their goods. No order fails, no
+// key places a second one, and nothing is wrong with the log, which both have written.
 func TestAnUpgradeUnderLoad(t *testing.T) {
 	former := os.Getenv(formerEnv)
 	if former == "" {
 		t.Skipf("%s names no former version; make test-upgrade does", formerEnv)
 	}
-	c := startClusterAnywhere(t)
+	c := startClusterUnder(t, 2, eventlog.Layout{PartitionCount: 12, ShardCount: clusterShards}) // as the former makes it
 	for _, p := range c.services() {
 		downgrade(p, former)
 	}
@@ -37,6 +41,12 @@ func TestAnUpgradeUnderLoad(t *testing.T) {
 		l.awaitAcks(3 * upgradeRate)
 	}
 	c.awaitShardsShared(t)
+	l.awaitAcks(3 * upgradeRate)
+	set := c.setLayout(clusterShards)
+	set.args = append(set.args, "--orders", "with-goods")
+	if out, err := exec.Command(set.path, set.args...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	l.awaitAcks(3 * upgradeRate)
 	l.stop()
 	verify(t, c.bin, c.kafka, c.prefix, l.acksPath)

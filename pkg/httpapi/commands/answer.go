@@ -64,7 +64,7 @@ func (a *api) answer(c echo.Context, cmd *shard.Command, r *shard.Result) error 
 	}
 	row, _ := command.Lookup(cmd.Type)
 	if row.Creates {
-		c.Response().Header()["Location"] = []string{location(cmd)}
+		c.Response().Header()["Location"] = []string{location(cmd, r)}
 	}
 	return writeResult(c, row.Status, r)
 }
@@ -72,7 +72,7 @@ func (a *api) answer(c echo.Context, cmd *shard.Command, r *shard.Result) error 
 // answerAccepted writes 202: the command is durable, its outcome will be seen at Location.
 func (a *api) answerAccepted(c echo.Context, cmd *shard.Command, r *shard.Result) error {
 	a.setPosition(c.Response().Header(), r)
-	c.Response().Header()["Location"] = []string{location(cmd)}
+	c.Response().Header()["Location"] = []string{location(cmd, r)}
 	return writeResult(c, http.StatusAccepted, r)
 }
 
@@ -102,11 +102,20 @@ func (a *api) setPosition(header http.Header, r *shard.Result) {
 	}
 }
 
-func location(cmd *shard.Command) string {
+func location(cmd *shard.Command, r *shard.Result) string {
 	if cmd.Order != nil {
-		return "/v1/orders/" + cmd.ID
+		return "/v1/orders/" + changed(cmd, r)
 	}
 	return "/v1/availability/" + url.PathEscape(cmd.ID)
+}
+
+// changed is the ID of the order or item that a command has changed. A new order may have been placed before, under
+// the ID that keys had then. r may be nil.
+func changed(cmd *shard.Command, r *shard.Result) string {
+	if r != nil && r.Order != nil {
+		return r.Order.ID
+	}
+	return cmd.ID
 }
 
 // notDurable answers a command that was not durable when the wait ended.

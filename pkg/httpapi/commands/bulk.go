@@ -20,6 +20,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/limits"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 	"github.com/holdfast/holdfast/pkg/tracing"
@@ -98,6 +99,14 @@ type bulkStream struct {
 type aggregate struct {
 	order bool
 	id    string
+}
+
+// aggregateOf is what a command changes. The orders that one key could place are one: they come one after the other.
+func aggregateOf(cmd *shard.Command) aggregate {
+	if cmd.Order == nil {
+		return aggregate{id: cmd.ID}
+	}
+	return aggregate{order: true, id: orderid.KeyOf(cmd.ID)}
 }
 
 func (a *api) bulk(c echo.Context) error {
@@ -237,7 +246,7 @@ func (s *bulkStream) parse(text []byte) bulkLine {
 		return bulkLine{id: id, problem: problem.Of(err)}
 	}
 	cmd.Heard, cmd.Stream, cmd.Principal, cmd.TraceParent = s.heard, s.id, s.principal, s.traceParent
-	line := bulkLine{id: id, cmd: cmd, on: aggregate{cmd.Order != nil, cmd.ID}}
+	line := bulkLine{id: id, cmd: cmd, on: aggregateOf(cmd)}
 	line.run = s.start(line.on, cmd)
 	s.mu.Lock()
 	s.last[line.on] = line.run

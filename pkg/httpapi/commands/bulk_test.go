@@ -20,6 +20,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
 	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -131,7 +132,7 @@ func TestBulkKeepsTheOrderOfCommandsOnOneOrder(t *testing.T) {
 		defer mu.Unlock()
 		placed.finish(success(placedCommand))
 	}()
-	id := command.OrderID(command.DefaultTenant, "k")
+	id := orderid.ByKey(orderid.DefaultTenant, "k")
 	results := s.bulk(t, strings.NewReader(placeLine("k")+
 		`{"id":"l","type":"confirm_order","order_id":"`+id+`"}`+"\n"+
 		`{"id":"m","type":"cancel_order","order_id":"`+id+`"}`+"\n\n"+
@@ -325,7 +326,7 @@ func TestBulkRunsNothingAheadOfALineWithoutAnOutcome(t *testing.T) {
 		f.finish(success(cmd))
 	}}
 	s := newSite(t, d)
-	order := command.OrderID(command.DefaultTenant, "open")
+	order := orderid.ByKey(orderid.DefaultTenant, "open")
 	var body strings.Builder
 	body.WriteString(receiveLine("open", "A1") + receiveLine("after", "A1") + receiveLine("other", "A2"))
 	body.WriteString(placeLine("open") + `{"id":"confirm","type":"confirm_order","order_id":"` + order + "\"}\n")

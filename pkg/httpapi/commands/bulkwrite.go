@@ -136,7 +136,7 @@ func (s *bulkStream) noteAnswer(bytes int) {
 
 func (w *bulkWriter) line(line *bulkLine) {
 	if line.problem != nil {
-		w.b = appendProblemLine(w.b, line.id, nil, "", line.problem)
+		w.b = appendProblemLine(w.b, line.id, nil, nil, "", line.problem)
 		return
 	}
 	how := open
@@ -151,7 +151,7 @@ func (w *bulkWriter) line(line *bulkLine) {
 		r := line.run.future.AcceptedResult()
 		w.b = appendResultLine(w.b, line, http.StatusAccepted, &r, w.of)
 	default:
-		w.b = appendProblemLine(w.b, line.id, line.cmd, "", notDurable())
+		w.b = appendProblemLine(w.b, line.id, line.cmd, nil, "", notDurable())
 	}
 }
 
@@ -175,13 +175,13 @@ func appendResultLine(
 		for i := range p.Errors {
 			p.Errors[i].Pointer = "/body" + p.Errors[i].Pointer
 		}
-		return appendProblemLine(b, line.id, line.cmd, of.Text(r.Position), p)
+		return appendProblemLine(b, line.id, line.cmd, r, of.Text(r.Position), p)
 	}
 	if status == 0 {
 		row, _ := command.Lookup(line.cmd.Type)
 		status = row.Status
 	}
-	b = appendLineStart(b, line.id, status, line.cmd)
+	b = appendLineStart(b, line.id, status, line.cmd, r)
 	version := r.Version
 	if r.Order != nil {
 		version = r.Order.Version
@@ -205,16 +205,16 @@ func appendResultLine(
 }
 
 func appendProblemLine(
-	b []byte, id string, cmd *shard.Command, position string, p *problem.Problem,
+	b []byte, id string, cmd *shard.Command, r *shard.Result, position string, p *problem.Problem,
 ) []byte {
-	b = appendLineStart(b, id, p.HTTPStatus(), cmd)
+	b = appendLineStart(b, id, p.HTTPStatus(), cmd, r)
 	b = appendPosition(b, position)
 	b = append(b, `,"problem":`...)
 	b = p.AppendJSON(b)
 	return append(b, '}', '\n')
 }
 
-func appendLineStart(b []byte, id string, status int, cmd *shard.Command) []byte {
+func appendLineStart(b []byte, id string, status int, cmd *shard.Command, r *shard.Result) []byte {
 	b = append(b, `{"id":`...)
 	b = appendjson.String(b, id)
 	b = append(b, `,"status":`...)
@@ -227,7 +227,7 @@ func appendLineStart(b []byte, id string, status int, cmd *shard.Command) []byte
 	default:
 		b = append(b, `,"sku":`...)
 	}
-	return appendjson.String(b, cmd.ID)
+	return appendjson.String(b, changed(cmd, r))
 }
 
 func appendPosition(b []byte, position string) []byte {

@@ -17,6 +17,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/inventory"
 	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/shard"
 )
@@ -50,7 +51,7 @@ func TestRoutesAreThoseOfTheSpecification(t *testing.T) {
 func TestPlaceOrderAnswers(t *testing.T) {
 	s := newSite(t, &desk{})
 	r := s.Do(t, http.MethodPost, "/v1/orders", goodOrder)
-	id := command.OrderID(command.DefaultTenant, "k-1")
+	id := orderid.ByKey(orderid.DefaultTenant, "k-1")
 	want := `{"order_id":"` + id + `","version":2,"status":"reserved","payment_status":"pending",` +
 		`"fulfilment_status":"unfulfilled","return_status":"none","currency":"GBP","total":"5.10"}` + "\n"
 	if r.Status != http.StatusCreated || r.Body != want {

@@ -13,6 +13,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/money"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -70,7 +71,7 @@ func (p *platform) run(c retail.Command) client.Outcome {
 		p.t.Fatalf("%s: %v", c.Key, err)
 	}
 	meta := &eventv1.Meta{IdempotencyKey: c.Key, OccurredAtMicros: body.OccurredAt.UnixMicro()}
-	id := command.OrderID(command.DefaultTenant, c.Key)
+	id := orderid.ByKey(orderid.DefaultTenant, c.Key)
 	var lines []*eventv1.OrderLine
 	var subtotal int64
 	taken := map[string]int64{}

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/backoff"
-	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
+	"github.com/holdfast/holdfast/pkg/orderid"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
@@ -233,7 +233,7 @@ func (f *fold) document(
 	if !f.inBook(key) {
 		return nil
 	}
-	if want := command.OrderID(command.DefaultTenant, key); want != e.GetOrderId() {
+	if want := orderid.ByKey(orderid.DefaultTenant, key); want != e.GetOrderId() {
 		return fmt.Errorf("key %s stands for order %s, not %s", key, want, e.GetOrderId())
 	}
 	figures := Figures{Documents: 1, Rows: int64(len(lines))}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
-	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/orderid"
 )
 
 // mirrorPatience is how long FoldMirror waits for a mirror that makes no progress.
@@ -31,7 +31,7 @@ func FoldMirror(
 	orders := make(map[string]bool, len(b.Documents))
 	for _, d := range b.Documents {
 		if d.Kind != KindAdjustment {
-			orders[command.OrderID(command.DefaultTenant, d.Key())] = true
+			orders[orderid.ByKey(orderid.DefaultTenant, d.Key())] = true
 		}
 	}
 	countries := map[string]string{}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/holdfast/holdfast/cmd/internal/run"
 	"github.com/holdfast/holdfast/pkg/client"
-	"github.com/holdfast/holdfast/pkg/command"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/eventlog/schema"
@@ -32,18 +31,18 @@ func TestWhoAskedIsInTheLogAndInTheTimeline(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	far, key := stack.nodes[1], ""
-	for i := 0; key == "" || !far.Node().Owns(far.Node().ShardOf(command.OrderID(command.DefaultTenant, key))); i++ {
-		key = fmt.Sprint("k-", i)
+	far, key, sku := stack.nodes[1], "k", ""
+	for i := 0; sku == "" || !far.Node().Owns(far.Node().ShardOf(sku)); i++ { // its orders are there, too
+		sku = fmt.Sprint("A", i)
 	}
 	nobody := client.New(stack.CommandURLs()[0])
 	alice, zoe := nobody.As("alice"), nobody.As("zoë@shop.example")
-	if _, err := nobody.RegisterItem(ctx, "A1", "Heart"); err != nil {
+	if _, err := nobody.RegisterItem(ctx, sku, "Heart"); err != nil {
 		t.Fatal(err)
 	}
 	lines := []client.CommandLine{
-		{ID: "r-1", Type: "receive_stock", SKU: "A1", Body: map[string]any{"quantity": 3}},
-		{ID: "r-2", Type: "receive_stock", SKU: "A1", Body: map[string]any{"quantity": 4}},
+		{ID: "r-1", Type: "receive_stock", SKU: sku, Body: map[string]any{"quantity": 3}},
+		{ID: "r-2", Type: "receive_stock", SKU: sku, Body: map[string]any{"quantity": 4}},
 	}
 	for result, err := range zoe.RunCommands(ctx, slices.Values(lines)) {
 		if err != nil || result.Status != 201 {
@@ -51,7 +50,7 @@ func TestWhoAskedIsInTheLogAndInTheTimeline(t *testing.T) {
 		}
 	}
 	body := client.PlaceOrder{
-		CustomerID: "c-1", Currency: "GBP", Lines: []client.OrderLine{{SKU: "A1", Quantity: 2, UnitPrice: "2.55"}},
+		CustomerID: "c-1", Currency: "GBP", Lines: []client.OrderLine{{SKU: sku, Quantity: 2, UnitPrice: "2.55"}},
 	}
 	placed, err := alice.PlaceOrder(ctx, body, client.Key(key))
 	if err != nil {

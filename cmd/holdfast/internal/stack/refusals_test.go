@@ -15,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
+	"github.com/holdfast/holdfast/pkg/orderid"
 )
 
 func TestMain(m *testing.M) {
@@ -50,7 +51,8 @@ func openShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	t.Cleanup(log.Close)
-	s := &shop{t: t, stack: stack, log: log, order: command.OrderID(command.DefaultTenant, "placed")}
+	s := &shop{t: t, stack: stack, log: log,
+		order: orderid.BySKU(orderid.DefaultTenant, "placed", "A1", run.DefaultPartitions)}
 	for _, r := range []request{
 		{"PUT", "/v1/stock/A1", "registered", `{"description":"Heart"}`, ""},
 		{"POST", "/v1/stock/A1/receipts", "received", `{"quantity":10}`, ""},

@@ -235,7 +235,7 @@ func (s *Stack) ensurePlatform(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	s.layout, err = client.EnsurePlatform(ctx, eventlog.Layout{PartitionCount: s.cfg.Partitions, ShardCount: s.cfg.Shards})
+	s.layout, err = client.EnsurePlatform(ctx, eventlog.NewLayout(s.cfg.Partitions, s.cfg.Shards))
 	return err
 }
 

@@ -101,6 +101,7 @@ func Run(ctx context.Context, cfg Config) (err error) {
 	if cfg.Joined != nil {
 		cfg.Joined(node)
 	}
+	options.PartitionsBySKU = node.PartitionsBySKU
 	server, serve, err := cfg.HTTP()
 	if err != nil {
 		return fmt.Errorf("order-api: %w", err)
@@ -154,14 +155,7 @@ func requestMemory(mib int64) (int64, error) {
 // decoder rebuilds commands that another replica handed over.
 func decoder(options command.Options) shard.DecodeFunc {
 	return func(typ, id, key string, body []byte, receivedAtMicros int64) (*shard.Command, error) {
-		o, s, occurredAtMicros, err := command.Decode(typ, id, key, body, receivedAtMicros, options)
-		if err != nil {
-			return nil, err
-		}
-		return &shard.Command{
-			Type: typ, ID: id, Key: key, Fingerprint: command.Fingerprint(typ, id, o, s, occurredAtMicros),
-			ReceivedAtMicros: receivedAtMicros, OccurredAtMicros: occurredAtMicros, Order: o, Stock: s, Body: body,
-		}, nil
+		return command.Rebuild(typ, id, key, body, receivedAtMicros, options)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/orderid"
 )
 
 // openTemp opens a checkpoint of its own, of a shard that writes all orders.
@@ -95,7 +96,7 @@ func TestTheOrderFilterIsRightWhileItIsFilled(t *testing.T) {
 	more <- "before"
 	f.add("since")
 	err := f.mergeScanned()
-	if err != nil || f.complete || !f.mayHave("before") || !f.mayHave("since") || !f.mayHave("none") {
+	if err != nil || f.complete || !f.MayHave("before") || !f.MayHave("since") || !f.MayHave("none") {
 		t.Fatal("while it scans", err, f.complete)
 	}
 	ended <- nil
@@ -105,8 +106,17 @@ func TestTheOrderFilterIsRightWhileItIsFilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !f.mayHave("before") || !f.mayHave("since") || f.mayHave("none") {
+	if !f.MayHave("before") || !f.MayHave("since") || f.MayHave("none") || !f.Complete() {
 		t.Fatal("when it is complete")
+	}
+	f.add(orderid.BySKU("t", "k", "A", 12))
+	for _, id := range []string{orderid.Prefix("t", "k"), orderid.BySKU("t", "k", "B", 7), orderid.ByKey("t", "k")} {
+		if !f.MayHave(id) {
+			t.Errorf("it does not know %s by its key", id)
+		}
+	}
+	if f.MayHave(orderid.BySKU("t", "l", "A", 12)) {
+		t.Error("it knows another key")
 	}
 	f.close()
 

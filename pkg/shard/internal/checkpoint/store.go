@@ -42,7 +42,7 @@ type Store struct {
 	// generationBytes are for the younger generation of all kinds together, changesBytes for the changes of a checkpoint.
 	generationBytes int64
 	changesBytes    int
-	filter          *orderFilter
+	filter          *OrderFilter
 
 	dirtyItems        map[string]*cachedItem
 	dirtyReservations map[string]*Reservations
@@ -106,12 +106,15 @@ func (s *Store) Reservations(orderID string) (*Reservations, error) {
 	}
 	r := &Reservations{OrderID: orderID}
 	var err error
-	if s.filter.mayHave(orderID) {
+	if s.filter.MayHave(orderID) {
 		err = s.load(key{kind: keyReservations, a: orderID}, r.decode)
 	}
 	s.reservations.add(orderID, r)
 	return r, err
 }
+
+// Filter tells which orders the store may have. It stays true of the store's state when that is closed.
+func (s *Store) Filter() *OrderFilter { return s.filter }
 
 // Order returns an order of this shard; there is always one, at first an empty one of version 0.
 func (s *Store) Order(id string) (*Entry, error) {
@@ -121,7 +124,7 @@ func (s *Store) Order(id string) (*Entry, error) {
 	e := &Entry{Order: order.Order{ID: id}, Reservations: Reservations{OrderID: id}}
 	e.Reservations.entry = e
 	var err error
-	if s.filter.mayHave(id) {
+	if s.filter.MayHave(id) {
 		err = s.load(key{kind: keyOrder, a: id}, e.decode)
 	}
 	s.orders.add(id, e)
@@ -152,6 +155,9 @@ func (s *Store) ApplyOrder(e *Entry, m *codec.Meta, ev order.Event) {
 	e.Order = order.Evolve(e.Order, ev, order.Facts{EventID: m.EventID, OccurredAtMicros: m.OccurredAtMicros})
 	if m.IdempotencyKey != "" {
 		e.remember(m)
+	}
+	if m.Version == 1 {
+		s.filter.add(e.Order.ID)
 	}
 	s.OrderChanged(e)
 }

@@ -184,7 +184,10 @@ type CommandRequest struct {
 	// Who asked for it; absent when unknown. Owners of a release without this field pass it over: their events have none.
 	Principal *v1.Principal `protobuf:"bytes,11,opt,name=principal,proto3" json:"principal,omitempty"`
 	// The span of the request that it came with, as the W3C's header traceparent has it; empty: nobody traces it.
-	Traceparent   string `protobuf:"bytes,12,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	Traceparent string `protobuf:"bytes,12,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
+	// The command is for the order that its key has placed in the shard, or that its ID stands for: aggregate_id is an ID
+	// that this order may have, and the owner looks for the others. Where there is none, the command is not decided.
+	LookUp        bool `protobuf:"varint,13,opt,name=look_up,json=lookUp,proto3" json:"look_up,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -303,6 +306,13 @@ func (x *CommandRequest) GetTraceparent() string {
 	return ""
 }
 
+func (x *CommandRequest) GetLookUp() bool {
+	if x != nil {
+		return x.LookUp
+	}
+	return false
+}
+
 // CommandResponse answers a command, once or twice: first when it is durable but its outcome is open (final = false,
 // only for orders that wait for stock of other shards), then with its outcome.
 type CommandResponse struct {
@@ -394,7 +404,9 @@ type CommandResult struct {
 	HeardOffset int64 `protobuf:"varint,14,opt,name=heard_offset,json=heardOffset,proto3" json:"heard_offset,omitempty"`
 	// With the code unavailable: the shard changes hands. The command was not tried, or is known by its key, so the replica
 	// that sent it may send it to the next owner. Releases before this one never say so, and their clients retry.
-	HandedOver    bool `protobuf:"varint,15,opt,name=handed_over,json=handedOver,proto3" json:"handed_over,omitempty"`
+	HandedOver bool `protobuf:"varint,15,opt,name=handed_over,json=handedOver,proto3" json:"handed_over,omitempty"`
+	// With look_up: the shard does not have the order.
+	NotPlaced     bool `protobuf:"varint,16,opt,name=not_placed,json=notPlaced,proto3" json:"not_placed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -530,6 +542,13 @@ func (x *CommandResult) GetHeardOffset() int64 {
 func (x *CommandResult) GetHandedOver() bool {
 	if x != nil {
 		return x.HandedOver
+	}
+	return false
+}
+
+func (x *CommandResult) GetNotPlaced() bool {
+	if x != nil {
+		return x.NotPlaced
 	}
 	return false
 }
@@ -1469,7 +1488,7 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"generation\x12=\n" +
 	"\bcommands\x18\x02 \x03(\v2!.holdfast.peer.v1.CommandResponseR\bcommands\x12I\n" +
 	"\freservations\x18\x03 \x03(\v2%.holdfast.peer.v1.ReservationResponseR\freservations\x12I\n" +
-	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xdb\x03\n" +
+	"\rorder_queries\x18\x04 \x03(\v2$.holdfast.peer.v1.OrderQueryResponseR\forderQueries\"\xf4\x03\n" +
 	"\x0eCommandRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
@@ -1484,14 +1503,15 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x06stream\x18\n" +
 	" \x01(\x06R\x06stream\x12:\n" +
 	"\tprincipal\x18\v \x01(\v2\x1c.holdfast.event.v1.PrincipalR\tprincipal\x12 \n" +
-	"\vtraceparent\x18\f \x01(\tR\vtraceparentB\x13\n" +
+	"\vtraceparent\x18\f \x01(\tR\vtraceparent\x12\x17\n" +
+	"\alook_up\x18\r \x01(\bR\x06lookUpB\x13\n" +
 	"\x11_expected_versionB\x0f\n" +
 	"\r_heard_offset\"\x8f\x01\n" +
 	"\x0fCommandResponse\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x14\n" +
 	"\x05final\x18\x02 \x01(\bR\x05final\x129\n" +
-	"\aoutcome\x18\x04 \x01(\v2\x1f.holdfast.peer.v1.CommandResultR\aoutcomeJ\x04\b\x03\x10\x04R\x06result\"\x97\x04\n" +
+	"\aoutcome\x18\x04 \x01(\v2\x1f.holdfast.peer.v1.CommandResultR\aoutcomeJ\x04\b\x03\x10\x04R\x06result\"\xb6\x04\n" +
 	"\rCommandResult\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
 	"\x06detail\x18\x02 \x01(\tR\x06detail\x12\x18\n" +
@@ -1509,7 +1529,9 @@ const file_holdfast_peer_v1_peer_proto_rawDesc = "" +
 	"\x13retry_after_seconds\x18\r \x01(\x03R\x11retryAfterSeconds\x12!\n" +
 	"\fheard_offset\x18\x0e \x01(\x03R\vheardOffset\x12\x1f\n" +
 	"\vhanded_over\x18\x0f \x01(\bR\n" +
-	"handedOverB\n" +
+	"handedOver\x12\x1d\n" +
+	"\n" +
+	"not_placed\x18\x10 \x01(\bR\tnotPlacedB\n" +
 	"\n" +
 	"\b_on_hand\"\xec\x02\n" +
 	"\fOrderSummary\x12\x0e\n" +
