@@ -42,7 +42,7 @@ const (
 	killedGoal  = sessionTimeout + time.Second
 	// busyGap: where a shard was without an answer for that long before anything was restarted, the machine is too busy to
 	// prove the goals.
-	busyGap = 300 * time.Millisecond
+	busyGap = 5 * probeEvery
 )
 
 // TestARollingRestartUnderLoad restarts three replicas of order-api one after the other while orders are placed through
