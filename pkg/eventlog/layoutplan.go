@@ -168,7 +168,7 @@ func (c *Client) FollowLayout(ctx context.Context) (*LayoutFollower, error) {
 		return nil, err
 	}
 	from[layoutTP] = 0
-	f, err := c.follow(ctx, from, readerOptions{lossy: true})
+	f, err := c.follow(ctx, from, readerOptions{lossy: true, maxWait: seldomMaxWait})
 	if err != nil {
 		return nil, err
 	}

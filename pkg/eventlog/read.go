@@ -21,6 +21,8 @@ const (
 	// smallPartitionBytes is for readers that must not get far in one partition before they read the others.
 	smallPartitionBytes = 128 << 10
 	fetchMaxWait        = 500 * time.Millisecond
+	// seldomMaxWait is for topics in which nearly nothing is written. A broker answers as soon as something is.
+	seldomMaxWait = 5 * time.Second
 	// boundedMaxWait is for a read to an end that the log has: nothing that it waits for is still to be written. A fetch
 	// that was sent while a partition was paused does not see that it goes on, and with the longer wait would hold up the
 	// read for half a second: while a shard is acquired, nobody serves it.
