@@ -26,9 +26,12 @@ func (e CoverLost) evolve(o *Order, _ Facts) {
 
 // withCover adds CoverLost where events, which void or refund money, leave a confirmed order without cover (ORD-65).
 func (o *Order) withCover(events []Event, deadlineMicros int64) []Event {
+	if o.Terms != Prepaid || o.offHold() != Confirmed {
+		return events
+	}
 	after := o.after(events)
 	missing := after.uncovered()
-	if o.Terms != Prepaid || after.offHold() != Confirmed || missing == 0 || missing <= o.uncovered() {
+	if missing <= o.uncovered() {
 		return events
 	}
 	return append(events, CoverLost{

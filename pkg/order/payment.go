@@ -274,12 +274,14 @@ func (c CapturePayment) decide(o *Order) ([]Event, error) {
 		after, refunded := o.after(events), min(waiting, c.AmountMicros)
 		ev := after.refunded(refunded, false)
 		ev.Reference, ev.MatchedMicros = c.Reference, refunded
-		events = append(events, ev)
+		events = o.withCover(append(events, ev), c.DeadlineMicros)
 	}
-	if after := o.after(events); o.Lifecycle == Reserved && beyond > 0 && after.uncovered() == 0 {
-		events = append(events, OrderConfirmed{})
+	if o.Lifecycle == Reserved && beyond > 0 {
+		if after := o.after(events); after.uncovered() == 0 {
+			events = append(events, OrderConfirmed{})
+		}
 	}
-	return o.withCover(events, c.DeadlineMicros), nil
+	return events, nil
 }
 
 // after is the order after events.
