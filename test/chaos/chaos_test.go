@@ -10,6 +10,7 @@ package chaos_test
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -72,4 +73,7 @@ func TestKillTheEmbeddedPlatform(t *testing.T) {
 	p.start()
 	p.awaitReady(backWithin)
 	verify(t, bin, kafka, "", l.acksPath)
+	// Killed, it would leave an engine of ClickHouse that writes to the folder while that is removed.
+	p.signal(syscall.SIGTERM)
+	p.awaitEnd(stopsWithin)
 }
