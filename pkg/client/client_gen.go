@@ -858,6 +858,9 @@ type Payment struct {
 	// Amount Required to authorize and to capture; without it, a void or a refund is of all that is left; not for start and fail.
 	Amount PositiveAmount `json:"amount,omitempty,omitzero"`
 
+	// ProviderEventID The payment provider's ID of this very fact. Not for start.
+	ProviderEventID ProviderEventID `json:"provider_event_id,omitempty,omitzero"`
+
 	// Purpose To refund.
 	Purpose PaymentPurpose `json:"purpose,omitempty,omitzero"`
 
@@ -994,6 +997,9 @@ type ProblemField struct {
 	// Pointer RFC 6901
 	Pointer string `json:"pointer"`
 }
+
+// ProviderEventID defines model for ProviderEventID.
+type ProviderEventID = string
 
 // Quantity defines model for Quantity.
 type Quantity = int64
@@ -1514,9 +1520,12 @@ type TimelineEntry struct {
 	OccurredAt time.Time `json:"occurred_at"`
 
 	// Principal Absent where it is unknown, and for other causes than a command
-	Principal  Principal `json:"principal,omitempty,omitzero"`
-	Reason     string    `json:"reason,omitempty,omitzero"`
-	RecordedAt time.Time `json:"recorded_at"`
+	Principal Principal `json:"principal,omitempty,omitzero"`
+
+	// ProviderEventID Of a payment: the provider's ID of this very fact
+	ProviderEventID string    `json:"provider_event_id,omitempty,omitzero"`
+	Reason          string    `json:"reason,omitempty,omitzero"`
+	RecordedAt      time.Time `json:"recorded_at"`
 
 	// Reference Of a payment, or of a shipment for tracking
 	Reference string      `json:"reference,omitempty,omitzero"`

@@ -43,6 +43,7 @@ const (
 	tagPaymentReference  = 36
 	tagUncoveredReason   = 37
 	tagPurpose           = 38
+	tagProviderEventID   = 39
 
 	tagDescription      = 40
 	tagLocation         = 41

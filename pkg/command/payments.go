@@ -2,6 +2,7 @@ package command
 
 import (
 	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/problem"
 )
@@ -20,11 +21,12 @@ const paymentsPath = "/v1/orders/:order_id/payments"
 
 // anyPaymentBody has the members of all payments.
 type anyPaymentBody struct {
-	Action    *string `json:"action"`
-	Amount    string  `json:"amount"`
-	Reference string  `json:"reference"`
-	Reason    string  `json:"reason"`
-	Purpose   *string `json:"purpose"`
+	Action          *string `json:"action"`
+	Amount          string  `json:"amount"`
+	Reference       string  `json:"reference"`
+	ProviderEventID *string `json:"provider_event_id"`
+	Reason          string  `json:"reason"`
+	Purpose         *string `json:"purpose"`
 }
 
 type startPaymentBody struct {
@@ -33,35 +35,39 @@ type startPaymentBody struct {
 }
 
 type amountBody struct {
-	Action    *string `json:"action"`
-	Amount    string  `json:"amount"`
-	Reference string  `json:"reference"`
+	Action          *string `json:"action"`
+	Amount          string  `json:"amount"`
+	Reference       string  `json:"reference"`
+	ProviderEventID *string `json:"provider_event_id"`
 }
 
 // voidBody is without an amount when all is released that is left.
 type voidBody struct {
-	Action    *string `json:"action"`
-	Amount    *string `json:"amount"`
-	Reference string  `json:"reference"`
-	Reason    string  `json:"reason"`
+	Action          *string `json:"action"`
+	Amount          *string `json:"amount"`
+	Reference       string  `json:"reference"`
+	ProviderEventID *string `json:"provider_event_id"`
+	Reason          string  `json:"reason"`
 }
 
 // refundBody is without an amount when all goes back that is left, and without a purpose when that does not matter.
 type refundBody struct {
-	Action    *string `json:"action"`
-	Amount    *string `json:"amount"`
-	Reference string  `json:"reference"`
-	Reason    string  `json:"reason"`
-	Purpose   *string `json:"purpose"`
+	Action          *string `json:"action"`
+	Amount          *string `json:"amount"`
+	Reference       string  `json:"reference"`
+	ProviderEventID *string `json:"provider_event_id"`
+	Reason          string  `json:"reason"`
+	Purpose         *string `json:"purpose"`
 }
 
 // goodwill is the only purpose of a refund that changes what it is of.
 const goodwill = "goodwill"
 
 type failPaymentBody struct {
-	Action    *string `json:"action"`
-	Reference string  `json:"reference"`
-	Reason    string  `json:"reason"`
+	Action          *string `json:"action"`
+	Reference       string  `json:"reference"`
+	ProviderEventID *string `json:"provider_event_id"`
+	Reason          string  `json:"reason"`
 }
 
 var payments = []*Command{
@@ -75,35 +81,41 @@ var payments = []*Command{
 		func(d *decoding, b *amountBody) order.AuthorizePayment {
 			d.action(b.Action, "authorize")
 			return order.AuthorizePayment{
-				AmountMicros: d.positive(b.Amount), Reference: d.reference(b.Reference), DeadlineMicros: d.paymentDeadline(),
+				AmountMicros: d.positive(b.Amount), Reference: d.reference(b.Reference),
+				ProviderEventID: d.providerEventID(b.ProviderEventID), DeadlineMicros: d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.AuthorizePayment) {
 			f.number(tagAmount, cmd.AmountMicros)
 			f.text(tagReference, cmd.Reference)
+			f.text(tagProviderEventID, cmd.ProviderEventID)
 		}),
 	onOrder(created(CapturePayment, paymentsPath).withAction("capture"),
 		func(d *decoding, b *amountBody) order.CapturePayment {
 			d.action(b.Action, "capture")
 			return order.CapturePayment{
-				AmountMicros: d.positive(b.Amount), Reference: d.reference(b.Reference), DeadlineMicros: d.paymentDeadline(),
+				AmountMicros: d.positive(b.Amount), Reference: d.reference(b.Reference),
+				ProviderEventID: d.providerEventID(b.ProviderEventID), DeadlineMicros: d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.CapturePayment) {
 			f.number(tagAmount, cmd.AmountMicros)
 			f.text(tagReference, cmd.Reference)
+			f.text(tagProviderEventID, cmd.ProviderEventID)
 		}),
 	onOrder(created(VoidPayment, paymentsPath).withAction("void"),
 		func(d *decoding, b *voidBody) order.VoidPayment {
 			d.action(b.Action, "void")
 			return order.VoidPayment{
-				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference), Reason: d.reason(b.Reason),
+				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference),
+				ProviderEventID: d.providerEventID(b.ProviderEventID), Reason: d.reason(b.Reason),
 				DeadlineMicros: d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.VoidPayment) {
 			f.number(tagAmount, cmd.AmountMicros)
 			f.text(tagReference, cmd.Reference)
+			f.text(tagProviderEventID, cmd.ProviderEventID)
 			f.text(tagReason, cmd.Reason)
 		}),
 	onOrder(created(RefundPayment, paymentsPath).withAction("refund"),
@@ -113,25 +125,42 @@ var payments = []*Command{
 				d.Fault(problem.InvalidPurpose, "/purpose", "must be "+goodwill+", or left out")
 			}
 			return order.RefundPayment{
-				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference), Reason: d.reason(b.Reason),
+				AmountMicros: d.optionalPositive(b.Amount), Reference: d.reference(b.Reference),
+				ProviderEventID: d.providerEventID(b.ProviderEventID), Reason: d.reason(b.Reason),
 				Goodwill: b.Purpose != nil, DeadlineMicros: d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.RefundPayment) {
 			f.number(tagAmount, cmd.AmountMicros)
 			f.text(tagReference, cmd.Reference)
+			f.text(tagProviderEventID, cmd.ProviderEventID)
 			f.text(tagReason, cmd.Reason)
 			f.flag(tagPurpose, cmd.Goodwill)
 		}),
 	onOrder(created(FailPayment, paymentsPath).withAction("fail"),
 		func(d *decoding, b *failPaymentBody) order.FailPayment {
 			d.action(b.Action, "fail")
-			return order.FailPayment{Reference: d.reference(b.Reference), Reason: d.reason(b.Reason)}
+			return order.FailPayment{
+				Reference: d.reference(b.Reference), ProviderEventID: d.providerEventID(b.ProviderEventID),
+				Reason: d.reason(b.Reason),
+			}
 		},
 		func(f *fingerprint, cmd order.FailPayment) {
 			f.text(tagReference, cmd.Reference)
+			f.text(tagProviderEventID, cmd.ProviderEventID)
 			f.text(tagReason, cmd.Reason)
 		}),
+}
+
+// providerEventID is an ID that the payment provider gave to what happened; "" where none was told.
+func (d *decoding) providerEventID(s *string) string {
+	if s == nil {
+		return ""
+	}
+	if *s == "" {
+		d.Invalid("/provider_event_id", "has 1 character or more; leave it out if the provider gives none")
+	}
+	return d.Text("/provider_event_id", *s, limits.MaxProviderEventIDLength)
 }
 
 // positive is an amount of more than 0.

@@ -27,13 +27,15 @@ const (
 // Limits of names and texts, in characters: Unicode code points, as JSON Schema counts them. UTF-8 has up to
 // utf8.UTFMax bytes for each.
 const (
-	MaxSKULength         = 64
-	MaxLocationLength    = 64
-	MaxCustomerIDLength  = 128
-	MaxCountryLength     = 64
-	MaxReferenceLength   = 255
-	MaxReasonLength      = 255
-	MaxDescriptionLength = 1_024
+	MaxSKULength        = 64
+	MaxLocationLength   = 64
+	MaxCustomerIDLength = 128
+	MaxCountryLength    = 64
+	MaxReferenceLength  = 255
+	MaxReasonLength     = 255
+	// MaxProviderEventIDLength bounds the payment provider's ID of a fact.
+	MaxProviderEventIDLength = 100
+	MaxDescriptionLength     = 1_024
 	// MaxActorLength bounds the header Holdfast-Actor.
 	MaxActorLength = 100
 )

@@ -120,7 +120,7 @@ func TestORD54To56StockIsReservedFirst(t *testing.T) {
 	s.when(RecordReservation{ReservationVersion: s.order.ReservationVersion - 1, Answers: granted(s.order).Answers}).then()
 	s.when(stockAnswers(granted)).then(OrderAmended{Lines: lines, SubtotalMicros: 17_563_000, TotalMicros: 17_560_000})
 	s.wants(true, Wanted{SKU: "a", Reserved: 2}, Wanted{SKU: "b", Reserved: 6}, Wanted{SKU: "c", Reserved: 1})
-	s.when(AuthorizePayment{17_560_000, "p", 0}).at(Confirmed, "authorized", "unfulfilled")
+	s.when(authorize(17_560_000, "p", 0)).at(Confirmed, "authorized", "unfulfilled")
 
 	swapped := given(t, confirmed()...) // of one SKU, from one line to the other: stock has nothing to add
 	swapped.when(amend(AmendLine{SKU: "a", Line: 1, Quantity: 1}, AmendLine{SKU: "a", Line: 3, Quantity: 2}))
@@ -161,7 +161,7 @@ func TestORD54MoneyThatIsSetFree(t *testing.T) {
 	captured := given(t, append(paid(), CapturePayment{AmountMicros: twoSKUsTotal})...)
 	captured.when(fewer).then(AmendmentRequested{Lines: less},
 		OrderAmended{Lines: less, SubtotalMicros: 8_345_000, TotalMicros: 8_340_000, RefundDueMicros: 4_000_000})
-	part := given(t, twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{9_000_000, "p", 0})
+	part := given(t, twoSKUs(Prepaid), stockAnswers(granted), authorize(9_000_000, "p", 0))
 	part.when(fewer).then(AmendmentRequested{Lines: less},
 		OrderAmended{Lines: less, SubtotalMicros: 8_345_000, TotalMicros: 8_340_000, VoidedMicros: 660_000}, OrderConfirmed{})
 }
@@ -186,9 +186,9 @@ func TestORD57PaymentDue(t *testing.T) {
 	s.when(Ship{FulfilmentID: "g"}).refused(CodePaymentRequired)
 	s.when(CreateFulfilment{FulfilmentID: "g"}).refused(CodePaymentRequired)
 	s.when(ShipFulfilment{FulfilmentID: "f"}).refused(CodePaymentRequired)
-	s.when(AuthorizePayment{2_010_000, "q", 0}).refused(CodeOverAuthorization)
-	s.when(AuthorizePayment{1_000_000, "q", 0}).when(Ship{FulfilmentID: "g"}).refused(CodePaymentRequired)
-	s.when(AuthorizePayment{1_000_000, "r", 0}).when(Ship{FulfilmentID: "g"}).
+	s.when(authorize(2_010_000, "q", 0)).refused(CodeOverAuthorization)
+	s.when(authorize(1_000_000, "q", 0)).when(Ship{FulfilmentID: "g"}).refused(CodePaymentRequired)
+	s.when(authorize(1_000_000, "r", 0)).when(Ship{FulfilmentID: "g"}).
 		at(Confirmed, "authorized", "partially_fulfilled")
 
 	fallen := due()
@@ -247,7 +247,7 @@ func TestORD59WhileStockHasNotAnswered(t *testing.T) {
 	s.when(Resume{}).wants(false, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 5})
 
 	paying := given(t, twoSKUs(Prepaid), stockAnswers(granted), more) // confirmed while stock is asked
-	paying.when(AuthorizePayment{twoSKUsTotal, "p", 0}).
+	paying.when(authorize(twoSKUsTotal, "p", 0)).
 		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Reserved: 1, Committed: 4})
 	paying.when(stockAnswers(granted)).at(Confirmed, "pending", "unfulfilled")
 	if !paying.order.PaymentDue {

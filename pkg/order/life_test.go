@@ -110,20 +110,20 @@ func TestORD9LostStock(t *testing.T) {
 }
 
 func TestORD10Authorize(t *testing.T) {
-	given(t).when(AuthorizePayment{10_000, "", 0}).refused(CodeIllegalTransition)
+	given(t).when(authorize(10_000, "", 0)).refused(CodeIllegalTransition)
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
-	s.when(AuthorizePayment{0, "", 0}).refused(CodeInvalidAmount)
-	s.when(AuthorizePayment{twoSKUsTotal + 10_000, "", 0}).refused(CodeOverAuthorization)
-	s.when(AuthorizePayment{10_000, string(make([]byte, limits.MaxReferenceLength+1)), 0}).refused("invalid_reference")
-	s.when(AuthorizePayment{340_000, "p1", 0}).then(PaymentAuthorized{AmountMicros: 340_000, Reference: "p1"}).
+	s.when(authorize(0, "", 0)).refused(CodeInvalidAmount)
+	s.when(authorize(twoSKUsTotal+10_000, "", 0)).refused(CodeOverAuthorization)
+	s.when(authorize(10_000, string(make([]byte, limits.MaxReferenceLength+1)), 0)).refused("invalid_reference")
+	s.when(authorize(340_000, "p1", 0)).then(PaymentAuthorized{AmountMicros: 340_000, Reference: "p1"}).
 		at(Reserved, "pending", "unfulfilled")
-	s.when(AuthorizePayment{12_000_000, "p2", 0}).then(PaymentAuthorized{AmountMicros: 12_000_000, Reference: "p2"},
+	s.when(authorize(12_000_000, "p2", 0)).then(PaymentAuthorized{AmountMicros: 12_000_000, Reference: "p2"},
 		OrderConfirmed{})
 	s.at(Confirmed, "authorized", "unfulfilled").
 		wants(true, Wanted{SKU: "a", Committed: 3}, Wanted{SKU: "b", Committed: 4})
-	s.when(AuthorizePayment{10_000, "", 0}).refused(CodeOverAuthorization)
+	s.when(authorize(10_000, "", 0)).refused(CodeOverAuthorization)
 	account := given(t, append(confirmed(), Ship{FulfilmentID: "f"})...)
-	account.when(AuthorizePayment{twoSKUsTotal, "", 0}).then(PaymentAuthorized{AmountMicros: twoSKUsTotal})
+	account.when(authorize(twoSKUsTotal, "", 0)).then(PaymentAuthorized{AmountMicros: twoSKUsTotal})
 }
 
 func TestORD11Capture(t *testing.T) {
@@ -168,7 +168,7 @@ func TestORD17Expire(t *testing.T) {
 	given(t).when(Expire{9_999}).then()
 	given(t, twoSKUs(Prepaid)).when(Expire{4_999}).then()
 	given(t, twoSKUs(Prepaid)).when(Expire{5_000}).then(OrderExpired{}).at(Expired, "pending", "unfulfilled")
-	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{1_000_000, "", 0})
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), authorize(1_000_000, "", 0))
 	s.when(Expire{6_000}).then(OrderExpired{VoidedMicros: 1_000_000}).at(Expired, "voided", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	s.when(Expire{6_000}).then()

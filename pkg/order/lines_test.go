@@ -29,7 +29,7 @@ func TestORD28Resume(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), Hold{})
 	s.when(Resume{9_000}).then(OrderResumed{PaymentDeadlineMicros: 9_000}).at(Reserved, "pending", "unfulfilled")
 	s.when(Hold{}).when(Resume{8_000}).then(OrderResumed{PaymentDeadlineMicros: 9_000})
-	s.when(Hold{}).when(AuthorizePayment{twoSKUsTotal, "p", 0}).then(
+	s.when(Hold{}).when(authorize(twoSKUsTotal, "p", 0)).then(
 		PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"})
 	s.when(Resume{}).then(OrderResumed{PaymentDeadlineMicros: 9_000}, OrderConfirmed{})
 }
@@ -62,7 +62,7 @@ func TestORD29CancelLines(t *testing.T) {
 	shipped.when(CancelLines{Lines: line("b", 1)}).refused(CodeOverCancellation)
 	shipped.when(CancelLines{Lines: line("a", 3)}).at(Completed, "authorized", "fulfilled")
 
-	part := given(t, twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{8_000_000, "", 0})
+	part := given(t, twoSKUs(Prepaid), stockAnswers(granted), authorize(8_000_000, "", 0))
 	part.when(CancelLines{Lines: line("a", 3)}).then(LinesCancelled{
 		Lines:          []PlaceLine{{"a", 2, 1_115_000}, {"a", 1, 2_115_000}},
 		SubtotalMicros: 8_000_000, TotalMicros: 8_000_000}, OrderConfirmed{})

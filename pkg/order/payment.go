@@ -1,10 +1,6 @@
 package order
 
-import (
-	"slices"
-
-	"github.com/holdfast/holdfast/pkg/limits"
-)
+import "github.com/holdfast/holdfast/pkg/limits"
 
 // Limits of payments.
 const (
@@ -35,46 +31,82 @@ const (
 	Failed
 )
 
-// Payment is what an order keeps of a payment that has the provider's reference.
+// Payment is what an order keeps of a payment that has the provider's reference, or the provider's ID of the fact.
 //
 //	ORD-21  A payment whose reference the order already has for the same action is the same payment, whoever reports it,
-//	        and wherever the order stands by then: nothing is written. With another amount: payment_reference_reused. An
-//	        order has at most 1,000 payments with a reference (too_many_payments). Amounts are more than 0, and whole
-//	        minor units of the currency (invalid_amount).
+//	        and wherever the order stands by then: nothing is written. With another amount: payment_reference_reused.
+//	        ORD-67 says what an ID of the provider changes. An order has at most 1,000 payments with a reference or an ID
+//	        (too_many_payments). Amounts are more than 0, and whole minor units of the currency (invalid_amount).
 //	ORD-62  What providers and carriers did is recorded wherever the order stands, on hold and after its end too: it has
 //	        happened. That is AuthorizePayment, CapturePayment, VoidPayment, RefundPayment, FailPayment, and Deliver of
 //	        what has shipped.
+//	ORD-67  One action with one ProviderEventID is one payment, however late it is told again: nothing is written. With
+//	        another amount or reference: provider_event_reused. Payments of one reference with different IDs are
+//	        different, such as partial captures. One with an ID and one without are the same where reference and amount
+//	        are.
 type Payment struct {
 	Action       PaymentAction
 	Reference    string
 	AmountMicros int64
+	// ProviderEventID is the payment provider's ID of this very fact, such as that of a webhook; "": it was not told.
+	ProviderEventID string
 }
 
 // acceptsPayments applies ORD-62.
 func (o *Order) acceptsPayments() bool { return o.Kind == KindOrder && o.Lifecycle != None }
 
-// repeated applies ORD-21: it reports whether the order already has this payment. An amount of 0 is that of the first.
-func (o *Order) repeated(action PaymentAction, reference string, amountMicros int64) (bool, error) {
-	if err := checkText("reference", reference, limits.MaxReferenceLength); err != nil || reference == "" {
+// repeated applies ORD-21 and ORD-67: it reports whether the order already has this payment. An amount of 0 is that of
+// the first.
+func (o *Order) repeated(told Payment) (bool, error) {
+	if err := checkText("reference", told.Reference, limits.MaxReferenceLength); err != nil {
 		return false, err
 	}
-	i := slices.IndexFunc(o.Payments, func(p Payment) bool { return p.Action == action && p.Reference == reference })
-	switch {
-	case i < 0 && len(o.Payments) >= MaxPayments:
-		return false, o.refuseHere(CodeTooManyPayments, "an order has at most 1000 payments")
-	case i < 0:
-		return false, nil
-	case amountMicros != 0 && o.Payments[i].AmountMicros != amountMicros:
-		return false, refuse(CodePaymentReferenceReused, "/reference", "the order has this reference with another amount")
+	if err := checkText("provider_event_id", told.ProviderEventID, limits.MaxProviderEventIDLength); err != nil {
+		return false, err
 	}
-	return true, nil
+	if !told.known() {
+		return false, nil
+	}
+	var sameReference, sameAmount bool
+	for _, p := range o.Payments {
+		if p.Action != told.Action {
+			continue
+		}
+		amount := told.AmountMicros == 0 || p.AmountMicros == told.AmountMicros
+		switch {
+		case p.ProviderEventID == told.ProviderEventID && p.ProviderEventID != "":
+			return true, checkRepeated(amount && (told.Reference == "" || p.Reference == told.Reference))
+		case p.Reference == told.Reference && p.Reference != "" && (p.ProviderEventID == "" || told.ProviderEventID == ""):
+			sameReference, sameAmount = true, sameAmount || amount
+		}
+	}
+	switch {
+	case sameAmount:
+		return true, nil
+	case sameReference && told.ProviderEventID == "":
+		return false, refuse(CodePaymentReferenceReused, "/reference", "the order has this reference with another amount")
+	case len(o.Payments) >= MaxPayments:
+		return false, o.refuseHere(CodeTooManyPayments, "an order has at most 1000 payments")
+	}
+	return false, nil
 }
 
-// recordPayment keeps what ORD-21 needs.
-func (o *Order) recordPayment(action PaymentAction, reference string, amountMicros int64) {
-	if reference != "" {
+// checkRepeated refuses an ID of the provider that comes again with something else (ORD-67).
+func checkRepeated(same bool) error {
+	if same {
+		return nil
+	}
+	return refuse(CodeProviderEventReused, "/provider_event_id", "the order has this ID with another amount or reference")
+}
+
+// known: the payment can be told from others.
+func (p Payment) known() bool { return p.Reference != "" || p.ProviderEventID != "" }
+
+// recordPayment keeps what ORD-21 and ORD-67 need.
+func (o *Order) recordPayment(p Payment) {
+	if p.known() {
 		payments := append(make([]Payment, 0, len(o.Payments)+1), o.Payments...)
-		o.Payments = append(payments, Payment{action, reference, amountMicros})
+		o.Payments = append(payments, p)
 	}
 }
 
@@ -95,7 +127,7 @@ type PaymentStarted struct {
 }
 
 func (c StartPayment) decide(o *Order) ([]Event, error) {
-	if repeat, err := o.repeated(Started, c.Reference, 0); repeat || err != nil {
+	if repeat, err := o.repeated(Payment{Action: Started, Reference: c.Reference}); repeat || err != nil {
 		return nil, err
 	}
 	if o.Kind != KindOrder || !o.AwaitsPayment() {
@@ -124,7 +156,7 @@ func (o *Order) AwaitsPayment() bool {
 func (e PaymentStarted) evolve(o *Order, _ Facts) {
 	o.PaymentDeadlineMicros = e.PaymentDeadlineMicros
 	o.PaymentStarts++
-	o.recordPayment(Started, e.Reference, 0)
+	o.recordPayment(Payment{Action: Started, Reference: e.Reference})
 }
 
 // AuthorizePayment records that a payment provider has authorized the amount. DeadlineMicros is how long the order then
@@ -138,16 +170,16 @@ func (e PaymentStarted) evolve(o *Order, _ Facts) {
 //	        total is voided at once (PaymentVoided); so are payments of cancelled and rejected orders, and of expired
 //	        ones of which money was captured.
 type AuthorizePayment struct {
-	AmountMicros   int64
-	Reference      string
-	DeadlineMicros int64
+	AmountMicros               int64
+	Reference, ProviderEventID string
+	DeadlineMicros             int64
 }
 
 // PaymentAuthorized says that a provider has authorized the amount. MatchedMicros of it was captured before, and counts
 // as authorized since then; VoidedMicros was voided before (ORD-66).
 type PaymentAuthorized struct {
 	AmountMicros                int64
-	Reference                   string
+	Reference, ProviderEventID  string
 	MatchedMicros, VoidedMicros int64
 }
 
@@ -161,7 +193,8 @@ func (c AuthorizePayment) decide(o *Order) ([]Event, error) {
 	if err := o.checkAmount(c.AmountMicros); err != nil {
 		return nil, err
 	}
-	if repeat, err := o.repeated(Authorized, c.Reference, c.AmountMicros); repeat || err != nil {
+	told := Payment{Authorized, c.Reference, c.AmountMicros, c.ProviderEventID}
+	if repeat, err := o.repeated(told); repeat || err != nil {
 		return nil, err
 	}
 	missing := o.uncovered()
@@ -171,7 +204,8 @@ func (c AuthorizePayment) decide(o *Order) ([]Event, error) {
 		return nil, refuse(CodeOverAuthorization, "/amount", "more than the order's total would be authorized")
 	}
 	events := append(make([]Event, 0, 2), PaymentAuthorized{
-		AmountMicros: c.AmountMicros, Reference: c.Reference, MatchedMicros: captured, VoidedMicros: voided,
+		AmountMicros: c.AmountMicros, Reference: c.Reference, ProviderEventID: c.ProviderEventID,
+		MatchedMicros: captured, VoidedMicros: voided,
 	})
 	if left == 0 {
 		return events, nil
@@ -222,7 +256,7 @@ func (e PaymentAuthorized) evolve(o *Order, _ Facts) {
 	o.match(Voided, e.Reference, e.VoidedMicros)
 	o.PaymentFailed = false
 	o.clearPaymentDue()
-	o.recordPayment(Authorized, e.Reference, e.AmountMicros)
+	o.recordPayment(Payment{Authorized, e.Reference, e.AmountMicros, e.ProviderEventID})
 }
 
 func (e OrderReopened) evolve(o *Order, _ Facts) {
@@ -236,8 +270,8 @@ func (e OrderReopened) evolve(o *Order, _ Facts) {
 //	        authorized (ORD-66). What is paid then beyond what is kept is due for refund (ORD-61). A reserved order is
 //	        confirmed when this covers the total.
 type CapturePayment struct {
-	AmountMicros int64
-	Reference    string
+	AmountMicros               int64
+	Reference, ProviderEventID string
 	// DeadlineMicros is how long the order then waits for its payment, if a refund that was told before takes its cover.
 	DeadlineMicros int64
 }
@@ -246,7 +280,7 @@ type CapturePayment struct {
 // how much nobody had authorized, and RefundDueMicros how much of it has to go back.
 type PaymentCaptured struct {
 	AmountMicros                    int64
-	Reference                       string
+	Reference, ProviderEventID      string
 	UnvoidedMicros, RefundDueMicros int64
 	UnmatchedMicros                 int64
 }
@@ -258,7 +292,8 @@ func (c CapturePayment) decide(o *Order) ([]Event, error) {
 	if err := o.checkAmount(c.AmountMicros); err != nil {
 		return nil, err
 	}
-	if repeat, err := o.repeated(Captured, c.Reference, c.AmountMicros); repeat || err != nil {
+	told := Payment{Captured, c.Reference, c.AmountMicros, c.ProviderEventID}
+	if repeat, err := o.repeated(told); repeat || err != nil {
 		return nil, err
 	}
 	beyond := max(0, c.AmountMicros-o.openAuthorization())
@@ -267,7 +302,8 @@ func (c CapturePayment) decide(o *Order) ([]Event, error) {
 		return nil, err
 	}
 	events := append(make([]Event, 0, 4), PaymentCaptured{
-		AmountMicros: c.AmountMicros, Reference: c.Reference, UnvoidedMicros: unvoided, UnmatchedMicros: beyond - unvoided,
+		AmountMicros: c.AmountMicros, Reference: c.Reference, ProviderEventID: c.ProviderEventID,
+		UnvoidedMicros: unvoided, UnmatchedMicros: beyond - unvoided,
 		RefundDueMicros: max(0, o.paid()+c.AmountMicros-o.kept()),
 	})
 	if waiting, _ := o.waiting(Refunded, c.Reference); waiting > 0 {
@@ -300,5 +336,5 @@ func (e PaymentCaptured) evolve(o *Order, _ Facts) {
 	o.RefundDueMicros += e.RefundDueMicros
 	o.keepUnmatched(Captured, e.Reference, e.UnmatchedMicros)
 	o.clearPaymentDue()
-	o.recordPayment(Captured, e.Reference, e.AmountMicros)
+	o.recordPayment(Payment{Captured, e.Reference, e.AmountMicros, e.ProviderEventID})
 }

@@ -21,23 +21,23 @@ func TestORD20AStartedPaymentMovesTheDeadline(t *testing.T) {
 		s.when(StartPayment{fmt.Sprint(i), 9_000}).then(PaymentStarted{fmt.Sprint(i), 9_000})
 	}
 	s.when(StartPayment{"x", 99_000}).refused(CodeTooManyPayments)
-	s.when(AuthorizePayment{1_000_000, "part", 99_000}).then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "part"})
+	s.when(authorize(1_000_000, "part", 99_000)).then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "part"})
 	s.when(Expire{9_000}).then(OrderExpired{VoidedMicros: 1_000_000})
 }
 
 func TestORD10APartMovesTheDeadlineToo(t *testing.T) {
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
-	s.when(AuthorizePayment{1_000_000, "a", 9_000}).then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "a"},
+	s.when(authorize(1_000_000, "a", 9_000)).then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "a"},
 		PaymentStarted{"", 9_000})
-	s.when(AuthorizePayment{twoSKUsTotal - 1_000_000, "b", 99_000}).
+	s.when(authorize(twoSKUsTotal-1_000_000, "b", 99_000)).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal - 1_000_000, Reference: "b"}, OrderConfirmed{})
 }
 
 func TestORD21OnePaymentHoweverOftenItIsTold(t *testing.T) {
-	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{1_000_000, "p", 0})
-	s.when(AuthorizePayment{1_000_000, "p", 0}).then()
-	s.when(AuthorizePayment{2_000_000, "p", 0}).refused(CodePaymentReferenceReused)
-	s.when(AuthorizePayment{twoSKUsTotal - 1_000_000, "q", 0}).at(Confirmed, "authorized", "unfulfilled")
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), authorize(1_000_000, "p", 0))
+	s.when(authorize(1_000_000, "p", 0)).then()
+	s.when(authorize(2_000_000, "p", 0)).refused(CodePaymentReferenceReused)
+	s.when(authorize(twoSKUsTotal-1_000_000, "q", 0)).at(Confirmed, "authorized", "unfulfilled")
 	s.when(CapturePayment{AmountMicros: 1_000_000, Reference: "p"}).then(
 		PaymentCaptured{AmountMicros: 1_000_000, Reference: "p"}) // another action
 	s.when(CapturePayment{AmountMicros: 1_000_000, Reference: "p"}).then()
@@ -49,12 +49,12 @@ func TestORD21OnePaymentHoweverOftenItIsTold(t *testing.T) {
 	s.when(VoidPayment{Reference: "v"}).
 		then(PaymentVoided{AmountMicros: twoSKUsTotal - 1_000_000, Reference: "v"}, CoverLost{twoSKUsTotal - 600_000, 5_000})
 	s.when(VoidPayment{Reference: "v"}).then()
-	s.when(FailPayment{"f", ""}).then(PaymentFailed{"f", ""})
-	s.when(FailPayment{"f", "again"}).then()
+	s.when(fail("f", "")).then(PaymentFailed{Reference: "f"})
+	s.when(fail("f", "again")).then()
 
 	full := given(t, paid()...)
 	for i := len(full.order.Payments); i < MaxPayments; i++ {
-		full.when(FailPayment{fmt.Sprint("f", i), ""})
+		full.when(fail(fmt.Sprint("f", i), ""))
 	}
 	full.when(CapturePayment{AmountMicros: 10_000, Reference: "one more"}).refused(CodeTooManyPayments)
 	full.when(CapturePayment{AmountMicros: 10_000}).then(PaymentCaptured{AmountMicros: 10_000, Reference: ""})
@@ -74,7 +74,7 @@ func TestORD22Void(t *testing.T) {
 		then(PaymentVoided{AmountMicros: twoSKUsTotal - 2_000_000, Reference: "v", Reason: "changed"},
 			CoverLost{twoSKUsTotal - 2_000_000, 9_000})
 	s.at(Confirmed, "partially_captured", "unfulfilled")
-	s.when(AuthorizePayment{twoSKUsTotal - 2_000_000, "again", 0}).
+	s.when(authorize(twoSKUsTotal-2_000_000, "again", 0)).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal - 2_000_000, Reference: "again"})
 	given(t, paid()...).when(VoidPayment{}).at(Confirmed, "voided", "unfulfilled")
 }
@@ -102,23 +102,23 @@ func TestORD23Refund(t *testing.T) {
 func TestORD24Failed(t *testing.T) {
 	given(t).when(FailPayment{}).refused(CodeIllegalTransition)
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
-	s.when(FailPayment{"p", string(make([]byte, limits.MaxReasonLength+1))}).refused("invalid_reason")
-	s.when(FailPayment{"p", "declined"}).then(PaymentFailed{"p", "declined"}).at(Reserved, "failed", "unfulfilled")
-	s.when(AuthorizePayment{10_000, "", 0}).at(Reserved, "pending", "unfulfilled")
+	s.when(fail("p", string(make([]byte, limits.MaxReasonLength+1)))).refused("invalid_reason")
+	s.when(fail("p", "declined")).then(PaymentFailed{Reference: "p", Reason: "declined"}).at(Reserved, "failed", "unfulfilled")
+	s.when(authorize(10_000, "", 0)).at(Reserved, "pending", "unfulfilled")
 }
 
 func TestORD25TooLate(t *testing.T) {
 	expired := []Command{twoSKUs(Prepaid), stockAnswers(granted), Expire{6_000}}
-	given(t, expired...).when(AuthorizePayment{1_000_000, "p", 9_000}).
+	given(t, expired...).when(authorize(1_000_000, "p", 9_000)).
 		then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "p"},
 			PaymentVoided{AmountMicros: 1_000_000, Reason: LatePaymentReason}).
 		at(Expired, "voided", "unfulfilled")
-	given(t, twoSKUs(Prepaid), Cancel{}).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
+	given(t, twoSKUs(Prepaid), Cancel{}).when(authorize(twoSKUsTotal, "p", 9_000)).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"},
 			PaymentVoided{AmountMicros: twoSKUsTotal, Reason: LatePaymentReason}).
 		at(Cancelled, "voided", "unfulfilled")
 
-	again := given(t, expired...).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
+	again := given(t, expired...).when(authorize(twoSKUsTotal, "p", 9_000)).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"}, OrderReopened{9_000})
 	again.at(Placed, "authorized", "unfulfilled").wants(true, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 4})
 	sold := RecordReservation{ReservationVersion: again.order.ReservationVersion, Answers: []StockAnswer{
@@ -168,7 +168,7 @@ func TestORD64OnlyWhatIsCoveredShips(t *testing.T) {
 	}
 	s.when(ShipFulfilment{FulfilmentID: "f0", UncoveredReason: reason}).
 		then(LinesShipped{FulfilmentID: "f0", Lines: line("b", 1), UncoveredReason: reason})
-	s.when(AuthorizePayment{twoSKUsTotal, "again", 0})
+	s.when(authorize(twoSKUsTotal, "again", 0))
 	s.when(Ship{FulfilmentID: "f", Capture: true, UncoveredReason: "of no use"}).at(Completed, "captured", "fulfilled")
 	if s.events[0].(LinesShipped).UncoveredReason != "" {
 		t.Error("an order that is covered shipped without cover")
@@ -200,9 +200,75 @@ func TestORD21TheShipmentAndTheProviderTellOfOneCapture(t *testing.T) {
 
 	full := given(t, paid()...)
 	for i := len(full.order.Payments); i < MaxPayments; i++ {
-		full.when(FailPayment{fmt.Sprint("f", i), ""})
+		full.when(fail(fmt.Sprint("f", i), ""))
 	}
 	full.when(ship).refused(CodeTooManyPayments)
+}
+
+func TestORD67PaymentsOfOneReferenceAreToldApartByTheProvidersIDs(t *testing.T) {
+	capture := func(amountMicros int64, reference, id string) CapturePayment {
+		return CapturePayment{AmountMicros: amountMicros, Reference: reference, ProviderEventID: id}
+	}
+	s := given(t, append(paid(), capture(2_000_000, "pi", "evt_1"))...)
+	s.when(capture(2_000_000, "pi", "evt_2")).
+		then(PaymentCaptured{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_2"})
+	s.when(capture(3_000_000, "pi", "evt_3")).
+		then(PaymentCaptured{AmountMicros: 3_000_000, Reference: "pi", ProviderEventID: "evt_3"})
+	if s.order.CapturedMicros != 7_000_000 {
+		t.Errorf("%d are captured", s.order.CapturedMicros)
+	}
+	for _, again := range []CapturePayment{
+		capture(2_000_000, "pi", "evt_1"), capture(2_000_000, "", "evt_1"), capture(3_000_000, "pi", "evt_3"),
+		capture(2_000_000, "pi", ""), capture(3_000_000, "pi", ""), // a capture of the reference has this amount
+	} {
+		s.when(again).then()
+	}
+	s.when(capture(4_000_000, "pi", "evt_1")).refused(CodeProviderEventReused)
+	s.when(capture(2_000_000, "pj", "evt_1")).refused(CodeProviderEventReused)
+	s.when(capture(4_000_000, "pi", "")).refused(CodePaymentReferenceReused)
+	s.when(capture(2_000_000, "pi", string(make([]byte, limits.MaxProviderEventIDLength+1)))).
+		refused("invalid_provider_event_id")
+
+	// An ID is of one action: a sale may be told as its authorization and its capture.
+	s.when(RefundPayment{AmountMicros: 1_000_000, Reference: "pi", ProviderEventID: "evt_1", Goodwill: true}).then(
+		PaymentRefunded{AmountMicros: 1_000_000, Reference: "pi", ProviderEventID: "evt_1", GoodwillMicros: 1_000_000})
+	s.when(VoidPayment{ProviderEventID: "evt_1"}).
+		then(PaymentVoided{AmountMicros: twoSKUsTotal - 7_000_000, ProviderEventID: "evt_1"}, CoverLost{5_340_000, 5_000})
+	s.when(VoidPayment{ProviderEventID: "evt_1"}).then() // all that was left then
+	s.when(AuthorizePayment{AmountMicros: 5_340_000, ProviderEventID: "evt_1"}).
+		then(PaymentAuthorized{AmountMicros: 5_340_000, ProviderEventID: "evt_1"})
+	s.when(FailPayment{Reference: "pi", ProviderEventID: "evt_1"}).
+		then(PaymentFailed{Reference: "pi", ProviderEventID: "evt_1"})
+	s.when(FailPayment{Reference: "pi", ProviderEventID: "evt_2"}).
+		then(PaymentFailed{Reference: "pi", ProviderEventID: "evt_2"})
+	s.when(FailPayment{Reference: "pi", ProviderEventID: "evt_1"}).then()
+}
+
+// A shop may tell of a capture when it makes it, and again when the provider does, who alone knows the ID.
+func TestORD67APaymentWithoutAnIDIsThatWithOneOfItsReferenceAndAmount(t *testing.T) {
+	s := given(t, append(paid(), CapturePayment{AmountMicros: 2_000_000, Reference: "pi"})...)
+	s.when(CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1"}).then()
+	s.when(CapturePayment{AmountMicros: 3_000_000, Reference: "pi", ProviderEventID: "evt_2"}).
+		then(PaymentCaptured{AmountMicros: 3_000_000, Reference: "pi", ProviderEventID: "evt_2"})
+
+	shipped := given(t, append(paid(), CapturePayment{AmountMicros: 2_000_000, Reference: "pi", ProviderEventID: "evt_1"},
+		CapturePayment{AmountMicros: 3_000_000, Reference: "pi", ProviderEventID: "evt_2"})...)
+	shipped.when(Ship{FulfilmentID: "f", Lines: line("b", 1), Capture: true, PaymentReference: "pi"}).
+		then(LinesShipped{FulfilmentID: "f", Lines: line("b", 1)})
+}
+
+// A refund that was told before its capture keeps its ID when the capture comes.
+func TestORD67AFactThatWaitedIsRecordedOnce(t *testing.T) {
+	refund := RefundPayment{AmountMicros: 1_000_000, Reference: "pi", ProviderEventID: "evt_2"}
+	s := given(t, append(paid(), refund, CapturePayment{AmountMicros: twoSKUsTotal, Reference: "pi", ProviderEventID: "evt_1"})...)
+	s.when(refund).then()
+	if s.order.RefundedMicros != 1_000_000 || len(s.order.Unmatched) > 0 {
+		t.Errorf("%d are refunded, %v waits", s.order.RefundedMicros, s.order.Unmatched)
+	}
+	s.when(RefundPayment{AmountMicros: 1_000_000, Reference: "pi", ProviderEventID: "evt_3"})
+	if s.order.RefundedMicros != 2_000_000 {
+		t.Errorf("%d are refunded", s.order.RefundedMicros)
+	}
 }
 
 // everywhere has an order in each lifecycle, with a payment of each action under the reference "p".
@@ -226,7 +292,7 @@ func everywhere(t *testing.T) map[Lifecycle]Order {
 			if action == Started || action == Failed {
 				amount = 0
 			}
-			o.Payments = append(o.Payments, Payment{action, "p", amount})
+			o.Payments = append(o.Payments, Payment{Action: action, Reference: "p", AmountMicros: amount})
 		}
 		all[l] = o
 	}
@@ -240,17 +306,17 @@ var sold = RecordReservation{ReservationVersion: 1,
 func TestORD21ARepeatedPaymentWritesNothingWhereverTheOrderStands(t *testing.T) {
 	for lifecycle, o := range everywhere(t) {
 		for _, cmd := range []Command{
-			StartPayment{"p", 99_000}, AuthorizePayment{1_000_000, "p", 99_000},
+			StartPayment{"p", 99_000}, authorize(1_000_000, "p", 99_000),
 			CapturePayment{AmountMicros: 1_000_000, Reference: "p"},
 			VoidPayment{AmountMicros: 1_000_000, Reference: "p"}, RefundPayment{AmountMicros: 1_000_000, Reference: "p"},
-			FailPayment{"p", ""},
+			fail("p", ""),
 		} {
 			if events, err := Decide(o, cmd); err != nil || len(events) > 0 {
 				t.Errorf("%s takes %+v: %v, %v", lifecycle, cmd, events, err)
 			}
 		}
 		for _, cmd := range []Command{
-			AuthorizePayment{2_000_000, "p", 99_000}, CapturePayment{AmountMicros: 2_000_000, Reference: "p"},
+			authorize(2_000_000, "p", 99_000), CapturePayment{AmountMicros: 2_000_000, Reference: "p"},
 			VoidPayment{AmountMicros: 2_000_000, Reference: "p"},
 			RefundPayment{AmountMicros: 2_000_000, Reference: "p"},
 		} {
@@ -261,7 +327,7 @@ func TestORD21ARepeatedPaymentWritesNothingWhereverTheOrderStands(t *testing.T) 
 
 func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 	answers := stockAnswers(granted)
-	placed := given(t, twoSKUs(Prepaid)).when(AuthorizePayment{twoSKUsTotal, "p", 9_000}).
+	placed := given(t, twoSKUs(Prepaid)).when(authorize(twoSKUsTotal, "p", 9_000)).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "p"})
 	placed.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "c"}).
 		then(PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "c"})
@@ -270,13 +336,13 @@ func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 	rejected.when(sold).
 		then(OrderRejected{Short: []ShortLine{{"a", 3, 0, ReasonInsufficientStock}}, RefundDueMicros: twoSKUsTotal})
 
-	part := given(t, twoSKUs(Prepaid)).when(AuthorizePayment{1_000_000, "p", 9_000})
+	part := given(t, twoSKUs(Prepaid)).when(authorize(1_000_000, "p", 9_000))
 	part.then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "p"}, PaymentStarted{"", 9_000})
 	part.when(answers).then(OrderReserved{}).when(CapturePayment{AmountMicros: 1_000_000, Reference: "c"}).
 		then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "c"})
 	part.when(Expire{9_000}).then(OrderExpired{RefundDueMicros: 1_000_000})
-	part.when(AuthorizePayment{twoSKUsTotal, "late", 19_000}). // money of it is due already: it is not placed again
-									then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "late"},
+	part.when(authorize(twoSKUsTotal, "late", 19_000)). // money of it is due already: it is not placed again
+								then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "late"},
 			PaymentVoided{AmountMicros: twoSKUsTotal, Reason: LatePaymentReason})
 
 	hold := given(t, append(paid(), Ship{FulfilmentID: "f", Lines: line("a", 1)}, Hold{})...)
@@ -286,7 +352,7 @@ func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 		at(OnHold, "captured", "partially_fulfilled")
 
 	for _, end := range [][]Command{append(paid(), Cancel{}),
-		{twoSKUs(Prepaid), answers, AuthorizePayment{5_000_000, "p", 0}, Expire{5_000}}} {
+		{twoSKUs(Prepaid), answers, authorize(5_000_000, "p", 0), Expire{5_000}}} {
 		s := given(t, end...)
 		s.when(CapturePayment{AmountMicros: 5_000_000, Reference: "c"}).
 			then(PaymentCaptured{AmountMicros: 5_000_000, Reference: "c", UnvoidedMicros: 5_000_000, RefundDueMicros: 5_000_000})
@@ -303,8 +369,8 @@ func TestORD62WhatAProviderDidIsRecordedWhereverTheOrderStands(t *testing.T) {
 }
 
 func TestORD11ACaptureOfWhatWasVoidedCoversTheTotal(t *testing.T) {
-	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{2_340_000, "p", 0}, VoidPayment{},
-		AuthorizePayment{10_000_000, "q", 0})
+	s := given(t, twoSKUs(Prepaid), stockAnswers(granted), authorize(2_340_000, "p", 0), VoidPayment{},
+		authorize(10_000_000, "q", 0))
 	s.when(CapturePayment{AmountMicros: 12_340_000, Reference: "c"}).
 		then(PaymentCaptured{AmountMicros: 12_340_000, Reference: "c", UnvoidedMicros: 2_340_000}, OrderConfirmed{})
 }
@@ -318,7 +384,7 @@ func TestORD65LostCoverEndsTheOrderAtItsDeadline(t *testing.T) {
 	s.when(Expire{20_000}).
 		then(OrderCancelled{Reason: PaymentExpiredReason, VoidedMicros: 10_000_000}).at(Cancelled, "voided", "unfulfilled")
 
-	again := given(t, append(paid(), voided, AuthorizePayment{2_340_000, "q", 0})...)
+	again := given(t, append(paid(), voided, authorize(2_340_000, "q", 0))...)
 	again.when(Expire{99_000}).then().at(Confirmed, "authorized", "unfulfilled")
 	held := given(t, append(paid(), voided, Hold{})...)
 	held.when(Expire{99_000}).then()
@@ -329,7 +395,7 @@ func TestORD65LostCoverEndsTheOrderAtItsDeadline(t *testing.T) {
 	pending := given(t, append(paid(), voided, amend(AmendLine{SKU: "b", Quantity: 5}))...)
 	pending.when(Expire{9_000}).then(AmendmentDeclined{Reason: EndedReason},
 		OrderCancelled{Reason: PaymentExpiredReason, VoidedMicros: 10_000_000})
-	onAccount := given(t, append(confirmed(), AuthorizePayment{twoSKUsTotal, "p", 0})...)
+	onAccount := given(t, append(confirmed(), authorize(twoSKUsTotal, "p", 0))...)
 	onAccount.when(VoidPayment{}).then(PaymentVoided{AmountMicros: twoSKUsTotal})
 }
 
@@ -376,14 +442,14 @@ func TestORD23Goodwill(t *testing.T) {
 func TestORD21AmountsAreWholeMinorUnits(t *testing.T) {
 	s := given(t, append(paid(), CapturePayment{AmountMicros: 10_000})...)
 	for _, c := range []Command{
-		AuthorizePayment{5_000, "", 0}, CapturePayment{AmountMicros: 10_001}, VoidPayment{AmountMicros: 15_000},
+		authorize(5_000, "", 0), CapturePayment{AmountMicros: 10_001}, VoidPayment{AmountMicros: 15_000},
 		RefundPayment{AmountMicros: 1},
 	} {
 		s.when(c).refused(CodeInvalidAmount)
 	}
 	yen := twoSKUs(Prepaid)
 	yen.Currency = "JPY"
-	given(t, yen).when(AuthorizePayment{704_500_000, "", 0}).refused(CodeInvalidAmount)
+	given(t, yen).when(authorize(704_500_000, "", 0)).refused(CodeInvalidAmount)
 }
 
 func TestAFreeOrderNeedsNoPayment(t *testing.T) {
@@ -409,14 +475,14 @@ func TestORD66FactsComeInAnyOrder(t *testing.T) {
 	// refund, capture, authorization
 	s.when(RefundPayment{AmountMicros: 340_000, Reference: "re", Reason: "late"}).
 		then(PaymentRefunded{Reference: "re", Reason: "late", UnmatchedMicros: 340_000})
-	waits(s, Payment{Refunded, "re", 340_000})
+	waits(s, Payment{Refunded, "re", 340_000, ""})
 	s.when(RefundPayment{AmountMicros: 340_000, Reference: "re"}).then() // told twice
 	s.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "pi"}).then(
 		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "pi", UnmatchedMicros: twoSKUsTotal},
 		PaymentRefunded{AmountMicros: 340_000, Reference: "pi", MatchedMicros: 340_000})
-	waits(s, Payment{Captured, "pi", twoSKUsTotal})
+	waits(s, Payment{Captured, "pi", twoSKUsTotal, ""})
 	s.at(Reserved, "partially_refunded", "unfulfilled")
-	s.when(AuthorizePayment{twoSKUsTotal, "pi", 0}).
+	s.when(authorize(twoSKUsTotal, "pi", 0)).
 		then(PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "pi", MatchedMicros: twoSKUsTotal})
 	waits(s)
 	s.when(CapturePayment{AmountMicros: 340_000, Reference: "pj"}).then(
@@ -426,18 +492,18 @@ func TestORD66FactsComeInAnyOrder(t *testing.T) {
 	// void, authorization: it does not cover the order
 	v := given(t, twoSKUs(Prepaid), stockAnswers(granted), VoidPayment{AmountMicros: twoSKUsTotal, Reference: "pi"})
 	v.then(PaymentVoided{Reference: "pi", UnmatchedMicros: twoSKUsTotal})
-	v.when(AuthorizePayment{twoSKUsTotal, "other", 0}).at(Confirmed, "authorized", "unfulfilled")
-	waits(v, Payment{Voided, "pi", twoSKUsTotal})
+	v.when(authorize(twoSKUsTotal, "other", 0)).at(Confirmed, "authorized", "unfulfilled")
+	waits(v, Payment{Voided, "pi", twoSKUsTotal, ""})
 	v = given(t, twoSKUs(Prepaid), stockAnswers(granted), VoidPayment{AmountMicros: twoSKUsTotal, Reference: "pi"})
-	v.when(AuthorizePayment{twoSKUsTotal, "pi", 0}).then(
+	v.when(authorize(twoSKUsTotal, "pi", 0)).then(
 		PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "pi", VoidedMicros: twoSKUsTotal}).
 		at(Reserved, "voided", "unfulfilled")
 
 	// capture under a reference of its own, then the authorization of more
 	c := given(t, twoSKUs(Prepaid), stockAnswers(granted), CapturePayment{AmountMicros: 2_340_000, Reference: "ch"})
-	c.when(AuthorizePayment{twoSKUsTotal, "pi", 0}).then(
+	c.when(authorize(twoSKUsTotal, "pi", 0)).then(
 		PaymentAuthorized{AmountMicros: twoSKUsTotal, Reference: "pi", MatchedMicros: 2_340_000}, OrderConfirmed{})
-	c.when(AuthorizePayment{10_000, "pj", 0}).refused(CodeOverAuthorization)
+	c.when(authorize(10_000, "pj", 0)).refused(CodeOverAuthorization)
 
 	// a refund that takes the cover of the capture that it waited for
 	r := given(t, append(paid(), RefundPayment{AmountMicros: 1_000_000, Reference: "re"})...)
@@ -449,12 +515,12 @@ func TestORD66FactsComeInAnyOrder(t *testing.T) {
 	ended := given(t, twoSKUs(Prepaid), Cancel{}, CapturePayment{AmountMicros: 1_000_000, Reference: "pi"})
 	ended.then(PaymentCaptured{AmountMicros: 1_000_000, Reference: "pi", UnmatchedMicros: 1_000_000,
 		RefundDueMicros: 1_000_000})
-	ended.when(AuthorizePayment{1_000_000, "pi", 0}).
+	ended.when(authorize(1_000_000, "pi", 0)).
 		then(PaymentAuthorized{AmountMicros: 1_000_000, Reference: "pi", MatchedMicros: 1_000_000})
 
 	full := given(t, twoSKUs(Prepaid))
 	for n := range MaxPayments {
-		full.order.Unmatched = append(full.order.Unmatched, Payment{Voided, fmt.Sprint(n), 10_000})
+		full.order.Unmatched = append(full.order.Unmatched, Payment{Voided, fmt.Sprint(n), 10_000, ""})
 	}
 	full.when(VoidPayment{AmountMicros: 10_000, Reference: "one more"}).refused(CodeTooManyPayments)
 }

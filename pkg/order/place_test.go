@@ -104,7 +104,7 @@ func TestORD18Documents(t *testing.T) {
 		t.Fatal("still open")
 	}
 	for _, cmd := range []Command{
-		Cancel{}, Confirm{}, Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, AuthorizePayment{10_000, "", 0},
+		Cancel{}, Confirm{}, Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, authorize(10_000, "", 0),
 		CapturePayment{AmountMicros: 10_000},
 		ReconcileShipment{line("a", 1)},
 	} {
@@ -141,7 +141,7 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	s := given(t).when(document).then(ImportRequested{imported}).at(Placed, "pending", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a", Reserved: 1, Imported: true}, Wanted{SKU: "b", Reserved: 7, Imported: true})
 	for _, cmd := range []Command{
-		Cancel{}, Confirm{}, Hold{}, Ship{FulfilmentID: "f"}, AuthorizePayment{10_000, "", 0},
+		Cancel{}, Confirm{}, Hold{}, Ship{FulfilmentID: "f"}, authorize(10_000, "", 0),
 		CapturePayment{AmountMicros: 10_000},
 		ReconcileShipment{line("a", 1)},
 	} {

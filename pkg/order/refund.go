@@ -7,29 +7,30 @@ import "github.com/holdfast/holdfast/pkg/limits"
 //	ORD-22  No amount: all that is authorized and neither captured nor voided; none left: nothing_to_void. What is beyond
 //	        that waits, or is refused (ORD-66). The order stays where it is, but see ORD-65.
 type VoidPayment struct {
-	AmountMicros      int64
-	Reference, Reason string
+	AmountMicros                       int64
+	Reference, ProviderEventID, Reason string
 	// DeadlineMicros is how long the order then waits for its payment, if it is not covered.
 	DeadlineMicros int64
 }
 
 // PaymentVoided says that an authorization was released. UnmatchedMicros more wait for theirs (ORD-66).
 type PaymentVoided struct {
-	AmountMicros      int64
-	Reference, Reason string
-	UnmatchedMicros   int64
+	AmountMicros                       int64
+	Reference, ProviderEventID, Reason string
+	UnmatchedMicros                    int64
 }
 
 func (c VoidPayment) decide(o *Order) ([]Event, error) {
 	amount, unmatched, err := o.giveBack(giveBack{
-		action: Voided, name: "void_payment", amount: c.AmountMicros, reference: c.Reference, reason: c.Reason,
+		told: Payment{Voided, c.Reference, c.AmountMicros, c.ProviderEventID}, name: "void_payment", reason: c.Reason,
 		left: o.openAuthorization(), over: CodeOverVoid, nothing: CodeNothingToVoid,
 	})
 	if amount+unmatched == 0 || err != nil {
 		return nil, err
 	}
 	events := append(make([]Event, 0, 2), PaymentVoided{
-		AmountMicros: amount, Reference: c.Reference, Reason: c.Reason, UnmatchedMicros: unmatched,
+		AmountMicros: amount, Reference: c.Reference, ProviderEventID: c.ProviderEventID, Reason: c.Reason,
+		UnmatchedMicros: unmatched,
 	})
 	return o.withCover(events, c.DeadlineMicros), nil
 }
@@ -37,7 +38,7 @@ func (c VoidPayment) decide(o *Order) ([]Event, error) {
 func (e PaymentVoided) evolve(o *Order, _ Facts) {
 	o.VoidedMicros += e.AmountMicros
 	o.keepUnmatched(Voided, e.Reference, e.UnmatchedMicros)
-	o.recordPayment(Voided, e.Reference, e.AmountMicros+e.UnmatchedMicros)
+	o.recordPayment(Payment{Voided, e.Reference, e.AmountMicros + e.UnmatchedMicros, e.ProviderEventID})
 }
 
 // RefundPayment records that captured money went back. An amount of 0 means all that is left.
@@ -48,8 +49,8 @@ func (e PaymentVoided) evolve(o *Order, _ Facts) {
 //	        price of what has shipped and did not come back, with the goodwill of before; the rest is money that covered
 //	        the order (ORD-65).
 type RefundPayment struct {
-	AmountMicros      int64
-	Reference, Reason string
+	AmountMicros                       int64
+	Reference, ProviderEventID, Reason string
 	// Goodwill: the refund is a present, whatever is due.
 	Goodwill bool
 	// DeadlineMicros is how long the order then waits for its payment, if it is not covered.
@@ -59,22 +60,22 @@ type RefundPayment struct {
 // PaymentRefunded says that captured money went back, GoodwillMicros of it out of goodwill. UnmatchedMicros more wait
 // for their capture. MatchedMicros of the amount have waited for this one (ORD-66).
 type PaymentRefunded struct {
-	AmountMicros                   int64
-	Reference, Reason              string
-	GoodwillMicros                 int64
-	UnmatchedMicros, MatchedMicros int64
+	AmountMicros                       int64
+	Reference, ProviderEventID, Reason string
+	GoodwillMicros                     int64
+	UnmatchedMicros, MatchedMicros     int64
 }
 
 func (c RefundPayment) decide(o *Order) ([]Event, error) {
 	amount, unmatched, err := o.giveBack(giveBack{
-		action: Refunded, name: "refund_payment", amount: c.AmountMicros, reference: c.Reference, reason: c.Reason,
+		told: Payment{Refunded, c.Reference, c.AmountMicros, c.ProviderEventID}, name: "refund_payment", reason: c.Reason,
 		left: o.CapturedMicros - o.RefundedMicros, over: CodeOverRefund, nothing: CodeNothingToRefund,
 	})
 	if amount+unmatched == 0 || err != nil {
 		return nil, err
 	}
 	ev := o.refunded(amount, c.Goodwill)
-	ev.Reference, ev.Reason, ev.UnmatchedMicros = c.Reference, c.Reason, unmatched
+	ev.Reference, ev.ProviderEventID, ev.Reason, ev.UnmatchedMicros = c.Reference, c.ProviderEventID, c.Reason, unmatched
 	return o.withCover(append(make([]Event, 0, 2), ev), c.DeadlineMicros), nil
 }
 
@@ -99,15 +100,13 @@ func (e PaymentRefunded) evolve(o *Order, _ Facts) {
 		return
 	}
 	o.keepUnmatched(Refunded, e.Reference, e.UnmatchedMicros)
-	o.recordPayment(Refunded, e.Reference, e.AmountMicros+e.UnmatchedMicros)
+	o.recordPayment(Payment{Refunded, e.Reference, e.AmountMicros + e.UnmatchedMicros, e.ProviderEventID})
 }
 
 // giveBack is what a void and a refund have in common.
 type giveBack struct {
-	action            PaymentAction
-	name              string
-	amount            int64
-	reference, reason string
+	told         Payment
+	name, reason string
 	// left is how much there is to give back. over is the code of a refusal of more without a reference, nothing where it
 	// is 0, and no amount was told.
 	left          int64
@@ -119,34 +118,35 @@ func (o *Order) giveBack(g giveBack) (amount, unmatched int64, err error) {
 	if !o.acceptsPayments() {
 		return 0, 0, o.illegal(g.name)
 	}
-	if g.amount != 0 {
-		if err := o.checkAmount(g.amount); err != nil {
+	told := g.told.AmountMicros
+	if told != 0 {
+		if err := o.checkAmount(told); err != nil {
 			return 0, 0, err
 		}
 	}
 	if err := checkText("reason", g.reason, limits.MaxReasonLength); err != nil {
 		return 0, 0, err
 	}
-	if repeat, err := o.repeated(g.action, g.reference, g.amount); repeat || err != nil {
+	if repeat, err := o.repeated(g.told); repeat || err != nil {
 		return 0, 0, err
 	}
 	switch {
-	case g.amount == 0 && g.left == 0:
+	case told == 0 && g.left == 0:
 		return 0, 0, o.refuseHere(g.nothing, "there is no money to give back")
-	case g.amount == 0:
+	case told == 0:
 		return g.left, 0, nil
 	}
-	amount = min(g.amount, g.left)
-	return amount, g.amount - amount, o.checkUnmatched(g.amount-amount, g.reference, g.over)
+	amount = min(told, g.left)
+	return amount, told - amount, o.checkUnmatched(told-amount, g.told.Reference, g.over)
 }
 
 // FailPayment records that a payment did not succeed.
 //
 //	ORD-24  The failure is noted. The order goes on waiting.
-type FailPayment struct{ Reference, Reason string }
+type FailPayment struct{ Reference, ProviderEventID, Reason string }
 
 // PaymentFailed says that a payment did not succeed.
-type PaymentFailed struct{ Reference, Reason string }
+type PaymentFailed struct{ Reference, ProviderEventID, Reason string }
 
 func (c FailPayment) decide(o *Order) ([]Event, error) {
 	if !o.acceptsPayments() {
@@ -155,7 +155,8 @@ func (c FailPayment) decide(o *Order) ([]Event, error) {
 	if err := checkText("reason", c.Reason, limits.MaxReasonLength); err != nil {
 		return nil, err
 	}
-	if repeat, err := o.repeated(Failed, c.Reference, 0); repeat || err != nil {
+	told := Payment{Failed, c.Reference, 0, c.ProviderEventID}
+	if repeat, err := o.repeated(told); repeat || err != nil {
 		return nil, err
 	}
 	return []Event{PaymentFailed(c)}, nil
@@ -163,5 +164,5 @@ func (c FailPayment) decide(o *Order) ([]Event, error) {
 
 func (e PaymentFailed) evolve(o *Order, _ Facts) {
 	o.PaymentFailed = true
-	o.recordPayment(Failed, e.Reference, 0)
+	o.recordPayment(Payment{Failed, e.Reference, 0, e.ProviderEventID})
 }

@@ -119,7 +119,7 @@ func TestORD42CancelReturn(t *testing.T) {
 func twoLines() []Command {
 	return []Command{
 		Place{OrderID: "o-1", Currency: "EUR", Lines: []PlaceLine{{"a", 1, 50_000_000}, {"b", 1, 50_000_000}}},
-		stockAnswers(granted), AuthorizePayment{100_000_000, "p", 0},
+		stockAnswers(granted), authorize(100_000_000, "p", 0),
 	}
 }
 
@@ -133,7 +133,7 @@ func TestORD61WhatCameBackBeforeTheCaptureIsNotPaid(t *testing.T) {
 	s.when(receive("a")).
 		then(ReturnReceived{ReturnID: "r", Resellable: []PlaceLine{{"a", 1, 50_000_000}}, VoidedMicros: 50_000_000})
 	s.at(Confirmed, "authorized", "partially_fulfilled") // what is kept
-	s.when(AuthorizePayment{10_000, "", 0}).refused(CodeOverAuthorization)
+	s.when(authorize(10_000, "", 0)).refused(CodeOverAuthorization)
 	s.when(Ship{FulfilmentID: "g", Capture: true}).
 		then(LinesShipped{FulfilmentID: "g", Lines: line("b", 1)}, PaymentCaptured{AmountMicros: 50_000_000, Reference: "g"})
 	s.at(Completed, "captured", "fulfilled")

@@ -201,5 +201,14 @@ func line(sku string, quantity int64) []LineQuantity { return []LineQuantity{{sk
 func confirmed() []Command { return []Command{twoSKUs(OnAccount), stockAnswers(granted)} }
 
 func paid() []Command {
-	return []Command{twoSKUs(Prepaid), stockAnswers(granted), AuthorizePayment{twoSKUsTotal, "p", 0}}
+	return []Command{twoSKUs(Prepaid), stockAnswers(granted), authorize(twoSKUsTotal, "p", 0)}
+}
+
+// authorize is a payment without an ID of the provider.
+func authorize(amountMicros int64, reference string, deadlineMicros int64) AuthorizePayment {
+	return AuthorizePayment{AmountMicros: amountMicros, Reference: reference, DeadlineMicros: deadlineMicros}
+}
+
+func fail(reference, reason string) FailPayment {
+	return FailPayment{Reference: reference, Reason: reason}
 }

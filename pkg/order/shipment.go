@@ -114,7 +114,7 @@ func (o *Order) shipped(ev LinesShipped, capture bool, reference string) ([]Even
 	if err := checkText("payment_reference", reference, limits.MaxReferenceLength); err != nil {
 		return nil, err
 	}
-	repeat, err := o.repeated(Captured, reference, 0)
+	repeat, err := o.repeated(Payment{Action: Captured, Reference: reference})
 	if err != nil {
 		return nil, err
 	}

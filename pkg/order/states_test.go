@@ -29,7 +29,7 @@ var operations = []variant{
 	{"place_order", just(twoSKUs(Prepaid), twoSKUs(OnAccount))},
 	{"start_payment", just(StartPayment{"", 6_000})},
 	{"authorize_payment", func(o Order) []Command {
-		return []Command{AuthorizePayment{o.TotalMicros - o.authorized(), "", 6_000}, AuthorizePayment{2_000_000, "", 6_000}}
+		return []Command{authorize(o.TotalMicros-o.authorized(), "", 6_000), authorize(2_000_000, "", 6_000)}
 	}},
 	{"capture_payment", func(o Order) []Command {
 		return []Command{CapturePayment{AmountMicros: o.openAuthorization()}, CapturePayment{AmountMicros: 1_000_000}}

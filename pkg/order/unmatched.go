@@ -44,7 +44,7 @@ func (o *Order) checkUnmatched(amountMicros int64, reference, over string) error
 func (o *Order) keepUnmatched(action PaymentAction, reference string, amountMicros int64) {
 	if amountMicros > 0 {
 		unmatched := append(make([]Payment, 0, len(o.Unmatched)+1), o.Unmatched...)
-		o.Unmatched = append(unmatched, Payment{action, reference, amountMicros})
+		o.Unmatched = append(unmatched, Payment{Action: action, Reference: reference, AmountMicros: amountMicros})
 	}
 }
 

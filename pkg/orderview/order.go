@@ -114,19 +114,21 @@ type Short struct {
 
 // Entry is one event in the order's timeline. Members that an event does not have are left out.
 type Entry struct {
-	Type         string         `json:"type"`
-	Version      uint64         `json:"version"`
-	OccurredAt   time.Time      `json:"occurred_at"`
-	RecordedAt   time.Time      `json:"recorded_at"`
-	Cause        string         `json:"cause"`
-	Principal    *Principal     `json:"principal,omitempty"`
-	Amount       string         `json:"amount,omitempty"`
-	Reference    string         `json:"reference,omitempty"`
-	Reason       string         `json:"reason,omitempty"`
-	FulfilmentID string         `json:"fulfilment_id,omitempty"`
-	ReturnID     string         `json:"return_id,omitempty"`
-	Lines        []LineQuantity `json:"lines,omitempty"`
-	Short        []Short        `json:"short,omitempty"`
+	Type       string     `json:"type"`
+	Version    uint64     `json:"version"`
+	OccurredAt time.Time  `json:"occurred_at"`
+	RecordedAt time.Time  `json:"recorded_at"`
+	Cause      string     `json:"cause"`
+	Principal  *Principal `json:"principal,omitempty"`
+	Amount     string     `json:"amount,omitempty"`
+	Reference  string     `json:"reference,omitempty"`
+	// ProviderEventID is the payment provider's ID of this very fact.
+	ProviderEventID string         `json:"provider_event_id,omitempty"`
+	Reason          string         `json:"reason,omitempty"`
+	FulfilmentID    string         `json:"fulfilment_id,omitempty"`
+	ReturnID        string         `json:"return_id,omitempty"`
+	Lines           []LineQuantity `json:"lines,omitempty"`
+	Short           []Short        `json:"short,omitempty"`
 }
 
 // Principal is who asked for the command of an event.

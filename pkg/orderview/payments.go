@@ -18,7 +18,7 @@ func (o *Order) applyPayment(ev *eventv1.OrderEvent, e *Entry) {
 		o.setDeadline(c.OrderReopened.PaymentDeadlineMicros)
 	case *eventv1.OrderEvent_PaymentAuthorizedV2:
 		p := c.PaymentAuthorizedV2
-		amount, e.Reference = p.AmountMicros, p.Reference
+		amount, e.Reference, e.ProviderEventID = p.AmountMicros, p.Reference, p.ProviderEventId
 		o.authorized += amount - p.MatchedMicros
 		o.voided += p.VoidedMicros
 		o.match("capture", p.Reference, p.MatchedMicros)
@@ -27,7 +27,7 @@ func (o *Order) applyPayment(ev *eventv1.OrderEvent, e *Entry) {
 		o.clearPaymentDue()
 	case *eventv1.OrderEvent_PaymentCapturedV2:
 		p := c.PaymentCapturedV2
-		amount, e.Reference = p.AmountMicros, p.Reference
+		amount, e.Reference, e.ProviderEventID = p.AmountMicros, p.Reference, p.ProviderEventId
 		o.captured += amount
 		o.authorized += p.UnmatchedMicros
 		o.voided -= p.UnvoidedMicros
@@ -37,11 +37,13 @@ func (o *Order) applyPayment(ev *eventv1.OrderEvent, e *Entry) {
 	case *eventv1.OrderEvent_PaymentVoidedV2:
 		p := c.PaymentVoidedV2
 		amount, e.Reference, e.Reason = p.AmountMicros+p.UnmatchedMicros, p.Reference, p.Reason
+		e.ProviderEventID = p.ProviderEventId
 		o.voided += p.AmountMicros
 		o.keepUnmatched("void", p.Reference, p.UnmatchedMicros)
 	case *eventv1.OrderEvent_PaymentRefundedV2:
 		p := c.PaymentRefundedV2
 		amount, e.Reference, e.Reason = p.AmountMicros+p.UnmatchedMicros, p.Reference, p.Reason
+		e.ProviderEventID = p.ProviderEventId
 		o.refunded += p.AmountMicros
 		o.goodwill += p.GoodwillMicros
 		o.due.pay(p.AmountMicros - p.GoodwillMicros)
@@ -53,6 +55,7 @@ func (o *Order) applyPayment(ev *eventv1.OrderEvent, e *Entry) {
 		o.setDeadline(c.CoverLost.PaymentDeadlineMicros)
 	case *eventv1.OrderEvent_PaymentFailed:
 		e.Reference, e.Reason = c.PaymentFailed.Reference, c.PaymentFailed.Reason
+		e.ProviderEventID = c.PaymentFailed.ProviderEventId
 		o.paymentFailed = true
 	}
 	if amount != 0 {

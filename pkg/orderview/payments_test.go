@@ -2,6 +2,7 @@ package orderview_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -25,21 +26,25 @@ func TestAnOrderTellsItsPayments(t *testing.T) {
 		{schematest.OrderEvent(&eventv1.OrderReserved{}), "reserved", "pending", "", "2023-11-14T22:13:20Z"},
 		{schematest.OrderEvent(&eventv1.PaymentStarted{Reference: "pi", PaymentDeadlineMicros: 1_700_000_060_000_000}),
 			"reserved", "pending", "", "2023-11-14T22:14:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentFailed{Reference: "pi", Reason: "declined"}),
+		{schematest.OrderEvent(&eventv1.PaymentFailed{Reference: "pi", Reason: "declined", ProviderEventId: "evt_4"}),
 			"reserved", "failed", "", "2023-11-14T22:14:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderExpired{}), "expired", "failed", "", "2023-11-14T22:14:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 7_650_000, Reference: "pj"}),
+		{schematest.OrderEvent(&eventv1.PaymentAuthorizedV2{AmountMicros: 7_650_000, Reference: "pj",
+			ProviderEventId: "evt_6"}),
 			"expired", "authorized", "7.65", "2023-11-14T22:14:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderReopened{PaymentDeadlineMicros: 1_700_000_120_000_000}),
 			"placed", "authorized", "", "2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderReserved{}), "reserved", "authorized", "", "2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderConfirmed{}), "confirmed", "authorized", "", "2023-11-14T22:15:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 5_000_000}),
+		{schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 5_000_000, ProviderEventId: "evt_10"}),
 			"confirmed", "partially_captured", "5.00", "2023-11-14T22:15:20Z"},
-		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 1_000_000, Reason: "late"}),
+		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 1_000_000, Reason: "late",
+			ProviderEventId: "evt_11"}),
 			"confirmed", "partially_refunded", "1.00", "2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.OrderCancelled{VoidedMicros: 2_650_000, RefundDueMicros: 4_000_000}),
 			"cancelled", "partially_refunded", "", "2023-11-14T22:15:20Z"},
+		{schematest.OrderEvent(&eventv1.PaymentVoidedV2{UnmatchedMicros: 1_000_000, Reference: "pk",
+			ProviderEventId: "evt_13"}), "cancelled", "partially_refunded", "1.00", "2023-11-14T22:15:20Z"},
 		{schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 4_000_000}),
 			"cancelled", "refunded", "4.00", "2023-11-14T22:15:20Z"},
 	}
@@ -61,6 +66,10 @@ func TestAnOrderTellsItsPayments(t *testing.T) {
 			o.PaymentDeadline != step.pending {
 			t.Errorf("after %s: %s, %s, %q until %s; want %s, %s, %q until %s", entry.Type,
 				o.Status, o.PaymentStatus, entry.Amount, o.PaymentDeadline, step.status, step.payment, step.amount, step.pending)
+		}
+		if id := entry.ProviderEventID; id != "" && id != fmt.Sprintf("evt_%d", i+1) ||
+			(id == "") == strings.Contains(step.event.String(), "provider_event_id") {
+			t.Errorf("%s has the ID %q", entry.Type, id)
 		}
 		if entry.Type == "payment_refunded" && o.RefundDue != "0.00" {
 			t.Errorf("%s is due after a refund", o.RefundDue)

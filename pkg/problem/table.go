@@ -118,6 +118,12 @@ var rows = []Row{
 		Remedy: fixRequest,
 	},
 	{
+		Code: "invalid_provider_event_id", Status: http.StatusBadRequest,
+		Title:  "The provider's ID is not valid",
+		Cause:  "`provider_event_id` is empty, longer than 100 characters, or holds control characters.",
+		Remedy: fixRequest,
+	},
+	{
 		Code: KeyRequired, Status: http.StatusBadRequest,
 		Title:  "An Idempotency-Key is required",
 		Cause:  "The command would do its thing twice if it were sent twice, and has no key to tell.",
@@ -605,9 +611,17 @@ var rows = []Row{
 	},
 	{
 		Code: "payment_reference_reused", Status: http.StatusConflict,
-		Title:  "The payment's reference came with another amount",
-		Cause:  "The order has this provider's reference for the same action with another amount.",
-		Remedy: "Send the amount as before for a repeat, and another reference for another payment.",
+		Title: "The payment's reference came with another amount",
+		Cause: "The order has this provider's reference for the same action with another amount.",
+		Remedy: "Send the amount as before for a repeat, and another reference for another payment; or tell payments that " +
+			"share a reference apart by `provider_event_id`.",
+	},
+	{
+		Code: "provider_event_reused", Status: http.StatusConflict,
+		Title: "The provider's ID came with something else",
+		Cause: "The order has this `provider_event_id` for the same action with another amount or reference.",
+		Remedy: "Send what the provider said of this ID for a repeat, and for another payment the ID of its own event. " +
+			"`GET /v1/orders/{order_id}` shows what was recorded.",
 	},
 	{
 		Code: "over_cancellation", Status: http.StatusConflict,

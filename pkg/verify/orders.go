@@ -27,8 +27,10 @@ type order struct {
 	refundDue, goodwill  int64
 	// What was told before what it follows from, and waits (I10).
 	earlyCaptured, earlyVoided, earlyRefunded int64
-	deadline                                  int64
-	onAccount                                 bool
+	// providerEvents are the payment provider's IDs of facts, each with its kind before it, such as "voided evt_1".
+	providerEvents []string
+	deadline       int64
+	onAccount      bool
 	// outcome is what stock answered first: reserved or rejected. The client was told that.
 	outcome     string
 	fulfilments map[string]fulfilment // by ID

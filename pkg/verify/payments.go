@@ -40,8 +40,32 @@ func (c *checker) foldPayment(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 	}
 }
 
+// checkProviderEvent checks that each fact of a payment provider is recorded once (ORD-67).
+func (c *checker) checkProviderEvent(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
+	var kind, id string
+	switch ch := ev.Change.(type) {
+	case *eventv1.OrderEvent_PaymentAuthorizedV2:
+		kind, id = "authorized", ch.PaymentAuthorizedV2.ProviderEventId
+	case *eventv1.OrderEvent_PaymentCapturedV2:
+		kind, id = "captured", ch.PaymentCapturedV2.ProviderEventId
+	case *eventv1.OrderEvent_PaymentVoidedV2:
+		kind, id = "voided", ch.PaymentVoidedV2.ProviderEventId
+	case *eventv1.OrderEvent_PaymentRefundedV2:
+		kind, id = "refunded", ch.PaymentRefundedV2.ProviderEventId
+	case *eventv1.OrderEvent_PaymentFailed:
+		kind, id = "failed", ch.PaymentFailed.ProviderEventId
+	}
+	if id == "" {
+		return
+	}
+	fact := kind + " " + id
+	c.check(Money, !slices.Contains(o.providerEvents, fact), "%s: the provider's event %q is %s twice", at(rec), id, kind)
+	o.providerEvents = append(o.providerEvents, fact)
+}
+
 // foldAmount folds events that move money.
 func (c *checker) foldAmount(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
+	c.checkProviderEvent(rec, o, ev)
 	switch ch := ev.Change.(type) {
 	case *eventv1.OrderEvent_PaymentAuthorizedV2:
 		c.foldAuthorization(rec, o, ch.PaymentAuthorizedV2)

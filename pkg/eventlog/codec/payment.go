@@ -14,24 +14,28 @@ func setPayment(e *eventv1.OrderEvent, ev order.Event) string {
 		return "holdfast.payment_started.v1"
 	case order.PaymentAuthorized:
 		e.Change = &eventv1.OrderEvent_PaymentAuthorizedV2{PaymentAuthorizedV2: &eventv1.PaymentAuthorizedV2{
-			AmountMicros: c.AmountMicros, Reference: c.Reference, MatchedMicros: c.MatchedMicros,
-			VoidedMicros: c.VoidedMicros,
+			AmountMicros: c.AmountMicros, Reference: c.Reference, ProviderEventId: c.ProviderEventID,
+			MatchedMicros: c.MatchedMicros,
+			VoidedMicros:  c.VoidedMicros,
 		}}
 		return "holdfast.payment_authorized.v2"
 	case order.PaymentCaptured:
 		e.Change = &eventv1.OrderEvent_PaymentCapturedV2{PaymentCapturedV2: &eventv1.PaymentCapturedV2{
-			AmountMicros: c.AmountMicros, Reference: c.Reference, UnvoidedMicros: c.UnvoidedMicros,
+			AmountMicros: c.AmountMicros, Reference: c.Reference, ProviderEventId: c.ProviderEventID,
+			UnvoidedMicros:  c.UnvoidedMicros,
 			RefundDueMicros: c.RefundDueMicros, UnmatchedMicros: c.UnmatchedMicros,
 		}}
 		return "holdfast.payment_captured.v2"
 	case order.PaymentVoided:
 		e.Change = &eventv1.OrderEvent_PaymentVoidedV2{PaymentVoidedV2: &eventv1.PaymentVoidedV2{
-			AmountMicros: c.AmountMicros, Reference: c.Reference, Reason: c.Reason, UnmatchedMicros: c.UnmatchedMicros,
+			AmountMicros: c.AmountMicros, Reference: c.Reference, ProviderEventId: c.ProviderEventID,
+			Reason: c.Reason, UnmatchedMicros: c.UnmatchedMicros,
 		}}
 		return "holdfast.payment_voided.v2"
 	case order.PaymentRefunded:
 		e.Change = &eventv1.OrderEvent_PaymentRefundedV2{PaymentRefundedV2: &eventv1.PaymentRefundedV2{
-			AmountMicros: c.AmountMicros, Reference: c.Reference, Reason: c.Reason, GoodwillMicros: c.GoodwillMicros,
+			AmountMicros: c.AmountMicros, Reference: c.Reference, ProviderEventId: c.ProviderEventID,
+			Reason: c.Reason, GoodwillMicros: c.GoodwillMicros,
 			UnmatchedMicros: c.UnmatchedMicros, MatchedMicros: c.MatchedMicros,
 		}}
 		return "holdfast.payment_refunded.v2"
@@ -42,7 +46,9 @@ func setPayment(e *eventv1.OrderEvent, ev order.Event) string {
 		return "holdfast.cover_lost.v1"
 	case order.PaymentFailed:
 		e.Change = &eventv1.OrderEvent_PaymentFailed{
-			PaymentFailed: &eventv1.PaymentFailed{Reference: c.Reference, Reason: c.Reason}}
+			PaymentFailed: &eventv1.PaymentFailed{
+				Reference: c.Reference, ProviderEventId: c.ProviderEventID, Reason: c.Reason,
+			}}
 		return "holdfast.payment_failed.v1"
 	}
 	return ""
@@ -57,24 +63,28 @@ func readPayment(e *eventv1.OrderEvent) order.Event {
 	case *eventv1.OrderEvent_PaymentAuthorizedV2:
 		p := c.PaymentAuthorizedV2
 		return order.PaymentAuthorized{
-			AmountMicros: p.AmountMicros, Reference: p.Reference, MatchedMicros: p.MatchedMicros,
-			VoidedMicros: p.VoidedMicros,
+			AmountMicros: p.AmountMicros, Reference: p.Reference, ProviderEventID: p.ProviderEventId,
+			MatchedMicros: p.MatchedMicros,
+			VoidedMicros:  p.VoidedMicros,
 		}
 	case *eventv1.OrderEvent_PaymentCapturedV2:
 		p := c.PaymentCapturedV2
 		return order.PaymentCaptured{
-			AmountMicros: p.AmountMicros, Reference: p.Reference, UnvoidedMicros: p.UnvoidedMicros,
+			AmountMicros: p.AmountMicros, Reference: p.Reference, ProviderEventID: p.ProviderEventId,
+			UnvoidedMicros:  p.UnvoidedMicros,
 			RefundDueMicros: p.RefundDueMicros, UnmatchedMicros: p.UnmatchedMicros,
 		}
 	case *eventv1.OrderEvent_PaymentVoidedV2:
 		p := c.PaymentVoidedV2
 		return order.PaymentVoided{
-			AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason, UnmatchedMicros: p.UnmatchedMicros,
+			AmountMicros: p.AmountMicros, Reference: p.Reference, ProviderEventID: p.ProviderEventId,
+			Reason: p.Reason, UnmatchedMicros: p.UnmatchedMicros,
 		}
 	case *eventv1.OrderEvent_PaymentRefundedV2:
 		p := c.PaymentRefundedV2
 		return order.PaymentRefunded{
-			AmountMicros: p.AmountMicros, Reference: p.Reference, Reason: p.Reason, GoodwillMicros: p.GoodwillMicros,
+			AmountMicros: p.AmountMicros, Reference: p.Reference, ProviderEventID: p.ProviderEventId,
+			Reason: p.Reason, GoodwillMicros: p.GoodwillMicros,
 			UnmatchedMicros: p.UnmatchedMicros, MatchedMicros: p.MatchedMicros,
 		}
 	case *eventv1.OrderEvent_CoverLost:
@@ -82,7 +92,8 @@ func readPayment(e *eventv1.OrderEvent) order.Event {
 			PaymentDueMicros: c.CoverLost.PaymentDueMicros, PaymentDeadlineMicros: c.CoverLost.PaymentDeadlineMicros,
 		}
 	case *eventv1.OrderEvent_PaymentFailed:
-		return order.PaymentFailed{Reference: c.PaymentFailed.Reference, Reason: c.PaymentFailed.Reason}
+		p := c.PaymentFailed
+		return order.PaymentFailed{Reference: p.Reference, ProviderEventID: p.ProviderEventId, Reason: p.Reason}
 	}
 	return nil
 }

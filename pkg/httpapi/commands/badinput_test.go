@@ -203,6 +203,10 @@ var badInput = []struct {
 		400, "invalid_uncovered_reason", "/uncovered_reason", nil},
 	{"void with an exponent", post, "/v1/orders/" + someOrder + "/payments", `{"action":"void","amount":"1e2"}`, 400,
 		"invalid_amount", "/amount", nil},
+	{"start with an ID of the provider", post, "/v1/orders/" + someOrder + "/payments",
+		`{"action":"start","provider_event_id":"evt_1"}`, 400, "unknown_field", "/provider_event_id", nil},
+	{"an empty ID of the provider", post, "/v1/orders/" + someOrder + "/payments",
+		`{"action":"fail","provider_event_id":""}`, 400, "invalid_provider_event_id", "/provider_event_id", nil},
 	{"start with an amount", post, "/v1/orders/" + someOrder + "/payments", `{"action":"start","amount":"1"}`, 400,
 		"unknown_field", "/amount", nil},
 	{"payment reference too long", post, "/v1/orders/" + someOrder + "/payments", `{"action":"fail","reference":"` + long +

@@ -32,6 +32,7 @@ var (
 	returns     = []string{"r1", "r2"}
 	places      = []string{"", "", "main", "north"}
 	references  = []string{"", "", "p1", "p2"}
+	eventIDs    = []string{"", "", "", "evt_1", "evt_2", "evt_3"}
 )
 
 // Command draws one of all commands: a client's, an answer of stock, a deadline, a past document.
@@ -199,22 +200,25 @@ func money(t *rapid.T, o order.Order) order.Command {
 		o.TotalMicros, o.TotalMicros - o.AuthorizedMicros, o.AuthorizedMicros, o.AuthorizedMicros - o.CapturedMicros, 0,
 		10_000, 500_000, 1,
 	})
-	reference := One(t, references)
+	reference, id := One(t, references), One(t, eventIDs)
 	deadline := rapid.Int64Range(40, 60).Draw(t, "deadline")
 	switch dice(t, 8) {
 	case 0:
 		return order.StartPayment{Reference: reference, DeadlineMicros: deadline}
 	case 1, 2:
-		return order.AuthorizePayment{AmountMicros: amount, Reference: reference, DeadlineMicros: deadline}
+		return order.AuthorizePayment{
+			AmountMicros: amount, Reference: reference, ProviderEventID: id, DeadlineMicros: deadline}
 	case 3, 4:
-		return order.CapturePayment{AmountMicros: amount, Reference: reference}
+		return order.CapturePayment{
+			AmountMicros: amount, Reference: reference, ProviderEventID: id, DeadlineMicros: deadline}
 	case 5:
-		return order.VoidPayment{AmountMicros: amount, Reference: reference, Reason: "smaller", DeadlineMicros: deadline}
+		return order.VoidPayment{
+			AmountMicros: amount, Reference: reference, ProviderEventID: id, Reason: "smaller", DeadlineMicros: deadline}
 	case 6:
-		return order.RefundPayment{AmountMicros: amount, Reference: reference, Reason: "broken",
+		return order.RefundPayment{AmountMicros: amount, Reference: reference, ProviderEventID: id, Reason: "broken",
 			Goodwill: rapid.Bool().Draw(t, "goodwill"), DeadlineMicros: deadline}
 	}
-	return order.FailPayment{Reference: reference, Reason: "declined"}
+	return order.FailPayment{Reference: reference, ProviderEventID: id, Reason: "declined"}
 }
 
 func shipping(t *rapid.T, o order.Order) order.Command {

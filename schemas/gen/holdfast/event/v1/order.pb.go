@@ -1611,9 +1611,11 @@ type PaymentAuthorizedV2 struct {
 	// The part that was captured before it was told: it has counted as authorized since then.
 	MatchedMicros int64 `protobuf:"varint,3,opt,name=matched_micros,json=matchedMicros,proto3" json:"matched_micros,omitempty"`
 	// The part that was voided before it was told.
-	VoidedMicros  int64 `protobuf:"varint,4,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	VoidedMicros int64 `protobuf:"varint,4,opt,name=voided_micros,json=voidedMicros,proto3" json:"voided_micros,omitempty"`
+	// The payment provider's ID of this very fact, here and in the events that follow; empty where it was not told.
+	ProviderEventId string `protobuf:"bytes,5,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PaymentAuthorizedV2) Reset() {
@@ -1674,6 +1676,13 @@ func (x *PaymentAuthorizedV2) GetVoidedMicros() int64 {
 	return 0
 }
 
+func (x *PaymentAuthorizedV2) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
+	}
+	return ""
+}
+
 // PaymentCapturedV2: a provider has taken money.
 type PaymentCapturedV2 struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -1684,7 +1693,8 @@ type PaymentCapturedV2 struct {
 	// Captured beyond what the customer keeps: to be refunded.
 	RefundDueMicros int64 `protobuf:"varint,4,opt,name=refund_due_micros,json=refundDueMicros,proto3" json:"refund_due_micros,omitempty"`
 	// The part that nobody had authorized: it counts as authorized, and waits for its authorization.
-	UnmatchedMicros int64 `protobuf:"varint,5,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
+	UnmatchedMicros int64  `protobuf:"varint,5,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
+	ProviderEventId string `protobuf:"bytes,6,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1754,6 +1764,13 @@ func (x *PaymentCapturedV2) GetUnmatchedMicros() int64 {
 	return 0
 }
 
+func (x *PaymentCapturedV2) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
+	}
+	return ""
+}
+
 // PaymentVoidedV2: a provider let go of money that it held.
 type PaymentVoidedV2 struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -1762,7 +1779,8 @@ type PaymentVoidedV2 struct {
 	// "late_payment" and "order_rejected" where no client asked for it.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Told beyond the amount, of an authorization that has not been told yet.
-	UnmatchedMicros int64 `protobuf:"varint,4,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
+	UnmatchedMicros int64  `protobuf:"varint,4,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
+	ProviderEventId string `protobuf:"bytes,5,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1825,6 +1843,13 @@ func (x *PaymentVoidedV2) GetUnmatchedMicros() int64 {
 	return 0
 }
 
+func (x *PaymentVoidedV2) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
+	}
+	return ""
+}
+
 // PaymentRefundedV2: captured money went back.
 type PaymentRefundedV2 struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
@@ -1836,9 +1861,10 @@ type PaymentRefundedV2 struct {
 	// Told beyond the amount, of a capture that has not been told yet.
 	UnmatchedMicros int64 `protobuf:"varint,5,opt,name=unmatched_micros,json=unmatchedMicros,proto3" json:"unmatched_micros,omitempty"`
 	// The part of the amount that has waited for the capture before this event, whose reference it has.
-	MatchedMicros int64 `protobuf:"varint,6,opt,name=matched_micros,json=matchedMicros,proto3" json:"matched_micros,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MatchedMicros   int64  `protobuf:"varint,6,opt,name=matched_micros,json=matchedMicros,proto3" json:"matched_micros,omitempty"`
+	ProviderEventId string `protobuf:"bytes,7,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PaymentRefundedV2) Reset() {
@@ -1913,6 +1939,13 @@ func (x *PaymentRefundedV2) GetMatchedMicros() int64 {
 	return 0
 }
 
+func (x *PaymentRefundedV2) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
+	}
+	return ""
+}
+
 // CoverLost: a void or a refund took money that a confirmed order needs. It does not ship, and waits for it until then.
 type CoverLost struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1969,11 +2002,13 @@ func (x *CoverLost) GetPaymentDeadlineMicros() int64 {
 
 // PaymentFailed: a payment did not come about.
 type PaymentFailed struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Reference     string                 `protobuf:"bytes,1,opt,name=reference,proto3" json:"reference,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Reference string                 `protobuf:"bytes,1,opt,name=reference,proto3" json:"reference,omitempty"`
+	Reason    string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// A program that does not know it tells failures apart by their reference alone. Failures move no money.
+	ProviderEventId string `protobuf:"bytes,3,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PaymentFailed) Reset() {
@@ -2016,6 +2051,13 @@ func (x *PaymentFailed) GetReference() string {
 func (x *PaymentFailed) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *PaymentFailed) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
 	}
 	return ""
 }
@@ -3750,36 +3792,41 @@ const file_holdfast_event_v1_order_proto_rawDesc = "" +
 	"\x0fPaymentRefunded\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xa4\x01\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xd0\x01\n" +
 	"\x13PaymentAuthorizedV2\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12%\n" +
 	"\x0ematched_micros\x18\x03 \x01(\x03R\rmatchedMicros\x12#\n" +
-	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\"\xd6\x01\n" +
+	"\rvoided_micros\x18\x04 \x01(\x03R\fvoidedMicros\x12*\n" +
+	"\x11provider_event_id\x18\x05 \x01(\tR\x0fproviderEventId\"\x82\x02\n" +
 	"\x11PaymentCapturedV2\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12'\n" +
 	"\x0funvoided_micros\x18\x03 \x01(\x03R\x0eunvoidedMicros\x12*\n" +
 	"\x11refund_due_micros\x18\x04 \x01(\x03R\x0frefundDueMicros\x12)\n" +
-	"\x10unmatched_micros\x18\x05 \x01(\x03R\x0funmatchedMicros\"\x97\x01\n" +
+	"\x10unmatched_micros\x18\x05 \x01(\x03R\x0funmatchedMicros\x12*\n" +
+	"\x11provider_event_id\x18\x06 \x01(\tR\x0fproviderEventId\"\xc3\x01\n" +
 	"\x0fPaymentVoidedV2\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12)\n" +
-	"\x10unmatched_micros\x18\x04 \x01(\x03R\x0funmatchedMicros\"\xe9\x01\n" +
+	"\x10unmatched_micros\x18\x04 \x01(\x03R\x0funmatchedMicros\x12*\n" +
+	"\x11provider_event_id\x18\x05 \x01(\tR\x0fproviderEventId\"\x95\x02\n" +
 	"\x11PaymentRefundedV2\x12#\n" +
 	"\ramount_micros\x18\x01 \x01(\x03R\famountMicros\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12'\n" +
 	"\x0fgoodwill_micros\x18\x04 \x01(\x03R\x0egoodwillMicros\x12)\n" +
 	"\x10unmatched_micros\x18\x05 \x01(\x03R\x0funmatchedMicros\x12%\n" +
-	"\x0ematched_micros\x18\x06 \x01(\x03R\rmatchedMicros\"q\n" +
+	"\x0ematched_micros\x18\x06 \x01(\x03R\rmatchedMicros\x12*\n" +
+	"\x11provider_event_id\x18\a \x01(\tR\x0fproviderEventId\"q\n" +
 	"\tCoverLost\x12,\n" +
 	"\x12payment_due_micros\x18\x01 \x01(\x03R\x10paymentDueMicros\x126\n" +
-	"\x17payment_deadline_micros\x18\x02 \x01(\x03R\x15paymentDeadlineMicros\"E\n" +
+	"\x17payment_deadline_micros\x18\x02 \x01(\x03R\x15paymentDeadlineMicros\"q\n" +
 	"\rPaymentFailed\x12\x1c\n" +
 	"\treference\x18\x01 \x01(\tR\treference\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"G\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12*\n" +
+	"\x11provider_event_id\x18\x03 \x01(\tR\x0fproviderEventId\"G\n" +
 	"\rOrderReopened\x126\n" +
 	"\x17payment_deadline_micros\x18\x01 \x01(\x03R\x15paymentDeadlineMicros\"\x10\n" +
 	"\x0eOrderConfirmed\"y\n" +

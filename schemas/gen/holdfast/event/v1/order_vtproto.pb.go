@@ -1590,6 +1590,13 @@ func (m *PaymentAuthorizedV2) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.ProviderEventId) > 0 {
+		i -= len(m.ProviderEventId)
+		copy(dAtA[i:], m.ProviderEventId)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.ProviderEventId)))
+		i--
+		dAtA[i] = 0x2a
+	}
 	if m.VoidedMicros != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.VoidedMicros))
 		i--
@@ -1644,6 +1651,13 @@ func (m *PaymentCapturedV2) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.ProviderEventId) > 0 {
+		i -= len(m.ProviderEventId)
+		copy(dAtA[i:], m.ProviderEventId)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.ProviderEventId)))
+		i--
+		dAtA[i] = 0x32
 	}
 	if m.UnmatchedMicros != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.UnmatchedMicros))
@@ -1705,6 +1719,13 @@ func (m *PaymentVoidedV2) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.ProviderEventId) > 0 {
+		i -= len(m.ProviderEventId)
+		copy(dAtA[i:], m.ProviderEventId)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.ProviderEventId)))
+		i--
+		dAtA[i] = 0x2a
+	}
 	if m.UnmatchedMicros != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.UnmatchedMicros))
 		i--
@@ -1761,6 +1782,13 @@ func (m *PaymentRefundedV2) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.ProviderEventId) > 0 {
+		i -= len(m.ProviderEventId)
+		copy(dAtA[i:], m.ProviderEventId)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.ProviderEventId)))
+		i--
+		dAtA[i] = 0x3a
 	}
 	if m.MatchedMicros != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.MatchedMicros))
@@ -1871,6 +1899,13 @@ func (m *PaymentFailed) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if len(m.ProviderEventId) > 0 {
+		i -= len(m.ProviderEventId)
+		copy(dAtA[i:], m.ProviderEventId)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.ProviderEventId)))
+		i--
+		dAtA[i] = 0x1a
 	}
 	if len(m.Reason) > 0 {
 		i -= len(m.Reason)
@@ -4223,6 +4258,10 @@ func (m *PaymentAuthorizedV2) SizeVT() (n int) {
 	if m.VoidedMicros != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.VoidedMicros))
 	}
+	l = len(m.ProviderEventId)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -4249,6 +4288,10 @@ func (m *PaymentCapturedV2) SizeVT() (n int) {
 	if m.UnmatchedMicros != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.UnmatchedMicros))
 	}
+	l = len(m.ProviderEventId)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -4272,6 +4315,10 @@ func (m *PaymentVoidedV2) SizeVT() (n int) {
 	}
 	if m.UnmatchedMicros != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.UnmatchedMicros))
+	}
+	l = len(m.ProviderEventId)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -4302,6 +4349,10 @@ func (m *PaymentRefundedV2) SizeVT() (n int) {
 	}
 	if m.MatchedMicros != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.MatchedMicros))
+	}
+	l = len(m.ProviderEventId)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -4334,6 +4385,10 @@ func (m *PaymentFailed) SizeVT() (n int) {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	l = len(m.Reason)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
+	}
+	l = len(m.ProviderEventId)
 	if l > 0 {
 		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
@@ -8398,6 +8453,38 @@ func (m *PaymentAuthorizedV2) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ProviderEventId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ProviderEventId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -8557,6 +8644,38 @@ func (m *PaymentCapturedV2) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ProviderEventId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ProviderEventId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -8710,6 +8829,38 @@ func (m *PaymentVoidedV2) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ProviderEventId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ProviderEventId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -8901,6 +9052,38 @@ func (m *PaymentRefundedV2) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ProviderEventId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ProviderEventId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -9104,6 +9287,38 @@ func (m *PaymentFailed) UnmarshalVT(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Reason = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ProviderEventId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ProviderEventId = string(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

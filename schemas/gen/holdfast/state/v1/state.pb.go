@@ -1436,14 +1436,15 @@ func (x *ReturnLine) GetReceived() int64 {
 	return 0
 }
 
-// Payment is one that has the provider's reference. Its action is the domain's.
+// Payment is one that has the provider's reference, or the provider's ID of the fact. Its action is the domain's.
 type Payment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Action        int32                  `protobuf:"varint,1,opt,name=action,proto3" json:"action,omitempty"`
-	Reference     string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
-	AmountMicros  int64                  `protobuf:"varint,3,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Action          int32                  `protobuf:"varint,1,opt,name=action,proto3" json:"action,omitempty"`
+	Reference       string                 `protobuf:"bytes,2,opt,name=reference,proto3" json:"reference,omitempty"`
+	AmountMicros    int64                  `protobuf:"varint,3,opt,name=amount_micros,json=amountMicros,proto3" json:"amount_micros,omitempty"`
+	ProviderEventId string                 `protobuf:"bytes,4,opt,name=provider_event_id,json=providerEventId,proto3" json:"provider_event_id,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Payment) Reset() {
@@ -1495,6 +1496,13 @@ func (x *Payment) GetAmountMicros() int64 {
 		return x.AmountMicros
 	}
 	return 0
+}
+
+func (x *Payment) GetProviderEventId() string {
+	if x != nil {
+		return x.ProviderEventId
+	}
+	return ""
 }
 
 // CommandRecord remembers a client's key on an aggregate.
@@ -1705,11 +1713,12 @@ const file_holdfast_state_v1_state_proto_rawDesc = "" +
 	"ReturnLine\x12\x10\n" +
 	"\x03sku\x18\x01 \x01(\tR\x03sku\x12\x1a\n" +
 	"\bquantity\x18\x02 \x01(\x03R\bquantity\x12\x1a\n" +
-	"\breceived\x18\x03 \x01(\x03R\breceived\"d\n" +
+	"\breceived\x18\x03 \x01(\x03R\breceived\"\x90\x01\n" +
 	"\aPayment\x12\x16\n" +
 	"\x06action\x18\x01 \x01(\x05R\x06action\x12\x1c\n" +
 	"\treference\x18\x02 \x01(\tR\treference\x12#\n" +
-	"\ramount_micros\x18\x03 \x01(\x03R\famountMicros\"K\n" +
+	"\ramount_micros\x18\x03 \x01(\x03R\famountMicros\x12*\n" +
+	"\x11provider_event_id\x18\x04 \x01(\tR\x0fproviderEventId\"K\n" +
 	"\rCommandRecord\x12 \n" +
 	"\vfingerprint\x18\x01 \x01(\fR\vfingerprint\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversionBDZBgithub.com/holdfast/holdfast/schemas/gen/holdfast/state/v1;statev1b\x06proto3"

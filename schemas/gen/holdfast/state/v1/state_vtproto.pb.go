@@ -1500,6 +1500,13 @@ func (m *Payment) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if len(m.ProviderEventId) > 0 {
+		i -= len(m.ProviderEventId)
+		copy(dAtA[i:], m.ProviderEventId)
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(len(m.ProviderEventId)))
+		i--
+		dAtA[i] = 0x22
+	}
 	if m.AmountMicros != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.AmountMicros))
 		i--
@@ -2203,6 +2210,10 @@ func (m *Payment) SizeVT() (n int) {
 	}
 	if m.AmountMicros != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.AmountMicros))
+	}
+	l = len(m.ProviderEventId)
+	if l > 0 {
+		n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -6057,6 +6068,38 @@ func (m *Payment) UnmarshalVT(dAtA []byte) error {
 					break
 				}
 			}
+		case 4:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ProviderEventId", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return protohelpers.ErrInvalidLength
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.ProviderEventId = string(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
