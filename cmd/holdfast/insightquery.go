@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,9 +16,9 @@ import (
 // answerFormat is the format of an answer of an insight. It implements pflag.Value.
 type answerFormat string
 
-// mediaTypes are what the API is asked for, by format. A table is made of CSV, which has the columns in their order.
+// mediaTypes are what the API is asked for, by format. Of these, CSV alone has all rows.
 var mediaTypes = map[answerFormat]string{
-	"table": "text/csv", "json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv",
+	"table": "application/x-ndjson", "json": "application/json", "ndjson": "application/x-ndjson", "csv": "text/csv",
 }
 
 // String implements pflag.Value.
@@ -46,7 +45,8 @@ func newInsightQueryCommand() *cobra.Command {
 		Use:   "query NAME",
 		Short: "Ask an insight that is kept",
 		Long: `Ask an insight for some of its keys and measures. Without --by and --measures
-the answer has all. 'holdfast insight show NAME' lists both.`,
+the answer has all. 'holdfast insight show NAME' lists both. As csv it has all
+rows, and an error says where it broke off; --limit is for the other formats.`,
 		Example: "  holdfast insight query revenue --by month --where country=France",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -58,6 +58,12 @@ the answer has all. 'holdfast insight show NAME' lists both.`,
 			var options []client.CallOption
 			if after != "" {
 				options = append(options, client.After(after))
+			}
+			if format == "csv" {
+				if _, err := client.New(url).AskCSV(cmd.Context(), args[0], q, cmd.OutOrStdout(), options...); err != nil {
+					return explainRefusal(cmd, err)
+				}
+				return nil
 			}
 			answer, err := client.New(url).AskAs(cmd.Context(), mediaTypes[format], args[0], q, options...)
 			if err != nil {
@@ -113,28 +119,60 @@ func parseWhere(conditions []string) (map[string][]string, error) {
 	return where, nil
 }
 
-// writeAnswer writes an answer as it came, or as a table.
+// writeAnswer writes an answer as it came, or lines of JSON as a table.
 func writeAnswer(w io.Writer, format answerFormat, body []byte) error {
 	switch format {
 	case "json":
 		return writeJSON(w, json.RawMessage(body))
 	case "table":
-		rows, err := csv.NewReader(bytes.NewReader(body)).ReadAll()
-		if err != nil {
-			return fmt.Errorf("read the answer: %w", err)
-		}
-		table := newTable(w)
-		for i, row := range rows {
-			line := strings.Join(row, "\t")
-			if i == 0 {
-				line = strings.ToUpper(line)
-			}
-			fmt.Fprintln(table, line)
-		}
-		return table.Flush()
+		return writeRows(w, body)
 	}
 	_, err := w.Write(body)
 	return err
+}
+
+// writeRows writes lines of JSON as a table, with the columns in the order of the members.
+func writeRows(w io.Writer, lines []byte) error {
+	if len(lines) == 0 {
+		fmt.Fprintln(w, "There are no rows.")
+		return nil
+	}
+	table := newTable(w)
+	for line := range bytes.Lines(lines) {
+		names, values, err := membersOf(line)
+		if err != nil {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		if table.lines.Len() == 0 {
+			fmt.Fprintln(table, strings.ToUpper(strings.Join(names, "\t")))
+		}
+		fmt.Fprintln(table, strings.Join(values, "\t"))
+	}
+	return table.Flush()
+}
+
+// membersOf are the members of a JSON object, which are texts, numbers or null, in their order.
+func membersOf(object []byte) (names, values []string, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	decoder.UseNumber()
+	if _, err := decoder.Token(); err != nil { // the brace
+		return nil, nil, err
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, nil, err
+		}
+		value, err := decoder.Token()
+		if err != nil {
+			return nil, nil, err
+		}
+		if value == nil {
+			value = ""
+		}
+		names, values = append(names, fmt.Sprint(name)), append(values, fmt.Sprint(value))
+	}
+	return names, values, nil
 }
 
 func newInsightListCommand() *cobra.Command {

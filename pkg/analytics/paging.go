@@ -25,7 +25,8 @@ type paging struct{ order []sortKey }
 
 // wrap turns the query for all rows into the query for one page. For a report sorted by revenue and key, the second
 // page has the rows with less revenue, or the same revenue and a greater key.
-func (p paging) wrap(query string, columns []string, resumed bool) string {
+// limited: the query has the parameter limit.
+func (p paging) wrap(query string, columns []string, resumed, limited bool) string {
 	var order, after []string
 	for i, key := range p.order {
 		direction, than := "", ">"
@@ -40,65 +41,128 @@ func (p paging) wrap(query string, columns []string, resumed bool) string {
 		terms = append(terms, fmt.Sprintf("%s %s {after%d:%s}", key.name, than, i, key.typ))
 		after = append(after, "("+strings.Join(terms, " AND ")+")")
 	}
-	where := ""
+	where, limit := "", ""
 	if resumed {
 		where = " WHERE " + strings.Join(after, " OR ")
 	}
-	return fmt.Sprintf("SELECT %s FROM (%s)%s ORDER BY %s LIMIT {limit:UInt32}",
-		strings.Join(columns, ", "), query, where, strings.Join(order, ", "))
+	if limited {
+		limit = " LIMIT {limit:UInt32}"
+	}
+	return fmt.Sprintf("SELECT %s FROM (%s)%s ORDER BY %s%s",
+		strings.Join(columns, ", "), query, where, strings.Join(order, ", "), limit)
 }
 
-// report reads one page. It asks for one row more than the page has, to know whether there is another page.
-func (r *Reports) report(
-	ctx context.Context, query string, columns []ReportColumn, page paging, q ReportQuery,
-) (*Report, error) {
-	params, err := q.params(page)
+// question is a report in terms of the mirror: the query for all its rows, its columns and their order.
+type question struct {
+	query   string
+	columns []ReportColumn
+	page    paging
+}
+
+// read reads one page. It asks for one row more than the page has, to know whether there is another page.
+func (r *Reports) read(ctx context.Context, ask question, q ReportQuery) (*Report, error) {
+	out := &Report{Columns: ask.columns}
+	var last []string
+	err := r.each(ctx, ask, q, true, func(raw []string) (err error) {
+		if len(out.Rows) == q.Limit {
+			out.Next, err = ask.page.after(last, ask.columns)
+			return err
+		}
+		last = slices.Clone(raw)
+		out.Rows = append(out.Rows, raw)
+		return ask.formatMoney(raw)
+	})
 	if err != nil {
+		r.checked.Store(false)
 		return nil, err
 	}
+	return out, nil
+}
+
+// stream sends all rows to a sink. What is in the way of the first one comes before Begin.
+func (r *Reports) stream(ctx context.Context, ask question, q ReportQuery, sink Sink) error {
+	q.After = ""
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	begun, refused := false, error(nil)
+	begin := func() error {
+		if begun {
+			return nil
+		}
+		begun = true
+		return sink.Begin(ask.names())
+	}
+	err := r.each(ctx, ask, q, false, func(values []string) error {
+		if err := ask.formatMoney(values); err != nil {
+			return err
+		}
+		if refused = begin(); refused == nil {
+			refused = sink.Row(values)
+		}
+		if refused != nil {
+			cancel() // otherwise the rest of the rows would be read
+		}
+		return refused
+	})
+	switch {
+	case refused != nil:
+		return refused
+	case err != nil:
+		r.checked.Store(false)
+		return err
+	}
+	return begin()
+}
+
+func (ask question) names() []string {
+	names := make([]string, len(ask.columns))
+	for i, col := range ask.columns {
+		names[i] = col.Name
+	}
+	return names
+}
+
+// formatMoney puts the money of a row in its currency.
+func (ask question) formatMoney(values []string) (err error) {
+	currency := slices.IndexFunc(ask.columns, func(c ReportColumn) bool { return c.Name == "currency" })
+	for i, col := range ask.columns {
+		if col.micros {
+			if values[i], err = money.FormatText(values[currency], values[i]); err != nil {
+				return fmt.Errorf("report: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// each runs the query of a report, and calls row with the values of each row as ClickHouse has them.
+func (r *Reports) each(
+	ctx context.Context, ask question, q ReportQuery, limited bool, row func(raw []string) error,
+) error {
+	params, err := q.params(ask.page)
+	if err != nil {
+		return err
+	}
 	selected := []string{"key"}
-	for _, col := range columns[1:] {
+	for _, col := range ask.columns[1:] {
 		if col.micros {
 			selected = append(selected, "toString("+col.Name+") AS "+col.Name+"_text")
 		} else {
 			selected = append(selected, col.Name)
 		}
 	}
-	out := &Report{Columns: columns}
-	var raw [][]string
-	query = page.wrap(query, selected, q.After != "")
-	err = r.conn.Each(ctx, query, readSettings, params, func(rows clickhouse.Rows) error {
-		values := make([]string, len(columns))
-		targets := make([]any, len(columns))
+	query := ask.page.wrap(ask.query, selected, q.After != "", limited)
+	return r.conn.Each(ctx, query, readSettings, params, func(rows clickhouse.Rows) error {
+		values := make([]string, len(ask.columns))
+		targets := make([]any, len(ask.columns))
 		for i := range values {
 			targets[i] = &values[i]
 		}
-		err := rows.Scan(targets...)
-		raw = append(raw, values)
-		return err
+		if err := rows.Scan(targets...); err != nil {
+			return err
+		}
+		return row(values)
 	})
-	if err != nil {
-		r.checked.Store(false)
-		return nil, err
-	}
-	if len(raw) > q.Limit {
-		raw = raw[:q.Limit]
-		if out.Next, err = page.after(raw[q.Limit-1], columns); err != nil {
-			return nil, err
-		}
-	}
-	currency := slices.IndexFunc(columns, func(c ReportColumn) bool { return c.Name == "currency" })
-	for _, values := range raw {
-		for i, col := range columns {
-			if col.micros {
-				if values[i], err = money.FormatText(values[currency], values[i]); err != nil {
-					return nil, fmt.Errorf("report: %w", err)
-				}
-			}
-		}
-		out.Rows = append(out.Rows, values)
-	}
-	return out, nil
 }
 
 // params are the parameters of the query. The cursor is a JSON array of the sort keys of a row.

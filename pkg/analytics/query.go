@@ -68,6 +68,14 @@ type ReportQuery struct {
 	After string
 }
 
+// Sink takes the rows of a whole report, one by one. When it returns an error, no more rows follow.
+type Sink interface {
+	// Begin is called once, before the first row, with the names of the columns. A report without rows has it, too. What
+	// fails before it has sent nothing.
+	Begin(columns []string) error
+	Row(values []string) error
+}
+
 // Report is a page of a report. Values are text, so that numbers and money are exact.
 type Report struct {
 	Columns []ReportColumn
@@ -95,18 +103,26 @@ var ErrCursor = errors.New("the cursor is not one of this report")
 //
 // Months and days are in order. Other dimensions are sorted by revenue, the most first.
 func (r *Reports) Revenue(ctx context.Context, q ReportQuery) (*Report, error) {
+	return r.read(ctx, revenueBy(q.By), q)
+}
+
+// StreamRevenue sends all rows of Revenue to a sink, without keeping them in memory. Limit and After do not count.
+func (r *Reports) StreamRevenue(ctx context.Context, q ReportQuery, sink Sink) error {
+	return r.stream(ctx, revenueBy(q.By), q, sink)
+}
+
+func revenueBy(by Dimension) question {
 	columns := []ReportColumn{
-		{Name: dimensions[q.By].column}, {Name: "currency"},
+		{Name: dimensions[by].column}, {Name: "currency"},
 		{Name: "orders", Number: true}, {Name: "credit_notes", Number: true},
 		{Name: "lines", Number: true}, {Name: "quantity", Number: true},
 		{Name: "sales", micros: true}, {Name: "credits", micros: true}, {Name: "revenue", micros: true},
 	}
-	query := fmt.Sprintf(revenueQuery, dimensions[q.By].expression)
 	page := paging{order: []sortKey{{"revenue", "Int128", true}, {"key", "String", false}, {"currency", "String", false}}}
-	if q.By == ByMonth || q.By == ByDay {
+	if by == ByMonth || by == ByDay {
 		page.order = page.order[1:]
 	}
-	return r.report(ctx, query, columns, page, q)
+	return question{fmt.Sprintf(revenueQuery, dimensions[by].expression), columns, page}
 }
 
 // The filters choose rows by the parameters of a query. An empty parameter chooses all.
@@ -133,12 +149,21 @@ GROUP BY key, currency`
 
 // StockMovements sums up the units that came in and went out: the changes of on_hand.
 func (r *Reports) StockMovements(ctx context.Context, q ReportQuery) (*Report, error) {
+	return r.read(ctx, stockMovementsBy(q.By), q)
+}
+
+// StreamStockMovements is to StockMovements what StreamRevenue is to Revenue.
+func (r *Reports) StreamStockMovements(ctx context.Context, q ReportQuery, sink Sink) error {
+	return r.stream(ctx, stockMovementsBy(q.By), q, sink)
+}
+
+func stockMovementsBy(by Dimension) question {
 	columns := []ReportColumn{
-		{Name: dimensions[q.By].column}, {Name: "movements", Number: true},
+		{Name: dimensions[by].column}, {Name: "movements", Number: true},
 		{Name: "units_in", Number: true}, {Name: "units_out", Number: true}, {Name: "net", Number: true},
 	}
 	page := paging{order: []sortKey{{"key", "String", false}}}
-	return r.report(ctx, fmt.Sprintf(stockQuery, dimensions[q.By].expression), columns, page, q)
+	return question{fmt.Sprintf(stockQuery, dimensions[by].expression), columns, page}
 }
 
 const stockQuery = `SELECT %s AS key, toString(count()) AS movements,

@@ -303,7 +303,8 @@ func TestPagesAreTheWhole(t *testing.T) {
 	f.exact()
 	reports := analytics.NewReports(f.conn)
 	type ask func(q analytics.ReportQuery) (*analytics.Report, error)
-	whole := func(by analytics.Dimension, ask ask) {
+	type stream func(q analytics.ReportQuery, sink analytics.Sink) error
+	whole := func(by analytics.Dimension, ask ask, stream stream) {
 		t.Helper()
 		all, err := ask(analytics.ReportQuery{By: by, Limit: 1000})
 		if err != nil || len(all.Rows) == 0 || all.Next != "" {
@@ -320,12 +321,22 @@ func TestPagesAreTheWhole(t *testing.T) {
 		if table(all) != table(paged) {
 			t.Errorf("by %s: pages have\n%s\nall\n%s", by, table(paged), table(all))
 		}
+		var streamed sink
+		if err := stream(analytics.ReportQuery{By: by, Limit: 5}, &streamed); err != nil || streamed.begun != 1 ||
+			len(streamed.columns) != len(all.Columns) || table(&streamed.Report) != table(all) {
+			t.Errorf("by %s: streamed, begun %d times\n%s\nall\n%s\n%v", by, streamed.begun, table(&streamed.Report),
+				table(all), err)
+		}
 	}
 	for _, by := range analytics.RevenueDimensions {
-		whole(by, func(q analytics.ReportQuery) (*analytics.Report, error) { return reports.Revenue(f.ctx, q) })
+		whole(by, func(q analytics.ReportQuery) (*analytics.Report, error) { return reports.Revenue(f.ctx, q) },
+			func(q analytics.ReportQuery, sink analytics.Sink) error { return reports.StreamRevenue(f.ctx, q, sink) })
 	}
 	for _, by := range analytics.StockDimensions {
-		whole(by, func(q analytics.ReportQuery) (*analytics.Report, error) { return reports.StockMovements(f.ctx, q) })
+		whole(by, func(q analytics.ReportQuery) (*analytics.Report, error) { return reports.StockMovements(f.ctx, q) },
+			func(q analytics.ReportQuery, sink analytics.Sink) error {
+				return reports.StreamStockMovements(f.ctx, q, sink)
+			})
 	}
 	for _, cursor := range []string{"x", "[]", `["x","y","z"]`, `["1","y"]`} {
 		q := analytics.ReportQuery{By: analytics.BySKU, Limit: 1, After: cursor}

@@ -368,6 +368,13 @@ type AvailabilityList struct {
 	Unknown []string       `json:"unknown"`
 }
 
+// CSV A heading and all rows, sent while they are read: RFC 4180, but lines end with a newline alone. It may take 10
+// minutes, and a client may leave what was sent unread for 30 s. A body that breaks off has no last chunk and no trailer
+// `Holdfast-Rows`; clients report that as an error (curl exits with 18). HTTP/1.0 cannot tell it, and is refused with
+// 406. Texts that a spreadsheet would take for a formula (they begin with =, +, -, @ or a tab) have an apostrophe before
+// them.
+type CSV = string
+
 // CancelFulfilment defines model for CancelFulfilment.
 type CancelFulfilment struct {
 	Reason Explanation `json:"reason,omitempty,omitzero"`

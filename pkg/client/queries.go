@@ -124,7 +124,7 @@ type Raw struct {
 	NextCursor string
 }
 
-// AskAs reads a page of the answer in a format: "application/json", "application/x-ndjson" or "text/csv".
+// AskAs reads a page of the answer in a format: "application/json" or "application/x-ndjson". AskCSV has the other one.
 func (c *Client) AskAs(
 	ctx context.Context, format, insight string, q Question, options ...CallOption,
 ) (*Answer[Raw], error) {

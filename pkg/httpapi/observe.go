@@ -51,6 +51,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		start := time.Now()
 		end := s.trace(c)
 		err := s.recovered(next, c)
+		brokenOff := err != nil && c.Response().Committed
 		if err != nil {
 			s.answerError(err, c)
 		}
@@ -67,6 +68,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		if s.config.Logger.Enabled(ctx, slog.LevelDebug) {
 			s.config.Logger.DebugContext(ctx, "request", "method", c.Request().Method, "path", c.Request().URL.Path,
 				"status", c.Response().Status, "bytes", c.Response().Size, "took", took)
+		}
+		if brokenOff { // the connection ends before the answer does, so that the client cannot take it for whole
+			panic(http.ErrAbortHandler)
 		}
 		return nil
 	}

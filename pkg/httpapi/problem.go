@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -20,12 +21,23 @@ func isRouting(err error) bool {
 
 // answerError writes the problem that an error stands for; what went wrong inside goes to the log only.
 func (s *Server) answerError(err error, c echo.Context) {
-	if c.Response().Committed {
-		return // the answer has begun
+	if c.Response().Committed { // the answer has begun, and observe cuts it off
+		if c.Request().Context().Err() == nil {
+			s.logFailure(c, fmt.Errorf("the answer breaks off: %w", reasonOf(err)))
+		}
+		return
 	}
 	if err := writeProblem(c, s.problemOf(err, c)); err != nil {
 		s.config.Logger.Debug("answer not written", "error", err)
 	}
+}
+
+// reasonOf is what is behind an error that is a problem.
+func reasonOf(err error) error {
+	if p, ok := errors.AsType[*problem.Problem](err); ok && p.Reason != nil {
+		return p.Reason
+	}
+	return err
 }
 
 func (s *Server) problemOf(err error, c echo.Context) *problem.Problem {

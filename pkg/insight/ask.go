@@ -71,6 +71,39 @@ func (v *Version) Ask(
 func (v *Version) answer(
 	ctx context.Context, conn *clickhouse.Conn, q Question, at, filled eventlog.Offsets,
 ) (*Answer, error) {
+	if q.Limit < 1 || q.Limit > MaxAnswerRows {
+		return nil, &QuestionError{"limit", fmt.Sprintf("must be from 1 to %d", MaxAnswerRows)}
+	}
+	a, err := v.plan(ctx, conn, q, at, filled)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := a.d.read(ctx, conn, a.query, computeSettings, a.page, a.Limit)
+	if err != nil {
+		return nil, tooMuch(err, a.why, ComputeTime)
+	}
+	if a.why == "" && v.Entity == nil {
+		answer.Rollup = a.rollup
+	}
+	answer.Computed = a.why
+	if answer.More {
+		answer.Next, err = cursor(answer.sorted)
+	}
+	return answer, err
+}
+
+// tooMuch is a TooMuchError where that is what err means.
+func tooMuch(err error, why string, within time.Duration) error {
+	if clickhouse.IsTooMuch(err) || errors.Is(err, context.DeadlineExceeded) {
+		return &TooMuchError{Why: why, Within: within, Err: err}
+	}
+	return err
+}
+
+// plan finds how a question is answered: from which rollup, or from the source.
+func (v *Version) plan(
+	ctx context.Context, conn *clickhouse.Conn, q Question, at, filled eventlog.Offsets,
+) (*asked, error) {
 	a, err := v.resolve(q)
 	if err != nil {
 		return nil, err
@@ -83,33 +116,19 @@ func (v *Version) answer(
 	if err != nil {
 		return nil, err
 	}
-	var query string
+	a.page, a.rollup, a.why = newPaging(a, types), r.keys, why
 	switch {
 	case why != "":
-		query = v.compute(a, types, at)
+		a.query = v.compute(a, types, at)
 	case v.Entity != nil:
 		entities := v.first.merged(v.merged, v.first.Keys).query(v.kept(r, "", at, filled))
-		query = a.d.secondStage("("+entities+")", a.conditions(v, types, bounds, false)...)
+		a.query = a.d.secondStage("("+entities+")", a.conditions(v, types, bounds, false)...)
 	default:
 		condition := all(a.conditions(v, types, bounds, true)...)
 		merged := pick(v.merged, a.d.Measures)
-		query = v.first.merged(merged, a.d.Keys).query(v.kept(r, condition, at, filled))
+		a.query = v.first.merged(merged, a.d.Keys).query(v.kept(r, condition, at, filled))
 	}
-	answer, err := a.d.read(ctx, conn, query, computeSettings, newPaging(a, types), a.Limit)
-	if clickhouse.IsTooMuch(err) || errors.Is(err, context.DeadlineExceeded) {
-		return nil, &TooMuchError{Why: why, Err: err}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if why == "" && v.Entity == nil {
-		answer.Rollup = r.keys
-	}
-	answer.Computed = why
-	if answer.More {
-		answer.Next, err = cursor(answer.sorted)
-	}
-	return answer, err
+	return a, nil
 }
 
 // merged is the stage with these keys and measures over states.

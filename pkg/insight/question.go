@@ -55,7 +55,9 @@ func (e *QuestionError) Error() string { return e.Parameter + " " + e.Message }
 type TooMuchError struct {
 	// Why is the reason why the answer had to be computed from the source; empty when it was read from what is kept.
 	Why string
-	Err error
+	// Within is the time that it may take.
+	Within time.Duration
+	Err    error
 }
 
 // Error implements error.
@@ -66,7 +68,7 @@ func (e *TooMuchError) Error() string {
 	}
 	return fmt.Sprintf("the answer is not kept, because %s, and to compute it takes more than the %v, %d million rows or "+
 		"%d GiB that it may take: ask for what is kept, or for a shorter time",
-		e.Why, ComputeTime, ComputeRows/1_000_000, ComputeMemory>>30)
+		e.Why, e.Within, ComputeRows/1_000_000, ComputeMemory>>30)
 }
 
 // Unwrap implements errors.Unwrap.
@@ -81,6 +83,13 @@ type asked struct {
 	bounds []timeKey
 	// rezoned is true when days or months are of another zone than those that are kept.
 	rezoned bool
+
+	// How it is answered: the query, its rows in their order, the rollup, and why the answer has to be computed (empty: it
+	// is kept).
+	query  string
+	page   paging
+	rollup Rollup
+	why    string
 }
 
 // resolve checks a question.
@@ -91,9 +100,6 @@ func (v *Version) resolve(q Question) (*asked, error) {
 		if err := check(v); err != nil {
 			return nil, err
 		}
-	}
-	if q.Limit < 1 || q.Limit > MaxAnswerRows {
-		return nil, &QuestionError{"limit", fmt.Sprintf("must be from 1 to %d", MaxAnswerRows)}
 	}
 	return a, nil
 }

@@ -85,16 +85,36 @@ func (d *Definition) Preview(ctx context.Context, conn *clickhouse.Conn, limit i
 func (d *Definition) read(
 	ctx context.Context, conn *clickhouse.Conn, query string, settings clickhouse.Settings, page paging, limit int,
 ) (*Answer, error) {
-	all := maps.Clone(planSettings)
-	maps.Copy(all, settings)
 	answer := &Answer{Columns: slices.Concat(d.Keys, d.Measures)}
-	where, err := page.where()
+	query, err := d.pageOf(query, page, limit)
 	if err != nil {
 		return nil, err
 	}
-	texts := make([]string, len(answer.Columns), len(answer.Columns)+len(page.sort))
-	for i, c := range answer.Columns {
-		texts[i] = c.text()
+	err = d.each(ctx, conn, query, settings, page, func(values, sorted []string) error {
+		if limit > 0 && len(answer.Rows) == limit {
+			answer.More = true
+			return nil
+		}
+		row := map[string]string{}
+		for i, c := range answer.Columns {
+			row[c.Name] = values[i]
+		}
+		answer.Rows, answer.sorted = append(answer.Rows, row), sorted
+		return nil
+	})
+	return answer, err
+}
+
+// pageOf is the query for the rows of a page, and for one more, to know whether there are more. No limit (0) means all
+// rows.
+func (d *Definition) pageOf(query string, page paging, limit int) (string, error) {
+	where, err := page.where()
+	if err != nil {
+		return "", err
+	}
+	var texts []string
+	for _, c := range slices.Concat(d.Keys, d.Measures) {
+		texts = append(texts, c.text())
 	}
 	query = "SELECT " + strings.Join(append(texts, page.columns()...), ", ") + " FROM (" + query + ")"
 	if where != "" {
@@ -104,32 +124,33 @@ func (d *Definition) read(
 	if limit > 0 {
 		query += " LIMIT " + strconv.Itoa(limit+1)
 	}
-	err = conn.Each(ctx, query, all, nil, func(rows clickhouse.Rows) error {
-		if limit > 0 && len(answer.Rows) == limit {
-			answer.More = true
-			return nil
-		}
-		return answer.scan(rows, len(page.sort))
-	})
-	return answer, err
+	return query, nil
 }
 
-// scan adds a row, which ends with the values that it is sorted by.
-func (a *Answer) scan(rows clickhouse.Rows, sortValues int) error {
-	values := make([]string, len(a.Columns)+sortValues)
-	targets := make([]any, len(values))
-	for i := range values {
-		targets[i] = &values[i]
-	}
-	if err := rows.Scan(targets...); err != nil {
-		return err
-	}
-	row := map[string]string{}
-	for i, c := range a.Columns {
-		row[c.Name] = values[i]
-	}
-	a.Rows, a.sorted = append(a.Rows, row), values[len(a.Columns):]
-	return a.formatMoney(row)
+// each runs a query of pageOf, and calls row with the values of each row, formatted, and with those that it is sorted
+// by.
+func (d *Definition) each(
+	ctx context.Context, conn *clickhouse.Conn, query string, settings clickhouse.Settings, page paging,
+	row func(values, sorted []string) error,
+) error {
+	all := maps.Clone(planSettings)
+	maps.Copy(all, settings)
+	columns := slices.Concat(d.Keys, d.Measures)
+	return conn.Each(ctx, query, all, nil, func(rows clickhouse.Rows) error {
+		values := make([]string, len(columns)+len(page.sort))
+		targets := make([]any, len(values))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return err
+		}
+		values, sorted := values[:len(columns):len(columns)], values[len(columns):]
+		if err := formatMoney(columns, values); err != nil {
+			return err
+		}
+		return row(values, sorted)
+	})
 }
 
 // text is the column as text. A number that is none, such as a share of nothing, is an empty text.
@@ -142,17 +163,18 @@ func (c Column) text() string {
 }
 
 // formatMoney puts the money of a row in its currency.
-func (a *Answer) formatMoney(row map[string]string) error {
-	for _, c := range a.Columns {
-		if c.Unit != Money || row[c.Name] == "" { // a sum of nothing may have no value
+func formatMoney(columns []Column, values []string) error {
+	currency := slices.IndexFunc(columns, func(c Column) bool { return c.Name == currencyKey })
+	for i, c := range columns {
+		if c.Unit != Money || values[i] == "" { // a sum of nothing may have no value
 			continue
 		}
-		text, err := money.FormatText(row[currencyKey], row[c.Name])
+		text, err := money.FormatText(values[currency], values[i])
 		if err != nil {
 			return fmt.Errorf("%s is %s, and no whole number of millionths: use sums of amounts, not an average or a share",
-				c.Name, row[c.Name])
+				c.Name, values[i])
 		}
-		row[c.Name] = text
+		values[i] = text
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func FuzzReportQuery(f *testing.F) {
 		if err != nil {
 			return
 		}
-		q, err := r.parse(parameters)
+		q, err := r.parse(parameters, false)
 		if err != nil {
 			clientsFault(t, err)
 			return

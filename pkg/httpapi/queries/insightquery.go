@@ -11,8 +11,9 @@ import (
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
-// parseQuestion reads the query; faults point to their parameters. Those that are no parameter are keys.
-func parseQuestion(d *insight.Definition, parameters url.Values) (insight.Question, error) {
+// parseQuestion reads the query; faults point to their parameters. Those that are no parameter are keys. whole: the
+// answer has all rows.
+func parseQuestion(d *insight.Definition, parameters url.Values, whole bool) (insight.Question, error) {
 	q := insight.Question{
 		Limit: DefaultReportPage, Order: parameters.Get("order"), Zone: parameters.Get("tz"), Where: map[string][]string{},
 	}
@@ -44,7 +45,9 @@ func parseQuestion(d *insight.Definition, parameters url.Values) (insight.Questi
 			*target = at
 		}
 	}
-	if parameters.Has("limit") {
+	if whole {
+		refusePaging(parameters.Has, fault)
+	} else if parameters.Has("limit") {
 		var err error
 		if q.Limit, err = strconv.Atoi(parameters.Get("limit")); err != nil {
 			fault("limit", "must be from 1 to "+strconv.Itoa(insight.MaxAnswerRows))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -80,13 +81,29 @@ func (a *insightAPI) ask(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Request().Context(), ReportTimeout)
+	q := &insightQuery{c: c, name: httpapi.PathParameter(c, "name"), parameters: parameters, position: position}
+	if format.isCSV {
+		return a.askCSV(q)
+	}
+	return a.askPage(q, format)
+}
+
+// insightQuery is a request for an answer.
+type insightQuery struct {
+	c          echo.Context
+	name       string
+	parameters url.Values
+	position   eventlog.Position
+}
+
+func (a *insightAPI) askPage(q *insightQuery, format reportFormat) error {
+	ctx, cancel := context.WithTimeout(q.c.Request().Context(), ReportTimeout)
 	defer cancel()
-	version, from, at, filled, err := a.await(ctx, httpapi.PathParameter(c, "name"), parameters.Get("version"), position)
+	version, from, at, filled, err := a.await(ctx, q)
 	if err != nil {
 		return insightProblem(err)
 	}
-	question, err := parseQuestion(version.Definition, parameters)
+	question, err := parseQuestion(version.Definition, q.parameters, false)
 	if err != nil {
 		return err
 	}
@@ -94,49 +111,58 @@ func (a *insightAPI) ask(c echo.Context) error {
 	if err != nil {
 		return insightProblem(err)
 	}
-	p := answerPage(answer)
-	p.name, p.of, p.position, p.age = version.Name, a.of, from.Position, from.Age
+	p := &page{
+		rows: len(answer.Rows), freshness: freshness{from.Position, a.of, from.Age},
+		appendRow: func(b []byte, i int) []byte { return answer.AppendRow(b, answer.Rows[i]) },
+	}
 	if answer.Next != "" {
-		p.next = a.of.Cursor(encodeCursor(parameters, answer.Next))
+		p.next = a.of.Cursor(encodeCursor(q.parameters, answer.Next))
 	}
 	p.appendMore = func(b []byte) []byte {
 		b = appendProvenance(append(b, `,"version":`...), &from, a.of)
 		return appendjson.Member(b, "computed", answer.Computed)
 	}
-	return format.answer(c, p)
+	return format.answer(q.c, p)
 }
 
-// answerPage is the page of an answer.
-func answerPage(answer *insight.Answer) *page {
-	p := &page{appendRow: func(b []byte, i int) []byte { return answer.AppendRow(b, answer.Rows[i]) }}
-	for _, column := range answer.Columns {
-		p.columns = append(p.columns, column.Name)
+func (a *insightAPI) askCSV(q *insightQuery) error {
+	stream, err := newCSVStream(q.c, q.name)
+	if err != nil {
+		return err
 	}
-	for _, row := range answer.Rows {
-		values := make([]string, len(p.columns))
-		for i, name := range p.columns {
-			values[i] = row[name]
-		}
-		p.rows = append(p.rows, values)
+	ctx, cancel := context.WithTimeout(q.c.Request().Context(), CSVTimeout)
+	defer cancel()
+	version, from, at, filled, err := a.await(ctx, q)
+	if err != nil {
+		return insightProblem(err)
 	}
-	return p
+	question, err := parseQuestion(version.Definition, q.parameters, true)
+	if err != nil {
+		return err
+	}
+	stream.freshness = freshness{from.Position, a.of, from.Age}
+	err = stream.answer(func() error { return version.Stream(ctx, a.store.Conn(), question, at, filled, stream) })
+	if err != nil {
+		return insightProblem(err)
+	}
+	return nil
 }
 
 // await finds the version, and waits until its table has reached the position, as far as its source has to do with it.
 // If the mirror reaches it first, the answer is to be taken there, at, and what the table lacks is computed. Otherwise
 // at is nil. filled is how far the table is.
 func (a *insightAPI) await(
-	ctx context.Context, name, version string, position eventlog.Position,
+	ctx context.Context, q *insightQuery,
 ) (found *insight.Version, from insight.Provenance, at, filled eventlog.Offsets, err error) {
 	waiting, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()
 	for {
-		found, from, err = a.store.Find(waiting, name, version)
+		found, from, err = a.store.Find(waiting, q.name, q.parameters.Get("version"))
 		if err != nil {
 			return nil, from, nil, nil, err
 		}
 		filled = from.Position.Offsets()
-		wanted := relevant(position, found.Source)
+		wanted := relevant(q.position, found.Source)
 		if from.Position.Reaches(wanted) || !from.UpTo.IsZero() {
 			return found, from, nil, filled, nil
 		}

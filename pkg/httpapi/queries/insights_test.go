@@ -2,9 +2,11 @@ package queries
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -320,5 +322,43 @@ func TestOnePreviewAtATime(t *testing.T) {
 	if answer.StatusCode != http.StatusTooManyRequests || answer.Header.Get("Retry-After") != "1" ||
 		!strings.Contains(body, "preview_busy") {
 		t.Errorf("%d %s", answer.StatusCode, body)
+	}
+}
+
+// CSV has all rows of an insight, also more than a page may have, whether they are kept or computed.
+func TestCSVOfAnInsightHasAllRows(t *testing.T) {
+	s := newInsightSite(t)
+	const items = 2*insight.MaxAnswerRows + 1
+	rows := fmt.Sprintf("INSERT INTO sales (offset, country, sku, currency, reason, quantity, amount_micros, counted_at) "+
+		"SELECT 5 + number, 'FR', concat('N-', toString(number)), 'EUR', 'confirmed', 1, 1000000, '2026-02-01 23:30:00' "+
+		"FROM numbers(%d)", items)
+	if err := s.conn.Exec(t.Context(), rows, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	orders := eventlog.TopicPartition{Topic: eventlog.TopicOrders}
+	filling := insight.Interval{TopicPartition: orders, From: 5, UpTo: 5 + items}
+	if err := s.version.Fill(t.Context(), s.conn, filling); err != nil {
+		t.Fatal(err)
+	}
+	s.from.Position = eventlog.PositionOf(eventlog.Offsets{orders: 5 + items})
+	for query, want := range map[string]int{
+		"by=sku&measures=units":                          items + 2,
+		"by=sku&measures=units&order=-units":             items + 2,
+		"by=sku,month&measures=units&tz=Europe/London":   items + 3,
+		"by=sku,country&measures=units&country=FR&sku=A": 1,
+	} {
+		answer, body := s.send(t, http.MethodGet, "/v1/insights/sold?"+query, "", "Accept", "text/csv")
+		if lines := strings.Count(body, "\n"); answer.StatusCode != http.StatusOK || lines != want ||
+			answer.Trailer.Get("Holdfast-Rows") != strconv.Itoa(want) {
+			t.Errorf("%s: %s, %d lines, trailer %v, want %d", query, answer.Status, lines, answer.Trailer, want)
+		}
+	}
+	answer, body := s.send(t, http.MethodGet, "/v1/insights/sold?limit=5000", "", "Accept", "text/csv")
+	if answer.StatusCode != http.StatusBadRequest || !strings.Contains(body, `"pointer":"/limit"`) {
+		t.Errorf("with a limit: %s %s", answer.Status, body)
+	}
+	answer, body = s.send(t, http.MethodGet, "/v1/insights/none", "", "Accept", "text/csv")
+	if answer.StatusCode != http.StatusNotFound || !strings.Contains(body, "unknown_insight") {
+		t.Errorf("of none: %s %s", answer.Status, body)
 	}
 }

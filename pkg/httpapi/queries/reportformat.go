@@ -1,10 +1,8 @@
 package queries
 
 import (
-	"encoding/csv"
 	"mime"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/problem"
 )
 
-// reportFormat is how a page is written.
+// reportFormat is how a page is written. CSV has no pages: csvStream writes all rows.
 type reportFormat struct {
 	contentType []string
 	write       func(b []byte, page *page) []byte
@@ -26,35 +24,37 @@ type reportFormat struct {
 
 // page is a page of a report, or of an answer of an insight.
 type page struct {
-	// name is that of the file that a browser saves CSV in, without its end.
-	name    string
-	columns []string
-	// rows are the values of CSV, in the order of the columns.
-	rows [][]string
-	// appendRow appends a row as a JSON object.
+	rows int
+	// appendRow appends row i as a JSON object.
 	appendRow func(b []byte, i int) []byte
 	next      string
-	position  eventlog.Position
-	of        eventlog.Incarnation
-	age       time.Duration // below 0: it is not known
+	freshness
 	// appendMore appends further members of the JSON object, each behind a comma; nil: there are none.
 	appendMore func(b []byte) []byte
+}
+
+// freshness is up to which event an answer is.
+type freshness struct {
+	position eventlog.Position
+	of       eventlog.Incarnation
+	age      time.Duration // below 0: it is not known
+}
+
+func (f freshness) set(header http.Header) {
+	if !f.position.IsZero() {
+		header["Holdfast-Position"] = []string{f.of.Text(f.position)}
+	}
+	if f.age >= 0 {
+		header["Holdfast-Age-Ms"] = []string{strconv.FormatInt(f.age.Milliseconds(), 10)}
+	}
 }
 
 // answer answers with a page, and says how fresh it is.
 func (f reportFormat) answer(c echo.Context, p *page) error {
 	header := c.Response().Header()
-	if !p.position.IsZero() {
-		header["Holdfast-Position"] = []string{p.of.Text(p.position)}
-	}
-	if p.age >= 0 {
-		header["Holdfast-Age-Ms"] = []string{strconv.FormatInt(p.age.Milliseconds(), 10)}
-	}
+	p.freshness.set(header)
 	if p.next != "" {
 		header["Holdfast-Next-Cursor"] = []string{p.next}
-	}
-	if f.isCSV {
-		header["Content-Disposition"] = []string{`attachment; filename="` + p.name + `.csv"`}
 	}
 	buf := httpapi.TakeBuffer()
 	defer buf.Release()
@@ -65,8 +65,6 @@ func (f reportFormat) answer(c echo.Context, p *page) error {
 // mediaType is what Accept may ask for.
 type mediaType struct{ main, sub string }
 
-var csvContentType = []string{"text/csv; charset=utf-8"}
-
 // reportFormats are those offered; the first is for whoever has no preference.
 var reportFormats = []struct {
 	mediaType
@@ -74,7 +72,7 @@ var reportFormats = []struct {
 }{
 	{mediaType{"application", "json"}, reportFormat{contentType: httpapi.JSONContentType, write: appendPage}},
 	{mediaType{"application", "x-ndjson"}, reportFormat{contentType: httpapi.LinesContentType, write: appendLines}},
-	{mediaType{"text", "csv"}, reportFormat{contentType: csvContentType, write: appendCSV, isCSV: true}},
+	{mediaType{"text", "csv"}, reportFormat{isCSV: true}},
 }
 
 // accepted is an element of Accept: a type, which may be *, and how much it is wanted.
@@ -185,31 +183,4 @@ func appendLines(b []byte, p *page) []byte {
 		b = append(p.appendRow(b, i), '\n')
 	}
 	return b
-}
-
-func appendCSV(b []byte, p *page) []byte {
-	var text strings.Builder
-	w := csv.NewWriter(&text)
-	_ = w.Write(p.columns) // a strings.Builder takes everything
-	safe := make([]string, len(p.columns))
-	for _, row := range p.rows {
-		for i, cell := range row {
-			safe[i] = withoutFormula(cell)
-		}
-		_ = w.Write(safe[:len(row)])
-	}
-	w.Flush()
-	return append(b, text.String()...)
-}
-
-var csvNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
-
-// withoutFormula puts an apostrophe before a text that a spreadsheet would take for a formula, so that a customer's ID
-// such as =HYPERLINK(…) runs nothing. Numbers stay as they are.
-// Source: OWASP, CSV Injection.
-func withoutFormula(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) && !csvNumber.MatchString(cell) {
-		return "'" + cell
-	}
-	return cell
 }

@@ -32,8 +32,8 @@ func list[T ~string](values []T) string {
 	return b.String()
 }
 
-// parse reads the query; faults point to their parameters.
-func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
+// parse reads the query; faults point to their parameters. whole: the answer has all rows.
+func (r *report) parse(parameters url.Values, whole bool) (analytics.ReportQuery, error) {
 	q := analytics.ReportQuery{Limit: DefaultReportPage}
 	var faults []problem.FieldError
 	fault := func(name, detail string) {
@@ -83,7 +83,9 @@ func (r *report) parse(parameters url.Values) (analytics.ReportQuery, error) {
 		fault("location", fmt.Sprintf("must be at most %d characters, without control characters and spaces around it",
 			limits.MaxLocationLength))
 	}
-	if parameters.Has("limit") {
+	if whole {
+		refusePaging(parameters.Has, fault)
+	} else if parameters.Has("limit") {
 		var err error
 		if q.Limit, err = strconv.Atoi(parameters.Get("limit")); err != nil || q.Limit < 1 || q.Limit > MaxReportPage {
 			fault("limit", "must be from 1 to "+strconv.Itoa(MaxReportPage))

@@ -23,14 +23,16 @@ type ReportStore interface {
 	// Await waits until the mirror covers the position, and says how far it is even when ctx ends first.
 	Await(ctx context.Context, p eventlog.Position) (analytics.Reached, error)
 	Revenue(ctx context.Context, q analytics.ReportQuery) (*analytics.Report, error)
+	StreamRevenue(ctx context.Context, q analytics.ReportQuery, sink analytics.Sink) error
 	StockMovements(ctx context.Context, q analytics.ReportQuery) (*analytics.Report, error)
+	StreamStockMovements(ctx context.Context, q analytics.ReportQuery, sink analytics.Sink) error
 }
 
 // Limits of reports.
 const (
 	DefaultReportPage = 100
 	MaxReportPage     = 5_000
-	// ReportTimeout bounds one report.
+	// ReportTimeout bounds one page of a report.
 	ReportTimeout = 60 * time.Second
 )
 
@@ -43,15 +45,18 @@ type report struct {
 	// parameters are the names that the query takes.
 	parameters []string
 	ask        func(context.Context, analytics.ReportQuery) (*analytics.Report, error)
+	stream     func(context.Context, analytics.ReportQuery, analytics.Sink) error
 }
 
 func registerReports(router httpapi.Router, store ReportStore, of eventlog.Incarnation) {
 	revenue := &report{
-		name: "revenue", of: of, store: store, by: analytics.RevenueDimensions, ask: store.Revenue,
+		name: "revenue", of: of, store: store, by: analytics.RevenueDimensions,
+		ask: store.Revenue, stream: store.StreamRevenue,
 		parameters: []string{"by", "from", "to", "tz", "currency", "sku", "limit", "cursor"},
 	}
 	stock := &report{
-		name: "stock-movements", of: of, store: store, by: analytics.StockDimensions, ask: store.StockMovements,
+		name: "stock-movements", of: of, store: store, by: analytics.StockDimensions,
+		ask: store.StockMovements, stream: store.StreamStockMovements,
 		parameters: []string{"by", "from", "to", "tz", "sku", "location", "limit", "cursor"},
 	}
 	router.Add(http.MethodGet, "/v1/reports/revenue", revenue.answer)
@@ -74,21 +79,56 @@ func (r *report) answer(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	query, err := r.parse(parameters)
-	if err != nil {
-		return err
-	}
 	format, err := chooseFormat(c.Request().Header)
 	if err != nil {
 		return err
 	}
+	query, err := r.parse(parameters, format.isCSV)
+	if err != nil {
+		return err
+	}
+	if format.isCSV {
+		return r.answerCSV(c, query)
+	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), ReportTimeout)
 	defer cancel()
-	coverage, err := r.await(ctx, c.Request().Header)
+	fresh, err := r.await(ctx, c.Request().Header)
 	if err != nil {
 		return err
 	}
 	report, err := r.ask(ctx, query)
+	if err != nil {
+		return reportProblem(err)
+	}
+	page := &page{
+		rows: len(report.Rows), freshness: fresh,
+		appendRow: func(b []byte, i int) []byte { return appendRow(b, report.Columns, report.Rows[i]) },
+	}
+	if report.Next != "" {
+		page.next = r.of.Cursor(encodeCursor(parameters, report.Next))
+	}
+	return format.answer(c, page)
+}
+
+// answerCSV answers with all rows.
+func (r *report) answerCSV(c echo.Context, query analytics.ReportQuery) error {
+	stream, err := newCSVStream(c, r.name)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), CSVTimeout)
+	defer cancel()
+	if stream.freshness, err = r.await(ctx, c.Request().Header); err != nil {
+		return err
+	}
+	if err := stream.answer(func() error { return r.stream(ctx, query, stream) }); err != nil {
+		return reportProblem(err)
+	}
+	return nil
+}
+
+// reportProblem is the problem for an error of a report.
+func reportProblem(err error) error {
 	switch {
 	case errors.Is(err, analytics.ErrCursor):
 		return badCursor()
@@ -97,20 +137,8 @@ func (r *report) answer(c echo.Context) error {
 			Code: problem.Unavailable, Reason: err,
 			Detail: "The report needs more time or memory than it may take: ask for a shorter time (from, to).",
 		}
-	case err != nil:
-		return unavailable("Reports", err)
 	}
-	page := &page{
-		name: r.name, of: r.of, rows: report.Rows, position: coverage.Position, age: coverage.Age,
-		appendRow: func(b []byte, i int) []byte { return appendRow(b, report.Columns, report.Rows[i]) },
-	}
-	for _, column := range report.Columns {
-		page.columns = append(page.columns, column.Name)
-	}
-	if report.Next != "" {
-		page.next = r.of.Cursor(encodeCursor(parameters, report.Next))
-	}
-	return format.answer(c, page)
+	return unavailable("Reports", err)
 }
 
 func appendRow(b []byte, columns []analytics.ReportColumn, row []string) []byte {
@@ -130,24 +158,26 @@ func appendRow(b []byte, columns []analytics.ReportColumn, row []string) []byte 
 }
 
 // await waits for the position that the client has seen.
-func (r *report) await(ctx context.Context, header http.Header) (analytics.Reached, error) {
+func (r *report) await(ctx context.Context, header http.Header) (freshness, error) {
+	fresh := freshness{of: r.of}
 	position, err := minPosition(header)
 	if err != nil {
-		return analytics.Reached{}, err
+		return fresh, err
 	}
 	waiting, cancel := context.WithTimeout(ctx, MaxPositionWait)
 	defer cancel()
 	coverage, err := r.store.Await(waiting, position)
+	fresh.position, fresh.age = coverage.Position, coverage.Age
 	switch {
 	case err == nil:
-		return coverage, nil
+		return fresh, nil
 	case ctx.Err() == nil && waiting.Err() != nil && !position.IsZero():
-		return coverage, &problem.Problem{
+		return fresh, &problem.Problem{
 			Code: problem.PositionNotReached, RetryAfterSeconds: 1, Reached: r.of.Text(coverage.Position),
 			Detail: "The mirror did not reach the position within " + MaxPositionWait.String() + ".",
 		}
 	}
-	return coverage, unavailable("Reports", err)
+	return fresh, unavailable("Reports", err)
 }
 
 // minPosition is the position that the client has seen; zero: it says none.

@@ -1,0 +1,82 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+)
+
+// AskCSV copies the whole answer of an insight to out, as CSV with a heading, and returns how many rows there are
+// behind it. Limit and Cursor of the question must not be set.
+//
+// An error after the first bytes means that the answer broke off: what out has is not all of it. The number of rows
+// comes behind the last one, as a trailer of HTTP; it is -1 where a proxy drops trailers.
+func (c *Client) AskCSV(
+	ctx context.Context, insight string, q Question, out io.Writer, options ...CallOption,
+) (rows int, err error) {
+	return c.copyCSV(ctx, q.request(insight), out, options)
+}
+
+// RevenueCSV is to Revenue what AskCSV is to Ask.
+func (c *Client) RevenueCSV(
+	ctx context.Context, filter ReportFilter, out io.Writer, options ...CallOption,
+) (rows int, err error) {
+	return c.copyCSV(ctx, filter.request("revenue"), out, options)
+}
+
+// StockMovementsCSV is to StockMovements what AskCSV is to Ask.
+func (c *Client) StockMovementsCSV(
+	ctx context.Context, filter ReportFilter, out io.Writer, options ...CallOption,
+) (rows int, err error) {
+	return c.copyCSV(ctx, filter.request("stock-movements"), out, options)
+}
+
+// copyCSV sends the request again as long as it has no answer. An answer that breaks off is not asked for again: out
+// has a part of it.
+func (c *Client) copyCSV(ctx context.Context, r request, out io.Writer, options []CallOption) (rows int, err error) {
+	r.apply(options)
+	for attempt := 1; ; attempt++ {
+		response, err := c.openCSV(ctx, &r)
+		if err == nil {
+			return receiveCSV(response, out)
+		}
+		if attempt >= c.attempts || !retryable(ctx, err) {
+			return 0, err
+		}
+		if err := pause(ctx, attempt, err); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (c *Client) openCSV(ctx context.Context, r *request) (*http.Response, error) {
+	request, err := c.newRequest(ctx, r.method, r.path, r.query, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	r.set(request.Header)
+	request.Header.Set("Accept", "text/csv")
+	response, err := c.http.Do(request)
+	if err != nil || response.StatusCode < http.StatusMultipleChoices {
+		return response, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, MaxAnswerBytes))
+	if err != nil {
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	return nil, problemOf(response, body)
+}
+
+func receiveCSV(response *http.Response, out io.Writer) (rows int, err error) {
+	defer response.Body.Close()
+	if n, err := io.Copy(out, response.Body); err != nil {
+		return 0, fmt.Errorf("the answer broke off after %d bytes, and has more rows: %w", n, err)
+	}
+	if rows, err = strconv.Atoi(response.Trailer.Get("Holdfast-Rows")); err != nil {
+		return -1, nil
+	}
+	return rows, nil
+}
