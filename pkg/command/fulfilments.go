@@ -75,6 +75,7 @@ var fulfilments = []*Command{
 				Capture:           b.Capture,
 				PaymentReference:  d.paymentReference(&b.captureBody),
 				UncoveredReason:   d.uncoveredReason(b.UncoveredReason),
+				DeadlineMicros:    d.paymentDeadline(),
 			}
 			d.action(b.Action, "ship")
 			cmd.Lines = d.optionalQuantities(b.Lines)
@@ -95,6 +96,7 @@ var fulfilments = []*Command{
 				Capture:           b.Capture,
 				PaymentReference:  d.paymentReference(&b.captureBody),
 				UncoveredReason:   d.uncoveredReason(b.UncoveredReason),
+				DeadlineMicros:    d.paymentDeadline(),
 			}
 		},
 		func(f *fingerprint, cmd order.ShipFulfilment) {

@@ -31,7 +31,7 @@ func (o *Order) withCover(events []Event, deadlineMicros int64) []Event {
 	}
 	after := o.after(events)
 	missing := after.uncovered()
-	if missing <= o.uncovered() {
+	if after.offHold() != Confirmed || missing <= o.uncovered() {
 		return events
 	}
 	return append(events, CoverLost{

@@ -60,6 +60,7 @@ type ShipFulfilment struct {
 	Capture           bool
 	PaymentReference  string
 	UncoveredReason   string
+	DeadlineMicros    int64
 }
 
 func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
@@ -78,7 +79,9 @@ func (c ShipFulfilment) decide(o *Order) ([]Event, error) {
 		return nil, err
 	}
 	shipped := LinesShipped{c.FulfilmentID, slices.Clone(f.Lines), c.TrackingReference, reason}
-	return o.shipped(shipped, c.Capture, c.PaymentReference)
+	return o.shipped(shipped, Ship{
+		Capture: c.Capture, PaymentReference: c.PaymentReference, DeadlineMicros: c.DeadlineMicros,
+	})
 }
 
 // CancelFulfilment gives up a fulfilment that has not left.

@@ -306,12 +306,7 @@ func (c CapturePayment) decide(o *Order) ([]Event, error) {
 		UnvoidedMicros: unvoided, UnmatchedMicros: beyond - unvoided,
 		RefundDueMicros: max(0, o.paid()+c.AmountMicros-o.kept()),
 	})
-	if waiting, _ := o.waiting(Refunded, c.Reference); waiting > 0 {
-		after, refunded := o.after(events), min(waiting, c.AmountMicros)
-		ev := after.refunded(refunded, false)
-		ev.Reference, ev.MatchedMicros = c.Reference, refunded
-		events = o.withCover(append(events, ev), c.DeadlineMicros)
-	}
+	events = o.withEarlyRefund(events, c.AmountMicros, c.Reference, c.DeadlineMicros)
 	if o.Lifecycle == Reserved && beyond > 0 {
 		if after := o.after(events); after.uncovered() == 0 {
 			events = append(events, OrderConfirmed{})

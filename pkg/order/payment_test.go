@@ -271,6 +271,38 @@ func TestORD67AFactThatWaitedIsRecordedOnce(t *testing.T) {
 	}
 }
 
+func TestORD66AShipmentsCaptureIsMatchedWithAnEarlierRefund(t *testing.T) {
+	refund := RefundPayment{AmountMicros: 3_000_000, Reference: "re"}
+	s := given(t, append(paid(), refund, CreateFulfilment{"f2", line("b", 1)})...)
+	s.when(Ship{FulfilmentID: "f1", Lines: line("b", 1), Capture: true}).then(
+		LinesShipped{FulfilmentID: "f1", Lines: line("b", 1)},
+		PaymentCaptured{AmountMicros: 2_000_000, Reference: "f1"},
+		PaymentRefunded{AmountMicros: 2_000_000, Reference: "f1", GoodwillMicros: 2_000_000, MatchedMicros: 2_000_000})
+	s.when(ShipFulfilment{FulfilmentID: "f2", Capture: true}).then(
+		LinesShipped{FulfilmentID: "f2", Lines: line("b", 1)},
+		PaymentCaptured{AmountMicros: 2_000_000, Reference: "f2"},
+		PaymentRefunded{AmountMicros: 1_000_000, Reference: "f2", GoodwillMicros: 1_000_000, MatchedMicros: 1_000_000})
+	s.when(Ship{FulfilmentID: "f3", Capture: true}).at(Completed, "partially_refunded", "fulfilled")
+	if o := s.order; len(o.Unmatched) > 0 || o.RefundedMicros != 3_000_000 || o.uncovered() != 0 {
+		t.Errorf("%v waits, %d refunded, %d missing", o.Unmatched, o.RefundedMicros, o.uncovered())
+	}
+}
+
+// What a shipment captures may be more than the goods that shipped cost, by its rounding: 1.115 is captured as 1.12, and
+// three of them are worth 3.34. The refund of it then takes cover of what remains.
+func TestORD65AnEarlierRefundMayTakeTheCoverOfAShipment(t *testing.T) {
+	s := given(t, append(paid(), RefundPayment{AmountMicros: 10_000_000, Reference: "re"})...)
+	s.when(Ship{FulfilmentID: "f1", Lines: line("a", 1), Capture: true, DeadlineMicros: 9_000})
+	s.when(Ship{FulfilmentID: "f2", Lines: line("a", 1), Capture: true, DeadlineMicros: 9_000}).then(
+		LinesShipped{FulfilmentID: "f2", Lines: line("a", 1)},
+		PaymentCaptured{AmountMicros: 1_120_000, Reference: "f2"},
+		PaymentRefunded{AmountMicros: 1_120_000, Reference: "f2", GoodwillMicros: 1_110_000, MatchedMicros: 1_120_000},
+		CoverLost{10_000, 9_000})
+	if s.order.PaymentDeadlineMicros != 9_000 || !s.order.AwaitsPayment() {
+		t.Errorf("it waits until %d", s.order.PaymentDeadlineMicros)
+	}
+}
+
 // everywhere has an order in each lifecycle, with a payment of each action under the reference "p".
 func everywhere(t *testing.T) map[Lifecycle]Order {
 	t.Helper()

@@ -64,6 +64,16 @@ func checkCover(before, after order.Order, ev order.Event) string {
 	return ""
 }
 
+// checkEarlyRefunds: a refund waits only until money is captured, whoever captures it (ORD-66).
+func checkEarlyRefunds(o order.Order) string {
+	for _, p := range o.Unmatched {
+		if p.Action == order.Refunded && o.CapturedMicros > o.RefundedMicros {
+			return "a refund waits, although money was captured"
+		}
+	}
+	return ""
+}
+
 // checkWantedOf compares what the order wants of each SKU with what it wants of all.
 func checkWantedOf(o order.Order) string {
 	for _, w := range o.Wanted() {
@@ -108,6 +118,9 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 				if !slices.Contains(legal[before.Lifecycle], o.Lifecycle) && !again {
 					t.Fatalf("%T takes an order from %s to %s", ev, before.Lifecycle, o.Lifecycle)
 				}
+			}
+			if problem := checkEarlyRefunds(o); problem != "" {
+				t.Fatal(problem)
 			}
 			var wanted, ordered int64
 			for _, w := range o.Wanted() {

@@ -28,6 +28,8 @@ type Ship struct {
 	PaymentReference string
 	// UncoveredReason is why the goods leave although the order is not covered (ORD-64); "": they must be covered.
 	UncoveredReason string
+	// DeadlineMicros is how long what remains then waits for its payment, if a refund that was told before takes its cover.
+	DeadlineMicros int64
 }
 
 // LinesShipped says that these quantities have left. UncoveredReason is that of an order that was not covered.
@@ -59,7 +61,7 @@ func (c Ship) decide(o *Order) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.shipped(LinesShipped{c.FulfilmentID, lines, c.TrackingReference, reason}, c.Capture, c.PaymentReference)
+	return o.shipped(LinesShipped{c.FulfilmentID, lines, c.TrackingReference, reason}, c)
 }
 
 // checkMayShip applies ORD-57, ORD-59 and ORD-64: whether anything of a confirmed order may be packed or ship.
@@ -110,7 +112,8 @@ func (o *Order) linesToShip(lines []LineQuantity) ([]LineQuantity, error) {
 }
 
 // shipped makes the events of a shipment. The provider may have reported its capture before (ORD-21).
-func (o *Order) shipped(ev LinesShipped, capture bool, reference string) ([]Event, error) {
+func (o *Order) shipped(ev LinesShipped, c Ship) ([]Event, error) {
+	reference := c.PaymentReference
 	if err := checkText("payment_reference", reference, limits.MaxReferenceLength); err != nil {
 		return nil, err
 	}
@@ -119,7 +122,7 @@ func (o *Order) shipped(ev LinesShipped, capture bool, reference string) ([]Even
 		return nil, err
 	}
 	events := append(make([]Event, 0, 2), ev)
-	if !capture || repeat {
+	if !c.Capture || repeat {
 		return events, nil
 	}
 	amount, err := o.worth(ev.Lines)
@@ -132,7 +135,8 @@ func (o *Order) shipped(ev LinesShipped, capture bool, reference string) ([]Even
 	if reference == "" {
 		reference = ev.FulfilmentID
 	}
-	return append(events, PaymentCaptured{AmountMicros: amount, Reference: reference}), nil
+	events = append(events, PaymentCaptured{AmountMicros: amount, Reference: reference})
+	return o.withEarlyRefund(events, amount, reference, c.DeadlineMicros), nil
 }
 
 // worth applies ORD-26: the price of a shipment, at most what is authorized.

@@ -10,8 +10,8 @@ import "slices"
 //	        authorized at once; a void and a refund move no money until then. Without a reference nothing could be
 //	        matched: over_capture, over_void, over_refund. An authorization is matched with captures of its reference,
 //	        and with others as far as it is more than the order lacks; that part was authorized already. Then it is
-//	        matched with voids of its reference, and that part is voided at once. CapturePayment is matched with any
-//	        refund, and so much goes back (PaymentRefunded). At most 1,000 wait (too_many_payments).
+//	        matched with voids of its reference, and that part is voided at once. A capture, also that of a shipment, is
+//	        matched with any refund, and so much goes back (PaymentRefunded). At most 1,000 wait (too_many_payments).
 
 // waiting is how much of a kind of facts waits: in all, and with a reference.
 func (o *Order) waiting(action PaymentAction, reference string) (all, same int64) {
@@ -24,6 +24,19 @@ func (o *Order) waiting(action PaymentAction, reference string) (all, same int64
 		}
 	}
 	return all, same
+}
+
+// withEarlyRefund adds to events, which end with a capture, that so much of what was refunded before goes back (ORD-66),
+// and that the order loses its cover by it (ORD-65).
+func (o *Order) withEarlyRefund(events []Event, capturedMicros int64, reference string, deadlineMicros int64) []Event {
+	waiting, _ := o.waiting(Refunded, reference)
+	if waiting == 0 {
+		return events
+	}
+	after, refunded := o.after(events), min(waiting, capturedMicros)
+	ev := after.refunded(refunded, false)
+	ev.Reference, ev.MatchedMicros = reference, refunded
+	return o.withCover(append(events, ev), deadlineMicros)
 }
 
 // checkUnmatched applies ORD-66 to an amount that is beyond what the order knows of. over is the code of a refusal.

@@ -22,6 +22,10 @@ func (o *order) owed() int64 {
 // uncovered is what of the owed amount is neither paid nor authorized.
 func (o *order) uncovered() int64 { return max(0, o.owed()-o.paid()-o.uncaptured()) }
 
+// refundsWait: a refund was told before its capture, and there is money by now that it may be of. It goes back with the
+// next event.
+func (o *order) refundsWait() bool { return o.earlyRefunded > 0 && o.captured > o.refunded }
+
 // excess is the money beyond the owed amount: what is authorized is voided, what is paid is due for refund.
 func (o *order) excess() (voided, refundDue int64) {
 	refundDue = max(0, o.paid()-o.owed())

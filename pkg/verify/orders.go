@@ -103,6 +103,9 @@ func (c *checker) foldOrder(rec *eventlog.Record) {
 		o.wantedVersion, o.settled = max(o.version, o.wantedVersion+1), false
 	}
 	c.checkPaymentDue(rec, o, &ev, name)
+	c.check(Money, !o.refundsWait() || ev.GetPaymentRefundedV2().GetMatchedMicros() > 0,
+		"%s: %s before %d refunded went back, with %d of %d captured not refunded",
+		at(rec), name, o.earlyRefunded, o.captured-o.refunded, o.captured)
 	c.foldOrderChange(rec, o, &ev)
 }
 

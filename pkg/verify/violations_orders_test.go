@@ -58,6 +58,11 @@ var orderViolations = []violation{
 	{"more refunded than was captured", verify.Money, "", func(s *story) {
 		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentRefundedV2{AmountMicros: 1}))
 	}},
+	{"a refund that waits, although money was captured", verify.Money, "", func(s *story) {
+		s.addOrder("o-1", 6, "", schematest.OrderEvent(&eventv1.PaymentRefundedV2{UnmatchedMicros: 1_000_000}))
+		s.addOrder("o-1", 7, "", schematest.OrderEvent(&eventv1.PaymentCapturedV2{AmountMicros: 1_000_000}))
+		s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.PaymentFailed{}))
+	}},
 	{"one event of the provider recorded twice", verify.Money, "", func(s *story) {
 		for _, version := range []uint64{6, 7} {
 			s.addOrder("o-1", version, "", schematest.OrderEvent(&eventv1.PaymentFailed{ProviderEventId: "evt"}))
