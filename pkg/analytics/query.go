@@ -101,7 +101,10 @@ var ErrCursor = errors.New("the cursor is not one of this report")
 //   - the lines of a placed order, when the order is confirmed, and against revenue when it is cancelled after that;
 //   - lines that are cancelled, returned or amended, when that happens, or with the confirmation if that is later.
 //
-// Months and days are in order. Other dimensions are sorted by revenue, the most first.
+// revenue_rounded is what orders cost: each total is rounded once, to the minor unit of its currency. revenue is the exact
+// sum of the lines, and so are sales and credits.
+//
+// Months and days are in order. Other dimensions are sorted by revenue_rounded, the most first.
 func (r *Reports) Revenue(ctx context.Context, q ReportQuery) (*Report, error) {
 	return r.read(ctx, revenueBy(q.By), q)
 }
@@ -117,8 +120,9 @@ func revenueBy(by Dimension) question {
 		{Name: "orders", Number: true}, {Name: "credit_notes", Number: true},
 		{Name: "lines", Number: true}, {Name: "quantity", Number: true},
 		{Name: "sales", micros: true}, {Name: "credits", micros: true}, {Name: "revenue", micros: true},
+		{Name: "revenue_rounded", micros: true},
 	}
-	page := paging{order: []sortKey{{"revenue", "Int128", true}, {"key", "String", false}, {"currency", "String", false}}}
+	page := paging{order: []sortKey{{"revenue_rounded", "Int128", true}, {"key", "String", false}, {"currency", "String", false}}}
 	if by == ByMonth || by == ByDay {
 		page.order = page.order[1:]
 	}
@@ -138,10 +142,10 @@ const revenueQuery = `SELECT %s AS key, toString(code) AS currency,
     toString(uniqExactIf(order_id, units > 0)) AS orders, toString(uniqExactIf(order_id, units < 0)) AS credit_notes,
     toString(count()) AS lines, toString(sum(units)) AS quantity,
     sumIf(toInt128(micros), units > 0) AS sales, sumIf(toInt128(micros), units < 0) AS credits,
-    sum(toInt128(micros)) AS revenue
+    sum(toInt128(micros)) AS revenue, sum(toInt128(micros) + rounding) AS revenue_rounded
 FROM (
     SELECT order_id, customer_id, country, currency AS code, sku, quantity AS units, amount_micros AS micros,
-        counted_at AS occurred_at
+        rounding_micros AS rounding, counted_at AS occurred_at
     FROM sales FINAL
     WHERE ` + timeFilter + ` AND ` + currencyFilter + ` AND ` + skuFilter + `
 )

@@ -94,13 +94,13 @@ func TestRevenueFollowsTheLifeOfAnOrder(t *testing.T) {
 		want  string
 	}{
 		{analytics.ReportQuery{By: analytics.ByMonth},
-			"2026-02 GBP 2 0 2 5 8.01 0.00 8.01\n2026-03 GBP 0 1 1 -3 0.00 -6.00 -6.00"},
-		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 2 1 3 2 8.01 -6.00 2.01"},
-		{analytics.ReportQuery{By: analytics.BySKU, From: march}, "A GBP 0 1 1 -3 0.00 -6.00 -6.00"},
-		{analytics.ReportQuery{By: analytics.ByDay, To: march}, "2026-02-01 GBP 2 0 2 5 8.01 0.00 8.01"},
+			"2026-02 GBP 2 0 2 5 8.01 0.00 8.01 8.01\n2026-03 GBP 0 1 1 -3 0.00 -6.00 -6.00 -6.00"},
+		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 2 1 3 2 8.01 -6.00 2.01 2.01"},
+		{analytics.ReportQuery{By: analytics.BySKU, From: march}, "A GBP 0 1 1 -3 0.00 -6.00 -6.00 -6.00"},
+		{analytics.ReportQuery{By: analytics.ByDay, To: march}, "2026-02-01 GBP 2 0 2 5 8.01 0.00 8.01 8.01"},
 		{
 			analytics.ReportQuery{By: analytics.ByCustomer, SKU: "A", Currency: "GBP"},
-			"c-kept GBP 1 0 1 2 2.01 0.00 2.01\nc-cancelled GBP 1 1 2 0 6.00 -6.00 0.00",
+			"c-kept GBP 1 0 1 2 2.01 0.00 2.01 2.01\nc-cancelled GBP 1 1 2 0 6.00 -6.00 0.00 0.00",
 		},
 		{analytics.ReportQuery{By: analytics.ByMonth, Currency: "EUR"}, ""},
 		{analytics.ReportQuery{By: analytics.ByMonth, SKU: "B"}, ""},
@@ -134,12 +134,14 @@ func TestRevenueGoesWithoutCancelledLines(t *testing.T) {
 	}{
 		{
 			analytics.ReportQuery{By: analytics.ByMonth},
-			"2026-01 GBP 1 1 2 4 7.00 -3.00 4.00\n2026-02 GBP 2 0 2 8 8.00 0.00 8.00\n2026-03 GBP 0 2 2 -5 0.00 -5.00 -5.00",
+			"2026-01 GBP 1 1 2 4 7.00 -3.00 4.00 4.00\n2026-02 GBP 2 0 2 8 8.00 0.00 8.00 8.00\n" +
+				"2026-03 GBP 0 2 2 -5 0.00 -5.00 -5.00 -5.00",
 		},
-		{analytics.ReportQuery{By: analytics.ByCountry}, "DE GBP 2 2 5 4 12.00 -8.00 4.00\nFR GBP 1 0 1 3 3.00 0.00 3.00"},
+		{analytics.ReportQuery{By: analytics.ByCountry},
+			"DE GBP 2 2 5 4 12.00 -8.00 4.00 4.00\nFR GBP 1 0 1 3 3.00 0.00 3.00 3.00"},
 		{
 			analytics.ReportQuery{By: analytics.ByCustomer, From: march},
-			"c-after GBP 0 1 1 -1 0.00 -1.00 -1.00\nc-both GBP 0 1 1 -4 0.00 -4.00 -4.00",
+			"c-after GBP 0 1 1 -1 0.00 -1.00 -1.00 -1.00\nc-both GBP 0 1 1 -4 0.00 -4.00 -4.00 -4.00",
 		},
 		{analytics.ReportQuery{By: analytics.ByMonth, SKU: "B"}, ""},
 		{analytics.ReportQuery{By: analytics.ByMonth, Currency: "EUR"}, ""},
@@ -192,10 +194,12 @@ func TestRevenueFollowsAmendments(t *testing.T) {
 	}{
 		{
 			analytics.ReportQuery{By: analytics.ByMonth},
-			"2026-01 GBP 2 0 2 10 10.00 0.00 10.00\n2026-02 GBP 1 1 2 -1 8.00 -5.00 3.00\n2026-03 GBP 1 0 2 3 2.50 0.00 2.50",
+			"2026-01 GBP 2 0 2 10 10.00 0.00 10.00 10.00\n2026-02 GBP 1 1 2 -1 8.00 -5.00 3.00 3.00\n" +
+				"2026-03 GBP 1 0 2 3 2.50 0.00 2.50 2.50",
 		},
-		{analytics.ReportQuery{By: analytics.BySKU}, "A GBP 3 1 5 11 20.00 -5.00 15.00\nB GBP 1 0 1 1 0.50 0.00 0.50"},
-		{analytics.ReportQuery{By: analytics.ByCountry, SKU: "B"}, "FR GBP 1 0 1 1 0.50 0.00 0.50"},
+		{analytics.ReportQuery{By: analytics.BySKU},
+			"A GBP 3 1 5 11 20.00 -5.00 15.00 15.00\nB GBP 1 0 1 1 0.50 0.00 0.50 0.50"},
+		{analytics.ReportQuery{By: analytics.ByCountry, SKU: "B"}, "FR GBP 1 0 1 1 0.50 0.00 0.50 0.50"},
 	} {
 		if got := f.revenue(c.query); got != c.want {
 			t.Errorf("%+v:\n%s\nwant\n%s", c.query, got, c.want)
@@ -220,7 +224,7 @@ func TestRevenueIsOfImportedDocuments(t *testing.T) {
 	}})
 	f.order("imported", march, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderImported{OrderImported: document}})
 	if got, want := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}),
-		"2026-03 GBP 1 0 1 5 5.00 0.00 5.00"; got != want {
+		"2026-03 GBP 1 0 1 5 5.00 0.00 5.00 5.00"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -244,8 +248,8 @@ func TestRevenueGoesWithoutReturnedGoods(t *testing.T) {
 		want  string
 	}{
 		{analytics.ReportQuery{By: analytics.ByMonth},
-			"2026-01 GBP 1 0 1 5 5.00 0.00 5.00\n2026-02 GBP 0 1 2 -3 0.00 -3.00 -3.00"},
-		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 1 1 3 2 5.00 -3.00 2.00"},
+			"2026-01 GBP 1 0 1 5 5.00 0.00 5.00 5.00\n2026-02 GBP 0 1 2 -3 0.00 -3.00 -3.00 -3.00"},
+		{analytics.ReportQuery{By: analytics.ByCountry}, "FR GBP 1 1 3 2 5.00 -3.00 2.00 2.00"},
 	} {
 		if got := f.revenue(c.query); got != c.want {
 			t.Errorf("%+v:\n%s\nwant\n%s", c.query, got, c.want)
@@ -271,7 +275,7 @@ func TestReportsAreOfATimeZone(t *testing.T) {
 		{analytics.ByMonth, nil, "2026-01"}, {analytics.ByMonth, tokyo, "2026-02"},
 		{analytics.ByDay, nil, "2026-01-31"}, {analytics.ByDay, tokyo, "2026-02-01"},
 	} {
-		want := c.want + " GBP 1 0 1 1 1.00 0.00 1.00"
+		want := c.want + " GBP 1 0 1 1 1.00 0.00 1.00 1.00"
 		if got := f.revenue(analytics.ReportQuery{By: c.by, Zone: c.zone}); got != want {
 			t.Errorf("by %s in %v: %q, want %q", c.by, c.zone, got, want)
 		}
@@ -289,7 +293,7 @@ func TestSumsBeyondAnAmountAreExact(t *testing.T) {
 		f.placed(id, "FR", at, 1, most)
 		f.confirmed(id, at)
 	}
-	const want = "2026-02 GBP 3 0 3 3 27670116110564.327421 0.00 27670116110564.327421"
+	const want = "2026-02 GBP 3 0 3 3 27670116110564.327421 0.00 27670116110564.327421 27670116110564.327421"
 	if got := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

@@ -1357,8 +1357,11 @@ type RevenueRow struct {
 	// Quantity Units sold less units credited
 	Quantity int64 `json:"quantity"`
 
-	// Revenue Sales and credits together, a decimal
+	// Revenue Sales and credits together, a decimal: the exact sum of lines, such as 16.24 JPY
 	Revenue string `json:"revenue"`
+
+	// RevenueRounded What the orders cost, a decimal: as revenue, with each total rounded once to the minor unit of its currency, such as 16 JPY
+	RevenueRounded string `json:"revenue_rounded"`
 
 	// Sales A plain decimal, at most 6 decimals, no exponent.
 	Sales Money  `json:"sales"`

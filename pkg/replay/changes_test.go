@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -334,12 +335,47 @@ func TestTheReportOnRevenueIsAnsweredFromTheInsight(t *testing.T) {
 			if got != want {
 				t.Errorf("by %s, %+v: the insight says\n%s\nand the tables\n%s", by, q, got, want)
 			}
+			if got := streamed(t, p, reports.StreamRevenue, q); got != want {
+				t.Errorf("by %s, %+v: streamed, the insight says\n%s\nand the tables\n%s", by, q, got, want)
+			}
 		}
 	}
 	wrong := analytics.ReportQuery{By: analytics.ByMonth, Limit: 2, After: "elsewhere"}
 	if _, err := reports.Revenue(p.ctx, wrong); !errors.Is(err, analytics.ErrCursor) {
 		t.Errorf("a cursor that is none: %v", err)
 	}
+}
+
+// streamed is a report as text, with its columns, as allPages has it.
+func streamed(
+	t *testing.T, p *platform, stream func(context.Context, analytics.ReportQuery, analytics.Sink) error,
+	q analytics.ReportQuery,
+) string {
+	t.Helper()
+	sink := &textSink{}
+	if err := stream(p.ctx, q, sink); err != nil {
+		t.Fatal(err)
+	}
+	return sink.text.String()
+}
+
+type textSink struct {
+	columns []string
+	text    strings.Builder
+}
+
+func (s *textSink) Begin(columns []string) error {
+	s.columns = columns
+	return nil
+}
+
+func (s *textSink) Row(values []string) error {
+	for i, value := range values {
+		number := slices.Contains([]string{"orders", "credit_notes", "lines", "quantity"}, s.columns[i])
+		fmt.Fprintf(&s.text, "%s %v: %s, ", s.columns[i], number, value)
+	}
+	s.text.WriteByte('\n')
+	return nil
 }
 
 // allPages is a report as text, with its columns.

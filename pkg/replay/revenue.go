@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/insight"
 )
 
@@ -14,7 +15,9 @@ import (
 const revenueInsight = "revenue"
 
 // revenueMeasures are the measures of the report.
-var revenueMeasures = []string{"orders", "credit_notes", "lines", "quantity", "sales", "credits", "revenue"}
+var revenueMeasures = []string{
+	"orders", "credit_notes", "lines", "quantity", "sales", "credits", "revenue", "revenue_rounded",
+}
 
 // revenueKeys are the keys of the insight by the dimensions of the report.
 var revenueKeys = map[analytics.Dimension]string{
@@ -34,21 +37,13 @@ func NewReports(reader *Reader) *Reports { return &Reports{Reports: reader.repor
 
 // Revenue is analytics.Reports.Revenue. The answer is that of all events which the mirror has.
 func (r *Reports) Revenue(ctx context.Context, q analytics.ReportQuery) (*analytics.Report, error) {
-	inUTC := q.Zone == nil || q.Zone == time.UTC
-	version, from, err := r.reader.Find(ctx, revenueInsight, "")
-	none := errors.Is(err, insight.ErrNoInsight) || errors.Is(err, insight.ErrNoVersion) ||
-		errors.Is(err, insight.ErrComputing)
+	version, at, filled, err := r.revenueInsight(ctx, q)
 	switch {
-	case err != nil && !none:
+	case err != nil:
 		return nil, err
-	case none || !inUTC || !answersRevenue(version, q):
+	case version == nil:
 		return r.Reports.Revenue(ctx, q)
 	}
-	mirrored, err := r.reader.Mirrored(ctx)
-	if err != nil {
-		return nil, err
-	}
-	at, filled := mirrored.Position.Offsets(), from.Position.Offsets()
 	answer, err := version.Ask(ctx, r.reader.Conn(), revenueQuestion(q), at, filled)
 	var fault *insight.QuestionError
 	switch {
@@ -58,6 +53,40 @@ func (r *Reports) Revenue(ctx context.Context, q analytics.ReportQuery) (*analyt
 		return nil, err
 	}
 	return revenueReport(answer), nil
+}
+
+// StreamRevenue is analytics.Reports.StreamRevenue, answered as Revenue is.
+func (r *Reports) StreamRevenue(ctx context.Context, q analytics.ReportQuery, sink analytics.Sink) error {
+	version, at, filled, err := r.revenueInsight(ctx, q)
+	switch {
+	case err != nil:
+		return err
+	case version == nil:
+		return r.Reports.StreamRevenue(ctx, q, sink)
+	}
+	return version.Stream(ctx, r.reader.Conn(), revenueQuestion(q), at, filled, sink)
+}
+
+// revenueInsight is the version that answers the report, where the mirror is, and how far the version's table is; nil:
+// the report is answered from the tables of the mirror.
+func (r *Reports) revenueInsight(
+	ctx context.Context, q analytics.ReportQuery,
+) (version *insight.Version, at, filled eventlog.Offsets, err error) {
+	inUTC := q.Zone == nil || q.Zone == time.UTC
+	version, from, err := r.reader.Find(ctx, revenueInsight, "")
+	none := errors.Is(err, insight.ErrNoInsight) || errors.Is(err, insight.ErrNoVersion) ||
+		errors.Is(err, insight.ErrComputing)
+	switch {
+	case none || err == nil && (!inUTC || !answersRevenue(version, q)):
+		return nil, nil, nil, nil
+	case err != nil:
+		return nil, nil, nil, err
+	}
+	mirrored, err := r.reader.Mirrored(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return version, mirrored.Position.Offsets(), from.Position.Offsets(), nil
 }
 
 // answersRevenue reports whether a version has what the report needs. Somebody may have made another one live.
@@ -80,7 +109,7 @@ func revenueQuestion(q analytics.ReportQuery) insight.Question {
 		From: q.From, To: q.To, Limit: q.Limit, After: q.After,
 	}
 	if q.By != analytics.ByMonth && q.By != analytics.ByDay {
-		question.Order = "-revenue"
+		question.Order = "-revenue_rounded"
 	}
 	if q.Currency != "" {
 		question.Where["currency"] = []string{q.Currency}

@@ -90,8 +90,8 @@ func (s *csvStream) Row(values []string) error {
 	return s.csv.Write(s.safe)
 }
 
-// answer has ask send all rows to the stream. An error after the first of them has no answer of its own: the server cuts
-// the answer off.
+// answer has ask send all rows to the stream. An error after the first of them has no answer of its own: the server
+// cuts the answer off.
 func (s *csvStream) answer(ask func() error) error {
 	switch err := ask(); {
 	case errors.Is(err, errHeadersAlone):

@@ -148,8 +148,10 @@ func badCursor() error {
 	return p
 }
 
+// check begins with the version of what a place is: cursors from before are refused.
 func check(parameters url.Values, place string) []byte {
 	h := fnv.New32a()
+	fmt.Fprint(h, "2 ")
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		if name != "cursor" && name != "limit" {
 			fmt.Fprintf(h, "%q %q ", name, parameters[name])

@@ -1,0 +1,169 @@
+package analytics_test
+
+import (
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/holdfast/holdfast/pkg/analytics"
+	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/money"
+	"github.com/holdfast/holdfast/pkg/order"
+	"github.com/holdfast/holdfast/pkg/order/ordertest"
+	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+)
+
+// currencies have 0, 2, 2, 3 and 4 decimals.
+var currencies = []string{"JPY", "GBP", "EUR", "KWD", "CLF"}
+
+// change is an event of an order, with the order before and after it.
+type change struct {
+	event         order.Event
+	before, after order.Order
+	at            time.Time
+}
+
+// liveOrder draws what happens to an order in a currency, by the rules.
+func liveOrder(seed int, currency string) []change {
+	id := fmt.Sprintf("o-%s-%d", currency, seed)
+	start := january.AddDate(0, 0, seed%50).Add(time.Duration(seed%24) * time.Hour)
+	return rapid.Custom(func(t *rapid.T) (changes []change) {
+		o := order.Order{ID: id}
+		for range ordertest.Length(t) {
+			cmd := ordertest.Command(t, o)
+			switch c := cmd.(type) {
+			case order.Place:
+				c.OrderID, c.Currency = id, currency
+				for i := range c.Lines {
+					c.Lines[i].UnitPriceMicros += 240_001 // no whole number of minor units
+				}
+				cmd = c
+			case order.ImportDocument:
+				c.Currency = currency
+				cmd = c
+			}
+			events, _ := order.Decide(o, cmd)
+			for _, ev := range events {
+				after := order.Evolve(o, ev, order.Facts{})
+				changes = append(changes, change{ev, o, after, start.Add(time.Duration(o.Version) * 5 * time.Hour)})
+				o = after
+			}
+		}
+		return changes
+	}).Example(seed)
+}
+
+// appendLives appends orders of all currencies, and returns their changes.
+func (f *fixture) appendLives(each int) (lives [][]change) {
+	f.t.Helper()
+	var recs []*eventlog.Record
+	for seed := range each * len(currencies) {
+		life := liveOrder(seed, currencies[seed%len(currencies)])
+		lives = append(lives, life)
+		for _, c := range life {
+			m := codec.Meta{
+				EventID: [16]byte{byte(seed), byte(seed >> 8), byte(c.after.Version)}, Version: c.after.Version,
+				OccurredAtMicros: c.at.UnixMicro(), RecordedAtMicros: c.at.UnixMicro(), Generation: 1,
+				Cause: eventv1.Cause_CAUSE_COMMAND,
+			}
+			value, _, err := codec.AppendOrder(nil, c.after.ID, &m, c.event)
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			recs = append(recs, &eventlog.Record{
+				TopicPartition: eventlog.TopicPartition{
+					Topic: eventlog.TopicOrders, Partition: eventlog.PartitionFor(c.after.ID, f.layout.PartitionCount),
+				},
+				Key: []byte(c.after.ID), Value: value,
+			})
+		}
+	}
+	f.append(recs...)
+	return lives
+}
+
+// costs is what an order costs: its total without what came back, both rounded (ORD-4, ORD-61); 0 unless it counts.
+func costs(t *testing.T, life []change) (micros int64) {
+	t.Helper()
+	counts := false
+	for _, c := range life {
+		switch c.event.(type) {
+		case order.OrderConfirmed, order.DocumentImported:
+			counts = true
+		case order.OrderCancelled:
+			counts = false
+		}
+	}
+	if !counts {
+		return 0
+	}
+	o := life[len(life)-1].after
+	var returned int64
+	for _, line := range o.Lines {
+		returned += line.Returned * line.UnitPriceMicros
+	}
+	currency, _ := money.Lookup(o.Currency)
+	returned, err := currency.Round(returned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if micros = o.TotalMicros - returned; o.Kind == order.KindCreditNote {
+		micros = -micros
+	}
+	return micros
+}
+
+// The revenue that a report shows adds up to what its orders cost, in currencies of 0, 2, 3 and 4 decimals.
+func TestRoundedRevenueIsWhatOrdersCost(t *testing.T) {
+	f := newFixture(t)
+	lives := f.appendLives(60)
+	f.mirror()
+	want, uneven := map[string]int64{}, false
+	for _, life := range lives {
+		if len(life) > 0 {
+			want[life[0].after.Currency] += costs(t, life)
+		}
+	}
+	reports := analytics.NewReports(f.conn)
+	if _, err := reports.Await(f.ctx, f.end()); err != nil {
+		t.Fatal(err)
+	}
+	for _, by := range analytics.RevenueDimensions {
+		report, err := reports.Revenue(f.ctx, analytics.ReportQuery{By: by, Limit: 10_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]int64{}
+		for _, row := range report.Rows {
+			rounded, err := money.Parse(row[len(row)-1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[row[1]] += rounded
+			uneven = uneven || row[len(row)-1] != row[len(row)-2]
+		}
+		if len(got) != len(currencies) || !maps.Equal(got, want) {
+			t.Errorf("by %s: revenue_rounded adds up to %v, orders cost %v", by, got, want)
+		}
+	}
+	if !uneven {
+		t.Error("no revenue was rounded")
+	}
+}
+
+// 16.24 JPY are shown as 16, which is what the order costs, with the exact sum beside it.
+func TestRevenueOfYen(t *testing.T) {
+	f := newFixture(t)
+	f.mirror()
+	f.order("o-1", january, &eventv1.OrderEvent{Change: &eventv1.OrderEvent_OrderPlaced{OrderPlaced: &eventv1.OrderPlaced{
+		CustomerId: "c-1", Currency: "JPY", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 8_120_000}},
+	}}})
+	f.confirmed("o-1", january)
+	if got, want := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}), "2026-01 JPY 1 0 1 2 16.24 0 16.24 16"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
