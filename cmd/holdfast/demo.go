@@ -295,7 +295,7 @@ func (d *demo) loggedRevenue() []retail.Bar {
 }
 
 func (d *demo) reportedRevenue(ctx context.Context) ([]retail.Bar, error) {
-	filter := client.ReportFilter{By: string(client.RevenueByMonth), Currency: retail.Currency}
+	filter := client.ReportFilter{By: string(client.RevenueByMonth), Currency: retail.Currency, Zone: "UTC"}
 	answer, err := d.client.Revenue(ctx, filter, client.After(d.imported))
 	if err != nil {
 		return nil, fmt.Errorf("revenue: %w", err)

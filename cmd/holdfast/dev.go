@@ -18,6 +18,7 @@ import (
 
 	"github.com/holdfast/holdfast/cmd/holdfast/internal/stack"
 	"github.com/holdfast/holdfast/cmd/internal/run"
+	"github.com/holdfast/holdfast/cmd/internal/run/queryapi"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/service"
 )
@@ -33,6 +34,7 @@ type devFlags struct {
 	clickHouse, clickHouseListen string
 	shards, partitions           int32
 	paymentWindow                time.Duration
+	timeZone                     string
 	allowedHosts                 []string
 }
 
@@ -55,10 +57,15 @@ func (f *devFlags) add(c *cobra.Command, dir string) {
 		"`NUMBER` of partitions of each event topic, when the platform is created")
 	flags.DurationVar(&f.paymentWindow, "payment-window", 0,
 		"how long a prepaid order waits for its payment (default: 24h)")
+	flags.StringVar(&f.timeZone, "time-zone", queryapi.DefaultTimeZone,
+		"time `ZONE` of days and months in reports, such as Europe/London")
 }
 
 // start starts the platform. Its log goes to a file, so that the terminal stays readable.
 func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
+	if err := queryapi.CheckTimeZone(f.timeZone); err != nil {
+		return nil, err
+	}
 	log, err := f.log.clusterConfig(c)
 	if err != nil {
 		return nil, err
@@ -80,7 +87,8 @@ func (f *devFlags) start(c *cobra.Command) (*stack.Stack, error) {
 		Log:        log,
 		ClickHouse: clickHouse, ClickHouseListen: f.clickHouseListen,
 		Shards: f.shards, Partitions: f.partitions, PaymentWindow: f.paymentWindow,
-		Waiting: progress.waiting, Logger: slog.New(service.Traced(slog.NewJSONHandler(logFile, nil))),
+		TimeZone: f.timeZone,
+		Waiting:  progress.waiting, Logger: slog.New(service.Traced(slog.NewJSONHandler(logFile, nil))),
 	})
 	progress.close()
 	if err != nil {

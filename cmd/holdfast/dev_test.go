@@ -15,6 +15,12 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog/logtest"
 )
 
+// The name of a city alone is no time zone.
+func TestDevRefusesATimeZoneThatThereIsNot(t *testing.T) {
+	holdfastFails(t, `--time-zone must be a time zone of the IANA database, such as Europe/London; "London" is none`,
+		"dev", "--time-zone", "London", "--dir", t.TempDir())
+}
+
 // A component that stops while the others go on is reported on the terminal.
 func TestDevReportsAComponentThatStops(t *testing.T) {
 	kafka, _ := cluster(t)

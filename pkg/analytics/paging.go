@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/money"
@@ -175,12 +174,8 @@ func (q ReportQuery) params(page paging) (clickhouse.Parameters, error) {
 		to = LastTime
 	}
 	const layout = "2006-01-02 15:04:05.000000"
-	zone := time.UTC
-	if q.Zone != nil {
-		zone = q.Zone
-	}
 	params := clickhouse.Parameters{
-		"tz":   zone.String(),
+		"tz":   q.ZoneName(),
 		"from": from.UTC().Format(layout), "to": to.UTC().Format(layout),
 		"currency": q.Currency, "sku": q.SKU, "location": q.Location, "limit": strconv.Itoa(q.Limit + 1),
 	}

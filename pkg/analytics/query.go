@@ -76,6 +76,14 @@ type Sink interface {
 	Row(values []string) error
 }
 
+// ZoneName is the name of Zone.
+func (q ReportQuery) ZoneName() string {
+	if q.Zone == nil {
+		return time.UTC.String()
+	}
+	return q.Zone.String()
+}
+
 // Report is a page of a report. Values are text, so that numbers and money are exact.
 type Report struct {
 	Columns []ReportColumn

@@ -1334,6 +1334,9 @@ type RevenuePage struct {
 
 	// Position Up to where the report covers the log
 	Position string `json:"position"`
+
+	// Zone Time zone of the days or months; absent when the report is by something else
+	Zone string `json:"zone,omitempty,omitzero"`
 }
 
 // RevenueRow One of month, day, country, sku and customer_id is there, as the report is by.
@@ -1492,6 +1495,9 @@ type StockMovementsPage struct {
 
 	// Position Up to where the report covers the log
 	Position string `json:"position"`
+
+	// Zone Time zone of the days or months; absent when the report is by something else
+	Zone string `json:"zone,omitempty,omitzero"`
 }
 
 // StockMovementsRow One of month, day, sku, location, reason and type is there, as the report is by.

@@ -56,7 +56,7 @@ type ReportFilter struct {
 	By string
 	// From and To are days or times. What happened at To is not included.
 	From, To string
-	// Zone is the time zone of days and months, such as Europe/London; empty: UTC.
+	// Zone is the time zone of days and months, such as Europe/London; empty: that of the platform.
 	Zone string
 	// Currency and SKU select rows. Location selects rows of stock movements.
 	Currency, SKU, Location string

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/eventlog"
@@ -72,12 +71,11 @@ func (r *Reports) StreamRevenue(ctx context.Context, q analytics.ReportQuery, si
 func (r *Reports) revenueInsight(
 	ctx context.Context, q analytics.ReportQuery,
 ) (version *insight.Version, at, filled eventlog.Offsets, err error) {
-	inUTC := q.Zone == nil || q.Zone == time.UTC
 	version, from, err := r.reader.Find(ctx, revenueInsight, "")
 	none := errors.Is(err, insight.ErrNoInsight) || errors.Is(err, insight.ErrNoVersion) ||
 		errors.Is(err, insight.ErrComputing)
 	switch {
-	case none || err == nil && (!inUTC || !answersRevenue(version, q)):
+	case none || err == nil && !answersRevenue(version, q):
 		return nil, nil, nil, nil
 	case err != nil:
 		return nil, nil, nil, err
@@ -99,7 +97,8 @@ func answersRevenue(v *insight.Version, q analytics.ReportQuery) bool {
 			return false
 		}
 	}
-	return v.Zone == "UTC" && v.Source.Table == "sales" && has(v.Keys, revenueKeys[q.By]) && has(v.Keys, "currency") &&
+	inZone := q.By != analytics.ByMonth && q.By != analytics.ByDay || v.Zone == q.ZoneName()
+	return inZone && v.Source.Table == "sales" && has(v.Keys, revenueKeys[q.By]) && has(v.Keys, "currency") &&
 		has(v.Keys, "sku")
 }
 

@@ -69,6 +69,8 @@ type Deps struct {
 	Reports      ReportStore
 	Insights     InsightStore
 	Replays      *replay.Service
+	// Zone is the time zone of days and months in reports that are asked for without one; nil: UTC. Insights have their own.
+	Zone *time.Location
 	// Incarnation is that of the log: positions and cursors of another one are answered 409.
 	Incarnation eventlog.Incarnation
 }
@@ -89,7 +91,7 @@ func Register(router httpapi.Router, deps Deps) {
 		router.Add(http.MethodGet, "/v1/orders", o.list)
 	}
 	if deps.Reports != nil {
-		registerReports(router, deps.Reports, of)
+		registerReports(router, &deps)
 	}
 	if deps.Insights != nil {
 		registerInsights(router, deps.Insights, of)

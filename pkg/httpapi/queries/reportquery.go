@@ -49,6 +49,9 @@ func (r *report) parse(parameters url.Values, whole bool) (analytics.ReportQuery
 		fault("by", "must be one of "+list(r.by))
 	}
 	zone := time.UTC
+	if r.zone != nil {
+		q.Zone, zone = r.zone, r.zone
+	}
 	if parameters.Has("tz") {
 		var err error
 		if zone, err = insight.LoadZone(parameters.Get("tz")); err != nil {

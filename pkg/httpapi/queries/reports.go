@@ -41,21 +41,24 @@ type report struct {
 	name  string
 	store ReportStore
 	of    eventlog.Incarnation
-	by    []analytics.Dimension
+	// zone is that of days and months where the query names none; nil: UTC.
+	zone *time.Location
+	by   []analytics.Dimension
 	// parameters are the names that the query takes.
 	parameters []string
 	ask        func(context.Context, analytics.ReportQuery) (*analytics.Report, error)
 	stream     func(context.Context, analytics.ReportQuery, analytics.Sink) error
 }
 
-func registerReports(router httpapi.Router, store ReportStore, of eventlog.Incarnation) {
+func registerReports(router httpapi.Router, deps *Deps) {
+	store, of := deps.Reports, deps.Incarnation
 	revenue := &report{
-		name: "revenue", of: of, store: store, by: analytics.RevenueDimensions,
+		name: "revenue", of: of, zone: deps.Zone, store: store, by: analytics.RevenueDimensions,
 		ask: store.Revenue, stream: store.StreamRevenue,
 		parameters: []string{"by", "from", "to", "tz", "currency", "sku", "limit", "cursor"},
 	}
 	stock := &report{
-		name: "stock-movements", of: of, store: store, by: analytics.StockDimensions,
+		name: "stock-movements", of: of, zone: deps.Zone, store: store, by: analytics.StockDimensions,
 		ask: store.StockMovements, stream: store.StreamStockMovements,
 		parameters: []string{"by", "from", "to", "tz", "sku", "location", "limit", "cursor"},
 	}
@@ -103,6 +106,9 @@ func (r *report) answer(c echo.Context) error {
 	page := &page{
 		rows: len(report.Rows), freshness: fresh,
 		appendRow: func(b []byte, i int) []byte { return appendRow(b, report.Columns, report.Rows[i]) },
+	}
+	if query.By == analytics.ByMonth || query.By == analytics.ByDay {
+		page.appendMore = func(b []byte) []byte { return appendjson.Member(b, "zone", query.ZoneName()) }
 	}
 	if report.Next != "" {
 		page.next = r.of.Cursor(encodeCursor(parameters, report.Next))

@@ -246,6 +246,31 @@ func TestReportsTakeDaysOfATimeZone(t *testing.T) {
 	}
 }
 
+// Without tz days and months are those of the platform's zone, and the answer says of which.
+func TestReportsTakeTheZoneOfThePlatform(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &ledger{}
+	s := &reportSite{apitest.NewSite(t, nil, func(r httpapi.Router) { Register(r, Deps{Reports: l, Zone: zone}) })}
+	s.Unchecked = true
+	for query, want := range map[string]string{"": "Europe/London", "&tz=Asia/Tokyo": "Asia/Tokyo", "&tz=UTC": "UTC"} {
+		answer, body := s.get(t, "/v1/reports/revenue?by=day&from=2011-07-01"+query, "", "")
+		in, err := time.LoadLocation(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from := time.Date(2011, 7, 1, 0, 0, 0, 0, in); answer.StatusCode != http.StatusOK || !l.asked.From.Equal(from) ||
+			l.asked.ZoneName() != want || !strings.Contains(body, `"zone":"`+want+`"`) {
+			t.Errorf("%s: %d %s, asked for %+v", query, answer.StatusCode, body, l.asked)
+		}
+	}
+	if _, body := s.get(t, "/v1/reports/revenue?by=country", "", ""); strings.Contains(body, "zone") {
+		t.Errorf("by country, the answer has a zone: %s", body)
+	}
+}
+
 // refused sends a question and compares the problem.
 func (s *reportSite) refused(t *testing.T, path, accept, position string, status int, want string) {
 	t.Helper()

@@ -75,6 +75,7 @@ func (s *Stack) services(server *run.Server, registry *prometheus.Registry) []co
 		{"query-api", func(ctx context.Context, registered func(string)) error {
 			return queryapi.Run(ctx, queryapi.Config{
 				Service: inStack("query-api", registered), DataDir: filepath.Join(s.cfg.Dir, "query-api"), ClickHouse: s.clickHouse,
+				TimeZone: s.cfg.TimeZone,
 			})
 		}},
 	}

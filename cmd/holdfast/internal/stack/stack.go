@@ -64,6 +64,8 @@ type Config struct {
 	// Shards and Partitions matter when the platform is created. 0: the defaults.
 	Shards, Partitions int32
 	PaymentWindow      time.Duration
+	// TimeZone is that of days and months in reports; empty: UTC.
+	TimeZone string
 	// Replicas of order-api; 0: one. The first is on Listen with everything else, each other has an address of its own.
 	Replicas int
 	// Waiting is told now and then, from the goroutine of Start, what the start still waits for; nil: nobody is.

@@ -3,6 +3,7 @@
 package queryapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -14,6 +15,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/clickhouse"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi/queries"
+	"github.com/holdfast/holdfast/pkg/insight"
 	"github.com/holdfast/holdfast/pkg/insight/catalog"
 	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/replay"
@@ -29,6 +31,19 @@ type Config struct {
 	ClickHouse string
 	// ClickHouseCluster is the cluster of its replicas; empty: it is one server.
 	ClickHouseCluster string
+	// TimeZone is that of days and months in reports that are asked for without one; empty: UTC.
+	TimeZone string
+}
+
+// DefaultTimeZone is the time zone of days and months in reports.
+const DefaultTimeZone = "UTC"
+
+// CheckTimeZone says what is wrong with the setting.
+func CheckTimeZone(name string) error {
+	if _, err := insight.LoadZone(name); err != nil {
+		return fmt.Errorf("--time-zone %w", err)
+	}
+	return nil
 }
 
 // Run serves every read until ctx is done.
@@ -68,6 +83,9 @@ func Run(ctx context.Context, cfg Config) error {
 		deps.Replays = replay.NewService(client, layout, v.clickHouse, decisions)
 		reader := replay.NewReader(deps.Replays)
 		deps.Insights, deps.Reports = reader, replay.NewReports(reader)
+		if deps.Zone, err = insight.LoadZone(cmp.Or(cfg.TimeZone, DefaultTimeZone)); err != nil {
+			return errors.Join(err, v.Close())
+		}
 		work = append(work, decisions.Run)
 	}
 	queries.Register(server.Router(), deps)
@@ -139,8 +157,8 @@ func Program() run.Program {
 			return Run(ctx, cfg)
 		},
 		Validate: func(run.Service) error {
-			if cfg.ClickHouse == "" {
-				return nil
+			if err := CheckTimeZone(cfg.TimeZone); err != nil || cfg.ClickHouse == "" {
+				return err
 			}
 			return clickhouse.CheckAddress(cfg.ClickHouse, cfg.ClickHouseCluster)
 		},
@@ -158,5 +176,7 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"folder of the order view; it is built again from the log when it is gone")
 	fs.StringVar(&cfg.ClickHouse, "clickhouse", "", "`address` of the ClickHouse that analytics-projector fills, "+
 		"written as it is there; without it there are no reports and no replays")
+	fs.StringVar(&cfg.TimeZone, "time-zone", DefaultTimeZone, "time `ZONE` of days and months in reports that are asked for "+
+		"without one (tz), of the IANA database, such as Europe/London; insights have their own")
 	fs.StringVar(&cfg.ClickHouseCluster, "clickhouse-cluster", "", clickhouse.ClusterUsage)
 }
