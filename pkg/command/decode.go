@@ -26,7 +26,7 @@ type Options struct {
 }
 
 // DefaultPaymentWindow is how long a prepaid order may wait for its payment.
-const DefaultPaymentWindow = 24 * time.Hour
+const DefaultPaymentWindow = limits.DefaultPaymentWindow
 
 // Decode turns a command's JSON into the domain's command, of which one is set. It is a function of its arguments
 // alone, so that every replica decodes the same body alike. occurredAtMicros is when it happened, where the body says

@@ -104,7 +104,7 @@ func TestDecodeBuildsTheDomainsCommand(t *testing.T) {
 		{AmendOrder, `{"lines":[{"sku":"A1","quantity":0},{"sku":"B","line":2,"quantity":3,"unit_price":"0"}],"reason":"x"}`,
 			order.Amend{
 				Lines: []order.AmendLine{{SKU: "A1"}, {SKU: "B", Line: 2, Quantity: 3,
-					UnitPriceMicros: new(int64)}}, Reason: "x"}, 0},
+					UnitPriceMicros: new(int64)}}, Reason: "x", DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
 		{HoldOrder, `{"reason":"x"}`, order.Hold{Reason: "x"}, 0},
 		{ResumeOrder, ``, order.Resume{DeadlineMicros: receivedAt + time.Hour.Microseconds()}, 0},
 		{RequestReturn, `{"reason":"x"}`, order.RequestReturn{ReturnID: ReturnID(testOrderID, "k"), Reason: "x"}, 0},

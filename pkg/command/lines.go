@@ -41,7 +41,7 @@ var lines = []*Command{
 		}),
 	onOrder(changed(AmendOrder, "/v1/orders/:order_id/amend"),
 		func(d *decoding, b *amendBody) order.Amend {
-			cmd := order.Amend{Reason: d.reason(b.Reason)}
+			cmd := order.Amend{Reason: d.reason(b.Reason), DeadlineMicros: d.paymentDeadline()}
 			if d.countLines(len(b.Lines)) {
 				cmd.Lines = make([]order.AmendLine, len(b.Lines))
 			}

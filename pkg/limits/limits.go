@@ -12,6 +12,9 @@ import (
 	"unicode/utf8"
 )
 
+// DefaultPaymentWindow is how long a prepaid order waits for its payment where no setting says otherwise.
+const DefaultPaymentWindow = 24 * time.Hour
+
 // Limits of a request.
 const (
 	// MaxBodyBytes bounds the body of a single request.

@@ -31,6 +31,9 @@ const MaxAmendments = 1_000
 type Amend struct {
 	Lines  []AmendLine
 	Reason string
+	// DeadlineMicros is how long the order then waits for its payment, if it costs more than is covered, and stock need
+	// not be asked.
+	DeadlineMicros int64
 }
 
 // AmendLine is a line as it should be. Quantity is absolute, and includes what was cancelled and shipped of it.
@@ -89,7 +92,7 @@ func (c Amend) decide(o *Order) ([]Event, error) {
 	if len(growth(lines)) > 0 {
 		return []Event{requested}, nil
 	}
-	amended, err := o.amended(lines, nil)
+	amended, err := o.amended(lines, nil, c.DeadlineMicros)
 	return append([]Event{requested}, amended...), err
 }
 

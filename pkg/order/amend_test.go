@@ -34,7 +34,7 @@ func TestORD50AmendWhen(t *testing.T) {
 	given(t, append(paid(), Ship{FulfilmentID: "f"})...).when(more).refused(CodeIllegalTransition)
 	given(t, append(paid(), Cancel{})...).when(more).refused(CodeIllegalTransition)
 	given(t, append(paid(), more)...).when(more).refused(CodeAmendmentPending)
-	given(t, paid()...).when(Amend{more.Lines, tooLong}).refused("invalid_reason")
+	given(t, paid()...).when(Amend{Lines: more.Lines, Reason: tooLong}).refused("invalid_reason")
 	s := given(t, confirmed()...)
 	s.order.Amendments = MaxAmendments
 	s.when(more).refused(CodeTooManyAmendments)
@@ -108,8 +108,8 @@ func TestORD54To56StockIsReservedFirst(t *testing.T) {
 	lines := []AmendedLine{{2, "b", 6, 2_000_000, 4, 2_000_000}, {3, "a", 0, 2_115_000, 1, 2_115_000},
 		{4, "c", 1, 3_333_000, 0, 0}}
 	s.when(Amend{
-		[]AmendLine{{SKU: "b", Quantity: 6}, {SKU: "a", Line: 3},
-			{SKU: "c", Quantity: 1, UnitPriceMicros: price(3_333_000)}}, "customer called"})
+		Lines: []AmendLine{{SKU: "b", Quantity: 6}, {SKU: "a", Line: 3},
+			{SKU: "c", Quantity: 1, UnitPriceMicros: price(3_333_000)}}, Reason: "customer called"})
 	s.then(AmendmentRequested{lines, "customer called"}).at(Reserved, "pending", "unfulfilled")
 	s.wants(true, Wanted{SKU: "a", Reserved: 3}, Wanted{SKU: "b", Reserved: 6}, Wanted{SKU: "c", Reserved: 1})
 	if s.order.TotalMicros != twoSKUsTotal || !s.order.Undecided() {
@@ -182,7 +182,7 @@ func TestORD57PaymentDue(t *testing.T) {
 	s := due().then(OrderAmended{
 		Lines: []AmendedLine{{2, "b", 5, 2_000_000, 4, 2_000_000}}, SubtotalMicros: 14_345_000, TotalMicros: 14_340_000,
 		PaymentDueMicros: 2_000_000,
-	}).at(Confirmed, "pending", "unfulfilled")
+	}, CoverLost{2_000_000, 5_000}).at(Confirmed, "pending", "unfulfilled")
 	s.when(Ship{FulfilmentID: "g"}).refused(CodePaymentRequired)
 	s.when(CreateFulfilment{FulfilmentID: "g"}).refused(CodePaymentRequired)
 	s.when(ShipFulfilment{FulfilmentID: "f"}).refused(CodePaymentRequired)
@@ -202,6 +202,55 @@ func TestORD57PaymentDue(t *testing.T) {
 		when(ShipFulfilment{FulfilmentID: "f"}).at(Confirmed, "authorized", "partially_fulfilled")
 	onAccount := given(t, append(confirmed(), more, stockAnswers(granted))...)
 	onAccount.when(Ship{FulfilmentID: "f"}).at(Completed, "pending", "fulfilled")
+}
+
+func TestORD65AnAmendmentThatCostsMoreHasADeadline(t *testing.T) {
+	lines := []AmendedLine{{2, "b", 5, 2_000_000, 4, 2_000_000}}
+	more := amend(AmendLine{SKU: "b", Quantity: 5})
+	amended := OrderAmended{
+		Lines: lines, SubtotalMicros: 14_345_000, TotalMicros: 14_340_000, PaymentDueMicros: 2_000_000}
+	answered := func(o *Order) RecordReservation {
+		c := granted(*o)
+		c.DeadlineMicros = 9_000
+		return c
+	}
+	s := given(t, append(paid(), more)...)
+	s.when(answered(&s.order)).then(amended, CoverLost{2_000_000, 9_000}) // the window begins with stock's answer
+	s.when(Expire{8_999}).then()
+	s.when(Expire{9_000}).
+		then(OrderCancelled{Reason: PaymentExpiredReason, VoidedMicros: twoSKUsTotal}).at(Cancelled, "voided", "unfulfilled")
+
+	paying := given(t, append(paid(), more, stockAnswers(func(o Order) RecordReservation { return answered(&o) }))...)
+	paying.when(authorize(2_000_000, "q", 0)).when(Expire{9_000}).then().at(Confirmed, "authorized", "unfulfilled")
+
+	shipped := given(t, append(paid(), Ship{FulfilmentID: "f", Lines: line("b", 4), Capture: true}, more)...)
+	shipped.when(answered(&shipped.order)).when(Expire{9_000}).at(Completed, "captured", "fulfilled")
+	if o := shipped.order; o.TotalMicros != 8_000_000 || o.uncovered() != 0 {
+		t.Errorf("what remains costs %d, %d of it missing", o.TotalMicros, o.uncovered())
+	}
+
+	// A price that rises asks no stock: the deadline is the command's. A second rise moves it, a fall leaves it.
+	dear, dearest := price(2_500_000), price(3_000_000)
+	dearer := given(t, paid()...).when(Amend{
+		Lines: []AmendLine{{SKU: "b", Quantity: 4, UnitPriceMicros: dear}}, DeadlineMicros: 7_000})
+	dearer.then(AmendmentRequested{Lines: []AmendedLine{{2, "b", 4, 2_500_000, 4, 2_000_000}}},
+		OrderAmended{Lines: []AmendedLine{{2, "b", 4, 2_500_000, 4, 2_000_000}}, SubtotalMicros: 14_345_000,
+			TotalMicros: 14_340_000, PaymentDueMicros: 2_000_000}, CoverLost{2_000_000, 7_000})
+	dearer.when(Amend{Lines: []AmendLine{{SKU: "b", Quantity: 4, UnitPriceMicros: dearest}}, DeadlineMicros: 8_000})
+	if o := dearer.order; o.PaymentDeadlineMicros != 8_000 || !o.AwaitsPayment() {
+		t.Errorf("it waits until %d", o.PaymentDeadlineMicros)
+	}
+	dearer.when(Amend{Lines: []AmendLine{{SKU: "b", Quantity: 4, UnitPriceMicros: dear}}, DeadlineMicros: 9_000})
+	if o := dearer.order; o.PaymentDeadlineMicros != 8_000 || !o.AwaitsPayment() {
+		t.Errorf("after it fell it waits until %d", o.PaymentDeadlineMicros)
+	}
+	dearer.when(amend(AmendLine{SKU: "b", Quantity: 4, UnitPriceMicros: price(2_000_000)}))
+	dearer.when(Expire{9_000}).then().at(Confirmed, "authorized", "unfulfilled")
+
+	held := given(t, append(paid(), more, Hold{}, stockAnswers(granted))...)
+	held.when(Expire{9_000}).then() // no deadline ends an order on hold
+	held.when(Resume{DeadlineMicros: 9_500}).then(OrderResumed{Confirmed: true, PaymentDeadlineMicros: 9_500})
+	held.when(Expire{9_500}).at(Cancelled, "voided", "unfulfilled")
 }
 
 func TestORD58Declined(t *testing.T) {

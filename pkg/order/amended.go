@@ -11,6 +11,7 @@ import (
 //	        cover it, backordered or not, make it OrderAmended. Without growth, OrderAmended follows at once.
 //	ORD-57  A confirmed prepaid order that an amendment makes cost more than is authorized stays confirmed. Nothing of it
 //	        is packed or ships (payment_required) before the total is authorized, or has fallen to what is authorized.
+//	        CoverLost follows, with the deadline for that (ORD-65).
 //	ORD-58  One rejected SKU declines the amendment: AmendmentDeclined, with those of its SKUs that are insufficient or
 //	        unknown. The order stays as it was, and wants what it wanted.
 //	ORD-59  While stock has not answered, nothing is packed, ships or is cancelled by the line (amendment_pending). What
@@ -38,7 +39,7 @@ type AmendmentDeclined struct {
 
 // amended applies ORD-54, ORD-56 and ORD-57: the events of an amendment that stock has. answers are stock's, none when
 // it was not asked.
-func (o *Order) amended(lines []AmendedLine, answers []StockAnswer) ([]Event, error) {
+func (o *Order) amended(lines []AmendedLine, answers []StockAnswer, deadlineMicros int64) ([]Event, error) {
 	after := *o
 	after.setLines(lines)
 	ev := OrderAmended{Lines: lines, Backordered: o.backorderedOf(lines, answers)}
@@ -59,7 +60,7 @@ func (o *Order) amended(lines []AmendedLine, answers []StockAnswer) ([]Event, er
 	if o.Lifecycle == Reserved && prepaid && missing == 0 {
 		events = append(events, OrderConfirmed{})
 	}
-	return events, nil
+	return o.withCover(events, deadlineMicros), nil
 }
 
 // backorderedOf is how much of the amended SKUs waits for stock to come. Stock gives up backorders first (INV-25).
@@ -79,18 +80,18 @@ func (o *Order) backorderedOf(lines []AmendedLine, answers []StockAnswer) []Line
 
 // amendmentAnswered applies ORD-56 and ORD-58 to stock's answers. Answers that neither cover it nor reject it change
 // nothing.
-func (o *Order) amendmentAnswered(answers []StockAnswer, rejected, covered bool) ([]Event, error) {
+func (o *Order) amendmentAnswered(c RecordReservation, rejected, covered bool) ([]Event, error) {
 	switch {
 	case rejected:
 		var short []ShortLine
 		for _, more := range growth(o.Amendment.Lines) {
-			if h := find(answers, more.SKU); h != nil && h.Rejected && h.RejectionReason != ReasonOtherLine {
+			if h := find(c.Answers, more.SKU); h != nil && h.Rejected && h.RejectionReason != ReasonOtherLine {
 				short = append(short, ShortLine{more.SKU, more.Quantity, h.Available, h.RejectionReason})
 			}
 		}
 		return []Event{AmendmentDeclined{Short: short}}, nil
 	case covered:
-		return o.amended(o.Amendment.Lines, answers)
+		return o.amended(o.Amendment.Lines, c.Answers, c.DeadlineMicros)
 	}
 	return nil, nil
 }

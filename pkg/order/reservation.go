@@ -55,6 +55,8 @@ const ReconciliationReason = "reconciliation"
 type RecordReservation struct {
 	ReservationVersion uint64
 	Answers            []StockAnswer
+	// DeadlineMicros is how long the order then waits for its payment, if its amendment costs more than is covered.
+	DeadlineMicros int64
 }
 
 // OrderReserved says that stock has all that the order wants.
@@ -77,12 +79,13 @@ func (c RecordReservation) decide(o *Order) ([]Event, error) {
 	if o.Lifecycle == None || c.ReservationVersion != o.ReservationVersion {
 		return nil, nil
 	}
-	wanted, answers := o.Wanted(), sortedBySKU(c.Answers)
+	c.Answers = sortedBySKU(c.Answers)
+	wanted, answers := o.Wanted(), c.Answers
 	rejected := slices.ContainsFunc(answers, func(h StockAnswer) bool { return h.Rejected })
 	covered := !rejected && covers(answers, wanted)
 	switch {
 	case o.Amendment != nil:
-		return o.amendmentAnswered(answers, rejected, covered)
+		return o.amendmentAnswered(c, rejected, covered)
 	case o.Lifecycle == Placed && rejected:
 		return o.reject(o.shortLines(answers, wanted)), nil
 	case o.Lifecycle == Placed && covered && o.Kind != KindOrder:

@@ -84,6 +84,9 @@ type Config struct {
 	MaxClockSkew time.Duration
 	// Clock is that clock; nil: time.Now.
 	Clock func() time.Time
+	// PaymentWindow is how long an order waits for what it costs more, once stock has answered its amendment; 0:
+	// limits.DefaultPaymentWindow. Other deadlines come with the commands.
+	PaymentWindow time.Duration
 	// CommandTypes are the types of commands that metrics tell apart; others count as one.
 	CommandTypes []string
 	// Decode decodes the commands of other replicas.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/holdfast/holdfast/pkg/backoff"
 	"github.com/holdfast/holdfast/pkg/eventlog"
+	"github.com/holdfast/holdfast/pkg/limits"
 	"github.com/holdfast/holdfast/pkg/shard/internal/checkpoint"
 )
 
@@ -69,6 +70,9 @@ func Start(ctx context.Context, cfg Config) (*Replica, error) {
 	}
 	if cfg.MaxClockSkew < 0 {
 		return nil, fmt.Errorf("clocks cannot be %s apart; 0 does not compare them", cfg.MaxClockSkew)
+	}
+	if cfg.PaymentWindow == 0 {
+		cfg.PaymentWindow = limits.DefaultPaymentWindow
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = time.Now

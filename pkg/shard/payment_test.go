@@ -116,6 +116,53 @@ func TestDeadlinesThatNoLongerMatterAreForgotten(t *testing.T) {
 	}
 }
 
+// An order that an amendment makes cost more waits for the rest until a deadline, which begins with stock's answer, and
+// gives its stock back then. It is so after a restart, too.
+func TestAnAmendmentThatNobodyPaysGivesTheStockBack(t *testing.T) {
+	for _, shards := range []int32{1, 4} {
+		t.Run(fmt.Sprintf("shards=%d", shards), func(t *testing.T) {
+			p := newPlatform(t, shards)
+			start := func(ahead time.Duration) *shard.Node {
+				clock := new(setClock)
+				clock.set(ahead)
+				return p.startAs(shard.Config{DataDir: t.TempDir(), Clock: clock.now, PaymentWindow: 30 * time.Hour})
+			}
+			const began = -31 * time.Hour // brokers take no times of the future
+			n, at := start(began), time.Now().Add(began)
+			stock(t, n, "A", 10)
+			amended := func(key string) (orderID string) {
+				r := ok(t, doAt(t, n, at, command.PlaceOrder, "", key,
+					`{"customer_id":"c","currency":"EUR","lines":[{"sku":"A","quantity":2,"unit_price":"1.00"}]}`))
+				ok(t, doAt(t, n, at, command.AuthorizePayment, r.Order.ID, "p", `{"amount":"2.00","reference":"pi"}`))
+				ok(t, doAt(t, n, at, command.AmendOrder, r.Order.ID, "a", `{"lines":[{"sku":"A","quantity":3}]}`))
+				return r.Order.ID
+			}
+			unpaid, paid := amended("k1"), amended("k2")
+			ok(t, doAt(t, n, at, command.AuthorizePayment, paid, "p2", `{"amount":"1.00","reference":"pj"}`))
+			p.stop(n)
+			n = start(began + command.DefaultPaymentWindow + time.Hour) // after the deadline that it was placed with
+			if r := ok(t, do(t, n, command.FailPayment, unpaid, "f1", `{}`)); r.Order.Status != "confirmed" {
+				t.Fatalf("before its deadline: %+v", r.Order)
+			}
+			p.stop(n)
+			n = start(0)
+			eventually(t, func() string {
+				if s := stockOf(t, n, "A"); s.Total.Available != 7 || s.Total.Committed != 3 {
+					return fmt.Sprintf("available %d, committed %d", s.Total.Available, s.Total.Committed)
+				}
+				return ""
+			})
+			for id, status := range map[string]string{unpaid: "cancelled", paid: "confirmed"} {
+				if r := ok(t, do(t, n, command.FailPayment, id, "f2", `{}`)); r.Order.Status != status {
+					t.Errorf("at its deadline: %+v, want it %s", r.Order, status)
+				}
+			}
+			p.stop(n)
+			p.verify()
+		})
+	}
+}
+
 // An order that loses its money after it was confirmed does not ship, and gives its stock back at its deadline: all of
 // it, or what has not shipped. It is so after a restart, too.
 func TestLostCoverGivesTheStockBack(t *testing.T) {

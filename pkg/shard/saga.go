@@ -199,8 +199,10 @@ func (d *decider) openSaga(
 // origin. Stock may neither have reserved everything nor have refused. Then it remembers another step of that version,
 // and is asked again with a newer version.
 func (d *decider) decideAnswer(e *checkpoint.Entry, answers []order.StockAnswer, from *origin) ([]order.Event, error) {
-	evs, err := order.Decide(e.Order,
-		order.RecordReservation{ReservationVersion: e.Order.ReservationVersion, Answers: answers})
+	evs, err := order.Decide(e.Order, order.RecordReservation{
+		ReservationVersion: e.Order.ReservationVersion, Answers: answers,
+		DeadlineMicros: d.batch.now + d.node.cfg.PaymentWindow.Microseconds(),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("order %s refuses stock's answer, which its rules forbid: %w", e.Order.ID, err)
 	}

@@ -84,12 +84,13 @@ func (c *checker) foldAmendedMoney(rec *eventlog.Record, o *order, e *eventv1.Or
 	}
 	c.check(Money, e.PaymentDueMicros == missing,
 		"%s: %d are due before it ships, it should be %d", at(rec), e.PaymentDueMicros, missing)
-	o.paymentDue = missing > 0
+	o.paymentDue, o.coverLost = missing > 0, o.coverLost && missing > 0
 }
 
 // checkPaymentDue checks that an order with a payment due neither packs nor ships (I10), unless there is a reason.
 func (c *checker) checkPaymentDue(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent, name string) {
 	o.paymentDue = o.paymentDue && o.uncovered() > 0
+	o.coverLost = o.coverLost && o.paymentDue
 	reason := ev.GetLinesShipped().GetUncoveredReason()
 	c.check(Money, reason == "" || !o.onAccount && o.uncovered() > 0,
 		"%s: shipped without cover, although the order is covered", at(rec))

@@ -214,6 +214,7 @@ func (o *order) code(c *coder) {
 	message(c, &o.rule)
 	list(c, &o.amending, func(l **eventv1.AmendedLine) { message(c, l) })
 	c.flag(&o.paymentDue)
+	c.flag(&o.coverLost)
 	c.text(&o.statusBeforeHold)
 	c.uint64(&o.wantedVersion)
 	c.flag(&o.settled)

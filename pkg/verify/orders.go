@@ -44,6 +44,9 @@ type order struct {
 	// total, or cover was lost, and that not all is authorized.
 	amending   []*eventv1.AmendedLine
 	paymentDue bool
+	// coverLost says that the order waits for what is due until its deadline. Orders that were amended before there was
+	// cover_lost have a payment due without it.
+	coverLost bool
 	// statusBeforeHold is the status of an order on hold before it was put on hold.
 	statusBeforeHold string
 	// wantedVersion is the order's version at which its wanted reservation last changed. settled: stock has followed.

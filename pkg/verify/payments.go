@@ -15,7 +15,7 @@ func (c *checker) foldPayment(rec *eventlog.Record, o *order, ev *eventv1.OrderE
 		c.check(Money, o.onAccount || o.uncovered() == 0,
 			"%s: confirmed with %d of %d authorized", at(rec), o.authorized-o.voided, o.total)
 	case *eventv1.OrderEvent_PaymentStarted:
-		c.check(Transitions, o.status != "confirmed" || o.paymentDue, "%s: nothing is due", at(rec))
+		c.check(Transitions, o.status != "confirmed" || o.coverLost, "%s: nothing is due", at(rec))
 		c.check(Transitions, !o.onAccount && ch.PaymentStarted.PaymentDeadlineMicros >= o.deadline,
 			"%s: the deadline goes from %d to %d", at(rec), o.deadline, ch.PaymentStarted.PaymentDeadlineMicros)
 		o.deadline = ch.PaymentStarted.PaymentDeadlineMicros
@@ -87,7 +87,7 @@ func (c *checker) foldAmount(rec *eventlog.Record, o *order, ev *eventv1.OrderEv
 			"%s: %d are said to be due, it should be %d", at(rec), lost.PaymentDueMicros, o.uncovered())
 		c.check(Transitions, lost.PaymentDeadlineMicros >= o.deadline,
 			"%s: the deadline goes from %d to %d", at(rec), o.deadline, lost.PaymentDeadlineMicros)
-		o.paymentDue, o.deadline = true, lost.PaymentDeadlineMicros
+		o.paymentDue, o.coverLost, o.deadline = true, true, lost.PaymentDeadlineMicros
 	}
 }
 
@@ -113,7 +113,7 @@ func (c *checker) foldRefund(rec *eventlog.Record, o *order, p *eventv1.PaymentR
 // checkCancelledByTimer checks what a deadline has cancelled: an order that had lost its cover.
 func (c *checker) checkCancelledByTimer(rec *eventlog.Record, o *order, ev *eventv1.OrderEvent) {
 	c.check(Transitions, ev.Meta.Cause != eventv1.Cause_CAUSE_TIMER ||
-		o.paymentDue && o.deadline > 0 && ev.Meta.RecordedAtMicros >= o.deadline,
+		o.coverLost && o.deadline > 0 && ev.Meta.RecordedAtMicros >= o.deadline,
 		"%s: cancelled at %d, its deadline is %d", at(rec), ev.Meta.RecordedAtMicros, o.deadline)
 }
 

@@ -74,6 +74,15 @@ var amendmentViolations = []violation{
 	},
 	{"amended down with nothing voided", verify.Money, "", func(s *story) { amendOrder(s, 1, 2_560_000, 0) }},
 	{"amended up with nothing due", verify.Money, "", func(s *story) { amendOrder(s, 3, 7_660_000, 0); stockFollows(s) }},
+	{"cancelled at the end of no deadline", verify.Transitions, "", func(s *story) {
+		amendOrder(s, 3, 7_660_000, 2_550_000)
+		stockFollows(s)
+		ev := s.addOrder("o-1", 8, "", schematest.OrderEvent(&eventv1.LinesCancelled{
+			Lines:          []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 2_555_000}},
+			SubtotalMicros: 2_555_000, TotalMicros: 2_560_000, VoidedMicros: 2_550_000, Reason: "payment_expired",
+		}))
+		ev.Meta.Cause = eventv1.Cause_CAUSE_TIMER
+	}},
 	{"shipped with a payment due", verify.Money, "", func(s *story) {
 		amendOrder(s, 3, 7_660_000, 2_550_000)
 		stockFollows(s)

@@ -67,7 +67,8 @@ func Document(t *rapid.T) order.ImportDocument {
 // Answers draws what stock may answer to the order's newest step: it has all, some is backordered, some was lost, or it
 // rejects.
 func Answers(t *rapid.T, o order.Order) order.RecordReservation {
-	c := order.RecordReservation{ReservationVersion: o.ReservationVersion}
+	c := order.RecordReservation{
+		ReservationVersion: o.ReservationVersion, DeadlineMicros: rapid.Int64Range(40, 60).Draw(t, "deadline")}
 	refused := ""
 	if asks := asked(o); len(asks) > 0 && dice(t, 6) == 0 {
 		refused = One(t, asks)
@@ -268,7 +269,8 @@ func returning(t *rapid.T, o order.Order) order.Command {
 
 // amend raises, lowers or removes lines, gives them other prices, and adds some.
 func amend(t *rapid.T, o order.Order) order.Command {
-	c := order.Amend{Lines: make([]order.AmendLine, dice(t, 4)), Reason: "customer called"}
+	c := order.Amend{Lines: make([]order.AmendLine, dice(t, 4)), Reason: "customer called",
+		DeadlineMicros: rapid.Int64Range(40, 60).Draw(t, "deadline")}
 	for i := range c.Lines {
 		l := order.AmendLine{SKU: One(t, append([]string{"d"}, skus...)), Line: int32(dice(t, 2) * dice(t, 5)),
 			Quantity: int64(dice(t, 7))}

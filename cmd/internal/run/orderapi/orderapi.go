@@ -84,8 +84,9 @@ func Run(ctx context.Context, cfg Config) (err error) {
 		},
 		PeerListen: peerListen, Advertise: peerAdvertise, PeerTLS: cfg.PeerTLS,
 		SessionTimeout: cfg.SessionTimeout, StandbyEvery: cfg.StandbyEvery, MaxClockSkew: cfg.MaxClockSkew,
-		MaxQueueWait: cfg.MaxQueueWait, CheckpointMemory: service.MemoryLimit() / checkpointShare,
-		CommandTypes: commandTypes(), Decode: decoder(options), Logger: cfg.Logger,
+		MaxQueueWait: cfg.MaxQueueWait, PaymentWindow: cfg.PaymentWindow,
+		CheckpointMemory: service.MemoryLimit() / checkpointShare,
+		CommandTypes:     commandTypes(), Decode: decoder(options), Logger: cfg.Logger,
 		Registerer: cfg.Registry, Tracer: cfg.Tracer,
 	})
 	if err != nil {

@@ -1946,7 +1946,8 @@ func (x *PaymentRefundedV2) GetProviderEventId() string {
 	return ""
 }
 
-// CoverLost: a void or a refund took money that a confirmed order needs. It does not ship, and waits for it until then.
+// CoverLost: a void or a refund took money that a confirmed order needs, or an amendment made it need more. It does not
+// ship, and waits for it until then.
 type CoverLost struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What is neither paid nor authorized.
