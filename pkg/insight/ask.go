@@ -74,22 +74,39 @@ func (v *Version) answer(
 	if q.Limit < 1 || q.Limit > MaxAnswerRows {
 		return nil, &QuestionError{"limit", fmt.Sprintf("must be from 1 to %d", MaxAnswerRows)}
 	}
-	a, err := v.plan(ctx, conn, q, at, filled)
+	e := extent{at: at, filled: filled, growing: at != nil}
+	answer, a, err := v.read(ctx, conn, q, e)
+	if err == nil && e.growing && a.why == "" {
+		var same bool
+		if same, err = v.isFilledTo(ctx, conn, a.rollup, e); err == nil && !same {
+			e.growing = false
+			answer, a, err = v.read(ctx, conn, q, e)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	answer, err := a.d.read(ctx, conn, a.query, computeSettings, a.page, a.Limit)
-	if err != nil {
-		return nil, tooMuch(err, a.why, ComputeTime)
-	}
 	if a.why == "" && v.Entity == nil {
-		answer.Rollup = a.rollup
+		answer.Rollup = a.rollup.keys
 	}
 	answer.Computed = a.why
 	if answer.More {
 		answer.Next, err = cursor(answer.sorted)
 	}
 	return answer, err
+}
+
+// read plans and reads an answer.
+func (v *Version) read(ctx context.Context, conn *clickhouse.Conn, q Question, e extent) (*Answer, *asked, error) {
+	a, err := v.plan(ctx, conn, q, e)
+	if err != nil {
+		return nil, nil, err
+	}
+	answer, err := a.d.read(ctx, conn, a.query, computeSettings, a.page, a.Limit)
+	if err != nil {
+		return nil, nil, tooMuch(err, a.why, ComputeTime)
+	}
+	return answer, a, nil
 }
 
 // tooMuch is a TooMuchError where that is what err means.
@@ -101,9 +118,7 @@ func tooMuch(err error, why string, within time.Duration) error {
 }
 
 // plan finds how a question is answered: from which rollup, or from the source.
-func (v *Version) plan(
-	ctx context.Context, conn *clickhouse.Conn, q Question, at, filled eventlog.Offsets,
-) (*asked, error) {
+func (v *Version) plan(ctx context.Context, conn *clickhouse.Conn, q Question, e extent) (*asked, error) {
 	a, err := v.resolve(q)
 	if err != nil {
 		return nil, err
@@ -116,17 +131,17 @@ func (v *Version) plan(
 	if err != nil {
 		return nil, err
 	}
-	a.page, a.rollup, a.why = newPaging(a, types), r.keys, why
+	a.page, a.rollup, a.why = newPaging(a, types), r, why
 	switch {
 	case why != "":
-		a.query = v.compute(a, types, at)
+		a.query = v.compute(a, types, e.at)
 	case v.Entity != nil:
-		entities := v.first.merged(v.merged, v.first.Keys).query(v.kept(r, "", at, filled))
+		entities := v.first.merged(v.merged, v.first.Keys).query(v.kept(r, "", e))
 		a.query = a.d.secondStage("("+entities+")", a.conditions(v, types, bounds, false)...)
 	default:
 		condition := all(a.conditions(v, types, bounds, true)...)
 		merged := pick(v.merged, a.d.Measures)
-		a.query = v.first.merged(merged, a.d.Keys).query(v.kept(r, condition, at, filled))
+		a.query = v.first.merged(merged, a.d.Keys).query(v.kept(r, condition, e))
 	}
 	return a, nil
 }
@@ -272,34 +287,79 @@ func belowOffsets(at eventlog.Offsets) string {
 	return "(" + strings.Join(conditions, ") OR (") + ")"
 }
 
+// extent says of which events an answer is, and where it has them from.
+type extent struct {
+	// at are the offsets below which the events are; nil: those that the table has. The table has all below filled.
+	at, filled eventlog.Offsets
+	// growing takes the segments that are not full yet from the table, too, as far as filled. A fill that ends meanwhile
+	// replaces their rows, so isFilledTo tells afterwards whether they were there. Without it, these segments are
+	// computed from their beginnings.
+	growing bool
+}
+
 // kept is a query in brackets for the rows of a rollup. The condition is about its keys.
-func (v *Version) kept(r rollup, condition string, at, filled eventlog.Offsets) string {
+func (v *Version) kept(r rollup, condition string, e extent) string {
 	columns := strings.Join(v.columnsOf(r), ", ")
 	table := func(places string) string {
 		// What is chosen by columns of the order may be chosen before rows are replaced.
 		return fmt.Sprintf("SELECT %s FROM %s FINAL PREWHERE %s", columns, v.Table,
 			all(fmt.Sprintf("_rollup = %d", r.missing), places, condition))
 	}
-	if at == nil {
+	if e.at == nil {
 		return "(" + table("") + ")"
 	}
-	places, intervals := v.divide(at, filled)
+	places, growing, computed := v.divide(e)
+	for _, g := range growing {
+		// These rows are chosen before they are replaced, too: the ones of this end are wanted, whatever comes later.
+		places = append(places, fmt.Sprintf("%s AND _upto = %d", v.segmentOf(g), g.UpTo))
+	}
 	var parts []string
-	if len(places) > 0 || len(intervals) == 0 {
+	if len(places) > 0 || len(computed) == 0 {
 		parts = append(parts, table("("+strings.Join(append(places, "0"), ") OR (")+")"))
 	}
-	if len(intervals) > 0 {
-		computed := &Version{
+	if len(computed) > 0 {
+		rest := &Version{
 			Definition: v.Definition, segmentOffsets: v.segmentOffsets, first: v.first, states: v.states,
 		}
-		computed.keep([]Rollup{r.keys})
-		query := "SELECT " + columns + " FROM (" + computed.rows(v.final(v.Source.Table), intervals...) + ")"
+		rest.keep([]Rollup{r.keys})
+		query := "SELECT " + columns + " FROM (" + rest.rows(v.final(v.Source.Table), computed...) + ")"
 		if condition != "" {
 			query += " WHERE " + condition
 		}
 		parts = append(parts, query)
 	}
 	return "(" + strings.Join(parts, " UNION ALL ") + ")"
+}
+
+// segmentOf is the condition for rows of the segment that an interval begins.
+func (v *Version) segmentOf(i Interval) string {
+	return fmt.Sprintf("_topic = %s AND _partition = %d AND _segment = %d",
+		clickhouse.Literals(i.Topic), i.Partition, i.From/v.segmentOffsets)
+}
+
+// isFilledTo reports whether the segments that grow are filled as far as the extent says, and no further. If so, no
+// query until now has missed rows of them: a later fill would have left rows with a greater end.
+func (v *Version) isFilledTo(ctx context.Context, conn *clickhouse.Conn, r rollup, e extent) (bool, error) {
+	_, growing, _ := v.divide(e)
+	if len(growing) == 0 {
+		return true, nil
+	}
+	segments := make([]string, len(growing))
+	ends := eventlog.Offsets{}
+	for i, g := range growing {
+		segments[i], ends[g.TopicPartition] = v.segmentOf(g), g.UpTo
+	}
+	same := true
+	err := conn.Each(ctx, fmt.Sprintf("SELECT _topic, _partition, max(_upto) FROM %s PREWHERE _rollup = %d AND ((%s)) "+
+		"GROUP BY _topic, _partition", v.Table, r.missing, strings.Join(segments, ") OR (")), nil, nil,
+		func(rows clickhouse.Rows) error {
+			var tp eventlog.TopicPartition
+			var upTo int64
+			err := rows.Scan(&tp.Topic, &tp.Partition, &upTo)
+			same = same && upTo == ends[tp]
+			return err
+		})
+	return same, err
 }
 
 // columnsOf are the columns of a rollup: its keys, and the states.
@@ -314,20 +374,25 @@ func (v *Version) columnsOf(r rollup) []string {
 	return columns
 }
 
-// divide divides the events below at: into the places of whole segments that the table has, and the intervals that have
-// to be computed.
-func (v *Version) divide(at, filled eventlog.Offsets) (places []string, intervals []Interval) {
-	for _, tp := range at.Partitions() {
-		whole := v.begin(min(at[tp], filled[tp]))
-		if whole > 0 {
+// divide divides the events below at: into the places of whole segments that the table has, segments that grow and that
+// it has up to an offset, and the intervals that have to be computed.
+func (v *Version) divide(e extent) (places []string, growing, computed []Interval) {
+	for _, tp := range e.at.Partitions() {
+		at, filled := e.at[tp], e.filled[tp]
+		from := v.begin(min(at, filled))
+		if from > 0 {
 			places = append(places, fmt.Sprintf("_topic = %s AND _partition = %d AND _segment < %d",
-				clickhouse.Literals(tp.Topic), tp.Partition, whole/v.segmentOffsets))
+				clickhouse.Literals(tp.Topic), tp.Partition, from/v.segmentOffsets))
 		}
-		if whole < at[tp] {
-			intervals = append(intervals, Interval{TopicPartition: tp, From: whole, UpTo: at[tp]})
+		if e.growing && from < filled && filled <= at {
+			growing = append(growing, Interval{TopicPartition: tp, From: from, UpTo: filled})
+			from = filled
+		}
+		if from < at {
+			computed = append(computed, Interval{TopicPartition: tp, From: from, UpTo: at})
 		}
 	}
-	return places, intervals
+	return places, growing, computed
 }
 
 // types are ClickHouse's types of the keys and measures in a zone.

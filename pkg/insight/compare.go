@@ -110,10 +110,10 @@ func (s Side) texts(keys []string, measures []Column, at eventlog.Offsets) strin
 	d := *s.Definition
 	d.Keys, d.Measures = columnsNamed(s.Keys, keys), pick(s.Measures, measures)
 	if s.Entity != nil {
-		entities := s.first.merged(s.merged, s.first.Keys).query(s.kept(s.rollups[0], "", at, s.Filled))
+		entities := s.first.merged(s.merged, s.first.Keys).query(s.kept(s.rollups[0], "", extent{at: at, filled: s.Filled}))
 		return textArrays(d.secondStage("("+entities+")"), d.Keys, d.Measures)
 	}
-	query := s.first.merged(pick(s.merged, measures), d.Keys).query(s.kept(s.rollupOf(keys), "", at, s.Filled))
+	query := s.first.merged(pick(s.merged, measures), d.Keys).query(s.kept(s.rollupOf(keys), "", extent{at: at, filled: s.Filled}))
 	return textArrays(query, d.Keys, d.Measures)
 }
 
@@ -250,7 +250,7 @@ func (s Side) Sample(
 	}
 	sample := &Sample{keys: r.keys, measures: s.first.Measures}
 	stage := s.first.merged(s.merged, columnsNamed(s.first.Keys, r.keys))
-	query := textArrays(stage.query(s.kept(r, "", at, s.Filled)), stage.Keys, stage.Measures)
+	query := textArrays(stage.query(s.kept(r, "", extent{at: at, filled: s.Filled})), stage.Keys, stage.Measures)
 	query = fmt.Sprintf("SELECT toJSONString(k), toJSONString(m) FROM (%s) ORDER BY cityHash64(k, %d) LIMIT %d",
 		query, seed, n)
 	var err error

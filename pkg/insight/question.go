@@ -88,7 +88,7 @@ type asked struct {
 	// is kept).
 	query  string
 	page   paging
-	rollup Rollup
+	rollup rollup
 	why    string
 }
 

@@ -130,7 +130,7 @@ func (v *Version) rows(from string, intervals ...Interval) string {
 		var conditions, ends []string
 		for _, i := range intervals {
 			place := fmt.Sprintf("topic = %s AND partition = %d", clickhouse.Literals(i.Topic), i.Partition)
-			conditions = append(conditions, fmt.Sprintf("(%s AND offset >= %d AND offset < %d)", place, v.begin(i.From), i.UpTo))
+			conditions = append(conditions, fmt.Sprintf("(%s AND offset >= %d AND offset < %d)", place, i.From, i.UpTo))
 			ends = append(ends, fmt.Sprintf("%s, toInt64(%d)", place, i.UpTo))
 		}
 		where = strings.Join(conditions, " OR ")
@@ -220,5 +220,9 @@ func (v *Version) fill(ctx context.Context, conn *clickhouse.Conn, table string,
 	if len(intervals) == 0 {
 		return nil
 	}
-	return conn.Exec(ctx, "INSERT INTO "+v.Table+" "+v.rows(v.final(table), intervals...), fillSettings, nil)
+	whole := slices.Clone(intervals)
+	for i := range whole {
+		whole[i].From = v.begin(whole[i].From)
+	}
+	return conn.Exec(ctx, "INSERT INTO "+v.Table+" "+v.rows(v.final(table), whole...), fillSettings, nil)
 }

@@ -26,7 +26,7 @@ func (v *Version) Stream(
 	ctx context.Context, conn *clickhouse.Conn, q Question, at, filled eventlog.Offsets, sink Sink,
 ) error {
 	q.After = ""
-	a, err := v.plan(ctx, conn, q, at, filled)
+	a, err := v.plan(ctx, conn, q, extent{at: at, filled: filled}) // what was sent cannot be taken back
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type View struct {
 // the currency, and what has no value is NULL.
 func (v *Version) Views() []View {
 	if v.Entity != nil {
-		entities := v.first.merged(v.merged, v.first.Keys).query(v.kept(v.rollups[0], "", nil, nil))
+		entities := v.first.merged(v.merged, v.first.Keys).query(v.kept(v.rollups[0], "", extent{}))
 		query := v.secondStage("(" + entities + ")")
 		return []View{{Name: ViewPrefix + v.Name, Keys: columnNames(v.Keys), SQL: v.view(query, v.Keys)}}
 	}
@@ -47,7 +47,7 @@ func (v *Version) Views() []View {
 			name = fmt.Sprintf("%s%s_%d", ViewPrefix, v.Name, i+1)
 		}
 		keys := columnsNamed(v.Keys, r.keys)
-		query := v.first.merged(v.merged, keys).query(v.kept(r, "", nil, nil))
+		query := v.first.merged(v.merged, keys).query(v.kept(r, "", extent{}))
 		views[i] = View{Name: name, Keys: r.keys, SQL: v.view(query, keys)}
 	}
 	return views
