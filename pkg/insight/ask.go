@@ -1,9 +1,11 @@
 package insight
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -43,11 +45,12 @@ type facts struct {
 // days are those of another zone, the answer is computed from the source, within ComputeTime, ComputeRows and
 // ComputeMemory.
 //
-// With at, the answer is that of the events below these offsets, and no others. The table is trusted up to filled,
-// which is how far it is known to be filled; the segments behind that, and those that at divides, are computed from the
-// source. The mirror must have all events below at. Without at (nil) the answer is what the table has, or the mirror;
-// what was read from the table is remembered until filled is another (nil: it is not known, and nothing is remembered).
-// Answers are shared: nobody may change one.
+// With at, the answer is that of the events below these offsets, and no others; the mirror must have all of them. The
+// table is trusted up to filled, which is how far it is known to be filled. What is behind that is computed from the
+// source, and so are the segments that at divides.
+//
+// Without at (nil) the answer is what the table has, or the mirror; what was read from the table is remembered until
+// filled is another (nil: it is not known, and nothing is remembered). Answers are shared: nobody may change one.
 //
 // Errors are QuestionError, TooMuchError, or those of ClickHouse.
 func (v *Version) Ask(
@@ -276,15 +279,11 @@ func belowOffsets(at eventlog.Offsets) string {
 	if at == nil {
 		return ""
 	}
-	var conditions []string
+	var intervals []Interval
 	for _, tp := range at.Partitions() {
-		conditions = append(conditions, fmt.Sprintf("topic = %s AND partition = %d AND offset < %d",
-			clickhouse.Literals(tp.Topic), tp.Partition, at[tp]))
+		intervals = append(intervals, Interval{TopicPartition: tp, UpTo: at[tp]})
 	}
-	if len(conditions) == 0 {
-		return "0"
-	}
-	return "(" + strings.Join(conditions, ") OR (") + ")"
+	return cmp.Or(within(intervals), "0")
 }
 
 // extent says of which events an answer is, and where it has them from.
@@ -308,21 +307,17 @@ func (v *Version) kept(r rollup, condition string, e extent) string {
 	if e.at == nil {
 		return "(" + table("") + ")"
 	}
-	places, growing, computed := v.divide(e)
-	for _, g := range growing {
-		// These rows are chosen before they are replaced, too: the ones of this end are wanted, whatever comes later.
-		places = append(places, fmt.Sprintf("%s AND _upto = %d", v.segmentOf(g), g.UpTo))
-	}
+	kept, computed := v.divide(e)
 	var parts []string
-	if len(places) > 0 || len(computed) == 0 {
-		parts = append(parts, table("("+strings.Join(append(places, "0"), ") OR (")+")"))
+	if len(kept) > 0 || len(computed) == 0 {
+		parts = append(parts, table(cmp.Or(v.places(kept), "0")))
 	}
 	if len(computed) > 0 {
 		rest := &Version{
 			Definition: v.Definition, segmentOffsets: v.segmentOffsets, first: v.first, states: v.states,
 		}
 		rest.keep([]Rollup{r.keys})
-		query := "SELECT " + columns + " FROM (" + rest.rows(v.final(v.Source.Table), computed...) + ")"
+		query := "SELECT " + columns + " FROM (" + rest.rows(v.final(v.Source.Table, computed...), computed...) + ")"
 		if condition != "" {
 			query += " WHERE " + condition
 		}
@@ -331,32 +326,46 @@ func (v *Version) kept(r rollup, condition string, e extent) string {
 	return "(" + strings.Join(parts, " UNION ALL ") + ")"
 }
 
-// segmentOf is the condition for rows of the segment that an interval begins.
-func (v *Version) segmentOf(i Interval) string {
-	return fmt.Sprintf("_topic = %s AND _partition = %d AND _segment = %d",
-		clickhouse.Literals(i.Topic), i.Partition, i.From/v.segmentOffsets)
+// places is the condition for the rows of intervals that the table has from the log's beginning on: whole segments, and
+// the segment that grows up to an interval's end. Rows of that are chosen before they are replaced, too: the ones of
+// this end are wanted, whatever comes later.
+func (v *Version) places(kept []Interval) string {
+	ends := maps.Collect(byTopic(kept, func(i Interval) int64 { return i.UpTo }))
+	var conditions []string
+	for topic, segments := range byTopic(kept, func(i Interval) int64 { return i.UpTo / v.segmentOffsets }) {
+		segment := segments.at("_partition")
+		conditions = append(conditions, fmt.Sprintf("_topic = %s AND (_segment < %s OR _segment = %s AND _upto = %s)",
+			clickhouse.Literals(topic), segment, segment, ends[topic].at("_partition")))
+	}
+	return strings.Join(conditions, " OR ")
 }
 
 // isFilledTo reports whether the segments that grow are filled as far as the extent says, and no further. If so, no
 // query until now has missed rows of them: a later fill would have left rows with a greater end.
 func (v *Version) isFilledTo(ctx context.Context, conn *clickhouse.Conn, r rollup, e extent) (bool, error) {
-	_, growing, _ := v.divide(e)
-	if len(growing) == 0 {
+	kept, _ := v.divide(e)
+	growing := slices.DeleteFunc(kept, func(i Interval) bool { return i.UpTo%v.segmentOffsets == 0 })
+	ends := eventlog.Offsets{}
+	for _, i := range growing {
+		ends[i.TopicPartition] = i.UpTo
+	}
+	var conditions []string
+	for topic, segments := range byTopic(growing, func(i Interval) int64 { return i.UpTo / v.segmentOffsets }) {
+		conditions = append(conditions, fmt.Sprintf("_topic = %s AND _segment >= %s",
+			clickhouse.Literals(topic), segments.at("_partition")))
+	}
+	if len(conditions) == 0 {
 		return true, nil
 	}
-	segments := make([]string, len(growing))
-	ends := eventlog.Offsets{}
-	for i, g := range growing {
-		segments[i], ends[g.TopicPartition] = v.segmentOf(g), g.UpTo
-	}
 	same := true
-	err := conn.Each(ctx, fmt.Sprintf("SELECT _topic, _partition, max(_upto) FROM %s PREWHERE _rollup = %d AND ((%s)) "+
-		"GROUP BY _topic, _partition", v.Table, r.missing, strings.Join(segments, ") OR (")), nil, nil,
+	err := conn.Each(ctx, fmt.Sprintf("SELECT _topic, _partition, max(_upto) FROM %s PREWHERE _rollup = %d AND (%s) "+
+		"GROUP BY _topic, _partition", v.Table, r.missing, strings.Join(conditions, " OR ")), nil, nil,
 		func(rows clickhouse.Rows) error {
 			var tp eventlog.TopicPartition
 			var upTo int64
 			err := rows.Scan(&tp.Topic, &tp.Partition, &upTo)
-			same = same && upTo == ends[tp]
+			end, grows := ends[tp]
+			same = same && (!grows || upTo == end)
 			return err
 		})
 	return same, err
@@ -374,25 +383,26 @@ func (v *Version) columnsOf(r rollup) []string {
 	return columns
 }
 
-// divide divides the events below at: into the places of whole segments that the table has, segments that grow and that
-// it has up to an offset, and the intervals that have to be computed.
-func (v *Version) divide(e extent) (places []string, growing, computed []Interval) {
+// divide divides the events below at, of topics that the source has rows of: into intervals from the log's beginning
+// that the table has, and those that have to be computed.
+func (v *Version) divide(e extent) (kept, computed []Interval) {
 	for _, tp := range e.at.Partitions() {
+		if !v.Source.HasTopic(tp.Topic) {
+			continue
+		}
 		at, filled := e.at[tp], e.filled[tp]
-		from := v.begin(min(at, filled))
-		if from > 0 {
-			places = append(places, fmt.Sprintf("_topic = %s AND _partition = %d AND _segment < %d",
-				clickhouse.Literals(tp.Topic), tp.Partition, from/v.segmentOffsets))
+		end := v.begin(min(at, filled))
+		if e.growing && filled <= at {
+			end = filled
 		}
-		if e.growing && from < filled && filled <= at {
-			growing = append(growing, Interval{TopicPartition: tp, From: from, UpTo: filled})
-			from = filled
+		if end > 0 {
+			kept = append(kept, Interval{TopicPartition: tp, UpTo: end})
 		}
-		if from < at {
-			computed = append(computed, Interval{TopicPartition: tp, From: from, UpTo: at})
+		if end < at {
+			computed = append(computed, Interval{TopicPartition: tp, From: end, UpTo: at})
 		}
 	}
-	return places, growing, computed
+	return kept, computed
 }
 
 // types are ClickHouse's types of the keys and measures in a zone.

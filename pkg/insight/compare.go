@@ -113,7 +113,8 @@ func (s Side) texts(keys []string, measures []Column, at eventlog.Offsets) strin
 		entities := s.first.merged(s.merged, s.first.Keys).query(s.kept(s.rollups[0], "", extent{at: at, filled: s.Filled}))
 		return textArrays(d.secondStage("("+entities+")"), d.Keys, d.Measures)
 	}
-	query := s.first.merged(pick(s.merged, measures), d.Keys).query(s.kept(s.rollupOf(keys), "", extent{at: at, filled: s.Filled}))
+	kept := s.kept(s.rollupOf(keys), "", extent{at: at, filled: s.Filled})
+	query := s.first.merged(pick(s.merged, measures), d.Keys).query(kept)
 	return textArrays(query, d.Keys, d.Measures)
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/holdfast/holdfast/pkg/clickhouse"
-	"github.com/holdfast/holdfast/pkg/eventlog"
 )
 
 // segmentOffsets is how many offsets of a partition are in a segment. A live table computes half a segment of each
@@ -113,27 +112,18 @@ func stateColumn(n int) string { return fmt.Sprintf("_state_%d", n) }
 // The columns of a version's table that say which events a row is made of.
 const placeColumns = "_topic, _partition, _segment"
 
-// Interval are the events of a partition from one offset up to another, which is excluded.
-type Interval struct {
-	eventlog.TopicPartition
-	From, UpTo int64
-}
-
 // begin is where the segment begins that has an offset.
 func (v *Version) begin(offset int64) int64 { return offset - offset%v.segmentOffsets }
 
-// rows computes rows of the table from a source. Without intervals these are all rows, and _upto is the segment's end.
+// rows computes rows of the table from rows of a source, which are those of the intervals. Without intervals these are
+// all rows, and _upto is the segment's end.
 func (v *Version) rows(from string, intervals ...Interval) string {
 	end := fmt.Sprintf("(toInt64(_segment) + 1) * %d", v.segmentOffsets)
-	where := ""
 	if len(intervals) > 0 {
-		var conditions, ends []string
-		for _, i := range intervals {
-			place := fmt.Sprintf("topic = %s AND partition = %d", clickhouse.Literals(i.Topic), i.Partition)
-			conditions = append(conditions, fmt.Sprintf("(%s AND offset >= %d AND offset < %d)", place, i.From, i.UpTo))
-			ends = append(ends, fmt.Sprintf("%s, toInt64(%d)", place, i.UpTo))
+		var ends []string
+		for topic, upTo := range byTopic(intervals, func(i Interval) int64 { return i.UpTo }) {
+			ends = append(ends, fmt.Sprintf("topic = %s, toInt64(%s)", clickhouse.Literals(topic), upTo.at("partition")))
 		}
-		where = strings.Join(conditions, " OR ")
 		end = fmt.Sprintf("least(%s, multiIf(%s, 0))", end, strings.Join(ends, ", "))
 	}
 	columns := []string{
@@ -153,7 +143,7 @@ func (v *Version) rows(from string, intervals ...Interval) string {
 	for n, state := range v.states {
 		columns = append(columns, state.state()+" AS "+stateColumn(n))
 	}
-	conditions := append([]string{where, v.Where.SQL}, multiplied(v.first.Keys...)...)
+	conditions := append([]string{v.Where.SQL}, multiplied(v.first.Keys...)...)
 	return fmt.Sprintf("SELECT %s FROM %s WHERE %s GROUP BY %s",
 		strings.Join(columns, ", "), v.timed(from), cmp.Or(all(conditions...), "1"), v.groups())
 }
@@ -224,5 +214,5 @@ func (v *Version) fill(ctx context.Context, conn *clickhouse.Conn, table string,
 	for i := range whole {
 		whole[i].From = v.begin(whole[i].From)
 	}
-	return conn.Exec(ctx, "INSERT INTO "+v.Table+" "+v.rows(v.final(table), whole...), fillSettings, nil)
+	return conn.Exec(ctx, "INSERT INTO "+v.Table+" "+v.rows(v.final(table, whole...), whole...), fillSettings, nil)
 }

@@ -29,13 +29,18 @@ func (d *Definition) timed(rows string) string {
 	return fmt.Sprintf("(SELECT *, toTimeZone(%s, %s) AS time FROM %s)", d.Time, clickhouse.Literals(d.Zone), rows)
 }
 
-// final are the rows of a table of the source that the definition is about, each once. Rows that replace each other are
-// equal, so those that Where does not choose may be left out before: their other columns, such as body, are not read.
-func (d *Definition) final(table string) string {
-	if d.Where.SQL == "" || d.Where.mentions("time") {
-		return table + " FINAL"
+// final are the rows of a table of the source that the definition is about, each once; with intervals, only theirs.
+// Rows that replace each other are equal and have one place, so those that are not chosen may be left out before: their
+// other columns, such as body, are not read.
+func (d *Definition) final(table string, intervals ...Interval) string {
+	where := d.Where.SQL
+	if d.Where.mentions("time") {
+		where = ""
 	}
-	return table + " FINAL PREWHERE (" + d.Where.SQL + ")"
+	if chosen := all(within(intervals), where); chosen != "" {
+		return table + " FINAL PREWHERE " + chosen
+	}
+	return table + " FINAL"
 }
 
 // secondStage asks the entities, which are the rows of a query in brackets.
