@@ -3,6 +3,8 @@ package analytics_test
 import (
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,10 +13,12 @@ import (
 	"github.com/holdfast/holdfast/pkg/analytics"
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/eventlog/codec"
+	"github.com/holdfast/holdfast/pkg/insight"
 	"github.com/holdfast/holdfast/pkg/money"
 	"github.com/holdfast/holdfast/pkg/order"
 	"github.com/holdfast/holdfast/pkg/order/ordertest"
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
+	insights "github.com/holdfast/holdfast/schemas/insights"
 )
 
 // currencies have 0, 2, 2, 3 and 4 decimals.
@@ -166,4 +170,136 @@ func TestRevenueOfYen(t *testing.T) {
 	if got, want := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}), "2026-01 JPY 1 0 1 2 16.24 0 16.24 16"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+}
+
+// figures are the money of a day in a currency, in the order of the measures of the insight payments.
+type figures [6]int64
+
+// figuresOf are what an order shows.
+func figuresOf(o *order.Order) figures {
+	return figures{
+		o.AuthorizedMicros, o.CapturedMicros, o.VoidedMicros, o.RefundedMicros, o.GoodwillMicros, o.RefundDueMicros,
+	}
+}
+
+// moneyByDay is how what orders show changed on each day, and in each currency. Days on which nothing did are left out.
+func moneyByDay(lives [][]change, zone *time.Location) map[string]figures {
+	all := map[string]figures{}
+	for _, life := range lives {
+		for _, c := range life {
+			key := c.at.In(zone).Format(time.DateOnly) + " " + c.after.Currency
+			sum, before, after := all[key], figuresOf(&c.before), figuresOf(&c.after)
+			for i := range sum {
+				sum[i] += after[i] - before[i]
+			}
+			all[key] = sum
+		}
+	}
+	maps.DeleteFunc(all, func(_ string, f figures) bool { return f == figures{} })
+	return all
+}
+
+// moneyOf is an answer of the insight payments by day and currency.
+func moneyOf(t *testing.T, answer *insight.Answer) map[string]figures {
+	t.Helper()
+	all := map[string]figures{}
+	for _, row := range answer.Rows {
+		var f figures
+		for i, name := range []string{"authorized", "captured", "voided", "refunded", "goodwill", "refund_due"} {
+			micros, err := money.Parse(row[name])
+			if err != nil {
+				t.Fatal(err)
+			}
+			currency, _ := money.Lookup(row["currency"])
+			if micros%currency.MinorUnit() != 0 {
+				t.Errorf("%s %s of %s is no whole number of minor units", row[name], row["currency"], name)
+			}
+			f[i] = micros
+		}
+		if f != (figures{}) {
+			all[row["day"]+" "+row["currency"]] = f
+		}
+	}
+	return all
+}
+
+func sameMoney(t *testing.T, what string, got, want map[string]figures) {
+	t.Helper()
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		if got[key] != want[key] {
+			t.Errorf("%s, %s: the insight has %v, orders show %v", what, key, got[key], want[key])
+			return
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%s: the insight has %d days, orders %d", what, len(got), len(want))
+	}
+}
+
+// The insight payments is to the minor unit what the rules make of the same events, in five currencies, in any time zone,
+// computed or kept. Without a limit it adds up to what orders show at last.
+func TestPaymentsAreWhatOrdersShow(t *testing.T) {
+	f := newFixture(t)
+	lives := f.appendLives(80)
+	f.mirror()
+	reached, err := analytics.NewReports(f.conn).Await(f.ctx, f.end())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready, err := insights.Ready()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var moved figures
+	for _, zone := range []string{"UTC", "Asia/Tokyo"} {
+		text := strings.Replace(string(ready["payments.yaml"]), "source: events", "source: events\nzone: "+zone, 1)
+		d, err := insight.Parse("payments.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		location, err := insight.LoadZone(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := moneyByDay(lives, location)
+		for _, day := range want {
+			for i, micros := range day {
+				moved[i] += max(micros, -micros)
+			}
+		}
+		answer, err := d.Preview(f.ctx, f.conn, insight.MaxPreviewRows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameMoney(t, "computed in "+zone, moneyOf(t, answer), want)
+		kept := f.kept(d, reached.Position.Offsets())
+		answer, err = kept.Ask(f.ctx, f.conn, insight.Question{By: []string{"day"}, Limit: insight.MaxAnswerRows}, nil, nil)
+		if err != nil || answer.Computed != "" {
+			t.Fatalf("%v, computed: %s", err, answer.Computed)
+		}
+		sameMoney(t, "kept in "+zone, moneyOf(t, answer), want)
+	}
+	if slices.Contains(moved[:], 0) {
+		t.Errorf("some money never moved: %v", moved)
+	}
+}
+
+// kept is a version whose table has the events below offsets, filled in two parts.
+func (f *fixture) kept(d *insight.Definition, end eventlog.Offsets) *insight.Version {
+	f.t.Helper()
+	v, err := insight.NewVersion(d, d.TableName(d.Fingerprint()))
+	if err == nil {
+		err = v.Create(f.ctx, f.conn)
+	}
+	for tp, up := range end {
+		for _, part := range [][2]int64{{0, up / 2}, {up / 2, up}} {
+			if err == nil && part[0] < part[1] {
+				err = v.Fill(f.ctx, f.conn, insight.Interval{TopicPartition: tp, From: part[0], UpTo: part[1]})
+			}
+		}
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return v
 }
