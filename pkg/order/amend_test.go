@@ -307,7 +307,7 @@ func TestORD59WhileStockHasNotAnswered(t *testing.T) {
 		wants(true, Wanted{SKU: "a"}, Wanted{SKU: "b"})
 	given(t, twoSKUs(Prepaid), stockAnswers(granted), more).when(Expire{9_000}).
 		then(AmendmentDeclined{Reason: EndedReason}, OrderExpired{})
-	given(t, append(confirmed(), more)...).when(ReconcileShipment{line("b", 4)}).
+	given(t, append(confirmed(), more)...).when(ReconcileShipment{Lines: line("b", 4)}).
 		then(AmendmentDeclined{Reason: EndedReason}, ShipmentReconciled{"reconciled-5", line("b", 4)})
 }
 

@@ -9,9 +9,10 @@ import "github.com/holdfast/holdfast/pkg/money"
 //	        back and is not due to never exceeds that, and neither does it together with what is authorized and open.
 //	ORD-64  A prepaid order packs and ships only while what is paid and authorized covers what the customer keeps
 //	        (payment_required). Ship and ShipFulfilment may give an UncoveredReason, which is recorded.
-//	ORD-65  Where a void, a refund or an amendment leaves a confirmed prepaid order without cover, or with less, CoverLost
-//	        follows: it waits for its payment again, until the command's deadline. At its end what has not shipped is
-//	        cancelled: the whole order, or its remaining lines with what is being packed. The reason is payment_expired.
+//	ORD-65  Where a void, a refund, an amendment or goods that left unpaid (ORD-19) leave a confirmed prepaid order
+//	        without cover, or with less than before, CoverLost follows: it waits for its payment again, until the
+//	        command's deadline. At its end what has not shipped is cancelled: the whole order, or its remaining lines with
+//	        what is being packed. The reason is payment_expired.
 
 // PaymentExpiredReason is the reason why an order, or what remained of it, was cancelled at its payment deadline.
 const PaymentExpiredReason = "payment_expired"
@@ -24,15 +25,15 @@ func (e CoverLost) evolve(o *Order, _ Facts) {
 	o.PaymentDeadlineMicros = e.PaymentDeadlineMicros
 }
 
-// withCover adds CoverLost where events, which void or refund money or raise the total, leave a confirmed order without
-// cover (ORD-65).
+// withCover adds CoverLost where events, which void or refund money, raise the total or confirm what is not paid, leave
+// a confirmed order without cover (ORD-65).
 func (o *Order) withCover(events []Event, deadlineMicros int64) []Event {
-	if o.Terms != Prepaid || o.offHold() != Confirmed {
+	if o.Terms != Prepaid {
 		return events
 	}
 	after := o.after(events)
 	missing := after.uncovered()
-	if after.offHold() != Confirmed || missing <= o.uncovered() {
+	if after.offHold() != Confirmed || missing == 0 || after.CoverLost && missing <= o.uncovered() {
 		return events
 	}
 	return append(events, CoverLost{

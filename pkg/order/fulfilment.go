@@ -60,7 +60,7 @@ type ShipFulfilment struct {
 	Capture           bool
 	PaymentReference  string
 	UncoveredReason   string
-	DeadlineMicros    int64
+	DeadlineMicros    int64 // as for Ship
 }
 
 func (c ShipFulfilment) decide(o *Order) ([]Event, error) {

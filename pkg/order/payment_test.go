@@ -103,7 +103,8 @@ func TestORD24Failed(t *testing.T) {
 	given(t).when(FailPayment{}).refused(CodeIllegalTransition)
 	s := given(t, twoSKUs(Prepaid), stockAnswers(granted))
 	s.when(fail("p", string(make([]byte, limits.MaxReasonLength+1)))).refused("invalid_reason")
-	s.when(fail("p", "declined")).then(PaymentFailed{Reference: "p", Reason: "declined"}).at(Reserved, "failed", "unfulfilled")
+	s.when(fail("p", "declined")).then(PaymentFailed{Reference: "p", Reason: "declined"})
+	s.at(Reserved, "failed", "unfulfilled")
 	s.when(authorize(10_000, "", 0)).at(Reserved, "pending", "unfulfilled")
 }
 
@@ -260,8 +261,8 @@ func TestORD67APaymentWithoutAnIDIsThatWithOneOfItsReferenceAndAmount(t *testing
 // A refund that was told before its capture keeps its ID when the capture comes.
 func TestORD67AFactThatWaitedIsRecordedOnce(t *testing.T) {
 	refund := RefundPayment{AmountMicros: 1_000_000, Reference: "pi", ProviderEventID: "evt_2"}
-	s := given(t, append(paid(), refund, CapturePayment{AmountMicros: twoSKUsTotal, Reference: "pi", ProviderEventID: "evt_1"})...)
-	s.when(refund).then()
+	s := given(t, append(paid(), refund)...)
+	s.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "pi", ProviderEventID: "evt_1"}).when(refund).then()
 	if s.order.RefundedMicros != 1_000_000 || len(s.order.Unmatched) > 0 {
 		t.Errorf("%d are refunded, %v waits", s.order.RefundedMicros, s.order.Unmatched)
 	}
@@ -300,6 +301,17 @@ func TestORD65AnEarlierRefundMayTakeTheCoverOfAShipment(t *testing.T) {
 		CoverLost{10_000, 9_000})
 	if s.order.PaymentDeadlineMicros != 9_000 || !s.order.AwaitsPayment() {
 		t.Errorf("it waits until %d", s.order.PaymentDeadlineMicros)
+	}
+}
+
+// A capture covers an order that had lost its cover, and the refund of before takes a part of that at once.
+func TestORD65CoverThatComesAndGoesWithOneCapture(t *testing.T) {
+	s := given(t, append(paid(), RefundPayment{AmountMicros: 10_000, Reference: "re"}, VoidPayment{Reference: "v"})...)
+	s.when(CapturePayment{AmountMicros: twoSKUsTotal, Reference: "pi", DeadlineMicros: 9_000}).then(
+		PaymentCaptured{AmountMicros: twoSKUsTotal, Reference: "pi", UnvoidedMicros: twoSKUsTotal},
+		PaymentRefunded{AmountMicros: 10_000, Reference: "pi", MatchedMicros: 10_000}, CoverLost{10_000, 9_000})
+	if !s.order.AwaitsPayment() {
+		t.Error("it waits for ever")
 	}
 }
 

@@ -106,7 +106,7 @@ func TestORD18Documents(t *testing.T) {
 	for _, cmd := range []Command{
 		Cancel{}, Confirm{}, Ship{FulfilmentID: "f"}, Deliver{FulfilmentID: "f"}, authorize(10_000, "", 0),
 		CapturePayment{AmountMicros: 10_000},
-		ReconcileShipment{line("a", 1)},
+		ReconcileShipment{Lines: line("a", 1)},
 	} {
 		s.when(cmd).refused(CodeIllegalTransition)
 	}
@@ -143,7 +143,7 @@ func TestORD63DocumentsThatStockIsAskedFor(t *testing.T) {
 	for _, cmd := range []Command{
 		Cancel{}, Confirm{}, Hold{}, Ship{FulfilmentID: "f"}, authorize(10_000, "", 0),
 		CapturePayment{AmountMicros: 10_000},
-		ReconcileShipment{line("a", 1)},
+		ReconcileShipment{Lines: line("a", 1)},
 	} {
 		s.when(cmd).refused(CodeIllegalTransition)
 	}

@@ -122,6 +122,9 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 			if problem := checkEarlyRefunds(o); problem != "" {
 				t.Fatal(problem)
 			}
+			if o.Lifecycle == order.Confirmed && o.LacksCover() && !o.CoverLost {
+				t.Fatalf("after %T it is not covered, and waits for ever", cmd)
+			}
 			var wanted, ordered int64
 			for _, w := range o.Wanted() {
 				wanted += w.Reserved + w.Committed + w.Fulfilled
@@ -142,6 +145,33 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 			}
 			if wanted > ordered {
 				t.Fatalf("wants %d of %d", wanted, ordered)
+			}
+		}
+	})
+}
+
+// What a provider tells with an ID of its own is recorded once, whatever happened since, and however late it is told
+// again (ORD-67).
+func TestWhatAProviderTellsAgainChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var o order.Order
+		var told []order.Command
+		for range ordertest.Length(t) {
+			cmd := ordertest.Command(t, o)
+			events, err := order.Decide(o, cmd)
+			if err != nil {
+				continue
+			}
+			for _, ev := range events {
+				o = order.Evolve(o, ev, order.Facts{EventID: order.ID{byte(o.Version + 1)}})
+			}
+			if ordertest.ProviderEventID(cmd) != "" && len(events) > 0 {
+				told = append(told, cmd)
+			}
+		}
+		for _, cmd := range told {
+			if events, err := order.Decide(o, cmd); err != nil || len(events) > 0 {
+				t.Fatalf("%+v again: %v, %v", cmd, events, err)
 			}
 		}
 	})

@@ -28,7 +28,7 @@ type Ship struct {
 	PaymentReference string
 	// UncoveredReason is why the goods leave although the order is not covered (ORD-64); "": they must be covered.
 	UncoveredReason string
-	// DeadlineMicros is how long what remains then waits for its payment, if a refund that was told before takes its cover.
+	// DeadlineMicros is how long what remains then waits for its payment, if a refund of before takes its cover.
 	DeadlineMicros int64
 }
 
@@ -191,10 +191,15 @@ func (o *Order) shipLines(shipped []LineQuantity) {
 // ReconcileShipment completes the order's side of stock that was found fulfilled.
 //
 //	ORD-19  What stock has fulfilled ships, backordered or not, at most what is left (over_shipment). No lines:
-//	        nothing_to_ship. The order becomes confirmed, or completed; one on hold stays so until all has shipped. If a
-//	        fulfilment of just these lines is being packed, that is the shipment. Otherwise it is one of its own (its ID
-//	        begins with "reconciled-"), and fulfilments that can no longer ship are cancelled, the newest first.
-type ReconcileShipment struct{ Lines []LineQuantity }
+//	        nothing_to_ship. The order becomes confirmed, or completed; one on hold stays so until all has shipped. What
+//	        remains of one that is not paid has a deadline (ORD-65). If a fulfilment of just these lines is being packed,
+//	        that is the shipment. Otherwise it is one of its own (its ID begins with "reconciled-"), and fulfilments that
+//	        can no longer ship are cancelled, the newest first.
+type ReconcileShipment struct {
+	Lines []LineQuantity
+	// DeadlineMicros is how long what remains then waits for its payment, if the order is not covered.
+	DeadlineMicros int64
+}
 
 // ShipmentReconciled says that stock had fulfilled these lines. FulfilmentID is the fulfilment that was being packed of
 // them, or one of its own.
@@ -223,7 +228,8 @@ func (c ReconcileShipment) decide(o *Order) ([]Event, error) {
 			events = append(events, FulfilmentCancelled{FulfilmentID: gone, Reason: ReconciliationReason})
 		}
 	}
-	return o.declineAmendment(append(events, ShipmentReconciled{FulfilmentID: id, Lines: lines})...), nil
+	events = o.declineAmendment(append(events, ShipmentReconciled{FulfilmentID: id, Lines: lines})...)
+	return o.withCover(events, c.DeadlineMicros), nil
 }
 
 // pendingOf is the fulfilment that is being packed of just these lines, or "".

@@ -96,44 +96,48 @@ func TestORD16DeliverByLine(t *testing.T) {
 func TestORD19ReconcileShipment(t *testing.T) {
 	s := given(t, confirmed()...)
 	s.when(ReconcileShipment{}).refused(CodeNothingToShip)
-	s.when(ReconcileShipment{line("a", 4)}).refused(CodeOverShipment)
-	s.when(ReconcileShipment{line("a", 3)}).then(ShipmentReconciled{"reconciled-4", line("a", 3)}).
+	s.when(ReconcileShipment{Lines: line("a", 4)}).refused(CodeOverShipment)
+	s.when(ReconcileShipment{Lines: line("a", 3)}).then(ShipmentReconciled{"reconciled-4", line("a", 3)}).
 		at(Confirmed, "pending", "partially_fulfilled")
-	s.when(ReconcileShipment{line("b", 4)}).at(Completed, "pending", "fulfilled")
-	s.when(ReconcileShipment{line("b", 1)}).refused(CodeIllegalTransition)
+	s.when(ReconcileShipment{Lines: line("b", 4)}).at(Completed, "pending", "fulfilled")
+	s.when(ReconcileShipment{Lines: line("b", 1)}).refused(CodeIllegalTransition)
 
-	given(t, twoSKUs(Prepaid)).when(ReconcileShipment{line("a", 1)}).at(Confirmed, "pending", "partially_fulfilled").
-		wants(true, Wanted{SKU: "a", Committed: 2, Fulfilled: 1}, Wanted{SKU: "b", Committed: 4})
-	waiting := given(t, twoSKUs(OnAccount), backordered(2)).when(ReconcileShipment{line("a", 2)})
+	unpaid := given(t, twoSKUs(Prepaid)).when(ReconcileShipment{Lines: line("a", 1), DeadlineMicros: 9_000})
+	unpaid.then(ShipmentReconciled{"reconciled-2", line("a", 1)}, CoverLost{twoSKUsTotal, 9_000})
+	unpaid.at(Confirmed, "pending", "partially_fulfilled").
+		wants(false, Wanted{SKU: "a", Committed: 2, Fulfilled: 1}, Wanted{SKU: "b", Committed: 4})
+	unpaid.when(Expire{9_000}).at(Completed, "pending", "fulfilled") // what remains is cancelled
+	waiting := given(t, twoSKUs(OnAccount), backordered(2)).when(ReconcileShipment{Lines: line("a", 2)})
 	if o := waiting.order; o.Lines[0].Shipped != 2 || o.Lines[0].Backordered != 0 || o.Lines[2].Backordered != 1 {
 		t.Fatalf("%+v", o.Lines)
 	}
 	// and then it may be delivered
 	s.when(Deliver{FulfilmentID: "reconciled-4"}).then(LinesDelivered{"reconciled-4", line("a", 3)})
-	given(t).when(ReconcileShipment{line("a", 1)}).refused(CodeIllegalTransition)
+	given(t).when(ReconcileShipment{Lines: line("a", 1)}).refused(CodeIllegalTransition)
 }
 
 func TestORD19AFulfilmentThatIsBeingPackedIsWhatHasShipped(t *testing.T) {
 	packing := append(confirmed(), CreateFulfilment{"f1", line("a", 2)}, CreateFulfilment{"f2", line("b", 3)},
 		CreateFulfilment{"f3", line("b", 1)})
 	s := given(t, packing...)
-	s.when(ReconcileShipment{line("b", 3)}).then(ShipmentReconciled{"f2", line("b", 3)})
+	s.when(ReconcileShipment{Lines: line("b", 3)}).then(ShipmentReconciled{"f2", line("b", 3)})
 	s.when(Deliver{FulfilmentID: "f2"}).then(LinesDelivered{"f2", line("b", 3)})
 	s.when(ShipFulfilment{FulfilmentID: "f1"}).then(LinesShipped{FulfilmentID: "f1", Lines: line("a", 2)})
 
 	s = given(t, packing...)
-	s.when(ReconcileShipment{[]LineQuantity{{"a", 1}, {"b", 1}}}).then(
+	s.when(ReconcileShipment{Lines: []LineQuantity{{"a", 1}, {"b", 1}}}).then(
 		FulfilmentCancelled{"f3", ReconciliationReason},
 		ShipmentReconciled{"reconciled-7", []LineQuantity{{"a", 1}, {"b", 1}}})
-	s.when(ReconcileShipment{line("a", 2)}).then(ShipmentReconciled{"f1", line("a", 2)})
+	s.when(ReconcileShipment{Lines: line("a", 2)}).then(ShipmentReconciled{"f1", line("a", 2)})
 	s.when(ShipFulfilment{FulfilmentID: "f2"}).at(Completed, "pending", "fulfilled")
 }
 
 func TestORD19OnHold(t *testing.T) {
 	s := given(t, append(confirmed(), Hold{})...)
-	s.when(ReconcileShipment{line("a", 3)}).at(OnHold, "pending", "partially_fulfilled")
+	s.when(ReconcileShipment{Lines: line("a", 3)}).at(OnHold, "pending", "partially_fulfilled")
 	s.when(Cancel{}).refused(CodeAlreadyShipped)
-	s.when(ReconcileShipment{line("b", 4)}).at(Completed, "pending", "fulfilled")
-	reserved := given(t, twoSKUs(Prepaid), stockAnswers(granted), Hold{}, ReconcileShipment{line("a", 3)})
-	reserved.when(Resume{}).then(OrderResumed{Confirmed: true}).at(Confirmed, "pending", "partially_fulfilled")
+	s.when(ReconcileShipment{Lines: line("b", 4)}).at(Completed, "pending", "fulfilled")
+	reserved := given(t, twoSKUs(Prepaid), stockAnswers(granted), Hold{}, ReconcileShipment{Lines: line("a", 3)})
+	reserved.when(Resume{DeadlineMicros: 9_000}).then(OrderResumed{Confirmed: true, PaymentDeadlineMicros: 9_000})
+	reserved.at(Confirmed, "pending", "partially_fulfilled")
 }

@@ -26,8 +26,8 @@ func (o *Order) waiting(action PaymentAction, reference string) (all, same int64
 	return all, same
 }
 
-// withEarlyRefund adds to events, which end with a capture, that so much of what was refunded before goes back (ORD-66),
-// and that the order loses its cover by it (ORD-65).
+// withEarlyRefund adds to events, which end with a capture, that so much of what was refunded before goes back
+// (ORD-66), and that the order loses its cover by it (ORD-65).
 func (o *Order) withEarlyRefund(events []Event, capturedMicros int64, reference string, deadlineMicros int64) []Event {
 	waiting, _ := o.waiting(Refunded, reference)
 	if waiting == 0 {

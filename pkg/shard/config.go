@@ -84,8 +84,8 @@ type Config struct {
 	MaxClockSkew time.Duration
 	// Clock is that clock; nil: time.Now.
 	Clock func() time.Time
-	// PaymentWindow is how long an order waits for what it costs more, once stock has answered its amendment; 0:
-	// limits.DefaultPaymentWindow. Other deadlines come with the commands.
+	// PaymentWindow is how long an order waits for its payment where no command begins that: once stock has answered an
+	// amendment that costs more, or was found to have shipped what is not paid; 0: limits.DefaultPaymentWindow.
 	PaymentWindow time.Duration
 	// CommandTypes are the types of commands that metrics tell apart; others count as one.
 	CommandTypes []string

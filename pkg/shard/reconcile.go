@@ -156,7 +156,7 @@ func (d *decider) completeShipment(e *checkpoint.Entry) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	evs, err := order.Decide(e.Order, order.ReconcileShipment{Lines: lines})
+	evs, err := order.Decide(e.Order, order.ReconcileShipment{Lines: lines, DeadlineMicros: d.paymentDeadline()})
 	if err != nil {
 		d.log.Error("stock has shipped what the order cannot take as shipped", "order_id", e.Order.ID, "error", err)
 		return nil

@@ -201,7 +201,7 @@ func (d *decider) openSaga(
 func (d *decider) decideAnswer(e *checkpoint.Entry, answers []order.StockAnswer, from *origin) ([]order.Event, error) {
 	evs, err := order.Decide(e.Order, order.RecordReservation{
 		ReservationVersion: e.Order.ReservationVersion, Answers: answers,
-		DeadlineMicros: d.batch.now + d.node.cfg.PaymentWindow.Microseconds(),
+		DeadlineMicros: d.paymentDeadline(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("order %s refuses stock's answer, which its rules forbid: %w", e.Order.ID, err)
@@ -219,6 +219,11 @@ func (d *decider) decideAnswer(e *checkpoint.Entry, answers []order.StockAnswer,
 		from.cause = eventv1.Cause_CAUSE_RECONCILIATION
 	}
 	return evs, nil
+}
+
+// paymentDeadline is when an order has to be paid that waits for it from now on.
+func (d *decider) paymentDeadline() int64 {
+	return d.batch.now + d.node.cfg.PaymentWindow.Microseconds()
 }
 
 // lostStock recognises the end of an order whose stock is gone: stock's answers cancel no other.

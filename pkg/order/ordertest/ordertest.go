@@ -44,7 +44,8 @@ func Command(t *rapid.T, o order.Order) order.Command {
 		return order.RecordBackorder{SKU: "a", ReservationVersion: o.ReservationVersion,
 			Backordered: rapid.Int64Range(0, 3).Draw(t, "backordered")}
 	case 6:
-		return order.ReconcileShipment{Lines: quantities(t, o)}
+		return order.ReconcileShipment{
+			Lines: quantities(t, o), DeadlineMicros: rapid.Int64Range(40, 60).Draw(t, "deadline")}
 	case 7:
 		if o.Version == 0 || o.RefusedDocument() {
 			return order.ImportDocument{Kind: order.Kind(dice(t, 3)), CustomerID: "c-1", Currency: "EUR", Reference: "536365",
@@ -220,6 +221,23 @@ func money(t *rapid.T, o order.Order) order.Command {
 			Goodwill: rapid.Bool().Draw(t, "goodwill"), DeadlineMicros: deadline}
 	}
 	return order.FailPayment{Reference: reference, ProviderEventID: id, Reason: "declined"}
+}
+
+// ProviderEventID is the payment provider's ID of what a command tells; "" where it has none.
+func ProviderEventID(cmd order.Command) string {
+	switch c := cmd.(type) {
+	case order.AuthorizePayment:
+		return c.ProviderEventID
+	case order.CapturePayment:
+		return c.ProviderEventID
+	case order.VoidPayment:
+		return c.ProviderEventID
+	case order.RefundPayment:
+		return c.ProviderEventID
+	case order.FailPayment:
+		return c.ProviderEventID
+	}
+	return ""
 }
 
 func shipping(t *rapid.T, o order.Order) order.Command {
