@@ -39,7 +39,15 @@ func migrate(ctx context.Context, conn *clickhouse.Conn) error {
 	if err != nil {
 		return err
 	}
-	return conn.Migrate(ctx, m)
+	return create(ctx, conn, m)
+}
+
+// create creates the tables with their indexes, as far as they are not there.
+func create(ctx context.Context, conn *clickhouse.Conn, m *clickhouse.Migrations) error {
+	if err := conn.Migrate(ctx, m); err != nil {
+		return err
+	}
+	return createIndexes(ctx, conn, m)
 }
 
 // dropRows drops the tables of the mirror and creates them again. It is for rows that are wrong; Rebuild replaces a
@@ -56,5 +64,5 @@ func dropRows(ctx context.Context, conn *clickhouse.Conn) error {
 			return err
 		}
 	}
-	return conn.Migrate(ctx, m)
+	return create(ctx, conn, m)
 }

@@ -157,7 +157,7 @@ func (t Table) lacks(have liveTable) []string {
 		}
 	}
 	differs("the engine", plainEngine(have.engine), t.clause("ENGINE ="))
-	differs("ORDER BY", have.sortingKey, strings.TrimSuffix(strings.TrimPrefix(t.clause("ORDER BY"), "("), ")"))
+	differs("ORDER BY", have.sortingKey, strings.TrimSuffix(strings.TrimPrefix(t.OrderBy(), "("), ")"))
 	differs("PARTITION BY", have.partitionKey, t.clause("PARTITION BY"))
 	_, settings, _ := strings.Cut(have.engineFull, " SETTINGS ")
 	is, should := durabilitySettings(settings), durabilitySettings(t.clause("SETTINGS"))

@@ -29,6 +29,9 @@ func (t Table) clause(keyword string) string {
 	return ""
 }
 
+// OrderBy is the order of its rows, such as "(topic, partition, offset)".
+func (t Table) OrderBy() string { return t.clause("ORDER BY") }
+
 // TableColumn is a column of a table.
 type TableColumn struct{ Name, Type, Default, Comment string }
 
