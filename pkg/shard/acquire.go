@@ -19,6 +19,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	phases := phaseTimes{began: time.Now(), seconds: n.metrics.acquireSeconds}
 	restoring := n.startRestoring(ctx, shard)
 	defer n.restoring[shard].Store(0)
+	defer n.compared[shard].Store(0)
 	n.cfg.Hooks.acquire(shard, "fence")
 	w, err := eventlog.OpenWriter(ctx, n.client, n.layout, shard,
 		eventlog.Pause(func(phase string) { n.cfg.Hooks.acquire(shard, phase) }))
@@ -46,6 +47,7 @@ func (n *Node) acquire(ctx context.Context, shard int32) (_ *runner, err error) 
 	if err != nil {
 		return nil, err
 	}
+	n.restoring[shard].Store(0)
 	if err := n.learnRefusals(ctx, shard); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func beforeServing(t *testing.T, dir string) *runner {
 	}
 	n := &Node{process: process{metrics: m}, layout: eventlog.Layout{Generation: 1, PartitionCount: 1, ShardCount: 1}}
 	n.cfg.Clock = time.Now
-	n.clocks = n.newClocks()
+	n.clocks, n.restoring, n.compared = n.newClocks(), make([]atomic.Int64, 1), make([]atomic.Int64, 1)
 	r := newRunner(n, n.newState(0), nil)
 	own := func(string) bool { return false }
 	if r.state.store, err = checkpoint.Open(dir, checkpoint.Config{Foreign: own}); err != nil {
@@ -200,5 +201,36 @@ func TestABadDeadlineIsNotPassedOver(t *testing.T) {
 	err = beforeServing(t, dir).reconcile()
 	if err == nil || !strings.Contains(err.Error(), "are damaged: a deadline of 4 bytes, not 8") {
 		t.Fatal(err)
+	}
+}
+
+// TestATakeOverSaysHowFarItIs: a long log leaves many orders to compare, and who waits sees that it goes on.
+func TestATakeOverSaysHowFarItIs(t *testing.T) {
+	dir := t.TempDir()
+	db, err := localstore.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, touched := range []string{"to-1", "to-2"} {
+		err = errors.Join(err, db.Set([]byte(touched), nil, pebble.NoSync))
+	}
+	if err := errors.Join(err, db.Flush(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r := beforeServing(t, dir)
+	n := r.decider.node
+	n.restoring[0].Store(7)
+	if said := n.takingOver(0); said != "is being restored: 7 records of the log to go" {
+		t.Error(said)
+	}
+	n.restoring[0].Store(0)
+	if said := n.takingOver(0); said != "is being taken over" {
+		t.Error(said)
+	}
+	if err := r.reconcile(); err != nil {
+		t.Fatal(err)
+	}
+	if said := n.takingOver(0); said != "is being taken over: 2 orders have been compared with their stock" {
+		t.Error(said)
 	}
 }

@@ -176,14 +176,10 @@ func (n *Node) unservedHere(shard int32) error {
 	if r := n.runners[shard].Load(); r != nil {
 		return r.pulse.stalled(time.Now())
 	}
-	switch {
-	case !n.group.Owned(shard):
+	if !n.group.Owned(shard) {
 		return errElsewhere
-	case n.restoring[shard].Load() > 0:
-		return fmt.Errorf("it is being restored: %d records of the log to go", n.restoring[shard].Load())
-	default:
-		return errors.New("it is being taken over")
 	}
+	return errors.New("it " + n.takingOver(shard))
 }
 
 // noteHealth notes whether a shard is served, and tells other replicas of this one's shards.

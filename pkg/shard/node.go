@@ -66,8 +66,10 @@ type Node struct {
 	standbyCurrent []atomic.Int64
 	// restoring is, by shard, how many records of the log a restore here has still to read; 0: none is under way.
 	restoring []atomic.Int64
-	started   atomic.Bool // the shards that were given first are served
-	joined    atomic.Bool // commands of other replicas can be taken
+	// compared is, by shard, how many orders it has compared with their stock after that; 0: none is compared.
+	compared []atomic.Int64
+	started  atomic.Bool // the shards that were given first are served
+	joined   atomic.Bool // commands of other replicas can be taken
 
 	unable       chan inability // to serve a shard; capacity 1
 	stopLeaving  context.CancelFunc
@@ -89,6 +91,7 @@ func newNode(p process, layout eventlog.Layout, former []eventlog.Layout) (*Node
 	n.runners = make([]atomic.Pointer[runner], layout.ShardCount)
 	n.acquiring = make([]atomic.Pointer[runner], layout.ShardCount)
 	n.restoring = make([]atomic.Int64, layout.ShardCount)
+	n.compared = make([]atomic.Int64, layout.ShardCount)
 	n.standbyLags = make([]atomic.Int64, layout.ShardCount)
 	n.standbyCurrent = make([]atomic.Int64, layout.ShardCount)
 	for shard := range n.standbyLags {

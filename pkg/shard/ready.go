@@ -73,13 +73,21 @@ func (n *Node) starting() error {
 		if !n.group.Owned(shard) || n.Owns(shard) {
 			continue
 		}
-		if left := n.restoring[shard].Load(); left > 0 {
-			return fmt.Errorf("shard %d is being restored: %d records of the log to go", shard, left)
-		}
-		return fmt.Errorf("shard %d is being taken over", shard)
+		return fmt.Errorf("shard %d %s", shard, n.takingOver(shard))
 	}
 	n.started.Store(true)
 	return nil
+}
+
+// takingOver says how far a shard is that this replica takes over.
+func (n *Node) takingOver(shard int32) string {
+	if left := n.restoring[shard].Load(); left > 0 {
+		return fmt.Sprintf("is being restored: %d records of the log to go", left)
+	}
+	if compared := n.compared[shard].Load(); compared > 0 {
+		return fmt.Sprintf("is being taken over: %d orders have been compared with their stock", compared)
+	}
+	return "is being taken over"
 }
 
 // noteRestoring notes how many records of the log are left to read before a shard is served.

@@ -27,6 +27,7 @@ func (r *runner) reconcile() error {
 	}
 	d.batch.now = d.node.clocks[d.shard].wall().UnixMicro()
 	err := store.EachTouched(func(orderID string) error {
+		d.node.compared[d.shard].Add(1)
 		e, err := store.Order(orderID)
 		if err != nil {
 			return err
