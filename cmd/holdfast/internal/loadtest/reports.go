@@ -18,8 +18,9 @@ import (
 const (
 	// followEvery is how often an order is followed into a report.
 	followEvery = 250 * time.Millisecond
-	// reportPath is a cheap report, so that the time until it includes an order is the mirror's.
-	reportPath = "/v1/reports/revenue?by=country&limit=1"
+	// reportPath is a cheap report, so that the time until it includes an order is the mirror's: it has the orders since
+	// the beginning of yesterday, of however long a history.
+	reportPath = "/v1/reports/revenue?by=country&limit=1&from="
 	// catchUpLimit bounds the wait for the last order.
 	catchUpLimit = 2 * time.Minute
 )
@@ -84,7 +85,8 @@ func (f *follower) follow(key string) (time.Duration, error) {
 	}
 	answered := time.Now()
 	_, err = f.until(ctx, func() (*http.Request, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.cfg.ReportsURL+reportPath, nil)
+		yesterday := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.cfg.ReportsURL+reportPath+yesterday, nil)
 		if err == nil {
 			req.Header.Set("Holdfast-Min-Position", position)
 		}
