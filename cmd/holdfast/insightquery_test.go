@@ -80,3 +80,28 @@ func TestInsightListAndShow(t *testing.T) {
 	}
 	holdfastFails(t, "there is no insight x: `holdfast insight ls` lists them", "insight", "show", "x", "--url", url)
 }
+
+// Orders as CSV are asked for without a limit, unless the user gives one. An answer that breaks off is an error.
+func TestOrderListAsCSV(t *testing.T) {
+	var asked string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.Header.Get("Accept") + " " + r.URL.RequestURI()
+		w.Header().Set("Trailer", "Holdfast-Rows")
+		_, _ = w.Write([]byte("order_id,total\no-1,16\n"))
+		if r.URL.Query().Get("customer_id") == "broken" {
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("Holdfast-Rows", "1")
+	}))
+	defer server.Close()
+	out, err := holdfast(t, "order", "list", "--url", server.URL, "--csv", "--status", "confirmed")
+	if err != nil || out != "order_id,total\no-1,16\n" || asked != "text/csv /v1/orders?status=confirmed" {
+		t.Errorf("%v %q, asked %s", err, out, asked)
+	}
+	if _, err := holdfast(t, "order", "list", "--url", server.URL, "--csv", "--limit", "7"); err != nil ||
+		asked != "text/csv /v1/orders?limit=7" {
+		t.Errorf("with a limit: %v, asked %s", err, asked)
+	}
+	holdfastFails(t, "the answer broke off after ", "order", "list", "--url", server.URL, "--csv", "--customer", "broken")
+}

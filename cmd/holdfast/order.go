@@ -49,12 +49,23 @@ var orderStatuses = []string{
 func newListOrdersCommand(api *apiFlags) *cobra.Command {
 	var filter client.OrderFilter
 	var status string
+	var all bool
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List orders, newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter.Status = client.OrderStatus(status)
+			if all {
+				if !cmd.Flags().Changed("limit") {
+					filter.Limit = 0
+				}
+				_, err := api.client().OrdersCSV(cmd.Context(), filter, cmd.OutOrStdout(), api.queryOptions()...)
+				if err != nil {
+					return explainRefusal(cmd, err)
+				}
+				return nil
+			}
 			answer, err := api.client().Orders(cmd.Context(), filter, api.queryOptions()...)
 			if err != nil {
 				return explainRefusal(cmd, err)
@@ -68,6 +79,7 @@ func newListOrdersCommand(api *apiFlags) *cobra.Command {
 	c.Flags().StringVar(&status, "status", "", "only orders with this `STATUS`: "+enumerate(orderStatuses, "or"))
 	c.Flags().IntVar(&filter.Limit, "limit", 20, "how many to list, at most 500")
 	c.Flags().StringVar(&filter.Cursor, "cursor", "", "the next page: the `CURSOR` that the page before ends with")
+	c.Flags().BoolVar(&all, "csv", false, "all orders as CSV, however many there are; an error says that it broke off")
 	completeFlag(c, "status", orderStatuses...)
 	return api.addAfter(c)
 }

@@ -167,7 +167,8 @@ func TestRevenueOfYen(t *testing.T) {
 		CustomerId: "c-1", Currency: "JPY", Lines: []*eventv1.OrderLine{{Sku: "A", Quantity: 2, UnitPriceMicros: 8_120_000}},
 	}}})
 	f.confirmed("o-1", january)
-	if got, want := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}), "2026-01 JPY 1 0 1 2 16.24 0 16.24 16"; got != want {
+	const want = "2026-01 JPY 1 0 1 2 16.24 0 16.24 16"
+	if got := f.revenue(analytics.ReportQuery{By: analytics.ByMonth}); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -236,8 +237,8 @@ func sameMoney(t *testing.T, what string, got, want map[string]figures) {
 	}
 }
 
-// The insight payments is to the minor unit what the rules make of the same events, in five currencies, in any time zone,
-// computed or kept. Without a limit it adds up to what orders show at last.
+// The insight payments is to the minor unit what the rules make of the same events, in five currencies, in any time
+// zone, computed or kept.
 func TestPaymentsAreWhatOrdersShow(t *testing.T) {
 	f := newFixture(t)
 	lives := f.appendLives(80)

@@ -109,8 +109,8 @@ var ErrCursor = errors.New("the cursor is not one of this report")
 //   - the lines of a placed order, when the order is confirmed, and against revenue when it is cancelled after that;
 //   - lines that are cancelled, returned or amended, when that happens, or with the confirmation if that is later.
 //
-// revenue_rounded is what orders cost: each total is rounded once, to the minor unit of its currency. revenue is the exact
-// sum of the lines, and so are sales and credits.
+// revenue_rounded is what orders cost: each total is rounded once, to the minor unit of its currency. revenue is the
+// exact sum of the lines, and so are sales and credits.
 //
 // Months and days are in order. Other dimensions are sorted by revenue_rounded, the most first.
 func (r *Reports) Revenue(ctx context.Context, q ReportQuery) (*Report, error) {
@@ -130,7 +130,9 @@ func revenueBy(by Dimension) question {
 		{Name: "sales", micros: true}, {Name: "credits", micros: true}, {Name: "revenue", micros: true},
 		{Name: "revenue_rounded", micros: true},
 	}
-	page := paging{order: []sortKey{{"revenue_rounded", "Int128", true}, {"key", "String", false}, {"currency", "String", false}}}
+	page := paging{order: []sortKey{
+		{"revenue_rounded", "Int128", true}, {"key", "String", false}, {"currency", "String", false},
+	}}
 	if by == ByMonth || by == ByDay {
 		page.order = page.order[1:]
 	}

@@ -19,6 +19,13 @@ func (c *Client) AskCSV(
 	return c.copyCSV(ctx, q.request(insight), out, options)
 }
 
+// OrdersCSV is to Orders what AskCSV is to Ask.
+func (c *Client) OrdersCSV(
+	ctx context.Context, filter OrderFilter, out io.Writer, options ...CallOption,
+) (rows int, err error) {
+	return c.copyCSV(ctx, filter.request(), out, options)
+}
+
 // RevenueCSV is to Revenue what AskCSV is to Ask.
 func (c *Client) RevenueCSV(
 	ctx context.Context, filter ReportFilter, out io.Writer, options ...CallOption,

@@ -42,12 +42,16 @@ type OrderFilter struct {
 
 // Orders reads a page of orders, newest first.
 func (c *Client) Orders(ctx context.Context, filter OrderFilter, options ...CallOption) (*Answer[OrderPage], error) {
-	values := parameters(filter.Limit, map[string]string{
-		"customer_id": filter.CustomerID,
-		"status":      string(filter.Status),
-		"cursor":      filter.Cursor,
+	return query[OrderPage](ctx, c, filter.request(), options)
+}
+
+func (f OrderFilter) request() request {
+	values := parameters(f.Limit, map[string]string{
+		"customer_id": f.CustomerID,
+		"status":      string(f.Status),
+		"cursor":      f.Cursor,
 	})
-	return query[OrderPage](ctx, c, request{method: http.MethodGet, path: path("orders"), query: values}, options)
+	return request{method: http.MethodGet, path: path("orders"), query: values}
 }
 
 // ReportFilter selects a page of a report. Zero values select all.

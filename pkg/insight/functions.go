@@ -46,8 +46,9 @@ var (
 		array tuple tupleElement arrayElement arrayConcat arrayJoin arrayMap arrayFilter arrayExists arrayAll arrayCount
 		arraySum arrayAvg arrayMin arrayMax arraySort arrayReverseSort arrayReverse arrayDistinct arrayUniq arrayFirst
 		arrayLast arrayFirstIndex arrayZip arrayFlatten arrayEnumerate arraySlice arrayPopFront arrayPopBack
-		arrayPushBack arrayPushFront arrayCumSum arrayCumSumNonNegative arrayDifference arrayIntersect arrayStringConcat
-		has hasAll hasAny indexOf range emptyArrayString emptyArrayInt64 map mapKeys mapValues mapContains mapFromArrays mapAdd lambda untuple
+		arrayPushBack arrayPushFront arrayCumSum arrayCumSumNonNegative arrayDifference arrayIntersect
+		arrayStringConcat has hasAll hasAny indexOf
+		range emptyArrayString emptyArrayInt64 map mapKeys mapValues mapContains mapFromArrays mapAdd lambda untuple
 		bitAnd bitOr bitXor bitShiftLeft bitShiftRight bitTest transform widthBucket
 		cityHash64 xxHash64 sipHash64`)
 

@@ -3,6 +3,7 @@ package orderview
 import (
 	"bytes"
 	"errors"
+	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -77,6 +78,19 @@ func (n *newestFirst) next() []byte {
 	n.ranges[n.current].Next()
 	n.choose()
 	return n.cursor()
+}
+
+// order is an order as it was when the iteration began.
+func (n *newestFirst) order(id string) (*Order, error) {
+	v, closer, err := n.snapshot.Get(historyKey(id))
+	if err != nil {
+		return nil, fmt.Errorf("read order %s: %w", id, err)
+	}
+	events, err := eventsOf(v)
+	if err = errors.Join(err, closer.Close()); err != nil {
+		return nil, fmt.Errorf("read order %s: %w", id, err)
+	}
+	return orderOf(events), nil
 }
 
 func (n *newestFirst) error() error {

@@ -91,3 +91,29 @@ func (s *Store) List(
 	}
 	return rows, "", it.error()
 }
+
+// Each calls row for each order, newest first: of a customer, of a status, of both, or of all. They are as they were at
+// one moment, however long it takes. It ends with the first error of row.
+func (s *Store) Each(ctx context.Context, customerID, status string, row func(*Order) error) (err error) {
+	it, err := newestFrom(s.view.db.DB, customerID, status, nil)
+	if err != nil {
+		return fmt.Errorf("list orders: %w", err)
+	}
+	defer func() { err = errors.Join(err, it.close()) }()
+	for cursor := it.cursor(); cursor != nil; cursor = it.next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		o, err := it.order(orderIDOf(cursor))
+		if err != nil {
+			return err
+		}
+		if status != "" && o.Status != status { // the index by customer has all statuses
+			continue
+		}
+		if err := row(o); err != nil {
+			return err
+		}
+	}
+	return it.error()
+}

@@ -8,10 +8,19 @@ import (
 	eventv1 "github.com/holdfast/holdfast/schemas/gen/holdfast/event/v1"
 )
 
-// render folds an order's events, oldest first, and writes the order as GET /v1/orders/{id} answers it, with its
-// version.
+// render writes an order as GET /v1/orders/{id} answers it, with its version.
 func render(events []*eventv1.OrderEvent) (jsonBody []byte, version uint64, err error) {
-	var o Order
+	o := orderOf(events)
+	b, err := json.Marshal(o)
+	if err != nil {
+		return nil, 0, fmt.Errorf("render order %s: %w", o.ID, err)
+	}
+	return b, o.Version, nil
+}
+
+// orderOf folds an order's events, oldest first.
+func orderOf(events []*eventv1.OrderEvent) *Order {
+	o := &Order{}
 	for _, ev := range events {
 		o.apply(ev)
 	}
@@ -27,11 +36,7 @@ func render(events []*eventv1.OrderEvent) (jsonBody []byte, version uint64, err 
 	if missing := o.uncovered(); o.underpaid && missing > 0 {
 		o.PaymentDue = o.amount(missing)
 	}
-	b, err := json.Marshal(&o)
-	if err != nil {
-		return nil, 0, fmt.Errorf("render order %s: %w", o.ID, err)
-	}
-	return b, o.Version, nil
+	return o
 }
 
 // amount is money to be paid, with the digits of the order's currency.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -128,6 +129,23 @@ func TestListsByCustomerAndStatus(t *testing.T) {
 			}
 		}
 	}
+	all := func(customer, status string) (n int) {
+		var before string
+		err := s.Each(f.Ctx, customer, status, func(o *orderview.Order) error {
+			rows, next, err := s.List(f.Ctx, customer, status, before, 1) // in the same order
+			if err != nil || len(rows) != 1 || !strings.Contains(string(rows[0]), `"order_id":"`+o.ID+`"`) ||
+				n > 0 && before == "" {
+				t.Errorf("%q %q: order %d is %s; the list has %s, %v", customer, status, n, o.ID, rows, err)
+			}
+			before = next
+			n++
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
 	for _, c := range []struct {
 		customer, status string
 		want             int
@@ -139,6 +157,9 @@ func TestListsByCustomerAndStatus(t *testing.T) {
 			if n := count(c.customer, c.status, page); n != c.want {
 				t.Errorf("%q %q in pages of %d: %d orders, want %d", c.customer, c.status, page, n, c.want)
 			}
+		}
+		if n := all(c.customer, c.status); n != c.want {
+			t.Errorf("%q %q: %d orders one by one, want %d", c.customer, c.status, n, c.want)
 		}
 	}
 }

@@ -45,6 +45,8 @@ type csvStream struct {
 	csv     *csv.Writer
 	safe    []string
 	rows    int
+	// begun: headers and the first part are on their way. What fails before that is answered as a problem.
+	begun bool
 }
 
 // newCSVStream refuses HTTP/1.0, in which an answer whose length is not known beforehand ends as the connection does.
@@ -66,15 +68,24 @@ func (s *csvStream) allow(d time.Duration) {
 	_ = s.control.SetWriteDeadline(time.Now().Add(d))
 }
 
-// Begin writes the headers and the heading.
-func (s *csvStream) Begin(columns []string) error {
+// begin sends the headers.
+func (s *csvStream) begin() {
+	if s.begun {
+		return
+	}
+	s.begun = true
 	header := s.c.Response().Header()
 	s.freshness.set(header)
 	header["Content-Type"] = csvContentType
 	header["Content-Disposition"] = []string{`attachment; filename="` + s.name + `.csv"`}
 	header["Trailer"] = []string{rowsTrailer}
 	s.c.Response().WriteHeader(http.StatusOK)
+}
+
+// Begin writes the heading.
+func (s *csvStream) Begin(columns []string) error {
 	if s.c.Request().Method == http.MethodHead {
+		s.begin()
 		return errHeadersAlone
 	}
 	s.safe = make([]string, len(columns))
@@ -90,8 +101,8 @@ func (s *csvStream) Row(values []string) error {
 	return s.csv.Write(s.safe)
 }
 
-// answer has ask send all rows to the stream. An error after the first of them has no answer of its own: the server
-// cuts the answer off.
+// answer has ask send all rows to the stream. An error after the first part has no answer of its own: the server cuts
+// the answer off.
 func (s *csvStream) answer(ask func() error) error {
 	switch err := ask(); {
 	case errors.Is(err, errHeadersAlone):
@@ -109,6 +120,7 @@ func (s *csvStream) answer(ask func() error) error {
 
 // Write sends a part. Each has a time limit of its own.
 func (s *csvStream) Write(b []byte) (int, error) {
+	s.begin()
 	s.allow(csvWriteTimeout)
 	return s.c.Response().Write(b)
 }

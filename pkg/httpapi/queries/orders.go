@@ -1,6 +1,7 @@
 package queries
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"hash/fnv"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -47,9 +49,16 @@ type listQuery struct {
 }
 
 func (o *orderAPI) list(c echo.Context) error {
-	q, err := parseListQuery(c)
+	header := c.Response().Header()
+	header["Vary"] = []string{"Accept"}
+	format, err := chooseFormat(c.Request().Header)
+	whole := err == nil && format.isCSV // anything else gets JSON, as ever
+	q, err := parseListQuery(c, whole)
 	if err != nil {
 		return err
+	}
+	if whole {
+		return o.listCSV(c, &q)
 	}
 	if err := fresh(c, o.store, o.of); err != nil {
 		return err
@@ -77,7 +86,76 @@ func (o *orderAPI) list(c echo.Context) error {
 	return httpapi.WriteBody(c, http.StatusOK, httpapi.JSONContentType, buf.B)
 }
 
-func parseListQuery(c echo.Context) (listQuery, error) {
+// orderColumns are the columns of orders as CSV: members of the JSON that are no lists, how many lines and units an
+// order has, and when it was placed.
+var orderColumns = []struct {
+	name  string
+	value func(*orderview.Order) string
+}{
+	{"order_id", func(o *orderview.Order) string { return o.ID }},
+	{"kind", func(o *orderview.Order) string { return o.Kind }},
+	{"placed_at", func(o *orderview.Order) string { return o.Timeline[0].OccurredAt.UTC().Format(time.RFC3339Nano) }},
+	{"version", func(o *orderview.Order) string { return strconv.FormatUint(o.Version, 10) }},
+	{"status", func(o *orderview.Order) string { return o.Status }},
+	{"payment_status", func(o *orderview.Order) string { return o.PaymentStatus }},
+	{"fulfilment_status", func(o *orderview.Order) string { return o.FulfilmentStatus }},
+	{"return_status", func(o *orderview.Order) string { return o.ReturnStatus }},
+	{"customer_id", func(o *orderview.Order) string { return o.CustomerID }},
+	{"country", func(o *orderview.Order) string { return o.Country }},
+	{"reference", func(o *orderview.Order) string { return o.Reference }},
+	{"lines", func(o *orderview.Order) string { return strconv.Itoa(len(o.Lines)) }},
+	{"units", func(o *orderview.Order) string { return strconv.FormatInt(unitsOf(o), 10) }},
+	{"currency", func(o *orderview.Order) string { return o.Currency }},
+	{"subtotal", func(o *orderview.Order) string { return o.Subtotal }},
+	{"total", func(o *orderview.Order) string { return o.Total }},
+	{"authorized", func(o *orderview.Order) string { return o.Authorized }},
+	{"captured", func(o *orderview.Order) string { return o.Captured }},
+	{"voided", func(o *orderview.Order) string { return o.Voided }},
+	{"refunded", func(o *orderview.Order) string { return o.Refunded }},
+	{"refund_due", func(o *orderview.Order) string { return o.RefundDue }},
+	{"goodwill", func(o *orderview.Order) string { return o.Goodwill }},
+	{"payment_due", func(o *orderview.Order) string { return o.PaymentDue }},
+	{"payment_deadline", func(o *orderview.Order) string { return o.PaymentDeadline }},
+}
+
+// unitsOf are the units that were ordered and not cancelled.
+func unitsOf(o *orderview.Order) (units int64) {
+	for i := range o.Lines {
+		units += o.Lines[i].Quantity - o.Lines[i].Cancelled
+	}
+	return units
+}
+
+// listCSV answers with all orders of the filter.
+func (o *orderAPI) listCSV(c echo.Context, q *listQuery) error {
+	stream, err := newCSVStream(c, "orders")
+	if err != nil {
+		return err
+	}
+	if err := fresh(c, o.store, o.of); err != nil {
+		return err
+	}
+	stream.freshness.age = -1 // fresh has said it
+	ctx, cancel := context.WithTimeout(c.Request().Context(), CSVTimeout)
+	defer cancel()
+	return stream.answer(func() error {
+		columns, values := make([]string, len(orderColumns)), make([]string, len(orderColumns))
+		for i, column := range orderColumns {
+			columns[i] = column.name
+		}
+		if err := stream.Begin(columns); err != nil {
+			return err
+		}
+		return o.store.Each(ctx, q.customerID, q.status, func(row *orderview.Order) error {
+			for i, column := range orderColumns {
+				values[i] = column.value(row)
+			}
+			return stream.Row(values)
+		})
+	})
+}
+
+func parseListQuery(c echo.Context, whole bool) (listQuery, error) {
 	q := listQuery{limit: DefaultPage}
 	parameters := c.QueryParams()
 	for name, values := range parameters {
@@ -91,6 +169,13 @@ func parseListQuery(c echo.Context) (listQuery, error) {
 	}
 	if parameters.Has("status") && !slices.Contains(orderStatuses, q.status) {
 		return q, badParameter("status must be one of " + strings.Join(orderStatuses, ", ") + ".")
+	}
+	if whole {
+		var faults []problem.FieldError
+		refusePaging(parameters.Has, func(name, detail string) {
+			faults = append(faults, problem.FieldError{Pointer: "/" + name, Detail: detail})
+		})
+		return q, faultsOf(faults)
 	}
 	if parameters.Has("limit") {
 		limit, err := strconv.Atoi(parameters.Get("limit"))

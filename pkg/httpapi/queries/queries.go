@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/input"
+	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/problem"
 	"github.com/holdfast/holdfast/pkg/replay"
 )
@@ -49,6 +50,8 @@ type OrderStore interface {
 	// that List returned for the same filter. It may be any bytes: the caller keeps it opaque to clients. next is "" at
 	// the end.
 	List(ctx context.Context, customerID, status, after string, limit int) (rows [][]byte, next string, err error)
+	// Each calls row for each order, newest first, as they were at one moment. It ends with the first error of row.
+	Each(ctx context.Context, customerID, status string, row func(*orderview.Order) error) error
 }
 
 // Limits of queries.
@@ -69,7 +72,8 @@ type Deps struct {
 	Reports      ReportStore
 	Insights     InsightStore
 	Replays      *replay.Service
-	// Zone is the time zone of days and months in reports that are asked for without one; nil: UTC. Insights have their own.
+	// Zone is the time zone of days and months in reports that are asked for without one; nil: UTC. Insights have their
+	// own.
 	Zone *time.Location
 	// Incarnation is that of the log: positions and cursors of another one are answered 409.
 	Incarnation eventlog.Incarnation

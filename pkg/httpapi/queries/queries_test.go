@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/holdfast/holdfast/pkg/eventlog"
 	"github.com/holdfast/holdfast/pkg/httpapi"
 	"github.com/holdfast/holdfast/pkg/httpapi/apitest"
+	"github.com/holdfast/holdfast/pkg/orderview"
 	"github.com/holdfast/holdfast/pkg/replay"
 )
 
@@ -49,6 +51,71 @@ func (s *shelf) Order(id string) ([]byte, uint64, bool, error) {
 
 func (s *shelf) List(_ context.Context, customerID, status, after string, limit int) ([][]byte, string, error) {
 	return [][]byte{fmt.Appendf(nil, "%q", customerID+"|"+status+"|"+after), fmt.Append(nil, limit)}, "next/1", nil
+}
+
+func (s *shelf) Each(_ context.Context, customerID, status string, row func(*orderview.Order) error) error {
+	placed := time.Date(2026, 3, 1, 10, 0, 0, 5000, time.UTC)
+	for i := range 5_000 {
+		o := &orderview.Order{
+			ID: fmt.Sprint("o-", i), Kind: "order", Version: 4, Status: status, CustomerID: customerID,
+			Currency: "JPY", Total: "16",
+			Lines:    []orderview.Line{{SKU: "A1", Quantity: 3, Cancelled: 1}, {SKU: "A2", Quantity: 2}},
+			Timeline: []orderview.Entry{{OccurredAt: placed}},
+		}
+		if err := row(o); err != nil {
+			return err
+		}
+		if s.broken != nil && i == 4_000 {
+			return s.broken
+		}
+	}
+	return nil
+}
+
+// Orders as CSV are all that the filter has, however many a page has.
+func TestOrdersAsCSV(t *testing.T) {
+	reached, err := eventlog.ParsePosition("o3.10~i7.88")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &shelf{reached: reached}
+	s := newQuerySite(t, v)
+	ask := func(query string) (*http.Response, string, error) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"/v1/orders"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept", "text/csv")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		return answer, string(body), err
+	}
+	answer, body, err := ask("?customer_id=%3Dc-1&status=placed")
+	const want = "order_id,kind,placed_at,version,status,payment_status,fulfilment_status,return_status,customer_id," +
+		"country,reference,lines,units,currency,subtotal,total,authorized,captured,voided,refunded,refund_due,goodwill," +
+		"payment_due,payment_deadline\n" +
+		"o-0,order,2026-03-01T10:00:00.000005Z,4,placed,,,,'=c-1,,,2,4,JPY,,16,,,,,,,,\no-1,order,"
+	if err != nil || !strings.HasPrefix(body, want) || strings.Count(body, "\n") != 5_001 ||
+		answer.Trailer.Get("Holdfast-Rows") != "5000" || answer.Header.Get("Holdfast-Position") != "o3.10~i7.88" ||
+		answer.Header.Get("Content-Disposition") != `attachment; filename="orders.csv"` {
+		t.Errorf("%v %v %v\n%.600s\nwant\n%s", err, answer.Header, answer.Trailer, body, want)
+	}
+	for _, parameter := range []string{"limit", "cursor"} {
+		answer, body, err := ask("?" + parameter + "=5")
+		if err != nil || answer.StatusCode != http.StatusBadRequest ||
+			!strings.Contains(body, `{"pointer":"/`+parameter+`"`) {
+			t.Errorf("with %s: %v %s %s", parameter, err, answer.Status, body)
+		}
+	}
+	v.broken = errors.New("the disk is gone")
+	if _, body, err = ask(""); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("broken off: %v, %d bytes", err, len(body))
+	}
 }
 
 func newQuerySite(t *testing.T, v *shelf) *apitest.Site {

@@ -176,7 +176,7 @@ func (cfg *Config) register(fs *flag.FlagSet) {
 		"folder of the order view; it is built again from the log when it is gone")
 	fs.StringVar(&cfg.ClickHouse, "clickhouse", "", "`address` of the ClickHouse that analytics-projector fills, "+
 		"written as it is there; without it there are no reports and no replays")
-	fs.StringVar(&cfg.TimeZone, "time-zone", DefaultTimeZone, "time `ZONE` of days and months in reports that are asked for "+
-		"without one (tz), of the IANA database, such as Europe/London; insights have their own")
+	fs.StringVar(&cfg.TimeZone, "time-zone", DefaultTimeZone, "time `ZONE` of days and months in reports that are "+
+		"asked for without one (tz), of the IANA database, such as Europe/London; insights have their own")
 	fs.StringVar(&cfg.ClickHouseCluster, "clickhouse-cluster", "", clickhouse.ClusterUsage)
 }
