@@ -414,6 +414,21 @@ func TestFingerprintIsOfTheMeaning(t *testing.T) {
 	}
 }
 
+// The provider's ID of a fact is a part of the request, for each action that has one.
+func TestProviderEventIDsAreFingerprinted(t *testing.T) {
+	for typ, with := range map[string][2]order.Command{
+		AuthorizePayment: {order.AuthorizePayment{ProviderEventID: "evt_1"}, order.AuthorizePayment{}},
+		CapturePayment:   {order.CapturePayment{ProviderEventID: "evt_1"}, order.CapturePayment{}},
+		VoidPayment:      {order.VoidPayment{ProviderEventID: "evt_1"}, order.VoidPayment{}},
+		RefundPayment:    {order.RefundPayment{ProviderEventID: "evt_1"}, order.RefundPayment{}},
+		FailPayment:      {order.FailPayment{ProviderEventID: "evt_1"}, order.FailPayment{}},
+	} {
+		if Fingerprint(typ, testOrderID, with[0], nil, 0) == Fingerprint(typ, testOrderID, with[1], nil, 0) {
+			t.Errorf("%s has the same fingerprint with and without it", typ)
+		}
+	}
+}
+
 // A fingerprint is stored in events: it must not change with the code.
 func TestFingerprintsStay(t *testing.T) {
 	cmd, err := Parse(Request{Type: PlaceOrder, Key: new("k"), Body: []byte(threeLines), ReceivedAtMicros: 77}, Options{})

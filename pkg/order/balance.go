@@ -11,8 +11,8 @@ import "github.com/holdfast/holdfast/pkg/money"
 //	        (payment_required). Ship and ShipFulfilment may give an UncoveredReason, which is recorded.
 //	ORD-65  Where a void, a refund, an amendment or goods that left unpaid (ORD-19) leave a confirmed prepaid order
 //	        without cover, or with less than before, CoverLost follows: it waits for its payment again, until the
-//	        command's deadline. At its end what has not shipped is cancelled: the whole order, or its remaining lines with
-//	        what is being packed. The reason is payment_expired.
+//	        command's deadline. At its end what has not shipped is cancelled: the whole order, or its remaining lines
+//	        with what is being packed. The reason is payment_expired.
 
 // PaymentExpiredReason is the reason why an order, or what remained of it, was cancelled at its payment deadline.
 const PaymentExpiredReason = "payment_expired"
