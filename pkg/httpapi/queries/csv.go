@@ -75,7 +75,7 @@ func (s *csvStream) begin() {
 	}
 	s.begun = true
 	header := s.c.Response().Header()
-	s.freshness.set(header)
+	s.set(header)
 	header["Content-Type"] = csvContentType
 	header["Content-Disposition"] = []string{`attachment; filename="` + s.name + `.csv"`}
 	header["Trailer"] = []string{rowsTrailer}

@@ -135,7 +135,7 @@ func (o *orderAPI) listCSV(c echo.Context, q *listQuery) error {
 	if err := fresh(c, o.store, o.of); err != nil {
 		return err
 	}
-	stream.freshness.age = -1 // fresh has said it
+	stream.age = -1 // fresh has said it
 	ctx, cancel := context.WithTimeout(c.Request().Context(), CSVTimeout)
 	defer cancel()
 	return stream.answer(func() error {

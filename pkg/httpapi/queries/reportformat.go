@@ -52,7 +52,7 @@ func (f freshness) set(header http.Header) {
 // answer answers with a page, and says how fresh it is.
 func (f reportFormat) answer(c echo.Context, p *page) error {
 	header := c.Response().Header()
-	p.freshness.set(header)
+	p.set(header)
 	if p.next != "" {
 		header["Holdfast-Next-Cursor"] = []string{p.next}
 	}
